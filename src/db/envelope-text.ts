@@ -1,0 +1,185 @@
+import { problemOfSqlstate, standardText } from './sqlstate.ts'
+
+/** First key of every run's advisory lock, the second being the run's id. Two-int keys leave other tools' alone. */
+export const runLockClass = 22135
+
+/** The channel that says a run has ended; the payload is the run's id. */
+export const runChannel = 'viewkeeper'
+
+const json = (value: object): string => `'${JSON.stringify(value).replaceAll("'", "''")}'::jsonb`
+
+/**
+ * The envelope: one `DO` block that claims a run, does its work and records how it ended, all on the server, so that
+ * nothing the client does afterwards can leave the record wrong. It must be the only statement of its message, on a
+ * connection of its own (see `run-connection.ts`). The text is constant: the run's id is the start-up setting
+ * `viewkeeper.run`, and what to do lies in `viewkeeper.runs.plan`. User text in here would sooner or later break out
+ * of its dollar quotes, and would make an entry of `pg_stat_statements` for each run.
+ *
+ * What each commit is for: the first makes the claim visible while the session's lock, the proof of life, stays; the
+ * second makes work and success one thing; the notification has a third of its own, because a full queue fails the
+ * commit it is part of.
+ */
+export const envelopeText = `do $viewkeeper$
+declare
+  run constant integer := current_setting('viewkeeper.run')::integer;
+  me_since constant timestamptz := (select backend_start from pg_stat_get_activity(pg_backend_pid()));
+  statement_limit constant interval := current_setting('statement_timeout')::interval;
+  claimed boolean := false;
+  succeeded boolean := false;
+  work jsonb;
+  started timestamptz;
+  finished timestamptz;
+  give_up_at timestamptz;
+  step jsonb;
+  tries integer := 0;
+  patient integer;
+  other bigint;
+  written_before bigint;
+  written_after bigint;
+  rows_before bigint;
+  rows_after bigint;
+  st text; msg text; det text; hnt text; ctx text; quotes_data boolean;
+begin
+  -- Since 17 this would end the session half-way; older servers refuse it as a start-up setting.
+  if current_setting('server_version_num')::integer >= 170000 then
+    perform set_config('transaction_timeout', '0', false);
+  end if;
+  if not pg_try_advisory_lock(${runLockClass}, run) then
+    return;
+  end if;
+
+  -- In a block of its own: a unique violation that escaped would leave the row pending and the lock held.
+  while not claimed loop
+    begin
+      update viewkeeper.runs r set status = 'running', started_at = clock_timestamp(), updated_at = clock_timestamp(),
+             backend_pid = pg_backend_pid(), backend_start = me_since
+       where r.id = run and r.status = 'pending' and (r.claim_by is null or r.claim_by > clock_timestamp())
+      returning r.plan, r.started_at into work, started;
+      claimed := found;
+      exit;
+    exception when unique_violation then
+      select o.id into other from viewkeeper.runs o, viewkeeper.runs r
+       where r.id = run and o.schema_name = r.schema_name and o.view_name = r.view_name and o.status = 'running';
+      if found then -- otherwise it has just ended: claim again
+        update viewkeeper.runs r set status = 'skipped', finished_at = clock_timestamp(), updated_at = clock_timestamp(),
+               error = jsonb_build_object('class', 'AlreadyRunning', 'runningRunId', other, 'message',
+                 format('Run %s of %I.%I is still running.', other, r.schema_name, r.view_name))
+         where r.id = run and r.status = 'pending' and r.plan ->> 'ifRunning' = 'skip';
+        exit;
+      end if;
+    end;
+  end loop;
+  commit;
+  if not claimed then
+    perform pg_advisory_unlock(${runLockClass}, run);
+    return;
+  end if;
+
+  begin
+    if work ->> 'countBefore' is not null then
+      perform set_config('application_name', format('viewkeeper run %s counting', run), false);
+      execute work ->> 'countBefore' into rows_before;
+    end if;
+    for step in select * from jsonb_array_elements(work -> 'prepare') loop
+      perform set_config('application_name', format('viewkeeper run %s %s', run, step ->> 'phase'), false);
+      execute step ->> 'sql';
+    end loop;
+
+    give_up_at := clock_timestamp() + make_interval(secs => (work #>> '{cutOver,giveUpAfterMs}')::float8 / 1000);
+    patient := (work #>> '{cutOver,patientLockTimeoutMs}')::integer;
+    loop
+      tries := tries + 1;
+      begin
+        perform set_config('lock_timeout',
+          case when patient > 0 and tries % 10 = 0 then patient::text else work #>> '{cutOver,lockTimeoutMs}' end, true);
+        if work ->> 'written' is not null then
+          execute work ->> 'written' into written_before;
+        end if;
+        for step in select * from jsonb_array_elements(work #> '{cutOver,steps}') loop
+          perform set_config('application_name', format('viewkeeper run %s %s', run, step ->> 'phase'), false);
+          execute step ->> 'sql';
+        end loop;
+        exit;
+      exception when lock_not_available or deadlock_detected then
+        -- The failed block has let go of its locks; readers that queued behind it are served now.
+        if clock_timestamp() > give_up_at then
+          raise;
+        end if;
+      end;
+      perform pg_sleep(least(2.0, 0.05 * 2 ^ least(tries, 6)) * (0.5 + random()));
+    end loop;
+    perform set_config('lock_timeout', '0', true);
+
+    if work ->> 'written' is not null then
+      execute work ->> 'written' into written_after;
+      rows_after := written_after - written_before;
+    end if;
+    if work ->> 'countAfter' is not null then
+      perform set_config('application_name', format('viewkeeper run %s counting', run), false);
+      execute work ->> 'countAfter' into rows_after;
+    end if;
+
+    finished := clock_timestamp();
+    update viewkeeper.runs r set status = 'success', result = r.plan ->> 'result',
+           finished_at = finished, updated_at = finished, duration_ms = extract(epoch from finished - started) * 1000,
+           row_count_before = rows_before, row_count_after = rows_after,
+           meta = jsonb_set(r.meta, '{response,attempts}', to_jsonb(tries))
+     where r.id = run and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since;
+    if not found then
+      -- Somebody closed this run as lost: its record says failed, so its work must not stay.
+      raise exception 'viewkeeper run % was closed by somebody else; its work is undone', run;
+    end if;
+    succeeded := true;
+  -- 'others' alone catches neither of the first two.
+  exception when query_canceled or assert_failure or others then
+    get stacked diagnostics st = returned_sqlstate, msg = message_text, det = pg_exception_detail,
+      hnt = pg_exception_hint, ctx = pg_exception_context;
+    -- Messages of these classes quote values of the data, which must not reach the record.
+    quotes_data := left(st, 2) in ('21', '22', '23');
+    finished := clock_timestamp();
+    update viewkeeper.runs r set status = case when r.cancel_requested_at is null then 'failed' else 'canceled' end,
+           finished_at = finished, updated_at = finished, duration_ms = extract(epoch from finished - started) * 1000,
+           row_count_before = rows_before,
+           meta = jsonb_set(r.meta, '{response,attempts}', to_jsonb(tries)),
+           error = jsonb_strip_nulls(jsonb_build_object(
+             'class', case
+                when st = '57014' and r.cancel_requested_at is null and statement_limit > '0'
+                     and finished - statement_timestamp() >= statement_limit then 'StatementTimeout'
+                when st = '57014' then 'Canceled'
+                else coalesce(${json(problemOfSqlstate)} ->> st, ${json(problemOfSqlstate)} ->> left(st, 2), 'ViewSqlFailed')
+              end,
+             'sqlstate', st,
+             'message', case when quotes_data
+                then coalesce(${json(standardText)} ->> st, ${json(standardText)} ->> (left(st, 2) || '000')) else msg end,
+             'detail', case when not quotes_data then nullif(det, '') end,
+             'hint', case when not quotes_data then nullif(hnt, '') end,
+             'context', case when not quotes_data then nullif(ctx, '') end))
+     where r.id = run and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since;
+  end;
+  commit;
+  perform pg_notify('${runChannel}', run::text);
+  commit;
+
+  if succeeded then
+    for step in select * from jsonb_array_elements(work -> 'aside') loop
+      begin
+        perform set_config('application_name', format('viewkeeper run %s %s', run, step ->> 'phase'), false);
+        execute step ->> 'sql';
+      exception when query_canceled or assert_failure or others then
+        null; -- the run has succeeded; what comes aside is a courtesy
+      end;
+      commit;
+    end loop;
+    if work ->> 'countAside' is not null then
+      begin
+        execute work ->> 'countAside' into rows_after;
+        update viewkeeper.runs r set row_count_after = rows_after, updated_at = clock_timestamp() where r.id = run;
+      exception when query_canceled or assert_failure or others then
+        null;
+      end;
+      commit;
+    end if;
+  end if;
+  perform pg_advisory_unlock(${runLockClass}, run);
+end
+$viewkeeper$`

@@ -1,0 +1,77 @@
+import { Problem, type ProblemCode } from '../problem.ts'
+import { problemOfSqlstate } from './sqlstate.ts'
+
+/** The SQLSTATE of an error the server sent; undefined for anything else. */
+export function sqlstateOf(error: unknown): string | undefined {
+  const code = codeOf(error)
+  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
+}
+
+/** Codes of Node's sockets and of postgres.js that say: no server there, or not any more. */
+const unreachable = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EPIPE',
+  'ETIMEDOUT',
+  'CONNECT_TIMEOUT',
+  'CONNECTION_CLOSED',
+  'CONNECTION_ENDED',
+  'CONNECTION_DESTROYED',
+])
+
+/** SQLSTATEs that say it of a server that starts, stops or has lost us. */
+const unavailable = /^(57P0[1235]|08)/
+
+/** What each failure of our own statements means, where it is not a defect of ours. */
+const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
+  '28P01': { code: 'CredentialsRefused', advice: 'Check the user and password in the secret.' },
+  '28000': { code: 'CredentialsRefused', advice: 'Check the user in the secret, and that TLS is on.' },
+  '3D000': { code: 'DatabaseUnavailable', advice: 'Check the name of the database.' },
+  '3F000': {
+    code: 'NotMigrated',
+    advice: 'Deploy again, or run the migrations: they create what is missing.',
+  },
+  '42P01': {
+    code: 'NotMigrated',
+    advice: 'Deploy again, or run the migrations: they create what is missing.',
+  },
+  '42703': {
+    code: 'NotMigrated',
+    advice: 'Deploy again, or run the migrations: they create what is missing.',
+  },
+}
+
+/**
+ * The Problem that an error of the database or of the way to it is; what is none of these comes back as it was.
+ * The server's message is kept only where it cannot quote data.
+ */
+export function problemOf(error: unknown): unknown {
+  if (error instanceof Problem || !(error instanceof Error)) return error
+  const sqlstate = sqlstateOf(error)
+  if (sqlstate === undefined)
+    return isTls(error) || unreachable.has(codeOf(error) ?? '') ? unavailableDatabase(error) : error
+  const known = ofOurStatements[sqlstate]
+  const details = { sqlstate, cause: error }
+  if (known !== undefined)
+    return new Problem(known.code, `${sentence(error.message)} ${known.advice}`, details)
+  if (unavailable.test(sqlstate)) return unavailableDatabase(error)
+  const code = problemOfSqlstate[sqlstate] ?? problemOfSqlstate[sqlstate.slice(0, 2)]
+  return code === undefined ? error : new Problem(code, sentence(error.message), details)
+}
+
+const unavailableDatabase = (cause: Error): Problem =>
+  new Problem('DatabaseUnavailable', `The database cannot be reached: ${sentence(cause.message)}`, { cause })
+
+const isTls = (error: Error): boolean =>
+  /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_|SELF_SIGNED|UNABLE_TO)/.test(codeOf(error) ?? '')
+
+const codeOf = (error: unknown): string | undefined => {
+  const code = (error as { code?: unknown } | null)?.code
+  return typeof code === 'string' ? code : undefined
+}
+
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)

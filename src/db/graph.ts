@@ -1,0 +1,25 @@
+import { type GraphEdge, type GraphNode, viewDependencies } from '../plan/graph.ts'
+import type { Sql } from './connect.ts'
+
+/**
+ * Which views each view of the database reads, as the catalog knows it: through plain views and through functions
+ * whose body is parsed (`begin atomic`). What a function with a string body reads, nobody can know.
+ * Keyed by names as SQL writes them.
+ */
+export async function readDependencies(sql: Sql): Promise<Map<string, string[]>> {
+  const nodes = await sql<GraphNode[]>`
+    select 'pg_class ' || c.oid as id, format('%I.%I', n.nspname, c.relname) as view
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where c.relkind = 'm'`
+  const edges = await sql<GraphEdge[]>`
+    select distinct 'pg_class ' || r.ev_class as "from", d.refclassid::regclass || ' ' || d.refobjid as "to"
+      from pg_catalog.pg_rewrite r
+      join pg_catalog.pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+       and d.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)
+     where r.rulename = '_RETURN'
+    union
+    select 'pg_proc ' || d.objid, d.refclassid::regclass || ' ' || d.refobjid
+      from pg_catalog.pg_depend d
+     where d.classid = 'pg_proc'::regclass and d.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)`
+  return viewDependencies(nodes, edges)
+}

@@ -1,0 +1,102 @@
+import { Problem } from '../problem.ts'
+import type { Sql } from './connect.ts'
+import { sqlstateOf } from './failures.ts'
+import type { Migration } from './migrations.ts'
+import { ownerRole } from './role.ts'
+
+/** Every migrator takes this lock before it looks, so that twenty at once apply each step once. */
+const migrateLock = 'select pg_advisory_xact_lock(22135, 0)'
+
+export interface MigrateReport {
+  applied: string[]
+  /** Steps the database has and this version does not know: a newer version was here. That is no failure. */
+  ahead: string[]
+}
+
+/**
+ * Brings schema `viewkeeper` up to the given steps, each in a transaction of its own together with its journal row.
+ * An applied step whose file was edited since is refused (MigrationFailed), and nothing is changed. Steps only expand
+ * the schema, so a database that is ahead still serves this version: a stack that rolls back runs the old steps on it.
+ */
+export async function migrateSchema(sql: Sql, migrations: Migration[]): Promise<MigrateReport> {
+  await insistOnPlpgsql(sql)
+  await sql.begin(prepareJournal)
+  const applied: string[] = []
+  for (const migration of migrations) {
+    if (await sql.begin((step) => applyOnce(step as unknown as Sql, migration))) applied.push(migration.name)
+  }
+  const last = migrations.at(-1)?.number ?? 0
+  const ahead = await sql<{ name: string }[]>`
+    select name from viewkeeper.migrations where number > ${last} order by number`
+  return { applied, ahead: ahead.map(({ name }) => name) }
+}
+
+/** Where the fixed role exists and we are a member, it owns everything: then rotating between two users breaks nothing. */
+async function becomeOwner(sql: Sql): Promise<void> {
+  const [row] = await sql`
+    select pg_has_role(oid, 'MEMBER') as member from pg_catalog.pg_roles where rolname = ${ownerRole}`
+  if (row?.member) await sql.unsafe(`set local role ${ownerRole}`)
+}
+
+async function prepareJournal(transaction: unknown): Promise<void> {
+  const sql = transaction as Sql
+  await sql.unsafe(migrateLock)
+  await becomeOwner(sql)
+  // Not "if not exists": that asks for the right to create schemas even where nothing is to be created.
+  const [row] = await sql`select to_regclass('viewkeeper.migrations') is not null as there`
+  if (row?.there) return
+  const [schema] = await sql`select to_regnamespace('viewkeeper') is not null as there`
+  if (!schema?.there) await sql`create schema viewkeeper`
+  await sql`
+    create table viewkeeper.migrations (
+      number integer primary key,
+      name text not null,
+      checksum text not null,
+      applied_at timestamptz not null default clock_timestamp())`
+}
+
+/** True where the step was applied now; false where it had been before. */
+async function applyOnce(sql: Sql, migration: Migration): Promise<boolean> {
+  await sql.unsafe(migrateLock)
+  const [journaled] = await sql`select checksum from viewkeeper.migrations where number = ${migration.number}`
+  if (journaled?.checksum === migration.checksum) return false
+  if (journaled !== undefined) {
+    throw new Problem(
+      'MigrationFailed',
+      `schema/${migration.name}.sql was edited after it had been applied to this database. ` +
+        'Put it back as it was, and write the change as a new step.',
+    )
+  }
+  await becomeOwner(sql)
+  try {
+    await sql.unsafe(migration.sql)
+  } catch (error) {
+    throw stepFailed(migration, error)
+  }
+  await sql`
+    insert into viewkeeper.migrations (number, name, checksum)
+    values (${migration.number}, ${migration.name}, ${migration.checksum})`
+  return true
+}
+
+function stepFailed(migration: Migration, error: unknown): Problem {
+  const { message, position } = error as { message: string; position?: string }
+  const line =
+    position === undefined ? '' : `, line ${migration.sql.slice(0, Number(position)).split('\n').length}`
+  const sqlstate = sqlstateOf(error)
+  return new Problem(
+    'MigrationFailed',
+    `schema/${migration.name}.sql${line}: ${message} (${sqlstate ?? 'no SQLSTATE'}). The database is as it was before this step.`,
+    { ...(sqlstate === undefined ? {} : { sqlstate }), cause: error },
+  )
+}
+
+/** The envelope is a `do` block: without this right no run could ever start. */
+async function insistOnPlpgsql(sql: Sql): Promise<void> {
+  const [row] = await sql`select has_language_privilege('plpgsql', 'usage') as may`
+  if (row?.may) return
+  throw new Problem(
+    'InsufficientPrivilege',
+    'This role may not use PL/pgSQL, which runs need. Grant it: grant usage on language plpgsql to public;',
+  )
+}

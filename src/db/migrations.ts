@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { Problem } from '../problem.ts'
+
+/** One step of the schema: a numbered SQL file, applied once, never edited afterwards. */
+export interface Migration {
+  number: number
+  /** The file's name without its ending: `001_definitions_and_runs`. */
+  name: string
+  sql: string
+  /** SHA-256 of the text with line ends as `\n`, in hex. */
+  checksum: string
+}
+
+const fileName = /^(\d{3})_[a-z0-9_]+\.sql$/
+
+/** Reads the numbered files of a folder, in order. Refuses gaps, double numbers and names that are not `001_words.sql`. */
+export async function readMigrations(folder: URL): Promise<Migration[]> {
+  const files = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
+  return Promise.all(
+    files.map(async (file, index) => {
+      const number = Number(fileName.exec(file)?.[1] ?? Number.NaN)
+      if (number !== index + 1) {
+        throw new Problem(
+          'MigrationFailed',
+          `${file} should be number ${String(index + 1).padStart(3, '0')}: migrations are called 001_words.sql, 002_…, without gaps.`,
+        )
+      }
+      const sql = (await readFile(new URL(file, folder), 'utf8')).replaceAll('\r\n', '\n')
+      return {
+        number,
+        name: file.slice(0, -4),
+        sql,
+        checksum: createHash('sha256').update(sql).digest('hex'),
+      }
+    }),
+  )
+}

@@ -1,0 +1,45 @@
+import type { Database, Sql } from './connect.ts'
+import { envelopeText } from './envelope-text.ts'
+
+/** An envelope on its way: the server works on it, whether or not we stay. */
+export interface SentEnvelope {
+  /** Settles when the server has answered or the connection has broken; how it settled proves nothing about the run. */
+  answered: Promise<void>
+  /** Leaves: closes the connection without cancelling. The server goes on by itself. */
+  leave(): Promise<void>
+}
+
+/** The start-up settings of a run's connection. All strings: postgres.js would drop a numeric 0. */
+const startUp = (runId: number, timeoutSeconds: number): Record<string, string> => ({
+  'viewkeeper.run': String(runId),
+  application_name: `viewkeeper run ${runId}`,
+  // Above 0 the server would look whether we are still there, and end the run when we are not.
+  client_connection_check_interval: '0',
+  // A notice to a client that has left would roll the work back.
+  client_min_messages: 'error',
+  statement_timeout: String(timeoutSeconds * 1000),
+  lock_timeout: '0',
+  idle_session_timeout: '0',
+  // Under repeatable read the record could not be written after anybody touched its row.
+  default_transaction_isolation: 'read committed',
+  default_transaction_read_only: 'off',
+})
+
+/** Opens a connection for one run and sends its envelope. One envelope per connection, never a second one. */
+export async function sendEnvelope(
+  database: Database,
+  runId: number,
+  timeoutSeconds: number,
+): Promise<SentEnvelope> {
+  const sql = await database.open(startUp(runId, timeoutSeconds))
+  const answered = execute(sql)
+  return { answered, leave: () => sql.end({ timeout: 0 }) }
+}
+
+async function execute(sql: Sql): Promise<void> {
+  try {
+    await sql.unsafe(envelopeText).simple()
+  } catch {
+    // A broken connection or a server that stopped: the run record and the run's lock tell what became of it.
+  }
+}

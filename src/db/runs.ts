@@ -1,0 +1,144 @@
+import type { Plan } from '../plan/plan.ts'
+import type { ProblemCode } from '../problem.ts'
+import type { Sql } from './connect.ts'
+
+export const operations = ['create', 'refresh', 'drop'] as const
+export type Operation = (typeof operations)[number]
+
+export const runStatuses = ['pending', 'running', 'success', 'failed', 'canceled', 'skipped'] as const
+export type RunStatus = (typeof runStatuses)[number]
+
+export const triggers = ['schedule', 'http', 'cli', 'deploy', 'batch'] as const
+export type Trigger = (typeof triggers)[number]
+
+/** Why a run did not succeed; the same words on the run record, over HTTP and in logs. Holds no row data. */
+export interface RunError {
+  class: ProblemCode
+  message: string
+  sqlstate?: string
+  detail?: string
+  hint?: string
+  context?: string
+  /** The run that was in the way (AlreadyRunning). */
+  runningRunId?: number
+}
+
+/** What the run record says of the answer; durations and counts are columns of their own. */
+export interface RunResponse {
+  strategy?: string
+  because?: string
+  sql?: string[]
+  attempts?: number
+}
+
+/** One row of `viewkeeper.runs`, as code reads it. */
+export interface Run {
+  id: number
+  definitionId: number | null
+  schema: string
+  name: string
+  view: string
+  batchId: string | null
+  operation: Operation
+  status: RunStatus
+  trigger: Trigger
+  requestedBy: string
+  attempt: number
+  requestedAt: Date
+  startedAt: Date | null
+  finishedAt: Date | null
+  durationMs: number | null
+  rowCountBefore: number | null
+  rowCountAfter: number | null
+  result: string | null
+  error: RunError | null
+  meta: { request: Record<string, unknown>; response: RunResponse }
+}
+
+/** The columns of a Run, for a `select` from `viewkeeper.runs r`. */
+export const runColumns = (sql: Sql) => sql`
+  r.id, r.definition_id as "definitionId", r.schema_name as schema, r.view_name as name,
+  format('%I.%I', r.schema_name, r.view_name) as view, r.batch_id as "batchId", r.operation, r.status, r.trigger,
+  r.requested_by as "requestedBy", r.attempt, r.requested_at as "requestedAt", r.started_at as "startedAt",
+  r.finished_at as "finishedAt", r.duration_ms as "durationMs", r.row_count_before as "rowCountBefore",
+  r.row_count_after as "rowCountAfter", r.result, r.error, r.meta`
+
+/** A run as it is asked for: who wants which operation on which view. */
+export interface RunRequest {
+  definitionId: number
+  schema: string
+  name: string
+  operation: Operation
+  trigger: Trigger
+  requestedBy: string
+  idempotencyKey: string | null
+  request: Record<string, unknown>
+}
+
+/** How long a direct run may stay pending before it counts as lost: connecting and claiming take well under a second. */
+const claimWithinSeconds = 60
+
+/**
+ * Writes the pending row of a run with its plan. Null where a run with the same idempotency key is there already.
+ */
+export async function startRun(
+  sql: Sql,
+  run: RunRequest,
+  plan: Plan,
+  response: RunResponse,
+): Promise<number | null> {
+  const [row] = await sql<{ id: number }[]>`
+    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by,
+                                 idempotency_key, plan, meta, claim_by)
+    values (${run.definitionId}, ${run.schema}, ${run.name}, ${run.operation}, ${run.trigger}, ${run.requestedBy},
+            ${run.idempotencyKey}, ${sql.json(plan as never)}, ${sql.json({ request: run.request, response } as never)},
+            clock_timestamp() + make_interval(secs => ${claimWithinSeconds}))
+    on conflict (trigger, requested_by, operation, idempotency_key) where idempotency_key is not null do nothing
+    returning id`
+  return row?.id ?? null
+}
+
+/** Records a run that a precheck refused: it ends failed without having touched the view. */
+export async function recordRefusal(sql: Sql, run: RunRequest, error: RunError): Promise<number | null> {
+  const [row] = await sql<{ id: number }[]>`
+    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by,
+                                 idempotency_key, meta, status, finished_at, duration_ms, error)
+    values (${run.definitionId}, ${run.schema}, ${run.name}, ${run.operation}, ${run.trigger}, ${run.requestedBy},
+            ${run.idempotencyKey}, ${sql.json({ request: run.request, response: {} } as never)}, 'failed',
+            clock_timestamp(), 0, ${sql.json(error as never)})
+    on conflict (trigger, requested_by, operation, idempotency_key) where idempotency_key is not null do nothing
+    returning id`
+  return row?.id ?? null
+}
+
+/** The run that this caller's key already stands for; `sameRequest` tells whether it asked for the same. */
+export async function findByKey(
+  sql: Sql,
+  run: Pick<RunRequest, 'trigger' | 'requestedBy' | 'operation' | 'idempotencyKey' | 'request'>,
+): Promise<{ id: number; sameRequest: boolean } | null> {
+  const [row] = await sql<{ id: number; sameRequest: boolean }[]>`
+    select id, meta -> 'request' = ${sql.json(run.request as never)}::jsonb as "sameRequest" from viewkeeper.runs
+     where trigger = ${run.trigger} and requested_by = ${run.requestedBy} and operation = ${run.operation}
+       and idempotency_key = ${run.idempotencyKey}`
+  return row ?? null
+}
+
+/** One run; undefined where there is none with this id. */
+export async function readRun(sql: Sql, id: number): Promise<Run | undefined> {
+  const [row] = await sql<Run[]>`select ${runColumns(sql)} from viewkeeper.runs r where r.id = ${id}`
+  return row
+}
+
+/** The status of a run and nothing else: what a caller that waits asks again and again. */
+export async function readRunStatus(sql: Sql, id: number): Promise<RunStatus | undefined> {
+  const [row] = await sql<{ status: RunStatus }[]>`select status from viewkeeper.runs where id = ${id}`
+  return row?.status
+}
+
+/** Closes a run that was never claimed, with the reason. Does nothing once the server has claimed it. */
+export async function closeUnclaimed(sql: Sql, id: number, error: RunError): Promise<void> {
+  await sql`
+    update viewkeeper.runs set status = 'failed', finished_at = clock_timestamp(), updated_at = clock_timestamp(),
+           duration_ms = 0, error = ${sql.json(error as never)}
+     where id = ${id} and status = 'pending'`
+}

@@ -1,0 +1,78 @@
+import type { ProblemCode } from '../problem.ts'
+
+/**
+ * What a SQLSTATE means for a run, by the whole code or else by its class of two characters; anything else is
+ * ViewSqlFailed. SQLSTATEs only, never message text, which depends on the server's language.
+ */
+export const problemOfSqlstate: Record<string, ProblemCode> = {
+  '40P01': 'Deadlock',
+  '42501': 'InsufficientPrivilege',
+  '53': 'InsufficientResources',
+  '53100': 'DiskFull',
+  '55P03': 'LockTimeout',
+}
+
+/**
+ * PostgreSQL's names for the conditions whose messages quote values of the data (classes 21, 22 and 23): for these
+ * a run keeps the SQLSTATE and this text, and nothing that the server said.
+ * From PostgreSQL's appendix A, "Error Codes".
+ */
+export const standardText: Record<string, string> = {
+  '21000': 'cardinality violation',
+  '22000': 'data exception',
+  '22001': 'string data right truncation',
+  '22002': 'null value, no indicator parameter',
+  '22003': 'numeric value out of range',
+  '22004': 'null value not allowed',
+  '22005': 'error in assignment',
+  '22007': 'invalid datetime format',
+  '22008': 'datetime field overflow',
+  '22009': 'invalid time zone displacement value',
+  '22011': 'substring error',
+  '22012': 'division by zero',
+  '22013': 'invalid preceding or following size',
+  '22014': 'invalid argument for ntile function',
+  '22016': 'invalid argument for nth_value function',
+  '22018': 'invalid character value for cast',
+  '2201B': 'invalid regular expression',
+  '2201E': 'invalid argument for logarithm',
+  '2201F': 'invalid argument for power function',
+  '2201G': 'invalid argument for width_bucket function',
+  '2201W': 'invalid row count in limit clause',
+  '2201X': 'invalid row count in result offset clause',
+  '22021': 'character not in repertoire',
+  '22023': 'invalid parameter value',
+  '22025': 'invalid escape sequence',
+  '22026': 'string data length mismatch',
+  '22027': 'trim error',
+  '2202E': 'array subscript error',
+  '2202G': 'invalid tablesample repeat',
+  '2202H': 'invalid tablesample argument',
+  '22030': 'duplicate JSON object key value',
+  '22031': 'invalid argument for SQL/JSON datetime function',
+  '22032': 'invalid JSON text',
+  '22033': 'invalid SQL/JSON subscript',
+  '22034': 'more than one SQL/JSON item',
+  '22035': 'no SQL/JSON item',
+  '22036': 'non-numeric SQL/JSON item',
+  '22037': 'non-unique keys in a JSON object',
+  '22038': 'singleton SQL/JSON item required',
+  '22039': 'SQL/JSON array not found',
+  '2203A': 'SQL/JSON member not found',
+  '2203B': 'SQL/JSON number not found',
+  '2203C': 'SQL/JSON object not found',
+  '2203F': 'SQL/JSON scalar required',
+  '2203G': 'SQL/JSON item cannot be cast to target type',
+  '22P01': 'floating-point exception',
+  '22P02': 'invalid text representation',
+  '22P03': 'invalid binary representation',
+  '22P04': 'bad copy file format',
+  '22P05': 'untranslatable character',
+  '23000': 'integrity constraint violation',
+  '23001': 'restrict violation',
+  '23502': 'not null violation',
+  '23503': 'foreign key violation',
+  '23505': 'unique violation',
+  '23514': 'check violation',
+  '23P01': 'exclusion violation',
+}

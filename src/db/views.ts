@@ -1,0 +1,115 @@
+import type { Sql } from './connect.ts'
+import type { RunStatus } from './runs.ts'
+
+interface LastRun {
+  id: number
+  status: RunStatus
+  requestedAt: Date
+  durationMs: number | null
+}
+
+/** One view as the list shows it. Sizes and row counts are the planner's estimates: they never wait for a lock. */
+export interface ViewSummary {
+  id: number
+  view: string
+  schema: string
+  name: string
+  source: 'authored' | 'discovered'
+  strategy: string
+  populated: boolean
+  paused: boolean
+  sizeBytes: number | null
+  estimatedRows: number | null
+  lastRun: LastRun | null
+  lastSuccessAt: Date | null
+  staleMs: number | null
+}
+
+/** All views of the catalog by name, or the one with this OID. Every one has a definition (see discoverDefinitions). */
+export async function readViews(sql: Sql, oid: number | null = null): Promise<ViewSummary[]> {
+  const rows = await sql<
+    (Omit<ViewSummary, 'lastRun'> & { [Key in keyof LastRun as `lastRun.${Key}`]: LastRun[Key] })[]
+  >`
+    select d.id, format('%I.%I', n.nspname, c.relname) as view, n.nspname as schema, c.relname as name,
+           d.source, d.refresh_strategy as strategy, c.relispopulated as populated, d.paused_at is not null as paused,
+           -- pg_relation_size would wait for a regular refresh, relpages does not
+           case when c.reltuples >= 0 then c.relpages::int8 * current_setting('block_size')::int8 end as "sizeBytes",
+           nullif(c.reltuples, -1)::int8 as "estimatedRows",
+           last_run.id as "lastRun.id", last_run.status as "lastRun.status",
+           last_run.requested_at as "lastRun.requestedAt", last_run.duration_ms as "lastRun.durationMs",
+           last_success.finished_at as "lastSuccessAt",
+           (extract(epoch from clock_timestamp() - last_success.finished_at) * 1000)::int8 as "staleMs"
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      join viewkeeper.definitions d on d.schema_name = n.nspname and d.name = c.relname
+      left join lateral (
+        select r.id, r.status, r.requested_at, r.duration_ms
+          from viewkeeper.runs r where r.definition_id = d.id order by r.id desc limit 1) last_run on true
+      left join lateral (
+        select r.finished_at from viewkeeper.runs r
+         where r.definition_id = d.id and r.status = 'success' and r.operation <> 'drop'
+         order by r.id desc limit 1) last_success on true
+     where c.relkind = 'm' and (${oid}::int8 is null or c.oid::int8 = ${oid})
+     order by n.nspname, c.relname`
+  return rows.map(
+    ({
+      'lastRun.id': id,
+      'lastRun.status': status,
+      'lastRun.requestedAt': requestedAt,
+      'lastRun.durationMs': durationMs,
+      ...view
+    }) => ({
+      ...view,
+      lastRun: id === null ? null : { id, status, requestedAt, durationMs },
+    }),
+  )
+}
+
+/** What only the server can write out, and what a running refresh makes it wait for: null then. */
+export interface ViewDetails {
+  sql: string | null
+  comment: string | null
+  owner: string
+  indexes: { name: string; unique: boolean; definition: string | null }[]
+}
+
+/** The rest of what is known of one view. `definition`s are null while a lock keeps them from being read at once. */
+export async function readViewDetails(sql: Sql, oid: number): Promise<ViewDetails> {
+  const [base] = await sql`
+    select obj_description(c.oid, 'pg_class') as comment, c.relowner::regrole::text as owner
+      from pg_catalog.pg_class c where c.oid = ${oid}`
+  const indexes = await sql`
+    select c.oid::int8 as oid, c.relname as name, i.indisunique as unique
+      from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
+     where i.indrelid = ${oid} order by c.relname`
+  const texts = await unlessLocked(sql, async () => {
+    const [row] = await sql`
+      select pg_get_viewdef(${oid}::oid, true) as sql,
+             (select jsonb_object_agg(i.indexrelid::text, pg_get_indexdef(i.indexrelid))
+                from pg_catalog.pg_index i where i.indrelid = ${oid}) as indexes`
+    return row as { sql: string | null; indexes: Record<string, string> | null }
+  })
+  return {
+    sql: texts?.sql?.trim() ?? null,
+    comment: base?.comment ?? null,
+    owner: base?.owner ?? '',
+    indexes: indexes.map(({ oid: index, name, unique }) => ({
+      name,
+      unique,
+      definition: texts?.indexes?.[index] ?? null,
+    })),
+  }
+}
+
+/** Asks what may have to wait for a lock, with the least of patience; null where it would have to wait. */
+async function unlessLocked<T>(sql: Sql, ask: () => Promise<T>): Promise<T | null> {
+  await sql`select set_config('lock_timeout', '100', false)`
+  try {
+    return await ask()
+  } catch (error) {
+    if ((error as { code?: string }).code === '55P03') return null
+    throw error
+  } finally {
+    await sql`select set_config('lock_timeout', '5000', false)`
+  }
+}

@@ -1,0 +1,18 @@
+import { cancel } from '../operations/cancel.ts'
+import { type HttpAnswer, type HttpEvent, json, waitUntilOf } from './http.ts'
+import { runPath } from './schemas.ts'
+import { databaseFromEnvironment } from './settings.ts'
+import { validate } from './validate.ts'
+
+/** A server process ends its statement within milliseconds of being told; this long we wait to see it. */
+const leastWaitMs = 3000
+
+/** `POST /runs/{id}/cancel`: 200 once the record says how it ended, 202 and where to look before. */
+export async function cancelOverHttp(event: HttpEvent): Promise<HttpAnswer> {
+  const { id } = validate(runPath, event.pathParameters, 'path')
+  const waitUntil = Math.max(waitUntilOf(event), event.requestContext.timeEpoch + leastWaitMs)
+  const result = await cancel(id, { database: databaseFromEnvironment(), waitUntil })
+  return result.status === 'running'
+    ? json(202, result, { location: `/runs/${result.runId}` })
+    : json(200, result)
+}

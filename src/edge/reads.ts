@@ -1,0 +1,36 @@
+import { getRun, listRuns } from '../operations/runs.ts'
+import { getView, listViews } from '../operations/views.ts'
+import { runBody } from './answers.ts'
+import { type HttpAnswer, type HttpEvent, json } from './http.ts'
+import { runPath, runsQuery, viewPath } from './schemas.ts'
+import { databaseFromEnvironment } from './settings.ts'
+import { validate } from './validate.ts'
+
+/** `GET /views` */
+export async function answerViews(): Promise<HttpAnswer> {
+  return json(200, { views: await listViews(databaseFromEnvironment()) })
+}
+
+/** `GET /views/{view}` */
+export async function answerView(event: HttpEvent): Promise<HttpAnswer> {
+  const { view } = validate(viewPath, event.pathParameters, 'path')
+  const { recentRuns, ...details } = await getView(databaseFromEnvironment(), view)
+  return json(200, { ...details, recentRuns: recentRuns.map(runBody) })
+}
+
+/** `GET /runs` */
+export async function answerRuns(event: HttpEvent): Promise<HttpAnswer> {
+  const { since, cursor, ...filter } = validate(runsQuery, event.queryStringParameters ?? {}, 'query')
+  const { runs, next } = await listRuns(databaseFromEnvironment(), {
+    ...filter,
+    ...(since === undefined ? {} : { since: new Date(since) }),
+    ...(cursor === undefined ? {} : { before: cursor }),
+  })
+  return json(200, { runs: runs.map(runBody), next: next === null ? null : String(next) })
+}
+
+/** `GET /runs/{id}` */
+export async function answerRun(event: HttpEvent): Promise<HttpAnswer> {
+  const { id } = validate(runPath, event.pathParameters, 'path')
+  return json(200, runBody(await getRun(databaseFromEnvironment(), id)))
+}

@@ -1,0 +1,43 @@
+import { readView } from '../db/catalog.ts'
+import type { Database } from '../db/connect.ts'
+import { ensureDefinition } from '../db/definitions.ts'
+import { type Progress, type RunFilter, readProgress, readRuns } from '../db/history.ts'
+import { closeLostRuns } from '../db/lost-runs.ts'
+import { type Run, readRun } from '../db/runs.ts'
+import { Problem } from '../problem.ts'
+import { resolveName } from './name.ts'
+
+/** One run, with its progress while it is running. A run whose server process is gone is closed first. */
+export function getRun(database: Database, runId: number): Promise<Run & { progress?: Progress }> {
+  return database.withConnection(async (sql) => {
+    const read = async () => {
+      const run = await readRun(sql, runId)
+      if (run === undefined) throw unknownRun(runId)
+      return run
+    }
+    const run = await read()
+    if (run.finishedAt !== null) return run
+    if ((await closeLostRuns(sql, run)).includes(runId)) return read()
+    const progress = await readProgress(sql, run)
+    return { ...run, ...(progress === undefined ? {} : { progress }) }
+  })
+}
+
+/** A page of runs, newest first; `next` is where the following page starts (`before`), null on the last. */
+export function listRuns(
+  database: Database,
+  { view, ...filter }: Omit<RunFilter, 'definitionId'> & { view?: string | undefined },
+): Promise<{ runs: Run[]; next: number | null }> {
+  return database.withConnection(async (sql) => {
+    const definitionId =
+      view === undefined
+        ? undefined
+        : (await ensureDefinition(sql, await readView(sql, await resolveName(sql, view)))).id
+    const found = await readRuns(sql, { ...filter, definitionId, limit: filter.limit + 1 })
+    const runs = found.slice(0, filter.limit)
+    return { runs, next: found.length > runs.length ? (runs.at(-1)?.id ?? null) : null }
+  })
+}
+
+export const unknownRun = (runId: number): Problem =>
+  new Problem('UnknownRun', `There is no run ${runId} in the history.`, { field: 'id' })

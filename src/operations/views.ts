@@ -1,0 +1,56 @@
+import { readView } from '../db/catalog.ts'
+import type { Database } from '../db/connect.ts'
+import { discoverDefinitions } from '../db/definitions.ts'
+import { readDependencies } from '../db/graph.ts'
+import { readRuns } from '../db/history.ts'
+import type { Run } from '../db/runs.ts'
+import { readViewDetails, readViews, type ViewDetails, type ViewSummary } from '../db/views.ts'
+import { dependents } from '../plan/graph.ts'
+import { Problem } from '../problem.ts'
+import { resolveName } from './name.ts'
+
+export interface ListedView extends ViewSummary {
+  /** The views that this one reads, directly or through plain views and functions. */
+  dependsOn: string[]
+  /** The views that read this one. */
+  neededBy: string[]
+}
+
+export interface DetailedView extends ListedView, ViewDetails {
+  recentRuns: Run[]
+}
+
+const recentRuns = 10
+
+/** Every view that the catalog holds at this moment. Views are met here for the first time: each gets its id. */
+export function listViews(database: Database): Promise<ListedView[]> {
+  return database.withConnection(async (sql) => {
+    await discoverDefinitions(sql)
+    const views = await readViews(sql)
+    const dependsOn = await readDependencies(sql)
+    const neededBy = dependents(dependsOn)
+    return views.map((view) => ({
+      ...view,
+      dependsOn: dependsOn.get(view.view) ?? [],
+      neededBy: neededBy.get(view.view) ?? [],
+    }))
+  })
+}
+
+/** One view by name or id: what the list says of it, its definition, its indexes and its latest runs. */
+export function getView(database: Database, name: string): Promise<DetailedView> {
+  return database.withConnection(async (sql) => {
+    const { oid, view } = await readView(sql, await resolveName(sql, name))
+    await discoverDefinitions(sql)
+    const [summary] = await readViews(sql, oid)
+    if (summary === undefined) throw new Problem('UnknownView', `${view} is gone.`, { field: 'view' })
+    const dependsOn = await readDependencies(sql)
+    return {
+      ...summary,
+      dependsOn: dependsOn.get(view) ?? [],
+      neededBy: dependents(dependsOn).get(view) ?? [],
+      ...(await readViewDetails(sql, oid)),
+      recentRuns: await readRuns(sql, { definitionId: summary.id, limit: recentRuns }),
+    }
+  })
+}

@@ -1,0 +1,22 @@
+/** What the catalog says about one view at one moment: all that planning an operation needs. */
+export interface ViewFacts {
+  oid: number
+  schema: string
+  name: string
+  /** The name as SQL would write it, quoted only where it must be: `public.sales`. */
+  view: string
+  populated: boolean
+  /** Whether we may act as the view's owner, and so `alter` it; `maintain` alone (17 and later) only refreshes. */
+  mayAlter: boolean
+  uniqueIndexes: UniqueIndex[]
+  /** Columns that probably identify a row, quoted and comma-separated: a guess, good for advice only. */
+  keyCandidate: string | null
+  /** Whether the server counts tuples (`track_counts`); without it a refresh cannot tell how many rows it wrote. */
+  tuplesAreCounted: boolean
+}
+
+export interface UniqueIndex {
+  name: string
+  /** Why `refresh … concurrently` cannot use it (`is partial`, …); null where it can. */
+  unusableBecause: string | null
+}

@@ -1,0 +1,71 @@
+/**
+ * What can go wrong, in one place: each code decides the HTTP status, whether trying again may help,
+ * and the short title. The codes are also the `class` of a failed run's `error`.
+ */
+const codes = {
+  InvalidRequest: { status: 400, title: 'The request is not valid' },
+  InvalidName: { status: 400, title: 'That is not a name SQL can read' },
+  UnknownRoute: { status: 404, title: 'No such route' },
+  UnknownView: { status: 404, title: 'No such materialized view' },
+  UnknownRun: { status: 404, title: 'No such run' },
+  AlreadyRunning: { status: 409, title: 'Another run of this view is running' },
+  RunEnded: { status: 409, title: 'The run has already ended' },
+  UniqueIndexRequired: { status: 409, title: 'The view has no usable unique index' },
+  IdempotencyKeyReused: { status: 422, title: 'The idempotency key was used for another request' },
+  ViewSqlFailed: { status: 422, title: "The view's own SQL failed" },
+  InsufficientPrivilege: { status: 422, title: 'A privilege is missing' },
+  StatementTimeout: { status: 422, title: 'The run took longer than its time-out' },
+  Canceled: { status: 422, title: 'The run was canceled' },
+  LockTimeout: { status: 503, title: 'The lock could not be had in time' },
+  Deadlock: { status: 503, title: 'The server ended a deadlock' },
+  DiskFull: { status: 503, title: "The server's disk is full" },
+  InsufficientResources: { status: 503, title: 'The server is short of resources' },
+  RunLost: { status: 503, title: 'The server lost the run' },
+  DatabaseUnavailable: { status: 503, title: 'The database cannot be reached' },
+  CredentialsRefused: { status: 503, title: 'The database refused the credentials' },
+  NotDirect: { status: 503, title: 'The connection does not reach the server directly' },
+  NotMigrated: { status: 503, title: 'The database has no schema viewkeeper yet, or an old one' },
+  MigrationFailed: { status: 500, title: 'A migration failed' },
+  InternalError: { status: 500, title: 'Something went wrong inside Viewkeeper' },
+} as const satisfies Record<string, { status: number; title: string }>
+
+/** A stable word for one kind of failure: `code` over HTTP, `class` in `viewkeeper.runs.error`. */
+export type ProblemCode = keyof typeof codes
+
+export const problemCodes = Object.keys(codes) as ProblemCode[]
+
+/** The HTTP status that a code answers with. */
+export const statusOf = (code: ProblemCode): number => codes[code].status
+
+/** The short, unchanging title of a code. */
+export const titleOf = (code: ProblemCode): string => codes[code].title
+
+/** Whether the same request may succeed when it is sent again. */
+export const mayRetry = (code: ProblemCode): boolean => statusOf(code) === 503
+
+interface ProblemDetails {
+  /** The request field at fault, as the caller wrote it. */
+  field?: string
+  /** The run that records this failure, where there is one. */
+  runId?: number
+  /** The run that is in the way (AlreadyRunning). */
+  runningRunId?: number
+  sqlstate?: string
+  cause?: unknown
+}
+
+/**
+ * An expected failure, worded for the person who reads it: what happened, to what, and what to do next.
+ * Anything thrown that is not a Problem is a defect and is answered as InternalError.
+ */
+export class Problem extends Error {
+  readonly code: ProblemCode
+  readonly details: Omit<ProblemDetails, 'cause'>
+
+  constructor(code: ProblemCode, message: string, { cause, ...details }: ProblemDetails = {}) {
+    super(message, { cause })
+    this.name = code
+    this.code = code
+    this.details = details
+  }
+}
