@@ -1,3 +1,4 @@
+import { quoteName, type ViewName } from '../plan/names.ts'
 import type { RowCountStrategy } from '../plan/refresh.ts'
 import type { Strategy } from '../plan/strategy.ts'
 import type { Sql } from './connect.ts'
@@ -39,4 +40,18 @@ export async function discoverDefinitions(sql: Sql): Promise<void> {
                         where d.schema_name = n.nspname and d.name = c.relname and d.removed_at is null)
     on conflict (schema_name, name)
     do update set removed_at = null, updated_at = clock_timestamp() where d.removed_at is not null`
+}
+
+/**
+ * The id of the definition that a name stands for: of the view that the search path finds, else of one that was there
+ * before, whose history is still to be read. Undefined where the name was never met.
+ */
+export async function findDefinitionId(sql: Sql, name: ViewName): Promise<number | undefined> {
+  const [row] = await sql<{ id: number }[]>`
+    select d.id from viewkeeper.definitions d
+      left join pg_catalog.pg_class c on c.oid = to_regclass(${quoteName(name)}) and c.relkind = 'm'
+      left join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where d.name = ${name.name} and d.schema_name = coalesce(n.nspname, ${name.schema}, d.schema_name)
+     order by d.removed_at desc nulls first, d.id desc limit 1`
+  return row?.id
 }

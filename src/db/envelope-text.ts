@@ -106,6 +106,7 @@ begin
           raise;
         end if;
       end;
+      perform set_config('application_name', format('viewkeeper run %s locking', run), false);
       perform pg_sleep(least(2.0, 0.05 * 2 ^ least(tries, 6)) * (0.5 + random()));
     end loop;
     perform set_config('lock_timeout', '0', true);

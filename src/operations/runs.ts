@@ -1,6 +1,6 @@
 import { readView } from '../db/catalog.ts'
-import type { Database } from '../db/connect.ts'
-import { ensureDefinition } from '../db/definitions.ts'
+import type { Database, Sql } from '../db/connect.ts'
+import { ensureDefinition, findDefinitionId } from '../db/definitions.ts'
 import { type Progress, type RunFilter, readProgress, readRuns } from '../db/history.ts'
 import { closeLostRuns } from '../db/lost-runs.ts'
 import { type Run, readRun } from '../db/runs.ts'
@@ -29,10 +29,7 @@ export function listRuns(
   { view, ...filter }: Omit<RunFilter, 'definitionId'> & { view?: string | undefined },
 ): Promise<{ runs: Run[]; next: number | null }> {
   return database.withConnection(async (sql) => {
-    const definitionId =
-      view === undefined
-        ? undefined
-        : (await ensureDefinition(sql, await readView(sql, await resolveName(sql, view)))).id
+    const definitionId = view === undefined ? undefined : await definitionIdOf(sql, view)
     const found = await readRuns(sql, { ...filter, definitionId, limit: filter.limit + 1 })
     const runs = found.slice(0, filter.limit)
     return { runs, next: found.length > runs.length ? (runs.at(-1)?.id ?? null) : null }
@@ -41,3 +38,9 @@ export function listRuns(
 
 export const unknownRun = (runId: number): Problem =>
   new Problem('UnknownRun', `There is no run ${runId} in the history.`, { field: 'id' })
+
+/** Also of a view that is gone: its runs stay readable. */
+async function definitionIdOf(sql: Sql, view: string): Promise<number> {
+  const name = await resolveName(sql, view)
+  return (await findDefinitionId(sql, name)) ?? (await ensureDefinition(sql, await readView(sql, name))).id
+}

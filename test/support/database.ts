@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto'
+import postgres from 'postgres'
+import { afterAll, beforeAll, inject } from 'vitest'
+import { connectTo, type Database, type Sql } from '../../src/db/connect.ts'
+import { fromUrl } from '../../src/edge/settings.ts'
+import type { Call } from '../../src/operations/call.ts'
+import { migrate } from '../../src/operations/migrate.ts'
+
+export const schemaFolder = new URL('../../schema/', import.meta.url)
+
+/** A database of the test file's own, migrated, with an administrator's connection beside it. */
+export interface TestDatabase {
+  url: string
+  database: Database
+  /** Several connections, as superuser. */
+  sql: Sql
+  /** The same database, as somebody else. */
+  as(user: string, password?: string): { url: string; database: Database }
+}
+
+/** Connects as superuser with as many connections as a test needs at once. */
+export const administrator = (url: string): Sql =>
+  postgres(url, {
+    max: 20,
+    onnotice: () => {},
+    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+  }) as Sql
+
+/** Makes a database for this test file, and drops it afterwards. */
+export function useDatabase({ migrated = true }: { migrated?: boolean } = {}): TestDatabase {
+  const name = `t_${randomUUID().replaceAll('-', '')}`
+  const url = new URL(inject('postgresUrl'))
+  const admin = administrator(url.href)
+  url.pathname = `/${name}`
+  const sql = administrator(url.href)
+  const as = (user: string, password = 'secret') => {
+    const other = new URL(url)
+    other.username = user
+    other.password = password
+    return { url: other.href, database: connectTo(fromUrl(other.href)) }
+  }
+  const database = connectTo(fromUrl(url.href))
+  beforeAll(async () => {
+    await admin.unsafe(`create database ${name}`)
+    if (migrated) await migrate(database, schemaFolder)
+  })
+  afterAll(async () => {
+    await sql.end({ timeout: 1 })
+    await admin.unsafe(`drop database ${name} with (force)`)
+    await admin.end()
+  })
+  return { url: url.href, database, sql, as }
+}
+
+/** A call that waits long enough for anything a test does. */
+export const callOn = (database: Database, call: Partial<Call> = {}): Call => ({
+  database,
+  trigger: 'http',
+  requestedBy: 'test',
+  idempotencyKey: null,
+  waitUntil: Date.now() + 25_000,
+  ...call,
+})

@@ -1,0 +1,23 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+const client = fileURLToPath(new URL('client.ts', import.meta.url))
+
+/** Starts a process that refreshes a view, and kills it (-9) when `when` has come. */
+export async function killClientWhen(
+  url: string,
+  request: object,
+  when: () => Promise<unknown>,
+): Promise<void> {
+  const child = spawn(process.execPath, [client, url, JSON.stringify(request)], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  const exit = once(child, 'exit')
+  try {
+    await when()
+  } finally {
+    child.kill('SIGKILL')
+    await exit
+  }
+}

@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest'
+import { dependents, inDependencyOrder, viewDependencies } from '../../src/plan/graph.ts'
+
+const node = (id: string) => ({ id, view: id.startsWith('plain') ? null : id })
+const edge = (text: string) => {
+  const [from, to] = text.split('>') as [string, string]
+  return { from, to }
+}
+
+describe('dependencies between views', () => {
+  test('are seen through plain views and functions, and end at the next view', () => {
+    const found = viewDependencies(
+      ['a', 'b', 'c', 'plain1', 'plain2'].map(node),
+      ['c>plain1', 'plain1>plain2', 'plain2>b', 'b>a', 'c>c', 'a>table'].map(edge),
+    )
+    expect(Object.fromEntries(found)).toEqual({ a: [], b: ['a'], c: ['b'] })
+    expect(Object.fromEntries(dependents(found))).toEqual({ a: ['b'], b: ['c'], c: [] })
+  })
+
+  test('a deep diamond takes no longer than its edges: 2^40 paths are not walked', () => {
+    const edges = Array.from({ length: 40 }, (_, i) => [
+      edge(`plain${i}>plainL${i}`),
+      edge(`plain${i}>plainR${i}`),
+      edge(`plainL${i}>plain${i + 1}`),
+      edge(`plainR${i}>plain${i + 1}`),
+    ]).flat()
+    const found = viewDependencies(
+      [node('top'), node('base')],
+      [...edges, edge('top>plain0'), edge('plain40>base')],
+    )
+    expect(found.get('top')).toEqual(['base'])
+  })
+})
+
+describe('the order', () => {
+  const order = (graph: Record<string, string[]>) => inDependencyOrder(new Map(Object.entries(graph)))
+
+  test('puts each view after all it reads, and is the same every time', () => {
+    expect(order({ d: ['b', 'c'], c: ['a'], b: ['a'], a: [], z: [], e: ['unknown'] })).toEqual([
+      'a',
+      'b',
+      'c',
+      'd',
+      'e',
+      'z',
+    ])
+  })
+
+  test('a circle is refused by name', () => {
+    expect(() => order({ a: ['b'], b: ['a'], c: ['b'], d: [] })).toThrow(/a, b, c/)
+  })
+})
