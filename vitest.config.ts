@@ -11,6 +11,8 @@ export default defineConfig({
           name: 'database',
           include: ['test/database/**/*.test.ts'],
           globalSetup: 'test/support/server.ts',
+          // Makes Powertools write by the global console, where a test can listen.
+          env: { POWERTOOLS_DEV: 'true', POWERTOOLS_METRICS_DISABLED: 'false' },
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

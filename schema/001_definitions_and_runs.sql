@@ -61,7 +61,7 @@ create table viewkeeper.runs (
   row_count_after bigint,
   result text,
   error jsonb,
-  meta jsonb not null default '{}',
+  meta jsonb not null default '{"request": {}, "response": {}}',
   published_at timestamptz,
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp(),

@@ -1,3 +1,4 @@
+import { quoteIdentifier } from '../plan/names.ts'
 import { Problem } from '../problem.ts'
 import type { Sql } from './connect.ts'
 import { sqlstateOf } from './failures.ts'
@@ -31,11 +32,19 @@ export async function migrateSchema(sql: Sql, migrations: Migration[]): Promise<
   return { applied, ahead: ahead.map(({ name }) => name) }
 }
 
-/** Where the fixed role exists and we are a member, it owns everything: then rotating between two users breaks nothing. */
+/**
+ * Takes the place of the schema's owner: of who owns it, or, before it is there, of the fixed role where an
+ * administrator has made it for this database. What a step makes then belongs to a role that nobody logs in as, and
+ * rotating between two users breaks nothing.
+ */
 async function becomeOwner(sql: Sql): Promise<void> {
-  const [row] = await sql`
-    select pg_has_role(oid, 'MEMBER') as member from pg_catalog.pg_roles where rolname = ${ownerRole}`
-  if (row?.member) await sql.unsafe(`set local role ${ownerRole}`)
+  const [row] = await sql<{ owner: string }[]>`
+    select r.rolname as owner from pg_catalog.pg_roles r
+     where (r.oid = (select nspowner from pg_catalog.pg_namespace where nspname = 'viewkeeper')
+            or r.rolname = ${ownerRole} and to_regnamespace('viewkeeper') is null
+               and has_database_privilege(r.oid, current_database(), 'create'))
+       and pg_has_role(r.oid, case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end)`
+  if (row !== undefined) await sql.unsafe(`set local role ${quoteIdentifier(row.owner)}`)
 }
 
 async function prepareJournal(transaction: unknown): Promise<void> {

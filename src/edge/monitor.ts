@@ -7,24 +7,19 @@ import { databaseFromEnvironment } from './settings.ts'
 
 /** The monitor's minute: closes lost runs, and tells of every run that has ended, in the log and as metrics. */
 export async function watch(): Promise<{ lost: number; published: number }> {
-  const { service, ...dimensions } = metricDimensions(process.env.VIEWKEEPER_ENVIRONMENT ?? 'local')
-  const metrics = new Metrics({
-    namespace: metricNamespace,
-    serviceName: service as string,
-    defaultDimensions: dimensions,
-  })
-  // Zeros too: an alarm that sees data knows that nothing failed, rather than that nobody looked.
-  for (const name of Object.values(metricNames)) metrics.addMetric(name, MetricUnit.Count, 0)
+  const ended: Run[] = []
   try {
-    return await monitor(databaseFromEnvironment(), (run) => publish(run, metrics))
+    return await monitor(databaseFromEnvironment(), (run) => {
+      logEnded(run)
+      ended.push(run)
+    })
   } finally {
-    metrics.publishStoredMetrics()
+    publishMetrics(ended)
   }
 }
 
-function publish(run: Run, metrics: Metrics): void {
-  const failed = run.status === 'failed'
-  logger[failed ? 'error' : 'info']('run ended', {
+function logEnded(run: Run): void {
+  logger[run.status === 'failed' ? 'error' : 'info']('run ended', {
     runId: run.id,
     view: run.view,
     operation: run.operation,
@@ -36,7 +31,20 @@ function publish(run: Run, metrics: Metrics): void {
     rowCountAfter: run.rowCountAfter,
     ...(run.error === null ? {} : { class: run.error.class, sqlstate: run.error.sqlstate }),
   })
-  if (run.status === 'success') metrics.addMetric(metricNames.runsSucceeded, MetricUnit.Count, 1)
-  if (failed) metrics.addMetric(metricNames.runsFailed, MetricUnit.Count, 1)
-  if (run.error?.class === 'RunLost') metrics.addMetric(metricNames.runsLost, MetricUnit.Count, 1)
+}
+
+/** Zeros are published too: an alarm that sees data knows that nothing failed, rather than that nobody looked. */
+function publishMetrics(ended: Run[]): void {
+  const { service, ...dimensions } = metricDimensions(process.env.VIEWKEEPER_ENVIRONMENT ?? 'local')
+  const metrics = new Metrics({
+    namespace: metricNamespace,
+    serviceName: service as string,
+    defaultDimensions: dimensions,
+  })
+  const count = (name: string, which: (run: Run) => boolean) =>
+    metrics.addMetric(name, MetricUnit.Count, ended.filter(which).length)
+  count(metricNames.runsSucceeded, ({ status }) => status === 'success')
+  count(metricNames.runsFailed, ({ status }) => status === 'failed')
+  count(metricNames.runsLost, ({ error }) => error?.class === 'RunLost')
+  metrics.publishStoredMetrics()
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isIPv4 } from 'node:net'
 import { getSecret } from '@aws-lambda-powertools/parameters/secrets'
 import { z } from 'zod'
 import { type ConnectionSettings, connectTo, type Database, type SettingsSource } from '../db/connect.ts'
@@ -139,7 +140,8 @@ function parseUrl(text: string): ConnectionSettings {
   }
 }
 
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host)
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
 
 /** Never shows the URL: a password stands in it. */
 const badUrl = (why: string): Problem =>

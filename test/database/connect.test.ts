@@ -1,0 +1,157 @@
+import { chmod, chown, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../local/embedded.ts'
+import { type ConnectionSettings, connectTo } from '../../src/db/connect.ts'
+import { fromUrl } from '../../src/edge/settings.ts'
+import { listViews } from '../../src/operations/views.ts'
+import { useDatabase } from '../support/database.ts'
+import { makeCertificate } from '../support/tls.ts'
+
+const settings = await fromUrl(inject('postgresUrl'))({ fresh: false })
+const select1 = (changes: Partial<ConnectionSettings>) =>
+  connectTo(async () => ({ ...settings, ...changes })).withConnection(
+    async (sql) => (await sql`select 1 as one`)[0],
+  )
+
+describe('connecting', () => {
+  test('asks for the settings anew, once, when the password was refused', async () => {
+    const asked: boolean[] = []
+    const database = connectTo(async ({ fresh }) => {
+      asked.push(fresh)
+      return { ...settings, password: fresh ? settings.password : 'rotated away' }
+    })
+    expect(await database.withConnection(async (sql) => (await sql`select 1 as one`)[0])).toEqual({ one: 1 })
+    expect(asked).toEqual([false, true])
+  })
+
+  test('with a password that is wrong both times says so, without the password', async () => {
+    const asked: boolean[] = []
+    const refused = connectTo(async ({ fresh }) => {
+      asked.push(fresh)
+      return { ...settings, password: 'hunter2' }
+    }).withConnection(async () => {})
+    await expect(refused).rejects.toMatchObject({
+      code: 'CredentialsRefused',
+      message: expect.not.stringContaining('hunter2'),
+    })
+    expect(asked).toEqual([false, true])
+  })
+
+  test('to a port where nobody listens, and to a database that is not there', async () => {
+    await expect(select1({ port: 1 })).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
+    await expect(select1({ database: 'no_such_database' })).rejects.toMatchObject({
+      code: 'DatabaseUnavailable',
+    })
+  })
+
+  test('to a server that refuses more connections asks to try again', async () => {
+    const database = connectTo(async () => settings)
+    await database.withConnection(async (sql) => {
+      await sql`create role crowded login password 'secret' connection limit 0`
+    })
+    await expect(select1({ user: 'crowded', password: 'secret' })).rejects.toMatchObject({
+      code: 'InsufficientResources',
+    })
+  })
+
+  test('insists that the server took the start-up settings: a pooler that drops them is refused', async () => {
+    const database = connectTo(async () => settings)
+    // The server itself cuts a name of more than 63 bytes: what comes back is not what was asked for.
+    const odd = database.withConnection(async () => {}, { application_name: 'x'.repeat(80) })
+    await expect(odd).rejects.toMatchObject({
+      code: 'NotDirect',
+      message: expect.stringContaining('application_name'),
+    })
+    await expect(database.withConnection(async () => {}, { 'viewkeeper.run': '7' })).resolves.toBeUndefined()
+  })
+
+  test('to something that accepts and hangs up, again and again, ends at the deadline', {
+    timeout: 20_000,
+  }, async () => {
+    const { server, port } = await listenAnd((socket) => socket.destroy())
+    await expect(select1({ port })).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
+    server.close()
+  })
+
+  test('to something that accepts and says nothing ends at the deadline', { timeout: 20_000 }, async () => {
+    const { server, port } = await listenAnd(() => {})
+    const started = Date.now()
+    await expect(select1({ port })).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
+    expect(Date.now() - started).toBeLessThan(15_000)
+    server.close()
+  })
+})
+
+async function listenAnd(
+  greet: (socket: import('node:net').Socket) => void,
+): Promise<{ server: Server; port: number }> {
+  const server = createServer(greet)
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
+  return { server, port: (server.address() as { port: number }).port }
+}
+
+describe('a database without schema viewkeeper', () => {
+  const { database } = useDatabase({ migrated: false })
+
+  test('is said to be not migrated', async () => {
+    await expect(listViews(database)).rejects.toMatchObject({ code: 'NotMigrated' })
+  })
+})
+
+describe('TLS is verify-full', () => {
+  let folder: string
+  let server: EmbeddedPostgres
+  let roots: string[]
+  let tls: ConnectionSettings
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'viewkeeper-tls-'))
+    const { certificate, key } = makeCertificate(folder, 'IP:127.0.0.1')
+    roots = [await readFile(certificate, 'utf8')]
+    const version = Number(process.env.POSTGRES ?? 18) as 18
+    // The first start makes the data, and so tells whose files the server may read.
+    await (await startEmbeddedPostgres({ folder, version })).stop()
+    const { uid, gid } = await stat(join(folder, `postgres-${version}`))
+    await chmod(folder, 0o755)
+    await chown(key, uid, gid)
+    await chmod(key, 0o600)
+    server = await startEmbeddedPostgres({
+      folder,
+      version,
+      parameters: { ssl: 'on', ssl_cert_file: certificate, ssl_key_file: key },
+    })
+    tls = { ...(await fromUrl(server.url)({ fresh: false })), tls: { verify: true, roots } }
+  })
+  afterAll(async () => {
+    await server?.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  const connect = (changes: Partial<ConnectionSettings>) =>
+    connectTo(async () => ({ ...tls, ...changes })).withConnection(
+      async (sql) => (await sql`select ssl from pg_stat_ssl where pid = pg_backend_pid()`)[0],
+    )
+
+  test('a certificate for the address, by a root we know, is accepted', async () => {
+    expect(await connect({})).toEqual({ ssl: true })
+  })
+
+  test("another name for the same server is refused: the certificate is not that name's", async () => {
+    await expect(connect({ host: 'localhost' })).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
+  })
+
+  test('a root we do not know is refused', async () => {
+    await expect(connect({ tls: { verify: true, roots: null } })).rejects.toMatchObject({
+      code: 'DatabaseUnavailable',
+    })
+  })
+
+  test('a server without TLS is refused', async () => {
+    await expect(select1({ tls: { verify: true, roots } })).rejects.toMatchObject({
+      code: 'DatabaseUnavailable',
+    })
+  })
+})

@@ -1,0 +1,159 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connectTo } from '../../src/db/connect.ts'
+import { readMigrations } from '../../src/db/migrations.ts'
+import { createRole, readViewOwners } from '../../src/db/role.ts'
+import { fromUrl } from '../../src/edge/settings.ts'
+import { migrate } from '../../src/operations/migrate.ts'
+import { refresh } from '../../src/operations/refresh.ts'
+import { callOn, schemaFolder, useDatabase } from '../support/database.ts'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'viewkeeper-schema-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+/** A copy of our own steps with more behind them. */
+async function stepsWith(name: string, extra: Record<string, string>): Promise<URL> {
+  const copy = join(folder, name)
+  await cp(schemaFolder, copy, { recursive: true })
+  for (const [file, sql] of Object.entries(extra)) await writeFile(join(copy, file), sql)
+  return pathToFileURL(`${copy}/`)
+}
+
+const ours = await readMigrations(schemaFolder)
+const next = String(ours.length + 1).padStart(3, '0')
+
+describe('migrating', () => {
+  const { database, sql } = useDatabase({ migrated: false })
+
+  test('twenty at once apply each step once', async () => {
+    const steps = await stepsWith('twenty', {
+      [`${next}_counted.sql`]: 'create table viewkeeper.counted (id integer)',
+    })
+    const reports = await Promise.all(Array.from({ length: 20 }, () => migrate(database, steps)))
+    const applied = reports.flatMap((report) => report.applied)
+    expect(applied.sort()).toEqual([...ours.map(({ name }) => name), `${next}_counted`])
+    expect(await sql`select number from viewkeeper.migrations`).toHaveLength(ours.length + 1)
+  })
+
+  test('again changes nothing', async () => {
+    const steps = await stepsWith('again', {
+      [`${next}_counted.sql`]: 'create table viewkeeper.counted (id integer)',
+    })
+    expect(await migrate(database, steps)).toEqual({ applied: [], ahead: [] })
+  })
+
+  test('by the version before is a success on the newer schema, on which it keeps working', async () => {
+    expect(await migrate(database, schemaFolder)).toEqual({ applied: [], ahead: [`${next}_counted`] })
+    await sql`create materialized view served as select 1 as id`
+    expect(await refresh({ view: 'served' }, callOn(database))).toMatchObject({ status: 'updated' })
+  })
+
+  test('refuses an edited step by name, and changes nothing', async () => {
+    const steps = await stepsWith('edited', {
+      [`${next}_counted.sql`]: 'create table viewkeeper.other (id integer)',
+    })
+    await expect(migrate(database, steps)).rejects.toThrow(`schema/${next}_counted.sql was edited`)
+    expect(await sql`select to_regclass('viewkeeper.other') as other`).toEqual([{ other: null }])
+  })
+
+  test('that fails half-way leaves the state before the step, and says file, line and SQLSTATE', async () => {
+    const after = String(ours.length + 2).padStart(3, '0')
+    const steps = await stepsWith('broken', {
+      [`${next}_counted.sql`]: 'create table viewkeeper.counted (id integer)',
+      [`${after}_broken.sql`]:
+        'create table viewkeeper.half (id integer);\n\ncreate table viewkeeper.half (id text);',
+    })
+    await expect(migrate(database, steps)).rejects.toMatchObject({
+      code: 'MigrationFailed',
+      message: expect.stringMatching(new RegExp(`schema/${after}_broken\\.sql.*\\(42P07\\)`)),
+    })
+    expect(await sql`select to_regclass('viewkeeper.half') as half`).toEqual([{ half: null }])
+    expect(await sql`select number from viewkeeper.migrations`).toHaveLength(ours.length + 1)
+    const typo = await stepsWith('typo', {
+      [`${next}_counted.sql`]: 'create table viewkeeper.counted (id integer)',
+      [`${after}_typo.sql`]: 'create table viewkeeper.fine (id integer);\n\ncreate tabel x',
+    })
+    await expect(migrate(database, typo)).rejects.toThrow(`schema/${after}_typo.sql, line 3`)
+  })
+
+  test('refuses a gap and a name that is no step', async () => {
+    await expect(readMigrations(await stepsWith('gap', { '999_late.sql': '' }))).rejects.toThrow(
+      /999_late\.sql should be number/,
+    )
+    await expect(readMigrations(await stepsWith('odd', { 'notes.sql': '' }))).rejects.toThrow(
+      /notes\.sql should be number/,
+    )
+  })
+
+  test('reads line ends of either kind as the same file', async () => {
+    const unix = await readMigrations(
+      await stepsWith('unix', { [`${next}_a.sql`]: 'select 1;\nselect 2;\n' }),
+    )
+    const windows = await readMigrations(
+      await stepsWith('windows', { [`${next}_a.sql`]: 'select 1;\r\nselect 2;\r\n' }),
+    )
+    expect(windows.at(-1)?.checksum).toBe(unix.at(-1)?.checksum)
+  })
+})
+
+describe('the role that Viewkeeper works with', () => {
+  const { url, sql } = useDatabase({ migrated: false })
+  const suffix = url.slice(-8)
+  const names = {
+    admin: `admin_${suffix}`,
+    owner: `owner_${suffix}`,
+    first: `first_${suffix}`,
+    second: `second_${suffix}`,
+  }
+  const as = (user: string, password: string) => {
+    const other = new URL(url)
+    other.username = user
+    other.password = password
+    return connectTo(fromUrl(other.href))
+  }
+
+  test('is made by an administrator who is no superuser, as on RDS, and may be made again', async () => {
+    await sql.unsafe(`
+      create role ${names.admin} login createrole password 'admin';
+      grant create on database ${new URL(url).pathname.slice(1)} to ${names.admin} with grant option;
+      grant connect, temporary on database ${new URL(url).pathname.slice(1)} to ${names.admin} with grant option`)
+    await as(names.admin, 'admin').withConnection(async (admin) => {
+      await admin.unsafe(`create role ${names.owner}`)
+      for (const login of [names.first, names.second, names.first]) {
+        const made = await createRole(admin, { login, password: "it's \\ odd", viewOwners: [names.owner] })
+        expect(made).toEqual({ notGranted: [] })
+      }
+    })
+  })
+
+  test('owns the schema, so that two logins can take turns', async () => {
+    const first = as(names.first, "it's \\ odd")
+    const second = as(names.second, "it's \\ odd")
+    await migrate(first, schemaFolder)
+    const [schema] =
+      await sql`select nspowner::regrole::text as owner from pg_namespace where nspname = 'viewkeeper'`
+    expect(schema?.owner).toBe('viewkeeper')
+    await migrate(
+      second,
+      await stepsWith('turns', { [`${next}_turn.sql`]: 'alter table viewkeeper.runs add column turn text' }),
+    )
+    await sql.unsafe(`
+      create materialized view owned as select 1 as id;
+      grant all on schema public to ${names.owner};
+      alter materialized view owned owner to ${names.owner}`)
+    for (const login of [first, second]) {
+      expect(await refresh({ view: 'owned' }, callOn(login))).toMatchObject({ status: 'updated' })
+    }
+  })
+
+  test('is offered the owners of views, but no superuser and not the administrator', async () => {
+    await sql`create materialized view of_superuser as select 1 as id`
+    expect(await as(names.admin, 'admin').withConnection(readViewOwners)).toEqual([names.owner])
+  })
+})

@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest'
+import { resultAnswer } from '../../src/edge/answers.ts'
+import { bodyOf, idempotencyKeyOf, problemAnswer, waitUntilOf } from '../../src/edge/http.ts'
+import { Problem, type ProblemCode, problemCodes, statusOf } from '../../src/problem.ts'
+import { httpEvent, parsed } from '../support/lambda.ts'
+
+const event = (headers: Record<string, string> = {}, body?: string) =>
+  httpEvent('POST /x', { headers, ...(body !== undefined && { body }) })
+
+describe('Prefer', () => {
+  test.each([
+    [undefined, 0],
+    ['wait=20', 20],
+    ['respond-async, wait=7', 7],
+    ['respond-async; wait=7', 7],
+    ['WAIT = 3', 3],
+    ['wait="4"', 4],
+    ['wait=9999', 25],
+    ['wait=-1', 0],
+    ['wait=soon', 0],
+    ['await=9', 0],
+  ])('%s waits %i s from when the request came in, at most 25', (prefer, seconds) => {
+    const request = event(prefer === undefined ? {} : { prefer })
+    expect(waitUntilOf(request) - request.requestContext.timeEpoch).toBe(seconds * 1000)
+  })
+})
+
+describe('the body', () => {
+  test('is JSON, in base64 too; none is an empty object', () => {
+    expect(bodyOf(event({}, '{"a":1}'))).toEqual({ a: 1 })
+    expect(bodyOf(event())).toEqual({})
+    expect(bodyOf(event({}, ' '))).toEqual({})
+    const encoded = { ...event({}, Buffer.from('{"ä":"ö"}').toString('base64')), isBase64Encoded: true }
+    expect(bodyOf(encoded)).toEqual({ ä: 'ö' })
+  })
+
+  test('that is no JSON is refused without being repeated', () => {
+    expect(() => bodyOf(event({}, '{"password": "hunter2"'))).toThrow(
+      expect.objectContaining({ code: 'InvalidRequest', message: expect.not.stringContaining('hunter2') }),
+    )
+  })
+})
+
+test('an idempotency key has 1 to 255 characters', () => {
+  expect(idempotencyKeyOf(event())).toBeNull()
+  expect(idempotencyKeyOf(event({ 'idempotency-key': 'k' }))).toBe('k')
+  expect(() => idempotencyKeyOf(event({ 'idempotency-key': 'k'.repeat(256) }))).toThrow(/255/)
+})
+
+describe('a problem', () => {
+  test('is told as RFC 9457 has it, without its cause', () => {
+    const answer = problemAnswer(
+      new Problem('UnknownView', 'Gone.', { field: 'view', cause: new Error('secret') }),
+    )
+    expect(parsed(answer)).toEqual({
+      statusCode: 404,
+      headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store' },
+      body: {
+        type: 'urn:viewkeeper:problem:UnknownView',
+        title: 'No such materialized view',
+        status: 404,
+        detail: 'Gone.',
+        code: 'UnknownView',
+        field: 'view',
+      },
+    })
+  })
+
+  test('that may pass by itself says to come back', () => {
+    const retried = problemCodes.filter(
+      (code) => problemAnswer(new Problem(code, '')).headers?.['retry-after'] !== undefined,
+    )
+    expect(retried).toEqual(problemCodes.filter((code) => statusOf(code) === 503))
+    expect(retried).toContain('LockTimeout')
+    expect(retried).not.toContain('ViewSqlFailed')
+  })
+})
+
+describe('a result', () => {
+  const result = {
+    runId: 7,
+    view: 'public.sales',
+    operation: 'refresh',
+    request: {},
+    response: { view: 'public.sales', rowCountBefore: null, rowCountAfter: null, durationMs: null },
+  } as const
+
+  test.each([
+    [{ status: 'updated' }, 200],
+    [{ status: 'skipped' }, 200],
+    [{ status: 'running' }, 202],
+    [{ status: 'skipped', error: { class: 'AlreadyRunning', message: '', runningRunId: 6 } }, 409],
+    [
+      { status: 'error', error: { class: 'ViewSqlFailed', message: 'division by zero', sqlstate: '22012' } },
+      422,
+    ],
+    [{ status: 'error', error: { class: 'RunLost', message: '' } }, 503],
+    [{ status: 'error', error: { class: 'Deadlock', message: '', sqlstate: '40P01' } }, 503],
+  ] as const)('%j is answered with %i', (outcome, status) => {
+    const answer = resultAnswer({ ...result, ...outcome } as never)
+    expect(answer.statusCode).toBe(status)
+    expect(answer.headers?.location).toBe(status === 202 ? '/runs/7' : undefined)
+    if (status >= 400)
+      expect(parsed(answer).body).toMatchObject({
+        code: (outcome as { error: { class: ProblemCode } }).error.class,
+        runId: 7,
+      })
+  })
+})
