@@ -4,7 +4,7 @@ const only = (from, allowed, comment) => ({
   comment,
   severity: 'error',
   from: { path: `^${from}/` },
-  to: { path: '^(functions|src|infra|local|test)/', pathNot: [`^${from}/`, ...allowed.map((path) => `^${path}`)] },
+  to: { path: '^(functions|src|infra|local|cli|test)/', pathNot: [`^${from}/`, ...allowed.map((path) => `^${path}`)] },
 })
 
 module.exports = {
@@ -18,6 +18,7 @@ module.exports = {
     only('src/edge', ['src/operations', 'src/db', 'src/plan', 'src/problem.ts'], 'Lambda and HTTP.'),
     only('functions', ['src/edge'], 'A function binds an operation to its trigger.'),
     only('infra', ['src/edge/routes.ts', 'src/edge/metric-names.ts'], 'Infrastructure knows names, not code.'),
+    only('cli', ['src'], 'The command line.'),
     only('local', ['functions', 'src'], 'The gateway stands where Lambda stands.'),
     {
       name: 'only-db-knows-postgres',
