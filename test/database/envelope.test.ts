@@ -173,6 +173,25 @@ describe('an envelope', () => {
     expect(envelopeText.match(/\$viewkeeper\$/g)).toHaveLength(2)
   })
 
+  test('has the settings it needs from its first moment', async () => {
+    await outcome(
+      plan(['select 1'], {
+        prepare: [{ phase: 'building', sql: 'create table seen as select name, setting from pg_settings' }],
+      }),
+      { timeoutSeconds: 77 },
+    )
+    const seen = await sql<{ name: string; setting: string }[]>`select name, setting from seen`
+    expect(Object.fromEntries(seen.map(({ name, setting }) => [name, setting]))).toMatchObject({
+      client_connection_check_interval: '0',
+      client_min_messages: 'error',
+      statement_timeout: '77000',
+      lock_timeout: '0',
+      idle_session_timeout: '0',
+      default_transaction_isolation: 'read committed',
+      default_transaction_read_only: 'off',
+    })
+  })
+
   test('sees what was committed meanwhile, also where the role is set to repeatable read and read only', async () => {
     await sql`create role careful login superuser password 'secret'`
     await sql`alter role careful set default_transaction_isolation = 'repeatable read'`

@@ -341,9 +341,15 @@ describe('locks', () => {
         await sql`
           select from pg_stat_activity where application_name like 'viewkeeper run % locking' and wait_event = 'PgSleep' and datname = current_database()`
       ).length
-    await until('it has been told to wait', attempts)
-    // Each of these would hang behind the refresh until the long reader is done, were it to queue for its lock.
-    for (let i = 0; i < 20; i++) await sql`select * from popular`
+    // Were the refresh to queue for its lock, each of these would hang behind it until the long reader is done.
+    const others = await sql.reserve()
+    await others`set lock_timeout = '1s'`
+    await until('it has been told to come back', async () => {
+      await others`select * from popular`
+      return attempts()
+    })
+    await others`reset lock_timeout`
+    others.release()
     await reader`commit`
     reader.release()
     const result = await waiting

@@ -11,6 +11,8 @@ export async function makeGatedView(sql: Sql, name: string, body = 'select 1 as 
     create function ${name}_gate() returns integer language plpgsql as $$
     begin
       perform pg_advisory_xact_lock(hashtext('${name}'));
+      -- a server that has these to tell a client that is gone would roll the refresh back
+      for i in 1..2000 loop raise notice '%', repeat('x', 1000); end loop;
       return 1;
     end $$;
     create materialized view ${name} as select b.* from (${body}) b, ${name}_gate();

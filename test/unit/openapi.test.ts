@@ -1,3 +1,4 @@
+import { Validator } from '@seriousme/openapi-schema-validator'
 import { describe, expect, test } from 'vitest'
 import { openapi } from '../../src/edge/openapi.ts'
 import { routes } from '../../src/edge/routes.ts'
@@ -16,6 +17,12 @@ interface Operation {
 }
 
 describe('the OpenAPI file', () => {
+  test('is valid', async () => {
+    const validator = new Validator()
+    expect(await validator.validate(structuredClone(document))).toEqual({ valid: true })
+    expect(validator.version).toBe('3.1')
+  })
+
   test('describes every route but itself, and nothing else', () => {
     const described = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
