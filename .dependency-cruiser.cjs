@@ -4,20 +4,42 @@ const only = (from, allowed, comment) => ({
   comment,
   severity: 'error',
   from: { path: `^${from}/` },
-  to: { path: '^(functions|src|infra|local|cli|test)/', pathNot: [`^${from}/`, ...allowed.map((path) => `^${path}`)] },
+  to: {
+    path: '^(functions|src|infra|local|cli|test)/',
+    pathNot: [`^${from}/`, ...allowed.map((path) => `^${path}`)],
+  },
 })
 
 module.exports = {
   forbidden: [
-    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
-    { name: 'nothing-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^aws-lambda$' } },
+    {
+      name: 'no-circles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'nothing-unresolved',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true, pathNot: '^aws-lambda$' },
+    },
     only('src/plan', ['src/problem.ts'], 'Planning is pure: no I/O, no clock.'),
-    { name: 'plan-is-pure', severity: 'error', from: { path: '^src/plan/' }, to: { dependencyTypes: ['core', 'npm'] } },
+    {
+      name: 'plan-is-pure',
+      severity: 'error',
+      from: { path: '^src/plan/' },
+      to: { dependencyTypes: ['core', 'npm'] },
+    },
     only('src/db', ['src/plan', 'src/problem.ts'], 'The only folder that talks to Postgres.'),
     only('src/operations', ['src/db', 'src/plan', 'src/problem.ts'], 'Read facts, plan, act, record.'),
     only('src/edge', ['src/operations', 'src/db', 'src/plan', 'src/problem.ts'], 'Lambda and HTTP.'),
     only('functions', ['src/edge'], 'A function binds an operation to its trigger.'),
-    only('infra', ['src/edge/routes.ts', 'src/edge/metric-names.ts'], 'Infrastructure knows names, not code.'),
+    only(
+      'infra',
+      ['src/edge/routes.ts', 'src/edge/metric-names.ts'],
+      'Infrastructure knows names, not code.',
+    ),
     only('cli', ['src'], 'The command line.'),
     only('local', ['functions', 'src'], 'The gateway stands where Lambda stands.'),
     {
@@ -38,6 +60,10 @@ module.exports = {
     exclude: { path: '^cdk.out' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'], extensions: ['.ts', '.js', '.mjs', '.cjs', '.json'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+      extensions: ['.ts', '.js', '.mjs', '.cjs', '.json'],
+    },
   },
 }
