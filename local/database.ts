@@ -1,0 +1,28 @@
+import { databaseFromEnvironment } from '../src/edge/settings.ts'
+import { migrate } from '../src/operations/migrate.ts'
+import { count, report, timed } from './report.ts'
+
+const schema = new URL('../schema/', import.meta.url)
+
+/** Brings schema `viewkeeper` of the database in DATABASE_URL up to date, and prints what was done. */
+export async function migrateDatabase(): Promise<void> {
+  const [{ applied, ahead }, ms] = await timed(() => migrate(databaseFromEnvironment(), schema))
+  const done =
+    applied.length > 0
+      ? `${count(applied.length, 'step')} of schema viewkeeper`
+      : 'schema viewkeeper is as it was'
+  report.step('migrations', ahead.length > 0 ? `${done}; a newer version was here` : done, ms)
+}
+
+/** Connects to the database in DATABASE_URL, and prints what it is. */
+export async function describeDatabase(): Promise<void> {
+  const [[row], ms] = await timed(() =>
+    databaseFromEnvironment().withConnection(
+      (sql) => sql`
+      select current_setting('server_version') as version, current_database() as database`,
+    ),
+  )
+  // Never the URL itself: a password stands in it.
+  const { host } = new URL(process.env.DATABASE_URL!)
+  report.step(`postgres ${row?.version.split(' ')[0]}`, `DATABASE_URL, ${row?.database} at ${host}`, ms)
+}

@@ -1,0 +1,52 @@
+import { createReadStream } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { fileURLToPath } from 'node:url'
+import postgres from 'postgres'
+import { readFlights } from './flights.ts'
+
+const datasets = fileURLToPath(new URL('../data', import.meta.resolve('vega-datasets')))
+const readSql = (name: string) => readFile(new URL(`./${name}.sql`, import.meta.url), 'utf8')
+
+export interface DemoCounts {
+  flights: number
+  airports: number
+  zipcodes: number
+}
+
+/** Whether this call put the demo's tables and (still empty) views into schema `public`, and how many rows they hold. */
+export async function loadDemo(url: string): Promise<DemoCounts & { loaded: boolean }> {
+  const sql = postgres(url, { max: 1, onnotice() {} })
+  try {
+    const [{ there } = {}] = await sql`select to_regclass('public.flights') is not null as there`
+    // One transaction: a start that is killed here leaves nothing behind, and the next one loads it all.
+    if (!there) await sql.begin(load)
+    const [counts] = await sql<[DemoCounts]>`
+      select (select count(*)::int from public.flights) as flights,
+             (select count(*)::int from public.airports) as airports,
+             (select count(*)::int from public.zipcodes) as zipcodes`
+    return { ...counts, loaded: !there }
+  } finally {
+    await sql.end()
+  }
+}
+
+/** The names of the demo's views. */
+export async function demoViews(): Promise<string[]> {
+  return [...(await readSql('views')).matchAll(/^create materialized view (\w+)/gm)].map(([, name]) => name!)
+}
+
+async function load(sql: postgres.TransactionSql) {
+  await sql`set local search_path = public`
+  await sql.unsafe(await readSql('tables')).simple()
+  for (const table of ['airports', 'zipcodes']) {
+    const copy = await sql`copy ${sql(table)} from stdin (format csv, header)`.writable()
+    await pipeline(createReadStream(join(datasets, `${table}.csv`)), copy)
+  }
+  const copy = await sql`copy flights (date, delay, distance, origin, destination) from stdin`.writable()
+  await pipeline(readFlights(join(datasets, 'flights-3m.parquet'), 200_000), copy)
+  await sql.unsafe(await readSql('indexes')).simple()
+  await sql.unsafe(await readSql('views')).simple()
+  await sql.unsafe('analyze flights, airports, zipcodes')
+}

@@ -1,0 +1,51 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+
+export interface Lock {
+  pid: number
+  port: number
+  status: string
+}
+
+/** What `postmaster.pid` in a data folder says, or undefined where there is none (or only half of one yet). */
+export function readLock(data: string): Lock | undefined {
+  try {
+    // One fact per line: pid, data folder, start time, port, socket folder, listen address, shared memory key, status.
+    const lines = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')
+    return { pid: Number(lines[0]), port: Number(lines[3]), status: lines[7]?.trim() ?? '' }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/**
+ * The server that uses a data folder now, if any. Postgres clears the lock of a dead server itself, unless its pid
+ * belongs to another process by now (after a restart of the machine): such a lock is removed here.
+ */
+export function findLiveServer(data: string): Lock | undefined {
+  const lock = readLock(data)
+  if (!lock?.pid || !isAlive(lock.pid)) return undefined
+  if (commandOf(lock.pid).includes('postgres')) return lock
+  rmSync(join(data, 'postmaster.pid'), { force: true })
+  return undefined
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+function commandOf(pid: number): string {
+  try {
+    if (process.platform === 'linux') return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+    return execFileSync('ps', ['-o', 'args=', '-p', `${pid}`], { encoding: 'utf8' })
+  } catch {
+    return '' // ended in between
+  }
+}

@@ -1,0 +1,32 @@
+import type { ServerResponse } from 'node:http'
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
+
+/** Writes a handler's result as API Gateway does: without a `statusCode` the whole result is the body of a 200. */
+export function answer(response: ServerResponse, result: unknown): void {
+  const isStructured = typeof result === 'object' && result !== null && 'statusCode' in result
+  const structured: APIGatewayProxyStructuredResultV2 = isStructured
+    ? (result as APIGatewayProxyStructuredResultV2)
+    : { statusCode: 200, body: typeof result === 'string' ? result : JSON.stringify(result) }
+  const { statusCode = 200, headers = {}, cookies, body = '', isBase64Encoded } = structured
+  for (const [name, value] of Object.entries({ 'content-type': 'application/json', ...headers })) {
+    response.setHeader(name, typeof value === 'boolean' ? String(value) : value)
+  }
+  if (cookies) response.setHeader('set-cookie', cookies)
+  response.statusCode = statusCode
+  response.end(Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8'))
+}
+
+/** Answers with a problem of the gateway itself, in the shape that the functions use (RFC 9457). */
+export function answerProblem(
+  response: ServerResponse,
+  status: number,
+  code: string,
+  title: string,
+  detail: string,
+): void {
+  answer(response, {
+    statusCode: status,
+    headers: { 'content-type': 'application/problem+json' },
+    body: JSON.stringify({ type: `urn:viewkeeper:problem:${code}`, title, status, code, detail }),
+  })
+}

@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { APIGatewayProxyEventV2WithIAMAuthorizer } from 'aws-lambda'
+import { routeKey } from '../../src/edge/routes.ts'
+import { decode, type Match } from './match.ts'
+
+/** The event that API Gateway's HTTP API (payload 2.0, IAM authorizer, stage $default) makes of this request. */
+export function toEvent(
+  request: Pick<IncomingMessage, 'method' | 'url' | 'rawHeaders' | 'httpVersion' | 'socket'>,
+  body: Buffer,
+  { route, parameters }: Match,
+): APIGatewayProxyEventV2WithIAMAuthorizer {
+  const method = request.method!
+  const { path, query } = splitTarget(request.url!)
+  const { cookie, ...headers } = joinDuplicates(
+    pairs(request.rawHeaders).map(([name, value]) => [name.toLowerCase(), value]),
+  )
+  const parametersOfQuery = joinDuplicates([...new URLSearchParams(query)])
+  const isText = /^(text\/|application\/(json|javascript|xml)\b)/.test(headers['content-type'] ?? '')
+  const now = new Date()
+  return {
+    version: '2.0',
+    routeKey: routeKey(route),
+    rawPath: decode(path),
+    rawQueryString: query,
+    ...(cookie === undefined ? {} : { cookies: cookie.split(/; */) }),
+    headers,
+    ...(query === '' ? {} : { queryStringParameters: parametersOfQuery }),
+    requestContext: {
+      accountId: '000000000000',
+      apiId: 'local',
+      authorizer: { iam: localCaller },
+      domainName: headers.host!.replace(/:\d+$/, ''),
+      domainPrefix: 'local',
+      http: {
+        method,
+        path: decode(path),
+        protocol: `HTTP/${request.httpVersion}`,
+        sourceIp: request.socket.remoteAddress ?? '127.0.0.1',
+        userAgent: headers['user-agent'] ?? '',
+      },
+      requestId: randomUUID(),
+      routeKey: routeKey(route),
+      stage: '$default',
+      time: clfTime(now),
+      timeEpoch: now.getTime(),
+    },
+    ...(Object.keys(parameters).length === 0 ? {} : { pathParameters: parameters }),
+    // Anything but text arrives in base64, a form (what `curl -d` sends unless told otherwise) included.
+    ...(body.length === 0 ? {} : { body: body.toString(isText ? 'utf8' : 'base64') }),
+    isBase64Encoded: body.length > 0 && !isText,
+  }
+}
+
+/** The path and the query of a request's target, as they came. */
+export function splitTarget(target: string): { path: string; query: string } {
+  const at = target.indexOf('?')
+  return at < 0 ? { path: target, query: '' } : { path: target.slice(0, at), query: target.slice(at + 1) }
+}
+
+const localCaller = {
+  accessKey: 'local',
+  accountId: '000000000000',
+  callerId: 'local',
+  cognitoIdentity: null,
+  principalOrgId: '',
+  userArn: 'local',
+  userId: 'local',
+}
+
+const pairs = (flat: string[]) =>
+  flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1]!] as const] : []))
+
+function joinDuplicates(entries: (readonly [string, string])[]): Record<string, string> {
+  const joined = new Map<string, string>()
+  for (const [name, value] of entries) {
+    const before = joined.get(name)
+    joined.set(name, before === undefined ? value : `${before},${value}`)
+  }
+  return Object.fromEntries(joined)
+}
+
+/** `20/Nov/2026:08:45:36 +0000` */
+function clfTime(date: Date): string {
+  const [, day, month, year, time] = date.toUTCString().split(/,? /)
+  return `${day}/${month}/${year}:${time} +0000`
+}

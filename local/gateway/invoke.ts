@@ -1,0 +1,35 @@
+import { randomUUID } from 'node:crypto'
+import type { Context } from 'aws-lambda'
+
+export type Handler = (event: unknown, context: Context) => Promise<unknown>
+
+/** Calls the handler of a file in `functions/` as Lambda would, with a context of its own. */
+export function invoke(
+  name: string,
+  handler: Handler,
+  event: unknown,
+  timeoutSeconds: number,
+): Promise<unknown> {
+  const deadline = Date.now() + timeoutSeconds * 1000
+  const functionName = `viewkeeper-local-${name}`
+  return handler(event, {
+    awsRequestId: randomUUID(),
+    callbackWaitsForEmptyEventLoop: true,
+    functionName,
+    functionVersion: '$LATEST',
+    invokedFunctionArn: `arn:aws:lambda:us-east-1:000000000000:function:${functionName}`,
+    logGroupName: `/aws/lambda/${functionName}`,
+    logStreamName: 'local',
+    memoryLimitInMB: '512',
+    getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
+    done() {},
+    fail() {},
+    succeed() {},
+  })
+}
+
+/** The handler of a file in `functions/`. */
+export async function loadFunction(name: string): Promise<Handler> {
+  const { handler } = await import(new URL(`../../functions/${name}.ts`, import.meta.url).href)
+  return handler
+}

@@ -1,0 +1,45 @@
+import { styleText } from 'node:util'
+
+const labelWidth = 16
+const detailWidth = 60
+
+/** Prints what the person at the terminal reads; coloured only on a terminal. */
+export const report = {
+  title(text: string) {
+    print(`${paint('bold', text)}\n`)
+  },
+  line(text = '') {
+    print(text && `  ${text}`)
+  },
+  /** `label   what it is   0.3 s` */
+  step(label: string, detail: string, ms: number) {
+    print(`  ${label.padEnd(labelWidth)}${detail.padEnd(detailWidth)}${dim(`${(ms / 1000).toFixed(1)} s`)}`)
+  },
+  success(text: string) {
+    print(`  ${paint('green', '✓')} ${text}`)
+  },
+  failure(text: string) {
+    print(`  ${paint('red', '✗')} ${text}`)
+  },
+}
+
+/** What matters less: grey on a terminal. */
+export const dim = (text: string): string => paint('dim', text)
+
+/** `1 view`, `7 views`, `200,000 flights` */
+export const count = (n: number, noun: string): string =>
+  `${n.toLocaleString('en')} ${noun}${n === 1 ? '' : 's'}`
+
+const paint = (format: 'bold' | 'dim' | 'green' | 'red', text: string) =>
+  styleText(format, text, { stream: process.stdout })
+
+// Whoever read it may have left (`npm start | head`): that is no reason to fall over.
+process.stdout.on('error', () => {})
+
+const print = (line: string) => process.stdout.write(`${line}\n`)
+
+/** What a piece of work gives, and how many milliseconds it took. */
+export async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {
+  const start = performance.now()
+  return [await work(), performance.now() - start]
+}

@@ -1,0 +1,18 @@
+import { LocalProblem } from './problem.ts'
+
+export interface LocalSettings {
+  port: number
+  /** Where the embedded server keeps everything. */
+  folder: string
+  /** Another Postgres, used instead of the embedded one. */
+  databaseUrl?: string
+}
+
+/** Reads PORT, DATA_DIR and DATABASE_URL; an empty variable is one that is not set. */
+export function readSettings(env: NodeJS.ProcessEnv): LocalSettings {
+  const port = Number(env.PORT || 8787)
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    throw new LocalProblem(`PORT is ${env.PORT}: it must be a number from 1 to 65535`)
+  }
+  return { port, folder: env.DATA_DIR || '.viewkeeper', databaseUrl: env.DATABASE_URL || undefined }
+}

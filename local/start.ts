@@ -1,0 +1,68 @@
+import { Problem } from '../src/problem.ts'
+import { describeDatabase, migrateDatabase } from './database.ts'
+import { demoViews, loadDemo } from './demo/load.ts'
+import { isPortFree } from './embedded/port.ts'
+import { startEmbeddedPostgres } from './embedded.ts'
+import { refreshFirst } from './first-refresh.ts'
+import { loadFunction } from './gateway/invoke.ts'
+import { startGateway } from './gateway.ts'
+import { printHints } from './hints.ts'
+import { type Life, untilSignal } from './lifetime.ts'
+import { showLogs } from './logs.ts'
+import { startMonitor } from './monitor.ts'
+import { LocalProblem } from './problem.ts'
+import { count, report, timed } from './report.ts'
+import { readSettings } from './settings.ts'
+
+async function start(life: Life) {
+  const { port, folder, databaseUrl } = readSettings(process.env)
+  if (!(await isPortFree(port))) throw new LocalProblem(`port ${port} is taken: set PORT to another one`)
+  report.title('viewkeeper · local')
+
+  if (databaseUrl) {
+    await describeDatabase()
+  } else {
+    // The functions read it on their first call.
+    process.env.DATABASE_URL = await startEmbedded(folder, life)
+    await fillWithDemo(process.env.DATABASE_URL)
+  }
+  await migrateDatabase()
+
+  const mute = showLogs(process.env)
+  const gateway = await startGateway({ port })
+  await life.onStop(gateway.close)
+  await life.onStop(mute) // what the functions say when their database goes is no news
+  report.line()
+  if (databaseUrl) {
+    report.line('nothing is refreshed or scheduled here until asked')
+  } else {
+    await refreshFirst(gateway.url, await demoViews())
+    // Not on another Postgres: ended runs that are published here would be missing from that environment's alarms.
+    await life.onStop(startMonitor(await loadFunction('monitor')))
+  }
+  await printHints(gateway.url)
+}
+
+async function startEmbedded(folder: string, life: Life): Promise<string> {
+  const [server, ms] = await timed(() => startEmbeddedPostgres({ folder }))
+  await life.onStop(server.stop)
+  server.ended.then(() =>
+    life.fail(new LocalProblem(`PostgreSQL has ended by itself; its log is in ${folder}`)),
+  )
+  report.step(`postgres ${server.version}`, `embedded, ${folder}/`, ms)
+  return server.url
+}
+
+async function fillWithDemo(url: string) {
+  const [{ flights, airports, zipcodes, loaded }, ms] = await timed(() => loadDemo(url))
+  const rows = [count(flights, 'flight'), count(airports, 'airport'), count(zipcodes, 'zip code')].join(', ')
+  report.step('demo data', loaded ? rows : `${rows} (kept)`, ms)
+}
+
+try {
+  await untilSignal(start)
+} catch (error) {
+  const isExpected = error instanceof LocalProblem || error instanceof Problem
+  console.error(isExpected ? `viewkeeper: ${error.message}` : error)
+  process.exit(1)
+}

@@ -1,0 +1,189 @@
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import postgres from 'postgres'
+import { expect, onTestFinished, test } from 'vitest'
+import { demoViews } from '../../local/demo/load.ts'
+import { readLock } from '../../local/embedded/lock.ts'
+import { isAlive, npmStart, serverPid, temporaryFolder } from './support/viewkeeper.ts'
+
+const ready = /Ctrl-C stops everything/
+const limit = { timeout: 120_000 }
+
+test('the first start refreshes every view, and the lines it prints work when copied', limit, async () => {
+  const started = await npmStart()
+  await started.sees(ready)
+  const views = await demoViews()
+  const order = [...started.printed().matchAll(/✓ (\w+) +(\w+) +[\d.]+ s +([\d,]+) rows?/g)]
+  expect(order.map(([, name]) => name).sort()).toEqual([...views].sort())
+  expect(started.printed()).toContain(`${views.length} of ${views.length} fresh`)
+  const places = order.map(([, name]) => name)
+  expect(places.indexOf('worst_routes')).toBeGreaterThan(places.indexOf('route_delays'))
+  expect(places.indexOf('late_airports')).toBeGreaterThan(places.indexOf('airport_traffic'))
+  expect(places.indexOf('state_traffic')).toBeGreaterThan(places.indexOf('nearest_airports'))
+
+  const [refresh, run, runs] = [...started.printed().matchAll(/^.*(curl .*)$/gm)].map(([, line]) => line!)
+  const refreshed = await shell(refresh!)
+  expect(refreshed).toMatchObject({
+    view: 'public.route_delays',
+    status: 'updated',
+    runId: expect.any(Number),
+  })
+  expect(await shell(run!)).toMatchObject({ view: 'public.route_delays', status: 'success' })
+  expect((await shell(runs!)).runs).toHaveLength(5)
+
+  const api = `http://127.0.0.1:${started.port}`
+  expect(await shell(`curl -s ${api}/runs/${refreshed.runId}`)).toMatchObject({
+    status: 'success',
+    trigger: 'http',
+  })
+
+  const server = serverPid(started.folder)!
+  expect(isAlive(server)).toBe(true)
+  started.interrupt()
+  expect(await started.exitCode).toBe(0)
+  expect(isAlive(server)).toBe(false)
+  await expect(fetch(api)).rejects.toThrow()
+})
+
+test(
+  'the next start keeps the data and refreshes nothing, after Ctrl-C as after kill -9',
+  limit,
+  async () => {
+    const first = await npmStart()
+    await first.sees(ready)
+    const before = await newestRun(first.port)
+    first.interrupt()
+    await first.exitCode
+
+    const second = await npmStart({ DATA_DIR: first.folder })
+    await second.sees(ready)
+    expect(second.printed()).toContain('(kept)')
+    expect(second.printed()).toContain('7 views, left alone')
+    expect(await newestRun(second.port)).toEqual(before)
+    const server = serverPid(first.folder)!
+    second.kill()
+    await second.exitCode
+
+    const third = await npmStart({ DATA_DIR: first.folder })
+    await third.sees(ready)
+    expect(third.printed()).toContain('7 views, left alone')
+    expect(isAlive(server)).toBe(false)
+  },
+)
+
+test('a start that was killed while it loaded the data is made up for by the next one', limit, async () => {
+  const first = await npmStart()
+  await first.sees(/postgres 18/)
+  first.kill()
+  await first.exitCode
+
+  const second = await npmStart({ DATA_DIR: first.folder })
+  await second.sees(/7 of 7 fresh/)
+})
+
+test('a view that fails does not keep the others from being refreshed', limit, async () => {
+  const first = await npmStart()
+  await first.sees(ready)
+  await inDatabase(
+    first.folder,
+    `drop materialized view daily_delays;
+     create materialized view daily_delays as select 1 / (count(*) - count(*)) as broken from flights with no data;
+     refresh materialized view late_airports with no data`,
+  )
+  first.interrupt()
+  await first.exitCode
+
+  const second = await npmStart({ DATA_DIR: first.folder })
+  await second.sees(ready)
+  expect(second.printed()).toMatch(/✗ daily_delays +.*division by zero.* run \d+$/m)
+  expect(second.printed()).toMatch(/✓ late_airports /)
+  expect(second.printed()).toContain('1 of 2 fresh')
+})
+
+test('a PostgreSQL that ends by itself ends everything, in one clear line', limit, async () => {
+  const started = await npmStart()
+  await started.sees(ready)
+  process.kill(serverPid(started.folder)!, 'SIGQUIT')
+  expect(await started.exitCode).toBe(1)
+  expect(started.printed()).toMatch(/^viewkeeper: PostgreSQL has ended by itself; its log is in \S+$/m)
+})
+
+test('Ctrl-C in the middle of the start ends it cleanly', limit, async () => {
+  const started = await npmStart()
+  await started.sees(/postgres 18/)
+  const server = serverPid(started.folder)!
+  started.interrupt()
+  expect(await started.exitCode).toBe(0)
+  expect(isAlive(server)).toBe(false)
+  expect(started.printed()).not.toMatch(/error/i)
+})
+
+test('a taken port is one clear line', limit, async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const { port } = server.address() as { port: number }
+  const started = await npmStart({ PORT: `${port}` })
+  expect(await started.exitCode).toBe(1)
+  expect(started.printed()).toBe(`viewkeeper: port ${port} is taken: set PORT to another one\n`)
+  expect(serverPid(started.folder)).toBeUndefined()
+})
+
+test('a PORT that is none is one clear line', limit, async () => {
+  const started = await npmStart({ PORT: '87870' })
+  expect(await started.exitCode).toBe(1)
+  expect(started.printed()).toBe('viewkeeper: PORT is 87870: it must be a number from 1 to 65535\n')
+})
+
+test('a DATA_DIR that is a file is one clear line', limit, async () => {
+  const file = join(temporaryFolder(), 'file')
+  writeFileSync(file, '')
+  const started = await npmStart({ DATA_DIR: file })
+  expect(await started.exitCode).toBe(1)
+  expect(started.printed()).toMatch(/^viewkeeper: \S+file cannot be used to keep the data: .+$/m)
+  expect(started.printed()).not.toMatch(/^ +at /m)
+})
+
+test('a folder in use by another start is one clear line, and that one goes on', limit, async () => {
+  const folder = temporaryFolder()
+  const first = await npmStart({ DATA_DIR: folder })
+  await first.sees(ready)
+  const second = await npmStart({ DATA_DIR: folder })
+  expect(await second.exitCode).toBe(1)
+  expect(second.printed()).toMatch(
+    /^viewkeeper: \S+ is in use by a PostgreSQL server \(pid \d+, port \d+\): .*\n$/m,
+  )
+  expect(second.printed()).not.toMatch(/^ +at /m)
+  expect((await fetch(`http://127.0.0.1:${first.port}/views`)).status).toBe(200)
+})
+
+async function shell(line: string) {
+  const { stdout } = await promisify(execFile)('sh', ['-c', line])
+  return JSON.parse(stdout)
+}
+
+/** Runs statements in the embedded server of a running start. */
+async function inDatabase(folder: string, statements: string) {
+  const { port } = readLock(join(folder, 'postgres-18'))!
+  const password = readFileSync(join(folder, 'password'), 'utf8')
+  const sql = postgres({
+    host: '127.0.0.1',
+    port,
+    username: 'postgres',
+    database: 'postgres',
+    password,
+    max: 1,
+  })
+  await sql.unsafe(statements).simple()
+  await sql.end()
+}
+
+async function newestRun(port: number) {
+  const response = await fetch(`http://127.0.0.1:${port}/runs?limit=1`)
+  const { runs } = (await response.json()) as { runs: { id: number }[] }
+  return runs[0]
+}
