@@ -4,7 +4,7 @@ import { problemOfSqlstate, standardText } from './sqlstate.ts'
 export const runLockClass = 22135
 
 /** The channel that says a run has ended; the payload is the run's id. */
-export const runChannel = 'viewkeeper'
+const runChannel = 'viewkeeper'
 
 const json = (value: object): string => `'${JSON.stringify(value).replaceAll("'", "''")}'::jsonb`
 

@@ -28,7 +28,7 @@ export async function answerRoute(routes: Routes, event: HttpEvent, context: Con
 }
 
 /** A Problem as it is; anything else is a defect of ours, whose details stay in the log. */
-export function knownProblem(thrown: unknown): Problem {
+function knownProblem(thrown: unknown): Problem {
   const problem = problemOf(thrown)
   if (problem instanceof Problem) {
     logger[mayRetry(problem.code) ? 'error' : 'info']('refused', {

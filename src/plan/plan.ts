@@ -5,7 +5,7 @@ export interface Step {
 }
 
 /** What a running run is doing, as its `application_name` and `GET /runs/{id}` say it. */
-export type Phase = 'counting' | 'locking' | 'building' | 'analyzing'
+type Phase = 'counting' | 'locking' | 'building' | 'analyzing'
 
 /**
  * All that the envelope is to do, as data: it lies in `viewkeeper.runs.plan`, and the envelope, whose text never

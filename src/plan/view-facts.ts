@@ -15,7 +15,7 @@ export interface ViewFacts {
   tuplesAreCounted: boolean
 }
 
-export interface UniqueIndex {
+interface UniqueIndex {
   name: string
   /** Why `refresh … concurrently` cannot use it (`is partial`, …); null where it can. */
   unusableBecause: string | null
