@@ -23,6 +23,9 @@ export default defineConfig({
           include: ['test/infra/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          // Loading the CDK takes longer than the tests: once is enough.
+          isolate: false,
+          fileParallelism: false,
         },
       },
       {

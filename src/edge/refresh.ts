@@ -1,5 +1,5 @@
 import type { Context } from 'aws-lambda'
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { refresh } from '../operations/refresh.ts'
 import type { Result } from '../operations/result.ts'
 import { resultAnswer } from './answers.ts'

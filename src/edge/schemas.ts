@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { operations, runStatuses, triggers } from '../db/runs.ts'
 import { rowCountStrategies } from '../plan/refresh.ts'
 import { strategies } from '../plan/strategy.ts'

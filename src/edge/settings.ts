@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
 import { getSecret } from '@aws-lambda-powertools/parameters/secrets'
-import { z } from 'zod'
+import * as z from 'zod'
 import { type ConnectionSettings, connectTo, type Database, type SettingsSource } from '../db/connect.ts'
 import { Problem } from '../problem.ts'
 

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { Problem } from '../problem.ts'
 
 /** Parses what came in from outside, or refuses it with every field that is wrong and why. */

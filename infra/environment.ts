@@ -1,0 +1,97 @@
+import { RetentionDays } from 'aws-cdk-lib/aws-logs'
+import * as z from 'zod'
+import { createdDatabase, importedDatabase } from './environment-database.ts'
+
+const retentionDays = Object.values(RetentionDays).filter(
+  (days): days is RetentionDays => typeof days === 'number' && days < RetentionDays.INFINITE,
+)
+
+const trialSchedule = z.strictObject({
+  /** The view to refresh, as SQL writes its name: `public.sales`. */
+  view: z.string().min(1).max(200),
+  /** Time between two refreshes, minutes. */
+  everyMinutes: z.int().min(1).max(44_640),
+  /** Default `auto`. */
+  strategy: z.enum(['auto', 'regular', 'concurrent']).optional(),
+  /** Default `none`. */
+  rowCountStrategy: z.enum(['none', 'estimated', 'exact']).optional(),
+  /** Time after which the server gives up a refresh, seconds. Default 3600. */
+  timeoutSeconds: z.int().min(1).max(86_400).optional(),
+})
+
+const environment = z.strictObject({
+  /** AWS account, twelve digits. Default: that of the credentials that deploy. */
+  account: z
+    .string()
+    .regex(/^\d{12}$/, 'must be twelve digits')
+    .optional(),
+  /** AWS region. Default: that of the credentials that deploy. */
+  region: z
+    .string()
+    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must look like "eu-central-1"')
+    .optional(),
+  database: z.discriminatedUnion('kind', [createdDatabase, importedDatabase]),
+  /** Addresses that alarms are mailed to; each confirms once, by a link. May be empty. */
+  alarmEmails: z.array(z.email()),
+  /** Days for which logs are kept, one of those CloudWatch knows. Default 30. */
+  logRetentionDays: z
+    .union(
+      retentionDays.map((days) => z.literal(days)),
+      `must be one of ${retentionDays.join(', ')}`,
+    )
+    .default(RetentionDays.ONE_MONTH),
+  /** Least severe level that functions log. Default `INFO`. */
+  logLevel: z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR']).default('INFO'),
+  /** Requests a second that the HTTP API lets through; twice as many in a burst. Default 20. */
+  requestsPerSecond: z.int().min(1).max(10_000).default(20),
+  /** Refreshes one view at a fixed rate, to try schedules out. Default: none. */
+  trialSchedule: trialSchedule.optional(),
+  /** Tags of every resource, besides `viewkeeper:environment`. Default: none. */
+  tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
+})
+
+const environmentsFile = z.record(
+  z.string().regex(/^[a-z][a-z0-9-]{0,19}$/, 'must be at most 20 lower-case letters, digits and hyphens'),
+  environment,
+)
+
+/** An environment as `environments.ts` writes it: fields with a default may be left out. */
+export type EnvironmentSettings = z.input<typeof environment>
+
+/** An environment after validation, with every default filled in. */
+export type Environment = z.output<typeof environment>
+
+/** Something is wrong with the environments; its message is for the person who edits them. */
+export class EnvironmentError extends Error {
+  override readonly name = 'EnvironmentError'
+}
+
+/** Validates every environment and lists all problems together, each with the name of its field. */
+export function parseEnvironments(settings: unknown): Record<string, Environment> {
+  const result = environmentsFile.safeParse(settings)
+  if (result.success) return result.data
+  const problems = result.error.issues.flatMap(describe)
+  throw new EnvironmentError(['infra/environments.ts is not valid:', ...problems].join('\n  '))
+}
+
+/** The environment asked for by `-c env=<name>`; names the known ones when it is missing or unknown. */
+export function chooseEnvironment(
+  settings: unknown,
+  name: unknown,
+): { name: string; environment: Environment } {
+  const environments = parseEnvironments(settings)
+  const environment = typeof name === 'string' && Object.hasOwn(environments, name) && environments[name]
+  if (environment) return { name: name as string, environment }
+  const known = Object.keys(environments).join(', ')
+  const problem = name === undefined ? 'say which environment' : `there is no environment "${name}"`
+  throw new EnvironmentError(`${problem}: -c env=<name>, one of: ${known} (infra/environments.ts)`)
+}
+
+function describe(issue: z.core.$ZodIssue): string[] {
+  const field = (...more: PropertyKey[]) => [...issue.path, ...more].map(String).join('.')
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${field(key)}: unknown field`)
+  if (issue.code === 'invalid_key')
+    return [`${field()}: the name of an environment ${issue.issues[0]?.message}`]
+  if (issue.code === 'invalid_union') return [`${field()}: ${issue.message}`]
+  return [`${field()}: ${issue.message}`]
+}

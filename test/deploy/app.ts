@@ -1,0 +1,20 @@
+import { readFileSync } from 'node:fs'
+import { App, CliCredentialsStackSynthesizer } from 'aws-cdk-lib'
+import { CfnSecurityGroupEgress, CfnSecurityGroupIngress } from 'aws-cdk-lib/aws-ec2'
+import { chooseEnvironment } from '../../infra/environment.ts'
+import { ViewkeeperStack } from '../../infra/viewkeeper-stack.ts'
+import type { AppSettings } from './cdk.ts'
+
+// The app of the deploy test: the real stack, with an environment that no user should see among theirs.
+const { environment: settings, schemaFolder } = JSON.parse(
+  readFileSync(process.argv[2]!, 'utf8'),
+) as AppSettings
+const { name, environment } = chooseEnvironment({ 'deploy-test': settings }, 'deploy-test')
+// The emulator does not let the roles of the bootstrap publish files: the deployer's own credentials do.
+const app = new App({ defaultStackSynthesizer: new CliCredentialsStackSynthesizer() })
+const stack = new ViewkeeperStack(app, { environmentName: name, environment, schemaFolder })
+
+// The emulator knows no rules between security groups; test/infra asserts them.
+for (const construct of stack.node.findAll())
+  if (construct instanceof CfnSecurityGroupIngress || construct instanceof CfnSecurityGroupEgress)
+    construct.node.scope?.node.tryRemoveChild(construct.node.id)

@@ -1,0 +1,88 @@
+import { type Emulator, rootKey } from './emulator.ts'
+import { type Answer, type Call, type Credentials, curl } from './signed-curl.ts'
+
+export const root: Credentials = { key: rootKey, secret: rootKey }
+
+/** The few calls of AWS's own APIs that the test makes, as root. */
+export function createAws({ url }: Emulator) {
+  const call = async (service: string, path: string, request: Call) => {
+    const answer = await curl(`${url}${path}`, { ...request, sign: { service, as: root } })
+    if (answer.status !== 200) throw new Error(`${service}: ${answer.status} ${answer.body}`)
+    return answer.body
+  }
+  const json = async (service: string, target: string, body: object) => {
+    const headers = { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': target }
+    return JSON.parse(await call(service, '/', { method: 'POST', headers, body: JSON.stringify(body) }))
+  }
+  const iam = (action: string, parameters: Record<string, string>) =>
+    call('iam', '/', {
+      method: 'POST',
+      body: new URLSearchParams({ Action: action, Version: '2010-05-08', ...parameters }).toString(),
+    })
+  return {
+    /** Its ARN. */
+    createSecret: async (name: string, value: string): Promise<string> =>
+      (
+        await json('secretsmanager', 'secretsmanager.CreateSecret', {
+          Name: name,
+          SecretString: value,
+          ClientRequestToken: crypto.randomUUID(),
+        })
+      ).ARN,
+
+    /** The lines of a log group that are JSON. */
+    readLog: async (logGroupName: string): Promise<Record<string, unknown>[]> => {
+      const { events } = await json('logs', 'Logs_20140328.FilterLogEvents', { logGroupName })
+      return events
+        .map(({ message }: { message: string }) => message)
+        .filter(isJson)
+        .map(JSON.parse as never)
+    },
+
+    listSchedules: async (group: string): Promise<string[]> => {
+      const { Schedules } = JSON.parse(await call('scheduler', `/schedules?ScheduleGroup=${group}`, {}))
+      return Schedules.map(({ Name }: { Name: string }) => Name).sort()
+    },
+
+    /** Somebody who may do what the policy says and nothing else. */
+    createUser: async (name: string, policy: object): Promise<Credentials> => {
+      await iam('CreateUser', { UserName: name })
+      await iam('PutUserPolicy', {
+        UserName: name,
+        PolicyName: 'all',
+        PolicyDocument: JSON.stringify(policy),
+      })
+      const key = await iam('CreateAccessKey', { UserName: name })
+      const read = (tag: string) => new RegExp(`<${tag}>(.+)</${tag}>`).exec(key)![1]!
+      return { key: read('AccessKeyId'), secret: read('SecretAccessKey') }
+    },
+  }
+}
+
+/** Calls the deployed API. */
+export function createApi(apiUrl: string, { port }: Emulator) {
+  const id = new URL(apiUrl).hostname.split('.')[0]!
+  return {
+    id,
+    /** As nobody when `as` is left out. */
+    call: (
+      method: 'GET' | 'POST',
+      path: string,
+      as?: Credentials,
+      headers?: Record<string, string>,
+    ): Promise<Answer> =>
+      curl(`http://${id}.execute-api.localhost:${port}${path}`, {
+        method,
+        headers,
+        sign: as && { service: 'execute-api', as },
+      }),
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    return typeof JSON.parse(text) === 'object'
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { metricNames } from '../../src/edge/metric-names.ts'
+import { assertMetrics } from './metrics.ts'
+import type { Deployed } from './scenario.ts'
+import { refreshPolicy } from './settings.ts'
+import { poll, step } from './transcript.ts'
+
+const refreshPath = '/views/public.sales/refresh'
+
+/** Refreshes as somebody who may do nothing else, and looks for the traces; gives the id of the run. */
+export async function refreshByHttp({ api, aws, sql }: Deployed): Promise<number> {
+  const caller = await aws.createUser('ci', refreshPolicy(api.id))
+  await step('a request that is not signed is refused', async () => {
+    assert.equal((await api.call('POST', refreshPath)).status, 403)
+  })
+  const runId = await step('POST /views/public.sales/refresh, signed', async () => {
+    await sql`insert into public.sale values ('2027-01-01', 1)`
+    const answer = await api.call('POST', refreshPath, caller, { Prefer: 'wait=20' })
+    assert.equal(answer.status, 200, answer.body)
+    const result = JSON.parse(answer.body)
+    assert.equal(result.status, 'updated')
+    assert.equal((await sql`select from public.sales where day = '2027-01-01'`).length, 1)
+    return result.runId as number
+  })
+  await step('its caller may do nothing else', async () => {
+    assert.equal((await api.call('GET', '/runs', caller)).status, 403)
+    assert.equal((await api.call('POST', `/runs/${runId}/cancel`, caller)).status, 403)
+  })
+  await step('its run is in viewkeeper.runs', async () => {
+    const [row] = await sql`select status, trigger from viewkeeper.runs where id = ${runId}`
+    assert.deepEqual({ ...row }, { status: 'success', trigger: 'http' })
+  })
+  await step('its line is in the log group', () =>
+    poll(20, 'a line with the run', async () => {
+      const log = await aws.readLog('/viewkeeper/deploy-test/refresh')
+      return log.find((line) => line.runId === runId)
+    }),
+  )
+  return runId
+}
+
+/** Waits for the schedules of one minute: the one of the view, and the monitor. */
+export async function refreshBySchedule({ aws, sql }: Deployed): Promise<void> {
+  await step('the schedule of rate(1 minute) refreshes the view', () =>
+    poll(150, 'a run by the schedule', async () => {
+      const [row] = await sql`select from viewkeeper.runs where trigger = 'schedule' and status = 'success'`
+      return row
+    }),
+  )
+  await step('the monitor publishes ended runs, as the alarms expect them', () =>
+    poll(150, 'a line of metrics', async () => {
+      const log = await aws.readLog('/viewkeeper/deploy-test/monitor')
+      const metrics = log.find((line) => line._aws && Number(line[metricNames.runsSucceeded]) > 0)
+      if (metrics) assertMetrics(metrics)
+      return metrics
+    }),
+  )
+}

@@ -1,0 +1,29 @@
+import { cpSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The steps of this repository; copied once, because an edited step would stop the next deploy. */
+export const ownSchema = fileURLToPath(new URL('../../schema', import.meta.url))
+
+export interface SchemaFolder {
+  folder: string
+  /** Name of the last file. */
+  last: string
+}
+
+/** A copy of some steps with further ones behind them. */
+export function copySchema(
+  from: string,
+  folder: string,
+  ...steps: [name: string, sql: string][]
+): SchemaFolder {
+  cpSync(from, folder, { recursive: true })
+  let number = readdirSync(folder).filter((file) => file.endsWith('.sql')).length
+  let last = ''
+  for (const [name, sql] of steps) {
+    number += 1
+    last = `${String(number).padStart(3, '0')}_${name}.sql`
+    writeFileSync(join(folder, last), sql)
+  }
+  return { folder, last }
+}

@@ -1,0 +1,43 @@
+import type { EnvironmentSettings } from '../../infra/environment.ts'
+import type { AppSettings, Cdk } from './cdk.ts'
+import type { TestDatabase } from './database.ts'
+
+/** An environment of the test's own, on a database that exists already. */
+export const environmentOf = (database: TestDatabase, secretArn: string): EnvironmentSettings => ({
+  database: {
+    kind: 'imported',
+    // By its name, not its address: the certificate is for the name.
+    endpoint: 'localhost',
+    port: database.port,
+    name: 'app',
+    secretArn,
+    securityGroupId: 'sg-0123456789abcdef0',
+    certificateAuthority: database.authority,
+    vpc: {
+      id: 'vpc-0123456789abcdef0',
+      subnetIds: ['subnet-0123456789abcdef0'],
+      availabilityZones: ['us-east-1a'],
+      addSecretsManagerEndpoint: false,
+    },
+  },
+  alarmEmails: ['somebody@example.com'],
+})
+
+/** The policy of docs/deploy.md for somebody who refreshes one view and does nothing else. */
+export const refreshPolicy = (apiId: string): object => ({
+  Version: '2012-10-17',
+  Statement: [
+    {
+      Effect: 'Allow',
+      Action: 'execute-api:Invoke',
+      Resource: `arn:aws:execute-api:us-east-1:000000000000:${apiId}/$default/POST/views/public.sales/refresh`,
+    },
+  ],
+})
+
+/** Deploys; the end of CDK's output is in the error when that fails. */
+export async function deploySucceeds(cdk: Cdk, settings: AppSettings): Promise<void> {
+  const { code, output } = await cdk.deploy(settings)
+  if (code !== 0)
+    throw new Error(`cdk deploy ended with ${code}\n${output.trimEnd().split('\n').slice(-40).join('\n')}`)
+}

@@ -1,0 +1,52 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+
+export interface Credentials {
+  key: string
+  secret: string
+}
+
+export interface Call {
+  method?: 'GET' | 'POST'
+  headers?: Record<string, string>
+  body?: string
+  /** Service in whose name the request is signed. Default: not signed at all. */
+  sign?: { service: string; as: Credentials }
+}
+
+export interface Answer {
+  status: number
+  body: string
+}
+
+/** Calls as docs/deploy.md tells operators to: with curl, which signs. */
+export async function curl(
+  url: string,
+  { method = 'GET', headers = {}, body, sign }: Call = {},
+): Promise<Answer> {
+  const { hostname, port } = new URL(url)
+  const args = [
+    '--silent',
+    '--show-error',
+    '--max-time',
+    '40',
+    '--request',
+    method,
+    '--write-out',
+    '\n%{http_code}',
+  ]
+  // A name below `localhost` is not in every resolver.
+  args.push('--resolve', `${hostname}:${port}:127.0.0.1`)
+  if (sign)
+    args.push(
+      '--aws-sigv4',
+      `aws:amz:us-east-1:${sign.service}`,
+      '--user',
+      `${sign.as.key}:${sign.as.secret}`,
+    )
+  for (const [name, value] of Object.entries(headers)) args.push('--header', `${name}: ${value}`)
+  if (body !== undefined) args.push('--data', body)
+  const { stdout } = await promisify(execFile)('curl', [...args, url])
+  const end = stdout.lastIndexOf('\n')
+  return { status: Number(stdout.slice(end + 1)), body: stdout.slice(0, end) }
+}

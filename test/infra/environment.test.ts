@@ -1,0 +1,114 @@
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { chooseEnvironment, parseEnvironments } from '../../infra/environment.ts'
+import { environments } from '../../infra/environments.ts'
+import { created, imported, parse } from './environments.ts'
+import { createStack, Synthesized } from './synth.ts'
+
+describe("the users' examples", () => {
+  test('are valid, one of each kind', () => {
+    const kinds = Object.entries(parseEnvironments(environments)).map(([name, { database }]) => [
+      name,
+      database.kind,
+    ])
+    expect(Object.fromEntries(kinds)).toEqual({ production: 'created', staging: 'imported', dev: 'created' })
+  })
+
+  test('protect the production database', () => {
+    const stack = new Synthesized(createStack(environments.production!))
+    expect(stack.one('AWS::RDS::DBInstance')[1]).toMatchObject({
+      Properties: { DeletionProtection: true, StorageEncrypted: true, MultiAZ: true },
+      DeletionPolicy: 'Snapshot',
+    })
+  })
+})
+
+test('what is left out gets its default', () => {
+  expect(parse({ ...imported, account: undefined })).toMatchObject({
+    logRetentionDays: 30,
+    logLevel: 'INFO',
+    requestsPerSecond: 20,
+    tags: {},
+  })
+  const { port, ...database } = imported.database
+  expect(parse({ ...imported, database }).database).toMatchObject({ port: 5432 })
+})
+
+test('all problems are listed together, each with its field', () => {
+  const { vpc, ...database } = imported.database
+  const settings = {
+    production: {
+      ...created,
+      database: { ...created.database, name: 'my-app', storageGB: 20, backupDays: 99 },
+      alarmEmails: ['nobody'],
+      logRetentionDays: 31,
+      colour: 'red',
+    },
+    staging: {
+      ...imported,
+      database: { ...database, secretArn: 'arn:aws:secretsmanager:x', vpc: { ...vpc, id: 'x' } },
+    },
+    Dev: created,
+    lost: { alarmEmails: [] },
+  }
+  let message = ''
+  try {
+    parseEnvironments(settings)
+  } catch (error) {
+    message = (error as Error).message
+  }
+  const fields = message
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(': ')[0])
+  expect(fields.sort()).toEqual([
+    'Dev',
+    'lost.database',
+    'production.alarmEmails.0',
+    'production.colour',
+    'production.database.backupDays',
+    'production.database.name',
+    'production.database.storageGB',
+    'production.logRetentionDays',
+    'staging.database.secretArn',
+    'staging.database.vpc.id',
+  ])
+  expect(message).toMatch(/production\.colour: unknown field/)
+  expect(message).toMatch(/production\.logRetentionDays: must be one of 1, 3, 5/)
+})
+
+test('subnets and zones have to come in pairs', () => {
+  const vpc = { ...imported.database.vpc, availabilityZones: ['eu-central-1a'] }
+  expect(() => parse({ ...imported, database: { ...imported.database, vpc } })).toThrow(
+    /database\.vpc\.availabilityZones: must name one zone for each of subnetIds/,
+  )
+})
+
+test('storage has to have room to grow', () => {
+  const database = { ...created.database, storageGiB: 100, maxStorageGiB: 100 }
+  expect(() => parse({ ...created, database } as never)).toThrow(
+    /database\.maxStorageGiB: must be at least a tenth more/,
+  )
+})
+
+test.each([
+  [undefined, /^say which environment: -c env=<name>, one of: one, two /],
+  ['three', /^there is no environment "three": -c env=<name>, one of: one, two /],
+  ['constructor', /^there is no environment "constructor"/],
+])('asked for %s, it names the known ones', (name, message) => {
+  expect(() => chooseEnvironment({ one: created, two: imported }, name)).toThrow(message)
+})
+
+test('the app says so in one line, without a stack trace', () => {
+  const app = fileURLToPath(new URL('../../infra/app.ts', import.meta.url))
+  let printed = ''
+  try {
+    execFileSync(process.execPath, [app], { encoding: 'utf8', stdio: 'pipe' })
+  } catch (error) {
+    printed = (error as { stderr: string }).stderr
+  }
+  expect(printed.trim().split('\n')).toEqual([
+    expect.stringMatching(/^say which environment: .+production, staging, dev/),
+  ])
+})

@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest'
+import { imported } from './environments.ts'
+import { kinds } from './synth.ts'
+
+const timeouts = { refresh: 900, cancel: 29, query: 29, monitor: 60, migrate: 840 }
+
+describe.each(Object.entries(kinds))('%s', (kind, stack) => {
+  test.each(Object.entries(timeouts))('%s runs on Node 24 and arm64 for at most %i s', (name, timeout) => {
+    expect(stack.fn(name)[1].Properties).toMatchObject({
+      Runtime: 'nodejs24.x',
+      Architectures: ['arm64'],
+      Timeout: timeout,
+      VpcConfig: expect.anything(),
+    })
+    expect(stack.fn(name)[1].Properties).not.toHaveProperty('ReservedConcurrentExecutions')
+    expect(stack.fn(name)[1].Properties).not.toHaveProperty('TracingConfig')
+  })
+
+  test.each(Object.keys(timeouts))('%s logs into a group of its own', (name) => {
+    const [group] = stack.one('AWS::Logs::LogGroup', (p) => p.LogGroupName === `/viewkeeper/test/${name}`)
+    expect(stack.fn(name)[1].Properties.LoggingConfig).toEqual({ LogGroup: { Ref: group } })
+  })
+
+  test('every log group forgets in time', () => {
+    const groups = stack.resources('AWS::Logs::LogGroup').map(([, { Properties }]) => Properties)
+    expect(groups.length).toBeGreaterThan(5)
+    for (const { RetentionInDays } of groups) expect(RetentionInDays).toBe(kind === 'created' ? 90 : 30)
+  })
+
+  test('refresh keeps the retries of Lambda, and what still fails is a dead letter', () => {
+    const [queue] = stack.one('AWS::SQS::Queue')
+    const [, { Properties }] = stack.one(
+      'AWS::Lambda::EventInvokeConfig',
+      ({ FunctionName }) => FunctionName.Ref === stack.fn('refresh')[0],
+    )
+    expect(Properties).not.toHaveProperty('MaximumRetryAttempts')
+    expect(Properties.DestinationConfig.OnFailure.Destination).toEqual({ 'Fn::GetAtt': [queue, 'Arn'] })
+  })
+
+  test('dead letters are kept for as long as a queue can, encrypted', () => {
+    expect(stack.one('AWS::SQS::Queue')[1].Properties).toMatchObject({
+      MessageRetentionPeriod: 14 * 24 * 3600,
+      SqsManagedSseEnabled: true,
+    })
+  })
+})
+
+const variables = (kind: keyof typeof kinds, name: string) =>
+  kinds[kind].fn(name)[1].Properties.Environment.Variables as Record<string, unknown>
+
+test.each(Object.keys(timeouts))('%s is told where an imported database is, and its authority', (name) => {
+  expect(variables('imported', name)).toMatchObject({
+    VIEWKEEPER_ENVIRONMENT: 'test',
+    DATABASE_HOST: 'db.example.com',
+    DATABASE_PORT: '6432',
+    DATABASE_NAME: 'app',
+    DATABASE_SECRET_ARN: imported.database.secretArn,
+    DATABASE_CA: imported.database.certificateAuthority,
+    POWERTOOLS_SERVICE_NAME: 'viewkeeper',
+    POWERTOOLS_LOG_LEVEL: 'INFO',
+  })
+})
+
+test('a database that the stack creates is verified against the roots of RDS', () => {
+  const [instance] = kinds.created.one('AWS::RDS::DBInstance')
+  expect(variables('created', 'refresh').DATABASE_HOST).toEqual({
+    'Fn::GetAtt': [instance, 'Endpoint.Address'],
+  })
+  expect(variables('created', 'refresh')).not.toHaveProperty('DATABASE_CA')
+})
+
+test('only migrate is told where the steps of the schema are', () => {
+  for (const name of Object.keys(timeouts))
+    expect(variables('imported', name).SCHEMA_FOLDER).toBe(name === 'migrate' ? './schema/' : undefined)
+})
+
+test('only migrate knows of the master user, and only on a database that the stack creates', () => {
+  for (const name of Object.keys(timeouts)) {
+    expect('DATABASE_ADMIN_SECRET_ARN' in variables('created', name)).toBe(name === 'migrate')
+    expect('DATABASE_ADMIN_SECRET_ARN' in variables('imported', name)).toBe(false)
+  }
+})
+
+test('everything carries the tags of its environment', () => {
+  for (const type of ['AWS::Lambda::Function', 'AWS::RDS::DBInstance', 'AWS::SQS::Queue'])
+    for (const [id, { Properties }] of kinds.created
+      .resources(type)
+      .filter(([name]) => !name.startsWith('AWSCDK')))
+      expect(Properties.Tags, id).toEqual([
+        { Key: 'team', Value: 'data' },
+        { Key: 'viewkeeper:environment', Value: 'test' },
+      ])
+})
