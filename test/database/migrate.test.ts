@@ -3,10 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { connectTo } from '../../src/db/connect.ts'
 import { readMigrations } from '../../src/db/migrations.ts'
-import { createRole, readViewOwners } from '../../src/db/role.ts'
-import { fromUrl } from '../../src/edge/settings.ts'
 import { migrate } from '../../src/operations/migrate.ts'
 import { refresh } from '../../src/operations/refresh.ts'
 import { callOn, schemaFolder, useDatabase } from '../support/database.ts'
@@ -99,61 +96,5 @@ describe('migrating', () => {
       await stepsWith('windows', { [`${next}_a.sql`]: 'select 1;\r\nselect 2;\r\n' }),
     )
     expect(windows.at(-1)?.checksum).toBe(unix.at(-1)?.checksum)
-  })
-})
-
-describe('the role that Viewkeeper works with', () => {
-  const { url, sql } = useDatabase({ migrated: false })
-  const suffix = url.slice(-8)
-  const names = {
-    admin: `admin_${suffix}`,
-    owner: `owner_${suffix}`,
-    first: `first_${suffix}`,
-    second: `second_${suffix}`,
-  }
-  const as = (user: string, password: string) => {
-    const other = new URL(url)
-    other.username = user
-    other.password = password
-    return connectTo(fromUrl(other.href))
-  }
-
-  test('is made by an administrator who is no superuser, as on RDS, and may be made again', async () => {
-    await sql.unsafe(`
-      create role ${names.admin} login createrole password 'admin';
-      grant create on database ${new URL(url).pathname.slice(1)} to ${names.admin} with grant option;
-      grant connect, temporary on database ${new URL(url).pathname.slice(1)} to ${names.admin} with grant option`)
-    await as(names.admin, 'admin').withConnection(async (admin) => {
-      await admin.unsafe(`create role ${names.owner}`)
-      for (const login of [names.first, names.second, names.first]) {
-        const made = await createRole(admin, { login, password: "it's \\ odd", viewOwners: [names.owner] })
-        expect(made).toEqual({ notGranted: [] })
-      }
-    })
-  })
-
-  test('owns the schema, so that two logins can take turns', async () => {
-    const first = as(names.first, "it's \\ odd")
-    const second = as(names.second, "it's \\ odd")
-    await migrate(first, schemaFolder)
-    const [schema] =
-      await sql`select nspowner::regrole::text as owner from pg_namespace where nspname = 'viewkeeper'`
-    expect(schema?.owner).toBe('viewkeeper')
-    await migrate(
-      second,
-      await stepsWith('turns', { [`${next}_turn.sql`]: 'alter table viewkeeper.runs add column turn text' }),
-    )
-    await sql.unsafe(`
-      create materialized view owned as select 1 as id;
-      grant all on schema public to ${names.owner};
-      alter materialized view owned owner to ${names.owner}`)
-    for (const login of [first, second]) {
-      expect(await refresh({ view: 'owned' }, callOn(login))).toMatchObject({ status: 'updated' })
-    }
-  })
-
-  test('is offered the owners of views, but no superuser and not the administrator', async () => {
-    await sql`create materialized view of_superuser as select 1 as id`
-    expect(await as(names.admin, 'admin').withConnection(readViewOwners)).toEqual([names.owner])
   })
 })

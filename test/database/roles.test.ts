@@ -1,0 +1,113 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { createRole, readViewOwners } from '../../src/db/role.ts'
+import { migrate } from '../../src/operations/migrate.ts'
+import { refresh } from '../../src/operations/refresh.ts'
+import { callOn, schemaFolder, useDatabase } from '../support/database.ts'
+
+// One file for all of it, in this order: role viewkeeper belongs to the whole server, and who made it matters.
+
+describe('the role that Viewkeeper works with', () => {
+  const { url, sql, as } = useDatabase({ migrated: false })
+  const suffix = url.slice(-8)
+  const names = {
+    admin: `admin_${suffix}`,
+    owner: `owner_${suffix}`,
+    first: `first_${suffix}`,
+    second: `second_${suffix}`,
+  }
+
+  test('is made by an administrator who is no superuser, as on RDS, and may be made again', async () => {
+    await sql.unsafe(`
+      create role ${names.admin} login createrole password 'admin';
+      grant create on database ${new URL(url).pathname.slice(1)} to ${names.admin} with grant option;
+      grant connect, temporary on database ${new URL(url).pathname.slice(1)} to ${names.admin} with grant option`)
+    await as(names.admin, 'admin').database.withConnection(async (admin) => {
+      await admin.unsafe(`create role ${names.owner}`)
+      for (const login of [names.first, names.second, names.first]) {
+        const made = await createRole(admin, { login, password: "it's \\ odd", viewOwners: [names.owner] })
+        expect(made).toEqual({ notGranted: [] })
+      }
+    })
+  })
+
+  test('owns the schema, so that two logins can take turns', async () => {
+    const first = as(names.first, "it's \\ odd").database
+    const second = as(names.second, "it's \\ odd").database
+    await migrate(first, schemaFolder)
+    const [schema] =
+      await sql`select nspowner::regrole::text as owner from pg_namespace where nspname = 'viewkeeper'`
+    expect(schema?.owner).toBe('viewkeeper')
+    // What the second one adds to the schema belongs to the schema's owner, not to itself.
+    await second.withConnection(async (other) => {
+      await other`set role viewkeeper`
+      await other`alter table viewkeeper.runs add column turn text`
+    })
+    expect(await migrate(second, schemaFolder)).toEqual({ applied: [], ahead: [] })
+    await sql.unsafe(`
+      create materialized view owned as select 1 as id;
+      grant all on schema public to ${names.owner};
+      alter materialized view owned owner to ${names.owner}`)
+    for (const login of [first, second]) {
+      expect(await refresh({ view: 'owned' }, callOn(login))).toMatchObject({ status: 'updated' })
+    }
+  })
+
+  test('is offered the owners of views, but no superuser and not the administrator', async () => {
+    await sql`create materialized view of_superuser as select 1 as id`
+    expect(await as(names.admin, 'admin').database.withConnection(readViewOwners)).toEqual([names.owner])
+  })
+})
+
+describe('npm run create-role', () => {
+  const { url, sql, as, database } = useDatabase({ migrated: false })
+  const script = fileURLToPath(new URL('../../cli/create-role.ts', import.meta.url))
+  const login = `login_${url.slice(-8)}`
+
+  const runScript = (args: string[], env: Record<string, string> = {}) =>
+    promisify(execFile)(process.execPath, [script, ...args], {
+      env: { PATH: process.env.PATH, DATABASE_URL: url, ...env },
+    })
+
+  test('the script makes a role that can migrate and refresh, and hands its secret to standard output alone', async () => {
+    const owner = `owner_${url.slice(-8)}`
+    await sql.unsafe(`
+    create role ${owner};
+    grant all on schema public to ${owner};
+    create materialized view theirs as select 1 as id;
+    alter materialized view theirs owner to ${owner}`)
+    const { stdout, stderr } = await runScript(['--login', login])
+    const secret = JSON.parse(stdout)
+    expect(secret).toEqual({ username: login, password: expect.stringMatching(/^[\w-]{32}$/) })
+    expect(stderr).toContain(owner)
+    expect(stderr).not.toContain(secret.password)
+
+    const working = as(login, secret.password).database
+    expect((await migrate(working, schemaFolder)).applied).not.toEqual([])
+    expect(await refresh({ view: 'theirs' }, callOn(working))).toMatchObject({ status: 'updated' })
+
+    const again = await runScript(['--login', login], { VIEWKEEPER_PASSWORD: 'given' })
+    expect(again.stdout).toBe('')
+    expect(await refresh({ view: 'theirs' }, callOn(as(login, 'given').database))).toMatchObject({
+      status: 'updated',
+    })
+    await expect(refresh({ view: 'theirs' }, callOn(database))).resolves.toMatchObject({ status: 'updated' })
+  })
+
+  test.each([
+    ['no DATABASE_URL', [], { DATABASE_URL: undefined as never }, /DATABASE_URL is not set/],
+    ['an unknown option', ['--logn', 'x'], {}, /Unknown option '--logn'/],
+    [
+      'a database that is not there',
+      [],
+      { DATABASE_URL: 'postgres://u:hunter2@127.0.0.1:1/x' },
+      /cannot be reached/,
+    ],
+  ])('with %s it says so in a line and fails', async (_, args, env, message) => {
+    const failed = await runScript(args, env).catch((error) => error)
+    expect(failed).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(message) })
+    expect(failed.stderr).not.toMatch(/hunter2|\n {4}at /)
+  })
+})
