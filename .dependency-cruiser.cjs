@@ -34,7 +34,7 @@ module.exports = {
     only('src/db', ['src/plan', 'src/problem.ts'], 'The only folder that talks to Postgres.'),
     only('src/operations', ['src/db', 'src/plan', 'src/problem.ts'], 'Read facts, plan, act, record.'),
     only('src/edge', ['src/operations', 'src/db', 'src/plan', 'src/problem.ts'], 'Lambda and HTTP.'),
-    only('functions', ['src/edge'], 'A function binds an operation to its trigger.'),
+    only('functions', ['src/edge', 'src/operations'], 'A function binds an operation to its trigger.'),
     only(
       'infra',
       ['src/edge/routes.ts', 'src/edge/metric-names.ts'],

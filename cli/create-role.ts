@@ -12,7 +12,8 @@ const usage = `Makes the database role that Viewkeeper works with, or brings it 
   --login NAME      the role to log in as (viewkeeper_app)
   --owners A,B      the owners of the views to work on (every owner of a materialized view that is no superuser)
 
-DATABASE_URL is an administrator's. The password is taken from VIEWKEEPER_PASSWORD; without it one is made up, and the
+DATABASE_URL is an administrator's; for a server on RDS it ends in ?sslrootcert=global-bundle.pem, the file of roots that
+RDS offers for download. The password is taken from VIEWKEEPER_PASSWORD; without it one is made up, and the
 secret for AWS Secrets Manager is written to standard output, which must then not be a terminal:
 
   … npm run -s create-role | aws secretsmanager create-secret --name viewkeeper/production --secret-string file:///dev/stdin
@@ -45,14 +46,17 @@ async function main(): Promise<void> {
   const { login } = values
   const password = given ?? randomBytes(24).toString('base64url')
   await connectTo(fromUrl(url)).withConnection(async (sql) => {
-    const viewOwners = values.owners?.split(',').filter(Boolean) ?? (await readViewOwners(sql))
+    const { owners, leftOut } = await readViewOwners(sql)
+    const viewOwners = values.owners?.split(',').filter(Boolean) ?? owners
     const { notGranted } = await createRole(sql, { login, password, viewOwners })
     const granted = viewOwners.filter((owner) => !notGranted.includes(owner))
     say(`role ${login} is ready; it is a member of ${[ownerRole, ...granted].join(', ')}`)
-    for (const owner of notGranted) {
+    for (const role of notGranted) say(`not granted, because you may not: grant "${role}" to ${ownerRole};`)
+    for (const owner of leftOut.filter((each) => !viewOwners.includes(each))) {
       say(
-        `not granted: ${owner}. Whoever may: grant "${owner}" to ${ownerRole}; until then its views cannot be refreshed`,
+        `left out: the views of ${owner}, who is mighty. Give them to another owner, or from PostgreSQL 17 on:`,
       )
+      say(`  grant maintain on <view> to ${ownerRole};`)
     }
   })
   if (given === undefined) process.stdout.write(JSON.stringify({ username: login, password }))

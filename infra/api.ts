@@ -29,16 +29,17 @@ export class Api extends Construct {
       defaultAuthorizer: new HttpIamAuthorizer(),
       createDefaultStage: false,
     })
-    const integrations = {
-      refresh: new HttpLambdaIntegration('Refresh', props.functions.refresh.lambda),
-      cancel: new HttpLambdaIntegration('Cancel', props.functions.cancel.lambda),
-      query: new HttpLambdaIntegration('Query', props.functions.query.lambda),
-    }
+    const integrations = new Map(
+      Object.entries(props.functions).map(([name, { lambda }]) => [
+        name,
+        new HttpLambdaIntegration(name, lambda),
+      ]),
+    )
     for (const route of Object.values(routes))
       api.addRoutes({
         path: route.path,
         methods: [HttpMethod[route.method]],
-        integration: integrations[route.function],
+        integration: integrations.get(route.function) as HttpLambdaIntegration,
       })
     const logGroup = new LogGroup(this, 'AccessLog', {
       // Below this prefix AWS needs no statement for each log group in a policy whose size is limited.

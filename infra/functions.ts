@@ -7,11 +7,13 @@ import type { Environment } from './environment.ts'
 import { type FunctionNetwork, OperationFunction } from './operation-function.ts'
 import { schemaHook } from './schema-hook.ts'
 
-export type FunctionName = 'refresh' | 'cancel' | 'query' | 'monitor' | 'migrate'
+export type FunctionName = 'create' | 'refresh' | 'drop' | 'cancel' | 'query' | 'monitor' | 'migrate'
 
 /** Longest life of each function. */
 const timeouts: Record<FunctionName, Duration> = {
+  create: Duration.minutes(15),
   refresh: Duration.minutes(15),
+  drop: Duration.minutes(15),
   // HTTP APIs give up after 30 s.
   cancel: Duration.seconds(29),
   query: Duration.seconds(29),
@@ -22,7 +24,9 @@ const timeouts: Record<FunctionName, Duration> = {
 }
 
 const descriptions: Record<FunctionName, string> = {
+  create: 'Creates one view from its definition, for a schedule or an HTTP request',
   refresh: 'Refreshes one view, for a schedule or an HTTP request',
+  drop: 'Drops one view, for a schedule or an HTTP request',
   cancel: 'Cancels a run',
   query: 'Answers every reading HTTP request',
   monitor: 'Every minute: closes lost runs, publishes ended runs as log lines and metrics',
@@ -34,7 +38,7 @@ export interface FunctionsProps {
   environment: Environment
   database: Database
   network: FunctionNetwork
-  /** Where events go that `refresh` failed with all of Lambda's retries. */
+  /** Where events go that an operation's function failed with all of Lambda's retries. */
   deadLetters: IQueue
   /** Folder with the steps of the schema. */
   schemaFolder: string
@@ -72,7 +76,9 @@ export class Functions extends Construct {
       return created
     }
     this.all = {
+      create: create('create', { deadLetters: props.deadLetters }),
       refresh: create('refresh', { deadLetters: props.deadLetters }),
+      drop: create('drop', { deadLetters: props.deadLetters }),
       cancel: create('cancel'),
       query: create('query'),
       // The next minute does what this one left: a retry, or a dead letter for each minute of an outage, helps nobody.

@@ -56,8 +56,14 @@ export class ViewkeeperStack extends Stack {
       deadLetters,
       schemaFolder: props.schemaFolder ?? fileURLToPath(new URL('../schema', import.meta.url)),
     }).all
-    const { refresh, cancel, query, monitor, migrate } = functions
-    const api = new Api(this, 'Api', { environmentName, functions, requestsPerSecond, logRetentionDays })
+    const { migrate, ...others } = functions
+    const { create, refresh, drop, cancel, query, monitor } = others
+    const api = new Api(this, 'Api', {
+      environmentName,
+      functions: { create, refresh, drop, cancel, query },
+      requestsPerSecond,
+      logRetentionDays,
+    })
 
     const schedules = new Schedules(this, 'Schedules', { environmentName, deadLetters })
     schedules.addMonitor(monitor.lambda)
@@ -69,7 +75,7 @@ export class ViewkeeperStack extends Stack {
     new Migration(this, 'Migration', {
       migrate,
       after: [database, network],
-      before: [refresh, cancel, query, monitor, api, schedules],
+      before: [...Object.values(others), api, schedules],
     })
     const { topic } = new AlarmTopic(this, 'AlarmTopic', { environmentName, emails: environment.alarmEmails })
     const alarms = new Alarms(this, 'Alarms', { environmentName, topic, functions, deadLetters })
@@ -78,7 +84,9 @@ export class ViewkeeperStack extends Stack {
 
     const output = (name: string, value: string) => new CfnOutput(this, name, { value })
     output('ApiUrl', api.url)
+    output('CreateFunction', create.lambda.functionName)
     output('RefreshFunction', refresh.lambda.functionName)
+    output('DropFunction', drop.lambda.functionName)
     output('CancelFunction', cancel.lambda.functionName)
     output('QueryFunction', query.lambda.functionName)
     output('MonitorFunction', monitor.lambda.functionName)

@@ -16,7 +16,7 @@ create table viewkeeper.definitions (
   schedule text,
   time_zone text,
   settings jsonb not null default '{}',
-  timeout_seconds integer not null default 3600 check (timeout_seconds > 0),
+  timeout_seconds integer not null default 3600 check (timeout_seconds between 1 and 86400),
   retries integer not null default 1 check (retries >= 0),
   retry_delay_seconds integer not null default 300 check (retry_delay_seconds >= 0),
   max_staleness_seconds integer check (max_staleness_seconds > 0),
@@ -45,6 +45,7 @@ create table viewkeeper.runs (
     check (status in ('pending', 'running', 'success', 'failed', 'canceled', 'skipped')),
   trigger text not null check (trigger in ('schedule', 'http', 'cli', 'deploy', 'batch')),
   requested_by text not null default '',
+  caller text not null default '',
   attempt integer not null default 1 check (attempt > 0),
   idempotency_key text,
   plan jsonb,
@@ -73,8 +74,9 @@ create table viewkeeper.runs (
 -- At most one running run per view, whoever asked for it: the database decides, not the code.
 create unique index runs_one_running_per_view on viewkeeper.runs (schema_name, view_name) where status = 'running';
 
--- The same key from the same caller for the same operation is the same request.
-create unique index runs_idempotency_key on viewkeeper.runs (trigger, requested_by, operation, idempotency_key)
+-- The same key from the same caller for the same operation is the same request. A run that failed in a way that trying
+-- again may help gives its key back.
+create unique index runs_idempotency_key on viewkeeper.runs (trigger, caller, operation, idempotency_key)
   where idempotency_key is not null;
 
 -- A view's history, newest first; the last status of a thousand views takes a few milliseconds with it.
@@ -84,6 +86,7 @@ create index runs_unpublished on viewkeeper.runs (id) where finished_at is not n
 
 comment on table viewkeeper.definitions is 'What Viewkeeper knows about a materialized view, authored or discovered.';
 comment on table viewkeeper.runs is 'One attempt at one operation on one materialized view.';
-comment on column viewkeeper.runs.plan is 'The statements of the run as it was planned; the envelope executes them on the server.';
+comment on column viewkeeper.runs.plan is 'What the server is to do, until it has done it; afterwards meta.response.sql tells.';
+comment on column viewkeeper.runs.caller is 'Whose idempotency keys these are: requested_by without what differs between sessions of one role.';
 comment on column viewkeeper.runs.backend_start is 'With backend_pid: which server process owns the run. A pid alone is reused.';
 comment on column viewkeeper.runs.error is '{class, message, sqlstate, detail, hint, context}; row data is kept out.';

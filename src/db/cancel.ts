@@ -1,22 +1,27 @@
 import type { Sql } from './connect.ts'
 import { runLockClass } from './envelope-text.ts'
 
+/** A second signal would meet the server process while it records the end that the first one caused, and spoil that. */
+const signalAgainAfterSeconds = 5
+
 /**
  * Asks for the end of a run that has not ended: a pending one is closed at once, a running one's server process is
  * told to stop and records the end itself. False where the run had ended already (or never was).
  */
 export async function cancelRun(sql: Sql, id: number): Promise<boolean> {
   const pending = await sql`
-    update viewkeeper.runs set status = 'canceled', finished_at = clock_timestamp(), updated_at = clock_timestamp(),
-           duration_ms = 0, cancel_requested_at = clock_timestamp(),
+    update viewkeeper.runs set status = 'canceled', plan = null, finished_at = clock_timestamp(),
+           updated_at = clock_timestamp(), duration_ms = 0, cancel_requested_at = clock_timestamp(),
            error = jsonb_build_object('class', 'Canceled', 'message', 'Canceled before it started.')
      where id = ${id} and status = 'pending'`
   if (pending.count > 0) return true
-  const running = await sql`
-    update viewkeeper.runs set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
-           updated_at = clock_timestamp()
-     where id = ${id} and status = 'running'`
-  if (running.count === 0) return false
+  const signal = await sql`
+    update viewkeeper.runs set cancel_requested_at = clock_timestamp(), updated_at = clock_timestamp()
+     where id = ${id} and status = 'running'
+       and (cancel_requested_at is null
+            or cancel_requested_at < clock_timestamp() - make_interval(secs => ${signalAgainAfterSeconds}))`
+  if (signal.count === 0)
+    return (await sql`select from viewkeeper.runs where id = ${id} and status = 'running'`).length > 0
   // The process is found by the lock it holds, never by the recorded pid, which may be somebody else's by now.
   await sql`
     select pg_cancel_backend(l.pid) from pg_catalog.pg_locks l

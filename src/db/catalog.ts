@@ -2,6 +2,7 @@ import { quoteName, type ViewName } from '../plan/names.ts'
 import type { ViewFacts } from '../plan/view-facts.ts'
 import { Problem } from '../problem.ts'
 import type { Sql } from './connect.ts'
+import { readSwapBasis } from './swap-facts.ts'
 
 const kinds: Record<string, string> = {
   r: 'a table',
@@ -14,8 +15,20 @@ const kinds: Record<string, string> = {
   p: 'a partitioned table',
 }
 
-/** Reads what the catalog says about a view now. Throws UnknownView where there is none, or something else has the name. */
-export async function readView(sql: Sql, name: ViewName): Promise<ViewFacts> {
+/** What the catalog says about a view now. Throws UnknownView where there is none, or something else has the name. */
+export async function readView(sql: Sql, name: QualifiedName): Promise<ViewFacts> {
+  const view = await findView(sql, name)
+  if (view === undefined) throw unknownView(name)
+  return view
+}
+
+export const unknownView = (name: QualifiedName): Problem =>
+  new Problem('UnknownView', `There is no materialized view ${written(name)} in this database.`, {
+    field: 'view',
+  })
+
+/** The same, undefined where nothing has the name. Something that is no materialized view is refused all the same. */
+export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts | undefined> {
   const [row] = await sql`
     select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind as kind,
            format('%I.%I', n.nspname, c.relname) as view, c.relispopulated as populated,
@@ -23,18 +36,12 @@ export async function readView(sql: Sql, name: ViewName): Promise<ViewFacts> {
            current_setting('track_counts')::boolean as tuples_are_counted
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where c.oid = to_regclass(${quoteName(name)})`
-  if (row === undefined) {
-    throw new Problem('UnknownView', `There is no materialized view ${written(name)} in this database.`, {
-      field: 'view',
-    })
-  }
+  if (row === undefined) return undefined
   if (row.kind !== 'm') {
     throw new Problem(
       'UnknownView',
       `${row.view} is ${kinds[row.kind] ?? 'something else'}, not a materialized view.`,
-      {
-        field: 'view',
-      },
+      { field: 'view' },
     )
   }
   const uniqueIndexes = await readUniqueIndexes(sql, row.oid)
@@ -47,21 +54,47 @@ export async function readView(sql: Sql, name: ViewName): Promise<ViewFacts> {
     mayAlter: row.may_alter,
     tuplesAreCounted: row.tuples_are_counted,
     uniqueIndexes: uniqueIndexes.map(({ name, unusableBecause }) => ({ name, unusableBecause })),
-    keyCandidate:
-      uniqueIndexes.find((index) => index.columns !== null)?.columns ?? (await guessKey(sql, row.oid)),
+    keyCandidate: uniqueIndexes.find((index) => index.columns !== null)?.columns ?? null,
   }
 }
 
+/** A name with its schema. */
+export type QualifiedName = { schema: string; name: string }
+
 /** Resolves a definition's id to the view it names. */
-export async function readViewName(sql: Sql, definitionId: number): Promise<ViewName> {
-  const [row] = await sql<{ schema: string; name: string }[]>`
+export async function readNameOf(sql: Sql, definitionId: number): Promise<QualifiedName> {
+  const [row] = await sql<QualifiedName[]>`
     select schema_name as schema, name from viewkeeper.definitions where id = ${definitionId}`
-  if (row === undefined)
+  if (row === undefined) {
     throw new Problem('UnknownView', `There is no view with id ${definitionId}.`, { field: 'view' })
+  }
   return row
 }
 
-const written = ({ schema, name }: ViewName): string => (schema === null ? name : `${schema}.${name}`)
+/**
+ * Finds the schema that a name without one stands for, by the search path of our role: that of the relation it finds,
+ * else of a definition, else the one in which it would be created. The path is in force for this statement alone, and
+ * everything in it is qualified.
+ */
+export async function qualify(sql: Sql, name: ViewName): Promise<QualifiedName> {
+  if (name.schema !== null) return { schema: name.schema, name: name.name }
+  await sql`
+    select pg_catalog.set_config('search_path', s.reset_val, false)
+      from pg_catalog.pg_settings s where s.name = 'search_path'`
+  const [row] = await sql<{ schema: string | null }[]>`
+    select coalesce(
+      (select n.nspname::pg_catalog.text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where c.oid = pg_catalog.to_regclass(${quoteName(name)})),
+      (select d.schema_name from viewkeeper.definitions d
+         join pg_catalog.unnest(pg_catalog.current_schemas(false)) with ordinality as p(schema, at)
+           on p.schema::pg_catalog.text = d.schema_name
+        where d.name = ${name.name} and d.removed_at is null order by p.at limit 1),
+      pg_catalog.current_schema()::pg_catalog.text) as schema`
+  await sql`select pg_catalog.set_config('search_path', '', false)`
+  return { schema: row?.schema ?? 'public', name: name.name }
+}
+
+const written = ({ schema, name }: QualifiedName): string => `${schema}.${name}`
 
 /**
  * Unique indexes, with what stops `refresh … concurrently` from using each: the server wants one that is valid,
@@ -84,14 +117,11 @@ function readUniqueIndexes(sql: Sql, oid: number) {
      order by c.relname`
 }
 
-/** A column whose every value the last analyze found distinct. */
-async function guessKey(sql: Sql, oid: number): Promise<string | null> {
-  const [row] = await sql<{ column: string }[]>`
-    select format('%I', s.attname) as column
-      from pg_catalog.pg_stats s join pg_catalog.pg_class c on c.relname = s.tablename
-      join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname = s.schemaname
-      join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = s.attname
-     where c.oid = ${oid} and s.n_distinct = -1
-     order by a.attnum limit 1`
-  return row?.column ?? null
+/** What would have to go with a view, each as people name it: `view app.top_sales`, `materialized view app.best`. */
+export async function readDependents(sql: Sql, { oid, view }: ViewFacts): Promise<string[]> {
+  const basis = await readSwapBasis(sql, oid)
+  if (typeof basis === 'string') {
+    throw new Problem('LockTimeout', `Somebody else is at work on ${view}. Try again when they are done.`)
+  }
+  return [...new Set(basis.facts.dependents.map(({ description }) => description))]
 }

@@ -2,6 +2,7 @@ import { checkServerIdentity } from 'node:tls'
 import postgres from 'postgres'
 import { Problem } from '../problem.ts'
 import { problemOf, sqlstateOf } from './failures.ts'
+import { ownSocket } from './socket.ts'
 
 /** A connection, one session of the server. */
 export type Sql = postgres.Sql<{ bigint: number }>
@@ -20,25 +21,48 @@ export interface ConnectionSettings {
 /** Gives the settings; `fresh` asks for them anew from where they are kept, because the server refused the last ones. */
 export type SettingsSource = (options: { fresh: boolean }) => Promise<ConnectionSettings>
 
+/** A connection for the caller to close. */
+interface Connection {
+  sql: Sql
+  /** Closes it at once, whatever is going on; the server is not asked to stop. */
+  leave(): Promise<void>
+}
+
+interface WorkOptions {
+  /** The session's settings, in force from its first moment. */
+  startUp?: Record<string, string>
+  /** Epoch milliseconds at which the work is given up, because a server that has vanished says nothing. */
+  deadline?: number
+}
+
 /** The database of one environment, reached by a connection per piece of work. */
 export interface Database {
-  /** Calls `work` with a connection of its own, and closes it afterwards whatever happens. */
-  withConnection<T>(work: (sql: Sql) => Promise<T>, startUp?: Record<string, string>): Promise<T>
-  /** Opens a connection for the caller to close; `startUp` are the session's settings, in force from its first moment. */
-  open(startUp?: Record<string, string>): Promise<Sql>
+  /**
+   * Calls `work` with a connection of its own, and closes it afterwards whatever happens. On it the search path is empty:
+   * every function is the catalog's, so nobody can slip one in that would run as us.
+   */
+  withConnection<T>(work: (sql: Sql) => Promise<T>, options?: WorkOptions): Promise<T>
+  /** Opens a connection with the search path of its role. */
+  open(startUp: Record<string, string>): Promise<Connection>
 }
 
 const connectDeadlineMs = 10_000
+const usualDeadlineMs = 20_000
 
-/** Reads never wait long for a lock: what is locked is answered as unknown, or not at all. */
-const defaultStartUp = { application_name: 'viewkeeper', lock_timeout: '5000', statement_timeout: '25000' }
+/** Our own statements are short: what waits longer for a lock, or runs longer, is stuck. */
+const defaultStartUp = {
+  application_name: 'viewkeeper',
+  lock_timeout: '5000',
+  statement_timeout: '15000',
+  default_transaction_read_only: 'off',
+}
 
 /**
  * A database reached through the settings of `source`. Wrong credentials are asked for anew once, because secrets
  * rotate. Failures to connect are Problems: DatabaseUnavailable, CredentialsRefused, InsufficientResources.
  */
 export function connectTo(source: SettingsSource): Database {
-  const open = async (startUp: Record<string, string> = {}): Promise<Sql> => {
+  const open = async (startUp: Record<string, string>): Promise<Connection> => {
     try {
       return await connect(await source({ fresh: false }), startUp)
     } catch (error) {
@@ -52,27 +76,42 @@ export function connectTo(source: SettingsSource): Database {
   }
   return {
     open,
-    async withConnection(work, startUp) {
-      const sql = await open(startUp)
+    async withConnection(work, { startUp = {}, deadline = Date.now() + usualDeadlineMs } = {}) {
+      const { sql, leave } = await open(startUp)
       try {
-        return await work(sql)
+        const done = (async () => {
+          await sql`select pg_catalog.set_config('search_path', '', false)`
+          return work(sql)
+        })()
+        return await withDeadline(done, deadline, 'The database has stopped answering')
       } catch (error) {
         throw problemOf(error)
       } finally {
-        await sql.end({ timeout: 1 })
+        await leave()
       }
     },
   }
 }
 
+/** A transaction of a connection; the callback's connection is the same one. */
+export const withTransaction = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
+  sql.begin((transaction) => work(transaction as unknown as Sql)) as Promise<T>
+
+/** What may fail without failing the transaction that it is part of. */
+export const withSavepoint = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
+  (sql as unknown as postgres.TransactionSql).savepoint((part) => work(part as unknown as Sql)) as Promise<T>
+
 /** 28P01 is a wrong password; 28000 a role that is gone or may not log in: both are cured by fresh settings. */
 const credentialsRefused = (error: unknown): boolean => ['28P01', '28000'].includes(sqlstateOf(error) ?? '')
 
-async function connect(settings: ConnectionSettings, startUp: Record<string, string>): Promise<Sql> {
+async function connect(settings: ConnectionSettings, startUp: Record<string, string>): Promise<Connection> {
   const asked = { ...defaultStartUp, ...startUp }
-  const sql = postgres({
-    host: settings.host,
-    port: settings.port,
+  const { host, port } = settings
+  // Once ended, a client refuses what is still asked of it, instead of letting it wait for ever.
+  const socket = ownSocket(host, port, () => void sql.end({ timeout: 0 }).catch(() => {}))
+  const sql: Sql = postgres({
+    host,
+    port,
     database: settings.database,
     user: settings.user,
     password: settings.password,
@@ -80,21 +119,23 @@ async function connect(settings: ConnectionSettings, startUp: Record<string, str
     max: 1,
     max_lifetime: null,
     idle_timeout: 0,
-    connect_timeout: connectDeadlineMs / 1000,
-    // Something between Lambda and RDS forgets a connection that was silent for about 350 s.
-    keep_alive: 30,
     fetch_types: false,
     onnotice: () => {},
     // postgres.js types these as numbers, but would drop a 0
     connection: asked as object,
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+    ...({ socket: socket.open } as object),
   })
+  const leave = async () => {
+    await sql.end({ timeout: 0 }).catch(() => {})
+    socket.destroy()
+  }
   try {
-    // postgres.js reconnects for ever to a server that accepts and closes: hence a deadline of our own.
-    await withDeadline(insistOn(sql, asked), settings)
-    return sql
+    const advice = `No answer from the database at ${host}:${port}. Check that it runs and that its security group lets the functions in`
+    await withDeadline(insistOn(sql, asked), Date.now() + connectDeadlineMs, advice)
+    return { sql, leave }
   } catch (error) {
-    await sql.end({ timeout: 0 })
+    await leave()
     throw error
   }
 }
@@ -104,8 +145,9 @@ async function insistOn(sql: Sql, asked: Record<string, string>): Promise<void> 
   const names = Object.keys(asked)
   // pg_settings speaks in the units that we write in, but does not list custom settings such as viewkeeper.run.
   const settings = await sql<{ name: string; setting: string | null }[]>`
-    select n.name, coalesce(s.setting, current_setting(n.name, true)) as setting
-      from jsonb_array_elements_text(${sql.json(names)}) as n(name) left join pg_catalog.pg_settings s on s.name = n.name`
+    select n.name, coalesce(s.setting, pg_catalog.current_setting(n.name, true)) as setting
+      from pg_catalog.jsonb_array_elements_text(${sql.json(names)}) as n(name)
+      left join pg_catalog.pg_settings s on s.name = n.name`
   const dropped = settings.filter(({ name, setting }) => setting !== asked[name]).map(({ name }) => name)
   if (dropped.length > 0) {
     throw new Problem(
@@ -116,22 +158,14 @@ async function insistOn(sql: Sql, asked: Record<string, string>): Promise<void> 
   }
 }
 
-async function withDeadline<T>(work: Promise<T>, { host, port }: ConnectionSettings): Promise<T> {
+async function withDeadline<T>(work: Promise<T>, deadline: number, message: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(
-        new Problem(
-          'DatabaseUnavailable',
-          `No answer from the database at ${host}:${port} within ${connectDeadlineMs / 1000} s. ` +
-            'Check that it runs and that its security group lets the functions in.',
-        ),
-      )
-    }, connectDeadlineMs)
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Problem('DatabaseUnavailable', `${message}.`)), deadline - Date.now())
   })
   work.catch(() => {}) // when the deadline wins, this rejection comes too late for anybody
   try {
-    return await Promise.race([work, deadline])
+    return await Promise.race([work, late])
   } finally {
     clearTimeout(timer)
   }

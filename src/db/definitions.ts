@@ -1,6 +1,7 @@
-import { quoteName, type ViewName } from '../plan/names.ts'
-import type { RowCountStrategy } from '../plan/refresh.ts'
+import type { RowCountStrategy } from '../plan/counting.ts'
+import type { ViewDefinition } from '../plan/create.ts'
 import type { Strategy } from '../plan/strategy.ts'
+import type { QualifiedName } from './catalog.ts'
 import type { Sql } from './connect.ts'
 
 /** What a request leaves open and the view's definition answers. */
@@ -9,6 +10,8 @@ export interface DefinitionDefaults {
   strategy: Strategy
   rowCountStrategy: RowCountStrategy
   timeoutSeconds: number
+  /** Session settings for its operations. */
+  settings: Record<string, unknown>
 }
 
 /** The definition of a view in the catalog; the first contact with a view nobody authored makes a discovered one. */
@@ -17,7 +20,8 @@ export async function ensureDefinition(
   { schema, name }: { schema: string; name: string },
 ): Promise<DefinitionDefaults> {
   const find = () => sql<DefinitionDefaults[]>`
-    select id, refresh_strategy as strategy, row_count_strategy as "rowCountStrategy", timeout_seconds as "timeoutSeconds"
+    select id, refresh_strategy as strategy, row_count_strategy as "rowCountStrategy", timeout_seconds as "timeoutSeconds",
+           settings
       from viewkeeper.definitions where schema_name = ${schema} and name = ${name} and removed_at is null`
   const [found] = await find()
   if (found !== undefined) return found
@@ -35,23 +39,37 @@ export async function discoverDefinitions(sql: Sql): Promise<void> {
     insert into viewkeeper.definitions as d (schema_name, name, source)
     select n.nspname, c.relname, 'discovered'
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where c.relkind = 'm' and c.relpersistence <> 't'
+     where c.relkind = 'm'
        and not exists (select from viewkeeper.definitions d
                         where d.schema_name = n.nspname and d.name = c.relname and d.removed_at is null)
     on conflict (schema_name, name)
     do update set removed_at = null, updated_at = clock_timestamp() where d.removed_at is not null`
 }
 
-/**
- * The id of the definition that a name stands for: of the view that the search path finds, else of one that was there
- * before, whose history is still to be read. Undefined where the name was never met.
- */
-export async function findDefinitionId(sql: Sql, name: ViewName): Promise<number | undefined> {
+/** The id of a view's definition, also of one that is gone: its history is still to be read. Undefined if never met. */
+export async function findDefinitionId(
+  sql: Sql,
+  { schema, name }: QualifiedName,
+): Promise<number | undefined> {
   const [row] = await sql<{ id: number }[]>`
-    select d.id from viewkeeper.definitions d
-      left join pg_catalog.pg_class c on c.oid = to_regclass(${quoteName(name)}) and c.relkind = 'm'
-      left join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where d.name = ${name.name} and d.schema_name = coalesce(n.nspname, ${name.schema}, d.schema_name)
-     order by d.removed_at desc nulls first, d.id desc limit 1`
+    select id from viewkeeper.definitions where schema_name = ${schema} and name = ${name}`
   return row?.id
+}
+
+/** What a view is to be, from its definition; `sql` is null where nobody authored it. */
+export interface CreatableDefinition extends DefinitionDefaults, Omit<ViewDefinition, 'sql'> {
+  sql: string | null
+}
+
+/** The definition of a view; undefined where there is none. */
+export async function readDefinition(
+  sql: Sql,
+  { schema, name }: QualifiedName,
+): Promise<CreatableDefinition | undefined> {
+  const [row] = await sql<CreatableDefinition[]>`
+    select d.id, d.refresh_strategy as strategy, d.row_count_strategy as "rowCountStrategy",
+           d.timeout_seconds as "timeoutSeconds", d.settings, d.schema_name as schema, d.name, d.sql, d.indexes, d.comment,
+           d.grants
+      from viewkeeper.definitions d where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null`
+  return row
 }

@@ -1,4 +1,5 @@
-import { problemOfSqlstate, standardText } from './sqlstate.ts'
+import { mayRetry, problemCodes } from '../problem.ts'
+import { problemOfSqlstate, sqlstateOfCheck, standardText } from './sqlstate.ts'
 
 /** First key of every run's advisory lock, the second being the run's id. Two-int keys leave other tools' alone. */
 export const runLockClass = 22135
@@ -7,6 +8,25 @@ export const runLockClass = 22135
 const runChannel = 'viewkeeper'
 
 const json = (value: object): string => `'${JSON.stringify(value).replaceAll("'", "''")}'::jsonb`
+
+/** What is done with one step of a plan, wherever in the plan it stands. */
+const performStep = `perform set_config('application_name', format('viewkeeper run %s %s', run, step ->> 'phase'), false);
+      if step ? 'userCode' then
+        perform set_config('search_path', role_path, true);
+      end if;
+      if step ? 'count' then
+        execute step ->> 'sql' into counted;
+        if step ->> 'count' = 'before' then rows_before := counted; else rows_after := counted; end if;
+      elsif step ? 'check' then
+        execute step ->> 'sql' into answer;
+        if answer is distinct from step #>> '{check,is}' then
+          raise exception using errcode = ${json(sqlstateOfCheck)} ->> (step #>> '{check,else}'),
+            message = step #>> '{check,message}', detail = coalesce(answer, '');
+        end if;
+      else
+        execute step ->> 'sql';
+      end if;
+      perform set_config('search_path', '', true);`
 
 /**
  * The envelope: one `DO` block that claims a run, does its work and records how it ended, all on the server, so that
@@ -21,9 +41,10 @@ const json = (value: object): string => `'${JSON.stringify(value).replaceAll("'"
  */
 export const envelopeText = `do $viewkeeper$
 declare
-  run constant integer := current_setting('viewkeeper.run')::integer;
-  me_since constant timestamptz := (select backend_start from pg_stat_get_activity(pg_backend_pid()));
-  statement_limit constant interval := current_setting('statement_timeout')::interval;
+  run constant integer := pg_catalog.current_setting('viewkeeper.run')::pg_catalog.int4;
+  role_path constant text := pg_catalog.current_setting('search_path');
+  me_since timestamptz;
+  statement_limit interval;
   claimed boolean := false;
   succeeded boolean := false;
   work jsonb;
@@ -31,6 +52,10 @@ declare
   finished timestamptz;
   give_up_at timestamptz;
   step jsonb;
+  setting_name text;
+  setting_value text;
+  answer text;
+  counted bigint;
   tries integer := 0;
   patient integer;
   other bigint;
@@ -40,6 +65,11 @@ declare
   rows_after bigint;
   st text; msg text; det text; hnt text; ctx text; quotes_data boolean;
 begin
+  -- From here on every name is the catalog's own: nobody can slip a function in that fits our calls better, to have it
+  -- executed as us. Only a step that says so sees the role's path.
+  perform pg_catalog.set_config('search_path', '', false);
+  me_since := (select backend_start from pg_stat_get_activity(pg_backend_pid()));
+  statement_limit := current_setting('statement_timeout')::interval;
   -- Since 17 this would end the session half-way; older servers refuse it as a start-up setting.
   if current_setting('server_version_num')::integer >= 170000 then
     perform set_config('transaction_timeout', '0', false);
@@ -56,12 +86,24 @@ begin
        where r.id = run and r.status = 'pending' and (r.claim_by is null or r.claim_by > clock_timestamp())
       returning r.plan, r.started_at into work, started;
       claimed := found;
+      if claimed and work ->> 'basis' is not null then
+        perform set_config('lock_timeout', '2s', true);
+        execute work #>> '{basis,sql}' into answer;
+        if answer is distinct from work #>> '{basis,is}' then
+          raise exception using errcode = ${json(sqlstateOfCheck)} ->> 'CatalogChanged';
+        end if;
+      end if;
       exit;
-    exception when unique_violation then
+    -- Undone with this block: the run is pending again, and whoever sent it sees that nobody works on it.
+    exception when sqlstate '${sqlstateOfCheck.CatalogChanged}' or lock_not_available or internal_error then
+      claimed := false; -- internal_error: a relation that is gone while its definition is written out
+      exit;
+    when unique_violation then
       select o.id into other from viewkeeper.runs o, viewkeeper.runs r
        where r.id = run and o.schema_name = r.schema_name and o.view_name = r.view_name and o.status = 'running';
       if found then -- otherwise it has just ended: claim again
-        update viewkeeper.runs r set status = 'skipped', finished_at = clock_timestamp(), updated_at = clock_timestamp(),
+        update viewkeeper.runs r set status = 'skipped', plan = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
+               duration_ms = 0,
                error = jsonb_build_object('class', 'AlreadyRunning', 'runningRunId', other, 'message',
                  format('Run %s of %I.%I is still running.', other, r.schema_name, r.view_name))
          where r.id = run and r.status = 'pending' and r.plan ->> 'ifRunning' = 'skip';
@@ -76,13 +118,11 @@ begin
   end if;
 
   begin
-    if work ->> 'countBefore' is not null then
-      perform set_config('application_name', format('viewkeeper run %s counting', run), false);
-      execute work ->> 'countBefore' into rows_before;
-    end if;
+    for setting_name, setting_value in select * from jsonb_each_text(work -> 'settings') loop
+      perform set_config(setting_name, setting_value, true);
+    end loop;
     for step in select * from jsonb_array_elements(work -> 'prepare') loop
-      perform set_config('application_name', format('viewkeeper run %s %s', run, step ->> 'phase'), false);
-      execute step ->> 'sql';
+      ${performStep}
     end loop;
 
     give_up_at := clock_timestamp() + make_interval(secs => (work #>> '{cutOver,giveUpAfterMs}')::float8 / 1000);
@@ -96,8 +136,7 @@ begin
           execute work ->> 'written' into written_before;
         end if;
         for step in select * from jsonb_array_elements(work #> '{cutOver,steps}') loop
-          perform set_config('application_name', format('viewkeeper run %s %s', run, step ->> 'phase'), false);
-          execute step ->> 'sql';
+          ${performStep}
         end loop;
         exit;
       exception when lock_not_available or deadlock_detected then
@@ -115,13 +154,9 @@ begin
       execute work ->> 'written' into written_after;
       rows_after := written_after - written_before;
     end if;
-    if work ->> 'countAfter' is not null then
-      perform set_config('application_name', format('viewkeeper run %s counting', run), false);
-      execute work ->> 'countAfter' into rows_after;
-    end if;
 
     finished := clock_timestamp();
-    update viewkeeper.runs r set status = 'success', result = r.plan ->> 'result',
+    update viewkeeper.runs r set status = 'success', plan = null, result = r.plan ->> 'result',
            finished_at = finished, updated_at = finished, duration_ms = extract(epoch from finished - started) * 1000,
            row_count_before = rows_before, row_count_after = rows_after,
            meta = jsonb_set(r.meta, '{response,attempts}', to_jsonb(tries))
@@ -138,23 +173,26 @@ begin
     -- Messages of these classes quote values of the data, which must not reach the record.
     quotes_data := left(st, 2) in ('21', '22', '23');
     finished := clock_timestamp();
-    update viewkeeper.runs r set status = case when r.cancel_requested_at is null then 'failed' else 'canceled' end,
-           finished_at = finished, updated_at = finished, duration_ms = extract(epoch from finished - started) * 1000,
-           row_count_before = rows_before,
+    update viewkeeper.runs r
+       set status = case when st = '57014' and r.cancel_requested_at is not null then 'canceled' else 'failed' end,
+           plan = null, finished_at = finished, updated_at = finished,
+           duration_ms = extract(epoch from finished - started) * 1000, row_count_before = rows_before,
+           idempotency_key = case when ${json(problemCodes.filter(mayRetry))} ? f.class then null else r.idempotency_key end,
            meta = jsonb_set(r.meta, '{response,attempts}', to_jsonb(tries)),
            error = jsonb_strip_nulls(jsonb_build_object(
-             'class', case
-                when st = '57014' and r.cancel_requested_at is null and statement_limit > '0'
-                     and finished - statement_timestamp() >= statement_limit then 'StatementTimeout'
-                when st = '57014' then 'Canceled'
-                else coalesce(${json(problemOfSqlstate)} ->> st, ${json(problemOfSqlstate)} ->> left(st, 2), 'ViewSqlFailed')
-              end,
+             'class', f.class,
              'sqlstate', st,
              'message', case when quotes_data
                 then coalesce(${json(standardText)} ->> st, ${json(standardText)} ->> (left(st, 2) || '000')) else msg end,
              'detail', case when not quotes_data then nullif(det, '') end,
              'hint', case when not quotes_data then nullif(hnt, '') end,
              'context', case when not quotes_data then nullif(ctx, '') end))
+      from (select case
+              when st = '57014' and statement_limit > '0' and finished - statement_timestamp() >= statement_limit
+                then 'StatementTimeout'
+              when st = '57014' then 'Canceled'
+              else coalesce(${json(problemOfSqlstate)} ->> st, ${json(problemOfSqlstate)} ->> left(st, 2), 'ViewSqlFailed')
+            end as class) f
      where r.id = run and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since;
   end;
   commit;
@@ -164,22 +202,15 @@ begin
   if succeeded then
     for step in select * from jsonb_array_elements(work -> 'aside') loop
       begin
-        perform set_config('application_name', format('viewkeeper run %s %s', run, step ->> 'phase'), false);
-        execute step ->> 'sql';
+        ${performStep}
       exception when query_canceled or assert_failure or others then
         null; -- the run has succeeded; what comes aside is a courtesy
       end;
       commit;
     end loop;
-    if work ->> 'countAside' is not null then
-      begin
-        execute work ->> 'countAside' into rows_after;
-        update viewkeeper.runs r set row_count_after = rows_after, updated_at = clock_timestamp() where r.id = run;
-      exception when query_canceled or assert_failure or others then
-        null;
-      end;
-      commit;
-    end if;
+    update viewkeeper.runs r set row_count_after = rows_after, updated_at = clock_timestamp()
+     where r.id = run and r.row_count_after is distinct from rows_after;
+    commit;
   end if;
   perform pg_advisory_unlock(${runLockClass}, run);
 end

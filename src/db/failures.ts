@@ -23,26 +23,20 @@ const unreachable = new Set([
   'CONNECTION_DESTROYED',
 ])
 
-/** SQLSTATEs that say it of a server that starts, stops or has lost us. */
-const unavailable = /^(57P0[1235]|08)/
+/** SQLSTATEs that say it of a server that starts, stops, has lost us, or has become a reader's copy; or does not get on. */
+const unavailable = /^(57P0[1235]|57014|25006|08)/
+
+const migrateAdvice = 'Deploy again, or run the migrations: they create what is missing.'
 
 /** What each failure of our own statements means, where it is not a defect of ours. */
 const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
+  '08P01': { code: 'NotDirect', advice: "Give the PostgreSQL server's own address, not that of pgbouncer." },
   '28P01': { code: 'CredentialsRefused', advice: 'Check the user and password in the secret.' },
   '28000': { code: 'CredentialsRefused', advice: 'Check the user in the secret, and that TLS is on.' },
   '3D000': { code: 'DatabaseUnavailable', advice: 'Check the name of the database.' },
-  '3F000': {
-    code: 'NotMigrated',
-    advice: 'Deploy again, or run the migrations: they create what is missing.',
-  },
-  '42P01': {
-    code: 'NotMigrated',
-    advice: 'Deploy again, or run the migrations: they create what is missing.',
-  },
-  '42703': {
-    code: 'NotMigrated',
-    advice: 'Deploy again, or run the migrations: they create what is missing.',
-  },
+  '3F000': { code: 'NotMigrated', advice: migrateAdvice },
+  '42P01': { code: 'NotMigrated', advice: migrateAdvice },
+  '42703': { code: 'NotMigrated', advice: migrateAdvice },
 }
 
 /**
@@ -63,8 +57,16 @@ export function problemOf(error: unknown): unknown {
   return code === undefined ? error : new Problem(code, sentence(error.message), details)
 }
 
+const tlsAdvice =
+  ' Its certificate has to be for this very host name, by a root that is known: give others (PEM) in DATABASE_CA, or as ' +
+  'sslrootcert in DATABASE_URL.'
+
 const unavailableDatabase = (cause: Error): Problem =>
-  new Problem('DatabaseUnavailable', `The database cannot be reached: ${sentence(cause.message)}`, { cause })
+  new Problem(
+    'DatabaseUnavailable',
+    `The database cannot be reached: ${sentence(cause.message)}${isTls(cause) ? tlsAdvice : ''}`,
+    { cause },
+  )
 
 const isTls = (error: Error): boolean =>
   /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_|SELF_SIGNED|UNABLE_TO)/.test(codeOf(error) ?? '')

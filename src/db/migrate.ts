@@ -1,6 +1,6 @@
 import { quoteIdentifier } from '../plan/names.ts'
 import { Problem } from '../problem.ts'
-import type { Sql } from './connect.ts'
+import { type Sql, withTransaction } from './connect.ts'
 import { sqlstateOf } from './failures.ts'
 import type { Migration } from './migrations.ts'
 import { ownerRole } from './role.ts'
@@ -21,10 +21,10 @@ export interface MigrateReport {
  */
 export async function migrateSchema(sql: Sql, migrations: Migration[]): Promise<MigrateReport> {
   await insistOnPlpgsql(sql)
-  await sql.begin(prepareJournal)
+  await withTransaction(sql, prepareJournal)
   const applied: string[] = []
   for (const migration of migrations) {
-    if (await sql.begin((step) => applyOnce(step as unknown as Sql, migration))) applied.push(migration.name)
+    if (await withTransaction(sql, (step) => applyOnce(step, migration))) applied.push(migration.name)
   }
   const last = migrations.at(-1)?.number ?? 0
   const ahead = await sql<{ name: string }[]>`
@@ -47,8 +47,7 @@ async function becomeOwner(sql: Sql): Promise<void> {
   if (row !== undefined) await sql.unsafe(`set local role ${quoteIdentifier(row.owner)}`)
 }
 
-async function prepareJournal(transaction: unknown): Promise<void> {
-  const sql = transaction as Sql
+async function prepareJournal(sql: Sql): Promise<void> {
   await sql.unsafe(migrateLock)
   await becomeOwner(sql)
   // Not "if not exists": that asks for the right to create schemas even where nothing is to be created.

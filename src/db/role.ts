@@ -1,6 +1,7 @@
-import { quoteIdentifier } from '../plan/names.ts'
-import type { Sql } from './connect.ts'
+import { literal, quoteIdentifier } from '../plan/names.ts'
+import { type Sql, withSavepoint, withTransaction } from './connect.ts'
 import { sqlstateOf } from './failures.ts'
+import { scramVerifier } from './scram.ts'
 
 /** Owns schema `viewkeeper`, and cannot log in: login roles are its members, and may come and go. */
 export const ownerRole = 'viewkeeper'
@@ -9,17 +10,15 @@ export const ownerRole = 'viewkeeper'
  * Makes, or brings up to date, the roles that Viewkeeper works with: `viewkeeper`, which owns its schema, and a login
  * that is a member of it. Asks for an administrator's connection (no superuser needed). `viewOwners` are the roles
  * whose materialized views it is to work on: the login becomes a member of each, through `viewkeeper`, because before
- * PostgreSQL 17 only the owner can refresh a view. Owners that
- * this administrator may not grant come back as `notGranted`. Safe to repeat. The password reaches the server as a literal of a
- * statement: it is never logged by us, and the server logs it only if told to log such statements.
+ * PostgreSQL 17 only the owner can refresh a view. Safe to repeat. What this administrator may not grant comes back as
+ * `notGranted`. The password does not reach the server, only its verifier.
  */
 export async function createRole(
   sql: Sql,
   { login, password, viewOwners }: { login: string; password: string; viewOwners: string[] },
 ): Promise<{ notGranted: string[] }> {
   const notGranted: string[] = []
-  await sql.begin(async (transaction) => {
-    const step = transaction as unknown as Sql
+  await withTransaction(sql, async (step) => {
     // Two administrators at once would both find the role missing.
     await step`select pg_advisory_xact_lock(22135, 0)`
     const [server] = await step`
@@ -32,42 +31,42 @@ export async function createRole(
 
     await createIfMissing(step, ownerRole, 'nologin')
     await createIfMissing(step, login, 'login')
-    await step.unsafe(`alter role ${user} login password ${literal(password)}`)
+    await step.unsafe(`alter role ${user} login password ${literal(scramVerifier(password))}`)
     await step.unsafe(`grant ${role} to ${user}${options}`)
     await step.unsafe(`grant connect, create, temporary on database ${database} to ${role}`)
-    for (const owner of viewOwners) {
-      if (owner === ownerRole) continue
+    // With pg_signal_backend either of two logins can cancel what the other has started.
+    for (const granted of [...viewOwners.filter((owner) => owner !== ownerRole), 'pg_signal_backend']) {
       try {
-        await transaction.savepoint((attempt) =>
-          attempt.unsafe(`grant ${quoteIdentifier(owner)} to ${role}${options}`),
+        await withSavepoint(step, (part) =>
+          part.unsafe(`grant ${quoteIdentifier(granted)} to ${role}${options}`),
         )
       } catch (error) {
         if (sqlstateOf(error) !== '42501') throw error
-        notGranted.push(owner)
+        notGranted.push(granted)
       }
     }
   })
   return { notGranted }
 }
 
-/**
- * The roles that own a materialized view of this database, except those in whose place nobody should act without being
- * told to: superusers, and the administrator who asks.
- */
-export async function readViewOwners(sql: Sql): Promise<string[]> {
-  const rows = await sql<{ owner: string }[]>`
-    select distinct r.rolname as owner
+/** Whose views Viewkeeper is to work on, and whose it is not, though they have some. */
+export interface ViewOwners {
+  owners: string[]
+  /** Superusers and the administrator who asks: nobody should act in their place without being told to. */
+  leftOut: string[]
+}
+
+/** The roles that own a materialized view of this database. */
+export async function readViewOwners(sql: Sql): Promise<ViewOwners> {
+  const rows = await sql<{ owner: string; mighty: boolean }[]>`
+    select distinct r.rolname as owner, r.rolsuper or r.rolname = current_user as mighty
       from pg_catalog.pg_class c join pg_catalog.pg_roles r on r.oid = c.relowner
-     where c.relkind = 'm' and not r.rolsuper and r.rolname <> current_user order by 1`
-  return rows.map(({ owner }) => owner)
+     where c.relkind = 'm' order by 1`
+  const named = (mighty: boolean) => rows.filter((row) => row.mighty === mighty).map(({ owner }) => owner)
+  return { owners: named(false), leftOut: named(true) }
 }
 
 async function createIfMissing(sql: Sql, role: string, how: 'login' | 'nologin'): Promise<void> {
   const [found] = await sql`select from pg_catalog.pg_roles where rolname = ${role}`
   if (found === undefined) await sql.unsafe(`create role ${quoteIdentifier(role)} ${how}`)
 }
-
-const literal = (text: string): string =>
-  text.includes('\\')
-    ? `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
-    : `'${text.replaceAll("'", "''")}'`

@@ -31,9 +31,8 @@ export async function sendEnvelope(
   runId: number,
   timeoutSeconds: number,
 ): Promise<SentEnvelope> {
-  const sql = await database.open(startUp(runId, timeoutSeconds))
-  const answered = execute(sql)
-  return { answered, leave: () => sql.end({ timeout: 0 }) }
+  const { sql, leave } = await database.open(startUp(runId, timeoutSeconds))
+  return { answered: execute(sql), leave }
 }
 
 async function execute(sql: Sql): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Plan } from '../plan/plan.ts'
-import type { ProblemCode } from '../problem.ts'
+import { mayRetry, type ProblemCode } from '../problem.ts'
 import type { Sql } from './connect.ts'
 
 export const operations = ['create', 'refresh', 'drop'] as const
@@ -65,12 +65,14 @@ export const runColumns = (sql: Sql) => sql`
 
 /** A run as it is asked for: who wants which operation on which view. */
 export interface RunRequest {
-  definitionId: number
+  definitionId: number | null
   schema: string
   name: string
   operation: Operation
   trigger: Trigger
   requestedBy: string
+  /** Whose idempotency keys these are. */
+  caller: string
   idempotencyKey: string | null
   request: Record<string, unknown>
 }
@@ -78,35 +80,61 @@ export interface RunRequest {
 /** How long a direct run may stay pending before it counts as lost: connecting and claiming take well under a second. */
 const claimWithinSeconds = 60
 
-/**
- * Writes the pending row of a run with its plan. Null where a run with the same idempotency key is there already.
- */
-export async function startRun(
+/** Writes the pending row of a run with its plan. Null where a run with the same idempotency key is there already. */
+export const startRun = (
   sql: Sql,
   run: RunRequest,
   plan: Plan,
   response: RunResponse,
-): Promise<number | null> {
-  const [row] = await sql<{ id: number }[]>`
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by,
-                                 idempotency_key, plan, meta, claim_by)
-    values (${run.definitionId}, ${run.schema}, ${run.name}, ${run.operation}, ${run.trigger}, ${run.requestedBy},
-            ${run.idempotencyKey}, ${sql.json(plan as never)}, ${sql.json({ request: run.request, response } as never)},
-            clock_timestamp() + make_interval(secs => ${claimWithinSeconds}))
-    on conflict (trigger, requested_by, operation, idempotency_key) where idempotency_key is not null do nothing
-    returning id`
-  return row?.id ?? null
+): Promise<number | null> => insertRun(sql, run, { status: 'pending', plan, response, error: null })
+
+/** Gives a run that nobody has claimed another plan. False where it is not pending any more. */
+export async function replan(sql: Sql, id: number, plan: Plan, response: RunResponse): Promise<boolean> {
+  const { count } = await sql`
+    update viewkeeper.runs set plan = ${sql.json(plan as never)}, updated_at = clock_timestamp(),
+           meta = jsonb_set(meta, '{response}', ${sql.json(response as never)})
+     where id = ${id} and status = 'pending'`
+  return count > 0
 }
 
-/** Records a run that a precheck refused: it ends failed without having touched the view. */
-export async function recordRefusal(sql: Sql, run: RunRequest, error: RunError): Promise<number | null> {
+/** How a run ended that never reached the server: refused by a precheck, or with nothing to do. */
+export type EndedAtOnce = { status: 'failed'; error: RunError } | { status: 'skipped'; because: string }
+
+/** Records a run that ended without having touched the view. Null where one with its idempotency key is there already. */
+export const recordEnded = (sql: Sql, run: RunRequest, end: EndedAtOnce): Promise<number | null> =>
+  end.status === 'skipped'
+    ? insertRun(sql, run, { status: 'skipped', plan: null, response: { because: end.because }, error: null })
+    : insertRun(sql, mayRetry(end.error.class) ? { ...run, idempotencyKey: null } : run, {
+        status: 'failed',
+        plan: null,
+        response: {},
+        error: end.error,
+      })
+
+interface NewRun {
+  status: 'pending' | 'failed' | 'skipped'
+  plan: Plan | null
+  response: RunResponse
+  error: RunError | null
+}
+
+/** Times are the database's: its clock decides what is too late. */
+async function insertRun(
+  sql: Sql,
+  run: RunRequest,
+  { status, plan, response, error }: NewRun,
+): Promise<number | null> {
+  const json = (value: unknown) => (value === null ? null : sql.json(value as never))
   const [row] = await sql<{ id: number }[]>`
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by,
-                                 idempotency_key, meta, status, finished_at, duration_ms, error)
+    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
+                                 idempotency_key, status, plan, meta, error, claim_by, finished_at, duration_ms)
     values (${run.definitionId}, ${run.schema}, ${run.name}, ${run.operation}, ${run.trigger}, ${run.requestedBy},
-            ${run.idempotencyKey}, ${sql.json({ request: run.request, response: {} } as never)}, 'failed',
-            clock_timestamp(), 0, ${sql.json(error as never)})
-    on conflict (trigger, requested_by, operation, idempotency_key) where idempotency_key is not null do nothing
+            ${run.caller}, ${run.idempotencyKey}, ${status}, ${json(plan)}, ${json({ request: run.request, response })},
+            ${json(error)},
+            case ${status} when 'pending' then clock_timestamp() + make_interval(secs => ${claimWithinSeconds}) end,
+            case ${status} when 'pending' then null else clock_timestamp() end,
+            case ${status} when 'pending' then null else 0 end)
+    on conflict (trigger, caller, operation, idempotency_key) where idempotency_key is not null do nothing
     returning id`
   return row?.id ?? null
 }
@@ -114,11 +142,11 @@ export async function recordRefusal(sql: Sql, run: RunRequest, error: RunError):
 /** The run that this caller's key already stands for; `sameRequest` tells whether it asked for the same. */
 export async function findByKey(
   sql: Sql,
-  run: Pick<RunRequest, 'trigger' | 'requestedBy' | 'operation' | 'idempotencyKey' | 'request'>,
+  run: Pick<RunRequest, 'trigger' | 'caller' | 'operation' | 'idempotencyKey' | 'request'>,
 ): Promise<{ id: number; sameRequest: boolean } | null> {
   const [row] = await sql<{ id: number; sameRequest: boolean }[]>`
     select id, meta -> 'request' = ${sql.json(run.request as never)}::jsonb as "sameRequest" from viewkeeper.runs
-     where trigger = ${run.trigger} and requested_by = ${run.requestedBy} and operation = ${run.operation}
+     where trigger = ${run.trigger} and caller = ${run.caller} and operation = ${run.operation}
        and idempotency_key = ${run.idempotencyKey}`
   return row ?? null
 }
@@ -138,7 +166,8 @@ export async function readRunStatus(sql: Sql, id: number): Promise<RunStatus | u
 /** Closes a run that was never claimed, with the reason. Does nothing once the server has claimed it. */
 export async function closeUnclaimed(sql: Sql, id: number, error: RunError): Promise<void> {
   await sql`
-    update viewkeeper.runs set status = 'failed', finished_at = clock_timestamp(), updated_at = clock_timestamp(),
-           duration_ms = 0, error = ${sql.json(error as never)}
+    update viewkeeper.runs set status = 'failed', plan = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
+           duration_ms = 0, error = ${sql.json(error as never)},
+           idempotency_key = case when ${mayRetry(error.class)} then null else idempotency_key end
      where id = ${id} and status = 'pending'`
 }

@@ -1,5 +1,8 @@
 import type { ProblemCode } from '../problem.ts'
 
+/** SQLSTATEs of our own, for a plan's checks. */
+export const sqlstateOfCheck = { CatalogChanged: 'VK001', SwapImpossible: 'VK002' } as const
+
 /**
  * What a SQLSTATE means for a run, by the whole code or else by its class of two characters; anything else is
  * ViewSqlFailed. SQLSTATEs only, never message text, which depends on the server's language.
@@ -10,6 +13,9 @@ export const problemOfSqlstate: Record<string, ProblemCode> = {
   '53': 'InsufficientResources',
   '53100': 'DiskFull',
   '55P03': 'LockTimeout',
+  [sqlstateOfCheck.CatalogChanged]: 'CatalogChanged',
+  [sqlstateOfCheck.SwapImpossible]: 'SwapImpossible',
+  '2BP01': 'DependentsExist',
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Sql } from './connect.ts'
 import type { RunStatus } from './runs.ts'
+import { unlessLocked } from './unless-locked.ts'
 
 interface LastRun {
   id: number
@@ -98,18 +99,5 @@ export async function readViewDetails(sql: Sql, oid: number): Promise<ViewDetail
       unique,
       definition: texts?.indexes?.[index] ?? null,
     })),
-  }
-}
-
-/** Asks what may have to wait for a lock, with the least of patience; null where it would have to wait. */
-async function unlessLocked<T>(sql: Sql, ask: () => Promise<T>): Promise<T | null> {
-  await sql`select set_config('lock_timeout', '100', false)`
-  try {
-    return await ask()
-  } catch (error) {
-    if ((error as { code?: string }).code === '55P03') return null
-    throw error
-  } finally {
-    await sql`select set_config('lock_timeout', '5000', false)`
   }
 }

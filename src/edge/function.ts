@@ -9,9 +9,23 @@ import { type HttpAnswer, type HttpEvent, problemAnswer } from './http.ts'
 /** JSON lines in the function's log group; secrets and row data never go in. */
 export const logger = new Logger({ serviceName: 'viewkeeper' })
 
-/** A function that something other than HTTP invokes; what it throws, Lambda sees. */
+/** A function that anything may invoke. What it throws is logged as we log, and Lambda sees it as a failure. */
 export const eventFunction = <Event, Answer>(handle: (event: Event, context: Context) => Promise<Answer>) =>
-  middy<Event, Answer>().use(injectLambdaContext(logger)).handler(handle)
+  middy<Event, Answer>()
+    .use(injectLambdaContext(logger))
+    .handler(async (event, context) => {
+      try {
+        return await handle(event, context)
+      } catch (thrown) {
+        throw knownProblem(thrown, asked(event))
+      }
+    })
+
+/** What an event says that helps to find whose failure it was. */
+const asked = (event: unknown): object => {
+  const { view, schedule, trigger } = (event ?? {}) as Record<string, unknown>
+  return { view, schedule, trigger }
+}
 
 /** What answers each route of a function. */
 export type Routes = Record<string, (event: HttpEvent, context: Context) => Promise<HttpAnswer>>
@@ -28,17 +42,18 @@ export async function answerRoute(routes: Routes, event: HttpEvent, context: Con
 }
 
 /** A Problem as it is; anything else is a defect of ours, whose details stay in the log. */
-function knownProblem(thrown: unknown): Problem {
+function knownProblem(thrown: unknown, context: object = {}): Problem {
   const problem = problemOf(thrown)
   if (problem instanceof Problem) {
     logger[mayRetry(problem.code) ? 'error' : 'info']('refused', {
       code: problem.code,
       problem: problem.message,
       ...problem.details,
+      ...context,
     })
     return problem
   }
-  logger.error('unexpected error', safeError(thrown))
+  logger.error('unexpected error', { ...safeError(thrown), ...context })
   return new Problem(
     'InternalError',
     'Something went wrong inside Viewkeeper; the details are in the log of the function.',

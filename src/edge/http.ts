@@ -48,6 +48,13 @@ export function bodyOf(event: HttpEvent): unknown {
 export const callerOf = (event: HttpEvent): string => event.requestContext.authorizer?.iam?.userArn ?? ''
 
 /**
+ * Whose idempotency keys these are: a role's session name differs from one task or build to the next, and is left out.
+ * `arn:aws:sts::1:assumed-role/ci/build-7` is `arn:aws:sts::1:assumed-role/ci`.
+ */
+export const withoutSession = (arn: string): string =>
+  arn.replace(/^(arn:[^:]+:sts:.*:assumed-role\/[^/]+)\/.*$/, '$1')
+
+/**
  * Until when the caller waits (epoch milliseconds), from `Prefer: wait=N` (RFC 7240): at most 25 s, counted from when
  * the request reached the gateway, which itself gives up after 30.
  */

@@ -12,10 +12,11 @@ export async function migrateOnDeploy(schemaFolder: URL): Promise<MigrateReport>
   const admin = adminDatabaseFromEnvironment()
   if (admin !== undefined) {
     const { login, password } = await workingLogin()
-    const { notGranted } = await admin.withConnection(async (sql) =>
-      createRole(sql, { login, password, viewOwners: await readViewOwners(sql) }),
-    )
-    logger.info('role is ready', { role: ownerRole, login, notGranted })
+    await admin.withConnection(async (sql) => {
+      const { owners, leftOut } = await readViewOwners(sql)
+      const { notGranted } = await createRole(sql, { login, password, viewOwners: owners })
+      logger.info('role is ready', { role: ownerRole, login, notGranted, leftOut })
+    })
   }
   const report = await migrate(databaseFromEnvironment(), schemaFolder)
   logger.info('migrated', { ...report })

@@ -8,14 +8,12 @@ import { databaseFromEnvironment } from './settings.ts'
 /** The monitor's minute: closes lost runs, and tells of every run that has ended, in the log and as metrics. */
 export async function watch(): Promise<{ lost: number; published: number }> {
   const ended: Run[] = []
-  try {
-    return await monitor(databaseFromEnvironment(), (run) => {
-      logEnded(run)
-      ended.push(run)
-    })
-  } finally {
-    publishMetrics(ended)
-  }
+  const report = await monitor(databaseFromEnvironment(), (run) => {
+    logEnded(run)
+    ended.push(run)
+  })
+  publishMetrics(ended)
+  return report
 }
 
 function logEnded(run: Run): void {

@@ -22,6 +22,18 @@ const descriptions: Record<Exclude<RouteName, 'getOpenapi'>, Description> = {
     body: schemas.refreshOptions,
     answers: { 200: finished, 202: running },
   },
+  createView: {
+    summary: 'Create a view from its definition',
+    path: schemas.viewPath,
+    body: schemas.createOptions,
+    answers: { 200: finished, 202: running },
+  },
+  dropView: {
+    summary: 'Drop a view',
+    path: schemas.viewPath,
+    body: schemas.dropOptions,
+    answers: { 200: finished, 202: running },
+  },
   cancelRun: { summary: 'Cancel a run', path: schemas.runPath, answers: { 200: finished, 202: running } },
   listViews: {
     summary: 'List every view',
@@ -103,7 +115,7 @@ function operation(
     operationId: name,
     summary,
     requestParams: { ...(path && { path }), ...(query && { query }) },
-    ...(post && { parameters: name === 'refreshView' ? [waiting, idempotency] : [waiting] }),
+    ...(post && { parameters: name === 'cancelRun' ? [waiting] : [waiting, idempotency] }),
     ...(body && { requestBody: { required: false, content: { 'application/json': { schema: body } } } }),
     responses: {
       ...Object.fromEntries(

@@ -3,7 +3,9 @@
  * from this table. Paths are written as API Gateway's HTTP API writes them.
  */
 export const routes = {
+  createView: { method: 'POST', path: '/views/{view}/create', function: 'create' },
   refreshView: { method: 'POST', path: '/views/{view}/refresh', function: 'refresh' },
+  dropView: { method: 'POST', path: '/views/{view}/drop', function: 'drop' },
   cancelRun: { method: 'POST', path: '/runs/{id}/cancel', function: 'cancel' },
   listViews: { method: 'GET', path: '/views', function: 'query' },
   getView: { method: 'GET', path: '/views/{view}', function: 'query' },
@@ -16,7 +18,7 @@ export interface Route {
   method: 'GET' | 'POST'
   path: string
   /** The file in `functions/` that answers. */
-  function: 'refresh' | 'cancel' | 'query'
+  function: 'create' | 'refresh' | 'drop' | 'cancel' | 'query'
 }
 
 export type RouteName = keyof typeof routes

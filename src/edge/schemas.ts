@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { operations, runStatuses, triggers } from '../db/runs.ts'
-import { rowCountStrategies } from '../plan/refresh.ts'
+import { rowCountStrategies } from '../plan/counting.ts'
 import { strategies } from '../plan/strategy.ts'
 import { problemCodes } from '../problem.ts'
 
@@ -19,32 +19,62 @@ const runId = z.coerce
 const milliseconds = z.number().int().nullable()
 const time = z.iso.datetime().meta({ example: '2026-11-20T09:00:00.000Z' })
 
-/** The options of a refresh: the body of the route, and part of a schedule's event. */
+const rowCountStrategy = z.enum(rowCountStrategies).optional().meta({
+  description: 'How to count rows before and after; counting never locks readers out.',
+})
+const timeoutSeconds = z.int().min(1).max(86_400).optional().meta({
+  description: 'The longest the operation may take on the server, waiting for locks included.',
+})
+
+/** The options of each operation: the body of its route, and part of a schedule's event. */
+export const createOptions = z
+  .strictObject({
+    force: z.boolean().optional().meta({
+      description:
+        'Replaces a view that is there, unless something depends on it; by default it is left alone.',
+    }),
+    withData: z.boolean().optional().meta({ description: 'Fills the view; by default true.' }),
+    rowCountStrategy,
+    timeoutSeconds,
+  })
+  .meta({ id: 'CreateOptions' })
+
 export const refreshOptions = z
   .strictObject({
     strategy: z.enum(strategies).optional().meta({
       description:
         "How to refresh; by default the view's own strategy, which is `auto` unless it was authored.",
     }),
-    rowCountStrategy: z.enum(rowCountStrategies).optional().meta({
-      description: 'How to count rows before and after; counting never locks readers out.',
-    }),
-    timeoutSeconds: z.int().min(1).max(86_400).optional().meta({
-      description: 'The longest the refresh may take on the server, waiting for locks included.',
-    }),
+    rowCountStrategy,
+    timeoutSeconds,
   })
   .meta({ id: 'RefreshOptions' })
+
+export const dropOptions = z
+  .strictObject({
+    cascade: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Drops what depends on the view, too; by default false.' }),
+    ifExists: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Skips a view that is not there; by default true.' }),
+    rowCountStrategy,
+    timeoutSeconds,
+  })
+  .meta({ id: 'DropOptions' })
 
 export const viewPath = z.strictObject({ view })
 export const runPath = z.strictObject({ id: runId })
 
-/** What EventBridge Scheduler sends. */
-export const scheduleEvent = refreshOptions.extend({
+/** What EventBridge Scheduler sends besides an operation's options. */
+export const scheduleFields = {
   trigger: z.literal('schedule'),
   schedule: z.string().min(1),
   scheduledTime: z.string(),
   view,
-})
+}
 
 export const runsQuery = z.strictObject({
   view: view.optional(),

@@ -1,12 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
-import { getSecret } from '@aws-lambda-powertools/parameters/secrets'
+import { SecretsProvider } from '@aws-lambda-powertools/parameters/secrets'
 import * as z from 'zod'
 import { type ConnectionSettings, connectTo, type Database, type SettingsSource } from '../db/connect.ts'
 import { Problem } from '../problem.ts'
 
 /** A rotated secret is fetched again when the server refuses the old one; this only bounds how long it is kept. */
 const secretMaxAgeSeconds = 3600
+
+/** Without time-outs of its own, a missing endpoint or rule would show as a function that hangs, and say nothing. */
+const secrets = new SecretsProvider({
+  clientConfig: { maxAttempts: 2, requestHandler: { connectionTimeout: 2000, requestTimeout: 4000 } },
+})
 
 /** What a secret may carry: RDS's own has only the first two, CDK's all. What it says wins over the environment. */
 const secretShape = z.object({
@@ -73,7 +78,7 @@ function rdsRoots(file = '/var/runtime/ca-cert.pem'): string {
 
 async function fetchSecret(arn: string, forceFetch: boolean): Promise<string> {
   try {
-    return String(await getSecret(arn, { maxAge: secretMaxAgeSeconds, forceFetch }))
+    return String(await secrets.get(arn, { maxAge: secretMaxAgeSeconds, forceFetch }))
   } catch (error) {
     throw new Problem(
       'DatabaseUnavailable',

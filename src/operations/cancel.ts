@@ -1,8 +1,10 @@
 import { cancelRun } from '../db/cancel.ts'
+import type { Sql } from '../db/connect.ts'
 import { closeLostRuns } from '../db/lost-runs.ts'
 import { readRun } from '../db/runs.ts'
 import { Problem } from '../problem.ts'
 import type { Call } from './call.ts'
+import { deadlineOf } from './perform.ts'
 import { type Result, resultOf } from './result.ts'
 import { unknownRun } from './runs.ts'
 import { waitForRun } from './wait.ts'
@@ -12,10 +14,10 @@ import { waitForRun } from './wait.ts'
  * canceled is no error; one that has ended otherwise is refused with RunEnded.
  */
 export function cancel(runId: number, call: Pick<Call, 'database' | 'waitUntil'>): Promise<Result> {
-  return call.database.withConnection(async (sql) => {
+  const work = async (sql: Sql) => {
     const run = await readRun(sql, runId)
     if (run === undefined) throw unknownRun(runId)
-    await closeLostRuns(sql, run)
+    await closeLostRuns(sql, { runId })
     const asked = await cancelRun(sql, runId)
     if (asked) await waitForRun(sql, runId, call.waitUntil)
     const ended = (await readRun(sql, runId)) ?? run
@@ -27,5 +29,6 @@ export function cancel(runId: number, call: Pick<Call, 'database' | 'waitUntil'>
       )
     }
     return resultOf(ended)
-  })
+  }
+  return call.database.withConnection(work, { deadline: deadlineOf(call) })
 }

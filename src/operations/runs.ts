@@ -17,7 +17,7 @@ export function getRun(database: Database, runId: number): Promise<Run & { progr
     }
     const run = await read()
     if (run.finishedAt !== null) return run
-    if ((await closeLostRuns(sql, run)).includes(runId)) return read()
+    if ((await closeLostRuns(sql, { runId })).includes(runId)) return read()
     const progress = await readProgress(sql, run)
     return { ...run, ...(progress === undefined ? {} : { progress }) }
   })

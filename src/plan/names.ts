@@ -50,6 +50,12 @@ export const quoteIdentifier = (identifier: string): string => `"${identifier.re
 export const quoteName = ({ schema, name }: ViewName): string =>
   schema === null ? quoteIdentifier(name) : `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
 
+/** Writes a text as SQL reads it, whatever it holds and however the server is set. */
+export const literal = (text: string): string =>
+  text.includes('\\')
+    ? `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
+    : `'${text.replaceAll("'", "''")}'`
+
 const lowerAscii = (text: string): string => text.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
 
 const invalidName = (text: string, field: string): Problem =>

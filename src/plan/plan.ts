@@ -2,10 +2,21 @@
 export interface Step {
   phase: Phase
   sql: string
+  /** The statement gives one number: the rows before, or after. */
+  count?: 'before' | 'after'
+  /** The statement gives one text, which has to be `is`; else the run fails with this class and message. */
+  check?: { is: string; else: 'CatalogChanged' | 'SwapImpossible'; message: string }
+  /**
+   * The statement runs what somebody else has written (the view's query and its functions), which may count on the
+   * search path of Viewkeeper's role. Every other one sees an empty path.
+   */
+  userCode?: true
+  /** Part of the machinery around the work: not shown as the run's statements. */
+  hidden?: true
 }
 
 /** What a running run is doing, as its `application_name` and `GET /runs/{id}` say it. */
-type Phase = 'counting' | 'locking' | 'building' | 'analyzing'
+type Phase = 'counting' | 'locking' | 'building' | 'indexes' | 'cut-over' | 'analyzing'
 
 /**
  * All that the envelope is to do, as data: it lies in `viewkeeper.runs.plan`, and the envelope, whose text never
@@ -16,8 +27,13 @@ export interface Plan {
   ifRunning: 'skip' | 'wait'
   /** The result word of success. */
   result: 'created' | 'updated' | 'deleted'
-  /** A query for one number, asked before anything is locked. */
-  countBefore: string | null
+  /**
+   * What the plan stands on: asked when the run is claimed. Where it does not hold any more,
+   * because another run has just ended, say, the run stays pending, to be planned anew.
+   */
+  basis: { sql: string; is: string } | null
+  /** Session settings that hold for this run only. */
+  settings: Record<string, string>
   prepare: Step[]
   /** Steps that need the strong lock: tried as a whole under a short `lock_timeout`, again and again. */
   cutOver: {
@@ -28,18 +44,14 @@ export interface Plan {
     giveUpAfterMs: number
     steps: Step[]
   }
-  /** A query for a number that grows by the rows the cut-over writes. */
+  /** A query for a number that grows by the rows the cut-over writes; null where that is not how rows are counted. */
   written: string | null
-  /** A query for one number, asked after the cut-over in the same transaction. */
-  countAfter: string | null
   /** What follows the commit, each step in a transaction of its own; its failure does not fail the run. */
   aside: Step[]
-  /** A query for one number, asked after those. */
-  countAside: string | null
 }
 
-/** The statements that do the work, in order and without the settings around them: what the run record shows. */
+/** The statements that do the work, in order and without the machinery around them: what the run record shows. */
 export const statementsOf = (plan: Plan): string[] =>
   [...plan.prepare, ...plan.cutOver.steps, ...plan.aside]
-    .filter(({ phase }) => phase !== 'locking')
+    .filter(({ hidden }) => !hidden)
     .map(({ sql }) => sql)

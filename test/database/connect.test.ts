@@ -60,12 +60,14 @@ describe('connecting', () => {
   test('insists that the server took the start-up settings: a pooler that drops them is refused', async () => {
     const database = connectTo(async () => settings)
     // The server itself cuts a name of more than 63 bytes: what comes back is not what was asked for.
-    const odd = database.withConnection(async () => {}, { application_name: 'x'.repeat(80) })
+    const odd = database.withConnection(async () => {}, { startUp: { application_name: 'x'.repeat(80) } })
     await expect(odd).rejects.toMatchObject({
       code: 'NotDirect',
       message: expect.stringContaining('application_name'),
     })
-    await expect(database.withConnection(async () => {}, { 'viewkeeper.run': '7' })).resolves.toBeUndefined()
+    await expect(
+      database.withConnection(async () => {}, { startUp: { 'viewkeeper.run': '7' } }),
+    ).resolves.toBeUndefined()
   })
 
   test('to something that accepts and hangs up, again and again, ends at the deadline', {
@@ -92,6 +94,42 @@ async function listenAnd(
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
   return { server, port: (server.address() as { port: number }).port }
 }
+
+describe('a connection', () => {
+  test('has an empty search path, so that nobody can slip a function in that would run as us', async () => {
+    const database = connectTo(async () => settings)
+    expect(await database.withConnection((sql) => sql`show search_path`)).toEqual([{ search_path: '' }])
+  })
+
+  test('that breaks is not opened again without a word: the new session would lack its settings', async () => {
+    const broken = connectTo(async () => settings).withConnection(async (sql) => {
+      await sql`select pg_terminate_backend(pg_backend_pid())`.catch(() => {})
+      return sql`select 1`
+    })
+    await expect(broken).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
+  })
+
+  test('to a server that falls silent is given up at the deadline', async () => {
+    const silent = connectTo(async () => settings).withConnection((sql) => sql`select pg_sleep(60)`, {
+      deadline: Date.now() + 300,
+      startUp: { statement_timeout: '0' },
+    })
+    await expect(silent).rejects.toMatchObject({
+      code: 'DatabaseUnavailable',
+      message: expect.stringContaining('stopped answering'),
+    })
+  })
+
+  test('to a server where everything is read only is one to write by all the same, or says what is wrong', async () => {
+    const database = connectTo(async () => settings)
+    await expect(
+      database.withConnection((sql) => sql`create temporary table x ()`, {
+        startUp: { default_transaction_read_only: 'on' },
+      }),
+    ).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
+    await database.withConnection((sql) => sql`create temporary table x ()`)
+  })
+})
 
 describe('a database without schema viewkeeper', () => {
   const { database } = useDatabase({ migrated: false })

@@ -12,18 +12,17 @@ const { database, sql, as } = useDatabase()
 const plan = (steps: string[], changes: Partial<Plan> = {}): Plan => ({
   ifRunning: 'skip',
   result: 'updated',
-  countBefore: null,
+  basis: null,
+  settings: {},
   prepare: [],
   cutOver: {
     lockTimeoutMs: 100,
     patientLockTimeoutMs: 0,
     giveUpAfterMs: 5000,
-    steps: steps.map((text) => ({ phase: 'building', sql: text })),
+    steps: steps.map((text) => ({ phase: 'building', sql: text, userCode: true })),
   },
   written: null,
-  countAfter: null,
   aside: [],
-  countAside: null,
   ...changes,
 })
 
@@ -43,6 +42,7 @@ async function pendingRun(work: Plan, view = `v${++views}`): Promise<number> {
     operation: 'refresh',
     trigger: 'http',
     requestedBy: 'test',
+    caller: 'test',
     idempotencyKey: null,
     request: { view },
   } as const
@@ -176,7 +176,9 @@ describe('an envelope', () => {
   test('has the settings it needs from its first moment', async () => {
     await outcome(
       plan(['select 1'], {
-        prepare: [{ phase: 'building', sql: 'create table seen as select name, setting from pg_settings' }],
+        prepare: [
+          { phase: 'building', sql: 'create table public.seen as select name, setting from pg_settings' },
+        ],
       }),
       { timeoutSeconds: 77 },
     )
@@ -358,15 +360,55 @@ describe('the cut-over', () => {
   })
 })
 
+describe('a step', () => {
+  test('may count, before the work, in it, and after it', async () => {
+    const run = await outcome(
+      plan([], {
+        prepare: [{ phase: 'counting', sql: 'select 7', count: 'before' }],
+        cutOver: {
+          lockTimeoutMs: 0,
+          patientLockTimeoutMs: 0,
+          giveUpAfterMs: 0,
+          steps: [{ phase: 'counting', sql: 'select 8', count: 'after' }],
+        },
+      }),
+    )
+    expect(run).toMatchObject({ rowCountBefore: 7, rowCountAfter: 8 })
+  })
+
+  test('may check, and what does not hold undoes everything, with the class and message it names', async () => {
+    const check = { is: 'yes', else: 'CatalogChanged', message: 'It is not as it was.' } as const
+    const good = plan(["insert into done values ('checked')"], {
+      prepare: [{ phase: 'building', sql: "select 'yes'", check }],
+    })
+    expect(await outcome(good)).toMatchObject({ status: 'success' })
+    const bad = plan(["insert into done values ('unchecked')"])
+    bad.cutOver.steps.push({ phase: 'cut-over', sql: 'select null::text', check })
+    expect(await outcome(bad)).toMatchObject({
+      status: 'failed',
+      error: { class: 'CatalogChanged', message: 'It is not as it was.' },
+    })
+    expect(await sql`select from done where run = 'unchecked'`).toHaveLength(0)
+  })
+
+  test('works under the settings of its run, which end with it', async () => {
+    const run = await outcome(
+      plan(["insert into done values (current_setting('work_mem'))"], { settings: { work_mem: '77MB' } }),
+    )
+    expect(run?.status).toBe('success')
+    expect(await sql`select from done where run = '77MB'`).toHaveLength(1)
+  })
+})
+
 describe('what comes aside', () => {
   test('follows the commit, and its failure does not fail the run', async () => {
     const run = await outcome(
       plan(['select 1'], {
         aside: [
           { phase: 'analyzing', sql: 'select 1/0' },
-          { phase: 'analyzing', sql: "insert into done values ('aside')" },
+          { phase: 'analyzing', sql: "insert into done values ('aside')", userCode: true },
+          { phase: 'counting', sql: 'select 42', count: 'after' },
         ],
-        countAside: 'select 42',
       }),
     )
     expect(run).toMatchObject({ status: 'success', error: null, rowCountAfter: 42 })
@@ -375,7 +417,9 @@ describe('what comes aside', () => {
 
   test('does not happen after a failure', async () => {
     await outcome(
-      plan(['select 1/0'], { aside: [{ phase: 'analyzing', sql: "insert into done values ('never')" }] }),
+      plan(['select 1/0'], {
+        aside: [{ phase: 'analyzing', sql: "insert into done values ('never')", userCode: true }],
+      }),
     )
     expect(await sql`select from done where run = 'never'`).toHaveLength(0)
   })

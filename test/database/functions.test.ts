@@ -50,7 +50,7 @@ describe('POST /views/{view}/refresh', () => {
     expect(answer).toMatchObject({
       statusCode: 200,
       headers: { 'content-type': 'application/json' },
-      body: { status: 'updated', view: 'public.sales', response: { strategy: 'regular', rowCountAfter: 3 } },
+      body: { status: 'updated', view: 'public.sales', response: { strategy: 'swap', rowCountAfter: 3 } },
     })
     expect(lines).toEqual([
       expect.objectContaining({
@@ -239,7 +239,7 @@ describe('reads', () => {
     const one = await get('GET /views/{view}', { path: { view: String(byName['public.sales'].id) } })
     expect(one.body).toMatchObject({
       view: 'public.sales',
-      sql: expect.stringContaining('FROM base'),
+      sql: expect.stringContaining('FROM public.base'),
       owner: 'postgres',
       recentRuns: expect.arrayContaining([expect.objectContaining({ status: 'success' })]),
     })

@@ -31,7 +31,7 @@ describe.each(Object.entries(kinds))('%s', (_, stack) => {
   })
 
   test('the functions share one security group', () => {
-    expect(functions).toHaveLength(5)
+    expect(functions).toHaveLength(7)
     for (const [, { Properties }] of functions)
       expect(Properties.VpcConfig.SecurityGroupIds).toEqual([{ 'Fn::GetAtt': [group, 'GroupId'] }])
   })

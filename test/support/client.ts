@@ -9,6 +9,7 @@ await refresh(JSON.parse(request), {
   database: connectTo(fromUrl(url)),
   trigger: 'http',
   requestedBy: 'killed client',
+  caller: 'killed client',
   idempotencyKey: null,
   waitUntil: Date.now() + 60_000,
 })

@@ -57,6 +57,7 @@ export const callOn = (database: Database, call: Partial<Call> = {}): Call => ({
   database,
   trigger: 'http',
   requestedBy: 'test',
+  caller: call.requestedBy ?? 'test',
   idempotencyKey: null,
   waitUntil: Date.now() + 25_000,
   ...call,

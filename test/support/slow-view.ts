@@ -29,7 +29,7 @@ export async function withGateClosed<T>(
   const keeper = postgres({ ...(sql.options as object), max: 1, idle_timeout: 0, onnotice: () => {} })
   await keeper`select pg_advisory_lock(hashtext(${name}))`
   const open = async () => {
-    await keeper`select pg_advisory_unlock_all()`
+    await keeper`select pg_advisory_unlock_all()`.catch(() => {}) // a server that crashed has opened it already
   }
   try {
     return await work(open)

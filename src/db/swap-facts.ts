@@ -1,0 +1,44 @@
+import type { SwapBasis } from '../plan/swap.ts'
+import type { SwapFacts, SwapRights } from '../plan/swap-facts.ts'
+import { swapFactsQuery } from '../plan/swap-facts-query.ts'
+import type { Sql } from './connect.ts'
+import { sqlstateOf } from './failures.ts'
+import { unlessLocked } from './unless-locked.ts'
+
+/** Why the facts cannot be had: somebody holds an exclusive lock on the view, or it has just been exchanged or dropped. */
+type NoBasis = 'locked' | 'gone'
+
+/** Reads all that hangs on a view. Facts and hash come of one statement, and so of one moment. */
+export async function readSwapBasis(sql: Sql, oid: number): Promise<SwapBasis | NoBasis> {
+  const ask = () =>
+    sql.unsafe<{ facts: SwapFacts; hash: string }[]>(
+      `select f as facts, md5(f::text) as hash from (${swapFactsQuery(String(oid))}) as x(f)`,
+    )
+  try {
+    const rows = await unlessLocked(sql, ask)
+    if (rows === null) return 'locked'
+    const [row] = rows
+    return row === undefined ? 'gone' : { ...row, rights: await readRights(sql, row.facts) }
+  } catch (error) {
+    // XX000: a statement sees the catalog as it was when it began, but writes definitions out as they are.
+    if (sqlstateOf(error) === 'XX000') return 'gone'
+    throw error
+  }
+}
+
+async function readRights(sql: Sql, facts: SwapFacts): Promise<SwapRights> {
+  const roles = new Set([
+    facts.view.owner,
+    ...facts.statistics.map(({ owner }) => owner),
+    ...facts.grants.map(({ grantor }) => grantor),
+    ...facts.dependents.flatMap(({ view }) => view?.owner ?? []),
+  ])
+  const [row] = await sql`
+    select r.rolsuper as "isSuperuser", current_user::regrole::text as self,
+           has_schema_privilege(${facts.view.owner}::regrole::oid, ${facts.view.schema}, 'CREATE') as "ownerMayCreate",
+           to_jsonb(array(select name from jsonb_array_elements_text(${sql.json([...roles])}) as x(name)
+                  where pg_has_role(name::regrole::oid,
+                    case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end))) as "mayActAs"
+      from pg_catalog.pg_roles r where r.rolname = current_user`
+  return row as SwapRights
+}

@@ -1,0 +1,39 @@
+import { literal, quoteName, type ViewName } from './names.ts'
+import type { Step } from './plan.ts'
+
+export const rowCountStrategies = ['none', 'estimated', 'exact'] as const
+/** How rows are counted before and after: not at all, from the planner's statistics, or one by one. */
+export type RowCountStrategy = (typeof rowCountStrategies)[number]
+
+/** Counts rows one by one. Never to be done while readers are locked out. */
+export const countRows = (view: ViewName, when: 'before' | 'after'): Step => ({
+  phase: 'counting',
+  sql: `select count(*) from ${quoteName(view)}`,
+  count: when,
+  hidden: true,
+})
+
+/** Reads the planner's estimate by name: -1 means never analyzed, and is no number. */
+export const readEstimate = (view: ViewName, when: 'before' | 'after'): Step => ({
+  phase: 'counting',
+  sql: `select nullif(reltuples, -1)::bigint from pg_catalog.pg_class where oid = ${literal(quoteName(view))}::regclass`,
+  count: when,
+  hidden: true,
+})
+
+/** Makes the planner's estimate true. */
+export const analyze = (view: ViewName): Step => ({
+  phase: 'analyzing',
+  sql: `analyze ${quoteName(view)}`,
+  userCode: true,
+})
+
+/** The count before an operation on a view that is there; an unpopulated one cannot be read. */
+export function countBefore(view: ViewName & { populated: boolean }, how: RowCountStrategy): Step[] {
+  if (how === 'none' || !view.populated) return []
+  return [how === 'exact' ? countRows(view, 'before') : readEstimate(view, 'before')]
+}
+
+/** What follows the commit so that the estimate after is true. */
+export const estimateAside = (view: ViewName, how: RowCountStrategy): Step[] =>
+  how === 'estimated' ? [analyze(view), readEstimate(view, 'after')] : []

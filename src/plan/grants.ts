@@ -1,0 +1,64 @@
+import { quoteIdentifier, quoteName, type ViewName } from './names.ts'
+import type { Step } from './plan.ts'
+import type { Grant, SwapFacts } from './swap-facts.ts'
+
+/**
+ * Gives the twin exactly the view's privileges. A new relation starts with what default privileges say, so those are
+ * taken away first; a view that nobody ever granted anything on, where no default says otherwise, needs nothing.
+ * Grants are made as the role that made them, so that the grantor comes over too, and after the grant that allows them.
+ */
+export function replayGrants(
+  facts: SwapFacts,
+  twin: ViewName,
+  asRole: (role: string, steps: Step[]) => Step[],
+): Step[] {
+  const { view, grants, untouchedGrants, defaultGrantees } = facts
+  if (untouchedGrants && defaultGrantees.length === 0) return []
+  const target = quoteName(twin)
+  const revoked = [...new Set(['public', view.owner, ...defaultGrantees])]
+  return [
+    ...asRole(
+      view.owner,
+      revoked.map((grantee) => step(`revoke all on ${target} from ${grantee} cascade`)),
+    ),
+    ...inGrantOrder(grants, view.owner).flatMap((grant) =>
+      asRole(grant.grantor, [step(grantStatement(grant, target, view.owner))]),
+    ),
+  ]
+}
+
+function grantStatement(
+  { privilege, column, grantee, grantable }: Grant,
+  target: string,
+  owner: string,
+): string {
+  const what =
+    column === null ? privilege.toLowerCase() : `${privilege.toLowerCase()} (${quoteIdentifier(column)})`
+  // An owner has the grant option by being the owner; asking for it is an error.
+  const option = grantable && grantee !== owner ? ' with grant option' : ''
+  return `grant ${what} on ${target} to ${grantee}${option}`
+}
+
+const step = (sql: string): Step => ({ phase: 'building', sql, hidden: true })
+
+/** The owner's grants first, then those of whoever has got the grant option by then. */
+function inGrantOrder(grants: Grant[], owner: string): Grant[] {
+  const allowed = (grant: Grant, made: Grant[]) =>
+    grant.grantor === owner ||
+    made.some(
+      (earlier) =>
+        earlier.grantable &&
+        earlier.grantee === grant.grantor &&
+        earlier.privilege === grant.privilege &&
+        (earlier.column === null || earlier.column === grant.column),
+    )
+  const ordered: Grant[] = []
+  let waiting = grants
+  while (waiting.length > 0) {
+    const ready = waiting.filter((grant) => allowed(grant, ordered))
+    if (ready.length === 0) return [...ordered, ...waiting] // the server will say what is wrong with these
+    ordered.push(...ready)
+    waiting = waiting.filter((grant) => !ready.includes(grant))
+  }
+  return ordered
+}

@@ -1,0 +1,124 @@
+import { literal, quoteIdentifier, quoteName, type ViewName } from './names.ts'
+import type { Step } from './plan.ts'
+import type { SwapFacts } from './swap-facts.ts'
+
+/** The names under which a view is built aside. The OID makes them its own; nobody else sees them before they are gone. */
+export interface AsideNames {
+  view: ViewName
+  /** What the old view is called in the moment between. */
+  old: ViewName
+  index(at: number): string
+  statistics(at: number): string
+}
+
+export const asideNames = (oid: number, schema: string): AsideNames => ({
+  view: { schema, name: `viewkeeper_${oid}` },
+  old: { schema, name: `viewkeeper_${oid}_old` },
+  index: (at) => `viewkeeper_${oid}_i${at}`,
+  statistics: (at) => `viewkeeper_${oid}_s${at}`,
+})
+
+/** Builds the empty twin of a view, with all its attributes and comments. */
+export function buildTwin(
+  facts: SwapFacts,
+  aside: AsideNames,
+  owner: 'created by its owner' | 'given to its owner',
+): Step[] {
+  const { view, columns } = facts
+  const twin = quoteName(aside.view)
+  const alter = `alter materialized view ${twin}`
+  const options = [...view.options.map(option), ...view.toastOptions.map((each) => `toast.${option(each)}`)]
+  return building([
+    `create materialized view ${twin} using ${quoteIdentifier(view.accessMethod)}` +
+      (options.length > 0 ? ` with (${options.join(', ')})` : '') +
+      (view.tablespace === null ? '' : ` tablespace ${quoteIdentifier(view.tablespace)}`) +
+      ` as ${view.definition} with no data`,
+    owner === 'given to its owner' && `${alter} owner to ${view.owner}`,
+    ...columns.flatMap((column) => {
+      const name = quoteIdentifier(column.name)
+      return [
+        column.statistics !== null && `${alter} alter column ${name} set statistics ${column.statistics}`,
+        column.options.length > 0 &&
+          `${alter} alter column ${name} set (${column.options.map(option).join(', ')})`,
+        column.storage !== null && `${alter} alter column ${name} set storage ${column.storage}`,
+        column.compression !== null && `${alter} alter column ${name} set compression ${column.compression}`,
+        column.comment !== null && `comment on column ${twin}.${name} is ${literal(column.comment)}`,
+      ]
+    }),
+    (view.replicaIdentity === 'full' || view.replicaIdentity === 'nothing') &&
+      `alter table ${twin} replica identity ${view.replicaIdentity}`,
+    ...view.extensions.map((extension) => `${alter} depends on extension ${quoteIdentifier(extension)}`),
+    view.comment !== null && `comment on materialized view ${twin} is ${literal(view.comment)}`,
+  ])
+}
+
+/** Fills the twin. Indexes that are there already are built by the server in the same go, in parallel. */
+export const fillTwin = (aside: AsideNames): Step => ({
+  phase: 'building',
+  sql: `refresh materialized view ${quoteName(aside.view)}`,
+  userCode: true,
+})
+
+/** The indexes of the view, on its twin. */
+export function buildIndexes({ view, indexes }: SwapFacts, aside: AsideNames): Step[] {
+  const twin = quoteName(aside.view)
+  return building(
+    indexes.flatMap((index, at) => {
+      const temporary = quoteIdentifier(aside.index(at))
+      const name = quoteName({ schema: view.schema, name: aside.index(at) })
+      return [
+        `create ${index.unique ? 'unique ' : ''}index ${temporary} on ${twin} ${index.rest}`,
+        index.tablespace !== null &&
+          `alter index ${name} set tablespace ${quoteIdentifier(index.tablespace)}`,
+        ...index.statistics.map(
+          ({ column, target }) => `alter index ${name} alter column ${column} set statistics ${target}`,
+        ),
+        index.clustered && `alter materialized view ${twin} cluster on ${temporary}`,
+        index.comment !== null && `comment on index ${name} is ${literal(index.comment)}`,
+        ...index.extensions.map(
+          (extension) => `alter index ${name} depends on extension ${quoteIdentifier(extension)}`,
+        ),
+      ]
+    }),
+    'indexes',
+  )
+}
+
+/** The statistics objects of the view, on its twin. Their owners take them over in `giveStatistics`. */
+export function buildStatistics({ statistics }: SwapFacts, aside: AsideNames): Step[] {
+  return building(
+    statistics.flatMap(({ schema, middle, target, comment }, at) => {
+      const name = quoteName({ schema, name: aside.statistics(at) })
+      return [
+        `create statistics ${name} ${middle} from ${quoteName(aside.view)}`,
+        target !== null && `alter statistics ${name} set statistics ${target}`,
+        comment !== null && `comment on statistics ${name} is ${literal(comment)}`,
+      ]
+    }),
+    'indexes',
+  )
+}
+
+/** Hands the statistics objects that are somebody else's to them. To be done as ourselves, not as the view's owner. */
+export const giveStatistics = ({ view, statistics }: SwapFacts, aside: AsideNames): Step[] =>
+  building(
+    statistics.map(
+      ({ schema, owner }, at) =>
+        owner !== view.owner &&
+        `alter statistics ${quoteName({ schema, name: aside.statistics(at) })} owner to ${owner}`,
+    ),
+    'indexes',
+  )
+
+const building = (statements: (string | false)[], phase: Step['phase'] = 'building'): Step[] =>
+  statements.filter((sql) => sql !== false).map((sql) => ({ phase, sql }))
+
+/** `fillfactor=70`, as the catalog writes it, as SQL wants it. */
+const option = (text: string): string => {
+  const at = text.indexOf('=')
+  return at < 0 ? text : `${text.slice(0, at)} = ${literal(text.slice(at + 1))}`
+}
+
+/** `with (…)` for a plain view's options; empty where it has none. */
+export const withOptions = (options: string[]): string =>
+  options.length === 0 ? '' : ` with (${options.map(option).join(', ')})`

@@ -1,0 +1,110 @@
+/**
+ * A query for one jsonb value, the SwapFacts of a view (an OID, or an expression for one); null where it is gone. It is a text of its own
+ * because it is asked twice: for planning, and again under the exclusive lock (hashed), to prove that nothing has changed
+ * in between. To be asked with an empty search path.
+ */
+export const swapFactsQuery = (relation: string): string => `
+with m as (
+  select c.*, n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+   where c.oid = ${relation} and c.relkind = 'm'),
+own_types as (select x.oid from m join pg_type t on t.typrelid = m.oid join pg_type x on x.oid in (t.oid, t.typarray)),
+needs_extension as (
+  select d.objid, e.extname from pg_depend d join pg_extension e on e.oid = d.refobjid
+   where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_extension'::regclass and d.deptype = 'x'),
+grants as (
+  select null::text as col, e.* from m, aclexplode(coalesce(m.relacl, acldefault('r', m.relowner))) e
+  union all
+  select a.attname::text, e.* from m join pg_attribute a on a.attrelid = m.oid and a.attnum > 0, aclexplode(a.attacl) e),
+dependents as (
+  select distinct regexp_replace(pg_describe_object(d.classid, d.objid, d.objsubid), '^rule "_RETURN" on |^rule _RETURN on ', '') as description,
+         case when c.relkind = 'v' and w.rulename = '_RETURN' and d.refclassid = 'pg_class'::regclass and d.refobjsubid >= 0
+              then c.oid end as view_oid
+    from m join pg_depend d on (d.refclassid = 'pg_class'::regclass and d.refobjid = m.oid
+                                or d.refclassid = 'pg_type'::regclass and d.refobjid in (select oid from own_types))
+    left join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
+    left join pg_class c on c.oid = w.ev_class
+   where d.deptype in ('n', 'a') and c.oid is distinct from m.oid
+     and not (d.classid = 'pg_class'::regclass and d.objid in (select indexrelid from pg_index where indrelid = m.oid))
+     and not (d.classid = 'pg_statistic_ext'::regclass and d.objid in (select oid from pg_statistic_ext where stxrelid = m.oid))
+     and not (d.classid = 'pg_type'::regclass and d.objid in (select oid from own_types)))
+select jsonb_build_object(
+  'view', (select jsonb_build_object(
+     'schema', nspname, 'name', relname, 'owner', relowner::regrole::text,
+     'accessMethod', (select amname from pg_am where oid = relam),
+     'tablespace', (select spcname from pg_tablespace where oid = reltablespace),
+     'options', coalesce(to_jsonb(reloptions), '[]'),
+     'toastOptions', coalesce((select to_jsonb(t.reloptions) from pg_class t where t.oid = m.reltoastrelid), '[]'),
+     'replicaIdentity', case relreplident when 'd' then 'default' when 'f' then 'full' when 'n' then 'nothing' else 'index' end,
+     'definition', rtrim(pg_get_viewdef(oid), ';'),
+     'comment', obj_description(oid, 'pg_class'),
+     'extensions', coalesce((select jsonb_agg(extname order by extname) from needs_extension where objid = m.oid), '[]'),
+     'memberOf', (select e.extname from pg_depend d join pg_extension e on e.oid = d.refobjid
+                   where d.classid = 'pg_class'::regclass and d.objid = m.oid and d.deptype = 'e'),
+     'hasSecurityLabel', exists (select from pg_seclabel where classoid = 'pg_class'::regclass and objoid = m.oid),
+     'isTemporary', relpersistence = 't')),
+  'columns', (select coalesce(jsonb_agg(jsonb_build_object(
+     'name', a.attname, 'statistics', case when a.attstattarget >= 0 then a.attstattarget end,
+     'options', coalesce(to_jsonb(a.attoptions), '[]'),
+     'storage', case when a.attstorage <> t.typstorage
+                then case a.attstorage when 'p' then 'plain' when 'e' then 'external' when 'm' then 'main' else 'extended' end end,
+     'compression', case a.attcompression when 'p' then 'pglz' when 'l' then 'lz4' end,
+     'comment', col_description(a.attrelid, a.attnum)) order by a.attnum), '[]')
+     from pg_attribute a join pg_type t on t.oid = a.atttypid
+    where a.attrelid = m.oid and a.attnum > 0 and not a.attisdropped),
+  'indexes', (select coalesce(jsonb_agg(jsonb_build_object(
+     'name', c.relname, 'unique', i.indisunique,
+     -- the server writes CREATE [UNIQUE] INDEX name ON schema.view USING …
+     'rest', substr(pg_get_indexdef(c.oid), length(format('CREATE %sINDEX %I ON %I.%I ',
+              case when i.indisunique then 'UNIQUE ' else '' end, c.relname, m.nspname, m.relname)) + 1),
+     'tablespace', (select spcname from pg_tablespace where oid = c.reltablespace),
+     'clustered', i.indisclustered, 'comment', obj_description(c.oid, 'pg_class'),
+     'statistics', (select coalesce(jsonb_agg(jsonb_build_object('column', a.attnum, 'target', a.attstattarget) order by a.attnum), '[]')
+                      from pg_attribute a where a.attrelid = c.oid and a.attstattarget >= 0),
+     'extensions', coalesce((select jsonb_agg(extname order by extname) from needs_extension where objid = c.oid), '[]'))
+       order by c.relname collate "C"), '[]')
+     from pg_index i join pg_class c on c.oid = i.indexrelid where i.indrelid = m.oid),
+  'statistics', (select coalesce(jsonb_agg(jsonb_build_object(
+     'schema', n.nspname, 'name', s.stxname, 'owner', s.stxowner::regrole::text,
+     -- CREATE STATISTICS schema.name middle FROM schema.view
+     'middle', substr(left(pg_get_statisticsobjdef(s.oid), -length(format(' FROM %I.%I', m.nspname, m.relname))),
+                      length(format('CREATE STATISTICS %I.%I ', n.nspname, s.stxname)) + 1),
+     'target', case when s.stxstattarget >= 0 then s.stxstattarget end,
+     'comment', obj_description(s.oid, 'pg_statistic_ext')) order by n.nspname collate "C", s.stxname collate "C"), '[]')
+     from pg_statistic_ext s join pg_namespace n on n.oid = s.stxnamespace where s.stxrelid = m.oid),
+  'grants', (select coalesce(jsonb_agg(jsonb_build_object(
+     'column', col, 'grantor', grantor::regrole::text,
+     'grantee', case grantee when 0 then 'public' else grantee::regrole::text end,
+     'privilege', privilege_type, 'grantable', is_grantable)
+       order by col collate "C" nulls first, grantor::regrole::text collate "C", grantee, privilege_type), '[]') from grants),
+  'untouchedGrants', m.relacl is null and not exists (select from pg_attribute a where a.attrelid = m.oid and a.attacl is not null),
+  'defaultGrantees', (select coalesce(jsonb_agg(distinct case e.grantee when 0 then 'public' else e.grantee::regrole::text end), '[]')
+     from pg_default_acl d, aclexplode(d.defaclacl) e
+    where d.defaclobjtype = 'r' and d.defaclnamespace in (0, m.relnamespace)),
+  'dependents', (select coalesce(jsonb_agg(jsonb_build_object(
+     'description', x.description,
+     'view', case when v.oid is not null then jsonb_build_object(
+        'oid', v.oid::int8, 'schema', vn.nspname, 'name', v.relname, 'owner', v.relowner::regrole::text,
+        'options', coalesce(to_jsonb(v.reloptions), '[]'), 'definition', rtrim(pg_get_viewdef(v.oid), ';')) end)
+       order by x.description collate "C", v.oid), '[]')
+     from dependents x left join pg_class v on v.oid = x.view_oid left join pg_namespace vn on vn.oid = v.relnamespace))
+  from m`
+
+/** A query for one text: the hash of the facts, which is the same as long as nothing has changed. */
+export const swapFactsHashQuery = (relation: string): string =>
+  `select md5(f::text) from (${swapFactsQuery(relation)}) as x(f)`
+
+/**
+ * A query for one text: what differs between two views but for their names and those of their indexes and statistics,
+ * empty where nothing does. What reads a view counts only for the view, not for its twin.
+ */
+export const differenceQuery = (relation: string, twin: string): string => `
+select coalesce(string_agg(a.part, ', '), '')
+  from (${comparable(relation)}) a full join (${comparable(twin)}) b using (part) where a.value is distinct from b.value`
+
+/** The facts in parts, with those that come in lists in an order that names have no part in. */
+const comparable = (relation: string): string => `
+select p.part, case when p.part in ('indexes', 'statistics')
+                    then (select jsonb_agg(e - 'name' order by e - 'name') from jsonb_array_elements(p.value) e)
+                    else p.value - 'name' end as value
+  from (${swapFactsQuery(relation)}) as x(f), jsonb_each(f) as p(part, value)
+ where p.part in ('view', 'columns', 'indexes', 'statistics', 'grants')`

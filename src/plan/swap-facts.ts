@@ -1,0 +1,95 @@
+/**
+ * All that hangs on a view, as one document of the catalog. Every name that the server deparsed is qualified (the
+ * document is read with an empty search path); the same document, hashed, tells later whether anything has changed.
+ */
+export interface SwapFacts {
+  view: {
+    schema: string
+    name: string
+    owner: string
+    accessMethod: string
+    tablespace: string | null
+    /** `name=value` each, as in pg_class. */
+    options: string[]
+    toastOptions: string[]
+    replicaIdentity: 'default' | 'full' | 'nothing' | 'index'
+    /** The query, without a semicolon. */
+    definition: string
+    comment: string | null
+    /** Extensions that the view `depends on`. */
+    extensions: string[]
+    /** The extension that the view is part of. */
+    memberOf: string | null
+    hasSecurityLabel: boolean
+    isTemporary: boolean
+  }
+  columns: {
+    name: string
+    statistics: number | null
+    options: string[]
+    /** Only where it differs from the type's own. */
+    storage: string | null
+    compression: string | null
+    comment: string | null
+  }[]
+  indexes: {
+    name: string
+    unique: boolean
+    /** What `create [unique] index name on view` is followed by: `using btree (a) where …`. */
+    rest: string
+    tablespace: string | null
+    clustered: boolean
+    comment: string | null
+    statistics: { column: number; target: number }[]
+    extensions: string[]
+  }[]
+  statistics: {
+    schema: string
+    name: string
+    owner: string
+    /** What stands between `create statistics name` and `from view`: `(ndistinct) on a, b`. */
+    middle: string
+    target: number | null
+    comment: string | null
+  }[]
+  /** In effect, whether written down in the catalog or by default. */
+  grants: Grant[]
+  /** True where `relacl` is null: nobody has ever granted or revoked anything. */
+  untouchedGrants: boolean
+  /** Whom default privileges would give something on a relation that the owner makes in this schema. */
+  defaultGrantees: string[]
+  dependents: Dependent[]
+}
+
+/** Roles are written as SQL writes them, `public` unquoted. */
+export interface Grant {
+  column: string | null
+  grantor: string
+  grantee: string
+  privilege: string
+  grantable: boolean
+}
+
+/** An object that depends on the view. `view` is there where it is a plain view that can be pointed to another one. */
+interface Dependent {
+  description: string
+  view: null | {
+    oid: number
+    schema: string
+    name: string
+    owner: string
+    options: string[]
+    definition: string
+  }
+}
+
+/** What we may do about it: not part of what is compared. Roles as in SwapFacts. */
+export interface SwapRights {
+  isSuperuser: boolean
+  /** Roles in whose place we may act (`set role`), of all that the facts name. */
+  mayActAs: string[]
+  /** Whether the view's owner may create relations in its schema. */
+  ownerMayCreate: boolean
+  /** Who we are, as SQL writes it. */
+  self: string
+}

@@ -1,0 +1,38 @@
+import type { SwapFacts, SwapRights } from './swap-facts.ts'
+
+/** What stands in the way where the facts could not even be read. */
+export const lockedRefusal = 'somebody holds an exclusive lock on it'
+
+/** What stands in the way of a swap, each object by name; empty where nothing does. Pure. */
+export function swapRefusals(facts: SwapFacts, rights: SwapRights): string[] {
+  const { view, dependents, statistics, grants } = facts
+  const may = new Set(rights.mayActAs)
+  const actsAsOwner = !rights.isSuperuser
+  return [
+    ...(view.memberOf === null ? [] : [`it belongs to extension ${view.memberOf}`]),
+    ...(view.hasSecurityLabel ? ['it has a security label, which only its provider can give'] : []),
+    ...(view.isTemporary ? ['it is temporary'] : []),
+    ...(view.replicaIdentity === 'index' ? ['its replica identity is an index'] : []),
+    ...dependents
+      .filter((each) => each.view === null)
+      .map(({ description }) => `${description} depends on it`),
+    ...(may.has(view.owner) ? [] : [`we may not act as its owner, ${view.owner}`]),
+    ...(actsAsOwner && !rights.ownerMayCreate
+      ? [`its owner, ${view.owner}, may not create anything in schema ${view.schema}`]
+      : []),
+    ...unique(dependents.flatMap((each) => (each.view && !may.has(each.view.owner) ? [each.view] : []))).map(
+      ({ schema, name, owner }) =>
+        `view ${schema}.${name} reads it, and we may not act as its owner, ${owner}`,
+    ),
+    ...statistics
+      .filter(({ owner }) => !may.has(owner))
+      .map(
+        ({ schema, name, owner }) => `statistics ${schema}.${name} are of ${owner}, as whom we may not act`,
+      ),
+    ...unique(grants.map(({ grantor }) => grantor).filter((grantor) => !may.has(grantor))).map(
+      (grantor) => `${grantor}, as whom we may not act, has granted privileges on it`,
+    ),
+  ]
+}
+
+const unique = <T>(items: T[]): T[] => [...new Set(items)]

@@ -1,0 +1,56 @@
+import type { SwapFacts, SwapRights } from '../../src/plan/swap-facts.ts'
+import type { ViewFacts } from '../../src/plan/view-facts.ts'
+
+/** A view without anything special, to plan on. */
+export const viewFacts = (changes: Partial<ViewFacts> = {}): ViewFacts => ({
+  oid: 4711,
+  schema: 'app',
+  name: 'Sales',
+  view: 'app."Sales"',
+  populated: true,
+  mayAlter: true,
+  uniqueIndexes: [],
+  keyCandidate: null,
+  tuplesAreCounted: true,
+  ...changes,
+})
+
+/** The same view with nothing hanging on it. */
+export const swapFacts = ({
+  view,
+  ...changes
+}: Partial<Omit<SwapFacts, 'view'>> & { view?: Partial<SwapFacts['view']> } = {}): SwapFacts => ({
+  columns: [],
+  indexes: [],
+  statistics: [],
+  grants: [],
+  untouchedGrants: true,
+  defaultGrantees: [],
+  dependents: [],
+  ...changes,
+  view: {
+    schema: 'app',
+    name: 'Sales',
+    owner: 'boss',
+    accessMethod: 'heap',
+    tablespace: null,
+    options: [],
+    toastOptions: [],
+    replicaIdentity: 'default',
+    definition: ' SELECT 1 AS id',
+    comment: null,
+    extensions: [],
+    memberOf: null,
+    hasSecurityLabel: false,
+    isTemporary: false,
+    ...view,
+  },
+})
+
+export const swapRights = (changes: Partial<SwapRights> = {}): SwapRights => ({
+  isSuperuser: false,
+  mayActAs: ['boss'],
+  ownerMayCreate: true,
+  self: 'viewkeeper_app',
+  ...changes,
+})
