@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises'
+
 export interface Life {
   /** Registers how to stop what was just started. Rejects, after stopping it, when everything is being stopped. */
   onStop(stop: () => Promise<void>): Promise<void>
@@ -7,6 +9,8 @@ export interface Life {
 
 /** npm passes on a signal that the terminal has already delivered: what follows this soon is the same Ctrl-C. */
 const sameSignalMs = 500
+
+const settleMs = 1000
 
 /**
  * Runs `start` and keeps going until Ctrl-C, SIGTERM or the end of the terminal, which stops what was started in reverse order, also half-way
@@ -37,11 +41,17 @@ export async function untilSignal(start: (life: Life) => Promise<void>): Promise
       return
     }
     await stopAll()
-    // Whatever is being started at this moment loses its database or calls onStop: it settles soon.
-    await started.catch(() => {})
+    // Whatever is being started at this moment loses its database or calls onStop, and settles soon; unless postgres.js
+    // has forgotten a query over a connection that broke.
+    await Promise.race([started.catch(() => {}), pause(settleMs)])
     process.exit(0)
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, onSignal)
+  // postgres.js 3.4.9 writes to a socket that it has lost when the server goes in the middle of a transaction or a copy,
+  // and does so where nobody can catch it.
+  process.on('uncaughtException', (error) => {
+    if (stoppingSince === undefined) fail(error)
+  })
   started.catch(fail)
   try {
     return await failed
