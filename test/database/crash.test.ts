@@ -1,13 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import postgres from 'postgres'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../local/embedded.ts'
-import { connectTo, type Database } from '../../src/db/connect.ts'
+import { connectTo, type Database, type Sql } from '../../src/db/connect.ts'
 import { fromUrl } from '../../src/edge/settings.ts'
 import { migrate } from '../../src/operations/migrate.ts'
 import { refresh } from '../../src/operations/refresh.ts'
 import { getRun } from '../../src/operations/runs.ts'
+import { describeInCatalog } from '../support/catalog.ts'
 import { administrator, callOn, schemaFolder } from '../support/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/slow-view.ts'
 import { until } from '../support/until.ts'
@@ -29,26 +31,53 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-test('a run whose server process is killed (-9) is found lost, its work undone, and the view can be refreshed again', async () => {
-  const sql = administrator(server.url)
-  await makeGatedView(sql, 'crashed', 'select 1 as id')
-  const caller = callOn(database)
-  let answer: Promise<unknown> = Promise.resolve()
-  await withGateClosed(sql, 'crashed', async () => {
-    answer = refresh({ view: 'crashed' }, caller).catch((error) => error)
-    process.kill(await untilAtGate(sql, 'crashed'), 'SIGKILL')
-    await answer
-  })
-  await sql.end({ timeout: 0 })
-  // Every connection broke: the caller is told what the record says on a new one, or at least learns the run's id.
-  expect(await answer).toSatisfy(
-    (told: { runId?: number; details?: { runId: number } }) => (told.runId ?? told.details?.runId) === 1,
-  )
+test.each([
+  ['regular', 'building'],
+  ['swap', 'building'],
+  ['swap', 'locking'],
+] as const)(
+  'a %s refresh whose server process is killed (-9) while %s is found lost, nothing of it is left, and the next one works',
+  async (strategy, phase) => {
+    const sql = administrator(server.url)
+    const name = `crashed_${strategy}_${phase}`
+    await makeGatedView(sql, name)
+    const before = await describeInCatalog(sql, name)
+    const caller = callOn(database)
+    let answer: Promise<unknown> = Promise.resolve()
+    if (phase === 'building') {
+      await withGateClosed(sql, name, async () => {
+        answer = refresh({ view: name, strategy }, caller).catch((error) => error)
+        process.kill(await untilAtGate(sql, name), 'SIGKILL')
+        await answer
+      })
+    } else {
+      const reader = postgres(server.url, { max: 1 })
+      await reader
+        .unsafe(`begin; select * from ${name}`)
+        .simple()
+        .catch(() => {})
+      answer = refresh({ view: name, strategy }, caller).catch((error) => error)
+      process.kill(await until('it hunts for the lock', async () => (await hunting(sql))[0]?.pid), 'SIGKILL')
+      await answer
+      await reader.end({ timeout: 0 })
+    }
+    await sql.end({ timeout: 0 })
+    // Every connection broke: the caller is told what the record says on a new one, or at least learns the run's id.
+    const told = (await answer) as { runId?: number; details?: { runId: number } }
+    const runId = (told.runId ?? told.details?.runId) as number
+    expect(runId).toBeTypeOf('number')
 
-  const run = await until('the server is back and the run closed', async () => {
-    const found = await getRun(database, 1).catch(() => null)
-    return found?.finishedAt ? found : null
-  })
-  expect(run).toMatchObject({ status: 'failed', error: { class: 'RunLost' } })
-  expect(await refresh({ view: 'crashed' }, callOn(database))).toMatchObject({ status: 'updated' })
-})
+    const run = await until('the server is back and the run closed', async () => {
+      const found = await getRun(database, runId).catch(() => null)
+      return found?.finishedAt ? found : null
+    })
+    expect(run).toMatchObject({ status: 'failed', error: { class: 'RunLost' } })
+    const again = administrator(server.url)
+    expect(await describeInCatalog(again, name)).toEqual(before)
+    await again.end()
+    expect(await refresh({ view: name, strategy }, callOn(database))).toMatchObject({ status: 'updated' })
+  },
+)
+
+const hunting = (sql: Sql) => sql<{ pid: number }[]>`
+  select pid from pg_stat_activity where application_name like 'viewkeeper run % locking' and wait_event = 'PgSleep'`

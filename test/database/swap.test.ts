@@ -12,9 +12,19 @@ const role = (name: string) => `${name}_${suffix}`
 const call = (changes = {}) => callOn(database, changes)
 const swap = (view: string, options = {}) => refresh({ view, strategy: 'swap', ...options }, call())
 
+/** A tablespace inside the data folder, for tests; it belongs to the whole server. */
+async function placeTablespace(name: string): Promise<void> {
+  const session = await sql.reserve()
+  await session`set allow_in_place_tablespaces = on`
+  await session.unsafe(`create tablespace ${name} location ''`)
+  session.release()
+}
+
 describe('a swap', () => {
   test('renews the data and leaves the rest of the catalog exactly as it was', async () => {
     const [owner, reader, granter, stranger] = ['owner', 'reader', 'granter', 'stranger'].map(role)
+    const tablespace = role('elsewhere')
+    await placeTablespace(tablespace)
     await sql.unsafe(`
       create role ${owner}; create role ${reader}; create role ${granter}; create role ${stranger};
       create extension if not exists pg_trgm;
@@ -36,6 +46,9 @@ describe('a swap', () => {
       create index odd_hash on ${view} using hash (grp);
       create index odd_brin on ${view} using brin (id) with (pages_per_range = 4);
       alter index "Odd Schema".odd_expr alter column 2 set statistics 77;
+      alter materialized view ${view} set tablespace ${tablespace};
+      alter index "Odd Schema".odd_brin set tablespace ${tablespace};
+      grant create on tablespace ${tablespace} to ${owner};
       alter materialized view ${view} cluster on "by Id";
       comment on index "Odd Schema"."by Id" is 'it''s the "key" \\ backslash';
       comment on materialized view ${view} is 'a ''comment''; with $$ and $viewkeeper$ in it';
