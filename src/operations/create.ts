@@ -7,7 +7,8 @@ import { readSettings } from '../plan/settings.ts'
 import { Problem } from '../problem.ts'
 import type { Call } from './call.ts'
 import { resolveName } from './name.ts'
-import { operate, performRun } from './perform.ts'
+import { operate } from './operate.ts'
+import { performRun } from './perform.ts'
 import type { Result } from './result.ts'
 
 /** What a create may be asked. */

@@ -4,7 +4,8 @@ import type { RowCountStrategy } from '../plan/counting.ts'
 import { planDrop } from '../plan/drop.ts'
 import type { Call } from './call.ts'
 import { resolveName } from './name.ts'
-import { operate, performRun } from './perform.ts'
+import { operate } from './operate.ts'
+import { performRun } from './perform.ts'
 import type { Result } from './result.ts'
 
 /** What a drop may be asked. */

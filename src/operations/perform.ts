@@ -5,11 +5,9 @@ import { sendEnvelope } from '../db/run-connection.ts'
 import {
   closeUnclaimed,
   type EndedAtOnce,
-  findByKey,
   type RunError,
   type RunRequest,
   type RunResponse,
-  readRun,
   recordEnded,
   replan,
   startRun,
@@ -17,7 +15,8 @@ import {
 import { type Plan, statementsOf } from '../plan/plan.ts'
 import { Problem } from '../problem.ts'
 import type { Call } from './call.ts'
-import { type Result, resultOf } from './result.ts'
+import { answer, deadlineOf, replay } from './operate.ts'
+import type { Result } from './result.ts'
 import { waitForRun } from './wait.ts'
 
 /** What was planned for a run: the statements, what else the record says, and the run's whole time. */
@@ -26,25 +25,6 @@ export interface Planned {
   response: RunResponse
   timeoutSeconds: number
 }
-
-/** The part of a run that is known before its view is looked up. */
-type Asked = Omit<RunRequest, 'definitionId' | 'schema' | 'name'>
-
-/** The frame of every operation: what the caller's key already stands for is answered again, anything else is worked on. */
-export const operate = (
-  operation: RunRequest['operation'],
-  request: object,
-  call: Call,
-  work: (sql: Sql, asked: Asked) => Promise<Result>,
-): Promise<Result> =>
-  call.database.withConnection(
-    async (sql) => {
-      const { trigger, requestedBy, caller, idempotencyKey } = call
-      const asked = { operation, trigger, requestedBy, caller, idempotencyKey, request: { ...request } }
-      return (await findReplay(sql, call, asked)) ?? work(sql, asked)
-    },
-    { deadline: deadlineOf(call) },
-  )
 
 /** There is nothing to do, for this reason. */
 interface Skip {
@@ -63,7 +43,8 @@ export async function performRun(sql: Sql, call: Call, run: RunRequest, planning
   let work: Planned | Skip
   try {
     work = await planning()
-  } catch (error) {
+  } catch (thrown) {
+    const error = problemOf(thrown)
     if (!(error instanceof Problem)) throw error
     return endAtOnce(sql, call, run, { status: 'failed', error: runErrorOf(error) })
   }
@@ -71,7 +52,8 @@ export async function performRun(sql: Sql, call: Call, run: RunRequest, planning
     return endAtOnce(sql, call, run, { status: 'skipped', because: work.skipBecause })
   const { plan, timeoutSeconds } = work
   const runId = await startRun(sql, run, plan, responseOf(work))
-  if (runId === null) return replayOf(sql, call, run)
+  // The key was taken meanwhile; and if it has been given back since, this run is the first again.
+  if (runId === null) return (await replay(sql, call, run)) ?? performRun(sql, call, run, planning)
   return naming(
     runId,
     async () => {
@@ -117,28 +99,8 @@ const neverClaimed = (): Problem =>
 
 async function endAtOnce(sql: Sql, call: Call, run: RunRequest, end: EndedAtOnce): Promise<Result> {
   const runId = await recordEnded(sql, run, end)
-  return runId === null ? replayOf(sql, call, run) : answer(sql, runId)
-}
-
-/** The answer of the run that the caller's key already stands for; null where it stands for none. */
-async function findReplay(sql: Sql, call: Call, run: Asked): Promise<Result | null> {
-  if (run.idempotencyKey === null) return null
-  const earlier = await findByKey(sql, run)
-  if (earlier === null) return null
-  if (!earlier.sameRequest) {
-    throw new Problem(
-      'IdempotencyKeyReused',
-      `Idempotency-Key ${JSON.stringify(run.idempotencyKey)} already stands for run ${earlier.id}, which was asked for ` +
-        'something else. Send a new key with a new request.',
-      { field: 'Idempotency-Key', runId: earlier.id },
-    )
-  }
-  await waitForRun(sql, earlier.id, call.waitUntil)
-  return answer(sql, earlier.id)
-}
-
-async function replayOf(sql: Sql, call: Call, run: RunRequest): Promise<Result> {
-  return (await findReplay(sql, call, run)) as Result
+  if (runId !== null) return answer(sql, runId)
+  return (await replay(sql, call, run)) ?? endAtOnce(sql, call, run, end)
 }
 
 /** Whether the server has taken the run on. */
@@ -149,13 +111,6 @@ async function sendAndWait(sql: Sql, call: Call, runId: number, timeoutSeconds: 
   } finally {
     await envelope.leave()
   }
-}
-
-async function answer(sql: Sql, runId: number): Promise<Result> {
-  const run = await readRun(sql, runId)
-  if (run === undefined)
-    throw new Problem('UnknownRun', `Run ${runId} is not in the history any more.`, { runId })
-  return resultOf(run)
 }
 
 /**
@@ -189,10 +144,6 @@ async function naming(runId: number, work: () => Promise<Result>, call: Call): P
     }
   }
 }
-
-/** When a caller is answered in any case: soon after they stop waiting, but not before a run can have been started. */
-export const deadlineOf = ({ waitUntil }: Pick<Call, 'waitUntil'>): number =>
-  Math.max(waitUntil, Date.now() + 12_000) + 3000
 
 const defect: RunError = {
   class: 'InternalError',

@@ -10,7 +10,8 @@ import { planSwap, type SwapBasis } from '../plan/swap.ts'
 import { lockedRefusal, swapRefusals } from '../plan/swap-refusals.ts'
 import type { Call } from './call.ts'
 import { resolveName } from './name.ts'
-import { operate, type Planned, performRun } from './perform.ts'
+import { operate } from './operate.ts'
+import { type Planned, performRun } from './perform.ts'
 import type { Result } from './result.ts'
 
 /** What a refresh may be asked; what is left open, the view's definition answers. */
