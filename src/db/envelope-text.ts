@@ -185,7 +185,8 @@ begin
              'message', case when quotes_data
                 then coalesce(${json(standardText)} ->> st, ${json(standardText)} ->> (left(st, 2) || '000')) else msg end,
              'detail', case when not quotes_data then nullif(det, '') end,
-             'hint', case when not quotes_data then nullif(hnt, '') end,
+             'hint', case when st = '42501' then coalesce(nullif(hnt, ''), step ->> 'needs')
+                          when not quotes_data then nullif(hnt, '') end,
              'context', case when not quotes_data then nullif(ctx, '') end))
       from (select case
               when st = '57014' and statement_limit > '0' and finished - statement_timestamp() >= statement_limit

@@ -54,7 +54,15 @@ export function problemOf(error: unknown): unknown {
     return new Problem(known.code, `${sentence(error.message)} ${known.advice}`, details)
   if (unavailable.test(sqlstate)) return unavailableDatabase(error)
   const code = problemOfSqlstate[sqlstate] ?? problemOfSqlstate[sqlstate.slice(0, 2)]
-  return code === undefined ? error : new Problem(code, sentence(error.message), details)
+  // For a missing right the server's detail says which; it quotes no data.
+  const detail = sqlstate === '42501' ? (error as { detail?: string }).detail : undefined
+  return code === undefined
+    ? error
+    : new Problem(
+        code,
+        detail ? `${sentence(error.message)} ${sentence(detail)}` : sentence(error.message),
+        details,
+      )
 }
 
 const tlsAdvice =

@@ -1,10 +1,15 @@
+import { Problem } from '../problem.ts'
 import type { Database, Sql } from './connect.ts'
 import { envelopeText } from './envelope-text.ts'
+import { problemOf } from './failures.ts'
 
 /** An envelope on its way: the server works on it, whether or not we stay. */
 export interface SentEnvelope {
-  /** Settles when the server has answered or the connection has broken; how it settled proves nothing about the run. */
-  answered: Promise<void>
+  /**
+   * Settles when the server has answered or the connection has broken; how it settled proves nothing about the run,
+   * but says why nobody claimed it where we lack a right.
+   */
+  answered: Promise<Problem | undefined>
   /** Leaves: closes the connection without cancelling. The server goes on by itself. */
   leave(): Promise<void>
 }
@@ -35,10 +40,13 @@ export async function sendEnvelope(
   return { answered: execute(sql), leave }
 }
 
-async function execute(sql: Sql): Promise<void> {
+async function execute(sql: Sql): Promise<Problem | undefined> {
   try {
     await sql.unsafe(envelopeText).simple()
-  } catch {
+    return undefined
+  } catch (error) {
     // A broken connection or a server that stopped: the run record and the run's lock tell what became of it.
+    const problem = problemOf(error)
+    return problem instanceof Problem && problem.code === 'InsufficientPrivilege' ? problem : undefined
   }
 }

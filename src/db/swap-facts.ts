@@ -33,12 +33,38 @@ async function readRights(sql: Sql, facts: SwapFacts): Promise<SwapRights> {
     ...facts.grants.map(({ grantor }) => grantor),
     ...facts.dependents.flatMap(({ view }) => view?.owner ?? []),
   ])
+  const needs = schemaNeeds(facts)
   const [row] = await sql`
-    select r.rolsuper as "isSuperuser", current_user::regrole::text as self,
-           has_schema_privilege(${facts.view.owner}::regrole::oid, ${facts.view.schema}, 'CREATE') as "ownerMayCreate",
+    select r.rolsuper as "isSuperuser", r.oid::regrole::text as self,
+           pg_has_role(${facts.view.owner}::regrole::oid, 'USAGE') as "inheritsOwner",
+           coalesce((select jsonb_agg(distinct n) from jsonb_array_elements(${sql.json(needs as never)}) n
+              where not has_schema_privilege((n ->> 'role')::regrole::oid, n ->> 'schema', n ->> 'privilege')), '[]') as lacks,
            to_jsonb(array(select name from jsonb_array_elements_text(${sql.json([...roles])}) as x(name)
                   where pg_has_role(name::regrole::oid,
                     case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end))) as "mayActAs"
       from pg_catalog.pg_roles r where r.rolname = current_user`
   return row as SwapRights
+}
+
+/** What the roles in whose place a swap works have to be allowed in the schemas of what they make. */
+function schemaNeeds({ view, statistics, dependents }: SwapFacts): SwapRights['lacks'] {
+  const both = (role: string, schema: string) =>
+    (['usage', 'create'] as const).map((privilege) => ({ role, privilege, schema }))
+  return [
+    ...both(view.owner, view.schema),
+    ...statistics.flatMap(({ schema, owner, target, comment }) => [
+      ...both(view.owner, schema).filter(
+        ({ privilege }) => privilege === 'create' || target !== null || comment !== null,
+      ),
+      ...both(owner, schema),
+    ]),
+    ...dependents.flatMap(({ view: above }) =>
+      above === null
+        ? []
+        : [
+            ...both(above.owner, above.schema),
+            { role: above.owner, privilege: 'usage' as const, schema: view.schema },
+          ],
+    ),
+  ]
 }

@@ -8,8 +8,9 @@ import { type HttpAnswer, json, problemAnswer } from './http.ts'
 export function resultAnswer(result: Result): HttpAnswer {
   if (result.status === 'running') return json(202, result, { location: `/runs/${result.runId}` })
   if (result.error === undefined) return json(200, result)
-  const { class: code, message, sqlstate, runningRunId } = result.error
-  const detail = sqlstate === undefined ? message : `${result.view}: ${message} (${sqlstate})`
+  const { class: code, message, sqlstate, hint, runningRunId } = result.error
+  const said = sqlstate === undefined ? message : `${result.view}: ${message} (${sqlstate})`
+  const detail = hint === undefined ? said : `${said}. ${hint}`
   return problemAnswer(new Problem(code, detail, { runId: result.runId, runningRunId, sqlstate }))
 }
 

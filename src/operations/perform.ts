@@ -107,7 +107,10 @@ async function endAtOnce(sql: Sql, call: Call, run: RunRequest, end: EndedAtOnce
 async function sendAndWait(sql: Sql, call: Call, runId: number, timeoutSeconds: number): Promise<boolean> {
   const envelope = await sendEnvelope(call.database, runId, timeoutSeconds)
   try {
-    return await waitForRun(sql, runId, call.waitUntil, envelope)
+    if (await waitForRun(sql, runId, call.waitUntil, envelope)) return true
+    const refused = await envelope.answered
+    if (refused !== undefined) throw refused
+    return false
   } finally {
     await envelope.leave()
   }

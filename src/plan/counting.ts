@@ -9,6 +9,7 @@ export type RowCountStrategy = (typeof rowCountStrategies)[number]
 export const countRows = (view: ViewName, when: 'before' | 'after'): Step => ({
   phase: 'counting',
   sql: `select count(*) from ${quoteName(view)}`,
+  needs: `Counting takes select on ${quoteName(view)} for Viewkeeper's role.`,
   count: when,
   hidden: true,
 })

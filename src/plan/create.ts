@@ -81,6 +81,7 @@ function build(definition: ViewDefinition, view: ViewName, names: Names, withDat
     // The line break ends a comment that the query may end with.
     sql: `create materialized view ${target} as ${body(definition.sql)}\nwith ${withData ? '' : 'no '}data`,
     userCode: true,
+    needs: `Creating ${target} takes create and usage on its schema, and whatever its query reads, for Viewkeeper's role.`,
   }
   const indexes = definition.indexes.map(
     ({ unique, on }, at): Step => ({

@@ -11,6 +11,8 @@ export interface Step {
    * search path of Viewkeeper's role. Every other one sees an empty path.
    */
   userCode?: true
+  /** The privileges it takes, in words: the hint where the server says that one is missing. */
+  needs?: string
   /** Part of the machinery around the work: not shown as the run's statements. */
   hidden?: true
 }

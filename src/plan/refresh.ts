@@ -17,7 +17,12 @@ export interface RunOptions {
 export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
   const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
   const work: Step[] = [
-    { phase: 'building', sql: `refresh materialized view ${quoteName(view)}`, userCode: true },
+    {
+      phase: 'building',
+      sql: `refresh materialized view ${quoteName(view)}`,
+      userCode: true,
+      needs: needs(view),
+    },
   ]
   const exact = rowCountStrategy === 'exact'
   return {
@@ -43,7 +48,12 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
 export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Plan {
   const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
   const work: Step[] = [
-    { phase: 'building', sql: `refresh materialized view concurrently ${quoteName(view)}`, userCode: true },
+    {
+      phase: 'building',
+      sql: `refresh materialized view concurrently ${quoteName(view)}`,
+      userCode: true,
+      needs: `${needs(view)} Concurrently, the owner also needs usage on the schema, select, insert and delete on the view, and temporary on the database.`,
+    },
   ]
   if (rowCountStrategy === 'exact') work.push(countRows(view, 'after'))
   return {
@@ -57,3 +67,7 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
     aside: estimateAside(view, rowCountStrategy),
   }
 }
+
+const needs = (view: ViewFacts): string =>
+  `Refreshing ${view.view} takes membership in its owner, or from PostgreSQL 17 on maintain on it, for Viewkeeper's role; ` +
+  'and for its owner whatever its query reads.'

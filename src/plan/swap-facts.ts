@@ -88,8 +88,10 @@ export interface SwapRights {
   isSuperuser: boolean
   /** Roles in whose place we may act (`set role`), of all that the facts name. */
   mayActAs: string[]
-  /** Whether the view's owner may create relations in its schema. */
-  ownerMayCreate: boolean
+  /** What a role that we would act as may not do in a schema where it would have to. */
+  lacks: { role: string; privilege: 'usage' | 'create'; schema: string }[]
+  /** Whether we have the rights of the view's owner without `set role`: it takes them to hand statistics over. */
+  inheritsOwner: boolean
   /** Who we are, as SQL writes it. */
   self: string
 }

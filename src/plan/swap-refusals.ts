@@ -17,8 +17,21 @@ export function swapRefusals(facts: SwapFacts, rights: SwapRights): string[] {
       .filter((each) => each.view === null)
       .map(({ description }) => `${description} depends on it`),
     ...(may.has(view.owner) ? [] : [`we may not act as its owner, ${view.owner}`]),
-    ...(actsAsOwner && !rights.ownerMayCreate
-      ? [`its owner, ${view.owner}, may not create anything in schema ${view.schema}`]
+    ...(actsAsOwner
+      ? rights.lacks.map(
+          ({ role, privilege, schema }) =>
+            `${role === view.owner ? `its owner, ${role},` : role} may not ${
+              privilege === 'create' ? 'create anything in' : 'look into'
+            } schema ${schema}`,
+        )
+      : []),
+    ...(actsAsOwner && !rights.inheritsOwner
+      ? statistics
+          .filter(({ owner }) => owner !== view.owner)
+          .map(
+            ({ schema, name, owner }) =>
+              `statistics ${schema}.${name} are of ${owner}, to whom we may not hand them over`,
+          )
       : []),
     ...unique(dependents.flatMap((each) => (each.view && !may.has(each.view.owner) ? [each.view] : []))).map(
       ({ schema, name, owner }) =>

@@ -50,7 +50,8 @@ export const swapFacts = ({
 export const swapRights = (changes: Partial<SwapRights> = {}): SwapRights => ({
   isSuperuser: false,
   mayActAs: ['boss'],
-  ownerMayCreate: true,
+  lacks: [],
+  inheritsOwner: true,
   self: 'viewkeeper_app',
   ...changes,
 })

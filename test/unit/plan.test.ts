@@ -173,8 +173,16 @@ describe('what stands in the way of a swap', () => {
       [/function f\(\) depends on it/],
     ],
     [swapFacts(), swapRights({ mayActAs: [] }), [/act as its owner, boss/]],
-    [swapFacts(), swapRights({ ownerMayCreate: false }), [/boss, may not create anything in schema app/]],
-    [swapFacts(), swapRights({ ownerMayCreate: false, isSuperuser: true }), []],
+    [
+      swapFacts(),
+      swapRights({ lacks: [{ role: 'boss', privilege: 'create', schema: 'app' }] }),
+      [/boss, may not create anything in schema app/],
+    ],
+    [
+      swapFacts(),
+      swapRights({ lacks: [{ role: 'boss', privilege: 'create', schema: 'app' }], isSuperuser: true }),
+      [],
+    ],
     [swapFacts({ dependents: [{ description: '', view: plain }] }), swapRights(), [/view app\.p.*other/]],
     [
       swapFacts({
