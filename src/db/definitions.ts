@@ -56,6 +56,18 @@ export async function findDefinitionId(
   return row?.id
 }
 
+/**
+ * The role that is to own what we create: that of schema viewkeeper, where we may act for it, so that whichever login
+ * comes next can work on it too. Null where we are that role, or may not.
+ */
+export async function readCreateOwner(sql: Sql): Promise<string | null> {
+  const [row] = await sql<{ owner: string }[]>`
+    select r.oid::regrole::text as owner from pg_catalog.pg_namespace n join pg_catalog.pg_roles r on r.oid = n.nspowner
+     where n.nspname = 'viewkeeper' and r.rolname <> current_user and not r.rolcanlogin
+       and pg_has_role(r.oid, case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end)`
+  return row?.owner ?? null
+}
+
 /** What a view is to be, from its definition; `sql` is null where nobody authored it. */
 export interface CreatableDefinition extends DefinitionDefaults, Omit<ViewDefinition, 'sql'> {
   sql: string | null

@@ -1,5 +1,5 @@
 import { findView, readDependents } from '../db/catalog.ts'
-import { ensureDefinition, readDefinition } from '../db/definitions.ts'
+import { ensureDefinition, readCreateOwner, readDefinition } from '../db/definitions.ts'
 import type { RowCountStrategy } from '../plan/counting.ts'
 import { planCreate } from '../plan/create.ts'
 import { quoteName, type ViewName } from '../plan/names.ts'
@@ -45,6 +45,7 @@ export const create = (request: CreateRequest, call: Call): Promise<Result> =>
           rowCountStrategy: request.rowCountStrategy ?? authored.rowCountStrategy,
           timeoutSeconds,
           settings: readSettings(quoteName(name), authored.settings),
+          owner: await readCreateOwner(sql),
           replaces: view === undefined ? null : { ...view, dependents: await readDependents(sql, view) },
         },
       )

@@ -1,4 +1,5 @@
 import { Problem } from '../problem.ts'
+import { inPlaceOf } from './acting.ts'
 import { analyze, countBefore, countRows, type RowCountStrategy, readEstimate } from './counting.ts'
 import { exclusively } from './locks.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from './names.ts'
@@ -32,6 +33,8 @@ export interface CreateOptions {
   rowCountStrategy: RowCountStrategy
   timeoutSeconds: number
   settings: Record<string, string>
+  /** The role, as SQL writes it, that is to own the view; null: whoever creates it. */
+  owner: string | null
   /** The view that is there and has to go first, with the objects that depend on it, which never go with it. */
   replaces: (ViewName & { populated: boolean; dependents: string[] }) | null
 }
@@ -41,7 +44,7 @@ export interface CreateOptions {
  * short moment at the end: the new one is built under another name first, so that readers have the old one meanwhile.
  */
 export function planCreate(definition: ViewDefinition, options: CreateOptions): Plan {
-  const { replaces, withData, rowCountStrategy, timeoutSeconds, settings } = options
+  const { replaces, withData, rowCountStrategy, timeoutSeconds, settings, owner } = options
   if (replaces !== null && replaces.dependents.length > 0) {
     throw new Problem(
       'DependentsExist',
@@ -53,6 +56,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
   const names = replaces === null ? finalNames(definition) : temporaryNames(definition)
   const view = { schema: definition.schema, name: names.view }
   const counts = withData ? rowCountStrategy : 'none'
+  const steps = build(definition, view, names, withData)
   return {
     ifRunning: 'skip',
     basis: null,
@@ -60,7 +64,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
     settings,
     prepare: [
       ...(replaces === null ? [] : countBefore(replaces, rowCountStrategy)),
-      ...build(definition, view, names, withData),
+      ...(owner === null ? steps : inPlaceOf(owner, steps)),
       ...(counts === 'exact' ? [countRows(view, 'after')] : []),
     ],
     cutOver:

@@ -1,3 +1,4 @@
+import { type ActingAs, inPlaceOf } from './acting.ts'
 import { analyze, countBefore, countRows, readEstimate } from './counting.ts'
 import { replayGrants } from './grants.ts'
 import { exclusiveLock, exclusively, setting } from './locks.ts'
@@ -166,19 +167,8 @@ const refersToItself = ({ oid, view }: ViewFacts, aside: AsideNames): Step => ({
 
 const regclass = (name: ViewName): string => `${literal(quoteName(name))}::regclass`
 
-type ActingAs = (role: string, steps: Step[]) => Step[]
-
 /** A superuser may do everything as itself; anybody else takes the place of the role whose object it is. */
 const actingAs =
   (rights: SwapRights): ActingAs =>
   (role, steps) =>
     rights.isSuperuser || role === rights.self ? steps : inPlaceOf(role, steps)
-
-const inPlaceOf: ActingAs = (role, steps) =>
-  steps.length === 0
-    ? steps
-    : [
-        { phase: 'building', sql: `set local role ${role}`, hidden: true },
-        ...steps,
-        { phase: 'building', sql: 'reset role', hidden: true },
-      ]

@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { createRole, readViewOwners } from '../../src/db/role.ts'
+import { create } from '../../src/operations/create.ts'
+import { drop } from '../../src/operations/drop.ts'
 import { migrate } from '../../src/operations/migrate.ts'
 import { refresh } from '../../src/operations/refresh.ts'
 import { callOn, schemaFolder, useDatabase } from '../support/database.ts'
@@ -56,6 +58,21 @@ describe('the role that Viewkeeper works with', () => {
     for (const login of [first, second]) {
       expect(await refresh({ view: 'owned' }, callOn(login))).toMatchObject({ status: 'updated' })
     }
+  })
+
+  test('owns what is created, so that the other login can refresh and drop it', async () => {
+    const first = as(names.first, "it's \\ odd").database
+    const second = as(names.second, "it's \\ odd").database
+    await sql`
+      insert into viewkeeper.definitions (schema_name, name, sql, source)
+      values ('public', 'handed_on', 'select 1 as id', 'authored')`
+    await sql`grant all on schema public to viewkeeper`
+    expect(await create({ view: 'handed_on' }, callOn(first))).toMatchObject({ status: 'created' })
+    expect(await create({ view: 'handed_on', force: true }, callOn(second))).toMatchObject({
+      status: 'created',
+    })
+    expect(await refresh({ view: 'handed_on' }, callOn(first))).toMatchObject({ status: 'updated' })
+    expect(await drop({ view: 'handed_on' }, callOn(second))).toMatchObject({ status: 'deleted' })
   })
 
   test('is offered the owners of views, but no superuser and not the administrator', async () => {
