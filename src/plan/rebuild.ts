@@ -32,7 +32,7 @@ export function buildTwin(
     `create materialized view ${twin} using ${quoteIdentifier(view.accessMethod)}` +
       (options.length > 0 ? ` with (${options.join(', ')})` : '') +
       (view.tablespace === null ? '' : ` tablespace ${quoteIdentifier(view.tablespace)}`) +
-      ` as ${view.definition} with no data`,
+      ` as ${view.definition.trim()} with no data`,
     owner === 'given to its owner' && `${alter} owner to ${view.owner}`,
     ...columns.flatMap((column) => {
       const name = quoteIdentifier(column.name)

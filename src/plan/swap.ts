@@ -48,7 +48,11 @@ export function planSwap(view: ViewFacts, { facts, rights, hash }: SwapBasis, op
       ...countBefore(view, rowCountStrategy),
       setting('default_tablespace', ''),
       ...as(owner, [
-        ...buildTwin(facts, aside, rights.isSuperuser ? 'given to its owner' : 'created by its owner'),
+        ...buildTwin(
+          facts,
+          aside,
+          rights.isSuperuser && rights.self !== owner ? 'given to its owner' : 'created by its owner',
+        ),
         ...buildIndexes(facts, aside),
         ...buildStatistics(facts, aside),
       ]),
@@ -100,7 +104,7 @@ function exchange(facts: SwapFacts, aside: AsideNames, as: ActingAs): Step[] {
     ...views.flatMap((view) =>
       as(view.owner, [
         cutOver(
-          `create or replace view ${quoteName(view)}${withOptions(view.options)} as ${view.definition}`,
+          `create or replace view ${quoteName(view)}${withOptions(view.options)} as ${view.definition.trim()}`,
         ),
       ]),
     ),

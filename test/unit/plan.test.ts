@@ -93,7 +93,7 @@ describe('a swap', () => {
 
   test('of a bare view reads like the sentence: build, fill, analyze, exchange', () => {
     expect(statementsOf(plan())).toEqual([
-      'create materialized view "app"."viewkeeper_4711" using "heap" as  SELECT 1 AS id with no data',
+      'create materialized view "app"."viewkeeper_4711" using "heap" as SELECT 1 AS id with no data',
       'refresh materialized view "app"."viewkeeper_4711"',
       'analyze "app"."viewkeeper_4711"',
       'drop materialized view "app"."Sales"',
@@ -150,8 +150,8 @@ describe('a swap', () => {
     expect(order).toEqual([
       'alter materialized view "app"."Sales" rename to "viewkeeper_4711_old"',
       'alter materialized view "app"."viewkeeper_4711" rename to "Sales"',
-      'create or replace view "app"."inner" with (security_barrier = \'true\') as  SELECT 2',
-      'create or replace view "app"."outer" with (security_barrier = \'true\') as  SELECT 2',
+      'create or replace view "app"."inner" with (security_barrier = \'true\') as SELECT 2',
+      'create or replace view "app"."outer" with (security_barrier = \'true\') as SELECT 2',
       'drop materialized view "app"."viewkeeper_4711_old"',
     ])
     const locks = steps.filter((sql) => sql.startsWith('alter view')).map((sql) => sql.split('"')[3])
