@@ -5,7 +5,7 @@ const only = (from, allowed, comment) => ({
   severity: 'error',
   from: { path: `^${from}/` },
   to: {
-    path: '^(functions|src|infra|local|cli|test)/',
+    path: '^(functions|src|infra|local|cli|bench|test)/',
     pathNot: [`^${from}/`, ...allowed.map((path) => `^${path}`)],
   },
 })
@@ -41,6 +41,7 @@ module.exports = {
       'Infrastructure knows names, not code.',
     ),
     only('cli', ['src'], 'The command line.'),
+    only('bench', ['src', 'local/embedded.ts'], 'Measures operations on a server of its own.'),
     only('local', ['functions', 'src'], 'The gateway stands where Lambda stands.'),
     {
       name: 'only-db-knows-postgres',

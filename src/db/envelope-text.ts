@@ -200,7 +200,7 @@ begin
   perform pg_notify('${runChannel}', run::text);
   commit;
 
-  if succeeded then
+  if succeeded and jsonb_array_length(work -> 'aside') > 0 then
     for step in select * from jsonb_array_elements(work -> 'aside') loop
       begin
         ${performStep}

@@ -1,0 +1,17 @@
+import { makeData } from './data.ts'
+import { measureOverhead } from './overhead.ts'
+import { withServer } from './server.ts'
+import { measureStrategies } from './strategies.ts'
+import type { Row } from './table.ts'
+
+/** Measures refreshes: what the record costs, and what the strategies cost the run and those who read. */
+export const measureOperations = (): Promise<Row[]> =>
+  withServer(async (server) => {
+    console.error('bench: making the data, a quarter of a minute')
+    await makeData(server.sql)
+    return [
+      { title: `PostgreSQL ${server.version}` },
+      ...(await measureOverhead(server)),
+      ...(await measureStrategies(server)),
+    ]
+  })

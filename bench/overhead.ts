@@ -1,0 +1,108 @@
+import { readView } from '../src/db/catalog.ts'
+import type { Sql } from '../src/db/connect.ts'
+import { ensureDefinition } from '../src/db/definitions.ts'
+import { envelopeText } from '../src/db/envelope-text.ts'
+import { startRun } from '../src/db/runs.ts'
+import { planRegularRefresh } from '../src/plan/refresh.ts'
+import { makeSecondLongView } from './data.ts'
+import { measure, refreshWhole } from './measure.ts'
+import { inRounds, type Sample } from './rounds.ts'
+import type { BenchServer } from './server.ts'
+import { compare, type Row } from './table.ts'
+
+/** What the record of a run costs, against a refresh without one. */
+export async function measureOverhead(server: BenchServer): Promise<Row[]> {
+  const { sql } = server
+  console.error('bench: what the record costs, about 1 minute')
+  const warm = await server.database.open(runSettings(0))
+  const tiny = await inRounds(
+    {
+      bare: () => bareRefresh(sql, 'tiny'),
+      connecting: () => connectAndRefresh(server, 'tiny'),
+      warm: () => recordAndEnvelope(server, async () => ({ ...warm, leave: async () => {} })),
+      fresh: () => recordAndEnvelope(server, (id) => server.database.open(runSettings(id))),
+      whole: () => wholeRefresh(server, 'tiny'),
+    },
+    { rounds: 200, warmUp: 20 },
+  )
+  await warm.leave()
+  await makeSecondLongView(sql)
+  const second = await inRounds(
+    {
+      bare: () => bareRefresh(sql, 'second'),
+      connecting: () => connectAndRefresh(server, 'second'),
+      whole: () => wholeRefresh(server, 'second'),
+    },
+    { rounds: 20, warmUp: 2 },
+  )
+  return [
+    { title: 'A view of 10 rows' },
+    compare('refresh materialized view', tiny.bare),
+    compare('the same, connecting included', tiny.connecting, { to: tiny.bare }),
+    compare('record and envelope, warm connection', tiny.warm, { to: tiny.bare, goal: 1.5 }),
+    compare('record and envelope, new connection', tiny.fresh, { to: tiny.bare }),
+    compare('the whole call, connecting included', tiny.whole, { to: tiny.bare }),
+    { title: 'A view that takes a second' },
+    compare('refresh materialized view', second.bare),
+    compare('the same, connecting included', second.connecting, { to: second.bare }),
+    compare('the whole call, connecting included', second.whole, { to: second.bare, goal: 1.02 }),
+  ]
+}
+
+const bareRefresh = (sql: Sql, view: string): Promise<Sample> =>
+  measure(sql, () => sql.unsafe(`refresh materialized view bench.${view}`))
+
+/** What a cron job would do: a new server process has caches and memory to fill, whoever started it. */
+const connectAndRefresh = ({ sql, database }: BenchServer, view: string): Promise<Sample> =>
+  measure(sql, async () => {
+    const connection = await database.open({ statement_timeout: '0' })
+    await connection.sql.unsafe(`refresh materialized view bench.${view}`)
+    await connection.leave()
+  })
+
+const wholeRefresh = (server: BenchServer, view: string): Promise<Sample> =>
+  measure(server.sql, () => refreshWhole(server, { view: `bench.${view}`, strategy: 'regular' }))
+
+/** The settings of a run's connection that matter here. */
+const runSettings = (id: number) => ({
+  'viewkeeper.run': String(id),
+  statement_timeout: '60000',
+  lock_timeout: '0',
+})
+
+/** The pending row and the envelope; what connecting and planning take is left out. */
+async function recordAndEnvelope(
+  { sql }: BenchServer,
+  connect: (id: number) => ReturnType<BenchServer['database']['open']>,
+): Promise<Sample> {
+  const name = { schema: 'bench', name: 'tiny' }
+  const view = await readView(sql, name)
+  const { id: definitionId } = await ensureDefinition(sql, name)
+  const plan = planRegularRefresh(view, {
+    rowCountStrategy: 'none',
+    timeoutSeconds: 60,
+    ifRunning: 'skip',
+    settings: {},
+  })
+  const run = {
+    ...name,
+    definitionId,
+    operation: 'refresh' as const,
+    trigger: 'cli' as const,
+    requestedBy: 'bench',
+    caller: 'bench',
+    idempotencyKey: null,
+    request: {},
+  }
+  let id = 0
+  const record = await measure(sql, async () => {
+    id = (await startRun(sql, run, plan, { strategy: 'regular' }))!
+  })
+  const connection = await connect(id)
+  await connection.sql`select pg_catalog.set_config('viewkeeper.run', ${String(id)}, false)`
+  const envelope = await measure(sql, () => connection.sql.unsafe(envelopeText).simple())
+  await connection.leave()
+  const [ended] = await sql`select status from viewkeeper.runs where id = ${id}`
+  if (ended?.status !== 'success') throw new Error(`run ${id} of bench.tiny is ${ended?.status}`)
+  return { ms: record.ms + envelope.ms, walBytes: record.walBytes + envelope.walBytes, reads: [] }
+}

@@ -1,0 +1,49 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { parentPort, workerData } from 'node:worker_threads'
+import postgres from 'postgres'
+import { rowsOfBigView } from './data.ts'
+import { type ReadersTask, readerConnections, readsPerSecond } from './readers.ts'
+
+// One read at a time on a connection: a read must not wait behind another one that postgres.js has sent already.
+const sql = postgres(workerData.url, { max: readerConnections, ...({ max_pipeline: 1 } as object) })
+
+let stopped = true
+let reading: Promise<number[]> = Promise.resolve([])
+
+parentPort!.on('message', async (task: ReadersTask) => {
+  if (task === 'stop') {
+    stopped = true
+    parentPort!.postMessage(await reading)
+  } else {
+    await warmUp(task.read)
+    stopped = false
+    reading = readUntilStopped(task.read)
+    parentPort!.postMessage([])
+  }
+})
+
+/** Each read has its due time, however long those before it take: a wait of a second shows in a hundred reads. */
+async function readUntilStopped(view: string): Promise<number[]> {
+  const answers: Promise<number>[] = []
+  const start = performance.now()
+  for (let n = 0; !stopped; n++) {
+    const due = start + (n * 1000) / readsPerSecond
+    const early = due - performance.now()
+    if (early > 0) await pause(early)
+    if (stopped) break
+    answers.push(readOne(view).then(() => performance.now() - due))
+  }
+  return Promise.all(answers)
+}
+
+const readOne = (view: string) =>
+  sql`select amount, version from ${sql(view)} where id = ${1 + Math.floor(Math.random() * rowsOfBigView)}`
+
+/** Opens the connections, and has each know the view. */
+async function warmUp(view: string): Promise<void> {
+  const together = Array.from({ length: readerConnections * 4 }, () => readOne(view))
+  await Promise.all(together)
+}
+
+await Promise.all(Array.from({ length: readerConnections }, () => sql`select pg_sleep(0.1)`))
+parentPort!.postMessage([])

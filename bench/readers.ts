@@ -1,0 +1,36 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+
+/** What the thread of readers is asked: to read a view by key from now on, or to stop and tell. */
+export type ReadersTask = { read: string } | 'stop'
+
+/** People who read a view by key all the time, in a thread of their own, so that nobody delays them but the server. */
+export interface Readers {
+  /** Has the view read while `work` runs; gives the milliseconds of each read that was due meanwhile. */
+  during(view: string, work: () => Promise<void>): Promise<number[]>
+  leave(): Promise<void>
+}
+
+export const readsPerSecond = 100
+export const readerConnections = 8
+
+/** Starts the thread, its connections open. */
+export async function startReaders(url: string): Promise<Readers> {
+  const worker = new Worker(new URL('./readers-thread.ts', import.meta.url), { workerData: { url } })
+  const ask = async (task: ReadersTask): Promise<number[]> => {
+    worker.postMessage(task)
+    const [answer] = await once(worker, 'message')
+    return answer
+  }
+  await once(worker, 'message')
+  return {
+    async during(view, work) {
+      await ask({ read: view })
+      await work()
+      return ask('stop')
+    },
+    async leave() {
+      await worker.terminate()
+    },
+  }
+}

@@ -1,0 +1,28 @@
+import { parseArgs } from 'node:util'
+import { measureOperations } from './operations.ts'
+import { type Row, writeTable } from './table.ts'
+
+const benchmarks: Record<string, () => Promise<Row[]>> = { operations: measureOperations }
+
+/** What is asked for on the command line; ends the process with one line where that cannot be had. */
+function readArguments(): { names: string[]; json: boolean } {
+  try {
+    const { positionals: names, values } = parseArgs({
+      allowPositionals: true,
+      options: { json: { type: 'boolean', default: false } },
+    })
+    const unknown = names.find((name) => !Object.hasOwn(benchmarks, name))
+    if (unknown !== undefined) throw new Error(`there is no benchmark ${unknown}`)
+    if (names.length === 0) throw new Error('name one or more benchmarks')
+    return { names, json: values.json }
+  } catch (error) {
+    console.error(`bench: ${(error as Error).message}; known are: ${Object.keys(benchmarks).join(', ')}`)
+    process.exit(2)
+  }
+}
+
+const { names, json } = readArguments()
+for (const name of names) {
+  const rows = await benchmarks[name]!()
+  console.log(json ? JSON.stringify({ benchmark: name, rows }) : writeTable(rows))
+}

@@ -1,0 +1,84 @@
+import type { Sample } from './rounds.ts'
+import { median, type Summary, summarize } from './statistics.ts'
+
+/** One line of the result: a heading, or what was measured. */
+export type Row = { title: string } | Measured
+
+interface Measured {
+  name: string
+  ms: Summary
+  walBytes: number
+  /** How many times as long as what it is compared with in the same round: the median of the rounds. */
+  ratio?: Judged
+  /** The longest read of each go: the median of these, and the longest of all. */
+  longestRead?: { typical: number; worst: number; goal?: number }
+}
+
+interface Judged {
+  measured: number
+  goal?: number
+}
+
+/** Sums up the samples of one thing, against those of another and against goals where there are any. */
+export function compare(
+  name: string,
+  samples: Sample[],
+  { to, goal, longestReadMs }: { to?: Sample[]; goal?: number; longestReadMs?: number } = {},
+): Measured {
+  const ms = summarize(samples.map((sample) => sample.ms))
+  const longest = samples.flatMap(({ reads }) => (reads.length > 0 ? [Math.max(...reads)] : []))
+  return {
+    name,
+    ms,
+    walBytes: median(samples.map(({ walBytes }) => walBytes)),
+    ...(to && { ratio: { measured: median(samples.map((sample, at) => sample.ms / to[at]!.ms)), goal } }),
+    ...(longest.length > 0 && {
+      longestRead: { typical: median(longest), worst: Math.max(...longest), goal: longestReadMs },
+    }),
+  }
+}
+
+const columns = ['', 'median', 'quartiles', 'WAL', 'ratio', 'goal', '', 'longest read', 'of all', 'goal', '']
+
+/** Writes the rows as one aligned table. */
+export function writeTable(rows: Row[]): string {
+  const lines = [columns, ...rows.map((row) => ('title' in row ? [row.title] : cellsOf(row)))]
+  const widths = columns.map((_, at) =>
+    Math.max(...lines.filter((cells) => cells.length > 1).map((cells) => cells[at]!.length)),
+  )
+  return lines
+    .map((cells) =>
+      cells.length === 1
+        ? `\n${cells[0]}`
+        : cells
+            .map((cell, at) => (at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!)))
+            .join('  ')
+            .trimEnd(),
+    )
+    .join('\n')
+}
+
+function cellsOf({ name, ms, walBytes, ratio, longestRead }: Measured): string[] {
+  return [
+    `  ${name}`,
+    writeMs(ms.median),
+    `${writeMs(ms.lowerQuartile)} … ${writeMs(ms.upperQuartile)}`,
+    writeBytes(walBytes),
+    ratio ? `${ratio.measured.toFixed(2)} ×` : '',
+    ratio?.goal === undefined ? '' : `≤ ${ratio.goal} ×`,
+    ratio ? judge(ratio) : '',
+    longestRead ? writeMs(longestRead.typical) : '',
+    longestRead ? writeMs(longestRead.worst) : '',
+    longestRead?.goal === undefined ? '' : `≤ ${longestRead.goal} ms`,
+    longestRead ? judge({ measured: longestRead.worst, goal: longestRead.goal }) : '',
+  ]
+}
+
+const judge = ({ measured, goal }: Judged): string =>
+  goal === undefined ? '' : measured <= goal ? 'ok' : 'missed'
+
+const writeMs = (ms: number): string =>
+  ms < 1000 ? `${ms.toPrecision(3)} ms` : `${(ms / 1000).toFixed(2)} s`
+
+const writeBytes = (bytes: number): string =>
+  bytes < 1e6 ? `${Math.round(bytes / 1e3)} kB` : `${Math.round(bytes / 1e6)} MB`
