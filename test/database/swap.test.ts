@@ -248,6 +248,33 @@ describe('a swap', () => {
     expect(await sql`select min(n)::int as n from watched`).toEqual([{ n: 50 }])
   })
 
+  test('whose server process is terminated at any moment leaves the old view or the new one, and no third object', {
+    timeout: 90_000,
+  }, async () => {
+    await sql.unsafe(`
+      create materialized view shaken as select i as id, repeat('x', 100) as pad from generate_series(1, 20000) i;
+      create unique index shaken_key on shaken (id); create index shaken_pad on shaken (pad);
+      comment on materialized view shaken is 'firm'; grant select on shaken to public;
+      create statistics shaken_stat on id, pad from shaken;
+      create view above_shaken as select * from shaken`)
+    const before = await describeInCatalog(sql, 'shaken')
+    const ends: string[] = []
+    for (let round = 0; round < 40; round++) {
+      const answer = swap('shaken')
+      const pid = await until('the swap has its server process', async () => {
+        const [row] = await sql`
+          select pid from pg_stat_activity
+           where application_name like 'viewkeeper run %' and datname = current_database()`
+        return row?.pid as number
+      })
+      await sql`select pg_sleep(random() * 0.15), pg_terminate_backend(${pid})`
+      ends.push((await answer).status)
+      expect(await describeInCatalog(sql, 'shaken'), `round ${round}`).toEqual(before)
+    }
+    expect(ends).toContain('error')
+    expect(await swap('shaken')).toMatchObject({ status: 'updated' })
+  })
+
   test.each(['building', 'cut-over'] as const)(
     'whose client is killed while it is %s ends all the same',
     async (when) => {
