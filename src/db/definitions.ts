@@ -3,6 +3,7 @@ import type { ViewDefinition } from '../plan/create.ts'
 import type { Strategy } from '../plan/strategy.ts'
 import type { QualifiedName } from './catalog.ts'
 import type { Sql } from './connect.ts'
+import { toSetRole } from './role.ts'
 
 /** What a request leaves open and the view's definition answers. */
 export interface DefinitionDefaults {
@@ -64,7 +65,7 @@ export async function readCreateOwner(sql: Sql): Promise<string | null> {
   const [row] = await sql<{ owner: string }[]>`
     select r.oid::regrole::text as owner from pg_catalog.pg_namespace n join pg_catalog.pg_roles r on r.oid = n.nspowner
      where n.nspname = 'viewkeeper' and r.rolname <> current_user and not r.rolcanlogin
-       and pg_has_role(r.oid, case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end)`
+       and pg_has_role(r.oid, ${toSetRole(sql)})`
   return row?.owner ?? null
 }
 

@@ -6,9 +6,9 @@ const byServer =
 const neverClaimed = 'This run was written down but never reached the server.'
 
 /**
- * Closes runs whose work nobody does any more, as failed, class RunLost, and gives their ids. Their idempotency keys are
- * free again, for nothing of theirs was done: running ones whose
- * advisory lock is free, and pending ones past their `claim_by`. Those of one run or of one view, or of all.
+ * Closes runs whose work nobody does any more, as failed, class RunLost, and gives their ids: running ones whose advisory
+ * lock is free, and pending ones past their `claim_by`. Looks at one run, at those of one view, or at all. Their
+ * idempotency keys are free again, for nothing of theirs was done.
  *
  * Why this is right: a run holds its lock from before it is claimed until after its end is recorded, so a running row
  * with a free lock has lost its server process. Taking the lock, as a transaction lock, keeps a late envelope out, and
@@ -31,7 +31,8 @@ export async function closeLostRuns(
          and case when r.status = 'running' or r.claim_by < clock_timestamp() -- case: no lock is tried on other rows
              then pg_try_advisory_xact_lock(${runLockClass}, r.id::integer) end)
     update viewkeeper.runs r
-       set status = case when r.cancel_requested_at is null then 'failed' else 'canceled' end, plan = null, idempotency_key = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
+       set status = case when r.cancel_requested_at is null then 'failed' else 'canceled' end, plan = null,
+           idempotency_key = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
            duration_ms = extract(epoch from clock_timestamp() - coalesce(r.started_at, r.requested_at)) * 1000,
            error = jsonb_build_object('class', case when r.cancel_requested_at is null then 'RunLost' else 'Canceled' end,
              'message', case r.status when 'running' then ${byServer}::text else ${neverClaimed}::text end)

@@ -3,10 +3,7 @@ import { Problem } from '../problem.ts'
 import { type Sql, withTransaction } from './connect.ts'
 import { sqlstateOf } from './failures.ts'
 import type { Migration } from './migrations.ts'
-import { ownerRole } from './role.ts'
-
-/** Every migrator takes this lock before it looks, so that twenty at once apply each step once. */
-const migrateLock = 'select pg_advisory_xact_lock(22135, 0)'
+import { ownerRole, setUpLock, toSetRole } from './role.ts'
 
 export interface MigrateReport {
   applied: string[]
@@ -43,12 +40,12 @@ async function becomeOwner(sql: Sql): Promise<void> {
      where (r.oid = (select nspowner from pg_catalog.pg_namespace where nspname = 'viewkeeper')
             or r.rolname = ${ownerRole} and to_regnamespace('viewkeeper') is null
                and has_database_privilege(r.oid, current_database(), 'create'))
-       and pg_has_role(r.oid, case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end)`
+       and pg_has_role(r.oid, ${toSetRole(sql)})`
   if (row !== undefined) await sql.unsafe(`set local role ${quoteIdentifier(row.owner)}`)
 }
 
 async function prepareJournal(sql: Sql): Promise<void> {
-  await sql.unsafe(migrateLock)
+  await sql.unsafe(setUpLock)
   await becomeOwner(sql)
   // Not "if not exists": that asks for the right to create schemas even where nothing is to be created.
   const [row] = await sql`select to_regclass('viewkeeper.migrations') is not null as there`
@@ -65,7 +62,7 @@ async function prepareJournal(sql: Sql): Promise<void> {
 
 /** True where the step was applied now; false where it had been before. */
 async function applyOnce(sql: Sql, migration: Migration): Promise<boolean> {
-  await sql.unsafe(migrateLock)
+  await sql.unsafe(setUpLock)
   const [journaled] = await sql`select checksum from viewkeeper.migrations where number = ${migration.number}`
   if (journaled?.checksum === migration.checksum) return false
   if (journaled !== undefined) {

@@ -1,7 +1,15 @@
 import { literal, quoteIdentifier } from '../plan/names.ts'
 import { type Sql, withSavepoint, withTransaction } from './connect.ts'
+import { runLockClass } from './envelope-text.ts'
 import { sqlstateOf } from './failures.ts'
 import { scramVerifier } from './scram.ts'
+
+/** Taken by whoever sets the database up, roles or schema: of two at once the second would find things missing, or half made. */
+export const setUpLock = `select pg_advisory_xact_lock(${runLockClass}, 0)`
+
+/** The privilege that allows `set role`, for pg_has_role: since 16 membership alone does not say so. */
+export const toSetRole = (sql: Sql) =>
+  sql`case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end`
 
 /** Owns schema `viewkeeper`, and cannot log in: login roles are its members, and may come and go. */
 export const ownerRole = 'viewkeeper'
@@ -19,8 +27,7 @@ export async function createRole(
 ): Promise<{ notGranted: string[] }> {
   const notGranted: string[] = []
   await withTransaction(sql, async (step) => {
-    // Two administrators at once would both find the role missing.
-    await step`select pg_advisory_xact_lock(22135, 0)`
+    await step.unsafe(setUpLock)
     const [server] = await step`
       select current_setting('server_version_num')::integer as version, current_database() as database`
     const role = quoteIdentifier(ownerRole)

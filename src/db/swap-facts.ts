@@ -3,6 +3,7 @@ import type { SwapFacts, SwapRights } from '../plan/swap-facts.ts'
 import { swapFactsQuery } from '../plan/swap-facts-query.ts'
 import type { Sql } from './connect.ts'
 import { sqlstateOf } from './failures.ts'
+import { toSetRole } from './role.ts'
 import { unlessLocked } from './unless-locked.ts'
 
 /** Why the facts cannot be had: somebody holds an exclusive lock on the view, or it has just been exchanged or dropped. */
@@ -41,7 +42,7 @@ async function readRights(sql: Sql, facts: SwapFacts): Promise<SwapRights> {
               where not has_schema_privilege((n ->> 'role')::regrole::oid, n ->> 'schema', n ->> 'privilege')), '[]') as lacks,
            to_jsonb(array(select name from jsonb_array_elements_text(${sql.json([...roles])}) as x(name)
                   where pg_has_role(name::regrole::oid,
-                    case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end))) as "mayActAs"
+                    ${toSetRole(sql)}))) as "mayActAs"
       from pg_catalog.pg_roles r where r.rolname = current_user`
   return row as SwapRights
 }

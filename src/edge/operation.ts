@@ -1,5 +1,5 @@
 import type { Context } from 'aws-lambda'
-import * as z from 'zod'
+import type * as z from 'zod'
 import type { Trigger } from '../db/runs.ts'
 import type { Call } from '../operations/call.ts'
 import type { Result } from '../operations/result.ts'
@@ -67,8 +67,8 @@ async function onSchedule<Options extends z.ZodObject>(
   event: unknown,
   context: Context,
 ): Promise<Result> {
-  const fields = validate(z.strictObject({ ...scheduleFields, ...options.shape }), event, 'event')
-  const { schedule, scheduledTime, trigger, ...request } = fields as z.output<typeof scheduleEvent>
+  const fields = validate(scheduleFields.extend(options.shape), event, 'event')
+  const { schedule, scheduledTime, trigger, ...request } = fields as z.output<typeof scheduleFields>
   const result = await perform(request as { view: string } & z.output<Options>, {
     database: databaseFromEnvironment(),
     trigger,
@@ -83,8 +83,6 @@ async function onSchedule<Options extends z.ZodObject>(
   }
   return result
 }
-
-const scheduleEvent = z.strictObject(scheduleFields)
 
 /** Where the scheduler leaves its placeholder as it is, the request's id, which Lambda keeps over its retries. */
 function scheduleKey(schedule: string, scheduledTime: string, context: Context): string {

@@ -69,12 +69,12 @@ export const viewPath = z.strictObject({ view })
 export const runPath = z.strictObject({ id: runId })
 
 /** What EventBridge Scheduler sends besides an operation's options. */
-export const scheduleFields = {
+export const scheduleFields = z.strictObject({
   trigger: z.literal('schedule'),
   schedule: z.string().min(1),
   scheduledTime: z.string(),
   view,
-}
+})
 
 export const runsQuery = z.strictObject({
   view: view.optional(),

@@ -1,6 +1,6 @@
 import { readView } from '../db/catalog.ts'
 import type { Database } from '../db/connect.ts'
-import { discoverDefinitions } from '../db/definitions.ts'
+import { discoverDefinitions, ensureDefinition } from '../db/definitions.ts'
 import { readDependencies } from '../db/graph.ts'
 import { readRuns } from '../db/history.ts'
 import type { Run } from '../db/runs.ts'
@@ -40,8 +40,9 @@ export function listViews(database: Database): Promise<ListedView[]> {
 /** One view by name or id: what the list says of it, its definition, its indexes and its latest runs. */
 export function getView(database: Database, name: string): Promise<DetailedView> {
   return database.withConnection(async (sql) => {
-    const { oid, view } = await readView(sql, await resolveName(sql, name))
-    await discoverDefinitions(sql)
+    const facts = await readView(sql, await resolveName(sql, name))
+    const { oid, view } = facts
+    await ensureDefinition(sql, facts)
     const [summary] = await readViews(sql, oid)
     if (summary === undefined) throw new Problem('UnknownView', `${view} is gone.`, { field: 'view' })
     const dependsOn = await readDependencies(sql)

@@ -1,7 +1,7 @@
 import { Problem } from '../problem.ts'
 import { inPlaceOf } from './acting.ts'
 import { analyze, countBefore, countRows, type RowCountStrategy, readEstimate } from './counting.ts'
-import { exclusively } from './locks.ts'
+import { besideReaders, exclusively } from './locks.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from './names.ts'
 import type { Plan, Step } from './plan.ts'
 
@@ -69,7 +69,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
     ],
     cutOver:
       replaces === null
-        ? { lockTimeoutMs: 0, patientLockTimeoutMs: 0, giveUpAfterMs: 0, steps: [] }
+        ? besideReaders([], timeoutSeconds)
         : exclusively(replaces, exchange(definition, view, names), { timeoutSeconds }),
     written: null,
     aside: withData

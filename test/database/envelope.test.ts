@@ -264,6 +264,11 @@ describe('a claim', () => {
   })
 })
 
+/** Closes a run whose server process is at work, as somebody would who takes it for lost. */
+const declareLost = (id: number) => sql`
+  update viewkeeper.runs set status = 'failed', finished_at = clock_timestamp(), error = '{"class": "RunLost"}'
+   where id = ${id}`
+
 describe('a lost run', () => {
   test('whose server process was terminated is closed, its work undone', async () => {
     const id = await pendingRun(plan(["insert into done values ('lost')", 'select pg_sleep(60)']))
@@ -281,9 +286,7 @@ describe('a lost run', () => {
     const id = await pendingRun(plan(["insert into done values ('fenced')", 'select pg_sleep(1)']))
     const sent = send(id)
     await untilAsleep(id)
-    await sql`
-      update viewkeeper.runs set status = 'failed', finished_at = clock_timestamp(), error = '{"class": "RunLost"}'
-       where id = ${id}`
+    await declareLost(id)
     await sent
     expect(await readRun(sql, id)).toMatchObject({ status: 'failed', error: { class: 'RunLost' } })
     expect(await sql`select from done where run = 'fenced'`).toHaveLength(0)
@@ -293,9 +296,7 @@ describe('a lost run', () => {
     const id = await pendingRun(plan(['select pg_sleep(1)', 'select 1/0']))
     const sent = send(id)
     await untilAsleep(id)
-    await sql`
-      update viewkeeper.runs set status = 'failed', finished_at = clock_timestamp(), error = '{"class": "RunLost"}'
-       where id = ${id}`
+    await declareLost(id)
     await sent
     expect(await readRun(sql, id)).toMatchObject({ error: { class: 'RunLost' } })
   })
