@@ -6,9 +6,9 @@ import { literal, quoteIdentifier, quoteName, type ViewName } from './names.ts'
 import type { Plan, Step } from './plan.ts'
 
 /** One index of a definition, in the words of `create index`. */
-interface IndexDefinition {
+export interface IndexDefinition {
   name: string
-  unique?: boolean
+  unique?: boolean | undefined
   /** What follows the view's name: `(day)`, `using gin (tags)`, `(id) include (total) where total > 0`. */
   on: string
 }
@@ -23,9 +23,14 @@ export interface ViewDefinition extends ViewName {
 }
 
 /** Privileges of a definition: `{ privileges: ['select'], to: 'reporting' }`; `public` is everybody. */
-interface GrantDefinition {
+export interface GrantDefinition {
+  /** In lower case: `select`, `insert`, …, `maintain`; or `all`. */
   privileges: string[]
+  /** Only on these columns. */
+  columns?: string[] | undefined
   to: string
+  /** Whether the grantee may grant them on. */
+  grantOption?: boolean | undefined
 }
 
 export interface CreateOptions {
@@ -98,10 +103,7 @@ function build(definition: ViewDefinition, view: ViewName, names: Names, withDat
     definition.comment === null
       ? []
       : [`comment on materialized view ${target} is ${literal(definition.comment)}`]
-  const grants = definition.grants.map(
-    ({ privileges, to }) =>
-      `grant ${privileges.join(', ')} on ${target} to ${to === 'public' ? to : quoteIdentifier(to)}`,
-  )
+  const grants = definition.grants.map((grant) => grantStatement(grant, target))
   return [create, ...indexes, ...[...comment, ...grants].map((sql): Step => ({ phase: 'building', sql }))]
 }
 
@@ -114,6 +116,16 @@ const exchange = (definition: ViewDefinition, view: ViewName, names: Names): Ste
         `alter index ${quoteName({ schema: definition.schema, name: names.index(at) })} rename to ${quoteIdentifier(name)}`,
     ),
   ].map((sql): Step => ({ phase: 'cut-over', sql }))
+
+const grantStatement = (
+  { privileges, columns, to, grantOption }: GrantDefinition,
+  target: string,
+): string => {
+  const on = columns === undefined ? '' : ` (${columns.map(quoteIdentifier).join(', ')})`
+  const what = privileges.map((privilege) => `${privilege}${on}`).join(', ')
+  const grantee = to === 'public' ? to : quoteIdentifier(to)
+  return `grant ${what} on ${target} to ${grantee}${grantOption ? ' with grant option' : ''}`
+}
 
 interface Names {
   view: string
