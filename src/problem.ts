@@ -29,6 +29,7 @@ const codes = {
   CredentialsRefused: { status: 503, title: 'The database refused the credentials' },
   NotDirect: { status: 503, title: 'The connection does not reach the server directly' },
   NotMigrated: { status: 503, title: 'The database has no schema viewkeeper yet, or an old one' },
+  MigrationRunning: { status: 503, title: 'A migration is still going on in the server' },
   MigrationFailed: { status: 500, title: 'A migration failed' },
   InternalError: { status: 500, title: 'Something went wrong inside Viewkeeper' },
 } as const satisfies Record<string, { status: number; title: string }>

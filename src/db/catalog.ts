@@ -58,6 +58,14 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
   }
 }
 
+/** Every view of the database that somebody has made; what belongs to an extension is the extension's. */
+export const listViewNames = (sql: Sql): Promise<QualifiedName[]> => sql<QualifiedName[]>`
+  select n.nspname as schema, c.relname as name
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+   where c.relkind = 'm' and not exists (select from pg_catalog.pg_depend d
+           where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+   order by 1, 2`
+
 /** A name with its schema. */
 export type QualifiedName = { schema: string; name: string }
 

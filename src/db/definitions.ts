@@ -1,5 +1,7 @@
 import type { RowCountStrategy } from '../plan/counting.ts'
 import type { ViewDefinition } from '../plan/create.ts'
+import type { Definition } from '../plan/definition.ts'
+import { literal } from '../plan/names.ts'
 import type { Strategy } from '../plan/strategy.ts'
 import type { QualifiedName } from './catalog.ts'
 import type { Sql } from './connect.ts'
@@ -86,3 +88,51 @@ export async function readDefinition(
       from viewkeeper.definitions d where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null`
   return row
 }
+
+/** Writes down what an author has frozen: for the transaction that changes the view. */
+export const authorStatement = (definition: Definition, checksum: string): string => `
+insert into viewkeeper.definitions (schema_name, name, sql, indexes, depends_on, comment, grants, refresh_strategy,
+  row_count_strategy, schedule, time_zone, settings, timeout_seconds, retries, retry_delay_seconds, max_staleness_seconds,
+  min_interval_seconds, in_all, source, checksum)
+select d ->> 'schema', d ->> 'name', d ->> 'sql', d -> 'indexes', array(select jsonb_array_elements_text(d -> 'dependsOn')),
+       d ->> 'comment', d -> 'grants', d ->> 'strategy', d ->> 'rowCountStrategy', d ->> 'schedule', d ->> 'timeZone',
+       d -> 'settings', (d ->> 'timeoutSeconds')::integer, (d ->> 'retries')::integer, (d ->> 'retryDelaySeconds')::integer,
+       (d ->> 'maxStalenessSeconds')::integer, (d ->> 'minIntervalSeconds')::integer, (d ->> 'inAll')::boolean, 'authored',
+       ${literal(checksum)}
+  from (select ${literal(JSON.stringify(definition))}::jsonb) as x(d)
+on conflict (schema_name, name) do update
+   set (sql, indexes, depends_on, comment, grants, refresh_strategy, row_count_strategy, schedule, time_zone, settings,
+        timeout_seconds, retries, retry_delay_seconds, max_staleness_seconds, min_interval_seconds, in_all, source, checksum,
+        removed_at, updated_at)
+     = (excluded.sql, excluded.indexes, excluded.depends_on, excluded.comment, excluded.grants, excluded.refresh_strategy,
+        excluded.row_count_strategy, excluded.schedule, excluded.time_zone, excluded.settings, excluded.timeout_seconds,
+        excluded.retries, excluded.retry_delay_seconds, excluded.max_staleness_seconds, excluded.min_interval_seconds,
+        excluded.in_all, excluded.source, excluded.checksum, null, clock_timestamp())`
+
+/** Marks a definition as removed; its runs stay readable. */
+export const removeStatement = ({ schema, name }: QualifiedName): string => `
+update viewkeeper.definitions set removed_at = clock_timestamp(), updated_at = clock_timestamp()
+ where schema_name = ${literal(schema)} and name = ${literal(name)}`
+
+/** What an author said is forgotten: the view is one that was found in the catalog again. */
+export const releaseStatement = ({ schema, name }: QualifiedName): string => `
+update viewkeeper.definitions
+   set sql = null, indexes = default, depends_on = default, comment = null, grants = default, refresh_strategy = default,
+       row_count_strategy = default, schedule = null, time_zone = null, settings = default, timeout_seconds = default,
+       retries = default, retry_delay_seconds = default, max_staleness_seconds = null, min_interval_seconds = default,
+       in_all = default, source = 'discovered', checksum = null, updated_at = clock_timestamp()
+ where schema_name = ${literal(schema)} and name = ${literal(name)}`
+
+/**
+ * A view's runs and settings follow it to its new name; where a view has had that name before, the old definition is
+ * only marked removed, because its runs are another view's.
+ */
+export const renameStatement = (from: QualifiedName, to: QualifiedName): string => `
+with moved as (
+  update viewkeeper.definitions d
+     set schema_name = ${literal(to.schema)}, name = ${literal(to.name)}, updated_at = clock_timestamp()
+   where d.schema_name = ${literal(from.schema)} and d.name = ${literal(from.name)}
+     and not exists (select from viewkeeper.definitions o where o.schema_name = ${literal(to.schema)} and o.name = ${literal(to.name)})
+  returning d.id)
+update viewkeeper.definitions d set removed_at = clock_timestamp(), updated_at = clock_timestamp()
+ where d.schema_name = ${literal(from.schema)} and d.name = ${literal(from.name)} and not exists (select from moved)`

@@ -1,8 +1,8 @@
 import { quoteIdentifier } from '../plan/names.ts'
 import { Problem } from '../problem.ts'
 import { type Sql, withTransaction } from './connect.ts'
-import { sqlstateOf } from './failures.ts'
 import type { Migration } from './migrations.ts'
+import { sqlFailed } from './plain-migration.ts'
 import { ownerRole, setUpLock, toSetRole } from './role.ts'
 
 export interface MigrateReport {
@@ -76,24 +76,12 @@ async function applyOnce(sql: Sql, migration: Migration): Promise<boolean> {
   try {
     await sql.unsafe(migration.sql)
   } catch (error) {
-    throw stepFailed(migration, error)
+    throw sqlFailed(`schema/${migration.name}.sql`, migration.sql, error)
   }
   await sql`
     insert into viewkeeper.migrations (number, name, checksum)
     values (${migration.number}, ${migration.name}, ${migration.checksum})`
   return true
-}
-
-function stepFailed(migration: Migration, error: unknown): Problem {
-  const { message, position } = error as { message: string; position?: string }
-  const line =
-    position === undefined ? '' : `, line ${migration.sql.slice(0, Number(position)).split('\n').length}`
-  const sqlstate = sqlstateOf(error)
-  return new Problem(
-    'MigrationFailed',
-    `schema/${migration.name}.sql${line}: ${message} (${sqlstate ?? 'no SQLSTATE'}). The database is as it was before this step.`,
-    { ...(sqlstate === undefined ? {} : { sqlstate }), cause: error },
-  )
 }
 
 /** The envelope is a `do` block: without this right no run could ever start. */

@@ -163,6 +163,16 @@ export async function readRunStatus(sql: Sql, id: number): Promise<RunStatus | u
   return row?.status
 }
 
+/** The run that works on a view at this moment. */
+export async function findRunningRun(
+  sql: Sql,
+  { schema, name }: Pick<RunRequest, 'schema' | 'name'>,
+): Promise<number | undefined> {
+  const [row] = await sql<{ id: number }[]>`
+    select id from viewkeeper.runs where schema_name = ${schema} and view_name = ${name} and status = 'running'`
+  return row?.id
+}
+
 /** Closes a run that was never claimed, with the reason. Does nothing once the server has claimed it. */
 export async function closeUnclaimed(sql: Sql, id: number, error: RunError): Promise<void> {
   await sql`

@@ -1,4 +1,5 @@
 import type { Step } from './plan.ts'
+import type { SwapRights } from './swap-facts.ts'
 
 /** Has steps done in the place of a role; roles as SQL writes them. */
 export type ActingAs = (role: string, steps: Step[]) => Step[]
@@ -12,3 +13,9 @@ export const inPlaceOf: ActingAs = (role, steps) =>
         ...steps,
         { phase: 'building', sql: 'reset role', hidden: true },
       ]
+
+/** A superuser may do everything as itself; anybody else takes the place of the role whose object it is. */
+export const actingAs =
+  (rights: SwapRights): ActingAs =>
+  (role, steps) =>
+    rights.isSuperuser || role === rights.self ? steps : inPlaceOf(role, steps)

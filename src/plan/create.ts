@@ -61,7 +61,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
   const names = replaces === null ? finalNames(definition) : temporaryNames(definition)
   const view = { schema: definition.schema, name: names.view }
   const counts = withData ? rowCountStrategy : 'none'
-  const steps = build(definition, view, names, withData)
+  const inPlace = (steps: Step[]) => (owner === null ? steps : inPlaceOf(owner, steps))
   return {
     ifRunning: 'skip',
     basis: null,
@@ -69,7 +69,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
     settings,
     prepare: [
       ...(replaces === null ? [] : countBefore(replaces, rowCountStrategy)),
-      ...(owner === null ? steps : inPlaceOf(owner, steps)),
+      ...inPlace([...createSteps(definition, names), ...(withData ? [fill(view)] : [])]),
       ...(counts === 'exact' ? [countRows(view, 'after')] : []),
     ],
     cutOver:
@@ -83,31 +83,47 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
   }
 }
 
-function build(definition: ViewDefinition, view: ViewName, names: Names, withData: boolean): Step[] {
-  const target = quoteName(view)
+/** The statements that make a view with no data, and its indexes, comment and grants. `names` are what they are called. */
+export function createSteps(definition: ViewDefinition, names: CreateNames = finalNames(definition)): Step[] {
+  const target = quoteName({ schema: definition.schema, name: names.view })
   const create: Step = {
     phase: 'building',
     // The line break ends a comment that the query may end with.
-    sql: `create materialized view ${target} as ${body(definition.sql)}\nwith ${withData ? '' : 'no '}data`,
+    sql: `create materialized view ${target} as\n${body(definition.sql)}\nwith no data`,
     userCode: true,
     needs: `Creating ${target} takes create and usage on its schema, and whatever its query reads, for Viewkeeper's role.`,
   }
   const indexes = definition.indexes.map(
-    ({ unique, on }, at): Step => ({
+    (index, at): Step => ({
       phase: 'indexes',
-      sql: `create ${unique ? 'unique ' : ''}index ${quoteIdentifier(names.index(at))} on ${target} ${on}`,
+      sql: indexStatement({ ...index, name: names.index(at) }, target),
       userCode: true,
     }),
   )
-  const comment =
-    definition.comment === null
-      ? []
-      : [`comment on materialized view ${target} is ${literal(definition.comment)}`]
-  const grants = definition.grants.map((grant) => grantStatement(grant, target))
-  return [create, ...indexes, ...[...comment, ...grants].map((sql): Step => ({ phase: 'building', sql }))]
+  return [
+    create,
+    ...indexes,
+    ...[
+      ...(definition.comment === null ? [] : [commentStatement(definition.comment, target)]),
+      ...definition.grants.map((grant) => grantStatement(grant, target)),
+    ].map((sql): Step => ({ phase: 'building', sql })),
+  ]
 }
 
-const exchange = (definition: ViewDefinition, view: ViewName, names: Names): Step[] =>
+/** Fills a view that was made with no data. Indexes that are there already are built in the same go, in parallel. */
+export const fill = (view: ViewName): Step => ({
+  phase: 'building',
+  sql: `refresh materialized view ${quoteName(view)}`,
+  userCode: true,
+})
+
+export const indexStatement = ({ name, unique, on }: IndexDefinition, target: string): string =>
+  `create ${unique ? 'unique ' : ''}index ${quoteIdentifier(name)} on ${target} ${on}`
+
+export const commentStatement = (comment: string | null, target: string): string =>
+  `comment on materialized view ${target} is ${comment === null ? 'null' : literal(comment)}`
+
+const exchange = (definition: ViewDefinition, view: ViewName, names: CreateNames): Step[] =>
   [
     `drop materialized view ${quoteName(definition)}`,
     `alter materialized view ${quoteName(view)} rename to ${quoteIdentifier(definition.name)}`,
@@ -127,18 +143,19 @@ const grantStatement = (
   return `grant ${what} on ${target} to ${grantee}${grantOption ? ' with grant option' : ''}`
 }
 
-interface Names {
+/** What a view and its indexes are called while they are made. */
+export interface CreateNames {
   view: string
   index(at: number): string
 }
 
-const finalNames = ({ name, indexes }: ViewDefinition): Names => ({
+const finalNames = ({ name, indexes }: ViewDefinition): CreateNames => ({
   view: name,
   index: (at) => indexes[at]?.name as string,
 })
 
 /** Not the view's own name, and short enough that the server keeps all of it. */
-const temporaryNames = ({ name }: ViewDefinition): Names => {
+export const temporaryNames = ({ name }: ViewName): CreateNames => {
   const base = `viewkeeper_new_${fnv1a(name)}`
   return { view: base, index: (at) => `${base}_i${at}` }
 }

@@ -27,7 +27,8 @@ export function replayGrants(
   ]
 }
 
-function grantStatement(
+/** One grant of the catalog as a statement. */
+export function grantStatement(
   { privilege, column, grantee, grantable }: Grant,
   target: string,
   owner: string,

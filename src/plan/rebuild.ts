@@ -52,13 +52,6 @@ export function buildTwin(
   ])
 }
 
-/** Fills the twin. Indexes that are there already are built by the server in the same go, in parallel. */
-export const fillTwin = (aside: AsideNames): Step => ({
-  phase: 'building',
-  sql: `refresh materialized view ${quoteName(aside.view)}`,
-  userCode: true,
-})
-
 /** The indexes of the view, on its twin. */
 export function buildIndexes({ view, indexes }: SwapFacts, aside: AsideNames): Step[] {
   const twin = quoteName(aside.view)

@@ -43,7 +43,7 @@ select jsonb_build_object(
      'hasSecurityLabel', exists (select from pg_seclabel where classoid = 'pg_class'::regclass and objoid = m.oid),
      'isTemporary', relpersistence = 't')),
   'columns', (select coalesce(jsonb_agg(jsonb_build_object(
-     'name', a.attname, 'statistics', case when a.attstattarget >= 0 then a.attstattarget end,
+     'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'statistics', case when a.attstattarget >= 0 then a.attstattarget end,
      'options', coalesce(to_jsonb(a.attoptions), '[]'),
      'storage', case when a.attstorage <> t.typstorage
                 then case a.attstorage when 'p' then 'plain' when 'e' then 'external' when 'm' then 'main' else 'extended' end end,

@@ -25,6 +25,8 @@ export interface SwapFacts {
   }
   columns: {
     name: string
+    /** As SQL writes it: `numeric(10,2)`. */
+    type: string
     statistics: number | null
     options: string[]
     /** Only where it differs from the type's own. */

@@ -1,5 +1,6 @@
-import { type ActingAs, inPlaceOf } from './acting.ts'
+import { type ActingAs, actingAs, inPlaceOf } from './acting.ts'
 import { analyze, countBefore, countRows, readEstimate } from './counting.ts'
+import { fill } from './create.ts'
 import { replayGrants } from './grants.ts'
 import { exclusiveLock, exclusively, setting } from './locks.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from './names.ts'
@@ -10,7 +11,6 @@ import {
   buildIndexes,
   buildStatistics,
   buildTwin,
-  fillTwin,
   giveStatistics,
   withOptions,
 } from './rebuild.ts'
@@ -32,9 +32,14 @@ export interface SwapBasis {
  * then refreshed, because a view created with its data would show no rows to readers whose snapshot is older (before
  * 18); it is refreshed as the view's owner, whom row security may show less than us. Under the exclusive lock the
  * catalog is compared with what was planned on. Dropping the old view without `cascade` proves that nothing hangs on
- * it any more.
+ * it any more. With `wanted`, the new view is that instead of one like the old.
  */
-export function planSwap(view: ViewFacts, { facts, rights, hash }: SwapBasis, options: RunOptions): Plan {
+export function planSwap(
+  view: ViewFacts,
+  { facts: live, rights, hash }: SwapBasis,
+  options: RunOptions,
+  { wanted: facts, withData }: { wanted: SwapFacts; withData: boolean } = { wanted: live, withData: true },
+): Plan {
   const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
   const aside = asideNames(view.oid, facts.view.schema)
   const as = actingAs(rights)
@@ -57,16 +62,16 @@ export function planSwap(view: ViewFacts, { facts, rights, hash }: SwapBasis, op
         ...buildStatistics(facts, aside),
       ]),
       ...giveStatistics(facts, aside),
-      ...as(owner, [fillTwin(aside), analyze(aside.view)]),
-      ...(rowCountStrategy === 'exact' ? as(owner, [countRows(aside.view, 'after')]) : []),
-      ...(rowCountStrategy === 'estimated' ? [readEstimate(aside.view, 'after')] : []),
+      ...(withData ? as(owner, [fill(aside.view), analyze(aside.view)]) : []),
+      ...(withData && rowCountStrategy === 'exact' ? as(owner, [countRows(aside.view, 'after')]) : []),
+      ...(withData && rowCountStrategy === 'estimated' ? [readEstimate(aside.view, 'after')] : []),
       ...replayGrants(facts, aside.view, (role, steps) =>
         role === owner ? as(role, steps) : inPlaceOf(role, steps),
       ),
       refersToItself(view, aside),
       // Here it costs nobody anything, and a change during the build is told as one; under the lock it is what counts.
       nothingHasChanged(view, hash),
-      twinIsFaithful(view, aside),
+      ...(facts === live ? [twinIsFaithful(view, aside)] : []),
     ],
     cutOver: exclusively(facts.view, [nothingHasChanged(view, hash), ...exchange(facts, aside, as)], {
       timeoutSeconds,
@@ -170,9 +175,3 @@ const refersToItself = ({ oid, view }: ViewFacts, aside: AsideNames): Step => ({
 })
 
 const regclass = (name: ViewName): string => `${literal(quoteName(name))}::regclass`
-
-/** A superuser may do everything as itself; anybody else takes the place of the role whose object it is. */
-const actingAs =
-  (rights: SwapRights): ActingAs =>
-  (role, steps) =>
-    rights.isSuperuser || role === rights.self ? steps : inPlaceOf(role, steps)

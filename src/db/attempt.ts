@@ -1,0 +1,105 @@
+import { inPlaceOf } from '../plan/acting.ts'
+import { createSteps, temporaryNames, type ViewDefinition } from '../plan/create.ts'
+import { literal, quoteName } from '../plan/names.ts'
+import type { Plan, Step } from '../plan/plan.ts'
+import type { SwapFacts } from '../plan/swap-facts.ts'
+import { swapFactsQuery } from '../plan/swap-facts-query.ts'
+import { Problem } from '../problem.ts'
+import { type Sql, withSavepoint, withTransaction } from './connect.ts'
+
+/** A statement of a definition that the server refuses. */
+export class StatementRefused extends Error {
+  override readonly name = 'StatementRefused'
+  readonly step: Step
+  /** Which statement, counted from 0 over all steps that are no machinery. */
+  readonly at: number
+  /** The line within the statement, counted from 1, where the server says one. */
+  readonly line: number
+
+  constructor(step: Step, at: number, cause: unknown) {
+    super((cause as Error).message, { cause })
+    this.step = step
+    this.at = at
+    const position = Number((cause as { position?: string }).position ?? 1)
+    this.line = step.sql.slice(0, position - 1).split('\n').length
+  }
+}
+
+/** Does work in a transaction (or a part of one) and undoes it whatever comes of it; gives what the work gave. */
+export async function undone<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
+  const undo = new Error('undo')
+  let result: { of: T } | undefined
+  try {
+    await ('savepoint' in sql ? withSavepoint : withTransaction)(sql, async (part) => {
+      result = { of: await work(part) }
+      throw undo
+    })
+  } catch (error) {
+    if (error !== undo) throw error
+  }
+  return (result as { of: T }).of
+}
+
+/**
+ * What a definition comes to, as this server reads it: an empty view is made of it beside the real one, described, and
+ * undone. Its indexes have the names of the definition. Throws StatementRefused.
+ */
+export const readTwin = (sql: Sql, definition: ViewDefinition, owner: string | null): Promise<SwapFacts> =>
+  undone(sql, async (part) => {
+    const names = temporaryNames(definition)
+    const twin = quoteName({ schema: definition.schema, name: names.view })
+    const [create, ...others] = createSteps(definition, names) as [Step, ...Step[]]
+    const inPlace = (steps: Step[]) => (owner === null ? steps : inPlaceOf(owner, steps))
+    await performSteps(part, inPlace([create, withoutDefaultGrants(twin), ...others]))
+    const [row] = await part.unsafe<{ facts: SwapFacts }[]>(
+      `select f as facts from (${swapFactsQuery(`${literal(twin)}::regclass`)}) as x(f)`,
+    )
+    const { facts } = row as { facts: SwapFacts }
+    const named = new Map(definition.indexes.map(({ name }, at) => [names.index(at), name]))
+    return {
+      ...facts,
+      indexes: facts.indexes.map((index) => ({ ...index, name: named.get(index.name) as string })),
+    }
+  })
+
+/** Performs the statements of a plan that fills nothing, one by one, in the transaction at hand. Throws StatementRefused. */
+export const performPlan = (sql: Sql, { prepare, cutOver }: Plan): Promise<void> =>
+  performSteps(sql, [...prepare, ...cutOver.steps])
+
+async function performSteps(sql: Sql, steps: Step[]): Promise<void> {
+  let at = 0
+  for (const step of steps) {
+    try {
+      await performStep(sql, step)
+    } catch (error) {
+      if (error instanceof Problem) throw error
+      throw new StatementRefused(step, at, error)
+    }
+    if (!step.hidden) at++
+  }
+}
+
+/** As the envelope does it: only what somebody else has written sees the search path of our role. */
+async function performStep(sql: Sql, { sql: text, userCode, check }: Step): Promise<void> {
+  if (userCode) await sql`set local search_path to default`
+  const [row] = await sql.unsafe(text)
+  if (userCode) await sql`set local search_path to ''`
+  if (check !== undefined && Object.values(row ?? {})[0] !== check.is)
+    throw new Problem(check.else, check.message)
+}
+
+/** What default privileges gave the new view is nobody's wish: to be told from what its author grants. */
+const withoutDefaultGrants = (view: string): Step => ({
+  phase: 'building',
+  sql: `do $$
+declare grantee text;
+begin
+  for grantee in
+    select distinct case e.grantee when 0 then 'public' else e.grantee::regrole::text end
+      from pg_catalog.pg_class c, aclexplode(c.relacl) e where c.oid = ${literal(view)}::regclass and e.grantee <> c.relowner
+  loop
+    execute format('revoke all on ${view.replaceAll('%', '%%')} from %s', grantee);
+  end loop;
+end $$`,
+  hidden: true,
+})

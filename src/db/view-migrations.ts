@@ -1,0 +1,106 @@
+import { literal } from '../plan/names.ts'
+import { Problem } from '../problem.ts'
+import type { Database, Sql } from './connect.ts'
+import { runLockClass } from './envelope-text.ts'
+import { sqlstateOf } from './failures.ts'
+import type { FrozenMigration } from './frozen-migrations.ts'
+
+/** One frozen migration that the database has. */
+export interface JournalEntry {
+  number: number
+  name: string
+  checksum: string
+  runId: number | null
+  appliedAt: Date
+}
+
+/** The frozen migrations that the database has, in order. */
+export const readViewJournal = (sql: Sql): Promise<JournalEntry[]> => sql<JournalEntry[]>`
+  select number, name, checksum, run_id as "runId", applied_at as "appliedAt" from viewkeeper.view_migrations order by number`
+
+/** How a folder stands to a database. */
+export interface Standing {
+  applied: JournalEntry[]
+  pending: FrozenMigration[]
+  /** What the database has and the folder does not. */
+  ahead: JournalEntry[]
+}
+
+/**
+ * Compares the folder with the journal. Refuses (MigrationFailed), by name, what was edited or renamed after it had
+ * been applied, and a journal with a gap.
+ */
+export function standingOf(migrations: FrozenMigration[], journal: JournalEntry[]): Standing {
+  const journaled = new Map(journal.map((entry) => [entry.number, entry]))
+  for (const { number, name, checksum } of migrations) {
+    const entry = journaled.get(number)
+    if (entry === undefined) continue
+    if (entry.name !== name) {
+      throw new Problem(
+        'MigrationFailed',
+        `migrations/: this database has ${entry.name} where the folder has ${name}. Two branches have frozen number ${number}: freeze the later one again.`,
+      )
+    }
+    if (entry.checksum !== checksum) {
+      throw new Problem(
+        'MigrationFailed',
+        `migrations/${name} was edited after it had been applied to this database. Put it back as it was, and freeze the change.`,
+      )
+    }
+  }
+  const pending = migrations.filter(({ number }) => !journaled.has(number))
+  const first = pending[0]
+  const later = first && journal.find(({ number }) => number > first.number)
+  if (first && later) {
+    throw new Problem(
+      'MigrationFailed',
+      `migrations/: this database has ${later.name}, but not ${first.name}, which comes before it.`,
+    )
+  }
+  const folder = new Set(migrations.map(({ number }) => number))
+  return {
+    applied: journal.filter(({ number }) => folder.has(number)),
+    pending,
+    ahead: journal.filter(({ number }) => !folder.has(number)),
+  }
+}
+
+/** Writes a migration into the journal, or takes it out: part of the change's own transaction. In a run it says which. */
+export const journalStatement = ({ number, name, checksum }: FrozenMigration, way: 'up' | 'down'): string =>
+  way === 'up'
+    ? `insert into viewkeeper.view_migrations (number, name, checksum, run_id)
+values (${number}, ${literal(name)}, ${literal(checksum)}, nullif(current_setting('viewkeeper.run', true), '')::bigint)`
+    : `delete from viewkeeper.view_migrations where number = ${number}`
+
+/** A query for one text, that is the same as long as the journal is. */
+export const journalStateQuery = `select coalesce(max(number), 0)::text from viewkeeper.view_migrations`
+
+/** Time kept for the record to be read and the answer to be given, after the caller's patience has ended. */
+const lastWordsMs = 5000
+
+/**
+ * Works on a connection of its own while nobody else migrates the views of this database. The lock keeps two from
+ * planning the same thing; that neither applies it twice is for the journal's primary key.
+ */
+export const withMigrationLock = <T>(
+  { database, waitUntil }: { database: Database; waitUntil: number },
+  work: (sql: Sql) => Promise<T>,
+): Promise<T> =>
+  database.withConnection(
+    async (sql) => {
+      try {
+        await sql`select pg_advisory_lock(${runLockClass}, -1)`
+      } catch (error) {
+        if (sqlstateOf(error) !== '55P03') throw error
+        throw new Problem(
+          'LockTimeout',
+          'Somebody else is migrating the views of this database. Try again when they are done.',
+        )
+      }
+      return work(sql)
+    },
+    {
+      startUp: { application_name: 'viewkeeper migrate', statement_timeout: '0', lock_timeout: '60000' },
+      deadline: waitUntil + lastWordsMs,
+    },
+  )

@@ -1,0 +1,85 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { readTwin, StatementRefused } from '../db/attempt.ts'
+import { findView, listViewNames } from '../db/catalog.ts'
+import type { Database, Sql } from '../db/connect.ts'
+import { readSwapBasis } from '../db/swap-facts.ts'
+import type { Definition } from '../plan/definition.ts'
+import { type Difference, type DifferenceKind, liveDifferences } from '../plan/differences.ts'
+import { quoteName } from '../plan/names.ts'
+import { Problem } from '../problem.ts'
+
+const longestMs = 600_000
+/** How long a view that somebody is refreshing is waited for before it is said that it could not be looked at. */
+const patienceMs = 20_000
+const pauseMs = 250
+
+/**
+ * Compares definitions with the live views, and names every difference; both sides are written out by the same server. A
+ * view that has no definition is a difference too. Changes nothing: what it makes to compare with is undone.
+ */
+export const checkViews = (database: Database, definitions: Definition[]): Promise<Difference[]> =>
+  database.withConnection(
+    async (sql) => {
+      const differences: Difference[] = []
+      for (const definition of definitions) differences.push(...(await checkView(sql, definition)))
+      const managed = new Set(definitions.map(quoteName))
+      const unmanaged = (await listViewNames(sql)).map(quoteName).filter((view) => !managed.has(view))
+      return [
+        ...differences,
+        ...unmanaged.map((view) => difference(view, 'unmanaged', 'nobody has authored it')),
+      ]
+    },
+    { startUp: { application_name: 'viewkeeper check' }, deadline: Date.now() + longestMs },
+  )
+
+const difference = (view: string, kind: DifferenceKind, message: string): Difference => ({
+  view,
+  kind,
+  message,
+})
+
+async function checkView(sql: Sql, definition: Definition): Promise<Difference[]> {
+  const name = quoteName(definition)
+  const patience = Date.now() + patienceMs
+  for (;;) {
+    let view: Awaited<ReturnType<typeof findView>>
+    try {
+      view = await findView(sql, definition)
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'UnknownView')
+        return [difference(name, 'missing', error.message)]
+      throw error
+    }
+    if (view === undefined) return [difference(name, 'missing', 'it is not in this database')]
+    const basis = await readSwapBasis(sql, view.oid)
+    if (typeof basis !== 'string') {
+      const { facts, rights } = basis
+      const owner = rights.isSuperuser || rights.self === facts.view.owner ? null : facts.view.owner
+      return [
+        ...(view.populated ? [] : [difference(name, 'unpopulated', 'it holds no data yet: refresh it')]),
+        ...(await compare(sql, definition, facts, owner)),
+      ]
+    }
+    if (Date.now() > patience) {
+      throw new Problem(
+        'LockTimeout',
+        `${view.view} is being refreshed, and cannot be compared meanwhile. Check again when that is done.`,
+      )
+    }
+    await pause(pauseMs)
+  }
+}
+
+async function compare(
+  sql: Sql,
+  definition: Definition,
+  live: Parameters<typeof liveDifferences>[0],
+  owner: string | null,
+): Promise<Difference[]> {
+  try {
+    return liveDifferences(live, await readTwin(sql, definition, owner))
+  } catch (error) {
+    if (!(error instanceof StatementRefused)) throw error
+    return [difference(quoteName(definition), 'query', `its frozen SQL does not run here: ${error.message}`)]
+  }
+}

@@ -1,0 +1,214 @@
+import { type Database, type Sql, withTransaction } from '../db/connect.ts'
+import type { FrozenMigration, FrozenText } from '../db/frozen-migrations.ts'
+import { closeLostRuns } from '../db/lost-runs.ts'
+import { runPlainSql } from '../db/plain-migration.ts'
+import { findRunningRun, type Trigger } from '../db/runs.ts'
+import { type JournalEntry, readViewJournal, standingOf, withMigrationLock } from '../db/view-migrations.ts'
+import type { QualifiedView } from '../plan/frozen.ts'
+import { Problem } from '../problem.ts'
+import { failed, runFailed } from './migration-failures.ts'
+import { performRun } from './perform.ts'
+import { type Change, type PlannedChange, planStep } from './plan-migration.ts'
+import { recordStatements, withRecord } from './record-migration.ts'
+import { waitForRun } from './wait.ts'
+
+/** Who migrates the views of a database, and how. */
+export interface MigrateCall {
+  database: Database
+  trigger: Extract<Trigger, 'deploy' | 'cli'>
+  requestedBy: string
+  /** Epoch milliseconds until when the caller stays; what takes longer goes on in the server. */
+  waitUntil: number
+  /** Whether views that are new are filled. */
+  withData: boolean
+  /** Hears of each migration when it is done. */
+  onDone?: (done: MigrationDone) => void
+}
+
+/** What became of one migration. */
+export interface MigrationDone {
+  name: string
+  way: 'up' | 'down'
+  /** Null where the database was like that already, or where the SQL was somebody's own. */
+  does: Change | null
+  runId: number | null
+  durationMs: number | null
+}
+
+/**
+ * Applies the migrations that the database lacks, in order. Each commits together with its journal row and the view's
+ * definition, or leaves everything as it was. Refused, with nothing done: what readFrozenMigrations and standingOf
+ * refuse, and a database that is ahead of the folder while the folder has something new for it.
+ */
+export const migrateUp = (
+  call: MigrateCall,
+  migrations: FrozenMigration[],
+): Promise<{ applied: MigrationDone[]; ahead: string[] }> =>
+  withMigrationLock(call, async (sql) => {
+    const { pending, ahead } = standingOf(migrations, await readViewJournal(sql))
+    if (pending.length > 0 && ahead.length > 0) throw isAhead(ahead.map(({ name }) => name))
+    const applied: MigrationDone[] = []
+    for (const migration of pending) {
+      const done = await bring(sql, call, migrations, migration, 'up')
+      call.onDone?.(done)
+      applied.push(done)
+    }
+    return { applied, ahead: ahead.map(({ name }) => name) }
+  })
+
+/** Undoes the last migrations that the database has, newest first. */
+export const migrateDown = (
+  call: MigrateCall,
+  migrations: FrozenMigration[],
+  count: number,
+): Promise<{ undone: MigrationDone[] }> =>
+  withMigrationLock(call, async (sql) => {
+    const { applied, ahead } = standingOf(migrations, await readViewJournal(sql))
+    if (ahead.length > 0) throw isAhead(ahead.map(({ name }) => name))
+    const undone: MigrationDone[] = []
+    for (const { number } of applied.toReversed().slice(0, count)) {
+      const done = await bring(sql, call, migrations, migrations[number - 1] as FrozenMigration, 'down')
+      call.onDone?.(done)
+      undone.push(done)
+    }
+    return { undone }
+  })
+
+/** How the folder and the database stand to each other. */
+export interface MigrationStatus {
+  applied: JournalEntry[]
+  pending: string[]
+  ahead: string[]
+}
+
+/** Which migrations the database has, lacks, and has beyond the folder. Refuses what standingOf refuses. */
+export const migrationStatus = (
+  database: Database,
+  migrations: FrozenMigration[],
+): Promise<MigrationStatus> =>
+  database.withConnection(async (sql) => {
+    const { applied, pending, ahead } = standingOf(migrations, await readViewJournal(sql))
+    return { applied, pending: pending.map(({ name }) => name), ahead: ahead.map(({ name }) => name) }
+  })
+
+/** The refusal of a folder that lacks what the database has. */
+export const isAhead = (names: string[]): Problem =>
+  new Problem(
+    'MigrationFailed',
+    `migrations/: this database is ahead: it has ${names.join(', ')}, and the folder does not. Get the folder up to date first.`,
+  )
+
+const mostTries = 5
+
+async function bring(
+  sql: Sql,
+  call: MigrateCall,
+  migrations: FrozenMigration[],
+  migration: FrozenMigration,
+  way: 'up' | 'down',
+): Promise<MigrationDone> {
+  const to = way === 'up' ? migration.up : migration.down
+  if (to === null) {
+    throw new Problem(
+      'MigrationFailed',
+      `migrations/${migration.name} has no way back: there is no ${migration.name}.down.sql.`,
+    )
+  }
+  const done = (does: Change | null, runId: number | null = null, durationMs: number | null = null) => ({
+    name: migration.name,
+    way,
+    does,
+    runId,
+    durationMs,
+  })
+  const record = recordStatements(migrations, migration, way)
+  if (to.step.does === 'sql') {
+    await runPlainSql(sql, to, record)
+    return done(null)
+  }
+  const { step } = to
+  const from = (way === 'up' ? migration.down : migration.up)?.step ?? null
+  const view = viewOf(step)
+  const plan = () => planStep(sql, from, step, { withData: call.withData, deadline: call.waitUntil })
+  const isDone = async () => (await isJournaled(sql, migration)) === (way === 'up')
+  for (let tries = 1; ; tries++) {
+    await untilIdle(sql, call, migration, view)
+    if (await isDone()) return done(null)
+    let first: PlannedChange | null
+    try {
+      first = await plan()
+    } catch (error) {
+      throw failed(to, error)
+    }
+    if (first === null) {
+      await withTransaction(sql, async (part) => {
+        for (const text of record) await part.unsafe(text)
+      })
+      return done(null)
+    }
+    const { does } = first
+    const planning = async () => {
+      const work = first ?? (await plan())
+      first = null
+      if (work === null) return { skipBecause: `${migration.name} finds it done` }
+      return {
+        ...work,
+        plan: withRecord(work.plan, record),
+        response: { because: `${migration.name}.${way}` },
+      }
+    }
+    const result = await performRun(
+      sql,
+      { ...call, caller: call.requestedBy, idempotencyKey: null },
+      {
+        ...view,
+        definitionId: null,
+        operation: does === 'drop' ? 'drop' : 'create',
+        trigger: call.trigger,
+        requestedBy: call.requestedBy,
+        caller: call.requestedBy,
+        idempotencyKey: null,
+        request: { migration: migration.name, way },
+      },
+      planning,
+    )
+    const { runId, response, error } = result
+    if (result.status === 'running') throw goesOn(migration, runId)
+    if (error === undefined) return done(does, runId, response.durationMs)
+    // Somebody else was at the view, or at this very migration: look again at how things are now.
+    if (!['AlreadyRunning', 'CatalogChanged', 'RunLost'].includes(error.class) || tries === mostTries) {
+      throw runFailed(to, runId, error)
+    }
+  }
+}
+
+/** Waits for a run of the view that is going on: a refresh, or this migration, begun by a deploy that has left. */
+async function untilIdle(
+  sql: Sql,
+  call: MigrateCall,
+  migration: FrozenMigration,
+  view: QualifiedView,
+): Promise<void> {
+  await closeLostRuns(sql, view)
+  const runId = await findRunningRun(sql, view)
+  if (runId === undefined) return
+  await waitForRun(sql, runId, call.waitUntil)
+  if ((await findRunningRun(sql, view)) === runId) throw goesOn(migration, runId)
+}
+
+const goesOn = ({ name }: FrozenMigration, runId: number): Problem =>
+  new Problem(
+    'MigrationRunning',
+    `migrations/${name}: run ${runId} is still going on in the server, and will end by itself. When it has (GET /runs/${runId}), ` +
+      'deploy again, which finds it done.',
+    { runId },
+  )
+
+async function isJournaled(sql: Sql, { number }: FrozenMigration): Promise<boolean> {
+  return (await sql`select from viewkeeper.view_migrations where number = ${number}`).length > 0
+}
+
+function viewOf(step: Exclude<FrozenText['step'], { does: 'sql' }>): QualifiedView {
+  const { schema, name } = step.does === 'define' ? step.definition : step.view
+  return { schema, name }
+}

@@ -1,0 +1,130 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { performPlan, StatementRefused, undone } from '../db/attempt.ts'
+import { findView } from '../db/catalog.ts'
+import type { Database, Sql } from '../db/connect.ts'
+import { sqlstateOf } from '../db/failures.ts'
+import type { FrozenMigration, FrozenText } from '../db/frozen-migrations.ts'
+import { runPlainSql } from '../db/plain-migration.ts'
+import { readSwapBasis } from '../db/swap-facts.ts'
+import { readViewJournal, standingOf } from '../db/view-migrations.ts'
+import type { FrozenStep, QualifiedView } from '../plan/frozen.ts'
+import { quoteName } from '../plan/names.ts'
+import type { SwapFacts } from '../plan/swap-facts.ts'
+import { Problem } from '../problem.ts'
+import { failed } from './migration-failures.ts'
+import { type Change, planStep } from './plan-migration.ts'
+
+/** What a migration turned out to do when it was tried. */
+export interface Verified {
+  name: string
+  does: Change | null
+  /** Plain views that were pointed to the new view. */
+  dependents: string[]
+  indexes: number
+  grants: number
+}
+
+const longestMs = 600_000
+const mostTries = 5
+
+/**
+ * Tries migrations that are about to be frozen on a database, up, down and up again, with no data and undoing everything.
+ * What the folder has and the database lacks is tried before them. Throws where a statement does not run, where
+ * something stands in the way, and where the way back does not lead back.
+ */
+export const verifyFrozen = (
+  database: Database,
+  frozen: FrozenMigration[],
+  fresh: FrozenMigration[],
+): Promise<Verified[]> =>
+  database.withConnection(
+    async (sql) => {
+      for (let tries = 1; ; tries++) {
+        try {
+          return await undone(sql, (part) => tryAll(part, frozen, fresh))
+        } catch (error) {
+          // Somebody reads or refreshes one of the views: they are not kept waiting, we come again.
+          if (sqlstateOf((error as Error).cause) !== '55P03' || tries === mostTries) throw error
+          await pause(tries * 200)
+        }
+      }
+    },
+    {
+      startUp: { application_name: 'viewkeeper freeze', statement_timeout: '60000' },
+      deadline: Date.now() + longestMs,
+    },
+  )
+
+async function tryAll(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigration[]): Promise<Verified[]> {
+  const [schema] = await sql`select to_regclass('viewkeeper.view_migrations') is not null as there`
+  const journal = schema?.there ? await readViewJournal(sql) : []
+  for (const { up, down } of standingOf(frozen, journal).pending) await tryStep(sql, down?.step ?? null, up)
+  const verified: Verified[] = []
+  for (const { name, up, down } of fresh) verified.push(await tryBothWays(sql, name, up, down as FrozenText))
+  return verified
+}
+
+async function tryBothWays(sql: Sql, name: string, up: FrozenText, down: FrozenText): Promise<Verified> {
+  const before = await readFacts(sql, viewOf(down.step))
+  const does = await tryStep(sql, down.step, up)
+  const after = await readFacts(sql, viewOf(up.step))
+  if (does !== null) {
+    await tryStep(sql, up.step, down)
+    const back = await readFacts(sql, viewOf(down.step))
+    if (before !== null && JSON.stringify(comparable(before)) !== JSON.stringify(comparable(back))) {
+      throw new Problem(
+        'MigrationFailed',
+        `migrations/${down.file} does not lead back to the view as it is in this database.`,
+      )
+    }
+    await tryStep(sql, down.step, up)
+  }
+  return {
+    name,
+    does,
+    dependents: does === 'rebuild' ? dependentViews(after) : [],
+    indexes: after?.indexes.length ?? 0,
+    grants: after?.grants.filter(({ grantee }) => grantee !== after.view.owner).length ?? 0,
+  }
+}
+
+async function tryStep(sql: Sql, from: FrozenStep | null, to: FrozenText): Promise<Change | null> {
+  const { step } = to
+  if (step.does === 'sql') {
+    await runPlainSql(sql, to, [])
+    return null
+  }
+  try {
+    const change = await planStep(sql, from, step, { withData: false, deadline: 0 })
+    if (change !== null) await performPlan(sql, change.plan)
+    return change?.does ?? null
+  } catch (error) {
+    if (error instanceof StatementRefused && sqlstateOf(error.cause) === '55P03') throw error
+    throw failed(to, error)
+  }
+}
+
+/** Null where there is no such view. */
+async function readFacts(sql: Sql, view: QualifiedView | null): Promise<SwapFacts | null> {
+  const found = view && (await findView(sql, view))
+  const basis = found && (await readSwapBasis(sql, found.oid))
+  return basis && typeof basis !== 'string' ? basis.facts : null
+}
+
+function viewOf(step: FrozenStep): QualifiedView | null {
+  if (step.does === 'sql') return null
+  return step.does === 'define' ? step.definition : step.does === 'rename' ? step.to : step.view
+}
+
+const dependentViews = (facts: SwapFacts | null): string[] =>
+  (facts?.dependents ?? []).flatMap(({ view }) => (view === null ? [] : [quoteName(view)]))
+
+/** Without OIDs, and in an order that rebuilding has no part in. */
+const comparable = (facts: SwapFacts | null) =>
+  facts && {
+    ...facts,
+    untouchedGrants: null,
+    dependents: facts.dependents
+      .map(({ description, view }) => [description, view && { ...view, oid: null }])
+      .sort(),
+  }

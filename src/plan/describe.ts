@@ -1,0 +1,71 @@
+import type { GrantDefinition } from './create.ts'
+import { type Definition, definitionDefaults } from './definition.ts'
+import { authoredGrants } from './differences.ts'
+import type { Grant, SwapFacts } from './swap-facts.ts'
+
+/**
+ * A live view as a definition, and in words what a definition has no word for: that stays with the view as long as it
+ * lives, but a database where the view is made anew would lack it. Pure.
+ */
+export function definitionOf(facts: SwapFacts): { definition: Definition; leftOut: string[] } {
+  const { view, columns, indexes, statistics } = facts
+  const definition: Definition = {
+    ...definitionDefaults,
+    schema: view.schema,
+    name: view.name,
+    sql: withoutIndent(view.definition),
+    indexes: indexes.map(({ name, unique, rest }) => ({
+      name,
+      ...(unique ? { unique } : {}),
+      on: rest.trim(),
+    })),
+    comment: view.comment,
+    grants: grantDefinitions(authoredGrants(facts)),
+    settings: {},
+    dependsOn: [],
+  }
+  const leftOut = [
+    ...(view.options.length + view.toastOptions.length > 0 ? ['storage options'] : []),
+    ...(view.tablespace === null ? [] : ['its tablespace']),
+    ...statistics.map(({ name }) => `statistics ${name}`),
+    ...columns.flatMap((column) => [
+      ...(column.comment === null ? [] : [`the comment on column ${column.name}`]),
+      ...(column.statistics !== null ||
+      column.storage !== null ||
+      column.compression !== null ||
+      column.options.length > 0
+        ? [`settings of column ${column.name}`]
+        : []),
+    ]),
+    ...indexes.flatMap((index) =>
+      index.comment !== null || index.tablespace !== null || index.clustered || index.statistics.length > 0
+        ? [`comment, tablespace, cluster mark or statistics of index ${index.name}`]
+        : [],
+    ),
+  ]
+  return { definition, leftOut }
+}
+
+/** The grants of one role on the same columns are one; the order is that of the catalog. */
+function grantDefinitions(grants: Grant[]): GrantDefinition[] {
+  const byWhat = Map.groupBy(grants, ({ privilege, grantee, grantable, column }) =>
+    JSON.stringify([grantee, grantable, column === null ? null : privilege]),
+  )
+  return [...byWhat.values()].map((same) => {
+    const { grantee, grantable, column } = same[0] as Grant
+    return {
+      privileges: [...new Set(same.map(({ privilege }) => privilege.toLowerCase()))],
+      ...(column === null ? {} : { columns: same.map((grant) => grant.column as string) }),
+      to: grantee.startsWith('"') ? grantee.slice(1, -1).replaceAll('""', '"') : grantee,
+      ...(grantable ? { grantOption: true } : {}),
+    }
+  })
+}
+
+/** The server indents every line of a query by one space. */
+const withoutIndent = (sql: string): string => {
+  const lines = sql.replace(/^\s*\n|\s+$/g, '').split('\n')
+  return lines.every((line) => line.startsWith(' '))
+    ? lines.map((line) => line.slice(1)).join('\n')
+    : lines.join('\n').trim()
+}
