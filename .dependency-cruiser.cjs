@@ -37,8 +37,13 @@ module.exports = {
     only('functions', ['src/edge', 'src/operations'], 'A function binds an operation to its trigger.'),
     only(
       'infra',
-      ['src/edge/routes.ts', 'src/edge/metric-names.ts'],
-      'Infrastructure knows names, not code.',
+      [
+        'src/edge/routes.ts',
+        'src/edge/metric-names.ts',
+        'src/db/frozen-migrations.ts',
+        'src/problem.ts',
+      ],
+      'Infrastructure knows names, not code; and refuses broken migrations before a deploy does.',
     ),
     only('cli', ['src'], 'The command line.'),
     only('bench', ['src', 'local/embedded.ts'], 'Measures operations on a server of its own.'),

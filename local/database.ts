@@ -1,6 +1,6 @@
+import { count, report, timed } from '../cli/report.ts'
 import { databaseFromEnvironment } from '../src/edge/settings.ts'
 import { migrate } from '../src/operations/migrate.ts'
-import { count, report, timed } from './report.ts'
 
 const schema = new URL('../schema/', import.meta.url)
 

@@ -1,6 +1,6 @@
+import { count, dim, report } from '../cli/report.ts'
 import { inDependencyOrder } from '../src/plan/graph.ts'
 import { listViews, type RefreshAnswer, refreshView, type View } from './api.ts'
-import { count, dim, report } from './report.ts'
 
 /**
  * Refreshes those of the views named that have no data yet, each after the views it reads, through the gateway, and

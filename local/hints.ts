@@ -1,5 +1,5 @@
+import { dim, report } from '../cli/report.ts'
 import { listViews } from './api.ts'
-import { dim, report } from './report.ts'
 
 /** Prints the address and lines to copy, with a view and a run that are really there. */
 export async function printHints(api: string): Promise<void> {

@@ -1,3 +1,4 @@
+import { count, report, timed } from '../cli/report.ts'
 import { Problem } from '../src/problem.ts'
 import { describeDatabase, migrateDatabase } from './database.ts'
 import { demoViews, loadDemo } from './demo/load.ts'
@@ -11,7 +12,6 @@ import { type Life, untilSignal } from './lifetime.ts'
 import { showLogs } from './logs.ts'
 import { startMonitor } from './monitor.ts'
 import { LocalProblem } from './problem.ts'
-import { count, report, timed } from './report.ts'
 import { readSettings } from './settings.ts'
 
 async function start(life: Life) {

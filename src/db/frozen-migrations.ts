@@ -51,8 +51,33 @@ export async function readFrozenMigrations(folder: URL): Promise<FrozenMigration
     if (up === undefined) throw refused(`${name}.down.sql has no ${name}.up.sql.`)
     if (down === null && up.step.does !== 'sql')
       throw refused(`${name}.up.sql has lost its ${name}.down.sql.`)
-    return { number, name, up, down, checksum: checksumOf(up.text, down?.text ?? '') }
+    return pairUp(number, name, up, down)
   })
+}
+
+/** A migration of its two files. */
+export const pairUp = (
+  number: number,
+  name: string,
+  up: FrozenText,
+  down: FrozenText | null,
+): FrozenMigration => ({
+  number,
+  name,
+  up: textOf(up),
+  down: down && textOf(down),
+  checksum: checksumOf(up.text, down?.text ?? ''),
+})
+
+const textOf = ({ file, text, step, why }: FrozenText): FrozenText => ({ file, text, step, why })
+
+/** What a file of this name with this text says. Refuses one whose SQL is not what its header says. */
+export function frozenText(file: string, text: string): FrozenText {
+  const frozen = parseFrozen(text)
+  if (frozen !== null) return { ...frozen, file, text }
+  throw refused(
+    `${file} was edited: its SQL is not what its header says. Put it back, change the view's definition, and freeze that.`,
+  )
 }
 
 /** A number as file names have it: three digits, or as many as it takes. */
@@ -73,13 +98,7 @@ async function readFrozen(folder: URL, file: string): Promise<FrozenText & { nam
     throw refused(`${file} is not called as a migration is: 001_words.up.sql with 001_words.down.sql.`)
   }
   const text = (await readFile(new URL(file, folder), 'utf8')).replaceAll('\r\n', '\n')
-  const frozen = parseFrozen(text)
-  if (frozen === null) {
-    throw refused(
-      `${file} was edited: its SQL is not what its header says. Put it back, change the view's definition, and freeze that.`,
-    )
-  }
-  return { ...frozen, file, text, name: `${number}_${words}`, way }
+  return { ...frozenText(file, text), name: `${number}_${words}`, way }
 }
 
 const checksumOf = (...texts: string[]): string => createHash('sha256').update(texts.join('\0')).digest('hex')

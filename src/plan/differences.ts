@@ -13,7 +13,7 @@ export type DifferenceKind =
   | 'unmanaged'
   | 'unfrozen'
   | 'unauthored'
-  | 'options'
+  | 'unapplied'
 
 /** One difference, in words for whoever has to do something about it. */
 export interface Difference {

@@ -1,4 +1,5 @@
 import { type Definition, definitionDefaults } from './definition.ts'
+import type { Difference } from './differences.ts'
 import { type FrozenFile, type FrozenStep, frozenState, type QualifiedView } from './frozen.ts'
 import { quoteName } from './names.ts'
 
@@ -13,6 +14,8 @@ export interface FreezeRequest {
   only: QualifiedView[] | null
   renames: { from: QualifiedView; to: QualifiedView }[]
   removes: QualifiedView[]
+  /** New views are there already: the way back of each leaves it alone instead of dropping it. */
+  adopts?: boolean
   /** A query without what makes no difference to it: white space, comments. */
   canonical: (sql: string) => string
 }
@@ -33,7 +36,7 @@ export interface NewMigration {
  * changed ones, then the removed, those that read others first. Empty where nothing has changed. Pure.
  */
 export function planFreeze(request: FreezeRequest): NewMigration[] {
-  const { authored, migrations, why, only, renames, removes, canonical } = request
+  const { authored, migrations, why, only, renames, removes, adopts, canonical } = request
   const state = frozenState(migrations)
   const chosen = only && new Set(only.map(quoteName))
   const file = (step: FrozenStep): FrozenFile => ({ step, why })
@@ -55,7 +58,9 @@ export function planFreeze(request: FreezeRequest): NewMigration[] {
     const changed = before ? changedFields(before, definition, canonical) : []
     if (before && changed.length === 0) return []
     const view = { schema: definition.schema, name: definition.name }
-    const back: FrozenStep = before ? { does: 'define', definition: before } : { does: 'drop', view }
+    const back: FrozenStep = before
+      ? { does: 'define', definition: before }
+      : { does: adopts ? 'release' : 'drop', view }
     return [
       { words: definition.name, view, changed, up: file({ does: 'define', definition }), down: file(back) },
     ]
@@ -102,7 +107,49 @@ const stable = (value: unknown): string =>
   )
 
 /** Frozen views that nobody authors any more, and that no rename or removal accounts for. */
-export const unaccounted = ({ authored, migrations, renames, removes }: FreezeRequest): Definition[] => {
+export const unaccounted = ({
+  authored,
+  migrations,
+  renames,
+  removes,
+}: Pick<FreezeRequest, 'authored' | 'migrations' | 'renames' | 'removes'>): Definition[] => {
   const known = new Set([...authored, ...renames.map(({ from }) => from), ...removes].map(quoteName))
   return [...frozenState(migrations).values()].filter((definition) => !known.has(quoteName(definition)))
+}
+
+/** How what is authored differs from what is frozen. Pure. */
+export function authoredDifferences(
+  authored: Definition[],
+  migrations: { up: FrozenFile; name: string }[],
+  canonical: (sql: string) => string,
+): Difference[] {
+  const frozen = frozenState(migrations)
+  const frozenIn = (view: string) =>
+    migrations.findLast(({ up: { step } }) => step.does === 'define' && quoteName(step.definition) === view)
+      ?.name
+  return [
+    ...authored.flatMap((definition): Difference[] => {
+      const view = quoteName(definition)
+      const before = frozen.get(view)
+      if (before === undefined) return [{ view, kind: 'unfrozen', message: 'it was never frozen' }]
+      const changed = changedFields(before, definition, canonical)
+      return changed.length === 0
+        ? []
+        : [
+            {
+              view,
+              kind: 'unfrozen',
+              message: `${changed.join(', ')} changed since ${frozenIn(view) ?? 'it was frozen'}`,
+            },
+          ]
+    }),
+    ...unaccounted({ authored, migrations, renames: [], removes: [] }).map((definition): Difference => {
+      const view = quoteName(definition)
+      return {
+        view,
+        kind: 'unauthored',
+        message: `frozen in ${frozenIn(view) ?? 'migrations/'}, and authored nowhere`,
+      }
+    }),
+  ]
 }

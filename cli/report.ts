@@ -21,6 +21,10 @@ export const report = {
   failure(text: string) {
     print(`  ${paint('red', '✗')} ${text}`)
   },
+  /** What kept a command from being done, for standard error. */
+  error(text: string) {
+    process.stderr.write(`${styleText('red', 'viewkeeper:', { stream: process.stderr })} ${text}\n`)
+  },
 }
 
 /** What matters less: grey on a terminal. */
@@ -29,6 +33,9 @@ export const dim = (text: string): string => paint('dim', text)
 /** `1 view`, `7 views`, `200,000 flights` */
 export const count = (n: number, noun: string): string =>
   `${n.toLocaleString('en')} ${noun}${n === 1 ? '' : 's'}`
+
+/** `0.3 s` */
+export const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`
 
 const paint = (format: 'bold' | 'dim' | 'green' | 'red', text: string) =>
   styleText(format, text, { stream: process.stdout })

@@ -1,0 +1,45 @@
+import { loadViews } from '../src/authoring/load.ts'
+import { canonicalSql, readsOf } from '../src/authoring/sql.ts'
+import type { Definition } from '../src/plan/definition.ts'
+import { inDependencyOrder } from '../src/plan/graph.ts'
+import { quoteName } from '../src/plan/names.ts'
+import { Problem } from '../src/problem.ts'
+import { folders } from './folders.ts'
+
+/** What `views/` says: every definition, each after those it reads. All problems of all files are one refusal. */
+export async function readAuthored(): Promise<Definition[]> {
+  const { definitions: located, problems } = await loadViews(folders.views)
+  if (problems.length > 0) {
+    const lines = problems.map(
+      ({ file, line, field, message }) =>
+        `  ${file}:${line}  ${field === null ? '' : `${field}: `}${message}`,
+    )
+    throw new Problem('InvalidRequest', ['views/ is not valid:', ...lines].join('\n'))
+  }
+  const definitions = new Map(located.map(({ definition }) => [quoteName(definition), definition]))
+  const reads = new Map<string, string[]>()
+  for (const [name, { schema, sql, dependsOn }] of definitions) {
+    // A name without a schema may also be found elsewhere; that only makes the order stricter than it must be.
+    const named = (await readsOf(sql)).map((read) =>
+      quoteName({ schema: read.schema ?? schema, name: read.name }),
+    )
+    const others = dependsOn.map((view) =>
+      view
+        .split('.')
+        .map((part) => `"${part}"`)
+        .join('.'),
+    )
+    reads.set(
+      name,
+      [...named, ...others].filter((read) => read !== name && definitions.has(read)),
+    )
+  }
+  return inDependencyOrder(reads).map((name) => definitions.get(name) as Definition)
+}
+
+/** A function that says of two queries whether they differ only in what makes no difference. */
+export async function canonicalOf(queries: string[]): Promise<(sql: string) => string> {
+  const known = new Map<string, string>()
+  for (const sql of queries) known.set(sql, await canonicalSql(sql).catch(() => sql))
+  return (sql) => known.get(sql) ?? sql
+}

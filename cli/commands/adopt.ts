@@ -1,0 +1,80 @@
+import { rm } from 'node:fs/promises'
+import { readFrozenMigrations } from '../../src/db/frozen-migrations.ts'
+import type { DescribedView } from '../../src/operations/describe-views.ts'
+import { planFreeze } from '../../src/plan/freeze.ts'
+import { quoteName } from '../../src/plan/names.ts'
+import { Problem } from '../../src/problem.ts'
+import { canonicalOf, readAuthored } from '../authored.ts'
+import { folders } from '../folders.ts'
+import { count, dim, report } from '../report.ts'
+import { targetOf } from '../target.ts'
+import { writeViewFiles } from '../view-file.ts'
+import { toMigrations, writeMigrations } from '../write-migrations.ts'
+
+interface AdoptOptions {
+  views: string[]
+  all?: boolean
+  message: string
+  env?: string
+}
+
+/** Authors and freezes views that are there already. The database is only read. */
+export async function adopt({ views, all, message, env }: AdoptOptions): Promise<void> {
+  if (views.length > 0 === (all ?? false)) {
+    throw new Problem('InvalidRequest', 'Name the views to adopt, or write --all.', { field: 'view' })
+  }
+  const known = new Set((await readAuthored()).map(quoteName))
+  const frozen = await readFrozenMigrations(folders.migrations)
+  const described = await targetOf({ env }).describe(all ? 'all' : views)
+  const fresh = described.filter(
+    ({ definition }) => !known.has(quoteName(definition)) && canBeAuthored(definition),
+  )
+  for (const { definition } of described) {
+    const why = known.has(quoteName(definition))
+      ? 'authored already'
+      : canBeAuthored(definition)
+        ? null
+        : oddName
+    if (why !== null) report.line(dim(`· ${quoteName(definition)}   ${why}`))
+  }
+  if (fresh.length === 0) return report.line('nothing to adopt: nothing was written')
+  const files = await writeViewFiles(fresh.map(({ definition }) => definition))
+  try {
+    await freezeAdopted(fresh, frozen, message)
+  } catch (error) {
+    await Promise.all(files.map((file) => rm(file)))
+    throw error
+  }
+  report.line(`${count(fresh.length, 'view')} adopted; the database is as it was`)
+}
+
+const oddName = 'left alone: authored names are letters, digits and _ only. Rename it first'
+
+const canBeAuthored = ({ schema, name, indexes }: DescribedView['definition']): boolean =>
+  [schema, name, ...indexes.map((index) => index.name)].every((part) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(part))
+
+async function freezeAdopted(
+  fresh: DescribedView[],
+  frozen: Awaited<ReturnType<typeof readFrozenMigrations>>,
+  why: string,
+): Promise<void> {
+  const authored = await readAuthored()
+  const only = fresh.map(({ definition: { schema, name } }) => ({ schema, name }))
+  const canonical = await canonicalOf(authored.map(({ sql }) => sql))
+  const planned = planFreeze({
+    authored,
+    migrations: frozen,
+    why,
+    only,
+    renames: [],
+    removes: [],
+    adopts: true,
+    canonical,
+  })
+  await writeMigrations(toMigrations(planned, frozen.length))
+  for (const { definition, leftOut } of fresh) {
+    report.success(
+      `${definition.name}${leftOut.length === 0 ? '' : dim(`   stays in the database only: ${leftOut.join(', ')}`)}`,
+    )
+  }
+}

@@ -1,0 +1,130 @@
+import { type FrozenMigration, readFrozenMigrations } from '../../src/db/frozen-migrations.ts'
+import { type Verified, verifyFrozen } from '../../src/operations/verify-frozen.ts'
+import type { Definition } from '../../src/plan/definition.ts'
+import { type NewMigration, planFreeze, unaccounted } from '../../src/plan/freeze.ts'
+import { frozenState, type QualifiedView } from '../../src/plan/frozen.ts'
+import { parseName, quoteName } from '../../src/plan/names.ts'
+import { Problem } from '../../src/problem.ts'
+import { canonicalOf, readAuthored } from '../authored.ts'
+import { folders } from '../folders.ts'
+import { count, dim, report } from '../report.ts'
+import { databaseFromUrl } from '../target.ts'
+import { toMigrations, writeMigrations } from '../write-migrations.ts'
+
+interface FreezeOptions {
+  views: string[]
+  message: string
+  rename?: string[]
+  remove?: string[]
+  unverified?: boolean
+}
+
+/** Writes a migration for each view that is new or has changed, once it has run on DATABASE_URL, up and down. */
+export async function freeze({
+  views,
+  message,
+  rename = [],
+  remove = [],
+  unverified,
+}: FreezeOptions): Promise<void> {
+  const authored = await readAuthored()
+  const frozen = await readFrozenMigrations(folders.migrations)
+  const renames = rename.map(readRename)
+  const removes = remove.map((view) => qualified(view, '--remove'))
+  const only = views.length === 0 ? null : views.map((view) => qualified(view, 'view'))
+  insistOnViews({ authored, frozen, renames, removes, only })
+  const queries = [...authored, ...frozenState(frozen).values()].map(({ sql }) => sql)
+  const fresh = planFreeze({
+    authored,
+    migrations: frozen,
+    why: message,
+    only,
+    renames,
+    removes,
+    canonical: await canonicalOf(queries),
+  })
+  if (fresh.length === 0) return report.line('nothing has changed: nothing was written')
+  const migrations = toMigrations(fresh, frozen.length)
+  printVerified(fresh, unverified ? null : await verifyFrozen(databaseFromUrl(), frozen, migrations))
+  await writeMigrations(migrations)
+}
+
+function readRename(text: string): { from: QualifiedView; to: QualifiedView } {
+  const [from, to, ...more] = text.split('=')
+  if (!from || !to || more.length > 0) throw refused('--rename', `write old=new, not ${JSON.stringify(text)}`)
+  return { from: qualified(from, '--rename'), to: qualified(to, '--rename') }
+}
+
+/** A name without a schema is one of `public`, as in a definition. */
+export function qualified(text: string, field: string): QualifiedView {
+  const { schema, name } = parseName(text, field)
+  return { schema: schema ?? 'public', name }
+}
+
+interface Asked {
+  authored: Definition[]
+  frozen: FrozenMigration[]
+  renames: { from: QualifiedView; to: QualifiedView }[]
+  removes: QualifiedView[]
+  only: QualifiedView[] | null
+}
+
+/** Refuses names that fit nothing, and views that have vanished from `views/` without a word. */
+function insistOnViews({ authored, frozen, renames, removes, only }: Asked): void {
+  const isAuthored = new Set(authored.map(quoteName))
+  const isFrozen = frozenState(frozen)
+  const insist = (holds: boolean, field: string, message: string) => {
+    if (!holds) throw refused(field, message)
+  }
+  for (const view of only ?? [])
+    insist(isAuthored.has(quoteName(view)), 'view', `no file in views/ defines ${quoteName(view)}`)
+  for (const view of removes) {
+    insist(isFrozen.has(quoteName(view)), '--remove', `${quoteName(view)} was never frozen`)
+    insist(
+      !isAuthored.has(quoteName(view)),
+      '--remove',
+      `${quoteName(view)} is still authored: delete its file in views/ first`,
+    )
+  }
+  for (const { from, to } of renames) {
+    insist(isFrozen.has(quoteName(from)), '--rename', `${quoteName(from)} was never frozen`)
+    insist(!isFrozen.has(quoteName(to)), '--rename', `${quoteName(to)} is frozen already, as another view`)
+    insist(isAuthored.has(quoteName(to)), '--rename', `no file in views/ defines ${quoteName(to)}`)
+    insist(!isAuthored.has(quoteName(from)), '--rename', `${quoteName(from)} is still authored`)
+  }
+  const gone = only === null ? unaccounted({ authored, migrations: frozen, renames, removes }) : []
+  if (gone.length > 0) {
+    const [first] = gone as [Definition, ...Definition[]]
+    throw refused(
+      'views/',
+      `${gone.map(quoteName).join(', ')}: frozen, but authored no more. Say what became of each: --remove ${first.name}, or --rename ${first.name}=new_name`,
+    )
+  }
+}
+
+const refused = (field: string, message: string): Problem =>
+  new Problem('InvalidRequest', `${field}: ${message}.`, { field })
+
+function printVerified(fresh: NewMigration[], verified: Verified[] | null): void {
+  for (const [at, { view, changed, up }] of fresh.entries()) {
+    const name = view.schema === 'public' ? view.name : `${view.schema}.${view.name}`
+    const what =
+      up.step.does !== 'define'
+        ? up.step.does
+        : changed.length === 0
+          ? 'new'
+          : `${changed.join(', ')} changed`
+    const tried = verified?.[at]
+    report.success(`${name}   ${what}   ${dim(tried ? describe(tried) : 'not tried on a database')}`)
+  }
+}
+
+function describe({ does, dependents, indexes, grants }: Verified): string {
+  return [
+    'runs on DATABASE_URL, up and down (rolled back)',
+    ...(does === null ? ['the view is like that already'] : []),
+    ...(dependents.length > 0 ? [`${count(dependents.length, 'dependent')} kept`] : []),
+    ...(indexes > 0 ? [`${indexes} ${indexes === 1 ? 'index' : 'indexes'}`] : []),
+    ...(grants > 0 ? [count(grants, 'grant')] : []),
+  ].join(', ')
+}

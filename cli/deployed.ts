@@ -1,0 +1,96 @@
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import { readFrozenMigrations } from '../src/db/frozen-migrations.ts'
+import { standingOf } from '../src/db/view-migrations.ts'
+import type { DescribedView } from '../src/operations/describe-views.ts'
+import { isAhead, type MigrationDone, type MigrationStatus } from '../src/operations/migrate-views.ts'
+import type { Difference } from '../src/plan/differences.ts'
+import { Problem } from '../src/problem.ts'
+import { folders } from './folders.ts'
+import type { Target } from './target.ts'
+
+/** Longer than the function lives. */
+const longestMs = 15 * 60_000
+
+/**
+ * A deployed environment, through its function `migrate`, under the caller's own rights: nobody needs a way to the private
+ * database. What it applies and compares with is what was deployed, never what lies in the folder.
+ */
+export function deployedTarget(environment: string): Target {
+  const lambda = new LambdaClient({ requestHandler: { requestTimeout: longestMs }, maxAttempts: 1 })
+  const ask = <Answer>(command: object) =>
+    invoke<Answer>(lambda, `viewkeeper-${environment}-migrate`, command)
+  const status = async (): Promise<MigrationStatus> => {
+    const { applied, ahead } = await ask<{ applied: MigrationStatus['applied']; ahead: string[] }>({
+      command: 'status',
+    })
+    if (ahead.length > 0) throw isAhead(ahead)
+    const standing = standingOf(await readFrozenMigrations(folders.migrations), applied)
+    return {
+      applied: standing.applied.map((entry) => ({ ...entry, appliedAt: new Date(entry.appliedAt) })),
+      pending: standing.pending.map(({ name }) => name),
+      ahead: standing.ahead.map(({ name }) => name),
+    }
+  }
+  return {
+    name: environment,
+    status,
+    async up({ withData }, onDone) {
+      if (!withData) {
+        throw new Problem(
+          'InvalidRequest',
+          '--no-data is for DATABASE_URL: a deployed environment fills its views.',
+          {
+            field: '--no-data',
+          },
+        )
+      }
+      const { views } = await ask<{ views: { applied: MigrationDone[] } }>({ command: 'up' })
+      views.applied.forEach(onDone)
+      return views.applied
+    },
+    async down(count, onDone) {
+      const { undone } = await ask<{ undone: MigrationDone[] }>({ command: 'down', count })
+      undone.forEach(onDone)
+      return undone
+    },
+    async check() {
+      const { differences } = await ask<{ differences: Difference[] }>({ command: 'check' })
+      const { pending, ahead } = await status()
+      return [
+        ...differences,
+        ...pending.map(
+          (name): Difference => ({
+            view: name,
+            kind: 'unapplied',
+            message: 'frozen here, and not deployed yet',
+          }),
+        ),
+        ...ahead.map(
+          (name): Difference => ({
+            view: name,
+            kind: 'unapplied',
+            message: 'deployed, and not in migrations/ here',
+          }),
+        ),
+      ]
+    },
+    describe: async (views) => (await ask<{ views: DescribedView[] }>({ command: 'describe', views })).views,
+  }
+}
+
+async function invoke<Answer>(lambda: LambdaClient, name: string, command: object): Promise<Answer> {
+  const { Payload, FunctionError } = await lambda
+    .send(new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(command) }))
+    .catch((error: Error) => {
+      throw new Problem('InvalidRequest', `${name} cannot be invoked: ${error.message} (${error.name}).`, {
+        cause: error,
+      })
+    })
+  const answer = JSON.parse(Payload?.transformToString() || 'null')
+  if (FunctionError === undefined) return answer as Answer
+  const { errorType, errorMessage } = (answer ?? {}) as { errorType?: string; errorMessage?: string }
+  throw new Problem(
+    'MigrationFailed',
+    `${name}: ${errorMessage ?? 'failed without a word'} (${errorType ?? FunctionError})`,
+  )
+}

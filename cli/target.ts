@@ -1,0 +1,76 @@
+import { userInfo } from 'node:os'
+import type { Database } from '../src/db/connect.ts'
+import { connectTo } from '../src/db/connect.ts'
+import { readFrozenMigrations } from '../src/db/frozen-migrations.ts'
+import { fromUrl } from '../src/edge/settings.ts'
+import { checkViews } from '../src/operations/check-views.ts'
+import { type DescribedView, describeViews } from '../src/operations/describe-views.ts'
+import { migrate } from '../src/operations/migrate.ts'
+import {
+  isAhead,
+  type MigrateCall,
+  type MigrationDone,
+  type MigrationStatus,
+  migrateDown,
+  migrateUp,
+  migrationStatus,
+} from '../src/operations/migrate-views.ts'
+import type { Difference } from '../src/plan/differences.ts'
+import { frozenState } from '../src/plan/frozen.ts'
+import { Problem } from '../src/problem.ts'
+import { deployedTarget } from './deployed.ts'
+import { folders, schemaFolder } from './folders.ts'
+
+/** The database that a command works on, reached directly or through the deployed function. */
+export interface Target {
+  /** What to call it: `DATABASE_URL`, or the environment. */
+  name: string
+  up(options: { withData: boolean }, onDone: (done: MigrationDone) => void): Promise<MigrationDone[]>
+  down(count: number, onDone: (done: MigrationDone) => void): Promise<MigrationDone[]>
+  status(): Promise<MigrationStatus>
+  check(): Promise<Difference[]>
+  describe(views: string[] | 'all'): Promise<DescribedView[]>
+}
+
+/** The environment that `--env` names, or the database in DATABASE_URL. */
+export const targetOf = ({ env }: { env?: string }): Target =>
+  env === undefined ? directTarget(databaseFromUrl()) : deployedTarget(env)
+
+/** The database in DATABASE_URL. */
+export function databaseFromUrl(url = process.env.DATABASE_URL): Database {
+  if (url) return connectTo(fromUrl(url))
+  throw new Problem(
+    'InvalidRequest',
+    'DATABASE_URL is not set. Write postgres://user:password@host:5432/database there, or name a deployed environment with --env.',
+    { field: 'DATABASE_URL' },
+  )
+}
+
+/** Nobody waits for ever, but a big view may take its hours. */
+const longestMs = 86_400_000
+
+function directTarget(database: Database): Target {
+  const call = (more: Partial<MigrateCall> = {}): MigrateCall => ({
+    database,
+    trigger: 'cli',
+    requestedBy: userInfo().username,
+    waitUntil: Date.now() + longestMs,
+    withData: true,
+    ...more,
+  })
+  const read = () => readFrozenMigrations(folders.migrations)
+  return {
+    name: 'DATABASE_URL',
+    async up(options, onDone) {
+      const migrations = await read()
+      await migrate(database, schemaFolder)
+      const { applied, ahead } = await migrateUp(call({ ...options, onDone }), migrations)
+      if (ahead.length > 0) throw isAhead(ahead)
+      return applied
+    },
+    down: async (count, onDone) => (await migrateDown(call({ onDone }), await read(), count)).undone,
+    status: async () => migrationStatus(database, await read()),
+    check: async () => checkViews(database, [...frozenState(await read()).values()]),
+    describe: (views) => describeViews(database, views),
+  }
+}
