@@ -55,24 +55,7 @@ export function deployedTarget(environment: string): Target {
     },
     async check() {
       const { differences } = await ask<{ differences: Difference[] }>({ command: 'check' })
-      const { pending, ahead } = await status()
-      return [
-        ...differences,
-        ...pending.map(
-          (name): Difference => ({
-            view: name,
-            kind: 'unapplied',
-            message: 'frozen here, and not deployed yet',
-          }),
-        ),
-        ...ahead.map(
-          (name): Difference => ({
-            view: name,
-            kind: 'unapplied',
-            message: 'deployed, and not in migrations/ here',
-          }),
-        ),
-      ]
+      return { differences, pending: (await status()).pending }
     },
     describe: async (views) => (await ask<{ views: DescribedView[] }>({ command: 'describe', views })).views,
   }

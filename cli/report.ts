@@ -21,6 +21,9 @@ export const report = {
   failure(text: string) {
     print(`  ${paint('red', '✗')} ${text}`)
   },
+  warning(text: string) {
+    print(`  ${paint('yellow', '!')} ${text}`)
+  },
   /** What kept a command from being done, for standard error. */
   error(text: string) {
     process.stderr.write(`${styleText('red', 'viewkeeper:', { stream: process.stderr })} ${text}\n`)
@@ -37,7 +40,7 @@ export const count = (n: number, noun: string): string =>
 /** `0.3 s` */
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`
 
-const paint = (format: 'bold' | 'dim' | 'green' | 'red', text: string) =>
+const paint = (format: 'bold' | 'dim' | 'green' | 'red' | 'yellow', text: string) =>
   styleText(format, text, { stream: process.stdout })
 
 // Whoever read it may have left (`npm start | head`): that is no reason to fall over.

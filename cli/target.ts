@@ -28,7 +28,8 @@ export interface Target {
   up(options: { withData: boolean }, onDone: (done: MigrationDone) => void): Promise<MigrationDone[]>
   down(count: number, onDone: (done: MigrationDone) => void): Promise<MigrationDone[]>
   status(): Promise<MigrationStatus>
-  check(): Promise<Difference[]>
+  /** How the live views differ from the frozen ones, and what is frozen but not applied there. */
+  check(): Promise<{ differences: Difference[]; pending: string[] }>
   describe(views: string[] | 'all'): Promise<DescribedView[]>
 }
 
@@ -70,7 +71,12 @@ function directTarget(database: Database): Target {
     },
     down: async (count, onDone) => (await migrateDown(call({ onDone }), await read(), count)).undone,
     status: async () => migrationStatus(database, await read()),
-    check: async () => checkViews(database, [...frozenState(await read()).values()]),
+    async check() {
+      const migrations = await read()
+      const differences = await checkViews(database, [...frozenState(migrations).values()])
+      const { pending } = await migrationStatus(database, migrations)
+      return { differences, pending }
+    },
     describe: (views) => describeViews(database, views),
   }
 }

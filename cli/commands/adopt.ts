@@ -2,10 +2,11 @@ import { rm } from 'node:fs/promises'
 import { readFrozenMigrations } from '../../src/db/frozen-migrations.ts'
 import type { DescribedView } from '../../src/operations/describe-views.ts'
 import { planFreeze } from '../../src/plan/freeze.ts'
-import { quoteName } from '../../src/plan/names.ts'
+import { displayName, quoteName } from '../../src/plan/names.ts'
 import { Problem } from '../../src/problem.ts'
 import { canonicalOf, readAuthored } from '../authored.ts'
 import { folders } from '../folders.ts'
+import { qualified } from '../names.ts'
 import { count, dim, report } from '../report.ts'
 import { targetOf } from '../target.ts'
 import { writeViewFiles } from '../view-file.ts'
@@ -25,7 +26,9 @@ export async function adopt({ views, all, message, env }: AdoptOptions): Promise
   }
   const known = new Set((await readAuthored()).map(quoteName))
   const frozen = await readFrozenMigrations(folders.migrations)
-  const described = await targetOf({ env }).describe(all ? 'all' : views)
+  const described = await targetOf({ env }).describe(
+    all ? 'all' : views.map((view) => quoteName(qualified(view, 'view'))),
+  )
   const fresh = described.filter(
     ({ definition }) => !known.has(quoteName(definition)) && canBeAuthored(definition),
   )
@@ -35,7 +38,7 @@ export async function adopt({ views, all, message, env }: AdoptOptions): Promise
       : canBeAuthored(definition)
         ? null
         : oddName
-    if (why !== null) report.line(dim(`· ${quoteName(definition)}   ${why}`))
+    if (why !== null) report.line(dim(`· ${displayName(definition)}   ${why}`))
   }
   if (fresh.length === 0) return report.line('nothing to adopt: nothing was written')
   const files = await writeViewFiles(fresh.map(({ definition }) => definition))

@@ -20,32 +20,35 @@ export async function check({ env, offline, ignoreUnmanaged, json }: CheckOption
   const migrations = await readFrozenMigrations(folders.migrations)
   const frozen = frozenState(migrations)
   const queries = [...authored, ...frozen.values()].map(({ sql }) => sql)
+  const live = offline ? { differences: [], pending: [] } : await targetOf({ env }).check()
   const differences: Difference[] = [
     ...authoredDifferences(authored, migrations, await canonicalOf(queries)),
-    ...(offline ? [] : await targetOf({ env }).check()).filter(
-      ({ kind }) => !(ignoreUnmanaged && kind === 'unmanaged'),
-    ),
+    ...live.differences.filter(({ kind }) => !(ignoreUnmanaged && kind === 'unmanaged')),
   ]
-  if (json) process.stdout.write(`${JSON.stringify({ differences }, null, 2)}\n`)
-  else print(differences, frozen.size, offline)
+  if (json) process.stdout.write(`${JSON.stringify({ differences, pending: live.pending }, null, 2)}\n`)
+  else
+    print(
+      differences,
+      live.pending,
+      `authored${offline ? ' and frozen are the same; no database was looked at' : ', frozen and live are the same'}`,
+      frozen.size,
+    )
   if (differences.length > 0) process.exitCode = 1
 }
 
-function print(differences: Difference[], views: number, offline = false): void {
-  if (differences.length === 0) {
-    report.success(
-      `${count(views, 'view')}: authored ${offline ? 'and frozen are the same; no database was looked at' : ', frozen and live are the same'}`,
-    )
-    return
-  }
-  const named = differences.map((difference) => ({ ...difference, name: readable(difference.view) }))
-  const width = Math.max(...named.map(({ name }) => name.length))
-  for (const { name, kind, message } of named)
-    report.failure(`${name.padEnd(width)}   ${dim(kind.padEnd(11))}   ${message}`)
-  report.line(
-    `${count(differences.length, 'difference')} in ${count(new Set(differences.map(({ view }) => view)).size, 'view')}`,
-  )
+function print(differences: Difference[], pending: string[], clean: string, views: number): void {
+  if (differences.length === 0) report.success(`${count(views, 'view')}: ${clean}`)
+  else printDifferences(differences)
+  if (pending.length > 0) report.line(`not applied there yet: ${pending.join(', ')}`)
 }
 
-/** Without the quotes that a plain name does not need. */
-const readable = (view: string): string => view.replace(/"([a-z_][a-z0-9_]*)"/g, '$1')
+function printDifferences(differences: Difference[]): void {
+  const width = Math.max(...differences.map(({ view }) => view.length))
+  for (const { view, kind, message } of differences) {
+    report.failure(`${view.padEnd(width)}   ${dim(kind.padEnd(kindWidth))}   ${message}`)
+  }
+  const views = new Set(differences.map(({ view }) => view)).size
+  report.line(`${count(differences.length, 'difference')} in ${count(views, 'view')}`)
+}
+
+const kindWidth = 'unpopulated'.length

@@ -1,12 +1,14 @@
+import { unqualifiedNames } from '../../src/authoring/function-body.ts'
 import { type FrozenMigration, readFrozenMigrations } from '../../src/db/frozen-migrations.ts'
 import { type Verified, verifyFrozen } from '../../src/operations/verify-frozen.ts'
 import type { Definition } from '../../src/plan/definition.ts'
 import { type NewMigration, planFreeze, unaccounted } from '../../src/plan/freeze.ts'
 import { frozenState, type QualifiedView } from '../../src/plan/frozen.ts'
-import { parseName, quoteName } from '../../src/plan/names.ts'
+import { displayName, quoteName } from '../../src/plan/names.ts'
 import { Problem } from '../../src/problem.ts'
 import { canonicalOf, readAuthored } from '../authored.ts'
 import { folders } from '../folders.ts'
+import { qualified } from '../names.ts'
 import { count, dim, report } from '../report.ts'
 import { databaseFromUrl } from '../target.ts'
 import { toMigrations, writeMigrations } from '../write-migrations.ts'
@@ -45,7 +47,7 @@ export async function freeze({
   })
   if (fresh.length === 0) return report.line('nothing has changed: nothing was written')
   const migrations = toMigrations(fresh, frozen.length)
-  printVerified(fresh, unverified ? null : await verifyFrozen(databaseFromUrl(), frozen, migrations))
+  await printVerified(fresh, unverified ? null : await verifyFrozen(databaseFromUrl(), frozen, migrations))
   await writeMigrations(migrations)
 }
 
@@ -53,12 +55,6 @@ function readRename(text: string): { from: QualifiedView; to: QualifiedView } {
   const [from, to, ...more] = text.split('=')
   if (!from || !to || more.length > 0) throw refused('--rename', `write old=new, not ${JSON.stringify(text)}`)
   return { from: qualified(from, '--rename'), to: qualified(to, '--rename') }
-}
-
-/** A name without a schema is one of `public`, as in a definition. */
-export function qualified(text: string, field: string): QualifiedView {
-  const { schema, name } = parseName(text, field)
-  return { schema: schema ?? 'public', name }
 }
 
 interface Asked {
@@ -77,27 +73,27 @@ function insistOnViews({ authored, frozen, renames, removes, only }: Asked): voi
     if (!holds) throw refused(field, message)
   }
   for (const view of only ?? [])
-    insist(isAuthored.has(quoteName(view)), 'view', `no file in views/ defines ${quoteName(view)}`)
+    insist(isAuthored.has(quoteName(view)), 'view', `no file in views/ defines ${displayName(view)}`)
   for (const view of removes) {
-    insist(isFrozen.has(quoteName(view)), '--remove', `${quoteName(view)} was never frozen`)
+    insist(isFrozen.has(quoteName(view)), '--remove', `${displayName(view)} was never frozen`)
     insist(
       !isAuthored.has(quoteName(view)),
       '--remove',
-      `${quoteName(view)} is still authored: delete its file in views/ first`,
+      `${displayName(view)} is still authored: delete its file in views/ first`,
     )
   }
   for (const { from, to } of renames) {
-    insist(isFrozen.has(quoteName(from)), '--rename', `${quoteName(from)} was never frozen`)
-    insist(!isFrozen.has(quoteName(to)), '--rename', `${quoteName(to)} is frozen already, as another view`)
-    insist(isAuthored.has(quoteName(to)), '--rename', `no file in views/ defines ${quoteName(to)}`)
-    insist(!isAuthored.has(quoteName(from)), '--rename', `${quoteName(from)} is still authored`)
+    insist(isFrozen.has(quoteName(from)), '--rename', `${displayName(from)} was never frozen`)
+    insist(!isFrozen.has(quoteName(to)), '--rename', `${displayName(to)} is frozen already, as another view`)
+    insist(isAuthored.has(quoteName(to)), '--rename', `no file in views/ defines ${displayName(to)}`)
+    insist(!isAuthored.has(quoteName(from)), '--rename', `${displayName(from)} is still authored`)
   }
   const gone = only === null ? unaccounted({ authored, migrations: frozen, renames, removes }) : []
   if (gone.length > 0) {
     const [first] = gone as [Definition, ...Definition[]]
     throw refused(
       'views/',
-      `${gone.map(quoteName).join(', ')}: frozen, but authored no more. Say what became of each: --remove ${first.name}, or --rename ${first.name}=new_name`,
+      `${gone.map(displayName).join(', ')}: frozen, but authored no more. Say what became of each: --remove ${first.name}, or --rename ${first.name}=new_name`,
     )
   }
 }
@@ -105,9 +101,8 @@ function insistOnViews({ authored, frozen, renames, removes, only }: Asked): voi
 const refused = (field: string, message: string): Problem =>
   new Problem('InvalidRequest', `${field}: ${message}.`, { field })
 
-function printVerified(fresh: NewMigration[], verified: Verified[] | null): void {
+async function printVerified(fresh: NewMigration[], verified: Verified[] | null): Promise<void> {
   for (const [at, { view, changed, up }] of fresh.entries()) {
-    const name = view.schema === 'public' ? view.name : `${view.schema}.${view.name}`
     const what =
       up.step.does !== 'define'
         ? up.step.does
@@ -115,7 +110,10 @@ function printVerified(fresh: NewMigration[], verified: Verified[] | null): void
           ? 'new'
           : `${changed.join(', ')} changed`
     const tried = verified?.[at]
-    report.success(`${name}   ${what}   ${dim(tried ? describe(tried) : 'not tried on a database')}`)
+    report.success(
+      `${displayName(view)}   ${what}   ${dim(tried ? describe(tried) : 'not tried on a database')}`,
+    )
+    for (const warning of tried ? await warningsOf(tried) : []) report.warning(warning)
   }
 }
 
@@ -127,4 +125,25 @@ function describe({ does, dependents, indexes, grants }: Verified): string {
     ...(indexes > 0 ? [`${indexes} ${indexes === 1 ? 'index' : 'indexes'}`] : []),
     ...(grants > 0 ? [count(grants, 'grant')] : []),
   ].join(', ')
+}
+
+async function warningsOf({ functions, nullKey }: Verified): Promise<string[]> {
+  const unqualified = await Promise.all(
+    functions.map(async ({ name, body, language }) => ({
+      name,
+      names: await unqualifiedNames(body, language),
+    })),
+  )
+  return [
+    ...unqualified
+      .filter(({ names }) => names.length > 0)
+      .map(
+        ({ name, names }) =>
+          `function ${name} names ${names.join(', ')} without a schema: from PostgreSQL 17 on a refresh does not find ` +
+          `them. Write the schema, or: alter function ${name} set search_path = …;`,
+      ),
+    ...(nullKey === null
+      ? []
+      : [`some rows have NULL in (${nullKey}): strategy "concurrent" writes these anew in every refresh`]),
+  ]
 }

@@ -14,9 +14,13 @@ export interface JournalEntry {
   appliedAt: Date
 }
 
-/** The frozen migrations that the database has, in order. */
-export const readViewJournal = (sql: Sql): Promise<JournalEntry[]> => sql<JournalEntry[]>`
-  select number, name, checksum, run_id as "runId", applied_at as "appliedAt" from viewkeeper.view_migrations order by number`
+/** The frozen migrations that the database has, in order; none where our own schema is not there yet. */
+export async function readViewJournal(sql: Sql): Promise<JournalEntry[]> {
+  const [row] = await sql`select to_regclass('viewkeeper.view_migrations') is not null as there`
+  if (!row?.there) return []
+  return sql<JournalEntry[]>`
+    select number, name, checksum, run_id as "runId", applied_at as "appliedAt" from viewkeeper.view_migrations order by number`
+}
 
 /** How a folder stands to a database. */
 export interface Standing {

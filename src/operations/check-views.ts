@@ -5,7 +5,7 @@ import type { Database, Sql } from '../db/connect.ts'
 import { readSwapBasis } from '../db/swap-facts.ts'
 import type { Definition } from '../plan/definition.ts'
 import { type Difference, type DifferenceKind, liveDifferences } from '../plan/differences.ts'
-import { quoteName } from '../plan/names.ts'
+import { displayName } from '../plan/names.ts'
 import { Problem } from '../problem.ts'
 
 const longestMs = 600_000
@@ -22,8 +22,8 @@ export const checkViews = (database: Database, definitions: Definition[]): Promi
     async (sql) => {
       const differences: Difference[] = []
       for (const definition of definitions) differences.push(...(await checkView(sql, definition)))
-      const managed = new Set(definitions.map(quoteName))
-      const unmanaged = (await listViewNames(sql)).map(quoteName).filter((view) => !managed.has(view))
+      const managed = new Set(definitions.map(displayName))
+      const unmanaged = (await listViewNames(sql)).map(displayName).filter((view) => !managed.has(view))
       return [
         ...differences,
         ...unmanaged.map((view) => difference(view, 'unmanaged', 'nobody has authored it')),
@@ -39,7 +39,7 @@ const difference = (view: string, kind: DifferenceKind, message: string): Differ
 })
 
 async function checkView(sql: Sql, definition: Definition): Promise<Difference[]> {
-  const name = quoteName(definition)
+  const name = displayName(definition)
   const patience = Date.now() + patienceMs
   for (;;) {
     let view: Awaited<ReturnType<typeof findView>>
@@ -80,6 +80,8 @@ async function compare(
     return liveDifferences(live, await readTwin(sql, definition, owner))
   } catch (error) {
     if (!(error instanceof StatementRefused)) throw error
-    return [difference(quoteName(definition), 'query', `its frozen SQL does not run here: ${error.message}`)]
+    return [
+      difference(displayName(definition), 'query', `its frozen SQL does not run here: ${error.message}`),
+    ]
   }
 }

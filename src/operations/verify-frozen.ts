@@ -4,14 +4,15 @@ import { findView } from '../db/catalog.ts'
 import type { Database, Sql } from '../db/connect.ts'
 import { sqlstateOf } from '../db/failures.ts'
 import type { FrozenMigration, FrozenText } from '../db/frozen-migrations.ts'
+import { readNullKey, readTextFunctions, type TextFunction } from '../db/lint.ts'
 import { runPlainSql } from '../db/plain-migration.ts'
 import { readSwapBasis } from '../db/swap-facts.ts'
 import { readViewJournal, standingOf } from '../db/view-migrations.ts'
 import type { FrozenStep, QualifiedView } from '../plan/frozen.ts'
-import { quoteName } from '../plan/names.ts'
+import { displayName, quoteName } from '../plan/names.ts'
 import type { SwapFacts } from '../plan/swap-facts.ts'
 import { Problem } from '../problem.ts'
-import { failed } from './migration-failures.ts'
+import { failed, notFrozen } from './migration-failures.ts'
 import { type Change, planStep } from './plan-migration.ts'
 
 /** What a migration turned out to do when it was tried. */
@@ -22,6 +23,10 @@ export interface Verified {
   dependents: string[]
   indexes: number
   grants: number
+  /** Functions that it calls whose names may mean nothing to a refresh. */
+  functions: TextFunction[]
+  /** Columns of its unique key that are null in some rows. */
+  nullKey: string | null
 }
 
 const longestMs = 600_000
@@ -56,9 +61,8 @@ export const verifyFrozen = (
   )
 
 async function tryAll(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigration[]): Promise<Verified[]> {
-  const [schema] = await sql`select to_regclass('viewkeeper.view_migrations') is not null as there`
-  const journal = schema?.there ? await readViewJournal(sql) : []
-  for (const { up, down } of standingOf(frozen, journal).pending) await tryStep(sql, down?.step ?? null, up)
+  for (const { up, down } of standingOf(frozen, await readViewJournal(sql)).pending)
+    await tryStep(sql, down?.step ?? null, up, failed)
   const verified: Verified[] = []
   for (const { name, up, down } of fresh) verified.push(await tryBothWays(sql, name, up, down as FrozenText))
   return verified
@@ -74,21 +78,29 @@ async function tryBothWays(sql: Sql, name: string, up: FrozenText, down: FrozenT
     if (before !== null && JSON.stringify(comparable(before)) !== JSON.stringify(comparable(back))) {
       throw new Problem(
         'MigrationFailed',
-        `migrations/${down.file} does not lead back to the view as it is in this database.`,
+        `${displayName(after?.view ?? before.view)}: the way back does not lead back to the view as it is in this database. Nothing was written.`,
       )
     }
     await tryStep(sql, down.step, up)
   }
+  const defined = up.step.does === 'define' ? up.step.definition : null
   return {
     name,
     does,
+    functions: defined === null ? [] : await readTextFunctions(sql, defined),
+    nullKey: defined === null ? null : await readNullKey(sql, defined, defined.sql),
     dependents: does === 'rebuild' ? dependentViews(after) : [],
     indexes: after?.indexes.length ?? 0,
     grants: after?.grants.filter(({ grantee }) => grantee !== after.view.owner).length ?? 0,
   }
 }
 
-async function tryStep(sql: Sql, from: FrozenStep | null, to: FrozenText): Promise<Change | null> {
+async function tryStep(
+  sql: Sql,
+  from: FrozenStep | null,
+  to: FrozenText,
+  asProblem: typeof failed = notFrozen,
+): Promise<Change | null> {
   const { step } = to
   if (step.does === 'sql') {
     await runPlainSql(sql, to, [])
@@ -100,7 +112,7 @@ async function tryStep(sql: Sql, from: FrozenStep | null, to: FrozenText): Promi
     return change?.does ?? null
   } catch (error) {
     if (error instanceof StatementRefused && sqlstateOf(error.cause) === '55P03') throw error
-    throw failed(to, error)
+    throw asProblem(to, error)
   }
 }
 

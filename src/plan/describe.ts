@@ -17,7 +17,7 @@ export function definitionOf(facts: SwapFacts): { definition: Definition; leftOu
     indexes: indexes.map(({ name, unique, rest }) => ({
       name,
       ...(unique ? { unique } : {}),
-      on: rest.trim(),
+      on: rest.trim().replace(/^USING /, 'using '),
     })),
     comment: view.comment,
     grants: grantDefinitions(authoredGrants(facts)),

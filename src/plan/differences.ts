@@ -1,4 +1,4 @@
-import { quoteName } from './names.ts'
+import { displayName } from './names.ts'
 import type { Grant, SwapFacts } from './swap-facts.ts'
 
 /** What may differ between what is authored, what is frozen and what is live. */
@@ -13,10 +13,10 @@ export type DifferenceKind =
   | 'unmanaged'
   | 'unfrozen'
   | 'unauthored'
-  | 'unapplied'
 
 /** One difference, in words for whoever has to do something about it. */
 export interface Difference {
+  /** Its name for people: `app.sales`. */
   view: string
   kind: DifferenceKind
   message: string
@@ -27,7 +27,7 @@ export interface Difference {
  * privileges give, and what the owner may, is nobody's difference. Pure.
  */
 export function liveDifferences(live: SwapFacts, twin: SwapFacts): Difference[] {
-  const view = quoteName(live.view)
+  const view = displayName(live.view)
   const differs = (kind: DifferenceKind) => (message: string) => ({ view, kind, message })
   return [
     ...(live.view.definition === twin.view.definition
@@ -39,7 +39,7 @@ export function liveDifferences(live: SwapFacts, twin: SwapFacts): Difference[] 
       ? []
       : [
           differs('comment')(
-            `its comment is ${quoted(live.view.comment)}, and frozen as ${quoted(twin.view.comment)}`,
+            `its comment is ${quoted(live.view.comment)}, frozen is ${quoted(twin.view.comment)}`,
           ),
         ]),
     ...grantDifferences(live, twin).map(differs('grant')),
@@ -120,4 +120,4 @@ export const sameGrant =
 const describeGrant = ({ privilege, column, grantee, grantable }: Grant): string =>
   `${privilege.toLowerCase()}${column === null ? '' : ` (${column})`} to ${grantee}${grantable ? ' with grant option' : ''}`
 
-const quoted = (text: string | null): string => (text === null ? 'missing' : JSON.stringify(text))
+const quoted = (text: string | null): string => (text === null ? 'none' : JSON.stringify(text))

@@ -1,7 +1,7 @@
 import { type Definition, definitionDefaults } from './definition.ts'
 import type { Difference } from './differences.ts'
 import { type FrozenFile, type FrozenStep, frozenState, type QualifiedView } from './frozen.ts'
-import { quoteName } from './names.ts'
+import { displayName, quoteName } from './names.ts'
 
 /** What is to be frozen. */
 export interface FreezeRequest {
@@ -129,8 +129,8 @@ export function authoredDifferences(
       ?.name
   return [
     ...authored.flatMap((definition): Difference[] => {
-      const view = quoteName(definition)
-      const before = frozen.get(view)
+      const view = displayName(definition)
+      const before = frozen.get(quoteName(definition))
       if (before === undefined) return [{ view, kind: 'unfrozen', message: 'it was never frozen' }]
       const changed = changedFields(before, definition, canonical)
       return changed.length === 0

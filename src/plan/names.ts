@@ -50,6 +50,12 @@ export const quoteIdentifier = (identifier: string): string => `"${identifier.re
 export const quoteName = ({ schema, name }: ViewName): string =>
   schema === null ? quoteIdentifier(name) : `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
 
+/** Writes a name for people: quoted only where a plain word would be read as another name. */
+export const displayName = ({ schema, name }: ViewName): string =>
+  (schema === null ? [name] : [schema, name])
+    .map((part) => (/^[a-z_][a-z0-9_$]*$/.test(part) ? part : quoteIdentifier(part)))
+    .join('.')
+
 /** Writes a text as SQL reads it, whatever it holds and however the server is set. */
 export const literal = (text: string): string =>
   text.includes('\\')
