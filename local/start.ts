@@ -1,7 +1,8 @@
 import { count, report, timed } from '../cli/report.ts'
 import { Problem } from '../src/problem.ts'
 import { describeDatabase, migrateDatabase } from './database.ts'
-import { demoViews, loadDemo } from './demo/load.ts'
+import { loadDemo } from './demo/load.ts'
+import { makeDemoViews } from './demo/views.ts'
 import { isPortFree } from './embedded/port.ts'
 import { startEmbeddedPostgres } from './embedded.ts'
 import { refreshFirst } from './first-refresh.ts'
@@ -27,6 +28,7 @@ async function start(life: Life) {
     await fillWithDemo(process.env.DATABASE_URL)
   }
   await migrateDatabase()
+  const demoViews = databaseUrl ? [] : await migrateDemo()
 
   const mute = showLogs(process.env)
   const gateway = await startGateway({ port })
@@ -36,7 +38,7 @@ async function start(life: Life) {
   if (databaseUrl) {
     report.line('nothing is refreshed or scheduled here until asked')
   } else {
-    await refreshFirst(gateway.url, await demoViews())
+    await refreshFirst(gateway.url, demoViews)
     // Not on another Postgres: ended runs that are published here would be missing from that environment's alarms.
     await life.onStop(startMonitor(await loadFunction('monitor')))
   }
@@ -57,6 +59,18 @@ async function fillWithDemo(url: string) {
   const [{ flights, airports, zipcodes, loaded }, ms] = await timed(() => loadDemo(url))
   const rows = [count(flights, 'flight'), count(airports, 'airport'), count(zipcodes, 'zip code')].join(', ')
   report.step('demo data', loaded ? rows : `${rows} (kept)`, ms)
+}
+
+async function migrateDemo(): Promise<string[]> {
+  const [{ views, applied }, ms] = await timed(makeDemoViews)
+  report.step(
+    'views',
+    applied > 0
+      ? `${count(views.length, 'view')}, from their frozen migrations`
+      : `${count(views.length, 'view')} (kept)`,
+    ms,
+  )
+  return views
 }
 
 try {

@@ -29,13 +29,21 @@ export async function status({ env }: { env?: string }): Promise<void> {
 }
 
 const words = {
-  up: { create: 'created', rebuild: 'rebuilt', alter: 'altered', drop: 'dropped', rename: 'renamed' },
+  up: {
+    create: 'created',
+    rebuild: 'rebuilt',
+    alter: 'altered',
+    drop: 'dropped',
+    rename: 'renamed',
+    sql: 'ran',
+  },
   down: {
     create: 'made again',
     rebuild: 'put back',
     alter: 'put back',
     drop: 'dropped',
     rename: 'renamed back',
+    sql: 'ran',
   },
 }
 

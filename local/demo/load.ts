@@ -15,7 +15,7 @@ export interface DemoCounts {
   zipcodes: number
 }
 
-/** Whether this call put the demo's tables and (still empty) views into schema `public`, and how many rows they hold. */
+/** Whether this call put the demo's tables into schema `public`, and how many rows they hold. */
 export async function loadDemo(url: string): Promise<DemoCounts & { loaded: boolean }> {
   const sql = postgres(url, { max: 1, onnotice() {} })
   try {
@@ -32,11 +32,6 @@ export async function loadDemo(url: string): Promise<DemoCounts & { loaded: bool
   }
 }
 
-/** The names of the demo's views. */
-export async function demoViews(): Promise<string[]> {
-  return [...(await readSql('views')).matchAll(/^create materialized view (\w+)/gm)].map(([, name]) => name!)
-}
-
 async function load(sql: postgres.TransactionSql) {
   await sql`set local search_path = public`
   await sql.unsafe(await readSql('tables')).simple()
@@ -47,6 +42,5 @@ async function load(sql: postgres.TransactionSql) {
   const copy = await sql`copy flights (date, delay, distance, origin, destination) from stdin`.writable()
   await pipeline(readFlights(join(datasets, 'flights-3m.parquet'), 200_000), copy)
   await sql.unsafe(await readSql('indexes')).simple()
-  await sql.unsafe(await readSql('views')).simple()
   await sql.unsafe('analyze flights, airports, zipcodes')
 }

@@ -5,7 +5,7 @@ import type { Plan, Step } from '../plan/plan.ts'
 import type { SwapFacts } from '../plan/swap-facts.ts'
 import { swapFactsQuery } from '../plan/swap-facts-query.ts'
 import { Problem } from '../problem.ts'
-import { type Sql, withSavepoint, withTransaction } from './connect.ts'
+import { inTransaction, type Sql } from './connect.ts'
 
 /** A statement of a definition that the server refuses. */
 export class StatementRefused extends Error {
@@ -30,7 +30,7 @@ export async function undone<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promi
   const undo = new Error('undo')
   let result: { of: T } | undefined
   try {
-    await ('savepoint' in sql ? withSavepoint : withTransaction)(sql, async (part) => {
+    await inTransaction(sql, async (part) => {
       result = { of: await work(part) }
       throw undo
     })

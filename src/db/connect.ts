@@ -97,6 +97,10 @@ export function connectTo(source: SettingsSource): Database {
 export const withTransaction = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
   sql.begin((transaction) => work(transaction as unknown as Sql)) as Promise<T>
 
+/** The same where a transaction may be going on already: then a part of that. */
+export const inTransaction = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
+  ('savepoint' in sql ? withSavepoint : withTransaction)(sql, work)
+
 /** What may fail without failing the transaction that it is part of. */
 export const withSavepoint = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
   (sql as unknown as postgres.TransactionSql).savepoint((part) => work(part as unknown as Sql)) as Promise<T>

@@ -1,5 +1,5 @@
 import { Problem } from '../problem.ts'
-import { type Sql, withTransaction } from './connect.ts'
+import { inTransaction, type Sql, withTransaction } from './connect.ts'
 import { sqlstateOf } from './failures.ts'
 import type { FrozenText } from './frozen-migrations.ts'
 
@@ -15,7 +15,7 @@ export async function runPlainSql(sql: Sql, frozen: FrozenText, record: string[]
   const bare = frozen.text.replace(/--[^\n]*/g, '')
   try {
     if (/\bindex\s+concurrently\b/i.test(bare)) return await buildConcurrently(sql, frozen, bare, record)
-    await withTransaction(sql, async (part) => {
+    await inTransaction(sql, async (part) => {
       await part`set local search_path to default`
       await part.unsafe(frozen.text).simple()
       await part`set local search_path to ''`

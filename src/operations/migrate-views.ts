@@ -29,8 +29,8 @@ export interface MigrateCall {
 export interface MigrationDone {
   name: string
   way: 'up' | 'down'
-  /** Null where the database was like that already, or where the SQL was somebody's own. */
-  does: Change | null
+  /** `sql` where it was somebody's own; null where the database was like that already. */
+  does: Change | 'sql' | null
   runId: number | null
   durationMs: number | null
 }
@@ -114,7 +114,11 @@ async function bring(
       `migrations/${migration.name} has no way back: there is no ${migration.name}.down.sql.`,
     )
   }
-  const done = (does: Change | null, runId: number | null = null, durationMs: number | null = null) => ({
+  const done = (
+    does: MigrationDone['does'],
+    runId: number | null = null,
+    durationMs: number | null = null,
+  ) => ({
     name: migration.name,
     way,
     does,
@@ -124,7 +128,7 @@ async function bring(
   const record = recordStatements(migrations, migration, way)
   if (to.step.does === 'sql') {
     await runPlainSql(sql, to, record)
-    return done(null)
+    return done('sql')
   }
   const { step } = to
   const from = (way === 'up' ? migration.down : migration.up)?.step ?? null

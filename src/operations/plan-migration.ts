@@ -103,7 +103,7 @@ async function planRemoval(sql: Sql, name: QualifiedView): Promise<PlannedChange
     cascade: false,
     rowCountStrategy: 'none',
     timeoutSeconds,
-    definitionId: 0,
+    definitionId: null,
   })
   return { does: 'drop', plan, timeoutSeconds }
 }

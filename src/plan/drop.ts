@@ -10,8 +10,8 @@ export interface DropOptions {
   cascade: boolean
   rowCountStrategy: RowCountStrategy
   timeoutSeconds: number
-  /** The definition that is marked removed with the view. */
-  definitionId: number
+  /** The definition that is marked removed with the view, where it is a discovered one; null leaves that to others. */
+  definitionId: number | null
 }
 
 /**
@@ -37,9 +37,13 @@ export function planDrop(view: ViewFacts, dependents: string[], options: DropOpt
     settings: {},
     result: 'deleted',
     prepare: countBefore(view, options.rowCountStrategy),
-    cutOver: exclusively(view, [drop, markRemoved(options.definitionId)], {
-      timeoutSeconds: options.timeoutSeconds,
-    }),
+    cutOver: exclusively(
+      view,
+      [drop, ...(options.definitionId === null ? [] : [markRemoved(options.definitionId)])],
+      {
+        timeoutSeconds: options.timeoutSeconds,
+      },
+    ),
     written: null,
     aside: [],
   }

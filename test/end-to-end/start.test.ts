@@ -6,17 +6,20 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import postgres from 'postgres'
 import { expect, onTestFinished, test } from 'vitest'
-import { demoViews } from '../../local/demo/load.ts'
 import { readLock } from '../../local/embedded/lock.ts'
+import { readFrozenMigrations } from '../../src/db/frozen-migrations.ts'
+import { frozenState } from '../../src/plan/frozen.ts'
 import { isAlive, npmStart, serverPid, temporaryFolder } from './support/viewkeeper.ts'
 
+const demo = new URL('../../local/demo/migrations/', import.meta.url)
+const demoViews = [...frozenState(await readFrozenMigrations(demo)).values()].map(({ name }) => name)
 const ready = /Ctrl-C stops everything/
 const limit = { timeout: 120_000 }
 
 test('the first start refreshes every view, and the lines it prints work when copied', limit, async () => {
   const started = await npmStart()
   await started.sees(ready)
-  const views = await demoViews()
+  const views = demoViews
   const order = [...started.printed().matchAll(/✓ (\w+) +(\w+) +[\d.]+ s +([\d,]+) rows?/g)]
   expect(order.map(([, name]) => name).sort()).toEqual([...views].sort())
   expect(started.printed()).toContain(`${views.length} of ${views.length} fresh`)

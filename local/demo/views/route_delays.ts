@@ -1,0 +1,9 @@
+import { defineView } from 'viewkeeper'
+import query from './route_delays.sql'
+
+export default defineView({
+  name: 'route_delays',
+  query,
+  uniqueKey: ['origin', 'destination'],
+  comment: 'How late the flights of each route are.',
+})
