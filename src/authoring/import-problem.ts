@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { relativePath } from './places.ts'
+import type { ViewProblem } from './view-report.ts'
+
+/** Says that importing a file failed, and at which of its lines. */
+export function importProblem(path: string, error: unknown): ViewProblem {
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  return {
+    file: relativePath(path),
+    line: lineInStack(path, error) ?? lineOfImport(path, message) ?? 1,
+    view: null,
+    field: null,
+    message: `cannot be imported: ${message.trim()}`,
+  }
+}
+
+/** The first line of the file that the stack names; syntax errors name theirs at its top. */
+function lineInStack(path: string, error: unknown): number | undefined {
+  const stack = error instanceof Error ? (error.stack ?? '') : ''
+  for (const name of [pathToFileURL(path).href, path]) {
+    const line = stack.split(`${name}:`)[1]
+    if (line !== undefined) return Number.parseInt(line, 10)
+  }
+  return undefined
+}
+
+/** The line that imports what an error says is not there. */
+function lineOfImport(path: string, message: string): number | undefined {
+  const missing = /^\w+: Cannot find (?:module|package) '([^']+)'/.exec(message)?.[1]
+  if (missing === undefined) return undefined
+  const at = readFileSync(path, 'utf8')
+    .split('\n')
+    .findIndex((line) => /\b(import|from)\b/.test(line) && line.includes(basename(missing)))
+  return at === -1 ? undefined : at + 1
+}

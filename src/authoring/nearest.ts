@@ -1,0 +1,21 @@
+/** The known word that somebody meant by an unknown one; undefined where none is near. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  const [best] = known
+    .map((each) => ({ each, distance: distance(word.toLowerCase(), each.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance)
+  return best !== undefined && best.distance <= Math.max(1, word.length / 3) ? best.each : undefined
+}
+
+/** Letters to add, take away or change; 0 where one is the beginning of the other. */
+function distance(a: string, b: string): number {
+  if (Math.min(a.length, b.length) > 2 && (a.startsWith(b) || b.startsWith(a))) return 0
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at)
+  for (const [at, letter] of [...a].entries()) {
+    const next = [at + 1]
+    for (const [to, other] of [...b].entries()) {
+      next.push(Math.min(row[to + 1]! + 1, next[to]! + 1, row[to]! + (letter === other ? 0 : 1)))
+    }
+    row = next
+  }
+  return row.at(-1)!
+}

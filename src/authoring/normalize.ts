@@ -1,0 +1,65 @@
+import type { GrantDefinition, IndexDefinition } from '../plan/create.ts'
+import { type Definition, definitionDefaults } from '../plan/definition.ts'
+import { quoteIdentifier } from '../plan/names.ts'
+import type { GrantFields, IndexFields, ViewFields } from './view-schema.ts'
+
+/** The whole definition, from fields that are sound. */
+export function toDefinition(
+  fields: ViewFields,
+  parts: Pick<Definition, 'sql' | 'indexes' | 'grants' | 'settings'>,
+): Definition {
+  const { query: _, uniqueKey: __, dependsOn, ...own } = fields
+  return { ...definitionDefaults, ...own, ...parts, dependsOn: [...new Set(dependsOn)] }
+}
+
+/** The unique index that a view's key becomes. */
+export const keyIndex = (view: string, uniqueKey: readonly string[]): IndexDefinition => ({
+  name: objectName(view, null, 'key'),
+  unique: true,
+  on: columnList(uniqueKey),
+})
+
+/** An index in the words of `create index`; one of columns has the name that PostgreSQL would choose, if no other. */
+export function toIndex(view: string, index: IndexFields): IndexDefinition {
+  const { columns = [], include = [], using, where } = index
+  const name = index.name ?? objectName(view, [...columns, ...include].join('_'), 'idx')
+  const words = [
+    ...(using === undefined ? [] : [`using ${using}`]),
+    columnList(columns),
+    ...(include.length === 0 ? [] : [`include ${columnList(include)}`]),
+    ...(where === undefined ? [] : [`where ${where.trim()}`]),
+  ]
+  return { name, unique: index.unique ?? false, on: index.on?.trim() ?? words.join(' ') }
+}
+
+/** A grant with each privilege once; `all` takes the others in, for SQL wants it alone. */
+export function toGrant({ privileges, ...grant }: GrantFields): GrantDefinition {
+  return { ...grant, privileges: privileges.includes('all') ? ['all'] : [...new Set(privileges)] }
+}
+
+const columnList = (columns: readonly string[]): string => `(${columns.map(quoteIdentifier).join(', ')})`
+
+const maxBytes = 63
+
+/** As PostgreSQL does it: the longer of the two parts is cut until all fits. */
+function objectName(view: string, middle: string | null, label: string): string {
+  const available = maxBytes - label.length - (middle === null ? 1 : 2)
+  let first = Buffer.byteLength(view)
+  let second = Buffer.byteLength(middle ?? '')
+  while (first + second > available) {
+    if (first > second) first--
+    else second--
+  }
+  const parts = middle === null ? [cut(view, first)] : [cut(view, first), cut(middle, second)]
+  return [...parts, label].join('_')
+}
+
+/** As many whole letters as fit. */
+function cut(text: string, bytes: number): string {
+  let kept = ''
+  for (const letter of text) {
+    if (Buffer.byteLength(kept + letter) > bytes) break
+    kept += letter
+  }
+  return kept
+}

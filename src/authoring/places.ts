@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs'
+import { relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { readCall } from './call.ts'
+import type { AuthoredView } from './define-view.ts'
+import { sqlFileOf } from './sql-imports.ts'
+
+export interface Place {
+  /** Relative to the current folder. */
+  file: string
+  line: number
+}
+
+/** Says where a view, its fields and its query are written. */
+export interface Places {
+  view: Place
+  field(path: readonly PropertyKey[]): Place
+  /** A line of the query's text, from 1: in the file that it is imported from, or among the code; else the field. */
+  query(text: string, line: number): Place
+}
+
+export function placesOf(view: AuthoredView): Places {
+  const path = pathOf(view.file)
+  const file = relativePath(path)
+  const source = readSource(path)
+  const start = startOf(source, view)
+  const { lines, end } = readCall(source, start)
+  const field = (at: readonly PropertyKey[]): Place => {
+    const known = at.map((_, cut) => lines.get(at.slice(0, at.length - cut).join('.')))
+    return { file, line: known.find((line) => line !== undefined) ?? view.line }
+  }
+  return {
+    view: { file, line: view.line },
+    field,
+    query(text, line) {
+      const imported = sqlFileOf(text)
+      if (imported !== undefined) return { file: relativePath(imported), line }
+      const lookedFor = text.replace(/\r\n?/g, '\n')
+      const inside = source.slice(start, end).indexOf(lookedFor)
+      const found = inside === -1 ? source.indexOf(lookedFor) : start + inside
+      if (found === -1 || lookedFor.trim() === '') return field(['query'])
+      return { file, line: lineAt(source, found) + line - 1 }
+    },
+  }
+}
+
+/** A path or `file:` URL as a path from the current folder. */
+export const relativePath = (path: string): string => relative(process.cwd(), pathOf(path))
+
+const pathOf = (file: string): string => (file.startsWith('file:') ? fileURLToPath(file) : file)
+
+const startOf = (source: string, { line, column }: AuthoredView): number =>
+  source
+    .split('\n')
+    .slice(0, line - 1)
+    .reduce((at, text) => at + text.length + 1, column - 1)
+
+const lineAt = (text: string, at: number): number => text.slice(0, at).split('\n').length
+
+function readSource(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').replace(/\r\n?/g, '\n')
+  } catch {
+    return '' // code that was never in a file
+  }
+}

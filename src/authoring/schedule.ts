@@ -1,0 +1,43 @@
+import { Cron } from 'croner'
+
+const month = 'jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec'
+const day = 'sun|mon|tue|wed|thu|fri|sat'
+const numbers = /^[\d*,/-]+$/
+const fields = [numbers, numbers, numbers, words(month), words(day)]
+
+/** What is wrong with a schedule, and what to write; null if nothing is. */
+export function scheduleFault(schedule: string): string | null {
+  const parts = schedule.split(' ')
+  if (parts.length !== 5 || parts.some((part, at) => !fields[at]?.test(part))) {
+    return (
+      'must be cron with five fields (minute, hour, day of month, month, day of week) of numbers, names, "*", ' +
+      '",", "-" and "/", one space apart: "0 6 * * MON-FRI"'
+    )
+  }
+  if (parts[2] !== '*' && parts[4] !== '*') {
+    return 'cannot restrict both the day of month and the day of week: write "*" for one, and a second view or batch for the other'
+  }
+  try {
+    if (new Cron(schedule, { mode: '5-part', paused: true }).nextRun() !== null) return null
+    return 'never comes: there is no such day in that month'
+  } catch (error) {
+    return `is not cron: ${(error as Error).message.replace(/^CronPattern: /, '')}`
+  }
+}
+
+/** What is wrong with the name of a time zone, and what to write; null if nothing is. */
+export function timeZoneFault(timeZone: string): string | null {
+  const fault = 'must be the IANA name of a time zone: "Europe/Berlin", "UTC"'
+  if (!/^[A-Za-z]/.test(timeZone)) return fault // offsets are known to Intl, too
+  try {
+    const { timeZone: known } = new Intl.DateTimeFormat('en', { timeZone }).resolvedOptions()
+    const sameButForCase = known !== timeZone && known.toLowerCase() === timeZone.toLowerCase()
+    return sameButForCase ? `must be written "${known}"` : null
+  } catch {
+    return fault
+  }
+}
+
+function words(names: string): RegExp {
+  return new RegExp(`^(?:[\\d*,/-]|${names})+$`, 'i')
+}

@@ -1,0 +1,155 @@
+import { hasSqlDetails, parse } from 'libpg-query'
+import { entries, type Relation, relationsOf } from './parse-tree.ts'
+
+/** Something wrong with a query. */
+export interface QueryFault {
+  message: string
+  /** Line of the text, from 1. */
+  line: number
+}
+
+/**
+ * Reads a view's query: brings it into the form that a definition holds, and tells everything that keeps it from being
+ * one. Its line ends are `\n`, there is no space around it, and no semicolon or comment after it.
+ */
+export async function readQuery(text: string): Promise<{ sql: string; faults: QueryFault[] }> {
+  const lines = text.replace(/\r\n?/g, '\n')
+  const sql = lines.trim()
+  const from = lines.indexOf(sql)
+  const fault = (message: string, at = 0): QueryFault => ({ message, line: lineAt(lines, from + at) })
+  const refused = (...faults: QueryFault[]) => ({ sql, faults })
+
+  let statements: Statement[]
+  try {
+    statements = await statementsOf(sql)
+  } catch (error) {
+    return refused(fault(messageOf(error), errorOffset(sql, error)))
+  }
+  const [statement, second] = statements
+  if (statement === undefined) return refused(fault('is empty: write the select that the view holds'))
+  if (second !== undefined) {
+    const start = charOffset(sql, second.stmt_location)
+    const message = `holds ${statements.length} statements: write one select`
+    return refused(fault(message, start + sql.slice(start).search(/\S/)))
+  }
+  const head = sql.slice(0, charOffset(sql, statement.stmt_location))
+  const start = head.replace(/--.*|\/\*[\s\S]*?\*\//g, '').includes(';') ? head.length : 0
+  // There is a length where a semicolon ends the statement.
+  const end =
+    statement.stmt_len === undefined
+      ? sql.length
+      : charOffset(sql, (statement.stmt_location ?? 0) + statement.stmt_len)
+  return { sql: sql.slice(start, end).trim(), faults: selectFaults(sql, statement.stmt, fault) }
+}
+
+/** What is no query of a view though it is SQL. */
+function selectFaults(
+  sql: string,
+  statement: Record<string, unknown>,
+  fault: (message: string, at?: number) => QueryFault,
+): QueryFault[] {
+  if (!('SelectStmt' in statement)) {
+    return [
+      fault(
+        'is not a select: write the query alone, from select, with, values or table on, without "create …"',
+      ),
+    ]
+  }
+  const faults: QueryFault[] = []
+  const parameters: ParamRef[] = []
+  for (const [key, value] of entries(statement)) {
+    if (key === 'ParamRef') parameters.push(value as ParamRef)
+    if (key === 'intoClause') faults.push(fault('must not select into a table: leave "into …" out'))
+    if (key === 'lockingClause') {
+      const at = Math.max(0, sql.search(/\bfor\s+(no\s+key\s+)?(key\s+)?(update|share)\b/i))
+      faults.push(fault('must not lock rows: leave "for update", "for share" and the like out', at))
+    }
+    if (key === 'CommonTableExpr' && changesData((value as CommonTableExpr).ctequery)) {
+      const { ctename, location } = value as CommonTableExpr
+      faults.push(fault(`must not change data, as "${ctename}" in its with does`, charOffset(sql, location)))
+    }
+  }
+  const [first] = parameters
+  if (first !== undefined) {
+    const numbers = [...new Set(parameters.map(({ number = 0 }) => number))].sort((a, b) => a - b)
+    const names = numbers.map((number) => `$${number}`).join(', ')
+    const message = `has the parameter${numbers.length === 1 ? '' : 's'} ${names}, and a view has none: write the values themselves`
+    faults.push(fault(message, charOffset(sql, first.location)))
+  }
+  return faults
+}
+
+/** Says whether the words after the view's name in `create index` are such, and what they make. */
+export async function readIndex(on: string): Promise<{ fault: string | null; plainColumns: boolean }> {
+  const refused = (fault: string) => ({ fault, plainColumns: false })
+  const write = 'write what follows the view in "create index": "(a, b)", "using gin (tags)"'
+  if (!/^\s*(\(|using\b)/i.test(on)) return refused(`has no columns: ${write}`)
+  try {
+    const statements = await statementsOf(`create index i on v ${on}`)
+    const [{ stmt, stmt_len }, second] = statements as [Statement, Statement | undefined]
+    if (second !== undefined || stmt_len !== undefined) return refused('must not hold a semicolon')
+    const { whereClause, indexParams } = stmt.IndexStmt as IndexStatement
+    const named = indexParams.every(({ IndexElem }) => IndexElem.name !== undefined)
+    return { fault: null, plainColumns: whereClause === undefined && named }
+  } catch (error) {
+    return refused(`${messageOf(error)}: ${write}`)
+  }
+}
+
+/**
+ * The parser's tree without positions, as JSON: the same for two texts that differ in white space, comments and the case
+ * of keywords only. Throws where the text is no SQL.
+ */
+export const canonicalSql = async (text: string): Promise<string> =>
+  JSON.stringify(
+    (await statementsOf(text)).map(({ stmt }) => stmt),
+    (key, value) => (typeof value === 'number' && isPosition(key) ? undefined : value),
+  )
+
+/** The relations that a query reads by name, each once. Throws where the text is no SQL. */
+export const readsOf = async (text: string): Promise<Relation[]> => relationsOf(await statementsOf(text))
+
+interface Statement {
+  stmt: Record<string, unknown>
+  /** In bytes, as all positions in the tree; 0 is left out. */
+  stmt_location?: number
+  stmt_len?: number
+}
+
+interface ParamRef {
+  number?: number
+  location?: number
+}
+
+interface CommonTableExpr {
+  ctename: string
+  ctequery: Record<string, unknown>
+  location?: number
+}
+
+interface IndexStatement {
+  whereClause?: unknown
+  indexParams: { IndexElem: { name?: string } }[]
+}
+
+/** The statements of a text; a text of comments or nothing has none. */
+async function statementsOf(text: string): Promise<Statement[]> {
+  if (text === '') return []
+  // The parser would stop reading there.
+  if (text.includes('\0')) throw new Error('holds a NUL character')
+  return ((await parse(text)).stmts ?? []) as Statement[]
+}
+
+const changesData = (query: Record<string, unknown>): boolean => !('SelectStmt' in query)
+
+const isPosition = (key: string): boolean => /(^|_)(location|len|list_start|list_end)$/.test(key)
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+const charOffset = (text: string, bytes = 0): number => Buffer.from(text).subarray(0, bytes).toString().length
+
+/** Errors count code points, unlike the tree. */
+const errorOffset = (text: string, error: unknown): number =>
+  hasSqlDetails(error) ? [...text].slice(0, error.sqlDetails?.cursorPosition).join('').length : 0
+
+const lineAt = (text: string, at: number): number => text.slice(0, at).split('\n').length

@@ -1,0 +1,127 @@
+import type { GrantDefinition } from '../plan/create.ts'
+import type { Definition } from '../plan/definition.ts'
+import { parseName } from '../plan/names.ts'
+import { readSettings } from '../plan/settings.ts'
+import { Problem } from '../problem.ts'
+import type { AuthoredView } from './define-view.ts'
+import { reportDuplicates } from './duplicates.ts'
+import { indexesOf, type SoundIndex } from './indexes.ts'
+import { toDefinition, toGrant } from './normalize.ts'
+import type { Place } from './places.ts'
+import { sqlOf } from './query.ts'
+import { type ViewProblem, ViewReport } from './view-report.ts'
+import { grantSchema, type ViewFields, viewSchema } from './view-schema.ts'
+
+/** A sound definition, and where it is written. */
+export interface Located extends Place {
+  definition: Definition
+}
+
+/** The definitions of the views that have no problem, and all problems of the others. */
+export async function checkViews(
+  views: readonly AuthoredView[],
+): Promise<{ definitions: Located[]; problems: ViewProblem[] }> {
+  const checked = await Promise.all(views.map(checkView))
+  reportDuplicates(checked)
+  return {
+    definitions: checked.flatMap(({ report, definition }) =>
+      report.problems.length > 0 ? [] : [{ definition, ...report.places.view }],
+    ),
+    problems: checked.flatMap(({ report }) => report.problems),
+  }
+}
+
+async function checkView(view: AuthoredView) {
+  const report = new ViewReport(view)
+  const fields = soundFields(view, report)
+  // A view without a sound name has its other fields looked at all the same.
+  const { schema = 'public', name = 'view', query } = fields
+  checkSchedule(view, report)
+  checkDependencies(fields, report)
+  const sql = query === undefined ? '' : await sqlOf(query, report)
+  const indexes = await indexesOf(name, fields, report)
+  checkConcurrent(fields, indexes, report)
+  const parts = {
+    sql,
+    indexes: indexes.map(({ definition }) => definition),
+    grants: grantsOf(fields, report),
+    settings: settingsOf(`${schema}.${name}`, fields, report),
+  }
+  const named = !report.refuses('schema') && !report.refuses('name')
+  return { report, named, indexes, definition: toDefinition({ ...fields, schema, name, query: '' }, parts) }
+}
+
+/** The fields that nothing is wrong with, each by itself. */
+function soundFields(view: AuthoredView, report: ViewReport): Partial<ViewFields> {
+  report.read(viewSchema, view.input, [])
+  const sound = Object.entries(Object(view.input)).filter(
+    ([field, value]) => field in viewSchema.shape && value !== undefined && !report.refuses(field),
+  )
+  return viewSchema.partial().parse(Object.fromEntries(sound))
+}
+
+function checkSchedule({ input }: AuthoredView, report: ViewReport): void {
+  const { schedule, timeZone } = Object(input) as AuthoredView['input']
+  if (schedule !== undefined && timeZone === undefined) {
+    report.add(['schedule'], 'needs a timeZone beside it: "Europe/Berlin", "UTC"')
+  }
+  if (schedule === undefined && timeZone !== undefined) {
+    report.add(['timeZone'], 'needs a schedule beside it: "0 6 * * *"; or leave it out')
+  }
+}
+
+function checkDependencies({ dependsOn = [] }: Partial<ViewFields>, report: ViewReport): void {
+  for (const [at, text] of dependsOn.entries()) {
+    const path = ['dependsOn', at]
+    try {
+      if (parseName(text).schema === null) report.add(path, `must say the schema, too: "public.${text}"`)
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error
+      report.add(path, 'must be the name of a view as SQL reads it, with its schema: "public.sales"')
+    }
+  }
+}
+
+function checkConcurrent({ strategy }: Partial<ViewFields>, indexes: SoundIndex[], report: ViewReport): void {
+  if (strategy !== 'concurrent' || report.refuses('uniqueKey') || report.refuses('indexes')) return
+  if (indexes.some(({ usable }) => usable)) return
+  report.add(
+    ['strategy'],
+    '"concurrent" needs a unique index on plain columns, without a condition: write uniqueKey: [\'…\'], or strategy "auto"',
+  )
+}
+
+const columnPrivileges = ['select', 'insert', 'update', 'references', 'all']
+
+function grantsOf({ grants = [] }: Partial<ViewFields>, report: ViewReport): GrantDefinition[] {
+  return grants.flatMap((each, at) => {
+    const path = ['grants', at]
+    const grant = report.read(grantSchema, each, path)
+    if (grant === null) return []
+    const whole = grant.privileges.filter((privilege) => !columnPrivileges.includes(privilege))
+    if (grant.columns !== undefined && whole.length > 0) {
+      report.add([...path, 'columns'], `cannot go with ${whole.join(', ')}, which is for whole views only`)
+    }
+    if (grant.to === 'public' && grant.grantOption === true) {
+      report.add([...path, 'grantOption'], 'cannot be given to "public", only to a role')
+    }
+    return [toGrant(grant)]
+  })
+}
+
+function settingsOf(
+  view: string,
+  { settings = {} }: Partial<ViewFields>,
+  report: ViewReport,
+): Record<string, string> {
+  const read = Object.entries(settings).flatMap(([name, value]) => {
+    try {
+      return Object.entries(readSettings(view, { [name]: value }))
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error
+      report.add(['settings', name], error.message)
+      return []
+    }
+  })
+  return Object.fromEntries(read)
+}

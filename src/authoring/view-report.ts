@@ -1,0 +1,64 @@
+import type * as z from 'zod'
+import type { AuthoredView } from './define-view.ts'
+import { nearest } from './nearest.ts'
+import { type Place, type Places, placesOf } from './places.ts'
+
+/** Something that an author has to put right. */
+export interface ViewProblem extends Place {
+  /** `schema.name`; null where the file has no view, or the view no name. */
+  view: string | null
+  /** `indexes.0.columns`; null where the file or the view as a whole is meant. */
+  field: string | null
+  /** What is wrong, and what to write. */
+  message: string
+}
+
+/** Collects the problems of one view. */
+export class ViewReport {
+  readonly problems: ViewProblem[] = []
+  readonly places: Places
+  private readonly view: string | null
+
+  constructor({ input, ...view }: AuthoredView) {
+    const { schema, name } = Object(input) as Record<string, unknown>
+    this.view = typeof name === 'string' ? `${typeof schema === 'string' ? schema : 'public'}.${name}` : null
+    this.places = placesOf({ input, ...view })
+  }
+
+  add(path: readonly PropertyKey[], message: string, place = this.places.field(path)): void {
+    const field = path.length === 0 ? null : path.map(String).join('.')
+    const known = this.problems.some((problem) => problem.field === field && problem.message === message)
+    if (!known) this.problems.push({ ...place, view: this.view, field, message })
+  }
+
+  /** What a schema reads from a value; where it refuses it, what is wrong is added and the answer is null. */
+  read<T extends z.ZodObject>(schema: T, value: unknown, path: PropertyKey[]): z.output<T> | null {
+    const result = schema.safeParse(value)
+    if (result.success) return result.data
+    for (const issue of result.error.issues) {
+      const at = [...path, ...issue.path]
+      if (issue.code === 'unrecognized_keys') {
+        for (const key of issue.keys) this.add([...at, key], unknownField(key, Object.keys(schema.shape)))
+      } else {
+        const missing = issue.path.length > 0 && valueAt(value, issue.path) === undefined
+        this.add(at, missing ? `is missing: it ${issue.message}` : issue.message)
+      }
+    }
+    return null
+  }
+
+  /** Whether something is wrong with a field, or within it. */
+  refuses(field: string): boolean {
+    return this.problems.some((problem) => problem.field?.split('.')[0] === field)
+  }
+}
+
+function unknownField(key: string, known: string[]): string {
+  const meant = nearest(key, known)
+  return meant === undefined
+    ? `is no field: there are ${known.join(', ')}`
+    : `is no field: did you mean ${meant}?`
+}
+
+const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((inside, key) => Object(inside)[key], value)
