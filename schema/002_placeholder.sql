@@ -1,0 +1,1 @@
+-- Nothing to do here: this number is kept for another step.
