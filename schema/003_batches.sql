@@ -38,6 +38,7 @@ create index batches_latest on viewkeeper.batches (serial desc);
 create table viewkeeper.batch_views (
   batch_id text not null references viewkeeper.batches on delete cascade,
   definition_id integer not null references viewkeeper.definitions on delete cascade,
+  position integer not null,
   schema_name text not null,
   view_name text not null,
   parents integer[] not null default '{}',
@@ -66,5 +67,6 @@ comment on table viewkeeper.settings is 'What changes without a deploy. Key paus
 comment on column viewkeeper.batches.selection is 'Which views were asked for, in one way of writing it: equal selections are the same.';
 comment on column viewkeeper.batches.serial is 'For the keys of the advisory locks that are the slots of this batch.';
 comment on column viewkeeper.batches.advanced_at is 'When somebody last drove it on. Old, and none of its locks held: nobody does.';
+comment on column viewkeeper.batch_views.position is 'Parents come before their children, and what starts the longest way to the end before the rest.';
 comment on column viewkeeper.batch_views.parents is 'Definitions of the views that have to succeed, or be left out as paused, before.';
 comment on column viewkeeper.batch_views.remaining_ms is 'The longest way from here to the end of the batch, by history: the longest goes first.';

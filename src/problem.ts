@@ -62,6 +62,8 @@ interface ProblemDetails {
   runId?: number
   /** The run that is in the way (AlreadyRunning). */
   runningRunId?: number
+  /** The batch that this is about. */
+  batchId?: string
   sqlstate?: string
   cause?: unknown
 }

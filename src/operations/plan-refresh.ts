@@ -1,0 +1,49 @@
+import { type QualifiedName, readView } from '../db/catalog.ts'
+import type { Sql } from '../db/connect.ts'
+import type { DefinitionDefaults } from '../db/definitions.ts'
+import { readSwapBasis } from '../db/swap-facts.ts'
+import type { RowCountStrategy } from '../plan/counting.ts'
+import type { Plan } from '../plan/plan.ts'
+import { planConcurrentRefresh, planRegularRefresh, type RunOptions } from '../plan/refresh.ts'
+import { readSettings } from '../plan/settings.ts'
+import { chooseStrategy, needsSwapFacts, type Strategy } from '../plan/strategy.ts'
+import { planSwap, type SwapBasis } from '../plan/swap.ts'
+import { lockedRefusal, swapRefusals } from '../plan/swap-refusals.ts'
+import type { Planned } from './perform.ts'
+
+/** What a plan takes from the request; what is left open, the definition answers. */
+interface RefreshOptions {
+  strategy?: Strategy | undefined
+  rowCountStrategy?: RowCountStrategy | undefined
+  timeoutSeconds?: number | undefined
+  ifRunning: Plan['ifRunning']
+}
+
+/** Plans a refresh on what the catalog says now: another run may just have exchanged the view. */
+export async function planRefresh(
+  sql: Sql,
+  name: QualifiedName,
+  definition: DefinitionDefaults,
+  request: RefreshOptions,
+  tries = 5,
+): Promise<Planned> {
+  const asked = request.strategy ?? definition.strategy
+  const view = await readView(sql, name)
+  const swap = needsSwapFacts(asked, view) ? await readSwapBasis(sql, view.oid) : 'locked'
+  if (swap === 'gone' && tries > 1) return planRefresh(sql, name, definition, request, tries - 1)
+  const refusals = typeof swap === 'string' ? [lockedRefusal] : swapRefusals(swap.facts, swap.rights)
+  const choice = chooseStrategy(asked, view, refusals)
+  const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
+  const options: RunOptions = {
+    rowCountStrategy: request.rowCountStrategy ?? definition.rowCountStrategy,
+    timeoutSeconds,
+    ifRunning: request.ifRunning,
+    settings: readSettings(view.view, definition.settings),
+  }
+  const plans = {
+    regular: () => planRegularRefresh(view, options),
+    concurrent: () => planConcurrentRefresh(view, options),
+    swap: () => planSwap(view, swap as SwapBasis, options),
+  }
+  return { plan: plans[choice.strategy](), timeoutSeconds, response: { ...choice } }
+}
