@@ -51,9 +51,13 @@ export interface RunConnection {
   leave(): Promise<void>
 }
 
-/** Opens a connection ahead of the run that it is for. */
+/** No run has this id. */
+const noRun = "pg_catalog.set_config('viewkeeper.run', '-1', false)"
+
+/** Opens a connection ahead of the run that it is for, and has it do an envelope of no run, which fills its caches. */
 export async function openRunConnection(database: Database): Promise<RunConnection> {
   const { sql, leave } = await database.open({ ...startUp, application_name: 'viewkeeper waiting' })
+  for (const text of [`select ${noRun}`, envelopeText, 'reset all']) await sql.unsafe(text).simple()
   return {
     send(runId, timeoutSeconds) {
       const settings = Object.entries(settingsOf(runId, timeoutSeconds))

@@ -1,6 +1,7 @@
 import { type AttemptBasis, readAttemptBasis } from '../db/attempts.ts'
 import type { BatchView } from '../db/batch-views.ts'
 import type { Batch } from '../db/batches.ts'
+import { findView } from '../db/catalog.ts'
 import type { Sql } from '../db/connect.ts'
 import { problemOf } from '../db/failures.ts'
 import { closeLostRuns } from '../db/lost-runs.ts'
@@ -8,7 +9,7 @@ import { closeUnclaimed, type RunRequest, recordEnded, replan, skipUnclaimed, st
 import type { Attempt } from '../plan/batch-steps.ts'
 import { Problem, type ProblemCode } from '../problem.ts'
 import { type Planned, responseOf, runErrorOf } from './perform.ts'
-import { planRefresh } from './plan-refresh.ts'
+import { type PlannedAhead, planBatchRefresh } from './plan-ahead.ts'
 
 /** What became of an attempt that was to be made. */
 export type Prepared =
@@ -33,8 +34,12 @@ export async function prepareAttempt(
   batch: Batch,
   view: BatchView,
   pending: Attempt | null,
+  ahead: PlannedAhead,
 ): Promise<Prepared> {
-  const basis = await readAttemptBasis(sql, view)
+  const [basis, facts] = await Promise.all([
+    readAttemptBasis(sql, view),
+    findView(sql, view).catch(() => undefined), // planning says what is wrong with it
+  ])
   const run = requestOf(batch, view)
   const isScheduled = batch.trigger === 'schedule' || batch.trigger === 'deploy'
   if (basis?.paused || (basis?.allPaused && isScheduled)) {
@@ -44,7 +49,7 @@ export async function prepareAttempt(
     return 'ended'
   }
   if (basis?.runningRunId != null && (await closeLostRuns(sql, view)).length === 0) return 'in the way'
-  const work = await planOrRefuse(sql, view, basis, batch)
+  const work = ahead.take(view, basis ?? {}, facts) ?? (await planOrRefuse(sql, view, basis, batch))
   if (work instanceof Problem) {
     const error = runErrorOf(work)
     if (pending === null) return endedOr(await recordEnded(sql, run, { status: 'failed', error }))
@@ -66,11 +71,11 @@ async function planOrRefuse(
   sql: Sql,
   view: BatchView,
   basis: AttemptBasis | undefined,
-  { strategy }: Batch,
+  batch: Batch,
 ): Promise<Planned | Problem> {
   try {
     if (basis === undefined) throw new Problem('UnknownView', `${view.view} has no definition any more.`)
-    return await planRefresh(sql, view, basis, { strategy: strategy ?? undefined, ifRunning: 'wait' })
+    return await planBatchRefresh(sql, batch, view, basis)
   } catch (thrown) {
     const problem = problemOf(thrown)
     if (problem instanceof Problem && !unreachable.includes(problem.code)) return problem

@@ -15,7 +15,7 @@ export interface BatchViewState {
   /** The views of this batch that come before. */
   dependsOn: string[]
   estimatedMs: number
-  runs: BatchRun[]
+  runs: Omit<BatchRun, 'definitionId'>[]
 }
 
 /** A batch with its graph. */

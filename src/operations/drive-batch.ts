@@ -2,11 +2,12 @@ import { type Attempts, cancelAttempts, followAttempts, insertRetry, insertSkipp
 import type { BatchView } from '../db/batch-views.ts'
 import { type Batch, readBatch, stampBatch } from '../db/batches.ts'
 import type { Database, Sql } from '../db/connect.ts'
-import { listenForEnds } from '../db/listen.ts'
+import { whileListening } from '../db/listen.ts'
 import { closeLostRuns } from '../db/lost-runs.ts'
 import { type BatchSteps, planBatchSteps } from '../plan/batch-steps.ts'
 import { Problem } from '../problem.ts'
 import { endBatchIfOver } from './end-batch.ts'
+import { planAhead } from './plan-ahead.ts'
 import { withSenders } from './send-attempts.ts'
 import { makeWake } from './wake.ts'
 
@@ -27,9 +28,8 @@ export interface Drive {
 /** Drives a batch on: does what is to be done, waits for something to happen, and looks again. Null where time is up. */
 export async function driveBatch(drive: Drive): Promise<Batch | null> {
   const wake = makeWake()
-  const stopListening = await listenForEnds(drive.database, wake.ring)
-  try {
-    return await withSenders(drive, wake.ring, async (senders) => {
+  return whileListening(drive.database, wake.ring, (beside) =>
+    withSenders(drive, planAhead(beside, drive.batch), wake.ring, async (senders) => {
       const attempts = followAttempts(drive.sql, drive.batch.id)
       const look = everySoOften(drive, attempts)
       for (;;) {
@@ -43,10 +43,8 @@ export async function driveBatch(drive: Drive): Promise<Batch | null> {
         if (await senders.send(steps, attempts)) continue
         await wake.wait(Math.max(0, Math.min(lookAgainMs, senders.pauseMs(), drive.until - Date.now())))
       }
-    })
-  } finally {
-    await stopListening()
-  }
+    }),
+  )
 }
 
 /** Looks at what has happened, and now and then also for what nobody tells of. Gives the batch once it has ended. */

@@ -9,6 +9,7 @@ import { readSettings } from '../plan/settings.ts'
 import { chooseStrategy, needsSwapFacts, type Strategy } from '../plan/strategy.ts'
 import { planSwap, type SwapBasis } from '../plan/swap.ts'
 import { lockedRefusal, swapRefusals } from '../plan/swap-refusals.ts'
+import type { ViewFacts } from '../plan/view-facts.ts'
 import type { Planned } from './perform.ts'
 
 /** What a plan takes from the request; what is left open, the definition answers. */
@@ -19,6 +20,13 @@ interface RefreshOptions {
   ifRunning: Plan['ifRunning']
 }
 
+/** A refresh as it is planned, and on what. */
+export interface PlannedRefresh extends Planned {
+  view: ViewFacts
+  /** Somebody held a lock on the view, so that a swap was not considered. */
+  locked: boolean
+}
+
 /** Plans a refresh on what the catalog says now: another run may just have exchanged the view. */
 export async function planRefresh(
   sql: Sql,
@@ -26,7 +34,7 @@ export async function planRefresh(
   definition: DefinitionDefaults,
   request: RefreshOptions,
   tries = 5,
-): Promise<Planned> {
+): Promise<PlannedRefresh> {
   const asked = request.strategy ?? definition.strategy
   const view = await readView(sql, name)
   const swap = needsSwapFacts(asked, view) ? await readSwapBasis(sql, view.oid) : 'locked'
@@ -45,5 +53,6 @@ export async function planRefresh(
     concurrent: () => planConcurrentRefresh(view, options),
     swap: () => planSwap(view, swap as SwapBasis, options),
   }
-  return { plan: plans[choice.strategy](), timeoutSeconds, response: { ...choice } }
+  const locked = typeof swap === 'string' && needsSwapFacts(asked, view)
+  return { plan: plans[choice.strategy](), timeoutSeconds, response: { ...choice }, view, locked }
 }

@@ -9,6 +9,7 @@ import type { Problem } from '../problem.ts'
 import { prepareAttempt } from './attempt.ts'
 import type { Drive } from './drive-batch.ts'
 import { runErrorOf } from './perform.ts'
+import type { PlannedAhead } from './plan-ahead.ts'
 
 /** A view whose run nobody has claimed, or in whose way another run is, is left alone so long. */
 const leaveAloneMs = 100
@@ -37,7 +38,8 @@ interface Answered {
 
 /** Calls `work` with senders, and in the end leaves every connection: the server goes on by itself. */
 export async function withSenders<T>(
-  { sql, database, batch }: Drive,
+  { sql, database, batch, views }: Drive,
+  ahead: PlannedAhead,
   onAnswer: () => void,
   work: (senders: Senders) => Promise<T>,
 ): Promise<T> {
@@ -78,7 +80,7 @@ export async function withSenders<T>(
     for (const { node, pending } of ready) {
       if (room <= 0) break
       if (Date.now() < (leftAlone.get(node.id) ?? 0) || (pending && sent.has(pending.runId))) continue
-      const prepared = await prepareAttempt(sql, batch, node, pending)
+      const prepared = await prepareAttempt(sql, batch, node, pending, ahead)
       if (prepared === 'in the way') leftAlone.set(node.id, Date.now() + leaveAloneMs)
       else if (prepared === 'made elsewhere') {
         await attempts.reload()
@@ -90,6 +92,7 @@ export async function withSenders<T>(
         room--
       }
     }
+    ahead.expect(nextOf(views, attempts, batch.concurrency))
     return false
   }
 
@@ -104,4 +107,18 @@ export async function withSenders<T>(
   } finally {
     await Promise.all([connections.close(), ...[...sent.values()].map(({ leave }) => leave())])
   }
+}
+
+/**
+ * The views that will probably have their turn next. Not those that read what is being refreshed: a lock on that may keep
+ * them from being looked at.
+ */
+function nextOf(views: BatchView[], { latest }: Attempts, concurrency: number): BatchView[] {
+  const isRunning = (id: number) => latest.get(id)?.status === 'running'
+  const next: BatchView[] = []
+  for (const view of views) {
+    if (next.length === 2 * concurrency + 2) break
+    if (!latest.has(view.id) && !view.parents.some(isRunning)) next.push(view)
+  }
+  return next
 }

@@ -12,11 +12,14 @@ export interface RestNode {
 /** How long a batch will probably take from here: the longest way to its end, or all its work by so many at once. Pure. */
 export function estimateRest(nodes: RestNode[], concurrency: number): number {
   const ways = new Map<number, number>()
+  let longest = 0
   let work = 0
   for (const { id, parents, ended, estimateMs, elapsedMs } of nodes) {
     const own = ended ? 0 : Math.max(0, estimateMs - (elapsedMs ?? 0))
     work += own
-    ways.set(id, own + Math.max(0, ...parents.map((parent) => ways.get(parent) ?? 0)))
+    const way = own + Math.max(0, ...parents.map((parent) => ways.get(parent) ?? 0))
+    ways.set(id, way)
+    longest = Math.max(longest, way)
   }
-  return Math.round(ways.values().reduce((a, b) => Math.max(a, b), work / concurrency))
+  return Math.round(Math.max(longest, work / concurrency))
 }
