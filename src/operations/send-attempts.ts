@@ -88,7 +88,7 @@ export async function withSenders<T>(
       } else if (prepared === 'ended') {
         onAnswer()
       } else {
-        await sendOne(prepared.runId, node.id, prepared.timeoutSeconds, ready.length > 1)
+        await sendOne(prepared.runId, node.id, prepared.timeoutSeconds, views.length > attempts.latest.size + 1)
         room--
       }
     }
