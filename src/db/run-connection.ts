@@ -57,7 +57,12 @@ const noRun = "pg_catalog.set_config('viewkeeper.run', '-1', false)"
 /** Opens a connection ahead of the run that it is for, and has it do an envelope of no run, which fills its caches. */
 export async function openRunConnection(database: Database): Promise<RunConnection> {
   const { sql, leave } = await database.open({ ...startUp, application_name: 'viewkeeper waiting' })
-  for (const text of [`select ${noRun}`, envelopeText, 'reset all']) await sql.unsafe(text).simple()
+  try {
+    for (const text of [`select ${noRun}`, envelopeText, 'reset all']) await sql.unsafe(text).simple()
+  } catch (error) {
+    await leave()
+    throw problemOf(error)
+  }
   return {
     send(runId, timeoutSeconds) {
       const settings = Object.entries(settingsOf(runId, timeoutSeconds))

@@ -33,22 +33,26 @@ export async function driveBatch(drive: Drive): Promise<Batch | null> {
       const attempts = followAttempts(drive.sql, drive.batch.id)
       const look = everySoOften(drive, attempts)
       for (;;) {
-        const ended = await look()
-        if (ended !== null) return ended
+        const current = await look()
+        if (current.finishedAt !== null) return current
         await senders.settle(attempts)
+        const canceled = current.cancelRequestedAt !== null
+        if (canceled) await cancelAttempts(drive.sql, current.id)
         const steps = planBatchSteps(drive.views, attempts.latest)
-        if (steps.ended) return endBatchIfOver(drive.sql, drive.batch.id, drive.views)
-        if (await record(drive, steps, attempts)) continue
+        if (canceled || steps.ended) {
+          const ended = await endBatchIfOver(drive.sql, current.id, drive.views)
+          if (ended !== null) return ended
+        } else if (await record(drive, steps, attempts)) continue
         if (Date.now() >= drive.until) return null
-        if (await senders.send(steps, attempts)) continue
+        if (!canceled && (await senders.send(steps, attempts))) continue
         await wake.wait(Math.max(0, Math.min(lookAgainMs, senders.pauseMs(), drive.until - Date.now())))
       }
     }),
   )
 }
 
-/** Looks at what has happened, and now and then also for what nobody tells of. Gives the batch once it has ended. */
-function everySoOften({ sql, batch, views }: Drive, attempts: Attempts): () => Promise<Batch | null> {
+/** Looks at what has happened, and now and then also for what nobody tells of; says that we are there. */
+function everySoOften({ sql, batch }: Drive, attempts: Attempts): () => Promise<Batch> {
   let all = 0
   let stamp = Date.now() + stampEveryMs
   return async () => {
@@ -67,10 +71,7 @@ function everySoOften({ sql, batch, views }: Drive, attempts: Attempts): () => P
       lookAtAll ? attempts.reload() : attempts.refresh(),
     ])
     if (current === undefined) throw new Problem('UnknownBatch', `Batch ${batch.id} is gone.`)
-    if (current.finishedAt !== null) return current
-    if (current.cancelRequestedAt === null) return null
-    await cancelAttempts(sql, batch.id)
-    return endBatchIfOver(sql, batch.id, views)
+    return current
   }
 }
 

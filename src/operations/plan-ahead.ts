@@ -15,13 +15,15 @@ export interface PlannedAhead {
 /** Plans ahead on a connection of its own. What goes wrong is left to show when the view has its turn. */
 export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
   const plans = new Map<number, { on: string; planned: PlannedRefresh }>()
+  const tried = new Set<number>()
   let expected: BatchView[] = []
   let busy = false
 
   const work = async () => {
     busy = true
     for (let view = expected.shift(); view !== undefined; view = expected.shift()) {
-      if (plans.has(view.id)) continue
+      if (tried.has(view.id)) continue
+      tried.add(view.id)
       try {
         const basis = await readAttemptBasis(sql, view)
         if (basis === undefined || basis.runningRunId !== null) continue
@@ -34,7 +36,7 @@ export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
 
   return {
     expect(views) {
-      expected = views.filter(({ id }) => !plans.has(id))
+      expected = views.filter(({ id }) => !tried.has(id))
       if (!busy) void work()
     },
     take(view, basis, facts) {

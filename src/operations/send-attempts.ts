@@ -88,7 +88,12 @@ export async function withSenders<T>(
       } else if (prepared === 'ended') {
         onAnswer()
       } else {
-        await sendOne(prepared.runId, node.id, prepared.timeoutSeconds, views.length > attempts.latest.size + 1)
+        await sendOne(
+          prepared.runId,
+          node.id,
+          prepared.timeoutSeconds,
+          views.length > attempts.latest.size + 1,
+        )
         room--
       }
     }
