@@ -5,13 +5,13 @@ import { problemOfSqlstate, sqlstateOfCheck, standardText } from './sqlstate.ts'
 export const runLockClass = 22135
 
 /** First key of the advisory locks that are the slots of batches: as many as a batch may have runs running at once. */
-export const slotLockClass = 22136
+const slotLockClass = 22136
 
-/** Slots of one batch at most; the second key of a slot is made of the batch's serial and the slot's number. */
+/** What a batch may have running at once, at most: a slot's second key is made of the batch's serial and its number. */
 export const mostSlots = 64
 
 /** A batch's serial as keys count it: they are four bytes long, and batches this far apart are never open together. */
-export const serialKey = (serial: string): string => `(${serial} % ${2 ** 31 / mostSlots} * ${mostSlots})`
+const serialKey = (serial: string): string => `(${serial} % ${2 ** 31 / mostSlots} * ${mostSlots})`
 
 /**
  * Whether it is the turn of run `r`: always, unless it is to wait for a moment, or is part of a batch. There every view

@@ -8,7 +8,7 @@ import { estimateRest } from '../plan/batch-rest.ts'
 import { Problem } from '../problem.ts'
 
 /** A view within a batch, with its attempts, oldest first. */
-export interface BatchViewState {
+interface BatchViewState {
   view: string
   /** That of its latest attempt; `waiting` before the first. */
   status: RunStatus | 'waiting'

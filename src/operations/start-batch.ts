@@ -2,6 +2,7 @@ import { insertBatchViews, readBatchableViews } from '../db/batch-views.ts'
 import { findBatchByKey, findOpenBatch, insertBatch, type NewBatch, readBatch } from '../db/batches.ts'
 import { type Sql, withTransaction } from '../db/connect.ts'
 import { discoverDefinitions } from '../db/definitions.ts'
+import { mostSlots } from '../db/envelope-text.ts'
 import { readDependencies } from '../db/graph.ts'
 import { closeLostBatch } from '../db/lost-batches.ts'
 import { readPause } from '../db/pause.ts'
@@ -37,7 +38,6 @@ export interface StartedBatch {
 }
 
 const usualConcurrency = 2
-const mostConcurrency = 64
 const mostRetries = 100
 
 /**
@@ -45,9 +45,12 @@ const mostRetries = 100
  * (see advance). The same key and request give the same batch again. One that is not to be, because the same selection
  * has an open batch or everything scheduled is paused, is recorded as skipped.
  */
-export function startBatch(request: BatchRequest, call: Omit<Call, 'waitUntil'>): Promise<StartedBatch> {
+export async function startBatch(
+  request: BatchRequest,
+  call: Omit<Call, 'waitUntil'>,
+): Promise<StartedBatch> {
   insistOnSelection(request)
-  insistOnNumber('concurrency', request.concurrency, 1, mostConcurrency)
+  insistOnNumber('concurrency', request.concurrency, 1, mostSlots)
   insistOnNumber('retries', request.retries, 0, mostRetries)
   return call.database.withConnection(async (sql) => {
     const { trigger, requestedBy, caller, idempotencyKey } = call
