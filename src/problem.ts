@@ -8,8 +8,13 @@ const codes = {
   UnknownRoute: { status: 404, title: 'No such route' },
   UnknownView: { status: 404, title: 'No such materialized view' },
   UnknownRun: { status: 404, title: 'No such run' },
+  UnknownBatch: { status: 404, title: 'No such batch' },
   AlreadyRunning: { status: 409, title: 'Another run of this view is running' },
   RunEnded: { status: 409, title: 'The run has already ended' },
+  BatchAlreadyOpen: { status: 409, title: 'A batch of the same views has not ended yet' },
+  BatchEnded: { status: 409, title: 'The batch has already ended' },
+  DependencyCycle: { status: 409, title: 'Views depend on each other in a circle' },
+  Paused: { status: 409, title: 'Refreshing is paused' },
   SwapImpossible: { status: 409, title: 'The view cannot be swapped' },
   DependentsExist: { status: 409, title: 'Other objects depend on the view' },
   DefinitionRequired: { status: 404, title: 'Nothing says what the view is to be' },
@@ -18,13 +23,16 @@ const codes = {
   ViewSqlFailed: { status: 422, title: "The view's own SQL failed" },
   InsufficientPrivilege: { status: 422, title: 'A privilege is missing' },
   StatementTimeout: { status: 422, title: 'The run took longer than its time-out' },
-  Canceled: { status: 422, title: 'The run was canceled' },
+  Canceled: { status: 422, title: 'It was canceled' },
+  UpstreamFailed: { status: 422, title: 'A view that this one reads was not refreshed' },
+  ViewsFailed: { status: 422, title: 'Some views of the batch were not refreshed' },
   LockTimeout: { status: 503, title: 'The lock could not be had in time' },
   CatalogChanged: { status: 503, title: 'The view was altered meanwhile' },
   Deadlock: { status: 503, title: 'The server ended a deadlock' },
   DiskFull: { status: 503, title: "The server's disk is full" },
   InsufficientResources: { status: 503, title: 'The server is short of resources' },
   RunLost: { status: 503, title: 'The server lost the run' },
+  BatchLost: { status: 503, title: 'Nobody drove the batch on' },
   DatabaseUnavailable: { status: 503, title: 'The database cannot be reached' },
   CredentialsRefused: { status: 503, title: 'The database refused the credentials' },
   NotDirect: { status: 503, title: 'The connection does not reach the server directly' },
@@ -55,6 +63,8 @@ interface ProblemDetails {
   runId?: number
   /** The run that is in the way (AlreadyRunning). */
   runningRunId?: number
+  /** The batch that this is about. */
+  batchId?: string
   sqlstate?: string
   cause?: unknown
 }

@@ -70,11 +70,11 @@ export const listViewNames = (sql: Sql): Promise<QualifiedName[]> => sql<Qualifi
 export type QualifiedName = { schema: string; name: string }
 
 /** Resolves a definition's id to the view it names. */
-export async function readNameOf(sql: Sql, definitionId: number): Promise<QualifiedName> {
+export async function readNameOf(sql: Sql, definitionId: number, field = 'view'): Promise<QualifiedName> {
   const [row] = await sql<QualifiedName[]>`
     select schema_name as schema, name from viewkeeper.definitions where id = ${definitionId}`
   if (row === undefined) {
-    throw new Problem('UnknownView', `There is no view with id ${definitionId}.`, { field: 'view' })
+    throw new Problem('UnknownView', `There is no view with id ${definitionId}.`, { field })
   }
   return row
 }

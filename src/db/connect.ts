@@ -28,6 +28,9 @@ interface Connection {
   leave(): Promise<void>
 }
 
+/** Is told of each notification. */
+type NotificationListener = (channel: string, payload: string) => void
+
 interface WorkOptions {
   /** The session's settings, in force from its first moment. */
   startUp?: Record<string, string>
@@ -42,8 +45,8 @@ export interface Database {
    * every function is the catalog's, so nobody can slip one in that would run as us.
    */
   withConnection<T>(work: (sql: Sql) => Promise<T>, options?: WorkOptions): Promise<T>
-  /** Opens a connection with the search path of its role. */
-  open(startUp: Record<string, string>): Promise<Connection>
+  /** Opens a connection with the search path of its role. `onNotify` hears what it listens to. */
+  open(startUp: Record<string, string>, onNotify?: NotificationListener): Promise<Connection>
 }
 
 const connectDeadlineMs = 10_000
@@ -62,14 +65,14 @@ const defaultStartUp = {
  * rotate. Failures to connect are Problems: DatabaseUnavailable, CredentialsRefused, InsufficientResources.
  */
 export function connectTo(source: SettingsSource): Database {
-  const open = async (startUp: Record<string, string>): Promise<Connection> => {
+  const open: Database['open'] = async (startUp, onNotify) => {
     try {
-      return await connect(await source({ fresh: false }), startUp)
+      return await connect(await source({ fresh: false }), startUp, onNotify)
     } catch (error) {
       if (!credentialsRefused(error)) throw problemOf(error)
     }
     try {
-      return await connect(await source({ fresh: true }), startUp)
+      return await connect(await source({ fresh: true }), startUp, onNotify)
     } catch (error) {
       throw problemOf(error)
     }
@@ -108,7 +111,11 @@ export const withSavepoint = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Prom
 /** 28P01 is a wrong password; 28000 a role that is gone or may not log in: both are cured by fresh settings. */
 const credentialsRefused = (error: unknown): boolean => ['28P01', '28000'].includes(sqlstateOf(error) ?? '')
 
-async function connect(settings: ConnectionSettings, startUp: Record<string, string>): Promise<Connection> {
+async function connect(
+  settings: ConnectionSettings,
+  startUp: Record<string, string>,
+  onNotify?: NotificationListener,
+): Promise<Connection> {
   const asked = { ...defaultStartUp, ...startUp }
   const { host, port } = settings
   // Once ended, a client refuses what is still asked of it, instead of letting it wait for ever.
@@ -128,7 +135,8 @@ async function connect(settings: ConnectionSettings, startUp: Record<string, str
     // postgres.js types these as numbers, but would drop a 0
     connection: asked as object,
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
-    ...({ socket: socket.open } as object),
+    // postgres.js knows these two and does not type them
+    ...({ socket: socket.open, onnotify: onNotify } as object),
   })
   const leave = async () => {
     await sql.end({ timeout: 0 }).catch(() => {})

@@ -4,8 +4,31 @@ import { problemOfSqlstate, sqlstateOfCheck, standardText } from './sqlstate.ts'
 /** First key of every run's advisory lock, the second being the run's id. Two-int keys leave other tools' alone. */
 export const runLockClass = 22135
 
+/** First key of the advisory locks that are the slots of batches: as many as a batch may have runs running at once. */
+const slotLockClass = 22136
+
+/** What a batch may have running at once, at most: a slot's second key is made of the batch's serial and its number. */
+export const mostSlots = 64
+
+/** A batch's serial as keys count it: they are four bytes long, and batches this far apart are never open together. */
+const serialKey = (serial: string): string => `(${serial} % ${2 ** 31 / mostSlots} * ${mostSlots})`
+
+/**
+ * Whether it is the turn of run `r`: always, unless it is to wait for a moment, or is part of a batch. There every view
+ * that it reads has to have succeeded, or to have been left out, and the batch has to go on.
+ */
+const itsTurn = `(r.not_before is null or r.not_before <= clock_timestamp())
+         and (r.batch_id is null or exists (
+           select from viewkeeper.batches b join viewkeeper.batch_views v on v.batch_id = b.id
+            where b.id = r.batch_id and v.definition_id = r.definition_id
+              and b.status in ('pending', 'running') and b.cancel_requested_at is null
+              and not exists (
+                select from unnest(v.parents) p(id) where not exists (
+                  select from viewkeeper.runs s where s.batch_id = r.batch_id and s.definition_id = p.id
+                     and (s.status = 'success' or s.status = 'skipped' and s.error is null)))))`
+
 /** The channel that says a run has ended; the payload is the run's id. */
-const runChannel = 'viewkeeper'
+export const runChannel = 'viewkeeper'
 
 const json = (value: object): string => `'${JSON.stringify(value).replaceAll("'", "''")}'::jsonb`
 
@@ -44,6 +67,8 @@ declare
   run constant integer := pg_catalog.current_setting('viewkeeper.run')::pg_catalog.int4;
   role_path constant text := pg_catalog.current_setting('search_path');
   me_since timestamptz;
+  slots integer;
+  slot integer;
   statement_limit interval;
   claimed boolean := false;
   succeeded boolean := false;
@@ -77,6 +102,18 @@ begin
   if not pg_try_advisory_lock(${runLockClass}, run) then
     return;
   end if;
+  -- A run of a batch also takes one of the batch's slots, and keeps it as long. None is free: whoever drives the batch
+  -- sends it again.
+  select b.concurrency, ${serialKey('b.serial')} into slots, slot
+    from viewkeeper.runs r join viewkeeper.batches b on b.id = r.batch_id where r.id = run and r.status = 'pending';
+  while case when slots > 0 then not pg_try_advisory_lock(${slotLockClass}, slot) end loop
+    slots := slots - 1;
+    slot := slot + 1;
+  end loop;
+  if slots = 0 then
+    perform pg_advisory_unlock(${runLockClass}, run);
+    return;
+  end if;
 
   -- In a block of its own: a unique violation that escaped would leave the row pending and the lock held.
   while not claimed loop
@@ -84,6 +121,7 @@ begin
       update viewkeeper.runs r set status = 'running', started_at = clock_timestamp(), updated_at = clock_timestamp(),
              backend_pid = pg_backend_pid(), backend_start = me_since
        where r.id = run and r.status = 'pending' and (r.claim_by is null or r.claim_by > clock_timestamp())
+         and r.plan is not null and ${itsTurn}
       returning r.plan, r.started_at into work, started;
       claimed := found;
       if claimed and work ->> 'basis' is not null then
@@ -113,6 +151,7 @@ begin
   end loop;
   commit;
   if not claimed then
+    perform pg_advisory_unlock(${slotLockClass}, slot) where slots > 0;
     perform pg_advisory_unlock(${runLockClass}, run);
     return;
   end if;
@@ -213,6 +252,7 @@ begin
      where r.id = run and r.row_count_after is distinct from rows_after;
     commit;
   end if;
+  perform pg_advisory_unlock(${slotLockClass}, slot) where slots > 0;
   perform pg_advisory_unlock(${runLockClass}, run);
 end
 $viewkeeper$`

@@ -1,16 +1,18 @@
-import { type GraphEdge, type GraphNode, viewDependencies } from '../plan/graph.ts'
+import { type Declared, declaredEdges } from '../plan/depends-on.ts'
+import { type GraphEdge, type NamedRelation, viewDependencies } from '../plan/graph.ts'
 import type { Sql } from './connect.ts'
 
 /**
  * Which views each view of the database reads, as the catalog knows it: through plain views and through functions
- * whose body is parsed (`begin atomic`). What a function with a string body reads, nobody can know.
- * Keyed by names as SQL writes them.
+ * whose body is parsed (`begin atomic`). What a function with a string body reads nobody can know but the author of the
+ * view: that is what `dependsOn` of its definition is for. Keyed by names as SQL writes them.
  */
 export async function readDependencies(sql: Sql): Promise<Map<string, string[]>> {
-  const nodes = await sql<GraphNode[]>`
-    select 'pg_class ' || c.oid as id, format('%I.%I', n.nspname, c.relname) as view
+  const relations = await sql<(NamedRelation & { view: string | null })[]>`
+    select 'pg_class ' || c.oid as id, n.nspname as schema, c.relname as name,
+           case c.relkind when 'm' then format('%I.%I', n.nspname, c.relname) end as view
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where c.relkind = 'm'`
+     where c.relkind in ('m', 'v')`
   const edges = await sql<GraphEdge[]>`
     select distinct 'pg_class ' || r.ev_class as "from", d.refclassid::regclass || ' ' || d.refobjid as "to"
       from pg_catalog.pg_rewrite r
@@ -21,5 +23,8 @@ export async function readDependencies(sql: Sql): Promise<Map<string, string[]>>
     select 'pg_proc ' || d.objid, d.refclassid::regclass || ' ' || d.refobjid
       from pg_catalog.pg_depend d
      where d.classid = 'pg_proc'::regclass and d.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)`
-  return viewDependencies(nodes, edges)
+  const declared = await sql<Declared[]>`
+    select schema_name as schema, name, to_jsonb(depends_on) as "dependsOn" from viewkeeper.definitions
+     where depends_on <> '{}' and removed_at is null`
+  return viewDependencies(relations, [...edges, ...declaredEdges(relations, declared)])
 }

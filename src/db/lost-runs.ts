@@ -7,7 +7,7 @@ const neverClaimed = 'This run was written down but never reached the server.'
 
 /**
  * Closes runs whose work nobody does any more, as failed, class RunLost, and gives their ids: running ones whose advisory
- * lock is free, and pending ones past their `claim_by`. Looks at one run, at those of one view, or at all. Their
+ * lock is free, and pending ones past their `claim_by`. Looks at one run, at those of one view or batch, or at all. Their
  * idempotency keys are free again, for nothing of theirs was done.
  *
  * Why this is right: a run holds its lock from before it is claimed until after its end is recorded, so a running row
@@ -16,14 +16,16 @@ const neverClaimed = 'This run was written down but never reached the server.'
  */
 export async function closeLostRuns(
   sql: Sql,
-  which?: { runId: number } | { schema: string; name: string },
+  which?: { runId: number } | { schema: string; name: string } | { batchId: string },
 ): Promise<number[]> {
   const chosen =
     which === undefined
       ? sql`true`
       : 'runId' in which
         ? sql`r.id = ${which.runId}`
-        : sql`r.schema_name = ${which.schema} and r.view_name = ${which.name}`
+        : 'batchId' in which
+          ? sql`r.batch_id = ${which.batchId}`
+          : sql`r.schema_name = ${which.schema} and r.view_name = ${which.name}`
   const rows = await sql<{ id: number }[]>`
     with lost as materialized (
       select r.id from viewkeeper.runs r

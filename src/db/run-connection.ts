@@ -14,21 +14,25 @@ export interface SentEnvelope {
   leave(): Promise<void>
 }
 
-/** The start-up settings of a run's connection. All strings: postgres.js would drop a numeric 0. */
-const startUp = (runId: number, timeoutSeconds: number): Record<string, string> => ({
+/** What differs from run to run, as settings of its session. */
+const settingsOf = (runId: number, timeoutSeconds: number) => ({
   'viewkeeper.run': String(runId),
   application_name: `viewkeeper run ${runId}`,
+  statement_timeout: String(timeoutSeconds * 1000),
+})
+
+/** The start-up settings of every run's connection. All strings: postgres.js would drop a numeric 0. */
+const startUp = {
   // Above 0 the server would look whether we are still there, and end the run when we are not.
   client_connection_check_interval: '0',
   // A notice to a client that has left would roll the work back.
   client_min_messages: 'error',
-  statement_timeout: String(timeoutSeconds * 1000),
   lock_timeout: '0',
   idle_session_timeout: '0',
   // Under repeatable read the record could not be written after anybody touched its row.
   default_transaction_isolation: 'read committed',
   default_transaction_read_only: 'off',
-})
+}
 
 /** Opens a connection for one run and sends its envelope. One envelope per connection, never a second one. */
 export async function sendEnvelope(
@@ -36,8 +40,43 @@ export async function sendEnvelope(
   runId: number,
   timeoutSeconds: number,
 ): Promise<SentEnvelope> {
-  const { sql, leave } = await database.open(startUp(runId, timeoutSeconds))
+  const { sql, leave } = await database.open({ ...startUp, ...settingsOf(runId, timeoutSeconds) })
   return { answered: execute(sql), leave }
+}
+
+/** A connection that waits for its one run, so that no time is lost when the run's turn has come. */
+export interface RunConnection {
+  /** Sends the envelope of a run. Once only. */
+  send(runId: number, timeoutSeconds: number): SentEnvelope
+  leave(): Promise<void>
+}
+
+/** No run has this id. */
+const noRun = "pg_catalog.set_config('viewkeeper.run', '-1', false)"
+
+/** Opens a connection ahead of the run that it is for, and has it do an envelope of no run, which fills its caches. */
+export async function openRunConnection(database: Database): Promise<RunConnection> {
+  const { sql, leave } = await database.open({ ...startUp, application_name: 'viewkeeper waiting' })
+  try {
+    for (const text of [`select ${noRun}`, envelopeText, 'reset all']) await sql.unsafe(text).simple()
+  } catch (error) {
+    await leave()
+    throw problemOf(error)
+  }
+  return {
+    send(runId, timeoutSeconds) {
+      const settings = Object.entries(settingsOf(runId, timeoutSeconds))
+      const set = settings.map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', false)`)
+      // One message after the other without waiting between: where the first fails, the envelope lacks its run's id.
+      const prepared = sql
+        .unsafe(`select ${set.join(', ')}`)
+        .simple()
+        .execute()
+      prepared.catch(() => {})
+      return { answered: execute(sql), leave }
+    },
+    leave,
+  }
 }
 
 async function execute(sql: Sql): Promise<Problem | undefined> {

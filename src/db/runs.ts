@@ -75,12 +75,17 @@ export interface RunRequest {
   caller: string
   idempotencyKey: string | null
   request: Record<string, unknown>
+  /** The batch that it is an attempt of. Such a run follows its batch, and has no time of its own to be claimed by. */
+  batch?: { id: string; attempt: number } | undefined
 }
 
 /** How long a direct run may stay pending before it counts as lost: connecting and claiming take well under a second. */
 const claimWithinSeconds = 60
 
-/** Writes the pending row of a run with its plan. Null where a run with the same idempotency key is there already. */
+/**
+ * Writes the pending row of a run with its plan. Null where a run with the same idempotency key is there already, or
+ * the same attempt of a batch, or where the batch does not go on.
+ */
 export const startRun = (
   sql: Sql,
   run: RunRequest,
@@ -118,26 +123,37 @@ interface NewRun {
   error: RunError | null
 }
 
-/** Times are the database's: its clock decides what is too late. */
+/** Times are the database's: its clock decides what is too late. The batch is kept from ending in this moment. */
 async function insertRun(
   sql: Sql,
   run: RunRequest,
   { status, plan, response, error }: NewRun,
 ): Promise<number | null> {
   const json = (value: unknown) => (value === null ? null : sql.json(value as never))
+  const { batch } = run
+  const claimBy = status === 'pending' && batch === undefined ? claimWithinSeconds : null
   const [row] = await sql<{ id: number }[]>`
+    with place as (${batch === undefined ? sql`select` : openBatch(sql, batch.id)})
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
-                                 idempotency_key, status, plan, meta, error, claim_by, finished_at, duration_ms)
-    values (${run.definitionId}, ${run.schema}, ${run.name}, ${run.operation}, ${run.trigger}, ${run.requestedBy},
-            ${run.caller}, ${run.idempotencyKey}, ${status}, ${json(plan)}, ${json({ request: run.request, response })},
-            ${json(error)},
-            case ${status} when 'pending' then clock_timestamp() + make_interval(secs => ${claimWithinSeconds}) end,
-            case ${status} when 'pending' then null else clock_timestamp() end,
-            case ${status} when 'pending' then null else 0 end)
-    on conflict (trigger, caller, operation, idempotency_key) where idempotency_key is not null do nothing
+                                 idempotency_key, status, plan, meta, error, claim_by, finished_at, duration_ms,
+                                 batch_id, attempt)
+    select ${run.definitionId}::integer, ${run.schema}, ${run.name}, ${run.operation}, ${run.trigger}, ${run.requestedBy},
+           ${run.caller}, ${run.idempotencyKey}, ${status}, ${json(plan)}::jsonb,
+           ${json({ request: run.request, response })}::jsonb, ${json(error)}::jsonb,
+           clock_timestamp() + make_interval(secs => ${claimBy}),
+           case ${status} when 'pending' then null else clock_timestamp() end,
+           case ${status} when 'pending' then null else 0 end,
+           ${batch?.id ?? null}, ${batch?.attempt ?? 1}::integer
+      from place
+    on conflict do nothing
     returning id`
   return row?.id ?? null
 }
+
+/** A batch that goes on, and that nobody ends or cancels before this transaction is over. */
+export const openBatch = (sql: Sql, id: string) => sql`
+  select from viewkeeper.batches
+   where id = ${id} and status in ('pending', 'running') and cancel_requested_at is null for share`
 
 /** The run that this caller's key already stands for; `sameRequest` tells whether it asked for the same. */
 export async function findByKey(
@@ -179,5 +195,13 @@ export async function closeUnclaimed(sql: Sql, id: number, error: RunError): Pro
     update viewkeeper.runs set status = 'failed', plan = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
            duration_ms = 0, error = ${sql.json(error as never)},
            idempotency_key = case when ${mayRetry(error.class)} then null else idempotency_key end
+     where id = ${id} and status = 'pending'`
+}
+
+/** Leaves out a run that was never claimed. Does nothing once the server has claimed it. */
+export async function skipUnclaimed(sql: Sql, id: number, because: string): Promise<void> {
+  await sql`
+    update viewkeeper.runs set status = 'skipped', plan = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
+           duration_ms = 0, meta = jsonb_set(meta, '{response}', ${sql.json({ because })})
      where id = ${id} and status = 'pending'`
 }

@@ -64,7 +64,11 @@ export async function performRun(sql: Sql, call: Call, run: RunRequest, planning
   )
 }
 
-const responseOf = ({ plan, response }: Planned): RunResponse => ({ ...response, sql: statementsOf(plan) })
+/** What the record says of a plan. */
+export const responseOf = ({ plan, response }: Planned): RunResponse => ({
+  ...response,
+  sql: statementsOf(plan),
+})
 
 const mostSends = 3
 
@@ -153,7 +157,8 @@ const defect: RunError = {
   message: 'Viewkeeper could not send the run to the server.',
 }
 
-const runErrorOf = ({ code, message, details }: Problem): RunError => ({
+/** A Problem as a run's record has it. */
+export const runErrorOf = ({ code, message, details }: Problem): RunError => ({
   class: code,
   message,
   ...(details.sqlstate === undefined ? {} : { sqlstate: details.sqlstate }),

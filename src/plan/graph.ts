@@ -7,6 +7,13 @@ export interface GraphNode {
   view: string | null
 }
 
+/** A relation by its name: what the `dependsOn` of a definition may stand for. */
+export interface NamedRelation {
+  id: string
+  schema: string
+  name: string
+}
+
 /** `from` reads `to`. */
 export interface GraphEdge {
   from: string
@@ -49,7 +56,7 @@ export function dependents(dependencies: Map<string, string[]>): Map<string, str
 
 /**
  * Views in an order in which each comes after all that it reads; by name where the order is free.
- * A dependency on a view that is not among them does not count. Throws InvalidRequest on a cycle, naming it.
+ * A dependency on a view that is not among them does not count. Refuses a circle (DependencyCycle) by the names in it.
  */
 export function inDependencyOrder(dependencies: Map<string, string[]>): string[] {
   const waiting = new Map(
@@ -68,14 +75,49 @@ export function inDependencyOrder(dependencies: Map<string, string[]>): string[]
       if (left === 0) ready.push(reader)
     }
   }
-  if (order.length < dependencies.size) {
-    const stuck = [...waiting]
-      .filter(([view, left]) => left > 0 && !order.includes(view))
-      .map(([view]) => view)
-    throw new Problem(
-      'InvalidRequest',
-      `These views depend on each other in a circle, or on one: ${stuck.join(', ')}.`,
-    )
-  }
+  insistOnAll(order, dependencies)
   return order
+}
+
+/** The same, by no rule where the order is free: linear in views and edges. */
+export function inAnyDependencyOrder(dependencies: Map<string, string[]>): string[] {
+  const waiting = new Map<string, number>()
+  const order: string[] = []
+  for (const [view, reads] of dependencies) {
+    const count = reads.filter((read) => dependencies.has(read)).length
+    waiting.set(view, count)
+    if (count === 0) order.push(view)
+  }
+  const readers = dependents(dependencies)
+  for (const view of order) {
+    for (const reader of readers.get(view) ?? []) {
+      const left = (waiting.get(reader) as number) - 1
+      waiting.set(reader, left)
+      if (left === 0) order.push(reader)
+    }
+  }
+  insistOnAll(order, dependencies)
+  return order
+}
+
+/** A view that never became ready is in a circle, or reads one that is: so going from one to the next leads into it. */
+function insistOnAll(order: string[], dependencies: Map<string, string[]>): void {
+  if (order.length === dependencies.size) return
+  const ready = new Set(order)
+  const stuck = (view: string) => dependencies.has(view) && !ready.has(view)
+  const path: string[] = []
+  let at = [...dependencies.keys()].find(stuck) as string
+  while (!path.includes(at)) {
+    path.push(at)
+    at = dependencies.get(at)?.find(stuck) as string
+  }
+  const circle = path.slice(path.indexOf(at))
+  const first = circle.indexOf(circle.toSorted()[0] as string)
+  const said = [...circle.slice(first), ...circle.slice(0, first), circle[first]].join(' → ')
+  throw new Problem(
+    'DependencyCycle',
+    `These views depend on each other in a circle: ${said}. A dependency that the catalog does not know comes from ` +
+      'the dependsOn of a definition: take one out.',
+    { field: 'dependsOn' },
+  )
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { declaredEdges } from '../../src/plan/depends-on.ts'
 import { dependents, inDependencyOrder, viewDependencies } from '../../src/plan/graph.ts'
 
 const node = (id: string) => ({ id, view: id.startsWith('plain') ? null : id })
@@ -32,6 +33,22 @@ describe('dependencies between views', () => {
   })
 })
 
+describe('what definitions declare', () => {
+  const relations = ['a', 'b', 'Odd'].map((name) => ({ id: `app.${name}`, schema: 'app', name }))
+  const edges = (dependsOn: string[]) => declaredEdges(relations, [{ schema: 'app', name: 'a', dependsOn }])
+
+  test('is read as SQL reads names; one without a schema is in that of the view', () => {
+    expect(edges(['app.b', 'B', '"Odd"'])).toEqual(
+      ['b', 'b', 'Odd'].map((to) => ({ from: 'app.a', to: `app.${to}` })),
+    )
+  })
+
+  test('orders nothing where it stands for nothing, or is no name', () => {
+    expect(edges(['gone', 'other.b', 'no name', ''])).toEqual([])
+    expect(declaredEdges(relations, [{ schema: 'app', name: 'gone', dependsOn: ['a'] }])).toEqual([])
+  })
+})
+
 describe('the order', () => {
   const order = (graph: Record<string, string[]>) => inDependencyOrder(new Map(Object.entries(graph)))
 
@@ -47,6 +64,6 @@ describe('the order', () => {
   })
 
   test('a circle is refused by name', () => {
-    expect(() => order({ a: ['b'], b: ['a'], c: ['b'], d: [] })).toThrow(/a, b, c/)
+    expect(() => order({ a: ['b'], b: ['a'], c: ['b'], d: [] })).toThrow(/circle: a → b → a\./)
   })
 })

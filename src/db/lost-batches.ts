@@ -1,0 +1,52 @@
+import type { BatchEnd } from '../plan/batch-end.ts'
+import { lockBatch, recordBatchEnd } from './batches.ts'
+import { type Sql, withTransaction } from './connect.ts'
+import { closeLostRuns } from './lost-runs.ts'
+
+/** How long nobody may have driven a batch on before it counts as lost: longer than any retry of who drives it. */
+export const batchLostAfterSeconds = 20 * 60
+
+const lost: BatchEnd = {
+  status: 'failed',
+  error: {
+    class: 'BatchLost',
+    message:
+      'Nobody drove this batch on: what did so was stopped, or kept failing. Views that were left are as they were.',
+  },
+}
+
+/**
+ * Closes an open batch that nobody drives on any more, as failed, class BatchLost, with what is left of its runs. True
+ * where it has ended now, whoever ended it. One with a run that the server still works on is left alone.
+ */
+export async function closeLostBatch(sql: Sql, id: string): Promise<boolean> {
+  if (!(await isStale(sql, id))) return false
+  await closeLostRuns(sql, { batchId: id })
+  return withTransaction(sql, async (step) => {
+    const batch = await lockBatch(step, id)
+    if (batch === undefined || batch.finishedAt !== null) return true
+    if (!(await isStale(step, id))) return false
+    const running = await step`select from viewkeeper.runs where batch_id = ${id} and status = 'running'`
+    if (running.length > 0) return false
+    await recordBatchEnd(step, id, lost)
+    await step`
+      update viewkeeper.runs set status = 'failed', plan = null, finished_at = clock_timestamp(),
+             updated_at = clock_timestamp(), duration_ms = 0, error = ${step.json(lost.error as never)}
+       where batch_id = ${id} and status = 'pending'`
+    await step`update viewkeeper.batches set idempotency_key = null where id = ${id}`
+    return true
+  })
+}
+
+/** The ids of open batches that nobody seems to drive on. */
+export async function findStaleBatches(sql: Sql): Promise<string[]> {
+  const rows = await sql<{ id: string }[]>`
+    select b.id from viewkeeper.batches b where b.status in ('pending', 'running') and ${stale(sql)} order by b.serial`
+  return rows.map(({ id }) => id)
+}
+
+const isStale = async (sql: Sql, id: string): Promise<boolean> =>
+  (await sql`select from viewkeeper.batches b where b.id = ${id} and ${stale(sql)}`).length > 0
+
+const stale = (sql: Sql) => sql`
+  coalesce(b.advanced_at, b.requested_at) < clock_timestamp() - make_interval(secs => ${batchLostAfterSeconds})`

@@ -1,0 +1,46 @@
+import { readBatchViews } from '../db/batch-views.ts'
+import { type Batch, readBatch, stampBatch } from '../db/batches.ts'
+import type { Database } from '../db/connect.ts'
+import type { RunStatus } from '../db/runs.ts'
+import type { BatchError } from '../plan/batch-end.ts'
+import { driveBatch } from './drive-batch.ts'
+
+/** What a call has come to: called again and again, it is done at last. */
+export type Advanced =
+  | { batchId: string; done: false }
+  | { batchId: string; done: true; status: RunStatus; error: BatchError | null }
+
+/** Time for what was begun to be left in good order. */
+const leaveWithinMs = 15_000
+
+/**
+ * Drives a batch on until it has ended, or until `until` (epoch milliseconds), when it leaves: what the server works on
+ * goes on without us. All state is in the database, so any call may be repeated, killed, or made twice at once. How the
+ * batch ended is returned, also that it failed; what is thrown may pass by itself.
+ */
+export function advance(
+  batchId: string,
+  { database, until }: { database: Database; until: number },
+): Promise<Advanced> {
+  return database.withConnection(
+    async (sql) => {
+      await stampBatch(sql, batchId)
+      const batch = await readBatch(sql, batchId)
+      if (batch === undefined) return unknown(batchId)
+      if (batch.finishedAt !== null) return done(batch)
+      const views = await readBatchViews(sql, batchId)
+      const ended = await driveBatch({ sql, database, batch, views, until })
+      return ended === null ? { batchId, done: false } : done(ended)
+    },
+    { deadline: Math.max(until, Date.now()) + leaveWithinMs },
+  )
+}
+
+const done = ({ id, status, error }: Batch): Advanced => ({ batchId: id, done: true, status, error })
+
+const unknown = (batchId: string): Advanced => ({
+  batchId,
+  done: true,
+  status: 'failed',
+  error: { class: 'UnknownBatch', message: `There is no batch ${batchId} in the history.` },
+})

@@ -1,0 +1,20 @@
+import { findView, unknownView } from '../db/catalog.ts'
+import type { Database } from '../db/connect.ts'
+import { ensureDefinition, findDefinitionId } from '../db/definitions.ts'
+import { setPause, setViewPause } from '../db/pause.ts'
+import { resolveName } from './name.ts'
+
+/** Pauses a view, or lets it go on, in force at once: as long as it is paused, batches leave it out. */
+export const pauseView = (database: Database, view: string, paused: boolean): Promise<void> =>
+  database.withConnection(async (sql) => {
+    const name = await resolveName(sql, view)
+    const there = await findView(sql, name)
+    const id =
+      there === undefined ? await findDefinitionId(sql, name) : (await ensureDefinition(sql, name)).id
+    if (id === undefined) throw unknownView(name)
+    await setViewPause(sql, id, paused)
+  })
+
+/** Pauses everything that is scheduled, or lets it go on, in force at once. What people ask for goes on. */
+export const pauseAll = (database: Database, paused: boolean, by: string): Promise<void> =>
+  database.withConnection((sql) => setPause(sql, paused, by))

@@ -1,0 +1,58 @@
+import { type QualifiedName, readView } from '../db/catalog.ts'
+import type { Sql } from '../db/connect.ts'
+import type { DefinitionDefaults } from '../db/definitions.ts'
+import { readSwapBasis } from '../db/swap-facts.ts'
+import type { RowCountStrategy } from '../plan/counting.ts'
+import type { Plan } from '../plan/plan.ts'
+import { planConcurrentRefresh, planRegularRefresh, type RunOptions } from '../plan/refresh.ts'
+import { readSettings } from '../plan/settings.ts'
+import { chooseStrategy, needsSwapFacts, type Strategy } from '../plan/strategy.ts'
+import { planSwap, type SwapBasis } from '../plan/swap.ts'
+import { lockedRefusal, swapRefusals } from '../plan/swap-refusals.ts'
+import type { ViewFacts } from '../plan/view-facts.ts'
+import type { Planned } from './perform.ts'
+
+/** What a plan takes from the request; what is left open, the definition answers. */
+interface RefreshOptions {
+  strategy?: Strategy | undefined
+  rowCountStrategy?: RowCountStrategy | undefined
+  timeoutSeconds?: number | undefined
+  ifRunning: Plan['ifRunning']
+}
+
+/** A refresh as it is planned, and on what. */
+export interface PlannedRefresh extends Planned {
+  view: ViewFacts
+  /** Somebody held a lock on the view, so that a swap was not considered. */
+  locked: boolean
+}
+
+/** Plans a refresh on what the catalog says now: another run may just have exchanged the view. */
+export async function planRefresh(
+  sql: Sql,
+  name: QualifiedName,
+  definition: DefinitionDefaults,
+  request: RefreshOptions,
+  tries = 5,
+): Promise<PlannedRefresh> {
+  const asked = request.strategy ?? definition.strategy
+  const view = await readView(sql, name)
+  const swap = needsSwapFacts(asked, view) ? await readSwapBasis(sql, view.oid) : 'locked'
+  if (swap === 'gone' && tries > 1) return planRefresh(sql, name, definition, request, tries - 1)
+  const refusals = typeof swap === 'string' ? [lockedRefusal] : swapRefusals(swap.facts, swap.rights)
+  const choice = chooseStrategy(asked, view, refusals)
+  const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
+  const options: RunOptions = {
+    rowCountStrategy: request.rowCountStrategy ?? definition.rowCountStrategy,
+    timeoutSeconds,
+    ifRunning: request.ifRunning,
+    settings: readSettings(view.view, definition.settings),
+  }
+  const plans = {
+    regular: () => planRegularRefresh(view, options),
+    concurrent: () => planConcurrentRefresh(view, options),
+    swap: () => planSwap(view, swap as SwapBasis, options),
+  }
+  const locked = typeof swap === 'string' && needsSwapFacts(asked, view)
+  return { plan: plans[choice.strategy](), timeoutSeconds, response: { ...choice }, view, locked }
+}

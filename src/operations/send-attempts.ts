@@ -1,0 +1,129 @@
+import type { Attempts } from '../db/attempts.ts'
+import type { BatchView } from '../db/batch-views.ts'
+import { closeLostRuns } from '../db/lost-runs.ts'
+import { openAhead } from '../db/open-ahead.ts'
+import type { SentEnvelope } from '../db/run-connection.ts'
+import { closeUnclaimed } from '../db/runs.ts'
+import type { BatchSteps } from '../plan/batch-steps.ts'
+import type { Problem } from '../problem.ts'
+import { prepareAttempt } from './attempt.ts'
+import type { Drive } from './drive-batch.ts'
+import { runErrorOf } from './perform.ts'
+import type { PlannedAhead } from './plan-ahead.ts'
+
+/** A view whose run nobody has claimed, or in whose way another run is, is left alone so long. */
+const leaveAloneMs = 100
+
+/** More connections than this are not kept open for what may come. */
+const mostAhead = 2
+
+/** Sends the attempts of a batch, as many at once as it may have. */
+export interface Senders {
+  /** Looks after the envelopes that the server has answered. */
+  settle(attempts: Attempts): Promise<void>
+  /** Sends what is ready, most urgent first, while there is room. True where somebody else was found to have been faster. */
+  send(steps: BatchSteps<BatchView>, attempts: Attempts): Promise<boolean>
+  /** How long until something that was left alone is to be looked at again. */
+  pauseMs(): number
+}
+
+/** An envelope that was answered, or whose connection broke. */
+interface Answered {
+  runId: number
+  viewId: number
+  refused: Problem | undefined
+  /** Its connection is closed. */
+  left: Promise<void>
+}
+
+/** Calls `work` with senders, and in the end leaves every connection: the server goes on by itself. */
+export async function withSenders<T>(
+  { sql, database, batch, views }: Drive,
+  ahead: PlannedAhead,
+  onAnswer: () => void,
+  work: (senders: Senders) => Promise<T>,
+): Promise<T> {
+  const connections = openAhead(database, Math.min(batch.concurrency, mostAhead))
+  const sent = new Map<number, SentEnvelope>()
+  const answered: Answered[] = []
+  const leftAlone = new Map<number, number>()
+
+  const settle = async (attempts: Attempts) => {
+    for (const { runId, viewId, refused, left } of answered.splice(0)) {
+      const last = attempts.latest.get(viewId)
+      if (last?.runId !== runId || (last.status !== 'pending' && last.status !== 'running')) continue
+      await left // until then its session may hold the lock of a run that it did not end
+      if (last.status === 'pending' && refused !== undefined)
+        await closeUnclaimed(sql, runId, runErrorOf(refused))
+      else if (last.status === 'pending') leftAlone.set(viewId, Date.now() + leaveAloneMs)
+      else await closeLostRuns(sql, { runId })
+      await attempts.refresh()
+    }
+  }
+
+  const sendOne = async (runId: number, viewId: number, timeoutSeconds: number, moreToCome: boolean) => {
+    const connection = await connections.take(moreToCome)
+    const envelope = connection.send(runId, timeoutSeconds)
+    sent.set(runId, envelope)
+    void envelope.answered.then((refused) => {
+      sent.delete(runId)
+      answered.push({ runId, viewId, refused, left: envelope.leave() })
+      onAnswer()
+    })
+  }
+
+  const send = async ({ ready, running }: BatchSteps<BatchView>, attempts: Attempts) => {
+    const runningOurs = [...attempts.latest.values()].filter(
+      ({ status, runId }) => status === 'running' && sent.has(runId),
+    )
+    let room = batch.concurrency - (running - runningOurs.length) - sent.size
+    for (const { node, pending } of ready) {
+      if (room <= 0) break
+      if (Date.now() < (leftAlone.get(node.id) ?? 0) || (pending && sent.has(pending.runId))) continue
+      const prepared = await prepareAttempt(sql, batch, node, pending, ahead)
+      if (prepared === 'in the way') leftAlone.set(node.id, Date.now() + leaveAloneMs)
+      else if (prepared === 'made elsewhere') {
+        await attempts.reload()
+        return true
+      } else if (prepared === 'ended') {
+        onAnswer()
+      } else {
+        await sendOne(
+          prepared.runId,
+          node.id,
+          prepared.timeoutSeconds,
+          views.length > attempts.latest.size + 1,
+        )
+        room--
+      }
+    }
+    ahead.expect(nextOf(views, attempts, batch.concurrency))
+    return false
+  }
+
+  const pauseMs = () => {
+    const now = Date.now()
+    for (const [viewId, until] of leftAlone) if (until <= now) leftAlone.delete(viewId)
+    return Math.min(Number.POSITIVE_INFINITY, ...[...leftAlone.values()].map((until) => until - now))
+  }
+
+  try {
+    return await work({ settle, send, pauseMs })
+  } finally {
+    await Promise.all([connections.close(), ...[...sent.values()].map(({ leave }) => leave())])
+  }
+}
+
+/**
+ * The views that will probably have their turn next. Not those that read what is being refreshed: a lock on that may keep
+ * them from being looked at.
+ */
+function nextOf(views: BatchView[], { latest }: Attempts, concurrency: number): BatchView[] {
+  const isRunning = (id: number) => latest.get(id)?.status === 'running'
+  const next: BatchView[] = []
+  for (const view of views) {
+    if (next.length === 2 * concurrency + 2) break
+    if (!latest.has(view.id) && !view.parents.some(isRunning)) next.push(view)
+  }
+  return next
+}

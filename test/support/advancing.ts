@@ -1,0 +1,12 @@
+import { once } from 'node:events'
+import { connectTo } from '../../src/db/connect.ts'
+import { fromUrl } from '../../src/edge/settings.ts'
+import { advance } from '../../src/operations/advance.ts'
+
+/** Somebody to kill: says that it is ready, waits for a line, and drives a batch on. Arguments: database URL, batch id. */
+const [url, batchId] = process.argv.slice(2) as [string, string]
+
+process.stdout.write('ready\n')
+await once(process.stdin, 'data')
+await advance(batchId, { database: connectTo(fromUrl(url)), until: Date.now() + 60_000 })
+process.exit(0)
