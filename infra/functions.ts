@@ -5,7 +5,7 @@ import { metricNamespace } from '../src/edge/metric-names.ts'
 import { type Database, databaseVariables } from './database.ts'
 import type { Environment } from './environment.ts'
 import { type FunctionNetwork, OperationFunction } from './operation-function.ts'
-import { schemaHook } from './schema-hook.ts'
+import { sqlHook } from './sql-hook.ts'
 
 export type FunctionName = 'create' | 'refresh' | 'drop' | 'cancel' | 'query' | 'monitor' | 'migrate'
 
@@ -30,7 +30,7 @@ const descriptions: Record<FunctionName, string> = {
   cancel: 'Cancels a run',
   query: 'Answers every reading HTTP request',
   monitor: 'Every minute: closes lost runs, publishes ended runs as log lines and metrics',
-  migrate: 'On deploy: brings the schema viewkeeper up to date',
+  migrate: 'On deploy: brings the schema viewkeeper and the views up to date; and for the command line',
 }
 
 export interface FunctionsProps {
@@ -42,6 +42,8 @@ export interface FunctionsProps {
   deadLetters: IQueue
   /** Folder with the steps of the schema. */
   schemaFolder: string
+  /** Folder with the frozen migrations of the views. */
+  migrationsFolder: string
 }
 
 /** One function for each file in `functions/`. */
@@ -84,8 +86,12 @@ export class Functions extends Construct {
       // The next minute does what this one left: a retry, or a dead letter for each minute of an outage, helps nobody.
       monitor: create('monitor', { retryAttempts: 0 }),
       migrate: create('migrate', {
-        variables: { SCHEMA_FOLDER: './schema/', ...adminVariables(database) },
-        commandHooks: schemaHook(props.schemaFolder),
+        variables: {
+          SCHEMA_FOLDER: './schema/',
+          MIGRATIONS_FOLDER: './migrations/',
+          ...adminVariables(database),
+        },
+        commandHooks: sqlHook({ schema: props.schemaFolder, migrations: props.migrationsFolder }),
       }),
     }
     database.adminSecret?.grantRead(this.all.migrate.lambda)

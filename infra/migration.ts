@@ -11,7 +11,7 @@ export interface MigrationProps {
   before: Construct[]
 }
 
-/** Runs `migrate` on every deploy that changes it or its schema; when it fails, the deploy fails. */
+/** Runs `migrate` on every deploy that changes it, its schema or the views' migrations; when it fails, the deploy fails. */
 export class Migration extends Construct {
   readonly trigger: Trigger
 

@@ -19,7 +19,11 @@ export interface ViewkeeperStackProps {
   environment: Environment
   /** Folder with the steps of the schema `viewkeeper`. Default: `schema/` of this repository. */
   schemaFolder?: string
+  /** Folder with the frozen migrations of the views. Default: `migrations/` of this repository. */
+  migrationsFolder?: string
 }
+
+const ownFolder = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url))
 
 /** One environment: its functions, their API, schedules and alarms, and the way to the database. */
 export class ViewkeeperStack extends Stack {
@@ -54,7 +58,8 @@ export class ViewkeeperStack extends Stack {
       database,
       network: network.placement,
       deadLetters,
-      schemaFolder: props.schemaFolder ?? fileURLToPath(new URL('../schema', import.meta.url)),
+      schemaFolder: props.schemaFolder ?? ownFolder('schema'),
+      migrationsFolder: props.migrationsFolder ?? ownFolder('migrations'),
     }).all
     const { migrate, ...others } = functions
     const { create, refresh, drop, cancel, query, monitor } = others

@@ -6,13 +6,13 @@ import { ViewkeeperStack } from '../../infra/viewkeeper-stack.ts'
 import type { AppSettings } from './cdk.ts'
 
 // The app of the deploy test: the real stack, with an environment that no user should see among theirs.
-const { environment: settings, schemaFolder } = JSON.parse(
+const { environment: settings, ...folders } = JSON.parse(
   readFileSync(process.argv[2]!, 'utf8'),
 ) as AppSettings
 const { name, environment } = chooseEnvironment({ 'deploy-test': settings }, 'deploy-test')
 // The emulator does not let the roles of the bootstrap publish files: the deployer's own credentials do.
 const app = new App({ defaultStackSynthesizer: new CliCredentialsStackSynthesizer() })
-const stack = new ViewkeeperStack(app, { environmentName: name, environment, schemaFolder })
+const stack = new ViewkeeperStack(app, { environmentName: name, environment, ...folders })
 
 // The emulator knows no rules between security groups; test/infra asserts them.
 for (const construct of stack.node.findAll())

@@ -59,6 +59,8 @@ export function createAws({ url }: Emulator) {
   }
 }
 
+export type Api = ReturnType<typeof createApi>
+
 /** Calls the deployed API. */
 export function createApi(apiUrl: string, { port }: Emulator) {
   const id = new URL(apiUrl).hostname.split('.')[0]!

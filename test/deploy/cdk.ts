@@ -2,8 +2,10 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { EnvironmentSettings } from '../../infra/environment.ts'
+import { root } from './aws.ts'
 import { type Finished, finish, succeed } from './command.ts'
-import { type Emulator, rootKey } from './emulator.ts'
+import type { Emulator } from './emulator.ts'
+import type { Credentials } from './signed-curl.ts'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
@@ -11,7 +13,7 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 export function createCdk(emulator: Emulator, folder: string) {
   const log = join(folder, 'cdk.log')
   const env = {
-    ...awsEnvironment(emulator),
+    ...awsEnvironment(emulator, root),
     PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
     HOME: folder,
   }
@@ -50,14 +52,16 @@ export interface AppSettings {
   environment: EnvironmentSettings
   /** Folder with the steps of the schema. */
   schemaFolder: string
+  /** Folder with the frozen migrations of the views. */
+  migrationsFolder: string
 }
 
 /** Variables by which clients of AWS find the emulator, and nothing of this machine's own configuration. */
-const awsEnvironment = ({ url }: Emulator) => ({
+export const awsEnvironment = ({ url }: Emulator, { key, secret }: Credentials) => ({
   AWS_ENDPOINT_URL: url,
   AWS_REGION: 'us-east-1',
-  AWS_ACCESS_KEY_ID: rootKey,
-  AWS_SECRET_ACCESS_KEY: rootKey,
+  AWS_ACCESS_KEY_ID: key,
+  AWS_SECRET_ACCESS_KEY: secret,
   AWS_CONFIG_FILE: '/dev/null',
   AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
   AWS_EC2_METADATA_DISABLED: 'true',

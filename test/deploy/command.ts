@@ -9,15 +9,20 @@ export interface Finished {
 }
 
 export interface CommandOptions {
+  cwd?: string
   env?: NodeJS.ProcessEnv
   /** File that gets the output too. */
   log: string
 }
 
 /** Runs a command to its end, whatever that is; it ends when this process is interrupted. */
-export function finish(command: string, args: string[], { env, log }: CommandOptions): Promise<Finished> {
+export function finish(
+  command: string,
+  args: string[],
+  { cwd, env, log }: CommandOptions,
+): Promise<Finished> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     const take = (chunk: Buffer) => {
       output += chunk

@@ -11,7 +11,7 @@ export type TestDatabase = Awaited<ReturnType<typeof startDatabase>>
 
 /**
  * A real PostgreSQL with a certificate of its own authority, a database `app`, and in it the view `public.sales` that
- * belongs to somebody else than Viewkeeper.
+ * belongs to somebody else than Viewkeeper, and schema `reports`, where Viewkeeper may create.
  */
 export async function startDatabase(folder: string) {
   mkdirSync(folder, { recursive: true })
@@ -36,6 +36,7 @@ export async function startDatabase(folder: string) {
   const sql = connect('app')
   await sql.unsafe(`
     create role owner_of_sales;
+    create role reader;
     create table public.sale (day date not null, amount numeric not null);
     insert into public.sale select date '2026-01-01' + n % 30, n from generate_series(1, 1000) as n;
     create materialized view public.sales as select day, sum(amount) as amount from public.sale group by day;
@@ -43,10 +44,19 @@ export async function startDatabase(folder: string) {
     alter table public.sale owner to owner_of_sales;
     alter materialized view public.sales owner to owner_of_sales;`)
 
+  const url = new URL('app', server.url).href
+  const secret = createRole(url)
+  await sql.unsafe(`
+    create schema reports;
+    grant usage, create on schema reports to viewkeeper, owner_of_sales;
+    grant usage on schema reports to reader;`)
+
   return {
     sql,
+    /** An administrator's. */
+    url,
     /** What `npm run create-role` tells to put into Secrets Manager. */
-    secret: createRole(new URL('app', server.url).href),
+    secret,
     port: server.port,
     version: server.version,
     /** PEM text of who signed the server's certificate: itself. */

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { root } from './aws.ts'
+import { deployFails, deploySucceeds } from './outcomes.ts'
+import { assertServed } from './refreshes.ts'
 import type { Deployed } from './scenario.ts'
 import { copySchema, type SchemaFolder } from './schema-folders.ts'
-import { deploySucceeds } from './settings.ts'
 import { step } from './transcript.ts'
 
 /** Deploys with a further step of the schema and without the schedule; gives the schema as it is then. */
 export async function deployAgain({
   folder,
   schema,
+  project,
   cdk,
   environment,
   sql,
@@ -18,7 +19,8 @@ export async function deployAgain({
   const step2 = 'create table viewkeeper.expanded (id integer)'
   const changed = copySchema(schema.folder, join(folder, 'schema-2'), ['expand', step2])
   await step('cdk deploy again, with a further step and without schedule', async () => {
-    await deploySucceeds(cdk, { environment, schemaFolder: changed.folder })
+    const { migrationsFolder } = project
+    await deploySucceeds(cdk, { environment, schemaFolder: changed.folder, migrationsFolder })
     assert.equal((await sql`select from pg_tables where tablename = 'expanded'`).length, 1)
     assert.deepEqual(await aws.listSchedules('viewkeeper-deploy-test'), ['monitor'])
   })
@@ -31,32 +33,28 @@ export async function breakMigration(
   changed: SchemaFolder,
   runId: number,
 ): Promise<void> {
-  const { folder, cdk, environment, database, sql, api } = deployed
+  const { folder, project, cdk, environment, sql, api } = deployed
+  const { migrationsFolder } = project
   const halfDone = 'create table viewkeeper.half_done (id integer);\nselect * from no_such_table'
   const broken = copySchema(changed.folder, join(folder, 'schema-3'), ['broken', halfDone])
-  const failToDeploy = async () => {
-    const { code, output } = await cdk.deploy({ environment, schemaFolder: broken.folder })
-    assert.notEqual(code, 0)
-    // The `migrate` of the version before, put back by the rollback, has to live with the schema as it is.
-    assert.match(output, /UPDATE_ROLLBACK_COMPLET/)
-    const line = output.split('\n').find((text) => text.includes(broken.last))
-    assert.ok(line, output)
-    return line.slice(line.indexOf('schema/'))
-  }
-  await step('cdk deploy with a broken migration fails, naming its file', failToDeploy, (line) => line)
+  const settings = { environment, schemaFolder: broken.folder, migrationsFolder }
+  const failToDeploy = () => deployFails(cdk, settings, `schema/${broken.last}`)
+  await step('cdk deploy with a broken step of the schema fails, naming it', failToDeploy, (line) => line)
   await step('… and leaves database and API as they were', async () => {
     assert.equal((await sql`select from pg_tables where tablename = 'half_done'`).length, 0)
     const [journal] = await sql`select name from viewkeeper.migrations order by number desc limit 1`
     assert.equal(`${journal?.name}.sql`, changed.last)
-    const answer = await api.call('GET', `/runs/${runId}`, root)
-    assert.equal(answer.status, 200, answer.body)
-    assert.equal(JSON.parse(answer.body).status, 'success')
+    await assertServed(api, runId)
   })
-  const countEncrypted = async () => {
+}
+
+/** Insists that no function ever spoke to the database in the clear. */
+export async function countEncrypted({ database }: Deployed): Promise<void> {
+  const count = async () => {
     const { all, encrypted } = database.countConnections()
     assert.ok(all > 0)
     assert.equal(encrypted, all)
     return all
   }
-  await step('every connection of a function was encrypted', countEncrypted, (all) => `${all} connections`)
+  await step('every connection of a function was encrypted', count, (all) => `${all} connections`)
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { metricNames } from '../../src/edge/metric-names.ts'
+import { type Api, root } from './aws.ts'
 import { assertMetrics } from './metrics.ts'
 import type { Deployed } from './scenario.ts'
 import { refreshPolicy } from './settings.ts'
@@ -37,6 +38,13 @@ export async function refreshByHttp({ api, aws, sql }: Deployed): Promise<number
     }),
   )
   return runId
+}
+
+/** Insists that the API still answers with the run. */
+export async function assertServed(api: Api, runId: number): Promise<void> {
+  const answer = await api.call('GET', `/runs/${runId}`, root)
+  assert.equal(answer.status, 200, answer.body)
+  assert.equal(JSON.parse(answer.body).status, 'success')
 }
 
 /** Waits for the schedules of one minute: the one of the view, and the monitor. */

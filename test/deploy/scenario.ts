@@ -4,23 +4,36 @@ import { createCdk } from './cdk.ts'
 import { mustStop } from './cleanup.ts'
 import { startDatabase } from './database.ts'
 import { startEmulator } from './emulator.ts'
+import { deploySucceeds } from './outcomes.ts'
+import { createProject } from './project.ts'
 import { preparePython } from './python.ts'
-import { breakMigration, deployAgain } from './redeploys.ts'
+import { breakMigration, countEncrypted, deployAgain } from './redeploys.ts'
 import { refreshByHttp, refreshBySchedule } from './refreshes.ts'
 import { copySchema, ownSchema } from './schema-folders.ts'
-import { deploySucceeds, environmentOf } from './settings.ts'
+import { environmentOf } from './settings.ts'
 import { insistOn } from './tools.ts'
 import { step } from './transcript.ts'
+import { breakView, changeView, commandFromAfar, findChangedView, findView, freezeView } from './view-life.ts'
 
 export type Deployed = Awaited<ReturnType<typeof deployFirst>>
 
-/** The whole story, from an empty account and a database without Viewkeeper to a deploy that has to fail. */
+/**
+ * The whole story, from an empty account and a database without Viewkeeper, over deploys that have to fail, to commands
+ * from afar.
+ */
 export async function deployScenario(folders: { cache: string; folder: string }): Promise<void> {
   const deployed = await deployFirst(folders)
+  await findView(deployed)
   const run = await refreshByHttp(deployed)
+  // The schedule's minute goes by meanwhile.
+  await breakView(deployed, run)
+  await changeView(deployed)
   await refreshBySchedule(deployed)
   const changed = await deployAgain(deployed)
+  await findChangedView(deployed)
   await breakMigration(deployed, changed, run)
+  await commandFromAfar(deployed)
+  await countEncrypted(deployed)
 }
 
 async function deployFirst({ cache, folder }: { cache: string; folder: string }) {
@@ -41,9 +54,15 @@ async function deployFirst({ cache, folder }: { cache: string; folder: string })
   const environment = environmentOf(database, secret)
   const trialSchedule = { view: 'public.sales', everyMinutes: 1, rowCountStrategy: 'exact' as const }
   const schema = copySchema(ownSchema, join(folder, 'schema-1'))
-  await step('cdk deploy', () =>
-    deploySucceeds(cdk, { environment: { ...environment, trialSchedule }, schemaFolder: schema.folder }),
-  )
+  const project = createProject(join(folder, 'project'), { url: database.url, emulator })
+  await freezeView({ project })
+  const { migrationsFolder } = project
+  const settings = {
+    environment: { ...environment, trialSchedule },
+    schemaFolder: schema.folder,
+    migrationsFolder,
+  }
+  await step('cdk deploy', () => deploySucceeds(cdk, settings))
   const api = createApi(cdk.readOutputs().ApiUrl!, emulator)
-  return { folder, database, sql: database.sql, aws, cdk, api, environment, schema }
+  return { folder, database, sql: database.sql, aws, cdk, api, environment, settings, schema, project }
 }

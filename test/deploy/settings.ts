@@ -1,5 +1,4 @@
 import type { EnvironmentSettings } from '../../infra/environment.ts'
-import type { AppSettings, Cdk } from './cdk.ts'
 import type { TestDatabase } from './database.ts'
 
 /** An environment of the test's own, on a database that exists already. */
@@ -35,9 +34,14 @@ export const refreshPolicy = (apiId: string): object => ({
   ],
 })
 
-/** Deploys; the end of CDK's output is in the error when that fails. */
-export async function deploySucceeds(cdk: Cdk, settings: AppSettings): Promise<void> {
-  const { code, output } = await cdk.deploy(settings)
-  if (code !== 0)
-    throw new Error(`cdk deploy ended with ${code}\n${output.trimEnd().split('\n').slice(-40).join('\n')}`)
+/** The policy of docs/deploy.md for somebody who uses the command line on this environment. */
+export const commandPolicy = {
+  Version: '2012-10-17',
+  Statement: [
+    {
+      Effect: 'Allow',
+      Action: 'lambda:InvokeFunction',
+      Resource: 'arn:aws:lambda:us-east-1:000000000000:function:viewkeeper-deploy-test-migrate',
+    },
+  ],
 }

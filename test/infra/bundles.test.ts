@@ -1,34 +1,41 @@
-import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { execFileSync, execSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { App } from 'aws-cdk-lib'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
+import { sqlHook } from '../../infra/sql-hook.ts'
 import { imported } from './environments.ts'
 import { createStack, Synthesized } from './synth.ts'
 
 const names = ['refresh', 'cancel', 'query', 'monitor', 'migrate']
+const migrationsFolder = mkdtempSync(join(tmpdir(), 'viewkeeper-migrations-'))
+afterAll(() => rmSync(migrationsFolder, { recursive: true }))
+
+writeFileSync(join(migrationsFolder, 'README.md'), 'not for a bundle')
+const withoutMigrations = bundle()
+const pair = ['001_sales.down.sql', '001_sales.up.sql']
+for (const file of pair) writeFileSync(join(migrationsFolder, file), 'select 1')
 const bundles = bundle()
 
 describe.each(names)('the bundle of %s', (name) => {
+  const { folder } = bundles.of(name)
+
   test('is one small ES module with its source map', () => {
-    const folder = bundles[name]!
-    expect(
-      readdirSync(folder)
-        .filter((file) => file !== 'schema')
-        .sort(),
-    ).toEqual(['index.mjs', 'index.mjs.map'])
+    const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile())
+    expect(files.map((file) => file.name).sort()).toEqual(['index.mjs', 'index.mjs.map'])
     expect(statSync(join(folder, 'index.mjs')).size).toBeLessThan(600_000)
   })
 
   test('can be loaded, and exports its handler', () => {
-    const url = pathToFileURL(join(bundles[name]!, 'index.mjs')).href
+    const url = pathToFileURL(join(folder, 'index.mjs')).href
     const program = `import(${JSON.stringify(url)}).then(({ handler }) => console.log(typeof handler))`
     expect(execFileSync(process.execPath, ['-e', program], { encoding: 'utf8' }).trim()).toBe('function')
   })
 
   test('holds only functions/, src/ and packages that work in Lambda', () => {
-    const { sources } = JSON.parse(readFileSync(join(bundles[name]!, 'index.mjs.map'), 'utf8')) as {
+    const { sources } = JSON.parse(readFileSync(join(folder, 'index.mjs.map'), 'utf8')) as {
       sources: string[]
     }
     const own = sources.filter((source) => !source.includes('/node_modules/'))
@@ -39,17 +46,43 @@ describe.each(names)('the bundle of %s', (name) => {
   })
 
   test('has the steps of the schema beside it if it migrates', () => {
-    expect(existsSync(join(bundles[name]!, 'schema/001_definitions_and_runs.sql'))).toBe(name === 'migrate')
+    expect(existsSync(join(folder, 'schema/001_definitions_and_runs.sql'))).toBe(name === 'migrate')
+  })
+
+  test('has the migrations of the views beside it if it migrates, and nothing else of their folder', () => {
+    const there = existsSync(join(folder, 'migrations')) ? readdirSync(join(folder, 'migrations')) : []
+    expect(there.sort()).toEqual(name === 'migrate' ? pair : [])
   })
 })
 
-/** Bundles every function as a deploy does; gives the folder of each. */
-function bundle(): Record<string, string> {
-  const bundled = new Synthesized(createStack(imported, ['**']))
+test('a folder without migrations is bundled too', () => {
+  expect(readdirSync(join(withoutMigrations.of('migrate').folder, 'migrations'))).toEqual([])
+})
+
+test('a folder that is not there is left out', () => {
+  const [command] = sqlHook({ migrations: join(migrationsFolder, 'nowhere') }).afterBundling(
+    '',
+    migrationsFolder,
+  )
+  execSync(command!)
+  expect(existsSync(join(migrationsFolder, 'migrations'))).toBe(false)
+})
+
+test('another migration makes the trigger run again, and leaves the other functions as they are', () => {
+  for (const name of names)
+    expect(bundles.of(name).key !== withoutMigrations.of(name).key, name).toBe(name === 'migrate')
+  expect(bundles.triggered).not.toBe(withoutMigrations.triggered)
+})
+
+/** Bundles every function as a deploy does: the folder and the key of each, and the version that the trigger runs. */
+function bundle() {
+  const bundled = new Synthesized(createStack(imported, ['**'], { migrationsFolder }))
   const assembly = (bundled.stack.node.root as App).synth()
-  const folder = (name: string) => {
-    const [, { Properties }] = bundled.fn(name)
-    return join(assembly.directory, `asset.${Properties.Code.S3Key.replace('.zip', '')}`)
+  return {
+    of(name: string): { folder: string; key: string } {
+      const key = bundled.fn(name)[1].Properties.Code.S3Key as string
+      return { key, folder: join(assembly.directory, `asset.${key.replace('.zip', '')}`) }
+    },
+    triggered: bundled.one('Custom::Trigger')[1].Properties.HandlerArn.Ref as string,
   }
-  return Object.fromEntries(names.map((name) => [name, folder(name)]))
 }

@@ -69,9 +69,21 @@ test('a database that the stack creates is verified against the roots of RDS', (
   expect(variables('created', 'refresh')).not.toHaveProperty('DATABASE_CA')
 })
 
-test('only migrate is told where the steps of the schema are', () => {
-  for (const name of Object.keys(timeouts))
-    expect(variables('imported', name).SCHEMA_FOLDER).toBe(name === 'migrate' ? './schema/' : undefined)
+test('only migrate is told where the steps of the schema and the migrations of the views are', () => {
+  for (const name of Object.keys(timeouts)) {
+    const { SCHEMA_FOLDER, MIGRATIONS_FOLDER } = variables('imported', name)
+    expect([SCHEMA_FOLDER, MIGRATIONS_FOLDER]).toEqual(
+      name === 'migrate' ? ['./schema/', './migrations/'] : [undefined, undefined],
+    )
+  }
+})
+
+test('the command line finds migrate by its name, and people by an output', () => {
+  const [id, { Properties }] = kinds.imported.fn('migrate')
+  expect(Properties.FunctionName).toBe('viewkeeper-test-migrate')
+  expect(kinds.imported.template.findOutputs('MigrateFunction')).toMatchObject({
+    MigrateFunction: { Value: { Ref: id } },
+  })
 })
 
 test('only migrate knows of the master user, and only on a database that the stack creates', () => {

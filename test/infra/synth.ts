@@ -1,15 +1,19 @@
 import { App } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import type { EnvironmentSettings } from '../../infra/environment.ts'
-import { ViewkeeperStack } from '../../infra/viewkeeper-stack.ts'
+import { ViewkeeperStack, type ViewkeeperStackProps } from '../../infra/viewkeeper-stack.ts'
 import { created, imported, importedWithoutNat, parse, throwaway } from './environments.ts'
 
 /** A stack named `viewkeeper-test`. Its functions are not bundled, which is slow, unless a pattern of stacks says so. */
-export function createStack(settings: EnvironmentSettings, bundledStacks: string[] = []): ViewkeeperStack {
+export function createStack(
+  settings: EnvironmentSettings,
+  bundledStacks: string[] = [],
+  more: Pick<ViewkeeperStackProps, 'migrationsFolder'> = {},
+): ViewkeeperStack {
   const app = new App({
     context: { 'aws:cdk:bundling-stacks': bundledStacks, '@aws-cdk/aws-iam:minimizePolicies': true },
   })
-  return new ViewkeeperStack(app, { environmentName: 'test', environment: parse(settings) })
+  return new ViewkeeperStack(app, { environmentName: 'test', environment: parse(settings), ...more })
 }
 
 const synth = (settings: EnvironmentSettings) => new Synthesized(createStack(settings))
