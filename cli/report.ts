@@ -34,8 +34,8 @@ export const report = {
 export const dim = (text: string): string => paint('dim', text)
 
 /** `1 view`, `7 views`, `200,000 flights` */
-export const count = (n: number, noun: string): string =>
-  `${n.toLocaleString('en')} ${noun}${n === 1 ? '' : 's'}`
+export const count = (n: number, noun: string, plural = `${noun}s`): string =>
+  `${n.toLocaleString('en')} ${n === 1 ? noun : plural}`
 
 /** `0.3 s` */
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`

@@ -1,7 +1,14 @@
 import { httpFunction } from '../src/edge/function.ts'
 import { json } from '../src/edge/http.ts'
 import { openapi } from '../src/edge/openapi.ts'
-import { answerRun, answerRuns, answerView, answerViews } from '../src/edge/reads.ts'
+import {
+  answerBatch,
+  answerBatches,
+  answerRun,
+  answerRuns,
+  answerView,
+  answerViews,
+} from '../src/edge/reads.ts'
 import { routeKey, routes } from '../src/edge/routes.ts'
 
 /** Answers everything that only reads. */
@@ -10,5 +17,7 @@ export const handler = httpFunction({
   [routeKey(routes.getView)]: answerView,
   [routeKey(routes.listRuns)]: answerRuns,
   [routeKey(routes.getRun)]: answerRun,
+  [routeKey(routes.listBatches)]: answerBatches,
+  [routeKey(routes.getBatch)]: answerBatch,
   [routeKey(routes.getOpenapi)]: async () => json(200, openapi()),
 })

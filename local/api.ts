@@ -8,12 +8,18 @@ export interface View {
   lastRun: { id: number } | null
 }
 
-export interface RefreshAnswer {
-  runId?: number
-  status: string | number
-  detail?: string
-  response?: { strategy: string; rowCountAfter: number | null; durationMs: number | null }
-  error?: { class: string; message: string }
+export interface Run {
+  status: string
+  durationMs: number | null
+  rowCountAfter: number | null
+  error: { message: string } | null
+  result: { response: { strategy?: string; because?: string } }
+}
+
+export interface Batch {
+  status: string
+  finishedAt: string | null
+  views: { view: string; status: string; runs: { runId: number; finishedAt: string | null }[] }[]
 }
 
 /** Every view of the database. */
@@ -21,25 +27,23 @@ export async function listViews(api: string): Promise<View[]> {
   return (await call<{ views: View[] }>(`${api}/views`)).views
 }
 
-/** Refreshes a view and waits for the end of the run, as long as it takes. A failed run is an answer with `error` or `detail`. */
-export async function refreshView(api: string, view: string): Promise<RefreshAnswer> {
-  let answer = await call<RefreshAnswer>(`${api}/views/${encodeURIComponent(view)}/refresh`, {
+/** Starts a batch of these views, and gives its id. */
+export async function startBatch(api: string, views: string[]): Promise<string> {
+  const { batchId } = await call<{ batchId: string }>(`${api}/batches`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', prefer: 'wait=20' },
-    body: JSON.stringify({ rowCountStrategy: 'exact' }),
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ views }),
   })
-  while (answer.status === 'running') {
-    await new Promise((resolve) => setTimeout(resolve, 500))
-    answer = (await call<{ result: RefreshAnswer }>(`${api}/runs/${answer.runId}`)).result
-  }
-  return answer
+  return batchId
 }
+
+export const readBatch = (api: string, id: string): Promise<Batch> => call(`${api}/batches/${id}`)
+
+export const readRun = (api: string, id: number): Promise<Run> => call(`${api}/runs/${id}`)
 
 async function call<T>(url: string, init?: RequestInit): Promise<T> {
   const response = await fetch(url, init)
-  const body = (await response.json()) as T & { runId?: number; code?: string; detail?: string }
-  // A run that failed is a problem too, and one to show; any other problem ends the start.
-  if (!response.ok && body.runId === undefined)
-    throw new Error(`${url}: ${response.status} ${body.detail ?? body.code}`)
+  const body = (await response.json()) as T & { code?: string; detail?: string }
+  if (!response.ok) throw new Error(`${url}: ${response.status} ${body.detail ?? body.code}`)
   return body
 }

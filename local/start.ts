@@ -1,5 +1,6 @@
 import { count, report, timed } from '../cli/report.ts'
 import { Problem } from '../src/problem.ts'
+import { localBatches } from './batches.ts'
 import { describeDatabase, migrateDatabase } from './database.ts'
 import { loadDemo } from './demo/load.ts'
 import { makeDemoViews } from './demo/views.ts'
@@ -13,6 +14,7 @@ import { type Life, untilSignal } from './lifetime.ts'
 import { showLogs } from './logs.ts'
 import { startMonitor } from './monitor.ts'
 import { LocalProblem } from './problem.ts'
+import { startSchedules } from './schedules.ts'
 import { readSettings } from './settings.ts'
 
 async function start(life: Life) {
@@ -28,17 +30,25 @@ async function start(life: Life) {
     await fillWithDemo(process.env.DATABASE_URL)
   }
   await migrateDatabase()
-  const demoViews = databaseUrl ? [] : await migrateDemo()
+  const demo = databaseUrl ? { views: [], scheduled: [] } : await migrateDemo()
 
   const mute = showLogs(process.env)
-  const gateway = await startGateway({ port })
+  const batches = localBatches()
+  const gateway = await startGateway({
+    port,
+    functions: async (name) => (name === 'start-batch' ? batches.startBatch : loadFunction(name)),
+  })
   await life.onStop(gateway.close)
   await life.onStop(mute) // what the functions say when their database goes is no news
   report.line()
   if (databaseUrl) {
     report.line('nothing is refreshed or scheduled here until asked')
   } else {
-    await refreshFirst(gateway.url, demoViews)
+    const open = await batches.resume()
+    if (open > 0) report.line(`${count(open, 'batch', 'batches')} of the last start goes on`)
+    else await refreshFirst(gateway.url, demo.views)
+    const stopSchedules = startSchedules(batches.startBatch, demo.scheduled)
+    await life.onStop(async () => stopSchedules())
     // Not on another Postgres: ended runs that are published here would be missing from that environment's alarms.
     await life.onStop(startMonitor(await loadFunction('monitor')))
   }
@@ -61,8 +71,8 @@ async function fillWithDemo(url: string) {
   report.step('demo data', loaded ? rows : `${rows} (kept)`, ms)
 }
 
-async function migrateDemo(): Promise<string[]> {
-  const [{ views, applied }, ms] = await timed(makeDemoViews)
+async function migrateDemo() {
+  const [{ views, scheduled, applied }, ms] = await timed(makeDemoViews)
   report.step(
     'views',
     applied > 0
@@ -70,7 +80,7 @@ async function migrateDemo(): Promise<string[]> {
       : `${count(views.length, 'view')} (kept)`,
     ms,
   )
-  return views
+  return { views, scheduled }
 }
 
 try {

@@ -33,6 +33,7 @@ const codes = {
   InsufficientResources: { status: 503, title: 'The server is short of resources' },
   RunLost: { status: 503, title: 'The server lost the run' },
   BatchLost: { status: 503, title: 'Nobody drove the batch on' },
+  BatchNotStarted: { status: 503, title: 'The batch could not be driven on' },
   DatabaseUnavailable: { status: 503, title: 'The database cannot be reached' },
   CredentialsRefused: { status: 503, title: 'The database refused the credentials' },
   NotDirect: { status: 503, title: 'The connection does not reach the server directly' },
@@ -65,6 +66,8 @@ interface ProblemDetails {
   runningRunId?: number
   /** The batch that this is about. */
   batchId?: string
+  /** The batch that is in the way (BatchAlreadyOpen). */
+  openBatchId?: string | undefined
   sqlstate?: string
   cause?: unknown
 }

@@ -2,15 +2,23 @@ import { readFrozenMigrations } from '../../src/db/frozen-migrations.ts'
 import { databaseFromEnvironment } from '../../src/edge/settings.ts'
 import { migrateUp } from '../../src/operations/migrate-views.ts'
 import { frozenState } from '../../src/plan/frozen.ts'
+import type { ScheduledView } from '../schedules.ts'
 
 const longestMs = 60_000
 
+interface DemoViews {
+  views: string[]
+  scheduled: ScheduledView[]
+  /** How many migrations were applied. */
+  applied: number
+}
+
 /**
  * Makes the demo's views, authored in `views/` and frozen in `migrations/` beside this file, in the database in
- * DATABASE_URL. They are left empty, for their first refresh is worth seeing. Gives their names and how many changes
- * there were.
+ * DATABASE_URL. They are left empty, for their first refresh is worth seeing. Gives their names and those of them that
+ * have schedules.
  */
-export async function makeDemoViews(): Promise<{ views: string[]; applied: number }> {
+export async function makeDemoViews(): Promise<DemoViews> {
   const migrations = await readFrozenMigrations(new URL('./migrations/', import.meta.url))
   const { applied } = await migrateUp(
     {
@@ -22,5 +30,12 @@ export async function makeDemoViews(): Promise<{ views: string[]; applied: numbe
     },
     migrations,
   )
-  return { views: [...frozenState(migrations).values()].map(({ name }) => name), applied: applied.length }
+  const definitions = [...frozenState(migrations).values()]
+  return {
+    views: definitions.map(({ name }) => name),
+    scheduled: definitions.flatMap(({ name, schedule, timeZone }) =>
+      schedule === null || timeZone === null ? [] : [{ view: name, schedule, timeZone }],
+    ),
+    applied: applied.length,
+  }
 }

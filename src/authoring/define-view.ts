@@ -84,7 +84,10 @@ export interface ViewInput {
   minIntervalSeconds?: number
   /** Whether a batch of all views includes it. Default true. */
   inAll?: boolean
-  /** Views, `schema.name` each, that it reads where the catalog cannot tell: in functions with a text for a body. Default: none. */
+  /**
+   * Views, `schema.name` each as SQL reads it, that this one reads where the catalog cannot tell: in functions whose body
+   * is a text. Default: none.
+   */
   dependsOn?: readonly string[]
   /** Comment on the view. Default: none. */
   comment?: string

@@ -5,6 +5,7 @@ import { readCall } from './call.ts'
 import type { AuthoredView } from './define-view.ts'
 import { sqlFileOf } from './sql-imports.ts'
 
+/** A line of a file. */
 export interface Place {
   /** Relative to the current folder. */
   file: string
@@ -19,6 +20,7 @@ export interface Places {
   query(text: string, line: number): Place
 }
 
+/** Reads the file that a view was defined in, as far as it is one. */
 export function placesOf(view: AuthoredView): Places {
   const path = pathOf(view.file)
   const file = relativePath(path)

@@ -10,7 +10,7 @@ export interface QueryFault {
 
 /**
  * Reads a view's query: brings it into the form that a definition holds, and tells everything that keeps it from being
- * one. Its line ends are `\n`, there is no space around it, and no semicolon or comment after it.
+ * one. Its line ends are `\n`, there is no space around it, and nothing of what followed a semicolon at its end.
  */
 export async function readQuery(text: string): Promise<{ sql: string; faults: QueryFault[] }> {
   const lines = text.replace(/\r\n?/g, '\n')

@@ -15,6 +15,8 @@ export interface DefinitionDefaults {
   timeoutSeconds: number
   /** Session settings for its operations. */
   settings: Record<string, unknown>
+  paused: boolean
+  minIntervalSeconds: number
 }
 
 /** The definition of a view in the catalog; the first contact with a view nobody authored makes a discovered one. */
@@ -24,7 +26,7 @@ export async function ensureDefinition(
 ): Promise<DefinitionDefaults> {
   const find = () => sql<DefinitionDefaults[]>`
     select id, refresh_strategy as strategy, row_count_strategy as "rowCountStrategy", timeout_seconds as "timeoutSeconds",
-           settings
+           settings, paused_at is not null as paused, min_interval_seconds as "minIntervalSeconds"
       from viewkeeper.definitions where schema_name = ${schema} and name = ${name} and removed_at is null`
   const [found] = await find()
   if (found !== undefined) return found
@@ -83,7 +85,8 @@ export async function readDefinition(
 ): Promise<CreatableDefinition | undefined> {
   const [row] = await sql<CreatableDefinition[]>`
     select d.id, d.refresh_strategy as strategy, d.row_count_strategy as "rowCountStrategy",
-           d.timeout_seconds as "timeoutSeconds", d.settings, d.schema_name as schema, d.name, d.sql, d.indexes, d.comment,
+           d.timeout_seconds as "timeoutSeconds", d.settings, d.paused_at is not null as paused,
+           d.min_interval_seconds as "minIntervalSeconds", d.schema_name as schema, d.name, d.sql, d.indexes, d.comment,
            d.grants
       from viewkeeper.definitions d where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null`
   return row

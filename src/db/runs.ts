@@ -189,6 +189,18 @@ export async function findRunningRun(
   return row?.id
 }
 
+/** The last run that filled a view, where it ended successfully within these seconds. */
+export async function findRecentSuccess(
+  sql: Sql,
+  definitionId: number,
+  withinSeconds: number,
+): Promise<number | undefined> {
+  const [row] = await sql<{ id: number; recent: boolean }[]>`
+    select id, finished_at > clock_timestamp() - make_interval(secs => ${withinSeconds}) as recent from viewkeeper.runs
+     where definition_id = ${definitionId} and status = 'success' and operation <> 'drop' order by id desc limit 1`
+  return row?.recent ? row.id : undefined
+}
+
 /** Closes a run that was never claimed, with the reason. Does nothing once the server has claimed it. */
 export async function closeUnclaimed(sql: Sql, id: number, error: RunError): Promise<void> {
   await sql`

@@ -1,3 +1,4 @@
+import type { Batch } from '../db/batches.ts'
 import type { Progress } from '../db/history.ts'
 import type { Run } from '../db/runs.ts'
 import { type Result, resultOf } from '../operations/result.ts'
@@ -18,4 +19,9 @@ export function resultAnswer(result: Result): HttpAnswer {
 export function runBody(run: Run & { progress?: Progress }) {
   const { meta: _meta, result: _result, definitionId: _definition, ...shown } = run
   return { ...shown, result: resultOf(run) }
+}
+
+/** A batch as the API shows it: without what only the server needs. */
+export function batchBody<Shown extends Batch>({ serial: _serial, ...shown }: Shown): Omit<Shown, 'serial'> {
+  return shown
 }

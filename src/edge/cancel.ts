@@ -1,6 +1,7 @@
 import { cancel } from '../operations/cancel.ts'
+import { cancelBatch } from '../operations/cancel-batch.ts'
 import { type HttpAnswer, type HttpEvent, json, waitUntilOf } from './http.ts'
-import { runPath } from './schemas.ts'
+import { batchPath, runPath } from './schemas.ts'
 import { databaseFromEnvironment } from './settings.ts'
 import { validate } from './validate.ts'
 
@@ -15,4 +16,12 @@ export async function cancelOverHttp(event: HttpEvent): Promise<HttpAnswer> {
   return result.status === 'running'
     ? json(202, result, { location: `/runs/${result.runId}` })
     : json(200, result)
+}
+
+/** `POST /batches/{id}/cancel`: 200 once it has ended, 202 and where to look before. */
+export async function cancelBatchOverHttp(event: HttpEvent): Promise<HttpAnswer> {
+  const { id } = validate(batchPath, event.pathParameters, 'path')
+  const waitUntil = Math.max(waitUntilOf(event), event.requestContext.timeEpoch + leastWaitMs)
+  const batch = await cancelBatch(id, { database: databaseFromEnvironment(), waitUntil })
+  return batch.status === 'running' ? json(202, batch, { location: `/batches/${id}` }) : json(200, batch)
 }

@@ -42,7 +42,7 @@ export async function answerRoute(routes: Routes, event: HttpEvent, context: Con
 }
 
 /** A Problem as it is; anything else is a defect of ours, whose details stay in the log. */
-function knownProblem(thrown: unknown, context: object = {}): Problem {
+export function knownProblem(thrown: unknown, context: object = {}): Problem {
   const problem = problemOf(thrown)
   if (problem instanceof Problem) {
     logger[mayRetry(problem.code) ? 'error' : 'info']('refused', {

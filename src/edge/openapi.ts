@@ -14,6 +14,8 @@ interface Description {
 const finished = { description: 'Finished.', schema: schemas.result }
 const running = { description: 'Still running; `Location` says where to look.', schema: schemas.result }
 
+const paused = { description: 'How it is now.', schema: schemas.pauseState }
+
 /** What each route takes and answers, in the schemas that also validate it. */
 const descriptions: Record<Exclude<RouteName, 'getOpenapi'>, Description> = {
   refreshView: {
@@ -35,6 +37,40 @@ const descriptions: Record<Exclude<RouteName, 'getOpenapi'>, Description> = {
     answers: { 200: finished, 202: running },
   },
   cancelRun: { summary: 'Cancel a run', path: schemas.runPath, answers: { 200: finished, 202: running } },
+  startBatch: {
+    summary: 'Refresh several views, in the order in which they read each other',
+    body: schemas.batchOptions,
+    answers: {
+      200: { description: 'The batch of this key, which has ended.', schema: schemas.startedBatch },
+      202: { description: 'On its way; `Location` says where to look.', schema: schemas.startedBatch },
+    },
+  },
+  cancelBatch: {
+    summary: 'Cancel a batch',
+    path: schemas.batchPath,
+    answers: {
+      200: { description: 'It has ended.', schema: schemas.startedBatch },
+      202: { description: 'It is ending.', schema: schemas.startedBatch },
+    },
+  },
+  pauseView: {
+    summary: 'Have schedules and batches leave a view out',
+    path: schemas.viewPath,
+    answers: { 200: paused },
+  },
+  resumeView: { summary: 'Take a paused view in again', path: schemas.viewPath, answers: { 200: paused } },
+  pauseAll: { summary: 'Stop everything that is scheduled', answers: { 200: paused } },
+  resumeAll: { summary: 'Let what is scheduled go on', answers: { 200: paused } },
+  listBatches: {
+    summary: 'List batches, newest first',
+    query: schemas.batchesQuery,
+    answers: { 200: { description: 'A page of batches.', schema: schemas.batchList } },
+  },
+  getBatch: {
+    summary: 'Show one batch with its graph',
+    path: schemas.batchPath,
+    answers: { 200: { description: 'The batch.', schema: schemas.batchDetails } },
+  },
   listViews: {
     summary: 'List every view',
     answers: { 200: { description: 'The views.', schema: schemas.viewList } },
@@ -106,6 +142,16 @@ export function openapi(): object {
   })
 }
 
+/** What else a `POST` heeds. Canceling and pausing come to the same however often they are asked for. */
+const headersOf = (name: RouteName) =>
+  name === 'startBatch'
+    ? [idempotency]
+    : name === 'cancelRun' || name === 'cancelBatch'
+      ? [waiting]
+      : /^(pause|resume)/.test(name)
+        ? []
+        : [waiting, idempotency]
+
 function operation(
   name: RouteName,
   { summary, path, query, body, answers }: Description,
@@ -115,7 +161,7 @@ function operation(
     operationId: name,
     summary,
     requestParams: { ...(path && { path }), ...(query && { query }) },
-    ...(post && { parameters: name === 'cancelRun' ? [waiting] : [waiting, idempotency] }),
+    ...(post && { parameters: headersOf(name) }),
     ...(body && { requestBody: { required: false, content: { 'application/json': { schema: body } } } }),
     responses: {
       ...Object.fromEntries(

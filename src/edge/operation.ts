@@ -74,7 +74,7 @@ async function onSchedule<Options extends z.ZodObject>(
     trigger,
     requestedBy: schedule,
     caller: schedule,
-    idempotencyKey: scheduleKey(schedule, scheduledTime, context),
+    idempotencyKey: scheduleKey(schedule, scheduledTime, context.awsRequestId),
     waitUntil: Date.now() + context.getRemainingTimeInMillis() - leaveBeforeEndMs,
   })
   logged(result, trigger)
@@ -85,9 +85,9 @@ async function onSchedule<Options extends z.ZodObject>(
 }
 
 /** Where the scheduler leaves its placeholder as it is, the request's id, which Lambda keeps over its retries. */
-function scheduleKey(schedule: string, scheduledTime: string, context: Context): string {
+export function scheduleKey(schedule: string, scheduledTime: string, requestId: string): string {
   const at = Date.parse(scheduledTime)
-  return `${schedule} ${Number.isNaN(at) ? context.awsRequestId : new Date(at).toISOString()}`
+  return `${schedule} ${Number.isNaN(at) ? requestId : new Date(at).toISOString()}`
 }
 
 function logged(result: Result, trigger: Trigger): Result {

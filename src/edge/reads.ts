@@ -1,8 +1,9 @@
+import { getBatch, listBatches } from '../operations/batches.ts'
 import { getRun, listRuns } from '../operations/runs.ts'
 import { getView, listViews } from '../operations/views.ts'
-import { runBody } from './answers.ts'
+import { batchBody, runBody } from './answers.ts'
 import { type HttpAnswer, type HttpEvent, json } from './http.ts'
-import { runPath, runsQuery, viewPath } from './schemas.ts'
+import { batchesQuery, batchPath, runPath, runsQuery, viewPath } from './schemas.ts'
 import { databaseFromEnvironment } from './settings.ts'
 import { validate } from './validate.ts'
 
@@ -33,4 +34,17 @@ export async function answerRuns(event: HttpEvent): Promise<HttpAnswer> {
 export async function answerRun(event: HttpEvent): Promise<HttpAnswer> {
   const { id } = validate(runPath, event.pathParameters, 'path')
   return json(200, runBody(await getRun(databaseFromEnvironment(), id)))
+}
+
+/** `GET /batches` */
+export async function answerBatches(event: HttpEvent): Promise<HttpAnswer> {
+  const { cursor, ...filter } = validate(batchesQuery, event.queryStringParameters ?? {}, 'query')
+  const { batches, next } = await listBatches(databaseFromEnvironment(), { ...filter, before: cursor })
+  return json(200, { batches: batches.map(batchBody), next: next === null ? null : String(next) })
+}
+
+/** `GET /batches/{id}` */
+export async function answerBatch(event: HttpEvent): Promise<HttpAnswer> {
+  const { id } = validate(batchPath, event.pathParameters, 'path')
+  return json(200, batchBody(await getBatch(databaseFromEnvironment(), id)))
 }

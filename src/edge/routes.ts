@@ -7,6 +7,14 @@ export const routes = {
   refreshView: { method: 'POST', path: '/views/{view}/refresh', function: 'refresh' },
   dropView: { method: 'POST', path: '/views/{view}/drop', function: 'drop' },
   cancelRun: { method: 'POST', path: '/runs/{id}/cancel', function: 'cancel' },
+  startBatch: { method: 'POST', path: '/batches', function: 'start-batch' },
+  cancelBatch: { method: 'POST', path: '/batches/{id}/cancel', function: 'cancel' },
+  pauseView: { method: 'POST', path: '/views/{view}/pause', function: 'pause' },
+  resumeView: { method: 'POST', path: '/views/{view}/resume', function: 'pause' },
+  pauseAll: { method: 'POST', path: '/pause', function: 'pause' },
+  resumeAll: { method: 'POST', path: '/resume', function: 'pause' },
+  listBatches: { method: 'GET', path: '/batches', function: 'query' },
+  getBatch: { method: 'GET', path: '/batches/{id}', function: 'query' },
   listViews: { method: 'GET', path: '/views', function: 'query' },
   getView: { method: 'GET', path: '/views/{view}', function: 'query' },
   listRuns: { method: 'GET', path: '/runs', function: 'query' },
@@ -18,7 +26,7 @@ export interface Route {
   method: 'GET' | 'POST'
   path: string
   /** The file in `functions/` that answers. */
-  function: 'create' | 'refresh' | 'drop' | 'cancel' | 'query'
+  function: 'create' | 'refresh' | 'drop' | 'cancel' | 'query' | 'start-batch' | 'pause'
 }
 
 export type RouteName = keyof typeof routes

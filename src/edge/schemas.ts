@@ -47,6 +47,10 @@ export const refreshOptions = z
     }),
     rowCountStrategy,
     timeoutSeconds,
+    force: z.boolean().optional().meta({
+      description:
+        'Refreshes a view that is paused, or was refreshed within its minimum interval; by default false.',
+    }),
   })
   .meta({ id: 'RefreshOptions' })
 
@@ -65,6 +69,30 @@ export const dropOptions = z
   })
   .meta({ id: 'DropOptions' })
 
+/** The body of `POST /batches`, and part of a schedule's event: which views, and how. */
+export const batchOptions = z
+  .strictObject({
+    all: z.boolean().optional().meta({ description: 'Every view but those left out of all; the default.' }),
+    views: z.array(view).min(1).max(10_000).optional().meta({ description: 'These views.' }),
+    pattern: z
+      .string()
+      .min(1)
+      .max(200)
+      .optional()
+      .meta({ description: 'A glob on `schema.name`.', example: 'sales.*' }),
+    ancestors: z.boolean().optional().meta({ description: 'Also everything that these views read.' }),
+    descendants: z.boolean().optional().meta({ description: 'Also everything that reads these views.' }),
+    strategy: z.enum(strategies).optional().meta({ description: "Instead of each view's own." }),
+    concurrency: z.int().min(1).max(64).optional().meta({ description: 'Views at once; by default 2.' }),
+    retries: z
+      .int()
+      .min(0)
+      .max(100)
+      .optional()
+      .meta({ description: "How often a view that fails is tried again, instead of each view's own." }),
+  })
+  .meta({ id: 'BatchOptions' })
+
 export const viewPath = z.strictObject({ view })
 export const runPath = z.strictObject({ id: runId })
 
@@ -74,6 +102,26 @@ export const scheduleFields = z.strictObject({
   schedule: z.string().min(1),
   scheduledTime: z.string(),
   view,
+})
+
+/** What a schedule sends for a batch. */
+export const scheduledBatch = scheduleFields.omit({ view: true }).extend(batchOptions.shape)
+
+/** What a deploy sends: what is deployed is the key, so that the same deploy asks once. */
+export const deployedBatch = z
+  .strictObject({ trigger: z.literal('deploy'), key: z.string().min(1) })
+  .extend(batchOptions.shape)
+
+const batchId = z
+  .string()
+  .regex(/^[0-9A-Za-z_-]{1,80}$/)
+  .meta({ description: "The batch's id.", example: '20261120-090000-1f3c9a2b' })
+export const batchPath = z.strictObject({ id: batchId })
+
+export const batchesQuery = z.strictObject({
+  status: z.enum(runStatuses).optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z.coerce.number().int().min(1).optional().meta({ description: 'The `next` of the page before.' }),
 })
 
 export const runsQuery = z.strictObject({
@@ -116,6 +164,9 @@ export const result = z
       rowCountBefore: z.int().nullable(),
       rowCountAfter: z.int().nullable(),
       durationMs: milliseconds,
+    }),
+    coalesced: z.literal(true).optional().meta({
+      description: "This is an earlier run, within the view's minimum interval.",
     }),
     error: error.optional(),
   })
@@ -190,6 +241,74 @@ export const viewDetails = viewSummary
   })
   .meta({ id: 'ViewDetails' })
 
+const batchError = z
+  .object({
+    class: z.enum(problemCodes),
+    message: z.string(),
+    views: z.array(z.string()).optional(),
+    openBatchId: z.string().optional(),
+  })
+  .meta({ id: 'BatchError', description: 'Why a batch did not succeed.' })
+
+export const startedBatch = z
+  .object({ batchId, status: z.enum(runStatuses), error: batchError.nullish() })
+  .meta({ id: 'StartedBatch' })
+
+const batchSummary = z
+  .object({
+    id: batchId,
+    status: z.enum(runStatuses),
+    trigger: z.enum(triggers),
+    requestedBy: z.string(),
+    request: z.record(z.string(), z.unknown()),
+    selection: z.record(z.string(), z.unknown()),
+    strategy: z.enum(strategies).nullable(),
+    concurrency: z.int(),
+    cancelRequestedAt: time.nullable(),
+    requestedAt: time,
+    startedAt: time.nullable(),
+    advancedAt: time.nullable().meta({ description: 'When it was last driven on.' }),
+    finishedAt: time.nullable(),
+    elapsedMs: milliseconds,
+    error: batchError.nullable(),
+  })
+  .meta({ id: 'Batch', description: 'A refresh of several views in dependency order.' })
+
+export const batchList = z
+  .object({ batches: z.array(batchSummary), next: z.string().nullable() })
+  .meta({ id: 'BatchList' })
+
+export const batchDetails = batchSummary
+  .extend({
+    estimatedRestMs: milliseconds.meta({ description: 'What is probably left, by history.' }),
+    views: z.array(
+      z.object({
+        view: z.string(),
+        status: z.enum([...runStatuses, 'waiting']),
+        dependsOn: z.array(z.string()),
+        estimatedMs: z.int(),
+        runs: z.array(
+          z.object({
+            runId: z.int(),
+            status: z.enum(runStatuses),
+            attempt: z.int(),
+            notBefore: time.nullable().meta({ description: 'When it may start at the earliest.' }),
+            startedAt: time.nullable(),
+            finishedAt: time.nullable(),
+            elapsedMs: milliseconds,
+            class: z.string().nullable().meta({ description: 'Of its error.' }),
+            message: z.string().nullable().meta({ description: 'Of its error; why it was skipped.' }),
+          }),
+        ),
+      }),
+    ),
+  })
+  .meta({ id: 'BatchDetails', description: 'A batch with its graph.' })
+
+export const pauseState = z
+  .object({ paused: z.boolean(), view: z.string().optional() })
+  .meta({ id: 'PauseState' })
+
 export const problem = z
   .object({
     type: z.string(),
@@ -200,6 +319,8 @@ export const problem = z
     field: z.string().optional().meta({ description: 'The field of the request at fault.' }),
     runId: z.int().optional().meta({ description: 'The run that records this failure.' }),
     runningRunId: z.int().optional().meta({ description: 'The run that is in the way.' }),
+    batchId: z.string().optional().meta({ description: 'The batch that records this failure.' }),
+    openBatchId: z.string().optional().meta({ description: 'The batch that is in the way.' }),
     sqlstate: z.string().optional(),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details.' })

@@ -2,10 +2,13 @@ import { findView, unknownView } from '../db/catalog.ts'
 import type { Database } from '../db/connect.ts'
 import { ensureDefinition, findDefinitionId } from '../db/definitions.ts'
 import { setPause, setViewPause } from '../db/pause.ts'
+import { displayName } from '../plan/names.ts'
 import { resolveName } from './name.ts'
 
-/** Pauses a view, or lets it go on, in force at once: as long as it is paused, batches leave it out. */
-export const pauseView = (database: Database, view: string, paused: boolean): Promise<void> =>
+/**
+ * Pauses a view, or lets it go on, in force at once: as long as it is paused, batches leave it out. Gives its name.
+ */
+export const pauseView = (database: Database, view: string, paused: boolean): Promise<string> =>
   database.withConnection(async (sql) => {
     const name = await resolveName(sql, view)
     const there = await findView(sql, name)
@@ -13,6 +16,7 @@ export const pauseView = (database: Database, view: string, paused: boolean): Pr
       there === undefined ? await findDefinitionId(sql, name) : (await ensureDefinition(sql, name)).id
     if (id === undefined) throw unknownView(name)
     await setViewPause(sql, id, paused)
+    return displayName(name)
   })
 
 /** Pauses everything that is scheduled, or lets it go on, in force at once. What people ask for goes on. */

@@ -1,10 +1,13 @@
 import { readView } from '../db/catalog.ts'
-import { ensureDefinition } from '../db/definitions.ts'
+import type { Sql } from '../db/connect.ts'
+import { type DefinitionDefaults, ensureDefinition } from '../db/definitions.ts'
+import { readPause } from '../db/pause.ts'
+import { findRecentSuccess, type Trigger } from '../db/runs.ts'
 import type { RowCountStrategy } from '../plan/counting.ts'
 import type { Strategy } from '../plan/strategy.ts'
 import type { Call } from './call.ts'
 import { resolveName } from './name.ts'
-import { operate } from './operate.ts'
+import { answer, operate } from './operate.ts'
 import { performRun } from './perform.ts'
 import { planRefresh } from './plan-refresh.ts'
 import type { Result } from './result.ts'
@@ -17,16 +20,34 @@ export interface RefreshRequest {
   rowCountStrategy?: RowCountStrategy | undefined
   /** The longest the refresh may take, waiting for locks included. */
   timeoutSeconds?: number | undefined
+  /** Refreshes a view that is paused, or was refreshed within its minimum interval. Default: false. */
+  force?: boolean | undefined
 }
 
-/** Refreshes a view: reads the facts, plans, has the server do it, and answers with the record. */
+/**
+ * Refreshes a view: reads the facts, plans, has the server do it, and answers with the record. Without `force` a paused view
+ * is skipped, and within the view's minimum interval the answer is the run that was last.
+ */
 export const refresh = (request: RefreshRequest, call: Call): Promise<Result> =>
   operate('refresh', request, call, async (sql, asked) => {
     const name = await resolveName(sql, request.view)
     const view = await readView(sql, name)
     const definition = await ensureDefinition(sql, view)
     const run = { ...asked, ...name, definitionId: definition.id }
+    if (!request.force) {
+      const pause = await pauseOf(sql, definition, call.trigger)
+      if (pause !== null) return performRun(sql, call, run, async () => ({ skipBecause: pause }))
+      const { id, minIntervalSeconds } = definition
+      const recent = view.populated ? await findRecentSuccess(sql, id, minIntervalSeconds) : undefined
+      if (recent !== undefined) return { ...(await answer(sql, recent)), coalesced: true }
+    }
     return performRun(sql, call, run, () =>
       planRefresh(sql, name, definition, { ...request, ifRunning: 'skip' }),
     )
   })
+
+/** Why nothing is to be refreshed at present; null where nothing stands against it. */
+async function pauseOf(sql: Sql, { paused }: DefinitionDefaults, trigger: Trigger): Promise<string | null> {
+  if (paused) return 'the view is paused'
+  return trigger === 'schedule' && (await readPause(sql)) ? 'everything that is scheduled is paused' : null
+}

@@ -13,6 +13,8 @@ export interface Result {
     rowCountAfter: number | null
     durationMs: number | null
   }
+  /** It is an earlier run, within the view's minimum interval. */
+  coalesced?: true
   error?: RunError
 }
 

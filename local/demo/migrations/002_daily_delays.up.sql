@@ -6,7 +6,8 @@
 --     "indexes": [
 --       {"name":"daily_delays_key","unique":true,"on":"(\"day\")"}
 --     ],
---     "comment": "Flights and delays of each day."
+--     "comment": "Flights and delays of each day.",
+--     "rowCountStrategy": "exact"
 --   }
 -- }
 

@@ -6,7 +6,8 @@
 --     "indexes": [
 --       {"name":"route_delays_key","unique":true,"on":"(\"origin\", \"destination\")"}
 --     ],
---     "comment": "How late the flights of each route are."
+--     "comment": "How late the flights of each route are.",
+--     "rowCountStrategy": "exact"
 --   }
 -- }
 

@@ -3,7 +3,8 @@
 --   "define": {
 --     "schema": "public",
 --     "name": "late_airports",
---     "comment": "Busy airports that are later than the others."
+--     "comment": "Busy airports that are later than the others.",
+--     "rowCountStrategy": "exact"
 --   }
 -- }
 

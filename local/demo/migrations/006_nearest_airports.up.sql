@@ -6,7 +6,8 @@
 --     "indexes": [
 --       {"name":"nearest_airports_key","unique":true,"on":"(\"zip_code\")"}
 --     ],
---     "comment": "For every zip code, the nearest airport with flights in its state."
+--     "comment": "For every zip code, the nearest airport with flights in its state.",
+--     "rowCountStrategy": "exact"
 --   }
 -- }
 

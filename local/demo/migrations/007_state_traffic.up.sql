@@ -6,7 +6,8 @@
 --     "indexes": [
 --       {"name":"state_traffic_key","unique":true,"on":"(\"state\")"}
 --     ],
---     "comment": "Traffic of each state, and how far its zip codes are from an airport."
+--     "comment": "Traffic of each state, and how far its zip codes are from an airport.",
+--     "rowCountStrategy": "exact"
 --   }
 -- }
 

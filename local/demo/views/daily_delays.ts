@@ -5,5 +5,6 @@ export default defineView({
   name: 'daily_delays',
   query,
   uniqueKey: ['day'],
+  rowCountStrategy: 'exact',
   comment: 'Flights and delays of each day.',
 })

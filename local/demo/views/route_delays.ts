@@ -5,5 +5,6 @@ export default defineView({
   name: 'route_delays',
   query,
   uniqueKey: ['origin', 'destination'],
+  rowCountStrategy: 'exact',
   comment: 'How late the flights of each route are.',
 })

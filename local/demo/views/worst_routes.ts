@@ -5,5 +5,8 @@ export default defineView({
   name: 'worst_routes',
   query,
   uniqueKey: ['origin', 'destination'],
+  schedule: '0 6 * * *',
+  timeZone: 'Europe/Berlin',
+  rowCountStrategy: 'exact',
   comment: 'The 50 routes with the longest mean delay, among those flown often.',
 })

@@ -1,0 +1,11 @@
+import { httpFunction } from '../src/edge/function.ts'
+import { answerPause, answerViewPause } from '../src/edge/pause.ts'
+import { routeKey, routes } from '../src/edge/routes.ts'
+
+/** Stops what is scheduled and lets it go on, one view or everything, in force at once. */
+export const handler = httpFunction({
+  [routeKey(routes.pauseView)]: answerViewPause(true),
+  [routeKey(routes.resumeView)]: answerViewPause(false),
+  [routeKey(routes.pauseAll)]: answerPause(true),
+  [routeKey(routes.resumeAll)]: answerPause(false),
+})
