@@ -28,9 +28,8 @@ export async function startBatchWith(
     if (batchId !== null) await machinery.drive(batchId)
     return answer ?? { batchId }
   } catch (thrown) {
-    const problem = knownProblem(thrown)
-    if (isHttp) return problemAnswer(problem)
-    throw problem
+    if (isHttp) return problemAnswer(knownProblem(thrown))
+    throw thrown
   }
 }
 
