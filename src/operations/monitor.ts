@@ -1,5 +1,5 @@
 import type { Database } from '../db/connect.ts'
-import { closeLostBatch, closeLostBatch, findStaleBatches, findStaleBatches } from '../db/lost-batches.ts'
+import { closeLostBatch, findStaleBatches } from '../db/lost-batches.ts'
 import { closeLostRuns } from '../db/lost-runs.ts'
 import { publishEndedRuns } from '../db/publish.ts'
 import type { Run } from '../db/runs.ts'
@@ -14,7 +14,6 @@ export function monitor(
 ): Promise<{ lost: number; published: number }> {
   return database.withConnection(async (sql) => {
     const lost = await closeLostRuns(sql)
-    for (const id of await findStaleBatches(sql)) await closeLostBatch(sql, id)
     for (const id of await findStaleBatches(sql)) await closeLostBatch(sql, id)
     const published = await publishEndedRuns(sql, atOnce, publish)
     return { lost: lost.length, published }
