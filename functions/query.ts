@@ -4,6 +4,7 @@ import { openapi } from '../src/edge/openapi.ts'
 import {
   answerBatch,
   answerBatches,
+  answerMetrics,
   answerRun,
   answerRuns,
   answerView,
@@ -19,5 +20,6 @@ export const handler = httpFunction({
   [routeKey(routes.getRun)]: answerRun,
   [routeKey(routes.listBatches)]: answerBatches,
   [routeKey(routes.getBatch)]: answerBatch,
+  [routeKey(routes.getMetrics)]: answerMetrics,
   [routeKey(routes.getOpenapi)]: async () => json(200, openapi()),
 })

@@ -5,6 +5,9 @@ export const metricNames = {
   runsSucceeded: 'RunsSucceeded',
   runsFailed: 'RunsFailed',
   runsLost: 'RunsLost',
+  runsSlow: 'RunsSlow',
+  batchesLost: 'BatchesLost',
+  viewsStale: 'ViewsStale',
 } as const
 
 /** The dimensions of every metric; an alarm has to name exactly these. */

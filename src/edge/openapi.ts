@@ -71,8 +71,14 @@ const descriptions: Record<Exclude<RouteName, 'getOpenapi'>, Description> = {
     path: schemas.batchPath,
     answers: { 200: { description: 'The batch.', schema: schemas.batchDetails } },
   },
+  getMetrics: {
+    summary: 'What the runs of each view came to within a time, and how it is now',
+    query: schemas.metricsQuery,
+    answers: { 200: { description: 'The metrics.', schema: schemas.metricsList } },
+  },
   listViews: {
     summary: 'List every view',
+    query: schemas.viewsQuery,
     answers: { 200: { description: 'The views.', schema: schemas.viewList } },
   },
   getView: {

@@ -1,21 +1,51 @@
+import type * as z from 'zod'
 import { getBatch, listBatches } from '../operations/batches.ts'
+import { getMetrics } from '../operations/metrics.ts'
 import { getRun, listRuns } from '../operations/runs.ts'
-import { getView, listViews } from '../operations/views.ts'
+import { getView, type ListedView, listViews } from '../operations/views.ts'
 import { batchBody, runBody } from './answers.ts'
 import { type HttpAnswer, type HttpEvent, json } from './http.ts'
-import { batchesQuery, batchPath, runPath, runsQuery, viewPath } from './schemas.ts'
-import { databaseFromEnvironment } from './settings.ts'
+import { batchesQuery, batchPath, metricsQuery, runPath, runsQuery, viewPath, viewsQuery } from './schemas.ts'
+import { databaseFromEnvironment, nightlyFromEnvironment } from './settings.ts'
 import { validate } from './validate.ts'
 
 /** `GET /views` */
-export async function answerViews(): Promise<HttpAnswer> {
-  return json(200, { views: await listViews(databaseFromEnvironment()) })
+export async function answerViews(event: HttpEvent): Promise<HttpAnswer> {
+  const { state } = validate(viewsQuery, event.queryStringParameters ?? {}, 'query')
+  const views = await listViews(databaseFromEnvironment(), nightlyFromEnvironment())
+  return json(200, { views: state === undefined ? views : views.filter((view) => isIn(view, state)) })
+}
+
+const isIn = (view: ListedView, state: NonNullable<z.output<typeof viewsQuery>['state']>): boolean => {
+  switch (state) {
+    case 'stale':
+      return view.stale
+    case 'failed':
+      return view.lastRun?.status === 'failed'
+    case 'running':
+      return view.lastRun?.status === 'running'
+    case 'paused':
+      return view.paused
+    case 'unpopulated':
+      return !view.populated
+  }
+}
+
+/** `GET /metrics` */
+export async function answerMetrics(event: HttpEvent): Promise<HttpAnswer> {
+  const { view, window } = validate(metricsQuery, event.queryStringParameters ?? {}, 'query')
+  const metrics = await getMetrics(databaseFromEnvironment(), {
+    view,
+    windowSeconds: window,
+    nightly: nightlyFromEnvironment(),
+  })
+  return json(200, { windowSeconds: window, metrics })
 }
 
 /** `GET /views/{view}` */
 export async function answerView(event: HttpEvent): Promise<HttpAnswer> {
   const { view } = validate(viewPath, event.pathParameters, 'path')
-  const { recentRuns, ...details } = await getView(databaseFromEnvironment(), view)
+  const { recentRuns, ...details } = await getView(databaseFromEnvironment(), view, nightlyFromEnvironment())
   return json(200, { ...details, recentRuns: recentRuns.map(runBody) })
 }
 

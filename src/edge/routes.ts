@@ -19,6 +19,7 @@ export const routes = {
   getView: { method: 'GET', path: '/views/{view}', function: 'query' },
   listRuns: { method: 'GET', path: '/runs', function: 'query' },
   getRun: { method: 'GET', path: '/runs/{id}', function: 'query' },
+  getMetrics: { method: 'GET', path: '/metrics', function: 'query' },
   getOpenapi: { method: 'GET', path: '/openapi.json', function: 'query' },
 } as const satisfies Record<string, Route>
 

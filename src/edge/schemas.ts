@@ -124,6 +124,24 @@ export const batchesQuery = z.strictObject({
   cursor: z.coerce.number().int().min(1).optional().meta({ description: 'The `next` of the page before.' }),
 })
 
+export const viewsQuery = z.strictObject({
+  state: z.enum(['stale', 'failed', 'running', 'paused', 'unpopulated']).optional().meta({
+    description: 'Only views that are so: `stale`, or whose last run has `failed` or is `running`, …',
+  }),
+})
+
+const unitSeconds = { m: 60, h: 3600, d: 86_400 }
+
+export const metricsQuery = z.strictObject({
+  view: view.optional(),
+  window: z
+    .string()
+    .regex(/^[1-9]\d{0,4}[mhd]$/, 'must be a number of minutes, hours or days, such as 90m, 24h or 7d')
+    .default('24h')
+    .transform((text) => Number.parseInt(text, 10) * unitSeconds[text.at(-1) as keyof typeof unitSeconds])
+    .meta({ description: 'How far back: `90m`, `24h`, `7d`.', example: '24h' }),
+})
+
 export const runsQuery = z.strictObject({
   view: view.optional(),
   operation: z.enum(operations).optional(),
@@ -222,6 +240,7 @@ const viewSummary = z.object({
   staleMs: milliseconds.meta({ description: 'Since the last success.' }),
   dependsOn: z.array(z.string()),
   neededBy: z.array(z.string()),
+  stale: z.boolean().meta({ description: 'Its data are older than they may be.' }),
 })
 
 export const viewList = z
@@ -304,6 +323,36 @@ export const batchDetails = batchSummary
     ),
   })
   .meta({ id: 'BatchDetails', description: 'A batch with its graph.' })
+
+const viewMetrics = z
+  .object({
+    id: z.int(),
+    view: z.string(),
+    runs: z.int(),
+    succeeded: z.int(),
+    failed: z.int(),
+    successRate: z.number().nullable().meta({ description: 'Of the runs that succeeded or failed, 0 to 1.' }),
+    averageMs: milliseconds,
+    minMs: milliseconds,
+    maxMs: milliseconds,
+    p95Ms: milliseconds,
+    movingAverageMs: milliseconds.meta({ description: 'Of the last 20 successes, whenever they were.' }),
+    paused: z.boolean(),
+    lastStatus: z.enum(runStatuses).nullable(),
+    lastSuccessAt: time.nullable(),
+    staleMs: z.int().meta({ description: 'Since the last success.' }),
+    maxStaleMs: milliseconds.meta({ description: 'The age from which on its data count as stale.' }),
+    stale: z.boolean(),
+    rowCountBefore: z.int().nullable(),
+    rowCountAfter: z.int().nullable(),
+    failedLastDay: z.int(),
+    lastFailure: z.object({ runId: z.int(), at: z.string(), class: z.string().nullable() }).nullable(),
+  })
+  .meta({ id: 'ViewMetrics', description: 'Durations are those of successes.' })
+
+export const metricsList = z
+  .object({ windowSeconds: z.int(), metrics: z.array(viewMetrics) })
+  .meta({ id: 'MetricsList' })
 
 export const pauseState = z
   .object({ paused: z.boolean(), view: z.string().optional() })

@@ -3,6 +3,8 @@ import { isIPv4 } from 'node:net'
 import { SecretsProvider } from '@aws-lambda-powertools/parameters/secrets'
 import * as z from 'zod'
 import { type ConnectionSettings, connectTo, type Database, type SettingsSource } from '../db/connect.ts'
+import type { Retention } from '../db/prune.ts'
+import type { Nightly } from '../operations/interval.ts'
 import { Problem } from '../problem.ts'
 
 /** A rotated secret is fetched again when the server refuses the old one; this only bounds how long it is kept. */
@@ -42,6 +44,18 @@ export async function workingLogin(
   const { user, password } = await fromSecret(env, env.DATABASE_SECRET_ARN)({ fresh: true })
   return { login: user, password }
 }
+
+/** When every view is refreshed in this environment; null where there is no such schedule. */
+export const nightlyFromEnvironment = (env: NodeJS.ProcessEnv = process.env): Nightly =>
+  env.NIGHTLY_SCHEDULE === undefined || env.NIGHTLY_TIME_ZONE === undefined
+    ? null
+    : { schedule: env.NIGHTLY_SCHEDULE, timeZone: env.NIGHTLY_TIME_ZONE }
+
+/** What of the history is kept: `RETAIN_SUCCESSES` of each view (empty: by age alone), the rest for `RETAIN_DAYS`. */
+export const retentionFromEnvironment = (env: NodeJS.ProcessEnv = process.env): Retention => ({
+  successes: env.RETAIN_SUCCESSES === '' ? null : Number(env.RETAIN_SUCCESSES ?? 500),
+  days: Number(env.RETAIN_DAYS ?? 90),
+})
 
 function fromSecret(env: NodeJS.ProcessEnv, arn: string | undefined): SettingsSource {
   return async ({ fresh }) => {

@@ -40,7 +40,7 @@ export const unknownRun = (runId: number): Problem =>
   new Problem('UnknownRun', `There is no run ${runId} in the history.`, { field: 'id' })
 
 /** Also of a view that is gone: its runs stay readable. */
-async function definitionIdOf(sql: Sql, view: string): Promise<number> {
+export async function definitionIdOf(sql: Sql, view: string): Promise<number> {
   const name = await resolveName(sql, view)
   return (await findDefinitionId(sql, name)) ?? (await ensureDefinition(sql, await readView(sql, name))).id
 }

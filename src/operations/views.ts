@@ -7,13 +7,17 @@ import type { Run } from '../db/runs.ts'
 import { readViewDetails, readViews, type ViewDetails, type ViewSummary } from '../db/views.ts'
 import { dependents } from '../plan/graph.ts'
 import { Problem } from '../problem.ts'
+import type { Nightly } from './interval.ts'
 import { resolveName } from './name.ts'
+import { findStaleViews } from './stale-views.ts'
 
 export interface ListedView extends ViewSummary {
   /** The views that this one reads, directly or through plain views and functions. */
   dependsOn: string[]
   /** The views that read this one. */
   neededBy: string[]
+  /** Its data are older than they may be. */
+  stale: boolean
 }
 
 export interface DetailedView extends ListedView, ViewDetails {
@@ -23,22 +27,24 @@ export interface DetailedView extends ListedView, ViewDetails {
 const recentRuns = 10
 
 /** Every view that the catalog holds at this moment. Views are met here for the first time: each gets its id. */
-export function listViews(database: Database): Promise<ListedView[]> {
+export function listViews(database: Database, nightly: Nightly = null): Promise<ListedView[]> {
   return database.withConnection(async (sql) => {
     await discoverDefinitions(sql)
     const views = await readViews(sql)
     const dependsOn = await readDependencies(sql)
     const neededBy = dependents(dependsOn)
+    const stale = new Set((await findStaleViews(sql, nightly)).map(({ view }) => view))
     return views.map((view) => ({
       ...view,
       dependsOn: dependsOn.get(view.view) ?? [],
       neededBy: neededBy.get(view.view) ?? [],
+      stale: stale.has(view.view),
     }))
   })
 }
 
 /** One view by name or id: what the list says of it, its definition, its indexes and its latest runs. */
-export function getView(database: Database, name: string): Promise<DetailedView> {
+export function getView(database: Database, name: string, nightly: Nightly = null): Promise<DetailedView> {
   return database.withConnection(async (sql) => {
     const facts = await readView(sql, await resolveName(sql, name))
     const { oid, view } = facts
@@ -50,6 +56,7 @@ export function getView(database: Database, name: string): Promise<DetailedView>
       ...summary,
       dependsOn: dependsOn.get(view) ?? [],
       neededBy: dependents(dependsOn).get(view) ?? [],
+      stale: (await findStaleViews(sql, nightly)).some((each) => each.view === view),
       ...(await readViewDetails(sql, oid)),
       recentRuns: await readRuns(sql, { definitionId: summary.id, limit: recentRuns }),
     }

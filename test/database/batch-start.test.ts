@@ -167,10 +167,10 @@ describe('a batch that nobody drives on', () => {
   test('is closed by the monitor, too', async () => {
     await makeGraph(sql, 'watched', { a: [] })
     const batchId = await begin(database, { pattern: 'watched.*' })
-    await monitor(database, () => {})
+    await monitor(database, { nightly: null, publish: () => {} })
     expect(await getBatch(database, batchId)).toMatchObject({ status: 'pending' })
     await forget(batchId)
-    await monitor(database, () => {})
+    await monitor(database, { nightly: null, publish: () => {} })
     expect(await getBatch(database, batchId)).toMatchObject({
       status: 'failed',
       error: { class: 'BatchLost' },

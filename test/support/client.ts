@@ -1,15 +1,31 @@
 import { connectTo } from '../../src/db/connect.ts'
+import { readFrozenMigrations } from '../../src/db/frozen-migrations.ts'
 import { fromUrl } from '../../src/edge/settings.ts'
+import { migrateUp } from '../../src/operations/migrate-views.ts'
 import { refresh } from '../../src/operations/refresh.ts'
 
-/** A client to kill: refreshes a view and waits for it. Arguments: database URL, and the request as JSON. */
+/**
+ * A client to kill: refreshes a view and waits for it, or applies the migrations of a folder. Arguments: database URL, and
+ * the request as JSON, `{ "migrations": "file:///…/" }` for the latter.
+ */
 const [url, request] = process.argv.slice(2) as [string, string]
 
-await refresh(JSON.parse(request), {
-  database: connectTo(fromUrl(url)),
-  trigger: 'http',
-  requestedBy: 'killed client',
-  caller: 'killed client',
-  idempotencyKey: null,
-  waitUntil: Date.now() + 60_000,
-})
+const asked = JSON.parse(request)
+const database = connectTo(fromUrl(url))
+const waitUntil = Date.now() + 60_000
+
+if ('migrations' in asked) {
+  await migrateUp(
+    { database, trigger: 'cli', requestedBy: 'killed client', waitUntil, withData: true },
+    await readFrozenMigrations(new URL(asked.migrations)),
+  )
+} else {
+  await refresh(asked, {
+    database,
+    trigger: 'http',
+    requestedBy: 'killed client',
+    caller: 'killed client',
+    idempotencyKey: null,
+    waitUntil,
+  })
+}

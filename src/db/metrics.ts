@@ -1,0 +1,60 @@
+import type { Sql } from './connect.ts'
+import type { RunStatus } from './runs.ts'
+
+/** How a view is, as far as its runs tell. Unknown numbers are null. */
+export interface ViewStatus {
+  id: number
+  view: string
+  paused: boolean
+  lastStatus: RunStatus | null
+  lastSuccessAt: Date | null
+  /** Since the last success; since the view is known where there was none. */
+  staleMs: number
+  rowCountBefore: number | null
+  rowCountAfter: number | null
+  failedLastDay: number
+  lastFailure: { runId: number; at: string; class: string | null } | null
+  /** What its definition says of its age and its schedule. */
+  maxStalenessSeconds: number | null
+  schedule: string | null
+  timeZone: string | null
+  inAll: boolean
+}
+
+/** What a view's runs within a time came to. Durations are those of its successes; unknown numbers are null. */
+export interface ViewMetrics {
+  id: number
+  runs: number
+  succeeded: number
+  failed: number
+  /** Of the runs that succeeded or failed, 0 to 1. */
+  successRate: number | null
+  averageMs: number | null
+  minMs: number | null
+  maxMs: number | null
+  p95Ms: number | null
+  /** Of the last 20 successes, whenever they were. */
+  movingAverageMs: number | null
+}
+
+/** How every view is that the catalog holds. Reads the history only, and never waits for a refresh. */
+export const readViewStatus = (sql: Sql): Promise<ViewStatus[]> => sql<ViewStatus[]>`
+  select s.id, s.view, s.paused_at is not null as paused, s.last_status as "lastStatus", s.last_success_at as "lastSuccessAt",
+         (extract(epoch from s.staleness) * 1000)::int8 as "staleMs", s.row_count_before as "rowCountBefore",
+         s.row_count_after as "rowCountAfter", s.failed_last_day as "failedLastDay",
+         case when s.last_failure_id is not null then
+           jsonb_build_object('runId', s.last_failure_id, 'at', s.last_failure_at, 'class', s.last_failure_class) end as "lastFailure",
+         d.max_staleness_seconds as "maxStalenessSeconds", d.schedule, d.time_zone as "timeZone", d.in_all as "inAll"
+    from viewkeeper.view_status s join viewkeeper.definitions d on d.id = s.id
+   where d.source = 'authored' or exists (
+           select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+            where c.relkind = 'm' and n.nspname = d.schema_name and c.relname = d.name)
+   order by s.view`
+
+/** What the runs of every view within a time came to. */
+export const readViewMetrics = (sql: Sql, windowSeconds: number): Promise<ViewMetrics[]> => sql<
+  ViewMetrics[]
+>`
+  select id, runs, succeeded, failed, success_rate::float8 as "successRate", average_ms as "averageMs", min_ms as "minMs",
+         max_ms as "maxMs", p95_ms as "p95Ms", moving_average_ms as "movingAverageMs"
+    from viewkeeper.view_metrics(make_interval(secs => ${windowSeconds}))`

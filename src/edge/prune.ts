@@ -1,0 +1,15 @@
+import type { Context } from 'aws-lambda'
+import { type Pruned, prune } from '../operations/prune.ts'
+import { logger } from './function.ts'
+import { databaseFromEnvironment, retentionFromEnvironment } from './settings.ts'
+
+/** Time kept back of the function's own limit, to end in good order. */
+const leaveBeforeEndMs = 15_000
+
+/** Removes the history that is not kept, for as long as the function lives, and says how much that was. */
+export async function pruneHistory(_event: unknown, context: Context): Promise<Pruned> {
+  const until = Date.now() + context.getRemainingTimeInMillis() - leaveBeforeEndMs
+  const pruned = await prune(databaseFromEnvironment(), retentionFromEnvironment(), until)
+  logger.info('pruned', { ...pruned })
+  return pruned
+}

@@ -1,0 +1,347 @@
+import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { handler as monitor } from '../../functions/monitor.ts'
+import { handler as query } from '../../functions/query.ts'
+import { getMetrics } from '../../src/operations/metrics.ts'
+import { prune } from '../../src/operations/prune.ts'
+import { refresh } from '../../src/operations/refresh.ts'
+import { callOn, useDatabase } from '../support/database.ts'
+import { httpEvent, lambdaContext, parsed } from '../support/lambda.ts'
+
+const { url, database, sql } = useDatabase()
+const context = lambdaContext()
+const nightly = { schedule: '0 9 * * *', timeZone: 'Etc/UTC' }
+
+interface Past {
+  view: string
+  status?: string
+  /** How long ago it was asked for, as an interval of SQL. */
+  ago: string
+  durationMs?: number
+  operation?: string
+  batchId?: string | null
+}
+
+/** Writes runs that ended in the past, oldest first, as history would hold them. */
+async function writePast(runs: Past[]): Promise<void> {
+  await sql`
+    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_at, started_at,
+                                 finished_at, duration_ms, error, batch_id)
+    select d.id, d.schema_name, d.name, coalesce(p.operation, 'refresh'), coalesce(p.status, 'success'), 'schedule', t.at, t.at,
+           t.at + make_interval(secs => coalesce(p."durationMs", 1000) / 1000.0), coalesce(p."durationMs", 1000),
+           case when p.status in ('failed', 'canceled') then '{"class":"ViewSqlFailed","message":"broken"}'::jsonb end, p."batchId"
+      from jsonb_to_recordset(${sql.json(runs as never)})
+             as p(view text, status text, ago interval, "durationMs" bigint, operation text, "batchId" text)
+      join viewkeeper.definitions d on d.name = p.view
+     cross join lateral (select clock_timestamp() - p.ago as at) t
+     order by t.at`
+}
+
+async function makeViews(...names: string[]): Promise<void> {
+  for (const name of names) {
+    await sql.unsafe(`create materialized view ${name} as select 1 as id`)
+    await sql`insert into viewkeeper.definitions (schema_name, name, source) values ('public', ${name}, 'discovered')`
+  }
+}
+
+const clear = () => sql`truncate viewkeeper.runs, viewkeeper.batches cascade`
+
+let lines: Record<string, unknown>[]
+beforeEach(() => {
+  process.env.DATABASE_URL = url
+  lines = []
+  for (const stream of ['log', 'info', 'warn', 'error'] as const) {
+    vi.spyOn(console, stream).mockImplementation((line: string) => {
+      lines.push(JSON.parse(line))
+    })
+  }
+  return () => {
+    vi.restoreAllMocks()
+    delete process.env.DATABASE_URL
+    delete process.env.NIGHTLY_SCHEDULE
+    delete process.env.NIGHTLY_TIME_ZONE
+  }
+})
+/** What the metrics that were published come to: EMF lines are one JSON object with the values beside their names. */
+const published = (name: string) =>
+  lines.filter((line) => '_aws' in line).flatMap((line) => line[name] as number[] | number)
+
+beforeAll(async () => {
+  await makeViews('steady', 'shaky', 'quiet', 'fresh')
+})
+
+describe('metrics', () => {
+  beforeAll(async () => {
+    await clear()
+    await writePast([
+      { view: 'steady', ago: '40 hours', durationMs: 900 },
+      ...[100, 200, 300, 400, 1000].map((durationMs, at) => ({
+        view: 'steady',
+        ago: `${10 - at} hours`,
+        durationMs,
+      })),
+      { view: 'shaky', ago: '30 hours', status: 'failed' },
+      { view: 'shaky', ago: '3 hours', durationMs: 50 },
+      { view: 'shaky', ago: '2 hours', status: 'failed' },
+      { view: 'shaky', ago: '1 hours', status: 'skipped' },
+    ])
+  })
+
+  test('count, rate and durations are those within the window; average of the last 20 and last failure are not', async () => {
+    const measured = await getMetrics(database, { windowSeconds: 86_400, nightly: null })
+    expect(measured.map(({ view }) => view)).toEqual([
+      'public.fresh',
+      'public.quiet',
+      'public.shaky',
+      'public.steady',
+    ])
+    expect(measured.find(({ view }) => view === 'public.steady')).toMatchObject({
+      runs: 5,
+      succeeded: 5,
+      failed: 0,
+      successRate: 1,
+      averageMs: 400,
+      minMs: 100,
+      maxMs: 1000,
+      p95Ms: 880,
+      movingAverageMs: 483,
+      failedLastDay: 0,
+      lastStatus: 'success',
+      lastFailure: null,
+    })
+    const shaky = measured.find(({ view }) => view === 'public.shaky')
+    expect(shaky).toMatchObject({
+      runs: 3,
+      succeeded: 1,
+      failed: 1,
+      successRate: 0.5,
+      failedLastDay: 1,
+      lastStatus: 'skipped',
+      lastFailure: { class: 'ViewSqlFailed' },
+      maxStaleMs: null,
+      stale: false,
+    })
+    expect(Math.round((shaky?.staleMs ?? 0) / 3_600_000)).toBe(3)
+    expect(measured.find(({ view }) => view === 'public.quiet')).toMatchObject({
+      runs: 0,
+      successRate: null,
+      lastStatus: null,
+    })
+  })
+
+  test('a longer window counts more, and one view may be asked for, over HTTP too', async () => {
+    const [steady] = await getMetrics(database, { view: 'steady', windowSeconds: 3 * 86_400, nightly: null })
+    expect(steady).toMatchObject({ view: 'public.steady', runs: 6, averageMs: 483 })
+    const answer = await query(
+      httpEvent('GET /metrics', { query: { view: 'steady', window: '3d' } }),
+      context,
+    )
+    expect(parsed(answer as never)).toMatchObject({
+      statusCode: 200,
+      body: { windowSeconds: 259_200, metrics: [{ view: 'public.steady', runs: 6 }] },
+    })
+    const refused = await query(httpEvent('GET /metrics', { query: { window: 'yesterday' } }), context)
+    expect(parsed(refused as never)).toMatchObject({ statusCode: 400, body: { field: 'window' } })
+  })
+
+  test('the same can be asked for in SQL, without a word of ours in the search path', async () => {
+    const [row] =
+      await sql`select runs, average_ms from viewkeeper.view_metrics('24 hours') where view = 'public.steady'`
+    expect(row).toEqual({ runs: 5, average_ms: 400 })
+    const [status] =
+      await sql`select last_status, failed_last_day from viewkeeper.view_status where name = 'shaky'`
+    expect(status).toEqual({ last_status: 'skipped', failed_last_day: 1 })
+  })
+
+  test('the first run since a moment is found in any history', async () => {
+    const [{ id } = { id: 0 }] = await sql`
+      select min(id) as id from viewkeeper.runs where requested_at >= clock_timestamp() - interval '150 minutes'`
+    const first = (since: string) =>
+      sql
+        .unsafe(`select viewkeeper.first_run_since(clock_timestamp() - interval '${since}') as id`)
+        .then(([row]) => row?.id)
+    expect(await first('150 minutes')).toBe(id)
+    expect(await first('9 days')).toBe((await sql`select min(id) as id from viewkeeper.runs`)[0]?.id)
+    expect(await first('0 minutes')).toBe(
+      Number((await sql`select max(id) as id from viewkeeper.runs`)[0]?.id) + 1,
+    )
+    await clear()
+    expect(await first('1 day')).toBe(0)
+  })
+})
+
+describe('the monitor', () => {
+  beforeEach(clear)
+
+  test('tells of a failing view, as a line with its run and as a metric', async () => {
+    await sql`create materialized view failing as select 1 / (count(*) - count(*)) as x from pg_class with no data`
+    const { runId } = await refresh({ view: 'failing' }, callOn(database))
+    await monitor({}, context)
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        message: 'run ended',
+        level: 'ERROR',
+        runId,
+        view: 'public.failing',
+        class: 'ViewSqlFailed',
+        problem: 'division by zero',
+      }),
+    )
+    expect(published('RunsFailed')).toEqual([1])
+    await sql`drop materialized view failing`
+  })
+
+  test('tells of a slow refresh, against what its view usually takes', async () => {
+    await writePast([
+      ...Array.from({ length: 3 }, (_, at) => ({
+        view: 'steady',
+        ago: `${9 - at} hours`,
+        durationMs: 20_000,
+      })),
+      { view: 'steady', ago: '2 hours', durationMs: 41_000 },
+      { view: 'steady', ago: '1 hours', durationMs: 45_000 },
+      ...Array.from({ length: 3 }, (_, at) => ({ view: 'quiet', ago: `${9 - at} hours`, durationMs: 100 })),
+      { view: 'quiet', ago: '1 hours', durationMs: 9000 },
+    ])
+    await monitor({}, context)
+    expect(lines.filter(({ slow }) => slow)).toEqual([
+      expect.objectContaining({ view: 'public.steady', durationMs: 41_000, usualMs: 20_000 }),
+    ])
+    expect(published('RunsSlow')).toEqual([1])
+  })
+
+  test('tells of stale views by their definition, by their schedule, and says nothing of paused ones', async () => {
+    process.env.NIGHTLY_SCHEDULE = nightly.schedule
+    process.env.NIGHTLY_TIME_ZONE = nightly.timeZone
+    await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name = 'steady'`
+    await sql`update viewkeeper.definitions set paused_at = now(), max_staleness_seconds = 60 where name = 'shaky'`
+    await sql`update viewkeeper.definitions set schedule = '*/15 * * * *', time_zone = 'UTC' where name = 'fresh'`
+    await writePast([
+      { view: 'steady', ago: '2 hours' },
+      { view: 'shaky', ago: '2 hours' },
+      { view: 'quiet', ago: '24 hours' },
+      { view: 'fresh', ago: '90 minutes' },
+    ])
+    const answer = (await monitor({}, context)) as { stale: { view: string; maxStalenessSeconds: number }[] }
+    expect(answer.stale.map(({ view, maxStalenessSeconds }) => [view, maxStalenessSeconds])).toEqual([
+      ['public.steady', 3600],
+      ['public.fresh', 900 + 3600],
+    ])
+    expect(lines).toContainEqual(expect.objectContaining({ message: 'views are stale', count: 2 }))
+    expect(published('ViewsStale')).toEqual([2])
+    const listed = await query(httpEvent('GET /views', { query: { state: 'stale' } }), context)
+    expect(parsed(listed as never).body.views.map(({ view }: { view: string }) => view)).toEqual([
+      'public.fresh',
+      'public.steady',
+    ])
+
+    await writePast([
+      { view: 'steady', ago: '1 minutes' },
+      { view: 'fresh', ago: '1 minutes' },
+    ])
+    expect(await monitor({}, context)).toMatchObject({ stale: [] })
+    await sql`update viewkeeper.definitions set max_staleness_seconds = null, paused_at = null, schedule = null, time_zone = null`
+  })
+
+  test('a long refresh makes its view stale later', async () => {
+    process.env.NIGHTLY_SCHEDULE = nightly.schedule
+    process.env.NIGHTLY_TIME_ZONE = nightly.timeZone
+    const stale = async () =>
+      ((await monitor({}, context)) as { stale: { view: string }[] }).stale.map(({ view }) => view)
+    await writePast([
+      { view: 'steady', ago: '30 hours', durationMs: 3 * 3600 * 1000 },
+      { view: 'quiet', ago: '30 hours' },
+    ])
+    expect(await stale()).toEqual(['public.quiet'])
+  })
+
+  test('publishes zeros and its own heart-beat when nothing has happened', async () => {
+    await monitor({}, context)
+    for (const name of ['RunsSucceeded', 'RunsFailed', 'RunsLost', 'RunsSlow', 'BatchesLost', 'ViewsStale']) {
+      expect(published(name)).toEqual([0])
+    }
+  })
+})
+
+describe('pruning', () => {
+  const retention = { successes: 5, days: 90 }
+  const later = () => Date.now() + 60_000
+
+  /** Which runs stay, by the rule as people say it, written without a look at the product's SQL. */
+  async function survivors({
+    successes,
+    days,
+  }: {
+    successes: number | null
+    days: number
+  }): Promise<number[]> {
+    const runs = await sql`
+      select r.id, r.definition_id, r.status, r.finished_at < clock_timestamp() - make_interval(days => ${days}) as old,
+             coalesce(b.finished_at is null and b.id is not null, false) as open
+        from viewkeeper.runs r left join viewkeeper.batches b on b.id = r.batch_id order by r.id`
+    const kept = new Set<number>()
+    for (const of of Map.groupBy(runs, ({ definition_id: id }) => id).values()) {
+      const succeeded = of.filter(({ status }) => status === 'success')
+      const last = [succeeded.at(-1), of.findLast(({ status }) => status === 'failed')]
+      const keep = successes === null ? succeeded.filter(({ old }) => !old) : succeeded.slice(-successes)
+      const others = of.filter(({ status, old }) => status !== 'success' && !old)
+      for (const run of [
+        ...last,
+        ...keep,
+        ...others,
+        ...of.filter(({ open, status }) => open || status === 'running'),
+      ]) {
+        if (run) kept.add(run.id)
+      }
+    }
+    return [...kept].sort((a, b) => a - b)
+  }
+
+  beforeEach(async () => {
+    await clear()
+    await sql`insert into viewkeeper.batches (id, trigger, selection, status) values ('open-batch', 'http', '{"all":true}', 'running')`
+    await sql`
+      insert into viewkeeper.batches (id, trigger, selection, status, requested_at, finished_at)
+      values ('old-batch', 'http', '{"all":true}', 'success', now() - interval '200 days', now() - interval '200 days'),
+             ('kept-batch', 'http', '{"all":true}', 'success', now() - interval '200 days', now() - interval '200 days')`
+    const statuses = ['success', 'success', 'success', 'failed', 'skipped', 'canceled']
+    await writePast([
+      ...Array.from({ length: 600 }, (_, at) => ({
+        view: ['steady', 'shaky', 'quiet'][at % 3] as string,
+        ago: `${200 - at / 3} days`,
+        status: at % 3 === 1 ? (statuses[(at * 7) % 5] as string) : 'success',
+      })),
+      { view: 'fresh', ago: '199 days', batchId: 'kept-batch' },
+      { view: 'fresh', ago: '198 days', status: 'failed', batchId: 'open-batch' },
+      { view: 'fresh', ago: '197 days', status: 'canceled' },
+      { view: 'fresh', ago: '196 days', status: 'failed' },
+    ])
+  })
+
+  test.each([
+    retention,
+    { successes: 1, days: 1 },
+    { successes: null, days: 30 },
+    { successes: 10_000, days: 10_000 },
+  ])('keeps what %j says, each last success and last failure, and what is open', async (rule) => {
+    const expected = await survivors(rule)
+    const before = (await sql`select count(*)::int as count from viewkeeper.runs`)[0]?.count as number
+    const pruned = await prune(database, rule, later())
+    expect(pruned).toMatchObject({ done: true, runs: before - expected.length })
+    const left = await sql`select id from viewkeeper.runs order by id`
+    expect(left.map(({ id }) => id)).toEqual(expected)
+  })
+
+  test('takes old batches whose runs are gone, and no other', async () => {
+    expect(await prune(database, retention, later())).toMatchObject({ batches: 1 })
+    const left = await sql`select id from viewkeeper.batches order by id`
+    expect(left.map(({ id }) => id)).toEqual(['kept-batch', 'open-batch'])
+  })
+
+  test('ends when its time is up, and the next one goes on', async () => {
+    expect(await prune(database, retention, Date.now() + 1000)).toEqual({ runs: 0, batches: 0, done: false })
+    const expected = await survivors(retention)
+    expect(await prune(database, retention, later())).toMatchObject({ done: true })
+    expect((await sql`select id from viewkeeper.runs`).length).toBe(expected.length)
+    expect(await prune(database, retention, later())).toEqual({ runs: 0, batches: 0, done: true })
+  })
+})
