@@ -104,5 +104,5 @@ async function recordAndEnvelope(
   await connection.leave()
   const [ended] = await sql`select status from viewkeeper.runs where id = ${id}`
   if (ended?.status !== 'success') throw new Error(`run ${id} of bench.tiny is ${ended?.status}`)
-  return { ms: record.ms + envelope.ms, walBytes: record.walBytes + envelope.walBytes, reads: [] }
+  return { ms: record.ms + envelope.ms, walBytes: record.walBytes! + envelope.walBytes!, reads: [] }
 }

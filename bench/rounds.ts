@@ -1,7 +1,8 @@
 /** What one go of one thing took. */
 export interface Sample {
   ms: number
-  walBytes: number
+  /** Left out where nobody looks at it. */
+  walBytes?: number
   /** Milliseconds from when each read was due to its answer, of those due meanwhile. */
   reads: number[]
 }

@@ -1,8 +1,12 @@
 import { parseArgs } from 'node:util'
+import { measureBatches } from './batches.ts'
 import { measureOperations } from './operations.ts'
 import { type Row, writeTable } from './table.ts'
 
-const benchmarks: Record<string, () => Promise<Row[]>> = { operations: measureOperations }
+const benchmarks: Record<string, () => Promise<Row[]>> = {
+  operations: measureOperations,
+  batches: measureBatches,
+}
 
 /** What is asked for on the command line; ends the process with one line where that cannot be had. */
 function readArguments(): { names: string[]; json: boolean } {

@@ -7,7 +7,9 @@ export type Row = { title: string } | Measured
 interface Measured {
   name: string
   ms: Summary
-  walBytes: number
+  /** What the median should not be above. */
+  goalMs?: number
+  walBytes?: number
   /** How many times as long as what it is compared with in the same round: the median of the rounds. */
   ratio?: Judged
   /** The longest read of each go: the median of these, and the longest of all. */
@@ -17,33 +19,60 @@ interface Measured {
 interface Judged {
   measured: number
   goal?: number
+  /** A goal from below. */
+  atLeast?: number
 }
 
 /** Sums up the samples of one thing, against those of another and against goals where there are any. */
 export function compare(
   name: string,
   samples: Sample[],
-  { to, goal, longestReadMs }: { to?: Sample[]; goal?: number; longestReadMs?: number } = {},
+  {
+    to,
+    goal,
+    atLeast,
+    longestReadMs,
+  }: { to?: Sample[]; goal?: number; atLeast?: number; longestReadMs?: number } = {},
 ): Measured {
   const ms = summarize(samples.map((sample) => sample.ms))
+  const written = samples.flatMap(({ walBytes }) => (walBytes === undefined ? [] : [walBytes]))
   const longest = samples.flatMap(({ reads }) => (reads.length > 0 ? [Math.max(...reads)] : []))
   return {
     name,
     ms,
-    walBytes: median(samples.map(({ walBytes }) => walBytes)),
-    ...(to && { ratio: { measured: median(samples.map((sample, at) => sample.ms / to[at]!.ms)), goal } }),
+    ...(written.length > 0 && { walBytes: median(written) }),
+    ...(to && {
+      ratio: { measured: median(samples.map((sample, at) => sample.ms / to[at]!.ms)), goal, atLeast },
+    }),
     ...(longest.length > 0 && {
       longestRead: { typical: median(longest), worst: Math.max(...longest), goal: longestReadMs },
     }),
   }
 }
 
-const columns = ['', 'median', 'quartiles', 'WAL', 'ratio', 'goal', '', 'longest read', 'of all', 'goal', '']
+const columns = [
+  '',
+  'median',
+  'goal',
+  '',
+  'quartiles',
+  'longest',
+  'WAL',
+  'ratio',
+  'goal',
+  '',
+  'longest read',
+  'of all',
+  'goal',
+  '',
+]
 
-/** Writes the rows as one aligned table. */
+/** Writes the rows as one aligned table, without the columns in which nothing stands. */
 export function writeTable(rows: Row[]): string {
-  const lines = [columns, ...rows.map((row) => ('title' in row ? [row.title] : cellsOf(row)))]
-  const widths = columns.map((_, at) =>
+  const written = rows.map((row) => ('title' in row ? [row.title] : cellsOf(row)))
+  const isUsed = (_: string, at: number) => at === 0 || written.some((cells) => cells[at])
+  const lines = [columns, ...written].map((cells) => (cells.length === 1 ? cells : cells.filter(isUsed)))
+  const widths = lines[0]!.map((_, at) =>
     Math.max(...lines.filter((cells) => cells.length > 1).map((cells) => cells[at]!.length)),
   )
   return lines
@@ -58,14 +87,21 @@ export function writeTable(rows: Row[]): string {
     .join('\n')
 }
 
-function cellsOf({ name, ms, walBytes, ratio, longestRead }: Measured): string[] {
+function cellsOf({ name, ms, goalMs, walBytes, ratio, longestRead }: Measured): string[] {
   return [
     `  ${name}`,
     writeMs(ms.median),
+    goalMs === undefined ? '' : `≤ ${goalMs} ms`,
+    goalMs === undefined ? '' : judge({ measured: ms.median, goal: goalMs }),
     `${writeMs(ms.lowerQuartile)} … ${writeMs(ms.upperQuartile)}`,
-    writeBytes(walBytes),
-    ratio ? `${ratio.measured.toFixed(2)} ×` : '',
-    ratio?.goal === undefined ? '' : `≤ ${ratio.goal} ×`,
+    goalMs === undefined ? '' : writeMs(ms.longest),
+    walBytes === undefined ? '' : writeBytes(walBytes),
+    ratio ? `${ratio.measured.toFixed(3).replace(/0$/, '')} ×` : '',
+    ratio?.atLeast !== undefined
+      ? `≥ ${ratio.atLeast} ×`
+      : ratio?.goal !== undefined
+        ? `≤ ${ratio.goal} ×`
+        : '',
     ratio ? judge(ratio) : '',
     longestRead ? writeMs(longestRead.typical) : '',
     longestRead ? writeMs(longestRead.worst) : '',
@@ -74,8 +110,10 @@ function cellsOf({ name, ms, walBytes, ratio, longestRead }: Measured): string[]
   ]
 }
 
-const judge = ({ measured, goal }: Judged): string =>
-  goal === undefined ? '' : measured <= goal ? 'ok' : 'missed'
+function judge({ measured, goal, atLeast }: Judged): string {
+  if (goal === undefined && atLeast === undefined) return ''
+  return measured <= (goal ?? measured) && measured >= (atLeast ?? measured) ? 'ok' : 'missed'
+}
 
 const writeMs = (ms: number): string =>
   ms < 1000 ? `${ms.toPrecision(3)} ms` : `${(ms / 1000).toFixed(2)} s`

@@ -1,4 +1,5 @@
 import type { Attempt } from '../plan/batch-steps.ts'
+import type { ViewFacts } from '../plan/view-facts.ts'
 import type { BatchView } from './batch-views.ts'
 import { cancelRun } from './cancel.ts'
 import type { Sql } from './connect.ts'
@@ -70,6 +71,27 @@ export async function readAttemptBasis(
       from viewkeeper.definitions d where d.id = ${id}`
   return row
 }
+
+/**
+ * Whether a view may be refreshed as it was planned on this basis and these facts: nothing is paused, and it was not
+ * defined otherwise, exchanged or started since. Which indexes it has is not looked at.
+ */
+export const basisHolds = (
+  sql: Sql,
+  { id, schema, name }: BatchView,
+  { strategy, rowCountStrategy, timeoutSeconds, settings }: AttemptBasis,
+  { oid, populated }: ViewFacts,
+) => sql`
+  exists (
+    select from viewkeeper.definitions d, pg_catalog.pg_class c
+     where d.id = ${id} and d.paused_at is null and d.refresh_strategy = ${strategy}
+       and d.row_count_strategy = ${rowCountStrategy} and d.timeout_seconds = ${timeoutSeconds}
+       and d.settings = ${sql.json(settings as never)}::jsonb
+       and not exists (select from viewkeeper.settings where key = 'paused')
+       and c.oid = ${oid} and c.relname = ${name} and c.relnamespace = to_regnamespace(quote_ident(${schema}))
+       and c.relispopulated = ${populated}
+       and not exists (select from viewkeeper.runs r
+                        where r.schema_name = ${schema} and r.view_name = ${name} and r.status = 'running'))`
 
 /** Has a failed attempt followed by another, so long after its end. False where that is there already, or cannot be. */
 export async function insertRetry(

@@ -102,8 +102,8 @@ begin
   if not pg_try_advisory_lock(${runLockClass}, run) then
     return;
   end if;
-  -- A run of a batch also takes one of the batch's slots, and keeps it as long. None is free: whoever drives the batch
-  -- sends it again.
+  -- A run of a batch also takes one of the batch's slots, and keeps it until it has ended. None is free: whoever drives
+  -- the batch sends it again.
   select b.concurrency, ${serialKey('b.serial')} into slots, slot
     from viewkeeper.runs r join viewkeeper.batches b on b.id = r.batch_id where r.id = run and r.status = 'pending';
   while case when slots > 0 then not pg_try_advisory_lock(${slotLockClass}, slot) end loop
@@ -236,6 +236,7 @@ begin
      where r.id = run and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since;
   end;
   commit;
+  perform pg_advisory_unlock(${slotLockClass}, slot) where slots > 0;
   perform pg_notify('${runChannel}', run::text);
   commit;
 
@@ -252,7 +253,6 @@ begin
      where r.id = run and r.row_count_after is distinct from rows_after;
     commit;
   end if;
-  perform pg_advisory_unlock(${slotLockClass}, slot) where slots > 0;
   perform pg_advisory_unlock(${runLockClass}, run);
 end
 $viewkeeper$`

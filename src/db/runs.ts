@@ -84,14 +84,15 @@ const claimWithinSeconds = 60
 
 /**
  * Writes the pending row of a run with its plan. Null where a run with the same idempotency key is there already, or
- * the same attempt of a batch, or where the batch does not go on.
+ * the same attempt of a batch, or where the batch does not go on, or `provided` does not hold.
  */
 export const startRun = (
   sql: Sql,
   run: RunRequest,
   plan: Plan,
   response: RunResponse,
-): Promise<number | null> => insertRun(sql, run, { status: 'pending', plan, response, error: null })
+  provided?: Condition,
+): Promise<number | null> => insertRun(sql, run, { status: 'pending', plan, response, error: null }, provided)
 
 /** Gives a run that nobody has claimed another plan. False where it is not pending any more. */
 export async function replan(sql: Sql, id: number, plan: Plan, response: RunResponse): Promise<boolean> {
@@ -116,6 +117,9 @@ export const recordEnded = (sql: Sql, run: RunRequest, end: EndedAtOnce): Promis
         error: end.error,
       })
 
+/** Something in SQL that holds or does not. */
+type Condition = ReturnType<typeof openBatch>
+
 interface NewRun {
   status: 'pending' | 'failed' | 'skipped'
   plan: Plan | null
@@ -128,6 +132,7 @@ async function insertRun(
   sql: Sql,
   run: RunRequest,
   { status, plan, response, error }: NewRun,
+  provided: Condition = sql`true`,
 ): Promise<number | null> {
   const json = (value: unknown) => (value === null ? null : sql.json(value as never))
   const { batch } = run
@@ -144,7 +149,7 @@ async function insertRun(
            case ${status} when 'pending' then null else clock_timestamp() end,
            case ${status} when 'pending' then null else 0 end,
            ${batch?.id ?? null}, ${batch?.attempt ?? 1}::integer
-      from place
+      from place where ${provided}
     on conflict do nothing
     returning id`
   return row?.id ?? null

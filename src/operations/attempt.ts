@@ -1,15 +1,24 @@
-import { type AttemptBasis, readAttemptBasis } from '../db/attempts.ts'
+import { type AttemptBasis, basisHolds, readAttemptBasis } from '../db/attempts.ts'
 import type { BatchView } from '../db/batch-views.ts'
 import type { Batch } from '../db/batches.ts'
 import { findView } from '../db/catalog.ts'
 import type { Sql } from '../db/connect.ts'
 import { problemOf } from '../db/failures.ts'
 import { closeLostRuns } from '../db/lost-runs.ts'
-import { closeUnclaimed, type RunRequest, recordEnded, replan, skipUnclaimed, startRun } from '../db/runs.ts'
+import {
+  closeUnclaimed,
+  type EndedAtOnce,
+  type RunRequest,
+  recordEnded,
+  replan,
+  skipUnclaimed,
+  startRun,
+} from '../db/runs.ts'
 import type { Attempt } from '../plan/batch-steps.ts'
+import type { ViewFacts } from '../plan/view-facts.ts'
 import { Problem, type ProblemCode } from '../problem.ts'
 import { type Planned, responseOf, runErrorOf } from './perform.ts'
-import { type PlannedAhead, planBatchRefresh } from './plan-ahead.ts'
+import { type PlanAhead, type PlannedAhead, planBatchRefresh } from './plan-ahead.ts'
 
 /** What became of an attempt that was to be made. */
 export type Prepared =
@@ -20,6 +29,9 @@ export type Prepared =
   | 'ended'
   /** Somebody else has made it. */
   | 'made elsewhere'
+
+/** How long a plan made ahead is followed after no more than a glance. */
+const stillGoodMs = 10_000
 
 /** Not the view's fault: the database cannot be worked with now, and who drives the batch tries again later. */
 const unreachable: ProblemCode[] = ['DatabaseUnavailable', 'CredentialsRefused', 'NotDirect', 'NotMigrated']
@@ -36,36 +48,68 @@ export async function prepareAttempt(
   pending: Attempt | null,
   ahead: PlannedAhead,
 ): Promise<Prepared> {
+  const run = requestOf(batch, view)
+  const made = pending === null ? ahead.take(view) : undefined
+  const quick = made === undefined ? null : await startAsPlanned(sql, run, view, made)
+  if (quick !== null) return quick
   const [basis, facts] = await Promise.all([
     readAttemptBasis(sql, view),
     findView(sql, view).catch(() => undefined), // planning says what is wrong with it
   ])
-  const run = requestOf(batch, view)
-  const isScheduled = batch.trigger === 'schedule' || batch.trigger === 'deploy'
-  if (basis?.paused || (basis?.allPaused && isScheduled)) {
-    const because = basis.paused ? 'the view is paused' : 'everything scheduled is paused'
-    if (pending === null) return endedOr(await recordEnded(sql, run, { status: 'skipped', because }))
-    await skipUnclaimed(sql, pending.runId, because)
-    return 'ended'
-  }
+  const because = pauseOf(batch, basis)
+  if (because !== null) return endAtOnce(sql, run, pending, { status: 'skipped', because })
   if (basis?.runningRunId != null && (await closeLostRuns(sql, view)).length === 0) return 'in the way'
-  const work = ahead.take(view, basis ?? {}, facts) ?? (await planOrRefuse(sql, view, basis, batch))
-  if (work instanceof Problem) {
-    const error = runErrorOf(work)
-    if (pending === null) return endedOr(await recordEnded(sql, run, { status: 'failed', error }))
-    await closeUnclaimed(sql, pending.runId, error)
-    return 'ended'
-  }
-  const { plan, timeoutSeconds } = work
-  if (pending === null) {
-    const runId = await startRun(sql, run, plan, responseOf(work))
-    return runId === null ? 'made elsewhere' : { runId, timeoutSeconds }
-  }
-  const replanned = await replan(sql, pending.runId, plan, responseOf(work))
-  return replanned ? { runId: pending.runId, timeoutSeconds } : 'made elsewhere'
+  const holds = made !== undefined && standsOn(made.basis, made.planned.view) === standsOn(basis, facts)
+  const work = holds ? made.planned : await planOrRefuse(sql, view, basis, batch)
+  if (work instanceof Problem)
+    return endAtOnce(sql, run, pending, { status: 'failed', error: runErrorOf(work) })
+  const runId = await writeDown(sql, run, pending, work)
+  return runId === null ? 'made elsewhere' : { runId, timeoutSeconds: work.timeoutSeconds }
 }
 
-const endedOr = (runId: number | null): Prepared => (runId === null ? 'made elsewhere' : 'ended')
+/** Follows a fresh plan that still holds, in one round trip. Null where there is more to look at. */
+async function startAsPlanned(
+  sql: Sql,
+  run: RunRequest,
+  view: BatchView,
+  { planned, basis, madeAt }: PlanAhead,
+): Promise<Prepared | null> {
+  if (Date.now() - madeAt > stillGoodMs) return null
+  const provided = basisHolds(sql, view, basis, planned.view)
+  const runId = await startRun(sql, run, planned.plan, responseOf(planned), provided)
+  return runId === null ? null : { runId, timeoutSeconds: planned.timeoutSeconds }
+}
+
+function pauseOf({ trigger }: Batch, basis: AttemptBasis | undefined): string | null {
+  if (basis?.paused) return 'the view is paused'
+  const isScheduled = trigger === 'schedule' || trigger === 'deploy'
+  return basis?.allPaused && isScheduled ? 'everything scheduled is paused' : null
+}
+
+async function writeDown(
+  sql: Sql,
+  run: RunRequest,
+  pending: Attempt | null,
+  work: Planned,
+): Promise<number | null> {
+  if (pending === null) return startRun(sql, run, work.plan, responseOf(work))
+  return (await replan(sql, pending.runId, work.plan, responseOf(work))) ? pending.runId : null
+}
+
+async function endAtOnce(
+  sql: Sql,
+  run: RunRequest,
+  pending: Attempt | null,
+  end: EndedAtOnce,
+): Promise<Prepared> {
+  if (pending === null) return (await recordEnded(sql, run, end)) === null ? 'made elsewhere' : 'ended'
+  if (end.status === 'failed') await closeUnclaimed(sql, pending.runId, end.error)
+  else await skipUnclaimed(sql, pending.runId, end.because)
+  return 'ended'
+}
+
+const standsOn = (basis: AttemptBasis | undefined, facts: ViewFacts | undefined): string =>
+  JSON.stringify([basis, facts])
 
 async function planOrRefuse(
   sql: Sql,

@@ -4,12 +4,13 @@ import { type Batch, readBatch, stampBatch } from '../db/batches.ts'
 import type { Database, Sql } from '../db/connect.ts'
 import { whileListening } from '../db/listen.ts'
 import { closeLostRuns } from '../db/lost-runs.ts'
+import { withOpenedAhead } from '../db/open-ahead.ts'
 import { type BatchSteps, planBatchSteps } from '../plan/batch-steps.ts'
 import { Problem } from '../problem.ts'
 import { endBatchIfOver } from './end-batch.ts'
 import { planAhead } from './plan-ahead.ts'
-import { withSenders } from './send-attempts.ts'
-import { makeWake } from './wake.ts'
+import { mostAhead, type Senders, withSenders } from './send-attempts.ts'
+import { makeWake, type Wake } from './wake.ts'
 
 /** Somebody is told of each end; this is for what tells nobody: a run that is lost, a retry that falls due, a cancel. */
 const lookAgainMs = 500
@@ -28,27 +29,35 @@ export interface Drive {
 /** Drives a batch on: does what is to be done, waits for something to happen, and looks again. Null where time is up. */
 export async function driveBatch(drive: Drive): Promise<Batch | null> {
   const wake = makeWake()
-  return whileListening(drive.database, wake.ring, (beside) =>
-    withSenders(drive, planAhead(beside, drive.batch), wake.ring, async (senders) => {
-      const attempts = followAttempts(drive.sql, drive.batch.id)
-      const look = everySoOften(drive, attempts)
-      for (;;) {
-        const current = await look()
-        if (current.finishedAt !== null) return current
-        await senders.settle(attempts)
-        const canceled = current.cancelRequestedAt !== null
-        if (canceled) await cancelAttempts(drive.sql, current.id)
-        const steps = planBatchSteps(drive.views, attempts.latest)
-        if (canceled || steps.ended) {
-          const ended = await endBatchIfOver(drive.sql, current.id, drive.views)
-          if (ended !== null) return ended
-        } else if (await record(drive, steps, attempts)) continue
-        if (Date.now() >= drive.until) return null
-        if (!canceled && (await senders.send(steps, attempts))) continue
-        await wake.wait(Math.max(0, Math.min(lookAgainMs, senders.pauseMs(), drive.until - Date.now())))
-      }
+  return withOpenedAhead(drive.database, Math.min(drive.batch.concurrency, mostAhead), (connections) =>
+    whileListening(drive.database, wake.ring, (beside) => {
+      const ahead = planAhead(beside, drive.batch)
+      return withSenders(drive, { connections, ahead }, wake.ring, (senders) =>
+        untilEnded(drive, senders, wake),
+      )
     }),
   )
+}
+
+async function untilEnded(drive: Drive, senders: Senders, wake: Wake): Promise<Batch | null> {
+  const { sql, batch, views, until } = drive
+  const attempts = followAttempts(sql, batch.id)
+  const look = everySoOften(drive, attempts)
+  for (;;) {
+    const current = await look()
+    if (current.finishedAt !== null) return current
+    await senders.settle(attempts)
+    const canceled = current.cancelRequestedAt !== null
+    if (canceled) await cancelAttempts(sql, batch.id)
+    const steps = planBatchSteps(views, attempts.latest)
+    if (canceled || steps.ended) {
+      const ended = await endBatchIfOver(sql, batch.id, views)
+      if (ended !== null) return ended
+    } else if (await record(drive, steps, attempts)) continue
+    if (Date.now() >= until) return null
+    if (!canceled && (await senders.send(steps, attempts))) continue
+    await wake.wait(Math.max(0, Math.min(lookAgainMs, senders.pauseMs(), until - Date.now())))
+  }
 }
 
 /** Looks at what has happened, and now and then also for what nobody tells of; says that we are there. */

@@ -1,4 +1,4 @@
-import { readAttemptBasis } from '../db/attempts.ts'
+import { type AttemptBasis, readAttemptBasis } from '../db/attempts.ts'
 import type { BatchView } from '../db/batch-views.ts'
 import type { Batch } from '../db/batches.ts'
 import type { Sql } from '../db/connect.ts'
@@ -8,13 +8,21 @@ import { type PlannedRefresh, planRefresh } from './plan-refresh.ts'
 export interface PlannedAhead {
   /** Plans these, one after the other and beside everything else; those of an earlier call that are not among them are left. */
   expect(views: BatchView[]): void
-  /** The plan of a view; undefined where there is none, or where it does not hold any more. */
-  take(view: BatchView, basis: object, facts: object | undefined): PlannedRefresh | undefined
+  /** The plan of a view, once; undefined where there is none. */
+  take(view: BatchView): PlanAhead | undefined
+}
+
+/** A plan, and what it stands on besides what the server compares itself. */
+export interface PlanAhead {
+  planned: PlannedRefresh
+  basis: AttemptBasis
+  /** Epoch milliseconds. */
+  madeAt: number
 }
 
 /** Plans ahead on a connection of its own. What goes wrong is left to show when the view has its turn. */
 export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
-  const plans = new Map<number, { on: string; planned: PlannedRefresh }>()
+  const plans = new Map<number, PlanAhead>()
   const tried = new Set<number>()
   let expected: BatchView[] = []
   let busy = false
@@ -25,10 +33,11 @@ export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
       if (tried.has(view.id)) continue
       tried.add(view.id)
       try {
+        const madeAt = Date.now()
         const basis = await readAttemptBasis(sql, view)
-        if (basis === undefined || basis.runningRunId !== null) continue
+        if (basis === undefined || basis.paused || basis.allPaused || basis.runningRunId !== null) continue
         const planned = await planBatchRefresh(sql, batch, view, basis)
-        if (!planned.locked) plans.set(view.id, { on: planOn(basis, planned.view), planned })
+        if (!planned.locked) plans.set(view.id, { planned, basis, madeAt })
       } catch {}
     }
     busy = false
@@ -39,12 +48,10 @@ export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
       expected = views.filter(({ id }) => !tried.has(id))
       if (!busy) void work()
     },
-    take(view, basis, facts) {
-      const found = plans.get(view.id)
+    take(view) {
+      const plan = plans.get(view.id)
       plans.delete(view.id)
-      return found !== undefined && facts !== undefined && found.on === planOn(basis, facts)
-        ? found.planned
-        : undefined
+      return plan
     },
   }
 }
@@ -57,6 +64,3 @@ export const planBatchRefresh = (
   definition: Parameters<typeof planRefresh>[2],
 ): Promise<PlannedRefresh> =>
   planRefresh(sql, view, definition, { strategy: strategy ?? undefined, ifRunning: 'wait' })
-
-/** What a plan stands on, to be compared: what else a swap stands on, the server compares itself. */
-const planOn = (basis: object, facts: object): string => JSON.stringify([basis, facts])

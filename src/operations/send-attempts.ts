@@ -1,7 +1,7 @@
 import type { Attempts } from '../db/attempts.ts'
 import type { BatchView } from '../db/batch-views.ts'
 import { closeLostRuns } from '../db/lost-runs.ts'
-import { openAhead } from '../db/open-ahead.ts'
+import type { OpenedAhead } from '../db/open-ahead.ts'
 import type { SentEnvelope } from '../db/run-connection.ts'
 import { closeUnclaimed } from '../db/runs.ts'
 import type { BatchSteps } from '../plan/batch-steps.ts'
@@ -15,7 +15,7 @@ import type { PlannedAhead } from './plan-ahead.ts'
 const leaveAloneMs = 100
 
 /** More connections than this are not kept open for what may come. */
-const mostAhead = 2
+export const mostAhead = 2
 
 /** Sends the attempts of a batch, as many at once as it may have. */
 export interface Senders {
@@ -36,14 +36,13 @@ interface Answered {
   left: Promise<void>
 }
 
-/** Calls `work` with senders, and in the end leaves every connection: the server goes on by itself. */
+/** Calls `work` with senders, and in the end leaves the connection of each envelope: the server goes on by itself. */
 export async function withSenders<T>(
-  { sql, database, batch, views }: Drive,
-  ahead: PlannedAhead,
+  { sql, batch, views }: Drive,
+  { connections, ahead }: { connections: OpenedAhead; ahead: PlannedAhead },
   onAnswer: () => void,
   work: (senders: Senders) => Promise<T>,
 ): Promise<T> {
-  const connections = openAhead(database, Math.min(batch.concurrency, mostAhead))
   const sent = new Map<number, SentEnvelope>()
   const answered: Answered[] = []
   const leftAlone = new Map<number, number>()
@@ -61,8 +60,8 @@ export async function withSenders<T>(
     }
   }
 
-  const sendOne = async (runId: number, viewId: number, timeoutSeconds: number, moreToCome: boolean) => {
-    const connection = await connections.take(moreToCome)
+  const sendOne = async (runId: number, viewId: number, timeoutSeconds: number) => {
+    const connection = await connections.take()
     const envelope = connection.send(runId, timeoutSeconds)
     sent.set(runId, envelope)
     void envelope.answered.then((refused) => {
@@ -73,10 +72,10 @@ export async function withSenders<T>(
   }
 
   const send = async ({ ready, running }: BatchSteps<BatchView>, attempts: Attempts) => {
-    const runningOurs = [...attempts.latest.values()].filter(
-      ({ status, runId }) => status === 'running' && sent.has(runId),
-    )
-    let room = batch.concurrency - (running - runningOurs.length) - sent.size
+    const onTheirWay = ready.filter(({ pending }) => pending !== null && sent.has(pending.runId)).length
+    let room = batch.concurrency - running - onTheirWay
+    const next = nextOf(views, attempts, batch.concurrency)
+    ahead.expect(room > 0 ? next.filter(({ id }) => id !== ready[0]?.node.id) : next)
     for (const { node, pending } of ready) {
       if (room <= 0) break
       if (Date.now() < (leftAlone.get(node.id) ?? 0) || (pending && sent.has(pending.runId))) continue
@@ -88,16 +87,11 @@ export async function withSenders<T>(
       } else if (prepared === 'ended') {
         onAnswer()
       } else {
-        await sendOne(
-          prepared.runId,
-          node.id,
-          prepared.timeoutSeconds,
-          views.length > attempts.latest.size + 1,
-        )
+        await sendOne(prepared.runId, node.id, prepared.timeoutSeconds)
         room--
       }
     }
-    ahead.expect(nextOf(views, attempts, batch.concurrency))
+    connections.fill(Math.min(batch.concurrency, mostAhead, views.length - attempts.latest.size))
     return false
   }
 
@@ -110,7 +104,7 @@ export async function withSenders<T>(
   try {
     return await work({ settle, send, pauseMs })
   } finally {
-    await Promise.all([connections.close(), ...[...sent.values()].map(({ leave }) => leave())])
+    await Promise.all([...sent.values()].map(({ leave }) => leave()))
   }
 }
 

@@ -1,0 +1,148 @@
+import type { Database, Sql } from '../src/db/connect.ts'
+import { advance } from '../src/operations/advance.ts'
+import { startBatch } from '../src/operations/start-batch.ts'
+import { planBatch } from '../src/plan/batch.ts'
+import { selectViews } from '../src/plan/selection.ts'
+import { calibrate, makeViews } from './batch-views.ts'
+import { plannableGraph, unevenGraph } from './graphs.ts'
+import { inRounds, type Sample } from './rounds.ts'
+import { type BenchServer, withServer } from './server.ts'
+import { summarize } from './statistics.ts'
+import { compare, type Row } from './table.ts'
+
+/** Measures batches: what several connections gain, how near the order comes to the best, planning, and the gaps. */
+export const measureBatches = (): Promise<Row[]> =>
+  withServer(async (server) => {
+    const unitsPerSecond = await calibrate(server.sql)
+    return [
+      { title: `PostgreSQL ${server.version}` },
+      ...(await measureEqualViews(server, unitsPerSecond)),
+      ...(await measureUnevenGraphs(server, unitsPerSecond)),
+      ...(await measureGaps(server)),
+      ...(await measurePlanning(server)),
+    ]
+  })
+
+async function measureEqualViews({ sql, database }: BenchServer, unitsPerSecond: number): Promise<Row[]> {
+  console.error('bench: eight equal views, about 1 minute')
+  const nodes = Array.from({ length: 8 }, (_, at) => ({ name: `v${at}`, reads: [], seconds: 1 }))
+  await makeViews(sql, 'equal', nodes, unitsPerSecond)
+  const by = (concurrency: number) => async () =>
+    sampleOf((await runBatch(sql, database, 'equal.*', concurrency)).ms)
+  const { one, two } = await inRounds({ one: by(1), two: by(2) }, { rounds: 5, warmUp: 1 })
+  return [
+    { title: '8 independent views of a second each' },
+    compare('one after the other', one),
+    compare('two at once', two),
+    compare('gained by the second', one, { to: two, atLeast: 1.9 }),
+  ]
+}
+
+async function measureUnevenGraphs({ sql, database }: BenchServer, unitsPerSecond: number): Promise<Row[]> {
+  console.error('bench: graphs of 40 views, about 1 minute')
+  const batches: Sample[] = []
+  const bounds: Sample[] = []
+  for (const seed of [11, 12, 13, 14]) {
+    await makeViews(sql, 'uneven', unevenGraph(seed, 40), unitsPerSecond)
+    await runBatch(sql, database, 'uneven.*', 2) // leaves the history that decides who goes first
+    const { id, ms } = await runBatch(sql, database, 'uneven.*', 2)
+    batches.push(sampleOf(ms))
+    bounds.push(sampleOf(await readLowerBound(sql, id, 2)))
+  }
+  return [
+    { title: '40 views of uneven cost, two at once, four graphs' },
+    compare('the longest way, or half of all work', bounds),
+    compare('the batch', batches, { to: bounds, goal: 1.05 }),
+  ]
+}
+
+async function measureGaps({ sql, database }: BenchServer): Promise<Row[]> {
+  console.error('bench: a chain of 60 views, a quarter of a minute')
+  const nodes = Array.from({ length: 60 }, (_, at) => ({
+    name: `v${at}`,
+    reads: at === 0 ? [] : [`v${at - 1}`],
+    seconds: 0.05,
+  }))
+  await makeViews(sql, 'chain', nodes, 'asleep')
+  const gaps: number[] = []
+  for (let round = 0; round < 3; round++) {
+    const { id } = await runBatch(sql, database, 'chain.*', 2)
+    gaps.push(...(await readGaps(sql, id)))
+  }
+  return [
+    { title: 'A chain of 60 views' },
+    { name: "from a parent's end to its child's start", ms: summarize(gaps), goalMs: 10 },
+  ]
+}
+
+async function measurePlanning({ sql, database }: BenchServer): Promise<Row[]> {
+  console.error('bench: planning, a quarter of a minute')
+  const rows = [1000, 10_000].map((count): Row => {
+    const { views, dependencies } = plannableGraph(count)
+    const times = Array.from({ length: 20 }, () => {
+      const start = performance.now()
+      planBatch(selectViews(views, dependencies, { all: true }), dependencies)
+      return performance.now() - start
+    })
+    return { name: `planning ${count.toLocaleString('en')} views`, ms: summarize(times), goalMs: count / 10 }
+  })
+  const nodes = plannableGraph(1000).views.map(({ name, id }) => ({
+    name,
+    reads: id === 0 ? [] : [`v${id >> 1}`].filter((read) => read !== name),
+    seconds: 0,
+  }))
+  await makeViews(sql, 'many', nodes, 'asleep')
+  const times: number[] = []
+  for (let round = 0; round < 5; round++) {
+    const start = performance.now()
+    const { batchId } = await startBatch({ pattern: 'many.*' }, { database, ...caller })
+    times.push(performance.now() - start)
+    await sql`delete from viewkeeper.batches where id = ${batchId}`
+  }
+  return [
+    { title: 'Planning' },
+    ...rows,
+    { name: 'a whole request, 1,000 views of the catalog', ms: summarize(times) },
+  ]
+}
+
+const caller = { trigger: 'cli', requestedBy: 'bench', caller: 'bench', idempotencyKey: null } as const
+
+/** One batch from the request to its end; the time is that from its first call on. */
+async function runBatch(sql: Sql, database: Database, pattern: string, concurrency: number) {
+  const { batchId: id } = await startBatch({ pattern, concurrency, retries: 0 }, { database, ...caller })
+  const start = performance.now()
+  const advanced = await advance(id, { database, until: Date.now() + 600_000 })
+  const ms = performance.now() - start
+  if (!advanced.done || advanced.status !== 'success')
+    throw new Error(`batch ${id}: ${JSON.stringify(advanced)}`)
+  await sql`checkpoint`
+  return { id, ms }
+}
+
+/** No order can be faster than the longest way through the graph, or than all work done by so many at once. */
+async function readLowerBound(sql: Sql, batchId: string, concurrency: number): Promise<number> {
+  const rows = await sql<{ id: number; parents: number[]; ms: number }[]>`
+    select v.definition_id as id, to_jsonb(v.parents) as parents,
+           (extract(epoch from r.finished_at - r.started_at) * 1000)::float8 as ms
+      from viewkeeper.batch_views v
+      join viewkeeper.runs r on r.batch_id = v.batch_id and r.definition_id = v.definition_id
+     where v.batch_id = ${batchId} order by v.position`
+  const ways = new Map<number, number>()
+  for (const { id, parents, ms } of rows)
+    ways.set(id, ms + Math.max(0, ...parents.map((parent) => ways.get(parent)!)))
+  const work = rows.reduce((sum, { ms }) => sum + ms, 0)
+  return Math.max(...ways.values(), work / concurrency)
+}
+
+async function readGaps(sql: Sql, batchId: string): Promise<number[]> {
+  const rows = await sql<{ ms: number }[]>`
+    select (extract(epoch from r.started_at - p.finished_at) * 1000)::float8 as ms
+      from viewkeeper.batch_views v
+      join viewkeeper.runs r on r.batch_id = v.batch_id and r.definition_id = v.definition_id
+      join viewkeeper.runs p on p.batch_id = v.batch_id and p.definition_id = any (v.parents)
+     where v.batch_id = ${batchId}`
+  return rows.map(({ ms }) => ms)
+}
+
+const sampleOf = (ms: number): Sample => ({ ms, reads: [] })
