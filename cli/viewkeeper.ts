@@ -5,6 +5,7 @@ import { adopt } from './commands/adopt.ts'
 import { check } from './commands/check.ts'
 import { freeze } from './commands/freeze.ts'
 import { down, status, up } from './commands/migrate.ts'
+import { testAlarm } from './commands/test-alarm.ts'
 import { report } from './report.ts'
 
 /** A whole number from 1 on. */
@@ -76,6 +77,13 @@ program
   .option('-m, --message <why>', 'why; stands in the migration', 'adopted as it was')
   .option(...environment)
   .action((views, options) => adopt({ views, ...options }))
+
+program
+  .command('test-alarm')
+  .argument('[alarm]', 'which, as docs/runbook.md names it', 'failed-runs')
+  .description('set an alarm off for a moment, to see its mail arrive')
+  .requiredOption('--env <name>', 'the deployed environment')
+  .action((alarm, { env }) => testAlarm({ env, alarm }))
 
 try {
   await program.parseAsync()

@@ -1,3 +1,8 @@
+-- A view's history, newest first, with all that is asked of every view at once: none of it has to look into the table.
+create index runs_history on viewkeeper.runs (definition_id, id desc)
+  include (status, operation, started_at, finished_at, duration_ms);
+drop index viewkeeper.runs_by_definition;
+
 -- The last failure of a view that has had none for long would otherwise be looked for in all its runs.
 create index runs_failed on viewkeeper.runs (definition_id, id desc) where status = 'failed';
 

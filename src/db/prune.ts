@@ -8,7 +8,7 @@ export interface Retention {
   days: number
 }
 
-/** Runs of an id range that were looked at, and how many of them went. */
+/** What came of a range of ids. */
 export interface PrunedRange {
   removed: number
   /** Where the next range starts; null where there is none. */
@@ -41,30 +41,29 @@ export async function prepareCutoffs(sql: Sql, { successes }: Retention): Promis
 }
 
 /**
- * Removes what is not kept among the `count` runs from `from` on, in a transaction of its own. Ids are looked through in
- * order, so that neighbours on disk go together.
+ * Removes what is not kept among the runs whose ids are within `width` of `from`, in a transaction of its own. Ids are gone through
+ * in order, so that neighbours on disk go together, and once: what is read is what goes.
  */
 export async function pruneRange(
   sql: Sql,
   from: number,
-  count: number,
+  width: number,
   { successes, days }: Retention,
 ): Promise<PrunedRange> {
+  const isOld = sql`r.finished_at < clock_timestamp() - make_interval(days => ${days})`
+  const isOpen = sql`r.batch_id = any (array(select id from viewkeeper.batches where finished_at is null))`
+  const within = sql`r.id >= ${from} and r.id < ${from + width} and r.finished_at is not null and (${isOpen}) is not true`
   const [row] = await sql<PrunedRange[]>`
-    with range as materialized (
-      select r.id, r.status, r.definition_id, r.finished_at, r.batch_id from viewkeeper.runs r
-       where r.id >= ${from} order by r.id limit ${count}),
-    removed as (
-      delete from viewkeeper.runs r using range g left join pg_temp.viewkeeper_cutoffs c using (definition_id)
-       where r.id = g.id and g.finished_at is not null
-         and g.id is distinct from c.last_success and g.id is distinct from c.last_failure
-         and case when g.status = 'success' and c.definition_id is not null and ${successes !== null}
-               then g.id < c.first_kept
-               else g.finished_at < clock_timestamp() - make_interval(days => ${days}) end
-         and not exists (select from viewkeeper.batches b where b.id = g.batch_id and b.finished_at is null)
-      returning 1)
-    select (select count(*) from removed) as removed,
-           (select max(id) + 1 from range having count(*) = ${count}) as next`
+    with removed as (
+      delete from viewkeeper.runs r using pg_temp.viewkeeper_cutoffs c
+       where ${within} and r.definition_id = c.definition_id
+         and r.id is distinct from c.last_success and r.id is distinct from c.last_failure
+         and case when r.status = 'success' and ${successes !== null} then r.id < c.first_kept else ${isOld} end
+      returning 1),
+    removed_without_definition as (
+      delete from viewkeeper.runs r where ${within} and r.definition_id is null and ${isOld} returning 1)
+    select (select count(*) from removed) + (select count(*) from removed_without_definition) as removed,
+           (select min(r.id) from viewkeeper.runs r where r.id >= ${from + width}) as next`
   return row as PrunedRange
 }
 
