@@ -1,4 +1,5 @@
 import { count, report, timed } from '../cli/report.ts'
+import { nightly } from '../src/plan/nightly.ts'
 import { Problem } from '../src/problem.ts'
 import { localBatches } from './batches.ts'
 import { describeDatabase, migrateDatabase } from './database.ts'
@@ -47,6 +48,9 @@ async function start(life: Life) {
     const open = await batches.resume()
     if (open > 0) report.line(`${count(open, 'batch', 'batches')} of the last start goes on`)
     else await refreshFirst(gateway.url, demo.views)
+    // What the monitor and the reads go by when they judge how old data may be.
+    process.env.NIGHTLY_SCHEDULE = nightly.schedule
+    process.env.NIGHTLY_TIME_ZONE = nightly.timeZone
     const stopSchedules = startSchedules(batches.startBatch, demo.scheduled)
     await life.onStop(async () => stopSchedules())
     // Not on another Postgres: ended runs that are published here would be missing from that environment's alarms.
