@@ -292,6 +292,7 @@ describe('a plan made ahead', () => {
       create materialized view redefined as select id from first_in_line;
       create materialized view remade as select id from first_in_line;
       create unique index on remade (id)`)
+    await define(sql, 'public.remade', { refresh_strategy: 'concurrent' })
     const batchId = await begin(database, { views: ['first_in_line', 'redefined', 'remade'] })
     await withGateClosed(sql, 'first_in_line', async (open) => {
       const ended = drive(database, batchId)
@@ -301,14 +302,14 @@ describe('a plan made ahead', () => {
         drop materialized view remade;
         create materialized view remade as select id + 1 as id from first_in_line`)
       await open()
-      expect(await ended).toMatchObject({ status: 'success' })
+      expect(await ended).toMatchObject({ status: 'failed', error: { views: ['public.remade'] } })
     })
     const runs = await sql`
-      select view_name, meta #>> '{response,strategy}' as strategy from viewkeeper.runs
+      select view_name, meta #>> '{response,strategy}' as strategy, error ->> 'class' as class from viewkeeper.runs
        where batch_id = ${batchId} and view_name <> 'first_in_line' order by view_name`
     expect(runs).toEqual([
-      { view_name: 'redefined', strategy: 'regular' },
-      { view_name: 'remade', strategy: 'swap' },
+      { view_name: 'redefined', strategy: 'regular', class: null },
+      { view_name: 'remade', strategy: null, class: 'UniqueIndexRequired' },
     ])
   })
 })
