@@ -200,6 +200,7 @@ export const problem = z
     field: z.string().optional().meta({ description: 'The field of the request at fault.' }),
     runId: z.int().optional().meta({ description: 'The run that records this failure.' }),
     runningRunId: z.int().optional().meta({ description: 'The run that is in the way.' }),
+    batchId: z.string().optional().meta({ description: 'The batch that this is about.' }),
     sqlstate: z.string().optional(),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details.' })
