@@ -39,7 +39,7 @@ async function measureEqualViews({ sql, database }: BenchServer, unitsPerSecond:
 }
 
 async function measureUnevenGraphs({ sql, database }: BenchServer, unitsPerSecond: number): Promise<Row[]> {
-  console.error('bench: graphs of 40 views, about 1 minute')
+  console.error('bench: graphs of 40 views, about 2 minutes')
   const batches: Sample[] = []
   const bounds: Sample[] = []
   for (const seed of [11, 12, 13, 14]) {
@@ -50,7 +50,7 @@ async function measureUnevenGraphs({ sql, database }: BenchServer, unitsPerSecon
     bounds.push(sampleOf(await readLowerBound(sql, id, 2)))
   }
   return [
-    { title: '40 views of uneven cost, two at once, four graphs' },
+    { title: '40 views of 0.1 to 2 seconds, two at once, four graphs' },
     compare('the longest way, or half of all work', bounds),
     compare('the batch', batches, { to: bounds, goal: 1.05 }),
   ]

@@ -8,7 +8,7 @@ export interface Node {
 }
 
 /** The same numbers every time, between 0 and 1. */
-export function random(seed: number): () => number {
+function random(seed: number): () => number {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0
@@ -18,7 +18,7 @@ export function random(seed: number): () => number {
   }
 }
 
-/** Views of uneven cost, most of them small, each reading up to four others; names say nothing about the order. */
+/** Views of 0.1 to 2 seconds, most of them short, each reading up to four others; names say nothing about the order. */
 export function unevenGraph(seed: number, count: number): Node[] {
   const next = random(seed)
   const names = Array.from({ length: count }, (_, at) => ({ name: `v${at}`, key: next() }))
@@ -26,7 +26,7 @@ export function unevenGraph(seed: number, count: number): Node[] {
     .map(({ name }) => name)
   return names.map((name, at) => ({
     name,
-    seconds: 0.05 + 0.95 * next() ** 2,
+    seconds: 0.1 + 1.9 * next() ** 2,
     reads: names
       .slice(0, at)
       .filter(() => next() < 0.08)

@@ -24,11 +24,14 @@ export function advance(
 ): Promise<Advanced> {
   return database.withConnection(
     async (sql) => {
-      await stampBatch(sql, batchId)
-      const batch = await readBatch(sql, batchId)
+      const stamped = stampBatch(sql, batchId)
+      const [batch, views] = await Promise.all([
+        readBatch(sql, batchId),
+        readBatchViews(sql, batchId),
+        stamped,
+      ])
       if (batch === undefined) return unknown(batchId)
       if (batch.finishedAt !== null) return done(batch)
-      const views = await readBatchViews(sql, batchId)
       const ended = await driveBatch({ sql, database, batch, views, until })
       return ended === null ? { batchId, done: false } : done(ended)
     },

@@ -254,6 +254,66 @@ describe('another run of a view', () => {
   })
 })
 
+describe('two batches at once', () => {
+  test('do not wait for each other, each having its own room', async () => {
+    await makeGatedView(sql, 'standing')
+    await makeGraph(sql, 'passing', { a: [], b: ['a'] })
+    const standing = await begin(database, { views: ['standing'], concurrency: 1 })
+    await withGateClosed(sql, 'standing', async (open) => {
+      const ended = drive(database, standing)
+      await untilAtGate(sql, 'standing')
+      const passing = await begin(database, { pattern: 'passing.*', concurrency: 1 })
+      expect(await drive(database, passing)).toMatchObject({ status: 'success' })
+      await open()
+      expect(await ended).toMatchObject({ status: 'success' })
+    })
+  })
+
+  test('that have a view in common each refresh it, one after the other', async () => {
+    await makeGraph(sql, 'common', { a: [], b: [], c: [] }, { seconds: 0.2 })
+    const batches = [
+      await begin(database, { views: ['common.a', 'common.b'], concurrency: 2 }),
+      await begin(database, { views: ['common.a', 'common.c'], concurrency: 2 }),
+    ]
+    for (const ended of await Promise.all(batches.map((id) => drive(database, id)))) {
+      expect(ended).toMatchObject({ status: 'success' })
+    }
+    const runs = await sql`
+      select started_at, finished_at from viewkeeper.runs where schema_name = 'common' and view_name = 'a' order by started_at`
+    expect(runs).toHaveLength(2)
+    expect(runs[1]?.started_at.getTime()).toBeGreaterThanOrEqual(runs[0]?.finished_at.getTime())
+  })
+})
+
+describe('a plan made ahead', () => {
+  test('is not followed when its view was defined otherwise, or exchanged, before its turn', async () => {
+    await makeGatedView(sql, 'first_in_line')
+    await sql.unsafe(`
+      create materialized view redefined as select id from first_in_line;
+      create materialized view remade as select id from first_in_line;
+      create unique index on remade (id)`)
+    await define(sql, 'public.remade', { refresh_strategy: 'concurrent' })
+    const batchId = await begin(database, { views: ['first_in_line', 'redefined', 'remade'] })
+    await withGateClosed(sql, 'first_in_line', async (open) => {
+      const ended = drive(database, batchId)
+      await untilAtGate(sql, 'first_in_line')
+      await define(sql, 'public.redefined', { refresh_strategy: 'regular' })
+      await sql.unsafe(`
+        drop materialized view remade;
+        create materialized view remade as select id + 1 as id from first_in_line`)
+      await open()
+      expect(await ended).toMatchObject({ status: 'failed', error: { views: ['public.remade'] } })
+    })
+    const runs = await sql`
+      select view_name, meta #>> '{response,strategy}' as strategy, error ->> 'class' as class from viewkeeper.runs
+       where batch_id = ${batchId} and view_name <> 'first_in_line' order by view_name`
+    expect(runs).toEqual([
+      { view_name: 'redefined', strategy: 'regular', class: null },
+      { view_name: 'remade', strategy: null, class: 'UniqueIndexRequired' },
+    ])
+  })
+})
+
 describe('a call', () => {
   test('leaves when its time is up, the server goes on, and the next one finds what became of it', async () => {
     await makeGatedView(sql, 'long')

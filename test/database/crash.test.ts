@@ -6,9 +6,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../local/embedded.ts'
 import { connectTo, type Database, type Sql } from '../../src/db/connect.ts'
 import { fromUrl } from '../../src/edge/settings.ts'
+import { advance } from '../../src/operations/advance.ts'
 import { migrate } from '../../src/operations/migrate.ts'
 import { refresh } from '../../src/operations/refresh.ts'
 import { getRun } from '../../src/operations/runs.ts'
+import { startBatch } from '../../src/operations/start-batch.ts'
+import { mayRetry } from '../../src/problem.ts'
+import { accountOf } from '../support/batches.ts'
 import { describeInCatalog } from '../support/catalog.ts'
 import { administrator, callOn, schemaFolder } from '../support/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/slow-view.ts'
@@ -78,6 +82,35 @@ test.each([
     expect(await refresh({ view: name, strategy }, callOn(database))).toMatchObject({ status: 'updated' })
   },
 )
+
+test('a batch whose server crashes throws what may pass, and goes on with what is left when the server is back', async () => {
+  const sql = administrator(server.url)
+  await makeGatedView(sql, 'batch_crashed')
+  await sql.unsafe(`
+    create materialized view batch_before as select 1 as id;
+    create materialized view batch_after as select id from batch_crashed`)
+  const views = ['batch_before', 'batch_crashed', 'batch_after']
+  const { batchId } = await startBatch({ views, retries: 1, concurrency: 1 }, callOn(database))
+  await withGateClosed(sql, 'batch_crashed', async () => {
+    const advanced = advance(batchId, { database, until: Date.now() + 60_000 }).catch((error) => error)
+    process.kill(await untilAtGate(sql, 'batch_crashed'), 'SIGKILL')
+    const { code } = await advanced
+    expect(mayRetry(code)).toBe(true)
+  })
+  await sql.end({ timeout: 0 })
+  const ended = await until('the batch has ended', async () => {
+    const advanced = await advance(batchId, { database, until: Date.now() + 60_000 }).catch(() => null)
+    return advanced?.done && advanced
+  })
+  expect(ended).toMatchObject({ status: 'success' })
+  const again = administrator(server.url)
+  expect((await accountOf(again, batchId)).statuses).toEqual({
+    batch_before: ['success'],
+    batch_crashed: ['failed', 'success'],
+    batch_after: ['success'],
+  })
+  await again.end()
+})
 
 const hunting = (sql: Sql) => sql<{ pid: number }[]>`
   select pid from pg_stat_activity where application_name like 'viewkeeper run % locking' and wait_event = 'PgSleep'`
