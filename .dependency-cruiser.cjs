@@ -38,8 +38,16 @@ module.exports = {
     only('functions', ['src/edge', 'src/operations'], 'A function binds an operation to its trigger.'),
     only(
       'infra',
-      ['src/edge/routes.ts', 'src/edge/metric-names.ts', 'src/db/frozen-migrations.ts', 'src/problem.ts'],
-      'Infrastructure knows names, not code; and refuses broken migrations before a deploy does.',
+      [
+        'src/edge/routes.ts',
+        'src/edge/metric-names.ts',
+        'src/db/frozen-migrations.ts',
+        'src/plan/frozen.ts',
+        'src/plan/names.ts',
+        'src/authoring/schedule.ts',
+        'src/problem.ts',
+      ],
+      'Infrastructure knows names and schedules, not code; and refuses broken migrations before a deploy does.',
     ),
     only('cli', ['src'], 'The command line.'),
     only('bench', ['src', 'local/embedded.ts'], 'Measures operations on a server of its own.'),

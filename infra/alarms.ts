@@ -10,6 +10,7 @@ import {
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
+import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
 import { metricDimensions, metricNames, metricNamespace } from '../src/edge/metric-names.ts'
 import type { FunctionName } from './functions.ts'
@@ -21,6 +22,7 @@ export interface AlarmsProps {
   environmentName: string
   topic: ITopic
   functions: Record<FunctionName, OperationFunction>
+  machine: IStateMachine
   deadLetters: IQueue
 }
 
@@ -34,29 +36,65 @@ export class Alarms extends Construct {
     this.environmentName = props.environmentName
     this.topic = props.topic
     this.addRunAlarms()
+    this.addStaleAlarm()
+    this.addBatchAlarms(props.machine)
     this.addDeadLetterAlarm(props.deadLetters)
     for (const name of Object.keys(props.functions) as FunctionName[])
       this.addFunctionAlarms(name, props.functions[name])
   }
 
   private addRunAlarms() {
-    const metric = (metricName: string) =>
-      new Metric({
-        namespace: metricNamespace,
-        metricName,
-        dimensionsMap: metricDimensions(this.environmentName),
-        statistic: Stats.SUM,
-        period,
-      })
+    const metric = (metricName: string) => ownMetric(this.environmentName, metricName, Stats.SUM)
     this.add('failed-runs', {
       metric: metric(metricNames.runsFailed),
       happened: 'At least one run failed; readers still see the data of the last success.',
       first: 'GET /runs?status=failed names the view and its error.',
     })
+    this.add('slow-runs', {
+      metric: metric(metricNames.runsSlow),
+      happened: 'A refresh took more than twice as long as its view usually does.',
+      first: "The log group of monitor has it (slow, usualMs), the dashboard's panel Slow refreshes too.",
+    })
     this.add('lost-runs', {
       metric: metric(metricNames.runsLost),
       happened: 'A run lost its database backend (restart, failover, terminated) and was undone.',
       first: 'Look at the events of the database; GET /runs?status=failed names the view. Then refresh it.',
+    })
+  }
+
+  /** Missing numbers count as stale: whoever judges it is silent. Two periods, as for the monitor itself. */
+  private addStaleAlarm() {
+    this.add('stale-views', {
+      metric: ownMetric(this.environmentName, metricNames.viewsStale, Stats.MAXIMUM),
+      happened:
+        'At least one view has had no success for longer than its data may be old, or nobody looks any more.',
+      first: 'GET /views?state=stale names them.',
+      missing: TreatMissingData.BREACHING,
+      periods: 2,
+    })
+  }
+
+  private addBatchAlarms(machine: IStateMachine) {
+    this.add('lost-batches', {
+      metric: ownMetric(this.environmentName, metricNames.batchesLost, Stats.SUM),
+      happened: 'Nobody drove a batch on for 20 minutes; it was closed (BatchLost).',
+      first: 'GET /batches?status=failed names it. Ask for it again: POST /batches.',
+    })
+    this.add('failed-batches', {
+      metric: machine.metricFailed({ period }),
+      happened: 'A batch failed or was canceled, or could not be driven on for 15 minutes.',
+      first: 'GET /batches?status=failed names the views.',
+    })
+    this.add('timed-out-batches', {
+      metric: machine.metricTimedOut({ period }),
+      happened: 'A batch took more than 7 days, and is not driven on any more.',
+      first: 'GET /batches names it, and GET /batches/{id} the view that took so long.',
+    })
+    this.add('aborted-batches', {
+      metric: machine.metricAborted({ period }),
+      happened: 'Somebody stopped the execution of a batch; nobody drives that batch on.',
+      first:
+        'GET /batches?status=running names it, until it is closed (BatchLost) or canceled. Ask for a new one then.',
     })
   }
 
@@ -96,6 +134,15 @@ export class Alarms extends Construct {
     alarm.addAlarmAction(new SnsAction(this.topic))
   }
 }
+
+const ownMetric = (environmentName: string, metricName: string, statistic: string): Metric =>
+  new Metric({
+    namespace: metricNamespace,
+    metricName,
+    dimensionsMap: metricDimensions(environmentName),
+    statistic,
+    period,
+  })
 
 /**
  * A monitor that is not called reports no errors either: its silence has to count as one. Two periods, because the

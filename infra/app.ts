@@ -1,16 +1,15 @@
 import { App } from 'aws-cdk-lib'
-import { readFrozenMigrations } from '../src/db/frozen-migrations.ts'
 import { Problem } from '../src/problem.ts'
 import { chooseEnvironment, EnvironmentError } from './environment.ts'
 import { environments } from './environments.ts'
+import { readScheduledViews } from './scheduled-views.ts'
 import { ViewkeeperStack } from './viewkeeper-stack.ts'
 
 const app = new App()
 try {
   const { name, environment } = chooseEnvironment(environments, app.node.tryGetContext('env'))
-  // A gap, a number taken twice or an edited file would fail in the middle of the deploy.
-  await readFrozenMigrations(new URL('../migrations/', import.meta.url))
-  new ViewkeeperStack(app, { environmentName: name, environment })
+  const scheduledViews = await readScheduledViews(new URL('../migrations/', import.meta.url))
+  new ViewkeeperStack(app, { environmentName: name, environment, scheduledViews })
 } catch (error) {
   // For the person who edits the environments, or freezes: the message, without a stack trace of ours.
   if (!(error instanceof EnvironmentError || error instanceof Problem)) throw error

@@ -1,4 +1,4 @@
-import { CfnOutput, Duration } from 'aws-cdk-lib'
+import { Duration } from 'aws-cdk-lib'
 import {
   Dashboard as CloudWatchDashboard,
   Color,
@@ -34,6 +34,8 @@ const height = 7
  * a dashboard costs about 3 USD a month beyond the account's first three, a look at it what Logs Insights reads.
  */
 export class Dashboard extends Construct {
+  readonly name: string
+
   constructor(scope: Construct, id: string, { environmentName, functions, machine }: DashboardProps) {
     super(scope, id)
     const { logGroup } = functions.monitor
@@ -64,7 +66,7 @@ export class Dashboard extends Construct {
         queryString: query.join('\n| '),
       })
     }
-    new CfnOutput(this, 'Name', { value: dashboard.dashboardName })
+    this.name = dashboard.dashboardName
   }
 
   private runs(environmentName: string): IWidget {

@@ -1,23 +1,11 @@
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import * as z from 'zod'
 import { createdDatabase, importedDatabase } from './environment-database.ts'
+import { schedules } from './environment-schedules.ts'
 
 const retentionDays = Object.values(RetentionDays).filter(
   (days): days is RetentionDays => typeof days === 'number' && days < RetentionDays.INFINITE,
 )
-
-const trialSchedule = z.strictObject({
-  /** The view to refresh, as SQL writes its name: `public.sales`. */
-  view: z.string().min(1).max(200),
-  /** Time between two refreshes, minutes. */
-  everyMinutes: z.int().min(1).max(44_640),
-  /** Default `auto`. */
-  strategy: z.enum(['auto', 'regular', 'concurrent']).optional(),
-  /** Default `none`. */
-  rowCountStrategy: z.enum(['none', 'estimated', 'exact']).optional(),
-  /** Time after which the server gives up a refresh, seconds. Default 3600. */
-  timeoutSeconds: z.int().min(1).max(86_400).optional(),
-})
 
 const environment = z.strictObject({
   /** AWS account, twelve digits. Default: that of the credentials that deploy. */
@@ -44,8 +32,26 @@ const environment = z.strictObject({
   logLevel: z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR']).default('INFO'),
   /** Requests a second that the HTTP API lets through; twice as many in a burst. Default 20. */
   requestsPerSecond: z.int().min(1).max(10_000).default(20),
-  /** Refreshes one view at a fixed rate, to try schedules out. Default: none. */
-  trialSchedule: trialSchedule.optional(),
+  /** Which batches start by themselves. Default: none. */
+  schedules: schedules.optional(),
+  /** Whether a deploy that changes code or migrations refreshes every view. Default false. */
+  refreshOnDeploy: z.boolean().default(false),
+  /** Views that a batch refreshes at once that comes by schedule or deploy. Default 2. */
+  batchConcurrency: z.int().min(1).max(64).default(2),
+  /**
+   * What of the history is kept: so many successes of each view (`false`: by age alone), and everything else for so many days.
+   * Default: 500 successes, 90 days.
+   */
+  retention: z
+    .strictObject({
+      successes: z
+        .union([z.literal(false), z.int().min(1).max(1_000_000)], 'must be false, or a number from 1 on')
+        .default(500),
+      days: z.int().min(1).max(3650).default(90),
+    })
+    .prefault({}),
+  /** Minutes between two looks of the monitor: how soon a lost run is closed and an alarm goes off. Default 1. */
+  monitorEveryMinutes: z.int().min(1).max(4).default(1),
   /** Tags of every resource, besides `viewkeeper:environment`. Default: none. */
   tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
 })

@@ -37,6 +37,11 @@ export const environments: Record<string, EnvironmentSettings> = {
     logLevel: 'INFO',
     // Requests a second that the HTTP API lets through. Each takes a connection or two of the database.
     requestsPerSecond: 20,
+    // Every view each night, in dependency order; and each view that was authored with a schedule, at its own time
+    // (views: false turns those off).
+    schedules: { nightly: { at: '09:00', timeZone: 'Etc/UTC' } },
+    // Views that such a batch refreshes at once. Each takes a connection and a processor of the server.
+    batchConcurrency: 2,
     // Tags of every resource, for your bill.
     tags: { team: 'data' },
   },
@@ -68,6 +73,8 @@ export const environments: Record<string, EnvironmentSettings> = {
       },
     },
     alarmEmails: ['data-team@example.com'],
+    // Every view after each deploy that changed code or migrations; nothing by the clock.
+    refreshOnDeploy: true,
   },
 
   // The smallest one, to try things out. Removing it removes its data.
@@ -77,7 +84,6 @@ export const environments: Record<string, EnvironmentSettings> = {
     alarmEmails: [],
     logRetentionDays: 7,
     logLevel: 'DEBUG',
-    // Refreshes one view at a fixed rate, to see a schedule work. It fails until that view exists.
-    // trialSchedule: { view: 'public.sales', everyMinutes: 5 },
+    // Neither schedules nor refreshOnDeploy: nothing is refreshed until somebody asks.
   },
 }

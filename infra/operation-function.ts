@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { type Duration, RemovalPolicy, Validations } from 'aws-cdk-lib'
 import type { ISecurityGroup, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda'
+import { Architecture, type CfnFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
 import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations'
 import { type ICommandHooks, LogLevel, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
@@ -24,7 +24,8 @@ export interface OperationFunctionProps {
   /** Name of the environment; part of the function's name and of its log group's. */
   environmentName: string
   description: string
-  network: FunctionNetwork
+  /** Default: none, for a function that has no business with the database. */
+  network?: FunctionNetwork
   /** Variables that the function reads. */
   variables: Record<string, string>
   timeout: Duration
@@ -64,10 +65,12 @@ export class OperationFunction extends Construct {
       memorySize: props.memoryMiB ?? 512,
       timeout: props.timeout,
       logGroup: this.logGroup,
-      role: functionRole(this, this.logGroup),
-      vpc: network.vpc,
-      vpcSubnets: { subnets: network.subnets },
-      securityGroups: [network.securityGroup],
+      role: network ? networkRole(this, this.logGroup) : functionRole(this, this.logGroup),
+      ...(network && {
+        vpc: network.vpc,
+        vpcSubnets: { subnets: network.subnets },
+        securityGroups: [network.securityGroup],
+      }),
       environment: { ...props.variables, NODE_OPTIONS: '--enable-source-maps' },
       onFailure: props.deadLetters && new SqsDestination(props.deadLetters),
       retryAttempts: props.retryAttempts,
@@ -88,11 +91,22 @@ export class OperationFunction extends Construct {
       },
     })
   }
+
+  /** Differs for two bundles that differ, in their code or in the files beside it. */
+  get codeKey(): string {
+    const { code } = this.lambda.node.defaultChild as CfnFunction
+    return (code as CfnFunction.CodeProperty).s3Key as string
+  }
 }
 
 function functionRole(scope: Construct, logGroup: LogGroup): Role {
   const role = new Role(scope, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
   logGroup.grantWrite(role)
+  return role
+}
+
+function networkRole(scope: Construct, logGroup: LogGroup): Role {
+  const role = functionRole(scope, logGroup)
   role.addToPolicy(
     new PolicyStatement({
       actions: [

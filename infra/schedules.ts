@@ -1,4 +1,5 @@
 import { Duration, RemovalPolicy, TimeZone } from 'aws-cdk-lib'
+import type { IRole } from 'aws-cdk-lib/aws-iam'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import {
   ContextAttribute,
@@ -10,105 +11,140 @@ import {
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
+import { eventBridgeCron } from './cron.ts'
 import { scheduleRole } from './schedule-role.ts'
+import { type ScheduledView, scheduleName } from './scheduled-views.ts'
 
 export interface SchedulesProps {
   environmentName: string
+  monitor: IFunction
+  startBatch: IFunction
+  prune: IFunction
+  /** Minutes between two calls of the monitor. */
+  monitorEveryMinutes: number
+  /** Views that a scheduled batch refreshes at once. */
+  concurrency: number
   /** Where events go that could not be delivered. */
   deadLetters: IQueue
 }
 
-/** What a schedule asks the function `refresh` to do. */
-export interface ScheduledRefresh {
-  /** The view, as SQL writes its name. */
-  view: string
-  strategy?: string
-  rowCountStrategy?: string
-  timeoutSeconds?: number
-}
-
-/** The schedules of one environment: a group of EventBridge Scheduler. */
+/** The schedules of one environment: a group of EventBridge Scheduler. It has one for the monitor and one for `prune`. */
 export class Schedules extends Construct {
+  private readonly props: SchedulesProps
   private readonly group: ScheduleGroup
-  private readonly deadLetters: IQueue
+  /** What the schedules of one function share. */
+  private readonly roles = new Map<IFunction, IRole>()
 
   constructor(scope: Construct, id: string, props: SchedulesProps) {
     super(scope, id)
-    this.deadLetters = props.deadLetters
+    this.props = props
     this.group = new ScheduleGroup(this, 'Group', {
       scheduleGroupName: `viewkeeper-${props.environmentName}`,
       // It is kept by default, and its name would stop the next deploy of this environment.
       removalPolicy: RemovalPolicy.DESTROY,
     })
+    this.addMonitor()
+    this.addPrune()
   }
 
-  /**
-   * Refreshes a view. Scheduler delivers at least once: name and scheduled time of the event make the duplicates of
-   * one time one run.
-   */
-  addRefresh(
-    name: string,
-    expression: ScheduleExpression,
-    refresh: IFunction,
-    request: ScheduledRefresh,
-  ): Schedule {
-    return this.add(name, expression, refresh, {
-      description: `Refreshes ${request.view}`,
-      input: { ...request, scheduledTime: ContextAttribute.scheduledTime },
-      // A refresh that is an hour late is better left to the next one.
-      retryAttempts: 10,
-      maxEventAge: Duration.hours(1),
+  /** Refreshes every view once a day. */
+  addNightly({ at, timeZone }: { at: string; timeZone: string }): void {
+    const [hour, minute] = at.split(':').map(Number)
+    const schedule = eventBridgeCron(`${minute} ${hour} * * *`)
+    this.addBatch('nightly', ScheduleExpression.expression(schedule, TimeZone.of(timeZone)), {
+      description: 'Refreshes every view',
+      selection: { all: true },
     })
   }
 
-  /** Calls the monitor every minute; a call that comes late is left to the next. */
-  addMonitor(monitor: IFunction): Schedule {
-    return this.add('monitor', everyMinutes(1), monitor, {
+  /** Refreshes a view by the schedule it was authored with. */
+  addView({ view, schedule, timeZone }: ScheduledView): void {
+    const expression = ScheduleExpression.expression(eventBridgeCron(schedule), TimeZone.of(timeZone))
+    this.addBatch(scheduleName(view), expression, {
+      description: `Refreshes ${view}`,
+      selection: { views: [view] },
+    })
+  }
+
+  /** Calls the monitor every minute, or every few; a call that comes late is left to the next. */
+  private addMonitor() {
+    const minutes = this.props.monitorEveryMinutes
+    const rate = `rate(${minutes} minute${minutes === 1 ? '' : 's'})`
+    this.add('monitor', ScheduleExpression.expression(rate, TimeZone.ETC_UTC), {
       description: 'Closes lost runs and publishes ended ones',
+      target: this.props.monitor,
       input: {},
       retryAttempts: 0,
       maxEventAge: Duration.minutes(1),
     })
   }
 
-  private add(
+  /** Prunes the history once a day, at an hour when nobody's night batch begins. */
+  private addPrune() {
+    this.add('prune', ScheduleExpression.expression(eventBridgeCron('17 3 * * *'), TimeZone.ETC_UTC), {
+      description: 'Removes the history that is not kept',
+      target: this.props.prune,
+      input: {},
+      retryAttempts: 3,
+      maxEventAge: Duration.hours(1),
+    })
+  }
+
+  /**
+   * Scheduler delivers at least once: name and scheduled time of the event make the duplicates of one time one batch.
+   */
+  private addBatch(
     name: string,
     expression: ScheduleExpression,
-    target: IFunction,
-    options: ScheduleOptions,
-  ): Schedule {
-    return new Schedule(this, name, {
+    { description, selection }: { description: string; selection: object },
+  ) {
+    this.add(name, expression, {
+      description,
+      target: this.props.startBatch,
+      input: {
+        scheduledTime: ContextAttribute.scheduledTime,
+        ...selection,
+        concurrency: this.props.concurrency,
+      },
+      // A batch that is an hour late is better left to the next one.
+      retryAttempts: 10,
+      maxEventAge: Duration.hours(1),
+    })
+  }
+
+  private add(name: string, expression: ScheduleExpression, options: ScheduleOptions) {
+    const { target, description, input, ...delivery } = options
+    new Schedule(this, name, {
       scheduleName: name,
       scheduleGroup: this.group,
-      description: options.description,
+      description,
       schedule: expression,
       target: new LambdaInvoke(target, {
-        input: ScheduleTargetInput.fromObject({ trigger: 'schedule', schedule: name, ...options.input }),
-        deadLetterQueue: this.deadLetters,
-        retryAttempts: options.retryAttempts,
-        maxEventAge: options.maxEventAge,
-        role: scheduleRole(this, `${name}-role`, {
-          group: this.group,
-          target,
-          deadLetters: this.deadLetters,
-        }),
+        input: ScheduleTargetInput.fromObject({ trigger: 'schedule', schedule: name, ...input }),
+        deadLetterQueue: this.props.deadLetters,
+        ...delivery,
+        role: this.roleFor(target),
       }),
     })
+  }
+
+  private roleFor(target: IFunction): IRole {
+    const { group } = this
+    const { deadLetters } = this.props
+    const { monitor, prune } = this.props
+    const id = target === monitor ? 'monitor-role' : target === prune ? 'prune-role' : 'start-batch-role'
+    const role = this.roles.get(target) ?? scheduleRole(this, id, { group, target, deadLetters })
+    this.roles.set(target, role)
+    return role
   }
 }
 
 interface ScheduleOptions {
   description: string
+  target: IFunction
   input: Record<string, unknown>
   /** Retries of the delivery; what the function does with it is not Scheduler's concern. */
   retryAttempts: number
   /** Age at which an event that was not delivered becomes a dead letter. */
   maxEventAge: Duration
 }
-
-/** A fixed rate. It has no need of a time zone, but states one like every schedule here. */
-export const everyMinutes = (minutes: number): ScheduleExpression =>
-  ScheduleExpression.expression(
-    minutes === 1 ? 'rate(1 minute)' : `rate(${minutes} minutes)`,
-    TimeZone.ETC_UTC,
-  )

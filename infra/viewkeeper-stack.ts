@@ -4,14 +4,18 @@ import type { Construct } from 'constructs'
 import { AlarmTopic } from './alarm-topic.ts'
 import { Alarms } from './alarms.ts'
 import { Api } from './api.ts'
+import { BatchMachine } from './batch-machine.ts'
 import { CreatedDatabase } from './created-database.ts'
+import { Dashboard } from './dashboard.ts'
 import { DeadLetters } from './dead-letters.ts'
 import type { Environment } from './environment.ts'
-import { Functions } from './functions.ts'
+import { type FunctionName, Functions } from './functions.ts'
 import { FunctionsNetwork } from './functions-network.ts'
 import { ImportedDatabase } from './imported-database.ts'
 import { Migration } from './migration.ts'
-import { everyMinutes, Schedules } from './schedules.ts'
+import { RefreshOnDeploy } from './refresh-on-deploy.ts'
+import type { ScheduledView } from './scheduled-views.ts'
+import { Schedules } from './schedules.ts'
 
 export interface ViewkeeperStackProps {
   /** Key of the environment in `environments.ts`. */
@@ -21,6 +25,8 @@ export interface ViewkeeperStackProps {
   schemaFolder?: string
   /** Folder with the frozen migrations of the views. Default: `migrations/` of this repository. */
   migrationsFolder?: string
+  /** The views that those migrations give a schedule of their own. */
+  scheduledViews: ScheduledView[]
 }
 
 const ownFolder = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url))
@@ -44,7 +50,7 @@ export class ViewkeeperStack extends Stack {
     for (const [key, value] of Object.entries(environment.tags)) Tags.of(this).add(key, value)
     Tags.of(this).add('viewkeeper:environment', environmentName)
 
-    const { logRetentionDays, requestsPerSecond } = environment
+    const { logRetentionDays, requestsPerSecond, batchConcurrency: concurrency } = environment
     const database =
       environment.database.kind === 'created'
         ? new CreatedDatabase(this, 'Database', { settings: environment.database, logRetentionDays })
@@ -62,45 +68,67 @@ export class ViewkeeperStack extends Stack {
       migrationsFolder: props.migrationsFolder ?? ownFolder('migrations'),
     }).all
     const { migrate, ...others } = functions
-    const { create, refresh, drop, cancel, query, monitor } = others
-    const api = new Api(this, 'Api', {
+    const startBatch = functions['start-batch']
+    const batches = new BatchMachine(this, 'Batches', {
       environmentName,
-      functions: { create, refresh, drop, cancel, query },
-      requestsPerSecond,
+      advance: functions.advance.lambda,
+      startBatch: startBatch.lambda,
       logRetentionDays,
     })
+    const { machine } = batches
+    const api = new Api(this, 'Api', { environmentName, functions, requestsPerSecond, logRetentionDays })
 
-    const schedules = new Schedules(this, 'Schedules', { environmentName, deadLetters })
-    schedules.addMonitor(monitor.lambda)
-    if (environment.trialSchedule) {
-      const { everyMinutes: minutes, ...request } = environment.trialSchedule
-      schedules.addRefresh('trial', everyMinutes(minutes), refresh.lambda, request)
-    }
+    const schedules = new Schedules(this, 'Schedules', {
+      environmentName,
+      monitor: functions.monitor.lambda,
+      startBatch: startBatch.lambda,
+      prune: functions.prune.lambda,
+      monitorEveryMinutes: environment.monitorEveryMinutes,
+      concurrency,
+      deadLetters,
+    })
+    const nightly = environment.schedules?.nightly
+    if (nightly) schedules.addNightly(nightly)
+    if (environment.schedules?.views) for (const view of props.scheduledViews) schedules.addView(view)
 
     new Migration(this, 'Migration', {
       migrate,
       after: [database, network],
-      before: [...Object.values(others), api, schedules],
+      before: [...Object.values(others), batches, api, schedules],
     })
+    if (environment.refreshOnDeploy)
+      new RefreshOnDeploy(this, 'RefreshOnDeploy', {
+        environmentName,
+        startBatch,
+        functions: Object.values(functions),
+        logRetentionDays,
+        after: [batches, api, schedules],
+      })
     const { topic } = new AlarmTopic(this, 'AlarmTopic', { environmentName, emails: environment.alarmEmails })
-    const alarms = new Alarms(this, 'Alarms', { environmentName, topic, functions, deadLetters })
+    const alarms = new Alarms(this, 'Alarms', { environmentName, topic, functions, machine, deadLetters })
     // Before the monitor is called its silence would be an alarm, for as long as a database takes to create.
     alarms.node.addDependency(schedules)
 
+    const dashboard = new Dashboard(this, 'Dashboard', { environmentName, functions, machine })
+
     const output = (name: string, value: string) => new CfnOutput(this, name, { value })
     output('ApiUrl', api.url)
-    output('CreateFunction', create.lambda.functionName)
-    output('RefreshFunction', refresh.lambda.functionName)
-    output('DropFunction', drop.lambda.functionName)
-    output('CancelFunction', cancel.lambda.functionName)
-    output('QueryFunction', query.lambda.functionName)
-    output('MonitorFunction', monitor.lambda.functionName)
-    output('MigrateFunction', migrate.lambda.functionName)
+    for (const name of Object.keys(functions) as FunctionName[])
+      output(outputName(name), functions[name].lambda.functionName)
+    output('StateMachineArn', machine.stateMachineArn)
+    output('NightlyBatch', nightly ? `${nightly.at} ${nightly.timeZone}, every view` : 'none')
     output('DatabaseEndpoint', `${database.host}:${database.port}`)
     output('DatabaseSecret', database.secret.secretArn)
     output('FunctionsSecurityGroup', network.placement.securityGroup.securityGroupId)
     output('DeadLetterQueue', deadLetters.queueUrl)
     output('AlarmTopicArn', topic.topicArn)
-    if (environment.trialSchedule) output('TrialSchedule', `viewkeeper-${environmentName}/trial`)
+    output('DashboardName', dashboard.name)
   }
 }
+
+/** `start-batch` becomes `StartBatchFunction`. */
+const outputName = (name: FunctionName): string =>
+  `${name
+    .split('-')
+    .map((word) => word[0]?.toUpperCase() + word.slice(1))
+    .join('')}Function`

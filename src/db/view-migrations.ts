@@ -76,9 +76,6 @@ export const journalStatement = ({ number, name, checksum }: FrozenMigration, wa
 values (${number}, ${literal(name)}, ${literal(checksum)}, nullif(current_setting('viewkeeper.run', true), '')::bigint)`
     : `delete from viewkeeper.view_migrations where number = ${number}`
 
-/** A query for one text, that is the same as long as the journal is. */
-export const journalStateQuery = `select coalesce(max(number), 0)::text from viewkeeper.view_migrations`
-
 /** Time kept for the record to be read and the answer to be given, after the caller's patience has ended. */
 const lastWordsMs = 5000
 

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
 import { App, CliCredentialsStackSynthesizer } from 'aws-cdk-lib'
 import { CfnSecurityGroupEgress, CfnSecurityGroupIngress } from 'aws-cdk-lib/aws-ec2'
+import { CfnQueryDefinition } from 'aws-cdk-lib/aws-logs'
 import { chooseEnvironment } from '../../infra/environment.ts'
+import { readScheduledViews } from '../../infra/scheduled-views.ts'
 import { ViewkeeperStack } from '../../infra/viewkeeper-stack.ts'
 import type { AppSettings } from './cdk.ts'
 
@@ -12,9 +15,14 @@ const { environment: settings, ...folders } = JSON.parse(
 const { name, environment } = chooseEnvironment({ 'deploy-test': settings }, 'deploy-test')
 // The emulator does not let the roles of the bootstrap publish files: the deployer's own credentials do.
 const app = new App({ defaultStackSynthesizer: new CliCredentialsStackSynthesizer() })
-const stack = new ViewkeeperStack(app, { environmentName: name, environment, ...folders })
+const scheduledViews = await readScheduledViews(pathToFileURL(`${folders.migrationsFolder}/`))
+const stack = new ViewkeeperStack(app, { environmentName: name, environment, scheduledViews, ...folders })
 
-// The emulator knows no rules between security groups; test/infra asserts them.
+// The emulator knows no rules between security groups and no saved queries; test/infra asserts them.
 for (const construct of stack.node.findAll())
-  if (construct instanceof CfnSecurityGroupIngress || construct instanceof CfnSecurityGroupEgress)
+  if (
+    [CfnSecurityGroupIngress, CfnSecurityGroupEgress, CfnQueryDefinition].some(
+      (kind) => construct instanceof kind,
+    )
+  )
     construct.node.scope?.node.tryRemoveChild(construct.node.id)

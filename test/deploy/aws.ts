@@ -10,8 +10,8 @@ export function createAws({ url }: Emulator) {
     if (answer.status !== 200) throw new Error(`${service}: ${answer.status} ${answer.body}`)
     return answer.body
   }
-  const json = async (service: string, target: string, body: object) => {
-    const headers = { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': target }
+  const json = async (service: string, target: string, body: object, version = '1.1') => {
+    const headers = { 'content-type': `application/x-amz-json-${version}`, 'x-amz-target': target }
     return JSON.parse(await call(service, '/', { method: 'POST', headers, body: JSON.stringify(body) }))
   }
   const iam = (action: string, parameters: Record<string, string>) =>
@@ -44,6 +44,25 @@ export function createAws({ url }: Emulator) {
       return Schedules.map(({ Name }: { Name: string }) => Name).sort()
     },
 
+    /** Has Scheduler deliver the event of a schedule once more, now. */
+    deliverAgain: async (group: string, name: string): Promise<void> => {
+      const { Target } = JSON.parse(await call('scheduler', `/schedules/${name}?groupName=${group}`, {}))
+      const once = {
+        GroupName: group,
+        Target,
+        ScheduleExpression: `at(${new Date().toISOString().slice(0, 19)})`,
+        FlexibleTimeWindow: { Mode: 'OFF' },
+        ActionAfterCompletion: 'DELETE',
+      }
+      await call('scheduler', `/schedules/${name}-again`, { method: 'POST', body: JSON.stringify(once) })
+    },
+
+    /** How an execution of the state machine stands, and why it failed if it did. */
+    describeExecution: async (machineArn: string, name: string): Promise<Execution> => {
+      const executionArn = `${machineArn.replace(':stateMachine:', ':execution:')}:${name}`
+      return json('states', 'AWSStepFunctions.DescribeExecution', { executionArn }, '1.0')
+    },
+
     /** Somebody who may do what the policy says and nothing else. */
     createUser: async (name: string, policy: object): Promise<Credentials> => {
       await iam('CreateUser', { UserName: name })
@@ -59,6 +78,13 @@ export function createAws({ url }: Emulator) {
   }
 }
 
+export interface Execution {
+  status: 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED'
+  input: string
+  error?: string
+  cause?: string
+}
+
 export type Api = ReturnType<typeof createApi>
 
 /** Calls the deployed API. */
@@ -72,10 +98,12 @@ export function createApi(apiUrl: string, { port }: Emulator) {
       path: string,
       as?: Credentials,
       headers?: Record<string, string>,
+      body?: object,
     ): Promise<Answer> =>
       curl(`http://${id}.execute-api.localhost:${port}${path}`, {
         method,
         headers,
+        body: body && JSON.stringify(body),
         sign: as && { service: 'execute-api', as },
       }),
   }

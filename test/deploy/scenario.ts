@@ -1,5 +1,13 @@
 import { join } from 'node:path'
 import { createApi, createAws } from './aws.ts'
+import { dropSchedule, freezeBatchViews } from './batch-views.ts'
+import {
+  failBatch,
+  findBatchOfDeploy,
+  findBatchOfSchedule,
+  refreshAllByHttp,
+  whilePaused,
+} from './batches.ts'
 import { createCdk } from './cdk.ts'
 import { mustStop } from './cleanup.ts'
 import { startDatabase } from './database.ts'
@@ -8,7 +16,7 @@ import { deploySucceeds } from './outcomes.ts'
 import { createProject } from './project.ts'
 import { preparePython } from './python.ts'
 import { breakMigration, countEncrypted, deployAgain } from './redeploys.ts'
-import { refreshByHttp, refreshBySchedule } from './refreshes.ts'
+import { findMetrics, refreshByHttp } from './refreshes.ts'
 import { copySchema, ownSchema } from './schema-folders.ts'
 import { environmentOf } from './settings.ts'
 import { insistOn } from './tools.ts'
@@ -24,14 +32,22 @@ export type Deployed = Awaited<ReturnType<typeof deployFirst>>
 export async function deployScenario(folders: { cache: string; folder: string }): Promise<void> {
   const deployed = await deployFirst(folders)
   await findView(deployed)
+  await findBatchOfDeploy(deployed, 1)
   const run = await refreshByHttp(deployed)
-  // The schedule's minute goes by meanwhile.
+  await whilePaused(deployed, async () => {
+    await refreshAllByHttp(deployed)
+    await failBatch(deployed)
+  })
+  // The schedules' minute goes by meanwhile.
   await breakView(deployed, run)
+  await breakMigration(deployed, run)
+  await findBatchOfSchedule(deployed)
+  await findMetrics(deployed)
+  await dropSchedule(deployed)
   await changeView(deployed)
-  await refreshBySchedule(deployed)
-  const changed = await deployAgain(deployed)
+  await deployAgain(deployed)
   await findChangedView(deployed)
-  await breakMigration(deployed, changed, run)
+  await findBatchOfDeploy(deployed, 2)
   await commandFromAfar(deployed)
   await countEncrypted(deployed)
 }
@@ -52,17 +68,15 @@ async function deployFirst({ cache, folder }: { cache: string; folder: string })
   const aws = createAws(emulator)
   const secret = await aws.createSecret('viewkeeper/deploy-test', database.secret)
   const environment = environmentOf(database, secret)
-  const trialSchedule = { view: 'public.sales', everyMinutes: 1, rowCountStrategy: 'exact' as const }
   const schema = copySchema(ownSchema, join(folder, 'schema-1'))
   const project = createProject(join(folder, 'project'), { url: database.url, emulator })
   await freezeView({ project })
+  await freezeBatchViews({ project })
   const { migrationsFolder } = project
-  const settings = {
-    environment: { ...environment, trialSchedule },
-    schemaFolder: schema.folder,
-    migrationsFolder,
-  }
+  const settings = { environment, schemaFolder: schema.folder, migrationsFolder }
   await step('cdk deploy', () => deploySucceeds(cdk, settings))
-  const api = createApi(cdk.readOutputs().ApiUrl!, emulator)
-  return { folder, database, sql: database.sql, aws, cdk, api, environment, settings, schema, project }
+  const { ApiUrl, StateMachineArn } = cdk.readOutputs()
+  const api = createApi(ApiUrl!, emulator)
+  const machineArn = StateMachineArn!
+  return { folder, database, sql: database.sql, aws, cdk, api, machineArn, settings, schema, project }
 }

@@ -18,8 +18,9 @@ export function copySchema(
   ...steps: [name: string, sql: string][]
 ): SchemaFolder {
   cpSync(from, folder, { recursive: true })
-  let number = readdirSync(folder).filter((file) => file.endsWith('.sql')).length
-  let last = ''
+  const files = readdirSync(folder).filter((file) => file.endsWith('.sql'))
+  let number = files.length
+  let last = files.sort().at(-1) ?? ''
   for (const [name, sql] of steps) {
     number += 1
     last = `${String(number).padStart(3, '0')}_${name}.sql`

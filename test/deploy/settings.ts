@@ -20,6 +20,9 @@ export const environmentOf = (database: TestDatabase, secretArn: string): Enviro
     },
   },
   alarmEmails: ['somebody@example.com'],
+  // No batch at 09:00 that would be in the way; those of the views' own schedules.
+  schedules: { nightly: false },
+  refreshOnDeploy: true,
 })
 
 /** The policy of docs/deploy.md for somebody who refreshes one view and does nothing else. */
@@ -30,6 +33,21 @@ export const refreshPolicy = (apiId: string): object => ({
       Effect: 'Allow',
       Action: 'execute-api:Invoke',
       Resource: `arn:aws:execute-api:us-east-1:000000000000:${apiId}/$default/POST/views/public.sales/refresh`,
+    },
+  ],
+})
+
+/** The policy of docs/deploy.md for somebody who starts batches and looks at them. */
+export const batchPolicy = (apiId: string): object => ({
+  Version: '2012-10-17',
+  Statement: [
+    {
+      Effect: 'Allow',
+      Action: 'execute-api:Invoke',
+      Resource: [
+        `arn:aws:execute-api:us-east-1:000000000000:${apiId}/$default/POST/batches`,
+        `arn:aws:execute-api:us-east-1:000000000000:${apiId}/$default/GET/batches*`,
+      ],
     },
   ],
 })

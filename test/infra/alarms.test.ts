@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { metricDimensions, metricNames, metricNamespace } from '../../src/edge/metric-names.ts'
-import { kinds } from './synth.ts'
+import { functionNames, kinds } from './synth.ts'
 
 const stack = kinds.created
 const alarm = (name: string) =>
@@ -24,9 +24,30 @@ test.each(all)('$AlarmName has its place in the runbook', ({ AlarmDescription })
   ).toBe(true)
 })
 
+test('each metric that the monitor publishes as bad news has its alarm', () => {
+  const watched = all
+    .filter(({ Namespace }) => Namespace === metricNamespace)
+    .map(({ MetricName }) => MetricName)
+  const { runsSucceeded: _, ...bad } = metricNames
+  expect(watched.toSorted()).toEqual(Object.values(bad).toSorted())
+})
+
+test('views that are stale are an alarm, and so is that nobody looks', () => {
+  const { Namespace, MetricName, Statistic, TreatMissingData, EvaluationPeriods } = alarm('stale-views')
+  expect({ Namespace, MetricName, Statistic, TreatMissingData, EvaluationPeriods }).toEqual({
+    Namespace: metricNamespace,
+    MetricName: metricNames.viewsStale,
+    Statistic: 'Maximum',
+    TreatMissingData: 'breaching',
+    EvaluationPeriods: 2,
+  })
+})
+
 test.each([
   ['failed-runs', metricNames.runsFailed],
   ['lost-runs', metricNames.runsLost],
+  ['slow-runs', metricNames.runsSlow],
+  ['lost-batches', metricNames.batchesLost],
 ])('%s looks at the metric that the monitor publishes', (name, metric) => {
   const { Namespace, MetricName, Dimensions, Statistic, Threshold, TreatMissingData } = alarm(name)
   expect({ Namespace, MetricName, Statistic, Threshold, TreatMissingData }).toEqual({
@@ -40,7 +61,7 @@ test.each([
   expect(Object.fromEntries(dimensions)).toEqual(metricDimensions('test'))
 })
 
-describe.each(['refresh', 'cancel', 'query', 'monitor', 'migrate'])('%s', (name) => {
+describe.each(functionNames)('%s', (name) => {
   test.each([
     ['errors', 'Errors'],
     ['throttles', 'Throttles'],
@@ -62,10 +83,27 @@ test('a monitor that is not called at all is an alarm; the silence of another fu
   expect([alarm('monitor-errors').EvaluationPeriods, alarm('refresh-errors').EvaluationPeriods]).toEqual([
     2, 1,
   ])
-  const [schedule] = stack.one('AWS::Scheduler::Schedule')
+  const [schedule] = stack.one('AWS::Scheduler::Schedule', ({ Name }) => Name === 'monitor')
   expect(
     stack.one('AWS::CloudWatch::Alarm', (p) => p.AlarmName.endsWith('monitor-errors'))[1].DependsOn,
   ).toContain(schedule)
+})
+
+test.each([
+  ['failed-batches', 'ExecutionsFailed'],
+  ['timed-out-batches', 'ExecutionsTimedOut'],
+  ['aborted-batches', 'ExecutionsAborted'],
+])('%s looks at the executions of batches', (name, metric) => {
+  expect(alarm(name)).toMatchObject({
+    Namespace: 'AWS/States',
+    MetricName: metric,
+    Dimensions: [
+      { Name: 'StateMachineArn', Value: { Ref: stack.one('AWS::StepFunctions::StateMachine')[0] } },
+    ],
+    Statistic: 'Sum',
+    Threshold: 1,
+    TreatMissingData: 'notBreaching',
+  })
 })
 
 test('a dead letter is an alarm', () => {

@@ -29,7 +29,7 @@ test('the API may call its functions only for its own routes', () => {
   expect(permissions).toHaveLength(Object.keys(routes).length)
   for (const { Principal, SourceArn } of permissions) {
     expect(Principal).toBe('apigateway.amazonaws.com')
-    expect(JSON.stringify(SourceArn)).toMatch(/ApiHttpApi.+\/\*\/\*\/(views|runs|openapi\.json)/)
+    expect(JSON.stringify(SourceArn)).toMatch(/ApiHttpApi.+\/\*\/\*\/[a-z]+/)
   }
 })
 

@@ -7,9 +7,8 @@ import type { App } from 'aws-cdk-lib'
 import { afterAll, describe, expect, test } from 'vitest'
 import { sqlHook } from '../../infra/sql-hook.ts'
 import { imported } from './environments.ts'
-import { createStack, Synthesized } from './synth.ts'
+import { createStack, functionNames, Synthesized } from './synth.ts'
 
-const names = ['refresh', 'cancel', 'query', 'monitor', 'migrate']
 const migrationsFolder = mkdtempSync(join(tmpdir(), 'viewkeeper-migrations-'))
 afterAll(() => rmSync(migrationsFolder, { recursive: true }))
 
@@ -19,7 +18,7 @@ const pair = ['001_sales.down.sql', '001_sales.up.sql']
 for (const file of pair) writeFileSync(join(migrationsFolder, file), 'select 1')
 const bundles = bundle()
 
-describe.each(names)('the bundle of %s', (name) => {
+describe.each(functionNames)('the bundle of %s', (name) => {
   const { folder } = bundles.of(name)
 
   test('is one small ES module with its source map', () => {
@@ -68,15 +67,20 @@ test('a folder that is not there is left out', () => {
   expect(existsSync(join(migrationsFolder, 'migrations'))).toBe(false)
 })
 
-test('another migration makes the trigger run again, and leaves the other functions as they are', () => {
-  for (const name of names)
+test('another migration is applied and refreshed after, and leaves the other functions as they are', () => {
+  for (const name of functionNames)
     expect(bundles.of(name).key !== withoutMigrations.of(name).key, name).toBe(name === 'migrate')
   expect(bundles.triggered).not.toBe(withoutMigrations.triggered)
+  expect(bundles.deployed).not.toBe(withoutMigrations.deployed)
 })
 
-/** Bundles every function as a deploy does: the folder and the key of each, and the version that the trigger runs. */
+/**
+ * Bundles every function as a deploy does: the folder and the key of each, the version that migrates, and what says
+ * whether something else is deployed.
+ */
 function bundle() {
-  const bundled = new Synthesized(createStack(imported, ['**'], { migrationsFolder }))
+  const settings = { ...imported, refreshOnDeploy: true }
+  const bundled = new Synthesized(createStack(settings, ['**'], { migrationsFolder }))
   const assembly = (bundled.stack.node.root as App).synth()
   return {
     of(name: string): { folder: string; key: string } {
@@ -84,5 +88,6 @@ function bundle() {
       return { key, folder: join(assembly.directory, `asset.${key.replace('.zip', '')}`) }
     },
     triggered: bundled.one('Custom::Trigger')[1].Properties.HandlerArn.Ref as string,
+    deployed: bundled.fn('start-batch')[1].Properties.Environment.Variables.DEPLOYED as string,
   }
 }

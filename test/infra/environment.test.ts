@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { chooseEnvironment, parseEnvironments } from '../../infra/environment.ts'
 import { environments } from '../../infra/environments.ts'
+import { mostSlots } from '../../src/db/envelope-text.ts'
 import { created, imported, parse } from './environments.ts'
 import { createStack, Synthesized } from './synth.ts'
 
@@ -22,6 +23,17 @@ describe("the users' examples", () => {
       DeletionPolicy: 'Snapshot',
     })
   })
+
+  test('refresh every night in production, after each deploy in staging, and never in dev', () => {
+    const batches = Object.entries(parseEnvironments(environments)).map(
+      ([name, { schedules, refreshOnDeploy }]) => [name, schedules, refreshOnDeploy],
+    )
+    expect(batches).toEqual([
+      ['production', { nightly: { at: '09:00', timeZone: 'Etc/UTC' }, views: true }, false],
+      ['staging', undefined, true],
+      ['dev', undefined, false],
+    ])
+  })
 })
 
 test('what is left out gets its default', () => {
@@ -29,8 +41,11 @@ test('what is left out gets its default', () => {
     logRetentionDays: 30,
     logLevel: 'INFO',
     requestsPerSecond: 20,
+    refreshOnDeploy: false,
+    batchConcurrency: 2,
     tags: {},
   })
+  expect(parse(imported)).not.toHaveProperty('schedules')
   const { port, ...database } = imported.database
   expect(parse({ ...imported, database }).database).toMatchObject({ port: 5432 })
 })
@@ -90,6 +105,23 @@ test('storage has to have room to grow', () => {
   expect(() => parse({ ...created, database } as never)).toThrow(
     /database\.maxStorageGiB: must be at least a tenth more/,
   )
+})
+
+test.each([
+  [{ nightly: { at: '24:00' } }, 'schedules.nightly.at: must look like "09:00"'],
+  [{ nightly: { timeZone: '+02:00' } }, 'schedules.nightly.timeZone: must be the IANA name of a time zone'],
+  [{ nightly: { timeZone: 'europe/berlin' } }, 'schedules.nightly.timeZone: must be written "Europe/Berlin"'],
+  [{ nightly: { hour: 9 } }, 'schedules.nightly.hour: unknown field'],
+  [{ nightly: true }, 'schedules.nightly: must be false, or like { at: "09:00", timeZone: "Etc/UTC" }'],
+  [{ views: [] }, 'schedules.views: '],
+])('schedules %j are refused, by the name of the field', (schedules, message) => {
+  expect(() => parse({ ...imported, schedules } as never)).toThrow(message)
+})
+
+test('a batch refreshes as many views at once as there are slots, and no more', () => {
+  expect(parse({ ...imported, batchConcurrency: mostSlots }).batchConcurrency).toBe(mostSlots)
+  for (const batchConcurrency of [0, mostSlots + 1, 1.5])
+    expect(() => parse({ ...imported, batchConcurrency })).toThrow('batchConcurrency: ')
 })
 
 test.each([

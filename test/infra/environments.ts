@@ -1,4 +1,5 @@
 import { type Environment, type EnvironmentSettings, parseEnvironments } from '../../infra/environment.ts'
+import type { ScheduledView } from '../../infra/scheduled-views.ts'
 
 /** Settings of the tests: what the users' file holds may change without a test noticing. */
 export const created: EnvironmentSettings = {
@@ -12,13 +13,15 @@ export const created: EnvironmentSettings = {
   },
   alarmEmails: ['one@example.com', 'two@example.com'],
   logRetentionDays: 90,
+  schedules: { nightly: { at: '02:30', timeZone: 'Europe/Berlin' } },
+  batchConcurrency: 3,
   tags: { team: 'data' },
 }
 
 export const throwaway: EnvironmentSettings = {
   database: { kind: 'created', name: 'app', instanceType: 't4g.micro', protect: false },
   alarmEmails: [],
-  trialSchedule: { view: 'public.sales', everyMinutes: 5, rowCountStrategy: 'exact' },
+  refreshOnDeploy: true,
 }
 
 export const imported = {
@@ -47,6 +50,12 @@ export const importedWithoutNat: EnvironmentSettings = {
   ...imported,
   database: { ...imported.database, vpc: { ...imported.database.vpc, addSecretsManagerEndpoint: true } },
 }
+
+/** Views with a schedule of their own, for environments that let them have it. */
+export const scheduledViews: ScheduledView[] = [
+  { view: 'public.sales', schedule: '0 6 * * 1-5', timeZone: 'Europe/Berlin' },
+  { view: 'reports."Odd.Name"', schedule: '*/15 * * * *', timeZone: 'Etc/UTC' },
+]
 
 /** One environment with its defaults filled in. */
 export const parse = (settings: EnvironmentSettings): Environment =>

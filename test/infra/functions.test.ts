@@ -1,8 +1,33 @@
 import { describe, expect, test } from 'vitest'
 import { imported } from './environments.ts'
-import { kinds } from './synth.ts'
+import { functionNames, kinds, outside } from './synth.ts'
 
-const timeouts = { refresh: 900, cancel: 29, query: 29, monitor: 60, migrate: 840 }
+const timeouts: Record<string, number> = {
+  create: 900,
+  refresh: 900,
+  drop: 900,
+  advance: 900,
+  'start-batch': 29,
+  'open-batch': 29,
+  cancel: 29,
+  pause: 29,
+  query: 29,
+  monitor: 60,
+  prune: 900,
+  migrate: 840,
+}
+const inside = functionNames.filter((name) => name !== outside)
+
+test('there is every function, and no other', () => {
+  expect(Object.keys(timeouts).sort()).toEqual(functionNames)
+  for (const stack of Object.values(kinds))
+    expect(
+      stack
+        .resources('AWS::Lambda::Function')
+        .flatMap(([, { Properties }]) => Properties.FunctionName ?? [])
+        .sort(),
+    ).toEqual(functionNames.map((name) => `viewkeeper-test-${name}`))
+})
 
 describe.each(Object.entries(kinds))('%s', (kind, stack) => {
   test.each(Object.entries(timeouts))('%s runs on Node 24 and arm64 for at most %i s', (name, timeout) => {
@@ -10,7 +35,6 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
       Runtime: 'nodejs24.x',
       Architectures: ['arm64'],
       Timeout: timeout,
-      VpcConfig: expect.anything(),
     })
     expect(stack.fn(name)[1].Properties).not.toHaveProperty('ReservedConcurrentExecutions')
     expect(stack.fn(name)[1].Properties).not.toHaveProperty('TracingConfig')
@@ -27,15 +51,18 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
     for (const { RetentionInDays } of groups) expect(RetentionInDays).toBe(kind === 'created' ? 90 : 30)
   })
 
-  test('refresh keeps the retries of Lambda, and what still fails is a dead letter', () => {
-    const [queue] = stack.one('AWS::SQS::Queue')
-    const [, { Properties }] = stack.one(
-      'AWS::Lambda::EventInvokeConfig',
-      ({ FunctionName }) => FunctionName.Ref === stack.fn('refresh')[0],
-    )
-    expect(Properties).not.toHaveProperty('MaximumRetryAttempts')
-    expect(Properties.DestinationConfig.OnFailure.Destination).toEqual({ 'Fn::GetAtt': [queue, 'Arn'] })
-  })
+  test.each(['create', 'refresh', 'drop', 'start-batch'])(
+    '%s keeps the retries of Lambda, and what still fails is a dead letter',
+    (name) => {
+      const [queue] = stack.one('AWS::SQS::Queue')
+      const [, { Properties }] = stack.one(
+        'AWS::Lambda::EventInvokeConfig',
+        (p) => p.FunctionName.Ref === stack.fn(name)[0] && p.Qualifier === '$LATEST',
+      )
+      expect(Properties).not.toHaveProperty('MaximumRetryAttempts')
+      expect(Properties.DestinationConfig.OnFailure.Destination).toEqual({ 'Fn::GetAtt': [queue, 'Arn'] })
+    },
+  )
 
   test('dead letters are kept for as long as a queue can, encrypted', () => {
     expect(stack.one('AWS::SQS::Queue')[1].Properties).toMatchObject({
@@ -48,7 +75,7 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
 const variables = (kind: keyof typeof kinds, name: string) =>
   kinds[kind].fn(name)[1].Properties.Environment.Variables as Record<string, unknown>
 
-test.each(Object.keys(timeouts))('%s is told where an imported database is, and its authority', (name) => {
+test.each(inside)('%s is told where an imported database is, and its authority', (name) => {
   expect(variables('imported', name)).toMatchObject({
     VIEWKEEPER_ENVIRONMENT: 'test',
     DATABASE_HOST: 'db.example.com',
@@ -69,6 +96,16 @@ test('a database that the stack creates is verified against the roots of RDS', (
   expect(variables('created', 'refresh')).not.toHaveProperty('DATABASE_CA')
 })
 
+test('start-batch is told what opens a batch and what drives it, and nothing of the database', () => {
+  const told = variables('imported', 'start-batch')
+  expect(told).toMatchObject({
+    OPEN_BATCH_FUNCTION: { Ref: kinds.imported.fn('open-batch')[0] },
+    STATE_MACHINE_ARN: { Ref: kinds.imported.one('AWS::StepFunctions::StateMachine')[0] },
+    BATCH_CONCURRENCY: '2',
+  })
+  expect(Object.keys(told).filter((name) => name.startsWith('DATABASE'))).toEqual([])
+})
+
 test('only migrate is told where the steps of the schema and the migrations of the views are', () => {
   for (const name of Object.keys(timeouts)) {
     const { SCHEMA_FOLDER, MIGRATIONS_FOLDER } = variables('imported', name)
@@ -78,11 +115,12 @@ test('only migrate is told where the steps of the schema and the migrations of t
   }
 })
 
-test('the command line finds migrate by its name, and people by an output', () => {
-  const [id, { Properties }] = kinds.imported.fn('migrate')
-  expect(Properties.FunctionName).toBe('viewkeeper-test-migrate')
-  expect(kinds.imported.template.findOutputs('MigrateFunction')).toMatchObject({
-    MigrateFunction: { Value: { Ref: id } },
+test.each([
+  ['migrate', 'MigrateFunction'],
+  ['start-batch', 'StartBatchFunction'],
+])('people find %s by the output %s', (name, output) => {
+  expect(kinds.imported.template.findOutputs(output)).toEqual({
+    [output]: { Value: { Ref: kinds.imported.fn(name)[0] } },
   })
 })
 
@@ -102,4 +140,17 @@ test('everything carries the tags of its environment', () => {
         { Key: 'team', Value: 'data' },
         { Key: 'viewkeeper:environment', Value: 'test' },
       ])
+})
+
+test('the functions that judge how old data are know when every view is refreshed, and prune what is kept', () => {
+  const variables = (stack: (typeof kinds)['created'], name: string) =>
+    stack.fn(name)[1].Properties.Environment.Variables
+  for (const name of ['monitor', 'query']) {
+    expect(variables(kinds.created, name)).toMatchObject({
+      NIGHTLY_SCHEDULE: '30 2 * * *',
+      NIGHTLY_TIME_ZONE: 'Europe/Berlin',
+    })
+    expect(variables(kinds.throwaway, name)).not.toHaveProperty('NIGHTLY_SCHEDULE')
+  }
+  expect(variables(kinds.created, 'prune')).toMatchObject({ RETAIN_SUCCESSES: '500', RETAIN_DAYS: '90' })
 })

@@ -1,26 +1,28 @@
 import { describe, expect, test } from 'vitest'
-import { kinds } from './synth.ts'
+import { functionNames, kinds } from './synth.ts'
 
 describe.each(Object.entries(kinds))('%s', (_, stack) => {
   const [id, trigger] = stack.one('Custom::Trigger')
 
   test('migrating waits for the answer, longer than the function lives, so that its failure fails the deploy', () => {
     expect(trigger.Properties.InvocationType).toBe('RequestResponse')
-    expect(trigger.Properties.HandlerArn.Ref).toMatch(/^FunctionsmigrateFunctionCurrentVersion/)
     const { Timeout } = stack.fn('migrate')[1].Properties
-    const provider = stack.one('AWS::Lambda::Function', ({ FunctionName }) => FunctionName === undefined)[1]
+    const [provider] = trigger.Properties.ServiceToken['Fn::GetAtt']
+    const [, caller] = stack.resources('AWS::Lambda::Function').find(([name]) => name === provider)!
     expect(Number(trigger.Properties.Timeout) / 1000).toBeGreaterThan(Timeout)
-    expect(provider.Properties.Timeout).toBeGreaterThan(Number(trigger.Properties.Timeout) / 1000)
+    expect(caller.Properties.Timeout).toBeGreaterThan(Number(trigger.Properties.Timeout) / 1000)
   })
 
-  test.each(['refresh', 'cancel', 'query', 'monitor'])('%s is deployed after the migration', (name) => {
-    expect(stack.fn(name)[1].DependsOn).toContain(id)
-  })
+  test.each(functionNames.filter((name) => name !== 'migrate'))(
+    '%s is deployed after the migration',
+    (name) => {
+      expect(stack.fn(name)[1].DependsOn).toContain(id)
+    },
+  )
 
-  test('routes and schedules come after the migration', () => {
-    const later = ['AWS::ApiGatewayV2::Route', 'AWS::Scheduler::Schedule'].flatMap((type) =>
-      stack.resources(type),
-    )
+  test('routes, schedules and the state machine come after the migration', () => {
+    const types = ['ApiGatewayV2::Route', 'Scheduler::Schedule', 'StepFunctions::StateMachine']
+    const later = types.flatMap((type) => stack.resources(`AWS::${type}`))
     expect(later.length).toBeGreaterThan(7)
     for (const [, { DependsOn }] of later) expect(DependsOn).toContain(id)
   })

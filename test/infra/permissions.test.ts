@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { kinds, type Synthesized } from './synth.ts'
+import { functionNames, kinds, outside, type Synthesized } from './synth.ts'
 
-const names = ['refresh', 'cancel', 'query', 'monitor', 'migrate']
+const inside = functionNames.filter((name) => name !== outside)
 const networkInterfaces = [
   'ec2:AssignPrivateIpAddresses',
   'ec2:CreateNetworkInterface',
@@ -19,14 +19,23 @@ const ofEach = [
 const queue = ['sqs:GetQueueAttributes', 'sqs:GetQueueUrl', 'sqs:SendMessage']
 
 describe.each(Object.entries(kinds))('%s', (kind, stack) => {
-  test.each(names)('%s may do what it needs and nothing else', (name) => {
+  test.each(inside)('%s may do what it needs and nothing else', (name) => {
     const expected = new Set(ofEach)
-    if (name === 'refresh') for (const action of queue) expected.add(action)
+    if (['create', 'refresh', 'drop'].includes(name)) for (const action of queue) expected.add(action)
     if (kind.startsWith('imported')) expected.add('kms:Decrypt')
     expect(actions(stack, name)).toEqual([...expected].sort())
   })
 
-  test.each(names)('%s writes into its own log group and no other', (name) => {
+  test('start-batch may open a batch, start its execution, and nothing else', () => {
+    const [machine] = stack.one('AWS::StepFunctions::StateMachine')
+    const found = stack.permissions(outside).filter(({ action }) => !/^(logs|sqs):/.test(action))
+    expect(found).toEqual([
+      { action: 'lambda:InvokeFunction', resource: { 'Fn::GetAtt': [stack.fn('open-batch')[0], 'Arn'] } },
+      { action: 'states:StartExecution', resource: { Ref: machine } },
+    ])
+  })
+
+  test.each(functionNames)('%s writes into its own log group and no other', (name) => {
     const [group] = stack.one('AWS::Logs::LogGroup', (p) => p.LogGroupName === `/viewkeeper/test/${name}`)
     const written = stack.permissions(name).filter(({ action }) => action.startsWith('logs:'))
     for (const { resource } of written) expect(resource).toEqual({ 'Fn::GetAtt': [group, 'Arn'] })
@@ -38,16 +47,18 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
     expect(allowed.flatMap(({ Action }) => Action).filter((action) => action.includes('*'))).toEqual([])
   })
 
-  test('only network interfaces are allowed on every resource', () => {
+  test('only what has no name is allowed on every resource: network interfaces, log delivery, traces', () => {
     const everywhere = allStatements(stack).filter(
       ({ Effect, Resource }) => Effect === 'Allow' && Resource === '*',
     )
-    expect([...new Set(everywhere.flatMap(({ Action }) => Action))].sort()).toEqual(networkInterfaces)
+    const actions = [...new Set(everywhere.flatMap(({ Action }) => Action))].sort()
+    expect(actions.filter((action) => !/^(logs|xray):/.test(action))).toEqual(networkInterfaces)
+    expect(actions.length).toBeGreaterThan(networkInterfaces.length)
   })
 })
 
 describe.each(['created', 'throwaway'] as const)('%s', (kind) => {
-  test.each(names)(
+  test.each(inside)(
     '%s reads the secret of the role; the one of the master user is for migrate alone',
     (name) => {
       const [role] = kinds[kind].one('AWS::SecretsManager::Secret')
@@ -63,7 +74,7 @@ describe.each(['created', 'throwaway'] as const)('%s', (kind) => {
 })
 
 test('an imported secret is decrypted with its own key, through Secrets Manager only', () => {
-  for (const name of names)
+  for (const name of inside)
     expect(kinds.imported.permissions(name)).toContainEqual({
       action: 'kms:Decrypt',
       resource: 'arn:aws:kms:eu-central-1:123456789012:key/1234',

@@ -2,21 +2,42 @@ import { App } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import type { EnvironmentSettings } from '../../infra/environment.ts'
 import { ViewkeeperStack, type ViewkeeperStackProps } from '../../infra/viewkeeper-stack.ts'
-import { created, imported, importedWithoutNat, parse, throwaway } from './environments.ts'
+import { created, imported, importedWithoutNat, parse, scheduledViews, throwaway } from './environments.ts'
+
+/** Of every function, by its file. */
+export const functionNames = [
+  'advance',
+  'cancel',
+  'create',
+  'drop',
+  'migrate',
+  'monitor',
+  'open-batch',
+  'pause',
+  'prune',
+  'query',
+  'refresh',
+  'start-batch',
+]
+
+/** Outside the database's network. */
+export const outside = 'start-batch'
 
 /** A stack named `viewkeeper-test`. Its functions are not bundled, which is slow, unless a pattern of stacks says so. */
 export function createStack(
   settings: EnvironmentSettings,
   bundledStacks: string[] = [],
-  more: Pick<ViewkeeperStackProps, 'migrationsFolder'> = {},
+  more: Partial<Pick<ViewkeeperStackProps, 'migrationsFolder' | 'scheduledViews'>> = {},
 ): ViewkeeperStack {
   const app = new App({
     context: { 'aws:cdk:bundling-stacks': bundledStacks, '@aws-cdk/aws-iam:minimizePolicies': true },
   })
-  return new ViewkeeperStack(app, { environmentName: 'test', environment: parse(settings), ...more })
+  const props = { environmentName: 'test', environment: parse(settings), scheduledViews: [], ...more }
+  return new ViewkeeperStack(app, props)
 }
 
-const synth = (settings: EnvironmentSettings) => new Synthesized(createStack(settings))
+const synth = (settings: EnvironmentSettings) =>
+  new Synthesized(createStack(settings, [], { scheduledViews }))
 
 /** A template and questions to it. */
 export class Synthesized {

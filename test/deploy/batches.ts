@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { root } from './aws.ts'
+import { views } from './batch-views.ts'
+import type { Deployed } from './scenario.ts'
+import { batchPolicy } from './settings.ts'
+import { poll, step } from './transcript.ts'
+
+interface Batch {
+  id: string
+  status: string
+  trigger: string
+  requestedBy: string
+  error: { class: string; message: string } | null
+  views: { view: string; status: string; runs: { startedAt: string; finishedAt: string }[] }[]
+}
+
+/** Waits for the batch of the latest deploy, and insists that no other deploy started one. */
+export const findBatchOfDeploy = ({ api, sql }: Deployed, count: number): Promise<unknown> =>
+  step('the deploy refreshes every view', async () => {
+    const batches = await poll(30, 'a batch by the deploy', async () => {
+      const found = await sql`select id from viewkeeper.batches where trigger = 'deploy' order by serial`
+      return found.length >= count ? found : undefined
+    })
+    assert.equal(batches.length, count)
+    const { status, error } = await ended(api, batches.at(-1)!.id)
+    assert.deepEqual({ status, error }, { status: 'success', error: null })
+  })
+
+/** Refreshes all views as somebody who may start batches and nothing else. */
+export async function refreshAllByHttp({ api, aws, machineArn }: Deployed): Promise<void> {
+  const caller = await aws.createUser('orchestrator', batchPolicy(api.id))
+  const post = () =>
+    api.call('POST', '/batches', caller, { 'Idempotency-Key': 'load-1' }, { all: true, concurrency: 3 })
+  const id = await step('POST /batches, signed', async () => {
+    assert.equal((await api.call('POST', '/batches')).status, 403)
+    const { status, body } = await post()
+    assert.equal(status, 202, body)
+    return JSON.parse(body).batchId as string
+  })
+  await step(
+    '… refreshes every view, each after what it reads',
+    async () => {
+      const batch = await ended(api, id, caller)
+      assert.equal(batch.status, 'success')
+      const names = batch.views.map(({ view, status }) => `${view} ${status}`)
+      const expected = ['public.sales', views.reader, views.read, 'reports.yearly_sales']
+      assert.deepEqual(
+        names.sort(),
+        expected.map((view) => `${view} success`),
+      )
+      const run = (name: string) => batch.views.find(({ view }) => view === name)!.runs[0]!
+      assert.ok(Date.parse(run(views.reader).startedAt) >= Date.parse(run(views.read).finishedAt))
+      return batch
+    },
+    ({ id, views: { length } }) => `${id}, ${length} views`,
+  )
+  await step('… by an execution of the state machine, which succeeded', async () => {
+    const execution = await executed({ aws, machineArn }, id)
+    assert.deepEqual([execution.status, execution.input], ['SUCCEEDED', JSON.stringify({ batchId: id })])
+  })
+  await step('the same request with the same key is the same batch', async () => {
+    const { status, body } = await post()
+    assert.equal(status, 200, body)
+    assert.equal(JSON.parse(body).batchId, id)
+  })
+  await step('its caller may do nothing else', async () => {
+    assert.equal((await api.call('POST', `/batches/${id}/cancel`, caller)).status, 403)
+    assert.equal((await api.call('POST', '/pause', caller)).status, 403)
+  })
+}
+
+/** Has a view fail, which nobody has authored, and takes it away again. */
+export async function failBatch({ api, aws, sql, machineArn }: Deployed): Promise<void> {
+  await sql.unsafe(`
+    create table public.divisor as select 1 as value;
+    create materialized view public.share as select 100 / value as percent from public.divisor;
+    alter table public.divisor owner to owner_of_sales;
+    alter materialized view public.share owner to owner_of_sales;
+    update public.divisor set value = 0;`)
+  const fail = async () => {
+    const asked = { views: ['public.share', 'public.sales'], retries: 0 }
+    const { status, body } = await api.call('POST', '/batches', root, {}, asked)
+    assert.equal(status, 202, body)
+    const { id, ...batch } = await ended(api, JSON.parse(body).batchId)
+    assert.deepEqual([batch.status, batch.error?.class], ['failed', 'ViewsFailed'])
+    const execution = await executed({ aws, machineArn }, id)
+    assert.deepEqual(
+      [execution.status, execution.error, execution.cause],
+      ['FAILED', 'ViewsFailed', batch.error!.message],
+    )
+    return batch.error!.message
+  }
+  await step('a view that fails makes batch and execution fail', fail, (message) => message)
+  await sql.unsafe('drop materialized view public.share; drop table public.divisor')
+}
+
+/** Pauses everything for as long as people ask for batches, and has the event of the schedule delivered meanwhile. */
+export async function whilePaused(
+  { api, aws, sql }: Deployed,
+  peopleAsk: () => Promise<void>,
+): Promise<void> {
+  const post = async (path: string) => assert.equal((await api.call('POST', path, root)).status, 200)
+  await step('POST /pause', () => post('/pause'))
+  await aws.deliverAgain('viewkeeper-deploy-test', views.read)
+  await peopleAsk()
+  await step("the schedule's batch is skipped, because everything is paused", () =>
+    poll(30, 'a batch by the schedule', async () => {
+      const [batch] = await sql`
+        select error ->> 'class' as class, requested_by as by from viewkeeper.batches
+         where trigger = 'schedule' and status = 'skipped'`
+      if (batch) assert.deepEqual({ ...batch }, { class: 'Paused', by: views.read })
+      return batch
+    }),
+  )
+  await step('POST /resume', () => post('/resume'))
+}
+
+export const findBatchOfSchedule = ({ api, aws, sql }: Deployed): Promise<unknown> =>
+  step("the view's own schedule refreshes it", async () => {
+    assert.deepEqual(await aws.listSchedules('viewkeeper-deploy-test'), ['monitor', views.read])
+    const id = await poll(150, 'a batch by the schedule', async () => {
+      const [found] = await sql`
+        select id from viewkeeper.batches where trigger = 'schedule' and status = 'success' limit 1`
+      return found?.id as string | undefined
+    })
+    const batch = await ended(api, id)
+    assert.deepEqual(
+      batch.views.map(({ view, status }) => [view, status]),
+      [[views.read, 'success']],
+    )
+  })
+
+/** The batch once it has ended. */
+const ended = (api: Deployed['api'], id: string, as = root): Promise<Batch> =>
+  poll(30, `the end of batch ${id}`, async () => {
+    const { status, body } = await api.call('GET', `/batches/${id}`, as)
+    assert.equal(status, 200, body)
+    const batch: Batch = JSON.parse(body)
+    return ['pending', 'running'].includes(batch.status) ? undefined : batch
+  })
+
+/** The execution of a batch once it has ended; it ends a moment after the batch. */
+const executed = ({ aws, machineArn }: Pick<Deployed, 'aws' | 'machineArn'>, id: string) =>
+  poll(30, `the end of the execution ${id}`, async () => {
+    const execution = await aws.describeExecution(machineArn, id)
+    return execution.status === 'RUNNING' ? undefined : execution
+  })

@@ -1,0 +1,41 @@
+import type { Template } from 'aws-cdk-lib/assertions'
+
+/** A panel of the dashboard, as its template has it. */
+export interface Panel {
+  title: string
+  kind: string
+  properties: Record<string, unknown>
+}
+
+/** The panels in a template, in order. */
+export function panelsOf(template: Template): Panel[] {
+  const [dashboard] = Object.values(template.findResources('AWS::CloudWatch::Dashboard'))
+  const [, parts] = dashboard?.Properties.DashboardBody['Fn::Join'] as [string, unknown[]]
+  const body = JSON.parse(
+    parts
+      .map((part) => (typeof part === 'string' ? part : JSON.stringify(part).replaceAll('"', "'")))
+      .join(''),
+  )
+  return body.widgets
+    .filter(({ type }: { type: string }) => type !== 'text')
+    .map(({ type, properties }: { type: string; properties: Record<string, unknown> }) => ({
+      title: properties.title,
+      kind:
+        type === 'metric'
+          ? 'metrics'
+          : properties.view === 'table'
+            ? 'table from the log'
+            : 'graph from the log',
+      properties,
+    }))
+}
+
+const begin = '<!-- panels: made by `npm run docs` from the template -->\n'
+const end = '<!-- end of panels -->'
+
+/** The page with the panels of the template written between its marks. */
+export function withPanels(page: string, panels: Panel[]): string {
+  const rows = panels.map(({ title, kind }) => `| ${title} | ${kind} |\n`).join('')
+  const [before, after] = [page.slice(0, page.indexOf(begin)), page.slice(page.indexOf(end))]
+  return `${before}${begin}| panel | |\n|---|---|\n${rows}${after}`
+}
