@@ -1,5 +1,6 @@
 import { inPlaceOf } from '../plan/acting.ts'
 import { createSteps, temporaryNames, type ViewDefinition } from '../plan/create.ts'
+import { setting } from '../plan/locks.ts'
 import { literal, quoteName } from '../plan/names.ts'
 import type { Plan, Step } from '../plan/plan.ts'
 import type { SwapFacts } from '../plan/swap-facts.ts'
@@ -13,15 +14,22 @@ export class StatementRefused extends Error {
   readonly step: Step
   /** Which statement, counted from 0 over all steps that are no machinery. */
   readonly at: number
+  /** Whether it is one of the statements of a definition, and not of what is done about it. */
+  readonly inDefinition: boolean
   /** The line within the statement, counted from 1, where the server says one. */
   readonly line: number
 
-  constructor(step: Step, at: number, cause: unknown) {
+  constructor(step: Step, at: number, inDefinition: boolean, cause: unknown) {
     super((cause as Error).message, { cause })
     this.step = step
     this.at = at
+    this.inDefinition = inDefinition
+    // Positions count characters, of which some are two for JavaScript.
     const position = Number((cause as { position?: string }).position ?? 1)
-    this.line = step.sql.slice(0, position - 1).split('\n').length
+    this.line = [...step.sql]
+      .slice(0, position - 1)
+      .join('')
+      .split('\n').length
   }
 }
 
@@ -42,15 +50,51 @@ export async function undone<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promi
 
 /**
  * What a definition comes to, as this server reads it: an empty view is made of it beside the real one, described, and
- * undone. Its indexes have the names of the definition. Throws StatementRefused.
+ * undone. Its indexes have the names of the definition. Where its query is that of `live`, it is written as there. Throws
+ * StatementRefused.
  */
-export const readTwin = (sql: Sql, definition: ViewDefinition, owner: string | null): Promise<SwapFacts> =>
+export async function readTwin(
+  sql: Sql,
+  definition: ViewDefinition,
+  owner: string | null,
+  live?: SwapFacts,
+): Promise<SwapFacts> {
+  const twin = await describeTwin(sql, definition, owner)
+  return live !== undefined && (await isSameQuery(sql, twin, live, owner))
+    ? { ...twin, view: { ...twin.view, definition: live.view.definition } }
+    : twin
+}
+
+/**
+ * Whether two views have the same query. The server writes some queries out differently when they are read again (lists of
+ * varchar), and the same from then on: so where the texts differ, both are read once more.
+ */
+export async function isSameQuery(
+  sql: Sql,
+  a: SwapFacts,
+  b: SwapFacts,
+  owner: string | null,
+): Promise<boolean> {
+  if (a.view.definition === b.view.definition) return true
+  const again = async ({ view: { schema, name, definition } }: SwapFacts) => {
+    const plain = { schema, name, sql: definition, indexes: [], comment: null, grants: [] }
+    return (await describeTwin(sql, plain, owner)).view.definition
+  }
+  try {
+    return (await again(a)) === (await again(b))
+  } catch (error) {
+    if (error instanceof StatementRefused) return false
+    throw error
+  }
+}
+
+const describeTwin = (sql: Sql, definition: ViewDefinition, owner: string | null): Promise<SwapFacts> =>
   undone(sql, async (part) => {
     const names = temporaryNames(definition)
     const twin = quoteName({ schema: definition.schema, name: names.view })
     const [create, ...others] = createSteps(definition, names) as [Step, ...Step[]]
     const inPlace = (steps: Step[]) => (owner === null ? steps : inPlaceOf(owner, steps))
-    await performSteps(part, inPlace([create, withoutDefaultGrants(twin), ...others]))
+    await performSteps(part, inPlace([create, withoutDefaultGrants(twin), ...others]), true)
     const [row] = await part.unsafe<{ facts: SwapFacts }[]>(
       `select f as facts from (${swapFactsQuery(`${literal(twin)}::regclass`)}) as x(f)`,
     )
@@ -63,17 +107,21 @@ export const readTwin = (sql: Sql, definition: ViewDefinition, owner: string | n
   })
 
 /** Performs the statements of a plan that fills nothing, one by one, in the transaction at hand. Throws StatementRefused. */
-export const performPlan = (sql: Sql, { prepare, cutOver }: Plan): Promise<void> =>
-  performSteps(sql, [...prepare, ...cutOver.steps])
+export const performPlan = (sql: Sql, { settings, prepare, cutOver }: Plan): Promise<void> =>
+  performSteps(
+    sql,
+    [...Object.entries(settings).map(([name, value]) => setting(name, value)), ...prepare, ...cutOver.steps],
+    false,
+  )
 
-async function performSteps(sql: Sql, steps: Step[]): Promise<void> {
+async function performSteps(sql: Sql, steps: Step[], inDefinition: boolean): Promise<void> {
   let at = 0
   for (const step of steps) {
     try {
       await performStep(sql, step)
     } catch (error) {
       if (error instanceof Problem) throw error
-      throw new StatementRefused(step, at, error)
+      throw new StatementRefused(step, at, inDefinition, error)
     }
     if (!step.hidden) at++
   }

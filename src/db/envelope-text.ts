@@ -225,6 +225,7 @@ begin
                 then coalesce(${json(standardText)} ->> st, ${json(standardText)} ->> (left(st, 2) || '000')) else msg end,
              'detail', case when not quotes_data then nullif(det, '') end,
              'hint', case when st = '42501' then coalesce(nullif(hnt, ''), step ->> 'needs')
+                          when step ? 'carries' then 'It was to carry over ' || (step ->> 'carries') || '.'
                           when not quotes_data then nullif(hnt, '') end,
              'context', case when not quotes_data then nullif(ctx, '') end))
       from (select case

@@ -2,38 +2,60 @@ import { Problem } from '../problem.ts'
 import { inTransaction, type Sql, withTransaction } from './connect.ts'
 import { sqlstateOf } from './failures.ts'
 import type { FrozenText } from './frozen-migrations.ts'
+import { standardText } from './sqlstate.ts'
 
-const concurrentIndex =
-  /^\s*create\s+(?:unique\s+)?index\s+concurrently\s+(?:if\s+not\s+exists\s+)?("(?:[^"]|"")+"|[\w$]+)\s+on\s+(?:only\s+)?((?:"(?:[^"]|"")+"|[\w$]+)(?:\s*\.\s*(?:"(?:[^"]|"")+"|[\w$]+))?)/i
+const identifier = '(?:"(?:[^"]|"")+"|[\\w$]+)'
+const createConcurrently = new RegExp(
+  `^create\\s+(?:unique\\s+)?index\\s+concurrently\\s+(?:if\\s+not\\s+exists\\s+)?(${identifier})\\s+on\\s+(?:only\\s+)?` +
+    `(${identifier}(?:\\s*\\.\\s*${identifier})?)`,
+  'i',
+)
+const dropConcurrently = /^drop\s+index\s+concurrently\s/i
 
 /**
  * Runs SQL that somebody wrote by hand, with the search path of our role, and what records it: all of it or nothing. An
- * index that is built `concurrently` cannot be part of a transaction: such a file holds only that, can be run again, and
- * is recorded when the index is valid.
+ * index that is built or dropped `concurrently` cannot be part of a transaction: such a file holds only that, can be run
+ * again, and is recorded when the index is valid. Where it is only `tried` it is made like any other.
  */
-export async function runPlainSql(sql: Sql, frozen: FrozenText, record: string[]): Promise<void> {
-  const bare = frozen.text.replace(/--[^\n]*/g, '')
+export async function runPlainSql(
+  sql: Sql,
+  { file, text }: FrozenText,
+  record: string[],
+  how: 'applied' | 'tried' = 'applied',
+): Promise<void> {
+  const statements = statementsIn(text)
+  const isConcurrent = statements.some((each) => /\bindex\s+concurrently\b/i.test(blanked(each)))
+  if (isConcurrent && how === 'applied') return runConcurrently(sql, file, statements, record)
+  const ending = statements.find((each) =>
+    /^(begin|start\s+transaction|commit|rollback|abort|end|prepare\s+transaction)\b/i.test(each),
+  )
+  if (ending !== undefined) {
+    throw new Problem(
+      'MigrationFailed',
+      `migrations/${file}: "${ending}" would end the transaction that the file is run in, together with its journal row. Leave it out.`,
+    )
+  }
   try {
-    if (/\bindex\s+concurrently\b/i.test(bare)) return await buildConcurrently(sql, frozen, bare, record)
     await inTransaction(sql, async (part) => {
       await part`set local search_path to default`
-      await part.unsafe(frozen.text).simple()
+      await part.unsafe(isConcurrent ? text.replace(/\bconcurrently\b/i, '') : text).simple()
       await part`set local search_path to ''`
-      for (const text of record) await part.unsafe(text)
+      for (const statement of record) await part.unsafe(statement)
     })
   } catch (error) {
-    throw error instanceof Problem ? error : sqlFailed(`migrations/${frozen.file}`, frozen.text, error)
+    throw error instanceof Problem ? error : sqlFailed(`migrations/${file}`, text, error)
   }
 }
 
-async function buildConcurrently(
+async function runConcurrently(
   sql: Sql,
-  { file, text }: FrozenText,
-  bare: string,
+  file: string,
+  statements: string[],
   record: string[],
 ): Promise<void> {
-  const [, index, table] = concurrentIndex.exec(bare) ?? []
-  if (index === undefined || table === undefined || bare.trim().replace(/;$/, '').includes(';')) {
+  const [only = '', ...others] = statements
+  const [, index, table] = createConcurrently.exec(only) ?? []
+  if (others.length > 0 || (index === undefined && !dropConcurrently.test(only))) {
     throw new Problem(
       'MigrationFailed',
       `migrations/${file}: create index concurrently has to be alone in its file, as "create index concurrently name on table (…);".`,
@@ -41,21 +63,34 @@ async function buildConcurrently(
   }
   await sql`set search_path to default`
   try {
-    if ((await isValid(sql, index, table)) === false)
-      await sql.unsafe(`drop index concurrently ${inSchemaOf(table, index)}`)
-    if ((await isValid(sql, index, table)) === undefined) await sql.unsafe(text)
-    if (!(await isValid(sql, index, table))) {
-      throw new Problem(
-        'MigrationFailed',
-        `migrations/${file}: index ${index} is not valid. Nothing is recorded; run it again.`,
-      )
-    }
+    if (index === undefined || table === undefined) await sql.unsafe(only)
+    else await buildConcurrently(sql, file, only, { index, table })
+  } catch (error) {
+    const end = 'Nothing is recorded; cure the cause and run it again.'
+    throw error instanceof Problem ? error : sqlFailed(`migrations/${file}`, only, error, end)
   } finally {
     await sql`set search_path to ''`
   }
   await withTransaction(sql, async (part) => {
     for (const statement of record) await part.unsafe(statement)
   })
+}
+
+async function buildConcurrently(
+  sql: Sql,
+  file: string,
+  statement: string,
+  { index, table }: { index: string; table: string },
+): Promise<void> {
+  if ((await isValid(sql, index, table)) === false)
+    await sql.unsafe(`drop index concurrently ${inSchemaOf(table, index)}`)
+  if ((await isValid(sql, index, table)) === undefined) await sql.unsafe(statement)
+  if (!(await isValid(sql, index, table))) {
+    throw new Problem(
+      'MigrationFailed',
+      `migrations/${file}: index ${index} is not valid. Nothing is recorded; run it again.`,
+    )
+  }
 }
 
 /** Undefined where the table has no such index. */
@@ -68,18 +103,50 @@ async function isValid(sql: Sql, index: string, table: string): Promise<boolean 
 
 /** An index lives in its table's schema, whatever the search path. */
 const inSchemaOf = (table: string, index: string): string => {
-  const schema = /^((?:"(?:[^"]|"")+"|[\w$]+))\s*\./.exec(table)?.[1]
+  const schema = new RegExp(`^(${identifier})\\s*\\.`).exec(table)?.[1]
   return schema === undefined ? index : `${schema}.${index}`
 }
 
-/** What failed, in which line, and that nothing of it stays. */
-export function sqlFailed(file: string, text: string, error: unknown): Problem {
-  const { message, position } = error as { message: string; position?: string }
-  const line = position === undefined ? '' : `, line ${text.slice(0, Number(position)).split('\n').length}`
-  const sqlstate = sqlstateOf(error)
-  return new Problem(
-    'MigrationFailed',
-    `${file}${line}: ${message} (${sqlstate ?? 'no SQLSTATE'}). The database is as it was before this step.`,
-    { ...(sqlstate === undefined ? {} : { sqlstate }), cause: error },
-  )
+const commentOrText = /--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'|(\$[A-Za-z_0-9]*\$)[\s\S]*?\1/g
+const quotedName = /"(?:[^"]|"")*"/g
+const parsedBody = /\bbegin\s+atomic\b[\s\S]*?;\s*end\b/gi
+
+/** The statements of a text without its comments; what stands in quotes or in a function's body ends none. */
+function statementsIn(text: string): string[] {
+  const bare = text.replace(commentOrText, (found) => (/^(--|\/\*)/.test(found) ? ' ' : found))
+  const ends = [...blanked(bare).matchAll(/;/g)].map(({ index }) => index)
+  return [...ends, bare.length]
+    .map((end, at) => bare.slice(at === 0 ? 0 : (ends[at - 1] as number) + 1, end).trim())
+    .filter((statement) => statement !== '')
 }
+
+/** The same length, with nothing left of what stands in quotes, comments or bodies. */
+const blanked = (text: string): string =>
+  [commentOrText, quotedName, parsedBody].reduce(
+    (left, pattern) => left.replace(pattern, (found) => ' '.repeat(found.length)),
+    text,
+  )
+
+/** What failed, in which line, and what is left of it. Messages that quote data are replaced by what their SQLSTATE means. */
+export function sqlFailed(
+  file: string,
+  text: string,
+  error: unknown,
+  end = 'The database is as it was before this step.',
+): Problem {
+  const { message, position } = error as { message: string; position?: string }
+  const line =
+    position === undefined ? '' : `, line ${[...text].slice(0, Number(position)).join('').split('\n').length}`
+  const sqlstate = sqlstateOf(error)
+  const said = sqlstate === undefined ? message : (standardTextOf(sqlstate) ?? message)
+  return new Problem('MigrationFailed', `${file}${line}: ${said} (${sqlstate ?? 'no SQLSTATE'}). ${end}`, {
+    ...(sqlstate === undefined ? {} : { sqlstate }),
+    cause: error,
+  })
+}
+
+/** For SQLSTATEs whose messages quote values of the data; undefined for the others. */
+const standardTextOf = (sqlstate: string): string | undefined =>
+  /^(21|22|23)/.test(sqlstate)
+    ? (standardText[sqlstate] ?? standardText[`${sqlstate.slice(0, 2)}000`] ?? 'the data do not fit')
+    : undefined

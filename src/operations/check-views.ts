@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { readTwin, StatementRefused } from '../db/attempt.ts'
 import { findView, listViewNames } from '../db/catalog.ts'
 import type { Database, Sql } from '../db/connect.ts'
+import { problemOf, sqlstateOf } from '../db/failures.ts'
 import { readSwapBasis } from '../db/swap-facts.ts'
 import type { Definition } from '../plan/definition.ts'
 import { type Difference, type DifferenceKind, liveDifferences } from '../plan/differences.ts'
@@ -21,7 +22,7 @@ export const checkViews = (database: Database, definitions: Definition[]): Promi
   database.withConnection(
     async (sql) => {
       const differences: Difference[] = []
-      for (const definition of definitions) differences.push(...(await checkView(sql, definition)))
+      for (const definition of definitions) differences.push(...(await checkOrSay(sql, definition)))
       const managed = new Set(definitions.map(displayName))
       const unmanaged = (await listViewNames(sql)).map(displayName).filter((view) => !managed.has(view))
       return [
@@ -37,6 +38,17 @@ const difference = (view: string, kind: DifferenceKind, message: string): Differ
   kind,
   message,
 })
+
+/** A view that we may not look at does not keep the others from being compared. */
+async function checkOrSay(sql: Sql, definition: Definition): Promise<Difference[]> {
+  try {
+    return await checkView(sql, definition)
+  } catch (error) {
+    const problem = problemOf(error)
+    if (!(problem instanceof Problem) || problem.code !== 'InsufficientPrivilege') throw error
+    return [difference(displayName(definition), 'unreadable', `it cannot be compared: ${problem.message}`)]
+  }
+}
 
 async function checkView(sql: Sql, definition: Definition): Promise<Difference[]> {
   const name = displayName(definition)
@@ -54,6 +66,15 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
     const basis = await readSwapBasis(sql, view.oid)
     if (typeof basis !== 'string') {
       const { facts, rights } = basis
+      if (!rights.isSuperuser && !rights.mayActAs.includes(facts.view.owner)) {
+        return [
+          difference(
+            name,
+            'unreadable',
+            `it cannot be compared: we may not act as its owner, ${facts.view.owner}`,
+          ),
+        ]
+      }
       const owner = rights.isSuperuser || rights.self === facts.view.owner ? null : facts.view.owner
       return [
         ...(view.populated ? [] : [difference(name, 'unpopulated', 'it holds no data yet: refresh it')]),
@@ -77,9 +98,10 @@ async function compare(
   owner: string | null,
 ): Promise<Difference[]> {
   try {
-    return liveDifferences(live, await readTwin(sql, definition, owner))
+    return liveDifferences(live, await readTwin(sql, definition, owner, live))
   } catch (error) {
-    if (!(error instanceof StatementRefused)) throw error
+    if (!(error instanceof StatementRefused) || sqlstateOf(error.cause) === '42501')
+      throw error instanceof StatementRefused ? error.cause : error
     return [
       difference(displayName(definition), 'query', `its frozen SQL does not run here: ${error.message}`),
     ]

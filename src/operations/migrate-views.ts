@@ -1,4 +1,5 @@
 import { type Database, type Sql, withTransaction } from '../db/connect.ts'
+import { findDefinitionId } from '../db/definitions.ts'
 import type { FrozenMigration, FrozenText } from '../db/frozen-migrations.ts'
 import { closeLostRuns } from '../db/lost-runs.ts'
 import { runPlainSql } from '../db/plain-migration.ts'
@@ -166,7 +167,7 @@ async function bring(
       { ...call, caller: call.requestedBy, idempotencyKey: null },
       {
         ...view,
-        definitionId: null,
+        definitionId: (await findDefinitionId(sql, view)) ?? null,
         operation: does === 'drop' ? 'drop' : 'create',
         trigger: call.trigger,
         requestedBy: call.requestedBy,

@@ -1,65 +1,91 @@
 import { StatementRefused } from '../db/attempt.ts'
-import { sqlstateOf } from '../db/failures.ts'
+import { problemOf, sqlstateOf } from '../db/failures.ts'
 import type { FrozenText } from '../db/frozen-migrations.ts'
 import type { RunError } from '../db/runs.ts'
-import { headerLines, statementsOf } from '../plan/frozen.ts'
+import { type FrozenStep, headerLines, statementsOf } from '../plan/frozen.ts'
 import { displayName } from '../plan/names.ts'
 import { Problem } from '../problem.ts'
 
-/** The failure of a migration before anything was begun, with the line of its file. */
-export function failed({ file, text, step }: FrozenText, error: unknown): unknown {
-  if (error instanceof Problem && error.code !== 'InternalError') {
-    return new Problem('MigrationFailed', `migrations/${file}: ${error.message}`, {
-      ...error.details,
-      cause: error,
-    })
-  }
-  if (!(error instanceof StatementRefused) || step.does === 'sql') return error
-  const sqlstate = sqlstateOf(error.cause)
-  const before = statementsOf(step).slice(0, error.at)
-  const line =
-    headerLines(text) +
-    before
-      .map((sql) => `${sql};\n\n`)
-      .join('')
-      .split('\n').length -
-    1 +
-    error.line
-  return new Problem(
-    'MigrationFailed',
-    `migrations/${file}, line ${line}: ${error.message} (${sqlstate ?? 'no SQLSTATE'}). The database is as it was before this migration.`,
-    { ...(sqlstate === undefined ? {} : { sqlstate }), cause: error },
-  )
-}
+/** The failure of a migration before anything was begun, with the line of its file where it is in one. */
+export const failed = ({ file, text, step }: FrozenText, thrown: unknown): unknown =>
+  described(step, thrown, {
+    whole: `migrations/${file}`,
+    at: (error) => `migrations/${file}, line ${lineOf(text, step, error)}`,
+    end: 'The database is as it was before this migration.',
+    refusalEnd: '',
+  })
 
 /** The same of a migration that is not written yet: its author knows the view, not the file. */
-export function notFrozen({ step }: FrozenText, error: unknown): unknown {
-  const view = step.does === 'sql' ? '' : displayName(step.does === 'define' ? step.definition : step.view)
-  if (error instanceof Problem && error.code !== 'InternalError') {
-    return new Problem('MigrationFailed', `${view}: ${error.message} Nothing was written.`, {
-      ...error.details,
-      cause: error,
-    })
-  }
-  if (!(error instanceof StatementRefused)) return error
-  const sqlstate = sqlstateOf(error.cause)
-  const inQuery = error.at === 0 && step.does === 'define'
-  const where = inQuery ? `line ${Math.max(error.line - 1, 1)} of its query` : error.step.sql.split('\n')[0]
-  return new Problem(
-    'MigrationFailed',
-    `${view}, ${where}: ${error.message} (${sqlstate ?? 'no SQLSTATE'}). Nothing was written.`,
-    { ...(sqlstate === undefined ? {} : { sqlstate }), cause: error },
-  )
-}
+export const notFrozen = ({ step }: FrozenText, thrown: unknown): unknown =>
+  described(step, thrown, {
+    whole: viewOf(step),
+    at: (error) =>
+      error.at === 0
+        ? `${viewOf(step)}, line ${Math.max(error.line - 1, 1)} of its query`
+        : `${viewOf(step)}, ${statementOf(step, error)}`,
+    end: 'Nothing was written.',
+    refusalEnd: ' Nothing was written.',
+  })
 
 /** The failure of a migration's run, as its record says it. */
 export const runFailed = (
-  { file }: FrozenText,
+  { file, step }: FrozenText,
   runId: number,
   { class: code, message, sqlstate, detail, hint }: RunError,
 ): Problem =>
   new Problem(
     'MigrationFailed',
-    `migrations/${file}: ${[message, detail, hint].filter(Boolean).join(' ')} (${sqlstate ?? code}), run ${runId}. The database is as it was before this migration.`,
+    `migrations/${file}: ${[hint, message, detail].flatMap((text) => (text ? [inPublic(text, step)] : [])).join(' ')} ` +
+      `(${sqlstate ?? code}), run ${runId}. The database is as it was before this migration.`,
     { runId, ...(sqlstate === undefined ? {} : { sqlstate }) },
   )
+
+interface Words {
+  whole: string
+  /** Where a statement of the definition is. */
+  at: (error: StatementRefused) => string
+  end: string
+  /** What follows a refusal that was worded for people. */
+  refusalEnd: string
+}
+
+function described(step: FrozenStep, thrown: unknown, { whole, at, end, refusalEnd }: Words): unknown {
+  const error = thrown instanceof StatementRefused ? thrown : problemOf(thrown)
+  if (error instanceof Problem) {
+    return error.code === 'InternalError'
+      ? error
+      : new Problem('MigrationFailed', `${whole}: ${error.message}${refusalEnd}`, {
+          ...error.details,
+          cause: error,
+        })
+  }
+  if (!(error instanceof StatementRefused) || step.does === 'sql') return error
+  const sqlstate = sqlstateOf(error.cause)
+  const { carries } = error.step
+  const where = error.inDefinition
+    ? at(error)
+    : carries === undefined
+      ? whole
+      : `${whole}: it was to carry over ${carries}`
+  return new Problem(
+    'MigrationFailed',
+    `${where}: ${inPublic(error.message, step)} (${sqlstate ?? 'no SQLSTATE'}). ${end}`,
+    { ...(sqlstate === undefined ? {} : { sqlstate }), cause: error },
+  )
+}
+
+/** The line of the file where the server has found it. */
+function lineOf(text: string, step: FrozenStep, { at, line }: StatementRefused): number {
+  const before = step.does === 'sql' ? [] : statementsOf(step).slice(0, at)
+  return headerLines(text) + before.flatMap((sql) => [...sql.split('\n'), '']).length + line
+}
+
+const statementOf = (step: FrozenStep, { at }: StatementRefused): string =>
+  (step.does === 'sql' ? '' : (statementsOf(step)[at] ?? '')).split('\n')[0] as string
+
+const viewOf = (step: FrozenStep): string =>
+  step.does === 'sql' ? '' : displayName(step.does === 'define' ? step.definition : step.view)
+
+/** Nobody knows the names under which we build. */
+const inPublic = (message: string, step: FrozenStep): string =>
+  message.replace(/"?viewkeeper_(new_)?[0-9a-f]+(_\w+)?"?/g, () => viewOf(step))

@@ -78,8 +78,14 @@ async function planDefinition(
   }
   const live = await readBasis(sql, view, options.deadline)
   const { facts, rights } = live
-  const mayActAsOwner = !rights.isSuperuser && rights.self !== facts.view.owner
-  const twin = await readTwin(sql, after, mayActAsOwner ? facts.view.owner : null)
+  if (!rights.isSuperuser && !rights.mayActAs.includes(facts.view.owner)) {
+    throw new Problem(
+      'InsufficientPrivilege',
+      `${view.view} cannot be brought to its definition, because we may not act as its owner, ${facts.view.owner}.`,
+    )
+  }
+  const isOurs = rights.isSuperuser || rights.self === facts.view.owner
+  const twin = await readTwin(sql, after, isOurs ? null : facts.view.owner, facts)
   const refusals = needsRebuild(facts, twin) ? swapRefusals(facts, rights) : []
   if (refusals.length > 0) {
     throw new Problem(

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { performPlan, StatementRefused, undone } from '../db/attempt.ts'
+import { isSameQuery, performPlan, undone } from '../db/attempt.ts'
 import { findView } from '../db/catalog.ts'
 import type { Database, Sql } from '../db/connect.ts'
 import { sqlstateOf } from '../db/failures.ts'
@@ -30,7 +30,7 @@ export interface Verified {
 }
 
 const longestMs = 600_000
-const mostTries = 5
+const mostTries = 30
 
 /**
  * Tries migrations that are about to be frozen on a database, up, down and up again, with no data and undoing everything.
@@ -49,8 +49,8 @@ export const verifyFrozen = (
           return await undone(sql, (part) => tryAll(part, frozen, fresh))
         } catch (error) {
           // Somebody reads or refreshes one of the views: they are not kept waiting, we come again.
-          if (sqlstateOf((error as Error).cause) !== '55P03' || tries === mostTries) throw error
-          await pause(tries * 200)
+          if (!isLocked(error) || tries === mostTries) throw error
+          await pause(Math.min(tries * 200, 2000))
         }
       }
     },
@@ -60,11 +60,21 @@ export const verifyFrozen = (
     },
   )
 
+const isLocked = (error: unknown): boolean =>
+  [error, (error as Error).cause].some((each) => sqlstateOf(each) === '55P03')
+
 async function tryAll(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigration[]): Promise<Verified[]> {
   for (const { up, down } of standingOf(frozen, await readViewJournal(sql)).pending)
     await tryStep(sql, down?.step ?? null, up, failed)
   const verified: Verified[] = []
-  for (const { name, up, down } of fresh) verified.push(await tryBothWays(sql, name, up, down as FrozenText))
+  for (const { name, up, down } of fresh) {
+    try {
+      verified.push(await tryBothWays(sql, name, up, down as FrozenText))
+    } catch (error) {
+      if (isLocked(error) || (error instanceof Problem && error.code === 'MigrationFailed')) throw error
+      throw notFrozen(up, error)
+    }
+  }
   return verified
 }
 
@@ -75,10 +85,10 @@ async function tryBothWays(sql: Sql, name: string, up: FrozenText, down: FrozenT
   if (does !== null) {
     await tryStep(sql, up.step, down)
     const back = await readFacts(sql, viewOf(down.step))
-    if (before !== null && JSON.stringify(comparable(before)) !== JSON.stringify(comparable(back))) {
+    if (before !== null && does !== 'drop' && !(await isSame(sql, before, back))) {
       throw new Problem(
         'MigrationFailed',
-        `${displayName(after?.view ?? before.view)}: the way back does not lead back to the view as it is in this database. Nothing was written.`,
+        `${displayName(before.view)}: the way back does not lead back to the view as it is in this database. Nothing was written.`,
       )
     }
     await tryStep(sql, down.step, up)
@@ -103,7 +113,7 @@ async function tryStep(
 ): Promise<Change | null> {
   const { step } = to
   if (step.does === 'sql') {
-    await runPlainSql(sql, to, [])
+    await runPlainSql(sql, to, [], 'tried')
     return null
   }
   try {
@@ -111,7 +121,7 @@ async function tryStep(
     if (change !== null) await performPlan(sql, change.plan)
     return change?.does ?? null
   } catch (error) {
-    if (error instanceof StatementRefused && sqlstateOf(error.cause) === '55P03') throw error
+    if (isLocked(error)) throw error
     throw asProblem(to, error)
   }
 }
@@ -131,12 +141,18 @@ function viewOf(step: FrozenStep): QualifiedView | null {
 const dependentViews = (facts: SwapFacts | null): string[] =>
   (facts?.dependents ?? []).flatMap(({ view }) => (view === null ? [] : [quoteName(view)]))
 
+/** Whether two views are the same, but for how the server writes their queries. Who made it anew may own it. */
+async function isSame(sql: Sql, before: SwapFacts, back: SwapFacts | null): Promise<boolean> {
+  if (back === null || !(await isSameQuery(sql, before, back, null))) return false
+  return JSON.stringify(comparable(before)) === JSON.stringify(comparable(back))
+}
+
 /** Without OIDs, and in an order that rebuilding has no part in. */
-const comparable = (facts: SwapFacts | null) =>
-  facts && {
-    ...facts,
-    untouchedGrants: null,
-    dependents: facts.dependents
-      .map(({ description, view }) => [description, view && { ...view, oid: null }])
-      .sort(),
-  }
+const comparable = (facts: SwapFacts) => ({
+  ...facts,
+  view: { ...facts.view, definition: null },
+  untouchedGrants: null,
+  dependents: facts.dependents
+    .map(({ description, view }) => [description, view && { ...view, oid: null }])
+    .sort(),
+})

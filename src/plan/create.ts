@@ -161,7 +161,7 @@ export const temporaryNames = ({ name }: ViewName): CreateNames => {
 }
 
 /** The query, without what would end or swallow what comes after it: a semicolon, or an unfinished comment line. */
-const body = (sql: string): string => sql.trim().replace(/;\s*$/, '')
+const body = (sql: string): string => sql.trimStart().replace(/[;\s]+$/, '')
 
 /** 32 bits of FNV-1a, in hex: only to tell views apart that are created at the same time. */
 function fnv1a(text: string): string {

@@ -55,17 +55,17 @@ function grantDefinitions(grants: Grant[]): GrantDefinition[] {
     const { grantee, grantable, column } = same[0] as Grant
     return {
       privileges: [...new Set(same.map(({ privilege }) => privilege.toLowerCase()))],
-      ...(column === null ? {} : { columns: same.map((grant) => grant.column as string) }),
+      ...(column === null ? {} : { columns: [...new Set(same.map((grant) => grant.column as string))] }),
       to: grantee.startsWith('"') ? grantee.slice(1, -1).replaceAll('""', '"') : grantee,
       ...(grantable ? { grantOption: true } : {}),
     }
   })
 }
 
-/** The server indents every line of a query by one space. */
-const withoutIndent = (sql: string): string => {
-  const lines = sql.replace(/^\s*\n|\s+$/g, '').split('\n')
-  return lines.every((line) => line.startsWith(' '))
-    ? lines.map((line) => line.slice(1)).join('\n')
-    : lines.join('\n').trim()
-}
+/** The server indents every line of a query by one space; those within quotes are not its own. */
+const withoutIndent = (sql: string): string =>
+  sql
+    .trim()
+    .split(/('(?:[^']|'')*'|"(?:[^"]|"")*")/)
+    .map((part, at) => (at % 2 === 0 ? part.replaceAll('\n ', '\n') : part))
+    .join('')

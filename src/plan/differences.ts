@@ -13,6 +13,7 @@ export type DifferenceKind =
   | 'unmanaged'
   | 'unfrozen'
   | 'unauthored'
+  | 'unreadable'
 
 /** One difference, in words for whoever has to do something about it. */
 export interface Difference {

@@ -124,9 +124,7 @@ export function authoredDifferences(
   canonical: (sql: string) => string,
 ): Difference[] {
   const frozen = frozenState(migrations)
-  const frozenIn = (view: string) =>
-    migrations.findLast(({ up: { step } }) => step.does === 'define' && quoteName(step.definition) === view)
-      ?.name
+  const frozenIn = (view: string) => migrations.findLast(({ up }) => resultOf(up) === view)?.name
   return [
     ...authored.flatMap((definition): Difference[] => {
       const view = displayName(definition)
@@ -144,7 +142,7 @@ export function authoredDifferences(
           ]
     }),
     ...unaccounted({ authored, migrations, renames: [], removes: [] }).map((definition): Difference => {
-      const view = quoteName(definition)
+      const view = displayName(definition)
       return {
         view,
         kind: 'unauthored',
@@ -152,4 +150,10 @@ export function authoredDifferences(
       }
     }),
   ]
+}
+
+/** The name of the view that a migration leaves behind. */
+function resultOf({ step }: FrozenFile): string | null {
+  if (step.does === 'define') return displayName(step.definition)
+  return step.does === 'rename' ? displayName(step.to) : null
 }

@@ -43,12 +43,16 @@ export function renderFrozen({ step, why }: FrozenFile): string {
  * are never to be told apart by what they do.
  */
 export function parseFrozen(text: string): FrozenFile | null {
-  if (!text.startsWith(opening)) return { step: { does: 'sql', sql: text }, why: null }
-  const header = readHeader(text)
-  const step = header && stepOf(header.fields, text.slice(header.length))
-  if (!header || !step) return null
-  const file: FrozenFile = { step, why: String(header.fields.why ?? '') }
-  return renderFrozen(file) === text ? file : null
+  if (!text.includes(opening)) return { step: { does: 'sql', sql: text }, why: null }
+  try {
+    const header = readHeader(text)
+    const step = header && stepOf(header.fields, text.slice(header.length))
+    if (!header || !step) return null
+    const file: FrozenFile = { step, why: String(header.fields.why) }
+    return renderFrozen(file) === text ? file : null
+  } catch {
+    return null // fields that are missing, or of another kind
+  }
 }
 
 /** How many lines of a file's text come before its SQL. */
@@ -126,12 +130,16 @@ function readHeader(text: string): { fields: Header; length: number } | null {
 
 function stepOf(fields: Header, body: string): FrozenStep | null {
   const { define, drop, release, rename, to } = fields as Record<string, QualifiedView | undefined>
+  for (const view of [define, drop, release, rename, to]) if (view !== undefined && !isName(view)) return null
   if (define) return { does: 'define', definition: withQuery(define as Omit<Definition, 'sql'>, body) }
   if (drop) return { does: 'drop', view: drop }
   if (release) return { does: 'release', view: release }
   if (rename && to) return { does: 'rename', view: rename, to }
   return null
 }
+
+const isName = ({ schema, name }: QualifiedView): boolean =>
+  typeof schema === 'string' && typeof name === 'string'
 
 /** The query stands in the file once, in the SQL: after the first line, before what follows from the rest. */
 function withQuery(header: Omit<Definition, 'sql'>, body: string): Definition {

@@ -22,7 +22,9 @@ export function replayGrants(
       revoked.map((grantee) => step(`revoke all on ${target} from ${grantee} cascade`)),
     ),
     ...inGrantOrder(grants, view.owner).flatMap((grant) =>
-      asRole(grant.grantor, [step(grantStatement(grant, target, view.owner))]),
+      asRole(grant.grantor, [
+        { ...step(grantStatement(grant, target, view.owner)), carries: `the ${describeGrant(grant)}` },
+      ]),
     ),
   ]
 }
@@ -39,6 +41,9 @@ export function grantStatement(
   const option = grantable && grantee !== owner ? ' with grant option' : ''
   return `grant ${what} on ${target} to ${grantee}${option}`
 }
+
+const describeGrant = ({ privilege, column, grantee }: Grant): string =>
+  `grant of ${privilege.toLowerCase()}${column === null ? '' : ` (${column})`} to ${grantee}`
 
 const step = (sql: string): Step => ({ phase: 'building', sql, hidden: true })
 

@@ -13,6 +13,8 @@ export interface Step {
   userCode?: true
   /** The privileges it takes, in words: the hint where the server says that one is missing. */
   needs?: string
+  /** What it carries over from the old view to the new one, in words: what stands in the way where the server refuses. */
+  carries?: string
   /** Part of the machinery around the work: not shown as the run's statements. */
   hidden?: true
 }

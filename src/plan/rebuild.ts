@@ -1,4 +1,4 @@
-import { literal, quoteIdentifier, quoteName, type ViewName } from './names.ts'
+import { displayName, literal, quoteIdentifier, quoteName, type ViewName } from './names.ts'
 import type { Step } from './plan.ts'
 import type { SwapFacts } from './swap-facts.ts'
 
@@ -55,11 +55,11 @@ export function buildTwin(
 /** The indexes of the view, on its twin. */
 export function buildIndexes({ view, indexes }: SwapFacts, aside: AsideNames): Step[] {
   const twin = quoteName(aside.view)
-  return building(
-    indexes.flatMap((index, at) => {
-      const temporary = quoteIdentifier(aside.index(at))
-      const name = quoteName({ schema: view.schema, name: aside.index(at) })
-      return [
+  return indexes.flatMap((index, at) => {
+    const temporary = quoteIdentifier(aside.index(at))
+    const name = quoteName({ schema: view.schema, name: aside.index(at) })
+    return building(
+      [
         `create ${index.unique ? 'unique ' : ''}index ${temporary} on ${twin} ${index.rest}`,
         index.tablespace !== null &&
           `alter index ${name} set tablespace ${quoteIdentifier(index.tablespace)}`,
@@ -71,25 +71,27 @@ export function buildIndexes({ view, indexes }: SwapFacts, aside: AsideNames): S
         ...index.extensions.map(
           (extension) => `alter index ${name} depends on extension ${quoteIdentifier(extension)}`,
         ),
-      ]
-    }),
-    'indexes',
-  )
+      ],
+      'indexes',
+      `index ${index.name}`,
+    )
+  })
 }
 
 /** The statistics objects of the view, on its twin. Their owners take them over in `giveStatistics`. */
 export function buildStatistics({ statistics }: SwapFacts, aside: AsideNames): Step[] {
-  return building(
-    statistics.flatMap(({ schema, middle, target, comment }, at) => {
-      const name = quoteName({ schema, name: aside.statistics(at) })
-      return [
+  return statistics.flatMap(({ schema, name: called, middle, target, comment }, at) => {
+    const name = quoteName({ schema, name: aside.statistics(at) })
+    return building(
+      [
         `create statistics ${name} ${middle} from ${quoteName(aside.view)}`,
         target !== null && `alter statistics ${name} set statistics ${target}`,
         comment !== null && `comment on statistics ${name} is ${literal(comment)}`,
-      ]
-    }),
-    'indexes',
-  )
+      ],
+      'indexes',
+      `statistics ${displayName({ schema, name: called })}`,
+    )
+  })
 }
 
 /** Hands the statistics objects that are somebody else's to them. To be done as ourselves, not as the view's owner. */
@@ -103,8 +105,14 @@ export const giveStatistics = ({ view, statistics }: SwapFacts, aside: AsideName
     'indexes',
   )
 
-const building = (statements: (string | false)[], phase: Step['phase'] = 'building'): Step[] =>
-  statements.filter((sql) => sql !== false).map((sql) => ({ phase, sql }))
+const building = (
+  statements: (string | false)[],
+  phase: Step['phase'] = 'building',
+  carries?: string,
+): Step[] =>
+  statements
+    .filter((sql) => sql !== false)
+    .map((sql) => ({ phase, sql, ...(carries === undefined ? {} : { carries }) }))
 
 /** `fillfactor=70`, as the catalog writes it, as SQL wants it. */
 const option = (text: string): string => {

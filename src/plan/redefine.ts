@@ -72,7 +72,8 @@ function wantedFacts({ live: { facts: live }, before, after, twin }: Redefinitio
     view: {
       ...live.view,
       definition: twin.view.definition,
-      comment: after.comment ?? (before?.comment == null ? live.view.comment : null),
+      // An empty comment is none.
+      comment: after.comment || (before?.comment ? null : live.view.comment),
     },
     columns: twin.columns.map(
       (column) =>
@@ -134,7 +135,7 @@ function alterations(live: SwapFacts, wanted: SwapFacts, oid: number): { beside:
         .filter((grant) => !wanted.grants.some(sameGrant(grant)))
         .map((grant) => building(revokeStatement(grant, target))),
       ...wanted.grants
-        .filter((grant) => !live.grants.some(sameGrant(grant)))
+        .filter((grant) => !live.grants.some(sameGrant(grant)) || isRevokedToo(grant, live, wanted))
         .map((grant) => building(grantStatement(grant, target, live.view.owner))),
     ],
     exclusive: [
@@ -147,6 +148,16 @@ function alterations(live: SwapFacts, wanted: SwapFacts, oid: number): { beside:
     ],
   }
 }
+
+/** What is revoked on a whole view is revoked on its columns too, and with a grant option comes back without it. */
+const isRevokedToo = (grant: Grant, live: SwapFacts, wanted: SwapFacts): boolean =>
+  live.grants.some(
+    (each) =>
+      !wanted.grants.some(sameGrant(each)) &&
+      each.grantee === grant.grantee &&
+      each.privilege === grant.privilege &&
+      (each.column === null || each.column === grant.column),
+  )
 
 const revokeStatement = ({ privilege, column, grantee }: Grant, target: string): string =>
   `revoke ${privilege.toLowerCase()}${column === null ? '' : ` (${quoteIdentifier(column)})`} on ${target} from ${grantee}`

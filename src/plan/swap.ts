@@ -3,7 +3,7 @@ import { analyze, countBefore, countRows, readEstimate } from './counting.ts'
 import { fill } from './create.ts'
 import { replayGrants } from './grants.ts'
 import { exclusiveLock, exclusively, setting } from './locks.ts'
-import { literal, quoteIdentifier, quoteName, type ViewName } from './names.ts'
+import { displayName, literal, quoteIdentifier, quoteName, type ViewName } from './names.ts'
 import type { Plan, Step } from './plan.ts'
 import {
   type AsideNames,
@@ -108,9 +108,12 @@ function exchange(facts: SwapFacts, aside: AsideNames, as: ActingAs): Step[] {
     ]),
     ...views.flatMap((view) =>
       as(view.owner, [
-        cutOver(
-          `create or replace view ${quoteName(view)}${withOptions(view.options)} as ${view.definition.trim()}`,
-        ),
+        {
+          ...cutOver(
+            `create or replace view ${quoteName(view)}${withOptions(view.options)} as ${view.definition.trim()}`,
+          ),
+          carries: `view ${displayName(view)}`,
+        },
       ]),
     ),
     ...as(owner, [

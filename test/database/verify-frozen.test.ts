@@ -195,7 +195,8 @@ describe('trying what is about to be frozen says what it does, and leaves no tra
     const twice = until('the trial comes a second time', async () => {
       const rows = await sql`
         select xact_start::text as begun from pg_stat_activity
-         where application_name = 'viewkeeper freeze' and wait_event_type = 'Lock' and datname = current_database()`
+         where application_name = 'viewkeeper freeze' and datname = current_database()
+           and (wait_event_type = 'Lock' or state = 'idle in transaction')`
       for (const { begun } of rows) seen.add(begun)
       return seen.size > 1
     })
@@ -282,9 +283,10 @@ describe('trying what is about to be frozen is refused, and leaves no trace, whe
     [
       'a privilege is none',
       { grants: [{ privileges: ['usage'], to: reader }] },
-      /invalid privilege type USAGE for relation/,
+      /invalid privilege type USAGE/,
       '0LP01',
     ],
+    ['a setting is none', { settings: { work_mem: 'plenty' } }, /work_mem/, '22023'],
     ['the schema is not there', { schema: 'nowhere' }, /schema "nowhere" does not exist/, '3F000'],
   ])('%s', async (what, change, message, sqlstate) => {
     const view = definition('refused', 'select id from public.base', change)

@@ -471,3 +471,20 @@ describe('a migration that fails', () => {
     expect(refusal.code).toBe('CredentialsRefused')
   })
 })
+
+describe('a database without schema viewkeeper', () => {
+  const place = useDatabase({ migrated: false })
+
+  test('is said to need it, and gets no view', async () => {
+    const frozen = await folder('not migrated')
+    await frozen.freeze([definition('a', 'select 1 as id')])
+    const refusal = await refusalOf(migrateUp(migrateCall(place.database), await frozen.read()))
+    expect(refusal.code).toBe('NotMigrated')
+    expect(await place.sql`select from pg_matviews`).toEqual([])
+    expect(await migrationStatus(place.database, await frozen.read())).toEqual({
+      applied: [],
+      pending: ['001_a'],
+      ahead: [],
+    })
+  })
+})

@@ -210,6 +210,20 @@ describe('what nobody has authored', () => {
   })
 })
 
+describe('an empty comment', () => {
+  const { database } = useDatabase()
+
+  test('is none, and nothing that would have to be done again and again', async () => {
+    const view = definition('uncommented', 'select 1 as id', { comment: '' })
+    const frozen = await folder('uncommented')
+    await frozen.freeze([view])
+    await frozen.freeze([{ ...view, retries: 3 }])
+    const { applied } = await migrateUp(migrateCall(database), await frozen.read())
+    expect(applied.map(({ does }) => does)).toEqual(['create', null])
+    expect(await checkViews(database, [view])).toEqual([])
+  })
+})
+
 describe('a renamed view', () => {
   const { database, sql } = useDatabase()
 

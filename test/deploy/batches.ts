@@ -117,7 +117,7 @@ export async function whilePaused(
 
 export const findBatchOfSchedule = ({ api, aws, sql }: Deployed): Promise<unknown> =>
   step("the view's own schedule refreshes it", async () => {
-    assert.deepEqual(await aws.listSchedules('viewkeeper-deploy-test'), ['monitor', views.read])
+    assert.deepEqual(await aws.listSchedules('viewkeeper-deploy-test'), ['monitor', 'prune', views.read])
     const id = await poll(150, 'a batch by the schedule', async () => {
       const [found] = await sql`
         select id from viewkeeper.batches where trigger = 'schedule' and status = 'success' limit 1`

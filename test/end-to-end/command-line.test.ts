@@ -154,6 +154,19 @@ describe('freezing', () => {
     expect(await sql`select n::int from a_last`).toEqual([{ n: 900 }])
   })
 
+  test('takes the word of a view that says what it reads in functions', async () => {
+    const { project, sql } = await start()
+    await sql.unsafe(`create function counted() returns bigint language plpgsql as
+      'begin return (select count(*) from public."Base"); end'`)
+    project.author('Above', 'select counted() as n', `dependsOn: ['public."Base"']`)
+    project.author('Base', 'select id from public.orders')
+    await project.succeed(...freeze())
+    expect(project.files('migrations').filter((file) => file.endsWith('.up.sql'))).toEqual([
+      '001_Base.up.sql',
+      '002_Above.up.sql',
+    ])
+  })
+
   test('removes views in the order in which they can go, whenever they were frozen and whatever they were called', async () => {
     const { project, sql } = await start()
     project.author('below', 'select id from public.orders')
