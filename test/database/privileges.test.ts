@@ -91,11 +91,14 @@ const usageOfRecord: Right = {
   give: 'grant usage on schema viewkeeper to $app',
   missing: privilege(/schema viewkeeper/),
 }
-const onRecord = (table: 'definitions' | 'runs', ...privileges: string[]): Right[] =>
+const onRecord = (
+  table: 'definitions' | 'runs' | 'batches' | 'batch_views',
+  ...privileges: string[]
+): Right[] =>
   privileges.map((each) => ({
     right: `${each} on viewkeeper.${table}`,
     give: `grant ${each} on viewkeeper.${table} to $app`,
-    missing: privilege(new RegExp(table)),
+    missing: privilege(new RegExp(`table ${table}`)),
   }))
 const record = [
   connect,
@@ -103,6 +106,8 @@ const record = [
   usageOfRecord,
   ...onRecord('definitions', 'select', 'insert', 'update'),
   ...onRecord('runs', 'select', 'insert', 'update'),
+  ...onRecord('batches', 'select'),
+  ...onRecord('batch_views', 'select'),
 ]
 const usageOf = (who: 'app' | 'owner'): Right => ({
   right: `usage on the view's schema, for ${who === 'app' ? "Viewkeeper's role" : 'the owner'}`,
@@ -636,12 +641,19 @@ describe('reads', () => {
     },
   )
 
-  test('GET /runs and the monitor need only the runs', async () => {
+  test('GET /runs needs only the runs; the monitor writes them, and looks at batches and definitions', async () => {
     const place = await makePlace()
     await give(place, [connect, usageOfRecord, ...onRecord('runs', 'select')])
     expect(await listRuns(place.database, { limit: 1 })).toMatchObject({ runs: expect.any(Array) })
     await expectMissing(monitor(place.database, { nightly: null, publish: () => {} }), privilege(/runs/))
     await place.run('grant update on viewkeeper.runs to $app')
+    await expectMissing(monitor(place.database, { nightly: null, publish: () => {} }), privilege(/batches/))
+    await place.run('grant select on viewkeeper.batches to $app')
+    await expectMissing(
+      monitor(place.database, { nightly: null, publish: () => {} }),
+      privilege(/definitions/),
+    )
+    await place.run('grant select on viewkeeper.definitions to $app')
     expect(await monitor(place.database, { nightly: null, publish: () => {} })).toMatchObject({ lost: 0 })
   })
 })
