@@ -10,7 +10,8 @@ export interface Panel {
 /** The panels in a template, in order. */
 export function panelsOf(template: Template): Panel[] {
   const [dashboard] = Object.values(template.findResources('AWS::CloudWatch::Dashboard'))
-  const [, parts] = dashboard?.Properties.DashboardBody['Fn::Join'] as [string, unknown[]]
+  if (dashboard === undefined) throw new Error('the template has no dashboard')
+  const [, parts] = dashboard.Properties.DashboardBody['Fn::Join'] as [string, unknown[]]
   const body = JSON.parse(
     parts
       .map((part) => (typeof part === 'string' ? part : JSON.stringify(part).replaceAll('"', "'")))
