@@ -1,8 +1,9 @@
 import { loadViews } from '../src/authoring/load.ts'
 import { canonicalSql, readsOf } from '../src/authoring/sql.ts'
 import type { Definition } from '../src/plan/definition.ts'
+import type { QualifiedView } from '../src/plan/frozen.ts'
 import { inDependencyOrder } from '../src/plan/graph.ts'
-import { quoteName } from '../src/plan/names.ts'
+import { parseName, quoteName } from '../src/plan/names.ts'
 import { Problem } from '../src/problem.ts'
 import { folders } from './folders.ts'
 
@@ -17,24 +18,39 @@ export async function readAuthored(): Promise<Definition[]> {
     throw new Problem('InvalidRequest', ['views/ is not valid:', ...lines].join('\n'))
   }
   const definitions = new Map(located.map(({ definition }) => [quoteName(definition), definition]))
+  return (await inOrder(definitions)).map((name) => definitions.get(name) as Definition)
+}
+
+/** Views that are to go, those that read others first. */
+export async function inRemovalOrder(
+  removes: QualifiedView[],
+  frozen: Map<string, Definition>,
+): Promise<QualifiedView[]> {
+  const definitions = new Map(
+    removes.flatMap((view) => {
+      const definition = frozen.get(quoteName(view))
+      return definition === undefined ? [] : [[quoteName(view), definition] as const]
+    }),
+  )
+  const order = await inOrder(definitions)
+  return removes.toSorted((a, b) => order.indexOf(quoteName(b)) - order.indexOf(quoteName(a)))
+}
+
+/** The names of definitions, each after those that it reads. */
+async function inOrder(definitions: Map<string, Definition>): Promise<string[]> {
   const reads = new Map<string, string[]>()
   for (const [name, { schema, sql, dependsOn }] of definitions) {
     // A name without a schema may also be found elsewhere; that only makes the order stricter than it must be.
     const named = (await readsOf(sql)).map((read) =>
       quoteName({ schema: read.schema ?? schema, name: read.name }),
     )
-    const others = dependsOn.map((view) =>
-      view
-        .split('.')
-        .map((part) => `"${part}"`)
-        .join('.'),
-    )
+    const others = dependsOn.map((view) => quoteName(parseName(view, 'dependsOn')))
     reads.set(
       name,
       [...named, ...others].filter((read) => read !== name && definitions.has(read)),
     )
   }
-  return inDependencyOrder(reads).map((name) => definitions.get(name) as Definition)
+  return inDependencyOrder(reads)
 }
 
 /** A function that says of two queries whether they differ only in what makes no difference. */

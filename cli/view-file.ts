@@ -1,21 +1,22 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { type Definition, definitionDefaults } from '../src/plan/definition.ts'
 import { folders } from './folders.ts'
+import { writeNew } from './write-new.ts'
 
 /** Writes a `.ts` and a `.sql` file for each definition into `views/`: all or none, never over one that is there. */
 export async function writeViewFiles(definitions: Definition[]): Promise<URL[]> {
-  await mkdir(folders.views, { recursive: true })
   const written: URL[] = []
   const write = async (name: string, text: string) => {
     const file = new URL(name, folders.views)
-    await writeFile(file, text, { flag: 'wx' })
+    await mkdir(new URL('./', file), { recursive: true })
+    await writeNew(file, text)
     written.push(file)
   }
   try {
     for (const definition of definitions) {
       const base = fileBase(definition)
       await write(`${base}.sql`, `${definition.sql}\n`)
-      await write(`${base}.ts`, viewModule(definition, base))
+      await write(`${base}.ts`, viewModule(definition))
     }
   } catch (error) {
     await Promise.all(written.map((file) => rm(file)))
@@ -24,10 +25,11 @@ export async function writeViewFiles(definitions: Definition[]): Promise<URL[]> 
   return written
 }
 
-const fileBase = ({ schema, name }: Definition): string => (schema === 'public' ? name : `${schema}.${name}`)
+/** A schema that is not the usual one has a folder of its own. */
+const fileBase = ({ schema, name }: Definition): string => (schema === 'public' ? name : `${schema}/${name}`)
 
 /** The module that defines a view, with what is not usual about it. */
-function viewModule(definition: Definition, base: string): string {
+function viewModule(definition: Definition): string {
   const { schema, name, sql: _, ...rest } = definition
   const said = Object.entries(rest).filter(
     ([field, value]) =>
@@ -40,7 +42,7 @@ function viewModule(definition: Definition, base: string): string {
     ...said.map(([field, value]) => `${field}: ${literal(value)}`),
   ]
   return `import { defineView } from 'viewkeeper'
-import query from './${base}.sql'
+import query from './${name}.sql'
 
 export default defineView({
 ${fields.map((field) => `  ${field},\n`).join('')}})

@@ -1,9 +1,10 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { type FrozenMigration, frozenText, numbered, pairUp } from '../src/db/frozen-migrations.ts'
 import type { NewMigration } from '../src/plan/freeze.ts'
 import { renderFrozen } from '../src/plan/frozen.ts'
 import { folders } from './folders.ts'
 import { report } from './report.ts'
+import { writeNew } from './write-new.ts'
 
 /** The next migrations, with numbers and texts, as they are going to be written. */
 export const toMigrations = (fresh: NewMigration[], last: number): FrozenMigration[] =>
@@ -26,7 +27,7 @@ export async function writeMigrations(migrations: FrozenMigration[]): Promise<vo
     for (const { up, down } of migrations) {
       for (const { file, text } of down === null ? [up] : [up, down]) {
         const at = new URL(file, folders.migrations)
-        await writeFile(at, text, { flag: 'wx' })
+        await writeNew(at, text)
         written.push(at)
       }
     }

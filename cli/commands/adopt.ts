@@ -27,7 +27,7 @@ export async function adopt({ views, all, message, env }: AdoptOptions): Promise
   const known = new Set((await readAuthored()).map(quoteName))
   const frozen = await readFrozenMigrations(folders.migrations)
   const described = await targetOf({ env }).describe(
-    all ? 'all' : views.map((view) => quoteName(qualified(view, 'view'))),
+    all ? 'all' : [...new Set(views.map((view) => quoteName(qualified(view, 'view'))))],
   )
   const fresh = described.filter(
     ({ definition }) => !known.has(quoteName(definition)) && canBeAuthored(definition),

@@ -6,7 +6,7 @@ import { type NewMigration, planFreeze, unaccounted } from '../../src/plan/freez
 import { frozenState, type QualifiedView } from '../../src/plan/frozen.ts'
 import { displayName, quoteName } from '../../src/plan/names.ts'
 import { Problem } from '../../src/problem.ts'
-import { canonicalOf, readAuthored } from '../authored.ts'
+import { canonicalOf, inRemovalOrder, readAuthored } from '../authored.ts'
 import { folders } from '../folders.ts'
 import { qualified } from '../names.ts'
 import { count, dim, report } from '../report.ts'
@@ -42,7 +42,7 @@ export async function freeze({
     why: message,
     only,
     renames,
-    removes,
+    removes: await inRemovalOrder(removes, frozenState(frozen)),
     canonical: await canonicalOf(queries),
   })
   if (fresh.length === 0) return report.line('nothing has changed: nothing was written')

@@ -149,13 +149,22 @@ function parseUrl(text: string): ConnectionSettings {
   return {
     host,
     port: Number(url.port || 5432),
-    database: decodeURIComponent(url.pathname.slice(1)) || 'postgres',
-    user: decodeURIComponent(url.username) || 'postgres',
-    password: decodeURIComponent(url.password),
+    database: decoded(url.pathname.slice(1)) || 'postgres',
+    user: decoded(url.username) || 'postgres',
+    password: decoded(url.password),
     tls:
       sslmode === 'disable'
         ? { verify: false }
         : { verify: true, roots: roots === null ? null : [readFileSync(roots, 'utf8')] },
+  }
+}
+
+/** A stray `%` is refused: nobody knows what was meant. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    throw badUrl('a % in it does not begin a percent-encoded character; write %25 for %')
   }
 }
 

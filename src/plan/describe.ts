@@ -67,5 +67,11 @@ const withoutIndent = (sql: string): string =>
   sql
     .trim()
     .split(/('(?:[^']|'')*'|"(?:[^"]|"")*")/)
-    .map((part, at) => (at % 2 === 0 ? part.replaceAll('\n ', '\n') : part))
+    .map((part, at) => (at % 2 === 0 ? part.replaceAll('\n ', '\n') : withoutReturns(part)))
     .join('')
+
+/** A file may make one line end of another; in a text they are told apart. One with a backslash is an E'' already. */
+function withoutReturns(quoted: string): string {
+  if (!quoted.startsWith("'") || !quoted.includes('\r')) return quoted
+  return `${quoted.includes('\\') ? '' : 'E'}${quoted.replaceAll('\r', '\\r')}`
+}

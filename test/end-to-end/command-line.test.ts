@@ -355,14 +355,9 @@ export default defineView({
       )
     }
     expect.soft(printed).toContain('5 views adopted')
-    const { out } = await project.run(['check'])
+    const { out } = await project.run(['check', '--json'])
     expect
-      .soft(
-        out
-          .split('\n')
-          .flatMap((line) => /✗ (\S+|".*") +\w+ /.exec(line)?.[1]?.trim() ?? [])
-          .toSorted(),
-      )
+      .soft(JSON.parse(out).differences.map(({ view }: { view: string }) => view))
       .toEqual(['"Odd schema".fine', 'public."Odd name"', 'public.odd_index'])
     expect.soft((await project.run(['check', '--ignore-unmanaged'])).code).toBe(0)
   })
@@ -373,8 +368,9 @@ export default defineView({
       create schema app; create materialized view app.sales as select 1 as id; create materialized view "Sales" as select 1 as id;
       create materialized view other as select 1 as id`)
     await project.succeed('adopt', 'APP.sales', '"Sales"')
-    expect(project.files('views')).toEqual(['Sales.sql', 'Sales.ts', 'app.sales.sql', 'app.sales.ts'])
-    expect(project.read('views/app.sales.ts')).toContain("  schema: 'app',\n  name: 'sales',\n")
+    expect(project.files('views')).toEqual(['Sales.sql', 'Sales.ts', 'app'])
+    expect(project.files('views/app')).toEqual(['sales.sql', 'sales.ts'])
+    expect(project.read('views/app/sales.ts')).toContain("  schema: 'app',\n  name: 'sales',\n")
     const printed = await project.succeed('adopt', 'app.sales', 'other')
     expect(printed).toContain('· app.sales   authored already\n')
     expect(printed).toContain('1 view adopted')

@@ -129,9 +129,9 @@ describe('freezing', () => {
     ])
   })
 
-  test('removes the youngest first, in whatever order they are named, and makes each again as it was', () => {
+  test('removes views in the order in which they are named, and makes each again as it was', () => {
     const last = { ...b, comment: 'last' }
-    const removes = ['a', 'c', 'b'].map(inPublic)
+    const removes = ['c', 'b', 'a'].map(inPublic)
     const migrations = plan({ migrations: frozen(a, b, last, c), removes })
     expect(migrations.map(({ words }) => words)).toEqual(['remove_c', 'remove_b', 'remove_a'])
     expect(migrations[1]?.down.step).toEqual({ does: 'define', definition: last })
