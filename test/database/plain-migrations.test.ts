@@ -141,8 +141,28 @@ describe("somebody's own SQL", () => {
     ['has a transaction of its own', 'begin;\ncreate table a (id integer);\ncommit;\nselect 1 / 0;'],
     ['has one of its own that is sound', 'begin;\ncreate table a (id integer);\ncommit;'],
     ['undoes its own work', 'create table a (id integer); rollback;'],
+    ['ends the transaction between odd names', "create table \"it's\" (id integer); commit; select 'x';"],
+    ['ends the transaction in other words', 'create table a (id integer); END WORK;'],
+    ['prepares the transaction', "create table a (id integer); prepare transaction 'later';"],
   ])('that %s is refused, for all of it is to stay or nothing', async (_, text) => {
     expect(await refusedUp(await own(text))).toMatch(/^migrations\/001_own\.up\.sql/)
+  })
+
+  test.each([
+    ['a text', `create table a (id integer); comment on table a is 'first; commit; then';`],
+    ['a text with a backslash', `create table a (id integer); comment on table a is E'it\\'s; commit; so';`],
+    [
+      'a text about an odd name',
+      `create table "it's" (id integer); comment on table "it's" is 'first; commit; then';`,
+    ],
+    ['comments within comments', 'create table a (id integer); /* one /* two */; commit; */'],
+    ['a body', 'create procedure p() language plpgsql as $$ begin commit; end $$;'],
+    [
+      'a body with a case',
+      'create function f(a integer) returns integer begin atomic select 1; select case when a > 1 then 2 end; end;',
+    ],
+  ])('that only speaks of the end of a transaction, in %s, is run', async (_, text) => {
+    expect((await up(await own(text))).applied).toMatchObject([{ does: 'sql' }])
   })
 
   test('that holds nothing is done at once', async () => {
@@ -243,6 +263,11 @@ describe('an index that is built concurrently', () => {
        comment on table b is 'create index concurrently, some day';`,
     )
     expect((await up(frozen)).applied).toMatchObject([{ does: 'sql' }])
+  })
+
+  test('that is misspelled names the line of the file', async () => {
+    const frozen = await own('-- one\n-- two\ncreate index concurrently a_n on a (n)\n  wher n > 0;\n')
+    expect(await refusedUp(frozen)).toMatch(/^migrations\/001_own\.up\.sql, line 4: syntax error/)
   })
 
   test('on a table that is not there is told by name', async () => {

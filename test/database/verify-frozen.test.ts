@@ -268,6 +268,12 @@ describe('trying what is about to be frozen is refused, and leaves no trace, whe
       '42704',
     ],
     [
+      'nobody has the role, whose name begins as ours do',
+      { grants: [{ privileges: ['select'], to: `viewkeeper_app_${suffix}` }] },
+      new RegExp(`role "viewkeeper_app_${suffix}" does not exist`),
+      '42704',
+    ],
+    [
       'a privilege is none',
       { grants: [{ privileges: ['usage'], to: reader }] },
       /invalid privilege type USAGE/,
@@ -278,6 +284,14 @@ describe('trying what is about to be frozen is refused, and leaves no trace, whe
   ])('%s', async (what, change, message, sqlstate) => {
     const view = definition('refused', 'select id from public.base', change)
     await refused(verify(await frozenIn(what, [view])), message, sqlstate)
+  })
+
+  test('only a setting is changed, to none', async () => {
+    const view = definition('set', 'select 1 as id')
+    const frozen = await frozenIn('set', [view])
+    const known = await make(frozen)
+    await frozen.freeze([{ ...view, settings: { work_mem: 'plenty' } }])
+    await refused(tryAfter(frozen, known), /work_mem/, '22023')
   })
 
   test('a later one of several does not run', async () => {

@@ -234,6 +234,15 @@ const anyFile: fc.Arbitrary<FrozenFile> = fc.record({
   ) as fc.Arbitrary<FrozenFile['step']>,
 })
 
+test("somebody's own SQL may speak of Viewkeeper in its comments", () => {
+  for (const sql of [
+    '-- viewkeeper: refreshes what reads this\ncreate table a (id integer);\n',
+    'select 1 -- viewkeeper',
+  ]) {
+    expect(parseFrozen(sql)).toEqual({ why: null, step: { does: 'sql', sql } })
+  }
+})
+
 describe('whatever strings hold', () => {
   test('what is written is read back as it was', () => {
     fc.assert(
