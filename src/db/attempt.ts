@@ -106,13 +106,17 @@ const describeTwin = (sql: Sql, definition: ViewDefinition, owner: string | null
     }
   })
 
-/** Performs the statements of a plan that fills nothing, one by one, in the transaction at hand. Throws StatementRefused. */
-export const performPlan = (sql: Sql, { settings, prepare, cutOver }: Plan): Promise<void> =>
+/** Sets what a definition sets for its operations, for the transaction at hand. Throws StatementRefused. */
+export const performSettings = (sql: Sql, settings: Record<string, string>): Promise<void> =>
   performSteps(
     sql,
-    [...Object.entries(settings).map(([name, value]) => setting(name, value)), ...prepare, ...cutOver.steps],
+    Object.entries(settings).map(([name, value]) => setting(name, value)),
     false,
   )
+
+/** Performs the statements of a plan that fills nothing, one by one, in the transaction at hand. Throws StatementRefused. */
+export const performPlan = (sql: Sql, { settings, prepare, cutOver }: Plan): Promise<void> =>
+  performSettings(sql, settings).then(() => performSteps(sql, [...prepare, ...cutOver.steps], false))
 
 async function performSteps(sql: Sql, steps: Step[], inDefinition: boolean): Promise<void> {
   let at = 0

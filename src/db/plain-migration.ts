@@ -25,7 +25,7 @@ export async function runPlainSql(
 ): Promise<void> {
   const statements = statementsIn(text)
   const isConcurrent = statements.some((each) => /\bindex\s+concurrently\b/i.test(blanked(each)))
-  if (isConcurrent && how === 'applied') return runConcurrently(sql, file, statements, record)
+  if (isConcurrent && how === 'applied') return runConcurrently(sql, { file, text }, statements, record)
   const ending = statements.find((each) =>
     /^(begin|start\s+transaction|commit|rollback|abort|end|prepare\s+transaction)\b/i.test(each),
   )
@@ -38,8 +38,9 @@ export async function runPlainSql(
   try {
     await inTransaction(sql, async (part) => {
       await part`set local search_path to default`
-      await part.unsafe(isConcurrent ? text.replace(/\bconcurrently\b/i, '') : text).simple()
-      await part`set local search_path to ''`
+      await part.unsafe(isConcurrent ? inTransactionToo(statements) : text).simple()
+      // For the session, not for this transaction alone: what the file may have set for itself ends here.
+      await part`set search_path to ''`
       for (const statement of record) await part.unsafe(statement)
     })
   } catch (error) {
@@ -47,9 +48,13 @@ export async function runPlainSql(
   }
 }
 
+/** The same without what cannot be part of a transaction. */
+const inTransactionToo = (statements: string[]): string =>
+  statements.map((each) => each.replace(/\bindex\s+concurrently\b/i, 'index')).join(';\n')
+
 async function runConcurrently(
   sql: Sql,
-  file: string,
+  { file, text }: Pick<FrozenText, 'file' | 'text'>,
   statements: string[],
   record: string[],
 ): Promise<void> {
@@ -63,11 +68,11 @@ async function runConcurrently(
   }
   await sql`set search_path to default`
   try {
-    if (index === undefined || table === undefined) await sql.unsafe(only)
-    else await buildConcurrently(sql, file, only, { index, table })
+    if (index === undefined || table === undefined) await sql.unsafe(text)
+    else await buildConcurrently(sql, file, text, { index, table })
   } catch (error) {
     const end = 'Nothing is recorded; cure the cause and run it again.'
-    throw error instanceof Problem ? error : sqlFailed(`migrations/${file}`, only, error, end)
+    throw error instanceof Problem ? error : sqlFailed(`migrations/${file}`, text, error, end)
   } finally {
     await sql`set search_path to ''`
   }
@@ -107,13 +112,14 @@ const inSchemaOf = (table: string, index: string): string => {
   return schema === undefined ? index : `${schema}.${index}`
 }
 
-const commentOrText = /--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'|(\$[A-Za-z_0-9]*\$)[\s\S]*?\1/g
-const quotedName = /"(?:[^"]|"")*"/g
+/** A comment (which may hold comments), a text of any kind, or a quoted name: what ends no statement, and says none. */
+const opaque =
+  /--[^\n]*|\/\*(?:\/\*[\s\S]*?\*\/|(?!\*\/)[\s\S])*\*\/|\b[Ee]'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$[A-Za-z_0-9]*\$)[\s\S]*?\1/g
 const parsedBody = /\bbegin\s+atomic\b[\s\S]*?;\s*end\b/gi
 
 /** The statements of a text without its comments; what stands in quotes or in a function's body ends none. */
 function statementsIn(text: string): string[] {
-  const bare = text.replace(commentOrText, (found) => (/^(--|\/\*)/.test(found) ? ' ' : found))
+  const bare = text.replace(opaque, (found) => (/^(--|\/\*)/.test(found) ? ' ' : found))
   const ends = [...blanked(bare).matchAll(/;/g)].map(({ index }) => index)
   return [...ends, bare.length]
     .map((end, at) => bare.slice(at === 0 ? 0 : (ends[at - 1] as number) + 1, end).trim())
@@ -122,7 +128,7 @@ function statementsIn(text: string): string[] {
 
 /** The same length, with nothing left of what stands in quotes, comments or bodies. */
 const blanked = (text: string): string =>
-  [commentOrText, quotedName, parsedBody].reduce(
+  [opaque, parsedBody].reduce(
     (left, pattern) => left.replace(pattern, (found) => ' '.repeat(found.length)),
     text,
   )

@@ -88,4 +88,4 @@ const viewOf = (step: FrozenStep): string =>
 
 /** Nobody knows the names under which we build. */
 const inPublic = (message: string, step: FrozenStep): string =>
-  message.replace(/"?viewkeeper_(new_)?[0-9a-f]+(_\w+)?"?/g, () => viewOf(step))
+  message.replace(/"?\bviewkeeper_(new_[0-9a-f]{8}|\d+)(_[is]\d+|_old)?\b"?/g, () => viewOf(step))

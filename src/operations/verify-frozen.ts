@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { isSameQuery, performPlan, undone } from '../db/attempt.ts'
+import { isSameQuery, performPlan, performSettings, undone } from '../db/attempt.ts'
 import { findView } from '../db/catalog.ts'
 import type { Database, Sql } from '../db/connect.ts'
 import { sqlstateOf } from '../db/failures.ts'
@@ -10,6 +10,7 @@ import { readSwapBasis } from '../db/swap-facts.ts'
 import { readViewJournal, standingOf } from '../db/view-migrations.ts'
 import type { FrozenStep, QualifiedView } from '../plan/frozen.ts'
 import { displayName, quoteName } from '../plan/names.ts'
+import { readSettings } from '../plan/settings.ts'
 import type { SwapFacts } from '../plan/swap-facts.ts'
 import { Problem } from '../problem.ts'
 import { failed, notFrozen } from './migration-failures.ts'
@@ -119,6 +120,9 @@ async function tryStep(
   try {
     const change = await planStep(sql, from, step, { withData: false, deadline: 0 })
     if (change !== null) await performPlan(sql, change.plan)
+    // Also where nothing else has changed: a setting that is none would fail every refresh.
+    else if (step.does === 'define')
+      await performSettings(sql, readSettings(quoteName(step.definition), step.definition.settings))
     return change?.does ?? null
   } catch (error) {
     if (isLocked(error)) throw error

@@ -6,7 +6,7 @@ import { refusalOf } from '../support/refusal.ts'
 import { wholeCatalog } from '../support/whole-catalog.ts'
 
 const folder = useFolders()
-const { database, sql } = useDatabase()
+const { database, sql, url } = useDatabase()
 let folders = 0
 
 beforeEach(async () => {
@@ -110,6 +110,23 @@ describe("somebody's own SQL", () => {
       expect(await sql`select id from shop.in_shop`).toEqual([{ id: 2 }])
     },
   )
+
+  test('may take a role and settings for itself, and nothing after it has them', async () => {
+    const role = `plain_role_${url.slice(-8)}`
+    await sql.unsafe(`create role ${role}; grant usage, create on schema public to ${role}`)
+    const frozen = await own(
+      `set role ${role}; create table of_role as select 1 as id; set statement_timeout = '1ms'; set lock_timeout = '1ms';`,
+    )
+    await frozen.freeze([definition('after_role', 'select id from public.of_role')])
+    expect((await up(frozen)).applied.map(({ does }) => does)).toEqual(['sql', 'create'])
+    const owners = await sql`
+      select relname as name, relowner::regrole::text as owner from pg_class
+       where relname in ('of_role', 'after_role') order by 1`
+    expect(owners).toEqual([
+      { name: 'after_role', owner: 'postgres' },
+      { name: 'of_role', owner: role },
+    ])
+  })
 
   test('stands between views in the order of the numbers', async () => {
     const frozen = await folder('between')

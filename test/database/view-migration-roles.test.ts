@@ -113,6 +113,23 @@ describe('a login that is no superuser', () => {
     expect(await describeInCatalog(sql, 'shop.theirs')).toEqual(before)
   })
 
+  test('changes a view where only its owner may read and create, though it has none of their rights itself', async () => {
+    const [lone, bridge] = [`members_lone_${suffix}`, `members_bridge_${suffix}`]
+    await sql.unsafe(`
+      create role ${lone}; create role ${bridge} noinherit; grant ${lone} to ${bridge}; grant ${bridge} to ${keeper};
+      create schema alone; grant usage on schema alone to ${keeper}; grant usage, create on schema alone to ${lone};
+      create table alone.base as select 1 as id, 2 as n; grant select on alone.base to ${lone};
+      create materialized view alone.theirs as select id from alone.base; alter materialized view alone.theirs owner to ${lone}`)
+    const frozen = await folder('alone')
+    const [described] = await describeViews(database, ['alone.theirs'])
+    const first = described!.definition
+    expect(await apply(frozen, [first])).toEqual([null])
+    const second = { ...first, sql: 'select id, n from alone.base' }
+    expect(await apply(frozen, [second])).toEqual(['rebuild'])
+    expect(await apply(frozen, [{ ...second, ...whole, grants }])).toEqual(['alter'])
+    expect(await ownerOf('alone.theirs')).toBe(lone)
+  })
+
   test('renames and removes what another role owns', async () => {
     await sql.unsafe(`
       create materialized view shop.to_go as select id from shop.base; alter materialized view shop.to_go owner to ${boss}`)
