@@ -39,7 +39,9 @@ export async function runPlainSql(
     await inTransaction(sql, async (part) => {
       await part`set local search_path to default`
       await part.unsafe(isConcurrent ? inTransactionToo(statements) : text).simple()
-      // For the session, not for this transaction alone: what the file may have set for itself ends here.
+      // For the session, not for this transaction alone: what the file may have taken and set for itself ends here.
+      await part`reset role`
+      await part`reset all`
       await part`set search_path to ''`
       for (const statement of record) await part.unsafe(statement)
     })
