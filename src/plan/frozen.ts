@@ -43,7 +43,7 @@ export function renderFrozen({ step, why }: FrozenFile): string {
  * are never to be told apart by what they do.
  */
 export function parseFrozen(text: string): FrozenFile | null {
-  if (!text.includes(opening)) return { step: { does: 'sql', sql: text }, why: null }
+  if (!text.includes(`${opening}{`)) return { step: { does: 'sql', sql: text }, why: null }
   try {
     const header = readHeader(text)
     const step = header && stepOf(header.fields, text.slice(header.length))
