@@ -7,7 +7,12 @@ export const swapFactsQuery = (relation: string): string => `
 with m as (
   select c.*, n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
    where c.oid = ${relation} and c.relkind = 'm'),
-own_types as (select x.oid from m join pg_type t on t.typrelid = m.oid join pg_type x on x.oid in (t.oid, t.typarray)),
+own_types as (select m.reltype as oid from m union all select t.typarray from m join pg_type t on t.oid = m.reltype),
+-- Each by its own way into the index of pg_depend: joined with OR they would read all of it, for every view, under its lock.
+needed_by as (
+  select d.* from m join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = m.oid
+  union all
+  select d.* from own_types t join pg_depend d on d.refclassid = 'pg_type'::regclass and d.refobjid = t.oid),
 needs_extension as (
   select d.objid, e.extname from pg_depend d join pg_extension e on e.oid = d.refobjid
    where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_extension'::regclass and d.deptype = 'x'),
@@ -19,8 +24,7 @@ dependents as (
   select distinct regexp_replace(pg_describe_object(d.classid, d.objid, d.objsubid), '^rule "_RETURN" on |^rule _RETURN on ', '') as description,
          case when c.relkind = 'v' and w.rulename = '_RETURN' and d.refclassid = 'pg_class'::regclass and d.refobjsubid >= 0
               then c.oid end as view_oid
-    from m join pg_depend d on (d.refclassid = 'pg_class'::regclass and d.refobjid = m.oid
-                                or d.refclassid = 'pg_type'::regclass and d.refobjid in (select oid from own_types))
+    from m cross join needed_by d
     left join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
     left join pg_class c on c.oid = w.ev_class
    where d.deptype in ('n', 'a') and c.oid is distinct from m.oid
