@@ -52,6 +52,11 @@ const environment = z.strictObject({
     .prefault({}),
   /** Minutes between two looks of the monitor: how soon a lost run is closed and an alarm goes off. Default 1. */
   monitorEveryMinutes: z.int().min(1).max(4).default(1),
+  /**
+   * Publishes what each ended run came to under its view's name too, for alarms and graphs of one's own. CloudWatch charges
+   * such a metric for the hours in which it gets a number, 0.30 USD for a whole month of them. Default false.
+   */
+  metricsPerView: z.boolean().default(false),
   /** Tags of every resource, besides `viewkeeper:environment`. Default: none. */
   tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
 })

@@ -118,7 +118,13 @@ export class Functions extends Construct {
       pause: createInside('pause'),
       query: createInside('query', { variables: nightlyVariables(environment) }),
       // The next minute does what this one left: a retry, or a dead letter for each minute of an outage, helps nobody.
-      monitor: createInside('monitor', { retryAttempts: 0, variables: nightlyVariables(environment) }),
+      monitor: createInside('monitor', {
+        retryAttempts: 0,
+        variables: {
+          ...nightlyVariables(environment),
+          ...(environment.metricsPerView ? { METRICS_PER_VIEW: 'true' } : {}),
+        },
+      }),
       prune: createInside('prune', { retryAttempts: 0, variables: retentionVariables(environment) }),
       migrate: createInside('migrate', {
         variables: {

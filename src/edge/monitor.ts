@@ -1,9 +1,8 @@
-import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import type { EndedRun } from '../db/publish.ts'
 import { type Monitored, monitor } from '../operations/monitor.ts'
 import { isSlow } from '../plan/staleness.ts'
 import { logger } from './function.ts'
-import { metricDimensions, metricNames, metricNamespace } from './metric-names.ts'
+import { publishMetrics, publishRunMetrics } from './publish-metrics.ts'
 import { databaseFromEnvironment, nightlyFromEnvironment } from './settings.ts'
 
 const mostNames = 20
@@ -13,22 +12,22 @@ const mostNames = 20
  * that are stale.
  */
 export async function watch(): Promise<Monitored> {
+  const environment = process.env.VIEWKEEPER_ENVIRONMENT ?? 'local'
   const ended: EndedRun[] = []
   const monitored = await monitor(databaseFromEnvironment(), {
     nightly: nightlyFromEnvironment(),
     publish: (run) => {
       logEnded(run)
+      if (process.env.METRICS_PER_VIEW === 'true') publishRunMetrics(environment, run)
       ended.push(run)
     },
   })
   const { stale } = monitored
   if (stale.length > 0)
     logger.warn('views are stale', { count: stale.length, views: stale.slice(0, mostNames) })
-  publishMetrics(ended, monitored)
+  publishMetrics(environment, ended, monitored)
   return monitored
 }
-
-const wasSlow = ({ durationMs, usualMs }: EndedRun): boolean => isSlow(durationMs, usualMs)
 
 function logEnded(run: EndedRun): void {
   logger[run.status === 'failed' ? 'error' : 'info']('run ended', {
@@ -42,28 +41,11 @@ function logEnded(run: EndedRun): void {
     durationMs: run.durationMs,
     rowCountBefore: run.rowCountBefore,
     rowCountAfter: run.rowCountAfter,
-    ...(wasSlow(run) ? { slow: true, usualMs: Math.round(run.usualMs as number) } : {}),
+    ...(isSlow(run.durationMs, run.usualMs)
+      ? { slow: true, usualMs: Math.round(run.usualMs as number) }
+      : {}),
     ...(run.error === null
       ? {}
       : { class: run.error.class, sqlstate: run.error.sqlstate, problem: run.error.message }),
   })
-}
-
-/** Zeros are published too: an alarm that sees data knows that nothing failed, rather than that nobody looked. */
-function publishMetrics(ended: EndedRun[], { stale, lostBatches }: Monitored): void {
-  const { service, ...dimensions } = metricDimensions(process.env.VIEWKEEPER_ENVIRONMENT ?? 'local')
-  const metrics = new Metrics({
-    namespace: metricNamespace,
-    serviceName: service as string,
-    defaultDimensions: dimensions,
-  })
-  const count = (name: string, which: (run: EndedRun) => boolean) =>
-    metrics.addMetric(name, MetricUnit.Count, ended.filter(which).length)
-  count(metricNames.runsSucceeded, ({ status }) => status === 'success')
-  count(metricNames.runsFailed, ({ status }) => status === 'failed')
-  count(metricNames.runsLost, ({ error }) => error?.class === 'RunLost')
-  count(metricNames.runsSlow, wasSlow)
-  metrics.addMetric(metricNames.batchesLost, MetricUnit.Count, lostBatches)
-  metrics.addMetric(metricNames.viewsStale, MetricUnit.Count, stale.length)
-  metrics.publishStoredMetrics()
 }

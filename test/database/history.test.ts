@@ -59,6 +59,7 @@ beforeEach(() => {
     delete process.env.DATABASE_URL
     delete process.env.NIGHTLY_SCHEDULE
     delete process.env.NIGHTLY_TIME_ZONE
+    delete process.env.METRICS_PER_VIEW
   }
 })
 /** What the metrics that were published come to: EMF lines are one JSON object with the values beside their names. */
@@ -252,6 +253,39 @@ describe('the monitor', () => {
       { view: 'quiet', ago: '30 hours' },
     ])
     expect(await stale()).toEqual(['public.quiet'])
+  })
+
+  test('publishes the runs of each view under its name where that is asked for', async () => {
+    process.env.METRICS_PER_VIEW = 'true'
+    await sql`insert into viewkeeper.definitions (schema_name, name, source) values ('public', 'Über "A"', 'discovered')`
+    await writePast([
+      { view: 'steady', ago: '4 hours', durationMs: 700 },
+      { view: 'steady', ago: '3 hours', status: 'failed' },
+      { view: 'Über "A"', ago: '2 hours', durationMs: 80, operation: 'create' },
+      { view: 'shaky', ago: '1 hours', status: 'skipped' },
+    ])
+    await monitor({}, context)
+    const named = () => lines.filter((line) => '_aws' in line && 'view' in line)
+    expect(
+      named().map((line) => [line.view, line.RunsSucceeded, line.RunsFailed, line.RefreshDuration]),
+    ).toEqual([
+      ['public.steady', [1], [0], [700]],
+      ['public.steady', [0], [1], undefined],
+      ['public."%C3%9Cber ""A"""', [1], [0], undefined],
+    ])
+    for (const { _aws } of named()) {
+      expect(_aws).toMatchObject({
+        CloudWatchMetrics: [{ Namespace: 'Viewkeeper', Dimensions: [['service', 'environment', 'view']] }],
+      })
+    }
+
+    lines.length = 0
+    delete process.env.METRICS_PER_VIEW
+    await writePast([{ view: 'steady', ago: '1 hours' }])
+    await monitor({}, context)
+    expect(published('RunsSucceeded')).toEqual([1])
+    expect(named()).toEqual([])
+    await sql`delete from viewkeeper.definitions where name = 'Über "A"'`
   })
 
   test('publishes zeros and its own heart-beat when nothing has happened', async () => {

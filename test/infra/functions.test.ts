@@ -142,7 +142,7 @@ test('everything carries the tags of its environment', () => {
       ])
 })
 
-test('the functions that judge how old data are know when every view is refreshed, and prune what is kept', () => {
+test('the functions that look after the history know what the environment says of it', () => {
   const variables = (stack: (typeof kinds)['created'], name: string) =>
     stack.fn(name)[1].Properties.Environment.Variables
   for (const name of ['monitor', 'query']) {
@@ -152,5 +152,7 @@ test('the functions that judge how old data are know when every view is refreshe
     })
     expect(variables(kinds.throwaway, name)).not.toHaveProperty('NIGHTLY_SCHEDULE')
   }
+  expect(variables(kinds.created, 'monitor')).toMatchObject({ METRICS_PER_VIEW: 'true' })
+  expect(variables(kinds.imported, 'monitor')).not.toHaveProperty('METRICS_PER_VIEW')
   expect(variables(kinds.created, 'prune')).toMatchObject({ RETAIN_SUCCESSES: '500', RETAIN_DAYS: '90' })
 })
