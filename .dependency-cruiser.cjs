@@ -44,6 +44,7 @@ module.exports = {
         'src/db/frozen-migrations.ts',
         'src/plan/frozen.ts',
         'src/plan/names.ts',
+        'src/plan/scheduled.ts',
         'src/authoring/schedule.ts',
         'src/problem.ts',
       ],

@@ -32,7 +32,6 @@ export function deployedTarget(environment: string): Target {
     }
   }
   return {
-    name: environment,
     status,
     async up({ withData }, onDone) {
       if (!withData) {

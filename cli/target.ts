@@ -23,8 +23,6 @@ import { folders, schemaFolder } from './folders.ts'
 
 /** The database that a command works on, reached directly or through the deployed function. */
 export interface Target {
-  /** What to call it: `DATABASE_URL`, or the environment. */
-  name: string
   up(options: { withData: boolean }, onDone: (done: MigrationDone) => void): Promise<MigrationDone[]>
   down(count: number, onDone: (done: MigrationDone) => void): Promise<MigrationDone[]>
   status(): Promise<MigrationStatus>
@@ -61,7 +59,6 @@ function directTarget(database: Database): Target {
   })
   const read = () => readFrozenMigrations(folders.migrations)
   return {
-    name: 'DATABASE_URL',
     async up(options, onDone) {
       const migrations = await read()
       await migrate(database, schemaFolder)

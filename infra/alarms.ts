@@ -1,22 +1,13 @@
-import { Duration } from 'aws-cdk-lib'
-import {
-  Alarm,
-  ComparisonOperator,
-  type IMetric,
-  Metric,
-  Stats,
-  TreatMissingData,
-} from 'aws-cdk-lib/aws-cloudwatch'
+import { Alarm, ComparisonOperator, type IMetric, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
-import { metricDimensions, metricNames, metricNamespace } from '../src/edge/metric-names.ts'
+import { metricNames } from '../src/edge/metric-names.ts'
 import type { FunctionName } from './functions.ts'
 import type { OperationFunction } from './operation-function.ts'
-
-const period = Duration.minutes(5)
+import { ownMetric, metricPeriod as period } from './own-metric.ts'
 
 export interface AlarmsProps {
   environmentName: string
@@ -134,15 +125,6 @@ export class Alarms extends Construct {
     alarm.addAlarmAction(new SnsAction(this.topic))
   }
 }
-
-const ownMetric = (environmentName: string, metricName: string, statistic: string): Metric =>
-  new Metric({
-    namespace: metricNamespace,
-    metricName,
-    dimensionsMap: metricDimensions(environmentName),
-    statistic,
-    period,
-  })
 
 /**
  * A monitor that is not called reports no errors either: its silence has to count as one. Two periods, because the

@@ -7,17 +7,17 @@ import {
   type IWidget,
   LogQueryVisualizationType,
   LogQueryWidget,
-  Metric,
   Stats,
   TextWidget,
 } from 'aws-cdk-lib/aws-cloudwatch'
 import { CfnQueryDefinition, type ILogGroup } from 'aws-cdk-lib/aws-logs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
-import { metricDimensions, metricNames, metricNamespace } from '../src/edge/metric-names.ts'
+import { metricNames } from '../src/edge/metric-names.ts'
 import type { FunctionName } from './functions.ts'
 import { type Insight, insights } from './insights.ts'
 import type { OperationFunction } from './operation-function.ts'
+import { ownMetric } from './own-metric.ts'
 
 export interface DashboardProps {
   environmentName: string
@@ -70,7 +70,7 @@ export class Dashboard extends Construct {
   }
 
   private runs(environmentName: string): IWidget {
-    const metric = ownMetric(environmentName, Stats.SUM)
+    const metric = (name: string, color: string) => ownMetric(environmentName, name, Stats.SUM, color)
     return graph('Runs that ended', [
       metric(metricNames.runsSucceeded, Color.GREEN),
       metric(metricNames.runsFailed, Color.RED),
@@ -80,7 +80,7 @@ export class Dashboard extends Construct {
   }
 
   private views(environmentName: string): IWidget {
-    const metric = ownMetric(environmentName, Stats.MAXIMUM)
+    const metric = (name: string, color: string) => ownMetric(environmentName, name, Stats.MAXIMUM, color)
     return graph('Stale views', [
       metric(metricNames.viewsStale, Color.RED),
       metric(metricNames.batchesLost, Color.PURPLE),
@@ -119,14 +119,4 @@ const logPanel = (
     logGroupNames: [logGroup.logGroupName],
     width: half,
     height,
-  })
-
-const ownMetric = (environmentName: string, statistic: string) => (metricName: string, color: string) =>
-  new Metric({
-    namespace: metricNamespace,
-    metricName,
-    dimensionsMap: metricDimensions(environmentName),
-    statistic,
-    color,
-    period: Duration.minutes(5),
   })

@@ -1,27 +1,14 @@
 import { createHash } from 'node:crypto'
 import { readFrozenMigrations } from '../src/db/frozen-migrations.ts'
 import { frozenState } from '../src/plan/frozen.ts'
-import { displayName } from '../src/plan/names.ts'
-
-/** A view with a schedule of its own. */
-export interface ScheduledView {
-  /** Its name as SQL would write it. */
-  view: string
-  /** Five-field cron. */
-  schedule: string
-  /** IANA name. */
-  timeZone: string
-}
+import { type ScheduledView, scheduledViews } from '../src/plan/scheduled.ts'
 
 /**
  * The views that have a schedule of their own once the migrations of a folder are applied. Refuses a folder with a gap, a
  * number taken twice or an edited file, which would fail in the middle of a deploy.
  */
 export async function readScheduledViews(migrations: URL): Promise<ScheduledView[]> {
-  const frozen = [...frozenState(await readFrozenMigrations(migrations)).values()]
-  return frozen.flatMap(({ schedule, timeZone, ...name }) =>
-    schedule === null || timeZone === null ? [] : [{ view: displayName(name), schedule, timeZone }],
-  )
+  return scheduledViews([...frozenState(await readFrozenMigrations(migrations)).values()])
 }
 
 /** EventBridge Scheduler takes no more characters. */

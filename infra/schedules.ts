@@ -11,9 +11,10 @@ import {
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
+import type { ScheduledView } from '../src/plan/scheduled.ts'
 import { eventBridgeCron } from './cron.ts'
 import { scheduleRole } from './schedule-role.ts'
-import { type ScheduledView, scheduleName } from './scheduled-views.ts'
+import { scheduleName } from './scheduled-views.ts'
 
 export interface SchedulesProps {
   environmentName: string

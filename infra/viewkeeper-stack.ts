@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { CfnOutput, Fn, Stack, Tags } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
+import type { ScheduledView } from '../src/plan/scheduled.ts'
 import { AlarmTopic } from './alarm-topic.ts'
 import { Alarms } from './alarms.ts'
 import { Api } from './api.ts'
@@ -14,7 +15,6 @@ import { FunctionsNetwork } from './functions-network.ts'
 import { ImportedDatabase } from './imported-database.ts'
 import { Migration } from './migration.ts'
 import { RefreshOnDeploy } from './refresh-on-deploy.ts'
-import type { ScheduledView } from './scheduled-views.ts'
 import { Schedules } from './schedules.ts'
 
 export interface ViewkeeperStackProps {

@@ -1,13 +1,7 @@
 import { Cron } from 'croner'
 import { nightly } from '../src/plan/nightly.ts'
+import type { ScheduledView } from '../src/plan/scheduled.ts'
 import { type Handler, invoke } from './gateway/invoke.ts'
-
-/** A view with a schedule of its own. */
-export interface ScheduledView {
-  view: string
-  schedule: string
-  timeZone: string
-}
 
 /**
  * Starts batches when it is time, as EventBridge Scheduler does in a deployed environment: of all views every night, and of each

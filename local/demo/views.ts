@@ -2,7 +2,7 @@ import { readFrozenMigrations } from '../../src/db/frozen-migrations.ts'
 import { databaseFromEnvironment } from '../../src/edge/settings.ts'
 import { migrateUp } from '../../src/operations/migrate-views.ts'
 import { frozenState } from '../../src/plan/frozen.ts'
-import type { ScheduledView } from '../schedules.ts'
+import { type ScheduledView, scheduledViews } from '../../src/plan/scheduled.ts'
 
 const longestMs = 60_000
 
@@ -33,9 +33,7 @@ export async function makeDemoViews(): Promise<DemoViews> {
   const definitions = [...frozenState(migrations).values()]
   return {
     views: definitions.map(({ name }) => name),
-    scheduled: definitions.flatMap(({ name, schedule, timeZone }) =>
-      schedule === null || timeZone === null ? [] : [{ view: name, schedule, timeZone }],
-    ),
+    scheduled: scheduledViews(definitions),
     applied: applied.length,
   }
 }

@@ -1,8 +1,8 @@
 import type { QualifiedView } from '../plan/frozen.ts'
 import { quoteName } from '../plan/names.ts'
-import { undone } from './attempt.ts'
 import { findView } from './catalog.ts'
 import type { Sql } from './connect.ts'
+import { undone } from './trial.ts'
 
 /** A function that a view calls, whose body is a text that nobody has looked into. */
 export interface TextFunction {

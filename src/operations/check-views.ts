@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { readTwin, StatementRefused } from '../db/attempt.ts'
 import { findView, listViewNames } from '../db/catalog.ts'
 import type { Database, Sql } from '../db/connect.ts'
 import { problemOf, sqlstateOf } from '../db/failures.ts'
 import { readSwapBasis } from '../db/swap-facts.ts'
+import { readTwin, StatementRefused } from '../db/trial.ts'
+import { placeToTake } from '../plan/acting.ts'
 import type { Definition } from '../plan/definition.ts'
 import { type Difference, type DifferenceKind, liveDifferences } from '../plan/differences.ts'
 import { displayName } from '../plan/names.ts'
@@ -66,7 +67,7 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
     const basis = await readSwapBasis(sql, view.oid)
     if (typeof basis !== 'string') {
       const { facts, rights } = basis
-      if (!rights.isSuperuser && !rights.mayActAs.includes(facts.view.owner)) {
+      if (!rights.mayActAs.includes(facts.view.owner)) {
         return [
           difference(
             name,
@@ -75,7 +76,7 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
           ),
         ]
       }
-      const owner = rights.isSuperuser || rights.self === facts.view.owner ? null : facts.view.owner
+      const owner = placeToTake(rights, facts.view.owner)
       return [
         ...(view.populated ? [] : [difference(name, 'unpopulated', 'it holds no data yet: refresh it')]),
         ...(await compare(sql, definition, facts, owner)),

@@ -39,7 +39,7 @@ export interface MigrationDone {
 /**
  * Applies the migrations that the database lacks, in order. Each commits together with its journal row and the view's
  * definition, or leaves everything as it was. Refused, with nothing done: what readFrozenMigrations and standingOf
- * refuse, and a database that is ahead of the folder while the folder has something new for it.
+ * refuse, a database among it that is ahead of a folder with something new for it.
  */
 export const migrateUp = (
   call: MigrateCall,
@@ -47,7 +47,6 @@ export const migrateUp = (
 ): Promise<{ applied: MigrationDone[]; ahead: string[] }> =>
   withMigrationLock(call, async (sql) => {
     const { pending, ahead } = standingOf(migrations, await readViewJournal(sql))
-    if (pending.length > 0 && ahead.length > 0) throw isAhead(ahead.map(({ name }) => name))
     const applied: MigrationDone[] = []
     for (const migration of pending) {
       const done = await bring(sql, call, migrations, migration, 'up')
@@ -132,6 +131,8 @@ async function bring(
     return done('sql')
   }
   const { step } = to
+  const { trigger, requestedBy } = call
+  const asked = { trigger, requestedBy, caller: requestedBy, idempotencyKey: null }
   const from = (way === 'up' ? migration.down : migration.up)?.step ?? null
   const view = viewOf(step)
   const plan = () => planStep(sql, from, step, { withData: call.withData, deadline: call.waitUntil })
@@ -164,15 +165,12 @@ async function bring(
     }
     const result = await performRun(
       sql,
-      { ...call, caller: call.requestedBy, idempotencyKey: null },
+      { ...call, ...asked },
       {
+        ...asked,
         ...view,
         definitionId: (await findDefinitionId(sql, view)) ?? null,
         operation: does === 'drop' ? 'drop' : 'create',
-        trigger: call.trigger,
-        requestedBy: call.requestedBy,
-        caller: call.requestedBy,
-        idempotencyKey: null,
         request: { migration: migration.name, way },
       },
       planning,

@@ -1,7 +1,7 @@
-import { StatementRefused } from '../db/attempt.ts'
 import { problemOf, sqlstateOf } from '../db/failures.ts'
 import type { FrozenText } from '../db/frozen-migrations.ts'
 import type { RunError } from '../db/runs.ts'
+import { StatementRefused } from '../db/trial.ts'
 import { type FrozenStep, headerLines, statementsOf } from '../plan/frozen.ts'
 import { displayName } from '../plan/names.ts'
 import { Problem } from '../problem.ts'

@@ -2,6 +2,7 @@ import type { Sql } from '../db/connect.ts'
 import { findByKey, type RunRequest, readRun } from '../db/runs.ts'
 import { Problem } from '../problem.ts'
 import type { Call } from './call.ts'
+import { keyReused } from './key-reused.ts'
 import { type Result, resultOf } from './result.ts'
 import { waitForRun } from './wait.ts'
 
@@ -29,14 +30,7 @@ export async function replay(sql: Sql, call: Call, run: Asked): Promise<Result |
   if (run.idempotencyKey === null) return null
   const earlier = await findByKey(sql, run)
   if (earlier === null) return null
-  if (!earlier.sameRequest) {
-    throw new Problem(
-      'IdempotencyKeyReused',
-      `Idempotency-Key ${JSON.stringify(run.idempotencyKey)} already stands for run ${earlier.id}, which was asked for ` +
-        'something else. Send a new key with a new request.',
-      { field: 'Idempotency-Key', runId: earlier.id },
-    )
-  }
+  if (!earlier.sameRequest) throw keyReused(run.idempotencyKey, 'run', earlier.id)
   await waitForRun(sql, earlier.id, call.waitUntil)
   return answer(sql, earlier.id)
 }

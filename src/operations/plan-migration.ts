@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { readTwin } from '../db/attempt.ts'
 import { findView, readDependents, readView } from '../db/catalog.ts'
 import type { Sql } from '../db/connect.ts'
 import { readCreateOwner } from '../db/definitions.ts'
 import { readSwapBasis } from '../db/swap-facts.ts'
+import { readTwin } from '../db/trial.ts'
+import { placeToTake } from '../plan/acting.ts'
 import { planCreate } from '../plan/create.ts'
 import type { Definition } from '../plan/definition.ts'
 import { needsRebuild } from '../plan/differences.ts'
@@ -78,14 +79,13 @@ async function planDefinition(
   }
   const live = await readBasis(sql, view, options.deadline)
   const { facts, rights } = live
-  if (!rights.isSuperuser && !rights.mayActAs.includes(facts.view.owner)) {
+  if (!rights.mayActAs.includes(facts.view.owner)) {
     throw new Problem(
       'InsufficientPrivilege',
       `${view.view} cannot be brought to its definition, because we may not act as its owner, ${facts.view.owner}.`,
     )
   }
-  const isOurs = rights.isSuperuser || rights.self === facts.view.owner
-  const twin = await readTwin(sql, after, isOurs ? null : facts.view.owner, facts)
+  const twin = await readTwin(sql, after, placeToTake(rights, facts.view.owner), facts)
   const refusals = needsRebuild(facts, twin) ? swapRefusals(facts, rights) : []
   if (refusals.length > 0) {
     throw new Problem(

@@ -18,6 +18,7 @@ import {
 import type { Strategy } from '../plan/strategy.ts'
 import { Problem } from '../problem.ts'
 import type { Call } from './call.ts'
+import { keyReused } from './key-reused.ts'
 import { resolveName } from './name.ts'
 
 /** What a batch may be asked; what is left open, the definitions of its views answer. */
@@ -103,16 +104,10 @@ async function replay(
   sql: Sql,
   asked: Pick<NewBatch, 'trigger' | 'caller' | 'idempotencyKey' | 'request'>,
 ): Promise<StartedBatch | null> {
-  const earlier = asked.idempotencyKey === null ? null : await findBatchByKey(sql, asked)
+  if (asked.idempotencyKey === null) return null
+  const earlier = await findBatchByKey(sql, asked)
   if (earlier === null) return null
-  if (!earlier.sameRequest) {
-    throw new Problem(
-      'IdempotencyKeyReused',
-      `Idempotency-Key ${JSON.stringify(asked.idempotencyKey)} already stands for batch ${earlier.id}, which was asked for ` +
-        'something else. Send a new key with a new request.',
-      { field: 'Idempotency-Key', batchId: earlier.id },
-    )
-  }
+  if (!earlier.sameRequest) throw keyReused(asked.idempotencyKey, 'batch', earlier.id)
   const batch = await readBatch(sql, earlier.id)
   return batch === undefined ? null : { batchId: batch.id, status: batch.status, error: batch.error }
 }

@@ -14,8 +14,12 @@ export const inPlaceOf: ActingAs = (role, steps) =>
         { phase: 'building', sql: 'reset role', hidden: true },
       ]
 
-/** A superuser may do everything as itself; anybody else takes the place of the role whose object it is. */
+/** A superuser may do everything as itself; anybody else takes the place of the role whose object it is. Null: as ourselves. */
+export const placeToTake = ({ isSuperuser, self }: SwapRights, role: string): string | null =>
+  isSuperuser || role === self ? null : role
+
+/** Has steps done by whom `placeToTake` says. */
 export const actingAs =
   (rights: SwapRights): ActingAs =>
   (role, steps) =>
-    rights.isSuperuser || role === rights.self ? steps : inPlaceOf(role, steps)
+    placeToTake(rights, role) === null ? steps : inPlaceOf(role, steps)

@@ -1,6 +1,7 @@
 import type { GrantDefinition } from './create.ts'
 import { type Definition, definitionDefaults } from './definition.ts'
 import { authoredGrants } from './differences.ts'
+import { unquoted } from './names.ts'
 import type { Grant, SwapFacts } from './swap-facts.ts'
 
 /**
@@ -56,7 +57,7 @@ function grantDefinitions(grants: Grant[]): GrantDefinition[] {
     return {
       privileges: [...new Set(same.map(({ privilege }) => privilege.toLowerCase()))],
       ...(column === null ? {} : { columns: [...new Set(same.map((grant) => grant.column as string))] }),
-      to: grantee.startsWith('"') ? grantee.slice(1, -1).replaceAll('""', '"') : grantee,
+      to: unquoted(grantee),
       ...(grantable ? { grantOption: true } : {}),
     }
   })

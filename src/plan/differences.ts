@@ -1,3 +1,4 @@
+import { describeGrant } from './grants.ts'
 import { displayName } from './names.ts'
 import type { Grant, SwapFacts } from './swap-facts.ts'
 
@@ -98,10 +99,10 @@ function grantDifferences(live: SwapFacts, twin: SwapFacts): string[] {
   return [
     ...frozen
       .filter((grant) => !live.grants.some(sameGrant(grant)))
-      .map((grant) => `it lacks the grant of ${describeGrant(grant)}`),
+      .map((grant) => `it lacks the grant of ${describeWhole(grant)}`),
     ...authoredGrants(live)
       .filter((grant) => !usual.has(grant.grantee) && !frozen.some(sameGrant(grant)))
-      .map((grant) => `${describeGrant(grant)} is granted, which is not frozen`),
+      .map((grant) => `${describeWhole(grant)} is granted, which is not frozen`),
   ]
 }
 
@@ -118,7 +119,7 @@ export const sameGrant =
     a.grantee === b.grantee &&
     a.grantable === b.grantable
 
-const describeGrant = ({ privilege, column, grantee, grantable }: Grant): string =>
-  `${privilege.toLowerCase()}${column === null ? '' : ` (${column})`} to ${grantee}${grantable ? ' with grant option' : ''}`
+const describeWhole = (grant: Grant): string =>
+  `${describeGrant(grant)}${grant.grantable ? ' with grant option' : ''}`
 
 const quoted = (text: string | null): string => (text === null ? 'none' : JSON.stringify(text))

@@ -23,7 +23,10 @@ export function replayGrants(
     ),
     ...inGrantOrder(grants, view.owner).flatMap((grant) =>
       asRole(grant.grantor, [
-        { ...step(grantStatement(grant, target, view.owner)), carries: `the ${describeGrant(grant)}` },
+        {
+          ...step(grantStatement(grant, target, view.owner)),
+          carries: `the grant of ${describeGrant(grant)}`,
+        },
       ]),
     ),
   ]
@@ -42,8 +45,9 @@ export function grantStatement(
   return `grant ${what} on ${target} to ${grantee}${option}`
 }
 
-const describeGrant = ({ privilege, column, grantee }: Grant): string =>
-  `grant of ${privilege.toLowerCase()}${column === null ? '' : ` (${column})`} to ${grantee}`
+/** `select (day) to reporting` */
+export const describeGrant = ({ privilege, column, grantee }: Grant): string =>
+  `${privilege.toLowerCase()}${column === null ? '' : ` (${column})`} to ${grantee}`
 
 const step = (sql: string): Step => ({ phase: 'building', sql, hidden: true })
 

@@ -7,8 +7,8 @@ export interface ViewName {
 }
 
 // What the server's scanner takes for an unquoted identifier, and for a quoted one.
-const unquoted = /^[A-Za-z_\u0080-\u{10ffff}][A-Za-z0-9_$\u0080-\u{10ffff}]*/u
-const quoted = /^"(?:[^"\0]|"")+"/u
+const plainToken = /^[A-Za-z_\u0080-\u{10ffff}][A-Za-z0-9_$\u0080-\u{10ffff}]*/u
+const quotedToken = /^"(?:[^"\0]|"")+"/u
 const maxBytes = 63
 
 /**
@@ -20,9 +20,9 @@ export function parseName(text: string, field = 'view'): ViewName {
   const parts: string[] = []
   let rest = text.trim()
   for (;;) {
-    const token = quoted.exec(rest)?.[0] ?? unquoted.exec(rest)?.[0]
+    const token = quotedToken.exec(rest)?.[0] ?? plainToken.exec(rest)?.[0]
     if (token === undefined) throw invalidName(text, field)
-    parts.push(token.startsWith('"') ? token.slice(1, -1).replaceAll('""', '"') : lowerAscii(token))
+    parts.push(token.startsWith('"') ? unquoted(token) : lowerAscii(token))
     rest = rest.slice(token.length)
     if (rest === '') break
     if (!rest.startsWith('.')) throw invalidName(text, field)
@@ -45,6 +45,10 @@ export function parseName(text: string, field = 'view'): ViewName {
 
 /** Writes one identifier so that SQL reads exactly it; always quoted, so keywords and case need no thought. */
 export const quoteIdentifier = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`
+
+/** The identifier that SQL writes so: without the quotes, where there are any. */
+export const unquoted = (written: string): string =>
+  written.startsWith('"') ? written.slice(1, -1).replaceAll('""', '"') : written
 
 /** Writes a name for use in a statement: always quoted. */
 export const quoteName = ({ schema, name }: ViewName): string =>

@@ -1,9 +1,9 @@
-import { type ActingAs, actingAs } from './acting.ts'
+import { actingAs } from './acting.ts'
 import { commentStatement, indexStatement, type ViewDefinition } from './create.ts'
 import { authoredGrants, needsRebuild, sameGrant, sameIndex } from './differences.ts'
 import { grantStatement } from './grants.ts'
 import { besideReaders, exclusively } from './locks.ts'
-import { quoteIdentifier, quoteName } from './names.ts'
+import { quoteIdentifier, quoteName, unquoted } from './names.ts'
 import type { Plan, Step } from './plan.ts'
 import { asideNames } from './rebuild.ts'
 import type { RunOptions } from './refresh.ts'
@@ -39,20 +39,19 @@ export function planRedefinition(
   }
   const steps = alterations(live.facts, wanted, view.oid)
   if (steps.beside.length + steps.exclusive.length === 0) return null
-  const as = actingAs(live.rights)
-  const owned: ActingAs = (_, some) => as(live.facts.view.owner, some)
+  const asOwner = (some: Step[]) => actingAs(live.rights)(live.facts.view.owner, some)
   const plan: Plan = {
     ifRunning: options.ifRunning,
     basis: { sql: swapFactsHashQuery(String(view.oid)), is: live.hash },
     result: 'updated',
     settings: options.settings,
-    prepare: owned('', steps.beside),
+    prepare: asOwner(steps.beside),
     cutOver:
       steps.exclusive.length === 0
         ? besideReaders([], options.timeoutSeconds)
-        : exclusively(live.facts.view, owned('', steps.exclusive), {
+        : exclusively(live.facts.view, asOwner(steps.exclusive), {
             timeoutSeconds: options.timeoutSeconds,
-            guardAs: (some) => owned('', some),
+            guardAs: asOwner,
           }),
     written: null,
     aside: [],
@@ -98,14 +97,10 @@ function wantedFacts({ live: { facts: live }, before, after, twin }: Redefinitio
 const wasAuthored = (before: ViewDefinition | null, { grantee, privilege, column }: Grant): boolean =>
   before?.grants.some(
     ({ to, privileges, columns }) =>
-      to === nameOf(grantee) &&
+      to === unquoted(grantee) &&
       (privileges.includes('all') || privileges.includes(privilege.toLowerCase())) &&
       (columns === undefined ? column === null : column !== null && columns.includes(column)),
   ) ?? false
-
-/** The name of a role that is written as SQL writes it. */
-const nameOf = (role: string): string =>
-  role.startsWith('"') ? role.slice(1, -1).replaceAll('""', '"') : role
 
 /** What changes a view in place: beside its readers, or with it for ourselves alone. */
 function alterations(live: SwapFacts, wanted: SwapFacts, oid: number): { beside: Step[]; exclusive: Step[] } {

@@ -1,5 +1,5 @@
 import { type Environment, type EnvironmentSettings, parseEnvironments } from '../../infra/environment.ts'
-import type { ScheduledView } from '../../infra/scheduled-views.ts'
+import type { ScheduledView } from '../../src/plan/scheduled.ts'
 
 /** Settings of the tests: what the users' file holds may change without a test noticing. */
 export const created: EnvironmentSettings = {
@@ -15,6 +15,7 @@ export const created: EnvironmentSettings = {
   logRetentionDays: 90,
   schedules: { nightly: { at: '02:30', timeZone: 'Europe/Berlin' } },
   batchConcurrency: 3,
+  metricsPerView: true,
   tags: { team: 'data' },
 }
 
