@@ -269,9 +269,9 @@ describe('the monitor', () => {
     expect(
       named().map((line) => [line.view, line.RunsSucceeded, line.RunsFailed, line.RefreshDuration]),
     ).toEqual([
-      ['public.steady', [1], [0], [700]],
-      ['public.steady', [0], [1], undefined],
-      ['public."%C3%9Cber ""A"""', [1], [0], undefined],
+      ['public.steady', 1, 0, 700],
+      ['public.steady', 0, 1, undefined],
+      ['public."%C3%9Cber ""A"""', 1, 0, undefined],
     ])
     for (const { _aws } of named()) {
       expect(_aws).toMatchObject({
