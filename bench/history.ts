@@ -1,18 +1,17 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Sql } from '../src/db/connect.ts'
 import { readRuns } from '../src/db/history.ts'
 import { readViewMetrics, readViewStatus } from '../src/db/metrics.ts'
-import { prepareCutoffs, pruneRange } from '../src/db/prune.ts'
 import { monitor } from '../src/operations/monitor.ts'
 import { nightly } from '../src/plan/nightly.ts'
+import { measurePruning } from './pruning.ts'
 import { type BenchServer, withServer } from './server.ts'
 import { summarize } from './statistics.ts'
 import type { Row } from './table.ts'
 
 const views = 1000
 const runs = 10_000_000
-const days = 90
-const retention = { successes: 500, days }
-const runsAtOnce = 5000
+const rounds = 30
 
 /** Measures what is asked of a long history, and what taking the old part of it away costs. */
 export const measureHistory = (): Promise<Row[]> =>
@@ -23,8 +22,11 @@ export const measureHistory = (): Promise<Row[]> =>
       {
         title: `PostgreSQL ${server.version}, ${runs.toLocaleString('en')} runs of ${views.toLocaleString('en')} views`,
       },
+      { title: 'Reading all of it' },
       ...(await measureReads(server)),
-      ...(await measurePrune(server)),
+      ...(await measurePruning(server)),
+      { title: 'Reading what is left' },
+      ...(await measureReads(server)),
     ]
   })
 
@@ -53,14 +55,18 @@ async function writeHistory(sql: Sql): Promise<void> {
 
 async function measureReads({ sql, database }: BenchServer): Promise<Row[]> {
   console.error('bench: reading, a few seconds')
-  const quiet = { nightly, publish: () => {} }
+  const idleMinute = () => monitor(database, { nightly, publish: () => {} })
   return [
-    { title: 'Reading' },
     await timed('status of all views', 10, () => readViewStatus(sql)),
     await timed('24 h metrics of all views', 50, () => readViewMetrics(sql, 86_400)),
     await timed('30 d metrics of all views', undefined, () => readViewMetrics(sql, 30 * 86_400), 3),
     await timed('last 50 runs of a view', 1, () => readRuns(sql, { definitionId: 17, limit: 50 })),
-    await timed("the monitor's idle minute, connecting included", undefined, () => monitor(database, quiet)),
+    await timed("the monitor's idle minute, connecting included", undefined, idleMinute),
+    {
+      name: '  of it in the database',
+      ms: summarize([await activeTime(sql, idleMinute, rounds)]),
+      goalMs: 10,
+    },
   ]
 }
 
@@ -68,11 +74,11 @@ async function timed(
   name: string,
   goalMs: number | undefined,
   work: () => Promise<unknown>,
-  rounds = 30,
+  goes = rounds,
 ): Promise<Row> {
   await work()
   const times: number[] = []
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < goes; round++) {
     const start = performance.now()
     await work()
     times.push(performance.now() - start)
@@ -80,48 +86,24 @@ async function timed(
   return { name, ms: summarize(times), ...(goalMs === undefined ? {} : { goalMs }) }
 }
 
-async function measurePrune({ sql }: BenchServer): Promise<Row[]> {
-  console.error('bench: pruning, a minute')
-  await writeExpected(sql)
-  const started = performance.now()
-  await prepareCutoffs(sql, retention)
-  const prepared = performance.now() - started
-  const ranges: number[] = []
-  let removed = 0
-  for (let from: number | null = 1; from !== null; ) {
-    const start = performance.now()
-    const range = await pruneRange(sql, from, runsAtOnce, retention)
-    ranges.push(performance.now() - start)
-    removed += range.removed
-    from = range.next
+/** How long the server was busy with each go of something that opens a connection of its own, milliseconds. */
+async function activeTime(sql: Sql, work: () => Promise<unknown>, goes: number): Promise<number> {
+  const read = async () => {
+    await othersGone(sql)
+    // What this connection itself has done since it was last counted would be counted in between.
+    await sql`select pg_stat_force_next_flush()`
+    const [row] = await sql<{ ms: number }[]>`
+      select active_time as ms from pg_stat_database where datname = current_database()`
+    return row!.ms
   }
-  const seconds = (performance.now() - started) / 1000
-  await insistOnExpected(sql)
-  const rate = Math.round(runs / seconds).toLocaleString('en')
-  return [
-    {
-      title: `Pruning: ${removed.toLocaleString('en')} of ${runs.toLocaleString('en')} runs in ${seconds.toFixed(1)} s, ${rate} looked at a second, ${Math.round(removed / seconds).toLocaleString('en')} removed`,
-    },
-    { name: 'finding from where on each view keeps its own', ms: summarize([prepared]) },
-    { name: `a transaction of ${runsAtOnce.toLocaleString('en')} runs`, ms: summarize(ranges), goalMs: 50 },
-  ]
+  const before = await read()
+  for (let go = 0; go < goes; go++) await work()
+  return ((await read()) - before) / goes
 }
 
-/** What has to be left, by the rule as it is told, written without a look at the product's SQL. */
-const writeExpected = (sql: Sql) =>
-  sql.unsafe(`
-    create table public.expected as
-      select id from (
-        select id, status, finished_at, row_number() over (partition by definition_id, status order by id desc) as place
-          from viewkeeper.runs) r
-       where (status = 'success' and place <= ${retention.successes})
-          or (status = 'failed' and place = 1)
-          or (status <> 'success' and finished_at >= now() - interval '${days} days')`)
-
-async function insistOnExpected(sql: Sql): Promise<void> {
-  const [row] = await sql`
-    select count(*) filter (where e.id is null) as "tooMany", count(*) filter (where r.id is null) as "tooFew"
-      from viewkeeper.runs r full join public.expected e using (id)`
-  // Some runs come of age between the two looks at the clock.
-  if (row?.tooMany > 0 || row?.tooFew > 100) throw new Error(`prune left ${JSON.stringify(row)}`)
+/** A session is counted before it leaves the list of sessions, which is a moment after its client has left. */
+async function othersGone(sql: Sql): Promise<void> {
+  const others = () => sql`
+    select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`
+  while ((await others()).length > 0) await setTimeout(20)
 }

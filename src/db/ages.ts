@@ -14,13 +14,11 @@ export interface ViewAge {
 /** The age of every view's data, but of paused ones. Of a view that never succeeded: since it is known. */
 export const readAges = (sql: Sql): Promise<ViewAge[]> => sql<ViewAge[]>`
   select d.id, format('%I.%I', d.schema_name, d.name) as view,
-         extract(epoch from clock_timestamp() - coalesce(last_success.finished_at, d.created_at))::float8 as "ageSeconds",
+         extract(epoch from clock_timestamp() - coalesce(latest.last_success_at, d.created_at))::float8 as "ageSeconds",
          d.max_staleness_seconds as "maxStalenessSeconds", d.schedule, d.time_zone as "timeZone", d.in_all as "inAll"
     from viewkeeper.definitions d
-    left join lateral (
-      select r.finished_at from viewkeeper.runs r
-       where r.definition_id = d.id and r.status = 'success' and r.operation <> 'drop' order by r.id desc limit 1) last_success on true
-   where d.removed_at is null and d.paused_at is null
+    join viewkeeper.latest_runs latest on latest.definition_id = d.id
+   where d.paused_at is null
      and (d.source = 'authored' or exists (
            select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
             where c.relkind = 'm' and n.nspname = d.schema_name and c.relname = d.name))`

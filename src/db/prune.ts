@@ -1,4 +1,5 @@
 import type { Sql } from './connect.ts'
+import { sqlstateOf } from './failures.ts'
 
 /** What of the history is kept, besides what always is: each view's last success and last failure, and what is open. */
 export interface Retention {
@@ -74,4 +75,18 @@ export async function pruneBatches(sql: Sql, { days }: Retention): Promise<numbe
      where b.finished_at < clock_timestamp() - make_interval(days => ${days})
        and not exists (select from viewkeeper.runs r where r.batch_id = b.id)`
   return count
+}
+
+/**
+ * Makes the room of removed rows free again, and lets reads of recent runs stay within their index. Autovacuum would wait for a
+ * fifth of the table: until then planning alone of what names a run's id took 30 ms behind 2 million removed rows, and 0.4 after.
+ * Given up after `patienceMs`, or where somebody else is at it: it is done again the next day.
+ */
+export async function vacuumHistory(sql: Sql, patienceMs: number): Promise<void> {
+  await sql`select set_config('statement_timeout', ${String(patienceMs)}, false)`
+  try {
+    await sql`vacuum (analyze, skip_locked) viewkeeper.runs, viewkeeper.batches, viewkeeper.batch_views`
+  } catch (error) {
+    if (sqlstateOf(error) !== '57014') throw error
+  }
 }

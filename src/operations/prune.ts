@@ -1,5 +1,5 @@
 import type { Database } from '../db/connect.ts'
-import { prepareCutoffs, pruneBatches, pruneRange, type Retention } from '../db/prune.ts'
+import { prepareCutoffs, pruneBatches, pruneRange, type Retention, vacuumHistory } from '../db/prune.ts'
 
 /** What pruning came to. `done` is false where the time was up first: the next one goes on. */
 export interface Pruned {
@@ -11,6 +11,8 @@ export interface Pruned {
 const runsAtOnce = 5000
 /** Time kept back for what was begun to end. */
 const lastRangeMs = 5000
+/** And for a vacuum that is given up to say so. */
+const lastWordMs = 1000
 
 /**
  * Removes the history that is not kept, in small transactions that nobody has to wait for, until there is none left or
@@ -27,7 +29,9 @@ export const prune = (database: Database, retention: Retention, until: number): 
         runs += range.removed
         from = range.next
       }
-      return { runs, batches: await pruneBatches(sql, retention), done: true }
+      const batches = await pruneBatches(sql, retention)
+      await vacuumHistory(sql, Math.max(until - lastWordMs - Date.now(), 1))
+      return { runs, batches, done: true }
     },
     { startUp: { application_name: 'viewkeeper prune', statement_timeout: '60000' }, deadline: until },
   )

@@ -153,6 +153,34 @@ describe('metrics', () => {
     expect(status).toEqual({ last_status: 'skipped', failed_last_day: 1 })
   })
 
+  test('the last run and success are found however many runs of other views came after', async () => {
+    const latest = () => sql`
+      select definition_id as id, last_run_id, last_status, last_success_id, last_success_at, row_count_after
+        from viewkeeper.latest_runs order by 1`
+    const sought = () => sql`
+      select d.id, run.id as last_run_id, run.status as last_status, success.id as last_success_id,
+             success.finished_at as last_success_at, success.row_count_after
+        from viewkeeper.definitions d
+        left join viewkeeper.runs run
+          on run.id = (select max(r.id) from viewkeeper.runs r where r.definition_id = d.id)
+        left join viewkeeper.runs success
+          on success.id = (select max(r.id) from viewkeeper.runs r
+                            where r.definition_id = d.id and r.status = 'success' and r.operation <> 'drop')
+       order by 1`
+    await writePast([
+      { view: 'quiet', ago: '80 minutes', operation: 'drop' },
+      { view: 'fresh', ago: '70 minutes' },
+    ])
+    await sql`update viewkeeper.runs set row_count_after = id * 10`
+    expect(await latest()).toEqual(await sought())
+    await sql`
+      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at)
+      select d.id, 'public', d.name, 'refresh', 'skipped', 'http', now()
+        from viewkeeper.definitions d, generate_series(1, 2500) where d.name = 'steady'`
+    await writePast([{ view: 'fresh', ago: '1 minutes', status: 'failed' }])
+    expect(await latest()).toEqual(await sought())
+  })
+
   test('the first run since a moment is found in any history', async () => {
     const [{ id } = { id: 0 }] = await sql`
       select min(id) as id from viewkeeper.runs where requested_at >= clock_timestamp() - interval '150 minutes'`
@@ -363,6 +391,13 @@ describe('pruning', () => {
     expect(pruned).toMatchObject({ done: true, runs: before - expected.length })
     const left = await sql`select id from viewkeeper.runs order by id`
     expect(left.map(({ id }) => id)).toEqual(expected)
+  })
+
+  test('leaves nothing behind that later reads have to pass', async () => {
+    await prune(database, retention, later())
+    const [runs] = await sql`
+      select relpages > 0 and relallvisible = relpages as visible from pg_class where oid = 'viewkeeper.runs'::regclass`
+    expect(runs).toEqual({ visible: true })
   })
 
   test('takes old batches whose runs are gone, and no other', async () => {

@@ -6,6 +6,7 @@ import { createRole, readViewOwners } from '../../src/db/role.ts'
 import { create } from '../../src/operations/create.ts'
 import { drop } from '../../src/operations/drop.ts'
 import { migrate } from '../../src/operations/migrate.ts'
+import { prune } from '../../src/operations/prune.ts'
 import { refresh } from '../../src/operations/refresh.ts'
 import { callOn, schemaFolder, useDatabase } from '../support/database.ts'
 
@@ -58,6 +59,16 @@ describe('the role that Viewkeeper works with', () => {
     for (const login of [first, second]) {
       expect(await refresh({ view: 'owned' }, callOn(login))).toMatchObject({ status: 'updated' })
     }
+  })
+
+  test('may vacuum its own tables, whichever login asks', async () => {
+    const visible = async () =>
+      (
+        await sql`select relallvisible > 0 as visible from pg_class where oid = 'viewkeeper.runs'::regclass`
+      )[0]
+    expect(await visible()).toEqual({ visible: false })
+    await prune(as(names.second, "it's \\ odd").database, { successes: 5, days: 9 }, Date.now() + 20_000)
+    expect(await visible()).toEqual({ visible: true })
   })
 
   test('owns what is created, so that the other login can refresh and drop it', async () => {

@@ -1,0 +1,89 @@
+import type { Sql } from '../src/db/connect.ts'
+import { prepareCutoffs, pruneRange, vacuumHistory } from '../src/db/prune.ts'
+import type { BenchServer } from './server.ts'
+import { median, summarize } from './statistics.ts'
+import type { Row } from './table.ts'
+
+const retention = { successes: 500, days: 90 }
+const runsAtOnce = 5000
+const goalPerSecond = 800_000
+
+/**
+ * Measures taking the old part of a long history away, and checks what is left. Of the oldest runs, of which none is kept, every
+ * other piece goes by a bare DELETE of its ids: what removing as much costs when nothing has to be decided.
+ */
+export async function measurePruning({ sql }: BenchServer): Promise<Row[]> {
+  console.error('bench: pruning, a minute')
+  await writeExpected(sql)
+  const [whole] = await sql<{ runs: number; keptFrom: number }[]>`
+    select (select count(*) from viewkeeper.runs) as runs, (select min(id) from public.expected) as "keptFrom"`
+  const { runs, keptFrom } = whole!
+  await sql`checkpoint`
+  const prepared = await time(() => prepareCutoffs(sql, retention))
+  const ours: { ms: number; removed: number }[] = []
+  const beside: { ours: number; bare: number }[] = []
+  for (let from: number | null = 1; from !== null; ) {
+    const start: number = from
+    const ms = await time(async () => {
+      const range = await pruneRange(sql, start, runsAtOnce, retention)
+      ours.push({ ms: 0, removed: range.removed })
+      from = range.next
+    })
+    ours.at(-1)!.ms = ms
+    if (from !== null && from + runsAtOnce < keptFrom) {
+      const next: number = from
+      beside.push({ ours: ms, bare: await time(() => deleteBare(sql, next)) })
+      from = next + runsAtOnce
+    }
+  }
+  await insistOnExpected(sql)
+  const vacuumed = await time(() => vacuumHistory(sql, 600_000))
+  const times = ours.map(({ ms }) => ms)
+  const seconds = times.reduce((sum, ms) => sum + ms, 0) / 1000
+  const removed = ours.reduce((sum, range) => sum + range.removed, 0)
+  const perSecond = removed / seconds
+  return [
+    {
+      title: `Pruning ${written(runs)} runs: ${written(perSecond)} removed a second (goal ${written(goalPerSecond)}, ${perSecond < goalPerSecond ? 'missed' : 'ok'})`,
+    },
+    { name: 'finding from where on each view keeps its own', ms: summarize([prepared]) },
+    {
+      name: `a transaction of ${written(runsAtOnce)} runs`,
+      ms: summarize(times),
+      goalMs: 50,
+      ratio: { measured: median(beside.map(({ ours, bare }) => ours / bare)) },
+    },
+    { name: '  a bare delete of as many', ms: summarize(beside.map(({ bare }) => bare)) },
+    { name: 'vacuuming what is left', ms: summarize([vacuumed]) },
+  ]
+}
+
+const deleteBare = (sql: Sql, from: number) =>
+  sql`delete from viewkeeper.runs where id >= ${from} and id < ${from + runsAtOnce}`
+
+async function time(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now()
+  await work()
+  return performance.now() - start
+}
+
+const written = (number: number) => Math.round(number).toLocaleString('en')
+
+/** What has to be left, by the rule as it is told, written without a look at the product's SQL. */
+const writeExpected = (sql: Sql) =>
+  sql.unsafe(`
+    create table public.expected as
+      select id from (
+        select id, status, finished_at, row_number() over (partition by definition_id, status order by id desc) as place
+          from viewkeeper.runs) r
+       where (status = 'success' and place <= ${retention.successes})
+          or (status = 'failed' and place = 1)
+          or (status <> 'success' and finished_at >= now() - interval '${retention.days} days')`)
+
+async function insistOnExpected(sql: Sql): Promise<void> {
+  const [row] = await sql`
+    select count(*) filter (where e.id is null) as "tooMany", count(*) filter (where r.id is null) as "tooFew"
+      from viewkeeper.runs r full join public.expected e using (id)`
+  // Some runs come of age between the two looks at the clock.
+  if (row?.tooMany > 0 || row?.tooFew > 100) throw new Error(`prune left ${JSON.stringify(row)}`)
+}
