@@ -1,19 +1,13 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { insights } from '../../infra/insights.ts'
 import { metricNames } from '../../src/edge/metric-names.ts'
-import { panelsOf, withPanels } from './panels.ts'
+import { panelsOf } from './panels.ts'
 import { kinds } from './synth.ts'
 
 const { template } = kinds.created
 const panels = panelsOf(template)
 
 describe('the dashboard', () => {
-  test('has the panels that the documentation lists, made by npm run docs', () => {
-    const page = readFileSync(new URL('../../docs/monitoring.md', import.meta.url), 'utf8')
-    expect(page).toBe(withPanels(page, panels))
-  })
-
   test('asks nothing of a metric that is not published', () => {
     const own = panels.flatMap(({ properties }) =>
       ((properties.metrics ?? []) as unknown[][])

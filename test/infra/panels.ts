@@ -31,12 +31,9 @@ export function panelsOf(template: Template): Panel[] {
     }))
 }
 
-const begin = '<!-- panels: made by `npm run docs` from the template -->\n'
-const end = '<!-- end of panels -->'
-
-/** The page with the panels of the template written between its marks. */
-export function withPanels(page: string, panels: Panel[]): string {
-  const rows = panels.map(({ title, kind }) => `| ${title} | ${kind} |\n`).join('')
-  const [before, after] = [page.slice(0, page.indexOf(begin)), page.slice(page.indexOf(end))]
-  return `${before}${begin}| panel | |\n|---|---|\n${rows}${after}`
-}
+/** The panels as a table. */
+export const panelTable = (template: Template): string =>
+  [
+    '| panel | |\n|---|---|\n',
+    ...panelsOf(template).map(({ title, kind }) => `| ${title} | ${kind} |\n`),
+  ].join('')
