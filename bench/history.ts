@@ -12,6 +12,7 @@ import type { Row } from './table.ts'
 const views = 1000
 const runs = 10_000_000
 const rounds = 30
+const inDatabase = '  of it in the database'
 
 /** Measures what is asked of a long history, and what taking the old part of it away costs. */
 export const measureHistory = (): Promise<Row[]> =>
@@ -58,12 +59,14 @@ async function measureReads({ sql, database }: BenchServer): Promise<Row[]> {
   const idleMinute = () => monitor(database, { nightly, publish: () => {} })
   return [
     await timed('status of all views', 10, () => readViewStatus(sql)),
+    await executed(sql, 'select * from viewkeeper.view_status', 10),
     await timed('24 h metrics of all views', 50, () => readViewMetrics(sql, 86_400)),
+    await executed(sql, `select * from viewkeeper.view_metrics('24 hours')`, 50),
     await timed('30 d metrics of all views', undefined, () => readViewMetrics(sql, 30 * 86_400), 3),
     await timed('last 50 runs of a view', 1, () => readRuns(sql, { definitionId: 17, limit: 50 })),
     await timed("the monitor's idle minute, connecting included", undefined, idleMinute),
     {
-      name: '  of it in the database',
+      name: inDatabase,
       ms: summarize([await activeTime(sql, idleMinute, rounds)]),
       goalMs: 10,
     },
@@ -84,6 +87,16 @@ async function timed(
     times.push(performance.now() - start)
   }
   return { name, ms: summarize(times), ...(goalMs === undefined ? {} : { goalMs }) }
+}
+
+/** What of it the server takes to execute the query, without planning it and handing the rows over. */
+async function executed(sql: Sql, query: string, goalMs: number): Promise<Row> {
+  const times: number[] = []
+  for (let round = 0; round < rounds; round++) {
+    const [row] = await sql.unsafe(`explain (analyze, timing off, format json) ${query}`)
+    times.push(row?.['QUERY PLAN'][0]['Execution Time'])
+  }
+  return { name: inDatabase, ms: summarize(times), goalMs }
 }
 
 /** How long the server was busy with each go of something that opens a connection of its own, milliseconds. */

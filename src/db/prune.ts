@@ -18,13 +18,14 @@ export interface PrunedRange {
 
 /**
  * Writes down, for this connection, from which run on each view's successes are kept, and its last success and failure. A
- * view's runs are those of its definition; runs without one are a view of their own.
+ * view's runs are those of its definition; runs without one count as those of a view 0, and are kept by age only.
  */
 export async function prepareCutoffs(sql: Sql, { successes }: Retention): Promise<void> {
   await sql`drop table if exists pg_temp.viewkeeper_cutoffs`
   await sql`
     create temporary table viewkeeper_cutoffs as
       select d.id as definition_id, last_success.id as last_success, last_failure.id as last_failure,
+             ${successes === null} as by_age_only,
              ${
                successes === null
                  ? sql`null::bigint`
@@ -36,7 +37,9 @@ export async function prepareCutoffs(sql: Sql, { successes }: Retention): Promis
         left join lateral (select r.id from viewkeeper.runs r where r.definition_id = d.id and r.status = 'success'
                             order by r.id desc limit 1) last_success on true
         left join lateral (select r.id from viewkeeper.runs r where r.definition_id = d.id and r.status = 'failed'
-                            order by r.id desc limit 1) last_failure on true`
+                            order by r.id desc limit 1) last_failure on true
+      union all
+      select 0, null, null, true, null`
   await sql`alter table pg_temp.viewkeeper_cutoffs add primary key (definition_id)`
   await sql`analyze pg_temp.viewkeeper_cutoffs`
 }
@@ -49,23 +52,19 @@ export async function pruneRange(
   sql: Sql,
   from: number,
   width: number,
-  { successes, days }: Retention,
+  { days }: Retention,
 ): Promise<PrunedRange> {
-  const isOld = sql`r.finished_at < clock_timestamp() - make_interval(days => ${days})`
-  const isOpen = sql`r.batch_id = any (array(select id from viewkeeper.batches where finished_at is null))`
-  const within = sql`r.id >= ${from} and r.id < ${from + width} and r.finished_at is not null and (${isOpen}) is not true`
-  const [row] = await sql<PrunedRange[]>`
-    with removed as (
-      delete from viewkeeper.runs r using pg_temp.viewkeeper_cutoffs c
-       where ${within} and r.definition_id = c.definition_id
-         and r.id is distinct from c.last_success and r.id is distinct from c.last_failure
-         and case when r.status = 'success' and ${successes !== null} then r.id < c.first_kept else ${isOld} end
-      returning 1),
-    removed_without_definition as (
-      delete from viewkeeper.runs r where ${within} and r.definition_id is null and ${isOld} returning 1)
-    select (select count(*) from removed) + (select count(*) from removed_without_definition) as removed,
-           (select min(r.id) from viewkeeper.runs r where r.id >= ${from + width}) as next`
-  return row as PrunedRange
+  const { count } = await sql`
+    delete from viewkeeper.runs r using pg_temp.viewkeeper_cutoffs c
+     where r.id >= ${from} and r.id < ${from + width} and c.definition_id = coalesce(r.definition_id, 0)
+       and r.finished_at is not null
+       and (r.batch_id = any (array(select id from viewkeeper.batches where finished_at is null))) is not true
+       and r.id is distinct from c.last_success and r.id is distinct from c.last_failure
+       and case when r.status = 'success' and not c.by_age_only then r.id < c.first_kept
+                else r.finished_at < clock_timestamp() - make_interval(days => ${days}) end`
+  const [row] = await sql<{ next: number | null }[]>`
+    select min(id) as next from viewkeeper.runs where id >= ${from + width}`
+  return { removed: count, next: row?.next ?? null }
 }
 
 /** Removes ended batches of which no run is left, past their days. Gives how many. */

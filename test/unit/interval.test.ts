@@ -1,0 +1,51 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { scheduledInterval } from '../../src/operations/interval.ts'
+
+const hours = (schedule: string, timeZone = 'Etc/UTC') => {
+  const seconds = scheduledInterval({ schedule, timeZone, inAll: false }, null)
+  return (seconds as number) / 3600
+}
+
+// A Monday morning: the weekend is as far away as it can be.
+beforeEach(() => {
+  vi.useFakeTimers({ now: new Date('2026-11-16T00:00:00Z') })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+describe('the longest time between two refreshes', () => {
+  test.each([
+    ['0 9 * * *', 24],
+    ['*/15 * * * *', 0.25],
+    ['* * * * *', 1 / 60],
+    ['0 */5 * * *', 5],
+    ['0 9 * * 1-5', 72],
+    ['*/5 9-17 * * 1-5', 63 + 5 / 60],
+    ['* * * * 1-5', 48 + 1 / 60],
+    ['30 6,18 * * 1', 6 * 24 + 12],
+    ['0 0 1 * *', 31 * 24],
+    ['0 0 1,15 * *', 17 * 24],
+    ['* 12 * 1 *', 336 * 24 - 59 / 60],
+    ['10-50/20 3,21 * * *', 17 + 20 / 60],
+  ])('%s: %d hours', (schedule, expected) => {
+    expect(hours(schedule)).toBeCloseTo(expected, 6)
+  })
+
+  test('is an hour longer where the clock is put back, but for one that comes all day and night', () => {
+    expect(hours('0 9 * * *', 'Europe/Berlin')).toBe(25)
+    expect(hours('0 9 * * 1-5', 'America/New_York')).toBe(73)
+    expect(hours('*/15 * * * *', 'Europe/Berlin')).toBe(0.25)
+    expect(hours('0 9 * * *', 'Asia/Tokyo')).toBe(24)
+  })
+
+  test('is that of the night where every view is refreshed oftener than this one', () => {
+    const nightly = { schedule: '0 9 * * *', timeZone: 'Etc/UTC' }
+    const weekly = { schedule: '0 9 * * 1', timeZone: 'Etc/UTC' }
+    expect(scheduledInterval({ ...weekly, inAll: true }, nightly)).toBe(24 * 3600)
+    expect(scheduledInterval({ ...weekly, inAll: false }, nightly)).toBe(7 * 24 * 3600)
+    expect(scheduledInterval({ schedule: null, timeZone: null, inAll: true }, nightly)).toBe(24 * 3600)
+    expect(scheduledInterval({ schedule: null, timeZone: null, inAll: false }, nightly)).toBeNull()
+    expect(scheduledInterval({ schedule: null, timeZone: null, inAll: true }, null)).toBeNull()
+  })
+})
