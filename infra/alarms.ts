@@ -1,3 +1,4 @@
+import type { IHttpApi } from 'aws-cdk-lib/aws-apigatewayv2'
 import { Alarm, ComparisonOperator, type IMetric, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
@@ -13,6 +14,7 @@ export interface AlarmsProps {
   environmentName: string
   topic: ITopic
   functions: Record<FunctionName, OperationFunction>
+  api: IHttpApi
   machine: IStateMachine
   deadLetters: IQueue
 }
@@ -30,6 +32,7 @@ export class Alarms extends Construct {
     this.addStaleAlarm()
     this.addBatchAlarms(props.machine)
     this.addDeadLetterAlarm(props.deadLetters)
+    this.addApiAlarm(props.api)
     for (const name of Object.keys(props.functions) as FunctionName[])
       this.addFunctionAlarms(name, props.functions[name])
   }
@@ -73,7 +76,7 @@ export class Alarms extends Construct {
     })
     this.add('failed-batches', {
       metric: machine.metricFailed({ period }),
-      happened: 'A batch failed or was canceled, or could not be driven on for 15 minutes.',
+      happened: 'A batch failed or was canceled, or could not be driven on for some 17 minutes.',
       first: 'GET /batches?status=failed names the views.',
     })
     this.add('timed-out-batches', {
@@ -94,6 +97,15 @@ export class Alarms extends Construct {
       metric: queue.metricApproximateNumberOfMessagesVisible({ statistic: Stats.MAXIMUM, period }),
       happened: 'An event was given up: it could not be delivered, or its function failed with every retry.',
       first: `Read the messages of ${this.environmentName}'s queue viewkeeper-${this.environmentName}-dead-letters: each holds the event and its error. Delete them when done.`,
+    })
+  }
+
+  /** A function that answers 5xx has not failed: its own alarm stays quiet. */
+  private addApiAlarm(api: IHttpApi) {
+    this.add('api-errors', {
+      metric: api.metricServerError({ period }),
+      happened: 'The HTTP API answered at least one request with 5xx.',
+      first: `The log group /aws/vendedlogs/viewkeeper/${this.environmentName}/api has its route, the log of that route's function the reason.`,
     })
   }
 

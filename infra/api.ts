@@ -20,10 +20,11 @@ export interface ApiProps {
 /** The HTTP API: one route for each of the table, every one signed with IAM. */
 export class Api extends Construct {
   readonly url: string
+  readonly httpApi: HttpApi
 
   constructor(scope: Construct, id: string, props: ApiProps) {
     super(scope, id)
-    const api = new HttpApi(this, 'HttpApi', {
+    this.httpApi = new HttpApi(this, 'HttpApi', {
       apiName: `viewkeeper-${props.environmentName}`,
       description: 'Refreshes views and tells about their runs',
       defaultAuthorizer: new HttpIamAuthorizer(),
@@ -36,7 +37,7 @@ export class Api extends Construct {
       ]),
     )
     for (const route of Object.values(routes))
-      api.addRoutes({
+      this.httpApi.addRoutes({
         path: route.path,
         methods: [HttpMethod[route.method]],
         integration: integrations.get(route.function) as HttpLambdaIntegration,
@@ -48,7 +49,7 @@ export class Api extends Construct {
       removalPolicy: RemovalPolicy.DESTROY,
     })
     const stage = new HttpStage(this, 'Stage', {
-      httpApi: api,
+      httpApi: this.httpApi,
       stageName: '$default',
       autoDeploy: true,
       throttle: { rateLimit: props.requestsPerSecond, burstLimit: 2 * props.requestsPerSecond },

@@ -105,7 +105,14 @@ export class ViewkeeperStack extends Stack {
         after: [batches, api, schedules],
       })
     const { topic } = new AlarmTopic(this, 'AlarmTopic', { environmentName, emails: environment.alarmEmails })
-    const alarms = new Alarms(this, 'Alarms', { environmentName, topic, functions, machine, deadLetters })
+    const alarms = new Alarms(this, 'Alarms', {
+      environmentName,
+      topic,
+      functions,
+      api: api.httpApi,
+      machine,
+      deadLetters,
+    })
     // Before the monitor is called its silence would be an alarm, for as long as a database takes to create.
     alarms.node.addDependency(schedules)
 

@@ -117,6 +117,19 @@ test('a dead letter is an alarm', () => {
   })
 })
 
+test('an answer that is an error of the server is an alarm, though the function that gave it has not failed', () => {
+  expect(alarm('api-errors')).toMatchObject({
+    Namespace: 'AWS/ApiGateway',
+    MetricName: '5xx',
+    Dimensions: [{ Name: 'ApiId', Value: { Ref: stack.one('AWS::ApiGatewayV2::Api')[0] } }],
+    Statistic: 'Sum',
+    Period: 300,
+    Threshold: 1,
+    ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+    TreatMissingData: 'notBreaching',
+  })
+})
+
 test('alarms may publish to the topic, and every address is subscribed', () => {
   const [topic, { Properties }] = stack.one('AWS::SNS::Topic')
   // With the key that AWS manages, alarms would not arrive.
