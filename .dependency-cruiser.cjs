@@ -50,7 +50,7 @@ module.exports = {
       ],
       'Infrastructure knows names and schedules, not code; and refuses broken migrations before a deploy does.',
     ),
-    only('cli', ['src'], 'The command line.'),
+    only('cli', ['src', 'infra/environments.ts'], 'The command line; and where its environments are.'),
     only('bench', ['src', 'local/embedded.ts'], 'Measures operations on a server of its own.'),
     only('local', ['functions', 'src', 'cli/report.ts'], 'The gateway stands where Lambda stands.'),
     {

@@ -6,6 +6,7 @@ import { isAhead, type MigrationDone, type MigrationStatus } from '../src/operat
 import type { Difference } from '../src/plan/differences.ts'
 import { Problem } from '../src/problem.ts'
 import { folders } from './folders.ts'
+import { regionOf } from './region.ts'
 import type { Target } from './target.ts'
 
 /** Longer than the function lives. */
@@ -16,7 +17,11 @@ const longestMs = 15 * 60_000
  * database. What it applies and compares with is what was deployed, never what lies in the folder.
  */
 export function deployedTarget(environment: string): Target {
-  const lambda = new LambdaClient({ requestHandler: { requestTimeout: longestMs }, maxAttempts: 1 })
+  const lambda = new LambdaClient({
+    region: regionOf(environment),
+    requestHandler: { requestTimeout: longestMs },
+    maxAttempts: 1,
+  })
   const ask = <Answer>(command: object) =>
     invoke<Answer>(lambda, `viewkeeper-${environment}-migrate`, command)
   const status = async (): Promise<MigrationStatus> => {

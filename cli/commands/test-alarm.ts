@@ -1,21 +1,21 @@
-import { CloudWatchClient, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch'
+import { CloudWatchClient, SetAlarmStateCommand, type StateValue } from '@aws-sdk/client-cloudwatch'
 import { Problem } from '../../src/problem.ts'
+import { regionOf } from '../region.ts'
 import { report } from '../report.ts'
 
 /**
- * Sets an alarm off for a moment, to see its mail arrive: CloudWatch puts it back to what its metric says with the next
- * look. Nothing else is touched.
+ * Sets an alarm off for a moment, to see its mail arrive, also where it is in alarm already: CloudWatch puts it back to what
+ * its metric says with the next look. Nothing else is touched.
  */
 export async function testAlarm({ env, alarm }: { env: string; alarm: string }): Promise<void> {
   const name = `viewkeeper-${env}-${alarm}`
+  const cloudWatch = new CloudWatchClient({ region: regionOf(env) })
+  const set = (state: StateValue) =>
+    cloudWatch.send(new SetAlarmStateCommand({ AlarmName: name, StateValue: state, StateReason: reason }))
   try {
-    await new CloudWatchClient({}).send(
-      new SetAlarmStateCommand({
-        AlarmName: name,
-        StateValue: 'ALARM',
-        StateReason: 'A test: somebody wanted to see whether the mail arrives. Nothing is wrong.',
-      }),
-    )
+    // Only a change of state sends a mail; that to OK sends none.
+    await set('OK')
+    await set('ALARM')
   } catch (cause) {
     throw new Problem(
       'InvalidRequest',
@@ -25,3 +25,5 @@ export async function testAlarm({ env, alarm }: { env: string; alarm: string }):
   }
   report.success(`${name} is in alarm for a moment; its mail goes to whoever has confirmed the subscription`)
 }
+
+const reason = 'A test: somebody wanted to see whether the mail arrives. Nothing new is wrong.'
