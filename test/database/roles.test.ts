@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
@@ -84,6 +85,27 @@ describe('the role that Viewkeeper works with', () => {
     })
     expect(await refresh({ view: 'handed_on' }, callOn(first))).toMatchObject({ status: 'updated' })
     expect(await drop({ view: 'handed_on' }, callOn(second))).toMatchObject({ status: 'deleted' })
+  })
+
+  test('lets others read the record by the recipe of docs/privileges.md, and change nothing', async () => {
+    const page = readFileSync(new URL('../../docs/privileges.md', import.meta.url), 'utf8')
+    const [, section = ''] = page.split('## People who only read\n')
+    const [, recipe = ''] = section.split(/```(?:sql)?\n/)
+    const reader = `reader_${suffix}`
+    await as(names.admin, 'admin').database.withConnection((admin) =>
+      admin.unsafe(recipe.replaceAll('viewkeeper_reader', reader).replace('…', 'secret')),
+    )
+    await as(reader).database.withConnection(async (sql) => {
+      for (const read of ['view_status', "view_metrics('7 days')", 'latest_runs', 'batches', 'batch_views']) {
+        await sql.unsafe(`select * from viewkeeper.${read}`)
+      }
+      for (const written of ['definitions', 'runs', 'batches']) {
+        const change = sql.unsafe(`delete from viewkeeper.${written}`)
+        await expect(change).rejects.toMatchObject({ code: '42501' })
+      }
+    })
+    const [admin] = await sql`select pg_has_role(${names.admin}, 'viewkeeper', 'usage') as "isMember"`
+    expect(admin).toEqual({ isMember: false })
   })
 
   test('is offered the owners of views, but no superuser and not the administrator', async () => {
