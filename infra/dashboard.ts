@@ -41,7 +41,7 @@ export class Dashboard extends Construct {
     const { logGroup } = functions.monitor
     const dashboard = new CloudWatchDashboard(this, 'Dashboard', {
       dashboardName: `viewkeeper-${environmentName}`,
-      defaultInterval: Duration.days(3),
+      defaultInterval: Duration.days(7),
     })
     dashboard.addWidgets(
       new TextWidget({
@@ -53,12 +53,11 @@ export class Dashboard extends Construct {
     dashboard.addWidgets(this.runs(environmentName), this.batches(machine))
     dashboard.addWidgets(this.views(environmentName), this.functionErrors(functions))
     const panel = (insight: Insight, view?: LogQueryVisualizationType) => logPanel(logGroup, insight, view)
-    dashboard.addWidgets(
-      panel(insights.durations, LogQueryVisualizationType.LINE),
-      panel(insights.rowCounts, LogQueryVisualizationType.LINE),
-    )
+    // Bars: the only chart that is documented for a question that groups by time and by something else.
+    dashboard.addWidgets(panel(insights.durations, LogQueryVisualizationType.BAR), panel(insights.rowCounts))
     dashboard.addWidgets(panel(insights.lastStatus), panel(insights.staleness))
     dashboard.addWidgets(panel(insights.failures), panel(insights.slow))
+    dashboard.addWidgets(panel(insights.stale), panel(insights.batches))
     for (const [name, { title, query }] of Object.entries(insights)) {
       new CfnQueryDefinition(this, `query-${name}`, {
         name: `viewkeeper/${environmentName}/${title}`,

@@ -116,16 +116,20 @@ export class Functions extends Construct {
       advance: createInside('advance'),
       cancel: createInside('cancel'),
       pause: createInside('pause'),
-      query: createInside('query', { variables: nightlyVariables(environment) }),
+      query: createInside('query', { variables: scheduleVariables(environment) }),
       // The next minute does what this one left: a retry, or a dead letter for each minute of an outage, helps nobody.
       monitor: createInside('monitor', {
         retryAttempts: 0,
         variables: {
-          ...nightlyVariables(environment),
+          ...scheduleVariables(environment),
           ...(environment.metricsPerView ? { METRICS_PER_VIEW: 'true' } : {}),
+          ...atLeastInfo(environment),
         },
       }),
-      prune: createInside('prune', { retryAttempts: 0, variables: retentionVariables(environment) }),
+      prune: createInside('prune', {
+        retryAttempts: 0,
+        variables: { ...retentionVariables(environment), ...atLeastInfo(environment) },
+      }),
       migrate: createInside('migrate', {
         variables: {
           SCHEMA_FOLDER: './schema/',
@@ -145,16 +149,25 @@ export class Functions extends Construct {
   }
 }
 
-/** When every view is refreshed, as cron: by it is judged how old data may be. */
-function nightlyVariables({ schedules }: Environment): Record<string, string> {
-  if (!schedules?.nightly) return {}
-  const [hour, minute] = schedules.nightly.at.split(':').map(Number)
-  return { NIGHTLY_SCHEDULE: `${minute} ${hour} * * *`, NIGHTLY_TIME_ZONE: schedules.nightly.timeZone }
+/** What refreshes views by the clock: by it is judged how old data may be. */
+function scheduleVariables({ schedules }: Environment): Record<string, string> {
+  const [hour, minute] = schedules?.nightly ? schedules.nightly.at.split(':').map(Number) : []
+  return {
+    ...(schedules?.views ? { VIEW_SCHEDULES: 'true' } : {}),
+    ...(schedules?.nightly
+      ? { NIGHTLY_SCHEDULE: `${minute} ${hour} * * *`, NIGHTLY_TIME_ZONE: schedules.nightly.timeZone }
+      : {}),
+  }
 }
 
 const retentionVariables = ({ retention }: Environment): Record<string, string> => ({
   RETAIN_SUCCESSES: retention.successes === false ? '' : String(retention.successes),
   RETAIN_DAYS: String(retention.days),
+})
+
+/** The lines about runs are what the dashboard reads: they are there whatever else is logged. */
+const atLeastInfo = ({ logLevel }: Environment): Record<string, string> => ({
+  POWERTOOLS_LOG_LEVEL: logLevel === 'DEBUG' ? 'DEBUG' : 'INFO',
 })
 
 const adminVariables = ({ adminSecret }: Database): Record<string, string> =>

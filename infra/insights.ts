@@ -1,4 +1,4 @@
-/** A question to the log of the monitor, whose lines tell of every run that has ended. */
+/** A question to the log of the monitor, whose lines tell of every run and batch that has ended. */
 export interface Insight {
   title: string
   /** In the language of CloudWatch Logs Insights, a stage each. */
@@ -11,13 +11,16 @@ const ended = 'filter message = "run ended"'
 export const insights = {
   durations: {
     title: 'Duration of each view, milliseconds',
-    query: [`${ended} and status = "success"`, 'stats max(durationMs) by bin(1h), view'],
+    query: [
+      `${ended} and status = "success" and operation = "refresh"`,
+      'stats max(durationMs) by view, bin(1h)',
+    ],
   },
   lastStatus: {
     title: 'Last status of each view',
     query: [
       ended,
-      'stats latest(status) as lastStatus, latest(@timestamp) as at, latest(strategy) as lastStrategy, latest(runId) as lastRun by view',
+      'stats latest(status) as lastStatus, latest(finishedAt) as at, latest(strategy) as lastStrategy, latest(runId) as lastRun by view',
       'sort at asc',
     ],
   },
@@ -25,13 +28,17 @@ export const insights = {
     title: 'Last success of each view, the longest ago first',
     query: [
       `${ended} and status = "success"`,
-      'stats latest(@timestamp) as lastSuccess by view',
+      'stats latest(finishedAt) as lastSuccess by view',
       'sort lastSuccess asc',
     ],
   },
   rowCounts: {
     title: 'Rows of each view',
-    query: [`${ended} and ispresent(rowCountAfter)`, 'stats latest(rowCountAfter) by bin(1h), view'],
+    query: [
+      `${ended} and ispresent(rowCountAfter)`,
+      'stats latest(rowCountBefore) as before, latest(rowCountAfter) as after, latest(finishedAt) as at by view',
+      'sort view asc',
+    ],
   },
   failures: {
     title: 'Last failures',
@@ -45,17 +52,26 @@ export const insights = {
   slow: {
     title: 'Slow refreshes',
     query: [
-      `${ended} and slow = 1`,
+      `${ended} and ispresent(slow)`,
       'fields @timestamp, view, durationMs, usualMs, runId',
       'sort @timestamp desc',
       'limit 50',
     ],
   },
   stale: {
-    title: 'Stale views',
+    title: 'Stale views at each look',
     query: [
       'filter message = "views are stale"',
-      'fields @timestamp, count, views.0.view, views.0.ageSeconds',
+      'fields @timestamp, count, views.0.view, views.0.ageSeconds, views.1.view, views.2.view',
+      'sort @timestamp desc',
+      'limit 50',
+    ],
+  },
+  batches: {
+    title: 'Last batches',
+    query: [
+      'filter message = "batch ended"',
+      'fields @timestamp, status, trigger, durationMs, class, problem, batchId',
       'sort @timestamp desc',
       'limit 50',
     ],

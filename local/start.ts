@@ -51,6 +51,7 @@ async function start(life: Life) {
     // What the monitor and the reads go by when they judge how old data may be.
     process.env.NIGHTLY_SCHEDULE = nightly.schedule
     process.env.NIGHTLY_TIME_ZONE = nightly.timeZone
+    process.env.VIEW_SCHEDULES = 'true'
     const stopSchedules = startSchedules(batches.startBatch, demo.scheduled)
     await life.onStop(async () => stopSchedules())
     // Not on another Postgres: ended runs that are published here would be missing from that environment's alarms.

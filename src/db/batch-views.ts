@@ -11,13 +11,11 @@ export interface BatchView extends PlannedView {
 export const readBatchableViews = (sql: Sql): Promise<BatchableView[]> => sql<BatchableView[]>`
   select d.id, d.schema_name as schema, d.name, format('%I.%I', d.schema_name, d.name) as view, d.in_all as "inAll",
          d.paused_at is not null as paused, d.retries, d.retry_delay_seconds as "retryDelaySeconds",
-         (select avg(l.duration_ms)::int8 from (
-            select h.duration_ms from viewkeeper.runs h
-             where h.definition_id = d.id and h.operation = 'refresh' and h.status = 'success'
-             order by h.id desc limit 20) l) as "averageMs"
+         usual.ms::int8 as "averageMs"
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     join viewkeeper.definitions d on d.schema_name = n.nspname and d.name = c.relname and d.removed_at is null
+   cross join lateral viewkeeper.usual_duration(d.id) usual
    where c.relkind = 'm' order by n.nspname, c.relname`
 
 /** Writes the views of a batch, in the order in which they are given. */

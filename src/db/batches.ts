@@ -25,7 +25,8 @@ export interface Batch {
   error: BatchError | null
 }
 
-const batchColumns = (sql: Sql) => sql`
+/** The columns of a Batch, for a `select` from `viewkeeper.batches b`. */
+export const batchColumns = (sql: Sql) => sql`
   b.id, b.serial, b.status, b.trigger, b.requested_by as "requestedBy", b.request, b.selection, b.strategy, b.concurrency,
   b.cancel_requested_at as "cancelRequestedAt", b.requested_at as "requestedAt", b.started_at as "startedAt",
   b.advanced_at as "advancedAt", b.finished_at as "finishedAt",

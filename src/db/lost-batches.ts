@@ -15,8 +15,14 @@ const lost: BatchEnd = {
   },
 }
 
+/** What was to stop has stopped, though nobody was left to say so. */
+const canceled: BatchEnd = {
+  status: 'canceled',
+  error: { class: 'Canceled', message: 'The batch was canceled; views that were left are as they were.' },
+}
+
 /**
- * Closes an open batch that nobody drives on any more, as failed, class BatchLost, with what is left of its runs. True
+ * Closes an open batch that nobody drives on any more, as failed, class BatchLost, or as canceled, with what is left of its runs. True
  * where it has ended now, whoever ended it. One with a run that the server still works on is left alone.
  */
 export async function closeLostBatch(sql: Sql, id: string): Promise<boolean> {
@@ -28,10 +34,11 @@ export async function closeLostBatch(sql: Sql, id: string): Promise<boolean> {
     if (!(await isStale(step, id))) return false
     const running = await step`select from viewkeeper.runs where batch_id = ${id} and status = 'running'`
     if (running.length > 0) return false
-    await recordBatchEnd(step, id, lost)
+    const end = batch.cancelRequestedAt === null ? lost : canceled
+    await recordBatchEnd(step, id, end)
     await step`
-      update viewkeeper.runs set status = 'failed', plan = null, finished_at = clock_timestamp(),
-             updated_at = clock_timestamp(), duration_ms = 0, error = ${step.json(lost.error as never)}
+      update viewkeeper.runs set status = ${end.status}, plan = null, finished_at = clock_timestamp(),
+             updated_at = clock_timestamp(), duration_ms = 0, error = ${step.json(end.error as never)}
        where batch_id = ${id} and status = 'pending'`
     await step`update viewkeeper.batches set idempotency_key = null where id = ${id}`
     return true

@@ -34,7 +34,7 @@ export async function prepareCutoffs(sql: Sql, { successes }: Retention): Promis
                 order by r.id desc offset ${successes - 1} limit 1)`
              } as first_kept
         from viewkeeper.definitions d
-        left join lateral (select r.id from viewkeeper.runs r where r.definition_id = d.id and r.status = 'success'
+        left join lateral (select r.id from viewkeeper.runs r where r.definition_id = d.id and r.status = 'success' and r.fills
                             order by r.id desc limit 1) last_success on true
         left join lateral (select r.id from viewkeeper.runs r where r.definition_id = d.id and r.status = 'failed'
                             order by r.id desc limit 1) last_failure on true
@@ -67,12 +67,14 @@ export async function pruneRange(
   return { removed: count, next: row?.next ?? null }
 }
 
-/** Removes ended batches of which no run is left, past their days. Gives how many. */
-export async function pruneBatches(sql: Sql, { days }: Retention): Promise<number> {
+/** Removes ended batches of which no run is left, past their days, the oldest first, so many at most. Gives how many. */
+export async function pruneBatches(sql: Sql, most: number, { days }: Retention): Promise<number> {
   const { count } = await sql`
-    delete from viewkeeper.batches b
-     where b.finished_at < clock_timestamp() - make_interval(days => ${days})
-       and not exists (select from viewkeeper.runs r where r.batch_id = b.id)`
+    delete from viewkeeper.batches where id in (
+      select b.id from viewkeeper.batches b
+       where b.finished_at < clock_timestamp() - make_interval(days => ${days})
+         and not exists (select from viewkeeper.runs r where r.batch_id = b.id)
+       order by b.serial limit ${most})`
   return count
 }
 
@@ -84,7 +86,8 @@ export async function pruneBatches(sql: Sql, { days }: Retention): Promise<numbe
 export async function vacuumHistory(sql: Sql, patienceMs: number): Promise<void> {
   await sql`select set_config('statement_timeout', ${String(patienceMs)}, false)`
   try {
-    await sql`vacuum (analyze, skip_locked) viewkeeper.runs, viewkeeper.batches, viewkeeper.batch_views`
+    await sql`vacuum (analyze, skip_locked)
+      viewkeeper.definitions, viewkeeper.runs, viewkeeper.batches, viewkeeper.batch_views`
   } catch (error) {
     if (sqlstateOf(error) !== '57014') throw error
   }

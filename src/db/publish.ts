@@ -1,4 +1,6 @@
+import { type Batch, batchColumns } from './batches.ts'
 import type { Sql } from './connect.ts'
+import { runLockClass } from './envelope-text.ts'
 import { type Run, runColumns } from './runs.ts'
 
 /** A run that has ended, and how long its view's refreshes usually take: the average of the 20 successes before it. */
@@ -7,24 +9,26 @@ export interface EndedRun extends Run {
 }
 
 /**
- * Hands each ended run that was not published yet to `publish`, oldest first, and marks it published afterwards:
- * so each is published at least once, and more than once only where we die in between. At most `limit` runs.
+ * Hands the ended runs that were not published yet to `publish`, oldest first, and marks them published afterwards: so each is
+ * published at least once, and more than once only where we die in between. At most `limit` of them. One that
+ * still counts its rows, aside, is left to the next time.
  */
 export async function publishEndedRuns(
   sql: Sql,
   limit: number,
-  publish: (run: EndedRun) => void,
+  publish: (runs: EndedRun[]) => void,
 ): Promise<number> {
   const runs = await sql<EndedRun[]>`
-    select ${runColumns(sql)},
-           case when r.operation = 'refresh' and r.status = 'success' then (
-             select avg(u.duration_ms)::float8 from (
-               select h.duration_ms from viewkeeper.runs h
-                where h.definition_id = r.definition_id and h.id < r.id and h.status = 'success'
-                order by h.id desc limit 20) u) end as "usualMs"
+    select ${runColumns(sql)}, case when r.operation = 'refresh' and r.status = 'success' then usual.ms end as "usualMs"
       from viewkeeper.runs r
-     where r.finished_at is not null and r.published_at is null order by r.id limit ${limit}`
-  for (const run of runs) publish(run)
+     cross join lateral viewkeeper.usual_duration(r.definition_id, r.id) usual
+     where r.finished_at is not null and r.published_at is null
+       and not exists (select from pg_catalog.pg_locks l
+                        where l.locktype = 'advisory' and l.classid = ${runLockClass}::oid and l.objid = r.id::int8::oid
+                          and l.objsubid = 2 and l.granted
+                          and l.database = (select oid from pg_catalog.pg_database where datname = current_database()))
+     order by r.id limit ${limit}`
+  publish(runs)
   if (runs.length > 0) {
     const ids = runs.map(({ id }) => id)
     await sql`
@@ -32,4 +36,23 @@ export async function publishEndedRuns(
        where id in (select value::int8 from jsonb_array_elements_text(${sql.json(ids)}))`
   }
   return runs.length
+}
+
+/** The same with ended batches. */
+export async function publishEndedBatches(
+  sql: Sql,
+  limit: number,
+  publish: (batches: Batch[]) => void,
+): Promise<number> {
+  const batches = await sql<Batch[]>`
+    select ${batchColumns(sql)} from viewkeeper.batches b
+     where b.finished_at is not null and b.published_at is null order by b.serial limit ${limit}`
+  publish(batches)
+  if (batches.length > 0) {
+    const serials = batches.map(({ serial }) => serial)
+    await sql`
+      update viewkeeper.batches set published_at = clock_timestamp()
+       where serial in (select value::integer from jsonb_array_elements_text(${sql.json(serials)}))`
+  }
+  return batches.length
 }

@@ -97,7 +97,7 @@ export const startRun = (
 /** Gives a run that nobody has claimed another plan. False where it is not pending any more. */
 export async function replan(sql: Sql, id: number, plan: Plan, response: RunResponse): Promise<boolean> {
   const { count } = await sql`
-    update viewkeeper.runs set plan = ${sql.json(plan as never)}, updated_at = clock_timestamp(),
+    update viewkeeper.runs set plan = ${sql.json(plan as never)}, fills = ${plan.fills}, updated_at = clock_timestamp(),
            meta = jsonb_set(meta, '{response}', ${sql.json(response as never)})
      where id = ${id} and status = 'pending'`
   return count > 0
@@ -140,10 +140,10 @@ async function insertRun(
   const [row] = await sql<{ id: number }[]>`
     with place as (${batch === undefined ? sql`select` : openBatch(sql, batch.id)})
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
-                                 idempotency_key, status, plan, meta, error, claim_by, finished_at, duration_ms,
+                                 idempotency_key, status, plan, fills, meta, error, claim_by, finished_at, duration_ms,
                                  batch_id, attempt)
     select ${run.definitionId}::integer, ${run.schema}, ${run.name}, ${run.operation}, ${run.trigger}, ${run.requestedBy},
-           ${run.caller}, ${run.idempotencyKey}, ${status}, ${json(plan)}::jsonb,
+           ${run.caller}, ${run.idempotencyKey}, ${status}, ${json(plan)}::jsonb, ${plan?.fills ?? false},
            ${json({ request: run.request, response })}::jsonb, ${json(error)}::jsonb,
            clock_timestamp() + make_interval(secs => ${claimBy}),
            case ${status} when 'pending' then null else clock_timestamp() end,
@@ -202,7 +202,7 @@ export async function findRecentSuccess(
 ): Promise<number | undefined> {
   const [row] = await sql<{ id: number; recent: boolean }[]>`
     select id, finished_at > clock_timestamp() - make_interval(secs => ${withinSeconds}) as recent from viewkeeper.runs
-     where definition_id = ${definitionId} and status = 'success' and operation <> 'drop' order by id desc limit 1`
+     where definition_id = ${definitionId} and status = 'success' and fills order by id desc limit 1`
   return row?.recent ? row.id : undefined
 }
 

@@ -36,20 +36,14 @@ export async function readViews(sql: Sql, oid: number | null = null): Promise<Vi
            -- pg_relation_size would wait for a regular refresh, relpages does not
            case when c.reltuples >= 0 then c.relpages::int8 * current_setting('block_size')::int8 end as "sizeBytes",
            nullif(c.reltuples, -1)::int8 as "estimatedRows",
-           last_run.id as "lastRun.id", last_run.status as "lastRun.status",
-           last_run.requested_at as "lastRun.requestedAt", last_run.duration_ms as "lastRun.durationMs",
-           last_success.finished_at as "lastSuccessAt",
-           (extract(epoch from clock_timestamp() - last_success.finished_at) * 1000)::int8 as "staleMs"
+           latest.last_run_id as "lastRun.id", latest.last_status as "lastRun.status",
+           latest.last_requested_at as "lastRun.requestedAt", latest.last_duration_ms as "lastRun.durationMs",
+           latest.last_success_at as "lastSuccessAt",
+           (extract(epoch from clock_timestamp() - latest.last_success_at) * 1000)::int8 as "staleMs"
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       join viewkeeper.definitions d on d.schema_name = n.nspname and d.name = c.relname
-      left join lateral (
-        select r.id, r.status, r.requested_at, r.duration_ms
-          from viewkeeper.runs r where r.definition_id = d.id order by r.id desc limit 1) last_run on true
-      left join lateral (
-        select r.finished_at from viewkeeper.runs r
-         where r.definition_id = d.id and r.status = 'success' and r.operation <> 'drop'
-         order by r.id desc limit 1) last_success on true
+      join viewkeeper.latest_runs latest on latest.definition_id = d.id
      where c.relkind = 'm' and (${oid}::int8 is null or c.oid::int8 = ${oid})
      order by n.nspname, c.relname`
   return rows.map(

@@ -1,35 +1,48 @@
+import type { Batch } from '../db/batches.ts'
 import type { EndedRun } from '../db/publish.ts'
 import { type Monitored, monitor } from '../operations/monitor.ts'
 import { isSlow } from '../plan/staleness.ts'
 import { logger } from './function.ts'
-import { publishMetrics, publishRunMetrics } from './publish-metrics.ts'
-import { databaseFromEnvironment, nightlyFromEnvironment } from './settings.ts'
+import {
+  publishBatchMetrics,
+  publishPerView,
+  publishRunMetrics,
+  publishStaleMetrics,
+} from './publish-metrics.ts'
+import { databaseFromEnvironment, schedulesFromEnvironment } from './settings.ts'
 
 const mostNames = 20
 
 /**
- * The monitor's minute: closes what is lost, tells of every run that has ended, in the log and as metrics, and of the views
- * that are stale.
+ * The monitor's minute: closes what is lost, tells of every run and batch that has ended, in the log and as metrics, and of the
+ * views that are stale.
  */
-export async function watch(): Promise<Monitored> {
+export function watch(): Promise<Monitored> {
   const environment = process.env.VIEWKEEPER_ENVIRONMENT ?? 'local'
-  const ended: EndedRun[] = []
-  const monitored = await monitor(databaseFromEnvironment(), {
-    nightly: nightlyFromEnvironment(),
-    publish: (run) => {
-      logEnded(run)
-      if (process.env.METRICS_PER_VIEW === 'true') publishRunMetrics(environment, run)
-      ended.push(run)
+  return monitor(databaseFromEnvironment(), {
+    schedules: schedulesFromEnvironment(),
+    publish: {
+      runs: (ended) => {
+        for (const run of ended) {
+          logRun(run)
+          if (process.env.METRICS_PER_VIEW === 'true') publishPerView(environment, run)
+        }
+        publishRunMetrics(environment, ended)
+      },
+      batches: (ended) => {
+        for (const batch of ended) logBatch(batch)
+        publishBatchMetrics(environment, ended)
+      },
+      stale: (views) => {
+        if (views.length > 0)
+          logger.warn('views are stale', { count: views.length, views: views.slice(0, mostNames) })
+        publishStaleMetrics(environment, views)
+      },
     },
   })
-  const { stale } = monitored
-  if (stale.length > 0)
-    logger.warn('views are stale', { count: stale.length, views: stale.slice(0, mostNames) })
-  publishMetrics(environment, ended, monitored)
-  return monitored
 }
 
-function logEnded(run: EndedRun): void {
+function logRun(run: EndedRun): void {
   logger[run.status === 'failed' ? 'error' : 'info']('run ended', {
     runId: run.id,
     view: run.view,
@@ -38,14 +51,27 @@ function logEnded(run: EndedRun): void {
     ...(run.batchId === null ? {} : { batchId: run.batchId }),
     status: run.status,
     strategy: run.meta.response.strategy,
+    finishedAt: run.finishedAt,
     durationMs: run.durationMs,
     rowCountBefore: run.rowCountBefore,
     rowCountAfter: run.rowCountAfter,
     ...(isSlow(run.durationMs, run.usualMs)
       ? { slow: true, usualMs: Math.round(run.usualMs as number) }
       : {}),
-    ...(run.error === null
-      ? {}
-      : { class: run.error.class, sqlstate: run.error.sqlstate, problem: run.error.message }),
+    ...problem(run.error),
   })
 }
+
+function logBatch(batch: Batch): void {
+  logger[batch.status === 'failed' ? 'error' : 'info']('batch ended', {
+    batchId: batch.id,
+    trigger: batch.trigger,
+    status: batch.status,
+    finishedAt: batch.finishedAt,
+    durationMs: batch.elapsedMs,
+    ...problem(batch.error),
+  })
+}
+
+const problem = (error: { class: string; sqlstate?: string; message: string } | null) =>
+  error === null ? {} : { class: error.class, sqlstate: error.sqlstate, problem: error.message }

@@ -10,6 +10,7 @@ const leaveBeforeEndMs = 15_000
 export async function pruneHistory(_event: unknown, context: Context): Promise<Pruned> {
   const until = Date.now() + context.getRemainingTimeInMillis() - leaveBeforeEndMs
   const pruned = await prune(databaseFromEnvironment(), retentionFromEnvironment(), until)
-  logger.info('pruned', { ...pruned })
+  if (pruned.done) logger.info('pruned', { ...pruned })
+  else logger.warn('pruned a part: the time was up, the next one goes on', { ...pruned })
   return pruned
 }

@@ -1,6 +1,7 @@
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
+import type { Batch } from '../db/batches.ts'
 import type { EndedRun } from '../db/publish.ts'
-import type { Monitored } from '../operations/monitor.ts'
+import type { StaleView } from '../operations/stale-views.ts'
 import { isSlow } from '../plan/staleness.ts'
 import {
   metricDimensions,
@@ -10,36 +11,51 @@ import {
   perViewMetricNames,
 } from './metric-names.ts'
 
-/** What everything came to. Zeros are published too: an alarm that sees data knows that nothing failed, rather than that nobody looked. */
-export function publishMetrics(environment: string, ended: EndedRun[], { stale, lostBatches }: Monitored) {
-  const metrics = open(metricDimensions(environment))
-  const count = (name: string, which: (run: EndedRun) => boolean) =>
-    metrics.addMetric(name, MetricUnit.Count, ended.filter(which).length)
-  count(metricNames.runsSucceeded, ({ status }) => status === 'success')
-  count(metricNames.runsFailed, ({ status }) => status === 'failed')
-  count(metricNames.runsLost, ({ error }) => error?.class === 'RunLost')
-  count(metricNames.runsSlow, ({ durationMs, usualMs }) => isSlow(durationMs, usualMs))
-  metrics.addMetric(metricNames.batchesLost, MetricUnit.Count, lostBatches)
-  metrics.addMetric(metricNames.viewsStale, MetricUnit.Count, stale.length)
-  metrics.publishStoredMetrics()
-}
+// Zeros are published too: an alarm that sees data knows that nothing failed, rather than that nobody looked.
 
-/** The same of one run, under its view's name; nothing of one that was skipped or canceled. */
-export function publishRunMetrics(environment: string, run: EndedRun) {
+export const publishRunMetrics = (environment: string, ended: EndedRun[]): void =>
+  publish(metricDimensions(environment), {
+    [metricNames.runsSucceeded]: ended.filter(({ status }) => status === 'success').length,
+    [metricNames.runsFailed]: ended.filter(({ status }) => status === 'failed').length,
+    [metricNames.runsLost]: ended.filter(({ error }) => error?.class === 'RunLost').length,
+    [metricNames.runsSlow]: ended.filter(({ durationMs, usualMs }) => isSlow(durationMs, usualMs)).length,
+  })
+
+export const publishBatchMetrics = (environment: string, ended: Batch[]): void =>
+  publish(metricDimensions(environment), {
+    [metricNames.batchesLost]: ended.filter(({ error }) => error?.class === 'BatchLost').length,
+  })
+
+export const publishStaleMetrics = (environment: string, stale: StaleView[]): void =>
+  publish(metricDimensions(environment), { [metricNames.viewsStale]: stale.length })
+
+/** What one run came to, under its view's name; nothing of one that was skipped or canceled. */
+export function publishPerView(environment: string, run: EndedRun): void {
   const succeeded = run.status === 'success'
   if (!succeeded && run.status !== 'failed') return
-  const metrics = open(perViewDimensions(environment, run.view))
-  metrics.addMetric(perViewMetricNames.runsSucceeded, MetricUnit.Count, Number(succeeded))
-  metrics.addMetric(perViewMetricNames.runsFailed, MetricUnit.Count, Number(!succeeded))
-  if (succeeded && run.operation === 'refresh' && run.durationMs !== null)
-    metrics.addMetric(perViewMetricNames.refreshDuration, MetricUnit.Milliseconds, run.durationMs)
-  metrics.publishStoredMetrics()
+  publish(
+    perViewDimensions(environment, run.view),
+    {
+      [perViewMetricNames.runsSucceeded]: Number(succeeded),
+      [perViewMetricNames.runsFailed]: Number(!succeeded),
+    },
+    succeeded && run.operation === 'refresh' ? run.durationMs : null,
+  )
 }
 
-function open({ service, ...dimensions }: Record<string, string>): Metrics {
-  return new Metrics({
+/** Writes one line of CloudWatch's embedded metric format. */
+function publish(
+  { service, ...dimensions }: Record<string, string>,
+  counts: Record<string, number>,
+  refreshMs: number | null = null,
+): void {
+  const metrics = new Metrics({
     namespace: metricNamespace,
     serviceName: service as string,
     defaultDimensions: dimensions,
   })
+  for (const [name, count] of Object.entries(counts)) metrics.addMetric(name, MetricUnit.Count, count)
+  if (refreshMs !== null)
+    metrics.addMetric(perViewMetricNames.refreshDuration, MetricUnit.Milliseconds, refreshMs)
+  metrics.publishStoredMetrics()
 }

@@ -6,13 +6,13 @@ import { getView, type ListedView, listViews } from '../operations/views.ts'
 import { batchBody, runBody } from './answers.ts'
 import { type HttpAnswer, type HttpEvent, json } from './http.ts'
 import { batchesQuery, batchPath, metricsQuery, runPath, runsQuery, viewPath, viewsQuery } from './schemas.ts'
-import { databaseFromEnvironment, nightlyFromEnvironment } from './settings.ts'
+import { databaseFromEnvironment, schedulesFromEnvironment } from './settings.ts'
 import { validate } from './validate.ts'
 
 /** `GET /views` */
 export async function answerViews(event: HttpEvent): Promise<HttpAnswer> {
   const { state } = validate(viewsQuery, event.queryStringParameters ?? {}, 'query')
-  const views = await listViews(databaseFromEnvironment(), nightlyFromEnvironment())
+  const views = await listViews(databaseFromEnvironment(), schedulesFromEnvironment())
   return json(200, { views: state === undefined ? views : views.filter((view) => isIn(view, state)) })
 }
 
@@ -37,7 +37,7 @@ export async function answerMetrics(event: HttpEvent): Promise<HttpAnswer> {
   const metrics = await getMetrics(databaseFromEnvironment(), {
     view,
     windowSeconds: window,
-    nightly: nightlyFromEnvironment(),
+    schedules: schedulesFromEnvironment(),
   })
   return json(200, { windowSeconds: window, metrics })
 }
@@ -45,7 +45,11 @@ export async function answerMetrics(event: HttpEvent): Promise<HttpAnswer> {
 /** `GET /views/{view}` */
 export async function answerView(event: HttpEvent): Promise<HttpAnswer> {
   const { view } = validate(viewPath, event.pathParameters, 'path')
-  const { recentRuns, ...details } = await getView(databaseFromEnvironment(), view, nightlyFromEnvironment())
+  const { recentRuns, ...details } = await getView(
+    databaseFromEnvironment(),
+    view,
+    schedulesFromEnvironment(),
+  )
   return json(200, { ...details, recentRuns: recentRuns.map(runBody) })
 }
 

@@ -303,7 +303,7 @@ export const batchDetails = batchSummary
     views: z.array(
       z.object({
         view: z.string(),
-        status: z.enum([...runStatuses, 'waiting']),
+        status: z.enum([...runStatuses, 'waiting', 'pruned']),
         dependsOn: z.array(z.string()),
         estimatedMs: z.int(),
         runs: z.array(

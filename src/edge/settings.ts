@@ -4,7 +4,7 @@ import { SecretsProvider } from '@aws-lambda-powertools/parameters/secrets'
 import * as z from 'zod'
 import { type ConnectionSettings, connectTo, type Database, type SettingsSource } from '../db/connect.ts'
 import type { Retention } from '../db/prune.ts'
-import type { Nightly } from '../operations/interval.ts'
+import type { Schedules } from '../operations/interval.ts'
 import { Problem } from '../problem.ts'
 
 /** A rotated secret is fetched again when the server refuses the old one; this only bounds how long it is kept. */
@@ -45,11 +45,14 @@ export async function workingLogin(
   return { login: user, password }
 }
 
-/** When every view is refreshed in this environment; null where there is no such schedule. */
-export const nightlyFromEnvironment = (env: NodeJS.ProcessEnv = process.env): Nightly =>
-  env.NIGHTLY_SCHEDULE === undefined || env.NIGHTLY_TIME_ZONE === undefined
-    ? null
-    : { schedule: env.NIGHTLY_SCHEDULE, timeZone: env.NIGHTLY_TIME_ZONE }
+/** What refreshes views by the clock in this environment: by `NIGHTLY_SCHEDULE` and `NIGHTLY_TIME_ZONE` all, by `VIEW_SCHEDULES=true` each at its own time. */
+export const schedulesFromEnvironment = (env: NodeJS.ProcessEnv = process.env): Schedules => ({
+  nightly:
+    env.NIGHTLY_SCHEDULE === undefined || env.NIGHTLY_TIME_ZONE === undefined
+      ? null
+      : { schedule: env.NIGHTLY_SCHEDULE, timeZone: env.NIGHTLY_TIME_ZONE },
+  views: env.VIEW_SCHEDULES === 'true',
+})
 
 /** What of the history is kept: `RETAIN_SUCCESSES` of each view (empty: by age alone), the rest for `RETAIN_DAYS`. */
 export const retentionFromEnvironment = (env: NodeJS.ProcessEnv = process.env): Retention => ({

@@ -10,8 +10,8 @@ import { Problem } from '../problem.ts'
 /** A view within a batch, with its attempts, oldest first. */
 interface BatchViewState {
   view: string
-  /** That of its latest attempt; `waiting` before the first. */
-  status: RunStatus | 'waiting'
+  /** That of its latest attempt; `waiting` before the first, `pruned` where the history does not hold it any more. */
+  status: RunStatus | 'waiting' | 'pruned'
   /** The views of this batch that come before. */
   dependsOn: string[]
   estimatedMs: number
@@ -52,7 +52,7 @@ export function getBatch(database: Database, batchId: string): Promise<DetailedB
         batch.finishedAt === null ? estimateRest(restOf(views, runs), batch.concurrency) : null,
       views: views.map(({ id, view, parents, estimateMs }) => ({
         view,
-        status: runs.get(id)?.at(-1)?.status ?? 'waiting',
+        status: runs.get(id)?.at(-1)?.status ?? (batch.finishedAt === null ? 'waiting' : 'pruned'),
         dependsOn: parents.map((parent) => names.get(parent) ?? ''),
         estimatedMs: estimateMs,
         runs: (runs.get(id) ?? []).map(({ definitionId: _, ...run }) => run),

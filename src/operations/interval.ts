@@ -1,15 +1,26 @@
 import { Cron } from 'croner'
 
-/** When every view is refreshed; null where there is no such schedule. */
-export type Nightly = { schedule: string; timeZone: string } | null
+/** What refreshes views by the clock in an environment. */
+export interface Schedules {
+  /** When every view is refreshed; null where there is no such schedule. */
+  nightly: { schedule: string; timeZone: string } | null
+  /** Whether views are refreshed by the schedules they were authored with. */
+  views: boolean
+}
 
-/** The longest time between two scheduled refreshes of a view, seconds: of its own schedule or that of every view, whichever comes oftener. */
+/** Nothing is refreshed by the clock. */
+export const unscheduled: Schedules = { nightly: null, views: false }
+
+/**
+ * The longest time between two scheduled refreshes of a view, seconds: of its own schedule or that of every view, whichever comes
+ * oftener. Null where nothing refreshes it by the clock.
+ */
 export function scheduledInterval(
   { schedule, timeZone, inAll }: { schedule: string | null; timeZone: string | null; inAll: boolean },
-  nightly: Nightly,
+  { nightly, views }: Schedules,
 ): number | null {
   const intervals = [
-    ...(schedule !== null && timeZone !== null ? [longestInterval(schedule, timeZone)] : []),
+    ...(views && schedule !== null && timeZone !== null ? [longestInterval(schedule, timeZone)] : []),
     ...(inAll && nightly !== null ? [longestInterval(nightly.schedule, nightly.timeZone)] : []),
   ]
   return intervals.length === 0 ? null : Math.min(...intervals)

@@ -1,13 +1,13 @@
-import type { Database, Sql } from '../db/connect.ts'
+import type { Database } from '../db/connect.ts'
 import { readViewMetrics, readViewStatus, type ViewMetrics, type ViewStatus } from '../db/metrics.ts'
 import { maxStaleness } from '../plan/staleness.ts'
-import { type Nightly, scheduledInterval } from './interval.ts'
+import { type Schedules, scheduledInterval } from './interval.ts'
 import { definitionIdOf } from './runs.ts'
 
 /** A view as its runs show it. */
 export interface MeasuredView
   extends Omit<ViewMetrics, 'id'>,
-    Omit<ViewStatus, 'maxStalenessSeconds' | 'schedule' | 'timeZone' | 'inAll'> {
+    Omit<ViewStatus, 'maxStalenessSeconds' | 'schedule' | 'timeZone' | 'inAll' | 'expectedMs'> {
   /** The age from which on its data count as stale; null where nobody expects it to be refreshed. */
   maxStaleMs: number | null
   stale: boolean
@@ -19,43 +19,24 @@ export interface MeasuredView
  */
 export const getMetrics = (
   database: Database,
-  { view, windowSeconds, nightly }: { view?: string | undefined; windowSeconds: number; nightly: Nightly },
+  options: { view?: string | undefined; windowSeconds: number; schedules: Schedules },
 ): Promise<MeasuredView[]> =>
   database.withConnection(async (sql) => {
+    const { view, windowSeconds, schedules } = options
     const id = view === undefined ? null : await definitionIdOf(sql, view)
-    const measured = await measureViews(sql, windowSeconds, nightly)
-    return id === null ? measured : measured.filter((each) => each.id === id)
-  })
-
-async function measureViews(sql: Sql, windowSeconds: number, nightly: Nightly): Promise<MeasuredView[]> {
-  const metrics = new Map((await readViewMetrics(sql, windowSeconds)).map((each) => [each.id, each]))
-  return (await readViewStatus(sql)).map((status) => {
-    const { maxStalenessSeconds, schedule, timeZone, inAll, ...shown } = status
-    const measured = metrics.get(status.id) ?? noRuns(status.id)
-    const seconds = maxStaleness({
-      maxStalenessSeconds,
-      intervalSeconds: scheduledInterval(status, nightly),
-      averageMs: measured.movingAverageMs,
+    const metrics = new Map((await readViewMetrics(sql, windowSeconds, id)).map((each) => [each.id, each]))
+    return (await readViewStatus(sql, id)).flatMap((status) => {
+      const measured = metrics.get(status.id)
+      // Without, it was met in the moment between the two questions.
+      return measured === undefined ? [] : [judge(status, measured, schedules)]
     })
-    const maxStaleMs = seconds === null ? null : Math.round(seconds * 1000)
-    return {
-      ...measured,
-      ...shown,
-      maxStaleMs,
-      stale: !status.paused && maxStaleMs !== null && status.staleMs > maxStaleMs,
-    }
   })
-}
 
-const noRuns = (id: number): ViewMetrics => ({
-  id,
-  runs: 0,
-  succeeded: 0,
-  failed: 0,
-  successRate: null,
-  averageMs: null,
-  minMs: null,
-  maxMs: null,
-  p95Ms: null,
-  movingAverageMs: null,
-})
+function judge(status: ViewStatus, measured: ViewMetrics, schedules: Schedules): MeasuredView {
+  const { maxStalenessSeconds, schedule: _, timeZone, inAll, expectedMs, ...shown } = status
+  const intervalSeconds = scheduledInterval(status, schedules)
+  const seconds = maxStaleness({ maxStalenessSeconds, intervalSeconds, usualMs: measured.movingAverageMs })
+  const maxStaleMs = seconds === null ? null : Math.round(seconds * 1000)
+  const stale = !status.paused && maxStaleMs !== null && expectedMs > maxStaleMs
+  return { ...measured, ...shown, maxStaleMs, stale }
+}

@@ -1,36 +1,48 @@
+import type { Batch } from '../db/batches.ts'
 import type { Database } from '../db/connect.ts'
+import { discoverDefinitions } from '../db/definitions.ts'
 import { closeLostBatch, findStaleBatches } from '../db/lost-batches.ts'
 import { closeLostRuns } from '../db/lost-runs.ts'
-import { type EndedRun, publishEndedRuns } from '../db/publish.ts'
-import type { Nightly } from './interval.ts'
+import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../db/publish.ts'
+import type { Schedules } from './interval.ts'
 import { findStaleViews, type StaleView } from './stale-views.ts'
 
 /** Enough for any minute that was not preceded by days of silence; what is left waits for the next one. */
 const atOnce = 1000
 
+/** Tells the world. Each is called at every look, also with nothing to tell. */
+export interface Publisher {
+  runs(ended: EndedRun[]): void
+  batches(ended: Batch[]): void
+  stale(views: StaleView[]): void
+}
+
 /** What a look at everything came to. */
 export interface Monitored {
   /** Runs closed because their server process is gone. */
   lost: number
-  /** Batches closed because nobody drove them on. */
-  lostBatches: number
-  published: number
+  publishedRuns: number
+  publishedBatches: number
   stale: StaleView[]
 }
 
 /**
- * Closes the runs whose server process is gone and the batches that nobody drives on, publishes every run that has ended since the
- * last time, and judges which views are stale.
+ * Closes the runs whose server process is gone and the batches that nobody drives on, publishes every run and batch that
+ * has ended since the last time, and judges which views are stale. Views that nobody has met are met here, so that one
+ * which is never refreshed is noticed too.
  */
 export function monitor(
   database: Database,
-  { nightly, publish }: { nightly: Nightly; publish: (run: EndedRun) => void },
+  { schedules, publish }: { schedules: Schedules; publish: Publisher },
 ): Promise<Monitored> {
   return database.withConnection(async (sql) => {
     const lost = await closeLostRuns(sql)
-    let lostBatches = 0
-    for (const id of await findStaleBatches(sql)) if (await closeLostBatch(sql, id)) lostBatches++
-    const published = await publishEndedRuns(sql, atOnce, publish)
-    return { lost: lost.length, lostBatches, published, stale: await findStaleViews(sql, nightly) }
+    for (const id of await findStaleBatches(sql)) await closeLostBatch(sql, id)
+    const publishedRuns = await publishEndedRuns(sql, atOnce, publish.runs)
+    const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches)
+    await discoverDefinitions(sql)
+    const stale = await findStaleViews(sql, schedules)
+    publish.stale(stale)
+    return { lost: lost.length, publishedRuns, publishedBatches, stale }
   })
 }

@@ -122,6 +122,7 @@ async function planRename(sql: Sql, from: QualifiedView, to: QualifiedView): Pro
     ifRunning: 'skip',
     basis: null,
     result: 'updated',
+    fills: false,
     settings: {},
     prepare: [],
     cutOver: exclusively(

@@ -9,8 +9,9 @@ export interface Pruned {
 }
 
 const runsAtOnce = 5000
+const batchesAtOnce = 500
 /** Time kept back for what was begun to end. */
-const lastRangeMs = 5000
+const lastPieceMs = 5000
 /** And for a vacuum that is given up to say so. */
 const lastWordMs = 1000
 
@@ -22,14 +23,20 @@ export const prune = (database: Database, retention: Retention, until: number): 
   database.withConnection(
     async (sql) => {
       await prepareCutoffs(sql, retention)
+      const isOver = () => Date.now() > until - lastPieceMs
       let runs = 0
+      let batches = 0
       for (let from: number | null = 1; from !== null; ) {
-        if (Date.now() > until - lastRangeMs) return { runs, batches: 0, done: false }
+        if (isOver()) return { runs, batches, done: false }
         const range = await pruneRange(sql, from, runsAtOnce, retention)
         runs += range.removed
         from = range.next
       }
-      const batches = await pruneBatches(sql, retention)
+      for (let removed = batchesAtOnce; removed === batchesAtOnce; ) {
+        if (isOver()) return { runs, batches, done: false }
+        removed = await pruneBatches(sql, batchesAtOnce, retention)
+        batches += removed
+      }
       await vacuumHistory(sql, Math.max(until - lastWordMs - Date.now(), 1))
       return { runs, batches, done: true }
     },

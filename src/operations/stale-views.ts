@@ -1,7 +1,7 @@
-import { readAges, readAverages, type ViewAge } from '../db/ages.ts'
+import { readAges, readUsualDurations } from '../db/ages.ts'
 import type { Sql } from '../db/connect.ts'
-import { maxStaleness } from '../plan/staleness.ts'
-import { type Nightly, scheduledInterval } from './interval.ts'
+import { maxStaleness, type Stalable } from '../plan/staleness.ts'
+import { type Schedules, scheduledInterval } from './interval.ts'
 
 /** A view whose data are older than they may be. */
 export interface StaleView {
@@ -11,25 +11,35 @@ export interface StaleView {
 }
 
 /**
- * The views whose data are older than they may be, oldest first. How long refreshes take is asked only for views that
- * could be stale by it, so that a quiet minute costs next to nothing. A paused view is never stale: somebody has decided that.
+ * The views whose data are older than they may be, oldest first; of one view alone where its definition's id is given. How
+ * long refreshes take is asked only for views that could be stale by it, so that a quiet minute costs next to
+ * nothing. A paused view is never stale: somebody has decided that.
  */
-export async function findStaleViews(sql: Sql, nightly: Nightly): Promise<StaleView[]> {
-  const limitOf = (age: ViewAge, averageMs: number | null) =>
-    maxStaleness({ ...age, intervalSeconds: scheduledInterval(age, nightly), averageMs })
-  const suspects = (await readAges(sql)).filter(
-    (age) => age.ageSeconds > (limitOf(age, null) ?? Number.POSITIVE_INFINITY),
-  )
-  const averages = await readAverages(
+export async function findStaleViews(
+  sql: Sql,
+  schedules: Schedules,
+  definitionId: number | null = null,
+): Promise<StaleView[]> {
+  const ages = (await readAges(sql, definitionId)).map((age) => ({
+    ...age,
+    intervalSeconds: scheduledInterval(age, schedules),
+  }))
+  const isPast = (age: Stalable & { expectedSeconds: number }) => {
+    const limit = maxStaleness(age)
+    return limit !== null && age.expectedSeconds > limit
+  }
+  const suspects = ages.filter((age) => isPast({ ...age, usualMs: null }))
+  const usual = await readUsualDurations(
     sql,
     suspects.map(({ id }) => id),
   )
   return suspects
-    .flatMap((age) => {
-      const limit = limitOf(age, averages.get(age.id) ?? null) as number
-      return age.ageSeconds > limit
-        ? [{ view: age.view, ageSeconds: Math.round(age.ageSeconds), maxStalenessSeconds: Math.round(limit) }]
-        : []
-    })
+    .map((age) => ({ ...age, usualMs: usual.get(age.id) ?? null }))
+    .filter(isPast)
+    .map((age) => ({
+      view: age.view,
+      ageSeconds: Math.round(age.ageSeconds),
+      maxStalenessSeconds: Math.round(maxStaleness(age) as number),
+    }))
     .sort((a, b) => b.ageSeconds - a.ageSeconds)
 }

@@ -7,7 +7,7 @@ import type { Run } from '../db/runs.ts'
 import { readViewDetails, readViews, type ViewDetails, type ViewSummary } from '../db/views.ts'
 import { dependents } from '../plan/graph.ts'
 import { Problem } from '../problem.ts'
-import type { Nightly } from './interval.ts'
+import { type Schedules, unscheduled } from './interval.ts'
 import { resolveName } from './name.ts'
 import { findStaleViews } from './stale-views.ts'
 
@@ -27,13 +27,13 @@ export interface DetailedView extends ListedView, ViewDetails {
 const recentRuns = 10
 
 /** Every view that the catalog holds at this moment. Views are met here for the first time: each gets its id. */
-export function listViews(database: Database, nightly: Nightly = null): Promise<ListedView[]> {
+export function listViews(database: Database, schedules: Schedules = unscheduled): Promise<ListedView[]> {
   return database.withConnection(async (sql) => {
     await discoverDefinitions(sql)
     const views = await readViews(sql)
     const dependsOn = await readDependencies(sql)
     const neededBy = dependents(dependsOn)
-    const stale = new Set((await findStaleViews(sql, nightly)).map(({ view }) => view))
+    const stale = new Set((await findStaleViews(sql, schedules)).map(({ view }) => view))
     return views.map((view) => ({
       ...view,
       dependsOn: dependsOn.get(view.view) ?? [],
@@ -44,7 +44,11 @@ export function listViews(database: Database, nightly: Nightly = null): Promise<
 }
 
 /** One view by name or id: what the list says of it, its definition, its indexes and its latest runs. */
-export function getView(database: Database, name: string, nightly: Nightly = null): Promise<DetailedView> {
+export function getView(
+  database: Database,
+  name: string,
+  schedules: Schedules = unscheduled,
+): Promise<DetailedView> {
   return database.withConnection(async (sql) => {
     const facts = await readView(sql, await resolveName(sql, name))
     const { oid, view } = facts
@@ -56,7 +60,7 @@ export function getView(database: Database, name: string, nightly: Nightly = nul
       ...summary,
       dependsOn: dependsOn.get(view) ?? [],
       neededBy: dependents(dependsOn).get(view) ?? [],
-      stale: (await findStaleViews(sql, nightly)).some((each) => each.view === view),
+      stale: (await findStaleViews(sql, schedules, summary.id)).length > 0,
       ...(await readViewDetails(sql, oid)),
       recentRuns: await readRuns(sql, { definitionId: summary.id, limit: recentRuns }),
     }

@@ -66,6 +66,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
     ifRunning: 'skip',
     basis: null,
     result: 'created',
+    fills: withData,
     settings,
     prepare: [
       ...(replaces === null ? [] : countBefore(replaces, rowCountStrategy)),

@@ -36,6 +36,7 @@ export function planDrop(view: ViewFacts, dependents: string[], options: DropOpt
     basis: null,
     settings: {},
     result: 'deleted',
+    fills: false,
     prepare: countBefore(view, options.rowCountStrategy),
     cutOver: exclusively(
       view,

@@ -31,6 +31,8 @@ export interface Plan {
   ifRunning: 'skip' | 'wait'
   /** The result word of success. */
   result: 'created' | 'updated' | 'deleted'
+  /** Whether success makes the data of the view fresh. */
+  fills: boolean
   /**
    * What the plan stands on: asked when the run is claimed. Where it does not hold any more,
    * because another run has just ended, say, the run stays pending, to be planned anew.

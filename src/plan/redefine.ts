@@ -44,6 +44,7 @@ export function planRedefinition(
     ifRunning: options.ifRunning,
     basis: { sql: swapFactsHashQuery(String(view.oid)), is: live.hash },
     result: 'updated',
+    fills: false,
     settings: options.settings,
     prepare: asOwner(steps.beside),
     cutOver:

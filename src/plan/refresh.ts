@@ -30,6 +30,7 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
     basis: null,
     settings,
     result: 'updated',
+    fills: true,
     prepare: countBefore(view, rowCountStrategy),
     cutOver: view.mayAlter
       ? exclusively(view, work, { timeoutSeconds })
@@ -61,6 +62,7 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
     basis: null,
     settings,
     result: 'updated',
+    fills: true,
     prepare: countBefore(view, rowCountStrategy),
     cutOver: besideReaders(work, timeoutSeconds),
     written: null,

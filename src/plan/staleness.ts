@@ -4,8 +4,8 @@ export interface Stalable {
   maxStalenessSeconds: number | null
   /** The longest time between two refreshes by schedule; null where none refreshes it. */
   intervalSeconds: number | null
-  /** How long its refreshes take; null where there was none. */
-  averageMs: number | null
+  /** How long its refreshes usually take; null where there was none. */
+  usualMs: number | null
 }
 
 const hour = 3600
@@ -14,10 +14,10 @@ const hour = 3600
  * The age from which on a view's data are stale, seconds: what the definition says, else the time between two scheduled
  * refreshes and the larger of an hour and twice the time a refresh takes. Null where nobody expects it to be refreshed. Pure.
  */
-export function maxStaleness({ maxStalenessSeconds, intervalSeconds, averageMs }: Stalable): number | null {
+export function maxStaleness({ maxStalenessSeconds, intervalSeconds, usualMs }: Stalable): number | null {
   if (maxStalenessSeconds !== null) return maxStalenessSeconds
   if (intervalSeconds === null) return null
-  return intervalSeconds + Math.max(hour, (2 * (averageMs ?? 0)) / 1000)
+  return intervalSeconds + Math.max(hour, (2 * (usualMs ?? 0)) / 1000)
 }
 
 const slowFactor = 2

@@ -49,6 +49,7 @@ export function planSwap(
     basis: { sql: swapFactsHashQuery(String(view.oid)), is: hash },
     settings,
     result: 'updated',
+    fills: withData,
     prepare: [
       ...countBefore(view, rowCountStrategy),
       setting('default_tablespace', ''),

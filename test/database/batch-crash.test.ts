@@ -49,7 +49,7 @@ function writeAttempt(
   const steps = [{ phase: 'building' as const, sql: statement }]
   const cutOver = { lockTimeoutMs: 0, patientLockTimeoutMs: 0, giveUpAfterMs: 0, steps }
   const rest = { basis: null, settings: {}, prepare: [], written: null, aside: [] }
-  return startRun(sql, run, { ...rest, cutOver, result: 'updated', ifRunning: 'wait' }, {})
+  return startRun(sql, run, { ...rest, cutOver, result: 'updated', fills: true, ifRunning: 'wait' }, {})
 }
 
 const atMostTwo = expect.toSatisfy((most: number) => most <= 2)

@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { batchLostAfterSeconds } from '../../src/db/lost-batches.ts'
 import { getBatch, listBatches } from '../../src/operations/batches.ts'
+import { unscheduled } from '../../src/operations/interval.ts'
 import { monitor } from '../../src/operations/monitor.ts'
 import { pauseAll, pauseView } from '../../src/operations/pause.ts'
 import { type BatchRequest, startBatch } from '../../src/operations/start-batch.ts'
 import { accountOf, begin, define, drive, makeGraph } from '../support/batches.ts'
 import { callOn, useDatabase } from '../support/database.ts'
+import { unheard } from '../support/publisher.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/slow-view.ts'
 import { until } from '../support/until.ts'
 
@@ -167,13 +169,25 @@ describe('a batch that nobody drives on', () => {
   test('is closed by the monitor, too', async () => {
     await makeGraph(sql, 'watched', { a: [] })
     const batchId = await begin(database, { pattern: 'watched.*' })
-    await monitor(database, { nightly: null, publish: () => {} })
+    await monitor(database, { schedules: unscheduled, publish: unheard })
     expect(await getBatch(database, batchId)).toMatchObject({ status: 'pending' })
     await forget(batchId)
-    await monitor(database, { nightly: null, publish: () => {} })
+    await monitor(database, { schedules: unscheduled, publish: unheard })
     expect(await getBatch(database, batchId)).toMatchObject({
       status: 'failed',
       error: { class: 'BatchLost' },
+    })
+  })
+
+  test('ends as canceled where somebody had canceled it', async () => {
+    await makeGraph(sql, 'given_up', { a: [] })
+    const batchId = await begin(database, { pattern: 'given_up.*' })
+    await forget(batchId)
+    await sql`update viewkeeper.batches set cancel_requested_at = clock_timestamp() where id = ${batchId}`
+    await monitor(database, { schedules: unscheduled, publish: unheard })
+    expect(await getBatch(database, batchId)).toMatchObject({
+      status: 'canceled',
+      error: { class: 'Canceled' },
     })
   })
 

@@ -107,6 +107,10 @@ describe('a batch', () => {
         { status: 'success' },
       ],
     })
+    await sql`delete from viewkeeper.runs where batch_id = ${batchId} and view_name = 'b'`
+    expect(await getBatch(database, batchId)).toMatchObject({
+      views: [{ status: 'success' }, { view: 'shown.b', status: 'pruned', runs: [] }],
+    })
   })
 
   test('that nobody has heard of is done, and failed', async () => {

@@ -88,6 +88,13 @@ describe('creating', () => {
       response: { rowCountAfter: null },
     })
     await expect(sql`select * from hollow`).rejects.toMatchObject({ code: '55000' })
+    const status = async () =>
+      (
+        await sql`select last_status, last_success_at is not null as fresh from viewkeeper.view_status where name = 'hollow'`
+      )[0]
+    expect(await status()).toEqual({ last_status: 'success', fresh: false })
+    await refresh({ view: 'hollow' }, call())
+    expect(await status()).toEqual({ last_status: 'success', fresh: true })
   })
 
   test.each([

@@ -12,6 +12,7 @@ const { database, sql, as } = useDatabase()
 const plan = (steps: string[], changes: Partial<Plan> = {}): Plan => ({
   ifRunning: 'skip',
   result: 'updated',
+  fills: true,
   basis: null,
   settings: {},
   prepare: [],

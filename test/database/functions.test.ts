@@ -324,14 +324,14 @@ describe('the monitor', () => {
       insert into viewkeeper.runs (schema_name, view_name, operation, trigger, status, started_at, backend_pid, backend_start)
       values ('public', 'lost', 'refresh', 'http', 'running', clock_timestamp(), 1, clock_timestamp()) returning id`
     lines.length = 0
-    expect(await monitor({}, context)).toMatchObject({ lost: 1, published: 3 })
+    expect(await monitor({}, context)).toMatchObject({ lost: 1, publishedRuns: 3 })
     const published = lines.filter(({ message }) => message === 'run ended')
     expect(published.map(({ runId, status, level, class: word }) => [runId, status, level, word])).toEqual([
       [success.body.runId, 'success', 'INFO', undefined],
       [failure.body.runId, 'failed', 'ERROR', 'ViewSqlFailed'],
       [lost?.id, 'failed', 'ERROR', 'RunLost'],
     ])
-    const metrics = lines.find((line) => '_aws' in line)
+    const metrics = Object.assign({}, ...lines.filter((line) => '_aws' in line))
     expect(metrics).toMatchObject({
       service: 'viewkeeper',
       environment: 'local',
@@ -340,7 +340,7 @@ describe('the monitor', () => {
       RunsLost: 1,
     })
     lines.length = 0
-    expect(await monitor({}, context)).toMatchObject({ lost: 0, published: 0 })
+    expect(await monitor({}, context)).toMatchObject({ lost: 0, publishedRuns: 0 })
     expect(lines.find((line) => '_aws' in line)).toMatchObject({ RunsFailed: 0 })
   })
 })

@@ -1,11 +1,17 @@
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { handler as monitor } from '../../functions/monitor.ts'
 import { handler as query } from '../../functions/query.ts'
+import { runLockClass } from '../../src/db/envelope-text.ts'
+import { unscheduled } from '../../src/operations/interval.ts'
 import { getMetrics } from '../../src/operations/metrics.ts'
+import { monitor as lookAround, type Publisher } from '../../src/operations/monitor.ts'
+import { pauseView } from '../../src/operations/pause.ts'
 import { prune } from '../../src/operations/prune.ts'
 import { refresh } from '../../src/operations/refresh.ts'
 import { callOn, useDatabase } from '../support/database.ts'
 import { httpEvent, lambdaContext, parsed } from '../support/lambda.ts'
+import { unheard } from '../support/publisher.ts'
+import { until } from '../support/until.ts'
 
 const { url, database, sql } = useDatabase()
 const context = lambdaContext()
@@ -19,18 +25,21 @@ interface Past {
   durationMs?: number
   operation?: string
   batchId?: string | null
+  /** By default what does not drop the view. */
+  fills?: boolean
 }
 
 /** Writes runs that ended in the past, oldest first, as history would hold them. */
 async function writePast(runs: Past[]): Promise<void> {
   await sql`
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_at, started_at,
-                                 finished_at, duration_ms, error, batch_id)
+                                 finished_at, duration_ms, error, batch_id, fills)
     select d.id, d.schema_name, d.name, coalesce(p.operation, 'refresh'), coalesce(p.status, 'success'), 'schedule', t.at, t.at,
            t.at + make_interval(secs => coalesce(p."durationMs", 1000) / 1000.0), coalesce(p."durationMs", 1000),
-           case when p.status in ('failed', 'canceled') then '{"class":"ViewSqlFailed","message":"broken"}'::jsonb end, p."batchId"
+           case when p.status in ('failed', 'canceled') then '{"class":"ViewSqlFailed","message":"broken"}'::jsonb end, p."batchId",
+           coalesce(p.fills, p.operation is distinct from 'drop')
       from jsonb_to_recordset(${sql.json(runs as never)})
-             as p(view text, status text, ago interval, "durationMs" bigint, operation text, "batchId" text)
+             as p(view text, status text, ago interval, "durationMs" bigint, operation text, "batchId" text, fills boolean)
       join viewkeeper.definitions d on d.name = p.view
      cross join lateral (select clock_timestamp() - p.ago as at) t
      order by t.at`
@@ -41,6 +50,12 @@ async function makeViews(...names: string[]): Promise<void> {
     await sql.unsafe(`create materialized view ${name} as select 1 as id`)
     await sql`insert into viewkeeper.definitions (schema_name, name, source) values ('public', ${name}, 'discovered')`
   }
+}
+
+/** As if it had been so for a year: otherwise nothing is late that is expected since a moment ago. */
+async function expectForLong(...names: string[]): Promise<void> {
+  for (const name of names)
+    await sql`update viewkeeper.definitions set expected_since = now() - interval '1 year' where name = ${name}`
 }
 
 const clear = () => sql`truncate viewkeeper.runs, viewkeeper.batches cascade`
@@ -60,11 +75,12 @@ beforeEach(() => {
     delete process.env.NIGHTLY_SCHEDULE
     delete process.env.NIGHTLY_TIME_ZONE
     delete process.env.METRICS_PER_VIEW
+    delete process.env.VIEW_SCHEDULES
   }
 })
 /** What the metrics that were published come to: EMF lines are one JSON object with the values beside their names. */
 const published = (name: string) =>
-  lines.filter((line) => '_aws' in line).flatMap((line) => line[name] as number[] | number)
+  lines.filter((line) => '_aws' in line && name in line).map((line) => line[name] as number)
 
 beforeAll(async () => {
   await makeViews('steady', 'shaky', 'quiet', 'fresh')
@@ -88,7 +104,7 @@ describe('metrics', () => {
   })
 
   test('count, rate and durations are those within the window; average of the last 20 and last failure are not', async () => {
-    const measured = await getMetrics(database, { windowSeconds: 86_400, nightly: null })
+    const measured = await getMetrics(database, { windowSeconds: 86_400, schedules: unscheduled })
     expect(measured.map(({ view }) => view)).toEqual([
       'public.fresh',
       'public.quiet',
@@ -130,7 +146,11 @@ describe('metrics', () => {
   })
 
   test('a longer window counts more, and one view may be asked for, over HTTP too', async () => {
-    const [steady] = await getMetrics(database, { view: 'steady', windowSeconds: 3 * 86_400, nightly: null })
+    const [steady] = await getMetrics(database, {
+      view: 'steady',
+      windowSeconds: 3 * 86_400,
+      schedules: unscheduled,
+    })
     expect(steady).toMatchObject({ view: 'public.steady', runs: 6, averageMs: 483 })
     const answer = await query(
       httpEvent('GET /metrics', { query: { view: 'steady', window: '3d' } }),
@@ -244,6 +264,8 @@ describe('the monitor', () => {
     await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name = 'steady'`
     await sql`update viewkeeper.definitions set paused_at = now(), max_staleness_seconds = 60 where name = 'shaky'`
     await sql`update viewkeeper.definitions set schedule = '*/15 * * * *', time_zone = 'UTC' where name = 'fresh'`
+    await expectForLong('steady', 'shaky', 'fresh')
+    process.env.VIEW_SCHEDULES = 'true'
     await writePast([
       { view: 'steady', ago: '2 hours' },
       { view: 'shaky', ago: '2 hours' },
@@ -276,11 +298,141 @@ describe('the monitor', () => {
     process.env.NIGHTLY_TIME_ZONE = nightly.timeZone
     const stale = async () =>
       ((await monitor({}, context)) as { stale: { view: string }[] }).stale.map(({ view }) => view)
+    await expectForLong('steady', 'quiet')
     await writePast([
       { view: 'steady', ago: '30 hours', durationMs: 3 * 3600 * 1000 },
       { view: 'quiet', ago: '30 hours' },
     ])
     expect(await stale()).toEqual(['public.quiet'])
+  })
+
+  test('publishes nothing less because what comes after fails, and nothing twice', async () => {
+    process.env.VIEW_SCHEDULES = 'true'
+    await sql`update viewkeeper.definitions set schedule = '0 6 * * *', time_zone = 'No/Where' where name = 'quiet'`
+    await writePast([{ view: 'shaky', ago: '1 hours', status: 'failed' }])
+    await expect(monitor({}, context)).rejects.toThrow()
+    expect(published('RunsFailed')).toEqual([1])
+    expect(lines).toContainEqual(expect.objectContaining({ message: 'run ended', view: 'public.shaky' }))
+    expect(published('ViewsStale')).toEqual([])
+
+    lines.length = 0
+    await sql`update viewkeeper.definitions set schedule = null, time_zone = null where name = 'quiet'`
+    await monitor({}, context)
+    expect([published('RunsFailed'), published('ViewsStale')]).toEqual([[0], [0]])
+  })
+
+  test('publishes again what it could not tell', async () => {
+    await writePast([{ view: 'steady', ago: '1 hours' }])
+    const dumb = () => {
+      throw new Error('no voice')
+    }
+    const look = (runs: Publisher['runs']) =>
+      lookAround(database, { schedules: unscheduled, publish: { ...unheard, runs } })
+    await expect(look(dumb)).rejects.toThrow('no voice')
+    const told: string[] = []
+    await look((runs) => void told.push(...runs.map(({ view }) => view)))
+    expect(told).toEqual(['public.steady'])
+  })
+
+  test('waits with a run whose rows are still counted', async () => {
+    await writePast([{ view: 'steady', ago: '1 hours' }])
+    await database.withConnection(async (counting) => {
+      await counting`select pg_advisory_lock(${runLockClass}, id::integer) from viewkeeper.runs`
+      expect(await monitor({}, context)).toMatchObject({ publishedRuns: 0 })
+    })
+    const look = async () => ((await monitor({}, context)) as { publishedRuns: number }).publishedRuns
+    expect(await until('the session has ended', async () => (await look()) || undefined)).toBe(1)
+  })
+
+  test('tells of a batch that was lost, whoever closed it, as a line and as a metric', async () => {
+    const error = { class: 'BatchLost', message: 'Nobody drove this batch on.' }
+    await sql`
+      insert into viewkeeper.batches (id, trigger, selection, status, started_at, finished_at, error)
+      values ('lost-one', 'schedule', '{"all":true}', 'failed', now() - interval '1 minute', now(), ${sql.json(error)})`
+    await monitor({}, context)
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        message: 'batch ended',
+        level: 'ERROR',
+        batchId: 'lost-one',
+        class: 'BatchLost',
+        problem: error.message,
+        durationMs: 60_000,
+      }),
+    )
+    expect(published('BatchesLost')).toEqual([1])
+    lines.length = 0
+    await monitor({}, context)
+    expect(published('BatchesLost')).toEqual([0])
+  })
+
+  test('counts as a success only what made the data fresh', async () => {
+    await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name = 'steady'`
+    await expectForLong('steady')
+    await writePast([
+      { view: 'steady', ago: '2 hours' },
+      { view: 'steady', ago: '1 minutes', operation: 'create', fills: false },
+    ])
+    expect(await monitor({}, context)).toMatchObject({ stale: [{ view: 'public.steady' }] })
+    await writePast([{ view: 'steady', ago: '1 minutes', operation: 'create', fills: true }])
+    expect(await monitor({}, context)).toMatchObject({ stale: [] })
+    await sql`update viewkeeper.definitions set max_staleness_seconds = null where name = 'steady'`
+  })
+
+  test('compares a refresh with refreshes, not with what else was done to the view', async () => {
+    await writePast([
+      { view: 'steady', ago: '3 hours', durationMs: 5, operation: 'create', fills: false },
+      { view: 'steady', ago: '2 hours', durationMs: 15_000 },
+    ])
+    await monitor({}, context)
+    expect(published('RunsSlow')).toEqual([0])
+  })
+
+  test('knows a view that nobody has met', async () => {
+    await sql`create materialized view unmet as select 1 as id`
+    await monitor({}, context)
+    expect((await sql`select source from viewkeeper.definitions where name = 'unmet'`)[0]).toEqual({
+      source: 'discovered',
+    })
+    await sql`drop materialized view unmet`
+    await sql`delete from viewkeeper.definitions where name = 'unmet'`
+  })
+
+  test('expects nothing of a time when nobody did: before a schedule, while paused', async () => {
+    process.env.VIEW_SCHEDULES = 'true'
+    await expectForLong('steady')
+    await writePast([{ view: 'steady', ago: '30 days' }])
+    const stale = async () =>
+      ((await monitor({}, context)) as { stale: { view: string }[] }).stale.map(({ view }) => view)
+    expect(await stale()).toEqual([])
+    await sql`update viewkeeper.definitions set schedule = '0 6 * * *', time_zone = 'UTC' where name = 'steady'`
+    expect(await stale()).toEqual([])
+    await sql`update viewkeeper.definitions set expected_since = now() - interval '26 hours' where name = 'steady'`
+    expect(await stale()).toEqual(['public.steady'])
+    await pauseView(database, 'steady', true)
+    expect(await stale()).toEqual([])
+    await pauseView(database, 'steady', false)
+    expect(await stale()).toEqual([])
+    const [measured] = await getMetrics(database, {
+      view: 'steady',
+      windowSeconds: 60,
+      schedules: { nightly: null, views: true },
+    })
+    expect(measured).toMatchObject({
+      stale: false,
+      staleMs: expect.toSatisfy((ms: number) => ms > 29 * 86_400_000),
+    })
+    await sql`update viewkeeper.definitions set schedule = null, time_zone = null where name = 'steady'`
+  })
+
+  test('leaves schedules of single views out where the environment starts none', async () => {
+    await sql`update viewkeeper.definitions set schedule = '*/15 * * * *', time_zone = 'UTC' where name = 'steady'`
+    await expectForLong('steady')
+    await writePast([{ view: 'steady', ago: '9 hours' }])
+    expect(await monitor({}, context)).toMatchObject({ stale: [] })
+    process.env.VIEW_SCHEDULES = 'true'
+    expect(await monitor({}, context)).toMatchObject({ stale: [{ view: 'public.steady' }] })
+    await sql`update viewkeeper.definitions set schedule = null, time_zone = null where name = 'steady'`
   })
 
   test('publishes the runs of each view under its name where that is asked for', async () => {
@@ -404,6 +556,14 @@ describe('pruning', () => {
     expect(await prune(database, retention, later())).toMatchObject({ batches: 1 })
     const left = await sql`select id from viewkeeper.batches order by id`
     expect(left.map(({ id }) => id)).toEqual(['kept-batch', 'open-batch'])
+  })
+
+  test('takes any number of batches, in pieces', async () => {
+    await sql`
+      insert into viewkeeper.batches (trigger, selection, status, requested_at, finished_at)
+      select 'http', '{"all":true}', 'success', now() - interval '200 days', now() - interval '200 days'
+        from generate_series(1, 1200)`
+    expect(await prune(database, retention, later())).toMatchObject({ batches: 1201, done: true })
   })
 
   test('ends when its time is up, and the next one goes on', async () => {

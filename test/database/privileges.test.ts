@@ -3,11 +3,13 @@ import type { Database } from '../../src/db/connect.ts'
 import { cancel } from '../../src/operations/cancel.ts'
 import { create } from '../../src/operations/create.ts'
 import { drop } from '../../src/operations/drop.ts'
+import { unscheduled } from '../../src/operations/interval.ts'
 import { monitor } from '../../src/operations/monitor.ts'
 import { refresh } from '../../src/operations/refresh.ts'
 import { listRuns } from '../../src/operations/runs.ts'
 import { getView, listViews } from '../../src/operations/views.ts'
 import { callOn, useDatabase } from '../support/database.ts'
+import { unheard } from '../support/publisher.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/slow-view.ts'
 
 // What docs/privileges.md says, operation by operation: the rights on the page are enough, and each is needed.
@@ -92,13 +94,13 @@ const usageOfRecord: Right = {
   missing: privilege(/schema viewkeeper/),
 }
 const onRecord = (
-  table: 'definitions' | 'runs' | 'batches' | 'batch_views',
+  table: 'definitions' | 'runs' | 'batches' | 'batch_views' | 'latest_runs',
   ...privileges: string[]
 ): Right[] =>
   privileges.map((each) => ({
     right: `${each} on viewkeeper.${table}`,
     give: `grant ${each} on viewkeeper.${table} to $app`,
-    missing: privilege(new RegExp(`table ${table}`)),
+    missing: privilege(new RegExp(`(table|view) ${table}`)),
   }))
 const record = [
   connect,
@@ -381,7 +383,7 @@ const operations: Operation[] = [
   },
   {
     operation: 'GET /views/{view}',
-    rights: [usageOf('app')],
+    rights: [usageOf('app'), ...onRecord('latest_runs', 'select')],
     perform: ({ schema, database }) => getView(database, `${schema}.kept`),
     done: { populated: true, indexes: [{ unique: true, definition: expect.any(String) }] },
   },
@@ -622,7 +624,7 @@ describe('reads', () => {
     connect,
     usageOfRecord,
     ...onRecord('definitions', 'select', 'insert', 'update'),
-    ...onRecord('runs', 'select'),
+    ...onRecord('latest_runs', 'select'),
   ]
 
   test('GET /views needs no right to any view, nor to its schema', async () => {
@@ -645,16 +647,19 @@ describe('reads', () => {
     const place = await makePlace()
     await give(place, [connect, usageOfRecord, ...onRecord('runs', 'select')])
     expect(await listRuns(place.database, { limit: 1 })).toMatchObject({ runs: expect.any(Array) })
-    await expectMissing(monitor(place.database, { nightly: null, publish: () => {} }), privilege(/runs/))
-    await place.run('grant update on viewkeeper.runs to $app')
-    await expectMissing(monitor(place.database, { nightly: null, publish: () => {} }), privilege(/batches/))
-    await place.run('grant select on viewkeeper.batches to $app')
-    await expectMissing(
-      monitor(place.database, { nightly: null, publish: () => {} }),
-      privilege(/definitions/),
-    )
-    await place.run('grant select on viewkeeper.definitions to $app')
-    expect(await monitor(place.database, { nightly: null, publish: () => {} })).toMatchObject({ lost: 0 })
+    const look = () => monitor(place.database, { schedules: unscheduled, publish: unheard })
+    const takes: [string, Parameters<typeof privilege>[0]][] = [
+      ['update on viewkeeper.runs', /runs/],
+      ['select on viewkeeper.batches', /batches/],
+      ['select on viewkeeper.definitions', /definitions/],
+      ['insert, update on viewkeeper.definitions', /definitions/],
+      ['select on viewkeeper.latest_runs', /latest_runs/],
+    ]
+    for (const [right, missing] of takes) {
+      await expectMissing(look(), privilege(missing))
+      await place.run(`grant ${right} to $app`)
+    }
+    expect(await look()).toMatchObject({ lost: 0 })
   })
 })
 

@@ -43,7 +43,7 @@ describe('what a migration writes down', () => {
 
   const definitionOf = async (name: string) => {
     const [row] = await sql`select * from viewkeeper.definitions where name = ${name}`
-    const { id: _, created_at: __, updated_at: ___, ...rest } = row ?? {}
+    const { id: _, created_at: __, updated_at: ___, expected_since: ____, ...rest } = row ?? {}
     return rest
   }
 

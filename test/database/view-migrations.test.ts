@@ -10,6 +10,10 @@ import { definition, migrateCall, useFolders } from '../support/frozen.ts'
 const folder = useFolders()
 
 describe('the life of a view', () => {
+  /** The run that made its data fresh. */
+  const lastSuccess = async () =>
+    (await sql`select last_success_id from viewkeeper.view_status where name = 'sales'`)[0]
+
   const { database, sql } = useDatabase()
   const call = () => migrateCall(database)
 
@@ -64,10 +68,12 @@ describe('the life of a view', () => {
     await sql`comment on view sales_of_shops is 'kept'`
     await sql`create index sales_by_hand on sales (shop)`
     const before = await describeInCatalog(sql, 'sales')
+    const old = await lastSuccess()
     await life.freeze([second])
     expect(await migrateUp(call(), await life.read())).toMatchObject({
       applied: [{ name: '002_sales', does: 'rebuild' }],
     })
+    expect(await lastSuccess()).not.toEqual(old)
     expect((await sql`select sum(total)::int as total from sales`)[0]).toEqual({ total: 50500 })
     expect(await checkViews(database, [second])).toEqual([
       expect.objectContaining({ kind: 'index', message: expect.stringContaining('sales_by_hand') }),
@@ -98,9 +104,11 @@ describe('the life of a view', () => {
       maxStalenessSeconds: 7200,
     }
     const before = await describeInCatalog(sql, 'sales')
+    const fresh = await lastSuccess()
     await life.freeze([third])
     const { applied } = await migrateUp(call(), await life.read())
     expect(applied).toMatchObject([{ does: 'alter' }])
+    expect(await lastSuccess()).toEqual(fresh)
     expect((await sql`select 'sales'::regclass::oid as oid`)[0]).toEqual(old)
     expect(await checkViews(database, [third])).toEqual([])
     expect(

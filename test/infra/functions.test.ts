@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { imported } from './environments.ts'
-import { functionNames, kinds, outside } from './synth.ts'
+import { createStack, functionNames, kinds, outside, Synthesized } from './synth.ts'
 
 const timeouts: Record<string, number> = {
   create: 900,
@@ -143,16 +143,28 @@ test('everything carries the tags of its environment', () => {
 })
 
 test('the functions that look after the history know what the environment says of it', () => {
-  const variables = (stack: (typeof kinds)['created'], name: string) =>
-    stack.fn(name)[1].Properties.Environment.Variables
   for (const name of ['monitor', 'query']) {
-    expect(variables(kinds.created, name)).toMatchObject({
+    expect(variables('created', name)).toMatchObject({
       NIGHTLY_SCHEDULE: '30 2 * * *',
       NIGHTLY_TIME_ZONE: 'Europe/Berlin',
+      VIEW_SCHEDULES: 'true',
     })
-    expect(variables(kinds.throwaway, name)).not.toHaveProperty('NIGHTLY_SCHEDULE')
+    for (const variable of ['NIGHTLY_SCHEDULE', 'VIEW_SCHEDULES'])
+      expect(variables('throwaway', name)).not.toHaveProperty(variable)
   }
-  expect(variables(kinds.created, 'monitor')).toMatchObject({ METRICS_PER_VIEW: 'true' })
-  expect(variables(kinds.imported, 'monitor')).not.toHaveProperty('METRICS_PER_VIEW')
-  expect(variables(kinds.created, 'prune')).toMatchObject({ RETAIN_SUCCESSES: '500', RETAIN_DAYS: '90' })
+  expect(variables('created', 'monitor')).toMatchObject({ METRICS_PER_VIEW: 'true' })
+  expect(variables('imported', 'monitor')).not.toHaveProperty('METRICS_PER_VIEW')
+  expect(variables('created', 'prune')).toMatchObject({ RETAIN_SUCCESSES: '500', RETAIN_DAYS: '90' })
+})
+
+test('however little is logged, what the dashboard reads is', () => {
+  const levelOf = (logLevel: 'DEBUG' | 'WARN', name: string) =>
+    new Synthesized(createStack({ ...imported, logLevel })).fn(name)[1].Properties.Environment.Variables
+      .POWERTOOLS_LOG_LEVEL
+  expect([levelOf('WARN', 'refresh'), levelOf('WARN', 'monitor'), levelOf('WARN', 'prune')]).toEqual([
+    'WARN',
+    'INFO',
+    'INFO',
+  ])
+  expect(levelOf('DEBUG', 'monitor')).toBe('DEBUG')
 })

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { scheduledInterval } from '../../src/operations/interval.ts'
+import { scheduledInterval, unscheduled } from '../../src/operations/interval.ts'
 
 const hours = (schedule: string, timeZone = 'Etc/UTC') => {
-  const seconds = scheduledInterval({ schedule, timeZone, inAll: false }, null)
+  const seconds = scheduledInterval({ schedule, timeZone, inAll: false }, { nightly: null, views: true })
   return (seconds as number) / 3600
 }
 
@@ -40,12 +40,21 @@ describe('the longest time between two refreshes', () => {
   })
 
   test('is that of the night where every view is refreshed oftener than this one', () => {
-    const nightly = { schedule: '0 9 * * *', timeZone: 'Etc/UTC' }
+    const schedules = { nightly: { schedule: '0 9 * * *', timeZone: 'Etc/UTC' }, views: true }
     const weekly = { schedule: '0 9 * * 1', timeZone: 'Etc/UTC' }
-    expect(scheduledInterval({ ...weekly, inAll: true }, nightly)).toBe(24 * 3600)
-    expect(scheduledInterval({ ...weekly, inAll: false }, nightly)).toBe(7 * 24 * 3600)
-    expect(scheduledInterval({ schedule: null, timeZone: null, inAll: true }, nightly)).toBe(24 * 3600)
-    expect(scheduledInterval({ schedule: null, timeZone: null, inAll: false }, nightly)).toBeNull()
-    expect(scheduledInterval({ schedule: null, timeZone: null, inAll: true }, null)).toBeNull()
+    const none = { schedule: null, timeZone: null }
+    const day = 24 * 3600
+    expect(scheduledInterval({ ...weekly, inAll: true }, schedules)).toBe(day)
+    expect(scheduledInterval({ ...weekly, inAll: false }, schedules)).toBe(7 * day)
+    expect(scheduledInterval({ ...none, inAll: true }, schedules)).toBe(day)
+    expect(scheduledInterval({ ...none, inAll: false }, schedules)).toBeNull()
+    expect(scheduledInterval({ ...none, inAll: true }, unscheduled)).toBeNull()
+  })
+
+  test('is none where the environment starts no view by its own schedule', () => {
+    const often = { schedule: '*/15 * * * *', timeZone: 'Etc/UTC', inAll: true }
+    expect(scheduledInterval(often, unscheduled)).toBeNull()
+    const nightly = { schedule: '0 9 * * *', timeZone: 'Etc/UTC' }
+    expect(scheduledInterval(often, { nightly, views: false })).toBe(24 * 3600)
   })
 })

@@ -1,0 +1,131 @@
+-- Which runs make a view's data fresh. Dropping it does not, nor does giving it an index or another name, nor creating
+-- it without data.
+alter table viewkeeper.runs add column fills boolean not null default true;
+update viewkeeper.runs set fills = false where operation = 'drop';
+comment on column viewkeeper.runs.fills is 'Whether its success makes the data of the view fresh.';
+
+drop index viewkeeper.runs_history;
+create index runs_history on viewkeeper.runs (definition_id, id desc)
+  include (status, operation, fills, finished_at, duration_ms);
+
+-- Since when a view's data have to be as fresh as its definition says: one that was adopted, resumed or given a schedule
+-- at noon is not late because nobody refreshed it in the morning.
+alter table viewkeeper.definitions add column expected_since timestamptz not null default clock_timestamp();
+comment on column viewkeeper.definitions.expected_since is 'Since when its data have to be as fresh as it says.';
+
+create function viewkeeper.expect_anew() returns trigger language plpgsql set search_path = '' as $$
+begin
+  new.expected_since := clock_timestamp();
+  return new;
+end $$;
+create trigger expect_anew before update on viewkeeper.definitions for each row
+  when ((old.schedule, old.time_zone, old.max_staleness_seconds, old.in_all, old.paused_at is null, old.removed_at is null)
+        is distinct from
+        (new.schedule, new.time_zone, new.max_staleness_seconds, new.in_all, new.paused_at is null, new.removed_at is null))
+  execute function viewkeeper.expect_anew();
+
+-- Ended batches are published as ended runs are. Those that have ended before this are no news.
+alter table viewkeeper.batches add column published_at timestamptz;
+update viewkeeper.batches set published_at = finished_at where finished_at is not null;
+create index batches_unpublished on viewkeeper.batches (serial) where finished_at is not null and published_at is null;
+
+-- How long a view's refreshes usually take, milliseconds: the average of the last 20 that succeeded, or of the 20 before a
+-- run. Null where there was none.
+create function viewkeeper.usual_duration(of_view integer, before_run bigint default 9223372036854775807)
+returns table (ms float8)
+language sql stable
+begin atomic
+  select avg(l.duration_ms)::float8 from (
+    select r.duration_ms from viewkeeper.runs r
+     where r.definition_id = of_view and r.id < before_run and r.status = 'success' and r.operation = 'refresh'
+     order by r.id desc limit 20) l;
+end;
+
+-- Each view's last run and last success. The newest runs of all are read in one piece first, for there most views have
+-- both; only the others are looked up in their own history, of which each look is a walk through a large index.
+create view viewkeeper.latest_runs as
+  with newest as materialized (
+    select r.definition_id, r.id, r.status, r.requested_at, r.finished_at, r.duration_ms, r.fills,
+           r.row_count_before, r.row_count_after
+      from viewkeeper.runs r order by r.id desc limit 2000),
+  newest_run as (
+    select distinct on (definition_id) * from newest order by definition_id, id desc),
+  newest_success as (
+    select distinct on (definition_id) * from newest where status = 'success' and fills order by definition_id, id desc)
+  select d.id as definition_id,
+         coalesce(newest_run.id, older_run.id) as last_run_id,
+         coalesce(newest_run.status, older_run.status) as last_status,
+         coalesce(newest_run.requested_at, older_run.requested_at) as last_requested_at,
+         case when newest_run.id is null then older_run.duration_ms else newest_run.duration_ms end as last_duration_ms,
+         coalesce(newest_success.id, older_success.id) as last_success_id,
+         coalesce(newest_success.finished_at, older_success.finished_at) as last_success_at,
+         case when newest_success.id is null then older_success.row_count_before else newest_success.row_count_before end as row_count_before,
+         case when newest_success.id is null then older_success.row_count_after else newest_success.row_count_after end as row_count_after
+    from viewkeeper.definitions d
+    left join newest_run on newest_run.definition_id = d.id
+    left join newest_success on newest_success.definition_id = d.id
+    left join lateral (
+      select * from viewkeeper.runs r
+       where newest_run.id is null and r.definition_id = d.id order by r.id desc limit 1) older_run on true
+    left join lateral (
+      select * from viewkeeper.runs r
+       where newest_success.id is null and r.definition_id = d.id and r.status = 'success' and r.fills
+       order by r.id desc limit 1) older_success on true
+   where d.removed_at is null;
+comment on view viewkeeper.latest_runs is 'The last run of each view, and the last success that made its data fresh.';
+
+-- What is judged: every view that somebody has authored, and of the others those that are in the catalog.
+create or replace view viewkeeper.view_status as
+  with yesterday as materialized (select viewkeeper.first_run_since(clock_timestamp() - interval '24 hours') as id)
+  select d.id, d.schema_name, d.name, format('%I.%I', d.schema_name, d.name) as view, d.source, d.paused_at,
+         latest.last_run_id, latest.last_status, latest.last_success_id, latest.last_success_at,
+         clock_timestamp() - coalesce(latest.last_success_at, d.created_at) as staleness,
+         latest.row_count_before, latest.row_count_after,
+         last_failure.id as last_failure_id, last_failure.finished_at as last_failure_at,
+         last_failure.error ->> 'class' as last_failure_class,
+         case when last_failure.id < yesterday.id then 0 else (
+           select count(*) from viewkeeper.runs r
+            where r.definition_id = d.id and r.status = 'failed' and r.id >= yesterday.id) end as failed_last_day
+    from viewkeeper.definitions d
+    join viewkeeper.latest_runs latest on latest.definition_id = d.id
+   cross join yesterday
+    left join lateral (
+      select r.id, r.finished_at, r.error from viewkeeper.runs r
+       where r.definition_id = d.id and r.status = 'failed' order by r.id desc limit 1) last_failure on true
+   where d.source = 'authored' or exists (
+           select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+            where c.relkind = 'm' and n.nspname = d.schema_name and c.relname = d.name);
+comment on view viewkeeper.view_status is 'How each view is: its last run, last success and last failure, and how old its data are.';
+
+-- What the runs of each view, or of one, came to within a time. Durations are those of refreshes that succeeded.
+drop function viewkeeper.view_metrics(interval);
+create function viewkeeper.view_metrics(within interval default '24 hours', of_view integer default null)
+returns table (
+  id integer, view text, runs bigint, succeeded bigint, failed bigint, success_rate numeric,
+  average_ms bigint, min_ms bigint, max_ms bigint, p95_ms bigint, moving_average_ms bigint)
+language sql stable
+begin atomic
+  with first as materialized (select viewkeeper.first_run_since(clock_timestamp() - within) as id)
+  select d.id, format('%I.%I', d.schema_name, d.name), m.runs, m.succeeded, m.failed,
+         round(m.succeeded::numeric / nullif(m.succeeded + m.failed, 0), 4), m.average_ms, m.min_ms, m.max_ms, m.p95_ms,
+         round(usual.ms)::bigint
+    from viewkeeper.definitions d
+    cross join first
+    cross join lateral (
+      select count(*) as runs,
+             count(*) filter (where r.status = 'success') as succeeded,
+             count(*) filter (where r.status = 'failed') as failed,
+             round(avg(r.duration_ms) filter (where refreshed))::bigint as average_ms,
+             min(r.duration_ms) filter (where refreshed) as min_ms,
+             max(r.duration_ms) filter (where refreshed) as max_ms,
+             round(percentile_cont(0.95) within group (order by r.duration_ms) filter (where refreshed))::bigint as p95_ms
+        from viewkeeper.runs r
+       cross join lateral (select r.status = 'success' and r.operation = 'refresh' as refreshed) is_refresh
+       where r.definition_id = d.id and r.id >= first.id) m
+    cross join lateral viewkeeper.usual_duration(d.id) usual
+   where d.removed_at is null and (of_view is null or d.id = of_view)
+   order by d.schema_name, d.name;
+end;
+
+comment on function viewkeeper.usual_duration is 'How long a view''s refreshes usually take: the average of the last 20 that succeeded.';
+comment on function viewkeeper.view_metrics is 'What the runs of each view came to within a time: how many, how they ended, how long its refreshes took.';
