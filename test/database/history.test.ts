@@ -489,13 +489,16 @@ describe('pruning', () => {
     days: number
   }): Promise<number[]> {
     const runs = await sql`
-      select r.id, r.definition_id, r.status, r.finished_at < clock_timestamp() - make_interval(days => ${days}) as old,
+      select r.id, r.definition_id, r.status, r.fills, r.finished_at < clock_timestamp() - make_interval(days => ${days}) as old,
              coalesce(b.finished_at is null and b.id is not null, false) as open
         from viewkeeper.runs r left join viewkeeper.batches b on b.id = r.batch_id order by r.id`
     const kept = new Set<number>()
     for (const of of Map.groupBy(runs, ({ definition_id: id }) => id).values()) {
       const succeeded = of.filter(({ status }) => status === 'success')
-      const last = [succeeded.at(-1), of.findLast(({ status }) => status === 'failed')]
+      const last = [
+        succeeded.findLast(({ fills }) => fills),
+        of.findLast(({ status }) => status === 'failed'),
+      ]
       const keep = successes === null ? succeeded.filter(({ old }) => !old) : succeeded.slice(-successes)
       const others = of.filter(({ status, old }) => status !== 'success' && !old)
       for (const run of [
@@ -528,6 +531,7 @@ describe('pruning', () => {
       { view: 'fresh', ago: '198 days', status: 'failed', batchId: 'open-batch' },
       { view: 'fresh', ago: '197 days', status: 'canceled' },
       { view: 'fresh', ago: '196 days', status: 'failed' },
+      { view: 'fresh', ago: '195 days', operation: 'drop' },
     ])
   })
 
