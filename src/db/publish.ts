@@ -28,14 +28,13 @@ export async function publishEndedRuns(
                           and l.objsubid = 2 and l.granted
                           and l.database = (select oid from pg_catalog.pg_database where datname = current_database()))
      order by r.id limit ${limit}`
-  publish(runs)
-  if (runs.length > 0) {
-    const ids = runs.map(({ id }) => id)
-    await sql`
+  return tell(
+    runs,
+    publish,
+    (ids) => sql`
       update viewkeeper.runs set published_at = clock_timestamp()
-       where id in (select value::int8 from jsonb_array_elements_text(${sql.json(ids)}))`
-  }
-  return runs.length
+       where id in (select value::int8 from jsonb_array_elements_text(${sql.json(ids)}))`,
+  )
 }
 
 /** The same with ended batches. */
@@ -47,12 +46,22 @@ export async function publishEndedBatches(
   const batches = await sql<Batch[]>`
     select ${batchColumns(sql)} from viewkeeper.batches b
      where b.finished_at is not null and b.published_at is null order by b.serial limit ${limit}`
-  publish(batches)
-  if (batches.length > 0) {
-    const serials = batches.map(({ serial }) => serial)
-    await sql`
+  return tell(
+    batches,
+    publish,
+    (ids) => sql`
       update viewkeeper.batches set published_at = clock_timestamp()
-       where serial in (select value::integer from jsonb_array_elements_text(${sql.json(serials)}))`
-  }
-  return batches.length
+       where id in (select value from jsonb_array_elements_text(${sql.json(ids)}))`,
+  )
+}
+
+/** Marks afterwards: whoever dies in between has it told twice, rather than not at all. Gives how many were told. */
+async function tell<Row extends { id: number | string }>(
+  rows: Row[],
+  publish: (rows: Row[]) => void,
+  mark: (ids: Row['id'][]) => Promise<unknown>,
+): Promise<number> {
+  publish(rows)
+  if (rows.length > 0) await mark(rows.map(({ id }) => id))
+  return rows.length
 }
