@@ -27,7 +27,7 @@ export const insights = {
   staleness: {
     title: 'Last success of each view, the longest ago first',
     query: [
-      `${ended} and status = "success"`,
+      `${ended} and ispresent(fresh)`,
       'stats latest(finishedAt) as lastSuccess by view',
       'sort lastSuccess asc',
     ],

@@ -78,9 +78,12 @@ export interface ViewInput {
   retries?: number
   /** Time before it is tried again, seconds. Default 300. */
   retryDelaySeconds?: number
-  /** Age of the data from which on an alarm is due, seconds, at least 1. Default: never. */
+  /**
+   * Age of the data from which on an alarm is due, seconds, at least 1. Default: the longest time between two scheduled refreshes,
+   * and the larger of an hour and twice the time a refresh takes; never where nothing refreshes it by the clock.
+   */
   maxStalenessSeconds?: number
-  /** Age of the data below which a refresh is skipped, seconds. Default 0: none is. */
+  /** Within this time after a refresh, seconds, one that is asked for directly is answered with that. Default 0: none is. */
   minIntervalSeconds?: number
   /** Whether a batch of all views includes it. Default true. */
   inAll?: boolean

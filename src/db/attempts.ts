@@ -50,7 +50,6 @@ const readAttempts = (sql: Sql, batchId: string, since: { newest: number; open: 
 
 /** What an attempt at a view needs to know besides the catalog. */
 export interface AttemptBasis extends DefinitionDefaults {
-  paused: boolean
   /** Whether everything scheduled is paused. */
   allPaused: boolean
   /** A run of the view that is running, whoever asked for it; null where there is none. */

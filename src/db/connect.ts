@@ -59,6 +59,8 @@ const defaultStartUp = {
   lock_timeout: '5000',
   statement_timeout: '15000',
   default_transaction_read_only: 'off',
+  // Under another one a statement that has waited for a row does not see what it waited for, or fails with 40001.
+  default_transaction_isolation: 'read committed',
 }
 
 /**

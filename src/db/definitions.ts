@@ -16,15 +16,29 @@ export interface DefinitionDefaults {
   /** Session settings for its operations. */
   settings: Record<string, unknown>
   paused: boolean
+}
+
+/** What a direct refresh asks besides. */
+interface MetDefinition extends DefinitionDefaults {
   minIntervalSeconds: number
 }
+
+/** What an author said is forgotten: the view is one that was found in the catalog. */
+const asDiscovered = `
+  sql = null, indexes = default, depends_on = default, comment = null, grants = default, refresh_strategy = default,
+  row_count_strategy = default, schedule = null, time_zone = null, settings = default, timeout_seconds = default,
+  retries = default, retry_delay_seconds = default, max_staleness_seconds = null, min_interval_seconds = default,
+  in_all = default, source = 'discovered', checksum = null, updated_at = clock_timestamp()`
+
+/** A view of that name was removed before: this is another one, of which nobody has said anything. */
+const meetAgain = `${asDiscovered}, removed_at = null, paused_at = null`
 
 /** The definition of a view in the catalog; the first contact with a view nobody authored makes a discovered one. */
 export async function ensureDefinition(
   sql: Sql,
   { schema, name }: { schema: string; name: string },
-): Promise<DefinitionDefaults> {
-  const find = () => sql<DefinitionDefaults[]>`
+): Promise<MetDefinition> {
+  const find = () => sql<MetDefinition[]>`
     select id, refresh_strategy as strategy, row_count_strategy as "rowCountStrategy", timeout_seconds as "timeoutSeconds",
            settings, paused_at is not null as paused, min_interval_seconds as "minIntervalSeconds"
       from viewkeeper.definitions where schema_name = ${schema} and name = ${name} and removed_at is null`
@@ -32,10 +46,9 @@ export async function ensureDefinition(
   if (found !== undefined) return found
   await sql`
     insert into viewkeeper.definitions as d (schema_name, name, source) values (${schema}, ${name}, 'discovered')
-    on conflict (schema_name, name)
-    do update set removed_at = null, updated_at = clock_timestamp() where d.removed_at is not null`
+    on conflict (schema_name, name) do update set ${sql.unsafe(meetAgain)} where d.removed_at is not null`
   const [made] = await find()
-  return made as DefinitionDefaults
+  return made as MetDefinition
 }
 
 /** Gives every view in the catalog that has none a discovered definition. Writes nothing where all have one. */
@@ -47,8 +60,7 @@ export async function discoverDefinitions(sql: Sql): Promise<void> {
      where c.relkind = 'm'
        and not exists (select from viewkeeper.definitions d
                         where d.schema_name = n.nspname and d.name = c.relname and d.removed_at is null)
-    on conflict (schema_name, name)
-    do update set removed_at = null, updated_at = clock_timestamp() where d.removed_at is not null`
+    on conflict (schema_name, name) do update set ${sql.unsafe(meetAgain)} where d.removed_at is not null`
 }
 
 /** The id of a view's definition, also of one that is gone: its history is still to be read. Undefined if never met. */
@@ -86,8 +98,7 @@ export async function readDefinition(
   const [row] = await sql<CreatableDefinition[]>`
     select d.id, d.refresh_strategy as strategy, d.row_count_strategy as "rowCountStrategy",
            d.timeout_seconds as "timeoutSeconds", d.settings, d.paused_at is not null as paused,
-           d.min_interval_seconds as "minIntervalSeconds", d.schema_name as schema, d.name, d.sql, d.indexes, d.comment,
-           d.grants
+           d.schema_name as schema, d.name, d.sql, d.indexes, d.comment, d.grants
       from viewkeeper.definitions d where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null`
   return row
 }
@@ -117,13 +128,9 @@ export const removeStatement = ({ schema, name }: QualifiedName): string => `
 update viewkeeper.definitions set removed_at = clock_timestamp(), updated_at = clock_timestamp()
  where schema_name = ${literal(schema)} and name = ${literal(name)}`
 
-/** What an author said is forgotten: the view is one that was found in the catalog again. */
+/** The view stays, and is one that nobody has authored again. */
 export const releaseStatement = ({ schema, name }: QualifiedName): string => `
-update viewkeeper.definitions
-   set sql = null, indexes = default, depends_on = default, comment = null, grants = default, refresh_strategy = default,
-       row_count_strategy = default, schedule = null, time_zone = null, settings = default, timeout_seconds = default,
-       retries = default, retry_delay_seconds = default, max_staleness_seconds = null, min_interval_seconds = default,
-       in_all = default, source = 'discovered', checksum = null, updated_at = clock_timestamp()
+update viewkeeper.definitions set ${asDiscovered}
  where schema_name = ${literal(schema)} and name = ${literal(name)}`
 
 /**

@@ -27,7 +27,7 @@ export function readRuns(sql: Sql, filter: RunFilter): Promise<Run[]> {
 
 /** How far a running run is, as the server sees it. */
 export interface Progress {
-  /** `counting`, `locking`, `building` or `analyzing`; null before the first. */
+  /** `counting`, `locking`, `building`, `indexes`, `cut-over` or `analyzing`; null before the first. */
   phase: string | null
   elapsedMs: number
   /** The average duration of the view's last 20 successes of this operation; null where there was none. */

@@ -35,7 +35,7 @@ export interface ViewMetrics {
   minMs: number | null
   maxMs: number | null
   p95Ms: number | null
-  /** Of the last 20 successes, whenever they were. */
+  /** Of the last 20 refreshes that succeeded, whenever they were. */
   movingAverageMs: number | null
 }
 

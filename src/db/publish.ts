@@ -6,6 +6,8 @@ import { type Run, runColumns } from './runs.ts'
 /** A run that has ended, and how long its view's refreshes usually take: the average of the 20 successes before it. */
 export interface EndedRun extends Run {
   usualMs: number | null
+  /** Whether its success has made the view's data fresh. */
+  fills: boolean
 }
 
 /**
@@ -19,7 +21,7 @@ export async function publishEndedRuns(
   publish: (runs: EndedRun[]) => void,
 ): Promise<number> {
   const runs = await sql<EndedRun[]>`
-    select ${runColumns(sql)}, case when r.operation = 'refresh' and r.status = 'success' then usual.ms end as "usualMs"
+    select ${runColumns(sql)}, r.fills, case when r.operation = 'refresh' and r.status = 'success' then usual.ms end as "usualMs"
       from viewkeeper.runs r
      cross join lateral viewkeeper.usual_duration(r.definition_id, r.id) usual
      where r.finished_at is not null and r.published_at is null

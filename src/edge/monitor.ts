@@ -50,6 +50,8 @@ function logRun(run: EndedRun): void {
     trigger: run.trigger,
     ...(run.batchId === null ? {} : { batchId: run.batchId }),
     status: run.status,
+    // Only where it is so: a query of Logs Insights asks whether it is present.
+    ...(run.status === 'success' && run.fills ? { fresh: true } : {}),
     strategy: run.meta.response.strategy,
     finishedAt: run.finishedAt,
     durationMs: run.durationMs,

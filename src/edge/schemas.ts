@@ -6,7 +6,16 @@ import { problemCodes } from '../problem.ts'
 
 /** Requests and answers, once: they validate, they type, and the OpenAPI file is made of them. */
 
-const view = z.string().min(1).max(1000).meta({
+/** Text that PostgreSQL can hold. */
+const text = (most: number) =>
+  z
+    .string()
+    .min(1)
+    .max(most)
+    .refine((value) => !value.includes('\0'), 'must not contain the character NUL')
+const mostInteger = 2147483647
+
+const view = text(1000).meta({
   description: 'A view: its name as SQL reads it (`sales`, `app.sales`, `"Odd.Name"`), or its id.',
   example: 'public.sales',
 })
@@ -14,7 +23,7 @@ const runId = z.coerce
   .number()
   .int()
   .min(1)
-  .max(2147483647)
+  .max(mostInteger)
   .meta({ description: "The run's id.", example: 812 })
 const milliseconds = z.number().int().nullable()
 const time = z.iso.datetime().meta({ example: '2026-11-20T09:00:00.000Z' })
@@ -74,12 +83,7 @@ export const batchOptions = z
   .strictObject({
     all: z.boolean().optional().meta({ description: 'Every view but those left out of all; the default.' }),
     views: z.array(view).min(1).max(10_000).optional().meta({ description: 'These views.' }),
-    pattern: z
-      .string()
-      .min(1)
-      .max(200)
-      .optional()
-      .meta({ description: 'A glob on `schema.name`.', example: 'sales.*' }),
+    pattern: text(200).optional().meta({ description: 'A glob on `schema.name`.', example: 'sales.*' }),
     ancestors: z.boolean().optional().meta({ description: 'Also everything that these views read.' }),
     descendants: z.boolean().optional().meta({ description: 'Also everything that reads these views.' }),
     strategy: z.enum(strategies).optional().meta({ description: "Instead of each view's own." }),
@@ -121,7 +125,13 @@ export const batchPath = z.strictObject({ id: batchId })
 export const batchesQuery = z.strictObject({
   status: z.enum(runStatuses).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
-  cursor: z.coerce.number().int().min(1).optional().meta({ description: 'The `next` of the page before.' }),
+  cursor: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(mostInteger)
+    .optional()
+    .meta({ description: 'The `next` of the page before.' }),
 })
 
 export const viewsQuery = z.strictObject({
@@ -148,6 +158,7 @@ export const runsQuery = z.strictObject({
   status: z.enum(runStatuses).optional(),
   since: z.iso
     .datetime({ offset: true })
+    .refine((moment) => !moment.startsWith('0000'), 'there is no year 0')
     .optional()
     .meta({ description: 'Only runs requested at or after this moment.' }),
   limit: z.coerce.number().int().min(1).max(200).default(50),
@@ -336,7 +347,9 @@ const viewMetrics = z
     minMs: milliseconds,
     maxMs: milliseconds,
     p95Ms: milliseconds,
-    movingAverageMs: milliseconds.meta({ description: 'Of the last 20 successes, whenever they were.' }),
+    movingAverageMs: milliseconds.meta({
+      description: 'Of the last 20 refreshes that succeeded, whenever they were.',
+    }),
     paused: z.boolean(),
     lastStatus: z.enum(runStatuses).nullable(),
     lastSuccessAt: time.nullable(),

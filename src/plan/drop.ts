@@ -41,9 +41,7 @@ export function planDrop(view: ViewFacts, dependents: string[], options: DropOpt
     cutOver: exclusively(
       view,
       [drop, ...(options.definitionId === null ? [] : [markRemoved(options.definitionId)])],
-      {
-        timeoutSeconds: options.timeoutSeconds,
-      },
+      { timeoutSeconds: options.timeoutSeconds, brief: true },
     ),
     written: null,
     aside: [],

@@ -16,7 +16,8 @@ const giveUpAfterMs = (timeoutSeconds: number): number => Math.min(longestLockHu
 /**
  * Steps that need a view for themselves alone. First a lock that readers do not notice but autovacuum gives way to, then
  * the exclusive one under a short time-out (on the dependents too, which a reader locks before the view), then the
- * work, in which nothing may time out.
+ * work, in which nothing may time out; unless it is `brief`: then it loses nothing by beginning again, and must
+ * not queue for another lock while it holds this one.
  */
 export const exclusively = (
   view: ViewName,
@@ -25,7 +26,8 @@ export const exclusively = (
     timeoutSeconds,
     lockBefore = [],
     guardAs = (steps) => steps,
-  }: { timeoutSeconds: number; lockBefore?: Step[]; guardAs?: (steps: Step[]) => Step[] },
+    brief = false,
+  }: { timeoutSeconds: number; lockBefore?: Step[]; guardAs?: (steps: Step[]) => Step[]; brief?: boolean },
 ): CutOver => ({
   lockTimeoutMs: guardLockMs,
   patientLockTimeoutMs: 0,
@@ -35,7 +37,7 @@ export const exclusively = (
     lockTimeout(shortLockMs),
     ...lockBefore,
     ...guardAs([exclusiveLock('materialized view', view)]),
-    lockTimeout(0),
+    ...(brief ? [] : [lockTimeout(0)]),
     ...work,
   ],
 })

@@ -1,6 +1,6 @@
 import { countBefore, countRows, estimateAside, type RowCountStrategy } from './counting.ts'
 import { besideReaders, exclusively, withoutAltering } from './locks.ts'
-import { quoteName } from './names.ts'
+import { literal, quoteName } from './names.ts'
 import type { Plan, Step } from './plan.ts'
 import type { ViewFacts } from './view-facts.ts'
 
@@ -35,10 +35,11 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
     cutOver: view.mayAlter
       ? exclusively(view, work, { timeoutSeconds })
       : withoutAltering(work, timeoutSeconds),
-    // A regular refresh writes every row anew, so the server's own tuple counter says how many, for nothing.
+    // A regular refresh writes every row anew, so the server's own tuple counter says how many, for nothing. By its name: a
+    // swap since this was planned has made it another table.
     written:
       exact && view.tuplesAreCounted
-        ? `select pg_catalog.pg_stat_get_xact_tuples_inserted(${view.oid})`
+        ? `select pg_catalog.pg_stat_get_xact_tuples_inserted(${literal(quoteName(view))}::regclass)`
         : null,
     aside:
       exact && !view.tuplesAreCounted ? [countRows(view, 'after')] : estimateAside(view, rowCountStrategy),

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../local/embedded.ts'
 import { type ConnectionSettings, connectTo } from '../../src/db/connect.ts'
+import { unlessLocked } from '../../src/db/unless-locked.ts'
 import { fromUrl } from '../../src/edge/settings.ts'
 import { listViews } from '../../src/operations/views.ts'
 import { useDatabase } from '../support/database.ts'
@@ -45,6 +46,30 @@ describe('connecting', () => {
     await expect(select1({ database: 'no_such_database' })).rejects.toMatchObject({
       code: 'DatabaseUnavailable',
     })
+  })
+
+  test('sees what it has waited for, whatever the role is set to', async () => {
+    const database = connectTo(async () => settings)
+    await database.withConnection(async (sql) => {
+      await sql`create role repeating login password 'secret'`
+      await sql`alter role repeating set default_transaction_isolation = 'repeatable read'`
+    })
+    const repeating = connectTo(async () => ({ ...settings, user: 'repeating', password: 'secret' }))
+    const isolation = await repeating.withConnection((sql) => sql`show transaction_isolation`)
+    expect(isolation[0]).toEqual({ transaction_isolation: 'read committed' })
+  })
+
+  test('waits for no lock where it only looks, and is patient again afterwards', async () => {
+    const database = connectTo(async () => settings)
+    await database.withConnection(
+      async (sql) => {
+        expect(await unlessLocked(sql, async () => (await sql`show lock_timeout`)[0])).toEqual({
+          lock_timeout: '100ms',
+        })
+        expect((await sql`show lock_timeout`)[0]).toEqual({ lock_timeout: '1min' })
+      },
+      { startUp: { lock_timeout: '60000' } },
+    )
   })
 
   test('to a server that refuses more connections asks to try again', async () => {

@@ -4,6 +4,7 @@ import { drop } from '../../src/operations/drop.ts'
 import { refresh } from '../../src/operations/refresh.ts'
 import { listRuns } from '../../src/operations/runs.ts'
 import { callOn, useDatabase } from '../support/database.ts'
+import { until } from '../support/until.ts'
 
 const { database, sql } = useDatabase()
 const call = (changes = {}) => callOn(database, changes)
@@ -147,6 +148,27 @@ describe('creating', () => {
   })
 })
 
+test('a view that has the name of a removed one is another one, of which nobody has said anything', async () => {
+  await author('twice', 'select 1 as id', {
+    schedule: '0 6 * * *',
+    time_zone: 'UTC',
+    min_interval_seconds: 60,
+  })
+  await sql`update viewkeeper.definitions set removed_at = now(), paused_at = now() where name = 'twice'`
+  await sql`create materialized view twice as select 2 as id`
+  await refresh({ view: 'twice' }, call())
+  const [definition] = await sql`
+    select source, sql, schedule, min_interval_seconds, paused_at, removed_at from viewkeeper.definitions where name = 'twice'`
+  expect(definition).toEqual({
+    source: 'discovered',
+    sql: null,
+    schedule: null,
+    min_interval_seconds: 0,
+    paused_at: null,
+    removed_at: null,
+  })
+})
+
 describe('dropping', () => {
   test('drops, and what is gone is skipped or, if asked, an error', async () => {
     await sql`create materialized view gone as select generate_series(1, 4)`
@@ -203,6 +225,28 @@ describe('dropping', () => {
     expect(await dropping).toMatchObject({ status: 'error' })
     await reader`commit`
     reader.release()
+  })
+
+  test('by cascade does not either, where a long one reads what goes along', async () => {
+    await sql`create materialized view read_below as select 1 as id`
+    await sql`create materialized view read_above as select * from read_below`
+    const reader = await sql.reserve()
+    await reader`begin`
+    await reader`select * from read_above`
+    const dropping = drop({ view: 'read_below', cascade: true, timeoutSeconds: 20 }, call())
+    const others = await sql.reserve()
+    await until('it queues for what goes along', async () => {
+      const waiting = await others`
+        select from pg_locks where relation = 'read_above'::regclass and not granted`
+      return waiting.length > 0
+    })
+    await others`set lock_timeout = '1s'`
+    for (let i = 0; i < 50; i++) await others`select * from read_below`
+    await others`reset lock_timeout`
+    others.release()
+    await reader`commit`
+    reader.release()
+    expect(await dropping).toMatchObject({ status: 'deleted' })
   })
 
   test('keeps an authored definition, from which the view can be created again', async () => {

@@ -257,6 +257,9 @@ describe('reads', () => {
 
   test.each([
     ['GET /runs', { query: { limit: '1000' } }, 400, 'limit'],
+    ['GET /runs', { query: { since: '0000-01-01T00:00:00Z' } }, 400, 'since'],
+    ['GET /runs', { query: { view: 'a\0b' } }, 400, 'view'],
+    ['GET /batches', { query: { cursor: '9999999999' } }, 400, 'cursor'],
     ['GET /runs', { query: { limit: 'many' } }, 400, 'limit'],
     ['GET /runs', { query: { since: 'yesterday' } }, 400, 'since'],
     ['GET /runs', { query: { status: 'lost' } }, 400, 'status'],

@@ -374,6 +374,11 @@ describe('the monitor', () => {
       { view: 'steady', ago: '1 minutes', operation: 'create', fills: false },
     ])
     expect(await monitor({}, context)).toMatchObject({ stale: [{ view: 'public.steady' }] })
+    const ended = lines.filter(({ message }) => message === 'run ended')
+    expect(ended.map(({ operation, fresh }) => [operation, fresh])).toEqual([
+      ['refresh', true],
+      ['create', undefined],
+    ])
     await writePast([{ view: 'steady', ago: '1 minutes', operation: 'create', fills: true }])
     expect(await monitor({}, context)).toMatchObject({ stale: [] })
     await sql`update viewkeeper.definitions set max_staleness_seconds = null where name = 'steady'`
