@@ -1,6 +1,7 @@
 import { count, report, timed } from '../cli/report.ts'
 import { databaseFromEnvironment } from '../src/edge/settings.ts'
 import { migrate } from '../src/operations/migrate.ts'
+import { LocalProblem } from './problem.ts'
 
 const schema = new URL('../schema/', import.meta.url)
 
@@ -16,11 +17,17 @@ export async function migrateDatabase(): Promise<void> {
 
 /** Connects to the database in DATABASE_URL, and prints what it is. */
 export async function describeDatabase(): Promise<void> {
-  const [[row], ms] = await timed(() =>
-    databaseFromEnvironment().withConnection(
-      (sql) => sql`
+  const look = databaseFromEnvironment().withConnection(
+    (sql) => sql`
       select current_setting('server_version') as version, current_database() as database`,
-    ),
+  )
+  const [[row], ms] = await timed(() =>
+    look.catch((cause: Error) => {
+      throw new LocalProblem(
+        `DATABASE_URL names a Postgres that cannot be used: ${cause.message} Without DATABASE_URL an embedded one is.`,
+        { cause },
+      )
+    }),
   )
   // Never the URL itself: a password stands in it.
   const { host } = new URL(process.env.DATABASE_URL!)

@@ -17,7 +17,7 @@ export async function printHints(api: string): Promise<void> {
     report.line(`try   curl -X POST ${api}/views/${path}/refresh -H 'Prefer: wait=20'`)
     if (view.lastRun) report.line(`      curl ${api}/runs/${view.lastRun.id}`)
     report.line(`      curl '${api}/runs?limit=5'`)
-    report.line(`      curl -X POST ${api}/batches   ${dim('# every view, as every night at 09:00 UTC')}`)
+    report.line(`      curl -X POST ${api}/batches   ${dim('# every view, in dependency order')}`)
   }
   report.line()
   report.line(dim('Ctrl-C stops everything'))

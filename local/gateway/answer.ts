@@ -1,7 +1,10 @@
 import type { ServerResponse } from 'node:http'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 
-/** Writes a handler's result as API Gateway does: without a `statusCode` the whole result is the body of a 200. */
+/**
+ * Writes a handler's result as API Gateway does: without a `statusCode` the whole result is the body of a 200. JSON is indented:
+ * here people read it in a terminal.
+ */
 export function answer(response: ServerResponse, result: unknown): void {
   const isStructured = typeof result === 'object' && result !== null && 'statusCode' in result
   const structured: APIGatewayProxyStructuredResultV2 = isStructured
@@ -13,7 +16,10 @@ export function answer(response: ServerResponse, result: unknown): void {
   }
   if (cookies) response.setHeader('set-cookie', cookies)
   response.statusCode = statusCode
-  response.end(Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8'))
+  const isJson =
+    !isBase64Encoded && body !== '' && String(response.getHeader('content-type')).includes('json')
+  const shown = isJson ? `${JSON.stringify(JSON.parse(body), null, 2)}\n` : body
+  response.end(Buffer.from(shown, isBase64Encoded ? 'base64' : 'utf8'))
 }
 
 /** Answers with a problem of the gateway itself, in the shape that the functions use (RFC 9457). */

@@ -43,7 +43,7 @@ test('a Postgres that does not answer is one clear line without the password', l
     DATABASE_URL: `postgres://me:hunter2@127.0.0.1:${await findFreePort()}/postgres`,
   })
   expect(await started.exitCode).toBe(1)
-  expect(started.printed()).toMatch(/^viewkeeper: .+$/m)
+  expect(started.printed()).toMatch(/^viewkeeper: DATABASE_URL names .+$/m)
   expect(started.printed()).not.toMatch(/hunter2|^ +at /m)
 })
 

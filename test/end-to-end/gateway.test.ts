@@ -69,6 +69,12 @@ test('a request without query, parameters or body has none of their fields', asy
   expect(call!.event.isBase64Encoded).toBe(false)
 })
 
+test('JSON is answered as a terminal shows it best', async () => {
+  const { url } = await start(async () => async () => ({ statusCode: 200, body: '{"views":[]}' }))
+  const answer = await fetch(`${url}/views`)
+  expect(await answer.text()).toBe('{\n  "views": []\n}\n')
+})
+
 test('JSON arrives as text, and a form (what curl -d sends) in base64', async () => {
   const { url, calls } = await echo()
   const body = '{"strategy":"auto","of":"é"}'

@@ -107,6 +107,24 @@ test('a view that fails does not keep the others from being refreshed', limit, a
   expect(second.printed()).toContain('1 of 2 fresh')
 })
 
+test('the address of its PostgreSQL is asked for, and only while it runs', limit, async () => {
+  const started = await npmStart()
+  await started.sees(ready)
+  const ask = () =>
+    promisify(execFile)('npm', ['run', '--silent', 'database-url'], {
+      env: { ...process.env, DATA_DIR: started.folder },
+    })
+  const sql = postgres((await ask()).stdout.trim(), { max: 1 })
+  expect(await sql`select count(*)::int as count from pg_matviews`).toEqual([{ count: 7 }])
+  await sql.end()
+  started.interrupt()
+  await started.exitCode
+  await expect(ask()).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/npm start runs one\n$/),
+  })
+})
+
 test('a PostgreSQL that ends by itself ends everything, in one clear line', limit, async () => {
   const started = await npmStart()
   await started.sees(ready)

@@ -1,0 +1,14 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { findLiveServer } from './embedded/lock.ts'
+import { readSettings } from './settings.ts'
+
+// Prints the address of the embedded server that `npm start` runs, for DATABASE_URL and psql. It holds the password.
+const { folder } = readSettings(process.env)
+const server = findLiveServer(join(folder, 'postgres-18'))
+if (server === undefined) {
+  console.error(`viewkeeper: no PostgreSQL runs on ${folder}/: npm start runs one`)
+  process.exit(1)
+}
+const password = readFileSync(join(folder, 'password'), 'utf8')
+console.log(`postgres://postgres:${password}@127.0.0.1:${server.port}/postgres`)
