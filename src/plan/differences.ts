@@ -25,8 +25,8 @@ export interface Difference {
 }
 
 /**
- * How a live view differs from its definition, which the same server has read as `twin` (see readTwin). What default
- * privileges give, and what the owner may, is nobody's difference. Pure.
+ * How a live view differs from its definition, which the same server has read as `twin` (see readTwin). What the
+ * owner's default privileges give, and what the owner may, is nobody's difference. Pure.
  */
 export function liveDifferences(live: SwapFacts, twin: SwapFacts): Difference[] {
   const view = displayName(live.view)
@@ -95,13 +95,13 @@ const describeIndex = ({ unique, rest }: Index): string => `${unique ? 'unique '
 
 function grantDifferences(live: SwapFacts, twin: SwapFacts): string[] {
   const frozen = authoredGrants(twin)
-  const usual = new Set(live.defaultGrantees)
+  const usual = live.defaultGrants.filter(({ grantor }) => grantor === live.view.owner)
   return [
     ...frozen
       .filter((grant) => !live.grants.some(sameGrant(grant)))
       .map((grant) => `it lacks the grant of ${describeWhole(grant)}`),
     ...authoredGrants(live)
-      .filter((grant) => !usual.has(grant.grantee) && !frozen.some(sameGrant(grant)))
+      .filter((grant) => !usual.some(covers(grant)) && !frozen.some(sameGrant(grant)))
       .map((grant) => `${describeWhole(grant)} is granted, which is not frozen`),
   ]
 }
@@ -118,6 +118,12 @@ export const sameGrant =
     a.column === b.column &&
     a.grantee === b.grantee &&
     a.grantable === b.grantable
+
+/** A grant option may be missing: somebody took it away. */
+const covers =
+  (grant: Grant) =>
+  (usual: Grant): boolean =>
+    sameGrant(grant)({ ...usual, grantable: usual.grantable && grant.grantable })
 
 const describeWhole = (grant: Grant): string =>
   `${describeGrant(grant)}${grant.grantable ? ' with grant option' : ''}`

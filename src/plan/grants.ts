@@ -12,10 +12,10 @@ export function replayGrants(
   twin: ViewName,
   asRole: (role: string, steps: Step[]) => Step[],
 ): Step[] {
-  const { view, grants, untouchedGrants, defaultGrantees } = facts
-  if (untouchedGrants && defaultGrantees.length === 0) return []
+  const { view, grants, untouchedGrants, defaultGrants } = facts
+  if (untouchedGrants && defaultGrants.length === 0) return []
   const target = quoteName(twin)
-  const revoked = [...new Set(['public', view.owner, ...defaultGrantees])]
+  const revoked = [...new Set(['public', view.owner, ...defaultGrants.map(({ grantee }) => grantee)])]
   return [
     ...asRole(
       view.owner,

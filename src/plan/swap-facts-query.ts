@@ -81,9 +81,13 @@ select jsonb_build_object(
      'privilege', privilege_type, 'grantable', is_grantable)
        order by col collate "C" nulls first, grantor::regrole::text collate "C", grantee, privilege_type), '[]') from grants),
   'untouchedGrants', m.relacl is null and not exists (select from pg_attribute a where a.attrelid = m.oid and a.attacl is not null),
-  'defaultGrantees', (select coalesce(jsonb_agg(distinct case e.grantee when 0 then 'public' else e.grantee::regrole::text end), '[]')
+  'defaultGrants', (select coalesce(jsonb_agg(distinct jsonb_build_object(
+     'column', null, 'grantor', d.defaclrole::regrole::text,
+     'grantee', case e.grantee when 0 then 'public' else e.grantee::regrole::text end,
+     'privilege', e.privilege_type, 'grantable', e.is_grantable)), '[]')
      from pg_default_acl d, aclexplode(d.defaclacl) e
-    where d.defaclobjtype = 'r' and d.defaclnamespace in (0, m.relnamespace)),
+    where d.defaclobjtype = 'r' and d.defaclnamespace in (0, m.relnamespace)
+      and d.defaclrole in (m.relowner, (select oid from pg_roles where rolname = current_user and rolsuper))),
   'dependents', (select coalesce(jsonb_agg(jsonb_build_object(
      'description', x.description,
      'view', case when v.oid is not null then jsonb_build_object(

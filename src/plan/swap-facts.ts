@@ -58,8 +58,11 @@ export interface SwapFacts {
   grants: Grant[]
   /** True where `relacl` is null: nobody has ever granted or revoked anything. */
   untouchedGrants: boolean
-  /** Whom default privileges would give something on a relation that the owner makes in this schema. */
-  defaultGrantees: string[]
+  /**
+   * What default privileges give on a relation that the owner makes in this schema; and on one that we make, where we are
+   * a superuser, who makes a copy as itself. `grantor` is whose defaults they are.
+   */
+  defaultGrants: Grant[]
   dependents: Dependent[]
 }
 

@@ -12,15 +12,13 @@ import { wholeCatalog } from '../support/whole-catalog.ts'
 
 const { database, sql, url } = useDatabase()
 const suffix = url.slice(-8)
-const [reader, other, usual] = ['reader', 'other', 'usual'].map((name) => `check_${name}_${suffix}`) as [
-  string,
-  string,
-  string,
-]
+const [reader, other, usual, bob] = ['reader', 'other', 'usual', 'bob'].map(
+  (name) => `check_${name}_${suffix}`,
+) as [string, string, string, string]
 
 beforeAll(async () => {
   await sql.unsafe(`
-    create role ${reader}; create role ${other}; create role ${usual};
+    create role ${reader}; create role ${other}; create role ${usual}; create role ${bob};
     alter default privileges grant select on tables to ${usual};
     create table base (id integer, code varchar(10), n numeric);
     insert into base values (1, 'a', 1), (2, 'b', 2)`)
@@ -156,6 +154,16 @@ describe('a view that has drifted', () => {
       'a grant that nobody froze',
       `grant update (n) on %v to ${reader}`,
       [`grant: update (n) to ${reader} is granted, which is not frozen`],
+    ],
+    [
+      "a grant that only another role's default privileges would give",
+      `alter default privileges for role ${other} grant select on tables to ${bob}; grant select on %v to ${bob}`,
+      [`grant: select to ${bob} is granted, which is not frozen`],
+    ],
+    [
+      'a grant of more than default privileges give',
+      `grant update on %v to ${usual}`,
+      [`grant: update to ${usual} is granted, which is not frozen`],
     ],
     [
       'a grant without its option',

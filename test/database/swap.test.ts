@@ -100,6 +100,22 @@ describe('a swap', () => {
     expect(await describeInCatalog(sql, view)).toEqual(before)
   })
 
+  test("gives the copy none of what the owner's default privileges, or those of us who make it, would", async () => {
+    const [owner, friend, guest] = ['owner', 'friend', 'guest'].map((name) => role(`default_${name}`))
+    await sql.unsafe(`
+      create role ${owner}; create role ${friend}; create role ${guest};
+      create schema defaults authorization ${owner};
+      create table defaults.base as select 1 as id;
+      grant select on defaults.base to ${owner};
+      create materialized view defaults.one as select * from defaults.base;
+      alter materialized view defaults.one owner to ${owner};
+      alter default privileges for role ${owner} in schema defaults grant update on tables to ${friend};
+      alter default privileges in schema defaults grant insert on tables to ${guest}, public`)
+    const before = await describeInCatalog(sql, 'defaults.one')
+    expect(await swap('defaults.one')).toMatchObject({ status: 'updated', response: { strategy: 'swap' } })
+    expect(await describeInCatalog(sql, 'defaults.one')).toEqual(before)
+  })
+
   test('works by a role that is no superuser but a member of all the owners', async () => {
     const [boss, other, app] = ['boss', 'other', 'app'].map(role)
     await sql.unsafe(`

@@ -25,7 +25,7 @@ export const swapFacts = ({
   statistics: [],
   grants: [],
   untouchedGrants: true,
-  defaultGrantees: [],
+  defaultGrants: [],
   dependents: [],
   ...changes,
   view: {

@@ -110,6 +110,27 @@ describe('a live view and its definition', () => {
       ['grant: update to "Odd" is granted, which is not frozen'],
     ],
     [
+      'a grant of more than default privileges give',
+      {
+        grants: [grant('UPDATE', 'usual'), grant('SELECT', 'usual', { grantable: true })],
+        defaultGrants: [grant('SELECT', 'usual')],
+      },
+      {},
+      [
+        'grant: update to usual is granted, which is not frozen',
+        'grant: select to usual with grant option is granted, which is not frozen',
+      ],
+    ],
+    [
+      "a grant that another role's default privileges give",
+      {
+        grants: [grant('SELECT', 'usual')],
+        defaultGrants: [grant('SELECT', 'usual', { grantor: 'somebody' })],
+      },
+      {},
+      ['grant: select to usual is granted, which is not frozen'],
+    ],
+    [
       'a grant option too few',
       { grants: [grant('SELECT', 'reader')] },
       { grants: [grant('SELECT', 'reader', { grantable: true })] },
@@ -126,7 +147,15 @@ describe('a live view and its definition', () => {
     ['what the owner may', { grants: ownerGrants }, { grants: [] }],
     [
       'what default privileges give',
-      { grants: [grant('SELECT', 'usual')], defaultGrantees: ['usual'] },
+      { grants: [grant('SELECT', 'usual')], defaultGrants: [grant('SELECT', 'usual')] },
+      { grants: [] },
+    ],
+    [
+      'what default privileges give, without the grant option that they give',
+      {
+        grants: [grant('SELECT', 'usual')],
+        defaultGrants: [grant('SELECT', 'usual', { grantable: true })],
+      },
       { grants: [] },
     ],
     [
@@ -154,7 +183,7 @@ describe('a live view and its definition', () => {
 
   test('that default privileges ought to give, but do not, differs where it is frozen', () => {
     const frozen = { grants: [grant('SELECT', 'usual')] }
-    expect(differences({ defaultGrantees: ['usual'] }, frozen)).toEqual([
+    expect(differences({ defaultGrants: [grant('SELECT', 'usual')] }, frozen)).toEqual([
       'grant: it lacks the grant of select to usual',
     ])
   })
