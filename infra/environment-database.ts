@@ -45,7 +45,7 @@ const importedVpc = z.strictObject({
   /** The zone of each subnet, in the same order. */
   availabilityZones: z.array(z.string().regex(/^[a-z0-9-]+$/, 'must look like "eu-central-1a"')).min(1),
   /**
-   * Whether the stack adds an interface endpoint for Secrets Manager (about 7.30 USD a month for each subnet).
+   * Whether the stack adds an interface endpoint for Secrets Manager (about 7.30 USD a month for each zone).
    * Say true where the subnets have no NAT; false where they have one, or where the VPC has this endpoint
    * already: a second one would collide with its private DNS name.
    */

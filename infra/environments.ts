@@ -68,7 +68,7 @@ export const environments: Record<string, EnvironmentSettings> = {
         subnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
         availabilityZones: ['eu-central-1a', 'eu-central-1b'],
         // True where these subnets have neither NAT nor an endpoint of Secrets Manager: about 7.30 USD a month
-        // for each subnet.
+        // for each zone.
         addSecretsManagerEndpoint: false,
       },
     },

@@ -30,7 +30,8 @@ const timeouts: Record<FunctionName, Duration> = {
   advance: Duration.minutes(15),
   // HTTP APIs give up after 30 s.
   'start-batch': Duration.seconds(29),
-  'open-batch': Duration.seconds(29),
+  // start-batch waits for it, and then has the batch driven on. Its own patience with the database, 20 s, ends before.
+  'open-batch': Duration.seconds(24),
   cancel: Duration.seconds(29),
   pause: Duration.seconds(29),
   query: Duration.seconds(29),

@@ -36,7 +36,7 @@ export class ImportedDatabase extends Construct implements Database {
     // Nobody here asks for its route table.
     for (const subnet of this.subnets)
       Annotations.of(subnet).acknowledgeWarning('@aws-cdk/aws-ec2:noSubnetRouteTableId')
-    this.endpointSubnets = settings.vpc.addSecretsManagerEndpoint ? this.subnets : []
+    this.endpointSubnets = settings.vpc.addSecretsManagerEndpoint ? firstOfEachZone(this.subnets) : []
     this.connections = new Connections({
       securityGroups: [SecurityGroup.fromSecurityGroupId(this, 'SecurityGroup', settings.securityGroupId)],
       defaultPort: Port.tcp(settings.port),
@@ -58,3 +58,10 @@ export class ImportedDatabase extends Construct implements Database {
     )
   }
 }
+
+/** EC2 refuses an endpoint with two subnets in one zone; it serves the whole zone from one. */
+const firstOfEachZone = (subnets: ISubnet[]): ISubnet[] =>
+  subnets.filter(
+    ({ availabilityZone }, at) =>
+      subnets.findIndex((other) => other.availabilityZone === availabilityZone) === at,
+  )

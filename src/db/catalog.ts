@@ -69,37 +69,52 @@ export const listViewNames = (sql: Sql): Promise<QualifiedName[]> => sql<Qualifi
 /** A name with its schema. */
 export type QualifiedName = { schema: string; name: string }
 
-/** Resolves a definition's id to the view it names. */
-export async function readNameOf(sql: Sql, definitionId: number, field = 'view'): Promise<QualifiedName> {
-  const [row] = await sql<QualifiedName[]>`
-    select schema_name as schema, name from viewkeeper.definitions where id = ${definitionId}`
-  if (row === undefined) {
-    throw new Problem('UnknownView', `There is no view with id ${definitionId}.`, { field })
-  }
-  return row
+/** Resolves definitions' ids to the views they name, in the same order. Throws UnknownView for the first that none has. */
+export async function readNamesOf(
+  sql: Sql,
+  definitionIds: number[],
+  field = 'view',
+): Promise<QualifiedName[]> {
+  if (definitionIds.length === 0) return []
+  const rows = await sql<(QualifiedName & { id: number })[]>`
+    select id, schema_name as schema, name from viewkeeper.definitions
+     where id in (select value::integer from jsonb_array_elements_text(${sql.json(definitionIds)}))`
+  const names = new Map(rows.map(({ id, schema, name }) => [id, { schema, name }]))
+  return definitionIds.map((id) => {
+    const name = names.get(id)
+    if (name === undefined) throw new Problem('UnknownView', `There is no view with id ${id}.`, { field })
+    return name
+  })
 }
 
 /**
- * Finds the schema that a name without one stands for, by the search path of our role: that of the relation it finds,
+ * Finds the schemas that names without one stand for, by the search path of our role: that of the relation it finds,
  * else of a definition, else the one in which it would be created. The path is in force for this statement alone, and
  * everything in it is qualified.
  */
-export async function qualify(sql: Sql, name: ViewName): Promise<QualifiedName> {
-  if (name.schema !== null) return { schema: name.schema, name: name.name }
+export async function qualify(sql: Sql, names: ViewName[]): Promise<QualifiedName[]> {
+  const bare = new Set(names.flatMap(({ schema, name }) => (schema === null ? [name] : [])))
+  const found = bare.size === 0 ? new Map<string, string>() : await findSchemas(sql, [...bare])
+  return names.map(({ schema, name }) => ({ schema: schema ?? found.get(name) ?? 'public', name }))
+}
+
+async function findSchemas(sql: Sql, names: string[]): Promise<Map<string, string | null>> {
   await sql`
     select pg_catalog.set_config('search_path', s.reset_val, false)
       from pg_catalog.pg_settings s where s.name = 'search_path'`
-  const [row] = await sql<{ schema: string | null }[]>`
-    select coalesce(
+  const asked = names.map((name) => ({ name, quoted: quoteName({ schema: null, name }) }))
+  const rows = await sql<{ name: string; schema: string | null }[]>`
+    select a.name, coalesce(
       (select n.nspname::pg_catalog.text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-        where c.oid = pg_catalog.to_regclass(${quoteName(name)})),
+        where c.oid = pg_catalog.to_regclass(a.quoted)::pg_catalog.oid),
       (select d.schema_name from viewkeeper.definitions d
          join pg_catalog.unnest(pg_catalog.current_schemas(false)) with ordinality as p(schema, at)
            on p.schema::pg_catalog.text = d.schema_name
-        where d.name = ${name.name} and d.removed_at is null order by p.at limit 1),
-      pg_catalog.current_schema()::pg_catalog.text) as schema`
+        where d.name = a.name and d.removed_at is null order by p.at limit 1),
+      pg_catalog.current_schema()::pg_catalog.text) as schema
+      from pg_catalog.jsonb_to_recordset(${sql.json(asked)}) as a(name pg_catalog.text, quoted pg_catalog.text)`
   await sql`select pg_catalog.set_config('search_path', '', false)`
-  return { schema: row?.schema ?? 'public', name: name.name }
+  return new Map(rows.map(({ name, schema }) => [name, schema]))
 }
 
 const written = ({ schema, name }: QualifiedName): string => `${schema}.${name}`

@@ -4,6 +4,9 @@ import { problemOfSqlstate, sqlstateOfCheck, standardText } from './sqlstate.ts'
 /** First key of every run's advisory lock, the second being the run's id. Two-int keys leave other tools' alone. */
 export const runLockClass = 22135
 
+/** Second keys of that class that no run has, because ids begin at 1: whoever sets up, migrates views, warms a connection. */
+export const reservedKeys = { setUp: 0, viewMigration: -1, warmUp: -2 } as const
+
 /** First key of the advisory locks that are the slots of batches: as many as a batch may have runs running at once. */
 const slotLockClass = 22136
 

@@ -31,8 +31,14 @@ const migrateAdvice = 'Deploy again, or run the migrations: they create what is 
 /** What each failure of our own statements means, where it is not a defect of ours. */
 const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
   '08P01': { code: 'NotDirect', advice: "Give the PostgreSQL server's own address, not that of pgbouncer." },
-  '28P01': { code: 'CredentialsRefused', advice: 'Check the user and password in the secret.' },
-  '28000': { code: 'CredentialsRefused', advice: 'Check the user in the secret, and that TLS is on.' },
+  '28P01': {
+    code: 'CredentialsRefused',
+    advice: "Check the user and password: the secret's, or those in DATABASE_URL.",
+  },
+  '28000': {
+    code: 'CredentialsRefused',
+    advice: 'Check the user, in the secret or in DATABASE_URL, and that TLS is on.',
+  },
   '3D000': { code: 'DatabaseUnavailable', advice: 'Check the name of the database.' },
   '3F000': { code: 'NotMigrated', advice: migrateAdvice },
   '42P01': { code: 'NotMigrated', advice: migrateAdvice },

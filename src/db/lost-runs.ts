@@ -35,7 +35,7 @@ export async function closeLostRuns(
     update viewkeeper.runs r
        set status = case when r.cancel_requested_at is null then 'failed' else 'canceled' end, plan = null,
            idempotency_key = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
-           duration_ms = extract(epoch from clock_timestamp() - coalesce(r.started_at, r.requested_at)) * 1000,
+           duration_ms = null, -- nobody was there when it ended
            error = jsonb_build_object('class', case when r.cancel_requested_at is null then 'RunLost' else 'Canceled' end,
              'message', case r.status when 'running' then ${byServer}::text else ${neverClaimed}::text end)
       from lost where r.id = lost.id and (r.status = 'running' or r.status = 'pending' and r.claim_by < clock_timestamp())

@@ -48,7 +48,8 @@ export const readViewStatus = (sql: Sql, definitionId: number | null = null): Pr
          (extract(epoch from clock_timestamp() - greatest(s.last_success_at, d.expected_since)) * 1000)::int8 as "expectedMs",
          s.row_count_before as "rowCountBefore", s.row_count_after as "rowCountAfter", s.failed_last_day as "failedLastDay",
          case when s.last_failure_id is not null then
-           jsonb_build_object('runId', s.last_failure_id, 'at', s.last_failure_at, 'class', s.last_failure_class) end as "lastFailure",
+           jsonb_build_object('runId', s.last_failure_id, 'class', s.last_failure_class,
+             'at', to_char(s.last_failure_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) end as "lastFailure",
          d.max_staleness_seconds as "maxStalenessSeconds", d.schedule, d.time_zone as "timeZone", d.in_all as "inAll"
     from viewkeeper.view_status s join viewkeeper.definitions d on d.id = s.id
    where ${definitionId}::integer is null or s.id = ${definitionId}

@@ -1,9 +1,16 @@
 import type { Sql } from './connect.ts'
 
-/** Whether everything scheduled is paused. */
-export async function readPause(sql: Sql): Promise<boolean> {
-  const rows = await sql`select from viewkeeper.settings where key = 'paused'`
-  return rows.length > 0
+/** Since when everything scheduled is paused, and who said so. */
+export interface Pause {
+  since: Date
+  by: string
+}
+
+/** The pause of everything scheduled; null where there is none. */
+export async function readPause(sql: Sql): Promise<Pause | null> {
+  const [row] = await sql<Pause[]>`
+    select (value ->> 'since')::timestamptz as since, value ->> 'by' as by from viewkeeper.settings where key = 'paused'`
+  return row ?? null
 }
 
 /** Pauses everything scheduled, in force at once; or lets it go on. */

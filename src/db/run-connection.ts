@@ -1,6 +1,6 @@
 import { Problem } from '../problem.ts'
 import type { Database, Sql } from './connect.ts'
-import { envelopeText } from './envelope-text.ts'
+import { envelopeText, reservedKeys } from './envelope-text.ts'
 import { problemOf } from './failures.ts'
 
 /** An envelope on its way: the server works on it, whether or not we stay. */
@@ -51,8 +51,7 @@ export interface RunConnection {
   leave(): Promise<void>
 }
 
-/** No run has this id. */
-const noRun = "pg_catalog.set_config('viewkeeper.run', '-1', false)"
+const noRun = `pg_catalog.set_config('viewkeeper.run', '${reservedKeys.warmUp}', false)`
 
 /** Opens a connection ahead of the run that it is for, and has it do an envelope of no run, which fills its caches. */
 export async function openRunConnection(database: Database): Promise<RunConnection> {

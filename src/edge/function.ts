@@ -3,7 +3,7 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { problemOf } from '../db/failures.ts'
-import { mayRetry, Problem } from '../problem.ts'
+import { Problem, statusOf } from '../problem.ts'
 import { type HttpAnswer, type HttpEvent, problemAnswer } from './http.ts'
 
 /** JSON lines in the function's log group; secrets and row data never go in. */
@@ -41,19 +41,23 @@ export async function answerRoute(routes: Routes, event: HttpEvent, context: Con
   }
 }
 
-/** A Problem as it is; anything else is a defect of ours, whose details stay in the log. */
-export function knownProblem(thrown: unknown, context: object = {}): Problem {
+/**
+ * A Problem as it is; anything else is a defect of ours, whose details stay in the log. What is no mistake of the caller's
+ * is logged as an error, and whatever fails an event: `failed` is what that says of itself.
+ */
+export function knownProblem(thrown: unknown, failed?: object): Problem {
   const problem = problemOf(thrown)
   if (problem instanceof Problem) {
-    logger[mayRetry(problem.code) ? 'error' : 'info']('refused', {
+    const isError = failed !== undefined || statusOf(problem.code) >= 500
+    logger[isError ? 'error' : 'info']('refused', {
       code: problem.code,
       problem: problem.message,
       ...problem.details,
-      ...context,
+      ...failed,
     })
     return problem
   }
-  logger.error('unexpected error', { ...safeError(thrown), ...context })
+  logger.error('unexpected error', { ...safeError(thrown), ...failed })
   return new Problem(
     'InternalError',
     'Something went wrong inside Viewkeeper; the details are in the log of the function.',

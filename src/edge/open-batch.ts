@@ -38,7 +38,7 @@ export async function openBatch({ event, requestId }: ForwardedEvent): Promise<O
     return { answer: null, batchId: toDrive(batch) }
   }
   try {
-    const batch = await open(overHttp(event as HttpEvent))
+    const batch = await open(overHttp(event as HttpEvent, requestId))
     return { answer: answerOf(batch), batchId: toDrive(batch) }
   } catch (thrown) {
     return { answer: problemAnswer(knownProblem(thrown)), batchId: null }
@@ -53,13 +53,14 @@ interface Asked {
   request: BatchRequest
 }
 
-function overHttp(event: HttpEvent): Asked {
+/** A request without a key has that of its forwarding: asked once more, because the answer was lost, it is one batch. */
+function overHttp(event: HttpEvent, requestId: string): Asked {
   const requestedBy = callerOf(event)
   return {
     trigger: 'http',
     requestedBy,
     caller: withoutSession(requestedBy),
-    idempotencyKey: idempotencyKeyOf(event),
+    idempotencyKey: idempotencyKeyOf(event) ?? requestId,
     request: validate(batchOptions, bodyOf(event), 'body'),
   }
 }

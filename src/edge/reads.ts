@@ -12,8 +12,8 @@ import { validate } from './validate.ts'
 /** `GET /views` */
 export async function answerViews(event: HttpEvent): Promise<HttpAnswer> {
   const { state } = validate(viewsQuery, event.queryStringParameters ?? {}, 'query')
-  const views = await listViews(databaseFromEnvironment(), schedulesFromEnvironment())
-  return json(200, { views: state === undefined ? views : views.filter((view) => isIn(view, state)) })
+  const { views, paused } = await listViews(databaseFromEnvironment(), schedulesFromEnvironment())
+  return json(200, { views: state === undefined ? views : views.filter((view) => isIn(view, state)), paused })
 }
 
 const isIn = (view: ListedView, state: NonNullable<z.output<typeof viewsQuery>['state']>): boolean => {

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { mostSlots } from '../db/envelope-text.ts'
 import { operations, runStatuses, triggers } from '../db/runs.ts'
 import { rowCountStrategies } from '../plan/counting.ts'
 import { strategies } from '../plan/strategy.ts'
@@ -19,12 +20,11 @@ const view = text(1000).meta({
   description: 'A view: its name as SQL reads it (`sales`, `app.sales`, `"Odd.Name"`), or its id.',
   example: 'public.sales',
 })
-const runId = z.coerce
-  .number()
-  .int()
-  .min(1)
-  .max(mostInteger)
-  .meta({ description: "The run's id.", example: 812 })
+/** A number in a path or a query, where all is text. */
+const whole = (most: number) =>
+  z.coerce.number('must be a whole number').int('must be a whole number').min(1).max(most)
+
+const runId = whole(mostInteger).meta({ description: "The run's id.", example: 812 })
 const milliseconds = z.number().int().nullable()
 const time = z.iso.datetime().meta({ example: '2026-11-20T09:00:00.000Z' })
 
@@ -87,7 +87,12 @@ export const batchOptions = z
     ancestors: z.boolean().optional().meta({ description: 'Also everything that these views read.' }),
     descendants: z.boolean().optional().meta({ description: 'Also everything that reads these views.' }),
     strategy: z.enum(strategies).optional().meta({ description: "Instead of each view's own." }),
-    concurrency: z.int().min(1).max(64).optional().meta({ description: 'Views at once; by default 2.' }),
+    concurrency: z
+      .int()
+      .min(1)
+      .max(mostSlots)
+      .optional()
+      .meta({ description: 'Views at once; by default 2.' }),
     retries: z
       .int()
       .min(0)
@@ -124,14 +129,8 @@ export const batchPath = z.strictObject({ id: batchId })
 
 export const batchesQuery = z.strictObject({
   status: z.enum(runStatuses).optional(),
-  limit: z.coerce.number().int().min(1).max(200).default(50),
-  cursor: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(mostInteger)
-    .optional()
-    .meta({ description: 'The `next` of the page before.' }),
+  limit: whole(200).default(50),
+  cursor: whole(mostInteger).optional().meta({ description: 'The `next` of the page before.' }),
 })
 
 export const viewsQuery = z.strictObject({
@@ -157,11 +156,11 @@ export const runsQuery = z.strictObject({
   operation: z.enum(operations).optional(),
   status: z.enum(runStatuses).optional(),
   since: z.iso
-    .datetime({ offset: true })
+    .datetime({ offset: true, error: 'must be a time such as 2026-11-20T09:00:00Z' })
     .refine((moment) => !moment.startsWith('0000'), 'there is no year 0')
     .optional()
     .meta({ description: 'Only runs requested at or after this moment.' }),
-  limit: z.coerce.number().int().min(1).max(200).default(50),
+  limit: whole(200).default(50),
   cursor: runId.optional().meta({ description: 'The `next` of the page before.' }),
 })
 
@@ -255,7 +254,12 @@ const viewSummary = z.object({
 })
 
 export const viewList = z
-  .object({ views: z.array(viewSummary.meta({ id: 'View' })) })
+  .object({
+    views: z.array(viewSummary.meta({ id: 'View' })),
+    paused: z.object({ since: time, by: z.string() }).nullable().meta({
+      description: 'Since when everything scheduled is paused, and who said so; null where it is not.',
+    }),
+  })
   .meta({ id: 'ViewList' })
 
 export const viewDetails = viewSummary

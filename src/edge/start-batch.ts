@@ -13,8 +13,8 @@ export interface BatchMachinery {
 }
 
 /**
- * Opens the batch that an event asks for, and has it driven on. Both may be done again: the same key gives the same
- * batch, and a batch that is driven on twice is done once.
+ * Opens the batch that an event asks for, and has it driven on. Both may be done again, as the SDK does where
+ * an answer was lost: the same key or forwarded request gives the same batch, and one that is driven on twice is done once.
  */
 export async function startBatchWith(
   machinery: BatchMachinery,

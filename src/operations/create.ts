@@ -2,7 +2,7 @@ import { findView, readDependents } from '../db/catalog.ts'
 import { ensureDefinition, readCreateOwner, readDefinition } from '../db/definitions.ts'
 import type { RowCountStrategy } from '../plan/counting.ts'
 import { planCreate } from '../plan/create.ts'
-import { quoteName, type ViewName } from '../plan/names.ts'
+import { displayName, quoteName, type ViewName } from '../plan/names.ts'
 import { readSettings } from '../plan/settings.ts'
 import { Problem } from '../problem.ts'
 import type { Call } from './call.ts'
@@ -56,8 +56,7 @@ export const create = (request: CreateRequest, call: Call): Promise<Result> =>
 const definitionRequired = (name: ViewName): Problem =>
   new Problem(
     'DefinitionRequired',
-    `Nobody has authored ${quoteName(name)}: nothing says what it is to be.`,
-    {
-      field: 'view',
-    },
+    `Nobody has authored ${displayName(name)}: nothing says what it is to be. Author it (docs/views.md); a view that is ` +
+      'made by hand is refreshed without that.',
+    { field: 'view' },
   )

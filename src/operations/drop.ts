@@ -35,12 +35,14 @@ export const drop = (request: DropRequest, call: Call): Promise<Result> =>
     const run = { ...asked, ...name, definitionId: definition.id }
     return performRun(sql, call, run, async () => {
       const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
-      const plan = planDrop(view, await readDependents(sql, view), {
+      const dependents = await readDependents(sql, view)
+      const plan = planDrop(view, dependents, {
         cascade: request.cascade ?? false,
         rowCountStrategy: request.rowCountStrategy ?? definition.rowCountStrategy,
         timeoutSeconds,
         definitionId: definition.id,
       })
-      return { plan, timeoutSeconds, response: {} }
+      const response = dependents.length === 0 ? {} : { because: `along with it: ${dependents.join(', ')}` }
+      return { plan, timeoutSeconds, response }
     })
   })

@@ -1,10 +1,19 @@
-import { type QualifiedName, qualify, readNameOf } from '../db/catalog.ts'
+import { type QualifiedName, qualify, readNamesOf } from '../db/catalog.ts'
 import type { Sql } from '../db/connect.ts'
 import { parseName } from '../plan/names.ts'
 
 /** Reads what a caller calls a view: its id (digits only, which no unquoted name can be), or its name as in SQL. */
 export async function resolveName(sql: Sql, view: string, field = 'view'): Promise<QualifiedName> {
-  return /^[0-9]{1,9}$/.test(view)
-    ? readNameOf(sql, Number(view), field)
-    : qualify(sql, parseName(view, field))
+  const [name] = await resolveNames(sql, [view], field)
+  return name as QualifiedName
+}
+
+/** The same for several, in their order; the statements do not grow in number with them. */
+export async function resolveNames(sql: Sql, views: string[], field = 'view'): Promise<QualifiedName[]> {
+  const asked = views.map((view) => (/^[0-9]{1,9}$/.test(view) ? Number(view) : parseName(view, field)))
+  const ids = asked.filter((each) => typeof each === 'number')
+  const names = asked.filter((each) => typeof each !== 'number')
+  const ofIds = (await readNamesOf(sql, ids, field)).values()
+  const ofNames = (await qualify(sql, names)).values()
+  return asked.map((each) => (typeof each === 'number' ? ofIds : ofNames).next().value as QualifiedName)
 }

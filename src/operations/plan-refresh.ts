@@ -1,4 +1,4 @@
-import { type QualifiedName, readView } from '../db/catalog.ts'
+import { type QualifiedName, readView, unknownView } from '../db/catalog.ts'
 import type { Sql } from '../db/connect.ts'
 import type { DefinitionDefaults } from '../db/definitions.ts'
 import { readSwapBasis } from '../db/swap-facts.ts'
@@ -27,20 +27,16 @@ export interface PlannedRefresh extends Planned {
   locked: boolean
 }
 
-/** Plans a refresh on what the catalog says now: another run may just have exchanged the view. */
+/** Plans a refresh on what the catalog says now. Throws UnknownView where the view is gone. */
 export async function planRefresh(
   sql: Sql,
   name: QualifiedName,
   definition: DefinitionDefaults,
   request: RefreshOptions,
-  tries = 5,
 ): Promise<PlannedRefresh> {
   const asked = request.strategy ?? definition.strategy
-  const view = await readView(sql, name)
-  const swap = needsSwapFacts(asked, view) ? await readSwapBasis(sql, view.oid) : 'locked'
-  if (swap === 'gone' && tries > 1) return planRefresh(sql, name, definition, request, tries - 1)
-  const refusals = typeof swap === 'string' ? [lockedRefusal] : swapRefusals(swap.facts, swap.rights)
-  const choice = chooseStrategy(asked, view, refusals)
+  const { view, swap } = await readFacts(sql, name, asked)
+  const choice = chooseStrategy(asked, view, refusalsOf(swap))
   const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
   const options: RunOptions = {
     rowCountStrategy: request.rowCountStrategy ?? definition.rowCountStrategy,
@@ -53,6 +49,30 @@ export async function planRefresh(
     concurrent: () => planConcurrentRefresh(view, options),
     swap: () => planSwap(view, swap as SwapBasis, options),
   }
-  const locked = typeof swap === 'string' && needsSwapFacts(asked, view)
-  return { plan: plans[choice.strategy](), timeoutSeconds, response: { ...choice }, view, locked }
+  const plan = plans[choice.strategy]()
+  return { plan, timeoutSeconds, response: { ...choice }, view, locked: swap === 'locked' }
+}
+
+/** What a swap would stand on; null where none is asked for. */
+type Swap = SwapBasis | 'locked' | null
+
+const refusalsOf = (swap: Swap): string[] => {
+  if (swap === null) return []
+  return swap === 'locked' ? [lockedRefusal] : swapRefusals(swap.facts, swap.rights)
+}
+
+const mostTries = 5
+
+/** Reads anew where another run has exchanged the view in between. */
+async function readFacts(
+  sql: Sql,
+  name: QualifiedName,
+  asked: Strategy,
+): Promise<{ view: ViewFacts; swap: Swap }> {
+  for (let tries = 0; tries < mostTries; tries++) {
+    const view = await readView(sql, name)
+    const swap = needsSwapFacts(asked, view) ? await readSwapBasis(sql, view.oid) : null
+    if (swap !== 'gone') return { view, swap }
+  }
+  throw unknownView(name)
 }

@@ -2,7 +2,6 @@ import { insertBatchViews, readBatchableViews } from '../db/batch-views.ts'
 import { findBatchByKey, findOpenBatch, insertBatch, type NewBatch, readBatch } from '../db/batches.ts'
 import { type Sql, withTransaction } from '../db/connect.ts'
 import { discoverDefinitions } from '../db/definitions.ts'
-import { mostSlots } from '../db/envelope-text.ts'
 import { readDependencies } from '../db/graph.ts'
 import { closeLostBatch } from '../db/lost-batches.ts'
 import { readPause } from '../db/pause.ts'
@@ -16,10 +15,9 @@ import {
   selectViews,
 } from '../plan/selection.ts'
 import type { Strategy } from '../plan/strategy.ts'
-import { Problem } from '../problem.ts'
 import type { Call } from './call.ts'
 import { keyReused } from './key-reused.ts'
-import { resolveName } from './name.ts'
+import { resolveNames } from './name.ts'
 
 /** What a batch may be asked; what is left open, the definitions of its views answer. */
 export interface BatchRequest extends SelectionRequest {
@@ -39,7 +37,6 @@ export interface StartedBatch {
 }
 
 const usualConcurrency = 2
-const mostRetries = 100
 
 /**
  * Writes down a batch of the views asked for, as they depend on each other at this moment; somebody else drives it on
@@ -51,8 +48,6 @@ export async function startBatch(
   call: Omit<Call, 'waitUntil'>,
 ): Promise<StartedBatch> {
   insistOnSelection(request)
-  insistOnNumber('concurrency', request.concurrency, 1, mostSlots)
-  insistOnNumber('retries', request.retries, 0, mostRetries)
   return call.database.withConnection(async (sql) => {
     const { trigger, requestedBy, caller, idempotencyKey } = call
     const asked = { trigger, requestedBy, caller, idempotencyKey, request: withoutUndefined(request) }
@@ -61,7 +56,7 @@ export async function startBatch(
     await discoverDefinitions(sql)
     const there = await readBatchableViews(sql)
     const dependencies = await readDependencies(sql)
-    const selection = canonicalSelection(request, await resolveNames(sql, request.views ?? [], there))
+    const selection = canonicalSelection(request, await writtenNames(sql, request.views ?? [], there))
     const views = planBatch(selectViews(there, dependencies, selection), dependencies, request.retries)
     const { strategy = null, concurrency = usualConcurrency } = request
     return record(sql, { ...asked, selection, strategy, concurrency }, views)
@@ -113,22 +108,11 @@ async function replay(
 }
 
 /** The names as SQL would write them; those that no view has stay as they are asked for, to be refused all at once. */
-async function resolveNames(sql: Sql, asked: string[], there: BatchableView[]): Promise<string[]> {
+async function writtenNames(sql: Sql, asked: string[], there: BatchableView[]): Promise<string[]> {
   const key = (schema: string, name: string) => JSON.stringify([schema, name])
   const known = new Map(there.map(({ schema, name, view }) => [key(schema, name), view]))
-  const names: string[] = []
-  for (const text of asked) {
-    const { schema, name } = await resolveName(sql, text, 'views')
-    names.push(known.get(key(schema, name)) ?? text)
-  }
-  return names
-}
-
-function insistOnNumber(field: string, value: number | undefined, least: number, most: number): void {
-  if (value === undefined || (Number.isInteger(value) && value >= least && value <= most)) return
-  throw new Problem('InvalidRequest', `${field}: it must be a whole number from ${least} to ${most}.`, {
-    field,
-  })
+  const names = await resolveNames(sql, asked, 'views')
+  return names.map(({ schema, name }, at) => known.get(key(schema, name)) ?? (asked[at] as string))
 }
 
 const withoutUndefined = (request: BatchRequest): Record<string, unknown> =>

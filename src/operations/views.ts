@@ -3,6 +3,7 @@ import type { Database } from '../db/connect.ts'
 import { discoverDefinitions, ensureDefinition } from '../db/definitions.ts'
 import { readDependencies } from '../db/graph.ts'
 import { readRuns } from '../db/history.ts'
+import { type Pause, readPause } from '../db/pause.ts'
 import type { Run } from '../db/runs.ts'
 import { readViewDetails, readViews, type ViewDetails, type ViewSummary } from '../db/views.ts'
 import { dependents } from '../plan/graph.ts'
@@ -27,19 +28,25 @@ export interface DetailedView extends ListedView, ViewDetails {
 const recentRuns = 10
 
 /** Every view that the catalog holds at this moment. Views are met here for the first time: each gets its id. */
-export function listViews(database: Database, schedules: Schedules = unscheduled): Promise<ListedView[]> {
+export function listViews(
+  database: Database,
+  schedules: Schedules = unscheduled,
+): Promise<{ views: ListedView[]; paused: Pause | null }> {
   return database.withConnection(async (sql) => {
     await discoverDefinitions(sql)
     const views = await readViews(sql)
     const dependsOn = await readDependencies(sql)
     const neededBy = dependents(dependsOn)
     const stale = new Set((await findStaleViews(sql, schedules)).map(({ view }) => view))
-    return views.map((view) => ({
-      ...view,
-      dependsOn: dependsOn.get(view.view) ?? [],
-      neededBy: neededBy.get(view.view) ?? [],
-      stale: stale.has(view.view),
-    }))
+    return {
+      views: views.map((view) => ({
+        ...view,
+        dependsOn: dependsOn.get(view.view) ?? [],
+        neededBy: neededBy.get(view.view) ?? [],
+        stale: stale.has(view.view),
+      })),
+      paused: await readPause(sql),
+    }
   })
 }
 

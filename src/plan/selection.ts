@@ -31,7 +31,7 @@ export interface Selectable {
   inAll: boolean
 }
 
-/** Refuses a selection that asks for nothing, or for several things at once, naming the field. */
+/** Refuses a selection that asks for nothing, or for several things at once, naming the field. Empty ones never get here. */
 export function insistOnSelection({ all, views, pattern }: SelectionRequest): void {
   const asked = Object.entries({ all: all || undefined, views, pattern }).filter(
     ([, value]) => value !== undefined,
@@ -45,9 +45,6 @@ export function insistOnSelection({ all, views, pattern }: SelectionRequest): vo
   }
   if (all === false && asked.length === 0)
     throw invalid('all', 'it is false, and neither views nor pattern is asked for.')
-  if (views?.length === 0) throw invalid('views', 'it is empty. Name the views, or ask for all.')
-  if (pattern === '')
-    throw invalid('pattern', 'it is empty. Write a glob on schema.name, such as sales.*, or ask for all.')
 }
 
 /** The canonical form of a selection; `named` are the names in `views`, as SQL would write them. */
@@ -77,7 +74,7 @@ export function selectViews<View extends Selectable>(
   if (chosen.size === 0) {
     const why =
       'pattern' in selection
-        ? `no view's name is like ${JSON.stringify(selection.pattern)}.`
+        ? `no view's schema.name is like ${JSON.stringify(selection.pattern)}.`
         : 'there is no view to refresh.'
     throw invalid('pattern' in selection ? 'pattern' : 'all', why)
   }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { handler as advance } from '../../functions/advance.ts'
 import { handler as cancel } from '../../functions/cancel.ts'
@@ -29,7 +30,7 @@ beforeEach(() => {
 })
 
 const http = (routeKey: string, options: Parameters<typeof httpEvent>[1] = {}) => httpEvent(routeKey, options)
-const open = async (event: object, requestId = 'request-1') =>
+const open = async (event: object, requestId: string = randomUUID()) =>
   (await openBatch({ event, requestId }, context)) as OpenedBatch
 const post = (body: object, key?: string) =>
   open(http('POST /batches', { body, headers: key === undefined ? {} : { 'idempotency-key': key } }))
@@ -105,6 +106,21 @@ describe('POST /batches', () => {
     })
   })
 
+  test('without a key is one batch, however often it is forwarded, and a 409 if it is sent again', async () => {
+    const event = http('POST /batches', { body: { pattern: 'public.first_*' } })
+    const forwarded = await Promise.all([1, 2, 3].map(() => open(event, 'forwarded')))
+    const batchId = forwarded[0]?.batchId
+    expect(batchId).not.toBeNull()
+    for (const { answer, batchId: toDrive } of forwarded) {
+      expect(parsed(answer as never)).toMatchObject({ statusCode: 202, body: { batchId } })
+      expect(toDrive).toBe(batchId)
+    }
+    const again = await open(event, 'sent again')
+    expect(again.batchId).toBeNull()
+    expect(parsed(again.answer as never)).toMatchObject({ statusCode: 409, body: { openBatchId: batchId } })
+    await drive(batchId as string)
+  })
+
   test('of views that have an open batch is a 409 that names it; it can be canceled', async () => {
     const { batchId } = await post({ views: ['other_view'] })
     const second = parsed((await post({ views: ['other_view'] })).answer as never)
@@ -125,7 +141,11 @@ describe('POST /batches', () => {
     [{ views: ['no_such_view'] }, 404, 'UnknownView', 'views'],
     [{ views: [] }, 400, 'InvalidRequest', 'views'],
     [{ all: true, pattern: 'x.*' }, 400, 'InvalidRequest', 'pattern'],
+    [{ pattern: '' }, 400, 'InvalidRequest', 'pattern'],
     [{ concurrency: 0 }, 400, 'InvalidRequest', 'concurrency'],
+    [{ concurrency: 65 }, 400, 'InvalidRequest', 'concurrency'],
+    [{ retries: 0.5 }, 400, 'InvalidRequest', 'retries'],
+    [{ retries: 101 }, 400, 'InvalidRequest', 'retries'],
     [{ sql: 'drop table base' }, 400, 'InvalidRequest', 'sql'],
   ])('%j is refused, naming the field', async (body, statusCode, code, field) => {
     const { answer, batchId } = await post(body)
@@ -157,6 +177,8 @@ describe('a schedule', () => {
   test('starts nothing while everything is paused, and says so on record; people still can', async () => {
     await sql`update viewkeeper.batches set status = 'canceled', error = '{}', finished_at = now() where status = 'pending'`
     expect((await control('POST /pause')).body).toEqual({ paused: true })
+    const since = expect.stringMatching(/^\d{4}-.*Z$/)
+    expect((await get('GET /views')).body.paused).toEqual({ since, by: expect.stringMatching(/./) })
     expect(await open(scheduled({ scheduledTime: '2026-11-21T09:00:00Z' }))).toEqual({
       answer: null,
       batchId: null,
@@ -165,6 +187,7 @@ describe('a schedule', () => {
     expect(latest).toMatchObject({ status: 'skipped', trigger: 'schedule', error: { class: 'Paused' } })
     expect((await refreshed('other_view')).body).toMatchObject({ status: 'updated' })
     expect((await control('POST /resume')).body).toEqual({ paused: false })
+    expect((await get('GET /views')).body.paused).toBeNull()
     const { batchId } = await open(scheduled({ scheduledTime: '2026-11-22T09:00:00Z' }))
     expect(await drive(batchId)).toMatchObject({ status: 'success' })
   })

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { envelopeText, runLockClass } from '../../src/db/envelope-text.ts'
+import { envelopeText, reservedKeys, runLockClass } from '../../src/db/envelope-text.ts'
 import { closeLostRuns } from '../../src/db/lost-runs.ts'
-import { sendEnvelope } from '../../src/db/run-connection.ts'
+import { openRunConnection, sendEnvelope } from '../../src/db/run-connection.ts'
 import { readRun, startRun } from '../../src/db/runs.ts'
 import type { Plan } from '../../src/plan/plan.ts'
 import { useDatabase } from '../support/database.ts'
@@ -434,4 +434,24 @@ test('the end of a run is notified', async () => {
   await send(id)
   await until('the notification arrives', async () => heard.includes(String(id)))
   await unlisten()
+})
+
+test("a connection that is made ready for a run is in nobody's way who migrates views, or sets up", async () => {
+  let opening: ReturnType<typeof openRunConnection> | undefined
+  await sql.begin(async (transaction) => {
+    await transaction`lock table viewkeeper.runs in access exclusive mode`
+    opening = openRunConnection(database)
+    await until('its envelope stands before the lock', async () => {
+      const [row] = await sql`
+        select from pg_stat_activity
+         where application_name = 'viewkeeper waiting' and wait_event_type = 'Lock' and datname = current_database()`
+      return row
+    })
+    for (const key of [reservedKeys.viewMigration, reservedKeys.setUp]) {
+      expect(await sql`select pg_try_advisory_xact_lock(${runLockClass}, ${key}) as free`).toEqual([
+        { free: true },
+      ])
+    }
+  })
+  await (await opening)?.leave()
 })

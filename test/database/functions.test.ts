@@ -264,6 +264,7 @@ describe('reads', () => {
     ['GET /runs', { query: { since: 'yesterday' } }, 400, 'since'],
     ['GET /runs', { query: { status: 'lost' } }, 400, 'status'],
     ['GET /runs', { query: { page: '2' } }, 400, 'page'],
+    ['GET /views', { query: { limit: '3', page: '2' } }, 400, 'limit'],
     ['GET /runs', { query: { view: 'nowhere' } }, 404, 'view'],
     ['GET /runs/{id}', { path: { id: 'x' } }, 400, 'id'],
     ['GET /runs/{id}', { path: { id: '99999999999' } }, 400, 'id'],
@@ -312,7 +313,9 @@ describe('a schedule', () => {
     await expect(refresh({ ...event, schedule: 'gone', view: 'nowhere' }, context)).rejects.toMatchObject({
       code: 'UnknownView',
     })
+    expect(lines.at(-1)).toMatchObject({ level: 'ERROR', code: 'UnknownView', schedule: 'gone' })
     await expect(refresh({ ...event, options: 1 }, context)).rejects.toMatchObject({ code: 'InvalidRequest' })
+    expect(lines.at(-1)).toMatchObject({ level: 'ERROR', code: 'InvalidRequest', view: 'sales' })
     await expect(refresh({}, context)).rejects.toMatchObject({ code: 'InvalidRequest' })
   })
 })

@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Sql } from '../../src/db/connect.ts'
 import { create } from '../../src/operations/create.ts'
 import { drop } from '../../src/operations/drop.ts'
+import { resolveNames } from '../../src/operations/name.ts'
 import { refresh } from '../../src/operations/refresh.ts'
 import { listRuns } from '../../src/operations/runs.ts'
 import { getView, listViews } from '../../src/operations/views.ts'
@@ -253,7 +255,7 @@ describe('a name without a schema', () => {
     expect(await found(ba, 'path_a.twice')).toBe('path_a.twice')
     expect(await found(ba, 'once')).toBe('path_a.once')
     await expect(refresh({ view: 'once' }, call())).rejects.toMatchObject({ code: 'UnknownView' })
-    const twice = (await listViews(database)).filter(({ name }) => name === 'twice')
+    const twice = (await listViews(database)).views.filter(({ name }) => name === 'twice')
     expect(twice.map(({ view }) => view)).toEqual(['"Path b".twice', 'path_a.twice'])
     expect(new Set(twice.map(({ id }) => id)).size).toBe(2)
   })
@@ -358,5 +360,69 @@ describe('a name without a schema', () => {
   test('with an empty search path is one of public', async () => {
     await sql.unsafe('create materialized view public.pathless as select 1 as id')
     expect(await found(await login("''"), 'pathless')).toBe('public.pathless')
+  })
+})
+
+describe('several names', () => {
+  /** What they are found to be, and in how many statements. */
+  const resolved = (database: ReturnType<typeof as>['database'], names: string[]) =>
+    database.withConnection(async (connection) => {
+      let statements = 0
+      const counted = new Proxy(connection, {
+        apply(target, self, words) {
+          statements++
+          return Reflect.apply(target, self, words)
+        },
+      }) as Sql
+      const found = await resolveNames(counted, names, 'views')
+      const [path] = await connection`select current_setting('search_path') as path`
+      return { found: found.map(({ schema, name }) => [schema, name]), statements, ...path }
+    })
+
+  test('are found as one is, in their order, and a thousand in as many statements as a few', async () => {
+    const role = `several_${suffix}`
+    await sql.unsafe(`
+      create role ${role} login superuser password 'secret';
+      alter role ${role} in database ${databaseName} set search_path = several_a, several_b;
+      create schema several_a; create schema several_b;
+      create materialized view several_b.there as select 1 as id;
+      create materialized view several_a."There" as select 1 as id;
+      create table several_b.some_table (id integer)`)
+    const [, other] = await sql`
+      insert into viewkeeper.definitions (schema_name, name, source)
+      values ('several_b', 'defined', 'authored'), ('elsewhere', 'by_id', 'authored') returning id`
+    const known = [
+      ['there', 'several_b', 'there'],
+      [String(other?.id), 'elsewhere', 'by_id'],
+      ['"There"', 'several_a', 'There'],
+      ['several_x.There', 'several_x', 'there'],
+      ['THERE', 'several_b', 'there'],
+      ['defined', 'several_b', 'defined'],
+      ['nobody', 'several_a', 'nobody'],
+      ['some_table', 'several_b', 'some_table'],
+      ['pg_class', 'pg_catalog', 'pg_class'],
+    ] as [string, string, string][]
+    const { database } = as(role)
+    const few = await resolved(
+      database,
+      known.map(([asked]) => asked),
+    )
+    expect(few).toMatchObject({ found: known.map(([, schema, name]) => [schema, name]), path: '' })
+    const names = Array.from({ length: 1000 }, (_, at) => `one_of_${at}`)
+    const many = await resolved(database, [...names, ...known.map(([asked]) => asked)])
+    expect(many).toEqual({
+      ...few,
+      found: [...names.map((name) => ['several_a', name]), ...few.found],
+    })
+    expect(await resolved(database, ['a.b'])).toMatchObject({ statements: 0 })
+  })
+
+  test('of which one is none are refused by it', async () => {
+    await expect(resolved(database, ['there', '999999', 'x.y', '999998'])).rejects.toMatchObject({
+      code: 'UnknownView',
+      message: 'There is no view with id 999999.',
+      details: { field: 'views' },
+    })
+    await expect(resolved(database, ['there', 'a b'])).rejects.toMatchObject({ code: 'InvalidName' })
   })
 })

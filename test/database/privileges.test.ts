@@ -94,7 +94,7 @@ const usageOfRecord: Right = {
   missing: privilege(/schema viewkeeper/),
 }
 const onRecord = (
-  table: 'definitions' | 'runs' | 'batches' | 'batch_views' | 'latest_runs',
+  table: 'definitions' | 'runs' | 'batches' | 'batch_views' | 'latest_runs' | 'settings',
   ...privileges: string[]
 ): Right[] =>
   privileges.map((each) => ({
@@ -625,12 +625,13 @@ describe('reads', () => {
     usageOfRecord,
     ...onRecord('definitions', 'select', 'insert', 'update'),
     ...onRecord('latest_runs', 'select'),
+    ...onRecord('settings', 'select'),
   ]
 
   test('GET /views needs no right to any view, nor to its schema', async () => {
     const place = await makePlace()
     await give(place, lists)
-    const views = await listViews(place.database)
+    const { views } = await listViews(place.database)
     expect(views.map(({ view }) => view)).toContain(`${place.schema}.kept`)
   })
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { functionNames, kinds, outside } from './synth.ts'
+import { imported } from './environments.ts'
+import { createStack, functionNames, kinds, outside, Synthesized } from './synth.ts'
 
 const withEndpoint = { created: 2, throwaway: 1, 'imported without NAT': 2 }
 
@@ -8,6 +9,16 @@ test.each(Object.entries(withEndpoint))('%s: without NAT there is an endpoint in
   expect(JSON.stringify(Properties.ServiceName)).toMatch(/\.secretsmanager/)
   expect(Properties).toMatchObject({ VpcEndpointType: 'Interface', PrivateDnsEnabled: true })
   expect(Properties.SubnetIds).toHaveLength(zones)
+})
+
+test('functions are in every subnet, and the endpoint in the first of each zone', () => {
+  const subnetIds = ['subnet-0000000a', 'subnet-0000000b', 'subnet-0000000c', 'subnet-0000000d']
+  const availabilityZones = ['eu-central-1b', 'eu-central-1a', 'eu-central-1b', 'eu-central-1a']
+  const vpc = { ...imported.database.vpc, subnetIds, availabilityZones, addSecretsManagerEndpoint: true }
+  const stack = new Synthesized(createStack({ ...imported, database: { ...imported.database, vpc } }))
+  const [, { Properties }] = stack.one('AWS::EC2::VPCEndpoint')
+  expect(Properties.SubnetIds).toEqual(['subnet-0000000a', 'subnet-0000000b'])
+  expect(stack.fn('refresh')[1].Properties.VpcConfig.SubnetIds).toEqual(subnetIds)
 })
 
 test('with NAT there is no endpoint, and functions reach Secrets Manager by HTTPS', () => {

@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { resultAnswer } from '../../src/edge/answers.ts'
+import { knownProblem, logger } from '../../src/edge/function.ts'
 import { bodyOf, idempotencyKeyOf, problemAnswer, waitUntilOf } from '../../src/edge/http.ts'
 import { Problem, type ProblemCode, problemCodes, statusOf } from '../../src/problem.ts'
 import { httpEvent, parsed } from '../support/lambda.ts'
@@ -73,6 +74,27 @@ describe('a problem', () => {
     expect(retried).toEqual(problemCodes.filter((code) => statusOf(code) === 503))
     expect(retried).toContain('LockTimeout')
     expect(retried).not.toContain('ViewSqlFailed')
+  })
+})
+
+describe('in the log', () => {
+  const levelOf = (thrown: unknown, failed?: object) => {
+    const error = vi.spyOn(logger, 'error').mockReturnValue()
+    const info = vi.spyOn(logger, 'info').mockReturnValue()
+    knownProblem(thrown, failed)
+    const written = [...error.mock.calls.map(() => 'error'), ...info.mock.calls.map(() => 'info')]
+    vi.restoreAllMocks()
+    return written
+  }
+
+  test.each(problemCodes)('%s is an error unless it is the mistake of who asked', (code) => {
+    const problem = new Problem(code, 'Why.')
+    expect(levelOf(problem)).toEqual([statusOf(code) >= 500 ? 'error' : 'info'])
+    expect(levelOf(problem, { schedule: 'nightly' })).toEqual(['error'])
+  })
+
+  test('what is no problem is an error', () => {
+    expect(levelOf(new TypeError('A defect.'))).toEqual(['error'])
   })
 })
 

@@ -1,3 +1,6 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import { ExecutionAlreadyExists, SFNClient } from '@aws-sdk/client-sfn'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -38,6 +41,9 @@ afterEach(() => {
     'STATE_MACHINE_ARN',
     'DEPLOYED',
     'BATCH_CONCURRENCY',
+    'AWS_ENDPOINT_URL_LAMBDA',
+    'AWS_ACCESS_KEY_ID',
+    'AWS_SECRET_ACCESS_KEY',
   ]) {
     delete process.env[name]
   }
@@ -104,6 +110,25 @@ describe('in AWS', () => {
     })
     send.mockResolvedValueOnce({ FunctionError: 'Unhandled', Payload: payload(null) } as never)
     await expect(machinery.open(forwarded)).rejects.toMatchObject({ code: 'InternalError' })
+  })
+
+  test('the function inside is asked once more, and the same, where its answer is lost', async () => {
+    const asked: string[] = []
+    const server = createServer(async (request, response) => {
+      if (asked.push(await text(request)) === 1) request.socket.destroy()
+      else response.end(JSON.stringify({ answer, batchId: 'b-5' }))
+    }).listen(0, '127.0.0.1')
+    await new Promise((listening) => server.once('listening', listening))
+    process.env.AWS_ENDPOINT_URL_LAMBDA = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    process.env.AWS_ACCESS_KEY_ID = process.env.AWS_SECRET_ACCESS_KEY = 'test'
+    try {
+      const forwarded = { event: { body: '{}' }, requestId: 'request-7' }
+      expect(await deployedMachinery().open(forwarded)).toEqual({ answer, batchId: 'b-5' })
+      expect(asked.map((body) => JSON.parse(body))).toEqual([forwarded, forwarded])
+    } finally {
+      server.close()
+      server.closeAllConnections()
+    }
   })
 
   test('an execution has the name of its batch; one that was aborted is followed by another', async () => {
