@@ -10,7 +10,8 @@ const usage = `Makes the database role that Viewkeeper works with, or brings it 
   DATABASE_URL=postgres://admin:…@host:5432/db npm run -s create-role -- [options]
 
   --login NAME      the role to log in as (viewkeeper_app)
-  --owners A,B      the owners of the views to work on (every owner of a materialized view that is no superuser)
+  --owners A,B      the owners of the views to work on (every owner of a materialized view; not you, a superuser, or a
+                    member of viewkeeper)
 
 DATABASE_URL is an administrator's; for a server on RDS it ends in ?sslrootcert=global-bundle.pem, the file of roots that
 RDS offers for download. The password is taken from VIEWKEEPER_PASSWORD; without it one is made up, and the
@@ -50,11 +51,16 @@ async function main(): Promise<void> {
     const viewOwners = values.owners?.split(',').filter(Boolean) ?? owners
     const { notGranted } = await createRole(sql, { login, password, viewOwners })
     const granted = viewOwners.filter((owner) => !notGranted.includes(owner))
-    say(`role ${login} is ready; it is a member of ${[ownerRole, ...granted].join(', ')}`)
-    for (const role of notGranted) say(`not granted, because you may not: grant "${role}" to ${ownerRole};`)
+    say(`role ${login} is ready; it is a member of ${[...new Set([ownerRole, ...granted])].join(', ')}`)
+    for (const role of notGranted) {
+      say(
+        `not granted, because you may not, or it is a member of ${ownerRole}: grant "${role}" to ${ownerRole};`,
+      )
+    }
     for (const owner of leftOut.filter((each) => !viewOwners.includes(each))) {
       say(
-        `left out: the views of ${owner}, who is mighty. Give them to another owner, or from PostgreSQL 17 on:`,
+        `left out: the views of ${owner}, who is a superuser, you, or a member of ${ownerRole}. ` +
+          'Give them to another owner, or from PostgreSQL 17 on:',
       )
       say(`  grant maintain on <view> to ${ownerRole};`)
     }

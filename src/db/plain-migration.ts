@@ -1,5 +1,7 @@
+import { quoteIdentifier } from '../plan/names.ts'
 import { Problem } from '../problem.ts'
 import { inTransaction, type Sql, withTransaction } from './connect.ts'
+import { readCreateOwner } from './definitions.ts'
 import { sqlstateOf } from './failures.ts'
 import type { FrozenText } from './frozen-migrations.ts'
 import { standardText } from './sqlstate.ts'
@@ -13,9 +15,10 @@ const createConcurrently = new RegExp(
 const dropConcurrently = /^drop\s+index\s+concurrently\s/i
 
 /**
- * Runs SQL that somebody wrote by hand, with the search path of our role, and what records it: all of it or nothing. An
- * index that is built or dropped `concurrently` cannot be part of a transaction: such a file holds only that, can be run
- * again, and is recorded when the index is valid. Where it is only `tried` it is made like any other.
+ * Runs SQL that somebody wrote by hand, with the search path of our login, and what records it: all of it or nothing. It
+ * runs as the role that is to own what is created; `reset role` in it leaves the rest to the login. An index that is built
+ * or dropped `concurrently` cannot be part of a transaction: such a file holds only that, can be run again, and is
+ * recorded when the index is valid. Where it is only `tried` it is made like any other.
  */
 export async function runPlainSql(
   sql: Sql,
@@ -35,9 +38,12 @@ export async function runPlainSql(
       `migrations/${file}: "${ending}" would end the transaction that the file is run in, together with its journal row. Leave it out.`,
     )
   }
+  // An index belongs to its table's owner, whoever builds it: the login may do that wherever the role may.
+  const owner = isConcurrent ? null : await readCreateOwner(sql)
   try {
     await inTransaction(sql, async (part) => {
       await part`set local search_path to default`
+      if (owner !== null) await takePlaceOf(part, owner)
       await part.unsafe(isConcurrent ? inTransactionToo(statements) : text).simple()
       // For the session, not for this transaction alone: what the file may have taken and set for itself ends here.
       await part`reset role`
@@ -46,8 +52,27 @@ export async function runPlainSql(
       for (const statement of record) await part.unsafe(statement)
     })
   } catch (error) {
-    throw error instanceof Problem ? error : sqlFailed(`migrations/${file}`, text, error)
+    if (error instanceof Problem) throw error
+    const isOurRole = owner !== null && !statements.some((each) => /^(re)?set\b.*\brole\b/i.test(each))
+    const advice =
+      isOurRole && sqlstateOf(error) === '42501'
+        ? ` It was run as role ${owner}; after "reset role;" the login that is a member of it goes on.`
+        : ''
+    throw sqlFailed(`migrations/${file}`, text, error, `${untouched}${advice}`)
   }
+}
+
+/** Has the rest of the transaction run as this role, as SQL writes it. */
+async function takePlaceOf(sql: Sql, role: string): Promise<void> {
+  const [own] = await sql<{ path: string; login: string }[]>`
+    select s.reset_val as path, current_user as login from pg_catalog.pg_settings s where s.name = 'search_path'`
+  // "$user" stays who logs in: of role viewkeeper it would be the schema of our own tables.
+  const path = own?.path.replace(
+    /(^|,)\s*"?\$user"?\s*(?=,|$)/g,
+    (_, comma) => comma + quoteIdentifier(own.login),
+  )
+  await sql`select pg_catalog.set_config('search_path', ${path ?? ''}, true)`
+  await sql.unsafe(`set local role ${role}`)
 }
 
 /** The same without what cannot be part of a transaction. */
@@ -135,13 +160,10 @@ const blanked = (text: string): string =>
     text,
   )
 
+const untouched = 'The database is as it was before this step.'
+
 /** What failed, in which line, and what is left of it. Messages that quote data are replaced by what their SQLSTATE means. */
-export function sqlFailed(
-  file: string,
-  text: string,
-  error: unknown,
-  end = 'The database is as it was before this step.',
-): Problem {
+export function sqlFailed(file: string, text: string, error: unknown, end = untouched): Problem {
   const { message, position } = error as { message: string; position?: string }
   const line =
     position === undefined ? '' : `, line ${[...text].slice(0, Number(position)).join('').split('\n').length}`

@@ -1,11 +1,11 @@
 import { literal, quoteIdentifier } from '../plan/names.ts'
 import { type Sql, withSavepoint, withTransaction } from './connect.ts'
-import { runLockClass } from './envelope-text.ts'
+import { reservedKeys, runLockClass } from './envelope-text.ts'
 import { sqlstateOf } from './failures.ts'
 import { scramVerifier } from './scram.ts'
 
 /** Taken by whoever sets the database up, roles or schema: of two at once the second would find things missing, or half made. */
-export const setUpLock = `select pg_advisory_xact_lock(${runLockClass}, 0)`
+export const setUpLock = `select pg_advisory_xact_lock(${runLockClass}, ${reservedKeys.setUp})`
 
 /** The privilege that allows `set role`, for pg_has_role: since 16 membership alone does not say so. */
 export const toSetRole = (sql: Sql) =>
@@ -18,8 +18,8 @@ export const ownerRole = 'viewkeeper'
  * Makes, or brings up to date, the roles that Viewkeeper works with: `viewkeeper`, which owns its schema, and a login
  * that is a member of it. Asks for an administrator's connection (no superuser needed). `viewOwners` are the roles
  * whose materialized views it is to work on: the login becomes a member of each, through `viewkeeper`, because before
- * PostgreSQL 17 only the owner can refresh a view. Safe to repeat. What this administrator may not grant comes back as
- * `notGranted`. The password does not reach the server, only its verifier.
+ * PostgreSQL 17 only the owner can refresh a view. Safe to repeat. What this administrator may not grant, and what is a
+ * member of `viewkeeper` itself, comes back as `notGranted`. The password does not reach the server, only its verifier.
  */
 export async function createRole(
   sql: Sql,
@@ -48,7 +48,7 @@ export async function createRole(
           part.unsafe(`grant ${quoteIdentifier(granted)} to ${role}${options}`),
         )
       } catch (error) {
-        if (sqlstateOf(error) !== '42501') throw error
+        if (!notAllowed.includes(sqlstateOf(error) ?? '')) throw error
         notGranted.push(granted)
       }
     }
@@ -56,20 +56,28 @@ export async function createRole(
   return { notGranted }
 }
 
+/** Not ours to grant; and a grant in a circle. */
+const notAllowed = ['42501', '0LP01']
+
 /** Whose views Viewkeeper is to work on, and whose it is not, though they have some. */
 export interface ViewOwners {
   owners: string[]
-  /** Superusers and the administrator who asks: nobody should act in their place without being told to. */
+  /**
+   * Superusers and the administrator who asks: nobody should act in their place without being told to. And members of
+   * `viewkeeper`, of which it cannot be a member in turn.
+   */
   leftOut: string[]
 }
 
-/** The roles that own a materialized view of this database. */
+/** The roles that own a materialized view of this database, but for `viewkeeper` itself. */
 export async function readViewOwners(sql: Sql): Promise<ViewOwners> {
-  const rows = await sql<{ owner: string; mighty: boolean }[]>`
-    select distinct r.rolname as owner, r.rolsuper or r.rolname = current_user as mighty
+  const rows = await sql<{ owner: string; stays: boolean }[]>`
+    select distinct r.rolname as owner,
+           r.rolsuper or r.rolname = current_user or coalesce(pg_has_role(r.oid, keeper.oid, 'MEMBER'), false) as stays
       from pg_catalog.pg_class c join pg_catalog.pg_roles r on r.oid = c.relowner
-     where c.relkind = 'm' order by 1`
-  const named = (mighty: boolean) => rows.filter((row) => row.mighty === mighty).map(({ owner }) => owner)
+           left join pg_catalog.pg_roles keeper on keeper.rolname = ${ownerRole}
+     where c.relkind = 'm' and r.rolname <> ${ownerRole} order by 1`
+  const named = (stays: boolean) => rows.filter((row) => row.stays === stays).map(({ owner }) => owner)
   return { owners: named(false), leftOut: named(true) }
 }
 

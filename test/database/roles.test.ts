@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { createRole, readViewOwners } from '../../src/db/role.ts'
 import { create } from '../../src/operations/create.ts'
 import { drop } from '../../src/operations/drop.ts'
@@ -13,15 +14,22 @@ import { callOn, schemaFolder, useDatabase } from '../support/database.ts'
 
 // One file for all of it, in this order: role viewkeeper belongs to the whole server, and who made it matters.
 
+const suffix = randomUUID().slice(0, 8)
+const names = {
+  admin: `admin_${suffix}`,
+  owner: `owner_${suffix}`,
+  first: `first_${suffix}`,
+  second: `second_${suffix}`,
+}
+
+/** The SQL that stands in a section of a page, as its reader copies it. */
+function recipeOf(page: string, heading: string): string {
+  const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), 'utf8')
+  return text.split(`## ${heading}\n`)[1]?.split('```sql\n')[1]?.split('```')[0] ?? ''
+}
+
 describe('the role that Viewkeeper works with', () => {
   const { url, sql, as } = useDatabase({ migrated: false })
-  const suffix = url.slice(-8)
-  const names = {
-    admin: `admin_${suffix}`,
-    owner: `owner_${suffix}`,
-    first: `first_${suffix}`,
-    second: `second_${suffix}`,
-  }
 
   test('is made by an administrator who is no superuser, as on RDS, and may be made again', async () => {
     await sql.unsafe(`
@@ -32,6 +40,10 @@ describe('the role that Viewkeeper works with', () => {
     const strict = server?.strict
     await as(names.admin, 'admin').database.withConnection(async (admin) => {
       await admin.unsafe(`create role ${names.owner}`)
+      await sql.unsafe(`
+        create materialized view early as select 1 as id; grant all on schema public to ${names.owner};
+        alter materialized view early owner to ${names.owner}`)
+      expect(await readViewOwners(admin)).toEqual({ owners: [names.owner], leftOut: [] })
       for (const login of [names.first, names.second, names.first]) {
         const made = await createRole(admin, { login, password: "it's \\ odd", viewOwners: [names.owner] })
         // From 16 on it takes the right to pass it on, which RDS gives to its administrators.
@@ -88,9 +100,7 @@ describe('the role that Viewkeeper works with', () => {
   })
 
   test('lets others read the record by the recipe of docs/privileges.md, and change nothing', async () => {
-    const page = readFileSync(new URL('../../docs/privileges.md', import.meta.url), 'utf8')
-    const [, section = ''] = page.split('## People who only read\n')
-    const [, recipe = ''] = section.split(/```(?:sql)?\n/)
+    const recipe = recipeOf('privileges.md', 'People who only read')
     const reader = `reader_${suffix}`
     await as(names.admin, 'admin').database.withConnection((admin) =>
       admin.unsafe(recipe.replaceAll('viewkeeper_reader', reader).replace('…', 'secret')),
@@ -108,12 +118,23 @@ describe('the role that Viewkeeper works with', () => {
     expect(admin).toEqual({ isMember: false })
   })
 
-  test('is offered the owners of views, but no superuser and not the administrator', async () => {
-    await sql`create materialized view of_superuser as select 1 as id`
+  test('is offered the owners of views, but no superuser, not the administrator and nobody who is its member', async () => {
+    await sql.unsafe(`
+      create materialized view of_superuser as select 1 as id;
+      create materialized view of_login as select 1 as id; alter materialized view of_login owner to ${names.first};
+      create materialized view its_own as select 1 as id; alter materialized view its_own owner to viewkeeper`)
     expect(await as(names.admin, 'admin').database.withConnection(readViewOwners)).toEqual({
       owners: [names.owner],
-      leftOut: ['postgres'],
+      leftOut: [names.first, 'postgres'],
     })
+  })
+
+  test('is not made a member of its own member, and nothing else fails for it', async () => {
+    const asked = { login: names.second, password: 'secret', viewOwners: [names.first, names.owner] }
+    const made = await as(names.admin, 'admin').database.withConnection((admin) => createRole(admin, asked))
+    expect(made.notGranted).toContain(names.first)
+    expect(made.notGranted).not.toContain(names.owner)
+    await as(names.second).database.withConnection(async () => {})
   })
 })
 
@@ -144,8 +165,15 @@ describe('npm run create-role', () => {
     expect((await migrate(working, schemaFolder)).applied).not.toEqual([])
     expect(await refresh({ view: 'theirs' }, callOn(working))).toMatchObject({ status: 'updated' })
 
+    await sql`create materialized view ours as select 1 as id`
+    await sql`alter materialized view ours owner to viewkeeper`
     const again = await runScript(['--login', login], { VIEWKEEPER_PASSWORD: 'given' })
     expect(again.stdout).toBe('')
+    expect(again.stderr).toContain(`it is a member of viewkeeper, ${owner}\n`)
+    const named = await runScript(['--login', login, '--owners', 'viewkeeper'], {
+      VIEWKEEPER_PASSWORD: 'given',
+    })
+    expect(named.stderr).toContain('it is a member of viewkeeper\n')
     expect(await refresh({ view: 'theirs' }, callOn(as(login, 'given').database))).toMatchObject({
       status: 'updated',
     })
@@ -165,5 +193,67 @@ describe('npm run create-role', () => {
     const failed = await runScript(args, env).catch((error) => error)
     expect(failed).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(message) })
     expect(failed.stderr).not.toMatch(/hunter2|\n {4}at /)
+  })
+})
+
+describe('a database of an administrator who is no superuser, as on RDS', () => {
+  const { url, sql, as } = useDatabase({ migrated: false })
+  const [login, owner, reader] = ['app', 'app_owner', 'analyst'].map((name) => `${name}_${suffix}`) as [
+    string,
+    string,
+    string,
+  ]
+  const working = as(login).database
+  const asAdmin = (text: string) =>
+    as(names.admin, 'admin').database.withConnection((admin) => admin.unsafe(text))
+
+  beforeAll(async () => {
+    await sql.unsafe(`alter database ${new URL(url).pathname.slice(1)} owner to ${names.admin}`)
+    await as(names.admin, 'admin').database.withConnection(async (admin) => {
+      await createRole(admin, { login, password: 'secret', viewOwners: [] })
+      await admin.unsafe(
+        `create role ${owner}; create role ${reader}; create table public.orders (id integer)`,
+      )
+    })
+    await migrate(working, schemaFolder)
+    await sql`
+      insert into viewkeeper.definitions (schema_name, name, sql, source, grants)
+      values ('public', 'sales', 'select id from public.orders', 'authored',
+              ${sql.json([{ privileges: ['select'], to: reader }])})`
+  })
+
+  test('has a first view by the grants of docs/privileges.md, and none without one of them', async () => {
+    const grants = recipeOf('privileges.md', 'The first view').trim().split('\n')
+    expect(grants).toHaveLength(2)
+    for (const [at, message] of ['permission denied for schema', 'permission denied for table'].entries()) {
+      const refusal = await create({ view: 'public.sales' }, callOn(working)).catch((error) => error)
+      expect(`${refusal.message} ${JSON.stringify(refusal)}`).toContain(message)
+      await asAdmin(grants[at] as string)
+    }
+    expect(await create({ view: 'public.sales' }, callOn(working))).toMatchObject({ status: 'created' })
+  })
+
+  test('is rid of Viewkeeper by the recipe of docs/deploy.md, and keeps its views', async () => {
+    await sql.unsafe(`
+      create view public.rates as select 1 as id; alter view public.rates owner to viewkeeper;
+      create function public.own() returns integer language sql return 1; alter function public.own owner to viewkeeper`)
+    const made = async () => sql`
+      select relname as name, relowner::regrole::text as owner, relispopulated as populated,
+             has_table_privilege(${reader}, oid, 'select') as readable
+        from pg_class where relname in ('sales', 'rates') order by 1`
+    const before = await made()
+    const recipe = recipeOf('deploy.md', 'Removing')
+    await asAdmin(`grant create on schema public to ${owner}; grant select on public.orders to ${owner}`)
+    await asAdmin(recipe.replaceAll('viewkeeper_app', login).replaceAll('app_owner', owner))
+    expect(await made()).toEqual(before.map((view) => ({ ...view, owner })))
+    expect(await sql`select proowner::regrole::text as owner from pg_proc where proname = 'own'`).toEqual([
+      { owner },
+    ])
+    expect(
+      await sql`
+      select rolname from pg_roles where rolname in ('viewkeeper', ${login})
+      union all select nspname from pg_namespace where nspname = 'viewkeeper'`,
+    ).toEqual([])
+    await asAdmin(`set role ${owner}; refresh materialized view public.sales`)
   })
 })

@@ -144,6 +144,65 @@ describe('a login that is no superuser', () => {
   })
 })
 
+describe("somebody's own SQL, by a login that is no superuser,", () => {
+  const up = async (frozen: FrozenFolder) => {
+    const { applied } = await migrateUp(migrateCall(database), await frozen.read())
+    return applied.map(({ does }) => does)
+  }
+
+  test('creates what belongs to the role that owns the views, which can read it', async () => {
+    const frozen = await folder('rates')
+    await frozen.write('001_rates.up.sql', 'create view shop.rates as select id from shop.base;')
+    await frozen.write('001_rates.down.sql', 'drop view shop.rates;')
+    await frozen.freeze([inShop('sales', 'select id from shop.rates')])
+    const migrations = await frozen.read()
+    const tried = await verifyFrozen(database, migrations.slice(0, 1), migrations.slice(1))
+    expect(tried.map(({ does }) => does)).toEqual(['create'])
+    expect(await up(frozen)).toEqual(['sql', 'create'])
+    expect(await ownerOf('shop.rates')).toBe(keeper)
+    expect(await sql`select id from shop.sales`).toEqual([{ id: 1 }])
+    await migrateDown(migrateCall(database), await frozen.read(), 2)
+    expect(await sql`select to_regclass('shop.rates') as rates`).toEqual([{ rates: null }])
+  })
+
+  test('finds names by the search path of the login, whatever schema is called like the role', async () => {
+    await sql.unsafe(`
+      create schema authorization ${keeper}; create schema authorization ${app};
+      grant usage, create on schema ${app} to ${keeper}`)
+    const frozen = await folder('path')
+    await frozen.write('001_path.up.sql', 'create table by_path (id integer);')
+    expect(await up(frozen)).toEqual(['sql'])
+    expect(await ownerOf(`${app}.by_path`)).toBe(keeper)
+  })
+
+  test('says who it was run as where that role may not, and goes on as the login where it says so', async () => {
+    await sql.unsafe(`create table shop.of_login (id integer); alter table shop.of_login owner to ${app}`)
+    const frozen = await folder('of login')
+    const change = 'alter table shop.of_login add column n integer;'
+    await frozen.write('001_change.up.sql', change)
+    const before = await wholeCatalog(sql)
+    expect((await refusalOf(up(frozen))).message).toBe(
+      'migrations/001_change.up.sql: must be owner of table of_login (42501). The database is as it was before this step. ' +
+        `It was run as role ${keeper}; after "reset role;" the login that is a member of it goes on.`,
+    )
+    expect(await wholeCatalog(sql)).toEqual(before)
+    await frozen.write('001_change.up.sql', `reset role;\n${change}`)
+    expect(await up(frozen)).toEqual(['sql'])
+  })
+
+  test("builds an index concurrently on the role's tables and on the login's", async () => {
+    await sql.unsafe(`
+      create table shop.of_role (id integer); alter table shop.of_role owner to ${keeper};
+      create table shop.indexed (id integer); alter table shop.indexed owner to ${app}`)
+    const frozen = await folder('indexes')
+    await frozen.write('001_role.up.sql', 'create index concurrently of_role_id on shop.of_role (id);')
+    await frozen.write('002_login.up.sql', 'create index concurrently indexed_id on shop.indexed (id);')
+    expect(await up(frozen)).toEqual(['sql', 'sql'])
+    expect(await ownerOf('shop.of_role_id')).toBe(keeper)
+    expect(await ownerOf('shop.indexed_id')).toBe(app)
+  })
+})
+
 describe('a login that may not', () => {
   /** Applies one definition, which has to fail with nothing changed, and gives what is said: applied, and only tried. */
   async function refused(view: Definition): Promise<string[]> {
