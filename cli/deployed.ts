@@ -2,7 +2,7 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { readFrozenMigrations } from '../src/db/frozen-migrations.ts'
 import { standingOf } from '../src/db/view-migrations.ts'
 import type { DescribedView } from '../src/operations/describe-views.ts'
-import { isAhead, type MigrationDone, type MigrationStatus } from '../src/operations/migrate-views.ts'
+import type { MigrationDone, MigrationStatus } from '../src/operations/migrate-views.ts'
 import type { Difference } from '../src/plan/differences.ts'
 import { Problem } from '../src/problem.ts'
 import { folders } from './folders.ts'
@@ -28,7 +28,7 @@ export function deployedTarget(environment: string): Target {
     const { applied, ahead } = await ask<{ applied: MigrationStatus['applied']; ahead: string[] }>({
       command: 'status',
     })
-    if (ahead.length > 0) throw isAhead(ahead)
+    if (ahead.length > 0) throw isBehind(environment, ahead)
     const standing = standingOf(await readFrozenMigrations(folders.migrations), applied)
     return {
       applied: standing.applied.map((entry) => ({ ...entry, appliedAt: new Date(entry.appliedAt) })),
@@ -64,6 +64,13 @@ export function deployedTarget(environment: string): Target {
     describe: async (views) => (await ask<{ views: DescribedView[] }>({ command: 'describe', views })).views,
   }
 }
+
+/** The refusal where the database has more than what is deployed: a deploy was rolled back, or an older one came after it. */
+const isBehind = (environment: string, names: string[]): Problem =>
+  new Problem(
+    'MigrationFailed',
+    `${environment}: what is deployed lacks ${names.join(', ')}, which its database has. Deploy the version that has them again.`,
+  )
 
 async function invoke<Answer>(lambda: LambdaClient, name: string, command: object): Promise<Answer> {
   const { Payload, FunctionError } = await lambda

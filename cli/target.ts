@@ -15,6 +15,7 @@ import {
   migrateUp,
   migrationStatus,
 } from '../src/operations/migrate-views.ts'
+import { refuseOtherFolders } from '../src/operations/own-folder.ts'
 import type { Difference } from '../src/plan/differences.ts'
 import { frozenState } from '../src/plan/frozen.ts'
 import { Problem } from '../src/problem.ts'
@@ -35,12 +36,13 @@ export interface Target {
 export const targetOf = ({ env }: { env?: string }): Target =>
   env === undefined ? directTarget(databaseFromUrl()) : deployedTarget(env)
 
-/** The database in DATABASE_URL. */
-export function databaseFromUrl(url = process.env.DATABASE_URL): Database {
+/** The database in DATABASE_URL. Where there is none, the refusal says what else may be done. */
+export function databaseFromUrl(instead = 'name a deployed environment with --env'): Database {
+  const url = process.env.DATABASE_URL
   if (url) return connectTo(fromUrl(url))
   throw new Problem(
     'InvalidRequest',
-    'DATABASE_URL is not set. Write postgres://user:password@host:5432/database there, or name a deployed environment with --env.',
+    `DATABASE_URL is not set. Write postgres://user:password@host:5432/database there, or ${instead}.`,
     { field: 'DATABASE_URL' },
   )
 }
@@ -57,7 +59,11 @@ function directTarget(database: Database): Target {
     withData: true,
     ...more,
   })
-  const read = () => readFrozenMigrations(folders.migrations)
+  const read = async () => {
+    const migrations = await readFrozenMigrations(folders.migrations)
+    await refuseOtherFolders(database, migrations)
+    return migrations
+  }
   return {
     async up(options, onDone) {
       const migrations = await read()

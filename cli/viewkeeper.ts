@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError } from 'commander'
+import packageJson from '../package.json' with { type: 'json' }
 import { Problem } from '../src/problem.ts'
 import { adopt } from './commands/adopt.ts'
 import { check } from './commands/check.ts'
@@ -27,7 +28,7 @@ const program = new Command('viewkeeper')
 Works on views/ and migrations/ of the current folder, and on the database in DATABASE_URL:
 postgres://user:password@host:5432/database. The workflow is in docs/views.md.`,
   )
-  .showHelpAfterError('(viewkeeper --help lists what there is)')
+  .version(packageJson.version)
 
 program
   .command('freeze')
@@ -84,6 +85,14 @@ program
   .description('set an alarm off for a moment, to see its mail arrive')
   .requiredOption('--env <name>', 'the deployed environment')
   .action((alarm, { env }) => testAlarm({ env, alarm }))
+
+pointToHelp(program, 'npx viewkeeper')
+
+/** Has a command, and each below it, say after a mistake where its own help is. */
+function pointToHelp(command: Command, words: string): void {
+  command.showHelpAfterError(`(${words} --help lists what there is)`)
+  for (const below of command.commands) pointToHelp(below, `${words} ${below.name()}`)
+}
 
 try {
   await program.parseAsync()

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { readFrozenMigrations } from '../../src/db/frozen-migrations.ts'
 import type { DescribedView } from '../../src/operations/describe-views.ts'
+import { refuseOtherFolders } from '../../src/operations/own-folder.ts'
 import { planFreeze } from '../../src/plan/freeze.ts'
 import { displayName, quoteName } from '../../src/plan/names.ts'
 import { Problem } from '../../src/problem.ts'
@@ -8,7 +9,7 @@ import { canonicalOf, readAuthored } from '../authored.ts'
 import { folders } from '../folders.ts'
 import { qualified } from '../names.ts'
 import { count, dim, report } from '../report.ts'
-import { targetOf } from '../target.ts'
+import { databaseFromUrl, targetOf } from '../target.ts'
 import { writeViewFiles } from '../view-file.ts'
 import { toMigrations, writeMigrations } from '../write-migrations.ts'
 
@@ -26,6 +27,7 @@ export async function adopt({ views, all, message, env }: AdoptOptions): Promise
   }
   const known = new Set((await readAuthored()).map(quoteName))
   const frozen = await readFrozenMigrations(folders.migrations)
+  if (env === undefined) await refuseOtherFolders(databaseFromUrl(), frozen)
   const described = await targetOf({ env }).describe(
     all ? 'all' : [...new Set(views.map((view) => quoteName(qualified(view, 'view'))))],
   )
@@ -48,6 +50,12 @@ export async function adopt({ views, all, message, env }: AdoptOptions): Promise
     await Promise.all(files.map((file) => rm(file)))
     throw error
   }
+  for (const [plain, readers] of plainViewsOf(fresh)) {
+    report.warning(
+      `plain view ${plain}, which ${readers.join(', ')} ${readers.length === 1 ? 'reads' : 'read'}, is not part of the migrations: ` +
+        'a database without it needs it first',
+    )
+  }
   report.line(`${count(fresh.length, 'view')} adopted; the database is as it was`)
 }
 
@@ -56,12 +64,24 @@ const oddName = 'left alone: authored names are letters, digits and _ only. Rena
 const canBeAuthored = ({ schema, name, indexes }: DescribedView['definition']): boolean =>
   [schema, name, ...indexes.map((index) => index.name)].every((part) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(part))
 
+/** The plain views through which views read, each with who reads it. */
+function plainViewsOf(views: DescribedView[]): Map<string, string[]> {
+  const readers = new Map<string, string[]>()
+  for (const { definition, plainViews } of views) {
+    for (const plain of plainViews)
+      readers.set(plain, [...(readers.get(plain) ?? []), displayName(definition)])
+  }
+  return readers
+}
+
+/** Freezes in the order in which the database gave the views: it knows better than their texts which reads which. */
 async function freezeAdopted(
   fresh: DescribedView[],
   frozen: Awaited<ReturnType<typeof readFrozenMigrations>>,
   why: string,
 ): Promise<void> {
-  const authored = await readAuthored()
+  const known = new Map((await readAuthored()).map((definition) => [quoteName(definition), definition]))
+  const authored = fresh.flatMap(({ definition }) => known.get(quoteName(definition)) ?? [])
   const only = fresh.map(({ definition: { schema, name } }) => ({ schema, name }))
   const canonical = await canonicalOf(authored.map(({ sql }) => sql))
   const planned = planFreeze({

@@ -21,7 +21,7 @@ interface FreezeOptions {
   unverified?: boolean
 }
 
-/** Writes a migration for each view that is new or has changed, once it has run on DATABASE_URL, up and down. */
+/** Writes a migration for each view that is new or has changed, once it has proved valid on DATABASE_URL, up and down. */
 export async function freeze({
   views,
   message,
@@ -47,7 +47,10 @@ export async function freeze({
   })
   if (fresh.length === 0) return report.line('nothing has changed: nothing was written')
   const migrations = toMigrations(fresh, frozen.length)
-  await printVerified(fresh, unverified ? null : await verifyFrozen(databaseFromUrl(), frozen, migrations))
+  await printVerified(
+    fresh,
+    unverified ? null : await verifyFrozen(databaseFromUrl('write --unverified'), frozen, migrations),
+  )
   await writeMigrations(migrations)
 }
 
@@ -119,7 +122,7 @@ async function printVerified(fresh: NewMigration[], verified: Verified[] | null)
 
 function describe({ does, dependents, indexes, grants }: Verified): string {
   return [
-    'runs on DATABASE_URL, up and down (rolled back)',
+    'valid on DATABASE_URL, up and down (rolled back, not filled)',
     ...(does === null ? ['the view is like that already'] : []),
     ...(dependents.length > 0 ? [`${count(dependents.length, 'dependent')} kept`] : []),
     ...(indexes > 0 ? [`${indexes} ${indexes === 1 ? 'index' : 'indexes'}`] : []),

@@ -1,4 +1,4 @@
-import { hasSqlDetails, parse } from 'libpg-query'
+import { hasSqlDetails, parse, scan } from 'libpg-query'
 import { entries, type Relation, relationsOf } from './parse-tree.ts'
 
 /** Something wrong with a query. */
@@ -88,6 +88,7 @@ export async function readIndex(on: string): Promise<{ fault: string | null; pla
     const statements = await statementsOf(`create index i on v ${on}`)
     const [{ stmt, stmt_len }, second] = statements as [Statement, Statement | undefined]
     if (second !== undefined || stmt_len !== undefined) return refused('must not hold a semicolon')
+    if (await hasComment(on)) return refused('must not hold a comment')
     const { whereClause, indexParams } = stmt.IndexStmt as IndexStatement
     const named = indexParams.every(({ IndexElem }) => IndexElem.name !== undefined)
     return { fault: null, plainColumns: whereClause === undefined && named }
@@ -95,6 +96,10 @@ export async function readIndex(on: string): Promise<{ fault: string | null; pla
     return refused(`${messageOf(error)}: ${write}`)
   }
 }
+
+/** In a frozen file, one that begins with `--` would swallow the semicolon after it. */
+const hasComment = async (text: string): Promise<boolean> =>
+  (await scan(text)).tokens.some(({ tokenName }) => tokenName.endsWith('_COMMENT'))
 
 /**
  * The parser's tree without positions, as JSON: the same for two texts that differ in white space, comments and the case

@@ -1,5 +1,11 @@
 import { type Declared, declaredEdges } from '../plan/depends-on.ts'
-import { type GraphEdge, type NamedRelation, viewDependencies } from '../plan/graph.ts'
+import {
+  type GraphEdge,
+  type GraphNode,
+  type NamedRelation,
+  plainViewsRead,
+  viewDependencies,
+} from '../plan/graph.ts'
 import type { Sql } from './connect.ts'
 
 /**
@@ -8,9 +14,26 @@ import type { Sql } from './connect.ts'
  * view: that is what `dependsOn` of its definition is for. Keyed by names as SQL writes them.
  */
 export async function readDependencies(sql: Sql): Promise<Map<string, string[]>> {
-  const relations = await sql<(NamedRelation & { view: string | null })[]>`
+  const { relations, edges } = await readGraph(sql)
+  return viewDependencies(relations, edges)
+}
+
+/** The same, and through which plain views each view reads; the server's own are left out. */
+export async function readAllDependencies(
+  sql: Sql,
+): Promise<{ views: Map<string, string[]>; plainViews: Map<string, string[]> }> {
+  const { relations, edges } = await readGraph(sql)
+  return { views: viewDependencies(relations, edges), plainViews: plainViewsRead(relations, edges) }
+}
+
+type Relation = NamedRelation & GraphNode & { plain: string | null }
+
+/** Every relation that may stand between views; a plain view of the server's own (their OIDs end at 16384) has no `plain`. */
+async function readGraph(sql: Sql): Promise<{ relations: Relation[]; edges: GraphEdge[] }> {
+  const relations = await sql<Relation[]>`
     select 'pg_class ' || c.oid as id, n.nspname as schema, c.relname as name,
-           case c.relkind when 'm' then format('%I.%I', n.nspname, c.relname) end as view
+           case c.relkind when 'm' then format('%I.%I', n.nspname, c.relname) end as view,
+           case when c.relkind = 'v' and c.oid >= 16384 then format('%I.%I', n.nspname, c.relname) end as plain
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where c.relkind in ('m', 'v')`
   const edges = await sql<GraphEdge[]>`
@@ -23,8 +46,16 @@ export async function readDependencies(sql: Sql): Promise<Map<string, string[]>>
     select 'pg_proc ' || d.objid, d.refclassid::regclass || ' ' || d.refobjid
       from pg_catalog.pg_depend d
      where d.classid = 'pg_proc'::regclass and d.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)`
-  const declared = await sql<Declared[]>`
+  return { relations, edges: [...edges, ...declaredEdges(relations, await readDeclared(sql))] }
+}
+
+/** What definitions declare; nothing where our own schema is not there yet, or has no place for it. */
+async function readDeclared(sql: Sql): Promise<Declared[]> {
+  const [place] = await sql`
+    select from pg_catalog.pg_attribute
+     where attrelid = to_regclass('viewkeeper.definitions') and attname = 'depends_on'`
+  if (place === undefined) return []
+  return sql<Declared[]>`
     select schema_name as schema, name, to_jsonb(depends_on) as "dependsOn" from viewkeeper.definitions
      where depends_on <> '{}' and removed_at is null`
-  return viewDependencies(relations, [...edges, ...declaredEdges(relations, declared)])
 }

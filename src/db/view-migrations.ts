@@ -1,7 +1,7 @@
 import { literal } from '../plan/names.ts'
 import { Problem } from '../problem.ts'
 import type { Database, Sql } from './connect.ts'
-import { runLockClass } from './envelope-text.ts'
+import { reservedKeys, runLockClass } from './envelope-text.ts'
 import { sqlstateOf } from './failures.ts'
 import type { FrozenMigration } from './frozen-migrations.ts'
 
@@ -31,10 +31,31 @@ export interface Standing {
 }
 
 /**
+ * Refuses (MigrationFailed) a folder of which this database, though migrated, has nothing: it was migrated from another one.
+ * Where it has the same names, files were edited, and that is for standingOf to say.
+ */
+export function insistOnOwnFolder(migrations: FrozenMigration[], journal: JournalEntry[]): void {
+  const byNumber = new Map(migrations.map((migration) => [migration.number, migration]))
+  const isKnown = ({ number, name, checksum }: JournalEntry) =>
+    byNumber.get(number)?.name === name && byNumber.get(number)?.checksum === checksum
+  const hasName = ({ number, name }: JournalEntry) => byNumber.get(number)?.name === name
+  if (journal.some(isKnown) || journal.every(hasName)) return
+  const names = journal.slice(0, mostNamed).map(({ name }) => name)
+  throw new Problem(
+    'MigrationFailed',
+    `migrations/: this database was migrated from another folder: it has ${[...names, ...(journal.length > mostNamed ? ['…'] : [])].join(', ')}. ` +
+      'Work in that folder, or on a database of your own (that of `npm start` was migrated from local/demo).',
+  )
+}
+
+const mostNamed = 3
+
+/**
  * Compares the folder with the journal. Refuses (MigrationFailed), by name, what was edited or renamed after it had
- * been applied, and a journal with a gap.
+ * been applied, a journal with a gap, and one of another folder. An empty folder is behind, like that of an older version.
  */
 export function standingOf(migrations: FrozenMigration[], journal: JournalEntry[]): Standing {
+  if (migrations.length > 0) insistOnOwnFolder(migrations, journal)
   const journaled = new Map(journal.map((entry) => [entry.number, entry]))
   for (const { number, name, checksum } of migrations) {
     const entry = journaled.get(number)
@@ -90,7 +111,7 @@ export const withMigrationLock = <T>(
   database.withConnection(
     async (sql) => {
       try {
-        await sql`select pg_advisory_lock(${runLockClass}, -1)`
+        await sql`select pg_advisory_lock(${runLockClass}, ${reservedKeys.viewMigration})`
       } catch (error) {
         if (sqlstateOf(error) !== '55P03') throw error
         throw new Problem(

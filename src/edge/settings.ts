@@ -158,7 +158,17 @@ function parseUrl(text: string): ConnectionSettings {
     tls:
       sslmode === 'disable'
         ? { verify: false }
-        : { verify: true, roots: roots === null ? null : [readFileSync(roots, 'utf8')] },
+        : { verify: true, roots: roots === null ? null : [readRoots(roots)] },
+  }
+}
+
+function readRoots(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw badUrl(
+      `the file ${file} of its sslrootcert cannot be read (${(error as NodeJS.ErrnoException).code})`,
+    )
   }
 }
 

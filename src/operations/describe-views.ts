@@ -1,8 +1,10 @@
 import { listViewNames, readView } from '../db/catalog.ts'
 import type { Database } from '../db/connect.ts'
+import { readAllDependencies } from '../db/graph.ts'
 import { readSwapBasis } from '../db/swap-facts.ts'
 import type { Definition } from '../plan/definition.ts'
 import { definitionOf } from '../plan/describe.ts'
+import { inDependencyOrder } from '../plan/graph.ts'
 import { Problem } from '../problem.ts'
 import { resolveName } from './name.ts'
 
@@ -10,13 +12,18 @@ import { resolveName } from './name.ts'
 export interface DescribedView {
   definition: Definition
   leftOut: string[]
+  /** The plain views through which it reads. */
+  plainViews: string[]
 }
 
-/** Writes live views down as definitions: those named, as SQL reads their names, or all. Changes nothing. */
+/**
+ * Writes live views down as definitions: those named, as SQL reads their names, or all. Each comes after those it reads.
+ * Changes nothing.
+ */
 export const describeViews = (database: Database, views: string[] | 'all'): Promise<DescribedView[]> =>
   database.withConnection(
     async (sql) => {
-      const described: DescribedView[] = []
+      const described = new Map<string, ReturnType<typeof definitionOf>>()
       for (const asked of views === 'all' ? await listViewNames(sql) : views) {
         const name = typeof asked === 'string' ? await resolveName(sql, asked) : asked
         const { oid, view } = await readView(sql, name)
@@ -27,9 +34,14 @@ export const describeViews = (database: Database, views: string[] | 'all'): Prom
             `${view} is being refreshed, and cannot be described meanwhile. Try again when that is done.`,
           )
         }
-        described.push(definitionOf(basis.facts))
+        described.set(view, definitionOf(basis.facts))
       }
-      return described
+      const { views: reads, plainViews } = await readAllDependencies(sql)
+      // In the order of all: what stands between two that are asked for may not be asked for.
+      return inDependencyOrder(reads).flatMap((view): DescribedView[] => {
+        const definition = described.get(view)
+        return definition ? [{ ...definition, plainViews: plainViews.get(view) ?? [] }] : []
+      })
     },
     { startUp: { application_name: 'viewkeeper adopt' }, deadline: Date.now() + 600_000 },
   )

@@ -5,12 +5,13 @@ import { closeLostRuns } from '../db/lost-runs.ts'
 import { runPlainSql } from '../db/plain-migration.ts'
 import { findRunningRun, type Trigger } from '../db/runs.ts'
 import { type JournalEntry, readViewJournal, standingOf, withMigrationLock } from '../db/view-migrations.ts'
-import type { QualifiedView } from '../plan/frozen.ts'
+import { type FrozenStep, type QualifiedView, type ViewStep, viewBefore } from '../plan/frozen.ts'
 import { Problem } from '../problem.ts'
 import { failed, runFailed } from './migration-failures.ts'
 import { performRun } from './perform.ts'
 import { type Change, type PlannedChange, planStep } from './plan-migration.ts'
 import { recordStatements, withRecord } from './record-migration.ts'
+import type { Result } from './result.ts'
 import { waitForRun } from './wait.ts'
 
 /** Who migrates the views of a database, and how. */
@@ -98,8 +99,6 @@ export const isAhead = (names: string[]): Problem =>
     `migrations/: this database is ahead: it has ${names.join(', ')}, and the folder does not. Get the folder up to date first.`,
   )
 
-const mostTries = 5
-
 async function bring(
   sql: Sql,
   call: MigrateCall,
@@ -107,82 +106,97 @@ async function bring(
   migration: FrozenMigration,
   way: 'up' | 'down',
 ): Promise<MigrationDone> {
-  const to = way === 'up' ? migration.up : migration.down
+  const { name } = migration
+  const [to, back] = way === 'up' ? [migration.up, migration.down] : [migration.down, migration.up]
   if (to === null) {
-    throw new Problem(
-      'MigrationFailed',
-      `migrations/${migration.name} has no way back: there is no ${migration.name}.down.sql.`,
-    )
+    throw new Problem('MigrationFailed', `migrations/${name} has no way back: there is no ${name}.down.sql.`)
   }
-  const done = (
-    does: MigrationDone['does'],
-    runId: number | null = null,
-    durationMs: number | null = null,
-  ) => ({
-    name: migration.name,
-    way,
-    does,
-    runId,
-    durationMs,
-  })
   const record = recordStatements(migrations, migration, way)
-  if (to.step.does === 'sql') {
-    await runPlainSql(sql, to, record)
-    return done('sql')
-  }
   const { step } = to
-  const { trigger, requestedBy } = call
-  const asked = { trigger, requestedBy, caller: requestedBy, idempotencyKey: null }
-  const from = (way === 'up' ? migration.down : migration.up)?.step ?? null
-  const view = viewOf(step)
+  if (step.does === 'sql') {
+    await runPlainSql(sql, to, record)
+    return { name, way, does: 'sql', ...noRun }
+  }
+  const from = back?.step ?? null
+  const brought = await bringView(sql, call, { migration, way, from, to, step, record })
+  return { name, way, ...(brought ?? { does: null, ...noRun }) }
+}
+
+const noRun = { runId: null, durationMs: null }
+
+/** A migration of a view in one direction. */
+interface ViewMigration {
+  migration: FrozenMigration
+  way: 'up' | 'down'
+  /** The step that leads back. */
+  from: FrozenStep | null
+  to: FrozenText
+  step: ViewStep
+  /** What says that it is done: for the transaction that does it. */
+  record: string[]
+}
+
+const mostTries = 5
+
+/** Plans and runs until nobody is in the way; null where the database is like that already. */
+async function bringView(
+  sql: Sql,
+  call: MigrateCall,
+  asked: ViewMigration,
+): Promise<Pick<MigrationDone, 'does' | 'runId' | 'durationMs'> | null> {
+  const { migration, way, from, to, step, record } = asked
   const plan = () => planStep(sql, from, step, { withData: call.withData, deadline: call.waitUntil })
-  const isDone = async () => (await isJournaled(sql, migration)) === (way === 'up')
   for (let tries = 1; ; tries++) {
-    await untilIdle(sql, call, migration, view)
-    if (await isDone()) return done(null)
-    let first: PlannedChange | null
-    try {
-      first = await plan()
-    } catch (error) {
+    await untilIdle(sql, call, migration, viewBefore(step))
+    if ((await isJournaled(sql, migration)) === (way === 'up')) return null
+    const first = await plan().catch((error) => {
       throw failed(to, error)
-    }
+    })
     if (first === null) {
       await withTransaction(sql, async (part) => {
         for (const text of record) await part.unsafe(text)
       })
-      return done(null)
+      return null
     }
-    const { does } = first
-    const planning = async () => {
-      const work = first ?? (await plan())
-      first = null
-      if (work === null) return { skipBecause: `${migration.name} finds it done` }
-      return {
-        ...work,
-        plan: withRecord(work.plan, record),
-        response: { because: `${migration.name}.${way}` },
-      }
-    }
-    const result = await performRun(
-      sql,
-      { ...call, ...asked },
-      {
-        ...asked,
-        ...view,
-        definitionId: (await findDefinitionId(sql, view)) ?? null,
-        operation: does === 'drop' ? 'drop' : 'create',
-        request: { migration: migration.name, way },
-      },
-      planning,
-    )
-    const { runId, response, error } = result
-    if (result.status === 'running') throw goesOn(migration, runId)
-    if (error === undefined) return done(does, runId, response.durationMs)
+    const { status, runId, response, error } = await runChange(sql, call, asked, first, plan)
+    if (status === 'running') throw goesOn(migration, runId)
+    if (error === undefined) return { does: first.does, runId, durationMs: response.durationMs }
     // Somebody else was at the view, or at this very migration: look again at how things are now.
     if (!['AlreadyRunning', 'CatalogChanged', 'RunLost'].includes(error.class) || tries === mostTries) {
       throw runFailed(to, runId, error)
     }
   }
+}
+
+/** One run of a change as it was planned `first`; where it is planned once more, as `plan` says then. */
+async function runChange(
+  sql: Sql,
+  call: MigrateCall,
+  { migration, way, step, record }: ViewMigration,
+  first: PlannedChange,
+  plan: () => Promise<PlannedChange | null>,
+): Promise<Result> {
+  const { trigger, requestedBy } = call
+  const asked = { trigger, requestedBy, caller: requestedBy, idempotencyKey: null }
+  const view = viewBefore(step)
+  const run = {
+    ...asked,
+    ...view,
+    definitionId: (await findDefinitionId(sql, view)) ?? null,
+    operation: first.does === 'drop' ? ('drop' as const) : ('create' as const),
+    request: { migration: migration.name, way },
+  }
+  let planned: PlannedChange | null = first
+  return performRun(sql, { ...call, ...asked }, run, async () => {
+    const work = planned ?? (await plan())
+    planned = null
+    if (work === null) return { skipBecause: `${migration.name} finds it done` }
+    return {
+      ...work,
+      plan: withRecord(work.plan, record),
+      response: { because: `${migration.name}.${way}` },
+    }
+  })
 }
 
 /** Waits for a run of the view that is going on: a refresh, or this migration, begun by a deploy that has left. */
@@ -209,9 +223,4 @@ const goesOn = ({ name }: FrozenMigration, runId: number): Problem =>
 
 async function isJournaled(sql: Sql, { number }: FrozenMigration): Promise<boolean> {
   return (await sql`select from viewkeeper.view_migrations where number = ${number}`).length > 0
-}
-
-function viewOf(step: Exclude<FrozenText['step'], { does: 'sql' }>): QualifiedView {
-  const { schema, name } = step.does === 'define' ? step.definition : step.view
-  return { schema, name }
 }

@@ -2,7 +2,7 @@ import { problemOf, sqlstateOf } from '../db/failures.ts'
 import type { FrozenText } from '../db/frozen-migrations.ts'
 import type { RunError } from '../db/runs.ts'
 import { StatementRefused } from '../db/trial.ts'
-import { type FrozenStep, headerLines, statementsOf } from '../plan/frozen.ts'
+import { type FrozenStep, headerLines, statementsOf, viewBefore } from '../plan/frozen.ts'
 import { displayName } from '../plan/names.ts'
 import { Problem } from '../problem.ts'
 
@@ -18,11 +18,11 @@ export const failed = ({ file, text, step }: FrozenText, thrown: unknown): unkno
 /** The same of a migration that is not written yet: its author knows the view, not the file. */
 export const notFrozen = ({ step }: FrozenText, thrown: unknown): unknown =>
   described(step, thrown, {
-    whole: viewOf(step),
+    whole: displayView(step),
     at: (error) =>
       error.at === 0
-        ? `${viewOf(step)}, line ${Math.max(error.line - 1, 1)} of its query`
-        : `${viewOf(step)}, ${statementOf(step, error)}`,
+        ? `${displayView(step)}, line ${Math.max(error.line - 1, 1)} of its query`
+        : `${displayView(step)}, ${statementOf(step, error)}`,
     end: 'Nothing was written.',
     refusalEnd: ' Nothing was written.',
   })
@@ -83,9 +83,8 @@ function lineOf(text: string, step: FrozenStep, { at, line }: StatementRefused):
 const statementOf = (step: FrozenStep, { at }: StatementRefused): string =>
   (step.does === 'sql' ? '' : (statementsOf(step)[at] ?? '')).split('\n')[0] as string
 
-const viewOf = (step: FrozenStep): string =>
-  step.does === 'sql' ? '' : displayName(step.does === 'define' ? step.definition : step.view)
+const displayView = (step: FrozenStep): string => (step.does === 'sql' ? '' : displayName(viewBefore(step)))
 
 /** Nobody knows the names under which we build. */
 const inPublic = (message: string, step: FrozenStep): string =>
-  message.replace(/"?\bviewkeeper_(new_[0-9a-f]{8}|\d+)(_[is]\d+|_old)?\b"?/g, () => viewOf(step))
+  message.replace(/"?\bviewkeeper_(new_[0-9a-f]{8}|\d+)(_[is]\d+|_old)?\b"?/g, () => displayView(step))

@@ -7,8 +7,8 @@ import { readNullKey, readTextFunctions, type TextFunction } from '../db/lint.ts
 import { runPlainSql } from '../db/plain-migration.ts'
 import { readSwapBasis } from '../db/swap-facts.ts'
 import { isSameQuery, performPlan, performSettings, undone } from '../db/trial.ts'
-import { readViewJournal, standingOf } from '../db/view-migrations.ts'
-import type { FrozenStep, QualifiedView } from '../plan/frozen.ts'
+import { insistOnOwnFolder, readViewJournal, standingOf } from '../db/view-migrations.ts'
+import { type FrozenStep, viewAfter } from '../plan/frozen.ts'
 import { displayName, quoteName } from '../plan/names.ts'
 import { readSettings } from '../plan/settings.ts'
 import type { SwapFacts } from '../plan/swap-facts.ts'
@@ -35,7 +35,7 @@ const mostTries = 30
 
 /**
  * Tries migrations that are about to be frozen on a database, up, down and up again, with no data and undoing everything.
- * What the folder has and the database lacks is tried before them. Throws where a statement does not run, where
+ * What the folder has and the database lacks is tried before them. Throws where the database is another folder's, where a statement does not run, where
  * something stands in the way, and where the way back does not lead back.
  */
 export const verifyFrozen = (
@@ -65,7 +65,9 @@ const isLocked = (error: unknown): boolean =>
   [error, (error as Error).cause].some((each) => sqlstateOf(each) === '55P03')
 
 async function tryAll(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigration[]): Promise<Verified[]> {
-  for (const { up, down } of standingOf(frozen, await readViewJournal(sql)).pending)
+  const journal = await readViewJournal(sql)
+  insistOnOwnFolder(frozen, journal)
+  for (const { up, down } of standingOf(frozen, journal).pending)
     await tryStep(sql, down?.step ?? null, up, failed)
   const verified: Verified[] = []
   for (const { name, up, down } of fresh) {
@@ -80,16 +82,17 @@ async function tryAll(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigratio
 }
 
 async function tryBothWays(sql: Sql, name: string, up: FrozenText, down: FrozenText): Promise<Verified> {
-  const before = await readFacts(sql, viewOf(down.step))
+  const before = await readFactsAfter(sql, down.step)
   const does = await tryStep(sql, down.step, up)
-  const after = await readFacts(sql, viewOf(up.step))
+  const after = await readFactsAfter(sql, up.step)
   if (does !== null) {
     await tryStep(sql, up.step, down)
-    const back = await readFacts(sql, viewOf(down.step))
+    const back = await readFactsAfter(sql, down.step)
     if (before !== null && does !== 'drop' && !(await isSame(sql, before, back))) {
       throw new Problem(
         'MigrationFailed',
-        `${displayName(before.view)}: the way back does not lead back to the view as it is in this database. Nothing was written.`,
+        `${displayName(before.view)}: the way back does not lead back to the view as it is in this database, which differs from what was frozen: ` +
+          '`npx viewkeeper check` names how. Nothing was written.',
       )
     }
     await tryStep(sql, down.step, up)
@@ -130,16 +133,11 @@ async function tryStep(
   }
 }
 
-/** Null where there is no such view. */
-async function readFacts(sql: Sql, view: QualifiedView | null): Promise<SwapFacts | null> {
-  const found = view && (await findView(sql, view))
+/** The facts of the view that a step leaves; null where there is none. */
+async function readFactsAfter(sql: Sql, step: FrozenStep): Promise<SwapFacts | null> {
+  const found = step.does === 'sql' ? undefined : await findView(sql, viewAfter(step))
   const basis = found && (await readSwapBasis(sql, found.oid))
   return basis && typeof basis !== 'string' ? basis.facts : null
-}
-
-function viewOf(step: FrozenStep): QualifiedView | null {
-  if (step.does === 'sql') return null
-  return step.does === 'define' ? step.definition : step.does === 'rename' ? step.to : step.view
 }
 
 const dependentViews = (facts: SwapFacts | null): string[] =>

@@ -18,6 +18,9 @@ export type FrozenStep =
   | { does: 'rename'; view: QualifiedView; to: QualifiedView }
   | { does: 'sql'; sql: string }
 
+/** A step that is about a view. */
+export type ViewStep = Exclude<FrozenStep, { does: 'sql' }>
+
 /** The step that a migration is in one direction, and why. */
 export interface FrozenFile {
   step: FrozenStep
@@ -60,7 +63,7 @@ export const headerLines = (text: string): number =>
   text.slice(0, readHeader(text)?.length ?? 0).split('\n').length - 1
 
 /** The statements of a step, in the order in which they stand in its file. */
-export function statementsOf(step: Exclude<FrozenStep, { does: 'sql' }>): string[] {
+export function statementsOf(step: ViewStep): string[] {
   switch (step.does) {
     case 'define':
       return [...createSteps(step.definition), fill(step.definition)].map(({ sql }) => sql)
@@ -72,6 +75,16 @@ export function statementsOf(step: Exclude<FrozenStep, { does: 'sql' }>): string
       return []
   }
 }
+
+/** The view as it is called before the step. */
+export function viewBefore(step: ViewStep): QualifiedView {
+  const { schema, name } = step.does === 'define' ? step.definition : step.view
+  return { schema, name }
+}
+
+/** The view as it is called after the step, if it is still there. */
+export const viewAfter = (step: ViewStep): QualifiedView =>
+  step.does === 'rename' ? step.to : viewBefore(step)
 
 /** Moves a view to another name, schema or both. */
 export const renameStatements = (from: QualifiedView, to: QualifiedView): string[] => [
@@ -87,7 +100,7 @@ export const renameStatements = (from: QualifiedView, to: QualifiedView): string
 
 type Header = Record<string, unknown>
 
-function headerOf(step: Exclude<FrozenStep, { does: 'sql' }>): Header {
+function headerOf(step: ViewStep): Header {
   switch (step.does) {
     case 'define':
       return { define: withoutDefaults(step.definition) }

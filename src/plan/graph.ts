@@ -26,25 +26,42 @@ export interface GraphEdge {
  */
 export function viewDependencies(nodes: GraphNode[], edges: GraphEdge[]): Map<string, string[]> {
   const viewOf = new Map(nodes.map(({ id, view }) => [id, view]))
+  return namesRead(nodes, edges, (id) => viewOf.get(id))
+}
+
+/** The plain views through which each view reads, up to the next views; those without a name for people are left out. */
+export function plainViewsRead(
+  nodes: (GraphNode & { plain: string | null })[],
+  edges: GraphEdge[],
+): Map<string, string[]> {
+  const plainOf = new Map(nodes.map(({ id, plain }) => [id, plain]))
+  return namesRead(nodes, edges, (id) => plainOf.get(id))
+}
+
+/** The names of what each view reaches without passing another view. */
+function namesRead(
+  nodes: GraphNode[],
+  edges: GraphEdge[],
+  nameOf: (id: string) => string | null | undefined,
+): Map<string, string[]> {
+  const views = new Set(nodes.flatMap(({ id, view }) => (view === null ? [] : [id])))
   const reads = Map.groupBy(edges, ({ from }) => from)
-  const dependencies = new Map<string, string[]>()
+  const names = new Map<string, string[]>()
   for (const { id, view } of nodes) {
     if (view === null) continue
-    const found = new Set<string>()
     const seen = new Set([id])
     const open = [id]
     for (let at = open.pop(); at !== undefined; at = open.pop()) {
       for (const { to } of reads.get(at) ?? []) {
         if (seen.has(to)) continue
         seen.add(to)
-        const reached = viewOf.get(to)
-        if (reached) found.add(reached)
-        else open.push(to)
+        if (!views.has(to)) open.push(to)
       }
     }
-    dependencies.set(view, [...found].sort())
+    seen.delete(id)
+    names.set(view, [...seen].flatMap((reached) => nameOf(reached) ?? []).sort())
   }
-  return dependencies
+  return names
 }
 
 /** The reverse: which views read each view. */

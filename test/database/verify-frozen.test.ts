@@ -335,7 +335,7 @@ describe('trying what is about to be frozen is refused, and leaves no trace, whe
     await frozen.freeze([{ ...first, sql: 'select id + 2 as id from public.base' }])
     await refused(
       tryAfter(frozen, known),
-      /^public\.drifted: the way back does not lead back to the view as it is in this database/,
+      /^public\.drifted: the way back does not lead back to the view as it is in this database, which differs from what was frozen: `npx viewkeeper check` names how\./,
     )
   })
 
@@ -440,7 +440,7 @@ describe('a database that has migrations', () => {
     const frozen = await frozenIn('another', [definition('another', 'select 1 as id')])
     const migrations = await frozen.read()
     const refusal = await refusalOf(verifyFrozen(other.database, migrations, []))
-    expect(refusal.message).toContain('this database has 001_one where the folder has 001_another')
+    expect(refusal.message).toContain('was migrated from another folder: it has 001_one.')
   })
 })
 

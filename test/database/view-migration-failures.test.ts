@@ -155,6 +155,31 @@ describe('a folder that is not what it was when it was applied', () => {
     )
   })
 
+  test('because none of it is the database’s is refused: that was migrated from another', async () => {
+    const other = await folder('other')
+    await other.freeze([definition('a', 'select 2 as id')])
+    await refused(
+      other,
+      ': this database was migrated from another folder: it has 001_a, 002_a, 003_own, …. ' +
+        'Work in that folder, or on a database of your own (that of `npm start` was migrated from local/demo).',
+    )
+  })
+
+  test('because all of it was edited is not taken for another', async () => {
+    const edited = await folder('all edited')
+    for (const { comment } of [first, { comment: 'second' }])
+      await edited.freeze([{ ...first, comment: `${comment}, edited` }])
+    await edited.write('003_own.up.sql', 'create table own (id bigint);\n')
+    await edited.freeze([{ ...first, sql: 'select 3 as id' }])
+    await refused(edited, wasEditedLater('001_a'))
+  })
+
+  test('is not refused for having nothing: it is behind, as an older version is', async () => {
+    const empty = await folder('empty')
+    const { ahead } = await migrateUp(migrateCall(database), await empty.read())
+    expect(ahead).toEqual(['001_a', '002_a', '003_own', '004_a'])
+  })
+
   test('is not, where line ends were changed on the way, or a file of another kind lies beside', async () => {
     const copy = await copied('line ends')
     for (const file of ['001_a.up.sql', '003_own.up.sql']) {

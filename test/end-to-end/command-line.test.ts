@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { findFreePort } from '../../local/embedded/port.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../local/embedded.ts'
+import packageJson from '../../package.json' with { type: 'json' }
 import type { Sql } from '../../src/db/connect.ts'
 import { administrator } from '../support/database.ts'
 import { wholeCatalog } from '../support/whole-catalog.ts'
@@ -47,7 +48,7 @@ describe('the life of a view', () => {
 
     expect(await project.refused('check')).toBe('')
     expect(await project.succeed(...freeze())).toBe(
-      '  ✓ public.sales   new   runs on DATABASE_URL, up and down (rolled back), 1 index, 1 grant\n' +
+      '  ✓ public.sales   new   valid on DATABASE_URL, up and down (rolled back, not filled), 1 index, 1 grant\n' +
         '  wrote migrations/001_sales.up.sql and .down.sql\n',
     )
     expect(await sql`select to_regclass('sales') as there`).toEqual([{ there: null }])
@@ -75,7 +76,7 @@ describe('the life of a view', () => {
       .soft((await project.run(['check', '--offline'])).out)
       .toMatch(/✗ public\.sales +unfrozen +query changed since 001_sales/)
     expect(await project.succeed(...freeze())).toMatch(
-      /✓ public\.sales {3}query changed {3}runs on DATABASE_URL, up and down \(rolled back\), 1 dependent kept, 2 indexes, 1 grant\n/,
+      /✓ public\.sales {3}query changed {3}valid on DATABASE_URL, up and down \(rolled back, not filled\), 1 dependent kept, 2 indexes, 1 grant\n/,
     )
     expect(await project.succeed('migrate', 'up')).toMatch(/✓ 002_sales {3}rebuilt/)
     expect((await project.run(['check'])).out).toMatch(
@@ -412,6 +413,37 @@ export default defineView({
     expect.soft(await project.run(['check'])).toMatchObject({ code: 0 })
   })
 
+  test('takes views in an order in which they can be made, also through plain views, which it names', async () => {
+    const { project, sql } = await start()
+    await sql.unsafe(`
+      create materialized view zzz as select id from orders;
+      create materialized view aaa as select id from zzz;
+      create view vv as select id from zzz;
+      create view "on it" as select id from vv;
+      create materialized view bbb as select id from "on it", pg_catalog.pg_tables;
+      create materialized view ccc as select id from vv`)
+    const printed = await project.succeed('adopt', '--all')
+    expect(project.files('migrations').filter((file) => file.endsWith('.up.sql'))).toEqual([
+      '001_zzz.up.sql',
+      '002_aaa.up.sql',
+      '003_bbb.up.sql',
+      '004_ccc.up.sql',
+    ])
+    expect(printed.split('\n').filter((line) => line.includes('plain view'))).toEqual([
+      '  ! plain view public."on it", which public.bbb reads, is not part of the migrations: a database without it needs it first',
+      '  ! plain view public.vv, which public.bbb, public.ccc read, is not part of the migrations: a database without it needs it first',
+    ])
+  })
+
+  test('some takes them in the order that views between them make', async () => {
+    const { project, sql } = await start()
+    await sql.unsafe(`
+      create materialized view low as select id from orders; create materialized view between as select id from low;
+      create materialized view above as select id from between`)
+    await project.succeed('adopt', 'above', 'low')
+    expect(project.files('migrations')).toContain('001_low.up.sql')
+  })
+
   test('says what a definition cannot keep', async () => {
     const { project, sql } = await start()
     await sql.unsafe(`
@@ -453,6 +485,33 @@ describe('checking', () => {
     const { code, out } = await project.run(['check', '--offline'])
     expect(code).toBe(1)
     expect(out).toMatch(/✗ public\.sales +unauthored +frozen in 001_sales, and authored nowhere/)
+  })
+})
+
+describe('a database that was migrated from another folder', () => {
+  test('is left alone, by whatever command, and nothing is written for it', async () => {
+    const { project: theirs, sql, url } = await start()
+    theirs.author('sales', 'select id from public.orders')
+    await theirs.succeed(...freeze())
+    await theirs.succeed('migrate', 'up')
+    const before = await wholeCatalog(sql)
+    const message =
+      'migrations/: this database was migrated from another folder: it has 001_sales. ' +
+      'Work in that folder, or on a database of your own (that of `npm start` was migrated from local/demo).'
+
+    const mine = new Project(url)
+    expect(await mine.refused('migrate', 'status')).toBe(message)
+    mine.author('mine', 'select id from public.orders')
+    expect(await mine.refused(...freeze())).toBe(message)
+    expect(await mine.refused('adopt', '--all')).toBe(message)
+    expect(mine.files('migrations')).toEqual([])
+    expect(mine.files('views')).toEqual(['mine.sql', 'mine.ts'])
+
+    await mine.succeed(...freeze('--unverified'))
+    for (const command of [['check'], ['migrate', 'up'], ['migrate', 'down'], ['migrate', 'status']]) {
+      expect(await mine.refused(...command), command.join(' ')).toBe(message)
+    }
+    expect(await wholeCatalog(sql)).toEqual(before)
   })
 })
 
@@ -523,12 +582,14 @@ describe('migrating', () => {
 describe('without a database', () => {
   const unset =
     'DATABASE_URL is not set. Write postgres://user:password@host:5432/database there, or name a deployed environment with --env.'
+  const unsetForFreeze =
+    'DATABASE_URL is not set. Write postgres://user:password@host:5432/database there, or write --unverified.'
 
   test('what needs one says so, and what does not works', async () => {
     const project = new Project()
     project.author('sales', 'select 1 as id')
+    expect(await project.refused(...freeze())).toBe(unsetForFreeze)
     for (const command of [
-      freeze(),
       ['check'],
       ['migrate', 'up'],
       ['migrate', 'down'],
@@ -592,12 +653,18 @@ describe('the command line', () => {
     [['migrate', 'down', '0'], /Write a number from 1 on/],
     [['migrate', 'down', 'two'], /Write a number from 1 on/],
     [['migrate', 'sideways'], /unknown command 'sideways'/],
-    [['check', '--jsn'], /unknown option '--jsn'/],
+    [['freze'], /\(npx viewkeeper --help lists what there is\)/],
+    [['check', '--jsn'], /unknown option '--jsn'[\s\S]*\(npx viewkeeper check --help lists what there is\)/],
+    [['migrate', 'up', '--bogus'], /\(npx viewkeeper migrate up --help lists what there is\)/],
     [['check', 'sales'], /too many arguments/],
   ])('with %j says what is wrong, and fails', async (args, message) => {
     const { code, err } = await new Project().run(args)
     expect(code).toBe(1)
     expect(err).toMatch(message)
+  })
+
+  test('tells which version it is', async () => {
+    expect(await new Project().succeed('--version')).toBe(`${packageJson.version}\n`)
   })
 
   test('tells what there is', async () => {

@@ -167,6 +167,8 @@ const wrong: [input: string, at: string, field: string | null, message: RegExp][
   ["indexes: [{ name: 'y4',\non: '(a' }]", 'on:', 'indexes.0.on', /syntax error/],
   ["indexes: [{ columns: ['a'],\nwhere: 'a >' }]", 'where', 'indexes.0.where', /syntax error/],
   ["indexes: [{ columns: ['a'], where: 'a > 0; drop table b' }]", 'where', 'indexes.0.where', /semicolon/],
+  ["indexes: [{ columns: ['a'],\nwhere: 'a > 0 -- not yet' }]", 'where', 'indexes.0.where', /comment/],
+  ["indexes: [{ name: 'y5',\non: '(a) -- x' }]", 'on:', 'indexes.0.on', /comment/],
   ["indexes: [{ columns: ['a'],\nusing: 'a b' }]", 'using', 'indexes.0.using', /access method/],
   ["indexes: [{ columns: ['a'], name: 'a-b' }]", 'name', 'indexes.0.name', /letters, digits/],
   ["indexes: [{ colums: ['a'] }]", 'colums', 'indexes.0.colums', /did you mean columns\?/],

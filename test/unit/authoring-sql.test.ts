@@ -72,6 +72,7 @@ describe('the words of an index', () => {
     ['("a")', true],
     ['using btree (a desc nulls last, b) include (c) with (fillfactor = 70)', true],
     ['(a) where b > 0', false],
+    ['(a) where b = \'--\' and "/*"', false],
     ['(lower(a))', false],
     ['(a, (b + 1))', false],
   ])('%s: on plain columns: %s', async (on, plainColumns) => {
@@ -84,6 +85,9 @@ describe('the words of an index', () => {
     ['(a) wher b', /syntax error/],
     ['(a);', /semicolon/],
     ['(a); drop table x', /semicolon/],
+    ['(a) -- x', /comment/],
+    ['(a) -- x\nwhere b > 0', /comment/],
+    ['(a) /* é */ where b', /comment/],
     ['.other (a)', /"\(a, b\)"/],
     ['', /"\(a, b\)"/],
   ])('%j is refused', async (on, fault) => {

@@ -58,3 +58,15 @@ describe.each([
     expect(await clientOf(send).config.region()).toBe(region)
   })
 })
+
+test('a database that has more than what is deployed is no fault of the folder', async () => {
+  const answer = { applied: [], pending: [], ahead: ['002_sales', '003_rates'] }
+  vi.spyOn(LambdaClient.prototype, 'send').mockResolvedValue({
+    Payload: { transformToString: () => JSON.stringify(answer) },
+  } as never)
+  await expect(deployedTarget('unstated').status()).rejects.toMatchObject({
+    code: 'MigrationFailed',
+    message:
+      'unstated: what is deployed lacks 002_sales, 003_rates, which its database has. Deploy the version that has them again.',
+  })
+})

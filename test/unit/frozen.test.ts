@@ -7,6 +7,8 @@ import {
   headerLines,
   parseFrozen,
   renderFrozen,
+  viewAfter,
+  viewBefore,
 } from '../../src/plan/frozen.ts'
 import { definition } from '../support/frozen.ts'
 
@@ -390,4 +392,20 @@ describe('the state that migrations lead to', () => {
     const own = { up: { why: null, step: { does: 'sql' as const, sql: 'drop materialized view a' } } }
     expect(names(frozenState([define(a), own]))).toEqual(['a'])
   })
+})
+
+test('a step says what its view is called before and after', () => {
+  const [view, to] = [
+    { schema: 'public', name: 'sales' },
+    { schema: 'app', name: 'totals' },
+  ]
+  expect(viewBefore({ does: 'rename', view, to })).toEqual(view)
+  expect(viewAfter({ does: 'rename', view, to })).toEqual(to)
+  for (const step of [
+    { does: 'define', definition: definition('sales', 'select 1') },
+    { does: 'release', view },
+  ] as const) {
+    expect(viewBefore(step)).toEqual(view)
+    expect(viewAfter(step)).toEqual(view)
+  }
 })

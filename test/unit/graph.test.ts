@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { declaredEdges } from '../../src/plan/depends-on.ts'
-import { dependents, inDependencyOrder, viewDependencies } from '../../src/plan/graph.ts'
+import { dependents, inDependencyOrder, plainViewsRead, viewDependencies } from '../../src/plan/graph.ts'
 
 const node = (id: string) => ({ id, view: id.startsWith('plain') ? null : id })
 const edge = (text: string) => {
@@ -16,6 +16,27 @@ describe('dependencies between views', () => {
     )
     expect(Object.fromEntries(found)).toEqual({ a: [], b: ['a'], c: ['b'] })
     expect(Object.fromEntries(dependents(found))).toEqual({ a: ['b'], b: ['c'], c: [] })
+  })
+
+  test('lead through plain views, each of which is named once for every view', () => {
+    const nodes = ['a', 'b', 'c', 'plain1', 'plain2', 'plainServers'].map((id) => ({
+      ...node(id),
+      plain: /^plain\d/.test(id) ? id : null,
+    }))
+    const edges = [
+      'c>plain1',
+      'plain1>function',
+      'function>plain2',
+      'c>plain2',
+      'c>plainServers',
+      'plain2>b',
+      'b>a',
+    ]
+    expect(Object.fromEntries(plainViewsRead(nodes, edges.map(edge)))).toEqual({
+      a: [],
+      b: [],
+      c: ['plain1', 'plain2'],
+    })
   })
 
   test('a deep diamond takes no longer than its edges: 2^40 paths are not walked', () => {

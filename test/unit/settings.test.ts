@@ -47,6 +47,18 @@ describe('DATABASE_URL', () => {
   })
 })
 
+test('DATABASE_URL with a file of roots that is not there is refused by its name, without the rest', () => {
+  expect(() => fromUrl('postgres://u:hunter2@db.example.com/d?sslrootcert=nowhere/roots.pem')).toThrow(
+    expect.objectContaining({
+      code: 'InvalidRequest',
+      message: expect.stringMatching(
+        /^DATABASE_URL cannot be used: the file nowhere\/roots\.pem of its sslrootcert cannot be read \(ENOENT\)/,
+      ),
+      details: { field: 'DATABASE_URL' },
+    }),
+  )
+})
+
 describe('the secret', () => {
   const arn = 'arn:aws:secretsmanager:eu-central-1:000000000000:secret:db'
   let secret: string
