@@ -52,9 +52,12 @@ export async function findMetrics({ aws }: Deployed): Promise<void> {
   await step('the monitor publishes ended runs, as the alarms expect them', () =>
     poll(150, 'a line of metrics', async () => {
       const log = await aws.readLog('/viewkeeper/deploy-test/monitor')
-      const metrics = log.find((line) => line._aws && Number(line[metricNames.runsSucceeded]) > 0)
-      if (metrics) assertMetrics(metrics)
-      return metrics
+      const lines = log.filter((line) => line._aws)
+      const told = lines.findIndex((line) => Number(line[metricNames.runsSucceeded]) > 0)
+      // What a look comes to ends with what is stale.
+      if (told < 0 || !lines.slice(told).some((line) => metricNames.viewsStale in line)) return undefined
+      assertMetrics(lines)
+      return lines
     }),
   )
 }
