@@ -19,25 +19,22 @@ export async function measurePruning({ sql }: BenchServer): Promise<Row[]> {
     select (select count(*) from viewkeeper.runs) as runs, (select min(id) from public.expected) as "keptFrom"`
   const { runs, keptFrom } = whole!
   await sql`checkpoint`
-  const prepared = await time(() => prepareCutoffs(sql, retention))
+  const { ms: prepared } = await time(() => prepareCutoffs(sql, retention))
   const ours: { ms: number; removed: number }[] = []
   const beside: { ours: number; bare: number }[] = []
   for (let from: number | null = 1; from !== null; ) {
     const start: number = from
-    const ms = await time(async () => {
-      const range = await pruneRange(sql, start, runsAtOnce, retention)
-      ours.push({ ms: 0, removed: range.removed })
-      from = range.next
-    })
-    ours.at(-1)!.ms = ms
+    const { ms, result } = await time(() => pruneRange(sql, start, runsAtOnce, retention))
+    ours.push({ ms, removed: result.removed })
+    from = result.next
     if (from !== null && from + runsAtOnce < keptFrom) {
       const next: number = from
-      beside.push({ ours: ms, bare: await time(() => deleteBare(sql, next)) })
+      beside.push({ ours: ms, bare: (await time(() => deleteBare(sql, next))).ms })
       from = next + runsAtOnce
     }
   }
   await insistOnExpected(sql)
-  const vacuumed = await time(() => vacuumHistory(sql, 600_000))
+  const { ms: vacuumed } = await time(() => vacuumHistory(sql, 600_000))
   const times = ours.map(({ ms }) => ms)
   const seconds = times.reduce((sum, ms) => sum + ms, 0) / 1000
   const removed = ours.reduce((sum, range) => sum + range.removed, 0)
@@ -61,10 +58,10 @@ export async function measurePruning({ sql }: BenchServer): Promise<Row[]> {
 const deleteBare = (sql: Sql, from: number) =>
   sql`delete from viewkeeper.runs where id >= ${from} and id < ${from + runsAtOnce}`
 
-async function time(work: () => Promise<unknown>): Promise<number> {
+async function time<T>(work: () => PromiseLike<T>): Promise<{ ms: number; result: T }> {
   const start = performance.now()
-  await work()
-  return performance.now() - start
+  const result = await work()
+  return { ms: performance.now() - start, result }
 }
 
 const written = (number: number) => Math.round(number).toLocaleString('en')

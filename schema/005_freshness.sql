@@ -41,8 +41,9 @@ begin atomic
      order by r.id desc limit 20) l;
 end;
 
--- Each view's last run and last success. The newest runs of all are read in one piece first, for there most views have
--- both; only the others are looked up in their own history, of which each look is a walk through a large index.
+-- Each view's last run and last success: of every view that somebody has authored, and of the others that are in the
+-- catalog. The newest runs of all are read in one piece first, for there most views have both; only the others are looked
+-- up in their own history, of which each look is a walk through a large index.
 create view viewkeeper.latest_runs as
   with newest as materialized (
     select r.definition_id, r.id, r.status, r.requested_at, r.finished_at, r.duration_ms, r.fills,
@@ -71,10 +72,11 @@ create view viewkeeper.latest_runs as
       select * from viewkeeper.runs r
        where newest_success.id is null and r.definition_id = d.id and r.status = 'success' and r.fills
        order by r.id desc limit 1) older_success on true
-   where d.removed_at is null;
+   where d.removed_at is null and (d.source = 'authored' or exists (
+           select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+            where c.relkind = 'm' and n.nspname = d.schema_name and c.relname = d.name));
 comment on view viewkeeper.latest_runs is 'The last run of each view, and the last success that made its data fresh.';
 
--- What is judged: every view that somebody has authored, and of the others those that are in the catalog.
 create or replace view viewkeeper.view_status as
   with yesterday as materialized (select viewkeeper.first_run_since(clock_timestamp() - interval '24 hours') as id)
   select d.id, d.schema_name, d.name, format('%I.%I', d.schema_name, d.name) as view, d.source, d.paused_at,
@@ -91,10 +93,7 @@ create or replace view viewkeeper.view_status as
    cross join yesterday
     left join lateral (
       select r.id, r.finished_at, r.error from viewkeeper.runs r
-       where r.definition_id = d.id and r.status = 'failed' order by r.id desc limit 1) last_failure on true
-   where d.source = 'authored' or exists (
-           select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-            where c.relkind = 'm' and n.nspname = d.schema_name and c.relname = d.name);
+       where r.definition_id = d.id and r.status = 'failed' order by r.id desc limit 1) last_failure on true;
 comment on view viewkeeper.view_status is 'How each view is: its last run, last success and last failure, and how old its data are.';
 
 -- What the runs of each view, or of one, came to within a time. Durations are those of refreshes that succeeded.

@@ -21,10 +21,7 @@ export const readAges = (sql: Sql, definitionId: number | null = null): Promise<
          d.max_staleness_seconds as "maxStalenessSeconds", d.schedule, d.time_zone as "timeZone", d.in_all as "inAll"
     from viewkeeper.definitions d
     join viewkeeper.latest_runs latest on latest.definition_id = d.id
-   where d.paused_at is null and (${definitionId}::integer is null or d.id = ${definitionId})
-     and (d.source = 'authored' or exists (
-           select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-            where c.relkind = 'm' and n.nspname = d.schema_name and c.relname = d.name))`
+   where d.paused_at is null and (${definitionId}::integer is null or d.id = ${definitionId})`
 
 /** How long the refreshes of some views usually take, milliseconds; nothing for a view without any. */
 export async function readUsualDurations(sql: Sql, ids: number[]): Promise<Map<number, number>> {

@@ -19,12 +19,11 @@ export const madeParts: MadePart[] = [
 
 /** A part's page as it is, and as it would be with that part made anew. */
 export function readPage({ page, name, text }: MadePart): { written: string; made: string } {
+  const begin = `<!-- ${name}: made by \`npm run docs\` from the template -->\n`
+  const end = `<!-- end of ${name} -->`
   const written = readFileSync(page, 'utf8')
-  const [before, rest = ''] = written.split(`<!-- ${name}: made by \`npm run docs\` from the template -->\n`)
-  const [, after] = rest.split(`<!-- end of ${name} -->`)
+  const [before, rest = ''] = written.split(begin)
+  const [, after] = rest.split(end)
   if (after === undefined) throw new Error(`${page} has no place for ${name}`)
-  return {
-    written,
-    made: `${before}<!-- ${name}: made by \`npm run docs\` from the template -->\n${text}<!-- end of ${name} -->${after}`,
-  }
+  return { written, made: `${before}${begin}${text}${end}${after}` }
 }
