@@ -1,5 +1,5 @@
 import type { Sql } from './connect.ts'
-import { runLockClass } from './envelope-text.ts'
+import { runLocks } from './run-locks.ts'
 
 /** A second signal would meet the server process while it records the end that the first one caused, and spoil that. */
 const signalAgainAfterSeconds = 5
@@ -15,19 +15,18 @@ export async function cancelRun(sql: Sql, id: number): Promise<boolean> {
            error = jsonb_build_object('class', 'Canceled', 'message', 'Canceled before it started.')
      where id = ${id} and status = 'pending'`
   if (pending.count > 0) return true
-  // One statement: where we may not signal, nobody has asked for a cancel either. The process is found by the lock it
-  // holds, never by the recorded pid, which may be somebody else's by now.
+  // One statement: where we may not signal, nobody has asked for a cancel either. The process has to hold the run's lock: the
+  // recorded pid alone may be somebody else's by now.
   const [signal] = await sql<{ asked: number }[]>`
-    with asked as (
+    with ${runLocks(sql)},
+    asked as (
       update viewkeeper.runs set cancel_requested_at = clock_timestamp(), updated_at = clock_timestamp()
        where id = ${id} and status = 'running'
          and (cancel_requested_at is null
               or cancel_requested_at < clock_timestamp() - make_interval(secs => ${signalAgainAfterSeconds}))
-      returning id)
-    select (select count(*) from asked) as asked, (select count(pg_cancel_backend(l.pid)) from pg_catalog.pg_locks l
-     where l.locktype = 'advisory' and l.granted and l.objsubid = 2
-       and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
-       and l.classid = ${runLockClass} and l.objid in (select id from asked)) as signaled`
+      returning id, backend_pid)
+    select (select count(*) from asked) as asked, (select count(pg_cancel_backend(l.pid)) from run_locks l
+      join asked on l.id = asked.id and l.pid = asked.backend_pid) as signaled`
   return (
     signal?.asked === 1 ||
     (await sql`select from viewkeeper.runs where id = ${id} and status = 'running'`).length > 0

@@ -2,6 +2,7 @@ import { quoteName, type ViewName } from '../plan/names.ts'
 import type { ViewFacts } from '../plan/view-facts.ts'
 import { Problem } from '../problem.ts'
 import type { Sql } from './connect.ts'
+import { safePath } from './search-path.ts'
 import { readSwapBasis } from './swap-facts.ts'
 
 const kinds: Record<string, string> = {
@@ -113,7 +114,7 @@ async function findSchemas(sql: Sql, names: string[]): Promise<Map<string, strin
         where d.name = a.name and d.removed_at is null order by p.at limit 1),
       pg_catalog.current_schema()::pg_catalog.text) as schema
       from pg_catalog.jsonb_to_recordset(${sql.json(asked)}) as a(name pg_catalog.text, quoted pg_catalog.text)`
-  await sql`select pg_catalog.set_config('search_path', '', false)`
+  await sql`select pg_catalog.set_config('search_path', ${safePath}, false)`
   return new Map(rows.map(({ name, schema }) => [name, schema]))
 }
 

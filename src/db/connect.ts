@@ -2,6 +2,7 @@ import { checkServerIdentity } from 'node:tls'
 import postgres from 'postgres'
 import { Problem } from '../problem.ts'
 import { problemOf, sqlstateOf } from './failures.ts'
+import { safePath } from './search-path.ts'
 import { ownSocket } from './socket.ts'
 
 /** A connection, one session of the server. */
@@ -41,8 +42,8 @@ interface WorkOptions {
 /** The database of one environment, reached by a connection per piece of work. */
 export interface Database {
   /**
-   * Calls `work` with a connection of its own, and closes it afterwards whatever happens. On it the search path is empty:
-   * every function is the catalog's, so nobody can slip one in that would run as us. And nothing is compiled for it: our own
+   * Calls `work` with a connection of its own, and closes it afterwards whatever happens. On it the search path is the safe
+   * one: every name is the catalog's, so nobody can slip a function in that would run as us. And nothing is compiled for it: our own
    * statements take milliseconds, compiling one that looks expensive takes hundreds.
    */
   withConnection<T>(work: (sql: Sql) => Promise<T>, options?: WorkOptions): Promise<T>
@@ -86,7 +87,7 @@ export function connectTo(source: SettingsSource): Database {
       const { sql, leave } = await open(startUp)
       try {
         const done = (async () => {
-          await sql`select pg_catalog.set_config('search_path', '', false), pg_catalog.set_config('jit', 'off', false)`
+          await sql`select pg_catalog.set_config('search_path', ${safePath}, false), pg_catalog.set_config('jit', 'off', false)`
           return work(sql)
         })()
         return await withDeadline(done, deadline, 'The database has stopped answering')

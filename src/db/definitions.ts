@@ -5,7 +5,7 @@ import { literal } from '../plan/names.ts'
 import type { Strategy } from '../plan/strategy.ts'
 import type { QualifiedName } from './catalog.ts'
 import type { Sql } from './connect.ts'
-import { toSetRole } from './role.ts'
+import { ownerRole, toSetRole, viewsRole } from './role.ts'
 
 /** What a request leaves open and the view's definition answers. */
 export interface DefinitionDefaults {
@@ -74,15 +74,17 @@ export async function findDefinitionId(
 }
 
 /**
- * The role that is to own what we create: that of schema viewkeeper, where we may act for it, so that whichever login
- * comes next can work on it too. Null where we are that role, or may not.
+ * The role, as SQL writes it, that is to own what we create: `viewkeeper_views`, where an administrator has set this database
+ * up and we may act for it, so that whichever login comes next can work on it too. Else we are.
  */
-export async function readCreateOwner(sql: Sql): Promise<string | null> {
+export async function readCreateOwner(sql: Sql): Promise<string> {
   const [row] = await sql<{ owner: string }[]>`
-    select r.oid::regrole::text as owner from pg_catalog.pg_namespace n join pg_catalog.pg_roles r on r.oid = n.nspowner
-     where n.nspname = 'viewkeeper' and r.rolname <> current_user and not r.rolcanlogin
-       and pg_has_role(r.oid, ${toSetRole(sql)})`
-  return row?.owner ?? null
+    select coalesce(
+      (select views.oid::regrole::text from pg_catalog.pg_roles views
+        where views.rolname = ${viewsRole} and pg_has_role(views.oid, ${toSetRole(sql)})
+          and (select nspowner::regrole::text from pg_catalog.pg_namespace where nspname = 'viewkeeper') = ${ownerRole}),
+      quote_ident(current_user)) as owner`
+  return (row as { owner: string }).owner
 }
 
 /** What a view is to be, from its definition; `sql` is null where nobody authored it. */

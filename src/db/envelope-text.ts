@@ -1,20 +1,8 @@
 import { mayRetry, problemCodes } from '../problem.ts'
-import { problemOfSqlstate, sqlstateOfCheck, standardText } from './sqlstate.ts'
-
-/** First key of every run's advisory lock, the second being the run's id. Two-int keys leave other tools' alone. */
-export const runLockClass = 22135
-
-/** Second keys of that class that no run has, because ids begin at 1: whoever sets up, migrates views, warms a connection. */
-export const reservedKeys = { setUp: 0, viewMigration: -1, warmUp: -2 } as const
-
-/** First key of the advisory locks that are the slots of batches: as many as a batch may have runs running at once. */
-const slotLockClass = 22136
-
-/** What a batch may have running at once, at most: a slot's second key is made of the batch's serial and its number. */
-export const mostSlots = 64
-
-/** A batch's serial as keys count it: they are four bytes long, and batches this far apart are never open together. */
-const serialKey = (serial: string): string => `(${serial} % ${2 ** 31 / mostSlots} * ${mostSlots})`
+import { runLockClass } from './run-locks.ts'
+import { sealBody } from './seal.ts'
+import { safePath } from './search-path.ts'
+import { problemOfSqlstate, standardText } from './sqlstate.ts'
 
 /**
  * Whether it is the turn of run `r`: always, unless it is to wait for a moment, or is part of a batch. There every view
@@ -33,26 +21,54 @@ const itsTurn = `(r.not_before is null or r.not_before <= clock_timestamp())
 /** The channel that says a run has ended; the payload is the run's id. */
 export const runChannel = 'viewkeeper'
 
+/** Ends the claim of a run whose plan stands on what is not so any more. Caught where it is raised. */
+const basisGone = 'VK001'
+
 const json = (value: object): string => `'${JSON.stringify(value).replaceAll("'", "''")}'::jsonb`
 
+/** The same as executeSealed in `seal.ts`, on the server. */
+const performSealed = `acting := current_setting('role');
+        execute format('set local role %s', step #>> '{sealed,role}');
+        seal := (step #>> '{sealed,schema}') || '.viewkeeper_seal_' || replace(gen_random_uuid()::text, '-', '');
+        execute format('create function %s(text, text) returns integer language plpgsql as %L', seal, '${sealBody.replaceAll("'", "''")}');
+        execute format('create materialized view %s as select %s(%L::text, %L::text)', seal, seal, statement,
+          case when step ? 'userCode' then role_path else '${safePath}' end);
+        execute format('drop materialized view %s', seal);
+        execute format('drop function %s(text, text)', seal);
+        perform set_config('role', acting, true);`
+
 /** What is done with one step of a plan, wherever in the plan it stands. */
-const performStep = `perform set_config('application_name', format('viewkeeper run %s %s', run, step ->> 'phase'), false);
-      if step ? 'userCode' then
-        perform set_config('search_path', role_path, true);
-      end if;
-      if step ? 'count' then
-        execute step ->> 'sql' into counted;
+const performStep = `statement := step ->> 'sql';
+      perform set_config('application_name', format('viewkeeper run %s %s', run, step ->> 'phase'), false);
+      if step ? 'sealed' then
+        ${performSealed}
+      elsif step ? 'notes' then
+        execute statement into obstacles;
+      elsif step ? 'count' then
+        if step ? 'countsRowsOf' then
+          -- Preparing a statement locks what it reads, without running anything of it.
+          execute format('prepare viewkeeper_count as select from %s', step ->> 'countsRowsOf');
+          execute 'deallocate viewkeeper_count';
+          if not exists (select from pg_class where oid = to_regclass(step ->> 'countsRowsOf') and relkind = 'm') then
+            failure := 'CatalogChanged';
+            raise exception '% is not the materialized view any more whose rows were to be counted. Try again.', step ->> 'countsRowsOf';
+          end if;
+        end if;
+        execute statement into counted;
         if step ->> 'count' = 'before' then rows_before := counted; else rows_after := counted; end if;
       elsif step ? 'check' then
-        execute step ->> 'sql' into answer;
+        execute statement into answer;
         if answer is distinct from step #>> '{check,is}' then
-          raise exception using errcode = ${json(sqlstateOfCheck)} ->> (step #>> '{check,else}'),
-            message = step #>> '{check,message}', detail = coalesce(answer, '');
+          failure := step #>> '{check,else}';
+          raise exception using message = step #>> '{check,message}', detail = coalesce(answer, '');
         end if;
       else
-        execute step ->> 'sql';
-      end if;
-      perform set_config('search_path', '', true);`
+        if step ? 'userCode' then
+          perform set_config('search_path', role_path, true);
+        end if;
+        execute statement;
+        perform set_config('search_path', '${safePath}', true);
+      end if;`
 
 /**
  * The envelope: one `DO` block that claims a run, does its work and records how it ended, all on the server, so that
@@ -70,34 +86,42 @@ declare
   run constant integer := pg_catalog.current_setting('viewkeeper.run')::pg_catalog.int4;
   role_path constant text := pg_catalog.current_setting('search_path');
   me_since timestamptz;
+  batch text;
   slots integer;
-  slot integer;
   statement_limit interval;
+  patience text;
   claimed boolean := false;
   succeeded boolean := false;
   work jsonb;
+  view_name text;
   started timestamptz;
   finished timestamptz;
   give_up_at timestamptz;
-  step jsonb;
+  step jsonb := '{}';
+  statement text;
+  seal text;
+  acting text;
   setting_name text;
   setting_value text;
   answer text;
+  obstacles jsonb;
+  failure text;
+  in_the_way text;
   counted bigint;
   tries integer := 0;
-  patient integer;
   other bigint;
   written_before bigint;
   written_after bigint;
   rows_before bigint;
   rows_after bigint;
-  st text; msg text; det text; hnt text; ctx text; quotes_data boolean;
+  st text; msg text; det text; hnt text; ctx text; quotes_rows boolean;
 begin
   -- From here on every name is the catalog's own: nobody can slip a function in that fits our calls better, to have it
   -- executed as us. Only a step that says so sees the role's path.
-  perform pg_catalog.set_config('search_path', '', false);
+  perform pg_catalog.set_config('search_path', '${safePath}', false);
   me_since := (select backend_start from pg_stat_get_activity(pg_backend_pid()));
   statement_limit := current_setting('statement_timeout')::interval;
+  patience := round(extract(epoch from current_setting('deadlock_timeout')::interval) * 1500)::text;
   -- Since 17 this would end the session half-way; older servers refuse it as a start-up setting.
   if current_setting('server_version_num')::integer >= 170000 then
     perform set_config('transaction_timeout', '0', false);
@@ -105,17 +129,16 @@ begin
   if not pg_try_advisory_lock(${runLockClass}, run) then
     return;
   end if;
-  -- A run of a batch also takes one of the batch's slots, and keeps it until it has ended. None is free: whoever drives
-  -- the batch sends it again.
-  select b.concurrency, ${serialKey('b.serial')} into slots, slot
-    from viewkeeper.runs r join viewkeeper.batches b on b.id = r.batch_id where r.id = run and r.status = 'pending';
-  while case when slots > 0 then not pg_try_advisory_lock(${slotLockClass}, slot) end loop
-    slots := slots - 1;
-    slot := slot + 1;
-  end loop;
-  if slots = 0 then
-    perform pg_advisory_unlock(${runLockClass}, run);
-    return;
+  -- A run of a batch is claimed while fewer of its runs are running than may be. The batch's row is held to the commit, so
+  -- that one claim after the other counts. There is no room: whoever drives the batch sends it again.
+  select r.batch_id into batch from viewkeeper.runs r where r.id = run and r.status = 'pending';
+  if batch is not null then
+    select b.concurrency into slots from viewkeeper.batches b where b.id = batch for no key update;
+    if slots <= (select count(*) from viewkeeper.runs r where r.batch_id = batch and r.status = 'running') then
+      commit;
+      perform pg_advisory_unlock(${runLockClass}, run);
+      return;
+    end if;
   end if;
 
   -- In a block of its own: a unique violation that escaped would leave the row pending and the lock held.
@@ -124,19 +147,20 @@ begin
       update viewkeeper.runs r set status = 'running', started_at = clock_timestamp(), updated_at = clock_timestamp(),
              backend_pid = pg_backend_pid(), backend_start = me_since
        where r.id = run and r.status = 'pending' and (r.claim_by is null or r.claim_by > clock_timestamp())
-         and r.plan is not null and ${itsTurn}
-      returning r.plan, r.started_at into work, started;
+         -- Only what this very role has planned: a plan is executed with its rights.
+         and r.plan is not null and r.planned_by = current_user and ${itsTurn}
+      returning r.plan, r.started_at, format('%I.%I', r.schema_name, r.view_name) into work, started, view_name;
       claimed := found;
       if claimed and work ->> 'basis' is not null then
         perform set_config('lock_timeout', '2s', true);
         execute work #>> '{basis,sql}' into answer;
         if answer is distinct from work #>> '{basis,is}' then
-          raise exception using errcode = ${json(sqlstateOfCheck)} ->> 'CatalogChanged';
+          raise exception using errcode = '${basisGone}';
         end if;
       end if;
       exit;
     -- Undone with this block: the run is pending again, and whoever sent it sees that nobody works on it.
-    exception when sqlstate '${sqlstateOfCheck.CatalogChanged}' or lock_not_available or internal_error then
+    exception when sqlstate '${basisGone}' or lock_not_available or internal_error then
       claimed := false; -- internal_error: a relation that is gone while its definition is written out
       exit;
     when unique_violation then
@@ -154,11 +178,12 @@ begin
   end loop;
   commit;
   if not claimed then
-    perform pg_advisory_unlock(${slotLockClass}, slot) where slots > 0;
     perform pg_advisory_unlock(${runLockClass}, run);
     return;
   end if;
 
+  -- The same lock once more, for the transaction: the view's own code can let go of a session's locks, not of these.
+  perform pg_advisory_xact_lock(${runLockClass}, run);
   begin
     for setting_name, setting_value in select * from jsonb_each_text(work -> 'settings') loop
       perform set_config(setting_name, setting_value, true);
@@ -168,52 +193,71 @@ begin
     end loop;
 
     give_up_at := clock_timestamp() + make_interval(secs => (work #>> '{cutOver,giveUpAfterMs}')::float8 / 1000);
-    patient := (work #>> '{cutOver,patientLockTimeoutMs}')::integer;
     loop
       tries := tries + 1;
+      -- Who builds an index concurrently waits for this transaction, which waits for his lock: one of us has to give way.
+      select format('Process %s works on %s and waits for this run to end, as "create index concurrently" does: the run gave way. Try again when that is done.', l.pid, view_name)
+        into in_the_way from pg_locks l
+       where l.locktype = 'relation' and l.relation = to_regclass(view_name) and l.granted and l.mode <> 'AccessShareLock'
+         and l.database = (select oid from pg_database where datname = current_database())
+         and l.pid <> pg_backend_pid() and pg_backend_pid() = any (pg_blocking_pids(l.pid))
+       limit 1;
+      if found then
+        failure := 'LockTimeout';
+        raise exception using message = in_the_way;
+      end if;
       begin
         perform set_config('lock_timeout',
-          case when patient > 0 and tries % 10 = 0 then patient::text else work #>> '{cutOver,lockTimeoutMs}' end, true);
+          case when work #>> '{cutOver,lockTimeoutMs}' is null or tries % 10 = 0 then patience else work #>> '{cutOver,lockTimeoutMs}' end, true);
+        if work #>> '{cutOver,recordLockTimeoutMs}' is null then
+          perform from viewkeeper.runs r where r.id = run for no key update;
+        end if;
         if work ->> 'written' is not null then
           execute work ->> 'written' into written_before;
         end if;
         for step in select * from jsonb_array_elements(work #> '{cutOver,steps}') loop
           ${performStep}
         end loop;
+        step := '{}';
+        if work ->> 'written' is not null then
+          execute work ->> 'written' into written_after;
+          rows_after := written_after - written_before;
+        end if;
+
+        perform set_config('lock_timeout', coalesce(work #>> '{cutOver,recordLockTimeoutMs}', '0'), true);
+        finished := clock_timestamp();
+        update viewkeeper.runs r set status = 'success', plan = null, result = r.plan ->> 'result',
+               finished_at = finished, updated_at = finished, duration_ms = extract(epoch from finished - started) * 1000,
+               row_count_before = rows_before, row_count_after = rows_after,
+               meta = jsonb_set(r.meta, '{response,attempts}', to_jsonb(tries))
+         where r.id = run and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since;
+        if not found then
+          -- Somebody closed this run as lost: its record says failed, so its work must not stay.
+          raise exception 'viewkeeper run % was closed by somebody else; its work is undone', run;
+        end if;
+        succeeded := true;
         exit;
-      exception when lock_not_available or deadlock_detected then
-        -- The failed block has let go of its locks; readers that queued behind it are served now.
-        if clock_timestamp() > give_up_at then
+      -- The failed block has let go of its locks; readers that queued behind it are served now. internal_error: somebody else
+      -- has changed a row of the catalog that a statement of ours changes ("tuple concurrently updated"); a few times only,
+      -- because the view's own code may fail so, too.
+      exception when lock_not_available or deadlock_detected or internal_error then
+        get stacked diagnostics st = returned_sqlstate;
+        if clock_timestamp() > give_up_at or st = 'XX000' and tries >= (case when step ? 'computesRows' then 3 else 100 end) then
           raise;
         end if;
       end;
       perform set_config('application_name', format('viewkeeper run %s locking', run), false);
+      select string_agg(distinct format('%s (%s)', l.pid, l.mode), ', ') into in_the_way from pg_locks l
+       where l.locktype = 'relation' and l.relation = to_regclass(view_name) and l.granted and l.pid <> pg_backend_pid()
+         and l.database = (select oid from pg_database where datname = current_database());
       perform pg_sleep(least(2.0, 0.05 * 2 ^ least(tries, 6)) * (0.5 + random()));
     end loop;
-    perform set_config('lock_timeout', '0', true);
-
-    if work ->> 'written' is not null then
-      execute work ->> 'written' into written_after;
-      rows_after := written_after - written_before;
-    end if;
-
-    finished := clock_timestamp();
-    update viewkeeper.runs r set status = 'success', plan = null, result = r.plan ->> 'result',
-           finished_at = finished, updated_at = finished, duration_ms = extract(epoch from finished - started) * 1000,
-           row_count_before = rows_before, row_count_after = rows_after,
-           meta = jsonb_set(r.meta, '{response,attempts}', to_jsonb(tries))
-     where r.id = run and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since;
-    if not found then
-      -- Somebody closed this run as lost: its record says failed, so its work must not stay.
-      raise exception 'viewkeeper run % was closed by somebody else; its work is undone', run;
-    end if;
-    succeeded := true;
   -- 'others' alone catches neither of the first two.
   exception when query_canceled or assert_failure or others then
     get stacked diagnostics st = returned_sqlstate, msg = message_text, det = pg_exception_detail,
       hnt = pg_exception_hint, ctx = pg_exception_context;
-    -- Messages of these classes quote values of the data, which must not reach the record.
-    quotes_data := left(st, 2) in ('21', '22', '23');
+    -- Where rows are computed, whatever is said may quote them, in any class; elsewhere messages of these classes quote values.
+    quotes_rows := failure is null and (step ? 'computesRows' or left(st, 2) in ('21', '22', '23'));
     finished := clock_timestamp();
     update viewkeeper.runs r
        set status = case when st = '57014' and r.cancel_requested_at is not null then 'canceled' else 'failed' end,
@@ -223,15 +267,23 @@ begin
            meta = jsonb_set(r.meta, '{response,attempts}', to_jsonb(tries)),
            error = jsonb_strip_nulls(jsonb_build_object(
              'class', f.class,
-             'sqlstate', st,
-             'message', case when quotes_data
-                then coalesce(${json(standardText)} ->> st, ${json(standardText)} ->> (left(st, 2) || '000')) else msg end,
-             'detail', case when not quotes_data then nullif(det, '') end,
-             'hint', case when st = '42501' then coalesce(nullif(hnt, ''), step ->> 'needs')
+             'sqlstate', case when failure is null then st end,
+             'message', case when quotes_rows
+                then coalesce(${json(standardText)} ->> st, ${json(standardText)} ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2)) else msg end,
+             'detail', case when not quotes_rows then nullif(det, '') end,
+             'hint', case when st in ('42501', '55000') then nullif(concat_ws(' ', nullif(hnt, ''), obstacles ->> st, step ->> 'needs'), '')
+                          when f.class = 'LockTimeout' and failure is null then 'Locks on the view are held by process ' || in_the_way || '.'
                           when step ? 'carries' then 'It was to carry over ' || (step ->> 'carries') || '.'
-                          when not quotes_data then nullif(hnt, '') end,
-             'context', case when not quotes_data then nullif(ctx, '') end))
+                          when not quotes_rows then nullif(hnt, '') end,
+             'context', (
+               -- Which line of which function; the rest of what the server says there may hold whole statements, and so rows.
+               select string_agg(f.name || ' line ' || c.place[2], E'\\n' order by c.at)
+                 from regexp_matches(ctx, '^PL/pgSQL \\S+ (.*?\\)) \\S+ (\\d+) ', 'gn') with ordinality as c(place, at)
+                 join (select p.oid::regprocedure::text as name, quote_ident(p.proname) || substr(p.oid::regprocedure::text, position('(' in p.oid::regprocedure::text)) as bare
+                         from pg_proc p join pg_language l on l.oid = p.prolang where l.lanname = 'plpgsql') f
+                   on c.place[1] in (f.name, f.bare))))
       from (select case
+              when failure is not null then failure
               when st = '57014' and statement_limit > '0' and finished - statement_timestamp() >= statement_limit
                 then 'StatementTimeout'
               when st = '57014' then 'Canceled'
@@ -240,7 +292,6 @@ begin
      where r.id = run and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since;
   end;
   commit;
-  perform pg_advisory_unlock(${slotLockClass}, slot) where slots > 0;
   perform pg_notify('${runChannel}', run::text);
   commit;
 

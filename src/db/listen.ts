@@ -1,5 +1,6 @@
 import type { Database, Sql } from './connect.ts'
 import { runChannel } from './envelope-text.ts'
+import { safePath } from './search-path.ts'
 
 /**
  * Calls `onEnd` whenever a run has ended, whoever had asked for it, while `work` goes on. The connection that listens
@@ -12,7 +13,9 @@ export async function whileListening<T>(
 ): Promise<T> {
   const { sql, leave } = await database.open({ application_name: 'viewkeeper listening' }, onEnd)
   try {
-    await sql.unsafe(`select pg_catalog.set_config('search_path', '', false); listen ${runChannel}`).simple()
+    await sql
+      .unsafe(`select pg_catalog.set_config('search_path', '${safePath}', false); listen ${runChannel}`)
+      .simple()
     return await work(sql)
   } finally {
     await leave()

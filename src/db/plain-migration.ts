@@ -4,6 +4,7 @@ import { inTransaction, type Sql, withTransaction } from './connect.ts'
 import { readCreateOwner } from './definitions.ts'
 import { sqlstateOf } from './failures.ts'
 import type { FrozenText } from './frozen-migrations.ts'
+import { safePath } from './search-path.ts'
 import { standardText } from './sqlstate.ts'
 
 const identifier = '(?:"(?:[^"]|"")+"|[\\w$]+)'
@@ -39,7 +40,7 @@ export async function runPlainSql(
     )
   }
   // An index belongs to its table's owner, whoever builds it: the login may do that wherever the role may.
-  const owner = isConcurrent ? null : await readCreateOwner(sql)
+  const owner = isConcurrent ? null : await readOtherOwner(sql)
   try {
     await inTransaction(sql, async (part) => {
       await part`set local search_path to default`
@@ -48,7 +49,7 @@ export async function runPlainSql(
       // For the session, not for this transaction alone: what the file may have taken and set for itself ends here.
       await part`reset role`
       await part`reset all`
-      await part`set search_path to ''`
+      await part`select pg_catalog.set_config('search_path', ${safePath}, false)`
       for (const statement of record) await part.unsafe(statement)
     })
   } catch (error) {
@@ -60,6 +61,13 @@ export async function runPlainSql(
         : ''
     throw sqlFailed(`migrations/${file}`, text, error, `${untouched}${advice}`)
   }
+}
+
+/** The role that is to own what is created, where that is not ourselves. */
+async function readOtherOwner(sql: Sql): Promise<string | null> {
+  const owner = await readCreateOwner(sql)
+  const [own] = await sql<{ login: string }[]>`select quote_ident(current_user) as login`
+  return owner === own?.login ? null : owner
 }
 
 /** Has the rest of the transaction run as this role, as SQL writes it. */
@@ -101,7 +109,7 @@ async function runConcurrently(
     const end = 'Nothing is recorded; cure the cause and run it again.'
     throw error instanceof Problem ? error : sqlFailed(`migrations/${file}`, text, error, end)
   } finally {
-    await sql`set search_path to ''`
+    await sql`select pg_catalog.set_config('search_path', ${safePath}, false)`
   }
   await withTransaction(sql, async (part) => {
     for (const statement of record) await part.unsafe(statement)

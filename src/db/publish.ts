@@ -1,6 +1,6 @@
 import { type Batch, batchColumns } from './batches.ts'
 import type { Sql } from './connect.ts'
-import { runLockClass } from './envelope-text.ts'
+import { runLockClass } from './run-locks.ts'
 import { type Run, runColumns } from './runs.ts'
 
 /** A run that has ended, and how long its view's refreshes usually take: the average of the 20 successes before it. */

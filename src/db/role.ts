@@ -1,7 +1,7 @@
 import { literal, quoteIdentifier } from '../plan/names.ts'
 import { type Sql, withSavepoint, withTransaction } from './connect.ts'
-import { reservedKeys, runLockClass } from './envelope-text.ts'
 import { sqlstateOf } from './failures.ts'
+import { reservedKeys, runLockClass } from './run-locks.ts'
 import { scramVerifier } from './scram.ts'
 
 /** Taken by whoever sets the database up, roles or schema: of two at once the second would find things missing, or half made. */
@@ -11,12 +11,18 @@ export const setUpLock = `select pg_advisory_xact_lock(${runLockClass}, ${reserv
 export const toSetRole = (sql: Sql) =>
   sql`case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end`
 
-/** Owns schema `viewkeeper`, and cannot log in: login roles are its members, and may come and go. */
+/** Owns schema `viewkeeper` and no view, and cannot log in: login roles are its members, and may come and go. */
 export const ownerRole = 'viewkeeper'
 
 /**
- * Makes, or brings up to date, the roles that Viewkeeper works with: `viewkeeper`, which owns its schema, and a login
- * that is a member of it. Asks for an administrator's connection (no superuser needed). `viewOwners` are the roles
+ * Owns the views that Viewkeeper makes, and has no right on schema `viewkeeper`: whose table has a policy runs code as the
+ * owner of the view that reads it.
+ */
+export const viewsRole = 'viewkeeper_views'
+
+/**
+ * Makes, or brings up to date, the roles that Viewkeeper works with: `viewkeeper`, which owns its schema,
+ * `viewkeeper_views`, which is to own the views that it makes, and a login that is a member of both. Asks for an administrator's connection (no superuser needed). `viewOwners` are the roles
  * whose materialized views it is to work on: the login becomes a member of each, through `viewkeeper`, because before
  * PostgreSQL 17 only the owner can refresh a view. Safe to repeat. What this administrator may not grant, and what is a
  * member of `viewkeeper` itself, comes back as `notGranted`. The password does not reach the server, only its verifier.
@@ -37,12 +43,18 @@ export async function createRole(
     const options = server?.version >= 160000 ? ' with inherit true, set true' : ''
 
     await createIfMissing(step, ownerRole, 'nologin')
+    await createIfMissing(step, viewsRole, 'nologin')
     await createIfMissing(step, login, 'login')
     await step.unsafe(`alter role ${user} login password ${literal(scramVerifier(password))}`)
     await step.unsafe(`grant ${role} to ${user}${options}`)
     await step.unsafe(`grant connect, create, temporary on database ${database} to ${role}`)
+    await step.unsafe(`grant temporary on database ${database} to ${viewsRole}`)
+    await step.unsafe(`grant ${viewsRole} to ${role}${options}`)
     // With pg_signal_backend either of two logins can cancel what the other has started.
-    for (const granted of [...viewOwners.filter((owner) => owner !== ownerRole), 'pg_signal_backend']) {
+    for (const granted of [
+      ...viewOwners.filter((owner) => owner !== ownerRole && owner !== viewsRole),
+      'pg_signal_backend',
+    ]) {
       try {
         await withSavepoint(step, (part) =>
           part.unsafe(`grant ${quoteIdentifier(granted)} to ${role}${options}`),
@@ -69,14 +81,14 @@ export interface ViewOwners {
   leftOut: string[]
 }
 
-/** The roles that own a materialized view of this database, but for `viewkeeper` itself. */
+/** The roles that own a materialized view of this database, but for Viewkeeper's own. */
 export async function readViewOwners(sql: Sql): Promise<ViewOwners> {
   const rows = await sql<{ owner: string; stays: boolean }[]>`
     select distinct r.rolname as owner,
            r.rolsuper or r.rolname = current_user or coalesce(pg_has_role(r.oid, keeper.oid, 'MEMBER'), false) as stays
       from pg_catalog.pg_class c join pg_catalog.pg_roles r on r.oid = c.relowner
            left join pg_catalog.pg_roles keeper on keeper.rolname = ${ownerRole}
-     where c.relkind = 'm' and r.rolname <> ${ownerRole} order by 1`
+     where c.relkind = 'm' and r.rolname not in (${ownerRole}, ${viewsRole}) order by 1`
   const named = (stays: boolean) => rows.filter((row) => row.stays === stays).map(({ owner }) => owner)
   return { owners: named(false), leftOut: named(true) }
 }

@@ -1,7 +1,8 @@
 import { Problem } from '../problem.ts'
 import type { Database, Sql } from './connect.ts'
-import { envelopeText, reservedKeys } from './envelope-text.ts'
+import { envelopeText } from './envelope-text.ts'
 import { problemOf } from './failures.ts'
+import { reservedKeys } from './run-locks.ts'
 
 /** An envelope on its way: the server works on it, whether or not we stay. */
 export interface SentEnvelope {

@@ -1,8 +1,5 @@
 import type { ProblemCode } from '../problem.ts'
 
-/** SQLSTATEs of our own, for a plan's checks. */
-export const sqlstateOfCheck = { CatalogChanged: 'VK001', SwapImpossible: 'VK002' } as const
-
 /**
  * What a SQLSTATE means for a run, by the whole code or else by its class of two characters; anything else is
  * ViewSqlFailed. SQLSTATEs only, never message text, which depends on the server's language.
@@ -13,15 +10,13 @@ export const problemOfSqlstate: Record<string, ProblemCode> = {
   '53': 'InsufficientResources',
   '53100': 'DiskFull',
   '55P03': 'LockTimeout',
-  [sqlstateOfCheck.CatalogChanged]: 'CatalogChanged',
-  [sqlstateOfCheck.SwapImpossible]: 'SwapImpossible',
   '2BP01': 'DependentsExist',
 }
 
 /**
- * PostgreSQL's names for the conditions whose messages quote values of the data (classes 21, 22 and 23): for these
- * a run keeps the SQLSTATE and this text, and nothing that the server said.
- * From PostgreSQL's appendix A, "Error Codes".
+ * PostgreSQL's names for conditions whose messages may quote values of the data: for these a run keeps the SQLSTATE and this
+ * text, and nothing that the server said. A class's own name (`…000`) stands for those of it that are not listed. From
+ * PostgreSQL's appendix A, "Error Codes".
  */
 export const standardText: Record<string, string> = {
   '21000': 'cardinality violation',
@@ -81,4 +76,38 @@ export const standardText: Record<string, string> = {
   '23505': 'unique violation',
   '23514': 'check violation',
   '23P01': 'exclusion violation',
+  '08000': 'connection exception',
+  '0A000': 'feature not supported',
+  '25000': 'invalid transaction state',
+  '2BP01': 'dependent objects still exist',
+  '2F000': 'SQL routine exception',
+  '38000': 'external routine exception',
+  '39000': 'external routine invocation exception',
+  '3D000': 'invalid catalog name',
+  '3F000': 'invalid schema name',
+  '40000': 'transaction rollback',
+  '40001': 'serialization failure',
+  '40P01': 'deadlock detected',
+  '42000': 'syntax error or access rule violation',
+  '42501': 'insufficient privilege',
+  '42601': 'syntax error',
+  '42602': 'invalid name',
+  '42703': 'undefined column',
+  '42704': 'undefined object',
+  '42883': 'undefined function',
+  '42P01': 'undefined table',
+  '53000': 'insufficient resources',
+  '53100': 'disk full',
+  '53200': 'out of memory',
+  '54000': 'program limit exceeded',
+  '55000': 'object not in prerequisite state',
+  '55P03': 'lock not available',
+  '57000': 'operator intervention',
+  '57014': 'query canceled',
+  '58000': 'system error',
+  HV000: 'foreign data wrapper error',
+  P0000: 'PL/pgSQL error',
+  P0001: 'raise exception',
+  P0004: 'assert failure',
+  XX000: 'internal error',
 }

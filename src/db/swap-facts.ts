@@ -36,14 +36,12 @@ async function readRights(sql: Sql, facts: SwapFacts): Promise<SwapRights> {
   ])
   const needs = schemaNeeds(facts)
   const [row] = await sql`
-    select r.rolsuper as "isSuperuser", r.oid::regrole::text as self,
-           pg_has_role(${facts.view.owner}::regrole::oid, 'USAGE') as "inheritsOwner",
+    select pg_has_role(${facts.view.owner}::regrole::oid, 'USAGE') as "inheritsOwner",
            coalesce((select jsonb_agg(distinct n) from jsonb_array_elements(${sql.json(needs as never)}) n
               where not has_schema_privilege((n ->> 'role')::regrole::oid, n ->> 'schema', n ->> 'privilege')), '[]') as lacks,
            to_jsonb(array(select name from jsonb_array_elements_text(${sql.json([...roles])}) as x(name)
                   where pg_has_role(name::regrole::oid,
-                    ${toSetRole(sql)}))) as "mayActAs"
-      from pg_catalog.pg_roles r where r.rolname = current_user`
+                    ${toSetRole(sql)}))) as "mayActAs"`
   return row as SwapRights
 }
 

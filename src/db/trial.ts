@@ -1,4 +1,4 @@
-import { inPlaceOf } from '../plan/acting.ts'
+import { inPlaceOf, sealed } from '../plan/acting.ts'
 import { createSteps, temporaryNames, type ViewDefinition } from '../plan/create.ts'
 import { setting } from '../plan/locks.ts'
 import { literal, quoteName } from '../plan/names.ts'
@@ -7,6 +7,8 @@ import type { SwapFacts } from '../plan/swap-facts.ts'
 import { swapFactsQuery } from '../plan/swap-facts-query.ts'
 import { Problem } from '../problem.ts'
 import { inTransaction, type Sql } from './connect.ts'
+import { executeSealed } from './seal.ts'
+import { readRolePath, safePath } from './search-path.ts'
 
 /** A statement of a definition that the server refuses. */
 export class StatementRefused extends Error {
@@ -24,8 +26,9 @@ export class StatementRefused extends Error {
     this.step = step
     this.at = at
     this.inDefinition = inDefinition
-    // Positions count characters, of which some are two for JavaScript.
-    const position = Number((cause as { position?: string }).position ?? 1)
+    // Positions count characters, of which some are two for JavaScript. A sealed statement is one within another.
+    const { position: outer, internal_position, internal_query } = cause as Record<string, string | undefined>
+    const position = Number(outer ?? (internal_query === step.sql ? internal_position : undefined) ?? 1)
     this.line = [...step.sql]
       .slice(0, position - 1)
       .join('')
@@ -56,7 +59,7 @@ export async function undone<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promi
 export async function readTwin(
   sql: Sql,
   definition: ViewDefinition,
-  owner: string | null,
+  owner: string,
   live?: SwapFacts,
 ): Promise<SwapFacts> {
   const twin = await describeTwin(sql, definition, owner)
@@ -69,12 +72,7 @@ export async function readTwin(
  * Whether two views have the same query. The server writes some queries out differently when they are read again (lists of
  * varchar), and the same from then on: so where the texts differ, both are read once more.
  */
-export async function isSameQuery(
-  sql: Sql,
-  a: SwapFacts,
-  b: SwapFacts,
-  owner: string | null,
-): Promise<boolean> {
+export async function isSameQuery(sql: Sql, a: SwapFacts, b: SwapFacts, owner: string): Promise<boolean> {
   if (a.view.definition === b.view.definition) return true
   const again = async ({ view: { schema, name, definition } }: SwapFacts) => {
     const plain = { schema, name, sql: definition, indexes: [], comment: null, grants: [] }
@@ -88,13 +86,13 @@ export async function isSameQuery(
   }
 }
 
-const describeTwin = (sql: Sql, definition: ViewDefinition, owner: string | null): Promise<SwapFacts> =>
+const describeTwin = (sql: Sql, definition: ViewDefinition, owner: string): Promise<SwapFacts> =>
   undone(sql, async (part) => {
     const names = temporaryNames(definition)
     const twin = quoteName({ schema: definition.schema, name: names.view })
-    const [create, ...others] = createSteps(definition, names) as [Step, ...Step[]]
-    const inPlace = (steps: Step[]) => (owner === null ? steps : inPlaceOf(owner, steps))
-    await performSteps(part, inPlace([create, withoutDefaultGrants(twin), ...others]), true)
+    const steps = sealed(owner, definition, createSteps(definition, names))
+    const [create, ...others] = steps as [Step, ...Step[]]
+    await performSteps(part, inPlaceOf(owner, [create, withoutDefaultGrants(twin), ...others]), true)
     const [row] = await part.unsafe<{ facts: SwapFacts }[]>(
       `select f as facts from (${swapFactsQuery(`${literal(twin)}::regclass`)}) as x(f)`,
     )
@@ -131,11 +129,12 @@ async function performSteps(sql: Sql, steps: Step[], inDefinition: boolean): Pro
   }
 }
 
-/** As the envelope does it: only what somebody else has written sees the search path of our role. */
-async function performStep(sql: Sql, { sql: text, userCode, check }: Step): Promise<void> {
+/** As the envelope does it: only what somebody else has written sees the search path of our role, and sealed. */
+async function performStep(sql: Sql, { sql: text, userCode, sealed: seal, check }: Step): Promise<void> {
+  if (seal !== undefined) return executeSealed(sql, seal, text, userCode ? await readRolePath(sql) : safePath)
   if (userCode) await sql`set local search_path to default`
   const [row] = await sql.unsafe(text)
-  if (userCode) await sql`set local search_path to ''`
+  if (userCode) await sql`select pg_catalog.set_config('search_path', ${safePath}, true)`
   if (check !== undefined && Object.values(row ?? {})[0] !== check.is)
     throw new Problem(check.else, check.message)
 }

@@ -1,9 +1,9 @@
 import { literal } from '../plan/names.ts'
 import { Problem } from '../problem.ts'
 import type { Database, Sql } from './connect.ts'
-import { reservedKeys, runLockClass } from './envelope-text.ts'
 import { sqlstateOf } from './failures.ts'
 import type { FrozenMigration } from './frozen-migrations.ts'
+import { reservedKeys, runLockClass } from './run-locks.ts'
 
 /** One frozen migration that the database has. */
 export interface JournalEntry {

@@ -1,6 +1,6 @@
 import * as z from 'zod'
-import { mostSlots } from '../db/envelope-text.ts'
 import { operations, runStatuses, triggers } from '../db/runs.ts'
+import { mostConcurrent } from '../plan/batch.ts'
 import { rowCountStrategies } from '../plan/counting.ts'
 import { strategies } from '../plan/strategy.ts'
 import { problemCodes } from '../problem.ts'
@@ -90,7 +90,7 @@ export const batchOptions = z
     concurrency: z
       .int()
       .min(1)
-      .max(mostSlots)
+      .max(mostConcurrent)
       .optional()
       .meta({ description: 'Views at once; by default 2.' }),
     retries: z

@@ -4,7 +4,6 @@ import type { Database, Sql } from '../db/connect.ts'
 import { problemOf, sqlstateOf } from '../db/failures.ts'
 import { readSwapBasis } from '../db/swap-facts.ts'
 import { readTwin, StatementRefused } from '../db/trial.ts'
-import { placeToTake } from '../plan/acting.ts'
 import type { Definition } from '../plan/definition.ts'
 import { type Difference, type DifferenceKind, liveDifferences } from '../plan/differences.ts'
 import { displayName } from '../plan/names.ts'
@@ -76,10 +75,9 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
           ),
         ]
       }
-      const owner = placeToTake(rights, facts.view.owner)
       return [
         ...(view.populated ? [] : [difference(name, 'unpopulated', 'it holds no data yet: refresh it')]),
-        ...(await compare(sql, definition, facts, owner)),
+        ...(await compare(sql, definition, facts)),
       ]
     }
     if (Date.now() > patience) {
@@ -96,10 +94,9 @@ async function compare(
   sql: Sql,
   definition: Definition,
   live: Parameters<typeof liveDifferences>[0],
-  owner: string | null,
 ): Promise<Difference[]> {
   try {
-    return liveDifferences(live, await readTwin(sql, definition, owner, live))
+    return liveDifferences(live, await readTwin(sql, definition, live.view.owner, live))
   } catch (error) {
     if (!(error instanceof StatementRefused) || sqlstateOf(error.cause) === '42501')
       throw error instanceof StatementRefused ? error.cause : error

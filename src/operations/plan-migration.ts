@@ -4,7 +4,6 @@ import type { Sql } from '../db/connect.ts'
 import { readCreateOwner } from '../db/definitions.ts'
 import { readSwapBasis } from '../db/swap-facts.ts'
 import { readTwin } from '../db/trial.ts'
-import { placeToTake } from '../plan/acting.ts'
 import { planCreate } from '../plan/create.ts'
 import type { Definition } from '../plan/definition.ts'
 import { needsRebuild } from '../plan/differences.ts'
@@ -85,7 +84,7 @@ async function planDefinition(
       `${view.view} cannot be brought to its definition, because we may not act as its owner, ${facts.view.owner}.`,
     )
   }
-  const twin = await readTwin(sql, after, placeToTake(rights, facts.view.owner), facts)
+  const twin = await readTwin(sql, after, facts.view.owner, facts)
   const refusals = needsRebuild(facts, twin) ? swapRefusals(facts, rights) : []
   if (refusals.length > 0) {
     throw new Problem(

@@ -145,7 +145,7 @@ const dependentViews = (facts: SwapFacts | null): string[] =>
 
 /** Whether two views are the same, but for how the server writes their queries. Who made it anew may own it. */
 async function isSame(sql: Sql, before: SwapFacts, back: SwapFacts | null): Promise<boolean> {
-  if (back === null || !(await isSameQuery(sql, before, back, null))) return false
+  if (back === null || !(await isSameQuery(sql, before, back, back.view.owner))) return false
   return JSON.stringify(comparable(before)) === JSON.stringify(comparable(back))
 }
 

@@ -1,6 +1,9 @@
 import { inAnyDependencyOrder } from './graph.ts'
 import type { Selectable } from './selection.ts'
 
+/** As many runs of a batch may be running at once, at most. */
+export const mostConcurrent = 64
+
 /** What planning a batch needs to know of a view. */
 export interface BatchableView extends Selectable {
   /** Of its definition. */

@@ -1,8 +1,9 @@
 import { Problem } from '../problem.ts'
-import { inPlaceOf } from './acting.ts'
+import { inPlaceOf, sealed } from './acting.ts'
 import { analyze, countBefore, countRows, type RowCountStrategy, readEstimate } from './counting.ts'
 import { besideReaders, exclusively } from './locks.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from './names.ts'
+import { noteObstacles } from './obstacles.ts'
 import type { Plan, Step } from './plan.ts'
 
 /** One index of a definition, in the words of `create index`. */
@@ -38,8 +39,8 @@ export interface CreateOptions {
   rowCountStrategy: RowCountStrategy
   timeoutSeconds: number
   settings: Record<string, string>
-  /** The role, as SQL writes it, that is to own the view; null: whoever creates it. */
-  owner: string | null
+  /** The role, as SQL writes it, that is to own the view. */
+  owner: string
   /** The view that is there and has to go first, with the objects that depend on it, which never go with it. */
   replaces: (ViewName & { populated: boolean; dependents: string[] }) | null
 }
@@ -61,7 +62,6 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
   const names = replaces === null ? finalNames(definition) : temporaryNames(definition)
   const view = { schema: definition.schema, name: names.view }
   const counts = withData ? rowCountStrategy : 'none'
-  const inPlace = (steps: Step[]) => (owner === null ? steps : inPlaceOf(owner, steps))
   return {
     ifRunning: 'skip',
     basis: null,
@@ -70,7 +70,10 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
     settings,
     prepare: [
       ...(replaces === null ? [] : countBefore(replaces, rowCountStrategy)),
-      ...inPlace([...createSteps(definition, names), ...(withData ? [fill(view)] : [])]),
+      ...inPlaceOf(owner, [
+        ...sealed(owner, definition, createSteps(definition, names)),
+        ...(withData ? fill(view) : []),
+      ]),
       ...(counts === 'exact' ? [countRows(view, 'after')] : []),
     ],
     cutOver:
@@ -92,7 +95,7 @@ export function createSteps(definition: ViewDefinition, names: CreateNames = fin
     // The line break ends a comment that the query may end with.
     sql: `create materialized view ${target} as\n${body(definition.sql)}\nwith no data`,
     userCode: true,
-    needs: `Creating ${target} takes create and usage on its schema, and whatever its query reads, for Viewkeeper's role.`,
+    needs: `Creating ${target} takes create and usage on its schema, and whatever its query reads, for its owner.`,
   }
   const indexes = definition.indexes.map(
     (index, at): Step => ({
@@ -112,11 +115,15 @@ export function createSteps(definition: ViewDefinition, names: CreateNames = fin
 }
 
 /** Fills a view that was made with no data. Indexes that are there already are built in the same go, in parallel. */
-export const fill = (view: ViewName): Step => ({
-  phase: 'building',
-  sql: `refresh materialized view ${quoteName(view)}`,
-  userCode: true,
-})
+export const fill = (view: ViewName): Step[] => [
+  noteObstacles(view),
+  {
+    phase: 'building',
+    sql: `refresh materialized view ${quoteName(view)}`,
+    userCode: true,
+    computesRows: true,
+  },
+]
 
 export const indexStatement = ({ name, unique, on }: IndexDefinition, target: string): string =>
   `create ${unique ? 'unique ' : ''}index ${quoteIdentifier(name)} on ${target} ${on}`

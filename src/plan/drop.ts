@@ -41,7 +41,7 @@ export function planDrop(view: ViewFacts, dependents: string[], options: DropOpt
     cutOver: exclusively(
       view,
       [drop, ...(options.definitionId === null ? [] : [markRemoved(options.definitionId)])],
-      { timeoutSeconds: options.timeoutSeconds, brief: true },
+      { timeoutSeconds: options.timeoutSeconds, lasts: 'brief' },
     ),
     written: null,
     aside: [],

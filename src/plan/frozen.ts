@@ -66,7 +66,9 @@ export const headerLines = (text: string): number =>
 export function statementsOf(step: ViewStep): string[] {
   switch (step.does) {
     case 'define':
-      return [...createSteps(step.definition), fill(step.definition)].map(({ sql }) => sql)
+      return [...createSteps(step.definition), ...fill(step.definition)]
+        .filter(({ hidden }) => !hidden)
+        .map(({ sql }) => sql)
     case 'drop':
       return [`drop materialized view ${quoteName(step.view)}`]
     case 'rename':

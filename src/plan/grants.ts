@@ -1,3 +1,4 @@
+import { inPlaceOf } from './acting.ts'
 import { quoteIdentifier, quoteName, type ViewName } from './names.ts'
 import type { Step } from './plan.ts'
 import type { Grant, SwapFacts } from './swap-facts.ts'
@@ -7,22 +8,18 @@ import type { Grant, SwapFacts } from './swap-facts.ts'
  * taken away first; a view that nobody ever granted anything on, where no default says otherwise, needs nothing.
  * Grants are made as the role that made them, so that the grantor comes over too, and after the grant that allows them.
  */
-export function replayGrants(
-  facts: SwapFacts,
-  twin: ViewName,
-  asRole: (role: string, steps: Step[]) => Step[],
-): Step[] {
+export function replayGrants(facts: SwapFacts, twin: ViewName): Step[] {
   const { view, grants, untouchedGrants, defaultGrants } = facts
   if (untouchedGrants && defaultGrants.length === 0) return []
   const target = quoteName(twin)
   const revoked = [...new Set(['public', view.owner, ...defaultGrants.map(({ grantee }) => grantee)])]
   return [
-    ...asRole(
+    ...inPlaceOf(
       view.owner,
       revoked.map((grantee) => step(`revoke all on ${target} from ${grantee} cascade`)),
     ),
     ...inGrantOrder(grants, view.owner).flatMap((grant) =>
-      asRole(grant.grantor, [
+      inPlaceOf(grant.grantor, [
         {
           ...step(grantStatement(grant, target, view.owner)),
           carries: `the grant of ${describeGrant(grant)}`,

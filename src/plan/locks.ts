@@ -1,11 +1,10 @@
-import { literal, quoteName, type ViewName } from './names.ts'
+import { literal, quoteIdentifier, quoteName, type ViewName } from './names.ts'
 import type { Plan, Step } from './plan.ts'
 
 // A reader that comes while we queue for the exclusive lock waits as long as we do: so we queue briefly, and often.
 const shortLockMs = 100
-// An autovacuum worker gives way only to who has waited `deadlock_timeout` (1 s); these wait past that.
-const patientLockMs = 1500
-const guardLockMs = 5000
+// The run's record is one row. Whoever holds it for longer while readers are locked out has the work begin again.
+const recordLockMs = 1000
 const longestLockHuntMs = 600_000
 
 type CutOver = Plan['cutOver']
@@ -13,31 +12,41 @@ type CutOver = Plan['cutOver']
 /** How long the hunt for the lock may go on: it ends before the run does. `timeoutSeconds` is the run's whole time. */
 const giveUpAfterMs = (timeoutSeconds: number): number => Math.min(longestLockHuntMs, timeoutSeconds * 800)
 
+interface ExclusiveOptions {
+  timeoutSeconds: number
+  /** Locks on what can change without the view's own lock; readers notice none of them. */
+  guard?: Step[]
+  /** Exclusive locks on what a reader locks before the view. */
+  lockBefore?: Step[]
+  /** Whose place is taken for the locks on the view itself. Default: nobody's. */
+  as?: (steps: Step[]) => Step[]
+  /**
+   * `brief`: beginning again loses nothing, so that not even the work queues for a lock. `long`: the record is not held
+   * meanwhile, because a cancel needs it. Default: neither.
+   */
+  lasts?: 'brief' | 'long'
+}
+
 /**
- * Steps that need a view for themselves alone. First a lock that readers do not notice but autovacuum gives way to, then
- * the exclusive one under a short time-out (on the dependents too, which a reader locks before the view), then the
- * work, in which nothing may time out; unless it is `brief`: then it loses nothing by beginning again, and must
- * not queue for another lock while it holds this one.
+ * Steps that need a view for themselves alone. First the locks that readers do not notice, and that autovacuum gives way
+ * to; then the exclusive ones under a short time-out; then the work, in which nothing times out. Where one of the
+ * locks cannot be had, all are let go.
  */
 export const exclusively = (
   view: ViewName,
   work: Step[],
-  {
-    timeoutSeconds,
-    lockBefore = [],
-    guardAs = (steps) => steps,
-    brief = false,
-  }: { timeoutSeconds: number; lockBefore?: Step[]; guardAs?: (steps: Step[]) => Step[]; brief?: boolean },
+  { timeoutSeconds, guard = [], lockBefore = [], as = (steps) => steps, lasts }: ExclusiveOptions,
 ): CutOver => ({
-  lockTimeoutMs: guardLockMs,
-  patientLockTimeoutMs: 0,
+  lockTimeoutMs: null,
+  recordLockTimeoutMs: lasts === 'long' ? recordLockMs : null,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
   steps: [
-    ...guardAs([resetOption('materialized view', view, 'viewkeeper')]),
+    ...as([alter('materialized view', view, 'reset (viewkeeper)')]),
     lockTimeout(shortLockMs),
+    ...guard,
     ...lockBefore,
-    ...guardAs([exclusiveLock('materialized view', view)]),
-    ...(brief ? [] : [lockTimeout(0)]),
+    ...as([exclusiveLock('materialized view', view)]),
+    ...(lasts === 'brief' ? [] : [lockTimeout(0)]),
     ...work,
   ],
 })
@@ -45,30 +54,47 @@ export const exclusively = (
 /** The same for who may not `alter` the view, only refresh it: the work itself queues briefly, now and then patiently. */
 export const withoutAltering = (work: Step[], timeoutSeconds: number): CutOver => ({
   lockTimeoutMs: shortLockMs,
-  patientLockTimeoutMs: patientLockMs,
+  recordLockTimeoutMs: recordLockMs,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
   steps: work,
 })
 
 /** Steps whose lock lets readers pass: waiting for it hurts nobody. */
 export const besideReaders = (work: Step[], timeoutSeconds: number): CutOver => ({
-  lockTimeoutMs: 0,
-  patientLockTimeoutMs: 0,
+  lockTimeoutMs: null,
+  recordLockTimeoutMs: 0,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
   steps: work,
 })
 
-/** Takes the exclusive lock and changes nothing, on a view of either kind. */
+/**
+ * Resetting an option that nobody sets changes nothing, and takes AccessExclusive for this one option, on a view of either
+ * kind; unlike the usual `comment on … is <the same>` it cannot undo what somebody else has just written.
+ */
 export const exclusiveLock = (kind: 'view' | 'materialized view', name: ViewName): Step =>
-  resetOption(kind, name, 'user_catalog_table')
+  alter(kind, name, 'reset (user_catalog_table)')
 
 /**
- * Resetting an option that nobody sets takes ShareUpdateExclusive, or AccessExclusive for this one option; unlike the usual
- * `comment on … is <the same>` it cannot undo what somebody else has just written.
+ * Writes each column's catalog row anew as it is. Before 18 `grant select (column)` takes no lock on the view: whoever has
+ * done it without a commit is waited for, and whoever comes later waits for us.
  */
-const resetOption = (kind: 'view' | 'materialized view', name: ViewName, option: string): Step => ({
+export function touchColumns(view: ViewName, columns: string[]): Step[] {
+  const touched = columns.map((column) => `alter column ${quoteIdentifier(column)} reset (viewkeeper)`)
+  return touched.length === 0 ? [] : [alter('materialized view', view, touched.join(', '))]
+}
+
+/** Comments, names and options of an index are changed under the index's own lock, not the view's. */
+export const lockIndex = (index: ViewName): Step => alter('index', index, 'reset (viewkeeper)')
+
+/** The same of a statistics object, whose row is written anew by giving it another name and its own again. */
+export const touchStatistics = (statistics: ViewName, anotherName: string): Step[] => [
+  alter('statistics', statistics, `rename to ${quoteIdentifier(anotherName)}`),
+  alter('statistics', { ...statistics, name: anotherName }, `rename to ${quoteIdentifier(statistics.name)}`),
+]
+
+const alter = (kind: string, name: ViewName, what: string): Step => ({
   phase: 'locking',
-  sql: `alter ${kind} ${quoteName(name)} reset (${option})`,
+  sql: `alter ${kind} ${quoteName(name)} ${what}`,
   hidden: true,
 })
 

@@ -2,8 +2,19 @@
 export interface Step {
   phase: Phase
   sql: string
+  /**
+   * The statement parses what somebody else has written: it is done sealed, as this role (both names as SQL writes them),
+   * with a helper in a schema in which the role may create. See `src/db/seal.ts`.
+   */
+  sealed?: Seal
+  /** The statement computes rows: what the server says when it fails may quote them, and stays out of the record. */
+  computesRows?: true
+  /** The statement gives what to say, by SQLSTATE, where a later one fails: see `obstacles.ts`. */
+  notes?: 'obstacles'
   /** The statement gives one number: the rows before, or after. */
   count?: 'before' | 'after'
+  /** The materialized view whose rows the statement reads, as SQL writes it: nothing else may have its name meanwhile. */
+  countsRowsOf?: string
   /** The statement gives one text, which has to be `is`; else the run fails with this class and message. */
   check?: { is: string; else: 'CatalogChanged' | 'SwapImpossible'; message: string }
   /**
@@ -17,6 +28,12 @@ export interface Step {
   carries?: string
   /** Part of the machinery around the work: not shown as the run's statements. */
   hidden?: true
+}
+
+/** Whose rights a sealed statement has, and where its helper is made. */
+export interface Seal {
+  role: string
+  schema: string
 }
 
 /** What a running run is doing, as its `application_name` and `GET /runs/{id}` say it. */
@@ -43,10 +60,14 @@ export interface Plan {
   prepare: Step[]
   /** Steps that need the strong lock: tried as a whole under a short `lock_timeout`, again and again. */
   cutOver: {
-    /** For each wait for a lock; 0 waits as long as `statement_timeout` lets it. */
-    lockTimeoutMs: number
-    /** Every so many tries one waits this long instead; 0 never. Long enough, and the server ends an autovacuum in the way. */
-    patientLockTimeoutMs: number
+    /**
+     * For each wait for a lock, but every tenth try waits patiently; null: every try does. Patiently is one and a half
+     * times `deadlock_timeout`: after that time the server ends an autovacuum in the way, and before twice that time
+     * nobody who waits for us is ended as the victim of a deadlock.
+     */
+    lockTimeoutMs: number | null
+    /** For the run's record, once the work is done; 0 waits. Null: the record is taken before the first step. */
+    recordLockTimeoutMs: number | null
     giveUpAfterMs: number
     steps: Step[]
   }

@@ -1,5 +1,5 @@
 import { displayName, literal, quoteIdentifier, quoteName, type ViewName } from './names.ts'
-import type { Step } from './plan.ts'
+import type { Seal, Step } from './plan.ts'
 import type { SwapFacts } from './swap-facts.ts'
 
 /** The names under which a view is built aside. The OID makes them its own; nobody else sees them before they are gone. */
@@ -9,6 +9,8 @@ export interface AsideNames {
   old: ViewName
   index(at: number): string
   statistics(at: number): string
+  /** What an old statistics object is called for a moment. */
+  oldStatistics(at: number): string
 }
 
 export const asideNames = (oid: number, schema: string): AsideNames => ({
@@ -16,24 +18,25 @@ export const asideNames = (oid: number, schema: string): AsideNames => ({
   old: { schema, name: `viewkeeper_${oid}_old` },
   index: (at) => `viewkeeper_${oid}_i${at}`,
   statistics: (at) => `viewkeeper_${oid}_s${at}`,
+  oldStatistics: (at) => `viewkeeper_${oid}_s${at}_old`,
 })
 
 /** Builds the empty twin of a view, with all its attributes and comments. */
-export function buildTwin(
-  facts: SwapFacts,
-  aside: AsideNames,
-  owner: 'created by its owner' | 'given to its owner',
-): Step[] {
+export function buildTwin(facts: SwapFacts, aside: AsideNames): Step[] {
   const { view, columns } = facts
   const twin = quoteName(aside.view)
   const alter = `alter materialized view ${twin}`
   const options = [...view.options.map(option), ...view.toastOptions.map((each) => `toast.${option(each)}`)]
-  return building([
-    `create materialized view ${twin} using ${quoteIdentifier(view.accessMethod)}` +
+  const create: Step = {
+    phase: 'building',
+    sealed: ownersSeal(facts),
+    sql:
+      `create materialized view ${twin} using ${quoteIdentifier(view.accessMethod)}` +
       (options.length > 0 ? ` with (${options.join(', ')})` : '') +
       (view.tablespace === null ? '' : ` tablespace ${quoteIdentifier(view.tablespace)}`) +
       ` as ${view.definition.trim()} with no data`,
-    owner === 'given to its owner' && `${alter} owner to ${view.owner}`,
+  }
+  const attributes = building([
     ...columns.flatMap((column) => {
       const name = quoteIdentifier(column.name)
       return [
@@ -50,17 +53,30 @@ export function buildTwin(
     ...view.extensions.map((extension) => `${alter} depends on extension ${quoteIdentifier(extension)}`),
     view.comment !== null && `comment on materialized view ${twin} is ${literal(view.comment)}`,
   ])
+  return [create, ...attributes]
 }
 
+/** What others wrote about a view is parsed as its owner. */
+export const ownersSeal = ({ view }: SwapFacts): Seal => ({
+  role: view.owner,
+  schema: quoteIdentifier(view.schema),
+})
+
 /** The indexes of the view, on its twin. */
-export function buildIndexes({ view, indexes }: SwapFacts, aside: AsideNames): Step[] {
+export function buildIndexes(facts: SwapFacts, aside: AsideNames): Step[] {
+  const { view, indexes } = facts
   const twin = quoteName(aside.view)
   return indexes.flatMap((index, at) => {
     const temporary = quoteIdentifier(aside.index(at))
     const name = quoteName({ schema: view.schema, name: aside.index(at) })
-    return building(
+    const create: Step = {
+      phase: 'indexes',
+      sql: `create ${index.unique ? 'unique ' : ''}index ${temporary} on ${twin} ${index.rest}`,
+      carries: `index ${index.name}`,
+      ...(index.hasExpressions ? { sealed: ownersSeal(facts) } : {}),
+    }
+    const attributes = building(
       [
-        `create ${index.unique ? 'unique ' : ''}index ${temporary} on ${twin} ${index.rest}`,
         index.tablespace !== null &&
           `alter index ${name} set tablespace ${quoteIdentifier(index.tablespace)}`,
         ...index.statistics.map(
@@ -75,22 +91,30 @@ export function buildIndexes({ view, indexes }: SwapFacts, aside: AsideNames): S
       'indexes',
       `index ${index.name}`,
     )
+    return [create, ...attributes]
   })
 }
 
 /** The statistics objects of the view, on its twin. Their owners take them over in `giveStatistics`. */
-export function buildStatistics({ statistics }: SwapFacts, aside: AsideNames): Step[] {
-  return statistics.flatMap(({ schema, name: called, middle, target, comment }, at) => {
+export function buildStatistics(facts: SwapFacts, aside: AsideNames): Step[] {
+  return facts.statistics.flatMap(({ schema, name: called, middle, hasExpressions, target, comment }, at) => {
     const name = quoteName({ schema, name: aside.statistics(at) })
-    return building(
+    const carries = `statistics ${displayName({ schema, name: called })}`
+    const create: Step = {
+      phase: 'indexes',
+      sql: `create statistics ${name} ${middle} from ${quoteName(aside.view)}`,
+      carries,
+      ...(hasExpressions ? { sealed: ownersSeal(facts) } : {}),
+    }
+    const attributes = building(
       [
-        `create statistics ${name} ${middle} from ${quoteName(aside.view)}`,
         target !== null && `alter statistics ${name} set statistics ${target}`,
         comment !== null && `comment on statistics ${name} is ${literal(comment)}`,
       ],
       'indexes',
-      `statistics ${displayName({ schema, name: called })}`,
+      carries,
     )
+    return [create, ...attributes]
   })
 }
 

@@ -1,11 +1,11 @@
-import { actingAs } from './acting.ts'
+import { inPlaceOf } from './acting.ts'
 import { commentStatement, indexStatement, type ViewDefinition } from './create.ts'
 import { authoredGrants, needsRebuild, sameGrant, sameIndex } from './differences.ts'
 import { grantStatement } from './grants.ts'
 import { besideReaders, exclusively } from './locks.ts'
 import { quoteIdentifier, quoteName, unquoted } from './names.ts'
 import type { Plan, Step } from './plan.ts'
-import { asideNames } from './rebuild.ts'
+import { asideNames, ownersSeal } from './rebuild.ts'
 import type { RunOptions } from './refresh.ts'
 import { planSwap, type SwapBasis } from './swap.ts'
 import type { Grant, SwapFacts } from './swap-facts.ts'
@@ -39,7 +39,7 @@ export function planRedefinition(
   }
   const steps = alterations(live.facts, wanted, view.oid)
   if (steps.beside.length + steps.exclusive.length === 0) return null
-  const asOwner = (some: Step[]) => actingAs(live.rights)(live.facts.view.owner, some)
+  const asOwner = (some: Step[]) => inPlaceOf(live.facts.view.owner, some)
   const plan: Plan = {
     ifRunning: options.ifRunning,
     basis: { sql: swapFactsHashQuery(String(view.oid)), is: live.hash },
@@ -52,7 +52,7 @@ export function planRedefinition(
         ? besideReaders([], options.timeoutSeconds)
         : exclusively(live.facts.view, asOwner(steps.exclusive), {
             timeoutSeconds: options.timeoutSeconds,
-            guardAs: asOwner,
+            as: asOwner,
           }),
     written: null,
     aside: [],
@@ -119,9 +119,11 @@ function alterations(live: SwapFacts, wanted: SwapFacts, oid: number): { beside:
     beside: [
       // A view is written to by refreshes alone: readers do not notice that an index is being built.
       ...made.map(
-        ({ name, unique, rest }, at): Step => ({
+        ({ name, unique, rest, hasExpressions }, at): Step => ({
           phase: 'indexes',
           sql: indexStatement({ name: takesOver(name) ? aside.index(at) : name, unique, on: rest }, target),
+          computesRows: true,
+          ...(hasExpressions ? { sealed: ownersSeal(live) } : {}),
         }),
       ),
       ...(live.view.comment === wanted.view.comment

@@ -1,6 +1,7 @@
 import { countBefore, countRows, estimateAside, type RowCountStrategy } from './counting.ts'
 import { besideReaders, exclusively, withoutAltering } from './locks.ts'
 import { literal, quoteName } from './names.ts'
+import { noteObstacles } from './obstacles.ts'
 import type { Plan, Step } from './plan.ts'
 import type { ViewFacts } from './view-facts.ts'
 
@@ -21,6 +22,7 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
       phase: 'building',
       sql: `refresh materialized view ${quoteName(view)}`,
       userCode: true,
+      computesRows: true,
       needs: needs(view),
     },
   ]
@@ -31,9 +33,9 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
     settings,
     result: 'updated',
     fills: true,
-    prepare: countBefore(view, rowCountStrategy),
+    prepare: [...countBefore(view, rowCountStrategy), noteObstacles(view)],
     cutOver: view.mayAlter
-      ? exclusively(view, work, { timeoutSeconds })
+      ? exclusively(view, work, { timeoutSeconds, lasts: 'long' })
       : withoutAltering(work, timeoutSeconds),
     // A regular refresh writes every row anew, so the server's own tuple counter says how many, for nothing. By its name: a
     // swap since this was planned has made it another table.
@@ -54,6 +56,7 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
       phase: 'building',
       sql: `refresh materialized view concurrently ${quoteName(view)}`,
       userCode: true,
+      computesRows: true,
       needs: `${needs(view)} Concurrently, the owner also needs usage on the schema, select, insert and delete on the view, and temporary on the database.`,
     },
   ]
@@ -64,7 +67,7 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
     settings,
     result: 'updated',
     fills: true,
-    prepare: countBefore(view, rowCountStrategy),
+    prepare: [...countBefore(view, rowCountStrategy), noteObstacles(view)],
     cutOver: besideReaders(work, timeoutSeconds),
     written: null,
     aside: estimateAside(view, rowCountStrategy),

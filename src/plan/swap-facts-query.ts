@@ -1,7 +1,8 @@
 /**
  * A query for one jsonb value, the SwapFacts of a view (an OID, or an expression for one); null where it is gone. It is a text of its own
  * because it is asked twice: for planning, and again under the exclusive lock (hashed), to prove that nothing has changed
- * in between. To be asked with an empty search path.
+ * in between. To be asked with `safePath`, so that
+ * every name outside the catalog is written with its schema.
  */
 export const swapFactsQuery = (relation: string): string => `
 with m as (
@@ -60,6 +61,7 @@ select jsonb_build_object(
      -- the server writes CREATE [UNIQUE] INDEX name ON schema.view USING …
      'rest', substr(pg_get_indexdef(c.oid), length(format('CREATE %sINDEX %I ON %I.%I ',
               case when i.indisunique then 'UNIQUE ' else '' end, c.relname, m.nspname, m.relname)) + 1),
+     'hasExpressions', i.indexprs is not null or i.indpred is not null,
      'tablespace', (select spcname from pg_tablespace where oid = c.reltablespace),
      'clustered', i.indisclustered, 'comment', obj_description(c.oid, 'pg_class'),
      'statistics', (select coalesce(jsonb_agg(jsonb_build_object('column', a.attnum, 'target', a.attstattarget) order by a.attnum), '[]')
@@ -72,6 +74,7 @@ select jsonb_build_object(
      -- CREATE STATISTICS schema.name middle FROM schema.view
      'middle', substr(left(pg_get_statisticsobjdef(s.oid), -length(format(' FROM %I.%I', m.nspname, m.relname))),
                       length(format('CREATE STATISTICS %I.%I ', n.nspname, s.stxname)) + 1),
+     'hasExpressions', s.stxexprs is not null,
      'target', case when s.stxstattarget >= 0 then s.stxstattarget end,
      'comment', obj_description(s.oid, 'pg_statistic_ext')) order by n.nspname collate "C", s.stxname collate "C"), '[]')
      from pg_statistic_ext s join pg_namespace n on n.oid = s.stxnamespace where s.stxrelid = m.oid),
@@ -87,7 +90,7 @@ select jsonb_build_object(
      'privilege', e.privilege_type, 'grantable', e.is_grantable)), '[]')
      from pg_default_acl d, aclexplode(d.defaclacl) e
     where d.defaclobjtype = 'r' and d.defaclnamespace in (0, m.relnamespace)
-      and d.defaclrole in (m.relowner, (select oid from pg_roles where rolname = current_user and rolsuper))),
+      and d.defaclrole = m.relowner),
   'dependents', (select coalesce(jsonb_agg(jsonb_build_object(
      'description', x.description,
      'view', case when v.oid is not null then jsonb_build_object(

@@ -39,6 +39,8 @@ export interface SwapFacts {
     unique: boolean
     /** What `create [unique] index name on view` is followed by: `using btree (a) where …`. */
     rest: string
+    /** Whether `rest` holds expressions or a condition, which somebody wrote and the server has to parse. */
+    hasExpressions: boolean
     tablespace: string | null
     clustered: boolean
     comment: string | null
@@ -51,6 +53,7 @@ export interface SwapFacts {
     owner: string
     /** What stands between `create statistics name` and `from view`: `(ndistinct) on a, b`. */
     middle: string
+    hasExpressions: boolean
     target: number | null
     comment: string | null
   }[]
@@ -58,10 +61,7 @@ export interface SwapFacts {
   grants: Grant[]
   /** True where `relacl` is null: nobody has ever granted or revoked anything. */
   untouchedGrants: boolean
-  /**
-   * What default privileges give on a relation that the owner makes in this schema; and on one that we make, where we are
-   * a superuser, who makes a copy as itself. `grantor` is whose defaults they are.
-   */
+  /** What the owner's default privileges give on a relation that the owner makes in this schema. */
   defaultGrants: Grant[]
   dependents: Dependent[]
 }
@@ -90,13 +90,10 @@ interface Dependent {
 
 /** What we may do about it: not part of what is compared. Roles as in SwapFacts. */
 export interface SwapRights {
-  isSuperuser: boolean
   /** Roles in whose place we may act (`set role`), of all that the facts name. */
   mayActAs: string[]
   /** What a role that we would act as may not do in a schema where it would have to. */
   lacks: { role: string; privilege: 'usage' | 'create'; schema: string }[]
   /** Whether we have the rights of the view's owner without `set role`: it takes them to hand statistics over. */
   inheritsOwner: boolean
-  /** Who we are, as SQL writes it. */
-  self: string
 }

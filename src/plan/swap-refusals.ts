@@ -7,7 +7,6 @@ export const lockedRefusal = 'somebody holds an exclusive lock on it'
 export function swapRefusals(facts: SwapFacts, rights: SwapRights): string[] {
   const { view, dependents, statistics, grants } = facts
   const may = new Set(rights.mayActAs)
-  const actsAsOwner = !rights.isSuperuser
   return [
     ...(view.memberOf === null ? [] : [`it belongs to extension ${view.memberOf}`]),
     ...(view.hasSecurityLabel ? ['it has a security label, which only its provider can give'] : []),
@@ -17,15 +16,13 @@ export function swapRefusals(facts: SwapFacts, rights: SwapRights): string[] {
       .filter((each) => each.view === null)
       .map(({ description }) => `${description} depends on it`),
     ...(may.has(view.owner) ? [] : [`we may not act as its owner, ${view.owner}`]),
-    ...(actsAsOwner
-      ? rights.lacks.map(
-          ({ role, privilege, schema }) =>
-            `${role === view.owner ? `its owner, ${role},` : role} may not ${
-              privilege === 'create' ? 'create anything in' : 'look into'
-            } schema ${schema}`,
-        )
-      : []),
-    ...(actsAsOwner && !rights.inheritsOwner
+    ...rights.lacks.map(
+      ({ role, privilege, schema }) =>
+        `${role === view.owner ? `its owner, ${role},` : role} may not ${
+          privilege === 'create' ? 'create anything in' : 'look into'
+        } schema ${schema}`,
+    ),
+    ...(!rights.inheritsOwner
       ? statistics
           .filter(({ owner }) => owner !== view.owner)
           .map(

@@ -1,8 +1,8 @@
-import { type ActingAs, actingAs, inPlaceOf } from './acting.ts'
+import { inPlaceOf } from './acting.ts'
 import { analyze, countBefore, countRows, readEstimate } from './counting.ts'
 import { fill } from './create.ts'
 import { replayGrants } from './grants.ts'
-import { exclusiveLock, exclusively, setting } from './locks.ts'
+import { exclusiveLock, exclusively, lockIndex, setting, touchColumns, touchStatistics } from './locks.ts'
 import { displayName, literal, quoteIdentifier, quoteName, type ViewName } from './names.ts'
 import type { Plan, Step } from './plan.ts'
 import {
@@ -30,19 +30,18 @@ export interface SwapBasis {
 /**
  * Plans a rebuild aside and the exchange of the two views in one short moment. Pure. The twin is built with no data and
  * then refreshed, because a view created with its data would show no rows to readers whose snapshot is older (before
- * 18); it is refreshed as the view's owner, whom row security may show less than us. Under the exclusive lock the
- * catalog is compared with what was planned on. Dropping the old view without `cascade` proves that nothing hangs on
+ * 18). All of it is done as the view's owner, whom row security may show less than us, and what somebody wrote is parsed
+ * sealed. Under the exclusive lock the catalog is compared with what was planned on. Dropping the old view without `cascade` proves that nothing hangs on
  * it any more. With `wanted`, the new view is that instead of one like the old.
  */
 export function planSwap(
   view: ViewFacts,
-  { facts: live, rights, hash }: SwapBasis,
+  { facts: live, hash }: SwapBasis,
   options: RunOptions,
   { wanted: facts, withData }: { wanted: SwapFacts; withData: boolean } = { wanted: live, withData: true },
 ): Plan {
   const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
   const aside = asideNames(view.oid, facts.view.schema)
-  const as = actingAs(rights)
   const { owner } = facts.view
   return {
     ifRunning,
@@ -53,39 +52,49 @@ export function planSwap(
     prepare: [
       ...countBefore(view, rowCountStrategy),
       setting('default_tablespace', ''),
-      ...as(owner, [
-        ...buildTwin(
-          facts,
-          aside,
-          rights.isSuperuser && rights.self !== owner ? 'given to its owner' : 'created by its owner',
-        ),
+      ...inPlaceOf(owner, [
+        ...buildTwin(facts, aside),
         ...buildIndexes(facts, aside),
         ...buildStatistics(facts, aside),
       ]),
       ...giveStatistics(facts, aside),
-      ...(withData ? as(owner, [fill(aside.view), analyze(aside.view)]) : []),
-      ...(withData && rowCountStrategy === 'exact' ? as(owner, [countRows(aside.view, 'after')]) : []),
+      ...(withData ? inPlaceOf(owner, [...fill(aside.view), analyze(aside.view)]) : []),
+      ...(withData && rowCountStrategy === 'exact' ? inPlaceOf(owner, [countRows(aside.view, 'after')]) : []),
       ...(withData && rowCountStrategy === 'estimated' ? [readEstimate(aside.view, 'after')] : []),
-      ...replayGrants(facts, aside.view, (role, steps) =>
-        role === owner ? as(role, steps) : inPlaceOf(role, steps),
-      ),
+      ...replayGrants(facts, aside.view),
       refersToItself(view, aside),
       // Here it costs nobody anything, and a change during the build is told as one; under the lock it is what counts.
       nothingHasChanged(view, hash),
       ...(facts === live ? [twinIsFaithful(view, aside)] : []),
     ],
-    cutOver: exclusively(facts.view, [nothingHasChanged(view, hash), ...exchange(facts, aside, as)], {
+    cutOver: exclusively(facts.view, [nothingHasChanged(view, hash), ...exchange(facts, aside)], {
       timeoutSeconds,
+      guard: holdStill(live, aside),
       // Outer views first, as a reader locks them.
       lockBefore: plainViews(facts)
         .toReversed()
-        .flatMap((dependent) => as(dependent.owner, [exclusiveLock('view', dependent)])),
-      guardAs: (steps) => as(owner, steps),
+        .flatMap((dependent) => inPlaceOf(dependent.owner, [exclusiveLock('view', dependent)])),
+      as: (steps) => inPlaceOf(owner, steps),
     }),
     written: null,
     aside: [],
   }
 }
+
+/**
+ * Takes what is changed without the view's lock: what others have begun about it is waited for and so seen by the
+ * comparison, and what they begin later waits for the exchange.
+ */
+const holdStill = ({ view, columns, indexes, statistics }: SwapFacts, aside: AsideNames): Step[] => [
+  ...inPlaceOf(view.owner, [
+    ...touchColumns(
+      view,
+      columns.map(({ name }) => name),
+    ),
+    ...indexes.map(({ name }) => lockIndex({ schema: view.schema, name })),
+  ]),
+  ...statistics.flatMap((each, at) => inPlaceOf(each.owner, touchStatistics(each, aside.oldStatistics(at)))),
+]
 
 /** The views that read this one, in an order in which each was there before those that may read it. */
 const plainViews = ({ dependents }: SwapFacts) =>
@@ -95,29 +104,28 @@ const plainViews = ({ dependents }: SwapFacts) =>
  * The old view steps aside, its twin takes the name, and the plain views that read it are written again over the new one,
  * which keeps all that hangs on them. Then the old view can go, and the indexes get their names.
  */
-function exchange(facts: SwapFacts, aside: AsideNames, as: ActingAs): Step[] {
+function exchange(facts: SwapFacts, aside: AsideNames): Step[] {
   const { schema, name, owner } = facts.view
   const rename = (from: ViewName, to: string): Step =>
     cutOver(`alter materialized view ${quoteName(from)} rename to ${quoteIdentifier(to)}`)
   const views = plainViews(facts)
   return [
-    ...as(owner, [
+    ...inPlaceOf(owner, [
       views.length > 0
         ? rename(facts.view, aside.old.name)
         : cutOver(`drop materialized view ${quoteName(facts.view)}`),
       rename(aside.view, name),
     ]),
-    ...views.flatMap((view) =>
-      as(view.owner, [
-        {
-          ...cutOver(
-            `create or replace view ${quoteName(view)}${withOptions(view.options)} as ${view.definition.trim()}`,
-          ),
-          carries: `view ${displayName(view)}`,
-        },
-      ]),
+    ...views.map(
+      (view): Step => ({
+        ...cutOver(
+          `create or replace view ${quoteName(view)}${withOptions(view.options)} as ${view.definition.trim()}`,
+        ),
+        sealed: { role: view.owner, schema: quoteIdentifier(view.schema) },
+        carries: `view ${displayName(view)}`,
+      }),
     ),
-    ...as(owner, [
+    ...inPlaceOf(owner, [
       ...(views.length > 0 ? [cutOver(`drop materialized view ${quoteName(aside.old)}`)] : []),
       ...facts.indexes.map((index, at) =>
         cutOver(
@@ -126,7 +134,7 @@ function exchange(facts: SwapFacts, aside: AsideNames, as: ActingAs): Step[] {
       ),
     ]),
     ...facts.statistics.flatMap((each, at) =>
-      as(each.owner, [
+      inPlaceOf(each.owner, [
         cutOver(
           `alter statistics ${quoteName({ schema: each.schema, name: aside.statistics(at) })} rename to ${quoteIdentifier(each.name)}`,
         ),

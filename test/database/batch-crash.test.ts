@@ -47,7 +47,7 @@ function writeAttempt(
     batch: { id: batchId, attempt: 1 },
   }
   const steps = [{ phase: 'building' as const, sql: statement }]
-  const cutOver = { lockTimeoutMs: 0, patientLockTimeoutMs: 0, giveUpAfterMs: 0, steps }
+  const cutOver = { lockTimeoutMs: 0, recordLockTimeoutMs: 0, giveUpAfterMs: 0, steps }
   const rest = { basis: null, settings: {}, prepare: [], written: null, aside: [] }
   return startRun(sql, run, { ...rest, cutOver, result: 'updated', fills: true, ifRunning: 'wait' }, {})
 }

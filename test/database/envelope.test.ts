@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { envelopeText, reservedKeys, runLockClass } from '../../src/db/envelope-text.ts'
+import { envelopeText } from '../../src/db/envelope-text.ts'
 import { closeLostRuns } from '../../src/db/lost-runs.ts'
 import { openRunConnection, sendEnvelope } from '../../src/db/run-connection.ts'
+import { reservedKeys, runLockClass } from '../../src/db/run-locks.ts'
 import { readRun, startRun } from '../../src/db/runs.ts'
 import type { Plan } from '../../src/plan/plan.ts'
 import { useDatabase } from '../support/database.ts'
@@ -18,7 +19,7 @@ const plan = (steps: string[], changes: Partial<Plan> = {}): Plan => ({
   prepare: [],
   cutOver: {
     lockTimeoutMs: 100,
-    patientLockTimeoutMs: 0,
+    recordLockTimeoutMs: 0,
     giveUpAfterMs: 5000,
     steps: steps.map((text) => ({ phase: 'building', sql: text, userCode: true })),
   },
@@ -369,7 +370,7 @@ describe('a step', () => {
         prepare: [{ phase: 'counting', sql: 'select 7', count: 'before' }],
         cutOver: {
           lockTimeoutMs: 0,
-          patientLockTimeoutMs: 0,
+          recordLockTimeoutMs: 0,
           giveUpAfterMs: 0,
           steps: [{ phase: 'counting', sql: 'select 8', count: 'after' }],
         },

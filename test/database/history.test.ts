@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { handler as monitor } from '../../functions/monitor.ts'
 import { handler as query } from '../../functions/query.ts'
-import { runLockClass } from '../../src/db/envelope-text.ts'
+import { runLockClass } from '../../src/db/run-locks.ts'
 import { unscheduled } from '../../src/operations/interval.ts'
 import { getMetrics } from '../../src/operations/metrics.ts'
 import { monitor as lookAround, type Publisher } from '../../src/operations/monitor.ts'

@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { chooseEnvironment, parseEnvironments } from '../../infra/environment.ts'
 import { environments } from '../../infra/environments.ts'
-import { mostSlots } from '../../src/db/envelope-text.ts'
+import { mostConcurrent } from '../../src/plan/batch.ts'
+
 import { created, imported, parse } from './environments.ts'
 import { createStack, Synthesized } from './synth.ts'
 
@@ -118,9 +119,9 @@ test.each([
   expect(() => parse({ ...imported, schedules } as never)).toThrow(message)
 })
 
-test('a batch refreshes as many views at once as there are slots, and no more', () => {
-  expect(parse({ ...imported, batchConcurrency: mostSlots }).batchConcurrency).toBe(mostSlots)
-  for (const batchConcurrency of [0, mostSlots + 1, 1.5])
+test('a batch refreshes as many views at once as it may, and no more', () => {
+  expect(parse({ ...imported, batchConcurrency: mostConcurrent }).batchConcurrency).toBe(mostConcurrent)
+  for (const batchConcurrency of [0, mostConcurrent + 1, 1.5])
     expect(() => parse({ ...imported, batchConcurrency })).toThrow('batchConcurrency: ')
 })
 

@@ -48,10 +48,8 @@ export const swapFacts = ({
 })
 
 export const swapRights = (changes: Partial<SwapRights> = {}): SwapRights => ({
-  isSuperuser: false,
   mayActAs: ['boss'],
   lacks: [],
   inheritsOwner: true,
-  self: 'viewkeeper_app',
   ...changes,
 })

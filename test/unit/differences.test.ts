@@ -21,6 +21,7 @@ const index = (name: string, rest = 'USING btree (id)', more = {}): SwapFacts['i
   name,
   unique: false,
   rest,
+  hasExpressions: false,
   tablespace: null,
   clustered: false,
   comment: null,
@@ -296,7 +297,15 @@ describe('a view that is there, as a definition', () => {
         columns: [column('id', 'integer', { comment: 'key' }), column('n', 'text', { storage: 'external' })],
         indexes: [index('i', 'USING btree (id)', { clustered: true }), index('j')],
         statistics: [
-          { schema: 'app', name: 's', owner: 'boss', middle: 'on id, n', target: null, comment: null },
+          {
+            schema: 'app',
+            name: 's',
+            owner: 'boss',
+            middle: 'on id, n',
+            hasExpressions: false,
+            target: null,
+            comment: null,
+          },
         ],
       }),
     )
