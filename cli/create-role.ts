@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { connectTo } from '../src/db/connect.ts'
-import { createRole, ownerRole, readViewOwners } from '../src/db/role.ts'
+import { createRole, ownerRole, readViewOwners, viewsRole } from '../src/db/role.ts'
 import { fromUrl } from '../src/edge/settings.ts'
 import { Problem } from '../src/problem.ts'
 
@@ -51,7 +51,9 @@ async function main(): Promise<void> {
     const viewOwners = values.owners?.split(',').filter(Boolean) ?? owners
     const { notGranted } = await createRole(sql, { login, password, viewOwners })
     const granted = viewOwners.filter((owner) => !notGranted.includes(owner))
-    say(`role ${login} is ready; it is a member of ${[...new Set([ownerRole, ...granted])].join(', ')}`)
+    say(
+      `role ${login} is ready; it is a member of ${[...new Set([ownerRole, viewsRole, ...granted])].join(', ')}`,
+    )
     for (const role of notGranted) {
       say(
         `not granted, because you may not, or it is a member of ${ownerRole}: grant "${role}" to ${ownerRole};`,

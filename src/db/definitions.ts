@@ -5,7 +5,7 @@ import { literal } from '../plan/names.ts'
 import type { Strategy } from '../plan/strategy.ts'
 import type { QualifiedName } from './catalog.ts'
 import type { Sql } from './connect.ts'
-import { ownerRole, toSetRole, viewsRole } from './role.ts'
+import { toSetRole, viewsSuffix } from './role.ts'
 
 /** What a request leaves open and the view's definition answers. */
 export interface DefinitionDefaults {
@@ -74,15 +74,16 @@ export async function findDefinitionId(
 }
 
 /**
- * The role, as SQL writes it, that is to own what we create: `viewkeeper_views`, where an administrator has set this database
- * up and we may act for it, so that whichever login comes next can work on it too. Else we are.
+ * The role, as SQL writes it, that is to own what we create: the one beside the owner of schema viewkeeper that has no right on
+ * that schema (`viewkeeper_views`), where we may act for it, so that whichever login comes next can work on it too. Else we are.
  */
 export async function readCreateOwner(sql: Sql): Promise<string> {
   const [row] = await sql<{ owner: string }[]>`
     select coalesce(
-      (select views.oid::regrole::text from pg_catalog.pg_roles views
-        where views.rolname = ${viewsRole} and pg_has_role(views.oid, ${toSetRole(sql)})
-          and (select nspowner::regrole::text from pg_catalog.pg_namespace where nspname = 'viewkeeper') = ${ownerRole}),
+      (select views.oid::regrole::text
+         from pg_catalog.pg_namespace n join pg_catalog.pg_roles keeper on keeper.oid = n.nspowner
+         join pg_catalog.pg_roles views on views.rolname = keeper.rolname || ${viewsSuffix}
+        where n.nspname = 'viewkeeper' and pg_has_role(views.oid, ${toSetRole(sql)})),
       quote_ident(current_user)) as owner`
   return (row as { owner: string }).owner
 }

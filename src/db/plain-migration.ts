@@ -74,7 +74,7 @@ async function readOtherOwner(sql: Sql): Promise<string | null> {
 async function takePlaceOf(sql: Sql, role: string): Promise<void> {
   const [own] = await sql<{ path: string; login: string }[]>`
     select s.reset_val as path, current_user as login from pg_catalog.pg_settings s where s.name = 'search_path'`
-  // "$user" stays who logs in: of role viewkeeper it would be the schema of our own tables.
+  // "$user" stays who logs in: of the role it would be whatever schema is called like that.
   const path = own?.path.replace(
     /(^|,)\s*"?\$user"?\s*(?=,|$)/g,
     (_, comma) => comma + quoteIdentifier(own.login),

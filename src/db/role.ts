@@ -14,11 +14,14 @@ export const toSetRole = (sql: Sql) =>
 /** Owns schema `viewkeeper` and no view, and cannot log in: login roles are its members, and may come and go. */
 export const ownerRole = 'viewkeeper'
 
+/** What the name of the views' owner has more than that of the record's. */
+export const viewsSuffix = '_views'
+
 /**
  * Owns the views that Viewkeeper makes, and has no right on schema `viewkeeper`: whose table has a policy runs code as the
  * owner of the view that reads it.
  */
-export const viewsRole = 'viewkeeper_views'
+export const viewsRole = `${ownerRole}${viewsSuffix}`
 
 /**
  * Makes, or brings up to date, the roles that Viewkeeper works with: `viewkeeper`, which owns its schema,

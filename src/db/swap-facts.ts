@@ -34,11 +34,14 @@ async function readRights(sql: Sql, facts: SwapFacts): Promise<SwapRights> {
     ...facts.grants.map(({ grantor }) => grantor),
     ...facts.dependents.flatMap(({ view }) => view?.owner ?? []),
   ])
+  const sealers = new Set([facts.view.owner, ...facts.dependents.flatMap(({ view }) => view?.owner ?? [])])
   const needs = schemaNeeds(facts)
   const [row] = await sql`
     select pg_has_role(${facts.view.owner}::regrole::oid, 'USAGE') as "inheritsOwner",
            coalesce((select jsonb_agg(distinct n) from jsonb_array_elements(${sql.json(needs as never)}) n
               where not has_schema_privilege((n ->> 'role')::regrole::oid, n ->> 'schema', n ->> 'privilege')), '[]') as lacks,
+           to_jsonb(array(select name from jsonb_array_elements_text(${sql.json([...sealers])}) as x(name)
+                  where not has_language_privilege(name::regrole::oid, 'plpgsql', 'usage'))) as "mayNotSeal",
            to_jsonb(array(select name from jsonb_array_elements_text(${sql.json([...roles])}) as x(name)
                   where pg_has_role(name::regrole::oid,
                     ${toSetRole(sql)}))) as "mayActAs"`

@@ -67,7 +67,7 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
     settings,
     result: 'updated',
     fills: true,
-    prepare: [...countBefore(view, rowCountStrategy), noteObstacles(view)],
+    prepare: [...countBefore(view, rowCountStrategy), noteObstacles(view, 'concurrently')],
     cutOver: besideReaders(work, timeoutSeconds),
     written: null,
     aside: estimateAside(view, rowCountStrategy),

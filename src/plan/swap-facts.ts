@@ -94,6 +94,8 @@ export interface SwapRights {
   mayActAs: string[]
   /** What a role that we would act as may not do in a schema where it would have to. */
   lacks: { role: string; privilege: 'usage' | 'create'; schema: string }[]
+  /** Those in whose place something is parsed sealed, and who may not use PL/pgSQL, which that takes. */
+  mayNotSeal: string[]
   /** Whether we have the rights of the view's owner without `set role`: it takes them to hand statistics over. */
   inheritsOwner: boolean
 }

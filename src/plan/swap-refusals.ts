@@ -22,6 +22,7 @@ export function swapRefusals(facts: SwapFacts, rights: SwapRights): string[] {
           privilege === 'create' ? 'create anything in' : 'look into'
         } schema ${schema}`,
     ),
+    ...rights.mayNotSeal.map((role) => `${role} may not use language plpgsql`),
     ...(!rights.inheritsOwner
       ? statistics
           .filter(({ owner }) => owner !== view.owner)

@@ -33,7 +33,7 @@ const here = sql`database = (select oid from pg_database where datname = current
 
 let views = 0
 /** Writes a pending run of a view of its own, which need not exist: the envelope only knows statements. */
-async function pendingRun(work: Plan, view = `v${++views}`): Promise<number> {
+async function pendingRun(work: Plan, view = `v${++views}`, by = database): Promise<number> {
   const [definition] = await sql`
     insert into viewkeeper.definitions (schema_name, name, source) values ('public', ${view}, 'discovered')
     on conflict (schema_name, name) do update set source = 'discovered' returning id`
@@ -48,7 +48,7 @@ async function pendingRun(work: Plan, view = `v${++views}`): Promise<number> {
     idempotencyKey: null,
     request: { view },
   } as const
-  return (await startRun(sql, run, work, {})) as number
+  return (await by.withConnection((planner) => startRun(planner, run, work, {}))) as number
 }
 
 async function send(runId: number, { timeoutSeconds = 60, as = database } = {}): Promise<void> {
@@ -114,12 +114,15 @@ describe('an envelope', () => {
     expect(run?.error).toEqual({ class: 'ViewSqlFailed', sqlstate, message })
   })
 
-  test('keeps message, detail, hint and context of what quotes no data', async () => {
-    const run = await outcome(
-      plan(["do $$ begin raise exception 'm' using detail = 'd', hint = 'h', errcode = 'P0001'; end $$"]),
-    )
+  test('keeps message, detail and hint of what quotes no data, and of the context which line of which function', async () => {
+    await sql.unsafe(`
+      create function raising() returns void language plpgsql as $f$
+      begin
+        raise exception 'm' using detail = 'd', hint = 'h', errcode = 'P0001';
+      end $f$`)
+    const run = await outcome(plan(['select public.raising()']))
     expect(run?.error).toMatchObject({ sqlstate: 'P0001', message: 'm', detail: 'd', hint: 'h' })
-    expect(run?.error?.context).toContain('PL/pgSQL')
+    expect(run?.error?.context).toBe('public.raising() line 3')
   })
 
   test("records a failed assert, which 'others' does not catch", async () => {
@@ -202,8 +205,9 @@ describe('an envelope', () => {
     await sql`alter role careful set default_transaction_read_only = 'on'`
     await sql`alter role careful set lock_timeout = '1ms'`
     await sql`alter role careful set statement_timeout = '10ms'`
-    const id = await pendingRun(plan(['select pg_sleep(0.5)']))
-    const sent = send(id, { as: as('careful').database })
+    const careful = as('careful').database
+    const id = await pendingRun(plan(['select pg_sleep(0.5)']), 'seen', careful)
+    const sent = send(id, { as: careful })
     await untilAsleep(id)
     await sql`update viewkeeper.runs set updated_at = clock_timestamp() where id = ${id}`
     await sent
@@ -214,8 +218,9 @@ describe('an envelope', () => {
     const [server] = await sql`select current_setting('server_version_num')::int >= 170000 as has_it`
     await sql`create role hurried login superuser password 'secret'`
     if (server?.has_it) await sql`alter role hurried set transaction_timeout = '300ms'`
-    const id = await pendingRun(plan(['select pg_sleep(1)']))
-    await send(id, { as: as('hurried').database })
+    const hurried = as('hurried').database
+    const id = await pendingRun(plan(['select pg_sleep(1)']), 'hurried', hurried)
+    await send(id, { as: hurried })
     expect(await readRun(sql, id)).toMatchObject({ status: 'success' })
   })
 })

@@ -111,6 +111,11 @@ const record = [
   ...onRecord('batches', 'select'),
   ...onRecord('batch_views', 'select'),
 ]
+const languageOf = (who: 'owner' | 'other'): Right => ({
+  right: `usage on language plpgsql, for the ${who}`,
+  give: `grant usage on language plpgsql to $${who}`,
+  missing: { class: 'SwapImpossible', names: /language plpgsql/ },
+})
 const usageOf = (who: 'app' | 'owner'): Right => ({
   right: `usage on the view's schema, for ${who === 'app' ? "Viewkeeper's role" : 'the owner'}`,
   give: `grant usage on schema $schema to $${who}`,
@@ -124,7 +129,7 @@ const inheritsOwner: Right = {
       ? 'grant $owner to $app; alter role $app inherit'
       : 'grant $owner to $app with inherit true, set false'
   },
-  missing: privilege(/materialized view "?kept/),
+  missing: privilege(/materialized view "?kept|Missing: grant "?owner_/),
 }
 const actsAs = (who: 'owner' | 'other'): Right => ({
   right: `membership in the ${who} that allows set role`,
@@ -190,7 +195,13 @@ const usageAndCreateIn = (schema: string, who: 'owner' | 'other', names: RegExp)
   },
   createIn(schema, who, names),
 ]
-const rebuilds = [usageOf('app'), actsAsOwner, ...usageAndCreateIn('$schema', 'owner', /place_/), ownerReads]
+const rebuilds = [
+  languageOf('owner'),
+  usageOf('app'),
+  actsAsOwner,
+  ...usageAndCreateIn('$schema', 'owner', /place_/),
+  ownerReads,
+]
 
 interface Operation {
   operation: string
@@ -264,6 +275,7 @@ const operations: Operation[] = [
     rights: [
       ...rebuilds,
       actsAs('other'),
+      languageOf('other'),
       ...usageAndCreateIn('$schema_beside', 'other', /_beside/),
       {
         right: "usage on the view's schema, for the other",
@@ -283,6 +295,7 @@ const operations: Operation[] = [
     rights: [
       isOwner,
       actsAs('other'),
+      languageOf('owner'),
       ...usageAndCreateIn('$schema', 'owner', /place_/),
       ownerReads,
       createIn('$schema_beside', 'owner', /_beside/),
@@ -407,10 +420,9 @@ async function expectMissing(work: Promise<unknown>, missing: Missing): Promise<
       error: { class: (problem as Error & { code?: string }).code, message: problem.message },
     }),
   )
-  expect(answer).toMatchObject({
-    status: 'error',
-    error: { class: expect.stringMatching(missing.class), message: expect.stringMatching(missing.names) },
-  })
+  const { error } = answer as { error?: { class: string; message: string; hint?: string } }
+  expect(answer).toMatchObject({ status: 'error', error: { class: expect.stringMatching(missing.class) } })
+  expect([error?.message, error?.hint].join(' ')).toMatch(missing.names)
   // What leaves a run tells what was asked, too.
   if ('runId' in answer)
     expect(answer).toMatchObject({
@@ -523,7 +535,14 @@ describe('auto', () => {
     ],
   ])('does not swap where %s, and says so', async (_, hangsOnIt, takeAway, named) => {
     const place = await makePlace(`drop index $schema.kept_id_idx; ${hangsOnIt}`)
-    await give(place, [isOwner, actsAs('other'), usageOf('app'), ownerReads])
+    await give(place, [
+      isOwner,
+      actsAs('other'),
+      languageOf('owner'),
+      languageOf('other'),
+      usageOf('app'),
+      ownerReads,
+    ])
     await place.run('grant usage, create on schema $schema, $schema_beside to $owner, $other')
     expect(await refreshAs('swap')(place)).toMatchObject({ status: 'updated' })
     await place.run(takeAway)

@@ -90,7 +90,7 @@ describe('the role that Viewkeeper works with', () => {
     await sql`
       insert into viewkeeper.definitions (schema_name, name, sql, source)
       values ('public', 'handed_on', 'select 1 as id', 'authored')`
-    await sql`grant all on schema public to viewkeeper`
+    await sql`grant all on schema public to viewkeeper_views`
     expect(await create({ view: 'handed_on' }, callOn(first))).toMatchObject({ status: 'created' })
     expect(await create({ view: 'handed_on', force: true }, callOn(second))).toMatchObject({
       status: 'created',
@@ -122,7 +122,7 @@ describe('the role that Viewkeeper works with', () => {
     await sql.unsafe(`
       create materialized view of_superuser as select 1 as id;
       create materialized view of_login as select 1 as id; alter materialized view of_login owner to ${names.first};
-      create materialized view its_own as select 1 as id; alter materialized view its_own owner to viewkeeper`)
+      create materialized view its_own as select 1 as id; alter materialized view its_own owner to viewkeeper_views`)
     expect(await as(names.admin, 'admin').database.withConnection(readViewOwners)).toEqual({
       owners: [names.owner],
       leftOut: [names.first, 'postgres'],
@@ -169,11 +169,11 @@ describe('npm run create-role', () => {
     await sql`alter materialized view ours owner to viewkeeper`
     const again = await runScript(['--login', login], { VIEWKEEPER_PASSWORD: 'given' })
     expect(again.stdout).toBe('')
-    expect(again.stderr).toContain(`it is a member of viewkeeper, ${owner}\n`)
+    expect(again.stderr).toContain(`it is a member of viewkeeper, viewkeeper_views, ${owner}\n`)
     const named = await runScript(['--login', login, '--owners', 'viewkeeper'], {
       VIEWKEEPER_PASSWORD: 'given',
     })
-    expect(named.stderr).toContain('it is a member of viewkeeper\n')
+    expect(named.stderr).toContain('it is a member of viewkeeper, viewkeeper_views\n')
     expect(await refresh({ view: 'theirs' }, callOn(as(login, 'given').database))).toMatchObject({
       status: 'updated',
     })
@@ -225,7 +225,10 @@ describe('a database of an administrator who is no superuser, as on RDS', () => 
   test('has a first view by the grants of docs/privileges.md, and none without one of them', async () => {
     const grants = recipeOf('privileges.md', 'The first view').trim().split('\n')
     expect(grants).toHaveLength(2)
-    for (const [at, message] of ['permission denied for schema', 'permission denied for table'].entries()) {
+    for (const [at, message] of [
+      'permission denied for schema',
+      'grant select on public.orders to viewkeeper_views',
+    ].entries()) {
       const refusal = await create({ view: 'public.sales' }, callOn(working)).catch((error) => error)
       expect(`${refusal.message} ${JSON.stringify(refusal)}`).toContain(message)
       await asAdmin(grants[at] as string)
@@ -235,8 +238,8 @@ describe('a database of an administrator who is no superuser, as on RDS', () => 
 
   test('is rid of Viewkeeper by the recipe of docs/deploy.md, and keeps its views', async () => {
     await sql.unsafe(`
-      create view public.rates as select 1 as id; alter view public.rates owner to viewkeeper;
-      create function public.own() returns integer language sql return 1; alter function public.own owner to viewkeeper`)
+      create view public.rates as select 1 as id; alter view public.rates owner to viewkeeper_views;
+      create function public.own() returns integer language sql return 1; alter function public.own owner to viewkeeper_views`)
     const made = async () => sql`
       select relname as name, relowner::regrole::text as owner, relispopulated as populated,
              has_table_privilege(${reader}, oid, 'select') as readable
@@ -251,7 +254,7 @@ describe('a database of an administrator who is no superuser, as on RDS', () => 
     ])
     expect(
       await sql`
-      select rolname from pg_roles where rolname in ('viewkeeper', ${login})
+      select rolname from pg_roles where rolname in ('viewkeeper', 'viewkeeper_views', ${login})
       union all select nspname from pg_namespace where nspname = 'viewkeeper'`,
     ).toEqual([])
     await asAdmin(`set role ${owner}; refresh materialized view public.sales`)

@@ -48,7 +48,7 @@ export async function startDatabase(folder: string) {
   const secret = createRole(url)
   await sql.unsafe(`
     create schema reports;
-    grant usage, create on schema reports to viewkeeper, owner_of_sales;
+    grant usage, create on schema reports to viewkeeper_views, owner_of_sales;
     grant usage on schema reports to reader;`)
 
   return {

@@ -50,6 +50,7 @@ export const swapFacts = ({
 export const swapRights = (changes: Partial<SwapRights> = {}): SwapRights => ({
   mayActAs: ['boss'],
   lacks: [],
+  mayNotSeal: [],
   inheritsOwner: true,
   ...changes,
 })
