@@ -1,0 +1,209 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import { afterAll, beforeAll, beforeEach } from 'vitest'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../local/embedded.ts'
+import { connectTo, type Database, type Sql } from '../../src/db/connect.ts'
+import { createRole } from '../../src/db/role.ts'
+import { fromUrl } from '../../src/edge/settings.ts'
+import { migrate } from '../../src/operations/migrate.ts'
+import { literal } from '../../src/plan/names.ts'
+import { administrator, schemaFolder } from './database.ts'
+
+/** The login that Viewkeeper works with. */
+export const login = 'viewkeeper_app'
+
+type Role = 'mallory' | 'alice' | 'master' | typeof login
+
+/** A database as on RDS, in which one of the owners of views means harm. */
+export interface HostileDatabase {
+  /** Several connections, as superuser. */
+  sql: Sql
+  /** The database as Viewkeeper's login, and as a superuser in its place. */
+  database: Database
+  root: Database
+  /** One session of somebody. It ends with the test. */
+  session(role: string): Sql
+  /** Does something in a session of its own. */
+  run(role: Role, text: string): Promise<void>
+  /** Has mallory's code, which `m.dom` and `m.evil()` call, do this from now on. Her own sessions it leaves alone. */
+  arm(...body: string[]): Promise<void>
+  /** What her code did as somebody as whom it must not run, or could not be allowed to do: `did, as role`. */
+  breaches(): Promise<string[]>
+  /** The roles as whom her code ran. */
+  whoRan(): Promise<string[]>
+}
+
+const password = 'secret'
+
+/**
+ * Makes a server of its own, because roles belong to all of a server. `master` administers it without being a superuser;
+ * `mallory` owns schema m, `alice` schema a, with a table that nobody else may read; schema `made` is for what Viewkeeper
+ * creates. `public.keep` writes down, whatever becomes of the transaction, what somebody's code did and as whom.
+ */
+export function useHostileDatabase(): HostileDatabase {
+  let folder: string
+  let server: EmbeddedPostgres | undefined
+  let sql: Sql
+  let sessions: Sql[] = []
+  const place = {} as { database: Database; root: Database }
+
+  const urlOf = (role: string): string => {
+    const url = new URL(server?.url as string)
+    url.pathname = '/hostile'
+    if (role !== 'postgres') Object.assign(url, { username: role, password })
+    return url.href
+  }
+  const open = (role: string): Sql =>
+    postgres(urlOf(role), {
+      max: 1,
+      idle_timeout: 0,
+      max_lifetime: null,
+      onnotice: () => {},
+      types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+    }) as Sql
+  const run = async (role: Role, text: string) => {
+    const session = open(role)
+    try {
+      await session.unsafe(text).simple()
+    } finally {
+      await session.end({ timeout: 1 })
+    }
+  }
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'viewkeeper-hostile-'))
+    server = await startEmbeddedPostgres({
+      folder,
+      version: Number(process.env.POSTGRES ?? 18) as 18,
+      parameters: { fsync: 'off', max_connections: '100', deadlock_timeout: '200ms' },
+    })
+    const first = administrator(server.url)
+    await first.unsafe(`create role master login createrole createdb password '${password}'`)
+    await first.unsafe('create database hostile owner master')
+    await first.end()
+    sql = administrator(urlOf('postgres'))
+    await run(
+      'master',
+      `create role alice login password '${password}'; create role mallory login password '${password}'`,
+    )
+    await connectTo(fromUrl(urlOf('master'))).withConnection((admin) =>
+      createRole(admin, { login, password, viewOwners: ['alice', 'mallory'] }),
+    )
+    place.database = connectTo(fromUrl(urlOf(login)))
+    place.root = connectTo(fromUrl(urlOf('postgres')))
+    await migrate(place.database, schemaFolder)
+    await sql.unsafe(`
+      create schema lab; create extension dblink schema lab;
+      create table public.loot (did text, who text, at timestamptz default clock_timestamp());
+      grant select, insert on public.loot to public;
+      create function public.keep(did text, who text) returns void language plpgsql security definer set search_path = '' as $$
+      begin
+        if 'loot' = any (coalesce(lab.dblink_get_connections(), '{}')) is not true then
+          perform lab.dblink_connect('loot', ${literal(urlOf('postgres'))});
+        end if;
+        perform lab.dblink_exec('loot', pg_catalog.format('insert into public.loot (did, who) values (%L, %L)', did, who));
+      end $$;
+      create schema made; grant all on schema made to public;
+      create schema m authorization mallory; create schema a authorization alice`)
+    await run('alice', `grant usage on schema a to public; create table a.secret as select 1 as id`)
+    await run(
+      'mallory',
+      `grant usage, create on schema m to public;
+       create table m.base as select i as id from generate_series(1, 3) i; grant select on m.base to public;
+       create function m.evil(integer) returns boolean language sql as 'select true';
+       create domain m.dom as integer check (m.evil(value));
+       create function m.evil() returns integer language plpgsql as $$ begin perform m.evil(0); return 7; end $$`,
+    )
+  })
+
+  beforeEach(async () => {
+    await sql`truncate public.loot`
+    await sql`delete from viewkeeper.settings`
+    return async () => {
+      await Promise.all(sessions.splice(0).map((session) => session.end({ timeout: 0 })))
+    }
+  })
+
+  afterAll(async () => {
+    await sql?.end({ timeout: 1 })
+    await server?.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  return {
+    get sql() {
+      return sql
+    },
+    get database() {
+      return place.database
+    },
+    get root() {
+      return place.root
+    },
+    session(role) {
+      const session = open(role)
+      sessions = [...sessions, session]
+      return session
+    },
+    run,
+    arm: (...body) => run('mallory', evil(body.join('\n'))),
+    breaches: async () => {
+      const rows = await sql<{ breach: string }[]>`
+        select distinct did || ', as ' || who as breach from public.loot l join pg_roles r on r.rolname = l.who
+         where did like 'forged %' or did like 'read %' or r.rolsuper or who in ('alice', 'master', ${login})
+            or has_table_privilege(r.oid, 'viewkeeper.runs', 'update')
+            or has_table_privilege(r.oid, 'viewkeeper.settings', 'insert') order by 1`
+      return rows.map(({ breach }) => breach)
+    },
+    whoRan: async () => {
+      const rows = await sql<{ who: string }[]>`select distinct who from public.loot order by 1`
+      return rows.map(({ who }) => who)
+    },
+  }
+}
+
+const evil = (body: string): string => `
+  create or replace function m.evil(integer) returns boolean language plpgsql as $evil$
+  declare found_name text; found_args text;
+  begin
+    if session_user = 'mallory' then return true; end if;
+    perform public.keep('ran', current_user);
+    ${body}
+    return true;
+  end $evil$`
+
+/** Tries statements one by one, and writes down who it was that could do it. */
+export const attempts = (statements: Record<string, string>): string =>
+  Object.entries(statements)
+    .map(
+      ([did, statement]) => `
+    begin
+      execute ${literal(statement)};
+      perform public.keep(${literal(did)}, current_user);
+    exception when others then null;
+    end;`,
+    )
+    .join('')
+
+/** Every way by which code that runs in somebody's place may try to be somebody else. */
+export const becomeOthers = attempts({
+  'reset role': 'reset role',
+  'set role': `set role ${login}`,
+  'set_config role': "select pg_catalog.set_config('role', 'none', false)",
+  'set session authorization': 'set session authorization default',
+  'set session authorization login': `set session authorization ${login}`,
+  'set role viewkeeper': 'set role viewkeeper',
+})
+
+/** What only somebody else may do. */
+export const forge = attempts({
+  'forged runs': "update viewkeeper.runs set requested_by = 'forged'",
+  'forged settings':
+    "insert into viewkeeper.settings (key, value) values ('forged', '1') on conflict do nothing",
+  'read alice': 'select count(*) from a.secret',
+})
+
+/** The whole of it. */
+export const escapeAndForge = `${becomeOthers}${forge}`
