@@ -10,6 +10,7 @@ import { fromUrl } from '../../src/edge/settings.ts'
 import { migrate } from '../../src/operations/migrate.ts'
 import { literal } from '../../src/plan/names.ts'
 import { administrator, schemaFolder } from './database.ts'
+import { until } from './until.ts'
 
 /** The login that Viewkeeper works with. */
 export const login = 'viewkeeper_app'
@@ -29,6 +30,11 @@ export interface HostileDatabase {
   run(role: Role, text: string): Promise<void>
   /** Has mallory's code, which `m.dom` and `m.evil()` call, do this from now on. Her own sessions it leaves alone. */
   arm(...body: string[]): Promise<void>
+  /**
+   * Stops every run at the commit of its claim, or of its success, while `work` does something; `stopped` waits until one has
+   * come so far. Whatever somebody does in that moment, another day they are as fast as that by chance.
+   */
+  whileRunsStop<T>(at: 'claimed' | 'success', work: (stopped: () => Promise<void>) => Promise<T>): Promise<T>
   /** What her code did as somebody as whom it must not run, or could not be allowed to do: `did, as role`. */
   breaches(): Promise<string[]>
   /** The roles as whom her code ran. */
@@ -36,6 +42,7 @@ export interface HostileDatabase {
 }
 
 const password = 'secret'
+const stopKey = 77
 
 /**
  * Makes a server of its own, because roles belong to all of a server. `master` administers it without being a superuser;
@@ -114,7 +121,27 @@ export function useHostileDatabase(): HostileDatabase {
        create table m.base as select i as id from generate_series(1, 3) i; grant select on m.base to public;
        create function m.evil(integer) returns boolean language sql as 'select true';
        create domain m.dom as integer check (m.evil(value));
-       create function m.evil() returns integer language plpgsql as $$ begin perform m.evil(0); return 7; end $$`,
+       create function m.evil() returns integer language plpgsql as $$ begin perform m.evil(0); return 7; end $$;
+       create function m.late() returns integer language plpgsql as $$
+       begin
+         if session_user <> 'mallory' then
+           perform public.keep('ran late', current_user);
+           ${escapeAndForge}
+         end if;
+         return 7;
+       end $$;
+       create table m.deferred (depth integer);
+       create function m.at_commit() returns trigger language plpgsql as $$
+       begin
+         perform m.late();
+         if new.depth between 1 and 4 then -- fired early: one more is queued, for the commit
+           set constraints all deferred;
+           insert into m.deferred values (new.depth + 1);
+         end if;
+         return null;
+       end $$;
+       create constraint trigger at_commit after insert on m.deferred deferrable initially deferred
+         for each row execute function m.at_commit()`,
     )
   })
 
@@ -132,7 +159,35 @@ export function useHostileDatabase(): HostileDatabase {
     await rm(folder, { recursive: true, force: true })
   })
 
+  const whileRunsStop: HostileDatabase['whileRunsStop'] = async (at, work) => {
+    const status = at === 'claimed' ? 'running' : at
+    await sql.unsafe(`
+      create or replace function lab.stop() returns trigger language plpgsql as $$
+      begin perform pg_advisory_xact_lock_shared(${stopKey}, 1); return null; end $$;
+      create constraint trigger stop after update on viewkeeper.runs deferrable initially deferred for each row
+        when (new.status = '${status}' and old.status <> '${status}') execute function lab.stop()`)
+    const keeper = open('postgres')
+    await keeper`select pg_advisory_lock(${stopKey}, 1)`
+    const stopped = () =>
+      until(`a run stops at ${at}`, async () => {
+        const [row] = await sql`
+          select from pg_locks where locktype = 'advisory' and classid = ${stopKey} and not granted`
+        return row !== undefined
+      })
+    try {
+      return await work(async () => void (await stopped()))
+    } finally {
+      await keeper.end({ timeout: 1 })
+      await until('the runs go on', async () => {
+        const [row] = await sql`select from viewkeeper.runs where status in ('pending', 'running')`
+        return row === undefined
+      })
+      await sql`drop trigger stop on viewkeeper.runs`
+    }
+  }
+
   return {
+    whileRunsStop,
     get sql() {
       return sql
     },
@@ -166,7 +221,7 @@ export function useHostileDatabase(): HostileDatabase {
 
 const evil = (body: string): string => `
   create or replace function m.evil(integer) returns boolean language plpgsql as $evil$
-  declare found_name text; found_args text;
+  declare found record;
   begin
     if session_user = 'mallory' then return true; end if;
     perform public.keep('ran', current_user);
