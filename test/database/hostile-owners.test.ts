@@ -459,35 +459,33 @@ describe('rows are counted as nobody whom the owner could make run her code,', (
   const counted = () => mallorysView('select id from m.base', (view) => `create unique index on ${view} (id)`)
 
   describe.each(impostors)('where %s has taken the name', (_, impostor) => {
-    test.each(['regular', 'concurrent', 'swap'] as const)('before (%s)', async (strategy) => {
+    /** Refreshes, and has mallory's impostor take the name when the run has come so far. */
+    async function refreshWhileTaken(at: 'claimed' | 'success', strategy: 'regular' | 'concurrent' | 'swap') {
       const view = await counted()
-      const { refreshed } = await place.whileRunsStop('claimed', async (stopped) => {
+      const works = await place.whileRunsStop(at, async (stopped) => {
         const refreshed = exact(view, strategy).catch(() => {})
         await stopped()
-        await run('mallory', `alter materialized view ${view} rename to old_${made}; ${impostor(view)}`)
-        return { refreshed }
+        // She has the name at once, or is the first to have the lock when the run lets go of it.
+        const taken = run(
+          'mallory',
+          `alter materialized view ${view} rename to old_${made}; ${impostor(view)}`,
+        )
+        await Promise.race([taken, untilWaiting('mallory')])
+        return [refreshed, taken]
       })
-      await refreshed
+      await Promise.all(works)
+      await untilUnlocked()
+    }
+
+    test.each(['regular', 'concurrent', 'swap'] as const)('before (%s)', async (strategy) => {
+      await refreshWhileTaken('claimed', strategy)
       expect(await breaches()).toEqual([])
     })
 
     test('after, when nothing counts the rows on the way (regular)', async () => {
       await place.sql`alter role viewkeeper_app set track_counts = off`
-      const view = await counted()
-      const { refreshed, taking } = await place.whileRunsStop('success', async (stopped) => {
-        const refreshed = exact(view, 'regular').catch(() => {})
-        await stopped()
-        // She waits for the run's lock, and has it before anybody else.
-        const taking = run(
-          'mallory',
-          `alter materialized view ${view} rename to old_${made}; ${impostor(view)}`,
-        )
-        await untilWaiting('mallory')
-        return { refreshed, taking }
-      })
-      await Promise.all([refreshed, taking])
+      await refreshWhileTaken('success', 'regular')
       await place.sql`alter role viewkeeper_app reset track_counts`
-      await untilUnlocked()
       expect(await breaches()).toEqual([])
     })
 
@@ -523,7 +521,7 @@ const untilWaiting = (role: string) =>
     const [row] = await place.sql`
       select from pg_stat_activity where usename = ${role} and wait_event_type = 'Lock' and state = 'active'`
     return row !== undefined
-  })
+  }).catch(() => {}) // she need not
 
 /** Waits until no run has anything to do any more, also aside. */
 const untilUnlocked = () =>

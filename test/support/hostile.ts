@@ -24,6 +24,8 @@ export interface HostileDatabase {
   /** The database as Viewkeeper's login, and as a superuser in its place. */
   database: Database
   root: Database
+  /** The same as somebody else. */
+  databaseOf(role: Role): Database
   /** One session of somebody. It ends with the test. */
   session(role: string): Sql
   /** Does something in a session of its own. */
@@ -197,6 +199,7 @@ export function useHostileDatabase(): HostileDatabase {
     get root() {
       return place.root
     },
+    databaseOf: (role) => connectTo(fromUrl(urlOf(role))),
     session(role) {
       const session = open(role)
       sessions = [...sessions, session]
