@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Sql } from '../../src/db/connect.ts'
-import { runLockClass } from '../../src/db/envelope-text.ts'
+import { runLockClass } from '../../src/db/run-locks.ts'
 import { closeLostRuns } from '../../src/db/lost-runs.ts'
 import { createRole } from '../../src/db/role.ts'
 import { create } from '../../src/operations/create.ts'

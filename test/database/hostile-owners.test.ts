@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/connect.ts'
-import { runLockClass } from '../../src/db/envelope-text.ts'
+import { runLockClass } from '../../src/db/run-locks.ts'
 import { checkViews } from '../../src/operations/check-views.ts'
 import { create } from '../../src/operations/create.ts'
 import { describeViews } from '../../src/operations/describe-views.ts'
