@@ -38,11 +38,17 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
     select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind as kind,
            format('%I.%I', n.nspname, c.relname) as view, c.relispopulated as populated,
            pg_has_role(c.relowner, 'USAGE') as may_alter,
+           has_schema_privilege(n.oid, 'USAGE') as may_look,
            current_setting('track_counts')::boolean as tuples_are_counted,
            ${uniqueIndexes(sql)} as unique_indexes
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where n.nspname = ${name.schema} and c.relname = ${name.name}`
   if (row === undefined) return undefined
+  if (!row.may_look) {
+    throw new Problem('InsufficientPrivilege', `permission denied for schema ${name.schema}.`, {
+      sqlstate: '42501',
+    })
+  }
   if (row.kind !== 'm') {
     throw new Problem(
       'UnknownView',

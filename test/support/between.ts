@@ -12,6 +12,8 @@ const interrupted = (sql: Sql, before: () => Promise<unknown>): Sql =>
     apply: (target, self, words) => delayed(Reflect.apply(target, self, words), before),
     get(target, name) {
       const value = Reflect.get(target, name)
+      if (name === 'begin')
+        return (work: (sql: Sql) => unknown) => value((part: Sql) => work(interrupted(part, before)))
       return name === 'unsafe' ? (...words: unknown[]) => delayed(value(...words), before) : value
     },
   })
@@ -21,6 +23,6 @@ function delayed<Query>(query: Query, before: () => Promise<unknown>): Query {
   if (!(query instanceof Promise)) return query
   return Object.defineProperty(query, 'then', {
     value: (...next: Parameters<Promise<unknown>['then']>) =>
-      before().then(() => Object.getPrototypeOf(query).then.apply(query, next)),
+      before().then(() => Object.getPrototypeOf(query).then.apply(query, next), next[1]),
   })
 }
