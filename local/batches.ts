@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { OpenBatch } from '../src/db/lost-batches.ts'
 import type { OpenedBatch } from '../src/edge/open-batch.ts'
 import { databaseFromEnvironment } from '../src/edge/settings.ts'
 import type { BatchMachinery } from '../src/edge/start-batch.ts'
-import { listBatches } from '../src/operations/batches.ts'
+import { listOpenBatches } from '../src/operations/batches.ts'
 import { type Handler, invoke, loadFunction } from './gateway/invoke.ts'
 
 /** As long as Lambda lets a function live. */
@@ -10,11 +11,24 @@ const advanceSeconds = 900
 /** As the state machine: a call that fails is made again, for a quarter of an hour. */
 const pausesMs = [1, 2, 4, 8, 16, 32, ...Array(14).fill(60)].map((seconds) => seconds * 1000)
 
+interface LocalBatches {
+  startBatch: Handler
+  /** Goes on with the batches that were open when the last start ended: with all, where nobody else can drive them. */
+  resume(): Promise<number>
+  /**
+   * The same on a database that others use, too: only with those that nobody drives on. The rest is watched, and `onResume`
+   * told when one goes on here after all.
+   */
+  resumeUnattended(onResume: (batchId: string) => void): Promise<{ resumed: number; watched: number }>
+}
+
+const lookAgainMs = 1000
+
 /**
  * Batches as they are here: what opens one is called directly, and what drives it on is a loop instead of a state machine, over the
  * same two functions.
  */
-export function localBatches(): { startBatch: Handler; resume(): Promise<number> } {
+export function localBatches(): LocalBatches {
   const machinery: BatchMachinery = {
     async open(event) {
       return (await invoke('open-batch', await loadFunction('open-batch'), event, 29)) as OpenedBatch
@@ -29,13 +43,39 @@ export function localBatches(): { startBatch: Handler; resume(): Promise<number>
       const { startBatchWith } = await import('../src/edge/start-batch.ts')
       return startBatchWith(machinery, event as object, context)
     },
-    /** Goes on with the batches that were open when the last start ended. */
     async resume() {
-      const { batches } = await listBatches(databaseFromEnvironment(), { limit: 200 })
-      const open = batches.filter(({ finishedAt }) => finishedAt === null)
+      const open = await listOpenBatches(databaseFromEnvironment())
       for (const { id } of open) await machinery.drive(id)
       return open.length
     },
+    async resumeUnattended(onResume) {
+      const { left, watched } = split(await listOpenBatches(databaseFromEnvironment()))
+      for (const id of left) await machinery.drive(id)
+      void watch(watched, async (id) => {
+        await machinery.drive(id)
+        onResume(id)
+      })
+      return { resumed: left.length, watched: watched.size }
+    },
+  }
+}
+
+function split(open: OpenBatch[]): { left: string[]; watched: Set<string> } {
+  const ids = (attended: boolean) => open.filter((each) => each.attended === attended).map(({ id }) => id)
+  return { left: ids(false), watched: new Set(ids(true)) }
+}
+
+/** Looks at batches until each has ended or was left by who drove it on. */
+async function watch(batches: Set<string>, onLeft: (id: string) => Promise<void>): Promise<void> {
+  let watched = batches
+  while (watched.size > 0) {
+    await pause(lookAgainMs, undefined, { ref: false })
+    try {
+      const open = await listOpenBatches(databaseFromEnvironment())
+      const now = split(open.filter(({ id }) => watched.has(id)))
+      watched = now.watched
+      for (const id of now.left) await onLeft(id)
+    } catch {} // the database is away: it is looked at again
   }
 }
 

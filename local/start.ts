@@ -44,6 +44,15 @@ async function start(life: Life) {
   report.line()
   if (databaseUrl) {
     report.line('nothing is refreshed or scheduled here until asked')
+    const { resumed, watched } = await batches.resumeUnattended((id) =>
+      report.line(`batch ${id} goes on here: nobody drives it on any more`),
+    )
+    if (resumed > 0)
+      report.line(`${count(resumed, 'batch', 'batches')} that nobody drove on any more goes on here`)
+    if (watched > 0)
+      report.line(
+        `${count(watched, 'open batch', 'open batches')}: left to whoever drives it on; should nobody, it goes on here in some seconds`,
+      )
   } else {
     const open = await batches.resume()
     if (open > 0) report.line(`${count(open, 'batch', 'batches')} of the last start goes on`)

@@ -1,7 +1,9 @@
-import { quoteName, type ViewName } from '../plan/names.ts'
+import type { ViewName } from '../plan/names.ts'
+import type { SwapBasis } from '../plan/swap.ts'
 import type { ViewFacts } from '../plan/view-facts.ts'
 import { Problem } from '../problem.ts'
 import type { Sql } from './connect.ts'
+import { lookAgain } from './look-again.ts'
 import { safePath } from './search-path.ts'
 import { readSwapBasis } from './swap-facts.ts'
 
@@ -28,16 +30,26 @@ export const unknownView = (name: QualifiedName): Problem =>
     field: 'view',
   })
 
-/** The same, undefined where nothing has the name. Something that is no materialized view is refused all the same. */
+/**
+ * The same, undefined where nothing has the name. Something that is no materialized view is refused all the same. One
+ * statement, without `to_regclass`, which may know of an exchange that the rest of the statement does not see yet.
+ */
 export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts | undefined> {
   const [row] = await sql`
     select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind as kind,
            format('%I.%I', n.nspname, c.relname) as view, c.relispopulated as populated,
            pg_has_role(c.relowner, 'USAGE') as may_alter,
-           current_setting('track_counts')::boolean as tuples_are_counted
+           has_schema_privilege(n.oid, 'USAGE') as may_look,
+           current_setting('track_counts')::boolean as tuples_are_counted,
+           ${uniqueIndexes(sql)} as unique_indexes
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where c.oid = to_regclass(${quoteName(name)})`
+     where n.nspname = ${name.schema} and c.relname = ${name.name}`
   if (row === undefined) return undefined
+  if (!row.may_look) {
+    throw new Problem('InsufficientPrivilege', `permission denied for schema ${name.schema}.`, {
+      sqlstate: '42501',
+    })
+  }
   if (row.kind !== 'm') {
     throw new Problem(
       'UnknownView',
@@ -45,7 +57,7 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
       { field: 'view' },
     )
   }
-  const uniqueIndexes = await readUniqueIndexes(sql, row.oid)
+  const indexes: UniqueIndex[] = row.unique_indexes
   return {
     oid: row.oid,
     schema: row.schema,
@@ -54,8 +66,8 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
     populated: row.populated,
     mayAlter: row.may_alter,
     tuplesAreCounted: row.tuples_are_counted,
-    uniqueIndexes: uniqueIndexes.map(({ name, unusableBecause }) => ({ name, unusableBecause })),
-    keyCandidate: uniqueIndexes.find((index) => index.columns !== null)?.columns ?? null,
+    uniqueIndexes: indexes.map(({ name, unusableBecause }) => ({ name, unusableBecause })),
+    keyCandidate: indexes.find((index) => index.columns !== null)?.columns ?? null,
   }
 }
 
@@ -103,49 +115,65 @@ async function findSchemas(sql: Sql, names: string[]): Promise<Map<string, strin
   await sql`
     select pg_catalog.set_config('search_path', s.reset_val, false)
       from pg_catalog.pg_settings s where s.name = 'search_path'`
-  const asked = names.map((name) => ({ name, quoted: quoteName({ schema: null, name }) }))
   const rows = await sql<{ name: string; schema: string | null }[]>`
     select a.name, coalesce(
-      (select n.nspname::pg_catalog.text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-        where c.oid = pg_catalog.to_regclass(a.quoted)::pg_catalog.oid),
+      (select p.schema::pg_catalog.text
+         from pg_catalog.unnest(pg_catalog.current_schemas(true)) with ordinality as p(schema, at)
+         join pg_catalog.pg_namespace n on n.nspname = p.schema
+         join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = a.name
+        order by p.at limit 1),
       (select d.schema_name from viewkeeper.definitions d
          join pg_catalog.unnest(pg_catalog.current_schemas(false)) with ordinality as p(schema, at)
            on p.schema::pg_catalog.text = d.schema_name
         where d.name = a.name and d.removed_at is null order by p.at limit 1),
       pg_catalog.current_schema()::pg_catalog.text) as schema
-      from pg_catalog.jsonb_to_recordset(${sql.json(asked)}) as a(name pg_catalog.text, quoted pg_catalog.text)`
+      from pg_catalog.jsonb_to_recordset(${sql.json(names.map((name) => ({ name })))}) as a(name pg_catalog.text)`
   await sql`select pg_catalog.set_config('search_path', ${safePath}, false)`
   return new Map(rows.map(({ name, schema }) => [name, schema]))
 }
 
 const written = ({ schema, name }: QualifiedName): string => `${schema}.${name}`
 
+type UniqueIndex = ViewFacts['uniqueIndexes'][number] & { columns: string | null }
+
 /**
- * Unique indexes, with what stops `refresh … concurrently` from using each: the server wants one that is valid,
- * immediate, not partial, and on plain columns only.
+ * The unique indexes of relation c, with what stops `refresh … concurrently` from using each: the server wants one that
+ * is valid, immediate, not partial, and on plain columns only.
  */
-function readUniqueIndexes(sql: Sql, oid: number) {
-  return sql<{ name: string; unusableBecause: string | null; columns: string | null }[]>`
-    select format('%I', c.relname) as name,
-           case when not i.indisvalid then 'is not valid'
-                when not i.indimmediate then 'is deferrable'
-                when i.indpred is not null then 'is partial'
-                when 0 = any (i.indkey::int2[]) then 'is on an expression'
-           end as "unusableBecause",
-           (select string_agg(format('%I', a.attname), ', ' order by k.at)
-              from unnest(i.indkey::int2[]) with ordinality as k(attnum, at)
-              join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-             where 0 <> all (i.indkey::int2[]) and k.at <= i.indnkeyatts) as columns
-      from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
-     where i.indrelid = ${oid} and i.indisunique
-     order by c.relname`
-}
+const uniqueIndexes = (sql: Sql) => sql`
+  (select coalesce(jsonb_agg(jsonb_build_object(
+     'name', format('%I', x.relname),
+     'unusableBecause', case when not i.indisvalid then 'is not valid'
+                             when not i.indimmediate then 'is deferrable'
+                             when i.indpred is not null then 'is partial'
+                             when 0 = any (i.indkey::int2[]) then 'is on an expression'
+                        end,
+     'columns', (select string_agg(format('%I', a.attname), ', ' order by k.at)
+                   from unnest(i.indkey::int2[]) with ordinality as k(attnum, at)
+                   join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+                  where 0 <> all (i.indkey::int2[]) and k.at <= i.indnkeyatts)) order by x.relname), '[]')
+     from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
+    where i.indrelid = c.oid and i.indisunique)`
+
+/** A view, and what a swap of it would stand on: both of one moment. */
+export const readViewAndBasis = (
+  sql: Sql,
+  name: QualifiedName,
+): Promise<{ view: ViewFacts; basis: SwapBasis | 'locked' }> =>
+  lookAgain(async () => {
+    const view = await readView(sql, name)
+    const basis = await readSwapBasis(sql, view.oid)
+    return basis === 'gone' ? basis : { view, basis }
+  })
 
 /** What would have to go with a view, each as people name it: `view app.top_sales`, `materialized view app.best`. */
-export async function readDependents(sql: Sql, { oid, view }: ViewFacts): Promise<string[]> {
-  const basis = await readSwapBasis(sql, oid)
-  if (typeof basis === 'string') {
-    throw new Problem('LockTimeout', `Somebody else is at work on ${view}. Try again when they are done.`)
+export async function readDependents(sql: Sql, name: QualifiedName): Promise<string[]> {
+  const { view, basis } = await readViewAndBasis(sql, name)
+  if (basis === 'locked') {
+    throw new Problem(
+      'LockTimeout',
+      `Somebody else is at work on ${view.view}. Try again when they are done.`,
+    )
   }
   return [...new Set(basis.facts.dependents.map(({ description }) => description))]
 }

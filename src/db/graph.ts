@@ -28,24 +28,31 @@ export async function readAllDependencies(
 
 type Relation = NamedRelation & GraphNode & { plain: string | null }
 
-/** Every relation that may stand between views; a plain view of the server's own (their OIDs end at 16384) has no `plain`. */
+/**
+ * Every relation that may stand between views; a plain view of the server's own (their OIDs end at 16384) has no `plain`.
+ * Relations and edges come of one statement: a view that is exchanged between two would have lost its edges.
+ */
 async function readGraph(sql: Sql): Promise<{ relations: Relation[]; edges: GraphEdge[] }> {
-  const relations = await sql<Relation[]>`
-    select 'pg_class ' || c.oid as id, n.nspname as schema, c.relname as name,
-           case c.relkind when 'm' then format('%I.%I', n.nspname, c.relname) end as view,
-           case when c.relkind = 'v' and c.oid >= 16384 then format('%I.%I', n.nspname, c.relname) end as plain
-      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where c.relkind in ('m', 'v')`
-  const edges = await sql<GraphEdge[]>`
-    select distinct 'pg_class ' || r.ev_class as "from", d.refclassid::regclass || ' ' || d.refobjid as "to"
-      from pg_catalog.pg_rewrite r
-      join pg_catalog.pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
-       and d.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)
-     where r.rulename = '_RETURN'
-    union
-    select 'pg_proc ' || d.objid, d.refclassid::regclass || ' ' || d.refobjid
-      from pg_catalog.pg_depend d
-     where d.classid = 'pg_proc'::regclass and d.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)`
+  const [graph] = await sql<[{ relations: Relation[]; edges: GraphEdge[] }]>`
+    with relations as (
+      select 'pg_class ' || c.oid as id, n.nspname as schema, c.relname as name,
+             case c.relkind when 'm' then format('%I.%I', n.nspname, c.relname) end as view,
+             case when c.relkind = 'v' and c.oid >= 16384 then format('%I.%I', n.nspname, c.relname) end as plain
+        from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+       where c.relkind in ('m', 'v')),
+    edges as (
+      select distinct 'pg_class ' || r.ev_class as "from", d.refclassid::regclass || ' ' || d.refobjid as "to"
+        from pg_catalog.pg_rewrite r
+        join pg_catalog.pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+         and d.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)
+       where r.rulename = '_RETURN'
+      union
+      select 'pg_proc ' || d.objid, d.refclassid::regclass || ' ' || d.refobjid
+        from pg_catalog.pg_depend d
+       where d.classid = 'pg_proc'::regclass and d.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass))
+    select (select coalesce(jsonb_agg(relations), '[]') from relations) as relations,
+           (select coalesce(jsonb_agg(edges), '[]') from edges) as edges`
+  const { relations, edges } = graph
   return { relations, edges: [...edges, ...declaredEdges(relations, await readDeclared(sql))] }
 }
 

@@ -1,6 +1,7 @@
 import type { BatchEnd } from '../plan/batch-end.ts'
 import { lockBatch, recordBatchEnd } from './batches.ts'
 import { type Sql, withTransaction } from './connect.ts'
+import { runLocks } from './run-locks.ts'
 import { closeLostRuns } from './lost-runs.ts'
 
 /** How long nobody may have driven a batch on before it counts as lost: longer than any retry of who drives it. */
@@ -51,6 +52,25 @@ export async function findStaleBatches(sql: Sql): Promise<string[]> {
     select b.id from viewkeeper.batches b where b.status in ('pending', 'running') and ${stale(sql)} order by b.serial`
   return rows.map(({ id }) => id)
 }
+
+/** Whoever drives a batch on says so every ten seconds. */
+const drivenWithinSeconds = 15
+
+/** An open batch, and whether somebody drives it on, or the server works on a run of it. */
+export interface OpenBatch {
+  id: string
+  attended: boolean
+}
+
+/** Every open batch, oldest first. */
+export const readOpenBatches = (sql: Sql): Promise<OpenBatch[]> => sql<OpenBatch[]>`
+  with ${runLocks(sql)}
+  select b.id,
+         coalesce(b.advanced_at, b.requested_at) > clock_timestamp() - make_interval(secs => ${drivenWithinSeconds})
+         or exists (
+           select from viewkeeper.runs r join run_locks l on l.id = r.id and l.pid = r.backend_pid
+            where r.batch_id = b.id and r.status = 'running') as attended
+    from viewkeeper.batches b where b.status in ('pending', 'running') order by b.serial`
 
 const isStale = async (sql: Sql, id: string): Promise<boolean> =>
   (await sql`select from viewkeeper.batches b where b.id = ${id} and ${stale(sql)}`).length > 0

@@ -1,4 +1,6 @@
+import type { QualifiedName } from './catalog.ts'
 import type { Sql } from './connect.ts'
+import { lookAgain } from './look-again.ts'
 import type { RunStatus } from './runs.ts'
 import { unlessLocked } from './unless-locked.ts'
 
@@ -26,8 +28,8 @@ export interface ViewSummary {
   staleMs: number | null
 }
 
-/** All views of the catalog by name, or the one with this OID. Every one has a definition (see discoverDefinitions). */
-export async function readViews(sql: Sql, oid: number | null = null): Promise<ViewSummary[]> {
+/** All views of the catalog by name, or the one with this name. Every one has a definition (see discoverDefinitions). */
+export async function readViews(sql: Sql, only: QualifiedName | null = null): Promise<ViewSummary[]> {
   const rows = await sql<
     (Omit<ViewSummary, 'lastRun'> & { [Key in keyof LastRun as `lastRun.${Key}`]: LastRun[Key] })[]
   >`
@@ -44,7 +46,7 @@ export async function readViews(sql: Sql, oid: number | null = null): Promise<Vi
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       join viewkeeper.definitions d on d.schema_name = n.nspname and d.name = c.relname
       join viewkeeper.latest_runs latest on latest.definition_id = d.id
-     where c.relkind = 'm' and (${oid}::int8 is null or c.oid::int8 = ${oid})
+     where c.relkind = 'm' and ${only === null ? sql`true` : isNamed(sql, only)}
      order by n.nspname, c.relname`
   return rows.map(
     ({
@@ -69,29 +71,41 @@ export interface ViewDetails {
 }
 
 /** The rest of what is known of one view. `definition`s are null while a lock keeps them from being read at once. */
-export async function readViewDetails(sql: Sql, oid: number): Promise<ViewDetails> {
-  const [base] = await sql`
-    select obj_description(c.oid, 'pg_class') as comment, c.relowner::regrole::text as owner
-      from pg_catalog.pg_class c where c.oid = ${oid}`
-  const indexes = await sql`
-    select c.oid::int8 as oid, c.relname as name, i.indisunique as unique
-      from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
-     where i.indrelid = ${oid} order by c.relname`
-  const texts = await unlessLocked(sql, async () => {
-    const [row] = await sql`
-      select pg_get_viewdef(${oid}::oid, true) as sql,
-             (select jsonb_object_agg(i.indexrelid::text, pg_get_indexdef(i.indexrelid))
-                from pg_catalog.pg_index i where i.indrelid = ${oid}) as indexes`
-    return row as { sql: string | null; indexes: Record<string, string> | null }
-  })
+export async function readViewDetails(sql: Sql, name: QualifiedName): Promise<ViewDetails> {
+  const [base] = await sql<[Omit<ViewDetails, 'sql'>?]>`
+    select obj_description(c.oid, 'pg_class') as comment, c.relowner::regrole::text as owner,
+           (select coalesce(jsonb_agg(jsonb_build_object('name', x.relname, 'unique', i.indisunique) order by x.relname), '[]')
+              from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
+             where i.indrelid = c.oid) as indexes
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where ${isNamed(sql, name)}`
+  const texts = await lookAgain(() => unlessLocked(sql, () => readTexts(sql, name)))
   return {
     sql: texts?.sql?.trim() ?? null,
     comment: base?.comment ?? null,
     owner: base?.owner ?? '',
-    indexes: indexes.map(({ oid: index, name, unique }) => ({
-      name,
-      unique,
-      definition: texts?.indexes?.[index] ?? null,
+    indexes: (base?.indexes ?? []).map((index) => ({
+      ...index,
+      definition: texts?.indexes?.[index.name] ?? null,
     })),
   }
 }
+
+interface Texts {
+  sql: string | null
+  /** By the index's name. */
+  indexes: Record<string, string | null> | null
+}
+
+/** Undefined where nothing has the name; the server knows no text of what it has exchanged meanwhile. */
+async function readTexts(sql: Sql, name: QualifiedName): Promise<Texts | undefined | 'gone'> {
+  const [row] = await sql<[Texts?]>`
+    select pg_get_viewdef(c.oid, true) as sql,
+           (select jsonb_object_agg(x.relname, pg_get_indexdef(i.indexrelid))
+              from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
+             where i.indrelid = c.oid) as indexes
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where ${isNamed(sql, name)}`
+  return row !== undefined && [row.sql, ...Object.values(row.indexes ?? {})].includes(null) ? 'gone' : row
+}
+
+const isNamed = (sql: Sql, { schema, name }: QualifiedName) =>
+  sql`n.nspname = ${schema} and c.relname = ${name}`

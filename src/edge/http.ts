@@ -73,5 +73,10 @@ export function idempotencyKeyOf(event: HttpEvent): string | null {
       field: 'Idempotency-Key',
     })
   }
+  if (!key.isWellFormed()) {
+    throw new Problem('InvalidRequest', 'Idempotency-Key: it must not contain half of a surrogate pair.', {
+      field: 'Idempotency-Key',
+    })
+  }
   return key
 }

@@ -14,6 +14,7 @@ const text = (most: number) =>
     .min(1)
     .max(most)
     .refine((value) => !value.includes('\0'), 'must not contain the character NUL')
+    .refine((value) => value.isWellFormed(), 'must not contain half of a surrogate pair')
 const mostInteger = 2147483647
 
 const view = text(1000).meta({
@@ -108,7 +109,7 @@ export const runPath = z.strictObject({ id: runId })
 /** What EventBridge Scheduler sends besides an operation's options. */
 export const scheduleFields = z.strictObject({
   trigger: z.literal('schedule'),
-  schedule: z.string().min(1),
+  schedule: text(1000),
   scheduledTime: z.string(),
   view,
 })
@@ -118,7 +119,7 @@ export const scheduledBatch = scheduleFields.omit({ view: true }).extend(batchOp
 
 /** What a deploy sends: what is deployed is the key, so that the same deploy asks once. */
 export const deployedBatch = z
-  .strictObject({ trigger: z.literal('deploy'), key: z.string().min(1) })
+  .strictObject({ trigger: z.literal('deploy'), key: text(1000) })
   .extend(batchOptions.shape)
 
 const batchId = z

@@ -1,19 +1,33 @@
 import type * as z from 'zod'
 import { Problem } from '../problem.ts'
 
-/** Parses what came in from outside, or refuses it with every field that is wrong and why. */
+/** Enough to see what is wrong; the rest is counted, so that no answer grows with its request. */
+const mostFaults = 5
+const longestField = 100
+
+/** Parses what came in from outside, or refuses it with the first fields that are wrong and why. */
 export function validate<T extends z.ZodType>(schema: T, value: unknown, what: string): z.output<T> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const faults = parsed.error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => ({
-          field: [...issue.path, key].join('.'),
-          message: 'there is no such field',
-        }))
-      : [{ field: issue.path.join('.') || what, message: issue.message }],
+      ? issue.keys.map((key) => ({ path: [...issue.path, key], message: 'there is no such field' }))
+      : [{ path: issue.path, message: issue.message }],
   )
-  throw new Problem('InvalidRequest', faults.map(({ field, message }) => `${field}: ${message}`).join('. '), {
-    field: faults[0]?.field ?? what,
-  })
+  const told = faults
+    .slice(0, mostFaults)
+    .map(({ path, message }) => ({ field: fieldOf(path) || what, message }))
+  const rest = faults.length - told.length
+  throw new Problem(
+    'InvalidRequest',
+    told.map(({ field, message }) => `${field}: ${message}`).join('. ') +
+      (rest > 0 ? `. And ${rest} more` : ''),
+    { field: told[0]?.field ?? what },
+  )
+}
+
+/** A key may be anything that JSON can write, of any length. */
+function fieldOf(path: PropertyKey[]): string {
+  const field = path.join('.').toWellFormed()
+  return field.length > longestField ? `${field.slice(0, longestField).toWellFormed()}…` : field
 }

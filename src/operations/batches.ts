@@ -2,6 +2,7 @@ import { type BatchRun, readBatchRuns } from '../db/batch-runs.ts'
 import { type BatchView, readBatchViews } from '../db/batch-views.ts'
 import { type Batch, readBatch, readBatches } from '../db/batches.ts'
 import type { Database } from '../db/connect.ts'
+import { type OpenBatch, readOpenBatches } from '../db/lost-batches.ts'
 import { closeLostRuns } from '../db/lost-runs.ts'
 import type { RunStatus } from '../db/runs.ts'
 import { estimateRest } from '../plan/batch-rest.ts'
@@ -36,6 +37,10 @@ export function listBatches(
     return { batches, next: found.length > batches.length ? (batches.at(-1)?.serial ?? null) : null }
   })
 }
+
+/** Every open batch, oldest first, and whether somebody drives it on. */
+export const listOpenBatches = (database: Database): Promise<OpenBatch[]> =>
+  database.withConnection(readOpenBatches)
 
 /** One batch: each view with its state and its attempts, how long it has taken, and how long it will probably take. */
 export function getBatch(database: Database, batchId: string): Promise<DetailedBatch> {

@@ -1,7 +1,6 @@
-import { listViewNames, readView } from '../db/catalog.ts'
+import { listViewNames, readViewAndBasis } from '../db/catalog.ts'
 import type { Database } from '../db/connect.ts'
 import { readAllDependencies } from '../db/graph.ts'
-import { readSwapBasis } from '../db/swap-facts.ts'
 import type { Definition } from '../plan/definition.ts'
 import { definitionOf } from '../plan/describe.ts'
 import { inDependencyOrder } from '../plan/graph.ts'
@@ -26,15 +25,14 @@ export const describeViews = (database: Database, views: string[] | 'all'): Prom
       const described = new Map<string, ReturnType<typeof definitionOf>>()
       for (const asked of views === 'all' ? await listViewNames(sql) : views) {
         const name = typeof asked === 'string' ? await resolveName(sql, asked) : asked
-        const { oid, view } = await readView(sql, name)
-        const basis = await readSwapBasis(sql, oid)
-        if (typeof basis === 'string') {
+        const { view, basis } = await readViewAndBasis(sql, name)
+        if (basis === 'locked') {
           throw new Problem(
             'LockTimeout',
-            `${view} is being refreshed, and cannot be described meanwhile. Try again when that is done.`,
+            `${view.view} is being refreshed, and cannot be described meanwhile. Try again when that is done.`,
           )
         }
-        described.set(view, definitionOf(basis.facts))
+        described.set(view.view, definitionOf(basis.facts))
       }
       const { views: reads, plainViews } = await readAllDependencies(sql)
       // In the order of all: what stands between two that are asked for may not be asked for.

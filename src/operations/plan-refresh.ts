@@ -1,6 +1,7 @@
-import { type QualifiedName, readView, unknownView } from '../db/catalog.ts'
+import { type QualifiedName, readView } from '../db/catalog.ts'
 import type { Sql } from '../db/connect.ts'
 import type { DefinitionDefaults } from '../db/definitions.ts'
+import { lookAgain } from '../db/look-again.ts'
 import { readSwapBasis } from '../db/swap-facts.ts'
 import type { RowCountStrategy } from '../plan/counting.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -61,18 +62,13 @@ const refusalsOf = (swap: Swap): string[] => {
   return swap === 'locked' ? [lockedRefusal] : swapRefusals(swap.facts, swap.rights)
 }
 
-const mostTries = 5
-
-/** Reads anew where another run has exchanged the view in between. */
-async function readFacts(
+const readFacts = (
   sql: Sql,
   name: QualifiedName,
   asked: Strategy,
-): Promise<{ view: ViewFacts; swap: Swap }> {
-  for (let tries = 0; tries < mostTries; tries++) {
+): Promise<{ view: ViewFacts; swap: Swap }> =>
+  lookAgain(async () => {
     const view = await readView(sql, name)
     const swap = needsSwapFacts(asked, view) ? await readSwapBasis(sql, view.oid) : null
-    if (swap !== 'gone') return { view, swap }
-  }
-  throw unknownView(name)
-}
+    return swap === 'gone' ? swap : { view, swap }
+  })

@@ -1,4 +1,4 @@
-import { readView } from '../db/catalog.ts'
+import { readView, unknownView } from '../db/catalog.ts'
 import type { Database } from '../db/connect.ts'
 import { discoverDefinitions, ensureDefinition } from '../db/definitions.ts'
 import { readDependencies } from '../db/graph.ts'
@@ -7,7 +7,6 @@ import { type Pause, readPause } from '../db/pause.ts'
 import type { Run } from '../db/runs.ts'
 import { readViewDetails, readViews, type ViewDetails, type ViewSummary } from '../db/views.ts'
 import { dependents } from '../plan/graph.ts'
-import { Problem } from '../problem.ts'
 import { type Schedules, unscheduled } from './interval.ts'
 import { resolveName } from './name.ts'
 import { findStaleViews } from './stale-views.ts'
@@ -58,17 +57,17 @@ export function getView(
 ): Promise<DetailedView> {
   return database.withConnection(async (sql) => {
     const facts = await readView(sql, await resolveName(sql, name))
-    const { oid, view } = facts
     await ensureDefinition(sql, facts)
-    const [summary] = await readViews(sql, oid)
-    if (summary === undefined) throw new Problem('UnknownView', `${view} is gone.`, { field: 'view' })
+    const [summary] = await readViews(sql, facts)
+    if (summary === undefined) throw unknownView(facts)
+    const { view } = summary
     const dependsOn = await readDependencies(sql)
     return {
       ...summary,
       dependsOn: dependsOn.get(view) ?? [],
       neededBy: dependents(dependsOn).get(view) ?? [],
       stale: (await findStaleViews(sql, schedules, summary.id)).length > 0,
-      ...(await readViewDetails(sql, oid)),
+      ...(await readViewDetails(sql, facts)),
       recentRuns: await readRuns(sql, { definitionId: summary.id, limit: recentRuns }),
     }
   })

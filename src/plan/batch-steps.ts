@@ -31,8 +31,8 @@ export interface BatchSteps<Node extends BatchNode> {
   ended: boolean
 }
 
-/** Trying again, some minutes later, changes nothing about these. */
-const notWorthARetry = new Set(['UnknownView', 'UniqueIndexRequired', 'SwapImpossible', 'InvalidRequest'])
+/** Trying again, some minutes later, changes nothing about these. A view that is gone may be on its way back. */
+const notWorthARetry = new Set(['UniqueIndexRequired', 'SwapImpossible', 'InvalidRequest'])
 
 /**
  * Decides what comes next in a batch. Pure: the same attempts give the same steps, whoever asks however often. `nodes`

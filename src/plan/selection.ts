@@ -91,7 +91,7 @@ function chooseViews(views: Selectable[], selection: Selection): string[] {
     if (unknown.length === 0) return selection.views
     throw new Problem(
       'UnknownView',
-      `views: there is no materialized view ${unknown.join(', ')} in this database.`,
+      `views: there is no materialized view ${firstOf(unknown)} in this database.`,
       { field: 'views' },
     )
   }
@@ -101,6 +101,14 @@ function chooseViews(views: Selectable[], selection: Selection): string[] {
       : ({ inAll }: Selectable) => inAll
   return views.filter(wanted).map(({ view }) => view)
 }
+
+const mostTold = 10
+
+/** No refusal grows with its request. */
+const firstOf = (names: string[]): string =>
+  names.length <= mostTold
+    ? names.join(', ')
+    : `${names.slice(0, mostTold).join(', ')} (nor ${names.length - mostTold} more)`
 
 /** Adds all that can be reached. */
 function reach(from: string[], edges: Map<string, string[]>, found: Set<string>): void {

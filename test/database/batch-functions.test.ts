@@ -147,6 +147,9 @@ describe('POST /batches', () => {
     [{ retries: 0.5 }, 400, 'InvalidRequest', 'retries'],
     [{ retries: 101 }, 400, 'InvalidRequest', 'retries'],
     [{ sql: 'drop table base' }, 400, 'InvalidRequest', 'sql'],
+    [{ views: ['\ud800'] }, 400, 'InvalidRequest', 'views.0'],
+    [{ pattern: '\ud800' }, 400, 'InvalidRequest', 'pattern'],
+    [{ '\ud800': 1 }, 400, 'InvalidRequest', '\ufffd'],
   ])('%j is refused, naming the field', async (body, statusCode, code, field) => {
     const { answer, batchId } = await post(body)
     expect(batchId).toBeNull()

@@ -204,11 +204,12 @@ describe('a view that fails', () => {
     ])
   })
 
-  test('because it was dropped meanwhile is told from others, and not tried again', async () => {
+  test('because it was dropped meanwhile is told from others, after all its tries', async () => {
     await makeGatedView(sql, 'going')
     await sql`create materialized view gone as select id from going`
     await sql`create materialized view after_gone as select id from gone`
-    const batchId = await begin(database, { views: ['going', 'gone', 'after_gone'], retries: 3 })
+    await define(sql, 'public.gone', { retry_delay_seconds: 0 })
+    const batchId = await begin(database, { views: ['going', 'gone', 'after_gone'], retries: 1 })
     await withGateClosed(sql, 'going', async (open) => {
       const ended = drive(database, batchId)
       await untilAtGate(sql, 'going')
@@ -218,12 +219,27 @@ describe('a view that fails', () => {
     })
     expect((await accountOf(sql, batchId)).statuses).toEqual({
       going: ['success'],
-      gone: ['failed'],
+      gone: ['failed', 'failed'],
       after_gone: ['skipped'],
     })
-    const [run] =
-      await sql`select error from viewkeeper.runs where batch_id = ${batchId} and view_name = 'gone'`
-    expect(run?.error).toMatchObject({ class: 'UnknownView' })
+    const runs =
+      await sql`select error ->> 'class' as class from viewkeeper.runs where batch_id = ${batchId} and view_name = 'gone'`
+    expect(runs).toEqual([{ class: 'UnknownView' }, { class: 'UnknownView' }])
+  })
+
+  test('because it was gone for a moment is tried again, and refreshed', async () => {
+    await makeGraph(sql, 'back', { a: [] })
+    await define(sql, 'back.a', { retry_delay_seconds: 2 })
+    const batchId = await begin(database, { pattern: 'back.*', retries: 1 })
+    await sql`drop materialized view back.a`
+    const ended = drive(database, batchId)
+    await until('the first try has failed', async () => {
+      const runs = await sql`select from viewkeeper.runs where batch_id = ${batchId} and status = 'failed'`
+      return runs.length
+    })
+    await sql`create materialized view back.a as select 1 as id with no data`
+    expect(await ended).toMatchObject({ status: 'success' })
+    expect((await accountOf(sql, batchId)).statuses).toEqual({ a: ['failed', 'success'] })
   })
 
   test('because its plan is refused leaves a run that says why', async () => {

@@ -670,7 +670,7 @@ describe('reads', () => {
     const look = () => monitor(place.database, { schedules: unscheduled, publish: unheard })
     const takes: [string, Parameters<typeof privilege>[0]][] = [
       ['update on viewkeeper.runs', /runs/],
-      ['select on viewkeeper.batches', /batches/],
+      ['select, update on viewkeeper.batches', /batches/],
       ['select on viewkeeper.definitions', /definitions/],
       ['insert, update on viewkeeper.definitions', /definitions/],
       ['select on viewkeeper.latest_runs', /latest_runs/],

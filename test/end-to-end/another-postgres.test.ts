@@ -4,6 +4,8 @@ import postgres from 'postgres'
 import { expect, onTestFinished, test } from 'vitest'
 import { findFreePort } from '../../local/embedded/port.ts'
 import { startEmbeddedPostgres } from '../../local/embedded.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../support/slow-view.ts'
+import { until } from '../support/until.ts'
 import { npmStart, temporaryFolder } from './support/viewkeeper.ts'
 
 const limit = { timeout: 120_000 }
@@ -37,6 +39,40 @@ test(
     expect(await sql`select ispopulated from pg_matviews`).toEqual([{ ispopulated: true }])
   },
 )
+
+test('a batch whose gateway was killed goes on with the next start, on another Postgres', limit, async () => {
+  const { url, sql } = await anotherPostgres()
+  await makeGatedView(sql as never, 'low')
+  await sql
+    .unsafe('create materialized view high as select id from low; refresh materialized view low with no data')
+    .simple()
+  const first = await npmStart({ DATABASE_URL: url })
+  await first.sees(/Ctrl-C stops everything/)
+  const post = async (port: number) => {
+    const response = await fetch(`http://127.0.0.1:${port}/batches`, { method: 'POST' })
+    return { code: response.status, ...((await response.json()) as { batchId: string }) }
+  }
+  const second = await withGateClosed(sql as never, 'low', async (open) => {
+    const { batchId } = await post(first.port)
+    await untilAtGate(sql as never, 'low')
+    first.kill()
+    await first.exitCode
+    const next = await npmStart({ DATABASE_URL: url })
+    await next.sees(/1 open batch: left to whoever drives it on/)
+    await open()
+    await next.sees(new RegExp(`batch ${batchId} goes on here`))
+    await until('the batch has succeeded', async () => {
+      const [batch] = await sql`select status from viewkeeper.batches where id = ${batchId}`
+      return batch?.status === 'success'
+    })
+    return next
+  })
+  expect(await sql`select status from viewkeeper.runs`).toEqual([
+    { status: 'success' },
+    { status: 'success' },
+  ])
+  expect(await post(second.port)).toMatchObject({ code: 202 })
+})
 
 test('a Postgres that does not answer is one clear line without the password', limit, async () => {
   const started = await npmStart({

@@ -9,6 +9,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { readLock } from '../../local/embedded/lock.ts'
 import { readFrozenMigrations } from '../../src/db/frozen-migrations.ts'
 import { frozenState } from '../../src/plan/frozen.ts'
+import { until } from '../support/until.ts'
 import { isAlive, npmStart, serverPid, temporaryFolder } from './support/viewkeeper.ts'
 
 const demo = new URL('../../local/demo/migrations/', import.meta.url)
@@ -87,6 +88,50 @@ test('a start that was killed while it loaded the data is made up for by the nex
   const second = await npmStart({ DATA_DIR: first.folder })
   await second.sees(/7 of 7 fresh/)
 })
+
+test(
+  'a batch that was under way when all was killed goes on with the next start at once',
+  limit,
+  async () => {
+    const first = await npmStart()
+    await first.sees(ready)
+    await inDatabase(
+      first.folder,
+      'create materialized view slow as select count(*), pg_sleep(600)::text as slept from flights with no data',
+    )
+    const post = async (port: number) => {
+      const response = await fetch(`http://127.0.0.1:${port}/batches`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{ "views": ["slow", "late_airports"], "concurrency": 2 }',
+      })
+      return { code: response.status, ...((await response.json()) as { batchId: string }) }
+    }
+    const { batchId } = await post(first.port)
+    const batchOf = async (port: number) =>
+      (await (await fetch(`http://127.0.0.1:${port}/batches/${batchId}`)).json()) as {
+        finishedAt: string | null
+        views: { view: string; status: string; runs: unknown[] }[]
+      }
+    const isSlow = ({ view }: { view: string }) => view === 'public.slow'
+    await until(
+      'slow is running',
+      async () => (await batchOf(first.port)).views.find(isSlow)?.status === 'running',
+    )
+    first.kill()
+    await first.exitCode
+
+    const second = await npmStart({ DATA_DIR: first.folder })
+    await second.sees(/1 batch of the last start goes on/)
+    await until(
+      'slow is tried again',
+      async () => (await batchOf(second.port)).views.find(isSlow)?.runs.length === 2,
+    )
+    await fetch(`http://127.0.0.1:${second.port}/batches/${batchId}/cancel`, { method: 'POST' })
+    await until('it has ended', async () => (await batchOf(second.port)).finishedAt)
+    expect((await post(second.port)).code).toBe(202)
+  },
+)
 
 test('a view that fails does not keep the others from being refreshed', limit, async () => {
   const first = await npmStart()

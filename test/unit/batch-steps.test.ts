@@ -3,14 +3,14 @@ import { describe, expect, test } from 'vitest'
 import { type Attempt, type BatchNode, isDone, planBatchSteps } from '../../src/plan/batch-steps.ts'
 
 /** What becomes of an attempt at a view, in the order of its attempts. */
-type Fate = 'success' | 'failed' | 'canceled' | 'paused' | 'UnknownView'
+type Fate = 'success' | 'failed' | 'canceled' | 'paused' | 'SwapImpossible'
 
 const graphs = fc.array(
   fc.record({
     reads: fc.array(fc.nat(), { maxLength: 3 }),
     retries: fc.nat(2),
     fates: fc.array(
-      fc.constantFrom<Fate[]>('success', 'success', 'failed', 'canceled', 'paused', 'UnknownView'),
+      fc.constantFrom<Fate[]>('success', 'success', 'failed', 'canceled', 'paused', 'SwapImpossible'),
       {
         minLength: 3,
         maxLength: 3,
@@ -24,7 +24,7 @@ const attemptOf = (fate: Fate, attempt: number): Attempt => ({
   runId: attempt,
   attempt,
   due: true,
-  status: fate === 'paused' ? 'skipped' : fate === 'UnknownView' ? 'failed' : fate,
+  status: fate === 'paused' ? 'skipped' : fate === 'SwapImpossible' ? 'failed' : fate,
   class: fate === 'success' || fate === 'paused' ? null : fate === 'failed' ? 'ViewSqlFailed' : fate,
 })
 
@@ -120,6 +120,16 @@ describe('the steps of a batch', () => {
       { attempt: 2, delaySeconds: 0 },
       { attempt: 2, delaySeconds: 300 },
     ])
+  })
+
+  test('try a view that is gone again, as often as it may fail', () => {
+    const gone = (attempts: number) =>
+      planBatchSteps(
+        [node(1)],
+        new Map([[1, attempt('failed', { class: 'UnknownView', attempt: attempts })]]),
+      )
+    expect(gone(1).retry).toMatchObject([{ attempt: 2, delaySeconds: 300 }])
+    expect(gone(2)).toMatchObject({ retry: [], ended: true })
   })
 
   test('wait for an attempt that is not due', () => {

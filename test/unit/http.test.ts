@@ -2,6 +2,16 @@ import { describe, expect, test, vi } from 'vitest'
 import { resultAnswer } from '../../src/edge/answers.ts'
 import { knownProblem, logger } from '../../src/edge/function.ts'
 import { bodyOf, idempotencyKeyOf, problemAnswer, waitUntilOf } from '../../src/edge/http.ts'
+import {
+  batchOptions,
+  deployedBatch,
+  refreshOptions,
+  scheduledBatch,
+  scheduleFields,
+  viewPath,
+} from '../../src/edge/schemas.ts'
+import { validate } from '../../src/edge/validate.ts'
+import { selectViews } from '../../src/plan/selection.ts'
 import { Problem, type ProblemCode, problemCodes, statusOf } from '../../src/problem.ts'
 import { httpEvent, parsed } from '../support/lambda.ts'
 
@@ -38,6 +48,80 @@ describe('the body', () => {
   test('that is no JSON is refused without being repeated', () => {
     expect(() => bodyOf(event({}, '{"password": "hunter2"'))).toThrow(
       expect.objectContaining({ code: 'InvalidRequest', message: expect.not.stringContaining('hunter2') }),
+    )
+  })
+})
+
+describe('what half of a surrogate pair stands in', () => {
+  const half = JSON.parse('"\\ud800"')
+  const schedule = { trigger: 'schedule', schedule: 'nightly', scheduledTime: '2026-11-20T09:00:00Z' }
+  const deploy = { trigger: 'deploy', key: 'v1', all: true }
+
+  test.each([
+    ['a pattern', batchOptions, { pattern: `a${half}` }, 'pattern'],
+    ['a view', batchOptions, { views: ['a', half] }, 'views.1'],
+    ['a path', viewPath, { view: half }, 'view'],
+    ['a word to choose', refreshOptions, { strategy: half }, 'strategy'],
+    ['a key', batchOptions, { [`a${half}b`]: 1 }, 'a\ufffdb'],
+    ["a schedule's name", scheduledBatch, { ...schedule, schedule: half }, 'schedule'],
+    ["a schedule's view", scheduleFields, { ...schedule, view: half }, 'view'],
+    ["a deploy's key", deployedBatch, { ...deploy, key: half }, 'key'],
+  ])('%s is refused, naming the field', (_, schema, value, field) => {
+    const refuse = () => validate(schema, JSON.parse(JSON.stringify(value)), 'body')
+    expect(refuse).toThrow(expect.objectContaining({ code: 'InvalidRequest', details: { field } }))
+    expect(refuse).toThrow(expect.objectContaining({ message: expect.not.stringContaining(half) }))
+  })
+
+  test('an idempotency key is refused, too', () => {
+    expect(() => idempotencyKeyOf(event({ 'idempotency-key': half }))).toThrow(
+      expect.objectContaining({ code: 'InvalidRequest', details: { field: 'Idempotency-Key' } }),
+    )
+  })
+})
+
+test("a schedule's name with the character NUL is refused", () => {
+  const value = { trigger: 'schedule', schedule: 'a\0', scheduledTime: '', view: 'sales' }
+  expect(() => validate(scheduleFields, value, 'event')).toThrow(/schedule: .*NUL/)
+})
+
+describe('a refusal stays small', () => {
+  const refusalOf = (value: unknown) => {
+    try {
+      validate(batchOptions, value, 'body')
+    } catch (problem) {
+      return problemAnswer(problem as Problem)
+    }
+    throw new Error('it was not refused')
+  }
+
+  test('however many fields are wrong: the first are named, and the rest counted', () => {
+    const answer = refusalOf(Object.fromEntries(Array.from({ length: 50_000 }, (_, at) => [`key_${at}`, 1])))
+    expect(answer.body?.length).toBeLessThan(4000)
+    expect(parsed(answer).body).toMatchObject({
+      field: 'key_0',
+      detail: expect.stringMatching(/^key_0: .*key_4: there is no such field\. And 49995 more$/),
+    })
+  })
+
+  test('however many values of a list are wrong', () => {
+    const answer = refusalOf({ views: Array.from({ length: 10_000 }, () => 7) })
+    expect(answer.body?.length).toBeLessThan(4000)
+    expect(parsed(answer).body.detail).toMatch(/^views\.0: .* And 9995 more$/)
+  })
+
+  test('however long a key is', () => {
+    const answer = refusalOf({ ['x'.repeat(1_000_000)]: 1 })
+    expect(answer.body?.length).toBeLessThan(4000)
+    expect(parsed(answer).body.field).toBe(`${'x'.repeat(100)}…`)
+  })
+
+  test('however many views are unknown', () => {
+    const asked = Array.from({ length: 10_000 }, (_, at) => `nobody_${at}`)
+    expect(() => selectViews([], new Map(), { views: asked })).toThrow(
+      expect.objectContaining({
+        code: 'UnknownView',
+        message: expect.stringMatching(/^.{0,400}nobody_9 \(nor 9990 more\) in this database\.$/),
+      }),
     )
   })
 })
