@@ -23,6 +23,15 @@ const unreachable = new Set([
   'CONNECTION_DESTROYED',
 ])
 
+/** Those of them that say it of a connection that was there. */
+const broken = new Set([
+  'ECONNRESET',
+  'EPIPE',
+  'CONNECTION_CLOSED',
+  'CONNECTION_ENDED',
+  'CONNECTION_DESTROYED',
+])
+
 /** SQLSTATEs that say it of a server that starts, stops, has lost us, or has become a reader's copy; or does not get on. */
 const unavailable = /^(57P0[1235]|57014|25006|08)/
 
@@ -78,7 +87,9 @@ const tlsAdvice =
 const unavailableDatabase = (cause: Error): Problem =>
   new Problem(
     'DatabaseUnavailable',
-    `The database cannot be reached: ${sentence(cause.message)}${isTls(cause) ? tlsAdvice : ''}`,
+    broken.has(codeOf(cause) ?? '')
+      ? `The connection to the database broke (${codeOf(cause)}). Try again.`
+      : `The database cannot be reached: ${sentence(cause.message)}${isTls(cause) ? tlsAdvice : ''}`,
     { cause },
   )
 

@@ -120,6 +120,9 @@ async function sendAndWait(sql: Sql, call: Call, runId: number, timeoutSeconds: 
   }
 }
 
+/** How long a run that was sent over a connection that broke may still be claimed. */
+const onItsWayMs = 1000
+
 /**
  * Once the run is on record the server may well go on with it when our connection breaks: so the record is read once more
  * on another one, and if that fails too, the caller at least learns the run's id.
@@ -133,6 +136,9 @@ async function naming(runId: number, work: () => Promise<Result>, call: Call): P
     try {
       return await call.database.withConnection(
         async (sql) => {
+          // Nobody has taken it on: it was never sent, or the way broke before the server had read it.
+          await waitForRun(sql, runId, Math.min(call.waitUntil, Date.now() + onItsWayMs))
+          await closeUnclaimed(sql, runId, runErrorOf(problem))
           await waitForRun(sql, runId, call.waitUntil)
           return answer(sql, runId)
         },
