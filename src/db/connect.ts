@@ -67,7 +67,7 @@ const defaultStartUp = {
 
 /**
  * A database reached through the settings of `source`. Wrong credentials are asked for anew once, because secrets
- * rotate. Failures to connect are Problems: DatabaseUnavailable, CredentialsRefused, InsufficientResources.
+ * rotate. Failures to connect are Problems: DatabaseUnavailable, CredentialsRefused, TooManyConnections.
  */
 export function connectTo(source: SettingsSource): Database {
   const open: Database['open'] = async (startUp, onNotify) => {

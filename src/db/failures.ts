@@ -48,6 +48,12 @@ const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
     code: 'CredentialsRefused',
     advice: 'Check the user, in the secret or in DATABASE_URL, and that TLS is on.',
   },
+  '53300': {
+    code: 'TooManyConnections',
+    advice:
+      'Try again in some seconds. If it stays so, look in pg_stat_activity who holds them; then raise the connection limit of ' +
+      "Viewkeeper's role, or the server's max_connections.",
+  },
   '3D000': { code: 'DatabaseUnavailable', advice: 'Check the name of the database.' },
   '3F000': { code: 'NotMigrated', advice: migrateAdvice },
   '42P01': { code: 'NotMigrated', advice: migrateAdvice },

@@ -73,13 +73,14 @@ describe('connecting', () => {
     )
   })
 
-  test('to a server that refuses more connections asks to try again', async () => {
+  test('to a server that has no connection free for us asks to try again', async () => {
     const database = connectTo(async () => settings)
     await database.withConnection(async (sql) => {
       await sql`create role crowded login password 'secret' connection limit 0`
     })
     await expect(select1({ user: 'crowded', password: 'secret' })).rejects.toMatchObject({
-      code: 'InsufficientResources',
+      code: 'TooManyConnections',
+      message: expect.stringContaining('pg_stat_activity'),
     })
   })
 
