@@ -24,6 +24,8 @@ export interface Drive {
   views: BatchView[]
   /** Epoch milliseconds. */
   until: number
+  /** The runs that are sent at once, at most, however many the batch may have. */
+  mostAtOnce: number
 }
 
 /** Drives a batch on: does what is to be done, waits for something to happen, and looks again. Null where time is up. */
