@@ -145,7 +145,7 @@ async function naming(runId: number, work: () => Promise<Result>, call: Call): P
       return await call.database.withConnection(
         async (sql) => {
           // Nobody has taken it on: it was never sent, or the way broke before the server had read it.
-          await waitForRun(sql, runId, Math.min(call.waitUntil, Date.now() + onItsWayMs))
+          await waitForRun(sql, runId, Date.now() + onItsWayMs)
           await closeUnclaimed(sql, runId, runErrorOf(problem))
           await waitForRun(sql, runId, call.waitUntil)
           return answer(sql, runId)
