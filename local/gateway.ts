@@ -1,7 +1,10 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { problemAnswer } from '../src/edge/http.ts'
+import { Problem } from '../src/problem.ts'
 import { answer, answerProblem } from './gateway/answer.ts'
+import { mostRunsOfDriver } from './gateway/connections.ts'
 import { splitTarget, toEvent } from './gateway/event.ts'
 import { refusalOf } from './gateway/guard.ts'
 import { type Handler, invoke, loadFunction } from './gateway/invoke.ts'
@@ -26,10 +29,12 @@ export async function startGateway(options: {
   functions?: (name: string) => Promise<Handler>
 }): Promise<Gateway> {
   const { functions = loadFunction } = options
+  process.env.BATCH_RUNS_AT_ONCE = String(mostRunsOfDriver)
   const server = createServer((request, response) => {
     const { port } = server.address() as AddressInfo
     handle(request, response, port, functions).catch((error) => {
       if (response.destroyed) return // the client has left, or everything is being stopped
+      if (error instanceof Problem) return answer(response, problemAnswer(error))
       console.error(error)
       if (response.headersSent) response.destroy()
       else

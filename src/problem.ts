@@ -30,6 +30,7 @@ const codes = {
   CatalogChanged: { status: 503, title: 'The view was altered meanwhile' },
   Deadlock: { status: 503, title: 'The server ended a deadlock' },
   DiskFull: { status: 503, title: "The server's disk is full" },
+  TooManyConnections: { status: 503, title: 'No connection to the database is free' },
   InsufficientResources: { status: 503, title: 'The server is short of resources' },
   RunLost: { status: 503, title: 'The server lost the run' },
   BatchLost: { status: 503, title: 'Nobody drove the batch on' },

@@ -1,30 +1,33 @@
 import { randomUUID } from 'node:crypto'
 import type { Context } from 'aws-lambda'
+import { withConnections } from './connections.ts'
 
 export type Handler = (event: unknown, context: Context) => Promise<unknown>
 
-/** Calls the handler of a file in `functions/` as Lambda would, with a context of its own. */
+/** Calls the handler of a file in `functions/` as Lambda would, with a context of its own, when its connections are free. */
 export function invoke(
   name: string,
   handler: Handler,
   event: unknown,
   timeoutSeconds: number,
 ): Promise<unknown> {
-  const deadline = Date.now() + timeoutSeconds * 1000
-  const functionName = `viewkeeper-local-${name}`
-  return handler(event, {
-    awsRequestId: randomUUID(),
-    callbackWaitsForEmptyEventLoop: true,
-    functionName,
-    functionVersion: '$LATEST',
-    invokedFunctionArn: `arn:aws:lambda:us-east-1:000000000000:function:${functionName}`,
-    logGroupName: `/aws/lambda/${functionName}`,
-    logStreamName: 'local',
-    memoryLimitInMB: '512',
-    getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
-    done() {},
-    fail() {},
-    succeed() {},
+  return withConnections(name, (longestSeconds) => {
+    const deadline = Date.now() + Math.min(timeoutSeconds, longestSeconds) * 1000
+    const functionName = `viewkeeper-local-${name}`
+    return handler(event, {
+      awsRequestId: randomUUID(),
+      callbackWaitsForEmptyEventLoop: true,
+      functionName,
+      functionVersion: '$LATEST',
+      invokedFunctionArn: `arn:aws:lambda:us-east-1:000000000000:function:${functionName}`,
+      logGroupName: `/aws/lambda/${functionName}`,
+      logStreamName: 'local',
+      memoryLimitInMB: '512',
+      getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
+      done() {},
+      fail() {},
+      succeed() {},
+    })
   })
 }
 

@@ -27,6 +27,8 @@ interface Connection {
   sql: Sql
   /** Closes it at once, whatever is going on; the server is not asked to stop. */
   leave(): Promise<void>
+  /** Settles when it has broken without having been left. Whatever is asked of it from then on fails at once. */
+  broken: Promise<void>
 }
 
 /** Is told of each notification. */
@@ -66,7 +68,7 @@ const defaultStartUp = {
 
 /**
  * A database reached through the settings of `source`. Wrong credentials are asked for anew once, because secrets
- * rotate. Failures to connect are Problems: DatabaseUnavailable, CredentialsRefused, InsufficientResources.
+ * rotate. Failures to connect are Problems: DatabaseUnavailable, CredentialsRefused, TooManyConnections.
  */
 export function connectTo(source: SettingsSource): Database {
   const open: Database['open'] = async (startUp, onNotify) => {
@@ -122,8 +124,17 @@ async function connect(
 ): Promise<Connection> {
   const asked = { ...defaultStartUp, ...startUp }
   const { host, port } = settings
-  // Once ended, a client refuses what is still asked of it, instead of letting it wait for ever.
-  const socket = ownSocket(host, port, () => void sql.end({ timeout: 0 }).catch(() => {}))
+  const { promise: broken, resolve: tellBroken } = Promise.withResolvers<void>()
+  let left = false
+  let line: Line | undefined
+  // postgres.js 3.4.9 would let wait for ever what is asked between a socket's error and its close, and would write what a
+  // transaction still asks to a socket that is gone, where nobody can catch it. Terminated, it refuses both.
+  const onBroken = () => {
+    line?.terminate()
+    sql.end({ timeout: 0 }).catch(() => {})
+    if (!left) tellBroken()
+  }
+  const socket = ownSocket(host, port, onBroken)
   const sql: Sql = postgres({
     host,
     port,
@@ -139,31 +150,51 @@ async function connect(
     // postgres.js types these as numbers, but would drop a 0
     connection: asked as object,
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+    onclose: onBroken,
     // postgres.js knows these two and does not type them
     ...({ socket: socket.open, onnotify: onNotify } as object),
   })
   const leave = async () => {
+    left = true
     await sql.end({ timeout: 0 }).catch(() => {})
     socket.destroy()
   }
   try {
     const advice = `No answer from the database at ${host}:${port}. Check that it runs and that its security group lets the functions in`
-    await withDeadline(insistOn(sql, asked), Date.now() + connectDeadlineMs, advice)
-    return { sql, leave }
+    const onLine = (opened: Line) => {
+      line = opened
+    }
+    await withDeadline(insistOn(sql, asked, onLine), Date.now() + connectDeadlineMs, advice)
+    return { sql, leave, broken }
   } catch (error) {
     await leave()
     throw error
   }
 }
 
+/** What postgres.js keeps of a connection, and hands out only to whoever executes a query. */
+interface Line {
+  /** Fails what is asked of it, now and from now on. */
+  terminate(): void
+}
+
 /** Reads the start-up settings back: a pooler that drops them would also end our runs when we leave. */
-async function insistOn(sql: Sql, asked: Record<string, string>): Promise<void> {
-  // Not by pg_settings, which costs a millisecond. Times come back in units of the server's choice: 15000 as 15s.
-  const differing = await sql<{ name: string }[]>`
-    select a.name from pg_catalog.jsonb_each_text(${sql.json(asked)}) as a(name, value)
-     where case when a.name like '%\\_timeout' or a.name like '%\\_interval'
-             then extract(epoch from pg_catalog.current_setting(a.name, true)::pg_catalog.interval) * 1000 <> a.value::pg_catalog.numeric
-             else pg_catalog.current_setting(a.name, true) is distinct from a.value end`
+async function insistOn(
+  sql: Sql,
+  asked: Record<string, string>,
+  onexecute: (line: Line) => void,
+): Promise<void> {
+  // One message without parameters: with them postgres.js does not hand out its line, and asks twice. Not by pg_settings,
+  // which costs a millisecond. Times come back in units of the server's choice: 15000 as 15s.
+  const options: object = { simple: true, onexecute }
+  const differing = await sql.unsafe<{ name: string }[]>(
+    `select a.name from pg_catalog.jsonb_each_text('${JSON.stringify(asked).replaceAll("'", "''")}') as a(name, value)
+      where case when a.name like '%\\_timeout' or a.name like '%\\_interval'
+              then extract(epoch from pg_catalog.current_setting(a.name, true)::pg_catalog.interval) * 1000 <> a.value::pg_catalog.numeric
+              else pg_catalog.current_setting(a.name, true) is distinct from a.value end`,
+    [],
+    options,
+  )
   const dropped = differing.map(({ name }) => name)
   if (dropped.length > 0) {
     throw new Problem(

@@ -23,6 +23,15 @@ const unreachable = new Set([
   'CONNECTION_DESTROYED',
 ])
 
+/** Those of them that say it of a connection that was there. */
+const broken = new Set([
+  'ECONNRESET',
+  'EPIPE',
+  'CONNECTION_CLOSED',
+  'CONNECTION_ENDED',
+  'CONNECTION_DESTROYED',
+])
+
 /** SQLSTATEs that say it of a server that starts, stops, has lost us, or has become a reader's copy; or does not get on. */
 const unavailable = /^(57P0[1235]|57014|25006|08)/
 
@@ -38,6 +47,12 @@ const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
   '28000': {
     code: 'CredentialsRefused',
     advice: 'Check the user, in the secret or in DATABASE_URL, and that TLS is on.',
+  },
+  '53300': {
+    code: 'TooManyConnections',
+    advice:
+      'Try again in some seconds. If it stays so, look in pg_stat_activity who holds them; then raise the connection limit of ' +
+      "Viewkeeper's role, or the server's max_connections.",
   },
   '3D000': { code: 'DatabaseUnavailable', advice: 'Check the name of the database.' },
   '3F000': { code: 'NotMigrated', advice: migrateAdvice },
@@ -78,7 +93,9 @@ const tlsAdvice =
 const unavailableDatabase = (cause: Error): Problem =>
   new Problem(
     'DatabaseUnavailable',
-    `The database cannot be reached: ${sentence(cause.message)}${isTls(cause) ? tlsAdvice : ''}`,
+    broken.has(codeOf(cause) ?? '')
+      ? `The connection to the database broke (${codeOf(cause)}). Try again.`
+      : `The database cannot be reached: ${sentence(cause.message)}${isTls(cause) ? tlsAdvice : ''}`,
     { cause },
   )
 

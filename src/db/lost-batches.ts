@@ -1,8 +1,8 @@
 import type { BatchEnd } from '../plan/batch-end.ts'
 import { lockBatch, recordBatchEnd } from './batches.ts'
 import { type Sql, withTransaction } from './connect.ts'
-import { runLocks } from './run-locks.ts'
 import { closeLostRuns } from './lost-runs.ts'
+import { runLocks } from './run-locks.ts'
 
 /** How long nobody may have driven a batch on before it counts as lost: longer than any retry of who drives it. */
 export const batchLostAfterSeconds = 20 * 60

@@ -35,49 +35,48 @@ const startUp = {
   default_transaction_read_only: 'off',
 }
 
-/** Opens a connection for one run and sends its envelope. One envelope per connection, never a second one. */
-export async function sendEnvelope(
-  database: Database,
-  runId: number,
-  timeoutSeconds: number,
-): Promise<SentEnvelope> {
-  const { sql, leave } = await database.open({ ...startUp, ...settingsOf(runId, timeoutSeconds) })
-  return { answered: execute(sql), leave }
-}
-
-/** A connection that waits for its one run, so that no time is lost when the run's turn has come. */
+/** A connection that waits for its one run. */
 export interface RunConnection {
-  /** Sends the envelope of a run. Once only. */
+  /** Sends the envelope of a run. Once only: one envelope per connection, never a second one. */
   send(runId: number, timeoutSeconds: number): SentEnvelope
   leave(): Promise<void>
 }
 
+/** Opens a connection for a run. */
+export async function openForRun(database: Database): Promise<RunConnection> {
+  return forOneRun(await database.open(waiting))
+}
+
+const waiting = { ...startUp, application_name: 'viewkeeper waiting' }
 const noRun = `pg_catalog.set_config('viewkeeper.run', '${reservedKeys.warmUp}', false)`
 
-/** Opens a connection ahead of the run that it is for, and has it do an envelope of no run, which fills its caches. */
+/** The same ahead of the run, so that no time is lost when its turn has come: it does an envelope of no run, which fills its caches. */
 export async function openRunConnection(database: Database): Promise<RunConnection> {
-  const { sql, leave } = await database.open({ ...startUp, application_name: 'viewkeeper waiting' })
+  const connection = await database.open(waiting)
   try {
-    for (const text of [`select ${noRun}`, envelopeText, 'reset all']) await sql.unsafe(text).simple()
+    for (const text of [`select ${noRun}`, envelopeText, 'reset all'])
+      await connection.sql.unsafe(text).simple()
   } catch (error) {
-    await leave()
+    await connection.leave()
     throw problemOf(error)
   }
-  return {
-    send(runId, timeoutSeconds) {
-      const settings = Object.entries(settingsOf(runId, timeoutSeconds))
-      const set = settings.map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', false)`)
-      // One message after the other without waiting between: where the first fails, the envelope lacks its run's id.
-      const prepared = sql
-        .unsafe(`select ${set.join(', ')}`)
-        .simple()
-        .execute()
-      prepared.catch(() => {})
-      return { answered: execute(sql), leave }
-    },
-    leave,
-  }
+  return forOneRun(connection)
 }
+
+const forOneRun = ({ sql, leave }: Awaited<ReturnType<Database['open']>>): RunConnection => ({
+  send(runId, timeoutSeconds) {
+    const settings = Object.entries(settingsOf(runId, timeoutSeconds))
+    const set = settings.map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', false)`)
+    // One message after the other without waiting between: where the first fails, the envelope lacks its run's id.
+    const prepared = sql
+      .unsafe(`select ${set.join(', ')}`)
+      .simple()
+      .execute()
+    prepared.catch(() => {})
+    return { answered: execute(sql), leave }
+  },
+  leave,
+})
 
 async function execute(sql: Sql): Promise<Problem | undefined> {
   try {

@@ -17,6 +17,7 @@ export async function advanceBatch(event: unknown, context: Context): Promise<Ad
   const advanced = await advance(batchId, {
     database: databaseFromEnvironment(),
     until: Date.now() + context.getRemainingTimeInMillis() - leaveBeforeEndMs,
+    mostAtOnce: Number(process.env.BATCH_RUNS_AT_ONCE ?? Number.POSITIVE_INFINITY),
   })
   logger.info(advanced.done ? `batch ${advanced.status}` : 'batch goes on', { ...advanced })
   return advanced

@@ -10,6 +10,15 @@ export type Advanced =
   | { batchId: string; done: false }
   | { batchId: string; done: true; status: RunStatus; error: BatchError | null }
 
+/** How a batch is driven on. */
+interface Driving {
+  database: Database
+  /** Epoch milliseconds. */
+  until: number
+  /** The runs that this call sends at once, at most, however many the batch may have. */
+  mostAtOnce?: number
+}
+
 /** Time for what was begun to be left in good order. */
 const leaveWithinMs = 15_000
 
@@ -20,7 +29,7 @@ const leaveWithinMs = 15_000
  */
 export function advance(
   batchId: string,
-  { database, until }: { database: Database; until: number },
+  { database, until, mostAtOnce = Number.POSITIVE_INFINITY }: Driving,
 ): Promise<Advanced> {
   return database.withConnection(
     async (sql) => {
@@ -32,7 +41,7 @@ export function advance(
       ])
       if (batch === undefined) return unknown(batchId)
       if (batch.finishedAt !== null) return done(batch)
-      const ended = await driveBatch({ sql, database, batch, views, until })
+      const ended = await driveBatch({ sql, database, batch, views, until, mostAtOnce })
       return ended === null ? { batchId, done: false } : done(ended)
     },
     { deadline: Math.max(until, Date.now()) + leaveWithinMs },

@@ -24,26 +24,34 @@ export interface Drive {
   views: BatchView[]
   /** Epoch milliseconds. */
   until: number
+  /** The runs that are sent at once, at most, however many the batch may have. */
+  mostAtOnce: number
 }
 
 /** Drives a batch on: does what is to be done, waits for something to happen, and looks again. Null where time is up. */
 export async function driveBatch(drive: Drive): Promise<Batch | null> {
   const wake = makeWake()
   return withOpenedAhead(drive.database, Math.min(drive.batch.concurrency, mostAhead), (connections) =>
-    whileListening(drive.database, wake.ring, (beside) => {
-      const ahead = planAhead(beside, drive.batch)
+    whileListening(drive.database, wake.ring, ({ sql, insistOnHearing }) => {
+      const ahead = planAhead(sql, drive.batch)
       return withSenders(drive, { connections, ahead }, wake.ring, (senders) =>
-        untilEnded(drive, senders, wake),
+        untilEnded(drive, senders, wake, insistOnHearing),
       )
     }),
   )
 }
 
-async function untilEnded(drive: Drive, senders: Senders, wake: Wake): Promise<Batch | null> {
+async function untilEnded(
+  drive: Drive,
+  senders: Senders,
+  wake: Wake,
+  insistOnHearing: () => void,
+): Promise<Batch | null> {
   const { sql, batch, views, until } = drive
   const attempts = followAttempts(sql, batch.id)
   const look = everySoOften(drive, attempts)
   for (;;) {
+    insistOnHearing()
     const current = await look()
     if (current.finishedAt !== null) return current
     await senders.settle(attempts)

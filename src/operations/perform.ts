@@ -1,7 +1,7 @@
 import type { Sql } from '../db/connect.ts'
 import { problemOf } from '../db/failures.ts'
 import { closeLostRuns } from '../db/lost-runs.ts'
-import { sendEnvelope } from '../db/run-connection.ts'
+import { openForRun, type RunConnection } from '../db/run-connection.ts'
 import {
   closeUnclaimed,
   type EndedAtOnce,
@@ -50,18 +50,19 @@ export async function performRun(sql: Sql, call: Call, run: RunRequest, planning
   }
   if ('skipBecause' in work)
     return endAtOnce(sql, call, run, { status: 'skipped', because: work.skipBecause })
-  const { plan, timeoutSeconds } = work
-  const runId = await startRun(sql, run, plan, responseOf(work))
+  // Before the run is written down: where no second connection is free, there is no run that failed.
+  const connection = await openForRun(call.database)
+  try {
+    const runId = await startRun(sql, run, work.plan, responseOf(work))
+    if (runId !== null) {
+      const send = () => sendUntilClaimed(sql, call, { runId, ...work, connection }, planning)
+      return await naming(runId, () => send().then(() => answer(sql, runId)), call)
+    }
+  } finally {
+    await connection.leave()
+  }
   // The key was taken meanwhile; and if it has been given back since, this run is the first again.
-  if (runId === null) return (await replay(sql, call, run)) ?? performRun(sql, call, run, planning)
-  return naming(
-    runId,
-    async () => {
-      await sendUntilClaimed(sql, call, runId, timeoutSeconds, planning)
-      return answer(sql, runId)
-    },
-    call,
-  )
+  return (await replay(sql, call, run)) ?? performRun(sql, call, run, planning)
 }
 
 /** What the record says of a plan. */
@@ -72,21 +73,24 @@ export const responseOf = ({ plan, response }: Planned): RunResponse => ({
 
 const mostSends = 3
 
+/** A pending run, and the connection to send it over. */
+interface Sendable {
+  runId: number
+  timeoutSeconds: number
+  connection: RunConnection
+}
+
 /** A run that comes back unclaimed, because its plan has gone stale or the connection broke, is planned and sent again. */
-async function sendUntilClaimed(
-  sql: Sql,
-  call: Call,
-  runId: number,
-  timeoutSeconds: number,
-  planning: Planning,
-): Promise<void> {
+async function sendUntilClaimed(sql: Sql, call: Call, first: Sendable, planning: Planning): Promise<void> {
+  const { runId } = first
   try {
-    for (let sends = 1; ; sends++) {
-      if (await sendAndWait(sql, call, runId, timeoutSeconds)) return
+    for (let sends = 1, sendable = first; ; sends++) {
+      if (await sendAndWait(sql, call, sendable)) return
       if (sends === mostSends) throw neverClaimed()
       const work = await planning()
       if ('skipBecause' in work) throw neverClaimed()
       if (!(await replan(sql, runId, work.plan, responseOf(work)))) return
+      sendable = { ...first, connection: await openForRun(call.database) }
     }
   } catch (thrown) {
     const error = problemOf(thrown)
@@ -108,8 +112,12 @@ async function endAtOnce(sql: Sql, call: Call, run: RunRequest, end: EndedAtOnce
 }
 
 /** Whether the server has taken the run on. */
-async function sendAndWait(sql: Sql, call: Call, runId: number, timeoutSeconds: number): Promise<boolean> {
-  const envelope = await sendEnvelope(call.database, runId, timeoutSeconds)
+async function sendAndWait(
+  sql: Sql,
+  call: Call,
+  { runId, timeoutSeconds, connection }: Sendable,
+): Promise<boolean> {
+  const envelope = connection.send(runId, timeoutSeconds)
   try {
     if (await waitForRun(sql, runId, call.waitUntil, envelope)) return true
     const refused = await envelope.answered
@@ -119,6 +127,9 @@ async function sendAndWait(sql: Sql, call: Call, runId: number, timeoutSeconds: 
     await envelope.leave()
   }
 }
+
+/** How long a run that was sent over a connection that broke may still be claimed. */
+const onItsWayMs = 1000
 
 /**
  * Once the run is on record the server may well go on with it when our connection breaks: so the record is read once more
@@ -133,6 +144,9 @@ async function naming(runId: number, work: () => Promise<Result>, call: Call): P
     try {
       return await call.database.withConnection(
         async (sql) => {
+          // Nobody has taken it on: it was never sent, or the way broke before the server had read it.
+          await waitForRun(sql, runId, Date.now() + onItsWayMs)
+          await closeUnclaimed(sql, runId, runErrorOf(problem))
           await waitForRun(sql, runId, call.waitUntil)
           return answer(sql, runId)
         },

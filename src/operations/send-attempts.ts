@@ -38,7 +38,7 @@ interface Answered {
 
 /** Calls `work` with senders, and in the end leaves the connection of each envelope: the server goes on by itself. */
 export async function withSenders<T>(
-  { sql, batch, views }: Drive,
+  { sql, batch, views, mostAtOnce }: Drive,
   { connections, ahead }: { connections: OpenedAhead; ahead: PlannedAhead },
   onAnswer: () => void,
   work: (senders: Senders) => Promise<T>,
@@ -73,7 +73,7 @@ export async function withSenders<T>(
 
   const send = async ({ ready, running }: BatchSteps<BatchView>, attempts: Attempts) => {
     const onTheirWay = ready.filter(({ pending }) => pending !== null && sent.has(pending.runId)).length
-    let room = batch.concurrency - running - onTheirWay
+    let room = Math.min(batch.concurrency - running - onTheirWay, mostAtOnce - sent.size)
     const next = nextOf(views, attempts, batch.concurrency)
     ahead.expect(room > 0 ? next.filter(({ id }) => id !== ready[0]?.node.id) : next)
     for (const { node, pending } of ready) {

@@ -9,6 +9,7 @@ import { unlessLocked } from '../../src/db/unless-locked.ts'
 import { fromUrl } from '../../src/edge/settings.ts'
 import { listViews } from '../../src/operations/views.ts'
 import { useDatabase } from '../support/database.ts'
+import { breakableWay } from '../support/proxy.ts'
 import { makeCertificate } from '../support/tls.ts'
 
 const settings = await fromUrl(inject('postgresUrl'))({ fresh: false })
@@ -72,13 +73,14 @@ describe('connecting', () => {
     )
   })
 
-  test('to a server that refuses more connections asks to try again', async () => {
+  test('to a server that has no connection free for us asks to try again', async () => {
     const database = connectTo(async () => settings)
     await database.withConnection(async (sql) => {
       await sql`create role crowded login password 'secret' connection limit 0`
     })
     await expect(select1({ user: 'crowded', password: 'secret' })).rejects.toMatchObject({
-      code: 'InsufficientResources',
+      code: 'TooManyConnections',
+      message: expect.stringContaining('pg_stat_activity'),
     })
   })
 
@@ -200,6 +202,22 @@ describe('TLS is verify-full', () => {
 
   test('a certificate for the address, by a root we know, is accepted', async () => {
     expect(await connect({})).toEqual({ ssl: true })
+  })
+
+  test('a connection that breaks fails what is asked at that very moment, and later', async () => {
+    const way = await breakableWay(server.url)
+    const { withConnection } = connectTo(async () => ({ ...tls, port: way.port }))
+    const settled = await withConnection((idle) =>
+      withConnection(async (busy) => {
+        const waits = busy`select pg_sleep(10)`.execute()
+        way.reset()
+        await waits.catch(() => {})
+        const asked = [idle`select 1`.execute(), busy`select 1`.execute()]
+        await Promise.allSettled(asked)
+        return Promise.allSettled([...asked, idle`select 1`, busy`select 1`])
+      }),
+    )
+    expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected', 'rejected'])
   })
 
   test("another name for the same server is refused: the certificate is not that name's", async () => {

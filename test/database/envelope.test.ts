@@ -1,11 +1,12 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { envelopeText } from '../../src/db/envelope-text.ts'
 import { closeLostRuns } from '../../src/db/lost-runs.ts'
-import { openRunConnection, sendEnvelope } from '../../src/db/run-connection.ts'
+import { openRunConnection } from '../../src/db/run-connection.ts'
 import { reservedKeys, runLockClass } from '../../src/db/run-locks.ts'
 import { readRun, startRun } from '../../src/db/runs.ts'
 import type { Plan } from '../../src/plan/plan.ts'
 import { useDatabase } from '../support/database.ts'
+import { sendEnvelope } from '../support/envelope.ts'
 import { until } from '../support/until.ts'
 
 const { database, sql, as } = useDatabase()

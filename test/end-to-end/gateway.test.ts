@@ -3,6 +3,7 @@ import { createConnection } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { APIGatewayProxyEventV2WithIAMAuthorizer, Context } from 'aws-lambda'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { mostConnections } from '../../local/gateway/connections.ts'
 import type { Handler } from '../../local/gateway/invoke.ts'
 import { startGateway } from '../../local/gateway.ts'
 import { routeKey, routes } from '../../src/edge/routes.ts'
@@ -180,6 +181,31 @@ test('a function that throws is a 500 that gives nothing away, and its error is 
   expect(answer.status).toBe(500)
   expect(await answer.text()).not.toContain('secret')
   expect(printed).toHaveBeenCalledWith(error)
+})
+
+test('an operation that finds the connections taken waits its turn, then is told to come again, and a read need not wait', async () => {
+  const { promise: opened, resolve: open } = Promise.withResolvers<void>()
+  let begun = 0
+  const { url } = await start(async (name) => async () => {
+    if (name === 'query') return { statusCode: 200, body: '{}' }
+    begun++
+    await opened
+    return { statusCode: 202, body: '{}' }
+  })
+  const refresh = () => fetch(`${url}/views/sales/refresh`, { method: 'POST' })
+  const first = Array.from({ length: mostConnections / 4 }, refresh)
+  await vi.waitUntil(() => begun === first.length)
+  const late = refresh()
+  expect((await fetch(`${url}/runs`)).status).toBe(200)
+  const refused = await late
+  expect(refused.status).toBe(503)
+  expect(refused.headers.get('content-type')).toBe('application/problem+json')
+  expect(refused.headers.get('retry-after')).toMatch(/^\d+$/)
+  expect(await refused.json()).toMatchObject({ code: 'TooManyConnections' })
+  expect(begun).toBe(first.length)
+  const next = refresh()
+  open()
+  for (const { status } of await Promise.all([...first, next])) expect(status).toBe(202)
 })
 
 const gateway = (handler: Handler) => start(async () => handler)
