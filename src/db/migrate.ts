@@ -1,9 +1,9 @@
 import { quoteIdentifier } from '../plan/names.ts'
 import { Problem } from '../problem.ts'
-import { type Sql, withTransaction } from './connect.ts'
+import type { Sql } from './connect.ts'
 import type { Migration } from './migrations.ts'
 import { sqlFailed } from './plain-migration.ts'
-import { ownerRole, setUpLock, toSetRole } from './role.ts'
+import { ownerRole, settingUp, toSetRole } from './role.ts'
 
 export interface MigrateReport {
   applied: string[]
@@ -18,10 +18,10 @@ export interface MigrateReport {
  */
 export async function migrateSchema(sql: Sql, migrations: Migration[]): Promise<MigrateReport> {
   await insistOnPlpgsql(sql)
-  await withTransaction(sql, prepareJournal)
+  await settingUp(sql, prepareJournal)
   const applied: string[] = []
   for (const migration of migrations) {
-    if (await withTransaction(sql, (step) => applyOnce(step, migration))) applied.push(migration.name)
+    if (await settingUp(sql, (step) => applyOnce(step, migration))) applied.push(migration.name)
   }
   const last = migrations.at(-1)?.number ?? 0
   const ahead = await sql<{ name: string }[]>`
@@ -45,7 +45,6 @@ async function becomeOwner(sql: Sql): Promise<void> {
 }
 
 async function prepareJournal(sql: Sql): Promise<void> {
-  await sql.unsafe(setUpLock)
   await becomeOwner(sql)
   // Not "if not exists": that asks for the right to create schemas even where nothing is to be created.
   const [row] = await sql`select to_regclass('viewkeeper.migrations') is not null as there`
@@ -62,7 +61,6 @@ async function prepareJournal(sql: Sql): Promise<void> {
 
 /** True where the step was applied now; false where it had been before. */
 async function applyOnce(sql: Sql, migration: Migration): Promise<boolean> {
-  await sql.unsafe(setUpLock)
   const [journaled] = await sql`select checksum from viewkeeper.migrations where number = ${migration.number}`
   if (journaled?.checksum === migration.checksum) return false
   if (journaled !== undefined) {

@@ -1,11 +1,23 @@
 import { literal, quoteIdentifier } from '../plan/names.ts'
 import { type Sql, withSavepoint, withTransaction } from './connect.ts'
 import { sqlstateOf } from './failures.ts'
-import { reservedKeys, runLockClass } from './run-locks.ts'
+import { namingHolder, reservedKeys, runLockClass } from './run-locks.ts'
 import { scramVerifier } from './scram.ts'
 
-/** Taken by whoever sets the database up, roles or schema: of two at once the second would find things missing, or half made. */
-export const setUpLock = `select pg_advisory_xact_lock(${runLockClass}, ${reservedKeys.setUp})`
+/** Sets something up, roles or schema, in a transaction of its own, while nobody else does: who came second would find things missing, or half made. */
+export const settingUp = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
+  namingHolder(sql, reservedKeys.setUp, 'whoever sets this database up', () =>
+    withTransaction(sql, async (step) => {
+      const [before] = await step<{ timeout: string }[]>`
+        select current_setting('lock_timeout') as timeout, set_config('lock_timeout', ${setUpPatience}, true)`
+      await step`select pg_advisory_xact_lock(${runLockClass}, ${reservedKeys.setUp})`
+      await step`select set_config('lock_timeout', ${before?.timeout ?? '0'}, true)`
+      return work(step)
+    }),
+  )
+
+/** Setting up takes seconds. */
+const setUpPatience = '10s'
 
 /** The privilege that allows `set role`, for pg_has_role: since 16 membership alone does not say so. */
 export const toSetRole = (sql: Sql) =>
@@ -35,8 +47,7 @@ export async function createRole(
   { login, password, viewOwners }: { login: string; password: string; viewOwners: string[] },
 ): Promise<{ notGranted: string[] }> {
   const notGranted: string[] = []
-  await withTransaction(sql, async (step) => {
-    await step.unsafe(setUpLock)
+  await settingUp(sql, async (step) => {
     const [server] = await step`
       select current_setting('server_version_num')::integer as version, current_database() as database`
     const role = quoteIdentifier(ownerRole)

@@ -1,4 +1,6 @@
+import { Problem } from '../problem.ts'
 import type { Sql } from './connect.ts'
+import { sqlstateOf } from './failures.ts'
 
 /** First key of every run's advisory lock, the second being the run's id. Two-int keys leave other tools' alone. */
 export const runLockClass = 22135
@@ -13,14 +15,35 @@ export const runLocks = (sql: Sql) => sql`
      where l.locktype = 'advisory' and l.objsubid = 2 and l.granted and l.classid = ${runLockClass}::int8::oid
        and l.database = (select oid from pg_catalog.pg_database where datname = current_database()))`
 
-/** Who holds a lock of this class, in words for people: `process 4711 (role etl)`. Undefined where nobody does, or we do. */
-export async function findLockHolder(sql: Sql, key: number): Promise<string | undefined> {
-  const [row] = await sql<{ holder: string }[]>`
-    select 'process ' || l.pid || coalesce(' (role ' || a.usename || ')', '') as holder
+/** The refusal that names the session which holds a lock of this class; undefined where nobody else holds it. */
+export async function lockIsHeld(sql: Sql, key: number, whose: string): Promise<Problem | undefined> {
+  const [row] = await sql<{ pid: number; role: string | null }[]>`
+    select l.pid, a.usename as role
       from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.pid
-     where l.locktype = 'advisory' and l.objsubid = 2 and l.granted and l.classid = ${runLockClass}::int8::oid
-       and l.objid = (${key}::int8 & 4294967295)::oid and l.pid <> pg_backend_pid()
+     where l.locktype = 'advisory' and l.objsubid = 2 and l.granted and l.pid <> pg_backend_pid()
+       and l.classid = ${runLockClass}::int8::oid and l.objid = (${key}::int8 & 4294967295)::oid
        and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
      limit 1`
-  return row?.holder
+  return row && heldBy(row, whose)
+}
+
+const heldBy = ({ pid, role }: { pid: number; role: string | null }, whose: string): Problem =>
+  new Problem(
+    'LockTimeout',
+    `Process ${pid}${role === null ? '' : ` of role ${role}`} holds the advisory lock of ${whose}. Try again when it is ` +
+      `done; where it is none of Viewkeeper's, end it: select pg_terminate_backend(${pid});`,
+  )
+
+/** Names who holds a lock of this class where `work` has waited for it in vain. */
+export async function namingHolder<T>(
+  sql: Sql,
+  key: number,
+  whose: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw (sqlstateOf(error) === '55P03' && (await lockIsHeld(sql, key, whose))) || error
+  }
 }

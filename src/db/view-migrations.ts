@@ -1,9 +1,8 @@
 import { literal } from '../plan/names.ts'
 import { Problem } from '../problem.ts'
 import type { Database, Sql } from './connect.ts'
-import { sqlstateOf } from './failures.ts'
 import type { FrozenMigration } from './frozen-migrations.ts'
-import { reservedKeys, runLockClass } from './run-locks.ts'
+import { namingHolder, reservedKeys, runLockClass } from './run-locks.ts'
 
 /** One frozen migration that the database has. */
 export interface JournalEntry {
@@ -97,6 +96,10 @@ export const journalStatement = ({ number, name, checksum }: FrozenMigration, wa
 values (${number}, ${literal(name)}, ${literal(checksum)}, nullif(current_setting('viewkeeper.run', true), '')::bigint)`
     : `delete from viewkeeper.view_migrations where number = ${number}`
 
+/** As long as the caller waits, within these, for the lock and whatever a migration locks. */
+const shortestLockMs = 1000
+const longestLockMs = 60_000
+
 /** Time kept for the record to be read and the answer to be given, after the caller's patience has ended. */
 const lastWordsMs = 5000
 
@@ -110,19 +113,21 @@ export const withMigrationLock = <T>(
 ): Promise<T> =>
   database.withConnection(
     async (sql) => {
-      try {
-        await sql`select pg_advisory_lock(${runLockClass}, ${reservedKeys.viewMigration})`
-      } catch (error) {
-        if (sqlstateOf(error) !== '55P03') throw error
-        throw new Problem(
-          'LockTimeout',
-          'Somebody else is migrating the views of this database. Try again when they are done.',
-        )
-      }
+      const key = reservedKeys.viewMigration
+      await namingHolder(
+        sql,
+        key,
+        'whoever migrates the views of this database',
+        () => sql`select pg_advisory_lock(${runLockClass}, ${key})`,
+      )
       return work(sql)
     },
     {
-      startUp: { application_name: 'viewkeeper migrate', statement_timeout: '0', lock_timeout: '60000' },
+      startUp: {
+        application_name: 'viewkeeper migrate',
+        statement_timeout: '0',
+        lock_timeout: String(Math.min(longestLockMs, Math.max(waitUntil - Date.now(), shortestLockMs))),
+      },
       deadline: waitUntil + lastWordsMs,
     },
   )

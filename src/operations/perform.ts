@@ -15,6 +15,7 @@ import {
 import { type Plan, statementsOf } from '../plan/plan.ts'
 import { Problem } from '../problem.ts'
 import type { Call } from './call.ts'
+import { neverClaimed } from './never-claimed.ts'
 import { answer, deadlineOf, replay } from './operate.ts'
 import type { Result } from './result.ts'
 import { waitForRun } from './wait.ts'
@@ -86,9 +87,9 @@ async function sendUntilClaimed(sql: Sql, call: Call, first: Sendable, planning:
   try {
     for (let sends = 1, sendable = first; ; sends++) {
       if (await sendAndWait(sql, call, sendable)) return
-      if (sends === mostSends) throw neverClaimed()
+      if (sends === mostSends) throw await neverClaimed(sql, runId)
       const work = await planning()
-      if ('skipBecause' in work) throw neverClaimed()
+      if ('skipBecause' in work) throw await neverClaimed(sql, runId)
       if (!(await replan(sql, runId, work.plan, responseOf(work)))) return
       sendable = { ...first, connection: await openForRun(call.database) }
     }
@@ -98,12 +99,6 @@ async function sendUntilClaimed(sql: Sql, call: Call, first: Sendable, planning:
     if (!(error instanceof Problem)) throw error
   }
 }
-
-const neverClaimed = (): Problem =>
-  new Problem(
-    'CatalogChanged',
-    'The server never took the run on: the view kept changing, or the connection broke. Try again.',
-  )
 
 async function endAtOnce(sql: Sql, call: Call, run: RunRequest, end: EndedAtOnce): Promise<Result> {
   const runId = await recordEnded(sql, run, end)

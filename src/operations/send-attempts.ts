@@ -8,11 +8,15 @@ import type { BatchSteps } from '../plan/batch-steps.ts'
 import type { Problem } from '../problem.ts'
 import { prepareAttempt } from './attempt.ts'
 import type { Drive } from './drive-batch.ts'
+import { neverClaimed } from './never-claimed.ts'
 import { runErrorOf } from './perform.ts'
 import type { PlannedAhead } from './plan-ahead.ts'
 
 /** A view whose run nobody has claimed, or in whose way another run is, is left alone so long. */
 const leaveAloneMs = 100
+
+/** A run that nobody can claim for so long, though it has its turn and there is room, has failed. */
+const unclaimedPatienceMs = 10_000
 
 /** More connections than this are not kept open for what may come. */
 export const mostAhead = 2
@@ -46,6 +50,16 @@ export async function withSenders<T>(
   const sent = new Map<number, SentEnvelope>()
   const answered: Answered[] = []
   const leftAlone = new Map<number, number>()
+  const unclaimedSince = new Map<number, number>()
+
+  /** Nobody could claim it just now, which may be so for a moment; what keeps being so ends the attempt. */
+  const leaveUnclaimed = async (runId: number, viewId: number) => {
+    const since = unclaimedSince.get(runId) ?? Date.now()
+    unclaimedSince.set(runId, since)
+    if (Date.now() - since > unclaimedPatienceMs)
+      await closeUnclaimed(sql, runId, runErrorOf(await neverClaimed(sql, runId)))
+    else leftAlone.set(viewId, Date.now() + leaveAloneMs)
+  }
 
   const settle = async (attempts: Attempts) => {
     for (const { runId, viewId, refused, left } of answered.splice(0)) {
@@ -54,7 +68,7 @@ export async function withSenders<T>(
       await left // until then its session may hold the lock of a run that it did not end
       if (last.status === 'pending' && refused !== undefined)
         await closeUnclaimed(sql, runId, runErrorOf(refused))
-      else if (last.status === 'pending') leftAlone.set(viewId, Date.now() + leaveAloneMs)
+      else if (last.status === 'pending') await leaveUnclaimed(runId, viewId)
       else await closeLostRuns(sql, { runId })
       await attempts.refresh()
     }
@@ -80,8 +94,10 @@ export async function withSenders<T>(
       if (room <= 0) break
       if (Date.now() < (leftAlone.get(node.id) ?? 0) || (pending && sent.has(pending.runId))) continue
       const prepared = await prepareAttempt(sql, batch, node, pending, ahead)
-      if (prepared === 'in the way') leftAlone.set(node.id, Date.now() + leaveAloneMs)
-      else if (prepared === 'made elsewhere') {
+      if (prepared === 'in the way') {
+        leftAlone.set(node.id, Date.now() + leaveAloneMs)
+        if (pending !== null) unclaimedSince.delete(pending.runId)
+      } else if (prepared === 'made elsewhere') {
         await attempts.reload()
         return true
       } else if (prepared === 'ended') {

@@ -146,6 +146,11 @@ const grantStatement = (
   target: string,
 ): string => {
   const on = columns === undefined ? '' : ` (${columns.map(quoteIdentifier).join(', ')})`
+  const odd = privileges.find((privilege) => !/^[a-z]+$/i.test(privilege))
+  if (odd !== undefined)
+    throw new Problem('InvalidRequest', `grants: ${JSON.stringify(odd)} is no privilege.`, {
+      field: 'grants',
+    })
   const what = privileges.map((privilege) => `${privilege}${on}`).join(', ')
   const grantee = to === 'public' ? to : quoteIdentifier(to)
   return `grant ${what} on ${target} to ${grantee}${grantOption ? ' with grant option' : ''}`
