@@ -1,10 +1,8 @@
 import { readView } from '../src/db/catalog.ts'
 import type { Sql } from '../src/db/connect.ts'
-import { ensureDefinition } from '../src/db/definitions.ts'
-import { envelopeText } from '../src/db/envelope-text.ts'
-import { startRun } from '../src/db/runs.ts'
 import { planRegularRefresh } from '../src/plan/refresh.ts'
 import { makeSecondLongView } from './data.ts'
+import { runOptions, runSettings, sampleEnvelope } from './envelope.ts'
 import { measure, refreshWhole } from './measure.ts'
 import { inRounds, type Sample } from './rounds.ts'
 import type { BenchServer } from './server.ts'
@@ -63,46 +61,12 @@ const connectAndRefresh = ({ sql, database }: BenchServer, view: string): Promis
 const wholeRefresh = (server: BenchServer, view: string): Promise<Sample> =>
   measure(server.sql, () => refreshWhole(server, { view: `bench.${view}`, strategy: 'regular' }))
 
-/** The settings of a run's connection that matter here. */
-const runSettings = (id: number) => ({
-  'viewkeeper.run': String(id),
-  statement_timeout: '60000',
-  lock_timeout: '0',
-})
-
 /** The pending row and the envelope; what connecting and planning take is left out. */
 async function recordAndEnvelope(
-  { sql }: BenchServer,
+  server: BenchServer,
   connect: (id: number) => ReturnType<BenchServer['database']['open']>,
 ): Promise<Sample> {
-  const name = { schema: 'bench', name: 'tiny' }
-  const view = await readView(sql, name)
-  const { id: definitionId } = await ensureDefinition(sql, name)
-  const plan = planRegularRefresh(view, {
-    rowCountStrategy: 'none',
-    timeoutSeconds: 60,
-    ifRunning: 'skip',
-    settings: {},
-  })
-  const run = {
-    ...name,
-    definitionId,
-    operation: 'refresh' as const,
-    trigger: 'cli' as const,
-    requestedBy: 'bench',
-    caller: 'bench',
-    idempotencyKey: null,
-    request: {},
-  }
-  let id = 0
-  const record = await measure(sql, async () => {
-    id = (await startRun(sql, run, plan, { strategy: 'regular' }))!
-  })
-  const connection = await connect(id)
-  await connection.sql`select pg_catalog.set_config('viewkeeper.run', ${String(id)}, false)`
-  const envelope = await measure(sql, () => connection.sql.unsafe(envelopeText).simple())
-  await connection.leave()
-  const [ended] = await sql`select status from viewkeeper.runs where id = ${id}`
-  if (ended?.status !== 'success') throw new Error(`run ${id} of bench.tiny is ${ended?.status}`)
-  return { ms: record.ms + envelope.ms, walBytes: record.walBytes! + envelope.walBytes!, reads: [] }
+  const view = await readView(server.sql, { schema: 'bench', name: 'tiny' })
+  const plan = planRegularRefresh(view, runOptions)
+  return sampleEnvelope(server, view, plan, connect)
 }

@@ -2,12 +2,14 @@ import { parseArgs } from 'node:util'
 import { measureBatches } from './batches.ts'
 import { measureHistory } from './history.ts'
 import { measureOperations } from './operations.ts'
+import { measureSeal } from './seal.ts'
 import { type Row, writeTable } from './table.ts'
 
 const benchmarks: Record<string, () => Promise<Row[]>> = {
   operations: measureOperations,
   batches: measureBatches,
   history: measureHistory,
+  seal: measureSeal,
 }
 
 /** What is asked for on the command line; ends the process with one line where that cannot be had. */

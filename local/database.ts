@@ -19,7 +19,8 @@ export async function migrateDatabase(): Promise<void> {
 export async function describeDatabase(): Promise<void> {
   const look = databaseFromEnvironment().withConnection(
     (sql) => sql`
-      select current_setting('server_version') as version, current_database() as database`,
+      select current_setting('server_version') as version, current_database() as database,
+             current_setting('is_superuser') = 'on' as "isSuperuser"`,
   )
   const [[row], ms] = await timed(() =>
     look.catch((cause: Error) => {
@@ -32,4 +33,8 @@ export async function describeDatabase(): Promise<void> {
   // Never the URL itself: a password stands in it.
   const { host } = new URL(process.env.DATABASE_URL!)
   report.step(`postgres ${row?.version.split(' ')[0]}`, `DATABASE_URL, ${row?.database} at ${host}`, ms)
+  if (row?.isSuperuser)
+    report.line(
+      'warning: this login is a superuser. Deployed functions refuse one; npm run create-role makes a login that is none',
+    )
 }

@@ -37,6 +37,7 @@ const codes = {
   BatchNotStarted: { status: 503, title: 'The batch could not be driven on' },
   DatabaseUnavailable: { status: 503, title: 'The database cannot be reached' },
   CredentialsRefused: { status: 503, title: 'The database refused the credentials' },
+  SuperuserRefused: { status: 503, title: 'The login is a superuser' },
   NotDirect: { status: 503, title: 'The connection does not reach the server directly' },
   NotMigrated: { status: 503, title: 'The database has no schema viewkeeper yet, or an old one' },
   MigrationRunning: { status: 503, title: 'A migration is still going on in the server' },

@@ -66,19 +66,29 @@ const defaultStartUp = {
   default_transaction_isolation: 'read committed',
 }
 
+/** How far the login may go. */
+interface Trust {
+  /** Whether a login that is a superuser is refused (SuperuserRefused). */
+  superuser?: 'allowed' | 'refused'
+}
+
+/** A setting that the server makes itself. */
+const notSuperuser = { is_superuser: 'off' }
+
 /**
  * A database reached through the settings of `source`. Wrong credentials are asked for anew once, because secrets
  * rotate. Failures to connect are Problems: DatabaseUnavailable, CredentialsRefused, TooManyConnections.
  */
-export function connectTo(source: SettingsSource): Database {
+export function connectTo(source: SettingsSource, { superuser = 'allowed' }: Trust = {}): Database {
   const open: Database['open'] = async (startUp, onNotify) => {
+    const insisted = superuser === 'refused' ? notSuperuser : {}
     try {
-      return await connect(await source({ fresh: false }), startUp, onNotify)
+      return await connect(await source({ fresh: false }), startUp, insisted, onNotify)
     } catch (error) {
       if (!credentialsRefused(error)) throw problemOf(error)
     }
     try {
-      return await connect(await source({ fresh: true }), startUp, onNotify)
+      return await connect(await source({ fresh: true }), startUp, insisted, onNotify)
     } catch (error) {
       throw problemOf(error)
     }
@@ -120,6 +130,7 @@ const credentialsRefused = (error: unknown): boolean => ['28P01', '28000'].inclu
 async function connect(
   settings: ConnectionSettings,
   startUp: Record<string, string>,
+  insisted: Record<string, string>,
   onNotify?: NotificationListener,
 ): Promise<Connection> {
   const asked = { ...defaultStartUp, ...startUp }
@@ -164,7 +175,11 @@ async function connect(
     const onLine = (opened: Line) => {
       line = opened
     }
-    await withDeadline(insistOn(sql, asked, onLine), Date.now() + connectDeadlineMs, advice)
+    await withDeadline(
+      insistOn(sql, { ...asked, ...insisted }, onLine),
+      Date.now() + connectDeadlineMs,
+      advice,
+    )
     return { sql, leave, broken }
   } catch (error) {
     await leave()
@@ -196,6 +211,13 @@ async function insistOn(
     options,
   )
   const dropped = differing.map(({ name }) => name)
+  if (dropped.includes('is_superuser')) {
+    throw new Problem(
+      'SuperuserRefused',
+      'The login in the secret is a superuser, who may do anything to this database and its machine. Make a login that may ' +
+        'do what refreshing takes: npm run create-role (docs/deploy.md, The database).',
+    )
+  }
   if (dropped.length > 0) {
     throw new Problem(
       'NotDirect',

@@ -24,11 +24,14 @@ const secretShape = z.object({
   dbname: z.string().optional(),
 })
 
-/** The database that the environment variables name: `DATABASE_URL`, or `DATABASE_SECRET_ARN` and its companions. */
+/**
+ * The database that the environment variables name: `DATABASE_URL`, or `DATABASE_SECRET_ARN` and its companions, whose login must
+ * not be a superuser.
+ */
 export function databaseFromEnvironment(env: NodeJS.ProcessEnv = process.env): Database {
-  return connectTo(
-    env.DATABASE_URL === undefined ? fromSecret(env, env.DATABASE_SECRET_ARN) : fromUrl(env.DATABASE_URL),
-  )
+  return env.DATABASE_URL === undefined
+    ? connectTo(fromSecret(env, env.DATABASE_SECRET_ARN), { superuser: 'refused' })
+    : connectTo(fromUrl(env.DATABASE_URL))
 }
 
 /** The administrator's way in, on the database that the stack made; undefined on any other. */

@@ -105,18 +105,22 @@ export const swapFactsHashQuery = (relation: string): string =>
   `select md5(f::text) from (${swapFactsQuery(relation)}) as x(f)`
 
 /**
- * A query for one text: what differs between two views but for their names and those of their indexes and statistics,
- * empty where nothing does. What reads a view counts only for the view, not for its twin.
+ * A query for one text: what differs between a view and its twin but for their names and those of their indexes and
+ * statistics, empty where nothing does. Empty also where the view's facts have another hash by now: that is for the comparison
+ * by hash to say. What reads a view counts only for the view, not for its twin.
  */
-export const differenceQuery = (relation: string, twin: string): string => `
-select coalesce(string_agg(a.part, ', '), '')
-  from (${comparable(relation)}) a full join (${comparable(twin)}) b using (part) where a.value is distinct from b.value`
+export const differenceQuery = (relation: string, hash: string, twin: string): string => `
+select case when md5(live.f::text) = '${hash}' then (
+         select coalesce(string_agg(part, ', '), '') from (${comparable('live.f')}) a full join (${comparable('twin.f')}) b using (part)
+          where a.value is distinct from b.value)
+       else '' end
+  from (${swapFactsQuery(relation)}) as live(f), (${swapFactsQuery(twin)}) as twin(f)`
 
-/** The facts in parts, with those that come in lists in an order that names have no part in. */
-const comparable = (relation: string): string => `
+/** Facts in parts, with those that come in lists in an order that names have no part in. */
+const comparable = (facts: string): string => `
 select p.part, case when p.part in ('indexes', 'statistics')
                     then (select jsonb_agg(e - 'name' order by e - 'name') from jsonb_array_elements(p.value) e)
                     -- A query may be written out differently by each copy of it (lists of varchar), and is no less the same.
                     else p.value - '{name,definition}'::text[] end as value
-  from (${swapFactsQuery(relation)}) as x(f), jsonb_each(f) as p(part, value)
+  from jsonb_each(${facts}) as p(part, value)
  where p.part in ('view', 'columns', 'indexes', 'statistics', 'grants')`

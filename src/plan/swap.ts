@@ -65,7 +65,7 @@ export function planSwap(
       refersToItself(view, aside),
       // Here it costs nobody anything, and a change during the build is told as one; under the lock it is what counts.
       nothingHasChanged(view, hash),
-      ...(facts === live ? [twinIsFaithful(view, aside)] : []),
+      ...(facts === live ? [twinIsFaithful(view, hash, aside)] : []),
     ],
     cutOver: exclusively(facts.view, [nothingHasChanged(view, hash), ...exchange(facts, aside)], {
       timeoutSeconds,
@@ -159,9 +159,9 @@ const nothingHasChanged = ({ oid, view }: ViewFacts, hash: string): Step => ({
 })
 
 /** What the catalog cannot be told in SQL would be lost in silence; so the twin is compared before it takes the place. */
-const twinIsFaithful = ({ oid, view }: ViewFacts, aside: AsideNames): Step => ({
+const twinIsFaithful = ({ oid, view }: ViewFacts, hash: string, aside: AsideNames): Step => ({
   phase: 'building',
-  sql: differenceQuery(String(oid), regclass(aside.view)),
+  sql: differenceQuery(String(oid), hash, regclass(aside.view)),
   check: {
     is: '',
     else: 'SwapImpossible',

@@ -1,0 +1,65 @@
+import { readView } from '../src/db/catalog.ts'
+import { readSwapBasis } from '../src/db/swap-facts.ts'
+import type { Plan, Step } from '../src/plan/plan.ts'
+import { planSwap } from '../src/plan/swap.ts'
+import { runOptions, sampleEnvelope } from './envelope.ts'
+import { inRounds, type Sample } from './rounds.ts'
+import { type BenchServer, withServer } from './server.ts'
+import { compare, type Row } from './table.ts'
+
+/** Measures what it costs that others' SQL is parsed sealed: the same swaps, sealed and not. */
+export const measureSeal = (): Promise<Row[]> =>
+  withServer(async (server) => {
+    console.error('bench: what the seal costs, about 1 minute')
+    await server.sql.unsafe(`
+      create role bench_owner;
+      create schema bench authorization bench_owner;
+      set role bench_owner;
+      create materialized view bench.plain as select n as id, n % 7 as rest from generate_series(1, 10) n;
+      create unique index on bench.plain (id);
+      create materialized view bench.odd as select n as id, n % 7 as rest from generate_series(1, 10) n;
+      create unique index on bench.odd (id);
+      create index on bench.odd ((rest + 1));
+      create view bench.above as select id from bench.odd;
+      reset role`)
+    const arms = (name: string) => ({
+      open: () => swap(server, name, withoutSeal),
+      sealed: () => swap(server, name, (plan) => plan),
+    })
+    const plain = await inRounds(arms('plain'), { rounds: 200, warmUp: 20 })
+    const odd = await inRounds(arms('odd'), { rounds: 200, warmUp: 20 })
+    return [
+      { title: `PostgreSQL ${server.version}` },
+      { title: 'Swap of a view of 10 rows, an index on a column: one statement sealed' },
+      compare('not sealed', plain.open),
+      compare('sealed', plain.sealed, { to: plain.open }),
+      { title: 'The same with an index on an expression and a plain view that reads it: three' },
+      compare('not sealed', odd.open),
+      compare('sealed', odd.sealed, { to: odd.open }),
+    ]
+  })
+
+async function swap(server: BenchServer, name: string, change: (plan: Plan) => Plan): Promise<Sample> {
+  const view = await readView(server.sql, { schema: 'bench', name })
+  const basis = await readSwapBasis(server.sql, view.oid)
+  if (typeof basis === 'string') throw new Error(`${name} is ${basis}`)
+  return sampleEnvelope(server, view, change(planSwap(view, basis, runOptions)))
+}
+
+/** The same statements in the owner's place, as anybody would write them. */
+const withoutSeal = ({ prepare, cutOver, ...plan }: Plan): Plan => {
+  const open = (steps: Step[]): Step[] =>
+    steps.flatMap(({ sealed, ...step }) =>
+      sealed === undefined
+        ? [step]
+        : [
+            { phase: step.phase, sql: `set local role ${sealed.role}`, hidden: true },
+            step,
+            // What stands around it is done in this place anyway, but for the plain views that are written again.
+            ...(step.phase === 'cut-over'
+              ? [{ phase: step.phase, sql: 'reset role', hidden: true } as const]
+              : []),
+          ],
+    )
+  return { ...plan, prepare: open(prepare), cutOver: { ...cutOver, steps: open(cutOver.steps) } }
+}
