@@ -109,6 +109,7 @@ declare
   in_the_way text;
   counted bigint;
   tries integer := 0;
+  conflicts integer := 0;
   other bigint;
   written_before bigint;
   written_after bigint;
@@ -242,7 +243,10 @@ begin
       -- because the view's own code may fail so, too.
       exception when lock_not_available or deadlock_detected or internal_error then
         get stacked diagnostics st = returned_sqlstate;
-        if clock_timestamp() > give_up_at or st = 'XX000' and tries >= (case when step ? 'computesRows' then 3 else 100 end) then
+        if st = 'XX000' then
+          conflicts := conflicts + 1;
+        end if;
+        if clock_timestamp() > give_up_at or conflicts > 3 and step ? 'computesRows' then
           raise;
         end if;
       end;

@@ -39,7 +39,7 @@ export const viewsRole = `${ownerRole}${viewsSuffix}`
  * Makes, or brings up to date, the roles that Viewkeeper works with: `viewkeeper`, which owns its schema,
  * `viewkeeper_views`, which is to own the views that it makes, and a login that is a member of both. Asks for an administrator's connection (no superuser needed). `viewOwners` are the roles
  * whose materialized views it is to work on: the login becomes a member of each, through `viewkeeper`, because before
- * PostgreSQL 17 only the owner can refresh a view. Safe to repeat. What this administrator may not grant, and what is a
+ * PostgreSQL 17 only the owner can refresh a view. It may open half of the server's connections. Safe to repeat. What this administrator may not grant, and what is a
  * member of `viewkeeper` itself, comes back as `notGranted`. The password does not reach the server, only its verifier.
  */
 export async function createRole(
@@ -60,6 +60,7 @@ export async function createRole(
     await createIfMissing(step, viewsRole, 'nologin')
     await createIfMissing(step, login, 'login')
     await step.unsafe(`alter role ${user} login password ${literal(scramVerifier(password))}`)
+    await limitConnections(step, login)
     await step.unsafe(`grant ${role} to ${user}${options}`)
     await step.unsafe(`grant connect, create, temporary on database ${database} to ${role}`)
     await step.unsafe(`grant temporary on database ${database} to ${viewsRole}`)
@@ -105,6 +106,14 @@ export async function readViewOwners(sql: Sql): Promise<ViewOwners> {
      where c.relkind = 'm' and r.rolname not in (${ownerRole}, ${viewsRole}) order by 1`
   const named = (stays: boolean) => rows.filter((row) => row.stays === stays).map(({ owner }) => owner)
   return { owners: named(false), leftOut: named(true) }
+}
+
+/** However many functions run at once, half of the server's connections are left for others. A limit that somebody has set stays. */
+async function limitConnections(sql: Sql, login: string): Promise<void> {
+  const [row] = await sql<{ limit: number }[]>`
+    select current_setting('max_connections')::integer / 2 as limit
+      from pg_catalog.pg_roles where rolname = ${login} and rolconnlimit = -1`
+  if (row !== undefined) await sql.unsafe(`alter role ${quoteIdentifier(login)} connection limit ${row.limit}`)
 }
 
 async function createIfMissing(sql: Sql, role: string, how: 'login' | 'nologin'): Promise<void> {

@@ -123,9 +123,11 @@ async function listenAnd(
 }
 
 describe('a connection', () => {
-  test('has an empty search path, so that nobody can slip a function in that would run as us', async () => {
+  test('sees the names of the catalog first, so that nobody can slip a function or a type in that would run as us', async () => {
     const database = connectTo(async () => settings)
-    expect(await database.withConnection((sql) => sql`show search_path`)).toEqual([{ search_path: '' }])
+    expect(await database.withConnection((sql) => sql`show search_path`)).toEqual([
+      { search_path: 'pg_catalog, pg_temp' },
+    ])
   })
 
   test('that breaks is not opened again without a word: the new session would lack its settings', async () => {

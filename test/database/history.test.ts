@@ -338,6 +338,7 @@ describe('the monitor', () => {
     await writePast([{ view: 'steady', ago: '1 hours' }])
     await database.withConnection(async (counting) => {
       await counting`select pg_advisory_lock(${runLockClass}, id::integer) from viewkeeper.runs`
+      await counting`update viewkeeper.runs set backend_pid = pg_backend_pid()`
       expect(await monitor({}, context)).toMatchObject({ publishedRuns: 0 })
     })
     const look = async () => ((await monitor({}, context)) as { publishedRuns: number }).publishedRuns
