@@ -95,9 +95,11 @@ const changes: Record<string, (view: string) => Change> = {
   }),
 }
 
+/** What is one thing or the other, 0 or 1. */
+const isSwitch = (kind: string): boolean => /^(privileges|the name)/.test(kind)
+
 /** The value that a change leaves in the catalog. */
 const leaves = (kind: string, value: number): string => {
-  if (/privileges|name/.test(kind)) return String(value % 2)
   if (/options/.test(kind)) return String(50 + (value % 50))
   return String(/target/.test(kind) ? value % 1000 : value)
 }
@@ -125,7 +127,8 @@ describe('swaps raced against somebody who changes', () => {
           if (is !== expected) differences.push(`committed ${expected}, and the catalog says ${is}`)
           expected = is
         }
-        for (let value = 2; !ended; value++) {
+        for (let count = 2; !ended; count++) {
+          const value = isSwitch(kind) ? 1 - Number(expected) : count
           try {
             await session`begin`
             await session.unsafe(change.to(value))
@@ -134,8 +137,7 @@ describe('swaps raced against somebody who changes', () => {
             expected = leaves(kind, value)
             committed++
           } catch {
-            await session`rollback`
-            value += /privileges|name/.test(kind) ? 1 : 0 // both ways in turn
+            await session`rollback` // as if it had never been
           }
           await look()
           await pause(Math.random() * longestRestMs) // so that some swaps find nothing changed until their end
@@ -253,35 +255,43 @@ describe("a grant that is not committed is waited for, and is no failure of the 
 })
 
 describe('an index that somebody builds concurrently', () => {
-  test.each(['regular', 'concurrent', 'swap'] as const)(
-    'is not ended by a deadlock with a refresh that waits for it (%s)',
+  test.each(['regular', 'swap'] as const)(
+    'is not ended by a deadlock with a refresh that waits for a reader (%s)',
     async (strategy) => {
-      const view = `built_beside_${strategy}`
-      await makeGatedView(sql, view, 'select 1 as id')
-      const ends: unknown[] = []
+      const ends: { index: string; refresh: string }[] = []
       for (let tries = 1; tries <= 4; tries++) {
-        await withGateClosed(sql, view, async (open) => {
-          const refreshed = refresh({ view, strategy, timeoutSeconds: 6 }, callOn(database))
-          await untilAtGate(sql, view)
-          const built = withSession((session) =>
-            session.unsafe(`create index concurrently beside_${view}_${tries} on ${view} (id)`).then(
+        const view = `built_beside_${strategy}_${tries}`
+        await sql.unsafe(`create materialized view ${view} as select * from base`)
+        await withSession(async (session) => {
+          await session`begin`
+          await session.unsafe(`select from ${view} limit 1`)
+          const refreshed = swapOrRefresh(view, strategy)
+          await untilLocking()
+          const built = withSession((builder) =>
+            builder.unsafe(`create index concurrently beside_${view} on ${view} (n)`).then(
               () => 'built',
-              (error) => error.code,
+              ({ code }) => code,
             ),
           )
-          await until('the index waits for the refresh, or is built', async () => {
-            const [row] = await sql`
-              select from pg_stat_activity
-               where query like ${`create index concurrently beside_${view}_${tries}%`} and wait_event_type = 'Lock'`
-            return row !== undefined || Promise.race([built.then(() => true), pause(1, false)])
-          })
-          await open()
-          ends.push([await built, (await refreshed).error?.class ?? 'refreshed'])
+          await Promise.race([built, pause(1500)])
+          await session`commit`
+          ends.push({ index: await built, refresh: (await refreshed).error?.class ?? 'done' })
         })
       }
       report(`create index concurrently beside ${strategy}`, ends)
-      expect(ends.map((end) => (end as string[])[0])).toEqual(ends.map(() => 'built'))
+      expect(ends.map(({ index }) => index)).toEqual(ends.map(() => 'built'))
+      expect(ends.map((end) => end.refresh)).not.toContain('ViewSqlFailed')
     },
     60_000,
   )
+
+  const swapOrRefresh = (view: string, strategy: 'regular' | 'swap') =>
+    refresh({ view, strategy, timeoutSeconds: 10 }, callOn(database))
+
+  const untilLocking = () =>
+    until('a run hunts for its lock', async () => {
+      const [row] = await sql`
+        select from pg_stat_activity where datname = current_database() and application_name like 'viewkeeper run % locking'`
+      return row !== undefined
+    })
 })
