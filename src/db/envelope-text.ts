@@ -243,7 +243,7 @@ begin
       -- because the view's own code may fail so, too.
       exception when lock_not_available or deadlock_detected or internal_error then
         get stacked diagnostics st = returned_sqlstate;
-        if st = 'XX000' then
+        if left(st, 2) = 'XX' then
           conflicts := conflicts + 1;
         end if;
         if clock_timestamp() > give_up_at or conflicts > 3 and step ? 'computesRows' then
@@ -275,7 +275,7 @@ begin
              'message', case when quotes_rows
                 then coalesce(${json(standardText)} ->> st, ${json(standardText)} ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2)) else msg end,
              'detail', case when not quotes_rows then nullif(det, '') end,
-             'hint', case when st in ('42501', '55000') then nullif(concat_ws(' ', nullif(hnt, ''), obstacles ->> st, step ->> 'needs'), '')
+             'hint', case when st in ('42501', '55000') then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st, step ->> 'needs'), '')
                           when f.class = 'LockTimeout' and failure is null then 'Locks on the view are held by process ' || in_the_way || '.'
                           when step ? 'carries' then 'It was to carry over ' || (step ->> 'carries') || '.'
                           when not quotes_rows then nullif(hnt, '') end,

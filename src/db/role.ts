@@ -113,7 +113,8 @@ async function limitConnections(sql: Sql, login: string): Promise<void> {
   const [row] = await sql<{ limit: number }[]>`
     select current_setting('max_connections')::integer / 2 as limit
       from pg_catalog.pg_roles where rolname = ${login} and rolconnlimit = -1`
-  if (row !== undefined) await sql.unsafe(`alter role ${quoteIdentifier(login)} connection limit ${row.limit}`)
+  if (row !== undefined)
+    await sql.unsafe(`alter role ${quoteIdentifier(login)} connection limit ${row.limit}`)
 }
 
 async function createIfMissing(sql: Sql, role: string, how: 'login' | 'nologin'): Promise<void> {

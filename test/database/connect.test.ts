@@ -42,6 +42,21 @@ describe('connecting', () => {
     expect(asked).toEqual([false, true])
   })
 
+  test('as a superuser is refused where that is asked for, with what to do instead', async () => {
+    const refusing = connectTo(async () => settings, { superuser: 'refused' })
+    await expect(refusing.withConnection(async () => {})).rejects.toMatchObject({
+      code: 'SuperuserRefused',
+      message: expect.stringContaining('npm run create-role'),
+    })
+    await connectTo(async () => settings).withConnection(
+      (sql) => sql`create role modest login password 'secret'`,
+    )
+    const modest = connectTo(async () => ({ ...settings, user: 'modest', password: 'secret' }), {
+      superuser: 'refused',
+    })
+    expect(await modest.withConnection((sql) => sql`select 1 as one`)).toEqual([{ one: 1 }])
+  })
+
   test('to a port where nobody listens, and to a database that is not there', async () => {
     await expect(select1({ port: 1 })).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
     await expect(select1({ database: 'no_such_database' })).rejects.toMatchObject({

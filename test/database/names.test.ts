@@ -407,7 +407,10 @@ describe('several names', () => {
       database,
       known.map(([asked]) => asked),
     )
-    expect(few).toMatchObject({ found: known.map(([, schema, name]) => [schema, name]), path: 'pg_catalog, pg_temp' })
+    expect(few).toMatchObject({
+      found: known.map(([, schema, name]) => [schema, name]),
+      path: 'pg_catalog, pg_temp',
+    })
     const names = Array.from({ length: 1000 }, (_, at) => `one_of_${at}`)
     const many = await resolved(database, [...names, ...known.map(([asked]) => asked)])
     expect(many).toEqual({

@@ -52,6 +52,19 @@ describe('the role that Viewkeeper works with', () => {
     })
   })
 
+  test('leaves half of the connections to others, and a limit that somebody has set as it is', async () => {
+    const limits = () => sql`
+      select rolconnlimit as limit from pg_roles where rolname = ${names.first}`
+    const [server] = await sql`select current_setting('max_connections')::int / 2 as half`
+    expect(await limits()).toEqual([{ limit: server?.half }])
+    await sql.unsafe(`alter role ${names.first} connection limit 7`)
+    await as(names.admin, 'admin').database.withConnection((admin) =>
+      createRole(admin, { login: names.first, password: "it's \\ odd", viewOwners: [] }),
+    )
+    expect(await limits()).toEqual([{ limit: 7 }])
+    await sql.unsafe(`alter role ${names.first} connection limit 50`)
+  })
+
   test('owns the schema, so that two logins can take turns', async () => {
     const first = as(names.first, "it's \\ odd").database
     const second = as(names.second, "it's \\ odd").database

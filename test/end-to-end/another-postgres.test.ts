@@ -20,6 +20,7 @@ test(
     await started.sees(/Ctrl-C stops everything/)
 
     expect(started.printed()).toContain('nothing is refreshed or scheduled here until asked')
+    expect(started.printed()).toContain('warning: this login is a superuser')
     expect(started.printed()).not.toContain(new URL(url).password)
     const schemas = await sql`select nspname from pg_namespace where nspname !~ '^pg_' order by nspname`
     expect(schemas.map(({ nspname }) => nspname)).toEqual(['information_schema', 'public', 'viewkeeper'])
