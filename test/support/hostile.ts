@@ -136,7 +136,7 @@ export function useHostileDatabase(): HostileDatabase {
        create function m.at_commit() returns trigger language plpgsql as $$
        begin
          perform m.late();
-         if new.depth between 1 and 4 then -- fired early: one more is queued, for the commit
+         if new.depth between 1 and 30 then -- fired early: one more is queued, for the commit
            set constraints all deferred;
            insert into m.deferred values (new.depth + 1);
          end if;
@@ -233,7 +233,7 @@ const evil = (body: string): string => `
   end $evil$`
 
 /** Tries statements one by one, and writes down who it was that could do it. */
-export const attempts = (statements: Record<string, string>): string =>
+const attempts = (statements: Record<string, string>): string =>
   Object.entries(statements)
     .map(
       ([did, statement]) => `
@@ -246,7 +246,7 @@ export const attempts = (statements: Record<string, string>): string =>
     .join('')
 
 /** Every way by which code that runs in somebody's place may try to be somebody else. */
-export const becomeOthers = attempts({
+const becomeOthers = attempts({
   'reset role': 'reset role',
   'set role': `set role ${login}`,
   'set_config role': "select pg_catalog.set_config('role', 'none', false)",
@@ -256,7 +256,7 @@ export const becomeOthers = attempts({
 })
 
 /** What only somebody else may do. */
-export const forge = attempts({
+const forge = attempts({
   'forged runs': "update viewkeeper.runs set requested_by = 'forged'",
   'forged settings':
     "insert into viewkeeper.settings (key, value) values ('forged', '1') on conflict do nothing",
