@@ -104,8 +104,8 @@ describe('a login of your own that performs single operations', () => {
   })
 
   test('has no run of its own done as part of a batch that the main login drives', async () => {
-    const [view] = await victims(1)
-    const batchId = await begin(place.database, { views: [view!], retries: 0 })
+    const views = await victims(8)
+    const batchId = await begin(place.database, { views, retries: 0 })
     const single = place.session('single')
     await single`
       insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, batch_id, plan, claim_by)
