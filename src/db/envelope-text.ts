@@ -288,7 +288,7 @@ begin
                    on c.place[1] in (f.name, f.bare))))
       from (select case
               when failure is not null then failure
-              when step ->> 'phase' = 'locking' and st in ('42P01', '42703', '42704') then 'CatalogChanged'
+              when step ->> 'phase' in ('locking', 'cut-over') and (st in ('42P01', '42703', '42704') or left(st, 2) = 'XX') then 'CatalogChanged'
               when st = '57014' and statement_limit > '0' and finished - statement_timestamp() >= statement_limit
                 then 'StatementTimeout'
               when st = '57014' then 'Canceled'
