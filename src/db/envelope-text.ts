@@ -110,6 +110,7 @@ declare
   counted bigint;
   tries integer := 0;
   conflicts integer := 0;
+  nap float8;
   other bigint;
   written_before bigint;
   written_after bigint;
@@ -246,7 +247,8 @@ begin
         if left(st, 2) = 'XX' then
           conflicts := conflicts + 1;
         end if;
-        if clock_timestamp() > give_up_at or conflicts > 3 and step ? 'computesRows' then
+        nap := least(2.0, 0.05 * 2 ^ least(tries, 6)) * (0.5 + random());
+        if clock_timestamp() + make_interval(secs => nap) > give_up_at or conflicts > 3 and step ? 'computesRows' then
           raise;
         end if;
       end;
@@ -254,7 +256,7 @@ begin
       select string_agg(distinct format('%s (%s)', l.pid, l.mode), ', ') into in_the_way from pg_locks l
        where l.locktype = 'relation' and l.relation = to_regclass(view_name) and l.granted and l.pid <> pg_backend_pid()
          and l.database = (select oid from pg_database where datname = current_database());
-      perform pg_sleep(least(2.0, 0.05 * 2 ^ least(tries, 6)) * (0.5 + random()));
+      perform pg_sleep(nap);
     end loop;
   -- 'others' alone catches neither of the first two.
   exception when query_canceled or assert_failure or others then
