@@ -198,15 +198,18 @@ begin
     loop
       tries := tries + 1;
       -- Who builds an index concurrently waits for this transaction, which waits for his lock: one of us has to give way.
-      select format('Process %s works on %s and waits for this run to end, as "create index concurrently" does: the run gave way. Try again when that is done.', l.pid, view_name)
-        into in_the_way from pg_locks l
-       where l.locktype = 'relation' and l.relation = to_regclass(view_name) and l.granted and l.mode <> 'AccessShareLock'
-         and l.database = (select oid from pg_database where datname = current_database())
-         and l.pid <> pg_backend_pid() and pg_backend_pid() = any (pg_blocking_pids(l.pid))
-       limit 1;
-      if found then
-        failure := 'LockTimeout';
-        raise exception using message = in_the_way;
+      -- Nobody waits yet for a transaction that has only begun.
+      if tries > 1 or clock_timestamp() - started > interval '50 milliseconds' then
+        select format('Process %s works on %s and waits for this run to end, as "create index concurrently" does: the run gave way. Try again when that is done.', l.pid, view_name)
+          into in_the_way from pg_locks l
+         where l.locktype = 'relation' and l.relation = to_regclass(view_name) and l.granted and l.mode <> 'AccessShareLock'
+           and l.database = (select oid from pg_database where datname = current_database())
+           and l.pid <> pg_backend_pid() and pg_backend_pid() = any (pg_blocking_pids(l.pid))
+         limit 1;
+        if found then
+          failure := 'LockTimeout';
+          raise exception using message = in_the_way;
+        end if;
       end if;
       begin
         perform set_config('lock_timeout',
@@ -264,6 +267,13 @@ begin
       hnt = pg_exception_hint, ctx = pg_exception_context;
     -- Where rows are computed, whatever is said may quote them, in any class; elsewhere messages of these classes quote values.
     quotes_rows := failure is null and (step ? 'computesRows' or left(st, 2) in ('21', '22', '23'));
+    if st in ('42501', '55000') and step ? 'obstacles' then
+      begin
+        execute step ->> 'obstacles' into obstacles;
+      exception when query_canceled or assert_failure or others then
+        null; -- the view is gone: nothing to say
+      end;
+    end if;
     finished := clock_timestamp();
     update viewkeeper.runs r
        set status = case when st = '57014' and r.cancel_requested_at is not null then 'canceled' else 'failed' end,

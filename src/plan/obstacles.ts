@@ -2,13 +2,22 @@ import { literal, quoteName, type ViewName } from './names.ts'
 import type { Step } from './plan.ts'
 
 /**
- * Notes, before a view is filled, which rights are missing for that and which views it reads are empty, by the SQLSTATE that
- * comes of it. The server's own message would say it too; but where rows are computed a message may quote them, and is not
- * kept. To be done as who refreshes the view.
+ * Notes, before a view that is not there yet is filled, what would keep that from succeeding. To be done as who fills it.
  */
-export const noteObstacles = (view: ViewName, how: 'regularly' | 'concurrently' = 'regularly'): Step => ({
+export const noteObstacles = (view: ViewName): Step => ({
   phase: 'building',
-  sql: `with v as (
+  sql: obstaclesQuery(view),
+  notes: 'obstacles',
+  hidden: true,
+})
+
+/**
+ * A query for what keeps a view from being filled: which rights are missing and which views it reads are empty, by the
+ * SQLSTATE that comes of it. The server's own message would say it too; but where rows are computed a message may quote them, and
+ * is not kept. To be asked as who refreshes the view.
+ */
+export const obstaclesQuery = (view: ViewName, how: 'regularly' | 'concurrently' = 'regularly'): string => `
+with v as (
   select c.oid, c.relowner, c.relowner::regrole as owner, c.oid::regclass as name, n.oid as schema, n.nspname,
          current_database() as database, quote_ident(current_user) as me
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = ${literal(quoteName(view))}::regclass),
@@ -25,10 +34,7 @@ needed as (
 select jsonb_strip_nulls(jsonb_build_object(
   '42501', (select 'Missing: ' || string_agg(distinct grants, ' ') from needed where not given),
   '55000', (select string_agg(distinct format('%s is not populated: refresh it first.', r.oid::regclass), ' ')
-              from read r where r.relkind = 'm' and not r.relispopulated)))`,
-  notes: 'obstacles',
-  hidden: true,
-})
+              from read r where r.relkind = 'm' and not r.relispopulated)))`
 
 /** What the view's query reads. */
 const readBy = `read as (

@@ -9,7 +9,9 @@ export interface Step {
   sealed?: Seal
   /** The statement computes rows: what the server says when it fails may quote them, and stays out of the record. */
   computesRows?: true
-  /** The statement gives what to say, by SQLSTATE, where a later one fails: see `obstacles.ts`. */
+  /** A query for what to say, by SQLSTATE, where the statement fails: see `obstacles.ts`. */
+  obstacles?: string
+  /** The statement is such a query itself, for a later one. */
   notes?: 'obstacles'
   /** The statement gives one number: the rows before, or after. */
   count?: 'before' | 'after'

@@ -1,7 +1,7 @@
 import { countBefore, countRows, estimateAside, type RowCountStrategy } from './counting.ts'
 import { besideReaders, exclusively, withoutAltering } from './locks.ts'
 import { literal, quoteName } from './names.ts'
-import { noteObstacles } from './obstacles.ts'
+import { obstaclesQuery } from './obstacles.ts'
 import type { Plan, Step } from './plan.ts'
 import type { ViewFacts } from './view-facts.ts'
 
@@ -23,6 +23,7 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
       sql: `refresh materialized view ${quoteName(view)}`,
       userCode: true,
       computesRows: true,
+      obstacles: obstaclesQuery(view),
       needs: needs(view),
     },
   ]
@@ -33,7 +34,7 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
     settings,
     result: 'updated',
     fills: true,
-    prepare: [...countBefore(view, rowCountStrategy), noteObstacles(view)],
+    prepare: countBefore(view, rowCountStrategy),
     cutOver: view.mayAlter
       ? exclusively(view, work, { timeoutSeconds, lasts: 'long' })
       : withoutAltering(work, timeoutSeconds),
@@ -57,6 +58,7 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
       sql: `refresh materialized view concurrently ${quoteName(view)}`,
       userCode: true,
       computesRows: true,
+      obstacles: obstaclesQuery(view, 'concurrently'),
       needs: `${needs(view)} Concurrently, the owner also needs usage on the schema, select, insert and delete on the view, and temporary on the database.`,
     },
   ]
@@ -67,7 +69,7 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
     settings,
     result: 'updated',
     fills: true,
-    prepare: [...countBefore(view, rowCountStrategy), noteObstacles(view, 'concurrently')],
+    prepare: countBefore(view, rowCountStrategy),
     cutOver: besideReaders(work, timeoutSeconds),
     written: null,
     aside: estimateAside(view, rowCountStrategy),

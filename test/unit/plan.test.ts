@@ -43,7 +43,7 @@ describe('a regular refresh', () => {
   test('counts exactly by the tuples written, or without tuple counters after the commit', () => {
     const exact = { ...options, rowCountStrategy: 'exact' as const }
     expect(planRegularRefresh(viewFacts(), exact)).toMatchObject({
-      prepare: [{ sql: 'select count(*) from "app"."Sales"', count: 'before' }, { notes: 'obstacles' }],
+      prepare: [{ sql: 'select count(*) from "app"."Sales"', count: 'before' }],
       written: `select pg_catalog.pg_stat_get_xact_tuples_inserted('"app"."Sales"'::regclass)`,
       aside: [],
     })
