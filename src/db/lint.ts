@@ -1,7 +1,10 @@
 import type { QualifiedView } from '../plan/frozen.ts'
-import { quoteName } from '../plan/names.ts'
+import { quoteIdentifier, quoteName } from '../plan/names.ts'
 import { findView } from './catalog.ts'
 import type { Sql } from './connect.ts'
+import { sqlstateOf } from './failures.ts'
+import { executeSealed } from './seal.ts'
+import { readRolePath } from './search-path.ts'
 import { undone } from './trial.ts'
 
 /** A function that a view calls, whose body is a text that nobody has looked into. */
@@ -40,16 +43,32 @@ const patienceMs = 3000
 export async function readNullKey(sql: Sql, view: QualifiedView, query: string): Promise<string | null> {
   const key = (await findView(sql, view))?.keyCandidate ?? null
   if (key === null) return null
+  const [owner] = await sql<{ role: string }[]>`
+    select relowner::regrole::text as role from pg_catalog.pg_class where oid = to_regclass(${quoteName(view)})`
+  if (owner === undefined) return null
+  const seal = { ...owner, schema: quoteIdentifier(view.schema) }
+  const path = await readRolePath(sql)
   try {
-    return await undone(sql, async (part) => {
+    await undone(sql, async (part) => {
       await part`select set_config('statement_timeout', ${String(patienceMs)}, true)`
-      await part`set local search_path to default`
-      const [row] = await part.unsafe<{ found: boolean }[]>(
-        `select exists (select from (${query}\n) as q where not (row(${key}) is not null)) as found`,
+      await executeSealed(
+        part,
+        seal,
+        failsWhere(`(${query}\n) as q where not (row(${key}) is not null)`),
+        path,
       )
-      return row?.found ? key : null
     })
-  } catch {
-    return null // slow, or reading what has no data here: the question was only a courtesy
+    return null
+  } catch (error) {
+    // Anything else: it is slow, or reads what has no data here. The question was only a courtesy.
+    return sqlstateOf(error) === found ? key : null
   }
+}
+
+const found = 'VK100'
+
+/** A statement whose failure says that there are such rows: a sealed one gives no answer. */
+function failsWhere(rows: string): string {
+  const tag = `$viewkeeper_${crypto.randomUUID().replaceAll('-', '')}$`
+  return `do ${tag} begin if exists (select from ${rows}) then raise exception using errcode = '${found}'; end if; end ${tag}`
 }

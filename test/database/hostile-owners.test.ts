@@ -162,6 +162,16 @@ describe.each(logins)(
       await expectOnly(await makersRole())
     })
 
+    test('its key is looked for nulls before it is frozen', async () => {
+      const name = newName()
+      const frozen = await folder(name)
+      const query = { schema: 'made', indexes: [{ name: `${name}_id`, unique: true, on: '(id)' }] }
+      await frozen.freeze([definition(name, 'select m.evil() as id', query)])
+      await place.sql`delete from viewkeeper.view_migrations`
+      expect(await verifyFrozen(as(), [], await frozen.read())).toMatchObject([{ nullKey: null }])
+      await expectOnly(await makersRole())
+    })
+
     test('it is tried before it is frozen', async () => {
       const frozen = await folder(newName())
       await frozen.freeze([definition(newName(), trap, { schema: 'made' })])
