@@ -3,7 +3,8 @@ import { Problem } from '../problem.ts'
 import type { Sql } from './connect.ts'
 import type { Migration } from './migrations.ts'
 import { sqlFailed } from './plain-migration.ts'
-import { ownerRole, settingUp, toSetRole } from './role.ts'
+import { ownerRole, toSetRole } from './role.ts'
+import { settingUp } from './setting-up.ts'
 
 export interface MigrateReport {
   applied: string[]

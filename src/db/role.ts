@@ -1,23 +1,8 @@
 import { literal, quoteIdentifier } from '../plan/names.ts'
-import { type Sql, withSavepoint, withTransaction } from './connect.ts'
+import { type Sql, withSavepoint } from './connect.ts'
 import { sqlstateOf } from './failures.ts'
-import { namingHolder, reservedKeys, runLockClass } from './run-locks.ts'
 import { scramVerifier } from './scram.ts'
-
-/** Sets something up, roles or schema, in a transaction of its own, while nobody else does: who came second would find things missing, or half made. */
-export const settingUp = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
-  namingHolder(sql, reservedKeys.setUp, 'whoever sets this database up', () =>
-    withTransaction(sql, async (step) => {
-      const [before] = await step<{ timeout: string }[]>`
-        select current_setting('lock_timeout') as timeout, set_config('lock_timeout', ${setUpPatience}, true)`
-      await step`select pg_advisory_xact_lock(${runLockClass}, ${reservedKeys.setUp})`
-      await step`select set_config('lock_timeout', ${before?.timeout ?? '0'}, true)`
-      return work(step)
-    }),
-  )
-
-/** Setting up takes seconds. */
-const setUpPatience = '10s'
+import { settingUp } from './setting-up.ts'
 
 /** The privilege that allows `set role`, for pg_has_role: since 16 membership alone does not say so. */
 export const toSetRole = (sql: Sql) =>
@@ -37,9 +22,10 @@ export const viewsRole = `${ownerRole}${viewsSuffix}`
 
 /**
  * Makes, or brings up to date, the roles that Viewkeeper works with: `viewkeeper`, which owns its schema,
- * `viewkeeper_views`, which is to own the views that it makes, and a login that is a member of both. Asks for an administrator's connection (no superuser needed). `viewOwners` are the roles
+ * `viewkeeper_views`, which is to own the views that it makes, and a login that is a member of both and may open half of
+ * the server's connections. Asks for an administrator's connection (no superuser needed). `viewOwners` are the roles
  * whose materialized views it is to work on: the login becomes a member of each, through `viewkeeper`, because before
- * PostgreSQL 17 only the owner can refresh a view. It may open half of the server's connections. Safe to repeat. What this administrator may not grant, and what is a
+ * PostgreSQL 17 only the owner can refresh a view. Safe to repeat. What this administrator may not grant, and what is a
  * member of `viewkeeper` itself, comes back as `notGranted`. The password does not reach the server, only its verifier.
  */
 export async function createRole(
