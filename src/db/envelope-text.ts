@@ -90,6 +90,7 @@ declare
   slots integer;
   statement_limit interval;
   patience text;
+  haste text;
   claimed boolean := false;
   succeeded boolean := false;
   work jsonb;
@@ -124,6 +125,7 @@ begin
   me_since := (select backend_start from pg_stat_get_activity(pg_backend_pid()));
   statement_limit := current_setting('statement_timeout')::interval;
   patience := round(extract(epoch from current_setting('deadlock_timeout')::interval) * 1500)::text;
+  haste := round(extract(epoch from current_setting('deadlock_timeout')::interval) * 800)::text;
   -- Since 17 this would end the session half-way; older servers refuse it as a start-up setting.
   if current_setting('server_version_num')::integer >= 170000 then
     perform set_config('transaction_timeout', '0', false);
@@ -198,8 +200,8 @@ begin
     loop
       tries := tries + 1;
       -- Who builds an index concurrently waits for this transaction, which waits for his lock: one of us has to give way.
-      -- Nobody waits yet for a transaction that has only begun.
-      if tries > 1 or clock_timestamp() - started > interval '50 milliseconds' then
+      -- Nobody waits yet for a transaction that has only begun, and prepared nothing.
+      if tries > 1 or jsonb_array_length(work -> 'prepare') > 1 then
         select format('Process %s works on %s and waits for this run to end, as "create index concurrently" does: the run gave way. Try again when that is done.', l.pid, view_name)
           into in_the_way from pg_locks l
          where l.locktype = 'relation' and l.relation = to_regclass(view_name) and l.granted and l.mode <> 'AccessShareLock'
@@ -213,7 +215,8 @@ begin
       end if;
       begin
         perform set_config('lock_timeout',
-          case when work #>> '{cutOver,lockTimeoutMs}' is null or tries % 10 = 0 then patience else work #>> '{cutOver,lockTimeoutMs}' end, true);
+          case when work #>> '{cutOver,lockTimeoutMs}' is null then case tries % 5 when 1 then patience else haste end
+               when tries % 10 = 0 then patience else work #>> '{cutOver,lockTimeoutMs}' end, true);
         if work #>> '{cutOver,recordLockTimeoutMs}' is null then
           perform from viewkeeper.runs r where r.id = run for no key update;
         end if;

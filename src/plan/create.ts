@@ -59,6 +59,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
       { field: 'force' },
     )
   }
+  insistOnPrivileges(definition)
   const names = replaces === null ? finalNames(definition) : temporaryNames(definition)
   const view = { schema: definition.schema, name: names.view }
   const counts = withData ? rowCountStrategy : 'none'
@@ -85,6 +86,15 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
       ? [analyze(definition), ...(counts === 'estimated' ? [readEstimate(definition, 'after')] : [])]
       : [],
   }
+}
+
+/** What stands in the table of definitions may have come there by another way than `freeze`: nothing else is to be hidden in it. */
+function insistOnPrivileges({ grants }: ViewDefinition): void {
+  const odd = grants.flatMap(({ privileges }) => privileges).find((privilege) => !/^[a-z]+$/i.test(privilege))
+  if (odd !== undefined)
+    throw new Problem('InvalidRequest', `grants: ${JSON.stringify(odd)} is no privilege.`, {
+      field: 'grants',
+    })
 }
 
 /** The statements that make a view with no data, and its indexes, comment and grants. `names` are what they are called. */
@@ -146,11 +156,6 @@ const grantStatement = (
   target: string,
 ): string => {
   const on = columns === undefined ? '' : ` (${columns.map(quoteIdentifier).join(', ')})`
-  const odd = privileges.find((privilege) => !/^[a-z]+$/i.test(privilege))
-  if (odd !== undefined)
-    throw new Problem('InvalidRequest', `grants: ${JSON.stringify(odd)} is no privilege.`, {
-      field: 'grants',
-    })
   const what = privileges.map((privilege) => `${privilege}${on}`).join(', ')
   const grantee = to === 'public' ? to : quoteIdentifier(to)
   return `grant ${what} on ${target} to ${grantee}${grantOption ? ' with grant option' : ''}`

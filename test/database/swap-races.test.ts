@@ -255,20 +255,30 @@ describe("a grant that is not committed is waited for, and is no failure of the 
 })
 
 describe('an index that somebody builds concurrently', () => {
-  test.each(['regular', 'swap'] as const)(
-    'is not ended by a deadlock with a refresh that waits for a reader (%s)',
-    async (strategy) => {
+  const builds = {
+    create: (view: string) => `create index concurrently beside_${view} on ${view} (n)`,
+    reindex: (view: string) => `reindex index concurrently ${view}_id`,
+  }
+  test.each(
+    (['regular', 'swap'] as const).flatMap((strategy) =>
+      (['create', 'reindex'] as const).map((build) => [strategy, build] as const),
+    ),
+  )(
+    'is not ended by a deadlock with a refresh that waits for a reader, nor keeps it hunting (%s, %s)',
+    async (strategy, build) => {
       const ends: { index: string; refresh: string }[] = []
-      for (let tries = 1; tries <= 4; tries++) {
-        const view = `built_beside_${strategy}_${tries}`
-        await sql.unsafe(`create materialized view ${view} as select * from base`)
+      for (let tries = 1; tries <= 3; tries++) {
+        const view = `built_beside_${strategy}_${build}_${tries}`
+        await sql.unsafe(
+          `create materialized view ${view} as select * from base; create index ${view}_id on ${view} (id)`,
+        )
         await withSession(async (session) => {
           await session`begin`
           await session.unsafe(`select from ${view} limit 1`)
           const refreshed = swapOrRefresh(view, strategy)
           await untilLocking()
           const built = withSession((builder) =>
-            builder.unsafe(`create index concurrently beside_${view} on ${view} (n)`).then(
+            builder.unsafe(builds[build](view)).then(
               () => 'built',
               ({ code }) => code,
             ),
@@ -278,7 +288,7 @@ describe('an index that somebody builds concurrently', () => {
           ends.push({ index: await built, refresh: (await refreshed).error?.class ?? 'done' })
         })
       }
-      report(`create index concurrently beside ${strategy}`, ends)
+      report(`${build} index concurrently beside ${strategy}`, ends)
       expect(ends.map(({ index }) => index)).toEqual(ends.map(() => 'built'))
       expect(ends.map((end) => end.refresh)).not.toContain('ViewSqlFailed')
     },
