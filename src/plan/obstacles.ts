@@ -26,7 +26,7 @@ needed as (
   select format('grant %s to %s%s;', v.owner, v.me,
            case when current_setting('server_version_num')::integer < 170000 then '' else format(' (or: grant maintain on %s to %s)', v.name, v.me) end) as grants,
          pg_has_role(v.relowner, 'USAGE')
-         or case when current_setting('server_version_num')::integer >= 170000 then has_table_privilege(v.oid, 'MAINTAIN') end as given
+         or case when current_setting('server_version_num')::integer >= 170000 then has_table_privilege(v.oid, 'MAINTAIN') else false end as given
     from v
   union all
   select format('grant select on %s to %s;', r.oid::regclass, v.owner), has_any_column_privilege(v.relowner, r.oid, 'select')

@@ -606,6 +606,7 @@ describe('a membership', () => {
     const place = await makePlace()
     await give(place, [
       inheritsOwner,
+      languageOf('owner'),
       ...ownerChangesRows,
       createIn('$schema', 'owner', /place_/),
       ownerReads,
