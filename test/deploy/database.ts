@@ -49,6 +49,7 @@ export async function startDatabase(folder: string) {
   await sql.unsafe(`
     create schema reports;
     grant usage, create on schema reports to viewkeeper_views, owner_of_sales;
+    grant select on public.sale, public.sales to viewkeeper_views;
     grant usage on schema reports to reader;`)
 
   return {
