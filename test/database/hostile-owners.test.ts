@@ -188,6 +188,28 @@ describe.each(logins)('by %s, what an owner left to be executed later runs as th
     return refresh({ view, strategy: 'swap', rowCountStrategy: 'exact' }, callOn(as()))
   }
 
+  test.each(['regular', 'concurrent', 'swap'] as const)(
+    'a temporary type that is called like one of the catalog (%s)',
+    async (strategy) => {
+      await arm('')
+      await run(
+        'mallory',
+        `create or replace function m.name_a_type() returns integer language plpgsql as $$
+         begin
+           if to_regtype('pg_temp.text') is null then
+             execute 'create domain pg_temp.text as pg_catalog.text check (m.evil() = 7)';
+           end if;
+           return 1;
+         end $$`,
+      )
+      const view = await mallorysView('select m.name_a_type() as id')
+      await run('mallory', `create unique index on ${view} (id)`)
+      const result = await refresh({ view, strategy }, callOn(as()))
+      await expectOnly(...(await whoRan()).filter((role) => role === 'mallory'))
+      expect(result).toMatchObject({ status: 'updated' })
+    },
+  )
+
   test('a deferred trigger, at commit, which the server refuses as in any refresh', async () => {
     await arm('insert into m.deferred values (0);')
     const result = await swapTrapped()
