@@ -26,6 +26,10 @@ const basisGone = 'VK001'
 
 const json = (value: object): string => `'${JSON.stringify(value).replaceAll("'", "''")}'::jsonb`
 
+/** Whether lock `l` is one that another session has on the run's view. */
+const isOthersLock = `l.locktype = 'relation' and l.relation = to_regclass(view_name) and l.granted and l.pid <> pg_backend_pid()
+           and l.database = (select oid from pg_database where datname = current_database())`
+
 /** The same as executeSealed in `seal.ts`, on the server. */
 const performSealed = `acting := current_setting('role');
         execute format('set local role %s', step #>> '{sealed,role}');
@@ -204,9 +208,7 @@ begin
       if tries > 1 or jsonb_array_length(work -> 'prepare') > 1 then
         select format('Process %s works on %s and waits for this run to end, as "create index concurrently" does: the run gave way. Try again when that is done.', l.pid, view_name)
           into in_the_way from pg_locks l
-         where l.locktype = 'relation' and l.relation = to_regclass(view_name) and l.granted and l.mode <> 'AccessShareLock'
-           and l.database = (select oid from pg_database where datname = current_database())
-           and l.pid <> pg_backend_pid() and pg_backend_pid() = any (pg_blocking_pids(l.pid))
+         where ${isOthersLock} and l.mode <> 'AccessShareLock' and pg_backend_pid() = any (pg_blocking_pids(l.pid))
          limit 1;
         if found then
           failure := 'LockTimeout';
@@ -260,8 +262,7 @@ begin
       end;
       perform set_config('application_name', format('viewkeeper run %s locking', run), false);
       select string_agg(distinct format('%s (%s)', l.pid, l.mode), ', ') into in_the_way from pg_locks l
-       where l.locktype = 'relation' and l.relation = to_regclass(view_name) and l.granted and l.pid <> pg_backend_pid()
-         and l.database = (select oid from pg_database where datname = current_database());
+       where ${isOthersLock};
       perform pg_sleep(nap);
     end loop;
   -- 'others' alone catches neither of the first two.
@@ -288,7 +289,7 @@ begin
              'class', f.class,
              'sqlstate', case when failure is null then st end,
              'message', case when quotes_rows
-                then coalesce(${json(standardText)} ->> st, ${json(standardText)} ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2)) else msg end,
+                then coalesce(standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2)) else msg end,
              'detail', case when not quotes_rows then nullif(det, '') end,
              'hint', case when st in ('42501', '55000') then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st, step ->> 'needs'), '')
                           when f.class = 'LockTimeout' and failure is null then 'Locks on the view are held by process ' || in_the_way || '.'
@@ -308,7 +309,7 @@ begin
                 then 'StatementTimeout'
               when st = '57014' then 'Canceled'
               else coalesce(${json(problemOfSqlstate)} ->> st, ${json(problemOfSqlstate)} ->> left(st, 2), 'ViewSqlFailed')
-            end as class) f
+            end as class) f, (select ${json(standardText)} as texts) standard
      where r.id = run and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since;
   end;
   commit;

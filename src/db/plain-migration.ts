@@ -4,7 +4,7 @@ import { inTransaction, type Sql, withTransaction } from './connect.ts'
 import { readCreateOwner } from './definitions.ts'
 import { sqlstateOf } from './failures.ts'
 import type { FrozenText } from './frozen-migrations.ts'
-import { safePath } from './search-path.ts'
+import { readRolePath, safePath } from './search-path.ts'
 import { standardText } from './sqlstate.ts'
 
 const identifier = '(?:"(?:[^"]|"")+"|[\\w$]+)'
@@ -72,14 +72,13 @@ async function readOtherOwner(sql: Sql): Promise<string | null> {
 
 /** Has the rest of the transaction run as this role, as SQL writes it. */
 async function takePlaceOf(sql: Sql, role: string): Promise<void> {
-  const [own] = await sql<{ path: string; login: string }[]>`
-    select s.reset_val as path, current_user as login from pg_catalog.pg_settings s where s.name = 'search_path'`
+  const [own] = await sql<{ login: string }[]>`select current_user as login`
   // "$user" stays who logs in: of the role it would be whatever schema is called like that.
-  const path = own?.path.replace(
+  const path = (await readRolePath(sql)).replace(
     /(^|,)\s*"?\$user"?\s*(?=,|$)/g,
-    (_, comma) => comma + quoteIdentifier(own.login),
+    (_, comma) => comma + quoteIdentifier(own?.login ?? ''),
   )
-  await sql`select pg_catalog.set_config('search_path', ${path ?? ''}, true)`
+  await sql`select pg_catalog.set_config('search_path', ${path}, true)`
   await sql.unsafe(`set local role ${role}`)
 }
 

@@ -18,11 +18,10 @@ export const runLocks = (sql: Sql) => sql`
 /** The refusal that names the session which holds a lock of this class; undefined where nobody else holds it. */
 export async function lockIsHeld(sql: Sql, key: number, whose: string): Promise<Problem | undefined> {
   const [row] = await sql<{ pid: number; role: string | null }[]>`
+    with ${runLocks(sql)}
     select l.pid, a.usename as role
-      from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.pid
-     where l.locktype = 'advisory' and l.objsubid = 2 and l.granted and l.pid <> pg_backend_pid()
-       and l.classid = ${runLockClass}::int8::oid and l.objid = (${key}::int8 & 4294967295)::oid
-       and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
+      from run_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+     where l.id = (${key}::int8 & 4294967295) and l.pid <> pg_backend_pid()
      limit 1`
   return row && heldBy(row, whose)
 }

@@ -28,13 +28,12 @@ export async function readSwapBasis(sql: Sql, oid: number): Promise<SwapBasis | 
 }
 
 async function readRights(sql: Sql, facts: SwapFacts): Promise<SwapRights> {
+  const sealers = new Set([facts.view.owner, ...facts.dependents.flatMap(({ view }) => view?.owner ?? [])])
   const roles = new Set([
-    facts.view.owner,
+    ...sealers,
     ...facts.statistics.map(({ owner }) => owner),
     ...facts.grants.map(({ grantor }) => grantor),
-    ...facts.dependents.flatMap(({ view }) => view?.owner ?? []),
   ])
-  const sealers = new Set([facts.view.owner, ...facts.dependents.flatMap(({ view }) => view?.owner ?? [])])
   const needs = schemaNeeds(facts)
   const [row] = await sql`
     select pg_has_role(${facts.view.owner}::regrole::oid, 'USAGE') as "inheritsOwner",
