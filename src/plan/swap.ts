@@ -31,8 +31,8 @@ export interface SwapBasis {
  * Plans a rebuild aside and the exchange of the two views in one short moment. Pure. The twin is built with no data and
  * then refreshed, because a view created with its data would show no rows to readers whose snapshot is older (before
  * 18). All of it is done as the view's owner, whom row security may show less than us, and what somebody wrote is parsed
- * sealed. Under the exclusive lock the catalog is compared with what was planned on. Dropping the old view without `cascade` proves that nothing hangs on
- * it any more. With `wanted`, the new view is that instead of one like the old.
+ * sealed. Under the exclusive lock the catalog is compared with what was planned on. Dropping the old view without
+ * `cascade` proves that nothing hangs on it any more. With `wanted`, the new view is that instead of one like the old.
  */
 export function planSwap(
   view: ViewFacts,
