@@ -112,6 +112,7 @@ declare
   obstacles jsonb;
   failure text;
   in_the_way text;
+  beside_autovacuum boolean;
   counted bigint;
   tries integer := 0;
   conflicts integer := 0;
@@ -216,9 +217,13 @@ begin
         end if;
       end if;
       begin
+        -- The server ends an autovacuum that somebody has waited for as long as deadlock_timeout. Whoever else waits so long may
+        -- be taken for half of a deadlock: the other half is ended, and may be an index that somebody builds concurrently.
+        select exists (select from pg_locks l join pg_stat_get_activity(l.pid) a on true
+                        where ${isOthersLock} and a.usesysid is null) into beside_autovacuum;
         perform set_config('lock_timeout',
-          case when work #>> '{cutOver,lockTimeoutMs}' is null then case tries % 5 when 1 then patience else haste end
-               when tries % 10 = 0 then patience else work #>> '{cutOver,lockTimeoutMs}' end, true);
+          case when beside_autovacuum and (work #>> '{cutOver,lockTimeoutMs}' is null or tries % 10 = 0) then patience
+               else coalesce(work #>> '{cutOver,lockTimeoutMs}', haste) end, true);
         if work #>> '{cutOver,recordLockTimeoutMs}' is null then
           perform from viewkeeper.runs r where r.id = run for no key update;
         end if;

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Sql } from '../db/connect.ts'
 import { problemOf } from '../db/failures.ts'
 import { closeLostRuns } from '../db/lost-runs.ts'
@@ -72,7 +73,9 @@ export const responseOf = ({ plan, response }: Planned): RunResponse => ({
   sql: statementsOf(plan),
 })
 
-const mostSends = 3
+const mostSends = 8
+// Those who refresh one view at the same moment each make the plans of the others stale: so they come back one by one.
+const longestPauseMs = (sends: number): number => 20 * 2 ** sends
 
 /** A pending run, and the connection to send it over. */
 interface Sendable {
@@ -88,6 +91,7 @@ async function sendUntilClaimed(sql: Sql, call: Call, first: Sendable, planning:
     for (let sends = 1, sendable = first; ; sends++) {
       if (await sendAndWait(sql, call, sendable)) return
       if (sends === mostSends) throw await neverClaimed(sql, runId)
+      await pause(Math.random() * longestPauseMs(sends))
       const work = await planning()
       if ('skipBecause' in work) throw await neverClaimed(sql, runId)
       if (!(await replan(sql, runId, work.plan, responseOf(work)))) return

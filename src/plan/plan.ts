@@ -63,9 +63,9 @@ export interface Plan {
   /** Steps that need the strong lock: tried as a whole under a short `lock_timeout`, again and again. */
   cutOver: {
     /**
-     * For each wait for a lock, but every tenth try waits patiently, one and a half times `deadlock_timeout`: after that time the
-     * server ends an autovacuum in the way. Null: the first try and every fifth after it wait patiently, the others a
-     * little less than `deadlock_timeout`, so that nobody who waits for us is found in a deadlock with us.
+     * For each wait for a lock. Null: a little less than `deadlock_timeout`, so that nobody who waits for us is found in a
+     * deadlock with us. Beside an autovacuum the wait is one and a half times `deadlock_timeout`, because the server ends an
+     * autovacuum only then: in every try where this is null, otherwise in every tenth.
      */
     lockTimeoutMs: number | null
     /** For the run's record, once the work is done; 0 waits. Null: the record is taken before the first step. */
