@@ -1,13 +1,13 @@
 import { setTimeout } from 'node:timers/promises'
-import type { Sql } from '../src/db/connect.ts'
-import { readRuns } from '../src/db/history.ts'
-import { readViewMetrics, readViewStatus } from '../src/db/metrics.ts'
-import { monitor } from '../src/operations/monitor.ts'
-import { nightly } from '../src/plan/nightly.ts'
+import { readViewMetrics, readViewStatus } from '../src/db/monitoring/metrics.ts'
+import { readRuns } from '../src/db/runs/history.ts'
+import type { Sql } from '../src/db/server/connect.ts'
+import { monitor } from '../src/operations/monitoring/monitor.ts'
+import { nightly } from '../src/plan/monitoring/nightly.ts'
 import { measurePruning } from './pruning.ts'
-import { type BenchServer, withServer } from './server.ts'
-import { summarize } from './statistics.ts'
-import type { Row } from './table.ts'
+import { type BenchServer, withServer } from './support/server.ts'
+import { summarize } from './support/statistics.ts'
+import type { Row } from './support/table.ts'
 
 const views = 1000
 const runs = 10_000_000

@@ -1,8 +1,8 @@
-import { makeData } from './data.ts'
 import { measureOverhead } from './overhead.ts'
-import { withServer } from './server.ts'
 import { measureStrategies } from './strategies.ts'
-import type { Row } from './table.ts'
+import { makeData } from './support/data.ts'
+import { withServer } from './support/server.ts'
+import type { Row } from './support/table.ts'
 
 /** Measures refreshes: what the record costs, and what the strategies cost the run and those who read. */
 export const measureOperations = (): Promise<Row[]> =>

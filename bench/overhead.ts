@@ -1,12 +1,12 @@
-import { readView } from '../src/db/catalog.ts'
-import type { Sql } from '../src/db/connect.ts'
-import { planRegularRefresh } from '../src/plan/refresh.ts'
-import { makeSecondLongView } from './data.ts'
-import { runOptions, runSettings, sampleEnvelope } from './envelope.ts'
-import { measure, refreshWhole } from './measure.ts'
-import { inRounds, type Sample } from './rounds.ts'
-import type { BenchServer } from './server.ts'
-import { compare, type Row } from './table.ts'
+import type { Sql } from '../src/db/server/connect.ts'
+import { readView } from '../src/db/views/catalog.ts'
+import { planRegularRefresh } from '../src/plan/runs/refresh.ts'
+import { makeSecondLongView } from './support/data.ts'
+import { runOptions, runSettings, sampleEnvelope } from './support/envelope.ts'
+import { measure, refreshWhole } from './support/measure.ts'
+import { inRounds, type Sample } from './support/rounds.ts'
+import type { BenchServer } from './support/server.ts'
+import { compare, type Row } from './support/table.ts'
 
 /** What the record of a run costs, against a refresh without one. */
 export async function measureOverhead(server: BenchServer): Promise<Row[]> {

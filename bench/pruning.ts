@@ -1,8 +1,8 @@
-import type { Sql } from '../src/db/connect.ts'
-import { prepareCutoffs, pruneRange, vacuumHistory } from '../src/db/prune.ts'
-import type { BenchServer } from './server.ts'
-import { median, summarize } from './statistics.ts'
-import type { Row } from './table.ts'
+import { prepareCutoffs, pruneRange, vacuumHistory } from '../src/db/monitoring/prune.ts'
+import type { Sql } from '../src/db/server/connect.ts'
+import type { BenchServer } from './support/server.ts'
+import { median, summarize } from './support/statistics.ts'
+import type { Row } from './support/table.ts'
 
 const retention = { successes: 500, days: 90 }
 const runsAtOnce = 5000

@@ -3,7 +3,7 @@ import { measureBatches } from './batches.ts'
 import { measureHistory } from './history.ts'
 import { measureOperations } from './operations.ts'
 import { measureSeal } from './seal.ts'
-import { type Row, writeTable } from './table.ts'
+import { type Row, writeTable } from './support/table.ts'
 
 const benchmarks: Record<string, () => Promise<Row[]>> = {
   operations: measureOperations,

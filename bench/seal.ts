@@ -1,11 +1,11 @@
-import { readView } from '../src/db/catalog.ts'
-import { readSwapBasis } from '../src/db/swap-facts.ts'
+import { readView } from '../src/db/views/catalog.ts'
+import { readSwapBasis } from '../src/db/views/live-view.ts'
 import type { Plan, Step } from '../src/plan/plan.ts'
-import { planSwap } from '../src/plan/swap.ts'
-import { runOptions, sampleEnvelope } from './envelope.ts'
-import { inRounds, type Sample } from './rounds.ts'
-import { type BenchServer, withServer } from './server.ts'
-import { compare, type Row } from './table.ts'
+import { planSwap } from '../src/plan/runs/swap.ts'
+import { runOptions, sampleEnvelope } from './support/envelope.ts'
+import { inRounds, type Sample } from './support/rounds.ts'
+import { type BenchServer, withServer } from './support/server.ts'
+import { compare, type Row } from './support/table.ts'
 
 /** Measures what it costs that others' SQL is parsed sealed: the same swaps, sealed and not. */
 export const measureSeal = (): Promise<Row[]> =>

@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Strategy } from '../src/plan/strategy.ts'
-import { change } from './data.ts'
-import { measure, refreshWhole } from './measure.ts'
-import { type Readers, startReaders } from './readers.ts'
-import { inRounds, type Sample } from './rounds.ts'
-import type { BenchServer } from './server.ts'
-import { compare, type Row } from './table.ts'
+import type { Strategy } from '../src/plan/views/definition.ts'
+import { change } from './support/data.ts'
+import { measure, refreshWhole } from './support/measure.ts'
+import { type Readers, startReaders } from './support/readers.ts'
+import { inRounds, type Sample } from './support/rounds.ts'
+import type { BenchServer } from './support/server.ts'
+import { compare, type Row } from './support/table.ts'
 
 /** No read may wait longer for a swap. */
 const longestReadMs = 25

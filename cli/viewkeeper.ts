@@ -7,7 +7,7 @@ import { check } from './commands/check.ts'
 import { freeze } from './commands/freeze.ts'
 import { down, status, up } from './commands/migrate.ts'
 import { testAlarm } from './commands/test-alarm.ts'
-import { report } from './report.ts'
+import { report } from './output/report.ts'
 
 /** A whole number from 1 on. */
 function positive(text: string): number {

@@ -1,6 +1,6 @@
-import { cancelBatchOverHttp, cancelOverHttp } from '../src/edge/cancel.ts'
-import { httpFunction } from '../src/edge/function.ts'
-import { routeKey, routes } from '../src/edge/routes.ts'
+import { cancelBatchOverHttp, cancelOverHttp } from '../src/edge/handlers/cancel.ts'
+import { routeKey, routes } from '../src/edge/http/routes.ts'
+import { httpFunction } from '../src/edge/server/function.ts'
 
 /** Cancels a run, or a batch, on the server. */
 export const handler = httpFunction({

@@ -1,7 +1,7 @@
-import { operationFunction } from '../src/edge/operation.ts'
-import { routes } from '../src/edge/routes.ts'
-import { createOptions } from '../src/edge/schemas.ts'
-import { create } from '../src/operations/create.ts'
+import { operationFunction } from '../src/edge/handlers/operation.ts'
+import { routes } from '../src/edge/http/routes.ts'
+import { createOptions } from '../src/edge/http/schemas.ts'
+import { create } from '../src/operations/runs/create.ts'
 
 /** Creates one view from its definition, for the HTTP route and for schedules. */
 export const handler = operationFunction({

@@ -1,5 +1,5 @@
-import { eventFunction } from '../src/edge/function.ts'
-import { migrateOnDeploy } from '../src/edge/migrate.ts'
+import { migrateOnDeploy } from '../src/edge/handlers/migrate.ts'
+import { eventFunction } from '../src/edge/server/function.ts'
 
 // Beside the bundle in Lambda, where these folders have been moved to; two folders away in the repository.
 const folders = {

@@ -1,5 +1,5 @@
-import { eventFunction } from '../src/edge/function.ts'
-import { watch } from '../src/edge/monitor.ts'
+import { watch } from '../src/edge/handlers/monitor.ts'
+import { eventFunction } from '../src/edge/server/function.ts'
 
 /** Every minute: closes lost runs and publishes ended ones. */
 export const handler = eventFunction(watch)

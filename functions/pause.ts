@@ -1,6 +1,6 @@
-import { httpFunction } from '../src/edge/function.ts'
-import { answerPause, answerViewPause } from '../src/edge/pause.ts'
-import { routeKey, routes } from '../src/edge/routes.ts'
+import { answerPause, answerViewPause } from '../src/edge/handlers/pause.ts'
+import { routeKey, routes } from '../src/edge/http/routes.ts'
+import { httpFunction } from '../src/edge/server/function.ts'
 
 /** Stops what is scheduled and lets it go on, one view or everything, in force at once. */
 export const handler = httpFunction({

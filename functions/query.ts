@@ -1,6 +1,3 @@
-import { httpFunction } from '../src/edge/function.ts'
-import { json } from '../src/edge/http.ts'
-import { openapi } from '../src/edge/openapi.ts'
 import {
   answerBatch,
   answerBatches,
@@ -9,8 +6,11 @@ import {
   answerRuns,
   answerView,
   answerViews,
-} from '../src/edge/reads.ts'
-import { routeKey, routes } from '../src/edge/routes.ts'
+} from '../src/edge/handlers/query.ts'
+import { json } from '../src/edge/http/http.ts'
+import { openapi } from '../src/edge/http/openapi.ts'
+import { routeKey, routes } from '../src/edge/http/routes.ts'
+import { httpFunction } from '../src/edge/server/function.ts'
 
 /** Answers everything that only reads. */
 export const handler = httpFunction({

@@ -1,7 +1,7 @@
-import { operationFunction } from '../src/edge/operation.ts'
-import { routes } from '../src/edge/routes.ts'
-import { refreshOptions } from '../src/edge/schemas.ts'
-import { refresh } from '../src/operations/refresh.ts'
+import { operationFunction } from '../src/edge/handlers/operation.ts'
+import { routes } from '../src/edge/http/routes.ts'
+import { refreshOptions } from '../src/edge/http/schemas.ts'
+import { refresh } from '../src/operations/runs/refresh.ts'
 
 /** Refreshes one view, for the HTTP route and for schedules. */
 export const handler = operationFunction({

@@ -1,5 +1,5 @@
-import { eventFunction } from '../src/edge/function.ts'
-import { deployedMachinery, startBatchWith } from '../src/edge/start-batch.ts'
+import { deployedMachinery, startBatchWith } from '../src/edge/handlers/start-batch.ts'
+import { eventFunction } from '../src/edge/server/function.ts'
 
 const machinery = deployedMachinery()
 

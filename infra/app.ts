@@ -1,8 +1,8 @@
 import { App } from 'aws-cdk-lib'
 import { Problem } from '../src/problem.ts'
-import { chooseEnvironment, EnvironmentError } from './environment.ts'
+import { chooseEnvironment, EnvironmentError } from './environment/environment.ts'
 import { environments } from './environments.ts'
-import { readScheduledViews } from './scheduled-views.ts'
+import { readScheduledViews } from './schedules/scheduled-views.ts'
 import { ViewkeeperStack } from './viewkeeper-stack.ts'
 
 const app = new App()

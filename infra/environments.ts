@@ -1,4 +1,4 @@
-import type { EnvironmentSettings } from './environment.ts'
+import type { EnvironmentSettings } from './environment/environment.ts'
 
 /**
  * Your environments: one deployed copy each, `npx cdk deploy -c env=<name>`. This file is yours; an upgrade does

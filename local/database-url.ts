@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findLiveServer } from './embedded/lock.ts'
-import { readSettings } from './settings.ts'
+import { readSettings } from './process/options.ts'
 
 // Prints the address of the embedded server that `npm start` runs, for DATABASE_URL and psql. It holds the password.
 const { folder } = readSettings(process.env)

@@ -1,7 +1,7 @@
-import { count, report, timed } from '../cli/report.ts'
-import { databaseFromEnvironment } from '../src/edge/settings.ts'
-import { migrate } from '../src/operations/migrate.ts'
-import { LocalProblem } from './problem.ts'
+import { count, report, timed } from '../cli/output/report.ts'
+import { databaseFromEnvironment } from '../src/edge/server/configuration.ts'
+import { migrate } from '../src/operations/schema/apply.ts'
+import { LocalProblem } from './process/problem.ts'
 
 const schema = new URL('../schema/', import.meta.url)
 

@@ -1,11 +1,11 @@
-import { readFrozenMigrations } from '../../src/db/frozen-migrations.ts'
-import type { Difference } from '../../src/plan/differences.ts'
-import { authoredDifferences } from '../../src/plan/freeze.ts'
-import { frozenState } from '../../src/plan/frozen.ts'
-import { canonicalOf, readAuthored } from '../authored.ts'
-import { folders } from '../folders.ts'
-import { count, dim, report } from '../report.ts'
-import { targetOf } from '../target.ts'
+import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
+import { authoredDifferences } from '../../src/plan/migrations/freeze.ts'
+import { frozenState } from '../../src/plan/migrations/frozen.ts'
+import type { Difference } from '../../src/plan/views/differences.ts'
+import { count, dim, report } from '../output/report.ts'
+import { canonicalOf, readAuthored } from '../project/authored.ts'
+import { folders } from '../project/folders.ts'
+import { targetOf } from '../target/target.ts'
 
 interface CheckOptions {
   env?: string

@@ -1,7 +1,7 @@
 import { CloudWatchClient, SetAlarmStateCommand, type StateValue } from '@aws-sdk/client-cloudwatch'
 import { Problem } from '../../src/problem.ts'
-import { regionOf } from '../region.ts'
-import { report } from '../report.ts'
+import { report } from '../output/report.ts'
+import { regionOf } from '../target/region.ts'
 
 /**
  * Sets an alarm off for a moment, to see its mail arrive, also where it is in alarm already: CloudWatch puts it back to what

@@ -1,8 +1,8 @@
-import { readFrozenMigrations } from '../../src/db/frozen-migrations.ts'
-import { databaseFromEnvironment } from '../../src/edge/settings.ts'
-import { migrateUp } from '../../src/operations/migrate-views.ts'
-import { frozenState } from '../../src/plan/frozen.ts'
-import { type ScheduledView, scheduledViews } from '../../src/plan/scheduled.ts'
+import { databaseFromEnvironment } from '../../src/edge/server/configuration.ts'
+import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
+import { migrateUp } from '../../src/operations/migrations/migrate.ts'
+import { frozenState } from '../../src/plan/migrations/frozen.ts'
+import { type ScheduledView, scheduledViews } from '../../src/plan/views/scheduled.ts'
 
 const longestMs = 60_000
 

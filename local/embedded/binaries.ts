@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
-import { LocalProblem } from '../problem.ts'
+import { LocalProblem } from '../process/problem.ts'
 
 export interface Binaries {
   initdb: string

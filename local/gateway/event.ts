@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { APIGatewayProxyEventV2WithIAMAuthorizer } from 'aws-lambda'
-import { routeKey } from '../../src/edge/routes.ts'
+import { routeKey } from '../../src/edge/http/routes.ts'
 import { decode, type Match } from './match.ts'
 
 /** The event that API Gateway's HTTP API (payload 2.0, IAM authorizer, stage $default) makes of this request. */

@@ -1,6 +1,5 @@
 import { getCallSites } from 'node:util'
-import type { RowCountStrategy } from '../plan/counting.ts'
-import type { Strategy } from '../plan/strategy.ts'
+import type { RowCountStrategy, Strategy } from '../plan/views/definition.ts'
 
 /** SQL as text, or a query of Kysely (`compile`) or Drizzle (`toSQL`) that binds no values. */
 export type QueryInput =

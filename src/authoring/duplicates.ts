@@ -1,4 +1,4 @@
-import type { Definition } from '../plan/definition.ts'
+import type { Definition } from '../plan/views/definition.ts'
 import type { SoundIndex } from './indexes.ts'
 import type { Place } from './places.ts'
 import type { ViewReport } from './view-report.ts'

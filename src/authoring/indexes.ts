@@ -1,4 +1,4 @@
-import type { IndexDefinition } from '../plan/create.ts'
+import type { IndexDefinition } from '../plan/views/definition.ts'
 import { keyIndex, toIndex } from './normalize.ts'
 import { readIndex } from './sql.ts'
 import type { ViewReport } from './view-report.ts'

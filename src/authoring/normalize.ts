@@ -1,6 +1,6 @@
-import type { GrantDefinition, IndexDefinition } from '../plan/create.ts'
-import { type Definition, definitionDefaults } from '../plan/definition.ts'
 import { quoteIdentifier } from '../plan/names.ts'
+import type { GrantDefinition, IndexDefinition } from '../plan/views/definition.ts'
+import { type Definition, definitionDefaults } from '../plan/views/definition.ts'
 import type { GrantFields, IndexFields, ViewFields } from './view-schema.ts'
 
 /** The whole definition, from fields that are sound. */

@@ -1,7 +1,6 @@
-import type { GrantDefinition } from '../plan/create.ts'
-import type { Definition } from '../plan/definition.ts'
 import { parseName } from '../plan/names.ts'
 import { readSettings } from '../plan/settings.ts'
+import type { Definition, GrantDefinition } from '../plan/views/definition.ts'
 import { Problem } from '../problem.ts'
 import type { AuthoredView } from './define-view.ts'
 import { reportDuplicates } from './duplicates.ts'

@@ -1,6 +1,5 @@
 import * as z from 'zod'
-import { rowCountStrategies } from '../plan/counting.ts'
-import { strategies } from '../plan/strategy.ts'
+import { rowCountStrategies, strategies } from '../plan/views/definition.ts'
 import type { QueryInput } from './define-view.ts'
 import { scheduleFault, timeZoneFault } from './schedule.ts'
 

@@ -4,7 +4,7 @@ export interface Step {
   sql: string
   /**
    * The statement parses what somebody else has written: it is done sealed, as this role (both names as SQL writes them),
-   * with a helper in a schema in which the role may create. See `src/db/seal.ts`.
+   * with a helper in a schema in which the role may create. See `src/db/runs/seal.ts`.
    */
   sealed?: Seal
   /** The statement computes rows: what the server says when it fails may quote them, and stays out of the record. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { metricDimensions, metricNames, metricNamespace } from '../../src/edge/metric-names.ts'
+import { metricDimensions, metricNames, metricNamespace } from '../../src/edge/metrics/names.ts'
 import type { Deployed } from './scenario.ts'
 import { alarmPolicy, refreshPolicy } from './settings.ts'
-import { poll, step } from './transcript.ts'
+import { poll, step } from './support/transcript.ts'
 
 const dimensions = metricDimensions('deploy-test')
 

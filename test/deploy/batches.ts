@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { root } from './aws.ts'
-import { views } from './batch-views.ts'
 import type { Deployed } from './scenario.ts'
 import { batchPolicy } from './settings.ts'
-import { poll, step } from './transcript.ts'
+import { root } from './support/aws.ts'
+import { views } from './support/batch-views.ts'
+import { poll, step } from './support/transcript.ts'
 
 interface Batch {
   id: string

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Deployed } from './scenario.ts'
-import { step } from './transcript.ts'
+import { step } from './support/transcript.ts'
 
 /** Has what happened while everything was paused, and a failed run, lie a year back, and the function remove it. */
 export async function pruneHistory({ aws, sql }: Deployed): Promise<void> {

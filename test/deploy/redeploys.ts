@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { deployFails, deploySucceeds } from './outcomes.ts'
 import { assertServed } from './refreshes.ts'
 import type { Deployed } from './scenario.ts'
 import { copySchema } from './schema-folders.ts'
-import { step } from './transcript.ts'
+import { deployFails, deploySucceeds } from './support/outcomes.ts'
+import { step } from './support/transcript.ts'
 
 /** Deploys with a further step of the schema, and with what was frozen meanwhile: without the schedule. */
 export async function deployAgain({ folder, schema, cdk, settings, sql, aws }: Deployed): Promise<void> {

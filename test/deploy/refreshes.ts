@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { metricNames } from '../../src/edge/metric-names.ts'
-import { type Api, root } from './aws.ts'
+import { metricNames } from '../../src/edge/metrics/names.ts'
 import { assertMetrics } from './metrics.ts'
 import type { Deployed } from './scenario.ts'
 import { refreshPolicy } from './settings.ts'
-import { poll, step } from './transcript.ts'
+import { type Api, root } from './support/aws.ts'
+import { poll, step } from './support/transcript.ts'
 
 const refreshPath = '/views/public.sales/refresh'
 

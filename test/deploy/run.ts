@@ -1,9 +1,9 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { interrupted, stopAll } from './cleanup.ts'
 import { deployScenario } from './scenario.ts'
-import { Unable } from './transcript.ts'
+import { interrupted, stopAll } from './support/cleanup.ts'
+import { Unable } from './support/transcript.ts'
 
 const cache = fileURLToPath(new URL('../../.viewkeeper/test-deploy', import.meta.url))
 // Kept after the test, for its logs; the next one starts afresh.

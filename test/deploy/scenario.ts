@@ -1,7 +1,5 @@
 import { join } from 'node:path'
 import { soundAlarms } from './alarms.ts'
-import { createApi, createAws } from './aws.ts'
-import { dropSchedule, freezeBatchViews } from './batch-views.ts'
 import {
   failBatch,
   findBatchOfDeploy,
@@ -9,20 +7,22 @@ import {
   refreshAllByHttp,
   whilePaused,
 } from './batches.ts'
-import { createCdk } from './cdk.ts'
-import { mustStop } from './cleanup.ts'
-import { startDatabase } from './database.ts'
-import { startEmulator } from './emulator.ts'
-import { deploySucceeds } from './outcomes.ts'
-import { createProject } from './project.ts'
 import { pruneHistory } from './prune.ts'
-import { preparePython } from './python.ts'
 import { breakMigration, countEncrypted, deployAgain } from './redeploys.ts'
 import { findMetrics, refreshByHttp } from './refreshes.ts'
 import { copySchema, ownSchema } from './schema-folders.ts'
 import { environmentOf } from './settings.ts'
-import { insistOn } from './tools.ts'
-import { step } from './transcript.ts'
+import { createApi, createAws } from './support/aws.ts'
+import { dropSchedule, freezeBatchViews } from './support/batch-views.ts'
+import { createCdk } from './support/cdk.ts'
+import { mustStop } from './support/cleanup.ts'
+import { startDatabase } from './support/database.ts'
+import { startEmulator } from './support/emulator.ts'
+import { deploySucceeds } from './support/outcomes.ts'
+import { createProject } from './support/project.ts'
+import { preparePython } from './support/python.ts'
+import { insistOn } from './support/tools.ts'
+import { step } from './support/transcript.ts'
 import { breakView, changeView, commandFromAfar, findChangedView, findView, freezeView } from './view-life.ts'
 
 export type Deployed = Awaited<ReturnType<typeof deployFirst>>

@@ -1,5 +1,5 @@
-import type { EnvironmentSettings } from '../../infra/environment.ts'
-import type { TestDatabase } from './database.ts'
+import type { EnvironmentSettings } from '../../infra/environment/environment.ts'
+import type { TestDatabase } from './support/database.ts'
 
 /** An environment of the test's own, on a database that exists already. */
 export const environmentOf = (database: TestDatabase, secretArn: string): EnvironmentSettings => ({

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { startEmbeddedPostgres } from '../../local/embedded.ts'
+import { startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
 import { isAlive, serverPid, temporaryFolder } from './support/viewkeeper.ts'
 
 const limit = { timeout: 60_000 }
@@ -130,7 +130,7 @@ async function query(url: string, text: string) {
 }
 
 const starter = (folder: string) => `
-  import { startEmbeddedPostgres } from ${JSON.stringify(new URL('../../local/embedded.ts', import.meta.url).href)}
+  import { startEmbeddedPostgres } from ${JSON.stringify(new URL('../../local/embedded/embedded.ts', import.meta.url).href)}
   await startEmbeddedPostgres({ folder: ${JSON.stringify(folder)} })
   console.log('started')
   setInterval(() => {}, 1000)`

@@ -4,9 +4,9 @@ import { networkInterfaces } from 'node:os'
 import type { APIGatewayProxyEventV2WithIAMAuthorizer, Context } from 'aws-lambda'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { mostConnections } from '../../local/gateway/connections.ts'
+import { startGateway } from '../../local/gateway/gateway.ts'
 import type { Handler } from '../../local/gateway/invoke.ts'
-import { startGateway } from '../../local/gateway.ts'
-import { routeKey, routes } from '../../src/edge/routes.ts'
+import { routeKey, routes } from '../../src/edge/http/routes.ts'
 
 type Event = APIGatewayProxyEventV2WithIAMAuthorizer
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { madeParts, readPage } from './docs.ts'
+import { madeParts, readPage } from './support/docs.ts'
 
 test.each(madeParts)('$name in $page are as npm run docs makes them', (part) => {
   const { written, made } = readPage(part)

@@ -1,6 +1,6 @@
 import { AwsSolutionsChecks } from 'cdk-nag'
 import { expect, test } from 'vitest'
-import { kinds } from './synth.ts'
+import { kinds } from './support/synth.ts'
 
 test.each(Object.entries(kinds))('%s: cdk-nag finds nothing that is not explained', (_, { stack }) => {
   const checks = new AwsSolutionsChecks()

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import { connectTo } from '../../src/db/connect.ts'
-import { fromUrl } from '../../src/edge/settings.ts'
-import { advance } from '../../src/operations/advance.ts'
+import { connectTo } from '../../src/db/server/connect.ts'
+import { fromUrl } from '../../src/edge/server/configuration.ts'
+import { advance } from '../../src/operations/batches/advance.ts'
 
 /** Somebody to kill: says that it is ready, waits for a line, and drives a batch on. Arguments: database URL, batch id. */
 const [url, batchId] = process.argv.slice(2) as [string, string]

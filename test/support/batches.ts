@@ -1,6 +1,6 @@
-import type { Database, Sql } from '../../src/db/connect.ts'
-import { type Advanced, advance } from '../../src/operations/advance.ts'
-import { type BatchRequest, startBatch } from '../../src/operations/start-batch.ts'
+import type { Database, Sql } from '../../src/db/server/connect.ts'
+import { type Advanced, advance } from '../../src/operations/batches/advance.ts'
+import { type BatchRequest, startBatch } from '../../src/operations/batches/start.ts'
 import { callOn } from './database.ts'
 
 interface GraphOptions {

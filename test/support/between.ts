@@ -1,4 +1,4 @@
-import type { Database, Sql } from '../../src/db/connect.ts'
+import type { Database, Sql } from '../../src/db/server/connect.ts'
 
 /** The same database, where `before` is called, and waited for, before each statement of who works on it. */
 export const between = (database: Database, before: () => Promise<unknown>): Database => ({

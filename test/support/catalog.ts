@@ -1,4 +1,4 @@
-import type { Sql } from '../../src/db/connect.ts'
+import type { Sql } from '../../src/db/server/connect.ts'
 
 /** Columns of pg_class that a rebuild has to change: where and how big the data is, and who the relation is inside. */
 const ofTheData = [

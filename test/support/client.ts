@@ -1,8 +1,8 @@
-import { connectTo } from '../../src/db/connect.ts'
-import { readFrozenMigrations } from '../../src/db/frozen-migrations.ts'
-import { fromUrl } from '../../src/edge/settings.ts'
-import { migrateUp } from '../../src/operations/migrate-views.ts'
-import { refresh } from '../../src/operations/refresh.ts'
+import { connectTo } from '../../src/db/server/connect.ts'
+import { fromUrl } from '../../src/edge/server/configuration.ts'
+import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
+import { migrateUp } from '../../src/operations/migrations/migrate.ts'
+import { refresh } from '../../src/operations/runs/refresh.ts'
 
 /**
  * A client to kill: refreshes a view and waits for it, or applies the migrations of a folder. Arguments: database URL, and

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import postgres from 'postgres'
 import { afterAll, beforeAll, inject } from 'vitest'
-import { connectTo, type Database, type Sql } from '../../src/db/connect.ts'
-import { fromUrl } from '../../src/edge/settings.ts'
-import type { Call } from '../../src/operations/call.ts'
-import { migrate } from '../../src/operations/migrate.ts'
+import { connectTo, type Database, type Sql } from '../../src/db/server/connect.ts'
+import { fromUrl } from '../../src/edge/server/configuration.ts'
+import type { Call } from '../../src/operations/runs/call.ts'
+import { migrate } from '../../src/operations/schema/apply.ts'
 
 export const schemaFolder = new URL('../../schema/', import.meta.url)
 

@@ -1,5 +1,5 @@
-import type { Database } from '../../src/db/connect.ts'
-import { openForRun, type SentEnvelope } from '../../src/db/run-connection.ts'
+import { openForRun, type SentEnvelope } from '../../src/db/runs/run-connection.ts'
+import type { Database } from '../../src/db/server/connect.ts'
 
 /** Sends the envelope of a run over a connection of its own. */
 export async function sendEnvelope(

@@ -1,5 +1,5 @@
-import type { SwapFacts, SwapRights } from '../../src/plan/swap-facts.ts'
-import type { ViewFacts } from '../../src/plan/view-facts.ts'
+import type { SwapFacts, SwapRights } from '../../src/plan/views/live-view.ts'
+import type { ViewFacts } from '../../src/plan/views/view-facts.ts'
 
 /** A view without anything special, to plan on. */
 export const viewFacts = (changes: Partial<ViewFacts> = {}): ViewFacts => ({

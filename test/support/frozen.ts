@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll } from 'vitest'
-import type { Database } from '../../src/db/connect.ts'
-import { type FrozenMigration, numbered, readFrozenMigrations } from '../../src/db/frozen-migrations.ts'
-import type { MigrateCall } from '../../src/operations/migrate-views.ts'
-import { type Definition, definitionDefaults } from '../../src/plan/definition.ts'
-import { type NewMigration, planFreeze } from '../../src/plan/freeze.ts'
-import { renderFrozen } from '../../src/plan/frozen.ts'
+import type { Database } from '../../src/db/server/connect.ts'
+import { numbered, readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
+import type { MigrateCall } from '../../src/operations/migrations/migrate.ts'
+import { type NewMigration, planFreeze } from '../../src/plan/migrations/freeze.ts'
+import { type FrozenMigration, renderFrozen } from '../../src/plan/migrations/frozen.ts'
+import { type Definition, definitionDefaults } from '../../src/plan/views/definition.ts'
 
 /** A definition in which only what matters to a test is said. */
 export const definition = (name: string, sql: string, more: Partial<Definition> = {}): Definition => ({

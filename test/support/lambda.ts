@@ -1,5 +1,5 @@
 import type { Context } from 'aws-lambda'
-import type { HttpAnswer, HttpEvent } from '../../src/edge/http.ts'
+import type { HttpAnswer, HttpEvent } from '../../src/edge/http/http.ts'
 
 /** What Lambda hands to a function beside the event. */
 export const lambdaContext = (changes: Partial<Context> = {}): Context =>

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { startEmbeddedPostgres } from '../../local/embedded.ts'
+import { startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -1,5 +1,5 @@
 import postgres from 'postgres'
-import type { Sql } from '../../src/db/connect.ts'
+import type { Sql } from '../../src/db/server/connect.ts'
 import { until } from './until.ts'
 
 /**

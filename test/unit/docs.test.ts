@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { routeKey, routes } from '../../src/edge/routes.ts'
+import { routeKey, routes } from '../../src/edge/http/routes.ts'
 import { problemCodes } from '../../src/problem.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))

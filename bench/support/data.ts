@@ -1,0 +1,55 @@
+import type { Sql } from '../../src/db/server/connect.ts'
+
+export const rowsOfBigView = 2_500_000
+
+/**
+ * Makes the table that everything reads, and the views. What of the big view has changed at its next refresh is decided
+ * by `bench.versions`: one of its numbers stands in every second row, the other in every hundredth.
+ */
+export async function makeData(sql: Sql): Promise<void> {
+  await sql.unsafe(`
+    create schema bench;
+    create table bench.orders (id integer primary key, customer integer, amount numeric(10,2), note text);
+    insert into bench.orders
+      select id, id * 7919::bigint % 200000, id % 100000 / 100.0, 'order ' || md5(id::text)
+        from generate_series(1, ${rowsOfBigView}) id;
+    create table bench.versions (half integer, hundredth integer);
+    insert into bench.versions values (1, 1)`)
+  for (const table of ['orders', 'versions']) await sql.unsafe(`vacuum (freeze, analyze) bench.${table}`)
+  await sql.unsafe(
+    `create materialized view bench.tiny as select id, amount from bench.orders where id <= 10`,
+  )
+  for (const view of ['big', 'other']) {
+    await sql.unsafe(`
+      create materialized view bench.${view} as
+        select o.id, o.customer, o.amount, o.note,
+               case when o.id % 2 = 1 then v.half when o.id % 100 = 0 then v.hundredth else 0 end as version
+          from bench.orders o cross join bench.versions v;
+      create unique index ${view}_id on bench.${view} (id);
+      create index ${view}_customer on bench.${view} (customer);
+      analyze bench.${view}`)
+  }
+}
+
+/** Changes so many of a hundred rows of the big view, at its next refresh. */
+export async function change(sql: Sql, percent: 0 | 1 | 50): Promise<void> {
+  if (percent === 0) return
+  const column = percent === 50 ? 'half' : 'hundredth'
+  await sql.unsafe(`update bench.versions set ${column} = ${column} + 1`)
+}
+
+/** Makes view `bench.second`, which takes this server about a second to refresh. */
+export async function makeSecondLongView(sql: Sql): Promise<void> {
+  const make = (rows: number) =>
+    sql.unsafe(`
+      create materialized view bench.second as
+        select id % 1000 as key, max(md5(note)) as greatest from bench.orders where id <= ${rows} group by 1`)
+  const tried = 1_000_000
+  await make(tried)
+  await sql`refresh materialized view bench.second`
+  const start = performance.now()
+  await sql`refresh materialized view bench.second`
+  const ms = performance.now() - start
+  await sql`drop materialized view bench.second`
+  await make(Math.min(rowsOfBigView, Math.round((tried * 1000) / ms)))
+}

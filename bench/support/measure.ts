@@ -1,0 +1,31 @@
+import type { Sql } from '../../src/db/server/connect.ts'
+import { type RefreshRequest, refresh } from '../../src/operations/runs/refresh.ts'
+import type { Sample } from './rounds.ts'
+import type { BenchServer } from './server.ts'
+
+/** Does it, with the time it took and the WAL that the server wrote meanwhile. */
+export async function measure(sql: Sql, work: () => Promise<unknown>): Promise<Sample> {
+  const before = await readWalPosition(sql)
+  const start = performance.now()
+  await work()
+  const ms = performance.now() - start
+  return { ms, walBytes: (await readWalPosition(sql)) - before, reads: [] }
+}
+
+async function readWalPosition(sql: Sql): Promise<number> {
+  const [row] = await sql<{ at: number }[]>`select (pg_current_wal_insert_lsn() - '0/0')::int8 as at`
+  return row!.at
+}
+
+/** One refresh as the functions do it, from connecting to the answer that it has ended. */
+export async function refreshWhole({ database }: BenchServer, request: RefreshRequest): Promise<void> {
+  const result = await refresh(request, {
+    database,
+    trigger: 'cli',
+    requestedBy: 'bench',
+    caller: 'bench',
+    idempotencyKey: null,
+    waitUntil: Date.now() + 600_000,
+  })
+  if (result.status !== 'updated') throw new Error(`${request.view}: ${JSON.stringify(result)}`)
+}

@@ -1,0 +1,61 @@
+import { loadViews } from '../../src/authoring/load.ts'
+import { canonicalSql, readsOf } from '../../src/authoring/sql.ts'
+import type { QualifiedView } from '../../src/plan/migrations/frozen.ts'
+import { parseName, quoteName } from '../../src/plan/names.ts'
+import type { Definition } from '../../src/plan/views/definition.ts'
+import { inDependencyOrder } from '../../src/plan/views/graph.ts'
+import { Problem } from '../../src/problem.ts'
+import { folders } from './folders.ts'
+
+/** What `views/` says: every definition, each after those it reads. All problems of all files are one refusal. */
+export async function readAuthored(): Promise<Definition[]> {
+  const { definitions: located, problems } = await loadViews(folders.views)
+  if (problems.length > 0) {
+    const lines = problems.map(
+      ({ file, line, field, message }) =>
+        `  ${file}:${line}  ${field === null ? '' : `${field}: `}${message}`,
+    )
+    throw new Problem('InvalidRequest', ['views/ is not valid:', ...lines].join('\n'))
+  }
+  const definitions = new Map(located.map(({ definition }) => [quoteName(definition), definition]))
+  return (await inOrder(definitions)).map((name) => definitions.get(name) as Definition)
+}
+
+/** Views that are to go, those that read others first. */
+export async function inRemovalOrder(
+  removes: QualifiedView[],
+  frozen: Map<string, Definition>,
+): Promise<QualifiedView[]> {
+  const definitions = new Map(
+    removes.flatMap((view) => {
+      const definition = frozen.get(quoteName(view))
+      return definition === undefined ? [] : [[quoteName(view), definition] as const]
+    }),
+  )
+  const order = await inOrder(definitions)
+  return removes.toSorted((a, b) => order.indexOf(quoteName(b)) - order.indexOf(quoteName(a)))
+}
+
+/** The names of definitions, each after those that it reads. */
+async function inOrder(definitions: Map<string, Definition>): Promise<string[]> {
+  const reads = new Map<string, string[]>()
+  for (const [name, { schema, sql, dependsOn }] of definitions) {
+    // A name without a schema may also be found elsewhere; that only makes the order stricter than it must be.
+    const named = (await readsOf(sql)).map((read) =>
+      quoteName({ schema: read.schema ?? schema, name: read.name }),
+    )
+    const others = dependsOn.map((view) => quoteName(parseName(view, 'dependsOn')))
+    reads.set(
+      name,
+      [...named, ...others].filter((read) => read !== name && definitions.has(read)),
+    )
+  }
+  return inDependencyOrder(reads)
+}
+
+/** A function that says of two queries whether they differ only in what makes no difference. */
+export async function canonicalOf(queries: string[]): Promise<(sql: string) => string> {
+  const known = new Map<string, string>()
+  for (const sql of queries) known.set(sql, await canonicalSql(sql).catch(() => sql))
+  return (sql) => known.get(sql) ?? sql
+}

@@ -1,0 +1,39 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { frozenText, numbered, pairUp } from '../../src/files/frozen-migrations.ts'
+import type { NewMigration } from '../../src/plan/migrations/freeze.ts'
+import { type FrozenMigration, renderFrozen } from '../../src/plan/migrations/frozen.ts'
+import { report } from '../output/report.ts'
+import { folders } from './folders.ts'
+import { writeNew } from './write-new.ts'
+
+/** The next migrations, with numbers and texts, as they are going to be written. */
+export const toMigrations = (fresh: NewMigration[], last: number): FrozenMigration[] =>
+  fresh.map(({ words, up, down }, at) => {
+    const number = last + at + 1
+    const name = `${numbered(number)}_${words}`
+    return pairUp(
+      number,
+      name,
+      frozenText(`${name}.up.sql`, renderFrozen(up)),
+      frozenText(`${name}.down.sql`, renderFrozen(down)),
+    )
+  })
+
+/** Writes all of them or none, never over a file that is there. */
+export async function writeMigrations(migrations: FrozenMigration[]): Promise<void> {
+  await mkdir(folders.migrations, { recursive: true })
+  const written: URL[] = []
+  try {
+    for (const { up, down } of migrations) {
+      for (const { file, text } of down === null ? [up] : [up, down]) {
+        const at = new URL(file, folders.migrations)
+        await writeNew(at, text)
+        written.push(at)
+      }
+    }
+  } catch (error) {
+    await Promise.all(written.map((file) => rm(file)))
+    throw error
+  }
+  for (const { name } of migrations) report.line(`wrote migrations/${name}.up.sql and .down.sql`)
+}

@@ -1,0 +1,74 @@
+import { Validations } from 'aws-cdk-lib'
+import { Connections, type ISubnet, type IVpc, Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
+import type { IGrantable } from 'aws-cdk-lib/aws-iam'
+import type { RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import { Construct } from 'constructs'
+import type { CreatedDatabaseSettings } from '../environment/database.ts'
+import type { Database } from './database.ts'
+import { IsolatedNetwork } from './isolated-network.ts'
+import { PostgresInstance } from './postgres-instance.ts'
+
+export interface CreatedDatabaseProps {
+  settings: CreatedDatabaseSettings
+  logRetentionDays: RetentionDays
+}
+
+/** An RDS PostgreSQL of the stack's own, in an isolated network, with a role for Viewkeeper besides the master user. */
+export class CreatedDatabase extends Construct implements Database {
+  readonly host: string
+  readonly port = 5432
+  readonly databaseName: string
+  readonly secret: ISecret
+  readonly adminSecret: ISecret
+  readonly vpc: IVpc
+  readonly subnets: ISubnet[]
+  readonly endpointSubnets: ISubnet[]
+  readonly connections: Connections
+
+  constructor(scope: Construct, id: string, { settings, logRetentionDays }: CreatedDatabaseProps) {
+    super(scope, id)
+    const { vpc, subnets } = new IsolatedNetwork(this, 'Network', { logRetentionDays })
+    this.vpc = vpc
+    this.subnets = subnets
+    // With one server, a second zone's endpoint would keep nothing alive that the first one's loss does not stop.
+    this.endpointSubnets = settings.multiAz ? subnets : subnets.slice(0, 1)
+    this.databaseName = settings.name
+    this.secret = roleSecret(this)
+    const securityGroup = new SecurityGroup(this, 'SecurityGroup', {
+      vpc,
+      description: 'The database of Viewkeeper; its functions come in, nothing goes out',
+      allowAllOutbound: false,
+    })
+    this.connections = new Connections({
+      securityGroups: [securityGroup],
+      defaultPort: Port.tcp(this.port),
+    })
+    const props = { settings, port: this.port, vpc, subnets, securityGroup }
+    const { host, adminSecret } = new PostgresInstance(this, 'Postgres', props)
+    this.host = host
+    this.adminSecret = adminSecret
+  }
+
+  grantRead(grantee: IGrantable): void {
+    this.secret.grantRead(grantee)
+  }
+}
+
+function roleSecret(scope: Construct): Secret {
+  const secret = new Secret(scope, 'RoleSecret', {
+    description: 'Login and password of the role that Viewkeeper works with',
+    generateSecretString: {
+      secretStringTemplate: JSON.stringify({ username: 'viewkeeper_app' }),
+      generateStringKey: 'password',
+      passwordLength: 40,
+      excludePunctuation: true,
+    },
+  })
+  Validations.of(secret).acknowledge({
+    id: 'AwsSolutions-SMG4',
+    reason:
+      'The function migrate gives this password to the role; rotating it without migrate would lock us out.',
+  })
+  return secret
+}

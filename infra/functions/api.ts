@@ -1,0 +1,75 @@
+import { RemovalPolicy } from 'aws-cdk-lib'
+import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
+import { HttpApi, HttpMethod, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2'
+import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers'
+import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
+import type { IFunction } from 'aws-cdk-lib/aws-lambda'
+import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { Construct } from 'constructs'
+import { type Route, routes } from '../../src/edge/http/routes.ts'
+
+export interface ApiProps {
+  environmentName: string
+  /** The function behind each name that the table of routes uses. */
+  functions: Record<Route['function'], { lambda: IFunction }>
+  /** Steady rate of all callers together; twice as many in a burst. */
+  requestsPerSecond: number
+  logRetentionDays: RetentionDays
+}
+
+/** The HTTP API: one route for each of the table, every one signed with IAM. */
+export class Api extends Construct {
+  readonly url: string
+  readonly httpApi: HttpApi
+
+  constructor(scope: Construct, id: string, props: ApiProps) {
+    super(scope, id)
+    this.httpApi = new HttpApi(this, 'HttpApi', {
+      apiName: `viewkeeper-${props.environmentName}`,
+      description: 'Refreshes views and tells about their runs',
+      defaultAuthorizer: new HttpIamAuthorizer(),
+      createDefaultStage: false,
+    })
+    const integrations = new Map(
+      Object.entries(props.functions).map(([name, { lambda }]) => [
+        name,
+        new HttpLambdaIntegration(name, lambda),
+      ]),
+    )
+    for (const route of Object.values(routes))
+      this.httpApi.addRoutes({
+        path: route.path,
+        methods: [HttpMethod[route.method]],
+        integration: integrations.get(route.function) as HttpLambdaIntegration,
+      })
+    const logGroup = new LogGroup(this, 'AccessLog', {
+      // Below this prefix AWS needs no statement for each log group in a policy whose size is limited.
+      logGroupName: `/aws/vendedlogs/viewkeeper/${props.environmentName}/api`,
+      retention: props.logRetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    })
+    const stage = new HttpStage(this, 'Stage', {
+      httpApi: this.httpApi,
+      stageName: '$default',
+      autoDeploy: true,
+      throttle: { rateLimit: props.requestsPerSecond, burstLimit: 2 * props.requestsPerSecond },
+      accessLogSettings: { destination: new LogGroupLogDestination(logGroup), format: accessLogFormat },
+    })
+    this.url = stage.url
+  }
+}
+
+const accessLogFormat = AccessLogFormat.custom(
+  JSON.stringify({
+    requestId: '$context.requestId',
+    time: '$context.requestTime',
+    caller: '$context.identity.userArn',
+    sourceIp: '$context.identity.sourceIp',
+    route: '$context.routeKey',
+    path: '$context.path',
+    status: '$context.status',
+    milliseconds: '$context.responseLatency',
+    error: '$context.error.message',
+    integrationError: '$context.integrationErrorMessage',
+  }),
+)

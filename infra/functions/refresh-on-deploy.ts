@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto'
+import { RemovalPolicy } from 'aws-cdk-lib'
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { AwsCustomResource, PhysicalResourceId } from 'aws-cdk-lib/custom-resources'
+import { Construct } from 'constructs'
+import type { OperationFunction } from './viewkeeper-function.ts'
+
+export interface RefreshOnDeployProps {
+  environmentName: string
+  startBatch: OperationFunction
+  /** Every function; the migrations of the views are in the bundle of one of them. */
+  functions: OperationFunction[]
+  logRetentionDays: RetentionDays
+  /** What else has to be there before a batch starts. */
+  after: Construct[]
+}
+
+/**
+ * Starts a batch of every view at the end of each deploy that changed code or migrations. The deploy does not wait for it,
+ * and a batch that fails fails no deploy. No Trigger: all of those share one role, which would have to know start-batch
+ * before `migrate` has run, and start-batch comes after.
+ */
+export class RefreshOnDeploy extends Construct {
+  constructor(scope: Construct, id: string, props: RefreshOnDeployProps) {
+    super(scope, id)
+    const { lambda } = props.startBatch
+    const deployed = hashOf(props.functions)
+    lambda.addEnvironment('DEPLOYED', deployed)
+    const logGroup = new LogGroup(this, 'Logs', {
+      logGroupName: `/viewkeeper/${props.environmentName}/refresh-on-deploy`,
+      retention: props.logRetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    })
+    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
+    logGroup.grantWrite(role)
+    role.addToPolicy(
+      new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [lambda.functionArn] }),
+    )
+    const call = new AwsCustomResource(this, 'Call', {
+      onUpdate: {
+        service: 'Lambda',
+        action: 'invoke',
+        parameters: { FunctionName: lambda.functionName, InvocationType: 'Event' },
+        // Called when this is another one, and only then.
+        physicalResourceId: PhysicalResourceId.of(deployed),
+        outputPaths: ['StatusCode'],
+      },
+      installLatestAwsSdk: false,
+      role,
+      logGroup,
+    })
+    call.node.addDependency(...props.functions, ...props.after)
+  }
+}
+
+const hashOf = (functions: OperationFunction[]): string =>
+  createHash('sha256')
+    .update(functions.map(({ codeKey }) => codeKey).join())
+    .digest('hex')
+    .slice(0, 32)

@@ -1,0 +1,121 @@
+import { Duration } from 'aws-cdk-lib'
+import {
+  Dashboard as CloudWatchDashboard,
+  Color,
+  GraphWidget,
+  type IMetric,
+  type IWidget,
+  LogQueryVisualizationType,
+  LogQueryWidget,
+  Stats,
+  TextWidget,
+} from 'aws-cdk-lib/aws-cloudwatch'
+import { CfnQueryDefinition, type ILogGroup } from 'aws-cdk-lib/aws-logs'
+import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
+import { Construct } from 'constructs'
+import { metricNames } from '../../src/edge/metrics/names.ts'
+import type { FunctionName } from '../functions/functions.ts'
+import type { OperationFunction } from '../functions/viewkeeper-function.ts'
+import { type Insight, insights } from './insights.ts'
+import { ownMetric } from './own-metric.ts'
+
+export interface DashboardProps {
+  environmentName: string
+  functions: Record<FunctionName, OperationFunction>
+  machine: IStateMachine
+}
+
+const wholeWidth = 24
+const half = wholeWidth / 2
+const height = 7
+
+/**
+ * One page for one environment. What differs from view to view is asked of the monitor's log lines, so that no view costs a metric;
+ * a dashboard costs about 3 USD a month beyond the account's first three, a look at it what Logs Insights reads.
+ */
+export class Dashboard extends Construct {
+  readonly name: string
+
+  constructor(scope: Construct, id: string, { environmentName, functions, machine }: DashboardProps) {
+    super(scope, id)
+    const { logGroup } = functions.monitor
+    const dashboard = new CloudWatchDashboard(this, 'Dashboard', {
+      dashboardName: `viewkeeper-${environmentName}`,
+      defaultInterval: Duration.days(7),
+    })
+    dashboard.addWidgets(
+      new TextWidget({
+        width: wholeWidth,
+        height: 2,
+        markdown: `# Viewkeeper ${environmentName}\nPanels about views read the log lines of the monitor: choose a time, then look. What to do about an alarm: docs/runbook.md`,
+      }),
+    )
+    dashboard.addWidgets(this.runs(environmentName), this.batches(machine))
+    dashboard.addWidgets(this.views(environmentName), this.functionErrors(functions))
+    const panel = (insight: Insight, view?: LogQueryVisualizationType) => logPanel(logGroup, insight, view)
+    // Bars: the only chart that is documented for a question that groups by time and by something else.
+    dashboard.addWidgets(panel(insights.durations, LogQueryVisualizationType.BAR), panel(insights.rowCounts))
+    dashboard.addWidgets(panel(insights.lastStatus), panel(insights.staleness))
+    dashboard.addWidgets(panel(insights.failures), panel(insights.slow))
+    dashboard.addWidgets(panel(insights.stale), panel(insights.batches))
+    for (const [name, { title, query }] of Object.entries(insights)) {
+      new CfnQueryDefinition(this, `query-${name}`, {
+        name: `viewkeeper/${environmentName}/${title}`,
+        logGroupNames: [logGroup.logGroupName],
+        queryString: query.join('\n| '),
+      })
+    }
+    this.name = dashboard.dashboardName
+  }
+
+  private runs(environmentName: string): IWidget {
+    const metric = (name: string, color: string) => ownMetric(environmentName, name, Stats.SUM, color)
+    return graph('Runs that ended', [
+      metric(metricNames.runsSucceeded, Color.GREEN),
+      metric(metricNames.runsFailed, Color.RED),
+      metric(metricNames.runsLost, Color.PURPLE),
+      metric(metricNames.runsSlow, Color.ORANGE),
+    ])
+  }
+
+  private views(environmentName: string): IWidget {
+    const metric = (name: string, color: string) => ownMetric(environmentName, name, Stats.MAXIMUM, color)
+    return graph('Stale views', [
+      metric(metricNames.viewsStale, Color.RED),
+      metric(metricNames.batchesLost, Color.PURPLE),
+    ])
+  }
+
+  private batches(machine: IStateMachine): IWidget {
+    return graph('Batch executions', [
+      machine.metricSucceeded({ color: Color.GREEN }),
+      machine.metricFailed({ color: Color.RED }),
+      machine.metricTimedOut({ color: Color.ORANGE }),
+      machine.metricAborted({ color: Color.GREY }),
+    ])
+  }
+
+  private functionErrors(functions: Record<FunctionName, OperationFunction>): IWidget {
+    return graph(
+      'Errors of functions',
+      Object.entries(functions).map(([name, { lambda }]) => lambda.metricErrors({ label: name })),
+    )
+  }
+}
+
+const graph = (title: string, left: IMetric[]): IWidget =>
+  new GraphWidget({ title, left, width: half, height })
+
+const logPanel = (
+  logGroup: ILogGroup,
+  { title, query }: Insight,
+  view = LogQueryVisualizationType.TABLE,
+): IWidget =>
+  new LogQueryWidget({
+    title,
+    view,
+    queryLines: [...query],
+    logGroupNames: [logGroup.logGroupName],
+    width: half,
+    height,
+  })

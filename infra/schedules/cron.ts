@@ -1,0 +1,43 @@
+import { CronPattern } from 'croner'
+import { scheduleFault } from '../../src/authoring/schedule.ts'
+import { Problem } from '../../src/problem.ts'
+
+const months = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC']
+const weekdays = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT']
+
+/**
+ * A schedule of a view, which is cron with five fields, as EventBridge Scheduler writes it: six fields, where Sunday is 1
+ * and steps count otherwise. Each field is spelled out, so that nothing is left to be read in two ways. Refuses what
+ * authoring refuses.
+ */
+export function eventBridgeCron(schedule: string): string {
+  const fault = scheduleFault(schedule)
+  if (fault !== null)
+    throw new Problem('InvalidRequest', `schedule ${JSON.stringify(schedule)} ${fault}`, {
+      field: 'schedule',
+    })
+  const { minute, hour, day, month, dayOfWeek } = new CronPattern(schedule, undefined, { mode: '5-part' })
+  const everyDay = dayOfWeek.every(Boolean)
+  const fields = [
+    field(minute, String),
+    field(hour, String),
+    everyDay ? field(day, (at) => String(at + 1)) : '?',
+    field(month, (at) => months[at] as string),
+    everyDay ? '?' : field(dayOfWeek, (at) => weekdays[at] as string),
+  ]
+  return `cron(${fields.join(' ')} *)`
+}
+
+/** `*` for all, else a list. Three or more in a row are a range: an expression has room for 256 characters. */
+function field(chosen: number[], name: (at: number) => string): string {
+  if (chosen.every(Boolean)) return '*'
+  const items: string[] = []
+  for (let at = 0; at < chosen.length; at++) {
+    if (!chosen[at]) continue
+    const start = at
+    while (chosen[at + 1]) at++
+    const run = Array.from({ length: at - start + 1 }, (_, offset) => name(start + offset))
+    items.push(...(run.length < 3 ? run : [`${run[0]}-${run.at(-1)}`]))
+  }
+  return items.join(',')
+}

@@ -1,0 +1,151 @@
+import { Duration, RemovalPolicy, TimeZone } from 'aws-cdk-lib'
+import type { IRole } from 'aws-cdk-lib/aws-iam'
+import type { IFunction } from 'aws-cdk-lib/aws-lambda'
+import {
+  ContextAttribute,
+  Schedule,
+  ScheduleExpression,
+  ScheduleGroup,
+  ScheduleTargetInput,
+} from 'aws-cdk-lib/aws-scheduler'
+import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets'
+import type { IQueue } from 'aws-cdk-lib/aws-sqs'
+import { Construct } from 'constructs'
+import type { ScheduledView } from '../../src/plan/views/scheduled.ts'
+import { eventBridgeCron } from './cron.ts'
+import { scheduleRole } from './schedule-role.ts'
+import { scheduleName } from './scheduled-views.ts'
+
+export interface SchedulesProps {
+  environmentName: string
+  monitor: IFunction
+  startBatch: IFunction
+  prune: IFunction
+  /** Minutes between two calls of the monitor. */
+  monitorEveryMinutes: number
+  /** Views that a scheduled batch refreshes at once. */
+  concurrency: number
+  /** Where events go that could not be delivered. */
+  deadLetters: IQueue
+}
+
+/** The schedules of one environment: a group of EventBridge Scheduler. It has one for the monitor and one for `prune`. */
+export class Schedules extends Construct {
+  private readonly props: SchedulesProps
+  private readonly group: ScheduleGroup
+  /** What the schedules of one function share. */
+  private readonly roles = new Map<IFunction, IRole>()
+
+  constructor(scope: Construct, id: string, props: SchedulesProps) {
+    super(scope, id)
+    this.props = props
+    this.group = new ScheduleGroup(this, 'Group', {
+      scheduleGroupName: `viewkeeper-${props.environmentName}`,
+      // It is kept by default, and its name would stop the next deploy of this environment.
+      removalPolicy: RemovalPolicy.DESTROY,
+    })
+    this.addMonitor()
+    this.addPrune()
+  }
+
+  /** Refreshes every view once a day. */
+  addNightly({ at, timeZone }: { at: string; timeZone: string }): void {
+    const [hour, minute] = at.split(':').map(Number)
+    const schedule = eventBridgeCron(`${minute} ${hour} * * *`)
+    this.addBatch('nightly', ScheduleExpression.expression(schedule, TimeZone.of(timeZone)), {
+      description: 'Refreshes every view',
+      selection: { all: true },
+    })
+  }
+
+  /** Refreshes a view by the schedule it was authored with. */
+  addView({ view, schedule, timeZone }: ScheduledView): void {
+    const expression = ScheduleExpression.expression(eventBridgeCron(schedule), TimeZone.of(timeZone))
+    this.addBatch(scheduleName(view), expression, {
+      description: `Refreshes ${view}`,
+      selection: { views: [view] },
+    })
+  }
+
+  /** Calls the monitor every minute, or every few; a call that comes late is left to the next. */
+  private addMonitor() {
+    const minutes = this.props.monitorEveryMinutes
+    const rate = `rate(${minutes} minute${minutes === 1 ? '' : 's'})`
+    this.add('monitor', ScheduleExpression.expression(rate, TimeZone.ETC_UTC), {
+      description: 'Closes lost runs and publishes ended ones',
+      target: this.props.monitor,
+      input: {},
+      retryAttempts: 0,
+      maxEventAge: Duration.minutes(1),
+    })
+  }
+
+  /** Prunes the history once a day, at an hour when nobody's night batch begins. */
+  private addPrune() {
+    this.add('prune', ScheduleExpression.expression(eventBridgeCron('17 3 * * *'), TimeZone.ETC_UTC), {
+      description: 'Removes the history that is not kept',
+      target: this.props.prune,
+      input: {},
+      retryAttempts: 3,
+      maxEventAge: Duration.hours(1),
+    })
+  }
+
+  /**
+   * Scheduler delivers at least once: name and scheduled time of the event make the duplicates of one time one batch.
+   */
+  private addBatch(
+    name: string,
+    expression: ScheduleExpression,
+    { description, selection }: { description: string; selection: object },
+  ) {
+    this.add(name, expression, {
+      description,
+      target: this.props.startBatch,
+      input: {
+        scheduledTime: ContextAttribute.scheduledTime,
+        ...selection,
+        concurrency: this.props.concurrency,
+      },
+      // A batch that is an hour late is better left to the next one.
+      retryAttempts: 10,
+      maxEventAge: Duration.hours(1),
+    })
+  }
+
+  private add(name: string, expression: ScheduleExpression, options: ScheduleOptions) {
+    const { target, description, input, ...delivery } = options
+    new Schedule(this, name, {
+      scheduleName: name,
+      scheduleGroup: this.group,
+      description,
+      schedule: expression,
+      target: new LambdaInvoke(target, {
+        input: ScheduleTargetInput.fromObject({ trigger: 'schedule', schedule: name, ...input }),
+        deadLetterQueue: this.props.deadLetters,
+        ...delivery,
+        role: this.roleFor(target),
+      }),
+    })
+  }
+
+  private roleFor(target: IFunction): IRole {
+    const { group } = this
+    const { deadLetters } = this.props
+    const { monitor, prune } = this.props
+    const id = target === monitor ? 'monitor-role' : target === prune ? 'prune-role' : 'start-batch-role'
+    const role = this.roles.get(target) ?? scheduleRole(this, id, { group, target, deadLetters })
+    this.roles.set(target, role)
+    return role
+  }
+}
+
+interface ScheduleOptions {
+  description: string
+  target: IFunction
+  input: Record<string, unknown>
+  /** Retries of the delivery; what the function does with it is not Scheduler's concern. */
+  retryAttempts: number
+  /** Age at which an event that was not delivered becomes a dead letter. */
+  maxEventAge: Duration
+}

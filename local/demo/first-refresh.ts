@@ -1,0 +1,72 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { count, dim, report } from '../../cli/output/report.ts'
+import { type Batch, listViews, type Run, readBatch, readRun, startBatch, type View } from './api.ts'
+
+const pauseMs = 50
+
+/**
+ * Refreshes those of the views named that have no data yet, in one batch, and prints how each went when it has ended. A view
+ * that fails does not keep the others from being tried.
+ */
+export async function refreshFirst(api: string, names: string[]): Promise<void> {
+  const views = await listViews(api)
+  const empty = views.filter(
+    (view) => view.schema === 'public' && names.includes(view.name) && !view.populated,
+  )
+  if (empty.length === 0) {
+    report.line(
+      `${count(views.length, 'view')}, left alone: nothing is refreshed until asked, or until it is time`,
+    )
+    return
+  }
+  report.line(`refreshing ${count(empty.length, 'view')} in dependency order`)
+  const batchId = await startBatch(
+    api,
+    empty.map(({ view }) => view),
+  )
+  const byName = new Map(empty.map((view) => [view.view, view]))
+  const width = Math.max(...empty.map(({ name }) => name.length))
+  let fresh = 0
+  for await (const { view, runId } of endsOf(api, batchId)) {
+    if (describe(byName.get(view)!, runId, await readRun(api, runId), width)) fresh++
+  }
+  report.line(`${fresh} of ${empty.length} fresh`)
+}
+
+/** The last run of each view of a batch, in the order in which they end. A view that is to be tried again has not ended. */
+async function* endsOf(api: string, batchId: string): AsyncGenerator<{ view: string; runId: number }> {
+  const told = new Set<string>()
+  for (;;) {
+    const batch: Batch = await readBatch(api, batchId)
+    const ended = batch.views
+      .flatMap(({ view, status, runs }) => ({ view, status, last: runs.at(-1) }))
+      .filter(
+        ({ view, status, last }) =>
+          last?.finishedAt && !told.has(view) && (status === 'success' || batch.finishedAt),
+      )
+      .sort((a, b) => a.last!.finishedAt!.localeCompare(b.last!.finishedAt!))
+    for (const { view, last } of ended) {
+      told.add(view)
+      yield { view, runId: last!.runId }
+    }
+    if (batch.finishedAt) return
+    await pause(pauseMs)
+  }
+}
+
+/** Prints how a refresh ended; true where it brought the view up to date. */
+function describe(view: View, runId: number, run: Run, width: number): boolean {
+  const name = view.name.padEnd(width)
+  if (run.status !== 'success') {
+    report.failure(
+      `${name}  ${run.error?.message ?? run.result.response.because ?? run.status}  ${dim(`run ${runId}`)}`,
+    )
+    return false
+  }
+  const time = `${((run.durationMs ?? 0) / 1000).toFixed(2)} s`
+  const rows = run.rowCountAfter === null ? '' : count(run.rowCountAfter, 'row')
+  const after = view.dependsOn.map((other) => other.replace(/^public\./, '')).join(', ')
+  const said = `${name}  ${(run.result.response.strategy ?? '').padEnd('concurrent'.length)}  ${time}  ${rows.padStart(11)}`
+  report.success(after ? `${said}   ${dim(`after ${after}`)}` : said)
+  return true
+}

@@ -1,0 +1,68 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { LocalProblem } from '../process/problem.ts'
+import { findBinaries } from './binaries.ts'
+import { keepPassword, makeData } from './data.ts'
+import { findFreePort, isPortFree } from './port.ts'
+import { runServer, waitUntilUnused } from './process.ts'
+import { findServerUser } from './server-user.ts'
+
+export interface EmbeddedPostgres {
+  url: string
+  port: number
+  version: string
+  stop(): Promise<void>
+  /** Resolves when the server has ended, whoever ended it. */
+  ended: Promise<void>
+}
+
+/**
+ * Starts a real PostgreSQL server on 127.0.0.1, behind a password, and waits until it accepts connections. `folder`
+ * keeps its data, log and password from one start to the next. It stops with `stop()`, or with this process.
+ */
+export async function startEmbeddedPostgres(options: {
+  folder: string
+  port?: number
+  version?: 15 | 16 | 17 | 18
+  parameters?: Record<string, string>
+}): Promise<EmbeddedPostgres> {
+  const { version: major = 18, parameters } = options
+  const folder = resolve(options.folder)
+  const data = join(folder, `postgres-${major}`)
+  makeFolder(folder)
+  const { initdb, postgres } = await findBinaries(major)
+  const user = findServerUser([data, postgres])
+  const { file, password } = keepPassword(folder, user)
+  await makeData({ data, password: file, initdb, version: major, user })
+  await waitUntilUnused(data)
+  if (options.port && !(await isPortFree(options.port))) {
+    throw new LocalProblem(`port ${options.port} is taken: embedded PostgreSQL cannot listen there`)
+  }
+  const port = options.port ?? (await findFreePort())
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    port: `${port}`,
+    unix_socket_directories: '',
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    ...parameters,
+  }
+  const server = await runServer({ postgres, data, log: `${data}.log`, settings, user })
+  const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`
+  return { url, port, version: readVersion(postgres), ...server }
+}
+
+function makeFolder(folder: string) {
+  try {
+    mkdirSync(folder, { recursive: true })
+  } catch (cause) {
+    throw new LocalProblem(`${folder} cannot be used to keep the data: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+}
+
+/** `18.4`, from `postgres (PostgreSQL) 18.4`. */
+const readVersion = (postgres: string) =>
+  execFileSync(postgres, ['--version'], { encoding: 'utf8' }).trim().split(' ').at(-1)!

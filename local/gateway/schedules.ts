@@ -1,0 +1,26 @@
+import { Cron } from 'croner'
+import { nightly } from '../../src/plan/monitoring/nightly.ts'
+import type { ScheduledView } from '../../src/plan/views/scheduled.ts'
+import { type Handler, invoke } from './invoke.ts'
+
+/**
+ * Starts batches when it is time, as EventBridge Scheduler does in a deployed environment: of all views every night, and of each
+ * view that has a schedule of its own. Returns what stops it.
+ */
+export function startSchedules(startBatch: Handler, views: ScheduledView[]): () => void {
+  const jobs = [
+    job('nightly', nightly, { all: true }),
+    ...views.map(({ view, ...when }) => job(view, when, { views: [view] })),
+  ]
+  return () => {
+    for (const each of jobs) each.stop()
+  }
+
+  function job(name: string, { schedule, timeZone }: Omit<ScheduledView, 'view'>, request: object): Cron {
+    return new Cron(schedule, { timezone: timeZone, unref: true }, async (self: Cron) => {
+      const scheduledTime = (self.currentRun() ?? new Date()).toISOString()
+      const event = { trigger: 'schedule', schedule: name, scheduledTime, ...request }
+      await invoke('start-batch', startBatch, event, 29).catch((error) => console.error(error))
+    })
+  }
+}

@@ -1,0 +1,28 @@
+import type { RunStatus } from '../runs/runs.ts'
+import type { Sql } from '../server/connect.ts'
+
+/** An attempt of a batch, as the batch shows it. */
+export interface BatchRun {
+  definitionId: number
+  runId: number
+  status: RunStatus
+  attempt: number
+  /** When it may start at the earliest; null where it may at once. */
+  notBefore: Date | null
+  startedAt: Date | null
+  finishedAt: Date | null
+  elapsedMs: number | null
+  /** The class and message of its error; why it was skipped. */
+  class: string | null
+  message: string | null
+}
+
+/** The attempts of a batch; those of one view in their order. */
+export const readBatchRuns = (sql: Sql, batchId: string): Promise<BatchRun[]> => sql<BatchRun[]>`
+    select r.definition_id as "definitionId", r.id as "runId", r.status, r.attempt, r.not_before as "notBefore",
+           r.started_at as "startedAt", r.finished_at as "finishedAt",
+           (extract(epoch from coalesce(r.finished_at, clock_timestamp()) - r.started_at) * 1000)::int8 as "elapsedMs",
+           r.error ->> 'class' as class,
+           case when r.status in ('failed', 'canceled', 'skipped')
+             then coalesce(r.error ->> 'message', r.meta #>> '{response,because}') end as message
+      from viewkeeper.runs r where r.batch_id = ${batchId} order by r.attempt`

@@ -1,0 +1,37 @@
+import type { BatchableView, PlannedView } from '../../plan/batches/plan.ts'
+import type { Sql } from '../server/connect.ts'
+
+/** A view's place in a batch, as it was when the batch was made. */
+export interface BatchView extends PlannedView {
+  /** The name as SQL would write it. */
+  view: string
+}
+
+/** Every view of the catalog with what planning a batch asks. Every one has a definition (see discoverDefinitions). */
+export const readBatchableViews = (sql: Sql): Promise<BatchableView[]> => sql<BatchableView[]>`
+  select d.id, d.schema_name as schema, d.name, format('%I.%I', d.schema_name, d.name) as view, d.in_all as "inAll",
+         d.paused_at is not null as paused, d.retries, d.retry_delay_seconds as "retryDelaySeconds",
+         usual.ms::int8 as "averageMs"
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    join viewkeeper.definitions d on d.schema_name = n.nspname and d.name = c.relname and d.removed_at is null
+   cross join lateral viewkeeper.usual_duration(d.id) usual
+   where c.relkind = 'm' order by n.nspname, c.relname`
+
+/** Writes the views of a batch, in the order in which they are given. */
+export async function insertBatchViews(sql: Sql, batchId: string, views: PlannedView[]): Promise<void> {
+  await sql`
+    insert into viewkeeper.batch_views (batch_id, definition_id, position, schema_name, view_name, parents, retries,
+                                        retry_delay_seconds, estimate_ms, remaining_ms)
+    select ${batchId}, (v ->> 'id')::integer, at, v ->> 'schema', v ->> 'name',
+           array(select value::integer from jsonb_array_elements_text(v -> 'parents')), (v ->> 'retries')::integer,
+           (v ->> 'retryDelaySeconds')::integer, (v ->> 'estimateMs')::int8, (v ->> 'remainingMs')::int8
+      from jsonb_array_elements(${sql.json(views as never)}::jsonb) with ordinality as x(v, at)`
+}
+
+/** The views of a batch: parents before children, most urgent first. */
+export const readBatchViews = (sql: Sql, batchId: string): Promise<BatchView[]> => sql<BatchView[]>`
+  select v.definition_id as id, v.schema_name as schema, v.view_name as name,
+         format('%I.%I', v.schema_name, v.view_name) as view, to_jsonb(v.parents) as parents, v.retries,
+         v.retry_delay_seconds as "retryDelaySeconds", v.estimate_ms as "estimateMs", v.remaining_ms as "remainingMs"
+    from viewkeeper.batch_views v where v.batch_id = ${batchId} order by v.position`

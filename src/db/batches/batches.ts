@@ -1,0 +1,143 @@
+import type { BatchEnd, BatchError } from '../../plan/batches/end.ts'
+import type { Selection } from '../../plan/batches/selection.ts'
+import type { Strategy } from '../../plan/views/definition.ts'
+import type { RunStatus, Trigger } from '../runs/runs.ts'
+import type { Sql } from '../server/connect.ts'
+
+/** One row of `viewkeeper.batches`, as code reads it. */
+export interface Batch {
+  id: string
+  serial: number
+  status: RunStatus
+  trigger: Trigger
+  requestedBy: string
+  request: Record<string, unknown>
+  selection: Selection
+  strategy: Strategy | null
+  concurrency: number
+  cancelRequestedAt: Date | null
+  requestedAt: Date
+  startedAt: Date | null
+  advancedAt: Date | null
+  finishedAt: Date | null
+  /** From its start to its end, or until now. */
+  elapsedMs: number | null
+  error: BatchError | null
+}
+
+/** The columns of a Batch, for a `select` from `viewkeeper.batches b`. */
+export const batchColumns = (sql: Sql) => sql`
+  b.id, b.serial, b.status, b.trigger, b.requested_by as "requestedBy", b.request, b.selection, b.strategy, b.concurrency,
+  b.cancel_requested_at as "cancelRequestedAt", b.requested_at as "requestedAt", b.started_at as "startedAt",
+  b.advanced_at as "advancedAt", b.finished_at as "finishedAt",
+  (extract(epoch from coalesce(b.finished_at, clock_timestamp()) - b.started_at) * 1000)::int8 as "elapsedMs", b.error`
+
+/** A batch as it is asked for. */
+export interface NewBatch {
+  trigger: Trigger
+  requestedBy: string
+  /** Whose idempotency keys these are. */
+  caller: string
+  idempotencyKey: string | null
+  request: Record<string, unknown>
+  selection: Selection
+  strategy: Strategy | null
+  concurrency: number
+}
+
+/**
+ * Writes the row of a batch, open or skipped with the reason, and gives its id. Null where one with its idempotency
+ * key is there already, or an open one of the same selection.
+ */
+export async function insertBatch(
+  sql: Sql,
+  batch: NewBatch,
+  skipped: BatchError | null = null,
+): Promise<string | null> {
+  const [row] = await sql<{ id: string }[]>`
+    insert into viewkeeper.batches (trigger, requested_by, caller, idempotency_key, request, selection, strategy,
+                                    concurrency, status, error, finished_at)
+    values (${batch.trigger}, ${batch.requestedBy}, ${batch.caller}, ${batch.idempotencyKey},
+            ${sql.json(batch.request as never)}, ${sql.json(batch.selection as never)}, ${batch.strategy},
+            ${batch.concurrency}, ${skipped === null ? 'pending' : 'skipped'},
+            ${skipped === null ? null : sql.json(skipped as never)},
+            ${skipped === null ? null : sql`clock_timestamp()`})
+    on conflict do nothing returning id`
+  return row?.id ?? null
+}
+
+/** One batch; undefined where there is none with this id. */
+export async function readBatch(sql: Sql, id: string): Promise<Batch | undefined> {
+  const [row] = await sql<Batch[]>`select ${batchColumns(sql)} from viewkeeper.batches b where b.id = ${id}`
+  return row
+}
+
+/** Batches, newest first. `before` is the serial where the page before ended. */
+export const readBatches = (
+  sql: Sql,
+  {
+    status = null,
+    before = null,
+    limit,
+  }: { status?: RunStatus | null; before?: number | null; limit: number },
+): Promise<Batch[]> => sql<Batch[]>`
+    select ${batchColumns(sql)} from viewkeeper.batches b
+     where ${status === null ? sql`true` : sql`b.status = ${status}`}
+       and ${before === null ? sql`true` : sql`b.serial < ${before}`}
+     order by b.serial desc limit ${limit}`
+
+/** The batch that this caller's key already stands for; `sameRequest` tells whether it asked for the same. */
+export async function findBatchByKey(
+  sql: Sql,
+  {
+    trigger,
+    caller,
+    idempotencyKey,
+    request,
+  }: Pick<NewBatch, 'trigger' | 'caller' | 'idempotencyKey' | 'request'>,
+): Promise<{ id: string; sameRequest: boolean } | null> {
+  const [row] = await sql<{ id: string; sameRequest: boolean }[]>`
+    select id, request = ${sql.json(request as never)}::jsonb as "sameRequest" from viewkeeper.batches
+     where trigger = ${trigger} and caller = ${caller} and idempotency_key = ${idempotencyKey}`
+  return row ?? null
+}
+
+/** The open batch of the same selection; undefined where there is none. */
+export async function findOpenBatch(sql: Sql, selection: Selection): Promise<Batch | undefined> {
+  const [row] = await sql<Batch[]>`
+    select ${batchColumns(sql)} from viewkeeper.batches b
+     where md5(b.selection::text) = md5((${sql.json(selection as never)}::jsonb)::text) and b.status in ('pending', 'running')`
+  return row
+}
+
+/** Says that somebody drives the batch on, from when it is not pending any more. Does nothing to one that has ended. */
+export async function stampBatch(sql: Sql, id: string): Promise<void> {
+  await sql`
+    update viewkeeper.batches set status = 'running', started_at = coalesce(started_at, clock_timestamp()),
+           advanced_at = clock_timestamp(), updated_at = clock_timestamp()
+     where id = ${id} and status in ('pending', 'running')`
+}
+
+/** Takes the row of a batch for this transaction: nobody starts an attempt, cancels or ends it meanwhile. */
+export async function lockBatch(sql: Sql, id: string): Promise<Batch | undefined> {
+  const [row] = await sql<Batch[]>`
+    select ${batchColumns(sql)} from viewkeeper.batches b where b.id = ${id} for update`
+  return row
+}
+
+/** Records how a batch ended, where it is open. */
+export async function recordBatchEnd(sql: Sql, id: string, { status, error }: BatchEnd): Promise<void> {
+  await sql`
+    update viewkeeper.batches set status = ${status}, error = ${error === null ? null : sql.json(error as never)},
+           finished_at = clock_timestamp(), updated_at = clock_timestamp()
+     where id = ${id} and status in ('pending', 'running')`
+}
+
+/** Has an open batch stop: no attempt of it starts after this is committed. False where it had ended. */
+export async function requestBatchCancel(sql: Sql, id: string): Promise<boolean> {
+  const { count } = await sql`
+    update viewkeeper.batches set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
+           updated_at = clock_timestamp()
+     where id = ${id} and status in ('pending', 'running')`
+  return count > 0
+}

@@ -1,0 +1,74 @@
+import type { QualifiedView } from '../../plan/migrations/frozen.ts'
+import { quoteIdentifier, quoteName } from '../../plan/names.ts'
+import { executeSealed } from '../runs/seal.ts'
+import type { Sql } from '../server/connect.ts'
+import { sqlstateOf } from '../server/failures.ts'
+import { readRolePath } from '../server/search-path.ts'
+import { findView } from '../views/catalog.ts'
+import { undone } from './trial.ts'
+
+/** A function that a view calls, whose body is a text that nobody has looked into. */
+export interface TextFunction {
+  /** As SQL writes it, with its arguments: `app.rate(integer)`. */
+  name: string
+  language: 'sql' | 'plpgsql'
+  body: string
+}
+
+/**
+ * The functions that a view calls, with a text for a body and no `search_path` of their own. Since 17 the server runs
+ * them with nothing but `pg_catalog` in the path when it creates or refreshes a view.
+ */
+export const readTextFunctions = (sql: Sql, view: QualifiedView): Promise<TextFunction[]> => sql<
+  TextFunction[]
+>`
+  select distinct p.oid::regprocedure::text as name, l.lanname as language, p.prosrc as body
+    from pg_catalog.pg_rewrite w
+    join pg_catalog.pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_proc'::regclass
+    join pg_catalog.pg_proc p on p.oid = d.refobjid
+    join pg_catalog.pg_language l on l.oid = p.prolang
+   where w.ev_class = to_regclass(${quoteName(view)}) and l.lanname in ('sql', 'plpgsql') and p.prosqlbody is null
+     and p.pronamespace <> 'pg_catalog'::regnamespace
+     and not exists (select from unnest(p.proconfig) c where c like 'search\\_path=%')
+     and not exists (select from pg_catalog.pg_depend e
+                      where e.classid = 'pg_proc'::regclass and e.objid = p.oid and e.deptype = 'e')
+   order by 1`
+
+const patienceMs = 3000
+
+/**
+ * The columns of a view's unique key, as SQL writes them, where its query gives rows that lack one; null where all have
+ * theirs, where there is no key, and where that could not be found out soon.
+ */
+export async function readNullKey(sql: Sql, view: QualifiedView, query: string): Promise<string | null> {
+  const key = (await findView(sql, view))?.keyCandidate ?? null
+  if (key === null) return null
+  const [owner] = await sql<{ role: string }[]>`
+    select relowner::regrole::text as role from pg_catalog.pg_class where oid = to_regclass(${quoteName(view)})`
+  if (owner === undefined) return null
+  const seal = { ...owner, schema: quoteIdentifier(view.schema) }
+  const path = await readRolePath(sql)
+  try {
+    await undone(sql, async (part) => {
+      await part`select set_config('statement_timeout', ${String(patienceMs)}, true)`
+      await executeSealed(
+        part,
+        seal,
+        failsWhere(`(${query}\n) as q where not (row(${key}) is not null)`),
+        path,
+      )
+    })
+    return null
+  } catch (error) {
+    // Anything else: it is slow, or reads what has no data here. The question was only a courtesy.
+    return sqlstateOf(error) === found ? key : null
+  }
+}
+
+const found = 'VK100'
+
+/** A statement whose failure says that there are such rows: a sealed one gives no answer. */
+function failsWhere(rows: string): string {
+  const tag = `$viewkeeper_${crypto.randomUUID().replaceAll('-', '')}$`
+  return `do ${tag} begin if exists (select from ${rows}) then raise exception using errcode = '${found}'; end if; end ${tag}`
+}

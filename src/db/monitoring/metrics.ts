@@ -1,0 +1,66 @@
+import type { RunStatus } from '../runs/runs.ts'
+import type { Sql } from '../server/connect.ts'
+
+/** How a view is, as far as its runs tell. Unknown numbers are null. */
+export interface ViewStatus {
+  id: number
+  view: string
+  paused: boolean
+  lastStatus: RunStatus | null
+  lastSuccessAt: Date | null
+  /** Since the last success; since the view is known where there was none. */
+  staleMs: number
+  /** For how long its data have had to be as fresh as they may be. */
+  expectedMs: number
+  rowCountBefore: number | null
+  rowCountAfter: number | null
+  failedLastDay: number
+  lastFailure: { runId: number; at: string; class: string | null } | null
+  /** What its definition says of its age and its schedule. */
+  maxStalenessSeconds: number | null
+  schedule: string | null
+  timeZone: string | null
+  inAll: boolean
+}
+
+/** What a view's runs within a time came to. Durations are those of refreshes that succeeded; unknown numbers are null. */
+export interface ViewMetrics {
+  id: number
+  runs: number
+  succeeded: number
+  failed: number
+  /** Of the runs that succeeded or failed, 0 to 1. */
+  successRate: number | null
+  averageMs: number | null
+  minMs: number | null
+  maxMs: number | null
+  p95Ms: number | null
+  /** Of the last 20 refreshes that succeeded, whenever they were. */
+  movingAverageMs: number | null
+}
+
+/** How every view is, or one by its definition's id. Reads the history only, and never waits for a refresh. */
+export const readViewStatus = (sql: Sql, definitionId: number | null = null): Promise<ViewStatus[]> => sql<
+  ViewStatus[]
+>`
+  select s.id, s.view, s.paused_at is not null as paused, s.last_status as "lastStatus", s.last_success_at as "lastSuccessAt",
+         (extract(epoch from s.staleness) * 1000)::int8 as "staleMs",
+         (extract(epoch from clock_timestamp() - greatest(s.last_success_at, d.expected_since)) * 1000)::int8 as "expectedMs",
+         s.row_count_before as "rowCountBefore", s.row_count_after as "rowCountAfter", s.failed_last_day as "failedLastDay",
+         case when s.last_failure_id is not null then
+           jsonb_build_object('runId', s.last_failure_id, 'class', s.last_failure_class,
+             'at', to_char(s.last_failure_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) end as "lastFailure",
+         d.max_staleness_seconds as "maxStalenessSeconds", d.schedule, d.time_zone as "timeZone", d.in_all as "inAll"
+    from viewkeeper.view_status s join viewkeeper.definitions d on d.id = s.id
+   where ${definitionId}::integer is null or s.id = ${definitionId}
+   order by s.view`
+
+/** What the runs of every view, or of one, within a time came to. */
+export const readViewMetrics = (
+  sql: Sql,
+  windowSeconds: number,
+  definitionId: number | null = null,
+): Promise<ViewMetrics[]> => sql<ViewMetrics[]>`
+  select id, runs, succeeded, failed, success_rate::float8 as "successRate", average_ms as "averageMs", min_ms as "minMs",
+         max_ms as "maxMs", p95_ms as "p95Ms", moving_average_ms as "movingAverageMs"
+    from viewkeeper.view_metrics(make_interval(secs => ${windowSeconds}), ${definitionId})`

@@ -1,0 +1,336 @@
+import { mayRetry, problemCodes } from '../../problem.ts'
+import { runChannel, runLockClass } from '../server/lock-keys.ts'
+import { safePath } from '../server/search-path.ts'
+import { problemOfSqlstate, standardText } from '../server/sqlstate.ts'
+import { sealBody } from './seal.ts'
+
+/**
+ * Whether it is the turn of run `r`: always, unless it is to wait for a moment, or is part of a batch. There every view
+ * that it reads has to have succeeded, or to have been left out, and the batch has to go on.
+ */
+const itsTurn = `(r.not_before is null or r.not_before <= clock_timestamp())
+         and (r.batch_id is null or exists (
+           select from viewkeeper.batches b join viewkeeper.batch_views v on v.batch_id = b.id
+            where b.id = r.batch_id and v.definition_id = r.definition_id
+              and b.status in ('pending', 'running') and b.cancel_requested_at is null
+              and not exists (
+                select from unnest(v.parents) p(id) where not exists (
+                  select from viewkeeper.runs s where s.batch_id = r.batch_id and s.definition_id = p.id
+                     and (s.status = 'success' or s.status = 'skipped' and s.error is null)))))`
+
+/** Ends the claim of a run whose plan stands on what is not so any more. Caught where it is raised. */
+const basisGone = 'VK001'
+
+const json = (value: object): string => `'${JSON.stringify(value).replaceAll("'", "''")}'::jsonb`
+
+/** Whether lock `l` is one that another session has on the run's view. */
+const isOthersLock = `l.locktype = 'relation' and l.relation = to_regclass(view_name) and l.granted and l.pid <> pg_backend_pid()
+           and l.database = (select oid from pg_database where datname = current_database())`
+
+/** The same as executeSealed in `seal.ts`, on the server. */
+const performSealed = `acting := current_setting('role');
+        execute format('set local role %s', step #>> '{sealed,role}');
+        seal := (step #>> '{sealed,schema}') || '.viewkeeper_seal_' || replace(gen_random_uuid()::text, '-', '');
+        execute format('create function %s(text, text) returns integer language plpgsql as %L', seal, '${sealBody.replaceAll("'", "''")}');
+        execute format('create materialized view %s as select %s(%L::text, %L::text)', seal, seal, statement,
+          case when step ? 'userCode' then role_path else '${safePath}' end);
+        execute format('drop materialized view %s', seal);
+        execute format('drop function %s(text, text)', seal);
+        perform set_config('role', acting, true);`
+
+/** What is done with one step of a plan, wherever in the plan it stands. */
+const performStep = `statement := step ->> 'sql';
+      perform set_config('application_name', format('viewkeeper run %s %s', run, step ->> 'phase'), false);
+      if step ? 'sealed' then
+        ${performSealed}
+      elsif step ? 'notes' then
+        execute statement into obstacles;
+      elsif step ? 'count' then
+        if step ? 'countsRowsOf' then
+          -- Preparing a statement locks what it reads, without running anything of it.
+          execute format('prepare viewkeeper_count as select from %s', step ->> 'countsRowsOf');
+          execute 'deallocate viewkeeper_count';
+          if not exists (select from pg_class where oid = to_regclass(step ->> 'countsRowsOf') and relkind = 'm') then
+            failure := 'CatalogChanged';
+            raise exception '% is not the materialized view any more whose rows were to be counted. Try again.', step ->> 'countsRowsOf';
+          end if;
+        end if;
+        execute statement into counted;
+        if step ->> 'count' = 'before' then rows_before := counted; else rows_after := counted; end if;
+      elsif step ? 'check' then
+        execute statement into answer;
+        if answer is distinct from step #>> '{check,is}' then
+          failure := step #>> '{check,else}';
+          raise exception using message = step #>> '{check,message}', detail = coalesce(answer, '');
+        end if;
+      else
+        if step ? 'userCode' then
+          perform set_config('search_path', role_path, true);
+        end if;
+        execute statement;
+        perform set_config('search_path', '${safePath}', true);
+      end if;`
+
+/**
+ * The envelope: one `DO` block that claims a run, does its work and records how it ended, all on the server, so that
+ * nothing the client does afterwards can leave the record wrong. It must be the only statement of its message, on a
+ * connection of its own (see `run-connection.ts`). The text is constant: the run's id is the start-up setting
+ * `viewkeeper.run`, and what to do lies in `viewkeeper.runs.plan`. User text in here would sooner or later break out
+ * of its dollar quotes, and would make an entry of `pg_stat_statements` for each run.
+ *
+ * What each commit is for: the first makes the claim visible while the session's lock, the proof of life, stays; the
+ * second makes work and success one thing; the notification has a third of its own, because a full queue fails the
+ * commit it is part of.
+ */
+export const envelopeText = `do $viewkeeper$
+declare
+  run constant integer := pg_catalog.current_setting('viewkeeper.run')::pg_catalog.int4;
+  role_path constant text := pg_catalog.current_setting('search_path');
+  me_since timestamptz;
+  batch text;
+  slots integer;
+  statement_limit interval;
+  patience text;
+  haste text;
+  claimed boolean := false;
+  succeeded boolean := false;
+  work jsonb;
+  view_name text;
+  started timestamptz;
+  finished timestamptz;
+  give_up_at timestamptz;
+  step jsonb := '{}';
+  statement text;
+  seal text;
+  acting text;
+  setting_name text;
+  setting_value text;
+  answer text;
+  obstacles jsonb;
+  failure text;
+  in_the_way text;
+  beside_autovacuum boolean;
+  counted bigint;
+  tries integer := 0;
+  conflicts integer := 0;
+  nap float8;
+  other bigint;
+  written_before bigint;
+  written_after bigint;
+  rows_before bigint;
+  rows_after bigint;
+  st text; msg text; det text; hnt text; ctx text; quotes_rows boolean;
+begin
+  -- From here on every name is the catalog's own: nobody can slip a function in that fits our calls better, to have it
+  -- executed as us. Only a step that says so sees the role's path.
+  perform pg_catalog.set_config('search_path', '${safePath}', false);
+  me_since := (select backend_start from pg_stat_get_activity(pg_backend_pid()));
+  statement_limit := current_setting('statement_timeout')::interval;
+  patience := round(extract(epoch from current_setting('deadlock_timeout')::interval) * 1500)::text;
+  haste := round(extract(epoch from current_setting('deadlock_timeout')::interval) * 800)::text;
+  -- Since 17 this would end the session half-way; older servers refuse it as a start-up setting.
+  if current_setting('server_version_num')::integer >= 170000 then
+    perform set_config('transaction_timeout', '0', false);
+  end if;
+  if not pg_try_advisory_lock(${runLockClass}, run) then
+    return;
+  end if;
+  -- A run of a batch is claimed while fewer of its runs are running than may be. The batch's row is held to the commit, so
+  -- that one claim after the other counts. There is no room: whoever drives the batch sends it again.
+  select r.batch_id into batch from viewkeeper.runs r where r.id = run and r.status = 'pending';
+  if batch is not null then
+    select b.concurrency into slots from viewkeeper.batches b where b.id = batch for no key update;
+    if slots <= (select count(*) from viewkeeper.runs r where r.batch_id = batch and r.status = 'running') then
+      commit;
+      perform pg_advisory_unlock(${runLockClass}, run);
+      return;
+    end if;
+  end if;
+
+  -- In a block of its own: a unique violation that escaped would leave the row pending and the lock held.
+  while not claimed loop
+    begin
+      update viewkeeper.runs r set status = 'running', started_at = clock_timestamp(), updated_at = clock_timestamp(),
+             backend_pid = pg_backend_pid(), backend_start = me_since
+       where r.id = run and r.status = 'pending' and (r.claim_by is null or r.claim_by > clock_timestamp())
+         -- Only what this very role has planned: a plan is executed with its rights.
+         and r.plan is not null and r.planned_by = current_user and ${itsTurn}
+      returning r.plan, r.started_at, format('%I.%I', r.schema_name, r.view_name) into work, started, view_name;
+      claimed := found;
+      if claimed and work ->> 'basis' is not null then
+        perform set_config('lock_timeout', '2s', true);
+        execute work #>> '{basis,sql}' into answer;
+        if answer is distinct from work #>> '{basis,is}' then
+          raise exception using errcode = '${basisGone}';
+        end if;
+      end if;
+      exit;
+    -- Undone with this block: the run is pending again, and whoever sent it sees that nobody works on it.
+    exception when sqlstate '${basisGone}' or lock_not_available or internal_error then
+      claimed := false; -- internal_error: a relation that is gone while its definition is written out
+      exit;
+    when unique_violation then
+      select o.id into other from viewkeeper.runs o, viewkeeper.runs r
+       where r.id = run and o.schema_name = r.schema_name and o.view_name = r.view_name and o.status = 'running';
+      if found then -- otherwise it has just ended: claim again
+        update viewkeeper.runs r set status = 'skipped', plan = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
+               duration_ms = 0,
+               error = jsonb_build_object('class', 'AlreadyRunning', 'runningRunId', other, 'message',
+                 format('Run %s of %I.%I is still running.', other, r.schema_name, r.view_name))
+         where r.id = run and r.status = 'pending' and r.plan ->> 'ifRunning' = 'skip';
+        exit;
+      end if;
+    end;
+  end loop;
+  commit;
+  if not claimed then
+    perform pg_advisory_unlock(${runLockClass}, run);
+    return;
+  end if;
+
+  -- The same lock once more, for the transaction: the view's own code can let go of a session's locks, not of these.
+  perform pg_advisory_xact_lock(${runLockClass}, run);
+  begin
+    for setting_name, setting_value in select * from jsonb_each_text(work -> 'settings') loop
+      perform set_config(setting_name, setting_value, true);
+    end loop;
+    for step in select * from jsonb_array_elements(work -> 'prepare') loop
+      ${performStep}
+    end loop;
+
+    give_up_at := clock_timestamp() + make_interval(secs => (work #>> '{cutOver,giveUpAfterMs}')::float8 / 1000);
+    loop
+      tries := tries + 1;
+      -- Who builds an index concurrently waits for this transaction, which waits for his lock: one of us has to give way.
+      -- Nobody waits yet for a transaction that has only begun, and prepared nothing.
+      if tries > 1 or jsonb_array_length(work -> 'prepare') > 1 then
+        select format('Process %s works on %s and waits for this run to end, as "create index concurrently" does: the run gave way. Try again when that is done.', l.pid, view_name)
+          into in_the_way from pg_locks l
+         where ${isOthersLock} and l.mode <> 'AccessShareLock' and pg_backend_pid() = any (pg_blocking_pids(l.pid))
+         limit 1;
+        if found then
+          failure := 'LockTimeout';
+          raise exception using message = in_the_way;
+        end if;
+      end if;
+      begin
+        -- The server ends an autovacuum that somebody has waited for as long as deadlock_timeout. Whoever else waits so long may
+        -- be taken for half of a deadlock: the other half is ended, and may be an index that somebody builds concurrently.
+        select exists (select from pg_locks l join pg_stat_get_activity(l.pid) a on true
+                        where ${isOthersLock} and a.usesysid is null) into beside_autovacuum;
+        perform set_config('lock_timeout',
+          case when beside_autovacuum and (work #>> '{cutOver,lockTimeoutMs}' is null or tries % 10 = 0) then patience
+               else coalesce(work #>> '{cutOver,lockTimeoutMs}', haste) end, true);
+        if work #>> '{cutOver,recordLockTimeoutMs}' is null then
+          perform from viewkeeper.runs r where r.id = run for no key update;
+        end if;
+        if work ->> 'written' is not null then
+          execute work ->> 'written' into written_before;
+        end if;
+        for step in select * from jsonb_array_elements(work #> '{cutOver,steps}') loop
+          ${performStep}
+        end loop;
+        step := '{}';
+        if work ->> 'written' is not null then
+          execute work ->> 'written' into written_after;
+          rows_after := written_after - written_before;
+        end if;
+
+        perform set_config('lock_timeout', coalesce(work #>> '{cutOver,recordLockTimeoutMs}', '0'), true);
+        finished := clock_timestamp();
+        update viewkeeper.runs r set status = 'success', plan = null, result = r.plan ->> 'result',
+               finished_at = finished, updated_at = finished, duration_ms = extract(epoch from finished - started) * 1000,
+               row_count_before = rows_before, row_count_after = rows_after,
+               meta = jsonb_set(r.meta, '{response,attempts}', to_jsonb(tries))
+         where r.id = run and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since;
+        if not found then
+          -- Somebody closed this run as lost: its record says failed, so its work must not stay.
+          raise exception 'viewkeeper run % was closed by somebody else; its work is undone', run;
+        end if;
+        succeeded := true;
+        exit;
+      -- The failed block has let go of its locks; readers that queued behind it are served now. internal_error: somebody else
+      -- has changed a row of the catalog that a statement of ours changes ("tuple concurrently updated"); a few times only,
+      -- because the view's own code may fail so, too.
+      exception when lock_not_available or deadlock_detected or internal_error then
+        get stacked diagnostics st = returned_sqlstate;
+        if left(st, 2) = 'XX' then
+          conflicts := conflicts + 1;
+        end if;
+        nap := least(2.0, 0.05 * 2 ^ least(tries, 6)) * (0.5 + random());
+        if clock_timestamp() + make_interval(secs => nap) > give_up_at or conflicts > 3 and step ? 'computesRows' then
+          raise;
+        end if;
+      end;
+      perform set_config('application_name', format('viewkeeper run %s locking', run), false);
+      select string_agg(distinct format('%s (%s)', l.pid, l.mode), ', ') into in_the_way from pg_locks l
+       where ${isOthersLock};
+      perform pg_sleep(nap);
+    end loop;
+  -- 'others' alone catches neither of the first two.
+  exception when query_canceled or assert_failure or others then
+    get stacked diagnostics st = returned_sqlstate, msg = message_text, det = pg_exception_detail,
+      hnt = pg_exception_hint, ctx = pg_exception_context;
+    -- Where rows are computed, whatever is said may quote them, in any class; elsewhere messages of these classes quote values.
+    quotes_rows := failure is null and (step ? 'computesRows' or left(st, 2) in ('21', '22', '23'));
+    if st in ('42501', '55000') and step ? 'obstacles' then
+      begin
+        execute step ->> 'obstacles' into obstacles;
+      exception when query_canceled or assert_failure or others then
+        null; -- the view is gone: nothing to say
+      end;
+    end if;
+    finished := clock_timestamp();
+    update viewkeeper.runs r
+       set status = case when st = '57014' and r.cancel_requested_at is not null then 'canceled' else 'failed' end,
+           plan = null, finished_at = finished, updated_at = finished,
+           duration_ms = extract(epoch from finished - started) * 1000, row_count_before = rows_before,
+           idempotency_key = case when ${json(problemCodes.filter(mayRetry))} ? f.class then null else r.idempotency_key end,
+           meta = jsonb_set(r.meta, '{response,attempts}', to_jsonb(tries)),
+           error = jsonb_strip_nulls(jsonb_build_object(
+             'class', f.class,
+             'sqlstate', case when failure is null then st end,
+             'message', case when quotes_rows
+                then coalesce(standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2)) else msg end,
+             'detail', case when not quotes_rows then nullif(det, '') end,
+             'hint', case when st in ('42501', '55000') then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st, step ->> 'needs'), '')
+                          when f.class = 'LockTimeout' and failure is null then 'Locks on the view are held by process ' || in_the_way || '.'
+                          when step ? 'carries' then 'It was to carry over ' || (step ->> 'carries') || '.'
+                          when not quotes_rows then nullif(hnt, '') end,
+             'context', (
+               -- Which line of which function; the rest of what the server says there may hold whole statements, and so rows.
+               select string_agg(f.name || ' line ' || c.place[2], E'\\n' order by c.at)
+                 from regexp_matches(ctx, '^PL/pgSQL \\S+ (.*?\\)) \\S+ (\\d+) ', 'gn') with ordinality as c(place, at)
+                 join (select p.oid::regprocedure::text as name, quote_ident(p.proname) || substr(p.oid::regprocedure::text, position('(' in p.oid::regprocedure::text)) as bare
+                         from pg_proc p join pg_language l on l.oid = p.prolang where l.lanname = 'plpgsql') f
+                   on c.place[1] in (f.name, f.bare))))
+      from (select case
+              when failure is not null then failure
+              when step ->> 'phase' in ('locking', 'cut-over') and (st in ('42P01', '42703', '42704') or left(st, 2) = 'XX') then 'CatalogChanged'
+              when st = '57014' and statement_limit > '0' and finished - statement_timestamp() >= statement_limit
+                then 'StatementTimeout'
+              when st = '57014' then 'Canceled'
+              else coalesce(${json(problemOfSqlstate)} ->> st, ${json(problemOfSqlstate)} ->> left(st, 2), 'ViewSqlFailed')
+            end as class) f, (select ${json(standardText)} as texts) standard
+     where r.id = run and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since;
+  end;
+  commit;
+  perform pg_notify('${runChannel}', run::text);
+  commit;
+
+  if succeeded and jsonb_array_length(work -> 'aside') > 0 then
+    for step in select * from jsonb_array_elements(work -> 'aside') loop
+      begin
+        ${performStep}
+      exception when query_canceled or assert_failure or others then
+        null; -- the run has succeeded; what comes aside is a courtesy
+      end;
+      commit;
+    end loop;
+    update viewkeeper.runs r set row_count_after = rows_after, updated_at = clock_timestamp()
+     where r.id = run and r.row_count_after is distinct from rows_after;
+    commit;
+  end if;
+  perform pg_advisory_unlock(${runLockClass}, run);
+end
+$viewkeeper$`

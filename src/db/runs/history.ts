@@ -1,0 +1,51 @@
+import type { Sql } from '../server/connect.ts'
+import { type Operation, type Run, type RunStatus, runColumns } from './runs.ts'
+
+export interface RunFilter {
+  definitionId?: number
+  operation?: Operation
+  status?: RunStatus
+  /** Only runs requested at or after this moment. */
+  since?: Date
+  /** Only runs before this id: where the page before ended. */
+  before?: number
+  limit: number
+}
+
+/** Runs, newest first. */
+export function readRuns(sql: Sql, filter: RunFilter): Promise<Run[]> {
+  const { definitionId = null, operation = null, status = null, since = null, before = null } = filter
+  return sql<Run[]>`
+    select ${runColumns(sql)} from viewkeeper.runs r
+     where ${definitionId === null ? sql`true` : sql`r.definition_id = ${definitionId}`}
+       and ${operation === null ? sql`true` : sql`r.operation = ${operation}`}
+       and ${status === null ? sql`true` : sql`r.status = ${status}`}
+       and ${since === null ? sql`true` : sql`r.requested_at >= ${since}`}
+       and ${before === null ? sql`true` : sql`r.id < ${before}`}
+     order by r.id desc limit ${filter.limit}`
+}
+
+/** How far a running run is, as the server sees it. */
+export interface Progress {
+  /** `counting`, `locking`, `building`, `indexes`, `cut-over` or `analyzing`; null before the first. */
+  phase: string | null
+  elapsedMs: number
+  /** The average duration of the view's last 20 successes of this operation; null where there was none. */
+  estimatedMs: number | null
+}
+
+/** The progress of a run that is running; undefined for any other. */
+export async function readProgress(sql: Sql, run: Run): Promise<Progress | undefined> {
+  const [row] = await sql<Progress[]>`
+    select nullif(split_part(a.application_name, ' ', 4), '') as phase,
+           (extract(epoch from clock_timestamp() - r.started_at) * 1000)::int8 as "elapsedMs",
+           (select avg(l.duration_ms)::int8 from (
+              select h.duration_ms from viewkeeper.runs h
+               where h.definition_id = r.definition_id and h.operation = r.operation and h.status = 'success'
+               order by h.id desc limit 20) l) as "estimatedMs"
+      from viewkeeper.runs r
+      left join pg_catalog.pg_stat_activity a on a.pid = r.backend_pid
+       and a.application_name like format('viewkeeper run %s %%', r.id)
+     where r.id = ${run.id} and r.status = 'running'`
+  return row
+}

@@ -1,0 +1,179 @@
+import type { ViewName } from '../../plan/names.ts'
+import type { SwapBasis } from '../../plan/runs/swap.ts'
+import type { ViewFacts } from '../../plan/views/view-facts.ts'
+import { Problem } from '../../problem.ts'
+import type { Sql } from '../server/connect.ts'
+import { lookAgain } from '../server/look-again.ts'
+import { safePath } from '../server/search-path.ts'
+import { readSwapBasis } from './live-view.ts'
+
+const kinds: Record<string, string> = {
+  r: 'a table',
+  v: 'a plain view',
+  i: 'an index',
+  I: 'an index',
+  S: 'a sequence',
+  c: 'a type',
+  f: 'a foreign table',
+  p: 'a partitioned table',
+}
+
+/** What the catalog says about a view now. Throws UnknownView where there is none, or something else has the name. */
+export async function readView(sql: Sql, name: QualifiedName): Promise<ViewFacts> {
+  const view = await findView(sql, name)
+  if (view === undefined) throw unknownView(name)
+  return view
+}
+
+export const unknownView = (name: QualifiedName): Problem =>
+  new Problem('UnknownView', `There is no materialized view ${written(name)} in this database.`, {
+    field: 'view',
+  })
+
+/**
+ * The same, undefined where nothing has the name. Something that is no materialized view is refused all the same. One
+ * statement, without `to_regclass`, which may know of an exchange that the rest of the statement does not see yet.
+ */
+export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts | undefined> {
+  const [row] = await sql`
+    select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind as kind,
+           format('%I.%I', n.nspname, c.relname) as view, c.relispopulated as populated,
+           pg_has_role(c.relowner, 'USAGE') as may_alter,
+           has_schema_privilege(n.oid, 'USAGE') as may_look,
+           current_setting('track_counts')::boolean as tuples_are_counted,
+           ${uniqueIndexes(sql)} as unique_indexes
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = ${name.schema} and c.relname = ${name.name}`
+  if (row === undefined) return undefined
+  if (!row.may_look) {
+    throw new Problem('InsufficientPrivilege', `permission denied for schema ${name.schema}.`, {
+      sqlstate: '42501',
+    })
+  }
+  if (row.kind !== 'm') {
+    throw new Problem(
+      'UnknownView',
+      `${row.view} is ${kinds[row.kind] ?? 'something else'}, not a materialized view.`,
+      { field: 'view' },
+    )
+  }
+  const indexes: UniqueIndex[] = row.unique_indexes
+  return {
+    oid: row.oid,
+    schema: row.schema,
+    name: row.name,
+    view: row.view,
+    populated: row.populated,
+    mayAlter: row.may_alter,
+    tuplesAreCounted: row.tuples_are_counted,
+    uniqueIndexes: indexes.map(({ name, unusableBecause }) => ({ name, unusableBecause })),
+    keyCandidate: indexes.find((index) => index.columns !== null)?.columns ?? null,
+  }
+}
+
+/** Every view of the database that somebody has made; what belongs to an extension is the extension's. */
+export const listViewNames = (sql: Sql): Promise<QualifiedName[]> => sql<QualifiedName[]>`
+  select n.nspname as schema, c.relname as name
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+   where c.relkind = 'm' and not exists (select from pg_catalog.pg_depend d
+           where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+   order by 1, 2`
+
+/** A name with its schema. */
+export type QualifiedName = { schema: string; name: string }
+
+/** Resolves definitions' ids to the views they name, in the same order. Throws UnknownView for the first that none has. */
+export async function readNamesOf(
+  sql: Sql,
+  definitionIds: number[],
+  field = 'view',
+): Promise<QualifiedName[]> {
+  if (definitionIds.length === 0) return []
+  const rows = await sql<(QualifiedName & { id: number })[]>`
+    select id, schema_name as schema, name from viewkeeper.definitions
+     where id in (select value::integer from jsonb_array_elements_text(${sql.json(definitionIds)}))`
+  const names = new Map(rows.map(({ id, schema, name }) => [id, { schema, name }]))
+  return definitionIds.map((id) => {
+    const name = names.get(id)
+    if (name === undefined) throw new Problem('UnknownView', `There is no view with id ${id}.`, { field })
+    return name
+  })
+}
+
+/**
+ * Finds the schemas that names without one stand for, by the search path of our role: that of the relation it finds,
+ * else of a definition, else the one in which it would be created. The path is in force for this statement alone, and
+ * everything in it is qualified.
+ */
+export async function qualify(sql: Sql, names: ViewName[]): Promise<QualifiedName[]> {
+  const bare = new Set(names.flatMap(({ schema, name }) => (schema === null ? [name] : [])))
+  const found = bare.size === 0 ? new Map<string, string>() : await findSchemas(sql, [...bare])
+  return names.map(({ schema, name }) => ({ schema: schema ?? found.get(name) ?? 'public', name }))
+}
+
+async function findSchemas(sql: Sql, names: string[]): Promise<Map<string, string | null>> {
+  await sql`
+    select pg_catalog.set_config('search_path', s.reset_val, false)
+      from pg_catalog.pg_settings s where s.name = 'search_path'`
+  const rows = await sql<{ name: string; schema: string | null }[]>`
+    select a.name, coalesce(
+      (select p.schema::pg_catalog.text
+         from pg_catalog.unnest(pg_catalog.current_schemas(true)) with ordinality as p(schema, at)
+         join pg_catalog.pg_namespace n on n.nspname = p.schema
+         join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = a.name
+        order by p.at limit 1),
+      (select d.schema_name from viewkeeper.definitions d
+         join pg_catalog.unnest(pg_catalog.current_schemas(false)) with ordinality as p(schema, at)
+           on p.schema::pg_catalog.text = d.schema_name
+        where d.name = a.name and d.removed_at is null order by p.at limit 1),
+      pg_catalog.current_schema()::pg_catalog.text) as schema
+      from pg_catalog.jsonb_to_recordset(${sql.json(names.map((name) => ({ name })))}) as a(name pg_catalog.text)`
+  await sql`select pg_catalog.set_config('search_path', ${safePath}, false)`
+  return new Map(rows.map(({ name, schema }) => [name, schema]))
+}
+
+const written = ({ schema, name }: QualifiedName): string => `${schema}.${name}`
+
+type UniqueIndex = ViewFacts['uniqueIndexes'][number] & { columns: string | null }
+
+/**
+ * The unique indexes of relation c, with what stops `refresh … concurrently` from using each: the server wants one that
+ * is valid, immediate, not partial, and on plain columns only.
+ */
+const uniqueIndexes = (sql: Sql) => sql`
+  (select coalesce(jsonb_agg(jsonb_build_object(
+     'name', format('%I', x.relname),
+     'unusableBecause', case when not i.indisvalid then 'is not valid'
+                             when not i.indimmediate then 'is deferrable'
+                             when i.indpred is not null then 'is partial'
+                             when 0 = any (i.indkey::int2[]) then 'is on an expression'
+                        end,
+     'columns', (select string_agg(format('%I', a.attname), ', ' order by k.at)
+                   from unnest(i.indkey::int2[]) with ordinality as k(attnum, at)
+                   join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+                  where 0 <> all (i.indkey::int2[]) and k.at <= i.indnkeyatts)) order by x.relname), '[]')
+     from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
+    where i.indrelid = c.oid and i.indisunique)`
+
+/** A view, and what a swap of it would stand on: both of one moment. */
+export const readViewAndBasis = (
+  sql: Sql,
+  name: QualifiedName,
+): Promise<{ view: ViewFacts; basis: SwapBasis | 'locked' }> =>
+  lookAgain(async () => {
+    const view = await readView(sql, name)
+    const basis = await readSwapBasis(sql, view.oid)
+    return basis === 'gone' ? basis : { view, basis }
+  })
+
+/** What would have to go with a view, each as people name it: `view app.top_sales`, `materialized view app.best`. */
+export async function readDependents(sql: Sql, name: QualifiedName): Promise<string[]> {
+  const { view, basis } = await readViewAndBasis(sql, name)
+  if (basis === 'locked') {
+    throw new Problem(
+      'LockTimeout',
+      `Somebody else is at work on ${view.view}. Try again when they are done.`,
+    )
+  }
+  return [...new Set(basis.facts.dependents.map(({ description }) => description))]
+}

@@ -1,0 +1,111 @@
+import type { RunStatus } from '../runs/runs.ts'
+import type { Sql } from '../server/connect.ts'
+import { lookAgain } from '../server/look-again.ts'
+import { unlessLocked } from '../server/unless-locked.ts'
+import type { QualifiedName } from './catalog.ts'
+
+interface LastRun {
+  id: number
+  status: RunStatus
+  requestedAt: Date
+  durationMs: number | null
+}
+
+/** One view as the list shows it. Sizes and row counts are the planner's estimates: they never wait for a lock. */
+export interface ViewSummary {
+  id: number
+  view: string
+  schema: string
+  name: string
+  source: 'authored' | 'discovered'
+  strategy: string
+  populated: boolean
+  paused: boolean
+  sizeBytes: number | null
+  estimatedRows: number | null
+  lastRun: LastRun | null
+  lastSuccessAt: Date | null
+  staleMs: number | null
+}
+
+/** All views of the catalog by name, or the one with this name. Every one has a definition (see discoverDefinitions). */
+export async function readViews(sql: Sql, only: QualifiedName | null = null): Promise<ViewSummary[]> {
+  const rows = await sql<
+    (Omit<ViewSummary, 'lastRun'> & { [Key in keyof LastRun as `lastRun.${Key}`]: LastRun[Key] })[]
+  >`
+    select d.id, format('%I.%I', n.nspname, c.relname) as view, n.nspname as schema, c.relname as name,
+           d.source, d.refresh_strategy as strategy, c.relispopulated as populated, d.paused_at is not null as paused,
+           -- pg_relation_size would wait for a regular refresh, relpages does not
+           case when c.reltuples >= 0 then c.relpages::int8 * current_setting('block_size')::int8 end as "sizeBytes",
+           nullif(c.reltuples, -1)::int8 as "estimatedRows",
+           latest.last_run_id as "lastRun.id", latest.last_status as "lastRun.status",
+           latest.last_requested_at as "lastRun.requestedAt", latest.last_duration_ms as "lastRun.durationMs",
+           latest.last_success_at as "lastSuccessAt",
+           (extract(epoch from clock_timestamp() - latest.last_success_at) * 1000)::int8 as "staleMs"
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      join viewkeeper.definitions d on d.schema_name = n.nspname and d.name = c.relname
+      join viewkeeper.latest_runs latest on latest.definition_id = d.id
+     where c.relkind = 'm' and ${only === null ? sql`true` : isNamed(sql, only)}
+     order by n.nspname, c.relname`
+  return rows.map(
+    ({
+      'lastRun.id': id,
+      'lastRun.status': status,
+      'lastRun.requestedAt': requestedAt,
+      'lastRun.durationMs': durationMs,
+      ...view
+    }) => ({
+      ...view,
+      lastRun: id === null ? null : { id, status, requestedAt, durationMs },
+    }),
+  )
+}
+
+/** What only the server can write out, and what a running refresh makes it wait for: null then. */
+export interface ViewDetails {
+  sql: string | null
+  comment: string | null
+  owner: string
+  indexes: { name: string; unique: boolean; definition: string | null }[]
+}
+
+/** The rest of what is known of one view. `definition`s are null while a lock keeps them from being read at once. */
+export async function readViewDetails(sql: Sql, name: QualifiedName): Promise<ViewDetails> {
+  const [base] = await sql<[Omit<ViewDetails, 'sql'>?]>`
+    select obj_description(c.oid, 'pg_class') as comment, c.relowner::regrole::text as owner,
+           (select coalesce(jsonb_agg(jsonb_build_object('name', x.relname, 'unique', i.indisunique) order by x.relname), '[]')
+              from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
+             where i.indrelid = c.oid) as indexes
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where ${isNamed(sql, name)}`
+  const texts = await lookAgain(() => unlessLocked(sql, () => readTexts(sql, name)))
+  return {
+    sql: texts?.sql?.trim() ?? null,
+    comment: base?.comment ?? null,
+    owner: base?.owner ?? '',
+    indexes: (base?.indexes ?? []).map((index) => ({
+      ...index,
+      definition: texts?.indexes?.[index.name] ?? null,
+    })),
+  }
+}
+
+interface Texts {
+  sql: string | null
+  /** By the index's name. */
+  indexes: Record<string, string | null> | null
+}
+
+/** Undefined where nothing has the name; the server knows no text of what it has exchanged meanwhile. */
+async function readTexts(sql: Sql, name: QualifiedName): Promise<Texts | undefined | 'gone'> {
+  const [row] = await sql<[Texts?]>`
+    select pg_get_viewdef(c.oid, true) as sql,
+           (select jsonb_object_agg(x.relname, pg_get_indexdef(i.indexrelid))
+              from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
+             where i.indrelid = c.oid) as indexes
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where ${isNamed(sql, name)}`
+  return row !== undefined && [row.sql, ...Object.values(row.indexes ?? {})].includes(null) ? 'gone' : row
+}
+
+const isNamed = (sql: Sql, { schema, name }: QualifiedName) =>
+  sql`n.nspname = ${schema} and c.relname = ${name}`

@@ -1,0 +1,392 @@
+import * as z from 'zod'
+import { operations, runStatuses, triggers } from '../../db/runs/runs.ts'
+import { mostConcurrent } from '../../plan/batches/plan.ts'
+import { rowCountStrategies, strategies } from '../../plan/views/definition.ts'
+import { problemCodes } from '../../problem.ts'
+
+/** Requests and answers, once: they validate, they type, and the OpenAPI file is made of them. */
+
+/** Text that PostgreSQL can hold. */
+const text = (most: number) =>
+  z
+    .string()
+    .min(1)
+    .max(most)
+    .refine((value) => !value.includes('\0'), 'must not contain the character NUL')
+    .refine((value) => value.isWellFormed(), 'must not contain half of a surrogate pair')
+const mostInteger = 2147483647
+
+const view = text(1000).meta({
+  description: 'A view: its name as SQL reads it (`sales`, `app.sales`, `"Odd.Name"`), or its id.',
+  example: 'public.sales',
+})
+/** A number in a path or a query, where all is text. */
+const whole = (most: number) =>
+  z.coerce.number('must be a whole number').int('must be a whole number').min(1).max(most)
+
+const runId = whole(mostInteger).meta({ description: "The run's id.", example: 812 })
+const milliseconds = z.number().int().nullable()
+const time = z.iso.datetime().meta({ example: '2026-11-20T09:00:00.000Z' })
+
+const rowCountStrategy = z.enum(rowCountStrategies).optional().meta({
+  description: 'How to count rows before and after; counting never locks readers out.',
+})
+const timeoutSeconds = z.int().min(1).max(86_400).optional().meta({
+  description: 'The longest the operation may take on the server, waiting for locks included.',
+})
+
+/** The options of each operation: the body of its route, and part of a schedule's event. */
+export const createOptions = z
+  .strictObject({
+    force: z.boolean().optional().meta({
+      description:
+        'Replaces a view that is there, unless something depends on it; by default it is left alone.',
+    }),
+    withData: z.boolean().optional().meta({ description: 'Fills the view; by default true.' }),
+    rowCountStrategy,
+    timeoutSeconds,
+  })
+  .meta({ id: 'CreateOptions' })
+
+export const refreshOptions = z
+  .strictObject({
+    strategy: z.enum(strategies).optional().meta({
+      description:
+        "How to refresh; by default the view's own strategy, which is `auto` unless it was authored.",
+    }),
+    rowCountStrategy,
+    timeoutSeconds,
+    force: z.boolean().optional().meta({
+      description:
+        'Refreshes a view that is paused, or was refreshed within its minimum interval; by default false.',
+    }),
+  })
+  .meta({ id: 'RefreshOptions' })
+
+export const dropOptions = z
+  .strictObject({
+    cascade: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Drops what depends on the view, too; by default false.' }),
+    ifExists: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Skips a view that is not there; by default true.' }),
+    rowCountStrategy,
+    timeoutSeconds,
+  })
+  .meta({ id: 'DropOptions' })
+
+/** The body of `POST /batches`, and part of a schedule's event: which views, and how. */
+export const batchOptions = z
+  .strictObject({
+    all: z.boolean().optional().meta({ description: 'Every view but those left out of all; the default.' }),
+    views: z.array(view).min(1).max(10_000).optional().meta({ description: 'These views.' }),
+    pattern: text(200).optional().meta({ description: 'A glob on `schema.name`.', example: 'sales.*' }),
+    ancestors: z.boolean().optional().meta({ description: 'Also everything that these views read.' }),
+    descendants: z.boolean().optional().meta({ description: 'Also everything that reads these views.' }),
+    strategy: z.enum(strategies).optional().meta({ description: "Instead of each view's own." }),
+    concurrency: z
+      .int()
+      .min(1)
+      .max(mostConcurrent)
+      .optional()
+      .meta({ description: 'Views at once; by default 2.' }),
+    retries: z
+      .int()
+      .min(0)
+      .max(100)
+      .optional()
+      .meta({ description: "How often a view that fails is tried again, instead of each view's own." }),
+  })
+  .meta({ id: 'BatchOptions' })
+
+export const viewPath = z.strictObject({ view })
+export const runPath = z.strictObject({ id: runId })
+
+/** What EventBridge Scheduler sends besides an operation's options. */
+export const scheduleFields = z.strictObject({
+  trigger: z.literal('schedule'),
+  schedule: text(1000),
+  scheduledTime: z.string(),
+  view,
+})
+
+/** What a schedule sends for a batch. */
+export const scheduledBatch = scheduleFields.omit({ view: true }).extend(batchOptions.shape)
+
+/** What a deploy sends: what is deployed is the key, so that the same deploy asks once. */
+export const deployedBatch = z
+  .strictObject({ trigger: z.literal('deploy'), key: text(1000) })
+  .extend(batchOptions.shape)
+
+const batchId = z
+  .string()
+  .regex(/^[0-9A-Za-z_-]{1,80}$/)
+  .meta({ description: "The batch's id.", example: '20261120-090000-1f3c9a2b' })
+export const batchPath = z.strictObject({ id: batchId })
+
+export const batchesQuery = z.strictObject({
+  status: z.enum(runStatuses).optional(),
+  limit: whole(200).default(50),
+  cursor: whole(mostInteger).optional().meta({ description: 'The `next` of the page before.' }),
+})
+
+export const viewsQuery = z.strictObject({
+  state: z.enum(['stale', 'failed', 'running', 'paused', 'unpopulated']).optional().meta({
+    description: 'Only views that are so: `stale`, or whose last run has `failed` or is `running`, …',
+  }),
+})
+
+const unitSeconds = { m: 60, h: 3600, d: 86_400 }
+
+export const metricsQuery = z.strictObject({
+  view: view.optional(),
+  window: z
+    .string()
+    .regex(/^[1-9]\d{0,4}[mhd]$/, 'must be a number of minutes, hours or days, such as 90m, 24h or 7d')
+    .default('24h')
+    .transform((text) => Number.parseInt(text, 10) * unitSeconds[text.at(-1) as keyof typeof unitSeconds])
+    .meta({ description: 'How far back: `90m`, `24h`, `7d`.', example: '24h' }),
+})
+
+export const runsQuery = z.strictObject({
+  view: view.optional(),
+  operation: z.enum(operations).optional(),
+  status: z.enum(runStatuses).optional(),
+  since: z.iso
+    .datetime({ offset: true, error: 'must be a time such as 2026-11-20T09:00:00Z' })
+    .refine((moment) => !moment.startsWith('0000'), 'there is no year 0')
+    .optional()
+    .meta({ description: 'Only runs requested at or after this moment.' }),
+  limit: whole(200).default(50),
+  cursor: runId.optional().meta({ description: 'The `next` of the page before.' }),
+})
+
+const error = z
+  .object({
+    class: z.enum(problemCodes),
+    message: z.string(),
+    sqlstate: z.string().optional(),
+    detail: z.string().optional(),
+    hint: z.string().optional(),
+    context: z.string().optional(),
+    runningRunId: z.int().optional(),
+  })
+  .meta({ id: 'RunError', description: 'Why a run did not succeed. Holds no row data.' })
+
+export const result = z
+  .object({
+    runId: z.int(),
+    view: z.string(),
+    operation: z.enum(operations),
+    status: z.enum(['created', 'updated', 'deleted', 'skipped', 'running', 'error']),
+    request: z.record(z.string(), z.unknown()),
+    response: z.object({
+      view: z.string(),
+      strategy: z.string().optional(),
+      because: z.string().optional(),
+      sql: z.array(z.string()).optional(),
+      attempts: z.int().optional(),
+      rowCountBefore: z.int().nullable(),
+      rowCountAfter: z.int().nullable(),
+      durationMs: milliseconds,
+    }),
+    coalesced: z.literal(true).optional().meta({
+      description: "This is an earlier run, within the view's minimum interval.",
+    }),
+    error: error.optional(),
+  })
+  .meta({
+    id: 'Result',
+    description: 'What an operation answers, whoever asked and however long they waited.',
+  })
+
+export const run = z
+  .object({
+    id: z.int(),
+    view: z.string(),
+    schema: z.string(),
+    name: z.string(),
+    operation: z.enum(operations),
+    status: z.enum(runStatuses),
+    trigger: z.enum(triggers),
+    requestedBy: z.string(),
+    batchId: z.string().nullable(),
+    attempt: z.int(),
+    requestedAt: time,
+    startedAt: time.nullable(),
+    finishedAt: time.nullable(),
+    durationMs: milliseconds,
+    rowCountBefore: z.int().nullable(),
+    rowCountAfter: z.int().nullable(),
+    error: error.nullable(),
+    progress: z
+      .object({ phase: z.string().nullable(), elapsedMs: milliseconds, estimatedMs: milliseconds })
+      .optional()
+      .meta({ description: 'While the run is running.' }),
+    result,
+  })
+  .meta({ id: 'Run', description: 'One attempt at one operation on one view.' })
+
+export const runList = z.object({ runs: z.array(run), next: z.string().nullable() }).meta({ id: 'RunList' })
+
+const viewSummary = z.object({
+  id: z.int(),
+  view: z.string(),
+  schema: z.string(),
+  name: z.string(),
+  source: z.enum(['authored', 'discovered']),
+  strategy: z.string(),
+  populated: z.boolean(),
+  paused: z.boolean(),
+  sizeBytes: z.int().nullable().meta({ description: "The planner's estimate." }),
+  estimatedRows: z.int().nullable().meta({ description: "The planner's estimate." }),
+  lastRun: z
+    .object({ id: z.int(), status: z.enum(runStatuses), requestedAt: time, durationMs: milliseconds })
+    .nullable(),
+  lastSuccessAt: time.nullable(),
+  staleMs: milliseconds.meta({ description: 'Since the last success.' }),
+  dependsOn: z.array(z.string()),
+  neededBy: z.array(z.string()),
+  stale: z.boolean().meta({ description: 'Its data are older than they may be.' }),
+})
+
+export const viewList = z
+  .object({
+    views: z.array(viewSummary.meta({ id: 'View' })),
+    paused: z.object({ since: time, by: z.string() }).nullable().meta({
+      description: 'Since when everything scheduled is paused, and who said so; null where it is not.',
+    }),
+  })
+  .meta({ id: 'ViewList' })
+
+export const viewDetails = viewSummary
+  .extend({
+    owner: z.string(),
+    comment: z.string().nullable(),
+    sql: z
+      .string()
+      .nullable()
+      .meta({ description: 'Null while a running refresh keeps it from being read at once.' }),
+    indexes: z.array(z.object({ name: z.string(), unique: z.boolean(), definition: z.string().nullable() })),
+    recentRuns: z.array(run),
+  })
+  .meta({ id: 'ViewDetails' })
+
+const batchError = z
+  .object({
+    class: z.enum(problemCodes),
+    message: z.string(),
+    views: z.array(z.string()).optional(),
+    openBatchId: z.string().optional(),
+  })
+  .meta({ id: 'BatchError', description: 'Why a batch did not succeed.' })
+
+export const startedBatch = z
+  .object({ batchId, status: z.enum(runStatuses), error: batchError.nullish() })
+  .meta({ id: 'StartedBatch' })
+
+const batchSummary = z
+  .object({
+    id: batchId,
+    status: z.enum(runStatuses),
+    trigger: z.enum(triggers),
+    requestedBy: z.string(),
+    request: z.record(z.string(), z.unknown()),
+    selection: z.record(z.string(), z.unknown()),
+    strategy: z.enum(strategies).nullable(),
+    concurrency: z.int(),
+    cancelRequestedAt: time.nullable(),
+    requestedAt: time,
+    startedAt: time.nullable(),
+    advancedAt: time.nullable().meta({ description: 'When it was last driven on.' }),
+    finishedAt: time.nullable(),
+    elapsedMs: milliseconds,
+    error: batchError.nullable(),
+  })
+  .meta({ id: 'Batch', description: 'A refresh of several views in dependency order.' })
+
+export const batchList = z
+  .object({ batches: z.array(batchSummary), next: z.string().nullable() })
+  .meta({ id: 'BatchList' })
+
+export const batchDetails = batchSummary
+  .extend({
+    estimatedRestMs: milliseconds.meta({ description: 'What is probably left, by history.' }),
+    views: z.array(
+      z.object({
+        view: z.string(),
+        status: z.enum([...runStatuses, 'waiting', 'pruned']),
+        dependsOn: z.array(z.string()),
+        estimatedMs: z.int(),
+        runs: z.array(
+          z.object({
+            runId: z.int(),
+            status: z.enum(runStatuses),
+            attempt: z.int(),
+            notBefore: time.nullable().meta({ description: 'When it may start at the earliest.' }),
+            startedAt: time.nullable(),
+            finishedAt: time.nullable(),
+            elapsedMs: milliseconds,
+            class: z.string().nullable().meta({ description: 'Of its error.' }),
+            message: z.string().nullable().meta({ description: 'Of its error; why it was skipped.' }),
+          }),
+        ),
+      }),
+    ),
+  })
+  .meta({ id: 'BatchDetails', description: 'A batch with its graph.' })
+
+const viewMetrics = z
+  .object({
+    id: z.int(),
+    view: z.string(),
+    runs: z.int(),
+    succeeded: z.int(),
+    failed: z.int(),
+    successRate: z.number().nullable().meta({ description: 'Of the runs that succeeded or failed, 0 to 1.' }),
+    averageMs: milliseconds,
+    minMs: milliseconds,
+    maxMs: milliseconds,
+    p95Ms: milliseconds,
+    movingAverageMs: milliseconds.meta({
+      description: 'Of the last 20 refreshes that succeeded, whenever they were.',
+    }),
+    paused: z.boolean(),
+    lastStatus: z.enum(runStatuses).nullable(),
+    lastSuccessAt: time.nullable(),
+    staleMs: z.int().meta({ description: 'Since the last success.' }),
+    maxStaleMs: milliseconds.meta({ description: 'The age from which on its data count as stale.' }),
+    stale: z.boolean(),
+    rowCountBefore: z.int().nullable(),
+    rowCountAfter: z.int().nullable(),
+    failedLastDay: z.int(),
+    lastFailure: z.object({ runId: z.int(), at: z.string(), class: z.string().nullable() }).nullable(),
+  })
+  .meta({ id: 'ViewMetrics', description: 'Durations are those of successes.' })
+
+export const metricsList = z
+  .object({ windowSeconds: z.int(), metrics: z.array(viewMetrics) })
+  .meta({ id: 'MetricsList' })
+
+export const pauseState = z
+  .object({ paused: z.boolean(), view: z.string().optional() })
+  .meta({ id: 'PauseState' })
+
+export const problem = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.enum(problemCodes),
+    field: z.string().optional().meta({ description: 'The field of the request at fault.' }),
+    runId: z.int().optional().meta({ description: 'The run that records this failure.' }),
+    runningRunId: z.int().optional().meta({ description: 'The run that is in the way.' }),
+    batchId: z.string().optional().meta({ description: 'The batch that records this failure.' }),
+    openBatchId: z.string().optional().meta({ description: 'The batch that is in the way.' }),
+    sqlstate: z.string().optional(),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem details.' })

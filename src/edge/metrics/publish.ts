@@ -1,0 +1,61 @@
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
+import type { Batch } from '../../db/batches/batches.ts'
+import type { EndedRun } from '../../db/monitoring/publish.ts'
+import type { StaleView } from '../../operations/monitoring/stale-views.ts'
+import { isSlow } from '../../plan/monitoring/staleness.ts'
+import {
+  metricDimensions,
+  metricNames,
+  metricNamespace,
+  perViewDimensions,
+  perViewMetricNames,
+} from './names.ts'
+
+// Zeros are published too: an alarm that sees data knows that nothing failed, rather than that nobody looked.
+
+export const publishRunMetrics = (environment: string, ended: EndedRun[]): void =>
+  publish(metricDimensions(environment), {
+    [metricNames.runsSucceeded]: ended.filter(({ status }) => status === 'success').length,
+    [metricNames.runsFailed]: ended.filter(({ status }) => status === 'failed').length,
+    [metricNames.runsLost]: ended.filter(({ error }) => error?.class === 'RunLost').length,
+    [metricNames.runsSlow]: ended.filter(({ durationMs, usualMs }) => isSlow(durationMs, usualMs)).length,
+  })
+
+export const publishBatchMetrics = (environment: string, ended: Batch[]): void =>
+  publish(metricDimensions(environment), {
+    [metricNames.batchesLost]: ended.filter(({ error }) => error?.class === 'BatchLost').length,
+  })
+
+export const publishStaleMetrics = (environment: string, stale: StaleView[]): void =>
+  publish(metricDimensions(environment), { [metricNames.viewsStale]: stale.length })
+
+/** What one run came to, under its view's name; nothing of one that was skipped or canceled. */
+export function publishPerView(environment: string, run: EndedRun): void {
+  const succeeded = run.status === 'success'
+  if (!succeeded && run.status !== 'failed') return
+  publish(
+    perViewDimensions(environment, run.view),
+    {
+      [perViewMetricNames.runsSucceeded]: Number(succeeded),
+      [perViewMetricNames.runsFailed]: Number(!succeeded),
+    },
+    succeeded && run.operation === 'refresh' ? run.durationMs : null,
+  )
+}
+
+/** Writes one line of CloudWatch's embedded metric format. */
+function publish(
+  { service, ...dimensions }: Record<string, string>,
+  counts: Record<string, number>,
+  refreshMs: number | null = null,
+): void {
+  const metrics = new Metrics({
+    namespace: metricNamespace,
+    serviceName: service as string,
+    defaultDimensions: dimensions,
+  })
+  for (const [name, count] of Object.entries(counts)) metrics.addMetric(name, MetricUnit.Count, count)
+  if (refreshMs !== null)
+    metrics.addMetric(perViewMetricNames.refreshDuration, MetricUnit.Milliseconds, refreshMs)
+  metrics.publishStoredMetrics()
+}

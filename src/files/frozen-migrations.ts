@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { type FrozenMigration, type FrozenText, parseFrozen } from '../plan/migrations/frozen.ts'
+import { Problem } from '../problem.ts'
+
+const fileName = /^(\d{3,})_([A-Za-z0-9_]+)\.(up|down)\.sql$/
+
+/**
+ * Reads the frozen migrations of a folder, in order; a folder that is not there has none. Refuses (MigrationFailed), by
+ * name: gaps, two files with one number, an up file without its down file, SQL that is not what its header says.
+ */
+export async function readFrozenMigrations(folder: URL): Promise<FrozenMigration[]> {
+  const files = (await listFiles(folder)).filter((name) => name.endsWith('.sql')).sort()
+  const texts = await Promise.all(files.map((file) => readFrozen(folder, file)))
+  const pairs = [...Map.groupBy(texts, ({ name }) => name)].sort(([a], [b]) =>
+    a.localeCompare(b, 'en', { numeric: true }),
+  )
+  return pairs.map(([name, pair], at) => {
+    const number = Number.parseInt(name, 10)
+    const before = pairs[at - 1]?.[0]
+    if (before !== undefined && Number.parseInt(before, 10) === number) {
+      throw refused(
+        `${before} and ${name} have the same number. Freeze the later one again, which gives it the next number.`,
+      )
+    }
+    if (number !== at + 1) {
+      throw refused(
+        `${name} should be number ${numbered(at + 1)}: a migration is missing before it, or was deleted.`,
+      )
+    }
+    const up = pair.find(({ way }) => way === 'up')
+    const down = pair.find(({ way }) => way === 'down') ?? null
+    if (up === undefined) throw refused(`${name}.down.sql has no ${name}.up.sql.`)
+    if (down === null && up.step.does !== 'sql')
+      throw refused(`${name}.up.sql has lost its ${name}.down.sql.`)
+    return pairUp(number, name, up, down)
+  })
+}
+
+/** A migration of its two files. */
+export const pairUp = (
+  number: number,
+  name: string,
+  up: FrozenText,
+  down: FrozenText | null,
+): FrozenMigration => ({
+  number,
+  name,
+  up: textOf(up),
+  down: down && textOf(down),
+  checksum: checksumOf(up.text, down?.text ?? ''),
+})
+
+const textOf = ({ file, text, step, why }: FrozenText): FrozenText => ({ file, text, step, why })
+
+/** What a file of this name with this text says. Refuses one whose SQL is not what its header says. */
+export function frozenText(file: string, text: string): FrozenText {
+  const frozen = parseFrozen(text)
+  if (frozen !== null) return { ...frozen, file, text }
+  throw refused(
+    `${file} was edited: its SQL is not what its header says. Put it back, change the view's definition, and freeze that.`,
+  )
+}
+
+/** A number as file names have it: three digits, or as many as it takes. */
+export const numbered = (number: number): string => String(number).padStart(3, '0')
+
+async function listFiles(folder: URL): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
+
+async function readFrozen(folder: URL, file: string): Promise<FrozenText & { name: string; way: string }> {
+  const [, number, words, way] = fileName.exec(file) ?? []
+  if (way === undefined) {
+    throw refused(`${file} is not called as a migration is: 001_words.up.sql with 001_words.down.sql.`)
+  }
+  const text = (await readFile(new URL(file, folder), 'utf8')).replaceAll('\r\n', '\n')
+  return { ...frozenText(file, text), name: `${number}_${words}`, way }
+}
+
+const checksumOf = (...texts: string[]): string => createHash('sha256').update(texts.join('\0')).digest('hex')
+
+const refused = (message: string): Problem => new Problem('MigrationFailed', `migrations/: ${message}`)

@@ -1,0 +1,52 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { readBatchViews } from '../../db/batches/batch-views.ts'
+import { type Batch, readBatch, requestBatchCancel } from '../../db/batches/batches.ts'
+import { cancelAttempts } from '../../db/batches/latest-runs.ts'
+import { closeLostRuns } from '../../db/runs/lost-runs.ts'
+import type { Sql } from '../../db/server/connect.ts'
+import { Problem } from '../../problem.ts'
+import type { Call } from '../runs/call.ts'
+import { deadlineOf } from '../runs/operate.ts'
+import { endBatchIfOver } from './end.ts'
+import { unknownBatch } from './read.ts'
+import type { StartedBatch } from './start.ts'
+
+const pauseMs = 100
+
+/**
+ * Cancels a batch: nothing of it starts any more, and what is running is canceled on the server. Waits, as long as the
+ * caller does, for the batch to have ended. Canceling one that is canceled is no error; one that has ended otherwise
+ * is refused with BatchEnded.
+ */
+export function cancelBatch(
+  batchId: string,
+  call: Pick<Call, 'database' | 'waitUntil'>,
+): Promise<StartedBatch> {
+  const work = async (sql: Sql) => {
+    const asked = await requestBatchCancel(sql, batchId)
+    if (asked) return endCanceled(sql, batchId, call.waitUntil)
+    const batch = await readBatch(sql, batchId)
+    if (batch === undefined) throw unknownBatch(batchId)
+    if (batch.status !== 'canceled') {
+      const message = `Batch ${batchId} ended before it could be canceled: its status is ${batch.status}.`
+      throw new Problem('BatchEnded', message, { batchId })
+    }
+    return startedOf(batch)
+  }
+  return call.database.withConnection(work, { deadline: deadlineOf(call) })
+}
+
+/** Whoever drives the batch would end it too; but nobody may be there any more. */
+async function endCanceled(sql: Sql, batchId: string, until: number): Promise<StartedBatch> {
+  const views = await readBatchViews(sql, batchId)
+  for (;;) {
+    await cancelAttempts(sql, batchId)
+    await closeLostRuns(sql, { batchId })
+    const ended = await endBatchIfOver(sql, batchId, views)
+    if (ended !== null) return startedOf(ended)
+    if (Date.now() >= until) return { batchId, status: 'running', error: null }
+    await pause(pauseMs)
+  }
+}
+
+const startedOf = ({ id, status, error }: Batch): StartedBatch => ({ batchId: id, status, error })

@@ -1,0 +1,78 @@
+import { type BatchRun, readBatchRuns } from '../../db/batches/batch-runs.ts'
+import { type BatchView, readBatchViews } from '../../db/batches/batch-views.ts'
+import { type Batch, readBatch, readBatches } from '../../db/batches/batches.ts'
+import { type OpenBatch, readOpenBatches } from '../../db/batches/lost-batches.ts'
+import { closeLostRuns } from '../../db/runs/lost-runs.ts'
+import type { RunStatus } from '../../db/runs/runs.ts'
+import type { Database } from '../../db/server/connect.ts'
+import { estimateRest } from '../../plan/batches/rest.ts'
+import { Problem } from '../../problem.ts'
+
+/** A view within a batch, with its attempts, oldest first. */
+interface BatchViewState {
+  view: string
+  /** That of its latest attempt; `waiting` before the first, `pruned` where the history does not hold it any more. */
+  status: RunStatus | 'waiting' | 'pruned'
+  /** The views of this batch that come before. */
+  dependsOn: string[]
+  estimatedMs: number
+  runs: Omit<BatchRun, 'definitionId'>[]
+}
+
+/** A batch with its graph. */
+export interface DetailedBatch extends Batch {
+  views: BatchViewState[]
+  /** What is probably left of it; null where it has ended. */
+  estimatedRestMs: number | null
+}
+
+/** A page of batches, newest first; `next` is where the following page starts (`before`), null on the last. */
+export function listBatches(
+  database: Database,
+  filter: { status?: RunStatus | undefined; before?: number | undefined; limit: number },
+): Promise<{ batches: Batch[]; next: number | null }> {
+  return database.withConnection(async (sql) => {
+    const found = await readBatches(sql, { ...filter, limit: filter.limit + 1 })
+    const batches = found.slice(0, filter.limit)
+    return { batches, next: found.length > batches.length ? (batches.at(-1)?.serial ?? null) : null }
+  })
+}
+
+/** Every open batch, oldest first, and whether somebody drives it on. */
+export const listOpenBatches = (database: Database): Promise<OpenBatch[]> =>
+  database.withConnection(readOpenBatches)
+
+/** One batch: each view with its state and its attempts, how long it has taken, and how long it will probably take. */
+export function getBatch(database: Database, batchId: string): Promise<DetailedBatch> {
+  return database.withConnection(async (sql) => {
+    await closeLostRuns(sql, { batchId })
+    const batch = await readBatch(sql, batchId)
+    if (batch === undefined) throw unknownBatch(batchId)
+    const views = await readBatchViews(sql, batchId)
+    const runs = Map.groupBy(await readBatchRuns(sql, batchId), ({ definitionId }) => definitionId)
+    const names = new Map(views.map(({ id, view }) => [id, view]))
+    return {
+      ...batch,
+      estimatedRestMs:
+        batch.finishedAt === null ? estimateRest(restOf(views, runs), batch.concurrency) : null,
+      views: views.map(({ id, view, parents, estimateMs }) => ({
+        view,
+        status: runs.get(id)?.at(-1)?.status ?? (batch.finishedAt === null ? 'waiting' : 'pruned'),
+        dependsOn: parents.map((parent) => names.get(parent) ?? ''),
+        estimatedMs: estimateMs,
+        runs: (runs.get(id) ?? []).map(({ definitionId: _, ...run }) => run),
+      })),
+    }
+  })
+}
+
+const restOf = (views: BatchView[], runs: Map<number, BatchRun[]>) =>
+  views.map((view) => {
+    const last = runs.get(view.id)?.at(-1)
+    const again = last?.status === 'failed' && last.attempt <= view.retries
+    const ended = last !== undefined && last.finishedAt !== null && !again
+    return { ...view, ended, elapsedMs: last?.status === 'running' ? last.elapsedMs : null }
+  })
+
+export const unknownBatch = (batchId: string): Problem =>
+  new Problem('UnknownBatch', `There is no batch ${batchId} in the history.`, { field: 'id' })

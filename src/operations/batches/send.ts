@@ -1,0 +1,139 @@
+import type { BatchView } from '../../db/batches/batch-views.ts'
+import type { Attempts } from '../../db/batches/latest-runs.ts'
+import { closeLostRuns } from '../../db/runs/lost-runs.ts'
+import type { OpenedAhead } from '../../db/runs/open-ahead.ts'
+import type { SentEnvelope } from '../../db/runs/run-connection.ts'
+import { closeUnclaimed } from '../../db/runs/runs.ts'
+import type { BatchSteps } from '../../plan/batches/next.ts'
+import type { Problem } from '../../problem.ts'
+import { neverClaimed } from '../runs/never-claimed.ts'
+import { runErrorOf } from '../runs/perform.ts'
+import type { Drive } from './advance-until.ts'
+import type { PlannedAhead } from './plan-ahead.ts'
+import { prepareAttempt } from './prepare.ts'
+
+/** A view whose run nobody has claimed, or in whose way another run is, is left alone so long. */
+const leaveAloneMs = 100
+
+/** A run that nobody can claim for so long, though it has its turn and there is room, has failed. */
+const unclaimedPatienceMs = 10_000
+
+/** More connections than this are not kept open for what may come. */
+export const mostAhead = 2
+
+/** Sends the attempts of a batch, as many at once as it may have. */
+export interface Senders {
+  /** Looks after the envelopes that the server has answered. */
+  settle(attempts: Attempts): Promise<void>
+  /** Sends what is ready, most urgent first, while there is room. True where somebody else was found to have been faster. */
+  send(steps: BatchSteps<BatchView>, attempts: Attempts): Promise<boolean>
+  /** How long until something that was left alone is to be looked at again. */
+  pauseMs(): number
+}
+
+/** An envelope that was answered, or whose connection broke. */
+interface Answered {
+  runId: number
+  viewId: number
+  refused: Problem | undefined
+  /** Its connection is closed. */
+  left: Promise<void>
+}
+
+/** Calls `work` with senders, and in the end leaves the connection of each envelope: the server goes on by itself. */
+export async function withSenders<T>(
+  { sql, batch, views, mostAtOnce }: Drive,
+  { connections, ahead }: { connections: OpenedAhead; ahead: PlannedAhead },
+  onAnswer: () => void,
+  work: (senders: Senders) => Promise<T>,
+): Promise<T> {
+  const sent = new Map<number, SentEnvelope>()
+  const answered: Answered[] = []
+  const leftAlone = new Map<number, number>()
+  const unclaimedSince = new Map<number, number>()
+
+  /** Nobody could claim it just now, which may be so for a moment; what keeps being so ends the attempt. */
+  const leaveUnclaimed = async (runId: number, viewId: number) => {
+    const since = unclaimedSince.get(runId) ?? Date.now()
+    unclaimedSince.set(runId, since)
+    if (Date.now() - since > unclaimedPatienceMs)
+      await closeUnclaimed(sql, runId, runErrorOf(await neverClaimed(sql, runId)))
+    else leftAlone.set(viewId, Date.now() + leaveAloneMs)
+  }
+
+  const settle = async (attempts: Attempts) => {
+    for (const { runId, viewId, refused, left } of answered.splice(0)) {
+      const last = attempts.latest.get(viewId)
+      if (last?.runId !== runId || (last.status !== 'pending' && last.status !== 'running')) continue
+      await left // until then its session may hold the lock of a run that it did not end
+      if (last.status === 'pending' && refused !== undefined)
+        await closeUnclaimed(sql, runId, runErrorOf(refused))
+      else if (last.status === 'pending') await leaveUnclaimed(runId, viewId)
+      else await closeLostRuns(sql, { runId })
+      await attempts.refresh()
+    }
+  }
+
+  const sendOne = async (runId: number, viewId: number, timeoutSeconds: number) => {
+    const connection = await connections.take()
+    const envelope = connection.send(runId, timeoutSeconds)
+    sent.set(runId, envelope)
+    void envelope.answered.then((refused) => {
+      sent.delete(runId)
+      answered.push({ runId, viewId, refused, left: envelope.leave() })
+      onAnswer()
+    })
+  }
+
+  const send = async ({ ready, running }: BatchSteps<BatchView>, attempts: Attempts) => {
+    const onTheirWay = ready.filter(({ pending }) => pending !== null && sent.has(pending.runId)).length
+    let room = Math.min(batch.concurrency - running - onTheirWay, mostAtOnce - sent.size)
+    const next = nextOf(views, attempts, batch.concurrency)
+    ahead.expect(room > 0 ? next.filter(({ id }) => id !== ready[0]?.node.id) : next)
+    for (const { node, pending } of ready) {
+      if (room <= 0) break
+      if (Date.now() < (leftAlone.get(node.id) ?? 0) || (pending && sent.has(pending.runId))) continue
+      const prepared = await prepareAttempt(sql, batch, node, pending, ahead)
+      if (prepared === 'in the way') {
+        leftAlone.set(node.id, Date.now() + leaveAloneMs)
+        if (pending !== null) unclaimedSince.delete(pending.runId)
+      } else if (prepared === 'made elsewhere') {
+        await attempts.reload()
+        return true
+      } else if (prepared === 'ended') {
+        onAnswer()
+      } else {
+        await sendOne(prepared.runId, node.id, prepared.timeoutSeconds)
+        room--
+      }
+    }
+    connections.fill(Math.min(batch.concurrency, mostAhead, views.length - attempts.latest.size))
+    return false
+  }
+
+  const pauseMs = () => {
+    const now = Date.now()
+    for (const [viewId, until] of leftAlone) if (until <= now) leftAlone.delete(viewId)
+    return Math.min(Number.POSITIVE_INFINITY, ...[...leftAlone.values()].map((until) => until - now))
+  }
+
+  try {
+    return await work({ settle, send, pauseMs })
+  } finally {
+    await Promise.all([...sent.values()].map(({ leave }) => leave()))
+  }
+}
+
+/**
+ * The views that will probably have their turn next. Not those that read what is being refreshed: a lock on that may keep
+ * them from being looked at.
+ */
+function nextOf(views: BatchView[], { latest }: Attempts, concurrency: number): BatchView[] {
+  const isRunning = (id: number) => latest.get(id)?.status === 'running'
+  const next: BatchView[] = []
+  for (const view of views) {
+    if (next.length === 2 * concurrency + 2) break
+    if (!latest.has(view.id) && !view.parents.some(isRunning)) next.push(view)
+  }
+  return next
+}

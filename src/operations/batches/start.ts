@@ -1,0 +1,125 @@
+import { insertBatchViews, readBatchableViews } from '../../db/batches/batch-views.ts'
+import {
+  findBatchByKey,
+  findOpenBatch,
+  insertBatch,
+  type NewBatch,
+  readBatch,
+} from '../../db/batches/batches.ts'
+import { closeLostBatch } from '../../db/batches/lost-batches.ts'
+import type { RunStatus } from '../../db/runs/runs.ts'
+import { type Sql, withTransaction } from '../../db/server/connect.ts'
+import { discoverDefinitions } from '../../db/views/definitions.ts'
+import { readDependencies } from '../../db/views/graph.ts'
+import { readPause } from '../../db/views/pause.ts'
+import type { BatchError } from '../../plan/batches/end.ts'
+import { type BatchableView, type PlannedView, planBatch } from '../../plan/batches/plan.ts'
+import {
+  canonicalSelection,
+  insistOnSelection,
+  type SelectionRequest,
+  selectViews,
+} from '../../plan/batches/selection.ts'
+import type { Strategy } from '../../plan/views/definition.ts'
+import type { Call } from '../runs/call.ts'
+import { keyReused } from '../runs/key-reused.ts'
+import { resolveNames } from '../runs/name.ts'
+
+/** What a batch may be asked; what is left open, the definitions of its views answer. */
+export interface BatchRequest extends SelectionRequest {
+  strategy?: Strategy | undefined
+  /** How many of its views may be refreshed at once. Default: 2. */
+  concurrency?: number | undefined
+  /** How often a view that fails is tried again. */
+  retries?: number | undefined
+}
+
+/** A batch that is on record. Only one that is `pending` or `running` has anything left to do. */
+export interface StartedBatch {
+  batchId: string
+  status: RunStatus
+  /** Why it will do nothing, or how it ended; null else. */
+  error: BatchError | null
+}
+
+const usualConcurrency = 2
+
+/**
+ * Writes down a batch of the views asked for, as they depend on each other at this moment; somebody else drives it on
+ * (see advance). The same key and request give the same batch again. One that is not to be, because the same selection
+ * has an open batch or everything scheduled is paused, is recorded as skipped.
+ */
+export async function startBatch(
+  request: BatchRequest,
+  call: Omit<Call, 'waitUntil'>,
+): Promise<StartedBatch> {
+  insistOnSelection(request)
+  return call.database.withConnection(async (sql) => {
+    const { trigger, requestedBy, caller, idempotencyKey } = call
+    const asked = { trigger, requestedBy, caller, idempotencyKey, request: withoutUndefined(request) }
+    const earlier = await replay(sql, asked)
+    if (earlier !== null) return earlier
+    await discoverDefinitions(sql)
+    const there = await readBatchableViews(sql)
+    const dependencies = await readDependencies(sql)
+    const selection = canonicalSelection(request, await writtenNames(sql, request.views ?? [], there))
+    const views = planBatch(selectViews(there, dependencies, selection), dependencies, request.retries)
+    const { strategy = null, concurrency = usualConcurrency } = request
+    return record(sql, { ...asked, selection, strategy, concurrency }, views)
+  })
+}
+
+/** The batch and its views come together. Whoever was faster with the same key or selection is found instead. */
+async function record(sql: Sql, batch: NewBatch, views: PlannedView[]): Promise<StartedBatch> {
+  const isScheduled = batch.trigger === 'schedule' || batch.trigger === 'deploy'
+  if (isScheduled && (await readPause(sql))) return recordSkipped(sql, batch, everythingPaused)
+  for (;;) {
+    const id = await withTransaction(sql, async (step) => {
+      const made = await insertBatch(step, batch)
+      if (made !== null) await insertBatchViews(step, made, views)
+      return made
+    })
+    if (id !== null) return { batchId: id, status: 'pending', error: null }
+    const earlier = await replay(sql, batch)
+    if (earlier !== null) return earlier
+    const open = await findOpenBatch(sql, batch.selection)
+    if (open === undefined || (await closeLostBatch(sql, open.id))) continue
+    return recordSkipped(sql, batch, {
+      class: 'BatchAlreadyOpen',
+      message: `Batch ${open.id} of the same views has not ended yet.`,
+      openBatchId: open.id,
+    })
+  }
+}
+
+const everythingPaused: BatchError = { class: 'Paused', message: 'Everything that is scheduled is paused.' }
+
+async function recordSkipped(sql: Sql, batch: NewBatch, error: BatchError): Promise<StartedBatch> {
+  const id = await insertBatch(sql, batch, error)
+  if (id !== null) return { batchId: id, status: 'skipped', error }
+  return (await replay(sql, batch)) ?? recordSkipped(sql, batch, error)
+}
+
+/** The batch that the caller's key already stands for; null where it stands for none. */
+async function replay(
+  sql: Sql,
+  asked: Pick<NewBatch, 'trigger' | 'caller' | 'idempotencyKey' | 'request'>,
+): Promise<StartedBatch | null> {
+  if (asked.idempotencyKey === null) return null
+  const earlier = await findBatchByKey(sql, asked)
+  if (earlier === null) return null
+  if (!earlier.sameRequest) throw keyReused(asked.idempotencyKey, 'batch', earlier.id)
+  const batch = await readBatch(sql, earlier.id)
+  return batch === undefined ? null : { batchId: batch.id, status: batch.status, error: batch.error }
+}
+
+/** The names as SQL would write them; those that no view has stay as they are asked for, to be refused all at once. */
+async function writtenNames(sql: Sql, asked: string[], there: BatchableView[]): Promise<string[]> {
+  const key = (schema: string, name: string) => JSON.stringify([schema, name])
+  const known = new Map(there.map(({ schema, name, view }) => [key(schema, name), view]))
+  const names = await resolveNames(sql, asked, 'views')
+  return names.map(({ schema, name }, at) => known.get(key(schema, name)) ?? (asked[at] as string))
+}
+
+const withoutUndefined = (request: BatchRequest): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined))

@@ -1,0 +1,107 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { readTwin, StatementRefused } from '../../db/migrations/trial.ts'
+import type { Database, Sql } from '../../db/server/connect.ts'
+import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
+import { findView, listViewNames } from '../../db/views/catalog.ts'
+import { readSwapBasis } from '../../db/views/live-view.ts'
+import { displayName } from '../../plan/names.ts'
+import type { Definition } from '../../plan/views/definition.ts'
+import { type Difference, type DifferenceKind, liveDifferences } from '../../plan/views/differences.ts'
+import { Problem } from '../../problem.ts'
+
+const longestMs = 600_000
+/** How long a view that somebody is refreshing is waited for before it is said that it could not be looked at. */
+const patienceMs = 20_000
+const pauseMs = 250
+
+/**
+ * Compares definitions with the live views, and names every difference; both sides are written out by the same server. A
+ * view that has no definition is a difference too. Changes nothing: what it makes to compare with is undone.
+ */
+export const checkViews = (database: Database, definitions: Definition[]): Promise<Difference[]> =>
+  database.withConnection(
+    async (sql) => {
+      const differences: Difference[] = []
+      for (const definition of definitions) differences.push(...(await checkOrSay(sql, definition)))
+      const managed = new Set(definitions.map(displayName))
+      const unmanaged = (await listViewNames(sql)).map(displayName).filter((view) => !managed.has(view))
+      return [
+        ...differences,
+        ...unmanaged.map((view) => difference(view, 'unmanaged', 'nobody has authored it')),
+      ]
+    },
+    { startUp: { application_name: 'viewkeeper check' }, deadline: Date.now() + longestMs },
+  )
+
+const difference = (view: string, kind: DifferenceKind, message: string): Difference => ({
+  view,
+  kind,
+  message,
+})
+
+/** A view that we may not look at does not keep the others from being compared. */
+async function checkOrSay(sql: Sql, definition: Definition): Promise<Difference[]> {
+  try {
+    return await checkView(sql, definition)
+  } catch (error) {
+    const problem = problemOf(error)
+    if (!(problem instanceof Problem) || problem.code !== 'InsufficientPrivilege') throw error
+    return [difference(displayName(definition), 'unreadable', `it cannot be compared: ${problem.message}`)]
+  }
+}
+
+async function checkView(sql: Sql, definition: Definition): Promise<Difference[]> {
+  const name = displayName(definition)
+  const patience = Date.now() + patienceMs
+  for (;;) {
+    let view: Awaited<ReturnType<typeof findView>>
+    try {
+      view = await findView(sql, definition)
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'UnknownView')
+        return [difference(name, 'missing', error.message)]
+      throw error
+    }
+    if (view === undefined) return [difference(name, 'missing', 'it is not in this database')]
+    const basis = await readSwapBasis(sql, view.oid)
+    if (typeof basis !== 'string') {
+      const { facts, rights } = basis
+      if (!rights.mayActAs.includes(facts.view.owner)) {
+        return [
+          difference(
+            name,
+            'unreadable',
+            `it cannot be compared: we may not act as its owner, ${facts.view.owner}`,
+          ),
+        ]
+      }
+      return [
+        ...(view.populated ? [] : [difference(name, 'unpopulated', 'it holds no data yet: refresh it')]),
+        ...(await compare(sql, definition, facts)),
+      ]
+    }
+    if (Date.now() > patience) {
+      throw new Problem(
+        'LockTimeout',
+        `${view.view} is being refreshed, and cannot be compared meanwhile. Check again when that is done.`,
+      )
+    }
+    await pause(pauseMs)
+  }
+}
+
+async function compare(
+  sql: Sql,
+  definition: Definition,
+  live: Parameters<typeof liveDifferences>[0],
+): Promise<Difference[]> {
+  try {
+    return liveDifferences(live, await readTwin(sql, definition, live.view.owner, live))
+  } catch (error) {
+    if (!(error instanceof StatementRefused) || sqlstateOf(error.cause) === '42501')
+      throw error instanceof StatementRefused ? error.cause : error
+    return [
+      difference(displayName(definition), 'query', `its frozen SQL does not run here: ${error.message}`),
+    ]
+  }
+}

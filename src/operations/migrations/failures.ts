@@ -1,0 +1,90 @@
+import { StatementRefused } from '../../db/migrations/trial.ts'
+import type { RunError } from '../../db/runs/runs.ts'
+import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
+import type { FrozenText } from '../../plan/migrations/frozen.ts'
+import { type FrozenStep, headerLines, statementsOf, viewBefore } from '../../plan/migrations/frozen.ts'
+import { displayName } from '../../plan/names.ts'
+import { Problem } from '../../problem.ts'
+
+/** The failure of a migration before anything was begun, with the line of its file where it is in one. */
+export const failed = ({ file, text, step }: FrozenText, thrown: unknown): unknown =>
+  described(step, thrown, {
+    whole: `migrations/${file}`,
+    at: (error) => `migrations/${file}, line ${lineOf(text, step, error)}`,
+    end: 'The database is as it was before this migration.',
+    refusalEnd: '',
+  })
+
+/** The same of a migration that is not written yet: its author knows the view, not the file. */
+export const notFrozen = ({ step }: FrozenText, thrown: unknown): unknown =>
+  described(step, thrown, {
+    whole: displayView(step),
+    at: (error) =>
+      error.at === 0
+        ? `${displayView(step)}, line ${Math.max(error.line - 1, 1)} of its query`
+        : `${displayView(step)}, ${statementOf(step, error)}`,
+    end: 'Nothing was written.',
+    refusalEnd: ' Nothing was written.',
+  })
+
+/** The failure of a migration's run, as its record says it. */
+export const runFailed = (
+  { file, step }: FrozenText,
+  runId: number,
+  { class: code, message, sqlstate, detail, hint }: RunError,
+): Problem =>
+  new Problem(
+    'MigrationFailed',
+    `migrations/${file}: ${[hint, message, detail].flatMap((text) => (text ? [inPublic(text, step)] : [])).join(' ')} ` +
+      `(${sqlstate ?? code}), run ${runId}. The database is as it was before this migration.`,
+    { runId, ...(sqlstate === undefined ? {} : { sqlstate }) },
+  )
+
+interface Words {
+  whole: string
+  /** Where a statement of the definition is. */
+  at: (error: StatementRefused) => string
+  end: string
+  /** What follows a refusal that was worded for people. */
+  refusalEnd: string
+}
+
+function described(step: FrozenStep, thrown: unknown, { whole, at, end, refusalEnd }: Words): unknown {
+  const error = thrown instanceof StatementRefused ? thrown : problemOf(thrown)
+  if (error instanceof Problem) {
+    return error.code === 'InternalError'
+      ? error
+      : new Problem('MigrationFailed', `${whole}: ${error.message}${refusalEnd}`, {
+          ...error.details,
+          cause: error,
+        })
+  }
+  if (!(error instanceof StatementRefused) || step.does === 'sql') return error
+  const sqlstate = sqlstateOf(error.cause)
+  const { carries } = error.step
+  const where = error.inDefinition
+    ? at(error)
+    : carries === undefined
+      ? whole
+      : `${whole}: it was to carry over ${carries}`
+  return new Problem(
+    'MigrationFailed',
+    `${where}: ${inPublic(error.message, step)} (${sqlstate ?? 'no SQLSTATE'}). ${end}`,
+    { ...(sqlstate === undefined ? {} : { sqlstate }), cause: error },
+  )
+}
+
+/** The line of the file where the server has found it. */
+function lineOf(text: string, step: FrozenStep, { at, line }: StatementRefused): number {
+  const before = step.does === 'sql' ? [] : statementsOf(step).slice(0, at)
+  return headerLines(text) + before.flatMap((sql) => [...sql.split('\n'), '']).length + line
+}
+
+const statementOf = (step: FrozenStep, { at }: StatementRefused): string =>
+  (step.does === 'sql' ? '' : (statementsOf(step)[at] ?? '')).split('\n')[0] as string
+
+const displayView = (step: FrozenStep): string => (step.does === 'sql' ? '' : displayName(viewBefore(step)))
+
+/** Nobody knows the names under which we build. */
+const inPublic = (message: string, step: FrozenStep): string =>
+  message.replace(/"?\bviewkeeper_(new_[0-9a-f]{8}|\d+)(_[is]\d+|_old)?\b"?/g, () => displayView(step))

@@ -1,0 +1,153 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { readTwin } from '../../db/migrations/trial.ts'
+import type { Sql } from '../../db/server/connect.ts'
+import { findView, readDependents, readView } from '../../db/views/catalog.ts'
+import { readCreateOwner } from '../../db/views/definitions.ts'
+import { readSwapBasis } from '../../db/views/live-view.ts'
+import { type FrozenStep, type QualifiedView, renameStatements } from '../../plan/migrations/frozen.ts'
+import { planRedefinition } from '../../plan/migrations/redefine.ts'
+import { quoteName } from '../../plan/names.ts'
+import type { Plan } from '../../plan/plan.ts'
+import { planCreate } from '../../plan/runs/create.ts'
+import { planDrop } from '../../plan/runs/drop.ts'
+import { exclusively } from '../../plan/runs/locks.ts'
+import type { SwapBasis } from '../../plan/runs/swap.ts'
+import { swapRefusals } from '../../plan/runs/swap-refusals.ts'
+import { readSettings } from '../../plan/settings.ts'
+import type { Definition } from '../../plan/views/definition.ts'
+import { needsRebuild } from '../../plan/views/differences.ts'
+import type { ViewFacts } from '../../plan/views/view-facts.ts'
+import { Problem } from '../../problem.ts'
+
+/** What a migration does to a view, as reports and people call it. */
+export type Change = 'create' | 'rebuild' | 'alter' | 'drop' | 'rename'
+
+export interface PlannedChange {
+  does: Change
+  plan: Plan
+  timeoutSeconds: number
+}
+
+interface PlanOptions {
+  /** Whether a view that is new is filled. One that has data has data afterwards in any case. */
+  withData: boolean
+  /** Until when to wait for who holds the view, epoch milliseconds. */
+  deadline: number
+}
+
+/**
+ * Plans what brings the database from one side of a migration to the other, as the database is now; null where the view is
+ * that already. `from` says what was authored so far. Throws StatementRefused where the server does not take a
+ * statement of the definition, and Problems where something stands in the way.
+ */
+export function planStep(
+  sql: Sql,
+  from: FrozenStep | null,
+  to: Exclude<FrozenStep, { does: 'sql' }>,
+  options: PlanOptions,
+): Promise<PlannedChange | null> {
+  switch (to.does) {
+    case 'define':
+      return planDefinition(sql, from?.does === 'define' ? from.definition : null, to.definition, options)
+    case 'drop':
+      return planRemoval(sql, to.view)
+    case 'rename':
+      return planRename(sql, to.view, to.to)
+    case 'release':
+      return Promise.resolve(null)
+  }
+}
+
+const ruledBy = { rowCountStrategy: 'none', ifRunning: 'skip' } as const
+
+async function planDefinition(
+  sql: Sql,
+  before: Definition | null,
+  after: Definition,
+  options: PlanOptions,
+): Promise<PlannedChange | null> {
+  const { timeoutSeconds } = after
+  const settings = readSettings(quoteName(after), after.settings)
+  const view = await findView(sql, after)
+  if (view === undefined) {
+    const owner = await readCreateOwner(sql)
+    await readTwin(sql, after, owner) // says what is wrong, and in which line, before anything is begun
+    const { withData } = options
+    const plan = planCreate(after, { ...ruledBy, withData, timeoutSeconds, settings, owner, replaces: null })
+    return { does: 'create', plan, timeoutSeconds }
+  }
+  const live = await readBasis(sql, view, options.deadline)
+  const { facts, rights } = live
+  if (!rights.mayActAs.includes(facts.view.owner)) {
+    throw new Problem(
+      'InsufficientPrivilege',
+      `${view.view} cannot be brought to its definition, because we may not act as its owner, ${facts.view.owner}.`,
+    )
+  }
+  const twin = await readTwin(sql, after, facts.view.owner, facts)
+  const refusals = needsRebuild(facts, twin) ? swapRefusals(facts, rights) : []
+  if (refusals.length > 0) {
+    throw new Problem(
+      'SwapImpossible',
+      `${view.view} cannot be given another query, because ${refusals.join('; ')}. What depends on it has to be removed ` +
+        'by a migration of its own before, and defined again by one after.',
+    )
+  }
+  const change = planRedefinition(
+    { view, live, before, after, twin },
+    { ...ruledBy, timeoutSeconds, settings, withData: view.populated },
+  )
+  return change && { ...change, timeoutSeconds }
+}
+
+async function planRemoval(sql: Sql, name: QualifiedView): Promise<PlannedChange | null> {
+  const view = await findView(sql, name)
+  if (view === undefined) return null
+  const timeoutSeconds = 3600
+  const plan = planDrop(view, await readDependents(sql, view), {
+    cascade: false,
+    rowCountStrategy: 'none',
+    timeoutSeconds,
+    definitionId: null,
+  })
+  return { does: 'drop', plan, timeoutSeconds }
+}
+
+async function planRename(sql: Sql, from: QualifiedView, to: QualifiedView): Promise<PlannedChange | null> {
+  if ((await findView(sql, from)) === undefined && (await findView(sql, to)) !== undefined) return null
+  const view = await readView(sql, from)
+  const timeoutSeconds = 3600
+  const plan: Plan = {
+    ifRunning: 'skip',
+    basis: null,
+    result: 'updated',
+    fills: false,
+    settings: {},
+    prepare: [],
+    cutOver: exclusively(
+      view,
+      renameStatements(from, to).map((text) => ({ phase: 'cut-over', sql: text })),
+      { timeoutSeconds },
+    ),
+    written: null,
+    aside: [],
+  }
+  return { does: 'rename', plan, timeoutSeconds }
+}
+
+const pauseMs = 250
+
+/** Waits for who holds the view for themselves alone: they are refreshing it. */
+async function readBasis(sql: Sql, view: ViewFacts, deadline: number): Promise<SwapBasis> {
+  for (;;) {
+    const basis = await readSwapBasis(sql, view.oid)
+    if (typeof basis !== 'string') return basis
+    if (basis === 'gone' || Date.now() > deadline) {
+      throw new Problem(
+        'LockTimeout',
+        `${view.view} is being refreshed or exchanged by somebody else. Try again when they are done.`,
+      )
+    }
+    await pause(pauseMs)
+  }
+}

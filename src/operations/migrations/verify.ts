@@ -1,0 +1,160 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { insistOnOwnFolder, readViewJournal, standingOf } from '../../db/migrations/journal.ts'
+import { readNullKey, readTextFunctions, type TextFunction } from '../../db/migrations/lint.ts'
+import { runPlainSql } from '../../db/migrations/own-sql.ts'
+import { isSameQuery, performPlan, performSettings, undone } from '../../db/migrations/trial.ts'
+import type { Database, Sql } from '../../db/server/connect.ts'
+import { sqlstateOf } from '../../db/server/failures.ts'
+import { findView } from '../../db/views/catalog.ts'
+import { readSwapBasis } from '../../db/views/live-view.ts'
+import type { FrozenMigration, FrozenText } from '../../plan/migrations/frozen.ts'
+import { type FrozenStep, viewAfter } from '../../plan/migrations/frozen.ts'
+import { displayName, quoteName } from '../../plan/names.ts'
+import { readSettings } from '../../plan/settings.ts'
+import type { SwapFacts } from '../../plan/views/live-view.ts'
+import { Problem } from '../../problem.ts'
+import { failed, notFrozen } from './failures.ts'
+import { type Change, planStep } from './plan.ts'
+
+/** What a migration turned out to do when it was tried. */
+export interface Verified {
+  name: string
+  does: Change | null
+  /** Plain views that were pointed to the new view. */
+  dependents: string[]
+  indexes: number
+  grants: number
+  /** Functions that it calls whose names may mean nothing to a refresh. */
+  functions: TextFunction[]
+  /** Columns of its unique key that are null in some rows. */
+  nullKey: string | null
+}
+
+const longestMs = 600_000
+const mostTries = 30
+
+/**
+ * Tries migrations that are about to be frozen on a database, up, down and up again, with no data and undoing everything.
+ * What the folder has and the database lacks is tried before them. Throws where the database is another folder's, where a statement does not run, where
+ * something stands in the way, and where the way back does not lead back.
+ */
+export const verifyFrozen = (
+  database: Database,
+  frozen: FrozenMigration[],
+  fresh: FrozenMigration[],
+): Promise<Verified[]> =>
+  database.withConnection(
+    async (sql) => {
+      for (let tries = 1; ; tries++) {
+        try {
+          return await undone(sql, (part) => tryAll(part, frozen, fresh))
+        } catch (error) {
+          // Somebody reads or refreshes one of the views: they are not kept waiting, we come again.
+          if (!isLocked(error) || tries === mostTries) throw error
+          await pause(Math.min(tries * 200, 2000))
+        }
+      }
+    },
+    {
+      startUp: { application_name: 'viewkeeper freeze', statement_timeout: '60000' },
+      deadline: Date.now() + longestMs,
+    },
+  )
+
+const isLocked = (error: unknown): boolean =>
+  [error, (error as Error).cause].some((each) => sqlstateOf(each) === '55P03')
+
+async function tryAll(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigration[]): Promise<Verified[]> {
+  const journal = await readViewJournal(sql)
+  insistOnOwnFolder(frozen, journal)
+  for (const { up, down } of standingOf(frozen, journal).pending)
+    await tryStep(sql, down?.step ?? null, up, failed)
+  const verified: Verified[] = []
+  for (const { name, up, down } of fresh) {
+    try {
+      verified.push(await tryBothWays(sql, name, up, down as FrozenText))
+    } catch (error) {
+      if (isLocked(error) || (error instanceof Problem && error.code === 'MigrationFailed')) throw error
+      throw notFrozen(up, error)
+    }
+  }
+  return verified
+}
+
+async function tryBothWays(sql: Sql, name: string, up: FrozenText, down: FrozenText): Promise<Verified> {
+  const before = await readFactsAfter(sql, down.step)
+  const does = await tryStep(sql, down.step, up)
+  const after = await readFactsAfter(sql, up.step)
+  if (does !== null) {
+    await tryStep(sql, up.step, down)
+    const back = await readFactsAfter(sql, down.step)
+    if (before !== null && does !== 'drop' && !(await isSame(sql, before, back))) {
+      throw new Problem(
+        'MigrationFailed',
+        `${displayName(before.view)}: the way back does not lead back to the view as it is in this database, which differs from what was frozen: ` +
+          '`npx viewkeeper check` names how. Nothing was written.',
+      )
+    }
+    await tryStep(sql, down.step, up)
+  }
+  const defined = up.step.does === 'define' ? up.step.definition : null
+  return {
+    name,
+    does,
+    functions: defined === null ? [] : await readTextFunctions(sql, defined),
+    nullKey: defined === null ? null : await readNullKey(sql, defined, defined.sql),
+    dependents: does === 'rebuild' ? dependentViews(after) : [],
+    indexes: after?.indexes.length ?? 0,
+    grants: after?.grants.filter(({ grantee }) => grantee !== after.view.owner).length ?? 0,
+  }
+}
+
+async function tryStep(
+  sql: Sql,
+  from: FrozenStep | null,
+  to: FrozenText,
+  asProblem: typeof failed = notFrozen,
+): Promise<Change | null> {
+  const { step } = to
+  if (step.does === 'sql') {
+    await runPlainSql(sql, to, [], 'tried')
+    return null
+  }
+  try {
+    const change = await planStep(sql, from, step, { withData: false, deadline: 0 })
+    if (change !== null) await performPlan(sql, change.plan)
+    // Also where nothing else has changed: a setting that is none would fail every refresh.
+    else if (step.does === 'define')
+      await performSettings(sql, readSettings(quoteName(step.definition), step.definition.settings))
+    return change?.does ?? null
+  } catch (error) {
+    if (isLocked(error)) throw error
+    throw asProblem(to, error)
+  }
+}
+
+/** The facts of the view that a step leaves; null where there is none. */
+async function readFactsAfter(sql: Sql, step: FrozenStep): Promise<SwapFacts | null> {
+  const found = step.does === 'sql' ? undefined : await findView(sql, viewAfter(step))
+  const basis = found && (await readSwapBasis(sql, found.oid))
+  return basis && typeof basis !== 'string' ? basis.facts : null
+}
+
+const dependentViews = (facts: SwapFacts | null): string[] =>
+  (facts?.dependents ?? []).flatMap(({ view }) => (view === null ? [] : [quoteName(view)]))
+
+/** Whether two views are the same, but for how the server writes their queries. Who made it anew may own it. */
+async function isSame(sql: Sql, before: SwapFacts, back: SwapFacts | null): Promise<boolean> {
+  if (back === null || !(await isSameQuery(sql, before, back, back.view.owner))) return false
+  return JSON.stringify(comparable(before)) === JSON.stringify(comparable(back))
+}
+
+/** Without OIDs, and in an order that rebuilding has no part in. */
+const comparable = (facts: SwapFacts) => ({
+  ...facts,
+  view: { ...facts.view, definition: null },
+  untouchedGrants: null,
+  dependents: facts.dependents
+    .map(({ description, view }) => [description, view && { ...view, oid: null }])
+    .sort(),
+})

@@ -1,0 +1,47 @@
+import {
+  readViewMetrics,
+  readViewStatus,
+  type ViewMetrics,
+  type ViewStatus,
+} from '../../db/monitoring/metrics.ts'
+import type { Database } from '../../db/server/connect.ts'
+import { maxStaleness } from '../../plan/monitoring/staleness.ts'
+import { definitionIdOf } from '../runs/read.ts'
+import { type Schedules, scheduledInterval } from './schedules.ts'
+
+/** A view as its runs show it. */
+export interface MeasuredView
+  extends Omit<ViewMetrics, 'id'>,
+    Omit<ViewStatus, 'maxStalenessSeconds' | 'schedule' | 'timeZone' | 'inAll' | 'expectedMs'> {
+  /** The age from which on its data count as stale; null where nobody expects it to be refreshed. */
+  maxStaleMs: number | null
+  stale: boolean
+}
+
+/**
+ * What the runs within a time came to, for every view or one, and how each is now. A paused view is never stale: somebody has
+ * decided that.
+ */
+export const getMetrics = (
+  database: Database,
+  options: { view?: string | undefined; windowSeconds: number; schedules: Schedules },
+): Promise<MeasuredView[]> =>
+  database.withConnection(async (sql) => {
+    const { view, windowSeconds, schedules } = options
+    const id = view === undefined ? null : await definitionIdOf(sql, view)
+    const metrics = new Map((await readViewMetrics(sql, windowSeconds, id)).map((each) => [each.id, each]))
+    return (await readViewStatus(sql, id)).flatMap((status) => {
+      const measured = metrics.get(status.id)
+      // Without, it was met in the moment between the two questions.
+      return measured === undefined ? [] : [judge(status, measured, schedules)]
+    })
+  })
+
+function judge(status: ViewStatus, measured: ViewMetrics, schedules: Schedules): MeasuredView {
+  const { maxStalenessSeconds, schedule: _, timeZone, inAll, expectedMs, ...shown } = status
+  const intervalSeconds = scheduledInterval(status, schedules)
+  const seconds = maxStaleness({ maxStalenessSeconds, intervalSeconds, usualMs: measured.movingAverageMs })
+  const maxStaleMs = seconds === null ? null : Math.round(seconds * 1000)
+  const stale = !status.paused && maxStaleMs !== null && expectedMs > maxStaleMs
+  return { ...measured, ...shown, maxStaleMs, stale }
+}

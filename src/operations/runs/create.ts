@@ -1,0 +1,62 @@
+import { findView, readDependents } from '../../db/views/catalog.ts'
+import { ensureDefinition, readCreateOwner, readDefinition } from '../../db/views/definitions.ts'
+import { displayName, quoteName, type ViewName } from '../../plan/names.ts'
+import { planCreate } from '../../plan/runs/create.ts'
+import { readSettings } from '../../plan/settings.ts'
+import type { RowCountStrategy } from '../../plan/views/definition.ts'
+import { Problem } from '../../problem.ts'
+import type { Call } from './call.ts'
+import { resolveName } from './name.ts'
+import { operate } from './operate.ts'
+import { performRun } from './perform.ts'
+import type { Result } from './result.ts'
+
+/** What a create may be asked. */
+export interface CreateRequest {
+  /** The view's name as SQL reads it, or the id of its definition. */
+  view: string
+  /** Replaces a view that is there, unless something depends on it. Default: it is left alone, and the run skipped. */
+  force?: boolean | undefined
+  /** Fills the view. Default: true. */
+  withData?: boolean | undefined
+  rowCountStrategy?: RowCountStrategy | undefined
+  /** The longest the creation may take, waiting for locks included. */
+  timeoutSeconds?: number | undefined
+}
+
+/** Creates a view from its definition, with its indexes, comment and grants. */
+export const create = (request: CreateRequest, call: Call): Promise<Result> =>
+  operate('create', request, call, async (sql, asked) => {
+    const name = await resolveName(sql, request.view)
+    const authored = await readDefinition(sql, name)
+    const there = await findView(sql, name)
+    if (authored === undefined && there === undefined) throw definitionRequired(name)
+    const definition = authored ?? (await ensureDefinition(sql, name))
+    const run = { ...asked, ...name, definitionId: definition.id }
+    return performRun(sql, call, run, async () => {
+      const view = await findView(sql, name)
+      if (view !== undefined && !request.force) return { skipBecause: 'the view is there' }
+      if (!authored?.sql) throw definitionRequired(name)
+      const timeoutSeconds = request.timeoutSeconds ?? authored.timeoutSeconds
+      const plan = planCreate(
+        { ...authored, sql: authored.sql },
+        {
+          withData: request.withData ?? true,
+          rowCountStrategy: request.rowCountStrategy ?? authored.rowCountStrategy,
+          timeoutSeconds,
+          settings: readSettings(quoteName(name), authored.settings),
+          owner: await readCreateOwner(sql),
+          replaces: view === undefined ? null : { ...view, dependents: await readDependents(sql, view) },
+        },
+      )
+      return { plan, timeoutSeconds, response: {} }
+    })
+  })
+
+const definitionRequired = (name: ViewName): Problem =>
+  new Problem(
+    'DefinitionRequired',
+    `Nobody has authored ${displayName(name)}: nothing says what it is to be. Author it (docs/views.md); a view that is ` +
+      'made by hand is refreshed without that.',
+    { field: 'view' },
+  )

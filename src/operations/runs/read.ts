@@ -1,0 +1,46 @@
+import { type Progress, type RunFilter, readProgress, readRuns } from '../../db/runs/history.ts'
+import { closeLostRuns } from '../../db/runs/lost-runs.ts'
+import { type Run, readRun } from '../../db/runs/runs.ts'
+import type { Database, Sql } from '../../db/server/connect.ts'
+import { readView } from '../../db/views/catalog.ts'
+import { ensureDefinition, findDefinitionId } from '../../db/views/definitions.ts'
+import { Problem } from '../../problem.ts'
+import { resolveName } from './name.ts'
+
+/** One run, with its progress while it is running. A run whose server process is gone is closed first. */
+export function getRun(database: Database, runId: number): Promise<Run & { progress?: Progress }> {
+  return database.withConnection(async (sql) => {
+    const read = async () => {
+      const run = await readRun(sql, runId)
+      if (run === undefined) throw unknownRun(runId)
+      return run
+    }
+    const run = await read()
+    if (run.finishedAt !== null) return run
+    if ((await closeLostRuns(sql, { runId })).includes(runId)) return read()
+    const progress = await readProgress(sql, run)
+    return { ...run, ...(progress === undefined ? {} : { progress }) }
+  })
+}
+
+/** A page of runs, newest first; `next` is where the following page starts (`before`), null on the last. */
+export function listRuns(
+  database: Database,
+  { view, ...filter }: Omit<RunFilter, 'definitionId'> & { view?: string | undefined },
+): Promise<{ runs: Run[]; next: number | null }> {
+  return database.withConnection(async (sql) => {
+    const definitionId = view === undefined ? undefined : await definitionIdOf(sql, view)
+    const found = await readRuns(sql, { ...filter, definitionId, limit: filter.limit + 1 })
+    const runs = found.slice(0, filter.limit)
+    return { runs, next: found.length > runs.length ? (runs.at(-1)?.id ?? null) : null }
+  })
+}
+
+export const unknownRun = (runId: number): Problem =>
+  new Problem('UnknownRun', `There is no run ${runId} in the history.`, { field: 'id' })
+
+/** Also of a view that is gone: its runs stay readable. */
+export async function definitionIdOf(sql: Sql, view: string): Promise<number> {
+  const name = await resolveName(sql, view)
+  return (await findDefinitionId(sql, name)) ?? (await ensureDefinition(sql, await readView(sql, name))).id
+}

@@ -1,0 +1,42 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { closeLostRuns } from '../../db/runs/lost-runs.ts'
+import type { SentEnvelope } from '../../db/runs/run-connection.ts'
+import { readRunStatus } from '../../db/runs/runs.ts'
+import type { Sql } from '../../db/server/connect.ts'
+
+const firstPauseMs = 2
+const longestPauseMs = 250
+
+/**
+ * Waits for the end of a run until `until` (epoch milliseconds), and in any case until the server has claimed it. False
+ * where the server has answered and the run is still pending: nobody works on it.
+ * What happened is read from the run's record, never concluded from how the connection ended.
+ */
+export async function waitForRun(
+  sql: Sql,
+  runId: number,
+  until: number,
+  envelope?: SentEnvelope,
+): Promise<boolean> {
+  let answered = envelope === undefined
+  const answer = envelope?.answered.then(() => {
+    answered = true
+  })
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+    const gone = answered // before the look at the record: what the server wrote before its answer is seen by it
+    const status = await readRunStatus(sql, runId)
+    if (status === 'pending') {
+      if (envelope !== undefined && gone) return false
+      if (envelope === undefined && Date.now() >= until) return true
+    } else if (status !== 'running') {
+      // The record is complete when the server has answered: counts that come aside follow the commit.
+      if (gone || Date.now() >= until) return true
+    } else if (Date.now() >= until) return true
+    if (gone) {
+      // An answered envelope has nothing left to do; its session may still hold the lock of a run that it did not end.
+      await envelope?.leave()
+      await closeLostRuns(sql, { runId })
+    }
+    await Promise.race([pause(pauseMs), ...(answered || answer === undefined ? [] : [answer])])
+  }
+}

@@ -1,0 +1,24 @@
+import type { Database } from '../../db/server/connect.ts'
+import { findView, unknownView } from '../../db/views/catalog.ts'
+import { ensureDefinition, findDefinitionId } from '../../db/views/definitions.ts'
+import { setPause, setViewPause } from '../../db/views/pause.ts'
+import { displayName } from '../../plan/names.ts'
+import { resolveName } from '../runs/name.ts'
+
+/**
+ * Pauses a view, or lets it go on, in force at once: as long as it is paused, batches leave it out. Gives its name.
+ */
+export const pauseView = (database: Database, view: string, paused: boolean): Promise<string> =>
+  database.withConnection(async (sql) => {
+    const name = await resolveName(sql, view)
+    const there = await findView(sql, name)
+    const id =
+      there === undefined ? await findDefinitionId(sql, name) : (await ensureDefinition(sql, name)).id
+    if (id === undefined) throw unknownView(name)
+    await setViewPause(sql, id, paused)
+    return displayName(name)
+  })
+
+/** Pauses everything that is scheduled, or lets it go on, in force at once. What people ask for goes on. */
+export const pauseAll = (database: Database, paused: boolean, by: string): Promise<void> =>
+  database.withConnection((sql) => setPause(sql, paused, by))

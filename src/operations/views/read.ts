@@ -1,0 +1,74 @@
+import { readRuns } from '../../db/runs/history.ts'
+import type { Run } from '../../db/runs/runs.ts'
+import type { Database } from '../../db/server/connect.ts'
+import { readView, unknownView } from '../../db/views/catalog.ts'
+import { discoverDefinitions, ensureDefinition } from '../../db/views/definitions.ts'
+import { readDependencies } from '../../db/views/graph.ts'
+import { readViewDetails, readViews, type ViewDetails, type ViewSummary } from '../../db/views/list.ts'
+import { type Pause, readPause } from '../../db/views/pause.ts'
+import { dependents } from '../../plan/views/graph.ts'
+import { type Schedules, unscheduled } from '../monitoring/schedules.ts'
+import { findStaleViews } from '../monitoring/stale-views.ts'
+import { resolveName } from '../runs/name.ts'
+
+export interface ListedView extends ViewSummary {
+  /** The views that this one reads, directly or through plain views and functions. */
+  dependsOn: string[]
+  /** The views that read this one. */
+  neededBy: string[]
+  /** Its data are older than they may be. */
+  stale: boolean
+}
+
+export interface DetailedView extends ListedView, ViewDetails {
+  recentRuns: Run[]
+}
+
+const recentRuns = 10
+
+/** Every view that the catalog holds at this moment. Views are met here for the first time: each gets its id. */
+export function listViews(
+  database: Database,
+  schedules: Schedules = unscheduled,
+): Promise<{ views: ListedView[]; paused: Pause | null }> {
+  return database.withConnection(async (sql) => {
+    await discoverDefinitions(sql)
+    const views = await readViews(sql)
+    const dependsOn = await readDependencies(sql)
+    const neededBy = dependents(dependsOn)
+    const stale = new Set((await findStaleViews(sql, schedules)).map(({ view }) => view))
+    return {
+      views: views.map((view) => ({
+        ...view,
+        dependsOn: dependsOn.get(view.view) ?? [],
+        neededBy: neededBy.get(view.view) ?? [],
+        stale: stale.has(view.view),
+      })),
+      paused: await readPause(sql),
+    }
+  })
+}
+
+/** One view by name or id: what the list says of it, its definition, its indexes and its latest runs. */
+export function getView(
+  database: Database,
+  name: string,
+  schedules: Schedules = unscheduled,
+): Promise<DetailedView> {
+  return database.withConnection(async (sql) => {
+    const facts = await readView(sql, await resolveName(sql, name))
+    await ensureDefinition(sql, facts)
+    const [summary] = await readViews(sql, facts)
+    if (summary === undefined) throw unknownView(facts)
+    const { view } = summary
+    const dependsOn = await readDependencies(sql)
+    return {
+      ...summary,
+      dependsOn: dependsOn.get(view) ?? [],
+      neededBy: dependents(dependsOn).get(view) ?? [],
+      stale: (await findStaleViews(sql, schedules, summary.id)).length > 0,
+      ...(await readViewDetails(sql, facts)),
+      recentRuns: await readRuns(sql, { definitionId: summary.id, limit: recentRuns }),
+    }
+  })
+}

@@ -1,0 +1,55 @@
+import type { ProblemCode } from '../../problem.ts'
+import type { Attempt } from './next.ts'
+
+/** Why a batch did not end as a success. */
+export interface BatchError {
+  class: ProblemCode
+  message: string
+  /** The views that failed (ViewsFailed). */
+  views?: string[]
+  /** The batch that is in the way (BatchAlreadyOpen). */
+  openBatchId?: string
+}
+
+/** How a batch ends, as its record says it. */
+export type BatchEnd =
+  | { status: 'success'; error: null }
+  | { status: 'failed' | 'canceled' | 'skipped'; error: BatchError }
+
+interface Ended {
+  id: number
+  view: string
+}
+
+const mostNames = 20
+
+/** How a batch has ended whose every view has come to its end. Pure. */
+export function planBatchEnd(views: Ended[], latest: Map<number, Attempt>, canceled: boolean): BatchEnd {
+  const of = ({ id }: Ended) => latest.get(id)
+  const skipped = views.filter((view) => of(view)?.class === 'UpstreamFailed')
+  const failed = views.filter(
+    (view) =>
+      of(view)?.class !== 'UpstreamFailed' && ['failed', 'canceled'].includes(of(view)?.status ?? 'canceled'),
+  )
+  if (canceled && failed.length > 0) {
+    const message = `The batch was canceled; ${failed.length + skipped.length} of ${views.length} views were not refreshed.`
+    return { status: 'canceled', error: { class: 'Canceled', message } }
+  }
+  if (failed.length > 0) {
+    const names = failed.slice(0, mostNames).map((view) => `${view.view} (${of(view)?.class})`)
+    const more = failed.length > names.length ? `, and ${failed.length - names.length} more` : ''
+    const after =
+      skipped.length === 0
+        ? ''
+        : ` ${skipped.length} that read them ${skipped.length === 1 ? 'was' : 'were'} skipped.`
+    const message = `${failed.length} of ${views.length} views failed: ${names.join(', ')}${more}.${after}`
+    return {
+      status: 'failed',
+      error: { class: 'ViewsFailed', message, views: failed.map(({ view }) => view) },
+    }
+  }
+  if (views.length > 0 && views.every((view) => of(view)?.status === 'skipped')) {
+    return { status: 'skipped', error: { class: 'Paused', message: 'Every view of the batch is paused.' } }
+  }
+  return { status: 'success', error: null }
+}

@@ -1,0 +1,194 @@
+import { quoteIdentifier, quoteName } from '../names.ts'
+import { createSteps, fill } from '../runs/create.ts'
+import { type Definition, definitionDefaults } from '../views/definition.ts'
+
+/** A view by its whole name. */
+export interface QualifiedView {
+  schema: string
+  name: string
+}
+
+/**
+ * What one frozen file says is to be. A file without a header is somebody's own SQL, run as it stands. `release` leaves
+ * the view as it is and only stops managing it: the way back of one that was adopted.
+ */
+export type FrozenStep =
+  | { does: 'define'; definition: Definition }
+  | { does: 'drop' | 'release'; view: QualifiedView }
+  | { does: 'rename'; view: QualifiedView; to: QualifiedView }
+  | { does: 'sql'; sql: string }
+
+/** A step that is about a view. */
+export type ViewStep = Exclude<FrozenStep, { does: 'sql' }>
+
+/** The step that a migration is in one direction, and why. */
+export interface FrozenFile {
+  step: FrozenStep
+  /** What the author said when they froze it; null in a file without a header. */
+  why: string | null
+}
+
+const opening = '-- viewkeeper: '
+
+/**
+ * The text of a frozen file: a header of comment lines with the definition as JSON, then plain SQL that is valid on a
+ * database without the view (`define`), or with it (the others).
+ */
+export function renderFrozen({ step, why }: FrozenFile): string {
+  if (step.does === 'sql') return step.sql
+  return `${renderHeader({ why, ...headerOf(step) })}${statementsOf(step)
+    .map((sql) => `${sql};\n`)
+    .join('\n')}`
+}
+
+/**
+ * Reads a frozen file. Null where its SQL is not exactly what its header says, because one of them was edited; the two
+ * are never to be told apart by what they do.
+ */
+export function parseFrozen(text: string): FrozenFile | null {
+  if (!text.includes(`${opening}{`)) return { step: { does: 'sql', sql: text }, why: null }
+  try {
+    const header = readHeader(text)
+    const step = header && stepOf(header.fields, text.slice(header.length))
+    if (!header || !step) return null
+    const file: FrozenFile = { step, why: String(header.fields.why) }
+    return renderFrozen(file) === text ? file : null
+  } catch {
+    return null // fields that are missing, or of another kind
+  }
+}
+
+/** How many lines of a file's text come before its SQL. */
+export const headerLines = (text: string): number =>
+  text.slice(0, readHeader(text)?.length ?? 0).split('\n').length - 1
+
+/** The statements of a step, in the order in which they stand in its file. */
+export function statementsOf(step: ViewStep): string[] {
+  switch (step.does) {
+    case 'define':
+      return [...createSteps(step.definition), ...fill(step.definition)]
+        .filter(({ hidden }) => !hidden)
+        .map(({ sql }) => sql)
+    case 'drop':
+      return [`drop materialized view ${quoteName(step.view)}`]
+    case 'rename':
+      return renameStatements(step.view, step.to)
+    case 'release':
+      return []
+  }
+}
+
+/** The view as it is called before the step. */
+export function viewBefore(step: ViewStep): QualifiedView {
+  const { schema, name } = step.does === 'define' ? step.definition : step.view
+  return { schema, name }
+}
+
+/** The view as it is called after the step, if it is still there. */
+export const viewAfter = (step: ViewStep): QualifiedView =>
+  step.does === 'rename' ? step.to : viewBefore(step)
+
+/** Moves a view to another name, schema or both. */
+export const renameStatements = (from: QualifiedView, to: QualifiedView): string[] => [
+  ...(from.schema === to.schema
+    ? []
+    : [`alter materialized view ${quoteName(from)} set schema ${quoteIdentifier(to.schema)}`]),
+  ...(from.name === to.name
+    ? []
+    : [
+        `alter materialized view ${quoteName({ schema: to.schema, name: from.name })} rename to ${quoteIdentifier(to.name)}`,
+      ]),
+]
+
+type Header = Record<string, unknown>
+
+function headerOf(step: ViewStep): Header {
+  switch (step.does) {
+    case 'define':
+      return { define: withoutDefaults(step.definition) }
+    case 'rename':
+      return { rename: step.view, to: step.to }
+    default:
+      return { [step.does]: step.view }
+  }
+}
+
+const renderHeader = (fields: Header): string => `${opening}${toLines(fields, 3).join('\n-- ')}\n\n`
+
+/** JSON with a line for each field and each item of a list, `depth` objects deep: what changes is then a changed line. */
+function toLines(value: unknown, depth: number): string[] {
+  if (value === null || typeof value !== 'object' || depth === 0) return [JSON.stringify(value)]
+  const items = Array.isArray(value)
+    ? value.map((item) => [JSON.stringify(item)])
+    : Object.entries(value).map(([field, held]) => {
+        const [first, ...rest] = toLines(held, depth - 1)
+        return [`${JSON.stringify(field)}: ${first}`, ...rest]
+      })
+  if (items.length === 0) return [JSON.stringify(value)]
+  const lines = items.flatMap((item, at) =>
+    at < items.length - 1 ? [...item.slice(0, -1), `${item.at(-1)},`] : item,
+  )
+  const [open, close] = Array.isArray(value) ? '[]' : '{}'
+  return [open as string, ...lines.map((line) => `  ${line}`), close as string]
+}
+
+function readHeader(text: string): { fields: Header; length: number } | null {
+  const end = text.indexOf('\n-- }\n\n')
+  if (!text.startsWith(opening) || end < 0) return null
+  const json = text.slice(opening.length, end + '\n-- }'.length).replaceAll('\n-- ', '\n')
+  try {
+    return { fields: JSON.parse(json) as Header, length: end + '\n-- }\n\n'.length }
+  } catch {
+    return null
+  }
+}
+
+function stepOf(fields: Header, body: string): FrozenStep | null {
+  const { define, drop, release, rename, to } = fields as Record<string, QualifiedView | undefined>
+  for (const view of [define, drop, release, rename, to]) if (view !== undefined && !isName(view)) return null
+  if (define) return { does: 'define', definition: withQuery(define as Omit<Definition, 'sql'>, body) }
+  if (drop) return { does: 'drop', view: drop }
+  if (release) return { does: 'release', view: release }
+  if (rename && to) return { does: 'rename', view: rename, to }
+  return null
+}
+
+const isName = ({ schema, name }: QualifiedView): boolean =>
+  typeof schema === 'string' && typeof name === 'string'
+
+/** The query stands in the file once, in the SQL: after the first line, before what follows from the rest. */
+function withQuery(header: Omit<Definition, 'sql'>, body: string): Definition {
+  const mark = '\0'
+  const definition: Definition = { ...definitionDefaults, ...structuredClone(header), sql: mark }
+  const around = statementsOf({ does: 'define', definition })
+    .map((sql) => `${sql};\n`)
+    .join('\n')
+  const start = around.indexOf(mark)
+  return { ...definition, sql: body.slice(start, body.length - (around.length - start - mark.length)) }
+}
+
+/**
+ * Only what the author said: a default is left out, and can therefore never be another one. The order of the fields is
+ * that of `definitionDefaults`, so that the same definition is the same text.
+ */
+function withoutDefaults({ sql: _, schema, name, ...rest }: Definition): Header {
+  const said = Object.entries(definitionDefaults)
+    .map(([field, usual]) => [field, rest[field as keyof typeof rest], usual] as const)
+    .filter(([field, value, usual]) => field !== 'schema' && JSON.stringify(value) !== JSON.stringify(usual))
+  return { schema, name, ...Object.fromEntries(said.map(([field, value]) => [field, value])) }
+}
+
+/** What the views are after these migrations: by quoted name, each as it was frozen last. */
+export function frozenState(migrations: { up: FrozenFile }[]): Map<string, Definition> {
+  const state = new Map<string, Definition>()
+  for (const { up } of migrations) {
+    const { step } = up
+    if (step.does === 'define') state.set(quoteName(step.definition), step.definition)
+    else if (step.does === 'rename') {
+      const definition = state.get(quoteName(step.view))
+      if (definition !== undefined) state.set(quoteName(step.to), { ...definition, ...step.to })
+      state.delete(quoteName(step.view))
+    } else if (step.does !== 'sql') state.delete(quoteName(step.view))
+  }
+  return state
+}

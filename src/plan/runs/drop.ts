@@ -1,0 +1,56 @@
+import { Problem } from '../../problem.ts'
+import { quoteName } from '../names.ts'
+import type { Plan, Step } from '../plan.ts'
+import type { RowCountStrategy } from '../views/definition.ts'
+import type { ViewFacts } from '../views/view-facts.ts'
+import { countBefore } from './counting.ts'
+import { exclusively } from './locks.ts'
+
+export interface DropOptions {
+  /** Drops what depends on the view, too. */
+  cascade: boolean
+  rowCountStrategy: RowCountStrategy
+  timeoutSeconds: number
+  /** The definition that is marked removed with the view, where it is a discovered one; null leaves that to others. */
+  definitionId: number | null
+}
+
+/**
+ * Plans `drop materialized view`. Pure. `dependents` are the objects that would have to go with it; without `cascade` they
+ * are named in the refusal (DependentsExist).
+ */
+export function planDrop(view: ViewFacts, dependents: string[], options: DropOptions): Plan {
+  if (dependents.length > 0 && !options.cascade) {
+    throw new Problem(
+      'DependentsExist',
+      `${view.view} cannot be dropped, because of ${dependents.join(', ')}. Drop these first, or ask for cascade, ` +
+        'which drops them too.',
+      { field: 'cascade' },
+    )
+  }
+  const drop: Step = {
+    phase: 'cut-over',
+    sql: `drop materialized view ${quoteName(view)}${options.cascade ? ' cascade' : ''}`,
+  }
+  return {
+    ifRunning: 'skip',
+    basis: null,
+    settings: {},
+    result: 'deleted',
+    fills: false,
+    prepare: countBefore(view, options.rowCountStrategy),
+    cutOver: exclusively(
+      view,
+      [drop, ...(options.definitionId === null ? [] : [markRemoved(options.definitionId)])],
+      { timeoutSeconds: options.timeoutSeconds, lasts: 'brief' },
+    ),
+    written: null,
+    aside: [],
+  }
+}
+
+const markRemoved = (definitionId: number): Step => ({
+  phase: 'cut-over',
+  sql: `update viewkeeper.definitions set removed_at = clock_timestamp(), updated_at = clock_timestamp() where id = ${definitionId} and source = 'discovered'`,
+  hidden: true,
+})

@@ -1,0 +1,149 @@
+import { displayName, literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
+import type { Seal, Step } from '../plan.ts'
+import type { SwapFacts } from '../views/live-view.ts'
+
+/** The names under which a view is built aside. The OID makes them its own; nobody else sees them before they are gone. */
+export interface AsideNames {
+  view: ViewName
+  /** What the old view is called in the moment between. */
+  old: ViewName
+  index(at: number): string
+  statistics(at: number): string
+  /** What an old statistics object is called for a moment. */
+  oldStatistics(at: number): string
+}
+
+export const asideNames = (oid: number, schema: string): AsideNames => ({
+  view: { schema, name: `viewkeeper_${oid}` },
+  old: { schema, name: `viewkeeper_${oid}_old` },
+  index: (at) => `viewkeeper_${oid}_i${at}`,
+  statistics: (at) => `viewkeeper_${oid}_s${at}`,
+  oldStatistics: (at) => `viewkeeper_${oid}_s${at}_old`,
+})
+
+/** Builds the empty twin of a view, with all its attributes and comments. */
+export function buildTwin(facts: SwapFacts, aside: AsideNames): Step[] {
+  const { view, columns } = facts
+  const twin = quoteName(aside.view)
+  const alter = `alter materialized view ${twin}`
+  const options = [...view.options.map(option), ...view.toastOptions.map((each) => `toast.${option(each)}`)]
+  const create: Step = {
+    phase: 'building',
+    sealed: ownersSeal(facts),
+    sql:
+      `create materialized view ${twin} using ${quoteIdentifier(view.accessMethod)}` +
+      (options.length > 0 ? ` with (${options.join(', ')})` : '') +
+      (view.tablespace === null ? '' : ` tablespace ${quoteIdentifier(view.tablespace)}`) +
+      ` as ${view.definition.trim()} with no data`,
+  }
+  const attributes = building([
+    ...columns.flatMap((column) => {
+      const name = quoteIdentifier(column.name)
+      return [
+        column.statistics !== null && `${alter} alter column ${name} set statistics ${column.statistics}`,
+        column.options.length > 0 &&
+          `${alter} alter column ${name} set (${column.options.map(option).join(', ')})`,
+        column.storage !== null && `${alter} alter column ${name} set storage ${column.storage}`,
+        column.compression !== null && `${alter} alter column ${name} set compression ${column.compression}`,
+        column.comment !== null && `comment on column ${twin}.${name} is ${literal(column.comment)}`,
+      ]
+    }),
+    (view.replicaIdentity === 'full' || view.replicaIdentity === 'nothing') &&
+      `alter table ${twin} replica identity ${view.replicaIdentity}`,
+    ...view.extensions.map((extension) => `${alter} depends on extension ${quoteIdentifier(extension)}`),
+    view.comment !== null && `comment on materialized view ${twin} is ${literal(view.comment)}`,
+  ])
+  return [create, ...attributes]
+}
+
+/** What others wrote about a view is parsed as its owner. */
+export const ownersSeal = ({ view }: SwapFacts): Seal => ({
+  role: view.owner,
+  schema: quoteIdentifier(view.schema),
+})
+
+/** The indexes of the view, on its twin. */
+export function buildIndexes(facts: SwapFacts, aside: AsideNames): Step[] {
+  const { view, indexes } = facts
+  const twin = quoteName(aside.view)
+  return indexes.flatMap((index, at) => {
+    const temporary = quoteIdentifier(aside.index(at))
+    const name = quoteName({ schema: view.schema, name: aside.index(at) })
+    const create: Step = {
+      phase: 'indexes',
+      sql: `create ${index.unique ? 'unique ' : ''}index ${temporary} on ${twin} ${index.rest}`,
+      carries: `index ${index.name}`,
+      ...(index.hasExpressions ? { sealed: ownersSeal(facts) } : {}),
+    }
+    const attributes = building(
+      [
+        index.tablespace !== null &&
+          `alter index ${name} set tablespace ${quoteIdentifier(index.tablespace)}`,
+        ...index.statistics.map(
+          ({ column, target }) => `alter index ${name} alter column ${column} set statistics ${target}`,
+        ),
+        index.clustered && `alter materialized view ${twin} cluster on ${temporary}`,
+        index.comment !== null && `comment on index ${name} is ${literal(index.comment)}`,
+        ...index.extensions.map(
+          (extension) => `alter index ${name} depends on extension ${quoteIdentifier(extension)}`,
+        ),
+      ],
+      'indexes',
+      `index ${index.name}`,
+    )
+    return [create, ...attributes]
+  })
+}
+
+/** The statistics objects of the view, on its twin. Their owners take them over in `giveStatistics`. */
+export function buildStatistics(facts: SwapFacts, aside: AsideNames): Step[] {
+  return facts.statistics.flatMap(({ schema, name: called, middle, hasExpressions, target, comment }, at) => {
+    const name = quoteName({ schema, name: aside.statistics(at) })
+    const carries = `statistics ${displayName({ schema, name: called })}`
+    const create: Step = {
+      phase: 'indexes',
+      sql: `create statistics ${name} ${middle} from ${quoteName(aside.view)}`,
+      carries,
+      ...(hasExpressions ? { sealed: ownersSeal(facts) } : {}),
+    }
+    const attributes = building(
+      [
+        target !== null && `alter statistics ${name} set statistics ${target}`,
+        comment !== null && `comment on statistics ${name} is ${literal(comment)}`,
+      ],
+      'indexes',
+      carries,
+    )
+    return [create, ...attributes]
+  })
+}
+
+/** Hands the statistics objects that are somebody else's to them. To be done as ourselves, not as the view's owner. */
+export const giveStatistics = ({ view, statistics }: SwapFacts, aside: AsideNames): Step[] =>
+  building(
+    statistics.map(
+      ({ schema, owner }, at) =>
+        owner !== view.owner &&
+        `alter statistics ${quoteName({ schema, name: aside.statistics(at) })} owner to ${owner}`,
+    ),
+    'indexes',
+  )
+
+const building = (
+  statements: (string | false)[],
+  phase: Step['phase'] = 'building',
+  carries?: string,
+): Step[] =>
+  statements
+    .filter((sql) => sql !== false)
+    .map((sql) => ({ phase, sql, ...(carries === undefined ? {} : { carries }) }))
+
+/** `fillfactor=70`, as the catalog writes it, as SQL wants it. */
+const option = (text: string): string => {
+  const at = text.indexOf('=')
+  return at < 0 ? text : `${text.slice(0, at)} = ${literal(text.slice(at + 1))}`
+}
+
+/** `with (…)` for a plain view's options; empty where it has none. */
+export const withOptions = (options: string[]): string =>
+  options.length === 0 ? '' : ` with (${options.map(option).join(', ')})`

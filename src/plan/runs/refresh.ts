@@ -1,0 +1,82 @@
+import { literal, quoteName } from '../names.ts'
+import type { Plan, Step } from '../plan.ts'
+import type { RowCountStrategy } from '../views/definition.ts'
+import type { ViewFacts } from '../views/view-facts.ts'
+import { countBefore, countRows, estimateAside } from './counting.ts'
+import { besideReaders, exclusively, withoutAltering } from './locks.ts'
+import { obstaclesQuery } from './obstacles.ts'
+
+export interface RunOptions {
+  rowCountStrategy: RowCountStrategy
+  /** The run's whole time, waiting for locks included. */
+  timeoutSeconds: number
+  ifRunning: Plan['ifRunning']
+  /** Session settings for this run only. */
+  settings: Record<string, string>
+}
+
+/** Plans `refresh materialized view`, which locks readers out while it works. Pure. */
+export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
+  const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
+  const work: Step[] = [
+    {
+      phase: 'building',
+      sql: `refresh materialized view ${quoteName(view)}`,
+      userCode: true,
+      computesRows: true,
+      obstacles: obstaclesQuery(view),
+      needs: needs(view),
+    },
+  ]
+  const exact = rowCountStrategy === 'exact'
+  return {
+    ifRunning,
+    basis: null,
+    settings,
+    result: 'updated',
+    fills: true,
+    prepare: countBefore(view, rowCountStrategy),
+    cutOver: view.mayAlter
+      ? exclusively(view, work, { timeoutSeconds, lasts: 'long' })
+      : withoutAltering(work, timeoutSeconds),
+    // A regular refresh writes every row anew, so the server's own tuple counter says how many, for nothing. By its name: a
+    // swap since this was planned has made it another table.
+    written:
+      exact && view.tuplesAreCounted
+        ? `select pg_catalog.pg_stat_get_xact_tuples_inserted(${literal(quoteName(view))}::regclass)`
+        : null,
+    aside:
+      exact && !view.tuplesAreCounted ? [countRows(view, 'after')] : estimateAside(view, rowCountStrategy),
+  }
+}
+
+/** Plans `refresh materialized view concurrently`, which only changes the rows that differ and lets readers pass. Pure. */
+export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Plan {
+  const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
+  const work: Step[] = [
+    {
+      phase: 'building',
+      sql: `refresh materialized view concurrently ${quoteName(view)}`,
+      userCode: true,
+      computesRows: true,
+      obstacles: obstaclesQuery(view, 'concurrently'),
+      needs: `${needs(view)} Concurrently, the owner also needs usage on the schema, select, insert and delete on the view, and temporary on the database.`,
+    },
+  ]
+  if (rowCountStrategy === 'exact') work.push(countRows(view, 'after'))
+  return {
+    ifRunning,
+    basis: null,
+    settings,
+    result: 'updated',
+    fills: true,
+    prepare: countBefore(view, rowCountStrategy),
+    cutOver: besideReaders(work, timeoutSeconds),
+    written: null,
+    aside: estimateAside(view, rowCountStrategy),
+  }
+}
+
+const needs = (view: ViewFacts): string =>
+  `Refreshing ${view.view} takes membership in its owner, or from PostgreSQL 17 on maintain on it, for Viewkeeper's role; ` +
+  'and for its owner whatever its query reads.'

@@ -1,0 +1,81 @@
+import type { ViewName } from '../names.ts'
+
+export const strategies = ['auto', 'regular', 'concurrent', 'swap'] as const
+/** What may be asked for; `auto` leaves the choice to the planner. */
+export type Strategy = (typeof strategies)[number]
+
+export const rowCountStrategies = ['none', 'estimated', 'exact'] as const
+/** How rows are counted before and after: not at all, from the planner's statistics, or one by one. */
+export type RowCountStrategy = (typeof rowCountStrategies)[number]
+
+/** One index of a definition, in the words of `create index`. */
+export interface IndexDefinition {
+  name: string
+  unique?: boolean | undefined
+  /** What follows the view's name: `(day)`, `using gin (tags)`, `(id) include (total) where total > 0`. */
+  on: string
+}
+
+/** What is to be created. */
+export interface ViewDefinition extends ViewName {
+  schema: string
+  sql: string
+  indexes: IndexDefinition[]
+  comment: string | null
+  grants: GrantDefinition[]
+}
+
+/** Privileges of a definition: `{ privileges: ['select'], to: 'reporting' }`; `public` is everybody. */
+export interface GrantDefinition {
+  /** In lower case: `select`, `insert`, …, `maintain`; or `all`. */
+  privileges: string[]
+  /** Only on these columns. */
+  columns?: string[] | undefined
+  to: string
+  /** Whether the grantee may grant them on. */
+  grantOption?: boolean | undefined
+}
+
+/**
+ * A view's whole definition, with nothing left open: what an author wrote in `views/`, defaults filled in. Each field is
+ * a column of `viewkeeper.definitions`.
+ */
+export interface Definition extends ViewDefinition {
+  strategy: Strategy
+  rowCountStrategy: RowCountStrategy
+  /** Five-field cron, in `timeZone`; null: the view has no schedule of its own. */
+  schedule: string | null
+  /** IANA name; there exactly where `schedule` is. */
+  timeZone: string | null
+  /** Session settings for its operations, from the allow-list in `settings.ts`. */
+  settings: Record<string, string>
+  timeoutSeconds: number
+  retries: number
+  retryDelaySeconds: number
+  maxStalenessSeconds: number | null
+  minIntervalSeconds: number
+  /** Whether a batch of all views includes it. */
+  inAll: boolean
+  /** Views it reads that the catalog cannot know, `schema.name` each: those read by functions whose body is a text. */
+  dependsOn: string[]
+}
+
+/** What a definition says where its author says nothing. */
+export const definitionDefaults = {
+  schema: 'public',
+  indexes: [],
+  comment: null,
+  grants: [],
+  strategy: 'auto',
+  rowCountStrategy: 'none',
+  schedule: null,
+  timeZone: null,
+  settings: {},
+  timeoutSeconds: 3600,
+  retries: 1,
+  retryDelaySeconds: 300,
+  maxStalenessSeconds: null,
+  minIntervalSeconds: 0,
+  inAll: true,
+  dependsOn: [],
+} as const satisfies Omit<Definition, 'name' | 'sql'>

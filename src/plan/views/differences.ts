@@ -1,0 +1,131 @@
+import { displayName } from '../names.ts'
+import { describeGrant } from './grants.ts'
+import type { Grant, SwapFacts } from './live-view.ts'
+
+/** What may differ between what is authored, what is frozen and what is live. */
+export type DifferenceKind =
+  | 'query'
+  | 'column'
+  | 'index'
+  | 'comment'
+  | 'grant'
+  | 'missing'
+  | 'unpopulated'
+  | 'unmanaged'
+  | 'unfrozen'
+  | 'unauthored'
+  | 'unreadable'
+
+/** One difference, in words for whoever has to do something about it. */
+export interface Difference {
+  /** Its name for people: `app.sales`. */
+  view: string
+  kind: DifferenceKind
+  message: string
+}
+
+/**
+ * How a live view differs from its definition, which the same server has read as `twin` (see readTwin). What the
+ * owner's default privileges give, and what the owner may, is nobody's difference. Pure.
+ */
+export function liveDifferences(live: SwapFacts, twin: SwapFacts): Difference[] {
+  const view = displayName(live.view)
+  const differs = (kind: DifferenceKind) => (message: string) => ({ view, kind, message })
+  return [
+    ...(live.view.definition === twin.view.definition
+      ? []
+      : [differs('query')('its query is not the frozen one')]),
+    ...columnDifferences(live, twin).map(differs('column')),
+    ...indexDifferences(live, twin).map(differs('index')),
+    ...(live.view.comment === twin.view.comment
+      ? []
+      : [
+          differs('comment')(
+            `its comment is ${quoted(live.view.comment)}, frozen is ${quoted(twin.view.comment)}`,
+          ),
+        ]),
+    ...grantDifferences(live, twin).map(differs('grant')),
+  ]
+}
+
+/** Whether a change of definition makes a view other rows or columns, so that it has to be built anew. */
+export const needsRebuild = (live: SwapFacts, twin: SwapFacts): boolean =>
+  live.view.definition !== twin.view.definition || columnDifferences(live, twin).length > 0
+
+function columnDifferences(live: SwapFacts, twin: SwapFacts): string[] {
+  const typeIn = (facts: SwapFacts) => new Map(facts.columns.map(({ name, type }) => [name, type]))
+  const [is, was] = [typeIn(live), typeIn(twin)]
+  const differences = [
+    ...[...was].flatMap(([name, type]) => {
+      const found = is.get(name)
+      if (found === undefined) return [`it lacks column ${name}`]
+      return found === type ? [] : [`its column ${name} is ${found}, and frozen as ${type}`]
+    }),
+    ...[...is.keys()]
+      .filter((name) => !was.has(name))
+      .map((name) => `it has column ${name}, which is not frozen`),
+  ]
+  const sameOrder = [...is.keys()].join() === [...was.keys()].join()
+  return differences.length > 0 || sameOrder ? differences : ['its columns come in another order']
+}
+
+function indexDifferences(live: SwapFacts, twin: SwapFacts): string[] {
+  const is = new Map(live.indexes.map((index) => [index.name, index]))
+  const frozen = new Set(twin.indexes.map(({ name }) => name))
+  return [
+    ...twin.indexes.flatMap((index) => {
+      const found = is.get(index.name)
+      if (found === undefined) return [`it lacks index ${index.name}`]
+      return sameIndex(found, index)
+        ? []
+        : [`its index ${index.name} is ${describeIndex(found)}, and frozen as ${describeIndex(index)}`]
+    }),
+    ...[...is.keys()]
+      .filter((name) => !frozen.has(name))
+      .map((name) => `it has index ${name}, which is not frozen`),
+  ]
+}
+
+type Index = SwapFacts['indexes'][number]
+
+export const sameIndex = (a: Index, b: Index): boolean =>
+  a.unique === b.unique && a.rest.trim() === b.rest.trim()
+
+const describeIndex = ({ unique, rest }: Index): string => `${unique ? 'unique ' : ''}${rest.trim()}`
+
+function grantDifferences(live: SwapFacts, twin: SwapFacts): string[] {
+  const frozen = authoredGrants(twin)
+  const usual = live.defaultGrants.filter(({ grantor }) => grantor === live.view.owner)
+  return [
+    ...frozen
+      .filter((grant) => !live.grants.some(sameGrant(grant)))
+      .map((grant) => `it lacks the grant of ${describeWhole(grant)}`),
+    ...authoredGrants(live)
+      .filter((grant) => !usual.some(covers(grant)) && !frozen.some(sameGrant(grant)))
+      .map((grant) => `${describeWhole(grant)} is granted, which is not frozen`),
+  ]
+}
+
+/** Without what an owner may do by being the owner. */
+export const authoredGrants = ({ view, grants }: SwapFacts): Grant[] =>
+  grants.filter(({ grantee }) => grantee !== view.owner)
+
+/** Who has granted it makes no difference. */
+export const sameGrant =
+  (a: Grant) =>
+  (b: Grant): boolean =>
+    a.privilege === b.privilege &&
+    a.column === b.column &&
+    a.grantee === b.grantee &&
+    a.grantable === b.grantable
+
+/** A grant option may be missing: somebody took it away. */
+const covers =
+  (grant: Grant) =>
+  (usual: Grant): boolean =>
+    sameGrant(grant)({ ...usual, grantable: usual.grantable && grant.grantable })
+
+const describeWhole = (grant: Grant): string =>
+  `${describeGrant(grant)}${grant.grantable ? ' with grant option' : ''}`
+
+const quoted = (text: string | null): string => (text === null ? 'none' : JSON.stringify(text))

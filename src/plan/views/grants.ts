@@ -1,0 +1,71 @@
+import { inPlaceOf } from '../acting.ts'
+import { quoteIdentifier, quoteName, type ViewName } from '../names.ts'
+import type { Step } from '../plan.ts'
+import type { Grant, SwapFacts } from './live-view.ts'
+
+/**
+ * Gives the twin exactly the view's privileges. A new relation starts with what default privileges say, so those are
+ * taken away first; a view that nobody ever granted anything on, where no default says otherwise, needs nothing.
+ * Grants are made as the role that made them, so that the grantor comes over too, and after the grant that allows them.
+ */
+export function replayGrants(facts: SwapFacts, twin: ViewName): Step[] {
+  const { view, grants, untouchedGrants, defaultGrants } = facts
+  if (untouchedGrants && defaultGrants.length === 0) return []
+  const target = quoteName(twin)
+  const revoked = [...new Set(['public', view.owner, ...defaultGrants.map(({ grantee }) => grantee)])]
+  return [
+    ...inPlaceOf(
+      view.owner,
+      revoked.map((grantee) => step(`revoke all on ${target} from ${grantee} cascade`)),
+    ),
+    ...inGrantOrder(grants, view.owner).flatMap((grant) =>
+      inPlaceOf(grant.grantor, [
+        {
+          ...step(grantStatement(grant, target, view.owner)),
+          carries: `the grant of ${describeGrant(grant)}`,
+        },
+      ]),
+    ),
+  ]
+}
+
+/** One grant of the catalog as a statement. */
+export function grantStatement(
+  { privilege, column, grantee, grantable }: Grant,
+  target: string,
+  owner: string,
+): string {
+  const what =
+    column === null ? privilege.toLowerCase() : `${privilege.toLowerCase()} (${quoteIdentifier(column)})`
+  // An owner has the grant option by being the owner; asking for it is an error.
+  const option = grantable && grantee !== owner ? ' with grant option' : ''
+  return `grant ${what} on ${target} to ${grantee}${option}`
+}
+
+/** `select (day) to reporting` */
+export const describeGrant = ({ privilege, column, grantee }: Grant): string =>
+  `${privilege.toLowerCase()}${column === null ? '' : ` (${column})`} to ${grantee}`
+
+const step = (sql: string): Step => ({ phase: 'building', sql, hidden: true })
+
+/** The owner's grants first, then those of whoever has got the grant option by then. */
+function inGrantOrder(grants: Grant[], owner: string): Grant[] {
+  const allowed = (grant: Grant, made: Grant[]) =>
+    grant.grantor === owner ||
+    made.some(
+      (earlier) =>
+        earlier.grantable &&
+        earlier.grantee === grant.grantor &&
+        earlier.privilege === grant.privilege &&
+        (earlier.column === null || earlier.column === grant.column),
+    )
+  const ordered: Grant[] = []
+  let waiting = grants
+  while (waiting.length > 0) {
+    const ready = waiting.filter((grant) => allowed(grant, ordered))
+    if (ready.length === 0) return [...ordered, ...waiting] // the server will say what is wrong with these
+    ordered.push(...ready)
+    waiting = waiting.filter((grant) => !ready.includes(grant))
+  }
+  return ordered
+}

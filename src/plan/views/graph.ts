@@ -1,0 +1,140 @@
+import { Problem } from '../../problem.ts'
+
+/** Something in the catalog that may stand between views: a relation or a function. */
+export interface GraphNode {
+  id: string
+  /** The view's name as SQL would write it; null for what is not a materialized view. */
+  view: string | null
+}
+
+/** A relation by its name: what the `dependsOn` of a definition may stand for. */
+export interface NamedRelation {
+  id: string
+  schema: string
+  name: string
+}
+
+/** `from` reads `to`. */
+export interface GraphEdge {
+  from: string
+  to: string
+}
+
+/**
+ * Which views each view reads, directly or through plain views and functions, but not through other views:
+ * those are already refreshed for their own sake. Every view has an entry. Linear in nodes and edges per view.
+ */
+export function viewDependencies(nodes: GraphNode[], edges: GraphEdge[]): Map<string, string[]> {
+  const viewOf = new Map(nodes.map(({ id, view }) => [id, view]))
+  return namesRead(nodes, edges, (id) => viewOf.get(id))
+}
+
+/** The plain views through which each view reads, up to the next views; those without a name for people are left out. */
+export function plainViewsRead(
+  nodes: (GraphNode & { plain: string | null })[],
+  edges: GraphEdge[],
+): Map<string, string[]> {
+  const plainOf = new Map(nodes.map(({ id, plain }) => [id, plain]))
+  return namesRead(nodes, edges, (id) => plainOf.get(id))
+}
+
+/** The names of what each view reaches without passing another view. */
+function namesRead(
+  nodes: GraphNode[],
+  edges: GraphEdge[],
+  nameOf: (id: string) => string | null | undefined,
+): Map<string, string[]> {
+  const views = new Set(nodes.flatMap(({ id, view }) => (view === null ? [] : [id])))
+  const reads = Map.groupBy(edges, ({ from }) => from)
+  const names = new Map<string, string[]>()
+  for (const { id, view } of nodes) {
+    if (view === null) continue
+    const seen = new Set([id])
+    const open = [id]
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      for (const { to } of reads.get(at) ?? []) {
+        if (seen.has(to)) continue
+        seen.add(to)
+        if (!views.has(to)) open.push(to)
+      }
+    }
+    seen.delete(id)
+    names.set(view, [...seen].flatMap((reached) => nameOf(reached) ?? []).sort())
+  }
+  return names
+}
+
+/** The reverse: which views read each view. */
+export function dependents(dependencies: Map<string, string[]>): Map<string, string[]> {
+  const result = new Map([...dependencies.keys()].map((view) => [view, [] as string[]]))
+  for (const [view, reads] of dependencies) for (const read of reads) result.get(read)?.push(view)
+  return result
+}
+
+/**
+ * Views in an order in which each comes after all that it reads; by name where the order is free.
+ * A dependency on a view that is not among them does not count. Refuses a circle (DependencyCycle) by the names in it.
+ */
+export function inDependencyOrder(dependencies: Map<string, string[]>): string[] {
+  const waiting = new Map(
+    [...dependencies].map(([view, reads]) => [view, reads.filter((read) => dependencies.has(read)).length]),
+  )
+  const readers = dependents(dependencies)
+  const ready = [...waiting].filter(([, count]) => count === 0).map(([view]) => view)
+  const order: string[] = []
+  while (ready.length > 0) {
+    ready.sort().reverse()
+    const view = ready.pop() as string
+    order.push(view)
+    for (const reader of readers.get(view) ?? []) {
+      const left = (waiting.get(reader) as number) - 1
+      waiting.set(reader, left)
+      if (left === 0) ready.push(reader)
+    }
+  }
+  insistOnAll(order, dependencies)
+  return order
+}
+
+/** The same, by no rule where the order is free: linear in views and edges. */
+export function inAnyDependencyOrder(dependencies: Map<string, string[]>): string[] {
+  const waiting = new Map<string, number>()
+  const order: string[] = []
+  for (const [view, reads] of dependencies) {
+    const count = reads.filter((read) => dependencies.has(read)).length
+    waiting.set(view, count)
+    if (count === 0) order.push(view)
+  }
+  const readers = dependents(dependencies)
+  for (const view of order) {
+    for (const reader of readers.get(view) ?? []) {
+      const left = (waiting.get(reader) as number) - 1
+      waiting.set(reader, left)
+      if (left === 0) order.push(reader)
+    }
+  }
+  insistOnAll(order, dependencies)
+  return order
+}
+
+/** A view that never became ready is in a circle, or reads one that is: so going from one to the next leads into it. */
+function insistOnAll(order: string[], dependencies: Map<string, string[]>): void {
+  if (order.length === dependencies.size) return
+  const ready = new Set(order)
+  const stuck = (view: string) => dependencies.has(view) && !ready.has(view)
+  const path: string[] = []
+  let at = [...dependencies.keys()].find(stuck) as string
+  while (!path.includes(at)) {
+    path.push(at)
+    at = dependencies.get(at)?.find(stuck) as string
+  }
+  const circle = path.slice(path.indexOf(at))
+  const first = circle.indexOf(circle.toSorted()[0] as string)
+  const said = [...circle.slice(first), ...circle.slice(0, first), circle[first]].join(' → ')
+  throw new Problem(
+    'DependencyCycle',
+    `These views depend on each other in a circle: ${said}. A dependency that the catalog does not know comes from ` +
+      'the dependsOn of a definition: take one out.',
+    { field: 'dependsOn' },
+  )
+}

@@ -1,0 +1,365 @@
+import { describe, expect, test } from 'vitest'
+import { advance } from '../../../src/operations/batches/advance.ts'
+import { getBatch } from '../../../src/operations/batches/read.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { accountOf, begin, countExecutions, define, drive, makeGraph } from '../../support/batches.ts'
+import { callOn, useDatabase } from '../../support/database.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
+import { until } from '../../support/until.ts'
+
+const { database, sql } = useDatabase()
+const noRetry = { retries: 0 }
+
+describe('a batch', () => {
+  test('refreshes a diamond in order, each view once, and says so', async () => {
+    await makeGraph(sql, 'diamond', { top: [], left: ['top'], right: ['top'], low: ['left', 'right'] })
+    const batchId = await begin(database, { pattern: 'diamond.*', concurrency: 2 })
+    expect(await drive(database, batchId)).toEqual({ batchId, done: true, status: 'success', error: null })
+    expect(await accountOf(sql, batchId)).toMatchObject({
+      statuses: { top: ['success'], left: ['success'], right: ['success'], low: ['success'] },
+      disorder: [],
+    })
+    for (const view of ['top', 'left', 'right', 'low']) {
+      expect(await countExecutions(sql, `diamond.${view}`)).toBe(1)
+    }
+  })
+
+  test('sees that views depend on each other through plain views', async () => {
+    await makeGraph(sql, 'chain', { a: [] })
+    await sql.unsafe(`
+      create view chain.between as select * from chain.a;
+      create view chain.beyond as select * from chain.between;
+      create materialized view chain.b as select max(id) as id from chain.beyond with no data;
+      create view chain.again as select * from chain.b;
+      create materialized view chain.c as select max(id) as id from chain.again with no data`)
+    const batchId = await begin(database, { pattern: 'chain.*', concurrency: 3 })
+    expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+    expect(await accountOf(sql, batchId)).toMatchObject({ disorder: [], mostAtOnce: 1 })
+    expect(await sql`select id::int from chain.c`).toEqual([{ id: 1 }])
+  })
+
+  test('waits for what only a definition knows of', async () => {
+    await makeGraph(sql, 'declared', { a: [], b: [] }, { seconds: 0.1 })
+    await define(sql, 'declared.a', { depends_on: ['declared.b'] })
+    const batchId = await begin(database, { pattern: 'declared.*', concurrency: 2 })
+    expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+    expect(await accountOf(sql, batchId)).toMatchObject({ disorder: [], mostAtOnce: 1 })
+  })
+
+  test('has never more running at once than it may, and as many where it can', async () => {
+    const names = Array.from({ length: 12 }, (_, at) => `v${at}`)
+    await makeGraph(sql, 'wide', Object.fromEntries(names.map((name) => [name, []])), { seconds: 0.2 })
+    const batchId = await begin(database, { pattern: 'wide.*', concurrency: 3 })
+    expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+    expect((await accountOf(sql, batchId)).mostAtOnce).toBe(3)
+  })
+
+  test('starts with the longest way to its end, by history', async () => {
+    await makeGraph(sql, 'ways', { short: [], first: [], second: ['first'] })
+    const costs = { short: 500, first: 100, second: 900 }
+    await drive(database, await begin(database, { pattern: 'ways.*' }))
+    for (const [view, ms] of Object.entries(costs)) {
+      await sql`update viewkeeper.runs set duration_ms = ${ms} where schema_name = 'ways' and view_name = ${view}`
+    }
+    const batchId = await begin(database, { pattern: 'ways.*', concurrency: 1 })
+    await drive(database, batchId)
+    const order =
+      await sql`select view_name from viewkeeper.runs where batch_id = ${batchId} order by started_at`
+    expect(order.map(({ view_name }) => view_name)).toEqual(['first', 'second', 'short'])
+  })
+
+  test('asks each view by the strategy that it was asked for', async () => {
+    await makeGraph(sql, 'asked', { a: [] })
+    const batchId = await begin(database, { pattern: 'asked.*', strategy: 'regular' })
+    await drive(database, batchId)
+    const [run] =
+      await sql`select meta, trigger, requested_by from viewkeeper.runs where batch_id = ${batchId}`
+    expect(run).toMatchObject({
+      meta: {
+        request: { view: 'asked.a', strategy: 'regular' },
+        response: { strategy: 'regular', because: 'asked for' },
+      },
+      trigger: 'batch',
+      requested_by: 'test',
+    })
+  })
+
+  test('is shown with its graph, its states and what is left of it', async () => {
+    await makeGraph(sql, 'shown', { a: [], b: ['a'] })
+    const batchId = await begin(database, { pattern: 'shown.*' })
+    expect(await getBatch(database, batchId)).toMatchObject({
+      status: 'pending',
+      selection: { pattern: 'shown.*' },
+      elapsedMs: null,
+      estimatedRestMs: 2000,
+      views: [
+        { view: 'shown.a', status: 'waiting', dependsOn: [], runs: [] },
+        { view: 'shown.b', status: 'waiting', dependsOn: ['shown.a'], runs: [] },
+      ],
+    })
+    await drive(database, batchId)
+    expect(await getBatch(database, batchId)).toMatchObject({
+      status: 'success',
+      elapsedMs: expect.any(Number),
+      estimatedRestMs: null,
+      views: [
+        { status: 'success', runs: [{ attempt: 1, status: 'success', elapsedMs: expect.any(Number) }] },
+        { status: 'success' },
+      ],
+    })
+    await sql`delete from viewkeeper.runs where batch_id = ${batchId} and view_name = 'b'`
+    expect(await getBatch(database, batchId)).toMatchObject({
+      views: [{ status: 'success' }, { view: 'shown.b', status: 'pruned', runs: [] }],
+    })
+  })
+
+  test('that nobody has heard of is done, and failed', async () => {
+    expect(await advance('nowhere', { database, until: 0 })).toMatchObject({
+      done: true,
+      status: 'failed',
+      error: { class: 'UnknownBatch' },
+    })
+  })
+})
+
+describe('a view that fails', () => {
+  test('takes those that read it with it, by name, and nobody else', async () => {
+    await makeGraph(sql, 'broken', { good: [], after_good: ['good'] })
+    await sql.unsafe(`
+      create materialized view broken.bad as select 1 / (select count(*) from broken.good where id < 0) as id with no data;
+      create materialized view broken.child as select id from broken.bad with no data;
+      create materialized view broken.grandchild as select id from broken.child with no data`)
+    const batchId = await begin(database, { pattern: 'broken.*', ...noRetry })
+    const advanced = await drive(database, batchId)
+    expect(advanced).toMatchObject({
+      status: 'failed',
+      error: { class: 'ViewsFailed', views: ['broken.bad'] },
+    })
+    expect(advanced.error?.message).toBe(
+      '1 of 5 views failed: broken.bad (ViewSqlFailed). 2 that read them were skipped.',
+    )
+    expect((await accountOf(sql, batchId)).statuses).toEqual({
+      good: ['success'],
+      after_good: ['success'],
+      bad: ['failed'],
+      child: ['skipped'],
+      grandchild: ['skipped'],
+    })
+    const skipped = await sql`
+      select error from viewkeeper.runs where batch_id = ${batchId} and status = 'skipped'`
+    for (const { error } of skipped) {
+      expect(error).toMatchObject({ class: 'UpstreamFailed', message: expect.stringContaining('broken.bad') })
+    }
+  })
+
+  test('is tried again, and what reads it waits for that', async () => {
+    await makeGraph(sql, 'moody', {})
+    // The first execution fails: a sequence does not go back.
+    await sql.unsafe(`
+      create sequence moody.tries;
+      create materialized view moody.a as select 1 / (nextval('moody.tries') - 1) as id with no data;
+      create materialized view moody.b as select id from moody.a with no data`)
+    await define(sql, 'moody.a', { retries: 1, retry_delay_seconds: 1 })
+    const batchId = await begin(database, { pattern: 'moody.*' })
+    expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+    expect(await accountOf(sql, batchId)).toMatchObject({
+      statuses: { a: ['failed', 'success'], b: ['success'] },
+      disorder: [],
+    })
+    const [delay] = await sql`
+      select extract(epoch from b.started_at - a.finished_at)::float8 as seconds
+        from viewkeeper.runs a join viewkeeper.runs b on b.batch_id = a.batch_id and b.attempt = 2 and b.view_name = 'a'
+       where a.batch_id = ${batchId} and a.attempt = 1 and a.view_name = 'a'`
+    expect(delay?.seconds).toBeGreaterThanOrEqual(1)
+  })
+
+  test('every time is tried as often as it may, and no more', async () => {
+    await makeGraph(sql, 'hopeless', {})
+    await sql`create materialized view hopeless.a as select 1 / (select count(*) from pg_class where oid = 0) with no data`
+    await define(sql, 'hopeless.a', { retry_delay_seconds: 0 })
+    const batchId = await begin(database, { pattern: 'hopeless.*', retries: 2 })
+    expect(await drive(database, batchId)).toMatchObject({ status: 'failed' })
+    expect((await accountOf(sql, batchId)).statuses).toEqual({ a: ['failed', 'failed', 'failed'] })
+  })
+
+  test('because its time is over is one that failed', async () => {
+    await makeGraph(sql, 'hanging', { a: [], other: [] })
+    await sql`create materialized view hanging.never as select pg_sleep(600)::text as id with no data`
+    await sql`create materialized view hanging.child as select id from hanging.never with no data`
+    await define(sql, 'hanging.never', { timeout_seconds: 1 })
+    const batchId = await begin(database, { pattern: 'hanging.*', ...noRetry })
+    expect(await drive(database, batchId)).toMatchObject({
+      status: 'failed',
+      error: { views: ['hanging.never'] },
+    })
+    expect((await accountOf(sql, batchId)).statuses).toEqual({
+      a: ['success'],
+      other: ['success'],
+      never: ['failed'],
+      child: ['skipped'],
+    })
+    const { views } = await getBatch(database, batchId)
+    expect(views.find(({ view }) => view === 'hanging.never')?.runs).toMatchObject([
+      { class: 'StatementTimeout' },
+    ])
+  })
+
+  test('because it was dropped meanwhile is told from others, after all its tries', async () => {
+    await makeGatedView(sql, 'going')
+    await sql`create materialized view gone as select id from going`
+    await sql`create materialized view after_gone as select id from gone`
+    await define(sql, 'public.gone', { retry_delay_seconds: 0 })
+    const batchId = await begin(database, { views: ['going', 'gone', 'after_gone'], retries: 1 })
+    await withGateClosed(sql, 'going', async (open) => {
+      const ended = drive(database, batchId)
+      await untilAtGate(sql, 'going')
+      await sql`drop materialized view gone cascade`
+      await open()
+      expect(await ended).toMatchObject({ status: 'failed', error: { views: ['public.gone'] } })
+    })
+    expect((await accountOf(sql, batchId)).statuses).toEqual({
+      going: ['success'],
+      gone: ['failed', 'failed'],
+      after_gone: ['skipped'],
+    })
+    const runs =
+      await sql`select error ->> 'class' as class from viewkeeper.runs where batch_id = ${batchId} and view_name = 'gone'`
+    expect(runs).toEqual([{ class: 'UnknownView' }, { class: 'UnknownView' }])
+  })
+
+  test('because it was gone for a moment is tried again, and refreshed', async () => {
+    await makeGraph(sql, 'back', { a: [] })
+    await define(sql, 'back.a', { retry_delay_seconds: 2 })
+    const batchId = await begin(database, { pattern: 'back.*', retries: 1 })
+    await sql`drop materialized view back.a`
+    const ended = drive(database, batchId)
+    await until('the first try has failed', async () => {
+      const runs = await sql`select from viewkeeper.runs where batch_id = ${batchId} and status = 'failed'`
+      return runs.length
+    })
+    await sql`create materialized view back.a as select 1 as id with no data`
+    expect(await ended).toMatchObject({ status: 'success' })
+    expect((await accountOf(sql, batchId)).statuses).toEqual({ a: ['failed', 'success'] })
+  })
+
+  test('because its plan is refused leaves a run that says why', async () => {
+    await makeGraph(sql, 'refused', { a: [] })
+    await sql`refresh materialized view refused.a`
+    const batchId = await begin(database, { pattern: 'refused.*', strategy: 'concurrent', retries: 5 })
+    expect(await drive(database, batchId)).toMatchObject({ status: 'failed' })
+    const runs =
+      await sql`select status, error ->> 'class' as class from viewkeeper.runs where batch_id = ${batchId}`
+    expect(runs).toEqual([{ status: 'failed', class: 'UniqueIndexRequired' }])
+  })
+})
+
+describe('another run of a view', () => {
+  test('is waited for; then the batch does its own', async () => {
+    await makeGatedView(sql, 'busy')
+    await withGateClosed(sql, 'busy', async (open) => {
+      const other = refresh({ view: 'busy' }, callOn(database))
+      await untilAtGate(sql, 'busy')
+      const batchId = await begin(database, { views: ['busy'] })
+      const ended = drive(database, batchId)
+      await until(
+        'the batch is driven on',
+        async () => (await getBatch(database, batchId)).status === 'running',
+      )
+      expect((await accountOf(sql, batchId)).statuses).toEqual({})
+      await open()
+      expect(await other).toMatchObject({ status: 'updated' })
+      expect(await ended).toMatchObject({ status: 'success' })
+      expect((await accountOf(sql, batchId)).statuses).toEqual({ busy: ['success'] })
+    })
+  })
+})
+
+describe('two batches at once', () => {
+  test('do not wait for each other, each having its own room', async () => {
+    await makeGatedView(sql, 'standing')
+    await makeGraph(sql, 'passing', { a: [], b: ['a'] })
+    const standing = await begin(database, { views: ['standing'], concurrency: 1 })
+    await withGateClosed(sql, 'standing', async (open) => {
+      const ended = drive(database, standing)
+      await untilAtGate(sql, 'standing')
+      const passing = await begin(database, { pattern: 'passing.*', concurrency: 1 })
+      expect(await drive(database, passing)).toMatchObject({ status: 'success' })
+      await open()
+      expect(await ended).toMatchObject({ status: 'success' })
+    })
+  })
+
+  test('that have a view in common each refresh it, one after the other', async () => {
+    await makeGraph(sql, 'common', { a: [], b: [], c: [] }, { seconds: 0.2 })
+    const batches = [
+      await begin(database, { views: ['common.a', 'common.b'], concurrency: 2 }),
+      await begin(database, { views: ['common.a', 'common.c'], concurrency: 2 }),
+    ]
+    for (const ended of await Promise.all(batches.map((id) => drive(database, id)))) {
+      expect(ended).toMatchObject({ status: 'success' })
+    }
+    const runs = await sql`
+      select started_at, finished_at from viewkeeper.runs where schema_name = 'common' and view_name = 'a' order by started_at`
+    expect(runs).toHaveLength(2)
+    expect(runs[1]?.started_at.getTime()).toBeGreaterThanOrEqual(runs[0]?.finished_at.getTime())
+  })
+})
+
+describe('a plan made ahead', () => {
+  test('is not followed when its view was defined otherwise, or exchanged, before its turn', async () => {
+    await makeGatedView(sql, 'first_in_line')
+    await sql.unsafe(`
+      create materialized view redefined as select id from first_in_line;
+      create materialized view remade as select id from first_in_line;
+      create unique index on remade (id)`)
+    await define(sql, 'public.remade', { refresh_strategy: 'concurrent' })
+    const batchId = await begin(database, { views: ['first_in_line', 'redefined', 'remade'] })
+    await withGateClosed(sql, 'first_in_line', async (open) => {
+      const ended = drive(database, batchId)
+      await untilAtGate(sql, 'first_in_line')
+      await define(sql, 'public.redefined', { refresh_strategy: 'regular' })
+      await sql.unsafe(`
+        drop materialized view remade;
+        create materialized view remade as select id + 1 as id from first_in_line`)
+      await open()
+      expect(await ended).toMatchObject({ status: 'failed', error: { views: ['public.remade'] } })
+    })
+    const runs = await sql`
+      select view_name, meta #>> '{response,strategy}' as strategy, error ->> 'class' as class from viewkeeper.runs
+       where batch_id = ${batchId} and view_name <> 'first_in_line' order by view_name`
+    expect(runs).toEqual([
+      { view_name: 'redefined', strategy: 'regular', class: null },
+      { view_name: 'remade', strategy: null, class: 'UniqueIndexRequired' },
+    ])
+  })
+})
+
+describe('a call', () => {
+  test('leaves when its time is up, the server goes on, and the next one finds what became of it', async () => {
+    await makeGatedView(sql, 'long')
+    await sql`create materialized view after_long as select id from long`
+    const batchId = await begin(database, { views: ['long', 'after_long'] })
+    await withGateClosed(sql, 'long', async (open) => {
+      const first = advance(batchId, { database, until: Date.now() + 1000 })
+      await untilAtGate(sql, 'long')
+      expect(await first).toEqual({ batchId, done: false })
+      const stamp = () => getBatch(database, batchId).then(({ advancedAt }) => Number(advancedAt))
+      const before = await stamp()
+      expect(await advance(batchId, { database, until: 0 })).toEqual({ batchId, done: false })
+      expect(await stamp()).toBeGreaterThan(before)
+      await open()
+      expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+    })
+    expect(await accountOf(sql, batchId)).toMatchObject({
+      statuses: { long: ['success'], after_long: ['success'] },
+      disorder: [],
+    })
+  })
+
+  test('after the end says again how it ended', async () => {
+    await makeGraph(sql, 'over', { a: [] })
+    const batchId = await begin(database, { pattern: 'over.*' })
+    const ended = await drive(database, batchId)
+    expect(await advance(batchId, { database, until: 0 })).toEqual(ended)
+  })
+})

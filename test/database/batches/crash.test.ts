@@ -1,0 +1,186 @@
+import { expect, test } from 'vitest'
+import { type RunRequest, startRun } from '../../../src/db/runs/runs.ts'
+import { advance } from '../../../src/operations/batches/advance.ts'
+import { accountOf, begin, countExecutions, drive, makeGraph } from '../../support/batches.ts'
+import { useDatabase } from '../../support/database.ts'
+import { sendEnvelope } from '../../support/envelope.ts'
+import { readyDriver } from '../../support/killed-driver.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
+import { until } from '../../support/until.ts'
+
+const { database, sql, url } = useDatabase()
+
+/** Diamonds and chains, wide and deep enough for two at once. */
+const graph = {
+  a: [],
+  b: [],
+  c: ['a'],
+  d: ['a', 'b'],
+  e: ['b'],
+  f: ['c', 'd'],
+  g: ['d', 'e'],
+  h: ['f'],
+  i: ['f', 'g'],
+  j: ['g'],
+  k: ['h', 'i', 'j'],
+  l: [],
+}
+const views = Object.keys(graph)
+const eachOnce = Object.fromEntries(views.map((view) => [view, ['success']]))
+
+/** Writes the pending row of a first attempt, as a driver does before it sends the envelope. */
+function writeAttempt(
+  batchId: string,
+  view: { id: number; schema: string; name: string },
+  statement: string,
+) {
+  const run: RunRequest = {
+    definitionId: view.id,
+    schema: view.schema,
+    name: view.name,
+    operation: 'refresh',
+    trigger: 'batch',
+    requestedBy: '',
+    caller: '',
+    idempotencyKey: null,
+    request: {},
+    batch: { id: batchId, attempt: 1 },
+  }
+  const steps = [{ phase: 'building' as const, sql: statement }]
+  const cutOver = { lockTimeoutMs: 0, recordLockTimeoutMs: 0, giveUpAfterMs: 0, steps }
+  const rest = { basis: null, settings: {}, prepare: [], written: null, aside: [] }
+  return startRun(sql, run, { ...rest, cutOver, result: 'updated', fills: true, ifRunning: 'wait' }, {})
+}
+
+const atMostTwo = expect.toSatisfy((most: number) => most <= 2)
+
+test('a batch whose driver is killed (-9) fifty times refreshes each view exactly once, in order, never three at once', async () => {
+  let killed = 0
+  let leftRunning = 0
+  for (let round = 0; killed < 50; round++) {
+    const schema = `killed_${round}`
+    await makeGraph(sql, schema, graph, { seconds: 0.15 })
+    const batchId = await begin(database, { pattern: `${schema}.*`, concurrency: 2 })
+    let next = readyDriver(url, batchId)
+    for (let alive = true; alive && killed < 50; ) {
+      const driver = await next
+      next = readyDriver(url, batchId) // meanwhile
+      alive = await driver.driveAndKill(Math.random() * 350)
+      if (alive) killed++
+      const running =
+        await sql`select from viewkeeper.runs where batch_id = ${batchId} and status = 'running'`
+      leftRunning += running.length
+    }
+    await (await next).driveAndKill(0)
+    expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+    expect(await accountOf(sql, batchId)).toEqual({
+      statuses: eachOnce,
+      disorder: [],
+      mostAtOnce: atMostTwo,
+    })
+    for (const view of views) expect(await countExecutions(sql, `${schema}.${view}`)).toBe(1)
+  }
+  expect(leftRunning).toBeGreaterThan(2) // else it was killed when there was nothing to lose
+}, 180_000)
+
+test('driven on by three at once, a batch refreshes each view exactly once, in order, never three at once', async () => {
+  await makeGraph(sql, 'crowded', graph, { seconds: 0.05 })
+  const batchId = await begin(database, { pattern: 'crowded.*', concurrency: 2 })
+  const ended = await Promise.all(Array.from({ length: 3 }, () => drive(database, batchId)))
+  for (const each of ended) expect(each).toMatchObject({ status: 'success' })
+  expect(await accountOf(sql, batchId)).toEqual({ statuses: eachOnce, disorder: [], mostAtOnce: atMostTwo })
+})
+
+test('envelopes that nobody puts in order are claimed in order, once each, never three at once', async () => {
+  await makeGraph(sql, 'storm', graph, { seconds: 0.1 })
+  const batchId = await begin(database, { pattern: 'storm.*', concurrency: 2 })
+  const rows = await sql`
+    select definition_id as id, view_name as name from viewkeeper.batch_views where batch_id = ${batchId}`
+  const runIds = await Promise.all(
+    rows.map(({ id, name }) =>
+      writeAttempt(batchId, { id, schema: 'storm', name }, `refresh materialized view storm.${name}`),
+    ),
+  )
+  const isOver = async () =>
+    (await sql`select from viewkeeper.runs where batch_id = ${batchId} and finished_at is null`).length === 0
+  await Promise.all(
+    Array.from({ length: 6 }, async () => {
+      while (!(await isOver())) {
+        for (const runId of runIds.toSorted(() => Math.random() - 0.5)) {
+          const envelope = await sendEnvelope(database, runId as number, 60)
+          await envelope.answered
+          await envelope.leave()
+        }
+      }
+    }),
+  )
+  expect(await accountOf(sql, batchId)).toEqual({ statuses: eachOnce, disorder: [], mostAtOnce: atMostTwo })
+  for (const view of views) expect(await countExecutions(sql, `storm.${view}`)).toBe(1)
+  const [locks] = await sql`
+    select count(*)::int as held from pg_locks where locktype = 'advisory'
+       and database = (select oid from pg_database where datname = current_database())`
+  expect(locks?.held).toBe(0)
+}, 60_000)
+
+test('an attempt that a driver wrote and did not live to send is planned anew and sent by the next', async () => {
+  await makeGraph(sql, 'unsent', { a: [], b: ['a'] })
+  const batchId = await begin(database, { pattern: 'unsent.*' })
+  const [row] = await sql`select id from viewkeeper.definitions where schema_name = 'unsent' and name = 'a'`
+  const runId = await writeAttempt(batchId, { id: row?.id, schema: 'unsent', name: 'a' }, 'select 1 / 0')
+  expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+  expect((await accountOf(sql, batchId)).statuses).toEqual({ a: ['success'], b: ['success'] })
+  expect(await sql`select from viewkeeper.runs where id = ${runId} and status = 'success'`).toHaveLength(1)
+})
+
+test('a run whose server process is terminated is lost, and its view has another one', async () => {
+  await makeGatedView(sql, 'terminated')
+  await sql`create materialized view after_terminated as select id from terminated`
+  const batchId = await begin(database, { views: ['terminated', 'after_terminated'], retries: 1 })
+  await withGateClosed(sql, 'terminated', async (open) => {
+    const ended = drive(database, batchId)
+    const pid = await untilAtGate(sql, 'terminated')
+    await sql`select pg_terminate_backend(${pid})`
+    await until('the second attempt stands before the gate', async () => {
+      const again = await untilAtGate(sql, 'terminated')
+      return again !== pid
+    })
+    await open()
+    expect(await ended).toMatchObject({ status: 'success' })
+  })
+  expect((await accountOf(sql, batchId)).statuses).toEqual({
+    terminated: ['failed', 'success'],
+    after_terminated: ['success'],
+  })
+  const [lost] =
+    await sql`select error from viewkeeper.runs where batch_id = ${batchId} and status = 'failed'`
+  expect(lost?.error).toMatchObject({ class: 'RunLost' })
+})
+
+test('a run that was lost while nobody drove the batch on is found by who does so next', async () => {
+  await makeGatedView(sql, 'orphaned')
+  const batchId = await begin(database, { views: ['orphaned'], retries: 1 })
+  await withGateClosed(sql, 'orphaned', async () => {
+    const first = advance(batchId, { database, until: Date.now() + 1000 })
+    const pid = await untilAtGate(sql, 'orphaned')
+    expect(await first).toMatchObject({ done: false })
+    await sql`select pg_terminate_backend(${pid})`
+    await until('the server process is gone', async () => {
+      return (await sql`select from pg_stat_activity where pid = ${pid}`).length === 0
+    })
+  })
+  expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+  expect((await accountOf(sql, batchId)).statuses).toEqual({ orphaned: ['failed', 'success'] })
+})
+
+test('a run that is lost more often than it may be tried again has failed', async () => {
+  await makeGatedView(sql, 'doomed')
+  const batchId = await begin(database, { views: ['doomed'], retries: 0 })
+  await withGateClosed(sql, 'doomed', async () => {
+    const ended = drive(database, batchId)
+    await sql`select pg_terminate_backend(${await untilAtGate(sql, 'doomed')})`
+    expect(await ended).toMatchObject({
+      status: 'failed',
+      error: { class: 'ViewsFailed', views: ['public.doomed'] },
+    })
+  })
+})

@@ -1,0 +1,313 @@
+import { describe, expect, test } from 'vitest'
+import { batchLostAfterSeconds } from '../../../src/db/batches/lost-batches.ts'
+import { getBatch, listBatches } from '../../../src/operations/batches/read.ts'
+import { type BatchRequest, startBatch } from '../../../src/operations/batches/start.ts'
+import { monitor } from '../../../src/operations/monitoring/monitor.ts'
+import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
+import { pauseAll, pauseView } from '../../../src/operations/views/pause.ts'
+import { accountOf, begin, define, drive, makeGraph } from '../../support/batches.ts'
+import { callOn, useDatabase } from '../../support/database.ts'
+import { unheard } from '../../support/publisher.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
+import { until } from '../../support/until.ts'
+
+const { database, sql } = useDatabase()
+const start = (request: BatchRequest, call = {}) => startBatch(request, callOn(database, call))
+
+const viewsOf = async (batchId: string) =>
+  (await getBatch(database, batchId)).views.map(({ view }) => view).toSorted()
+
+describe('a selection', () => {
+  test('of all is what the catalog holds at that moment, less what is left out', async () => {
+    await makeGraph(sql, 'everything', { a: [], b: ['a'], out: [] })
+    await define(sql, 'everything.out', { in_all: false })
+    const first = await viewsOf(await begin(database, {}))
+    expect(first).toEqual(expect.arrayContaining(['everything.a', 'everything.b']))
+    expect(first).not.toContain('everything.out')
+    await sql`update viewkeeper.batches set status = 'success', finished_at = clock_timestamp() where status = 'pending'`
+    await sql`create materialized view everything.late as select 1 as id`
+    expect(await viewsOf(await begin(database, { all: true }))).toContain('everything.late')
+  })
+
+  test('may take with it all that is read, or all that reads', async () => {
+    await makeGraph(sql, 'family', { a: [], b: ['a'], c: ['b'], d: ['c'], other: [] })
+    const of = async (request: BatchRequest) => viewsOf(await begin(database, request))
+    expect(await of({ views: ['family.c'] })).toEqual(['family.c'])
+    expect(await of({ views: ['family.c'], ancestors: true })).toEqual(['family.a', 'family.b', 'family.c'])
+    expect(await of({ views: ['family.c'], descendants: true })).toEqual(['family.c', 'family.d'])
+    expect(await of({ pattern: 'family.[bc]' }).catch(({ code }) => code)).toBe('InvalidRequest')
+    expect(await of({ pattern: 'fam?ly.o*' })).toEqual(['family.other'])
+  })
+
+  test('finds views by any name that SQL reads, or by id', async () => {
+    await sql.unsafe('create schema "Odd Ones"; create materialized view "Odd Ones"."A.b" as select 1 as id')
+    const named = await begin(database, { views: ['"Odd Ones"."A.b"'] })
+    expect(await viewsOf(named)).toEqual(['"Odd Ones"."A.b"'])
+    const [definition] = await sql`select id from viewkeeper.definitions where name = 'A.b'`
+    expect(await start({ views: [String(definition?.id)] })).toMatchObject({
+      status: 'skipped',
+      error: { openBatchId: named },
+    })
+    await sql`create materialized view unqualified as select 1 as id`
+    expect(await viewsOf(await begin(database, { views: ['UNQUALIFIED'] }))).toEqual(['public.unqualified'])
+    const spellings = [
+      'unqualified',
+      String(definition?.id),
+      '"Odd Ones"."A.b"',
+      '"unqualified"',
+      'public.UNQUALIFIED',
+    ]
+    const views = Array.from({ length: 1000 }, (_, at) => spellings[at % spellings.length] as string)
+    expect(await viewsOf(await begin(database, { views }))).toEqual([
+      '"Odd Ones"."A.b"',
+      'public.unqualified',
+    ])
+  })
+
+  test.each([
+    ['an unknown name', { views: ['nobody', 'no.such'] }, 'UnknownView', 'views', 'no.such, nobody'],
+    [
+      'an unknown name among others',
+      { views: ['selections', 'nobody', 'public.x'] },
+      'UnknownView',
+      'views',
+      'nobody, public.x, selections',
+    ],
+    ['an unknown id', { views: ['999999'] }, 'UnknownView', 'views', '999999'],
+    ['what is no name', { views: ['a b'] }, 'InvalidName', 'views', 'a b'],
+    ['a pattern like nothing', { pattern: 'nothing.*' }, 'InvalidRequest', 'pattern', 'nothing.*'],
+    ['two things at once', { all: true, pattern: '*' }, 'InvalidRequest', 'pattern', 'all'],
+    ['not all, and nothing else', { all: false }, 'InvalidRequest', 'all', 'false'],
+  ])(
+    'of %s is refused, naming the field, and leaves nothing behind',
+    async (_, request, code, field, word) => {
+      const before = await sql`select from viewkeeper.batches`
+      const refused = await start(request as BatchRequest).catch((problem) => problem)
+      expect(refused).toMatchObject({ code, details: { field }, message: expect.stringContaining(word) })
+      expect(await sql`select from viewkeeper.batches`).toHaveLength(before.length)
+    },
+  )
+
+  test('with a circle in it is refused by the names in the circle, and one beside it is not', async () => {
+    await makeGraph(sql, 'circle', { a: [], b: ['a'], c: ['b'], beside: [] })
+    await define(sql, 'circle.a', { depends_on: ['circle.c'] })
+    const refused = await start({ pattern: 'circle.*' }).catch((problem) => problem)
+    expect(refused).toMatchObject({ code: 'DependencyCycle', details: { field: 'dependsOn' } })
+    expect(refused.message).toContain('circle.a → circle.c → circle.b → circle.a')
+    expect(await start({ views: ['circle.beside', 'circle.b'] })).toMatchObject({ status: 'pending' })
+  })
+})
+
+describe('the same selection', () => {
+  test('has one open batch at a time, however it is written; others are skipped, naming it', async () => {
+    await makeGraph(sql, 'twice', { a: [], b: [] })
+    const open = await begin(database, { views: ['twice.b', 'twice.a'] })
+    const second = await start({
+      views: ['TWICE.A', 'twice.b', 'twice.a'],
+      concurrency: 7,
+      descendants: false,
+    })
+    expect(second).toMatchObject({
+      status: 'skipped',
+      error: { class: 'BatchAlreadyOpen', openBatchId: open },
+    })
+    expect(second.error?.message).toContain(open)
+    expect(await drive(database, second.batchId)).toMatchObject({ status: 'skipped' })
+    expect(await start({ views: ['twice.a'] })).toMatchObject({ status: 'pending' })
+    await drive(database, open)
+    expect(await start({ views: ['twice.a', 'twice.b'] })).toMatchObject({ status: 'pending' })
+  })
+
+  test('asked for twenty times at once has one batch', async () => {
+    await makeGraph(sql, 'many', { a: [] })
+    const started = await Promise.all(Array.from({ length: 20 }, () => start({ pattern: 'many.*' })))
+    expect(started.filter(({ status }) => status === 'pending')).toHaveLength(1)
+    expect(started.filter(({ status }) => status === 'skipped')).toHaveLength(19)
+  })
+})
+
+describe('a key', () => {
+  test('with the same request is the same batch, also at once; with another it is refused', async () => {
+    await makeGraph(sql, 'keyed', { a: [], b: [] })
+    const request = { pattern: 'keyed.*' }
+    const call = { idempotencyKey: 'nightly 2026-11-20', trigger: 'schedule' as const, caller: 'nightly' }
+    const started = await Promise.all(Array.from({ length: 10 }, () => start(request, call)))
+    expect(new Set(started.map(({ batchId }) => batchId)).size).toBe(1)
+    const { batchId } = started[0]!
+    await drive(database, batchId)
+    expect(await start(request, call)).toEqual({ batchId, status: 'success', error: null })
+    const reused = await start({ pattern: 'keyed.a' }, call).catch((problem) => problem)
+    expect(reused).toMatchObject({ code: 'IdempotencyKeyReused', details: { batchId } })
+    expect(await start(request, { ...call, caller: 'somebody else' })).toMatchObject({ status: 'pending' })
+  })
+
+  test('also stands for a batch that was skipped', async () => {
+    await makeGraph(sql, 'kept', { a: [] })
+    const open = await begin(database, { pattern: 'kept.*' })
+    const skipped = await start({ pattern: 'kept.*' }, { idempotencyKey: 'kept' })
+    await drive(database, open)
+    expect(await start({ pattern: 'kept.*' }, { idempotencyKey: 'kept' })).toEqual(skipped)
+  })
+})
+
+/** As if nobody had driven the batch on for so long. */
+const forget = (batchId: string) => sql`
+  update viewkeeper.batches set advanced_at = clock_timestamp() - make_interval(secs => ${batchLostAfterSeconds + 1})
+   where id = ${batchId}`
+
+describe('a batch that nobody drives on', () => {
+  test('is closed when its place is needed, with what is left of it, and never blocks the next one', async () => {
+    await makeGraph(sql, 'lost', { a: [], b: ['a'] })
+    await sql`create materialized view lost.bad as select 1 / (select count(*) from pg_class where oid = 0) with no data`
+    await define(sql, 'lost.bad', { retries: 1, retry_delay_seconds: 3600 })
+    const request = { pattern: 'lost.*' }
+    const batchId = await begin(database, request)
+    const driven = drive(database, batchId)
+    await until(
+      'a retry is waiting',
+      async () => (await accountOf(sql, batchId)).statuses.bad?.[1] === 'pending',
+    )
+    expect(await start(request)).toMatchObject({ status: 'skipped' }) // somebody drives it on
+    await forget(batchId)
+    const next = await until('the next one is let in', async () => {
+      const started = await start(request)
+      return started.status === 'pending' && started
+    })
+    // Who was frozen meanwhile finds it closed.
+    expect(await driven).toMatchObject({ status: 'failed', error: { class: 'BatchLost' } })
+    expect((await accountOf(sql, batchId)).statuses.bad).toEqual(['failed', 'failed'])
+    const [run] = await sql`select error from viewkeeper.runs where batch_id = ${batchId} and attempt = 2`
+    expect(run?.error).toMatchObject({ class: 'BatchLost' })
+    expect(next.batchId).not.toBe(batchId)
+  })
+
+  test('is closed by the monitor, too', async () => {
+    await makeGraph(sql, 'watched', { a: [] })
+    const batchId = await begin(database, { pattern: 'watched.*' })
+    await monitor(database, { schedules: unscheduled, publish: unheard })
+    expect(await getBatch(database, batchId)).toMatchObject({ status: 'pending' })
+    await forget(batchId)
+    await monitor(database, { schedules: unscheduled, publish: unheard })
+    expect(await getBatch(database, batchId)).toMatchObject({
+      status: 'failed',
+      error: { class: 'BatchLost' },
+    })
+  })
+
+  test('ends as canceled where somebody had canceled it', async () => {
+    await makeGraph(sql, 'given_up', { a: [] })
+    const batchId = await begin(database, { pattern: 'given_up.*' })
+    await forget(batchId)
+    await sql`update viewkeeper.batches set cancel_requested_at = clock_timestamp() where id = ${batchId}`
+    await monitor(database, { schedules: unscheduled, publish: unheard })
+    expect(await getBatch(database, batchId)).toMatchObject({
+      status: 'canceled',
+      error: { class: 'Canceled' },
+    })
+  })
+
+  test('is left alone as long as the server works on a run of it', async () => {
+    await makeGatedView(sql, 'working')
+    const request = { views: ['working'] }
+    const batchId = await begin(database, request)
+    await withGateClosed(sql, 'working', async (open) => {
+      const driven = drive(database, batchId, 1000)
+      await untilAtGate(sql, 'working')
+      await forget(batchId)
+      expect(await start(request)).toMatchObject({ status: 'skipped', error: { openBatchId: batchId } })
+      await open()
+      expect(await driven).toMatchObject({ status: 'success' })
+    })
+  })
+})
+
+describe('a paused view', () => {
+  test('is left out, with the reason; what reads it is refreshed from the data it has', async () => {
+    await makeGraph(sql, 'paused', { a: [], b: ['a'], c: ['b'] })
+    await drive(database, await begin(database, { pattern: 'paused.*' }))
+    await pauseView(database, 'paused.b', true)
+    const batchId = await begin(database, { pattern: 'paused.*' })
+    expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+    expect((await accountOf(sql, batchId)).statuses).toEqual({
+      a: ['success'],
+      b: ['skipped'],
+      c: ['success'],
+    })
+    const { views } = await getBatch(database, batchId)
+    expect(views.find(({ view }) => view === 'paused.b')?.runs).toMatchObject([
+      { message: 'the view is paused' },
+    ])
+    await pauseView(database, 'paused.b', false)
+    const resumed = await begin(database, { pattern: 'paused.*' })
+    await drive(database, resumed)
+    expect((await accountOf(sql, resumed)).statuses.b).toEqual(['success'])
+  })
+
+  test('alone makes a batch that is skipped', async () => {
+    await makeGraph(sql, 'still', { a: [] })
+    await pauseView(database, 'still.a', true)
+    const batchId = await begin(database, { pattern: 'still.*' })
+    expect(await drive(database, batchId)).toMatchObject({ status: 'skipped', error: { class: 'Paused' } })
+  })
+
+  test('that nobody has is refused', async () => {
+    await expect(pauseView(database, 'nobody', true)).rejects.toMatchObject({ code: 'UnknownView' })
+  })
+})
+
+describe('a pause of everything', () => {
+  test('keeps what is scheduled from starting, and not what somebody asks for', async () => {
+    await makeGraph(sql, 'silence', { a: [] })
+    await pauseAll(database, true, 'test')
+    await pauseAll(database, true, 'test')
+    for (const trigger of ['schedule', 'deploy'] as const) {
+      expect(await start({ pattern: 'silence.*' }, { trigger })).toMatchObject({
+        status: 'skipped',
+        error: { class: 'Paused' },
+      })
+    }
+    expect(await drive(database, await begin(database, { pattern: 'silence.*' }))).toMatchObject({
+      status: 'success',
+    })
+    await pauseAll(database, false, 'test')
+    expect(await start({ pattern: 'silence.*' }, { trigger: 'schedule' })).toMatchObject({
+      status: 'pending',
+    })
+  })
+
+  test('is in force at once: a scheduled batch on its way leaves out what it has not begun', async () => {
+    await makeGatedView(sql, 'begun')
+    await sql`create materialized view not_begun as select id from begun`
+    const { batchId } = await start({ views: ['begun', 'not_begun'] }, { trigger: 'schedule' })
+    await withGateClosed(sql, 'begun', async (open) => {
+      const ended = drive(database, batchId)
+      await untilAtGate(sql, 'begun')
+      await pauseAll(database, true, 'test')
+      await open()
+      expect(await ended).toMatchObject({ status: 'success' })
+    })
+    await pauseAll(database, false, 'test')
+    expect((await accountOf(sql, batchId)).statuses).toEqual({ begun: ['success'], not_begun: ['skipped'] })
+  })
+})
+
+describe('batches', () => {
+  test('are listed page by page, newest first', async () => {
+    await makeGraph(sql, 'listed', { a: [], b: [], c: [] })
+    const ids: string[] = []
+    for (const name of ['a', 'b', 'c']) ids.unshift(await begin(database, { pattern: `listed.${name}` }))
+    const first = await listBatches(database, { limit: 2 })
+    expect(first.batches.map(({ id }) => id)).toEqual(ids.slice(0, 2))
+    const second = await listBatches(database, {
+      limit: 2,
+      before: first.next ?? undefined,
+      status: 'pending',
+    })
+    expect(second.batches[0]?.id).toBe(ids[2])
+    await expect(getBatch(database, 'nowhere')).rejects.toMatchObject({ code: 'UnknownBatch' })
+  })
+
+  test('have ids that an execution may be called by', async () => {
+    expect((await listBatches(database, { limit: 1 })).batches[0]?.id).toMatch(/^[0-9A-Za-z_-]{1,80}$/)
+  })
+})

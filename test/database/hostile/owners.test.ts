@@ -1,0 +1,594 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { Database } from '../../../src/db/server/connect.ts'
+import { runLockClass } from '../../../src/db/server/lock-keys.ts'
+import { checkViews } from '../../../src/operations/migrations/check.ts'
+import { migrateUp } from '../../../src/operations/migrations/migrate.ts'
+import { verifyFrozen } from '../../../src/operations/migrations/verify.ts'
+import { create } from '../../../src/operations/runs/create.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { describeViews } from '../../../src/operations/views/describe.ts'
+import type { Definition } from '../../../src/plan/views/definition.ts'
+import { callOn } from '../../support/database.ts'
+import { definition, migrateCall, useFolders } from '../../support/frozen.ts'
+import { escapeAndForge, useHostileDatabase } from '../../support/hostile.ts'
+import { until } from '../../support/until.ts'
+
+// Code of one owner of views runs as that owner, or as the role that owns what Viewkeeper makes; as nobody else.
+
+const place = useHostileDatabase()
+const folder = useFolders()
+const { run, arm, breaches, whoRan } = place
+const logins: [string, () => Database][] = [
+  ['the login of create-role', () => place.database],
+  ['a superuser', () => place.root],
+]
+
+let made = 0
+const newName = () => `v${++made}`
+
+/** A query that, whenever somebody reads its text, has mallory's code executed. */
+const trap = "select id, '{7}'::m.dom[] as trap from m.base"
+
+/** A view of mallory's, made by herself. */
+async function mallorysView(query = trap, more = (_view: string) => ''): Promise<string> {
+  const view = `m.${newName()}`
+  await run('mallory', `create materialized view ${view} as ${query}; ${more(view)}`)
+  return view
+}
+
+/** What the authors say of a view that Viewkeeper is to make. */
+async function author(more: Partial<Definition> = {}): Promise<string> {
+  const name = newName()
+  const { sql } = place
+  await sql`
+    insert into viewkeeper.definitions (schema_name, name, sql, source, indexes, row_count_strategy)
+    values ('made', ${name}, ${more.sql ?? trap}, 'authored', ${sql.json((more.indexes ?? []) as never)},
+            ${more.rowCountStrategy ?? 'none'})`
+  return `made.${name}`
+}
+
+const expectOnly = async (...roles: string[]) => {
+  expect({ breaches: await breaches(), who: await whoRan() }).toEqual({ breaches: [], who: roles })
+}
+
+/** Whose what Viewkeeper makes is. */
+async function makersRole(): Promise<string> {
+  const view = await author({ sql: 'select 1 as id' })
+  await create({ view }, callOn(place.database))
+  const [row] =
+    await place.sql`select relowner::regrole::text as owner from pg_class where oid = ${view}::regclass`
+  return row?.owner
+}
+
+describe.each(logins)(
+  'by %s, code of an owner that the text of a view executes runs as that owner when',
+  (_, as) => {
+    beforeAll(() => arm(escapeAndForge))
+
+    test.each(['auto', 'swap'] as const)('the view is refreshed (%s)', async (strategy) => {
+      const view = await mallorysView()
+      const result = await refresh({ view, strategy }, callOn(as()))
+      await expectOnly('mallory')
+      expect(result).toMatchObject({ status: 'updated' })
+    })
+
+    test('an index of it has such an expression', async () => {
+      const view = await mallorysView(
+        'select id from m.base',
+        (name) => `create index on ${name} ((id + cardinality('{7}'::m.dom[])))`,
+      )
+      const result = await refresh({ view, strategy: 'swap' }, callOn(as()))
+      await expectOnly('mallory')
+      expect(result).toMatchObject({ status: 'updated' })
+    })
+
+    test('a statistics object of it has such an expression', async () => {
+      const view = await mallorysView(
+        'select id from m.base',
+        (name) => `create statistics m.${newName()} on id, (id + cardinality('{7}'::m.dom[])) from ${name}`,
+      )
+      const result = await refresh({ view, strategy: 'swap' }, callOn(as()))
+      await expectOnly('mallory')
+      expect(result).toMatchObject({ status: 'updated' })
+    })
+
+    test("it is that of a plain view that reads somebody else's view", async () => {
+      const view = `a.${newName()}`
+      await run(
+        'alice',
+        `create materialized view ${view} as select 1 as id; grant select on ${view} to mallory`,
+      )
+      await run('mallory', `create view m.${newName()} as select id, '{7}'::m.dom[] as trap from ${view}`)
+      const result = await refresh({ view, strategy: 'swap' }, callOn(as()))
+      await expectOnly('mallory')
+      expect(result).toMatchObject({ status: 'updated' })
+    })
+
+    test('it is compared with its definition (check)', async () => {
+      const view = await mallorysView()
+      await checkViews(as(), [definition(view.slice(2), trap, { schema: 'm' })])
+      await expectOnly('mallory')
+    })
+
+    test('it is adopted', async () => {
+      const view = await mallorysView()
+      const [described] = await describeViews(as(), [view])
+      const frozen = await folder(`adopt ${view}`)
+      await frozen.freeze([described!.definition])
+      await place.sql`delete from viewkeeper.view_migrations`
+      await verifyFrozen(as(), [], await frozen.read())
+      await migrateUp(migrateCall(as()), await frozen.read())
+      await expectOnly('mallory')
+    })
+
+    test('it is given another query by a migration', async () => {
+      const view = await mallorysView('select id from m.base')
+      const frozen = await folder(`rebuild ${view}`)
+      await frozen.freeze([definition(view.slice(2), trap, { schema: 'm' })])
+      await place.sql`delete from viewkeeper.view_migrations`
+      await migrateUp(migrateCall(as()), await frozen.read())
+      await expectOnly('mallory')
+    })
+  },
+)
+
+describe.each(logins)(
+  'by %s, code that the text of an authored view executes runs as who owns what is made, when',
+  (_, as) => {
+    beforeAll(() => arm(escapeAndForge))
+
+    test('the view is created', async () => {
+      const view = await author()
+      const result = await create({ view }, callOn(as()))
+      await expectOnly(await makersRole())
+      expect(result).toMatchObject({ status: 'created' })
+    })
+
+    test('its index has such an expression', async () => {
+      const view = await author({
+        sql: 'select id from m.base',
+        indexes: [{ name: newName(), on: "((id + cardinality('{7}'::m.dom[])))" }],
+      })
+      const result = await create({ view }, callOn(as()))
+      await expectOnly(await makersRole())
+      expect(result).toMatchObject({ status: 'created' })
+    })
+
+    test('it comes by a migration', async () => {
+      const frozen = await folder(newName())
+      await frozen.freeze([definition(newName(), trap, { schema: 'made' })])
+      await place.sql`delete from viewkeeper.view_migrations`
+      await migrateUp(migrateCall(as()), await frozen.read())
+      await expectOnly(await makersRole())
+    })
+
+    test('its key is looked for nulls before it is frozen', async () => {
+      const name = newName()
+      const frozen = await folder(name)
+      const query = { schema: 'made', indexes: [{ name: `${name}_id`, unique: true, on: '(id)' }] }
+      await frozen.freeze([definition(name, 'select m.evil() as id', query)])
+      await place.sql`delete from viewkeeper.view_migrations`
+      expect(await verifyFrozen(as(), [], await frozen.read())).toMatchObject([{ nullKey: null }])
+      await expectOnly(await makersRole())
+    })
+
+    test('it is tried before it is frozen', async () => {
+      const frozen = await folder(newName())
+      await frozen.freeze([definition(newName(), trap, { schema: 'made' })])
+      await place.sql`delete from viewkeeper.view_migrations`
+      await verifyFrozen(as(), [], await frozen.read())
+      await expectOnly(await makersRole())
+    })
+  },
+)
+
+describe.each(logins)('by %s, what an owner left to be executed later runs as that owner, too:', (_, as) => {
+  const swapTrapped = async () => {
+    const view = await mallorysView()
+    return refresh({ view, strategy: 'swap', rowCountStrategy: 'exact' }, callOn(as()))
+  }
+
+  test.each(['regular', 'concurrent', 'swap'] as const)(
+    'a temporary type that is called like one of the catalog (%s)',
+    async (strategy) => {
+      await arm('')
+      await run(
+        'mallory',
+        `create or replace function m.name_a_type() returns integer language plpgsql as $$
+         begin
+           if to_regtype('pg_temp.text') is null then
+             execute 'create domain pg_temp.text as pg_catalog.text check (m.evil() = 7)';
+           end if;
+           return 1;
+         end $$`,
+      )
+      const view = await mallorysView('select m.name_a_type() as id')
+      await run('mallory', `create unique index on ${view} (id)`)
+      const result = await refresh({ view, strategy }, callOn(as()))
+      await expectOnly(...(await whoRan()).filter((role) => role === 'mallory'))
+      expect(result).toMatchObject({ status: 'updated' })
+    },
+  )
+
+  test('a deferred trigger, at commit, which the server refuses as in any refresh', async () => {
+    await arm('insert into m.deferred values (0);')
+    const result = await swapTrapped()
+    await expectOnly('mallory')
+    expect(result).toMatchObject({ status: 'error', error: { sqlstate: '42501' } })
+  })
+
+  test('a deferred trigger that, fired early, queues another one', async () => {
+    await arm('insert into m.deferred values (1);')
+    await swapTrapped()
+    await expectOnly('mallory')
+  })
+
+  test('a cursor with hold, whose query is executed at commit', async () => {
+    await arm(`
+      begin
+        execute format('declare %I cursor with hold for select m.late()', gen_random_uuid());
+      exception when others then null;
+      end;`)
+    await swapTrapped()
+    await expectOnly('mallory')
+  })
+
+  test('a function of theirs that was made in this transaction, which they replace', async () => {
+    await arm(replaceFunctionsMadeJustNow)
+    await swapTrapped()
+    await expectOnly('mallory')
+  })
+
+  test('what bears the name of the copy that is being made, once its query has been executed', async () => {
+    await arm(takeNamesOfCopies)
+    const view = await mallorysView('select m.evil() as id', (name) => `create unique index on ${name} (id)`)
+    await refresh({ view, strategy: 'swap', rowCountStrategy: 'exact' }, callOn(as()))
+    await expectOnly('mallory')
+  })
+
+  test('what bears the name of the copy that is being made, once an index of it has been read', async () => {
+    await arm(takeNamesOfCopies)
+    const view = await mallorysView(
+      'select id from m.base',
+      (name) => `create index on ${name} ((id + cardinality('{7}'::m.dom[])))`,
+    )
+    await refresh({ view, strategy: 'swap', rowCountStrategy: 'exact' }, callOn(as()))
+    await expectOnly('mallory')
+  })
+})
+
+/** Whatever was made in her place and is no function of hers from before. */
+const replaceFunctionsMadeJustNow = `
+  for found in
+    select p.oid::regprocedure as signature, p.proname, n.nspname, pg_get_function_arguments(p.oid) as arguments,
+           pg_get_function_result(p.oid) as result
+      from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+     where p.proowner = current_user::regrole and n.nspname <> 'm'
+  loop
+    begin
+      execute format('create or replace function %I.%I(%s) returns %s language plpgsql security invoker as %L',
+        found.nspname, found.proname, found.arguments, found.result, 'begin perform m.late(); end');
+    exception when others then null;
+    end;
+    begin
+      execute format('alter function %s rename to %I', found.signature, 'old_' || found.proname);
+      execute format('create function %I.%I(%s) returns %s language plpgsql security invoker as %L',
+        found.nspname, found.proname, found.arguments, found.result, 'begin perform m.late(); end');
+    exception when others then null;
+    end;
+  end loop;`
+
+const takeNamesOfCopies = `
+  for found in
+    select relname from pg_class where relnamespace = 'm'::regnamespace and relkind = 'm' and relname like 'viewkeeper%'
+  loop
+    begin
+      execute format('alter materialized view m.%I rename to %I', found.relname, 'stolen_' || found.relname);
+      execute format('create view m.%I as select m.late() as id', found.relname);
+    exception when others then null;
+    end;
+  end loop;`
+
+describe.each(logins)(
+  'by %s, functions and operators of an owner take the place of no catalog one, after her code has set the search path, when',
+  (_, as) => {
+    beforeAll(async () => {
+      await run('mallory', shadows)
+      await arm("perform pg_catalog.set_config('search_path', 'm, pg_catalog', false);")
+    })
+
+    test('a view is swapped', async () => {
+      const view = await mallorysView()
+      await refresh({ view, strategy: 'swap', rowCountStrategy: 'estimated' }, callOn(as()))
+      expect(await breaches()).toEqual([])
+    })
+
+    test('an index is read', async () => {
+      const view = await mallorysView(
+        'select id from m.base',
+        (name) => `create index on ${name} ((id + cardinality('{7}'::m.dom[])))`,
+      )
+      await refresh({ view, strategy: 'swap' }, callOn(as()))
+      expect(await breaches()).toEqual([])
+    })
+
+    test('a view is compared with its definition', async () => {
+      const view = await mallorysView()
+      await checkViews(as(), [definition(view.slice(2), trap, { schema: 'm' })])
+      expect(await breaches()).toEqual([])
+    })
+
+    test('a view is given another query by a migration', async () => {
+      const view = await mallorysView('select id from m.base')
+      const frozen = await folder(`shadowed ${view}`)
+      await frozen.freeze([definition(view.slice(2), trap, { schema: 'm' })])
+      await place.sql`delete from viewkeeper.view_migrations`
+      await migrateUp(migrateCall(as()), await frozen.read()).catch(() => {})
+      expect(await breaches()).toEqual([])
+    })
+
+    test('a view is created, and analyzed after the commit', async () => {
+      const view = await author({ rowCountStrategy: 'estimated' })
+      await create({ view }, callOn(as()))
+      expect(await breaches()).toEqual([])
+    })
+  },
+)
+
+/** Functions and operators that are called as the catalog's are, do the same, and write down who called them. */
+const shadows = [
+  ['set_config', 'text, text, boolean', 'text'],
+  ['format', 'text, variadic text[]', 'text'],
+  ['to_jsonb', 'integer', 'jsonb'],
+  ['pg_notify', 'text, text', 'void'],
+  ['pg_advisory_unlock', 'integer, integer', 'boolean'],
+  ['clock_timestamp', '', 'timestamptz'],
+  ['pg_backend_pid', '', 'integer'],
+  ['jsonb_array_length', 'jsonb', 'integer'],
+  ['md5', 'text', 'text'],
+  ['to_regclass', 'text', 'regclass'],
+  ['current_setting', 'text', 'text'],
+  ['jsonb ->> text'],
+  ['jsonb -> text'],
+  ['jsonb #>> text[]'],
+  ['jsonb ? text'],
+  ['text || text'],
+  ['text = text'],
+  ['bigint = bigint'],
+  ['bigint = integer'],
+  ['integer = integer'],
+  ['timestamptz > timestamptz'],
+  ['timestamptz - timestamptz'],
+]
+  .map((each, at) => {
+    const body = (call: string, result: string) => `language plpgsql set search_path = '' as $shadow$
+      begin
+        if session_user <> 'mallory' then perform public.keep(${`'shadow of ${each[0]}'`}, current_user); end if;
+        ${result === 'void' ? `perform ${call}` : `return ${call}`};
+      end $shadow$`
+    const [name, args, result] = each
+    if (args !== undefined) {
+      const passed =
+        args === ''
+          ? []
+          : args.split(', ').map((arg, i) => `${/variadic/.test(arg) ? 'variadic ' : ''}$${i + 1}`)
+      return `create function m.${name}(${args}) returns ${result} ${body(`pg_catalog.${name}(${passed.join(', ')})`, result!)};`
+    }
+    const [left, operator, right] = name!.split(' ') as [string, string, string]
+    const results: Record<string, string> = {
+      '->>': 'text',
+      '->': 'jsonb',
+      '#>>': 'text',
+      '||': 'text',
+      '-': 'interval',
+    }
+    const gives = results[operator] ?? 'boolean'
+    return `create function m.operator_${at}(${left}, ${right}) returns ${gives} ${body(`$1 operator(pg_catalog.${operator}) $2`, gives)};
+      create operator m.${operator} (leftarg = ${left}, rightarg = ${right}, function = m.operator_${at});`
+  })
+  .map((text) =>
+    text
+      .replace('create function', 'create or replace function')
+      .replace(
+        /create operator (.*?);/s,
+        'do $do$ begin create operator $1; exception when duplicate_function then null; end $do$;',
+      ),
+  )
+  .join('\n')
+
+describe('functions that were made in the place of a victim in this transaction', () => {
+  test("are not at the disposal of an owner whose function the victim's view calls", async () => {
+    await run(
+      'mallory',
+      `create function m.helper(integer) returns boolean language plpgsql security definer as $$
+       declare found record;
+       begin
+         for found in
+           select p.oid::regprocedure as signature, n.nspname, p.proname from pg_catalog.pg_proc p
+             join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+            where n.nspname not in ('a', 'm') and p.pronargs = 1 and p.proargtypes[0] in ('text'::regtype, 'jsonb'::regtype)
+              and p.proowner in ('alice'::regrole, 'viewkeeper'::regrole, 'viewkeeper_app'::regrole)
+         loop
+           begin
+             execute format('select %I.%I(%L)', found.nspname, found.proname, 'drop table a.precious');
+           exception when others then null;
+           end;
+         end loop;
+         perform public.keep('helped', current_user);
+         return true;
+       end $$;
+       create domain m.help as integer check (m.helper(value))`,
+    )
+    const view = `a.${newName()}`
+    await run(
+      'alice',
+      `create table a.precious as select 1 as id;
+       create materialized view ${view} as select id, m.helper(id) as helped, '{7}'::m.help[] as help from a.precious;
+       create index on ${view} ((id + cardinality('{7}'::m.help[])))`,
+    )
+    for (const strategy of ['swap', 'regular'] as const)
+      expect(await refresh({ view, strategy }, callOn(place.database))).toMatchObject({ status: 'updated' })
+    await expectOnly('mallory')
+    expect(await place.sql`select id from a.precious`).toEqual([{ id: 1 }])
+  })
+})
+
+describe('settings that the code of an owner leaves behind change no record of another run, where', () => {
+  /** Another run, and what the record says of it. */
+  async function otherRun() {
+    const view = await mallorysView('select id from m.base')
+    const { runId } = await refresh({ view, strategy: 'regular' }, callOn(place.database))
+    await arm(`
+      perform pg_catalog.set_config('viewkeeper.run', '${runId}', false);
+      perform pg_catalog.set_config('statement_timeout', '0', false);
+      perform pg_catalog.set_config('lock_timeout', '1', false);
+      perform pg_catalog.set_config('application_name', 'viewkeeper run ${runId} cut-over', false);`)
+    const record = async () =>
+      (await place.sql`select to_jsonb(r) as run from viewkeeper.runs r where id = ${runId}`)[0]?.run
+    return { runId, record, before: await record() }
+  }
+
+  test.each(['regular', 'swap'] as const)('a view is refreshed (%s)', async (strategy) => {
+    const { record, before, runId } = await otherRun()
+    const view = await mallorysView(`${trap} where m.evil() > 0`)
+    const result = await refresh({ view, strategy }, callOn(place.database))
+    expect(await record()).toEqual(before)
+    expect(result).toMatchObject({ status: 'updated' })
+    expect(result.runId).not.toBe(runId)
+  })
+
+  test('a view is given another query by a migration, whose journal names the run that did it', async () => {
+    const { record, before } = await otherRun()
+    const view = await mallorysView('select id from m.base')
+    const frozen = await folder(`settings ${view}`)
+    await frozen.freeze([definition(view.slice(2), trap, { schema: 'm' })])
+    await place.sql`delete from viewkeeper.view_migrations`
+    const { applied } = await migrateUp(migrateCall(place.database), await frozen.read())
+    const journal = await place.sql`select run_id as "runId" from viewkeeper.view_migrations`
+    expect({ other: await record(), journal }).toEqual({
+      other: before,
+      journal: [{ runId: applied[0]?.runId }],
+    })
+  })
+})
+
+describe('rows are counted as nobody whom the owner could make run her code,', () => {
+  const impostors: [string, (view: string) => string][] = [
+    [
+      'a plain view',
+      (view) => `create view ${view} as select m.late() as id; grant select on ${view} to public`,
+    ],
+    [
+      'a table with row security',
+      (view) => `
+        create table ${view} as select 1 as id; grant select on ${view} to public;
+        alter table ${view} enable row level security; alter table ${view} force row level security;
+        create policy evil on ${view} using (m.late() > 0)`,
+    ],
+  ]
+  const exact = (view: string, strategy: 'regular' | 'concurrent' | 'swap') =>
+    refresh({ view, strategy, rowCountStrategy: 'exact' }, callOn(place.database))
+  const counted = () => mallorysView('select id from m.base', (view) => `create unique index on ${view} (id)`)
+
+  describe.each(impostors)('where %s has taken the name', (_, impostor) => {
+    /** Refreshes, and has mallory's impostor take the name when the run has come so far. */
+    async function refreshWhileTaken(at: 'claimed' | 'success', strategy: 'regular' | 'concurrent' | 'swap') {
+      const view = await counted()
+      const works = await place.whileRunsStop(at, async (stopped) => {
+        const refreshed = exact(view, strategy).catch(() => {})
+        await stopped()
+        // She has the name at once, or is the first to have the lock when the run lets go of it.
+        const taken = run(
+          'mallory',
+          `alter materialized view ${view} rename to old_${made}; ${impostor(view)}`,
+        )
+        await Promise.race([taken, untilWaiting('mallory')])
+        return [refreshed, taken]
+      })
+      await Promise.all(works)
+      await untilUnlocked()
+    }
+
+    test.each(['regular', 'concurrent', 'swap'] as const)('before (%s)', async (strategy) => {
+      await refreshWhileTaken('claimed', strategy)
+      expect(await breaches()).toEqual([])
+    })
+
+    test('after, when nothing counts the rows on the way (regular)', async () => {
+      await place.sql`alter role viewkeeper_app set track_counts = off`
+      await refreshWhileTaken('success', 'regular')
+      await place.sql`alter role viewkeeper_app reset track_counts`
+      expect(await breaches()).toEqual([])
+    })
+
+    test('after, by the code of its own query (concurrent)', async () => {
+      const view = await mallorysView(
+        'select id, m.evil() as n from m.base',
+        (name) => `create unique index on ${name} (id)`,
+      )
+      await arm(takeName(view, impostor(view)))
+      await exact(view, 'concurrent').catch(() => {})
+      expect(await breaches()).toEqual([])
+    })
+
+    test('after, by the code of the query of a view that Viewkeeper makes', async () => {
+      const view = await author({ sql: 'select id, m.evil() as n from m.base', rowCountStrategy: 'exact' })
+      await arm(takeName(view, impostor(view)))
+      await create({ view }, callOn(place.database)).catch(() => {})
+      expect(await breaches()).toEqual([])
+    })
+  })
+})
+
+const takeName = (view: string, impostor: string): string => `
+  begin
+    execute 'alter materialized view ${view} rename to ${view.split('.')[1]}_old';
+    execute $$${impostor}$$;
+  exception when others then null;
+  end;`
+
+/** Waits until a session of this role stands before a lock. */
+const untilWaiting = (role: string) =>
+  until(`${role} waits for a lock`, async () => {
+    const [row] = await place.sql`
+      select from pg_stat_activity where usename = ${role} and wait_event_type = 'Lock' and state = 'active'`
+    return row !== undefined
+  }).catch(() => {}) // she need not
+
+/** Waits until no run has anything to do any more, also aside. */
+const untilUnlocked = () =>
+  until('no run holds its lock', async () => {
+    const [row] =
+      await place.sql`select from pg_locks where locktype = 'advisory' and classid = ${runLockClass}`
+    return row === undefined
+  })
+
+describe('a policy on a table that a view of ours reads', () => {
+  test.each(['regular', 'concurrent', 'swap'] as const)(
+    "runs as nobody who may write the record, or read what is other people's (%s)",
+    async (strategy) => {
+      await arm()
+      const table = `m.orders_${++made}`
+      await run('mallory', `create table ${table} as select 1 as id; grant select on ${table} to public`)
+      const name = `index_${made}`
+      const view = await author({
+        sql: `select id from ${table}`,
+        indexes: [{ name, unique: true, on: '(id)' }],
+      })
+      expect(await create({ view }, callOn(place.database))).toMatchObject({ status: 'created' })
+      await run(
+        'mallory',
+        `alter table ${table} enable row level security; alter table ${table} force row level security;
+         create policy evil on ${table} using (m.late() > 0)`,
+      )
+      await refresh({ view, strategy }, callOn(place.database))
+      expect({
+        breaches: await breaches(),
+        settings: await place.sql`select key from viewkeeper.settings`,
+      }).toEqual({
+        breaches: [],
+        settings: [],
+      })
+    },
+  )
+})

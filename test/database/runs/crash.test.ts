@@ -1,0 +1,116 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
+import { connectTo, type Database, type Sql } from '../../../src/db/server/connect.ts'
+import { fromUrl } from '../../../src/edge/server/configuration.ts'
+import { advance } from '../../../src/operations/batches/advance.ts'
+import { startBatch } from '../../../src/operations/batches/start.ts'
+import { getRun } from '../../../src/operations/runs/read.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { migrate } from '../../../src/operations/schema/apply.ts'
+import { mayRetry } from '../../../src/problem.ts'
+import { accountOf } from '../../support/batches.ts'
+import { describeInCatalog } from '../../support/catalog.ts'
+import { administrator, callOn, schemaFolder } from '../../support/database.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
+import { until } from '../../support/until.ts'
+
+// A server of its own: a killed server process takes every connection of its server down with it.
+let server: EmbeddedPostgres
+let folder: string
+let database: Database
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'viewkeeper-crash-'))
+  server = await startEmbeddedPostgres({ folder, version: Number(process.env.POSTGRES ?? 18) as 18 })
+  database = connectTo(fromUrl(server.url))
+  await migrate(database, schemaFolder)
+})
+
+afterAll(async () => {
+  await server?.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+test.each([
+  ['regular', 'building'],
+  ['swap', 'building'],
+  ['swap', 'locking'],
+] as const)(
+  'a %s refresh whose server process is killed (-9) while %s is found lost, nothing of it is left, and the next one works',
+  async (strategy, phase) => {
+    const sql = administrator(server.url)
+    const name = `crashed_${strategy}_${phase}`
+    await makeGatedView(sql, name)
+    const before = await describeInCatalog(sql, name)
+    const caller = callOn(database)
+    let answer: Promise<unknown> = Promise.resolve()
+    if (phase === 'building') {
+      await withGateClosed(sql, name, async () => {
+        answer = refresh({ view: name, strategy }, caller).catch((error) => error)
+        process.kill(await untilAtGate(sql, name), 'SIGKILL')
+        await answer
+      })
+    } else {
+      const reader = postgres(server.url, { max: 1 })
+      await reader
+        .unsafe(`begin; select * from ${name}`)
+        .simple()
+        .catch(() => {})
+      answer = refresh({ view: name, strategy }, caller).catch((error) => error)
+      process.kill(await until('it hunts for the lock', async () => (await hunting(sql))[0]?.pid), 'SIGKILL')
+      await answer
+      await reader.end({ timeout: 0 })
+    }
+    await sql.end({ timeout: 0 })
+    // Every connection broke: the caller is told what the record says on a new one, or at least learns the run's id.
+    const told = (await answer) as { runId?: number; details?: { runId: number } }
+    const runId = (told.runId ?? told.details?.runId) as number
+    expect(runId).toBeTypeOf('number')
+
+    const run = await until('the server is back and the run closed', async () => {
+      const found = await getRun(database, runId).catch(() => null)
+      return found?.finishedAt ? found : null
+    })
+    expect(run).toMatchObject({ status: 'failed', error: { class: 'RunLost' } })
+    const again = administrator(server.url)
+    expect(await describeInCatalog(again, name)).toEqual(before)
+    await again.end()
+    expect(await refresh({ view: name, strategy }, callOn(database))).toMatchObject({ status: 'updated' })
+  },
+)
+
+test('a batch whose server crashes throws what may pass, and goes on with what is left when the server is back', async () => {
+  const sql = administrator(server.url)
+  await makeGatedView(sql, 'batch_crashed')
+  await sql.unsafe(`
+    create materialized view batch_before as select 1 as id;
+    create materialized view batch_after as select id from batch_crashed`)
+  const views = ['batch_before', 'batch_crashed', 'batch_after']
+  const { batchId } = await startBatch({ views, retries: 1, concurrency: 1 }, callOn(database))
+  await withGateClosed(sql, 'batch_crashed', async () => {
+    const advanced = advance(batchId, { database, until: Date.now() + 60_000 }).catch((error) => error)
+    process.kill(await untilAtGate(sql, 'batch_crashed'), 'SIGKILL')
+    const { code } = await advanced
+    expect(mayRetry(code)).toBe(true)
+  })
+  await sql.end({ timeout: 0 })
+  const ended = await until('the batch has ended', async () => {
+    const advanced = await advance(batchId, { database, until: Date.now() + 60_000 }).catch(() => null)
+    return advanced?.done && advanced
+  })
+  expect(ended).toMatchObject({ status: 'success' })
+  const again = administrator(server.url)
+  expect((await accountOf(again, batchId)).statuses).toEqual({
+    batch_before: ['success'],
+    batch_crashed: ['failed', 'success'],
+    batch_after: ['success'],
+  })
+  await again.end()
+})
+
+const hunting = (sql: Sql) => sql<{ pid: number }[]>`
+  select pid from pg_stat_activity where application_name like 'viewkeeper run % locking' and wait_event = 'PgSleep'`

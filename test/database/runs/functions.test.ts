@@ -1,0 +1,357 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { handler as cancel } from '../../../functions/cancel.ts'
+import { handler as migrate } from '../../../functions/migrate.ts'
+import { handler as monitor } from '../../../functions/monitor.ts'
+import { handler as query } from '../../../functions/query.ts'
+import { handler as refresh } from '../../../functions/refresh.ts'
+import { useDatabase } from '../../support/database.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
+
+const { url, sql } = useDatabase()
+const context = lambdaContext()
+
+beforeAll(async () => {
+  process.env.DATABASE_URL = url
+  await sql`create table base as select generate_series(1, 3) as id`
+  await sql`create materialized view sales as select * from base`
+  await sql`create view plain_sales as select * from sales`
+  await sql`create materialized view top_sales as select max(id) as id from plain_sales`
+})
+afterAll(() => {
+  delete process.env.DATABASE_URL
+})
+
+let lines: Record<string, unknown>[]
+beforeEach(() => {
+  lines = []
+  for (const stream of ['log', 'info', 'warn', 'error'] as const) {
+    vi.spyOn(console, stream).mockImplementation((line: string) => {
+      lines.push(JSON.parse(line))
+    })
+  }
+  return () => vi.restoreAllMocks()
+})
+
+const post = async (view: string, options: Parameters<typeof httpEvent>[1] = {}) =>
+  parsed(
+    (await refresh(
+      httpEvent('POST /views/{view}/refresh', { path: { view }, ...options }),
+      context,
+    )) as never,
+  )
+const get = async (routeKey: string, options: Parameters<typeof httpEvent>[1] = {}) =>
+  parsed(await query(httpEvent(routeKey, options), context))
+const waiting = { headers: { prefer: 'wait=20' } }
+
+describe('POST /views/{view}/refresh', () => {
+  test('answers 200 with the result, and leaves one log line with run, view and trigger', async () => {
+    const answer = await post('sales', { ...waiting, body: { rowCountStrategy: 'exact' } })
+    expect(answer).toMatchObject({
+      statusCode: 200,
+      headers: { 'content-type': 'application/json' },
+      body: { status: 'updated', view: 'public.sales', response: { strategy: 'swap', rowCountAfter: 3 } },
+    })
+    expect(lines).toEqual([
+      expect.objectContaining({
+        level: 'INFO',
+        runId: answer.body.runId,
+        view: 'public.sales',
+        trigger: 'http',
+        status: 'updated',
+        function_request_id: 'request-1',
+      }),
+    ])
+    const run = await get('GET /runs/{id}', { path: { id: String(answer.body.runId) } })
+    expect(run.body).toMatchObject({
+      status: 'success',
+      requestedBy: 'arn:aws:iam::000000000000:user/ci',
+      result: answer.body,
+    })
+  })
+
+  test('answers 202 and where to look while the run goes on, 409 to the next one, and 200 to its cancel', async () => {
+    await makeGatedView(sql, 'slow')
+    await withGateClosed(sql, 'slow', async () => {
+      const answer = await post('slow')
+      const { runId } = answer.body
+      expect(answer).toMatchObject({
+        statusCode: 202,
+        headers: { location: `/runs/${runId}` },
+        body: { status: 'running' },
+      })
+      await untilAtGate(sql, 'slow')
+      expect((await get('GET /runs/{id}', { path: { id: String(runId) } })).body).toMatchObject({
+        status: 'running',
+        progress: { phase: 'building', elapsedMs: expect.any(Number) },
+        result: { status: 'running' },
+      })
+      const refused = await post('slow', waiting)
+      expect(refused).toMatchObject({
+        statusCode: 409,
+        headers: { 'content-type': 'application/problem+json' },
+        body: { code: 'AlreadyRunning', status: 409, runningRunId: runId, runId: expect.any(Number) },
+      })
+      // No read waits for the refresh, whose lock would make pg_get_viewdef do so.
+      expect((await get('GET /views/{view}', { path: { view: 'slow' } })).statusCode).toBe(200)
+      const canceled = parsed(
+        await cancel(httpEvent('POST /runs/{id}/cancel', { path: { id: String(runId) } }), context),
+      )
+      expect(canceled).toMatchObject({
+        statusCode: 200,
+        body: { runId, status: 'error', error: { class: 'Canceled' } },
+      })
+    })
+  })
+
+  test("answers 422 with the run's id and SQLSTATE where the view's SQL fails, and 409 without a unique index", async () => {
+    await sql`create materialized view broken as select 1 / (count(*) - 3) as x from base with no data`
+    expect(await post('broken', waiting)).toMatchObject({
+      statusCode: 422,
+      body: {
+        code: 'ViewSqlFailed',
+        sqlstate: '22012',
+        runId: expect.any(Number),
+        detail: expect.stringContaining('division by zero'),
+      },
+    })
+    expect(await post('sales', { body: { strategy: 'concurrent' } })).toMatchObject({
+      statusCode: 409,
+      body: {
+        code: 'UniqueIndexRequired',
+        detail: expect.stringContaining('create unique index concurrently on public.sales'),
+      },
+    })
+  })
+
+  test.each([
+    ['an unknown view', 'nowhere', {}, 404, 'UnknownView', 'view'],
+    ['a malformed name', 'a b', {}, 400, 'InvalidName', 'view'],
+    ['a body that is no JSON', 'sales', { body: '{' }, 400, 'InvalidRequest', 'body'],
+    ['a body that is no object', 'sales', { body: '[]' }, 400, 'InvalidRequest', 'body'],
+    ['an unknown option', 'sales', { body: { strategie: 'auto' } }, 400, 'InvalidRequest', 'strategie'],
+    ['an unknown strategy', 'sales', { body: { strategy: 'magic' } }, 400, 'InvalidRequest', 'strategy'],
+    [
+      'a time-out of the wrong kind',
+      'sales',
+      { body: { timeoutSeconds: '5' } },
+      400,
+      'InvalidRequest',
+      'timeoutSeconds',
+    ],
+    [
+      'a time-out of nothing',
+      'sales',
+      { body: { timeoutSeconds: 0 } },
+      400,
+      'InvalidRequest',
+      'timeoutSeconds',
+    ],
+    [
+      'an empty key',
+      'sales',
+      { headers: { 'idempotency-key': '' } },
+      400,
+      'InvalidRequest',
+      'Idempotency-Key',
+    ],
+  ])(
+    '%s gets a refusal that names the field, and no run',
+    async (_, view, options, statusCode, code, field) => {
+      const count = async () => (await sql`select count(*)::int as runs from viewkeeper.runs`)[0]
+      const before = await count()
+      expect(await post(view, options)).toMatchObject({
+        statusCode,
+        headers: { 'content-type': 'application/problem+json' },
+        body: { type: `urn:viewkeeper:problem:${code}`, status: statusCode, code, field },
+      })
+      expect(await count()).toEqual(before)
+    },
+  )
+
+  test('with a key is done once; with the key and another body it is 422', async () => {
+    const keyed = { headers: { 'idempotency-key': 'deploy-7', prefer: 'wait=20' } }
+    const first = await post('sales', keyed)
+    expect((await post('sales', keyed)).body).toEqual(first.body)
+    expect(await post('sales', { ...keyed, body: { strategy: 'regular' } })).toMatchObject({
+      statusCode: 422,
+      body: { code: 'IdempotencyKeyReused', runId: first.body.runId },
+    })
+    expect(
+      (await post('sales', { ...keyed, caller: 'arn:aws:iam::000000000000:user/other' })).body.runId,
+    ).not.toBe(first.body.runId)
+  })
+
+  test('with a dead database or wrong credentials answers 503, says so in the log, and shows no secret', async () => {
+    const right = process.env.DATABASE_URL as string
+    const wrong = new URL(right)
+    wrong.password = 'hunter2'
+    const dead = new URL(right)
+    dead.port = '1'
+    for (const [address, code] of [
+      [wrong.href, 'CredentialsRefused'],
+      [dead.href, 'DatabaseUnavailable'],
+    ] as const) {
+      process.env.DATABASE_URL = address
+      try {
+        const answer = await post('sales')
+        expect(answer).toMatchObject({ statusCode: 503, headers: { 'retry-after': '5' }, body: { code } })
+        expect(JSON.stringify([answer, lines])).not.toContain('hunter2')
+        expect(lines.at(-1)).toMatchObject({ level: 'ERROR', code })
+      } finally {
+        process.env.DATABASE_URL = right
+      }
+    }
+  })
+
+  test('a defect of ours answers 500 without telling what it was', async () => {
+    const answer = await refresh(
+      { routeKey: 'POST /views/{view}/refresh', pathParameters: { view: 'x' } },
+      context,
+    )
+    expect(parsed(answer as never)).toMatchObject({ statusCode: 500, body: { code: 'InternalError' } })
+    expect(lines.at(-1)).toMatchObject({ level: 'ERROR', errorName: 'TypeError' })
+  })
+})
+
+describe('reads', () => {
+  test('GET /views lists every view with what it depends on and its last run, and gives each an id', async () => {
+    await post('sales', waiting)
+    const { statusCode, body } = await get('GET /views')
+    expect(statusCode).toBe(200)
+    const byName = Object.fromEntries(body.views.map((view: { view: string }) => [view.view, view]))
+    expect(byName['public.top_sales']).toMatchObject({
+      id: expect.any(Number),
+      source: 'discovered',
+      strategy: 'auto',
+      populated: true,
+      dependsOn: ['public.sales'],
+      neededBy: [],
+      lastRun: null,
+      lastSuccessAt: null,
+      staleMs: null,
+    })
+    expect(byName['public.sales']).toMatchObject({
+      neededBy: ['public.top_sales'],
+      lastRun: { status: 'success', requestedAt: expect.stringMatching(/^\d{4}-.*Z$/) },
+      staleMs: expect.any(Number),
+    })
+    const one = await get('GET /views/{view}', { path: { view: String(byName['public.sales'].id) } })
+    expect(one.body).toMatchObject({
+      view: 'public.sales',
+      sql: expect.stringContaining('FROM public.base'),
+      owner: 'postgres',
+      recentRuns: expect.arrayContaining([expect.objectContaining({ status: 'success' })]),
+    })
+  })
+
+  test('GET /runs is filtered and paged', async () => {
+    for (let i = 0; i < 3; i++) await post('top_sales', waiting)
+    const first = await get('GET /runs', { query: { view: 'top_sales', limit: '2' } })
+    expect(first.body.runs).toHaveLength(2)
+    const second = await get('GET /runs', {
+      query: { view: 'top_sales', limit: '2', cursor: first.body.next },
+    })
+    expect(second.body).toMatchObject({ runs: [{ view: 'public.top_sales' }], next: null })
+  })
+
+  test.each([
+    ['GET /runs', { query: { limit: '1000' } }, 400, 'limit'],
+    ['GET /runs', { query: { since: '0000-01-01T00:00:00Z' } }, 400, 'since'],
+    ['GET /runs', { query: { view: 'a\0b' } }, 400, 'view'],
+    ['GET /batches', { query: { cursor: '9999999999' } }, 400, 'cursor'],
+    ['GET /runs', { query: { limit: 'many' } }, 400, 'limit'],
+    ['GET /runs', { query: { since: 'yesterday' } }, 400, 'since'],
+    ['GET /runs', { query: { status: 'lost' } }, 400, 'status'],
+    ['GET /runs', { query: { page: '2' } }, 400, 'page'],
+    ['GET /views', { query: { limit: '3', page: '2' } }, 400, 'limit'],
+    ['GET /runs', { query: { view: 'nowhere' } }, 404, 'view'],
+    ['GET /runs/{id}', { path: { id: 'x' } }, 400, 'id'],
+    ['GET /runs/{id}', { path: { id: '99999999999' } }, 400, 'id'],
+    ['GET /runs/{id}', { path: { id: '2147483647' } }, 404, 'id'],
+    ['GET /views/{view}', { path: { view: 'base' } }, 404, 'view'],
+  ])('%s with %j: %i, naming %s', async (routeKey, options, statusCode, field) => {
+    expect(await get(routeKey, options)).toMatchObject({ statusCode, body: { field, status: statusCode } })
+  })
+
+  test('a route of another function is 404', async () => {
+    expect(await get('POST /nonsense')).toMatchObject({ statusCode: 404, body: { code: 'UnknownRoute' } })
+  })
+})
+
+describe('a schedule', () => {
+  const event = {
+    trigger: 'schedule',
+    schedule: 'hourly-sales',
+    view: 'sales',
+    scheduledTime: '2026-11-20T09:00:00Z',
+  }
+
+  test('refreshes its view, once for each scheduled time, however often it is delivered', async () => {
+    const results = await Promise.all([1, 2, 3].map(() => refresh(event, context)))
+    results.push(await refresh(event, lambdaContext({ awsRequestId: 'another' })))
+    expect(new Set(results.map((result) => (result as { runId: number }).runId)).size).toBe(1)
+    const runs =
+      await sql`select trigger, requested_by, status from viewkeeper.runs where requested_by = 'hourly-sales'`
+    expect(runs).toEqual([{ trigger: 'schedule', requested_by: 'hourly-sales', status: 'success' }])
+    const next = await refresh({ ...event, scheduledTime: '2026-11-20T10:00:00Z' }, context)
+    expect((next as { runId: number }).runId).not.toBe((results[0] as { runId: number }).runId)
+  })
+
+  test("falls back to the request's id where the time was not filled in", async () => {
+    const unfilled = { ...event, schedule: 'odd', scheduledTime: '<aws.scheduler.scheduled-time>' }
+    const one = (await refresh(unfilled, lambdaContext({ awsRequestId: 'a' }))) as { runId: number }
+    const retried = (await refresh(unfilled, lambdaContext({ awsRequestId: 'a' }))) as { runId: number }
+    const two = (await refresh(unfilled, lambdaContext({ awsRequestId: 'b' }))) as { runId: number }
+    expect([retried.runId === one.runId, two.runId === one.runId]).toEqual([true, false])
+  })
+
+  test('of a run that fails is no failure of the function; of what leaves no record is', async () => {
+    expect(await refresh({ ...event, schedule: 'failing', view: 'broken' }, context)).toMatchObject({
+      status: 'error',
+    })
+    await expect(refresh({ ...event, schedule: 'gone', view: 'nowhere' }, context)).rejects.toMatchObject({
+      code: 'UnknownView',
+    })
+    expect(lines.at(-1)).toMatchObject({ level: 'ERROR', code: 'UnknownView', schedule: 'gone' })
+    await expect(refresh({ ...event, options: 1 }, context)).rejects.toMatchObject({ code: 'InvalidRequest' })
+    expect(lines.at(-1)).toMatchObject({ level: 'ERROR', code: 'InvalidRequest', view: 'sales' })
+    await expect(refresh({}, context)).rejects.toMatchObject({ code: 'InvalidRequest' })
+  })
+})
+
+describe('the monitor', () => {
+  test('closes lost runs, and publishes every ended run once, in the log and as metrics', async () => {
+    await monitor({}, context)
+    lines.length = 0
+    const success = await post('sales', waiting)
+    const failure = await post('broken', waiting)
+    const [lost] = await sql`
+      insert into viewkeeper.runs (schema_name, view_name, operation, trigger, status, started_at, backend_pid, backend_start)
+      values ('public', 'lost', 'refresh', 'http', 'running', clock_timestamp(), 1, clock_timestamp()) returning id`
+    lines.length = 0
+    expect(await monitor({}, context)).toMatchObject({ lost: 1, publishedRuns: 3 })
+    const published = lines.filter(({ message }) => message === 'run ended')
+    expect(published.map(({ runId, status, level, class: word }) => [runId, status, level, word])).toEqual([
+      [success.body.runId, 'success', 'INFO', undefined],
+      [failure.body.runId, 'failed', 'ERROR', 'ViewSqlFailed'],
+      [lost?.id, 'failed', 'ERROR', 'RunLost'],
+    ])
+    const metrics = Object.assign({}, ...lines.filter((line) => '_aws' in line))
+    expect(metrics).toMatchObject({
+      service: 'viewkeeper',
+      environment: 'local',
+      RunsSucceeded: 1,
+      RunsFailed: 2,
+      RunsLost: 1,
+    })
+    lines.length = 0
+    expect(await monitor({}, context)).toMatchObject({ lost: 0, publishedRuns: 0 })
+    expect(lines.find((line) => '_aws' in line)).toMatchObject({ RunsFailed: 0 })
+  })
+})
+
+test('the migrate function brings the database up to date and says what it did', async () => {
+  expect(await migrate({}, context)).toEqual({ applied: [], ahead: [], views: { applied: [], ahead: [] } })
+  expect(lines.at(-1)).toMatchObject({ message: 'migrated', applied: [] })
+})

@@ -1,0 +1,395 @@
+import { describe, expect, test } from 'vitest'
+import { cancel } from '../../../src/operations/runs/cancel.ts'
+import { getRun, listRuns } from '../../../src/operations/runs/read.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { callOn, useDatabase } from '../../support/database.ts'
+import { killClientWhen } from '../../support/killed-client.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
+import { until } from '../../support/until.ts'
+
+const { database, sql, url, as } = useDatabase()
+const call = (changes = {}) => callOn(database, changes)
+const runs = (view: string) =>
+  sql`select status, error from viewkeeper.runs where view_name = ${view} order by id`
+
+describe('a refresh', () => {
+  test('of any view in the catalog works, and registers it', async () => {
+    await sql`create table base as select generate_series(1, 5) as id`
+    await sql`create materialized view plain as select * from base`
+    await sql`insert into base values (6)`
+    expect(await refresh({ view: 'plain', strategy: 'regular', rowCountStrategy: 'exact' }, call())).toEqual({
+      runId: expect.any(Number),
+      view: 'public.plain',
+      operation: 'refresh',
+      status: 'updated',
+      request: { view: 'plain', strategy: 'regular', rowCountStrategy: 'exact' },
+      response: {
+        view: 'public.plain',
+        strategy: 'regular',
+        because: 'asked for',
+        sql: ['refresh materialized view "public"."plain"'],
+        attempts: 1,
+        rowCountBefore: 5,
+        rowCountAfter: 6,
+        durationMs: expect.any(Number),
+      },
+    })
+    const [definition] =
+      await sql`select source, refresh_strategy from viewkeeper.definitions where name = 'plain'`
+    expect(definition).toEqual({ source: 'discovered', refresh_strategy: 'auto' })
+  })
+
+  test.each(['exact', 'estimated'] as const)('concurrently counts %s rows', async (rowCountStrategy) => {
+    await sql.unsafe(`
+      create table base_${rowCountStrategy} as select generate_series(1, 300) as id;
+      create materialized view keyed_${rowCountStrategy} as select * from base_${rowCountStrategy};
+      create unique index on keyed_${rowCountStrategy} (id);
+      analyze keyed_${rowCountStrategy};
+      delete from base_${rowCountStrategy} where id > 100`)
+    const asked = { view: `keyed_${rowCountStrategy}`, strategy: 'concurrent', rowCountStrategy } as const
+    const result = await refresh(asked, call())
+    expect(result.response).toMatchObject({ strategy: 'concurrent', rowCountBefore: 300, rowCountAfter: 100 })
+  })
+
+  test('counts by the estimate after a regular refresh too', async () => {
+    await sql`create materialized view guessed as select generate_series(1, 700) as id`
+    const result = await refresh(
+      { view: 'guessed', strategy: 'regular', rowCountStrategy: 'estimated' },
+      call(),
+    )
+    expect(result.response).toMatchObject({ strategy: 'regular', rowCountBefore: null, rowCountAfter: 700 })
+  })
+
+  test('fills an unpopulated view, concurrent or not', async () => {
+    await sql`create materialized view empty as select 1 as id with no data`
+    await sql`create unique index on empty (id)`
+    const result = await refresh({ view: 'empty', strategy: 'concurrent', rowCountStrategy: 'exact' }, call())
+    expect(result.response).toMatchObject({ strategy: 'regular', rowCountBefore: null, rowCountAfter: 1 })
+    expect(result.response.because).toMatch(/unpopulated/)
+  })
+
+  test.each([
+    ['none at all', '', /no usable unique index\. Create one/],
+    ['a partial one', 'create unique index odd on %v (id) where id > 0', /odd is partial.*\(id\)/],
+    ['one on an expression', 'create unique index odd on %v ((id + 1))', /odd is on an expression/],
+    ['one that is not unique', 'create index odd on %v (id)', /no usable unique index\. Create one/],
+  ])('concurrently needs a usable unique index, and not %s', async (_, index, message) => {
+    await sql.unsafe('drop materialized view if exists flawed')
+    await sql.unsafe(`create materialized view flawed as select 1 as id; ${index.replace('%v', 'flawed')}`)
+    const result = await refresh({ view: 'flawed', strategy: 'concurrent' }, call())
+    expect(result).toMatchObject({
+      status: 'error',
+      error: { class: 'UniqueIndexRequired', message: expect.stringMatching(message) },
+    })
+    expect((await runs('flawed')).at(-1)).toMatchObject({ status: 'failed' })
+  })
+
+  test("fails with the view's own error, and readers keep the old data", async () => {
+    await sql`create table divisor as select 1 as d`
+    await sql`create materialized view fragile as select 10 / d as x from divisor`
+    await sql`update divisor set d = 0`
+    expect(await refresh({ view: 'fragile' }, call())).toMatchObject({
+      status: 'error',
+      error: { class: 'ViewSqlFailed', sqlstate: '22012', message: 'division by zero' },
+    })
+    expect(await sql`select x from fragile`).toEqual([{ x: 10 }])
+  })
+
+  test.each([
+    ['"Odd.Name"', '"Odd.Name"'],
+    ['app."select"', 'app."select"'],
+    ['APP.Überblick', 'app."Überblick"'],
+    ['"it\'s; drop table x --"', '"it\'s; drop table x --"'],
+    ['"say ""hi"""', '"say ""hi"""'],
+  ])('reads names as SQL does: %s', async (asked, created) => {
+    await sql`create schema if not exists app`
+    await sql.unsafe(`create materialized view ${created} as select 1 as id`)
+    expect(await refresh({ view: asked }, call())).toMatchObject({ status: 'updated' })
+  })
+
+  test('of an unknown view, a table or an id nobody has is refused and leaves nothing behind', async () => {
+    await sql`create table a_table (id integer)`
+    const [before] = await sql`select count(*)::int as runs from viewkeeper.runs`
+    await expect(refresh({ view: 'nowhere.nothing' }, call())).rejects.toMatchObject({ code: 'UnknownView' })
+    await expect(refresh({ view: 'a_table' }, call())).rejects.toThrow(
+      'public.a_table is a table, not a materialized view',
+    )
+    await expect(refresh({ view: '999999' }, call())).rejects.toMatchObject({ code: 'UnknownView' })
+    const [after] = await sql`select count(*)::int as runs from viewkeeper.runs`
+    expect(after).toEqual(before)
+  })
+
+  test('takes the id of a view for its name', async () => {
+    await sql`create materialized view numbered as select 1 as id`
+    await refresh({ view: 'numbered' }, call())
+    const [definition] = await sql`select id from viewkeeper.definitions where name = 'numbered'`
+    expect(await refresh({ view: String(definition?.id) }, call())).toMatchObject({
+      view: 'public.numbered',
+      status: 'updated',
+    })
+  })
+
+  test('takes what the definition says where the request is silent', async () => {
+    await sql`create materialized view defined as select 1 as id`
+    await sql`create unique index on defined (id)`
+    await sql`
+      insert into viewkeeper.definitions (schema_name, name, source, refresh_strategy, row_count_strategy)
+      values ('public', 'defined', 'authored', 'regular', 'exact')`
+    expect((await refresh({ view: 'defined' }, call())).response).toMatchObject({
+      strategy: 'regular',
+      rowCountAfter: 1,
+    })
+    expect((await refresh({ view: 'defined', strategy: 'auto' }, call())).response.strategy).toBe('swap')
+  })
+
+  test('by a role that is no superuser and owns the view works, and leaves its options alone', async () => {
+    await sql`create role keeper login password 'secret'`
+    await sql.unsafe(`
+      grant create on schema public to keeper;
+      grant usage on schema viewkeeper to keeper;
+      grant all on all tables in schema viewkeeper to keeper;
+      create materialized view kept with (fillfactor = 70) as select 1 as id;
+      comment on materialized view kept is 'as it was';
+      alter materialized view kept owner to keeper`)
+    expect(await refresh({ view: 'kept' }, callOn(as('keeper').database))).toMatchObject({
+      status: 'updated',
+    })
+    const [kept] = await sql`
+      select reloptions, obj_description(oid) as comment, relowner::regrole::text as owner from pg_class where relname = 'kept'`
+    expect(kept).toEqual({ reloptions: ['fillfactor=70'], comment: 'as it was', owner: 'keeper' })
+  })
+
+  test('by a role that may not do it fails, naming the privilege, and on 17 and later needs only maintain', async () => {
+    await sql`create role helper login password 'secret'`
+    await sql.unsafe(`
+      grant usage on schema viewkeeper to helper;
+      grant all on all tables in schema viewkeeper to helper;
+      create materialized view guarded as select 1 as id`)
+    const helper = callOn(as('helper').database)
+    expect(await refresh({ view: 'guarded' }, helper)).toMatchObject({
+      status: 'error',
+      error: { class: 'InsufficientPrivilege', sqlstate: '42501' },
+    })
+    const [server] = await sql`select current_setting('server_version_num')::int >= 170000 as has_maintain`
+    if (server?.has_maintain) {
+      await sql`grant maintain on guarded to helper`
+      expect(await refresh({ view: 'guarded' }, callOn(as('helper').database))).toMatchObject({
+        status: 'updated',
+      })
+    }
+  })
+})
+
+describe('waiting', () => {
+  test('ends when the caller wants, and the run goes on', async () => {
+    await makeGatedView(sql, 'long')
+    await withGateClosed(sql, 'long', async (open) => {
+      const result = await refresh({ view: 'long' }, call({ waitUntil: 0 }))
+      expect(result).toMatchObject({ status: 'running' })
+      await untilAtGate(sql, 'long')
+      expect(await getRun(database, result.runId)).toMatchObject({
+        status: 'running',
+        progress: { phase: 'building', estimatedMs: null },
+      })
+      await open()
+      await until(
+        'it ends by itself',
+        async () => (await getRun(database, result.runId)).status === 'success',
+      )
+    })
+  })
+
+  test('a client killed in the middle leaves a run that ends as a success', async () => {
+    await makeGatedView(sql, 'orphaned')
+    await withGateClosed(sql, 'orphaned', async (open) => {
+      await killClientWhen(url, { view: 'orphaned' }, () => untilAtGate(sql, 'orphaned'))
+      await open()
+      await until('it ends by itself', async () => (await runs('orphaned'))[0]?.status === 'success')
+    })
+  })
+})
+
+describe('two refreshes of one view', () => {
+  test('twenty at once: one success, nineteen told which run is in the way', async () => {
+    await makeGatedView(sql, 'wanted')
+    await withGateClosed(sql, 'wanted', async (open) => {
+      const first = await refresh({ view: 'wanted' }, call({ waitUntil: 0 }))
+      const others = await Promise.all(Array.from({ length: 19 }, () => refresh({ view: 'wanted' }, call())))
+      for (const other of others) {
+        expect(other).toMatchObject({
+          status: 'skipped',
+          error: {
+            class: 'AlreadyRunning',
+            runningRunId: first.runId,
+            message: expect.stringContaining('public.wanted'),
+          },
+        })
+      }
+      await open()
+      await until(
+        'the first succeeds',
+        async () => (await getRun(database, first.runId)).status === 'success',
+      )
+    })
+    expect(await refresh({ view: 'wanted' }, call())).toMatchObject({ status: 'updated' })
+  })
+
+  test('racing from the start: at least one succeeds, nobody fails', async () => {
+    await sql`create materialized view raced as select generate_series(1, 20000) as id`
+    const results = await Promise.all(Array.from({ length: 20 }, () => refresh({ view: 'raced' }, call())))
+    expect(results.filter(({ status }) => status === 'updated').length).toBeGreaterThan(0)
+    expect(results.filter(({ status }) => status !== 'updated' && status !== 'skipped')).toEqual([])
+  })
+
+  test('a lost run of the view is closed by the next request', async () => {
+    await sql`create materialized view revived as select 1 as id`
+    await refresh({ view: 'revived' }, call())
+    await sql`
+      update viewkeeper.runs set status = 'running', finished_at = null where view_name = 'revived'`
+    expect(await refresh({ view: 'revived' }, call())).toMatchObject({ status: 'updated' })
+    expect((await runs('revived')).map(({ status }) => status)).toEqual(['failed', 'success'])
+  })
+})
+
+describe('an idempotency key', () => {
+  const keyed = (idempotencyKey: string, requestedBy = 'me') => call({ idempotencyKey, requestedBy })
+
+  test('makes the same request the same run, at once and later', async () => {
+    await sql`create materialized view once as select 1 as id`
+    const results = await Promise.all(
+      Array.from({ length: 10 }, () => refresh({ view: 'once' }, keyed('k1'))),
+    )
+    results.push(await refresh({ view: 'once' }, keyed('k1')))
+    expect(new Set(results.map(({ runId }) => runId)).size).toBe(1)
+    expect(results.every(({ status }) => status === 'updated')).toBe(true)
+    expect(await runs('once')).toHaveLength(1)
+  })
+
+  test('with another request is refused, and the other caller has keys of their own', async () => {
+    const first = await refresh({ view: 'once' }, keyed('k2'))
+    await expect(refresh({ view: 'once', strategy: 'regular' }, keyed('k2'))).rejects.toMatchObject({
+      code: 'IdempotencyKeyReused',
+      details: { runId: first.runId },
+    })
+    expect((await refresh({ view: 'once' }, keyed('k2', 'you'))).runId).not.toBe(first.runId)
+  })
+
+  test('replays a refusal, and an answer about a view that is gone since', async () => {
+    const refused = await refresh({ view: 'once', strategy: 'concurrent' }, keyed('k3'))
+    expect(refused.status).toBe('error')
+    await sql`drop materialized view once`
+    expect(await refresh({ view: 'once', strategy: 'concurrent' }, keyed('k3'))).toEqual(refused)
+  })
+})
+
+describe('canceling', () => {
+  test('ends a running run on the server, and says who asked for it', async () => {
+    await makeGatedView(sql, 'unwanted')
+    await withGateClosed(sql, 'unwanted', async () => {
+      const { runId } = await refresh({ view: 'unwanted' }, call({ waitUntil: 0 }))
+      await untilAtGate(sql, 'unwanted')
+      expect(await cancel(runId, call())).toMatchObject({
+        runId,
+        status: 'error',
+        error: { class: 'Canceled' },
+      })
+      expect(await getRun(database, runId)).toMatchObject({ status: 'canceled' })
+      expect(await cancel(runId, call())).toMatchObject({ error: { class: 'Canceled' } })
+    })
+  })
+
+  test('of a pending run keeps it from ever starting; of an ended one is refused; of an unknown one too', async () => {
+    await sql`create materialized view settled as select 1 as id`
+    const { runId } = await refresh({ view: 'settled' }, call())
+    await expect(cancel(runId, call())).rejects.toMatchObject({ code: 'RunEnded' })
+    await expect(cancel(2147483647, call())).rejects.toMatchObject({ code: 'UnknownRun' })
+    const [pending] = await sql`
+      insert into viewkeeper.runs (schema_name, view_name, operation, trigger) values ('public', 'settled', 'refresh', 'http')
+      returning id`
+    expect(await cancel(pending?.id, call())).toMatchObject({ error: { class: 'Canceled' } })
+  })
+
+  test('never ends a process whose number stands on the record, but which does not hold the lock', async () => {
+    await makeGatedView(sql, 'misnumbered')
+    await withGateClosed(sql, 'misnumbered', async (open) => {
+      const { runId } = await refresh({ view: 'misnumbered' }, call({ waitUntil: 0 }))
+      await untilAtGate(sql, 'misnumbered')
+      const bystander = await sql.reserve()
+      const [own] = await bystander`select pg_backend_pid() as pid`
+      const sleep = bystander`select pg_sleep(0.5)`.execute()
+      await sql`update viewkeeper.runs set backend_pid = ${own?.pid} where id = ${runId}`
+      // Nobody works on the run that the record describes: it is lost, and what is really done in its name will be undone.
+      await expect(cancel(runId, call({ waitUntil: 0 }))).rejects.toMatchObject({ code: 'RunEnded' })
+      await expect(sleep).resolves.toHaveLength(1)
+      bystander.release()
+      await open()
+      expect(await getRun(database, runId)).toMatchObject({ status: 'failed', error: { class: 'RunLost' } })
+    })
+  })
+})
+
+describe('locks', () => {
+  test('a refresh that waits behind a long reader does not make other readers wait', async () => {
+    await sql`create materialized view popular as select 1 as id`
+    const reader = await sql.reserve()
+    await reader`begin`
+    await reader`select * from popular`
+    const waiting = refresh({ view: 'popular' }, call())
+    const attempts = async () =>
+      (
+        await sql`
+          select from pg_stat_activity where application_name like 'viewkeeper run % locking' and wait_event = 'PgSleep' and datname = current_database()`
+      ).length
+    // Were the refresh to queue for its lock, each of these would hang behind it until the long reader is done.
+    const others = await sql.reserve()
+    await others`set lock_timeout = '1s'`
+    await until('it has been told to come back', async () => {
+      await others`select * from popular`
+      return attempts()
+    })
+    await others`reset lock_timeout`
+    others.release()
+    await reader`commit`
+    reader.release()
+    const result = await waiting
+    expect(result.status).toBe('updated')
+    expect(result.response.attempts).toBeGreaterThan(1)
+  })
+
+  test('an autovacuum in the way is ended, which short lock time-outs alone never do', async () => {
+    // Slowed down so that it would take minutes; analyze takes the same lock as vacuum does.
+    await sql.unsafe(`
+      create materialized view vacuumed with (autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1) as
+        select id, repeat('x', 500) as pad from generate_series(1, 30000) as id;`)
+    await sql.unsafe(`alter system set autovacuum_naptime = '1s'`)
+    await sql`select pg_reload_conf()`
+    await until(
+      'an autovacuum is at work on the view',
+      async () =>
+        (
+          await sql`select from pg_stat_activity where backend_type = 'autovacuum worker' and query like '%vacuumed%'`
+        ).length,
+    )
+    const result = await refresh({ view: 'vacuumed' }, call())
+    await sql.unsafe('alter system reset autovacuum_naptime')
+    await sql`select pg_reload_conf()`
+    expect(result.status).toBe('updated')
+  })
+})
+
+test('the history is paged, filtered and outlives its view', async () => {
+  await sql`create materialized view passing as select 1 as id`
+  for (let i = 0; i < 5; i++) await refresh({ view: 'passing' }, call())
+  await sql`drop materialized view passing`
+  const first = await listRuns(database, { view: 'passing', limit: 3 })
+  expect(first.runs.map(({ view }) => view)).toEqual(Array(3).fill('public.passing'))
+  const second = await listRuns(database, { view: 'passing', limit: 3, before: first.next as number })
+  expect(second.runs).toHaveLength(2)
+  expect(second.next).toBeNull()
+  expect(
+    (await listRuns(database, { status: 'skipped', operation: 'refresh', limit: 200 })).runs.every(
+      ({ status }) => status === 'skipped',
+    ),
+  ).toBe(true)
+  expect((await listRuns(database, { since: new Date(Date.now() + 60_000), limit: 10 })).runs).toEqual([])
+})

@@ -1,0 +1,100 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readMigrations } from '../../../src/files/schema-steps.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { migrate } from '../../../src/operations/schema/apply.ts'
+import { callOn, schemaFolder, useDatabase } from '../../support/database.ts'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'viewkeeper-schema-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+/** A copy of our own steps with more behind them. */
+async function stepsWith(name: string, extra: Record<string, string>): Promise<URL> {
+  const copy = join(folder, name)
+  await cp(schemaFolder, copy, { recursive: true })
+  for (const [file, sql] of Object.entries(extra)) await writeFile(join(copy, file), sql)
+  return pathToFileURL(`${copy}/`)
+}
+
+const ours = await readMigrations(schemaFolder)
+const next = String(ours.length + 1).padStart(3, '0')
+
+describe('migrating', () => {
+  const { database, sql } = useDatabase({ migrated: false })
+
+  test('twenty at once apply each step once', async () => {
+    const steps = await stepsWith('twenty', {
+      [`${next}_counted.sql`]: 'create table viewkeeper.counted (id integer)',
+    })
+    const reports = await Promise.all(Array.from({ length: 20 }, () => migrate(database, steps)))
+    const applied = reports.flatMap((report) => report.applied)
+    expect(applied.sort()).toEqual([...ours.map(({ name }) => name), `${next}_counted`])
+    expect(await sql`select number from viewkeeper.migrations`).toHaveLength(ours.length + 1)
+  })
+
+  test('again changes nothing', async () => {
+    const steps = await stepsWith('again', {
+      [`${next}_counted.sql`]: 'create table viewkeeper.counted (id integer)',
+    })
+    expect(await migrate(database, steps)).toEqual({ applied: [], ahead: [] })
+  })
+
+  test('by the version before is a success on the newer schema, on which it keeps working', async () => {
+    expect(await migrate(database, schemaFolder)).toEqual({ applied: [], ahead: [`${next}_counted`] })
+    await sql`create materialized view served as select 1 as id`
+    expect(await refresh({ view: 'served' }, callOn(database))).toMatchObject({ status: 'updated' })
+  })
+
+  test('refuses an edited step by name, and changes nothing', async () => {
+    const steps = await stepsWith('edited', {
+      [`${next}_counted.sql`]: 'create table viewkeeper.other (id integer)',
+    })
+    await expect(migrate(database, steps)).rejects.toThrow(`schema/${next}_counted.sql was edited`)
+    expect(await sql`select to_regclass('viewkeeper.other') as other`).toEqual([{ other: null }])
+  })
+
+  test('that fails half-way leaves the state before the step, and says file, line and SQLSTATE', async () => {
+    const after = String(ours.length + 2).padStart(3, '0')
+    const steps = await stepsWith('broken', {
+      [`${next}_counted.sql`]: 'create table viewkeeper.counted (id integer)',
+      [`${after}_broken.sql`]:
+        'create table viewkeeper.half (id integer);\n\ncreate table viewkeeper.half (id text);',
+    })
+    await expect(migrate(database, steps)).rejects.toMatchObject({
+      code: 'MigrationFailed',
+      message: expect.stringMatching(new RegExp(`schema/${after}_broken\\.sql.*\\(42P07\\)`)),
+    })
+    expect(await sql`select to_regclass('viewkeeper.half') as half`).toEqual([{ half: null }])
+    expect(await sql`select number from viewkeeper.migrations`).toHaveLength(ours.length + 1)
+    const typo = await stepsWith('typo', {
+      [`${next}_counted.sql`]: 'create table viewkeeper.counted (id integer)',
+      [`${after}_typo.sql`]: 'create table viewkeeper.fine (id integer);\n\ncreate tabel x',
+    })
+    await expect(migrate(database, typo)).rejects.toThrow(`schema/${after}_typo.sql, line 3`)
+  })
+
+  test('refuses a gap and a name that is no step', async () => {
+    await expect(readMigrations(await stepsWith('gap', { '999_late.sql': '' }))).rejects.toThrow(
+      /999_late\.sql should be number/,
+    )
+    await expect(readMigrations(await stepsWith('odd', { 'notes.sql': '' }))).rejects.toThrow(
+      /notes\.sql should be number/,
+    )
+  })
+
+  test('reads line ends of either kind as the same file', async () => {
+    const unix = await readMigrations(
+      await stepsWith('unix', { [`${next}_a.sql`]: 'select 1;\nselect 2;\n' }),
+    )
+    const windows = await readMigrations(
+      await stepsWith('windows', { [`${next}_a.sql`]: 'select 1;\r\nselect 2;\r\n' }),
+    )
+    expect(windows.at(-1)?.checksum).toBe(unix.at(-1)?.checksum)
+  })
+})

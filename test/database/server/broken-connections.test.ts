@@ -1,0 +1,156 @@
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { withTransaction } from '../../../src/db/server/connect.ts'
+import { advance } from '../../../src/operations/batches/advance.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import type { Result } from '../../../src/operations/runs/result.ts'
+import { listViews } from '../../../src/operations/views/read.ts'
+import { mayRetry, Problem } from '../../../src/problem.ts'
+import { begin, drive } from '../../support/batches.ts'
+import { callOn, useDatabase } from '../../support/database.ts'
+import { breakableWay } from '../../support/proxy.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
+
+const { url, database, sql } = useDatabase()
+
+/** Far below every deadline: nobody has waited in vain. */
+const atOnceMs = 4000
+const twenty = Array.from({ length: 20 }, (_, at) => at)
+
+/** What work came to, and how long it took. */
+async function timed<T>(work: Promise<T>): Promise<{ end: T | Problem; ms: number }> {
+  const started = Date.now()
+  const end = await work.catch((error) => {
+    if (error instanceof Problem) return error
+    throw error
+  })
+  return { end, ms: Date.now() - started }
+}
+
+const control = /^viewkeeper$/
+
+describe('a caller whose run the server is working on gets its real answer', () => {
+  test.each([
+    ['every connection', undefined],
+    ['the control connection', control],
+    ["the run's connection", /^viewkeeper (run|waiting)/],
+  ])('when %s breaks, whenever that is', async (what, which) => {
+    const answers = await Promise.all(
+      twenty.map(async (at) => {
+        const view = `broken_${what.replace(/\W/g, '_').toLowerCase()}_${at}`
+        const way = await breakableWay(url)
+        await makeGatedView(sql, view)
+        return withGateClosed(sql, view, async (open) => {
+          const answer = refresh({ view }, callOn(way.database)).catch((error) => error)
+          await untilAtGate(sql, view)
+          await pause(at * 10 + Math.random() * 10) // the moments are what is tried
+          way.reset(which)
+          await open()
+          return timed(answer)
+        })
+      }),
+    )
+    for (const { end, ms } of answers) {
+      expect(end).toMatchObject({ status: 'updated', runId: expect.any(Number) })
+      expect(ms).toBeLessThan(atOnceMs)
+    }
+  })
+
+  test('or that it is running, where they do not wait', async () => {
+    await makeGatedView(sql, 'broken_waitless')
+    await withGateClosed(sql, 'broken_waitless', async () => {
+      const way = await breakableWay(url)
+      const waitUntil = Date.now() + 1000
+      const answer = timed(refresh({ view: 'broken_waitless' }, callOn(way.database, { waitUntil })))
+      await untilAtGate(sql, 'broken_waitless')
+      await way.resetAfter(0)
+      const { end, ms } = await answer
+      expect(end).toMatchObject({ status: 'running', runId: expect.any(Number) })
+      expect(ms).toBeLessThan(atOnceMs)
+    })
+  })
+})
+
+test('a request whose connections break before its run is going on is answered at once, and leaves no run pending that anybody was told of', async () => {
+  await sql`create materialized view broken_early as select 1 as id`
+  const ends = []
+  for (let pieces = 0; pieces < 60; pieces++) {
+    const way = await breakableWay(url)
+    void way.resetAfter(pieces)
+    ends.push(await timed<Result>(refresh({ view: 'broken_early' }, callOn(way.database))))
+  }
+  for (const { end, ms } of ends) {
+    expect(ms).toBeLessThan(atOnceMs)
+    if (end instanceof Problem) expect(mayRetry(end.code)).toBe(true)
+    else if (end.status === 'error') expect(end.error).toMatchObject({ class: 'DatabaseUnavailable' })
+    else expect(end.status).toBe('updated')
+  }
+  // One may have been written down without anybody having heard of it: it counts as lost after a minute.
+  const [left] = await sql`select count(*)::int as pending from viewkeeper.runs where status = 'pending'`
+  expect(left?.pending).toBeLessThanOrEqual(1)
+})
+
+test('a read whose connection breaks, whenever that is, says so at once', async () => {
+  for (let pieces = 0; pieces < 30; pieces++) {
+    const way = await breakableWay(url)
+    void way.resetAfter(pieces)
+    const { end, ms } = await timed(listViews(way.database))
+    expect(ms).toBeLessThan(atOnceMs)
+    if (end instanceof Problem) expect(end).toMatchObject({ code: 'DatabaseUnavailable' })
+    else expect(end.views).not.toEqual([])
+  }
+})
+
+describe('a transaction whose connection breaks', () => {
+  test.each([
+    ['while it waits for an answer', true],
+    ['between two statements', false],
+  ])('%s fails at once, and so does what is asked of it afterwards', async (_, busy) => {
+    const way = await breakableWay(url)
+    const work = way.database.withConnection((part) =>
+      withTransaction(part, async (step) => {
+        if (busy) {
+          void way.resetAfter(0)
+          await step`select 1`.catch(() => {})
+        } else way.reset()
+        for (let turn = 0; turn < 20; turn++) {
+          step`select 1`.catch(() => {})
+          await nextTurn()
+        }
+      }),
+    )
+    const { end, ms } = await timed(work)
+    expect(end).toMatchObject({ code: 'DatabaseUnavailable' })
+    expect(ms).toBeLessThan(atOnceMs)
+  })
+
+  test('because the server has ended it takes nobody else down', async () => {
+    const work = database.withConnection((part) =>
+      withTransaction(part, (step) => step`select pg_terminate_backend(pg_backend_pid())`),
+    )
+    await expect(work).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
+  })
+})
+
+describe('who drives a batch on', () => {
+  test.each([
+    ['every connection', undefined],
+    ['the control connection', control],
+    ['the connection that listens', /^viewkeeper listening$/],
+  ])('ends the call at once when %s breaks, and another call goes on', async (what, which) => {
+    const view = `broken_batch_${what.replace(/\W/g, '_')}`
+    await makeGatedView(sql, view)
+    const way = await breakableWay(url)
+    const batchId = await begin(database, { views: [view], retries: 0 })
+    await withGateClosed(sql, view, async (open) => {
+      const call = timed(advance(batchId, { database: way.database, until: Date.now() + 60_000 }))
+      await untilAtGate(sql, view)
+      way.reset(which)
+      const { end, ms } = await call
+      expect(end).toMatchObject({ code: 'DatabaseUnavailable' })
+      expect(ms).toBeLessThan(atOnceMs)
+      await open()
+    })
+    expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+  })
+})

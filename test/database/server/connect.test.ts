@@ -1,0 +1,255 @@
+import { chmod, chown, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
+import { type ConnectionSettings, connectTo } from '../../../src/db/server/connect.ts'
+import { unlessLocked } from '../../../src/db/server/unless-locked.ts'
+import { fromUrl } from '../../../src/edge/server/configuration.ts'
+import { listViews } from '../../../src/operations/views/read.ts'
+import { useDatabase } from '../../support/database.ts'
+import { breakableWay } from '../../support/proxy.ts'
+import { makeCertificate } from '../../support/tls.ts'
+
+const settings = await fromUrl(inject('postgresUrl'))({ fresh: false })
+const select1 = (changes: Partial<ConnectionSettings>) =>
+  connectTo(async () => ({ ...settings, ...changes })).withConnection(
+    async (sql) => (await sql`select 1 as one`)[0],
+  )
+
+describe('connecting', () => {
+  test('asks for the settings anew, once, when the password was refused', async () => {
+    const asked: boolean[] = []
+    const database = connectTo(async ({ fresh }) => {
+      asked.push(fresh)
+      return { ...settings, password: fresh ? settings.password : 'rotated away' }
+    })
+    expect(await database.withConnection(async (sql) => (await sql`select 1 as one`)[0])).toEqual({ one: 1 })
+    expect(asked).toEqual([false, true])
+  })
+
+  test('with a password that is wrong both times says so, without the password', async () => {
+    const asked: boolean[] = []
+    const refused = connectTo(async ({ fresh }) => {
+      asked.push(fresh)
+      return { ...settings, password: 'hunter2' }
+    }).withConnection(async () => {})
+    await expect(refused).rejects.toMatchObject({
+      code: 'CredentialsRefused',
+      message: expect.not.stringContaining('hunter2'),
+    })
+    expect(asked).toEqual([false, true])
+  })
+
+  test('as a superuser is refused where that is asked for, with what to do instead', async () => {
+    const refusing = connectTo(async () => settings, { superuser: 'refused' })
+    await expect(refusing.withConnection(async () => {})).rejects.toMatchObject({
+      code: 'SuperuserRefused',
+      message: expect.stringContaining('npm run create-role'),
+    })
+    await connectTo(async () => settings).withConnection(
+      (sql) => sql`create role modest login password 'secret'`,
+    )
+    const modest = connectTo(async () => ({ ...settings, user: 'modest', password: 'secret' }), {
+      superuser: 'refused',
+    })
+    expect(await modest.withConnection((sql) => sql`select 1 as one`)).toEqual([{ one: 1 }])
+  })
+
+  test('to a port where nobody listens, and to a database that is not there', async () => {
+    await expect(select1({ port: 1 })).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
+    await expect(select1({ database: 'no_such_database' })).rejects.toMatchObject({
+      code: 'DatabaseUnavailable',
+    })
+  })
+
+  test('sees what it has waited for, whatever the role is set to', async () => {
+    const database = connectTo(async () => settings)
+    await database.withConnection(async (sql) => {
+      await sql`create role repeating login password 'secret'`
+      await sql`alter role repeating set default_transaction_isolation = 'repeatable read'`
+    })
+    const repeating = connectTo(async () => ({ ...settings, user: 'repeating', password: 'secret' }))
+    const isolation = await repeating.withConnection((sql) => sql`show transaction_isolation`)
+    expect(isolation[0]).toEqual({ transaction_isolation: 'read committed' })
+  })
+
+  test('waits for no lock where it only looks, and is patient again afterwards', async () => {
+    const database = connectTo(async () => settings)
+    await database.withConnection(
+      async (sql) => {
+        expect(await unlessLocked(sql, async () => (await sql`show lock_timeout`)[0])).toEqual({
+          lock_timeout: '100ms',
+        })
+        expect((await sql`show lock_timeout`)[0]).toEqual({ lock_timeout: '1min' })
+      },
+      { startUp: { lock_timeout: '60000' } },
+    )
+  })
+
+  test('to a server that has no connection free for us asks to try again', async () => {
+    const database = connectTo(async () => settings)
+    await database.withConnection(async (sql) => {
+      await sql`create role crowded login password 'secret' connection limit 0`
+    })
+    await expect(select1({ user: 'crowded', password: 'secret' })).rejects.toMatchObject({
+      code: 'TooManyConnections',
+      message: expect.stringContaining('pg_stat_activity'),
+    })
+  })
+
+  test('insists that the server took the start-up settings: a pooler that drops them is refused', async () => {
+    const database = connectTo(async () => settings)
+    // The server itself cuts a name of more than 63 bytes: what comes back is not what was asked for.
+    const odd = database.withConnection(async () => {}, { startUp: { application_name: 'x'.repeat(80) } })
+    await expect(odd).rejects.toMatchObject({
+      code: 'NotDirect',
+      message: expect.stringContaining('application_name'),
+    })
+    await expect(
+      database.withConnection(async () => {}, { startUp: { 'viewkeeper.run': '7' } }),
+    ).resolves.toBeUndefined()
+  })
+
+  test('to something that accepts and hangs up, again and again, ends at the deadline', {
+    timeout: 20_000,
+  }, async () => {
+    const { server, port } = await listenAnd((socket) => socket.destroy())
+    await expect(select1({ port })).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
+    server.close()
+  })
+
+  test('to something that accepts and says nothing ends at the deadline', { timeout: 20_000 }, async () => {
+    const { server, port } = await listenAnd(() => {})
+    const started = Date.now()
+    await expect(select1({ port })).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
+    expect(Date.now() - started).toBeLessThan(15_000)
+    server.close()
+  })
+})
+
+async function listenAnd(
+  greet: (socket: import('node:net').Socket) => void,
+): Promise<{ server: Server; port: number }> {
+  const server = createServer(greet)
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
+  return { server, port: (server.address() as { port: number }).port }
+}
+
+describe('a connection', () => {
+  test('sees the names of the catalog first, so that nobody can slip a function or a type in that would run as us', async () => {
+    const database = connectTo(async () => settings)
+    expect(await database.withConnection((sql) => sql`show search_path`)).toEqual([
+      { search_path: 'pg_catalog, pg_temp' },
+    ])
+  })
+
+  test('that breaks is not opened again without a word: the new session would lack its settings', async () => {
+    const broken = connectTo(async () => settings).withConnection(async (sql) => {
+      await sql`select pg_terminate_backend(pg_backend_pid())`.catch(() => {})
+      return sql`select 1`
+    })
+    await expect(broken).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
+  })
+
+  test('to a server that falls silent is given up at the deadline', async () => {
+    const silent = connectTo(async () => settings).withConnection((sql) => sql`select pg_sleep(60)`, {
+      deadline: Date.now() + 300,
+      startUp: { statement_timeout: '0' },
+    })
+    await expect(silent).rejects.toMatchObject({
+      code: 'DatabaseUnavailable',
+      message: expect.stringContaining('stopped answering'),
+    })
+  })
+
+  test('to a server where everything is read only is one to write by all the same, or says what is wrong', async () => {
+    const database = connectTo(async () => settings)
+    await expect(
+      database.withConnection((sql) => sql`create temporary table x ()`, {
+        startUp: { default_transaction_read_only: 'on' },
+      }),
+    ).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
+    await database.withConnection((sql) => sql`create temporary table x ()`)
+  })
+})
+
+describe('a database without schema viewkeeper', () => {
+  const { database } = useDatabase({ migrated: false })
+
+  test('is said to be not migrated', async () => {
+    await expect(listViews(database)).rejects.toMatchObject({ code: 'NotMigrated' })
+  })
+})
+
+describe('TLS is verify-full', () => {
+  let folder: string
+  let server: EmbeddedPostgres
+  let roots: string[]
+  let tls: ConnectionSettings
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'viewkeeper-tls-'))
+    const { certificate, key } = makeCertificate(folder, 'IP:127.0.0.1')
+    roots = [await readFile(certificate, 'utf8')]
+    const version = Number(process.env.POSTGRES ?? 18) as 18
+    // The first start makes the data, and so tells whose files the server may read.
+    await (await startEmbeddedPostgres({ folder, version })).stop()
+    const { uid, gid } = await stat(join(folder, `postgres-${version}`))
+    await chmod(folder, 0o755)
+    await chown(key, uid, gid)
+    await chmod(key, 0o600)
+    server = await startEmbeddedPostgres({
+      folder,
+      version,
+      parameters: { ssl: 'on', ssl_cert_file: certificate, ssl_key_file: key },
+    })
+    tls = { ...(await fromUrl(server.url)({ fresh: false })), tls: { verify: true, roots } }
+  })
+  afterAll(async () => {
+    await server?.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  const connect = (changes: Partial<ConnectionSettings>) =>
+    connectTo(async () => ({ ...tls, ...changes })).withConnection(
+      async (sql) => (await sql`select ssl from pg_stat_ssl where pid = pg_backend_pid()`)[0],
+    )
+
+  test('a certificate for the address, by a root we know, is accepted', async () => {
+    expect(await connect({})).toEqual({ ssl: true })
+  })
+
+  test('a connection that breaks fails what is asked at that very moment, and later', async () => {
+    const way = await breakableWay(server.url)
+    const { withConnection } = connectTo(async () => ({ ...tls, port: way.port }))
+    const settled = await withConnection((idle) =>
+      withConnection(async (busy) => {
+        const waits = busy`select pg_sleep(10)`.execute()
+        way.reset()
+        await waits.catch(() => {})
+        const asked = [idle`select 1`.execute(), busy`select 1`.execute()]
+        await Promise.allSettled(asked)
+        return Promise.allSettled([...asked, idle`select 1`, busy`select 1`])
+      }),
+    )
+    expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected', 'rejected'])
+  })
+
+  test("another name for the same server is refused: the certificate is not that name's", async () => {
+    await expect(connect({ host: 'localhost' })).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
+  })
+
+  test('a root we do not know is refused', async () => {
+    await expect(connect({ tls: { verify: true, roots: null } })).rejects.toMatchObject({
+      code: 'DatabaseUnavailable',
+    })
+  })
+
+  test('a server without TLS is refused', async () => {
+    await expect(select1({ tls: { verify: true, roots } })).rejects.toMatchObject({
+      code: 'DatabaseUnavailable',
+    })
+  })
+})

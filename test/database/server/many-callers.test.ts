@@ -1,0 +1,178 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
+import { mostConnections } from '../../../local/gateway/connections.ts'
+import { startGateway } from '../../../local/gateway/gateway.ts'
+import { connectTo, type Database, type Sql } from '../../../src/db/server/connect.ts'
+import { fromUrl } from '../../../src/edge/server/configuration.ts'
+import { advance } from '../../../src/operations/batches/advance.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { migrate } from '../../../src/operations/schema/apply.ts'
+import { accountOf, begin, makeGraph } from '../../support/batches.ts'
+import { administrator, callOn, schemaFolder } from '../../support/database.ts'
+import { until } from '../../support/until.ts'
+
+// A server of its own, with no more connections than a server has that nobody has tuned.
+let server: EmbeddedPostgres
+let folder: string
+let database: Database
+let sql: Sql
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'viewkeeper-callers-'))
+  server = await startEmbeddedPostgres({
+    folder,
+    version: Number(process.env.POSTGRES ?? 18) as 18,
+    parameters: { fsync: 'off', max_connections: '100' },
+  })
+  database = connectTo(fromUrl(server.url))
+  await migrate(database, schemaFolder)
+  sql = administrator(server.url)
+})
+
+afterAll(async () => {
+  await sql?.end({ timeout: 1 })
+  await server?.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** Does something again and again, so long. */
+async function forMs(ms: number, work: () => Promise<void>): Promise<void> {
+  const end = Date.now() + ms
+  while (Date.now() < end) await work()
+}
+
+/** What the statuses are, and how often each. */
+const countsOf = (all: (string | number)[]) =>
+  Object.fromEntries(Object.entries(Object.groupBy(all, String)).map(([what, each]) => [what, each?.length]))
+
+const pendingRuns = async () =>
+  (await sql`select count(*)::int as pending from viewkeeper.runs where status in ('pending', 'running')`)[0]
+
+test('200 callers leave connections to everybody else, and each gets an answer or is asked to come again', {
+  timeout: 90_000,
+}, async () => {
+  const views = Array.from({ length: 20 }, (_, at) => `called_${at}`)
+  for (const view of views) await sql.unsafe(`create materialized view ${view} as select 1 as id`)
+  await sql`create role bystander login password 'secret'`
+  process.env.DATABASE_URL = server.url
+  for (const stream of ['info', 'warn', 'error'] as const) {
+    const spy = vi.spyOn(console, stream).mockReturnValue() // what the functions log of each request
+    onTestFinished(() => spy.mockRestore())
+  }
+  const gateway = await startGateway({ port: 0 })
+  const elsewhere = new URL(server.url)
+  elsewhere.username = 'bystander'
+  elsewhere.password = 'secret'
+  const bystander: string[] = []
+  const reads: number[] = []
+  const answers: { status: number; code: string | undefined; again: boolean }[] = []
+  let most = 0
+  const ms = 6000
+  const caller = (_: unknown, at: number) =>
+    forMs(ms, async () => {
+      const response = await fetch(`${gateway.url}/views/${views[at % views.length]}/refresh`, {
+        method: 'POST',
+        headers: { prefer: 'wait=20', 'content-type': 'application/json' },
+        // A swap may find that another one was faster: an answer of another kind.
+        body: '{ "strategy": "regular" }',
+      })
+      const { code } = (await response.json()) as { code?: string }
+      answers.push({ status: response.status, code, again: response.headers.has('retry-after') })
+    })
+  try {
+    await Promise.all([
+      ...Array.from({ length: 200 }, caller),
+      forMs(ms, async () => {
+        const client = postgres(elsewhere.href, { max: 1, fetch_types: false })
+        const seen = await client`select 1`.then(
+          () => 'let in',
+          ({ code }) => code,
+        )
+        bystander.push(seen)
+        await client.end()
+      }),
+      forMs(ms, async () => {
+        const { status, body } = await fetch(`${gateway.url}/runs?limit=1`)
+        reads.push(status)
+        await body?.cancel()
+      }),
+      forMs(ms, async () => {
+        const [row] = await sql`
+          select count(*)::int as open from pg_stat_activity where application_name like 'viewkeeper%'`
+        most = Math.max(most, row?.open)
+      }),
+    ])
+  } finally {
+    await gateway.close()
+    delete process.env.DATABASE_URL
+  }
+  const refused = answers.filter(({ code }) => code === 'TooManyConnections')
+  console.log({
+    answers: countsOf(answers.map(({ status, code }) => `${status} ${code ?? ''}`)),
+    refused: `${((100 * refused.length) / answers.length).toFixed(1)} %`,
+    reads: countsOf(reads),
+    bystander: countsOf(bystander),
+    most,
+  })
+  expect(countsOf(bystander)).toEqual({ 'let in': expect.any(Number) })
+  expect(countsOf(reads)).toEqual({ 200: expect.any(Number) })
+  expect(most).toBeLessThanOrEqual(mostConnections)
+  for (const { status, code, again } of answers) {
+    if (status === 503) expect({ code, again }).toEqual({ code: 'TooManyConnections', again: true })
+    else expect([200, 202, 409]).toContain(status)
+  }
+  // To refuse everybody would be no art. How many depends on the machine: these callers come again at once, not after Retry-After.
+  expect(answers.length - refused.length).toBeGreaterThan(20)
+  await until('no run is left open', async () => (await pendingRuns())?.pending === 0)
+})
+
+test('a login that may have 4 connections, hit by 10 calls at once, refuses what it cannot do, and writes nothing of it down', async () => {
+  await sql.unsafe(`
+    create role narrow login password 'secret' connection limit 4;
+    grant usage on schema viewkeeper to narrow;
+    grant all on all tables in schema viewkeeper to narrow;
+    grant create on schema public to narrow`)
+  const url = new URL(server.url)
+  url.username = 'narrow'
+  url.password = 'secret'
+  const narrow = connectTo(fromUrl(url.href))
+  const views = Array.from({ length: 10 }, (_, at) => `narrow_${at}`)
+  for (const view of views) {
+    await sql.unsafe(
+      `create materialized view ${view} as select 1 as id; alter materialized view ${view} owner to narrow`,
+    )
+  }
+  const ends: string[] = []
+  for (let round = 0; round < 10; round++) {
+    const results = await Promise.all(
+      views.map((view) =>
+        refresh({ view }, callOn(narrow)).then(
+          ({ status }) => status,
+          ({ code }) => code,
+        ),
+      ),
+    )
+    ends.push(...results)
+  }
+  const counts = countsOf(ends)
+  console.log(counts)
+  expect(Object.keys(counts).filter((end) => end !== 'updated')).toEqual(['TooManyConnections'])
+  const runs = await sql`
+    select status, count(*)::int as count from viewkeeper.runs where view_name like 'narrow%' group by 1`
+  expect(runs).toEqual([{ status: 'success', count: counts.updated }])
+})
+
+describe('who drives a batch on', () => {
+  test('sends no more runs at once than it is told, however many the batch may have', async () => {
+    const names = Array.from({ length: 12 }, (_, at) => `v${at}`)
+    await makeGraph(sql, 'wide', Object.fromEntries(names.map((name) => [name, []])), { seconds: 0.1 })
+    const batchId = await begin(database, { pattern: 'wide.*', concurrency: 12 })
+    const call = { database, until: Date.now() + 20_000, mostAtOnce: 3 }
+    expect(await advance(batchId, call)).toMatchObject({ done: true, status: 'success' })
+    expect((await accountOf(sql, batchId)).mostAtOnce).toBe(3)
+  })
+})

@@ -1,0 +1,147 @@
+import { describe, expect, test } from 'vitest'
+import type { Database } from '../../../src/db/server/connect.ts'
+import { readDependents } from '../../../src/db/views/catalog.ts'
+import { ensureDefinition } from '../../../src/db/views/definitions.ts'
+import { resolveName } from '../../../src/operations/runs/name.ts'
+import { planRefresh } from '../../../src/operations/runs/plan-refresh.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { describeViews } from '../../../src/operations/views/describe.ts'
+import { getView, listViews } from '../../../src/operations/views/read.ts'
+import { between } from '../../support/between.ts'
+import { callOn, useDatabase } from '../../support/database.ts'
+
+const { database, sql } = useDatabase()
+
+/** A view with all that a read of it tells: an index, a plain view over it, and views below and above. */
+async function makeView(schema: string): Promise<string> {
+  await sql.unsafe(`
+    create schema ${schema};
+    create materialized view ${schema}.below as select 1 as id;
+    create materialized view ${schema}.v as select id, 'x' as text from ${schema}.below;
+    create unique index v_key on ${schema}.v (id);
+    create view ${schema}.plain as select id from ${schema}.v;
+    create materialized view ${schema}.above as select id from ${schema}.plain`)
+  return `${schema}.v`
+}
+
+async function swap(view: string): Promise<void> {
+  const result = await refresh({ view, strategy: 'swap' }, callOn(database))
+  expect(result).toMatchObject({ status: 'updated' })
+}
+
+const plan = (from: Database, view: string, strategy: 'auto' | 'concurrent') =>
+  from.withConnection(async (connection) => {
+    const name = await resolveName(connection, view)
+    const definition = await ensureDefinition(connection, name)
+    return planRefresh(connection, name, definition, { strategy, ifRunning: 'skip' })
+  })
+
+/** Everything that reads a view, with what it tells of it that no refresh changes. */
+const readers: Record<string, (from: Database, view: string) => Promise<unknown>> = {
+  async getView(from, asked) {
+    const { view, populated, dependsOn, neededBy, sql: text, owner, indexes } = await getView(from, asked)
+    return { view, populated, dependsOn, neededBy, text, owner, indexes }
+  },
+  async listViews(from, asked) {
+    const { views } = await listViews(from)
+    const ours = views.filter(({ schema }) => `${schema}.v` === asked)
+    return ours.map(({ id, view, dependsOn, neededBy }) => ({ id, view, dependsOn, neededBy }))
+  },
+  async planSwap(from, view) {
+    const { plan: planned, response } = await plan(from, view, 'auto')
+    return { response, result: planned.result }
+  },
+  planConcurrent: async (from, view) => (await plan(from, view, 'concurrent')).response,
+  describeViews: (from, view) => describeViews(from, [view]),
+  readDependents: (from, view) =>
+    from.withConnection(async (connection) =>
+      readDependents(connection, await resolveName(connection, view)),
+    ),
+}
+
+describe('a view that is exchanged between two statements of a read', () => {
+  test.each(Object.keys(readers))('is told by %s as if nothing had happened', async (name) => {
+    const read = readers[name]!
+    const view = await makeView(`between_${name.toLowerCase()}`)
+    await swap(view)
+    const calm = await read(database, view)
+    for (let at = 0; ; at++) {
+      let statements = 0
+      const told = await read(
+        between(database, async () => {
+          if (statements++ === at) await swap(view)
+        }),
+        view,
+      )
+      expect(told, `after ${at} statements`).toEqual(calm)
+      if (statements <= at) break
+    }
+  })
+})
+
+test('a view that is exchanged all the time is told by every reader, and none has an error', {
+  timeout: 60_000,
+}, async () => {
+  const view = await makeView('all_the_time')
+  await swap(view)
+  const failures: unknown[] = []
+  const told: Record<string, number> = {}
+  const most = 25
+  let swaps = 0
+  const reading = Object.entries(readers).map(async ([name, read]) => {
+    while (swaps < most) {
+      await read(database, view).catch((error) => {
+        // Who stands before the lock for longer than a tenth of a second is told so, and that is true.
+        if (error.code !== 'LockTimeout') failures.push([name, error.code, error.message])
+      })
+      told[name] = (told[name] ?? 0) + 1
+    }
+  })
+  try {
+    for (; swaps < most; swaps++) await swap(view)
+  } finally {
+    swaps = most
+    await Promise.all(reading)
+  }
+  expect(failures).toEqual([])
+  expect(Object.values(told).filter((times) => times > 5)).toHaveLength(Object.keys(readers).length)
+})
+
+describe('a view that is dropped', () => {
+  test('is told as gone without being looked for again', async () => {
+    const view = await makeView('dropped')
+    await getView(database, view)
+    await sql`drop materialized view dropped.v cascade`
+    for (const [name, read] of Object.entries(readers)) {
+      if (name === 'listViews') continue
+      let looks = 0
+      const reading = read(
+        between(database, async () => {
+          looks++
+        }),
+        view,
+      )
+      await expect(reading, name).rejects.toMatchObject({ code: 'UnknownView' })
+      expect(looks, name).toBeLessThanOrEqual(2)
+    }
+  })
+
+  test('between two statements of a read is told as gone, or as it was', async () => {
+    const calm = { view: 'dropping.v', populated: true }
+    const view = await makeView('dropping')
+    for (let at = 0; ; at++) {
+      let statements = 0
+      const reading = getView(
+        between(database, async () => {
+          if (statements++ === at) await sql`drop materialized view dropping.v cascade`
+        }),
+        view,
+      )
+      const told = await reading.catch((error) => error)
+      if (told instanceof Error) expect(told, `after ${at} statements`).toMatchObject({ code: 'UnknownView' })
+      else expect(told).toMatchObject(calm)
+      if (statements <= at) break
+      await sql`create materialized view dropping.v as select 1 as id`
+    }
+  })
+})

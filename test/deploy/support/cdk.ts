@@ -1,0 +1,68 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { EnvironmentSettings } from '../../../infra/environment/environment.ts'
+import { root } from './aws.ts'
+import { type Finished, finish, succeed } from './command.ts'
+import type { Emulator } from './emulator.ts'
+import type { Credentials } from './signed-curl.ts'
+
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
+
+/** The real CDK on the emulator; every file that it writes lies in `folder`. */
+export function createCdk(emulator: Emulator, folder: string) {
+  const log = join(folder, 'cdk.log')
+  const env = {
+    ...awsEnvironment(emulator, root),
+    PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
+    HOME: folder,
+  }
+  const cdk = [
+    path('../../../node_modules/aws-cdk/bin/cdk'),
+    '--no-notices',
+    '--no-color',
+    '--output',
+    join(folder, 'cdk.out'),
+  ]
+  const outputs = join(folder, 'outputs.json')
+  const deploy = (settings: AppSettings): Promise<Finished> => {
+    const file = join(folder, 'app.json')
+    writeFileSync(file, JSON.stringify(settings))
+    const app = ['--app', `node ${path('app.ts')} ${file}`]
+    const options = ['--require-approval', 'never', '--method', 'direct', '--outputs-file', outputs]
+    return finish(process.execPath, [...cdk, ...app, 'deploy', ...options], { env, log })
+  }
+  return {
+    bootstrap: () =>
+      succeed(process.execPath, [...cdk, '--app', '', 'bootstrap', 'aws://000000000000/us-east-1'], {
+        env,
+        log,
+      }),
+    deploy,
+    /** What the last deploy told. */
+    readOutputs: (): Record<string, string> =>
+      Object.values(JSON.parse(readFileSync(outputs, 'utf8')))[0] as never,
+  }
+}
+
+export type Cdk = ReturnType<typeof createCdk>
+
+/** What the app of this test is told in a file. */
+export interface AppSettings {
+  environment: EnvironmentSettings
+  /** Folder with the steps of the schema. */
+  schemaFolder: string
+  /** Folder with the frozen migrations of the views. */
+  migrationsFolder: string
+}
+
+/** Variables by which clients of AWS find the emulator, and nothing of this machine's own configuration. */
+export const awsEnvironment = ({ url }: Emulator, { key, secret }: Credentials) => ({
+  AWS_ENDPOINT_URL: url,
+  AWS_REGION: 'us-east-1',
+  AWS_ACCESS_KEY_ID: key,
+  AWS_SECRET_ACCESS_KEY: secret,
+  AWS_CONFIG_FILE: '/dev/null',
+  AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+  AWS_EC2_METADATA_DISABLED: 'true',
+})

@@ -1,0 +1,47 @@
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { awsEnvironment } from './cdk.ts'
+import { type Finished, finish, succeed } from './command.ts'
+import type { Emulator } from './emulator.ts'
+import type { Credentials } from './signed-curl.ts'
+
+const cli = fileURLToPath(new URL('../../../cli/viewkeeper.ts', import.meta.url))
+
+export type Project = ReturnType<typeof createProject>
+
+/** A user's folder with `views/` and `migrations/`, and the real command line in it. */
+export function createProject(folder: string, { url, emulator }: { url: string; emulator: Emulator }) {
+  const migrationsFolder = join(folder, 'migrations')
+  mkdirSync(join(folder, 'views'), { recursive: true })
+  mkdirSync(migrationsFolder)
+  const log = join(folder, 'viewkeeper.log')
+  const { PATH } = process.env
+  return {
+    migrationsFolder,
+
+    /** Writes a file of `views/`, or writes it anew. */
+    author: (file: string, text: string): void => writeFileSync(join(folder, 'views', file), text),
+
+    /** Freezes what has changed; gives the names of the new files. */
+    async freeze(...options: string[]): Promise<string[]> {
+      const before = new Set(readdirSync(migrationsFolder))
+      const env = { PATH, DATABASE_URL: url }
+      await succeed(process.execPath, [cli, 'freeze', ...options], { cwd: folder, env, log })
+      return readdirSync(migrationsFolder).filter((file) => !before.has(file))
+    },
+
+    /** Takes frozen files away, which is for those that nobody could ever apply. */
+    discard(files: string[]): void {
+      for (const file of files) rmSync(join(migrationsFolder, file))
+    },
+
+    /** Works on the deployed environment. */
+    command: (as: Credentials, ...args: string[]): Promise<Finished> =>
+      finish(process.execPath, [cli, ...args, '--env', 'deploy-test'], {
+        cwd: folder,
+        env: { PATH, ...awsEnvironment(emulator, as) },
+        log,
+      }),
+  }
+}

@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest'
+import { kinds } from '../support/synth.ts'
+
+const instance = (kind: 'created' | 'throwaway') => kinds[kind].one('AWS::RDS::DBInstance')[1]
+const created = ['created', 'throwaway'] as const
+
+test.each(created)('%s: the server refuses connections without TLS', (kind) => {
+  const [group, { Properties }] = kinds[kind].one('AWS::RDS::DBParameterGroup')
+  expect(Properties.Parameters['rds.force_ssl']).toBe('1')
+  expect(Properties.Family).toBe('postgres18')
+  expect(instance(kind).Properties.DBParameterGroupName).toEqual({ Ref: group })
+})
+
+test.each(created)('%s: the server is private, in subnets without a way to the internet', (kind) => {
+  expect(instance(kind).Properties.PubliclyAccessible).toBe(false)
+  for (const type of ['InternetGateway', 'NatGateway', 'Route'])
+    expect(kinds[kind].resources(`AWS::EC2::${type}`)).toEqual([])
+})
+
+test.each(created)('%s: storage is encrypted, backed up, and RDS keeps the master password', (kind) => {
+  expect(instance(kind).Properties).toMatchObject({
+    StorageEncrypted: true,
+    ManageMasterUserPassword: true,
+    BackupRetentionPeriod: kind === 'created' ? 9 : 7,
+  })
+  expect(instance(kind).Properties).not.toHaveProperty('MasterUserPassword')
+})
+
+test('a protected database refuses removal, and leaves a snapshot', () => {
+  expect(instance('created')).toMatchObject({
+    Properties: { DeletionProtection: true, MultiAZ: true },
+    DeletionPolicy: 'Snapshot',
+    UpdateReplacePolicy: 'Snapshot',
+  })
+})
+
+test('one to throw away is removed with its data', () => {
+  expect(instance('throwaway')).toMatchObject({
+    Properties: { DeletionProtection: false },
+    DeletionPolicy: 'Delete',
+  })
+})
+
+test.each(Object.entries(kinds))(
+  '%s: nothing but a protected database is left behind by a removal',
+  (kind, stack) => {
+    const kept = Object.values(
+      stack.template.toJSON().Resources as Record<string, { Type: string; DeletionPolicy?: string }>,
+    )
+      .filter(({ DeletionPolicy }) => DeletionPolicy !== undefined && DeletionPolicy !== 'Delete')
+      .map(({ Type }) => Type)
+    expect(kept).toEqual(kind === 'created' ? ['AWS::RDS::DBInstance'] : [])
+  },
+)
+
+test('the role of Viewkeeper has a secret of its own, which is not the master user', () => {
+  const [, { Properties }] = kinds.created.one('AWS::SecretsManager::Secret')
+  expect(JSON.parse(Properties.GenerateSecretString.SecretStringTemplate)).toEqual({
+    username: 'viewkeeper_app',
+  })
+  expect(instance('created').Properties.MasterUsername).not.toBe('viewkeeper_app')
+})
+
+test('an imported database gets no resource but one rule in its security group', () => {
+  expect(kinds.imported.resources('AWS::RDS::DBInstance')).toEqual([])
+  expect(kinds.imported.resources('AWS::SecretsManager::Secret')).toEqual([])
+  const [, { Properties }] = kinds.imported.one('AWS::EC2::SecurityGroupIngress')
+  expect(Properties).toMatchObject({ GroupId: 'sg-0123456789abcdef0', FromPort: 6432, ToPort: 6432 })
+})

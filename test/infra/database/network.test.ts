@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest'
+import { imported } from '../support/environments.ts'
+import { createStack, functionNames, kinds, outside, Synthesized } from '../support/synth.ts'
+
+const withEndpoint = { created: 2, throwaway: 1, 'imported without NAT': 2 }
+
+test.each(Object.entries(withEndpoint))('%s: without NAT there is an endpoint in %i zones', (kind, zones) => {
+  const [, { Properties }] = kinds[kind as keyof typeof kinds].one('AWS::EC2::VPCEndpoint')
+  expect(JSON.stringify(Properties.ServiceName)).toMatch(/\.secretsmanager/)
+  expect(Properties).toMatchObject({ VpcEndpointType: 'Interface', PrivateDnsEnabled: true })
+  expect(Properties.SubnetIds).toHaveLength(zones)
+})
+
+test('functions are in every subnet, and the endpoint in the first of each zone', () => {
+  const subnetIds = ['subnet-0000000a', 'subnet-0000000b', 'subnet-0000000c', 'subnet-0000000d']
+  const availabilityZones = ['eu-central-1b', 'eu-central-1a', 'eu-central-1b', 'eu-central-1a']
+  const vpc = { ...imported.database.vpc, subnetIds, availabilityZones, addSecretsManagerEndpoint: true }
+  const stack = new Synthesized(createStack({ ...imported, database: { ...imported.database, vpc } }))
+  const [, { Properties }] = stack.one('AWS::EC2::VPCEndpoint')
+  expect(Properties.SubnetIds).toEqual(['subnet-0000000a', 'subnet-0000000b'])
+  expect(stack.fn('refresh')[1].Properties.VpcConfig.SubnetIds).toEqual(subnetIds)
+})
+
+test('with NAT there is no endpoint, and functions reach Secrets Manager by HTTPS', () => {
+  expect(kinds.imported.resources('AWS::EC2::VPCEndpoint')).toEqual([])
+  const [, { Properties }] = kinds.imported.one('AWS::EC2::SecurityGroup')
+  expect(Properties.SecurityGroupEgress).toMatchObject([{ CidrIp: '0.0.0.0/0', FromPort: 443, ToPort: 443 }])
+})
+
+describe.each(Object.entries(kinds))('%s', (_, stack) => {
+  const functions = stack
+    .resources('AWS::Lambda::Function')
+    .filter(([, { Properties }]) => Properties.VpcConfig)
+  const [group] = stack.one('AWS::EC2::SecurityGroup', (p) => /^The functions/.test(p.GroupDescription))
+
+  test('nothing comes in from an address', () => {
+    for (const [, { Properties }] of stack.resources('AWS::EC2::SecurityGroup'))
+      expect(Properties).not.toHaveProperty('SecurityGroupIngress')
+    const rules = stack.resources('AWS::EC2::SecurityGroupIngress').map(([, { Properties }]) => Properties)
+    expect(rules.length).toBeGreaterThan(0)
+    for (const rule of rules) expect(rule.SourceSecurityGroupId).toEqual({ 'Fn::GetAtt': [group, 'GroupId'] })
+  })
+
+  test('every function but one is in the network, and they share one security group', () => {
+    expect(functions.map(([, { Properties }]) => Properties.FunctionName).sort()).toEqual(
+      functionNames.filter((name) => name !== outside).map((name) => `viewkeeper-test-${name}`),
+    )
+    for (const [, { Properties }] of functions)
+      expect(Properties.VpcConfig.SecurityGroupIds).toEqual([{ 'Fn::GetAtt': [group, 'GroupId'] }])
+  })
+
+  test('functions go out to the database and to Secrets Manager only', () => {
+    const rules = stack
+      .resources('AWS::EC2::SecurityGroupEgress')
+      .map(([, { Properties }]) => Properties)
+      .filter(({ GroupId }) => GroupId['Fn::GetAtt']?.[0] === group)
+    const [, { Properties }] = stack.one('AWS::EC2::SecurityGroup', (p) =>
+      /^The functions/.test(p.GroupDescription),
+    )
+    const all = [...rules, ...(Properties.SecurityGroupEgress ?? [])]
+    expect(all.map(({ Description }) => Description).sort()).toEqual(['Secrets Manager', 'The database'])
+  })
+})

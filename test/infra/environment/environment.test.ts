@@ -1,0 +1,147 @@
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { chooseEnvironment, parseEnvironments } from '../../../infra/environment/environment.ts'
+import { environments } from '../../../infra/environments.ts'
+import { mostConcurrent } from '../../../src/plan/batches/plan.ts'
+
+import { created, imported, parse } from '../support/environments.ts'
+import { createStack, Synthesized } from '../support/synth.ts'
+
+describe("the users' examples", () => {
+  test('are valid, one of each kind', () => {
+    const kinds = Object.entries(parseEnvironments(environments)).map(([name, { database }]) => [
+      name,
+      database.kind,
+    ])
+    expect(Object.fromEntries(kinds)).toEqual({ production: 'created', staging: 'imported', dev: 'created' })
+  })
+
+  test('protect the production database', () => {
+    const stack = new Synthesized(createStack(environments.production!))
+    expect(stack.one('AWS::RDS::DBInstance')[1]).toMatchObject({
+      Properties: { DeletionProtection: true, StorageEncrypted: true, MultiAZ: true },
+      DeletionPolicy: 'Snapshot',
+    })
+  })
+
+  test('refresh every night in production, after each deploy in staging, and never in dev', () => {
+    const batches = Object.entries(parseEnvironments(environments)).map(
+      ([name, { schedules, refreshOnDeploy }]) => [name, schedules, refreshOnDeploy],
+    )
+    expect(batches).toEqual([
+      ['production', { nightly: { at: '09:00', timeZone: 'Etc/UTC' }, views: true }, false],
+      ['staging', undefined, true],
+      ['dev', undefined, false],
+    ])
+  })
+})
+
+test('what is left out gets its default', () => {
+  expect(parse({ ...imported, account: undefined })).toMatchObject({
+    logRetentionDays: 30,
+    logLevel: 'INFO',
+    requestsPerSecond: 20,
+    refreshOnDeploy: false,
+    batchConcurrency: 2,
+    tags: {},
+  })
+  expect(parse(imported)).not.toHaveProperty('schedules')
+  const { port, ...database } = imported.database
+  expect(parse({ ...imported, database }).database).toMatchObject({ port: 5432 })
+})
+
+test('all problems are listed together, each with its field', () => {
+  const { vpc, ...database } = imported.database
+  const settings = {
+    production: {
+      ...created,
+      database: { ...created.database, name: 'my-app', storageGB: 20, backupDays: 99 },
+      alarmEmails: ['nobody'],
+      logRetentionDays: 31,
+      colour: 'red',
+    },
+    staging: {
+      ...imported,
+      database: { ...database, secretArn: 'arn:aws:secretsmanager:x', vpc: { ...vpc, id: 'x' } },
+    },
+    Dev: created,
+    lost: { alarmEmails: [] },
+  }
+  let message = ''
+  try {
+    parseEnvironments(settings)
+  } catch (error) {
+    message = (error as Error).message
+  }
+  const fields = message
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(': ')[0])
+  expect(fields.sort()).toEqual([
+    'Dev',
+    'lost.database',
+    'production.alarmEmails.0',
+    'production.colour',
+    'production.database.backupDays',
+    'production.database.name',
+    'production.database.storageGB',
+    'production.logRetentionDays',
+    'staging.database.secretArn',
+    'staging.database.vpc.id',
+  ])
+  expect(message).toMatch(/production\.colour: unknown field/)
+  expect(message).toMatch(/production\.logRetentionDays: must be one of 1, 3, 5/)
+})
+
+test('subnets and zones have to come in pairs', () => {
+  const vpc = { ...imported.database.vpc, availabilityZones: ['eu-central-1a'] }
+  expect(() => parse({ ...imported, database: { ...imported.database, vpc } })).toThrow(
+    /database\.vpc\.availabilityZones: must name one zone for each of subnetIds/,
+  )
+})
+
+test('storage has to have room to grow', () => {
+  const database = { ...created.database, storageGiB: 100, maxStorageGiB: 100 }
+  expect(() => parse({ ...created, database } as never)).toThrow(
+    /database\.maxStorageGiB: must be at least a tenth more/,
+  )
+})
+
+test.each([
+  [{ nightly: { at: '24:00' } }, 'schedules.nightly.at: must look like "09:00"'],
+  [{ nightly: { timeZone: '+02:00' } }, 'schedules.nightly.timeZone: must be the IANA name of a time zone'],
+  [{ nightly: { timeZone: 'europe/berlin' } }, 'schedules.nightly.timeZone: must be written "Europe/Berlin"'],
+  [{ nightly: { hour: 9 } }, 'schedules.nightly.hour: unknown field'],
+  [{ nightly: true }, 'schedules.nightly: must be false, or like { at: "09:00", timeZone: "Etc/UTC" }'],
+  [{ views: [] }, 'schedules.views: '],
+])('schedules %j are refused, by the name of the field', (schedules, message) => {
+  expect(() => parse({ ...imported, schedules } as never)).toThrow(message)
+})
+
+test('a batch refreshes as many views at once as it may, and no more', () => {
+  expect(parse({ ...imported, batchConcurrency: mostConcurrent }).batchConcurrency).toBe(mostConcurrent)
+  for (const batchConcurrency of [0, mostConcurrent + 1, 1.5])
+    expect(() => parse({ ...imported, batchConcurrency })).toThrow('batchConcurrency: ')
+})
+
+test.each([
+  [undefined, /^say which environment: -c env=<name>, one of: one, two /],
+  ['three', /^there is no environment "three": -c env=<name>, one of: one, two /],
+  ['constructor', /^there is no environment "constructor"/],
+])('asked for %s, it names the known ones', (name, message) => {
+  expect(() => chooseEnvironment({ one: created, two: imported }, name)).toThrow(message)
+})
+
+test('the app says so in one line, without a stack trace', () => {
+  const app = fileURLToPath(new URL('../../../infra/app.ts', import.meta.url))
+  let printed = ''
+  try {
+    execFileSync(process.execPath, [app], { encoding: 'utf8', stdio: 'pipe' })
+  } catch (error) {
+    printed = (error as { stderr: string }).stderr
+  }
+  expect(printed.trim().split('\n')).toEqual([
+    expect.stringMatching(/^say which environment: .+production, staging, dev/),
+  ])
+})

@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+import { routeKey, routes } from '../../../src/edge/http/routes.ts'
+import { kinds } from '../support/synth.ts'
+
+const stack = kinds.imported
+const deployed = stack.resources('AWS::ApiGatewayV2::Route').map(([, { Properties }]) => Properties)
+
+test('the API has the routes of the table and no others', () => {
+  expect(deployed.map(({ RouteKey }) => RouteKey).sort()).toEqual(Object.values(routes).map(routeKey).sort())
+})
+
+test.each(deployed)('$RouteKey is for callers that sign with IAM', ({ AuthorizationType }) => {
+  expect(AuthorizationType).toBe('AWS_IAM')
+})
+
+test.each(Object.values(routes))('$method $path is answered by $function', (route) => {
+  const { Target } = deployed.find(({ RouteKey }) => RouteKey === routeKey(route))!
+  const integration = stack
+    .resources('AWS::ApiGatewayV2::Integration')
+    .find(([id]) => id === Target['Fn::Join'][1][1].Ref)
+  expect(integration?.[1].Properties).toMatchObject({
+    IntegrationUri: { 'Fn::GetAtt': [stack.fn(route.function)[0], 'Arn'] },
+    PayloadFormatVersion: '2.0',
+  })
+})
+
+test('the API may call its functions only for its own routes', () => {
+  const permissions = stack.resources('AWS::Lambda::Permission').map(([, { Properties }]) => Properties)
+  expect(permissions).toHaveLength(Object.keys(routes).length)
+  for (const { Principal, SourceArn } of permissions) {
+    expect(Principal).toBe('apigateway.amazonaws.com')
+    expect(JSON.stringify(SourceArn)).toMatch(/ApiHttpApi.+\/\*\/\*\/[a-z]+/)
+  }
+})
+
+test('requests are throttled, and logged with their caller', () => {
+  const [, { Properties }] = stack.one('AWS::ApiGatewayV2::Stage')
+  expect(Properties.DefaultRouteSettings).toEqual({ ThrottlingRateLimit: 20, ThrottlingBurstLimit: 40 })
+  expect(JSON.parse(Properties.AccessLogSettings.Format)).toMatchObject({
+    requestId: '$context.requestId',
+    caller: '$context.identity.userArn',
+  })
+})

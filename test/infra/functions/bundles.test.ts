@@ -1,0 +1,93 @@
+import { execFileSync, execSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { App } from 'aws-cdk-lib'
+import { afterAll, describe, expect, test } from 'vitest'
+import { sqlHook } from '../../../infra/functions/sql-hook.ts'
+import { imported } from '../support/environments.ts'
+import { createStack, functionNames, Synthesized } from '../support/synth.ts'
+
+const migrationsFolder = mkdtempSync(join(tmpdir(), 'viewkeeper-migrations-'))
+afterAll(() => rmSync(migrationsFolder, { recursive: true }))
+
+writeFileSync(join(migrationsFolder, 'README.md'), 'not for a bundle')
+const withoutMigrations = bundle()
+const pair = ['001_sales.down.sql', '001_sales.up.sql']
+for (const file of pair) writeFileSync(join(migrationsFolder, file), 'select 1')
+const bundles = bundle()
+
+describe.each(functionNames)('the bundle of %s', (name) => {
+  const { folder } = bundles.of(name)
+
+  test('is one small ES module with its source map', () => {
+    const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile())
+    expect(files.map((file) => file.name).sort()).toEqual(['index.mjs', 'index.mjs.map'])
+    expect(statSync(join(folder, 'index.mjs')).size).toBeLessThan(600_000)
+  })
+
+  test('can be loaded, and exports its handler', () => {
+    const url = pathToFileURL(join(folder, 'index.mjs')).href
+    const program = `import(${JSON.stringify(url)}).then(({ handler }) => console.log(typeof handler))`
+    expect(execFileSync(process.execPath, ['-e', program], { encoding: 'utf8' }).trim()).toBe('function')
+  })
+
+  test('holds only functions/, src/ and packages that work in Lambda', () => {
+    const { sources } = JSON.parse(readFileSync(join(folder, 'index.mjs.map'), 'utf8')) as {
+      sources: string[]
+    }
+    const own = sources.filter((source) => !source.includes('/node_modules/'))
+    expect(own.length).toBeGreaterThan(1)
+    for (const source of own) expect(source).toMatch(/\/(functions|src)\//)
+    for (const source of sources)
+      expect(source).not.toMatch(/node_modules\/(aws-cdk-lib|cdk-nag|esbuild|vitest|hono|embedded-)/)
+  })
+
+  test('has the steps of the schema beside it if it migrates', () => {
+    expect(existsSync(join(folder, 'schema/001_definitions_and_runs.sql'))).toBe(name === 'migrate')
+  })
+
+  test('has the migrations of the views beside it if it migrates, and nothing else of their folder', () => {
+    const there = existsSync(join(folder, 'migrations')) ? readdirSync(join(folder, 'migrations')) : []
+    expect(there.sort()).toEqual(name === 'migrate' ? pair : [])
+  })
+})
+
+test('a folder without migrations is bundled too', () => {
+  expect(readdirSync(join(withoutMigrations.of('migrate').folder, 'migrations'))).toEqual([])
+})
+
+test('a folder that is not there is left out', () => {
+  const [command] = sqlHook({ migrations: join(migrationsFolder, 'nowhere') }).afterBundling(
+    '',
+    migrationsFolder,
+  )
+  execSync(command!)
+  expect(existsSync(join(migrationsFolder, 'migrations'))).toBe(false)
+})
+
+test('another migration is applied and refreshed after, and leaves the other functions as they are', () => {
+  for (const name of functionNames)
+    expect(bundles.of(name).key !== withoutMigrations.of(name).key, name).toBe(name === 'migrate')
+  expect(bundles.triggered).not.toBe(withoutMigrations.triggered)
+  expect(bundles.deployed).not.toBe(withoutMigrations.deployed)
+})
+
+/**
+ * Bundles every function as a deploy does: the folder and the key of each, the version that migrates, and what says
+ * whether something else is deployed.
+ */
+function bundle() {
+  const settings = { ...imported, refreshOnDeploy: true }
+  const bundled = new Synthesized(createStack(settings, ['**'], { migrationsFolder }))
+  const assembly = (bundled.stack.node.root as App).synth()
+  return {
+    of(name: string): { folder: string; key: string } {
+      const key = bundled.fn(name)[1].Properties.Code.S3Key as string
+      return { key, folder: join(assembly.directory, `asset.${key.replace('.zip', '')}`) }
+    },
+    triggered: bundled.one('Custom::Trigger')[1].Properties.HandlerArn.Ref as string,
+    deployed: bundled.fn('start-batch')[1].Properties.Environment.Variables.DEPLOYED as string,
+  }
+}

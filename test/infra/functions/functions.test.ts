@@ -1,0 +1,170 @@
+import { describe, expect, test } from 'vitest'
+import { imported } from '../support/environments.ts'
+import { createStack, functionNames, kinds, outside, Synthesized } from '../support/synth.ts'
+
+const timeouts: Record<string, number> = {
+  create: 900,
+  refresh: 900,
+  drop: 900,
+  advance: 900,
+  'start-batch': 29,
+  'open-batch': 24,
+  cancel: 29,
+  pause: 29,
+  query: 29,
+  monitor: 60,
+  prune: 900,
+  migrate: 840,
+}
+const inside = functionNames.filter((name) => name !== outside)
+
+test('there is every function, and no other', () => {
+  expect(Object.keys(timeouts).sort()).toEqual(functionNames)
+  for (const stack of Object.values(kinds))
+    expect(
+      stack
+        .resources('AWS::Lambda::Function')
+        .flatMap(([, { Properties }]) => Properties.FunctionName ?? [])
+        .sort(),
+    ).toEqual(functionNames.map((name) => `viewkeeper-test-${name}`))
+})
+
+describe.each(Object.entries(kinds))('%s', (kind, stack) => {
+  test.each(Object.entries(timeouts))('%s runs on Node 24 and arm64 for at most %i s', (name, timeout) => {
+    expect(stack.fn(name)[1].Properties).toMatchObject({
+      Runtime: 'nodejs24.x',
+      Architectures: ['arm64'],
+      Timeout: timeout,
+    })
+    expect(stack.fn(name)[1].Properties).not.toHaveProperty('ReservedConcurrentExecutions')
+    expect(stack.fn(name)[1].Properties).not.toHaveProperty('TracingConfig')
+  })
+
+  test.each(Object.keys(timeouts))('%s logs into a group of its own', (name) => {
+    const [group] = stack.one('AWS::Logs::LogGroup', (p) => p.LogGroupName === `/viewkeeper/test/${name}`)
+    expect(stack.fn(name)[1].Properties.LoggingConfig).toEqual({ LogGroup: { Ref: group } })
+  })
+
+  test('every log group forgets in time', () => {
+    const groups = stack.resources('AWS::Logs::LogGroup').map(([, { Properties }]) => Properties)
+    expect(groups.length).toBeGreaterThan(5)
+    for (const { RetentionInDays } of groups) expect(RetentionInDays).toBe(kind === 'created' ? 90 : 30)
+  })
+
+  test.each(['create', 'refresh', 'drop', 'start-batch'])(
+    '%s keeps the retries of Lambda, and what still fails is a dead letter',
+    (name) => {
+      const [queue] = stack.one('AWS::SQS::Queue')
+      const [, { Properties }] = stack.one(
+        'AWS::Lambda::EventInvokeConfig',
+        (p) => p.FunctionName.Ref === stack.fn(name)[0] && p.Qualifier === '$LATEST',
+      )
+      expect(Properties).not.toHaveProperty('MaximumRetryAttempts')
+      expect(Properties.DestinationConfig.OnFailure.Destination).toEqual({ 'Fn::GetAtt': [queue, 'Arn'] })
+    },
+  )
+
+  test('dead letters are kept for as long as a queue can, encrypted', () => {
+    expect(stack.one('AWS::SQS::Queue')[1].Properties).toMatchObject({
+      MessageRetentionPeriod: 14 * 24 * 3600,
+      SqsManagedSseEnabled: true,
+    })
+  })
+})
+
+const variables = (kind: keyof typeof kinds, name: string) =>
+  kinds[kind].fn(name)[1].Properties.Environment.Variables as Record<string, unknown>
+
+test.each(inside)('%s is told where an imported database is, and its authority', (name) => {
+  expect(variables('imported', name)).toMatchObject({
+    VIEWKEEPER_ENVIRONMENT: 'test',
+    DATABASE_HOST: 'db.example.com',
+    DATABASE_PORT: '6432',
+    DATABASE_NAME: 'app',
+    DATABASE_SECRET_ARN: imported.database.secretArn,
+    DATABASE_CA: imported.database.certificateAuthority,
+    POWERTOOLS_SERVICE_NAME: 'viewkeeper',
+    POWERTOOLS_LOG_LEVEL: 'INFO',
+  })
+})
+
+test('a database that the stack creates is verified against the roots of RDS', () => {
+  const [instance] = kinds.created.one('AWS::RDS::DBInstance')
+  expect(variables('created', 'refresh').DATABASE_HOST).toEqual({
+    'Fn::GetAtt': [instance, 'Endpoint.Address'],
+  })
+  expect(variables('created', 'refresh')).not.toHaveProperty('DATABASE_CA')
+})
+
+test('start-batch is told what opens a batch and what drives it, and nothing of the database', () => {
+  const told = variables('imported', 'start-batch')
+  expect(told).toMatchObject({
+    OPEN_BATCH_FUNCTION: { Ref: kinds.imported.fn('open-batch')[0] },
+    STATE_MACHINE_ARN: { Ref: kinds.imported.one('AWS::StepFunctions::StateMachine')[0] },
+    BATCH_CONCURRENCY: '2',
+  })
+  expect(Object.keys(told).filter((name) => name.startsWith('DATABASE'))).toEqual([])
+})
+
+test('only migrate is told where the steps of the schema and the migrations of the views are', () => {
+  for (const name of Object.keys(timeouts)) {
+    const { SCHEMA_FOLDER, MIGRATIONS_FOLDER } = variables('imported', name)
+    expect([SCHEMA_FOLDER, MIGRATIONS_FOLDER]).toEqual(
+      name === 'migrate' ? ['./schema/', './migrations/'] : [undefined, undefined],
+    )
+  }
+})
+
+test.each([
+  ['migrate', 'MigrateFunction'],
+  ['start-batch', 'StartBatchFunction'],
+])('people find %s by the output %s', (name, output) => {
+  expect(kinds.imported.template.findOutputs(output)).toEqual({
+    [output]: { Value: { Ref: kinds.imported.fn(name)[0] } },
+  })
+})
+
+test('only migrate knows of the master user, and only on a database that the stack creates', () => {
+  for (const name of Object.keys(timeouts)) {
+    expect('DATABASE_ADMIN_SECRET_ARN' in variables('created', name)).toBe(name === 'migrate')
+    expect('DATABASE_ADMIN_SECRET_ARN' in variables('imported', name)).toBe(false)
+  }
+})
+
+test('everything carries the tags of its environment', () => {
+  for (const type of ['AWS::Lambda::Function', 'AWS::RDS::DBInstance', 'AWS::SQS::Queue'])
+    for (const [id, { Properties }] of kinds.created
+      .resources(type)
+      .filter(([name]) => !name.startsWith('AWSCDK')))
+      expect(Properties.Tags, id).toEqual([
+        { Key: 'team', Value: 'data' },
+        { Key: 'viewkeeper:environment', Value: 'test' },
+      ])
+})
+
+test('the functions that look after the history know what the environment says of it', () => {
+  for (const name of ['monitor', 'query']) {
+    expect(variables('created', name)).toMatchObject({
+      NIGHTLY_SCHEDULE: '30 2 * * *',
+      NIGHTLY_TIME_ZONE: 'Europe/Berlin',
+      VIEW_SCHEDULES: 'true',
+    })
+    for (const variable of ['NIGHTLY_SCHEDULE', 'VIEW_SCHEDULES'])
+      expect(variables('throwaway', name)).not.toHaveProperty(variable)
+  }
+  expect(variables('created', 'monitor')).toMatchObject({ METRICS_PER_VIEW: 'true' })
+  expect(variables('imported', 'monitor')).not.toHaveProperty('METRICS_PER_VIEW')
+  expect(variables('created', 'prune')).toMatchObject({ RETAIN_SUCCESSES: '500', RETAIN_DAYS: '90' })
+})
+
+test('however little is logged, what the dashboard reads is', () => {
+  const levelOf = (logLevel: 'DEBUG' | 'WARN', name: string) =>
+    new Synthesized(createStack({ ...imported, logLevel })).fn(name)[1].Properties.Environment.Variables
+      .POWERTOOLS_LOG_LEVEL
+  expect([levelOf('WARN', 'refresh'), levelOf('WARN', 'monitor'), levelOf('WARN', 'prune')]).toEqual([
+    'WARN',
+    'INFO',
+    'INFO',
+  ])
+  expect(levelOf('DEBUG', 'monitor')).toBe('DEBUG')
+})

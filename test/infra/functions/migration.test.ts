@@ -1,0 +1,41 @@
+import { describe, expect, test } from 'vitest'
+import { functionNames, kinds } from '../support/synth.ts'
+
+describe.each(Object.entries(kinds))('%s', (_, stack) => {
+  const [id, trigger] = stack.one('Custom::Trigger')
+
+  test('migrating waits for the answer, longer than the function lives, so that its failure fails the deploy', () => {
+    expect(trigger.Properties.InvocationType).toBe('RequestResponse')
+    const { Timeout } = stack.fn('migrate')[1].Properties
+    const [provider] = trigger.Properties.ServiceToken['Fn::GetAtt']
+    const [, caller] = stack.resources('AWS::Lambda::Function').find(([name]) => name === provider)!
+    expect(Number(trigger.Properties.Timeout) / 1000).toBeGreaterThan(Timeout)
+    expect(caller.Properties.Timeout).toBeGreaterThan(Number(trigger.Properties.Timeout) / 1000)
+  })
+
+  test.each(functionNames.filter((name) => name !== 'migrate'))(
+    '%s is deployed after the migration',
+    (name) => {
+      expect(stack.fn(name)[1].DependsOn).toContain(id)
+    },
+  )
+
+  test('routes, schedules and the state machine come after the migration', () => {
+    const types = ['ApiGatewayV2::Route', 'Scheduler::Schedule', 'StepFunctions::StateMachine']
+    const later = types.flatMap((type) => stack.resources(`AWS::${type}`))
+    expect(later.length).toBeGreaterThan(7)
+    for (const [, { DependsOn }] of later) expect(DependsOn).toContain(id)
+  })
+
+  test('the migration comes after the way to the database and to its secret', () => {
+    const types = [
+      'RDS::DBInstance',
+      'EC2::VPCEndpoint',
+      'EC2::SecurityGroupIngress',
+      'EC2::SecurityGroupEgress',
+    ]
+    const needed = types.flatMap((type) => stack.resources(`AWS::${type}`)).map(([name]) => name)
+    expect(needed.length).toBeGreaterThan(1)
+    expect(trigger.DependsOn).toEqual(expect.arrayContaining(needed))
+  })
+})

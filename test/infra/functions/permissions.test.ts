@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest'
+import { functionNames, kinds, outside, type Synthesized } from '../support/synth.ts'
+
+const inside = functionNames.filter((name) => name !== outside)
+const networkInterfaces = [
+  'ec2:AssignPrivateIpAddresses',
+  'ec2:CreateNetworkInterface',
+  'ec2:DeleteNetworkInterface',
+  'ec2:DescribeNetworkInterfaces',
+  'ec2:DescribeSubnets',
+  'ec2:UnassignPrivateIpAddresses',
+]
+const ofEach = [
+  ...networkInterfaces,
+  'logs:CreateLogStream',
+  'logs:PutLogEvents',
+  ...reading('secretsmanager'),
+]
+const queue = ['sqs:GetQueueAttributes', 'sqs:GetQueueUrl', 'sqs:SendMessage']
+
+describe.each(Object.entries(kinds))('%s', (kind, stack) => {
+  test.each(inside)('%s may do what it needs and nothing else', (name) => {
+    const expected = new Set(ofEach)
+    if (['create', 'refresh', 'drop'].includes(name)) for (const action of queue) expected.add(action)
+    if (kind.startsWith('imported')) expected.add('kms:Decrypt')
+    expect(actions(stack, name)).toEqual([...expected].sort())
+  })
+
+  test('start-batch may open a batch, start its execution, and nothing else', () => {
+    const [machine] = stack.one('AWS::StepFunctions::StateMachine')
+    const found = stack.permissions(outside).filter(({ action }) => !/^(logs|sqs):/.test(action))
+    expect(found).toEqual([
+      { action: 'lambda:InvokeFunction', resource: { 'Fn::GetAtt': [stack.fn('open-batch')[0], 'Arn'] } },
+      { action: 'states:StartExecution', resource: { Ref: machine } },
+    ])
+  })
+
+  test.each(functionNames)('%s writes into its own log group and no other', (name) => {
+    const [group] = stack.one('AWS::Logs::LogGroup', (p) => p.LogGroupName === `/viewkeeper/test/${name}`)
+    const written = stack.permissions(name).filter(({ action }) => action.startsWith('logs:'))
+    for (const { resource } of written) expect(resource).toEqual({ 'Fn::GetAtt': [group, 'Arn'] })
+  })
+
+  test('no statement allows a wildcard of actions', () => {
+    const allowed = allStatements(stack).filter(({ Effect }) => Effect === 'Allow')
+    expect(allowed.length).toBeGreaterThan(10)
+    expect(allowed.flatMap(({ Action }) => Action).filter((action) => action.includes('*'))).toEqual([])
+  })
+
+  test('only what has no name is allowed on every resource: network interfaces, log delivery, traces', () => {
+    const everywhere = allStatements(stack).filter(
+      ({ Effect, Resource }) => Effect === 'Allow' && Resource === '*',
+    )
+    const actions = [...new Set(everywhere.flatMap(({ Action }) => Action))].sort()
+    expect(actions.filter((action) => !/^(logs|xray):/.test(action))).toEqual(networkInterfaces)
+    expect(actions.length).toBeGreaterThan(networkInterfaces.length)
+  })
+})
+
+describe.each(['created', 'throwaway'] as const)('%s', (kind) => {
+  test.each(inside)(
+    '%s reads the secret of the role; the one of the master user is for migrate alone',
+    (name) => {
+      const [role] = kinds[kind].one('AWS::SecretsManager::Secret')
+      const [instance] = kinds[kind].one('AWS::RDS::DBInstance')
+      const readable = kinds[kind]
+        .permissions(name)
+        .filter(({ action }) => action === 'secretsmanager:GetSecretValue')
+      const expected: unknown[] = [{ Ref: role }]
+      if (name === 'migrate') expected.unshift({ 'Fn::GetAtt': [instance, 'MasterUserSecret.SecretArn'] })
+      expect(readable.map(({ resource }) => resource)).toEqual(expected)
+    },
+  )
+})
+
+test('an imported secret is decrypted with its own key, through Secrets Manager only', () => {
+  for (const name of inside)
+    expect(kinds.imported.permissions(name)).toContainEqual({
+      action: 'kms:Decrypt',
+      resource: 'arn:aws:kms:eu-central-1:123456789012:key/1234',
+      condition: { StringEquals: { 'kms:ViaService': 'secretsmanager.eu-central-1.amazonaws.com' } },
+    })
+})
+
+function reading(service: string): string[] {
+  return [`${service}:DescribeSecret`, `${service}:GetSecretValue`]
+}
+
+const actions = (stack: Synthesized, name: string) =>
+  [...new Set(stack.permissions(name).map(({ action }) => action))].sort()
+
+interface Statement {
+  Effect: string
+  Action: string | string[]
+  Resource: unknown
+}
+
+/** Every statement of every role, whether in the role or beside it. */
+function allStatements(stack: Synthesized): Statement[] {
+  const beside = stack.resources('AWS::IAM::Policy').map(([, { Properties }]) => Properties.PolicyDocument)
+  const inside = stack
+    .resources('AWS::IAM::Role')
+    .flatMap(([, { Properties }]) => Properties.Policies ?? [])
+    .map(({ PolicyDocument }) => PolicyDocument)
+  return [...beside, ...inside].flatMap(({ Statement }) => Statement)
+}

@@ -1,0 +1,62 @@
+import { describe, expect, test } from 'vitest'
+import { throwaway } from '../support/environments.ts'
+import { createStack, functionNames, kinds, Synthesized } from '../support/synth.ts'
+
+const stack = kinds.throwaway
+const [, { DependsOn: after, Properties: call }] = stack.one('Custom::AWS')
+const deployed = (some: Synthesized) =>
+  some.fn('start-batch')[1].Properties.Environment.Variables.DEPLOYED as string
+
+describe('where each deploy refreshes', () => {
+  test('start-batch is called, and not waited for, whenever what is deployed is something else', () => {
+    for (const event of ['Create', 'Update'])
+      expect(readCall(call[event])).toEqual({
+        service: 'Lambda',
+        action: 'invoke',
+        parameters: { FunctionName: stack.fn('start-batch')[0], InvocationType: 'Event' },
+        physicalResourceId: { id: deployed(stack) },
+        outputPaths: ['StatusCode'],
+      })
+    expect(call).not.toHaveProperty('Delete')
+  })
+
+  test('it is called after everything that a batch takes', () => {
+    const types = ['StepFunctions::StateMachine', 'ApiGatewayV2::Route', 'Scheduler::Schedule']
+    const others = types.flatMap((type) => stack.resources(`AWS::${type}`)).map(([id]) => id)
+    expect(others.length).toBeGreaterThan(10)
+    const functions = functionNames.map((name) => stack.fn(name)[0])
+    expect(after).toEqual(expect.arrayContaining([...others, ...functions]))
+  })
+
+  test('who calls it may do nothing else, and its log forgets in time', () => {
+    const [, { Properties: caller }] = stack.one(
+      'AWS::Lambda::Function',
+      (p) => p.Role && !p.FunctionName && p.LoggingConfig,
+    )
+    const role = caller.Role['Fn::GetAtt'][0]
+    const [, { Properties: policy }] = stack.one('AWS::IAM::Policy', ({ Roles }) => Roles[0].Ref === role)
+    const group = caller.LoggingConfig.LogGroup.Ref
+    expect(policy.PolicyDocument.Statement).toMatchObject([
+      { Action: ['logs:CreateLogStream', 'logs:PutLogEvents'], Resource: { 'Fn::GetAtt': [group, 'Arn'] } },
+      { Action: 'lambda:InvokeFunction', Resource: { 'Fn::GetAtt': [stack.fn('start-batch')[0], 'Arn'] } },
+    ])
+    expect(stack.resources('AWS::Logs::LogGroup').map(([id]) => id)).toContain(group)
+  })
+
+  test('a deploy that changes only settings calls nothing', () => {
+    const again = new Synthesized(createStack({ ...throwaway, batchConcurrency: 5, logLevel: 'DEBUG' }))
+    expect(again.one('Custom::AWS')[1].Properties).toEqual(call)
+    expect(deployed(again)).toMatch(/^[0-9a-f]{32}$/)
+  })
+})
+
+test('elsewhere nothing is called, and nothing is said of what is deployed', () => {
+  for (const quiet of [kinds.created, kinds.imported]) {
+    expect(quiet.resources('Custom::AWS')).toEqual([])
+    expect(deployed(quiet)).toBeUndefined()
+  }
+})
+
+/** What the custom resource is told, as CloudFormation would put it together; a reference is its logical id. */
+const readCall = (told: { 'Fn::Join': [string, (string | { Ref: string })[]] }) =>
+  JSON.parse(told['Fn::Join'][1].map((part) => (typeof part === 'string' ? part : part.Ref)).join(''))

@@ -1,0 +1,65 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import {
+  publishBatchMetrics,
+  publishRunMetrics,
+  publishStaleMetrics,
+} from '../../../src/edge/metrics/publish.ts'
+import { kinds } from '../support/synth.ts'
+
+/** What is in the lines that a monitor with nothing to tell writes: namespace, name and dimensions of every metric. */
+let lines: string[]
+beforeEach(() => {
+  lines = []
+  // Makes Powertools write by the global console.
+  vi.stubEnv('POWERTOOLS_DEV', 'true')
+  vi.stubEnv('POWERTOOLS_METRICS_DISABLED', 'false')
+  vi.spyOn(console, 'log').mockImplementation((line: string) => void lines.push(line))
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.unstubAllEnvs()
+})
+
+const metric = (namespace: string, name: string, dimensions: [string, unknown][]) =>
+  JSON.stringify([namespace, name, dimensions.toSorted()])
+
+function emitted(): string[] {
+  publishRunMetrics('test', [])
+  publishBatchMetrics('test', [])
+  publishStaleMetrics('test', [])
+  return lines
+    .map((line) => JSON.parse(line))
+    .flatMap((line) =>
+      line._aws.CloudWatchMetrics.flatMap(
+        (set: { Namespace: string; Dimensions: string[][]; Metrics: { Name: string }[] }) =>
+          set.Metrics.map(({ Name }) =>
+            metric(
+              set.Namespace,
+              Name,
+              (set.Dimensions[0] as string[]).map((dimension) => [dimension, line[dimension]]),
+            ),
+          ),
+      ),
+    )
+}
+
+test('each metric that an alarm looks at is written by the monitor, under that name, with those dimensions', () => {
+  const watched = kinds.created
+    .resources('AWS::CloudWatch::Alarm')
+    .map(([, { Properties }]) => Properties)
+    .filter(({ Namespace }) => !Namespace.startsWith('AWS/'))
+    .map(({ Namespace, MetricName, Dimensions }) =>
+      metric(
+        Namespace,
+        MetricName,
+        Dimensions.map(({ Name, Value }: { Name: string; Value: unknown }) => [Name, Value]),
+      ),
+    )
+  const written = emitted()
+  expect(watched).toHaveLength(5)
+  expect(watched.filter((each) => !written.includes(each))).toEqual([])
+  // What is written and not watched is the good news.
+  expect(written.filter((each) => !watched.includes(each))).toEqual([
+    expect.stringContaining('RunsSucceeded'),
+  ])
+})

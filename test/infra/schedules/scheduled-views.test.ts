@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { expect, onTestFinished, test } from 'vitest'
+import { readScheduledViews, scheduleName } from '../../../infra/schedules/scheduled-views.ts'
+import { type FrozenStep, renderFrozen } from '../../../src/plan/migrations/frozen.ts'
+import { definitionDefaults } from '../../../src/plan/views/definition.ts'
+
+const everyNight = { schedule: '0 2 * * *', timeZone: 'Europe/Berlin' }
+const define = (name: string, more: object = {}): FrozenStep => ({
+  does: 'define',
+  definition: { ...definitionDefaults, name, sql: 'select 1 as one', ...more },
+})
+
+test('the views with a schedule are those that the migrations leave with one', async () => {
+  const folder = migrations(
+    define('quiet'),
+    define('sales', { schedule: '0 6 * * *', timeZone: 'Etc/UTC' }),
+    define('gone', everyNight),
+    define('old_name', { schema: 'reports', ...everyNight }),
+    define('Odd.Name', everyNight),
+    define('sales', everyNight),
+    { does: 'drop', view: { schema: 'public', name: 'gone' } },
+    {
+      does: 'rename',
+      view: { schema: 'reports', name: 'old_name' },
+      to: { schema: 'reports', name: 'name' },
+    },
+  )
+  expect(new Set(await readScheduledViews(folder))).toEqual(
+    new Set([
+      { view: 'public.sales', ...everyNight },
+      { view: 'public."Odd.Name"', ...everyNight },
+      { view: 'reports.name', ...everyNight },
+    ]),
+  )
+})
+
+test('a folder that is not there has none', async () => {
+  expect(await readScheduledViews(new URL('file:///no/such/folder/'))).toEqual([])
+})
+
+const long = 'a'.repeat(63)
+
+test.each(['public.sales', 'reports.sales_2026', `a.${'b'.repeat(62)}`])(
+  '%s is the name of its schedule',
+  (view) => {
+    expect(scheduleName(view)).toBe(view)
+  },
+)
+
+test.each([
+  ['public."Odd.Name"', /^public\.Odd\.Name-[0-9a-f]{10}$/],
+  ['public.cost$', /^public\.cost_-[0-9a-f]{10}$/],
+  ['"größe"."übersicht"', /^gr__e\._bersicht-[0-9a-f]{10}$/],
+  [`${long}.${long}`, /^a{53}-[0-9a-f]{10}$/],
+])('%s is not, and its schedule is named after it with a hash', (view, name) => {
+  expect(scheduleName(view)).toMatch(name)
+  expect(scheduleName(view)).toMatch(/^[0-9a-zA-Z-_.]{1,64}$/)
+})
+
+test('views whose names differ only in what a schedule cannot have are told apart', () => {
+  const views = [
+    'public."Sales"',
+    'public."sales "',
+    'public."sales$"',
+    'public.sales$',
+    'public.sales_',
+    'public.sales',
+  ]
+  expect(new Set(views.map(scheduleName)).size).toBe(views.length)
+  expect(scheduleName(`${long}.${long}`)).not.toBe(scheduleName(`${long}.${long.slice(1)}`))
+})
+
+/** A folder of migrations with these steps. */
+function migrations(...steps: FrozenStep[]): URL {
+  const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-migrations-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  for (const [at, step] of steps.entries())
+    for (const way of ['up', 'down'])
+      writeFileSync(join(folder, `00${at + 1}_step.${way}.sql`), renderFrozen({ step, why: 'a test' }))
+  return pathToFileURL(`${folder}/`)
+}

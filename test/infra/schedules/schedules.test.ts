@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest'
+import { nightly } from '../../../src/plan/monitoring/nightly.ts'
+import { imported, scheduledViews } from '../support/environments.ts'
+import { createStack, kinds, Synthesized } from '../support/synth.ts'
+
+const schedule = (stack: Synthesized, name: string) =>
+  stack.one('AWS::Scheduler::Schedule', ({ Name }) => Name === name)[1].Properties
+const names = (stack: Synthesized) =>
+  stack.resources('AWS::Scheduler::Schedule').map(([, { Properties }]) => Properties.Name)
+const withSchedules = (schedules: object) =>
+  new Synthesized(createStack({ ...imported, schedules }, [], { scheduledViews }))
+const nightlyBatch = ({ template }: Synthesized) => template.findOutputs('NightlyBatch').NightlyBatch!.Value
+
+describe.each(Object.entries(kinds))('%s', (_, stack) => {
+  const schedules = stack.resources('AWS::Scheduler::Schedule').map(([, { Properties }]) => Properties)
+
+  test('every schedule states zone, retries and dead-letter queue, in the group of its environment', () => {
+    const [queue] = stack.one('AWS::SQS::Queue')
+    for (const properties of schedules)
+      expect(properties).toMatchObject({
+        GroupName: 'viewkeeper-test',
+        ScheduleExpressionTimezone: expect.stringMatching(/^\w+\/\w+$/),
+        FlexibleTimeWindow: { Mode: 'OFF' },
+        Target: {
+          DeadLetterConfig: { Arn: { 'Fn::GetAtt': [queue, 'Arn'] } },
+          RetryPolicy: {
+            MaximumRetryAttempts: expect.any(Number),
+            MaximumEventAgeInSeconds: expect.any(Number),
+          },
+        },
+      })
+  })
+
+  test('the monitor is called every minute', () => {
+    const { ScheduleExpression, Target } = schedule(stack, 'monitor')
+    expect(ScheduleExpression).toBe('rate(1 minute)')
+    expect(Target.Arn).toEqual({ 'Fn::GetAtt': [stack.fn('monitor')[0], 'Arn'] })
+    expect(JSON.parse(Target.Input)).toEqual({ trigger: 'schedule', schedule: 'monitor' })
+  })
+
+  test('the role of a schedule may call its function and write its dead letters, for this group only', () => {
+    for (const { Target } of schedules) {
+      const [, role] = stack
+        .resources('AWS::IAM::Role')
+        .find(([id]) => id === Target.RoleArn['Fn::GetAtt'][0])!
+      const [{ Condition }] = role.Properties.AssumeRolePolicyDocument.Statement
+      expect(Condition.StringEquals['aws:SourceArn']['Fn::GetAtt'][0]).toMatch(/^SchedulesGroup/)
+      const [{ PolicyDocument }] = role.Properties.Policies
+      expect(PolicyDocument.Statement).toMatchObject([
+        { Action: 'lambda:InvokeFunction', Resource: Target.Arn },
+        { Action: 'sqs:SendMessage', Resource: Target.DeadLetterConfig.Arn },
+      ])
+    }
+  })
+})
+
+test('the nightly batch is of every view, told by name and scheduled time', () => {
+  const { ScheduleExpression, ScheduleExpressionTimezone, Target } = schedule(kinds.created, 'nightly')
+  expect([ScheduleExpression, ScheduleExpressionTimezone]).toEqual(['cron(30 2 * * ? *)', 'Europe/Berlin'])
+  expect(Target.Arn).toEqual({ 'Fn::GetAtt': [kinds.created.fn('start-batch')[0], 'Arn'] })
+  expect(JSON.parse(Target.Input)).toEqual({
+    trigger: 'schedule',
+    schedule: 'nightly',
+    scheduledTime: '<aws.scheduler.scheduled-time>',
+    all: true,
+    concurrency: 3,
+  })
+  expect(nightlyBatch(kinds.created)).toBe('02:30 Europe/Berlin, every view')
+})
+
+test('a view with a schedule of its own is refreshed by it, in its zone', () => {
+  const { ScheduleExpression, ScheduleExpressionTimezone, Target } = schedule(kinds.created, 'public.sales')
+  expect([ScheduleExpression, ScheduleExpressionTimezone]).toEqual([
+    'cron(0 6 ? * MON-FRI *)',
+    'Europe/Berlin',
+  ])
+  expect(Target.Arn).toEqual({ 'Fn::GetAtt': [kinds.created.fn('start-batch')[0], 'Arn'] })
+  expect(JSON.parse(Target.Input)).toEqual({
+    trigger: 'schedule',
+    schedule: 'public.sales',
+    scheduledTime: '<aws.scheduler.scheduled-time>',
+    views: ['public.sales'],
+    concurrency: 3,
+  })
+})
+
+test('a view whose name is no name for a schedule is asked for by its own name', () => {
+  const odd = names(kinds.created).find((name) => name.startsWith('reports.Odd.Name-'))
+  expect(JSON.parse(schedule(kinds.created, odd).Target.Input)).toMatchObject({
+    schedule: odd,
+    views: ['reports."Odd.Name"'],
+  })
+})
+
+test('where nothing is said of schedules, only the monitor and prune have one', () => {
+  for (const stack of [kinds.throwaway, kinds.imported]) {
+    expect(names(stack).sort()).toEqual(['monitor', 'prune'])
+    expect(nightlyBatch(stack)).toBe('none')
+  }
+})
+
+test('without a time of its own, the nightly batch comes when the local one does', () => {
+  const stack = withSchedules({})
+  expect(schedule(stack, 'nightly')).toMatchObject({
+    ScheduleExpression: 'cron(0 9 * * ? *)',
+    ScheduleExpressionTimezone: 'Etc/UTC',
+  })
+  expect(nightly).toEqual({ schedule: '0 9 * * *', timeZone: 'Etc/UTC' })
+})
+
+test('the nightly batch and the schedules of views are turned off each by itself', () => {
+  const views = names(kinds.created).filter((name) => name.includes('.'))
+  expect(views).toHaveLength(2)
+  expect(names(withSchedules({ nightly: false })).sort()).toEqual(['monitor', 'prune', ...views].sort())
+  expect(names(withSchedules({ views: false })).sort()).toEqual(['monitor', 'nightly', 'prune'])
+})
+
+test('the history is pruned once a day, and the monitor looks as often as it is told', () => {
+  expect(schedule(kinds.created, 'prune')).toMatchObject({
+    ScheduleExpression: 'cron(17 3 * * ? *)',
+    ScheduleExpressionTimezone: 'Etc/UTC',
+  })
+  expect(schedule(kinds.created, 'monitor').ScheduleExpression).toBe('rate(1 minute)')
+  const seldom = new Synthesized(createStack({ ...imported, monitorEveryMinutes: 3 }))
+  expect(schedule(seldom, 'monitor').ScheduleExpression).toBe('rate(3 minutes)')
+})

@@ -1,0 +1,67 @@
+import {
+  type Environment,
+  type EnvironmentSettings,
+  parseEnvironments,
+} from '../../../infra/environment/environment.ts'
+import type { ScheduledView } from '../../../src/plan/views/scheduled.ts'
+
+/** Settings of the tests: what the users' file holds may change without a test noticing. */
+export const created: EnvironmentSettings = {
+  database: {
+    kind: 'created',
+    name: 'app',
+    instanceType: 't4g.micro',
+    multiAz: true,
+    backupDays: 9,
+    protect: true,
+  },
+  alarmEmails: ['one@example.com', 'two@example.com'],
+  logRetentionDays: 90,
+  schedules: { nightly: { at: '02:30', timeZone: 'Europe/Berlin' } },
+  batchConcurrency: 3,
+  metricsPerView: true,
+  tags: { team: 'data' },
+}
+
+export const throwaway: EnvironmentSettings = {
+  database: { kind: 'created', name: 'app', instanceType: 't4g.micro', protect: false },
+  alarmEmails: [],
+  refreshOnDeploy: true,
+}
+
+export const imported = {
+  account: '123456789012',
+  region: 'eu-central-1',
+  database: {
+    kind: 'imported',
+    endpoint: 'db.example.com',
+    port: 6432,
+    name: 'app',
+    secretArn: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:app-AbCdEf',
+    secretKeyArn: 'arn:aws:kms:eu-central-1:123456789012:key/1234',
+    securityGroupId: 'sg-0123456789abcdef0',
+    certificateAuthority: '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n',
+    vpc: {
+      id: 'vpc-0123456789abcdef0',
+      subnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
+      availabilityZones: ['eu-central-1a', 'eu-central-1b'],
+      addSecretsManagerEndpoint: false,
+    },
+  },
+  alarmEmails: ['one@example.com'],
+} satisfies EnvironmentSettings
+
+export const importedWithoutNat: EnvironmentSettings = {
+  ...imported,
+  database: { ...imported.database, vpc: { ...imported.database.vpc, addSecretsManagerEndpoint: true } },
+}
+
+/** Views with a schedule of their own, for environments that let them have it. */
+export const scheduledViews: ScheduledView[] = [
+  { view: 'public.sales', schedule: '0 6 * * 1-5', timeZone: 'Europe/Berlin' },
+  { view: 'reports."Odd.Name"', schedule: '*/15 * * * *', timeZone: 'Etc/UTC' },
+]
+
+/** One environment with its defaults filled in. */
+export const parse = (settings: EnvironmentSettings): Environment =>
+  parseEnvironments({ test: settings }).test!

@@ -1,0 +1,109 @@
+import { App } from 'aws-cdk-lib'
+import { Template } from 'aws-cdk-lib/assertions'
+import type { EnvironmentSettings } from '../../../infra/environment/environment.ts'
+import { ViewkeeperStack, type ViewkeeperStackProps } from '../../../infra/viewkeeper-stack.ts'
+import { created, imported, importedWithoutNat, parse, scheduledViews, throwaway } from './environments.ts'
+
+/** Of every function, by its file. */
+export const functionNames = [
+  'advance',
+  'cancel',
+  'create',
+  'drop',
+  'migrate',
+  'monitor',
+  'open-batch',
+  'pause',
+  'prune',
+  'query',
+  'refresh',
+  'start-batch',
+]
+
+/** Outside the database's network. */
+export const outside = 'start-batch'
+
+/** A stack named `viewkeeper-test`. Its functions are not bundled, which is slow, unless a pattern of stacks says so. */
+export function createStack(
+  settings: EnvironmentSettings,
+  bundledStacks: string[] = [],
+  more: Partial<Pick<ViewkeeperStackProps, 'migrationsFolder' | 'scheduledViews'>> = {},
+): ViewkeeperStack {
+  const app = new App({
+    context: { 'aws:cdk:bundling-stacks': bundledStacks, '@aws-cdk/aws-iam:minimizePolicies': true },
+  })
+  const props = { environmentName: 'test', environment: parse(settings), scheduledViews: [], ...more }
+  return new ViewkeeperStack(app, props)
+}
+
+const synth = (settings: EnvironmentSettings) =>
+  new Synthesized(createStack(settings, [], { scheduledViews }))
+
+/** A template and questions to it. */
+export class Synthesized {
+  readonly template: Template
+
+  readonly stack: ViewkeeperStack
+
+  constructor(stack: ViewkeeperStack) {
+    this.stack = stack
+    this.template = Template.fromStack(stack)
+  }
+
+  /** Logical id and content of every resource of one type. */
+  resources(type: string): [string, Resource][] {
+    return Object.entries(this.template.findResources(type)) as [string, Resource][]
+  }
+
+  /** The only resource of a type whose properties satisfy a condition. */
+  one(type: string, condition: (properties: Properties) => boolean = () => true): [string, Resource] {
+    const found = this.resources(type).filter(([, { Properties }]) => condition(Properties))
+    if (found.length !== 1) throw new Error(`${found.length} resources ${type} instead of one`)
+    return found[0]!
+  }
+
+  /** The function of one file in `functions/`. */
+  fn(name: string): [string, Resource] {
+    return this.one('AWS::Lambda::Function', ({ FunctionName }) => FunctionName === `viewkeeper-test-${name}`)
+  }
+
+  /** What the role of a function may do, one line for each action and resource. */
+  permissions(name: string): Permission[] {
+    const role = this.fn(name)[1].Properties.Role['Fn::GetAtt'][0]
+    return this.resources('AWS::IAM::Policy')
+      .filter(([, { Properties }]) => Properties.Roles.some((used: { Ref: string }) => used.Ref === role))
+      .flatMap(([, { Properties }]) => Properties.PolicyDocument.Statement)
+      .flatMap(({ Action, Resource, Condition }) =>
+        [Action]
+          .flat()
+          .flatMap((action: string) =>
+            [Resource].flat().map((resource) => ({ action, resource, condition: Condition })),
+          ),
+      )
+  }
+}
+
+export interface Permission {
+  action: string
+  resource: unknown
+  condition?: unknown
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a template is JSON without a type
+export type Properties = Record<string, any>
+
+export interface Resource {
+  Type: string
+  Properties: Properties
+  DependsOn?: string[]
+  DeletionPolicy?: string
+  UpdateReplacePolicy?: string
+}
+
+/** Every kind of environment, synthesized once for the tests of a file. */
+export const kinds = {
+  created: synth(created),
+  throwaway: synth(throwaway),
+  imported: synth(imported),
+  'imported without NAT': synth(importedWithoutNat),
+}

@@ -1,0 +1,431 @@
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { Located, ViewProblem } from '../../../src/authoring/load.ts'
+
+const authoring = new URL('../../../src/authoring/', import.meta.url)
+const importing = `import { defineView } from '${new URL('index.ts', authoring)}'\n`
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'viewkeeper-authoring-'))
+  return () => rm(folder, { recursive: true })
+})
+
+/** Runs a module in a process of its own: there imports are Node's own, as they are where views are loaded. */
+async function run(code: string): Promise<string> {
+  const options = { cwd: folder }
+  return (await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], options)).stdout
+}
+
+async function load(
+  name: string,
+  files: Record<string, string>,
+): Promise<{ definitions: Located[]; problems: ViewProblem[] }> {
+  for (const [file, text] of Object.entries(files)) {
+    const path = join(folder, name, file)
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, text)
+  }
+  return JSON.parse(
+    await run(`
+      import { loadViews } from '${new URL('load.ts', authoring)}'
+      import { pathToFileURL } from 'node:url'
+      console.log(JSON.stringify(await loadViews(pathToFileURL('${name}'))))`),
+  )
+}
+
+describe('views are read', () => {
+  test('from every file of a folder and its subfolders, in order of name, whatever they are exported as', async () => {
+    const { definitions, problems } = await load('good', {
+      'b.ts': `${importing}
+        export default [1, 2].map((n) => defineView({ name: \`b\${n}\`, query: 'select 1' }))`,
+      'a.ts': `${importing}
+        const view = defineView({
+          name: 'a', query: 'select 1' })
+        export const z = defineView({ name: 'a_z', query: 'select 1' }), list = [[view]]
+        export default view`,
+      'c/d.ts': `export * from '../b.ts'\nexport { default } from '../b.ts'`,
+      'c/e.ts': `${importing}export const n = 1, view = defineView({ name: 'e', query: 'select 1' })`,
+      'x.d.ts': 'export default 1',
+      'x.test.ts': 'throw new Error()',
+      'x.js': 'throw new Error()',
+    })
+    expect(problems).toEqual([])
+    expect(definitions.map(({ file, line, definition: { name } }) => `${file}:${line} ${name}`)).toEqual([
+      'good/a.ts:3 a',
+      'good/a.ts:5 a_z',
+      'good/b.ts:3 b1',
+      'good/b.ts:3 b2',
+      'good/c/e.ts:2 e',
+    ])
+  })
+
+  test('with SQL from files of its own', async () => {
+    const { definitions, problems } = await load('imported', {
+      'a.ts': `${importing}import query from './sql/a.sql'\nexport default defineView({ name: 'a', query })`,
+      'sql/a.sql': '\ufeff-- é "`$x\nselect 1\r\n  , 2;\r\n-- done\n',
+    })
+    expect(problems).toEqual([])
+    expect(definitions).toMatchObject([
+      { file: 'imported/a.ts', line: 3, definition: { sql: '-- é "`$x\nselect 1\n  , 2' } },
+    ])
+  })
+
+  test('of a folder that is not there: none', async () => {
+    expect(await load('nowhere', {})).toEqual({ definitions: [], problems: [] })
+  })
+
+  test('by a module that brings neither the checks nor the parser along', async () => {
+    const output = await run(`
+      import { registerHooks } from 'node:module'
+      registerHooks({
+        resolve(specifier, context, next) {
+          const resolved = next(specifier, context)
+          console.log(resolved.url)
+          return resolved
+        },
+      })
+      await import('${new URL('index.ts', authoring)}')`)
+    const names = output
+      .trim()
+      .split('\n')
+      .map((url) => url.slice(url.lastIndexOf('/') + 1))
+    expect(names).toEqual(['index.ts', 'define-view.ts', 'node:util'])
+  })
+})
+
+/** What a view says wrong, the text at whose line it is told, the field, and what is told. */
+const wrong: [input: string, at: string, field: string | null, message: RegExp][] = [
+  ['retires: 3', 'retires', 'retires', /no field: did you mean retries\?/],
+  ['maxStaleness: 3', 'maxStaleness', 'maxStaleness', /did you mean maxStalenessSeconds\?/],
+  ['dependson: []', 'dependson', 'dependson', /did you mean dependsOn\?/],
+  ['frobnicate: 3', 'frobnicate', 'frobnicate', /is no field: there are schema, name, query,/],
+  ["schema: '1a'", 'schema', 'schema', /letters, digits/],
+  [`schema: '${'s'.repeat(64)}'`, 'schema', 'schema', /at most 63/],
+  ["strategy: 'quick'", 'strategy', 'strategy', /one of auto, regular, concurrent, swap/],
+  ["rowCountStrategy: 'all'", 'rowCount', 'rowCountStrategy', /one of none, estimated, exact/],
+  ['uniqueKey: []', 'uniqueKey', 'uniqueKey', /name a column at least/],
+  ["uniqueKey: 'a'", 'uniqueKey', 'uniqueKey', /list of columns/],
+  ["uniqueKey: [\n'a',\n'']", "''", 'uniqueKey.1', /name of a column/],
+  ["schedule: '0 6 * * *'", 'schedule', 'schedule', /needs a timeZone/],
+  ["timeZone: 'UTC'", 'timeZone', 'timeZone', /needs a schedule/],
+  ["timeZone: 'UTC', schedule: '0 0 6 * * *'", 'schedule', 'schedule', /five fields/],
+  ["timeZone: 'UTC', schedule: '0 6 * *'", 'schedule', 'schedule', /five fields/],
+  ["timeZone: 'UTC', schedule: '@daily'", 'schedule', 'schedule', /five fields/],
+  ["timeZone: 'UTC', schedule: '0 6 L * *'", 'schedule', 'schedule', /five fields/],
+  ["timeZone: 'UTC', schedule: '0 6 15W * *'", 'schedule', 'schedule', /five fields/],
+  ["timeZone: 'UTC', schedule: '0 6 * * FRI#2'", 'schedule', 'schedule', /five fields/],
+  ["timeZone: 'UTC', schedule: '0 6 * * 5L'", 'schedule', 'schedule', /five fields/],
+  ["timeZone: 'UTC', schedule: '0 6 ? * *'", 'schedule', 'schedule', /five fields/],
+  ["timeZone: 'UTC', schedule: '0  6 * * *'", 'schedule', 'schedule', /one space apart/],
+  ["timeZone: 'UTC', schedule: '60 6 * * *'", 'schedule', 'schedule', /minute: 60/],
+  ["timeZone: 'UTC', schedule: '0 6 1 * MON'", 'schedule', 'schedule', /both/],
+  ["timeZone: 'UTC', schedule: '0 6 31 2 *'", 'schedule', 'schedule', /never/],
+  ["schedule: '0 6 * * *',\ntimeZone: 'Europe/Berlim'", 'timeZone', 'timeZone', /IANA/],
+  ["schedule: '0 6 * * *',\ntimeZone: '+01:00'", 'timeZone', 'timeZone', /IANA/],
+  ["schedule: '0 6 * * *',\ntimeZone: 'europe/berlin'", 'timeZone', 'timeZone', /"Europe\/Berlin"/],
+  ['timeoutSeconds: 0', 'timeout', 'timeoutSeconds', /from 1 to 86400/],
+  ['timeoutSeconds: 86_401', 'timeout', 'timeoutSeconds', /from 1 to 86400/],
+  ['timeoutSeconds: 1.5', 'timeout', 'timeoutSeconds', /from 1 to 86400/],
+  ['retries: -1.5', 'retries', 'retries', /from 0 to 2147483647/],
+  ['retryDelaySeconds: -1', 'retryDelay', 'retryDelaySeconds', /from 0/],
+  ['maxStalenessSeconds: 0', 'maxStaleness', 'maxStalenessSeconds', /from 1/],
+  ["minIntervalSeconds: '1'", 'minInterval', 'minIntervalSeconds', /from 0/],
+  ['minIntervalSeconds: 2 ** 31', 'minInterval', 'minIntervalSeconds', /to 2147483647/],
+  ["inAll: 'no'", 'inAll', 'inAll', /true or false/],
+  ["settings: {\nwork_mem: '1MB',\nsearch_path: 'x' }", 'search_path', 'settings.search_path', /search_path/],
+  ['settings: { jit: null }', 'settings', 'settings.jit', /a text, a number/],
+  ["dependsOn: [\n'app.a',\n'b']", "'b'", 'dependsOn.1', /"public\.b"/],
+  ["dependsOn: ['a.b.c']", 'dependsOn', 'dependsOn.0', /with its schema/],
+  ['comment:\n1', 'comment', 'comment', /must be a text/],
+  ["strategy: 'concurrent', uniqueKey: ['']", 'uniqueKey', 'uniqueKey.0', /name of a column/],
+  ["strategy: 'concurrent', indexes: [{}]", 'indexes', 'indexes.0', /columns, or on/],
+  ["strategy: 'concurrent'", 'strategy', 'strategy', /uniqueKey/],
+  ["strategy: 'concurrent', indexes: [{ columns: ['a'] }]", 'strategy', 'strategy', /unique index/],
+  [
+    "strategy: 'concurrent', indexes: [{ columns: ['a'], unique: true, where: 'a > 0' }]",
+    'strategy',
+    'strategy',
+    /without a condition/,
+  ],
+  [
+    "strategy: 'concurrent', indexes: [{ name: 'y1', unique: true, on: '(lower(a))' }]",
+    'strategy',
+    'strategy',
+    /plain columns/,
+  ],
+  ['indexes: {}', 'indexes', 'indexes', /must be a list/],
+  ["indexes: ['a']", 'indexes', 'indexes.0', /must be an object/],
+  ["indexes: [\n{ columns: ['a'] },\n{ unique: true }]", 'unique', 'indexes.1', /columns, or on/],
+  ["indexes: [{ name: 'y2', columns: ['a'],\non: '(a)' }]", 'columns', 'indexes.0.columns', /by on already/],
+  ["indexes: [{ name: 'y3', on: '(a)',\nwhere: 'b' }]", 'where', 'indexes.0.where', /by on already/],
+  ["indexes: [\n{ on: '(a)' }]", 'on:', 'indexes.0.name', /is missing/],
+  ["indexes: [{ name: 'y4',\non: '(a' }]", 'on:', 'indexes.0.on', /syntax error/],
+  ["indexes: [{ columns: ['a'],\nwhere: 'a >' }]", 'where', 'indexes.0.where', /syntax error/],
+  ["indexes: [{ columns: ['a'], where: 'a > 0; drop table b' }]", 'where', 'indexes.0.where', /semicolon/],
+  ["indexes: [{ columns: ['a'],\nwhere: 'a > 0 -- not yet' }]", 'where', 'indexes.0.where', /comment/],
+  ["indexes: [{ name: 'y5',\non: '(a) -- x' }]", 'on:', 'indexes.0.on', /comment/],
+  ["indexes: [{ columns: ['a'],\nusing: 'a b' }]", 'using', 'indexes.0.using', /access method/],
+  ["indexes: [{ columns: ['a'], name: 'a-b' }]", 'name', 'indexes.0.name', /letters, digits/],
+  ["indexes: [{ colums: ['a'] }]", 'colums', 'indexes.0.colums', /did you mean columns\?/],
+  ["grants: [{ privileges: ['read'], to: 'r' }]", 'grants', 'grants.0.privileges.0', /one of select,/],
+  ["grants: [{ privileges: [], to: 'r' }]", 'grants', 'grants.0.privileges', /at least/],
+  ["grants: [\n{ privileges: ['select'] }]", 'privileges', 'grants.0.to', /is missing: .*role/],
+  ["grants: [{ privileges: ['all'],\nto: '' }]", 'to:', 'grants.0.to', /role/],
+  [
+    "grants: [{ privileges: ['Select', 'delete'], to: 'r', columns: ['a'] }]",
+    'grants',
+    'grants.0.columns',
+    /delete/,
+  ],
+  [
+    "grants: [{ privileges: ['all'], to: 'public', grantOption: true }]",
+    'grants',
+    'grants.0.grantOption',
+    /only to a role/,
+  ],
+]
+
+/** The same, where it is the name or the query, and so the whole call is written out. */
+const wrongCalls: [call: string, at: string, view: string | null, field: string | null, message: RegExp][] = [
+  ["defineView({ query: 'select 1' })", 'defineView({', null, 'name', /is missing/],
+  ["defineView({\nname: 'a-b',\nquery: 'select 1' })", 'a-b', 'public.a-b', 'name', /letters/],
+  ["defineView({\nname: 1,\nquery: 'select 1' })", '1,', null, 'name', /letters/],
+  ["defineView({\nname: 'c1' })", 'defineView(', 'public.c1', 'query', /is missing/],
+  ["defineView({\nname: 'c2', query: 7 })", 'query', 'public.c2', 'query', /SQL as a text/],
+  ["defineView({\nname: 'c3',\n'query': '' })", "''", 'public.c3', 'query', /is empty/],
+  [
+    "defineView({\nname: 'c4', query: `\nselect 1\n fro\n x y` })",
+    ' x y',
+    'public.c4',
+    'query',
+    /at or near "x"/,
+  ],
+  ["defineView({\nname: 'c5', query: 'select 1' + ' fro x y' })", 'query', 'public.c5', 'query', /near "x"/],
+  ["defineView({\nname: 'c6', query: 'select 1; select 2' })", 'query', 'public.c6', 'query', /2 statements/],
+  ["defineView({\nname: 'c7', query: 'delete from x' })", 'query', 'public.c7', 'query', /not a select/],
+  ["defineView({\nname: 'c8', query: 'select $1' })", 'query', 'public.c8', 'query', /\$1/],
+  [
+    "defineView({\nname: 'c9', query: '(select 1 for share) union (select 2 for share)' })",
+    'query',
+    'public.c9',
+    'query',
+    /for share/,
+  ],
+  ["defineView({\nname: 'c10', query: 'select 1 into x' })", 'query', 'public.c10', 'query', /into/],
+  [
+    "defineView({ name: 'c11',\nquery: { compile: () => ({ sql: 'select $1', parameters: ['secret'] }) } })",
+    'query',
+    'public.c11',
+    'query',
+    /^binds a value, .* sql\.lit\(…\)$/,
+  ],
+  [
+    "defineView({ name: 'c12',\nquery: { toSQL: () => ({ sql: 'select $1, $2', params: ['secret', 1] }) } })",
+    'query',
+    'public.c12',
+    'query',
+    /^binds 2 values, .*sql\.raw\(…\)/,
+  ],
+  [
+    "defineView({ name: 'c13',\nquery: { compile() { throw new Error('not built') } } })",
+    'query',
+    'public.c13',
+    'query',
+    /cannot be compiled: not built/,
+  ],
+  ['defineView()', 'defineView()', null, null, /must be an object/],
+]
+
+describe('what is wrong is told, all at once', () => {
+  const cases = [
+    ...wrong.map(([input, at, field, message], number) => {
+      const name = `v${number}`
+      const call = `defineView({\n  name: '${name}', query: 'select 1',\n// ${field}: 'x'\n  ${input},\n})`
+      const view: unknown = expect.stringMatching(new RegExp(`\\.${name}$`))
+      return { name, input, call, at, view, field, message }
+    }),
+    ...wrongCalls.map(([call, at, view, field, message], number) => {
+      return { name: `call${number}`, input: call, call, at, view, field, message }
+    }),
+  ].map(({ name, input, call, at, message, ...rest }) => {
+    const text = `${importing}\nexport default ${call}\n`
+    const before = text.slice(0, text.indexOf(input) + input.indexOf(at))
+    const line = before.split('\n').length
+    const problem = { file: `bad/${name}.ts`, line, message: expect.stringMatching(message), ...rest }
+    return { name, title: input.replaceAll('\n', ' '), text, problem }
+  })
+
+  let problems: ViewProblem[]
+  beforeAll(async () => {
+    const files = Object.fromEntries(cases.map(({ name, text }) => [`${name}.ts`, text]))
+    const loaded = await load('bad', files)
+    problems = loaded.problems
+    expect(loaded.definitions).toEqual([])
+  })
+
+  test.each(cases)('$title', ({ problem }) => {
+    expect(problems.filter(({ file }) => file === problem.file)).toEqual([problem])
+  })
+
+  test('by file and line', () => {
+    const order = problems.map(({ file, line }) => `${file}:${String(line).padStart(4)}`)
+    expect(order.length).toBe(cases.length)
+    expect(order).toEqual([...order].sort())
+  })
+
+  test('nothing that a query binds is shown', () => {
+    expect(JSON.stringify(problems)).not.toContain('secret')
+  })
+})
+
+describe('told across files', () => {
+  const told = ({ problems }: { problems: ViewProblem[] }) =>
+    problems.map(({ file, line, view, field, message }) => [`${file}:${line}`, view, field, message])
+
+  test('all that is wrong with one view, though one thing hides the other', async () => {
+    const loaded = await load('many', {
+      'a.ts': `${importing}export default defineView({
+        name: 'a',
+        query: 'select 1 for update',
+        schedule: 'daily',
+        timeoutSeconds: 0,
+        indexes: [
+          { colunms: ['a'] },
+          { columns: ['a'], where: 'b >' },
+        ],
+        grants: [{ privileges: ['fly'], to: '' }],
+        settings: { a: 1, b: 2 },
+        commnt: '',
+      })`,
+    })
+    expect(told(loaded).map(([place, , field]) => `${place} ${field}`)).toEqual([
+      'many/a.ts:4 query',
+      'many/a.ts:5 schedule',
+      'many/a.ts:5 schedule',
+      'many/a.ts:6 timeoutSeconds',
+      'many/a.ts:8 indexes.0.colunms',
+      'many/a.ts:9 indexes.1.where',
+      'many/a.ts:11 grants.0.privileges.0',
+      'many/a.ts:11 grants.0.to',
+      'many/a.ts:12 settings.a',
+      'many/a.ts:12 settings.b',
+      'many/a.ts:13 commnt',
+    ])
+  })
+
+  test('what is wrong in an imported file, with its line there', async () => {
+    const loaded = await load('in-sql', {
+      'a.ts': `${importing}import query from './a.sql'\nexport default defineView({ name: 'a', query })`,
+      'a.sql': '\r\nselect 1,\r\n  2 fro\r\n  x y\r\n',
+      'b.ts': `${importing}import sql from './b.sql'
+        export default defineView({
+          name: 'b',
+          query: sql.replace('one', '1'),
+        })`,
+      'b.sql': 'select one\nfro x y',
+      'c.ts': `${importing}import query from './c.sql'
+        export default defineView({
+          name: 'c',
+          query, uniqueKey: 1 as never })`,
+      'c.sql': '-- to be written',
+    })
+    expect(told(loaded).map(([place, , field]) => `${place} ${field}`)).toEqual([
+      'in-sql/a.sql:4 query',
+      'in-sql/b.ts:5 query',
+      'in-sql/c.sql:1 query',
+      'in-sql/c.ts:5 uniqueKey',
+    ])
+  })
+
+  test('each of several calls for itself, also of those in one line or away from their query', async () => {
+    const loaded = await load('calls', {
+      'a.ts': `${importing}const query = \`
+          select 1
+          fro x y\`
+        const rest = { retries: -1 }
+        export const a = defineView({ name: 'a', query, ...rest }),
+          b = defineView({ name: 'b', query: 'select 1', indexes: [{ columns: ['c'], name: 'n!' }], inAll: 1 as never }), c = defineView({
+            name: 'c!', query: \`select \${1}\`, grants: [{
+              privileges: ['select'], to: '' }], retries: 0 })
+        export const d = defineView({ name: 'd',
+          query: \`
+          select 1
+          fro x y\` })`,
+    })
+    expect(told(loaded).map(([place, view, field]) => `${place} ${view} ${field}`)).toEqual([
+      'calls/a.ts:4 public.a query',
+      'calls/a.ts:6 public.a retries',
+      'calls/a.ts:7 public.b inAll',
+      'calls/a.ts:7 public.b indexes.0.name',
+      'calls/a.ts:8 public.c! name',
+      'calls/a.ts:9 public.c! grants.0.to',
+      'calls/a.ts:13 public.d query',
+    ])
+  })
+
+  test('views that are defined twice, with the place of the first', async () => {
+    const view = (rest: string) => `${importing}export default defineView({\nquery: 'select 1',\n${rest} })`
+    const loaded = await load('twice', {
+      'a.ts': view("name: 'a', uniqueKey: ['x']"),
+      'b.ts': view("name: 'a', schema: 'other', uniqueKey: ['x']"),
+      'c.ts': view("name: 'a', schema: 'public', uniqueKey: ['x']"),
+    })
+    expect(told(loaded)).toEqual([
+      ['twice/c.ts:4', 'public.a', 'name', expect.stringContaining('twice/a.ts:2')],
+    ])
+    expect(loaded.definitions.map(({ definition: { schema, name } }) => `${schema}.${name}`)).toEqual([
+      'public.a',
+      'other.a',
+    ])
+  })
+
+  test('indexes of one name in a schema, whoever gave it', async () => {
+    const view = (rest: string) => `${importing}export default defineView({\nquery: 'select 1',\n${rest} })`
+    const loaded = await load('indexes', {
+      'a.ts': view("name: 'a',\nuniqueKey: ['x'], indexes: [{ columns: ['x'] }]"),
+      'b.ts': view("name: 'b',\nindexes: [{ columns: ['x'], name: 'a_x_idx' }]"),
+      'c.ts': view("name: 'c', schema: 'other',\nindexes: [{ columns: ['x'], name: 'a_x_idx' }]"),
+      'd.ts': view("name: 'd',\nindexes: [\n{ columns: ['x'] },\n{ columns: ['x'], unique: true }]"),
+      'e.ts': view("name: 'a_key'"),
+      'f.ts': view("name: 'f',\nindexes: [{ on: '(x)', name: 'a' }]"),
+    })
+    expect(told(loaded)).toEqual([
+      ['indexes/a.ts:5', 'public.a', 'uniqueKey', expect.stringMatching(/"a_key".*the view.*e\.ts:2/)],
+      ['indexes/b.ts:5', 'public.b', 'indexes.0', expect.stringMatching(/"a_x_idx".*of public\.a.*a\.ts:5/)],
+      ['indexes/d.ts:7', 'public.d', 'indexes.1', expect.stringMatching(/"d_x_idx".*of public\.d.*d\.ts:6/)],
+      ['indexes/f.ts:5', 'public.f', 'indexes.0', expect.stringMatching(/"a".*the view.*a\.ts:2/)],
+    ])
+  })
+
+  test('files that cannot be imported or have no view, and the views of the others', async () => {
+    const loaded = await load('broken views', {
+      'a.ts': "\nfunction f() {\n  throw new Error('boom')\n}\nf()",
+      'b.ts': '\nconst a = b c',
+      'c.ts': "\n\nimport {\n  x,\n} from './missing.ts'\nx()",
+      'd.ts': "\nimport { x } from 'no-such-package'",
+      'e.ts': `${importing}import query from './missing.sql'\nexport default defineView({ name: 'e', query })`,
+      'f.ts': "\nimport { nothing } from './h.ts'",
+      'g.ts': "throw 'a text'",
+      'h.ts': 'export const view = { input: { name: "x" } }, list = [null, undefined]',
+      'i.ts': `${importing}export default defineView({ name: 'i', query: 'select 1' })`,
+      'j.ts': `import '${new URL('../problem.ts', authoring)}'\nenum E { a }`,
+    })
+    expect(told(loaded)).toEqual([
+      ['broken views/a.ts:3', null, null, expect.stringMatching(/cannot be imported: Error: boom/)],
+      ['broken views/b.ts:2', null, null, expect.stringMatching(/cannot be imported: SyntaxError/)],
+      ['broken views/c.ts:5', null, null, expect.stringMatching(/cannot be imported: .*missing\.ts/)],
+      ['broken views/d.ts:2', null, null, expect.stringMatching(/cannot be imported: .*no-such-package/)],
+      ['broken views/e.ts:2', null, null, expect.stringMatching(/cannot be imported: .*missing\.sql/)],
+      ['broken views/f.ts:2', null, null, expect.stringMatching(/cannot be imported: .*nothing/)],
+      ['broken views/g.ts:1', null, null, expect.stringMatching(/cannot be imported: a text/)],
+      ['broken views/h.ts:1', null, null, expect.stringMatching(/exports no view/)],
+      ['broken views/j.ts:2', null, null, expect.stringMatching(/cannot be imported: .*enum/)],
+    ])
+    expect(loaded.definitions.map(({ definition }) => definition.name)).toEqual(['i'])
+  })
+})

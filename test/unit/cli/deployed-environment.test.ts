@@ -1,0 +1,72 @@
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch'
+import { LambdaClient } from '@aws-sdk/client-lambda'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { testAlarm } from '../../../cli/commands/test-alarm.ts'
+import { deployedTarget } from '../../../cli/target/deployed.ts'
+
+vi.mock('../../../infra/environments.ts', () => ({
+  environments: { stated: { region: 'eu-west-3' }, unstated: {} },
+}))
+
+beforeEach(() => {
+  vi.stubEnv('AWS_REGION', 'eu-north-1')
+  vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+})
+afterEach(() => {
+  vi.unstubAllEnvs()
+  vi.restoreAllMocks()
+})
+
+const clientOf = (send: { mock: { contexts: unknown[] } }) => send.mock.contexts[0] as CloudWatchClient
+
+describe('an alarm that is tried', () => {
+  const watchSend = () => vi.spyOn(CloudWatchClient.prototype, 'send').mockResolvedValue({} as never)
+
+  test('changes its state whatever it was, for nothing else sends a mail', async () => {
+    const send = watchSend()
+    await testAlarm({ env: 'unstated', alarm: 'lost-runs' })
+    const asked = send.mock.calls.map(([command]) => command.input as Record<string, string>)
+    expect(asked.map(({ AlarmName }) => AlarmName)).toEqual(Array(2).fill('viewkeeper-unstated-lost-runs'))
+    expect(asked.map(({ StateValue }) => StateValue)).toEqual(['OK', 'ALARM'])
+    expect(asked[1]?.StateReason).toMatch(/^A test: /)
+  })
+
+  test('is named where it cannot be set off', async () => {
+    watchSend().mockRejectedValue(Object.assign(new Error('no such alarm'), { name: 'ResourceNotFound' }))
+    await expect(testAlarm({ env: 'unstated', alarm: 'typo' })).rejects.toMatchObject({
+      code: 'InvalidRequest',
+      message: 'viewkeeper-unstated-typo cannot be set off: no such alarm (ResourceNotFound).',
+    })
+  })
+})
+
+describe.each([
+  ['stated', 'eu-west-3', 'that it states'],
+  ['unstated', 'eu-north-1', 'of the credentials'],
+  ['unknown', 'eu-north-1', 'of the credentials'],
+])('the environment %s is looked for in %s', (env, region, whose) => {
+  test(`by test-alarm, the region ${whose}`, async () => {
+    const send = vi.spyOn(CloudWatchClient.prototype, 'send').mockResolvedValue({} as never)
+    await testAlarm({ env, alarm: 'failed-runs' })
+    expect(await clientOf(send).config.region()).toBe(region)
+  })
+
+  test(`by what works on its database, the region ${whose}`, async () => {
+    const answer = { Payload: { transformToString: () => '{"views":[]}' } }
+    const send = vi.spyOn(LambdaClient.prototype, 'send').mockResolvedValue(answer as never)
+    expect(await deployedTarget(env).describe('all')).toEqual([])
+    expect(await clientOf(send).config.region()).toBe(region)
+  })
+})
+
+test('a database that has more than what is deployed is no fault of the folder', async () => {
+  const answer = { applied: [], pending: [], ahead: ['002_sales', '003_rates'] }
+  vi.spyOn(LambdaClient.prototype, 'send').mockResolvedValue({
+    Payload: { transformToString: () => JSON.stringify(answer) },
+  } as never)
+  await expect(deployedTarget('unstated').status()).rejects.toMatchObject({
+    code: 'MigrationFailed',
+    message:
+      'unstated: what is deployed lacks 002_sales, 003_rates, which its database has. Deploy the version that has them again.',
+  })
+})

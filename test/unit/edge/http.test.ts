@@ -1,0 +1,215 @@
+import { describe, expect, test, vi } from 'vitest'
+import { resultAnswer } from '../../../src/edge/http/answers.ts'
+import { bodyOf, idempotencyKeyOf, problemAnswer, waitUntilOf } from '../../../src/edge/http/http.ts'
+import {
+  batchOptions,
+  deployedBatch,
+  refreshOptions,
+  scheduledBatch,
+  scheduleFields,
+  viewPath,
+} from '../../../src/edge/http/schemas.ts'
+import { validate } from '../../../src/edge/http/validate.ts'
+import { knownProblem, logger } from '../../../src/edge/server/function.ts'
+import { selectViews } from '../../../src/plan/batches/selection.ts'
+import { Problem, type ProblemCode, problemCodes, statusOf } from '../../../src/problem.ts'
+import { httpEvent, parsed } from '../../support/lambda.ts'
+
+const event = (headers: Record<string, string> = {}, body?: string) =>
+  httpEvent('POST /x', { headers, ...(body !== undefined && { body }) })
+
+describe('Prefer', () => {
+  test.each([
+    [undefined, 0],
+    ['wait=20', 20],
+    ['respond-async, wait=7', 7],
+    ['respond-async; wait=7', 7],
+    ['WAIT = 3', 3],
+    ['wait="4"', 4],
+    ['wait=9999', 25],
+    ['wait=-1', 0],
+    ['wait=soon', 0],
+    ['await=9', 0],
+  ])('%s waits %i s from when the request came in, at most 25', (prefer, seconds) => {
+    const request = event(prefer === undefined ? {} : { prefer })
+    expect(waitUntilOf(request) - request.requestContext.timeEpoch).toBe(seconds * 1000)
+  })
+})
+
+describe('the body', () => {
+  test('is JSON, in base64 too; none is an empty object', () => {
+    expect(bodyOf(event({}, '{"a":1}'))).toEqual({ a: 1 })
+    expect(bodyOf(event())).toEqual({})
+    expect(bodyOf(event({}, ' '))).toEqual({})
+    const encoded = { ...event({}, Buffer.from('{"ä":"ö"}').toString('base64')), isBase64Encoded: true }
+    expect(bodyOf(encoded)).toEqual({ ä: 'ö' })
+  })
+
+  test('that is no JSON is refused without being repeated', () => {
+    expect(() => bodyOf(event({}, '{"password": "hunter2"'))).toThrow(
+      expect.objectContaining({ code: 'InvalidRequest', message: expect.not.stringContaining('hunter2') }),
+    )
+  })
+})
+
+describe('what half of a surrogate pair stands in', () => {
+  const half = JSON.parse('"\\ud800"')
+  const schedule = { trigger: 'schedule', schedule: 'nightly', scheduledTime: '2026-11-20T09:00:00Z' }
+  const deploy = { trigger: 'deploy', key: 'v1', all: true }
+
+  test.each([
+    ['a pattern', batchOptions, { pattern: `a${half}` }, 'pattern'],
+    ['a view', batchOptions, { views: ['a', half] }, 'views.1'],
+    ['a path', viewPath, { view: half }, 'view'],
+    ['a word to choose', refreshOptions, { strategy: half }, 'strategy'],
+    ['a key', batchOptions, { [`a${half}b`]: 1 }, 'a\ufffdb'],
+    ["a schedule's name", scheduledBatch, { ...schedule, schedule: half }, 'schedule'],
+    ["a schedule's view", scheduleFields, { ...schedule, view: half }, 'view'],
+    ["a deploy's key", deployedBatch, { ...deploy, key: half }, 'key'],
+  ])('%s is refused, naming the field', (_, schema, value, field) => {
+    const refuse = () => validate(schema, JSON.parse(JSON.stringify(value)), 'body')
+    expect(refuse).toThrow(expect.objectContaining({ code: 'InvalidRequest', details: { field } }))
+    expect(refuse).toThrow(expect.objectContaining({ message: expect.not.stringContaining(half) }))
+  })
+
+  test('an idempotency key is refused, too', () => {
+    expect(() => idempotencyKeyOf(event({ 'idempotency-key': half }))).toThrow(
+      expect.objectContaining({ code: 'InvalidRequest', details: { field: 'Idempotency-Key' } }),
+    )
+  })
+})
+
+test("a schedule's name with the character NUL is refused", () => {
+  const value = { trigger: 'schedule', schedule: 'a\0', scheduledTime: '', view: 'sales' }
+  expect(() => validate(scheduleFields, value, 'event')).toThrow(/schedule: .*NUL/)
+})
+
+describe('a refusal stays small', () => {
+  const refusalOf = (value: unknown) => {
+    try {
+      validate(batchOptions, value, 'body')
+    } catch (problem) {
+      return problemAnswer(problem as Problem)
+    }
+    throw new Error('it was not refused')
+  }
+
+  test('however many fields are wrong: the first are named, and the rest counted', () => {
+    const answer = refusalOf(Object.fromEntries(Array.from({ length: 50_000 }, (_, at) => [`key_${at}`, 1])))
+    expect(answer.body?.length).toBeLessThan(4000)
+    expect(parsed(answer).body).toMatchObject({
+      field: 'key_0',
+      detail: expect.stringMatching(/^key_0: .*key_4: there is no such field\. And 49995 more$/),
+    })
+  })
+
+  test('however many values of a list are wrong', () => {
+    const answer = refusalOf({ views: Array.from({ length: 10_000 }, () => 7) })
+    expect(answer.body?.length).toBeLessThan(4000)
+    expect(parsed(answer).body.detail).toMatch(/^views\.0: .* And 9995 more$/)
+  })
+
+  test('however long a key is', () => {
+    const answer = refusalOf({ ['x'.repeat(1_000_000)]: 1 })
+    expect(answer.body?.length).toBeLessThan(4000)
+    expect(parsed(answer).body.field).toBe(`${'x'.repeat(100)}…`)
+  })
+
+  test('however many views are unknown', () => {
+    const asked = Array.from({ length: 10_000 }, (_, at) => `nobody_${at}`)
+    expect(() => selectViews([], new Map(), { views: asked })).toThrow(
+      expect.objectContaining({
+        code: 'UnknownView',
+        message: expect.stringMatching(/^.{0,400}nobody_9 \(nor 9990 more\) in this database\.$/),
+      }),
+    )
+  })
+})
+
+test('an idempotency key has 1 to 255 characters', () => {
+  expect(idempotencyKeyOf(event())).toBeNull()
+  expect(idempotencyKeyOf(event({ 'idempotency-key': 'k' }))).toBe('k')
+  expect(() => idempotencyKeyOf(event({ 'idempotency-key': 'k'.repeat(256) }))).toThrow(/255/)
+})
+
+describe('a problem', () => {
+  test('is told as RFC 9457 has it, without its cause', () => {
+    const answer = problemAnswer(
+      new Problem('UnknownView', 'Gone.', { field: 'view', cause: new Error('secret') }),
+    )
+    expect(parsed(answer)).toEqual({
+      statusCode: 404,
+      headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store' },
+      body: {
+        type: 'urn:viewkeeper:problem:UnknownView',
+        title: 'No such materialized view',
+        status: 404,
+        detail: 'Gone.',
+        code: 'UnknownView',
+        field: 'view',
+      },
+    })
+  })
+
+  test('that may pass by itself says to come back', () => {
+    const retried = problemCodes.filter(
+      (code) => problemAnswer(new Problem(code, '')).headers?.['retry-after'] !== undefined,
+    )
+    expect(retried).toEqual(problemCodes.filter((code) => statusOf(code) === 503))
+    expect(retried).toContain('LockTimeout')
+    expect(retried).not.toContain('ViewSqlFailed')
+  })
+})
+
+describe('in the log', () => {
+  const levelOf = (thrown: unknown, failed?: object) => {
+    const error = vi.spyOn(logger, 'error').mockReturnValue()
+    const info = vi.spyOn(logger, 'info').mockReturnValue()
+    knownProblem(thrown, failed)
+    const written = [...error.mock.calls.map(() => 'error'), ...info.mock.calls.map(() => 'info')]
+    vi.restoreAllMocks()
+    return written
+  }
+
+  test.each(problemCodes)('%s is an error unless it is the mistake of who asked', (code) => {
+    const problem = new Problem(code, 'Why.')
+    expect(levelOf(problem)).toEqual([statusOf(code) >= 500 ? 'error' : 'info'])
+    expect(levelOf(problem, { schedule: 'nightly' })).toEqual(['error'])
+  })
+
+  test('what is no problem is an error', () => {
+    expect(levelOf(new TypeError('A defect.'))).toEqual(['error'])
+  })
+})
+
+describe('a result', () => {
+  const result = {
+    runId: 7,
+    view: 'public.sales',
+    operation: 'refresh',
+    request: {},
+    response: { view: 'public.sales', rowCountBefore: null, rowCountAfter: null, durationMs: null },
+  } as const
+
+  test.each([
+    [{ status: 'updated' }, 200],
+    [{ status: 'skipped' }, 200],
+    [{ status: 'running' }, 202],
+    [{ status: 'skipped', error: { class: 'AlreadyRunning', message: '', runningRunId: 6 } }, 409],
+    [
+      { status: 'error', error: { class: 'ViewSqlFailed', message: 'division by zero', sqlstate: '22012' } },
+      422,
+    ],
+    [{ status: 'error', error: { class: 'RunLost', message: '' } }, 503],
+    [{ status: 'error', error: { class: 'Deadlock', message: '', sqlstate: '40P01' } }, 503],
+  ] as const)('%j is answered with %i', (outcome, status) => {
+    const answer = resultAnswer({ ...result, ...outcome } as never)
+    expect(answer.statusCode).toBe(status)
+    expect(answer.headers?.location).toBe(status === 202 ? '/runs/7' : undefined)
+    if (status >= 400)
+      expect(parsed(answer).body).toMatchObject({
+        code: (outcome as { error: { class: ProblemCode } }).error.class,
+        runId: 7,
+      })
+  })
+})

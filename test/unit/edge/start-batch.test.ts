@@ -1,0 +1,165 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { LambdaClient } from '@aws-sdk/client-lambda'
+import { ExecutionAlreadyExists, SFNClient } from '@aws-sdk/client-sfn'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import {
+  type BatchMachinery,
+  deployedMachinery,
+  startBatchWith,
+} from '../../../src/edge/handlers/start-batch.ts'
+import { Problem } from '../../../src/problem.ts'
+import { httpEvent, lambdaContext } from '../../support/lambda.ts'
+
+const context = lambdaContext({ awsRequestId: 'request-7' })
+const answer = { statusCode: 202, body: '{}' }
+
+const machineryOf = (opened: object): BatchMachinery & { driven: string[]; asked: unknown[] } => {
+  const driven: string[] = []
+  const asked: unknown[] = []
+  return {
+    driven,
+    asked,
+    async open(event) {
+      asked.push(event)
+      return opened as never
+    },
+    async drive(batchId) {
+      driven.push(batchId)
+    },
+  }
+}
+
+beforeEach(() => {
+  process.env.AWS_REGION = 'eu-central-1'
+  process.env.OPEN_BATCH_FUNCTION = 'viewkeeper-test-open-batch'
+  process.env.STATE_MACHINE_ARN = 'arn:aws:states:eu-central-1:1:stateMachine:test'
+  for (const stream of ['log', 'info', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  for (const name of [
+    'AWS_REGION',
+    'OPEN_BATCH_FUNCTION',
+    'STATE_MACHINE_ARN',
+    'DEPLOYED',
+    'BATCH_CONCURRENCY',
+    'AWS_ENDPOINT_URL_LAMBDA',
+    'AWS_ACCESS_KEY_ID',
+    'AWS_SECRET_ACCESS_KEY',
+  ]) {
+    delete process.env[name]
+  }
+})
+
+describe('starting a batch', () => {
+  test('passes the request on, has the batch driven on, and answers what was said inside', async () => {
+    const machinery = machineryOf({ answer, batchId: 'b-1' })
+    const event = httpEvent('POST /batches')
+    expect(await startBatchWith(machinery, event, context)).toBe(answer)
+    expect(machinery.asked).toEqual([{ event, requestId: 'request-7' }])
+    expect(machinery.driven).toEqual(['b-1'])
+  })
+
+  test('starts nothing where there is nothing to drive on', async () => {
+    const machinery = machineryOf({ answer: null, batchId: null })
+    expect(await startBatchWith(machinery, { trigger: 'schedule' }, context)).toEqual({ batchId: null })
+    expect(machinery.driven).toEqual([])
+  })
+
+  test('takes an event that says nothing for a deploy, known by what was deployed', async () => {
+    process.env.DEPLOYED = 'hash'
+    process.env.BATCH_CONCURRENCY = '4'
+    const machinery = machineryOf({ answer: null, batchId: 'b-2' })
+    await startBatchWith(machinery, {}, context)
+    expect(machinery.asked).toEqual([
+      { event: { trigger: 'deploy', key: 'hash', all: true, concurrency: 4 }, requestId: 'request-7' },
+    ])
+  })
+
+  test('that fails is a problem over HTTP, and thrown to Lambda else, which tries again', async () => {
+    const failing: BatchMachinery = {
+      open: () => Promise.reject(new Problem('DatabaseUnavailable', 'It is away.')),
+      drive: async () => {},
+    }
+    expect(await startBatchWith(failing, httpEvent('POST /batches'), context)).toMatchObject({
+      statusCode: 503,
+    })
+    await expect(startBatchWith(failing, { trigger: 'schedule' }, context)).rejects.toThrow('It is away.')
+  })
+})
+
+describe('in AWS', () => {
+  const payload = (value: unknown) => ({ transformToString: () => JSON.stringify(value) })
+
+  test('the function inside is asked by name, and its refusals keep their code', async () => {
+    const send = vi
+      .spyOn(LambdaClient.prototype, 'send')
+      .mockResolvedValueOnce({ Payload: payload({ answer, batchId: null }) } as never)
+    const machinery = deployedMachinery()
+    const forwarded = { event: { trigger: 'schedule' }, requestId: 'request-7' }
+    expect(await machinery.open(forwarded)).toEqual({ answer, batchId: null })
+    expect(send.mock.calls[0]?.[0].input).toEqual({
+      FunctionName: 'viewkeeper-test-open-batch',
+      Payload: JSON.stringify(forwarded),
+    })
+    send.mockResolvedValueOnce({
+      FunctionError: 'Unhandled',
+      Payload: payload({ errorType: 'NotMigrated', errorMessage: 'There is no schema.' }),
+    } as never)
+    await expect(machinery.open(forwarded)).rejects.toMatchObject({
+      code: 'NotMigrated',
+      message: 'There is no schema.',
+    })
+    send.mockResolvedValueOnce({ FunctionError: 'Unhandled', Payload: payload(null) } as never)
+    await expect(machinery.open(forwarded)).rejects.toMatchObject({ code: 'InternalError' })
+  })
+
+  test('the function inside is asked once more, and the same, where its answer is lost', async () => {
+    const asked: string[] = []
+    const server = createServer(async (request, response) => {
+      if (asked.push(await text(request)) === 1) request.socket.destroy()
+      else response.end(JSON.stringify({ answer, batchId: 'b-5' }))
+    }).listen(0, '127.0.0.1')
+    await new Promise((listening) => server.once('listening', listening))
+    process.env.AWS_ENDPOINT_URL_LAMBDA = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    process.env.AWS_ACCESS_KEY_ID = process.env.AWS_SECRET_ACCESS_KEY = 'test'
+    try {
+      const forwarded = { event: { body: '{}' }, requestId: 'request-7' }
+      expect(await deployedMachinery().open(forwarded)).toEqual({ answer, batchId: 'b-5' })
+      expect(asked.map((body) => JSON.parse(body))).toEqual([forwarded, forwarded])
+    } finally {
+      server.close()
+      server.closeAllConnections()
+    }
+  })
+
+  test('an execution has the name of its batch; one that was aborted is followed by another', async () => {
+    const exists = new ExecutionAlreadyExists({ message: 'it is there', $metadata: {} })
+    const send = vi
+      .spyOn(SFNClient.prototype, 'send')
+      .mockRejectedValueOnce(exists)
+      .mockResolvedValueOnce({} as never)
+    await deployedMachinery().drive('b-3')
+    const inputs = send.mock.calls.map(([command]) => command.input as { name: string })
+    expect(inputs[0]).toEqual({
+      stateMachineArn: process.env.STATE_MACHINE_ARN,
+      name: 'b-3',
+      input: '{"batchId":"b-3"}',
+    })
+    expect(inputs[1]).toMatchObject({
+      name: expect.stringMatching(/^b-3-[0-9a-z]+$/),
+      input: '{"batchId":"b-3"}',
+    })
+  })
+
+  test('an execution that cannot be started is said, with the batch and what to do', async () => {
+    vi.spyOn(SFNClient.prototype, 'send').mockRejectedValue(new Error('denied'))
+    await expect(deployedMachinery().drive('b-4')).rejects.toMatchObject({
+      code: 'BatchNotStarted',
+      details: { batchId: 'b-4' },
+      message: expect.stringContaining('Idempotency-Key'),
+    })
+  })
+})

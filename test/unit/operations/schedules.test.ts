@@ -1,0 +1,60 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { scheduledInterval, unscheduled } from '../../../src/operations/monitoring/schedules.ts'
+
+const hours = (schedule: string, timeZone = 'Etc/UTC') => {
+  const seconds = scheduledInterval({ schedule, timeZone, inAll: false }, { nightly: null, views: true })
+  return (seconds as number) / 3600
+}
+
+// A Monday morning: the weekend is as far away as it can be.
+beforeEach(() => {
+  vi.useFakeTimers({ now: new Date('2026-11-16T00:00:00Z') })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+describe('the longest time between two refreshes', () => {
+  test.each([
+    ['0 9 * * *', 24],
+    ['*/15 * * * *', 0.25],
+    ['* * * * *', 1 / 60],
+    ['0 */5 * * *', 5],
+    ['0 9 * * 1-5', 72],
+    ['*/5 9-17 * * 1-5', 63 + 5 / 60],
+    ['* * * * 1-5', 48 + 1 / 60],
+    ['30 6,18 * * 1', 6 * 24 + 12],
+    ['0 0 1 * *', 31 * 24],
+    ['0 0 1,15 * *', 17 * 24],
+    ['* 12 * 1 *', 336 * 24 - 59 / 60],
+    ['10-50/20 3,21 * * *', 17 + 20 / 60],
+  ])('%s: %d hours', (schedule, expected) => {
+    expect(hours(schedule)).toBeCloseTo(expected, 6)
+  })
+
+  test('is an hour longer where the clock is put back, but for one that comes all day and night', () => {
+    expect(hours('0 9 * * *', 'Europe/Berlin')).toBe(25)
+    expect(hours('0 9 * * 1-5', 'America/New_York')).toBe(73)
+    expect(hours('*/15 * * * *', 'Europe/Berlin')).toBe(0.25)
+    expect(hours('0 9 * * *', 'Asia/Tokyo')).toBe(24)
+  })
+
+  test('is that of the night where every view is refreshed oftener than this one', () => {
+    const schedules = { nightly: { schedule: '0 9 * * *', timeZone: 'Etc/UTC' }, views: true }
+    const weekly = { schedule: '0 9 * * 1', timeZone: 'Etc/UTC' }
+    const none = { schedule: null, timeZone: null }
+    const day = 24 * 3600
+    expect(scheduledInterval({ ...weekly, inAll: true }, schedules)).toBe(day)
+    expect(scheduledInterval({ ...weekly, inAll: false }, schedules)).toBe(7 * day)
+    expect(scheduledInterval({ ...none, inAll: true }, schedules)).toBe(day)
+    expect(scheduledInterval({ ...none, inAll: false }, schedules)).toBeNull()
+    expect(scheduledInterval({ ...none, inAll: true }, unscheduled)).toBeNull()
+  })
+
+  test('is none where the environment starts no view by its own schedule', () => {
+    const often = { schedule: '*/15 * * * *', timeZone: 'Etc/UTC', inAll: true }
+    expect(scheduledInterval(often, unscheduled)).toBeNull()
+    const nightly = { schedule: '0 9 * * *', timeZone: 'Etc/UTC' }
+    expect(scheduledInterval(often, { nightly, views: false })).toBe(24 * 3600)
+  })
+})

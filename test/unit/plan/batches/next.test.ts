@@ -1,0 +1,150 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { type Attempt, type BatchNode, isDone, planBatchSteps } from '../../../../src/plan/batches/next.ts'
+
+/** What becomes of an attempt at a view, in the order of its attempts. */
+type Fate = 'success' | 'failed' | 'canceled' | 'paused' | 'SwapImpossible'
+
+const graphs = fc.array(
+  fc.record({
+    reads: fc.array(fc.nat(), { maxLength: 3 }),
+    retries: fc.nat(2),
+    fates: fc.array(
+      fc.constantFrom<Fate[]>('success', 'success', 'failed', 'canceled', 'paused', 'SwapImpossible'),
+      {
+        minLength: 3,
+        maxLength: 3,
+      },
+    ),
+  }),
+  { minLength: 1, maxLength: 20 },
+)
+
+const attemptOf = (fate: Fate, attempt: number): Attempt => ({
+  runId: attempt,
+  attempt,
+  due: true,
+  status: fate === 'paused' ? 'skipped' : fate === 'SwapImpossible' ? 'failed' : fate,
+  class: fate === 'success' || fate === 'paused' ? null : fate === 'failed' ? 'ViewSqlFailed' : fate,
+})
+
+/** Does what the steps say until they say that it is over; every view ends its attempts as fate has it. */
+function play(nodes: BatchNode[], fates: Fate[][], pick: (from: number) => number) {
+  const latest = new Map<number, Attempt>()
+  const order: number[] = []
+  for (let turn = 0; turn < 1000; turn++) {
+    const steps = planBatchSteps(nodes, latest)
+    if (steps.ended) return { latest, order }
+    for (const { node } of steps.skip) {
+      latest.set(node.id, { runId: 1, attempt: 1, due: true, status: 'skipped', class: 'UpstreamFailed' })
+    }
+    for (const { node, attempt } of steps.retry) {
+      latest.set(node.id, { runId: attempt, attempt, due: true, status: 'pending', class: null })
+    }
+    if (steps.skip.length + steps.retry.length > 0) continue
+    const next = steps.ready[pick(steps.ready.length)]
+    if (next === undefined) throw new Error('nothing is ready, and it is not over')
+    const { node, pending } = next
+    for (const parent of node.parents) expect(isDone(latest.get(parent)!)).toBe(true)
+    order.push(node.id)
+    const attempt = pending?.attempt ?? 1
+    latest.set(node.id, attemptOf(fates[node.id]![attempt - 1]!, attempt))
+  }
+  throw new Error('it is never over')
+}
+
+describe('the steps of a batch', () => {
+  test('lead to its end, whatever becomes of its views and whoever is first', () => {
+    fc.assert(
+      fc.property(graphs, fc.infiniteStream(fc.nat()), (graph, random) => {
+        const nodes = graph.map(({ reads, retries }, id) => ({
+          id,
+          parents: id === 0 ? [] : [...new Set(reads.map((read) => read % id))],
+          retries,
+          retryDelaySeconds: 1,
+        }))
+        const fates = graph.map(({ fates }) => fates)
+        const { latest, order } = play(nodes, fates, (from) => random.next().value % from)
+        for (const { id, parents, retries } of nodes) {
+          const last = latest.get(id)!
+          const upstream = parents.every((parent) => isDone(latest.get(parent)!))
+          if (!upstream) {
+            expect(last.class).toBe('UpstreamFailed')
+            expect(order).not.toContain(id)
+            continue
+          }
+          // As many attempts as fail and may fail, and one more.
+          const stops = fates[id]!.findIndex((fate) => fate !== 'failed')
+          const made = Math.min(stops === -1 ? 3 : stops + 1, retries + 1)
+          expect(order.filter((each) => each === id)).toHaveLength(made)
+          expect(last).toEqual(attemptOf(fates[id]![made - 1]!, made))
+        }
+      }),
+    )
+  })
+
+  const node = (id: number, parents: number[] = [], changes = {}): BatchNode => ({
+    id,
+    parents,
+    retries: 1,
+    retryDelaySeconds: 300,
+    ...changes,
+  })
+  const attempt = (status: Attempt['status'], changes: Partial<Attempt> = {}): Attempt => ({
+    runId: 7,
+    attempt: 1,
+    status,
+    class: null,
+    due: true,
+    ...changes,
+  })
+
+  test('come in the order of the views, and count what is running', () => {
+    const steps = planBatchSteps([node(3), node(1), node(2)], new Map([[1, attempt('running')]]))
+    expect(steps.ready.map(({ node }) => node.id)).toEqual([3, 2])
+    expect(steps.running).toBe(1)
+  })
+
+  test('try a lost run again at once, and any other after its delay', () => {
+    const lost = attempt('failed', { class: 'RunLost' })
+    const failed = attempt('failed', { class: 'ViewSqlFailed' })
+    expect(
+      planBatchSteps(
+        [node(1), node(2)],
+        new Map([
+          [1, lost],
+          [2, failed],
+        ]),
+      ).retry,
+    ).toMatchObject([
+      { attempt: 2, delaySeconds: 0 },
+      { attempt: 2, delaySeconds: 300 },
+    ])
+  })
+
+  test('try a view that is gone again, as often as it may fail', () => {
+    const gone = (attempts: number) =>
+      planBatchSteps(
+        [node(1)],
+        new Map([[1, attempt('failed', { class: 'UnknownView', attempt: attempts })]]),
+      )
+    expect(gone(1).retry).toMatchObject([{ attempt: 2, delaySeconds: 300 }])
+    expect(gone(2)).toMatchObject({ retry: [], ended: true })
+  })
+
+  test('wait for an attempt that is not due', () => {
+    const steps = planBatchSteps([node(1)], new Map([[1, attempt('pending', { due: false })]]))
+    expect(steps).toMatchObject({ ready: [], retry: [], skip: [], ended: false })
+  })
+
+  test('name the view that failed first, however far above', () => {
+    const steps = planBatchSteps(
+      [node(1, [], { retries: 0 }), node(2, [1]), node(3, [2])],
+      new Map([[1, attempt('failed')]]),
+    )
+    expect(steps.skip.map(({ node, because }) => [node.id, because.id])).toEqual([
+      [2, 1],
+      [3, 1],
+    ])
+  })
+})

@@ -1,0 +1,238 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { planBatchEnd } from '../../../../src/plan/batches/end.ts'
+import { matchesGlob } from '../../../../src/plan/batches/glob.ts'
+import { type BatchableView, planBatch } from '../../../../src/plan/batches/plan.ts'
+import { estimateRest } from '../../../../src/plan/batches/rest.ts'
+import { canonicalSelection, selectViews } from '../../../../src/plan/batches/selection.ts'
+
+const view = (id: number, changes: Partial<BatchableView> = {}): BatchableView => ({
+  id,
+  schema: 'app',
+  name: `v${id}`,
+  view: `app.v${id}`,
+  inAll: true,
+  paused: false,
+  retries: 1,
+  retryDelaySeconds: 300,
+  averageMs: null,
+  ...changes,
+})
+
+/** Views in no order, none of which reads itself through others. */
+const graphs = fc
+  .array(
+    fc.record({
+      averageMs: fc.option(fc.nat(10_000)),
+      paused: fc.boolean(),
+      reads: fc.array(fc.nat(), { maxLength: 4 }),
+    }),
+    {
+      minLength: 1,
+      maxLength: 30,
+    },
+  )
+  .chain((nodes) =>
+    fc.record({
+      nodes: fc.constant(nodes),
+      order: fc.shuffledSubarray(
+        nodes.map((_, at) => at),
+        { minLength: nodes.length },
+      ),
+    }),
+  )
+  .map(({ nodes, order }) => {
+    const views = order.map((at) => view(at, { averageMs: nodes[at]!.averageMs, paused: nodes[at]!.paused }))
+    const dependencies = new Map(
+      nodes.map(({ reads }, at) => [
+        `app.v${at}`,
+        at === 0 ? [] : [...new Set(reads.map((read) => `app.v${read % at}`))],
+      ]),
+    )
+    return { views, dependencies }
+  })
+
+describe('a planned batch', () => {
+  test('has every view once, parents first, each with the parents that it reads', () => {
+    fc.assert(
+      fc.property(graphs, ({ views, dependencies }) => {
+        const planned = planBatch(views, dependencies)
+        expect(planned.map(({ id }) => id).toSorted()).toEqual(views.map(({ id }) => id).toSorted())
+        const place = new Map(planned.map(({ id }, at) => [id, at]))
+        planned.forEach(({ id, parents }, at) => {
+          expect(parents.map((parent) => `app.v${parent}`)).toEqual(dependencies.get(`app.v${id}`))
+          for (const parent of parents) expect(place.get(parent)).toBeLessThan(at)
+        })
+      }),
+    )
+  })
+
+  test('starts with the longest way to its end', () => {
+    fc.assert(
+      fc.property(graphs, ({ views, dependencies }) => {
+        const planned = planBatch(views, dependencies)
+        const rests = planned.map(({ remainingMs }) => remainingMs)
+        expect(rests).toEqual(rests.toSorted((a, b) => b - a))
+        for (const { id, estimateMs, remainingMs } of planned) {
+          const children = planned.filter(({ parents }) => parents.includes(id))
+          expect(remainingMs).toBe(estimateMs + Math.max(0, ...children.map((child) => child.remainingMs)))
+        }
+      }),
+    )
+  })
+
+  test('takes a view without history for one in the middle, or for a second, and a paused one for none', () => {
+    const estimates = (views: BatchableView[]) =>
+      planBatch(views, new Map())
+        .toSorted((a, b) => a.id - b.id)
+        .map(({ estimateMs }) => estimateMs)
+    expect(estimates([view(1), view(2)])).toEqual([1000, 1000])
+    const known = [view(1, { averageMs: 5 }), view(2, { averageMs: 70 }), view(3, { averageMs: 900 })]
+    expect(estimates([...known, view(4), view(5, { averageMs: 60, paused: true })])).toEqual([
+      5, 70, 900, 60, 0,
+    ])
+  })
+
+  test('with a circle is refused by the names in it, wherever it is', () => {
+    fc.assert(
+      fc.property(graphs, fc.nat(), fc.nat(), ({ views, dependencies }, from, to) => {
+        const [a, b] = [`app.v${from % views.length}`, `app.v${to % views.length}`]
+        const reaches = (start: string): boolean =>
+          start === b || (dependencies.get(start) ?? []).some(reaches)
+        fc.pre(a !== b && reaches(a))
+        const circular = new Map(dependencies).set(b, [...(dependencies.get(b) ?? []), a])
+        let message = ''
+        try {
+          planBatch(views, circular)
+        } catch (error) {
+          message = (error as Error).message
+        }
+        const names = /circle: (.*?)\. A/.exec(message)?.[1]?.split(' → ') ?? []
+        expect(names.length).toBeGreaterThan(2)
+        expect(names.at(-1)).toBe(names[0])
+        for (const [at, name] of names.slice(0, -1).entries())
+          expect(circular.get(name)).toContain(names[at + 1])
+      }),
+    )
+  })
+
+  test.each([
+    [1000, 100],
+    [10_000, 1000],
+  ])('of %i views is planned within %i ms', (count, ms) => {
+    const views = Array.from({ length: count }, (_, id) => view(id, { averageMs: (id * 7919) % 5000 }))
+    const dependencies = new Map(
+      views.map(({ id, view }) => [
+        view,
+        [id - 1, id >> 1, id - 37].filter((read) => read >= 0 && read < id).map((read) => `app.v${read}`),
+      ]),
+    )
+    const start = performance.now()
+    planBatch(selectViews(views, dependencies, { all: true }), dependencies)
+    expect(performance.now() - start).toBeLessThan(ms)
+  })
+})
+
+describe('a selection', () => {
+  test('with ancestors holds all that its views read, with descendants all that read them, and no more', () => {
+    fc.assert(
+      fc.property(graphs, fc.nat(), ({ views, dependencies }, which) => {
+        const start = `app.v${which % views.length}`
+        const reaches = (from: string, to: string): boolean =>
+          from === to || (dependencies.get(from) ?? []).some((read) => reaches(read, to))
+        const names = (selected: BatchableView[]) => selected.map(({ view }) => view).toSorted()
+        const all = views.map(({ view }) => view)
+        expect(names(selectViews(views, dependencies, { views: [start], ancestors: true }))).toEqual(
+          all.filter((other) => reaches(start, other)).toSorted(),
+        )
+        expect(names(selectViews(views, dependencies, { views: [start], descendants: true }))).toEqual(
+          all.filter((other) => reaches(other, start)).toSorted(),
+        )
+      }),
+    )
+  })
+
+  test('is the same however it is written', () => {
+    expect(canonicalSelection({ views: ['x', 'y'], ancestors: false }, ['b', 'a', 'b'])).toEqual({
+      views: ['a', 'b'],
+    })
+    expect(canonicalSelection({ descendants: true }, [])).toEqual(
+      canonicalSelection({ all: true, descendants: true }, []),
+    )
+    expect(canonicalSelection({ pattern: '*' }, [])).not.toEqual(canonicalSelection({}, []))
+  })
+})
+
+describe('a pattern', () => {
+  test('describes what a regular expression would', () => {
+    const letters = fc.string({ unit: fc.constantFrom('a', 'b', '.', '*', '?'), maxLength: 12 })
+    fc.assert(
+      fc.property(
+        letters,
+        fc.string({ unit: fc.constantFrom('a', 'b', '.'), maxLength: 12 }),
+        (pattern, text) => {
+          const expression = pattern.replaceAll('.', '\\.').replaceAll('?', '.').replaceAll('*', '.*')
+          expect(matchesGlob(pattern, text)).toBe(new RegExp(`^${expression}$`).test(text))
+        },
+      ),
+      { numRuns: 2000 },
+    )
+  })
+
+  test('made to take for ever does not', () => {
+    expect(matchesGlob(`${'*a'.repeat(60)}*b`, 'a'.repeat(127))).toBe(false)
+  })
+})
+
+describe('the end of a batch', () => {
+  const ended = (status: 'success' | 'failed' | 'canceled' | 'skipped', why: string | null = null) =>
+    ({ runId: 1, attempt: 1, due: true, status, class: why }) as const
+  const end = (attempts: ReturnType<typeof ended>[], canceled = false) =>
+    planBatchEnd(
+      attempts.map((_, id) => ({ id, view: `v${id}` })),
+      new Map(attempts.map((attempt, id) => [id, attempt])),
+      canceled,
+    )
+
+  test.each([
+    ['success', [ended('success'), ended('skipped')], false],
+    ['skipped', [ended('skipped'), ended('skipped')], false],
+    ['failed', [ended('success'), ended('failed', 'RunLost')], false],
+    ['failed', [ended('canceled', 'Canceled'), ended('success')], false],
+    ['canceled', [ended('success'), ended('canceled', 'Canceled')], true],
+    ['success', [ended('success')], true],
+  ] as const)('is %s', (status, attempts, canceled) => {
+    expect(end([...attempts], canceled).status).toBe(status)
+  })
+
+  test('names what failed, but not for ever', () => {
+    const { error } = end(Array.from({ length: 50 }, () => ended('failed', 'ViewSqlFailed')))
+    expect(error?.views).toHaveLength(50)
+    expect(error?.message).toMatch(/^50 of 50 views failed: v0 \(ViewSqlFailed\), .*, and 30 more\.$/)
+  })
+})
+
+describe('what is left of a batch', () => {
+  const node = (id: number, parents: number[], changes = {}) => ({
+    id,
+    parents,
+    estimateMs: 100,
+    ended: false,
+    elapsedMs: null,
+    ...changes,
+  })
+
+  test('is the longest way to its end, or all the work by as many as may work at once', () => {
+    const chain = [node(1, []), node(2, [1]), node(3, [2])]
+    expect(estimateRest(chain, 4)).toBe(300)
+    const wide = [1, 2, 3, 4].map((id) => node(id, []))
+    expect(estimateRest(wide, 2)).toBe(200)
+    const begun = [
+      node(1, [], { ended: true }),
+      node(2, [1], { elapsedMs: 30 }),
+      node(3, [2]),
+      node(4, [], { elapsedMs: 500 }),
+    ]
+    expect(estimateRest(begun, 4)).toBe(170)
+  })
+})

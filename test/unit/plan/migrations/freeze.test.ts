@@ -1,0 +1,247 @@
+import { describe, expect, test } from 'vitest'
+import {
+  authoredDifferences,
+  changedFields,
+  type FreezeRequest,
+  type NewMigration,
+  planFreeze,
+  unaccounted,
+} from '../../../../src/plan/migrations/freeze.ts'
+import type { FrozenStep } from '../../../../src/plan/migrations/frozen.ts'
+import type { Definition } from '../../../../src/plan/views/definition.ts'
+import { definition } from '../../../support/frozen.ts'
+
+const inPublic = (name: string) => ({ schema: 'public', name })
+const [a, b, c] = ['a', 'b', 'c'].map((name) => definition(name, `select '${name}'`)) as [
+  Definition,
+  Definition,
+  Definition,
+]
+
+/** Migrations as they would be after freezing these. */
+const frozen = (...steps: (Definition | FrozenStep)[]) =>
+  steps.map((step, at) => ({
+    name: `00${at + 1}_m`,
+    up: { why: '', step: 'does' in step ? step : { does: 'define' as const, definition: step } },
+  }))
+
+const plan = (request: Partial<FreezeRequest>): NewMigration[] =>
+  planFreeze({
+    authored: [],
+    migrations: [],
+    why: 'a test',
+    only: null,
+    renames: [],
+    removes: [],
+    canonical: (sql) => sql,
+    ...request,
+  })
+
+/** `define a | drop public.a` for each migration: up, and the way back. */
+const inWords = (migrations: NewMigration[]): string[] =>
+  migrations.map(({ words, up, down }) => `${words}: ${stepInWords(up.step)} | ${stepInWords(down.step)}`)
+
+function stepInWords(step: FrozenStep): string {
+  switch (step.does) {
+    case 'define':
+      return `define ${step.definition.name} as ${step.definition.sql}`
+    case 'rename':
+      return `rename ${step.view.name} to ${step.to.name}`
+    case 'sql':
+      return 'sql'
+    default:
+      return `${step.does} ${step.view.name}`
+  }
+}
+
+describe('freezing', () => {
+  test('writes nothing where nothing has changed', () => {
+    expect(plan({ authored: [a, b], migrations: frozen(a, b) })).toEqual([])
+  })
+
+  test('defines what is new, in the order in which it is authored, and drops it on the way back', () => {
+    const [first, second] = plan({ authored: [b, a, c], migrations: frozen(c) })
+    expect(first).toEqual({
+      words: 'b',
+      view: inPublic('b'),
+      changed: [],
+      up: { why: 'a test', step: { does: 'define', definition: b } },
+      down: { why: 'a test', step: { does: 'drop', view: inPublic('b') } },
+    })
+    expect(second?.words).toBe('a')
+  })
+
+  test('of what is changed goes back to what was frozen last, and says which fields changed', () => {
+    const last = { ...a, comment: 'last' }
+    const now = { ...last, sql: 'select 2', retries: 5 }
+    expect(plan({ authored: [now], migrations: frozen(a, last) })).toEqual([
+      expect.objectContaining({
+        changed: ['query', 'retries'],
+        up: { why: 'a test', step: { does: 'define', definition: now } },
+        down: { why: 'a test', step: { does: 'define', definition: last } },
+      }),
+    ])
+  })
+
+  test('leaves a view that is there already alone on the way back, where it is adopted', () => {
+    expect(inWords(plan({ authored: [a], adopts: true }))).toEqual(["a: define a as select 'a' | release a"])
+  })
+
+  test('of a renamed view is only that', () => {
+    const renamed = { ...a, name: 'z' }
+    const migrations = plan({
+      authored: [renamed],
+      migrations: frozen(a),
+      renames: [{ from: inPublic('a'), to: inPublic('z') }],
+    })
+    expect(inWords(migrations)).toEqual(['z: rename a to z | rename z to a'])
+    expect(migrations[0]?.changed).toEqual(['name'])
+  })
+
+  test('of a view that is renamed and changed is both, and the way back knows it by its new name', () => {
+    const renamed = { ...a, schema: 'app', name: 'z', sql: 'select 26' }
+    const migrations = plan({
+      authored: [renamed],
+      migrations: frozen(a),
+      renames: [{ from: inPublic('a'), to: { schema: 'app', name: 'z' } }],
+    })
+    expect(inWords(migrations)).toEqual([
+      'z: rename a to z | rename z to a',
+      "z: define z as select 26 | define z as select 'a'",
+    ])
+    expect(migrations[1]?.down.step).toMatchObject({ definition: { schema: 'app' } })
+  })
+
+  test('of everything at once renames first, then defines, then removes', () => {
+    const renamed = { ...a, name: 'z' }
+    const changed = { ...b, sql: "select 'new'" }
+    const migrations = plan({
+      authored: [c, changed, renamed],
+      migrations: frozen(a, b, definition('old', 'select 0')),
+      renames: [{ from: inPublic('a'), to: inPublic('z') }],
+      removes: [inPublic('old')],
+    })
+    expect(inWords(migrations)).toEqual([
+      'z: rename a to z | rename z to a',
+      "c: define c as select 'c' | drop c",
+      "b: define b as select 'new' | define b as select 'b'",
+      'remove_old: drop old | define old as select 0',
+    ])
+  })
+
+  test('removes views in the order in which they are named, and makes each again as it was', () => {
+    const last = { ...b, comment: 'last' }
+    const removes = ['c', 'b', 'a'].map(inPublic)
+    const migrations = plan({ migrations: frozen(a, b, last, c), removes })
+    expect(migrations.map(({ words }) => words)).toEqual(['remove_c', 'remove_b', 'remove_a'])
+    expect(migrations[1]?.down.step).toEqual({ does: 'define', definition: last })
+  })
+
+  test('only some leaves the others for another time', () => {
+    const changed = [a, b, c].map((each) => ({ ...each, sql: 'select 1' }))
+    const migrations = plan({ authored: changed, migrations: frozen(a, b), only: ['c', 'a'].map(inPublic) })
+    expect(migrations.map(({ words }) => words)).toEqual(['a', 'c'])
+  })
+
+  test('after a removal defines the view as a new one', () => {
+    const migrations = frozen(a, { does: 'drop', view: inPublic('a') })
+    expect(inWords(plan({ authored: [a], migrations }))).toEqual(["a: define a as select 'a' | drop a"])
+  })
+
+  test('by a query that makes no difference writes nothing', () => {
+    const spaced = { ...a, sql: "select   'a'" }
+    const canonical = (sql: string) => sql.replace(/\s+/g, ' ')
+    expect(plan({ authored: [spaced], migrations: frozen(a), canonical })).toEqual([])
+    expect(plan({ authored: [spaced], migrations: frozen(a) })).toHaveLength(1)
+  })
+})
+
+describe('the fields that changed', () => {
+  const full = definition('a', 'select 1', {
+    indexes: [{ name: 'a_key', unique: true, on: '(id)' }],
+    grants: [{ privileges: ['select'], to: 'x', grantOption: true }],
+    settings: { jit: 'off', work_mem: '1MB' },
+  })
+
+  test('are none where only keys come in another order', () => {
+    const turned: Definition = {
+      ...full,
+      indexes: [{ on: '(id)', name: 'a_key', unique: true }],
+      grants: [{ grantOption: true, to: 'x', privileges: ['select'] }],
+      settings: { work_mem: '1MB', jit: 'off' },
+    }
+    expect(changedFields(full, turned)).toEqual([])
+  })
+
+  test.each<[string, Partial<Definition>]>([
+    ['query', { sql: 'select 2' }],
+    ['indexes', { indexes: [{ name: 'a_key', unique: false, on: '(id)' }] }],
+    ['comment', { comment: '' }],
+    ['grants', { grants: [{ privileges: ['select'], to: 'x' }] }],
+    ['strategy', { strategy: 'swap' }],
+    ['rowCountStrategy', { rowCountStrategy: 'exact' }],
+    ['schedule', { schedule: '* * * * *' }],
+    ['timeZone', { timeZone: 'UTC' }],
+    ['settings', { settings: { jit: 'on', work_mem: '1MB' } }],
+    ['timeoutSeconds', { timeoutSeconds: 1 }],
+    ['retries', { retries: 0 }],
+    ['retryDelaySeconds', { retryDelaySeconds: 1 }],
+    ['maxStalenessSeconds', { maxStalenessSeconds: 1 }],
+    ['minIntervalSeconds', { minIntervalSeconds: 1 }],
+    ['inAll', { inAll: false }],
+    ['dependsOn', { dependsOn: ['public.b'] }],
+  ])('are called as the author calls them: %s', (field, change) => {
+    expect(changedFields(full, { ...full, ...change })).toEqual([field])
+  })
+
+  test('are never missed: every field that a definition has is looked at', () => {
+    const fields = Object.keys(full).filter((field) => !['schema', 'name', 'sql'].includes(field))
+    const other = Object.fromEntries(fields.map((field) => [field, 'another']))
+    expect(changedFields(full, { ...full, ...other }).toSorted()).toEqual(fields.toSorted())
+  })
+})
+
+describe('frozen views that are authored no more', () => {
+  test('are unaccounted for until they are said to be renamed or removed', () => {
+    const migrations = frozen(a, b, c)
+    const without = (more: Partial<FreezeRequest>) =>
+      unaccounted({ authored: [c], migrations, renames: [], removes: [], ...more }).map(({ name }) => name)
+    expect(without({})).toEqual(['a', 'b'])
+    expect(without({ removes: [inPublic('a')] })).toEqual(['b'])
+    expect(without({ renames: [{ from: inPublic('b'), to: inPublic('d') }] })).toEqual(['a'])
+  })
+})
+
+describe('what is authored and what is frozen', () => {
+  const differences = (authored: Definition[], ...steps: (Definition | FrozenStep)[]) =>
+    authoredDifferences(authored, frozen(...steps), (sql) => sql)
+
+  test('are the same where nothing has changed', () => {
+    expect(differences([a, b], a, b)).toEqual([])
+  })
+
+  test('differ by a view that was never frozen, under the name that people write', () => {
+    expect(differences([a, definition('Odd', 'select 1')], a)).toEqual([
+      { view: 'public."Odd"', kind: 'unfrozen', message: 'it was never frozen' },
+    ])
+  })
+
+  test('differ by the fields that changed, since the migration that says otherwise', () => {
+    expect(differences([a, { ...b, sql: 'select 2', retries: 0 }], a, b, { ...b, comment: 'x' })).toEqual([
+      { view: 'public.b', kind: 'unfrozen', message: 'query, comment, retries changed since 003_m' },
+    ])
+  })
+
+  test('differ by a view that is authored no more, since the migration that made it', () => {
+    expect(differences([a], a, b)).toEqual([
+      { view: 'public.b', kind: 'unauthored', message: 'frozen in 002_m, and authored nowhere' },
+    ])
+  })
+
+  test('of a renamed view differ since the rename', () => {
+    const step: FrozenStep = { does: 'rename', view: inPublic('a'), to: inPublic('z') }
+    expect(differences([{ ...a, name: 'z', sql: 'select 2' }], a, step)).toEqual([
+      { view: 'public.z', kind: 'unfrozen', message: 'query changed since 002_m' },
+    ])
+  })
+})

@@ -1,0 +1,78 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { parseName, quoteIdentifier, quoteName } from '../../../src/plan/names.ts'
+import { Problem } from '../../../src/problem.ts'
+
+describe('a name is read as SQL reads it', () => {
+  test.each([
+    ['sales', null, 'sales'],
+    ['Sales', null, 'sales'],
+    ['app.Sales', 'app', 'sales'],
+    ['"Odd.Name"', null, 'Odd.Name'],
+    ['"a""b"."c d"', 'a"b', 'c d'],
+    ['  sales  ', null, 'sales'],
+    ['_x$1', null, '_x$1'],
+    ['ÄRGER', null, 'Ärger'], // the server folds ASCII only
+    ['"select"', null, 'select'],
+    ['日本.表', '日本', '表'],
+  ])('%s', (text, schema, name) => {
+    expect(parseName(text)).toEqual({ schema, name })
+  })
+
+  test.each([
+    '',
+    ' ',
+    '.',
+    'a.',
+    '.a',
+    'a.b.c',
+    '1a',
+    '"',
+    '""',
+    'a b',
+    'a;b',
+    'a-b',
+    "a'b",
+    '"a"b',
+    'a"b"',
+    '"a\0b"',
+    'a\0',
+  ])('%j is refused, naming the field', (text) => {
+    expect(() => parseName(text, 'path.view')).toThrow(
+      expect.objectContaining({ code: 'InvalidName', details: { field: 'path.view' } }),
+    )
+  })
+
+  test('a part longer than the server keeps is refused, not cut; bytes count, not letters', () => {
+    expect(parseName('a'.repeat(63)).name).toHaveLength(63)
+    expect(() => parseName('a'.repeat(64))).toThrow(/63 bytes/)
+    expect(() => parseName('ä'.repeat(32))).toThrow(Problem)
+    expect(() => parseName(`app."${'x'.repeat(70)}"`)).toThrow(/63 bytes/)
+  })
+})
+
+describe('quoting', () => {
+  test('what is quoted is read back as it was, whatever it holds', () => {
+    const identifier = fc
+      .string({ unit: 'binary', minLength: 1, maxLength: 15 })
+      .filter((text) => !text.includes('\0') && !/[\ud800-\udfff]/.test(text))
+    fc.assert(
+      fc.property(identifier, identifier, (schema, name) => {
+        expect(parseName(quoteName({ schema, name }))).toEqual({ schema, name })
+        expect(parseName(quoteIdentifier(name))).toEqual({ schema: null, name })
+      }),
+    )
+  })
+
+  test('parsing never throws anything but InvalidName', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        try {
+          parseName(text)
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'InvalidName' })
+        }
+      }),
+    )
+  })
+})

@@ -1,0 +1,255 @@
+import { describe, expect, test } from 'vitest'
+import { type Plan, type Step, statementsOf } from '../../../../src/plan/plan.ts'
+import { planConcurrentRefresh, planRegularRefresh } from '../../../../src/plan/runs/refresh.ts'
+import { planSwap } from '../../../../src/plan/runs/swap.ts'
+import { swapRefusals } from '../../../../src/plan/runs/swap-refusals.ts'
+import type { RowCountStrategy } from '../../../../src/plan/views/definition.ts'
+import { replayGrants } from '../../../../src/plan/views/grants.ts'
+import type { Grant } from '../../../../src/plan/views/live-view.ts'
+import { swapFacts, swapRights, viewFacts } from '../../../support/facts.ts'
+
+const options = {
+  rowCountStrategy: 'none' as RowCountStrategy,
+  timeoutSeconds: 100,
+  ifRunning: 'skip' as const,
+  settings: {},
+}
+const cutOverOf = ({ cutOver }: Plan) => cutOver.steps.map(({ sql }) => sql)
+
+describe('a regular refresh', () => {
+  test('takes the lock that ends an autovacuum, then briefly the exclusive one, then works unhurried', () => {
+    const plan = planRegularRefresh(viewFacts(), options)
+    expect(cutOverOf(plan)).toEqual([
+      'alter materialized view "app"."Sales" reset (viewkeeper)',
+      "select set_config('lock_timeout', '100', true)",
+      'alter materialized view "app"."Sales" reset (user_catalog_table)',
+      "select set_config('lock_timeout', '0', true)",
+      'refresh materialized view "app"."Sales"',
+    ])
+    expect(plan.cutOver).toMatchObject({ lockTimeoutMs: null, recordLockTimeoutMs: 1000 })
+    expect(statementsOf(plan)).toEqual(['refresh materialized view "app"."Sales"'])
+  })
+
+  test('by who may only refresh does not alter, and is patient now and then', () => {
+    const plan = planRegularRefresh(viewFacts({ mayAlter: false }), options)
+    expect(cutOverOf(plan)).toEqual(['refresh materialized view "app"."Sales"'])
+    expect(plan.cutOver).toMatchObject({ lockTimeoutMs: 100, recordLockTimeoutMs: 1000 })
+  })
+
+  test('ends its hunt for the lock before the run ends', () => {
+    expect(planRegularRefresh(viewFacts(), options).cutOver.giveUpAfterMs).toBe(80_000)
+  })
+
+  test('counts exactly by the tuples written, or without tuple counters after the commit', () => {
+    const exact = { ...options, rowCountStrategy: 'exact' as const }
+    expect(planRegularRefresh(viewFacts(), exact)).toMatchObject({
+      prepare: [{ sql: 'select count(*) from "app"."Sales"', count: 'before' }],
+      written: `select pg_catalog.pg_stat_get_xact_tuples_inserted('"app"."Sales"'::regclass)`,
+      aside: [],
+    })
+    expect(planRegularRefresh(viewFacts({ tuplesAreCounted: false }), exact)).toMatchObject({
+      written: null,
+      aside: [{ sql: 'select count(*) from "app"."Sales"', count: 'after' }],
+    })
+  })
+})
+
+describe('a concurrent refresh', () => {
+  test('waits for its lock, because nobody waits behind it', () => {
+    const plan = planConcurrentRefresh(viewFacts(), options)
+    expect(cutOverOf(plan)).toEqual(['refresh materialized view concurrently "app"."Sales"'])
+    expect(plan.cutOver).toMatchObject({ lockTimeoutMs: null, recordLockTimeoutMs: 0 })
+  })
+})
+
+describe('every strategy', () => {
+  const plans = (rowCountStrategy: RowCountStrategy, populated = true) => {
+    const view = viewFacts({ populated })
+    const all = { ...options, rowCountStrategy }
+    const swap = planSwap(view, { facts: swapFacts(), rights: swapRights(), hash: 'h' }, all)
+    return { regular: planRegularRefresh(view, all), concurrent: planConcurrentRefresh(view, all), swap }
+  }
+
+  test('counts nothing while readers are locked out', () => {
+    for (const how of ['exact', 'estimated'] as const) {
+      const { regular, swap } = plans(how)
+      for (const plan of [regular, swap]) expect(plan.cutOver.steps.filter(({ count }) => count)).toEqual([])
+    }
+  })
+
+  test('counts nothing before where the view cannot be read, and nothing at all where nobody asked', () => {
+    for (const plan of Object.values(plans('exact', false)))
+      expect(plan.prepare.filter(({ count }) => count === 'before')).toEqual([])
+    for (const plan of Object.values(plans('none'))) {
+      expect([...plan.prepare, ...plan.cutOver.steps, ...plan.aside].filter(({ count }) => count)).toEqual([])
+      expect(plan.written).toBeNull()
+    }
+  })
+})
+
+describe('a swap', () => {
+  const plan = (facts = swapFacts(), rights = swapRights()) =>
+    planSwap(viewFacts(), { facts, rights, hash: 'abc' }, options)
+
+  test('of a bare view reads like the sentence: build, fill, analyze, exchange', () => {
+    expect(statementsOf(plan())).toEqual([
+      'create materialized view "app"."viewkeeper_4711" using "heap" as SELECT 1 AS id with no data',
+      'refresh materialized view "app"."viewkeeper_4711"',
+      'analyze "app"."viewkeeper_4711"',
+      'drop materialized view "app"."Sales"',
+      'alter materialized view "app"."viewkeeper_4711" rename to "Sales"',
+    ])
+  })
+
+  test('compares the catalog under the exclusive lock, before it changes anything', () => {
+    const steps = plan().cutOver.steps
+    const locked = steps.findIndex(({ sql }) => sql.includes('reset (user_catalog_table)'))
+    const compared = steps.findIndex(({ check }) => check?.is === 'abc')
+    const changed = steps.findIndex(({ sql }) => sql.startsWith('drop'))
+    expect([locked, compared, changed]).toEqual([locked, compared, changed].toSorted((a, b) => a - b))
+    expect(locked).toBeGreaterThan(0)
+  })
+
+  test('works in the place of the owner, and comes back to itself', () => {
+    const roles = [...plan().prepare, ...plan().cutOver.steps]
+      .map(({ sql }) => sql)
+      .filter((sql) => /^(set local|reset) role/.test(sql))
+    expect(new Set(roles)).toEqual(new Set(['set local role boss', 'reset role']))
+    expect(roles.at(-1)).toBe('reset role')
+  })
+
+  test("runs only what others have written under the role's search path", () => {
+    const theirs = [...plan().prepare, ...plan().cutOver.steps]
+      .filter(({ userCode }) => userCode)
+      .map(({ sql }) => sql)
+    expect(theirs).toEqual([
+      'refresh materialized view "app"."viewkeeper_4711"',
+      'analyze "app"."viewkeeper_4711"',
+    ])
+  })
+
+  test('re-points plain views, inner ones first, and only then drops the old view', () => {
+    const dependent = (oid: number, name: string) => ({
+      description: '',
+      view: {
+        oid,
+        schema: 'app',
+        name,
+        owner: 'boss',
+        options: ['security_barrier=true'],
+        definition: ' SELECT 2',
+      },
+    })
+    const steps = cutOverOf(plan(swapFacts({ dependents: [dependent(9, 'outer'), dependent(5, 'inner')] })))
+    const order = steps.filter((sql) => /outer|inner|Sales|_old/.test(sql) && !/reset|role|md5/.test(sql))
+    expect(order).toEqual([
+      'alter materialized view "app"."Sales" rename to "viewkeeper_4711_old"',
+      'alter materialized view "app"."viewkeeper_4711" rename to "Sales"',
+      'create or replace view "app"."inner" with (security_barrier = \'true\') as SELECT 2',
+      'create or replace view "app"."outer" with (security_barrier = \'true\') as SELECT 2',
+      'drop materialized view "app"."viewkeeper_4711_old"',
+    ])
+    const locks = steps.filter((sql) => sql.startsWith('alter view')).map((sql) => sql.split('"')[3])
+    expect(locks).toEqual(['outer', 'inner'])
+  })
+})
+
+describe('what stands in the way of a swap', () => {
+  const plain = { oid: 1, schema: 'app', name: 'p', owner: 'other', options: [], definition: '' }
+
+  test.each([
+    [swapFacts(), swapRights(), []],
+    [swapFacts({ view: { memberOf: 'postgis' } }), swapRights(), [/extension postgis/]],
+    [swapFacts({ view: { hasSecurityLabel: true } }), swapRights(), [/security label/]],
+    [swapFacts({ view: { replicaIdentity: 'index' } }), swapRights(), [/replica identity/]],
+    [
+      swapFacts({ dependents: [{ description: 'function f()', view: null }] }),
+      swapRights(),
+      [/function f\(\) depends on it/],
+    ],
+    [swapFacts(), swapRights({ mayActAs: [] }), [/act as its owner, boss/]],
+    [
+      swapFacts(),
+      swapRights({ lacks: [{ role: 'boss', privilege: 'create', schema: 'app' }] }),
+      [/boss, may not create anything in schema app/],
+    ],
+    [swapFacts({ dependents: [{ description: '', view: plain }] }), swapRights(), [/view app\.p.*other/]],
+    [
+      swapFacts({
+        statistics: [
+          {
+            schema: 'app',
+            name: 's',
+            owner: 'other',
+            middle: '',
+            hasExpressions: false,
+            target: null,
+            comment: null,
+          },
+        ],
+      }),
+      swapRights(),
+      [/statistics app\.s are of other/],
+    ],
+    [
+      swapFacts({
+        grants: [{ column: null, grantor: 'other', grantee: 'x', privilege: 'SELECT', grantable: false }],
+      }),
+      swapRights(),
+      [/other.*has granted/],
+    ],
+  ])('case %#', (facts, rights, expected) => {
+    expect(swapRefusals(facts, rights)).toEqual(expected.map((pattern) => expect.stringMatching(pattern)))
+  })
+})
+
+/** The statements of steps, each behind the role in whose place it is done. */
+function asWhom(steps: Step[]): string[] {
+  let role = ''
+  return steps.flatMap(({ sql }) => {
+    const taken = /^set local role (.*)|^(reset) role/.exec(sql)
+    if (taken === null) return [`${role}: ${sql}`]
+    role = taken[1] ?? ''
+    return []
+  })
+}
+
+describe('replaying grants', () => {
+  const grant = (grantor: string, grantee: string, changes: Partial<Grant> = {}): Grant => ({
+    column: null,
+    grantor,
+    grantee,
+    privilege: 'SELECT',
+    grantable: false,
+    ...changes,
+  })
+  const replay = (facts: Parameters<typeof swapFacts>[0]) =>
+    asWhom(replayGrants(swapFacts(facts), { schema: 'app', name: 'twin' }))
+
+  test('does nothing where nobody ever granted anything, and nothing is granted by default', () => {
+    expect(replay({})).toEqual([])
+  })
+
+  test('takes away what default privileges give', () => {
+    expect(replay({ defaultGrants: [grant('boss', 'intern')] })).toContain(
+      'boss: revoke all on "app"."twin" from intern cascade',
+    )
+  })
+
+  test('makes each grant as its grantor, after the one that allows it, wherever they stand', () => {
+    const grants = [
+      grant('b', 'c'),
+      grant('a', 'b', { grantable: true }),
+      grant('boss', 'a', { grantable: true }),
+      grant('boss', 'boss', { grantable: true }),
+      grant('boss', 'public', { column: 'Id', privilege: 'UPDATE' }),
+    ]
+    expect(replay({ grants, untouchedGrants: false }).filter((sql) => !sql.includes('revoke'))).toEqual([
+      'boss: grant select on "app"."twin" to a with grant option',
+      'boss: grant select on "app"."twin" to boss',
+      'boss: grant update ("Id") on "app"."twin" to public',
+      'a: grant select on "app"."twin" to b with grant option',
+      'b: grant select on "app"."twin" to c',
+    ])
+  })
+})

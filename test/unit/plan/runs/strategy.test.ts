@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'vitest'
+import { chooseStrategy, needsSwapFacts } from '../../../../src/plan/runs/strategy.ts'
+import { readSettings } from '../../../../src/plan/settings.ts'
+import type { ViewFacts } from '../../../../src/plan/views/view-facts.ts'
+import { viewFacts } from '../../../support/facts.ts'
+
+const usable = { uniqueIndexes: [{ name: 'sales_key', unusableBecause: null }] }
+const partial = { uniqueIndexes: [{ name: 'sales_part', unusableBecause: 'is partial' }] }
+const blocked = ['materialized view app.top depends on it']
+
+describe('the strategy', () => {
+  test.each([
+    ['auto', {}, [], 'swap', /rebuilt aside/],
+    ['auto', usable, [], 'swap', /rebuilt aside/],
+    ['auto', usable, blocked, 'concurrent', /sales_key.*app\.top/],
+    ['auto', partial, blocked, 'regular', /no usable unique index.*app\.top/],
+    ['auto', { ...usable, populated: false }, [], 'regular', /unpopulated/],
+    ['regular', usable, [], 'regular', /asked for/],
+    ['concurrent', usable, [], 'concurrent', /asked for/],
+    ['concurrent', { ...usable, populated: false }, [], 'regular', /unpopulated/],
+    ['concurrent', { populated: false }, [], 'regular', /unpopulated/],
+    ['swap', {}, [], 'swap', /asked for/],
+    ['swap', { populated: false }, blocked, 'regular', /unpopulated/],
+  ] as const)(
+    'asked %s, with %j and %j in the way of a swap: %s',
+    (asked, changes, refusals, strategy, because) => {
+      expect(chooseStrategy(asked, viewFacts(changes as Partial<ViewFacts>), [...refusals])).toEqual({
+        strategy,
+        because: expect.stringMatching(because),
+      })
+    },
+  )
+
+  test('concurrent without a usable unique index is refused with the command that makes one', () => {
+    expect(() => chooseStrategy('concurrent', viewFacts({ ...partial, keyCandidate: '"Id"' }), [])).toThrow(
+      expect.objectContaining({
+        code: 'UniqueIndexRequired',
+        message: expect.stringMatching(
+          /sales_part is partial.*create unique index concurrently on app\."Sales" \("Id"\);/,
+        ),
+      }),
+    )
+  })
+
+  test('a swap that cannot be done is refused, naming all that is in the way', () => {
+    expect(() => chooseStrategy('swap', viewFacts(), ['one thing', 'another'])).toThrow(
+      expect.objectContaining({
+        code: 'SwapImpossible',
+        message: expect.stringContaining('one thing; another'),
+      }),
+    )
+  })
+
+  test('what stands in the way of a swap is looked up only where it matters', () => {
+    const looked = (['auto', 'swap', 'regular', 'concurrent'] as const).filter((asked) =>
+      needsSwapFacts(asked, viewFacts()),
+    )
+    expect(looked).toEqual(['auto', 'swap'])
+    expect(needsSwapFacts('auto', viewFacts({ populated: false }))).toBe(false)
+  })
+})
+
+describe('the settings of a definition', () => {
+  test('are read as the server takes them', () => {
+    expect(readSettings('v', { work_mem: '1GB', max_parallel_workers_per_gather: 0 })).toEqual({
+      work_mem: '1GB',
+      max_parallel_workers_per_gather: '0',
+    })
+  })
+
+  test.each([
+    'search_path',
+    'role',
+    'session_replication_role',
+    'statement_timeout',
+    'transaction_timeout',
+    'work_mem; drop',
+  ])('may not be %s', (name) => {
+    expect(() => readSettings('app.sales', { work_mem: '1MB', [name]: 'x' })).toThrow(
+      expect.objectContaining({ code: 'InvalidRequest', message: expect.stringContaining(name) }),
+    )
+  })
+})
