@@ -1,6 +1,6 @@
 import { readView } from '../src/db/views/catalog.ts'
-import { readSwapBasis } from '../src/db/views/live-view.ts'
-import type { Plan, Step } from '../src/plan/plan.ts'
+import { readSnapshot } from '../src/db/views/live-view.ts'
+import type { Plan, Statement } from '../src/plan/plan.ts'
 import { planSwap } from '../src/plan/runs/swap.ts'
 import { runOptions, sampleEnvelope } from './support/envelope.ts'
 import { inRounds, type Sample } from './support/rounds.ts'
@@ -41,25 +41,25 @@ export const measureSeal = (): Promise<Row[]> =>
 
 async function swap(server: BenchServer, name: string, change: (plan: Plan) => Plan): Promise<Sample> {
   const view = await readView(server.sql, { schema: 'bench', name })
-  const basis = await readSwapBasis(server.sql, view.oid)
+  const basis = await readSnapshot(server.sql, view.oid)
   if (typeof basis === 'string') throw new Error(`${name} is ${basis}`)
   return sampleEnvelope(server, view, change(planSwap(view, basis, runOptions)))
 }
 
 /** The same statements in the owner's place, as anybody would write them. */
 const withoutSeal = ({ prepare, cutOver, ...plan }: Plan): Plan => {
-  const open = (steps: Step[]): Step[] =>
-    steps.flatMap(({ sealed, ...step }) =>
+  const open = (statements: Statement[]): Statement[] =>
+    statements.flatMap(({ sealed, ...statement }) =>
       sealed === undefined
-        ? [step]
+        ? [statement]
         : [
-            { phase: step.phase, sql: `set local role ${sealed.role}`, hidden: true },
-            step,
+            { phase: statement.phase, sql: `set local role ${sealed.role}`, hidden: true },
+            statement,
             // What stands around it is done in this place anyway, but for the plain views that are written again.
-            ...(step.phase === 'cut-over'
-              ? [{ phase: step.phase, sql: 'reset role', hidden: true } as const]
+            ...(statement.phase === 'cut-over'
+              ? [{ phase: statement.phase, sql: 'reset role', hidden: true } as const]
               : []),
           ],
     )
-  return { ...plan, prepare: open(prepare), cutOver: { ...cutOver, steps: open(cutOver.steps) } }
+  return { ...plan, prepare: open(prepare), cutOver: { ...cutOver, statements: open(cutOver.statements) } }
 }

@@ -1,10 +1,10 @@
-import type { EnvironmentSettings } from './environment/environment.ts'
+import type { EnvironmentOptions } from './environment/environment.ts'
 
 /**
  * Your environments: one deployed copy each, `npx cdk deploy -c env=<name>`. This file is yours; an upgrade does
  * not touch it. All fields with their defaults: docs/deploy.md. The values below are examples.
  */
-export const environments: Record<string, EnvironmentSettings> = {
+export const environments: Record<string, EnvironmentOptions> = {
   // A database that the stack creates, in a network of its own that has no way to the internet. It costs the
   // server, and about 7.30 USD a month for each zone with an endpoint of Secrets Manager (two with multiAz, else one).
   production: {

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findLiveServer } from './embedded/lock.ts'
-import { readSettings } from './process/options.ts'
+import { readOptions } from './process/options.ts'
 
 // Prints the address of the embedded server that `npm start` runs, for DATABASE_URL and psql. It holds the password.
-const { folder } = readSettings(process.env)
+const { folder } = readOptions(process.env)
 const server = findLiveServer(join(folder, 'postgres-18'))
 if (server === undefined) {
   console.error(`viewkeeper: no PostgreSQL runs on ${folder}/: npm start runs one`)

@@ -15,11 +15,11 @@ import { startMonitor } from './gateway/monitor.ts'
 import { startSchedules } from './gateway/schedules.ts'
 import { type Life, untilSignal } from './process/lifetime.ts'
 import { showLogs } from './process/logs.ts'
-import { readSettings } from './process/options.ts'
+import { readOptions } from './process/options.ts'
 import { LocalProblem } from './process/problem.ts'
 
 async function start(life: Life) {
-  const { port, folder, databaseUrl } = readSettings(process.env)
+  const { port, folder, databaseUrl } = readOptions(process.env)
   if (!(await isPortFree(port))) throw new LocalProblem(`port ${port} is taken: set PORT to another one`)
   report.title('viewkeeper · local')
 
@@ -45,13 +45,13 @@ async function start(life: Life) {
   if (databaseUrl) {
     report.line('nothing is refreshed or scheduled here until asked')
     const { resumed, watched } = await batches.resumeUnattended((id) =>
-      report.line(`batch ${id} goes on here: nobody drives it on any more`),
+      report.line(`batch ${id} goes on here: nobody advances it any more`),
     )
     if (resumed > 0)
-      report.line(`${count(resumed, 'batch', 'batches')} that nobody drove on any more goes on here`)
+      report.line(`${count(resumed, 'batch', 'batches')} that nobody advanced any more goes on here`)
     if (watched > 0)
       report.line(
-        `${count(watched, 'open batch', 'open batches')}: left to whoever drives it on; should nobody, it goes on here in some seconds`,
+        `${count(watched, 'open batch', 'open batches')}: left to whoever advances it; should nobody, it goes on here in some seconds`,
       )
   } else {
     const open = await batches.resume()

@@ -1,4 +1,4 @@
--- A refresh of several views in dependency order. All its state is here and in its runs: whoever drives it may die.
+-- A refresh of several views in dependency order. All its state is here and in its runs: whoever advances it may die.
 -- The serial is for advisory lock keys, which are four bytes long.
 create table viewkeeper.batches (
   id text primary key
@@ -49,13 +49,13 @@ create table viewkeeper.batch_views (
   primary key (batch_id, definition_id)
 );
 
--- Not validated: until now nothing wrote this column. A view has one run for each attempt, whoever drives the batch.
+-- Not validated: until now nothing wrote this column. A view has one run for each attempt, whoever advances the batch.
 alter table viewkeeper.runs add constraint runs_batch_id_fkey
   foreign key (batch_id) references viewkeeper.batches on delete set null not valid;
 create unique index runs_one_per_attempt on viewkeeper.runs (batch_id, definition_id, attempt) where batch_id is not null;
 
 -- What changes without a deploy.
-create table viewkeeper.settings (
+create table viewkeeper.switches (
   key text primary key,
   value jsonb not null,
   updated_at timestamptz not null default clock_timestamp()
@@ -63,10 +63,10 @@ create table viewkeeper.settings (
 
 comment on table viewkeeper.batches is 'A refresh of several materialized views in dependency order.';
 comment on table viewkeeper.batch_views is 'The views of a batch, what each waits for, and how it is tried again.';
-comment on table viewkeeper.settings is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who said so.';
+comment on table viewkeeper.switches is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who said so.';
 comment on column viewkeeper.batches.selection is 'Which views were asked for, in one way of writing it: equal selections are the same.';
 comment on column viewkeeper.batches.serial is 'For the keys of the advisory locks that are the slots of this batch.';
-comment on column viewkeeper.batches.advanced_at is 'When somebody last drove it on. Old, and none of its locks held: nobody does.';
+comment on column viewkeeper.batches.advanced_at is 'When somebody last advanced it. Old, and none of its locks held: nobody does.';
 comment on column viewkeeper.batch_views.position is 'Parents come before their children, and what starts the longest way to the end before the rest.';
 comment on column viewkeeper.batch_views.parents is 'Definitions of the views that have to succeed, or be left out as paused, before.';
 comment on column viewkeeper.batch_views.remaining_ms is 'The longest way from here to the end of the batch, by history: the longest goes first.';

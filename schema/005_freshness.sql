@@ -101,7 +101,7 @@ drop function viewkeeper.view_metrics(interval);
 create function viewkeeper.view_metrics(within interval default '24 hours', of_view integer default null)
 returns table (
   id integer, view text, runs bigint, succeeded bigint, failed bigint, success_rate numeric,
-  average_ms bigint, min_ms bigint, max_ms bigint, p95_ms bigint, moving_average_ms bigint)
+  average_ms bigint, min_ms bigint, max_ms bigint, p95_ms bigint, usual_ms bigint)
 language sql stable
 begin atomic
   with first as materialized (select viewkeeper.first_run_since(clock_timestamp() - within) as id)

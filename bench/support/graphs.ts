@@ -49,7 +49,7 @@ export function plannableGraph(count: number): {
     paused: false,
     retries: 1,
     retryDelaySeconds: 300,
-    averageMs: next() < 0.9 ? Math.round(next() * 60_000) : null,
+    usualMs: next() < 0.9 ? Math.round(next() * 60_000) : null,
   }))
   const dependencies = new Map(
     views.map(({ id, view }) => {

@@ -2,8 +2,8 @@ import { unqualifiedNames } from '../../src/authoring/function-body.ts'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
 import { type Verified, verifyFrozen } from '../../src/operations/migrations/verify.ts'
 import { type NewMigration, planFreeze, unaccounted } from '../../src/plan/migrations/freeze.ts'
-import { type FrozenMigration, frozenState, type QualifiedView } from '../../src/plan/migrations/frozen.ts'
-import { displayName, quoteName } from '../../src/plan/names.ts'
+import { type FrozenMigration, frozenState } from '../../src/plan/migrations/frozen.ts'
+import { displayName, type QualifiedName, quoteName } from '../../src/plan/names.ts'
 import type { Definition } from '../../src/plan/views/definition.ts'
 import { Problem } from '../../src/problem.ts'
 import { count, dim, report } from '../output/report.ts'
@@ -54,7 +54,7 @@ export async function freeze({
   await writeMigrations(migrations)
 }
 
-function readRename(text: string): { from: QualifiedView; to: QualifiedView } {
+function readRename(text: string): { from: QualifiedName; to: QualifiedName } {
   const [from, to, ...more] = text.split('=')
   if (!from || !to || more.length > 0) throw refused('--rename', `write old=new, not ${JSON.stringify(text)}`)
   return { from: qualified(from, '--rename'), to: qualified(to, '--rename') }
@@ -63,9 +63,9 @@ function readRename(text: string): { from: QualifiedView; to: QualifiedView } {
 interface Asked {
   authored: Definition[]
   frozen: FrozenMigration[]
-  renames: { from: QualifiedView; to: QualifiedView }[]
-  removes: QualifiedView[]
-  only: QualifiedView[] | null
+  renames: { from: QualifiedName; to: QualifiedName }[]
+  removes: QualifiedName[]
+  only: QualifiedName[] | null
 }
 
 /** Refuses names that fit nothing, and views that have vanished from `views/` without a word. */
@@ -107,8 +107,8 @@ const refused = (field: string, message: string): Problem =>
 async function printVerified(fresh: NewMigration[], verified: Verified[] | null): Promise<void> {
   for (const [at, { view, changed, up }] of fresh.entries()) {
     const what =
-      up.step.does !== 'define'
-        ? up.step.does
+      up.change.does !== 'define'
+        ? up.change.does
         : changed.length === 0
           ? 'new'
           : `${changed.join(', ')} changed`

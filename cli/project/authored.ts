@@ -1,6 +1,6 @@
 import { loadViews } from '../../src/authoring/load.ts'
 import { canonicalSql, readsOf } from '../../src/authoring/sql.ts'
-import type { QualifiedView } from '../../src/plan/migrations/frozen.ts'
+import type { QualifiedName } from '../../src/plan/names.ts'
 import { parseName, quoteName } from '../../src/plan/names.ts'
 import type { Definition } from '../../src/plan/views/definition.ts'
 import { inDependencyOrder } from '../../src/plan/views/graph.ts'
@@ -23,9 +23,9 @@ export async function readAuthored(): Promise<Definition[]> {
 
 /** Views that are to go, those that read others first. */
 export async function inRemovalOrder(
-  removes: QualifiedView[],
+  removes: QualifiedName[],
   frozen: Map<string, Definition>,
-): Promise<QualifiedView[]> {
+): Promise<QualifiedName[]> {
   const definitions = new Map(
     removes.flatMap((view) => {
       const definition = frozen.get(quoteName(view))

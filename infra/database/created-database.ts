@@ -4,13 +4,13 @@ import type { IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
-import type { CreatedDatabaseSettings } from '../environment/database.ts'
+import type { CreatedDatabaseOptions } from '../environment/database.ts'
 import type { Database } from './database.ts'
 import { IsolatedNetwork } from './isolated-network.ts'
 import { PostgresInstance } from './postgres-instance.ts'
 
 export interface CreatedDatabaseProps {
-  settings: CreatedDatabaseSettings
+  settings: CreatedDatabaseOptions
   logRetentionDays: RetentionDays
 }
 

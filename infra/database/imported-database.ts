@@ -3,7 +3,7 @@ import { Connections, type ISubnet, type IVpc, Port, SecurityGroup, Vpc } from '
 import { type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
-import type { ImportedDatabaseSettings } from '../environment/database.ts'
+import type { ImportedDatabaseOptions } from '../environment/database.ts'
 import type { Database } from './database.ts'
 
 /** A database that exists already; the stack adds nothing to it but one rule in its security group. */
@@ -19,7 +19,7 @@ export class ImportedDatabase extends Construct implements Database {
   readonly connections: Connections
   private readonly secretKeyArn?: string
 
-  constructor(scope: Construct, id: string, settings: ImportedDatabaseSettings) {
+  constructor(scope: Construct, id: string, settings: ImportedDatabaseOptions) {
     super(scope, id)
     this.host = settings.endpoint
     this.port = settings.port

@@ -10,10 +10,10 @@ import {
 } from 'aws-cdk-lib/aws-rds'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
-import type { CreatedDatabaseSettings } from '../environment/database.ts'
+import type { CreatedDatabaseOptions } from '../environment/database.ts'
 
 export interface PostgresInstanceProps {
-  settings: CreatedDatabaseSettings
+  settings: CreatedDatabaseOptions
   port: number
   vpc: IVpc
   subnets: ISubnet[]
@@ -72,7 +72,7 @@ export class PostgresInstance extends Construct {
   }
 }
 
-function acknowledgeFindings(instance: DatabaseInstance, { multiAz, protect }: CreatedDatabaseSettings) {
+function acknowledgeFindings(instance: DatabaseInstance, { multiAz, protect }: CreatedDatabaseOptions) {
   const acknowledge = (rule: string, reason: string) =>
     Validations.of(instance).acknowledge({ id: `AwsSolutions-${rule}`, reason })
   acknowledge('RDS11', 'Only the functions reach the port; another number would hide nothing.')

@@ -84,5 +84,5 @@ export const importedDatabase = z
     message: 'must name one zone for each of subnetIds',
   })
 
-export type CreatedDatabaseSettings = z.output<typeof createdDatabase>
-export type ImportedDatabaseSettings = z.output<typeof importedDatabase>
+export type CreatedDatabaseOptions = z.output<typeof createdDatabase>
+export type ImportedDatabaseOptions = z.output<typeof importedDatabase>

@@ -67,7 +67,7 @@ const environmentsFile = z.record(
 )
 
 /** An environment as `environments.ts` writes it: fields with a default may be left out. */
-export type EnvironmentSettings = z.input<typeof environment>
+export type EnvironmentOptions = z.input<typeof environment>
 
 /** An environment after validation, with every default filled in. */
 export type Environment = z.output<typeof environment>

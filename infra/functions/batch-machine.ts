@@ -19,7 +19,7 @@ import { Construct } from 'constructs'
 
 export interface BatchMachineProps {
   environmentName: string
-  /** The function that drives a batch on and says whether it is done. */
+  /** The function that advances a batch and says whether it is done. */
   advance: IFunction
   /** The function that starts executions. */
   startBatch: LambdaFunction

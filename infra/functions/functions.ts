@@ -8,8 +8,8 @@ import type { Environment } from '../environment/environment.ts'
 import { sqlHook } from './sql-hook.ts'
 import {
   type FunctionNetwork,
-  OperationFunction,
-  type OperationFunctionProps,
+  ViewkeeperFunction,
+  type ViewkeeperFunctionProps,
 } from './viewkeeper-function.ts'
 
 export type FunctionName =
@@ -34,7 +34,7 @@ const timeouts: Record<FunctionName, Duration> = {
   advance: Duration.minutes(15),
   // HTTP APIs give up after 30 s.
   'start-batch': Duration.seconds(29),
-  // start-batch waits for it, and then has the batch driven on. Its own patience with the database, 20 s, ends before.
+  // start-batch waits for it, and then has the batch advanced. Its own patience with the database, 20 s, ends before.
   'open-batch': Duration.seconds(24),
   cancel: Duration.seconds(29),
   pause: Duration.seconds(29),
@@ -77,7 +77,7 @@ export interface FunctionsProps {
 
 /** One function for each file in `functions/`. */
 export class Functions extends Construct {
-  readonly all: Record<FunctionName, OperationFunction>
+  readonly all: Record<FunctionName, ViewkeeperFunction>
 
   constructor(scope: Construct, id: string, props: FunctionsProps) {
     super(scope, id)
@@ -88,8 +88,8 @@ export class Functions extends Construct {
       POWERTOOLS_METRICS_NAMESPACE: metricNamespace,
       POWERTOOLS_LOG_LEVEL: environment.logLevel,
     }
-    const create = (name: FunctionName, more: Partial<OperationFunctionProps> = {}) =>
-      new OperationFunction(this, name, {
+    const create = (name: FunctionName, more: Partial<ViewkeeperFunctionProps> = {}) =>
+      new ViewkeeperFunction(this, name, {
         name,
         environmentName,
         description: descriptions[name],
@@ -98,7 +98,7 @@ export class Functions extends Construct {
         ...more,
         variables: { ...variables, ...more.variables },
       })
-    const createInside = (name: FunctionName, more: Partial<OperationFunctionProps> = {}) => {
+    const createInside = (name: FunctionName, more: Partial<ViewkeeperFunctionProps> = {}) => {
       const inside = { ...databaseVariables(database), ...more.variables }
       const created = create(name, { network: props.network, ...more, variables: inside })
       database.grantRead(created.lambda)

@@ -1,10 +1,10 @@
 import { Duration } from 'aws-cdk-lib'
 import { InvocationType, Trigger } from 'aws-cdk-lib/triggers'
 import { Construct } from 'constructs'
-import type { OperationFunction } from './viewkeeper-function.ts'
+import type { ViewkeeperFunction } from './viewkeeper-function.ts'
 
 export interface MigrationProps {
-  migrate: OperationFunction
+  migrate: ViewkeeperFunction
   /** What migrating needs: the database, the rules and endpoints on the way to it. */
   after: Construct[]
   /** What must not run on an old schema. */

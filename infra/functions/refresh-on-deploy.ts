@@ -4,13 +4,13 @@ import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { AwsCustomResource, PhysicalResourceId } from 'aws-cdk-lib/custom-resources'
 import { Construct } from 'constructs'
-import type { OperationFunction } from './viewkeeper-function.ts'
+import type { ViewkeeperFunction } from './viewkeeper-function.ts'
 
 export interface RefreshOnDeployProps {
   environmentName: string
-  startBatch: OperationFunction
+  startBatch: ViewkeeperFunction
   /** Every function; the migrations of the views are in the bundle of one of them. */
-  functions: OperationFunction[]
+  functions: ViewkeeperFunction[]
   logRetentionDays: RetentionDays
   /** What else has to be there before a batch starts. */
   after: Construct[]
@@ -54,7 +54,7 @@ export class RefreshOnDeploy extends Construct {
   }
 }
 
-const hashOf = (functions: OperationFunction[]): string =>
+const hashOf = (functions: ViewkeeperFunction[]): string =>
   createHash('sha256')
     .update(functions.map(({ codeKey }) => codeKey).join())
     .digest('hex')

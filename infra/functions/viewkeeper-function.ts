@@ -18,7 +18,7 @@ export interface FunctionNetwork {
   securityGroup: ISecurityGroup
 }
 
-export interface OperationFunctionProps {
+export interface ViewkeeperFunctionProps {
   /** The file in `functions/`, without its ending. */
   name: string
   /** Name of the environment; part of the function's name and of its log group's. */
@@ -41,11 +41,11 @@ export interface OperationFunctionProps {
 }
 
 /** A function with a role, a log group and a bundle of its own. */
-export class OperationFunction extends Construct {
+export class ViewkeeperFunction extends Construct {
   readonly lambda: NodejsFunction
   readonly logGroup: LogGroup
 
-  constructor(scope: Construct, id: string, props: OperationFunctionProps) {
+  constructor(scope: Construct, id: string, props: ViewkeeperFunctionProps) {
     super(scope, id)
     const { name, environmentName, network } = props
     this.logGroup = new LogGroup(this, 'Logs', {

@@ -7,13 +7,13 @@ import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
 import { metricNames } from '../../src/edge/metrics/names.ts'
 import type { FunctionName } from '../functions/functions.ts'
-import type { OperationFunction } from '../functions/viewkeeper-function.ts'
+import type { ViewkeeperFunction } from '../functions/viewkeeper-function.ts'
 import { ownMetric, metricPeriod as period } from './own-metric.ts'
 
 export interface AlarmsProps {
   environmentName: string
   topic: ITopic
-  functions: Record<FunctionName, OperationFunction>
+  functions: Record<FunctionName, ViewkeeperFunction>
   api: IHttpApi
   machine: IStateMachine
   deadLetters: IQueue
@@ -71,22 +71,22 @@ export class Alarms extends Construct {
   private addBatchAlarms(machine: IStateMachine) {
     this.add('lost-batches', {
       metric: ownMetric(this.environmentName, metricNames.batchesLost, Stats.SUM),
-      happened: 'Nobody drove a batch on for 20 minutes; it was closed (BatchLost).',
+      happened: 'Nobody advanced a batch for 20 minutes; it was closed (BatchLost).',
       first: 'GET /batches?status=failed names it. Ask for it again: POST /batches.',
     })
     this.add('failed-batches', {
       metric: machine.metricFailed({ period }),
-      happened: 'A batch failed or was canceled, or could not be driven on for some 17 minutes.',
+      happened: 'A batch failed or was canceled, or could not be advanced for some 17 minutes.',
       first: 'GET /batches?status=failed names the views.',
     })
     this.add('timed-out-batches', {
       metric: machine.metricTimedOut({ period }),
-      happened: 'A batch took more than 7 days, and is not driven on any more.',
+      happened: 'A batch took more than 7 days, and is not advanced any more.',
       first: 'GET /batches names it, and GET /batches/{id} the view that took so long.',
     })
     this.add('aborted-batches', {
       metric: machine.metricAborted({ period }),
-      happened: 'Somebody stopped the execution of a batch; nobody drives that batch on.',
+      happened: 'Somebody stopped the execution of a batch; nobody advances that batch.',
       first:
         'GET /batches?status=running names it, until it is closed (BatchLost) or canceled. Ask for a new one then.',
     })
@@ -109,7 +109,7 @@ export class Alarms extends Construct {
     })
   }
 
-  private addFunctionAlarms(name: FunctionName, { lambda }: OperationFunction) {
+  private addFunctionAlarms(name: FunctionName, { lambda }: ViewkeeperFunction) {
     const logs = `Read the log group /viewkeeper/${this.environmentName}/${name}.`
     this.add(`${name}-errors`, {
       metric: lambda.metricErrors({ period }),

@@ -15,13 +15,13 @@ import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
 import { metricNames } from '../../src/edge/metrics/names.ts'
 import type { FunctionName } from '../functions/functions.ts'
-import type { OperationFunction } from '../functions/viewkeeper-function.ts'
+import type { ViewkeeperFunction } from '../functions/viewkeeper-function.ts'
 import { type Insight, insights } from './insights.ts'
 import { ownMetric } from './own-metric.ts'
 
 export interface DashboardProps {
   environmentName: string
-  functions: Record<FunctionName, OperationFunction>
+  functions: Record<FunctionName, ViewkeeperFunction>
   machine: IStateMachine
 }
 
@@ -95,7 +95,7 @@ export class Dashboard extends Construct {
     ])
   }
 
-  private functionErrors(functions: Record<FunctionName, OperationFunction>): IWidget {
+  private functionErrors(functions: Record<FunctionName, ViewkeeperFunction>): IWidget {
     return graph(
       'Errors of functions',
       Object.entries(functions).map(([name, { lambda }]) => lambda.metricErrors({ label: name })),

@@ -16,7 +16,7 @@ interface LocalBatches {
   /** Goes on with the batches that were open when the last start ended: with all, where nobody else can drive them. */
   resume(): Promise<number>
   /**
-   * The same on a database that others use, too: only with those that nobody drives on. The rest is watched, and `onResume`
+   * The same on a database that others use, too: only with those that nobody advances. The rest is watched, and `onResume`
    * told when one goes on here after all.
    */
   resumeUnattended(onResume: (batchId: string) => void): Promise<{ resumed: number; watched: number }>
@@ -25,7 +25,7 @@ interface LocalBatches {
 const lookAgainMs = 1000
 
 /**
- * Batches as they are here: what opens one is called directly, and what drives it on is a loop instead of a state machine, over the
+ * Batches as they are here: what opens one is called directly, and what advances it is a loop instead of a state machine, over the
  * same two functions.
  */
 export function localBatches(): LocalBatches {
@@ -33,7 +33,7 @@ export function localBatches(): LocalBatches {
     async open(event) {
       return (await invoke('open-batch', await loadFunction('open-batch'), event, 29)) as OpenedBatch
     },
-    async drive(batchId) {
+    async advance(batchId) {
       driveOn(batchId).catch((error) => console.error(error))
     },
   }
@@ -45,14 +45,14 @@ export function localBatches(): LocalBatches {
     },
     async resume() {
       const open = await listOpenBatches(databaseFromEnvironment())
-      for (const { id } of open) await machinery.drive(id)
+      for (const { id } of open) await machinery.advance(id)
       return open.length
     },
     async resumeUnattended(onResume) {
       const { left, watched } = split(await listOpenBatches(databaseFromEnvironment()))
-      for (const id of left) await machinery.drive(id)
+      for (const id of left) await machinery.advance(id)
       void watch(watched, async (id) => {
-        await machinery.drive(id)
+        await machinery.advance(id)
         onResume(id)
       })
       return { resumed: left.length, watched: watched.size }
@@ -65,7 +65,7 @@ function split(open: OpenBatch[]): { left: string[]; watched: Set<string> } {
   return { left: ids(false), watched: new Set(ids(true)) }
 }
 
-/** Looks at batches until each has ended or was left by who drove it on. */
+/** Looks at batches until each has ended or was left by who advanced it. */
 async function watch(batches: Set<string>, onLeft: (id: string) => Promise<void>): Promise<void> {
   let watched = batches
   while (watched.size > 0) {

@@ -4,7 +4,7 @@ import { makeTurns } from './turns.ts'
 /** All functions together never have more connections open here: a server as it comes has 100, and others want some. */
 export const mostConnections = 40
 
-/** How many runs whoever drives a batch on sends at once here, whatever the batch allows. */
+/** How many runs whoever advances a batch sends at once here, whatever the batch allows. */
 export const mostRunsOfDriver = 4
 
 const patienceMs = 5000
@@ -22,7 +22,7 @@ const share = (part: number, perCall: number) => ({
 /** One to plan and to look, one on which the server works. */
 const operation = share(0.5, 2)
 /** One to decide, one to listen, two opened ahead, and the runs. Nobody waits for an answer of it; and it leaves soon, for the next batch. */
-const driver = {
+const advancing = {
   ...share(0.4, 4 + mostRunsOfDriver),
   patienceMs: Number.POSITIVE_INFINITY,
   longestSeconds: 120,
@@ -34,7 +34,7 @@ const shares: Record<string, typeof operation | null> = {
   create: operation,
   refresh: operation,
   drop: operation,
-  advance: driver,
+  advance: advancing,
   // It has none of its own: it calls open-batch.
   'start-batch': null,
 }

@@ -1,6 +1,6 @@
 import { LocalProblem } from './problem.ts'
 
-export interface LocalSettings {
+export interface LocalOptions {
   port: number
   /** Where the embedded server keeps everything. */
   folder: string
@@ -9,7 +9,7 @@ export interface LocalSettings {
 }
 
 /** Reads PORT, DATA_DIR and DATABASE_URL; an empty variable is one that is not set. */
-export function readSettings(env: NodeJS.ProcessEnv): LocalSettings {
+export function readOptions(env: NodeJS.ProcessEnv): LocalOptions {
   const port = Number(env.PORT || 8787)
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
     throw new LocalProblem(`PORT is ${env.PORT}: it must be a number from 1 to 65535`)

@@ -31,7 +31,7 @@ export async function readFrozenMigrations(folder: URL): Promise<FrozenMigration
     const up = pair.find(({ way }) => way === 'up')
     const down = pair.find(({ way }) => way === 'down') ?? null
     if (up === undefined) throw refused(`${name}.down.sql has no ${name}.up.sql.`)
-    if (down === null && up.step.does !== 'sql')
+    if (down === null && up.change.does !== 'sql')
       throw refused(`${name}.up.sql has lost its ${name}.down.sql.`)
     return pairUp(number, name, up, down)
   })
@@ -51,7 +51,12 @@ export const pairUp = (
   checksum: checksumOf(up.text, down?.text ?? ''),
 })
 
-const textOf = ({ file, text, step, why }: FrozenText): FrozenText => ({ file, text, step, why })
+const textOf = ({ file, text, change: step, why }: FrozenText): FrozenText => ({
+  file,
+  text,
+  change: step,
+  why,
+})
 
 /** What a file of this name with this text says. Refuses one whose SQL is not what its header says. */
 export function frozenText(file: string, text: string): FrozenText {

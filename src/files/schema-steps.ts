@@ -1,21 +1,12 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
+import type { SchemaStep } from '../plan/schema-step.ts'
 import { Problem } from '../problem.ts'
-
-/** One step of the schema: a numbered SQL file, applied once, never edited afterwards. */
-export interface Migration {
-  number: number
-  /** The file's name without its ending: `001_definitions_and_runs`. */
-  name: string
-  sql: string
-  /** SHA-256 of the text with line ends as `\n`, in hex. */
-  checksum: string
-}
 
 const fileName = /^(\d{3})_[a-z0-9_]+\.sql$/
 
 /** Reads the numbered files of a folder, in order. Refuses gaps, double numbers and names that are not `001_words.sql`. */
-export async function readMigrations(folder: URL): Promise<Migration[]> {
+export async function readSchemaSteps(folder: URL): Promise<SchemaStep[]> {
   const files = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
   return Promise.all(
     files.map(async (file, index) => {

@@ -6,6 +6,11 @@ export interface ViewName {
   name: string
 }
 
+/** A view's name with its schema. */
+export interface QualifiedName extends ViewName {
+  schema: string
+}
+
 // What the server's scanner takes for an unquoted identifier, and for a quoted one.
 const plainToken = /^[A-Za-z_\u0080-\u{10ffff}][A-Za-z0-9_$\u0080-\u{10ffff}]*/u
 const quotedToken = /^"(?:[^"\0]|"")+"/u

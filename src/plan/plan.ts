@@ -1,5 +1,5 @@
 /** One statement, and the phase that a run shows while it works on it. */
-export interface Step {
+export interface Statement {
   phase: Phase
   sql: string
   /**
@@ -59,8 +59,8 @@ export interface Plan {
   basis: { sql: string; is: string } | null
   /** Session settings that hold for this run only. */
   settings: Record<string, string>
-  prepare: Step[]
-  /** Steps that need the strong lock: tried as a whole under a short `lock_timeout`, again and again. */
+  prepare: Statement[]
+  /** Statements that need the strong lock: tried as a whole under a short `lock_timeout`, again and again. */
   cutOver: {
     /**
      * For each wait for a lock. Null: a little less than `deadlock_timeout`, so that nobody who waits for us is found in a
@@ -68,19 +68,19 @@ export interface Plan {
      * autovacuum only then: in every try where this is null, otherwise in every tenth.
      */
     lockTimeoutMs: number | null
-    /** For the run's record, once the work is done; 0 waits. Null: the record is taken before the first step. */
+    /** For the run's record, once the work is done; 0 waits. Null: the record is taken before the first statement. */
     recordLockTimeoutMs: number | null
     giveUpAfterMs: number
-    steps: Step[]
+    statements: Statement[]
   }
   /** A query for a number that grows by the rows the cut-over writes; null where that is not how rows are counted. */
   written: string | null
-  /** What follows the commit, each step in a transaction of its own; its failure does not fail the run. */
-  aside: Step[]
+  /** What follows the commit, each statement in a transaction of its own; its failure does not fail the run. */
+  aside: Statement[]
 }
 
 /** The statements that do the work, in order and without the machinery around them: what the run record shows. */
 export const statementsOf = (plan: Plan): string[] =>
-  [...plan.prepare, ...plan.cutOver.steps, ...plan.aside]
+  [...plan.prepare, ...plan.cutOver.statements, ...plan.aside]
     .filter(({ hidden }) => !hidden)
     .map(({ sql }) => sql)

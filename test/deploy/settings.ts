@@ -1,8 +1,8 @@
-import type { EnvironmentSettings } from '../../infra/environment/environment.ts'
+import type { EnvironmentOptions } from '../../infra/environment/environment.ts'
 import type { TestDatabase } from './support/database.ts'
 
 /** An environment of the test's own, on a database that exists already. */
-export const environmentOf = (database: TestDatabase, secretArn: string): EnvironmentSettings => ({
+export const environmentOf = (database: TestDatabase, secretArn: string): EnvironmentOptions => ({
   database: {
     kind: 'imported',
     // By its name, not its address: the certificate is for the name.

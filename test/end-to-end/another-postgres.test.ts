@@ -59,7 +59,7 @@ test('a batch whose gateway was killed goes on with the next start, on another P
     first.kill()
     await first.exitCode
     const next = await npmStart({ DATABASE_URL: url })
-    await next.sees(/1 open batch: left to whoever drives it on/)
+    await next.sees(/1 open batch: left to whoever advances it/)
     await open()
     await next.sees(new RegExp(`batch ${batchId} goes on here`))
     await until('the batch has succeeded', async () => {

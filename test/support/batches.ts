@@ -55,8 +55,8 @@ export async function begin(database: Database, request: BatchRequest): Promise<
   return batchId
 }
 
-/** Drives a batch on until it has ended, in as many calls as that takes. */
-export async function drive(
+/** Advances a batch until it has ended, in as many calls as that takes. */
+export async function advanceToEnd(
   database: Database,
   batchId: string,
   callMs = 60_000,

@@ -1,4 +1,4 @@
-import type { SwapFacts, SwapRights } from '../../src/plan/views/live-view.ts'
+import type { LiveView, SwapRights } from '../../src/plan/views/live-view.ts'
 import type { ViewFacts } from '../../src/plan/views/view-facts.ts'
 
 /** A view without anything special, to plan on. */
@@ -19,7 +19,7 @@ export const viewFacts = (changes: Partial<ViewFacts> = {}): ViewFacts => ({
 export const swapFacts = ({
   view,
   ...changes
-}: Partial<Omit<SwapFacts, 'view'>> & { view?: Partial<SwapFacts['view']> } = {}): SwapFacts => ({
+}: Partial<Omit<LiveView, 'view'>> & { view?: Partial<LiveView['view']> } = {}): LiveView => ({
   columns: [],
   indexes: [],
   statistics: [],

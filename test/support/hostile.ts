@@ -149,7 +149,7 @@ export function useHostileDatabase(): HostileDatabase {
 
   beforeEach(async () => {
     await sql`truncate public.loot`
-    await sql`delete from viewkeeper.settings`
+    await sql`delete from viewkeeper.switches`
     return async () => {
       await Promise.all(sessions.splice(0).map((session) => session.end({ timeout: 0 })))
     }
@@ -212,7 +212,7 @@ export function useHostileDatabase(): HostileDatabase {
         select distinct did || ', as ' || who as breach from public.loot l join pg_roles r on r.rolname = l.who
          where did like 'forged %' or did like 'read %' or r.rolsuper or who in ('alice', 'master', ${login})
             or has_table_privilege(r.oid, 'viewkeeper.runs', 'update')
-            or has_table_privilege(r.oid, 'viewkeeper.settings', 'insert') order by 1`
+            or has_table_privilege(r.oid, 'viewkeeper.switches', 'insert') order by 1`
       return rows.map(({ breach }) => breach)
     },
     whoRan: async () => {
@@ -259,7 +259,7 @@ const becomeOthers = attempts({
 const forge = attempts({
   'forged runs': "update viewkeeper.runs set requested_by = 'forged'",
   'forged settings':
-    "insert into viewkeeper.settings (key, value) values ('forged', '1') on conflict do nothing",
+    "insert into viewkeeper.switches (key, value) values ('forged', '1') on conflict do nothing",
   'read alice': 'select count(*) from a.secret',
 })
 

@@ -110,7 +110,7 @@ export async function findOpenBatch(sql: Sql, selection: Selection): Promise<Bat
   return row
 }
 
-/** Says that somebody drives the batch on, from when it is not pending any more. Does nothing to one that has ended. */
+/** Says that somebody advances the batch, from when it is not pending any more. Does nothing to one that has ended. */
 export async function stampBatch(sql: Sql, id: string): Promise<void> {
   await sql`
     update viewkeeper.batches set status = 'running', started_at = coalesce(started_at, clock_timestamp()),

@@ -1,4 +1,4 @@
-import type { Attempt } from '../../plan/batches/next.ts'
+import type { LatestRun } from '../../plan/batches/next.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { cancelRun } from '../runs/cancel.ts'
 import { openBatch } from '../runs/runs.ts'
@@ -7,8 +7,8 @@ import type { DefinitionDefaults } from '../views/definitions.ts'
 import type { BatchView } from './batch-views.ts'
 
 /** The latest attempts of a batch, by the ids of the definitions, kept up to date. */
-export interface Attempts {
-  latest: Map<number, Attempt>
+export interface LatestRuns {
+  latest: Map<number, LatestRun>
   /** Looks at those that were open, and at new ones. */
   refresh(): Promise<void>
   /** Looks at all, also at what somebody else has written out of turn. */
@@ -16,10 +16,10 @@ export interface Attempts {
 }
 
 /** Follows the attempts of a batch. None is known before the first look. */
-export function followAttempts(sql: Sql, batchId: string): Attempts {
-  const latest = new Map<number, Attempt>()
+export function followLatestRuns(sql: Sql, batchId: string): LatestRuns {
+  const latest = new Map<number, LatestRun>()
   let newest = 0
-  const note = (rows: (Attempt & { definitionId: number })[]) => {
+  const note = (rows: (LatestRun & { definitionId: number })[]) => {
     for (const { definitionId, ...attempt } of rows) {
       newest = Math.max(newest, attempt.runId)
       if (attempt.attempt >= (latest.get(definitionId)?.attempt ?? 0)) latest.set(definitionId, attempt)
@@ -27,16 +27,16 @@ export function followAttempts(sql: Sql, batchId: string): Attempts {
   }
   return {
     latest,
-    reload: async () => note(await readAttempts(sql, batchId, null)),
+    reload: async () => note(await readRuns(sql, batchId, null)),
     async refresh() {
       const open = [...latest.values()].filter(({ status }) => status === 'pending' || status === 'running')
-      note(await readAttempts(sql, batchId, { newest, open: open.map(({ runId }) => runId) }))
+      note(await readRuns(sql, batchId, { newest, open: open.map(({ runId }) => runId) }))
     },
   }
 }
 
-const readAttempts = (sql: Sql, batchId: string, since: { newest: number; open: number[] } | null) => sql<
-  (Attempt & { definitionId: number })[]
+const readRuns = (sql: Sql, batchId: string, since: { newest: number; open: number[] } | null) => sql<
+  (LatestRun & { definitionId: number })[]
 >`
     select r.definition_id as "definitionId", r.id as "runId", r.status, r.attempt, r.error ->> 'class' as class,
            r.not_before is null or r.not_before <= clock_timestamp() as due
@@ -49,7 +49,7 @@ const readAttempts = (sql: Sql, batchId: string, since: { newest: number; open: 
      }`
 
 /** What an attempt at a view needs to know besides the catalog. */
-export interface AttemptBasis extends DefinitionDefaults {
+export interface PlanBasis extends DefinitionDefaults {
   /** Whether everything scheduled is paused. */
   allPaused: boolean
   /** A run of the view that is running, whoever asked for it; null where there is none. */
@@ -57,14 +57,14 @@ export interface AttemptBasis extends DefinitionDefaults {
 }
 
 /** Reads that; undefined where the definition is not there any more. */
-export async function readAttemptBasis(
+export async function readPlanBasis(
   sql: Sql,
   { id, schema, name }: BatchView,
-): Promise<AttemptBasis | undefined> {
-  const [row] = await sql<AttemptBasis[]>`
+): Promise<PlanBasis | undefined> {
+  const [row] = await sql<PlanBasis[]>`
     select d.id, d.refresh_strategy as strategy, d.row_count_strategy as "rowCountStrategy",
            d.timeout_seconds as "timeoutSeconds", d.settings, d.paused_at is not null as paused,
-           exists (select from viewkeeper.settings where key = 'paused') as "allPaused",
+           exists (select from viewkeeper.switches where key = 'paused') as "allPaused",
            (select r.id from viewkeeper.runs r
              where r.schema_name = ${schema} and r.view_name = ${name} and r.status = 'running') as "runningRunId"
       from viewkeeper.definitions d where d.id = ${id}`
@@ -78,7 +78,7 @@ export async function readAttemptBasis(
 export const basisHolds = (
   sql: Sql,
   { id, schema, name }: BatchView,
-  { strategy, rowCountStrategy, timeoutSeconds, settings }: AttemptBasis,
+  { strategy, rowCountStrategy, timeoutSeconds, settings }: PlanBasis,
   { oid, populated }: ViewFacts,
 ) => sql`
   exists (
@@ -86,7 +86,7 @@ export const basisHolds = (
      where d.id = ${id} and d.paused_at is null and d.refresh_strategy = ${strategy}
        and d.row_count_strategy = ${rowCountStrategy} and d.timeout_seconds = ${timeoutSeconds}
        and d.settings = ${sql.json(settings as never)}::jsonb
-       and not exists (select from viewkeeper.settings where key = 'paused')
+       and not exists (select from viewkeeper.switches where key = 'paused')
        and c.oid = ${oid} and c.relname = ${name} and c.relnamespace = to_regnamespace(quote_ident(${schema}))
        and c.relispopulated = ${populated}
        and not exists (select from viewkeeper.runs r
@@ -130,7 +130,7 @@ export async function insertSkipped(
 }
 
 /** Cancels what is left of a batch that was told to stop: the attempts that are open, and the views without one. */
-export async function cancelAttempts(sql: Sql, batchId: string): Promise<void> {
+export async function cancelBatchRuns(sql: Sql, batchId: string): Promise<void> {
   const open = await sql<{ id: number }[]>`
     select id from viewkeeper.runs where batch_id = ${batchId} and status in ('pending', 'running')`
   for (const { id } of open) await cancelRun(sql, id)

@@ -4,7 +4,7 @@ import { type Sql, withTransaction } from '../server/connect.ts'
 import { runLocks } from '../server/lock-keys.ts'
 import { lockBatch, recordBatchEnd } from './batches.ts'
 
-/** How long nobody may have driven a batch on before it counts as lost: longer than any retry of who drives it. */
+/** How long nobody may have advanced a batch before it counts as lost: longer than any retry of who advances it. */
 export const batchLostAfterSeconds = 20 * 60
 
 const lost: BatchEnd = {
@@ -12,7 +12,7 @@ const lost: BatchEnd = {
   error: {
     class: 'BatchLost',
     message:
-      'Nobody drove this batch on: what did so was stopped, or kept failing. Views that were left are as they were.',
+      'Nobody advanced this batch: what did so was stopped, or kept failing. Views that were left are as they were.',
   },
 }
 
@@ -23,40 +23,41 @@ const canceled: BatchEnd = {
 }
 
 /**
- * Closes an open batch that nobody drives on any more, as failed, class BatchLost, or as canceled, with what is left of its runs. True
+ * Closes an open batch that nobody advances any more, as failed, class BatchLost, or as canceled, with what is left of its runs. True
  * where it has ended now, whoever ended it. One with a run that the server still works on is left alone.
  */
 export async function closeLostBatch(sql: Sql, id: string): Promise<boolean> {
   if (!(await isStale(sql, id))) return false
   await closeLostRuns(sql, { batchId: id })
-  return withTransaction(sql, async (step) => {
-    const batch = await lockBatch(step, id)
+  return withTransaction(sql, async (transaction) => {
+    const batch = await lockBatch(transaction, id)
     if (batch === undefined || batch.finishedAt !== null) return true
-    if (!(await isStale(step, id))) return false
-    const running = await step`select from viewkeeper.runs where batch_id = ${id} and status = 'running'`
+    if (!(await isStale(transaction, id))) return false
+    const running =
+      await transaction`select from viewkeeper.runs where batch_id = ${id} and status = 'running'`
     if (running.length > 0) return false
     const end = batch.cancelRequestedAt === null ? lost : canceled
-    await recordBatchEnd(step, id, end)
-    await step`
+    await recordBatchEnd(transaction, id, end)
+    await transaction`
       update viewkeeper.runs set status = ${end.status}, plan = null, finished_at = clock_timestamp(),
-             updated_at = clock_timestamp(), duration_ms = 0, error = ${step.json(end.error as never)}
+             updated_at = clock_timestamp(), duration_ms = 0, error = ${transaction.json(end.error as never)}
        where batch_id = ${id} and status = 'pending'`
-    await step`update viewkeeper.batches set idempotency_key = null where id = ${id}`
+    await transaction`update viewkeeper.batches set idempotency_key = null where id = ${id}`
     return true
   })
 }
 
-/** The ids of open batches that nobody seems to drive on. */
+/** The ids of open batches that nobody seems to advance. */
 export async function findStaleBatches(sql: Sql): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     select b.id from viewkeeper.batches b where b.status in ('pending', 'running') and ${stale(sql)} order by b.serial`
   return rows.map(({ id }) => id)
 }
 
-/** Whoever drives a batch on says so every ten seconds. */
-const drivenWithinSeconds = 15
+/** Whoever advances a batch says so every ten seconds. */
+const advancedWithinSeconds = 15
 
-/** An open batch, and whether somebody drives it on, or the server works on a run of it. */
+/** An open batch, and whether somebody advances it, or the server works on a run of it. */
 export interface OpenBatch {
   id: string
   attended: boolean
@@ -66,7 +67,7 @@ export interface OpenBatch {
 export const readOpenBatches = (sql: Sql): Promise<OpenBatch[]> => sql<OpenBatch[]>`
   with ${runLocks(sql)}
   select b.id,
-         coalesce(b.advanced_at, b.requested_at) > clock_timestamp() - make_interval(secs => ${drivenWithinSeconds})
+         coalesce(b.advanced_at, b.requested_at) > clock_timestamp() - make_interval(secs => ${advancedWithinSeconds})
          or exists (
            select from viewkeeper.runs r join run_locks l on l.id = r.id and l.pid = r.backend_pid
             where r.batch_id = b.id and r.status = 'running') as attended

@@ -1,4 +1,4 @@
-import type { QualifiedView } from '../../plan/migrations/frozen.ts'
+import type { QualifiedName } from '../../plan/names.ts'
 import { quoteIdentifier, quoteName } from '../../plan/names.ts'
 import { executeSealed } from '../runs/seal.ts'
 import type { Sql } from '../server/connect.ts'
@@ -19,7 +19,7 @@ export interface TextFunction {
  * The functions that a view calls, with a text for a body and no `search_path` of their own. Since 17 the server runs
  * them with nothing but `pg_catalog` in the path when it creates or refreshes a view.
  */
-export const readTextFunctions = (sql: Sql, view: QualifiedView): Promise<TextFunction[]> => sql<
+export const readTextFunctions = (sql: Sql, view: QualifiedName): Promise<TextFunction[]> => sql<
   TextFunction[]
 >`
   select distinct p.oid::regprocedure::text as name, l.lanname as language, p.prosrc as body
@@ -40,7 +40,7 @@ const patienceMs = 3000
  * The columns of a view's unique key, as SQL writes them, where its query gives rows that lack one; null where all have
  * theirs, where there is no key, and where that could not be found out soon.
  */
-export async function readNullKey(sql: Sql, view: QualifiedView, query: string): Promise<string | null> {
+export async function readNullKey(sql: Sql, view: QualifiedName, query: string): Promise<string | null> {
   const key = (await findView(sql, view))?.keyCandidate ?? null
   if (key === null) return null
   const [owner] = await sql<{ role: string }[]>`

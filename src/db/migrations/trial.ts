@@ -1,11 +1,11 @@
 import { inPlaceOf, sealed } from '../../plan/acting.ts'
 import { literal, quoteName } from '../../plan/names.ts'
-import type { Plan, Step } from '../../plan/plan.ts'
-import { createSteps, temporaryNames } from '../../plan/runs/create.ts'
+import type { Plan, Statement } from '../../plan/plan.ts'
+import { createStatements, temporaryNames } from '../../plan/runs/create.ts'
 import { setting } from '../../plan/runs/locks.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
-import type { SwapFacts } from '../../plan/views/live-view.ts'
-import { swapFactsQuery } from '../../plan/views/live-view-query.ts'
+import type { LiveView } from '../../plan/views/live-view.ts'
+import { liveViewQuery } from '../../plan/views/live-view-query.ts'
 import { Problem } from '../../problem.ts'
 import { executeSealed } from '../runs/seal.ts'
 import { inTransaction, type Sql } from '../server/connect.ts'
@@ -14,23 +14,23 @@ import { readRolePath, safePath } from '../server/search-path.ts'
 /** A statement of a definition that the server refuses. */
 export class StatementRefused extends Error {
   override readonly name = 'StatementRefused'
-  readonly step: Step
-  /** Which statement, counted from 0 over all steps that are no machinery. */
+  readonly statement: Statement
+  /** Which statement, counted from 0 over all statements that are no machinery. */
   readonly at: number
   /** Whether it is one of the statements of a definition, and not of what is done about it. */
   readonly inDefinition: boolean
   /** The line within the statement, counted from 1, where the server says one. */
   readonly line: number
 
-  constructor(step: Step, at: number, inDefinition: boolean, cause: unknown) {
+  constructor(statement: Statement, at: number, inDefinition: boolean, cause: unknown) {
     super((cause as Error).message, { cause })
-    this.step = step
+    this.statement = statement
     this.at = at
     this.inDefinition = inDefinition
     // Positions count characters, of which some are two for JavaScript. A sealed statement is one within another.
     const { position: outer, internal_position, internal_query } = cause as Record<string, string | undefined>
-    const position = Number(outer ?? (internal_query === step.sql ? internal_position : undefined) ?? 1)
-    this.line = [...step.sql]
+    const position = Number(outer ?? (internal_query === statement.sql ? internal_position : undefined) ?? 1)
+    this.line = [...statement.sql]
       .slice(0, position - 1)
       .join('')
       .split('\n').length
@@ -61,8 +61,8 @@ export async function readTwin(
   sql: Sql,
   definition: ViewDefinition,
   owner: string,
-  live?: SwapFacts,
-): Promise<SwapFacts> {
+  live?: LiveView,
+): Promise<LiveView> {
   const twin = await describeTwin(sql, definition, owner)
   return live !== undefined && (await isSameQuery(sql, twin, live, owner))
     ? { ...twin, view: { ...twin.view, definition: live.view.definition } }
@@ -73,9 +73,9 @@ export async function readTwin(
  * Whether two views have the same query. The server writes some queries out differently when they are read again (lists of
  * varchar), and the same from then on: so where the texts differ, both are read once more.
  */
-export async function isSameQuery(sql: Sql, a: SwapFacts, b: SwapFacts, owner: string): Promise<boolean> {
+export async function isSameQuery(sql: Sql, a: LiveView, b: LiveView, owner: string): Promise<boolean> {
   if (a.view.definition === b.view.definition) return true
-  const again = async ({ view: { schema, name, definition } }: SwapFacts) => {
+  const again = async ({ view: { schema, name, definition } }: LiveView) => {
     const plain = { schema, name, sql: definition, indexes: [], comment: null, grants: [] }
     return (await describeTwin(sql, plain, owner)).view.definition
   }
@@ -87,17 +87,17 @@ export async function isSameQuery(sql: Sql, a: SwapFacts, b: SwapFacts, owner: s
   }
 }
 
-const describeTwin = (sql: Sql, definition: ViewDefinition, owner: string): Promise<SwapFacts> =>
+const describeTwin = (sql: Sql, definition: ViewDefinition, owner: string): Promise<LiveView> =>
   undone(sql, async (part) => {
     const names = temporaryNames(definition)
     const twin = quoteName({ schema: definition.schema, name: names.view })
-    const steps = sealed(owner, definition, createSteps(definition, names))
-    const [create, ...others] = steps as [Step, ...Step[]]
-    await performSteps(part, inPlaceOf(owner, [create, withoutDefaultGrants(twin), ...others]), true)
-    const [row] = await part.unsafe<{ facts: SwapFacts }[]>(
-      `select f as facts from (${swapFactsQuery(`${literal(twin)}::regclass`)}) as x(f)`,
+    const statements = sealed(owner, definition, createStatements(definition, names))
+    const [create, ...others] = statements as [Statement, ...Statement[]]
+    await executeAll(part, inPlaceOf(owner, [create, withoutDefaultGrants(twin), ...others]), true)
+    const [row] = await part.unsafe<{ facts: LiveView }[]>(
+      `select f as facts from (${liveViewQuery(`${literal(twin)}::regclass`)}) as x(f)`,
     )
-    const { facts } = row as { facts: SwapFacts }
+    const { facts } = row as { facts: LiveView }
     const named = new Map(definition.indexes.map(({ name }, at) => [names.index(at), name]))
     return {
       ...facts,
@@ -106,8 +106,8 @@ const describeTwin = (sql: Sql, definition: ViewDefinition, owner: string): Prom
   })
 
 /** Sets what a definition sets for its operations, for the transaction at hand. Throws StatementRefused. */
-export const performSettings = (sql: Sql, settings: Record<string, string>): Promise<void> =>
-  performSteps(
+export const applySettings = (sql: Sql, settings: Record<string, string>): Promise<void> =>
+  executeAll(
     sql,
     Object.entries(settings).map(([name, value]) => setting(name, value)),
     false,
@@ -115,23 +115,23 @@ export const performSettings = (sql: Sql, settings: Record<string, string>): Pro
 
 /** Performs the statements of a plan that fills nothing, one by one, in the transaction at hand. Throws StatementRefused. */
 export const performPlan = (sql: Sql, { settings, prepare, cutOver }: Plan): Promise<void> =>
-  performSettings(sql, settings).then(() => performSteps(sql, [...prepare, ...cutOver.steps], false))
+  applySettings(sql, settings).then(() => executeAll(sql, [...prepare, ...cutOver.statements], false))
 
-async function performSteps(sql: Sql, steps: Step[], inDefinition: boolean): Promise<void> {
+async function executeAll(sql: Sql, statements: Statement[], inDefinition: boolean): Promise<void> {
   let at = 0
-  for (const step of steps) {
+  for (const statement of statements) {
     try {
-      await performStep(sql, step)
+      await execute(sql, statement)
     } catch (error) {
       if (error instanceof Problem) throw error
-      throw new StatementRefused(step, at, inDefinition, error)
+      throw new StatementRefused(statement, at, inDefinition, error)
     }
-    if (!step.hidden) at++
+    if (!statement.hidden) at++
   }
 }
 
 /** As the envelope does it: only what somebody else has written sees the search path of our role, and sealed. */
-async function performStep(sql: Sql, { sql: text, userCode, sealed: seal, check }: Step): Promise<void> {
+async function execute(sql: Sql, { sql: text, userCode, sealed: seal, check }: Statement): Promise<void> {
   if (seal !== undefined) return executeSealed(sql, seal, text, userCode ? await readRolePath(sql) : safePath)
   if (userCode) await sql`set local search_path to default`
   const [row] = await sql.unsafe(text)
@@ -141,7 +141,7 @@ async function performStep(sql: Sql, { sql: text, userCode, sealed: seal, check 
 }
 
 /** What default privileges gave the new view is nobody's wish: to be told from what its author grants. */
-const withoutDefaultGrants = (view: string): Step => ({
+const withoutDefaultGrants = (view: string): Statement => ({
   phase: 'building',
   sql: `do $$
 declare grantee text;

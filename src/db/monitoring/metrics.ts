@@ -36,7 +36,7 @@ export interface ViewMetrics {
   maxMs: number | null
   p95Ms: number | null
   /** Of the last 20 refreshes that succeeded, whenever they were. */
-  movingAverageMs: number | null
+  usualMs: number | null
 }
 
 /** How every view is, or one by its definition's id. Reads the history only, and never waits for a refresh. */
@@ -62,5 +62,5 @@ export const readViewMetrics = (
   definitionId: number | null = null,
 ): Promise<ViewMetrics[]> => sql<ViewMetrics[]>`
   select id, runs, succeeded, failed, success_rate::float8 as "successRate", average_ms as "averageMs", min_ms as "minMs",
-         max_ms as "maxMs", p95_ms as "p95Ms", moving_average_ms as "movingAverageMs"
+         max_ms as "maxMs", p95_ms as "p95Ms", usual_ms as "usualMs"
     from viewkeeper.view_metrics(make_interval(secs => ${windowSeconds}), ${definitionId})`

@@ -23,18 +23,18 @@ export const publishEndedRuns = (
 ): Promise<number> =>
   tell(
     sql,
-    (step) => step<EndedRun[]>`
-      with ${runLocks(step)}
-      select ${runColumns(step)}, r.fills, case when r.operation = 'refresh' and r.status = 'success' then usual.ms end as "usualMs"
+    (transaction) => transaction<EndedRun[]>`
+      with ${runLocks(transaction)}
+      select ${runColumns(transaction)}, r.fills, case when r.operation = 'refresh' and r.status = 'success' then usual.ms end as "usualMs"
         from viewkeeper.runs r
        cross join lateral viewkeeper.usual_duration(r.definition_id, r.id) usual
        where r.finished_at is not null and r.published_at is null
          and not exists (select from run_locks l where l.id = r.id and l.pid = r.backend_pid)
        order by r.id limit ${limit} for update of r skip locked`,
     publish,
-    (step, ids) => step`
+    (transaction, ids) => transaction`
       update viewkeeper.runs set published_at = clock_timestamp()
-       where id in (select value::int8 from jsonb_array_elements_text(${step.json(ids)}))`,
+       where id in (select value::int8 from jsonb_array_elements_text(${transaction.json(ids)}))`,
   )
 
 /** The same with ended batches. */
@@ -45,14 +45,14 @@ export const publishEndedBatches = (
 ): Promise<number> =>
   tell(
     sql,
-    (step) => step<Batch[]>`
-      select ${batchColumns(step)} from viewkeeper.batches b
+    (transaction) => transaction<Batch[]>`
+      select ${batchColumns(transaction)} from viewkeeper.batches b
        where b.finished_at is not null and b.published_at is null
        order by b.serial limit ${limit} for update skip locked`,
     publish,
-    (step, ids) => step`
+    (transaction, ids) => transaction`
       update viewkeeper.batches set published_at = clock_timestamp()
-       where id in (select value from jsonb_array_elements_text(${step.json(ids)}))`,
+       where id in (select value from jsonb_array_elements_text(${transaction.json(ids)}))`,
   )
 
 /** Telling takes milliseconds: who takes longer has hung, and what they hold is for others. */
@@ -64,17 +64,17 @@ const longestTelling = '5s'
  */
 const tell = <Row extends { id: number | string }>(
   sql: Sql,
-  take: (step: Sql) => Promise<Row[]>,
+  take: (transaction: Sql) => Promise<Row[]>,
   publish: (rows: Row[]) => void,
-  mark: (step: Sql, ids: Row['id'][]) => Promise<unknown>,
+  mark: (transaction: Sql, ids: Row['id'][]) => Promise<unknown>,
 ): Promise<number> =>
-  withTransaction(sql, async (step) => {
-    await step`select set_config('idle_in_transaction_session_timeout', ${longestTelling}, true)`
-    const rows = await take(step)
+  withTransaction(sql, async (transaction) => {
+    await transaction`select set_config('idle_in_transaction_session_timeout', ${longestTelling}, true)`
+    const rows = await take(transaction)
     publish(rows)
     if (rows.length > 0)
       await mark(
-        step,
+        transaction,
         rows.map(({ id }) => id),
       )
     return rows.length

@@ -29,45 +29,45 @@ const isOthersLock = `l.locktype = 'relation' and l.relation = to_regclass(view_
 
 /** The same as executeSealed in `seal.ts`, on the server. */
 const performSealed = `acting := current_setting('role');
-        execute format('set local role %s', step #>> '{sealed,role}');
-        seal := (step #>> '{sealed,schema}') || '.viewkeeper_seal_' || replace(gen_random_uuid()::text, '-', '');
+        execute format('set local role %s', statement #>> '{sealed,role}');
+        seal := (statement #>> '{sealed,schema}') || '.viewkeeper_seal_' || replace(gen_random_uuid()::text, '-', '');
         execute format('create function %s(text, text) returns integer language plpgsql as %L', seal, '${sealBody.replaceAll("'", "''")}');
-        execute format('create materialized view %s as select %s(%L::text, %L::text)', seal, seal, statement,
-          case when step ? 'userCode' then role_path else '${safePath}' end);
+        execute format('create materialized view %s as select %s(%L::text, %L::text)', seal, seal, command,
+          case when statement ? 'userCode' then role_path else '${safePath}' end);
         execute format('drop materialized view %s', seal);
         execute format('drop function %s(text, text)', seal);
         perform set_config('role', acting, true);`
 
-/** What is done with one step of a plan, wherever in the plan it stands. */
-const performStep = `statement := step ->> 'sql';
-      perform set_config('application_name', format('viewkeeper run %s %s', run, step ->> 'phase'), false);
-      if step ? 'sealed' then
+/** What is done with one statement of a plan, wherever in the plan it stands. */
+const performStatement = `command := statement ->> 'sql';
+      perform set_config('application_name', format('viewkeeper run %s %s', run, statement ->> 'phase'), false);
+      if statement ? 'sealed' then
         ${performSealed}
-      elsif step ? 'notes' then
-        execute statement into obstacles;
-      elsif step ? 'count' then
-        if step ? 'countsRowsOf' then
+      elsif statement ? 'notes' then
+        execute command into obstacles;
+      elsif statement ? 'count' then
+        if statement ? 'countsRowsOf' then
           -- Preparing a statement locks what it reads, without running anything of it.
-          execute format('prepare viewkeeper_count as select from %s', step ->> 'countsRowsOf');
+          execute format('prepare viewkeeper_count as select from %s', statement ->> 'countsRowsOf');
           execute 'deallocate viewkeeper_count';
-          if not exists (select from pg_class where oid = to_regclass(step ->> 'countsRowsOf') and relkind = 'm') then
+          if not exists (select from pg_class where oid = to_regclass(statement ->> 'countsRowsOf') and relkind = 'm') then
             failure := 'CatalogChanged';
-            raise exception '% is not the materialized view any more whose rows were to be counted. Try again.', step ->> 'countsRowsOf';
+            raise exception '% is not the materialized view any more whose rows were to be counted. Try again.', statement ->> 'countsRowsOf';
           end if;
         end if;
-        execute statement into counted;
-        if step ->> 'count' = 'before' then rows_before := counted; else rows_after := counted; end if;
-      elsif step ? 'check' then
-        execute statement into answer;
-        if answer is distinct from step #>> '{check,is}' then
-          failure := step #>> '{check,else}';
-          raise exception using message = step #>> '{check,message}', detail = coalesce(answer, '');
+        execute command into counted;
+        if statement ->> 'count' = 'before' then rows_before := counted; else rows_after := counted; end if;
+      elsif statement ? 'check' then
+        execute command into answer;
+        if answer is distinct from statement #>> '{check,is}' then
+          failure := statement #>> '{check,else}';
+          raise exception using message = statement #>> '{check,message}', detail = coalesce(answer, '');
         end if;
       else
-        if step ? 'userCode' then
+        if statement ? 'userCode' then
           perform set_config('search_path', role_path, true);
         end if;
-        execute statement;
+        execute command;
         perform set_config('search_path', '${safePath}', true);
       end if;`
 
@@ -99,8 +99,8 @@ declare
   started timestamptz;
   finished timestamptz;
   give_up_at timestamptz;
-  step jsonb := '{}';
-  statement text;
+  statement jsonb := '{}';
+  command text;
   seal text;
   acting text;
   setting_name text;
@@ -122,7 +122,7 @@ declare
   st text; msg text; det text; hnt text; ctx text; quotes_rows boolean;
 begin
   -- From here on every name is the catalog's own: nobody can slip a function in that fits our calls better, to have it
-  -- executed as us. Only a step that says so sees the role's path.
+  -- executed as us. Only a statement that says so sees the role's path.
   perform pg_catalog.set_config('search_path', '${safePath}', false);
   me_since := (select backend_start from pg_stat_get_activity(pg_backend_pid()));
   statement_limit := current_setting('statement_timeout')::interval;
@@ -136,7 +136,7 @@ begin
     return;
   end if;
   -- A run of a batch is claimed while fewer of its runs are running than may be. The batch's row is held to the commit, so
-  -- that one claim after the other counts. There is no room: whoever drives the batch sends it again.
+  -- that one claim after the other counts. There is no room: whoever advances the batch sends it again.
   select r.batch_id into batch from viewkeeper.runs r where r.id = run and r.status = 'pending';
   if batch is not null then
     select b.concurrency into slots from viewkeeper.batches b where b.id = batch for no key update;
@@ -194,8 +194,8 @@ begin
     for setting_name, setting_value in select * from jsonb_each_text(work -> 'settings') loop
       perform set_config(setting_name, setting_value, true);
     end loop;
-    for step in select * from jsonb_array_elements(work -> 'prepare') loop
-      ${performStep}
+    for statement in select * from jsonb_array_elements(work -> 'prepare') loop
+      ${performStatement}
     end loop;
 
     give_up_at := clock_timestamp() + make_interval(secs => (work #>> '{cutOver,giveUpAfterMs}')::float8 / 1000);
@@ -227,10 +227,10 @@ begin
         if work ->> 'written' is not null then
           execute work ->> 'written' into written_before;
         end if;
-        for step in select * from jsonb_array_elements(work #> '{cutOver,steps}') loop
-          ${performStep}
+        for statement in select * from jsonb_array_elements(work #> '{cutOver,statements}') loop
+          ${performStatement}
         end loop;
-        step := '{}';
+        statement := '{}';
         if work ->> 'written' is not null then
           execute work ->> 'written' into written_after;
           rows_after := written_after - written_before;
@@ -258,7 +258,7 @@ begin
           conflicts := conflicts + 1;
         end if;
         nap := least(2.0, 0.05 * 2 ^ least(tries, 6)) * (0.5 + random());
-        if clock_timestamp() + make_interval(secs => nap) > give_up_at or conflicts > 3 and step ? 'computesRows' then
+        if clock_timestamp() + make_interval(secs => nap) > give_up_at or conflicts > 3 and statement ? 'computesRows' then
           raise;
         end if;
       end;
@@ -272,10 +272,10 @@ begin
     get stacked diagnostics st = returned_sqlstate, msg = message_text, det = pg_exception_detail,
       hnt = pg_exception_hint, ctx = pg_exception_context;
     -- Where rows are computed, whatever is said may quote them, in any class; elsewhere messages of these classes quote values.
-    quotes_rows := failure is null and (step ? 'computesRows' or left(st, 2) in ('21', '22', '23'));
-    if st in ('42501', '55000') and step ? 'obstacles' then
+    quotes_rows := failure is null and (statement ? 'computesRows' or left(st, 2) in ('21', '22', '23'));
+    if st in ('42501', '55000') and statement ? 'obstacles' then
       begin
-        execute step ->> 'obstacles' into obstacles;
+        execute statement ->> 'obstacles' into obstacles;
       exception when query_canceled or assert_failure or others then
         null; -- the view is gone: nothing to say
       end;
@@ -293,9 +293,9 @@ begin
              'message', case when quotes_rows
                 then coalesce(standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2)) else msg end,
              'detail', case when not quotes_rows then nullif(det, '') end,
-             'hint', case when st in ('42501', '55000') then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st, step ->> 'needs'), '')
+             'hint', case when st in ('42501', '55000') then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st, statement ->> 'needs'), '')
                           when f.class = 'LockTimeout' and failure is null then 'Locks on the view are held by process ' || in_the_way || '.'
-                          when step ? 'carries' then 'It was to carry over ' || (step ->> 'carries') || '.'
+                          when statement ? 'carries' then 'It was to carry over ' || (statement ->> 'carries') || '.'
                           when not quotes_rows then nullif(hnt, '') end,
              'context', (
                -- Which line of which function; the rest of what the server says there may hold whole statements, and so rows.
@@ -306,7 +306,7 @@ begin
                    on c.place[1] in (f.name, f.bare))))
       from (select case
               when failure is not null then failure
-              when step ->> 'phase' in ('locking', 'cut-over') and (st in ('42P01', '42703', '42704') or left(st, 2) = 'XX') then 'CatalogChanged'
+              when statement ->> 'phase' in ('locking', 'cut-over') and (st in ('42P01', '42703', '42704') or left(st, 2) = 'XX') then 'CatalogChanged'
               when st = '57014' and statement_limit > '0' and finished - statement_timestamp() >= statement_limit
                 then 'StatementTimeout'
               when st = '57014' then 'Canceled'
@@ -319,9 +319,9 @@ begin
   commit;
 
   if succeeded and jsonb_array_length(work -> 'aside') > 0 then
-    for step in select * from jsonb_array_elements(work -> 'aside') loop
+    for statement in select * from jsonb_array_elements(work -> 'aside') loop
       begin
-        ${performStep}
+        ${performStatement}
       exception when query_canceled or assert_failure or others then
         null; -- the run has succeeded; what comes aside is a courtesy
       end;

@@ -1,5 +1,5 @@
 import { quoteIdentifier } from '../../plan/names.ts'
-import type { Migration } from '../../plan/schema-step.ts'
+import type { SchemaStep } from '../../plan/schema-step.ts'
 import { Problem } from '../../problem.ts'
 import { toSetRole } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
@@ -18,14 +18,14 @@ export interface MigrateReport {
  * An applied step whose file was edited since is refused (MigrationFailed), and nothing is changed. Steps only expand
  * the schema, so a database that is ahead still serves this version: a stack that rolls back runs the old steps on it.
  */
-export async function migrateSchema(sql: Sql, migrations: Migration[]): Promise<MigrateReport> {
+export async function migrateSchema(sql: Sql, steps: SchemaStep[]): Promise<MigrateReport> {
   await insistOnPlpgsql(sql)
   await settingUp(sql, prepareJournal)
   const applied: string[] = []
-  for (const migration of migrations) {
-    if (await settingUp(sql, (step) => applyOnce(step, migration))) applied.push(migration.name)
+  for (const step of steps) {
+    if (await settingUp(sql, (transaction) => applyOnce(transaction, step))) applied.push(step.name)
   }
-  const last = migrations.at(-1)?.number ?? 0
+  const last = steps.at(-1)?.number ?? 0
   const ahead = await sql<{ name: string }[]>`
     select name from viewkeeper.migrations where number > ${last} order by number`
   return { applied, ahead: ahead.map(({ name }) => name) }
@@ -62,25 +62,25 @@ async function prepareJournal(sql: Sql): Promise<void> {
 }
 
 /** True where the step was applied now; false where it had been before. */
-async function applyOnce(sql: Sql, migration: Migration): Promise<boolean> {
-  const [journaled] = await sql`select checksum from viewkeeper.migrations where number = ${migration.number}`
-  if (journaled?.checksum === migration.checksum) return false
+async function applyOnce(sql: Sql, step: SchemaStep): Promise<boolean> {
+  const [journaled] = await sql`select checksum from viewkeeper.migrations where number = ${step.number}`
+  if (journaled?.checksum === step.checksum) return false
   if (journaled !== undefined) {
     throw new Problem(
       'MigrationFailed',
-      `schema/${migration.name}.sql was edited after it had been applied to this database. ` +
+      `schema/${step.name}.sql was edited after it had been applied to this database. ` +
         'Put it back as it was, and write the change as a new step.',
     )
   }
   await becomeOwner(sql)
   try {
-    await sql.unsafe(migration.sql)
+    await sql.unsafe(step.sql)
   } catch (error) {
-    throw sqlFailed(`schema/${migration.name}.sql`, migration.sql, error)
+    throw sqlFailed(`schema/${step.name}.sql`, step.sql, error)
   }
   await sql`
     insert into viewkeeper.migrations (number, name, checksum)
-    values (${migration.number}, ${migration.name}, ${migration.checksum})`
+    values (${step.number}, ${step.name}, ${step.checksum})`
   return true
 }
 

@@ -27,8 +27,8 @@ export async function createRole(
   { login, password, viewOwners }: { login: string; password: string; viewOwners: string[] },
 ): Promise<{ notGranted: string[] }> {
   const notGranted: string[] = []
-  await settingUp(sql, async (step) => {
-    const [server] = await step`
+  await settingUp(sql, async (transaction) => {
+    const [server] = await transaction`
       select current_setting('server_version_num')::integer as version, current_database() as database`
     const role = quoteIdentifier(ownerRole)
     const user = quoteIdentifier(login)
@@ -36,22 +36,22 @@ export async function createRole(
     // From 16 on, membership says for each grant whether it is inherited and whether `set role` is allowed.
     const options = server?.version >= 160000 ? ' with inherit true, set true' : ''
 
-    await createIfMissing(step, ownerRole, 'nologin')
-    await createIfMissing(step, viewsRole, 'nologin')
-    await createIfMissing(step, login, 'login')
-    await step.unsafe(`alter role ${user} login password ${literal(scramVerifier(password))}`)
-    await limitConnections(step, login)
-    await step.unsafe(`grant ${role} to ${user}${options}`)
-    await step.unsafe(`grant connect, create, temporary on database ${database} to ${role}`)
-    await step.unsafe(`grant temporary on database ${database} to ${viewsRole}`)
-    await step.unsafe(`grant ${viewsRole} to ${role}${options}`)
+    await createIfMissing(transaction, ownerRole, 'nologin')
+    await createIfMissing(transaction, viewsRole, 'nologin')
+    await createIfMissing(transaction, login, 'login')
+    await transaction.unsafe(`alter role ${user} login password ${literal(scramVerifier(password))}`)
+    await limitConnections(transaction, login)
+    await transaction.unsafe(`grant ${role} to ${user}${options}`)
+    await transaction.unsafe(`grant connect, create, temporary on database ${database} to ${role}`)
+    await transaction.unsafe(`grant temporary on database ${database} to ${viewsRole}`)
+    await transaction.unsafe(`grant ${viewsRole} to ${role}${options}`)
     // With pg_signal_backend either of two logins can cancel what the other has started.
     for (const granted of [
       ...viewOwners.filter((owner) => owner !== ownerRole && owner !== viewsRole),
       'pg_signal_backend',
     ]) {
       try {
-        await withSavepoint(step, (part) =>
+        await withSavepoint(transaction, (part) =>
           part.unsafe(`grant ${quoteIdentifier(granted)} to ${role}${options}`),
         )
       } catch (error) {

@@ -9,7 +9,7 @@ import { ownSocket } from './socket.ts'
 export type Sql = postgres.Sql<{ bigint: number }>
 
 /** Where the database is and who we are there. */
-export interface ConnectionSettings {
+export interface ConnectionOptions {
   host: string
   port: number
   database: string
@@ -20,7 +20,7 @@ export interface ConnectionSettings {
 }
 
 /** Gives the settings; `fresh` asks for them anew from where they are kept, because the server refused the last ones. */
-export type SettingsSource = (options: { fresh: boolean }) => Promise<ConnectionSettings>
+export type ConnectionSource = (options: { fresh: boolean }) => Promise<ConnectionOptions>
 
 /** A connection for the caller to close. */
 interface Connection {
@@ -79,7 +79,7 @@ const notSuperuser = { is_superuser: 'off' }
  * A database reached through the settings of `source`. Wrong credentials are asked for anew once, because secrets
  * rotate. Failures to connect are Problems: DatabaseUnavailable, CredentialsRefused, TooManyConnections.
  */
-export function connectTo(source: SettingsSource, { superuser = 'allowed' }: Trust = {}): Database {
+export function connectTo(source: ConnectionSource, { superuser = 'allowed' }: Trust = {}): Database {
   const open: Database['open'] = async (startUp, onNotify) => {
     const insisted = superuser === 'refused' ? notSuperuser : {}
     try {
@@ -128,7 +128,7 @@ export const withSavepoint = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Prom
 const credentialsRefused = (error: unknown): boolean => ['28P01', '28000'].includes(sqlstateOf(error) ?? '')
 
 async function connect(
-  settings: ConnectionSettings,
+  settings: ConnectionOptions,
   startUp: Record<string, string>,
   insisted: Record<string, string>,
   onNotify?: NotificationListener,
@@ -241,7 +241,7 @@ async function withDeadline<T>(work: Promise<T>, deadline: number, message: stri
 }
 
 /** With an address instead of a name, Node would not check whose certificate it is: so we always do it ourselves. */
-function tlsOptions({ tls, host }: ConnectionSettings) {
+function tlsOptions({ tls, host }: ConnectionOptions) {
   if (!tls.verify) return false
   return {
     rejectUnauthorized: true,

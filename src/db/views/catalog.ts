@@ -1,11 +1,11 @@
-import type { ViewName } from '../../plan/names.ts'
-import type { SwapBasis } from '../../plan/runs/swap.ts'
+import type { QualifiedName, ViewName } from '../../plan/names.ts'
+import type { ViewSnapshot } from '../../plan/runs/swap.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../server/connect.ts'
 import { lookAgain } from '../server/look-again.ts'
 import { safePath } from '../server/search-path.ts'
-import { readSwapBasis } from './live-view.ts'
+import { readSnapshot } from './live-view.ts'
 
 const kinds: Record<string, string> = {
   r: 'a table',
@@ -78,9 +78,6 @@ export const listViewNames = (sql: Sql): Promise<QualifiedName[]> => sql<Qualifi
    where c.relkind = 'm' and not exists (select from pg_catalog.pg_depend d
            where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
    order by 1, 2`
-
-/** A name with its schema. */
-export type QualifiedName = { schema: string; name: string }
 
 /** Resolves definitions' ids to the views they name, in the same order. Throws UnknownView for the first that none has. */
 export async function readNamesOf(
@@ -156,24 +153,24 @@ const uniqueIndexes = (sql: Sql) => sql`
     where i.indrelid = c.oid and i.indisunique)`
 
 /** A view, and what a swap of it would stand on: both of one moment. */
-export const readViewAndBasis = (
+export const readViewAndSnapshot = (
   sql: Sql,
   name: QualifiedName,
-): Promise<{ view: ViewFacts; basis: SwapBasis | 'locked' }> =>
+): Promise<{ view: ViewFacts; basis: ViewSnapshot | 'locked' }> =>
   lookAgain(async () => {
     const view = await readView(sql, name)
-    const basis = await readSwapBasis(sql, view.oid)
+    const basis = await readSnapshot(sql, view.oid)
     return basis === 'gone' ? basis : { view, basis }
   })
 
 /** What would have to go with a view, each as people name it: `view app.top_sales`, `materialized view app.best`. */
 export async function readDependents(sql: Sql, name: QualifiedName): Promise<string[]> {
-  const { view, basis } = await readViewAndBasis(sql, name)
+  const { view, basis } = await readViewAndSnapshot(sql, name)
   if (basis === 'locked') {
     throw new Problem(
       'LockTimeout',
       `Somebody else is at work on ${view.view}. Try again when they are done.`,
     )
   }
-  return [...new Set(basis.facts.dependents.map(({ description }) => description))]
+  return [...new Set(basis.live.dependents.map(({ description }) => description))]
 }

@@ -1,8 +1,8 @@
+import type { QualifiedName } from '../../plan/names.ts'
 import { literal } from '../../plan/names.ts'
 import type { Definition, RowCountStrategy, Strategy, ViewDefinition } from '../../plan/views/definition.ts'
 import { toSetRole, viewsSuffix } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
-import type { QualifiedName } from './catalog.ts'
 
 /** What a request leaves open and the view's definition answers. */
 export interface DefinitionDefaults {

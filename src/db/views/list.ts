@@ -1,8 +1,8 @@
+import type { QualifiedName } from '../../plan/names.ts'
 import type { RunStatus } from '../runs/runs.ts'
 import type { Sql } from '../server/connect.ts'
 import { lookAgain } from '../server/look-again.ts'
 import { unlessLocked } from '../server/unless-locked.ts'
-import type { QualifiedName } from './catalog.ts'
 
 interface LastRun {
   id: number

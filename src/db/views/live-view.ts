@@ -1,25 +1,25 @@
-import type { SwapBasis } from '../../plan/runs/swap.ts'
-import type { SwapFacts, SwapRights } from '../../plan/views/live-view.ts'
-import { swapFactsQuery } from '../../plan/views/live-view-query.ts'
+import type { ViewSnapshot } from '../../plan/runs/swap.ts'
+import type { LiveView, SwapRights } from '../../plan/views/live-view.ts'
+import { liveViewQuery } from '../../plan/views/live-view-query.ts'
 import { toSetRole } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { unlessLocked } from '../server/unless-locked.ts'
 
 /** Why the facts cannot be had: somebody holds an exclusive lock on the view, or it has just been exchanged or dropped. */
-type NoBasis = 'locked' | 'gone'
+type NoSnapshot = 'locked' | 'gone'
 
 /** Reads all that hangs on a view. Facts and hash come of one statement, and so of one moment. */
-export async function readSwapBasis(sql: Sql, oid: number): Promise<SwapBasis | NoBasis> {
+export async function readSnapshot(sql: Sql, oid: number): Promise<ViewSnapshot | NoSnapshot> {
   const ask = () =>
-    sql.unsafe<{ facts: SwapFacts; hash: string }[]>(
-      `select f as facts, md5(f::text) as hash from (${swapFactsQuery(String(oid))}) as x(f)`,
+    sql.unsafe<{ live: LiveView; hash: string }[]>(
+      `select f as live, md5(f::text) as hash from (${liveViewQuery(String(oid))}) as x(f)`,
     )
   try {
     const rows = await unlessLocked(sql, ask)
     if (rows === null) return 'locked'
     const [row] = rows
-    return row === undefined ? 'gone' : { ...row, rights: await readRights(sql, row.facts) }
+    return row === undefined ? 'gone' : { ...row, rights: await readRights(sql, row.live) }
   } catch (error) {
     // XX000: a statement sees the catalog as it was when it began, but writes definitions out as they are.
     if (sqlstateOf(error) === 'XX000') return 'gone'
@@ -27,7 +27,7 @@ export async function readSwapBasis(sql: Sql, oid: number): Promise<SwapBasis | 
   }
 }
 
-async function readRights(sql: Sql, facts: SwapFacts): Promise<SwapRights> {
+async function readRights(sql: Sql, facts: LiveView): Promise<SwapRights> {
   const sealers = new Set([facts.view.owner, ...facts.dependents.flatMap(({ view }) => view?.owner ?? [])])
   const roles = new Set([
     ...sealers,
@@ -48,7 +48,7 @@ async function readRights(sql: Sql, facts: SwapFacts): Promise<SwapRights> {
 }
 
 /** What the roles in whose place a swap works have to be allowed in the schemas of what they make. */
-function schemaNeeds({ view, statistics, dependents }: SwapFacts): SwapRights['lacks'] {
+function schemaNeeds({ view, statistics, dependents }: LiveView): SwapRights['lacks'] {
   const both = (role: string, schema: string) =>
     (['usage', 'create'] as const).map((privilege) => ({ role, privilege, schema }))
   return [

@@ -9,7 +9,7 @@ export interface Pause {
 /** The pause of everything scheduled; null where there is none. */
 export async function readPause(sql: Sql): Promise<Pause | null> {
   const [row] = await sql<Pause[]>`
-    select (value ->> 'since')::timestamptz as since, value ->> 'by' as by from viewkeeper.settings where key = 'paused'`
+    select (value ->> 'since')::timestamptz as since, value ->> 'by' as by from viewkeeper.switches where key = 'paused'`
   return row ?? null
 }
 
@@ -17,10 +17,10 @@ export async function readPause(sql: Sql): Promise<Pause | null> {
 export async function setPause(sql: Sql, paused: boolean, by: string): Promise<void> {
   if (paused) {
     await sql`
-      insert into viewkeeper.settings (key, value)
+      insert into viewkeeper.switches (key, value)
       values ('paused', jsonb_build_object('since', clock_timestamp(), 'by', ${by}::text))
       on conflict (key) do nothing`
-  } else await sql`delete from viewkeeper.settings where key = 'paused'`
+  } else await sql`delete from viewkeeper.switches where key = 'paused'`
 }
 
 /** Pauses one view, in force at once; or lets it go on. */

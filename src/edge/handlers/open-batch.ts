@@ -17,11 +17,11 @@ import { databaseFromEnvironment } from '../server/configuration.ts'
 import { knownProblem, logger } from '../server/function.ts'
 import { scheduleKey } from './operation.ts'
 
-/** What the function outside the network is told: what to answer, and the batch that has to be driven on. */
+/** What the function outside the network is told: what to answer, and the batch that has to be advanced. */
 export interface OpenedBatch {
   /** Null where nobody waits for an answer. */
   answer: HttpAnswer | null
-  /** Null where there is nothing to drive: the batch has ended, was skipped or was refused. */
+  /** Null where there is nothing to advance: the batch has ended, was skipped or was refused. */
   batchId: string | null
 }
 
@@ -35,11 +35,11 @@ export interface ForwardedEvent {
 export async function openBatch({ event, requestId }: ForwardedEvent): Promise<OpenedBatch> {
   if (!('routeKey' in event)) {
     const batch = await open(unattended(event, requestId))
-    return { answer: null, batchId: toDrive(batch) }
+    return { answer: null, batchId: toAdvance(batch) }
   }
   try {
     const batch = await open(overHttp(event as HttpEvent, requestId))
-    return { answer: answerOf(batch), batchId: toDrive(batch) }
+    return { answer: answerOf(batch), batchId: toAdvance(batch) }
   } catch (thrown) {
     return { answer: problemAnswer(knownProblem(thrown)), batchId: null }
   }
@@ -82,7 +82,7 @@ async function open({ request, ...call }: Asked): Promise<StartedBatch> {
   return batch
 }
 
-const toDrive = (batch: StartedBatch): string | null => (isOpen(batch) ? batch.batchId : null)
+const toAdvance = (batch: StartedBatch): string | null => (isOpen(batch) ? batch.batchId : null)
 
 const isOpen = ({ status }: StartedBatch): boolean => status === 'pending' || status === 'running'
 

@@ -6,15 +6,15 @@ import { type HttpAnswer, problemAnswer } from '../http/http.ts'
 import { knownProblem } from '../server/function.ts'
 import type { ForwardedEvent, OpenedBatch } from './open-batch.ts'
 
-/** What opens a batch, and what drives one on. */
+/** What opens a batch, and what advances one. */
 export interface BatchMachinery {
   open(event: ForwardedEvent): Promise<OpenedBatch>
-  drive(batchId: string): Promise<void>
+  advance(batchId: string): Promise<void>
 }
 
 /**
- * Opens the batch that an event asks for, and has it driven on. Both may be done again, as the SDK does where
- * an answer was lost: the same key or forwarded request gives the same batch, and one that is driven on twice is done once.
+ * Opens the batch that an event asks for, and has it advanced. Both may be done again, as the SDK does where
+ * an answer was lost: the same key or forwarded request gives the same batch, and one that is advanced twice is done once.
  */
 export async function startBatchWith(
   machinery: BatchMachinery,
@@ -25,7 +25,7 @@ export async function startBatchWith(
   const asked = isHttp || 'trigger' in event ? event : deployEvent(context)
   try {
     const { answer, batchId } = await machinery.open({ event: asked, requestId: context.awsRequestId })
-    if (batchId !== null) await machinery.drive(batchId)
+    if (batchId !== null) await machinery.advance(batchId)
     return answer ?? { batchId }
   } catch (thrown) {
     if (isHttp) return problemAnswer(knownProblem(thrown))
@@ -60,7 +60,7 @@ export function deployedMachinery(): BatchMachinery {
       const { errorType, errorMessage = 'The function open-batch failed; its log says why.' } = answer ?? {}
       throw new Problem(problemCodes.find((code) => code === errorType) ?? 'InternalError', errorMessage)
     },
-    async drive(batchId) {
+    async advance(batchId) {
       const start = (name: string) =>
         machine.send(
           new StartExecutionCommand({

@@ -301,7 +301,7 @@ const batchSummary = z
     cancelRequestedAt: time.nullable(),
     requestedAt: time,
     startedAt: time.nullable(),
-    advancedAt: time.nullable().meta({ description: 'When it was last driven on.' }),
+    advancedAt: time.nullable().meta({ description: 'When it was last advanced.' }),
     finishedAt: time.nullable(),
     elapsedMs: milliseconds,
     error: batchError.nullable(),
@@ -351,7 +351,7 @@ const viewMetrics = z
     minMs: milliseconds,
     maxMs: milliseconds,
     p95Ms: milliseconds,
-    movingAverageMs: milliseconds.meta({
+    usualMs: milliseconds.meta({
       description: 'Of the last 20 refreshes that succeeded, whenever they were.',
     }),
     paused: z.boolean(),

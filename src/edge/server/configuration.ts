@@ -4,10 +4,10 @@ import { SecretsProvider } from '@aws-lambda-powertools/parameters/secrets'
 import * as z from 'zod'
 import type { Retention } from '../../db/monitoring/prune.ts'
 import {
-  type ConnectionSettings,
+  type ConnectionOptions,
+  type ConnectionSource,
   connectTo,
   type Database,
-  type SettingsSource,
 } from '../../db/server/connect.ts'
 import type { Schedules } from '../../operations/monitoring/schedules.ts'
 import { Problem } from '../../problem.ts'
@@ -68,7 +68,7 @@ export const retentionFromEnvironment = (env: NodeJS.ProcessEnv = process.env): 
   days: Number(env.RETAIN_DAYS ?? 90),
 })
 
-function fromSecret(env: NodeJS.ProcessEnv, arn: string | undefined): SettingsSource {
+function fromSecret(env: NodeJS.ProcessEnv, arn: string | undefined): ConnectionSource {
   return async ({ fresh }) => {
     if (arn === undefined)
       throw new Problem('InternalError', 'Neither DATABASE_URL nor DATABASE_SECRET_ARN is set.')
@@ -136,12 +136,12 @@ function readSecret(text: string) {
  * out, a server on this machine is spoken to in the clear and any other is verified. `sslrootcert` names a file of
  * roots (PEM), such as the one RDS offers for download; without it Node's own count.
  */
-export function fromUrl(text: string): SettingsSource {
+export function fromUrl(text: string): ConnectionSource {
   const settings = parseUrl(text)
   return async () => settings
 }
 
-function parseUrl(text: string): ConnectionSettings {
+function parseUrl(text: string): ConnectionOptions {
   let url: URL
   try {
     url = new URL(text)

@@ -1,18 +1,18 @@
 import type { BatchView } from '../../db/batches/batch-views.ts'
 import { type Batch, readBatch, stampBatch } from '../../db/batches/batches.ts'
 import {
-  type Attempts,
-  cancelAttempts,
-  followAttempts,
+  cancelBatchRuns,
+  followLatestRuns,
   insertRetry,
   insertSkipped,
+  type LatestRuns,
 } from '../../db/batches/latest-runs.ts'
 import { closeLostRuns } from '../../db/runs/lost-runs.ts'
 import { withOpenedAhead } from '../../db/runs/open-ahead.ts'
-import type { Database, Sql } from '../../db/server/connect.ts'
 import { whileListening } from '../../db/server/listen.ts'
-import { type BatchSteps, planBatchSteps } from '../../plan/batches/next.ts'
+import { type BatchNext, planNext } from '../../plan/batches/next.ts'
 import { Problem } from '../../problem.ts'
+import type { AdvancingBatch } from './advancing.ts'
 import { endBatchIfOver } from './end.ts'
 import { planAhead } from './plan-ahead.ts'
 import { mostAhead, type Senders, withSenders } from './send.ts'
@@ -22,60 +22,51 @@ import { makeWake, type Wake } from './wake.ts'
 const lookAgainMs = 500
 const stampEveryMs = 10_000
 
-/** A batch as it is driven on. */
-export interface Drive {
-  sql: Sql
-  database: Database
-  batch: Batch
-  views: BatchView[]
-  /** Epoch milliseconds. */
-  until: number
-  /** The runs that are sent at once, at most, however many the batch may have. */
-  mostAtOnce: number
-}
-
-/** Drives a batch on: does what is to be done, waits for something to happen, and looks again. Null where time is up. */
-export async function driveBatch(drive: Drive): Promise<Batch | null> {
+/** Advances a batch: does what is to be done, waits for something to happen, and looks again. Null where time is up. */
+export async function advanceUntil(advancing: AdvancingBatch): Promise<Batch | null> {
   const wake = makeWake()
-  return withOpenedAhead(drive.database, Math.min(drive.batch.concurrency, mostAhead), (connections) =>
-    whileListening(drive.database, wake.ring, ({ sql, insistOnHearing }) => {
-      const ahead = planAhead(sql, drive.batch)
-      return withSenders(drive, { connections, ahead }, wake.ring, (senders) =>
-        untilEnded(drive, senders, wake, insistOnHearing),
-      )
-    }),
+  return withOpenedAhead(
+    advancing.database,
+    Math.min(advancing.batch.concurrency, mostAhead),
+    (connections) =>
+      whileListening(advancing.database, wake.ring, ({ sql, insistOnHearing }) => {
+        const ahead = planAhead(sql, advancing.batch)
+        return withSenders(advancing, { connections, ahead }, wake.ring, (senders) =>
+          untilEnded(advancing, senders, wake, insistOnHearing),
+        )
+      }),
   )
 }
 
 async function untilEnded(
-  drive: Drive,
+  advancing: AdvancingBatch,
   senders: Senders,
   wake: Wake,
   insistOnHearing: () => void,
 ): Promise<Batch | null> {
-  const { sql, batch, views, until } = drive
-  const attempts = followAttempts(sql, batch.id)
-  const look = everySoOften(drive, attempts)
+  const { sql, batch, views, until } = advancing
+  const latestRuns = followLatestRuns(sql, batch.id)
+  const look = everySoOften(advancing, latestRuns)
   for (;;) {
     insistOnHearing()
     const current = await look()
     if (current.finishedAt !== null) return current
-    await senders.settle(attempts)
+    await senders.settle(latestRuns)
     const canceled = current.cancelRequestedAt !== null
-    if (canceled) await cancelAttempts(sql, batch.id)
-    const steps = planBatchSteps(views, attempts.latest)
-    if (canceled || steps.ended) {
+    if (canceled) await cancelBatchRuns(sql, batch.id)
+    const next = planNext(views, latestRuns.latest)
+    if (canceled || next.ended) {
       const ended = await endBatchIfOver(sql, batch.id, views)
       if (ended !== null) return ended
-    } else if (await record(drive, steps, attempts)) continue
+    } else if (await record(advancing, next, latestRuns)) continue
     if (Date.now() >= until) return null
-    if (!canceled && (await senders.send(steps, attempts))) continue
+    if (!canceled && (await senders.send(next, latestRuns))) continue
     await wake.wait(Math.max(0, Math.min(lookAgainMs, senders.pauseMs(), until - Date.now())))
   }
 }
 
 /** Looks at what has happened, and now and then also for what nobody tells of; says that we are there. */
-function everySoOften({ sql, batch }: Drive, attempts: Attempts): () => Promise<Batch> {
+function everySoOften({ sql, batch }: AdvancingBatch, latestRuns: LatestRuns): () => Promise<Batch> {
   let all = 0
   let stamp = Date.now() + stampEveryMs
   return async () => {
@@ -91,7 +82,7 @@ function everySoOften({ sql, batch }: Drive, attempts: Attempts): () => Promise<
     }
     const [current] = await Promise.all([
       readBatch(sql, batch.id),
-      lookAtAll ? attempts.reload() : attempts.refresh(),
+      lookAtAll ? latestRuns.reload() : latestRuns.refresh(),
     ])
     if (current === undefined) throw new Problem('UnknownBatch', `Batch ${batch.id} is gone.`)
     return current
@@ -100,9 +91,9 @@ function everySoOften({ sql, batch }: Drive, attempts: Attempts): () => Promise<
 
 /** Writes down what is decided already. True where there was any. */
 async function record(
-  { sql, batch }: Drive,
-  { retry, skip }: BatchSteps<BatchView>,
-  attempts: Attempts,
+  { sql, batch }: AdvancingBatch,
+  { retry, skip }: BatchNext<BatchView>,
+  latestRuns: LatestRuns,
 ): Promise<boolean> {
   for (const { node, ...next } of retry) await insertRetry(sql, batch.id, node, next)
   if (skip.length > 0) {
@@ -111,11 +102,11 @@ async function record(
       batch.id,
       skip.map(({ node, because }) => ({
         id: node.id,
-        message: `${because.view} was not refreshed (run ${attempts.latest.get(because.id)?.runId}), and ${node.view} reads it, directly or through others.`,
+        message: `${because.view} was not refreshed (run ${latestRuns.latest.get(because.id)?.runId}), and ${node.view} reads it, directly or through others.`,
       })),
     )
   }
   if (retry.length + skip.length === 0) return false
-  await attempts.reload()
+  await latestRuns.reload()
   return true
 }

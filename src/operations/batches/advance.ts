@@ -3,14 +3,14 @@ import { type Batch, readBatch, stampBatch } from '../../db/batches/batches.ts'
 import type { RunStatus } from '../../db/runs/runs.ts'
 import type { Database } from '../../db/server/connect.ts'
 import type { BatchError } from '../../plan/batches/end.ts'
-import { driveBatch } from './advance-until.ts'
+import { advanceUntil } from './advance-until.ts'
 
 /** What a call has come to: called again and again, it is done at last. */
 export type Advanced =
   | { batchId: string; done: false }
   | { batchId: string; done: true; status: RunStatus; error: BatchError | null }
 
-/** How a batch is driven on. */
+/** How a batch is advanced. */
 interface Driving {
   database: Database
   /** Epoch milliseconds. */
@@ -41,7 +41,7 @@ export function advance(
       ])
       if (batch === undefined) return unknown(batchId)
       if (batch.finishedAt !== null) return done(batch)
-      const ended = await driveBatch({ sql, database, batch, views, until, mostAtOnce })
+      const ended = await advanceUntil({ sql, database, batch, views, until, mostAtOnce })
       return ended === null ? { batchId, done: false } : done(ended)
     },
     { deadline: Math.max(until, Date.now()) + leaveWithinMs },

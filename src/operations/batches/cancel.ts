@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { readBatchViews } from '../../db/batches/batch-views.ts'
 import { type Batch, readBatch, requestBatchCancel } from '../../db/batches/batches.ts'
-import { cancelAttempts } from '../../db/batches/latest-runs.ts'
+import { cancelBatchRuns } from '../../db/batches/latest-runs.ts'
 import { closeLostRuns } from '../../db/runs/lost-runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { Problem } from '../../problem.ts'
@@ -36,11 +36,11 @@ export function cancelBatch(
   return call.database.withConnection(work, { deadline: deadlineOf(call) })
 }
 
-/** Whoever drives the batch would end it too; but nobody may be there any more. */
+/** Whoever advances the batch would end it too; but nobody may be there any more. */
 async function endCanceled(sql: Sql, batchId: string, until: number): Promise<StartedBatch> {
   const views = await readBatchViews(sql, batchId)
   for (;;) {
-    await cancelAttempts(sql, batchId)
+    await cancelBatchRuns(sql, batchId)
     await closeLostRuns(sql, { batchId })
     const ended = await endBatchIfOver(sql, batchId, views)
     if (ended !== null) return startedOf(ended)

@@ -1,6 +1,6 @@
 import type { BatchView } from '../../db/batches/batch-views.ts'
 import type { Batch } from '../../db/batches/batches.ts'
-import { type AttemptBasis, readAttemptBasis } from '../../db/batches/latest-runs.ts'
+import { type PlanBasis, readPlanBasis } from '../../db/batches/latest-runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { type PlannedRefresh, planRefresh } from '../runs/plan-refresh.ts'
 
@@ -15,7 +15,7 @@ export interface PlannedAhead {
 /** A plan, and what it stands on besides what the server compares itself. */
 export interface PlanAhead {
   planned: PlannedRefresh
-  basis: AttemptBasis
+  basis: PlanBasis
   /** Epoch milliseconds. */
   madeAt: number
 }
@@ -34,7 +34,7 @@ export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
       tried.add(view.id)
       try {
         const madeAt = Date.now()
-        const basis = await readAttemptBasis(sql, view)
+        const basis = await readPlanBasis(sql, view)
         if (basis === undefined || basis.paused || basis.allPaused || basis.runningRunId !== null) continue
         const planned = await planBatchRefresh(sql, batch, view, basis)
         if (!planned.locked) plans.set(view.id, { planned, basis, madeAt })

@@ -1,6 +1,6 @@
 import type { BatchView } from '../../db/batches/batch-views.ts'
 import type { Batch } from '../../db/batches/batches.ts'
-import { type AttemptBasis, basisHolds, readAttemptBasis } from '../../db/batches/latest-runs.ts'
+import { basisHolds, type PlanBasis, readPlanBasis } from '../../db/batches/latest-runs.ts'
 import { closeLostRuns } from '../../db/runs/lost-runs.ts'
 import {
   closeUnclaimed,
@@ -14,7 +14,7 @@ import {
 import type { Sql } from '../../db/server/connect.ts'
 import { problemOf } from '../../db/server/failures.ts'
 import { findView } from '../../db/views/catalog.ts'
-import type { Attempt } from '../../plan/batches/next.ts'
+import type { LatestRun } from '../../plan/batches/next.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem, type ProblemCode } from '../../problem.ts'
 import { type Planned, responseOf, runErrorOf } from '../runs/perform.ts'
@@ -33,7 +33,7 @@ export type Prepared =
 /** How long a plan made ahead is followed after no more than a glance. */
 const stillGoodMs = 10_000
 
-/** Not the view's fault: the database cannot be worked with now, and who drives the batch tries again later. */
+/** Not the view's fault: the database cannot be worked with now, and who advances the batch tries again later. */
 const unreachable: ProblemCode[] = ['DatabaseUnavailable', 'CredentialsRefused', 'NotDirect', 'NotMigrated']
 
 /**
@@ -41,11 +41,11 @@ const unreachable: ProblemCode[] = ['DatabaseUnavailable', 'CredentialsRefused',
  * row, or plans that anew where it is there already. A view that is paused is skipped; a plan that is refused ends the
  * attempt as failed.
  */
-export async function prepareAttempt(
+export async function prepareRun(
   sql: Sql,
   batch: Batch,
   view: BatchView,
-  pending: Attempt | null,
+  pending: LatestRun | null,
   ahead: PlannedAhead,
 ): Promise<Prepared> {
   const run = requestOf(batch, view)
@@ -53,7 +53,7 @@ export async function prepareAttempt(
   const quick = made === undefined ? null : await startAsPlanned(sql, run, view, made)
   if (quick !== null) return quick
   const [basis, facts] = await Promise.all([
-    readAttemptBasis(sql, view),
+    readPlanBasis(sql, view),
     findView(sql, view).catch(() => undefined), // planning says what is wrong with it
   ])
   const because = pauseOf(batch, basis)
@@ -80,7 +80,7 @@ async function startAsPlanned(
   return runId === null ? null : { runId, timeoutSeconds: planned.timeoutSeconds }
 }
 
-function pauseOf({ trigger }: Batch, basis: AttemptBasis | undefined): string | null {
+function pauseOf({ trigger }: Batch, basis: PlanBasis | undefined): string | null {
   if (basis?.paused) return 'the view is paused'
   const isScheduled = trigger === 'schedule' || trigger === 'deploy'
   return basis?.allPaused && isScheduled ? 'everything scheduled is paused' : null
@@ -89,7 +89,7 @@ function pauseOf({ trigger }: Batch, basis: AttemptBasis | undefined): string | 
 async function writeDown(
   sql: Sql,
   run: RunRequest,
-  pending: Attempt | null,
+  pending: LatestRun | null,
   work: Planned,
 ): Promise<number | null> {
   if (pending === null) return startRun(sql, run, work.plan, responseOf(work))
@@ -99,7 +99,7 @@ async function writeDown(
 async function endAtOnce(
   sql: Sql,
   run: RunRequest,
-  pending: Attempt | null,
+  pending: LatestRun | null,
   end: EndedAtOnce,
 ): Promise<Prepared> {
   if (pending === null) return (await recordEnded(sql, run, end)) === null ? 'made elsewhere' : 'ended'
@@ -108,13 +108,13 @@ async function endAtOnce(
   return 'ended'
 }
 
-const standsOn = (basis: AttemptBasis | undefined, facts: ViewFacts | undefined): string =>
+const standsOn = (basis: PlanBasis | undefined, facts: ViewFacts | undefined): string =>
   JSON.stringify([basis, facts])
 
 async function planOrRefuse(
   sql: Sql,
   view: BatchView,
-  basis: AttemptBasis | undefined,
+  basis: PlanBasis | undefined,
   batch: Batch,
 ): Promise<Planned | Problem> {
   try {

@@ -38,7 +38,7 @@ export function listBatches(
   })
 }
 
-/** Every open batch, oldest first, and whether somebody drives it on. */
+/** Every open batch, oldest first, and whether somebody advances it. */
 export const listOpenBatches = (database: Database): Promise<OpenBatch[]> =>
   database.withConnection(readOpenBatches)
 

@@ -1,16 +1,16 @@
 import type { BatchView } from '../../db/batches/batch-views.ts'
-import type { Attempts } from '../../db/batches/latest-runs.ts'
+import type { LatestRuns } from '../../db/batches/latest-runs.ts'
 import { closeLostRuns } from '../../db/runs/lost-runs.ts'
 import type { OpenedAhead } from '../../db/runs/open-ahead.ts'
 import type { SentEnvelope } from '../../db/runs/run-connection.ts'
 import { closeUnclaimed } from '../../db/runs/runs.ts'
-import type { BatchSteps } from '../../plan/batches/next.ts'
+import type { BatchNext } from '../../plan/batches/next.ts'
 import type { Problem } from '../../problem.ts'
 import { neverClaimed } from '../runs/never-claimed.ts'
 import { runErrorOf } from '../runs/perform.ts'
-import type { Drive } from './advance-until.ts'
+import type { AdvancingBatch } from './advancing.ts'
 import type { PlannedAhead } from './plan-ahead.ts'
-import { prepareAttempt } from './prepare.ts'
+import { prepareRun } from './prepare.ts'
 
 /** A view whose run nobody has claimed, or in whose way another run is, is left alone so long. */
 const leaveAloneMs = 100
@@ -21,12 +21,12 @@ const unclaimedPatienceMs = 10_000
 /** More connections than this are not kept open for what may come. */
 export const mostAhead = 2
 
-/** Sends the attempts of a batch, as many at once as it may have. */
+/** Sends the runs of a batch, as many at once as it may have. */
 export interface Senders {
   /** Looks after the envelopes that the server has answered. */
-  settle(attempts: Attempts): Promise<void>
+  settle(latestRuns: LatestRuns): Promise<void>
   /** Sends what is ready, most urgent first, while there is room. True where somebody else was found to have been faster. */
-  send(steps: BatchSteps<BatchView>, attempts: Attempts): Promise<boolean>
+  send(next: BatchNext<BatchView>, latestRuns: LatestRuns): Promise<boolean>
   /** How long until something that was left alone is to be looked at again. */
   pauseMs(): number
 }
@@ -42,7 +42,7 @@ interface Answered {
 
 /** Calls `work` with senders, and in the end leaves the connection of each envelope: the server goes on by itself. */
 export async function withSenders<T>(
-  { sql, batch, views, mostAtOnce }: Drive,
+  { sql, batch, views, mostAtOnce }: AdvancingBatch,
   { connections, ahead }: { connections: OpenedAhead; ahead: PlannedAhead },
   onAnswer: () => void,
   work: (senders: Senders) => Promise<T>,
@@ -61,16 +61,16 @@ export async function withSenders<T>(
     else leftAlone.set(viewId, Date.now() + leaveAloneMs)
   }
 
-  const settle = async (attempts: Attempts) => {
+  const settle = async (latestRuns: LatestRuns) => {
     for (const { runId, viewId, refused, left } of answered.splice(0)) {
-      const last = attempts.latest.get(viewId)
+      const last = latestRuns.latest.get(viewId)
       if (last?.runId !== runId || (last.status !== 'pending' && last.status !== 'running')) continue
       await left // until then its session may hold the lock of a run that it did not end
       if (last.status === 'pending' && refused !== undefined)
         await closeUnclaimed(sql, runId, runErrorOf(refused))
       else if (last.status === 'pending') await leaveUnclaimed(runId, viewId)
       else await closeLostRuns(sql, { runId })
-      await attempts.refresh()
+      await latestRuns.refresh()
     }
   }
 
@@ -85,20 +85,20 @@ export async function withSenders<T>(
     })
   }
 
-  const send = async ({ ready, running }: BatchSteps<BatchView>, attempts: Attempts) => {
+  const send = async ({ ready, running }: BatchNext<BatchView>, latestRuns: LatestRuns) => {
     const onTheirWay = ready.filter(({ pending }) => pending !== null && sent.has(pending.runId)).length
     let room = Math.min(batch.concurrency - running - onTheirWay, mostAtOnce - sent.size)
-    const next = nextOf(views, attempts, batch.concurrency)
+    const next = nextOf(views, latestRuns, batch.concurrency)
     ahead.expect(room > 0 ? next.filter(({ id }) => id !== ready[0]?.node.id) : next)
     for (const { node, pending } of ready) {
       if (room <= 0) break
       if (Date.now() < (leftAlone.get(node.id) ?? 0) || (pending && sent.has(pending.runId))) continue
-      const prepared = await prepareAttempt(sql, batch, node, pending, ahead)
+      const prepared = await prepareRun(sql, batch, node, pending, ahead)
       if (prepared === 'in the way') {
         leftAlone.set(node.id, Date.now() + leaveAloneMs)
         if (pending !== null) unclaimedSince.delete(pending.runId)
       } else if (prepared === 'made elsewhere') {
-        await attempts.reload()
+        await latestRuns.reload()
         return true
       } else if (prepared === 'ended') {
         onAnswer()
@@ -107,7 +107,7 @@ export async function withSenders<T>(
         room--
       }
     }
-    connections.fill(Math.min(batch.concurrency, mostAhead, views.length - attempts.latest.size))
+    connections.fill(Math.min(batch.concurrency, mostAhead, views.length - latestRuns.latest.size))
     return false
   }
 
@@ -128,7 +128,7 @@ export async function withSenders<T>(
  * The views that will probably have their turn next. Not those that read what is being refreshed: a lock on that may keep
  * them from being looked at.
  */
-function nextOf(views: BatchView[], { latest }: Attempts, concurrency: number): BatchView[] {
+function nextOf(views: BatchView[], { latest }: LatestRuns, concurrency: number): BatchView[] {
   const isRunning = (id: number) => latest.get(id)?.status === 'running'
   const next: BatchView[] = []
   for (const view of views) {

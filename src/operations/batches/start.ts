@@ -45,7 +45,7 @@ export interface StartedBatch {
 const usualConcurrency = 2
 
 /**
- * Writes down a batch of the views asked for, as they depend on each other at this moment; somebody else drives it on
+ * Writes down a batch of the views asked for, as they depend on each other at this moment; somebody else advances it
  * (see advance). The same key and request give the same batch again. One that is not to be, because the same selection
  * has an open batch or everything scheduled is paused, is recorded as skipped.
  */
@@ -74,9 +74,9 @@ async function record(sql: Sql, batch: NewBatch, views: PlannedView[]): Promise<
   const isScheduled = batch.trigger === 'schedule' || batch.trigger === 'deploy'
   if (isScheduled && (await readPause(sql))) return recordSkipped(sql, batch, everythingPaused)
   for (;;) {
-    const id = await withTransaction(sql, async (step) => {
-      const made = await insertBatch(step, batch)
-      if (made !== null) await insertBatchViews(step, made, views)
+    const id = await withTransaction(sql, async (transaction) => {
+      const made = await insertBatch(transaction, batch)
+      if (made !== null) await insertBatchViews(transaction, made, views)
       return made
     })
     if (id !== null) return { batchId: id, status: 'pending', error: null }

@@ -3,7 +3,7 @@ import { readTwin, StatementRefused } from '../../db/migrations/trial.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
 import { findView, listViewNames } from '../../db/views/catalog.ts'
-import { readSwapBasis } from '../../db/views/live-view.ts'
+import { readSnapshot } from '../../db/views/live-view.ts'
 import { displayName } from '../../plan/names.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { type Difference, type DifferenceKind, liveDifferences } from '../../plan/views/differences.ts'
@@ -63,9 +63,9 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
       throw error
     }
     if (view === undefined) return [difference(name, 'missing', 'it is not in this database')]
-    const basis = await readSwapBasis(sql, view.oid)
+    const basis = await readSnapshot(sql, view.oid)
     if (typeof basis !== 'string') {
-      const { facts, rights } = basis
+      const { live: facts, rights } = basis
       if (!rights.mayActAs.includes(facts.view.owner)) {
         return [
           difference(

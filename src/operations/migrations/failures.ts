@@ -2,40 +2,40 @@ import { StatementRefused } from '../../db/migrations/trial.ts'
 import type { RunError } from '../../db/runs/runs.ts'
 import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
 import type { FrozenText } from '../../plan/migrations/frozen.ts'
-import { type FrozenStep, headerLines, statementsOf, viewBefore } from '../../plan/migrations/frozen.ts'
+import { type FrozenChange, headerLines, statementsOf, viewBefore } from '../../plan/migrations/frozen.ts'
 import { displayName } from '../../plan/names.ts'
 import { Problem } from '../../problem.ts'
 
 /** The failure of a migration before anything was begun, with the line of its file where it is in one. */
-export const failed = ({ file, text, step }: FrozenText, thrown: unknown): unknown =>
-  described(step, thrown, {
+export const failed = ({ file, text, change }: FrozenText, thrown: unknown): unknown =>
+  described(change, thrown, {
     whole: `migrations/${file}`,
-    at: (error) => `migrations/${file}, line ${lineOf(text, step, error)}`,
+    at: (error) => `migrations/${file}, line ${lineOf(text, change, error)}`,
     end: 'The database is as it was before this migration.',
     refusalEnd: '',
   })
 
 /** The same of a migration that is not written yet: its author knows the view, not the file. */
-export const notFrozen = ({ step }: FrozenText, thrown: unknown): unknown =>
-  described(step, thrown, {
-    whole: displayView(step),
+export const notFrozen = ({ change }: FrozenText, thrown: unknown): unknown =>
+  described(change, thrown, {
+    whole: displayView(change),
     at: (error) =>
       error.at === 0
-        ? `${displayView(step)}, line ${Math.max(error.line - 1, 1)} of its query`
-        : `${displayView(step)}, ${statementOf(step, error)}`,
+        ? `${displayView(change)}, line ${Math.max(error.line - 1, 1)} of its query`
+        : `${displayView(change)}, ${statementOf(change, error)}`,
     end: 'Nothing was written.',
     refusalEnd: ' Nothing was written.',
   })
 
 /** The failure of a migration's run, as its record says it. */
 export const runFailed = (
-  { file, step }: FrozenText,
+  { file, change }: FrozenText,
   runId: number,
   { class: code, message, sqlstate, detail, hint }: RunError,
 ): Problem =>
   new Problem(
     'MigrationFailed',
-    `migrations/${file}: ${[hint, message, detail].flatMap((text) => (text ? [inPublic(text, step)] : [])).join(' ')} ` +
+    `migrations/${file}: ${[hint, message, detail].flatMap((text) => (text ? [inPublic(text, change)] : [])).join(' ')} ` +
       `(${sqlstate ?? code}), run ${runId}. The database is as it was before this migration.`,
     { runId, ...(sqlstate === undefined ? {} : { sqlstate }) },
   )
@@ -49,7 +49,7 @@ interface Words {
   refusalEnd: string
 }
 
-function described(step: FrozenStep, thrown: unknown, { whole, at, end, refusalEnd }: Words): unknown {
+function described(change: FrozenChange, thrown: unknown, { whole, at, end, refusalEnd }: Words): unknown {
   const error = thrown instanceof StatementRefused ? thrown : problemOf(thrown)
   if (error instanceof Problem) {
     return error.code === 'InternalError'
@@ -59,9 +59,9 @@ function described(step: FrozenStep, thrown: unknown, { whole, at, end, refusalE
           cause: error,
         })
   }
-  if (!(error instanceof StatementRefused) || step.does === 'sql') return error
+  if (!(error instanceof StatementRefused) || change.does === 'sql') return error
   const sqlstate = sqlstateOf(error.cause)
-  const { carries } = error.step
+  const { carries } = error.statement
   const where = error.inDefinition
     ? at(error)
     : carries === undefined
@@ -69,22 +69,23 @@ function described(step: FrozenStep, thrown: unknown, { whole, at, end, refusalE
       : `${whole}: it was to carry over ${carries}`
   return new Problem(
     'MigrationFailed',
-    `${where}: ${inPublic(error.message, step)} (${sqlstate ?? 'no SQLSTATE'}). ${end}`,
+    `${where}: ${inPublic(error.message, change)} (${sqlstate ?? 'no SQLSTATE'}). ${end}`,
     { ...(sqlstate === undefined ? {} : { sqlstate }), cause: error },
   )
 }
 
 /** The line of the file where the server has found it. */
-function lineOf(text: string, step: FrozenStep, { at, line }: StatementRefused): number {
-  const before = step.does === 'sql' ? [] : statementsOf(step).slice(0, at)
+function lineOf(text: string, change: FrozenChange, { at, line }: StatementRefused): number {
+  const before = change.does === 'sql' ? [] : statementsOf(change).slice(0, at)
   return headerLines(text) + before.flatMap((sql) => [...sql.split('\n'), '']).length + line
 }
 
-const statementOf = (step: FrozenStep, { at }: StatementRefused): string =>
-  (step.does === 'sql' ? '' : (statementsOf(step)[at] ?? '')).split('\n')[0] as string
+const statementOf = (change: FrozenChange, { at }: StatementRefused): string =>
+  (change.does === 'sql' ? '' : (statementsOf(change)[at] ?? '')).split('\n')[0] as string
 
-const displayView = (step: FrozenStep): string => (step.does === 'sql' ? '' : displayName(viewBefore(step)))
+const displayView = (change: FrozenChange): string =>
+  change.does === 'sql' ? '' : displayName(viewBefore(change))
 
 /** Nobody knows the names under which we build. */
-const inPublic = (message: string, step: FrozenStep): string =>
-  message.replace(/"?\bviewkeeper_(new_[0-9a-f]{8}|\d+)(_[is]\d+|_old)?\b"?/g, () => displayView(step))
+const inPublic = (message: string, change: FrozenChange): string =>
+  message.replace(/"?\bviewkeeper_(new_[0-9a-f]{8}|\d+)(_[is]\d+|_old)?\b"?/g, () => displayView(change))

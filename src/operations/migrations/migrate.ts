@@ -10,18 +10,14 @@ import { findRunningRun, type Trigger } from '../../db/runs/runs.ts'
 import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
 import { findDefinitionId } from '../../db/views/definitions.ts'
 import type { FrozenMigration, FrozenText } from '../../plan/migrations/frozen.ts'
-import {
-  type FrozenStep,
-  type QualifiedView,
-  type ViewStep,
-  viewBefore,
-} from '../../plan/migrations/frozen.ts'
+import { type FrozenChange, type ViewChange, viewBefore } from '../../plan/migrations/frozen.ts'
+import type { QualifiedName } from '../../plan/names.ts'
 import { Problem } from '../../problem.ts'
 import { performRun } from '../runs/perform.ts'
 import type { Result } from '../runs/result.ts'
 import { waitForRun } from '../runs/wait.ts'
 import { failed, runFailed } from './failures.ts'
-import { type Change, type PlannedChange, planStep } from './plan.ts'
+import { type Change, type PlannedChange, planChange } from './plan.ts'
 import { recordStatements, withRecord } from './record.ts'
 
 /** Who migrates the views of a database, and how. */
@@ -122,13 +118,13 @@ async function bring(
     throw new Problem('MigrationFailed', `migrations/${name} has no way back: there is no ${name}.down.sql.`)
   }
   const record = recordStatements(migrations, migration, way)
-  const { step } = to
-  if (step.does === 'sql') {
+  const { change } = to
+  if (change.does === 'sql') {
     await runPlainSql(sql, to, record)
     return { name, way, does: 'sql', ...noRun }
   }
-  const from = back?.step ?? null
-  const brought = await bringView(sql, call, { migration, way, from, to, step, record })
+  const from = back?.change ?? null
+  const brought = await bringView(sql, call, { migration, way, from, to, change, record })
   return { name, way, ...(brought ?? { does: null, ...noRun }) }
 }
 
@@ -138,10 +134,10 @@ const noRun = { runId: null, durationMs: null }
 interface ViewMigration {
   migration: FrozenMigration
   way: 'up' | 'down'
-  /** The step that leads back. */
-  from: FrozenStep | null
+  /** The change that leads back. */
+  from: FrozenChange | null
   to: FrozenText
-  step: ViewStep
+  change: ViewChange
   /** What says that it is done: for the transaction that does it. */
   record: string[]
 }
@@ -154,10 +150,10 @@ async function bringView(
   call: MigrateCall,
   asked: ViewMigration,
 ): Promise<Pick<MigrationDone, 'does' | 'runId' | 'durationMs'> | null> {
-  const { migration, way, from, to, step, record } = asked
-  const plan = () => planStep(sql, from, step, { withData: call.withData, deadline: call.waitUntil })
+  const { migration, way, from, to, change, record } = asked
+  const plan = () => planChange(sql, from, change, { withData: call.withData, deadline: call.waitUntil })
   for (let tries = 1; ; tries++) {
-    await untilIdle(sql, call, migration, viewBefore(step))
+    await untilIdle(sql, call, migration, viewBefore(change))
     if ((await isJournaled(sql, migration)) === (way === 'up')) return null
     const first = await plan().catch((error) => {
       throw failed(to, error)
@@ -182,13 +178,13 @@ async function bringView(
 async function runChange(
   sql: Sql,
   call: MigrateCall,
-  { migration, way, step, record }: ViewMigration,
+  { migration, way, change, record }: ViewMigration,
   first: PlannedChange,
   plan: () => Promise<PlannedChange | null>,
 ): Promise<Result> {
   const { trigger, requestedBy } = call
   const asked = { trigger, requestedBy, caller: requestedBy, idempotencyKey: null }
-  const view = viewBefore(step)
+  const view = viewBefore(change)
   const run = {
     ...asked,
     ...view,
@@ -214,7 +210,7 @@ async function untilIdle(
   sql: Sql,
   call: MigrateCall,
   migration: FrozenMigration,
-  view: QualifiedView,
+  view: QualifiedName,
 ): Promise<void> {
   await closeLostRuns(sql, view)
   const runId = await findRunningRun(sql, view)

@@ -3,15 +3,15 @@ import { readTwin } from '../../db/migrations/trial.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { findView, readDependents, readView } from '../../db/views/catalog.ts'
 import { readCreateOwner } from '../../db/views/definitions.ts'
-import { readSwapBasis } from '../../db/views/live-view.ts'
-import { type FrozenStep, type QualifiedView, renameStatements } from '../../plan/migrations/frozen.ts'
+import { readSnapshot } from '../../db/views/live-view.ts'
+import { type FrozenChange, renameStatements } from '../../plan/migrations/frozen.ts'
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
-import { quoteName } from '../../plan/names.ts'
+import { type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { planCreate } from '../../plan/runs/create.ts'
 import { planDrop } from '../../plan/runs/drop.ts'
 import { exclusively } from '../../plan/runs/locks.ts'
-import type { SwapBasis } from '../../plan/runs/swap.ts'
+import type { ViewSnapshot } from '../../plan/runs/swap.ts'
 import { swapRefusals } from '../../plan/runs/swap-refusals.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { Definition } from '../../plan/views/definition.ts'
@@ -40,10 +40,10 @@ interface PlanOptions {
  * that already. `from` says what was authored so far. Throws StatementRefused where the server does not take a
  * statement of the definition, and Problems where something stands in the way.
  */
-export function planStep(
+export function planChange(
   sql: Sql,
-  from: FrozenStep | null,
-  to: Exclude<FrozenStep, { does: 'sql' }>,
+  from: FrozenChange | null,
+  to: Exclude<FrozenChange, { does: 'sql' }>,
   options: PlanOptions,
 ): Promise<PlannedChange | null> {
   switch (to.does) {
@@ -77,7 +77,7 @@ async function planDefinition(
     return { does: 'create', plan, timeoutSeconds }
   }
   const live = await readBasis(sql, view, options.deadline)
-  const { facts, rights } = live
+  const { live: facts, rights } = live
   if (!rights.mayActAs.includes(facts.view.owner)) {
     throw new Problem(
       'InsufficientPrivilege',
@@ -100,7 +100,7 @@ async function planDefinition(
   return change && { ...change, timeoutSeconds }
 }
 
-async function planRemoval(sql: Sql, name: QualifiedView): Promise<PlannedChange | null> {
+async function planRemoval(sql: Sql, name: QualifiedName): Promise<PlannedChange | null> {
   const view = await findView(sql, name)
   if (view === undefined) return null
   const timeoutSeconds = 3600
@@ -113,7 +113,7 @@ async function planRemoval(sql: Sql, name: QualifiedView): Promise<PlannedChange
   return { does: 'drop', plan, timeoutSeconds }
 }
 
-async function planRename(sql: Sql, from: QualifiedView, to: QualifiedView): Promise<PlannedChange | null> {
+async function planRename(sql: Sql, from: QualifiedName, to: QualifiedName): Promise<PlannedChange | null> {
   if ((await findView(sql, from)) === undefined && (await findView(sql, to)) !== undefined) return null
   const view = await readView(sql, from)
   const timeoutSeconds = 3600
@@ -138,9 +138,9 @@ async function planRename(sql: Sql, from: QualifiedView, to: QualifiedView): Pro
 const pauseMs = 250
 
 /** Waits for who holds the view for themselves alone: they are refreshing it. */
-async function readBasis(sql: Sql, view: ViewFacts, deadline: number): Promise<SwapBasis> {
+async function readBasis(sql: Sql, view: ViewFacts, deadline: number): Promise<ViewSnapshot> {
   for (;;) {
-    const basis = await readSwapBasis(sql, view.oid)
+    const basis = await readSnapshot(sql, view.oid)
     if (typeof basis !== 'string') return basis
     if (basis === 'gone' || Date.now() > deadline) {
       throw new Problem(

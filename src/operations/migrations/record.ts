@@ -6,9 +6,9 @@ import {
   renameStatement,
 } from '../../db/views/definitions.ts'
 import type { FrozenMigration, FrozenText } from '../../plan/migrations/frozen.ts'
-import { frozenState, type QualifiedView } from '../../plan/migrations/frozen.ts'
-import { literal, quoteName } from '../../plan/names.ts'
-import type { Plan, Step } from '../../plan/plan.ts'
+import { frozenState } from '../../plan/migrations/frozen.ts'
+import { literal, type QualifiedName, quoteName } from '../../plan/names.ts'
+import type { Plan, Statement } from '../../plan/plan.ts'
 
 /** What is written down in the same transaction as the change. */
 export function recordStatements(
@@ -16,26 +16,26 @@ export function recordStatements(
   migration: FrozenMigration,
   way: 'up' | 'down',
 ): string[] {
-  const { step } = (way === 'up' ? migration.up : migration.down) as FrozenText
+  const { change } = (way === 'up' ? migration.up : migration.down) as FrozenText
   return [journalStatement(migration, way), ...definitionStatements()]
 
   function definitionStatements(): string[] {
-    switch (step.does) {
+    switch (change.does) {
       case 'define':
-        return [authorStatement(step.definition, migration.checksum), adoptRun(step.definition)]
+        return [authorStatement(change.definition, migration.checksum), adoptRun(change.definition)]
       case 'drop':
-        return [removeStatement(step.view), adoptRun(step.view)]
+        return [removeStatement(change.view), adoptRun(change.view)]
       case 'release':
-        return [releaseStatement(step.view)]
+        return [releaseStatement(change.view)]
       case 'rename': {
         const state = frozenState(migrations.slice(0, migration.number - 1))
-        const definition = state.get(quoteName(step.view)) ?? state.get(quoteName(step.to))
+        const definition = state.get(quoteName(change.view)) ?? state.get(quoteName(change.to))
         return [
-          renameStatement(step.view, step.to),
+          renameStatement(change.view, change.to),
           ...(definition === undefined
             ? []
-            : [authorStatement({ ...definition, ...step.to }, migration.checksum)]),
-          adoptRun(step.to),
+            : [authorStatement({ ...definition, ...change.to }, migration.checksum)]),
+          adoptRun(change.to),
         ]
       }
       case 'sql':
@@ -45,7 +45,7 @@ export function recordStatements(
 }
 
 /** A run that makes a view is there before its definition. Does nothing outside a run. */
-const adoptRun = ({ schema, name }: QualifiedView): string => `
+const adoptRun = ({ schema, name }: QualifiedName): string => `
 update viewkeeper.runs
    set definition_id = (select id from viewkeeper.definitions where schema_name = ${literal(schema)} and name = ${literal(name)})
  where id = nullif(current_setting('viewkeeper.run', true), '')::bigint`
@@ -55,6 +55,9 @@ export const withRecord = (plan: Plan, record: string[]): Plan => ({
   ...plan,
   cutOver: {
     ...plan.cutOver,
-    steps: [...plan.cutOver.steps, ...record.map((sql): Step => ({ phase: 'cut-over', sql, hidden: true }))],
+    statements: [
+      ...plan.cutOver.statements,
+      ...record.map((sql): Statement => ({ phase: 'cut-over', sql, hidden: true })),
+    ],
   },
 })

@@ -2,19 +2,19 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { insistOnOwnFolder, readViewJournal, standingOf } from '../../db/migrations/journal.ts'
 import { readNullKey, readTextFunctions, type TextFunction } from '../../db/migrations/lint.ts'
 import { runPlainSql } from '../../db/migrations/own-sql.ts'
-import { isSameQuery, performPlan, performSettings, undone } from '../../db/migrations/trial.ts'
+import { applySettings, isSameQuery, performPlan, undone } from '../../db/migrations/trial.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { sqlstateOf } from '../../db/server/failures.ts'
 import { findView } from '../../db/views/catalog.ts'
-import { readSwapBasis } from '../../db/views/live-view.ts'
+import { readSnapshot } from '../../db/views/live-view.ts'
 import type { FrozenMigration, FrozenText } from '../../plan/migrations/frozen.ts'
-import { type FrozenStep, viewAfter } from '../../plan/migrations/frozen.ts'
+import { type FrozenChange, viewAfter } from '../../plan/migrations/frozen.ts'
 import { displayName, quoteName } from '../../plan/names.ts'
 import { readSettings } from '../../plan/settings.ts'
-import type { SwapFacts } from '../../plan/views/live-view.ts'
+import type { LiveView } from '../../plan/views/live-view.ts'
 import { Problem } from '../../problem.ts'
 import { failed, notFrozen } from './failures.ts'
-import { type Change, planStep } from './plan.ts'
+import { type Change, planChange } from './plan.ts'
 
 /** What a migration turned out to do when it was tried. */
 export interface Verified {
@@ -68,7 +68,7 @@ async function tryAll(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigratio
   const journal = await readViewJournal(sql)
   insistOnOwnFolder(frozen, journal)
   for (const { up, down } of standingOf(frozen, journal).pending)
-    await tryStep(sql, down?.step ?? null, up, failed)
+    await tryChange(sql, down?.change ?? null, up, failed)
   const verified: Verified[] = []
   for (const { name, up, down } of fresh) {
     try {
@@ -82,12 +82,12 @@ async function tryAll(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigratio
 }
 
 async function tryBothWays(sql: Sql, name: string, up: FrozenText, down: FrozenText): Promise<Verified> {
-  const before = await readFactsAfter(sql, down.step)
-  const does = await tryStep(sql, down.step, up)
-  const after = await readFactsAfter(sql, up.step)
+  const before = await readFactsAfter(sql, down.change)
+  const does = await tryChange(sql, down.change, up)
+  const after = await readFactsAfter(sql, up.change)
   if (does !== null) {
-    await tryStep(sql, up.step, down)
-    const back = await readFactsAfter(sql, down.step)
+    await tryChange(sql, up.change, down)
+    const back = await readFactsAfter(sql, down.change)
     if (before !== null && does !== 'drop' && !(await isSame(sql, before, back))) {
       throw new Problem(
         'MigrationFailed',
@@ -95,9 +95,9 @@ async function tryBothWays(sql: Sql, name: string, up: FrozenText, down: FrozenT
           '`npx viewkeeper check` names how. Nothing was written.',
       )
     }
-    await tryStep(sql, down.step, up)
+    await tryChange(sql, down.change, up)
   }
-  const defined = up.step.does === 'define' ? up.step.definition : null
+  const defined = up.change.does === 'define' ? up.change.definition : null
   return {
     name,
     does,
@@ -109,23 +109,23 @@ async function tryBothWays(sql: Sql, name: string, up: FrozenText, down: FrozenT
   }
 }
 
-async function tryStep(
+async function tryChange(
   sql: Sql,
-  from: FrozenStep | null,
+  from: FrozenChange | null,
   to: FrozenText,
   asProblem: typeof failed = notFrozen,
 ): Promise<Change | null> {
-  const { step } = to
-  if (step.does === 'sql') {
+  const { change: wanted } = to
+  if (wanted.does === 'sql') {
     await runPlainSql(sql, to, [], 'tried')
     return null
   }
   try {
-    const change = await planStep(sql, from, step, { withData: false, deadline: 0 })
+    const change = await planChange(sql, from, wanted, { withData: false, deadline: 0 })
     if (change !== null) await performPlan(sql, change.plan)
     // Also where nothing else has changed: a setting that is none would fail every refresh.
-    else if (step.does === 'define')
-      await performSettings(sql, readSettings(quoteName(step.definition), step.definition.settings))
+    else if (wanted.does === 'define')
+      await applySettings(sql, readSettings(quoteName(wanted.definition), wanted.definition.settings))
     return change?.does ?? null
   } catch (error) {
     if (isLocked(error)) throw error
@@ -133,24 +133,24 @@ async function tryStep(
   }
 }
 
-/** The facts of the view that a step leaves; null where there is none. */
-async function readFactsAfter(sql: Sql, step: FrozenStep): Promise<SwapFacts | null> {
-  const found = step.does === 'sql' ? undefined : await findView(sql, viewAfter(step))
-  const basis = found && (await readSwapBasis(sql, found.oid))
-  return basis && typeof basis !== 'string' ? basis.facts : null
+/** The facts of the view that a wanted leaves; null where there is none. */
+async function readFactsAfter(sql: Sql, wanted: FrozenChange): Promise<LiveView | null> {
+  const found = wanted.does === 'sql' ? undefined : await findView(sql, viewAfter(wanted))
+  const basis = found && (await readSnapshot(sql, found.oid))
+  return basis && typeof basis !== 'string' ? basis.live : null
 }
 
-const dependentViews = (facts: SwapFacts | null): string[] =>
+const dependentViews = (facts: LiveView | null): string[] =>
   (facts?.dependents ?? []).flatMap(({ view }) => (view === null ? [] : [quoteName(view)]))
 
 /** Whether two views are the same, but for how the server writes their queries. Who made it anew may own it. */
-async function isSame(sql: Sql, before: SwapFacts, back: SwapFacts | null): Promise<boolean> {
+async function isSame(sql: Sql, before: LiveView, back: LiveView | null): Promise<boolean> {
   if (back === null || !(await isSameQuery(sql, before, back, back.view.owner))) return false
   return JSON.stringify(comparable(before)) === JSON.stringify(comparable(back))
 }
 
 /** Without OIDs, and in an order that rebuilding has no part in. */
-const comparable = (facts: SwapFacts) => ({
+const comparable = (facts: LiveView) => ({
   ...facts,
   view: { ...facts.view, definition: null },
   untouchedGrants: null,

@@ -40,7 +40,7 @@ export const getMetrics = (
 function judge(status: ViewStatus, measured: ViewMetrics, schedules: Schedules): MeasuredView {
   const { maxStalenessSeconds, schedule: _, timeZone, inAll, expectedMs, ...shown } = status
   const intervalSeconds = scheduledInterval(status, schedules)
-  const seconds = maxStaleness({ maxStalenessSeconds, intervalSeconds, usualMs: measured.movingAverageMs })
+  const seconds = maxStaleness({ maxStalenessSeconds, intervalSeconds, usualMs: measured.usualMs })
   const maxStaleMs = seconds === null ? null : Math.round(seconds * 1000)
   const stale = !status.paused && maxStaleMs !== null && expectedMs > maxStaleMs
   return { ...measured, ...shown, maxStaleMs, stale }

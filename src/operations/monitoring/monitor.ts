@@ -27,7 +27,7 @@ export interface Monitored {
 }
 
 /**
- * Closes the runs whose server process is gone and the batches that nobody drives on, publishes every run and batch that
+ * Closes the runs whose server process is gone and the batches that nobody advances, publishes every run and batch that
  * has ended since the last time, and judges which views are stale. Views that nobody has met are met here, so that one
  * which is never refreshed is noticed too.
  */

@@ -1,6 +1,6 @@
 import type { Sql } from '../../db/server/connect.ts'
-import { type QualifiedName, qualify, readNamesOf } from '../../db/views/catalog.ts'
-import { parseName } from '../../plan/names.ts'
+import { qualify, readNamesOf } from '../../db/views/catalog.ts'
+import { parseName, type QualifiedName } from '../../plan/names.ts'
 
 /** Reads what a caller calls a view: its id (digits only, which no unquoted name can be), or its name as in SQL. */
 export async function resolveName(sql: Sql, view: string, field = 'view'): Promise<QualifiedName> {

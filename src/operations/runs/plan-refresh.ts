@@ -1,12 +1,13 @@
 import type { Sql } from '../../db/server/connect.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
-import { type QualifiedName, readView } from '../../db/views/catalog.ts'
+import { readView } from '../../db/views/catalog.ts'
 import type { DefinitionDefaults } from '../../db/views/definitions.ts'
-import { readSwapBasis } from '../../db/views/live-view.ts'
+import { readSnapshot } from '../../db/views/live-view.ts'
+import type { QualifiedName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { planConcurrentRefresh, planRegularRefresh, type RunOptions } from '../../plan/runs/refresh.ts'
-import { chooseStrategy, needsSwapFacts } from '../../plan/runs/strategy.ts'
-import { planSwap, type SwapBasis } from '../../plan/runs/swap.ts'
+import { chooseStrategy, needsSnapshot } from '../../plan/runs/strategy.ts'
+import { planSwap, type ViewSnapshot } from '../../plan/runs/swap.ts'
 import { lockedRefusal, swapRefusals } from '../../plan/runs/swap-refusals.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { RowCountStrategy, Strategy } from '../../plan/views/definition.ts'
@@ -48,18 +49,18 @@ export async function planRefresh(
   const plans = {
     regular: () => planRegularRefresh(view, options),
     concurrent: () => planConcurrentRefresh(view, options),
-    swap: () => planSwap(view, swap as SwapBasis, options),
+    swap: () => planSwap(view, swap as ViewSnapshot, options),
   }
   const plan = plans[choice.strategy]()
   return { plan, timeoutSeconds, response: { ...choice }, view, locked: swap === 'locked' }
 }
 
 /** What a swap would stand on; null where none is asked for. */
-type Swap = SwapBasis | 'locked' | null
+type Swap = ViewSnapshot | 'locked' | null
 
 const refusalsOf = (swap: Swap): string[] => {
   if (swap === null) return []
-  return swap === 'locked' ? [lockedRefusal] : swapRefusals(swap.facts, swap.rights)
+  return swap === 'locked' ? [lockedRefusal] : swapRefusals(swap.live, swap.rights)
 }
 
 const readFacts = (
@@ -69,6 +70,6 @@ const readFacts = (
 ): Promise<{ view: ViewFacts; swap: Swap }> =>
   lookAgain(async () => {
     const view = await readView(sql, name)
-    const swap = needsSwapFacts(asked, view) ? await readSwapBasis(sql, view.oid) : null
+    const swap = needsSnapshot(asked, view) ? await readSnapshot(sql, view.oid) : null
     return swap === 'gone' ? swap : { view, swap }
   })

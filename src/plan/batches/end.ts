@@ -1,5 +1,5 @@
 import type { ProblemCode } from '../../problem.ts'
-import type { Attempt } from './next.ts'
+import type { LatestRun } from './next.ts'
 
 /** Why a batch did not end as a success. */
 export interface BatchError {
@@ -24,7 +24,7 @@ interface Ended {
 const mostNames = 20
 
 /** How a batch has ended whose every view has come to its end. Pure. */
-export function planBatchEnd(views: Ended[], latest: Map<number, Attempt>, canceled: boolean): BatchEnd {
+export function planBatchEnd(views: Ended[], latest: Map<number, LatestRun>, canceled: boolean): BatchEnd {
   const of = ({ id }: Ended) => latest.get(id)
   const skipped = views.filter((view) => of(view)?.class === 'UpstreamFailed')
   const failed = views.filter(

@@ -7,7 +7,7 @@ export interface BatchNode {
 }
 
 /** The latest attempt at a view within its batch. */
-export interface Attempt {
+export interface LatestRun {
   runId: number
   status: 'pending' | 'running' | 'success' | 'failed' | 'canceled' | 'skipped'
   attempt: number
@@ -18,9 +18,9 @@ export interface Attempt {
 }
 
 /** What is to be done for a batch at this moment, first things first. */
-export interface BatchSteps<Node extends BatchNode> {
+export interface BatchNext<Node extends BatchNode> {
   /** Views whose turn it is, with their pending attempt where there is one. */
-  ready: { node: Node; pending: Attempt | null }[]
+  ready: { node: Node; pending: LatestRun | null }[]
   /** Views whose last attempt failed and that are to be tried again. */
   retry: { node: Node; attempt: number; delaySeconds: number }[]
   /** Views that can never have their turn, because of this other one. */
@@ -35,14 +35,14 @@ export interface BatchSteps<Node extends BatchNode> {
 const notWorthARetry = new Set(['UniqueIndexRequired', 'SwapImpossible', 'InvalidRequest'])
 
 /**
- * Decides what comes next in a batch. Pure: the same attempts give the same steps, whoever asks however often. `nodes`
+ * Decides what comes next in a batch. Pure: the same attempts give the same next, whoever asks however often. `nodes`
  * come with parents before children, most urgent first, and stay in that order.
  */
-export function planBatchSteps<Node extends BatchNode>(
+export function planNext<Node extends BatchNode>(
   nodes: Node[],
-  latest: Map<number, Attempt>,
-): BatchSteps<Node> {
-  const steps: BatchSteps<Node> = { ready: [], retry: [], skip: [], running: 0, ended: true }
+  latest: Map<number, LatestRun>,
+): BatchNext<Node> {
+  const next: BatchNext<Node> = { ready: [], retry: [], skip: [], running: 0, ended: true }
   const done = new Set<number>()
   const culprits = new Map<number, Node>()
   for (const node of nodes) {
@@ -54,30 +54,30 @@ export function planBatchSteps<Node extends BatchNode>(
     const culprit = node.parents.map((parent) => culprits.get(parent)).find((found) => found !== undefined)
     if (last !== undefined && hasFailed(last)) {
       if (mayTryAgain(node, last)) {
-        steps.ended = false
+        next.ended = false
         const delaySeconds = last.class === 'RunLost' ? 0 : node.retryDelaySeconds
-        steps.retry.push({ node, attempt: last.attempt + 1, delaySeconds })
+        next.retry.push({ node, attempt: last.attempt + 1, delaySeconds })
       } else culprits.set(node.id, last.class === 'UpstreamFailed' ? (culprit ?? node) : node)
       continue
     }
-    steps.ended = false
-    if (last?.status === 'running') steps.running++
+    next.ended = false
+    if (last?.status === 'running') next.running++
     else if (culprit !== undefined) {
       culprits.set(node.id, culprit)
-      steps.skip.push({ node, because: culprit })
+      next.skip.push({ node, because: culprit })
     } else if (node.parents.every((parent) => done.has(parent)) && last?.due !== false) {
-      steps.ready.push({ node, pending: last ?? null })
+      next.ready.push({ node, pending: last ?? null })
     }
   }
-  return steps
+  return next
 }
 
 /** Left out as paused is as good as done: what reads it is refreshed from the data it has. */
-export const isDone = ({ status, class: why }: Pick<Attempt, 'status' | 'class'>): boolean =>
+export const isDone = ({ status, class: why }: Pick<LatestRun, 'status' | 'class'>): boolean =>
   status === 'success' || (status === 'skipped' && why === null)
 
-const hasFailed = ({ status }: Attempt): boolean =>
+const hasFailed = ({ status }: LatestRun): boolean =>
   status === 'failed' || status === 'canceled' || status === 'skipped'
 
-const mayTryAgain = ({ retries }: BatchNode, last: Attempt): boolean =>
+const mayTryAgain = ({ retries }: BatchNode, last: LatestRun): boolean =>
   last.status === 'failed' && last.attempt <= retries && !notWorthARetry.has(last.class ?? '')

@@ -12,7 +12,7 @@ export interface BatchableView extends Selectable {
   retries: number
   retryDelaySeconds: number
   /** How long its last successes took, on average; null where there was none. */
-  averageMs: number | null
+  usualMs: number | null
 }
 
 /** A view's place in a batch. */
@@ -75,10 +75,10 @@ export function planBatch(
 /** By history; a view without any takes as long as the one in the middle of those that have, and a paused one no time. */
 function estimates(views: BatchableView[]): Map<string, number> {
   const known = views
-    .flatMap(({ averageMs }) => (averageMs === null ? [] : [averageMs]))
+    .flatMap(({ usualMs: averageMs }) => (averageMs === null ? [] : [averageMs]))
     .sort((a, b) => a - b)
   const usual = known[Math.floor((known.length - 1) / 2)] ?? unknownMs
   return new Map(
-    views.map(({ view, paused, averageMs }) => [view, paused ? 0 : Math.round(averageMs ?? usual)]),
+    views.map(({ view, paused, usualMs: averageMs }) => [view, paused ? 0 : Math.round(averageMs ?? usual)]),
   )
 }

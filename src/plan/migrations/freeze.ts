@@ -1,7 +1,7 @@
-import { displayName, quoteName } from '../names.ts'
+import { displayName, type QualifiedName, quoteName } from '../names.ts'
 import { type Definition, definitionDefaults } from '../views/definition.ts'
 import type { Difference } from '../views/differences.ts'
-import { type FrozenFile, type FrozenStep, frozenState, type QualifiedView } from './frozen.ts'
+import { type FrozenChange, type FrozenFile, frozenState } from './frozen.ts'
 
 /** What is to be frozen. */
 export interface FreezeRequest {
@@ -11,10 +11,10 @@ export interface FreezeRequest {
   migrations: { up: FrozenFile }[]
   why: string
   /** Only these; null is all. */
-  only: QualifiedView[] | null
-  renames: { from: QualifiedView; to: QualifiedView }[]
+  only: QualifiedName[] | null
+  renames: { from: QualifiedName; to: QualifiedName }[]
   /** In the order in which they can go. */
-  removes: QualifiedView[]
+  removes: QualifiedName[]
   /** New views are there already: the way back of each leaves it alone instead of dropping it. */
   adopts?: boolean
   /** A query without what makes no difference to it: white space, comments. */
@@ -25,7 +25,7 @@ export interface FreezeRequest {
 export interface NewMigration {
   /** The words of its file's name. */
   words: string
-  view: QualifiedView
+  view: QualifiedName
   /** The fields that changed; empty for a view that is new. */
   changed: string[]
   up: FrozenFile
@@ -40,7 +40,7 @@ export function planFreeze(request: FreezeRequest): NewMigration[] {
   const { authored, migrations, why, only, renames, removes, adopts, canonical } = request
   const state = frozenState(migrations)
   const chosen = only && new Set(only.map(quoteName))
-  const file = (step: FrozenStep): FrozenFile => ({ step, why })
+  const file = (change: FrozenChange): FrozenFile => ({ change, why })
   const renamed = renames.map(({ from, to }): NewMigration => {
     const definition = state.get(quoteName(from))
     state.delete(quoteName(from))
@@ -59,7 +59,7 @@ export function planFreeze(request: FreezeRequest): NewMigration[] {
     const changed = before ? changedFields(before, definition, canonical) : []
     if (before && changed.length === 0) return []
     const view = { schema: definition.schema, name: definition.name }
-    const back: FrozenStep = before
+    const back: FrozenChange = before
       ? { does: 'define', definition: before }
       : { does: adopts ? 'release' : 'drop', view }
     return [
@@ -151,7 +151,7 @@ export function authoredDifferences(
 }
 
 /** The name of the view that a migration leaves behind. */
-function resultOf({ step }: FrozenFile): string | null {
-  if (step.does === 'define') return displayName(step.definition)
-  return step.does === 'rename' ? displayName(step.to) : null
+function resultOf({ change }: FrozenFile): string | null {
+  if (change.does === 'define') return displayName(change.definition)
+  return change.does === 'rename' ? displayName(change.to) : null
 }

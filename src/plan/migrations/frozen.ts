@@ -1,31 +1,44 @@
+import type { QualifiedName } from '../names.ts'
 import { quoteIdentifier, quoteName } from '../names.ts'
-import { createSteps, fill } from '../runs/create.ts'
+import { createStatements, fill } from '../runs/create.ts'
 import { type Definition, definitionDefaults } from '../views/definition.ts'
-
-/** A view by its whole name. */
-export interface QualifiedView {
-  schema: string
-  name: string
-}
 
 /**
  * What one frozen file says is to be. A file without a header is somebody's own SQL, run as it stands. `release` leaves
  * the view as it is and only stops managing it: the way back of one that was adopted.
  */
-export type FrozenStep =
+export type FrozenChange =
   | { does: 'define'; definition: Definition }
-  | { does: 'drop' | 'release'; view: QualifiedView }
-  | { does: 'rename'; view: QualifiedView; to: QualifiedView }
+  | { does: 'drop' | 'release'; view: QualifiedName }
+  | { does: 'rename'; view: QualifiedName; to: QualifiedName }
   | { does: 'sql'; sql: string }
 
-/** A step that is about a view. */
-export type ViewStep = Exclude<FrozenStep, { does: 'sql' }>
+/** A change that is about a view. */
+export type ViewChange = Exclude<FrozenChange, { does: 'sql' }>
 
-/** The step that a migration is in one direction, and why. */
+/** The change that a migration is in one direction, and why. */
 export interface FrozenFile {
-  step: FrozenStep
+  change: FrozenChange
   /** What the author said when they froze it; null in a file without a header. */
   why: string | null
+}
+
+/** A numbered pair of frozen files: a change of one view, and the way back. */
+export interface FrozenMigration {
+  number: number
+  /** `004_route_delays`, without the endings. */
+  name: string
+  up: FrozenText
+  /** Null where somebody wrote the SQL by hand and no way back. */
+  down: FrozenText | null
+  /** SHA-256 of both texts, in hex. */
+  checksum: string
+}
+
+/** A frozen file as it stands in the folder, and what it says. */
+export interface FrozenText extends FrozenFile {
+  file: string
+  text: string
 }
 
 const opening = '-- viewkeeper: '
@@ -34,9 +47,9 @@ const opening = '-- viewkeeper: '
  * The text of a frozen file: a header of comment lines with the definition as JSON, then plain SQL that is valid on a
  * database without the view (`define`), or with it (the others).
  */
-export function renderFrozen({ step, why }: FrozenFile): string {
-  if (step.does === 'sql') return step.sql
-  return `${renderHeader({ why, ...headerOf(step) })}${statementsOf(step)
+export function renderFrozen({ change, why }: FrozenFile): string {
+  if (change.does === 'sql') return change.sql
+  return `${renderHeader({ why, ...headerOf(change) })}${statementsOf(change)
     .map((sql) => `${sql};\n`)
     .join('\n')}`
 }
@@ -46,12 +59,12 @@ export function renderFrozen({ step, why }: FrozenFile): string {
  * are never to be told apart by what they do.
  */
 export function parseFrozen(text: string): FrozenFile | null {
-  if (!text.includes(`${opening}{`)) return { step: { does: 'sql', sql: text }, why: null }
+  if (!text.includes(`${opening}{`)) return { change: { does: 'sql', sql: text }, why: null }
   try {
     const header = readHeader(text)
-    const step = header && stepOf(header.fields, text.slice(header.length))
-    if (!header || !step) return null
-    const file: FrozenFile = { step, why: String(header.fields.why) }
+    const change = header && changeOf(header.fields, text.slice(header.length))
+    if (!header || !change) return null
+    const file: FrozenFile = { change, why: String(header.fields.why) }
     return renderFrozen(file) === text ? file : null
   } catch {
     return null // fields that are missing, or of another kind
@@ -62,34 +75,34 @@ export function parseFrozen(text: string): FrozenFile | null {
 export const headerLines = (text: string): number =>
   text.slice(0, readHeader(text)?.length ?? 0).split('\n').length - 1
 
-/** The statements of a step, in the order in which they stand in its file. */
-export function statementsOf(step: ViewStep): string[] {
-  switch (step.does) {
+/** The statements of a change, in the order in which they stand in its file. */
+export function statementsOf(change: ViewChange): string[] {
+  switch (change.does) {
     case 'define':
-      return [...createSteps(step.definition), ...fill(step.definition)]
+      return [...createStatements(change.definition), ...fill(change.definition)]
         .filter(({ hidden }) => !hidden)
         .map(({ sql }) => sql)
     case 'drop':
-      return [`drop materialized view ${quoteName(step.view)}`]
+      return [`drop materialized view ${quoteName(change.view)}`]
     case 'rename':
-      return renameStatements(step.view, step.to)
+      return renameStatements(change.view, change.to)
     case 'release':
       return []
   }
 }
 
-/** The view as it is called before the step. */
-export function viewBefore(step: ViewStep): QualifiedView {
-  const { schema, name } = step.does === 'define' ? step.definition : step.view
+/** The view as it is called before the change. */
+export function viewBefore(change: ViewChange): QualifiedName {
+  const { schema, name } = change.does === 'define' ? change.definition : change.view
   return { schema, name }
 }
 
-/** The view as it is called after the step, if it is still there. */
-export const viewAfter = (step: ViewStep): QualifiedView =>
-  step.does === 'rename' ? step.to : viewBefore(step)
+/** The view as it is called after the change, if it is still there. */
+export const viewAfter = (change: ViewChange): QualifiedName =>
+  change.does === 'rename' ? change.to : viewBefore(change)
 
 /** Moves a view to another name, schema or both. */
-export const renameStatements = (from: QualifiedView, to: QualifiedView): string[] => [
+export const renameStatements = (from: QualifiedName, to: QualifiedName): string[] => [
   ...(from.schema === to.schema
     ? []
     : [`alter materialized view ${quoteName(from)} set schema ${quoteIdentifier(to.schema)}`]),
@@ -102,14 +115,14 @@ export const renameStatements = (from: QualifiedView, to: QualifiedView): string
 
 type Header = Record<string, unknown>
 
-function headerOf(step: ViewStep): Header {
-  switch (step.does) {
+function headerOf(change: ViewChange): Header {
+  switch (change.does) {
     case 'define':
-      return { define: withoutDefaults(step.definition) }
+      return { define: withoutDefaults(change.definition) }
     case 'rename':
-      return { rename: step.view, to: step.to }
+      return { rename: change.view, to: change.to }
     default:
-      return { [step.does]: step.view }
+      return { [change.does]: change.view }
   }
 }
 
@@ -143,8 +156,8 @@ function readHeader(text: string): { fields: Header; length: number } | null {
   }
 }
 
-function stepOf(fields: Header, body: string): FrozenStep | null {
-  const { define, drop, release, rename, to } = fields as Record<string, QualifiedView | undefined>
+function changeOf(fields: Header, body: string): FrozenChange | null {
+  const { define, drop, release, rename, to } = fields as Record<string, QualifiedName | undefined>
   for (const view of [define, drop, release, rename, to]) if (view !== undefined && !isName(view)) return null
   if (define) return { does: 'define', definition: withQuery(define as Omit<Definition, 'sql'>, body) }
   if (drop) return { does: 'drop', view: drop }
@@ -153,7 +166,7 @@ function stepOf(fields: Header, body: string): FrozenStep | null {
   return null
 }
 
-const isName = ({ schema, name }: QualifiedView): boolean =>
+const isName = ({ schema, name }: QualifiedName): boolean =>
   typeof schema === 'string' && typeof name === 'string'
 
 /** The query stands in the file once, in the SQL: after the first line, before what follows from the rest. */
@@ -182,13 +195,13 @@ function withoutDefaults({ sql: _, schema, name, ...rest }: Definition): Header 
 export function frozenState(migrations: { up: FrozenFile }[]): Map<string, Definition> {
   const state = new Map<string, Definition>()
   for (const { up } of migrations) {
-    const { step } = up
-    if (step.does === 'define') state.set(quoteName(step.definition), step.definition)
-    else if (step.does === 'rename') {
-      const definition = state.get(quoteName(step.view))
-      if (definition !== undefined) state.set(quoteName(step.to), { ...definition, ...step.to })
-      state.delete(quoteName(step.view))
-    } else if (step.does !== 'sql') state.delete(quoteName(step.view))
+    const { change } = up
+    if (change.does === 'define') state.set(quoteName(change.definition), change.definition)
+    else if (change.does === 'rename') {
+      const definition = state.get(quoteName(change.view))
+      if (definition !== undefined) state.set(quoteName(change.to), { ...definition, ...change.to })
+      state.delete(quoteName(change.view))
+    } else if (change.does !== 'sql') state.delete(quoteName(change.view))
   }
   return state
 }

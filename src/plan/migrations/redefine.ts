@@ -1,27 +1,27 @@
 import { inPlaceOf } from '../acting.ts'
 import { quoteIdentifier, quoteName, unquoted } from '../names.ts'
-import type { Plan, Step } from '../plan.ts'
+import type { Plan, Statement } from '../plan.ts'
 import { commentStatement, indexStatement } from '../runs/create.ts'
 import { besideReaders, exclusively } from '../runs/locks.ts'
 import { asideNames, ownersSeal } from '../runs/rebuild.ts'
 import type { RunOptions } from '../runs/refresh.ts'
-import { planSwap, type SwapBasis } from '../runs/swap.ts'
+import { planSwap, type ViewSnapshot } from '../runs/swap.ts'
 import type { ViewDefinition } from '../views/definition.ts'
 import { authoredGrants, needsRebuild, sameGrant, sameIndex } from '../views/differences.ts'
 import { grantStatement } from '../views/grants.ts'
-import type { Grant, SwapFacts } from '../views/live-view.ts'
-import { swapFactsHashQuery } from '../views/live-view-query.ts'
+import type { Grant, LiveView } from '../views/live-view.ts'
+import { liveViewHashQuery } from '../views/live-view-query.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 
 /** A view that is there and is to be another: what it is, what its definition was and is, and what the server makes of the new one. */
 export interface Redefinition {
   view: ViewFacts
-  live: SwapBasis
+  live: ViewSnapshot
   /** What was authored before; null where nobody had authored the view. */
   before: ViewDefinition | null
   after: ViewDefinition
   /** `after`, as the server reads it. */
-  twin: SwapFacts
+  twin: LiveView
 }
 
 /**
@@ -35,23 +35,23 @@ export function planRedefinition(
 ): { plan: Plan; does: 'rebuild' | 'alter' } | null {
   const { view, live, twin } = redefinition
   const wanted = wantedFacts(redefinition)
-  if (needsRebuild(live.facts, twin)) {
+  if (needsRebuild(live.live, twin)) {
     return { plan: planSwap(view, live, options, { wanted, withData: options.withData }), does: 'rebuild' }
   }
-  const steps = alterations(live.facts, wanted, view.oid)
-  if (steps.beside.length + steps.exclusive.length === 0) return null
-  const asOwner = (some: Step[]) => inPlaceOf(live.facts.view.owner, some)
+  const changes = alterations(live.live, wanted, view.oid)
+  if (changes.beside.length + changes.exclusive.length === 0) return null
+  const asOwner = (some: Statement[]) => inPlaceOf(live.live.view.owner, some)
   const plan: Plan = {
     ifRunning: options.ifRunning,
-    basis: { sql: swapFactsHashQuery(String(view.oid)), is: live.hash },
+    basis: { sql: liveViewHashQuery(String(view.oid)), is: live.hash },
     result: 'updated',
     fills: false,
     settings: options.settings,
-    prepare: asOwner(steps.beside),
+    prepare: asOwner(changes.beside),
     cutOver:
-      steps.exclusive.length === 0
+      changes.exclusive.length === 0
         ? besideReaders([], options.timeoutSeconds)
-        : exclusively(live.facts.view, asOwner(steps.exclusive), {
+        : exclusively(live.live.view, asOwner(changes.exclusive), {
             timeoutSeconds: options.timeoutSeconds,
             as: asOwner,
           }),
@@ -62,7 +62,7 @@ export function planRedefinition(
 }
 
 /** The live facts with the authored changes: what was authored before and is not any more goes, the rest stays. */
-function wantedFacts({ live: { facts: live }, before, after, twin }: Redefinition): SwapFacts {
+function wantedFacts({ live: { live }, before, after, twin }: Redefinition): LiveView {
   const named = (definition: ViewDefinition | null) => new Set(definition?.indexes.map(({ name }) => name))
   const [indexesBefore, indexesAfter] = [named(before), named(after)]
   const granted = authoredGrants(twin)
@@ -105,13 +105,17 @@ const wasAuthored = (before: ViewDefinition | null, { grantee, privilege, column
   ) ?? false
 
 /** What changes a view in place: beside its readers, or with it for ourselves alone. */
-function alterations(live: SwapFacts, wanted: SwapFacts, oid: number): { beside: Step[]; exclusive: Step[] } {
+function alterations(
+  live: LiveView,
+  wanted: LiveView,
+  oid: number,
+): { beside: Statement[]; exclusive: Statement[] } {
   const { schema } = live.view
   const target = quoteName(live.view)
   const aside = asideNames(oid, schema)
   const indexName = (name: string) => quoteName({ schema, name })
-  const building = (sql: string): Step => ({ phase: 'building', sql })
-  const cutOver = (sql: string): Step => ({ phase: 'cut-over', sql })
+  const building = (sql: string): Statement => ({ phase: 'building', sql })
+  const cutOver = (sql: string): Statement => ({ phase: 'cut-over', sql })
   const unchanged = new Set(live.indexes.filter((index) => wanted.indexes.includes(index)))
   const dropped = live.indexes.filter((index) => !unchanged.has(index))
   const made = wanted.indexes.filter((index) => !unchanged.has(index))
@@ -120,7 +124,7 @@ function alterations(live: SwapFacts, wanted: SwapFacts, oid: number): { beside:
     beside: [
       // A view is written to by refreshes alone: readers do not notice that an index is being built.
       ...made.map(
-        ({ name, unique, rest, hasExpressions }, at): Step => ({
+        ({ name, unique, rest, hasExpressions }, at): Statement => ({
           phase: 'indexes',
           sql: indexStatement({ name: takesOver(name) ? aside.index(at) : name, unique, on: rest }, target),
           computesRows: true,
@@ -149,7 +153,7 @@ function alterations(live: SwapFacts, wanted: SwapFacts, oid: number): { beside:
 }
 
 /** What is revoked on a whole view is revoked on its columns too, and with a grant option comes back without it. */
-const isRevokedToo = (grant: Grant, live: SwapFacts, wanted: SwapFacts): boolean =>
+const isRevokedToo = (grant: Grant, live: LiveView, wanted: LiveView): boolean =>
   live.grants.some(
     (each) =>
       !wanted.grants.some(sameGrant(each)) &&

@@ -1,7 +1,7 @@
 import { Problem } from '../../problem.ts'
 import { inPlaceOf, sealed } from '../acting.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
-import type { Plan, Step } from '../plan.ts'
+import type { Plan, Statement } from '../plan.ts'
 import type {
   GrantDefinition,
   IndexDefinition,
@@ -50,7 +50,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
     prepare: [
       ...(replaces === null ? [] : countBefore(replaces, rowCountStrategy)),
       ...inPlaceOf(owner, [
-        ...sealed(owner, definition, createSteps(definition, names)),
+        ...sealed(owner, definition, createStatements(definition, names)),
         ...(withData ? fill(view) : []),
       ]),
       ...(counts === 'exact' ? [countRows(view, 'after')] : []),
@@ -76,9 +76,12 @@ function insistOnPrivileges({ grants }: ViewDefinition): void {
 }
 
 /** The statements that make a view with no data, and its indexes, comment and grants. `names` are what they are called. */
-export function createSteps(definition: ViewDefinition, names: CreateNames = finalNames(definition)): Step[] {
+export function createStatements(
+  definition: ViewDefinition,
+  names: CreateNames = finalNames(definition),
+): Statement[] {
   const target = quoteName({ schema: definition.schema, name: names.view })
-  const create: Step = {
+  const create: Statement = {
     phase: 'building',
     // The line break ends a comment that the query may end with.
     sql: `create materialized view ${target} as\n${body(definition.sql)}\nwith no data`,
@@ -86,7 +89,7 @@ export function createSteps(definition: ViewDefinition, names: CreateNames = fin
     needs: `Creating ${target} takes create and usage on its schema, and whatever its query reads, for its owner.`,
   }
   const indexes = definition.indexes.map(
-    (index, at): Step => ({
+    (index, at): Statement => ({
       phase: 'indexes',
       sql: indexStatement({ ...index, name: names.index(at) }, target),
       userCode: true,
@@ -98,12 +101,12 @@ export function createSteps(definition: ViewDefinition, names: CreateNames = fin
     ...[
       ...(definition.comment === null ? [] : [commentStatement(definition.comment, target)]),
       ...definition.grants.map((grant) => grantStatement(grant, target)),
-    ].map((sql): Step => ({ phase: 'building', sql })),
+    ].map((sql): Statement => ({ phase: 'building', sql })),
   ]
 }
 
 /** Fills a view that was made with no data. Indexes that are there already are built in the same go, in parallel. */
-export const fill = (view: ViewName): Step[] => [
+export const fill = (view: ViewName): Statement[] => [
   noteObstacles(view),
   {
     phase: 'building',
@@ -119,7 +122,7 @@ export const indexStatement = ({ name, unique, on }: IndexDefinition, target: st
 export const commentStatement = (comment: string | null, target: string): string =>
   `comment on materialized view ${target} is ${comment === null ? 'null' : literal(comment)}`
 
-const exchange = (definition: ViewDefinition, view: ViewName, names: CreateNames): Step[] =>
+const exchange = (definition: ViewDefinition, view: ViewName, names: CreateNames): Statement[] =>
   [
     `drop materialized view ${quoteName(definition)}`,
     `alter materialized view ${quoteName(view)} rename to ${quoteIdentifier(definition.name)}`,
@@ -127,7 +130,7 @@ const exchange = (definition: ViewDefinition, view: ViewName, names: CreateNames
       ({ name }, at) =>
         `alter index ${quoteName({ schema: definition.schema, name: names.index(at) })} rename to ${quoteIdentifier(name)}`,
     ),
-  ].map((sql): Step => ({ phase: 'cut-over', sql }))
+  ].map((sql): Statement => ({ phase: 'cut-over', sql }))
 
 const grantStatement = (
   { privileges, columns, to, grantOption }: GrantDefinition,

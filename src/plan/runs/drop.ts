@@ -1,6 +1,6 @@
 import { Problem } from '../../problem.ts'
 import { quoteName } from '../names.ts'
-import type { Plan, Step } from '../plan.ts'
+import type { Plan, Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { countBefore } from './counting.ts'
@@ -28,7 +28,7 @@ export function planDrop(view: ViewFacts, dependents: string[], options: DropOpt
       { field: 'cascade' },
     )
   }
-  const drop: Step = {
+  const drop: Statement = {
     phase: 'cut-over',
     sql: `drop materialized view ${quoteName(view)}${options.cascade ? ' cascade' : ''}`,
   }
@@ -49,7 +49,7 @@ export function planDrop(view: ViewFacts, dependents: string[], options: DropOpt
   }
 }
 
-const markRemoved = (definitionId: number): Step => ({
+const markRemoved = (definitionId: number): Statement => ({
   phase: 'cut-over',
   sql: `update viewkeeper.definitions set removed_at = clock_timestamp(), updated_at = clock_timestamp() where id = ${definitionId} and source = 'discovered'`,
   hidden: true,

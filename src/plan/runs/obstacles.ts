@@ -1,10 +1,10 @@
 import { literal, quoteName, type ViewName } from '../names.ts'
-import type { Step } from '../plan.ts'
+import type { Statement } from '../plan.ts'
 
 /**
  * Notes, before a view that is not there yet is filled, what would keep that from succeeding. To be done as who fills it.
  */
-export const noteObstacles = (view: ViewName): Step => ({
+export const noteObstacles = (view: ViewName): Statement => ({
   phase: 'building',
   sql: obstaclesQuery(view),
   notes: 'obstacles',

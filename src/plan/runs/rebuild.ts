@@ -1,6 +1,6 @@
 import { displayName, literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
-import type { Seal, Step } from '../plan.ts'
-import type { SwapFacts } from '../views/live-view.ts'
+import type { Seal, Statement } from '../plan.ts'
+import type { LiveView } from '../views/live-view.ts'
 
 /** The names under which a view is built aside. The OID makes them its own; nobody else sees them before they are gone. */
 export interface AsideNames {
@@ -22,12 +22,12 @@ export const asideNames = (oid: number, schema: string): AsideNames => ({
 })
 
 /** Builds the empty twin of a view, with all its attributes and comments. */
-export function buildTwin(facts: SwapFacts, aside: AsideNames): Step[] {
+export function buildTwin(facts: LiveView, aside: AsideNames): Statement[] {
   const { view, columns } = facts
   const twin = quoteName(aside.view)
   const alter = `alter materialized view ${twin}`
   const options = [...view.options.map(option), ...view.toastOptions.map((each) => `toast.${option(each)}`)]
-  const create: Step = {
+  const create: Statement = {
     phase: 'building',
     sealed: ownersSeal(facts),
     sql:
@@ -57,19 +57,19 @@ export function buildTwin(facts: SwapFacts, aside: AsideNames): Step[] {
 }
 
 /** What others wrote about a view is parsed as its owner. */
-export const ownersSeal = ({ view }: SwapFacts): Seal => ({
+export const ownersSeal = ({ view }: LiveView): Seal => ({
   role: view.owner,
   schema: quoteIdentifier(view.schema),
 })
 
 /** The indexes of the view, on its twin. */
-export function buildIndexes(facts: SwapFacts, aside: AsideNames): Step[] {
+export function buildIndexes(facts: LiveView, aside: AsideNames): Statement[] {
   const { view, indexes } = facts
   const twin = quoteName(aside.view)
   return indexes.flatMap((index, at) => {
     const temporary = quoteIdentifier(aside.index(at))
     const name = quoteName({ schema: view.schema, name: aside.index(at) })
-    const create: Step = {
+    const create: Statement = {
       phase: 'indexes',
       sql: `create ${index.unique ? 'unique ' : ''}index ${temporary} on ${twin} ${index.rest}`,
       carries: `index ${index.name}`,
@@ -96,11 +96,11 @@ export function buildIndexes(facts: SwapFacts, aside: AsideNames): Step[] {
 }
 
 /** The statistics objects of the view, on its twin. Their owners take them over in `giveStatistics`. */
-export function buildStatistics(facts: SwapFacts, aside: AsideNames): Step[] {
+export function buildStatistics(facts: LiveView, aside: AsideNames): Statement[] {
   return facts.statistics.flatMap(({ schema, name: called, middle, hasExpressions, target, comment }, at) => {
     const name = quoteName({ schema, name: aside.statistics(at) })
     const carries = `statistics ${displayName({ schema, name: called })}`
-    const create: Step = {
+    const create: Statement = {
       phase: 'indexes',
       sql: `create statistics ${name} ${middle} from ${quoteName(aside.view)}`,
       carries,
@@ -119,7 +119,7 @@ export function buildStatistics(facts: SwapFacts, aside: AsideNames): Step[] {
 }
 
 /** Hands the statistics objects that are somebody else's to them. To be done as ourselves, not as the view's owner. */
-export const giveStatistics = ({ view, statistics }: SwapFacts, aside: AsideNames): Step[] =>
+export const giveStatistics = ({ view, statistics }: LiveView, aside: AsideNames): Statement[] =>
   building(
     statistics.map(
       ({ schema, owner }, at) =>
@@ -131,9 +131,9 @@ export const giveStatistics = ({ view, statistics }: SwapFacts, aside: AsideName
 
 const building = (
   statements: (string | false)[],
-  phase: Step['phase'] = 'building',
+  phase: Statement['phase'] = 'building',
   carries?: string,
-): Step[] =>
+): Statement[] =>
   statements
     .filter((sql) => sql !== false)
     .map((sql) => ({ phase, sql, ...(carries === undefined ? {} : { carries }) }))

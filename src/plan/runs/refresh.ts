@@ -1,5 +1,5 @@
 import { literal, quoteName } from '../names.ts'
-import type { Plan, Step } from '../plan.ts'
+import type { Plan, Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { countBefore, countRows, estimateAside } from './counting.ts'
@@ -18,7 +18,7 @@ export interface RunOptions {
 /** Plans `refresh materialized view`, which locks readers out while it works. Pure. */
 export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
   const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
-  const work: Step[] = [
+  const work: Statement[] = [
     {
       phase: 'building',
       sql: `refresh materialized view ${quoteName(view)}`,
@@ -53,7 +53,7 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
 /** Plans `refresh materialized view concurrently`, which only changes the rows that differ and lets readers pass. Pure. */
 export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Plan {
   const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
-  const work: Step[] = [
+  const work: Statement[] = [
     {
       phase: 'building',
       sql: `refresh materialized view concurrently ${quoteName(view)}`,

@@ -9,7 +9,7 @@ export interface Choice {
 }
 
 /** Whether planning needs to know what stands in the way of a swap. */
-export const needsSwapFacts = (asked: Strategy, view: ViewFacts): boolean =>
+export const needsSnapshot = (asked: Strategy, view: ViewFacts): boolean =>
   view.populated && (asked === 'auto' || asked === 'swap')
 
 /**

@@ -1,10 +1,10 @@
-import type { SwapFacts, SwapRights } from '../views/live-view.ts'
+import type { LiveView, SwapRights } from '../views/live-view.ts'
 
 /** What stands in the way where the facts could not even be read. */
 export const lockedRefusal = 'somebody holds an exclusive lock on it'
 
 /** What stands in the way of a swap, each object by name; empty where nothing does. Pure. */
-export function swapRefusals(facts: SwapFacts, rights: SwapRights): string[] {
+export function swapRefusals(facts: LiveView, rights: SwapRights): string[] {
   const { view, dependents, statistics, grants } = facts
   const may = new Set(rights.mayActAs)
   return [

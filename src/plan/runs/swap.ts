@@ -1,9 +1,9 @@
 import { inPlaceOf } from '../acting.ts'
 import { displayName, literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
-import type { Plan, Step } from '../plan.ts'
+import type { Plan, Statement } from '../plan.ts'
 import { replayGrants } from '../views/grants.ts'
-import type { SwapFacts, SwapRights } from '../views/live-view.ts'
-import { differenceQuery, swapFactsHashQuery } from '../views/live-view-query.ts'
+import type { LiveView, SwapRights } from '../views/live-view.ts'
+import { differenceQuery, liveViewHashQuery } from '../views/live-view-query.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { analyze, countBefore, countRows, readEstimate } from './counting.ts'
 import { fill } from './create.ts'
@@ -20,8 +20,8 @@ import {
 import type { RunOptions } from './refresh.ts'
 
 /** What a swap is planned on besides the view's facts. */
-export interface SwapBasis {
-  facts: SwapFacts
+export interface ViewSnapshot {
+  live: LiveView
   rights: SwapRights
   /** Of the facts, as `swapFactsHashQuery` gives it as long as they are unchanged. */
   hash: string
@@ -36,16 +36,16 @@ export interface SwapBasis {
  */
 export function planSwap(
   view: ViewFacts,
-  { facts: live, hash }: SwapBasis,
+  { live, hash }: ViewSnapshot,
   options: RunOptions,
-  { wanted: facts, withData }: { wanted: SwapFacts; withData: boolean } = { wanted: live, withData: true },
+  { wanted: facts, withData }: { wanted: LiveView; withData: boolean } = { wanted: live, withData: true },
 ): Plan {
   const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
   const aside = asideNames(view.oid, facts.view.schema)
   const { owner } = facts.view
   return {
     ifRunning,
-    basis: { sql: swapFactsHashQuery(String(view.oid)), is: hash },
+    basis: { sql: liveViewHashQuery(String(view.oid)), is: hash },
     settings,
     result: 'updated',
     fills: withData,
@@ -74,7 +74,7 @@ export function planSwap(
       lockBefore: plainViews(facts)
         .toReversed()
         .flatMap((dependent) => inPlaceOf(dependent.owner, [exclusiveLock('view', dependent)])),
-      as: (steps) => inPlaceOf(owner, steps),
+      as: (statements) => inPlaceOf(owner, statements),
     }),
     written: null,
     aside: [],
@@ -85,7 +85,7 @@ export function planSwap(
  * Takes what is changed without the view's lock: what others have begun about it is waited for and so seen by the
  * comparison, and what they begin later waits for the exchange.
  */
-const holdStill = ({ view, columns, indexes, statistics }: SwapFacts, aside: AsideNames): Step[] => [
+const holdStill = ({ view, columns, indexes, statistics }: LiveView, aside: AsideNames): Statement[] => [
   ...inPlaceOf(view.owner, [
     ...touchColumns(
       view,
@@ -97,16 +97,16 @@ const holdStill = ({ view, columns, indexes, statistics }: SwapFacts, aside: Asi
 ]
 
 /** The views that read this one, in an order in which each was there before those that may read it. */
-const plainViews = ({ dependents }: SwapFacts) =>
+const plainViews = ({ dependents }: LiveView) =>
   dependents.flatMap(({ view }) => (view === null ? [] : [view])).sort((a, b) => a.oid - b.oid)
 
 /**
  * The old view steps aside, its twin takes the name, and the plain views that read it are written again over the new one,
  * which keeps all that hangs on them. Then the old view can go, and the indexes get their names.
  */
-function exchange(facts: SwapFacts, aside: AsideNames): Step[] {
+function exchange(facts: LiveView, aside: AsideNames): Statement[] {
   const { schema, name, owner } = facts.view
-  const rename = (from: ViewName, to: string): Step =>
+  const rename = (from: ViewName, to: string): Statement =>
     cutOver(`alter materialized view ${quoteName(from)} rename to ${quoteIdentifier(to)}`)
   const views = plainViews(facts)
   return [
@@ -117,7 +117,7 @@ function exchange(facts: SwapFacts, aside: AsideNames): Step[] {
       rename(aside.view, name),
     ]),
     ...views.map(
-      (view): Step => ({
+      (view): Statement => ({
         ...cutOver(
           `create or replace view ${quoteName(view)}${withOptions(view.options)} as ${view.definition.trim()}`,
         ),
@@ -143,11 +143,11 @@ function exchange(facts: SwapFacts, aside: AsideNames): Step[] {
   ]
 }
 
-const cutOver = (sql: string): Step => ({ phase: 'cut-over', sql })
+const cutOver = (sql: string): Statement => ({ phase: 'cut-over', sql })
 
-const nothingHasChanged = ({ oid, view }: ViewFacts, hash: string): Step => ({
+const nothingHasChanged = ({ oid, view }: ViewFacts, hash: string): Statement => ({
   phase: 'locking',
-  sql: swapFactsHashQuery(String(oid)),
+  sql: liveViewHashQuery(String(oid)),
   check: {
     is: hash,
     else: 'CatalogChanged',
@@ -159,7 +159,7 @@ const nothingHasChanged = ({ oid, view }: ViewFacts, hash: string): Step => ({
 })
 
 /** What the catalog cannot be told in SQL would be lost in silence; so the twin is compared before it takes the place. */
-const twinIsFaithful = ({ oid, view }: ViewFacts, hash: string, aside: AsideNames): Step => ({
+const twinIsFaithful = ({ oid, view }: ViewFacts, hash: string, aside: AsideNames): Statement => ({
   phase: 'building',
   sql: differenceQuery(String(oid), hash, regclass(aside.view)),
   check: {
@@ -171,7 +171,7 @@ const twinIsFaithful = ({ oid, view }: ViewFacts, hash: string, aside: AsideName
 })
 
 /** A constant of type regclass that names the view itself would make the twin point to the old one for ever. */
-const refersToItself = ({ oid, view }: ViewFacts, aside: AsideNames): Step => ({
+const refersToItself = ({ oid, view }: ViewFacts, aside: AsideNames): Statement => ({
   phase: 'building',
   sql: `select count(*)::text from pg_catalog.pg_depend d
  where d.refclassid = 'pg_class'::regclass and d.refobjid = ${oid}

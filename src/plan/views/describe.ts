@@ -2,13 +2,13 @@ import { unquoted } from '../names.ts'
 import type { GrantDefinition } from './definition.ts'
 import { type Definition, definitionDefaults } from './definition.ts'
 import { authoredGrants } from './differences.ts'
-import type { Grant, SwapFacts } from './live-view.ts'
+import type { Grant, LiveView } from './live-view.ts'
 
 /**
  * A live view as a definition, and in words what a definition has no word for: that stays with the view as long as it
  * lives, but a database where the view is made anew would lack it. Pure.
  */
-export function definitionOf(facts: SwapFacts): { definition: Definition; leftOut: string[] } {
+export function definitionOf(facts: LiveView): { definition: Definition; leftOut: string[] } {
   const { view, columns, indexes, statistics } = facts
   const definition: Definition = {
     ...definitionDefaults,

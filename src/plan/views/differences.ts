@@ -1,6 +1,6 @@
 import { displayName } from '../names.ts'
 import { describeGrant } from './grants.ts'
-import type { Grant, SwapFacts } from './live-view.ts'
+import type { Grant, LiveView } from './live-view.ts'
 
 /** What may differ between what is authored, what is frozen and what is live. */
 export type DifferenceKind =
@@ -28,7 +28,7 @@ export interface Difference {
  * How a live view differs from its definition, which the same server has read as `twin` (see readTwin). What the
  * owner's default privileges give, and what the owner may, is nobody's difference. Pure.
  */
-export function liveDifferences(live: SwapFacts, twin: SwapFacts): Difference[] {
+export function liveDifferences(live: LiveView, twin: LiveView): Difference[] {
   const view = displayName(live.view)
   const differs = (kind: DifferenceKind) => (message: string) => ({ view, kind, message })
   return [
@@ -49,11 +49,11 @@ export function liveDifferences(live: SwapFacts, twin: SwapFacts): Difference[] 
 }
 
 /** Whether a change of definition makes a view other rows or columns, so that it has to be built anew. */
-export const needsRebuild = (live: SwapFacts, twin: SwapFacts): boolean =>
+export const needsRebuild = (live: LiveView, twin: LiveView): boolean =>
   live.view.definition !== twin.view.definition || columnDifferences(live, twin).length > 0
 
-function columnDifferences(live: SwapFacts, twin: SwapFacts): string[] {
-  const typeIn = (facts: SwapFacts) => new Map(facts.columns.map(({ name, type }) => [name, type]))
+function columnDifferences(live: LiveView, twin: LiveView): string[] {
+  const typeIn = (facts: LiveView) => new Map(facts.columns.map(({ name, type }) => [name, type]))
   const [is, was] = [typeIn(live), typeIn(twin)]
   const differences = [
     ...[...was].flatMap(([name, type]) => {
@@ -69,7 +69,7 @@ function columnDifferences(live: SwapFacts, twin: SwapFacts): string[] {
   return differences.length > 0 || sameOrder ? differences : ['its columns come in another order']
 }
 
-function indexDifferences(live: SwapFacts, twin: SwapFacts): string[] {
+function indexDifferences(live: LiveView, twin: LiveView): string[] {
   const is = new Map(live.indexes.map((index) => [index.name, index]))
   const frozen = new Set(twin.indexes.map(({ name }) => name))
   return [
@@ -86,14 +86,14 @@ function indexDifferences(live: SwapFacts, twin: SwapFacts): string[] {
   ]
 }
 
-type Index = SwapFacts['indexes'][number]
+type Index = LiveView['indexes'][number]
 
 export const sameIndex = (a: Index, b: Index): boolean =>
   a.unique === b.unique && a.rest.trim() === b.rest.trim()
 
 const describeIndex = ({ unique, rest }: Index): string => `${unique ? 'unique ' : ''}${rest.trim()}`
 
-function grantDifferences(live: SwapFacts, twin: SwapFacts): string[] {
+function grantDifferences(live: LiveView, twin: LiveView): string[] {
   const frozen = authoredGrants(twin)
   const usual = live.defaultGrants.filter(({ grantor }) => grantor === live.view.owner)
   return [
@@ -107,7 +107,7 @@ function grantDifferences(live: SwapFacts, twin: SwapFacts): string[] {
 }
 
 /** Without what an owner may do by being the owner. */
-export const authoredGrants = ({ view, grants }: SwapFacts): Grant[] =>
+export const authoredGrants = ({ view, grants }: LiveView): Grant[] =>
   grants.filter(({ grantee }) => grantee !== view.owner)
 
 /** Who has granted it makes no difference. */

@@ -1,14 +1,14 @@
 import { inPlaceOf } from '../acting.ts'
 import { quoteIdentifier, quoteName, type ViewName } from '../names.ts'
-import type { Step } from '../plan.ts'
-import type { Grant, SwapFacts } from './live-view.ts'
+import type { Statement } from '../plan.ts'
+import type { Grant, LiveView } from './live-view.ts'
 
 /**
  * Gives the twin exactly the view's privileges. A new relation starts with what default privileges say, so those are
  * taken away first; a view that nobody ever granted anything on, where no default says otherwise, needs nothing.
  * Grants are made as the role that made them, so that the grantor comes over too, and after the grant that allows them.
  */
-export function replayGrants(facts: SwapFacts, twin: ViewName): Step[] {
+export function replayGrants(facts: LiveView, twin: ViewName): Statement[] {
   const { view, grants, untouchedGrants, defaultGrants } = facts
   if (untouchedGrants && defaultGrants.length === 0) return []
   const target = quoteName(twin)
@@ -16,12 +16,12 @@ export function replayGrants(facts: SwapFacts, twin: ViewName): Step[] {
   return [
     ...inPlaceOf(
       view.owner,
-      revoked.map((grantee) => step(`revoke all on ${target} from ${grantee} cascade`)),
+      revoked.map((grantee) => statement(`revoke all on ${target} from ${grantee} cascade`)),
     ),
     ...inGrantOrder(grants, view.owner).flatMap((grant) =>
       inPlaceOf(grant.grantor, [
         {
-          ...step(grantStatement(grant, target, view.owner)),
+          ...statement(grantStatement(grant, target, view.owner)),
           carries: `the grant of ${describeGrant(grant)}`,
         },
       ]),
@@ -46,7 +46,7 @@ export function grantStatement(
 export const describeGrant = ({ privilege, column, grantee }: Grant): string =>
   `${privilege.toLowerCase()}${column === null ? '' : ` (${column})`} to ${grantee}`
 
-const step = (sql: string): Step => ({ phase: 'building', sql, hidden: true })
+const statement = (sql: string): Statement => ({ phase: 'building', sql, hidden: true })
 
 /** The owner's grants first, then those of whoever has got the grant option by then. */
 function inGrantOrder(grants: Grant[], owner: string): Grant[] {

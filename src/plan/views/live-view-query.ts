@@ -4,7 +4,7 @@
  * in between. To be asked with `safePath`, so that
  * every name outside the catalog is written with its schema.
  */
-export const swapFactsQuery = (relation: string): string => `
+export const liveViewQuery = (relation: string): string => `
 with m as (
   select c.*, n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
    where c.oid = ${relation} and c.relkind = 'm'),
@@ -101,8 +101,8 @@ select jsonb_build_object(
   from m`
 
 /** A query for one text: the hash of the facts, which is the same as long as nothing has changed. */
-export const swapFactsHashQuery = (relation: string): string =>
-  `select md5(f::text) from (${swapFactsQuery(relation)}) as x(f)`
+export const liveViewHashQuery = (relation: string): string =>
+  `select md5(f::text) from (${liveViewQuery(relation)}) as x(f)`
 
 /**
  * A query for one text: what differs between a view and its twin but for their names and those of their indexes and
@@ -114,7 +114,7 @@ select case when md5(live.f::text) = '${hash}' then (
          select coalesce(string_agg(part, ', '), '') from (${comparable('live.f')}) a full join (${comparable('twin.f')}) b using (part)
           where a.value is distinct from b.value)
        else '' end
-  from (${swapFactsQuery(relation)}) as live(f), (${swapFactsQuery(twin)}) as twin(f)`
+  from (${liveViewQuery(relation)}) as live(f), (${liveViewQuery(twin)}) as twin(f)`
 
 /** Facts in parts, with those that come in lists in an order that names have no part in. */
 const comparable = (facts: string): string => `

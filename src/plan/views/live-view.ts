@@ -2,7 +2,7 @@
  * All that hangs on a view, as one document of the catalog. Every name that the server deparsed is qualified (the
  * document is read with an empty search path); the same document, hashed, tells later whether anything has changed.
  */
-export interface SwapFacts {
+export interface LiveView {
   view: {
     schema: string
     name: string

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { advance } from '../../../src/operations/batches/advance.ts'
 import { getBatch } from '../../../src/operations/batches/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
-import { accountOf, begin, countExecutions, define, drive, makeGraph } from '../../support/batches.ts'
+import { accountOf, advanceToEnd, begin, countExecutions, define, makeGraph } from '../../support/batches.ts'
 import { callOn, useDatabase } from '../../support/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
 import { until } from '../../support/until.ts'
@@ -14,7 +14,12 @@ describe('a batch', () => {
   test('refreshes a diamond in order, each view once, and says so', async () => {
     await makeGraph(sql, 'diamond', { top: [], left: ['top'], right: ['top'], low: ['left', 'right'] })
     const batchId = await begin(database, { pattern: 'diamond.*', concurrency: 2 })
-    expect(await drive(database, batchId)).toEqual({ batchId, done: true, status: 'success', error: null })
+    expect(await advanceToEnd(database, batchId)).toEqual({
+      batchId,
+      done: true,
+      status: 'success',
+      error: null,
+    })
     expect(await accountOf(sql, batchId)).toMatchObject({
       statuses: { top: ['success'], left: ['success'], right: ['success'], low: ['success'] },
       disorder: [],
@@ -33,7 +38,7 @@ describe('a batch', () => {
       create view chain.again as select * from chain.b;
       create materialized view chain.c as select max(id) as id from chain.again with no data`)
     const batchId = await begin(database, { pattern: 'chain.*', concurrency: 3 })
-    expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
     expect(await accountOf(sql, batchId)).toMatchObject({ disorder: [], mostAtOnce: 1 })
     expect(await sql`select id::int from chain.c`).toEqual([{ id: 1 }])
   })
@@ -42,7 +47,7 @@ describe('a batch', () => {
     await makeGraph(sql, 'declared', { a: [], b: [] }, { seconds: 0.1 })
     await define(sql, 'declared.a', { depends_on: ['declared.b'] })
     const batchId = await begin(database, { pattern: 'declared.*', concurrency: 2 })
-    expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
     expect(await accountOf(sql, batchId)).toMatchObject({ disorder: [], mostAtOnce: 1 })
   })
 
@@ -50,19 +55,19 @@ describe('a batch', () => {
     const names = Array.from({ length: 12 }, (_, at) => `v${at}`)
     await makeGraph(sql, 'wide', Object.fromEntries(names.map((name) => [name, []])), { seconds: 0.2 })
     const batchId = await begin(database, { pattern: 'wide.*', concurrency: 3 })
-    expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
     expect((await accountOf(sql, batchId)).mostAtOnce).toBe(3)
   })
 
   test('starts with the longest way to its end, by history', async () => {
     await makeGraph(sql, 'ways', { short: [], first: [], second: ['first'] })
     const costs = { short: 500, first: 100, second: 900 }
-    await drive(database, await begin(database, { pattern: 'ways.*' }))
+    await advanceToEnd(database, await begin(database, { pattern: 'ways.*' }))
     for (const [view, ms] of Object.entries(costs)) {
       await sql`update viewkeeper.runs set duration_ms = ${ms} where schema_name = 'ways' and view_name = ${view}`
     }
     const batchId = await begin(database, { pattern: 'ways.*', concurrency: 1 })
-    await drive(database, batchId)
+    await advanceToEnd(database, batchId)
     const order =
       await sql`select view_name from viewkeeper.runs where batch_id = ${batchId} order by started_at`
     expect(order.map(({ view_name }) => view_name)).toEqual(['first', 'second', 'short'])
@@ -71,7 +76,7 @@ describe('a batch', () => {
   test('asks each view by the strategy that it was asked for', async () => {
     await makeGraph(sql, 'asked', { a: [] })
     const batchId = await begin(database, { pattern: 'asked.*', strategy: 'regular' })
-    await drive(database, batchId)
+    await advanceToEnd(database, batchId)
     const [run] =
       await sql`select meta, trigger, requested_by from viewkeeper.runs where batch_id = ${batchId}`
     expect(run).toMatchObject({
@@ -97,7 +102,7 @@ describe('a batch', () => {
         { view: 'shown.b', status: 'waiting', dependsOn: ['shown.a'], runs: [] },
       ],
     })
-    await drive(database, batchId)
+    await advanceToEnd(database, batchId)
     expect(await getBatch(database, batchId)).toMatchObject({
       status: 'success',
       elapsedMs: expect.any(Number),
@@ -130,7 +135,7 @@ describe('a view that fails', () => {
       create materialized view broken.child as select id from broken.bad with no data;
       create materialized view broken.grandchild as select id from broken.child with no data`)
     const batchId = await begin(database, { pattern: 'broken.*', ...noRetry })
-    const advanced = await drive(database, batchId)
+    const advanced = await advanceToEnd(database, batchId)
     expect(advanced).toMatchObject({
       status: 'failed',
       error: { class: 'ViewsFailed', views: ['broken.bad'] },
@@ -161,7 +166,7 @@ describe('a view that fails', () => {
       create materialized view moody.b as select id from moody.a with no data`)
     await define(sql, 'moody.a', { retries: 1, retry_delay_seconds: 1 })
     const batchId = await begin(database, { pattern: 'moody.*' })
-    expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
     expect(await accountOf(sql, batchId)).toMatchObject({
       statuses: { a: ['failed', 'success'], b: ['success'] },
       disorder: [],
@@ -178,7 +183,7 @@ describe('a view that fails', () => {
     await sql`create materialized view hopeless.a as select 1 / (select count(*) from pg_class where oid = 0) with no data`
     await define(sql, 'hopeless.a', { retry_delay_seconds: 0 })
     const batchId = await begin(database, { pattern: 'hopeless.*', retries: 2 })
-    expect(await drive(database, batchId)).toMatchObject({ status: 'failed' })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'failed' })
     expect((await accountOf(sql, batchId)).statuses).toEqual({ a: ['failed', 'failed', 'failed'] })
   })
 
@@ -188,7 +193,7 @@ describe('a view that fails', () => {
     await sql`create materialized view hanging.child as select id from hanging.never with no data`
     await define(sql, 'hanging.never', { timeout_seconds: 1 })
     const batchId = await begin(database, { pattern: 'hanging.*', ...noRetry })
-    expect(await drive(database, batchId)).toMatchObject({
+    expect(await advanceToEnd(database, batchId)).toMatchObject({
       status: 'failed',
       error: { views: ['hanging.never'] },
     })
@@ -211,7 +216,7 @@ describe('a view that fails', () => {
     await define(sql, 'public.gone', { retry_delay_seconds: 0 })
     const batchId = await begin(database, { views: ['going', 'gone', 'after_gone'], retries: 1 })
     await withGateClosed(sql, 'going', async (open) => {
-      const ended = drive(database, batchId)
+      const ended = advanceToEnd(database, batchId)
       await untilAtGate(sql, 'going')
       await sql`drop materialized view gone cascade`
       await open()
@@ -232,7 +237,7 @@ describe('a view that fails', () => {
     await define(sql, 'back.a', { retry_delay_seconds: 2 })
     const batchId = await begin(database, { pattern: 'back.*', retries: 1 })
     await sql`drop materialized view back.a`
-    const ended = drive(database, batchId)
+    const ended = advanceToEnd(database, batchId)
     await until('the first try has failed', async () => {
       const runs = await sql`select from viewkeeper.runs where batch_id = ${batchId} and status = 'failed'`
       return runs.length
@@ -246,7 +251,7 @@ describe('a view that fails', () => {
     await makeGraph(sql, 'refused', { a: [] })
     await sql`refresh materialized view refused.a`
     const batchId = await begin(database, { pattern: 'refused.*', strategy: 'concurrent', retries: 5 })
-    expect(await drive(database, batchId)).toMatchObject({ status: 'failed' })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'failed' })
     const runs =
       await sql`select status, error ->> 'class' as class from viewkeeper.runs where batch_id = ${batchId}`
     expect(runs).toEqual([{ status: 'failed', class: 'UniqueIndexRequired' }])
@@ -260,9 +265,9 @@ describe('another run of a view', () => {
       const other = refresh({ view: 'busy' }, callOn(database))
       await untilAtGate(sql, 'busy')
       const batchId = await begin(database, { views: ['busy'] })
-      const ended = drive(database, batchId)
+      const ended = advanceToEnd(database, batchId)
       await until(
-        'the batch is driven on',
+        'the batch is advanced',
         async () => (await getBatch(database, batchId)).status === 'running',
       )
       expect((await accountOf(sql, batchId)).statuses).toEqual({})
@@ -280,10 +285,10 @@ describe('two batches at once', () => {
     await makeGraph(sql, 'passing', { a: [], b: ['a'] })
     const standing = await begin(database, { views: ['standing'], concurrency: 1 })
     await withGateClosed(sql, 'standing', async (open) => {
-      const ended = drive(database, standing)
+      const ended = advanceToEnd(database, standing)
       await untilAtGate(sql, 'standing')
       const passing = await begin(database, { pattern: 'passing.*', concurrency: 1 })
-      expect(await drive(database, passing)).toMatchObject({ status: 'success' })
+      expect(await advanceToEnd(database, passing)).toMatchObject({ status: 'success' })
       await open()
       expect(await ended).toMatchObject({ status: 'success' })
     })
@@ -295,7 +300,7 @@ describe('two batches at once', () => {
       await begin(database, { views: ['common.a', 'common.b'], concurrency: 2 }),
       await begin(database, { views: ['common.a', 'common.c'], concurrency: 2 }),
     ]
-    for (const ended of await Promise.all(batches.map((id) => drive(database, id)))) {
+    for (const ended of await Promise.all(batches.map((id) => advanceToEnd(database, id)))) {
       expect(ended).toMatchObject({ status: 'success' })
     }
     const runs = await sql`
@@ -315,7 +320,7 @@ describe('a plan made ahead', () => {
     await define(sql, 'public.remade', { refresh_strategy: 'concurrent' })
     const batchId = await begin(database, { views: ['first_in_line', 'redefined', 'remade'] })
     await withGateClosed(sql, 'first_in_line', async (open) => {
-      const ended = drive(database, batchId)
+      const ended = advanceToEnd(database, batchId)
       await untilAtGate(sql, 'first_in_line')
       await define(sql, 'public.redefined', { refresh_strategy: 'regular' })
       await sql.unsafe(`
@@ -348,7 +353,7 @@ describe('a call', () => {
       expect(await advance(batchId, { database, until: 0 })).toEqual({ batchId, done: false })
       expect(await stamp()).toBeGreaterThan(before)
       await open()
-      expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+      expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
     })
     expect(await accountOf(sql, batchId)).toMatchObject({
       statuses: { long: ['success'], after_long: ['success'] },
@@ -359,7 +364,7 @@ describe('a call', () => {
   test('after the end says again how it ended', async () => {
     await makeGraph(sql, 'over', { a: [] })
     const batchId = await begin(database, { pattern: 'over.*' })
-    const ended = await drive(database, batchId)
+    const ended = await advanceToEnd(database, batchId)
     expect(await advance(batchId, { database, until: 0 })).toEqual(ended)
   })
 })

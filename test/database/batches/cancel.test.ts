@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { advance } from '../../../src/operations/batches/advance.ts'
 import { cancelBatch } from '../../../src/operations/batches/cancel.ts'
 import { cancel } from '../../../src/operations/runs/cancel.ts'
-import { accountOf, begin, drive, makeGraph } from '../../support/batches.ts'
+import { accountOf, advanceToEnd, begin, makeGraph } from '../../support/batches.ts'
 import { callOn, useDatabase } from '../../support/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
 
@@ -19,7 +19,7 @@ async function gatedBatch(name: string): Promise<string> {
 test('canceling a batch cancels what is running on the server, and what has not begun', async () => {
   const batchId = await gatedBatch('going')
   await withGateClosed(sql, 'going', async () => {
-    const ended = drive(database, batchId)
+    const ended = advanceToEnd(database, batchId)
     await untilAtGate(sql, 'going')
     expect(await cancelBatch(batchId, callOn(database))).toMatchObject(canceled)
     expect(await ended).toMatchObject(canceled)
@@ -28,7 +28,7 @@ test('canceling a batch cancels what is running on the server, and what has not 
   expect(await cancelBatch(batchId, callOn(database))).toMatchObject(canceled)
 })
 
-test('canceling a batch that nobody drives on ends it all the same', async () => {
+test('canceling a batch that nobody advances ends it all the same', async () => {
   const batchId = await gatedBatch('alone')
   await withGateClosed(sql, 'alone', async () => {
     const left = advance(batchId, { database, until: Date.now() + 1000 })
@@ -44,13 +44,13 @@ test('canceling a batch before anything of it has begun leaves a run for each vi
   const batchId = await begin(database, { pattern: 'early.*' })
   expect(await cancelBatch(batchId, callOn(database))).toMatchObject(canceled)
   expect((await accountOf(sql, batchId)).statuses).toEqual({ a: ['canceled'], b: ['canceled'] })
-  expect(await drive(database, batchId)).toMatchObject(canceled)
+  expect(await advanceToEnd(database, batchId)).toMatchObject(canceled)
 })
 
-test('canceling many times at once, while two drive it on, is canceling once', async () => {
+test('canceling many times at once, while two advance it, is canceling once', async () => {
   const batchId = await gatedBatch('hammered')
   await withGateClosed(sql, 'hammered', async () => {
-    const ended = [drive(database, batchId), drive(database, batchId)]
+    const ended = [advanceToEnd(database, batchId), advanceToEnd(database, batchId)]
     await untilAtGate(sql, 'hammered')
     const answers = await Promise.all(Array.from({ length: 5 }, () => cancelBatch(batchId, callOn(database))))
     for (const answer of [...answers, ...(await Promise.all(ended))]) expect(answer).toMatchObject(canceled)
@@ -60,7 +60,7 @@ test('canceling many times at once, while two drive it on, is canceling once', a
 test('canceling a batch that has ended is refused, and one that never was is unknown', async () => {
   await makeGraph(sql, 'ended', { a: [] })
   const batchId = await begin(database, { pattern: 'ended.*' })
-  await drive(database, batchId)
+  await advanceToEnd(database, batchId)
   await expect(cancelBatch(batchId, callOn(database))).rejects.toMatchObject({
     code: 'BatchEnded',
     details: { batchId },
@@ -71,7 +71,7 @@ test('canceling a batch that has ended is refused, and one that never was is unk
 test('canceling one run of a batch fails the batch, and what reads the view is skipped', async () => {
   const batchId = await gatedBatch('single')
   await withGateClosed(sql, 'single', async () => {
-    const ended = drive(database, batchId)
+    const ended = advanceToEnd(database, batchId)
     await untilAtGate(sql, 'single')
     const [run] = await sql`select id from viewkeeper.runs where batch_id = ${batchId} and status = 'running'`
     await cancel(run?.id, callOn(database))

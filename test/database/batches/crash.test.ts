@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { type RunRequest, startRun } from '../../../src/db/runs/runs.ts'
 import { advance } from '../../../src/operations/batches/advance.ts'
-import { accountOf, begin, countExecutions, drive, makeGraph } from '../../support/batches.ts'
+import { accountOf, advanceToEnd, begin, countExecutions, makeGraph } from '../../support/batches.ts'
 import { useDatabase } from '../../support/database.ts'
 import { sendEnvelope } from '../../support/envelope.ts'
-import { readyDriver } from '../../support/killed-driver.ts'
+import { readyAdvancer } from '../../support/killed-advancer.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
 import { until } from '../../support/until.ts'
 
@@ -28,7 +28,7 @@ const graph = {
 const views = Object.keys(graph)
 const eachOnce = Object.fromEntries(views.map((view) => [view, ['success']]))
 
-/** Writes the pending row of a first attempt, as a driver does before it sends the envelope. */
+/** Writes the pending row of a first attempt, as a advancer does before it sends the envelope. */
 function writeAttempt(
   batchId: string,
   view: { id: number; schema: string; name: string },
@@ -46,33 +46,33 @@ function writeAttempt(
     request: {},
     batch: { id: batchId, attempt: 1 },
   }
-  const steps = [{ phase: 'building' as const, sql: statement }]
-  const cutOver = { lockTimeoutMs: 0, recordLockTimeoutMs: 0, giveUpAfterMs: 0, steps }
+  const statements = [{ phase: 'building' as const, sql: statement }]
+  const cutOver = { lockTimeoutMs: 0, recordLockTimeoutMs: 0, giveUpAfterMs: 0, statements }
   const rest = { basis: null, settings: {}, prepare: [], written: null, aside: [] }
   return startRun(sql, run, { ...rest, cutOver, result: 'updated', fills: true, ifRunning: 'wait' }, {})
 }
 
 const atMostTwo = expect.toSatisfy((most: number) => most <= 2)
 
-test('a batch whose driver is killed (-9) fifty times refreshes each view exactly once, in order, never three at once', async () => {
+test('a batch whose advancer is killed (-9) fifty times refreshes each view exactly once, in order, never three at once', async () => {
   let killed = 0
   let leftRunning = 0
   for (let round = 0; killed < 50; round++) {
     const schema = `killed_${round}`
     await makeGraph(sql, schema, graph, { seconds: 0.15 })
     const batchId = await begin(database, { pattern: `${schema}.*`, concurrency: 2 })
-    let next = readyDriver(url, batchId)
+    let next = readyAdvancer(url, batchId)
     for (let alive = true; alive && killed < 50; ) {
-      const driver = await next
-      next = readyDriver(url, batchId) // meanwhile
-      alive = await driver.driveAndKill(Math.random() * 350)
+      const advancer = await next
+      next = readyAdvancer(url, batchId) // meanwhile
+      alive = await advancer.advanceAndKill(Math.random() * 350)
       if (alive) killed++
       const running =
         await sql`select from viewkeeper.runs where batch_id = ${batchId} and status = 'running'`
       leftRunning += running.length
     }
-    await (await next).driveAndKill(0)
-    expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+    await (await next).advanceAndKill(0)
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
     expect(await accountOf(sql, batchId)).toEqual({
       statuses: eachOnce,
       disorder: [],
@@ -83,10 +83,10 @@ test('a batch whose driver is killed (-9) fifty times refreshes each view exactl
   expect(leftRunning).toBeGreaterThan(2) // else it was killed when there was nothing to lose
 }, 180_000)
 
-test('driven on by three at once, a batch refreshes each view exactly once, in order, never three at once', async () => {
+test('advanced by three at once, a batch refreshes each view exactly once, in order, never three at once', async () => {
   await makeGraph(sql, 'crowded', graph, { seconds: 0.05 })
   const batchId = await begin(database, { pattern: 'crowded.*', concurrency: 2 })
-  const ended = await Promise.all(Array.from({ length: 3 }, () => drive(database, batchId)))
+  const ended = await Promise.all(Array.from({ length: 3 }, () => advanceToEnd(database, batchId)))
   for (const each of ended) expect(each).toMatchObject({ status: 'success' })
   expect(await accountOf(sql, batchId)).toEqual({ statuses: eachOnce, disorder: [], mostAtOnce: atMostTwo })
 })
@@ -122,12 +122,12 @@ test('envelopes that nobody puts in order are claimed in order, once each, never
   expect(locks?.held).toBe(0)
 }, 60_000)
 
-test('an attempt that a driver wrote and did not live to send is planned anew and sent by the next', async () => {
+test('an attempt that a advancer wrote and did not live to send is planned anew and sent by the next', async () => {
   await makeGraph(sql, 'unsent', { a: [], b: ['a'] })
   const batchId = await begin(database, { pattern: 'unsent.*' })
   const [row] = await sql`select id from viewkeeper.definitions where schema_name = 'unsent' and name = 'a'`
   const runId = await writeAttempt(batchId, { id: row?.id, schema: 'unsent', name: 'a' }, 'select 1 / 0')
-  expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+  expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
   expect((await accountOf(sql, batchId)).statuses).toEqual({ a: ['success'], b: ['success'] })
   expect(await sql`select from viewkeeper.runs where id = ${runId} and status = 'success'`).toHaveLength(1)
 })
@@ -137,7 +137,7 @@ test('a run whose server process is terminated is lost, and its view has another
   await sql`create materialized view after_terminated as select id from terminated`
   const batchId = await begin(database, { views: ['terminated', 'after_terminated'], retries: 1 })
   await withGateClosed(sql, 'terminated', async (open) => {
-    const ended = drive(database, batchId)
+    const ended = advanceToEnd(database, batchId)
     const pid = await untilAtGate(sql, 'terminated')
     await sql`select pg_terminate_backend(${pid})`
     await until('the second attempt stands before the gate', async () => {
@@ -156,7 +156,7 @@ test('a run whose server process is terminated is lost, and its view has another
   expect(lost?.error).toMatchObject({ class: 'RunLost' })
 })
 
-test('a run that was lost while nobody drove the batch on is found by who does so next', async () => {
+test('a run that was lost while nobody advanced the batch is found by who does so next', async () => {
   await makeGatedView(sql, 'orphaned')
   const batchId = await begin(database, { views: ['orphaned'], retries: 1 })
   await withGateClosed(sql, 'orphaned', async () => {
@@ -168,7 +168,7 @@ test('a run that was lost while nobody drove the batch on is found by who does s
       return (await sql`select from pg_stat_activity where pid = ${pid}`).length === 0
     })
   })
-  expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+  expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
   expect((await accountOf(sql, batchId)).statuses).toEqual({ orphaned: ['failed', 'success'] })
 })
 
@@ -176,7 +176,7 @@ test('a run that is lost more often than it may be tried again has failed', asyn
   await makeGatedView(sql, 'doomed')
   const batchId = await begin(database, { views: ['doomed'], retries: 0 })
   await withGateClosed(sql, 'doomed', async () => {
-    const ended = drive(database, batchId)
+    const ended = advanceToEnd(database, batchId)
     await sql`select pg_terminate_backend(${await untilAtGate(sql, 'doomed')})`
     expect(await ended).toMatchObject({
       status: 'failed',

@@ -34,7 +34,7 @@ const open = async (event: object, requestId: string = randomUUID()) =>
   (await openBatch({ event, requestId }, context)) as OpenedBatch
 const post = (body: object, key?: string) =>
   open(http('POST /batches', { body, headers: key === undefined ? {} : { 'idempotency-key': key } }))
-const drive = async (batchId: string | null) => (await advance({ batchId }, context)) as Advanced
+const advanceFunction = async (batchId: string | null) => (await advance({ batchId }, context)) as Advanced
 const get = async (routeKey: string, options: Parameters<typeof httpEvent>[1] = {}) =>
   parsed((await query(http(routeKey, options), context)) as never)
 const control = async (routeKey: string, options: Parameters<typeof httpEvent>[1] = {}) =>
@@ -55,14 +55,14 @@ const scheduled = (fields: object = {}) => ({
 })
 
 describe('POST /batches', () => {
-  test('is answered with 202 and where to look; driven on, it ends, and shows its graph', async () => {
+  test('is answered with 202 and where to look; advanced, it ends, and shows its graph', async () => {
     const { answer, batchId } = await post({ views: ['second_view', 'first_view'] })
     expect(parsed(answer as never)).toMatchObject({
       statusCode: 202,
       headers: { location: `/batches/${batchId}` },
       body: { batchId, status: 'pending' },
     })
-    expect(await drive(batchId)).toEqual({ batchId, done: true, status: 'success', error: null })
+    expect(await advanceFunction(batchId)).toEqual({ batchId, done: true, status: 'success', error: null })
     const shown = await get('GET /batches/{id}', { path: { id: batchId as string } })
     expect(shown.body).toMatchObject({
       id: batchId,
@@ -93,7 +93,7 @@ describe('POST /batches', () => {
   test('with the same key is the same batch, also when it has ended; with another body it is refused', async () => {
     const first = await post({ views: ['other_view'] }, 'key-1')
     expect(await post({ views: ['other_view'] }, 'key-1')).toMatchObject({ batchId: first.batchId })
-    await drive(first.batchId)
+    await advanceFunction(first.batchId)
     const again = await post({ views: ['other_view'] }, 'key-1')
     expect(again.batchId).toBeNull()
     expect(parsed(again.answer as never)).toMatchObject({
@@ -111,14 +111,14 @@ describe('POST /batches', () => {
     const forwarded = await Promise.all([1, 2, 3].map(() => open(event, 'forwarded')))
     const batchId = forwarded[0]?.batchId
     expect(batchId).not.toBeNull()
-    for (const { answer, batchId: toDrive } of forwarded) {
+    for (const { answer, batchId: toAdvance } of forwarded) {
       expect(parsed(answer as never)).toMatchObject({ statusCode: 202, body: { batchId } })
-      expect(toDrive).toBe(batchId)
+      expect(toAdvance).toBe(batchId)
     }
     const again = await open(event, 'sent again')
     expect(again.batchId).toBeNull()
     expect(parsed(again.answer as never)).toMatchObject({ statusCode: 409, body: { openBatchId: batchId } })
-    await drive(batchId as string)
+    await advanceFunction(batchId as string)
   })
 
   test('of views that have an open batch is a 409 that names it; it can be canceled', async () => {
@@ -134,7 +134,7 @@ describe('POST /batches', () => {
       statusCode: 200,
       body: { batchId, status: 'canceled' },
     })
-    expect(await drive(id)).toMatchObject({ done: true, status: 'canceled' })
+    expect(await advanceFunction(id)).toMatchObject({ done: true, status: 'canceled' })
   })
 
   test.each([
@@ -168,12 +168,12 @@ describe('a schedule', () => {
   test('that is delivered twice is one batch; where the time is a placeholder, the request tells', async () => {
     const { batchId } = await open(scheduled())
     expect(await open(scheduled(), 'request-2')).toEqual({ answer: null, batchId })
-    await drive(batchId)
+    await advanceFunction(batchId)
     expect(await open(scheduled(), 'request-3')).toEqual({ answer: null, batchId: null })
     const placeholder = scheduled({ scheduledTime: '<aws.scheduler.scheduled-time>' })
     const one = await open(placeholder, 'request-4')
     expect(await open(placeholder, 'request-4')).toEqual(one)
-    await drive(one.batchId)
+    await advanceFunction(one.batchId)
     expect((await open(placeholder, 'request-5')).batchId).not.toBe(one.batchId)
   })
 
@@ -192,14 +192,14 @@ describe('a schedule', () => {
     expect((await control('POST /resume')).body).toEqual({ paused: false })
     expect((await get('GET /views')).body.paused).toBeNull()
     const { batchId } = await open(scheduled({ scheduledTime: '2026-11-22T09:00:00Z' }))
-    expect(await drive(batchId)).toMatchObject({ status: 'success' })
+    expect(await advanceFunction(batchId)).toMatchObject({ status: 'success' })
   })
 
   test('a deploy asks once for what it deployed', async () => {
     const event = { trigger: 'deploy', key: 'version-1', all: true }
     const { batchId } = await open(event)
     expect((await open(event)).batchId).toBe(batchId)
-    expect(await drive(batchId)).toMatchObject({ status: 'success' })
+    expect(await advanceFunction(batchId)).toMatchObject({ status: 'success' })
     const shown = await get('GET /batches/{id}', { path: { id: batchId as string } })
     expect(shown.body).toMatchObject({ trigger: 'deploy', requestedBy: 'deploy' })
   })
@@ -217,7 +217,7 @@ describe('a paused view', () => {
     })
     expect((await refreshed('other_view', { force: true })).body).toMatchObject({ status: 'updated' })
     const { batchId } = await post({ views: ['other_view', 'first_view'] })
-    await drive(batchId)
+    await advanceFunction(batchId)
     const shown = await get('GET /batches/{id}', { path: { id: batchId as string } })
     expect(shown.body).toMatchObject({
       status: 'success',

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { runLockClass } from '../../../src/db/server/lock-keys.ts'
 import { listOpenBatches } from '../../../src/operations/batches/read.ts'
-import { begin, drive, makeGraph } from '../../support/batches.ts'
+import { advanceToEnd, begin, makeGraph } from '../../support/batches.ts'
 import { administrator, useDatabase } from '../../support/database.ts'
 
 const { database, sql, url } = useDatabase()
@@ -12,7 +12,7 @@ const isAttended = async (batchId: string) =>
 const pidOf = async (session: typeof sql) =>
   (await session<{ pid: number }[]>`select pg_backend_pid() as pid`)[0]?.pid ?? 0
 
-test('an open batch is attended while somebody drives it on, or the server works on a run of it', async () => {
+test('an open batch is attended while somebody advances it, or the server works on a run of it', async () => {
   await makeGraph(sql, 'attended', { a: [] })
   const batchId = await begin(database, { pattern: 'attended.*' })
   expect(await isAttended(batchId)).toBe(true)
@@ -38,6 +38,6 @@ test('an open batch is attended while somebody drives it on, or the server works
   await server.end({ timeout: 0 })
   await sql`delete from viewkeeper.runs where id = ${run?.id}`
 
-  await drive(database, batchId)
+  await advanceToEnd(database, batchId)
   expect(await isAttended(batchId)).toBeUndefined()
 })

@@ -5,7 +5,7 @@ import { type BatchRequest, startBatch } from '../../../src/operations/batches/s
 import { monitor } from '../../../src/operations/monitoring/monitor.ts'
 import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { pauseAll, pauseView } from '../../../src/operations/views/pause.ts'
-import { accountOf, begin, define, drive, makeGraph } from '../../support/batches.ts'
+import { accountOf, advanceToEnd, begin, define, makeGraph } from '../../support/batches.ts'
 import { callOn, useDatabase } from '../../support/database.ts'
 import { unheard } from '../../support/publisher.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
@@ -112,9 +112,9 @@ describe('the same selection', () => {
       error: { class: 'BatchAlreadyOpen', openBatchId: open },
     })
     expect(second.error?.message).toContain(open)
-    expect(await drive(database, second.batchId)).toMatchObject({ status: 'skipped' })
+    expect(await advanceToEnd(database, second.batchId)).toMatchObject({ status: 'skipped' })
     expect(await start({ views: ['twice.a'] })).toMatchObject({ status: 'pending' })
-    await drive(database, open)
+    await advanceToEnd(database, open)
     expect(await start({ views: ['twice.a', 'twice.b'] })).toMatchObject({ status: 'pending' })
   })
 
@@ -134,7 +134,7 @@ describe('a key', () => {
     const started = await Promise.all(Array.from({ length: 10 }, () => start(request, call)))
     expect(new Set(started.map(({ batchId }) => batchId)).size).toBe(1)
     const { batchId } = started[0]!
-    await drive(database, batchId)
+    await advanceToEnd(database, batchId)
     expect(await start(request, call)).toEqual({ batchId, status: 'success', error: null })
     const reused = await start({ pattern: 'keyed.a' }, call).catch((problem) => problem)
     expect(reused).toMatchObject({ code: 'IdempotencyKeyReused', details: { batchId } })
@@ -145,36 +145,36 @@ describe('a key', () => {
     await makeGraph(sql, 'kept', { a: [] })
     const open = await begin(database, { pattern: 'kept.*' })
     const skipped = await start({ pattern: 'kept.*' }, { idempotencyKey: 'kept' })
-    await drive(database, open)
+    await advanceToEnd(database, open)
     expect(await start({ pattern: 'kept.*' }, { idempotencyKey: 'kept' })).toEqual(skipped)
   })
 })
 
-/** As if nobody had driven the batch on for so long. */
+/** As if nobody had advanced the batch for so long. */
 const forget = (batchId: string) => sql`
   update viewkeeper.batches set advanced_at = clock_timestamp() - make_interval(secs => ${batchLostAfterSeconds + 1})
    where id = ${batchId}`
 
-describe('a batch that nobody drives on', () => {
+describe('a batch that nobody advances', () => {
   test('is closed when its place is needed, with what is left of it, and never blocks the next one', async () => {
     await makeGraph(sql, 'lost', { a: [], b: ['a'] })
     await sql`create materialized view lost.bad as select 1 / (select count(*) from pg_class where oid = 0) with no data`
     await define(sql, 'lost.bad', { retries: 1, retry_delay_seconds: 3600 })
     const request = { pattern: 'lost.*' }
     const batchId = await begin(database, request)
-    const driven = drive(database, batchId)
+    const ended = advanceToEnd(database, batchId)
     await until(
       'a retry is waiting',
       async () => (await accountOf(sql, batchId)).statuses.bad?.[1] === 'pending',
     )
-    expect(await start(request)).toMatchObject({ status: 'skipped' }) // somebody drives it on
+    expect(await start(request)).toMatchObject({ status: 'skipped' }) // somebody advances it
     await forget(batchId)
     const next = await until('the next one is let in', async () => {
       const started = await start(request)
       return started.status === 'pending' && started
     })
     // Who was frozen meanwhile finds it closed.
-    expect(await driven).toMatchObject({ status: 'failed', error: { class: 'BatchLost' } })
+    expect(await ended).toMatchObject({ status: 'failed', error: { class: 'BatchLost' } })
     expect((await accountOf(sql, batchId)).statuses.bad).toEqual(['failed', 'failed'])
     const [run] = await sql`select error from viewkeeper.runs where batch_id = ${batchId} and attempt = 2`
     expect(run?.error).toMatchObject({ class: 'BatchLost' })
@@ -211,12 +211,12 @@ describe('a batch that nobody drives on', () => {
     const request = { views: ['working'] }
     const batchId = await begin(database, request)
     await withGateClosed(sql, 'working', async (open) => {
-      const driven = drive(database, batchId, 1000)
+      const ended = advanceToEnd(database, batchId, 1000)
       await untilAtGate(sql, 'working')
       await forget(batchId)
       expect(await start(request)).toMatchObject({ status: 'skipped', error: { openBatchId: batchId } })
       await open()
-      expect(await driven).toMatchObject({ status: 'success' })
+      expect(await ended).toMatchObject({ status: 'success' })
     })
   })
 })
@@ -224,10 +224,10 @@ describe('a batch that nobody drives on', () => {
 describe('a paused view', () => {
   test('is left out, with the reason; what reads it is refreshed from the data it has', async () => {
     await makeGraph(sql, 'paused', { a: [], b: ['a'], c: ['b'] })
-    await drive(database, await begin(database, { pattern: 'paused.*' }))
+    await advanceToEnd(database, await begin(database, { pattern: 'paused.*' }))
     await pauseView(database, 'paused.b', true)
     const batchId = await begin(database, { pattern: 'paused.*' })
-    expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
     expect((await accountOf(sql, batchId)).statuses).toEqual({
       a: ['success'],
       b: ['skipped'],
@@ -239,7 +239,7 @@ describe('a paused view', () => {
     ])
     await pauseView(database, 'paused.b', false)
     const resumed = await begin(database, { pattern: 'paused.*' })
-    await drive(database, resumed)
+    await advanceToEnd(database, resumed)
     expect((await accountOf(sql, resumed)).statuses.b).toEqual(['success'])
   })
 
@@ -247,7 +247,10 @@ describe('a paused view', () => {
     await makeGraph(sql, 'still', { a: [] })
     await pauseView(database, 'still.a', true)
     const batchId = await begin(database, { pattern: 'still.*' })
-    expect(await drive(database, batchId)).toMatchObject({ status: 'skipped', error: { class: 'Paused' } })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({
+      status: 'skipped',
+      error: { class: 'Paused' },
+    })
   })
 
   test('that nobody has is refused', async () => {
@@ -266,7 +269,7 @@ describe('a pause of everything', () => {
         error: { class: 'Paused' },
       })
     }
-    expect(await drive(database, await begin(database, { pattern: 'silence.*' }))).toMatchObject({
+    expect(await advanceToEnd(database, await begin(database, { pattern: 'silence.*' }))).toMatchObject({
       status: 'success',
     })
     await pauseAll(database, false, 'test')
@@ -280,7 +283,7 @@ describe('a pause of everything', () => {
     await sql`create materialized view not_begun as select id from begun`
     const { batchId } = await start({ views: ['begun', 'not_begun'] }, { trigger: 'schedule' })
     await withGateClosed(sql, 'begun', async (open) => {
-      const ended = drive(database, batchId)
+      const ended = advanceToEnd(database, batchId)
       await untilAtGate(sql, 'begun')
       await pauseAll(database, true, 'test')
       await open()

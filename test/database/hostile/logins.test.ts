@@ -9,7 +9,7 @@ import { create } from '../../../src/operations/runs/create.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { type ProblemCode, statusOf } from '../../../src/problem.ts'
-import { begin, drive } from '../../support/batches.ts'
+import { advanceToEnd, begin } from '../../support/batches.ts'
 import { callOn, schemaFolder } from '../../support/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/frozen.ts'
 import { login, useHostileDatabase } from '../../support/hostile.ts'
@@ -33,10 +33,10 @@ describe('a login of your own that performs single operations', () => {
     fills: false,
     prepare: [
       "select public.keep('forged plan', current_user)",
-      "insert into viewkeeper.settings (key, value) values ('paused', '{}')",
+      "insert into viewkeeper.switches (key, value) values ('paused', '{}')",
       'drop table if exists a.precious',
     ].map((sql) => ({ phase: 'building', sql })),
-    cutOver: { lockTimeoutMs: 0, patientLockTimeoutMs: 0, giveUpAfterMs: 1000, steps: [] },
+    cutOver: { lockTimeoutMs: 0, recordLockTimeoutMs: 0, giveUpAfterMs: 1000, statements: [] },
     written: null,
     aside: [],
   })
@@ -83,7 +83,7 @@ describe('a login of your own that performs single operations', () => {
   async function expectNothingForged() {
     expect({
       breaches: await breaches(),
-      settings: await place.sql`select key from viewkeeper.settings`,
+      settings: await place.sql`select key from viewkeeper.switches`,
       precious: await place.sql`select to_regclass('a.precious') is not null as "isThere"`,
     }).toEqual({ breaches: [], settings: [], precious: [{ isThere: true }] })
   }
@@ -94,16 +94,16 @@ describe('a login of your own that performs single operations', () => {
     await expectNothingForged()
   })
 
-  test('has no plan of its own done by the main login that drives a batch', async () => {
+  test('has no plan of its own done by the main login that advances a batch', async () => {
     const views = await victims(4)
     await whileForging(async () => {
       const batchId = await begin(place.database, { views, retries: 0 })
-      await drive(place.database, batchId)
+      await advanceToEnd(place.database, batchId)
     })
     await expectNothingForged()
   })
 
-  test('has no run of its own done as part of a batch that the main login drives', async () => {
+  test('has no run of its own done as part of a batch that the main login advances', async () => {
     const views = await victims(8)
     const batchId = await begin(place.database, { views, retries: 0 })
     const single = place.session('single')
@@ -112,7 +112,7 @@ describe('a login of your own that performs single operations', () => {
       select definition_id, schema_name, view_name, 'refresh', 'batch', batch_id, ${forgedPlan}::text::jsonb,
              clock_timestamp() + interval '1 year'
         from viewkeeper.batch_views where batch_id = ${batchId}`
-    await whileForging(() => drive(place.database, batchId))
+    await whileForging(() => advanceToEnd(place.database, batchId))
     await expectNothingForged()
   })
 
@@ -300,7 +300,7 @@ describe('a user of the database who takes the keys of advisory locks', () => {
     const views = []
     for (let at = 0; at < 3; at++) views.push(await mallorysView('select m.slow() as id', 'with no data'))
     const batchId = await begin(place.database, { views, concurrency: 1, retries: 0 })
-    const { status } = await drive(place.database, batchId)
+    const { status } = await advanceToEnd(place.database, batchId)
     const order = await place.sql`select did from public.loot order by at`
     expect({ status, order: order.map(({ did }) => did).join(' ') }).toEqual({
       status: 'success',

@@ -584,7 +584,7 @@ describe('a policy on a table that a view of ours reads', () => {
       await refresh({ view, strategy }, callOn(place.database))
       expect({
         breaches: await breaches(),
-        settings: await place.sql`select key from viewkeeper.settings`,
+        settings: await place.sql`select key from viewkeeper.switches`,
       }).toEqual({
         breaches: [],
         settings: [],

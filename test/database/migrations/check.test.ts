@@ -26,7 +26,7 @@ beforeAll(async () => {
 
 /** Makes a view as its frozen file says. */
 async function make(view: Definition): Promise<Definition> {
-  await sql.unsafe(renderFrozen({ why: '', step: { does: 'define', definition: view } }))
+  await sql.unsafe(renderFrozen({ why: '', change: { does: 'define', definition: view } }))
   return view
 }
 

@@ -127,9 +127,9 @@ describe('the life of a view', () => {
   test('only its options change: nothing is done to the view, and they are written down', async () => {
     const life = await folder('life')
     const [{ up } = { up: undefined }] = (await life.read()).slice(-1)
-    if (up?.step.does !== 'define') throw new Error('not a definition')
+    if (up?.change.does !== 'define') throw new Error('not a definition')
     const options = {
-      ...up.step.definition,
+      ...up.change.definition,
       schedule: '0 6 * * *',
       timeZone: 'UTC',
       strategy: 'concurrent' as const,
@@ -147,10 +147,10 @@ describe('the life of a view', () => {
   test('is renamed, and its runs come along', async () => {
     const life = await folder('life')
     const [{ up } = { up: undefined }] = (await life.read()).slice(-1)
-    if (up?.step.does !== 'define') throw new Error('not a definition')
+    if (up?.change.does !== 'define') throw new Error('not a definition')
     const [{ runs } = { runs: 0 }] = await sql`select count(*)::int as runs from viewkeeper.runs`
     const names = { from: { schema: 'public', name: 'sales' }, to: { schema: 'public', name: 'turnover' } }
-    const renamed = { ...up.step.definition, ...names.to }
+    const renamed = { ...up.change.definition, ...names.to }
     await life.freeze([renamed], { renames: [names] })
     expect((await migrateUp(call(), await life.read())).applied).toMatchObject([{ does: 'rename' }])
     expect(await checkViews(database, [renamed])).toEqual([])
@@ -158,7 +158,7 @@ describe('the life of a view', () => {
       select count(*)::int as runs, min(d.name) as name from viewkeeper.runs r join viewkeeper.definitions d on d.id = r.definition_id`
     expect(row).toEqual({ runs: Number(runs) + 1, name: 'turnover' })
     await migrateDown(call(), await life.read(), 1)
-    expect(await checkViews(database, [up.step.definition])).toEqual([])
+    expect(await checkViews(database, [up.change.definition])).toEqual([])
     await migrateUp(call(), await life.read())
   })
 

@@ -120,7 +120,7 @@ describe('metrics', () => {
       minMs: 100,
       maxMs: 1000,
       p95Ms: 880,
-      movingAverageMs: 483,
+      usualMs: 483,
       failedLastDay: 0,
       lastStatus: 'success',
       lastFailure: null,
@@ -346,7 +346,7 @@ describe('the monitor', () => {
   })
 
   test('tells of a batch that was lost, whoever closed it, as a line and as a metric', async () => {
-    const error = { class: 'BatchLost', message: 'Nobody drove this batch on.' }
+    const error = { class: 'BatchLost', message: 'Nobody advanced this batch.' }
     await sql`
       insert into viewkeeper.batches (id, trigger, selection, status, started_at, finished_at, error)
       values ('lost-one', 'schedule', '{"all":true}', 'failed', now() - interval '1 minute', now(), ${sql.json(error)})`

@@ -11,7 +11,7 @@ import { until } from '../../support/until.ts'
 
 const { database, sql, as } = useDatabase()
 
-const plan = (steps: string[], changes: Partial<Plan> = {}): Plan => ({
+const plan = (texts: string[], changes: Partial<Plan> = {}): Plan => ({
   ifRunning: 'skip',
   result: 'updated',
   fills: true,
@@ -22,7 +22,7 @@ const plan = (steps: string[], changes: Partial<Plan> = {}): Plan => ({
     lockTimeoutMs: 100,
     recordLockTimeoutMs: 0,
     giveUpAfterMs: 5000,
-    steps: steps.map((text) => ({ phase: 'building', sql: text, userCode: true })),
+    statements: texts.map((text) => ({ phase: 'building', sql: text, userCode: true })),
   },
   written: null,
   aside: [],
@@ -369,7 +369,7 @@ describe('the cut-over', () => {
   })
 })
 
-describe('a step', () => {
+describe('a statement', () => {
   test('may count, before the work, in it, and after it', async () => {
     const run = await outcome(
       plan([], {
@@ -378,7 +378,7 @@ describe('a step', () => {
           lockTimeoutMs: 0,
           recordLockTimeoutMs: 0,
           giveUpAfterMs: 0,
-          steps: [{ phase: 'counting', sql: 'select 8', count: 'after' }],
+          statements: [{ phase: 'counting', sql: 'select 8', count: 'after' }],
         },
       }),
     )
@@ -392,7 +392,7 @@ describe('a step', () => {
     })
     expect(await outcome(good)).toMatchObject({ status: 'success' })
     const bad = plan(["insert into done values ('unchecked')"])
-    bad.cutOver.steps.push({ phase: 'cut-over', sql: 'select null::text', check })
+    bad.cutOver.statements.push({ phase: 'cut-over', sql: 'select null::text', check })
     expect(await outcome(bad)).toMatchObject({
       status: 'failed',
       error: { class: 'CatalogChanged', message: 'It is not as it was.' },

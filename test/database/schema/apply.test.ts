@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readMigrations } from '../../../src/files/schema-steps.ts'
+import { readSchemaSteps } from '../../../src/files/schema-steps.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { callOn, schemaFolder, useDatabase } from '../../support/database.ts'
@@ -22,7 +22,7 @@ async function stepsWith(name: string, extra: Record<string, string>): Promise<U
   return pathToFileURL(`${copy}/`)
 }
 
-const ours = await readMigrations(schemaFolder)
+const ours = await readSchemaSteps(schemaFolder)
 const next = String(ours.length + 1).padStart(3, '0')
 
 describe('migrating', () => {
@@ -80,19 +80,19 @@ describe('migrating', () => {
   })
 
   test('refuses a gap and a name that is no step', async () => {
-    await expect(readMigrations(await stepsWith('gap', { '999_late.sql': '' }))).rejects.toThrow(
+    await expect(readSchemaSteps(await stepsWith('gap', { '999_late.sql': '' }))).rejects.toThrow(
       /999_late\.sql should be number/,
     )
-    await expect(readMigrations(await stepsWith('odd', { 'notes.sql': '' }))).rejects.toThrow(
+    await expect(readSchemaSteps(await stepsWith('odd', { 'notes.sql': '' }))).rejects.toThrow(
       /notes\.sql should be number/,
     )
   })
 
   test('reads line ends of either kind as the same file', async () => {
-    const unix = await readMigrations(
+    const unix = await readSchemaSteps(
       await stepsWith('unix', { [`${next}_a.sql`]: 'select 1;\nselect 2;\n' }),
     )
-    const windows = await readMigrations(
+    const windows = await readSchemaSteps(
       await stepsWith('windows', { [`${next}_a.sql`]: 'select 1;\r\nselect 2;\r\n' }),
     )
     expect(windows.at(-1)?.checksum).toBe(unix.at(-1)?.checksum)

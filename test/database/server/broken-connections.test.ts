@@ -6,7 +6,7 @@ import { refresh } from '../../../src/operations/runs/refresh.ts'
 import type { Result } from '../../../src/operations/runs/result.ts'
 import { listViews } from '../../../src/operations/views/read.ts'
 import { mayRetry, Problem } from '../../../src/problem.ts'
-import { begin, drive } from '../../support/batches.ts'
+import { advanceToEnd, begin } from '../../support/batches.ts'
 import { callOn, useDatabase } from '../../support/database.ts'
 import { breakableWay } from '../../support/proxy.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
@@ -108,13 +108,13 @@ describe('a transaction whose connection breaks', () => {
   ])('%s fails at once, and so does what is asked of it afterwards', async (_, busy) => {
     const way = await breakableWay(url)
     const work = way.database.withConnection((part) =>
-      withTransaction(part, async (step) => {
+      withTransaction(part, async (transaction) => {
         if (busy) {
           void way.resetAfter(0)
-          await step`select 1`.catch(() => {})
+          await transaction`select 1`.catch(() => {})
         } else way.reset()
         for (let turn = 0; turn < 20; turn++) {
-          step`select 1`.catch(() => {})
+          transaction`select 1`.catch(() => {})
           await nextTurn()
         }
       }),
@@ -126,13 +126,13 @@ describe('a transaction whose connection breaks', () => {
 
   test('because the server has ended it takes nobody else down', async () => {
     const work = database.withConnection((part) =>
-      withTransaction(part, (step) => step`select pg_terminate_backend(pg_backend_pid())`),
+      withTransaction(part, (transaction) => transaction`select pg_terminate_backend(pg_backend_pid())`),
     )
     await expect(work).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
   })
 })
 
-describe('who drives a batch on', () => {
+describe('who advances a batch', () => {
   test.each([
     ['every connection', undefined],
     ['the control connection', control],
@@ -151,6 +151,6 @@ describe('who drives a batch on', () => {
       expect(ms).toBeLessThan(atOnceMs)
       await open()
     })
-    expect(await drive(database, batchId)).toMatchObject({ status: 'success' })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
   })
 })

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
-import { type ConnectionSettings, connectTo } from '../../../src/db/server/connect.ts'
+import { type ConnectionOptions, connectTo } from '../../../src/db/server/connect.ts'
 import { unlessLocked } from '../../../src/db/server/unless-locked.ts'
 import { fromUrl } from '../../../src/edge/server/configuration.ts'
 import { listViews } from '../../../src/operations/views/read.ts'
@@ -13,7 +13,7 @@ import { breakableWay } from '../../support/proxy.ts'
 import { makeCertificate } from '../../support/tls.ts'
 
 const settings = await fromUrl(inject('postgresUrl'))({ fresh: false })
-const select1 = (changes: Partial<ConnectionSettings>) =>
+const select1 = (changes: Partial<ConnectionOptions>) =>
   connectTo(async () => ({ ...settings, ...changes })).withConnection(
     async (sql) => (await sql`select 1 as one`)[0],
   )
@@ -187,7 +187,7 @@ describe('TLS is verify-full', () => {
   let folder: string
   let server: EmbeddedPostgres
   let roots: string[]
-  let tls: ConnectionSettings
+  let tls: ConnectionOptions
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'viewkeeper-tls-'))
@@ -212,7 +212,7 @@ describe('TLS is verify-full', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  const connect = (changes: Partial<ConnectionSettings>) =>
+  const connect = (changes: Partial<ConnectionOptions>) =>
     connectTo(async () => ({ ...tls, ...changes })).withConnection(
       async (sql) => (await sql`select ssl from pg_stat_ssl where pid = pg_backend_pid()`)[0],
     )

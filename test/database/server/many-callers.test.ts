@@ -166,7 +166,7 @@ test('a login that may have 4 connections, hit by 10 calls at once, refuses what
   expect(runs).toEqual([{ status: 'success', count: counts.updated }])
 })
 
-describe('who drives a batch on', () => {
+describe('who advances a batch', () => {
   test('sends no more runs at once than it is told, however many the batch may have', async () => {
     const names = Array.from({ length: 12 }, (_, at) => `v${at}`)
     await makeGraph(sql, 'wide', Object.fromEntries(names.map((name) => [name, []])), { seconds: 0.1 })

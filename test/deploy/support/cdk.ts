@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { EnvironmentSettings } from '../../../infra/environment/environment.ts'
+import type { EnvironmentOptions } from '../../../infra/environment/environment.ts'
 import { root } from './aws.ts'
 import { type Finished, finish, succeed } from './command.ts'
 import type { Emulator } from './emulator.ts'
@@ -25,7 +25,7 @@ export function createCdk(emulator: Emulator, folder: string) {
     join(folder, 'cdk.out'),
   ]
   const outputs = join(folder, 'outputs.json')
-  const deploy = (settings: AppSettings): Promise<Finished> => {
+  const deploy = (settings: AppOptions): Promise<Finished> => {
     const file = join(folder, 'app.json')
     writeFileSync(file, JSON.stringify(settings))
     const app = ['--app', `node ${path('app.ts')} ${file}`]
@@ -48,8 +48,8 @@ export function createCdk(emulator: Emulator, folder: string) {
 export type Cdk = ReturnType<typeof createCdk>
 
 /** What the app of this test is told in a file. */
-export interface AppSettings {
-  environment: EnvironmentSettings
+export interface AppOptions {
+  environment: EnvironmentOptions
   /** Folder with the steps of the schema. */
   schemaFolder: string
   /** Folder with the frozen migrations of the views. */

@@ -96,7 +96,7 @@ test('a database that the stack creates is verified against the roots of RDS', (
   expect(variables('created', 'refresh')).not.toHaveProperty('DATABASE_CA')
 })
 
-test('start-batch is told what opens a batch and what drives it, and nothing of the database', () => {
+test('start-batch is told what opens a batch and what advances it, and nothing of the database', () => {
   const told = variables('imported', 'start-batch')
   expect(told).toMatchObject({
     OPEN_BATCH_FUNCTION: { Ref: kinds.imported.fn('open-batch')[0] },

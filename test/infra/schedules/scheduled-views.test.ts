@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { readScheduledViews, scheduleName } from '../../../infra/schedules/scheduled-views.ts'
-import { type FrozenStep, renderFrozen } from '../../../src/plan/migrations/frozen.ts'
+import { type FrozenChange, renderFrozen } from '../../../src/plan/migrations/frozen.ts'
 import { definitionDefaults } from '../../../src/plan/views/definition.ts'
 
 const everyNight = { schedule: '0 2 * * *', timeZone: 'Europe/Berlin' }
-const define = (name: string, more: object = {}): FrozenStep => ({
+const define = (name: string, more: object = {}): FrozenChange => ({
   does: 'define',
   definition: { ...definitionDefaults, name, sql: 'select 1 as one', ...more },
 })
@@ -73,12 +73,15 @@ test('views whose names differ only in what a schedule cannot have are told apar
   expect(scheduleName(`${long}.${long}`)).not.toBe(scheduleName(`${long}.${long.slice(1)}`))
 })
 
-/** A folder of migrations with these steps. */
-function migrations(...steps: FrozenStep[]): URL {
+/** A folder of migrations with these changes. */
+function migrations(...changes: FrozenChange[]): URL {
   const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-migrations-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
-  for (const [at, step] of steps.entries())
+  for (const [at, step] of changes.entries())
     for (const way of ['up', 'down'])
-      writeFileSync(join(folder, `00${at + 1}_step.${way}.sql`), renderFrozen({ step, why: 'a test' }))
+      writeFileSync(
+        join(folder, `00${at + 1}_step.${way}.sql`),
+        renderFrozen({ change: step, why: 'a test' }),
+      )
   return pathToFileURL(`${folder}/`)
 }

@@ -1,12 +1,12 @@
 import {
   type Environment,
-  type EnvironmentSettings,
+  type EnvironmentOptions,
   parseEnvironments,
 } from '../../../infra/environment/environment.ts'
 import type { ScheduledView } from '../../../src/plan/views/scheduled.ts'
 
 /** Settings of the tests: what the users' file holds may change without a test noticing. */
-export const created: EnvironmentSettings = {
+export const created: EnvironmentOptions = {
   database: {
     kind: 'created',
     name: 'app',
@@ -23,7 +23,7 @@ export const created: EnvironmentSettings = {
   tags: { team: 'data' },
 }
 
-export const throwaway: EnvironmentSettings = {
+export const throwaway: EnvironmentOptions = {
   database: { kind: 'created', name: 'app', instanceType: 't4g.micro', protect: false },
   alarmEmails: [],
   refreshOnDeploy: true,
@@ -49,9 +49,9 @@ export const imported = {
     },
   },
   alarmEmails: ['one@example.com'],
-} satisfies EnvironmentSettings
+} satisfies EnvironmentOptions
 
-export const importedWithoutNat: EnvironmentSettings = {
+export const importedWithoutNat: EnvironmentOptions = {
   ...imported,
   database: { ...imported.database, vpc: { ...imported.database.vpc, addSecretsManagerEndpoint: true } },
 }
@@ -63,5 +63,5 @@ export const scheduledViews: ScheduledView[] = [
 ]
 
 /** One environment with its defaults filled in. */
-export const parse = (settings: EnvironmentSettings): Environment =>
+export const parse = (settings: EnvironmentOptions): Environment =>
   parseEnvironments({ test: settings }).test!

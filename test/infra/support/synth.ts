@@ -1,6 +1,6 @@
 import { App } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
-import type { EnvironmentSettings } from '../../../infra/environment/environment.ts'
+import type { EnvironmentOptions } from '../../../infra/environment/environment.ts'
 import { ViewkeeperStack, type ViewkeeperStackProps } from '../../../infra/viewkeeper-stack.ts'
 import { created, imported, importedWithoutNat, parse, scheduledViews, throwaway } from './environments.ts'
 
@@ -25,7 +25,7 @@ export const outside = 'start-batch'
 
 /** A stack named `viewkeeper-test`. Its functions are not bundled, which is slow, unless a pattern of stacks says so. */
 export function createStack(
-  settings: EnvironmentSettings,
+  settings: EnvironmentOptions,
   bundledStacks: string[] = [],
   more: Partial<Pick<ViewkeeperStackProps, 'migrationsFolder' | 'scheduledViews'>> = {},
 ): ViewkeeperStack {
@@ -36,8 +36,7 @@ export function createStack(
   return new ViewkeeperStack(app, props)
 }
 
-const synth = (settings: EnvironmentSettings) =>
-  new Synthesized(createStack(settings, [], { scheduledViews }))
+const synth = (settings: EnvironmentOptions) => new Synthesized(createStack(settings, [], { scheduledViews }))
 
 /** A template and questions to it. */
 export class Synthesized {

@@ -15,18 +15,18 @@ import { httpEvent, lambdaContext } from '../../support/lambda.ts'
 const context = lambdaContext({ awsRequestId: 'request-7' })
 const answer = { statusCode: 202, body: '{}' }
 
-const machineryOf = (opened: object): BatchMachinery & { driven: string[]; asked: unknown[] } => {
-  const driven: string[] = []
+const machineryOf = (opened: object): BatchMachinery & { advanced: string[]; asked: unknown[] } => {
+  const advanced: string[] = []
   const asked: unknown[] = []
   return {
-    driven,
+    advanced,
     asked,
     async open(event) {
       asked.push(event)
       return opened as never
     },
-    async drive(batchId) {
-      driven.push(batchId)
+    async advance(batchId) {
+      advanced.push(batchId)
     },
   }
 }
@@ -54,18 +54,18 @@ afterEach(() => {
 })
 
 describe('starting a batch', () => {
-  test('passes the request on, has the batch driven on, and answers what was said inside', async () => {
+  test('passes the request on, has the batch advanced, and answers what was said inside', async () => {
     const machinery = machineryOf({ answer, batchId: 'b-1' })
     const event = httpEvent('POST /batches')
     expect(await startBatchWith(machinery, event, context)).toBe(answer)
     expect(machinery.asked).toEqual([{ event, requestId: 'request-7' }])
-    expect(machinery.driven).toEqual(['b-1'])
+    expect(machinery.advanced).toEqual(['b-1'])
   })
 
-  test('starts nothing where there is nothing to drive on', async () => {
+  test('starts nothing where there is nothing to advance', async () => {
     const machinery = machineryOf({ answer: null, batchId: null })
     expect(await startBatchWith(machinery, { trigger: 'schedule' }, context)).toEqual({ batchId: null })
-    expect(machinery.driven).toEqual([])
+    expect(machinery.advanced).toEqual([])
   })
 
   test('takes an event that says nothing for a deploy, known by what was deployed', async () => {
@@ -81,7 +81,7 @@ describe('starting a batch', () => {
   test('that fails is a problem over HTTP, and thrown to Lambda else, which tries again', async () => {
     const failing: BatchMachinery = {
       open: () => Promise.reject(new Problem('DatabaseUnavailable', 'It is away.')),
-      drive: async () => {},
+      advance: async () => {},
     }
     expect(await startBatchWith(failing, httpEvent('POST /batches'), context)).toMatchObject({
       statusCode: 503,
@@ -141,7 +141,7 @@ describe('in AWS', () => {
       .spyOn(SFNClient.prototype, 'send')
       .mockRejectedValueOnce(exists)
       .mockResolvedValueOnce({} as never)
-    await deployedMachinery().drive('b-3')
+    await deployedMachinery().advance('b-3')
     const inputs = send.mock.calls.map(([command]) => command.input as { name: string })
     expect(inputs[0]).toEqual({
       stateMachineArn: process.env.STATE_MACHINE_ARN,
@@ -156,7 +156,7 @@ describe('in AWS', () => {
 
   test('an execution that cannot be started is said, with the batch and what to do', async () => {
     vi.spyOn(SFNClient.prototype, 'send').mockRejectedValue(new Error('denied'))
-    await expect(deployedMachinery().drive('b-4')).rejects.toMatchObject({
+    await expect(deployedMachinery().advance('b-4')).rejects.toMatchObject({
       code: 'BatchNotStarted',
       details: { batchId: 'b-4' },
       message: expect.stringContaining('Idempotency-Key'),

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Attempt, type BatchNode, isDone, planBatchSteps } from '../../../../src/plan/batches/next.ts'
+import { type BatchNode, isDone, type LatestRun, planNext } from '../../../../src/plan/batches/next.ts'
 
 /** What becomes of an attempt at a view, in the order of its attempts. */
 type Fate = 'success' | 'failed' | 'canceled' | 'paused' | 'SwapImpossible'
@@ -20,7 +20,7 @@ const graphs = fc.array(
   { minLength: 1, maxLength: 20 },
 )
 
-const attemptOf = (fate: Fate, attempt: number): Attempt => ({
+const attemptOf = (fate: Fate, attempt: number): LatestRun => ({
   runId: attempt,
   attempt,
   due: true,
@@ -28,23 +28,23 @@ const attemptOf = (fate: Fate, attempt: number): Attempt => ({
   class: fate === 'success' || fate === 'paused' ? null : fate === 'failed' ? 'ViewSqlFailed' : fate,
 })
 
-/** Does what the steps say until they say that it is over; every view ends its attempts as fate has it. */
+/** Does what planNext says until it says that it is over; every view ends its attempts as fate has it. */
 function play(nodes: BatchNode[], fates: Fate[][], pick: (from: number) => number) {
-  const latest = new Map<number, Attempt>()
+  const latest = new Map<number, LatestRun>()
   const order: number[] = []
   for (let turn = 0; turn < 1000; turn++) {
-    const steps = planBatchSteps(nodes, latest)
-    if (steps.ended) return { latest, order }
-    for (const { node } of steps.skip) {
+    const next = planNext(nodes, latest)
+    if (next.ended) return { latest, order }
+    for (const { node } of next.skip) {
       latest.set(node.id, { runId: 1, attempt: 1, due: true, status: 'skipped', class: 'UpstreamFailed' })
     }
-    for (const { node, attempt } of steps.retry) {
+    for (const { node, attempt } of next.retry) {
       latest.set(node.id, { runId: attempt, attempt, due: true, status: 'pending', class: null })
     }
-    if (steps.skip.length + steps.retry.length > 0) continue
-    const next = steps.ready[pick(steps.ready.length)]
-    if (next === undefined) throw new Error('nothing is ready, and it is not over')
-    const { node, pending } = next
+    if (next.skip.length + next.retry.length > 0) continue
+    const turn = next.ready[pick(next.ready.length)]
+    if (turn === undefined) throw new Error('nothing is ready, and it is not over')
+    const { node, pending } = turn
     for (const parent of node.parents) expect(isDone(latest.get(parent)!)).toBe(true)
     order.push(node.id)
     const attempt = pending?.attempt ?? 1
@@ -53,7 +53,7 @@ function play(nodes: BatchNode[], fates: Fate[][], pick: (from: number) => numbe
   throw new Error('it is never over')
 }
 
-describe('the steps of a batch', () => {
+describe('what comes next in a batch', () => {
   test('lead to its end, whatever becomes of its views and whoever is first', () => {
     fc.assert(
       fc.property(graphs, fc.infiniteStream(fc.nat()), (graph, random) => {
@@ -90,7 +90,7 @@ describe('the steps of a batch', () => {
     retryDelaySeconds: 300,
     ...changes,
   })
-  const attempt = (status: Attempt['status'], changes: Partial<Attempt> = {}): Attempt => ({
+  const attempt = (status: LatestRun['status'], changes: Partial<LatestRun> = {}): LatestRun => ({
     runId: 7,
     attempt: 1,
     status,
@@ -100,16 +100,16 @@ describe('the steps of a batch', () => {
   })
 
   test('come in the order of the views, and count what is running', () => {
-    const steps = planBatchSteps([node(3), node(1), node(2)], new Map([[1, attempt('running')]]))
-    expect(steps.ready.map(({ node }) => node.id)).toEqual([3, 2])
-    expect(steps.running).toBe(1)
+    const next = planNext([node(3), node(1), node(2)], new Map([[1, attempt('running')]]))
+    expect(next.ready.map(({ node }) => node.id)).toEqual([3, 2])
+    expect(next.running).toBe(1)
   })
 
   test('try a lost run again at once, and any other after its delay', () => {
     const lost = attempt('failed', { class: 'RunLost' })
     const failed = attempt('failed', { class: 'ViewSqlFailed' })
     expect(
-      planBatchSteps(
+      planNext(
         [node(1), node(2)],
         new Map([
           [1, lost],
@@ -124,25 +124,22 @@ describe('the steps of a batch', () => {
 
   test('try a view that is gone again, as often as it may fail', () => {
     const gone = (attempts: number) =>
-      planBatchSteps(
-        [node(1)],
-        new Map([[1, attempt('failed', { class: 'UnknownView', attempt: attempts })]]),
-      )
+      planNext([node(1)], new Map([[1, attempt('failed', { class: 'UnknownView', attempt: attempts })]]))
     expect(gone(1).retry).toMatchObject([{ attempt: 2, delaySeconds: 300 }])
     expect(gone(2)).toMatchObject({ retry: [], ended: true })
   })
 
   test('wait for an attempt that is not due', () => {
-    const steps = planBatchSteps([node(1)], new Map([[1, attempt('pending', { due: false })]]))
-    expect(steps).toMatchObject({ ready: [], retry: [], skip: [], ended: false })
+    const next = planNext([node(1)], new Map([[1, attempt('pending', { due: false })]]))
+    expect(next).toMatchObject({ ready: [], retry: [], skip: [], ended: false })
   })
 
   test('name the view that failed first, however far above', () => {
-    const steps = planBatchSteps(
+    const next = planNext(
       [node(1, [], { retries: 0 }), node(2, [1]), node(3, [2])],
       new Map([[1, attempt('failed')]]),
     )
-    expect(steps.skip.map(({ node, because }) => [node.id, because.id])).toEqual([
+    expect(next.skip.map(({ node, because }) => [node.id, because.id])).toEqual([
       [2, 1],
       [3, 1],
     ])

@@ -15,7 +15,7 @@ const view = (id: number, changes: Partial<BatchableView> = {}): BatchableView =
   paused: false,
   retries: 1,
   retryDelaySeconds: 300,
-  averageMs: null,
+  usualMs: null,
   ...changes,
 })
 
@@ -23,7 +23,7 @@ const view = (id: number, changes: Partial<BatchableView> = {}): BatchableView =
 const graphs = fc
   .array(
     fc.record({
-      averageMs: fc.option(fc.nat(10_000)),
+      usualMs: fc.option(fc.nat(10_000)),
       paused: fc.boolean(),
       reads: fc.array(fc.nat(), { maxLength: 4 }),
     }),
@@ -42,7 +42,7 @@ const graphs = fc
     }),
   )
   .map(({ nodes, order }) => {
-    const views = order.map((at) => view(at, { averageMs: nodes[at]!.averageMs, paused: nodes[at]!.paused }))
+    const views = order.map((at) => view(at, { usualMs: nodes[at]!.usualMs, paused: nodes[at]!.paused }))
     const dependencies = new Map(
       nodes.map(({ reads }, at) => [
         `app.v${at}`,
@@ -87,8 +87,8 @@ describe('a planned batch', () => {
         .toSorted((a, b) => a.id - b.id)
         .map(({ estimateMs }) => estimateMs)
     expect(estimates([view(1), view(2)])).toEqual([1000, 1000])
-    const known = [view(1, { averageMs: 5 }), view(2, { averageMs: 70 }), view(3, { averageMs: 900 })]
-    expect(estimates([...known, view(4), view(5, { averageMs: 60, paused: true })])).toEqual([
+    const known = [view(1, { usualMs: 5 }), view(2, { usualMs: 70 }), view(3, { usualMs: 900 })]
+    expect(estimates([...known, view(4), view(5, { usualMs: 60, paused: true })])).toEqual([
       5, 70, 900, 60, 0,
     ])
   })
@@ -120,7 +120,7 @@ describe('a planned batch', () => {
     [1000, 100],
     [10_000, 1000],
   ])('of %i views is planned within %i ms', (count, ms) => {
-    const views = Array.from({ length: count }, (_, id) => view(id, { averageMs: (id * 7919) % 5000 }))
+    const views = Array.from({ length: count }, (_, id) => view(id, { usualMs: (id * 7919) % 5000 }))
     const dependencies = new Map(
       views.map(({ id, view }) => [
         view,

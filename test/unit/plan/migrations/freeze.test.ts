@@ -7,7 +7,7 @@ import {
   planFreeze,
   unaccounted,
 } from '../../../../src/plan/migrations/freeze.ts'
-import type { FrozenStep } from '../../../../src/plan/migrations/frozen.ts'
+import type { FrozenChange } from '../../../../src/plan/migrations/frozen.ts'
 import type { Definition } from '../../../../src/plan/views/definition.ts'
 import { definition } from '../../../support/frozen.ts'
 
@@ -19,10 +19,10 @@ const [a, b, c] = ['a', 'b', 'c'].map((name) => definition(name, `select '${name
 ]
 
 /** Migrations as they would be after freezing these. */
-const frozen = (...steps: (Definition | FrozenStep)[]) =>
-  steps.map((step, at) => ({
+const frozen = (...changes: (Definition | FrozenChange)[]) =>
+  changes.map((change, at) => ({
     name: `00${at + 1}_m`,
-    up: { why: '', step: 'does' in step ? step : { does: 'define' as const, definition: step } },
+    up: { why: '', change: 'does' in change ? change : { does: 'define' as const, definition: change } },
   }))
 
 const plan = (request: Partial<FreezeRequest>): NewMigration[] =>
@@ -39,18 +39,18 @@ const plan = (request: Partial<FreezeRequest>): NewMigration[] =>
 
 /** `define a | drop public.a` for each migration: up, and the way back. */
 const inWords = (migrations: NewMigration[]): string[] =>
-  migrations.map(({ words, up, down }) => `${words}: ${stepInWords(up.step)} | ${stepInWords(down.step)}`)
+  migrations.map(({ words, up, down }) => `${words}: ${stepInWords(up.change)} | ${stepInWords(down.change)}`)
 
-function stepInWords(step: FrozenStep): string {
-  switch (step.does) {
+function stepInWords(change: FrozenChange): string {
+  switch (change.does) {
     case 'define':
-      return `define ${step.definition.name} as ${step.definition.sql}`
+      return `define ${change.definition.name} as ${change.definition.sql}`
     case 'rename':
-      return `rename ${step.view.name} to ${step.to.name}`
+      return `rename ${change.view.name} to ${change.to.name}`
     case 'sql':
       return 'sql'
     default:
-      return `${step.does} ${step.view.name}`
+      return `${change.does} ${change.view.name}`
   }
 }
 
@@ -65,8 +65,8 @@ describe('freezing', () => {
       words: 'b',
       view: inPublic('b'),
       changed: [],
-      up: { why: 'a test', step: { does: 'define', definition: b } },
-      down: { why: 'a test', step: { does: 'drop', view: inPublic('b') } },
+      up: { why: 'a test', change: { does: 'define', definition: b } },
+      down: { why: 'a test', change: { does: 'drop', view: inPublic('b') } },
     })
     expect(second?.words).toBe('a')
   })
@@ -77,8 +77,8 @@ describe('freezing', () => {
     expect(plan({ authored: [now], migrations: frozen(a, last) })).toEqual([
       expect.objectContaining({
         changed: ['query', 'retries'],
-        up: { why: 'a test', step: { does: 'define', definition: now } },
-        down: { why: 'a test', step: { does: 'define', definition: last } },
+        up: { why: 'a test', change: { does: 'define', definition: now } },
+        down: { why: 'a test', change: { does: 'define', definition: last } },
       }),
     ])
   })
@@ -109,7 +109,7 @@ describe('freezing', () => {
       'z: rename a to z | rename z to a',
       "z: define z as select 26 | define z as select 'a'",
     ])
-    expect(migrations[1]?.down.step).toMatchObject({ definition: { schema: 'app' } })
+    expect(migrations[1]?.down.change).toMatchObject({ definition: { schema: 'app' } })
   })
 
   test('of everything at once renames first, then defines, then removes', () => {
@@ -134,7 +134,7 @@ describe('freezing', () => {
     const removes = ['c', 'b', 'a'].map(inPublic)
     const migrations = plan({ migrations: frozen(a, b, last, c), removes })
     expect(migrations.map(({ words }) => words)).toEqual(['remove_c', 'remove_b', 'remove_a'])
-    expect(migrations[1]?.down.step).toEqual({ does: 'define', definition: last })
+    expect(migrations[1]?.down.change).toEqual({ does: 'define', definition: last })
   })
 
   test('only some leaves the others for another time', () => {
@@ -213,8 +213,8 @@ describe('frozen views that are authored no more', () => {
 })
 
 describe('what is authored and what is frozen', () => {
-  const differences = (authored: Definition[], ...steps: (Definition | FrozenStep)[]) =>
-    authoredDifferences(authored, frozen(...steps), (sql) => sql)
+  const differences = (authored: Definition[], ...changes: (Definition | FrozenChange)[]) =>
+    authoredDifferences(authored, frozen(...changes), (sql) => sql)
 
   test('are the same where nothing has changed', () => {
     expect(differences([a, b], a, b)).toEqual([])
@@ -239,8 +239,8 @@ describe('what is authored and what is frozen', () => {
   })
 
   test('of a renamed view differ since the rename', () => {
-    const step: FrozenStep = { does: 'rename', view: inPublic('a'), to: inPublic('z') }
-    expect(differences([{ ...a, name: 'z', sql: 'select 2' }], a, step)).toEqual([
+    const change: FrozenChange = { does: 'rename', view: inPublic('a'), to: inPublic('z') }
+    expect(differences([{ ...a, name: 'z', sql: 'select 2' }], a, change)).toEqual([
       { view: 'public.z', kind: 'unfrozen', message: 'query changed since 002_m' },
     ])
   })

@@ -46,7 +46,7 @@ describe('a frozen file', () => {
   test('without a word about something means what it meant when it was written', () => {
     expect(parseFrozen(text)).toStrictEqual({
       why: 'who reads it wants totals',
-      step: {
+      change: {
         does: 'define',
         definition: {
           schema: 'public',
@@ -89,7 +89,7 @@ describe('a frozen file', () => {
       strategy: 'swap',
     })
     const backwards = Object.fromEntries(Object.entries(rest).reverse()) as typeof rest
-    const written = renderFrozen({ why: '', step: { does: 'define', definition: { sql, ...backwards } } })
+    const written = renderFrozen({ why: '', change: { does: 'define', definition: { sql, ...backwards } } })
     expect(written.split('\n').slice(0, 25)).toEqual([
       '-- viewkeeper: {',
       '--   "why": "",',
@@ -123,20 +123,20 @@ describe('a frozen file', () => {
   test.each<[string, FrozenFile, string]>([
     [
       'drops',
-      { why: 'gone', step: { does: 'drop', view: { schema: 'app', name: 'Sales' } } },
+      { why: 'gone', change: { does: 'drop', view: { schema: 'app', name: 'Sales' } } },
       '-- viewkeeper: {\n--   "why": "gone",\n--   "drop": {\n--     "schema": "app",\n--     "name": "Sales"\n--   }\n-- }\n\n' +
         'drop materialized view "app"."Sales";\n',
     ],
     [
       'lets go',
-      { why: 'ours', step: { does: 'release', view: { schema: 'app', name: 'sales' } } },
+      { why: 'ours', change: { does: 'release', view: { schema: 'app', name: 'sales' } } },
       '-- viewkeeper: {\n--   "why": "ours",\n--   "release": {\n--     "schema": "app",\n--     "name": "sales"\n--   }\n-- }\n\n',
     ],
     [
       'renames, and moves',
       {
         why: 'new words',
-        step: {
+        change: {
           does: 'rename',
           view: { schema: 'app', name: 'sales' },
           to: { schema: 'shop', name: 'turnover' },
@@ -147,7 +147,7 @@ describe('a frozen file', () => {
         'alter materialized view "app"."sales" set schema "shop";\n\n' +
         'alter materialized view "shop"."sales" rename to "turnover";\n',
     ],
-    ['is somebody’s own SQL', { why: null, step: { does: 'sql', sql: 'select 1' } }, 'select 1'],
+    ['is somebody’s own SQL', { why: null, change: { does: 'sql', sql: 'select 1' } }, 'select 1'],
   ])('that %s is written and read', (_, file, written) => {
     expect(renderFrozen(file)).toBe(written)
     expect(parseFrozen(written)).toStrictEqual(file)
@@ -227,13 +227,13 @@ const anyDefinition: fc.Arbitrary<Definition> = fc.record({
 
 const anyFile: fc.Arbitrary<FrozenFile> = fc.record({
   why: awkward,
-  step: fc.oneof(
+  change: fc.oneof(
     { weight: 4, arbitrary: fc.record({ does: fc.constant('define'), definition: anyDefinition }) },
     fc.record({
       does: fc.constantFrom('drop', 'release'),
       view: fc.record({ schema: awkward, name: awkward }),
     }),
-  ) as fc.Arbitrary<FrozenFile['step']>,
+  ) as fc.Arbitrary<FrozenFile['change']>,
 })
 
 test("somebody's own SQL may speak of Viewkeeper in its comments", () => {
@@ -241,7 +241,7 @@ test("somebody's own SQL may speak of Viewkeeper in its comments", () => {
     '-- viewkeeper: refreshes what reads this\ncreate table a (id integer);\n',
     'select 1 -- viewkeeper',
   ]) {
-    expect(parseFrozen(sql)).toEqual({ why: null, step: { does: 'sql', sql } })
+    expect(parseFrozen(sql)).toEqual({ why: null, change: { does: 'sql', sql } })
   }
 })
 
@@ -270,15 +270,15 @@ describe('whatever strings hold', () => {
     fc.assert(
       fc.property(anyDefinition, anyDefinition, (before, other) => {
         const file = (each: Definition) =>
-          renderFrozen({ why: '', step: { does: 'define', definition: each } })
+          renderFrozen({ why: '', change: { does: 'define', definition: each } })
         const [header, body] = [file(before), file(other)].map((each) => ({
           header: each.split('\n').slice(0, headerLines(each)).join('\n'),
           sql: each.split('\n').slice(headerLines(each)).join('\n'),
         }))
         const mixed = `${header?.header}\n${body?.sql}`
         const read = parseFrozen(mixed)
-        if (read?.step.does === 'define') {
-          expect({ ...read.step.definition, sql: before.sql }).toEqual(before)
+        if (read?.change.does === 'define') {
+          expect({ ...read.change.definition, sql: before.sql }).toEqual(before)
           expect(renderFrozen(read)).toBe(mixed)
         } else expect(read).toBeNull()
       }),
@@ -293,8 +293,8 @@ describe('an edited file', () => {
   }
 
   test('is read as another definition where only the query is another', () => {
-    const step = edit('  from orders', '  from orders where total > 0')?.step
-    expect(step).toMatchObject({ definition: { sql: 'select id, total\n  from orders where total > 0' } })
+    const change = edit('  from orders', '  from orders where total > 0')?.change
+    expect(change).toMatchObject({ definition: { sql: 'select id, total\n  from orders where total > 0' } })
   })
 
   test.each([
@@ -324,7 +324,7 @@ describe('an edited file', () => {
     ['JSON that is none', '"retries": 3', '"retries": 3,'],
     ['a header without an end', '-- }\n\n', '\n'],
     ['no reason', '--   "why": "who reads it wants totals",\n', ''],
-    ['no step', '"define"', '"defined"'],
+    ['no change', '"define"', '"defined"'],
     ['no schema', '--     "schema": "public",\n', ''],
     ['no name', '--     "name": "sales",\n', ''],
     ['no privileges', '"privileges":["select"],', ''],
@@ -352,8 +352,11 @@ describe('a query that ends in a comment', () => {
     'select 1 -- ;-;;',
     'select 1 /* ; */',
   ])('%j can be frozen', (sql) => {
-    const written = renderFrozen({ why: '', step: { does: 'define', definition: definition('sales', sql) } })
-    expect(parseFrozen(written)?.step).toMatchObject({
+    const written = renderFrozen({
+      why: '',
+      change: { does: 'define', definition: definition('sales', sql) },
+    })
+    expect(parseFrozen(written)?.change).toMatchObject({
       definition: { sql: expect.stringMatching(/^select 1 (--|\/\*)/) },
     })
   })
@@ -361,7 +364,7 @@ describe('a query that ends in a comment', () => {
 
 describe('the state that migrations lead to', () => {
   const define = (each: Definition) => ({
-    up: { why: '', step: { does: 'define' as const, definition: each } },
+    up: { why: '', change: { does: 'define' as const, definition: each } },
   })
   const public_ = (name: string) => ({ schema: 'public', name })
   const [a, b] = [definition('a', 'select 1'), definition('b', 'select 2')]
@@ -376,36 +379,36 @@ describe('the state that migrations lead to', () => {
     const renamed = {
       up: {
         why: '',
-        step: { does: 'rename' as const, view: public_('a'), to: { schema: 'app', name: 'c' } },
+        change: { does: 'rename' as const, view: public_('a'), to: { schema: 'app', name: 'c' } },
       },
     }
     expect([...frozenState([define(a), renamed]).values()]).toEqual([{ ...a, schema: 'app', name: 'c' }])
   })
 
   test.each(['drop', 'release'] as const)('lacks what %s took out, until it is defined again', (does) => {
-    const out = { up: { why: '', step: { does, view: public_('a') } } }
+    const out = { up: { why: '', change: { does, view: public_('a') } } }
     expect(names(frozenState([define(a), define(b), out]))).toEqual(['b'])
     expect(names(frozenState([define(a), define(b), out, define(a)]))).toEqual(['b', 'a'])
   })
 
   test("is not changed by somebody's own SQL", () => {
-    const own = { up: { why: null, step: { does: 'sql' as const, sql: 'drop materialized view a' } } }
+    const own = { up: { why: null, change: { does: 'sql' as const, sql: 'drop materialized view a' } } }
     expect(names(frozenState([define(a), own]))).toEqual(['a'])
   })
 })
 
-test('a step says what its view is called before and after', () => {
+test('a change says what its view is called before and after', () => {
   const [view, to] = [
     { schema: 'public', name: 'sales' },
     { schema: 'app', name: 'totals' },
   ]
   expect(viewBefore({ does: 'rename', view, to })).toEqual(view)
   expect(viewAfter({ does: 'rename', view, to })).toEqual(to)
-  for (const step of [
+  for (const change of [
     { does: 'define', definition: definition('sales', 'select 1') },
     { does: 'release', view },
   ] as const) {
-    expect(viewBefore(step)).toEqual(view)
-    expect(viewAfter(step)).toEqual(view)
+    expect(viewBefore(change)).toEqual(view)
+    expect(viewAfter(change)).toEqual(view)
   }
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Plan, type Step, statementsOf } from '../../../../src/plan/plan.ts'
+import { type Plan, type Statement, statementsOf } from '../../../../src/plan/plan.ts'
 import { planConcurrentRefresh, planRegularRefresh } from '../../../../src/plan/runs/refresh.ts'
 import { planSwap } from '../../../../src/plan/runs/swap.ts'
 import { swapRefusals } from '../../../../src/plan/runs/swap-refusals.ts'
@@ -14,7 +14,7 @@ const options = {
   ifRunning: 'skip' as const,
   settings: {},
 }
-const cutOverOf = ({ cutOver }: Plan) => cutOver.steps.map(({ sql }) => sql)
+const cutOverOf = ({ cutOver }: Plan) => cutOver.statements.map(({ sql }) => sql)
 
 describe('a regular refresh', () => {
   test('takes the lock that ends an autovacuum, then briefly the exclusive one, then works unhurried', () => {
@@ -66,14 +66,15 @@ describe('every strategy', () => {
   const plans = (rowCountStrategy: RowCountStrategy, populated = true) => {
     const view = viewFacts({ populated })
     const all = { ...options, rowCountStrategy }
-    const swap = planSwap(view, { facts: swapFacts(), rights: swapRights(), hash: 'h' }, all)
+    const swap = planSwap(view, { live: swapFacts(), rights: swapRights(), hash: 'h' }, all)
     return { regular: planRegularRefresh(view, all), concurrent: planConcurrentRefresh(view, all), swap }
   }
 
   test('counts nothing while readers are locked out', () => {
     for (const how of ['exact', 'estimated'] as const) {
       const { regular, swap } = plans(how)
-      for (const plan of [regular, swap]) expect(plan.cutOver.steps.filter(({ count }) => count)).toEqual([])
+      for (const plan of [regular, swap])
+        expect(plan.cutOver.statements.filter(({ count }) => count)).toEqual([])
     }
   })
 
@@ -81,7 +82,9 @@ describe('every strategy', () => {
     for (const plan of Object.values(plans('exact', false)))
       expect(plan.prepare.filter(({ count }) => count === 'before')).toEqual([])
     for (const plan of Object.values(plans('none'))) {
-      expect([...plan.prepare, ...plan.cutOver.steps, ...plan.aside].filter(({ count }) => count)).toEqual([])
+      expect(
+        [...plan.prepare, ...plan.cutOver.statements, ...plan.aside].filter(({ count }) => count),
+      ).toEqual([])
       expect(plan.written).toBeNull()
     }
   })
@@ -89,7 +92,7 @@ describe('every strategy', () => {
 
 describe('a swap', () => {
   const plan = (facts = swapFacts(), rights = swapRights()) =>
-    planSwap(viewFacts(), { facts, rights, hash: 'abc' }, options)
+    planSwap(viewFacts(), { live: facts, rights, hash: 'abc' }, options)
 
   test('of a bare view reads like the sentence: build, fill, analyze, exchange', () => {
     expect(statementsOf(plan())).toEqual([
@@ -102,16 +105,16 @@ describe('a swap', () => {
   })
 
   test('compares the catalog under the exclusive lock, before it changes anything', () => {
-    const steps = plan().cutOver.steps
-    const locked = steps.findIndex(({ sql }) => sql.includes('reset (user_catalog_table)'))
-    const compared = steps.findIndex(({ check }) => check?.is === 'abc')
-    const changed = steps.findIndex(({ sql }) => sql.startsWith('drop'))
+    const statements = plan().cutOver.statements
+    const locked = statements.findIndex(({ sql }) => sql.includes('reset (user_catalog_table)'))
+    const compared = statements.findIndex(({ check }) => check?.is === 'abc')
+    const changed = statements.findIndex(({ sql }) => sql.startsWith('drop'))
     expect([locked, compared, changed]).toEqual([locked, compared, changed].toSorted((a, b) => a - b))
     expect(locked).toBeGreaterThan(0)
   })
 
   test('works in the place of the owner, and comes back to itself', () => {
-    const roles = [...plan().prepare, ...plan().cutOver.steps]
+    const roles = [...plan().prepare, ...plan().cutOver.statements]
       .map(({ sql }) => sql)
       .filter((sql) => /^(set local|reset) role/.test(sql))
     expect(new Set(roles)).toEqual(new Set(['set local role boss', 'reset role']))
@@ -119,7 +122,7 @@ describe('a swap', () => {
   })
 
   test("runs only what others have written under the role's search path", () => {
-    const theirs = [...plan().prepare, ...plan().cutOver.steps]
+    const theirs = [...plan().prepare, ...plan().cutOver.statements]
       .filter(({ userCode }) => userCode)
       .map(({ sql }) => sql)
     expect(theirs).toEqual([
@@ -140,8 +143,12 @@ describe('a swap', () => {
         definition: ' SELECT 2',
       },
     })
-    const steps = cutOverOf(plan(swapFacts({ dependents: [dependent(9, 'outer'), dependent(5, 'inner')] })))
-    const order = steps.filter((sql) => /outer|inner|Sales|_old/.test(sql) && !/reset|role|md5/.test(sql))
+    const statements = cutOverOf(
+      plan(swapFacts({ dependents: [dependent(9, 'outer'), dependent(5, 'inner')] })),
+    )
+    const order = statements.filter(
+      (sql) => /outer|inner|Sales|_old/.test(sql) && !/reset|role|md5/.test(sql),
+    )
     expect(order).toEqual([
       'alter materialized view "app"."Sales" rename to "viewkeeper_4711_old"',
       'alter materialized view "app"."viewkeeper_4711" rename to "Sales"',
@@ -149,7 +156,7 @@ describe('a swap', () => {
       'create or replace view "app"."outer" with (security_barrier = \'true\') as SELECT 2',
       'drop materialized view "app"."viewkeeper_4711_old"',
     ])
-    const locks = steps.filter((sql) => sql.startsWith('alter view')).map((sql) => sql.split('"')[3])
+    const locks = statements.filter((sql) => sql.startsWith('alter view')).map((sql) => sql.split('"')[3])
     expect(locks).toEqual(['outer', 'inner'])
   })
 })
@@ -203,10 +210,10 @@ describe('what stands in the way of a swap', () => {
   })
 })
 
-/** The statements of steps, each behind the role in whose place it is done. */
-function asWhom(steps: Step[]): string[] {
+/** The statements of statements, each behind the role in whose place it is done. */
+function asWhom(statements: Statement[]): string[] {
   let role = ''
-  return steps.flatMap(({ sql }) => {
+  return statements.flatMap(({ sql }) => {
     const taken = /^set local role (.*)|^(reset) role/.exec(sql)
     if (taken === null) return [`${role}: ${sql}`]
     role = taken[1] ?? ''

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { chooseStrategy, needsSwapFacts } from '../../../../src/plan/runs/strategy.ts'
+import { chooseStrategy, needsSnapshot } from '../../../../src/plan/runs/strategy.ts'
 import { readSettings } from '../../../../src/plan/settings.ts'
 import type { ViewFacts } from '../../../../src/plan/views/view-facts.ts'
 import { viewFacts } from '../../../support/facts.ts'
@@ -53,10 +53,10 @@ describe('the strategy', () => {
 
   test('what stands in the way of a swap is looked up only where it matters', () => {
     const looked = (['auto', 'swap', 'regular', 'concurrent'] as const).filter((asked) =>
-      needsSwapFacts(asked, viewFacts()),
+      needsSnapshot(asked, viewFacts()),
     )
     expect(looked).toEqual(['auto', 'swap'])
-    expect(needsSwapFacts('auto', viewFacts({ populated: false }))).toBe(false)
+    expect(needsSnapshot('auto', viewFacts({ populated: false }))).toBe(false)
   })
 })
 

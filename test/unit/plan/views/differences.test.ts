@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { definitionOf } from '../../../../src/plan/views/describe.ts'
 import { type Difference, liveDifferences, needsRebuild } from '../../../../src/plan/views/differences.ts'
-import type { Grant, SwapFacts } from '../../../../src/plan/views/live-view.ts'
+import type { Grant, LiveView } from '../../../../src/plan/views/live-view.ts'
 import { swapFacts } from '../../../support/facts.ts'
 
 type Changes = NonNullable<Parameters<typeof swapFacts>[0]>
 
-const column = (name: string, type = 'integer', more = {}): SwapFacts['columns'][number] => ({
+const column = (name: string, type = 'integer', more = {}): LiveView['columns'][number] => ({
   name,
   type,
   statistics: null,
@@ -17,7 +17,7 @@ const column = (name: string, type = 'integer', more = {}): SwapFacts['columns']
   ...more,
 })
 
-const index = (name: string, rest = 'USING btree (id)', more = {}): SwapFacts['indexes'][number] => ({
+const index = (name: string, rest = 'USING btree (id)', more = {}): LiveView['indexes'][number] => ({
   name,
   unique: false,
   rest,

@@ -5,21 +5,21 @@ import { fileURLToPath } from 'node:url'
 
 const advancing = fileURLToPath(new URL('advancing.ts', import.meta.url))
 
-/** A process that is about to drive a batch on. */
+/** A process that is about to advance a batch. */
 export interface Driver {
   /** Lets it go, and kills it (-9) so long afterwards. True where it was still at work. */
-  driveAndKill(afterMs: number): Promise<boolean>
+  advanceAndKill(afterMs: number): Promise<boolean>
 }
 
-/** Starts a process that waits to drive a batch on. */
-export async function readyDriver(url: string, batchId: string): Promise<Driver> {
+/** Starts a process that waits to advance a batch. */
+export async function readyAdvancer(url: string, batchId: string): Promise<Driver> {
   const child: ChildProcess = spawn(process.execPath, [advancing, url, batchId], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const exit = once(child, 'exit')
   await once(child.stdout!, 'data')
   return {
-    async driveAndKill(afterMs) {
+    async advanceAndKill(afterMs) {
       child.stdin!.write('go\n')
       await Promise.race([exit, pause(afterMs)])
       child.kill('SIGKILL')
