@@ -1,9 +1,9 @@
-import { cancelBatchOverHttp, cancelOverHttp } from '../src/edge/handlers/cancel.ts'
-import { routeKey, routes } from '../src/edge/http/routes.ts'
+import { answerBatchCancel, answerRunCancel } from '../src/edge/handlers/cancel.ts'
+import { readConfiguration } from '../src/edge/server/configuration.ts'
 import { httpFunction } from '../src/edge/server/function.ts'
 
-/** Cancels a run, or a batch, on the server. */
-export const handler = httpFunction({
-  [routeKey(routes.cancelRun)]: cancelOverHttp,
-  [routeKey(routes.cancelBatch)]: cancelBatchOverHttp,
+/** Cancels a run or a batch on the server. */
+export const handler = httpFunction<'cancel'>(readConfiguration, {
+  cancelRun: answerRunCancel,
+  cancelBatch: answerBatchCancel,
 })

@@ -1,11 +1,12 @@
-import { migrateOnDeploy } from '../src/edge/handlers/migrate.ts'
+import { serveMigrations } from '../src/edge/handlers/migrate.ts'
+import { readConfiguration } from '../src/edge/server/configuration.ts'
 import { eventFunction } from '../src/edge/server/function.ts'
 
-// Beside the bundle in Lambda, where these folders have been moved to; two folders away in the repository.
+// A deploy copies these folders next to the bundle; in the repository they are next to this folder.
 const folders = {
   schema: new URL(process.env.SCHEMA_FOLDER ?? '../schema/', import.meta.url),
   views: new URL(process.env.MIGRATIONS_FOLDER ?? '../migrations/', import.meta.url),
 }
 
-/** Brings the database up to this version, before any other function of the deploy runs. */
-export const handler = eventFunction((event) => migrateOnDeploy(folders, event))
+/** Brings the database up to this version before a deploy changes any other function, and serves the command line. */
+export const handler = eventFunction((event) => serveMigrations(event, folders, readConfiguration()))

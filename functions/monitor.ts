@@ -1,5 +1,6 @@
-import { watch } from '../src/edge/handlers/monitor.ts'
+import { monitorEnvironment } from '../src/edge/handlers/monitor.ts'
+import { readConfiguration } from '../src/edge/server/configuration.ts'
 import { eventFunction } from '../src/edge/server/function.ts'
 
-/** Every minute: closes lost runs and publishes ended ones. */
-export const handler = eventFunction(watch)
+/** Every minute: closes lost runs, publishes ended runs and batches, and finds the views that are stale. */
+export const handler = eventFunction(() => monitorEnvironment(readConfiguration()))

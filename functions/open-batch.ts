@@ -1,5 +1,8 @@
 import { type ForwardedEvent, openBatch } from '../src/edge/handlers/open-batch.ts'
+import { readConfiguration } from '../src/edge/server/configuration.ts'
 import { eventFunction } from '../src/edge/server/function.ts'
 
-/** Writes a batch down, for the function `start-batch`. */
-export const handler = eventFunction<ForwardedEvent, unknown>(openBatch)
+/** Records a batch, for the function `start-batch`. */
+export const handler = eventFunction<ForwardedEvent, unknown>((event) =>
+  openBatch(event, readConfiguration()),
+)

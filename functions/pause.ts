@@ -1,11 +1,11 @@
 import { answerPause, answerViewPause } from '../src/edge/handlers/pause.ts'
-import { routeKey, routes } from '../src/edge/http/routes.ts'
+import { readConfiguration } from '../src/edge/server/configuration.ts'
 import { httpFunction } from '../src/edge/server/function.ts'
 
-/** Stops what is scheduled and lets it go on, one view or everything, in force at once. */
-export const handler = httpFunction({
-  [routeKey(routes.pauseView)]: answerViewPause(true),
-  [routeKey(routes.resumeView)]: answerViewPause(false),
-  [routeKey(routes.pauseAll)]: answerPause(true),
-  [routeKey(routes.resumeAll)]: answerPause(false),
+/** Pauses and resumes one view, or everything that is scheduled, at once. */
+export const handler = httpFunction<'pause'>(readConfiguration, {
+  pauseView: answerViewPause(true),
+  resumeView: answerViewPause(false),
+  pauseAll: answerPause(true),
+  resumeAll: answerPause(false),
 })

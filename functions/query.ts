@@ -9,17 +9,17 @@ import {
 } from '../src/edge/handlers/query.ts'
 import { json } from '../src/edge/http/http.ts'
 import { openapi } from '../src/edge/http/openapi.ts'
-import { routeKey, routes } from '../src/edge/http/routes.ts'
+import { readConfiguration } from '../src/edge/server/configuration.ts'
 import { httpFunction } from '../src/edge/server/function.ts'
 
-/** Answers everything that only reads. */
-export const handler = httpFunction({
-  [routeKey(routes.listViews)]: answerViews,
-  [routeKey(routes.getView)]: answerView,
-  [routeKey(routes.listRuns)]: answerRuns,
-  [routeKey(routes.getRun)]: answerRun,
-  [routeKey(routes.listBatches)]: answerBatches,
-  [routeKey(routes.getBatch)]: answerBatch,
-  [routeKey(routes.getMetrics)]: answerMetrics,
-  [routeKey(routes.getOpenapi)]: async () => json(200, openapi()),
+/** Answers every route that reads. */
+export const handler = httpFunction<'query'>(readConfiguration, {
+  listViews: answerViews,
+  getView: answerView,
+  listRuns: answerRuns,
+  getRun: answerRun,
+  listBatches: answerBatches,
+  getBatch: answerBatch,
+  getMetrics: answerMetrics,
+  getOpenapi: async () => json(200, openapi()),
 })

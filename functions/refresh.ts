@@ -1,11 +1,11 @@
 import { operationFunction } from '../src/edge/handlers/operation.ts'
-import { routes } from '../src/edge/http/routes.ts'
 import { refreshOptions } from '../src/edge/http/schemas.ts'
+import { readConfiguration } from '../src/edge/server/configuration.ts'
 import { refresh } from '../src/operations/runs/refresh.ts'
 
 /** Refreshes one view, for the HTTP route and for schedules. */
-export const handler = operationFunction({
-  route: routes.refreshView,
+export const handler = operationFunction(readConfiguration, {
+  route: 'refreshView',
   options: refreshOptions,
   perform: refresh,
 })

@@ -6,18 +6,18 @@ import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
-import { type Route, routes } from '../../src/edge/http/routes.ts'
+import { type HttpFunctionName, routes } from '../../src/edge/http/routes.ts'
 
 export interface ApiProps {
   environmentName: string
-  /** The function behind each name that the table of routes uses. */
-  functions: Record<Route['function'], { lambda: IFunction }>
-  /** Steady rate of all callers together; twice as many in a burst. */
+  /** The functions that answer routes. */
+  functions: Record<HttpFunctionName, { lambda: IFunction }>
+  /** The steady rate of all callers together. A burst may be twice as much. */
   requestsPerSecond: number
   logRetentionDays: RetentionDays
 }
 
-/** The HTTP API: one route for each of the table, every one signed with IAM. */
+/** The HTTP API, with the routes of the table. Every request has to be signed with IAM. */
 export class Api extends Construct {
   readonly url: string
   readonly httpApi: HttpApi
@@ -26,7 +26,7 @@ export class Api extends Construct {
     super(scope, id)
     this.httpApi = new HttpApi(this, 'HttpApi', {
       apiName: `viewkeeper-${props.environmentName}`,
-      description: 'Refreshes views and tells about their runs',
+      description: 'Refreshes views and shows their runs',
       defaultAuthorizer: new HttpIamAuthorizer(),
       createDefaultStage: false,
     })
@@ -43,7 +43,7 @@ export class Api extends Construct {
         integration: integrations.get(route.function) as HttpLambdaIntegration,
       })
     const logGroup = new LogGroup(this, 'AccessLog', {
-      // Below this prefix AWS needs no statement for each log group in a policy whose size is limited.
+      // With this prefix AWS needs no policy statement for each log group; the size of that policy is limited.
       logGroupName: `/aws/vendedlogs/viewkeeper/${props.environmentName}/api`,
       retention: props.logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,

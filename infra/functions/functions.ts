@@ -1,65 +1,82 @@
 import { Duration } from 'aws-cdk-lib'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
+import { type FunctionName, functionNames } from '../../src/edge/http/routes.ts'
 import { metricNamespace } from '../../src/edge/metrics/names.ts'
 import { type Database, databaseVariables } from '../database/database.ts'
 import type { Environment } from '../environment/environment.ts'
 import { sqlHook } from './sql-hook.ts'
-import {
-  type FunctionNetwork,
-  ViewkeeperFunction,
-  type ViewkeeperFunctionProps,
-} from './viewkeeper-function.ts'
+import { type FunctionNetwork, ViewkeeperFunction } from './viewkeeper-function.ts'
 
-export type FunctionName =
-  | 'create'
-  | 'refresh'
-  | 'drop'
-  | 'start-batch'
-  | 'open-batch'
-  | 'advance'
-  | 'cancel'
-  | 'pause'
-  | 'query'
-  | 'monitor'
-  | 'prune'
-  | 'migrate'
-
-/** Longest life of each function. */
-const timeouts: Record<FunctionName, Duration> = {
-  create: Duration.minutes(15),
-  refresh: Duration.minutes(15),
-  drop: Duration.minutes(15),
-  advance: Duration.minutes(15),
-  // HTTP APIs give up after 30 s.
-  'start-batch': Duration.seconds(29),
-  // start-batch waits for it, and then has the batch advanced. Its own patience with the database, 20 s, ends before.
-  'open-batch': Duration.seconds(24),
-  cancel: Duration.seconds(29),
-  pause: Duration.seconds(29),
-  query: Duration.seconds(29),
-  monitor: Duration.minutes(1),
-  prune: Duration.minutes(15),
-  // The handler of CDK's trigger dies after 15 minutes; if it died waiting for this one, CloudFormation would hear
-  // nothing and wait an hour.
-  migrate: Duration.minutes(14),
+interface FunctionOptions {
+  description: string
+  /** The longest life of a call. */
+  timeout: Duration
+  /** Only `start-batch` is outside: endpoints for Lambda and Step Functions in the database's network would cost money. */
+  outsideNetwork?: boolean
+  /** Whether an event that failed with all of Lambda's retries becomes a dead letter. */
+  deadLetters?: boolean
+  /** Retries of an asynchronous event. Default: Lambda's own, 2. */
+  retryAttempts?: number
 }
 
-const descriptions: Record<FunctionName, string> = {
-  create: 'Creates one view from its definition, for a schedule or an HTTP request',
-  refresh: 'Refreshes one view, for a schedule or an HTTP request',
-  drop: 'Drops one view, for a schedule or an HTTP request',
-  'start-batch': 'Starts a batch, for a schedule, a deploy or an HTTP request',
-  'open-batch': 'Writes a batch down, for start-batch',
-  advance: 'Drives a batch on, for the state machine',
-  cancel: 'Cancels a run or a batch',
-  pause: 'Pauses a view or everything that is scheduled, and lets it go on',
-  query: 'Answers every reading HTTP request',
-  monitor:
-    'Every minute: closes lost runs, publishes ended runs as log lines and metrics, judges what is stale',
-  prune: 'Every day: removes the history that is not kept',
-  migrate: 'On deploy: brings the schema viewkeeper and the views up to date; and for the command line',
+/** Every function: the names come from the same table as the routes. */
+const functions: Record<FunctionName, FunctionOptions> = {
+  create: {
+    description: 'Creates one view from its definition, for a schedule or an HTTP request',
+    timeout: Duration.minutes(15),
+    deadLetters: true,
+  },
+  refresh: {
+    description: 'Refreshes one view, for a schedule or an HTTP request',
+    timeout: Duration.minutes(15),
+    deadLetters: true,
+  },
+  drop: {
+    description: 'Drops one view, for a schedule or an HTTP request',
+    timeout: Duration.minutes(15),
+    deadLetters: true,
+  },
+  'start-batch': {
+    description: 'Starts a batch, for a schedule, a deploy or an HTTP request',
+    // HTTP APIs give up after 30 s.
+    timeout: Duration.seconds(29),
+    outsideNetwork: true,
+    deadLetters: true,
+  },
+  'open-batch': {
+    description: 'Records a batch, for start-batch',
+    // start-batch waits for open-batch, and then has the batch advanced. The deadline of open-batch for the database, 20 s,
+    // ends before this one.
+    timeout: Duration.seconds(24),
+  },
+  advance: { description: 'Advances a batch, for the state machine', timeout: Duration.minutes(15) },
+  cancel: { description: 'Cancels a run or a batch', timeout: Duration.seconds(29) },
+  pause: {
+    description: 'Pauses and resumes a view, or everything that is scheduled',
+    timeout: Duration.seconds(29),
+  },
+  query: { description: 'Answers every HTTP request that reads', timeout: Duration.seconds(29) },
+  monitor: {
+    description:
+      'Every minute: closes lost runs, publishes ended runs as log lines and metrics, finds stale views',
+    timeout: Duration.minutes(1),
+    // The next call does what this one left. Retries, and a dead letter for each minute of an outage, would help nobody.
+    retryAttempts: 0,
+  },
+  prune: {
+    description: 'Every day: removes the history that is older than the environment keeps it',
+    timeout: Duration.minutes(15),
+    retryAttempts: 0,
+  },
+  migrate: {
+    description: 'On deploy: brings the schema viewkeeper and the views up to date; and for the command line',
+    // CDK's trigger handler ends after 15 minutes. If migrate lived longer, CloudFormation would get no answer and wait
+    // for an hour.
+    timeout: Duration.minutes(14),
+  },
 }
 
 export interface FunctionsProps {
@@ -67,11 +84,11 @@ export interface FunctionsProps {
   environment: Environment
   database: Database
   network: FunctionNetwork
-  /** Where events go that an operation's function failed with all of Lambda's retries. */
+  /** The queue for events that failed with all of Lambda's retries. */
   deadLetters: IQueue
-  /** Folder with the steps of the schema. */
+  /** The folder of the schema steps. */
   schemaFolder: string
-  /** Folder with the frozen migrations of the views. */
+  /** The folder of the views' frozen migrations. */
   migrationsFolder: string
 }
 
@@ -82,79 +99,62 @@ export class Functions extends Construct {
   constructor(scope: Construct, id: string, props: FunctionsProps) {
     super(scope, id)
     const { environmentName, environment, database, deadLetters } = props
-    const variables = {
+    const ofEach = {
       VIEWKEEPER_ENVIRONMENT: environmentName,
       POWERTOOLS_SERVICE_NAME: 'viewkeeper',
       POWERTOOLS_METRICS_NAMESPACE: metricNamespace,
       POWERTOOLS_LOG_LEVEL: environment.logLevel,
     }
-    const create = (name: FunctionName, more: Partial<ViewkeeperFunctionProps> = {}) =>
-      new ViewkeeperFunction(this, name, {
+    const create = (name: FunctionName) => {
+      const { outsideNetwork, deadLetters: keepsDeadLetters, ...options } = functions[name]
+      const created = new ViewkeeperFunction(this, name, {
         name,
         environmentName,
-        description: descriptions[name],
-        timeout: timeouts[name],
+        ...options,
         logRetentionDays: environment.logRetentionDays,
-        ...more,
-        variables: { ...variables, ...more.variables },
+        network: outsideNetwork ? undefined : props.network,
+        deadLetters: keepsDeadLetters ? deadLetters : undefined,
+        variables: { ...ofEach, ...(outsideNetwork ? {} : databaseVariables(database)), ...variables[name] },
+        commandHooks:
+          name === 'migrate'
+            ? sqlHook({ schema: props.schemaFolder, migrations: props.migrationsFolder })
+            : undefined,
       })
-    const createInside = (name: FunctionName, more: Partial<ViewkeeperFunctionProps> = {}) => {
-      const inside = { ...databaseVariables(database), ...more.variables }
-      const created = create(name, { network: props.network, ...more, variables: inside })
-      database.grantRead(created.lambda)
+      if (!outsideNetwork) database.grantRead(created.lambda)
       return created
     }
-    const openBatch = createInside('open-batch')
-    this.all = {
-      create: createInside('create', { deadLetters }),
-      refresh: createInside('refresh', { deadLetters }),
-      drop: createInside('drop', { deadLetters }),
-      // Outside the network, which needs no way to Lambda and Step Functions then: such endpoints cost money.
-      'start-batch': create('start-batch', {
-        deadLetters,
-        variables: {
-          OPEN_BATCH_FUNCTION: openBatch.lambda.functionName,
-          BATCH_CONCURRENCY: String(environment.batchConcurrency),
-        },
-      }),
-      'open-batch': openBatch,
-      advance: createInside('advance'),
-      cancel: createInside('cancel'),
-      pause: createInside('pause'),
-      query: createInside('query', { variables: scheduleVariables(environment) }),
-      // The next minute does what this one left: a retry, or a dead letter for each minute of an outage, helps nobody.
-      monitor: createInside('monitor', {
-        retryAttempts: 0,
-        variables: {
-          ...scheduleVariables(environment),
-          ...(environment.metricsPerView ? { METRICS_PER_VIEW: 'true' } : {}),
-          ...atLeastInfo(environment),
-        },
-      }),
-      prune: createInside('prune', {
-        retryAttempts: 0,
-        variables: { ...retentionVariables(environment), ...atLeastInfo(environment) },
-      }),
-      migrate: createInside('migrate', {
-        variables: {
-          SCHEMA_FOLDER: './schema/',
-          MIGRATIONS_FOLDER: './migrations/',
-          ...adminVariables(database),
-        },
-        commandHooks: sqlHook({ schema: props.schemaFolder, migrations: props.migrationsFolder }),
-      }),
+    const variables: Partial<Record<FunctionName, Record<string, string>>> = {
+      'start-batch': { BATCH_CONCURRENCY: String(environment.batchConcurrency) },
+      query: scheduleVariables(environment),
+      monitor: {
+        ...scheduleVariables(environment),
+        ...(environment.metricsPerView ? { METRICS_PER_VIEW: 'true' } : {}),
+        ...atLeastInfo(environment),
+      },
+      prune: { ...retentionVariables(environment), ...atLeastInfo(environment) },
+      migrate: {
+        SCHEMA_FOLDER: './schema/',
+        MIGRATIONS_FOLDER: './migrations/',
+        ...adminVariables(database),
+      },
     }
-    this.all['start-batch'].lambda.addToRolePolicy(
-      new PolicyStatement({
-        actions: ['lambda:InvokeFunction'],
-        resources: [openBatch.lambda.functionArn],
-      }),
-    )
+    this.all = Object.fromEntries(functionNames.map((name) => [name, create(name)])) as Record<
+      FunctionName,
+      ViewkeeperFunction
+    >
+    letOpenBatches(this.all['start-batch'].lambda, this.all['open-batch'].lambda)
     database.adminSecret?.grantRead(this.all.migrate.lambda)
   }
 }
 
-/** What refreshes views by the clock: by it is judged how old data may be. */
+function letOpenBatches(startBatch: LambdaFunction, openBatch: LambdaFunction): void {
+  startBatch.addEnvironment('OPEN_BATCH_FUNCTION', openBatch.functionName)
+  startBatch.addToRolePolicy(
+    new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [openBatch.functionArn] }),
+  )
+}
+
+/** The schedules that refresh views: from them the functions know how old the data may be. */
 function scheduleVariables({ schedules }: Environment): Record<string, string> {
   const [hour, minute] = schedules?.nightly ? schedules.nightly.at.split(':').map(Number) : []
   return {
@@ -170,7 +170,7 @@ const retentionVariables = ({ retention }: Environment): Record<string, string> 
   RETAIN_DAYS: String(retention.days),
 })
 
-/** The lines about runs are what the dashboard reads: they are there whatever else is logged. */
+/** The dashboard reads the log lines about runs, so these are logged whatever the environment's level is. */
 const atLeastInfo = ({ logLevel }: Environment): Record<string, string> => ({
   POWERTOOLS_LOG_LEVEL: logLevel === 'DEBUG' ? 'DEBUG' : 'INFO',
 })

@@ -13,22 +13,18 @@ import { migrate } from '../../operations/schema/apply.ts'
 import { describeViews } from '../../operations/views/describe.ts'
 import { type FrozenMigration, frozenState } from '../../plan/migrations/frozen.ts'
 import { validate } from '../http/validate.ts'
-import {
-  adminDatabaseFromEnvironment,
-  databaseFromEnvironment,
-  workingLogin,
-} from '../server/configuration.ts'
+import type { Administration, Configuration } from '../server/configuration.ts'
 import { logger } from '../server/function.ts'
 
-/** What the function carries: the steps of our own schema, and the frozen migrations of the user's views. */
+/** The folders in the function's bundle: our own schema steps, and the frozen migrations of the user's views. */
 export interface MigrationFolders {
   schema: URL
   views: URL
 }
 
 /**
- * What `viewkeeper … --env` asks of the deployed function. A deploy's trigger says nothing: `up`. No command carries SQL:
- * what is compared and applied is what the deploy has put into the bundle.
+ * The commands that `viewkeeper … --env` sends to the deployed function. No command carries SQL: the function compares with
+ * and applies what the deploy has put into its bundle.
  */
 const commands = z.discriminatedUnion('command', [
   z.strictObject({ command: z.literal('up') }),
@@ -41,59 +37,68 @@ const commands = z.discriminatedUnion('command', [
   }),
 ])
 
-/** The longest that a migration is waited for: the function lives a little longer. */
+/** The longest wait for the migrations; the function lives a little longer. */
 const longestMs = 13 * 60_000
 
-/** Serves a deploy, and the commands of whoever may invoke the function. Throws where a migration fails, which fails the deploy. */
-export async function migrateOnDeploy(folders: MigrationFolders, event: unknown): Promise<object> {
-  const asked = typeof event === 'object' && event !== null && 'command' in event
-  const command = asked ? validate(commands, event, 'event') : { command: 'up' as const }
+/**
+ * Serves deploys, and the commands of everybody who may invoke the function. An event without a command is a deploy's and
+ * means `up`. A migration that fails is thrown, which fails the deploy.
+ */
+export async function serveMigrations(
+  event: unknown,
+  folders: MigrationFolders,
+  { database, administration }: Pick<Configuration, 'database' | 'administration'>,
+): Promise<object> {
+  const isCommand = typeof event === 'object' && event !== null && 'command' in event
+  const command = isCommand ? validate(commands, event, 'event') : { command: 'up' as const }
   const migrations = await readFrozenMigrations(folders.views)
   const call: MigrateCall = {
-    database: databaseFromEnvironment(),
-    trigger: asked ? 'cli' : 'deploy',
-    requestedBy: asked ? 'viewkeeper migrate' : 'deploy',
+    database,
+    trigger: isCommand ? 'cli' : 'deploy',
+    requestedBy: isCommand ? 'viewkeeper migrate' : 'deploy',
     waitUntil: Date.now() + longestMs,
     withData: true,
     onDone: (done) => logger.info('migrated a view', { ...done }),
   }
   switch (command.command) {
     case 'up':
+      if (administration !== undefined) await makeRole(administration)
       return up(folders, call, migrations)
     case 'down':
       return migrateDown(call, migrations, command.count)
     case 'status':
-      return migrationStatus(call.database, migrations)
+      return migrationStatus(database, migrations)
     case 'check':
       return {
-        ...(await migrationStatus(call.database, migrations)),
-        differences: await checkViews(call.database, [...frozenState(migrations).values()]),
+        ...(await migrationStatus(database, migrations)),
+        differences: await checkViews(database, [...frozenState(migrations).values()]),
       }
     case 'describe':
-      return { views: await describeViews(call.database, command.views) }
+      return { views: await describeViews(database, command.views) }
   }
 }
 
-/** Makes the role on a database that the stack made, then applies the steps of the schema, then the views' migrations. */
+/** Makes the role that Viewkeeper works with, on a database that the stack created. */
+async function makeRole({ database, workingLogin }: Administration): Promise<void> {
+  const { login, password } = await workingLogin()
+  await database.withConnection(async (sql) => {
+    const { owners, leftOut } = await readViewOwners(sql)
+    const { notGranted } = await createRole(sql, { login, password, viewOwners: owners })
+    logger.info('role is ready', { role: ownerRole, login, notGranted, leftOut })
+  })
+}
+
+/** Applies the schema steps, then the frozen migrations of the views. */
 async function up(
   folders: MigrationFolders,
   call: MigrateCall,
   migrations: FrozenMigration[],
 ): Promise<object> {
-  const admin = adminDatabaseFromEnvironment()
-  if (admin !== undefined) {
-    const { login, password } = await workingLogin()
-    await admin.withConnection(async (sql) => {
-      const { owners, leftOut } = await readViewOwners(sql)
-      const { notGranted } = await createRole(sql, { login, password, viewOwners: owners })
-      logger.info('role is ready', { role: ownerRole, login, notGranted, leftOut })
-    })
-  }
   const schema = await migrate(call.database, folders.schema)
   logger.info('migrated', { ...schema })
   const views = await migrateUp(call, migrations)
-  // A stack that rolls back runs the function of before on the database of after: with nothing new to apply that is
-  // a success, because failing here would leave the stack stuck half-way.
+  // A stack that rolls back runs the old function on the new database. If nothing has to be applied, this is a success:
+  // a failure would leave the stack stuck half-way.
   if (views.ahead.length > 0) logger.warn(isAhead(views.ahead).message)
   return { ...schema, views }
 }

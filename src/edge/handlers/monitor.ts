@@ -8,24 +8,31 @@ import {
   publishRunMetrics,
   publishStaleMetrics,
 } from '../metrics/publish.ts'
-import { databaseFromEnvironment, schedulesFromEnvironment } from '../server/configuration.ts'
+import type { Configuration } from '../server/configuration.ts'
 import { logger } from '../server/function.ts'
 
+/** The most views that one log line names. */
 const mostNames = 20
 
+type Environment = Pick<Configuration, 'environment' | 'database' | 'schedules' | 'metricsPerView'>
+
 /**
- * The monitor's minute: closes what is lost, tells of every run and batch that has ended, in the log and as metrics, and of the
- * views that are stale.
+ * Closes the runs and batches that are lost. Publishes every run and batch that has ended, and the views that are stale,
+ * as log lines and as metrics.
  */
-export function watch(): Promise<Monitored> {
-  const environment = process.env.VIEWKEEPER_ENVIRONMENT ?? 'local'
-  return monitor(databaseFromEnvironment(), {
-    schedules: schedulesFromEnvironment(),
+export function monitorEnvironment({
+  environment,
+  database,
+  schedules,
+  metricsPerView,
+}: Environment): Promise<Monitored> {
+  return monitor(database, {
+    schedules,
     publish: {
       runs: (ended) => {
         for (const run of ended) {
           logRun(run)
-          if (process.env.METRICS_PER_VIEW === 'true') publishPerView(environment, run)
+          if (metricsPerView) publishPerView(environment, run)
         }
         publishRunMetrics(environment, ended)
       },
@@ -50,7 +57,7 @@ function logRun(run: EndedRun): void {
     trigger: run.trigger,
     ...(run.batchId === null ? {} : { batchId: run.batchId }),
     status: run.status,
-    // Only where it is so: a query of Logs Insights asks whether it is present.
+    // Left out if it is not true: the query of Logs Insights filters by `ispresent(fresh)`.
     ...(run.status === 'success' && run.fills ? { fresh: true } : {}),
     strategy: run.meta.response.strategy,
     finishedAt: run.finishedAt,

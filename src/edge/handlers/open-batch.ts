@@ -1,4 +1,5 @@
 import type { Trigger } from '../../db/runs/runs.ts'
+import type { Database } from '../../db/server/connect.ts'
 import { type BatchRequest, type StartedBatch, startBatch } from '../../operations/batches/start.ts'
 import { Problem } from '../../problem.ts'
 import {
@@ -13,39 +14,42 @@ import {
 } from '../http/http.ts'
 import { batchOptions, deployedBatch, scheduledBatch } from '../http/schemas.ts'
 import { validate } from '../http/validate.ts'
-import { databaseFromEnvironment } from '../server/configuration.ts'
+import type { Configuration } from '../server/configuration.ts'
 import { knownProblem, logger } from '../server/function.ts'
 import { scheduleKey } from './operation.ts'
 
-/** What the function outside the network is told: what to answer, and the batch that has to be advanced. */
+/** What `open-batch` answers to `start-batch`: the answer for the caller, and the batch that has to be advanced. */
 export interface OpenedBatch {
-  /** Null where nobody waits for an answer. */
+  /** Null if the event did not come by HTTP. */
   answer: HttpAnswer | null
-  /** Null where there is nothing to advance: the batch has ended, was skipped or was refused. */
+  /** Null if nothing has to be advanced: the batch has ended, was skipped or was refused. */
   batchId: string | null
 }
 
-/** An event as the function outside passes it on, with the id that Lambda keeps over its retries. */
+/** An event as `start-batch` forwards it, with the request id that Lambda keeps across retries. */
 export interface ForwardedEvent {
   event: object
   requestId: string
 }
 
-/** Writes down the batch that a request, a schedule or a deploy asks for. */
-export async function openBatch({ event, requestId }: ForwardedEvent): Promise<OpenedBatch> {
+/** Records the batch that an HTTP request, a schedule or a deploy requests. */
+export async function openBatch(
+  { event, requestId }: ForwardedEvent,
+  { database }: Pick<Configuration, 'database'>,
+): Promise<OpenedBatch> {
   if (!('routeKey' in event)) {
-    const batch = await open(unattended(event, requestId))
+    const batch = await open(database, unattended(event, requestId))
     return { answer: null, batchId: toAdvance(batch) }
   }
   try {
-    const batch = await open(overHttp(event as HttpEvent, requestId))
+    const batch = await open(database, overHttp(event as HttpEvent, requestId))
     return { answer: answerOf(batch), batchId: toAdvance(batch) }
   } catch (thrown) {
     return { answer: problemAnswer(knownProblem(thrown)), batchId: null }
   }
 }
 
-interface Asked {
+interface BatchCall {
   trigger: Trigger
   requestedBy: string
   caller: string
@@ -53,8 +57,8 @@ interface Asked {
   request: BatchRequest
 }
 
-/** A request without a key has that of its forwarding: asked once more, because the answer was lost, it is one batch. */
-function overHttp(event: HttpEvent, requestId: string): Asked {
+/** Without an Idempotency-Key the id of the forwarded request is the key: if it is sent again, the batch is the same. */
+function overHttp(event: HttpEvent, requestId: string): BatchCall {
   const requestedBy = callerOf(event)
   return {
     trigger: 'http',
@@ -65,8 +69,8 @@ function overHttp(event: HttpEvent, requestId: string): Asked {
   }
 }
 
-/** A schedule's event and a deploy's have keys of their own, so that what is delivered twice is one batch. */
-function unattended(event: object, requestId: string): Asked {
+/** The events of schedules and deploys bring their own keys: an event that is delivered twice is one batch. */
+function unattended(event: object, requestId: string): BatchCall {
   if ('trigger' in event && event.trigger === 'deploy') {
     const { key, trigger, ...request } = validate(deployedBatch, event, 'event')
     return { trigger, requestedBy: 'deploy', caller: 'deploy', idempotencyKey: key, request }
@@ -76,8 +80,8 @@ function unattended(event: object, requestId: string): Asked {
   return { trigger, requestedBy: schedule, caller: schedule, idempotencyKey, request }
 }
 
-async function open({ request, ...call }: Asked): Promise<StartedBatch> {
-  const batch = await startBatch(request, { ...call, database: databaseFromEnvironment() })
+async function open(database: Database, { request, ...call }: BatchCall): Promise<StartedBatch> {
+  const batch = await startBatch(request, { ...call, database })
   logger.info(`batch ${batch.status}`, { ...batch, trigger: call.trigger })
   return batch
 }

@@ -8,45 +8,47 @@ import { resultAnswer } from '../http/answers.ts'
 import {
   bodyOf,
   callerOf,
-  type HttpAnswer,
   type HttpEvent,
   idempotencyKeyOf,
   waitUntilOf,
   withoutSession,
 } from '../http/http.ts'
-import { type Route, routeKey } from '../http/routes.ts'
+import type { RouteNameOf } from '../http/routes.ts'
 import { scheduleFields, viewPath } from '../http/schemas.ts'
 import { validate } from '../http/validate.ts'
-import { databaseFromEnvironment } from '../server/configuration.ts'
-import { answerRoute, eventFunction, logger } from '../server/function.ts'
+import type { Configuration } from '../server/configuration.ts'
+import { answerHttp, eventFunction, type HttpHandler, logger } from '../server/function.ts'
 
-/** Time kept back of the function's own limit, to read the record and leave in good order. */
-const leaveBeforeEndMs = 10_000
+/** The wait for a run ends this long before Lambda ends the function, so that the function can still read the record. */
+const reserveMs = 10_000
 
-/** An operation on one view: `options` is what its request may say besides the view's name. */
+/** An operation on one view. `options` are the fields of its request besides the name of the view. */
 interface ServedOperation<Options extends z.ZodObject> {
-  route: Route
+  route: RouteNameOf<'create' | 'refresh' | 'drop'>
   options: Options
   perform(request: { view: string } & z.output<Options>, call: Call): Promise<Result>
 }
 
-/** The function of an operation: the same request by its HTTP route and from a schedule. */
-export const operationFunction = <Options extends z.ZodObject>(operation: ServedOperation<Options>) =>
+/** The function of an operation. Its HTTP route and a schedule may make the same requests. */
+export const operationFunction = <Options extends z.ZodObject>(
+  readConfiguration: () => Configuration,
+  operation: ServedOperation<Options>,
+) =>
   eventFunction<object, unknown>((event, context) =>
     'routeKey' in event
-      ? answerRoute({ [routeKey(operation.route)]: overHttp(operation) }, event as HttpEvent, context)
-      : onSchedule(operation, event, context),
+      ? answerHttp({ [operation.route]: overHttp(operation) }, readConfiguration, event as HttpEvent)
+      : onSchedule(operation, event, context, readConfiguration()),
   )
 
 const overHttp =
-  <Options extends z.ZodObject>({ options, perform }: ServedOperation<Options>) =>
-  async (event: HttpEvent): Promise<HttpAnswer> => {
+  <Options extends z.ZodObject>({ options, perform }: ServedOperation<Options>): HttpHandler =>
+  async (event, { database }) => {
     const { view } = validate(viewPath, event.pathParameters, 'path')
-    const asked = validate(options, bodyOf(event), 'body')
+    const body = validate(options, bodyOf(event), 'body')
     const result = await perform(
-      { view, ...asked },
+      { view, ...body },
       {
-        database: databaseFromEnvironment(),
+        database,
         trigger: 'http',
         requestedBy: callerOf(event),
         caller: withoutSession(callerOf(event)),
@@ -58,24 +60,25 @@ const overHttp =
   }
 
 /**
- * The event of an EventBridge schedule. A run that fails for good is on record and is no failure of the function; what
- * trying again may help, and what kept the run from being recorded, is thrown, so that Lambda tries again and at last puts
- * the event into the dead-letter queue. The scheduled time makes deliveries of one event one run.
+ * Serves the event of an EventBridge schedule. A run that failed for good is on record, so the function does not fail. It
+ * throws if a retry may help or the run could not be recorded: Lambda then retries, and at last puts the event into the
+ * dead-letter queue. Events with the same scheduled time are one run.
  */
 async function onSchedule<Options extends z.ZodObject>(
   { options, perform }: ServedOperation<Options>,
   event: unknown,
   context: Context,
+  { database }: Pick<Configuration, 'database'>,
 ): Promise<Result> {
   const fields = validate(scheduleFields.extend(options.shape), event, 'event')
   const { schedule, scheduledTime, trigger, ...request } = fields as z.output<typeof scheduleFields>
   const result = await perform(request as { view: string } & z.output<Options>, {
-    database: databaseFromEnvironment(),
+    database,
     trigger,
     requestedBy: schedule,
     caller: schedule,
     idempotencyKey: scheduleKey(schedule, scheduledTime, context.awsRequestId),
-    waitUntil: Date.now() + context.getRemainingTimeInMillis() - leaveBeforeEndMs,
+    waitUntil: Date.now() + context.getRemainingTimeInMillis() - reserveMs,
   })
   logged(result, trigger)
   if (result.error !== undefined && mayRetry(result.error.class)) {
@@ -84,7 +87,7 @@ async function onSchedule<Options extends z.ZodObject>(
   return result
 }
 
-/** Where the scheduler leaves its placeholder as it is, the request's id, which Lambda keeps over its retries. */
+/** If `scheduledTime` is not a valid time, Lambda's request id is used instead; Lambda keeps it across retries. */
 export function scheduleKey(schedule: string, scheduledTime: string, requestId: string): string {
   const at = Date.parse(scheduledTime)
   return `${schedule} ${Number.isNaN(at) ? requestId : new Date(at).toISOString()}`

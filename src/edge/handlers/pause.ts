@@ -1,21 +1,21 @@
 import { pauseAll, pauseView } from '../../operations/views/pause.ts'
-import { callerOf, type HttpAnswer, type HttpEvent, json } from '../http/http.ts'
+import { callerOf, json } from '../http/http.ts'
 import { viewPath } from '../http/schemas.ts'
 import { validate } from '../http/validate.ts'
-import { databaseFromEnvironment } from '../server/configuration.ts'
+import type { HttpHandler } from '../server/function.ts'
 
 /** `POST /views/{view}/pause` and `/resume` */
 export const answerViewPause =
-  (paused: boolean) =>
-  async (event: HttpEvent): Promise<HttpAnswer> => {
+  (paused: boolean): HttpHandler =>
+  async (event, { database }) => {
     const { view } = validate(viewPath, event.pathParameters, 'path')
-    return json(200, { view: await pauseView(databaseFromEnvironment(), view, paused), paused })
+    return json(200, { view: await pauseView(database, view, paused), paused })
   }
 
 /** `POST /pause` and `/resume` */
 export const answerPause =
-  (paused: boolean) =>
-  async (event: HttpEvent): Promise<HttpAnswer> => {
-    await pauseAll(databaseFromEnvironment(), paused, callerOf(event))
+  (paused: boolean): HttpHandler =>
+  async (event, { database }) => {
+    await pauseAll(database, paused, callerOf(event))
     return json(200, { paused })
   }

@@ -15,16 +15,25 @@ import {
   viewsQuery,
 } from '../http/schemas.ts'
 import { validate } from '../http/validate.ts'
-import { databaseFromEnvironment, schedulesFromEnvironment } from '../server/configuration.ts'
+import type { Configuration } from '../server/configuration.ts'
+
+type WithDatabase = Pick<Configuration, 'database'>
+type WithSchedules = Pick<Configuration, 'database' | 'schedules'>
 
 /** `GET /views` */
-export async function answerViews(event: HttpEvent): Promise<HttpAnswer> {
+export async function answerViews(
+  event: HttpEvent,
+  { database, schedules }: WithSchedules,
+): Promise<HttpAnswer> {
   const { state } = validate(viewsQuery, event.queryStringParameters ?? {}, 'query')
-  const { views, paused } = await listViews(databaseFromEnvironment(), schedulesFromEnvironment())
-  return json(200, { views: state === undefined ? views : views.filter((view) => isIn(view, state)), paused })
+  const { views, paused } = await listViews(database, schedules)
+  return json(200, {
+    views: state === undefined ? views : views.filter((view) => isInState(view, state)),
+    paused,
+  })
 }
 
-const isIn = (view: ListedView, state: NonNullable<z.output<typeof viewsQuery>['state']>): boolean => {
+const isInState = (view: ListedView, state: NonNullable<z.output<typeof viewsQuery>['state']>): boolean => {
   switch (state) {
     case 'stale':
       return view.stale
@@ -40,31 +49,29 @@ const isIn = (view: ListedView, state: NonNullable<z.output<typeof viewsQuery>['
 }
 
 /** `GET /metrics` */
-export async function answerMetrics(event: HttpEvent): Promise<HttpAnswer> {
+export async function answerMetrics(
+  event: HttpEvent,
+  { database, schedules }: WithSchedules,
+): Promise<HttpAnswer> {
   const { view, window } = validate(metricsQuery, event.queryStringParameters ?? {}, 'query')
-  const metrics = await getMetrics(databaseFromEnvironment(), {
-    view,
-    windowSeconds: window,
-    schedules: schedulesFromEnvironment(),
-  })
+  const metrics = await getMetrics(database, { view, windowSeconds: window, schedules })
   return json(200, { windowSeconds: window, metrics })
 }
 
 /** `GET /views/{view}` */
-export async function answerView(event: HttpEvent): Promise<HttpAnswer> {
+export async function answerView(
+  event: HttpEvent,
+  { database, schedules }: WithSchedules,
+): Promise<HttpAnswer> {
   const { view } = validate(viewPath, event.pathParameters, 'path')
-  const { recentRuns, ...details } = await getView(
-    databaseFromEnvironment(),
-    view,
-    schedulesFromEnvironment(),
-  )
+  const { recentRuns, ...details } = await getView(database, view, schedules)
   return json(200, { ...details, recentRuns: recentRuns.map(runBody) })
 }
 
 /** `GET /runs` */
-export async function answerRuns(event: HttpEvent): Promise<HttpAnswer> {
+export async function answerRuns(event: HttpEvent, { database }: WithDatabase): Promise<HttpAnswer> {
   const { since, cursor, ...filter } = validate(runsQuery, event.queryStringParameters ?? {}, 'query')
-  const { runs, next } = await listRuns(databaseFromEnvironment(), {
+  const { runs, next } = await listRuns(database, {
     ...filter,
     ...(since === undefined ? {} : { since: new Date(since) }),
     ...(cursor === undefined ? {} : { before: cursor }),
@@ -73,20 +80,20 @@ export async function answerRuns(event: HttpEvent): Promise<HttpAnswer> {
 }
 
 /** `GET /runs/{id}` */
-export async function answerRun(event: HttpEvent): Promise<HttpAnswer> {
+export async function answerRun(event: HttpEvent, { database }: WithDatabase): Promise<HttpAnswer> {
   const { id } = validate(runPath, event.pathParameters, 'path')
-  return json(200, runBody(await getRun(databaseFromEnvironment(), id)))
+  return json(200, runBody(await getRun(database, id)))
 }
 
 /** `GET /batches` */
-export async function answerBatches(event: HttpEvent): Promise<HttpAnswer> {
+export async function answerBatches(event: HttpEvent, { database }: WithDatabase): Promise<HttpAnswer> {
   const { cursor, ...filter } = validate(batchesQuery, event.queryStringParameters ?? {}, 'query')
-  const { batches, next } = await listBatches(databaseFromEnvironment(), { ...filter, before: cursor })
+  const { batches, next } = await listBatches(database, { ...filter, before: cursor })
   return json(200, { batches: batches.map(batchBody), next: next === null ? null : String(next) })
 }
 
 /** `GET /batches/{id}` */
-export async function answerBatch(event: HttpEvent): Promise<HttpAnswer> {
+export async function answerBatch(event: HttpEvent, { database }: WithDatabase): Promise<HttpAnswer> {
   const { id } = validate(batchPath, event.pathParameters, 'path')
-  return json(200, batchBody(await getBatch(databaseFromEnvironment(), id)))
+  return json(200, batchBody(await getBatch(database, id)))
 }

@@ -17,7 +17,7 @@ export const json = (
   body: JSON.stringify(body),
 })
 
-/** The answer that tells of a Problem, as RFC 9457 has it. Only what the Problem says gets out: no cause, no stack. */
+/** The answer for a Problem, by RFC 9457. It holds the message and the details of the Problem, and no cause or stack. */
 export function problemAnswer({ code, message, details }: Problem): HttpAnswer {
   const body = {
     type: `urn:viewkeeper:problem:${code}`,
@@ -40,23 +40,23 @@ export function bodyOf(event: HttpEvent): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new Problem('InvalidRequest', 'body: it is not JSON.', { field: 'body' })
+    throw new Problem('InvalidRequest', 'The body is not JSON.', { field: 'body' })
   }
 }
 
-/** Who calls, as IAM knows them; the local gateway puts a name of its own there. */
+/** The caller, as IAM knows it; the local gateway gives `local`. */
 export const callerOf = (event: HttpEvent): string => event.requestContext.authorizer?.iam?.userArn ?? ''
 
 /**
- * Whose idempotency keys these are: a role's session name differs from one task or build to the next, and is left out.
- * `arn:aws:sts::1:assumed-role/ci/build-7` is `arn:aws:sts::1:assumed-role/ci`.
+ * The caller that idempotency keys belong to. The session name of a role is left out, because it differs from one task or
+ * build to the next: `arn:aws:sts::1:assumed-role/ci/build-7` becomes `arn:aws:sts::1:assumed-role/ci`.
  */
 export const withoutSession = (arn: string): string =>
   arn.replace(/^(arn:[^:]+:sts:.*:assumed-role\/[^/]+)\/.*$/, '$1')
 
 /**
- * Until when the caller waits (epoch milliseconds), from `Prefer: wait=N` (RFC 7240): at most 25 s, counted from when
- * the request reached the gateway, which itself gives up after 30.
+ * Until when the caller waits (epoch milliseconds), from `Prefer: wait=N` (RFC 7240). The wait is at most 25 s from the
+ * moment when the request reached the gateway, because the gateway gives up after 30 s.
  */
 export function waitUntilOf(event: HttpEvent): number {
   const wait = /(?:^|[,;\s])wait\s*=\s*"?(\d+)"?/i.exec(event.headers.prefer ?? '')
@@ -64,17 +64,17 @@ export function waitUntilOf(event: HttpEvent): number {
   return event.requestContext.timeEpoch + seconds * 1000
 }
 
-/** The caller's Idempotency-Key, null without one. */
+/** The request's Idempotency-Key; null if it has none. */
 export function idempotencyKeyOf(event: HttpEvent): string | null {
   const key = event.headers['idempotency-key']
   if (key === undefined) return null
   if (key === '' || key.length > 255) {
-    throw new Problem('InvalidRequest', 'Idempotency-Key: it must have 1 to 255 characters.', {
+    throw new Problem('InvalidRequest', 'Idempotency-Key must have 1 to 255 characters.', {
       field: 'Idempotency-Key',
     })
   }
   if (!key.isWellFormed()) {
-    throw new Problem('InvalidRequest', 'Idempotency-Key: it must not contain half of a surrogate pair.', {
+    throw new Problem('InvalidRequest', 'Idempotency-Key must not contain half of a surrogate pair.', {
       field: 'Idempotency-Key',
     })
   }

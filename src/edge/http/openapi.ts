@@ -8,59 +8,108 @@ interface Description {
   path?: z.ZodObject
   query?: z.ZodObject
   body?: z.ZodType
+  headers?: Header[]
   answers: Record<number, { description: string; schema: z.ZodType }>
 }
 
-const finished = { description: 'Finished.', schema: schemas.result }
-const running = { description: 'Still running; `Location` says where to look.', schema: schemas.result }
+type Header = {
+  name: string
+  in: 'header'
+  schema: { type: 'string'; minLength?: number; maxLength?: number }
+  example?: string
+  description: string
+}
 
-const paused = { description: 'How it is now.', schema: schemas.pauseState }
+const waitHeader = (description: string): Header => ({
+  name: 'Prefer',
+  in: 'header',
+  schema: { type: 'string' },
+  example: 'wait=20',
+  description,
+})
 
-/** What each route takes and answers, in the schemas that also validate it. */
-const descriptions: Record<Exclude<RouteName, 'getOpenapi'>, Description> = {
+const waitForEnd = waitHeader(
+  'How many seconds to wait for the end, at most 25; by default until the server has claimed the run.',
+)
+const waitForCancel = waitHeader('How many seconds to wait for the end, from 3, the default, to 25.')
+
+const keyHeader = (what: string): Header => ({
+  name: 'Idempotency-Key',
+  in: 'header',
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+  description: `Requests of one caller with the same key and body are one ${what}; another body is refused.`,
+})
+
+const operationHeaders = [waitForEnd, keyHeader('run')]
+
+const finished = { description: 'The run has ended.', schema: schemas.result }
+const running = { description: 'The run goes on; `Location` is its route.', schema: schemas.result }
+
+const paused = { description: 'Whether it is paused now.', schema: schemas.pauseState }
+
+/** A `POST` has to say which headers it reads. */
+type Descriptions = {
+  [Name in Exclude<RouteName, 'getOpenapi'>]: (typeof routes)[Name]['method'] extends 'POST'
+    ? Description & { headers: Header[] }
+    : Description
+}
+
+/** What each route takes and answers. The same schemas validate the requests. */
+const descriptions: Descriptions = {
   refreshView: {
     summary: 'Refresh a view',
     path: schemas.viewPath,
     body: schemas.refreshOptions,
+    headers: operationHeaders,
     answers: { 200: finished, 202: running },
   },
   createView: {
     summary: 'Create a view from its definition',
     path: schemas.viewPath,
     body: schemas.createOptions,
+    headers: operationHeaders,
     answers: { 200: finished, 202: running },
   },
   dropView: {
     summary: 'Drop a view',
     path: schemas.viewPath,
     body: schemas.dropOptions,
+    headers: operationHeaders,
     answers: { 200: finished, 202: running },
   },
-  cancelRun: { summary: 'Cancel a run', path: schemas.runPath, answers: { 200: finished, 202: running } },
+  cancelRun: {
+    summary: 'Cancel a run',
+    path: schemas.runPath,
+    headers: [waitForCancel],
+    answers: { 200: finished, 202: running },
+  },
   startBatch: {
     summary: 'Refresh several views, in the order in which they read each other',
     body: schemas.batchOptions,
+    headers: [keyHeader('batch')],
     answers: {
-      200: { description: 'The batch of this key, which has ended.', schema: schemas.startedBatch },
-      202: { description: 'On its way; `Location` says where to look.', schema: schemas.startedBatch },
+      200: { description: 'The batch with this key has ended.', schema: schemas.startedBatch },
+      202: { description: 'The batch goes on; `Location` is its route.', schema: schemas.startedBatch },
     },
   },
   cancelBatch: {
     summary: 'Cancel a batch',
     path: schemas.batchPath,
+    headers: [waitForCancel],
     answers: {
-      200: { description: 'It has ended.', schema: schemas.startedBatch },
-      202: { description: 'It is ending.', schema: schemas.startedBatch },
+      200: { description: 'The batch has ended.', schema: schemas.startedBatch },
+      202: { description: 'The batch is ending; `Location` is its route.', schema: schemas.startedBatch },
     },
   },
   pauseView: {
-    summary: 'Have schedules and batches leave a view out',
+    summary: 'Pause a view: schedules and batches leave it out',
     path: schemas.viewPath,
+    headers: [],
     answers: { 200: paused },
   },
-  resumeView: { summary: 'Take a paused view in again', path: schemas.viewPath, answers: { 200: paused } },
-  pauseAll: { summary: 'Stop everything that is scheduled', answers: { 200: paused } },
-  resumeAll: { summary: 'Let what is scheduled go on', answers: { 200: paused } },
+  resumeView: { summary: 'Resume a view', path: schemas.viewPath, headers: [], answers: { 200: paused } },
+  pauseAll: { summary: 'Pause everything that is scheduled', headers: [], answers: { 200: paused } },
+  resumeAll: { summary: 'Resume everything that is scheduled', headers: [], answers: { 200: paused } },
   listBatches: {
     summary: 'List batches, newest first',
     query: schemas.batchesQuery,
@@ -72,7 +121,7 @@ const descriptions: Record<Exclude<RouteName, 'getOpenapi'>, Description> = {
     answers: { 200: { description: 'The batch.', schema: schemas.batchDetails } },
   },
   getMetrics: {
-    summary: 'What the runs of each view came to within a time, and how it is now',
+    summary: 'Show counts and durations of the runs of each view in a window, and how each view is now',
     query: schemas.metricsQuery,
     answers: { 200: { description: 'The metrics.', schema: schemas.metricsList } },
   },
@@ -98,23 +147,7 @@ const descriptions: Record<Exclude<RouteName, 'getOpenapi'>, Description> = {
   },
 }
 
-const waiting = {
-  name: 'Prefer',
-  in: 'header',
-  schema: { type: 'string' },
-  example: 'wait=20',
-  description:
-    'How many seconds to wait for the end, at most 25; by default until the server has taken the run on.',
-} as const
-
-const idempotency = {
-  name: 'Idempotency-Key',
-  in: 'header',
-  schema: { type: 'string', minLength: 1, maxLength: 255 },
-  description: 'The same key and body from the same caller are the same run; another body is refused.',
-} as const
-
-/** The OpenAPI 3.1 description of the API, made of the schemas that validate it. */
+/** The OpenAPI 3.1 description of the API, from the schemas that validate its requests. */
 export function openapi(): object {
   const paths: ZodOpenApiPathsObject = {}
   for (const [name, description] of Object.entries(descriptions) as [
@@ -148,26 +181,15 @@ export function openapi(): object {
   })
 }
 
-/** What else a `POST` heeds. Canceling and pausing come to the same however often they are asked for. */
-const headersOf = (name: RouteName) =>
-  name === 'startBatch'
-    ? [idempotency]
-    : name === 'cancelRun' || name === 'cancelBatch'
-      ? [waiting]
-      : /^(pause|resume)/.test(name)
-        ? []
-        : [waiting, idempotency]
-
 function operation(
   name: RouteName,
-  { summary, path, query, body, answers }: Description,
+  { summary, path, query, body, headers, answers }: Description,
 ): ZodOpenApiOperationObject {
-  const post = routes[name].method === 'POST'
   return {
     operationId: name,
     summary,
     requestParams: { ...(path && { path }), ...(query && { query }) },
-    ...(post && { parameters: headersOf(name) }),
+    ...(headers && { parameters: headers }),
     ...(body && { requestBody: { required: false, content: { 'application/json': { schema: body } } } }),
     responses: {
       ...Object.fromEntries(
@@ -177,7 +199,7 @@ function operation(
         ]),
       ),
       default: {
-        description: 'What went wrong, and what to do.',
+        description: 'What went wrong, and what to do about it.',
         content: { 'application/problem+json': { schema: schemas.problem } },
       },
     },

@@ -1,6 +1,24 @@
+/** The Lambda functions: one file in `functions/` each. */
+export const functionNames = [
+  'create',
+  'refresh',
+  'drop',
+  'start-batch',
+  'open-batch',
+  'advance',
+  'cancel',
+  'pause',
+  'query',
+  'monitor',
+  'prune',
+  'migrate',
+] as const
+
+export type FunctionName = (typeof functionNames)[number]
+
 /**
- * Every HTTP route, once: the infrastructure, the local gateway, the functions and the OpenAPI file are derived
- * from this table. Paths are written as API Gateway's HTTP API writes them.
+ * The HTTP routes: the infrastructure, the local gateway, the functions and the OpenAPI file take them from this table.
+ * Paths are written as API Gateway's HTTP API writes them.
  */
 export const routes = {
   createView: { method: 'POST', path: '/views/{view}/create', function: 'create' },
@@ -23,14 +41,23 @@ export const routes = {
   getOpenapi: { method: 'GET', path: '/openapi.json', function: 'query' },
 } as const satisfies Record<string, Route>
 
-export interface Route {
+interface Route {
   method: 'GET' | 'POST'
   path: string
-  /** The file in `functions/` that answers. */
-  function: 'create' | 'refresh' | 'drop' | 'cancel' | 'query' | 'start-batch' | 'pause'
+  /** The function that answers. */
+  function: FunctionName
 }
 
-export type RouteName = keyof typeof routes
+type Routes = typeof routes
+export type RouteName = keyof Routes
+
+/** The functions that answer at least one route. */
+export type HttpFunctionName = Routes[RouteName]['function']
+
+/** The names of the routes that a function answers. */
+export type RouteNameOf<Name extends FunctionName> = {
+  [Route in RouteName]: Routes[Route]['function'] extends Name ? Route : never
+}[RouteName]
 
 /** API Gateway's name of a route, as it stands in an event's `routeKey`: `GET /views/{view}`. */
 export const routeKey = ({ method, path }: Pick<Route, 'method' | 'path'>): string => `${method} ${path}`

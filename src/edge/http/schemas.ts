@@ -4,7 +4,7 @@ import { mostConcurrent } from '../../plan/batches/plan.ts'
 import { rowCountStrategies, strategies } from '../../plan/views/definition.ts'
 import { problemCodes } from '../../problem.ts'
 
-/** Requests and answers, once: they validate, they type, and the OpenAPI file is made of them. */
+// Each request and answer has one schema: it validates, gives the TypeScript type, and goes into the OpenAPI file.
 
 /** Text that PostgreSQL can hold. */
 const text = (most: number) =>
@@ -20,7 +20,7 @@ const view = text(1000).meta({
   description: 'A view: its name as SQL reads it (`sales`, `app.sales`, `"Odd.Name"`), or its id.',
   example: 'public.sales',
 })
-/** A number in a path or a query, where all is text. */
+/** A whole number in a path or a query, where it stands as text. */
 const whole = (most: number) =>
   z.coerce.number('must be a whole number').int('must be a whole number').min(1).max(most)
 
@@ -29,10 +29,10 @@ const milliseconds = z.number().int().nullable()
 const time = z.iso.datetime().meta({ example: '2026-11-20T09:00:00.000Z' })
 
 const rowCountStrategy = z.enum(rowCountStrategies).optional().meta({
-  description: 'How to count rows before and after; counting never locks readers out.',
+  description: 'How to count rows before and after; counting never blocks readers.',
 })
 const timeoutSeconds = z.int().min(1).max(86_400).optional().meta({
-  description: 'The longest the operation may take on the server, waiting for locks included.',
+  description: 'The longest time of the operation on the server, with the wait for locks.',
 })
 
 /** The options of each operation: the body of its route, and part of a schedule's event. */
@@ -40,9 +40,9 @@ export const createOptions = z
   .strictObject({
     force: z.boolean().optional().meta({
       description:
-        'Replaces a view that is there, unless something depends on it; by default it is left alone.',
+        'Replaces an existing view if nothing depends on it; by default an existing view is left as it is.',
     }),
-    withData: z.boolean().optional().meta({ description: 'Fills the view; by default true.' }),
+    withData: z.boolean().optional().meta({ description: 'Whether the view is filled; by default true.' }),
     rowCountStrategy,
     timeoutSeconds,
   })
@@ -58,7 +58,7 @@ export const refreshOptions = z
     timeoutSeconds,
     force: z.boolean().optional().meta({
       description:
-        'Refreshes a view that is paused, or was refreshed within its minimum interval; by default false.',
+        'Whether to refresh a view that is paused or was refreshed within its minimum interval; by default false.',
     }),
   })
   .meta({ id: 'RefreshOptions' })
@@ -68,44 +68,52 @@ export const dropOptions = z
     cascade: z
       .boolean()
       .optional()
-      .meta({ description: 'Drops what depends on the view, too; by default false.' }),
+      .meta({ description: 'Whether to drop what depends on the view, too; by default false.' }),
     ifExists: z
       .boolean()
       .optional()
-      .meta({ description: 'Skips a view that is not there; by default true.' }),
+      .meta({ description: 'Whether a missing view is skipped instead of refused; by default true.' }),
     rowCountStrategy,
     timeoutSeconds,
   })
   .meta({ id: 'DropOptions' })
 
-/** The body of `POST /batches`, and part of a schedule's event: which views, and how. */
+/** The views of a batch and how to refresh them: the body of `POST /batches`, and part of a schedule's event. */
 export const batchOptions = z
   .strictObject({
-    all: z.boolean().optional().meta({ description: 'Every view but those left out of all; the default.' }),
+    all: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Every view whose definition is not left out of `all`; the default.' }),
     views: z.array(view).min(1).max(10_000).optional().meta({ description: 'These views.' }),
     pattern: text(200).optional().meta({ description: 'A glob on `schema.name`.', example: 'sales.*' }),
     ancestors: z.boolean().optional().meta({ description: 'Also everything that these views read.' }),
     descendants: z.boolean().optional().meta({ description: 'Also everything that reads these views.' }),
-    strategy: z.enum(strategies).optional().meta({ description: "Instead of each view's own." }),
+    strategy: z
+      .enum(strategies)
+      .optional()
+      .meta({ description: 'The strategy for every view; by default each view has its own.' }),
     concurrency: z
       .int()
       .min(1)
       .max(mostConcurrent)
       .optional()
-      .meta({ description: 'Views at once; by default 2.' }),
+      .meta({ description: 'The number of views at once; by default 2.' }),
     retries: z
       .int()
       .min(0)
       .max(100)
       .optional()
-      .meta({ description: "How often a view that fails is tried again, instead of each view's own." }),
+      .meta({
+        description: 'How often a view that fails is tried again; by default each view has its own number.',
+      }),
   })
   .meta({ id: 'BatchOptions' })
 
 export const viewPath = z.strictObject({ view })
 export const runPath = z.strictObject({ id: runId })
 
-/** What EventBridge Scheduler sends besides an operation's options. */
+/** The fields of EventBridge Scheduler's event besides the options of the operation. */
 export const scheduleFields = z.strictObject({
   trigger: z.literal('schedule'),
   schedule: text(1000),
@@ -113,10 +121,10 @@ export const scheduleFields = z.strictObject({
   view,
 })
 
-/** What a schedule sends for a batch. */
+/** A schedule's event for a batch. */
 export const scheduledBatch = scheduleFields.omit({ view: true }).extend(batchOptions.shape)
 
-/** What a deploy sends: what is deployed is the key, so that the same deploy asks once. */
+/** A deploy's event. The key is a hash of what was deployed: the same deploy starts one batch. */
 export const deployedBatch = z
   .strictObject({ trigger: z.literal('deploy'), key: text(1000) })
   .extend(batchOptions.shape)
@@ -135,7 +143,7 @@ export const batchesQuery = z.strictObject({
 
 export const viewsQuery = z.strictObject({
   state: z.enum(['stale', 'failed', 'running', 'paused', 'unpopulated']).optional().meta({
-    description: 'Only views that are so: `stale`, or whose last run has `failed` or is `running`, …',
+    description: 'Only views that are in this state. `failed` and `running` are states of the last run.',
   }),
 })
 
@@ -194,13 +202,13 @@ export const result = z
       durationMs: milliseconds,
     }),
     coalesced: z.literal(true).optional().meta({
-      description: "This is an earlier run, within the view's minimum interval.",
+      description: "This result is of an earlier run within the view's minimum interval.",
     }),
     error: error.optional(),
   })
   .meta({
     id: 'Result',
-    description: 'What an operation answers, whoever asked and however long they waited.',
+    description: 'The answer of an operation, the same for every trigger and every wait.',
   })
 
 export const run = z
@@ -247,17 +255,19 @@ const viewSummary = z.object({
     .object({ id: z.int(), status: z.enum(runStatuses), requestedAt: time, durationMs: milliseconds })
     .nullable(),
   lastSuccessAt: time.nullable(),
-  staleMs: milliseconds.meta({ description: 'Since the last success.' }),
+  staleMs: milliseconds.meta({
+    description: 'The age of the data: time since they were made fresh. Null if no run has made them fresh.',
+  }),
   dependsOn: z.array(z.string()),
   neededBy: z.array(z.string()),
-  stale: z.boolean().meta({ description: 'Its data are older than they may be.' }),
+  stale: z.boolean().meta({ description: 'Whether the data are older than they may be.' }),
 })
 
 export const viewList = z
   .object({
     views: z.array(viewSummary.meta({ id: 'View' })),
     paused: z.object({ since: time, by: z.string() }).nullable().meta({
-      description: 'Since when everything scheduled is paused, and who said so; null where it is not.',
+      description: 'Since when everything scheduled is paused, and who paused it; null if it is not paused.',
     }),
   })
   .meta({ id: 'ViewList' })
@@ -266,10 +276,7 @@ export const viewDetails = viewSummary
   .extend({
     owner: z.string(),
     comment: z.string().nullable(),
-    sql: z
-      .string()
-      .nullable()
-      .meta({ description: 'Null while a running refresh keeps it from being read at once.' }),
+    sql: z.string().nullable().meta({ description: 'Null while a running refresh blocks reading it.' }),
     indexes: z.array(z.object({ name: z.string(), unique: z.boolean(), definition: z.string().nullable() })),
     recentRuns: z.array(run),
   })
@@ -301,7 +308,7 @@ const batchSummary = z
     cancelRequestedAt: time.nullable(),
     requestedAt: time,
     startedAt: time.nullable(),
-    advancedAt: time.nullable().meta({ description: 'When it was last advanced.' }),
+    advancedAt: time.nullable().meta({ description: 'When the batch was last advanced.' }),
     finishedAt: time.nullable(),
     elapsedMs: milliseconds,
     error: batchError.nullable(),
@@ -314,7 +321,9 @@ export const batchList = z
 
 export const batchDetails = batchSummary
   .extend({
-    estimatedRestMs: milliseconds.meta({ description: 'What is probably left, by history.' }),
+    estimatedRestMs: milliseconds.meta({
+      description: 'The time that is probably left, estimated from past runs.',
+    }),
     views: z.array(
       z.object({
         view: z.string(),
@@ -326,12 +335,15 @@ export const batchDetails = batchSummary
             runId: z.int(),
             status: z.enum(runStatuses),
             attempt: z.int(),
-            notBefore: time.nullable().meta({ description: 'When it may start at the earliest.' }),
+            notBefore: time.nullable().meta({ description: 'The earliest start of the run.' }),
             startedAt: time.nullable(),
             finishedAt: time.nullable(),
             elapsedMs: milliseconds,
-            class: z.string().nullable().meta({ description: 'Of its error.' }),
-            message: z.string().nullable().meta({ description: 'Of its error; why it was skipped.' }),
+            class: z.string().nullable().meta({ description: 'The class of the error.' }),
+            message: z
+              .string()
+              .nullable()
+              .meta({ description: 'The message of the error, or why the run was skipped.' }),
           }),
         ),
       }),
@@ -346,26 +358,34 @@ const viewMetrics = z
     runs: z.int(),
     succeeded: z.int(),
     failed: z.int(),
-    successRate: z.number().nullable().meta({ description: 'Of the runs that succeeded or failed, 0 to 1.' }),
+    successRate: z
+      .number()
+      .nullable()
+      .meta({ description: 'Successes divided by successes and failures, 0 to 1.' }),
     averageMs: milliseconds,
     minMs: milliseconds,
     maxMs: milliseconds,
     p95Ms: milliseconds,
     usualMs: milliseconds.meta({
-      description: 'Of the last 20 refreshes that succeeded, whenever they were.',
+      description: 'The average of the last 20 successful refreshes, also of those before the window.',
     }),
     paused: z.boolean(),
     lastStatus: z.enum(runStatuses).nullable(),
     lastSuccessAt: time.nullable(),
-    staleMs: z.int().meta({ description: 'Since the last success.' }),
-    maxStaleMs: milliseconds.meta({ description: 'The age from which on its data count as stale.' }),
+    staleMs: z.int().meta({
+      description:
+        'The age of the data: time since they were made fresh. If no run has made them fresh, time since the view is known.',
+    }),
+    maxStaleMs: milliseconds.meta({
+      description: 'The age from which the data are stale; null if nothing says how old they may be.',
+    }),
     stale: z.boolean(),
     rowCountBefore: z.int().nullable(),
     rowCountAfter: z.int().nullable(),
     failedLastDay: z.int(),
     lastFailure: z.object({ runId: z.int(), at: z.string(), class: z.string().nullable() }).nullable(),
   })
-  .meta({ id: 'ViewMetrics', description: 'Durations are those of successes.' })
+  .meta({ id: 'ViewMetrics', description: 'Durations are those of successful runs.' })
 
 export const metricsList = z
   .object({ windowSeconds: z.int(), metrics: z.array(viewMetrics) })
@@ -382,11 +402,14 @@ export const problem = z
     status: z.int(),
     detail: z.string(),
     code: z.enum(problemCodes),
-    field: z.string().optional().meta({ description: 'The field of the request at fault.' }),
+    field: z.string().optional().meta({ description: 'The field of the request that is wrong.' }),
     runId: z.int().optional().meta({ description: 'The run that records this failure.' }),
-    runningRunId: z.int().optional().meta({ description: 'The run that is in the way.' }),
+    runningRunId: z.int().optional().meta({ description: 'The run of the view that goes on already.' }),
     batchId: z.string().optional().meta({ description: 'The batch that records this failure.' }),
-    openBatchId: z.string().optional().meta({ description: 'The batch that is in the way.' }),
+    openBatchId: z
+      .string()
+      .optional()
+      .meta({ description: 'The batch of the same views that goes on already.' }),
     sqlstate: z.string().optional(),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details.' })

@@ -1,6 +1,6 @@
 export const metricNamespace = 'Viewkeeper'
 
-/** The metrics that Viewkeeper publishes at every look of the monitor: a fixed set, so that the bill stays small. */
+/** The metrics that each call of the monitor publishes. Their number is fixed, so that the bill stays small. */
 export const metricNames = {
   runsSucceeded: 'RunsSucceeded',
   runsFailed: 'RunsFailed',
@@ -10,21 +10,22 @@ export const metricNames = {
   viewsStale: 'ViewsStale',
 } as const
 
-/** What is published besides of each run that has ended, with its view as one more dimension, where it is asked for. */
+/** With `metricsPerView`, each run that has ended is also published as these metrics, with its view as one more dimension. */
 export const perViewMetricNames = {
   runsSucceeded: metricNames.runsSucceeded,
   runsFailed: metricNames.runsFailed,
   refreshDuration: 'RefreshDuration',
 } as const
 
-/** The dimensions of every metric; an alarm has to name exactly these. */
+/** The dimensions of every metric. An alarm has to name exactly these dimensions. */
 export const metricDimensions = (environment: string): Record<string, string> => ({
   service: 'viewkeeper',
   environment,
 })
 
 /**
- * The same with a view's name as SQL would write it. CloudWatch takes ASCII only: other characters are percent-encoded.
+ * The dimensions of a view's metrics, with its name as SQL writes it. CloudWatch takes only ASCII: other characters are
+ * percent-encoded.
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
  */
 export const perViewDimensions = (environment: string, view: string): Record<string, string> => ({

@@ -11,7 +11,7 @@ import {
   perViewMetricNames,
 } from './names.ts'
 
-// Zeros are published too: an alarm that sees data knows that nothing failed, rather than that nobody looked.
+// Zeros are published, too. Without them an alarm could not tell "nothing failed" from "the monitor did not run".
 
 export const publishRunMetrics = (environment: string, ended: EndedRun[]): void =>
   publish(metricDimensions(environment), {
@@ -29,7 +29,7 @@ export const publishBatchMetrics = (environment: string, ended: Batch[]): void =
 export const publishStaleMetrics = (environment: string, stale: StaleView[]): void =>
   publish(metricDimensions(environment), { [metricNames.viewsStale]: stale.length })
 
-/** What one run came to, under its view's name; nothing of one that was skipped or canceled. */
+/** Publishes the outcome of one run with the name of its view. Skipped and canceled runs are left out. */
 export function publishPerView(environment: string, run: EndedRun): void {
   const succeeded = run.status === 'success'
   if (!succeeded && run.status !== 'failed') return

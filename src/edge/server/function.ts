@@ -5,11 +5,13 @@ import type { Context } from 'aws-lambda'
 import { problemOf } from '../../db/server/failures.ts'
 import { Problem, statusOf } from '../../problem.ts'
 import { type HttpAnswer, type HttpEvent, problemAnswer } from '../http/http.ts'
+import { type HttpFunctionName, type RouteName, type RouteNameOf, routeKey, routes } from '../http/routes.ts'
+import type { Configuration } from './configuration.ts'
 
-/** JSON lines in the function's log group; secrets and row data never go in. */
+/** Writes JSON lines into the function's log group. Secrets and row data never go in. */
 export const logger = new Logger({ serviceName: 'viewkeeper' })
 
-/** A function that anything may invoke. What it throws is logged as we log, and Lambda sees it as a failure. */
+/** A function that any service may invoke. An error is logged in our format and thrown on: Lambda counts a failure. */
 export const eventFunction = <Event, Answer>(handle: (event: Event, context: Context) => Promise<Answer>) =>
   middy<Event, Answer>()
     .use(injectLambdaContext(logger))
@@ -17,58 +19,74 @@ export const eventFunction = <Event, Answer>(handle: (event: Event, context: Con
       try {
         return await handle(event, context)
       } catch (thrown) {
-        throw knownProblem(thrown, asked(event))
+        throw knownProblem(thrown, originOf(event))
       }
     })
 
-/** What an event says that helps to find whose failure it was. */
-const asked = (event: unknown): object => {
+/** The fields of an event that name what failed. */
+const originOf = (event: unknown): object => {
   const { view, schedule, trigger } = (event ?? {}) as Record<string, unknown>
   return { view, schedule, trigger }
 }
 
-/** What answers each route of a function. */
-export type Routes = Record<string, (event: HttpEvent, context: Context) => Promise<HttpAnswer>>
+/** Answers a request. A handler names the parts of the configuration that it takes. */
+export type HttpHandler = (event: HttpEvent, configuration: Configuration) => Promise<HttpAnswer>
 
-/** Answers the routes given, by API Gateway's route key; whatever goes wrong becomes a problem. */
-export async function answerRoute(routes: Routes, event: HttpEvent, context: Context): Promise<HttpAnswer> {
+/** A handler for every route of a function: a missing one does not compile, nor does one without a route. */
+type HandlersOf<Name extends HttpFunctionName> = Record<RouteNameOf<Name>, HttpHandler>
+
+/** The function of this name, which only HTTP invokes. The configuration is read at the start of each call. */
+export const httpFunction = <Name extends HttpFunctionName>(
+  readConfiguration: () => Configuration,
+  handlers: HandlersOf<Name>,
+) => eventFunction<HttpEvent, HttpAnswer>((event) => answerHttp(handlers, readConfiguration, event))
+
+/** Calls the handler of the event's route; every error becomes the answer of a Problem. */
+export async function answerHttp(
+  handlers: { [Route in RouteName]?: HttpHandler },
+  readConfiguration: () => Configuration,
+  event: HttpEvent,
+): Promise<HttpAnswer> {
   try {
-    const answer = routes[event.routeKey]
-    if (answer === undefined) throw new Problem('UnknownRoute', `There is no route ${event.routeKey}.`)
-    return await answer(event, context)
+    const name = (Object.keys(handlers) as RouteName[]).find(
+      (each) => routeKey(routes[each]) === event.routeKey,
+    )
+    const handler = name && handlers[name]
+    if (handler === undefined) throw new Problem('UnknownRoute', `There is no route ${event.routeKey}.`)
+    return await handler(event, readConfiguration())
   } catch (thrown) {
     return problemAnswer(knownProblem(thrown))
   }
 }
 
 /**
- * A Problem as it is; anything else is a defect of ours, whose details stay in the log. What is no mistake of the caller's
- * is logged as an error, and whatever fails an event: `failed` is what that says of itself.
+ * Returns a Problem as it is. Anything else is a defect of ours: its details stay in the log, and InternalError is
+ * returned. A mistake of the caller is logged as `info`. A Problem with status 500 or more is logged as `error`, and so
+ * is every Problem that fails an event; `failedEvent` then holds the fields that name the event.
  */
-export function knownProblem(thrown: unknown, failed?: object): Problem {
+export function knownProblem(thrown: unknown, failedEvent?: object): Problem {
   const problem = problemOf(thrown)
   if (problem instanceof Problem) {
-    const isError = failed !== undefined || statusOf(problem.code) >= 500
+    const isError = failedEvent !== undefined || statusOf(problem.code) >= 500
     logger[isError ? 'error' : 'info']('refused', {
       code: problem.code,
       problem: problem.message,
       ...problem.details,
-      ...failed,
+      ...failedEvent,
     })
     return problem
   }
-  logger.error('unexpected error', { ...safeError(thrown), ...failed })
+  logger.error('unexpected error', { ...safeError(thrown), ...failedEvent })
   return new Problem(
     'InternalError',
     'Something went wrong inside Viewkeeper; the details are in the log of the function.',
   )
 }
 
-/** A function that only HTTP invokes. */
-export const httpFunction = (routes: Routes) =>
-  eventFunction<HttpEvent, HttpAnswer>((event, context) => answerRoute(routes, event, context))
-
-/** A server's message may quote row data, and its error object the query's parameters: only names and places go out. */
+/**
+ * The name, the code and the stack of an error, and nothing else: a server's message may quote row data, and its error
+ * object holds the parameters of the query.
+ */
 const safeError = (thrown: unknown) =>
   thrown instanceof Error
     ? { errorName: thrown.name, errorCode: (thrown as { code?: string }).code, stack: placesOf(thrown) }
