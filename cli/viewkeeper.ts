@@ -2,11 +2,6 @@
 import { Command, InvalidArgumentError } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import { Problem } from '../src/problem.ts'
-import { adopt } from './commands/adopt.ts'
-import { check } from './commands/check.ts'
-import { freeze } from './commands/freeze.ts'
-import { down, status, up } from './commands/migrate.ts'
-import { testAlarm } from './commands/test-alarm.ts'
 import { report } from './output/report.ts'
 
 /** A whole number from 1 on. */
@@ -14,6 +9,9 @@ function positive(text: string): number {
   if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('Write a number from 1 on.')
   return Number(text)
 }
+
+/** The names in `one,two`. */
+const commaSeparated = (text: string): string[] => text.split(',').filter(Boolean)
 
 const environment = [
   '--env <name>',
@@ -25,73 +23,98 @@ const program = new Command('viewkeeper')
   .addHelpText(
     'after',
     `
-Works on views/ and migrations/ of the current folder, and on the database in DATABASE_URL:
+Works on views/ and migrations/ of the current folder, and on the database of DATABASE_URL:
 postgres://user:password@host:5432/database. The workflow is in docs/views.md.`,
   )
   .version(packageJson.version)
 
+// Each command's code is imported when the command is called: all of it together takes most of the start-up time.
 program
   .command('freeze')
-  .argument('[view...]', 'only these')
+  .argument('[view...]', 'only these views')
   .description('write a migration for each view that is new or has changed')
-  .requiredOption('-m, --message <why>', 'why; stands in the migration')
-  .option('--rename <old=new...>', 'a view got another name')
-  .option('--remove <view...>', 'a view is to go')
+  .requiredOption('-m, --message <why>', 'why; the text is written into the migration')
+  .option('--rename <old=new...>', 'rename a view')
+  .option('--remove <view...>', 'remove a view')
   .option('--unverified', 'do not try the migrations on DATABASE_URL')
-  .action((views, options) => freeze({ views, ...options }))
+  .action(async (views, options) => (await import('./commands/freeze.ts')).freeze({ views, ...options }))
 
 program
   .command('check')
   .description(
-    'name every difference between what is authored, frozen and live; exit code 1 where there is one',
+    'list every difference between authored, frozen and live views; the exit code is 1 if there is one',
   )
   .option(...environment)
-  .option('--offline', 'leave the database out: only what is authored and frozen')
-  .option('--ignore-unmanaged', 'views that nobody has authored are no difference')
-  .option('--json', 'for machines')
-  .action(check)
+  .option('--offline', 'compare only what is authored and frozen, without a database')
+  .option('--ignore-unmanaged', 'do not list views that are not authored')
+  .option('--json', 'print JSON, for programs')
+  .action(async (options) => (await import('./commands/check.ts')).check(options))
 
 const migrate = program.command('migrate').description('apply, undo or list frozen migrations')
 migrate
   .command('up')
-  .description('apply what the database lacks')
+  .description('apply the migrations that the database lacks')
   .option(...environment)
   .option('--no-data', 'leave new views empty')
-  .action(up)
+  .action(async (options) => (await import('./commands/migrate.ts')).up(options))
 migrate
   .command('down')
   .argument('[count]', 'how many', positive, 1)
   .description('undo the last migration, or the last few')
   .option(...environment)
-  .action((count, options) => down({ count, ...options }))
+  .action(async (count, options) => (await import('./commands/migrate.ts')).down({ count, ...options }))
 migrate
   .command('status')
-  .description('list what is applied, pending and ahead')
+  .description('list which migrations are applied, pending and ahead')
   .option(...environment)
-  .action(status)
+  .action(async (options) => (await import('./commands/migrate.ts')).status(options))
 
 program
   .command('adopt')
-  .argument('[view...]')
-  .description('author views that are there already, and freeze them without touching the database')
-  .option('--all', 'every view that nobody has authored')
-  .option('-m, --message <why>', 'why; stands in the migration', 'adopted as it was')
+  .argument('[view...]', 'these views')
+  .description('author and freeze existing views, without changing the database')
+  .option('--all', 'every view that is not authored')
+  .option('-m, --message <why>', 'why; the text is written into the migration', 'adopted as it was')
   .option(...environment)
-  .action((views, options) => adopt({ views, ...options }))
+  .action(async (views, options) => (await import('./commands/adopt.ts')).adopt({ views, ...options }))
+
+program
+  .command('create-role')
+  .description('make the database role that Viewkeeper works with, or bring it up to date')
+  .option('--login <name>', 'the role to log in as', 'viewkeeper_app')
+  .option(
+    '--owners <a,b>',
+    'the owners of the views to work on (default: every owner of a materialized view, but no superuser, not your login, ' +
+      'and no member of viewkeeper)',
+    commaSeparated,
+  )
+  .addHelpText(
+    'after',
+    `
+DATABASE_URL has to name an administrator. For a server on RDS it ends in ?sslrootcert=global-bundle.pem, the file of root
+certificates that RDS offers for download.
+
+The password of the role is VIEWKEEPER_PASSWORD. If that is not set, a password is generated, and the secret for AWS Secrets
+Manager is written to standard output, which must not be a terminal:
+
+  DATABASE_URL=postgres://admin:…@host:5432/database npx viewkeeper create-role |
+    aws secretsmanager create-secret --name viewkeeper/production --secret-string file:///dev/stdin`,
+  )
+  .action(async (options) => (await import('./commands/create-role.ts')).createRole(options))
 
 program
   .command('test-alarm')
-  .argument('[alarm]', 'which, as docs/runbook.md names it', 'failed-runs')
+  .argument('[alarm]', 'the alarm, as docs/runbook.md names it', 'failed-runs')
   .description('set an alarm off for a moment, to see its mail arrive')
   .requiredOption('--env <name>', 'the deployed environment')
-  .action((alarm, { env }) => testAlarm({ env, alarm }))
+  .action(async (alarm, { env }) => (await import('./commands/test-alarm.ts')).testAlarm({ env, alarm }))
 
 pointToHelp(program, 'npx viewkeeper')
 
-/** Has a command, and each below it, say after a mistake where its own help is. */
+/** After a mistake, this command and each of its subcommands name the command that shows its help. */
 function pointToHelp(command: Command, words: string): void {
-  command.showHelpAfterError(`(${words} --help lists what there is)`)
-  for (const below of command.commands) pointToHelp(below, `${words} ${below.name()}`)
+  command.showHelpAfterError(`(see ${words} --help)`)
+  for (const subcommand of command.commands) pointToHelp(subcommand, `${words} ${subcommand.name()}`)
 }
 
 try {

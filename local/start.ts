@@ -1,4 +1,6 @@
 import { count, report, timed } from '../cli/output/report.ts'
+import { connectTo, type Database } from '../src/db/server/connect.ts'
+import { fromUrl } from '../src/edge/server/database-url.ts'
 import { nightly } from '../src/plan/monitoring/nightly.ts'
 import { Problem } from '../src/problem.ts'
 import { describeDatabase, migrateDatabase } from './database.ts'
@@ -8,7 +10,7 @@ import { loadDemo } from './demo/load.ts'
 import { makeDemoViews } from './demo/views.ts'
 import { startEmbeddedPostgres } from './embedded/embedded.ts'
 import { isPortFree } from './embedded/port.ts'
-import { localBatches } from './gateway/batches.ts'
+import { localBatches, localFunctions } from './gateway/batches.ts'
 import { startGateway } from './gateway/gateway.ts'
 import { loadFunction } from './gateway/invoke.ts'
 import { startMonitor } from './gateway/monitor.ts'
@@ -23,47 +25,42 @@ async function start(life: Life) {
   if (!(await isPortFree(port))) throw new LocalProblem(`port ${port} is taken: set PORT to another one`)
   report.title('viewkeeper · local')
 
-  if (databaseUrl) {
-    await describeDatabase()
-  } else {
-    // The functions read it on their first call.
-    process.env.DATABASE_URL = await startEmbedded(folder, life)
-    await fillWithDemo(process.env.DATABASE_URL)
-  }
-  await migrateDatabase()
-  const demo = databaseUrl ? { views: [], scheduled: [] } : await migrateDemo()
+  const url = databaseUrl ?? (await startEmbedded(folder, life))
+  process.env.DATABASE_URL = url // the functions read it at each call
+  const database = connectTo(fromUrl(url))
+  if (databaseUrl) await describeDatabase(database, url)
+  else await fillWithDemo(url)
+  await migrateDatabase(database)
+  const demo = databaseUrl ? { views: [], scheduled: [] } : await migrateDemo(database)
 
   const mute = showLogs(process.env)
-  const batches = localBatches()
-  const gateway = await startGateway({
-    port,
-    functions: async (name) => (name === 'start-batch' ? batches.startBatch : loadFunction(name)),
-  })
+  const batches = localBatches(database)
+  const gateway = await startGateway({ port, functions: localFunctions(batches) })
   await life.onStop(gateway.close)
-  await life.onStop(mute) // what the functions say when their database goes is no news
+  await life.onStop(mute) // when everything stops, the functions lose their database: nobody needs their errors
   report.line()
   if (databaseUrl) {
-    report.line('nothing is refreshed or scheduled here until asked')
+    report.line('no view is refreshed and no schedule runs here: only your requests refresh views')
     const { resumed, watched } = await batches.resumeUnattended((id) =>
-      report.line(`batch ${id} goes on here: nobody advances it any more`),
+      report.line(`batch ${id} goes on here: nobody else advances it any more`),
     )
     if (resumed > 0)
-      report.line(`${count(resumed, 'batch', 'batches')} that nobody advanced any more goes on here`)
+      report.line(`${count(resumed, 'batch', 'batches')} that nobody advanced any more: going on here`)
     if (watched > 0)
       report.line(
-        `${count(watched, 'open batch', 'open batches')}: left to whoever advances it; should nobody, it goes on here in some seconds`,
+        `${count(watched, 'open batch', 'open batches')}: somebody else seems to advance them; if not, they go on here in some seconds`,
       )
   } else {
     const open = await batches.resume()
-    if (open > 0) report.line(`${count(open, 'batch', 'batches')} of the last start goes on`)
+    if (open > 0) report.line(`${count(open, 'batch', 'batches')} of the last start: going on`)
     else await refreshFirst(gateway.url, demo.views)
-    // What the monitor and the reads go by when they judge how old data may be.
+    // From these variables the monitor and the reads know how old the data may be.
     process.env.NIGHTLY_SCHEDULE = nightly.schedule
     process.env.NIGHTLY_TIME_ZONE = nightly.timeZone
     process.env.VIEW_SCHEDULES = 'true'
     const stopSchedules = startSchedules(batches.startBatch, demo.scheduled)
     await life.onStop(async () => stopSchedules())
-    // Not on another Postgres: ended runs that are published here would be missing from that environment's alarms.
+    // Only on the embedded database: a run that is published here is not published for the alarms of an environment.
     await life.onStop(startMonitor(await loadFunction('monitor')))
   }
   await printHints(gateway.url)
@@ -75,19 +72,19 @@ async function startEmbedded(folder: string, life: Life): Promise<string> {
   server.ended.then(() =>
     life.fail(new LocalProblem(`PostgreSQL has ended by itself; its log is in ${folder}`)),
   )
-  report.step(`postgres ${server.version}`, `embedded, ${folder}/`, ms)
+  report.done(`postgres ${server.version}`, `embedded, ${folder}/`, ms)
   return server.url
 }
 
 async function fillWithDemo(url: string) {
   const [{ flights, airports, zipcodes, loaded }, ms] = await timed(() => loadDemo(url))
   const rows = [count(flights, 'flight'), count(airports, 'airport'), count(zipcodes, 'zip code')].join(', ')
-  report.step('demo data', loaded ? rows : `${rows} (kept)`, ms)
+  report.done('demo data', loaded ? rows : `${rows} (kept)`, ms)
 }
 
-async function migrateDemo() {
-  const [{ views, scheduled, applied }, ms] = await timed(makeDemoViews)
-  report.step(
+async function migrateDemo(database: Database) {
+  const [{ views, scheduled, applied }, ms] = await timed(() => makeDemoViews(database))
+  report.done(
     'views',
     applied > 0
       ? `${count(views.length, 'view')}, from their frozen migrations`

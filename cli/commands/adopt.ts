@@ -20,7 +20,7 @@ interface AdoptOptions {
   env?: string
 }
 
-/** Authors and freezes views that are there already. The database is only read. */
+/** Authors and freezes views of the database. The database is only read. */
 export async function adopt({ views, all, message, env }: AdoptOptions): Promise<void> {
   if (views.length > 0 === (all ?? false)) {
     throw new Problem('InvalidRequest', 'Name the views to adopt, or write --all.', { field: 'view' })
@@ -36,13 +36,13 @@ export async function adopt({ views, all, message, env }: AdoptOptions): Promise
   )
   for (const { definition } of described) {
     const why = known.has(quoteName(definition))
-      ? 'authored already'
+      ? 'is authored already'
       : canBeAuthored(definition)
         ? null
         : oddName
     if (why !== null) report.line(dim(`· ${displayName(definition)}   ${why}`))
   }
-  if (fresh.length === 0) return report.line('nothing to adopt: nothing was written')
+  if (fresh.length === 0) return report.line('there is nothing to adopt; nothing was written')
   const files = await writeViewFiles(fresh.map(({ definition }) => definition))
   try {
     await freezeAdopted(fresh, frozen, message)
@@ -53,18 +53,18 @@ export async function adopt({ views, all, message, env }: AdoptOptions): Promise
   for (const [plain, readers] of plainViewsOf(fresh)) {
     report.warning(
       `plain view ${plain}, which ${readers.join(', ')} ${readers.length === 1 ? 'reads' : 'read'}, is not part of the migrations: ` +
-        'a database without it needs it first',
+        'make it first in a database that lacks it',
     )
   }
-  report.line(`${count(fresh.length, 'view')} adopted; the database is as it was`)
+  report.line(`${count(fresh.length, 'view')} adopted; the database was not changed`)
 }
 
-const oddName = 'left alone: authored names are letters, digits and _ only. Rename it first'
+const oddName = 'not adopted: authored names have only letters, digits and _. Rename it first'
 
 const canBeAuthored = ({ schema, name, indexes }: DescribedView['definition']): boolean =>
   [schema, name, ...indexes.map((index) => index.name)].every((part) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(part))
 
-/** The plain views through which views read, each with who reads it. */
+/** The plain views that the views read, each with the names of its readers. */
 function plainViewsOf(views: DescribedView[]): Map<string, string[]> {
   const readers = new Map<string, string[]>()
   for (const { definition, plainViews } of views) {
@@ -74,7 +74,7 @@ function plainViewsOf(views: DescribedView[]): Map<string, string[]> {
   return readers
 }
 
-/** Freezes in the order in which the database gave the views: it knows better than their texts which reads which. */
+/** Freezes in the order of the database: it knows better than the SQL texts which view reads which. */
 async function freezeAdopted(
   fresh: DescribedView[],
   frozen: Awaited<ReturnType<typeof readFrozenMigrations>>,

@@ -14,7 +14,7 @@ interface CheckOptions {
   json?: boolean
 }
 
-/** Compares authored, frozen and live, prints every difference, and leaves exit code 1 where there is one. */
+/** Compares authored, frozen and live views, and prints every difference. If there is one, the exit code is 1. */
 export async function check({ env, offline, ignoreUnmanaged, json }: CheckOptions): Promise<void> {
   const authored = await readAuthored()
   const migrations = await readFrozenMigrations(folders.migrations)
@@ -30,7 +30,7 @@ export async function check({ env, offline, ignoreUnmanaged, json }: CheckOption
     print(
       differences,
       live.pending,
-      `authored${offline ? ' and frozen are the same; no database was looked at' : ', frozen and live are the same'}`,
+      `authored${offline ? ' and frozen are the same; no database was read' : ', frozen and live are the same'}`,
       frozen.size,
     )
   if (differences.length > 0) process.exitCode = 1

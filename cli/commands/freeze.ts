@@ -21,7 +21,7 @@ interface FreezeOptions {
   unverified?: boolean
 }
 
-/** Writes a migration for each view that is new or has changed, once it has proved valid on DATABASE_URL, up and down. */
+/** Writes a migration for each view that is new or has changed, after trying it on DATABASE_URL, up and down. */
 export async function freeze({
   views,
   message,
@@ -45,7 +45,7 @@ export async function freeze({
     removes: await inRemovalOrder(removes, frozenState(frozen)),
     canonical: await canonicalOf(queries),
   })
-  if (fresh.length === 0) return report.line('nothing has changed: nothing was written')
+  if (fresh.length === 0) return report.line('nothing has changed; nothing was written')
   const migrations = toMigrations(fresh, frozen.length)
   await printVerified(
     fresh,
@@ -60,7 +60,7 @@ function readRename(text: string): { from: QualifiedName; to: QualifiedName } {
   return { from: qualified(from, '--rename'), to: qualified(to, '--rename') }
 }
 
-interface Asked {
+interface NamedViews {
   authored: Definition[]
   frozen: FrozenMigration[]
   renames: { from: QualifiedName; to: QualifiedName }[]
@@ -68,8 +68,8 @@ interface Asked {
   only: QualifiedName[] | null
 }
 
-/** Refuses names that fit nothing, and views that have vanished from `views/` without a word. */
-function insistOnViews({ authored, frozen, renames, removes, only }: Asked): void {
+/** Refuses names of no view, and views that are no longer in `views/` without `--remove` or `--rename`. */
+function insistOnViews({ authored, frozen, renames, removes, only }: NamedViews): void {
   const isAuthored = new Set(authored.map(quoteName))
   const isFrozen = frozenState(frozen)
   const insist = (holds: boolean, field: string, message: string) => {
@@ -87,7 +87,7 @@ function insistOnViews({ authored, frozen, renames, removes, only }: Asked): voi
   }
   for (const { from, to } of renames) {
     insist(isFrozen.has(quoteName(from)), '--rename', `${displayName(from)} was never frozen`)
-    insist(!isFrozen.has(quoteName(to)), '--rename', `${displayName(to)} is frozen already, as another view`)
+    insist(!isFrozen.has(quoteName(to)), '--rename', `${displayName(to)} is frozen already as another view`)
     insist(isAuthored.has(quoteName(to)), '--rename', `no file in views/ defines ${displayName(to)}`)
     insist(!isAuthored.has(quoteName(from)), '--rename', `${displayName(from)} is still authored`)
   }
@@ -96,7 +96,7 @@ function insistOnViews({ authored, frozen, renames, removes, only }: Asked): voi
     const [first] = gone as [Definition, ...Definition[]]
     throw refused(
       'views/',
-      `${gone.map(displayName).join(', ')}: frozen, but authored no more. Say what became of each: --remove ${first.name}, or --rename ${first.name}=new_name`,
+      `${gone.map(displayName).join(', ')}: frozen, but no longer authored. Add --remove ${first.name}, or --rename ${first.name}=new_name, for each`,
     )
   }
 }
@@ -123,7 +123,7 @@ async function printVerified(fresh: NewMigration[], verified: Verified[] | null)
 function describe({ does, dependents, indexes, grants }: Verified): string {
   return [
     'valid on DATABASE_URL, up and down (rolled back, not filled)',
-    ...(does === null ? ['the view is like that already'] : []),
+    ...(does === null ? ['the view is in this state already'] : []),
     ...(dependents.length > 0 ? [`${count(dependents.length, 'dependent')} kept`] : []),
     ...(indexes > 0 ? [`${indexes} ${indexes === 1 ? 'index' : 'indexes'}`] : []),
     ...(grants > 0 ? [count(grants, 'grant')] : []),
@@ -142,11 +142,13 @@ async function warningsOf({ functions, nullKey }: Verified): Promise<string[]> {
       .filter(({ names }) => names.length > 0)
       .map(
         ({ name, names }) =>
-          `function ${name} names ${names.join(', ')} without a schema: from PostgreSQL 17 on a refresh does not find ` +
-          `them. Write the schema, or: alter function ${name} set search_path = …;`,
+          `function ${name} names ${names.join(', ')} without a schema: from PostgreSQL 17 on, a refresh does not find ` +
+          `them. Write the schema there, or run: alter function ${name} set search_path = …;`,
       ),
     ...(nullKey === null
       ? []
-      : [`some rows have NULL in (${nullKey}): strategy "concurrent" writes these anew in every refresh`]),
+      : [
+          `some rows have NULL in (${nullKey}): strategy "concurrent" writes these rows again in every refresh`,
+        ]),
   ]
 }

@@ -3,7 +3,7 @@ import { isAhead } from '../../src/operations/migrations/migrate.ts'
 import { count as counted, dim, report, seconds } from '../output/report.ts'
 import { targetOf } from '../target/target.ts'
 
-/** Applies what the database lacks, and prints each migration when it is done. */
+/** Applies the migrations that the database lacks, and prints each when it is done. */
 export async function up({ env, data }: { env?: string; data: boolean }): Promise<void> {
   const applied = await targetOf({ env }).up({ withData: data }, printDone)
   report.line(applied.length === 0 ? 'nothing to apply' : `${counted(applied.length, 'migration')} applied`)
@@ -15,7 +15,7 @@ export async function down({ env, count }: { env?: string; count: number }): Pro
   report.line(undone.length === 0 ? 'nothing to undo' : `${counted(undone.length, 'migration')} undone`)
 }
 
-/** Lists what the database has and lacks; refuses one that is ahead of the folder. */
+/** Lists the migrations that the database has and lacks. Refuses a database that has more than the folder. */
 export async function status({ env }: { env?: string }): Promise<void> {
   const { applied, pending, ahead } = await targetOf({ env }).status()
   for (const { name, appliedAt, runId } of applied) {

@@ -4,8 +4,8 @@ import { report } from '../output/report.ts'
 import { regionOf } from '../target/region.ts'
 
 /**
- * Sets an alarm off for a moment, to see its mail arrive, also where it is in alarm already: CloudWatch puts it back to what
- * its metric says with the next look. Nothing else is touched.
+ * Sets an alarm off for a moment, to see its mail arrive, also if it is in alarm already. At its next evaluation CloudWatch
+ * sets the alarm to the state of its metric. Nothing else is changed.
  */
 export async function testAlarm({ env, alarm }: { env: string; alarm: string }): Promise<void> {
   const name = `viewkeeper-${env}-${alarm}`
@@ -13,7 +13,7 @@ export async function testAlarm({ env, alarm }: { env: string; alarm: string }):
   const set = (state: StateValue) =>
     cloudWatch.send(new SetAlarmStateCommand({ AlarmName: name, StateValue: state, StateReason: reason }))
   try {
-    // Only a change of state sends a mail; that to OK sends none.
+    // Only a change of state to ALARM sends a mail.
     await set('OK')
     await set('ALARM')
   } catch (cause) {
@@ -23,7 +23,9 @@ export async function testAlarm({ env, alarm }: { env: string; alarm: string }):
       { cause },
     )
   }
-  report.success(`${name} is in alarm for a moment; its mail goes to whoever has confirmed the subscription`)
+  report.success(
+    `${name} is in alarm for a moment; its mail goes to every address that has confirmed the subscription`,
+  )
 }
 
-const reason = 'A test: somebody wanted to see whether the mail arrives. Nothing new is wrong.'
+const reason = 'A test of the mail, by viewkeeper test-alarm. Nothing new is wrong.'

@@ -3,7 +3,7 @@ import { styleText } from 'node:util'
 const labelWidth = 16
 const detailWidth = 60
 
-/** Prints what the person at the terminal reads; coloured only on a terminal. */
+/** Prints lines for the person at the terminal; coloured only on a terminal. */
 export const report = {
   title(text: string) {
     print(`${paint('bold', text)}\n`)
@@ -11,8 +11,8 @@ export const report = {
   line(text = '') {
     print(text && `  ${text}`)
   },
-  /** `label   what it is   0.3 s` */
-  step(label: string, detail: string, ms: number) {
+  /** What was done and how long it took: `views   7 views, from their frozen migrations   0.3 s` */
+  done(label: string, detail: string, ms: number) {
     print(`  ${label.padEnd(labelWidth)}${detail.padEnd(detailWidth)}${dim(`${(ms / 1000).toFixed(1)} s`)}`)
   },
   success(text: string) {
@@ -24,13 +24,13 @@ export const report = {
   warning(text: string) {
     print(`  ${paint('yellow', '!')} ${text}`)
   },
-  /** What kept a command from being done, for standard error. */
+  /** Why a command failed, on standard error. */
   error(text: string) {
     process.stderr.write(`${styleText('red', 'viewkeeper:', { stream: process.stderr })} ${text}\n`)
   },
 }
 
-/** What matters less: grey on a terminal. */
+/** Less important text: grey on a terminal. */
 export const dim = (text: string): string => paint('dim', text)
 
 /** `1 view`, `7 views`, `200,000 flights` */
@@ -43,12 +43,12 @@ export const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_00
 const paint = (format: 'bold' | 'dim' | 'green' | 'red' | 'yellow', text: string) =>
   styleText(format, text, { stream: process.stdout })
 
-// Whoever read it may have left (`npm start | head`): that is no reason to fall over.
+// The reader of a pipe may have left (`npm start | head`). Without a listener this error would end the process.
 process.stdout.on('error', () => {})
 
 const print = (line: string) => process.stdout.write(`${line}\n`)
 
-/** What a piece of work gives, and how many milliseconds it took. */
+/** The result of some work, and its duration in milliseconds. */
 export async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {
   const start = performance.now()
   return [await work(), performance.now() - start]

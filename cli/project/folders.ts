@@ -2,8 +2,8 @@ import { pathToFileURL } from 'node:url'
 
 const here = pathToFileURL(`${process.cwd()}/`)
 
-/** Where the command line reads and writes: folders of the current one, whoever's they are. */
+/** The folders that the command line reads and writes, inside the current folder. */
 export const folders = { views: new URL('views/', here), migrations: new URL('migrations/', here) }
 
-/** Our own schema's steps. */
+/** The schema steps of schema `viewkeeper`. */
 export const schemaFolder = new URL('../../schema/', import.meta.url)

@@ -1,7 +1,7 @@
 import type { QualifiedName } from '../../src/plan/names.ts'
 import { parseName } from '../../src/plan/names.ts'
 
-/** A name without a schema is one of `public`, as in a definition. */
+/** Parses a view's name. Without a schema the schema is `public`, as in a definition. */
 export function qualified(text: string, field: string): QualifiedName {
   const { schema, name } = parseName(text, field)
   return { schema: schema ?? 'public', name }

@@ -3,7 +3,7 @@ import { type Definition, definitionDefaults } from '../../src/plan/views/defini
 import { folders } from './folders.ts'
 import { writeNew } from './write-new.ts'
 
-/** Writes a `.ts` and a `.sql` file for each definition into `views/`: all or none, never over one that is there. */
+/** Writes a `.ts` and a `.sql` file for each definition into `views/`: all of them or none. Never replaces a file. */
 export async function writeViewFiles(definitions: Definition[]): Promise<URL[]> {
   const written: URL[] = []
   const write = async (name: string, text: string) => {
@@ -25,13 +25,13 @@ export async function writeViewFiles(definitions: Definition[]): Promise<URL[]> 
   return written
 }
 
-/** A schema that is not the usual one has a folder of its own. */
+/** The files of schema `public` are in `views/`, those of any other schema in a folder of its name. */
 const fileBase = ({ schema, name }: Definition): string => (schema === 'public' ? name : `${schema}/${name}`)
 
-/** The module that defines a view, with what is not usual about it. */
+/** The module that defines a view. Fields with their default value are left out. */
 function viewModule(definition: Definition): string {
   const { schema, name, sql: _, ...rest } = definition
-  const said = Object.entries(rest).filter(
+  const changed = Object.entries(rest).filter(
     ([field, value]) =>
       JSON.stringify(value) !== JSON.stringify(definitionDefaults[field as keyof typeof definitionDefaults]),
   )
@@ -39,7 +39,7 @@ function viewModule(definition: Definition): string {
     ...(schema === definitionDefaults.schema ? [] : [`schema: ${literal(schema)}`]),
     `name: ${literal(name)}`,
     'query',
-    ...said.map(([field, value]) => `${field}: ${literal(value)}`),
+    ...changed.map(([field, value]) => `${field}: ${literal(value)}`),
   ]
   return `import { defineView } from 'viewkeeper'
 import query from './${name}.sql'
@@ -49,7 +49,7 @@ ${fields.map((field) => `  ${field},\n`).join('')}})
 `
 }
 
-/** A value as somebody would write it in TypeScript. */
+/** A value as TypeScript source. */
 function literal(value: unknown): string {
   if (typeof value === 'string') {
     const quoted = JSON.stringify(value).slice(1, -1).replaceAll('\\"', '"')
@@ -63,7 +63,7 @@ function literal(value: unknown): string {
   }
   if (value !== null && typeof value === 'object') {
     return `{ ${Object.entries(value)
-      .map(([key, held]) => `${key}: ${literal(held)}`)
+      .map(([key, member]) => `${key}: ${literal(member)}`)
       .join(', ')} }`
   }
   return String(value)

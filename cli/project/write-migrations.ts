@@ -6,7 +6,7 @@ import { report } from '../output/report.ts'
 import { folders } from './folders.ts'
 import { writeNew } from './write-new.ts'
 
-/** The next migrations, with numbers and texts, as they are going to be written. */
+/** The next frozen migrations, with their numbers and texts. */
 export const toMigrations = (fresh: NewMigration[], last: number): FrozenMigration[] =>
   fresh.map(({ words, up, down }, at) => {
     const number = last + at + 1
@@ -19,7 +19,7 @@ export const toMigrations = (fresh: NewMigration[], last: number): FrozenMigrati
     )
   })
 
-/** Writes all of them or none, never over a file that is there. */
+/** Writes all of them or none. Never replaces a file. */
 export async function writeMigrations(migrations: FrozenMigration[]): Promise<void> {
   await mkdir(folders.migrations, { recursive: true })
   const written: URL[] = []

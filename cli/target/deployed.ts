@@ -9,12 +9,12 @@ import { folders } from '../project/folders.ts'
 import { regionOf } from './region.ts'
 import type { Target } from './target.ts'
 
-/** Longer than the function lives. */
+/** Longer than the longest life of the function. */
 const longestMs = 15 * 60_000
 
 /**
- * A deployed environment, through its function `migrate`, under the caller's own rights: nobody needs a way to the private
- * database. What it applies and compares with is what was deployed, never what lies in the folder.
+ * A deployed environment, through its function `migrate`. The caller needs the right to invoke the function, and no
+ * connection to the private database. The function applies and compares what was deployed, never the files of the folder.
  */
 export function deployedTarget(environment: string): Target {
   const lambda = new LambdaClient({
@@ -22,10 +22,10 @@ export function deployedTarget(environment: string): Target {
     requestHandler: { requestTimeout: longestMs },
     maxAttempts: 1,
   })
-  const ask = <Answer>(command: object) =>
+  const send = <Answer>(command: object) =>
     invoke<Answer>(lambda, `viewkeeper-${environment}-migrate`, command)
   const status = async (): Promise<MigrationStatus> => {
-    const { applied, ahead } = await ask<{ applied: MigrationStatus['applied']; ahead: string[] }>({
+    const { applied, ahead } = await send<{ applied: MigrationStatus['applied']; ahead: string[] }>({
       command: 'status',
     })
     if (ahead.length > 0) throw isBehind(environment, ahead)
@@ -42,34 +42,34 @@ export function deployedTarget(environment: string): Target {
       if (!withData) {
         throw new Problem(
           'InvalidRequest',
-          '--no-data is for DATABASE_URL: a deployed environment fills its views.',
+          '--no-data works only with DATABASE_URL: a deployed environment always fills its views.',
           {
             field: '--no-data',
           },
         )
       }
-      const { views } = await ask<{ views: { applied: MigrationDone[] } }>({ command: 'up' })
+      const { views } = await send<{ views: { applied: MigrationDone[] } }>({ command: 'up' })
       views.applied.forEach(onDone)
       return views.applied
     },
     async down(count, onDone) {
-      const { undone } = await ask<{ undone: MigrationDone[] }>({ command: 'down', count })
+      const { undone } = await send<{ undone: MigrationDone[] }>({ command: 'down', count })
       undone.forEach(onDone)
       return undone
     },
     async check() {
-      const { differences } = await ask<{ differences: Difference[] }>({ command: 'check' })
+      const { differences } = await send<{ differences: Difference[] }>({ command: 'check' })
       return { differences, pending: (await status()).pending }
     },
-    describe: async (views) => (await ask<{ views: DescribedView[] }>({ command: 'describe', views })).views,
+    describe: async (views) => (await send<{ views: DescribedView[] }>({ command: 'describe', views })).views,
   }
 }
 
-/** The refusal where the database has more than what is deployed: a deploy was rolled back, or an older one came after it. */
+/** The refusal if the database has migrations that the deployed version lacks: a deploy was rolled back, or was an older one. */
 const isBehind = (environment: string, names: string[]): Problem =>
   new Problem(
     'MigrationFailed',
-    `${environment}: what is deployed lacks ${names.join(', ')}, which its database has. Deploy the version that has them again.`,
+    `${environment}: its database has ${names.join(', ')}, and the deployed version lacks them. Deploy a version with them again.`,
   )
 
 async function invoke<Answer>(lambda: LambdaClient, name: string, command: object): Promise<Answer> {
@@ -85,6 +85,6 @@ async function invoke<Answer>(lambda: LambdaClient, name: string, command: objec
   const { errorType, errorMessage } = (answer ?? {}) as { errorType?: string; errorMessage?: string }
   throw new Problem(
     'MigrationFailed',
-    `${name}: ${errorMessage ?? 'failed without a word'} (${errorType ?? FunctionError})`,
+    `${name}: ${errorMessage ?? 'the function failed without a message; its log says more'} (${errorType ?? FunctionError})`,
   )
 }

@@ -1,4 +1,4 @@
 import { environments } from '../../infra/environments.ts'
 
-/** Where an environment is deployed, as `infra/environments.ts` states it; undefined leaves it to the credentials. */
+/** The region of an environment in `infra/environments.ts`. Undefined: the region of the AWS credentials. */
 export const regionOf = (environment: string): string | undefined => environments[environment]?.region

@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os'
 import type { Database } from '../../src/db/server/connect.ts'
 import { connectTo } from '../../src/db/server/connect.ts'
-import { fromUrl } from '../../src/edge/server/configuration.ts'
+import { fromUrl } from '../../src/edge/server/database-url.ts'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
 import { checkViews } from '../../src/operations/migrations/check.ts'
 import {
@@ -27,7 +27,7 @@ export interface Target {
   up(options: { withData: boolean }, onDone: (done: MigrationDone) => void): Promise<MigrationDone[]>
   down(count: number, onDone: (done: MigrationDone) => void): Promise<MigrationDone[]>
   status(): Promise<MigrationStatus>
-  /** How the live views differ from the frozen ones, and what is frozen but not applied there. */
+  /** How the live views differ from the frozen definitions, and which frozen migrations the database lacks. */
   check(): Promise<{ differences: Difference[]; pending: string[] }>
   describe(views: string[] | 'all'): Promise<DescribedView[]>
 }
@@ -36,18 +36,18 @@ export interface Target {
 export const targetOf = ({ env }: { env?: string }): Target =>
   env === undefined ? directTarget(databaseFromUrl()) : deployedTarget(env)
 
-/** The database in DATABASE_URL. Where there is none, the refusal says what else may be done. */
-export function databaseFromUrl(instead = 'name a deployed environment with --env'): Database {
+/** The database of DATABASE_URL. If it is not set, the refusal names this other way. */
+export function databaseFromUrl(otherWay = 'name a deployed environment with --env'): Database {
   const url = process.env.DATABASE_URL
   if (url) return connectTo(fromUrl(url))
   throw new Problem(
     'InvalidRequest',
-    `DATABASE_URL is not set. Write postgres://user:password@host:5432/database there, or ${instead}.`,
+    `DATABASE_URL is not set. Set it to postgres://user:password@host:5432/database, or ${otherWay}.`,
     { field: 'DATABASE_URL' },
   )
 }
 
-/** Nobody waits for ever, but a big view may take its hours. */
+/** The longest wait for a migration: building a big view may take hours. */
 const longestMs = 86_400_000
 
 function directTarget(database: Database): Target {

@@ -1,4 +1,4 @@
-/** What the answers of the HTTP API hold that is used here. */
+/** The fields of the HTTP API's answers that the demo reads. */
 export interface View {
   view: string
   schema: string
@@ -27,12 +27,12 @@ export async function listViews(api: string): Promise<View[]> {
   return (await call<{ views: View[] }>(`${api}/views`)).views
 }
 
-/** Starts a batch of these views, and gives its id. */
+/** Starts a batch of these views, and returns its id. */
 export async function startBatch(api: string, views: string[]): Promise<string> {
   const { batchId } = await call<{ batchId: string }>(`${api}/batches`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    // Nobody waits five minutes to see whether a view that failed does so again.
+    // Without retries: nobody at a terminal waits five minutes for the second try of a view that failed.
     body: JSON.stringify({ views, retries: 0 }),
   })
   return batchId

@@ -5,8 +5,8 @@ import { type Batch, listViews, type Run, readBatch, readRun, startBatch, type V
 const pauseMs = 50
 
 /**
- * Refreshes those of the views named that have no data yet, in one batch, and prints how each went when it has ended. A view
- * that fails does not keep the others from being tried.
+ * Refreshes in one batch the views of these names that have no data yet, and prints each result when it is there. If a
+ * view fails, the others are refreshed all the same.
  */
 export async function refreshFirst(api: string, names: string[]): Promise<void> {
   const views = await listViews(api)
@@ -15,7 +15,7 @@ export async function refreshFirst(api: string, names: string[]): Promise<void> 
   )
   if (empty.length === 0) {
     report.line(
-      `${count(views.length, 'view')}, left alone: nothing is refreshed until asked, or until it is time`,
+      `${count(views.length, 'view')}, not refreshed now: each waits for its schedule or for your request`,
     )
     return
   }
@@ -33,20 +33,20 @@ export async function refreshFirst(api: string, names: string[]): Promise<void> 
   report.line(`${fresh} of ${empty.length} fresh`)
 }
 
-/** The last run of each view of a batch, in the order in which they end. A view that is to be tried again has not ended. */
+/** The latest run of each view of a batch, in the order in which they end. A view that will be tried again is not over. */
 async function* endsOf(api: string, batchId: string): AsyncGenerator<{ view: string; runId: number }> {
-  const told = new Set<string>()
+  const shown = new Set<string>()
   for (;;) {
     const batch: Batch = await readBatch(api, batchId)
     const ended = batch.views
       .flatMap(({ view, status, runs }) => ({ view, status, last: runs.at(-1) }))
       .filter(
         ({ view, status, last }) =>
-          last?.finishedAt && !told.has(view) && (status === 'success' || batch.finishedAt),
+          last?.finishedAt && !shown.has(view) && (status === 'success' || batch.finishedAt),
       )
       .sort((a, b) => a.last!.finishedAt!.localeCompare(b.last!.finishedAt!))
     for (const { view, last } of ended) {
-      told.add(view)
+      shown.add(view)
       yield { view, runId: last!.runId }
     }
     if (batch.finishedAt) return
@@ -54,7 +54,7 @@ async function* endsOf(api: string, batchId: string): AsyncGenerator<{ view: str
   }
 }
 
-/** Prints how a refresh ended; true where it brought the view up to date. */
+/** Prints how a refresh ended; true if it succeeded. */
 function describe(view: View, runId: number, run: Run, width: number): boolean {
   const name = view.name.padEnd(width)
   if (run.status !== 'success') {
@@ -66,7 +66,7 @@ function describe(view: View, runId: number, run: Run, width: number): boolean {
   const time = `${((run.durationMs ?? 0) / 1000).toFixed(2)} s`
   const rows = run.rowCountAfter === null ? '' : count(run.rowCountAfter, 'row')
   const after = view.dependsOn.map((other) => other.replace(/^public\./, '')).join(', ')
-  const said = `${name}  ${(run.result.response.strategy ?? '').padEnd('concurrent'.length)}  ${time}  ${rows.padStart(11)}`
-  report.success(after ? `${said}   ${dim(`after ${after}`)}` : said)
+  const result = `${name}  ${(run.result.response.strategy ?? '').padEnd('concurrent'.length)}  ${time}  ${rows.padStart(11)}`
+  report.success(after ? `${result}   ${dim(`after ${after}`)}` : result)
   return true
 }

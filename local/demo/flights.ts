@@ -3,7 +3,7 @@ import { compressors } from 'hyparquet-compressors'
 
 const rowsPerChunk = 5_000
 
-/** The first `count` flights of the file, as lines for `copy`. Nothing in it needs escaping: dates, numbers and codes. */
+/** The first `count` flights of the file, as lines for `copy`. Dates, numbers and codes need no escaping. */
 export async function* readFlights(path: string, count: number): AsyncGenerator<string> {
   const file = await asyncBufferFromFile(path)
   const rows = await parquetReadObjects({ file, compressors, rowStart: 0, rowEnd: count })

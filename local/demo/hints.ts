@@ -1,7 +1,7 @@
 import { dim, report } from '../../cli/output/report.ts'
 import { listViews } from './api.ts'
 
-/** Prints the address and lines to copy, with a view and a run that are really there. */
+/** Prints the address, and commands to copy that name an existing view and run. */
 export async function printHints(api: string): Promise<void> {
   const views = await listViews(api)
   const view = views.find(({ name }) => name === 'route_delays') ?? views[0]
@@ -9,7 +9,7 @@ export async function printHints(api: string): Promise<void> {
   report.line(`api   ${api}`)
   report.line()
   if (!view) {
-    report.line('There is no materialized view yet. Make one, and it shows here:')
+    report.line('There is no materialized view yet. After you have made one, list it with:')
     report.line()
     report.line(`try   curl ${api}/views`)
   } else {

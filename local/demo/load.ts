@@ -15,12 +15,12 @@ export interface DemoCounts {
   zipcodes: number
 }
 
-/** Whether this call put the demo's tables into schema `public`, and how many rows they hold. */
+/** Loads the demo's tables into schema `public` unless they exist. Returns whether it did, and the rows of each table. */
 export async function loadDemo(url: string): Promise<DemoCounts & { loaded: boolean }> {
   const sql = postgres(url, { max: 1, onnotice() {} })
   try {
     const [{ there } = {}] = await sql`select to_regclass('public.flights') is not null as there`
-    // One transaction: a start that is killed here leaves nothing behind, and the next one loads it all.
+    // One transaction: if the start is killed here, no table remains, and the next start loads all of them.
     if (!there) await sql.begin(load)
     const [counts] = await sql<[DemoCounts]>`
       select (select count(*)::int from public.flights) as flights,

@@ -1,4 +1,4 @@
-import { databaseFromEnvironment } from '../../src/edge/server/configuration.ts'
+import type { Database } from '../../src/db/server/connect.ts'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
 import { migrateUp } from '../../src/operations/migrations/migrate.ts'
 import { frozenState } from '../../src/plan/migrations/frozen.ts'
@@ -9,20 +9,19 @@ const longestMs = 60_000
 interface DemoViews {
   views: string[]
   scheduled: ScheduledView[]
-  /** How many migrations were applied. */
+  /** The number of migrations that were applied. */
   applied: number
 }
 
 /**
- * Makes the demo's views, authored in `views/` and frozen in `migrations/` beside this file, in the database in
- * DATABASE_URL. They are left empty, for their first refresh is worth seeing. Gives their names and those of them that
- * have schedules.
+ * Makes the demo's views, which are authored in `views/` and frozen in `migrations/` next to this file. The views stay
+ * empty, so that the first refresh can be seen.
  */
-export async function makeDemoViews(): Promise<DemoViews> {
+export async function makeDemoViews(database: Database): Promise<DemoViews> {
   const migrations = await readFrozenMigrations(new URL('./migrations/', import.meta.url))
   const { applied } = await migrateUp(
     {
-      database: databaseFromEnvironment(),
+      database,
       trigger: 'cli',
       requestedBy: 'npm start',
       waitUntil: Date.now() + longestMs,

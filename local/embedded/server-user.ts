@@ -3,16 +3,16 @@ import { chownSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 export interface ServerUser {
-  /** Makes a file or folder the server's own. */
+  /** Makes this user the owner of a file or folder. */
   own(path: string): void
-  /** The command, and what `spawn` needs besides, to run it as this user. */
+  /** What `spawn` needs to run a command as this user. */
   command(...args: string[]): { file: string; args: string[]; as: { uid?: number; gid?: number } }
 }
 
 /**
- * Who the server runs as. Postgres refuses root, so root hands it to `nobody`: no user is added to the machine.
- * Where a folder on the way to `paths` is closed to others (a clone in /root, a `mktemp -d`), the server gets the one
- * capability that lets it through.
+ * The user that the server runs as. PostgreSQL refuses root, so root starts it as `nobody`: no user has to be added to
+ * the machine. If `nobody` may not enter a folder on the way to `paths` (a clone in /root, a `mktemp -d`), the server gets
+ * the one capability that lets it in.
  */
 export function findServerUser(paths: string[]): ServerUser {
   if (process.getuid?.() !== 0) {
@@ -21,7 +21,7 @@ export function findServerUser(paths: string[]): ServerUser {
   const [uid, gid] = ['-u', '-g'].map((flag) =>
     Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' })),
   )
-  // The secure bit: without it access(2), which initdb asks, would not count the capability.
+  // initdb calls access(2), which ignores the capability without this secure bit.
   const pass = [
     '--securebits',
     '+no_setuid_fixup',

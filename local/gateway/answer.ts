@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 
 /**
- * Writes a handler's result as API Gateway does: without a `statusCode` the whole result is the body of a 200. JSON is indented:
- * here people read it in a terminal.
+ * Writes a handler's result as API Gateway does: a result without `statusCode` is the body of a 200. JSON is indented,
+ * because people read it in a terminal.
  */
 export function answer(response: ServerResponse, result: unknown): void {
   const isStructured = typeof result === 'object' && result !== null && 'statusCode' in result
@@ -22,7 +22,7 @@ export function answer(response: ServerResponse, result: unknown): void {
   response.end(Buffer.from(shown, isBase64Encoded ? 'base64' : 'utf8'))
 }
 
-/** Answers with a problem of the gateway itself, in the shape that the functions use (RFC 9457). */
+/** Answers with a problem of the gateway itself, in the format of the functions (RFC 9457). */
 export function answerProblem(
   response: ServerResponse,
   status: number,

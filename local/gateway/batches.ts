@@ -1,57 +1,55 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { OpenBatch } from '../../src/db/batches/lost-batches.ts'
+import type { Database } from '../../src/db/server/connect.ts'
 import type { OpenedBatch } from '../../src/edge/handlers/open-batch.ts'
 import type { BatchMachinery } from '../../src/edge/handlers/start-batch.ts'
-import { databaseFromEnvironment } from '../../src/edge/server/configuration.ts'
+import type { FunctionName } from '../../src/edge/http/routes.ts'
 import { listOpenBatches } from '../../src/operations/batches/read.ts'
 import { type Handler, invoke, loadFunction } from './invoke.ts'
 
-/** As long as Lambda lets a function live. */
+/** The longest life of a function in Lambda. */
 const advanceSeconds = 900
-/** As the state machine: a call that fails is made again, for a quarter of an hour. */
+/** The pauses before a failed call is made again, for a quarter of an hour, as the state machine does. */
 const pausesMs = [1, 2, 4, 8, 16, 32, ...Array(14).fill(60)].map((seconds) => seconds * 1000)
 
 interface LocalBatches {
   startBatch: Handler
-  /** Goes on with the batches that were open when the last start ended: with all, where nobody else can drive them. */
+  /** Advances all open batches of the last start: nobody else uses the embedded database. Returns their number. */
   resume(): Promise<number>
   /**
-   * The same on a database that others use, too: only with those that nobody advances. The rest is watched, and `onResume`
-   * told when one goes on here after all.
+   * Advances the open batches that nobody advances, on a database that others use, too. Watches the other open batches,
+   * and advances each that is left; `onResume` is then called with its id.
    */
   resumeUnattended(onResume: (batchId: string) => void): Promise<{ resumed: number; watched: number }>
 }
 
-const lookAgainMs = 1000
+const watchIntervalMs = 1000
 
-/**
- * Batches as they are here: what opens one is called directly, and what advances it is a loop instead of a state machine, over the
- * same two functions.
- */
-export function localBatches(): LocalBatches {
+/** Starts and advances batches in this process. It calls the same two functions as AWS, with a loop as the state machine. */
+export function localBatches(database: Database): LocalBatches {
   const machinery: BatchMachinery = {
     async open(event) {
       return (await invoke('open-batch', await loadFunction('open-batch'), event, 29)) as OpenedBatch
     },
     async advance(batchId) {
-      driveOn(batchId).catch((error) => console.error(error))
+      advanceUntilDone(batchId).catch((error) => console.error(error))
     },
   }
   return {
     async startBatch(event, context) {
-      // Not before somebody asks: the functions' logger takes its level when it is made.
+      // Imported only now: the functions' logger reads its level from the environment when it is loaded.
       const { startBatchWith } = await import('../../src/edge/handlers/start-batch.ts')
       return startBatchWith(machinery, event as object, context)
     },
     async resume() {
-      const open = await listOpenBatches(databaseFromEnvironment())
+      const open = await listOpenBatches(database)
       for (const { id } of open) await machinery.advance(id)
       return open.length
     },
     async resumeUnattended(onResume) {
-      const { left, watched } = split(await listOpenBatches(databaseFromEnvironment()))
+      const { left, watched } = split(await listOpenBatches(database))
       for (const id of left) await machinery.advance(id)
-      void watch(watched, async (id) => {
+      void watch(database, watched, async (id) => {
         await machinery.advance(id)
         onResume(id)
       })
@@ -60,26 +58,36 @@ export function localBatches(): LocalBatches {
   }
 }
 
+/** The functions as `npm start` serves them: `start-batch` works without Lambda and Step Functions. */
+export const localFunctions =
+  ({ startBatch }: Pick<LocalBatches, 'startBatch'>) =>
+  async (name: FunctionName): Promise<Handler> =>
+    name === 'start-batch' ? startBatch : loadFunction(name)
+
 function split(open: OpenBatch[]): { left: string[]; watched: Set<string> } {
   const ids = (attended: boolean) => open.filter((each) => each.attended === attended).map(({ id }) => id)
   return { left: ids(false), watched: new Set(ids(true)) }
 }
 
-/** Looks at batches until each has ended or was left by who advanced it. */
-async function watch(batches: Set<string>, onLeft: (id: string) => Promise<void>): Promise<void> {
+/** Watches batches until each has ended, or nobody advances it any more. */
+async function watch(
+  database: Database,
+  batches: Set<string>,
+  onLeft: (id: string) => Promise<void>,
+): Promise<void> {
   let watched = batches
   while (watched.size > 0) {
-    await pause(lookAgainMs, undefined, { ref: false })
+    await pause(watchIntervalMs, undefined, { ref: false })
     try {
-      const open = await listOpenBatches(databaseFromEnvironment())
+      const open = await listOpenBatches(database)
       const now = split(open.filter(({ id }) => watched.has(id)))
       watched = now.watched
       for (const id of now.left) await onLeft(id)
-    } catch {} // the database is away: it is looked at again
+    } catch {} // the database cannot be reached now: the next turn tries again
   }
 }
 
-async function driveOn(batchId: string): Promise<void> {
+async function advanceUntilDone(batchId: string): Promise<void> {
   const advance = await loadFunction('advance')
   for (let failures = 0; ; ) {
     try {

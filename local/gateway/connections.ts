@@ -1,64 +1,83 @@
+import type { FunctionName } from '../../src/edge/http/routes.ts'
 import { Problem } from '../../src/problem.ts'
-import { makeTurns } from './turns.ts'
+import { makeTurns, type Turns } from './turns.ts'
 
-/** All functions together never have more connections open here: a server as it comes has 100, and others want some. */
+/** The most connections that all functions open together. A server allows 100 by default, and other clients need some. */
 export const mostConnections = 40
 
-/** How many runs whoever advances a batch sends at once here, whatever the batch allows. */
-export const mostRunsOfDriver = 4
+/** The most runs that one call of `advance` sends at once here, whatever the batch allows. */
+export const mostRunsAtOnce = 4
 
-const patienceMs = 5000
+const usualWaitMs = 5000
+
+interface Share {
+  turns: Turns
+  /** The longest wait for the connections. */
+  longestWaitMs: number
+  /** The longest time for which a call may keep them. */
+  longestSeconds: number
+}
 
 /**
- * Functions that share a part of the connections, each call with all that it may need: one that had to wait for its second
- * connection while it holds the first could wait for ever.
+ * A part of the connections, shared by the functions that use it. A call takes all the connections it may need at once: a
+ * call that held one and waited for another could wait for ever.
  */
-const share = (part: number, perCall: number) => ({
+const share = (part: number, perCall: number): Share => ({
   turns: makeTurns(Math.floor((mostConnections * part) / perCall)),
-  patienceMs,
+  longestWaitMs: usualWaitMs,
   longestSeconds: Number.POSITIVE_INFINITY,
 })
 
-/** One to plan and to look, one on which the server works. */
+/** Two a call: one to plan and to watch, one on which the server executes the run. */
 const operation = share(0.5, 2)
-/** One to decide, one to listen, two opened ahead, and the runs. Nobody waits for an answer of it; and it leaves soon, for the next batch. */
-const advancing = {
-  ...share(0.4, 4 + mostRunsOfDriver),
-  patienceMs: Number.POSITIVE_INFINITY,
+/**
+ * One to decide, one to listen, two opened ahead, and one for each run. No caller waits for the answer, so the wait is
+ * unlimited; and a call ends soon, so that the next batch gets its turn.
+ */
+const advancing: Share = {
+  ...share(0.4, 4 + mostRunsAtOnce),
+  longestWaitMs: Number.POSITIVE_INFINITY,
   longestSeconds: 120,
 }
-/** Reads and cancels, which callers of long runs must not shut out. */
+/** For calls that are soon over: reads and cancels must not wait for long runs. */
 const brief = share(0.1, 1)
 
-const shares: Record<string, typeof operation | null> = {
+/** `start-batch` has no share, because it opens no connection: it calls `open-batch`. */
+const shares: Record<FunctionName, Share | null> = {
   create: operation,
   refresh: operation,
   drop: operation,
   advance: advancing,
-  // It has none of its own: it calls open-batch.
   'start-batch': null,
+  'open-batch': brief,
+  cancel: brief,
+  pause: brief,
+  query: brief,
+  monitor: brief,
+  prune: brief,
+  migrate: brief,
 }
 
 /**
- * Performs a call of a function when the connections that it needs are free, telling it how long it may keep them; refuses it
- * with TooManyConnections when they are not for some seconds.
+ * Calls a function as soon as its connections are free, and tells it how long it may keep them. If they are not free within
+ * some seconds, refuses the call with TooManyConnections.
  */
 export async function withConnections<T>(
-  name: string,
+  name: FunctionName,
   call: (longestSeconds: number) => Promise<T>,
 ): Promise<T> {
-  const { [name]: its = brief } = shares
-  if (its === null) return call(Number.POSITIVE_INFINITY)
-  if (!(await its.turns.take(its.patienceMs))) {
+  const own = shares[name]
+  if (own === null) return call(Number.POSITIVE_INFINITY)
+  if (!(await own.turns.take(own.longestWaitMs))) {
     throw new Problem(
       'TooManyConnections',
-      `Others have held the connections for ${patienceMs / 1000} s. Nothing was begun: try again in some seconds, with fewer ` +
-        'requests at once.',
+      `Other requests have held all connections for ${usualWaitMs / 1000} s. Nothing was begun: try again in some seconds, ` +
+        'with fewer requests at once.',
     )
   }
   try {
-    return await call(its.longestSeconds)
+    return await call(own.longestSeconds)
   } finally {
-    its.turns.end()
+    own.turns.end()
   }
 }

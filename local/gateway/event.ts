@@ -4,7 +4,7 @@ import type { APIGatewayProxyEventV2WithIAMAuthorizer } from 'aws-lambda'
 import { routeKey } from '../../src/edge/http/routes.ts'
 import { decode, type Match } from './match.ts'
 
-/** The event that API Gateway's HTTP API (payload 2.0, IAM authorizer, stage $default) makes of this request. */
+/** The event for this request, as API Gateway's HTTP API makes it (payload 2.0, IAM authorizer, stage $default). */
 export function toEvent(
   request: Pick<IncomingMessage, 'method' | 'url' | 'rawHeaders' | 'httpVersion' | 'socket'>,
   body: Buffer,
@@ -46,13 +46,13 @@ export function toEvent(
       timeEpoch: now.getTime(),
     },
     ...(Object.keys(parameters).length === 0 ? {} : { pathParameters: parameters }),
-    // Anything but text arrives in base64, a form (what `curl -d` sends unless told otherwise) included.
+    // Any other body is base64, also the form that `curl -d` sends by default.
     ...(body.length === 0 ? {} : { body: body.toString(isText ? 'utf8' : 'base64') }),
     isBase64Encoded: body.length > 0 && !isText,
   }
 }
 
-/** The path and the query of a request's target, as they came. */
+/** The path and the query of a request's target, not decoded. */
 export function splitTarget(target: string): { path: string; query: string } {
   const at = target.indexOf('?')
   return at < 0 ? { path: target, query: '' } : { path: target.slice(0, at), query: target.slice(at + 1) }

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Context } from 'aws-lambda'
+import type { FunctionName } from '../../src/edge/http/routes.ts'
 import { withConnections } from './connections.ts'
 
 export type Handler = (event: unknown, context: Context) => Promise<unknown>
 
-/** Calls the handler of a file in `functions/` as Lambda would, with a context of its own, when its connections are free. */
+/** Calls the handler of a function as Lambda does, as soon as the connections that the function needs are free. */
 export function invoke(
-  name: string,
+  name: FunctionName,
   handler: Handler,
   event: unknown,
   timeoutSeconds: number,
@@ -32,7 +33,7 @@ export function invoke(
 }
 
 /** The handler of a file in `functions/`. */
-export async function loadFunction(name: string): Promise<Handler> {
+export async function loadFunction(name: FunctionName): Promise<Handler> {
   const { handler } = await import(new URL(`../../functions/${name}.ts`, import.meta.url).href)
   return handler
 }

@@ -5,14 +5,14 @@ export interface Match {
   parameters: Record<string, string>
 }
 
-/** The route that answers a method and a path, with its path parameters decoded once; undefined where there is none. */
+/** The route of a method and a path, with its path parameters, decoded once; undefined if there is no such route. */
 export function matchRoute(method: string, path: string): Match | undefined {
   const segments = path.split('/')
   for (const route of Object.values(routes)) {
-    const wanted = route.path.split('/')
-    if (route.method !== method || wanted.length !== segments.length) continue
+    const places = route.path.split('/')
+    if (route.method !== method || places.length !== segments.length) continue
     const parameters: Record<string, string> = {}
-    const fits = wanted.every((name, i) => {
+    const fits = places.every((name, i) => {
       const segment = segments[i]!
       if (!name.startsWith('{')) return name === segment
       parameters[name.slice(1, -1)] = decode(segment)
@@ -23,7 +23,7 @@ export function matchRoute(method: string, path: string): Match | undefined {
   return undefined
 }
 
-/** Decodes what is percent-encoded; a stray `%` is left as it is. */
+/** Decodes percent-encoded text. A text with a stray `%` stays as it is. */
 export function decode(text: string): string {
   try {
     return decodeURIComponent(text)

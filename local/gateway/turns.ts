@@ -1,7 +1,7 @@
-/** Turns to do something, so many at once; first come, first served. */
+/** A limit on how many callers do something at once. Callers get their turns in the order in which they came. */
 export interface Turns {
-  /** Waits for a turn, so long at most. False where none came. */
-  take(patienceMs: number): Promise<boolean>
+  /** Waits for a turn. False if none came within this time. */
+  take(longestWaitMs: number): Promise<boolean>
   /** Gives a turn back. */
   end(): void
 }
@@ -10,7 +10,7 @@ export function makeTurns(atOnce: number): Turns {
   let free = atOnce
   const waiting: (() => void)[] = []
   return {
-    take(patienceMs) {
+    take(longestWaitMs) {
       if (free > 0) {
         free--
         return Promise.resolve(true)
@@ -24,8 +24,8 @@ export function makeTurns(atOnce: number): Turns {
           waiting.splice(waiting.indexOf(call), 1)
           resolve(false)
         }
-        // For a time-out that is not finite, Node would not wait at all.
-        const timer = Number.isFinite(patienceMs) ? setTimeout(leave, patienceMs) : undefined
+        // Node ends a time-out that is not finite at once.
+        const timer = Number.isFinite(longestWaitMs) ? setTimeout(leave, longestWaitMs) : undefined
         waiting.push(call)
       })
     },

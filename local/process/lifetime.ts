@@ -1,21 +1,22 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 export interface Life {
-  /** Registers how to stop what was just started. Rejects, after stopping it, when everything is being stopped. */
+  /** Registers how to stop what was just started. If everything is being stopped, stops that, too, and rejects. */
   onStop(stop: () => Promise<void>): Promise<void>
-  /** Ends it all because of this, unless it is ending anyway. */
+  /** Stops everything for this reason, unless it is being stopped already. */
   fail(reason: Error): void
 }
 
-/** npm passes on a signal that the terminal has already delivered: what follows this soon is the same Ctrl-C. */
+/** npm passes on a signal that the terminal has delivered already. A second signal within this time is the same Ctrl-C. */
 const sameSignalMs = 500
 
+/** The longest wait for the start to end after everything was stopped. */
 const settleMs = 1000
 
 /**
- * Runs `start` and keeps going until Ctrl-C, SIGTERM or the end of the terminal, which stops what was started in reverse order, also half-way
- * through the start, and ends the process with 0; a second one ends it at once. Where the start or something started
- * fails, everything is stopped and the reason thrown.
+ * Runs `start`, and goes on until Ctrl-C, SIGTERM or the end of the terminal. This signal stops what was started, in reverse
+ * order, also in the middle of the start, and then ends the process with 0. A second signal ends the process at once. If the
+ * start or something that was started fails, everything is stopped and the reason is thrown.
  */
 export async function untilSignal(start: (life: Life) => Promise<void>): Promise<never> {
   const { promise: failed, reject: fail } = Promise.withResolvers<never>()
@@ -41,14 +42,14 @@ export async function untilSignal(start: (life: Life) => Promise<void>): Promise
       return
     }
     await stopAll()
-    // Whatever is being started at this moment loses its database or calls onStop, and settles soon; unless postgres.js
-    // has forgotten a query over a connection that broke.
+    // A start that is still going on loses its database or calls onStop, and so ends soon. It may hang instead: postgres.js
+    // can lose a query when its connection breaks.
     await Promise.race([started.catch(() => {}), pause(settleMs)])
     process.exit(0)
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, onSignal)
-  // postgres.js 3.4.9 writes to a socket that it has lost when the server goes in the middle of a transaction or a copy,
-  // and does so where nobody can catch it.
+  // If the server ends in the middle of a transaction or a copy, postgres.js 3.4.9 still writes to the closed socket. Its
+  // error cannot be caught anywhere else.
   process.on('uncaughtException', (error) => {
     if (stoppingSince === undefined) fail(error)
   })
@@ -56,7 +57,7 @@ export async function untilSignal(start: (life: Life) => Promise<void>): Promise
   try {
     return await failed
   } catch (error) {
-    // Stopping makes things fail: onSignal ends the process.
+    // The failure is a consequence of stopping: onSignal ends the process.
     if (stoppingSince !== undefined) return await new Promise(() => {})
     await stopAll()
     throw error

@@ -2,13 +2,13 @@ import { LocalProblem } from './problem.ts'
 
 export interface LocalOptions {
   port: number
-  /** Where the embedded server keeps everything. */
+  /** The folder for the data, the log and the password of the embedded server. */
   folder: string
-  /** Another Postgres, used instead of the embedded one. */
+  /** Another PostgreSQL, used instead of the embedded one. */
   databaseUrl?: string
 }
 
-/** Reads PORT, DATA_DIR and DATABASE_URL; an empty variable is one that is not set. */
+/** Reads PORT, DATA_DIR and DATABASE_URL. An empty variable counts as not set. */
 export function readOptions(env: NodeJS.ProcessEnv): LocalOptions {
   const port = Number(env.PORT || 8787)
   if (!Number.isInteger(port) || port < 1 || port > 65535) {

@@ -1,4 +1,4 @@
-/** Something the person at the terminal can put right: shown as one line, without a stack. */
+/** A problem that the person at the terminal can solve. It is shown as one line, without a stack. */
 export class LocalProblem extends Error {
   override name = 'LocalProblem'
 }

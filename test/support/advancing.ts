@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connectTo } from '../../src/db/server/connect.ts'
-import { fromUrl } from '../../src/edge/server/configuration.ts'
+import { fromUrl } from '../../src/edge/server/database-url.ts'
 import { advance } from '../../src/operations/batches/advance.ts'
 
 /** Somebody to kill: says that it is ready, waits for a line, and advances a batch. Arguments: database URL, batch id. */

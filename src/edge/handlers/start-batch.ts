@@ -38,7 +38,7 @@ export async function startBatchWith(
   machinery: BatchMachinery,
   event: object,
   context: Context,
-  configuration: Pick<StarterConfiguration, 'deployed' | 'batchConcurrency'>,
+  configuration: Partial<Pick<StarterConfiguration, 'deployed' | 'batchConcurrency'>> = {},
 ): Promise<HttpAnswer | { batchId: string | null }> {
   const isHttp = 'routeKey' in event
   const request = isHttp || 'trigger' in event ? event : deployEvent(context, configuration)
@@ -55,7 +55,7 @@ export async function startBatchWith(
 /** A deploy sends an empty event; what it has deployed is the key. */
 const deployEvent = (
   { awsRequestId }: Context,
-  { deployed, batchConcurrency }: Pick<StarterConfiguration, 'deployed' | 'batchConcurrency'>,
+  { deployed, batchConcurrency }: Partial<StarterConfiguration>,
 ): object => ({
   trigger: 'deploy',
   key: deployed ?? awsRequestId,

@@ -84,7 +84,7 @@ export const batchOptions = z
     all: z
       .boolean()
       .optional()
-      .meta({ description: 'Every view whose definition is not left out of `all`; the default.' }),
+      .meta({ description: 'Every view except those whose definition says `inAll: false`; the default.' }),
     views: z.array(view).min(1).max(10_000).optional().meta({ description: 'These views.' }),
     pattern: text(200).optional().meta({ description: 'A glob on `schema.name`.', example: 'sales.*' }),
     ancestors: z.boolean().optional().meta({ description: 'Also everything that these views read.' }),
@@ -99,14 +99,9 @@ export const batchOptions = z
       .max(mostConcurrent)
       .optional()
       .meta({ description: 'The number of views at once; by default 2.' }),
-    retries: z
-      .int()
-      .min(0)
-      .max(100)
-      .optional()
-      .meta({
-        description: 'How often a view that fails is tried again; by default each view has its own number.',
-      }),
+    retries: z.int().min(0).max(100).optional().meta({
+      description: 'How often a view that fails is tried again; by default each view has its own number.',
+    }),
   })
   .meta({ id: 'BatchOptions' })
 

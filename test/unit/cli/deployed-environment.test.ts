@@ -22,16 +22,16 @@ const clientOf = (send: { mock: { contexts: unknown[] } }) => send.mock.contexts
 describe('an alarm that is tried', () => {
   const watchSend = () => vi.spyOn(CloudWatchClient.prototype, 'send').mockResolvedValue({} as never)
 
-  test('changes its state whatever it was, for nothing else sends a mail', async () => {
+  test('changes its state whatever the state was, because only a change sends a mail', async () => {
     const send = watchSend()
     await testAlarm({ env: 'unstated', alarm: 'lost-runs' })
-    const asked = send.mock.calls.map(([command]) => command.input as Record<string, string>)
-    expect(asked.map(({ AlarmName }) => AlarmName)).toEqual(Array(2).fill('viewkeeper-unstated-lost-runs'))
-    expect(asked.map(({ StateValue }) => StateValue)).toEqual(['OK', 'ALARM'])
-    expect(asked[1]?.StateReason).toMatch(/^A test: /)
+    const sent = send.mock.calls.map(([command]) => command.input as Record<string, string>)
+    expect(sent.map(({ AlarmName }) => AlarmName)).toEqual(Array(2).fill('viewkeeper-unstated-lost-runs'))
+    expect(sent.map(({ StateValue }) => StateValue)).toEqual(['OK', 'ALARM'])
+    expect(sent[1]?.StateReason).toMatch(/^A test of the mail/)
   })
 
-  test('is named where it cannot be set off', async () => {
+  test('is named if it cannot be set off', async () => {
     watchSend().mockRejectedValue(Object.assign(new Error('no such alarm'), { name: 'ResourceNotFound' }))
     await expect(testAlarm({ env: 'unstated', alarm: 'typo' })).rejects.toMatchObject({
       code: 'InvalidRequest',
@@ -59,7 +59,7 @@ describe.each([
   })
 })
 
-test('a database that has more than what is deployed is no fault of the folder', async () => {
+test('a database with more migrations than the deployed version is refused, whatever the folder has', async () => {
   const answer = { applied: [], pending: [], ahead: ['002_sales', '003_rates'] }
   vi.spyOn(LambdaClient.prototype, 'send').mockResolvedValue({
     Payload: { transformToString: () => JSON.stringify(answer) },
@@ -67,6 +67,6 @@ test('a database that has more than what is deployed is no fault of the folder',
   await expect(deployedTarget('unstated').status()).rejects.toMatchObject({
     code: 'MigrationFailed',
     message:
-      'unstated: what is deployed lacks 002_sales, 003_rates, which its database has. Deploy the version that has them again.',
+      'unstated: its database has 002_sales, 003_rates, and the deployed version lacks them. Deploy a version with them again.',
   })
 })

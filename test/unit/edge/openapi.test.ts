@@ -16,6 +16,13 @@ interface Operation {
   responses: Record<string, { content: Record<string, unknown> }>
 }
 
+const operationOf = (id: string): Operation | undefined =>
+  Object.values(document.paths)
+    .flatMap((methods) => Object.values(methods))
+    .find(({ operationId }) => operationId === id)
+const headersOf = (operation: Operation | undefined): string[] =>
+  (operation?.parameters ?? []).filter((each) => each.in === 'header').map(({ name }) => name)
+
 describe('the OpenAPI file', () => {
   test('is valid', async () => {
     const validator = new Validator()
@@ -50,11 +57,28 @@ describe('the OpenAPI file', () => {
     expect(document.components.schemas.Problem?.properties.code?.enum).toEqual(problemCodes)
   })
 
-  test('says how to wait and how to repeat', () => {
-    const refresh = document.paths['/views/{view}/refresh']?.post
-    expect(refresh?.parameters?.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['view', 'Prefer', 'Idempotency-Key']),
-    )
-    expect(refresh?.requestBody?.content).toHaveProperty(['application/json'])
+  test.each([
+    ['createView', ['Prefer', 'Idempotency-Key']],
+    ['refreshView', ['Prefer', 'Idempotency-Key']],
+    ['dropView', ['Prefer', 'Idempotency-Key']],
+    ['startBatch', ['Idempotency-Key']],
+    ['cancelRun', ['Prefer']],
+    ['cancelBatch', ['Prefer']],
+    ['pauseView', []],
+    ['resumeView', []],
+    ['pauseAll', []],
+    ['resumeAll', []],
+  ])('%s reads the headers %j', (id, headers) => {
+    expect(headersOf(operationOf(id))).toEqual(headers)
+  })
+
+  test('no GET reads a header', () => {
+    const reads = Object.values(document.paths).flatMap(({ get }) => get ?? [])
+    expect(reads.flatMap(headersOf)).toEqual([])
+    expect(reads.length).toBeGreaterThan(5)
+  })
+
+  test('says what a body holds', () => {
+    expect(operationOf('refreshView')?.requestBody?.content).toHaveProperty(['application/json'])
   })
 })

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   type BatchMachinery,
   deployedMachinery,
+  readStarterConfiguration,
   startBatchWith,
 } from '../../../src/edge/handlers/start-batch.ts'
 import { Problem } from '../../../src/problem.ts'
@@ -15,15 +16,15 @@ import { httpEvent, lambdaContext } from '../../support/lambda.ts'
 const context = lambdaContext({ awsRequestId: 'request-7' })
 const answer = { statusCode: 202, body: '{}' }
 
-const machineryOf = (opened: object): BatchMachinery & { advanced: string[]; asked: unknown[] } => {
+const machineryOf = (answer: object): BatchMachinery & { advanced: string[]; opened: unknown[] } => {
   const advanced: string[] = []
-  const asked: unknown[] = []
+  const opened: unknown[] = []
   return {
     advanced,
-    asked,
+    opened,
     async open(event) {
-      asked.push(event)
-      return opened as never
+      opened.push(event)
+      return answer as never
     },
     async advance(batchId) {
       advanced.push(batchId)
@@ -31,54 +32,45 @@ const machineryOf = (opened: object): BatchMachinery & { advanced: string[]; ask
   }
 }
 
+const configuration = {
+  openBatchFunction: 'viewkeeper-test-open-batch',
+  stateMachineArn: 'arn:aws:states:eu-central-1:1:stateMachine:test',
+}
+
 beforeEach(() => {
-  process.env.AWS_REGION = 'eu-central-1'
-  process.env.OPEN_BATCH_FUNCTION = 'viewkeeper-test-open-batch'
-  process.env.STATE_MACHINE_ARN = 'arn:aws:states:eu-central-1:1:stateMachine:test'
+  vi.stubEnv('AWS_REGION', 'eu-central-1')
   for (const stream of ['log', 'info', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
 })
 afterEach(() => {
+  vi.unstubAllEnvs()
   vi.restoreAllMocks()
-  for (const name of [
-    'AWS_REGION',
-    'OPEN_BATCH_FUNCTION',
-    'STATE_MACHINE_ARN',
-    'DEPLOYED',
-    'BATCH_CONCURRENCY',
-    'AWS_ENDPOINT_URL_LAMBDA',
-    'AWS_ACCESS_KEY_ID',
-    'AWS_SECRET_ACCESS_KEY',
-  ]) {
-    delete process.env[name]
-  }
 })
 
 describe('starting a batch', () => {
-  test('passes the request on, has the batch advanced, and answers what was said inside', async () => {
+  test('forwards the request, has the batch advanced, and answers with the answer of open-batch', async () => {
     const machinery = machineryOf({ answer, batchId: 'b-1' })
     const event = httpEvent('POST /batches')
     expect(await startBatchWith(machinery, event, context)).toBe(answer)
-    expect(machinery.asked).toEqual([{ event, requestId: 'request-7' }])
+    expect(machinery.opened).toEqual([{ event, requestId: 'request-7' }])
     expect(machinery.advanced).toEqual(['b-1'])
   })
 
-  test('starts nothing where there is nothing to advance', async () => {
+  test('advances nothing if open-batch names no batch', async () => {
     const machinery = machineryOf({ answer: null, batchId: null })
     expect(await startBatchWith(machinery, { trigger: 'schedule' }, context)).toEqual({ batchId: null })
     expect(machinery.advanced).toEqual([])
   })
 
-  test('takes an event that says nothing for a deploy, known by what was deployed', async () => {
-    process.env.DEPLOYED = 'hash'
-    process.env.BATCH_CONCURRENCY = '4'
+  test('takes an empty event for a deploy, whose key is the hash of what was deployed', async () => {
     const machinery = machineryOf({ answer: null, batchId: 'b-2' })
-    await startBatchWith(machinery, {}, context)
-    expect(machinery.asked).toEqual([
+    const deploy = readStarterConfiguration({ DEPLOYED: 'hash', BATCH_CONCURRENCY: '4' })
+    await startBatchWith(machinery, {}, context, deploy)
+    expect(machinery.opened).toEqual([
       { event: { trigger: 'deploy', key: 'hash', all: true, concurrency: 4 }, requestId: 'request-7' },
     ])
   })
 
-  test('that fails is a problem over HTTP, and thrown to Lambda else, which tries again', async () => {
+  test('that fails is a problem over HTTP, and otherwise thrown, so that Lambda tries again', async () => {
     const failing: BatchMachinery = {
       open: () => Promise.reject(new Problem('DatabaseUnavailable', 'It is away.')),
       advance: async () => {},
@@ -93,11 +85,11 @@ describe('starting a batch', () => {
 describe('in AWS', () => {
   const payload = (value: unknown) => ({ transformToString: () => JSON.stringify(value) })
 
-  test('the function inside is asked by name, and its refusals keep their code', async () => {
+  test('open-batch is invoked by its name, and its refusals keep their code', async () => {
     const send = vi
       .spyOn(LambdaClient.prototype, 'send')
       .mockResolvedValueOnce({ Payload: payload({ answer, batchId: null }) } as never)
-    const machinery = deployedMachinery()
+    const machinery = deployedMachinery(configuration)
     const forwarded = { event: { trigger: 'schedule' }, requestId: 'request-7' }
     expect(await machinery.open(forwarded)).toEqual({ answer, batchId: null })
     expect(send.mock.calls[0]?.[0].input).toEqual({
@@ -116,35 +108,36 @@ describe('in AWS', () => {
     await expect(machinery.open(forwarded)).rejects.toMatchObject({ code: 'InternalError' })
   })
 
-  test('the function inside is asked once more, and the same, where its answer is lost', async () => {
-    const asked: string[] = []
+  test('open-batch is invoked again with the same event if its answer is lost', async () => {
+    const received: string[] = []
     const server = createServer(async (request, response) => {
-      if (asked.push(await text(request)) === 1) request.socket.destroy()
+      if (received.push(await text(request)) === 1) request.socket.destroy()
       else response.end(JSON.stringify({ answer, batchId: 'b-5' }))
     }).listen(0, '127.0.0.1')
     await new Promise((listening) => server.once('listening', listening))
-    process.env.AWS_ENDPOINT_URL_LAMBDA = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-    process.env.AWS_ACCESS_KEY_ID = process.env.AWS_SECRET_ACCESS_KEY = 'test'
+    vi.stubEnv('AWS_ENDPOINT_URL_LAMBDA', `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    vi.stubEnv('AWS_ACCESS_KEY_ID', 'test')
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test')
     try {
       const forwarded = { event: { body: '{}' }, requestId: 'request-7' }
-      expect(await deployedMachinery().open(forwarded)).toEqual({ answer, batchId: 'b-5' })
-      expect(asked.map((body) => JSON.parse(body))).toEqual([forwarded, forwarded])
+      expect(await deployedMachinery(configuration).open(forwarded)).toEqual({ answer, batchId: 'b-5' })
+      expect(received.map((body) => JSON.parse(body))).toEqual([forwarded, forwarded])
     } finally {
       server.close()
       server.closeAllConnections()
     }
   })
 
-  test('an execution has the name of its batch; one that was aborted is followed by another', async () => {
+  test('an execution has the name of its batch; after an aborted one there is another', async () => {
     const exists = new ExecutionAlreadyExists({ message: 'it is there', $metadata: {} })
     const send = vi
       .spyOn(SFNClient.prototype, 'send')
       .mockRejectedValueOnce(exists)
       .mockResolvedValueOnce({} as never)
-    await deployedMachinery().advance('b-3')
+    await deployedMachinery(configuration).advance('b-3')
     const inputs = send.mock.calls.map(([command]) => command.input as { name: string })
     expect(inputs[0]).toEqual({
-      stateMachineArn: process.env.STATE_MACHINE_ARN,
+      stateMachineArn: configuration.stateMachineArn,
       name: 'b-3',
       input: '{"batchId":"b-3"}',
     })
@@ -154,9 +147,9 @@ describe('in AWS', () => {
     })
   })
 
-  test('an execution that cannot be started is said, with the batch and what to do', async () => {
+  test('an execution that cannot be started is refused with the batch and what to do', async () => {
     vi.spyOn(SFNClient.prototype, 'send').mockRejectedValue(new Error('denied'))
-    await expect(deployedMachinery().advance('b-4')).rejects.toMatchObject({
+    await expect(deployedMachinery(configuration).advance('b-4')).rejects.toMatchObject({
       code: 'BatchNotStarted',
       details: { batchId: 'b-4' },
       message: expect.stringContaining('Idempotency-Key'),

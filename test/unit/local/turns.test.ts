@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { makeTurns } from '../../../local/gateway/turns.ts'
 
-test('turns come in the order in which they were asked for, and never more at once than there are', async () => {
+test('callers get turns in the order in which they came, and never more turns at once than there are', async () => {
   const turns = makeTurns(2)
   const order: number[] = []
   let atOnce = 0
@@ -20,7 +20,7 @@ test('turns come in the order in which they were asked for, and never more at on
   expect(most).toBe(2)
 })
 
-test('a turn that nobody waits for any more goes to the next one', async () => {
+test('a turn whose caller waits no more goes to the next caller', async () => {
   const turns = makeTurns(1)
   expect(await turns.take(0)).toBe(true)
   const impatient = turns.take(1)
