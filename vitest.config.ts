@@ -2,16 +2,23 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    // Two cores are enough for the servers that the tests start, and no more.
+    // Two workers, with the servers that their tests start, use two cores fully.
     maxWorkers: 2,
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          // These tests take milliseconds; the limit leaves room for a busy machine. Slow files set their own.
+          testTimeout: 20_000,
+        },
+      },
       {
         test: {
           name: 'database',
           include: ['test/database/**/*.test.ts'],
           globalSetup: 'test/support/server.ts',
-          // Makes Powertools write by the global console, where a test can listen.
+          // With this variable Powertools writes to the global console, which a test can spy on.
           env: { POWERTOOLS_DEV: 'true', POWERTOOLS_METRICS_DISABLED: 'false' },
           testTimeout: 30_000,
           hookTimeout: 60_000,
@@ -23,7 +30,7 @@ export default defineConfig({
           include: ['test/infra/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          // Loading the CDK takes longer than the tests: once is enough.
+          // Loading the CDK takes longer than the tests, so it is loaded once for all of them.
           isolate: false,
           fileParallelism: false,
           sequence: { groupOrder: 1 },

@@ -22,21 +22,21 @@ export interface ViewkeeperStackProps {
   /** Key of the environment in `environments.ts`. */
   environmentName: string
   environment: Environment
-  /** Folder with the steps of the schema `viewkeeper`. Default: `schema/` of this repository. */
+  /** The folder of the schema steps. Default: `schema/` of this repository. */
   schemaFolder?: string
-  /** Folder with the frozen migrations of the views. Default: `migrations/` of this repository. */
+  /** The folder of the views' frozen migrations. Default: `migrations/` of this repository. */
   migrationsFolder?: string
-  /** The views that those migrations give a schedule of their own. */
+  /** The views that have their own schedule after these migrations. */
   scheduledViews: ScheduledView[]
 }
 
 const ownFolder = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url))
 
-/** One environment: its functions, their API, schedules and alarms, and the way to the database. */
+/** One environment: its functions, API, schedules and alarms, and the network path to the database. */
 export class ViewkeeperStack extends Stack {
   /**
-   * Two zones, whichever the region has: with a known account and region, CDK would ask AWS for them, and synth
-   * would need credentials.
+   * The first two zones of the region, whichever they are. Without this, CDK asks AWS for the zones if it knows account and
+   * region, and `cdk synth` needs credentials.
    */
   override get availabilityZones(): string[] {
     return [0, 1].map((index) => Fn.select(index, Fn.getAzs()))
@@ -54,7 +54,7 @@ export class ViewkeeperStack extends Stack {
     const { logRetentionDays, requestsPerSecond, batchConcurrency: concurrency } = environment
     const database =
       environment.database.kind === 'created'
-        ? new CreatedDatabase(this, 'Database', { settings: environment.database, logRetentionDays })
+        ? new CreatedDatabase(this, 'Database', { options: environment.database, logRetentionDays })
         : new ImportedDatabase(this, 'Database', environment.database)
     const network = new FunctionsNetwork(this, 'Network', database)
     const deadLetters = new DeadLetters(this, 'DeadLetters', environmentName).queue
@@ -114,7 +114,8 @@ export class ViewkeeperStack extends Stack {
       machine,
       deadLetters,
     })
-    // Before the monitor is called its silence would be an alarm, for as long as a database takes to create.
+    // Missing numbers of the monitor are an alarm, so the alarms are made after the monitor's schedule: creating a database
+    // takes longer than the alarm waits.
     alarms.node.addDependency(schedules)
 
     const dashboard = new Dashboard(this, 'Dashboard', { environmentName, functions, machine })

@@ -10,11 +10,11 @@ import { IsolatedNetwork } from './isolated-network.ts'
 import { PostgresInstance } from './postgres-instance.ts'
 
 export interface CreatedDatabaseProps {
-  settings: CreatedDatabaseOptions
+  options: CreatedDatabaseOptions
   logRetentionDays: RetentionDays
 }
 
-/** An RDS PostgreSQL of the stack's own, in an isolated network, with a role for Viewkeeper besides the master user. */
+/** An RDS PostgreSQL that the stack creates, in an isolated network, with a role for Viewkeeper besides the master user. */
 export class CreatedDatabase extends Construct implements Database {
   readonly host: string
   readonly port = 5432
@@ -26,14 +26,14 @@ export class CreatedDatabase extends Construct implements Database {
   readonly endpointSubnets: ISubnet[]
   readonly connections: Connections
 
-  constructor(scope: Construct, id: string, { settings, logRetentionDays }: CreatedDatabaseProps) {
+  constructor(scope: Construct, id: string, { options, logRetentionDays }: CreatedDatabaseProps) {
     super(scope, id)
     const { vpc, subnets } = new IsolatedNetwork(this, 'Network', { logRetentionDays })
     this.vpc = vpc
     this.subnets = subnets
-    // With one server, a second zone's endpoint would keep nothing alive that the first one's loss does not stop.
-    this.endpointSubnets = settings.multiAz ? subnets : subnets.slice(0, 1)
-    this.databaseName = settings.name
+    // A single server is in one zone: if that zone fails, an endpoint in a second zone helps nobody.
+    this.endpointSubnets = options.multiAz ? subnets : subnets.slice(0, 1)
+    this.databaseName = options.name
     this.secret = roleSecret(this)
     const securityGroup = new SecurityGroup(this, 'SecurityGroup', {
       vpc,
@@ -44,7 +44,7 @@ export class CreatedDatabase extends Construct implements Database {
       securityGroups: [securityGroup],
       defaultPort: Port.tcp(this.port),
     })
-    const props = { settings, port: this.port, vpc, subnets, securityGroup }
+    const props = { options, port: this.port, vpc, subnets, securityGroup }
     const { host, adminSecret } = new PostgresInstance(this, 'Postgres', props)
     this.host = host
     this.adminSecret = adminSecret
@@ -68,7 +68,7 @@ function roleSecret(scope: Construct): Secret {
   Validations.of(secret).acknowledge({
     id: 'AwsSolutions-SMG4',
     reason:
-      'The function migrate gives this password to the role; rotating it without migrate would lock us out.',
+      'The function migrate gives this password to the role; a rotation without migrate would lock the role out.',
   })
   return secret
 }

@@ -3,7 +3,7 @@ import type { IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { IDependable } from 'constructs'
 
-/** The database that the functions work in, wherever it comes from. */
+/** The database that the functions work on, created or imported. */
 export interface Database extends IConnectable, IDependable {
   host: string
   port: number
@@ -11,20 +11,20 @@ export interface Database extends IConnectable, IDependable {
   databaseName: string
   /** Username and password of the role that Viewkeeper works with. */
   secret: ISecret
-  /** Lets somebody read that secret. */
+  /** Lets a principal read the secret of the role. */
   grantRead(grantee: IGrantable): void
-  /** The master user's secret; only there where the stack created the database. */
+  /** The master user's secret, if the stack created the database. */
   adminSecret?: ISecret
-  /** PEM text; only there where the server's certificate is not signed by the roots of RDS. */
+  /** PEM text, if an authority other than RDS signed the server's certificate. */
   certificateAuthority?: string
   vpc: IVpc
   /** Private subnets for the functions. */
   subnets: ISubnet[]
-  /** Subnets that get an endpoint of Secrets Manager; empty where they reach it already. */
+  /** The subnets that get an endpoint of Secrets Manager; empty if the subnets reach Secrets Manager without one. */
   endpointSubnets: ISubnet[]
 }
 
-/** The variables by which functions find the database. */
+/** The environment variables that tell a function where the database is. */
 export const databaseVariables = (database: Database): Record<string, string> => ({
   DATABASE_SECRET_ARN: database.secret.secretArn,
   DATABASE_HOST: database.host,

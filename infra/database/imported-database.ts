@@ -6,7 +6,7 @@ import { Construct } from 'constructs'
 import type { ImportedDatabaseOptions } from '../environment/database.ts'
 import type { Database } from './database.ts'
 
-/** A database that exists already; the stack adds nothing to it but one rule in its security group. */
+/** A database that exists already. The stack adds only one rule, to its security group. */
 export class ImportedDatabase extends Construct implements Database {
   readonly host: string
   readonly port: number
@@ -19,34 +19,34 @@ export class ImportedDatabase extends Construct implements Database {
   readonly connections: Connections
   private readonly secretKeyArn?: string
 
-  constructor(scope: Construct, id: string, settings: ImportedDatabaseOptions) {
+  constructor(scope: Construct, id: string, options: ImportedDatabaseOptions) {
     super(scope, id)
-    this.host = settings.endpoint
-    this.port = settings.port
-    this.databaseName = settings.name
-    this.certificateAuthority = settings.certificateAuthority
-    this.secret = Secret.fromSecretCompleteArn(this, 'Secret', settings.secretArn)
-    this.secretKeyArn = settings.secretKeyArn
+    this.host = options.endpoint
+    this.port = options.port
+    this.databaseName = options.name
+    this.certificateAuthority = options.certificateAuthority
+    this.secret = Secret.fromSecretCompleteArn(this, 'Secret', options.secretArn)
+    this.secretKeyArn = options.secretKeyArn
     this.vpc = Vpc.fromVpcAttributes(this, 'Vpc', {
-      vpcId: settings.vpc.id,
-      availabilityZones: settings.vpc.availabilityZones,
-      privateSubnetIds: settings.vpc.subnetIds,
+      vpcId: options.vpc.id,
+      availabilityZones: options.vpc.availabilityZones,
+      privateSubnetIds: options.vpc.subnetIds,
     })
     this.subnets = this.vpc.privateSubnets
-    // Nobody here asks for its route table.
+    // CDK warns that it does not know the route tables of these subnets. The stack does not need them.
     for (const subnet of this.subnets)
       Annotations.of(subnet).acknowledgeWarning('@aws-cdk/aws-ec2:noSubnetRouteTableId')
-    this.endpointSubnets = settings.vpc.addSecretsManagerEndpoint ? firstOfEachZone(this.subnets) : []
+    this.endpointSubnets = options.vpc.addSecretsManagerEndpoint ? firstOfEachZone(this.subnets) : []
     this.connections = new Connections({
-      securityGroups: [SecurityGroup.fromSecurityGroupId(this, 'SecurityGroup', settings.securityGroupId)],
-      defaultPort: Port.tcp(settings.port),
+      securityGroups: [SecurityGroup.fromSecurityGroupId(this, 'SecurityGroup', options.securityGroupId)],
+      defaultPort: Port.tcp(options.port),
     })
   }
 
   grantRead(grantee: IGrantable): void {
     this.secret.grantRead(grantee)
     if (this.secretKeyArn === undefined) return
-    // The grant of a secret with a key changes only the key's own policy, which it cannot for one that is imported.
+    // CDK's grant allows the key in the key's own policy, and cannot change the policy of an imported key.
     grantee.grantPrincipal.addToPrincipalPolicy(
       new PolicyStatement({
         actions: ['kms:Decrypt'],
@@ -59,7 +59,7 @@ export class ImportedDatabase extends Construct implements Database {
   }
 }
 
-/** EC2 refuses an endpoint with two subnets in one zone; it serves the whole zone from one. */
+/** EC2 refuses an endpoint with two subnets in one zone. With one subnet it serves the whole zone. */
 const firstOfEachZone = (subnets: ISubnet[]): ISubnet[] =>
   subnets.filter(
     ({ availabilityZone }, at) =>

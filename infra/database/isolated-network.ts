@@ -15,7 +15,7 @@ export class IsolatedNetwork extends Construct {
   constructor(scope: Construct, id: string, props: IsolatedNetworkProps) {
     super(scope, id)
     this.vpc = new Vpc(this, 'Vpc', {
-      // RDS insists on two zones, also for a single server.
+      // RDS requires two zones, also for a single server.
       maxAzs: 2,
       natGateways: 0,
       subnetConfiguration: [{ name: 'isolated', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 24 }],

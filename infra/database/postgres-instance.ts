@@ -13,7 +13,7 @@ import { Construct } from 'constructs'
 import type { CreatedDatabaseOptions } from '../environment/database.ts'
 
 export interface PostgresInstanceProps {
-  settings: CreatedDatabaseOptions
+  options: CreatedDatabaseOptions
   port: number
   vpc: IVpc
   subnets: ISubnet[]
@@ -22,8 +22,8 @@ export interface PostgresInstanceProps {
 
 const parameters = {
   'rds.force_ssl': '1',
-  // A refresh writes its whole view to the log at once: fewer checkpoints on the way, fewer full pages written.
-  // Price: a longer recovery after a crash.
+  // A refresh writes its whole view to the write-ahead log. With fewer checkpoints the server writes fewer full pages;
+  // the price is a longer recovery after a crash.
   max_wal_size: '4096', // MB
   checkpoint_timeout: '900', // seconds
   random_page_cost: '1.1', // the storage is solid-state
@@ -35,17 +35,17 @@ export class PostgresInstance extends Construct {
   /** Holds `username` and `password` of the master user. */
   readonly adminSecret: ISecret
 
-  constructor(scope: Construct, id: string, { settings, ...props }: PostgresInstanceProps) {
+  constructor(scope: Construct, id: string, { options, ...props }: PostgresInstanceProps) {
     super(scope, id)
     const engine = DatabaseInstanceEngine.postgres({
-      version: PostgresEngineVersion.of(settings.postgresVersion, settings.postgresVersion),
+      version: PostgresEngineVersion.of(options.postgresVersion, options.postgresVersion),
     })
     const instance = new DatabaseInstance(this, 'Instance', {
       engine,
-      instanceType: new InstanceType(settings.instanceType),
+      instanceType: new InstanceType(options.instanceType),
       credentials: Credentials.fromUsername('viewkeeper_admin'),
       manageMasterUserPassword: true,
-      databaseName: settings.name,
+      databaseName: options.name,
       port: props.port,
       vpc: props.vpc,
       vpcSubnets: { subnets: props.subnets },
@@ -54,20 +54,20 @@ export class PostgresInstance extends Construct {
       parameterGroup: new ParameterGroup(this, 'Parameters', { engine, parameters }),
       storageType: StorageType.GP3,
       storageEncrypted: true,
-      allocatedStorage: settings.storageGiB,
-      maxAllocatedStorage: settings.maxStorageGiB,
-      multiAz: settings.multiAz,
-      backupRetention: Duration.days(settings.backupDays),
-      preferredBackupWindow: settings.backupWindow,
+      allocatedStorage: options.storageGiB,
+      maxAllocatedStorage: options.maxStorageGiB,
+      multiAz: options.multiAz,
+      backupRetention: Duration.days(options.backupDays),
+      preferredBackupWindow: options.backupWindow,
       copyTagsToSnapshot: true,
       autoMinorVersionUpgrade: true,
       allowMajorVersionUpgrade: false,
-      deletionProtection: settings.protect,
-      removalPolicy: settings.protect ? RemovalPolicy.SNAPSHOT : RemovalPolicy.DESTROY,
+      deletionProtection: options.protect,
+      removalPolicy: options.protect ? RemovalPolicy.SNAPSHOT : RemovalPolicy.DESTROY,
     })
-    acknowledgeFindings(instance, settings)
+    acknowledgeFindings(instance, options)
     this.host = instance.dbInstanceEndpointAddress
-    if (!instance.secret) throw new Error('RDS manages the master password, so its secret has to be there')
+    if (!instance.secret) throw new Error('RDS manages the master password, but the instance has no secret')
     this.adminSecret = instance.secret
   }
 }
@@ -75,8 +75,8 @@ export class PostgresInstance extends Construct {
 function acknowledgeFindings(instance: DatabaseInstance, { multiAz, protect }: CreatedDatabaseOptions) {
   const acknowledge = (rule: string, reason: string) =>
     Validations.of(instance).acknowledge({ id: `AwsSolutions-${rule}`, reason })
-  acknowledge('RDS11', 'Only the functions reach the port; another number would hide nothing.')
+  acknowledge('RDS11', 'Only the functions can reach the port; another port number would hide nothing.')
   if (!multiAz)
     acknowledge('RDS3', 'The environment says multiAz: false. An outage delays refreshes and loses none.')
-  if (!protect) acknowledge('RDS10', 'The environment says protect: false: it is one to throw away.')
+  if (!protect) acknowledge('RDS10', 'The environment says protect: false: its data may be lost.')
 }

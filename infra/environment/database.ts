@@ -6,7 +6,7 @@ const keyArn = /^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/.+$/
 
 const databaseName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, 'must be a plain database name')
 
-/** A database that the stack creates, in a network of its own that has no way to the internet. */
+/** A database that the stack creates, in its own network without any way to the internet. */
 export const createdDatabase = z
   .strictObject({
     kind: z.literal('created'),
@@ -20,13 +20,13 @@ export const createdDatabase = z
     storageGiB: z.int().min(20).max(65_536).default(20),
     /** Storage up to which RDS may grow it by itself, GiB. Default 100. */
     maxStorageGiB: z.int().min(20).max(65_536).default(100),
-    /** Whether a standby waits in a second zone (about twice the price). Default false. */
+    /** Whether there is a standby in a second zone, at about twice the price. Default false. */
     multiAz: z.boolean().default(false),
     /** Days for which automatic backups are kept. Default 7. */
     backupDays: z.int().min(1).max(35).default(7),
     /** Daily time of the backup, UTC, `hh:mm-hh:mm`; keep it away from the schedules. Default: RDS chooses. */
     backupWindow: z.string().regex(windowPattern, 'must look like "01:00-02:00"').optional(),
-    /** Refuses removal, and keeps a last snapshot when it is removed after all. */
+    /** Whether RDS refuses to remove the database. If it is removed later on, a last snapshot is kept. */
     protect: z.boolean(),
   })
   .refine(({ storageGiB, maxStorageGiB }) => maxStorageGiB >= 1.1 * storageGiB, {
@@ -34,7 +34,7 @@ export const createdDatabase = z
     message: 'must be at least a tenth more than storageGiB',
   })
 
-/** The network in which an imported database stands. */
+/** The network of an imported database. */
 const importedVpc = z.strictObject({
   /** `vpc-…` */
   id: z.string().regex(/^vpc-[0-9a-f]{8,17}$/, 'must look like "vpc-0123456789abcdef0"'),
@@ -46,8 +46,8 @@ const importedVpc = z.strictObject({
   availabilityZones: z.array(z.string().regex(/^[a-z0-9-]+$/, 'must look like "eu-central-1a"')).min(1),
   /**
    * Whether the stack adds an interface endpoint for Secrets Manager (about 7.30 USD a month for each zone).
-   * Say true where the subnets have no NAT; false where they have one, or where the VPC has this endpoint
-   * already: a second one would collide with its private DNS name.
+   * True if the subnets have no NAT. False if they have one, or if the VPC has this endpoint already: the private DNS
+   * names of two endpoints would collide.
    */
   addSecretsManagerEndpoint: z.boolean(),
 })
@@ -56,13 +56,13 @@ const importedVpc = z.strictObject({
 export const importedDatabase = z
   .strictObject({
     kind: z.literal('imported'),
-    /** Host name, as it stands in the server's certificate. Not a proxy: it ends a run when its caller leaves. */
+    /** The host name in the server's certificate. Not a proxy: a proxy ends a run when the caller of the run leaves. */
     endpoint: z.string().regex(/^[A-Za-z0-9.-]+$/, 'must be a host name without scheme and port'),
     /** Default 5432. */
     port: z.int().min(1).max(65_535).default(5432),
     /** Name of the database inside the server. */
     name: databaseName,
-    /** Secret with at least `username` and `password` of the role that Viewkeeper works with; its whole ARN. */
+    /** The whole ARN of a secret with at least `username` and `password` of the role that Viewkeeper works with. */
     secretArn: z.string().regex(secretArn, 'must be the whole ARN of a secret, with its last six characters'),
     /** The customer key that encrypts the secret. Default: the key that AWS manages. */
     secretKeyArn: z.string().regex(keyArn, 'must be the ARN of a KMS key').optional(),
@@ -70,7 +70,7 @@ export const importedDatabase = z
     securityGroupId: z.string().regex(/^sg-[0-9a-f]{8,17}$/, 'must look like "sg-0123456789abcdef0"'),
     /**
      * PEM text of the authority that signed the server's certificate. Default: the roots of RDS.
-     * At most 2,500 characters, because it travels in the functions' variables (4 KB together).
+     * At most 2,500 characters, because it is in an environment variable, and all variables of a function have 4 KB.
      */
     certificateAuthority: z
       .string()

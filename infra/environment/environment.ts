@@ -8,39 +8,39 @@ const retentionDays = Object.values(RetentionDays).filter(
 )
 
 const environment = z.strictObject({
-  /** AWS account, twelve digits. Default: that of the credentials that deploy. */
+  /** AWS account, twelve digits. Default: the account of the credentials that deploy. */
   account: z
     .string()
     .regex(/^\d{12}$/, 'must be twelve digits')
     .optional(),
-  /** AWS region. Default: that of the credentials that deploy. */
+  /** AWS region. Default: the region of the credentials that deploy. */
   region: z
     .string()
     .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must look like "eu-central-1"')
     .optional(),
   database: z.discriminatedUnion('kind', [createdDatabase, importedDatabase]),
-  /** Addresses that alarms are mailed to; each confirms once, by a link. May be empty. */
+  /** Addresses that get the alarms. Each confirms once, by the link in its first mail. May be empty. */
   alarmEmails: z.array(z.email()),
-  /** Days for which logs are kept, one of those CloudWatch knows. Default 30. */
+  /** Days for which logs are kept: a number that CloudWatch allows. Default 30. */
   logRetentionDays: z
     .union(
       retentionDays.map((days) => z.literal(days)),
       `must be one of ${retentionDays.join(', ')}`,
     )
     .default(RetentionDays.ONE_MONTH),
-  /** Least severe level that functions log. Default `INFO`. */
+  /** The least severe level that functions log. Default `INFO`. */
   logLevel: z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR']).default('INFO'),
-  /** Requests a second that the HTTP API lets through; twice as many in a burst. Default 20. */
+  /** Requests a second that the HTTP API accepts; a burst may be twice as many. Default 20. */
   requestsPerSecond: z.int().min(1).max(10_000).default(20),
-  /** Which batches start by themselves. Default: none. */
+  /** The batches that schedules start. Default: none. */
   schedules: schedules.optional(),
   /** Whether a deploy that changes code or migrations refreshes every view. Default false. */
   refreshOnDeploy: z.boolean().default(false),
-  /** Views that a batch refreshes at once that comes by schedule or deploy. Default 2. */
+  /** Views that a batch of a schedule or a deploy refreshes at once. Default 2. */
   batchConcurrency: z.int().min(1).max(64).default(2),
   /**
-   * What of the history is kept: so many successes of each view (`false`: by age alone), and everything else for so many days.
-   * Default: 500 successes, 90 days.
+   * The history that is kept: this number of successes of each view (`false`: no such number), and everything else for this
+   * number of days. Default: 500 successes, 90 days.
    */
   retention: z
     .strictObject({
@@ -50,14 +50,14 @@ const environment = z.strictObject({
       days: z.int().min(1).max(3650).default(90),
     })
     .prefault({}),
-  /** Minutes between two looks of the monitor: how soon a lost run is closed and an alarm goes off. Default 1. */
+  /** Minutes between two calls of the monitor. They delay the closing of a lost run, and its alarm. Default 1. */
   monitorEveryMinutes: z.int().min(1).max(4).default(1),
   /**
-   * Publishes what each ended run came to under its view's name too, for alarms and graphs of one's own. CloudWatch charges
-   * such a metric for the hours in which it gets a number, 0.30 USD for a whole month of them. Default false.
+   * Whether the outcome of each run is published with the name of its view, too, for your own alarms and graphs. CloudWatch
+   * charges such a metric for each hour in which it gets a number: 0.30 USD for a whole month. Default false.
    */
   metricsPerView: z.boolean().default(false),
-  /** Tags of every resource, besides `viewkeeper:environment`. Default: none. */
+  /** Tags of every resource in addition to `viewkeeper:environment`. Default: none. */
   tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
 })
 
@@ -72,30 +72,30 @@ export type EnvironmentOptions = z.input<typeof environment>
 /** An environment after validation, with every default filled in. */
 export type Environment = z.output<typeof environment>
 
-/** Something is wrong with the environments; its message is for the person who edits them. */
+/** A mistake in the environments. The message is for the person who edits them. */
 export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError'
 }
 
-/** Validates every environment and lists all problems together, each with the name of its field. */
-export function parseEnvironments(settings: unknown): Record<string, Environment> {
-  const result = environmentsFile.safeParse(settings)
+/** Validates every environment. The error lists all mistakes, each with the name of its field. */
+export function parseEnvironments(options: unknown): Record<string, Environment> {
+  const result = environmentsFile.safeParse(options)
   if (result.success) return result.data
   const problems = result.error.issues.flatMap(describe)
   throw new EnvironmentError(['infra/environments.ts is not valid:', ...problems].join('\n  '))
 }
 
-/** The environment asked for by `-c env=<name>`; names the known ones when it is missing or unknown. */
+/** The environment that `-c env=<name>` names. If it names none, the error lists the known ones. */
 export function chooseEnvironment(
-  settings: unknown,
+  options: unknown,
   name: unknown,
 ): { name: string; environment: Environment } {
-  const environments = parseEnvironments(settings)
+  const environments = parseEnvironments(options)
   const environment = typeof name === 'string' && Object.hasOwn(environments, name) && environments[name]
   if (environment) return { name: name as string, environment }
   const known = Object.keys(environments).join(', ')
-  const problem = name === undefined ? 'say which environment' : `there is no environment "${name}"`
-  throw new EnvironmentError(`${problem}: -c env=<name>, one of: ${known} (infra/environments.ts)`)
+  const problem = name === undefined ? 'no environment is named' : `there is no environment "${name}"`
+  throw new EnvironmentError(`${problem}: write -c env=<name> with one of: ${known} (infra/environments.ts)`)
 }
 
 function describe(issue: z.core.$ZodIssue): string[] {

@@ -16,12 +16,12 @@ const nightly = z.strictObject({
     .default('Etc/UTC'),
 })
 
-/** The batches that start by themselves. */
+/** The batches that schedules start. */
 export const schedules = z.strictObject({
-  /** Every view, once a day; false: not at all. Default: at 09:00, Etc/UTC. */
+  /** The daily batch of every view; false: there is none. Default: at 09:00, Etc/UTC. */
   nightly: z
     .union([z.literal(false), nightly], 'must be false, or like { at: "09:00", timeZone: "Etc/UTC" }')
     .prefault({}),
-  /** Whether each view that is authored with a schedule is refreshed by it. Default true. */
+  /** Whether views are refreshed by the schedules in their definitions, too. Default true. */
   views: z.boolean().default(true),
 })

@@ -27,8 +27,8 @@ export interface BatchMachineProps {
 }
 
 /**
- * The state machine that calls `advance` until a batch is done, and ends as the batch did. It holds no state of its own but
- * the batch's id: the batch is in the database.
+ * The state machine that calls `advance` until a batch is done, and ends as the batch did. It knows only the id of the
+ * batch: everything else is in the database.
  */
 export class BatchMachine extends Construct {
   readonly machine: StateMachine
@@ -37,19 +37,19 @@ export class BatchMachine extends Construct {
     super(scope, id)
     const { environmentName, advance, startBatch } = props
     const logGroup = new LogGroup(this, 'Logs', {
-      // Below this prefix AWS needs no statement for each log group in a policy whose size is limited.
+      // With this prefix AWS needs no policy statement for each log group; the size of that policy is limited.
       logGroupName: `/aws/vendedlogs/viewkeeper/${environmentName}/batches`,
       retention: props.logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
     })
     this.machine = new StateMachine(this, 'Machine', {
       stateMachineName: `viewkeeper-${environmentName}-batches`,
-      comment: 'Drives one batch on until it has ended',
+      comment: 'Advances one batch until it has ended',
       definitionBody: DefinitionBody.fromChainable(loop(this, advance)),
-      // Far below the 34 days after which a history is full, at a call every 14 minutes.
+      // With a call every 14 minutes the history of an execution is full after 34 days.
       timeout: Duration.days(7),
       role: machineRole(this, advance).withoutPolicyUpdates(),
-      // Names of views, classes of errors: nothing in it is secret.
+      // The data are names of views and classes of errors, and no secrets.
       logs: { destination: logGroup, level: LogLevel.ALL, includeExecutionData: true },
       tracingEnabled: true,
     })
@@ -58,17 +58,18 @@ export class BatchMachine extends Construct {
   }
 }
 
-/** The payload is the execution's own input, so that nothing adds up over thousands of calls. */
+/** Each call gets the input of the execution, not the answer of the call before: nothing grows over thousands of calls. */
 function loop(scope: Construct, lambdaFunction: IFunction): LambdaInvoke {
   const advance = new LambdaInvoke(scope, 'Advance', {
     lambdaFunction,
     payload: TaskInput.fromObject({ batchId: JsonPath.stringAt('$$.Execution.Input.batchId') }),
     payloadResponseOnly: true,
-    // The function lives for 15 minutes.
+    // A minute longer than the function lives.
     taskTimeout: Timeout.duration(Duration.minutes(16)),
     retryOnServiceExceptions: false,
   })
-  // Some 17 minutes of trying, each time anew: longer than a failover takes. Whatever fails for good, advance returns.
+  // Every call may be retried for about 17 minutes, longer than a failover takes. If a batch fails for good, advance does
+  // not fail but returns the failure.
   advance.addRetry({
     errors: ['States.ALL'],
     interval: Duration.seconds(1),
@@ -85,14 +86,14 @@ function loop(scope: Construct, lambdaFunction: IFunction): LambdaInvoke {
   return advance
 }
 
-/** CDK's own statement would allow every version of the function too, by a wildcard. */
+/** CDK's own role could also invoke every version of the function, by a wildcard. */
 function machineRole(scope: Construct, advance: IFunction): Role {
   const role = new Role(scope, 'Role', {
     assumedBy: new ServicePrincipal('states.amazonaws.com', {
       conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(scope).account } },
     }),
     inlinePolicies: {
-      drive: new PolicyDocument({
+      advance: new PolicyDocument({
         statements: [
           new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [advance.functionArn] }),
           new PolicyStatement({ actions: [...logDelivery, ...tracing], resources: ['*'] }),
@@ -102,7 +103,7 @@ function machineRole(scope: Construct, advance: IFunction): Role {
   })
   Validations.of(role).acknowledge({
     id: 'AwsSolutions-IAM5[Resource::*]',
-    reason: 'Neither the delivery of logs nor X-Ray knows resources that a policy could name.',
+    reason: 'The delivery of logs and X-Ray have no resources that a policy could name.',
   })
   return role
 }

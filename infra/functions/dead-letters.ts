@@ -2,7 +2,7 @@ import { Duration, Validations } from 'aws-cdk-lib'
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 
-/** The one queue for events that could not be delivered or failed with every retry; kept for 14 days, the most. */
+/** The queue for events that could not be delivered, or failed with every retry. It keeps them for 14 days, the maximum. */
 export class DeadLetters extends Construct {
   readonly queue: Queue
 
@@ -16,7 +16,7 @@ export class DeadLetters extends Construct {
     })
     Validations.of(this.queue).acknowledge({
       id: 'AwsSolutions-SQS3',
-      reason: 'It is the dead-letter queue itself.',
+      reason: 'This queue is the dead-letter queue.',
     })
   }
 }

@@ -10,8 +10,9 @@ import type { Database } from '../database/database.ts'
 import type { FunctionNetwork } from './viewkeeper-function.ts'
 
 /**
- * The way from the functions to the database and to Secrets Manager, the only two they talk to. They share one
- * security group: with one each, migrating before all of them would wait for rules that wait for them.
+ * The network path from the functions to the database and to Secrets Manager; the functions reach nothing else. They share
+ * one security group. With one for each function the deploy could not run `migrate` before the other functions: its rules
+ * would depend on all of them.
  */
 export class FunctionsNetwork extends Construct {
   readonly placement: FunctionNetwork
@@ -19,6 +20,7 @@ export class FunctionsNetwork extends Construct {
   constructor(scope: Construct, id: string, database: Database) {
     super(scope, id)
     const securityGroup = new SecurityGroup(this, 'SecurityGroup', {
+      // EC2 cannot change a description: a deploy with another one would replace the group.
       vpc: database.vpc,
       description: 'The functions of Viewkeeper; nothing comes in',
       allowAllOutbound: false,
@@ -41,7 +43,7 @@ export class FunctionsNetwork extends Construct {
       service: InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
       subnets: { subnets: database.endpointSubnets },
       securityGroups: [securityGroup],
-      // The default lets in the whole VPC.
+      // By default the endpoint lets the whole VPC in.
       open: false,
     })
     functions.connections.allowToDefaultPort(endpoint, 'Secrets Manager')

@@ -92,7 +92,7 @@ export interface FunctionsProps {
   migrationsFolder: string
 }
 
-/** One function for each file in `functions/`. */
+/** The functions of one environment. */
 export class Functions extends Construct {
   readonly all: Record<FunctionName, ViewkeeperFunction>
 

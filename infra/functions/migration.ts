@@ -5,9 +5,9 @@ import type { ViewkeeperFunction } from './viewkeeper-function.ts'
 
 export interface MigrationProps {
   migrate: ViewkeeperFunction
-  /** What migrating needs: the database, the rules and endpoints on the way to it. */
+  /** What the migration needs: the database, and the network rules and endpoints. */
   after: Construct[]
-  /** What must not run on an old schema. */
+  /** What must not run on the old schema. */
   before: Construct[]
 }
 
@@ -19,9 +19,9 @@ export class Migration extends Construct {
     super(scope, id)
     this.trigger = new Trigger(this, 'Trigger', {
       handler: migrate.lambda,
-      // Any other type would let a deploy succeed whose migration failed.
+      // With any other type the deploy would succeed although the migration failed.
       invocationType: InvocationType.REQUEST_RESPONSE,
-      // Longer than the function, whose own answer says more than a lost connection.
+      // Longer than the function lives: its error says more than a time-out of the trigger.
       timeout: Duration.seconds(14.5 * 60),
       executeAfter: [migrate, ...after],
       executeBefore: before,

@@ -9,17 +9,17 @@ import type { ViewkeeperFunction } from './viewkeeper-function.ts'
 export interface RefreshOnDeployProps {
   environmentName: string
   startBatch: ViewkeeperFunction
-  /** Every function; the migrations of the views are in the bundle of one of them. */
+  /** Every function. The bundle of `migrate` holds the migrations of the views. */
   functions: ViewkeeperFunction[]
   logRetentionDays: RetentionDays
-  /** What else has to be there before a batch starts. */
+  /** What has to be deployed before a batch starts, besides the functions. */
   after: Construct[]
 }
 
 /**
- * Starts a batch of every view at the end of each deploy that changed code or migrations. The deploy does not wait for it,
- * and a batch that fails fails no deploy. No Trigger: all of those share one role, which would have to know start-batch
- * before `migrate` has run, and start-batch comes after.
+ * Starts a batch of every view at the end of each deploy that changed code or migrations. The deploy does not wait for the
+ * batch, and does not fail with it. CDK's Trigger cannot be used: all triggers share one role, which `migrate` needs first
+ * and which would depend on `start-batch`; but `start-batch` is deployed after `migrate` has run.
  */
 export class RefreshOnDeploy extends Construct {
   constructor(scope: Construct, id: string, props: RefreshOnDeployProps) {
@@ -42,7 +42,7 @@ export class RefreshOnDeploy extends Construct {
         service: 'Lambda',
         action: 'invoke',
         parameters: { FunctionName: lambda.functionName, InvocationType: 'Event' },
-        // Called when this is another one, and only then.
+        // CloudFormation calls the function when this id changes.
         physicalResourceId: PhysicalResourceId.of(deployed),
         outputPaths: ['StatusCode'],
       },

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { ICommandHooks } from 'aws-cdk-lib/aws-lambda-nodejs'
 
-// In one line and without a double quote, because a shell reads it; with Node, because Windows has no `cp`.
+// One line without double quotes, because a shell reads it. It is a Node program, because Windows has no `cp`.
 const copy = `
   const [from, to] = process.argv.slice(1), { cpSync, existsSync } = require('node:fs');
   if (existsSync(from)) cpSync(from, to, { recursive: true, filter: (path) => path === from || path.endsWith('.sql') })
@@ -9,7 +9,7 @@ const copy = `
   .trim()
   .replaceAll(/\s+/g, ' ')
 
-/** Copies the `.sql` files of each folder, and nothing else of it, next to the bundle, into a folder of the name given. */
+/** Copies the `.sql` files of each folder next to the bundle, into a folder with the name of its key. */
 export const sqlHook = (folders: Record<string, string>): ICommandHooks => ({
   beforeBundling: () => [],
   beforeInstall: () => [],

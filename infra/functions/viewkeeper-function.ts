@@ -8,10 +8,11 @@ import { type ICommandHooks, LogLevel, NodejsFunction, OutputFormat } from 'aws-
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
+import type { FunctionName } from '../../src/edge/http/routes.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Where a function runs, and the one security group that all functions share. */
+/** The network of a function, and the security group that all functions share. */
 export interface FunctionNetwork {
   vpc: IVpc
   subnets: ISubnet[]
@@ -19,12 +20,11 @@ export interface FunctionNetwork {
 }
 
 export interface ViewkeeperFunctionProps {
-  /** The file in `functions/`, without its ending. */
-  name: string
-  /** Name of the environment; part of the function's name and of its log group's. */
+  name: FunctionName
+  /** Part of the names of the function and of its log group. */
   environmentName: string
   description: string
-  /** Default: none, for a function that has no business with the database. */
+  /** Default: none, for a function that does not use the database. */
   network?: FunctionNetwork
   /** Variables that the function reads. */
   variables: Record<string, string>
@@ -32,7 +32,7 @@ export interface ViewkeeperFunctionProps {
   /** Memory, MiB; processor time grows with it. Default 512. */
   memoryMiB?: number
   logRetentionDays: RetentionDays
-  /** Where asynchronous events go that failed with all of Lambda's retries. Default: nowhere. */
+  /** The queue for asynchronous events that failed with all of Lambda's retries. Default: none. */
   deadLetters?: IQueue
   /** Retries of an asynchronous event, 0 to 2. Default: Lambda's own, 2. */
   retryAttempts?: number
@@ -40,7 +40,7 @@ export interface ViewkeeperFunctionProps {
   commandHooks?: ICommandHooks
 }
 
-/** A function with a role, a log group and a bundle of its own. */
+/** A function with its own role, log group and bundle. */
 export class ViewkeeperFunction extends Construct {
   readonly lambda: NodejsFunction
   readonly logGroup: LogGroup
@@ -51,7 +51,7 @@ export class ViewkeeperFunction extends Construct {
     this.logGroup = new LogGroup(this, 'Logs', {
       logGroupName: `/viewkeeper/${environmentName}/${name}`,
       retention: props.logRetentionDays,
-      // The name is fixed: a log group left behind would stop the next deploy of this environment.
+      // The name is fixed: if the log group remained, the next deploy of this environment would fail.
       removalPolicy: RemovalPolicy.DESTROY,
     })
     this.lambda = new NodejsFunction(this, 'Function', {
@@ -83,8 +83,8 @@ export class ViewkeeperFunction extends Construct {
         sourcesContent: false,
         bundleAwsSDK: true,
         mainFields: ['module', 'main'],
-        // Packages in CommonJS call require(), which an ES module does not have. The name is long because the
-        // minifier, which does not know this line, gives short ones away.
+        // Packages in CommonJS call require(), which an ES module does not have. The name is long, because the minifier does
+        // not know this line and may give a short name to something else.
         banner:
           "import{createRequire as createRequireOfBundle}from'node:module';const require=createRequireOfBundle(import.meta.url);",
         commandHooks: props.commandHooks,
@@ -92,7 +92,7 @@ export class ViewkeeperFunction extends Construct {
     })
   }
 
-  /** Differs for two bundles that differ, in their code or in the files beside it. */
+  /** A key of the bundle's content, its code and the files next to it. */
   get codeKey(): string {
     const { code } = this.lambda.node.defaultChild as CfnFunction
     return (code as CfnFunction.CodeProperty).s3Key as string
@@ -122,7 +122,8 @@ function networkRole(scope: Construct, logGroup: LogGroup): Role {
   )
   Validations.of(role).acknowledge({
     id: 'AwsSolutions-IAM5[Resource::*]',
-    reason: 'Lambda attaches a function to its VPC by network interfaces that have no name until they exist.',
+    reason:
+      'Lambda attaches a function to its VPC by network interfaces, which have no name before they exist.',
   })
   return role
 }

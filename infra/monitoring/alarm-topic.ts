@@ -6,13 +6,13 @@ import { Construct } from 'constructs'
 
 export interface AlarmTopicProps {
   environmentName: string
-  /** Addresses that are mailed to once they have confirmed. */
+  /** Addresses that get the mails after they have confirmed. */
   emails: string[]
 }
 
 /**
- * Where alarms go. Not encrypted with a key of KMS: with the one that AWS manages, alarms would be dropped without
- * a word, and the texts hold no data that would be worth a key of our own.
+ * The topic that mails the alarms. It is not encrypted with a KMS key: with the key that AWS manages, SNS would drop the
+ * alarms silently, and the texts hold no data that need our own key.
  */
 export class AlarmTopic extends Construct {
   readonly topic: Topic
@@ -24,7 +24,7 @@ export class AlarmTopic extends Construct {
       displayName: `Viewkeeper ${environmentName}`,
       enforceSSL: true,
     })
-    // Insisting on TLS replaces the topic's default policy, the one by which alarms may publish.
+    // enforceSSL replaces the topic's default policy, which lets alarms publish.
     this.topic.addToResourcePolicy(
       new PolicyStatement({
         sid: 'AlarmsPublish',

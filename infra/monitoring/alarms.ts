@@ -19,7 +19,7 @@ export interface AlarmsProps {
   deadLetters: IQueue
 }
 
-/** Everything that tells somebody. An alarm costs about 0.10 USD a month. */
+/** All alarms of one environment. An alarm costs about 0.10 USD a month. */
 export class Alarms extends Construct {
   private readonly environmentName: string
   private readonly topic: ITopic
@@ -47,22 +47,23 @@ export class Alarms extends Construct {
     this.add('slow-runs', {
       metric: metric(metricNames.runsSlow),
       happened: 'A refresh took more than twice as long as its view usually does.',
-      first: "The log group of monitor has it (slow, usualMs), the dashboard's panel Slow refreshes too.",
+      first: "Look at the dashboard's panel Slow refreshes, or at the log of monitor (slow, usualMs).",
     })
     this.add('lost-runs', {
       metric: metric(metricNames.runsLost),
-      happened: 'A run lost its database backend (restart, failover, terminated) and was undone.',
-      first: 'Look at the events of the database; GET /runs?status=failed names the view. Then refresh it.',
+      happened:
+        'A run lost its server process (restart, failover, terminated), and the server has undone it.',
+      first:
+        'Look at the events of the database; GET /runs?status=failed names the view. Then refresh the view.',
     })
   }
 
-  /** Missing numbers count as stale: whoever judges it is silent. Two periods, as for the monitor itself. */
+  /** Missing numbers count as stale, because the monitor publishes them. Two periods, as for the monitor itself. */
   private addStaleAlarm() {
     this.add('stale-views', {
       metric: ownMetric(this.environmentName, metricNames.viewsStale, Stats.MAXIMUM),
-      happened:
-        'At least one view has had no success for longer than its data may be old, or nobody looks any more.',
-      first: 'GET /views?state=stale names them.',
+      happened: 'The data of at least one view are older than they may be, or the monitor does not run.',
+      first: 'GET /views?state=stale names the views.',
       missing: TreatMissingData.BREACHING,
       periods: 2,
     })
@@ -71,8 +72,8 @@ export class Alarms extends Construct {
   private addBatchAlarms(machine: IStateMachine) {
     this.add('lost-batches', {
       metric: ownMetric(this.environmentName, metricNames.batchesLost, Stats.SUM),
-      happened: 'Nobody advanced a batch for 20 minutes; it was closed (BatchLost).',
-      first: 'GET /batches?status=failed names it. Ask for it again: POST /batches.',
+      happened: 'Nobody advanced a batch for 20 minutes, and the monitor closed it (BatchLost).',
+      first: 'GET /batches?status=failed names the batch. Start a new one: POST /batches.',
     })
     this.add('failed-batches', {
       metric: machine.metricFailed({ period }),
@@ -81,31 +82,32 @@ export class Alarms extends Construct {
     })
     this.add('timed-out-batches', {
       metric: machine.metricTimedOut({ period }),
-      happened: 'A batch took more than 7 days, and is not advanced any more.',
-      first: 'GET /batches names it, and GET /batches/{id} the view that took so long.',
+      happened: 'A batch took more than 7 days, and nobody advances it any more.',
+      first: 'GET /batches names the batch, and GET /batches/{id} the view that took so long.',
     })
     this.add('aborted-batches', {
       metric: machine.metricAborted({ period }),
       happened: 'Somebody stopped the execution of a batch; nobody advances that batch.',
       first:
-        'GET /batches?status=running names it, until it is closed (BatchLost) or canceled. Ask for a new one then.',
+        'GET /batches?status=running names the batch. Cancel it, or wait until it is closed (BatchLost); then start a new one.',
     })
   }
 
   private addDeadLetterAlarm(queue: IQueue) {
     this.add('dead-letters', {
       metric: queue.metricApproximateNumberOfMessagesVisible({ statistic: Stats.MAXIMUM, period }),
-      happened: 'An event was given up: it could not be delivered, or its function failed with every retry.',
-      first: `Read the messages of ${this.environmentName}'s queue viewkeeper-${this.environmentName}-dead-letters: each holds the event and its error. Delete them when done.`,
+      happened:
+        'An event became a dead letter: it could not be delivered, or its function failed with every retry.',
+      first: `Read the messages of the queue viewkeeper-${this.environmentName}-dead-letters: each holds an event and its error. Delete them when you are done.`,
     })
   }
 
-  /** A function that answers 5xx has not failed: its own alarm stays quiet. */
+  /** A function that answers 5xx has not failed, so the alarm of the function stays quiet. */
   private addApiAlarm(api: IHttpApi) {
     this.add('api-errors', {
       metric: api.metricServerError({ period }),
       happened: 'The HTTP API answered at least one request with 5xx.',
-      first: `The log group /aws/vendedlogs/viewkeeper/${this.environmentName}/api has its route, the log of that route's function the reason.`,
+      first: `The log group /aws/vendedlogs/viewkeeper/${this.environmentName}/api has the route, and the log of the route's function has the reason.`,
     })
   }
 
@@ -119,7 +121,8 @@ export class Alarms extends Construct {
     this.add(`${name}-throttles`, {
       metric: lambda.metricThrottles({ period }),
       happened: `Lambda refused to run the function ${name}: no concurrency was left.`,
-      first: "Look at the account's concurrent executions in this region, and at who uses them.",
+      first:
+        "Look at the account's concurrent executions in this region, and at the functions that use them.",
       runbook: 'throttles',
     })
   }
@@ -139,26 +142,26 @@ export class Alarms extends Construct {
 }
 
 /**
- * A monitor that is not called reports no errors either: its silence has to count as one. Two periods, because the
- * first one of a new environment begins before its first minute.
+ * A monitor that is not called reports no errors, so missing numbers count as an error. Two periods, because the first
+ * period of a new environment begins before the first call.
  */
 const silentMonitor = {
-  happened: 'The function monitor failed, or was not called: lost runs stay open and no run is published.',
+  happened: 'The function monitor failed, or was not called: lost runs stay open, and no run is published.',
   missing: TreatMissingData.BREACHING,
   periods: 2,
 }
 
 interface AlarmOptions {
-  /** Reaches 1 when something is wrong. */
+  /** Is 1 or more when something is wrong. */
   metric: IMetric
   /** What happened, one sentence. */
   happened: string
   /** What to do first, one sentence. */
   first: string
-  /** Where the runbook has more. Default: under the alarm's name. */
+  /** The heading of the runbook. Default: the name of the alarm. */
   runbook?: string
-  /** Periods of 5 minutes in a row that have to be bad. Default 1. */
+  /** Periods of 5 minutes in a row that set the alarm off. Default 1. */
   periods?: number
-  /** What no data means. Default: nothing is wrong. */
+  /** What missing numbers mean. Default: nothing is wrong. */
   missing?: TreatMissingData
 }

@@ -30,8 +30,8 @@ const half = wholeWidth / 2
 const height = 7
 
 /**
- * One page for one environment. What differs from view to view is asked of the monitor's log lines, so that no view costs a metric;
- * a dashboard costs about 3 USD a month beyond the account's first three, a look at it what Logs Insights reads.
+ * One page for one environment. The panels about views read the monitor's log lines, so that no view costs a metric. Beyond
+ * the account's first three, a dashboard costs about 3 USD a month; showing it costs what Logs Insights reads.
  */
 export class Dashboard extends Construct {
   readonly name: string
@@ -47,13 +47,13 @@ export class Dashboard extends Construct {
       new TextWidget({
         width: wholeWidth,
         height: 2,
-        markdown: `# Viewkeeper ${environmentName}\nPanels about views read the log lines of the monitor: choose a time, then look. What to do about an alarm: docs/runbook.md`,
+        markdown: `# Viewkeeper ${environmentName}\nThe panels about views read the log of the monitor, for the time range of the dashboard. What to do about an alarm: docs/runbook.md`,
       }),
     )
     dashboard.addWidgets(this.runs(environmentName), this.batches(machine))
     dashboard.addWidgets(this.views(environmentName), this.functionErrors(functions))
     const panel = (insight: Insight, view?: LogQueryVisualizationType) => logPanel(logGroup, insight, view)
-    // Bars: the only chart that is documented for a question that groups by time and by something else.
+    // Bars are the only chart that AWS documents for a query that groups by time and by another field.
     dashboard.addWidgets(panel(insights.durations, LogQueryVisualizationType.BAR), panel(insights.rowCounts))
     dashboard.addWidgets(panel(insights.lastStatus), panel(insights.staleness))
     dashboard.addWidgets(panel(insights.failures), panel(insights.slow))

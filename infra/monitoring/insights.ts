@@ -1,13 +1,13 @@
-/** A question to the log of the monitor, whose lines tell of every run and batch that has ended. */
+/** A query of the monitor's log, which has a line for every run and every batch that has ended. */
 export interface Insight {
   title: string
-  /** In the language of CloudWatch Logs Insights, a stage each. */
+  /** The stages of the query, in the language of CloudWatch Logs Insights. */
   query: string[]
 }
 
 const ended = 'filter message = "run ended"'
 
-/** What people ask of the log: each is a saved query, and most are panels of the dashboard. */
+/** Each is a saved query and a panel of the dashboard. */
 export const insights = {
   durations: {
     title: 'Duration of each view, milliseconds',
@@ -25,7 +25,7 @@ export const insights = {
     ],
   },
   staleness: {
-    title: 'Last success of each view, the longest ago first',
+    title: 'Last success of each view, oldest first',
     query: [
       `${ended} and ispresent(fresh)`,
       'stats latest(finishedAt) as lastSuccess by view',
@@ -59,7 +59,7 @@ export const insights = {
     ],
   },
   stale: {
-    title: 'Stale views at each look',
+    title: 'Stale views at each call of the monitor',
     query: [
       'filter message = "views are stale"',
       'fields @timestamp, count, views.0.view, views.0.ageSeconds, views.1.view, views.2.view',

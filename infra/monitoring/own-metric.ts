@@ -2,10 +2,10 @@ import { Duration } from 'aws-cdk-lib'
 import { Metric } from 'aws-cdk-lib/aws-cloudwatch'
 import { metricDimensions, metricNamespace } from '../../src/edge/metrics/names.ts'
 
-/** What alarms and graphs count by. */
+/** The period of alarms and graphs. */
 export const metricPeriod = Duration.minutes(5)
 
-/** One of the metrics that the monitor publishes, with the dimensions it publishes them with. */
+/** A metric of the monitor, with the dimensions of `publish.ts`. */
 export const ownMetric = (
   environmentName: string,
   metricName: string,

@@ -6,15 +6,15 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
 
 export interface ScheduleRoleProps {
-  /** The only schedules that may use the role. */
+  /** Only the schedules of this group may use the role. */
   group: IScheduleGroup
   target: IFunction
   deadLetters: IQueue
 }
 
 /**
- * What a schedule needs: to call its function, and to write what it could not deliver. CDK's own role may call every
- * version of the function too, by a wildcard; this one takes no further statements.
+ * The role of a schedule: it may invoke its function, and send undelivered events to the dead-letter queue. CDK's own role
+ * could also invoke every version of the function, by a wildcard; so CDK may add no statement to this role.
  */
 export function scheduleRole(
   scope: Construct,

@@ -25,15 +25,15 @@ export interface SchedulesProps {
   monitorEveryMinutes: number
   /** Views that a scheduled batch refreshes at once. */
   concurrency: number
-  /** Where events go that could not be delivered. */
+  /** The queue for events that could not be delivered. */
   deadLetters: IQueue
 }
 
-/** The schedules of one environment: a group of EventBridge Scheduler. It has one for the monitor and one for `prune`. */
+/** The schedules of one environment: a group of EventBridge Scheduler, with one schedule for `monitor` and one for `prune`. */
 export class Schedules extends Construct {
   private readonly props: SchedulesProps
   private readonly group: ScheduleGroup
-  /** What the schedules of one function share. */
+  /** The schedules of one function share a role. */
   private readonly roles = new Map<IFunction, IRole>()
 
   constructor(scope: Construct, id: string, props: SchedulesProps) {
@@ -41,7 +41,7 @@ export class Schedules extends Construct {
     this.props = props
     this.group = new ScheduleGroup(this, 'Group', {
       scheduleGroupName: `viewkeeper-${props.environmentName}`,
-      // It is kept by default, and its name would stop the next deploy of this environment.
+      // By default the group would remain, and the next deploy of this environment would fail at its name.
       removalPolicy: RemovalPolicy.DESTROY,
     })
     this.addMonitor()
@@ -58,7 +58,7 @@ export class Schedules extends Construct {
     })
   }
 
-  /** Refreshes a view by the schedule it was authored with. */
+  /** Refreshes a view by the schedule in its definition. */
   addView({ view, schedule, timeZone }: ScheduledView): void {
     const expression = ScheduleExpression.expression(eventBridgeCron(schedule), TimeZone.of(timeZone))
     this.addBatch(scheduleName(view), expression, {
@@ -67,7 +67,7 @@ export class Schedules extends Construct {
     })
   }
 
-  /** Calls the monitor every minute, or every few; a call that comes late is left to the next. */
+  /** Calls the monitor every minute, or every few minutes. A late call is dropped: the next one does its work. */
   private addMonitor() {
     const minutes = this.props.monitorEveryMinutes
     const rate = `rate(${minutes} minute${minutes === 1 ? '' : 's'})`
@@ -80,10 +80,10 @@ export class Schedules extends Construct {
     })
   }
 
-  /** Prunes the history once a day, at an hour when nobody's night batch begins. */
+  /** Prunes the history once a day, at a time when hardly any nightly batch begins. */
   private addPrune() {
     this.add('prune', ScheduleExpression.expression(eventBridgeCron('17 3 * * *'), TimeZone.ETC_UTC), {
-      description: 'Removes the history that is not kept',
+      description: 'Removes the history that is older than the environment keeps it',
       target: this.props.prune,
       input: {},
       retryAttempts: 3,
@@ -91,9 +91,7 @@ export class Schedules extends Construct {
     })
   }
 
-  /**
-   * Scheduler delivers at least once: name and scheduled time of the event make the duplicates of one time one batch.
-   */
+  /** Scheduler may deliver an event twice. Events with the same name and scheduled time start one batch. */
   private addBatch(
     name: string,
     expression: ScheduleExpression,
@@ -107,7 +105,7 @@ export class Schedules extends Construct {
         ...selection,
         concurrency: this.props.concurrency,
       },
-      // A batch that is an hour late is better left to the next one.
+      // After an hour the event is dropped: the next scheduled batch refreshes the views.
       retryAttempts: 10,
       maxEventAge: Duration.hours(1),
     })
@@ -144,8 +142,8 @@ interface ScheduleOptions {
   description: string
   target: IFunction
   input: Record<string, unknown>
-  /** Retries of the delivery; what the function does with it is not Scheduler's concern. */
+  /** Retries of the delivery. Scheduler does not retry a function that fails. */
   retryAttempts: number
-  /** Age at which an event that was not delivered becomes a dead letter. */
+  /** The age at which an undelivered event becomes a dead letter. */
   maxEventAge: Duration
 }

@@ -151,24 +151,24 @@ describe('the role that Viewkeeper works with', () => {
   })
 })
 
-describe('npm run create-role', () => {
+describe('viewkeeper create-role', () => {
   const { url, sql, as, database } = useDatabase({ migrated: false })
-  const script = fileURLToPath(new URL('../../../cli/commands/create-role.ts', import.meta.url))
+  const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.ts', import.meta.url))
   const login = `login_${url.slice(-8)}`
 
-  const runScript = (args: string[], env: Record<string, string> = {}) =>
-    promisify(execFile)(process.execPath, [script, ...args], {
+  const runCommand = (args: string[], env: Record<string, string> = {}) =>
+    promisify(execFile)(process.execPath, [commandLine, 'create-role', ...args], {
       env: { PATH: process.env.PATH, DATABASE_URL: url, ...env },
     })
 
-  test('the script makes a role that can migrate and refresh, and hands its secret to standard output alone', async () => {
+  test('makes a role that can migrate and refresh, and writes its secret only to standard output', async () => {
     const owner = `owner_${url.slice(-8)}`
     await sql.unsafe(`
     create role ${owner};
     grant all on schema public to ${owner};
     create materialized view theirs as select 1 as id;
     alter materialized view theirs owner to ${owner}`)
-    const { stdout, stderr } = await runScript(['--login', login])
+    const { stdout, stderr } = await runCommand(['--login', login])
     const secret = JSON.parse(stdout)
     expect(secret).toEqual({ username: login, password: expect.stringMatching(/^[\w-]{32}$/) })
     expect(stderr).toContain(owner)
@@ -180,10 +180,10 @@ describe('npm run create-role', () => {
 
     await sql`create materialized view ours as select 1 as id`
     await sql`alter materialized view ours owner to viewkeeper`
-    const again = await runScript(['--login', login], { VIEWKEEPER_PASSWORD: 'given' })
+    const again = await runCommand(['--login', login], { VIEWKEEPER_PASSWORD: 'given' })
     expect(again.stdout).toBe('')
     expect(again.stderr).toContain(`it is a member of viewkeeper, viewkeeper_views, ${owner}\n`)
-    const named = await runScript(['--login', login, '--owners', 'viewkeeper'], {
+    const named = await runCommand(['--login', login, '--owners', 'viewkeeper'], {
       VIEWKEEPER_PASSWORD: 'given',
     })
     expect(named.stderr).toContain('it is a member of viewkeeper, viewkeeper_views\n')
@@ -194,8 +194,13 @@ describe('npm run create-role', () => {
   })
 
   test.each([
-    ['no DATABASE_URL', [], { DATABASE_URL: undefined as never }, /DATABASE_URL is not set/],
-    ['an unknown option', ['--logn', 'x'], {}, /Unknown option '--logn'/],
+    [
+      'no DATABASE_URL',
+      [],
+      { DATABASE_URL: undefined as never },
+      /^viewkeeper: DATABASE_URL is not set\. .*administrator\.\n$/,
+    ],
+    ['an unknown option', ['--logn', 'x'], {}, /unknown option '--logn'/],
     [
       'a database that is not there',
       [],
@@ -203,7 +208,7 @@ describe('npm run create-role', () => {
       /cannot be reached/,
     ],
   ])('with %s it says so in a line and fails', async (_, args, env, message) => {
-    const failed = await runScript(args, env).catch((error) => error)
+    const failed = await runCommand(args, env).catch((error) => error)
     expect(failed).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(message) })
     expect(failed.stderr).not.toMatch(/hunter2|\n {4}at /)
   })

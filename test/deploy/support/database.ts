@@ -11,7 +11,7 @@ export type TestDatabase = Awaited<ReturnType<typeof startDatabase>>
 
 /**
  * A real PostgreSQL with a certificate of its own authority, a database `app`, and in it the view `public.sales` that
- * belongs to somebody else than Viewkeeper, and schema `reports`, where Viewkeeper may create.
+ * does not belong to Viewkeeper, and schema `reports`, in which Viewkeeper may create views.
  */
 export async function startDatabase(folder: string) {
   mkdirSync(folder, { recursive: true })
@@ -54,15 +54,15 @@ export async function startDatabase(folder: string) {
 
   return {
     sql,
-    /** An administrator's. */
+    /** The URL of an administrator. */
     url,
-    /** What `npm run create-role` tells to put into Secrets Manager. */
+    /** The secret for Secrets Manager, as `viewkeeper create-role` writes it. */
     secret,
     port: server.port,
     version: server.version,
-    /** PEM text of who signed the server's certificate: itself. */
+    /** PEM text of the authority that signed the server's certificate: the certificate itself. */
     authority: readFileSync(certificate, 'utf8'),
-    /** Connections of the role so far, and how many of them were encrypted. */
+    /** The number of the role's connections so far, and of those that were encrypted. */
     countConnections() {
       const lines = readFileSync(join(folder, 'postgres-18.log'), 'utf8').split('\n')
       const ours = lines.filter((line) => line.includes(`connection authorized: user=viewkeeper_app`))
@@ -76,9 +76,9 @@ export async function startDatabase(folder: string) {
 }
 
 function createRole(adminUrl: string): string {
-  const script = fileURLToPath(new URL('../../../cli/commands/create-role.ts', import.meta.url))
+  const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.ts', import.meta.url))
   const env = { ...process.env, DATABASE_URL: adminUrl }
-  return execFileSync(process.execPath, [script], {
+  return execFileSync(process.execPath, [commandLine, 'create-role'], {
     env,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -37,7 +37,7 @@ describe("the users' examples", () => {
   })
 })
 
-test('what is left out gets its default', () => {
+test('a field that is left out gets its default', () => {
   expect(parse({ ...imported, account: undefined })).toMatchObject({
     logRetentionDays: 30,
     logLevel: 'INFO',
@@ -53,7 +53,7 @@ test('what is left out gets its default', () => {
 
 test('all problems are listed together, each with its field', () => {
   const { vpc, ...database } = imported.database
-  const settings = {
+  const options = {
     production: {
       ...created,
       database: { ...created.database, name: 'my-app', storageGB: 20, backupDays: 99 },
@@ -70,7 +70,7 @@ test('all problems are listed together, each with its field', () => {
   }
   let message = ''
   try {
-    parseEnvironments(settings)
+    parseEnvironments(options)
   } catch (error) {
     message = (error as Error).message
   }
@@ -126,14 +126,14 @@ test('a batch refreshes as many views at once as it may, and no more', () => {
 })
 
 test.each([
-  [undefined, /^say which environment: -c env=<name>, one of: one, two /],
-  ['three', /^there is no environment "three": -c env=<name>, one of: one, two /],
+  [undefined, /^no environment is named: write -c env=<name> with one of: one, two /],
+  ['three', /^there is no environment "three": write -c env=<name> with one of: one, two /],
   ['constructor', /^there is no environment "constructor"/],
-])('asked for %s, it names the known ones', (name, message) => {
+])('with -c env=%s, the error names the known environments', (name, message) => {
   expect(() => chooseEnvironment({ one: created, two: imported }, name)).toThrow(message)
 })
 
-test('the app says so in one line, without a stack trace', () => {
+test('the app prints the error as one line, without a stack trace', () => {
   const app = fileURLToPath(new URL('../../../infra/app.ts', import.meta.url))
   let printed = ''
   try {
@@ -142,6 +142,6 @@ test('the app says so in one line, without a stack trace', () => {
     printed = (error as { stderr: string }).stderr
   }
   expect(printed.trim().split('\n')).toEqual([
-    expect.stringMatching(/^say which environment: .+production, staging, dev/),
+    expect.stringMatching(/^no environment is named: .+production, staging, dev/),
   ])
 })

@@ -44,11 +44,11 @@ describe.each(functionNames)('the bundle of %s', (name) => {
       expect(source).not.toMatch(/node_modules\/(aws-cdk-lib|cdk-nag|esbuild|vitest|hono|embedded-)/)
   })
 
-  test('has the steps of the schema beside it if it migrates', () => {
+  test('has the schema steps next to it if it migrates', () => {
     expect(existsSync(join(folder, 'schema/001_definitions_and_runs.sql'))).toBe(name === 'migrate')
   })
 
-  test('has the migrations of the views beside it if it migrates, and nothing else of their folder', () => {
+  test('has the migrations of the views next to it if it migrates, and nothing else of their folder', () => {
     const there = existsSync(join(folder, 'migrations')) ? readdirSync(join(folder, 'migrations')) : []
     expect(there.sort()).toEqual(name === 'migrate' ? pair : [])
   })
@@ -58,7 +58,7 @@ test('a folder without migrations is bundled too', () => {
   expect(readdirSync(join(withoutMigrations.of('migrate').folder, 'migrations'))).toEqual([])
 })
 
-test('a folder that is not there is left out', () => {
+test('a missing folder is left out', () => {
   const [command] = sqlHook({ migrations: join(migrationsFolder, 'nowhere') }).afterBundling(
     '',
     migrationsFolder,
@@ -67,7 +67,7 @@ test('a folder that is not there is left out', () => {
   expect(existsSync(join(migrationsFolder, 'migrations'))).toBe(false)
 })
 
-test('another migration is applied and refreshed after, and leaves the other functions as they are', () => {
+test('a new migration is applied, a batch follows, and the other functions stay as they are', () => {
   for (const name of functionNames)
     expect(bundles.of(name).key !== withoutMigrations.of(name).key, name).toBe(name === 'migrate')
   expect(bundles.triggered).not.toBe(withoutMigrations.triggered)
@@ -75,12 +75,12 @@ test('another migration is applied and refreshed after, and leaves the other fun
 })
 
 /**
- * Bundles every function as a deploy does: the folder and the key of each, the version that migrates, and what says
- * whether something else is deployed.
+ * Bundles every function as a deploy does. Returns the folder and the key of each function, the version of `migrate`, and the
+ * hash of what is deployed.
  */
 function bundle() {
-  const settings = { ...imported, refreshOnDeploy: true }
-  const bundled = new Synthesized(createStack(settings, ['**'], { migrationsFolder }))
+  const options = { ...imported, refreshOnDeploy: true }
+  const bundled = new Synthesized(createStack(options, ['**'], { migrationsFolder }))
   const assembly = (bundled.stack.node.root as App).synth()
   return {
     of(name: string): { folder: string; key: string } {

@@ -18,7 +18,7 @@ const timeouts: Record<string, number> = {
 }
 const inside = functionNames.filter((name) => name !== outside)
 
-test('there is every function, and no other', () => {
+test('every function of the list is deployed, and no other', () => {
   expect(Object.keys(timeouts).sort()).toEqual(functionNames)
   for (const stack of Object.values(kinds))
     expect(
@@ -45,14 +45,14 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
     expect(stack.fn(name)[1].Properties.LoggingConfig).toEqual({ LogGroup: { Ref: group } })
   })
 
-  test('every log group forgets in time', () => {
+  test('every log group keeps its lines for a limited time', () => {
     const groups = stack.resources('AWS::Logs::LogGroup').map(([, { Properties }]) => Properties)
     expect(groups.length).toBeGreaterThan(5)
     for (const { RetentionInDays } of groups) expect(RetentionInDays).toBe(kind === 'created' ? 90 : 30)
   })
 
   test.each(['create', 'refresh', 'drop', 'start-batch'])(
-    '%s keeps the retries of Lambda, and what still fails is a dead letter',
+    '%s keeps the retries of Lambda, and an event that still fails is a dead letter',
     (name) => {
       const [queue] = stack.one('AWS::SQS::Queue')
       const [, { Properties }] = stack.one(
@@ -96,17 +96,17 @@ test('a database that the stack creates is verified against the roots of RDS', (
   expect(variables('created', 'refresh')).not.toHaveProperty('DATABASE_CA')
 })
 
-test('start-batch is told what opens a batch and what advances it, and nothing of the database', () => {
-  const told = variables('imported', 'start-batch')
-  expect(told).toMatchObject({
+test('start-batch is told the function and the state machine that it calls, and nothing of the database', () => {
+  const read = variables('imported', 'start-batch')
+  expect(read).toMatchObject({
     OPEN_BATCH_FUNCTION: { Ref: kinds.imported.fn('open-batch')[0] },
     STATE_MACHINE_ARN: { Ref: kinds.imported.one('AWS::StepFunctions::StateMachine')[0] },
     BATCH_CONCURRENCY: '2',
   })
-  expect(Object.keys(told).filter((name) => name.startsWith('DATABASE'))).toEqual([])
+  expect(Object.keys(read).filter((name) => name.startsWith('DATABASE'))).toEqual([])
 })
 
-test('only migrate is told where the steps of the schema and the migrations of the views are', () => {
+test('only migrate is told the folders of schema steps and migrations', () => {
   for (const name of Object.keys(timeouts)) {
     const { SCHEMA_FOLDER, MIGRATIONS_FOLDER } = variables('imported', name)
     expect([SCHEMA_FOLDER, MIGRATIONS_FOLDER]).toEqual(
@@ -142,7 +142,7 @@ test('everything carries the tags of its environment', () => {
       ])
 })
 
-test('the functions that look after the history know what the environment says of it', () => {
+test('monitor, query and prune are told the options about schedules and history', () => {
   for (const name of ['monitor', 'query']) {
     expect(variables('created', name)).toMatchObject({
       NIGHTLY_SCHEDULE: '30 2 * * *',
@@ -157,7 +157,7 @@ test('the functions that look after the history know what the environment says o
   expect(variables('created', 'prune')).toMatchObject({ RETAIN_SUCCESSES: '500', RETAIN_DAYS: '90' })
 })
 
-test('however little is logged, what the dashboard reads is', () => {
+test('the lines that the dashboard reads are logged at every level', () => {
   const levelOf = (logLevel: 'DEBUG' | 'WARN', name: string) =>
     new Synthesized(createStack({ ...imported, logLevel })).fn(name)[1].Properties.Environment.Variables
       .POWERTOOLS_LOG_LEVEL

@@ -7,8 +7,8 @@ const [, { DependsOn: after, Properties: call }] = stack.one('Custom::AWS')
 const deployed = (some: Synthesized) =>
   some.fn('start-batch')[1].Properties.Environment.Variables.DEPLOYED as string
 
-describe('where each deploy refreshes', () => {
-  test('start-batch is called, and not waited for, whenever what is deployed is something else', () => {
+describe('with refreshOnDeploy', () => {
+  test('start-batch is called, without waiting for it, whenever the deployed code has changed', () => {
     for (const event of ['Create', 'Update'])
       expect(readCall(call[event])).toEqual({
         service: 'Lambda',
@@ -20,7 +20,7 @@ describe('where each deploy refreshes', () => {
     expect(call).not.toHaveProperty('Delete')
   })
 
-  test('it is called after everything that a batch takes', () => {
+  test('it is called after everything that a batch needs', () => {
     const types = ['StepFunctions::StateMachine', 'ApiGatewayV2::Route', 'Scheduler::Schedule']
     const others = types.flatMap((type) => stack.resources(`AWS::${type}`)).map(([id]) => id)
     expect(others.length).toBeGreaterThan(10)
@@ -28,7 +28,7 @@ describe('where each deploy refreshes', () => {
     expect(after).toEqual(expect.arrayContaining([...others, ...functions]))
   })
 
-  test('who calls it may do nothing else, and its log forgets in time', () => {
+  test('the caller of start-batch may do nothing else, and its log is kept for a limited time', () => {
     const [, { Properties: caller }] = stack.one(
       'AWS::Lambda::Function',
       (p) => p.Role && !p.FunctionName && p.LoggingConfig,
@@ -43,20 +43,20 @@ describe('where each deploy refreshes', () => {
     expect(stack.resources('AWS::Logs::LogGroup').map(([id]) => id)).toContain(group)
   })
 
-  test('a deploy that changes only settings calls nothing', () => {
+  test('a deploy that changes only options calls nothing', () => {
     const again = new Synthesized(createStack({ ...throwaway, batchConcurrency: 5, logLevel: 'DEBUG' }))
     expect(again.one('Custom::AWS')[1].Properties).toEqual(call)
     expect(deployed(again)).toMatch(/^[0-9a-f]{32}$/)
   })
 })
 
-test('elsewhere nothing is called, and nothing is said of what is deployed', () => {
+test('without refreshOnDeploy nothing is called, and no function knows a hash of what is deployed', () => {
   for (const quiet of [kinds.created, kinds.imported]) {
     expect(quiet.resources('Custom::AWS')).toEqual([])
     expect(deployed(quiet)).toBeUndefined()
   }
 })
 
-/** What the custom resource is told, as CloudFormation would put it together; a reference is its logical id. */
-const readCall = (told: { 'Fn::Join': [string, (string | { Ref: string })[]] }) =>
-  JSON.parse(told['Fn::Join'][1].map((part) => (typeof part === 'string' ? part : part.Ref)).join(''))
+/** The call of the custom resource, joined as CloudFormation does. A reference becomes its logical id. */
+const readCall = (call: { 'Fn::Join': [string, (string | { Ref: string })[]] }) =>
+  JSON.parse(call['Fn::Join'][1].map((part) => (typeof part === 'string' ? part : part.Ref)).join(''))

@@ -10,7 +10,7 @@ interface MadePart {
   text: string
 }
 
-const page = (name: string) => new URL(`../../docs/${name}`, import.meta.url)
+const page = (name: string) => new URL(`../../../docs/${name}`, import.meta.url)
 
 export const madeParts: MadePart[] = [
   { page: page('monitoring.md'), name: 'panels', text: panelTable(kinds.created.template) },

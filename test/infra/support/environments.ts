@@ -5,7 +5,7 @@ import {
 } from '../../../infra/environment/environment.ts'
 import type { ScheduledView } from '../../../src/plan/views/scheduled.ts'
 
-/** Settings of the tests: what the users' file holds may change without a test noticing. */
+/** The options of the tests' own environments: users may change infra/environments.ts without breaking a test. */
 export const created: EnvironmentOptions = {
   database: {
     kind: 'created',
@@ -56,12 +56,11 @@ export const importedWithoutNat: EnvironmentOptions = {
   database: { ...imported.database, vpc: { ...imported.database.vpc, addSecretsManagerEndpoint: true } },
 }
 
-/** Views with a schedule of their own, for environments that let them have it. */
+/** Views with their own schedules, for environments with `schedules.views`. */
 export const scheduledViews: ScheduledView[] = [
   { view: 'public.sales', schedule: '0 6 * * 1-5', timeZone: 'Europe/Berlin' },
   { view: 'reports."Odd.Name"', schedule: '*/15 * * * *', timeZone: 'Etc/UTC' },
 ]
 
 /** One environment with its defaults filled in. */
-export const parse = (settings: EnvironmentOptions): Environment =>
-  parseEnvironments({ test: settings }).test!
+export const parse = (options: EnvironmentOptions): Environment => parseEnvironments({ test: options }).test!

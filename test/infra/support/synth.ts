@@ -4,7 +4,7 @@ import type { EnvironmentOptions } from '../../../infra/environment/environment.
 import { ViewkeeperStack, type ViewkeeperStackProps } from '../../../infra/viewkeeper-stack.ts'
 import { created, imported, importedWithoutNat, parse, scheduledViews, throwaway } from './environments.ts'
 
-/** Of every function, by its file. */
+/** The names of all functions. */
 export const functionNames = [
   'advance',
   'cancel',
@@ -20,25 +20,25 @@ export const functionNames = [
   'start-batch',
 ]
 
-/** Outside the database's network. */
+/** The one function outside the network of the database. */
 export const outside = 'start-batch'
 
-/** A stack named `viewkeeper-test`. Its functions are not bundled, which is slow, unless a pattern of stacks says so. */
+/** A stack named `viewkeeper-test`. Bundling is slow, so functions are bundled only in stacks that a pattern names. */
 export function createStack(
-  settings: EnvironmentOptions,
+  options: EnvironmentOptions,
   bundledStacks: string[] = [],
   more: Partial<Pick<ViewkeeperStackProps, 'migrationsFolder' | 'scheduledViews'>> = {},
 ): ViewkeeperStack {
   const app = new App({
     context: { 'aws:cdk:bundling-stacks': bundledStacks, '@aws-cdk/aws-iam:minimizePolicies': true },
   })
-  const props = { environmentName: 'test', environment: parse(settings), scheduledViews: [], ...more }
+  const props = { environmentName: 'test', environment: parse(options), scheduledViews: [], ...more }
   return new ViewkeeperStack(app, props)
 }
 
-const synth = (settings: EnvironmentOptions) => new Synthesized(createStack(settings, [], { scheduledViews }))
+const synth = (options: EnvironmentOptions) => new Synthesized(createStack(options, [], { scheduledViews }))
 
-/** A template and questions to it. */
+/** A template, and methods that find resources in it. */
 export class Synthesized {
   readonly template: Template
 
@@ -66,7 +66,7 @@ export class Synthesized {
     return this.one('AWS::Lambda::Function', ({ FunctionName }) => FunctionName === `viewkeeper-test-${name}`)
   }
 
-  /** What the role of a function may do, one line for each action and resource. */
+  /** The permissions of a function's role: one entry for each action and resource. */
   permissions(name: string): Permission[] {
     const role = this.fn(name)[1].Properties.Role['Fn::GetAtt'][0]
     return this.resources('AWS::IAM::Policy')
@@ -99,7 +99,7 @@ export interface Resource {
   UpdateReplacePolicy?: string
 }
 
-/** Every kind of environment, synthesized once for the tests of a file. */
+/** One stack for each kind of environment, synthesized once for the tests of a file. */
 export const kinds = {
   created: synth(created),
   throwaway: synth(throwaway),

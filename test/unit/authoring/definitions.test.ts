@@ -9,10 +9,13 @@ import {
   PostgresIntrospector,
   PostgresQueryCompiler,
 } from 'kysely'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { defineView, type ViewInput } from '../../../src/authoring/index.ts'
 import { checkViews } from '../../../src/authoring/validate.ts'
 import { type Definition, definitionDefaults } from '../../../src/plan/views/definition.ts'
+
+// Property tests make hundreds of cases, which takes seconds on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
 
 /** The definition of a view that has no problems. */
 async function define(input: Partial<ViewInput>): Promise<Definition> {

@@ -1,7 +1,10 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { unqualifiedNames } from '../../../src/authoring/function-body.ts'
 import { canonicalSql, readIndex, readQuery, readsOf } from '../../../src/authoring/sql.ts'
+
+// Property tests make hundreds of cases, which takes seconds on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
 
 describe('a query is brought into the form of definitions', () => {
   test.each([

@@ -1,7 +1,10 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { parseName, quoteIdentifier, quoteName } from '../../../src/plan/names.ts'
 import { Problem } from '../../../src/problem.ts'
+
+// Property tests make hundreds of cases, which takes seconds on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
 
 describe('a name is read as SQL reads it', () => {
   test.each([

@@ -1,6 +1,9 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { type BatchNode, isDone, type LatestRun, planNext } from '../../../../src/plan/batches/next.ts'
+
+// Property tests make hundreds of cases, which takes seconds on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
 
 /** What becomes of an attempt at a view, in the order of its attempts. */
 type Fate = 'success' | 'failed' | 'canceled' | 'paused' | 'SwapImpossible'

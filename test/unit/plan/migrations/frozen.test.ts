@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import {
   type FrozenFile,
   frozenState,
@@ -11,6 +11,9 @@ import {
 } from '../../../../src/plan/migrations/frozen.ts'
 import type { Definition } from '../../../../src/plan/views/definition.ts'
 import { definition } from '../../../support/frozen.ts'
+
+// Property tests make hundreds of cases, which takes seconds on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
 
 const text = `-- viewkeeper: {
 --   "why": "who reads it wants totals",
