@@ -11,7 +11,7 @@ import { npmStart, temporaryFolder } from './support/viewkeeper.ts'
 const limit = { timeout: 120_000 }
 
 test(
-  'on another Postgres only schema viewkeeper appears, and nothing is refreshed until asked',
+  'on another Postgres only schema viewkeeper appears, and only requests refresh views',
   limit,
   async () => {
     const { url, sql } = await anotherPostgres()
@@ -19,7 +19,9 @@ test(
     const started = await npmStart({ DATABASE_URL: url, DATA_DIR: join(temporaryFolder(), 'none') })
     await started.sees(/Ctrl-C stops everything/)
 
-    expect(started.printed()).toContain('nothing is refreshed or scheduled here until asked')
+    expect(started.printed()).toContain(
+      'no view is refreshed and no schedule runs here: only your requests refresh views',
+    )
     expect(started.printed()).toContain('warning: this login is a superuser')
     expect(started.printed()).not.toContain(new URL(url).password)
     const schemas = await sql`select nspname from pg_namespace where nspname !~ '^pg_' order by nspname`

@@ -96,7 +96,7 @@ describe('the life of a view', () => {
     project.unauthor('sales')
     project.author('turnover', 'select id, total, shop from public.orders', `uniqueKey: ['id']`)
     expect(await project.refused(...freeze())).toBe(
-      'views/: public.sales: frozen, but authored no more. Say what became of each: --remove sales, or --rename sales=new_name.',
+      'views/: public.sales: frozen, but no longer authored. Add --remove sales, or --rename sales=new_name, for each.',
     )
     const renamed = await project.succeed(...freeze('--rename', 'sales=turnover'))
     expect(renamed).toMatch(
@@ -130,13 +130,13 @@ describe('freezing', () => {
     project.author('sales', 'select id, total from public.orders', `retries: 2, comment: 'c'`)
     await project.succeed(...freeze())
     const before = project.files('migrations')
-    expect(await project.succeed(...freeze())).toBe('  nothing has changed: nothing was written\n')
+    expect(await project.succeed(...freeze())).toBe('  nothing has changed; nothing was written\n')
     project.author(
       'sales',
       'SELECT id,\n  total -- all of it\nFROM public.orders',
       `comment: 'c', retries: 2`,
     )
-    expect(await project.succeed(...freeze())).toBe('  nothing has changed: nothing was written\n')
+    expect(await project.succeed(...freeze())).toBe('  nothing has changed; nothing was written\n')
     expect(project.files('migrations')).toEqual(before)
   })
 
@@ -306,7 +306,7 @@ describe('adopting', () => {
     const before = await wholeCatalog(sql)
     const printed = await project.succeed('adopt', '--all')
     expect(await wholeCatalog(sql)).toEqual(before)
-    expect(printed).toContain('20 views adopted; the database is as it was')
+    expect(printed).toContain('20 views adopted; the database was not changed')
     expect(project.files('views')).toHaveLength(40)
     expect(project.files('migrations')).toHaveLength(40)
     expect(project.read('views/adopted_7.ts')).toBe(`import { defineView } from 'viewkeeper'
@@ -328,7 +328,9 @@ export default defineView({
     expect(await project.succeed('check')).toMatch(
       /✓ 20 views: authored, frozen and live are the same\n {2}not applied/,
     )
-    expect(await project.succeed('adopt', '--all')).toContain('nothing to adopt: nothing was written')
+    expect(await project.succeed('adopt', '--all')).toContain(
+      'there is nothing to adopt; nothing was written',
+    )
     expect((await project.succeed('migrate', 'up')).match(/ {3}recorded\n/g)).toHaveLength(20)
     expect(await project.succeed(...freeze())).toContain('nothing has changed')
     expect(await project.succeed('check')).toBe('  ✓ 20 views: authored, frozen and live are the same\n')
@@ -352,7 +354,7 @@ export default defineView({
     const printed = await project.succeed('adopt', '--all')
     for (const name of ['public."Odd name"', '"Odd schema".fine', 'public.odd_index']) {
       expect(printed).toContain(
-        `· ${name}   left alone: authored names are letters, digits and _ only. Rename it first`,
+        `· ${name}   not adopted: authored names have only letters, digits and _. Rename it first`,
       )
     }
     expect.soft(printed).toContain('5 views adopted')
@@ -373,7 +375,7 @@ export default defineView({
     expect(project.files('views/app')).toEqual(['sales.sql', 'sales.ts'])
     expect(project.read('views/app/sales.ts')).toContain("  schema: 'app',\n  name: 'sales',\n")
     const printed = await project.succeed('adopt', 'app.sales', 'other')
-    expect(printed).toContain('· app.sales   authored already\n')
+    expect(printed).toContain('· app.sales   is authored already\n')
     expect(printed).toContain('1 view adopted')
   })
 
@@ -430,8 +432,8 @@ export default defineView({
       '004_ccc.up.sql',
     ])
     expect(printed.split('\n').filter((line) => line.includes('plain view'))).toEqual([
-      '  ! plain view public."on it", which public.bbb reads, is not part of the migrations: a database without it needs it first',
-      '  ! plain view public.vv, which public.bbb, public.ccc read, is not part of the migrations: a database without it needs it first',
+      '  ! plain view public."on it", which public.bbb reads, is not part of the migrations: make it first in a database that lacks it',
+      '  ! plain view public.vv, which public.bbb, public.ccc read, is not part of the migrations: make it first in a database that lacks it',
     ])
   })
 
@@ -581,9 +583,9 @@ describe('migrating', () => {
 
 describe('without a database', () => {
   const unset =
-    'DATABASE_URL is not set. Write postgres://user:password@host:5432/database there, or name a deployed environment with --env.'
+    'DATABASE_URL is not set. Set it to postgres://user:password@host:5432/database, or name a deployed environment with --env.'
   const unsetForFreeze =
-    'DATABASE_URL is not set. Write postgres://user:password@host:5432/database there, or write --unverified.'
+    'DATABASE_URL is not set. Set it to postgres://user:password@host:5432/database, or write --unverified.'
 
   test('what needs one says so, and what does not works', async () => {
     const project = new Project()
@@ -604,7 +606,7 @@ describe('without a database', () => {
     )
     expect(await project.succeed(...freeze())).toContain('nothing has changed')
     expect(await project.succeed('check', '--offline')).toBe(
-      '  ✓ 1 view: authored and frozen are the same; no database was looked at\n',
+      '  ✓ 1 view: authored and frozen are the same; no database was read\n',
     )
   })
 
@@ -653,10 +655,15 @@ describe('the command line', () => {
     [['migrate', 'down', '0'], /Write a number from 1 on/],
     [['migrate', 'down', 'two'], /Write a number from 1 on/],
     [['migrate', 'sideways'], /unknown command 'sideways'/],
-    [['freze'], /\(npx viewkeeper --help lists what there is\)/],
-    [['check', '--jsn'], /unknown option '--jsn'[\s\S]*\(npx viewkeeper check --help lists what there is\)/],
-    [['migrate', 'up', '--bogus'], /\(npx viewkeeper migrate up --help lists what there is\)/],
+    [['freze'], /\(see npx viewkeeper --help\)/],
+    [['check', '--jsn'], /unknown option '--jsn'[\s\S]*\(see npx viewkeeper check --help\)/],
+    [['migrate', 'up', '--bogus'], /\(see npx viewkeeper migrate up --help\)/],
     [['check', 'sales'], /too many arguments/],
+    [['create-role'], /^viewkeeper: DATABASE_URL is not set\. .* administrator\.\n$/],
+    [
+      ['create-role', '--owner', 'a'],
+      /unknown option '--owner'[\s\S]*\(see npx viewkeeper create-role --help\)/,
+    ],
   ])('with %j says what is wrong, and fails', async (args, message) => {
     const { code, err } = await new Project().run(args)
     expect(code).toBe(1)
@@ -669,6 +676,7 @@ describe('the command line', () => {
 
   test('tells what there is', async () => {
     const help = await new Project().succeed('--help')
-    for (const command of ['freeze', 'check', 'migrate', 'adopt']) expect(help).toContain(command)
+    for (const command of ['freeze', 'check', 'migrate', 'adopt', 'create-role', 'test-alarm'])
+      expect(help).toContain(command)
   })
 })

@@ -3,10 +3,13 @@ import { createConnection } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { APIGatewayProxyEventV2WithIAMAuthorizer, Context } from 'aws-lambda'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { localBatches, localFunctions } from '../../local/gateway/batches.ts'
 import { mostConnections } from '../../local/gateway/connections.ts'
 import { startGateway } from '../../local/gateway/gateway.ts'
 import type { Handler } from '../../local/gateway/invoke.ts'
-import { routeKey, routes } from '../../src/edge/http/routes.ts'
+import { connectTo } from '../../src/db/server/connect.ts'
+import { type HttpFunctionName, routeKey, routes } from '../../src/edge/http/routes.ts'
+import { fromUrl } from '../../src/edge/server/database-url.ts'
 
 type Event = APIGatewayProxyEventV2WithIAMAuthorizer
 
@@ -94,6 +97,23 @@ test.each(Object.values(routes))('$method $path reaches its function', async (ro
   expect(calls[0]!.context.getRemainingTimeInMillis()).toBeGreaterThan(25_000)
   expect(calls[0]!.context.awsRequestId).not.toBe('')
 })
+
+test.each(Object.values(routes))(
+  '$method $path is answered by the function that npm start serves',
+  async (route) => {
+    // No server listens on this port, so every route that needs a database answers with 503.
+    const nowhere = 'postgres://postgres@127.0.0.1:1/postgres'
+    vi.stubEnv('DATABASE_URL', nowhere)
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const batches = localBatches(connectTo(fromUrl(nowhere)))
+    const { url } = await start(localFunctions(batches))
+    const answer = await fetch(`${url}${route.path.replace(/\{\w+\}/, '7')}`, { method: route.method })
+    const body = (await answer.json()) as { code?: string; openapi?: string }
+    if (route === routes.getOpenapi) expect(body.openapi).toMatch(/^3\./)
+    else
+      expect({ status: answer.status, code: body.code }).toEqual({ status: 503, code: 'DatabaseUnavailable' })
+  },
+)
 
 test.each([
   ['GET', '/'],
@@ -183,7 +203,7 @@ test('a function that throws is a 500 that gives nothing away, and its error is 
   expect(printed).toHaveBeenCalledWith(error)
 })
 
-test('an operation that finds the connections taken waits its turn, then is told to come again, and a read need not wait', async () => {
+test('an operation waits for free connections, is refused after some seconds, and does not block a read', async () => {
   const { promise: opened, resolve: open } = Promise.withResolvers<void>()
   let begun = 0
   const { url } = await start(async (name) => async () => {
@@ -220,7 +240,7 @@ async function echo() {
   return { ...started, calls }
 }
 
-async function start(functions: (name: string) => Promise<Handler>) {
+async function start(functions: (name: HttpFunctionName) => Promise<Handler>) {
   const { url, close } = await startGateway({ port: 0, functions })
   onTestFinished(close)
   return { url, port: Number(new URL(url).port) }

@@ -66,7 +66,7 @@ test(
     const second = await npmStart({ DATA_DIR: first.folder })
     await second.sees(ready)
     expect(second.printed()).toContain('(kept)')
-    expect(second.printed()).toContain('7 views, left alone')
+    expect(second.printed()).toContain('7 views, not refreshed now')
     expect(await newestRun(second.port)).toEqual(before)
     const server = serverPid(first.folder)!
     second.kill()
@@ -74,7 +74,7 @@ test(
 
     const third = await npmStart({ DATA_DIR: first.folder })
     await third.sees(ready)
-    expect(third.printed()).toContain('7 views, left alone')
+    expect(third.printed()).toContain('7 views, not refreshed now')
     expect(isAlive(server)).toBe(false)
   },
 )
@@ -122,7 +122,7 @@ test(
     await first.exitCode
 
     const second = await npmStart({ DATA_DIR: first.folder })
-    await second.sees(/1 batch of the last start goes on/)
+    await second.sees(/1 batch of the last start: going on/)
     await until(
       'slow is tried again',
       async () => (await batchOf(second.port)).views.find(isSlow)?.runs.length === 2,
@@ -152,21 +152,21 @@ test('a view that fails does not keep the others from being refreshed', limit, a
   expect(second.printed()).toContain('1 of 2 fresh')
 })
 
-test('the address of its PostgreSQL is asked for, and only while it runs', limit, async () => {
+test('npm run database-url prints the address of its PostgreSQL, and only while it runs', limit, async () => {
   const started = await npmStart()
   await started.sees(ready)
-  const ask = () =>
+  const readUrl = () =>
     promisify(execFile)('npm', ['run', '--silent', 'database-url'], {
       env: { ...process.env, DATA_DIR: started.folder },
     })
-  const sql = postgres((await ask()).stdout.trim(), { max: 1 })
+  const sql = postgres((await readUrl()).stdout.trim(), { max: 1 })
   expect(await sql`select count(*)::int as count from pg_matviews`).toEqual([{ count: 7 }])
   await sql.end()
   started.interrupt()
   await started.exitCode
-  await expect(ask()).rejects.toMatchObject({
+  await expect(readUrl()).rejects.toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/npm start runs one\n$/),
+    stderr: expect.stringMatching(/start it with npm start\n$/),
   })
 })
 
