@@ -9,7 +9,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
-          // These tests take milliseconds; the limit leaves room for a busy machine. Slow files set their own.
+          // These tests take milliseconds; the limit leaves room for a busy machine. Slow files set their
+          // own.
           testTimeout: 20_000,
         },
       },

@@ -28,7 +28,8 @@ postgres://user:password@host:5432/database. The workflow is in docs/views.md.`,
   )
   .version(packageJson.version)
 
-// Each command's code is imported when the command is called: all of it together takes most of the start-up time.
+// A command's code is imported when the command is called: importing all of it takes most of the start-up
+// time.
 program
   .command('freeze')
   .argument('[view...]', 'only these views')

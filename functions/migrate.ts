@@ -8,5 +8,8 @@ const folders = {
   views: new URL(process.env.MIGRATIONS_FOLDER ?? '../migrations/', import.meta.url),
 }
 
-/** Brings the database up to this version before a deploy changes any other function, and serves the command line. */
+/**
+ * Brings the database up to this version before a deploy changes any other function, and serves the command
+ * line.
+ */
 export const handler = eventFunction((event) => serveMigrations(event, folders, readConfiguration()))

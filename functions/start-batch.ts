@@ -9,8 +9,8 @@ const configuration = readStarterConfiguration()
 const machinery = deployedMachinery(configuration)
 
 /**
- * Starts a batch, for the HTTP route, for schedules and for deploys. This is the only function outside the network of
- * the database.
+ * Starts a batch, for the HTTP route, for schedules and for deploys. This is the only function outside the
+ * network of the database.
  */
 export const handler = eventFunction<object, unknown>((event, context) =>
   startBatchWith(machinery, event ?? {}, context, configuration),

@@ -11,7 +11,8 @@ try {
   const scheduledViews = await readScheduledViews(new URL('../migrations/', import.meta.url))
   new ViewkeeperStack(app, { environmentName: name, environment, scheduledViews })
 } catch (error) {
-  // A mistake in environments.ts or in migrations/: the person who made it needs the message, and no stack trace.
+  // A mistake in environments.ts or in migrations/: the person who made it needs the message, and no stack
+  // trace.
   if (!(error instanceof EnvironmentError || error instanceof Problem)) throw error
   console.error(error.message)
   process.exit(1)

@@ -1,15 +1,16 @@
 import type { EnvironmentOptions } from './environment/environment.ts'
 
 /**
- * Your environments. `npx cdk deploy -c env=<name>` deploys one of them. This file is yours: an upgrade does not change it.
- * docs/deploy.md lists all fields with their defaults. The values below are examples.
+ * Your environments. `npx cdk deploy -c env=<name>` deploys one of them. This file is yours: an upgrade does
+ * not change it. docs/deploy.md lists all fields with their defaults. The values below are examples.
  */
 export const environments: Record<string, EnvironmentOptions> = {
-  // A database that the stack creates, in its own network without any way to the internet. You pay for the server, and
-  // about 7.30 USD a month for each zone with an endpoint of Secrets Manager (two zones with multiAz, else one).
+  // A database that the stack creates, in its own network without any way to the internet. You pay for the
+  // server, and about 7.30 USD a month for each zone with an endpoint of Secrets Manager (two zones with
+  // multiAz, else one).
   production: {
-    // Where to deploy: add region: 'eu-central-1' and account: '123456789012'. By default the region and the account of
-    // the credentials that deploy are used.
+    // Where to deploy: add region: 'eu-central-1' and account: '123456789012'. By default the region and the
+    // account of the credentials that deploy are used.
     database: {
       kind: 'created',
       // The database inside the server.
@@ -23,7 +24,8 @@ export const environments: Record<string, EnvironmentOptions> = {
       maxStorageGiB: 200,
       // A standby in a second zone, at about twice the price.
       multiAz: true,
-      // Days for which backups are kept, and the time at which they are made (UTC). Keep it away from your schedules.
+      // Days for which backups are kept, and the time at which they are made (UTC). Keep it away from your
+      // schedules.
       backupDays: 14,
       backupWindow: '01:00-02:00',
       // RDS refuses to remove the database. If it is removed later on, a last snapshot is kept.
@@ -37,8 +39,8 @@ export const environments: Record<string, EnvironmentOptions> = {
     logLevel: 'INFO',
     // Requests a second that the HTTP API accepts. Each opens one or two connections to the database.
     requestsPerSecond: 20,
-    // Every view is refreshed each night, in dependency order. A view with its own schedule is refreshed by that, too
-    // (not with views: false).
+    // Every view is refreshed each night, in dependency order. A view with its own schedule is refreshed by
+    // that, too (not with views: false).
     schedules: { nightly: { at: '09:00', timeZone: 'Etc/UTC' } },
     // Views that a batch refreshes at once. Each uses one connection and one processor of the server.
     batchConcurrency: 2,
@@ -46,7 +48,8 @@ export const environments: Record<string, EnvironmentOptions> = {
     tags: { team: 'data' },
   },
 
-  // A database that exists already. Viewkeeper works with its own role; `npx viewkeeper create-role` makes that role.
+  // A database that exists already. Viewkeeper works with its own role; `npx viewkeeper create-role` makes
+  // that role.
   staging: {
     region: 'eu-central-1',
     database: {
@@ -67,8 +70,8 @@ export const environments: Record<string, EnvironmentOptions> = {
         // Private subnets for the functions, and the zone of each, in the same order.
         subnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
         availabilityZones: ['eu-central-1a', 'eu-central-1b'],
-        // True if these subnets have neither NAT nor an endpoint of Secrets Manager. The endpoint costs about 7.30 USD a
-        // month for each zone.
+        // True if these subnets have neither NAT nor an endpoint of Secrets Manager. The endpoint costs about
+        // 7.30 USD a month for each zone.
         addSecretsManagerEndpoint: false,
       },
     },

@@ -35,8 +35,8 @@ const ownFolder = (name: string) => fileURLToPath(new URL(`../${name}`, import.m
 /** One environment: its functions, API, schedules and alarms, and the network path to the database. */
 export class ViewkeeperStack extends Stack {
   /**
-   * The first two zones of the region, whichever they are. Without this, CDK asks AWS for the zones if it knows account and
-   * region, and `cdk synth` needs credentials.
+   * The first two zones of the region, whichever they are. Without this, CDK asks AWS for the zones if it
+   * knows account and region, and `cdk synth` needs credentials.
    */
   override get availabilityZones(): string[] {
     return [0, 1].map((index) => Fn.select(index, Fn.getAzs()))
@@ -114,8 +114,8 @@ export class ViewkeeperStack extends Stack {
       machine,
       deadLetters,
     })
-    // Missing numbers of the monitor are an alarm, so the alarms are made after the monitor's schedule: creating a database
-    // takes longer than the alarm waits.
+    // Missing numbers of the monitor are an alarm, so the alarms are made after the monitor's schedule:
+    // creating a database takes longer than the alarm waits.
     alarms.node.addDependency(schedules)
 
     const dashboard = new Dashboard(this, 'Dashboard', { environmentName, functions, machine })

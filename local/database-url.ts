@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { findLiveServer } from './embedded/lock.ts'
 import { readOptions } from './process/options.ts'
 
-// Prints the address of the embedded server that `npm start` runs, for DATABASE_URL and psql. The address holds the password.
+// Prints the address of the embedded server that `npm start` runs, for DATABASE_URL and psql. The address
+// holds the password.
 const { folder } = readOptions(process.env)
 const server = findLiveServer(join(folder, 'postgres-18'))
 if (server === undefined) {

@@ -37,7 +37,8 @@ async function start(life: Life) {
   const batches = localBatches(database)
   const gateway = await startGateway({ port, functions: localFunctions(batches) })
   await life.onStop(gateway.close)
-  await life.onStop(mute) // when everything stops, the functions lose their database: nobody needs their errors
+  // Stopping is in reverse order: the logs are hidden before the functions lose their database.
+  await life.onStop(mute)
   report.line()
   if (databaseUrl) {
     report.line('no view is refreshed and no schedule runs here: only your requests refresh views')
@@ -60,7 +61,8 @@ async function start(life: Life) {
     process.env.VIEW_SCHEDULES = 'true'
     const stopSchedules = startSchedules(batches.startBatch, demo.scheduled)
     await life.onStop(async () => stopSchedules())
-    // Only on the embedded database: a run that is published here is not published for the alarms of an environment.
+    // Only on the embedded database: an environment on another one would not publish the runs that are
+    // published here.
     await life.onStop(startMonitor(await loadFunction('monitor')))
   }
   await printHints(gateway.url)

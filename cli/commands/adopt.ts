@@ -74,7 +74,7 @@ function plainViewsOf(views: DescribedView[]): Map<string, string[]> {
   return readers
 }
 
-/** Freezes in the order of the database: it knows better than the SQL texts which view reads which. */
+/** Freezes in the order that the database gives: the SQL texts do not show every view that a view reads. */
 async function freezeAdopted(
   fresh: DescribedView[],
   frozen: Awaited<ReturnType<typeof readFrozenMigrations>>,

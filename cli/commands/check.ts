@@ -14,7 +14,9 @@ interface CheckOptions {
   json?: boolean
 }
 
-/** Compares authored, frozen and live views, and prints every difference. If there is one, the exit code is 1. */
+/**
+ * Compares authored, frozen and live views, and prints every difference. If there is one, the exit code is 1.
+ */
 export async function check({ env, offline, ignoreUnmanaged, json }: CheckOptions): Promise<void> {
   const authored = await readAuthored()
   const migrations = await readFrozenMigrations(folders.migrations)

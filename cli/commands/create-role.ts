@@ -12,13 +12,17 @@ import { Problem } from '../../src/problem.ts'
 /** Text for people goes to standard error, because standard output takes the secret. */
 const say = (line: string): boolean => process.stderr.write(`${line}\n`)
 
-/** Makes the login that Viewkeeper works with, or brings it up to date, and writes its secret to standard output. */
+/**
+ * Makes the login that Viewkeeper works with, or brings it up to date, and writes its secret to standard
+ * output.
+ */
 export async function createRole({ login, owners }: { login: string; owners?: string[] }): Promise<void> {
   const { DATABASE_URL: url, VIEWKEEPER_PASSWORD: givenPassword } = process.env
   if (!url) {
     throw new Problem(
       'InvalidRequest',
-      'DATABASE_URL is not set. Set it to postgres://admin:password@host:5432/database, with the login of an administrator.',
+      'DATABASE_URL is not set. Set it to postgres://admin:password@host:5432/database, with the login of an ' +
+        'administrator.',
       { field: 'DATABASE_URL' },
     )
   }

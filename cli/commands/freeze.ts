@@ -21,7 +21,9 @@ interface FreezeOptions {
   unverified?: boolean
 }
 
-/** Writes a migration for each view that is new or has changed, after trying it on DATABASE_URL, up and down. */
+/**
+ * Writes a migration for each view that is new or has changed, after trying it on DATABASE_URL, up and down.
+ */
 export async function freeze({
   views,
   message,

@@ -43,7 +43,8 @@ export const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_00
 const paint = (format: 'bold' | 'dim' | 'green' | 'red' | 'yellow', text: string) =>
   styleText(format, text, { stream: process.stdout })
 
-// The reader of a pipe may have left (`npm start | head`). Without a listener this error would end the process.
+// The reader of a pipe may have left (`npm start | head`). Without a listener this error would end the
+// process.
 process.stdout.on('error', () => {})
 
 const print = (line: string) => process.stdout.write(`${line}\n`)

@@ -7,7 +7,9 @@ import { inDependencyOrder } from '../../src/plan/views/graph.ts'
 import { Problem } from '../../src/problem.ts'
 import { folders } from './folders.ts'
 
-/** The definitions in `views/`, each after those that it reads. One refusal lists all problems of all files. */
+/**
+ * The definitions in `views/`, each after those that it reads. One refusal lists all problems of all files.
+ */
 export async function readAuthored(): Promise<Definition[]> {
   const { definitions: located, problems } = await loadViews(folders.views)
   if (problems.length > 0) {
@@ -40,7 +42,8 @@ export async function inRemovalOrder(
 async function inOrder(definitions: Map<string, Definition>): Promise<string[]> {
   const reads = new Map<string, string[]>()
   for (const [name, { schema, sql, dependsOn }] of definitions) {
-    // A name without a schema is taken for one in the schema of the view. If that is wrong, the order is only stricter.
+    // A name without a schema is taken for one in the schema of the view. If that is wrong, the order is only
+    // stricter.
     const named = (await readsOf(sql)).map((read) =>
       quoteName({ schema: read.schema ?? schema, name: read.name }),
     )
@@ -53,7 +56,10 @@ async function inOrder(definitions: Map<string, Definition>): Promise<string[]> 
   return inDependencyOrder(reads)
 }
 
-/** A function that gives the canonical text of a query. Queries that differ only in their formatting have the same one. */
+/**
+ * A function that gives the canonical text of a query. Queries that differ only in their formatting have the
+ * same one.
+ */
 export async function canonicalOf(queries: string[]): Promise<(sql: string) => string> {
   const known = new Map<string, string>()
   for (const sql of queries) known.set(sql, await canonicalSql(sql).catch(() => sql))

@@ -3,7 +3,10 @@ import { type Definition, definitionDefaults } from '../../src/plan/views/defini
 import { folders } from './folders.ts'
 import { writeNew } from './write-new.ts'
 
-/** Writes a `.ts` and a `.sql` file for each definition into `views/`: all of them or none. Never replaces a file. */
+/**
+ * Writes a `.ts` and a `.sql` file for each definition into `views/`: all of them or none. Never replaces a
+ * file.
+ */
 export async function writeViewFiles(definitions: Definition[]): Promise<URL[]> {
   const written: URL[] = []
   const write = async (name: string, text: string) => {

@@ -27,7 +27,9 @@ export interface Target {
   up(options: { withData: boolean }, onDone: (done: MigrationDone) => void): Promise<MigrationDone[]>
   down(count: number, onDone: (done: MigrationDone) => void): Promise<MigrationDone[]>
   status(): Promise<MigrationStatus>
-  /** How the live views differ from the frozen definitions, and which frozen migrations the database lacks. */
+  /**
+   * How the live views differ from the frozen definitions, and which frozen migrations the database lacks.
+   */
   check(): Promise<{ differences: Difference[]; pending: string[] }>
   describe(views: string[] | 'all'): Promise<DescribedView[]>
 }

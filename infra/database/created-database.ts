@@ -14,7 +14,10 @@ export interface CreatedDatabaseProps {
   logRetentionDays: RetentionDays
 }
 
-/** An RDS PostgreSQL that the stack creates, in an isolated network, with a role for Viewkeeper besides the master user. */
+/**
+ * An RDS PostgreSQL that the stack creates, in an isolated network, with a role for Viewkeeper besides the
+ * master user.
+ */
 export class CreatedDatabase extends Construct implements Database {
   readonly host: string
   readonly port = 5432

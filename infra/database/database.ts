@@ -20,7 +20,10 @@ export interface Database extends IConnectable, IDependable {
   vpc: IVpc
   /** Private subnets for the functions. */
   subnets: ISubnet[]
-  /** The subnets that get an endpoint of Secrets Manager; empty if the subnets reach Secrets Manager without one. */
+  /**
+   * The subnets that get an endpoint of Secrets Manager; empty if the subnets reach Secrets Manager without
+   * one.
+   */
   endpointSubnets: ISubnet[]
 }
 

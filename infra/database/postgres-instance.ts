@@ -22,8 +22,8 @@ export interface PostgresInstanceProps {
 
 const parameters = {
   'rds.force_ssl': '1',
-  // A refresh writes its whole view to the write-ahead log. With fewer checkpoints the server writes fewer full pages;
-  // the price is a longer recovery after a crash.
+  // A refresh writes its whole view to the write-ahead log. With fewer checkpoints the server writes fewer
+  // full pages; the price is a longer recovery after a crash.
   max_wal_size: '4096', // MB
   checkpoint_timeout: '900', // seconds
   random_page_cost: '1.1', // the storage is solid-state

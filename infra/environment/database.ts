@@ -24,7 +24,9 @@ export const createdDatabase = z
     multiAz: z.boolean().default(false),
     /** Days for which automatic backups are kept. Default 7. */
     backupDays: z.int().min(1).max(35).default(7),
-    /** Daily time of the backup, UTC, `hh:mm-hh:mm`; keep it away from the schedules. Default: RDS chooses. */
+    /**
+     * Daily time of the backup, UTC, `hh:mm-hh:mm`; keep it away from the schedules. Default: RDS chooses.
+     */
     backupWindow: z.string().regex(windowPattern, 'must look like "01:00-02:00"').optional(),
     /** Whether RDS refuses to remove the database. If it is removed later on, a last snapshot is kept. */
     protect: z.boolean(),
@@ -46,8 +48,8 @@ const importedVpc = z.strictObject({
   availabilityZones: z.array(z.string().regex(/^[a-z0-9-]+$/, 'must look like "eu-central-1a"')).min(1),
   /**
    * Whether the stack adds an interface endpoint for Secrets Manager (about 7.30 USD a month for each zone).
-   * True if the subnets have no NAT. False if they have one, or if the VPC has this endpoint already: the private DNS
-   * names of two endpoints would collide.
+   * True if the subnets have no NAT. False if they have one, or if the VPC has this endpoint already: the
+   * private DNS names of two endpoints would collide.
    */
   addSecretsManagerEndpoint: z.boolean(),
 })
@@ -56,21 +58,27 @@ const importedVpc = z.strictObject({
 export const importedDatabase = z
   .strictObject({
     kind: z.literal('imported'),
-    /** The host name in the server's certificate. Not a proxy: a proxy ends a run when the caller of the run leaves. */
+    /**
+     * The host name in the server's certificate. Not a proxy: a proxy ends a run when the caller of the run
+     * leaves.
+     */
     endpoint: z.string().regex(/^[A-Za-z0-9.-]+$/, 'must be a host name without scheme and port'),
     /** Default 5432. */
     port: z.int().min(1).max(65_535).default(5432),
     /** Name of the database inside the server. */
     name: databaseName,
-    /** The whole ARN of a secret with at least `username` and `password` of the role that Viewkeeper works with. */
+    /**
+     * The whole ARN of a secret with at least `username` and `password` of the role that Viewkeeper works
+     * with.
+     */
     secretArn: z.string().regex(secretArn, 'must be the whole ARN of a secret, with its last six characters'),
     /** The customer key that encrypts the secret. Default: the key that AWS manages. */
     secretKeyArn: z.string().regex(keyArn, 'must be the ARN of a KMS key').optional(),
     /** The database's security group; the stack adds one rule that lets the functions in. */
     securityGroupId: z.string().regex(/^sg-[0-9a-f]{8,17}$/, 'must look like "sg-0123456789abcdef0"'),
     /**
-     * PEM text of the authority that signed the server's certificate. Default: the roots of RDS.
-     * At most 2,500 characters, because it is in an environment variable, and all variables of a function have 4 KB.
+     * PEM text of the authority that signed the server's certificate. Default: the roots of RDS. At most
+     * 2,500 characters, because it is in an environment variable, and all variables of a function have 4 KB.
      */
     certificateAuthority: z
       .string()

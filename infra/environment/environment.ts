@@ -39,8 +39,8 @@ const environment = z.strictObject({
   /** Views that a batch of a schedule or a deploy refreshes at once. Default 2. */
   batchConcurrency: z.int().min(1).max(64).default(2),
   /**
-   * The history that is kept: this number of successes of each view (`false`: no such number), and everything else for this
-   * number of days. Default: 500 successes, 90 days.
+   * The history that is kept: this number of successes of each view (`false`: no such number), and everything
+   * else for this number of days. Default: 500 successes, 90 days.
    */
   retention: z
     .strictObject({
@@ -50,11 +50,14 @@ const environment = z.strictObject({
       days: z.int().min(1).max(3650).default(90),
     })
     .prefault({}),
-  /** Minutes between two calls of the monitor. They delay the closing of a lost run, and its alarm. Default 1. */
+  /**
+   * Minutes between two calls of the monitor. They delay the closing of a lost run, and its alarm. Default 1.
+   */
   monitorEveryMinutes: z.int().min(1).max(4).default(1),
   /**
-   * Whether the outcome of each run is published with the name of its view, too, for your own alarms and graphs. CloudWatch
-   * charges such a metric for each hour in which it gets a number: 0.30 USD for a whole month. Default false.
+   * Whether the outcome of each run is published with the name of its view, too, for your own alarms and
+   * graphs. CloudWatch charges such a metric for each hour in which it gets a number: 0.30 USD for a whole
+   * month. Default false.
    */
   metricsPerView: z.boolean().default(false),
   /** Tags of every resource in addition to `viewkeeper:environment`. Default: none. */

@@ -43,7 +43,8 @@ export class Api extends Construct {
         integration: integrations.get(route.function) as HttpLambdaIntegration,
       })
     const logGroup = new LogGroup(this, 'AccessLog', {
-      // With this prefix AWS needs no policy statement for each log group; the size of that policy is limited.
+      // With this prefix AWS needs no policy statement for each log group; the size of that policy is
+      // limited.
       logGroupName: `/aws/vendedlogs/viewkeeper/${props.environmentName}/api`,
       retention: props.logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,

@@ -27,8 +27,8 @@ export interface BatchMachineProps {
 }
 
 /**
- * The state machine that calls `advance` until a batch is done, and ends as the batch did. It knows only the id of the
- * batch: everything else is in the database.
+ * The state machine that calls `advance` until a batch is done, and ends as the batch did. It knows only the
+ * id of the batch: everything else is in the database.
  */
 export class BatchMachine extends Construct {
   readonly machine: StateMachine
@@ -37,7 +37,8 @@ export class BatchMachine extends Construct {
     super(scope, id)
     const { environmentName, advance, startBatch } = props
     const logGroup = new LogGroup(this, 'Logs', {
-      // With this prefix AWS needs no policy statement for each log group; the size of that policy is limited.
+      // With this prefix AWS needs no policy statement for each log group; the size of that policy is
+      // limited.
       logGroupName: `/aws/vendedlogs/viewkeeper/${environmentName}/batches`,
       retention: props.logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
@@ -58,7 +59,10 @@ export class BatchMachine extends Construct {
   }
 }
 
-/** Each call gets the input of the execution, not the answer of the call before: nothing grows over thousands of calls. */
+/**
+ * Each call gets the input of the execution, not the answer of the call before: nothing grows over thousands
+ * of calls.
+ */
 function loop(scope: Construct, lambdaFunction: IFunction): LambdaInvoke {
   const advance = new LambdaInvoke(scope, 'Advance', {
     lambdaFunction,
@@ -68,8 +72,8 @@ function loop(scope: Construct, lambdaFunction: IFunction): LambdaInvoke {
     taskTimeout: Timeout.duration(Duration.minutes(16)),
     retryOnServiceExceptions: false,
   })
-  // Every call may be retried for about 17 minutes, longer than a failover takes. If a batch fails for good, advance does
-  // not fail but returns the failure.
+  // Every call may be retried for about 17 minutes, longer than a failover takes. If a batch fails for good,
+  // advance does not fail but returns the failure.
   advance.addRetry({
     errors: ['States.ALL'],
     interval: Duration.seconds(1),

@@ -2,7 +2,10 @@ import { Duration, Validations } from 'aws-cdk-lib'
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 
-/** The queue for events that could not be delivered, or failed with every retry. It keeps them for 14 days, the maximum. */
+/**
+ * The queue for events that could not be delivered, or failed with every retry. It keeps them for 14 days,
+ * the maximum.
+ */
 export class DeadLetters extends Construct {
   readonly queue: Queue
 

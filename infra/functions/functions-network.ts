@@ -10,9 +10,9 @@ import type { Database } from '../database/database.ts'
 import type { FunctionNetwork } from './viewkeeper-function.ts'
 
 /**
- * The network path from the functions to the database and to Secrets Manager; the functions reach nothing else. They share
- * one security group. With one for each function the deploy could not run `migrate` before the other functions: its rules
- * would depend on all of them.
+ * The network path from the functions to the database and to Secrets Manager; the functions reach nothing
+ * else. They share one security group. With a group for each function, `migrate` would wait for the rules of
+ * all groups, and these rules for functions that are deployed after `migrate`.
  */
 export class FunctionsNetwork extends Construct {
   readonly placement: FunctionNetwork

@@ -14,7 +14,10 @@ interface FunctionOptions {
   description: string
   /** The longest life of a call. */
   timeout: Duration
-  /** Only `start-batch` is outside: endpoints for Lambda and Step Functions in the database's network would cost money. */
+  /**
+   * Only for `start-batch`: in the network it would need endpoints of Lambda and Step Functions, which cost
+   * money.
+   */
   outsideNetwork?: boolean
   /** Whether an event that failed with all of Lambda's retries becomes a dead letter. */
   deadLetters?: boolean
@@ -22,7 +25,7 @@ interface FunctionOptions {
   retryAttempts?: number
 }
 
-/** Every function: the names come from the same table as the routes. */
+/** What each function of the table in `routes.ts` is deployed with. */
 const functions: Record<FunctionName, FunctionOptions> = {
   create: {
     description: 'Creates one view from its definition, for a schedule or an HTTP request',
@@ -48,8 +51,8 @@ const functions: Record<FunctionName, FunctionOptions> = {
   },
   'open-batch': {
     description: 'Records a batch, for start-batch',
-    // start-batch waits for open-batch, and then has the batch advanced. The deadline of open-batch for the database, 20 s,
-    // ends before this one.
+    // start-batch waits for open-batch, and then has the batch advanced. The deadline of open-batch for the
+    // database, 20 s, ends before this one.
     timeout: Duration.seconds(24),
   },
   advance: { description: 'Advances a batch, for the state machine', timeout: Duration.minutes(15) },
@@ -63,18 +66,19 @@ const functions: Record<FunctionName, FunctionOptions> = {
     description:
       'Every minute: closes lost runs, publishes ended runs as log lines and metrics, finds stale views',
     timeout: Duration.minutes(1),
-    // The next call does what this one left. Retries, and a dead letter for each minute of an outage, would help nobody.
+    // The next call does what this one left. Retries, and a dead letter for each minute of an outage, would
+    // help nobody.
     retryAttempts: 0,
   },
   prune: {
-    description: 'Every day: removes the history that is older than the environment keeps it',
+    description: 'Every day: removes old history',
     timeout: Duration.minutes(15),
     retryAttempts: 0,
   },
   migrate: {
     description: 'On deploy: brings the schema viewkeeper and the views up to date; and for the command line',
-    // CDK's trigger handler ends after 15 minutes. If migrate lived longer, CloudFormation would get no answer and wait
-    // for an hour.
+    // CDK's trigger handler ends after 15 minutes. If migrate lived longer, CloudFormation would get no
+    // answer and wait for an hour.
     timeout: Duration.minutes(14),
   },
 }
@@ -154,7 +158,7 @@ function letOpenBatches(startBatch: LambdaFunction, openBatch: LambdaFunction): 
   )
 }
 
-/** The schedules that refresh views: from them the functions know how old the data may be. */
+/** The schedules that refresh views. From them the functions know how old the data may be. */
 function scheduleVariables({ schedules }: Environment): Record<string, string> {
   const [hour, minute] = schedules?.nightly ? schedules.nightly.at.split(':').map(Number) : []
   return {

@@ -11,7 +11,10 @@ export interface MigrationProps {
   before: Construct[]
 }
 
-/** Runs `migrate` on every deploy that changes it, its schema or the views' migrations; when it fails, the deploy fails. */
+/**
+ * Runs `migrate` on every deploy that changes its code, the schema steps or the views' migrations. If it
+ * fails, the deploy fails.
+ */
 export class Migration extends Construct {
   readonly trigger: Trigger
 

@@ -17,9 +17,10 @@ export interface RefreshOnDeployProps {
 }
 
 /**
- * Starts a batch of every view at the end of each deploy that changed code or migrations. The deploy does not wait for the
- * batch, and does not fail with it. CDK's Trigger cannot be used: all triggers share one role, which `migrate` needs first
- * and which would depend on `start-batch`; but `start-batch` is deployed after `migrate` has run.
+ * Starts a batch of every view at the end of each deploy that changed code or migrations. The deploy does not
+ * wait for the batch, and does not fail with it. CDK's Trigger cannot be used: all triggers share one role,
+ * which `migrate` needs first and which would depend on `start-batch`; but `start-batch` is deployed after
+ * `migrate` has run.
  */
 export class RefreshOnDeploy extends Construct {
   constructor(scope: Construct, id: string, props: RefreshOnDeployProps) {

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import type { ICommandHooks } from 'aws-cdk-lib/aws-lambda-nodejs'
 
-// One line without double quotes, because a shell reads it. It is a Node program, because Windows has no `cp`.
+// One line without double quotes, because a shell reads it. It is a Node program, because Windows has no
+// `cp`.
 const copy = `
   const [from, to] = process.argv.slice(1), { cpSync, existsSync } = require('node:fs');
   if (existsSync(from)) cpSync(from, to, { recursive: true, filter: (path) => path === from || path.endsWith('.sql') })

@@ -51,7 +51,7 @@ export class ViewkeeperFunction extends Construct {
     this.logGroup = new LogGroup(this, 'Logs', {
       logGroupName: `/viewkeeper/${environmentName}/${name}`,
       retention: props.logRetentionDays,
-      // The name is fixed: if the log group remained, the next deploy of this environment would fail.
+      // A log group that remains after the stack would make the next deploy fail: the name is taken.
       removalPolicy: RemovalPolicy.DESTROY,
     })
     this.lambda = new NodejsFunction(this, 'Function', {
@@ -83,8 +83,8 @@ export class ViewkeeperFunction extends Construct {
         sourcesContent: false,
         bundleAwsSDK: true,
         mainFields: ['module', 'main'],
-        // Packages in CommonJS call require(), which an ES module does not have. The name is long, because the minifier does
-        // not know this line and may give a short name to something else.
+        // Packages in CommonJS call require(), which an ES module does not have. The name is long, because
+        // the minifier does not know this line and may give a short name to something else.
         banner:
           "import{createRequire as createRequireOfBundle}from'node:module';const require=createRequireOfBundle(import.meta.url);",
         commandHooks: props.commandHooks,

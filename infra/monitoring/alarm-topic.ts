@@ -11,8 +11,8 @@ export interface AlarmTopicProps {
 }
 
 /**
- * The topic that mails the alarms. It is not encrypted with a KMS key: with the key that AWS manages, SNS would drop the
- * alarms silently, and the texts hold no data that need our own key.
+ * The topic that mails the alarms. It is not encrypted with a KMS key: with the key that AWS manages, SNS
+ * would drop the alarms silently, and the texts hold no data that need our own key.
  */
 export class AlarmTopic extends Construct {
   readonly topic: Topic

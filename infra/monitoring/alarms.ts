@@ -58,7 +58,10 @@ export class Alarms extends Construct {
     })
   }
 
-  /** Missing numbers count as stale, because the monitor publishes them. Two periods, as for the monitor itself. */
+  /**
+   * Missing numbers count as stale, because the monitor publishes them. Two periods, as for the monitor
+   * itself.
+   */
   private addStaleAlarm() {
     this.add('stale-views', {
       metric: ownMetric(this.environmentName, metricNames.viewsStale, Stats.MAXIMUM),
@@ -142,8 +145,8 @@ export class Alarms extends Construct {
 }
 
 /**
- * A monitor that is not called reports no errors, so missing numbers count as an error. Two periods, because the first
- * period of a new environment begins before the first call.
+ * A monitor that is not called reports no errors, so missing numbers count as an error. Two periods, because
+ * the first period of a new environment begins before the first call.
  */
 const silentMonitor = {
   happened: 'The function monitor failed, or was not called: lost runs stay open, and no run is published.',

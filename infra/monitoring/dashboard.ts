@@ -30,8 +30,9 @@ const half = wholeWidth / 2
 const height = 7
 
 /**
- * One page for one environment. The panels about views read the monitor's log lines, so that no view costs a metric. Beyond
- * the account's first three, a dashboard costs about 3 USD a month; showing it costs what Logs Insights reads.
+ * One page for one environment. The panels about views read the monitor's log lines, so that no view costs a
+ * metric. Beyond the account's first three, a dashboard costs about 3 USD a month; showing it costs what Logs
+ * Insights reads.
  */
 export class Dashboard extends Construct {
   readonly name: string

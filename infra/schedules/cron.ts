@@ -6,9 +6,9 @@ const months = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', '
 const weekdays = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT']
 
 /**
- * Turns the schedule of a view, cron with five fields, into EventBridge Scheduler's cron with six fields. There Sunday is 1,
- * and `*` followed by a slash counts differently. So every field is written as a list of values, which both read in the same
- * way. Refuses what authoring refuses.
+ * Turns the schedule of a view, cron with five fields, into EventBridge Scheduler's cron with six fields.
+ * There Sunday is 1, and `*` followed by a slash counts differently. So every field is written as a list of
+ * values, which both read in the same way. Refuses what authoring refuses.
  */
 export function eventBridgeCron(schedule: string): string {
   const fault = scheduleFault(schedule)
@@ -28,7 +28,10 @@ export function eventBridgeCron(schedule: string): string {
   return `cron(${fields.join(' ')} *)`
 }
 
-/** `*` for all values, else a list. Three or more values in a row are a range: an expression has at most 256 characters. */
+/**
+ * `*` for all values, else a list. Three or more values in a row are a range: an expression has at most 256
+ * characters.
+ */
 function field(chosen: number[], name: (at: number) => string): string {
   if (chosen.every(Boolean)) return '*'
   const items: string[] = []

@@ -13,8 +13,9 @@ export interface ScheduleRoleProps {
 }
 
 /**
- * The role of a schedule: it may invoke its function, and send undelivered events to the dead-letter queue. CDK's own role
- * could also invoke every version of the function, by a wildcard; so CDK may add no statement to this role.
+ * The role of a schedule: it may invoke its function, and send undelivered events to the dead-letter queue.
+ * CDK's own role could also invoke every version of the function, by a wildcard; so CDK may add no statement
+ * to this role.
  */
 export function scheduleRole(
   scope: Construct,

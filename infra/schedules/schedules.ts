@@ -29,7 +29,10 @@ export interface SchedulesProps {
   deadLetters: IQueue
 }
 
-/** The schedules of one environment: a group of EventBridge Scheduler, with one schedule for `monitor` and one for `prune`. */
+/**
+ * The schedules of one environment: a group of EventBridge Scheduler, with one schedule for `monitor` and one
+ * for `prune`.
+ */
 export class Schedules extends Construct {
   private readonly props: SchedulesProps
   private readonly group: ScheduleGroup
@@ -41,7 +44,8 @@ export class Schedules extends Construct {
     this.props = props
     this.group = new ScheduleGroup(this, 'Group', {
       scheduleGroupName: `viewkeeper-${props.environmentName}`,
-      // By default the group would remain, and the next deploy of this environment would fail at its name.
+      // A group that remains after the stack would make the next deploy of this environment fail: the name is
+      // taken.
       removalPolicy: RemovalPolicy.DESTROY,
     })
     this.addMonitor()
@@ -67,7 +71,9 @@ export class Schedules extends Construct {
     })
   }
 
-  /** Calls the monitor every minute, or every few minutes. A late call is dropped: the next one does its work. */
+  /**
+   * Calls the monitor every minute, or every few minutes. A late call is dropped: the next one does its work.
+   */
   private addMonitor() {
     const minutes = this.props.monitorEveryMinutes
     const rate = `rate(${minutes} minute${minutes === 1 ? '' : 's'})`
@@ -83,7 +89,7 @@ export class Schedules extends Construct {
   /** Prunes the history once a day, at a time when hardly any nightly batch begins. */
   private addPrune() {
     this.add('prune', ScheduleExpression.expression(eventBridgeCron('17 3 * * *'), TimeZone.ETC_UTC), {
-      description: 'Removes the history that is older than the environment keeps it',
+      description: 'Removes old history',
       target: this.props.prune,
       input: {},
       retryAttempts: 3,

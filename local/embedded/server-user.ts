@@ -10,9 +10,9 @@ export interface ServerUser {
 }
 
 /**
- * The user that the server runs as. PostgreSQL refuses root, so root starts it as `nobody`: no user has to be added to
- * the machine. If `nobody` may not enter a folder on the way to `paths` (a clone in /root, a `mktemp -d`), the server gets
- * the one capability that lets it in.
+ * The user that the server runs as. PostgreSQL refuses root, so root starts it as `nobody`: no user has to be
+ * added to the machine. If `nobody` may not enter a folder on the way to `paths` (a clone in /root, a `mktemp
+ * -d`), the server gets the one capability that lets it in.
  */
 export function findServerUser(paths: string[]): ServerUser {
   if (process.getuid?.() !== 0) {

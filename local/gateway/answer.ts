@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 
 /**
- * Writes a handler's result as API Gateway does: a result without `statusCode` is the body of a 200. JSON is indented,
- * because people read it in a terminal.
+ * Writes a handler's result as API Gateway does: a result without `statusCode` is the body of a 200. JSON is
+ * indented, because people read it in a terminal.
  */
 export function answer(response: ServerResponse, result: unknown): void {
   const isStructured = typeof result === 'object' && result !== null && 'statusCode' in result

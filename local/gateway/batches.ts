@@ -14,18 +14,24 @@ const pausesMs = [1, 2, 4, 8, 16, 32, ...Array(14).fill(60)].map((seconds) => se
 
 interface LocalBatches {
   startBatch: Handler
-  /** Advances all open batches of the last start: nobody else uses the embedded database. Returns their number. */
+  /**
+   * Advances all open batches of the last start: nobody else uses the embedded database. Returns their
+   * number.
+   */
   resume(): Promise<number>
   /**
-   * Advances the open batches that nobody advances, on a database that others use, too. Watches the other open batches,
-   * and advances each that is left; `onResume` is then called with its id.
+   * Advances the open batches that nobody advances, on a database that others use, too. Watches the other
+   * open batches, and advances each that is left; `onResume` is then called with its id.
    */
   resumeUnattended(onResume: (batchId: string) => void): Promise<{ resumed: number; watched: number }>
 }
 
 const watchIntervalMs = 1000
 
-/** Starts and advances batches in this process. It calls the same two functions as AWS, with a loop as the state machine. */
+/**
+ * Starts and advances batches in this process: the same two functions as in AWS, and a loop instead of the
+ * state machine.
+ */
 export function localBatches(database: Database): LocalBatches {
   const machinery: BatchMachinery = {
     async open(event) {

@@ -2,7 +2,10 @@ import type { FunctionName } from '../../src/edge/http/routes.ts'
 import { Problem } from '../../src/problem.ts'
 import { makeTurns, type Turns } from './turns.ts'
 
-/** The most connections that all functions open together. A server allows 100 by default, and other clients need some. */
+/**
+ * The most connections that all functions open together. A server allows 100 by default, and other clients
+ * need some.
+ */
 export const mostConnections = 40
 
 /** The most runs that one call of `advance` sends at once here, whatever the batch allows. */
@@ -19,8 +22,8 @@ interface Share {
 }
 
 /**
- * A part of the connections, shared by the functions that use it. A call takes all the connections it may need at once: a
- * call that held one and waited for another could wait for ever.
+ * A part of the connections, shared by the functions that use it. A call takes all the connections it may
+ * need at once: a call that held one and waited for another could wait for ever.
  */
 const share = (part: number, perCall: number): Share => ({
   turns: makeTurns(Math.floor((mostConnections * part) / perCall)),
@@ -31,8 +34,8 @@ const share = (part: number, perCall: number): Share => ({
 /** Two a call: one to plan and to watch, one on which the server executes the run. */
 const operation = share(0.5, 2)
 /**
- * One to decide, one to listen, two opened ahead, and one for each run. No caller waits for the answer, so the wait is
- * unlimited; and a call ends soon, so that the next batch gets its turn.
+ * One to decide, one to listen, two opened ahead, and one for each run. No caller waits for the answer, so
+ * the wait is unlimited; and a call ends soon, so that the next batch gets its turn.
  */
 const advancing: Share = {
   ...share(0.4, 4 + mostRunsAtOnce),
@@ -59,8 +62,8 @@ const shares: Record<FunctionName, Share | null> = {
 }
 
 /**
- * Calls a function as soon as its connections are free, and tells it how long it may keep them. If they are not free within
- * some seconds, refuses the call with TooManyConnections.
+ * Calls a function as soon as its connections are free, and tells it how long it may keep them. If they are
+ * not free within some seconds, refuses the call with TooManyConnections.
  */
 export async function withConnections<T>(
   name: FunctionName,

@@ -4,7 +4,10 @@ import type { APIGatewayProxyEventV2WithIAMAuthorizer } from 'aws-lambda'
 import { routeKey } from '../../src/edge/http/routes.ts'
 import { decode, type Match } from './match.ts'
 
-/** The event for this request, as API Gateway's HTTP API makes it (payload 2.0, IAM authorizer, stage $default). */
+/**
+ * The event for this request, as API Gateway's HTTP API makes it (payload 2.0, IAM authorizer, stage
+ * $default).
+ */
 export function toEvent(
   request: Pick<IncomingMessage, 'method' | 'url' | 'rawHeaders' | 'httpVersion' | 'socket'>,
   body: Buffer,

@@ -24,8 +24,9 @@ export interface Gateway {
 }
 
 /**
- * Serves the routes of `src/edge/http/routes.ts` on 127.0.0.1. Calls the functions' handlers as API Gateway's HTTP API and
- * Lambda do. Requests need no signature: only this machine can connect, and `Host` and `Origin` are checked.
+ * Serves the routes of `src/edge/http/routes.ts` on 127.0.0.1. Calls the functions' handlers as API Gateway's
+ * HTTP API and Lambda do. Requests need no signature: only this machine can connect, and `Host` and `Origin`
+ * are checked.
  */
 export async function startGateway(options: { port: number; functions?: LoadFunction }): Promise<Gateway> {
   const { functions = loadFunction } = options

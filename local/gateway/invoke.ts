@@ -5,7 +5,10 @@ import { withConnections } from './connections.ts'
 
 export type Handler = (event: unknown, context: Context) => Promise<unknown>
 
-/** Calls the handler of a function as Lambda does, as soon as the connections that the function needs are free. */
+/**
+ * Calls the handler of a function as Lambda does, as soon as the connections that the function needs are
+ * free.
+ */
 export function invoke(
   name: FunctionName,
   handler: Handler,

@@ -5,7 +5,10 @@ export interface Match {
   parameters: Record<string, string>
 }
 
-/** The route of a method and a path, with its path parameters, decoded once; undefined if there is no such route. */
+/**
+ * The route of a method and a path, with its path parameters, decoded once; undefined if there is no such
+ * route.
+ */
 export function matchRoute(method: string, path: string): Match | undefined {
   const segments = path.split('/')
   for (const route of Object.values(routes)) {

@@ -3,8 +3,8 @@ import { type Handler, invoke } from './invoke.ts'
 const intervalMs = 60_000
 
 /**
- * Calls the monitor at once, and again every minute, as the schedule of a deployed environment does. Returns a function
- * that stops it.
+ * Calls the monitor at once, and again every minute, as the schedule of a deployed environment does. Returns
+ * a function that stops it.
  */
 export function startMonitor(handler: Handler): () => Promise<void> {
   const event = { trigger: 'schedule', schedule: 'monitor' }

@@ -4,8 +4,8 @@ import type { ScheduledView } from '../../src/plan/views/scheduled.ts'
 import { type Handler, invoke } from './invoke.ts'
 
 /**
- * Starts batches by the clock, as EventBridge Scheduler does in a deployed environment: one of all views every night, and
- * one for each view with its own schedule. Returns a function that stops them.
+ * Starts batches by the clock, as EventBridge Scheduler does in a deployed environment: one of all views
+ * every night, and one for each view with its own schedule. Returns a function that stops them.
  */
 export function startSchedules(startBatch: Handler, views: ScheduledView[]): () => void {
   const jobs = [

@@ -1,4 +1,6 @@
-/** A limit on how many callers do something at once. Callers get their turns in the order in which they came. */
+/**
+ * A limit on how many callers do something at once. Callers get their turns in the order in which they came.
+ */
 export interface Turns {
   /** Waits for a turn. False if none came within this time. */
   take(longestWaitMs: number): Promise<boolean>

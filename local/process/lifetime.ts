@@ -1,22 +1,29 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 export interface Life {
-  /** Registers how to stop what was just started. If everything is being stopped, stops that, too, and rejects. */
+  /**
+   * Registers how to stop what was just started. If everything is being stopped, stops that, too, and
+   * rejects.
+   */
   onStop(stop: () => Promise<void>): Promise<void>
   /** Stops everything for this reason, unless it is being stopped already. */
   fail(reason: Error): void
 }
 
-/** npm passes on a signal that the terminal has delivered already. A second signal within this time is the same Ctrl-C. */
+/**
+ * npm passes on a signal that the terminal has delivered already. A second signal within this time is the
+ * same Ctrl-C.
+ */
 const sameSignalMs = 500
 
 /** The longest wait for the start to end after everything was stopped. */
 const settleMs = 1000
 
 /**
- * Runs `start`, and goes on until Ctrl-C, SIGTERM or the end of the terminal. This signal stops what was started, in reverse
- * order, also in the middle of the start, and then ends the process with 0. A second signal ends the process at once. If the
- * start or something that was started fails, everything is stopped and the reason is thrown.
+ * Runs `start`, and goes on until Ctrl-C, SIGTERM or the end of the terminal. This signal stops what was
+ * started, in reverse order, also in the middle of the start, and then ends the process with 0. A second
+ * signal ends the process at once. If the start or something that was started fails, everything is stopped
+ * and the reason is thrown.
  */
 export async function untilSignal(start: (life: Life) => Promise<void>): Promise<never> {
   const { promise: failed, reject: fail } = Promise.withResolvers<never>()
@@ -42,14 +49,14 @@ export async function untilSignal(start: (life: Life) => Promise<void>): Promise
       return
     }
     await stopAll()
-    // A start that is still going on loses its database or calls onStop, and so ends soon. It may hang instead: postgres.js
-    // can lose a query when its connection breaks.
+    // A start that is still going on loses its database or calls onStop, and so ends soon. It may hang
+    // instead: postgres.js can lose a query when its connection breaks.
     await Promise.race([started.catch(() => {}), pause(settleMs)])
     process.exit(0)
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, onSignal)
-  // If the server ends in the middle of a transaction or a copy, postgres.js 3.4.9 still writes to the closed socket. Its
-  // error cannot be caught anywhere else.
+  // If the server ends in the middle of a transaction or a copy, postgres.js 3.4.9 still writes to the closed
+  // socket. Its error cannot be caught anywhere else.
   process.on('uncaughtException', (error) => {
     if (stoppingSince === undefined) fail(error)
   })

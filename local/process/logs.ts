@@ -2,8 +2,8 @@
 const hiddenFields = /^(level|message|timestamp|service|cold_start|sampling_rate|xray_trace_id|function_.*)$/
 
 /**
- * Shows the functions' log lines of level WARN and above as text instead of JSON. Returns a function that hides them. If
- * POWERTOOLS_LOG_LEVEL is set, the lines stay JSON, with that level.
+ * Shows the functions' log lines of level WARN and above as text instead of JSON. Returns a function that
+ * hides them. If POWERTOOLS_LOG_LEVEL is set, the lines stay JSON, with that level.
  */
 export function showLogs(env: NodeJS.ProcessEnv): () => Promise<void> {
   env.POWERTOOLS_METRICS_DISABLED ??= 'true'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { metricDimensions, metricNames, metricNamespace } from '../../src/edge/metrics/names.ts'
 import type { Deployed } from './scenario.ts'
-import { alarmPolicy, refreshPolicy } from './settings.ts'
-import { poll, step } from './support/transcript.ts'
+import { poll, stage } from './support/transcript.ts'
+import { alarmPolicy, refreshPolicy } from './test-environment.ts'
 
 const dimensions = metricDimensions('deploy-test')
 
@@ -26,8 +26,8 @@ export async function soundAlarms({ aws, api, project, topicArn }: Deployed): Pr
     assert.match(message.NewStateReason, /^A test: .+Nothing new is wrong\.$/)
     return message
   }
-  await step('viewkeeper test-alarm --env sends an alarm', testAlarm, reason)
-  await step('… for nobody who may not set it off', async () => {
+  await stage('viewkeeper test-alarm --env sends an alarm', testAlarm, reason)
+  await stage('… for nobody who may not set it off', async () => {
     const other = await aws.createUser('neighbour', refreshPolicy(api.id))
     const { code, output } = await project.command(other, 'test-alarm')
     assert.equal(code, 1)
@@ -37,12 +37,12 @@ export async function soundAlarms({ aws, api, project, topicArn }: Deployed): Pr
     await aws.putMetric(metricNamespace, metricNames.viewsStale, dimensions, 1)
     return hear('stale-views', metricNames.viewsStale)
   }
-  await step('a metric that is too high sends its alarm', putMetric, reason)
+  await stage('a metric that is too high sends its alarm', putMetric, reason)
 }
 
 /**
- * The emulator takes a metric of any dimensions for the alarm's; CloudWatch does not. Hence the alarm's own, as its
- * message tells them, have to be those that the monitor publishes (assertMetrics).
+ * The emulator takes a metric of any dimensions for the alarm's; CloudWatch does not. Hence the alarm's own,
+ * as its message tells them, have to be those that the monitor publishes (assertMetrics).
  */
 function assertMessage(message: AlarmMessage, alarm: string, metric: string): void {
   assert.equal(message.NewStateValue, 'ALARM')

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import type { Deployed } from './scenario.ts'
-import { batchPolicy } from './settings.ts'
 import { root } from './support/aws.ts'
 import { views } from './support/batch-views.ts'
-import { poll, step } from './support/transcript.ts'
+import { poll, stage } from './support/transcript.ts'
+import { batchPolicy } from './test-environment.ts'
 
 interface Batch {
   id: string
@@ -16,7 +16,7 @@ interface Batch {
 
 /** Waits for the batch of the latest deploy, and insists that no other deploy started one. */
 export const findBatchOfDeploy = ({ api, sql }: Deployed, count: number): Promise<unknown> =>
-  step('the deploy refreshes every view', async () => {
+  stage('the deploy refreshes every view', async () => {
     const batches = await poll(30, 'a batch by the deploy', async () => {
       const found = await sql`select id from viewkeeper.batches where trigger = 'deploy' order by serial`
       return found.length >= count ? found : undefined
@@ -31,13 +31,13 @@ export async function refreshAllByHttp({ api, aws, machineArn }: Deployed): Prom
   const caller = await aws.createUser('orchestrator', batchPolicy(api.id))
   const post = () =>
     api.call('POST', '/batches', caller, { 'Idempotency-Key': 'load-1' }, { all: true, concurrency: 3 })
-  const id = await step('POST /batches, signed', async () => {
+  const id = await stage('POST /batches, signed', async () => {
     assert.equal((await api.call('POST', '/batches')).status, 403)
     const { status, body } = await post()
     assert.equal(status, 202, body)
     return JSON.parse(body).batchId as string
   })
-  await step(
+  await stage(
     '… refreshes every view, each after what it reads',
     async () => {
       const batch = await ended(api, id, caller)
@@ -54,16 +54,16 @@ export async function refreshAllByHttp({ api, aws, machineArn }: Deployed): Prom
     },
     ({ id, views: { length } }) => `${id}, ${length} views`,
   )
-  await step('… by an execution of the state machine, which succeeded', async () => {
+  await stage('… by an execution of the state machine, which succeeded', async () => {
     const execution = await executed({ aws, machineArn }, id)
     assert.deepEqual([execution.status, execution.input], ['SUCCEEDED', JSON.stringify({ batchId: id })])
   })
-  await step('the same request with the same key is the same batch', async () => {
+  await stage('the same request with the same key is the same batch', async () => {
     const { status, body } = await post()
     assert.equal(status, 200, body)
     assert.equal(JSON.parse(body).batchId, id)
   })
-  await step('its caller may do nothing else', async () => {
+  await stage('its caller may do nothing else', async () => {
     assert.equal((await api.call('POST', `/batches/${id}/cancel`, caller)).status, 403)
     assert.equal((await api.call('POST', '/pause', caller)).status, 403)
   })
@@ -78,8 +78,8 @@ export async function failBatch({ api, aws, sql, machineArn }: Deployed): Promis
     alter materialized view public.share owner to owner_of_sales;
     update public.divisor set value = 0;`)
   const fail = async () => {
-    const asked = { views: ['public.share', 'public.sales'], retries: 0 }
-    const { status, body } = await api.call('POST', '/batches', root, {}, asked)
+    const request = { views: ['public.share', 'public.sales'], retries: 0 }
+    const { status, body } = await api.call('POST', '/batches', root, {}, request)
     assert.equal(status, 202, body)
     const { id, ...batch } = await ended(api, JSON.parse(body).batchId)
     assert.deepEqual([batch.status, batch.error?.class], ['failed', 'ViewsFailed'])
@@ -90,20 +90,20 @@ export async function failBatch({ api, aws, sql, machineArn }: Deployed): Promis
     )
     return batch.error!.message
   }
-  await step('a view that fails makes batch and execution fail', fail, (message) => message)
+  await stage('a view that fails makes batch and execution fail', fail, (message) => message)
   await sql.unsafe('drop materialized view public.share; drop table public.divisor')
 }
 
-/** Pauses everything for as long as people ask for batches, and has the event of the schedule delivered meanwhile. */
+/** Pauses everything during `work`, and delivers the event of the schedule meanwhile. */
 export async function whilePaused(
   { api, aws, sql }: Deployed,
   peopleAsk: () => Promise<void>,
 ): Promise<void> {
   const post = async (path: string) => assert.equal((await api.call('POST', path, root)).status, 200)
-  await step('POST /pause', () => post('/pause'))
+  await stage('POST /pause', () => post('/pause'))
   await aws.deliverAgain('viewkeeper-deploy-test', views.read)
   await peopleAsk()
-  await step("the schedule's batch is skipped, because everything is paused", () =>
+  await stage("the schedule's batch is skipped, because everything is paused", () =>
     poll(30, 'a batch by the schedule', async () => {
       const [batch] = await sql`
         select error ->> 'class' as class, requested_by as by from viewkeeper.batches
@@ -112,11 +112,11 @@ export async function whilePaused(
       return batch
     }),
   )
-  await step('POST /resume', () => post('/resume'))
+  await stage('POST /resume', () => post('/resume'))
 }
 
 export const findBatchOfSchedule = ({ api, aws, sql }: Deployed): Promise<unknown> =>
-  step("the view's own schedule refreshes it", async () => {
+  stage("the view's own schedule refreshes it", async () => {
     assert.deepEqual(await aws.listSchedules('viewkeeper-deploy-test'), ['monitor', 'prune', views.read])
     const id = await poll(150, 'a batch by the schedule', async () => {
       const [found] = await sql`

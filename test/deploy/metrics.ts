@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { metricDimensions, metricNames, metricNamespace } from '../../src/edge/metrics/names.ts'
 
 /**
- * CloudWatch reads metrics from such lines (the emulator does not); an alarm finds them by namespace and dimensions. Each
- * metric has to be in one of them.
+ * CloudWatch reads metrics from such lines (the emulator does not); an alarm finds them by namespace and
+ * dimensions. Each metric has to be in one of them.
  */
 export function assertMetrics(lines: Record<string, unknown>[]): void {
   const dimensions = metricDimensions('deploy-test')

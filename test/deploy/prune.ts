@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import type { Deployed } from './scenario.ts'
-import { step } from './support/transcript.ts'
+import { stage } from './support/transcript.ts'
 
-/** Has what happened while everything was paused, and a failed run, lie a year back, and the function remove it. */
+/** Dates the batch that was skipped in the pause, and a failed run, a year back, and lets `prune` remove them. */
 export async function pruneHistory({ aws, sql }: Deployed): Promise<void> {
   const batches = await sql`
     update viewkeeper.batches set finished_at = finished_at - interval '1 year'
@@ -27,5 +27,5 @@ export async function pruneHistory({ aws, sql }: Deployed): Promise<void> {
   }
   assert.ok(batches.length > 0)
   assert.equal(runs.length, 1)
-  await step('prune removes what is old, and nothing else', prune, (answer) => JSON.stringify(answer))
+  await stage('prune removes what is old, and nothing else', prune, (answer) => JSON.stringify(answer))
 }

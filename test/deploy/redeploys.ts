@@ -4,28 +4,28 @@ import { assertServed } from './refreshes.ts'
 import type { Deployed } from './scenario.ts'
 import { copySchema } from './schema-folders.ts'
 import { deployFails, deploySucceeds } from './support/outcomes.ts'
-import { step } from './support/transcript.ts'
+import { stage } from './support/transcript.ts'
 
-/** Deploys with a further step of the schema, and with what was frozen meanwhile: without the schedule. */
-export async function deployAgain({ folder, schema, cdk, settings, sql, aws }: Deployed): Promise<void> {
+/** Deploys with a further schema step, and with the migration that removed the schedule. */
+export async function deployAgain({ folder, schema, cdk, options, sql, aws }: Deployed): Promise<void> {
   const expand = 'create table viewkeeper.expanded (id integer)'
   const { folder: schemaFolder } = copySchema(schema.folder, join(folder, 'schema-3'), ['expand', expand])
-  await step('cdk deploy again, with a further step and without schedule', async () => {
-    await deploySucceeds(cdk, { ...settings, schemaFolder })
+  await stage('cdk deploy again, with a further step and without schedule', async () => {
+    await deploySucceeds(cdk, { ...options, schemaFolder })
     assert.equal((await sql`select from pg_tables where tablename = 'expanded'`).length, 1)
     assert.deepEqual(await aws.listSchedules('viewkeeper-deploy-test'), ['monitor', 'prune'])
   })
 }
 
-/** Deploys a step that fails half-way. */
+/** Deploys a schema step that fails half-way. */
 export async function breakMigration(deployed: Deployed, runId: number): Promise<void> {
-  const { folder, schema, cdk, settings, sql, api } = deployed
+  const { folder, schema, cdk, options, sql, api } = deployed
   const halfDone = 'create table viewkeeper.half_done (id integer);\nselect * from no_such_table'
   const broken = copySchema(schema.folder, join(folder, 'schema-2'), ['broken', halfDone])
   const failToDeploy = () =>
-    deployFails(cdk, { ...settings, schemaFolder: broken.folder }, `schema/${broken.last}`)
-  await step('cdk deploy with a broken step of the schema fails, naming it', failToDeploy, (line) => line)
-  await step('… and leaves database and API as they were', async () => {
+    deployFails(cdk, { ...options, schemaFolder: broken.folder }, `schema/${broken.last}`)
+  await stage('cdk deploy with a broken step of the schema fails, naming it', failToDeploy, (line) => line)
+  await stage('… and leaves database and API as they were', async () => {
     assert.equal((await sql`select from pg_tables where tablename = 'half_done'`).length, 0)
     const [journal] = await sql`select name from viewkeeper.migrations order by number desc limit 1`
     assert.equal(`${journal?.name}.sql`, schema.last)
@@ -41,5 +41,5 @@ export async function countEncrypted({ database }: Deployed): Promise<void> {
     assert.equal(encrypted, all)
     return all
   }
-  await step('every connection of a function was encrypted', count, (all) => `${all} connections`)
+  await stage('every connection of a function was encrypted', count, (all) => `${all} connections`)
 }

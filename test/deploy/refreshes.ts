@@ -2,19 +2,19 @@ import assert from 'node:assert/strict'
 import { metricNames } from '../../src/edge/metrics/names.ts'
 import { assertMetrics } from './metrics.ts'
 import type { Deployed } from './scenario.ts'
-import { refreshPolicy } from './settings.ts'
 import { type Api, root } from './support/aws.ts'
-import { poll, step } from './support/transcript.ts'
+import { poll, stage } from './support/transcript.ts'
+import { refreshPolicy } from './test-environment.ts'
 
 const refreshPath = '/views/public.sales/refresh'
 
 /** Refreshes as somebody who may do nothing else, and looks for the traces; gives the id of the run. */
 export async function refreshByHttp({ api, aws, sql }: Deployed): Promise<number> {
   const caller = await aws.createUser('ci', refreshPolicy(api.id))
-  await step('a request that is not signed is refused', async () => {
+  await stage('a request that is not signed is refused', async () => {
     assert.equal((await api.call('POST', refreshPath)).status, 403)
   })
-  const runId = await step('POST /views/public.sales/refresh, signed', async () => {
+  const runId = await stage('POST /views/public.sales/refresh, signed', async () => {
     await sql`insert into public.sale values ('2027-01-01', 1)`
     const answer = await api.call('POST', refreshPath, caller, { Prefer: 'wait=20' })
     assert.equal(answer.status, 200, answer.body)
@@ -23,15 +23,15 @@ export async function refreshByHttp({ api, aws, sql }: Deployed): Promise<number
     assert.equal((await sql`select from public.sales where day = '2027-01-01'`).length, 1)
     return result.runId as number
   })
-  await step('its caller may do nothing else', async () => {
+  await stage('its caller may do nothing else', async () => {
     assert.equal((await api.call('GET', '/runs', caller)).status, 403)
     assert.equal((await api.call('POST', `/runs/${runId}/cancel`, caller)).status, 403)
   })
-  await step('its run is in viewkeeper.runs', async () => {
+  await stage('its run is in viewkeeper.runs', async () => {
     const [row] = await sql`select status, trigger from viewkeeper.runs where id = ${runId}`
     assert.deepEqual({ ...row }, { status: 'success', trigger: 'http' })
   })
-  await step('its line is in the log group', () =>
+  await stage('its line is in the log group', () =>
     poll(20, 'a line with the run', async () => {
       const log = await aws.readLog('/viewkeeper/deploy-test/refresh')
       return log.find((line) => line.runId === runId)
@@ -49,13 +49,13 @@ export async function assertServed(api: Api, runId: number): Promise<void> {
 
 /** Waits for the monitor's minute. */
 export async function findMetrics({ aws }: Deployed): Promise<void> {
-  await step('the monitor publishes ended runs, as the alarms expect them', () =>
+  await stage('the monitor publishes ended runs, as the alarms expect them', () =>
     poll(150, 'a line of metrics', async () => {
       const log = await aws.readLog('/viewkeeper/deploy-test/monitor')
       const lines = log.filter((line) => line._aws)
-      const told = lines.findIndex((line) => Number(line[metricNames.runsSucceeded]) > 0)
+      const at = lines.findIndex((line) => Number(line[metricNames.runsSucceeded]) > 0)
       // What a look comes to ends with what is stale.
-      if (told < 0 || !lines.slice(told).some((line) => metricNames.viewsStale in line)) return undefined
+      if (at < 0 || !lines.slice(at).some((line) => metricNames.viewsStale in line)) return undefined
       assertMetrics(lines)
       return lines
     }),

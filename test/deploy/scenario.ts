@@ -11,7 +11,6 @@ import { pruneHistory } from './prune.ts'
 import { breakMigration, countEncrypted, deployAgain } from './redeploys.ts'
 import { findMetrics, refreshByHttp } from './refreshes.ts'
 import { copySchema, ownSchema } from './schema-folders.ts'
-import { environmentOf } from './settings.ts'
 import { createApi, createAws } from './support/aws.ts'
 import { dropSchedule, freezeBatchViews } from './support/batch-views.ts'
 import { createCdk } from './support/cdk.ts'
@@ -22,14 +21,15 @@ import { deploySucceeds } from './support/outcomes.ts'
 import { createProject } from './support/project.ts'
 import { preparePython } from './support/python.ts'
 import { insistOn } from './support/tools.ts'
-import { step } from './support/transcript.ts'
+import { stage } from './support/transcript.ts'
+import { environmentOf } from './test-environment.ts'
 import { breakView, changeView, commandFromAfar, findChangedView, findView, freezeView } from './view-life.ts'
 
 export type Deployed = Awaited<ReturnType<typeof deployFirst>>
 
 /**
- * The whole story, from an empty account and a database without Viewkeeper, over deploys that have to fail, to commands
- * from afar.
+ * The whole story, from an empty account and a database without Viewkeeper, over deploys that have to fail,
+ * to commands from afar.
  */
 export async function deployScenario(folders: { cache: string; folder: string }): Promise<void> {
   const deployed = await deployFirst(folders)
@@ -59,15 +59,15 @@ export async function deployScenario(folders: { cache: string; folder: string })
 async function deployFirst({ cache, folder }: { cache: string; folder: string }) {
   insistOn('curl', '--version', 'to sign requests')
   insistOn('openssl', 'version', 'to make a certificate for the database')
-  const python = await step('python with the emulator', () =>
+  const python = await stage('python with the emulator', () =>
     preparePython(cache, join(folder, 'python.log')),
   )
-  const emulator = await step('emulator of AWS, with IAM', () => startEmulator(python, folder))
+  const emulator = await stage('emulator of AWS, with IAM', () => startEmulator(python, folder))
   const startWithView = () => startDatabase(join(folder, 'database'))
-  const database = await step('PostgreSQL with TLS, a view, and viewkeeper create-role', startWithView)
+  const database = await stage('PostgreSQL with TLS, a view, and viewkeeper create-role', startWithView)
   mustStop('database', database)
   const cdk = createCdk(emulator, folder)
-  await step('cdk bootstrap', cdk.bootstrap)
+  await stage('cdk bootstrap', cdk.bootstrap)
 
   const aws = createAws(emulator)
   const secret = await aws.createSecret('viewkeeper/deploy-test', database.secret)
@@ -77,10 +77,10 @@ async function deployFirst({ cache, folder }: { cache: string; folder: string })
   await freezeView({ project })
   await freezeBatchViews({ project })
   const { migrationsFolder } = project
-  const settings = { environment, schemaFolder: schema.folder, migrationsFolder }
-  await step('cdk deploy', () => deploySucceeds(cdk, settings))
+  const options = { environment, schemaFolder: schema.folder, migrationsFolder }
+  await stage('cdk deploy', () => deploySucceeds(cdk, options))
   const { ApiUrl, StateMachineArn, AlarmTopicArn } = cdk.readOutputs()
   const api = createApi(ApiUrl!, emulator)
   const arns = { machineArn: StateMachineArn!, topicArn: AlarmTopicArn! }
-  return { folder, database, sql: database.sql, aws, cdk, api, ...arns, settings, schema, project }
+  return { folder, database, sql: database.sql, aws, cdk, api, ...arns, options, schema, project }
 }

@@ -2,7 +2,7 @@ import { cpSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The steps of this repository; copied once, because an edited step would stop the next deploy. */
+/** The schema steps of this repository. They are copied once, because an edited step stops the next deploy. */
 export const ownSchema = fileURLToPath(new URL('../../schema', import.meta.url))
 
 export interface SchemaFolder {
@@ -11,7 +11,7 @@ export interface SchemaFolder {
   last: string
 }
 
-/** A copy of some steps with further ones behind them. */
+/** A copy of a folder of schema steps, with further ones. */
 export function copySchema(
   from: string,
   folder: string,

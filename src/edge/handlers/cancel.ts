@@ -7,7 +7,10 @@ import type { Configuration } from '../server/configuration.ts'
 
 type WithDatabase = Pick<Configuration, 'database'>
 
-/** The server ends a canceled statement within milliseconds; the answer waits this long for the record of the end. */
+/**
+ * The server ends a canceled statement within milliseconds; the answer waits this long for the record of the
+ * end.
+ */
 const leastWaitMs = 3000
 
 const waitUntil = (event: HttpEvent): number =>

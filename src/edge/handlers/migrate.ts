@@ -16,15 +16,17 @@ import { validate } from '../http/validate.ts'
 import type { Administration, Configuration } from '../server/configuration.ts'
 import { logger } from '../server/function.ts'
 
-/** The folders in the function's bundle: our own schema steps, and the frozen migrations of the user's views. */
+/**
+ * The folders in the function's bundle: our own schema steps, and the frozen migrations of the user's views.
+ */
 export interface MigrationFolders {
   schema: URL
   views: URL
 }
 
 /**
- * The commands that `viewkeeper … --env` sends to the deployed function. No command carries SQL: the function compares with
- * and applies what the deploy has put into its bundle.
+ * The commands that `viewkeeper … --env` sends to the deployed function. No command carries SQL: the function
+ * compares with and applies what the deploy has put into its bundle.
  */
 const commands = z.discriminatedUnion('command', [
   z.strictObject({ command: z.literal('up') }),
@@ -41,8 +43,8 @@ const commands = z.discriminatedUnion('command', [
 const longestMs = 13 * 60_000
 
 /**
- * Serves deploys, and the commands of everybody who may invoke the function. An event without a command is a deploy's and
- * means `up`. A migration that fails is thrown, which fails the deploy.
+ * Serves deploys, and the commands of everybody who may invoke the function. An event without a command is a
+ * deploy's and means `up`. A migration that fails is thrown, which fails the deploy.
  */
 export async function serveMigrations(
   event: unknown,
@@ -97,8 +99,8 @@ async function up(
   const schema = await migrate(call.database, folders.schema)
   logger.info('migrated', { ...schema })
   const views = await migrateUp(call, migrations)
-  // A stack that rolls back runs the old function on the new database. If nothing has to be applied, this is a success:
-  // a failure would leave the stack stuck half-way.
+  // A stack that rolls back runs the old function on the new database. If nothing has to be applied, this is
+  // a success: a failure would leave the stack stuck half-way.
   if (views.ahead.length > 0) logger.warn(isAhead(views.ahead).message)
   return { ...schema, views }
 }

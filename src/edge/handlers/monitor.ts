@@ -17,8 +17,8 @@ const mostNames = 20
 type Environment = Pick<Configuration, 'environment' | 'database' | 'schedules' | 'metricsPerView'>
 
 /**
- * Closes the runs and batches that are lost. Publishes every run and batch that has ended, and the views that are stale,
- * as log lines and as metrics.
+ * Closes the runs and batches that are lost. Publishes every run and batch that has ended, and the views that
+ * are stale, as log lines and as metrics.
  */
 export function monitorEnvironment({
   environment,

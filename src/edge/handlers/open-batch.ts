@@ -18,7 +18,10 @@ import type { Configuration } from '../server/configuration.ts'
 import { knownProblem, logger } from '../server/function.ts'
 import { scheduleKey } from './operation.ts'
 
-/** What `open-batch` answers to `start-batch`: the answer for the caller, and the batch that has to be advanced. */
+/**
+ * What `open-batch` answers to `start-batch`: the answer for the caller, and the batch that has to be
+ * advanced.
+ */
 export interface OpenedBatch {
   /** Null if the event did not come by HTTP. */
   answer: HttpAnswer | null
@@ -57,7 +60,10 @@ interface BatchCall {
   request: BatchRequest
 }
 
-/** Without an Idempotency-Key the id of the forwarded request is the key: if it is sent again, the batch is the same. */
+/**
+ * Without an Idempotency-Key the id of the forwarded request is the key: if it is sent again, the batch is
+ * the same.
+ */
 function overHttp(event: HttpEvent, requestId: string): BatchCall {
   const requestedBy = callerOf(event)
   return {
@@ -69,7 +75,9 @@ function overHttp(event: HttpEvent, requestId: string): BatchCall {
   }
 }
 
-/** The events of schedules and deploys bring their own keys: an event that is delivered twice is one batch. */
+/**
+ * The events of schedules and deploys bring their own keys: an event that is delivered twice is one batch.
+ */
 function unattended(event: object, requestId: string): BatchCall {
   if ('trigger' in event && event.trigger === 'deploy') {
     const { key, trigger, ...request } = validate(deployedBatch, event, 'event')

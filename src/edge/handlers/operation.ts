@@ -19,7 +19,10 @@ import { validate } from '../http/validate.ts'
 import type { Configuration } from '../server/configuration.ts'
 import { answerHttp, eventFunction, type HttpHandler, logger } from '../server/function.ts'
 
-/** The wait for a run ends this long before Lambda ends the function, so that the function can still read the record. */
+/**
+ * The wait for a run ends this long before Lambda ends the function, so that the function can still read the
+ * record.
+ */
 const reserveMs = 10_000
 
 /** An operation on one view. `options` are the fields of its request besides the name of the view. */
@@ -60,9 +63,9 @@ const overHttp =
   }
 
 /**
- * Serves the event of an EventBridge schedule. A run that failed for good is on record, so the function does not fail. It
- * throws if a retry may help or the run could not be recorded: Lambda then retries, and at last puts the event into the
- * dead-letter queue. Events with the same scheduled time are one run.
+ * Serves the event of an EventBridge schedule. A run that failed for good is on record, so the function does
+ * not fail. It throws if a retry may help or the run could not be recorded: Lambda then retries, and at last
+ * puts the event into the dead-letter queue. Events with the same scheduled time are one run.
  */
 async function onSchedule<Options extends z.ZodObject>(
   { options, perform }: ServedOperation<Options>,
@@ -87,7 +90,10 @@ async function onSchedule<Options extends z.ZodObject>(
   return result
 }
 
-/** If `scheduledTime` is not a valid time, Lambda's request id is used instead; Lambda keeps it across retries. */
+/**
+ * If `scheduledTime` is not a valid time, Lambda's request id is used instead; Lambda keeps it across
+ * retries.
+ */
 export function scheduleKey(schedule: string, scheduledTime: string, requestId: string): string {
   const at = Date.parse(scheduledTime)
   return `${schedule} ${Number.isNaN(at) ? requestId : new Date(at).toISOString()}`

@@ -6,7 +6,9 @@ import { logger } from '../server/function.ts'
 /** Pruning ends this long before Lambda ends the function, so that the function can still answer. */
 const reserveMs = 15_000
 
-/** Removes the history that is older than the environment keeps it, for as long as the function lives, and logs how much. */
+/**
+ * Removes the history that `retention` does not keep, for as long as the function lives, and logs how much.
+ */
 export async function pruneHistory(
   context: Context,
   { database, retention }: Pick<Configuration, 'database' | 'retention'>,

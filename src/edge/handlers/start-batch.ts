@@ -30,9 +30,9 @@ export const readStarterConfiguration = (env: NodeJS.ProcessEnv = process.env): 
 })
 
 /**
- * Records the batch that an event requests, and has it advanced. Both may happen twice: the SDK sends a request again if
- * the answer is lost. The same key or the same forwarded request gives the same batch, and a batch that is advanced twice
- * is done once.
+ * Records the batch that an event requests, and has it advanced. Both may happen twice: the SDK sends a
+ * request again if the answer is lost. The same key or the same forwarded request gives the same batch, and a
+ * batch that is advanced twice is done once.
  */
 export async function startBatchWith(
   machinery: BatchMachinery,
@@ -64,8 +64,9 @@ const deployEvent = (
 })
 
 /**
- * The machinery in AWS. `start-batch` runs outside the network of the database, so that this network needs no endpoints for
- * Lambda and Step Functions; the function `open-batch`, inside the network, talks to the database.
+ * The machinery in AWS. `start-batch` runs outside the network of the database, so that this network needs no
+ * endpoints for Lambda and Step Functions; the function `open-batch`, inside the network, talks to the
+ * database.
  */
 export function deployedMachinery({
   openBatchFunction,
@@ -88,7 +89,8 @@ export function deployedMachinery({
         machine.send(new StartExecutionCommand({ stateMachineArn, name, input: JSON.stringify({ batchId }) }))
       try {
         await start(batchId).catch((error) => {
-          // The execution was aborted before the batch ended. A new execution goes on where the old one stopped.
+          // The execution was aborted before the batch ended. A new execution goes on where the old one
+          // stopped.
           if (error instanceof ExecutionAlreadyExists) return start(`${batchId}-${Date.now().toString(36)}`)
           throw error
         })

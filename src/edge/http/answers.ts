@@ -5,7 +5,10 @@ import { type Result, resultOf } from '../../operations/runs/result.ts'
 import { Problem } from '../../problem.ts'
 import { type HttpAnswer, json, problemAnswer } from './http.ts'
 
-/** Answers a result over HTTP: 202 with the run's location while the run goes on, then 200, or a problem if it failed. */
+/**
+ * Answers a result over HTTP: 202 with the run's location while the run goes on, then 200, or a problem if it
+ * failed.
+ */
 export function resultAnswer(result: Result): HttpAnswer {
   if (result.status === 'running') return json(202, result, { location: `/runs/${result.runId}` })
   if (result.error === undefined) return json(200, result)

@@ -17,7 +17,10 @@ export const json = (
   body: JSON.stringify(body),
 })
 
-/** The answer for a Problem, by RFC 9457. It holds the message and the details of the Problem, and no cause or stack. */
+/**
+ * The answer for a Problem, by RFC 9457. It holds the message and the details of the Problem, and no cause or
+ * stack.
+ */
 export function problemAnswer({ code, message, details }: Problem): HttpAnswer {
   const body = {
     type: `urn:viewkeeper:problem:${code}`,
@@ -48,15 +51,16 @@ export function bodyOf(event: HttpEvent): unknown {
 export const callerOf = (event: HttpEvent): string => event.requestContext.authorizer?.iam?.userArn ?? ''
 
 /**
- * The caller that idempotency keys belong to. The session name of a role is left out, because it differs from one task or
- * build to the next: `arn:aws:sts::1:assumed-role/ci/build-7` becomes `arn:aws:sts::1:assumed-role/ci`.
+ * The caller that idempotency keys belong to. The session name of a role is left out, because it differs from
+ * one task or build to the next: `arn:aws:sts::1:assumed-role/ci/build-7` becomes
+ * `arn:aws:sts::1:assumed-role/ci`.
  */
 export const withoutSession = (arn: string): string =>
   arn.replace(/^(arn:[^:]+:sts:.*:assumed-role\/[^/]+)\/.*$/, '$1')
 
 /**
- * Until when the caller waits (epoch milliseconds), from `Prefer: wait=N` (RFC 7240). The wait is at most 25 s from the
- * moment when the request reached the gateway, because the gateway gives up after 30 s.
+ * Until when the caller waits (epoch milliseconds), from `Prefer: wait=N` (RFC 7240). The wait is at most 25
+ * s from the moment when the request reached the gateway, because the gateway gives up after 30 s.
  */
 export function waitUntilOf(event: HttpEvent): number {
   const wait = /(?:^|[,;\s])wait\s*=\s*"?(\d+)"?/i.exec(event.headers.prefer ?? '')

@@ -17,8 +17,8 @@ export const functionNames = [
 export type FunctionName = (typeof functionNames)[number]
 
 /**
- * The HTTP routes: the infrastructure, the local gateway, the functions and the OpenAPI file take them from this table.
- * Paths are written as API Gateway's HTTP API writes them.
+ * The HTTP routes: the infrastructure, the local gateway, the functions and the OpenAPI file take them from
+ * this table. Paths are written as API Gateway's HTTP API writes them.
  */
 export const routes = {
   createView: { method: 'POST', path: '/views/{view}/create', function: 'create' },

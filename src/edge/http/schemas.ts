@@ -4,7 +4,8 @@ import { mostConcurrent } from '../../plan/batches/plan.ts'
 import { rowCountStrategies, strategies } from '../../plan/views/definition.ts'
 import { problemCodes } from '../../problem.ts'
 
-// Each request and answer has one schema: it validates, gives the TypeScript type, and goes into the OpenAPI file.
+// Each request and answer has one schema: it validates, gives the TypeScript type, and goes into the OpenAPI
+// file.
 
 /** Text that PostgreSQL can hold. */
 const text = (most: number) =>
@@ -78,7 +79,9 @@ export const dropOptions = z
   })
   .meta({ id: 'DropOptions' })
 
-/** The views of a batch and how to refresh them: the body of `POST /batches`, and part of a schedule's event. */
+/**
+ * The views of a batch and how to refresh them: the body of `POST /batches`, and part of a schedule's event.
+ */
 export const batchOptions = z
   .strictObject({
     all: z

@@ -1,7 +1,9 @@
 import type * as z from 'zod'
 import { Problem } from '../../problem.ts'
 
-/** The most faults that a refusal lists. It only counts the others, so that no answer grows with its request. */
+/**
+ * The most faults that a refusal lists. It only counts the others, so that no answer grows with its request.
+ */
 const mostFaults = 5
 const longestField = 100
 

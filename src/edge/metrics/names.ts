@@ -1,6 +1,8 @@
 export const metricNamespace = 'Viewkeeper'
 
-/** The metrics that each call of the monitor publishes. Their number is fixed, so that the bill stays small. */
+/**
+ * The metrics that each call of the monitor publishes. Their number is fixed, so that the bill stays small.
+ */
 export const metricNames = {
   runsSucceeded: 'RunsSucceeded',
   runsFailed: 'RunsFailed',
@@ -10,7 +12,10 @@ export const metricNames = {
   viewsStale: 'ViewsStale',
 } as const
 
-/** With `metricsPerView`, each run that has ended is also published as these metrics, with its view as one more dimension. */
+/**
+ * With `metricsPerView`, each run that has ended is also published as these metrics, with its view as one
+ * more dimension.
+ */
 export const perViewMetricNames = {
   runsSucceeded: metricNames.runsSucceeded,
   runsFailed: metricNames.runsFailed,
@@ -24,8 +29,8 @@ export const metricDimensions = (environment: string): Record<string, string> =>
 })
 
 /**
- * The dimensions of a view's metrics, with its name as SQL writes it. CloudWatch takes only ASCII: other characters are
- * percent-encoded.
+ * The dimensions of a view's metrics, with its name as SQL writes it. CloudWatch takes only ASCII: other
+ * characters are percent-encoded.
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
  */
 export const perViewDimensions = (environment: string, view: string): Record<string, string> => ({

@@ -11,7 +11,8 @@ import {
   perViewMetricNames,
 } from './names.ts'
 
-// Zeros are published, too. Without them an alarm could not tell "nothing failed" from "the monitor did not run".
+// Zeros are published, too. Without them an alarm could not tell "nothing failed" from "the monitor did not
+// run".
 
 export const publishRunMetrics = (environment: string, ended: EndedRun[]): void =>
   publish(metricDimensions(environment), {

@@ -66,7 +66,10 @@ const readSchedules = (env: NodeJS.ProcessEnv): Schedules => ({
   views: env.VIEW_SCHEDULES === 'true',
 })
 
-/** `RETAIN_SUCCESSES` successes of each view are kept, and everything else for `RETAIN_DAYS`. Empty: only days count. */
+/**
+ * `RETAIN_SUCCESSES` successes of each view are kept, and everything else for `RETAIN_DAYS`. Empty: only days
+ * count.
+ */
 const readRetention = (env: NodeJS.ProcessEnv): Retention => ({
   successes: env.RETAIN_SUCCESSES === '' ? null : Number(env.RETAIN_SUCCESSES ?? 500),
   days: Number(env.RETAIN_DAYS ?? 90),

@@ -4,9 +4,10 @@ import type { ConnectionOptions, ConnectionSource } from '../../db/server/connec
 import { Problem } from '../../problem.ts'
 
 /**
- * Connection options from `postgres://user:password@host:port/database`. `sslmode` is `verify-full` or `disable`; the
- * default is `disable` for a server on this machine, and `verify-full` for any other. `sslrootcert` names a file of root
- * certificates (PEM), such as the one that RDS offers for download; the default is Node's own root certificates.
+ * Connection options from `postgres://user:password@host:port/database`. `sslmode` is `verify-full` or
+ * `disable`; the default is `disable` for a server on this machine, and `verify-full` for any other.
+ * `sslrootcert` names a file of root certificates (PEM), such as the one that RDS offers for download; the
+ * default is Node's own root certificates.
  */
 export function fromUrl(text: string): ConnectionSource {
   const options = parseUrl(text)

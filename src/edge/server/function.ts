@@ -11,7 +11,10 @@ import type { Configuration } from './configuration.ts'
 /** Writes JSON lines into the function's log group. Secrets and row data never go in. */
 export const logger = new Logger({ serviceName: 'viewkeeper' })
 
-/** A function that any service may invoke. An error is logged in our format and thrown on: Lambda counts a failure. */
+/**
+ * A function that any service may invoke. An error is logged in our format and thrown on: Lambda counts a
+ * failure.
+ */
 export const eventFunction = <Event, Answer>(handle: (event: Event, context: Context) => Promise<Answer>) =>
   middy<Event, Answer>()
     .use(injectLambdaContext(logger))
@@ -35,7 +38,9 @@ export type HttpHandler = (event: HttpEvent, configuration: Configuration) => Pr
 /** A handler for every route of a function: a missing one does not compile, nor does one without a route. */
 type HandlersOf<Name extends HttpFunctionName> = Record<RouteNameOf<Name>, HttpHandler>
 
-/** The function of this name, which only HTTP invokes. The configuration is read at the start of each call. */
+/**
+ * The function of this name, which only HTTP invokes. The configuration is read at the start of each call.
+ */
 export const httpFunction = <Name extends HttpFunctionName>(
   readConfiguration: () => Configuration,
   handlers: HandlersOf<Name>,
@@ -60,9 +65,10 @@ export async function answerHttp(
 }
 
 /**
- * Returns a Problem as it is. Anything else is a defect of ours: its details stay in the log, and InternalError is
- * returned. A mistake of the caller is logged as `info`. A Problem with status 500 or more is logged as `error`, and so
- * is every Problem that fails an event; `failedEvent` then holds the fields that name the event.
+ * Returns a Problem as it is. Anything else is a defect of ours: its details stay in the log, and
+ * InternalError is returned. A mistake of the caller is logged as `info`. A Problem with status 500 or more
+ * is logged as `error`, and so is every Problem that fails an event; `failedEvent` then holds the fields that
+ * name the event.
  */
 export function knownProblem(thrown: unknown, failedEvent?: object): Problem {
   const problem = problemOf(thrown)
@@ -84,8 +90,8 @@ export function knownProblem(thrown: unknown, failedEvent?: object): Problem {
 }
 
 /**
- * The name, the code and the stack of an error, and nothing else: a server's message may quote row data, and its error
- * object holds the parameters of the query.
+ * The name, the code and the stack of an error, and nothing else: a server's message may quote row data, and
+ * its error object holds the parameters of the query.
  */
 const safeError = (thrown: unknown) =>
   thrown instanceof Error

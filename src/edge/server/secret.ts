@@ -4,15 +4,21 @@ import type { ConnectionSource } from '../../db/server/connect.ts'
 import { Problem } from '../../problem.ts'
 import { rdsRoots } from './roots.ts'
 
-/** The longest that a secret is kept. If the server refuses the credentials, the secret is fetched again at once. */
+/**
+ * The longest that a secret is kept. If the server refuses the credentials, the secret is fetched again at
+ * once.
+ */
 const secretMaxAgeSeconds = 3600
 
-/** With time-outs, a missing endpoint or network rule is an error with a message instead of a function that hangs. */
+/**
+ * With time-outs, a missing endpoint or network rule is an error with a message instead of a function that
+ * hangs.
+ */
 const secrets = new SecretsProvider({
   clientConfig: { maxAttempts: 2, requestHandler: { connectionTimeout: 2000, requestTimeout: 4000 } },
 })
 
-/** A secret that RDS makes has only the first two fields; one that the CDK makes has all of them. */
+/** A secret that RDS makes has only the first two fields. Others may have all of them. */
 const secretShape = z.object({
   username: z.string().min(1),
   password: z.string().min(1),
@@ -21,7 +27,10 @@ const secretShape = z.object({
   dbname: z.string().optional(),
 })
 
-/** Connection options from a secret in AWS Secrets Manager. Environment variables give the fields that the secret lacks. */
+/**
+ * Connection options from a secret in AWS Secrets Manager. Environment variables give the fields that the
+ * secret lacks.
+ */
 export const fromSecret =
   (arn: string | undefined, env: NodeJS.ProcessEnv): ConnectionSource =>
   async ({ fresh }) => {

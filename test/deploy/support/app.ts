@@ -9,8 +9,8 @@ import { ViewkeeperStack } from '../../../infra/viewkeeper-stack.ts'
 import type { AppOptions } from './cdk.ts'
 
 // The app of the deploy test: the real stack, with an environment that no user should see among theirs.
-const { environment: settings, ...folders } = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as AppOptions
-const { name, environment } = chooseEnvironment({ 'deploy-test': settings }, 'deploy-test')
+const { environment: options, ...folders } = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as AppOptions
+const { name, environment } = chooseEnvironment({ 'deploy-test': options }, 'deploy-test')
 // The emulator does not let the roles of the bootstrap publish files: the deployer's own credentials do.
 const app = new App({ defaultStackSynthesizer: new CliCredentialsStackSynthesizer() })
 const scheduledViews = await readScheduledViews(pathToFileURL(`${folders.migrationsFolder}/`))

@@ -117,10 +117,10 @@ export function createAws({ url }: Emulator) {
       return QueueUrl
     },
 
-    /** The texts that a topic has sent to the queue and nobody has received yet; waits a while for the first one. */
+    /** The texts that a topic has sent to the queue and nobody has received; waits up to 5 s for the first. */
     receive: async (queueUrl: string): Promise<string[]> => {
-      const asked = { QueueUrl: queueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 5 }
-      const { Messages = [] } = await json('sqs', 'AmazonSQS.ReceiveMessage', asked, '1.0')
+      const request = { QueueUrl: queueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 5 }
+      const { Messages = [] } = await json('sqs', 'AmazonSQS.ReceiveMessage', request, '1.0')
       return Messages.map(({ Body }: { Body: string }) => JSON.parse(Body).Message)
     },
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Deployed } from '../scenario.ts'
-import { step } from './transcript.ts'
+import { stage } from './transcript.ts'
 
 /** One view that reads another; the other one is refreshed by a schedule of its own. */
 export const views = { read: 'reports.daily_sales', reader: 'reports.best_day' }
@@ -26,7 +26,7 @@ export default defineView({
 
 /** Freezes the two as they are first: one of them due every minute. */
 export const freezeBatchViews = ({ project }: Pick<Deployed, 'project'>): Promise<void> =>
-  step('viewkeeper freeze of a view with a schedule, and of one that reads it', async () => {
+  stage('viewkeeper freeze of a view with a schedule, and of one that reads it', async () => {
     project.author('daily_sales.ts', dailySales(`schedule: '* * * * *', timeZone: 'Europe/Berlin',`))
     project.author('best_day.ts', bestDay)
     const files = await project.freeze('-m', 'To see a batch work')
@@ -38,7 +38,7 @@ export const freezeBatchViews = ({ project }: Pick<Deployed, 'project'>): Promis
 
 /** Freezes it without its schedule. */
 export const dropSchedule = ({ project }: Deployed): Promise<void> =>
-  step('viewkeeper freeze of the view without its schedule', async () => {
+  stage('viewkeeper freeze of the view without its schedule', async () => {
     project.author('daily_sales.ts', dailySales())
     const files = await project.freeze('-m', 'Nightly is enough')
     assert.deepEqual(files, ['004_daily_sales.down.sql', '004_daily_sales.up.sql'])

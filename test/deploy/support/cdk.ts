@@ -25,12 +25,12 @@ export function createCdk(emulator: Emulator, folder: string) {
     join(folder, 'cdk.out'),
   ]
   const outputs = join(folder, 'outputs.json')
-  const deploy = (settings: AppOptions): Promise<Finished> => {
+  const deploy = (options: AppOptions): Promise<Finished> => {
     const file = join(folder, 'app.json')
-    writeFileSync(file, JSON.stringify(settings))
+    writeFileSync(file, JSON.stringify(options))
     const app = ['--app', `node ${path('app.ts')} ${file}`]
-    const options = ['--require-approval', 'never', '--method', 'direct', '--outputs-file', outputs]
-    return finish(process.execPath, [...cdk, ...app, 'deploy', ...options], { env, log })
+    const flags = ['--require-approval', 'never', '--method', 'direct', '--outputs-file', outputs]
+    return finish(process.execPath, [...cdk, ...app, 'deploy', ...flags], { env, log })
   }
   return {
     bootstrap: () =>
@@ -39,7 +39,7 @@ export function createCdk(emulator: Emulator, folder: string) {
         log,
       }),
     deploy,
-    /** What the last deploy told. */
+    /** The outputs of the last deploy. */
     readOutputs: (): Record<string, string> =>
       Object.values(JSON.parse(readFileSync(outputs, 'utf8')))[0] as never,
   }
@@ -47,10 +47,10 @@ export function createCdk(emulator: Emulator, folder: string) {
 
 export type Cdk = ReturnType<typeof createCdk>
 
-/** What the app of this test is told in a file. */
+/** What the test writes into a file for its CDK app. */
 export interface AppOptions {
   environment: EnvironmentOptions
-  /** Folder with the steps of the schema. */
+  /** The folder of the schema steps. */
   schemaFolder: string
   /** Folder with the frozen migrations of the views. */
   migrationsFolder: string

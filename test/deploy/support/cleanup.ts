@@ -1,10 +1,12 @@
 const started: { name: string; stop: () => Promise<void> }[] = []
 let stopping: Promise<void> | undefined
 
-/** Whether a signal asked this test to end; what fails from then on fails because of that. */
+/** Whether a signal ends this test. What fails from then on fails because of the signal. */
 export let interrupted = false
 
-/** Remembers what was started, to be ended in the reverse order, also when the test fails or is interrupted. */
+/**
+ * Remembers what was started, to be ended in the reverse order, also when the test fails or is interrupted.
+ */
 export function mustStop<T extends { stop(): Promise<void> }>(name: string, thing: T): T {
   started.push({ name, stop: () => thing.stop() })
   return thing

@@ -10,8 +10,9 @@ import { makeCertificate } from '../../support/tls.ts'
 export type TestDatabase = Awaited<ReturnType<typeof startDatabase>>
 
 /**
- * A real PostgreSQL with a certificate of its own authority, a database `app`, and in it the view `public.sales` that
- * does not belong to Viewkeeper, and schema `reports`, in which Viewkeeper may create views.
+ * A real PostgreSQL with a certificate of its own authority, a database `app`, and in it the view
+ * `public.sales` that does not belong to Viewkeeper, and schema `reports`, in which Viewkeeper may create
+ * views.
  */
 export async function startDatabase(folder: string) {
   mkdirSync(folder, { recursive: true })

@@ -20,7 +20,8 @@ export async function startEmulator(python: string, folder: string): Promise<Emu
   const url = `http://127.0.0.1:${port}`
   const temporary = join(folder, 'tmp')
   mkdirSync(temporary, { recursive: true })
-  // The emulator unpacks functions there; below our package.json their CommonJS would be taken for ES modules.
+  // The emulator unpacks functions there; below our package.json their CommonJS would be taken for ES
+  // modules.
   writeFileSync(join(temporary, 'package.json'), '{}')
   const output = openSync(join(folder, 'emulator.log'), 'w')
   const child = spawn(python, ['-m', 'ministack'], {

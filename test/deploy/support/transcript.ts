@@ -3,8 +3,8 @@ import { styleText } from 'node:util'
 /** What the person in front of the terminal has to change; shown as one line, without a stack trace. */
 export class Unable extends Error {}
 
-/** Does one step and prints what it did and how long it took, with a detail of the result where there is one. */
-export async function step<T>(
+/** Does one stage of the test, and prints its title, how long it took and a detail of the result. */
+export async function stage<T>(
   title: string,
   work: () => Promise<T>,
   detail?: (result: T) => string,
@@ -24,15 +24,15 @@ export async function step<T>(
   }
 }
 
-/** Asks until the answer is there, or fails after a deadline with what the last answer was. */
+/** Looks until there is an answer. Fails after this many seconds. */
 export async function poll<T>(
   seconds: number,
   question: string,
-  ask: () => Promise<T | undefined>,
+  look: () => Promise<T | undefined>,
 ): Promise<T> {
   const deadline = performance.now() + seconds * 1000
   for (;;) {
-    const answer = await ask()
+    const answer = await look()
     if (answer !== undefined) return answer
     if (performance.now() > deadline) throw new Error(`${question}: not within ${seconds} s`)
     await new Promise((resolve) => setTimeout(resolve, 250))

@@ -75,8 +75,8 @@ test('a new migration is applied, a batch follows, and the other functions stay 
 })
 
 /**
- * Bundles every function as a deploy does. Returns the folder and the key of each function, the version of `migrate`, and the
- * hash of what is deployed.
+ * Bundles every function as a deploy does. Returns the folder and the key of each function, the version of
+ * `migrate`, and the hash of what is deployed.
  */
 function bundle() {
   const options = { ...imported, refreshOnDeploy: true }

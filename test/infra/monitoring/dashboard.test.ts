@@ -18,14 +18,14 @@ describe('the dashboard', () => {
   })
 
   test('asks the log of the monitor, whose lines the functions write, and its questions are saved', () => {
-    const asked = panels
+    const queries = panels
       .filter(({ kind }) => kind !== 'metrics')
       .map(({ title, properties }) => [title, String(properties.query)])
     const saved = Object.values(template.findResources('AWS::Logs::QueryDefinition')).map(
       ({ Properties }) => Properties,
     )
     expect(saved).toHaveLength(Object.keys(insights).length)
-    for (const [title, query] of asked) {
+    for (const [title, query] of queries) {
       expect(query).toContain("SOURCE '")
       const same = saved.find(({ Name }) => Name === `viewkeeper/test/${title}`)
       expect(query).toContain(same?.QueryString.split('\n| ')[0])

@@ -6,7 +6,10 @@ import {
 } from '../../../src/edge/metrics/publish.ts'
 import { kinds } from '../support/synth.ts'
 
-/** What is in the lines that a monitor with nothing to tell writes: namespace, name and dimensions of every metric. */
+/**
+ * What is in the lines that a monitor with nothing to tell writes: namespace, name and dimensions of every
+ * metric.
+ */
 let lines: string[]
 beforeEach(() => {
   lines = []

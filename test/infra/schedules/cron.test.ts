@@ -109,11 +109,11 @@ const holds = (field: string, value: number, names: string[] = []): boolean =>
 const items = (least: number, most: number) => {
   const value = fc.integer({ min: least, max: most })
   const range = fc.tuple(value, value).map((ends) => ends.toSorted((a, b) => a - b).join('-'))
-  const step = fc.integer({ min: 1, max: most - least })
+  const interval = fc.integer({ min: 1, max: most - least })
   const item = fc.oneof(
     value.map(String),
     range,
-    fc.tuple(fc.oneof(range, fc.constant('*')), step).map(([of, by]) => `${of}/${by}`),
+    fc.tuple(fc.oneof(range, fc.constant('*')), interval).map(([of, by]) => `${of}/${by}`),
   )
   return fc.oneof(fc.constant('*'), fc.array(item, { minLength: 1, maxLength: 4 }).map(String))
 }

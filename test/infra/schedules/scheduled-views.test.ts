@@ -77,11 +77,8 @@ test('views whose names differ only in what a schedule cannot have are told apar
 function migrations(...changes: FrozenChange[]): URL {
   const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-migrations-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
-  for (const [at, step] of changes.entries())
+  for (const [at, change] of changes.entries())
     for (const way of ['up', 'down'])
-      writeFileSync(
-        join(folder, `00${at + 1}_step.${way}.sql`),
-        renderFrozen({ change: step, why: 'a test' }),
-      )
+      writeFileSync(join(folder, `00${at + 1}_step.${way}.sql`), renderFrozen({ change, why: 'a test' }))
   return pathToFileURL(`${folder}/`)
 }

@@ -132,7 +132,10 @@ const expressionOf = (stack: Synthesized, name: string): string =>
 
 const sizes = [10, 100, 1000]
 
-/** The parts of the bill as a table, for environments of several sizes; what metrics of single views would add, below the sum. */
+/**
+ * The parts of the bill as a table, for environments of several sizes; what metrics of single views would
+ * add, below the sum.
+ */
 export function costTable(stack: Synthesized): string {
   const parts = partsOf(stack)
   const row = (name: string, by: string, cost: (views: number) => number, mark = '') =>

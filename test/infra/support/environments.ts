@@ -5,7 +5,9 @@ import {
 } from '../../../infra/environment/environment.ts'
 import type { ScheduledView } from '../../../src/plan/views/scheduled.ts'
 
-/** The options of the tests' own environments: users may change infra/environments.ts without breaking a test. */
+/**
+ * The options of the tests' own environments: users may change infra/environments.ts without breaking a test.
+ */
 export const created: EnvironmentOptions = {
   database: {
     kind: 'created',

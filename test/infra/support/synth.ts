@@ -23,7 +23,10 @@ export const functionNames = [
 /** The one function outside the network of the database. */
 export const outside = 'start-batch'
 
-/** A stack named `viewkeeper-test`. Bundling is slow, so functions are bundled only in stacks that a pattern names. */
+/**
+ * A stack named `viewkeeper-test`. Bundling is slow, so functions are bundled only in stacks that a pattern
+ * names.
+ */
 export function createStack(
   options: EnvironmentOptions,
   bundledStacks: string[] = [],

@@ -45,7 +45,7 @@ describe('the body', () => {
     expect(bodyOf(encoded)).toEqual({ ä: 'ö' })
   })
 
-  test('that is no JSON is refused without being repeated', () => {
+  test('that is no JSON is refused without being shown', () => {
     expect(() => bodyOf(event({}, '{"password": "hunter2"'))).toThrow(
       expect.objectContaining({ code: 'InvalidRequest', message: expect.not.stringContaining('hunter2') }),
     )
@@ -116,8 +116,8 @@ describe('a refusal stays small', () => {
   })
 
   test('however many views are unknown', () => {
-    const asked = Array.from({ length: 10_000 }, (_, at) => `nobody_${at}`)
-    expect(() => selectViews([], new Map(), { views: asked })).toThrow(
+    const unknown = Array.from({ length: 10_000 }, (_, at) => `nobody_${at}`)
+    expect(() => selectViews([], new Map(), { views: unknown })).toThrow(
       expect.objectContaining({
         code: 'UnknownView',
         message: expect.stringMatching(/^.{0,400}nobody_9 \(nor 9990 more\) in this database\.$/),
@@ -133,7 +133,7 @@ test('an idempotency key has 1 to 255 characters', () => {
 })
 
 describe('a problem', () => {
-  test('is told as RFC 9457 has it, without its cause', () => {
+  test('is answered by RFC 9457, without its cause', () => {
     const answer = problemAnswer(
       new Problem('UnknownView', 'Gone.', { field: 'view', cause: new Error('secret') }),
     )
@@ -151,7 +151,7 @@ describe('a problem', () => {
     })
   })
 
-  test('that may pass by itself says to come back', () => {
+  test('that may pass by itself has a retry-after', () => {
     const retried = problemCodes.filter(
       (code) => problemAnswer(new Problem(code, '')).headers?.['retry-after'] !== undefined,
     )
@@ -171,7 +171,7 @@ describe('in the log', () => {
     return written
   }
 
-  test.each(problemCodes)('%s is an error unless it is the mistake of who asked', (code) => {
+  test.each(problemCodes)('%s is an error unless it is a mistake of the caller', (code) => {
     const problem = new Problem(code, 'Why.')
     expect(levelOf(problem)).toEqual([statusOf(code) >= 500 ? 'error' : 'info'])
     expect(levelOf(problem, { schedule: 'nightly' })).toEqual(['error'])
