@@ -49,7 +49,8 @@ async function start(life: Life) {
       report.line(`${count(resumed, 'batch', 'batches')} that nobody advanced any more: going on here`)
     if (watched > 0)
       report.line(
-        `${count(watched, 'open batch', 'open batches')}: somebody else seems to advance them; if not, they go on here in some seconds`,
+        `${count(watched, 'open batch', 'open batches')}: another process seems to advance ${watched === 1 ? 'it' : 'them'}; ` +
+          'if none does, going on here in some seconds',
       )
   } else {
     const open = await batches.resume()

@@ -61,7 +61,7 @@ test('a batch whose gateway was killed goes on with the next start, on another P
     first.kill()
     await first.exitCode
     const next = await npmStart({ DATABASE_URL: url })
-    await next.sees(/1 open batch: left to whoever advances it/)
+    await next.sees(/1 open batch: another process seems to advance it;/)
     await open()
     await next.sees(new RegExp(`batch ${batchId} goes on here`))
     await until('the batch has succeeded', async () => {
@@ -82,7 +82,7 @@ test('a Postgres that does not answer is one clear line without the password', l
     DATABASE_URL: `postgres://me:hunter2@127.0.0.1:${await findFreePort()}/postgres`,
   })
   expect(await started.exitCode).toBe(1)
-  expect(started.printed()).toMatch(/^viewkeeper: DATABASE_URL names .+$/m)
+  expect(started.printed()).toMatch(/^viewkeeper: the PostgreSQL of DATABASE_URL cannot be used: .+$/m)
   expect(started.printed()).not.toMatch(/hunter2|^ +at /m)
 })
 
