@@ -106,6 +106,5 @@ function describe(issue: z.core.$ZodIssue): string[] {
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${field(key)}: unknown field`)
   if (issue.code === 'invalid_key')
     return [`${field()}: the name of an environment ${issue.issues[0]?.message}`]
-  if (issue.code === 'invalid_union') return [`${field()}: ${issue.message}`]
   return [`${field()}: ${issue.message}`]
 }

@@ -29,8 +29,6 @@ export interface ViewkeeperFunctionProps {
   /** Variables that the function reads. */
   variables: Record<string, string>
   timeout: Duration
-  /** Memory, MiB; processor time grows with it. Default 512. */
-  memoryMiB?: number
   logRetentionDays: RetentionDays
   /** The queue for asynchronous events that failed with all of Lambda's retries. Default: none. */
   deadLetters?: IQueue
@@ -62,7 +60,7 @@ export class ViewkeeperFunction extends Construct {
       depsLockFilePath: `${root}package-lock.json`,
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
-      memorySize: props.memoryMiB ?? 512,
+      memorySize: 512,
       timeout: props.timeout,
       logGroup: this.logGroup,
       role: network ? networkRole(this, this.logGroup) : functionRole(this, this.logGroup),
