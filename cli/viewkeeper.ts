@@ -85,18 +85,18 @@ program
   .option('--login <name>', 'the role to log in as', 'viewkeeper_app')
   .option(
     '--owners <a,b>',
-    'the owners of the views to work on (default: every owner of a materialized view, but no superuser, not your login, ' +
-      'and no member of viewkeeper)',
+    'the owners of the views to work on (default: every owner of a materialized view, but no superuser, ' +
+      'not your login, and no member of viewkeeper)',
     commaSeparated,
   )
   .addHelpText(
     'after',
     `
-DATABASE_URL has to name an administrator. For a server on RDS it ends in ?sslrootcert=global-bundle.pem, the file of root
-certificates that RDS offers for download.
+DATABASE_URL has to name an administrator. For a server on RDS it ends in
+?sslrootcert=global-bundle.pem, the file of root certificates that RDS offers for download.
 
-The password of the role is VIEWKEEPER_PASSWORD. If that is not set, a password is generated, and the secret for AWS Secrets
-Manager is written to standard output, which must not be a terminal:
+The password of the role is VIEWKEEPER_PASSWORD. If that is not set, a password is generated, and the
+secret for AWS Secrets Manager is written to standard output, which must not be a terminal:
 
   DATABASE_URL=postgres://admin:…@host:5432/database npx viewkeeper create-role |
     aws secretsmanager create-secret --name viewkeeper/production --secret-string file:///dev/stdin`,
