@@ -1,5 +1,5 @@
-import type { Trigger } from '../../db/runs/runs.ts'
 import { type BatchRequest, type StartedBatch, startBatch } from '../../operations/batches/start.ts'
+import type { Trigger } from '../../plan/run.ts'
 import { Problem } from '../../problem.ts'
 import {
   bodyOf,
