@@ -17,7 +17,14 @@ const rooms = {
   'src/db/server': [],
   'src/db/views': ['src/db/server', 'src/plan', 'src/plan/views'],
   'src/db/runs': ['src/db/server', 'src/plan'],
-  'src/db/batches': ['src/db/server', 'src/db/runs', 'src/db/views', 'src/plan', 'src/plan/views', 'src/plan/batches'],
+  'src/db/batches': [
+    'src/db/server',
+    'src/db/runs',
+    'src/db/views',
+    'src/plan',
+    'src/plan/views',
+    'src/plan/batches',
+  ],
   'src/db/migrations': [
     'src/db/server',
     'src/db/runs',
@@ -31,7 +38,14 @@ const rooms = {
   'src/db/schema': ['src/db/server', 'src/plan'],
 
   // Read facts, plan, act, record.
-  'src/operations/runs': ['src/db/server', 'src/db/runs', 'src/db/views', 'src/plan', 'src/plan/views', 'src/plan/runs'],
+  'src/operations/runs': [
+    'src/db/server',
+    'src/db/runs',
+    'src/db/views',
+    'src/plan',
+    'src/plan/views',
+    'src/plan/runs',
+  ],
   'src/operations/batches': [
     'src/operations/runs',
     'src/db/server',
