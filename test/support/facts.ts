@@ -16,7 +16,7 @@ export const viewFacts = (changes: Partial<ViewFacts> = {}): ViewFacts => ({
 })
 
 /** The same view with nothing hanging on it. */
-export const swapFacts = ({
+export const liveView = ({
   view,
   ...changes
 }: Partial<Omit<LiveView, 'view'>> & { view?: Partial<LiveView['view']> } = {}): LiveView => ({

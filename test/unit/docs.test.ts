@@ -45,4 +45,18 @@ describe('the docs', () => {
   test.each(Object.values(routes).map(routeKey))('the API page has %s', (route) => {
     expect(read('docs/http.md')).toContain(route)
   })
+
+  test('the comparison with the gem names only tests that exist', () => {
+    const cited = [...read('docs/behaviours.md').matchAll(/([\w/-]+\.test\.ts) › (`[^`]+`(?:, `[^`]+`)*)/g)]
+    const missing = cited.flatMap(([, file, names]) => {
+      const path = join('test', file as string)
+      const text = existsSync(join(root, path)) ? read(path) : ''
+      return [...(names as string).matchAll(/`([^`]+)`/g)]
+        .map(([, name]) => name as string)
+        .filter((name) => !text.includes(name))
+        .map((name) => `${path} › ${name}`)
+    })
+    expect(cited.length).toBeGreaterThan(50)
+    expect(missing).toEqual([])
+  })
 })

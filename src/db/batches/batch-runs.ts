@@ -1,4 +1,4 @@
-import type { RunStatus } from '../runs/runs.ts'
+import type { RunStatus } from '../../plan/run.ts'
 import type { Sql } from '../server/connect.ts'
 
 /** An attempt of a batch, as the batch shows it. */

@@ -1,7 +1,7 @@
 import type { BatchEnd, BatchError } from '../../plan/batches/end.ts'
 import type { Selection } from '../../plan/batches/selection.ts'
+import type { RunStatus, Trigger } from '../../plan/run.ts'
 import type { Strategy } from '../../plan/views/definition.ts'
-import type { RunStatus, Trigger } from '../runs/runs.ts'
 import type { Sql } from '../server/connect.ts'
 
 /** One row of `viewkeeper.batches`, as code reads it. */

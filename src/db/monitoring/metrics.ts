@@ -1,4 +1,4 @@
-import type { RunStatus } from '../runs/runs.ts'
+import type { RunStatus } from '../../plan/run.ts'
 import type { Sql } from '../server/connect.ts'
 
 /** How a view is, as far as its runs tell. Unknown numbers are null. */

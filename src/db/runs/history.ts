@@ -1,5 +1,6 @@
+import type { Operation, RunStatus } from '../../plan/run.ts'
 import type { Sql } from '../server/connect.ts'
-import { type Operation, type Run, type RunStatus, runColumns } from './runs.ts'
+import { type Run, runColumns } from './runs.ts'
 
 export interface RunFilter {
   definitionId?: number

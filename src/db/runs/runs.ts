@@ -1,15 +1,7 @@
 import type { Plan } from '../../plan/plan.ts'
+import type { Operation, RunStatus, Trigger } from '../../plan/run.ts'
 import { mayRetry, type ProblemCode } from '../../problem.ts'
 import type { Sql } from '../server/connect.ts'
-
-export const operations = ['create', 'refresh', 'drop'] as const
-export type Operation = (typeof operations)[number]
-
-export const runStatuses = ['pending', 'running', 'success', 'failed', 'canceled', 'skipped'] as const
-export type RunStatus = (typeof runStatuses)[number]
-
-export const triggers = ['schedule', 'http', 'cli', 'deploy', 'batch'] as const
-export type Trigger = (typeof triggers)[number]
 
 /** Why a run did not succeed; the same words on the run record, over HTTP and in logs. Holds no row data. */
 export interface RunError {

@@ -1,11 +1,8 @@
 import type { QualifiedName, ViewName } from '../../plan/names.ts'
-import type { ViewSnapshot } from '../../plan/runs/swap.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../server/connect.ts'
-import { lookAgain } from '../server/look-again.ts'
 import { safePath } from '../server/search-path.ts'
-import { readSnapshot } from './live-view.ts'
 
 const kinds: Record<string, string> = {
   r: 'a table',
@@ -151,26 +148,3 @@ const uniqueIndexes = (sql: Sql) => sql`
                   where 0 <> all (i.indkey::int2[]) and k.at <= i.indnkeyatts)) order by x.relname), '[]')
      from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
     where i.indrelid = c.oid and i.indisunique)`
-
-/** A view, and what a swap of it would stand on: both of one moment. */
-export const readViewAndSnapshot = (
-  sql: Sql,
-  name: QualifiedName,
-): Promise<{ view: ViewFacts; basis: ViewSnapshot | 'locked' }> =>
-  lookAgain(async () => {
-    const view = await readView(sql, name)
-    const basis = await readSnapshot(sql, view.oid)
-    return basis === 'gone' ? basis : { view, basis }
-  })
-
-/** What would have to go with a view, each as people name it: `view app.top_sales`, `materialized view app.best`. */
-export async function readDependents(sql: Sql, name: QualifiedName): Promise<string[]> {
-  const { view, basis } = await readViewAndSnapshot(sql, name)
-  if (basis === 'locked') {
-    throw new Problem(
-      'LockTimeout',
-      `Somebody else is at work on ${view.view}. Try again when they are done.`,
-    )
-  }
-  return [...new Set(basis.live.dependents.map(({ description }) => description))]
-}

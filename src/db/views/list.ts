@@ -1,5 +1,5 @@
 import type { QualifiedName } from '../../plan/names.ts'
-import type { RunStatus } from '../runs/runs.ts'
+import type { RunStatus } from '../../plan/run.ts'
 import type { Sql } from '../server/connect.ts'
 import { lookAgain } from '../server/look-again.ts'
 import { unlessLocked } from '../server/unless-locked.ts'

@@ -1,5 +1,4 @@
-import type { ViewSnapshot } from '../../plan/runs/swap.ts'
-import type { LiveView, SwapRights } from '../../plan/views/live-view.ts'
+import type { LiveView, SwapRights, ViewSnapshot } from '../../plan/views/live-view.ts'
 import { liveViewQuery } from '../../plan/views/live-view-query.ts'
 import { toSetRole } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'

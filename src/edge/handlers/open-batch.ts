@@ -1,6 +1,6 @@
-import type { Trigger } from '../../db/runs/runs.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { type BatchRequest, type StartedBatch, startBatch } from '../../operations/batches/start.ts'
+import type { Trigger } from '../../plan/run.ts'
 import { Problem } from '../../problem.ts'
 import {
   bodyOf,

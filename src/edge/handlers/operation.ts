@@ -1,8 +1,8 @@
 import type { Context } from 'aws-lambda'
 import type * as z from 'zod'
-import type { Trigger } from '../../db/runs/runs.ts'
 import type { Call } from '../../operations/runs/call.ts'
 import type { Result } from '../../operations/runs/result.ts'
+import type { Trigger } from '../../plan/run.ts'
 import { mayRetry, Problem } from '../../problem.ts'
 import { resultAnswer } from '../http/answers.ts'
 import {

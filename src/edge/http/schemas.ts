@@ -1,6 +1,6 @@
 import * as z from 'zod'
-import { operations, runStatuses, triggers } from '../../db/runs/runs.ts'
 import { mostConcurrent } from '../../plan/batches/plan.ts'
+import { operations, runStatuses, triggers } from '../../plan/run.ts'
 import { rowCountStrategies, strategies } from '../../plan/views/definition.ts'
 import { problemCodes } from '../../problem.ts'
 

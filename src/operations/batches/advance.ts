@@ -1,8 +1,8 @@
 import { readBatchViews } from '../../db/batches/batch-views.ts'
 import { type Batch, readBatch, stampBatch } from '../../db/batches/batches.ts'
-import type { RunStatus } from '../../db/runs/runs.ts'
 import type { Database } from '../../db/server/connect.ts'
 import type { BatchError } from '../../plan/batches/end.ts'
+import type { RunStatus } from '../../plan/run.ts'
 import { advanceUntil } from './advance-until.ts'
 
 /** What a call has come to: called again and again, it is done at last. */

@@ -2,22 +2,14 @@ import type { BatchView } from '../../db/batches/batch-views.ts'
 import type { Batch } from '../../db/batches/batches.ts'
 import { basisHolds, type PlanBasis, readPlanBasis } from '../../db/batches/latest-runs.ts'
 import { closeLostRuns } from '../../db/runs/lost-runs.ts'
-import {
-  closeUnclaimed,
-  type EndedAtOnce,
-  type RunRequest,
-  recordEnded,
-  replan,
-  skipUnclaimed,
-  startRun,
-} from '../../db/runs/runs.ts'
+import type { RunRequest } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
-import { problemOf } from '../../db/server/failures.ts'
 import { findView } from '../../db/views/catalog.ts'
 import type { LatestRun } from '../../plan/batches/next.ts'
+import { pauseReason } from '../../plan/runs/pause.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
-import { Problem, type ProblemCode } from '../../problem.ts'
-import { type Planned, responseOf, runErrorOf } from '../runs/perform.ts'
+import { Problem } from '../../problem.ts'
+import { planOrEnd, recordEnd, recordPlan, skipped } from '../runs/record.ts'
 import { type PlanAhead, type PlannedAhead, planBatchRefresh } from './plan-ahead.ts'
 
 /** What became of an attempt that was to be made. */
@@ -32,9 +24,6 @@ export type Prepared =
 
 /** How long a plan made ahead is followed after no more than a glance. */
 const stillGoodMs = 10_000
-
-/** Not the view's fault: the database cannot be worked with now, and who advances the batch tries again later. */
-const unreachable: ProblemCode[] = ['DatabaseUnavailable', 'CredentialsRefused', 'NotDirect', 'NotMigrated']
 
 /**
  * Prepares the next attempt at a view whose turn it is: plans it on what the catalog says now, and writes its pending
@@ -56,18 +45,24 @@ export async function prepareRun(
     readPlanBasis(sql, view),
     findView(sql, view).catch(() => undefined), // planning says what is wrong with it
   ])
-  const because = pauseOf(batch, basis)
-  if (because !== null) return endAtOnce(sql, run, pending, { status: 'skipped', because })
-  if (basis?.runningRunId != null && (await closeLostRuns(sql, view)).length === 0) return 'in the way'
-  const holds = made !== undefined && standsOn(made.basis, made.planned.view) === standsOn(basis, facts)
-  const work = holds ? made.planned : await planOrRefuse(sql, view, basis, batch)
-  if (work instanceof Problem)
-    return endAtOnce(sql, run, pending, { status: 'failed', error: runErrorOf(work) })
-  const runId = await writeDown(sql, run, pending, work)
+  const pause = basis === undefined ? null : pauseReason(basis, batch.trigger)
+  const isBusy = basis !== undefined && basis.runningRunId !== null
+  if (pause === null && isBusy && (await closeLostRuns(sql, view)).length === 0) return 'in the way'
+  const work = await planOrEnd(async () => {
+    if (pause !== null) return skipped(pause)
+    if (made !== undefined && standsOn(made.basis, made.planned.view) === standsOn(basis, facts))
+      return made.planned
+    if (basis === undefined) throw new Problem('UnknownView', `${view.view} has no definition any more.`)
+    return planBatchRefresh(sql, batch, view, basis)
+  })
+  const pendingId = pending?.runId ?? null
+  if ('status' in work)
+    return (await recordEnd(sql, run, work, pendingId)) === null ? 'made elsewhere' : 'ended'
+  const runId = await recordPlan(sql, run, work, { pending: pendingId })
   return runId === null ? 'made elsewhere' : { runId, timeoutSeconds: work.timeoutSeconds }
 }
 
-/** Follows a fresh plan that still holds, in one round trip. Null where there is more to look at. */
+/** Follows a fresh plan that still holds, in one round trip. Null if there is more to look at. */
 async function startAsPlanned(
   sql: Sql,
   run: RunRequest,
@@ -76,56 +71,12 @@ async function startAsPlanned(
 ): Promise<Prepared | null> {
   if (Date.now() - madeAt > stillGoodMs) return null
   const provided = basisHolds(sql, view, basis, planned.view)
-  const runId = await startRun(sql, run, planned.plan, responseOf(planned), provided)
+  const runId = await recordPlan(sql, run, planned, { provided })
   return runId === null ? null : { runId, timeoutSeconds: planned.timeoutSeconds }
-}
-
-function pauseOf({ trigger }: Batch, basis: PlanBasis | undefined): string | null {
-  if (basis?.paused) return 'the view is paused'
-  const isScheduled = trigger === 'schedule' || trigger === 'deploy'
-  return basis?.allPaused && isScheduled ? 'everything scheduled is paused' : null
-}
-
-async function writeDown(
-  sql: Sql,
-  run: RunRequest,
-  pending: LatestRun | null,
-  work: Planned,
-): Promise<number | null> {
-  if (pending === null) return startRun(sql, run, work.plan, responseOf(work))
-  return (await replan(sql, pending.runId, work.plan, responseOf(work))) ? pending.runId : null
-}
-
-async function endAtOnce(
-  sql: Sql,
-  run: RunRequest,
-  pending: LatestRun | null,
-  end: EndedAtOnce,
-): Promise<Prepared> {
-  if (pending === null) return (await recordEnded(sql, run, end)) === null ? 'made elsewhere' : 'ended'
-  if (end.status === 'failed') await closeUnclaimed(sql, pending.runId, end.error)
-  else await skipUnclaimed(sql, pending.runId, end.because)
-  return 'ended'
 }
 
 const standsOn = (basis: PlanBasis | undefined, facts: ViewFacts | undefined): string =>
   JSON.stringify([basis, facts])
-
-async function planOrRefuse(
-  sql: Sql,
-  view: BatchView,
-  basis: PlanBasis | undefined,
-  batch: Batch,
-): Promise<Planned | Problem> {
-  try {
-    if (basis === undefined) throw new Problem('UnknownView', `${view.view} has no definition any more.`)
-    return await planBatchRefresh(sql, batch, view, basis)
-  } catch (thrown) {
-    const problem = problemOf(thrown)
-    if (problem instanceof Problem && !unreachable.includes(problem.code)) return problem
-    throw problem
-  }
-}
 
 const requestOf = (batch: Batch, { id, schema, name, view }: BatchView): RunRequest => ({
   definitionId: id,

@@ -3,9 +3,9 @@ import { type BatchView, readBatchViews } from '../../db/batches/batch-views.ts'
 import { type Batch, readBatch, readBatches } from '../../db/batches/batches.ts'
 import { type OpenBatch, readOpenBatches } from '../../db/batches/lost-batches.ts'
 import { closeLostRuns } from '../../db/runs/lost-runs.ts'
-import type { RunStatus } from '../../db/runs/runs.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { estimateRest } from '../../plan/batches/rest.ts'
+import type { RunStatus } from '../../plan/run.ts'
 import { Problem } from '../../problem.ts'
 
 /** A view within a batch, with its attempts, oldest first. */

@@ -7,7 +7,6 @@ import {
   readBatch,
 } from '../../db/batches/batches.ts'
 import { closeLostBatch } from '../../db/batches/lost-batches.ts'
-import type { RunStatus } from '../../db/runs/runs.ts'
 import { type Sql, withTransaction } from '../../db/server/connect.ts'
 import { discoverDefinitions } from '../../db/views/definitions.ts'
 import { readDependencies } from '../../db/views/graph.ts'
@@ -20,6 +19,8 @@ import {
   type SelectionRequest,
   selectViews,
 } from '../../plan/batches/selection.ts'
+import type { RunStatus } from '../../plan/run.ts'
+import { everythingPaused, isScheduled } from '../../plan/runs/pause.ts'
 import type { Strategy } from '../../plan/views/definition.ts'
 import type { Call } from '../runs/call.ts'
 import { keyReused } from '../runs/key-reused.ts'
@@ -71,8 +72,11 @@ export async function startBatch(
 
 /** The batch and its views come together. Whoever was faster with the same key or selection is found instead. */
 async function record(sql: Sql, batch: NewBatch, views: PlannedView[]): Promise<StartedBatch> {
-  const isScheduled = batch.trigger === 'schedule' || batch.trigger === 'deploy'
-  if (isScheduled && (await readPause(sql))) return recordSkipped(sql, batch, everythingPaused)
+  if (isScheduled(batch.trigger) && (await readPause(sql)))
+    return recordSkipped(sql, batch, {
+      class: 'Paused',
+      message: `No batch was started: ${everythingPaused}.`,
+    })
   for (;;) {
     const id = await withTransaction(sql, async (transaction) => {
       const made = await insertBatch(transaction, batch)
@@ -91,8 +95,6 @@ async function record(sql: Sql, batch: NewBatch, views: PlannedView[]): Promise<
     })
   }
 }
-
-const everythingPaused: BatchError = { class: 'Paused', message: 'Everything that is scheduled is paused.' }
 
 async function recordSkipped(sql: Sql, batch: NewBatch, error: BatchError): Promise<StartedBatch> {
   const id = await insertBatch(sql, batch, error)

@@ -1,18 +1,16 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { readTwin, StatementRefused } from '../../db/migrations/trial.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
 import { findView, listViewNames } from '../../db/views/catalog.ts'
-import { readSnapshot } from '../../db/views/live-view.ts'
+import { readLiveView } from '../../db/views/look.ts'
 import { displayName } from '../../plan/names.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { type Difference, type DifferenceKind, liveDifferences } from '../../plan/views/differences.ts'
 import { Problem } from '../../problem.ts'
 
 const longestMs = 600_000
-/** How long a view that somebody is refreshing is waited for before it is said that it could not be looked at. */
-const patienceMs = 20_000
-const pauseMs = 250
+/** How long a check waits for a view that somebody is refreshing. */
+const longestWaitMs = 20_000
 
 /**
  * Compares definitions with the live views, and names every difference; both sides are written out by the same server. A
@@ -45,49 +43,28 @@ async function checkOrSay(sql: Sql, definition: Definition): Promise<Difference[
     return await checkView(sql, definition)
   } catch (error) {
     const problem = problemOf(error)
-    if (!(problem instanceof Problem) || problem.code !== 'InsufficientPrivilege') throw error
+    if (!(problem instanceof Problem)) throw error
+    if (problem.code === 'UnknownView')
+      return [difference(displayName(definition), 'missing', problem.message)]
+    if (problem.code !== 'InsufficientPrivilege') throw error
     return [difference(displayName(definition), 'unreadable', `it cannot be compared: ${problem.message}`)]
   }
 }
 
 async function checkView(sql: Sql, definition: Definition): Promise<Difference[]> {
   const name = displayName(definition)
-  const patience = Date.now() + patienceMs
-  for (;;) {
-    let view: Awaited<ReturnType<typeof findView>>
-    try {
-      view = await findView(sql, definition)
-    } catch (error) {
-      if (error instanceof Problem && error.code === 'UnknownView')
-        return [difference(name, 'missing', error.message)]
-      throw error
-    }
-    if (view === undefined) return [difference(name, 'missing', 'it is not in this database')]
-    const basis = await readSnapshot(sql, view.oid)
-    if (typeof basis !== 'string') {
-      const { live: facts, rights } = basis
-      if (!rights.mayActAs.includes(facts.view.owner)) {
-        return [
-          difference(
-            name,
-            'unreadable',
-            `it cannot be compared: we may not act as its owner, ${facts.view.owner}`,
-          ),
-        ]
-      }
-      return [
-        ...(view.populated ? [] : [difference(name, 'unpopulated', 'it holds no data yet: refresh it')]),
-        ...(await compare(sql, definition, facts)),
-      ]
-    }
-    if (Date.now() > patience) {
-      throw new Problem(
-        'LockTimeout',
-        `${view.view} is being refreshed, and cannot be compared meanwhile. Check again when that is done.`,
-      )
-    }
-    await pause(pauseMs)
+  if ((await findView(sql, definition)) === undefined)
+    return [difference(name, 'missing', 'it is not in this database')]
+  const { view, snapshot } = await readLiveView(sql, definition, Date.now() + longestWaitMs)
+  const { live, rights } = snapshot
+  if (!rights.mayActAs.includes(live.view.owner)) {
+    const because = `it cannot be compared: we may not act as its owner, ${live.view.owner}`
+    return [difference(name, 'unreadable', because)]
   }
+  return [
+    ...(view.populated ? [] : [difference(name, 'unpopulated', 'it holds no data yet: refresh it')]),
+    ...(await compare(sql, definition, live)),
+  ]
 }
 
 async function compare(

@@ -6,14 +6,16 @@ import {
 } from '../../db/migrations/journal.ts'
 import { runPlainSql } from '../../db/migrations/own-sql.ts'
 import { closeLostRuns } from '../../db/runs/lost-runs.ts'
-import { findRunningRun, type Trigger } from '../../db/runs/runs.ts'
+import { findRunningRun } from '../../db/runs/runs.ts'
 import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
 import { findDefinitionId } from '../../db/views/definitions.ts'
 import type { FrozenMigration, FrozenText } from '../../plan/migrations/frozen.ts'
 import { type FrozenChange, type ViewChange, viewBefore } from '../../plan/migrations/frozen.ts'
 import type { QualifiedName } from '../../plan/names.ts'
+import type { Trigger } from '../../plan/run.ts'
 import { Problem } from '../../problem.ts'
 import { performRun } from '../runs/perform.ts'
+import { skipped } from '../runs/record.ts'
 import type { Result } from '../runs/result.ts'
 import { waitForRun } from '../runs/wait.ts'
 import { failed, runFailed } from './failures.ts'
@@ -196,7 +198,7 @@ async function runChange(
   return performRun(sql, { ...call, ...asked }, run, async () => {
     const work = planned ?? (await plan())
     planned = null
-    if (work === null) return { skipBecause: `${migration.name} finds it done` }
+    if (work === null) return skipped(`${migration.name} finds it done`)
     return {
       ...work,
       plan: withRecord(work.plan, record),

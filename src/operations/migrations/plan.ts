@@ -1,9 +1,8 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { readTwin } from '../../db/migrations/trial.ts'
 import type { Sql } from '../../db/server/connect.ts'
-import { findView, readDependents, readView } from '../../db/views/catalog.ts'
+import { findView, readView } from '../../db/views/catalog.ts'
 import { readCreateOwner } from '../../db/views/definitions.ts'
-import { readSnapshot } from '../../db/views/live-view.ts'
+import { readDependents, readLiveView } from '../../db/views/look.ts'
 import { type FrozenChange, renameStatements } from '../../plan/migrations/frozen.ts'
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
 import { type QualifiedName, quoteName } from '../../plan/names.ts'
@@ -11,12 +10,10 @@ import type { Plan } from '../../plan/plan.ts'
 import { planCreate } from '../../plan/runs/create.ts'
 import { planDrop } from '../../plan/runs/drop.ts'
 import { exclusively } from '../../plan/runs/locks.ts'
-import type { ViewSnapshot } from '../../plan/runs/swap.ts'
 import { swapRefusals } from '../../plan/runs/swap-refusals.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { needsRebuild } from '../../plan/views/differences.ts'
-import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 
 /** What a migration does to a view, as reports and people call it. */
@@ -68,24 +65,23 @@ async function planDefinition(
 ): Promise<PlannedChange | null> {
   const { timeoutSeconds } = after
   const settings = readSettings(quoteName(after), after.settings)
-  const view = await findView(sql, after)
-  if (view === undefined) {
+  if ((await findView(sql, after)) === undefined) {
     const owner = await readCreateOwner(sql)
     await readTwin(sql, after, owner) // says what is wrong, and in which line, before anything is begun
     const { withData } = options
     const plan = planCreate(after, { ...ruledBy, withData, timeoutSeconds, settings, owner, replaces: null })
     return { does: 'create', plan, timeoutSeconds }
   }
-  const live = await readBasis(sql, view, options.deadline)
-  const { live: facts, rights } = live
-  if (!rights.mayActAs.includes(facts.view.owner)) {
+  const { view, snapshot } = await readLiveView(sql, after, options.deadline)
+  const { live, rights } = snapshot
+  if (!rights.mayActAs.includes(live.view.owner)) {
     throw new Problem(
       'InsufficientPrivilege',
-      `${view.view} cannot be brought to its definition, because we may not act as its owner, ${facts.view.owner}.`,
+      `${view.view} cannot be brought to its definition, because we may not act as its owner, ${live.view.owner}.`,
     )
   }
-  const twin = await readTwin(sql, after, facts.view.owner, facts)
-  const refusals = needsRebuild(facts, twin) ? swapRefusals(facts, rights) : []
+  const twin = await readTwin(sql, after, live.view.owner, live)
+  const refusals = needsRebuild(live, twin) ? swapRefusals(live, rights) : []
   if (refusals.length > 0) {
     throw new Problem(
       'SwapImpossible',
@@ -94,7 +90,7 @@ async function planDefinition(
     )
   }
   const change = planRedefinition(
-    { view, live, before, after, twin },
+    { view, snapshot, before, after, twin },
     { ...ruledBy, timeoutSeconds, settings, withData: view.populated },
   )
   return change && { ...change, timeoutSeconds }
@@ -133,21 +129,4 @@ async function planRename(sql: Sql, from: QualifiedName, to: QualifiedName): Pro
     aside: [],
   }
   return { does: 'rename', plan, timeoutSeconds }
-}
-
-const pauseMs = 250
-
-/** Waits for who holds the view for themselves alone: they are refreshing it. */
-async function readBasis(sql: Sql, view: ViewFacts, deadline: number): Promise<ViewSnapshot> {
-  for (;;) {
-    const basis = await readSnapshot(sql, view.oid)
-    if (typeof basis !== 'string') return basis
-    if (basis === 'gone' || Date.now() > deadline) {
-      throw new Problem(
-        'LockTimeout',
-        `${view.view} is being refreshed or exchanged by somebody else. Try again when they are done.`,
-      )
-    }
-    await pause(pauseMs)
-  }
 }

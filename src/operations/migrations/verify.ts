@@ -6,7 +6,7 @@ import { applySettings, isSameQuery, performPlan, undone } from '../../db/migrat
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { sqlstateOf } from '../../db/server/failures.ts'
 import { findView } from '../../db/views/catalog.ts'
-import { readSnapshot } from '../../db/views/live-view.ts'
+import { readLiveView } from '../../db/views/look.ts'
 import type { FrozenMigration, FrozenText } from '../../plan/migrations/frozen.ts'
 import { type FrozenChange, viewAfter } from '../../plan/migrations/frozen.ts'
 import { displayName, quoteName } from '../../plan/names.ts'
@@ -62,6 +62,7 @@ export const verifyFrozen = (
   )
 
 const isLocked = (error: unknown): boolean =>
+  (error instanceof Problem && error.code === 'LockTimeout') ||
   [error, (error as Error).cause].some((each) => sqlstateOf(each) === '55P03')
 
 async function tryAll(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigration[]): Promise<Verified[]> {
@@ -82,12 +83,12 @@ async function tryAll(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigratio
 }
 
 async function tryBothWays(sql: Sql, name: string, up: FrozenText, down: FrozenText): Promise<Verified> {
-  const before = await readFactsAfter(sql, down.change)
+  const before = await readAfter(sql, down.change)
   const does = await tryChange(sql, down.change, up)
-  const after = await readFactsAfter(sql, up.change)
+  const after = await readAfter(sql, up.change)
   if (does !== null) {
     await tryChange(sql, up.change, down)
-    const back = await readFactsAfter(sql, down.change)
+    const back = await readAfter(sql, down.change)
     if (before !== null && does !== 'drop' && !(await isSame(sql, before, back))) {
       throw new Problem(
         'MigrationFailed',
@@ -133,11 +134,10 @@ async function tryChange(
   }
 }
 
-/** The facts of the view that a wanted leaves; null where there is none. */
-async function readFactsAfter(sql: Sql, wanted: FrozenChange): Promise<LiveView | null> {
-  const found = wanted.does === 'sql' ? undefined : await findView(sql, viewAfter(wanted))
-  const basis = found && (await readSnapshot(sql, found.oid))
-  return basis && typeof basis !== 'string' ? basis.live : null
+/** The live view that a change leaves; null if the change leaves none. */
+async function readAfter(sql: Sql, change: FrozenChange): Promise<LiveView | null> {
+  const found = change.does === 'sql' ? undefined : await findView(sql, viewAfter(change))
+  return found === undefined ? null : (await readLiveView(sql, found)).snapshot.live
 }
 
 const dependentViews = (facts: LiveView | null): string[] =>

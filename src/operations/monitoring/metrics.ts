@@ -5,7 +5,7 @@ import {
   type ViewStatus,
 } from '../../db/monitoring/metrics.ts'
 import type { Database } from '../../db/server/connect.ts'
-import { maxStaleness } from '../../plan/monitoring/staleness.ts'
+import { judgeStaleness } from '../../plan/monitoring/staleness.ts'
 import { definitionIdOf } from '../runs/read.ts'
 import { type Schedules, scheduledInterval } from './schedules.ts'
 
@@ -18,10 +18,7 @@ export interface MeasuredView
   stale: boolean
 }
 
-/**
- * What the runs within a time came to, for every view or one, and how each is now. A paused view is never stale: somebody has
- * decided that.
- */
+/** What the runs within a time came to, for every view or one, and how each view is now. */
 export const getMetrics = (
   database: Database,
   options: { view?: string | undefined; windowSeconds: number; schedules: Schedules },
@@ -39,9 +36,17 @@ export const getMetrics = (
 
 function judge(status: ViewStatus, measured: ViewMetrics, schedules: Schedules): MeasuredView {
   const { maxStalenessSeconds, schedule: _, timeZone, inAll, expectedMs, ...shown } = status
-  const intervalSeconds = scheduledInterval(status, schedules)
-  const seconds = maxStaleness({ maxStalenessSeconds, intervalSeconds, usualMs: measured.usualMs })
-  const maxStaleMs = seconds === null ? null : Math.round(seconds * 1000)
-  const stale = !status.paused && maxStaleMs !== null && expectedMs > maxStaleMs
-  return { ...measured, ...shown, maxStaleMs, stale }
+  const { limitSeconds, stale } = judgeStaleness({
+    paused: status.paused,
+    expectedSeconds: expectedMs / 1000,
+    maxStalenessSeconds,
+    intervalSeconds: scheduledInterval(status, schedules),
+    usualMs: measured.usualMs,
+  })
+  return {
+    ...measured,
+    ...shown,
+    maxStaleMs: limitSeconds === null ? null : Math.round(limitSeconds * 1000),
+    stale,
+  }
 }

@@ -1,6 +1,6 @@
 import { readAges, readUsualDurations } from '../../db/monitoring/ages.ts'
 import type { Sql } from '../../db/server/connect.ts'
-import { maxStaleness, type Stalable } from '../../plan/monitoring/staleness.ts'
+import { judgeStaleness } from '../../plan/monitoring/staleness.ts'
 import { type Schedules, scheduledInterval } from './schedules.ts'
 
 /** A view whose data are older than they may be. */
@@ -11,9 +11,8 @@ export interface StaleView {
 }
 
 /**
- * The views whose data are older than they may be, oldest first; of one view alone where its definition's id is given. How
- * long refreshes take is asked only for views that could be stale by it, so that a quiet minute costs next to
- * nothing. A paused view is never stale: somebody has decided that.
+ * The views whose data are older than they may be, oldest first; or one view alone, by its definition's id. Usual durations are
+ * read only for views that are stale without them, so that a quiet minute costs next to nothing.
  */
 export async function findStaleViews(
   sql: Sql,
@@ -22,24 +21,20 @@ export async function findStaleViews(
 ): Promise<StaleView[]> {
   const ages = (await readAges(sql, definitionId)).map((age) => ({
     ...age,
+    paused: false,
     intervalSeconds: scheduledInterval(age, schedules),
   }))
-  const isPast = (age: Stalable & { expectedSeconds: number }) => {
-    const limit = maxStaleness(age)
-    return limit !== null && age.expectedSeconds > limit
-  }
-  const suspects = ages.filter((age) => isPast({ ...age, usualMs: null }))
+  const suspects = ages.filter((age) => judgeStaleness({ ...age, usualMs: null }).stale)
   const usual = await readUsualDurations(
     sql,
     suspects.map(({ id }) => id),
   )
   return suspects
-    .map((age) => ({ ...age, usualMs: usual.get(age.id) ?? null }))
-    .filter(isPast)
-    .map((age) => ({
-      view: age.view,
-      ageSeconds: Math.round(age.ageSeconds),
-      maxStalenessSeconds: Math.round(maxStaleness(age) as number),
-    }))
+    .flatMap((age) => {
+      const { stale, limitSeconds } = judgeStaleness({ ...age, usualMs: usual.get(age.id) ?? null })
+      if (!stale || limitSeconds === null) return []
+      const { view, ageSeconds } = age
+      return [{ view, ageSeconds: Math.round(ageSeconds), maxStalenessSeconds: Math.round(limitSeconds) }]
+    })
     .sort((a, b) => b.ageSeconds - a.ageSeconds)
 }

@@ -1,5 +1,5 @@
-import type { Trigger } from '../../db/runs/runs.ts'
 import type { Database } from '../../db/server/connect.ts'
+import type { Trigger } from '../../plan/run.ts'
 
 /** Who asks for an operation, by which way, and how long they wait for its end. */
 export interface Call {

@@ -1,14 +1,21 @@
-import { findView, readDependents } from '../../db/views/catalog.ts'
-import { ensureDefinition, readCreateOwner, readDefinition } from '../../db/views/definitions.ts'
+import type { Sql } from '../../db/server/connect.ts'
+import { findView } from '../../db/views/catalog.ts'
+import {
+  type CreatableDefinition,
+  ensureDefinition,
+  readCreateOwner,
+  readDefinition,
+} from '../../db/views/definitions.ts'
+import { readDependents } from '../../db/views/look.ts'
 import { displayName, quoteName, type ViewName } from '../../plan/names.ts'
 import { planCreate } from '../../plan/runs/create.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { RowCountStrategy } from '../../plan/views/definition.ts'
 import { Problem } from '../../problem.ts'
 import type { Call } from './call.ts'
+import { execute, type Target } from './execute.ts'
 import { resolveName } from './name.ts'
-import { operate } from './operate.ts'
-import { performRun } from './perform.ts'
+import { type Planned, type Skipped, skipped } from './record.ts'
 import type { Result } from './result.ts'
 
 /** What a create may be asked. */
@@ -26,32 +33,44 @@ export interface CreateRequest {
 
 /** Creates a view from its definition, with its indexes, comment and grants. */
 export const create = (request: CreateRequest, call: Call): Promise<Result> =>
-  operate('create', request, call, async (sql, asked) => {
-    const name = await resolveName(sql, request.view)
-    const authored = await readDefinition(sql, name)
-    const there = await findView(sql, name)
-    if (authored === undefined && there === undefined) throw definitionRequired(name)
-    const definition = authored ?? (await ensureDefinition(sql, name))
-    const run = { ...asked, ...name, definitionId: definition.id }
-    return performRun(sql, call, run, async () => {
-      const view = await findView(sql, name)
-      if (view !== undefined && !request.force) return { skipBecause: 'the view is there' }
-      if (!authored?.sql) throw definitionRequired(name)
-      const timeoutSeconds = request.timeoutSeconds ?? authored.timeoutSeconds
-      const plan = planCreate(
-        { ...authored, sql: authored.sql },
-        {
-          withData: request.withData ?? true,
-          rowCountStrategy: request.rowCountStrategy ?? authored.rowCountStrategy,
-          timeoutSeconds,
-          settings: readSettings(quoteName(name), authored.settings),
-          owner: await readCreateOwner(sql),
-          replaces: view === undefined ? null : { ...view, dependents: await readDependents(sql, view) },
-        },
-      )
-      return { plan, timeoutSeconds, response: {} }
-    })
-  })
+  execute({ name: 'create', find, plan }, request, call)
+
+interface CreateTarget extends Target {
+  /** Undefined for a view that nobody has authored. */
+  authored: CreatableDefinition | undefined
+}
+
+async function find(sql: Sql, request: CreateRequest): Promise<CreateTarget> {
+  const name = await resolveName(sql, request.view)
+  const authored = await readDefinition(sql, name)
+  const view = await findView(sql, name)
+  if (authored === undefined && view === undefined) throw definitionRequired(name)
+  const { id } = authored ?? (await ensureDefinition(sql, name))
+  return { name, definitionId: id, authored }
+}
+
+async function plan(
+  sql: Sql,
+  { name, authored }: CreateTarget,
+  request: CreateRequest,
+): Promise<Planned | Skipped> {
+  const view = await findView(sql, name)
+  if (view !== undefined && !request.force) return skipped('the view is there')
+  if (!authored?.sql) throw definitionRequired(name)
+  const timeoutSeconds = request.timeoutSeconds ?? authored.timeoutSeconds
+  const plan = planCreate(
+    { ...authored, sql: authored.sql },
+    {
+      withData: request.withData ?? true,
+      rowCountStrategy: request.rowCountStrategy ?? authored.rowCountStrategy,
+      timeoutSeconds,
+      settings: readSettings(quoteName(name), authored.settings),
+      owner: await readCreateOwner(sql),
+      replaces: view === undefined ? null : { ...view, dependents: await readDependents(sql, view) },
+    },
+  )
+  return { plan, timeoutSeconds, response: {} }
+}
 
 const definitionRequired = (name: ViewName): Problem =>
   new Problem(

@@ -1,11 +1,14 @@
-import { findView, readDependents, unknownView } from '../../db/views/catalog.ts'
-import { ensureDefinition, findDefinitionId } from '../../db/views/definitions.ts'
+import type { Sql } from '../../db/server/connect.ts'
+import { findView, unknownView } from '../../db/views/catalog.ts'
+import { type DefinitionDefaults, ensureDefinition, findDefinitionId } from '../../db/views/definitions.ts'
+import { readDependents } from '../../db/views/look.ts'
 import { planDrop } from '../../plan/runs/drop.ts'
 import type { RowCountStrategy } from '../../plan/views/definition.ts'
+import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import type { Call } from './call.ts'
+import { execute, type Target } from './execute.ts'
 import { resolveName } from './name.ts'
-import { operate } from './operate.ts'
-import { performRun } from './perform.ts'
+import { type Planned, type Skipped, skipped } from './record.ts'
 import type { Result } from './result.ts'
 
 /** What a drop may be asked. */
@@ -23,26 +26,35 @@ export interface DropRequest {
 
 /** Drops a view. Its runs stay readable. */
 export const drop = (request: DropRequest, call: Call): Promise<Result> =>
-  operate('drop', request, call, async (sql, asked) => {
-    const name = await resolveName(sql, request.view)
-    const view = await findView(sql, name)
-    if (view === undefined) {
-      if (request.ifExists === false) throw unknownView(name)
-      const run = { ...asked, ...name, definitionId: (await findDefinitionId(sql, name)) ?? null }
-      return performRun(sql, call, run, async () => ({ skipBecause: 'the view is not there' }))
-    }
-    const definition = await ensureDefinition(sql, view)
-    const run = { ...asked, ...name, definitionId: definition.id }
-    return performRun(sql, call, run, async () => {
-      const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
-      const dependents = await readDependents(sql, view)
-      const plan = planDrop(view, dependents, {
-        cascade: request.cascade ?? false,
-        rowCountStrategy: request.rowCountStrategy ?? definition.rowCountStrategy,
-        timeoutSeconds,
-        definitionId: definition.id,
-      })
-      const response = dependents.length === 0 ? {} : { because: `along with it: ${dependents.join(', ')}` }
-      return { plan, timeoutSeconds, response }
-    })
+  execute({ name: 'drop', find, plan }, request, call)
+
+interface DropTarget extends Target {
+  /** Undefined for a view that is not there. */
+  there: { view: ViewFacts; definition: DefinitionDefaults } | undefined
+}
+
+async function find(sql: Sql, request: DropRequest): Promise<DropTarget> {
+  const name = await resolveName(sql, request.view)
+  const view = await findView(sql, name)
+  if (view === undefined) {
+    if (request.ifExists === false) throw unknownView(name)
+    return { name, definitionId: (await findDefinitionId(sql, name)) ?? null, there: undefined }
+  }
+  const definition = await ensureDefinition(sql, view)
+  return { name, definitionId: definition.id, there: { view, definition } }
+}
+
+async function plan(sql: Sql, { there }: DropTarget, request: DropRequest): Promise<Planned | Skipped> {
+  if (there === undefined) return skipped('the view is not there')
+  const { view, definition } = there
+  const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
+  const dependents = await readDependents(sql, view)
+  const plan = planDrop(view, dependents, {
+    cascade: request.cascade ?? false,
+    rowCountStrategy: request.rowCountStrategy ?? definition.rowCountStrategy,
+    timeoutSeconds,
+    definitionId: definition.id,
   })
+  const response = dependents.length === 0 ? {} : { because: `along with it: ${dependents.join(', ')}` }
+  return { plan, timeoutSeconds, response }
+}

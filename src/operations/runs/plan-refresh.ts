@@ -1,18 +1,17 @@
 import type { Sql } from '../../db/server/connect.ts'
-import { lookAgain } from '../../db/server/look-again.ts'
-import { readView } from '../../db/views/catalog.ts'
 import type { DefinitionDefaults } from '../../db/views/definitions.ts'
-import { readSnapshot } from '../../db/views/live-view.ts'
+import { lookAtView } from '../../db/views/look.ts'
 import type { QualifiedName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { planConcurrentRefresh, planRegularRefresh, type RunOptions } from '../../plan/runs/refresh.ts'
 import { chooseStrategy, needsSnapshot } from '../../plan/runs/strategy.ts'
-import { planSwap, type ViewSnapshot } from '../../plan/runs/swap.ts'
+import { planSwap } from '../../plan/runs/swap.ts'
 import { lockedRefusal, swapRefusals } from '../../plan/runs/swap-refusals.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { RowCountStrategy, Strategy } from '../../plan/views/definition.ts'
+import type { ViewSnapshot } from '../../plan/views/live-view.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
-import type { Planned } from './perform.ts'
+import type { Planned } from './record.ts'
 
 /** What a plan takes from the request; what is left open, the definition answers. */
 interface RefreshOptions {
@@ -36,9 +35,9 @@ export async function planRefresh(
   definition: DefinitionDefaults,
   request: RefreshOptions,
 ): Promise<PlannedRefresh> {
-  const asked = request.strategy ?? definition.strategy
-  const { view, swap } = await readFacts(sql, name, asked)
-  const choice = chooseStrategy(asked, view, refusalsOf(swap))
+  const wanted = request.strategy ?? definition.strategy
+  const { view, snapshot } = await lookAtView(sql, name, (view) => needsSnapshot(wanted, view))
+  const choice = chooseStrategy(wanted, view, refusalsOf(snapshot))
   const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
   const options: RunOptions = {
     rowCountStrategy: request.rowCountStrategy ?? definition.rowCountStrategy,
@@ -49,27 +48,13 @@ export async function planRefresh(
   const plans = {
     regular: () => planRegularRefresh(view, options),
     concurrent: () => planConcurrentRefresh(view, options),
-    swap: () => planSwap(view, swap as ViewSnapshot, options),
+    swap: () => planSwap(view, snapshot as ViewSnapshot, options),
   }
   const plan = plans[choice.strategy]()
-  return { plan, timeoutSeconds, response: { ...choice }, view, locked: swap === 'locked' }
+  return { plan, timeoutSeconds, response: { ...choice }, view, locked: snapshot === 'locked' }
 }
 
-/** What a swap would stand on; null where none is asked for. */
-type Swap = ViewSnapshot | 'locked' | null
-
-const refusalsOf = (swap: Swap): string[] => {
-  if (swap === null) return []
-  return swap === 'locked' ? [lockedRefusal] : swapRefusals(swap.live, swap.rights)
+const refusalsOf = (snapshot: ViewSnapshot | 'locked' | null): string[] => {
+  if (snapshot === null) return []
+  return snapshot === 'locked' ? [lockedRefusal] : swapRefusals(snapshot.live, snapshot.rights)
 }
-
-const readFacts = (
-  sql: Sql,
-  name: QualifiedName,
-  asked: Strategy,
-): Promise<{ view: ViewFacts; swap: Swap }> =>
-  lookAgain(async () => {
-    const view = await readView(sql, name)
-    const swap = needsSnapshot(asked, view) ? await readSnapshot(sql, view.oid) : null
-    return swap === 'gone' ? swap : { view, swap }
-  })

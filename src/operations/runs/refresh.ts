@@ -1,14 +1,16 @@
-import { findRecentSuccess, type Trigger } from '../../db/runs/runs.ts'
+import { findRecentSuccess } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { readView } from '../../db/views/catalog.ts'
 import { type DefinitionDefaults, ensureDefinition } from '../../db/views/definitions.ts'
 import { readPause } from '../../db/views/pause.ts'
+import type { Trigger } from '../../plan/run.ts'
+import { isScheduled, pauseReason } from '../../plan/runs/pause.ts'
 import type { RowCountStrategy, Strategy } from '../../plan/views/definition.ts'
 import type { Call } from './call.ts'
+import { execute, type Target } from './execute.ts'
 import { resolveName } from './name.ts'
-import { answer, operate } from './operate.ts'
-import { performRun } from './perform.ts'
 import { planRefresh } from './plan-refresh.ts'
+import { skipped } from './record.ts'
 import type { Result } from './result.ts'
 
 /** What a refresh may be asked; what is left open, the view's definition answers. */
@@ -24,29 +26,37 @@ export interface RefreshRequest {
 }
 
 /**
- * Refreshes a view: reads the facts, plans, has the server do it, and answers with the record. Without `force` a paused view
- * is skipped, and within the view's minimum interval the answer is the run that was last.
+ * Refreshes a view. Without `force` a paused view is skipped, and within the view's minimum interval the answer is the view's
+ * last run.
  */
 export const refresh = (request: RefreshRequest, call: Call): Promise<Result> =>
-  operate('refresh', request, call, async (sql, asked) => {
-    const name = await resolveName(sql, request.view)
-    const view = await readView(sql, name)
-    const definition = await ensureDefinition(sql, view)
-    const run = { ...asked, ...name, definitionId: definition.id }
-    if (!request.force) {
-      const pause = await pauseOf(sql, definition, call.trigger)
-      if (pause !== null) return performRun(sql, call, run, async () => ({ skipBecause: pause }))
-      const { id, minIntervalSeconds } = definition
-      const recent = view.populated ? await findRecentSuccess(sql, id, minIntervalSeconds) : undefined
-      if (recent !== undefined) return { ...(await answer(sql, recent)), coalesced: true }
-    }
-    return performRun(sql, call, run, () =>
-      planRefresh(sql, name, definition, { ...request, ifRunning: 'skip' }),
-    )
-  })
+  execute({ name: 'refresh', find, plan }, request, call)
 
-/** Why nothing is to be refreshed at present; null where nothing stands against it. */
-async function pauseOf(sql: Sql, { paused }: DefinitionDefaults, trigger: Trigger): Promise<string | null> {
-  if (paused) return 'the view is paused'
-  return trigger === 'schedule' && (await readPause(sql)) ? 'everything that is scheduled is paused' : null
+interface RefreshTarget extends Target {
+  definition: DefinitionDefaults
+  /** Why the view is not refreshed at present; null if nothing is paused. */
+  pause: string | null
 }
+
+async function find(sql: Sql, { view, force }: RefreshRequest, { trigger }: Call): Promise<RefreshTarget> {
+  const name = await resolveName(sql, view)
+  const { populated } = await readView(sql, name)
+  const definition = await ensureDefinition(sql, name)
+  const { id, minIntervalSeconds } = definition
+  const pause = force ? null : await readPauseReason(sql, definition, trigger)
+  const mayCoalesce = !force && pause === null && populated
+  const recentRunId = mayCoalesce ? await findRecentSuccess(sql, id, minIntervalSeconds) : undefined
+  return { name, definitionId: id, definition, pause, recentRunId }
+}
+
+async function readPauseReason(
+  sql: Sql,
+  { paused }: DefinitionDefaults,
+  trigger: Trigger,
+): Promise<string | null> {
+  const allPaused = isScheduled(trigger) && (await readPause(sql)) !== null
+  return pauseReason({ paused, allPaused }, trigger)
+}
+
+const plan = async (sql: Sql, { name, definition, pause }: RefreshTarget, request: RefreshRequest) =>
+  pause === null ? planRefresh(sql, name, definition, { ...request, ifRunning: 'skip' }) : skipped(pause)

@@ -1,4 +1,5 @@
-import type { Operation, Run, RunError, RunResponse } from '../../db/runs/runs.ts'
+import type { Run, RunError, RunResponse } from '../../db/runs/runs.ts'
+import type { Operation } from '../../plan/run.ts'
 
 /** What an operation answers, whoever asked and however long they waited. */
 export interface Result {

@@ -1,10 +1,10 @@
 import type { Database } from '../../db/server/connect.ts'
-import { listViewNames, readViewAndSnapshot } from '../../db/views/catalog.ts'
+import { listViewNames } from '../../db/views/catalog.ts'
 import { readAllDependencies } from '../../db/views/graph.ts'
+import { readLiveView } from '../../db/views/look.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { definitionOf } from '../../plan/views/describe.ts'
 import { inDependencyOrder } from '../../plan/views/graph.ts'
-import { Problem } from '../../problem.ts'
 import { resolveName } from '../runs/name.ts'
 
 /** A live view as a definition, and what of it a definition cannot say. */
@@ -25,14 +25,8 @@ export const describeViews = (database: Database, views: string[] | 'all'): Prom
       const described = new Map<string, ReturnType<typeof definitionOf>>()
       for (const asked of views === 'all' ? await listViewNames(sql) : views) {
         const name = typeof asked === 'string' ? await resolveName(sql, asked) : asked
-        const { view, basis } = await readViewAndSnapshot(sql, name)
-        if (basis === 'locked') {
-          throw new Problem(
-            'LockTimeout',
-            `${view.view} is being refreshed, and cannot be described meanwhile. Try again when that is done.`,
-          )
-        }
-        described.set(view.view, definitionOf(basis.live))
+        const { view, snapshot } = await readLiveView(sql, name)
+        described.set(view.view, definitionOf(snapshot.live))
       }
       const { views: reads, plainViews } = await readAllDependencies(sql)
       // In the order of all: what stands between two that are asked for may not be asked for.

@@ -5,18 +5,18 @@ import { commentStatement, indexStatement } from '../runs/create.ts'
 import { besideReaders, exclusively } from '../runs/locks.ts'
 import { asideNames, ownersSeal } from '../runs/rebuild.ts'
 import type { RunOptions } from '../runs/refresh.ts'
-import { planSwap, type ViewSnapshot } from '../runs/swap.ts'
+import { planSwap } from '../runs/swap.ts'
 import type { ViewDefinition } from '../views/definition.ts'
 import { authoredGrants, needsRebuild, sameGrant, sameIndex } from '../views/differences.ts'
 import { grantStatement } from '../views/grants.ts'
-import type { Grant, LiveView } from '../views/live-view.ts'
+import type { Grant, LiveView, ViewSnapshot } from '../views/live-view.ts'
 import { liveViewHashQuery } from '../views/live-view-query.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 
 /** A view that is there and is to be another: what it is, what its definition was and is, and what the server makes of the new one. */
 export interface Redefinition {
   view: ViewFacts
-  live: ViewSnapshot
+  snapshot: ViewSnapshot
   /** What was authored before; null where nobody had authored the view. */
   before: ViewDefinition | null
   after: ViewDefinition
@@ -33,7 +33,7 @@ export function planRedefinition(
   redefinition: Redefinition,
   options: RunOptions & { withData: boolean },
 ): { plan: Plan; does: 'rebuild' | 'alter' } | null {
-  const { view, live, twin } = redefinition
+  const { view, snapshot: live, twin } = redefinition
   const wanted = wantedFacts(redefinition)
   if (needsRebuild(live.live, twin)) {
     return { plan: planSwap(view, live, options, { wanted, withData: options.withData }), does: 'rebuild' }
@@ -62,7 +62,7 @@ export function planRedefinition(
 }
 
 /** The live facts with the authored changes: what was authored before and is not any more goes, the rest stays. */
-function wantedFacts({ live: { live }, before, after, twin }: Redefinition): LiveView {
+function wantedFacts({ snapshot: { live }, before, after, twin }: Redefinition): LiveView {
   const named = (definition: ViewDefinition | null) => new Set(definition?.indexes.map(({ name }) => name))
   const [indexesBefore, indexesAfter] = [named(before), named(after)]
   const granted = authoredGrants(twin)

@@ -2,7 +2,7 @@ import { inPlaceOf } from '../acting.ts'
 import { displayName, literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import { replayGrants } from '../views/grants.ts'
-import type { LiveView, SwapRights } from '../views/live-view.ts'
+import type { LiveView, ViewSnapshot } from '../views/live-view.ts'
 import { differenceQuery, liveViewHashQuery } from '../views/live-view-query.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { analyze, countBefore, countRows, readEstimate } from './counting.ts'
@@ -18,14 +18,6 @@ import {
   withOptions,
 } from './rebuild.ts'
 import type { RunOptions } from './refresh.ts'
-
-/** What a swap is planned on besides the view's facts. */
-export interface ViewSnapshot {
-  live: LiveView
-  rights: SwapRights
-  /** Of the facts, as `swapFactsHashQuery` gives it as long as they are unchanged. */
-  hash: string
-}
 
 /**
  * Plans a rebuild aside and the exchange of the two views in one short moment. Pure. The twin is built with no data and

@@ -1,5 +1,5 @@
 /**
- * A query for one jsonb value, the SwapFacts of a view (an OID, or an expression for one); null where it is gone. It is a text of its own
+ * A query for one jsonb value, the LiveView of a view (an OID, or an expression for one); null where it is gone. It is a text of its own
  * because it is asked twice: for planning, and again under the exclusive lock (hashed), to prove that nothing has changed
  * in between. To be asked with `safePath`, so that
  * every name outside the catalog is written with its schema.

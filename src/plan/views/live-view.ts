@@ -88,7 +88,7 @@ interface Dependent {
   }
 }
 
-/** What we may do about it: not part of what is compared. Roles as in SwapFacts. */
+/** What we may do about it: not part of what is compared. Roles as in LiveView. */
 export interface SwapRights {
   /** Roles in whose place we may act (`set role`), of all that the facts name. */
   mayActAs: string[]
@@ -98,4 +98,12 @@ export interface SwapRights {
   mayNotSeal: string[]
   /** Whether we have the rights of the view's owner without `set role`: it takes them to hand statistics over. */
   inheritsOwner: boolean
+}
+
+/** A live view as it was read at one moment. */
+export interface ViewSnapshot {
+  live: LiveView
+  rights: SwapRights
+  /** Of the live view, as `liveViewHashQuery` gives it as long as it is unchanged. */
+  hash: string
 }

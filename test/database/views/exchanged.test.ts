@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Database } from '../../../src/db/server/connect.ts'
-import { readDependents } from '../../../src/db/views/catalog.ts'
 import { ensureDefinition } from '../../../src/db/views/definitions.ts'
+import { readDependents } from '../../../src/db/views/look.ts'
 import { resolveName } from '../../../src/operations/runs/name.ts'
 import { planRefresh } from '../../../src/operations/runs/plan-refresh.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'

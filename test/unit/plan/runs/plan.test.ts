@@ -6,7 +6,7 @@ import { swapRefusals } from '../../../../src/plan/runs/swap-refusals.ts'
 import type { RowCountStrategy } from '../../../../src/plan/views/definition.ts'
 import { replayGrants } from '../../../../src/plan/views/grants.ts'
 import type { Grant } from '../../../../src/plan/views/live-view.ts'
-import { swapFacts, swapRights, viewFacts } from '../../../support/facts.ts'
+import { liveView, swapRights, viewFacts } from '../../../support/facts.ts'
 
 const options = {
   rowCountStrategy: 'none' as RowCountStrategy,
@@ -66,7 +66,7 @@ describe('every strategy', () => {
   const plans = (rowCountStrategy: RowCountStrategy, populated = true) => {
     const view = viewFacts({ populated })
     const all = { ...options, rowCountStrategy }
-    const swap = planSwap(view, { live: swapFacts(), rights: swapRights(), hash: 'h' }, all)
+    const swap = planSwap(view, { live: liveView(), rights: swapRights(), hash: 'h' }, all)
     return { regular: planRegularRefresh(view, all), concurrent: planConcurrentRefresh(view, all), swap }
   }
 
@@ -91,7 +91,7 @@ describe('every strategy', () => {
 })
 
 describe('a swap', () => {
-  const plan = (facts = swapFacts(), rights = swapRights()) =>
+  const plan = (facts = liveView(), rights = swapRights()) =>
     planSwap(viewFacts(), { live: facts, rights, hash: 'abc' }, options)
 
   test('of a bare view reads like the sentence: build, fill, analyze, exchange', () => {
@@ -144,7 +144,7 @@ describe('a swap', () => {
       },
     })
     const statements = cutOverOf(
-      plan(swapFacts({ dependents: [dependent(9, 'outer'), dependent(5, 'inner')] })),
+      plan(liveView({ dependents: [dependent(9, 'outer'), dependent(5, 'inner')] })),
     )
     const order = statements.filter(
       (sql) => /outer|inner|Sales|_old/.test(sql) && !/reset|role|md5/.test(sql),
@@ -165,24 +165,24 @@ describe('what stands in the way of a swap', () => {
   const plain = { oid: 1, schema: 'app', name: 'p', owner: 'other', options: [], definition: '' }
 
   test.each([
-    [swapFacts(), swapRights(), []],
-    [swapFacts({ view: { memberOf: 'postgis' } }), swapRights(), [/extension postgis/]],
-    [swapFacts({ view: { hasSecurityLabel: true } }), swapRights(), [/security label/]],
-    [swapFacts({ view: { replicaIdentity: 'index' } }), swapRights(), [/replica identity/]],
+    [liveView(), swapRights(), []],
+    [liveView({ view: { memberOf: 'postgis' } }), swapRights(), [/extension postgis/]],
+    [liveView({ view: { hasSecurityLabel: true } }), swapRights(), [/security label/]],
+    [liveView({ view: { replicaIdentity: 'index' } }), swapRights(), [/replica identity/]],
     [
-      swapFacts({ dependents: [{ description: 'function f()', view: null }] }),
+      liveView({ dependents: [{ description: 'function f()', view: null }] }),
       swapRights(),
       [/function f\(\) depends on it/],
     ],
-    [swapFacts(), swapRights({ mayActAs: [] }), [/act as its owner, boss/]],
+    [liveView(), swapRights({ mayActAs: [] }), [/act as its owner, boss/]],
     [
-      swapFacts(),
+      liveView(),
       swapRights({ lacks: [{ role: 'boss', privilege: 'create', schema: 'app' }] }),
       [/boss, may not create anything in schema app/],
     ],
-    [swapFacts({ dependents: [{ description: '', view: plain }] }), swapRights(), [/view app\.p.*other/]],
+    [liveView({ dependents: [{ description: '', view: plain }] }), swapRights(), [/view app\.p.*other/]],
     [
-      swapFacts({
+      liveView({
         statistics: [
           {
             schema: 'app',
@@ -199,7 +199,7 @@ describe('what stands in the way of a swap', () => {
       [/statistics app\.s are of other/],
     ],
     [
-      swapFacts({
+      liveView({
         grants: [{ column: null, grantor: 'other', grantee: 'x', privilege: 'SELECT', grantable: false }],
       }),
       swapRights(),
@@ -230,8 +230,8 @@ describe('replaying grants', () => {
     grantable: false,
     ...changes,
   })
-  const replay = (facts: Parameters<typeof swapFacts>[0]) =>
-    asWhom(replayGrants(swapFacts(facts), { schema: 'app', name: 'twin' }))
+  const replay = (facts: Parameters<typeof liveView>[0]) =>
+    asWhom(replayGrants(liveView(facts), { schema: 'app', name: 'twin' }))
 
   test('does nothing where nobody ever granted anything, and nothing is granted by default', () => {
     expect(replay({})).toEqual([])

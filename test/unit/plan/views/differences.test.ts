@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { definitionOf } from '../../../../src/plan/views/describe.ts'
 import { type Difference, liveDifferences, needsRebuild } from '../../../../src/plan/views/differences.ts'
 import type { Grant, LiveView } from '../../../../src/plan/views/live-view.ts'
-import { swapFacts } from '../../../support/facts.ts'
+import { liveView } from '../../../support/facts.ts'
 
-type Changes = NonNullable<Parameters<typeof swapFacts>[0]>
+type Changes = NonNullable<Parameters<typeof liveView>[0]>
 
 const column = (name: string, type = 'integer', more = {}): LiveView['columns'][number] => ({
   name,
@@ -43,7 +43,7 @@ const ownerGrants = ['SELECT', 'INSERT'].map((privilege) => grant(privilege, 'bo
 
 /** What differs, as `kind: message`, between a live view and what is frozen. */
 const differences = (live: Changes, frozen: Changes): string[] =>
-  liveDifferences(swapFacts(live), swapFacts(frozen)).map(({ kind, message }) => `${kind}: ${message}`)
+  liveDifferences(liveView(live), liveView(frozen)).map(({ kind, message }) => `${kind}: ${message}`)
 
 describe('a live view and its definition', () => {
   test('do not differ where they are the same', () => {
@@ -190,7 +190,7 @@ describe('a live view and its definition', () => {
   })
 
   test('are told by the name that people write', () => {
-    expect(liveDifferences(swapFacts({ view: { comment: 'c' } }), swapFacts())).toEqual([
+    expect(liveDifferences(liveView({ view: { comment: 'c' } }), liveView())).toEqual([
       expect.objectContaining<Partial<Difference>>({ view: 'app."Sales"' }),
     ])
   })
@@ -202,22 +202,22 @@ describe('a view is built anew', () => {
     ['another type', { columns: [column('id', 'text')] }, { columns: [column('id')] }],
     ['another order', { columns: [column('a'), column('b')] }, { columns: [column('b'), column('a')] }],
   ])('for %s', (_, live, twin) => {
-    expect(needsRebuild(swapFacts(live), swapFacts(twin))).toBe(true)
+    expect(needsRebuild(liveView(live), liveView(twin))).toBe(true)
   })
 
   test('for nothing else', () => {
     const live = { view: { comment: 'c' }, indexes: [index('i')], grants: [grant('SELECT', 'reader')] }
-    expect(needsRebuild(swapFacts(live), swapFacts())).toBe(false)
+    expect(needsRebuild(liveView(live), liveView())).toBe(false)
   })
 })
 
 describe('a view that is there, as a definition', () => {
-  const definitionFrom = (facts: Changes) => definitionOf(swapFacts(facts)).definition
+  const definitionFrom = (facts: Changes) => definitionOf(liveView(facts)).definition
 
   test('says what the view is, and nothing that is usual', () => {
     expect(
       definitionOf(
-        swapFacts({
+        liveView({
           view: { comment: 'c', definition: ' SELECT id,\n    n\n   FROM app.base' },
           columns: [column('id')],
           indexes: [
@@ -292,7 +292,7 @@ describe('a view that is there, as a definition', () => {
 
   test('leaves out what no definition can say, and says so', () => {
     const { leftOut } = definitionOf(
-      swapFacts({
+      liveView({
         view: { options: ['fillfactor=70'], tablespace: 'fast' },
         columns: [column('id', 'integer', { comment: 'key' }), column('n', 'text', { storage: 'external' })],
         indexes: [index('i', 'USING btree (id)', { clustered: true }), index('j')],

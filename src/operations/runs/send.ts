@@ -1,0 +1,109 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { openForRun, type RunConnection } from '../../db/runs/run-connection.ts'
+import { closeUnclaimed, type RunError, type RunRequest } from '../../db/runs/runs.ts'
+import type { Sql } from '../../db/server/connect.ts'
+import { problemOf } from '../../db/server/failures.ts'
+import { Problem } from '../../problem.ts'
+import { answer, deadlineOf } from './answer.ts'
+import type { Call } from './call.ts'
+import { neverClaimed } from './never-claimed.ts'
+import { type Planning, recordPlan, runErrorOf } from './record.ts'
+import type { Result } from './result.ts'
+import { waitForRun } from './wait.ts'
+
+const mostSends = 8
+// Callers who refresh one view at the same moment make each other's plans stale: random pauses take them apart.
+const longestPauseMs = (sends: number): number => 20 * 2 ** sends
+
+/** A pending run, and the connection to send it over. */
+interface Sendable {
+  runId: number
+  timeoutSeconds: number
+  connection: RunConnection
+}
+
+/**
+ * Sends a pending run until the server claims it, and waits for its end as long as the caller does. A run that comes back
+ * unclaimed, because its plan has gone stale or the connection broke, is planned and sent again.
+ */
+export async function sendUntilClaimed(
+  sql: Sql,
+  call: Call,
+  run: RunRequest,
+  first: Sendable,
+  planning: Planning,
+): Promise<void> {
+  const { runId } = first
+  try {
+    for (let sends = 1, sendable = first; ; sends++) {
+      if (await sendAndWait(sql, call, sendable)) return
+      if (sends === mostSends) throw await neverClaimed(sql, runId)
+      await pause(Math.random() * longestPauseMs(sends))
+      const work = await planning()
+      if ('status' in work) throw await neverClaimed(sql, runId)
+      if ((await recordPlan(sql, run, work, { pending: runId })) === null) return
+      sendable = { ...first, connection: await openForRun(call.database) }
+    }
+  } catch (thrown) {
+    const error = problemOf(thrown)
+    await closeUnclaimed(sql, runId, error instanceof Problem ? runErrorOf(error) : defect)
+    if (!(error instanceof Problem)) throw error
+  }
+}
+
+/** Whether the server has claimed the run. */
+async function sendAndWait(
+  sql: Sql,
+  call: Call,
+  { runId, timeoutSeconds, connection }: Sendable,
+): Promise<boolean> {
+  const envelope = connection.send(runId, timeoutSeconds)
+  try {
+    if (await waitForRun(sql, runId, call.waitUntil, envelope)) return true
+    const refused = await envelope.answered
+    if (refused !== undefined) throw refused
+    return false
+  } finally {
+    await envelope.leave()
+  }
+}
+
+/** How long a run that was sent over a connection that broke may still be claimed. */
+const onItsWayMs = 1000
+
+/**
+ * Names the run in whatever goes wrong after the run is on record, because the server may go on with the run when our
+ * connection breaks. The record is read once more on another connection; if that fails too, the Problem carries the run's id.
+ */
+export async function namingRun(runId: number, call: Call, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } catch (thrown) {
+    const problem = problemOf(thrown)
+    if (!(problem instanceof Problem)) throw thrown
+    try {
+      return await call.database.withConnection((sql) => answerAfterBreak(sql, runId, call, problem), {
+        deadline: deadlineOf(call),
+      })
+    } catch {
+      throw new Problem(
+        problem.code,
+        `${problem.message} Run ${runId} may still be going on: look at its record.`,
+        { ...problem.details, runId, cause: problem },
+      )
+    }
+  }
+}
+
+async function answerAfterBreak(sql: Sql, runId: number, call: Call, problem: Problem): Promise<Result> {
+  // An unclaimed run was never sent, or the connection broke before the server had read the envelope.
+  await waitForRun(sql, runId, Date.now() + onItsWayMs)
+  await closeUnclaimed(sql, runId, runErrorOf(problem))
+  await waitForRun(sql, runId, call.waitUntil)
+  return answer(sql, runId)
+}
+
+const defect: RunError = {
+  class: 'InternalError',
+  message: 'Viewkeeper could not send the run to the server.',
+}
