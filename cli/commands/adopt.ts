@@ -11,7 +11,8 @@ import { folders } from '../project/folders.ts'
 import { qualified } from '../project/names.ts'
 import { writeViewFiles } from '../project/view-file.ts'
 import { toMigrations, writeMigrations } from '../project/write-migrations.ts'
-import { databaseFromUrl, targetOf } from '../target/target.ts'
+import { databaseFromUrl } from '../target/direct.ts'
+import { targetOf } from '../target/target-of.ts'
 
 interface AdoptOptions {
   views: string[]

@@ -5,7 +5,7 @@ import type { Difference } from '../../src/plan/views/differences.ts'
 import { count, dim, report } from '../output/report.ts'
 import { canonicalOf, readAuthored } from '../project/authored.ts'
 import { folders } from '../project/folders.ts'
-import { targetOf } from '../target/target.ts'
+import { targetOf } from '../target/target-of.ts'
 
 interface CheckOptions {
   env?: string

@@ -11,7 +11,7 @@ import { canonicalOf, inRemovalOrder, readAuthored } from '../project/authored.t
 import { folders } from '../project/folders.ts'
 import { qualified } from '../project/names.ts'
 import { toMigrations, writeMigrations } from '../project/write-migrations.ts'
-import { databaseFromUrl } from '../target/target.ts'
+import { databaseFromUrl } from '../target/direct.ts'
 
 interface FreezeOptions {
   views: string[]

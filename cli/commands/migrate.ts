@@ -1,7 +1,7 @@
 import type { MigrationDone } from '../../src/operations/migrations/migrate.ts'
 import { isAhead } from '../../src/operations/migrations/migrate.ts'
 import { count as counted, dim, report, seconds } from '../output/report.ts'
-import { targetOf } from '../target/target.ts'
+import { targetOf } from '../target/target-of.ts'
 
 /** Applies the migrations that the database lacks, and prints each when it is done. */
 export async function up({ env, data }: { env?: string; data: boolean }): Promise<void> {

@@ -1,26 +1,6 @@
-import { userInfo } from 'node:os'
-import type { Database } from '../../src/db/server/connect.ts'
-import { connectTo } from '../../src/db/server/connect.ts'
-import { fromUrl } from '../../src/edge/server/database-url.ts'
-import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
-import { checkViews } from '../../src/operations/migrations/check.ts'
-import {
-  isAhead,
-  type MigrateCall,
-  type MigrationDone,
-  type MigrationStatus,
-  migrateDown,
-  migrateUp,
-  migrationStatus,
-} from '../../src/operations/migrations/migrate.ts'
-import { refuseOtherFolders } from '../../src/operations/migrations/own-folder.ts'
-import { migrate } from '../../src/operations/schema/apply.ts'
-import { type DescribedView, describeViews } from '../../src/operations/views/describe.ts'
-import { frozenState } from '../../src/plan/migrations/frozen.ts'
+import type { MigrationDone, MigrationStatus } from '../../src/operations/migrations/migrate.ts'
+import type { DescribedView } from '../../src/operations/views/describe.ts'
 import type { Difference } from '../../src/plan/views/differences.ts'
-import { Problem } from '../../src/problem.ts'
-import { folders, schemaFolder } from '../project/folders.ts'
-import { deployedTarget } from './deployed.ts'
 
 /** The database that a command works on, reached directly or through the deployed function. */
 export interface Target {
@@ -32,56 +12,4 @@ export interface Target {
    */
   check(): Promise<{ differences: Difference[]; pending: string[] }>
   describe(views: string[] | 'all'): Promise<DescribedView[]>
-}
-
-/** The environment that `--env` names, or the database in DATABASE_URL. */
-export const targetOf = ({ env }: { env?: string }): Target =>
-  env === undefined ? directTarget(databaseFromUrl()) : deployedTarget(env)
-
-/** The database of DATABASE_URL. If it is not set, the refusal names this other way. */
-export function databaseFromUrl(otherWay = 'name a deployed environment with --env'): Database {
-  const url = process.env.DATABASE_URL
-  if (url) return connectTo(fromUrl(url))
-  throw new Problem(
-    'InvalidRequest',
-    `DATABASE_URL is not set. Set it to postgres://user:password@host:5432/database, or ${otherWay}.`,
-    { field: 'DATABASE_URL' },
-  )
-}
-
-/** The longest wait for a migration: building a big view may take hours. */
-const longestMs = 86_400_000
-
-function directTarget(database: Database): Target {
-  const call = (more: Partial<MigrateCall> = {}): MigrateCall => ({
-    database,
-    trigger: 'cli',
-    requestedBy: userInfo().username,
-    waitUntil: Date.now() + longestMs,
-    withData: true,
-    ...more,
-  })
-  const read = async () => {
-    const migrations = await readFrozenMigrations(folders.migrations)
-    await refuseOtherFolders(database, migrations)
-    return migrations
-  }
-  return {
-    async up(options, onDone) {
-      const migrations = await read()
-      await migrate(database, schemaFolder)
-      const { applied, ahead } = await migrateUp(call({ ...options, onDone }), migrations)
-      if (ahead.length > 0) throw isAhead(ahead)
-      return applied
-    },
-    down: async (count, onDone) => (await migrateDown(call({ onDone }), await read(), count)).undone,
-    status: async () => migrationStatus(database, await read()),
-    async check() {
-      const migrations = await read()
-      const differences = await checkViews(database, [...frozenState(migrations).values()])
-      const { pending } = await migrationStatus(database, migrations)
-      return { differences, pending }
-    },
-    describe: (views) => describeViews(database, views),
-  }
 }

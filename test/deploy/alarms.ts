@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { metricDimensions, metricNames, metricNamespace } from '../../src/edge/metrics/names.ts'
-import type { Deployed } from './scenario.ts'
+import type { Deployed } from './support/deployed.ts'
 import { poll, stage } from './support/transcript.ts'
 import { alarmPolicy, refreshPolicy } from './test-environment.ts'
 

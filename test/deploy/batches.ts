@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import type { Deployed } from './scenario.ts'
 import { root } from './support/aws.ts'
 import { views } from './support/batch-views.ts'
+import type { Deployed } from './support/deployed.ts'
 import { poll, stage } from './support/transcript.ts'
 import { batchPolicy } from './test-environment.ts'
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Deployed } from './scenario.ts'
+import type { Deployed } from './support/deployed.ts'
 import { stage } from './support/transcript.ts'
 
 /** Dates the batch that was skipped in the pause, and a failed run, a year back, and lets `prune` remove them. */

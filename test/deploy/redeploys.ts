@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { assertServed } from './refreshes.ts'
-import type { Deployed } from './scenario.ts'
 import { copySchema } from './schema-folders.ts'
+import type { Deployed } from './support/deployed.ts'
 import { deployFails, deploySucceeds } from './support/outcomes.ts'
 import { stage } from './support/transcript.ts'
 

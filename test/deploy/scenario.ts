@@ -16,6 +16,7 @@ import { dropSchedule, freezeBatchViews } from './support/batch-views.ts'
 import { createCdk } from './support/cdk.ts'
 import { mustStop } from './support/cleanup.ts'
 import { startDatabase } from './support/database.ts'
+import type { Deployed } from './support/deployed.ts'
 import { startEmulator } from './support/emulator.ts'
 import { deploySucceeds } from './support/outcomes.ts'
 import { createProject } from './support/project.ts'
@@ -24,8 +25,6 @@ import { insistOn } from './support/tools.ts'
 import { stage } from './support/transcript.ts'
 import { environmentOf } from './test-environment.ts'
 import { breakView, changeView, commandFromAfar, findChangedView, findView, freezeView } from './view-life.ts'
-
-export type Deployed = Awaited<ReturnType<typeof deployFirst>>
 
 /**
  * The whole story, from an empty account and a database without Viewkeeper, over deploys that have to fail,
@@ -56,7 +55,7 @@ export async function deployScenario(folders: { cache: string; folder: string })
   await countEncrypted(deployed)
 }
 
-async function deployFirst({ cache, folder }: { cache: string; folder: string }) {
+async function deployFirst({ cache, folder }: { cache: string; folder: string }): Promise<Deployed> {
   insistOn('curl', '--version', 'to sign requests')
   insistOn('openssl', 'version', 'to make a certificate for the database')
   const python = await stage('python with the emulator', () =>

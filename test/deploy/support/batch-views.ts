@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Deployed } from '../scenario.ts'
+import type { Deployed } from './deployed.ts'
 import { stage } from './transcript.ts'
 
 /** One view that reads another; the other one is refreshed by a schedule of its own. */

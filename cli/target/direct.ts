@@ -1,0 +1,69 @@
+import { userInfo } from 'node:os'
+import type { Database } from '../../src/db/server/connect.ts'
+import { connectTo } from '../../src/db/server/connect.ts'
+import { fromUrl } from '../../src/edge/server/database-url.ts'
+import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
+import { checkViews } from '../../src/operations/migrations/check.ts'
+import {
+  isAhead,
+  type MigrateCall,
+  migrateDown,
+  migrateUp,
+  migrationStatus,
+} from '../../src/operations/migrations/migrate.ts'
+import { refuseOtherFolders } from '../../src/operations/migrations/own-folder.ts'
+import { migrate } from '../../src/operations/schema/apply.ts'
+import { describeViews } from '../../src/operations/views/describe.ts'
+import { frozenState } from '../../src/plan/migrations/frozen.ts'
+import { Problem } from '../../src/problem.ts'
+import { folders, schemaFolder } from '../project/folders.ts'
+import type { Target } from './target.ts'
+
+/** The database of DATABASE_URL. If it is not set, the refusal names this other way. */
+export function databaseFromUrl(otherWay = 'name a deployed environment with --env'): Database {
+  const url = process.env.DATABASE_URL
+  if (url) return connectTo(fromUrl(url))
+  throw new Problem(
+    'InvalidRequest',
+    `DATABASE_URL is not set. Set it to postgres://user:password@host:5432/database, or ${otherWay}.`,
+    { field: 'DATABASE_URL' },
+  )
+}
+
+/** The longest wait for a migration: building a big view may take hours. */
+const longestMs = 86_400_000
+
+/** The database of DATABASE_URL as a target, reached directly. */
+export function directTarget(database: Database): Target {
+  const call = (more: Partial<MigrateCall> = {}): MigrateCall => ({
+    database,
+    trigger: 'cli',
+    requestedBy: userInfo().username,
+    waitUntil: Date.now() + longestMs,
+    withData: true,
+    ...more,
+  })
+  const read = async () => {
+    const migrations = await readFrozenMigrations(folders.migrations)
+    await refuseOtherFolders(database, migrations)
+    return migrations
+  }
+  return {
+    async up(options, onDone) {
+      const migrations = await read()
+      await migrate(database, schemaFolder)
+      const { applied, ahead } = await migrateUp(call({ ...options, onDone }), migrations)
+      if (ahead.length > 0) throw isAhead(ahead)
+      return applied
+    },
+    down: async (count, onDone) => (await migrateDown(call({ onDone }), await read(), count)).undone,
+    status: async () => migrationStatus(database, await read()),
+    async check() {
+      const migrations = await read()
+      const differences = await checkViews(database, [...frozenState(migrations).values()])
+      const { pending } = await migrationStatus(database, migrations)
+      return { differences, pending }
+    },
+    describe: (views) => describeViews(database, views),
+  }
+}

@@ -1,0 +1,23 @@
+import type { Sql } from 'postgres'
+import type { SchemaFolder } from '../schema-folders.ts'
+import type { Api, createAws } from './aws.ts'
+import type { AppOptions, Cdk } from './cdk.ts'
+import type { TestDatabase } from './database.ts'
+import type { Project } from './project.ts'
+
+/** What the first deploy leaves to the rest of the test. */
+export interface Deployed {
+  folder: string
+  database: TestDatabase
+  /** A superuser's connection to the database. */
+  sql: Sql
+  aws: ReturnType<typeof createAws>
+  cdk: Cdk
+  api: Api
+  machineArn: string
+  topicArn: string
+  /** The options of the first deploy. */
+  options: AppOptions
+  schema: SchemaFolder
+  project: Project
+}
