@@ -151,7 +151,7 @@ describe('a problem', () => {
     })
   })
 
-  test('that may pass by itself has a retry-after', () => {
+  test('that may pass by itself says to come back', () => {
     const retried = problemCodes.filter(
       (code) => problemAnswer(new Problem(code, '')).headers?.['retry-after'] !== undefined,
     )
