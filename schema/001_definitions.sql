@@ -5,7 +5,6 @@ create table viewkeeper.definitions (
   name text not null,
   sql text,
   indexes jsonb not null default '[]',
-  unique_index_columns text[],
   depends_on text[] not null default '{}',
   comment text,
   grants jsonb not null default '[]',
@@ -26,9 +25,9 @@ create table viewkeeper.definitions (
   source text not null check (source in ('authored', 'discovered')),
   checksum text,
   removed_at timestamptz,
+  expected_since timestamptz not null default clock_timestamp(),
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp(),
-  expected_since timestamptz not null default clock_timestamp(),
   unique (schema_name, name),
   check ((schedule is null) = (time_zone is null))
 );

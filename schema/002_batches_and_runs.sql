@@ -20,9 +20,8 @@ create table viewkeeper.batches (
   advanced_at timestamptz,
   finished_at timestamptz,
   error jsonb,
-  created_at timestamptz not null default clock_timestamp(),
-  updated_at timestamptz not null default clock_timestamp(),
   published_at timestamptz,
+  updated_at timestamptz not null default clock_timestamp(),
   check ((status in ('pending', 'running')) = (finished_at is null)),
   check ((status in ('failed', 'canceled', 'skipped')) <= (error is not null))
 );
@@ -32,7 +31,6 @@ create unique index batches_one_open_per_selection on viewkeeper.batches (md5(se
   where status in ('pending', 'running');
 create unique index batches_idempotency_key on viewkeeper.batches (trigger, caller, idempotency_key)
   where idempotency_key is not null;
-create index batches_latest on viewkeeper.batches (serial desc);
 create index batches_unpublished on viewkeeper.batches (serial) where finished_at is not null and published_at is null;
 
 -- The views of a batch and what each waits for, as they were when the batch was made.
@@ -67,6 +65,8 @@ create table viewkeeper.runs (
   attempt integer not null default 1 check (attempt > 0),
   idempotency_key text,
   plan jsonb,
+  planned_by name,
+  fills boolean not null default true,
   not_before timestamptz,
   claim_by timestamptz,
   backend_pid integer,
@@ -82,10 +82,7 @@ create table viewkeeper.runs (
   error jsonb,
   meta jsonb not null default '{"request": {}, "response": {}}',
   published_at timestamptz,
-  created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp(),
-  fills boolean not null default true,
-  planned_by name,
   check ((status in ('pending', 'running')) = (finished_at is null)),
   check ((status = 'running') <= (started_at is not null and backend_pid is not null and backend_start is not null)),
   check ((status in ('failed', 'canceled')) <= (error is not null))

@@ -1,5 +1,5 @@
 -- Which of the frozen migrations of `migrations/` this database has. A row comes in the same transaction as the change.
-create table viewkeeper.view_migrations (
+create table viewkeeper.migrations (
   number integer primary key check (number > 0),
   name text not null,
   checksum text not null,
@@ -7,6 +7,6 @@ create table viewkeeper.view_migrations (
   applied_at timestamptz not null default clock_timestamp()
 );
 
-comment on table viewkeeper.view_migrations is 'The frozen migrations of views that this database has.';
-comment on column viewkeeper.view_migrations.checksum is 'SHA-256 of both files, up and down: one that was edited since is refused.';
-comment on column viewkeeper.view_migrations.run_id is 'The run that made the change; null where there was nothing to do. Runs are pruned, so it may be gone.';
+comment on table viewkeeper.migrations is 'The frozen migrations of views that this database has.';
+comment on column viewkeeper.migrations.checksum is 'SHA-256 of both files, up and down: one that was edited since is refused.';
+comment on column viewkeeper.migrations.run_id is 'The run that made the change; null where there was nothing to do. Runs are pruned, so it may be gone.';

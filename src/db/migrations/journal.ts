@@ -15,10 +15,10 @@ export interface JournalEntry {
 
 /** The frozen migrations that the database has, in order; none where our own schema is not there yet. */
 export async function readViewJournal(sql: Sql): Promise<JournalEntry[]> {
-  const [row] = await sql`select to_regclass('viewkeeper.view_migrations') is not null as there`
+  const [row] = await sql`select to_regclass('viewkeeper.migrations') is not null as there`
   if (!row?.there) return []
   return sql<JournalEntry[]>`
-    select number, name, checksum, run_id as "runId", applied_at as "appliedAt" from viewkeeper.view_migrations order by number`
+    select number, name, checksum, run_id as "runId", applied_at as "appliedAt" from viewkeeper.migrations order by number`
 }
 
 /** How a folder stands to a database. */
@@ -92,9 +92,9 @@ export function standingOf(migrations: FrozenMigration[], journal: JournalEntry[
 /** Writes a migration into the journal, or takes it out: part of the change's own transaction. In a run it says which. */
 export const journalStatement = ({ number, name, checksum }: FrozenMigration, way: 'up' | 'down'): string =>
   way === 'up'
-    ? `insert into viewkeeper.view_migrations (number, name, checksum, run_id)
+    ? `insert into viewkeeper.migrations (number, name, checksum, run_id)
 values (${number}, ${literal(name)}, ${literal(checksum)}, nullif(current_setting('viewkeeper.run', true), '')::bigint)`
-    : `delete from viewkeeper.view_migrations where number = ${number}`
+    : `delete from viewkeeper.migrations where number = ${number}`
 
 /** As long as the caller waits, within these, for the lock and whatever a migration locks. */
 const shortestLockMs = 1000

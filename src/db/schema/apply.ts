@@ -27,7 +27,7 @@ export async function migrateSchema(sql: Sql, steps: SchemaStep[]): Promise<Migr
   }
   const last = steps.at(-1)?.number ?? 0
   const ahead = await sql<{ name: string }[]>`
-    select name from viewkeeper.migrations where number > ${last} order by number`
+    select name from viewkeeper.schema_steps where number > ${last} order by number`
   return { applied, ahead: ahead.map(({ name }) => name) }
 }
 
@@ -49,12 +49,12 @@ async function becomeOwner(sql: Sql): Promise<void> {
 async function prepareJournal(sql: Sql): Promise<void> {
   await becomeOwner(sql)
   // Not "if not exists": that asks for the right to create schemas even where nothing is to be created.
-  const [row] = await sql`select to_regclass('viewkeeper.migrations') is not null as there`
+  const [row] = await sql`select to_regclass('viewkeeper.schema_steps') is not null as there`
   if (row?.there) return
   const [schema] = await sql`select to_regnamespace('viewkeeper') is not null as there`
   if (!schema?.there) await sql`create schema viewkeeper`
   await sql`
-    create table viewkeeper.migrations (
+    create table viewkeeper.schema_steps (
       number integer primary key,
       name text not null,
       checksum text not null,
@@ -63,7 +63,7 @@ async function prepareJournal(sql: Sql): Promise<void> {
 
 /** True where the step was applied now; false where it had been before. */
 async function applyOnce(sql: Sql, step: SchemaStep): Promise<boolean> {
-  const [journaled] = await sql`select checksum from viewkeeper.migrations where number = ${step.number}`
+  const [journaled] = await sql`select checksum from viewkeeper.schema_steps where number = ${step.number}`
   if (journaled?.checksum === step.checksum) return false
   if (journaled !== undefined) {
     throw new Problem(
@@ -79,7 +79,7 @@ async function applyOnce(sql: Sql, step: SchemaStep): Promise<boolean> {
     throw sqlFailed(`schema/${step.name}.sql`, step.sql, error)
   }
   await sql`
-    insert into viewkeeper.migrations (number, name, checksum)
+    insert into viewkeeper.schema_steps (number, name, checksum)
     values (${step.number}, ${step.name}, ${step.checksum})`
   return true
 }

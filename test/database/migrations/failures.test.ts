@@ -17,7 +17,7 @@ const everything = async ({ sql }: TestDatabase) => ({
   catalog: await wholeCatalog(sql),
   record: await sql`
     select (select jsonb_agg(d order by id) from viewkeeper.definitions d) as definitions,
-           (select jsonb_agg(m order by number) from viewkeeper.view_migrations m) as migrations`,
+           (select jsonb_agg(m order by number) from viewkeeper.migrations m) as migrations`,
 })
 
 describe('a folder that is not what it was when it was applied', () => {
@@ -217,7 +217,7 @@ describe('a folder that is not what it was when it was applied', () => {
   })
 
   test('is refused, too, where the journal lacks one before its last', async () => {
-    await sql`delete from viewkeeper.view_migrations where number = 2`
+    await sql`delete from viewkeeper.migrations where number = 2`
     await refused(good, ': this database has 003_own, but not 002_a, which comes before it.')
     const behind = await copied('behind a gap')
     for (const file of ['003_own', '004_a'].flatMap((name) => [`${name}.up.sql`, `${name}.down.sql`]))
@@ -239,7 +239,7 @@ describe('a migration that fails', () => {
 
   /** A place without journal, where `views` have been made by migrations. */
   async function made(...views: Definition[]): Promise<FrozenFolder> {
-    await sql`delete from viewkeeper.view_migrations`
+    await sql`delete from viewkeeper.migrations`
     const frozen = await folder(`failing ${++names}`)
     await frozen.freeze(views)
     await migrateUp(migrateCall(database), await frozen.read())

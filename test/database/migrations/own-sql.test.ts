@@ -10,7 +10,7 @@ const { database, sql, url } = useDatabase()
 let folders = 0
 
 beforeEach(async () => {
-  await sql.unsafe('truncate viewkeeper.view_migrations; drop schema public cascade; create schema public')
+  await sql.unsafe('truncate viewkeeper.migrations; drop schema public cascade; create schema public')
 })
 
 /** A folder whose only migration is this SQL, and its way back. */
@@ -24,7 +24,7 @@ async function own(up: string, down?: string): Promise<FrozenFolder> {
 const up = async (frozen: FrozenFolder) => migrateUp(migrateCall(database), await frozen.read())
 const down = async (frozen: FrozenFolder) => migrateDown(migrateCall(database), await frozen.read(), 1)
 const journaled = async () =>
-  (await sql`select name from viewkeeper.view_migrations order by number`).map(({ name }) => name)
+  (await sql`select name from viewkeeper.migrations order by number`).map(({ name }) => name)
 
 /** Applies what has to fail, and gives what is said; nothing of it is there. */
 async function refusedUp(frozen: FrozenFolder): Promise<string> {

@@ -38,7 +38,7 @@ beforeAll(async () => {
 })
 
 beforeEach(async () => {
-  await sql`delete from viewkeeper.view_migrations`
+  await sql`delete from viewkeeper.migrations`
 })
 
 const inShop = (name: string, query: string, more: Partial<Definition> = {}) =>
@@ -215,7 +215,7 @@ describe('a login that may not', () => {
     const applying = await refusalOf(migrateUp(migrateCall(database), migrations))
     const trying = await refusalOf(verifyFrozen(database, [], migrations))
     expect(await wholeCatalog(sql)).toEqual(before)
-    expect(await sql`select from viewkeeper.view_migrations`).toEqual([])
+    expect(await sql`select from viewkeeper.migrations`).toEqual([])
     return [applying.message, trying.message]
   }
 

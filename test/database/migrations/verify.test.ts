@@ -27,7 +27,7 @@ const everything = async () => ({
   catalog: await wholeCatalog(sql),
   record: await sql`
     select (select jsonb_agg(d) from viewkeeper.definitions d) as definitions, (select jsonb_agg(r) from viewkeeper.runs r) as runs,
-           (select jsonb_agg(m) from viewkeeper.view_migrations m) as migrations`,
+           (select jsonb_agg(m) from viewkeeper.migrations m) as migrations`,
 })
 
 /** Tries what the folder has beyond its first migrations, and insists that nothing of it stays. */
