@@ -4,11 +4,25 @@ import { standardText } from './sqlstate.ts'
 
 export const untouched = 'The database is as it was before this step.'
 
-/** What failed, in which line, and what is left of it. Messages that quote data are replaced by what their SQLSTATE means. */
-export function sqlFailed(file: string, text: string, error: unknown, end = untouched): Problem {
-  const { message, position } = error as { message: string; position?: string }
-  const line =
-    position === undefined ? '' : `, line ${[...text].slice(0, Number(position)).join('').split('\n').length}`
+/**
+ * The failure of a file's SQL: the line, what failed, and the state that the database is left in. `executed` is the text
+ * that a block has executed, if it is not `text`. A message that quotes data is replaced by the meaning of its SQLSTATE.
+ */
+export function sqlFailed(
+  file: string,
+  text: string,
+  error: unknown,
+  end = untouched,
+  executed = text,
+): Problem {
+  const { message, position, internal_position, internal_query } = error as {
+    message: string
+    position?: string
+    internal_position?: string
+    internal_query?: string
+  }
+  const at = position ?? (internal_query?.startsWith(executed) ? internal_position : undefined)
+  const line = at === undefined ? '' : `, line ${[...text].slice(0, Number(at)).join('').split('\n').length}`
   const sqlstate = sqlstateOf(error)
   const said = sqlstate === undefined ? message : (standardTextOf(sqlstate) ?? message)
   return new Problem('MigrationFailed', `${file}${line}: ${said} (${sqlstate ?? 'no SQLSTATE'}). ${end}`, {
