@@ -4,7 +4,7 @@ import { Problem } from '../../problem.ts'
 import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { readRolePath, safePath } from '../server/search-path.ts'
-import { sqlFailed, untouched } from '../server/sql-failed.ts'
+import { sqlFailed } from '../server/sql-failed.ts'
 import { readCreateOwner } from '../views/definitions.ts'
 
 const identifier = '(?:"(?:[^"]|"")+"|[\\w$]+)'
@@ -51,7 +51,7 @@ export async function runPlainSql(
   } catch (error) {
     if (error instanceof Problem) throw error
     const isOurRole = owner !== null && !statements.some((each) => /^(re)?set\b.*\brole\b/i.test(each))
-    const end = `${untouched}${adviceOn(error, isOurRole ? owner : null)}`
+    const end = `The database is as it was before this migration.${adviceOn(error, isOurRole ? owner : null)}`
     throw sqlFailed(`migrations/${file}`, text, error, end, part)
   }
 }

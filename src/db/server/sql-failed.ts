@@ -2,7 +2,7 @@ import { Problem } from '../../problem.ts'
 import { sqlstateOf } from './failures.ts'
 import { standardText } from './sqlstate.ts'
 
-export const untouched = 'The database is as it was before this step.'
+const untouched = 'The database is as it was before this step.'
 
 /**
  * The failure of a file's SQL: the line, what failed, and the state that the database is left in. `executed` is the text
