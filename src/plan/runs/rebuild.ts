@@ -1,25 +1,7 @@
-import { displayName, literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
+import { displayName, literal, quoteIdentifier, quoteName } from '../names.ts'
 import type { Seal, Statement } from '../plan.ts'
 import type { LiveView } from '../views/live-view.ts'
-
-/** The names under which a view is built aside. The OID makes them its own; nobody else sees them before they are gone. */
-export interface AsideNames {
-  view: ViewName
-  /** What the old view is called in the moment between. */
-  old: ViewName
-  index(at: number): string
-  statistics(at: number): string
-  /** What an old statistics object is called for a moment. */
-  oldStatistics(at: number): string
-}
-
-export const asideNames = (oid: number, schema: string): AsideNames => ({
-  view: { schema, name: `viewkeeper_${oid}` },
-  old: { schema, name: `viewkeeper_${oid}_old` },
-  index: (at) => `viewkeeper_${oid}_i${at}`,
-  statistics: (at) => `viewkeeper_${oid}_s${at}`,
-  oldStatistics: (at) => `viewkeeper_${oid}_s${at}_old`,
-})
+import type { AsideNames } from './aside-names.ts'
 
 /** Builds the empty twin of a view, with all its attributes and comments. */
 export function buildTwin(facts: LiveView, aside: AsideNames): Statement[] {
