@@ -20,14 +20,51 @@ interface MetDefinition extends DefinitionDefaults {
   minIntervalSeconds: number
 }
 
-/** What an author said is forgotten: the view is one that was found in the catalog. */
-const asDiscovered = `
-  sql = null, indexes = default, depends_on = default, comment = null, grants = default, refresh_strategy = default,
-  row_count_strategy = default, schedule = null, time_zone = null, settings = default, timeout_seconds = default,
-  retries = default, retry_delay_seconds = default, max_staleness_seconds = null, min_interval_seconds = default,
-  in_all = default, source = 'discovered', checksum = null, updated_at = clock_timestamp()`
+/** The column of each field that an author writes, and its type unless that is text. */
+const columns: Record<Exclude<keyof Definition, keyof QualifiedName>, [name: string, type?: ColumnType]> = {
+  sql: ['sql'],
+  indexes: ['indexes', 'jsonb'],
+  comment: ['comment'],
+  grants: ['grants', 'jsonb'],
+  strategy: ['refresh_strategy'],
+  rowCountStrategy: ['row_count_strategy'],
+  schedule: ['schedule'],
+  timeZone: ['time_zone'],
+  settings: ['settings', 'jsonb'],
+  timeoutSeconds: ['timeout_seconds', 'integer'],
+  retries: ['retries', 'integer'],
+  retryDelaySeconds: ['retry_delay_seconds', 'integer'],
+  maxStalenessSeconds: ['max_staleness_seconds', 'integer'],
+  minIntervalSeconds: ['min_interval_seconds', 'integer'],
+  inAll: ['in_all', 'boolean'],
+  dependsOn: ['depends_on', 'text[]'],
+}
+type Field = keyof typeof columns
+type ColumnType = 'integer' | 'boolean' | 'jsonb' | 'text[]'
 
-/** A view of that name was removed before: this is another one, of which nobody has said anything. */
+const fields = Object.keys(columns) as Field[]
+const authoredColumns = [...fields.map((field) => columns[field][0]), 'source', 'checksum']
+
+const selected = (...some: Field[]): string =>
+  some.map((field) => `d.${columns[field][0]} as "${field}"`).join(', ')
+
+/** The columns of DefinitionDefaults, for a `select` from `viewkeeper.definitions d`. */
+const defaultsColumns = `d.id, d.paused_at is not null as paused,
+           ${selected('strategy', 'rowCountStrategy', 'timeoutSeconds', 'settings')}`
+
+/** A field of definition `d`, which is JSON, as its column holds it. */
+function fromJson(field: Field): string {
+  const type = columns[field][1]
+  if (type === 'jsonb') return `d -> '${field}'`
+  if (type === 'text[]') return `array(select jsonb_array_elements_text(d -> '${field}'))`
+  return type === undefined ? `d ->> '${field}'` : `(d ->> '${field}')::${type}`
+}
+
+/** Forgets what an author wrote: the view is one that was found in the catalog. */
+const asDiscovered = `${fields.map((field) => `${columns[field][0]} = default`).join(', ')},
+  source = 'discovered', checksum = null, updated_at = clock_timestamp()`
+
+/** A view of that name was removed before: this is another one, which nobody has authored. */
 const meetAgain = `${asDiscovered}, removed_at = null, paused_at = null`
 
 /** The definition of a view in the catalog; the first contact with a view nobody authored makes a discovered one. */
@@ -36,9 +73,8 @@ export async function ensureDefinition(
   { schema, name }: { schema: string; name: string },
 ): Promise<MetDefinition> {
   const find = () => sql<MetDefinition[]>`
-    select id, refresh_strategy as strategy, row_count_strategy as "rowCountStrategy", timeout_seconds as "timeoutSeconds",
-           settings, paused_at is not null as paused, min_interval_seconds as "minIntervalSeconds"
-      from viewkeeper.definitions where schema_name = ${schema} and name = ${name} and removed_at is null`
+    select ${sql.unsafe(`${defaultsColumns}, ${selected('minIntervalSeconds')}`)}
+      from viewkeeper.definitions d where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null`
   const [found] = await find()
   if (found !== undefined) return found
   await sql`
@@ -96,32 +132,20 @@ export async function readDefinition(
   { schema, name }: QualifiedName,
 ): Promise<CreatableDefinition | undefined> {
   const [row] = await sql<CreatableDefinition[]>`
-    select d.id, d.refresh_strategy as strategy, d.row_count_strategy as "rowCountStrategy",
-           d.timeout_seconds as "timeoutSeconds", d.settings, d.paused_at is not null as paused,
-           d.schema_name as schema, d.name, d.sql, d.indexes, d.comment, d.grants
+    select ${sql.unsafe(`${defaultsColumns}, ${selected('sql', 'indexes', 'comment', 'grants')}`)},
+           d.schema_name as schema, d.name
       from viewkeeper.definitions d where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null`
   return row
 }
 
 /** Writes down what an author has frozen: for the transaction that changes the view. */
 export const authorStatement = (definition: Definition, checksum: string): string => `
-insert into viewkeeper.definitions (schema_name, name, sql, indexes, depends_on, comment, grants, refresh_strategy,
-  row_count_strategy, schedule, time_zone, settings, timeout_seconds, retries, retry_delay_seconds, max_staleness_seconds,
-  min_interval_seconds, in_all, source, checksum)
-select d ->> 'schema', d ->> 'name', d ->> 'sql', d -> 'indexes', array(select jsonb_array_elements_text(d -> 'dependsOn')),
-       d ->> 'comment', d -> 'grants', d ->> 'strategy', d ->> 'rowCountStrategy', d ->> 'schedule', d ->> 'timeZone',
-       d -> 'settings', (d ->> 'timeoutSeconds')::integer, (d ->> 'retries')::integer, (d ->> 'retryDelaySeconds')::integer,
-       (d ->> 'maxStalenessSeconds')::integer, (d ->> 'minIntervalSeconds')::integer, (d ->> 'inAll')::boolean, 'authored',
-       ${literal(checksum)}
+insert into viewkeeper.definitions (schema_name, name, ${authoredColumns.join(', ')})
+select d ->> 'schema', d ->> 'name', ${fields.map(fromJson).join(', ')}, 'authored', ${literal(checksum)}
   from (select ${literal(JSON.stringify(definition))}::jsonb) as x(d)
 on conflict (schema_name, name) do update
-   set (sql, indexes, depends_on, comment, grants, refresh_strategy, row_count_strategy, schedule, time_zone, settings,
-        timeout_seconds, retries, retry_delay_seconds, max_staleness_seconds, min_interval_seconds, in_all, source, checksum,
-        removed_at, updated_at)
-     = (excluded.sql, excluded.indexes, excluded.depends_on, excluded.comment, excluded.grants, excluded.refresh_strategy,
-        excluded.row_count_strategy, excluded.schedule, excluded.time_zone, excluded.settings, excluded.timeout_seconds,
-        excluded.retries, excluded.retry_delay_seconds, excluded.max_staleness_seconds, excluded.min_interval_seconds,
-        excluded.in_all, excluded.source, excluded.checksum, null, clock_timestamp())`
+   set (${authoredColumns.join(', ')}, removed_at, updated_at)
+     = (${authoredColumns.map((column) => `excluded.${column}`).join(', ')}, null, clock_timestamp())`
 
 /** Marks a definition as removed; its runs stay readable. */
 export const removeStatement = ({ schema, name }: QualifiedName): string => `
