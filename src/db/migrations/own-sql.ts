@@ -31,7 +31,7 @@ export async function runPlainSql(
   const statements = statementsIn(text)
   const isConcurrent = statements.some((each) => /\bindex\s+concurrently\b/i.test(blanked(each)))
   if (isConcurrent && how === 'applied') return runConcurrently(sql, { file, text }, statements, record)
-  // An index belongs to its table's owner, whoever builds it: the login may build one wherever the role may.
+  // An index belongs to its table's owner, whoever builds it, and the login may build an index if the role may.
   const owner = isConcurrent ? null : await readOtherOwner(sql)
   let part = ''
   try {
@@ -42,7 +42,7 @@ export async function runPlainSql(
         part = each
         await executePart(transaction, part, at === 0 ? before : '')
       }
-      // For the session, not for this transaction alone: a role and settings that the file took for itself end here.
+      // For the session, not for this transaction alone: the role and settings that the file has set end here.
       await transaction`reset role`
       await transaction`reset all`
       await transaction`select pg_catalog.set_config('search_path', ${safePath}, false)`
@@ -66,7 +66,7 @@ function adviceOn(error: unknown, role: string | null): string {
     case '25001':
       return ' This statement cannot be part of a transaction, so no migration can hold it. Execute it by hand.'
     case '0A000':
-      // The server's own name of what refused: a statement that `execute` does not take, or any other unsupported feature.
+      // Tells a statement that `execute` refuses from any other unsupported feature.
       return (error as { routine?: string }).routine === 'exec_stmt_dynexecute'
         ? ' The file and its journal row are one transaction. Leave out what begins or ends a transaction, and copy from or to the client.'
         : ''
@@ -75,12 +75,13 @@ function adviceOn(error: unknown, role: string | null): string {
   }
 }
 
-/** A trial is given up by its deadline; the server's own limit is for a server that nobody waits for any more. */
+/** As long as the deadline of a trial: the limit ends a file on the server after the client has left. */
 const longestTrial = '10min'
 
 /**
- * The file whole, or statement by statement if the file sets `statement_timeout` or a savepoint: the server applies a
- * new timeout to the next message only, and takes no savepoint in `execute`. Each part stands at its place in the file.
+ * The file in one part, or in one part for each statement if the file sets `statement_timeout` or a savepoint: the server
+ * applies a new timeout only from the next message on, and refuses savepoints in `execute`. Spaces before each part keep
+ * its line.
  */
 function partsOf(text: string): string[] {
   const places = statementPlaces(blanked(text))
@@ -92,8 +93,8 @@ function partsOf(text: string): string[] {
 const savepoint = /^\s*(savepoint|release)\s/i
 
 /**
- * Executes a part of a file inside a block: there the server itself refuses to begin or end a transaction, however that
- * is written. The block starts as the login, because the role may lack `usage` on PL/pgSQL. The part and the block are
+ * Executes a part of a file inside a block: there the server itself refuses every statement that begins or ends a
+ * transaction. The block starts as the login, because the role may lack `usage` on PL/pgSQL. The part and the block are
  * quoted texts, so no dollar quote in the file ends them.
  */
 async function executePart(sql: Sql, part: string, before: string): Promise<void> {
@@ -104,19 +105,19 @@ async function executePart(sql: Sql, part: string, before: string): Promise<void
   await sql.unsafe(`do ${literal(`begin ${before} execute ${literal(whole)}; end`)}`)
 }
 
-/** The role that is to own what is created, where that is not ourselves. */
+/** The role that is to own what is created; null if that is the login. */
 async function readOtherOwner(sql: Sql): Promise<string | null> {
   const owner = await readCreateOwner(sql)
   const [own] = await sql<{ login: string }[]>`select quote_ident(current_user) as login`
   return owner === own?.login ? null : owner
 }
 
-/** Statements of a block that take the search path and the role of a file. */
+/** Statements of a block that set the search path and the role of a file. */
 async function readPlace(sql: Sql, role: string | null): Promise<string> {
   const path = await readRolePath(sql)
   if (role === null) return `perform pg_catalog.set_config('search_path', ${literal(path)}, true);`
   const [own] = await sql<{ login: string }[]>`select current_user as login`
-  // "$user" stays the login: for the role, "$user" would be a schema with the name of the role.
+  // "$user" keeps meaning the login. After `set role` it would mean the role.
   const pathOfLogin = path.replace(
     /(^|,)\s*"?\$user"?\s*(?=,|$)/g,
     (_, comma) => comma + quoteIdentifier(own?.login ?? ''),
@@ -124,7 +125,7 @@ async function readPlace(sql: Sql, role: string | null): Promise<string> {
   return `perform pg_catalog.set_config('search_path', ${literal(pathOfLogin)}, true); set local role ${role};`
 }
 
-/** The same without what cannot be part of a transaction. */
+/** The statements without `concurrently`, which cannot be part of a transaction. */
 const inTransactionToo = (statements: string[]): string =>
   statements.map((each) => each.replace(/\bindex\s+concurrently\b/i, 'index')).join(';\n')
 
@@ -147,7 +148,7 @@ async function runConcurrently(
     if (index === undefined || table === undefined) await sql.unsafe(text)
     else await buildConcurrently(sql, file, text, { index, table })
   } catch (error) {
-    const end = 'Nothing is recorded; cure the cause and run it again.'
+    const end = 'Nothing is recorded. Remove the cause, and migrate again.'
     throw error instanceof Problem ? error : sqlFailed(`migrations/${file}`, text, error, end)
   } finally {
     await sql`select pg_catalog.set_config('search_path', ${safePath}, false)`
@@ -169,12 +170,12 @@ async function buildConcurrently(
   if (!(await isValid(sql, index, table))) {
     throw new Problem(
       'MigrationFailed',
-      `migrations/${file}: index ${index} is not valid. Nothing is recorded; run it again.`,
+      `migrations/${file}: index ${index} is not valid. Nothing is recorded. Migrate again.`,
     )
   }
 }
 
-/** Undefined where the table has no such index. */
+/** Whether an index is valid; undefined if the table has no such index. */
 async function isValid(sql: Sql, index: string, table: string): Promise<boolean | undefined> {
   const [row] = await sql<{ valid: boolean }[]>`
     select i.indisvalid as valid from pg_catalog.pg_index i
@@ -182,13 +183,13 @@ async function isValid(sql: Sql, index: string, table: string): Promise<boolean 
   return row?.valid
 }
 
-/** An index lives in its table's schema, whatever the search path. */
+/** The index is in the schema of its table, whatever the search path. */
 const inSchemaOf = (table: string, index: string): string => {
   const schema = new RegExp(`^(${identifier})\\s*\\.`).exec(table)?.[1]
   return schema === undefined ? index : `${schema}.${index}`
 }
 
-/** A comment (which may hold comments), a text of any kind, or a quoted name: what ends no statement, and says none. */
+/** A comment (which may hold comments), a quoted text or a quoted name: a semicolon in one of these ends no statement. */
 const opaque =
   /--[^\n]*|\/\*(?:\/\*[\s\S]*?\*\/|(?!\*\/)[\s\S])*\*\/|\b[Ee]'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$[A-Za-z_0-9]*\$)[\s\S]*?\1/g
 const parsedBody = /\bbegin\s+atomic\b[\s\S]*?;\s*end\b/gi
@@ -216,7 +217,7 @@ function statementPlaces(blank: string): [from: number, to: number][] {
   return places
 }
 
-/** The same length and lines, with nothing left of what stands in quotes, comments or bodies. */
+/** The text with spaces in place of all quotes, comments and function bodies; its length and lines stay. */
 const blanked = (text: string): string =>
   [opaque, parsedBody].reduce(
     (left, pattern) => left.replace(pattern, (found) => found.replace(/[^\n]/g, ' ')),
