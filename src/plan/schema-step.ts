@@ -1,4 +1,4 @@
-/** One step of the schema: a numbered SQL file, applied once, never edited afterwards. */
+/** A schema step: a numbered SQL file, applied once and never edited afterwards. */
 export interface SchemaStep {
   number: number
   /** The file's name without its ending: `001_definitions`. */

@@ -31,7 +31,7 @@ export function sqlFailed(
   })
 }
 
-/** For SQLSTATEs whose messages quote values of the data; undefined for the others. */
+/** The text for a SQLSTATE whose messages quote values of the data; undefined for any other SQLSTATE. */
 const standardTextOf = (sqlstate: string): string | undefined =>
   /^(21|22|23)/.test(sqlstate)
     ? (standardText[sqlstate] ?? standardText[`${sqlstate.slice(0, 2)}000`] ?? 'the data do not fit')

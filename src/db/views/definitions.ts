@@ -4,7 +4,7 @@ import type { Definition, RowCountStrategy, Strategy, ViewDefinition } from '../
 import { toSetRole, viewsSuffix } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
 
-/** What a request leaves open and the view's definition answers. */
+/** The values of a view's definition for what a request leaves open. */
 export interface DefinitionDefaults {
   id: number
   strategy: Strategy
@@ -15,7 +15,7 @@ export interface DefinitionDefaults {
   paused: boolean
 }
 
-/** What a direct refresh asks besides. */
+/** The values that a direct refresh needs. */
 interface MetDefinition extends DefinitionDefaults {
   minIntervalSeconds: number
 }
@@ -67,7 +67,7 @@ const asDiscovered = `${fields.map((field) => `${columns[field][0]} = default`).
 /** A view of that name was removed before: this is another one, which nobody has authored. */
 const meetAgain = `${asDiscovered}, removed_at = null, paused_at = null`
 
-/** The definition of a view in the catalog; the first contact with a view nobody authored makes a discovered one. */
+/** The definition of a view in the catalog. A view without a definition gets a discovered one. */
 export async function ensureDefinition(
   sql: Sql,
   { schema, name }: { schema: string; name: string },
@@ -84,7 +84,7 @@ export async function ensureDefinition(
   return made as MetDefinition
 }
 
-/** Gives every view in the catalog that has none a discovered definition. Writes nothing where all have one. */
+/** Gives a discovered definition to every view in the catalog that has no definition. */
 export async function discoverDefinitions(sql: Sql): Promise<void> {
   await sql`
     insert into viewkeeper.definitions as d (schema_name, name, source)
@@ -96,7 +96,7 @@ export async function discoverDefinitions(sql: Sql): Promise<void> {
     on conflict (schema_name, name) do update set ${sql.unsafe(meetAgain)} where d.removed_at is not null`
 }
 
-/** The id of a view's definition, also of one that is gone: its history is still to be read. Undefined if never met. */
+/** The id of a view's definition, also of a removed one, whose history can still be read. Undefined if there is none. */
 export async function findDefinitionId(
   sql: Sql,
   { schema, name }: QualifiedName,
@@ -107,8 +107,8 @@ export async function findDefinitionId(
 }
 
 /**
- * The role, as SQL writes it, that is to own what we create: the one beside the owner of schema viewkeeper that has no right on
- * that schema (`viewkeeper_views`), where we may act for it, so that whichever login comes next can work on it too. Else we are.
+ * The role, as SQL writes it, that is to own what Viewkeeper creates: `viewkeeper_views`, if the login may act as that role,
+ * so that the next login can work on the views too. Otherwise the login itself.
  */
 export async function readCreateOwner(sql: Sql): Promise<string> {
   const [row] = await sql<{ owner: string }[]>`
@@ -121,12 +121,12 @@ export async function readCreateOwner(sql: Sql): Promise<string> {
   return (row as { owner: string }).owner
 }
 
-/** What a view is to be, from its definition; `sql` is null where nobody authored it. */
+/** A definition to create a view from; `sql` is null if nobody has authored the view. */
 export interface CreatableDefinition extends DefinitionDefaults, Omit<ViewDefinition, 'sql'> {
   sql: string | null
 }
 
-/** The definition of a view; undefined where there is none. */
+/** The definition of a view; undefined if there is none. */
 export async function readDefinition(
   sql: Sql,
   { schema, name }: QualifiedName,
@@ -138,7 +138,7 @@ export async function readDefinition(
   return row
 }
 
-/** Writes down what an author has frozen: for the transaction that changes the view. */
+/** Writes an authored definition, in the transaction that changes the view. */
 export const authorStatement = (definition: Definition, checksum: string): string => `
 insert into viewkeeper.definitions (schema_name, name, ${authoredColumns.join(', ')})
 select d ->> 'schema', d ->> 'name', ${fields.map(fromJson).join(', ')}, 'authored', ${literal(checksum)}
@@ -152,14 +152,14 @@ export const removeStatement = ({ schema, name }: QualifiedName): string => `
 update viewkeeper.definitions set removed_at = clock_timestamp(), updated_at = clock_timestamp()
  where schema_name = ${literal(schema)} and name = ${literal(name)}`
 
-/** The view stays, and is one that nobody has authored again. */
+/** Makes an authored definition a discovered one. The view stays. */
 export const releaseStatement = ({ schema, name }: QualifiedName): string => `
 update viewkeeper.definitions set ${asDiscovered}
  where schema_name = ${literal(schema)} and name = ${literal(name)}`
 
 /**
- * A view's runs and settings follow it to its new name; where a view has had that name before, the old definition is
- * only marked removed, because its runs are another view's.
+ * Gives a definition the view's new name; its runs and settings stay with it. If there is a definition of that name
+ * already, the old one is only marked as removed, because the runs of the other belong to another view.
  */
 export const renameStatement = (from: QualifiedName, to: QualifiedName): string => `
 with moved as (

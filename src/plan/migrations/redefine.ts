@@ -14,21 +14,21 @@ import type { Grant, LiveView } from '../views/live-view.ts'
 import { liveViewHashQuery } from '../views/live-view-query.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 
-/** A view that is there and is to be another: what it is, what its definition was and is, and what the server makes of the new one. */
+/** A live view that is to be changed: its state, its old and new definition, and the twin of the new one. */
 export interface Redefinition {
   view: ViewFacts
   live: ViewSnapshot
-  /** What was authored before; null where nobody had authored the view. */
+  /** The definition that was authored before; null if the view was not authored. */
   before: ViewDefinition | null
   after: ViewDefinition
-  /** `after`, as the server reads it. */
+  /** The live view that the server makes of `after`. */
   twin: LiveView
 }
 
 /**
- * Plans how a live view becomes what its definition says. Pure. Another query or other columns are built aside and
- * exchanged, everything that hangs on the view carried over; anything else is altered in place. Indexes, grants and
- * comments that nobody authored stay. Null where there is nothing to do.
+ * Plans the change of a live view to its definition. Pure. For another query or other columns, a twin is built aside and
+ * exchanged with the view, and everything that hangs on the view is carried over. Any other change is made in place.
+ * Indexes, grants and comments that nobody authored stay. Null if there is nothing to do.
  */
 export function planRedefinition(
   redefinition: Redefinition,
@@ -62,7 +62,7 @@ export function planRedefinition(
   return { plan, does: 'alter' }
 }
 
-/** The live facts with the authored changes: what was authored before and is not any more goes, the rest stays. */
+/** The live view with the authored changes: parts that were authored before and are not any more go, all others stay. */
 function wantedFacts({ live: { live }, before, after, twin }: Redefinition): LiveView {
   const named = (definition: ViewDefinition | null) => new Set(definition?.indexes.map(({ name }) => name))
   const [indexesBefore, indexesAfter] = [named(before), named(after)]
@@ -74,7 +74,7 @@ function wantedFacts({ live: { live }, before, after, twin }: Redefinition): Liv
     view: {
       ...live.view,
       definition: twin.view.definition,
-      // An empty comment is none.
+      // An empty comment means no comment.
       comment: after.comment || (before?.comment ? null : live.view.comment),
     },
     columns: twin.columns.map(
@@ -105,7 +105,7 @@ const wasAuthored = (before: ViewDefinition | null, { grantee, privilege, column
       (columns === undefined ? column === null : column !== null && columns.includes(column)),
   ) ?? false
 
-/** What changes a view in place: beside its readers, or with it for ourselves alone. */
+/** The statements that change a view in place: those beside its readers, and those under the exclusive lock. */
 function alterations(
   live: LiveView,
   wanted: LiveView,
@@ -123,7 +123,7 @@ function alterations(
   const takesOver = (name: string) => dropped.some((index) => index.name === name)
   return {
     beside: [
-      // A view is written to by refreshes alone: readers do not notice that an index is being built.
+      // Only refreshes write to a view, so building an index does not disturb readers.
       ...made.map(
         ({ name, unique, rest, hasExpressions }, at): Statement => ({
           phase: 'indexes',
@@ -153,7 +153,7 @@ function alterations(
   }
 }
 
-/** What is revoked on a whole view is revoked on its columns too, and with a grant option comes back without it. */
+/** Revoking on the whole view also revokes on its columns, and revokes a grant option: such a grant is made again. */
 const isRevokedToo = (grant: Grant, live: LiveView, wanted: LiveView): boolean =>
   live.grants.some(
     (each) =>

@@ -38,7 +38,7 @@ export function buildTwin(facts: LiveView, aside: AsideNames): Statement[] {
   return [create, ...attributes]
 }
 
-/** What others wrote about a view is parsed as its owner. */
+/** SQL that others wrote about a view is parsed as the view's owner. */
 export const ownersSeal = ({ view }: LiveView): Seal => ({
   role: view.owner,
   schema: quoteIdentifier(view.schema),
@@ -100,7 +100,7 @@ export function buildStatistics(facts: LiveView, aside: AsideNames): Statement[]
   })
 }
 
-/** Hands the statistics objects that are somebody else's to them. To be done as ourselves, not as the view's owner. */
+/** Gives statistics objects to their owners. Done as the login, because the view's owner may lack that right. */
 export const giveStatistics = ({ view, statistics }: LiveView, aside: AsideNames): Statement[] =>
   building(
     statistics.map(
@@ -120,12 +120,12 @@ const building = (
     .filter((sql) => sql !== false)
     .map((sql) => ({ phase, sql, ...(carries === undefined ? {} : { carries }) }))
 
-/** `fillfactor=70`, as the catalog writes it, as SQL wants it. */
+/** An option as SQL needs it; the catalog writes `fillfactor=70`. */
 const option = (text: string): string => {
   const at = text.indexOf('=')
   return at < 0 ? text : `${text.slice(0, at)} = ${literal(text.slice(at + 1))}`
 }
 
-/** `with (…)` for a plain view's options; empty where it has none. */
+/** `with (…)` for a plain view's options; empty if there are none. */
 export const withOptions = (options: string[]): string =>
   options.length === 0 ? '' : ` with (${options.map(option).join(', ')})`
