@@ -32,7 +32,7 @@ create table viewkeeper.definitions (
   check ((schedule is null) = (time_zone is null))
 );
 
--- A view that was adopted, resumed or given a schedule at noon is not late because nobody refreshed it in the morning.
+-- A view that is adopted, resumed or given a schedule at noon is not late for the morning.
 create function viewkeeper.expect_anew() returns trigger language plpgsql set search_path = '' as $$
 begin
   new.expected_since := clock_timestamp();
@@ -44,13 +44,13 @@ create trigger expect_anew before update on viewkeeper.definitions for each row
         (new.schedule, new.time_zone, new.max_staleness_seconds, new.in_all, new.paused_at is null, new.removed_at is null))
   execute function viewkeeper.expect_anew();
 
--- What changes without a deploy.
+-- Switches change without a deploy.
 create table viewkeeper.switches (
   key text primary key,
   value jsonb not null,
   updated_at timestamptz not null default clock_timestamp()
 );
 
-comment on table viewkeeper.definitions is 'What Viewkeeper knows about a materialized view, authored or discovered.';
-comment on column viewkeeper.definitions.expected_since is 'Since when its data have to be as fresh as it says.';
-comment on table viewkeeper.switches is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who said so.';
+comment on table viewkeeper.definitions is 'What Viewkeeper knows about a materialized view: one row for each view, authored or discovered.';
+comment on column viewkeeper.definitions.expected_since is 'The view has to be as fresh as its definition says from this moment on. A view is not late for the time before.';
+comment on table viewkeeper.switches is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who paused it.';

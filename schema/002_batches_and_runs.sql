@@ -1,4 +1,4 @@
--- A refresh of several views in dependency order. All its state is here and in its runs: whoever advances it may die.
+-- A refresh of several views in dependency order. All state of a batch is in its row and its runs, so its advancer may die.
 create table viewkeeper.batches (
   id text primary key
     default to_char(clock_timestamp() at time zone 'utc', 'YYYYMMDD-HH24MISS-') || left(gen_random_uuid()::text, 8)
@@ -108,7 +108,7 @@ create index runs_open on viewkeeper.runs (id) where status in ('pending', 'runn
 create index runs_unpublished on viewkeeper.runs (id) where finished_at is not null and published_at is null;
 
 -- A plan is SQL, executed with the rights of the role that claims the run. So each run says which role wrote its plan, and
--- only that role claims the run. Another role that may write this table cannot say that a plan is somebody else's.
+-- only that role claims the run. A role that may write this table cannot pass its plan off as another role's.
 create function viewkeeper.note_planner() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   new.planned_by := current_user;
@@ -118,18 +118,18 @@ create trigger note_planner before insert or update of plan, planned_by on viewk
   execute function viewkeeper.note_planner();
 
 comment on table viewkeeper.batches is 'A refresh of several materialized views in dependency order.';
-comment on table viewkeeper.batch_views is 'The views of a batch, what each waits for, and how it is tried again.';
-comment on column viewkeeper.batches.selection is 'Which views were asked for, in one way of writing it: equal selections are the same.';
+comment on table viewkeeper.batch_views is 'The views of a batch: what each view waits for, and how its refresh is retried.';
+comment on column viewkeeper.batches.selection is 'The views that were requested, in one canonical form: equal selections are equal values.';
 comment on column viewkeeper.batches.serial is 'Counts the batches, oldest first.';
-comment on column viewkeeper.batches.advanced_at is 'When somebody last advanced it. Old, and none of its locks held: nobody does.';
-comment on column viewkeeper.batch_views.position is 'Parents come before their children, and what starts the longest way to the end before the rest.';
-comment on column viewkeeper.batch_views.parents is 'Definitions of the views that have to succeed, or be left out as paused, before.';
-comment on column viewkeeper.batch_views.remaining_ms is 'The longest way from here to the end of the batch, by history: the longest goes first.';
+comment on column viewkeeper.batches.advanced_at is 'When somebody last advanced the batch. A batch that nobody has advanced for long is lost.';
+comment on column viewkeeper.batch_views.position is 'Parents come before their children; then the view with the longest remaining way comes first.';
+comment on column viewkeeper.batch_views.parents is 'Definitions of the views that have to succeed, or be left out as paused, before this view starts.';
+comment on column viewkeeper.batch_views.remaining_ms is 'The longest time from the start of this view to the end of the batch, by history.';
 
 comment on table viewkeeper.runs is 'One attempt at one operation on one materialized view.';
-comment on column viewkeeper.runs.plan is 'What the server is to do, until it has done it; afterwards meta.response.sql tells.';
-comment on column viewkeeper.runs.caller is 'Whose idempotency keys these are: requested_by without what differs between sessions of one role.';
-comment on column viewkeeper.runs.backend_start is 'With backend_pid: which server process owns the run. A pid alone is reused.';
-comment on column viewkeeper.runs.error is '{class, message, sqlstate, detail, hint, context}; row data is kept out.';
-comment on column viewkeeper.runs.fills is 'Whether its success makes the data of the view fresh.';
-comment on column viewkeeper.runs.planned_by is 'The role that has written the plan. Only it executes that.';
+comment on column viewkeeper.runs.plan is 'What the server is to do. Null once the run has ended; meta.response.sql keeps the statements.';
+comment on column viewkeeper.runs.caller is 'Each caller has idempotency keys of its own. The same as requested_by, without what differs between sessions of one role.';
+comment on column viewkeeper.runs.backend_start is 'With backend_pid, the server process that works on the run. The server uses a pid again.';
+comment on column viewkeeper.runs.error is '{class, message, sqlstate, detail, hint, context}, without row data.';
+comment on column viewkeeper.runs.fills is 'Whether success makes the data of the view fresh: not for a drop, nor for a create without data.';
+comment on column viewkeeper.runs.planned_by is 'The role that wrote the plan. Only this role executes the plan.';

@@ -1,5 +1,5 @@
--- The first run asked for at or after a moment. Ids grow with time, so it is searched by halves, which takes some twenty
--- steps through the primary key, at any size, and no index of its own.
+-- The first run that was requested at or after a moment. Ids grow with time, so a binary search through the primary key
+-- finds the run in some twenty lookups, at any size, without an index of its own.
 create function viewkeeper.first_run_since(since timestamptz) returns bigint
 language plpgsql stable set search_path = '' as $$
 declare
@@ -25,8 +25,8 @@ begin
   return low;
 end $$;
 
--- How long a view's refreshes usually take, milliseconds: the average of the last 20 that succeeded, or of the 20 before a
--- run. Null where there was none.
+-- The usual duration of a view's refreshes in milliseconds: the average of its last 20 successful refreshes, or of the last
+-- 20 before a run. Null if there is none.
 create function viewkeeper.usual_duration(of_view integer, before_run bigint default 9223372036854775807)
 returns table (ms float8)
 language sql stable
@@ -37,9 +37,9 @@ begin atomic
      order by r.id desc limit 20) l;
 end;
 
--- Each view's last run and last success: of every view that somebody has authored, and of the others that are in the
--- catalog. The newest runs of all are read in one piece first, for there most views have both; only the others are looked
--- up in their own history, of which each look is a walk through a large index.
+-- The last run and the last success of every authored view, and of every other view in the catalog. The newest runs of all
+-- views are read first, in one piece: most views have both there. Only the other views are looked up in their own history,
+-- because each lookup walks through a large index.
 create view viewkeeper.latest_runs as
   with newest as materialized (
     select r.definition_id, r.id, r.status, r.requested_at, r.finished_at, r.duration_ms, r.fills,
@@ -71,7 +71,7 @@ create view viewkeeper.latest_runs as
    where d.removed_at is null and (d.source = 'authored' or exists (
            select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
             where c.relkind = 'm' and n.nspname = d.schema_name and c.relname = d.name));
-comment on view viewkeeper.latest_runs is 'The last run of each view, and the last success that made its data fresh.';
+comment on view viewkeeper.latest_runs is 'For each view the last run, and the last success that made the view fresh.';
 
 create view viewkeeper.view_status as
   with yesterday as materialized (select viewkeeper.first_run_since(clock_timestamp() - interval '24 hours') as id)
@@ -90,9 +90,9 @@ create view viewkeeper.view_status as
     left join lateral (
       select r.id, r.finished_at, r.error from viewkeeper.runs r
        where r.definition_id = d.id and r.status = 'failed' order by r.id desc limit 1) last_failure on true;
-comment on view viewkeeper.view_status is 'How each view is: its last run, last success and last failure, and how old its data are.';
+comment on view viewkeeper.view_status is 'For each view the last run, last success and last failure, and the age of its data.';
 
--- What the runs of each view, or of one, came to within a time. Durations are those of refreshes that succeeded.
+-- The runs of each view, or of one view, within a time, summed up. Durations are those of successful refreshes.
 create function viewkeeper.view_metrics(within interval default '24 hours', of_view integer default null)
 returns table (
   id integer, view text, runs bigint, succeeded bigint, failed bigint, success_rate numeric,
@@ -121,6 +121,6 @@ begin atomic
    order by d.schema_name, d.name;
 end;
 
-comment on function viewkeeper.usual_duration is 'How long a view''s refreshes usually take: the average of the last 20 that succeeded.';
-comment on function viewkeeper.view_metrics is 'What the runs of each view came to within a time: how many, how they ended, how long its refreshes took.';
-comment on function viewkeeper.first_run_since is 'The id of the first run asked for at or after a moment; the next id to come where there is none.';
+comment on function viewkeeper.usual_duration is 'The usual duration of a view: the average of its last 20 successful refreshes.';
+comment on function viewkeeper.view_metrics is 'The runs of each view within a time: how many, how they ended, how long the refreshes took.';
+comment on function viewkeeper.first_run_since is 'The id of the first run that was requested at or after a moment; if there is none, the next id.';

@@ -86,7 +86,7 @@ export const readBatches = (
        and ${before === null ? sql`true` : sql`b.serial < ${before}`}
      order by b.serial desc limit ${limit}`
 
-/** The batch that has this caller's key; `sameRequest` tells whether it was requested in the same words. */
+/** The batch that has this caller's key; `sameRequest` tells whether the two requests are equal. */
 export async function findBatchByKey(
   sql: Sql,
   {

@@ -95,14 +95,14 @@ const describeTwin = (sql: Sql, definition: ViewDefinition, owner: string): Prom
     const statements = sealed(owner, definition, createStatements(definition, names))
     const [create, ...others] = statements as [Statement, ...Statement[]]
     await executeAll(part, inPlaceOf(owner, [create, withoutDefaultGrants(twin), ...others]), true)
-    const [row] = await part.unsafe<{ facts: LiveView }[]>(
-      `select f as facts from (${liveViewQuery(`${literal(twin)}::regclass`)}) as x(f)`,
+    const [row] = await part.unsafe<{ live: LiveView }[]>(
+      `select f as live from (${liveViewQuery(`${literal(twin)}::regclass`)}) as x(f)`,
     )
-    const { facts } = row as { facts: LiveView }
+    const { live } = row as { live: LiveView }
     const named = new Map(definition.indexes.map(({ name }, at) => [names.index(at), name]))
     return {
-      ...facts,
-      indexes: facts.indexes.map((index) => ({ ...index, name: named.get(index.name) as string })),
+      ...live,
+      indexes: live.indexes.map((index) => ({ ...index, name: named.get(index.name) as string })),
     }
   })
 

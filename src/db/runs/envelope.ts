@@ -213,8 +213,8 @@ begin
         end if;
       end if;
       begin
-        -- The server ends an autovacuum after somebody has waited for it for deadlock_timeout. Beside others, so long a wait
-        -- may be found to be a deadlock; the server then ends the other half, perhaps somebody's index build.
+        -- The server ends an autovacuum once somebody has waited deadlock_timeout for its lock. So long a wait for anybody else
+        -- may count as half of a deadlock: the server ends the other half, perhaps an index build.
         select exists (select from pg_locks l join pg_stat_get_activity(l.pid) a on true
                         where ${isOthersLock} and a.usesysid is null) into beside_autovacuum;
         perform set_config('lock_timeout',

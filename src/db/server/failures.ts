@@ -23,7 +23,7 @@ const unreachable = new Set([
   'CONNECTION_DESTROYED',
 ])
 
-/** Those of the codes above that mean a broken connection. */
+/** The codes that mean a broken connection. */
 const broken = new Set([
   'ECONNRESET',
   'EPIPE',

@@ -64,7 +64,7 @@ function fromJson(field: Field): string {
 const asDiscovered = `${fields.map((field) => `${columns[field][0]} = default`).join(', ')},
   source = 'discovered', checksum = null, updated_at = clock_timestamp()`
 
-/** A view of that name was removed before: this is another one, which nobody has authored. */
+/** A definition that is marked as removed belonged to another view of that name. This view is a discovered one. */
 const meetAgain = `${asDiscovered}, removed_at = null, paused_at = null`
 
 /** The definition of a view in the catalog. A view without a definition gets a discovered one. */
@@ -158,8 +158,8 @@ update viewkeeper.definitions set ${asDiscovered}
  where schema_name = ${literal(schema)} and name = ${literal(name)}`
 
 /**
- * Gives a definition the view's new name; its runs and settings stay with it. If there is a definition of that name
- * already, the old one is only marked as removed, because the runs of the other belong to another view.
+ * Gives a definition the view's new name; runs and settings stay with the definition. If the new name has a definition
+ * already, its runs belong to another view: then the definition of the old name is only marked as removed.
  */
 export const renameStatement = (from: QualifiedName, to: QualifiedName): string => `
 with moved as (

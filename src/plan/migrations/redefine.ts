@@ -35,7 +35,7 @@ export function planRedefinition(
   options: RunOptions & { withData: boolean },
 ): { plan: Plan; does: 'rebuild' | 'alter' } | null {
   const { view, live, twin } = redefinition
-  const wanted = wantedFacts(redefinition)
+  const wanted = wantedView(redefinition)
   if (needsRebuild(live.live, twin)) {
     return { plan: planSwap(view, live, options, { wanted, withData: options.withData }), does: 'rebuild' }
   }
@@ -63,7 +63,7 @@ export function planRedefinition(
 }
 
 /** The live view with the authored changes: parts that were authored before and are not any more go, all others stay. */
-function wantedFacts({ live: { live }, before, after, twin }: Redefinition): LiveView {
+function wantedView({ live: { live }, before, after, twin }: Redefinition): LiveView {
   const named = (definition: ViewDefinition | null) => new Set(definition?.indexes.map(({ name }) => name))
   const [indexesBefore, indexesAfter] = [named(before), named(after)]
   const granted = authoredGrants(twin)

@@ -4,14 +4,14 @@ import type { LiveView } from '../views/live-view.ts'
 import type { AsideNames } from './aside-names.ts'
 
 /** Builds the empty twin of a view, with all its attributes and comments. */
-export function buildTwin(facts: LiveView, aside: AsideNames): Statement[] {
-  const { view, columns } = facts
+export function buildTwin(live: LiveView, aside: AsideNames): Statement[] {
+  const { view, columns } = live
   const twin = quoteName(aside.view)
   const alter = `alter materialized view ${twin}`
   const options = [...view.options.map(option), ...view.toastOptions.map((each) => `toast.${option(each)}`)]
   const create: Statement = {
     phase: 'building',
-    sealed: ownersSeal(facts),
+    sealed: ownersSeal(live),
     sql:
       `create materialized view ${twin} using ${quoteIdentifier(view.accessMethod)}` +
       (options.length > 0 ? ` with (${options.join(', ')})` : '') +
@@ -45,8 +45,8 @@ export const ownersSeal = ({ view }: LiveView): Seal => ({
 })
 
 /** The indexes of the view, on its twin. */
-export function buildIndexes(facts: LiveView, aside: AsideNames): Statement[] {
-  const { view, indexes } = facts
+export function buildIndexes(live: LiveView, aside: AsideNames): Statement[] {
+  const { view, indexes } = live
   const twin = quoteName(aside.view)
   return indexes.flatMap((index, at) => {
     const temporary = quoteIdentifier(aside.index(at))
@@ -55,7 +55,7 @@ export function buildIndexes(facts: LiveView, aside: AsideNames): Statement[] {
       phase: 'indexes',
       sql: `create ${index.unique ? 'unique ' : ''}index ${temporary} on ${twin} ${index.rest}`,
       carries: `index ${index.name}`,
-      ...(index.hasExpressions ? { sealed: ownersSeal(facts) } : {}),
+      ...(index.hasExpressions ? { sealed: ownersSeal(live) } : {}),
     }
     const attributes = building(
       [
@@ -78,15 +78,15 @@ export function buildIndexes(facts: LiveView, aside: AsideNames): Statement[] {
 }
 
 /** The statistics objects of the view, on its twin. Their owners take them over in `giveStatistics`. */
-export function buildStatistics(facts: LiveView, aside: AsideNames): Statement[] {
-  return facts.statistics.flatMap(({ schema, name: called, middle, hasExpressions, target, comment }, at) => {
+export function buildStatistics(live: LiveView, aside: AsideNames): Statement[] {
+  return live.statistics.flatMap(({ schema, name: called, middle, hasExpressions, target, comment }, at) => {
     const name = quoteName({ schema, name: aside.statistics(at) })
     const carries = `statistics ${displayName({ schema, name: called })}`
     const create: Statement = {
       phase: 'indexes',
       sql: `create statistics ${name} ${middle} from ${quoteName(aside.view)}`,
       carries,
-      ...(hasExpressions ? { sealed: ownersSeal(facts) } : {}),
+      ...(hasExpressions ? { sealed: ownersSeal(live) } : {}),
     }
     const attributes = building(
       [

@@ -440,7 +440,7 @@ describe('a database that has migrations', () => {
     const frozen = await frozenIn('another', [definition('another', 'select 1 as id')])
     const migrations = await frozen.read()
     const refusal = await refusalOf(verifyFrozen(other.database, migrations, []))
-    expect(refusal.message).toContain('was migrated from another folder: it has 001_one.')
+    expect(refusal.message).toContain('was migrated from another folder. The database has 001_one.')
   })
 })
 
