@@ -6,8 +6,8 @@ import { Problem } from '../problem.ts'
 const fileName = /^(\d{3,})_([A-Za-z0-9_]+)\.(up|down)\.sql$/
 
 /**
- * Reads the frozen migrations of a folder, in order; a folder that is not there has none. Refuses (MigrationFailed), by
- * name: gaps, two files with one number, an up file without its down file, SQL that is not what its header says.
+ * Reads the frozen migrations of a folder, in order; a folder that does not exist has none. Refuses (MigrationFailed), by
+ * name: gaps, two files with one number, an up file without its down file, SQL that differs from its header.
  */
 export async function readFrozenMigrations(folder: URL): Promise<FrozenMigration[]> {
   const files = (await listFiles(folder)).filter((name) => name.endsWith('.sql')).sort()
@@ -20,24 +20,22 @@ export async function readFrozenMigrations(folder: URL): Promise<FrozenMigration
     const before = pairs[at - 1]?.[0]
     if (before !== undefined && Number.parseInt(before, 10) === number) {
       throw refused(
-        `${before} and ${name} have the same number. Freeze the later one again, which gives it the next number.`,
+        `${before} and ${name} have the same number. Freeze the later one again: it gets the next number.`,
       )
     }
     if (number !== at + 1) {
-      throw refused(
-        `${name} should be number ${numbered(at + 1)}: a migration is missing before it, or was deleted.`,
-      )
+      throw refused(`${name} should be number ${numbered(at + 1)}: a migration before it is missing.`)
     }
     const up = pair.find(({ way }) => way === 'up')
     const down = pair.find(({ way }) => way === 'down') ?? null
     if (up === undefined) throw refused(`${name}.down.sql has no ${name}.up.sql.`)
     if (down === null && up.change.does !== 'sql')
-      throw refused(`${name}.up.sql has lost its ${name}.down.sql.`)
+      throw refused(`${name}.up.sql has no ${name}.down.sql. Restore that file.`)
     return pairUp(number, name, up, down)
   })
 }
 
-/** A migration of its two files. */
+/** The migration that consists of these two files. */
 export const pairUp = (
   number: number,
   name: string,
@@ -51,23 +49,18 @@ export const pairUp = (
   checksum: checksumOf(up.text, down?.text ?? ''),
 })
 
-const textOf = ({ file, text, change: step, why }: FrozenText): FrozenText => ({
-  file,
-  text,
-  change: step,
-  why,
-})
+const textOf = ({ file, text, change, why }: FrozenText): FrozenText => ({ file, text, change, why })
 
-/** What a file of this name with this text says. Refuses one whose SQL is not what its header says. */
+/** Reads the text of a file. Refuses a text whose SQL differs from its header. */
 export function frozenText(file: string, text: string): FrozenText {
   const frozen = parseFrozen(text)
   if (frozen !== null) return { ...frozen, file, text }
   throw refused(
-    `${file} was edited: its SQL is not what its header says. Put it back, change the view's definition, and freeze that.`,
+    `${file} was edited: its SQL differs from its header. Restore the file, change the view's definition, and freeze that.`,
   )
 }
 
-/** A number as file names have it: three digits, or as many as it takes. */
+/** A number as in file names: with three digits, or more if needed. */
 export const numbered = (number: number): string => String(number).padStart(3, '0')
 
 async function listFiles(folder: URL): Promise<string[]> {
@@ -82,7 +75,7 @@ async function listFiles(folder: URL): Promise<string[]> {
 async function readFrozen(folder: URL, file: string): Promise<FrozenText & { name: string; way: string }> {
   const [, number, words, way] = fileName.exec(file) ?? []
   if (way === undefined) {
-    throw refused(`${file} is not called as a migration is: 001_words.up.sql with 001_words.down.sql.`)
+    throw refused(`${file} is no name of a migration. Names are 001_words.up.sql with 001_words.down.sql.`)
   }
   const text = (await readFile(new URL(file, folder), 'utf8')).replaceAll('\r\n', '\n')
   return { ...frozenText(file, text), name: `${number}_${words}`, way }

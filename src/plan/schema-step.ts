@@ -1,7 +1,7 @@
-/** One step of the schema: a numbered SQL file, applied once, never edited afterwards. */
+/** A schema step: a numbered SQL file, applied once and never edited afterwards. */
 export interface SchemaStep {
   number: number
-  /** The file's name without its ending: `001_definitions_and_runs`. */
+  /** The file's name without its ending: `001_definitions`. */
   name: string
   sql: string
   /** SHA-256 of the text with line ends as `\n`, in hex. */

@@ -27,7 +27,7 @@ export async function breakMigration(deployed: Deployed, runId: number): Promise
   await stage('cdk deploy with a broken step of the schema fails, naming it', failToDeploy, (line) => line)
   await stage('… and leaves database and API as they were', async () => {
     assert.equal((await sql`select from pg_tables where tablename = 'half_done'`).length, 0)
-    const [journal] = await sql`select name from viewkeeper.migrations order by number desc limit 1`
+    const [journal] = await sql`select name from viewkeeper.schema_steps order by number desc limit 1`
     assert.equal(`${journal?.name}.sql`, schema.last)
     await assertServed(api, runId)
   })

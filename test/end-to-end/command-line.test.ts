@@ -486,7 +486,7 @@ describe('checking', () => {
     project.unauthor('sales')
     const { code, out } = await project.run(['check', '--offline'])
     expect(code).toBe(1)
-    expect(out).toMatch(/✗ public\.sales +unauthored +frozen in 001_sales, and authored nowhere/)
+    expect(out).toMatch(/✗ public\.sales +unauthored +frozen in 001_sales, but no file of views\/ defines it/)
   })
 })
 

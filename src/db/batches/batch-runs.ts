@@ -1,23 +1,23 @@
 import type { RunStatus } from '../../plan/run.ts'
 import type { Sql } from '../server/connect.ts'
 
-/** An attempt of a batch, as the batch shows it. */
+/** One attempt at a view of a batch. */
 export interface BatchRun {
   definitionId: number
   runId: number
   status: RunStatus
   attempt: number
-  /** When it may start at the earliest; null where it may at once. */
+  /** The attempt may not start before this moment; null if it may start at once. */
   notBefore: Date | null
   startedAt: Date | null
   finishedAt: Date | null
   elapsedMs: number | null
-  /** The class and message of its error; why it was skipped. */
+  /** The class and message of the attempt's error; of a skipped attempt, the reason. */
   class: string | null
   message: string | null
 }
 
-/** The attempts of a batch; those of one view in their order. */
+/** The attempts of a batch, ordered by their number. */
 export const readBatchRuns = (sql: Sql, batchId: string): Promise<BatchRun[]> => sql<BatchRun[]>`
     select r.definition_id as "definitionId", r.id as "runId", r.status, r.attempt, r.not_before as "notBefore",
            r.started_at as "startedAt", r.finished_at as "finishedAt",

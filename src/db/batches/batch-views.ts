@@ -1,13 +1,13 @@
 import type { BatchableView, PlannedView } from '../../plan/batches/plan.ts'
 import type { Sql } from '../server/connect.ts'
 
-/** A view's place in a batch, as it was when the batch was made. */
+/** One view of a batch, as the view was when the batch was made. */
 export interface BatchView extends PlannedView {
   /** The name as SQL would write it. */
   view: string
 }
 
-/** Every view of the catalog with what planning a batch asks. Every one has a definition (see discoverDefinitions). */
+/** Every view of the catalog, with what a batch is planned on. Each has a definition after discoverDefinitions. */
 export const readBatchableViews = (sql: Sql): Promise<BatchableView[]> => sql<BatchableView[]>`
   select d.id, d.schema_name as schema, d.name, format('%I.%I', d.schema_name, d.name) as view, d.in_all as "inAll",
          d.paused_at is not null as paused, d.retries, d.retry_delay_seconds as "retryDelaySeconds",
@@ -18,7 +18,7 @@ export const readBatchableViews = (sql: Sql): Promise<BatchableView[]> => sql<Ba
    cross join lateral viewkeeper.usual_duration(d.id) usual
    where c.relkind = 'm' order by n.nspname, c.relname`
 
-/** Writes the views of a batch, in the order in which they are given. */
+/** Writes the views of a batch, in the given order. */
 export async function insertBatchViews(sql: Sql, batchId: string, views: PlannedView[]): Promise<void> {
   await sql`
     insert into viewkeeper.batch_views (batch_id, definition_id, position, schema_name, view_name, parents, retries,

@@ -20,7 +20,7 @@ export interface Batch {
   startedAt: Date | null
   advancedAt: Date | null
   finishedAt: Date | null
-  /** From its start to its end, or until now. */
+  /** From the start of the batch to its end, or until now. */
   elapsedMs: number | null
   error: BatchError | null
 }
@@ -32,11 +32,11 @@ export const batchColumns = (sql: Sql) => sql`
   b.advanced_at as "advancedAt", b.finished_at as "finishedAt",
   (extract(epoch from coalesce(b.finished_at, clock_timestamp()) - b.started_at) * 1000)::int8 as "elapsedMs", b.error`
 
-/** A batch as it is asked for. */
+/** A batch as its caller requests it. */
 export interface NewBatch {
   trigger: Trigger
   requestedBy: string
-  /** Whose idempotency keys these are. */
+  /** Each caller has idempotency keys of its own. */
   caller: string
   idempotencyKey: string | null
   request: Record<string, unknown>
@@ -46,8 +46,8 @@ export interface NewBatch {
 }
 
 /**
- * Writes the row of a batch, open or skipped with the reason, and gives its id. Null where one with its idempotency
- * key is there already, or an open one of the same selection.
+ * Writes the row of a batch, open or skipped with the reason, and returns its id. Returns null if there is a batch with
+ * the same idempotency key, or an open batch of the same selection.
  */
 export async function insertBatch(
   sql: Sql,
@@ -66,13 +66,13 @@ export async function insertBatch(
   return row?.id ?? null
 }
 
-/** One batch; undefined where there is none with this id. */
+/** One batch; undefined if no batch has this id. */
 export async function readBatch(sql: Sql, id: string): Promise<Batch | undefined> {
   const [row] = await sql<Batch[]>`select ${batchColumns(sql)} from viewkeeper.batches b where b.id = ${id}`
   return row
 }
 
-/** Batches, newest first. `before` is the serial where the page before ended. */
+/** Batches, newest first. `before` is the last serial of the previous page. */
 export const readBatches = (
   sql: Sql,
   {
@@ -86,7 +86,7 @@ export const readBatches = (
        and ${before === null ? sql`true` : sql`b.serial < ${before}`}
      order by b.serial desc limit ${limit}`
 
-/** The batch that this caller's key already stands for; `sameRequest` tells whether it asked for the same. */
+/** The batch that has this caller's key; `sameRequest` tells whether the two requests are equal. */
 export async function findBatchByKey(
   sql: Sql,
   {
@@ -102,7 +102,7 @@ export async function findBatchByKey(
   return row ?? null
 }
 
-/** The open batch of the same selection; undefined where there is none. */
+/** The open batch of the same selection; undefined if there is none. */
 export async function findOpenBatch(sql: Sql, selection: Selection): Promise<Batch | undefined> {
   const [row] = await sql<Batch[]>`
     select ${batchColumns(sql)} from viewkeeper.batches b
@@ -110,7 +110,7 @@ export async function findOpenBatch(sql: Sql, selection: Selection): Promise<Bat
   return row
 }
 
-/** Says that somebody advances the batch, from when it is not pending any more. Does nothing to one that has ended. */
+/** Records that somebody advances the batch now; a pending batch becomes running. An ended batch stays as it is. */
 export async function stampBatch(sql: Sql, id: string): Promise<void> {
   await sql`
     update viewkeeper.batches set status = 'running', started_at = coalesce(started_at, clock_timestamp()),
@@ -118,14 +118,14 @@ export async function stampBatch(sql: Sql, id: string): Promise<void> {
      where id = ${id} and status in ('pending', 'running')`
 }
 
-/** Takes the row of a batch for this transaction: nobody starts an attempt, cancels or ends it meanwhile. */
+/** Locks the row of a batch for this transaction: nobody else starts an attempt, cancels or ends the batch meanwhile. */
 export async function lockBatch(sql: Sql, id: string): Promise<Batch | undefined> {
   const [row] = await sql<Batch[]>`
     select ${batchColumns(sql)} from viewkeeper.batches b where b.id = ${id} for update`
   return row
 }
 
-/** Records how a batch ended, where it is open. */
+/** Records how a batch ended. A batch that has ended already stays as it is. */
 export async function recordBatchEnd(sql: Sql, id: string, { status, error }: BatchEnd): Promise<void> {
   await sql`
     update viewkeeper.batches set status = ${status}, error = ${error === null ? null : sql.json(error as never)},
@@ -133,7 +133,7 @@ export async function recordBatchEnd(sql: Sql, id: string, { status, error }: Ba
      where id = ${id} and status in ('pending', 'running')`
 }
 
-/** Has an open batch stop: no attempt of it starts after this is committed. False where it had ended. */
+/** Cancels an open batch: none of its attempts starts after the commit. Returns false if the batch had ended. */
 export async function requestBatchCancel(sql: Sql, id: string): Promise<boolean> {
   const { count } = await sql`
     update viewkeeper.batches set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),

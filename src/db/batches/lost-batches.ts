@@ -4,7 +4,7 @@ import { type Sql, withTransaction } from '../server/connect.ts'
 import { runLocks } from '../server/lock-keys.ts'
 import { lockBatch, recordBatchEnd } from './batches.ts'
 
-/** How long nobody may have advanced a batch before it counts as lost: longer than any retry of who advances it. */
+/** A batch that nobody has advanced for so long is lost. Any retry of a stopped advancer begins sooner. */
 export const batchLostAfterSeconds = 20 * 60
 
 const lost: BatchEnd = {
@@ -12,19 +12,20 @@ const lost: BatchEnd = {
   error: {
     class: 'BatchLost',
     message:
-      'Nobody advanced this batch: what did so was stopped, or kept failing. Views that were left are as they were.',
+      'Nobody advanced this batch any more: its advancer was stopped, or failed each time. The remaining views were not refreshed.',
   },
 }
 
-/** What was to stop has stopped, though nobody was left to say so. */
+/** A lost batch that a caller had canceled. */
 const canceled: BatchEnd = {
   status: 'canceled',
-  error: { class: 'Canceled', message: 'The batch was canceled; views that were left are as they were.' },
+  error: { class: 'Canceled', message: 'The batch was canceled. The remaining views were not refreshed.' },
 }
 
 /**
- * Closes an open batch that nobody advances any more, as failed, class BatchLost, or as canceled, with what is left of its runs. True
- * where it has ended now, whoever ended it. One with a run that the server still works on is left alone.
+ * Closes an open batch that nobody advances any more, together with its open runs: as failed, class BatchLost, or as
+ * canceled. Returns true if the batch has ended, whoever ended it. A batch stays open while the server works on one of
+ * its runs.
  */
 export async function closeLostBatch(sql: Sql, id: string): Promise<boolean> {
   if (!(await isStale(sql, id))) return false
@@ -47,19 +48,20 @@ export async function closeLostBatch(sql: Sql, id: string): Promise<boolean> {
   })
 }
 
-/** The ids of open batches that nobody seems to advance. */
+/** The ids of open batches that nobody has advanced for `batchLostAfterSeconds`. */
 export async function findStaleBatches(sql: Sql): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     select b.id from viewkeeper.batches b where b.status in ('pending', 'running') and ${stale(sql)} order by b.serial`
   return rows.map(({ id }) => id)
 }
 
-/** Whoever advances a batch says so every ten seconds. */
+/** The advancer of a batch records itself every ten seconds. */
 const advancedWithinSeconds = 15
 
-/** An open batch, and whether somebody advances it, or the server works on a run of it. */
+/** An open batch. */
 export interface OpenBatch {
   id: string
+  /** Somebody advances the batch, or the server works on one of its runs. */
   attended: boolean
 }
 

@@ -13,25 +13,25 @@ export interface JournalEntry {
   appliedAt: Date
 }
 
-/** The frozen migrations that the database has, in order; none where our own schema is not there yet. */
+/** The frozen migrations that the database has, in order; none if schema `viewkeeper` does not exist yet. */
 export async function readViewJournal(sql: Sql): Promise<JournalEntry[]> {
-  const [row] = await sql`select to_regclass('viewkeeper.view_migrations') is not null as there`
+  const [row] = await sql`select to_regclass('viewkeeper.migrations') is not null as there`
   if (!row?.there) return []
   return sql<JournalEntry[]>`
-    select number, name, checksum, run_id as "runId", applied_at as "appliedAt" from viewkeeper.view_migrations order by number`
+    select number, name, checksum, run_id as "runId", applied_at as "appliedAt" from viewkeeper.migrations order by number`
 }
 
-/** How a folder stands to a database. */
+/** A folder of frozen migrations compared with the journal of a database. */
 export interface Standing {
   applied: JournalEntry[]
   pending: FrozenMigration[]
-  /** What the database has and the folder does not. */
+  /** Migrations that the database has and the folder lacks. */
   ahead: JournalEntry[]
 }
 
 /**
- * Refuses (MigrationFailed) a folder of which this database, though migrated, has nothing: it was migrated from another one.
- * Where it has the same names, files were edited, and that is for standingOf to say.
+ * Refuses (MigrationFailed) a folder if the database has none of its migrations but has others: the database was migrated
+ * from another folder. If the names are the same, files were edited; standingOf refuses those.
  */
 export function insistOnOwnFolder(migrations: FrozenMigration[], journal: JournalEntry[]): void {
   const byNumber = new Map(migrations.map((migration) => [migration.number, migration]))
@@ -42,16 +42,17 @@ export function insistOnOwnFolder(migrations: FrozenMigration[], journal: Journa
   const names = journal.slice(0, mostNamed).map(({ name }) => name)
   throw new Problem(
     'MigrationFailed',
-    `migrations/: this database was migrated from another folder: it has ${[...names, ...(journal.length > mostNamed ? ['…'] : [])].join(', ')}. ` +
-      'Work in that folder, or on a database of your own (that of `npm start` was migrated from local/demo).',
+    `migrations/: this database was migrated from another folder. The database has ${[...names, ...(journal.length > mostNamed ? ['…'] : [])].join(', ')}. ` +
+      'Work in that folder, or on a database of your own. (The database of `npm start` was migrated from local/demo.)',
   )
 }
 
 const mostNamed = 3
 
 /**
- * Compares the folder with the journal. Refuses (MigrationFailed), by name, what was edited or renamed after it had
- * been applied, a journal with a gap, and one of another folder. An empty folder is behind, like that of an older version.
+ * Compares the folder with the journal. Refuses (MigrationFailed), by name: a migration that was edited or renamed after
+ * it had been applied, a gap in the journal, and the journal of another folder. An empty folder is no error: an older
+ * version of the folder may lack migrations that the database has.
  */
 export function standingOf(migrations: FrozenMigration[], journal: JournalEntry[]): Standing {
   if (migrations.length > 0) insistOnOwnFolder(migrations, journal)
@@ -68,7 +69,7 @@ export function standingOf(migrations: FrozenMigration[], journal: JournalEntry[
     if (entry.checksum !== checksum) {
       throw new Problem(
         'MigrationFailed',
-        `migrations/${name} was edited after it had been applied to this database. Put it back as it was, and freeze the change.`,
+        `migrations/${name} was edited after it had been applied to this database. Restore the file, and freeze the change.`,
       )
     }
   }
@@ -78,7 +79,7 @@ export function standingOf(migrations: FrozenMigration[], journal: JournalEntry[
   if (first && later) {
     throw new Problem(
       'MigrationFailed',
-      `migrations/: this database has ${later.name}, but not ${first.name}, which comes before it.`,
+      `migrations/: this database has ${later.name}, but lacks the earlier ${first.name}.`,
     )
   }
   const folder = new Set(migrations.map(({ number }) => number))
@@ -89,23 +90,23 @@ export function standingOf(migrations: FrozenMigration[], journal: JournalEntry[
   }
 }
 
-/** Writes a migration into the journal, or takes it out: part of the change's own transaction. In a run it says which. */
+/** Adds a migration to the journal, or removes it, in the transaction of its change. In a run, the row names the run. */
 export const journalStatement = ({ number, name, checksum }: FrozenMigration, way: 'up' | 'down'): string =>
   way === 'up'
-    ? `insert into viewkeeper.view_migrations (number, name, checksum, run_id)
+    ? `insert into viewkeeper.migrations (number, name, checksum, run_id)
 values (${number}, ${literal(name)}, ${literal(checksum)}, nullif(current_setting('viewkeeper.run', true), '')::bigint)`
-    : `delete from viewkeeper.view_migrations where number = ${number}`
+    : `delete from viewkeeper.migrations where number = ${number}`
 
-/** As long as the caller waits, within these, for the lock and whatever a migration locks. */
+/** Limits of `lock_timeout`, which is otherwise the time that the caller waits. */
 const shortestLockMs = 1000
 const longestLockMs = 60_000
 
-/** Time kept for the record to be read and the answer to be given, after the caller's patience has ended. */
+/** Time to read the record and to answer, after the caller's deadline. */
 const lastWordsMs = 5000
 
 /**
- * Works on a connection of its own while nobody else migrates the views of this database. The lock keeps two from
- * planning the same thing; that neither applies it twice is for the journal's primary key.
+ * Works on a connection of its own while nobody else migrates the views of this database. The lock keeps two callers
+ * from planning the same migration; the journal's primary key keeps them from applying a migration twice.
  */
 export const withMigrationLock = <T>(
   { database, waitUntil }: { database: Database; waitUntil: number },

@@ -7,7 +7,7 @@ import { readRolePath } from '../server/search-path.ts'
 import { findView } from '../views/catalog.ts'
 import { undone } from './trial.ts'
 
-/** A function that a view calls, whose body is a text that nobody has looked into. */
+/** A function that a view calls, whose body is a text that the server has not parsed. */
 export interface TextFunction {
   /** As SQL writes it, with its arguments: `app.rate(integer)`. */
   name: string
@@ -16,8 +16,8 @@ export interface TextFunction {
 }
 
 /**
- * The functions that a view calls, with a text for a body and no `search_path` of their own. Since 17 the server runs
- * them with nothing but `pg_catalog` in the path when it creates or refreshes a view.
+ * The functions that a view calls, with a text for a body and no `search_path` of their own. Since 17 their path holds
+ * nothing but `pg_catalog` while the server creates or refreshes a view.
  */
 export const readTextFunctions = (sql: Sql, view: QualifiedName): Promise<TextFunction[]> => sql<
   TextFunction[]
@@ -34,11 +34,11 @@ export const readTextFunctions = (sql: Sql, view: QualifiedName): Promise<TextFu
                       where e.classid = 'pg_proc'::regclass and e.objid = p.oid and e.deptype = 'e')
    order by 1`
 
-const patienceMs = 3000
+const limitMs = 3000
 
 /**
- * The columns of a view's unique key, as SQL writes them, where its query gives rows that lack one; null where all have
- * theirs, where there is no key, and where that could not be found out soon.
+ * The columns of a view's unique key, as SQL writes them, if the view's query gives rows in which one of them is null.
+ * Null if there are no such rows, if the view has no key, and if the query takes longer than `limitMs`.
  */
 export async function readNullKey(sql: Sql, view: QualifiedName, query: string): Promise<string | null> {
   const key = (await findView(sql, view))?.keyCandidate ?? null
@@ -50,7 +50,7 @@ export async function readNullKey(sql: Sql, view: QualifiedName, query: string):
   const path = await readRolePath(sql)
   try {
     await undone(sql, async (part) => {
-      await part`select set_config('statement_timeout', ${String(patienceMs)}, true)`
+      await part`select set_config('statement_timeout', ${String(limitMs)}, true)`
       await executeSealed(
         part,
         seal,
@@ -60,14 +60,14 @@ export async function readNullKey(sql: Sql, view: QualifiedName, query: string):
     })
     return null
   } catch (error) {
-    // Anything else: it is slow, or reads what has no data here. The question was only a courtesy.
+    // Any other error: the query is slow, or reads a view without data. The answer is only a courtesy.
     return sqlstateOf(error) === found ? key : null
   }
 }
 
 const found = 'VK100'
 
-/** A statement whose failure says that there are such rows: a sealed one gives no answer. */
+/** A statement that fails if there are such rows: a sealed statement returns nothing. */
 function failsWhere(rows: string): string {
   const tag = `$viewkeeper_${crypto.randomUUID().replaceAll('-', '')}$`
   return `do ${tag} begin if exists (select from ${rows}) then raise exception using errcode = '${found}'; end if; end ${tag}`

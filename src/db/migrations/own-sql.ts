@@ -1,10 +1,10 @@
 import type { FrozenText } from '../../plan/migrations/frozen.ts'
-import { quoteIdentifier } from '../../plan/names.ts'
+import { literal, quoteIdentifier } from '../../plan/names.ts'
 import { Problem } from '../../problem.ts'
 import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { readRolePath, safePath } from '../server/search-path.ts'
-import { sqlFailed, untouched } from '../server/sql-failed.ts'
+import { sqlFailed } from '../server/sql-failed.ts'
 import { readCreateOwner } from '../views/definitions.ts'
 
 const identifier = '(?:"(?:[^"]|"")+"|[\\w$]+)'
@@ -16,10 +16,11 @@ const createConcurrently = new RegExp(
 const dropConcurrently = /^drop\s+index\s+concurrently\s/i
 
 /**
- * Runs SQL that somebody wrote by hand, with the search path of our login, and what records it: all of it or nothing. It
- * runs as the role that is to own what is created; `reset role` in it leaves the rest to the login. An index that is built
- * or dropped `concurrently` cannot be part of a transaction: such a file holds only that, can be run again, and is
- * recorded when the index is valid. Where it is only `tried` it is made like any other.
+ * Executes own SQL, with the search path of our login, and the statements that record it: all of it or nothing. The file
+ * is executed as the role that is to own what the file creates; after `reset role` the rest is executed as the login.
+ * `create index concurrently` and `drop index concurrently` cannot be part of a transaction: such a file holds nothing
+ * else, can be executed again, and is recorded when the index is valid. If the file is only `tried`, its index is made
+ * inside the transaction.
  */
 export async function runPlainSql(
   sql: Sql,
@@ -30,59 +31,101 @@ export async function runPlainSql(
   const statements = statementsIn(text)
   const isConcurrent = statements.some((each) => /\bindex\s+concurrently\b/i.test(blanked(each)))
   if (isConcurrent && how === 'applied') return runConcurrently(sql, { file, text }, statements, record)
-  const ending = statements.find((each) =>
-    /^(begin|start\s+transaction|commit|rollback|abort|end|prepare\s+transaction)\b/i.test(each),
-  )
-  if (ending !== undefined) {
-    throw new Problem(
-      'MigrationFailed',
-      `migrations/${file}: "${ending}" would end the transaction that the file is run in, together with its journal row. Leave it out.`,
-    )
-  }
-  // An index belongs to its table's owner, whoever builds it: the login may do that wherever the role may.
+  // An index belongs to its table's owner, whoever builds it, and the login may build an index if the role may.
   const owner = isConcurrent ? null : await readOtherOwner(sql)
+  let part = ''
   try {
-    await inTransaction(sql, async (part) => {
-      await part`set local search_path to default`
-      if (owner !== null) await takePlaceOf(part, owner)
-      await part.unsafe(isConcurrent ? inTransactionToo(statements) : text).simple()
-      // For the session, not for this transaction alone: what the file may have taken and set for itself ends here.
-      await part`reset role`
-      await part`reset all`
-      await part`select pg_catalog.set_config('search_path', ${safePath}, false)`
-      for (const statement of record) await part.unsafe(statement)
+    await inTransaction(sql, async (transaction) => {
+      if (how === 'tried') await transaction`select set_config('statement_timeout', ${longestTrial}, true)`
+      const before = await readPlace(transaction, owner)
+      for (const [at, each] of partsOf(isConcurrent ? inTransactionToo(statements) : text).entries()) {
+        part = each
+        await executePart(transaction, part, at === 0 ? before : '')
+      }
+      // For the session, not for this transaction alone: the role and settings that the file has set end here.
+      await transaction`reset role`
+      await transaction`reset all`
+      await transaction`select pg_catalog.set_config('search_path', ${safePath}, false)`
+      for (const statement of record) await transaction.unsafe(statement)
     })
   } catch (error) {
     if (error instanceof Problem) throw error
     const isOurRole = owner !== null && !statements.some((each) => /^(re)?set\b.*\brole\b/i.test(each))
-    const advice =
-      isOurRole && sqlstateOf(error) === '42501'
-        ? ` It was run as role ${owner}; after "reset role;" the login that is a member of it goes on.`
-        : ''
-    throw sqlFailed(`migrations/${file}`, text, error, `${untouched}${advice}`)
+    const end = `The database is as it was before this migration.${adviceOn(error, isOurRole ? owner : null)}`
+    throw sqlFailed(`migrations/${file}`, text, error, end, part)
   }
 }
 
-/** The role that is to own what is created, where that is not ourselves. */
+/** What to do about an error, beginning with a space; empty if there is nothing to say. */
+function adviceOn(error: unknown, role: string | null): string {
+  switch (sqlstateOf(error)) {
+    case '42501':
+      return role === null
+        ? ''
+        : ` The file was executed as role ${role}; after "reset role;" the rest is executed as the login, a member of ${role}.`
+    case '25001':
+      return ' This statement cannot be part of a transaction, so no migration can hold it. Execute it by hand.'
+    case '0A000':
+      // Tells a statement that `execute` refuses from any other unsupported feature.
+      return (error as { routine?: string }).routine === 'exec_stmt_dynexecute'
+        ? ' The file and its journal row are one transaction. Leave out what begins or ends a transaction, and copy from or to the client.'
+        : ''
+    default:
+      return ''
+  }
+}
+
+/** As long as the deadline of a trial: the limit ends a file on the server after the client has left. */
+const longestTrial = '10min'
+
+/**
+ * The file in one part, or in one part for each statement if the file sets `statement_timeout` or a savepoint: the server
+ * applies a new timeout only from the next message on, and refuses savepoints in `execute`. Spaces before each part keep
+ * its line.
+ */
+function partsOf(text: string): string[] {
+  const places = statementPlaces(blanked(text))
+  const written = places.map(([from, to]) => blanked(text.slice(from, to)))
+  if (!written.some((each) => savepoint.test(each) || /\bstatement_timeout\b/i.test(each))) return [text]
+  return places.map(([from, to]) => text.slice(0, from).replace(/[^\n]/gu, ' ') + text.slice(from, to))
+}
+
+const savepoint = /^\s*(savepoint|release)\s/i
+
+/**
+ * Executes a part of a file inside a block: there the server itself refuses every statement that begins or ends a
+ * transaction. The block starts as the login, because the role may lack `usage` on PL/pgSQL. The part and the block are
+ * quoted texts, so no dollar quote in the file ends them.
+ */
+async function executePart(sql: Sql, part: string, before: string): Promise<void> {
+  // Not in simple mode: the server then takes one statement only, so nothing can follow the savepoint.
+  if (savepoint.test(blanked(part))) return void (await sql.unsafe(part, [], { simple: false } as object))
+  // `execute` refuses a `select into` at the end, but not before another statement.
+  const whole = /\binto\b/i.test(statementsIn(part).at(-1) ?? '') ? `${part}\n;select` : part
+  await sql.unsafe(`do ${literal(`begin ${before} execute ${literal(whole)}; end`)}`)
+}
+
+/** The role that is to own what is created; null if that is the login. */
 async function readOtherOwner(sql: Sql): Promise<string | null> {
   const owner = await readCreateOwner(sql)
   const [own] = await sql<{ login: string }[]>`select quote_ident(current_user) as login`
   return owner === own?.login ? null : owner
 }
 
-/** Has the rest of the transaction run as this role, as SQL writes it. */
-async function takePlaceOf(sql: Sql, role: string): Promise<void> {
+/** Statements of a block that set the search path and the role of a file. */
+async function readPlace(sql: Sql, role: string | null): Promise<string> {
+  const path = await readRolePath(sql)
+  if (role === null) return `perform pg_catalog.set_config('search_path', ${literal(path)}, true);`
   const [own] = await sql<{ login: string }[]>`select current_user as login`
-  // "$user" stays who logs in: of the role it would be whatever schema is called like that.
-  const path = (await readRolePath(sql)).replace(
+  // "$user" keeps meaning the login. After `set role` it would mean the role.
+  const pathOfLogin = path.replace(
     /(^|,)\s*"?\$user"?\s*(?=,|$)/g,
     (_, comma) => comma + quoteIdentifier(own?.login ?? ''),
   )
-  await sql`select pg_catalog.set_config('search_path', ${path}, true)`
-  await sql.unsafe(`set local role ${role}`)
+  return `perform pg_catalog.set_config('search_path', ${literal(pathOfLogin)}, true); set local role ${role};`
 }
 
-/** The same without what cannot be part of a transaction. */
+/** The statements without `concurrently`, which cannot be part of a transaction. */
 const inTransactionToo = (statements: string[]): string =>
   statements.map((each) => each.replace(/\bindex\s+concurrently\b/i, 'index')).join(';\n')
 
@@ -105,7 +148,7 @@ async function runConcurrently(
     if (index === undefined || table === undefined) await sql.unsafe(text)
     else await buildConcurrently(sql, file, text, { index, table })
   } catch (error) {
-    const end = 'Nothing is recorded; cure the cause and run it again.'
+    const end = 'Nothing is recorded. Remove the cause, and migrate again.'
     throw error instanceof Problem ? error : sqlFailed(`migrations/${file}`, text, error, end)
   } finally {
     await sql`select pg_catalog.set_config('search_path', ${safePath}, false)`
@@ -127,12 +170,12 @@ async function buildConcurrently(
   if (!(await isValid(sql, index, table))) {
     throw new Problem(
       'MigrationFailed',
-      `migrations/${file}: index ${index} is not valid. Nothing is recorded; run it again.`,
+      `migrations/${file}: index ${index} is not valid. Nothing is recorded. Migrate again.`,
     )
   }
 }
 
-/** Undefined where the table has no such index. */
+/** Whether an index is valid; undefined if the table has no such index. */
 async function isValid(sql: Sql, index: string, table: string): Promise<boolean | undefined> {
   const [row] = await sql<{ valid: boolean }[]>`
     select i.indisvalid as valid from pg_catalog.pg_index i
@@ -140,29 +183,43 @@ async function isValid(sql: Sql, index: string, table: string): Promise<boolean 
   return row?.valid
 }
 
-/** An index lives in its table's schema, whatever the search path. */
+/** The index is in the schema of its table, whatever the search path. */
 const inSchemaOf = (table: string, index: string): string => {
   const schema = new RegExp(`^(${identifier})\\s*\\.`).exec(table)?.[1]
   return schema === undefined ? index : `${schema}.${index}`
 }
 
-/** A comment (which may hold comments), a text of any kind, or a quoted name: what ends no statement, and says none. */
+/** A comment (which may hold comments), a quoted text or a quoted name: a semicolon in one of these ends no statement. */
 const opaque =
   /--[^\n]*|\/\*(?:\/\*[\s\S]*?\*\/|(?!\*\/)[\s\S])*\*\/|\b[Ee]'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$[A-Za-z_0-9]*\$)[\s\S]*?\1/g
 const parsedBody = /\bbegin\s+atomic\b[\s\S]*?;\s*end\b/gi
 
-/** The statements of a text without its comments; what stands in quotes or in a function's body ends none. */
+/** The statements of a text without its comments; a semicolon in quotes, parentheses or a function's body ends none. */
 function statementsIn(text: string): string[] {
   const bare = text.replace(opaque, (found) => (/^(--|\/\*)/.test(found) ? ' ' : found))
-  const ends = [...blanked(bare).matchAll(/;/g)].map(({ index }) => index)
-  return [...ends, bare.length]
-    .map((end, at) => bare.slice(at === 0 ? 0 : (ends[at - 1] as number) + 1, end).trim())
+  return statementPlaces(blanked(bare))
+    .map(([from, to]) => bare.slice(from, to).trim())
     .filter((statement) => statement !== '')
 }
 
-/** The same length, with nothing left of what stands in quotes, comments or bodies. */
+/** Where each statement of a blanked text begins and ends, without its semicolon. */
+function statementPlaces(blank: string): [from: number, to: number][] {
+  const places: [number, number][] = []
+  let [from, depth] = [0, 0]
+  for (const { 0: found, index } of blank.matchAll(/[();]|$/g)) {
+    if (found === '(') depth++
+    else if (found === ')') depth--
+    else if (found === '' || depth <= 0) {
+      places.push([from, index])
+      from = index + 1
+    }
+  }
+  return places
+}
+
+/** The text with spaces in place of all quotes, comments and function bodies; its length and lines stay. */
 const blanked = (text: string): string =>
   [opaque, parsedBody].reduce(
-    (left, pattern) => left.replace(pattern, (found) => ' '.repeat(found.length)),
+    (left, pattern) => left.replace(pattern, (found) => found.replace(/[^\n]/g, ' ')),
     text,
   )

@@ -1,7 +1,8 @@
 import { inPlaceOf, sealed } from '../../plan/acting.ts'
 import { literal, quoteName } from '../../plan/names.ts'
 import type { Plan, Statement } from '../../plan/plan.ts'
-import { createStatements, temporaryNames } from '../../plan/runs/create.ts'
+import { temporaryNames } from '../../plan/runs/aside-names.ts'
+import { createStatements } from '../../plan/runs/create.ts'
 import { setting } from '../../plan/runs/locks.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
@@ -15,11 +16,11 @@ import { readRolePath, safePath } from '../server/search-path.ts'
 export class StatementRefused extends Error {
   override readonly name = 'StatementRefused'
   readonly statement: Statement
-  /** Which statement, counted from 0 over all statements that are no machinery. */
+  /** The number of the statement, from 0; hidden statements are not counted. */
   readonly at: number
-  /** Whether it is one of the statements of a definition, and not of what is done about it. */
+  /** Whether the statement comes from a definition, and not from the plan around the definition. */
   readonly inDefinition: boolean
-  /** The line within the statement, counted from 1, where the server says one. */
+  /** The line within the statement, from 1; 1 if the server names no position. */
   readonly line: number
 
   constructor(statement: Statement, at: number, inDefinition: boolean, cause: unknown) {
@@ -27,7 +28,7 @@ export class StatementRefused extends Error {
     this.statement = statement
     this.at = at
     this.inDefinition = inDefinition
-    // Positions count characters, of which some are two for JavaScript. A sealed statement is one within another.
+    // Positions count characters; a JavaScript string may hold two units for one. A sealed statement is an inner query.
     const { position: outer, internal_position, internal_query } = cause as Record<string, string | undefined>
     const position = Number(outer ?? (internal_query === statement.sql ? internal_position : undefined) ?? 1)
     this.line = [...statement.sql]
@@ -37,7 +38,7 @@ export class StatementRefused extends Error {
   }
 }
 
-/** Does work in a transaction (or a part of one) and undoes it whatever comes of it; gives what the work gave. */
+/** Does work in a transaction, or in a part of one, and always undoes it. Returns the result of the work. */
 export async function undone<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
   const undo = new Error('undo')
   let result: { of: T } | undefined
@@ -53,9 +54,9 @@ export async function undone<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promi
 }
 
 /**
- * What a definition comes to, as this server reads it: an empty view is made of it beside the real one, described, and
- * undone. Its indexes have the names of the definition. Where its query is that of `live`, it is written as there. Throws
- * StatementRefused.
+ * The live view that this server makes of a definition: an empty twin is created beside the real view, described, and
+ * undone. The indexes have the names of the definition. If the twin has the same query as `live`, the query's text is that
+ * of `live`. Throws StatementRefused.
  */
 export async function readTwin(
   sql: Sql,
@@ -70,8 +71,8 @@ export async function readTwin(
 }
 
 /**
- * Whether two views have the same query. The server writes some queries out differently when they are read again (lists of
- * varchar), and the same from then on: so where the texts differ, both are read once more.
+ * Whether two views have the same query. The server writes some queries (lists of varchar) differently after it has read
+ * its own text once, and the same from then on. So if the texts differ, both are read once more.
  */
 export async function isSameQuery(sql: Sql, a: LiveView, b: LiveView, owner: string): Promise<boolean> {
   if (a.view.definition === b.view.definition) return true
@@ -94,18 +95,18 @@ const describeTwin = (sql: Sql, definition: ViewDefinition, owner: string): Prom
     const statements = sealed(owner, definition, createStatements(definition, names))
     const [create, ...others] = statements as [Statement, ...Statement[]]
     await executeAll(part, inPlaceOf(owner, [create, withoutDefaultGrants(twin), ...others]), true)
-    const [row] = await part.unsafe<{ facts: LiveView }[]>(
-      `select f as facts from (${liveViewQuery(`${literal(twin)}::regclass`)}) as x(f)`,
+    const [row] = await part.unsafe<{ live: LiveView }[]>(
+      `select f as live from (${liveViewQuery(`${literal(twin)}::regclass`)}) as x(f)`,
     )
-    const { facts } = row as { facts: LiveView }
+    const { live } = row as { live: LiveView }
     const named = new Map(definition.indexes.map(({ name }, at) => [names.index(at), name]))
     return {
-      ...facts,
-      indexes: facts.indexes.map((index) => ({ ...index, name: named.get(index.name) as string })),
+      ...live,
+      indexes: live.indexes.map((index) => ({ ...index, name: named.get(index.name) as string })),
     }
   })
 
-/** Sets what a definition sets for its operations, for the transaction at hand. Throws StatementRefused. */
+/** Applies the settings of a definition, for the current transaction. Throws StatementRefused. */
 export const applySettings = (sql: Sql, settings: Record<string, string>): Promise<void> =>
   executeAll(
     sql,
@@ -113,7 +114,7 @@ export const applySettings = (sql: Sql, settings: Record<string, string>): Promi
     false,
   )
 
-/** Performs the statements of a plan that fills nothing, one by one, in the transaction at hand. Throws StatementRefused. */
+/** Performs a plan that fills no view, statement by statement, in the current transaction. Throws StatementRefused. */
 export const performPlan = (sql: Sql, { settings, prepare, cutOver }: Plan): Promise<void> =>
   applySettings(sql, settings).then(() => executeAll(sql, [...prepare, ...cutOver.statements], false))
 
@@ -130,7 +131,7 @@ async function executeAll(sql: Sql, statements: Statement[], inDefinition: boole
   }
 }
 
-/** As the envelope does it: only what somebody else has written sees the search path of our role, and sealed. */
+/** As the envelope does: only SQL written by others sees the search path of our role. */
 async function execute(sql: Sql, { sql: text, userCode, sealed: seal, check }: Statement): Promise<void> {
   if (seal !== undefined) return executeSealed(sql, seal, text, userCode ? await readRolePath(sql) : safePath)
   if (userCode) await sql`set local search_path to default`
@@ -140,7 +141,7 @@ async function execute(sql: Sql, { sql: text, userCode, sealed: seal, check }: S
     throw new Problem(check.else, check.message)
 }
 
-/** What default privileges gave the new view is nobody's wish: to be told from what its author grants. */
+/** Revokes what default privileges have granted on the new view: only the author's grants are to remain. */
 const withoutDefaultGrants = (view: string): Statement => ({
   phase: 'building',
   sql: `do $$

@@ -1,24 +1,24 @@
 import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 
-/** What of the history is kept, besides what always is: each view's last success and last failure, and what is open. */
+/** Which runs are kept. Each view's last success and last failure, and open runs, are always kept. */
 export interface Retention {
-  /** This many successes of each view; null keeps them by age only. */
+  /** So many successes of each view are kept; null: successes are kept by age only. */
   successes: number | null
-  /** Everything else, and successes by age, for so many days. */
+  /** All other runs are kept for so many days. */
   days: number
 }
 
-/** What came of a range of ids. */
+/** The result for a range of ids. */
 export interface PrunedRange {
   removed: number
-  /** Where the next range starts; null where there is none. */
+  /** The first id of the next range; null if there is none. */
   next: number | null
 }
 
 /**
- * Writes down, for this connection, from which run on each view's successes are kept, and its last success and failure. A
- * view's runs are those of its definition; runs without one count as those of a view 0, and are kept by age only.
+ * Writes a temporary table: for each view its last success, its last failure, and the first of the successes that are kept.
+ * Runs without a definition count as runs of definition 0, and are kept by age only.
  */
 export async function prepareCutoffs(sql: Sql, { successes }: Retention): Promise<void> {
   await sql`drop table if exists pg_temp.viewkeeper_cutoffs`
@@ -45,8 +45,8 @@ export async function prepareCutoffs(sql: Sql, { successes }: Retention): Promis
 }
 
 /**
- * Removes what is not kept among the runs whose ids are within `width` of `from`, in a transaction of its own. Ids are gone through
- * in order, so that neighbours on disk go together, and once: what is read is what goes.
+ * Removes the runs that are not kept, among the `width` ids from `from` on, in a transaction of its own. Ranges follow in
+ * the order of the ids, so rows that are neighbours on disk are removed together, and no row is read twice.
  */
 export async function pruneRange(
   sql: Sql,
@@ -67,7 +67,7 @@ export async function pruneRange(
   return { removed: count, next: row?.next ?? null }
 }
 
-/** Removes ended batches of which no run is left, past their days, the oldest first, so many at most. Gives how many. */
+/** Removes at most `most` ended batches that are older than `days` and have no runs left, oldest first. Returns how many. */
 export async function pruneBatches(sql: Sql, most: number, { days }: Retention): Promise<number> {
   const { count } = await sql`
     delete from viewkeeper.batches where id in (
@@ -79,12 +79,13 @@ export async function pruneBatches(sql: Sql, most: number, { days }: Retention):
 }
 
 /**
- * Makes the room of removed rows free again, and lets reads of recent runs stay within their index. Autovacuum would wait for a
- * fifth of the table: until then planning alone of what names a run's id took 30 ms behind 2 million removed rows, and 0.4 after.
- * Given up after `patienceMs`, or where somebody else is at it: it is done again the next day.
+ * Vacuums the tables, so that the space of removed rows is used again and reads of recent runs need only their index.
+ * Autovacuum would wait until a fifth of the table is removed. Behind 2 million removed rows, planning a statement that
+ * names a run's id took 30 ms; after the vacuum, 0.4 ms. Gives up after `limitMs`, and skips a table that somebody else
+ * has locked: the next vacuum is the next day.
  */
-export async function vacuumHistory(sql: Sql, patienceMs: number): Promise<void> {
-  await sql`select set_config('statement_timeout', ${String(patienceMs)}, false)`
+export async function vacuumHistory(sql: Sql, limitMs: number): Promise<void> {
+  await sql`select set_config('statement_timeout', ${String(limitMs)}, false)`
   try {
     await sql`vacuum (analyze, skip_locked)
       viewkeeper.definitions, viewkeeper.runs, viewkeeper.batches, viewkeeper.batch_views`

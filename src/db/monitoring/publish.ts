@@ -3,25 +3,24 @@ import { type Run, runColumns } from '../runs/runs.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
 import { runLocks } from '../server/lock-keys.ts'
 
-/** A run that has ended, and how long its view's refreshes usually take: the average of the 20 successes before it. */
+/** A run that has ended, and the usual duration of its view at that time: the average of the 20 successes before. */
 export interface EndedRun extends Run {
   usualMs: number | null
-  /** Whether its success has made the view's data fresh. */
+  /** Whether the run's success has made the view's data fresh. */
   fills: boolean
 }
 
 /**
- * Hands the ended runs that were not published yet to `publish`, oldest first, and marks them published afterwards: so each is
- * published at least once, and more than once only where we die in between. Those that somebody else is
- * publishing at this moment are left to them. At most `limit` of them. One that still counts its rows, aside, is left to
- * the next time.
+ * Passes at most `limit` ended, unpublished runs to `publish`, oldest first, and marks them as published afterwards. So
+ * each run is published at least once, and twice only if this process dies in between. Runs that somebody else is
+ * publishing now are left out. A run whose server process still counts its rows is published the next time.
  */
 export const publishEndedRuns = (
   sql: Sql,
   limit: number,
   publish: (runs: EndedRun[]) => void,
 ): Promise<number> =>
-  tell(
+  publishRows(
     sql,
     (transaction) => transaction<EndedRun[]>`
       with ${runLocks(transaction)}
@@ -37,13 +36,13 @@ export const publishEndedRuns = (
        where id in (select value::int8 from jsonb_array_elements_text(${transaction.json(ids)}))`,
   )
 
-/** The same with ended batches. */
+/** Publishes ended batches in the same way. */
 export const publishEndedBatches = (
   sql: Sql,
   limit: number,
   publish: (batches: Batch[]) => void,
 ): Promise<number> =>
-  tell(
+  publishRows(
     sql,
     (transaction) => transaction<Batch[]>`
       select ${batchColumns(transaction)} from viewkeeper.batches b
@@ -55,21 +54,21 @@ export const publishEndedBatches = (
        where id in (select value from jsonb_array_elements_text(${transaction.json(ids)}))`,
   )
 
-/** Telling takes milliseconds: who takes longer has hung, and what they hold is for others. */
-const longestTelling = '5s'
+/** Publishing takes milliseconds. A process that takes longer hangs, and must not keep its rows from others. */
+const longestPublishing = '5s'
 
 /**
- * Holds the rows from before they are told until they are marked, so that nobody else tells them; and marks afterwards, so that
- * whoever dies in between has them told twice, rather than not at all. Gives how many were told.
+ * Locks the rows until they are marked, so that nobody else publishes them. Marks them after publishing: if this process
+ * dies in between, the rows are published twice rather than never. Returns how many were published.
  */
-const tell = <Row extends { id: number | string }>(
+const publishRows = <Row extends { id: number | string }>(
   sql: Sql,
   take: (transaction: Sql) => Promise<Row[]>,
   publish: (rows: Row[]) => void,
   mark: (transaction: Sql, ids: Row['id'][]) => Promise<unknown>,
 ): Promise<number> =>
   withTransaction(sql, async (transaction) => {
-    await transaction`select set_config('idle_in_transaction_session_timeout', ${longestTelling}, true)`
+    await transaction`select set_config('idle_in_transaction_session_timeout', ${longestPublishing}, true)`
     const rows = await take(transaction)
     publish(rows)
     if (rows.length > 0)

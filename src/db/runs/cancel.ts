@@ -1,12 +1,12 @@
 import type { Sql } from '../server/connect.ts'
 import { runLocks } from '../server/lock-keys.ts'
 
-/** A second signal would meet the server process while it records the end that the first one caused, and spoil that. */
+/** A second signal that comes sooner could interrupt the server process while it records the end of the run. */
 const signalAgainAfterSeconds = 5
 
 /**
- * Asks for the end of a run that has not ended: a pending one is closed at once, a running one's server process is
- * told to stop and records the end itself. False where the run had ended already (or never was).
+ * Cancels a run that has not ended: a pending run is closed at once; the server process of a running run is signaled, and
+ * records the end itself. Returns false if the run has ended already or does not exist.
  */
 export async function cancelRun(sql: Sql, id: number): Promise<boolean> {
   const pending = await sql`
@@ -15,20 +15,20 @@ export async function cancelRun(sql: Sql, id: number): Promise<boolean> {
            error = jsonb_build_object('class', 'Canceled', 'message', 'Canceled before it started.')
      where id = ${id} and status = 'pending'`
   if (pending.count > 0) return true
-  // One statement: where we may not signal, nobody has asked for a cancel either. The process has to hold the run's lock: the
-  // recorded pid alone may be somebody else's by now.
-  const [signal] = await sql<{ asked: number }[]>`
+  // One statement: if we may not signal, no request for a cancel is recorded either. The process has to hold the run's lock,
+  // because the recorded pid alone may belong to another process by now.
+  const [signal] = await sql<{ requested: number }[]>`
     with ${runLocks(sql)},
-    asked as (
+    requested as (
       update viewkeeper.runs set cancel_requested_at = clock_timestamp(), updated_at = clock_timestamp()
        where id = ${id} and status = 'running'
          and (cancel_requested_at is null
               or cancel_requested_at < clock_timestamp() - make_interval(secs => ${signalAgainAfterSeconds}))
       returning id, backend_pid)
-    select (select count(*) from asked) as asked, (select count(pg_cancel_backend(l.pid)) from run_locks l
-      join asked on l.id = asked.id and l.pid = asked.backend_pid) as signaled`
+    select (select count(*) from requested) as requested, (select count(pg_cancel_backend(l.pid)) from run_locks l
+      join requested on l.id = requested.id and l.pid = requested.backend_pid) as signaled`
   return (
-    signal?.asked === 1 ||
+    signal?.requested === 1 ||
     (await sql`select from viewkeeper.runs where id = ${id} and status = 'running'`).length > 0
   )
 }

@@ -5,8 +5,8 @@ import { problemOfSqlstate, standardText } from '../server/sqlstate.ts'
 import { sealBody } from './seal.ts'
 
 /**
- * Whether it is the turn of run `r`: always, unless it is to wait for a moment, or is part of a batch. There every view
- * that it reads has to have succeeded, or to have been left out, and the batch has to go on.
+ * Whether run `r` may be claimed now: its `not_before` has passed. In a batch, the batch also has to be open, and every
+ * parent of the view has to have succeeded, or been skipped without an error.
  */
 const itsTurn = `(r.not_before is null or r.not_before <= clock_timestamp())
          and (r.batch_id is null or exists (
@@ -18,16 +18,16 @@ const itsTurn = `(r.not_before is null or r.not_before <= clock_timestamp())
                   select from viewkeeper.runs s where s.batch_id = r.batch_id and s.definition_id = p.id
                      and (s.status = 'success' or s.status = 'skipped' and s.error is null)))))`
 
-/** Ends the claim of a run whose plan stands on what is not so any more. Caught where it is raised. */
+/** Ends the claim of a run whose basis does not hold any more. Caught in the same block that raises it. */
 const basisGone = 'VK001'
 
 const json = (value: object): string => `'${JSON.stringify(value).replaceAll("'", "''")}'::jsonb`
 
-/** Whether lock `l` is one that another session has on the run's view. */
+/** Whether `l` is a lock of another session on the run's view. */
 const isOthersLock = `l.locktype = 'relation' and l.relation = to_regclass(view_name) and l.granted and l.pid <> pg_backend_pid()
            and l.database = (select oid from pg_database where datname = current_database())`
 
-/** The same as executeSealed in `seal.ts`, on the server. */
+/** Does on the server what executeSealed in `seal.ts` does from the client. */
 const performSealed = `acting := current_setting('role');
         execute format('set local role %s', statement #>> '{sealed,role}');
         seal := (statement #>> '{sealed,schema}') || '.viewkeeper_seal_' || replace(gen_random_uuid()::text, '-', '');
@@ -38,7 +38,7 @@ const performSealed = `acting := current_setting('role');
         execute format('drop function %s(text, text)', seal);
         perform set_config('role', acting, true);`
 
-/** What is done with one statement of a plan, wherever in the plan it stands. */
+/** Executes one statement of a plan, in any part of the plan. */
 const performStatement = `command := statement ->> 'sql';
       perform set_config('application_name', format('viewkeeper run %s %s', run, statement ->> 'phase'), false);
       if statement ? 'sealed' then
@@ -47,7 +47,7 @@ const performStatement = `command := statement ->> 'sql';
         execute command into obstacles;
       elsif statement ? 'count' then
         if statement ? 'countsRowsOf' then
-          -- Preparing a statement locks what it reads, without running anything of it.
+          -- Preparing a statement locks what it reads, and runs nothing.
           execute format('prepare viewkeeper_count as select from %s', statement ->> 'countsRowsOf');
           execute 'deallocate viewkeeper_count';
           if not exists (select from pg_class where oid = to_regclass(statement ->> 'countsRowsOf') and relkind = 'm') then
@@ -72,15 +72,14 @@ const performStatement = `command := statement ->> 'sql';
       end if;`
 
 /**
- * The envelope: one `DO` block that claims a run, does its work and records how it ended, all on the server, so that
- * nothing the client does afterwards can leave the record wrong. It must be the only statement of its message, on a
- * connection of its own (see `run-connection.ts`). The text is constant: the run's id is the start-up setting
- * `viewkeeper.run`, and what to do lies in `viewkeeper.runs.plan`. User text in here would sooner or later break out
- * of its dollar quotes, and would make an entry of `pg_stat_statements` for each run.
+ * The envelope: one `DO` block that claims a run, does its work and records how the run ended, all on the server, so that
+ * nothing the client does afterwards can make the record wrong. The envelope must be the only statement of its message,
+ * on a connection of its own (see `run-connection.ts`). The text is constant: the run's id is the start-up setting
+ * `viewkeeper.run`, and the plan is in `viewkeeper.runs.plan`. User text inside would sooner or later break out of the
+ * dollar quotes, and would make an entry in `pg_stat_statements` for each run.
  *
- * What each commit is for: the first makes the claim visible while the session's lock, the proof of life, stays; the
- * second makes work and success one thing; the notification has a third of its own, because a full queue fails the
- * commit it is part of.
+ * The first commit makes the claim visible, while the session's lock, the proof of life, stays. The second commits work
+ * and success together. The notification has a third commit, because a full queue fails the commit of its transaction.
  */
 export const envelopeText = `do $viewkeeper$
 declare
@@ -90,8 +89,8 @@ declare
   batch text;
   slots integer;
   statement_limit interval;
-  patience text;
-  haste text;
+  longer text;
+  shorter text;
   claimed boolean := false;
   succeeded boolean := false;
   work jsonb;
@@ -121,22 +120,22 @@ declare
   rows_after bigint;
   st text; msg text; det text; hnt text; ctx text; quotes_rows boolean;
 begin
-  -- From here on every name is the catalog's own: nobody can slip a function in that fits our calls better, to have it
-  -- executed as us. Only a statement that says so sees the role's path.
+  -- From here on every name means the catalog's object: nobody can add a function that fits our calls better and so
+  -- runs as us. Only statements marked userCode see the role's path.
   perform pg_catalog.set_config('search_path', '${safePath}', false);
   me_since := (select backend_start from pg_stat_get_activity(pg_backend_pid()));
   statement_limit := current_setting('statement_timeout')::interval;
-  patience := round(extract(epoch from current_setting('deadlock_timeout')::interval) * 1500)::text;
-  haste := round(extract(epoch from current_setting('deadlock_timeout')::interval) * 800)::text;
-  -- Since 17 this would end the session half-way; older servers refuse it as a start-up setting.
+  longer := round(extract(epoch from current_setting('deadlock_timeout')::interval) * 1500)::text;
+  shorter := round(extract(epoch from current_setting('deadlock_timeout')::interval) * 800)::text;
+  -- Since 17 this could end the session halfway. Older servers refuse it as a start-up setting.
   if current_setting('server_version_num')::integer >= 170000 then
     perform set_config('transaction_timeout', '0', false);
   end if;
   if not pg_try_advisory_lock(${runLockClass}, run) then
     return;
   end if;
-  -- A run of a batch is claimed while fewer of its runs are running than may be. The batch's row is held to the commit, so
-  -- that one claim after the other counts. There is no room: whoever advances the batch sends it again.
+  -- A run of a batch is claimed only while fewer runs than the batch's concurrency are running. The batch's row is locked
+  -- until the commit, so claims count one by one. Without a slot, the advancer sends the run again.
   select r.batch_id into batch from viewkeeper.runs r where r.id = run and r.status = 'pending';
   if batch is not null then
     select b.concurrency into slots from viewkeeper.batches b where b.id = batch for no key update;
@@ -147,13 +146,13 @@ begin
     end if;
   end if;
 
-  -- In a block of its own: a unique violation that escaped would leave the row pending and the lock held.
+  -- A block of its own: an uncaught unique violation would leave the row pending and the lock held.
   while not claimed loop
     begin
       update viewkeeper.runs r set status = 'running', started_at = clock_timestamp(), updated_at = clock_timestamp(),
              backend_pid = pg_backend_pid(), backend_start = me_since
        where r.id = run and r.status = 'pending' and (r.claim_by is null or r.claim_by > clock_timestamp())
-         -- Only what this very role has planned: a plan is executed with its rights.
+         -- Only a plan of this very role: the plan is executed with its rights.
          and r.plan is not null and r.planned_by = current_user and ${itsTurn}
       returning r.plan, r.started_at, format('%I.%I', r.schema_name, r.view_name) into work, started, view_name;
       claimed := found;
@@ -165,14 +164,14 @@ begin
         end if;
       end if;
       exit;
-    -- Undone with this block: the run is pending again, and whoever sent it sees that nobody works on it.
+    -- This undoes the claim: the run is pending again, and its sender sees that nobody works on it.
     exception when sqlstate '${basisGone}' or lock_not_available or internal_error then
-      claimed := false; -- internal_error: a relation that is gone while its definition is written out
+      claimed := false; -- internal_error: a relation was dropped while its definition was written
       exit;
     when unique_violation then
       select o.id into other from viewkeeper.runs o, viewkeeper.runs r
        where r.id = run and o.schema_name = r.schema_name and o.view_name = r.view_name and o.status = 'running';
-      if found then -- otherwise it has just ended: claim again
+      if found then -- else that run has just ended: claim again
         update viewkeeper.runs r set status = 'skipped', plan = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
                duration_ms = 0,
                error = jsonb_build_object('class', 'AlreadyRunning', 'runningRunId', other, 'message',
@@ -188,7 +187,7 @@ begin
     return;
   end if;
 
-  -- The same lock once more, for the transaction: the view's own code can let go of a session's locks, not of these.
+  -- The lock again, for the transaction: the view's own code can release session locks, but not these.
   perform pg_advisory_xact_lock(${runLockClass}, run);
   begin
     for setting_name, setting_value in select * from jsonb_each_text(work -> 'settings') loop
@@ -201,8 +200,8 @@ begin
     give_up_at := clock_timestamp() + make_interval(secs => (work #>> '{cutOver,giveUpAfterMs}')::float8 / 1000);
     loop
       tries := tries + 1;
-      -- Who builds an index concurrently waits for this transaction, which waits for his lock: one of us has to give way.
-      -- Nobody waits yet for a transaction that has only begun, and prepared nothing.
+      -- "create index concurrently" waits for this transaction, which waits for the lock of that index: the run gives way.
+      -- Nobody waits yet for a transaction that has prepared nothing.
       if tries > 1 or jsonb_array_length(work -> 'prepare') > 1 then
         select format('Process %s works on %s and waits for this run to end, as "create index concurrently" does: the run gave way. Try again when that is done.', l.pid, view_name)
           into in_the_way from pg_locks l
@@ -214,13 +213,13 @@ begin
         end if;
       end if;
       begin
-        -- The server ends an autovacuum that somebody has waited for as long as deadlock_timeout. Whoever else waits so long may
-        -- be taken for half of a deadlock: the other half is ended, and may be an index that somebody builds concurrently.
+        -- The server ends an autovacuum once somebody has waited deadlock_timeout for its lock. So long a wait for anybody else
+        -- may count as half of a deadlock: the server ends the other half, perhaps an index build.
         select exists (select from pg_locks l join pg_stat_get_activity(l.pid) a on true
                         where ${isOthersLock} and a.usesysid is null) into beside_autovacuum;
         perform set_config('lock_timeout',
-          case when beside_autovacuum and (work #>> '{cutOver,lockTimeoutMs}' is null or tries % 10 = 0) then patience
-               else coalesce(work #>> '{cutOver,lockTimeoutMs}', haste) end, true);
+          case when beside_autovacuum and (work #>> '{cutOver,lockTimeoutMs}' is null or tries % 10 = 0) then longer
+               else coalesce(work #>> '{cutOver,lockTimeoutMs}', shorter) end, true);
         if work #>> '{cutOver,recordLockTimeoutMs}' is null then
           perform from viewkeeper.runs r where r.id = run for no key update;
         end if;
@@ -244,14 +243,14 @@ begin
                meta = jsonb_set(r.meta, '{response,attempts}', to_jsonb(tries))
          where r.id = run and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since;
         if not found then
-          -- Somebody closed this run as lost: its record says failed, so its work must not stay.
+          -- Somebody closed this run as lost: the record says failed, so the work must not stay.
           raise exception 'viewkeeper run % was closed by somebody else; its work is undone', run;
         end if;
         succeeded := true;
         exit;
-      -- The failed block has let go of its locks; readers that queued behind it are served now. internal_error: somebody else
-      -- has changed a row of the catalog that a statement of ours changes ("tuple concurrently updated"); a few times only,
-      -- because the view's own code may fail so, too.
+      -- The failed block has released its locks, so readers that waited are served now. internal_error: somebody else changed
+      -- a catalog row that our statement changes ("tuple concurrently updated"). Tried again a few times only, because the
+      -- view's own code may raise this error too.
       exception when lock_not_available or deadlock_detected or internal_error then
         get stacked diagnostics st = returned_sqlstate;
         if left(st, 2) = 'XX' then
@@ -267,17 +266,17 @@ begin
        where ${isOthersLock};
       perform pg_sleep(nap);
     end loop;
-  -- 'others' alone catches neither of the first two.
+  -- 'others' does not include the first two.
   exception when query_canceled or assert_failure or others then
     get stacked diagnostics st = returned_sqlstate, msg = message_text, det = pg_exception_detail,
       hnt = pg_exception_hint, ctx = pg_exception_context;
-    -- Where rows are computed, whatever is said may quote them, in any class; elsewhere messages of these classes quote values.
+    -- While rows are computed, any message may quote rows; otherwise only messages of these classes quote values.
     quotes_rows := failure is null and (statement ? 'computesRows' or left(st, 2) in ('21', '22', '23'));
     if st in ('42501', '55000') and statement ? 'obstacles' then
       begin
         execute statement ->> 'obstacles' into obstacles;
       exception when query_canceled or assert_failure or others then
-        null; -- the view is gone: nothing to say
+        null; -- the view is gone: no obstacles
       end;
     end if;
     finished := clock_timestamp();
@@ -298,7 +297,7 @@ begin
                           when statement ? 'carries' then 'It was to carry over ' || (statement ->> 'carries') || '.'
                           when not quotes_rows then nullif(hnt, '') end,
              'context', (
-               -- Which line of which function; the rest of what the server says there may hold whole statements, and so rows.
+               -- Function and line only: the rest of the context may hold whole statements, and so rows.
                select string_agg(f.name || ' line ' || c.place[2], E'\\n' order by c.at)
                  from regexp_matches(ctx, '^PL/pgSQL \\S+ (.*?\\)) \\S+ (\\d+) ', 'gn') with ordinality as c(place, at)
                  join (select p.oid::regprocedure::text as name, quote_ident(p.proname) || substr(p.oid::regprocedure::text, position('(' in p.oid::regprocedure::text)) as bare
@@ -323,7 +322,7 @@ begin
       begin
         ${performStatement}
       exception when query_canceled or assert_failure or others then
-        null; -- the run has succeeded; what comes aside is a courtesy
+        null; -- the run has succeeded without this statement
       end;
       commit;
     end loop;

@@ -8,7 +8,7 @@ export interface RunFilter {
   status?: RunStatus
   /** Only runs requested at or after this moment. */
   since?: Date
-  /** Only runs before this id: where the page before ended. */
+  /** Only runs with a smaller id: the last id of the previous page. */
   before?: number
   limit: number
 }
@@ -26,12 +26,12 @@ export function readRuns(sql: Sql, filter: RunFilter): Promise<Run[]> {
      order by r.id desc limit ${filter.limit}`
 }
 
-/** How far a running run is, as the server sees it. */
+/** How far a running run is, as the server knows. */
 export interface Progress {
-  /** `counting`, `locking`, `building`, `indexes`, `cut-over` or `analyzing`; null before the first. */
+  /** `counting`, `locking`, `building`, `indexes`, `cut-over` or `analyzing`; null before the first phase. */
   phase: string | null
   elapsedMs: number
-  /** The average duration of the view's last 20 successes of this operation; null where there was none. */
+  /** The average duration of the view's last 20 successes of this operation; null if there was no success. */
   estimatedMs: number | null
 }
 

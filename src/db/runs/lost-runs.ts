@@ -3,16 +3,16 @@ import { runLocks } from '../server/lock-keys.ts'
 
 const byServer =
   'The server process that worked on this run is gone (restart, failover or pg_terminate_backend); its work was rolled back.'
-const neverClaimed = 'This run was written down but never reached the server.'
+const neverClaimed = 'The server never claimed this run.'
 
 /**
- * Closes runs whose work nobody does any more, as failed, class RunLost, and gives their ids: running ones whose server
- * process does not hold their advisory lock, and pending ones past their `claim_by`. Looks at one run, at those of one view or
- * batch, or at all. Their idempotency keys are free again, for nothing of theirs was done.
+ * Closes lost runs as failed, class RunLost, and returns their ids: running runs whose server process does not hold the
+ * run's advisory lock, and pending runs past their `claim_by`. Looks at one run, at the runs of one view or batch, or at
+ * all runs. Their idempotency keys are free again, because no work of these runs remains.
  *
- * Why this is right: the process of a run holds the run's lock from before the claim until after the end is recorded, so a
- * running row whose process does not hold it has lost that. Anybody else may hold it, and proves nothing. The update
- * looks again at the row as it is then: a run that ended, or was claimed, just now is left alone.
+ * Why this is right: the process of a run holds the run's lock from before the claim until after the end is recorded. So
+ * if the process of a running run does not hold the lock, the process is gone. The same lock in another session proves
+ * nothing. The update checks the row again: a run that has just ended or has just been claimed is left alone.
  */
 export async function closeLostRuns(
   sql: Sql,
@@ -37,7 +37,7 @@ export async function closeLostRuns(
     update viewkeeper.runs r
        set status = case when r.cancel_requested_at is null then 'failed' else 'canceled' end, plan = null,
            idempotency_key = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
-           duration_ms = null, -- nobody was there when it ended
+           duration_ms = null, -- nobody knows when the process ended
            error = jsonb_build_object('class', case when r.cancel_requested_at is null then 'RunLost' else 'Canceled' end,
              'message', case r.status when 'running' then ${byServer}::text else ${neverClaimed}::text end)
       from lost where r.id = lost.id and r.status = lost.status

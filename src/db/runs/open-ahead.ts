@@ -3,13 +3,13 @@ import { openRunConnection, type RunConnection } from './run-connection.ts'
 
 /** Connections for runs, opened before they are needed. */
 export interface OpenedAhead {
-  /** One for a run. */
+  /** Gives a connection for one run. */
   take(): Promise<RunConnection>
-  /** Opens as many as are missing to this number; does not wait for them. */
+  /** Opens connections until `count` are ready; does not wait for them. */
   fill(count: number): void
 }
 
-/** Opens so many connections, and leaves those in the end that nobody has taken. */
+/** Opens `count` connections ahead, and closes at the end those that nobody has taken. */
 export async function withOpenedAhead<T>(
   database: Database,
   count: number,
@@ -18,7 +18,7 @@ export async function withOpenedAhead<T>(
   const ready: Promise<RunConnection>[] = []
   const open = () => {
     const connection = openRunConnection(database)
-    connection.catch(() => {}) // who takes it hears of it
+    connection.catch(() => {}) // the caller of `take` gets the error
     ready.push(connection)
   }
   const fill = (wanted: number) => {

@@ -4,18 +4,18 @@ import { problemOf } from '../server/failures.ts'
 import { reservedKeys } from '../server/lock-keys.ts'
 import { envelopeText } from './envelope.ts'
 
-/** An envelope on its way: the server works on it, whether or not we stay. */
+/** A sent envelope: the server works on it, whether or not the client stays. */
 export interface SentEnvelope {
   /**
-   * Settles when the server has answered or the connection has broken; how it settled proves nothing about the run,
-   * but says why nobody claimed it where we lack a right.
+   * Settles when the server has answered or the connection has broken. Neither proves how the run ended. The Problem says
+   * which right was missing, if that is why the run was not claimed.
    */
   answered: Promise<Problem | undefined>
-  /** Leaves: closes the connection without cancelling. The server goes on by itself. */
+  /** Closes the connection without canceling: the server works on. */
   leave(): Promise<void>
 }
 
-/** What differs from run to run, as settings of its session. */
+/** What differs between runs, as settings of the session. */
 const settingsOf = (runId: number, timeoutSeconds: number) => ({
   'viewkeeper.run': String(runId),
   application_name: `viewkeeper run ${runId}`,
@@ -24,20 +24,20 @@ const settingsOf = (runId: number, timeoutSeconds: number) => ({
 
 /** The start-up settings of every run's connection. All strings: postgres.js would drop a numeric 0. */
 const startUp = {
-  // Above 0 the server would look whether we are still there, and end the run when we are not.
+  // Above 0 the server would end the run when the client has left.
   client_connection_check_interval: '0',
-  // A notice to a client that has left would roll the work back.
+  // A notice that cannot reach a client that has left would roll the work back.
   client_min_messages: 'error',
   lock_timeout: '0',
   idle_session_timeout: '0',
-  // Under repeatable read the record could not be written after anybody touched its row.
+  // Under repeatable read the run's end could not be recorded after somebody else had changed the run's row.
   default_transaction_isolation: 'read committed',
   default_transaction_read_only: 'off',
 }
 
 /** A connection that waits for its one run. */
 export interface RunConnection {
-  /** Sends the envelope of a run. Once only: one envelope per connection, never a second one. */
+  /** Sends the envelope of a run. A connection sends one envelope only. */
   send(runId: number, timeoutSeconds: number): SentEnvelope
   leave(): Promise<void>
 }
@@ -50,7 +50,7 @@ export async function openForRun(database: Database): Promise<RunConnection> {
 const waiting = { ...startUp, application_name: 'viewkeeper waiting' }
 const noRun = `pg_catalog.set_config('viewkeeper.run', '${reservedKeys.warmUp}', false)`
 
-/** The same ahead of the run, so that no time is lost when its turn has come: it does an envelope of no run, which fills its caches. */
+/** Opens a connection ahead of its run, and executes an envelope without a run there: that fills the session's caches. */
 export async function openRunConnection(database: Database): Promise<RunConnection> {
   const connection = await database.open(waiting)
   try {
@@ -67,7 +67,7 @@ const forOneRun = ({ sql, leave }: Awaited<ReturnType<Database['open']>>): RunCo
   send(runId, timeoutSeconds) {
     const settings = Object.entries(settingsOf(runId, timeoutSeconds))
     const set = settings.map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', false)`)
-    // One message after the other without waiting between: where the first fails, the envelope lacks its run's id.
+    // Two messages without waiting between: if the first one fails, the envelope has no run id and does nothing.
     const prepared = sql
       .unsafe(`select ${set.join(', ')}`)
       .simple()
@@ -83,7 +83,7 @@ async function execute(sql: Sql): Promise<Problem | undefined> {
     await sql.unsafe(envelopeText).simple()
     return undefined
   } catch (error) {
-    // A broken connection or a server that stopped: the run record and the run's lock tell what became of it.
+    // A broken connection or a stopped server: the run's row and lock tell how the run stands.
     const problem = problemOf(error)
     return problem instanceof Problem && problem.code === 'InsufficientPrivilege' ? problem : undefined
   }

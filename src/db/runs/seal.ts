@@ -4,16 +4,16 @@ import type { Sql } from '../server/connect.ts'
 import { safePath } from '../server/search-path.ts'
 
 /**
- * How a statement that somebody else has written is parsed without his code running as us. Parsing runs code: of a
- * constant of a domain's array, the domain's CHECK. Under `set role` such code can `reset role`, and is us. So the statement is
- * executed by a function that fills a materialized view: there the server itself refuses every change of role, deferred
- * triggers and cursors that outlive the statement, and takes back every setting; it does the same for a refresh.
- * A `security definer` function alone does not do: a trigger that is deferred anew, before 18, and a cursor `with hold`
- * run at the commit, as whoever commits. Nobody else sees the two objects, and none of his code runs before they are used.
+ * Executes a statement that somebody else has written, so that their code does not run as us. Even parsing runs code: a
+ * constant of a domain's array runs the domain's CHECK. Under `set role` such code can `reset role`, and then runs as us.
+ * So a function that fills a materialized view executes the statement: there, as in a refresh, the server itself refuses
+ * every change of role, deferred triggers, and cursors that outlive the statement, and takes back every setting.
+ * A `security definer` function alone is not enough: a trigger that is deferred again (before 18) and a cursor `with hold`
+ * run at the commit, as the committing role. Nobody else sees the two objects, and no foreign code runs before they are used.
  */
 export const sealBody = `begin perform pg_catalog.set_config('search_path', $2, true); execute $1; return 1; end`
 
-/** Executes a statement sealed, from the client, within the transaction at hand. */
+/** Executes a sealed statement from the client, in the current transaction. */
 export async function executeSealed(
   sql: Sql,
   { role, schema }: Seal,

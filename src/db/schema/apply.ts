@@ -9,14 +9,14 @@ import { settingUp } from './setting-up.ts'
 
 export interface MigrateReport {
   applied: string[]
-  /** Steps the database has and this version does not know: a newer version was here. That is no failure. */
+  /** Schema steps of a newer version, which the database has and this version does not know. They are no failure. */
   ahead: string[]
 }
 
 /**
- * Brings schema `viewkeeper` up to the given steps, each in a transaction of its own together with its journal row.
- * An applied step whose file was edited since is refused (MigrationFailed), and nothing is changed. Steps only expand
- * the schema, so a database that is ahead still serves this version: a stack that rolls back runs the old steps on it.
+ * Applies the schema steps that are missing, each in a transaction of its own together with its journal row. If the file
+ * of an applied step was edited, that step is refused (MigrationFailed). Steps only expand the schema, so this version
+ * also works on the schema of a newer version: a stack that rolls back runs the old functions on it.
  */
 export async function migrateSchema(sql: Sql, steps: SchemaStep[]): Promise<MigrateReport> {
   await insistOnPlpgsql(sql)
@@ -27,14 +27,14 @@ export async function migrateSchema(sql: Sql, steps: SchemaStep[]): Promise<Migr
   }
   const last = steps.at(-1)?.number ?? 0
   const ahead = await sql<{ name: string }[]>`
-    select name from viewkeeper.migrations where number > ${last} order by number`
+    select name from viewkeeper.schema_steps where number > ${last} order by number`
   return { applied, ahead: ahead.map(({ name }) => name) }
 }
 
 /**
- * Takes the place of the schema's owner: of who owns it, or, before it is there, of the fixed role where an
- * administrator has made it for this database. What a step makes then belongs to a role that nobody logs in as, and
- * rotating between two users breaks nothing.
+ * Acts as the owner of schema `viewkeeper`; before the schema exists, as role `viewkeeper`, if an administrator has given
+ * that role rights on this database. So the objects of a step belong to a role that nobody logs in as, and two logins
+ * can take turns.
  */
 async function becomeOwner(sql: Sql): Promise<void> {
   const [row] = await sql<{ owner: string }[]>`
@@ -48,28 +48,28 @@ async function becomeOwner(sql: Sql): Promise<void> {
 
 async function prepareJournal(sql: Sql): Promise<void> {
   await becomeOwner(sql)
-  // Not "if not exists": that asks for the right to create schemas even where nothing is to be created.
-  const [row] = await sql`select to_regclass('viewkeeper.migrations') is not null as there`
+  // Not "if not exists": that needs the right to create schemas even if the schema exists.
+  const [row] = await sql`select to_regclass('viewkeeper.schema_steps') is not null as there`
   if (row?.there) return
   const [schema] = await sql`select to_regnamespace('viewkeeper') is not null as there`
   if (!schema?.there) await sql`create schema viewkeeper`
   await sql`
-    create table viewkeeper.migrations (
+    create table viewkeeper.schema_steps (
       number integer primary key,
       name text not null,
       checksum text not null,
       applied_at timestamptz not null default clock_timestamp())`
 }
 
-/** True where the step was applied now; false where it had been before. */
+/** Returns true if the step was applied now, false if the database had it already. */
 async function applyOnce(sql: Sql, step: SchemaStep): Promise<boolean> {
-  const [journaled] = await sql`select checksum from viewkeeper.migrations where number = ${step.number}`
+  const [journaled] = await sql`select checksum from viewkeeper.schema_steps where number = ${step.number}`
   if (journaled?.checksum === step.checksum) return false
   if (journaled !== undefined) {
     throw new Problem(
       'MigrationFailed',
       `schema/${step.name}.sql was edited after it had been applied to this database. ` +
-        'Put it back as it was, and write the change as a new step.',
+        'Restore the file, and write the change as a new schema step.',
     )
   }
   await becomeOwner(sql)
@@ -79,17 +79,17 @@ async function applyOnce(sql: Sql, step: SchemaStep): Promise<boolean> {
     throw sqlFailed(`schema/${step.name}.sql`, step.sql, error)
   }
   await sql`
-    insert into viewkeeper.migrations (number, name, checksum)
+    insert into viewkeeper.schema_steps (number, name, checksum)
     values (${step.number}, ${step.name}, ${step.checksum})`
   return true
 }
 
-/** The envelope is a `do` block: without this right no run could ever start. */
+/** The envelope is a `do` block, so without this right no run could start. */
 async function insistOnPlpgsql(sql: Sql): Promise<void> {
   const [row] = await sql`select has_language_privilege('plpgsql', 'usage') as may`
   if (row?.may) return
   throw new Problem(
     'InsufficientPrivilege',
-    'This role may not use PL/pgSQL, which runs need. Grant it: grant usage on language plpgsql to public;',
+    'This role may not use PL/pgSQL, which every run needs. Grant the right: grant usage on language plpgsql to public;',
   )
 }

@@ -5,22 +5,22 @@ import { sqlstateOf } from '../server/failures.ts'
 import { scramVerifier } from './scram.ts'
 import { settingUp } from './setting-up.ts'
 
-/** Owns schema `viewkeeper` and no view, and cannot log in: login roles are its members, and may come and go. */
+/** The role that owns schema `viewkeeper`, and no view. It cannot log in; logins are its members, and can be replaced. */
 export const ownerRole = 'viewkeeper'
 
 /**
- * Owns the views that Viewkeeper makes, and has no right on schema `viewkeeper`: whose table has a policy runs code as the
- * owner of the view that reads it.
+ * The role that owns the views that Viewkeeper makes. It has no right on schema `viewkeeper`, because others can run code
+ * as it: the policy of a table runs as the owner of the view that reads the table.
  */
 export const viewsRole = `${ownerRole}${viewsSuffix}`
 
 /**
- * Makes, or brings up to date, the roles that Viewkeeper works with: `viewkeeper`, which owns its schema,
- * `viewkeeper_views`, which is to own the views that it makes, and a login that is a member of both and may open half of
- * the server's connections. Asks for an administrator's connection (no superuser needed). `viewOwners` are the roles
- * whose materialized views it is to work on: the login becomes a member of each, through `viewkeeper`, because before
- * PostgreSQL 17 only the owner can refresh a view. Safe to repeat. What this administrator may not grant, and what is a
- * member of `viewkeeper` itself, comes back as `notGranted`. The password does not reach the server, only its verifier.
+ * Makes the roles of Viewkeeper, or brings them up to date: `viewkeeper`, which owns the schema; `viewkeeper_views`, which
+ * owns the views that Viewkeeper makes; and a login that is a member of both and may open half of the server's connections.
+ * Needs an administrator's connection, but no superuser. `viewOwners` are the roles that own the views to work on: the
+ * login becomes a member of each, through `viewkeeper`, because before PostgreSQL 17 only the owner can refresh a view.
+ * Safe to repeat. `notGranted` are the roles that this administrator may not grant, and members of `viewkeeper`. The
+ * server receives the verifier of the password, not the password.
  */
 export async function createRole(
   sql: Sql,
@@ -33,7 +33,7 @@ export async function createRole(
     const role = quoteIdentifier(ownerRole)
     const user = quoteIdentifier(login)
     const database = quoteIdentifier(server?.database)
-    // From 16 on, membership says for each grant whether it is inherited and whether `set role` is allowed.
+    // From 16 on, each grant of a membership says whether it is inherited and whether it allows `set role`.
     const options = server?.version >= 160000 ? ' with inherit true, set true' : ''
 
     await createIfMissing(transaction, ownerRole, 'nologin')
@@ -45,7 +45,7 @@ export async function createRole(
     await transaction.unsafe(`grant connect, create, temporary on database ${database} to ${role}`)
     await transaction.unsafe(`grant temporary on database ${database} to ${viewsRole}`)
     await transaction.unsafe(`grant ${viewsRole} to ${role}${options}`)
-    // With pg_signal_backend either of two logins can cancel what the other has started.
+    // With pg_signal_backend each login can cancel a run of another login.
     for (const granted of [
       ...viewOwners.filter((owner) => owner !== ownerRole && owner !== viewsRole),
       'pg_signal_backend',
@@ -63,20 +63,20 @@ export async function createRole(
   return { notGranted }
 }
 
-/** Not ours to grant; and a grant in a circle. */
+/** SQLSTATEs of a grant that this administrator may not make, and of a grant in a circle. */
 const notAllowed = ['42501', '0LP01']
 
-/** Whose views Viewkeeper is to work on, and whose it is not, though they have some. */
+/** The roles that own views: those whose views Viewkeeper works on, and the others. */
 export interface ViewOwners {
   owners: string[]
   /**
-   * Superusers and the administrator who asks: nobody should act in their place without being told to. And members of
-   * `viewkeeper`, of which it cannot be a member in turn.
+   * Superusers and this administrator: Viewkeeper acts as them only if somebody names them. And members of `viewkeeper`,
+   * because `viewkeeper` cannot be a member of its own member.
    */
   leftOut: string[]
 }
 
-/** The roles that own a materialized view of this database, but for Viewkeeper's own. */
+/** The roles that own a view of this database, without the roles of Viewkeeper. */
 export async function readViewOwners(sql: Sql): Promise<ViewOwners> {
   const rows = await sql<{ owner: string; stays: boolean }[]>`
     select distinct r.rolname as owner,
@@ -88,7 +88,7 @@ export async function readViewOwners(sql: Sql): Promise<ViewOwners> {
   return { owners: named(false), leftOut: named(true) }
 }
 
-/** However many functions run at once, half of the server's connections are left for others. A limit that somebody has set stays. */
+/** Leaves half of the server's connections to others, however many functions run at once. Keeps a limit that is set. */
 async function limitConnections(sql: Sql, login: string): Promise<void> {
   const [row] = await sql<{ limit: number }[]>`
     select current_setting('max_connections')::integer / 2 as limit

@@ -8,76 +8,76 @@ import { ownSocket } from './socket.ts'
 /** A connection, one session of the server. */
 export type Sql = postgres.Sql<{ bigint: number }>
 
-/** Where the database is and who we are there. */
+/** The address of the database, and our login. */
 export interface ConnectionOptions {
   host: string
   port: number
   database: string
   user: string
   password: string
-  /** `verify` checks the certificate and the host's name, against these roots (PEM) or Node's own. */
+  /** `verify` checks the certificate against these roots (PEM) or Node's own, and the host's name. */
   tls: { verify: true; roots: string[] | null } | { verify: false }
 }
 
-/** Gives the settings; `fresh` asks for them anew from where they are kept, because the server refused the last ones. */
+/** Gives the connection options; `fresh` reads them again from their source, because the server refused the last ones. */
 export type ConnectionSource = (options: { fresh: boolean }) => Promise<ConnectionOptions>
 
-/** A connection for the caller to close. */
+/** A connection that the caller closes. */
 interface Connection {
   sql: Sql
-  /** Closes it at once, whatever is going on; the server is not asked to stop. */
+  /** Closes the connection at once; the server may still work on the last message. */
   leave(): Promise<void>
-  /** Settles when it has broken without having been left. Whatever is asked of it from then on fails at once. */
+  /** Settles if the connection breaks before `leave`. Every later query on the connection fails at once. */
   broken: Promise<void>
 }
 
-/** Is told of each notification. */
+/** Receives each notification. */
 type NotificationListener = (channel: string, payload: string) => void
 
 interface WorkOptions {
   /** The session's settings, in force from its first moment. */
   startUp?: Record<string, string>
-  /** Epoch milliseconds at which the work is given up, because a server that has vanished says nothing. */
+  /** The work is given up at this time (epoch milliseconds), because a server that has vanished never answers. */
   deadline?: number
 }
 
-/** The database of one environment, reached by a connection per piece of work. */
+/** The database of one environment; each piece of work has a connection of its own. */
 export interface Database {
   /**
-   * Calls `work` with a connection of its own, and closes it afterwards whatever happens. On it the search path is the safe
-   * one: every name is the catalog's, so nobody can slip a function in that would run as us. And nothing is compiled for it: our own
-   * statements take milliseconds, compiling one that looks expensive takes hundreds.
+   * Calls `work` with a connection of its own, and always closes the connection afterwards. Its search path is safePath:
+   * every name means the catalog's object, so nobody can add a function that would run as us. JIT is off: our own
+   * statements take milliseconds, and compiling one that looks expensive takes hundreds.
    */
   withConnection<T>(work: (sql: Sql) => Promise<T>, options?: WorkOptions): Promise<T>
-  /** Opens a connection with the search path of its role. `onNotify` hears what it listens to. */
+  /** Opens a connection with the search path of its role. `onNotify` receives its notifications. */
   open(startUp: Record<string, string>, onNotify?: NotificationListener): Promise<Connection>
 }
 
 const connectDeadlineMs = 10_000
 const usualDeadlineMs = 20_000
 
-/** Our own statements are short: what waits longer for a lock, or runs longer, is stuck. */
+/** Our own statements are short: a statement that waits longer for a lock, or runs longer, is stuck. */
 const defaultStartUp = {
   application_name: 'viewkeeper',
   lock_timeout: '5000',
   statement_timeout: '15000',
   default_transaction_read_only: 'off',
-  // Under another one a statement that has waited for a row does not see what it waited for, or fails with 40001.
+  // Under another isolation level, a statement that has waited for a row does not see the row's change, or fails with 40001.
   default_transaction_isolation: 'read committed',
 }
 
-/** How far the login may go. */
+/** What the login may be. */
 interface Trust {
   /** Whether a login that is a superuser is refused (SuperuserRefused). */
   superuser?: 'allowed' | 'refused'
 }
 
-/** A setting that the server makes itself. */
+/** A setting that the server reports. */
 const notSuperuser = { is_superuser: 'off' }
 
 /**
- * A database reached through the settings of `source`. Wrong credentials are asked for anew once, because secrets
- * rotate. Failures to connect are Problems: DatabaseUnavailable, CredentialsRefused, TooManyConnections.
+ * The database at the address that `source` gives. If the server refuses the credentials, they are read again once,
+ * because secrets rotate. Failures to connect are Problems: DatabaseUnavailable, CredentialsRefused, TooManyConnections.
  */
 export function connectTo(source: ConnectionSource, { superuser = 'allowed' }: Trust = {}): Database {
   const open: Database['open'] = async (startUp, onNotify) => {
@@ -112,19 +112,19 @@ export function connectTo(source: ConnectionSource, { superuser = 'allowed' }: T
   }
 }
 
-/** A transaction of a connection; the callback's connection is the same one. */
+/** Works in a transaction. The callback gets the same connection. */
 export const withTransaction = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
   sql.begin((transaction) => work(transaction as unknown as Sql)) as Promise<T>
 
-/** The same where a transaction may be going on already: then a part of that. */
+/** Works in a transaction, or in a savepoint if the connection is in a transaction already. */
 export const inTransaction = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
   ('savepoint' in sql ? withSavepoint : withTransaction)(sql, work)
 
-/** What may fail without failing the transaction that it is part of. */
+/** Works in a savepoint: a failure does not fail the transaction around it. */
 export const withSavepoint = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
   (sql as unknown as postgres.TransactionSql).savepoint((part) => work(part as unknown as Sql)) as Promise<T>
 
-/** 28P01 is a wrong password; 28000 a role that is gone or may not log in: both are cured by fresh settings. */
+/** 28P01: wrong password. 28000: the role is gone or may not log in. Fresh connection options cure both. */
 const credentialsRefused = (error: unknown): boolean => ['28P01', '28000'].includes(sqlstateOf(error) ?? '')
 
 async function connect(
@@ -133,13 +133,13 @@ async function connect(
   insisted: Record<string, string>,
   onNotify?: NotificationListener,
 ): Promise<Connection> {
-  const asked = { ...defaultStartUp, ...startUp }
+  const wanted = { ...defaultStartUp, ...startUp }
   const { host, port } = settings
   const { promise: broken, resolve: tellBroken } = Promise.withResolvers<void>()
   let left = false
   let line: Line | undefined
-  // postgres.js 3.4.9 would let wait for ever what is asked between a socket's error and its close, and would write what a
-  // transaction still asks to a socket that is gone, where nobody can catch it. Terminated, it refuses both.
+  // postgres.js 3.4.9 never settles a query that is sent between a socket's error and its close, and writes further queries
+  // of a transaction to the closed socket, which fails where nobody can catch the error. A terminated line refuses both.
   const onBroken = () => {
     line?.terminate()
     sql.end({ timeout: 0 }).catch(() => {})
@@ -159,7 +159,7 @@ async function connect(
     fetch_types: false,
     onnotice: () => {},
     // postgres.js types these as numbers, but would drop a 0
-    connection: asked as object,
+    connection: wanted as object,
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
     onclose: onBroken,
     // postgres.js knows these two and does not type them
@@ -176,7 +176,7 @@ async function connect(
       line = opened
     }
     await withDeadline(
-      insistOn(sql, { ...asked, ...insisted }, onLine),
+      insistOn(sql, { ...wanted, ...insisted }, onLine),
       Date.now() + connectDeadlineMs,
       advice,
     )
@@ -187,23 +187,23 @@ async function connect(
   }
 }
 
-/** What postgres.js keeps of a connection, and hands out only to whoever executes a query. */
+/** The part of postgres.js that is one connection; only `onexecute` of a query receives it. */
 interface Line {
-  /** Fails what is asked of it, now and from now on. */
+  /** Fails the current query and all later ones. */
   terminate(): void
 }
 
-/** Reads the start-up settings back: a pooler that drops them would also end our runs when we leave. */
+/** Reads the start-up settings back: a pooler that drops them would also end our runs when the client leaves. */
 async function insistOn(
   sql: Sql,
-  asked: Record<string, string>,
+  wanted: Record<string, string>,
   onexecute: (line: Line) => void,
 ): Promise<void> {
-  // One message without parameters: with them postgres.js does not hand out its line, and asks twice. Not by pg_settings,
-  // which costs a millisecond. Times come back in units of the server's choice: 15000 as 15s.
+  // No parameters: with parameters, postgres.js does not pass its line to onexecute, and sends two messages. No pg_settings,
+  // which takes a millisecond. The server picks the unit of a time: it returns 15000 as 15s.
   const options: object = { simple: true, onexecute }
   const differing = await sql.unsafe<{ name: string }[]>(
-    `select a.name from pg_catalog.jsonb_each_text('${JSON.stringify(asked).replaceAll("'", "''")}') as a(name, value)
+    `select a.name from pg_catalog.jsonb_each_text('${JSON.stringify(wanted).replaceAll("'", "''")}') as a(name, value)
       where case when a.name like '%\\_timeout' or a.name like '%\\_interval'
               then extract(epoch from pg_catalog.current_setting(a.name, true)::pg_catalog.interval) * 1000 <> a.value::pg_catalog.numeric
               else pg_catalog.current_setting(a.name, true) is distinct from a.value end`,
@@ -214,8 +214,8 @@ async function insistOn(
   if (dropped.includes('is_superuser')) {
     throw new Problem(
       'SuperuserRefused',
-      'The login in the secret is a superuser, who may do anything to this database and its machine. Make a login that may ' +
-        'do what refreshing takes: npm run create-role (docs/deploy.md, The database).',
+      'The login in the secret is a superuser, who may do anything to this database and its machine. Make a login with ' +
+        'only the rights that refreshing needs: npm run create-role (docs/deploy.md, The database).',
     )
   }
   if (dropped.length > 0) {
@@ -232,7 +232,7 @@ async function withDeadline<T>(work: Promise<T>, deadline: number, message: stri
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Problem('DatabaseUnavailable', `${message}.`)), deadline - Date.now())
   })
-  work.catch(() => {}) // when the deadline wins, this rejection comes too late for anybody
+  work.catch(() => {}) // after the deadline, nobody handles this rejection
   try {
     return await Promise.race([work, late])
   } finally {
@@ -240,7 +240,7 @@ async function withDeadline<T>(work: Promise<T>, deadline: number, message: stri
   }
 }
 
-/** With an address instead of a name, Node would not check whose certificate it is: so we always do it ourselves. */
+/** For an IP address, Node would not compare the certificate with the host. So we always check that ourselves. */
 function tlsOptions({ tls, host }: ConnectionOptions) {
   if (!tls.verify) return false
   return {

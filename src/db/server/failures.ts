@@ -1,13 +1,13 @@
 import { Problem, type ProblemCode } from '../../problem.ts'
 import { problemOfSqlstate } from './sqlstate.ts'
 
-/** The SQLSTATE of an error the server sent; undefined for anything else. */
+/** The SQLSTATE of an error that the server sent; undefined for any other error. */
 export function sqlstateOf(error: unknown): string | undefined {
   const code = codeOf(error)
   return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
 }
 
-/** Codes of Node's sockets and of postgres.js that say: no server there, or not any more. */
+/** Codes of Node's sockets and of postgres.js for a server that cannot be reached, or not any more. */
 const unreachable = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -23,7 +23,7 @@ const unreachable = new Set([
   'CONNECTION_DESTROYED',
 ])
 
-/** Those of them that say it of a connection that was there. */
+/** The codes that mean a broken connection. */
 const broken = new Set([
   'ECONNRESET',
   'EPIPE',
@@ -32,12 +32,12 @@ const broken = new Set([
   'CONNECTION_DESTROYED',
 ])
 
-/** SQLSTATEs that say it of a server that starts, stops, has lost us, or has become a reader's copy; or does not get on. */
+/** SQLSTATEs of a server that starts or stops, has lost the connection, has become a read replica, or is too slow. */
 const unavailable = /^(57P0[1235]|57014|25006|08)/
 
-const migrateAdvice = 'Deploy again, or run the migrations: they create what is missing.'
+const migrateAdvice = 'Deploy again, or migrate: that creates what is missing.'
 
-/** What each failure of our own statements means, where it is not a defect of ours. */
+/** The meaning of each SQLSTATE of our own statements that is no defect of ours. */
 const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
   '08P01': { code: 'NotDirect', advice: "Give the PostgreSQL server's own address, not that of pgbouncer." },
   '28P01': {
@@ -51,7 +51,7 @@ const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
   '53300': {
     code: 'TooManyConnections',
     advice:
-      'Try again in some seconds. If it stays so, look in pg_stat_activity who holds them; then raise the connection limit of ' +
+      'Try again in some seconds. If that fails too, look in pg_stat_activity who holds connections, and raise the connection limit of ' +
       "Viewkeeper's role, or the server's max_connections.",
   },
   '3D000': { code: 'DatabaseUnavailable', advice: 'Check the name of the database.' },
@@ -61,8 +61,8 @@ const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
 }
 
 /**
- * The Problem that an error of the database or of the way to it is; what is none of these comes back as it was.
- * The server's message is kept only where it cannot quote data.
+ * The Problem for an error of the database or of the connection. Any other error is returned unchanged. The server's
+ * message is kept only if it cannot quote data.
  */
 export function problemOf(error: unknown): unknown {
   if (error instanceof Problem || !(error instanceof Error)) return error
@@ -75,7 +75,7 @@ export function problemOf(error: unknown): unknown {
     return new Problem(known.code, `${sentence(error.message)} ${known.advice}`, details)
   if (unavailable.test(sqlstate)) return unavailableDatabase(error)
   const code = problemOfSqlstate[sqlstate] ?? problemOfSqlstate[sqlstate.slice(0, 2)]
-  // For a missing right the server's detail says which; it quotes no data.
+  // If a right is missing, the server's detail names the right. The detail quotes no data.
   const detail = sqlstate === '42501' ? (error as { detail?: string }).detail : undefined
   return code === undefined
     ? error
@@ -87,8 +87,8 @@ export function problemOf(error: unknown): unknown {
 }
 
 const tlsAdvice =
-  ' Its certificate has to be for this very host name, by a root that is known: give others (PEM) in DATABASE_CA, or as ' +
-  'sslrootcert in DATABASE_URL.'
+  ' The server needs a certificate for this host name, signed by a known root. Give other roots (PEM) in DATABASE_CA, or ' +
+  'as sslrootcert in DATABASE_URL.'
 
 const unavailableDatabase = (cause: Error): Problem =>
   new Problem(

@@ -5,13 +5,13 @@ import { safePath } from './search-path.ts'
 
 /** The connection that listens. */
 export interface Listening {
-  /** May be used beside; what comes while it is busy is heard afterwards. */
+  /** May also execute queries. Notifications that come during a query are received after it. */
   sql: Sql
-  /** Throws once the connection has broken: nobody would be told any more. */
+  /** Throws if the connection has broken, because no notification would come any more. */
   insistOnHearing(): void
 }
 
-/** Calls `onEnd` whenever a run has ended, whoever had asked for it, and when nothing is heard any more, while `work` goes on. */
+/** During `work`, calls `onEnd` whenever any run ends, and when the connection breaks. */
 export async function whileListening<T>(
   database: Database,
   onEnd: () => void,
@@ -25,7 +25,10 @@ export async function whileListening<T>(
   })
   const insistOnHearing = () => {
     if (!hears)
-      throw new Problem('DatabaseUnavailable', 'The connection that hears of the ends of runs broke.')
+      throw new Problem(
+        'DatabaseUnavailable',
+        'The connection that listens for the ends of runs broke. Try again.',
+      )
   }
   try {
     await sql

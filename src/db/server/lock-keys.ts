@@ -2,13 +2,13 @@ import { Problem } from '../../problem.ts'
 import type { Sql } from './connect.ts'
 import { sqlstateOf } from './failures.ts'
 
-/** First key of every run's advisory lock, the second being the run's id. Two-int keys leave other tools' alone. */
+/** First key of every run's advisory lock; the second is the run's id. Keys of two integers do not meet other tools' keys. */
 export const runLockClass = 22135
 
-/** Second keys of that class that no run has, because ids begin at 1: whoever sets up, migrates views, warms a connection. */
+/** Second keys for setting up, migrating views and warming a connection. No run has them, because run ids begin at 1. */
 export const reservedKeys = { setUp: 0, viewMigration: -1, warmUp: -2 } as const
 
-/** The channel that says a run has ended; the payload is the run's id. */
+/** The channel of notifications that a run has ended; the payload is the run's id. */
 export const runChannel = 'viewkeeper'
 
 /** The sessions that hold locks of this class in this database, for a `with` clause: `run_locks(id, pid)`. */
@@ -18,7 +18,7 @@ export const runLocks = (sql: Sql) => sql`
      where l.locktype = 'advisory' and l.objsubid = 2 and l.granted and l.classid = ${runLockClass}::int8::oid
        and l.database = (select oid from pg_catalog.pg_database where datname = current_database()))`
 
-/** The refusal that names the session which holds a lock of this class; undefined where nobody else holds it. */
+/** The refusal that names the session which holds a lock of this class; undefined if no other session holds the lock. */
 export async function lockIsHeld(sql: Sql, key: number, whose: string): Promise<Problem | undefined> {
   const [row] = await sql<{ pid: number; role: string | null }[]>`
     with ${runLocks(sql)}
@@ -32,11 +32,11 @@ export async function lockIsHeld(sql: Sql, key: number, whose: string): Promise<
 const heldBy = ({ pid, role }: { pid: number; role: string | null }, whose: string): Problem =>
   new Problem(
     'LockTimeout',
-    `Process ${pid}${role === null ? '' : ` of role ${role}`} holds the advisory lock of ${whose}. Try again when it is ` +
-      `done; where it is none of Viewkeeper's, end it: select pg_terminate_backend(${pid});`,
+    `Process ${pid}${role === null ? '' : ` of role ${role}`} holds the advisory lock of ${whose}. Try again when the ` +
+      `process is done. If the process is not Viewkeeper's, end it: select pg_terminate_backend(${pid});`,
   )
 
-/** Names who holds a lock of this class where `work` has waited for it in vain. */
+/** If `work` gives up waiting for a lock of this class, the error names the session that holds the lock. */
 export async function namingHolder<T>(
   sql: Sql,
   key: number,

@@ -6,9 +6,9 @@ const mostLooks = 12
 const pauseMs = 5
 
 /**
- * Looks at a view by its name, and again where the view was exchanged in the middle of that: `look` gives `gone` then, or the
- * server fails with XX000, because a statement sees the catalog as it was when it began, but writes definitions out as
- * they are. That nothing has the name is for `look` to say, and is believed.
+ * Looks at a view by its name, and looks again if the view was exchanged during the look: then `look` returns `gone`, or
+ * the server fails with XX000, because a statement sees the catalog of its beginning but writes definitions as they are
+ * now. Any other answer of `look` is final, also that no view has the name.
  */
 export async function lookAgain<T>(look: () => Promise<T | 'gone'>): Promise<T> {
   for (let looks = 1; ; looks++) {
@@ -19,7 +19,7 @@ export async function lookAgain<T>(look: () => Promise<T | 'gone'>): Promise<T> 
       if (sqlstateOf(error) !== 'XX000' || looks === mostLooks) throw error
     }
     if (looks === mostLooks) {
-      throw new Problem('CatalogChanged', 'The view was exchanged each time it was looked at. Try again.')
+      throw new Problem('CatalogChanged', 'Somebody exchanged the view during each look at it. Try again.')
     }
     await pause(pauseMs * looks)
   }

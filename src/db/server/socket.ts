@@ -3,15 +3,16 @@ import { connect, type Socket } from 'node:net'
 /** Something between Lambda and RDS forgets a connection that was silent for about 350 s. */
 const keepAliveMs = 30_000
 
-/** A socket that is ours to destroy, and that is opened once. */
+/** A socket that the caller can destroy, and that is opened once only. */
 export interface OwnSocket {
   open(): Promise<Socket>
   destroy(): void
 }
 
 /**
- * postgres.js would open another socket when this one breaks, without a word: the new session would lack our settings.
- * `onBroken` is called instead. And it only half-closes one that it leaves, which in a warm Lambda would pile up for as long as the server works on.
+ * If a socket breaks, postgres.js would open another one without an error, and the new session would lack our settings:
+ * `onBroken` is called instead. At its end, postgres.js only half-closes a socket; in a warm Lambda such sockets would pile
+ * up while the server works on.
  */
 export function ownSocket(host: string, port: number, onBroken: () => void): OwnSocket {
   let socket: Socket | undefined

@@ -1,8 +1,8 @@
 import type { ProblemCode } from '../../problem.ts'
 
 /**
- * What a SQLSTATE means for a run, by the whole code or else by its class of two characters; anything else is
- * ViewSqlFailed. SQLSTATEs only, never message text, which depends on the server's language.
+ * The problem that a SQLSTATE means for a run, by the whole code or else by its class of two characters; any other SQLSTATE
+ * is ViewSqlFailed. Never by message text, which depends on the server's language.
  */
 export const problemOfSqlstate: Record<string, ProblemCode> = {
   '40P01': 'Deadlock',
@@ -14,9 +14,9 @@ export const problemOfSqlstate: Record<string, ProblemCode> = {
 }
 
 /**
- * PostgreSQL's names for conditions whose messages may quote values of the data: for these a run keeps the SQLSTATE and this
- * text, and nothing that the server said. A class's own name (`…000`) stands for those of it that are not listed. From
- * PostgreSQL's appendix A, "Error Codes".
+ * PostgreSQL's names (appendix A, "Error Codes") for conditions whose messages may quote values of the data. For these a
+ * run keeps the SQLSTATE and this text, and nothing of the server's message. A code that is not listed has the name of its
+ * class (`…000`).
  */
 export const standardText: Record<string, string> = {
   '21000': 'cardinality violation',

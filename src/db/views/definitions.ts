@@ -4,7 +4,7 @@ import type { Definition, RowCountStrategy, Strategy, ViewDefinition } from '../
 import { toSetRole, viewsSuffix } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
 
-/** What a request leaves open and the view's definition answers. */
+/** The values of a view's definition for what a request leaves open. */
 export interface DefinitionDefaults {
   id: number
   strategy: Strategy
@@ -15,30 +15,66 @@ export interface DefinitionDefaults {
   paused: boolean
 }
 
-/** What a direct refresh asks besides. */
+/** The values that a direct refresh needs. */
 interface MetDefinition extends DefinitionDefaults {
   minIntervalSeconds: number
 }
 
-/** What an author said is forgotten: the view is one that was found in the catalog. */
-const asDiscovered = `
-  sql = null, indexes = default, depends_on = default, comment = null, grants = default, refresh_strategy = default,
-  row_count_strategy = default, schedule = null, time_zone = null, settings = default, timeout_seconds = default,
-  retries = default, retry_delay_seconds = default, max_staleness_seconds = null, min_interval_seconds = default,
-  in_all = default, source = 'discovered', checksum = null, updated_at = clock_timestamp()`
+/** The column of each field that an author writes, and its type unless that is text. */
+const columns: Record<Exclude<keyof Definition, keyof QualifiedName>, [name: string, type?: ColumnType]> = {
+  sql: ['sql'],
+  indexes: ['indexes', 'jsonb'],
+  comment: ['comment'],
+  grants: ['grants', 'jsonb'],
+  strategy: ['refresh_strategy'],
+  rowCountStrategy: ['row_count_strategy'],
+  schedule: ['schedule'],
+  timeZone: ['time_zone'],
+  settings: ['settings', 'jsonb'],
+  timeoutSeconds: ['timeout_seconds', 'integer'],
+  retries: ['retries', 'integer'],
+  retryDelaySeconds: ['retry_delay_seconds', 'integer'],
+  maxStalenessSeconds: ['max_staleness_seconds', 'integer'],
+  minIntervalSeconds: ['min_interval_seconds', 'integer'],
+  inAll: ['in_all', 'boolean'],
+  dependsOn: ['depends_on', 'text[]'],
+}
+type Field = keyof typeof columns
+type ColumnType = 'integer' | 'boolean' | 'jsonb' | 'text[]'
 
-/** A view of that name was removed before: this is another one, of which nobody has said anything. */
+const fields = Object.keys(columns) as Field[]
+const authoredColumns = [...fields.map((field) => columns[field][0]), 'source', 'checksum']
+
+const selected = (...some: Field[]): string =>
+  some.map((field) => `d.${columns[field][0]} as "${field}"`).join(', ')
+
+/** The columns of DefinitionDefaults, for a `select` from `viewkeeper.definitions d`. */
+const defaultsColumns = `d.id, d.paused_at is not null as paused,
+           ${selected('strategy', 'rowCountStrategy', 'timeoutSeconds', 'settings')}`
+
+/** A field of definition `d`, which is JSON, as its column holds it. */
+function fromJson(field: Field): string {
+  const type = columns[field][1]
+  if (type === 'jsonb') return `d -> '${field}'`
+  if (type === 'text[]') return `array(select jsonb_array_elements_text(d -> '${field}'))`
+  return type === undefined ? `d ->> '${field}'` : `(d ->> '${field}')::${type}`
+}
+
+/** Forgets what an author wrote: the view is one that was found in the catalog. */
+const asDiscovered = `${fields.map((field) => `${columns[field][0]} = default`).join(', ')},
+  source = 'discovered', checksum = null, updated_at = clock_timestamp()`
+
+/** A definition that is marked as removed belonged to another view of that name. This view is a discovered one. */
 const meetAgain = `${asDiscovered}, removed_at = null, paused_at = null`
 
-/** The definition of a view in the catalog; the first contact with a view nobody authored makes a discovered one. */
+/** The definition of a view in the catalog. A view without a definition gets a discovered one. */
 export async function ensureDefinition(
   sql: Sql,
   { schema, name }: { schema: string; name: string },
 ): Promise<MetDefinition> {
   const find = () => sql<MetDefinition[]>`
-    select id, refresh_strategy as strategy, row_count_strategy as "rowCountStrategy", timeout_seconds as "timeoutSeconds",
-           settings, paused_at is not null as paused, min_interval_seconds as "minIntervalSeconds"
-      from viewkeeper.definitions where schema_name = ${schema} and name = ${name} and removed_at is null`
+    select ${sql.unsafe(`${defaultsColumns}, ${selected('minIntervalSeconds')}`)}
+      from viewkeeper.definitions d where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null`
   const [found] = await find()
   if (found !== undefined) return found
   await sql`
@@ -48,7 +84,7 @@ export async function ensureDefinition(
   return made as MetDefinition
 }
 
-/** Gives every view in the catalog that has none a discovered definition. Writes nothing where all have one. */
+/** Gives a discovered definition to every view in the catalog that has no definition. */
 export async function discoverDefinitions(sql: Sql): Promise<void> {
   await sql`
     insert into viewkeeper.definitions as d (schema_name, name, source)
@@ -60,7 +96,7 @@ export async function discoverDefinitions(sql: Sql): Promise<void> {
     on conflict (schema_name, name) do update set ${sql.unsafe(meetAgain)} where d.removed_at is not null`
 }
 
-/** The id of a view's definition, also of one that is gone: its history is still to be read. Undefined if never met. */
+/** The id of a view's definition, also of a removed one, whose history can still be read. Undefined if there is none. */
 export async function findDefinitionId(
   sql: Sql,
   { schema, name }: QualifiedName,
@@ -71,8 +107,8 @@ export async function findDefinitionId(
 }
 
 /**
- * The role, as SQL writes it, that is to own what we create: the one beside the owner of schema viewkeeper that has no right on
- * that schema (`viewkeeper_views`), where we may act for it, so that whichever login comes next can work on it too. Else we are.
+ * The role, as SQL writes it, that is to own what Viewkeeper creates: `viewkeeper_views`, if the login may act as that role,
+ * so that the next login can work on the views too. Otherwise the login itself.
  */
 export async function readCreateOwner(sql: Sql): Promise<string> {
   const [row] = await sql<{ owner: string }[]>`
@@ -85,57 +121,45 @@ export async function readCreateOwner(sql: Sql): Promise<string> {
   return (row as { owner: string }).owner
 }
 
-/** What a view is to be, from its definition; `sql` is null where nobody authored it. */
+/** A definition to create a view from; `sql` is null if nobody has authored the view. */
 export interface CreatableDefinition extends DefinitionDefaults, Omit<ViewDefinition, 'sql'> {
   sql: string | null
 }
 
-/** The definition of a view; undefined where there is none. */
+/** The definition of a view; undefined if there is none. */
 export async function readDefinition(
   sql: Sql,
   { schema, name }: QualifiedName,
 ): Promise<CreatableDefinition | undefined> {
   const [row] = await sql<CreatableDefinition[]>`
-    select d.id, d.refresh_strategy as strategy, d.row_count_strategy as "rowCountStrategy",
-           d.timeout_seconds as "timeoutSeconds", d.settings, d.paused_at is not null as paused,
-           d.schema_name as schema, d.name, d.sql, d.indexes, d.comment, d.grants
+    select ${sql.unsafe(`${defaultsColumns}, ${selected('sql', 'indexes', 'comment', 'grants')}`)},
+           d.schema_name as schema, d.name
       from viewkeeper.definitions d where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null`
   return row
 }
 
-/** Writes down what an author has frozen: for the transaction that changes the view. */
+/** Writes an authored definition, in the transaction that changes the view. */
 export const authorStatement = (definition: Definition, checksum: string): string => `
-insert into viewkeeper.definitions (schema_name, name, sql, indexes, depends_on, comment, grants, refresh_strategy,
-  row_count_strategy, schedule, time_zone, settings, timeout_seconds, retries, retry_delay_seconds, max_staleness_seconds,
-  min_interval_seconds, in_all, source, checksum)
-select d ->> 'schema', d ->> 'name', d ->> 'sql', d -> 'indexes', array(select jsonb_array_elements_text(d -> 'dependsOn')),
-       d ->> 'comment', d -> 'grants', d ->> 'strategy', d ->> 'rowCountStrategy', d ->> 'schedule', d ->> 'timeZone',
-       d -> 'settings', (d ->> 'timeoutSeconds')::integer, (d ->> 'retries')::integer, (d ->> 'retryDelaySeconds')::integer,
-       (d ->> 'maxStalenessSeconds')::integer, (d ->> 'minIntervalSeconds')::integer, (d ->> 'inAll')::boolean, 'authored',
-       ${literal(checksum)}
+insert into viewkeeper.definitions (schema_name, name, ${authoredColumns.join(', ')})
+select d ->> 'schema', d ->> 'name', ${fields.map(fromJson).join(', ')}, 'authored', ${literal(checksum)}
   from (select ${literal(JSON.stringify(definition))}::jsonb) as x(d)
 on conflict (schema_name, name) do update
-   set (sql, indexes, depends_on, comment, grants, refresh_strategy, row_count_strategy, schedule, time_zone, settings,
-        timeout_seconds, retries, retry_delay_seconds, max_staleness_seconds, min_interval_seconds, in_all, source, checksum,
-        removed_at, updated_at)
-     = (excluded.sql, excluded.indexes, excluded.depends_on, excluded.comment, excluded.grants, excluded.refresh_strategy,
-        excluded.row_count_strategy, excluded.schedule, excluded.time_zone, excluded.settings, excluded.timeout_seconds,
-        excluded.retries, excluded.retry_delay_seconds, excluded.max_staleness_seconds, excluded.min_interval_seconds,
-        excluded.in_all, excluded.source, excluded.checksum, null, clock_timestamp())`
+   set (${authoredColumns.join(', ')}, removed_at, updated_at)
+     = (${authoredColumns.map((column) => `excluded.${column}`).join(', ')}, null, clock_timestamp())`
 
 /** Marks a definition as removed; its runs stay readable. */
 export const removeStatement = ({ schema, name }: QualifiedName): string => `
 update viewkeeper.definitions set removed_at = clock_timestamp(), updated_at = clock_timestamp()
  where schema_name = ${literal(schema)} and name = ${literal(name)}`
 
-/** The view stays, and is one that nobody has authored again. */
+/** Makes an authored definition a discovered one. The view stays. */
 export const releaseStatement = ({ schema, name }: QualifiedName): string => `
 update viewkeeper.definitions set ${asDiscovered}
  where schema_name = ${literal(schema)} and name = ${literal(name)}`
 
 /**
- * A view's runs and settings follow it to its new name; where a view has had that name before, the old definition is
- * only marked removed, because its runs are another view's.
+ * Gives a definition the view's new name; runs and settings stay with the definition. If the new name has a definition
+ * already, its runs belong to another view: then the definition of the old name is only marked as removed.
  */
 export const renameStatement = (from: QualifiedName, to: QualifiedName): string => `
 with moved as (

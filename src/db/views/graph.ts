@@ -9,16 +9,16 @@ import {
 import type { Sql } from '../server/connect.ts'
 
 /**
- * Which views each view of the database reads, as the catalog knows it: through plain views and through functions
- * whose body is parsed (`begin atomic`). What a function with a string body reads nobody can know but the author of the
- * view: that is what `dependsOn` of its definition is for. Keyed by names as SQL writes them.
+ * Which views each view of the database reads, from the catalog: also through plain views, and through functions whose
+ * body is parsed (`begin atomic`). The catalog does not know what a function with a string body reads: the view's author
+ * names those views in `dependsOn`. The keys are names as SQL writes them.
  */
 export async function readDependencies(sql: Sql): Promise<Map<string, string[]>> {
   const { relations, edges } = await readGraph(sql)
   return viewDependencies(relations, edges)
 }
 
-/** The same, and through which plain views each view reads; the server's own are left out. */
+/** The same, with the plain views through which each view reads. The server's own plain views are left out. */
 export async function readAllDependencies(
   sql: Sql,
 ): Promise<{ views: Map<string, string[]>; plainViews: Map<string, string[]> }> {
@@ -29,8 +29,8 @@ export async function readAllDependencies(
 type Relation = NamedRelation & GraphNode & { plain: string | null }
 
 /**
- * Every relation that may stand between views; a plain view of the server's own (their OIDs end at 16384) has no `plain`.
- * Relations and edges come of one statement: a view that is exchanged between two would have lost its edges.
+ * Every relation through which a view may read another. A plain view of the server's own (OID below 16384) has no `plain`.
+ * One statement reads relations and edges: if a view were exchanged between two statements, its edges would be missing.
  */
 async function readGraph(sql: Sql): Promise<{ relations: Relation[]; edges: GraphEdge[] }> {
   const [graph] = await sql<[{ relations: Relation[]; edges: GraphEdge[] }]>`
@@ -56,7 +56,7 @@ async function readGraph(sql: Sql): Promise<{ relations: Relation[]; edges: Grap
   return { relations, edges: [...edges, ...declaredEdges(relations, await readDeclared(sql))] }
 }
 
-/** What definitions declare; nothing where our own schema is not there yet, or has no place for it. */
+/** What definitions declare; nothing if schema `viewkeeper` does not exist yet, or lacks the column. */
 async function readDeclared(sql: Sql): Promise<Declared[]> {
   const [place] = await sql`
     select from pg_catalog.pg_attribute

@@ -4,6 +4,7 @@ import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
 import type { FrozenText } from '../../plan/migrations/frozen.ts'
 import { type FrozenChange, headerLines, statementsOf, viewBefore } from '../../plan/migrations/frozen.ts'
 import { displayName } from '../../plan/names.ts'
+import { withoutAsideNames } from '../../plan/runs/aside-names.ts'
 import { Problem } from '../../problem.ts'
 
 /** The failure of a migration before anything was begun, with the line of its file where it is in one. */
@@ -86,6 +87,6 @@ const statementOf = (change: FrozenChange, { at }: StatementRefused): string =>
 const displayView = (change: FrozenChange): string =>
   change.does === 'sql' ? '' : displayName(viewBefore(change))
 
-/** Nobody knows the names under which we build. */
+/** Nobody knows the names under which a view is built. */
 const inPublic = (message: string, change: FrozenChange): string =>
-  message.replace(/"?\bviewkeeper_(new_[0-9a-f]{8}|\d+)(_[is]\d+|_old)?\b"?/g, () => displayView(change))
+  withoutAsideNames(message, displayView(change))

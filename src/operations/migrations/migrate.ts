@@ -230,5 +230,5 @@ const goesOn = ({ name }: FrozenMigration, runId: number): Problem =>
   )
 
 async function isJournaled(sql: Sql, { number }: FrozenMigration): Promise<boolean> {
-  return (await sql`select from viewkeeper.view_migrations where number = ${number}`).length > 0
+  return (await sql`select from viewkeeper.migrations where number = ${number}`).length > 0
 }

@@ -5,19 +5,19 @@ import { type FrozenChange, type FrozenFile, frozenState } from './frozen.ts'
 
 /** What is to be frozen. */
 export interface FreezeRequest {
-  /** Every authored definition, each after those it reads. */
+  /** Every authored definition, each after the definitions that it reads. */
   authored: Definition[]
   /** What is frozen already, in order. */
   migrations: { up: FrozenFile }[]
   why: string
-  /** Only these; null is all. */
+  /** Only these views are frozen; null: all views. */
   only: QualifiedName[] | null
   renames: { from: QualifiedName; to: QualifiedName }[]
-  /** In the order in which they can go. */
+  /** In an order in which the views can be dropped. */
   removes: QualifiedName[]
-  /** New views are there already: the way back of each leaves it alone instead of dropping it. */
+  /** New definitions adopt views that exist already: the down file releases such a view instead of dropping it. */
   adopts?: boolean
-  /** A query without what makes no difference to it: white space, comments. */
+  /** A query without comments and with uniform white space. */
   canonical: (sql: string) => string
 }
 
@@ -33,8 +33,8 @@ export interface NewMigration {
 }
 
 /**
- * Which migrations bring what is frozen to what is authored, each with its way back: renamed views first, then the new and the
- * changed ones, then the removed. Empty where nothing has changed. Pure.
+ * Plans the migrations from the frozen definitions to the authored ones, each with its way back: first renamed views, then
+ * new and changed ones, then removed ones. Empty if nothing has changed. Pure.
  */
 export function planFreeze(request: FreezeRequest): NewMigration[] {
   const { authored, migrations, why, only, renames, removes, adopts, canonical } = request
@@ -96,7 +96,7 @@ export function changedFields(
   ]
 }
 
-/** JSON in which the order of the keys makes no difference. */
+/** JSON with sorted keys. */
 const stable = (value: unknown): string =>
   JSON.stringify(value, (_, held) =>
     held !== null && typeof held === 'object' && !Array.isArray(held)
@@ -104,7 +104,7 @@ const stable = (value: unknown): string =>
       : held,
   )
 
-/** Frozen views that nobody authors any more, and that no rename or removal accounts for. */
+/** Frozen views that have no authored definition any more, and that the request neither renames nor removes. */
 export const unaccounted = ({
   authored,
   migrations,
@@ -115,7 +115,7 @@ export const unaccounted = ({
   return [...frozenState(migrations).values()].filter((definition) => !known.has(quoteName(definition)))
 }
 
-/** How what is authored differs from what is frozen. Pure. */
+/** The differences between the authored definitions and the frozen ones. Pure. */
 export function authoredDifferences(
   authored: Definition[],
   migrations: { up: FrozenFile; name: string }[],
@@ -144,7 +144,7 @@ export function authoredDifferences(
       return {
         view,
         kind: 'unauthored',
-        message: `frozen in ${frozenIn(view) ?? 'migrations/'}, and authored nowhere`,
+        message: `frozen in ${frozenIn(view) ?? 'migrations/'}, but no file of views/ defines it`,
       }
     }),
   ]

@@ -4,8 +4,8 @@ import { createStatements, fill } from '../runs/create.ts'
 import { type Definition, definitionDefaults } from '../views/definition.ts'
 
 /**
- * What one frozen file says is to be. A file without a header is somebody's own SQL, run as it stands. `release` leaves
- * the view as it is and only stops managing it: the way back of one that was adopted.
+ * What one frozen file does. A file without a header is own SQL, executed as it stands. `release` leaves the view as it is
+ * and makes its definition a discovered one: the way back of a view that was adopted.
  */
 export type FrozenChange =
   | { does: 'define'; definition: Definition }
@@ -16,10 +16,10 @@ export type FrozenChange =
 /** A change that is about a view. */
 export type ViewChange = Exclude<FrozenChange, { does: 'sql' }>
 
-/** The change that a migration is in one direction, and why. */
+/** A frozen file: the change of a migration in one direction, and the reason. */
 export interface FrozenFile {
   change: FrozenChange
-  /** What the author said when they froze it; null in a file without a header. */
+  /** The reason that the author gave to `freeze`; null in a file without a header. */
   why: string | null
 }
 
@@ -29,13 +29,13 @@ export interface FrozenMigration {
   /** `004_route_delays`, without the endings. */
   name: string
   up: FrozenText
-  /** Null where somebody wrote the SQL by hand and no way back. */
+  /** Null for own SQL without a way back. */
   down: FrozenText | null
   /** SHA-256 of both texts, in hex. */
   checksum: string
 }
 
-/** A frozen file as it stands in the folder, and what it says. */
+/** A frozen file with its name and text in the folder. */
 export interface FrozenText extends FrozenFile {
   file: string
   text: string
@@ -45,7 +45,7 @@ const opening = '-- viewkeeper: '
 
 /**
  * The text of a frozen file: a header of comment lines with the definition as JSON, then plain SQL that is valid on a
- * database without the view (`define`), or with it (the others).
+ * database without the view (`define`), or on a database with the view (all others).
  */
 export function renderFrozen({ change, why }: FrozenFile): string {
   if (change.does === 'sql') return change.sql
@@ -55,8 +55,8 @@ export function renderFrozen({ change, why }: FrozenFile): string {
 }
 
 /**
- * Reads a frozen file. Null where its SQL is not exactly what its header says, because one of them was edited; the two
- * are never to be told apart by what they do.
+ * Reads a frozen file. Null if its SQL differs from its header, because one of the two was edited: the file must never do
+ * anything but what its header says.
  */
 export function parseFrozen(text: string): FrozenFile | null {
   if (!text.includes(`${opening}{`)) return { change: { does: 'sql', sql: text }, why: null }
@@ -67,15 +67,15 @@ export function parseFrozen(text: string): FrozenFile | null {
     const file: FrozenFile = { change, why: String(header.fields.why) }
     return renderFrozen(file) === text ? file : null
   } catch {
-    return null // fields that are missing, or of another kind
+    return null // the header lacks a field, or a field has the wrong type
   }
 }
 
-/** How many lines of a file's text come before its SQL. */
+/** The number of lines before the SQL of a file. */
 export const headerLines = (text: string): number =>
   text.slice(0, readHeader(text)?.length ?? 0).split('\n').length - 1
 
-/** The statements of a change, in the order in which they stand in its file. */
+/** The statements of a change, in the order of its file. */
 export function statementsOf(change: ViewChange): string[] {
   switch (change.does) {
     case 'define':
@@ -91,13 +91,13 @@ export function statementsOf(change: ViewChange): string[] {
   }
 }
 
-/** The view as it is called before the change. */
+/** The name of the view before the change. */
 export function viewBefore(change: ViewChange): QualifiedName {
   const { schema, name } = change.does === 'define' ? change.definition : change.view
   return { schema, name }
 }
 
-/** The view as it is called after the change, if it is still there. */
+/** The name of the view after the change; a dropped view keeps its name. */
 export const viewAfter = (change: ViewChange): QualifiedName =>
   change.does === 'rename' ? change.to : viewBefore(change)
 
@@ -128,7 +128,7 @@ function headerOf(change: ViewChange): Header {
 
 const renderHeader = (fields: Header): string => `${opening}${toLines(fields, 3).join('\n-- ')}\n\n`
 
-/** JSON with a line for each field and each item of a list, `depth` objects deep: what changes is then a changed line. */
+/** JSON with a line for each field and each item of a list, `depth` objects deep, so that a diff shows what changed. */
 function toLines(value: unknown, depth: number): string[] {
   if (value === null || typeof value !== 'object' || depth === 0) return [JSON.stringify(value)]
   const items = Array.isArray(value)
@@ -169,7 +169,7 @@ function changeOf(fields: Header, body: string): FrozenChange | null {
 const isName = ({ schema, name }: QualifiedName): boolean =>
   typeof schema === 'string' && typeof name === 'string'
 
-/** The query stands in the file once, in the SQL: after the first line, before what follows from the rest. */
+/** The file holds the query once, in its SQL: between texts that follow from the header. */
 function withQuery(header: Omit<Definition, 'sql'>, body: string): Definition {
   const mark = '\0'
   const definition: Definition = { ...definitionDefaults, ...structuredClone(header), sql: mark }
@@ -181,8 +181,8 @@ function withQuery(header: Omit<Definition, 'sql'>, body: string): Definition {
 }
 
 /**
- * Only what the author said: a default is left out, and can therefore never be another one. The order of the fields is
- * that of `definitionDefaults`, so that the same definition is the same text.
+ * The fields that differ from their default. So a default of `definitionDefaults` may never change. The fields have the
+ * order of `definitionDefaults`, so the same definition gives the same text.
  */
 function withoutDefaults({ sql: _, schema, name, ...rest }: Definition): Header {
   const said = Object.entries(definitionDefaults)
@@ -191,7 +191,7 @@ function withoutDefaults({ sql: _, schema, name, ...rest }: Definition): Header 
   return { schema, name, ...Object.fromEntries(said.map(([field, value]) => [field, value])) }
 }
 
-/** What the views are after these migrations: by quoted name, each as it was frozen last. */
+/** The definitions after these migrations, by quoted name. */
 export function frozenState(migrations: { up: FrozenFile }[]): Map<string, Definition> {
   const state = new Map<string, Definition>()
   for (const { up } of migrations) {

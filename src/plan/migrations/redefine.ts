@@ -1,9 +1,10 @@
 import { inPlaceOf } from '../acting.ts'
 import { quoteIdentifier, quoteName, unquoted } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
+import { asideNames } from '../runs/aside-names.ts'
 import { commentStatement, indexStatement } from '../runs/create.ts'
 import { besideReaders, exclusively } from '../runs/locks.ts'
-import { asideNames, ownersSeal } from '../runs/rebuild.ts'
+import { ownersSeal } from '../runs/rebuild.ts'
 import type { RunOptions } from '../runs/refresh.ts'
 import { planSwap } from '../runs/swap.ts'
 import type { ViewDefinition } from '../views/definition.ts'
@@ -13,37 +14,41 @@ import type { Grant, LiveView, ViewSnapshot } from '../views/live-view.ts'
 import { liveViewHashQuery } from '../views/live-view-query.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 
-/** A view that is there and is to be another: what it is, what its definition was and is, and what the server makes of the new one. */
+/** A live view that is to be changed: its state, its old and new definition, and the twin of the new one. */
 export interface Redefinition {
   view: ViewFacts
   snapshot: ViewSnapshot
-  /** What was authored before; null where nobody had authored the view. */
+  /** The definition that was authored before; null if the view was not authored. */
   before: ViewDefinition | null
   after: ViewDefinition
-  /** `after`, as the server reads it. */
+  /** The live view that the server makes of `after`. */
   twin: LiveView
 }
 
 /**
- * Plans how a live view becomes what its definition says. Pure. Another query or other columns are built aside and
- * exchanged, everything that hangs on the view carried over; anything else is altered in place. Indexes, grants and
- * comments that nobody authored stay. Null where there is nothing to do.
+ * Plans the change of a live view to its definition. Pure. For another query or other columns, a twin is built aside and
+ * exchanged with the view, and everything that hangs on the view is carried over. Any other change is made in place.
+ * Indexes, grants and comments that nobody authored stay. Null if there is nothing to do.
  */
 export function planRedefinition(
   redefinition: Redefinition,
   options: RunOptions & { withData: boolean },
 ): { plan: Plan; does: 'rebuild' | 'alter' } | null {
-  const { view, snapshot: live, twin } = redefinition
-  const wanted = wantedFacts(redefinition)
-  if (needsRebuild(live.live, twin)) {
-    return { plan: planSwap(view, live, options, { wanted, withData: options.withData }), does: 'rebuild' }
+  const { view, snapshot, twin } = redefinition
+  const { live, hash } = snapshot
+  const wanted = wantedView(redefinition)
+  if (needsRebuild(live, twin)) {
+    return {
+      plan: planSwap(view, snapshot, options, { wanted, withData: options.withData }),
+      does: 'rebuild',
+    }
   }
-  const changes = alterations(live.live, wanted, view.oid)
+  const changes = alterations(live, wanted, view.oid)
   if (changes.beside.length + changes.exclusive.length === 0) return null
-  const asOwner = (some: Statement[]) => inPlaceOf(live.live.view.owner, some)
+  const asOwner = (some: Statement[]) => inPlaceOf(live.view.owner, some)
   const plan: Plan = {
     ifRunning: options.ifRunning,
-    basis: { sql: liveViewHashQuery(String(view.oid)), is: live.hash },
+    basis: { sql: liveViewHashQuery(String(view.oid)), is: hash },
     result: 'updated',
     fills: false,
     settings: options.settings,
@@ -51,7 +56,7 @@ export function planRedefinition(
     cutOver:
       changes.exclusive.length === 0
         ? besideReaders([], options.timeoutSeconds)
-        : exclusively(live.live.view, asOwner(changes.exclusive), {
+        : exclusively(live.view, asOwner(changes.exclusive), {
             timeoutSeconds: options.timeoutSeconds,
             as: asOwner,
           }),
@@ -61,8 +66,8 @@ export function planRedefinition(
   return { plan, does: 'alter' }
 }
 
-/** The live facts with the authored changes: what was authored before and is not any more goes, the rest stays. */
-function wantedFacts({ snapshot: { live }, before, after, twin }: Redefinition): LiveView {
+/** The live view with the authored changes: parts that were authored before and are not any more go, all others stay. */
+function wantedView({ snapshot: { live }, before, after, twin }: Redefinition): LiveView {
   const named = (definition: ViewDefinition | null) => new Set(definition?.indexes.map(({ name }) => name))
   const [indexesBefore, indexesAfter] = [named(before), named(after)]
   const granted = authoredGrants(twin)
@@ -73,7 +78,7 @@ function wantedFacts({ snapshot: { live }, before, after, twin }: Redefinition):
     view: {
       ...live.view,
       definition: twin.view.definition,
-      // An empty comment is none.
+      // An empty comment means no comment.
       comment: after.comment || (before?.comment ? null : live.view.comment),
     },
     columns: twin.columns.map(
@@ -104,7 +109,7 @@ const wasAuthored = (before: ViewDefinition | null, { grantee, privilege, column
       (columns === undefined ? column === null : column !== null && columns.includes(column)),
   ) ?? false
 
-/** What changes a view in place: beside its readers, or with it for ourselves alone. */
+/** The statements that change a view in place: those beside its readers, and those under the exclusive lock. */
 function alterations(
   live: LiveView,
   wanted: LiveView,
@@ -122,7 +127,7 @@ function alterations(
   const takesOver = (name: string) => dropped.some((index) => index.name === name)
   return {
     beside: [
-      // A view is written to by refreshes alone: readers do not notice that an index is being built.
+      // Only refreshes write to a view, so building an index does not disturb readers.
       ...made.map(
         ({ name, unique, rest, hasExpressions }, at): Statement => ({
           phase: 'indexes',
@@ -152,7 +157,7 @@ function alterations(
   }
 }
 
-/** What is revoked on a whole view is revoked on its columns too, and with a grant option comes back without it. */
+/** Revoking on the whole view also revokes on its columns, and revokes a grant option: such a grant is made again. */
 const isRevokedToo = (grant: Grant, live: LiveView, wanted: LiveView): boolean =>
   live.grants.some(
     (each) =>

@@ -8,6 +8,7 @@ import type {
   RowCountStrategy,
   ViewDefinition,
 } from '../views/definition.ts'
+import { type CreateNames, temporaryNames } from './aside-names.ts'
 import { analyze, countBefore, countRows, readEstimate } from './counting.ts'
 import { besideReaders, exclusively } from './locks.ts'
 import { noteObstacles } from './obstacles.ts'
@@ -142,29 +143,10 @@ const grantStatement = (
   return `grant ${what} on ${target} to ${grantee}${grantOption ? ' with grant option' : ''}`
 }
 
-/** What a view and its indexes are called while they are made. */
-export interface CreateNames {
-  view: string
-  index(at: number): string
-}
-
 const finalNames = ({ name, indexes }: ViewDefinition): CreateNames => ({
   view: name,
   index: (at) => indexes[at]?.name as string,
 })
 
-/** Not the view's own name, and short enough that the server keeps all of it. */
-export const temporaryNames = ({ name }: ViewName): CreateNames => {
-  const base = `viewkeeper_new_${fnv1a(name)}`
-  return { view: base, index: (at) => `${base}_i${at}` }
-}
-
 /** The query, without what would end or swallow what comes after it: a semicolon, or an unfinished comment line. */
 const body = (sql: string): string => sql.trimStart().replace(/[;\s]+$/, '')
-
-/** 32 bits of FNV-1a, in hex: only to tell views apart that are created at the same time. */
-function fnv1a(text: string): string {
-  let value = 0x811c9dc5
-  for (const byte of Buffer.from(text)) value = Math.imul(value ^ byte, 0x01000193) >>> 0
-  return value.toString(16).padStart(8, '0')
-}

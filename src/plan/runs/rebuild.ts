@@ -1,35 +1,17 @@
-import { displayName, literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
+import { displayName, literal, quoteIdentifier, quoteName } from '../names.ts'
 import type { Seal, Statement } from '../plan.ts'
 import type { LiveView } from '../views/live-view.ts'
-
-/** The names under which a view is built aside. The OID makes them its own; nobody else sees them before they are gone. */
-export interface AsideNames {
-  view: ViewName
-  /** What the old view is called in the moment between. */
-  old: ViewName
-  index(at: number): string
-  statistics(at: number): string
-  /** What an old statistics object is called for a moment. */
-  oldStatistics(at: number): string
-}
-
-export const asideNames = (oid: number, schema: string): AsideNames => ({
-  view: { schema, name: `viewkeeper_${oid}` },
-  old: { schema, name: `viewkeeper_${oid}_old` },
-  index: (at) => `viewkeeper_${oid}_i${at}`,
-  statistics: (at) => `viewkeeper_${oid}_s${at}`,
-  oldStatistics: (at) => `viewkeeper_${oid}_s${at}_old`,
-})
+import type { AsideNames } from './aside-names.ts'
 
 /** Builds the empty twin of a view, with all its attributes and comments. */
-export function buildTwin(facts: LiveView, aside: AsideNames): Statement[] {
-  const { view, columns } = facts
+export function buildTwin(live: LiveView, aside: AsideNames): Statement[] {
+  const { view, columns } = live
   const twin = quoteName(aside.view)
   const alter = `alter materialized view ${twin}`
   const options = [...view.options.map(option), ...view.toastOptions.map((each) => `toast.${option(each)}`)]
   const create: Statement = {
     phase: 'building',
-    sealed: ownersSeal(facts),
+    sealed: ownersSeal(live),
     sql:
       `create materialized view ${twin} using ${quoteIdentifier(view.accessMethod)}` +
       (options.length > 0 ? ` with (${options.join(', ')})` : '') +
@@ -56,15 +38,15 @@ export function buildTwin(facts: LiveView, aside: AsideNames): Statement[] {
   return [create, ...attributes]
 }
 
-/** What others wrote about a view is parsed as its owner. */
+/** SQL that others wrote about a view is parsed as the view's owner. */
 export const ownersSeal = ({ view }: LiveView): Seal => ({
   role: view.owner,
   schema: quoteIdentifier(view.schema),
 })
 
 /** The indexes of the view, on its twin. */
-export function buildIndexes(facts: LiveView, aside: AsideNames): Statement[] {
-  const { view, indexes } = facts
+export function buildIndexes(live: LiveView, aside: AsideNames): Statement[] {
+  const { view, indexes } = live
   const twin = quoteName(aside.view)
   return indexes.flatMap((index, at) => {
     const temporary = quoteIdentifier(aside.index(at))
@@ -73,7 +55,7 @@ export function buildIndexes(facts: LiveView, aside: AsideNames): Statement[] {
       phase: 'indexes',
       sql: `create ${index.unique ? 'unique ' : ''}index ${temporary} on ${twin} ${index.rest}`,
       carries: `index ${index.name}`,
-      ...(index.hasExpressions ? { sealed: ownersSeal(facts) } : {}),
+      ...(index.hasExpressions ? { sealed: ownersSeal(live) } : {}),
     }
     const attributes = building(
       [
@@ -96,15 +78,15 @@ export function buildIndexes(facts: LiveView, aside: AsideNames): Statement[] {
 }
 
 /** The statistics objects of the view, on its twin. Their owners take them over in `giveStatistics`. */
-export function buildStatistics(facts: LiveView, aside: AsideNames): Statement[] {
-  return facts.statistics.flatMap(({ schema, name: called, middle, hasExpressions, target, comment }, at) => {
+export function buildStatistics(live: LiveView, aside: AsideNames): Statement[] {
+  return live.statistics.flatMap(({ schema, name: called, middle, hasExpressions, target, comment }, at) => {
     const name = quoteName({ schema, name: aside.statistics(at) })
     const carries = `statistics ${displayName({ schema, name: called })}`
     const create: Statement = {
       phase: 'indexes',
       sql: `create statistics ${name} ${middle} from ${quoteName(aside.view)}`,
       carries,
-      ...(hasExpressions ? { sealed: ownersSeal(facts) } : {}),
+      ...(hasExpressions ? { sealed: ownersSeal(live) } : {}),
     }
     const attributes = building(
       [
@@ -118,7 +100,7 @@ export function buildStatistics(facts: LiveView, aside: AsideNames): Statement[]
   })
 }
 
-/** Hands the statistics objects that are somebody else's to them. To be done as ourselves, not as the view's owner. */
+/** Gives statistics objects to their owners. Done as the login, because the view's owner may lack that right. */
 export const giveStatistics = ({ view, statistics }: LiveView, aside: AsideNames): Statement[] =>
   building(
     statistics.map(
@@ -138,12 +120,12 @@ const building = (
     .filter((sql) => sql !== false)
     .map((sql) => ({ phase, sql, ...(carries === undefined ? {} : { carries }) }))
 
-/** `fillfactor=70`, as the catalog writes it, as SQL wants it. */
+/** An option as SQL needs it; the catalog writes `fillfactor=70`. */
 const option = (text: string): string => {
   const at = text.indexOf('=')
   return at < 0 ? text : `${text.slice(0, at)} = ${literal(text.slice(at + 1))}`
 }
 
-/** `with (…)` for a plain view's options; empty where it has none. */
+/** `with (…)` for a plain view's options; empty if there are none. */
 export const withOptions = (options: string[]): string =>
   options.length === 0 ? '' : ` with (${options.map(option).join(', ')})`

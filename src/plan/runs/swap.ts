@@ -5,18 +5,11 @@ import { replayGrants } from '../views/grants.ts'
 import type { LiveView, ViewSnapshot } from '../views/live-view.ts'
 import { differenceQuery, liveViewHashQuery } from '../views/live-view-query.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
+import { type AsideNames, asideNames } from './aside-names.ts'
 import { analyze, countBefore, countRows, readEstimate } from './counting.ts'
 import { fill } from './create.ts'
 import { exclusiveLock, exclusively, lockIndex, setting, touchColumns, touchStatistics } from './locks.ts'
-import {
-  type AsideNames,
-  asideNames,
-  buildIndexes,
-  buildStatistics,
-  buildTwin,
-  giveStatistics,
-  withOptions,
-} from './rebuild.ts'
+import { buildIndexes, buildStatistics, buildTwin, giveStatistics, withOptions } from './rebuild.ts'
 import type { RunOptions } from './refresh.ts'
 
 /**

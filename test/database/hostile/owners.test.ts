@@ -115,7 +115,7 @@ describe.each(logins)(
       const [described] = await describeViews(as(), [view])
       const frozen = await folder(`adopt ${view}`)
       await frozen.freeze([described!.definition])
-      await place.sql`delete from viewkeeper.view_migrations`
+      await place.sql`delete from viewkeeper.migrations`
       await verifyFrozen(as(), [], await frozen.read())
       await migrateUp(migrateCall(as()), await frozen.read())
       await expectOnly('mallory')
@@ -125,7 +125,7 @@ describe.each(logins)(
       const view = await mallorysView('select id from m.base')
       const frozen = await folder(`rebuild ${view}`)
       await frozen.freeze([definition(view.slice(2), trap, { schema: 'm' })])
-      await place.sql`delete from viewkeeper.view_migrations`
+      await place.sql`delete from viewkeeper.migrations`
       await migrateUp(migrateCall(as()), await frozen.read())
       await expectOnly('mallory')
     })
@@ -157,7 +157,7 @@ describe.each(logins)(
     test('it comes by a migration', async () => {
       const frozen = await folder(newName())
       await frozen.freeze([definition(newName(), trap, { schema: 'made' })])
-      await place.sql`delete from viewkeeper.view_migrations`
+      await place.sql`delete from viewkeeper.migrations`
       await migrateUp(migrateCall(as()), await frozen.read())
       await expectOnly(await makersRole())
     })
@@ -167,7 +167,7 @@ describe.each(logins)(
       const frozen = await folder(name)
       const query = { schema: 'made', indexes: [{ name: `${name}_id`, unique: true, on: '(id)' }] }
       await frozen.freeze([definition(name, 'select m.evil() as id', query)])
-      await place.sql`delete from viewkeeper.view_migrations`
+      await place.sql`delete from viewkeeper.migrations`
       expect(await verifyFrozen(as(), [], await frozen.read())).toMatchObject([{ nullKey: null }])
       await expectOnly(await makersRole())
     })
@@ -175,7 +175,7 @@ describe.each(logins)(
     test('it is tried before it is frozen', async () => {
       const frozen = await folder(newName())
       await frozen.freeze([definition(newName(), trap, { schema: 'made' })])
-      await place.sql`delete from viewkeeper.view_migrations`
+      await place.sql`delete from viewkeeper.migrations`
       await verifyFrozen(as(), [], await frozen.read())
       await expectOnly(await makersRole())
     })
@@ -322,7 +322,7 @@ describe.each(logins)(
       const view = await mallorysView('select id from m.base')
       const frozen = await folder(`shadowed ${view}`)
       await frozen.freeze([definition(view.slice(2), trap, { schema: 'm' })])
-      await place.sql`delete from viewkeeper.view_migrations`
+      await place.sql`delete from viewkeeper.migrations`
       await migrateUp(migrateCall(as()), await frozen.read()).catch(() => {})
       expect(await breaches()).toEqual([])
     })
@@ -462,9 +462,9 @@ describe('settings that the code of an owner leaves behind change no record of a
     const view = await mallorysView('select id from m.base')
     const frozen = await folder(`settings ${view}`)
     await frozen.freeze([definition(view.slice(2), trap, { schema: 'm' })])
-    await place.sql`delete from viewkeeper.view_migrations`
+    await place.sql`delete from viewkeeper.migrations`
     const { applied } = await migrateUp(migrateCall(place.database), await frozen.read())
-    const journal = await place.sql`select run_id as "runId" from viewkeeper.view_migrations`
+    const journal = await place.sql`select run_id as "runId" from viewkeeper.migrations`
     expect({ other: await record(), journal }).toEqual({
       other: before,
       journal: [{ runId: applied[0]?.runId }],

@@ -17,7 +17,7 @@ const everything = async ({ sql }: TestDatabase) => ({
   catalog: await wholeCatalog(sql),
   record: await sql`
     select (select jsonb_agg(d order by id) from viewkeeper.definitions d) as definitions,
-           (select jsonb_agg(m order by number) from viewkeeper.view_migrations m) as migrations`,
+           (select jsonb_agg(m order by number) from viewkeeper.migrations m) as migrations`,
 })
 
 describe('a folder that is not what it was when it was applied', () => {
@@ -66,9 +66,9 @@ describe('a folder that is not what it was when it was applied', () => {
   }
 
   const wasEdited = (file: string) =>
-    `: ${file} was edited: its SQL is not what its header says. Put it back, change the view's definition, and freeze that.`
+    `: ${file} was edited: its SQL differs from its header. Restore the file, change the view's definition, and freeze that.`
   const wasEditedLater = (name: string) =>
-    `${name} was edited after it had been applied to this database. Put it back as it was, and freeze the change.`
+    `${name} was edited after it had been applied to this database. Restore the file, and freeze the change.`
 
   test.each([
     ['SQL of a way up', '002_a.up.sql', "is 'second'", "is 'other'", wasEdited('002_a.up.sql')],
@@ -106,7 +106,7 @@ describe('a folder that is not what it was when it was applied', () => {
   test('because a migration is missing is refused', async () => {
     const copy = await copied('gap')
     for (const way of ['up', 'down']) await rm(join(copy.path, `002_a.${way}.sql`))
-    await refused(copy, ': 003_own should be number 002: a migration is missing before it, or was deleted.')
+    await refused(copy, ': 003_own should be number 002: a migration before it is missing.')
   })
 
   test('because two have the same number is refused', async () => {
@@ -115,12 +115,12 @@ describe('a folder that is not what it was when it was applied', () => {
       await cp(join(copy.path, `004_a.${way}.sql`), join(copy.path, `002_b.${way}.sql`))
     await refused(
       copy,
-      ': 002_a and 002_b have the same number. Freeze the later one again, which gives it the next number.',
+      ': 002_a and 002_b have the same number. Freeze the later one again: it gets the next number.',
     )
   })
 
   test.each([
-    ['down', '002_a.up.sql has lost its 002_a.down.sql.'],
+    ['down', '002_a.up.sql has no 002_a.down.sql. Restore that file.'],
     ['up', '002_a.down.sql has no 002_a.up.sql.'],
   ])('because a %s file is missing is refused', async (way, message) => {
     const copy = await copied(`no ${way}`)
@@ -141,7 +141,7 @@ describe('a folder that is not what it was when it was applied', () => {
     await copy.write(file, 'select 1')
     await refused(
       copy,
-      `: ${file} is not called as a migration is: 001_words.up.sql with 001_words.down.sql.`,
+      `: ${file} is no name of a migration. Names are 001_words.up.sql with 001_words.down.sql.`,
     )
   })
 
@@ -160,8 +160,8 @@ describe('a folder that is not what it was when it was applied', () => {
     await other.freeze([definition('a', 'select 2 as id')])
     await refused(
       other,
-      ': this database was migrated from another folder: it has 001_a, 002_a, 003_own, …. ' +
-        'Work in that folder, or on a database of your own (that of `npm start` was migrated from local/demo).',
+      ': this database was migrated from another folder. The database has 001_a, 002_a, 003_own, …. ' +
+        'Work in that folder, or on a database of your own. (The database of `npm start` was migrated from local/demo.)',
     )
   })
 
@@ -217,12 +217,12 @@ describe('a folder that is not what it was when it was applied', () => {
   })
 
   test('is refused, too, where the journal lacks one before its last', async () => {
-    await sql`delete from viewkeeper.view_migrations where number = 2`
-    await refused(good, ': this database has 003_own, but not 002_a, which comes before it.')
+    await sql`delete from viewkeeper.migrations where number = 2`
+    await refused(good, ': this database has 003_own, but lacks the earlier 002_a.')
     const behind = await copied('behind a gap')
     for (const file of ['003_own', '004_a'].flatMap((name) => [`${name}.up.sql`, `${name}.down.sql`]))
       await rm(join(behind.path, file))
-    await refused(behind, ': this database has 003_own, but not 002_a, which comes before it.')
+    await refused(behind, ': this database has 003_own, but lacks the earlier 002_a.')
   })
 })
 
@@ -239,7 +239,7 @@ describe('a migration that fails', () => {
 
   /** A place without journal, where `views` have been made by migrations. */
   async function made(...views: Definition[]): Promise<FrozenFolder> {
-    await sql`delete from viewkeeper.view_migrations`
+    await sql`delete from viewkeeper.migrations`
     const frozen = await folder(`failing ${++names}`)
     await frozen.freeze(views)
     await migrateUp(migrateCall(database), await frozen.read())

@@ -44,7 +44,7 @@ describe('the life of a view', () => {
     const [row] = await sql`
       select d.source, d.comment, r.trigger, r.operation, r.status, r.result, j.run_id = r.id as journaled
         from viewkeeper.definitions d join viewkeeper.runs r on r.definition_id = d.id
-        join viewkeeper.view_migrations j on j.number = 1 where d.name = 'sales'`
+        join viewkeeper.migrations j on j.number = 1 where d.name = 'sales'`
     expect(row).toEqual({
       source: 'authored',
       comment: 'Sales of each order.',

@@ -10,7 +10,7 @@ const { database, sql, url } = useDatabase()
 let folders = 0
 
 beforeEach(async () => {
-  await sql.unsafe('truncate viewkeeper.view_migrations; drop schema public cascade; create schema public')
+  await sql.unsafe('truncate viewkeeper.migrations; drop schema public cascade; create schema public')
 })
 
 /** A folder whose only migration is this SQL, and its way back. */
@@ -24,7 +24,7 @@ async function own(up: string, down?: string): Promise<FrozenFolder> {
 const up = async (frozen: FrozenFolder) => migrateUp(migrateCall(database), await frozen.read())
 const down = async (frozen: FrozenFolder) => migrateDown(migrateCall(database), await frozen.read(), 1)
 const journaled = async () =>
-  (await sql`select name from viewkeeper.view_migrations order by number`).map(({ name }) => name)
+  (await sql`select name from viewkeeper.migrations order by number`).map(({ name }) => name)
 
 /** Applies what has to fail, and gives what is said; nothing of it is there. */
 async function refusedUp(frozen: FrozenFolder): Promise<string> {
@@ -69,7 +69,7 @@ describe("somebody's own SQL", () => {
       'create table a (id integer);\n\ninsert into a values (1);\nselect nothing\n  from a;\n',
     )
     expect(await refusedUp(frozen)).toBe(
-      'migrations/001_own.up.sql, line 4: column "nothing" does not exist (42703). The database is as it was before this step.',
+      'migrations/001_own.up.sql, line 4: column "nothing" does not exist (42703). The database is as it was before this migration.',
     )
   })
 
@@ -161,8 +161,82 @@ describe("somebody's own SQL", () => {
     ['ends the transaction between odd names', "create table \"it's\" (id integer); commit; select 'x';"],
     ['ends the transaction in other words', 'create table a (id integer); END WORK;'],
     ['prepares the transaction', "create table a (id integer); prepare transaction 'later';"],
+    ['begins another one at once', 'create table a (id integer); commit and chain;'],
+    [
+      'ends the transaction behind quotes that only the server can read',
+      "create table a (id integer); select $é$'$é$; commit; select $é$'$é$;",
+    ],
+    ['ends the transaction in a block', 'create table a (id integer); do $$ begin commit; end $$;'],
+    [
+      'ends the transaction in a statement of a block',
+      "create table a (id integer); do $$ begin execute 'commit'; end $$;",
+    ],
+    [
+      'calls a procedure that ends the transaction',
+      'create table a (id integer); create procedure p() language plpgsql as $$ begin commit; end $$; call p();',
+    ],
+    [
+      'ends the transaction after a savepoint',
+      "create table a (id integer); savepoint s; select $é$'$é$; commit; select $é$'$é$;",
+    ],
+    [
+      'ends the transaction beside a savepoint',
+      "create table a (id integer); savepoint $é$'$é$; commit; select $é$'$é$;",
+    ],
+    [
+      'ends the transaction after a limit of its own',
+      "set local statement_timeout = '1min'; create table a (id integer); commit;",
+    ],
   ])('that %s is refused, for all of it is to stay or nothing', async (_, text) => {
     expect(await refusedUp(await own(text))).toMatch(/^migrations\/001_own\.up\.sql/)
+  })
+
+  test.each([
+    ['commit;', /\(0A000\).* Leave out what begins or ends a transaction/],
+    ['create table a (id integer); copy a from stdin;', /\(0A000\).* copy from or to the client/],
+    ['create table a (id integer); vacuum a;', /VACUUM.*\(25001\).* Execute it by hand/],
+    ['create table a (id integer);\n\\d a', /, line 2: syntax error at or near "\\"/],
+  ])('that no transaction can hold is refused with what to do: %s', async (text, message) => {
+    expect(await refusedUp(await own(text))).toMatch(message)
+  })
+
+  test.each([
+    ['ends with "select into"', 'select 1 as id into a;', 'select id from a'],
+    ['ends with "select into" and a comment', 'select 1 as id\n  into a -- done', 'select id from a'],
+    [
+      'sets savepoints',
+      'create table a (id integer); savepoint s; insert into a values (1); release savepoint s;',
+      'select id from a',
+    ],
+    [
+      'has rules of several statements beside a limit',
+      `set local statement_timeout = '1min'; create table a (id integer); create table b (id integer);
+       create rule r as on insert to b do also (insert into a values (new.id); select 1);
+       insert into b values (1);`,
+      'select id from a',
+    ],
+    [
+      'quotes with dollars of any kind',
+      "create table a as select 1 as id; select $viewkeeper$ end $viewkeeper$, $$ '; commit; \\' $$, $a$ $$ $a$;",
+      'select id from a',
+    ],
+  ])('that %s runs', async (_, text, read) => {
+    await up(await own(text))
+    expect(await sql.unsafe(read)).toEqual([{ id: 1 }])
+  })
+
+  test('may limit its own statements, from the next one on', async () => {
+    const frozen = await own(
+      "create table a (id integer);\nset local statement_timeout = '50ms';\nselect pg_sleep(20);",
+    )
+    expect(await refusedUp(frozen)).toContain('(57014)')
+  })
+
+  test('that fails after a limit of its own names the line, whatever the lines before hold', async () => {
+    const frozen = await own(
+      "select '🙂 one\ntwo'; /* three\n */ set local statement_timeout = '1min';\ncreate table a (id integer);\nselect '🙂', nothing from a;",
+    )
+    expect(await refusedUp(frozen)).toMatch(/, line 5: column "nothing" does not exist/)
   })
 
   test.each([

@@ -57,7 +57,6 @@ describe('what a migration writes down', () => {
       name: 'full',
       sql: 'select 1 as id, 2 as n',
       indexes: full.indexes,
-      unique_index_columns: null,
       depends_on: ['public.other'],
       comment: "it's \\ odd",
       grants: full.grants,
@@ -160,7 +159,7 @@ describe('what a migration writes down', () => {
   test('leaves a pause as it is', async () => {
     await sql`update viewkeeper.definitions set paused_at = clock_timestamp() where name = 'full'`
     const frozen = await folder('paused')
-    await sql`delete from viewkeeper.view_migrations`
+    await sql`delete from viewkeeper.migrations`
     await frozen.freeze([{ ...full, comment: 'changed while paused' }])
     await migrateUp(migrateCall(database), await frozen.read())
     expect(await definitionOf('full')).toMatchObject({
@@ -265,7 +264,7 @@ describe('a renamed view', () => {
     ])
     expect((await down(frozen, 3)).map(({ does }) => does)).toEqual(['create', 'drop', 'drop'])
     expect(await sql`select from pg_matviews`).toEqual([])
-    expect(await sql`select from viewkeeper.view_migrations`).toEqual([])
+    expect(await sql`select from viewkeeper.migrations`).toEqual([])
     expect(await sql`select from viewkeeper.definitions where removed_at is null`).toEqual([])
     expect((await up(frozen)).map(({ does }) => does)).toEqual(['create', 'create', 'drop', 'rename'])
     expect(await checkViews(database, [{ ...other, name: 'old' }])).toEqual([])

@@ -38,7 +38,7 @@ beforeAll(async () => {
 })
 
 beforeEach(async () => {
-  await sql`delete from viewkeeper.view_migrations`
+  await sql`delete from viewkeeper.migrations`
 })
 
 const inShop = (name: string, query: string, more: Partial<Definition> = {}) =>
@@ -184,12 +184,26 @@ describe("somebody's own SQL, by a login that is no superuser,", () => {
     await frozen.write('001_change.up.sql', change)
     const before = await wholeCatalog(sql)
     expect((await refusalOf(up(frozen))).message).toBe(
-      'migrations/001_change.up.sql: must be owner of table of_login (42501). The database is as it was before this step. ' +
-        `It was run as role ${views}; after "reset role;" the login that is a member of it goes on.`,
+      'migrations/001_change.up.sql: must be owner of table of_login (42501). The database is as it was before this migration. ' +
+        `The file was executed as role ${views}; after "reset role;" the rest is executed as the login, a member of ${views}.`,
     )
     expect(await wholeCatalog(sql)).toEqual(before)
     await frozen.write('001_change.up.sql', `reset role;\n${change}`)
     expect(await up(frozen)).toEqual(['sql'])
+  })
+
+  test('needs usage on PL/pgSQL for own SQL, and the role that is to own what is created does not', async () => {
+    await sql.unsafe(
+      `revoke usage on language plpgsql from public; grant usage on language plpgsql to ${app}`,
+    )
+    try {
+      const frozen = await folder('language')
+      await frozen.write('001_table.up.sql', 'create table shop.by_role (id integer);')
+      expect(await up(frozen)).toEqual(['sql'])
+      expect(await ownerOf('shop.by_role')).toBe(views)
+    } finally {
+      await sql`grant usage on language plpgsql to public`
+    }
   })
 
   test("builds an index concurrently on the role's tables and on the login's", async () => {
@@ -215,7 +229,7 @@ describe('a login that may not', () => {
     const applying = await refusalOf(migrateUp(migrateCall(database), migrations))
     const trying = await refusalOf(verifyFrozen(database, [], migrations))
     expect(await wholeCatalog(sql)).toEqual(before)
-    expect(await sql`select from viewkeeper.view_migrations`).toEqual([])
+    expect(await sql`select from viewkeeper.migrations`).toEqual([])
     return [applying.message, trying.message]
   }
 

@@ -142,7 +142,7 @@ describe('a deploy that meets somebody at work on the view', () => {
     const view = definition(name, `select b.* from (select 1 as id) b, public.${name}_gate()`, {
       indexes: [{ name: `${name}_key`, unique: true, on: '(id)' }],
     })
-    await sql`delete from viewkeeper.view_migrations`
+    await sql`delete from viewkeeper.migrations`
     const frozen = await folder(name)
     await frozen.freeze([view])
     await migrateUp(migrateCall(database), await frozen.read())
@@ -190,7 +190,7 @@ describe('a deploy that meets somebody at work on the view', () => {
   test('gives up when its time is over, naming who is at work; nothing has changed', async () => {
     await makeGatedView(sql, 'held')
     const view = definition('held', 'select 1 as id')
-    await sql`delete from viewkeeper.view_migrations`
+    await sql`delete from viewkeeper.migrations`
     const frozen = await folder('held')
     await frozen.freeze([view])
     await withGateClosed(sql, 'held', async (open) => {
@@ -205,12 +205,12 @@ describe('a deploy that meets somebody at work on the view', () => {
       expect(refusal).toMatchObject({ code: 'MigrationRunning', details: { runId } })
       await open()
     })
-    expect(await sql`select from viewkeeper.view_migrations`).toEqual([])
+    expect(await sql`select from viewkeeper.migrations`).toEqual([])
   })
 
   test('gives up, too, on somebody whose work is no run, and says why', async () => {
     await makeGatedView(sql, 'held_by_hand')
-    await sql`delete from viewkeeper.view_migrations`
+    await sql`delete from viewkeeper.migrations`
     const frozen = await folder('held_by_hand')
     await frozen.freeze([definition('held_by_hand', 'select 1 as id')])
     await withGateClosed(sql, 'held_by_hand', async (open) => {
@@ -225,6 +225,6 @@ describe('a deploy that meets somebody at work on the view', () => {
       await open()
       await refreshing
     })
-    expect(await sql`select from viewkeeper.view_migrations`).toEqual([])
+    expect(await sql`select from viewkeeper.migrations`).toEqual([])
   })
 })

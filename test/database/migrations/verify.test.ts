@@ -27,7 +27,7 @@ const everything = async () => ({
   catalog: await wholeCatalog(sql),
   record: await sql`
     select (select jsonb_agg(d) from viewkeeper.definitions d) as definitions, (select jsonb_agg(r) from viewkeeper.runs r) as runs,
-           (select jsonb_agg(m) from viewkeeper.view_migrations m) as migrations`,
+           (select jsonb_agg(m) from viewkeeper.migrations m) as migrations`,
 })
 
 /** Tries what the folder has beyond its first migrations, and insists that nothing of it stays. */
@@ -440,7 +440,7 @@ describe('a database that has migrations', () => {
     const frozen = await frozenIn('another', [definition('another', 'select 1 as id')])
     const migrations = await frozen.read()
     const refusal = await refusalOf(verifyFrozen(other.database, migrations, []))
-    expect(refusal.message).toContain('was migrated from another folder: it has 001_one.')
+    expect(refusal.message).toContain('was migrated from another folder. The database has 001_one.')
   })
 })
 

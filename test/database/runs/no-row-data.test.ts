@@ -213,7 +213,7 @@ describe('a value of a row on which an index fails that a migration adds is told
     await frozen.freeze([
       definition(name, query, { indexes: [{ name: `${name}_i`, unique: true, on: `(${expression})` }] }),
     ])
-    await sql`delete from viewkeeper.view_migrations`
+    await sql`delete from viewkeeper.migrations`
     const thrown = await migrateUp(migrateCall(database), await frozen.read()).then(
       () => new Error('it did not fail'),
       (error) => error,

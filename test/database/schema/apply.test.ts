@@ -35,7 +35,7 @@ describe('migrating', () => {
     const reports = await Promise.all(Array.from({ length: 20 }, () => migrate(database, steps)))
     const applied = reports.flatMap((report) => report.applied)
     expect(applied.sort()).toEqual([...ours.map(({ name }) => name), `${next}_counted`])
-    expect(await sql`select number from viewkeeper.migrations`).toHaveLength(ours.length + 1)
+    expect(await sql`select number from viewkeeper.schema_steps`).toHaveLength(ours.length + 1)
   })
 
   test('again changes nothing', async () => {
@@ -71,7 +71,7 @@ describe('migrating', () => {
       message: expect.stringMatching(new RegExp(`schema/${after}_broken\\.sql.*\\(42P07\\)`)),
     })
     expect(await sql`select to_regclass('viewkeeper.half') as half`).toEqual([{ half: null }])
-    expect(await sql`select number from viewkeeper.migrations`).toHaveLength(ours.length + 1)
+    expect(await sql`select number from viewkeeper.schema_steps`).toHaveLength(ours.length + 1)
     const typo = await stepsWith('typo', {
       [`${next}_counted.sql`]: 'create table viewkeeper.counted (id integer)',
       [`${after}_typo.sql`]: 'create table viewkeeper.fine (id integer);\n\ncreate tabel x',

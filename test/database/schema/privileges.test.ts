@@ -94,7 +94,7 @@ const usageOfRecord: Right = {
   missing: privilege(/schema viewkeeper/),
 }
 const onRecord = (
-  table: 'definitions' | 'runs' | 'batches' | 'batch_views' | 'latest_runs' | 'settings',
+  table: 'definitions' | 'runs' | 'batches' | 'batch_views' | 'latest_runs' | 'switches',
   ...privileges: string[]
 ): Right[] =>
   privileges.map((each) => ({
@@ -645,7 +645,7 @@ describe('reads', () => {
     usageOfRecord,
     ...onRecord('definitions', 'select', 'insert', 'update'),
     ...onRecord('latest_runs', 'select'),
-    ...onRecord('settings', 'select'),
+    ...onRecord('switches', 'select'),
   ]
 
   test('GET /views needs no right to any view, nor to its schema', async () => {

@@ -26,7 +26,7 @@ export async function assertYearlySales(
     select string_agg(attname, ', ' order by attnum) as columns from pg_attribute
      where attrelid = 'reports.yearly_sales'::regclass and attnum > 0 and not attisdropped`
   const migrations = await sql`
-    select name from viewkeeper.view_migrations where name like '%_yearly_sales' order by number`
+    select name from viewkeeper.migrations where name like '%_yearly_sales' order by number`
   const [last] = await sql`
     select d.source, r.trigger, r.status
       from viewkeeper.definitions d join viewkeeper.runs r on r.definition_id = d.id

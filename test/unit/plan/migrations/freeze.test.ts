@@ -234,7 +234,7 @@ describe('what is authored and what is frozen', () => {
 
   test('differ by a view that is authored no more, since the migration that made it', () => {
     expect(differences([a], a, b)).toEqual([
-      { view: 'public.b', kind: 'unauthored', message: 'frozen in 002_m, and authored nowhere' },
+      { view: 'public.b', kind: 'unauthored', message: 'frozen in 002_m, but no file of views/ defines it' },
     ])
   })
 

@@ -1,36 +1,32 @@
--- Which runs make a view's data fresh. Dropping it does not, nor does giving it an index or another name, nor creating
--- it without data.
-alter table viewkeeper.runs add column fills boolean not null default true;
-update viewkeeper.runs set fills = false where operation = 'drop';
-comment on column viewkeeper.runs.fills is 'Whether its success makes the data of the view fresh.';
-
-drop index viewkeeper.runs_history;
-create index runs_history on viewkeeper.runs (definition_id, id desc)
-  include (status, operation, fills, finished_at, duration_ms);
-
--- Since when a view's data have to be as fresh as its definition says: one that was adopted, resumed or given a schedule
--- at noon is not late because nobody refreshed it in the morning.
-alter table viewkeeper.definitions add column expected_since timestamptz not null default clock_timestamp();
-comment on column viewkeeper.definitions.expected_since is 'Since when its data have to be as fresh as it says.';
-
-create function viewkeeper.expect_anew() returns trigger language plpgsql set search_path = '' as $$
+-- The first run that was requested at or after a moment. Ids grow with time, so a binary search through the primary key
+-- finds the run in some twenty lookups, at any size, without an index of its own.
+create function viewkeeper.first_run_since(since timestamptz) returns bigint
+language plpgsql stable set search_path = '' as $$
+declare
+  low bigint;
+  high bigint;
+  middle bigint;
+  found_id bigint;
+  found_at timestamptz;
 begin
-  new.expected_since := clock_timestamp();
-  return new;
+  select min(id), max(id) + 1 into low, high from viewkeeper.runs;
+  if low is null then
+    return 0;
+  end if;
+  while low < high loop
+    middle := (low + high) / 2;
+    select r.id, r.requested_at into found_id, found_at from viewkeeper.runs r where r.id >= middle order by r.id limit 1;
+    if found_at >= since or found_id is null then
+      high := middle;
+    else
+      low := found_id + 1;
+    end if;
+  end loop;
+  return low;
 end $$;
-create trigger expect_anew before update on viewkeeper.definitions for each row
-  when ((old.schedule, old.time_zone, old.max_staleness_seconds, old.in_all, old.paused_at is null, old.removed_at is null)
-        is distinct from
-        (new.schedule, new.time_zone, new.max_staleness_seconds, new.in_all, new.paused_at is null, new.removed_at is null))
-  execute function viewkeeper.expect_anew();
 
--- Ended batches are published as ended runs are. Those that have ended before this are no news.
-alter table viewkeeper.batches add column published_at timestamptz;
-update viewkeeper.batches set published_at = finished_at where finished_at is not null;
-create index batches_unpublished on viewkeeper.batches (serial) where finished_at is not null and published_at is null;
-
--- How long a view's refreshes usually take, milliseconds: the average of the last 20 that succeeded, or of the 20 before a
--- run. Null where there was none.
+-- The usual duration of a view's refreshes in milliseconds: the average of its last 20 successful refreshes, or of the last
+-- 20 before a run. Null if there is none.
 create function viewkeeper.usual_duration(of_view integer, before_run bigint default 9223372036854775807)
 returns table (ms float8)
 language sql stable
@@ -41,9 +37,9 @@ begin atomic
      order by r.id desc limit 20) l;
 end;
 
--- Each view's last run and last success: of every view that somebody has authored, and of the others that are in the
--- catalog. The newest runs of all are read in one piece first, for there most views have both; only the others are looked
--- up in their own history, of which each look is a walk through a large index.
+-- The last run and the last success of every authored view, and of every other view in the catalog. The newest runs of all
+-- views are read first, in one piece: most views have both there. Only the other views are looked up in their own history,
+-- because each lookup walks through a large index.
 create view viewkeeper.latest_runs as
   with newest as materialized (
     select r.definition_id, r.id, r.status, r.requested_at, r.finished_at, r.duration_ms, r.fills,
@@ -66,18 +62,18 @@ create view viewkeeper.latest_runs as
     left join newest_run on newest_run.definition_id = d.id
     left join newest_success on newest_success.definition_id = d.id
     left join lateral (
-      select * from viewkeeper.runs r
+      select r.id, r.status, r.requested_at, r.duration_ms from viewkeeper.runs r
        where newest_run.id is null and r.definition_id = d.id order by r.id desc limit 1) older_run on true
     left join lateral (
-      select * from viewkeeper.runs r
+      select r.id, r.finished_at, r.row_count_before, r.row_count_after from viewkeeper.runs r
        where newest_success.id is null and r.definition_id = d.id and r.status = 'success' and r.fills
        order by r.id desc limit 1) older_success on true
    where d.removed_at is null and (d.source = 'authored' or exists (
            select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
             where c.relkind = 'm' and n.nspname = d.schema_name and c.relname = d.name));
-comment on view viewkeeper.latest_runs is 'The last run of each view, and the last success that made its data fresh.';
+comment on view viewkeeper.latest_runs is 'For each view the last run, and the last success that made the view fresh.';
 
-create or replace view viewkeeper.view_status as
+create view viewkeeper.view_status as
   with yesterday as materialized (select viewkeeper.first_run_since(clock_timestamp() - interval '24 hours') as id)
   select d.id, d.schema_name, d.name, format('%I.%I', d.schema_name, d.name) as view, d.source, d.paused_at,
          latest.last_run_id, latest.last_status, latest.last_success_id, latest.last_success_at,
@@ -94,10 +90,9 @@ create or replace view viewkeeper.view_status as
     left join lateral (
       select r.id, r.finished_at, r.error from viewkeeper.runs r
        where r.definition_id = d.id and r.status = 'failed' order by r.id desc limit 1) last_failure on true;
-comment on view viewkeeper.view_status is 'How each view is: its last run, last success and last failure, and how old its data are.';
+comment on view viewkeeper.view_status is 'For each view the last run, last success and last failure, and the age of its data.';
 
--- What the runs of each view, or of one, came to within a time. Durations are those of refreshes that succeeded.
-drop function viewkeeper.view_metrics(interval);
+-- The runs of each view, or of one view, within a time, summed up. Durations are those of successful refreshes.
 create function viewkeeper.view_metrics(within interval default '24 hours', of_view integer default null)
 returns table (
   id integer, view text, runs bigint, succeeded bigint, failed bigint, success_rate numeric,
@@ -126,5 +121,6 @@ begin atomic
    order by d.schema_name, d.name;
 end;
 
-comment on function viewkeeper.usual_duration is 'How long a view''s refreshes usually take: the average of the last 20 that succeeded.';
-comment on function viewkeeper.view_metrics is 'What the runs of each view came to within a time: how many, how they ended, how long its refreshes took.';
+comment on function viewkeeper.usual_duration is 'The usual duration of a view: the average of its last 20 successful refreshes.';
+comment on function viewkeeper.view_metrics is 'The runs of each view within a time: how many, how they ended, how long the refreshes took.';
+comment on function viewkeeper.first_run_since is 'The id of the first run that was requested at or after a moment; if there is none, the next id.';

@@ -1,0 +1,56 @@
+-- What Viewkeeper knows about a view. A row is never deleted, only marked as removed: its runs stay readable.
+create table viewkeeper.definitions (
+  id integer generated always as identity primary key,
+  schema_name text not null,
+  name text not null,
+  sql text,
+  indexes jsonb not null default '[]',
+  depends_on text[] not null default '{}',
+  comment text,
+  grants jsonb not null default '[]',
+  refresh_strategy text not null default 'auto'
+    check (refresh_strategy in ('auto', 'regular', 'concurrent', 'swap')),
+  row_count_strategy text not null default 'none'
+    check (row_count_strategy in ('none', 'estimated', 'exact')),
+  schedule text,
+  time_zone text,
+  settings jsonb not null default '{}',
+  timeout_seconds integer not null default 3600 check (timeout_seconds between 1 and 86400),
+  retries integer not null default 1 check (retries >= 0),
+  retry_delay_seconds integer not null default 300 check (retry_delay_seconds >= 0),
+  max_staleness_seconds integer check (max_staleness_seconds > 0),
+  min_interval_seconds integer not null default 0 check (min_interval_seconds >= 0),
+  in_all boolean not null default true,
+  paused_at timestamptz,
+  source text not null check (source in ('authored', 'discovered')),
+  checksum text,
+  removed_at timestamptz,
+  expected_since timestamptz not null default clock_timestamp(),
+  created_at timestamptz not null default clock_timestamp(),
+  updated_at timestamptz not null default clock_timestamp(),
+  unique (schema_name, name),
+  check ((schedule is null) = (time_zone is null))
+);
+
+-- A view that is adopted, resumed or given a schedule at noon is not late for the morning.
+create function viewkeeper.expect_anew() returns trigger language plpgsql set search_path = '' as $$
+begin
+  new.expected_since := clock_timestamp();
+  return new;
+end $$;
+create trigger expect_anew before update on viewkeeper.definitions for each row
+  when ((old.schedule, old.time_zone, old.max_staleness_seconds, old.in_all, old.paused_at is null, old.removed_at is null)
+        is distinct from
+        (new.schedule, new.time_zone, new.max_staleness_seconds, new.in_all, new.paused_at is null, new.removed_at is null))
+  execute function viewkeeper.expect_anew();
+
+-- Switches change without a deploy.
+create table viewkeeper.switches (
+  key text primary key,
+  value jsonb not null,
+  updated_at timestamptz not null default clock_timestamp()
+);
+
+comment on table viewkeeper.definitions is 'What Viewkeeper knows about a materialized view: one row for each view, authored or discovered.';
+comment on column viewkeeper.definitions.expected_since is 'The view has to be as fresh as its definition says from this moment on. A view is not late for the time before.';
+comment on table viewkeeper.switches is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who paused it.';

@@ -1,0 +1,135 @@
+-- A refresh of several views in dependency order. All state of a batch is in its row and its runs, so its advancer may die.
+create table viewkeeper.batches (
+  id text primary key
+    default to_char(clock_timestamp() at time zone 'utc', 'YYYYMMDD-HH24MISS-') || left(gen_random_uuid()::text, 8)
+    check (id ~ '^[0-9A-Za-z_-]{1,80}$'),
+  serial integer not null unique generated always as identity,
+  status text not null default 'pending'
+    check (status in ('pending', 'running', 'success', 'failed', 'canceled', 'skipped')),
+  trigger text not null check (trigger in ('schedule', 'http', 'cli', 'deploy', 'batch')),
+  requested_by text not null default '',
+  caller text not null default '',
+  idempotency_key text,
+  request jsonb not null default '{}',
+  selection jsonb not null,
+  strategy text check (strategy in ('auto', 'regular', 'concurrent', 'swap')),
+  concurrency integer not null default 2 check (concurrency between 1 and 64),
+  cancel_requested_at timestamptz,
+  requested_at timestamptz not null default clock_timestamp(),
+  started_at timestamptz,
+  advanced_at timestamptz,
+  finished_at timestamptz,
+  error jsonb,
+  published_at timestamptz,
+  updated_at timestamptz not null default clock_timestamp(),
+  check ((status in ('pending', 'running')) = (finished_at is null)),
+  check ((status in ('failed', 'canceled', 'skipped')) <= (error is not null))
+);
+
+-- One open batch for the same selection at a time. The selection is hashed, because an index entry has to be short.
+create unique index batches_one_open_per_selection on viewkeeper.batches (md5(selection::text))
+  where status in ('pending', 'running');
+create unique index batches_idempotency_key on viewkeeper.batches (trigger, caller, idempotency_key)
+  where idempotency_key is not null;
+create index batches_unpublished on viewkeeper.batches (serial) where finished_at is not null and published_at is null;
+
+-- The views of a batch and what each waits for, as they were when the batch was made.
+create table viewkeeper.batch_views (
+  batch_id text not null references viewkeeper.batches on delete cascade,
+  definition_id integer not null references viewkeeper.definitions on delete cascade,
+  position integer not null,
+  schema_name text not null,
+  view_name text not null,
+  parents integer[] not null default '{}',
+  retries integer not null default 1 check (retries >= 0),
+  retry_delay_seconds integer not null default 300 check (retry_delay_seconds >= 0),
+  estimate_ms bigint not null,
+  remaining_ms bigint not null,
+  primary key (batch_id, definition_id)
+);
+
+-- One attempt at one operation on one view. Every attempt is a new row; a row is never used twice.
+-- Run ids are keys of advisory locks, which are four bytes long: hence the check on id.
+create table viewkeeper.runs (
+  id bigint generated always as identity primary key check (id < 2147483648),
+  definition_id integer references viewkeeper.definitions on delete set null,
+  schema_name text not null,
+  view_name text not null,
+  batch_id text references viewkeeper.batches on delete set null,
+  operation text not null check (operation in ('create', 'refresh', 'drop')),
+  status text not null default 'pending'
+    check (status in ('pending', 'running', 'success', 'failed', 'canceled', 'skipped')),
+  trigger text not null check (trigger in ('schedule', 'http', 'cli', 'deploy', 'batch')),
+  requested_by text not null default '',
+  caller text not null default '',
+  attempt integer not null default 1 check (attempt > 0),
+  idempotency_key text,
+  plan jsonb,
+  planned_by name,
+  fills boolean not null default true,
+  not_before timestamptz,
+  claim_by timestamptz,
+  backend_pid integer,
+  backend_start timestamptz,
+  requested_at timestamptz not null default clock_timestamp(),
+  started_at timestamptz,
+  finished_at timestamptz,
+  duration_ms bigint,
+  cancel_requested_at timestamptz,
+  row_count_before bigint,
+  row_count_after bigint,
+  result text,
+  error jsonb,
+  meta jsonb not null default '{"request": {}, "response": {}}',
+  published_at timestamptz,
+  updated_at timestamptz not null default clock_timestamp(),
+  check ((status in ('pending', 'running')) = (finished_at is null)),
+  check ((status = 'running') <= (started_at is not null and backend_pid is not null and backend_start is not null)),
+  check ((status in ('failed', 'canceled')) <= (error is not null))
+);
+
+-- At most one running run per view, whoever requested it: the database decides, not the code.
+create unique index runs_one_running_per_view on viewkeeper.runs (schema_name, view_name) where status = 'running';
+
+-- The same key from the same caller for the same operation is the same request. A failed run that may succeed when it is
+-- tried again gives its key back.
+create unique index runs_idempotency_key on viewkeeper.runs (trigger, caller, operation, idempotency_key)
+  where idempotency_key is not null;
+
+-- A view has one run for each attempt, whoever advances the batch.
+create unique index runs_one_per_attempt on viewkeeper.runs (batch_id, definition_id, attempt) where batch_id is not null;
+
+-- The history of a view, newest first, with all columns that are read of every view at once: those reads need no look
+-- into the table. Without the second index, the last failure of a view would be searched for in all its runs.
+create index runs_history on viewkeeper.runs (definition_id, id desc)
+  include (status, operation, fills, finished_at, duration_ms);
+create index runs_failed on viewkeeper.runs (definition_id, id desc) where status = 'failed';
+create index runs_open on viewkeeper.runs (id) where status in ('pending', 'running');
+create index runs_unpublished on viewkeeper.runs (id) where finished_at is not null and published_at is null;
+
+-- A plan is SQL, executed with the rights of the role that claims the run. So each run says which role wrote its plan, and
+-- only that role claims the run. A role that may write this table cannot pass its plan off as another role's.
+create function viewkeeper.note_planner() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  new.planned_by := current_user;
+  return new;
+end $$;
+create trigger note_planner before insert or update of plan, planned_by on viewkeeper.runs for each row
+  execute function viewkeeper.note_planner();
+
+comment on table viewkeeper.batches is 'A refresh of several materialized views in dependency order.';
+comment on table viewkeeper.batch_views is 'The views of a batch: what each view waits for, and how its refresh is retried.';
+comment on column viewkeeper.batches.selection is 'The views that were requested, in one canonical form: equal selections are equal values.';
+comment on column viewkeeper.batches.serial is 'Counts the batches, oldest first.';
+comment on column viewkeeper.batches.advanced_at is 'When somebody last advanced the batch. A batch that nobody has advanced for long is lost.';
+comment on column viewkeeper.batch_views.position is 'Parents come before their children; then the view with the longest remaining way comes first.';
+comment on column viewkeeper.batch_views.parents is 'Definitions of the views that have to succeed, or be left out as paused, before this view starts.';
+comment on column viewkeeper.batch_views.remaining_ms is 'The longest time from the start of this view to the end of the batch, by history.';
+
+comment on table viewkeeper.runs is 'One attempt at one operation on one materialized view.';
+comment on column viewkeeper.runs.plan is 'What the server is to do. Null once the run has ended; meta.response.sql keeps the statements.';
+comment on column viewkeeper.runs.caller is 'Each caller has idempotency keys of its own. The same as requested_by, without what differs between sessions of one role.';
+comment on column viewkeeper.runs.backend_start is 'With backend_pid, the server process that works on the run. The server uses a pid again.';
+comment on column viewkeeper.runs.error is '{class, message, sqlstate, detail, hint, context}, without row data.';
+comment on column viewkeeper.runs.fills is 'Whether success makes the data of the view fresh: not for a drop, nor for a create without data.';
+comment on column viewkeeper.runs.planned_by is 'The role that wrote the plan. Only this role executes the plan.';

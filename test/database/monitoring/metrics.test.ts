@@ -1,0 +1,142 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { handler as query } from '../../../functions/query.ts'
+import { getMetrics } from '../../../src/operations/monitoring/metrics.ts'
+import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
+import { useHistory, usePublished } from './past.ts'
+
+const { url, database, sql, clear, writePast } = useHistory()
+const context = lambdaContext()
+usePublished(url)
+
+describe('metrics', () => {
+  beforeAll(async () => {
+    await clear()
+    await writePast([
+      { view: 'steady', ago: '40 hours', durationMs: 900 },
+      ...[100, 200, 300, 400, 1000].map((durationMs, at) => ({
+        view: 'steady',
+        ago: `${10 - at} hours`,
+        durationMs,
+      })),
+      { view: 'shaky', ago: '30 hours', status: 'failed' },
+      { view: 'shaky', ago: '3 hours', durationMs: 50 },
+      { view: 'shaky', ago: '2 hours', status: 'failed' },
+      { view: 'shaky', ago: '1 hours', status: 'skipped' },
+    ])
+  })
+
+  test('count, rate and durations are those within the window; average of the last 20 and last failure are not', async () => {
+    const measured = await getMetrics(database, { windowSeconds: 86_400, schedules: unscheduled })
+    expect(measured.map(({ view }) => view)).toEqual([
+      'public.fresh',
+      'public.quiet',
+      'public.shaky',
+      'public.steady',
+    ])
+    expect(measured.find(({ view }) => view === 'public.steady')).toMatchObject({
+      runs: 5,
+      succeeded: 5,
+      failed: 0,
+      successRate: 1,
+      averageMs: 400,
+      minMs: 100,
+      maxMs: 1000,
+      p95Ms: 880,
+      usualMs: 483,
+      failedLastDay: 0,
+      lastStatus: 'success',
+      lastFailure: null,
+    })
+    const shaky = measured.find(({ view }) => view === 'public.shaky')
+    expect(shaky).toMatchObject({
+      runs: 3,
+      succeeded: 1,
+      failed: 1,
+      successRate: 0.5,
+      failedLastDay: 1,
+      lastStatus: 'skipped',
+      lastFailure: { class: 'ViewSqlFailed' },
+      maxStaleMs: null,
+      stale: false,
+    })
+    expect(Math.round((shaky?.staleMs ?? 0) / 3_600_000)).toBe(3)
+    expect(measured.find(({ view }) => view === 'public.quiet')).toMatchObject({
+      runs: 0,
+      successRate: null,
+      lastStatus: null,
+    })
+  })
+
+  test('a longer window counts more, and one view may be asked for, over HTTP too', async () => {
+    const [steady] = await getMetrics(database, {
+      view: 'steady',
+      windowSeconds: 3 * 86_400,
+      schedules: unscheduled,
+    })
+    expect(steady).toMatchObject({ view: 'public.steady', runs: 6, averageMs: 483 })
+    const answer = await query(
+      httpEvent('GET /metrics', { query: { view: 'steady', window: '3d' } }),
+      context,
+    )
+    expect(parsed(answer as never)).toMatchObject({
+      statusCode: 200,
+      body: { windowSeconds: 259_200, metrics: [{ view: 'public.steady', runs: 6 }] },
+    })
+    const refused = await query(httpEvent('GET /metrics', { query: { window: 'yesterday' } }), context)
+    expect(parsed(refused as never)).toMatchObject({ statusCode: 400, body: { field: 'window' } })
+  })
+
+  test('the same can be asked for in SQL, without a word of ours in the search path', async () => {
+    const [row] =
+      await sql`select runs, average_ms from viewkeeper.view_metrics('24 hours') where view = 'public.steady'`
+    expect(row).toEqual({ runs: 5, average_ms: 400 })
+    const [status] =
+      await sql`select last_status, failed_last_day from viewkeeper.view_status where name = 'shaky'`
+    expect(status).toEqual({ last_status: 'skipped', failed_last_day: 1 })
+  })
+
+  test('the last run and success are found however many runs of other views came after', async () => {
+    const latest = () => sql`
+      select definition_id as id, last_run_id, last_status, last_success_id, last_success_at, row_count_after
+        from viewkeeper.latest_runs order by 1`
+    const sought = () => sql`
+      select d.id, run.id as last_run_id, run.status as last_status, success.id as last_success_id,
+             success.finished_at as last_success_at, success.row_count_after
+        from viewkeeper.definitions d
+        left join viewkeeper.runs run
+          on run.id = (select max(r.id) from viewkeeper.runs r where r.definition_id = d.id)
+        left join viewkeeper.runs success
+          on success.id = (select max(r.id) from viewkeeper.runs r
+                            where r.definition_id = d.id and r.status = 'success' and r.operation <> 'drop')
+       order by 1`
+    await writePast([
+      { view: 'quiet', ago: '80 minutes', operation: 'drop' },
+      { view: 'fresh', ago: '70 minutes' },
+    ])
+    await sql`update viewkeeper.runs set row_count_after = id * 10`
+    expect(await latest()).toEqual(await sought())
+    await sql`
+      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at)
+      select d.id, 'public', d.name, 'refresh', 'skipped', 'http', now()
+        from viewkeeper.definitions d, generate_series(1, 2500) where d.name = 'steady'`
+    await writePast([{ view: 'fresh', ago: '1 minutes', status: 'failed' }])
+    expect(await latest()).toEqual(await sought())
+  })
+
+  test('the first run since a moment is found in any history', async () => {
+    const [{ id } = { id: 0 }] = await sql`
+      select min(id) as id from viewkeeper.runs where requested_at >= clock_timestamp() - interval '150 minutes'`
+    const first = (since: string) =>
+      sql
+        .unsafe(`select viewkeeper.first_run_since(clock_timestamp() - interval '${since}') as id`)
+        .then(([row]) => row?.id)
+    expect(await first('150 minutes')).toBe(id)
+    expect(await first('9 days')).toBe((await sql`select min(id) as id from viewkeeper.runs`)[0]?.id)
+    expect(await first('0 minutes')).toBe(
+      Number((await sql`select max(id) as id from viewkeeper.runs`)[0]?.id) + 1,
+    )
+    await clear()
+    expect(await first('1 day')).toBe(0)
+  })
+})

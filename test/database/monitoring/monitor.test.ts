@@ -1,0 +1,283 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { handler as monitor } from '../../../functions/monitor.ts'
+import { handler as query } from '../../../functions/query.ts'
+import { runLockClass } from '../../../src/db/server/lock-keys.ts'
+import { getMetrics } from '../../../src/operations/monitoring/metrics.ts'
+import { monitor as lookAround, type Publisher } from '../../../src/operations/monitoring/monitor.ts'
+import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { pauseView } from '../../../src/operations/views/pause.ts'
+import { callOn } from '../../support/database.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
+import { unheard } from '../../support/publisher.ts'
+import { until } from '../../support/until.ts'
+import { useHistory, usePublished } from './past.ts'
+
+const { url, database, sql, clear, writePast, expectForLong } = useHistory()
+const { lines, published } = usePublished(url)
+const context = lambdaContext()
+const nightly = { schedule: '0 9 * * *', timeZone: 'Etc/UTC' }
+
+describe('the monitor', () => {
+  beforeEach(clear)
+
+  test('tells of a failing view, as a line with its run and as a metric', async () => {
+    await sql`create materialized view failing as select 1 / (count(*) - count(*)) as x from pg_class with no data`
+    const { runId } = await refresh({ view: 'failing' }, callOn(database))
+    await monitor({}, context)
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        message: 'run ended',
+        level: 'ERROR',
+        runId,
+        view: 'public.failing',
+        class: 'ViewSqlFailed',
+        problem: 'division by zero',
+      }),
+    )
+    expect(published('RunsFailed')).toEqual([1])
+    await sql`drop materialized view failing`
+  })
+
+  test('tells of a slow refresh, against what its view usually takes', async () => {
+    await writePast([
+      ...Array.from({ length: 3 }, (_, at) => ({
+        view: 'steady',
+        ago: `${9 - at} hours`,
+        durationMs: 20_000,
+      })),
+      { view: 'steady', ago: '2 hours', durationMs: 41_000 },
+      { view: 'steady', ago: '1 hours', durationMs: 45_000 },
+      ...Array.from({ length: 3 }, (_, at) => ({ view: 'quiet', ago: `${9 - at} hours`, durationMs: 100 })),
+      { view: 'quiet', ago: '1 hours', durationMs: 9000 },
+    ])
+    await monitor({}, context)
+    expect(lines.filter(({ slow }) => slow)).toEqual([
+      expect.objectContaining({ view: 'public.steady', durationMs: 41_000, usualMs: 20_000 }),
+    ])
+    expect(published('RunsSlow')).toEqual([1])
+  })
+
+  test('tells of stale views by their definition, by their schedule, and says nothing of paused ones', async () => {
+    process.env.NIGHTLY_SCHEDULE = nightly.schedule
+    process.env.NIGHTLY_TIME_ZONE = nightly.timeZone
+    await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name = 'steady'`
+    await sql`update viewkeeper.definitions set paused_at = now(), max_staleness_seconds = 60 where name = 'shaky'`
+    await sql`update viewkeeper.definitions set schedule = '*/15 * * * *', time_zone = 'UTC' where name = 'fresh'`
+    await expectForLong('steady', 'shaky', 'fresh')
+    process.env.VIEW_SCHEDULES = 'true'
+    await writePast([
+      { view: 'steady', ago: '2 hours' },
+      { view: 'shaky', ago: '2 hours' },
+      { view: 'quiet', ago: '24 hours' },
+      { view: 'fresh', ago: '90 minutes' },
+    ])
+    const answer = (await monitor({}, context)) as { stale: { view: string; maxStalenessSeconds: number }[] }
+    expect(answer.stale.map(({ view, maxStalenessSeconds }) => [view, maxStalenessSeconds])).toEqual([
+      ['public.steady', 3600],
+      ['public.fresh', 900 + 3600],
+    ])
+    expect(lines).toContainEqual(expect.objectContaining({ message: 'views are stale', count: 2 }))
+    expect(published('ViewsStale')).toEqual([2])
+    const listed = await query(httpEvent('GET /views', { query: { state: 'stale' } }), context)
+    expect(parsed(listed as never).body.views.map(({ view }: { view: string }) => view)).toEqual([
+      'public.fresh',
+      'public.steady',
+    ])
+
+    await writePast([
+      { view: 'steady', ago: '1 minutes' },
+      { view: 'fresh', ago: '1 minutes' },
+    ])
+    expect(await monitor({}, context)).toMatchObject({ stale: [] })
+    await sql`update viewkeeper.definitions set max_staleness_seconds = null, paused_at = null, schedule = null, time_zone = null`
+  })
+
+  test('a long refresh makes its view stale later', async () => {
+    process.env.NIGHTLY_SCHEDULE = nightly.schedule
+    process.env.NIGHTLY_TIME_ZONE = nightly.timeZone
+    const stale = async () =>
+      ((await monitor({}, context)) as { stale: { view: string }[] }).stale.map(({ view }) => view)
+    await expectForLong('steady', 'quiet')
+    await writePast([
+      { view: 'steady', ago: '30 hours', durationMs: 3 * 3600 * 1000 },
+      { view: 'quiet', ago: '30 hours' },
+    ])
+    expect(await stale()).toEqual(['public.quiet'])
+  })
+
+  test('publishes nothing less because what comes after fails, and nothing twice', async () => {
+    process.env.VIEW_SCHEDULES = 'true'
+    await sql`update viewkeeper.definitions set schedule = '0 6 * * *', time_zone = 'No/Where' where name = 'quiet'`
+    await writePast([{ view: 'shaky', ago: '1 hours', status: 'failed' }])
+    await expect(monitor({}, context)).rejects.toThrow()
+    expect(published('RunsFailed')).toEqual([1])
+    expect(lines).toContainEqual(expect.objectContaining({ message: 'run ended', view: 'public.shaky' }))
+    expect(published('ViewsStale')).toEqual([])
+
+    lines.length = 0
+    await sql`update viewkeeper.definitions set schedule = null, time_zone = null where name = 'quiet'`
+    await monitor({}, context)
+    expect([published('RunsFailed'), published('ViewsStale')]).toEqual([[0], [0]])
+  })
+
+  test('publishes again what it could not tell', async () => {
+    await writePast([{ view: 'steady', ago: '1 hours' }])
+    const dumb = () => {
+      throw new Error('no voice')
+    }
+    const look = (runs: Publisher['runs']) =>
+      lookAround(database, { schedules: unscheduled, publish: { ...unheard, runs } })
+    await expect(look(dumb)).rejects.toThrow('no voice')
+    const told: string[] = []
+    await look((runs) => void told.push(...runs.map(({ view }) => view)))
+    expect(told).toEqual(['public.steady'])
+  })
+
+  test('waits with a run whose rows are still counted', async () => {
+    await writePast([{ view: 'steady', ago: '1 hours' }])
+    await database.withConnection(async (counting) => {
+      await counting`select pg_advisory_lock(${runLockClass}, id::integer) from viewkeeper.runs`
+      await counting`update viewkeeper.runs set backend_pid = pg_backend_pid()`
+      expect(await monitor({}, context)).toMatchObject({ publishedRuns: 0 })
+    })
+    const look = async () => ((await monitor({}, context)) as { publishedRuns: number }).publishedRuns
+    expect(await until('the session has ended', async () => (await look()) || undefined)).toBe(1)
+  })
+
+  test('tells of a batch that was lost, whoever closed it, as a line and as a metric', async () => {
+    const error = { class: 'BatchLost', message: 'Nobody advanced this batch.' }
+    await sql`
+      insert into viewkeeper.batches (id, trigger, selection, status, started_at, finished_at, error)
+      values ('lost-one', 'schedule', '{"all":true}', 'failed', now() - interval '1 minute', now(), ${sql.json(error)})`
+    await monitor({}, context)
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        message: 'batch ended',
+        level: 'ERROR',
+        batchId: 'lost-one',
+        class: 'BatchLost',
+        problem: error.message,
+        durationMs: 60_000,
+      }),
+    )
+    expect(published('BatchesLost')).toEqual([1])
+    lines.length = 0
+    await monitor({}, context)
+    expect(published('BatchesLost')).toEqual([0])
+  })
+
+  test('counts as a success only what made the data fresh', async () => {
+    await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name = 'steady'`
+    await expectForLong('steady')
+    await writePast([
+      { view: 'steady', ago: '2 hours' },
+      { view: 'steady', ago: '1 minutes', operation: 'create', fills: false },
+    ])
+    expect(await monitor({}, context)).toMatchObject({ stale: [{ view: 'public.steady' }] })
+    const ended = lines.filter(({ message }) => message === 'run ended')
+    expect(ended.map(({ operation, fresh }) => [operation, fresh])).toEqual([
+      ['refresh', true],
+      ['create', undefined],
+    ])
+    await writePast([{ view: 'steady', ago: '1 minutes', operation: 'create', fills: true }])
+    expect(await monitor({}, context)).toMatchObject({ stale: [] })
+    await sql`update viewkeeper.definitions set max_staleness_seconds = null where name = 'steady'`
+  })
+
+  test('compares a refresh with refreshes, not with what else was done to the view', async () => {
+    await writePast([
+      { view: 'steady', ago: '3 hours', durationMs: 5, operation: 'create', fills: false },
+      { view: 'steady', ago: '2 hours', durationMs: 15_000 },
+    ])
+    await monitor({}, context)
+    expect(published('RunsSlow')).toEqual([0])
+  })
+
+  test('knows a view that nobody has met', async () => {
+    await sql`create materialized view unmet as select 1 as id`
+    await monitor({}, context)
+    expect((await sql`select source from viewkeeper.definitions where name = 'unmet'`)[0]).toEqual({
+      source: 'discovered',
+    })
+    await sql`drop materialized view unmet`
+    await sql`delete from viewkeeper.definitions where name = 'unmet'`
+  })
+
+  test('expects nothing of a time when nobody did: before a schedule, while paused', async () => {
+    process.env.VIEW_SCHEDULES = 'true'
+    await expectForLong('steady')
+    await writePast([{ view: 'steady', ago: '30 days' }])
+    const stale = async () =>
+      ((await monitor({}, context)) as { stale: { view: string }[] }).stale.map(({ view }) => view)
+    expect(await stale()).toEqual([])
+    await sql`update viewkeeper.definitions set schedule = '0 6 * * *', time_zone = 'UTC' where name = 'steady'`
+    expect(await stale()).toEqual([])
+    await sql`update viewkeeper.definitions set expected_since = now() - interval '26 hours' where name = 'steady'`
+    expect(await stale()).toEqual(['public.steady'])
+    await pauseView(database, 'steady', true)
+    expect(await stale()).toEqual([])
+    await pauseView(database, 'steady', false)
+    expect(await stale()).toEqual([])
+    const [measured] = await getMetrics(database, {
+      view: 'steady',
+      windowSeconds: 60,
+      schedules: { nightly: null, views: true },
+    })
+    expect(measured).toMatchObject({
+      stale: false,
+      staleMs: expect.toSatisfy((ms: number) => ms > 29 * 86_400_000),
+    })
+    await sql`update viewkeeper.definitions set schedule = null, time_zone = null where name = 'steady'`
+  })
+
+  test('leaves schedules of single views out where the environment starts none', async () => {
+    await sql`update viewkeeper.definitions set schedule = '*/15 * * * *', time_zone = 'UTC' where name = 'steady'`
+    await expectForLong('steady')
+    await writePast([{ view: 'steady', ago: '9 hours' }])
+    expect(await monitor({}, context)).toMatchObject({ stale: [] })
+    process.env.VIEW_SCHEDULES = 'true'
+    expect(await monitor({}, context)).toMatchObject({ stale: [{ view: 'public.steady' }] })
+    await sql`update viewkeeper.definitions set schedule = null, time_zone = null where name = 'steady'`
+  })
+
+  test('publishes the runs of each view under its name where that is asked for', async () => {
+    process.env.METRICS_PER_VIEW = 'true'
+    await sql`insert into viewkeeper.definitions (schema_name, name, source) values ('public', 'Über "A"', 'discovered')`
+    await writePast([
+      { view: 'steady', ago: '4 hours', durationMs: 700 },
+      { view: 'steady', ago: '3 hours', status: 'failed' },
+      { view: 'Über "A"', ago: '2 hours', durationMs: 80, operation: 'create' },
+      { view: 'shaky', ago: '1 hours', status: 'skipped' },
+    ])
+    await monitor({}, context)
+    const named = () => lines.filter((line) => '_aws' in line && 'view' in line)
+    expect(
+      named().map((line) => [line.view, line.RunsSucceeded, line.RunsFailed, line.RefreshDuration]),
+    ).toEqual([
+      ['public.steady', 1, 0, 700],
+      ['public.steady', 0, 1, undefined],
+      ['public."%C3%9Cber ""A"""', 1, 0, undefined],
+    ])
+    for (const { _aws } of named()) {
+      expect(_aws).toMatchObject({
+        CloudWatchMetrics: [{ Namespace: 'Viewkeeper', Dimensions: [['service', 'environment', 'view']] }],
+      })
+    }
+
+    lines.length = 0
+    delete process.env.METRICS_PER_VIEW
+    await writePast([{ view: 'steady', ago: '1 hours' }])
+    await monitor({}, context)
+    expect(published('RunsSucceeded')).toEqual([1])
+    expect(named()).toEqual([])
+    await sql`delete from viewkeeper.definitions where name = 'Über "A"'`
+  })
+
+  test('publishes zeros and its own heart-beat when nothing has happened', async () => {
+    await monitor({}, context)
+    for (const name of ['RunsSucceeded', 'RunsFailed', 'RunsLost', 'RunsSlow', 'BatchesLost', 'ViewsStale']) {
+      expect(published(name)).toEqual([0])
+    }
+  })
+})

@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest'
+import { operations, runStatuses, triggers } from '../../../src/plan/run.ts'
+import { definitionDefaults, rowCountStrategies, strategies } from '../../../src/plan/views/definition.ts'
+import { useDatabase } from '../../support/database.ts'
+
+const { sql } = useDatabase()
+
+test('every list of words that a table accepts is the list of the code', async () => {
+  const checks = await sql<{ column: string; words: string[] }[]>`
+    select format('%s.%s', c.relname, a.attname) as column,
+           to_jsonb(array(select m[1] from regexp_matches(pg_get_constraintdef(k.oid), '''([^'']*)''::text', 'g') m)) as words
+      from pg_constraint k
+      join pg_class c on c.oid = k.conrelid
+      join pg_attribute a on a.attrelid = c.oid and k.conkey = array[a.attnum]
+     where k.contype = 'c' and k.connamespace = 'viewkeeper'::regnamespace
+       and pg_get_constraintdef(k.oid) like '%ARRAY[%'`
+  expect(Object.fromEntries(checks.map(({ column, words }) => [column, words]))).toEqual({
+    'batches.status': runStatuses,
+    'batches.strategy': strategies,
+    'batches.trigger': triggers,
+    'definitions.refresh_strategy': strategies,
+    'definitions.row_count_strategy': rowCountStrategies,
+    'definitions.source': ['authored', 'discovered'],
+    'runs.operation': operations,
+    'runs.status': runStatuses,
+    'runs.trigger': triggers,
+  })
+})
+
+test('a definition that nobody has authored has the defaults of the code', async () => {
+  const [row] = await sql`
+    insert into viewkeeper.definitions (schema_name, name, source) values ('public', 'found', 'discovered')
+    returning schema_name as schema, indexes, comment, grants, refresh_strategy as strategy,
+              row_count_strategy as "rowCountStrategy", schedule, time_zone as "timeZone", settings,
+              timeout_seconds as "timeoutSeconds", retries, retry_delay_seconds as "retryDelaySeconds",
+              max_staleness_seconds as "maxStalenessSeconds", min_interval_seconds as "minIntervalSeconds",
+              in_all as "inAll", depends_on as "dependsOn"`
+  expect(row).toEqual(definitionDefaults)
+})
