@@ -3,7 +3,7 @@ import { quoteIdentifier, quoteName } from '../../plan/names.ts'
 import { executeSealed } from '../runs/seal.ts'
 import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
-import { readRolePath } from '../server/search-path.ts'
+import { readRolePath } from '../server/role-path.ts'
 import { findView } from '../views/catalog.ts'
 import { undone } from './trial.ts'
 

@@ -10,7 +10,8 @@ import { liveViewQuery } from '../../plan/views/live-view-query.ts'
 import { Problem } from '../../problem.ts'
 import { executeSealed } from '../runs/seal.ts'
 import { inTransaction, type Sql } from '../server/connect.ts'
-import { readRolePath, safePath } from '../server/search-path.ts'
+import { readRolePath } from '../server/role-path.ts'
+import { safePath } from '../server/search-path.ts'
 
 /** A statement of a definition that the server refuses. */
 export class StatementRefused extends Error {
