@@ -108,7 +108,7 @@ async function measurePlanning({ sql, database }: BenchServer): Promise<Row[]> {
 
 const caller = { trigger: 'cli', requestedBy: 'bench', caller: 'bench', idempotencyKey: null } as const
 
-/** One batch from the request to its end; the time is that from its first call on. */
+/** Runs one batch from the request to its end. The time counts from the call that advances the batch. */
 async function runBatch(sql: Sql, database: Database, pattern: string, concurrency: number) {
   const { batchId: id } = await startBatch({ pattern, concurrency, retries: 0 }, { database, ...caller })
   const start = performance.now()
@@ -120,7 +120,7 @@ async function runBatch(sql: Sql, database: Database, pattern: string, concurren
   return { id, ms }
 }
 
-/** No order can be faster than the longest way through the graph, or than all work done by so many at once. */
+/** No order is faster than the longest way through the graph, or than all work divided by `concurrency`. */
 async function readLowerBound(sql: Sql, batchId: string, concurrency: number): Promise<number> {
   const rows = await sql<{ id: number; parents: number[]; ms: number }[]>`
     select v.definition_id as id, to_jsonb(v.parents) as parents,

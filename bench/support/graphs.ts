@@ -1,6 +1,6 @@
 import type { BatchableView } from '../../src/plan/batches/plan.ts'
 
-/** A view to be made, with the work that its refresh takes. */
+/** A view to be made, with the time that its refresh takes. */
 export interface Node {
   name: string
   reads: string[]
@@ -34,7 +34,7 @@ export function unevenGraph(seed: number, count: number): Node[] {
   }))
 }
 
-/** A graph for the planner alone: as many views as asked for, each reading up to three others. */
+/** A graph for the planner alone: `count` views, each of which reads up to three others. */
 export function plannableGraph(count: number): {
   views: BatchableView[]
   dependencies: Map<string, string[]>

@@ -3,7 +3,7 @@ export interface ViewFacts {
   oid: number
   schema: string
   name: string
-  /** The name as SQL would write it, quoted only where it must be: `public.sales`. */
+  /** The name as SQL writes it, quoted only if it must be: `public.sales`. */
   view: string
   populated: boolean
   /** Whether we may act as the view's owner, and so `alter` it; `maintain` alone (17 and later) only refreshes. */
@@ -17,6 +17,6 @@ export interface ViewFacts {
 
 interface UniqueIndex {
   name: string
-  /** Why `refresh … concurrently` cannot use it (`is partial`, …); null where it can. */
+  /** Why `refresh … concurrently` cannot use the index (`is partial`, …); null if it can. */
   unusableBecause: string | null
 }

@@ -43,7 +43,7 @@ describe('a name is read as SQL reads it', () => {
     )
   })
 
-  test('a part longer than the server keeps is refused, not cut; bytes count, not letters', () => {
+  test('a part of more bytes than the server keeps is refused, not cut', () => {
     expect(parseName('a'.repeat(63)).name).toHaveLength(63)
     expect(() => parseName('a'.repeat(64))).toThrow(/63 bytes/)
     expect(() => parseName('ä'.repeat(32))).toThrow(Problem)
@@ -52,7 +52,7 @@ describe('a name is read as SQL reads it', () => {
 })
 
 describe('quoting', () => {
-  test('what is quoted is read back as it was, whatever it holds', () => {
+  test('a quoted name is read back unchanged, whatever it holds', () => {
     const identifier = fc
       .string({ unit: 'binary', minLength: 1, maxLength: 15 })
       .filter((text) => !text.includes('\0') && !/[\ud800-\udfff]/.test(text))
