@@ -10,7 +10,9 @@ import { type BenchServer, withServer } from './support/server.ts'
 import { summarize } from './support/statistics.ts'
 import { compare, type Row } from './support/table.ts'
 
-/** Measures batches: what several connections gain, how near the order comes to the best, planning, and the gaps. */
+/**
+ * Measures batches: the gain by several connections, how near the order is to the best, planning, and gaps.
+ */
 export const measureBatches = (): Promise<Row[]> =>
   withServer(async (server) => {
     const unitsPerSecond = await calibrate(server.sql)
@@ -44,7 +46,7 @@ async function measureUnevenGraphs({ sql, database }: BenchServer, unitsPerSecon
   const bounds: Sample[] = []
   for (const seed of [11, 12, 13, 14]) {
     await makeViews(sql, 'uneven', unevenGraph(seed, 40), unitsPerSecond)
-    await runBatch(sql, database, 'uneven.*', 2) // leaves the history that decides who goes first
+    await runBatch(sql, database, 'uneven.*', 2) // leaves the history that decides which view goes first
     const { id, ms } = await runBatch(sql, database, 'uneven.*', 2)
     batches.push(sampleOf(ms))
     bounds.push(sampleOf(await readLowerBound(sql, id, 2)))

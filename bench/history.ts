@@ -105,11 +105,11 @@ async function executed(sql: Sql, query: string, goalMs: number): Promise<Row> {
   return { name: inDatabase, ms: summarize(times), goalMs }
 }
 
-/** How long the server is busy with `work`, on average, milliseconds. `work` opens a connection of its own. */
+/** How long the server is busy with `work`, on average, milliseconds. `work` opens its own connection. */
 async function activeTime(sql: Sql, work: () => Promise<unknown>, goes: number): Promise<number> {
   const read = async () => {
     await othersGone(sql)
-    // Counts what this connection itself has done: otherwise the server would count it between the two readings.
+    // Counts what this connection has done so far, which would be counted between the readings otherwise.
     await sql`select pg_stat_force_next_flush()`
     const [row] = await sql<{ ms: number }[]>`
       select active_time as ms from pg_stat_database where datname = current_database()`
@@ -120,7 +120,7 @@ async function activeTime(sql: Sql, work: () => Promise<unknown>, goes: number):
   return ((await read()) - before) / goes
 }
 
-/** Waits until all other sessions have left the list, a moment after their clients. By then they are counted. */
+/** Waits until the other sessions have left the list, a moment after their clients, and so are counted. */
 async function othersGone(sql: Sql): Promise<void> {
   const others = () => sql`
     select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`

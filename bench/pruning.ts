@@ -9,8 +9,9 @@ const runsAtOnce = 5000
 const goalPerSecond = 800_000
 
 /**
- * Measures pruning the old part of a long history, and checks what is left. None of the oldest runs is kept: every other range
- * of them is removed by a bare DELETE of its ids, which shows what removing costs if nothing has to be decided.
+ * Measures pruning the old part of a long history, and checks what is left. None of the oldest runs is kept:
+ * every other range of them is removed by a bare DELETE of its ids, which shows what removing costs if
+ * nothing has to be decided.
  */
 export async function measurePruning({ sql }: BenchServer): Promise<Row[]> {
   console.error('bench: pruning, a minute')

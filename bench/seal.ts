@@ -55,7 +55,8 @@ const withoutSeal = ({ prepare, cutOver, ...plan }: Plan): Plan => {
         : [
             { phase: statement.phase, sql: `set local role ${sealed.role}`, hidden: true },
             statement,
-            // The statements around this one act as the same role, except around plain views that are replaced in the cut-over.
+            // The statements around this one act as the same role, except around plain views that are
+            // replaced in the cut-over.
             ...(statement.phase === 'cut-over'
               ? [{ phase: statement.phase, sql: 'reset role', hidden: true } as const]
               : []),

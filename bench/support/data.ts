@@ -3,8 +3,8 @@ import type { Sql } from '../../src/db/server/connect.ts'
 export const rowsOfBigView = 2_500_000
 
 /**
- * Makes the table that everything reads, and the views. `bench.versions` decides how many rows of the big view the next
- * refresh changes: its `half` is in every second row, its `hundredth` in every hundredth.
+ * Makes the table that everything reads, and the views. `bench.versions` decides how many rows of the big
+ * view the next refresh changes: its `half` is in every second row, its `hundredth` in every hundredth.
  */
 export async function makeData(sql: Sql): Promise<void> {
   await sql.unsafe(`

@@ -18,7 +18,9 @@ function random(seed: number): () => number {
   }
 }
 
-/** Views of 0.1 to 2 seconds, most of them short, each reading up to four others; names say nothing about the order. */
+/**
+ * Views of 0.1 to 2 seconds, most of them short. Each reads up to four others; names do not tell the order.
+ */
 export function unevenGraph(seed: number, count: number): Node[] {
   const next = random(seed)
   const names = Array.from({ length: count }, (_, at) => ({ name: `v${at}`, key: next() }))

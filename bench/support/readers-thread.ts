@@ -4,7 +4,7 @@ import postgres from 'postgres'
 import { rowsOfBigView } from './data.ts'
 import { type ReadersTask, readerConnections, readsPerSecond } from './readers.ts'
 
-// One read at a time on each connection: a read must not wait behind another read that postgres.js has sent already.
+// One read at a time on each connection: a read must not wait behind one that postgres.js has sent before.
 const sql = postgres(workerData.url, { max: readerConnections, ...({ max_pipeline: 1 } as object) })
 
 let stopped = true
@@ -22,7 +22,7 @@ parentPort!.on('message', async (task: ReadersTask) => {
   }
 })
 
-/** Each read is due at its own time, however long earlier reads take: so a wait of a second shows in a hundred reads. */
+/** Each read is due at its own time, however long others take: so a second of waiting shows in 100 reads. */
 async function readUntilStopped(view: string): Promise<number[]> {
   const answers: Promise<number>[] = []
   const start = performance.now()

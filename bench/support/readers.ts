@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads'
 /** What the thread of readers is told: to read a view by key from now on, or to stop and report. */
 export type ReadersTask = { read: string } | 'stop'
 
-/** Clients that read a view by key all the time, in a thread of their own, so that only the server delays them. */
+/** Clients that read a view by key all the time, in their own thread, so that only the server delays them. */
 export interface Readers {
   /** Reads the view while `work` runs. Returns the milliseconds of each read that was due meanwhile. */
   during(view: string, work: () => Promise<void>): Promise<number[]>

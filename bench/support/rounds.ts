@@ -11,8 +11,8 @@ export interface Sample {
 export type Arms<Name extends string> = Record<Name, () => Promise<Sample>>
 
 /**
- * Executes each arm once per round, every other round in the opposite order, so that other work on the machine delays all
- * arms alike. The first rounds warm up and are not counted.
+ * Executes each arm once per round, every other round in the opposite order, so that other work on the
+ * machine delays all arms alike. The first rounds warm up and are not counted.
  */
 export async function inRounds<Name extends string>(
   arms: Arms<Name>,

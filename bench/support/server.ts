@@ -16,8 +16,8 @@ export interface BenchServer {
 }
 
 /**
- * The usual parameters for a server of this size, except that nothing happens by itself during a measurement: checkpoints are
- * requested in between, and no autovacuum slows down one arm and not the other.
+ * The usual parameters for a server of this size, except that nothing happens by itself during a measurement:
+ * checkpoints are requested in between, and no autovacuum slows down one arm and not the other.
  */
 const parameters = {
   shared_buffers: '512MB',
@@ -28,7 +28,9 @@ const parameters = {
   autovacuum: 'off',
 }
 
-/** Starts an embedded server in a temporary folder, migrated, for as long as `work` takes. Ctrl-C leaves nothing behind either. */
+/**
+ * Starts an embedded server in a temporary folder, migrated, while `work` runs. Even Ctrl-C leaves nothing.
+ */
 export async function withServer<T>(work: (server: BenchServer) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-bench-'))
   const remove = () => rmSync(folder, { recursive: true, force: true })

@@ -39,7 +39,9 @@ export type IndexInput =
 
 /** Privileges of a role on the view. */
 export interface GrantInput {
-  /** `select`, `insert`, `update`, `delete`, `truncate`, `references`, `trigger`, `maintain` or `all`, in any case. */
+  /**
+   * `select`, `insert`, `update`, `delete`, `truncate`, `references`, `trigger`, `maintain`, `all`; any case.
+   */
   privileges: readonly string[]
   /** Only on these columns. Default: on the whole view. */
   columns?: readonly string[]
@@ -67,7 +69,7 @@ export interface ViewInput {
   rowCountStrategy?: RowCountStrategy
   /** When the view is refreshed by schedule: five-field cron, in `timeZone`. Default: never. */
   schedule?: string
-  /** IANA name of the schedule's time zone, `Europe/Berlin`. Required with `schedule`, and not allowed without it. */
+  /** IANA name of the schedule's time zone, `Europe/Berlin`. Goes only together with `schedule`. */
   timeZone?: string
   /** Settings of the session that works on the view, `{ work_mem: '256MB' }`. Default: the server's. */
   settings?: Readonly<Record<string, string | number | boolean>>
@@ -78,20 +80,21 @@ export interface ViewInput {
   /** Time before a failed refresh is tried again, seconds. Default 300. */
   retryDelaySeconds?: number
   /**
-   * Age above which the data are stale and an alarm is due, seconds, at least 1. Default: the longest time between two scheduled
-   * refreshes, plus an hour or twice the usual duration, whichever is longer. Without a schedule the data are never stale.
+   * Age above which the data are stale and an alarm is due, seconds, at least 1. Default: the longest time
+   * between two scheduled refreshes, plus an hour or twice the usual duration, whichever is longer. Without a
+   * schedule the data are never stale.
    */
   maxStalenessSeconds?: number
   /**
-   * Time after a success, seconds, in which a direct request does not refresh again but is answered with the earlier run.
-   * Default 0: every request refreshes.
+   * Time after a success, seconds, in which a direct request does not refresh again but is answered with the
+   * earlier run. Default 0: every request refreshes.
    */
   minIntervalSeconds?: number
   /** Whether a batch of all views includes it. Default true. */
   inAll?: boolean
   /**
-   * Views that this view reads unknown to the catalog: in functions whose body is a text. Each is `schema.name`, as SQL reads
-   * it. Default: none.
+   * Views that this view reads in functions whose body is a text: the catalog does not know them.
+   * `schema.name` each, as SQL reads it. Default: none.
    */
   dependsOn?: readonly string[]
   /** Comment on the view. Default: none. */

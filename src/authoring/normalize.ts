@@ -19,7 +19,7 @@ export const keyIndex = (view: string, uniqueKey: readonly string[]): IndexDefin
   on: columnList(uniqueKey),
 })
 
-/** An index in the words of `create index`. An index without a name gets the one that PostgreSQL would choose. */
+/** An index in the words of `create index`. Without a name it gets the one that PostgreSQL would choose. */
 export function toIndex(view: string, index: IndexFields): IndexDefinition {
   const { columns = [], include = [], using, where } = index
   const name = index.name ?? objectName(view, [...columns, ...include].join('_'), 'idx')

@@ -16,7 +16,10 @@ export interface Place {
 export interface Places {
   view: Place
   field(path: readonly PropertyKey[]): Place
-  /** The place of a line (from 1) of the query's text: in the imported file, or in the code. If the text is in neither, the field's. */
+  /**
+   * The place of a line (from 1) of the query's text: in the imported file, or in the code. If the text is in
+   * neither, the place of the field.
+   */
   query(text: string, line: number): Place
 }
 

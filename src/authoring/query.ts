@@ -11,7 +11,7 @@ export async function sqlOf(query: QueryInput, report: ViewReport): Promise<stri
   return sql
 }
 
-/** The text of a query; null, with a problem reported, if a query builder gives none. Bound values are never shown. */
+/** The text of a query; null, and a problem, if a query builder gives none. Bound values are never shown. */
 function textOf(query: QueryInput, report: ViewReport): string | null {
   if (typeof query === 'string') return query
   try {

@@ -9,8 +9,9 @@ export interface QueryFault {
 }
 
 /**
- * Reads a view's query: brings it into the form that a definition holds, and reports all faults. In this form line ends are
- * `\n`, there is no space around the query, and a semicolon at the end is gone with all that followed it.
+ * Reads a view's query: brings it into the form that a definition holds, and reports all faults. In this form
+ * line ends are `\n`, there is no space around the query, and a semicolon at the end is gone with all that
+ * followed it.
  */
 export async function readQuery(text: string): Promise<{ sql: string; faults: QueryFault[] }> {
   const lines = text.replace(/\r\n?/g, '\n')
@@ -81,7 +82,7 @@ function selectFaults(
   return faults
 }
 
-/** Checks the words after the view's name in `create index`. `plainColumns`: neither expressions nor a condition. */
+/** Checks the words after the view's name in `create index`. `plainColumns`: no expressions, no condition. */
 export async function readIndex(on: string): Promise<{ fault: string | null; plainColumns: boolean }> {
   const refused = (fault: string) => ({ fault, plainColumns: false })
   const write = 'write what follows the view in "create index": "(a, b)", "using gin (tags)"'
@@ -104,8 +105,8 @@ const hasComment = async (text: string): Promise<boolean> =>
   (await scan(text)).tokens.some(({ tokenName }) => tokenName.endsWith('_COMMENT'))
 
 /**
- * The parser's tree without positions, as JSON: the same for two texts that differ in white space, comments and the case
- * of keywords only. Throws if the text is no SQL.
+ * The parser's tree without positions, as JSON: the same for two texts that differ in white space, comments
+ * and the case of keywords only. Throws if the text is no SQL.
  */
 export const canonicalSql = async (text: string): Promise<string> =>
   JSON.stringify(

@@ -31,7 +31,9 @@ export class ViewReport {
     if (!known) this.problems.push({ ...place, view: this.view, field, message })
   }
 
-  /** What a schema reads from a value. If the schema refuses the value, adds the problems and returns null. */
+  /**
+   * What a schema reads from a value. If the schema refuses the value, adds the problems and returns null.
+   */
   read<T extends z.ZodObject>(schema: T, value: unknown, path: PropertyKey[]): z.output<T> | null {
     const result = schema.safeParse(value)
     if (result.success) return result.data

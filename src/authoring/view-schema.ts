@@ -27,7 +27,9 @@ const columns = z
   .min(1, "must name at least one column: ['a']")
 const flag = z.boolean('must be true or false')
 
-/** Checks each field of a view by itself. The elements of `indexes` and `grants` have schemas of their own. */
+/**
+ * Checks each field of a view by itself. The elements of `indexes` and `grants` have schemas of their own.
+ */
 export const viewSchema = z.strictObject(
   {
     schema: name.optional(),

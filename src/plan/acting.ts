@@ -11,7 +11,7 @@ export const inPlaceOf = (role: string, statements: Statement[]): Statement[] =>
         { phase: 'building', sql: 'reset role', hidden: true },
       ]
 
-/** Seals, as `role`, the statements that parse SQL written by others. Their helper is made in the schema of the view. */
+/** Seals, as `role`, the statements that parse SQL of others. Their helper is made in the view's schema. */
 export const sealed = (
   role: string,
   { schema }: ViewName & { schema: string },

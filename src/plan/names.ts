@@ -17,9 +17,9 @@ const quotedToken = /^"(?:[^"\0]|"")+"/u
 const maxBytes = 63
 
 /**
- * Reads `sales`, `app.sales` or `"Odd.Name"` as SQL does: unquoted parts are folded to lower case, in ASCII only.
- * Refuses (InvalidName, naming `field`) a text that is not one or two identifiers, and a part of more than 63 bytes,
- * because the server would silently cut it.
+ * Reads `sales`, `app.sales` or `"Odd.Name"` as SQL does: unquoted parts are folded to lower case, in ASCII
+ * only. Refuses (InvalidName, naming `field`) a text that is not one or two identifiers, and a part of more
+ * than 63 bytes, because the server would silently cut it.
  */
 export function parseName(text: string, field = 'view'): ViewName {
   const parts: string[] = []
@@ -60,8 +60,9 @@ export const quoteName = ({ schema, name }: ViewName): string =>
   schema === null ? quoteIdentifier(name) : `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
 
 /**
- * Writes a name for people. A part stays unquoted if it has only lower-case ASCII letters, digits, `_` and `$`, and does not
- * begin with a digit or `$`. `parseName` reads the text back. SQL may not: a keyword such as `order` stays unquoted too.
+ * Writes a name for people. A part stays unquoted if it has only lower-case ASCII letters, digits, `_` and
+ * `$`, and does not begin with a digit or `$`. `parseName` reads the same name back. SQL may not, because
+ * keywords stay unquoted: `order`.
  */
 export const displayName = ({ schema, name }: ViewName): string =>
   (schema === null ? [name] : [schema, name])
@@ -69,8 +70,8 @@ export const displayName = ({ schema, name }: ViewName): string =>
     .join('.')
 
 /**
- * Writes a text as a SQL literal. The server reads the same text back whatever `standard_conforming_strings` is, and whatever
- * a file does to line ends: a text with `\` or `\r` is written with escapes.
+ * Writes a text as a SQL literal. The server reads the same text back whatever `standard_conforming_strings`
+ * is, and whatever a file does to line ends: a text with `\` or `\r` is written with escapes.
  */
 export const literal = (text: string): string =>
   /[\\\r]/.test(text)

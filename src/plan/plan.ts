@@ -3,11 +3,13 @@ export interface Statement {
   phase: Phase
   sql: string
   /**
-   * The statement parses SQL written by others, so it is executed sealed: as this role, with a helper in a schema where the
-   * role may create. Both names are written as in SQL. See `src/db/runs/seal.ts`.
+   * The statement parses SQL written by others, so it is executed sealed: as this role, with a helper in a
+   * schema where the role may create. Both names are written as in SQL. See `src/db/runs/seal.ts`.
    */
   sealed?: Seal
-  /** The statement computes rows. The server's error messages may quote rows, so they stay out of the record. */
+  /**
+   * The statement computes rows. The server's error messages may quote rows, so they stay out of the record.
+   */
   computesRows?: true
   /** A query for a hint by SQLSTATE, executed if the statement fails: see `obstacles.ts`. */
   obstacles?: string
@@ -16,20 +18,23 @@ export interface Statement {
   /** The statement returns one number: how many rows the view has before or after the work. */
   count?: 'before' | 'after'
   /**
-   * The view whose rows the statement counts, as SQL writes its name. The run first locks what has the name, and fails if that
-   * is no materialized view.
+   * The view whose rows the statement counts; its name is written as in SQL. The envelope first locks the
+   * name, and fails the run if a relation of another kind has it.
    */
   countsRowsOf?: string
   /** The statement returns one text. If the text is not `is`, the run fails with this class and message. */
   check?: { is: string; else: 'CatalogChanged' | 'SwapImpossible'; message: string }
   /**
-   * The statement executes code written by others (the view's query and its functions), which may rely on the search path
-   * of Viewkeeper's role. All other statements see only the names of the catalog (`safePath`).
+   * The statement executes code written by others (the view's query and its functions), which may rely on the
+   * search path of Viewkeeper's role. All other statements see only the names of the catalog (`safePath`).
    */
   userCode?: true
   /** The privileges that the statement needs, in words: the hint if the server says that one is missing. */
   needs?: string
-  /** What the statement carries over from the old view to the new one, in words: the hint if the server refuses it. */
+  /**
+   * What the statement carries over from the old view to the new one, in words: the hint if the server
+   * refuses it.
+   */
   carries?: string
   /** Not shown among the run's statements: the statement is machinery around the work. */
   hidden?: true
@@ -45,8 +50,8 @@ export interface Seal {
 type Phase = 'counting' | 'locking' | 'building' | 'indexes' | 'cut-over' | 'analyzing'
 
 /**
- * All that the envelope does in a run, as data in `viewkeeper.runs.plan`. The envelope executes the plan on the server; its
- * own text never changes.
+ * All that the envelope does in a run, as data in `viewkeeper.runs.plan`. The envelope executes the plan on
+ * the server; its own text never changes.
  */
 export interface Plan {
   /** If another run of the view is running, `skip` ends this run as skipped, and `wait` leaves it pending. */
@@ -56,34 +61,46 @@ export interface Plan {
   /** Whether a success makes the view's data fresh. */
   fills: boolean
   /**
-   * What the plan stands on: a query, and the answer it must give when the run is claimed. If the answer is another one, for
-   * example because another run has just ended, the run stays pending and has to be planned again.
+   * What the plan stands on: a query, and the answer it must give when the run is claimed. If the answer is
+   * another one, for example because another run has just ended, the run stays pending and has to be planned
+   * again.
    */
   basis: { sql: string; is: string } | null
   /** Session settings that hold for this run only. */
   settings: Record<string, string>
   prepare: Statement[]
-  /** Statements that need a strong lock: the envelope tries all of them together under a short `lock_timeout`, again and again. */
+  /**
+   * Statements that need a strong lock: the envelope tries all of them together under a short `lock_timeout`,
+   * again and again.
+   */
   cutOver: {
     /**
-     * The limit of each wait for a lock. Null: a little less than `deadlock_timeout`, so that the server finds no session that
-     * waits for this run in a deadlock with it. While an autovacuum holds a lock on the view, the limit is one and a half times
-     * `deadlock_timeout`, because the server ends an autovacuum only after `deadlock_timeout`: in every try if this is null,
-     * otherwise in every tenth.
+     * The limit of each wait for a lock. Null: a little less than `deadlock_timeout`, so that the server
+     * finds no session that waits for this run in a deadlock with it. While an autovacuum holds a lock on the
+     * view, the limit is one and a half times `deadlock_timeout`, because the server ends an autovacuum only
+     * after `deadlock_timeout`: in every try if this is null, otherwise in every tenth.
      */
     lockTimeoutMs: number | null
-    /** The limit of the wait for the run's row after the work; 0: no limit. Null: the row is locked before the first statement. */
+    /**
+     * The limit of the wait for the run's row after the work; 0: no limit. Null: the row is locked before the
+     * first statement.
+     */
     recordLockTimeoutMs: number | null
     giveUpAfterMs: number
     statements: Statement[]
   }
-  /** A query for a number that grows by each row the cut-over writes; null if rows are counted in another way, or not at all. */
+  /**
+   * A query for a number that grows by each row the cut-over writes; null if rows are counted in another way,
+   * or not at all.
+   */
   written: string | null
   /** Statements after the commit, each in a transaction of its own. Their failure does not fail the run. */
   aside: Statement[]
 }
 
-/** The statements that do the work, in order and without the machinery around them: what the run record shows. */
+/**
+ * The statements that do the work, in order and without the machinery around them: what the run record shows.
+ */
 export const statementsOf = (plan: Plan): string[] =>
   [...plan.prepare, ...plan.cutOver.statements, ...plan.aside]
     .filter(({ hidden }) => !hidden)

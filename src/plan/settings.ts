@@ -1,6 +1,6 @@
 import { Problem } from '../problem.ts'
 
-/** The only settings that a definition may change for its operations: memory, parallel workers, I/O and planning. */
+/** The only settings that a definition may change: memory, parallel workers, I/O and planning. */
 const allowedSettings = [
   'effective_io_concurrency',
   'enable_hashagg',

@@ -31,12 +31,12 @@ export interface BatchNext<Node extends BatchNode> {
   ended: boolean
 }
 
-/** A retry some minutes later would fail in the same way. `UnknownView` is not here: a view that is gone may come back. */
+/** A retry would fail in the same way. `UnknownView` is not here: a view that is gone may come back. */
 const notWorthARetry = new Set(['UniqueIndexRequired', 'SwapImpossible', 'InvalidRequest'])
 
 /**
- * Decides what comes next in a batch. Pure: the same runs always give the same answer. `nodes` must come with parents
- * before children and the most urgent first; the answer keeps their order.
+ * Decides what comes next in a batch. Pure: the same runs always give the same answer. `nodes` must come with
+ * parents before children and the most urgent first; the answer keeps their order.
  */
 export function planNext<Node extends BatchNode>(
   nodes: Node[],

@@ -32,10 +32,10 @@ export interface PlannedView {
 const unknownMs = 1000
 
 /**
- * Plans a batch of views: which view waits for which, and which goes first. The result has the view with the longest
- * remaining time first, and parents before children. A dependency on a view outside the batch is ignored. Views that
- * depend on each other in a circle are refused (DependencyCycle), by name. Linear in views and edges, except for the
- * sorting.
+ * Plans a batch of views: which view waits for which, and which goes first. The result has the view with the
+ * longest remaining time first, and parents before children. A dependency on a view outside the batch is
+ * ignored. Views that depend on each other in a circle are refused (DependencyCycle), by name. Linear in
+ * views and edges, except for the sorting.
  */
 export function planBatch(
   views: BatchableView[],
@@ -73,7 +73,7 @@ export function planBatch(
     .map(({ place: _, ...planned }) => planned)
 }
 
-/** The usual duration. A view without one gets the median of the others, or 1 s if there is none; a paused view gets 0. */
+/** The usual duration. Without one, the median of the others, or 1 s if there is none. A paused view: 0. */
 function estimates(views: BatchableView[]): Map<string, number> {
   const known = views.flatMap(({ usualMs }) => (usualMs === null ? [] : [usualMs])).sort((a, b) => a - b)
   const median = known[Math.floor((known.length - 1) / 2)] ?? unknownMs

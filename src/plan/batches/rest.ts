@@ -10,8 +10,8 @@ export interface RestNode {
 }
 
 /**
- * Estimates how long a batch will still take: the longest chain of views, or all work divided by `concurrency`, whichever is
- * longer. Parents come before their children in `nodes`. Pure.
+ * Estimates how long a batch will still take: the longest chain of views, or all work divided by
+ * `concurrency`, whichever is longer. Parents come before their children in `nodes`. Pure.
  */
 export function estimateRest(nodes: RestNode[], concurrency: number): number {
   const ways = new Map<number, number>()

@@ -15,7 +15,7 @@ export interface SelectionRequest {
   descendants?: boolean | undefined
 }
 
-/** A selection in canonical form: equal selections are written alike. Views are named as SQL writes their names. */
+/** A selection in canonical form: equal selections are written alike, and views as SQL writes their names. */
 export type Selection = ({ all: true } | { views: string[] } | { pattern: string }) & {
   ancestors?: true
   descendants?: true
@@ -31,7 +31,10 @@ export interface Selectable {
   inAll: boolean
 }
 
-/** Refuses a selection of nothing, or by several fields at once; the problem names the field. Callers refuse empty lists before. */
+/**
+ * Refuses a selection of nothing, or by several fields at once; the problem names the field. Empty lists were
+ * refused before.
+ */
 export function insistOnSelection({ all, views, pattern }: SelectionRequest): void {
   const requested = Object.entries({ all: all || undefined, views, pattern }).filter(
     ([, value]) => value !== undefined,
@@ -65,8 +68,8 @@ export function canonicalSelection(request: SelectionRequest, named: string[]): 
 }
 
 /**
- * The selected views of `views`. `dependencies` says which views each view reads. Refuses names that no view has
- * (UnknownView), and a selection of no view (InvalidRequest). Both problems name the field.
+ * The selected views of `views`. `dependencies` says which views each view reads. Refuses names that no view
+ * has (UnknownView), and a selection of no view (InvalidRequest). Both problems name the field.
  */
 export function selectViews<View extends Selectable>(
   views: View[],

@@ -1,7 +1,10 @@
 /** What decides whether a view's data are stale. */
 export interface Age {
   paused: boolean
-  /** Seconds since the last success or since a refresh has been expected (view adopted, resumed), whichever is later. */
+  /**
+   * Seconds since the last success or since a refresh has been expected (view adopted, resumed), whichever is
+   * later.
+   */
   expectedSeconds: number
   /** The definition's limit; null: the schedule decides. */
   maxStalenessSeconds: number | null
@@ -21,8 +24,9 @@ export interface Staleness {
 const hour = 3600
 
 /**
- * Judges a view's age. The limit is the definition's; without one, the time between two scheduled refreshes plus an hour or
- * twice the usual duration, whichever is longer. A paused view is never stale: somebody paused it on purpose. Pure.
+ * Judges a view's age. The limit is the definition's; without one, the time between two scheduled refreshes
+ * plus an hour or twice the usual duration, whichever is longer. A paused view is never stale: somebody
+ * paused it on purpose. Pure.
  */
 export function judgeStaleness({ paused, expectedSeconds, ...limits }: Age): Staleness {
   const limitSeconds = limitOf(limits)

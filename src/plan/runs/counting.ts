@@ -3,9 +3,9 @@ import type { Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
 
 /**
- * Counts rows one by one. Must never happen while readers are locked out. Counting a materialized view executes nobody's
- * code. A plain view, or a table with policies, that has taken the view's name would execute its owner's code as us: so the
- * name is locked and checked first.
+ * Counts rows one by one. Must never happen while readers are locked out. Counting a materialized view
+ * executes nobody's code. A plain view, or a table with policies, that has taken the view's name would
+ * execute its owner's code as us: so the name is locked and checked first.
  */
 export const countRows = (view: ViewName, when: 'before' | 'after'): Statement => ({
   phase: 'counting',
@@ -32,7 +32,9 @@ export const analyze = (view: ViewName): Statement => ({
   computesRows: true,
 })
 
-/** Counts before an operation on an existing view. An unpopulated view cannot be read, so it is not counted. */
+/**
+ * Counts before an operation on an existing view. An unpopulated view cannot be read, so it is not counted.
+ */
 export function countBefore(view: ViewName & { populated: boolean }, how: RowCountStrategy): Statement[] {
   if (how === 'none' || !view.populated) return []
   return [how === 'exact' ? countRows(view, 'before') : readEstimate(view, 'before')]

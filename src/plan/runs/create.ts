@@ -19,13 +19,16 @@ export interface CreateOptions {
   settings: Record<string, string>
   /** The future owner of the view, as SQL writes the role. */
   owner: string
-  /** The existing view to replace, with the objects that depend on it: if there are any, the creation is refused. */
+  /**
+   * The existing view to replace. The creation is refused if `dependents`, which depend on it, is not empty.
+   */
   replaces: (ViewName & { populated: boolean; dependents: string[] }) | null
 }
 
 /**
- * Plans the creation of a view with its indexes, comment, grants and statistics. Pure. An existing view is replaced in a
- * short cut-over at the end: the new view is built under another name first, so that readers keep the old one meanwhile.
+ * Plans the creation of a view with its indexes, comment, grants and statistics. Pure. An existing view is
+ * replaced in a short cut-over at the end: the new view is built under another name first, so that readers
+ * keep the old one meanwhile.
  */
 export function planCreate(definition: ViewDefinition, options: CreateOptions): Plan {
   const { replaces, withData, rowCountStrategy, timeoutSeconds, settings, owner } = options
@@ -66,7 +69,10 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
   }
 }
 
-/** Refuses a privilege that is not one word: it is written into SQL unquoted, and not every row of a definition comes from `freeze`. */
+/**
+ * Refuses a privilege that is not one word. Privileges are written into SQL unquoted, and `freeze` is not the
+ * only writer of `viewkeeper.definitions`.
+ */
 function insistOnPrivileges({ grants }: ViewDefinition): void {
   const odd = grants.flatMap(({ privileges }) => privileges).find((privilege) => !/^[a-z]+$/i.test(privilege))
   if (odd !== undefined)
@@ -79,7 +85,9 @@ function insistOnPrivileges({ grants }: ViewDefinition): void {
     )
 }
 
-/** The statements that create a view with no data, its indexes, comment and grants. `names` names the view and the indexes. */
+/**
+ * The statements that create an empty view, its indexes, comment and grants. `names` names view and indexes.
+ */
 export function createStatements(
   definition: ViewDefinition,
   names: CreateNames = finalNames(definition),
@@ -109,7 +117,7 @@ export function createStatements(
   ]
 }
 
-/** Fills a view that was created with no data. The server builds the existing indexes along with the view, in parallel. */
+/** Fills a view that was created with no data. The server then builds the existing indexes, in parallel. */
 export const fill = (view: ViewName): Statement[] => [
   noteObstacles(view),
   {

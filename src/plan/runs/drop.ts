@@ -16,8 +16,8 @@ export interface DropOptions {
 }
 
 /**
- * Plans `drop materialized view`. Pure. `dependents` are the objects that depend on the view. Without `cascade` the plan is
- * refused (DependentsExist) if there are any, and the message names them.
+ * Plans `drop materialized view`. Pure. `dependents` are the objects that depend on the view. Without
+ * `cascade` the plan is refused (DependentsExist) if there are any, and the message names them.
  */
 export function planDrop(view: ViewFacts, dependents: string[], options: DropOptions): Plan {
   if (dependents.length > 0 && !options.cascade) {

@@ -3,13 +3,16 @@ import type { Plan, Statement } from '../plan.ts'
 
 // New readers wait while we queue for the exclusive lock. So we queue briefly, and often.
 const shortLockMs = 100
-// The wait for the run's row while readers are locked out. If somebody holds the row for longer, the work begins again.
+// The wait for the run's row while readers are locked out. If somebody holds the row for longer, the work
+// begins again.
 const recordLockMs = 1000
 const longestLockHuntMs = 600_000
 
 type CutOver = Plan['cutOver']
 
-/** How long a run may go on trying to get its locks: less than `timeoutSeconds`, the time of the whole run. */
+/**
+ * How long a run may go on trying to get its locks: less than `timeoutSeconds`, the time of the whole run.
+ */
 const giveUpAfterMs = (timeoutSeconds: number): number => Math.min(longestLockHuntMs, timeoutSeconds * 800)
 
 interface ExclusiveOptions {
@@ -21,16 +24,16 @@ interface ExclusiveOptions {
   /** Has the locks on the view itself taken as another role. Default: as ourselves. */
   as?: (statements: Statement[]) => Statement[]
   /**
-   * `brief`: the work loses nothing if it begins again, so it waits only briefly for locks too. `long`: the run's row is not
-   * locked during the work, because a cancel has to write it. Default: neither.
+   * `brief`: the work loses nothing if it begins again, so it waits only briefly for locks too. `long`: the
+   * run's row is not locked during the work, because a cancel has to write it. Default: neither.
    */
   lasts?: 'brief' | 'long'
 }
 
 /**
- * A cut-over that needs the view exclusively. First comes a lock that readers do not notice and that an autovacuum gives way
- * to. Then come the other locks, under a short time-out. Then comes the work, without a time-out unless it is `brief`. If one
- * of the locks is not granted in time, all are released.
+ * A cut-over that needs the view exclusively. First comes a lock that readers do not notice and that an
+ * autovacuum gives way to. Then come the other locks, under a short time-out. Then comes the work, without a
+ * time-out unless it is `brief`. If one of the locks is not granted in time, all are released.
  */
 export const exclusively = (
   view: ViewName,
@@ -52,8 +55,8 @@ export const exclusively = (
 })
 
 /**
- * The same if we may only refresh the view, not `alter` it: the refresh itself waits for the lock, briefly. While an autovacuum
- * holds a lock, every tenth wait is longer.
+ * The same if we may only refresh the view, not `alter` it: the refresh itself waits for the lock, briefly.
+ * While an autovacuum holds a lock, every tenth wait is longer.
  */
 export const withoutAltering = (work: Statement[], timeoutSeconds: number): CutOver => ({
   lockTimeoutMs: shortLockMs,
@@ -71,15 +74,16 @@ export const besideReaders = (work: Statement[], timeoutSeconds: number): CutOve
 })
 
 /**
- * Takes AccessExclusive on a plain or materialized view: the server takes this lock to reset this one option. Nobody sets the
- * option, so nothing changes. The usual `comment on … is <the same>` could undo a comment that somebody else has just written.
+ * Takes AccessExclusive on a plain or materialized view: the server takes this lock to reset this one option.
+ * Nobody sets the option, so nothing changes. The usual `comment on … is <the same>` could undo a comment
+ * that somebody else has just written.
  */
 export const exclusiveLock = (kind: 'view' | 'materialized view', name: ViewName): Statement =>
   alter(kind, name, 'reset (user_catalog_table)')
 
 /**
- * Rewrites the catalog row of each column, unchanged. Before PostgreSQL 18 `grant select (column)` takes no lock on the view.
- * This way we wait for such a grant that is not yet committed, and later ones wait for us.
+ * Rewrites the catalog row of each column, unchanged. Before PostgreSQL 18 `grant select (column)` takes no
+ * lock on the view. So we wait for an uncommitted grant of this kind, and later grants wait for us.
  */
 export function touchColumns(view: ViewName, columns: string[]): Statement[] {
   const touched = columns.map((column) => `alter column ${quoteIdentifier(column)} reset (viewkeeper)`)
@@ -89,7 +93,9 @@ export function touchColumns(view: ViewName, columns: string[]): Statement[] {
 /** Locks an index. Its comment, name and options change under its own lock, not the view's. */
 export const lockIndex = (index: ViewName): Statement => alter('index', index, 'reset (viewkeeper)')
 
-/** Locks a statistics object, by rewriting its catalog row: the object gets another name, then its own again. */
+/**
+ * Locks a statistics object, by rewriting its catalog row: the object gets another name, then its own again.
+ */
 export const touchStatistics = (statistics: ViewName, anotherName: string): Statement[] => [
   alter('statistics', statistics, `rename to ${quoteIdentifier(anotherName)}`),
   alter('statistics', { ...statistics, name: anotherName }, `rename to ${quoteIdentifier(statistics.name)}`),

@@ -39,8 +39,8 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
     cutOver: view.mayAlter
       ? exclusively(view, work, { timeoutSeconds, lasts: 'long' })
       : withoutAltering(work, timeoutSeconds),
-    // A regular refresh writes every row, so the server's own tuple counter counts them at no cost. The counter is read by the
-    // view's name, because a swap since the planning has given the view another OID.
+    // A regular refresh writes every row, so the server's own tuple counter counts them at no cost. The
+    // counter is read by the view's name, because a swap since the planning has given the view another OID.
     written:
       exact && view.tuplesAreCounted
         ? `select pg_catalog.pg_stat_get_xact_tuples_inserted(${literal(quoteName(view))}::regclass)`
@@ -50,7 +50,9 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
   }
 }
 
-/** Plans `refresh materialized view concurrently`, which only changes the rows that differ and lets readers pass. Pure. */
+/**
+ * Plans `refresh materialized view concurrently`, which changes only rows that differ, beside readers. Pure.
+ */
 export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Plan {
   const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
   const work: Statement[] = [

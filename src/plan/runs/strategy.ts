@@ -13,9 +13,9 @@ export const needsSnapshot = (requested: Strategy, view: ViewFacts): boolean =>
   view.populated && (requested === 'auto' || requested === 'swap')
 
 /**
- * Picks the strategy of a refresh. An unpopulated view is refreshed regularly; `auto` is the cheapest strategy that spares
- * readers. `swapRefusals` is what stands in the way of a swap. Throws UniqueIndexRequired or SwapImpossible if the requested
- * strategy is impossible.
+ * Picks the strategy of a refresh. An unpopulated view is refreshed regularly; `auto` is the cheapest
+ * strategy that spares readers. `swapRefusals` is what stands in the way of a swap. Throws
+ * UniqueIndexRequired or SwapImpossible if the requested strategy is impossible.
  */
 export function chooseStrategy(requested: Strategy, view: ViewFacts, swapRefusals: string[]): Choice {
   if (requested === 'regular') return { strategy: 'regular', because: 'asked for' }

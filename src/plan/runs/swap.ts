@@ -20,11 +20,12 @@ import {
 import type { RunOptions } from './refresh.ts'
 
 /**
- * Plans a rebuild aside and the exchange of the two views in one short cut-over. Pure. The twin is built with no data and
- * then refreshed: before 18, a view created with its data shows no rows to readers whose snapshot is older. The view's owner
- * does all the work, because row security may show the owner less than us. SQL written by others is parsed sealed. Under the
- * exclusive lock the catalog is compared with the snapshot. Dropping the old view without `cascade` proves that nothing
- * depends on it any more. The new view is like `wanted`; by default, like the old view.
+ * Plans a rebuild aside and the exchange of the two views in one short cut-over. Pure. The twin is built with
+ * no data and then refreshed: before 18, a view created with its data shows no rows to readers whose snapshot
+ * is older. The view's owner does all the work, because row security may show the owner less than us. SQL
+ * written by others is parsed sealed. Under the exclusive lock the catalog is compared with the snapshot.
+ * Dropping the old view without `cascade` proves that nothing depends on it any more. The new view is like
+ * `wanted`; by default, like the old view.
  */
 export function planSwap(
   view: ViewFacts,
@@ -55,7 +56,7 @@ export function planSwap(
       ...(withData && rowCountStrategy === 'estimated' ? [readEstimate(aside.view, 'after')] : []),
       ...replayGrants(wanted, aside.view),
       refersToItself(view, aside),
-      // This check delays nobody, and reports a change during the build as such. The same check under the lock is decisive.
+      // This check delays nobody, and tells a change during the build. The same check under the lock decides.
       nothingHasChanged(view, hash),
       ...(wanted === live ? [twinIsFaithful(view, hash, aside)] : []),
     ],
@@ -74,8 +75,8 @@ export function planSwap(
 }
 
 /**
- * Locks what can change without the view's lock. We wait for changes that others have begun, so the comparison sees them;
- * changes that others begin later wait for the exchange.
+ * Locks what can change without the view's lock. We wait for changes that others have begun, so the
+ * comparison sees them; changes that others begin later wait for the exchange.
  */
 const holdStill = ({ view, columns, indexes, statistics }: LiveView, aside: AsideNames): Statement[] => [
   ...inPlaceOf(view.owner, [
@@ -88,14 +89,15 @@ const holdStill = ({ view, columns, indexes, statistics }: LiveView, aside: Asid
   ...statistics.flatMap((each, at) => inPlaceOf(each.owner, touchStatistics(each, aside.oldStatistics(at)))),
 ]
 
-/** The plain views that read this view, by OID: a view comes before those that were created later and may read it. */
+/** The plain views that read this view, by OID: so a view comes before later ones, which may read it. */
 const plainViews = ({ dependents }: LiveView) =>
   dependents.flatMap(({ view }) => (view === null ? [] : [view])).sort((a, b) => a.oid - b.oid)
 
 /**
- * Exchanges the views. The old view gets another name, and the twin gets the old view's. `create or replace` points the
- * plain views that read the old view to the new one, and keeps all that hangs on them. Then the old view is dropped, and
- * indexes and statistics get their names. If no plain view reads the old view, it is dropped at once.
+ * Exchanges the views. The old view gets another name, and the twin gets the old view's. `create or replace`
+ * points the plain views that read the old view to the new one, and keeps all that hangs on them. Then the
+ * old view is dropped, and indexes and statistics get their names. If no plain view reads the old view, it is
+ * dropped at once.
  */
 function exchange(wanted: LiveView, aside: AsideNames): Statement[] {
   const { schema, name, owner } = wanted.view
@@ -163,7 +165,9 @@ const twinIsFaithful = ({ oid, view }: ViewFacts, hash: string, aside: AsideName
   hidden: true,
 })
 
-/** Refuses a view that names itself in a constant of type regclass: in the twin the constant would point to the old view for ever. */
+/**
+ * Refuses a view that names itself in a regclass constant: the twin's would point to the old view for ever.
+ */
 const refersToItself = ({ oid, view }: ViewFacts, aside: AsideNames): Statement => ({
   phase: 'building',
   sql: `select count(*)::text from pg_catalog.pg_depend d

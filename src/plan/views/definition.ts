@@ -37,8 +37,8 @@ export interface GrantDefinition {
 }
 
 /**
- * A view's whole definition: what an author wrote in `views/`, and the defaults for the rest. Each field is a column of
- * `viewkeeper.definitions`.
+ * A view's whole definition: what an author wrote in `views/`, and the defaults for the rest. Each field is a
+ * column of `viewkeeper.definitions`.
  */
 export interface Definition extends ViewDefinition {
   strategy: Strategy
@@ -56,7 +56,7 @@ export interface Definition extends ViewDefinition {
   minIntervalSeconds: number
   /** Whether a batch of all views includes it. */
   inAll: boolean
-  /** Views that the view reads unknown to the catalog, `schema.name` each: functions whose body is a text read them. */
+  /** Views read in functions whose body is a text, so that the catalog does not know. `schema.name` each. */
   dependsOn: string[]
 }
 

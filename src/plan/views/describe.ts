@@ -5,8 +5,8 @@ import { authoredGrants } from './differences.ts'
 import type { Grant, LiveView } from './live-view.ts'
 
 /**
- * A live view as a definition. `leftOut` says in words what a definition cannot hold: the live view keeps it, but a view that
- * is created from the definition lacks it. Pure.
+ * A live view as a definition. `leftOut` says in words what a definition cannot hold: the live view keeps it,
+ * but a view that is created from the definition lacks it. Pure.
  */
 export function definitionOf(live: LiveView): { definition: Definition; leftOut: string[] } {
   const { view, columns, indexes, statistics } = live
@@ -47,7 +47,10 @@ export function definitionOf(live: LiveView): { definition: Definition; leftOut:
   return { definition, leftOut }
 }
 
-/** Joins grants to the same role, with or without grant option: those on the view into one, those on columns into one for each privilege. */
+/**
+ * Joins the grants to a role, separately with and without grant option: grants on the view into one, grants
+ * on columns into one for each privilege. The order is that of the catalog.
+ */
 function grantDefinitions(grants: Grant[]): GrantDefinition[] {
   const byWhat = Map.groupBy(grants, ({ privilege, grantee, grantable, column }) =>
     JSON.stringify([grantee, grantable, column === null ? null : privilege]),
@@ -63,7 +66,9 @@ function grantDefinitions(grants: Grant[]): GrantDefinition[] {
   })
 }
 
-/** Removes the space by which the server indents each line of a query. Line breaks within quotes are not the server's. */
+/**
+ * Removes the space by which the server indents each line of a query, but not after line breaks in quotes.
+ */
 const withoutIndent = (sql: string): string =>
   sql
     .trim()
@@ -71,7 +76,9 @@ const withoutIndent = (sql: string): string =>
     .map((part, at) => (at % 2 === 0 ? part.replaceAll('\n ', '\n') : withoutReturns(part)))
     .join('')
 
-/** Writes each `\r` in a text as an escape, because a file may change line ends. A text with a backslash has its E already. */
+/**
+ * Writes `\r` in a text as an escape: a file may change line ends. A text with a backslash has its E already.
+ */
 function withoutReturns(quoted: string): string {
   if (!quoted.startsWith("'") || !quoted.includes('\r')) return quoted
   return `${quoted.includes('\\') ? '' : 'E'}${quoted.replaceAll('\r', '\\r')}`

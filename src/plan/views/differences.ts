@@ -25,8 +25,9 @@ export interface Difference {
 }
 
 /**
- * How a live view differs from its definition. `twin` is the definition as the same server has read it (see `readTwin`).
- * Privileges of the owner, and those that the owner's default privileges give, are no difference. Pure.
+ * How a live view differs from its definition. `twin` is the definition as the same server has read it (see
+ * `readTwin`). Privileges of the owner, and those that the owner's default privileges give, are no
+ * difference. Pure.
  */
 export function liveDifferences(live: LiveView, twin: LiveView): Difference[] {
   const view = displayName(live.view)
@@ -106,7 +107,7 @@ function grantDifferences(live: LiveView, twin: LiveView): string[] {
   ]
 }
 
-/** The grants to all roles but the owner, who has these privileges anyway. */
+/** The view's grants without those to its owner: an owner has privileges anyway. */
 export const authoredGrants = ({ view, grants }: LiveView): Grant[] =>
   grants.filter(({ grantee }) => grantee !== view.owner)
 
@@ -119,7 +120,7 @@ export const sameGrant =
     a.grantee === b.grantee &&
     a.grantable === b.grantable
 
-/** Whether a default privilege gives a grant. The grant may lack the default's grant option: somebody may have revoked it. */
+/** Whether a default privilege gives a grant. The grant option may be missing: somebody has revoked it. */
 const covers =
   (grant: Grant) =>
   (usual: Grant): boolean =>

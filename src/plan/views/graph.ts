@@ -21,15 +21,17 @@ export interface GraphEdge {
 }
 
 /**
- * Which views each view reads, directly or through plain views and functions, but not through other views, because those
- * have their own entries. Every view has an entry. Linear in nodes and edges for each view.
+ * Which views each view reads, directly or through plain views and functions, but not through other views,
+ * because those have their own entries. Every view has an entry. Linear in nodes and edges for each view.
  */
 export function viewDependencies(nodes: GraphNode[], edges: GraphEdge[]): Map<string, string[]> {
   const viewOf = new Map(nodes.map(({ id, view }) => [id, view]))
   return namesRead(nodes, edges, (id) => viewOf.get(id))
 }
 
-/** The plain views through which each view reads, up to the next views. A plain view whose `plain` is null is left out. */
+/**
+ * The plain views through which each view reads, up to the next views. Nodes without `plain` are left out.
+ */
 export function plainViewsRead(
   nodes: (GraphNode & { plain: string | null })[],
   edges: GraphEdge[],
@@ -72,8 +74,9 @@ export function dependents(dependencies: Map<string, string[]>): Map<string, str
 }
 
 /**
- * Sorts views: each comes after all views that it reads, and by name if that leaves a choice. A dependency on a view that
- * has no entry is ignored. Views that depend on each other in a circle are refused (DependencyCycle), by name.
+ * Sorts views: each comes after all views that it reads, and by name if that leaves a choice. A dependency on
+ * a view that has no entry is ignored. Views that depend on each other in a circle are refused
+ * (DependencyCycle), by name.
  */
 export function inDependencyOrder(dependencies: Map<string, string[]>): string[] {
   const waiting = new Map(
@@ -118,8 +121,8 @@ export function inAnyDependencyOrder(dependencies: Map<string, string[]>): strin
 }
 
 /**
- * Refuses a circle. A view that never became ready is in a circle or reads another one that never became ready: so going from
- * one to the next leads into the circle.
+ * Refuses a circle. A view that never became ready is in a circle or reads another one that never became
+ * ready: so going from one to the next leads into the circle.
  */
 function insistOnAll(order: string[], dependencies: Map<string, string[]>): void {
   if (order.length === dependencies.size) return

@@ -1,8 +1,8 @@
 /**
- * A query for one jsonb value: the LiveView of a view. `relation` is the view's OID, or an expression for it. There is no row
- * if the view is gone. The query is a text, because it is executed twice: to plan, and again under the exclusive lock
- * (hashed), to prove that nothing has changed in between. Execute it with `safePath`: then the server writes every name
- * outside the catalog with its schema.
+ * A query for one jsonb value: the LiveView of a view. `relation` is the view's OID, or an expression for it.
+ * There is no row if the view is gone. The query is a text, because it is executed twice: to plan, and again
+ * under the exclusive lock (hashed), to prove that nothing has changed in between. Execute it with
+ * `safePath`: then the server writes every name outside the catalog with its schema.
  */
 export const liveViewQuery = (relation: string): string => `
 with m as (
@@ -105,9 +105,10 @@ export const liveViewHashQuery = (relation: string): string =>
   `select md5(f::text) from (${liveViewQuery(relation)}) as x(f)`
 
 /**
- * A query for one text: the parts in which a view and its twin differ; empty if there are none. The names of the two views and
- * of their indexes and statistics may differ. Dependents are not compared, because the twin has none. The text is also empty
- * if the live view has another hash by now: the comparison by hash reports that.
+ * A query for one text: the parts in which a view and its twin differ; empty if there are none. The names of
+ * the two views and of their indexes and statistics may differ. Dependents are not compared, because the twin
+ * has none. The text is also empty if the live view has another hash by now: the comparison by hash reports
+ * that.
  */
 export const differenceQuery = (relation: string, hash: string, twin: string): string => `
 select case when md5(live.f::text) = '${hash}' then (

@@ -1,6 +1,7 @@
 /**
- * A view with all that hangs on it, as one document of the catalog. The server writes every name outside the catalog with its
- * schema, because the document is read with `safePath`. The hash of the document tells later whether anything has changed.
+ * A view with all that hangs on it, as one document of the catalog. The server writes every name outside the
+ * catalog with its schema, because the document is read with `safePath`. The hash of the document tells later
+ * whether anything has changed.
  */
 export interface LiveView {
   view: {
@@ -39,7 +40,9 @@ export interface LiveView {
     unique: boolean
     /** What follows `create [unique] index name on view`: `using btree (a) where …`. */
     rest: string
-    /** Whether `rest` holds expressions or a condition: SQL written by others, which the server has to parse. */
+    /**
+     * Whether `rest` holds expressions or a condition: SQL written by others, which the server has to parse.
+     */
     hasExpressions: boolean
     tablespace: string | null
     clustered: boolean
@@ -75,7 +78,9 @@ export interface Grant {
   grantable: boolean
 }
 
-/** An object that depends on the view. `view` is null unless the object is a plain view, which can be pointed to another view. */
+/**
+ * An object that depends on the view. `view` is set for a plain view, which can be pointed to another view.
+ */
 interface Dependent {
   description: string
   view: null | {
@@ -96,7 +101,9 @@ export interface SwapRights {
   lacks: { role: string; privilege: 'usage' | 'create'; schema: string }[]
   /** The roles as which a swap parses SQL sealed, but which may not use PL/pgSQL: the seal needs it. */
   mayNotSeal: string[]
-  /** Whether we have the rights of the view's owner without `set role`: handing over statistics needs them. */
+  /**
+   * Whether we have the rights of the view's owner without `set role`: handing over statistics needs them.
+   */
   inheritsOwner: boolean
 }
 

@@ -6,12 +6,12 @@ export interface ViewFacts {
   /** The name as SQL writes it, quoted only if it must be: `public.sales`. */
   view: string
   populated: boolean
-  /** Whether we may act as the view's owner, and so `alter` it; `maintain` alone (17 and later) only refreshes. */
+  /** Whether we may act as the view's owner, and so `alter` it. With `maintain` (17 and later) we only refresh. */
   mayAlter: boolean
   uniqueIndexes: UniqueIndex[]
   /** Columns that probably identify a row, quoted and comma-separated: a guess, good for advice only. */
   keyCandidate: string | null
-  /** Whether the server counts tuples (`track_counts`); without it a refresh cannot tell how many rows it wrote. */
+  /** Whether the server counts tuples (`track_counts`), and so how many rows a refresh writes. */
   tuplesAreCounted: boolean
 }
 

@@ -15,7 +15,7 @@ beforeAll(async () => {
   return () => rm(folder, { recursive: true })
 })
 
-/** Runs a module in a process of its own, so that imports are Node's own, as they are when views are loaded for real. */
+/** Runs a module in a process of its own, so that Node itself does the imports, as in real use. */
 async function run(code: string): Promise<string> {
   const options = { cwd: folder }
   return (await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], options)).stdout
@@ -98,7 +98,7 @@ describe('views are read', () => {
   })
 })
 
-/** A wrong field, a text on the line that the problem names, the field that the problem names, and its message. */
+/** A wrong field; a text on the line that the problem names; the field and the message of the problem. */
 const wrong: [input: string, at: string, field: string | null, message: RegExp][] = [
   ['retires: 3', 'retires', 'retires', /is not a field: did you mean retries\?/],
   ['maxStaleness: 3', 'maxStaleness', 'maxStaleness', /did you mean maxStalenessSeconds\?/],

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parseName, quoteIdentifier, quoteName } from '../../../src/plan/names.ts'
+import { displayName, parseName, quoteIdentifier, quoteName } from '../../../src/plan/names.ts'
 import { Problem } from '../../../src/problem.ts'
 
 describe('a name is read as SQL reads it', () => {
@@ -62,6 +62,25 @@ describe('quoting', () => {
         expect(parseName(quoteIdentifier(name))).toEqual({ schema: null, name })
       }),
     )
+  })
+
+  test('a name for people is read back unchanged', () => {
+    const identifier = fc.stringMatching(/^[a-zA-Z_$0-9."ä ]{1,15}$/)
+    fc.assert(
+      fc.property(identifier, identifier, (schema, name) => {
+        expect(parseName(displayName({ schema, name }))).toEqual({ schema, name })
+      }),
+    )
+  })
+
+  test.each([
+    ['day_1$', 'day_1$'],
+    ['order', 'order'], // a keyword, which SQL would want in quotes
+    ['Day', '"Day"'],
+    ['1day', '"1day"'],
+    ['tür', '"tür"'],
+  ])('the name %s is %s for people', (name, expected) => {
+    expect(displayName({ schema: null, name })).toBe(expected)
   })
 
   test('parsing never throws anything but InvalidName', () => {

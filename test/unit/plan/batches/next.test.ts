@@ -28,7 +28,7 @@ const attemptOf = (fate: Fate, attempt: number): LatestRun => ({
   class: fate === 'success' || fate === 'paused' ? null : fate === 'failed' ? 'ViewSqlFailed' : fate,
 })
 
-/** Does what planNext says until the batch has ended. Each run of a view ends with the next of the view's fates. */
+/** Does what planNext says until the batch has ended. Each run of a view ends as the next of its fates. */
 function play(nodes: BatchNode[], fates: Fate[][], pick: (from: number) => number) {
   const latest = new Map<number, LatestRun>()
   const order: number[] = []
