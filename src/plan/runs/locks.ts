@@ -83,7 +83,7 @@ export const exclusiveLock = (kind: 'view' | 'materialized view', name: ViewName
 
 /**
  * Rewrites the catalog row of each column, unchanged. Before PostgreSQL 18 `grant select (column)` takes no
- * lock on the view. So we wait for an uncommitted grant of this kind, and later grants wait for us.
+ * lock on the view. The rewriting waits for such a grant that is not committed, and later grants wait for us.
  */
 export function touchColumns(view: ViewName, columns: string[]): Statement[] {
   const touched = columns.map((column) => `alter column ${quoteIdentifier(column)} reset (viewkeeper)`)

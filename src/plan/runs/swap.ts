@@ -22,10 +22,10 @@ import type { RunOptions } from './refresh.ts'
 /**
  * Plans a rebuild aside and the exchange of the two views in one short cut-over. Pure. The twin is built with
  * no data and then refreshed: before 18, a view created with its data shows no rows to readers whose snapshot
- * is older. The view's owner does all the work, because row security may show the owner less than us. SQL
- * written by others is parsed sealed. Under the exclusive lock the catalog is compared with the snapshot.
- * Dropping the old view without `cascade` proves that nothing depends on it any more. The new view is like
- * `wanted`; by default, like the old view.
+ * is older. The twin is built and filled as the view's owner, because row security may show the owner less
+ * than us. SQL written by others is parsed sealed. Under the exclusive lock the catalog is compared with the
+ * snapshot. Dropping the old view without `cascade` proves that nothing depends on it any more. The new view
+ * is like `wanted`; by default, like the old view.
  */
 export function planSwap(
   view: ViewFacts,

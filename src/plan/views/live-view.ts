@@ -30,7 +30,7 @@ export interface LiveView {
     type: string
     statistics: number | null
     options: string[]
-    /** Null if it is the type's own. */
+    /** Null if the column's storage is the type's own. */
     storage: string | null
     compression: string | null
     comment: string | null
