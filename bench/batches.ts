@@ -10,7 +10,9 @@ import { type BenchServer, withServer } from './support/server.ts'
 import { summarize } from './support/statistics.ts'
 import { compare, type Row } from './support/table.ts'
 
-/** Measures batches: what several connections gain, how near the order comes to the best, planning, and the gaps. */
+/**
+ * Measures batches: the gain by several connections, how near the order is to the best, planning, and gaps.
+ */
 export const measureBatches = (): Promise<Row[]> =>
   withServer(async (server) => {
     const unitsPerSecond = await calibrate(server.sql)
@@ -44,7 +46,7 @@ async function measureUnevenGraphs({ sql, database }: BenchServer, unitsPerSecon
   const bounds: Sample[] = []
   for (const seed of [11, 12, 13, 14]) {
     await makeViews(sql, 'uneven', unevenGraph(seed, 40), unitsPerSecond)
-    await runBatch(sql, database, 'uneven.*', 2) // leaves the history that decides who goes first
+    await runBatch(sql, database, 'uneven.*', 2) // leaves the history that decides which view goes first
     const { id, ms } = await runBatch(sql, database, 'uneven.*', 2)
     batches.push(sampleOf(ms))
     bounds.push(sampleOf(await readLowerBound(sql, id, 2)))
@@ -108,7 +110,7 @@ async function measurePlanning({ sql, database }: BenchServer): Promise<Row[]> {
 
 const caller = { trigger: 'cli', requestedBy: 'bench', caller: 'bench', idempotencyKey: null } as const
 
-/** One batch from the request to its end; the time is that from its first call on. */
+/** Runs one batch from the request to its end. The time counts from the call that advances the batch. */
 async function runBatch(sql: Sql, database: Database, pattern: string, concurrency: number) {
   const { batchId: id } = await startBatch({ pattern, concurrency, retries: 0 }, { database, ...caller })
   const start = performance.now()
@@ -120,7 +122,7 @@ async function runBatch(sql: Sql, database: Database, pattern: string, concurren
   return { id, ms }
 }
 
-/** No order can be faster than the longest way through the graph, or than all work done by so many at once. */
+/** No order is faster than the longest way through the graph, or than all work divided by `concurrency`. */
 async function readLowerBound(sql: Sql, batchId: string, concurrency: number): Promise<number> {
   const rows = await sql<{ id: number; parents: number[]; ms: number }[]>`
     select v.definition_id as id, to_jsonb(v.parents) as parents,

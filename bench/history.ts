@@ -14,7 +14,7 @@ const runs = 10_000_000
 const rounds = 30
 const inDatabase = '  of it in the database'
 
-/** Measures what is asked of a long history, and what taking the old part of it away costs. */
+/** Measures reading a long history, and pruning the old part of it. */
 export const measureHistory = (): Promise<Row[]> =>
   withServer(async (server) => {
     console.error(`bench: writing ${runs.toLocaleString('en')} runs, some minutes`)
@@ -36,8 +36,8 @@ async function writeHistory(sql: Sql): Promise<void> {
   await sql`
     insert into viewkeeper.definitions (schema_name, name, source, sql, max_staleness_seconds)
     select 'public', 'v' || n, 'authored', 'select 1', 86400 from generate_series(1, ${views}) n`
-  const step = 500_000
-  for (let from = 0; from < runs; from += step) {
+  const atOnce = 500_000
+  for (let from = 0; from < runs; from += atOnce) {
     await sql.unsafe(`
       insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_by, requested_at,
         started_at, finished_at, duration_ms, row_count_after, published_at, error, meta)
@@ -48,7 +48,7 @@ async function writeHistory(sql: Sql): Promise<void> {
         from (select 1 + n % ${views} as d, now() - interval '120 days' + n * (interval '120 days' / ${runs}) as at,
                      500 + (n::bigint * 7919) % 1000 as ms,
                      case when n % 101 = 0 then 'failed' when n % 51 = 0 then 'skipped' else 'success' end as status
-                from generate_series(${from + 1}, ${from + step}) n) x`)
+                from generate_series(${from + 1}, ${from + atOnce}) n) x`)
   }
   await sql.unsafe('vacuum analyze viewkeeper.runs')
   await sql.unsafe('vacuum analyze viewkeeper.definitions')
@@ -56,7 +56,7 @@ async function writeHistory(sql: Sql): Promise<void> {
 
 async function measureReads({ sql, database }: BenchServer): Promise<Row[]> {
   console.error('bench: reading, a few seconds')
-  // A function asks each of these once on a connection of its own, so nothing is planned for good.
+  // A function executes each query once on a connection of its own, so the server never uses a generic plan.
   await sql`set plan_cache_mode = force_custom_plan`
   const idleMinute = () =>
     monitor(database, {
@@ -95,7 +95,7 @@ async function timed(
   return { name, ms: summarize(times), ...(goalMs === undefined ? {} : { goalMs }) }
 }
 
-/** What of it the server takes to execute the query, without planning it and handing the rows over. */
+/** How long the server takes to execute a query, without planning it and sending the rows. */
 async function executed(sql: Sql, query: string, goalMs: number): Promise<Row> {
   const times: number[] = []
   for (let round = 0; round < rounds; round++) {
@@ -105,11 +105,11 @@ async function executed(sql: Sql, query: string, goalMs: number): Promise<Row> {
   return { name: inDatabase, ms: summarize(times), goalMs }
 }
 
-/** How long the server was busy with each go of something that opens a connection of its own, milliseconds. */
+/** How long the server is busy with `work`, on average, milliseconds. `work` opens its own connection. */
 async function activeTime(sql: Sql, work: () => Promise<unknown>, goes: number): Promise<number> {
   const read = async () => {
     await othersGone(sql)
-    // What this connection itself has done since it was last counted would be counted in between.
+    // Counts what this connection has done so far, which would be counted between the readings otherwise.
     await sql`select pg_stat_force_next_flush()`
     const [row] = await sql<{ ms: number }[]>`
       select active_time as ms from pg_stat_database where datname = current_database()`
@@ -120,7 +120,7 @@ async function activeTime(sql: Sql, work: () => Promise<unknown>, goes: number):
   return ((await read()) - before) / goes
 }
 
-/** A session is counted before it leaves the list of sessions, which is a moment after its client has left. */
+/** Waits until the other sessions have left the list, a moment after their clients, and so are counted. */
 async function othersGone(sql: Sql): Promise<void> {
   const others = () => sql`
     select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`

@@ -4,7 +4,7 @@ import { makeData } from './support/data.ts'
 import { withServer } from './support/server.ts'
 import type { Row } from './support/table.ts'
 
-/** Measures refreshes: what the record costs, and what the strategies cost the run and those who read. */
+/** Measures refreshes: what the record costs, and what the strategies cost the run and the readers. */
 export const measureOperations = (): Promise<Row[]> =>
   withServer(async (server) => {
     console.error('bench: making the data, a quarter of a minute')

@@ -50,7 +50,7 @@ export async function measureOverhead(server: BenchServer): Promise<Row[]> {
 const bareRefresh = (sql: Sql, view: string): Promise<Sample> =>
   measure(sql, () => sql.unsafe(`refresh materialized view bench.${view}`))
 
-/** What a cron job would do: a new server process has caches and memory to fill, whoever started it. */
+/** What a cron job would do. The new server process has to fill its caches and memory, as with Viewkeeper. */
 const connectAndRefresh = ({ sql, database }: BenchServer, view: string): Promise<Sample> =>
   measure(sql, async () => {
     const connection = await database.open({ statement_timeout: '0' })
@@ -61,7 +61,7 @@ const connectAndRefresh = ({ sql, database }: BenchServer, view: string): Promis
 const wholeRefresh = (server: BenchServer, view: string): Promise<Sample> =>
   measure(server.sql, () => refreshWhole(server, { view: `bench.${view}`, strategy: 'regular' }))
 
-/** The pending row and the envelope; what connecting and planning take is left out. */
+/** The pending row and the envelope, without connecting and planning. */
 async function recordAndEnvelope(
   server: BenchServer,
   connect: (id: number) => ReturnType<BenchServer['database']['open']>,

@@ -9,8 +9,9 @@ const runsAtOnce = 5000
 const goalPerSecond = 800_000
 
 /**
- * Measures taking the old part of a long history away, and checks what is left. Of the oldest runs, of which none is kept, every
- * other piece goes by a bare DELETE of its ids: what removing as much costs when nothing has to be decided.
+ * Measures pruning the old part of a long history, and checks what is left. None of the oldest runs is kept:
+ * every other range of them is removed by a bare DELETE of its ids, which shows what removing costs if
+ * nothing has to be decided.
  */
 export async function measurePruning({ sql }: BenchServer): Promise<Row[]> {
   console.error('bench: pruning, a minute')
@@ -66,7 +67,7 @@ async function time<T>(work: () => PromiseLike<T>): Promise<{ ms: number; result
 
 const written = (number: number) => Math.round(number).toLocaleString('en')
 
-/** What has to be left, by the rule as it is told, written without a look at the product's SQL. */
+/** The runs that must be left, by the documented rule. This query does not follow the product's SQL. */
 const writeExpected = (sql: Sql) =>
   sql.unsafe(`
     create table public.expected as
@@ -81,6 +82,6 @@ async function insistOnExpected(sql: Sql): Promise<void> {
   const [row] = await sql`
     select count(*) filter (where e.id is null) as "tooMany", count(*) filter (where r.id is null) as "tooFew"
       from viewkeeper.runs r full join public.expected e using (id)`
-  // Some runs come of age between the two looks at the clock.
+  // Some runs become old enough to be pruned between the two looks at the clock.
   if (row?.tooMany > 0 || row?.tooFew > 100) throw new Error(`prune left ${JSON.stringify(row)}`)
 }

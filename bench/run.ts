@@ -12,7 +12,7 @@ const benchmarks: Record<string, () => Promise<Row[]>> = {
   seal: measureSeal,
 }
 
-/** What is asked for on the command line; ends the process with one line where that cannot be had. */
+/** Reads the command line. Ends the process with one line if it is wrong. */
 function readArguments(): { names: string[]; json: boolean } {
   try {
     const { positionals: names, values } = parseArgs({

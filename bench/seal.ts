@@ -7,7 +7,7 @@ import { inRounds, type Sample } from './support/rounds.ts'
 import { type BenchServer, withServer } from './support/server.ts'
 import { compare, type Row } from './support/table.ts'
 
-/** Measures what it costs that others' SQL is parsed sealed: the same swaps, sealed and not. */
+/** Measures what the seal costs: the same swaps, with the SQL of others parsed sealed and not. */
 export const measureSeal = (): Promise<Row[]> =>
   withServer(async (server) => {
     console.error('bench: what the seal costs, about 1 minute')
@@ -46,7 +46,7 @@ async function swap(server: BenchServer, name: string, change: (plan: Plan) => P
   return sampleEnvelope(server, view, change(planSwap(view, basis, runOptions)))
 }
 
-/** The same statements in the owner's place, as anybody would write them. */
+/** The same statements, executed as the owner without a seal. */
 const withoutSeal = ({ prepare, cutOver, ...plan }: Plan): Plan => {
   const open = (statements: Statement[]): Statement[] =>
     statements.flatMap(({ sealed, ...statement }) =>
@@ -55,7 +55,8 @@ const withoutSeal = ({ prepare, cutOver, ...plan }: Plan): Plan => {
         : [
             { phase: statement.phase, sql: `set local role ${sealed.role}`, hidden: true },
             statement,
-            // What stands around it is done in this place anyway, but for the plain views that are written again.
+            // The statements around this one act as the same role, except around plain views that are
+            // replaced in the cut-over.
             ...(statement.phase === 'cut-over'
               ? [{ phase: statement.phase, sql: 'reset role', hidden: true } as const]
               : []),

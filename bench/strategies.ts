@@ -7,10 +7,10 @@ import { inRounds, type Sample } from './support/rounds.ts'
 import type { BenchServer } from './support/server.ts'
 import { compare, type Row } from './support/table.ts'
 
-/** No read may wait longer for a swap. */
+/** The longest that a read may wait for a swap. */
 const longestReadMs = 25
 
-/** What the strategies cost on a big view, in time and to those who read it meanwhile. */
+/** Measures the strategies on a big view: the time of the refresh, and of the reads meanwhile. */
 export async function measureStrategies(server: BenchServer): Promise<Row[]> {
   const readers = await startReaders(server.url)
   console.error('bench: regular and swap, about 2 minutes')

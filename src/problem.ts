@@ -4,7 +4,7 @@
  */
 const codes = {
   InvalidRequest: { status: 400, title: 'The request is not valid' },
-  InvalidName: { status: 400, title: 'That is not a name SQL can read' },
+  InvalidName: { status: 400, title: 'SQL cannot read the name' },
   UnknownRoute: { status: 404, title: 'No such route' },
   UnknownView: { status: 404, title: 'No such materialized view' },
   UnknownRun: { status: 404, title: 'No such run' },
@@ -17,17 +17,17 @@ const codes = {
   Paused: { status: 409, title: 'Refreshing is paused' },
   SwapImpossible: { status: 409, title: 'The view cannot be swapped' },
   DependentsExist: { status: 409, title: 'Other objects depend on the view' },
-  DefinitionRequired: { status: 404, title: 'Nothing says what the view is to be' },
+  DefinitionRequired: { status: 404, title: 'The view has no authored definition' },
   UniqueIndexRequired: { status: 409, title: 'The view has no usable unique index' },
   IdempotencyKeyReused: { status: 422, title: 'The idempotency key was used for another request' },
   ViewSqlFailed: { status: 422, title: "The view's own SQL failed" },
   InsufficientPrivilege: { status: 422, title: 'A privilege is missing' },
   StatementTimeout: { status: 422, title: 'The run took longer than its time-out' },
-  Canceled: { status: 422, title: 'It was canceled' },
+  Canceled: { status: 422, title: 'The run or batch was canceled' },
   UpstreamFailed: { status: 422, title: 'A view that this one reads was not refreshed' },
   ViewsFailed: { status: 422, title: 'Some views of the batch were not refreshed' },
-  LockTimeout: { status: 503, title: 'The lock could not be had in time' },
-  CatalogChanged: { status: 503, title: 'The view was altered meanwhile' },
+  LockTimeout: { status: 503, title: 'A lock was not granted in time' },
+  CatalogChanged: { status: 503, title: 'The view was altered during the run' },
   Deadlock: { status: 503, title: 'The server ended a deadlock' },
   DiskFull: { status: 503, title: "The server's disk is full" },
   TooManyConnections: { status: 503, title: 'No connection to the database is free' },
@@ -62,11 +62,11 @@ export const mayRetry = (code: ProblemCode): boolean => statusOf(code) === 503
 interface ProblemDetails {
   /** The request field at fault, as the caller wrote it. */
   field?: string
-  /** The run that records this failure, where there is one. */
+  /** The run that records this failure, if there is one. */
   runId?: number
   /** The run that is in the way (AlreadyRunning). */
   runningRunId?: number
-  /** The batch that this is about. */
+  /** The batch that the problem is about. */
   batchId?: string
   /** The batch that is in the way (BatchAlreadyOpen). */
   openBatchId?: string | undefined

@@ -1,7 +1,7 @@
 import type { Sql } from '../../src/db/server/connect.ts'
 import type { Node } from './graphs.ts'
 
-/** How much `bench.burn` is to do for a second of one core's work, on this machine at this moment. */
+/** How many units of `bench.burn` keep one core busy for a second, on this machine at this moment. */
 export async function calibrate(sql: Sql): Promise<number> {
   await sql.unsafe(`
     create schema if not exists bench;

@@ -3,8 +3,8 @@ import type { Sql } from '../../src/db/server/connect.ts'
 export const rowsOfBigView = 2_500_000
 
 /**
- * Makes the table that everything reads, and the views. What of the big view has changed at its next refresh is decided
- * by `bench.versions`: one of its numbers stands in every second row, the other in every hundredth.
+ * Makes the table that everything reads, and the views. `bench.versions` decides how many rows of the big
+ * view the next refresh changes: its `half` is in every second row, its `hundredth` in every hundredth.
  */
 export async function makeData(sql: Sql): Promise<void> {
   await sql.unsafe(`
@@ -31,7 +31,7 @@ export async function makeData(sql: Sql): Promise<void> {
   }
 }
 
-/** Changes so many of a hundred rows of the big view, at its next refresh. */
+/** Makes the next refresh of the big view change `percent` of its rows. */
 export async function change(sql: Sql, percent: 0 | 1 | 50): Promise<void> {
   if (percent === 0) return
   const column = percent === 50 ? 'half' : 'hundredth'

@@ -6,7 +6,7 @@ import { measure } from './measure.ts'
 import type { Sample } from './rounds.ts'
 import type { BenchServer } from './server.ts'
 
-/** What a plan here is asked for. */
+/** The options of all plans in the benchmarks. */
 export const runOptions = {
   rowCountStrategy: 'none',
   timeoutSeconds: 60,
@@ -21,7 +21,7 @@ export const runSettings = (id: number) => ({
   lock_timeout: '0',
 })
 
-/** The pending row and the envelope of a plan; what connecting takes is left out. */
+/** The pending row and the envelope of a plan, without connecting. */
 export async function sampleEnvelope(
   { database, sql }: BenchServer,
   view: { schema: string; name: string },

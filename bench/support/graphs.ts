@@ -1,6 +1,6 @@
 import type { BatchableView } from '../../src/plan/batches/plan.ts'
 
-/** A view to be made, with the work that its refresh takes. */
+/** A view to be made, with the time that its refresh takes. */
 export interface Node {
   name: string
   reads: string[]
@@ -18,7 +18,9 @@ function random(seed: number): () => number {
   }
 }
 
-/** Views of 0.1 to 2 seconds, most of them short, each reading up to four others; names say nothing about the order. */
+/**
+ * Views of 0.1 to 2 seconds, most of them short. Each reads up to four others; names do not tell the order.
+ */
 export function unevenGraph(seed: number, count: number): Node[] {
   const next = random(seed)
   const names = Array.from({ length: count }, (_, at) => ({ name: `v${at}`, key: next() }))
@@ -34,7 +36,7 @@ export function unevenGraph(seed: number, count: number): Node[] {
   }))
 }
 
-/** A graph for the planner alone: as many views as asked for, each reading up to three others. */
+/** A graph for the planner alone: `count` views, each of which reads up to three others. */
 export function plannableGraph(count: number): {
   views: BatchableView[]
   dependencies: Map<string, string[]>

@@ -3,7 +3,7 @@ import { type RefreshRequest, refresh } from '../../src/operations/runs/refresh.
 import type { Sample } from './rounds.ts'
 import type { BenchServer } from './server.ts'
 
-/** Does it, with the time it took and the WAL that the server wrote meanwhile. */
+/** Does `work`. Returns the time, and how much WAL the server wrote meanwhile. */
 export async function measure(sql: Sql, work: () => Promise<unknown>): Promise<Sample> {
   const before = await readWalPosition(sql)
   const start = performance.now()
@@ -17,7 +17,7 @@ async function readWalPosition(sql: Sql): Promise<number> {
   return row!.at
 }
 
-/** One refresh as the functions do it, from connecting to the answer that it has ended. */
+/** One refresh as the functions do it, from connecting to the answer that the run has ended. */
 export async function refreshWhole({ database }: BenchServer, request: RefreshRequest): Promise<void> {
   const result = await refresh(request, {
     database,

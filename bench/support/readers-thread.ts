@@ -4,7 +4,7 @@ import postgres from 'postgres'
 import { rowsOfBigView } from './data.ts'
 import { type ReadersTask, readerConnections, readsPerSecond } from './readers.ts'
 
-// One read at a time on a connection: a read must not wait behind another one that postgres.js has sent already.
+// One read at a time on each connection: a read must not wait behind one that postgres.js has sent before.
 const sql = postgres(workerData.url, { max: readerConnections, ...({ max_pipeline: 1 } as object) })
 
 let stopped = true
@@ -22,7 +22,7 @@ parentPort!.on('message', async (task: ReadersTask) => {
   }
 })
 
-/** Each read has its due time, however long those before it take: a wait of a second shows in a hundred reads. */
+/** Each read is due at its own time, however long others take: so a second of waiting shows in 100 reads. */
 async function readUntilStopped(view: string): Promise<number[]> {
   const answers: Promise<number>[] = []
   const start = performance.now()
@@ -39,7 +39,7 @@ async function readUntilStopped(view: string): Promise<number[]> {
 const readOne = (view: string) =>
   sql`select amount, version from ${sql(view)} where id = ${1 + Math.floor(Math.random() * rowsOfBigView)}`
 
-/** Opens the connections, and has each know the view. */
+/** Opens the connections, and fills the caches of each by reading the view. */
 async function warmUp(view: string): Promise<void> {
   const together = Array.from({ length: readerConnections * 4 }, () => readOne(view))
   await Promise.all(together)

@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 
-/** What the thread of readers is asked: to read a view by key from now on, or to stop and tell. */
+/** What the thread of readers is told: to read a view by key from now on, or to stop and report. */
 export type ReadersTask = { read: string } | 'stop'
 
-/** People who read a view by key all the time, in a thread of their own, so that nobody delays them but the server. */
+/** Clients that read a view by key all the time, in their own thread, so that only the server delays them. */
 export interface Readers {
-  /** Has the view read while `work` runs; gives the milliseconds of each read that was due meanwhile. */
+  /** Reads the view while `work` runs. Returns the milliseconds of each read that was due meanwhile. */
   during(view: string, work: () => Promise<void>): Promise<number[]>
   leave(): Promise<void>
 }

@@ -1,18 +1,18 @@
-/** What one go of one thing took. */
+/** What one execution of one arm took. */
 export interface Sample {
   ms: number
-  /** Left out where nobody looks at it. */
+  /** Undefined if it was not measured. */
   walBytes?: number
-  /** Milliseconds from when each read was due to its answer, of those due meanwhile. */
+  /** Of each read that was due meanwhile, the milliseconds from its due time to its answer. */
   reads: number[]
 }
 
-/** The things to compare, each by its name. */
+/** What to compare, by name. */
 export type Arms<Name extends string> = Record<Name, () => Promise<Sample>>
 
 /**
- * Does each thing once per round, every other round in the opposite order, so that whatever else the machine does meets
- * all of them alike. The first rounds warm up and are not counted.
+ * Executes each arm once per round, every other round in the opposite order, so that other work on the
+ * machine delays all arms alike. The first rounds warm up and are not counted.
  */
 export async function inRounds<Name extends string>(
   arms: Arms<Name>,

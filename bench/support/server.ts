@@ -16,8 +16,8 @@ export interface BenchServer {
 }
 
 /**
- * As a server of this size would be set up, except that nothing happens by itself in the middle of what is measured:
- * checkpoints are asked for between, and no autovacuum falls on one thing and not on the other.
+ * The usual parameters for a server of this size, except that nothing happens by itself during a measurement:
+ * checkpoints are requested in between, and no autovacuum slows down one arm and not the other.
  */
 const parameters = {
   shared_buffers: '512MB',
@@ -28,7 +28,9 @@ const parameters = {
   autovacuum: 'off',
 }
 
-/** Starts an embedded server in a temporary folder, migrated, for as long as `work` takes; also Ctrl-C leaves nothing behind. */
+/**
+ * Starts an embedded server in a temporary folder, migrated, while `work` runs. Even Ctrl-C leaves nothing.
+ */
 export async function withServer<T>(work: (server: BenchServer) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-bench-'))
   const remove = () => rmSync(folder, { recursive: true, force: true })

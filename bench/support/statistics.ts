@@ -1,4 +1,4 @@
-/** What a series of numbers comes to. */
+/** A series of numbers in brief. */
 export interface Summary {
   median: number
   lowerQuartile: number
@@ -6,7 +6,7 @@ export interface Summary {
   longest: number
 }
 
-/** Median, quartiles and the largest of numbers, of which there must be one at least. */
+/** Median, quartiles and the largest of at least one number. */
 export function summarize(numbers: number[]): Summary {
   const sorted = numbers.toSorted((a, b) => a - b)
   const at = (part: number) => {

@@ -7,23 +7,23 @@ export type Row = { title: string } | Measured
 interface Measured {
   name: string
   ms: Summary
-  /** What the median should not be above. */
+  /** The median should not be above this. */
   goalMs?: number
   walBytes?: number
-  /** How many times as long as what it is compared with in the same round: the median of the rounds. */
+  /** The time, divided by the time of the other arm in the same round: the median of all rounds. */
   ratio?: Judged
-  /** The longest read of each go: the median of these, and the longest of all. */
+  /** The longest read of each sample: the median of these reads, and the longest of all. */
   longestRead?: { typical: number; worst: number; goal?: number }
 }
 
 interface Judged {
   measured: number
   goal?: number
-  /** A goal from below. */
+  /** The ratio should not be below this. */
   atLeast?: number
 }
 
-/** Sums up the samples of one thing, against those of another and against goals where there are any. */
+/** Sums up the samples of one arm, compared with those of another arm and with goals if there are any. */
 export function compare(
   name: string,
   samples: Sample[],
@@ -67,7 +67,7 @@ const columns = [
   '',
 ]
 
-/** Writes the rows as one aligned table, without the columns in which nothing stands. */
+/** Writes the rows as one aligned table, without empty columns. */
 export function writeTable(rows: Row[]): string {
   const written = rows.map((row) => ('title' in row ? [row.title] : cellsOf(row)))
   const isUsed = (_: string, at: number) => at === 0 || written.some((cells) => cells[at])

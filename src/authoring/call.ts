@@ -4,22 +4,22 @@ const token =
 
 interface Open {
   bracket: string
-  /** Where it stands in the call's argument: `indexes.0`. */
+  /** The path of the bracket in the call's argument: `indexes.0`. */
   path: string
-  /** The key, or the number of the element, whose value is being read. */
+  /** The key or the element number whose value comes next. */
   at: string | number | null
 }
 
 interface Call {
-  /** The lines of keys and elements in the literal that it is given, by path: `name`, `indexes.0.columns`. */
+  /** The lines of keys and elements in the call's argument, by path: `name`, `indexes.0.columns`. */
   lines: Map<string, number>
-  /** Where it ends in the source. */
+  /** Where the call ends in the source. */
   end: number
 }
 
 /**
- * Reads a call in a source. It reads tokens, not all of the language: enough to find what is written out, and harmless
- * where it is not.
+ * Reads the call at `start` of a source. Reads tokens, not the whole language: that finds all fields that are
+ * written out, and misses the others without harm.
  */
 export function readCall(source: string, start: number): Call {
   const lines = new Map<string, number>()

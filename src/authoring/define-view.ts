@@ -20,14 +20,14 @@ export type IndexInput =
       using?: string
       /** Condition of a partial index. Default: none. */
       where?: string
-      /** Columns that are stored in it without being searched by. Default: none. */
+      /** Columns that are stored in the index but not searched by. Default: none. */
       include?: readonly string[]
       on?: never
     }
   | {
       /** What follows the view's name: `(day)`, `using gin (tags)`, `(lower(name)) where total > 0`. */
       on: string
-      /** Needed, for nothing else says it. */
+      /** Required, because no name can be made from `on`. */
       name: string
       /** Default false. */
       unique?: boolean
@@ -37,21 +37,23 @@ export type IndexInput =
       include?: never
     }
 
-/** Privileges that somebody is to have on the view. */
+/** Privileges of a role on the view. */
 export interface GrantInput {
-  /** `select`, `insert`, `update`, `delete`, `truncate`, `references`, `trigger`, `maintain` or `all`, in any case. */
+  /**
+   * `select`, `insert`, `update`, `delete`, `truncate`, `references`, `trigger`, `maintain`, `all`; any case.
+   */
   privileges: readonly string[]
   /** Only on these columns. Default: on the whole view. */
   columns?: readonly string[]
   /** A role's exact name; `public` is everybody. */
   to: string
-  /** Whether the role may grant them on. Default false. */
+  /** Whether the role may grant them to others. Default false. */
   grantOption?: boolean
 }
 
 /** A view as its author writes it. */
 export interface ViewInput {
-  /** Schema that the view is in, which has to be there. Default `public`. */
+  /** Schema of the view. It must exist. Default `public`. */
   schema?: string
   /** Name, exactly as written: letters, digits and `_`, at most 63. */
   name: string
@@ -65,42 +67,46 @@ export interface ViewInput {
   strategy?: Strategy
   /** How rows are counted before and after. Default `none`. */
   rowCountStrategy?: RowCountStrategy
-  /** When it is refreshed by itself: five-field cron, in `timeZone`. Default: never. */
+  /** When the view is refreshed by schedule: five-field cron, in `timeZone`. Default: never. */
   schedule?: string
-  /** IANA name of the schedule's time zone, `Europe/Berlin`. There exactly where `schedule` is. */
+  /** IANA name of the schedule's time zone, `Europe/Berlin`. Goes only together with `schedule`. */
   timeZone?: string
-  /** Settings of the session that works on it, `{ work_mem: '256MB' }`. Default: the server's. */
+  /** Settings of the session that works on the view, `{ work_mem: '256MB' }`. Default: the server's. */
   settings?: Readonly<Record<string, string | number | boolean>>
-  /** Time after which the server gives up an operation, seconds: 1 to 86400. Default 3600. */
+  /** Time after which the server cancels an operation, seconds: 1 to 86400. Default 3600. */
   timeoutSeconds?: number
   /** How often a failed refresh is tried again. Default 1. */
   retries?: number
-  /** Time before it is tried again, seconds. Default 300. */
+  /** Time before a failed refresh is tried again, seconds. Default 300. */
   retryDelaySeconds?: number
   /**
-   * Age of the data from which on an alarm is due, seconds, at least 1. Default: the longest time between two scheduled refreshes,
-   * and the larger of an hour and twice the time a refresh takes; never where nothing refreshes it by the clock.
+   * Age above which the data are stale and an alarm is due, seconds, at least 1. Default: the longest time
+   * between two scheduled refreshes, plus an hour or twice the usual duration, whichever is longer. Without a
+   * schedule the data are never stale.
    */
   maxStalenessSeconds?: number
-  /** Within this time after a refresh, seconds, one that is asked for directly is answered with that. Default 0: none is. */
+  /**
+   * Time after a success, seconds, in which a direct request does not refresh again but is answered with the
+   * earlier run. Default 0: every request refreshes.
+   */
   minIntervalSeconds?: number
   /** Whether a batch of all views includes it. Default true. */
   inAll?: boolean
   /**
-   * Views, `schema.name` each as SQL reads it, that this one reads where the catalog cannot tell: in functions whose body
-   * is a text. Default: none.
+   * Views that this view reads in functions whose body is a text: the catalog does not know them.
+   * `schema.name` each, as SQL reads it. Default: none.
    */
   dependsOn?: readonly string[]
   /** Comment on the view. Default: none. */
   comment?: string
-  /** Privileges on the view. Default: its owner's only, and what default privileges say. */
+  /** Privileges on the view. Default: only the owner's, and those of default privileges. */
   grants?: readonly GrantInput[]
 }
 
-// Registered, so that a view is known by whatever copy of this module reads it.
+// A registered symbol, so that every copy of this module knows the views of the others.
 const brand: unique symbol = Symbol.for('viewkeeper.view')
 
-/** What `defineView` was given, unread, and where it was called. */
+/** The unchecked argument of `defineView`, and the place of the call. */
 export interface AuthoredView {
   readonly [brand]: true
   readonly input: ViewInput
@@ -110,7 +116,7 @@ export interface AuthoredView {
   readonly column: number
 }
 
-/** Defines a view. Nothing is checked here: the loader tells all problems of all views together. */
+/** Defines a view. Nothing is checked here: the loader reports all problems of all views together. */
 export function defineView(input: ViewInput): AuthoredView {
   const caller = getCallSites(2)[1]
   return {

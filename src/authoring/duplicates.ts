@@ -11,7 +11,7 @@ interface CheckedView {
   report: ViewReport
 }
 
-/** Reports views that are defined twice, and indexes whose name something else in their schema has. */
+/** Reports views that are defined twice, and indexes whose name is taken in their schema. */
 export function reportDuplicates(views: readonly CheckedView[]): void {
   const taken = new Map<string, { what: string; place: Place }>()
   const claim = (schema: string, name: string, what: string, place: Place): string | null => {
@@ -24,7 +24,7 @@ export function reportDuplicates(views: readonly CheckedView[]): void {
   const single = views.filter(({ named, definition: { schema, name }, report }) => {
     if (!named) return false
     const first = claim(schema, name, 'the view', report.places.view)
-    if (first !== null) report.add(['name'], `is taken by ${first}: each view is defined once`)
+    if (first !== null) report.add(['name'], `is taken by ${first}: give one of them another name`)
     return first === null
   })
   for (const { definition, indexes, report } of single) {

@@ -3,8 +3,8 @@ import { literal, quoteIdentifier } from '../plan/names.ts'
 import { entries, relationsOf } from './parse-tree.ts'
 
 /**
- * The relations that a function's body names without a schema, in order of name; those of `pg_catalog` are among them.
- * What cannot be parsed, and what `execute` puts together, is passed over.
+ * The relations that a function's body names without a schema, sorted, including those of `pg_catalog`. Code
+ * that cannot be parsed, and SQL that `execute` puts together, is ignored.
  */
 export async function unqualifiedNames(body: string, language: 'sql' | 'plpgsql'): Promise<string[]> {
   const statements = language === 'sql' ? [body] : await statementsOfPlPgSql(body)
@@ -14,7 +14,10 @@ export async function unqualifiedNames(body: string, language: 'sql' | 'plpgsql'
 
 const relationsIn = async (sql: string) => parse(sql).then(relationsOf, () => [])
 
-/** What a body can be inside of: the parser checks `return` against it, and the body alone does not say. */
+/**
+ * The result types to try: the parser checks `return` against the function's result, and the body does not
+ * say which it is.
+ */
 const results = ['int', 'setof int', 'table (viewkeeper_column int)']
 
 async function statementsOfPlPgSql(body: string): Promise<string[]> {
@@ -28,7 +31,9 @@ async function statementsOfPlPgSql(body: string): Promise<string[]> {
   return []
 }
 
-/** The body's tree; its arguments are found out by being missed. */
+/**
+ * The body's tree; null if there is none. Arguments are unknown: each is declared when the parser misses it.
+ */
 async function parseInside(result: string, body: string): Promise<unknown> {
   const types = new Map<string, string>()
   for (;;) {

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { relativePath } from './places.ts'
 import type { ViewProblem } from './view-report.ts'
 
-/** Says that importing a file failed, and at which of its lines. */
+/** Says that importing a file failed, and at which line of the file. */
 export function importProblem(path: string, error: unknown): ViewProblem {
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   return {
@@ -16,7 +16,7 @@ export function importProblem(path: string, error: unknown): ViewProblem {
   }
 }
 
-/** The first line of the file that the stack names; syntax errors name theirs at its top. */
+/** The first line of the file in the stack. A syntax error has its line at the top of the stack. */
 function lineInStack(path: string, error: unknown): number | undefined {
   const stack = error instanceof Error ? (error.stack ?? '') : ''
   for (const name of [pathToFileURL(path).href, path]) {
@@ -26,7 +26,7 @@ function lineInStack(path: string, error: unknown): number | undefined {
   return undefined
 }
 
-/** The line that imports what an error says is not there. */
+/** The line with the import whose target is missing, by the error's message. */
 function lineOfImport(path: string, message: string): number | undefined {
   const missing = /^\w+: Cannot find (?:module|package) '([^']+)'/.exec(message)?.[1]
   if (missing === undefined) return undefined

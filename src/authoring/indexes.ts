@@ -8,11 +8,11 @@ import { type IndexFields, indexSchema, type ViewFields } from './view-schema.ts
 export interface SoundIndex {
   definition: IndexDefinition
   path: PropertyKey[]
-  /** Whether `refresh … concurrently` can go by it. */
+  /** Whether `refresh … concurrently` can use the index. */
   usable: boolean
 }
 
-/** The indexes of a view, that of its key first. What is wrong with them is reported. */
+/** The sound indexes of a view, the index of its key first. The problems of the others are reported. */
 export async function indexesOf(
   view: string,
   { uniqueKey, indexes = [] }: Partial<ViewFields>,
@@ -45,9 +45,9 @@ function isWhole(fields: IndexFields, path: PropertyKey[], report: ViewReport): 
   } else {
     for (const field of ['columns', 'using', 'where', 'include'] as const) {
       if (fields[field] !== undefined)
-        report.add([...path, field], 'is said by on already: leave one of them out')
+        report.add([...path, field], 'cannot be combined with on: leave one of them out')
     }
-    if (fields.name === undefined) report.add([...path, 'name'], 'is missing: with on, write name, too')
+    if (fields.name === undefined) report.add([...path, 'name'], 'is missing: an index with on needs a name')
   }
   return report.problems.length === before
 }

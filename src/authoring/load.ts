@@ -11,9 +11,10 @@ import type { ViewProblem } from './view-report.ts'
 export type { Located, ViewProblem }
 
 /**
- * Reads the views of a folder and its subfolders: imports each `.ts` file in order of name, declarations and tests aside,
- * and takes every view that it exports. A folder that is not there has none. Definitions come without those that have
- * problems; problems are all there are, by file and line. A file is read once in the life of the process.
+ * Reads the views of a folder and its subfolders: imports each `.ts` file, sorted by path, except
+ * declarations and tests, and takes every view that the file exports. A missing folder has no views. Returns
+ * the definitions of the views without problems, and all problems by file and line. Each file is read only
+ * once in the life of the process.
  */
 export async function loadViews(folder: URL): Promise<{ definitions: Located[]; problems: ViewProblem[] }> {
   const views = new Set<AuthoredView>()

@@ -1,4 +1,4 @@
-/** The known word that somebody meant by an unknown one; undefined where none is near. */
+/** The known word that is nearest to an unknown one; undefined if none is near. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const [best] = known
     .map((each) => ({ each, distance: distance(word.toLowerCase(), each.toLowerCase()) }))
@@ -6,7 +6,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best !== undefined && best.distance <= Math.max(1, word.length / 3) ? best.each : undefined
 }
 
-/** Letters to add, take away or change; 0 where one is the beginning of the other. */
+/** How many letters to add, remove or change; 0 if one word is the beginning of the other. */
 function distance(a: string, b: string): number {
   if (Math.min(a.length, b.length) > 2 && (a.startsWith(b) || b.startsWith(a))) return 0
   let row = Array.from({ length: b.length + 1 }, (_, at) => at)

@@ -12,14 +12,14 @@ export function toDefinition(
   return { ...definitionDefaults, ...own, ...parts, dependsOn: [...new Set(dependsOn)] }
 }
 
-/** The unique index that a view's key becomes. */
+/** The unique index of a view's key. */
 export const keyIndex = (view: string, uniqueKey: readonly string[]): IndexDefinition => ({
   name: objectName(view, null, 'key'),
   unique: true,
   on: columnList(uniqueKey),
 })
 
-/** An index in the words of `create index`; one of columns has the name that PostgreSQL would choose, if no other. */
+/** An index in the words of `create index`. Without a name it gets the one that PostgreSQL would choose. */
 export function toIndex(view: string, index: IndexFields): IndexDefinition {
   const { columns = [], include = [], using, where } = index
   const name = index.name ?? objectName(view, [...columns, ...include].join('_'), 'idx')
@@ -32,7 +32,7 @@ export function toIndex(view: string, index: IndexFields): IndexDefinition {
   return { name, unique: index.unique ?? false, on: index.on?.trim() ?? words.join(' ') }
 }
 
-/** A grant with each privilege once; `all` takes the others in, for SQL wants it alone. */
+/** A grant with each privilege once. `all` replaces the others, because SQL accepts `all` only alone. */
 export function toGrant({ privileges, ...grant }: GrantFields): GrantDefinition {
   return { ...grant, privileges: privileges.includes('all') ? ['all'] : [...new Set(privileges)] }
 }
@@ -41,7 +41,7 @@ const columnList = (columns: readonly string[]): string => `(${columns.map(quote
 
 const maxBytes = 63
 
-/** As PostgreSQL does it: the longer of the two parts is cut until all fits. */
+/** Makes a name as PostgreSQL does: cuts the longer of the two parts until the whole fits. */
 function objectName(view: string, middle: string | null, label: string): string {
   const available = maxBytes - label.length - (middle === null ? 1 : 2)
   let first = Buffer.byteLength(view)
@@ -54,7 +54,7 @@ function objectName(view: string, middle: string | null, label: string): string 
   return [...parts, label].join('_')
 }
 
-/** As many whole letters as fit. */
+/** The beginning of a text: as many whole letters as fit. */
 function cut(text: string, bytes: number): string {
   let kept = ''
   for (const letter of text) {

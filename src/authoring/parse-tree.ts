@@ -13,7 +13,7 @@ export function* entries(tree: unknown): Generator<[key: string, value: unknown]
   }
 }
 
-/** The relations that a tree names, each once, without the names that its `with` clauses give. */
+/** The relations that a tree names, each once, without the names that its `with` clauses define. */
 export function relationsOf(tree: unknown): Relation[] {
   const found = new Map<string, Relation>()
   visit(tree, new Set())
@@ -21,7 +21,7 @@ export function relationsOf(tree: unknown): Relation[] {
 
   function visit(node: unknown, given: ReadonlySet<string>): void {
     if (typeof node !== 'object' || node === null) return
-    // What `for update of` lists are aliases.
+    // `for update of` lists aliases, not relations.
     const { withClause, lockedRels, ...rest } = node as Record<string, unknown>
     const { relname: name, schemaname: schema = null } = rest as { relname?: string; schemaname?: string }
     if (typeof name === 'string' && (schema !== null || !given.has(name))) {
@@ -31,7 +31,7 @@ export function relationsOf(tree: unknown): Relation[] {
     for (const value of Object.values(rest)) visit(value, names)
   }
 
-  /** Without `recursive`, a query in `with` sees only the names given before it. */
+  /** Without `recursive`, a query in `with` sees only the names defined before it. */
   function visitWith({ ctes, recursive }: WithClause, given: ReadonlySet<string>): ReadonlySet<string> {
     const all = ctes.map(({ CommonTableExpr }) => CommonTableExpr)
     const names = new Set([...given, ...(recursive ? all.map(({ ctename }) => ctename) : [])])

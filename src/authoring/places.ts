@@ -16,11 +16,14 @@ export interface Place {
 export interface Places {
   view: Place
   field(path: readonly PropertyKey[]): Place
-  /** A line of the query's text, from 1: in the file that it is imported from, or among the code; else the field. */
+  /**
+   * The place of a line (from 1) of the query's text: in the imported file, or in the code. If the text is in
+   * neither, the place of the field.
+   */
   query(text: string, line: number): Place
 }
 
-/** Reads the file that a view was defined in, as far as it is one. */
+/** Finds the places of a view by reading the file that defines it, if there is such a file. */
 export function placesOf(view: AuthoredView): Places {
   const path = pathOf(view.file)
   const file = relativePath(path)
@@ -63,6 +66,6 @@ function readSource(path: string): string {
   try {
     return readFileSync(path, 'utf8').replace(/\r\n?/g, '\n')
   } catch {
-    return '' // code that was never in a file
+    return '' // the code was never in a file
   }
 }

@@ -2,7 +2,7 @@ import type { QueryInput } from './define-view.ts'
 import { readQuery } from './sql.ts'
 import type { ViewReport } from './view-report.ts'
 
-/** The SQL of a view's query, in the form that definitions hold. What is wrong with it is reported. */
+/** The SQL of a view's query, in the form that definitions hold. Problems are reported. */
 export async function sqlOf(query: QueryInput, report: ViewReport): Promise<string> {
   const text = textOf(query, report)
   if (text === null) return ''
@@ -11,7 +11,7 @@ export async function sqlOf(query: QueryInput, report: ViewReport): Promise<stri
   return sql
 }
 
-/** The text of a query; null where a builder gives none, which is reported. Values that it binds are never shown. */
+/** The text of a query; null, and a problem, if a query builder gives none. Bound values are never shown. */
 function textOf(query: QueryInput, report: ViewReport): string | null {
   if (typeof query === 'string') return query
   try {

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { fileURLToPath } from 'node:url'
 
-// Kept for good, as Node keeps the modules: a file imported a second time is not read again.
+// Never cleared, because Node keeps modules too: a file that is imported a second time is not read again.
 const paths = new Map<string, string>()
 
-/** Does something during which `import text from './x.sql'` gives the file's text. */
+/** Does `work`; meanwhile `import text from './x.sql'` gives the file's text. */
 export async function withSqlImports<T>(work: () => Promise<T>): Promise<T> {
   const hooks = registerHooks({
     load(url, context, next) {

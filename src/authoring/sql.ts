@@ -9,8 +9,9 @@ export interface QueryFault {
 }
 
 /**
- * Reads a view's query: brings it into the form that a definition holds, and tells everything that keeps it from being
- * one. Its line ends are `\n`, there is no space around it, and nothing of what followed a semicolon at its end.
+ * Reads a view's query: brings it into the form that a definition holds, and reports all faults. In this form
+ * line ends are `\n`, there is no space around the query, and a semicolon at the end is gone with all that
+ * followed it.
  */
 export async function readQuery(text: string): Promise<{ sql: string; faults: QueryFault[] }> {
   const lines = text.replace(/\r\n?/g, '\n')
@@ -34,7 +35,7 @@ export async function readQuery(text: string): Promise<{ sql: string; faults: Qu
   }
   const head = sql.slice(0, charOffset(sql, statement.stmt_location))
   const start = head.replace(/--.*|\/\*[\s\S]*?\*\//g, '').includes(';') ? head.length : 0
-  // There is a length where a semicolon ends the statement.
+  // The parser gives a length only if a semicolon ends the statement.
   const end =
     statement.stmt_len === undefined
       ? sql.length
@@ -42,7 +43,7 @@ export async function readQuery(text: string): Promise<{ sql: string; faults: Qu
   return { sql: sql.slice(start, end).trim(), faults: selectFaults(sql, statement.stmt, fault) }
 }
 
-/** What is no query of a view though it is SQL. */
+/** Why valid SQL cannot be the query of a view. */
 function selectFaults(
   sql: string,
   statement: Record<string, unknown>,
@@ -51,7 +52,7 @@ function selectFaults(
   if (!('SelectStmt' in statement)) {
     return [
       fault(
-        'is not a select: write the query alone, from select, with, values or table on, without "create …"',
+        'is not a select: write only the query, beginning with select, with, values or table, without "create …"',
       ),
     ]
   }
@@ -66,7 +67,9 @@ function selectFaults(
     }
     if (key === 'CommonTableExpr' && changesData((value as CommonTableExpr).ctequery)) {
       const { ctename, location } = value as CommonTableExpr
-      faults.push(fault(`must not change data, as "${ctename}" in its with does`, charOffset(sql, location)))
+      faults.push(
+        fault(`must not change data: "${ctename}" in its with clause does`, charOffset(sql, location)),
+      )
     }
   }
   const [first] = parameters
@@ -79,7 +82,7 @@ function selectFaults(
   return faults
 }
 
-/** Says whether the words after the view's name in `create index` are such, and what they make. */
+/** Checks the words after the view's name in `create index`. `plainColumns`: no expressions, no condition. */
 export async function readIndex(on: string): Promise<{ fault: string | null; plainColumns: boolean }> {
   const refused = (fault: string) => ({ fault, plainColumns: false })
   const write = 'write what follows the view in "create index": "(a, b)", "using gin (tags)"'
@@ -97,13 +100,13 @@ export async function readIndex(on: string): Promise<{ fault: string | null; pla
   }
 }
 
-/** In a frozen file, one that begins with `--` would swallow the semicolon after it. */
+/** In a frozen file, a `--` comment at the end would swallow the semicolon after it. */
 const hasComment = async (text: string): Promise<boolean> =>
   (await scan(text)).tokens.some(({ tokenName }) => tokenName.endsWith('_COMMENT'))
 
 /**
- * The parser's tree without positions, as JSON: the same for two texts that differ in white space, comments and the case
- * of keywords only. Throws where the text is no SQL.
+ * The parser's tree without positions, as JSON: the same for two texts that differ in white space, comments
+ * and the case of keywords only. Throws if the text is no SQL.
  */
 export const canonicalSql = async (text: string): Promise<string> =>
   JSON.stringify(
@@ -111,7 +114,7 @@ export const canonicalSql = async (text: string): Promise<string> =>
     (key, value) => (typeof value === 'number' && isPosition(key) ? undefined : value),
   )
 
-/** The relations that a query reads by name, each once. Throws where the text is no SQL. */
+/** The relations that a query reads by name, each once. Throws if the text is no SQL. */
 export const readsOf = async (text: string): Promise<Relation[]> => relationsOf(await statementsOf(text))
 
 interface Statement {
@@ -140,7 +143,7 @@ interface IndexStatement {
 /** The statements of a text; a text of comments or nothing has none. */
 async function statementsOf(text: string): Promise<Statement[]> {
   if (text === '') return []
-  // The parser would stop reading there.
+  // The parser would stop at the NUL.
   if (text.includes('\0')) throw new Error('holds a NUL character')
   return ((await parse(text)).stmts ?? []) as Statement[]
 }
@@ -153,7 +156,7 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 
 const charOffset = (text: string, bytes = 0): number => Buffer.from(text).subarray(0, bytes).toString().length
 
-/** Errors count code points, unlike the tree. */
+/** Errors count code points; the tree counts bytes. */
 const errorOffset = (text: string, error: unknown): number =>
   hasSqlDetails(error) ? [...text].slice(0, error.sqlDetails?.cursorPosition).join('').length : 0
 

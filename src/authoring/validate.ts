@@ -16,7 +16,7 @@ export interface Located extends Place {
   definition: Definition
 }
 
-/** The definitions of the views that have no problem, and all problems of the others. */
+/** The definitions of the views without problems, and all problems of the others. */
 export async function checkViews(
   views: readonly AuthoredView[],
 ): Promise<{ definitions: Located[]; problems: ViewProblem[] }> {
@@ -33,7 +33,7 @@ export async function checkViews(
 async function checkView(view: AuthoredView) {
   const report = new ViewReport(view)
   const fields = soundFields(view, report)
-  // A view without a sound name has its other fields looked at all the same.
+  // If the name is not sound, the other fields are checked anyway.
   const { schema = 'public', name = 'view', query } = fields
   checkSchedule(view, report)
   checkDependencies(fields, report)
@@ -50,7 +50,7 @@ async function checkView(view: AuthoredView) {
   return { report, named, indexes, definition: toDefinition({ ...fields, schema, name, query: '' }, parts) }
 }
 
-/** The fields that nothing is wrong with, each by itself. */
+/** The fields without problems, each checked by itself. */
 function soundFields(view: AuthoredView, report: ViewReport): Partial<ViewFields> {
   report.read(viewSchema, view.input, [])
   const sound = Object.entries(Object(view.input)).filter(
@@ -99,7 +99,10 @@ function grantsOf({ grants = [] }: Partial<ViewFields>, report: ViewReport): Gra
     if (grant === null) return []
     const whole = grant.privileges.filter((privilege) => !columnPrivileges.includes(privilege))
     if (grant.columns !== undefined && whole.length > 0) {
-      report.add([...path, 'columns'], `cannot go with ${whole.join(', ')}, which is for whole views only`)
+      report.add(
+        [...path, 'columns'],
+        `cannot go with ${whole.join(', ')}, which can be granted on whole views only`,
+      )
     }
     if (grant.to === 'public' && grant.grantOption === true) {
       report.add([...path, 'grantOption'], 'cannot be given to "public", only to a role')

@@ -3,11 +3,11 @@ import type { AuthoredView } from './define-view.ts'
 import { nearest } from './nearest.ts'
 import { type Place, type Places, placesOf } from './places.ts'
 
-/** Something that an author has to put right. */
+/** A problem that the author of a view has to solve. */
 export interface ViewProblem extends Place {
-  /** `schema.name`; null where the file has no view, or the view no name. */
+  /** `schema.name`; null if the file has no view, or the view has no name. */
   view: string | null
-  /** `indexes.0.columns`; null where the file or the view as a whole is meant. */
+  /** `indexes.0.columns`; null if the problem is one of the whole file or view. */
   field: string | null
   /** What is wrong, and what to write. */
   message: string
@@ -31,7 +31,9 @@ export class ViewReport {
     if (!known) this.problems.push({ ...place, view: this.view, field, message })
   }
 
-  /** What a schema reads from a value; where it refuses it, what is wrong is added and the answer is null. */
+  /**
+   * What a schema reads from a value. If the schema refuses the value, adds the problems and returns null.
+   */
   read<T extends z.ZodObject>(schema: T, value: unknown, path: PropertyKey[]): z.output<T> | null {
     const result = schema.safeParse(value)
     if (result.success) return result.data
@@ -47,7 +49,7 @@ export class ViewReport {
     return null
   }
 
-  /** Whether something is wrong with a field, or within it. */
+  /** Whether a field, or something within it, has a problem. */
   refuses(field: string): boolean {
     return this.problems.some((problem) => problem.field?.split('.')[0] === field)
   }
@@ -56,8 +58,8 @@ export class ViewReport {
 function unknownField(key: string, known: string[]): string {
   const meant = nearest(key, known)
   return meant === undefined
-    ? `is no field: there are ${known.join(', ')}`
-    : `is no field: did you mean ${meant}?`
+    ? `is not a field: the fields are ${known.join(', ')}`
+    : `is not a field: did you mean ${meant}?`
 }
 
 const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>

@@ -24,10 +24,12 @@ const columns = z
     identifier('must be the name of a column, at most 63 bytes'),
     "must be a list of columns: ['a', 'b']",
   )
-  .min(1, "must name a column at least: ['a']")
+  .min(1, "must name at least one column: ['a']")
 const flag = z.boolean('must be true or false')
 
-/** The fields of a view, each by itself; lists of objects are left to the schemas of their elements. */
+/**
+ * Checks each field of a view by itself. The elements of `indexes` and `grants` have schemas of their own.
+ */
 export const viewSchema = z.strictObject(
   {
     schema: name.optional(),
@@ -84,7 +86,7 @@ export const grantSchema = z.strictObject(
           .pipe(oneOf(privileges)),
         "must be a list: ['select']",
       )
-      .min(1, "must name a privilege at least: ['select']"),
+      .min(1, "must name at least one privilege: ['select']"),
     columns: columns.optional(),
     to: identifier('must be the name of a role, at most 63 bytes, or "public" for everybody'),
     grantOption: flag.optional(),
@@ -100,13 +102,13 @@ function matching(pattern: RegExp, fault: string) {
   return z.string(fault).regex(pattern, fault)
 }
 
-/** Anything that SQL can read between quotes, and the server keeps all of. */
+/** An identifier that SQL can read between quotes and the server does not cut. */
 function identifier(fault: string) {
   const fits = (text: string) => text !== '' && !text.includes('\0') && Buffer.byteLength(text) <= 63
   return z.string(fault).refine(fits, fault)
 }
 
-/** Within what a column of type integer holds. */
+/** A whole number that fits into a column of type integer. */
 function whole(min: number, max = 2_147_483_647) {
   const fault = `must be a whole number from ${min} to ${max}`
   return z.int(fault).min(min, fault).max(max, fault)

@@ -1,7 +1,7 @@
 import { quoteIdentifier, type ViewName } from './names.ts'
 import type { Statement } from './plan.ts'
 
-/** Takes a role's place for these statements, and comes back; the role as SQL writes it. */
+/** Executes statements as `role`, then resets the role. `role` is written as in SQL. */
 export const inPlaceOf = (role: string, statements: Statement[]): Statement[] =>
   statements.length === 0
     ? statements
@@ -11,7 +11,7 @@ export const inPlaceOf = (role: string, statements: Statement[]): Statement[] =>
         { phase: 'building', sql: 'reset role', hidden: true },
       ]
 
-/** Has a role's statements that parse what somebody wrote done sealed, beside what they make. */
+/** Seals, as `role`, the statements that parse SQL of others. Their helper is made in the view's schema. */
 export const sealed = (
   role: string,
   { schema }: ViewName & { schema: string },

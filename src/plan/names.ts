@@ -1,6 +1,6 @@
 import { Problem } from '../problem.ts'
 
-/** A relation's name as SQL reads it: without a schema it is resolved through the search path. */
+/** A relation's name as SQL reads it. Without a schema, the search path decides which schema is meant. */
 export interface ViewName {
   schema: string | null
   name: string
@@ -11,15 +11,15 @@ export interface QualifiedName extends ViewName {
   schema: string
 }
 
-// What the server's scanner takes for an unquoted identifier, and for a quoted one.
+// An unquoted and a quoted identifier, as the server's scanner reads them.
 const plainToken = /^[A-Za-z_\u0080-\u{10ffff}][A-Za-z0-9_$\u0080-\u{10ffff}]*/u
 const quotedToken = /^"(?:[^"\0]|"")+"/u
 const maxBytes = 63
 
 /**
- * Reads `sales`, `app.sales` or `"Odd.Name"` as SQL would: unquoted parts are folded to lower case, in ASCII only,
- * as the server does. Refuses with InvalidName, naming `field`, what is not one or two identifiers, and a part of
- * more than 63 bytes, which the server would silently cut.
+ * Reads `sales`, `app.sales` or `"Odd.Name"` as SQL does: unquoted parts are folded to lower case, in ASCII
+ * only. Refuses (InvalidName, naming `field`) a text that is not one or two identifiers, and a part of more
+ * than 63 bytes, because the server would silently cut it.
  */
 export function parseName(text: string, field = 'view'): ViewName {
   const parts: string[] = []
@@ -38,7 +38,7 @@ export function parseName(text: string, field = 'view'): ViewName {
   if (long !== undefined) {
     throw new Problem(
       'InvalidName',
-      `${field}: "${long}" is longer than the ${maxBytes} bytes PostgreSQL keeps of a name.`,
+      `${field}: "${long}" is longer than ${maxBytes} bytes, and PostgreSQL would cut it. Use a shorter name.`,
       {
         field,
       },
@@ -48,10 +48,10 @@ export function parseName(text: string, field = 'view'): ViewName {
   return { schema: parts[0] ?? null, name }
 }
 
-/** Writes one identifier so that SQL reads exactly it; always quoted, so keywords and case need no thought. */
+/** Writes an identifier for SQL. It is always quoted, so it may be a keyword and may hold upper case. */
 export const quoteIdentifier = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`
 
-/** The identifier that SQL writes so: without the quotes, where there are any. */
+/** Reads an identifier as the server writes it: takes the quotes off if there are any. */
 export const unquoted = (written: string): string =>
   written.startsWith('"') ? written.slice(1, -1).replaceAll('""', '"') : written
 
@@ -59,13 +59,20 @@ export const unquoted = (written: string): string =>
 export const quoteName = ({ schema, name }: ViewName): string =>
   schema === null ? quoteIdentifier(name) : `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
 
-/** Writes a name for people: quoted only where a plain word would be read as another name. */
+/**
+ * Writes a name for people. A part stays unquoted if it has only lower-case ASCII letters, digits, `_` and
+ * `$`, and does not begin with a digit or `$`. `parseName` reads the same name back. SQL may not, because
+ * keywords stay unquoted: `order`.
+ */
 export const displayName = ({ schema, name }: ViewName): string =>
   (schema === null ? [name] : [schema, name])
     .map((part) => (/^[a-z_][a-z0-9_$]*$/.test(part) ? part : quoteIdentifier(part)))
     .join('.')
 
-/** Writes a text as SQL reads it, whatever it holds, however the server is set, and whatever a file makes of line ends. */
+/**
+ * Writes a text as a SQL literal. The server reads the same text back whatever `standard_conforming_strings`
+ * is, and whatever a file does to line ends: a text with `\` or `\r` is written with escapes.
+ */
 export const literal = (text: string): string =>
   /[\\\r]/.test(text)
     ? `E'${text.replaceAll('\\', '\\\\').replaceAll('\r', '\\r').replaceAll("'", "''")}'`

@@ -1,85 +1,106 @@
-/** One statement, and the phase that a run shows while it works on it. */
+/** One statement, and the phase that the run shows while it executes the statement. */
 export interface Statement {
   phase: Phase
   sql: string
   /**
-   * The statement parses what somebody else has written: it is done sealed, as this role (both names as SQL writes them),
-   * with a helper in a schema in which the role may create. See `src/db/runs/seal.ts`.
+   * The statement parses SQL written by others, so it is executed sealed: as this role, with a helper in a
+   * schema where the role may create. Both names are written as in SQL. See `src/db/runs/seal.ts`.
    */
   sealed?: Seal
-  /** The statement computes rows: what the server says when it fails may quote them, and stays out of the record. */
+  /**
+   * The statement computes rows. The server's error messages may quote rows, so they stay out of the record.
+   */
   computesRows?: true
-  /** A query for what to say, by SQLSTATE, where the statement fails: see `obstacles.ts`. */
+  /** A query for a hint by SQLSTATE, executed if the statement fails: see `obstacles.ts`. */
   obstacles?: string
-  /** The statement is such a query itself, for a later one. */
+  /** The statement is itself a query for hints, in case a later statement fails. */
   notes?: 'obstacles'
-  /** The statement gives one number: the rows before, or after. */
+  /** The statement returns one number: how many rows the view has before or after the work. */
   count?: 'before' | 'after'
-  /** The materialized view whose rows the statement reads, as SQL writes it: nothing else may have its name meanwhile. */
+  /**
+   * The view whose rows the statement counts; its name is written as in SQL. The envelope first locks the
+   * name, and fails the run if a relation of another kind has it.
+   */
   countsRowsOf?: string
-  /** The statement gives one text, which has to be `is`; else the run fails with this class and message. */
+  /** The statement returns one text. If the text is not `is`, the run fails with this class and message. */
   check?: { is: string; else: 'CatalogChanged' | 'SwapImpossible'; message: string }
   /**
-   * The statement runs what somebody else has written (the view's query and its functions), which may count on the
-   * search path of Viewkeeper's role. Every other one sees an empty path.
+   * The statement executes code written by others (the view's query and its functions), which may rely on the
+   * search path of Viewkeeper's role. All other statements see only the names of the catalog (`safePath`).
    */
   userCode?: true
-  /** The privileges it takes, in words: the hint where the server says that one is missing. */
+  /** The privileges that the statement needs, in words: the hint if the server says that one is missing. */
   needs?: string
-  /** What it carries over from the old view to the new one, in words: what stands in the way where the server refuses. */
+  /**
+   * What the statement carries over from the old view to the new one, in words: the hint if the server
+   * refuses it.
+   */
   carries?: string
-  /** Part of the machinery around the work: not shown as the run's statements. */
+  /** Not shown among the run's statements: the statement is machinery around the work. */
   hidden?: true
 }
 
-/** Whose rights a sealed statement has, and where its helper is made. */
+/** The role whose rights a sealed statement has, and the schema in which its helper is made. */
 export interface Seal {
   role: string
   schema: string
 }
 
-/** What a running run is doing, as its `application_name` and `GET /runs/{id}` say it. */
+/** What a running run is doing, as shown in its `application_name` and by `GET /runs/{id}`. */
 type Phase = 'counting' | 'locking' | 'building' | 'indexes' | 'cut-over' | 'analyzing'
 
 /**
- * All that the envelope is to do, as data: it lies in `viewkeeper.runs.plan`, and the envelope, whose text never
- * changes, executes it on the server.
+ * All that the envelope does in a run, as data in `viewkeeper.runs.plan`. The envelope executes the plan on
+ * the server; its own text never changes.
  */
 export interface Plan {
-  /** What becomes of the run when another run of its view is running: ended as skipped, or left pending. */
+  /** If another run of the view is running, `skip` ends this run as skipped, and `wait` leaves it pending. */
   ifRunning: 'skip' | 'wait'
-  /** The result word of success. */
+  /** The run's `result` if it succeeds. */
   result: 'created' | 'updated' | 'deleted'
-  /** Whether success makes the data of the view fresh. */
+  /** Whether a success makes the view's data fresh. */
   fills: boolean
   /**
-   * What the plan stands on: asked when the run is claimed. Where it does not hold any more,
-   * because another run has just ended, say, the run stays pending, to be planned anew.
+   * What the plan stands on: a query, and the answer it must give when the run is claimed. If the answer is
+   * another one, for example because another run has just ended, the run stays pending and has to be planned
+   * again.
    */
   basis: { sql: string; is: string } | null
   /** Session settings that hold for this run only. */
   settings: Record<string, string>
   prepare: Statement[]
-  /** Statements that need the strong lock: tried as a whole under a short `lock_timeout`, again and again. */
+  /**
+   * Statements that need a strong lock: the envelope tries all of them together under a short `lock_timeout`,
+   * again and again.
+   */
   cutOver: {
     /**
-     * For each wait for a lock. Null: a little less than `deadlock_timeout`, so that nobody who waits for us is found in a
-     * deadlock with us. Beside an autovacuum the wait is one and a half times `deadlock_timeout`, because the server ends an
-     * autovacuum only then: in every try where this is null, otherwise in every tenth.
+     * The limit of each wait for a lock. Null: a little less than `deadlock_timeout`, so that the server
+     * finds no session that waits for this run in a deadlock with it. While an autovacuum holds a lock on the
+     * view, the limit is one and a half times `deadlock_timeout`, because the server ends an autovacuum only
+     * after `deadlock_timeout`: in every try if this is null, otherwise in every tenth.
      */
     lockTimeoutMs: number | null
-    /** For the run's record, once the work is done; 0 waits. Null: the record is taken before the first statement. */
+    /**
+     * The limit of the wait for the run's row after the work; 0: no limit. Null: the row is locked before the
+     * first statement.
+     */
     recordLockTimeoutMs: number | null
     giveUpAfterMs: number
     statements: Statement[]
   }
-  /** A query for a number that grows by the rows the cut-over writes; null where that is not how rows are counted. */
+  /**
+   * A query for a number that grows by each row the cut-over writes; null if rows are counted in another way,
+   * or not at all.
+   */
   written: string | null
-  /** What follows the commit, each statement in a transaction of its own; its failure does not fail the run. */
+  /** Statements after the commit, each in a transaction of its own. Their failure does not fail the run. */
   aside: Statement[]
 }
 
-/** The statements that do the work, in order and without the machinery around them: what the run record shows. */
+/**
+ * The statements that do the work, in order and without the machinery around them: what the run record shows.
+ */
 export const statementsOf = (plan: Plan): string[] =>
   [...plan.prepare, ...plan.cutOver.statements, ...plan.aside]
     .filter(({ hidden }) => !hidden)

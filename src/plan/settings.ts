@@ -1,6 +1,6 @@
 import { Problem } from '../problem.ts'
 
-/** Session settings that a definition may give its operations: how much memory and help a rebuild may use, no more. */
+/** The only settings that a definition may change: memory, parallel workers, I/O and planning. */
 const allowedSettings = [
   'effective_io_concurrency',
   'enable_hashagg',
@@ -17,15 +17,15 @@ const allowedSettings = [
   'work_mem',
 ] as const
 
-/** The settings of a definition as strings; refuses those that are not on the list, naming each. */
+/** The settings of a definition as texts. Refuses settings that are not on the list, and names each. */
 export function readSettings(view: string, settings: Record<string, unknown>): Record<string, string> {
   const allowed: readonly string[] = allowedSettings
   const refused = Object.keys(settings).filter((name) => !allowed.includes(name))
   if (refused.length > 0) {
     throw new Problem(
       'InvalidRequest',
-      `The definition of ${view} asks for settings that Viewkeeper does not change: ${refused.join(', ')}. ` +
-        `It changes ${allowedSettings.join(', ')}.`,
+      `The definition of ${view} has settings that Viewkeeper does not allow: ${refused.join(', ')}. ` +
+        `Allowed are ${allowedSettings.join(', ')}.`,
       { field: 'settings' },
     )
   }

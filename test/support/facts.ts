@@ -1,7 +1,7 @@
 import type { LiveView, SwapRights } from '../../src/plan/views/live-view.ts'
 import type { ViewFacts } from '../../src/plan/views/view-facts.ts'
 
-/** A view without anything special, to plan on. */
+/** A view with nothing special, to plan on. */
 export const viewFacts = (changes: Partial<ViewFacts> = {}): ViewFacts => ({
   oid: 4711,
   schema: 'app',
@@ -15,7 +15,7 @@ export const viewFacts = (changes: Partial<ViewFacts> = {}): ViewFacts => ({
   ...changes,
 })
 
-/** The same view with nothing hanging on it. */
+/** The same view as a live view that nothing hangs on. */
 export const liveView = ({
   view,
   ...changes

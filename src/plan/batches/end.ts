@@ -11,7 +11,7 @@ export interface BatchError {
   openBatchId?: string
 }
 
-/** How a batch ends, as its record says it. */
+/** How a batch ended, as in its record. */
 export type BatchEnd =
   | { status: 'success'; error: null }
   | { status: 'failed' | 'canceled' | 'skipped'; error: BatchError }
@@ -23,7 +23,7 @@ interface Ended {
 
 const mostNames = 20
 
-/** How a batch has ended whose every view has come to its end. Pure. */
+/** Decides how a batch ended, once all its views have ended. Pure. */
 export function planBatchEnd(views: Ended[], latest: Map<number, LatestRun>, canceled: boolean): BatchEnd {
   const of = ({ id }: Ended) => latest.get(id)
   const skipped = views.filter((view) => of(view)?.class === 'UpstreamFailed')
@@ -41,7 +41,7 @@ export function planBatchEnd(views: Ended[], latest: Map<number, LatestRun>, can
     const after =
       skipped.length === 0
         ? ''
-        : ` ${skipped.length} that read them ${skipped.length === 1 ? 'was' : 'were'} skipped.`
+        : ` ${skipped.length === 1 ? '1 view that reads them was' : `${skipped.length} views that read them were`} skipped.`
     const message = `${failed.length} of ${views.length} views failed: ${names.join(', ')}${more}.${after}`
     return {
       status: 'failed',

@@ -1,6 +1,6 @@
 /**
- * Whether a pattern describes the whole of a text: `*` stands for any characters, also none, `?` for one. Never takes
- * longer than the product of the two lengths, whatever the pattern.
+ * Whether a pattern matches a whole text: `*` matches any number of characters, `?` exactly one. The time is
+ * at most proportional to the product of the two lengths, for every pattern.
  */
 export function matchesGlob(pattern: string, text: string): boolean {
   let at = 0

@@ -1,4 +1,4 @@
-/** A view of a batch, as far as deciding on it goes. */
+/** What `planNext` needs to know of a view in a batch. */
 export interface BatchNode {
   id: number
   parents: number[]
@@ -6,37 +6,37 @@ export interface BatchNode {
   retryDelaySeconds: number
 }
 
-/** The latest attempt at a view within its batch. */
+/** The latest run of a view in its batch. */
 export interface LatestRun {
   runId: number
   status: 'pending' | 'running' | 'success' | 'failed' | 'canceled' | 'skipped'
   attempt: number
-  /** The class of its error; null where it has none. */
+  /** The class of the run's error; null if it has none. */
   class: string | null
-  /** Whether its `not_before` has passed. */
+  /** Whether the run's `not_before` has passed or is not set. */
   due: boolean
 }
 
-/** What is to be done for a batch at this moment, first things first. */
+/** What to do for a batch at this moment. Each list keeps the order of the views. */
 export interface BatchNext<Node extends BatchNode> {
-  /** Views whose turn it is, with their pending attempt where there is one. */
+  /** Views that can be refreshed now, each with its pending run if there is one. */
   ready: { node: Node; pending: LatestRun | null }[]
-  /** Views whose last attempt failed and that are to be tried again. */
+  /** Views to be tried again, because their latest run failed. */
   retry: { node: Node; attempt: number; delaySeconds: number }[]
-  /** Views that can never have their turn, because of this other one. */
+  /** Views that will not be refreshed in this batch, because the view `because` was not refreshed. */
   skip: { node: Node; because: Node }[]
-  /** Attempts that are running. */
+  /** How many runs are running. */
   running: number
-  /** Every view has come to its end. */
+  /** Whether every view has ended. */
   ended: boolean
 }
 
-/** Trying again, some minutes later, changes nothing about these. A view that is gone may be on its way back. */
+/** A retry would fail in the same way. `UnknownView` is not here: a view that is gone may come back. */
 const notWorthARetry = new Set(['UniqueIndexRequired', 'SwapImpossible', 'InvalidRequest'])
 
 /**
- * Decides what comes next in a batch. Pure: the same attempts give the same next, whoever asks however often. `nodes`
- * come with parents before children, most urgent first, and stay in that order.
+ * Decides what comes next in a batch. Pure: the same runs always give the same answer. `nodes` must come with
+ * parents before children and the most urgent first; the answer keeps their order.
  */
 export function planNext<Node extends BatchNode>(
   nodes: Node[],
@@ -72,7 +72,7 @@ export function planNext<Node extends BatchNode>(
   return next
 }
 
-/** Left out as paused is as good as done: what reads it is refreshed from the data it has. */
+/** A paused view counts as done: the views that read it are refreshed from the data it has. */
 export const isDone = ({ status, class: why }: Pick<LatestRun, 'status' | 'class'>): boolean =>
   status === 'success' || (status === 'skipped' && why === null)
 

@@ -1,17 +1,17 @@
 import { inAnyDependencyOrder } from '../views/graph.ts'
 import type { Selectable } from './selection.ts'
 
-/** As many runs of a batch may be running at once, at most. */
+/** How many runs of a batch may be running at once, at most. */
 export const mostConcurrent = 64
 
 /** What planning a batch needs to know of a view. */
 export interface BatchableView extends Selectable {
-  /** Of its definition. */
+  /** The id of the view's definition. */
   id: number
   paused: boolean
   retries: number
   retryDelaySeconds: number
-  /** How long its last successes took, on average; null where there was none. */
+  /** The view's usual duration; null if no refresh has succeeded. */
   usualMs: number | null
 }
 
@@ -20,21 +20,22 @@ export interface PlannedView {
   id: number
   schema: string
   name: string
-  /** Ids of the views of this batch that it reads. */
+  /** Ids of the views in this batch that the view reads. */
   parents: number[]
   retries: number
   retryDelaySeconds: number
   estimateMs: number
-  /** The longest way from here to the end of the batch, this view included. */
+  /** The longest time from the start of this view to the end of the batch, along the views that read it. */
   remainingMs: number
 }
 
 const unknownMs = 1000
 
 /**
- * Plans a batch of these views: who waits for whom, and who goes first, being at the start of the longest way to the
- * end. A dependency on a view that is not among them does not count. Comes in that order, parents before children.
- * Refuses a circle (DependencyCycle) by the names in it. Linear in views and edges, but for the sorting.
+ * Plans a batch of views: which view waits for which, and which goes first. The result has the view with the
+ * longest remaining time first, and parents before children. A dependency on a view outside the batch is
+ * ignored. Views that depend on each other in a circle are refused (DependencyCycle), by name. Linear in
+ * views and edges, except for the sorting.
  */
 export function planBatch(
   views: BatchableView[],
@@ -72,13 +73,9 @@ export function planBatch(
     .map(({ place: _, ...planned }) => planned)
 }
 
-/** By history; a view without any takes as long as the one in the middle of those that have, and a paused one no time. */
+/** The usual duration. Without one, the median of the others, or 1 s if there is none. A paused view: 0. */
 function estimates(views: BatchableView[]): Map<string, number> {
-  const known = views
-    .flatMap(({ usualMs: averageMs }) => (averageMs === null ? [] : [averageMs]))
-    .sort((a, b) => a - b)
-  const usual = known[Math.floor((known.length - 1) / 2)] ?? unknownMs
-  return new Map(
-    views.map(({ view, paused, usualMs: averageMs }) => [view, paused ? 0 : Math.round(averageMs ?? usual)]),
-  )
+  const known = views.flatMap(({ usualMs }) => (usualMs === null ? [] : [usualMs])).sort((a, b) => a - b)
+  const median = known[Math.floor((known.length - 1) / 2)] ?? unknownMs
+  return new Map(views.map(({ view, paused, usualMs }) => [view, paused ? 0 : Math.round(usualMs ?? median)]))
 }

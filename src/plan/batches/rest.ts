@@ -1,15 +1,18 @@
-/** A view of a batch, as far as guessing goes. Parents come before their children. */
+/** What `estimateRest` needs to know of a view in a batch. */
 export interface RestNode {
   id: number
   parents: number[]
   estimateMs: number
-  /** It has come to its end. */
+  /** Whether the view has ended. */
   ended: boolean
-  /** Since when it is running; null where it is not. */
+  /** For how long a run of the view has been running; null if none is. */
   elapsedMs: number | null
 }
 
-/** How long a batch will probably take from here: the longest way to its end, or all its work by so many at once. Pure. */
+/**
+ * Estimates how long a batch will still take: the longest chain of views, or all work divided by
+ * `concurrency`, whichever is longer. Parents come before their children in `nodes`. Pure.
+ */
 export function estimateRest(nodes: RestNode[], concurrency: number): number {
   const ways = new Map<number, number>()
   let longest = 0

@@ -2,20 +2,20 @@ import { Problem } from '../../problem.ts'
 import { dependents } from '../views/graph.ts'
 import { matchesGlob } from './glob.ts'
 
-/** Which views a batch is asked for: one of the first three, or nothing, which is all. */
+/** Which views a batch is to refresh: at most one of the first three fields. None of them means all views. */
 export interface SelectionRequest {
   all?: boolean | undefined
   /** Names as SQL reads them, or ids. */
   views?: string[] | undefined
   /** A glob on `schema.name`: `sales.*`. */
   pattern?: string | undefined
-  /** Also everything that these read. */
+  /** Also every view that the selected views read, directly or not. */
   ancestors?: boolean | undefined
-  /** Also everything that reads these. */
+  /** Also every view that reads the selected views, directly or not. */
   descendants?: boolean | undefined
 }
 
-/** A selection written in the one way in which equal ones are equal; views by their names as SQL writes them. */
+/** A selection in canonical form: equal selections are written alike, and views as SQL writes their names. */
 export type Selection = ({ all: true } | { views: string[] } | { pattern: string }) & {
   ancestors?: true
   descendants?: true
@@ -25,29 +25,35 @@ export type Selection = ({ all: true } | { views: string[] } | { pattern: string
 export interface Selectable {
   schema: string
   name: string
-  /** The name as SQL would write it. */
+  /** The name as SQL writes it. */
   view: string
-  /** Whether it is one of all. */
+  /** Whether a batch of all views includes it. */
   inAll: boolean
 }
 
-/** Refuses a selection that asks for nothing, or for several things at once, naming the field. Empty ones never get here. */
+/**
+ * Refuses a selection of nothing, or by several fields at once; the problem names the field. Empty lists were
+ * refused before.
+ */
 export function insistOnSelection({ all, views, pattern }: SelectionRequest): void {
-  const asked = Object.entries({ all: all || undefined, views, pattern }).filter(
+  const requested = Object.entries({ all: all || undefined, views, pattern }).filter(
     ([, value]) => value !== undefined,
   )
-  if (asked.length > 1) {
-    const names = asked.map(([name]) => name)
+  if (requested.length > 1) {
+    const names = requested.map(([name]) => name)
     throw invalid(
       names[1] as string,
-      `it cannot be asked for together with ${names[0]}. Ask for one of all, views, pattern.`,
+      `it cannot be combined with ${names[0]}. Send only one of all, views, pattern.`,
     )
   }
-  if (all === false && asked.length === 0)
-    throw invalid('all', 'it is false, and neither views nor pattern is asked for.')
+  if (all === false && requested.length === 0)
+    throw invalid(
+      'all',
+      'it is false, so views or pattern must say which views. Send one of them, or leave all out.',
+    )
 }
 
-/** The canonical form of a selection; `named` are the names in `views`, as SQL would write them. */
+/** The canonical form of a selection. `named` holds the names in `views` as SQL writes them. */
 export function canonicalSelection(request: SelectionRequest, named: string[]): Selection {
   const { pattern, ancestors, descendants } = request
   return {
@@ -62,8 +68,8 @@ export function canonicalSelection(request: SelectionRequest, named: string[]): 
 }
 
 /**
- * The views that are selected, of those there are. `dependencies` says which views each view reads. Names that no view
- * has are refused with UnknownView, and what selects nothing with InvalidRequest, each naming the field.
+ * The selected views of `views`. `dependencies` says which views each view reads. Refuses names that no view
+ * has (UnknownView), and a selection of no view (InvalidRequest). Both problems name the field.
  */
 export function selectViews<View extends Selectable>(
   views: View[],
@@ -74,7 +80,7 @@ export function selectViews<View extends Selectable>(
   if (chosen.size === 0) {
     const why =
       'pattern' in selection
-        ? `no view's schema.name is like ${JSON.stringify(selection.pattern)}.`
+        ? `no view's schema.name matches ${JSON.stringify(selection.pattern)}.`
         : 'there is no view to refresh.'
     throw invalid('pattern' in selection ? 'pattern' : 'all', why)
   }
@@ -104,13 +110,13 @@ function chooseViews(views: Selectable[], selection: Selection): string[] {
 
 const mostTold = 10
 
-/** No refusal grows with its request. */
+/** A refusal stays short, however many names the request has. */
 const firstOf = (names: string[]): string =>
   names.length <= mostTold
     ? names.join(', ')
     : `${names.slice(0, mostTold).join(', ')} (nor ${names.length - mostTold} more)`
 
-/** Adds all that can be reached. */
+/** Adds to `found` all that can be reached from `from`. */
 function reach(from: string[], edges: Map<string, string[]>, found: Set<string>): void {
   const seen = new Set(from)
   const open = [...from]

@@ -1,2 +1,2 @@
-/** When every view is refreshed, where nobody says otherwise. */
+/** The nightly refresh of every view, unless something else is configured. */
 export const nightly = { schedule: '0 9 * * *', timeZone: 'Etc/UTC' }

@@ -1,9 +1,12 @@
 /** What decides whether a view's data are stale. */
 export interface Age {
   paused: boolean
-  /** For how long the data have had to be as fresh as they may be, seconds: no longer than their age. */
+  /**
+   * Seconds since the last success or since a refresh has been expected (view adopted, resumed), whichever is
+   * later.
+   */
   expectedSeconds: number
-  /** As the definition says it; null leaves it to the schedule. */
+  /** The definition's limit; null: the schedule decides. */
   maxStalenessSeconds: number | null
   /** The longest time between two refreshes by schedule; null if none refreshes the view. */
   intervalSeconds: number | null
@@ -13,7 +16,7 @@ export interface Age {
 
 /** How old a view's data may be. */
 export interface Staleness {
-  /** The age from which on the data are stale, seconds; null if nobody expects the view to be refreshed. */
+  /** The age above which the data are stale, seconds; null if nobody expects the view to be refreshed. */
   limitSeconds: number | null
   stale: boolean
 }
@@ -21,8 +24,9 @@ export interface Staleness {
 const hour = 3600
 
 /**
- * Judges a view's age. The limit is what the definition says; else the time between two scheduled refreshes, plus an hour or
- * twice the usual duration, whichever is longer. A paused view is never stale: somebody has decided that. Pure.
+ * Judges a view's age. The limit is the definition's; without one, the time between two scheduled refreshes
+ * plus an hour or twice the usual duration, whichever is longer. A paused view is never stale: somebody
+ * paused it on purpose. Pure.
  */
 export function judgeStaleness({ paused, expectedSeconds, ...limits }: Age): Staleness {
   const limitSeconds = limitOf(limits)
@@ -37,7 +41,7 @@ function limitOf(age: Omit<Age, 'paused' | 'expectedSeconds'>): number | null {
 }
 
 const slowFactor = 2
-/** Below this nobody minds: a second instead of half of one is no news. */
+/** A shorter refresh is never slow: nobody minds 1 s instead of 0.5 s. */
 const slowFloorMs = 10_000
 
 /** Whether a refresh took much longer than its view's usually do. Pure. */

@@ -3,19 +3,20 @@ import type { Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
 
 /**
- * Counts rows one by one. Never to be done while readers are locked out. Counting a materialized view runs nobody's code;
- * a plain view or a table with policies that has taken its name would run its owner's as us, so the name is held first.
+ * Counts rows one by one. Must never happen while readers are locked out. Counting a materialized view
+ * executes nobody's code. A plain view, or a table with policies, that has taken the view's name would
+ * execute its owner's code as us: so the name is locked and checked first.
  */
 export const countRows = (view: ViewName, when: 'before' | 'after'): Statement => ({
   phase: 'counting',
   sql: `select count(*) from ${quoteName(view)}`,
-  needs: `Counting takes select on ${quoteName(view)} for Viewkeeper's role.`,
+  needs: `To count the rows, Viewkeeper's role needs select on ${quoteName(view)}.`,
   count: when,
   countsRowsOf: quoteName(view),
   hidden: true,
 })
 
-/** Reads the planner's estimate by name: -1 means never analyzed, and is no number. */
+/** Reads the planner's estimate by name. -1 means that the view was never analyzed, and becomes null. */
 export const readEstimate = (view: ViewName, when: 'before' | 'after'): Statement => ({
   phase: 'counting',
   sql: `select nullif(reltuples, -1)::bigint from pg_catalog.pg_class where oid = ${literal(quoteName(view))}::regclass`,
@@ -23,7 +24,7 @@ export const readEstimate = (view: ViewName, when: 'before' | 'after'): Statemen
   hidden: true,
 })
 
-/** Makes the planner's estimate true. */
+/** Brings the planner's estimate up to date. */
 export const analyze = (view: ViewName): Statement => ({
   phase: 'analyzing',
   sql: `analyze ${quoteName(view)}`,
@@ -31,12 +32,14 @@ export const analyze = (view: ViewName): Statement => ({
   computesRows: true,
 })
 
-/** The count before an operation on a view that is there; an unpopulated one cannot be read. */
+/**
+ * Counts before an operation on an existing view. An unpopulated view cannot be read, so it is not counted.
+ */
 export function countBefore(view: ViewName & { populated: boolean }, how: RowCountStrategy): Statement[] {
   if (how === 'none' || !view.populated) return []
   return [how === 'exact' ? countRows(view, 'before') : readEstimate(view, 'before')]
 }
 
-/** What follows the commit so that the estimate after is true. */
+/** Analyzes after the commit, so that the estimate after is up to date. */
 export const estimateAside = (view: ViewName, how: RowCountStrategy): Statement[] =>
   how === 'estimated' ? [analyze(view), readEstimate(view, 'after')] : []

@@ -18,23 +18,26 @@ export interface CreateOptions {
   rowCountStrategy: RowCountStrategy
   timeoutSeconds: number
   settings: Record<string, string>
-  /** The role, as SQL writes it, that is to own the view. */
+  /** The future owner of the view, as SQL writes the role. */
   owner: string
-  /** The view that is there and has to go first, with the objects that depend on it, which never go with it. */
+  /**
+   * The existing view to replace. The creation is refused if `dependents`, which depend on it, is not empty.
+   */
   replaces: (ViewName & { populated: boolean; dependents: string[] }) | null
 }
 
 /**
- * Plans the creation of a view with its indexes, comment, grants and statistics. Pure. One that is there is replaced in a
- * short moment at the end: the new one is built under another name first, so that readers have the old one meanwhile.
+ * Plans the creation of a view with its indexes, comment, grants and statistics. Pure. An existing view is
+ * replaced in a short cut-over at the end: the new view is built under another name first, so that readers
+ * keep the old one meanwhile.
  */
 export function planCreate(definition: ViewDefinition, options: CreateOptions): Plan {
   const { replaces, withData, rowCountStrategy, timeoutSeconds, settings, owner } = options
   if (replaces !== null && replaces.dependents.length > 0) {
     throw new Problem(
       'DependentsExist',
-      `${quoteName(definition)} cannot be created anew, because of ${replaces.dependents.join(', ')}. Drop these first; ` +
-        'force never does. To renew the data alone, refresh the view.',
+      `${quoteName(definition)} cannot be replaced, because these depend on it: ${replaces.dependents.join(', ')}. ` +
+        'Drop them first, because force never drops them. To renew only the data, refresh the view.',
       { field: 'force' },
     )
   }
@@ -67,16 +70,25 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
   }
 }
 
-/** What stands in the table of definitions may have come there by another way than `freeze`: nothing else is to be hidden in it. */
+/**
+ * Refuses a privilege that is not one word. Privileges are written into SQL unquoted, and `freeze` is not the
+ * only writer of `viewkeeper.definitions`.
+ */
 function insistOnPrivileges({ grants }: ViewDefinition): void {
   const odd = grants.flatMap(({ privileges }) => privileges).find((privilege) => !/^[a-z]+$/i.test(privilege))
   if (odd !== undefined)
-    throw new Problem('InvalidRequest', `grants: ${JSON.stringify(odd)} is no privilege.`, {
-      field: 'grants',
-    })
+    throw new Problem(
+      'InvalidRequest',
+      `grants: ${JSON.stringify(odd)} is not a privilege. Correct the definition.`,
+      {
+        field: 'grants',
+      },
+    )
 }
 
-/** The statements that make a view with no data, and its indexes, comment and grants. `names` are what they are called. */
+/**
+ * The statements that create an empty view, its indexes, comment and grants. `names` names view and indexes.
+ */
 export function createStatements(
   definition: ViewDefinition,
   names: CreateNames = finalNames(definition),
@@ -84,10 +96,10 @@ export function createStatements(
   const target = quoteName({ schema: definition.schema, name: names.view })
   const create: Statement = {
     phase: 'building',
-    // The line break ends a comment that the query may end with.
+    // The query may end with a `--` comment; the line break ends the comment.
     sql: `create materialized view ${target} as\n${body(definition.sql)}\nwith no data`,
     userCode: true,
-    needs: `Creating ${target} takes create and usage on its schema, and whatever its query reads, for its owner.`,
+    needs: `To create ${target}, its owner needs create and usage on the schema, and access to everything that the query reads.`,
   }
   const indexes = definition.indexes.map(
     (index, at): Statement => ({
@@ -106,7 +118,7 @@ export function createStatements(
   ]
 }
 
-/** Fills a view that was made with no data. Indexes that are there already are built in the same go, in parallel. */
+/** Fills a view that was created with no data. The server then builds the existing indexes, in parallel. */
 export const fill = (view: ViewName): Statement[] => [
   noteObstacles(view),
   {
@@ -148,5 +160,5 @@ const finalNames = ({ name, indexes }: ViewDefinition): CreateNames => ({
   index: (at) => indexes[at]?.name as string,
 })
 
-/** The query, without what would end or swallow what comes after it: a semicolon, or an unfinished comment line. */
+/** The query without semicolons at its end: a semicolon would end the statement before `with no data`. */
 const body = (sql: string): string => sql.trimStart().replace(/[;\s]+$/, '')

@@ -7,23 +7,23 @@ import { countBefore } from './counting.ts'
 import { exclusively } from './locks.ts'
 
 export interface DropOptions {
-  /** Drops what depends on the view, too. */
+  /** Also drops what depends on the view. */
   cascade: boolean
   rowCountStrategy: RowCountStrategy
   timeoutSeconds: number
-  /** The definition that is marked removed with the view, where it is a discovered one; null leaves that to others. */
+  /** The definition to mark as removed with the view, if it is a discovered one; null: none. */
   definitionId: number | null
 }
 
 /**
- * Plans `drop materialized view`. Pure. `dependents` are the objects that would have to go with it; without `cascade` they
- * are named in the refusal (DependentsExist).
+ * Plans `drop materialized view`. Pure. `dependents` are the objects that depend on the view. Without
+ * `cascade` the plan is refused (DependentsExist) if there are any, and the message names them.
  */
 export function planDrop(view: ViewFacts, dependents: string[], options: DropOptions): Plan {
   if (dependents.length > 0 && !options.cascade) {
     throw new Problem(
       'DependentsExist',
-      `${view.view} cannot be dropped, because of ${dependents.join(', ')}. Drop these first, or ask for cascade, ` +
+      `${view.view} cannot be dropped, because these depend on it: ${dependents.join(', ')}. Drop them first, or set cascade, ` +
         'which drops them too.',
       { field: 'cascade' },
     )

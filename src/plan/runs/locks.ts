@@ -1,36 +1,39 @@
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 
-// A reader that comes while we queue for the exclusive lock waits as long as we do: so we queue briefly, and often.
+// New readers wait while we queue for the exclusive lock. So we queue briefly, and often.
 const shortLockMs = 100
-// The run's record is one row. Whoever holds it for longer while readers are locked out has the work begin again.
+// The wait for the run's row while readers are locked out. If somebody holds the row for longer, the work
+// begins again.
 const recordLockMs = 1000
 const longestLockHuntMs = 600_000
 
 type CutOver = Plan['cutOver']
 
-/** How long the hunt for the lock may go on: it ends before the run does. `timeoutSeconds` is the run's whole time. */
+/**
+ * How long a run may go on trying to get its locks: less than `timeoutSeconds`, the time of the whole run.
+ */
 const giveUpAfterMs = (timeoutSeconds: number): number => Math.min(longestLockHuntMs, timeoutSeconds * 800)
 
 interface ExclusiveOptions {
   timeoutSeconds: number
-  /** Locks on what can change without the view's own lock; readers notice none of them. */
+  /** Locks on what can change without a lock on the view. Readers notice none of these locks. */
   guard?: Statement[]
   /** Exclusive locks on what a reader locks before the view. */
   lockBefore?: Statement[]
-  /** Whose place is taken for the locks on the view itself. Default: nobody's. */
+  /** Has the locks on the view itself taken as another role. Default: as ourselves. */
   as?: (statements: Statement[]) => Statement[]
   /**
-   * `brief`: beginning again loses nothing, so that not even the work queues for a lock. `long`: the record is not held
-   * meanwhile, because a cancel needs it. Default: neither.
+   * `brief`: the work loses nothing if it begins again, so it waits only briefly for locks too. `long`: the
+   * run's row is not locked during the work, because a cancel has to write it. Default: neither.
    */
   lasts?: 'brief' | 'long'
 }
 
 /**
- * Statements that need a view for themselves alone. First the locks that readers do not notice, and that autovacuum gives way
- * to; then the exclusive ones under a short time-out; then the work, in which nothing times out. Where one of the
- * locks cannot be had, all are let go.
+ * A cut-over that needs the view exclusively. First comes a lock that readers do not notice and that an
+ * autovacuum gives way to. Then come the other locks, under a short time-out. Then comes the work, without a
+ * time-out unless it is `brief`. If one of the locks is not granted in time, all are released.
  */
 export const exclusively = (
   view: ViewName,
@@ -51,7 +54,10 @@ export const exclusively = (
   ],
 })
 
-/** The same for who may not `alter` the view, only refresh it: the work itself queues briefly, now and then patiently. */
+/**
+ * The same if we may only refresh the view, not `alter` it: the refresh itself waits for the lock, briefly.
+ * While an autovacuum holds a lock, every tenth wait is longer.
+ */
 export const withoutAltering = (work: Statement[], timeoutSeconds: number): CutOver => ({
   lockTimeoutMs: shortLockMs,
   recordLockTimeoutMs: recordLockMs,
@@ -59,7 +65,7 @@ export const withoutAltering = (work: Statement[], timeoutSeconds: number): CutO
   statements: work,
 })
 
-/** Statements whose lock lets readers pass: waiting for it hurts nobody. */
+/** A cut-over whose lock lets readers pass: waiting for the lock delays no reader. */
 export const besideReaders = (work: Statement[], timeoutSeconds: number): CutOver => ({
   lockTimeoutMs: null,
   recordLockTimeoutMs: 0,
@@ -68,25 +74,28 @@ export const besideReaders = (work: Statement[], timeoutSeconds: number): CutOve
 })
 
 /**
- * Resetting an option that nobody sets changes nothing, and takes AccessExclusive for this one option, on a view of either
- * kind; unlike the usual `comment on … is <the same>` it cannot undo what somebody else has just written.
+ * Takes AccessExclusive on a plain or materialized view: the server takes this lock to reset this one option.
+ * Nobody sets the option, so nothing changes. The usual `comment on … is <the same>` could undo a comment
+ * that somebody else has just written.
  */
 export const exclusiveLock = (kind: 'view' | 'materialized view', name: ViewName): Statement =>
   alter(kind, name, 'reset (user_catalog_table)')
 
 /**
- * Writes each column's catalog row anew as it is. Before 18 `grant select (column)` takes no lock on the view: whoever has
- * done it without a commit is waited for, and whoever comes later waits for us.
+ * Rewrites the catalog row of each column, unchanged. Before PostgreSQL 18 `grant select (column)` takes no
+ * lock on the view. The rewriting waits for such a grant that is not committed, and later grants wait for us.
  */
 export function touchColumns(view: ViewName, columns: string[]): Statement[] {
   const touched = columns.map((column) => `alter column ${quoteIdentifier(column)} reset (viewkeeper)`)
   return touched.length === 0 ? [] : [alter('materialized view', view, touched.join(', '))]
 }
 
-/** Comments, names and options of an index are changed under the index's own lock, not the view's. */
+/** Locks an index. Its comment, name and options change under its own lock, not the view's. */
 export const lockIndex = (index: ViewName): Statement => alter('index', index, 'reset (viewkeeper)')
 
-/** The same of a statistics object, whose row is written anew by giving it another name and its own again. */
+/**
+ * Locks a statistics object, by rewriting its catalog row: the object gets another name, then its own again.
+ */
 export const touchStatistics = (statistics: ViewName, anotherName: string): Statement[] => [
   alter('statistics', statistics, `rename to ${quoteIdentifier(anotherName)}`),
   alter('statistics', { ...statistics, name: anotherName }, `rename to ${quoteIdentifier(statistics.name)}`),
@@ -100,7 +109,7 @@ const alter = (kind: string, name: ViewName, what: string): Statement => ({
 
 const lockTimeout = (ms: number): Statement => setting('lock_timeout', String(ms))
 
-/** Sets something for the rest of the transaction. */
+/** Changes a setting for the rest of the transaction. */
 export const setting = (name: string, value: string): Statement => ({
   phase: 'locking',
   sql: `select set_config('${name}', ${literal(value)}, true)`,

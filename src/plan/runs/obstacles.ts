@@ -2,7 +2,8 @@ import { literal, quoteName, type ViewName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 
 /**
- * Notes, before a view that is not there yet is filled, what would keep that from succeeding. To be done as who fills it.
+ * Notes what would keep a new view from being filled. The query comes before the filling, because a failure
+ * undoes the new view. Execute it as the role that fills the view.
  */
 export const noteObstacles = (view: ViewName): Statement => ({
   phase: 'building',
@@ -12,9 +13,9 @@ export const noteObstacles = (view: ViewName): Statement => ({
 })
 
 /**
- * A query for what keeps a view from being filled: which rights are missing and which views it reads are empty, by the
- * SQLSTATE that comes of it. The server's own message would say it too; but where rows are computed a message may quote them, and
- * is not kept. To be asked as who refreshes the view.
+ * A query for what keeps a view from being filled, by the SQLSTATE of the failure: rights that are missing,
+ * and unpopulated views that the view reads. The server's message says so too, but is not kept: messages of
+ * statements that compute rows may quote rows. Execute the query as the role that refreshes the view.
  */
 export const obstaclesQuery = (view: ViewName, how: 'regularly' | 'concurrently' = 'regularly'): string => `
 with v as (
@@ -43,7 +44,10 @@ const readBy = `read as (
     join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
     join pg_class c on c.oid = d.refobjid and c.relkind in ('r', 'p', 'v', 'm', 'f') and c.oid <> v.oid)`
 
-/** The server compares in a temporary table and changes the view's rows as its owner, who can have lost these rights. */
+/**
+ * Rights that the view's owner may have lost. As the owner, the server compares in a temporary table and
+ * changes the view's rows.
+ */
 const concurrentNeeds = `
   union all
   select format('grant %s on %s to %s;', p, v.name, v.owner), has_table_privilege(v.relowner, v.oid, p)

@@ -1,4 +1,4 @@
-/** Whether the global pause holds for what this trigger asks for: people are not paused. */
+/** Whether the global pause applies to a trigger. It does not apply to people. */
 export const isScheduled = (trigger: string): boolean => trigger === 'schedule' || trigger === 'deploy'
 
 export const everythingPaused = 'everything scheduled is paused'

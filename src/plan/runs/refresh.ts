@@ -39,8 +39,8 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
     cutOver: view.mayAlter
       ? exclusively(view, work, { timeoutSeconds, lasts: 'long' })
       : withoutAltering(work, timeoutSeconds),
-    // A regular refresh writes every row anew, so the server's own tuple counter says how many, for nothing. By its name: a
-    // swap since this was planned has made it another table.
+    // A regular refresh writes every row, so the server's own tuple counter counts them at no cost. The
+    // counter is read by the view's name, because a swap since the planning has given the view another OID.
     written:
       exact && view.tuplesAreCounted
         ? `select pg_catalog.pg_stat_get_xact_tuples_inserted(${literal(quoteName(view))}::regclass)`
@@ -50,7 +50,9 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
   }
 }
 
-/** Plans `refresh materialized view concurrently`, which only changes the rows that differ and lets readers pass. Pure. */
+/**
+ * Plans `refresh materialized view concurrently`, which changes only rows that differ, beside readers. Pure.
+ */
 export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Plan {
   const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
   const work: Statement[] = [
@@ -60,7 +62,7 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
       userCode: true,
       computesRows: true,
       obstacles: obstaclesQuery(view, 'concurrently'),
-      needs: `${needs(view)} Concurrently, the owner also needs usage on the schema, select, insert and delete on the view, and temporary on the database.`,
+      needs: `${needs(view)} To refresh concurrently, the owner also needs usage on the schema, select, insert and delete on the view, and temporary on the database.`,
     },
   ]
   if (rowCountStrategy === 'exact') work.push(countRows(view, 'after'))
@@ -78,5 +80,5 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
 }
 
 const needs = (view: ViewFacts): string =>
-  `Refreshing ${view.view} takes membership in its owner, or from PostgreSQL 17 on maintain on it, for Viewkeeper's role; ` +
-  'and for its owner whatever its query reads.'
+  `To refresh ${view.view}, Viewkeeper's role must be a member of its owner, or have maintain on it (PostgreSQL 17 and later). ` +
+  'Its owner needs access to everything that the query reads.'

@@ -2,28 +2,29 @@ import { Problem } from '../../problem.ts'
 import type { Strategy } from '../views/definition.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 
-/** How the refresh is really done, and why, in words for the run record. */
+/** The strategy of a refresh, and the reason, in words for the run's record. */
 export interface Choice {
   strategy: Exclude<Strategy, 'auto'>
   because: string
 }
 
-/** Whether planning needs to know what stands in the way of a swap. */
-export const needsSnapshot = (asked: Strategy, view: ViewFacts): boolean =>
-  view.populated && (asked === 'auto' || asked === 'swap')
+/** Whether the choice of a strategy depends on what stands in the way of a swap. */
+export const needsSnapshot = (requested: Strategy, view: ViewFacts): boolean =>
+  view.populated && (requested === 'auto' || requested === 'swap')
 
 /**
- * Picks the strategy of a refresh from the facts: the cheapest one that spares readers. `swapRefusals` is what stands in
- * the way of a swap. Throws UniqueIndexRequired or SwapImpossible where one was asked for that cannot be done.
+ * Picks the strategy of a refresh. An unpopulated view is refreshed regularly; `auto` is the cheapest
+ * strategy that spares readers. `swapRefusals` is what stands in the way of a swap. Throws
+ * UniqueIndexRequired or SwapImpossible if the requested strategy is impossible.
  */
-export function chooseStrategy(asked: Strategy, view: ViewFacts, swapRefusals: string[]): Choice {
-  if (asked === 'regular') return { strategy: 'regular', because: 'asked for' }
+export function chooseStrategy(requested: Strategy, view: ViewFacts, swapRefusals: string[]): Choice {
+  if (requested === 'regular') return { strategy: 'regular', because: 'asked for' }
   if (!view.populated) {
-    // The server refuses to fill an unpopulated view concurrently (0A000); nobody can be reading it either.
+    // The server refuses to fill an unpopulated view concurrently (0A000), and nobody can read such a view.
     return { strategy: 'regular', because: 'the view is unpopulated, so it has no readers to spare' }
   }
   const usable = view.uniqueIndexes.find((index) => index.unusableBecause === null)
-  if (asked === 'concurrent') {
+  if (requested === 'concurrent') {
     if (usable === undefined) throw uniqueIndexRequired(view)
     return { strategy: 'concurrent', because: 'asked for' }
   }
@@ -31,16 +32,16 @@ export function chooseStrategy(asked: Strategy, view: ViewFacts, swapRefusals: s
     return {
       strategy: 'swap',
       because:
-        asked === 'swap'
+        requested === 'swap'
           ? 'asked for'
           : 'the view can be rebuilt aside, which costs no more than a regular refresh',
     }
   }
-  if (asked === 'swap') throw swapImpossible(view, swapRefusals)
-  const noSwap = `it cannot be swapped: ${swapRefusals.join('; ')}`
+  if (requested === 'swap') throw swapImpossible(view, swapRefusals)
+  const noSwap = `the view cannot be swapped: ${swapRefusals.join('; ')}`
   return usable === undefined
-    ? { strategy: 'regular', because: `the view has no usable unique index, and ${noSwap}` }
-    : { strategy: 'concurrent', because: `unique index ${usable.name} allows it, and ${noSwap}` }
+    ? { strategy: 'regular', because: `there is no usable unique index, and ${noSwap}` }
+    : { strategy: 'concurrent', because: `there is unique index ${usable.name}, and ${noSwap}` }
 }
 
 const swapImpossible = (view: ViewFacts, refusals: string[]): Problem =>

@@ -1,11 +1,11 @@
 import type { LiveView, SwapRights } from '../views/live-view.ts'
 
-/** What stands in the way where the facts could not even be read. */
+/** What stands in the way of a swap if the live view cannot be read. */
 export const lockedRefusal = 'somebody holds an exclusive lock on it'
 
-/** What stands in the way of a swap, each object by name; empty where nothing does. Pure. */
-export function swapRefusals(facts: LiveView, rights: SwapRights): string[] {
-  const { view, dependents, statistics, grants } = facts
+/** What stands in the way of a swap, each object by name; empty if nothing does. Pure. */
+export function swapRefusals(live: LiveView, rights: SwapRights): string[] {
+  const { view, dependents, statistics, grants } = live
   const may = new Set(rights.mayActAs)
   return [
     ...(view.memberOf === null ? [] : [`it belongs to extension ${view.memberOf}`]),
@@ -28,7 +28,7 @@ export function swapRefusals(facts: LiveView, rights: SwapRights): string[] {
           .filter(({ owner }) => owner !== view.owner)
           .map(
             ({ schema, name, owner }) =>
-              `statistics ${schema}.${name} are of ${owner}, to whom we may not hand them over`,
+              `statistics ${schema}.${name} belong to ${owner}, and we may not hand new ones over to ${owner}`,
           )
       : []),
     ...unique(dependents.flatMap((each) => (each.view && !may.has(each.view.owner) ? [each.view] : []))).map(
@@ -38,10 +38,11 @@ export function swapRefusals(facts: LiveView, rights: SwapRights): string[] {
     ...statistics
       .filter(({ owner }) => !may.has(owner))
       .map(
-        ({ schema, name, owner }) => `statistics ${schema}.${name} are of ${owner}, as whom we may not act`,
+        ({ schema, name, owner }) =>
+          `statistics ${schema}.${name} belong to ${owner}, and we may not act as ${owner}`,
       ),
     ...unique(grants.map(({ grantor }) => grantor).filter((grantor) => !may.has(grantor))).map(
-      (grantor) => `${grantor}, as whom we may not act, has granted privileges on it`,
+      (grantor) => `${grantor} has granted privileges on it, and we may not act as ${grantor}`,
     ),
   ]
 }

@@ -13,21 +13,22 @@ import { buildIndexes, buildStatistics, buildTwin, giveStatistics, withOptions }
 import type { RunOptions } from './refresh.ts'
 
 /**
- * Plans a rebuild aside and the exchange of the two views in one short moment. Pure. The twin is built with no data and
- * then refreshed, because a view created with its data would show no rows to readers whose snapshot is older (before
- * 18). All of it is done as the view's owner, whom row security may show less than us, and what somebody wrote is parsed
- * sealed. Under the exclusive lock the catalog is compared with what was planned on. Dropping the old view without
- * `cascade` proves that nothing hangs on it any more. With `wanted`, the new view is that instead of one like the old.
+ * Plans a rebuild aside and the exchange of the two views in one short cut-over. Pure. The twin is built with
+ * no data and then refreshed: before 18, a view created with its data shows no rows to readers whose snapshot
+ * is older. The twin is built and filled as the view's owner, because row security may show the owner less
+ * than us. SQL written by others is parsed sealed. Under the exclusive lock the catalog is compared with the
+ * snapshot. Dropping the old view without `cascade` proves that nothing depends on it any more. The new view
+ * is like `wanted`; by default, like the old view.
  */
 export function planSwap(
   view: ViewFacts,
   { live, hash }: ViewSnapshot,
   options: RunOptions,
-  { wanted: facts, withData }: { wanted: LiveView; withData: boolean } = { wanted: live, withData: true },
+  { wanted, withData }: { wanted: LiveView; withData: boolean } = { wanted: live, withData: true },
 ): Plan {
   const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
-  const aside = asideNames(view.oid, facts.view.schema)
-  const { owner } = facts.view
+  const aside = asideNames(view.oid, wanted.view.schema)
+  const { owner } = wanted.view
   return {
     ifRunning,
     basis: { sql: liveViewHashQuery(String(view.oid)), is: hash },
@@ -38,25 +39,25 @@ export function planSwap(
       ...countBefore(view, rowCountStrategy),
       setting('default_tablespace', ''),
       ...inPlaceOf(owner, [
-        ...buildTwin(facts, aside),
-        ...buildIndexes(facts, aside),
-        ...buildStatistics(facts, aside),
+        ...buildTwin(wanted, aside),
+        ...buildIndexes(wanted, aside),
+        ...buildStatistics(wanted, aside),
       ]),
-      ...giveStatistics(facts, aside),
+      ...giveStatistics(wanted, aside),
       ...(withData ? inPlaceOf(owner, [...fill(aside.view), analyze(aside.view)]) : []),
       ...(withData && rowCountStrategy === 'exact' ? inPlaceOf(owner, [countRows(aside.view, 'after')]) : []),
       ...(withData && rowCountStrategy === 'estimated' ? [readEstimate(aside.view, 'after')] : []),
-      ...replayGrants(facts, aside.view),
+      ...replayGrants(wanted, aside.view),
       refersToItself(view, aside),
-      // Here it costs nobody anything, and a change during the build is told as one; under the lock it is what counts.
+      // This check delays nobody, and tells a change during the build. The same check under the lock decides.
       nothingHasChanged(view, hash),
-      ...(facts === live ? [twinIsFaithful(view, hash, aside)] : []),
+      ...(wanted === live ? [twinIsFaithful(view, hash, aside)] : []),
     ],
-    cutOver: exclusively(facts.view, [nothingHasChanged(view, hash), ...exchange(facts, aside)], {
+    cutOver: exclusively(wanted.view, [nothingHasChanged(view, hash), ...exchange(wanted, aside)], {
       timeoutSeconds,
       guard: holdStill(live, aside),
-      // Outer views first, as a reader locks them.
-      lockBefore: plainViews(facts)
+      // Outer views first: readers lock them in this order.
+      lockBefore: plainViews(wanted)
         .toReversed()
         .flatMap((dependent) => inPlaceOf(dependent.owner, [exclusiveLock('view', dependent)])),
       as: (statements) => inPlaceOf(owner, statements),
@@ -67,8 +68,8 @@ export function planSwap(
 }
 
 /**
- * Takes what is changed without the view's lock: what others have begun about it is waited for and so seen by the
- * comparison, and what they begin later waits for the exchange.
+ * Locks what can change without the view's lock. We wait for changes that others have begun, so the
+ * comparison sees them; changes that others begin later wait for the exchange.
  */
 const holdStill = ({ view, columns, indexes, statistics }: LiveView, aside: AsideNames): Statement[] => [
   ...inPlaceOf(view.owner, [
@@ -81,24 +82,26 @@ const holdStill = ({ view, columns, indexes, statistics }: LiveView, aside: Asid
   ...statistics.flatMap((each, at) => inPlaceOf(each.owner, touchStatistics(each, aside.oldStatistics(at)))),
 ]
 
-/** The views that read this one, in an order in which each was there before those that may read it. */
+/** The plain views that read this view, by OID: so a view comes before later ones, which may read it. */
 const plainViews = ({ dependents }: LiveView) =>
   dependents.flatMap(({ view }) => (view === null ? [] : [view])).sort((a, b) => a.oid - b.oid)
 
 /**
- * The old view steps aside, its twin takes the name, and the plain views that read it are written again over the new one,
- * which keeps all that hangs on them. Then the old view can go, and the indexes get their names.
+ * Exchanges the views. The old view gets another name, and the twin gets the old view's. `create or replace`
+ * points the plain views that read the old view to the new one, and keeps all that hangs on them. Then the
+ * old view is dropped, and indexes and statistics get their names. If no plain view reads the old view, it is
+ * dropped at once.
  */
-function exchange(facts: LiveView, aside: AsideNames): Statement[] {
-  const { schema, name, owner } = facts.view
+function exchange(wanted: LiveView, aside: AsideNames): Statement[] {
+  const { schema, name, owner } = wanted.view
   const rename = (from: ViewName, to: string): Statement =>
     cutOver(`alter materialized view ${quoteName(from)} rename to ${quoteIdentifier(to)}`)
-  const views = plainViews(facts)
+  const views = plainViews(wanted)
   return [
     ...inPlaceOf(owner, [
       views.length > 0
-        ? rename(facts.view, aside.old.name)
-        : cutOver(`drop materialized view ${quoteName(facts.view)}`),
+        ? rename(wanted.view, aside.old.name)
+        : cutOver(`drop materialized view ${quoteName(wanted.view)}`),
       rename(aside.view, name),
     ]),
     ...views.map(
@@ -112,13 +115,13 @@ function exchange(facts: LiveView, aside: AsideNames): Statement[] {
     ),
     ...inPlaceOf(owner, [
       ...(views.length > 0 ? [cutOver(`drop materialized view ${quoteName(aside.old)}`)] : []),
-      ...facts.indexes.map((index, at) =>
+      ...wanted.indexes.map((index, at) =>
         cutOver(
           `alter index ${quoteName({ schema, name: aside.index(at) })} rename to ${quoteIdentifier(index.name)}`,
         ),
       ),
     ]),
-    ...facts.statistics.flatMap((each, at) =>
+    ...wanted.statistics.flatMap((each, at) =>
       inPlaceOf(each.owner, [
         cutOver(
           `alter statistics ${quoteName({ schema: each.schema, name: aside.statistics(at) })} rename to ${quoteIdentifier(each.name)}`,
@@ -137,25 +140,27 @@ const nothingHasChanged = ({ oid, view }: ViewFacts, hash: string): Statement =>
     is: hash,
     else: 'CatalogChanged',
     message:
-      `${view}, its indexes, privileges, comments or what reads it were altered while it was rebuilt. Nothing was ` +
-      'exchanged; refresh again.',
+      `${view}, its indexes, privileges, comments or an object that depends on it were altered during the rebuild. Nothing was ` +
+      'exchanged: refresh again.',
   },
   hidden: true,
 })
 
-/** What the catalog cannot be told in SQL would be lost in silence; so the twin is compared before it takes the place. */
+/** Compares the twin with the view: what no SQL can give the twin would be lost in silence. */
 const twinIsFaithful = ({ oid, view }: ViewFacts, hash: string, aside: AsideNames): Statement => ({
   phase: 'building',
   sql: differenceQuery(String(oid), hash, regclass(aside.view)),
   check: {
     is: '',
     else: 'SwapImpossible',
-    message: `The copy of ${view} would differ from it. Use strategy "concurrent" or "regular".`,
+    message: `The rebuilt copy of ${view} differs from it in the parts named in the detail. Use strategy "concurrent" or "regular".`,
   },
   hidden: true,
 })
 
-/** A constant of type regclass that names the view itself would make the twin point to the old one for ever. */
+/**
+ * Refuses a view that names itself in a regclass constant: the twin's would point to the old view for ever.
+ */
 const refersToItself = ({ oid, view }: ViewFacts, aside: AsideNames): Statement => ({
   phase: 'building',
   sql: `select count(*)::text from pg_catalog.pg_depend d

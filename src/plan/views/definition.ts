@@ -1,7 +1,7 @@
 import type { ViewName } from '../names.ts'
 
 export const strategies = ['auto', 'regular', 'concurrent', 'swap'] as const
-/** What may be asked for; `auto` leaves the choice to the planner. */
+/** The strategies that a request or a definition may name; `auto` leaves the choice to Viewkeeper. */
 export type Strategy = (typeof strategies)[number]
 
 export const rowCountStrategies = ['none', 'estimated', 'exact'] as const
@@ -16,7 +16,7 @@ export interface IndexDefinition {
   on: string
 }
 
-/** What is to be created. */
+/** What a definition says about the view itself: all that creating the view needs. */
 export interface ViewDefinition extends ViewName {
   schema: string
   sql: string
@@ -32,20 +32,20 @@ export interface GrantDefinition {
   /** Only on these columns. */
   columns?: string[] | undefined
   to: string
-  /** Whether the grantee may grant them on. */
+  /** Whether the grantee may grant them to others. */
   grantOption?: boolean | undefined
 }
 
 /**
- * A view's whole definition, with nothing left open: what an author wrote in `views/`, defaults filled in. Each field is
- * a column of `viewkeeper.definitions`.
+ * A view's whole definition: what an author wrote in `views/`, and the defaults for the rest. Each field is a
+ * column of `viewkeeper.definitions`.
  */
 export interface Definition extends ViewDefinition {
   strategy: Strategy
   rowCountStrategy: RowCountStrategy
   /** Five-field cron, in `timeZone`; null: the view has no schedule of its own. */
   schedule: string | null
-  /** IANA name; there exactly where `schedule` is. */
+  /** IANA name; null if and only if `schedule` is null. */
   timeZone: string | null
   /** Session settings for its operations, from the allow-list in `settings.ts`. */
   settings: Record<string, string>
@@ -56,11 +56,11 @@ export interface Definition extends ViewDefinition {
   minIntervalSeconds: number
   /** Whether a batch of all views includes it. */
   inAll: boolean
-  /** Views it reads that the catalog cannot know, `schema.name` each: those read by functions whose body is a text. */
+  /** Views read in functions whose body is a text, so that the catalog does not know. `schema.name` each. */
   dependsOn: string[]
 }
 
-/** What a definition says where its author says nothing. */
+/** The value of each field that the author leaves out. */
 export const definitionDefaults = {
   schema: 'public',
   indexes: [],

@@ -1,17 +1,17 @@
 import { parseName } from '../names.ts'
 import type { GraphEdge, NamedRelation } from './graph.ts'
 
-/** What the definition of a view says it reads besides what the catalog knows. */
+/** What a view reads by its definition, besides what it reads by the catalog. */
 export interface Declared {
   schema: string
   name: string
-  /** Names as SQL reads them; one without a schema is looked for in the view's own. */
+  /** Names as SQL reads them; a name without a schema is looked for in the view's schema. */
   dependsOn: string[]
 }
 
 /**
- * The edges that definitions declare. A name may be that of a plain view as well. One that stands for nothing, any
- * more or yet, orders nothing.
+ * The edges that definitions declare. A name may also be that of a plain view. A name that no relation has,
+ * not yet or not any more, makes no edge.
  */
 export function declaredEdges(relations: NamedRelation[], declared: Declared[]): GraphEdge[] {
   const ids = new Map(relations.map(({ id, schema, name }) => [keyOf(schema, name), id]))
@@ -30,7 +30,7 @@ function keyOfText(text: string, ownSchema: string): string {
     const { schema, name } = parseName(text)
     return keyOf(schema ?? ownSchema, name)
   } catch {
-    return '' // no name, and so nobody's
+    return '' // not a name, so no relation has it
   }
 }
 

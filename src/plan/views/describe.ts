@@ -5,11 +5,11 @@ import { authoredGrants } from './differences.ts'
 import type { Grant, LiveView } from './live-view.ts'
 
 /**
- * A live view as a definition, and in words what a definition has no word for: that stays with the view as long as it
- * lives, but a database where the view is made anew would lack it. Pure.
+ * A live view as a definition. `leftOut` says in words what a definition cannot hold: the live view keeps it,
+ * but a view that is created from the definition lacks it. Pure.
  */
-export function definitionOf(facts: LiveView): { definition: Definition; leftOut: string[] } {
-  const { view, columns, indexes, statistics } = facts
+export function definitionOf(live: LiveView): { definition: Definition; leftOut: string[] } {
+  const { view, columns, indexes, statistics } = live
   const definition: Definition = {
     ...definitionDefaults,
     schema: view.schema,
@@ -21,7 +21,7 @@ export function definitionOf(facts: LiveView): { definition: Definition; leftOut
       on: rest.trim().replace(/^USING /, 'using '),
     })),
     comment: view.comment,
-    grants: grantDefinitions(authoredGrants(facts)),
+    grants: grantDefinitions(authoredGrants(live)),
     settings: {},
     dependsOn: [],
   }
@@ -47,7 +47,10 @@ export function definitionOf(facts: LiveView): { definition: Definition; leftOut
   return { definition, leftOut }
 }
 
-/** The grants of one role on the same columns are one; the order is that of the catalog. */
+/**
+ * Joins the grants to a role, separately with and without grant option: grants on the view into one, grants
+ * on columns into one for each privilege. The order is that of the catalog.
+ */
 function grantDefinitions(grants: Grant[]): GrantDefinition[] {
   const byWhat = Map.groupBy(grants, ({ privilege, grantee, grantable, column }) =>
     JSON.stringify([grantee, grantable, column === null ? null : privilege]),
@@ -63,7 +66,9 @@ function grantDefinitions(grants: Grant[]): GrantDefinition[] {
   })
 }
 
-/** The server indents every line of a query by one space; those within quotes are not its own. */
+/**
+ * Removes the space by which the server indents each line of a query, but not after line breaks in quotes.
+ */
 const withoutIndent = (sql: string): string =>
   sql
     .trim()
@@ -71,7 +76,9 @@ const withoutIndent = (sql: string): string =>
     .map((part, at) => (at % 2 === 0 ? part.replaceAll('\n ', '\n') : withoutReturns(part)))
     .join('')
 
-/** A file may make one line end of another; in a text they are told apart. One with a backslash is an E'' already. */
+/**
+ * Writes `\r` in a text as an escape: a file may change line ends. A text with a backslash has its E already.
+ */
 function withoutReturns(quoted: string): string {
   if (!quoted.startsWith("'") || !quoted.includes('\r')) return quoted
   return `${quoted.includes('\\') ? '' : 'E'}${quoted.replaceAll('\r', '\\r')}`

@@ -16,17 +16,18 @@ export type DifferenceKind =
   | 'unauthored'
   | 'unreadable'
 
-/** One difference, in words for whoever has to do something about it. */
+/** One difference, in words for the person who has to resolve it. */
 export interface Difference {
-  /** Its name for people: `app.sales`. */
+  /** The view's name for people: `app.sales`. */
   view: string
   kind: DifferenceKind
   message: string
 }
 
 /**
- * How a live view differs from its definition, which the same server has read as `twin` (see readTwin). What the
- * owner's default privileges give, and what the owner may, is nobody's difference. Pure.
+ * How a live view differs from its definition. `twin` is the definition as the same server has read it (see
+ * `readTwin`). Privileges of the owner, and those that the owner's default privileges give, are no
+ * difference. Pure.
  */
 export function liveDifferences(live: LiveView, twin: LiveView): Difference[] {
   const view = displayName(live.view)
@@ -41,19 +42,19 @@ export function liveDifferences(live: LiveView, twin: LiveView): Difference[] {
       ? []
       : [
           differs('comment')(
-            `its comment is ${quoted(live.view.comment)}, frozen is ${quoted(twin.view.comment)}`,
+            `its comment is ${quoted(live.view.comment)}, and frozen as ${quoted(twin.view.comment)}`,
           ),
         ]),
     ...grantDifferences(live, twin).map(differs('grant')),
   ]
 }
 
-/** Whether a change of definition makes a view other rows or columns, so that it has to be built anew. */
+/** Whether a view must be rebuilt to become like `twin`, because its query or its columns differ. */
 export const needsRebuild = (live: LiveView, twin: LiveView): boolean =>
   live.view.definition !== twin.view.definition || columnDifferences(live, twin).length > 0
 
 function columnDifferences(live: LiveView, twin: LiveView): string[] {
-  const typeIn = (facts: LiveView) => new Map(facts.columns.map(({ name, type }) => [name, type]))
+  const typeIn = ({ columns }: LiveView) => new Map(columns.map(({ name, type }) => [name, type]))
   const [is, was] = [typeIn(live), typeIn(twin)]
   const differences = [
     ...[...was].flatMap(([name, type]) => {
@@ -106,11 +107,11 @@ function grantDifferences(live: LiveView, twin: LiveView): string[] {
   ]
 }
 
-/** Without what an owner may do by being the owner. */
+/** The view's grants without those to its owner: an owner has privileges anyway. */
 export const authoredGrants = ({ view, grants }: LiveView): Grant[] =>
   grants.filter(({ grantee }) => grantee !== view.owner)
 
-/** Who has granted it makes no difference. */
+/** Whether two grants are the same. Their grantors may differ. */
 export const sameGrant =
   (a: Grant) =>
   (b: Grant): boolean =>
@@ -119,7 +120,7 @@ export const sameGrant =
     a.grantee === b.grantee &&
     a.grantable === b.grantable
 
-/** A grant option may be missing: somebody took it away. */
+/** Whether a default privilege gives a grant. The grant option may be missing: somebody has revoked it. */
 const covers =
   (grant: Grant) =>
   (usual: Grant): boolean =>

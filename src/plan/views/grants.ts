@@ -4,12 +4,13 @@ import type { Statement } from '../plan.ts'
 import type { Grant, LiveView } from './live-view.ts'
 
 /**
- * Gives the twin exactly the view's privileges. A new relation starts with what default privileges say, so those are
- * taken away first; a view that nobody ever granted anything on, where no default says otherwise, needs nothing.
- * Grants are made as the role that made them, so that the grantor comes over too, and after the grant that allows them.
+ * Gives the twin exactly the view's privileges. A new relation starts with the default privileges, so they
+ * are revoked first. Nothing is needed if nobody ever granted anything on the view, and there are no default
+ * privileges. Each grant is made as its grantor, so that the grantor stays the same, and after the grant that
+ * allows it.
  */
-export function replayGrants(facts: LiveView, twin: ViewName): Statement[] {
-  const { view, grants, untouchedGrants, defaultGrants } = facts
+export function replayGrants(live: LiveView, twin: ViewName): Statement[] {
+  const { view, grants, untouchedGrants, defaultGrants } = live
   if (untouchedGrants && defaultGrants.length === 0) return []
   const target = quoteName(twin)
   const revoked = [...new Set(['public', view.owner, ...defaultGrants.map(({ grantee }) => grantee)])]
@@ -37,7 +38,7 @@ export function grantStatement(
 ): string {
   const what =
     column === null ? privilege.toLowerCase() : `${privilege.toLowerCase()} (${quoteIdentifier(column)})`
-  // An owner has the grant option by being the owner; asking for it is an error.
+  // The owner has the grant option anyway, and the server refuses to grant it to the owner.
   const option = grantable && grantee !== owner ? ' with grant option' : ''
   return `grant ${what} on ${target} to ${grantee}${option}`
 }
@@ -48,7 +49,7 @@ export const describeGrant = ({ privilege, column, grantee }: Grant): string =>
 
 const statement = (sql: string): Statement => ({ phase: 'building', sql, hidden: true })
 
-/** The owner's grants first, then those of whoever has got the grant option by then. */
+/** The owner's grants first, then always those whose grantor already has the grant option. */
 function inGrantOrder(grants: Grant[], owner: string): Grant[] {
   const allowed = (grant: Grant, made: Grant[]) =>
     grant.grantor === owner ||

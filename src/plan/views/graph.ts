@@ -3,11 +3,11 @@ import { Problem } from '../../problem.ts'
 /** Something in the catalog that may stand between views: a relation or a function. */
 export interface GraphNode {
   id: string
-  /** The view's name as SQL would write it; null for what is not a materialized view. */
+  /** The view's name as SQL writes it; null if the node is not a materialized view. */
   view: string | null
 }
 
-/** A relation by its name: what the `dependsOn` of a definition may stand for. */
+/** A relation that the `dependsOn` of a definition may name. */
 export interface NamedRelation {
   id: string
   schema: string
@@ -21,15 +21,17 @@ export interface GraphEdge {
 }
 
 /**
- * Which views each view reads, directly or through plain views and functions, but not through other views:
- * those are already refreshed for their own sake. Every view has an entry. Linear in nodes and edges per view.
+ * Which views each view reads, directly or through plain views and functions, but not through other views,
+ * because those have their own entries. Every view has an entry. Linear in nodes and edges for each view.
  */
 export function viewDependencies(nodes: GraphNode[], edges: GraphEdge[]): Map<string, string[]> {
   const viewOf = new Map(nodes.map(({ id, view }) => [id, view]))
   return namesRead(nodes, edges, (id) => viewOf.get(id))
 }
 
-/** The plain views through which each view reads, up to the next views; those without a name for people are left out. */
+/**
+ * The plain views through which each view reads, up to the next views. Nodes without `plain` are left out.
+ */
 export function plainViewsRead(
   nodes: (GraphNode & { plain: string | null })[],
   edges: GraphEdge[],
@@ -38,7 +40,7 @@ export function plainViewsRead(
   return namesRead(nodes, edges, (id) => plainOf.get(id))
 }
 
-/** The names of what each view reaches without passing another view. */
+/** The names of all nodes that each view reaches without passing through another view. */
 function namesRead(
   nodes: GraphNode[],
   edges: GraphEdge[],
@@ -64,7 +66,7 @@ function namesRead(
   return names
 }
 
-/** The reverse: which views read each view. */
+/** The reverse of `viewDependencies`: which views read each view. */
 export function dependents(dependencies: Map<string, string[]>): Map<string, string[]> {
   const result = new Map([...dependencies.keys()].map((view) => [view, [] as string[]]))
   for (const [view, reads] of dependencies) for (const read of reads) result.get(read)?.push(view)
@@ -72,8 +74,9 @@ export function dependents(dependencies: Map<string, string[]>): Map<string, str
 }
 
 /**
- * Views in an order in which each comes after all that it reads; by name where the order is free.
- * A dependency on a view that is not among them does not count. Refuses a circle (DependencyCycle) by the names in it.
+ * Sorts views: each comes after all views that it reads, and by name if that leaves a choice. A dependency on
+ * a view that has no entry is ignored. Views that depend on each other in a circle are refused
+ * (DependencyCycle), by name.
  */
 export function inDependencyOrder(dependencies: Map<string, string[]>): string[] {
   const waiting = new Map(
@@ -96,7 +99,7 @@ export function inDependencyOrder(dependencies: Map<string, string[]>): string[]
   return order
 }
 
-/** The same, by no rule where the order is free: linear in views and edges. */
+/** The same, but in any order if there is a choice: linear in views and edges. */
 export function inAnyDependencyOrder(dependencies: Map<string, string[]>): string[] {
   const waiting = new Map<string, number>()
   const order: string[] = []
@@ -117,7 +120,10 @@ export function inAnyDependencyOrder(dependencies: Map<string, string[]>): strin
   return order
 }
 
-/** A view that never became ready is in a circle, or reads one that is: so going from one to the next leads into it. */
+/**
+ * Refuses a circle. A view that never became ready is in a circle or reads another one that never became
+ * ready: so going from one to the next leads into the circle.
+ */
 function insistOnAll(order: string[], dependencies: Map<string, string[]>): void {
   if (order.length === dependencies.size) return
   const ready = new Set(order)
@@ -133,8 +139,8 @@ function insistOnAll(order: string[], dependencies: Map<string, string[]>): void
   const said = [...circle.slice(first), ...circle.slice(0, first), circle[first]].join(' → ')
   throw new Problem(
     'DependencyCycle',
-    `These views depend on each other in a circle: ${said}. A dependency that the catalog does not know comes from ` +
-      'the dependsOn of a definition: take one out.',
+    `These views depend on each other in a circle: ${said}. At least one of these dependencies is in the dependsOn of a ` +
+      'definition: remove it there.',
     { field: 'dependsOn' },
   )
 }

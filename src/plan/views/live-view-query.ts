@@ -1,15 +1,15 @@
 /**
- * A query for one jsonb value, the LiveView of a view (an OID, or an expression for one); null where it is gone. It is a text of its own
- * because it is asked twice: for planning, and again under the exclusive lock (hashed), to prove that nothing has changed
- * in between. To be asked with `safePath`, so that
- * every name outside the catalog is written with its schema.
+ * A query for one jsonb value: the LiveView of a view. `relation` is the view's OID, or an expression for it.
+ * There is no row if the view is gone. The query is a text, because it is executed twice: to plan, and again
+ * under the exclusive lock (hashed), to prove that nothing has changed in between. Execute it with
+ * `safePath`: then the server writes every name outside the catalog with its schema.
  */
 export const liveViewQuery = (relation: string): string => `
 with m as (
   select c.*, n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
    where c.oid = ${relation} and c.relkind = 'm'),
 own_types as (select m.reltype as oid from m union all select t.typarray from m join pg_type t on t.oid = m.reltype),
--- Each by its own way into the index of pg_depend: joined with OR they would read all of it, for every view, under its lock.
+-- Two joins, each by the index of pg_depend: one join with OR would read all of pg_depend, for every view, under its lock.
 needed_by as (
   select d.* from m join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = m.oid
   union all
@@ -58,7 +58,7 @@ select jsonb_build_object(
     where a.attrelid = m.oid and a.attnum > 0 and not a.attisdropped),
   'indexes', (select coalesce(jsonb_agg(jsonb_build_object(
      'name', c.relname, 'unique', i.indisunique,
-     -- the server writes CREATE [UNIQUE] INDEX name ON schema.view USING …
+     -- the server writes CREATE [UNIQUE] INDEX name ON schema.view USING ...
      'rest', substr(pg_get_indexdef(c.oid), length(format('CREATE %sINDEX %I ON %I.%I ',
               case when i.indisunique then 'UNIQUE ' else '' end, c.relname, m.nspname, m.relname)) + 1),
      'hasExpressions', i.indexprs is not null or i.indpred is not null,
@@ -100,14 +100,15 @@ select jsonb_build_object(
      from dependents x left join pg_class v on v.oid = x.view_oid left join pg_namespace vn on vn.oid = v.relnamespace))
   from m`
 
-/** A query for one text: the hash of the facts, which is the same as long as nothing has changed. */
+/** A query for one text: the hash of the live view, which is the same as long as nothing has changed. */
 export const liveViewHashQuery = (relation: string): string =>
   `select md5(f::text) from (${liveViewQuery(relation)}) as x(f)`
 
 /**
- * A query for one text: what differs between a view and its twin but for their names and those of their indexes and
- * statistics, empty where nothing does. Empty also where the view's facts have another hash by now: that is for the comparison
- * by hash to say. What reads a view counts only for the view, not for its twin.
+ * A query for one text: the parts in which a view and its twin differ; empty if there are none. The names of
+ * the two views and of their indexes and statistics may differ. Dependents are not compared, because the twin
+ * has none. The text is also empty if the live view has another hash by now: the comparison by hash reports
+ * that.
  */
 export const differenceQuery = (relation: string, hash: string, twin: string): string => `
 select case when md5(live.f::text) = '${hash}' then (
@@ -116,11 +117,11 @@ select case when md5(live.f::text) = '${hash}' then (
        else '' end
   from (${liveViewQuery(relation)}) as live(f), (${liveViewQuery(twin)}) as twin(f)`
 
-/** Facts in parts, with those that come in lists in an order that names have no part in. */
-const comparable = (facts: string): string => `
+/** A live view in parts. Indexes and statistics are without their names, and sorted by the rest. */
+const comparable = (live: string): string => `
 select p.part, case when p.part in ('indexes', 'statistics')
                     then (select jsonb_agg(e - 'name' order by e - 'name') from jsonb_array_elements(p.value) e)
-                    -- A query may be written out differently by each copy of it (lists of varchar), and is no less the same.
+                    -- The server may write out copies of one query differently (lists of varchar): so it is not compared.
                     else p.value - '{name,definition}'::text[] end as value
-  from jsonb_each(${facts}) as p(part, value)
+  from jsonb_each(${live}) as p(part, value)
  where p.part in ('view', 'columns', 'indexes', 'statistics', 'grants')`

@@ -1,6 +1,7 @@
 /**
- * All that hangs on a view, as one document of the catalog. Every name that the server deparsed is qualified (the
- * document is read with an empty search path); the same document, hashed, tells later whether anything has changed.
+ * A view with all that hangs on it, as one document of the catalog. The server writes every name outside the
+ * catalog with its schema, because the document is read with `safePath`. The hash of the document tells later
+ * whether anything has changed.
  */
 export interface LiveView {
   view: {
@@ -29,7 +30,7 @@ export interface LiveView {
     type: string
     statistics: number | null
     options: string[]
-    /** Only where it differs from the type's own. */
+    /** Null if the column's storage is the type's own. */
     storage: string | null
     compression: string | null
     comment: string | null
@@ -37,9 +38,11 @@ export interface LiveView {
   indexes: {
     name: string
     unique: boolean
-    /** What `create [unique] index name on view` is followed by: `using btree (a) where …`. */
+    /** What follows `create [unique] index name on view`: `using btree (a) where …`. */
     rest: string
-    /** Whether `rest` holds expressions or a condition, which somebody wrote and the server has to parse. */
+    /**
+     * Whether `rest` holds expressions or a condition: SQL written by others, which the server has to parse.
+     */
     hasExpressions: boolean
     tablespace: string | null
     clustered: boolean
@@ -57,11 +60,11 @@ export interface LiveView {
     target: number | null
     comment: string | null
   }[]
-  /** In effect, whether written down in the catalog or by default. */
+  /** The grants in effect: those in the catalog, or the default. */
   grants: Grant[]
-  /** True where `relacl` is null: nobody has ever granted or revoked anything. */
+  /** True if `relacl` is null, and `attacl` of each column: nobody has ever granted or revoked anything. */
   untouchedGrants: boolean
-  /** What the owner's default privileges give on a relation that the owner makes in this schema. */
+  /** The grants that a new relation of the owner in this schema gets by the owner's default privileges. */
   defaultGrants: Grant[]
   dependents: Dependent[]
 }
@@ -75,7 +78,9 @@ export interface Grant {
   grantable: boolean
 }
 
-/** An object that depends on the view. `view` is there where it is a plain view that can be pointed to another one. */
+/**
+ * An object that depends on the view. `view` is set for a plain view, which can be pointed to another view.
+ */
 interface Dependent {
   description: string
   view: null | {
@@ -88,15 +93,17 @@ interface Dependent {
   }
 }
 
-/** What we may do about it: not part of what is compared. Roles as in LiveView. */
+/** What we may do with a live view. The hash does not include it. Roles are written as in LiveView. */
 export interface SwapRights {
-  /** Roles in whose place we may act (`set role`), of all that the facts name. */
+  /** The roles of the live view as which we may act (`set role`). */
   mayActAs: string[]
-  /** What a role that we would act as may not do in a schema where it would have to. */
+  /** The privileges on schemas that roles lack, although a swap would act as these roles there. */
   lacks: { role: string; privilege: 'usage' | 'create'; schema: string }[]
-  /** Those in whose place something is parsed sealed, and who may not use PL/pgSQL, which that takes. */
+  /** The roles as which a swap parses SQL sealed, but which may not use PL/pgSQL: the seal needs it. */
   mayNotSeal: string[]
-  /** Whether we have the rights of the view's owner without `set role`: it takes them to hand statistics over. */
+  /**
+   * Whether we have the rights of the view's owner without `set role`: handing over statistics needs them.
+   */
   inheritsOwner: boolean
 }
 
@@ -104,6 +111,6 @@ export interface SwapRights {
 export interface ViewSnapshot {
   live: LiveView
   rights: SwapRights
-  /** Of the live view, as `liveViewHashQuery` gives it as long as it is unchanged. */
+  /** The hash of the live view: `liveViewHashQuery` returns the same one as long as nothing has changed. */
   hash: string
 }

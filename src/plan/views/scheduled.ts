@@ -3,7 +3,7 @@ import type { Definition } from './definition.ts'
 
 /** A view with a schedule of its own. */
 export interface ScheduledView {
-  /** Its name as SQL would write it. */
+  /** The view's name for people (`displayName`). */
   view: string
   /** Five-field cron. */
   schedule: string
@@ -11,7 +11,7 @@ export interface ScheduledView {
   timeZone: string
 }
 
-/** Those of the views that have a schedule of their own. */
+/** The views that have a schedule of their own. */
 export const scheduledViews = (definitions: Definition[]): ScheduledView[] =>
   definitions.flatMap(({ schedule, timeZone, ...name }) =>
     schedule === null || timeZone === null ? [] : [{ view: displayName(name), schedule, timeZone }],

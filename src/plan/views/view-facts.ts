@@ -3,20 +3,20 @@ export interface ViewFacts {
   oid: number
   schema: string
   name: string
-  /** The name as SQL would write it, quoted only where it must be: `public.sales`. */
+  /** The name as SQL writes it, quoted only if it must be: `public.sales`. */
   view: string
   populated: boolean
-  /** Whether we may act as the view's owner, and so `alter` it; `maintain` alone (17 and later) only refreshes. */
+  /** Whether we may act as the view's owner, and so `alter` it. With `maintain` (17 and later) we only refresh. */
   mayAlter: boolean
   uniqueIndexes: UniqueIndex[]
   /** Columns that probably identify a row, quoted and comma-separated: a guess, good for advice only. */
   keyCandidate: string | null
-  /** Whether the server counts tuples (`track_counts`); without it a refresh cannot tell how many rows it wrote. */
+  /** Whether the server counts tuples (`track_counts`), and so how many rows a refresh writes. */
   tuplesAreCounted: boolean
 }
 
 interface UniqueIndex {
   name: string
-  /** Why `refresh … concurrently` cannot use it (`is partial`, …); null where it can. */
+  /** Why `refresh … concurrently` cannot use the index (`is partial`, …); null if it can. */
   unusableBecause: string | null
 }

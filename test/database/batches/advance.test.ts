@@ -141,7 +141,7 @@ describe('a view that fails', () => {
       error: { class: 'ViewsFailed', views: ['broken.bad'] },
     })
     expect(advanced.error?.message).toBe(
-      '1 of 5 views failed: broken.bad (ViewSqlFailed). 2 that read them were skipped.',
+      '1 of 5 views failed: broken.bad (ViewSqlFailed). 2 views that read them were skipped.',
     )
     expect((await accountOf(sql, batchId)).statuses).toEqual({
       good: ['success'],

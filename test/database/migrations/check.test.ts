@@ -138,12 +138,12 @@ describe('a view that has drifted', () => {
     [
       'another comment',
       'comment on materialized view %v is \'by "hand"\'',
-      ['comment: its comment is "by \\"hand\\"", frozen is "it\'s kept"'],
+      ['comment: its comment is "by \\"hand\\"", and frozen as "it\'s kept"'],
     ],
     [
       'no comment',
       'comment on materialized view %v is null',
-      ['comment: its comment is none, frozen is "it\'s kept"'],
+      ['comment: its comment is none, and frozen as "it\'s kept"'],
     ],
     [
       'a grant that is gone',
@@ -295,7 +295,7 @@ describe('checking', () => {
       await untilWaitingAgain(sql, 'viewkeeper check', checking)
       await open()
       expect(await checking).toEqual([
-        'public.refreshed, comment: its comment is none, frozen is "not there"',
+        'public.refreshed, comment: its comment is none, and frozen as "not there"',
       ])
       expect(await refreshing).toMatchObject({ status: 'updated' })
     })

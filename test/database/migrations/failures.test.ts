@@ -462,7 +462,7 @@ describe('a migration that fails', () => {
       await sql.unsafe(`create view reads_${name} as select * from ${name}`)
       if (way === 'up') await frozen.freeze([], { removes: [{ schema: 'public', name }] })
       expect((await failing(frozen, way)).message).toContain(
-        `public.${name} cannot be dropped, because of view public.reads_${name}`,
+        `public.${name} cannot be dropped, because these depend on it: view public.reads_${name}`,
       )
     },
   )

@@ -26,14 +26,14 @@ async function define(input: Partial<ViewInput>): Promise<Definition> {
 
 const problemsOf = async (input: ViewInput) => (await checkViews([defineView(input)])).problems
 
-describe('a definition has nothing left open', () => {
-  test('where the author says nothing, defaults', async () => {
+describe('a definition', () => {
+  test('has the default of each field that the author leaves out', async () => {
     const expected = { ...definitionDefaults, name: 'v', sql: 'select 1' }
     expect(await define({})).toEqual(expected)
     expect(await define({ schema: undefined, retries: undefined, grants: undefined })).toEqual(expected)
   })
 
-  test('where the author says something, that', async () => {
+  test('has what the author says', async () => {
     const said = {
       schema: 'app',
       name: 'Route_Delays',
@@ -64,11 +64,11 @@ describe('a definition has nothing left open', () => {
     })
   })
 
-  test.each(['UTC', 'Etc/UTC', 'US/Eastern', 'Europe/Berlin'])('%s is a time zone', async (timeZone) => {
+  test.each(['UTC', 'Etc/UTC', 'US/Eastern', 'Europe/Berlin'])('has time zone %s', async (timeZone) => {
     expect((await define({ schedule: '0 6 29 2 *', timeZone })).timeZone).toBe(timeZone)
   })
 
-  test('privileges in lower case, each once, and all for all', async () => {
+  test('has privileges in lower case, each once; all replaces the others', async () => {
     const { grants } = await define({
       grants: [
         { privileges: ['SELECT', 'select', 'Maintain'], to: 'Reporting team' },
@@ -85,7 +85,7 @@ describe('a definition has nothing left open', () => {
 })
 
 describe('indexes', () => {
-  test('are written as create index has them, that of the key first', async () => {
+  test('are written as in create index, the index of the key first', async () => {
     const { indexes } = await define({
       name: 'sales',
       strategy: 'concurrent',
@@ -126,7 +126,7 @@ describe('indexes', () => {
     expect(indexes[0]?.name).toBe(expected)
   })
 
-  test('have names that the server keeps all of', async () => {
+  test('have names that the server does not cut', async () => {
     const name = fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/)
     const column = fc
       .string({ unit: 'grapheme', minLength: 1 })
@@ -176,7 +176,7 @@ describe('queries of Kysely', () => {
     expect(problem?.message).not.toMatch(/secret|815/)
   })
 
-  test('are checked like any', async () => {
+  test('are checked like any other query', async () => {
     expect(await problemsOf({ name: 'v', query: late.forUpdate() })).toMatchObject([
       { field: 'query', message: expect.stringMatching(/for update/) },
     ])
@@ -207,7 +207,7 @@ describe('queries of Drizzle', () => {
   })
 })
 
-test('a view knows where it was called, and is checked only later', () => {
+test('a view knows where defineView was called, and is checked only later', () => {
   const view = defineView({ name: 'not a name', query: '' })
   expect(view.file).toMatch(/definitions\.test\.ts$/)
   expect(view.line).toBeGreaterThan(1)

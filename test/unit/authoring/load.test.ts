@@ -18,7 +18,7 @@ beforeAll(async () => {
   return () => rm(folder, { recursive: true })
 })
 
-/** Runs a module in a process of its own: there imports are Node's own, as they are where views are loaded. */
+/** Runs a module in a process of its own, so that Node itself does the imports, as in real use. */
 async function run(code: string): Promise<string> {
   const options = { cwd: folder }
   return (await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], options)).stdout
@@ -42,7 +42,7 @@ async function load(
 }
 
 describe('views are read', () => {
-  test('from every file of a folder and its subfolders, in order of name, whatever they are exported as', async () => {
+  test('from every file of a folder and its subfolders, sorted by path, however they are exported', async () => {
     const { definitions, problems } = await load('good', {
       'b.ts': `${importing}
         export default [1, 2].map((n) => defineView({ name: \`b\${n}\`, query: 'select 1' }))`,
@@ -67,7 +67,7 @@ describe('views are read', () => {
     ])
   })
 
-  test('with SQL from files of its own', async () => {
+  test('with SQL from imported files', async () => {
     const { definitions, problems } = await load('imported', {
       'a.ts': `${importing}import query from './sql/a.sql'\nexport default defineView({ name: 'a', query })`,
       'sql/a.sql': '\ufeff-- é "`$x\nselect 1\r\n  , 2;\r\n-- done\n',
@@ -78,11 +78,11 @@ describe('views are read', () => {
     ])
   })
 
-  test('of a folder that is not there: none', async () => {
+  test('from a missing folder: none', async () => {
     expect(await load('nowhere', {})).toEqual({ definitions: [], problems: [] })
   })
 
-  test('by a module that brings neither the checks nor the parser along', async () => {
+  test('through a module that imports neither the checks nor the parser', async () => {
     const output = await run(`
       import { registerHooks } from 'node:module'
       registerHooks({
@@ -101,17 +101,17 @@ describe('views are read', () => {
   })
 })
 
-/** What a view says wrong, the text at whose line it is told, the field, and what is told. */
+/** A wrong field; a text on the line that the problem names; the field and the message of the problem. */
 const wrong: [input: string, at: string, field: string | null, message: RegExp][] = [
-  ['retires: 3', 'retires', 'retires', /no field: did you mean retries\?/],
+  ['retires: 3', 'retires', 'retires', /is not a field: did you mean retries\?/],
   ['maxStaleness: 3', 'maxStaleness', 'maxStaleness', /did you mean maxStalenessSeconds\?/],
   ['dependson: []', 'dependson', 'dependson', /did you mean dependsOn\?/],
-  ['frobnicate: 3', 'frobnicate', 'frobnicate', /is no field: there are schema, name, query,/],
+  ['frobnicate: 3', 'frobnicate', 'frobnicate', /is not a field: the fields are schema, name, query,/],
   ["schema: '1a'", 'schema', 'schema', /letters, digits/],
   [`schema: '${'s'.repeat(64)}'`, 'schema', 'schema', /at most 63/],
   ["strategy: 'quick'", 'strategy', 'strategy', /one of auto, regular, concurrent, swap/],
   ["rowCountStrategy: 'all'", 'rowCount', 'rowCountStrategy', /one of none, estimated, exact/],
-  ['uniqueKey: []', 'uniqueKey', 'uniqueKey', /name a column at least/],
+  ['uniqueKey: []', 'uniqueKey', 'uniqueKey', /at least one column/],
   ["uniqueKey: 'a'", 'uniqueKey', 'uniqueKey', /list of columns/],
   ["uniqueKey: [\n'a',\n'']", "''", 'uniqueKey.1', /name of a column/],
   ["schedule: '0 6 * * *'", 'schedule', 'schedule', /needs a timeZone/],
@@ -164,8 +164,13 @@ const wrong: [input: string, at: string, field: string | null, message: RegExp][
   ['indexes: {}', 'indexes', 'indexes', /must be a list/],
   ["indexes: ['a']", 'indexes', 'indexes.0', /must be an object/],
   ["indexes: [\n{ columns: ['a'] },\n{ unique: true }]", 'unique', 'indexes.1', /columns, or on/],
-  ["indexes: [{ name: 'y2', columns: ['a'],\non: '(a)' }]", 'columns', 'indexes.0.columns', /by on already/],
-  ["indexes: [{ name: 'y3', on: '(a)',\nwhere: 'b' }]", 'where', 'indexes.0.where', /by on already/],
+  [
+    "indexes: [{ name: 'y2', columns: ['a'],\non: '(a)' }]",
+    'columns',
+    'indexes.0.columns',
+    /combined with on/,
+  ],
+  ["indexes: [{ name: 'y3', on: '(a)',\nwhere: 'b' }]", 'where', 'indexes.0.where', /combined with on/],
   ["indexes: [\n{ on: '(a)' }]", 'on:', 'indexes.0.name', /is missing/],
   ["indexes: [{ name: 'y4',\non: '(a' }]", 'on:', 'indexes.0.on', /syntax error/],
   ["indexes: [{ columns: ['a'],\nwhere: 'a >' }]", 'where', 'indexes.0.where', /syntax error/],
@@ -193,7 +198,7 @@ const wrong: [input: string, at: string, field: string | null, message: RegExp][
   ],
 ]
 
-/** The same, where it is the name or the query, and so the whole call is written out. */
+/** The same for the name and the query. Here the whole call is written out. */
 const wrongCalls: [call: string, at: string, view: string | null, field: string | null, message: RegExp][] = [
   ["defineView({ query: 'select 1' })", 'defineView({', null, 'name', /is missing/],
   ["defineView({\nname: 'a-b',\nquery: 'select 1' })", 'a-b', 'public.a-b', 'name', /letters/],
@@ -244,7 +249,7 @@ const wrongCalls: [call: string, at: string, view: string | null, field: string 
   ['defineView()', 'defineView()', null, null, /must be an object/],
 ]
 
-describe('what is wrong is told, all at once', () => {
+describe('all problems are reported at once', () => {
   const cases = [
     ...wrong.map(([input, at, field, message], number) => {
       const name = `v${number}`
@@ -275,22 +280,22 @@ describe('what is wrong is told, all at once', () => {
     expect(problems.filter(({ file }) => file === problem.file)).toEqual([problem])
   })
 
-  test('by file and line', () => {
+  test('sorted by file and line', () => {
     const order = problems.map(({ file, line }) => `${file}:${String(line).padStart(4)}`)
     expect(order.length).toBe(cases.length)
     expect(order).toEqual([...order].sort())
   })
 
-  test('nothing that a query binds is shown', () => {
+  test('without the values that a query binds', () => {
     expect(JSON.stringify(problems)).not.toContain('secret')
   })
 })
 
-describe('told across files', () => {
+describe('problems are reported across files', () => {
   const told = ({ problems }: { problems: ViewProblem[] }) =>
     problems.map(({ file, line, view, field, message }) => [`${file}:${line}`, view, field, message])
 
-  test('all that is wrong with one view, though one thing hides the other', async () => {
+  test('all of one view, even if one problem could hide another', async () => {
     const loaded = await load('many', {
       'a.ts': `${importing}export default defineView({
         name: 'a',
@@ -321,7 +326,7 @@ describe('told across files', () => {
     ])
   })
 
-  test('what is wrong in an imported file, with its line there', async () => {
+  test('those of an imported file with the line in that file', async () => {
     const loaded = await load('in-sql', {
       'a.ts': `${importing}import query from './a.sql'\nexport default defineView({ name: 'a', query })`,
       'a.sql': '\r\nselect 1,\r\n  2 fro\r\n  x y\r\n',
@@ -345,7 +350,7 @@ describe('told across files', () => {
     ])
   })
 
-  test('each of several calls for itself, also of those in one line or away from their query', async () => {
+  test('those of several calls each by itself, even if calls share a line or their query is elsewhere', async () => {
     const loaded = await load('calls', {
       'a.ts': `${importing}const query = \`
           select 1
@@ -371,7 +376,7 @@ describe('told across files', () => {
     ])
   })
 
-  test('views that are defined twice, with the place of the first', async () => {
+  test('views that are defined twice, with the place of the first definition', async () => {
     const view = (rest: string) => `${importing}export default defineView({\nquery: 'select 1',\n${rest} })`
     const loaded = await load('twice', {
       'a.ts': view("name: 'a', uniqueKey: ['x']"),
@@ -387,7 +392,7 @@ describe('told across files', () => {
     ])
   })
 
-  test('indexes of one name in a schema, whoever gave it', async () => {
+  test('indexes of the same name in a schema, written by the author or made from columns', async () => {
     const view = (rest: string) => `${importing}export default defineView({\nquery: 'select 1',\n${rest} })`
     const loaded = await load('indexes', {
       'a.ts': view("name: 'a',\nuniqueKey: ['x'], indexes: [{ columns: ['x'] }]"),
@@ -405,7 +410,7 @@ describe('told across files', () => {
     ])
   })
 
-  test('files that cannot be imported or have no view, and the views of the others', async () => {
+  test('files that cannot be imported or have no view; the views of the other files are loaded', async () => {
     const loaded = await load('broken views', {
       'a.ts': "\nfunction f() {\n  throw new Error('boom')\n}\nf()",
       'b.ts': '\nconst a = b c',

@@ -37,7 +37,7 @@ describe('a query is brought into the form of definitions', () => {
   })
 })
 
-describe('what is no query of a view is refused, with its line', () => {
+describe('a text that cannot be the query of a view is refused, with the line', () => {
   test.each([
     ['', 1, /empty/],
     ['  \n-- nothing\n;', 2, /empty/],
@@ -60,7 +60,7 @@ describe('what is no query of a view is refused, with its line', () => {
     expect(faults).toEqual([{ line, message: expect.stringMatching(message) }])
   })
 
-  test('all of it at once', async () => {
+  test('with all faults at once', async () => {
     const { faults } = await readQuery('select $1\n into x\n from y\n for update')
     expect(faults.map(({ message }) => message)).toEqual([
       expect.stringMatching(/into/),
@@ -142,7 +142,7 @@ describe('texts compare as the server reads them', () => {
     expect(await canonicalSql(one)).not.toBe(await canonicalSql(other))
   })
 
-  test('what is no SQL is thrown', async () => {
+  test('a text that is no SQL throws', async () => {
     await expect(canonicalSql('select from where')).rejects.toThrow(/syntax error/)
   })
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import { parseName, quoteIdentifier, quoteName } from '../../../src/plan/names.ts'
+import { displayName, parseName, quoteIdentifier, quoteName } from '../../../src/plan/names.ts'
 import { Problem } from '../../../src/problem.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
@@ -46,7 +46,7 @@ describe('a name is read as SQL reads it', () => {
     )
   })
 
-  test('a part longer than the server keeps is refused, not cut; bytes count, not letters', () => {
+  test('a part of more bytes than the server keeps is refused, not cut', () => {
     expect(parseName('a'.repeat(63)).name).toHaveLength(63)
     expect(() => parseName('a'.repeat(64))).toThrow(/63 bytes/)
     expect(() => parseName('ä'.repeat(32))).toThrow(Problem)
@@ -55,7 +55,7 @@ describe('a name is read as SQL reads it', () => {
 })
 
 describe('quoting', () => {
-  test('what is quoted is read back as it was, whatever it holds', () => {
+  test('a quoted name is read back unchanged, whatever it holds', () => {
     const identifier = fc
       .string({ unit: 'binary', minLength: 1, maxLength: 15 })
       .filter((text) => !text.includes('\0') && !/[\ud800-\udfff]/.test(text))
@@ -65,6 +65,25 @@ describe('quoting', () => {
         expect(parseName(quoteIdentifier(name))).toEqual({ schema: null, name })
       }),
     )
+  })
+
+  test('a name for people is read back unchanged', () => {
+    const identifier = fc.stringMatching(/^[a-zA-Z_$0-9."ä ]{1,15}$/)
+    fc.assert(
+      fc.property(identifier, identifier, (schema, name) => {
+        expect(parseName(displayName({ schema, name }))).toEqual({ schema, name })
+      }),
+    )
+  })
+
+  test.each([
+    ['day_1$', 'day_1$'],
+    ['order', 'order'], // a keyword, which SQL would want in quotes
+    ['Day', '"Day"'],
+    ['1day', '"1day"'],
+    ['tür', '"tür"'],
+  ])('the name %s is %s for people', (name, expected) => {
+    expect(displayName({ schema: null, name })).toBe(expected)
   })
 
   test('parsing never throws anything but InvalidName', () => {

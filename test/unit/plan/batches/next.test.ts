@@ -5,7 +5,7 @@ import { type BatchNode, isDone, type LatestRun, planNext } from '../../../../sr
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
 vi.setConfig({ testTimeout: 60_000 })
 
-/** What becomes of an attempt at a view, in the order of its attempts. */
+/** How one run of a view ends. */
 type Fate = 'success' | 'failed' | 'canceled' | 'paused' | 'SwapImpossible'
 
 const graphs = fc.array(
@@ -31,7 +31,7 @@ const attemptOf = (fate: Fate, attempt: number): LatestRun => ({
   class: fate === 'success' || fate === 'paused' ? null : fate === 'failed' ? 'ViewSqlFailed' : fate,
 })
 
-/** Does what planNext says until it says that it is over; every view ends its attempts as fate has it. */
+/** Does what planNext says until the batch has ended. Each run of a view ends as the next of its fates. */
 function play(nodes: BatchNode[], fates: Fate[][], pick: (from: number) => number) {
   const latest = new Map<number, LatestRun>()
   const order: number[] = []
@@ -46,18 +46,18 @@ function play(nodes: BatchNode[], fates: Fate[][], pick: (from: number) => numbe
     }
     if (next.skip.length + next.retry.length > 0) continue
     const turn = next.ready[pick(next.ready.length)]
-    if (turn === undefined) throw new Error('nothing is ready, and it is not over')
+    if (turn === undefined) throw new Error('nothing is ready, but the batch has not ended')
     const { node, pending } = turn
     for (const parent of node.parents) expect(isDone(latest.get(parent)!)).toBe(true)
     order.push(node.id)
     const attempt = pending?.attempt ?? 1
     latest.set(node.id, attemptOf(fates[node.id]![attempt - 1]!, attempt))
   }
-  throw new Error('it is never over')
+  throw new Error('the batch does not end')
 }
 
 describe('what comes next in a batch', () => {
-  test('lead to its end, whatever becomes of its views and whoever is first', () => {
+  test('leads to its end, however its runs end and whichever view is first', () => {
     fc.assert(
       fc.property(graphs, fc.infiniteStream(fc.nat()), (graph, random) => {
         const nodes = graph.map(({ reads, retries }, id) => ({
@@ -76,7 +76,7 @@ describe('what comes next in a batch', () => {
             expect(order).not.toContain(id)
             continue
           }
-          // As many attempts as fail and may fail, and one more.
+          // One run, and one more for each failure that may be retried.
           const stops = fates[id]!.findIndex((fate) => fate !== 'failed')
           const made = Math.min(stops === -1 ? 3 : stops + 1, retries + 1)
           expect(order.filter((each) => each === id)).toHaveLength(made)
@@ -102,13 +102,13 @@ describe('what comes next in a batch', () => {
     ...changes,
   })
 
-  test('come in the order of the views, and count what is running', () => {
+  test('is in the order of the views, and counts the running runs', () => {
     const next = planNext([node(3), node(1), node(2)], new Map([[1, attempt('running')]]))
     expect(next.ready.map(({ node }) => node.id)).toEqual([3, 2])
     expect(next.running).toBe(1)
   })
 
-  test('try a lost run again at once, and any other after its delay', () => {
+  test('is a retry: of a lost run at once, of a failed run after its delay', () => {
     const lost = attempt('failed', { class: 'RunLost' })
     const failed = attempt('failed', { class: 'ViewSqlFailed' })
     expect(
@@ -125,19 +125,19 @@ describe('what comes next in a batch', () => {
     ])
   })
 
-  test('try a view that is gone again, as often as it may fail', () => {
+  test('is a retry of a view that is gone, as often as the view may be retried', () => {
     const gone = (attempts: number) =>
       planNext([node(1)], new Map([[1, attempt('failed', { class: 'UnknownView', attempt: attempts })]]))
     expect(gone(1).retry).toMatchObject([{ attempt: 2, delaySeconds: 300 }])
     expect(gone(2)).toMatchObject({ retry: [], ended: true })
   })
 
-  test('wait for an attempt that is not due', () => {
+  test('is nothing while a run is not due', () => {
     const next = planNext([node(1)], new Map([[1, attempt('pending', { due: false })]]))
     expect(next).toMatchObject({ ready: [], retry: [], skip: [], ended: false })
   })
 
-  test('name the view that failed first, however far above', () => {
+  test('is a skip that names the view that failed first, however far upstream', () => {
     const next = planNext(
       [node(1, [], { retries: 0 }), node(2, [1]), node(3, [2])],
       new Map([[1, attempt('failed')]]),

@@ -22,7 +22,7 @@ const view = (id: number, changes: Partial<BatchableView> = {}): BatchableView =
   ...changes,
 })
 
-/** Views in no order, none of which reads itself through others. */
+/** Views in random order, without circles. */
 const graphs = fc
   .array(
     fc.record({
@@ -56,7 +56,7 @@ const graphs = fc
   })
 
 describe('a planned batch', () => {
-  test('has every view once, parents first, each with the parents that it reads', () => {
+  test('has every view once, parents first, each with its parents', () => {
     fc.assert(
       fc.property(graphs, ({ views, dependencies }) => {
         const planned = planBatch(views, dependencies)
@@ -70,7 +70,7 @@ describe('a planned batch', () => {
     )
   })
 
-  test('starts with the longest way to its end', () => {
+  test('has the view with the longest remaining time first', () => {
     fc.assert(
       fc.property(graphs, ({ views, dependencies }) => {
         const planned = planBatch(views, dependencies)
@@ -84,7 +84,7 @@ describe('a planned batch', () => {
     )
   })
 
-  test('takes a view without history for one in the middle, or for a second, and a paused one for none', () => {
+  test('estimates the median for a view without history, 1 s if no view has one, and 0 for a paused view', () => {
     const estimates = (views: BatchableView[]) =>
       planBatch(views, new Map())
         .toSorted((a, b) => a.id - b.id)
@@ -96,7 +96,7 @@ describe('a planned batch', () => {
     ])
   })
 
-  test('with a circle is refused by the names in it, wherever it is', () => {
+  test('is refused if there is a circle anywhere, and the message names its views', () => {
     fc.assert(
       fc.property(graphs, fc.nat(), fc.nat(), ({ views, dependencies }, from, to) => {
         const [a, b] = [`app.v${from % views.length}`, `app.v${to % views.length}`]
@@ -167,7 +167,7 @@ describe('a selection', () => {
 })
 
 describe('a pattern', () => {
-  test('describes what a regular expression would', () => {
+  test('matches what the same regular expression matches', () => {
     const letters = fc.string({ unit: fc.constantFrom('a', 'b', '.', '*', '?'), maxLength: 12 })
     fc.assert(
       fc.property(
@@ -182,7 +182,7 @@ describe('a pattern', () => {
     )
   })
 
-  test('made to take for ever does not', () => {
+  test('made for endless backtracking is matched quickly', () => {
     expect(matchesGlob(`${'*a'.repeat(60)}*b`, 'a'.repeat(127))).toBe(false)
   })
 })
@@ -208,7 +208,7 @@ describe('the end of a batch', () => {
     expect(end([...attempts], canceled).status).toBe(status)
   })
 
-  test('names what failed, but not for ever', () => {
+  test('names the views that failed, twenty in its message', () => {
     const { error } = end(Array.from({ length: 50 }, () => ended('failed', 'ViewSqlFailed')))
     expect(error?.views).toHaveLength(50)
     expect(error?.message).toMatch(/^50 of 50 views failed: v0 \(ViewSqlFailed\), .*, and 30 more\.$/)
@@ -225,7 +225,7 @@ describe('what is left of a batch', () => {
     ...changes,
   })
 
-  test('is the longest way to its end, or all the work by as many as may work at once', () => {
+  test('is the longest chain of views, or all work divided by the concurrency', () => {
     const chain = [node(1, []), node(2, [1]), node(3, [2])]
     expect(estimateRest(chain, 4)).toBe(300)
     const wide = [1, 2, 3, 4].map((id) => node(id, []))

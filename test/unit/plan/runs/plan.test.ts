@@ -17,7 +17,7 @@ const options = {
 const cutOverOf = ({ cutOver }: Plan) => cutOver.statements.map(({ sql }) => sql)
 
 describe('a regular refresh', () => {
-  test('takes the lock that ends an autovacuum, then briefly the exclusive one, then works unhurried', () => {
+  test('takes the lock that ends an autovacuum, then tries the exclusive lock briefly, then works without a time-out', () => {
     const plan = planRegularRefresh(viewFacts(), options)
     expect(cutOverOf(plan)).toEqual([
       'alter materialized view "app"."Sales" reset (viewkeeper)',
@@ -30,13 +30,13 @@ describe('a regular refresh', () => {
     expect(statementsOf(plan)).toEqual(['refresh materialized view "app"."Sales"'])
   })
 
-  test('by who may only refresh does not alter, and is patient now and then', () => {
+  test('alters nothing if the role may only refresh, and waits briefly itself', () => {
     const plan = planRegularRefresh(viewFacts({ mayAlter: false }), options)
     expect(cutOverOf(plan)).toEqual(['refresh materialized view "app"."Sales"'])
     expect(plan.cutOver).toMatchObject({ lockTimeoutMs: 100, recordLockTimeoutMs: 1000 })
   })
 
-  test('ends its hunt for the lock before the run ends', () => {
+  test('gives up its locks before the time of the run is over', () => {
     expect(planRegularRefresh(viewFacts(), options).cutOver.giveUpAfterMs).toBe(80_000)
   })
 
@@ -78,7 +78,7 @@ describe('every strategy', () => {
     }
   })
 
-  test('counts nothing before where the view cannot be read, and nothing at all where nobody asked', () => {
+  test('counts nothing before if the view cannot be read, and nothing at all if no count is wanted', () => {
     for (const plan of Object.values(plans('exact', false)))
       expect(plan.prepare.filter(({ count }) => count === 'before')).toEqual([])
     for (const plan of Object.values(plans('none'))) {
@@ -91,10 +91,10 @@ describe('every strategy', () => {
 })
 
 describe('a swap', () => {
-  const plan = (facts = liveView(), rights = swapRights()) =>
-    planSwap(viewFacts(), { live: facts, rights, hash: 'abc' }, options)
+  const plan = (live = liveView(), rights = swapRights()) =>
+    planSwap(viewFacts(), { live, rights, hash: 'abc' }, options)
 
-  test('of a bare view reads like the sentence: build, fill, analyze, exchange', () => {
+  test('of a bare view is: build, fill, analyze, exchange', () => {
     expect(statementsOf(plan())).toEqual([
       'create materialized view "app"."viewkeeper_4711" using "heap" as SELECT 1 AS id with no data',
       'refresh materialized view "app"."viewkeeper_4711"',
@@ -113,7 +113,7 @@ describe('a swap', () => {
     expect(locked).toBeGreaterThan(0)
   })
 
-  test('works in the place of the owner, and comes back to itself', () => {
+  test('works as the owner, and resets the role', () => {
     const roles = [...plan().prepare, ...plan().cutOver.statements]
       .map(({ sql }) => sql)
       .filter((sql) => /^(set local|reset) role/.test(sql))
@@ -121,7 +121,7 @@ describe('a swap', () => {
     expect(roles.at(-1)).toBe('reset role')
   })
 
-  test("runs only what others have written under the role's search path", () => {
+  test("executes only code of others under the role's search path", () => {
     const theirs = [...plan().prepare, ...plan().cutOver.statements]
       .filter(({ userCode }) => userCode)
       .map(({ sql }) => sql)
@@ -196,7 +196,7 @@ describe('what stands in the way of a swap', () => {
         ],
       }),
       swapRights(),
-      [/statistics app\.s are of other/],
+      [/statistics app\.s belong to other/],
     ],
     [
       liveView({
@@ -205,12 +205,12 @@ describe('what stands in the way of a swap', () => {
       swapRights(),
       [/other.*has granted/],
     ],
-  ])('case %#', (facts, rights, expected) => {
-    expect(swapRefusals(facts, rights)).toEqual(expected.map((pattern) => expect.stringMatching(pattern)))
+  ])('case %#', (live, rights, expected) => {
+    expect(swapRefusals(live, rights)).toEqual(expected.map((pattern) => expect.stringMatching(pattern)))
   })
 })
 
-/** The statements of statements, each behind the role in whose place it is done. */
+/** The SQL of each statement, after the role that executes it. */
 function asWhom(statements: Statement[]): string[] {
   let role = ''
   return statements.flatMap(({ sql }) => {
@@ -230,20 +230,20 @@ describe('replaying grants', () => {
     grantable: false,
     ...changes,
   })
-  const replay = (facts: Parameters<typeof liveView>[0]) =>
-    asWhom(replayGrants(liveView(facts), { schema: 'app', name: 'twin' }))
+  const replay = (live: Parameters<typeof liveView>[0]) =>
+    asWhom(replayGrants(liveView(live), { schema: 'app', name: 'twin' }))
 
-  test('does nothing where nobody ever granted anything, and nothing is granted by default', () => {
+  test('does nothing if nobody ever granted anything, and there are no default privileges', () => {
     expect(replay({})).toEqual([])
   })
 
-  test('takes away what default privileges give', () => {
+  test('revokes what default privileges give', () => {
     expect(replay({ defaultGrants: [grant('boss', 'intern')] })).toContain(
       'boss: revoke all on "app"."twin" from intern cascade',
     )
   })
 
-  test('makes each grant as its grantor, after the one that allows it, wherever they stand', () => {
+  test('makes each grant as its grantor, after the grant that allows it, in whatever order they come', () => {
     const grants = [
       grant('b', 'c'),
       grant('a', 'b', { grantable: true }),

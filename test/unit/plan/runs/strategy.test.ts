@@ -22,9 +22,9 @@ describe('the strategy', () => {
     ['swap', {}, [], 'swap', /asked for/],
     ['swap', { populated: false }, blocked, 'regular', /unpopulated/],
   ] as const)(
-    'asked %s, with %j and %j in the way of a swap: %s',
-    (asked, changes, refusals, strategy, because) => {
-      expect(chooseStrategy(asked, viewFacts(changes as Partial<ViewFacts>), [...refusals])).toEqual({
+    'for request %s, with %j and %j in the way of a swap: %s',
+    (requested, changes, refusals, strategy, because) => {
+      expect(chooseStrategy(requested, viewFacts(changes as Partial<ViewFacts>), [...refusals])).toEqual({
         strategy,
         because: expect.stringMatching(because),
       })
@@ -42,7 +42,7 @@ describe('the strategy', () => {
     )
   })
 
-  test('a swap that cannot be done is refused, naming all that is in the way', () => {
+  test('swap is refused if a swap is impossible, naming all that is in the way', () => {
     expect(() => chooseStrategy('swap', viewFacts(), ['one thing', 'another'])).toThrow(
       expect.objectContaining({
         code: 'SwapImpossible',
@@ -51,11 +51,11 @@ describe('the strategy', () => {
     )
   })
 
-  test('what stands in the way of a swap is looked up only where it matters', () => {
-    const looked = (['auto', 'swap', 'regular', 'concurrent'] as const).filter((asked) =>
-      needsSnapshot(asked, viewFacts()),
+  test('needs to know what stands in the way of a swap only if a swap is possible', () => {
+    const needing = (['auto', 'swap', 'regular', 'concurrent'] as const).filter((requested) =>
+      needsSnapshot(requested, viewFacts()),
     )
-    expect(looked).toEqual(['auto', 'swap'])
+    expect(needing).toEqual(['auto', 'swap'])
     expect(needsSnapshot('auto', viewFacts({ populated: false }))).toBe(false)
   })
 })

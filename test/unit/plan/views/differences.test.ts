@@ -46,14 +46,14 @@ const differences = (live: Changes, frozen: Changes): string[] =>
   liveDifferences(liveView(live), liveView(frozen)).map(({ kind, message }) => `${kind}: ${message}`)
 
 describe('a live view and its definition', () => {
-  test('do not differ where they are the same', () => {
-    const facts: Changes = {
+  test('do not differ if they are the same', () => {
+    const same: Changes = {
       view: { comment: 'c' },
       columns: [column('id')],
       indexes: [index('i')],
       grants: [...ownerGrants, grant('SELECT', 'reader')],
     }
-    expect(differences(facts, facts)).toEqual([])
+    expect(differences(same, same)).toEqual([])
   })
 
   test.each<[string, Changes, Changes, string[]]>([
@@ -95,9 +95,14 @@ describe('a live view and its definition', () => {
       'a comment too many',
       { view: { comment: 'by "hand"' } },
       {},
-      ['comment: its comment is "by \\"hand\\"", frozen is none'],
+      ['comment: its comment is "by \\"hand\\"", and frozen as none'],
     ],
-    ['a comment too few', {}, { view: { comment: 'c' } }, ['comment: its comment is none, frozen is "c"']],
+    [
+      'a comment too few',
+      {},
+      { view: { comment: 'c' } },
+      ['comment: its comment is none, and frozen as "c"'],
+    ],
     [
       'a grant too few',
       {},
@@ -145,7 +150,7 @@ describe('a live view and its definition', () => {
   })
 
   test.each<[string, Changes, Changes]>([
-    ['what the owner may', { grants: ownerGrants }, { grants: [] }],
+    ['the privileges of the owner', { grants: ownerGrants }, { grants: [] }],
     [
       'what default privileges give',
       { grants: [grant('SELECT', 'usual')], defaultGrants: [grant('SELECT', 'usual')] },
@@ -160,12 +165,12 @@ describe('a live view and its definition', () => {
       { grants: [] },
     ],
     [
-      'who has granted it',
+      'the grantor',
       { grants: [grant('SELECT', 'reader', { grantor: 'somebody' })] },
       { grants: [grant('SELECT', 'reader')] },
     ],
     [
-      'what a definition cannot say',
+      'what a definition cannot hold',
       {
         view: { options: ['fillfactor=70'], tablespace: 'fast', accessMethod: 'other' },
         columns: [column('id', 'integer', { comment: 'kept', statistics: 7 })],
@@ -182,21 +187,21 @@ describe('a live view and its definition', () => {
     expect(differences(live, frozen)).toEqual([])
   })
 
-  test('that default privileges ought to give, but do not, differs where it is frozen', () => {
+  test('differ by a frozen grant that default privileges should give but do not', () => {
     const frozen = { grants: [grant('SELECT', 'usual')] }
     expect(differences({ defaultGrants: [grant('SELECT', 'usual')] }, frozen)).toEqual([
       'grant: it lacks the grant of select to usual',
     ])
   })
 
-  test('are told by the name that people write', () => {
+  test('are named as people write names', () => {
     expect(liveDifferences(liveView({ view: { comment: 'c' } }), liveView())).toEqual([
       expect.objectContaining<Partial<Difference>>({ view: 'app."Sales"' }),
     ])
   })
 })
 
-describe('a view is built anew', () => {
+describe('a view is rebuilt', () => {
   test.each<[string, Changes, Changes]>([
     ['another query', { view: { definition: ' SELECT 2 AS id' } }, {}],
     ['another type', { columns: [column('id', 'text')] }, { columns: [column('id')] }],
@@ -211,10 +216,10 @@ describe('a view is built anew', () => {
   })
 })
 
-describe('a view that is there, as a definition', () => {
-  const definitionFrom = (facts: Changes) => definitionOf(liveView(facts)).definition
+describe('a live view as a definition', () => {
+  const definitionFrom = (live: Changes) => definitionOf(liveView(live)).definition
 
-  test('says what the view is, and nothing that is usual', () => {
+  test('says what the view is, without the privileges of the owner', () => {
     expect(
       definitionOf(
         liveView({
@@ -245,7 +250,7 @@ describe('a view that is there, as a definition', () => {
     })
   })
 
-  test('takes the privileges of one role together, by columns and grant option', () => {
+  test('joins the privileges of one role, by columns and grant option', () => {
     expect(
       definitionFrom({
         grants: [
@@ -272,7 +277,7 @@ describe('a view that is there, as a definition', () => {
     ])
   })
 
-  test('says once what two roles have granted', () => {
+  test('has once what two roles have granted', () => {
     const twice = ['boss', 'other'].flatMap((grantor) => [
       grant('SELECT', 'reader', { grantor }),
       grant('SELECT', 'reader', { grantor, column: 'id' }),
@@ -290,7 +295,7 @@ describe('a view that is there, as a definition', () => {
     }
   })
 
-  test('leaves out what no definition can say, and says so', () => {
+  test('leaves out what no definition can hold, and says what that is', () => {
     const { leftOut } = definitionOf(
       liveView({
         view: { options: ['fillfactor=70'], tablespace: 'fast' },

@@ -23,7 +23,7 @@ describe('dependencies between views', () => {
     expect(Object.fromEntries(dependents(found))).toEqual({ a: ['b'], b: ['c'], c: [] })
   })
 
-  test('lead through plain views, each of which is named once for every view', () => {
+  test('lead through plain views, and each view names each plain view once', () => {
     const nodes = ['a', 'b', 'c', 'plain1', 'plain2', 'plainServers'].map((id) => ({
       ...node(id),
       plain: /^plain\d/.test(id) ? id : null,
@@ -63,13 +63,13 @@ describe('what definitions declare', () => {
   const relations = ['a', 'b', 'Odd'].map((name) => ({ id: `app.${name}`, schema: 'app', name }))
   const edges = (dependsOn: string[]) => declaredEdges(relations, [{ schema: 'app', name: 'a', dependsOn }])
 
-  test('is read as SQL reads names; one without a schema is in that of the view', () => {
+  test("is read as SQL reads names; a name without a schema is in the view's schema", () => {
     expect(edges(['app.b', 'B', '"Odd"'])).toEqual(
       ['b', 'b', 'Odd'].map((to) => ({ from: 'app.a', to: `app.${to}` })),
     )
   })
 
-  test('orders nothing where it stands for nothing, or is no name', () => {
+  test('makes no edge if no relation has the name, or the text is no name', () => {
     expect(edges(['gone', 'other.b', 'no name', ''])).toEqual([])
     expect(declaredEdges(relations, [{ schema: 'app', name: 'gone', dependsOn: ['a'] }])).toEqual([])
   })
@@ -78,7 +78,7 @@ describe('what definitions declare', () => {
 describe('the order', () => {
   const order = (graph: Record<string, string[]>) => inDependencyOrder(new Map(Object.entries(graph)))
 
-  test('puts each view after all it reads, and is the same every time', () => {
+  test('puts each view after all that it reads, and is always the same', () => {
     expect(order({ d: ['b', 'c'], c: ['a'], b: ['a'], a: [], z: [], e: ['unknown'] })).toEqual([
       'a',
       'b',
@@ -89,7 +89,7 @@ describe('the order', () => {
     ])
   })
 
-  test('a circle is refused by name', () => {
+  test('is refused if there is a circle, naming its views', () => {
     expect(() => order({ a: ['b'], b: ['a'], c: ['b'], d: [] })).toThrow(/circle: a → b → a\./)
   })
 })
