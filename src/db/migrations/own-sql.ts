@@ -5,7 +5,7 @@ import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { readRolePath } from '../server/role-path.ts'
 import { safePath } from '../server/search-path.ts'
-import { sqlFailed } from '../server/sql-failed.ts'
+import { type Part, sqlFailed } from '../server/sql-failed.ts'
 import { readCreateOwner } from '../views/definitions.ts'
 
 const identifier = '(?:"(?:[^"]|"")+"|[\\w$]+)'
@@ -34,14 +34,17 @@ export async function runPlainSql(
   if (isConcurrent && how === 'applied') return runConcurrently(sql, { file, text }, statements, record)
   // An index belongs to its table's owner, whoever builds it, and the login may build an index if the role may.
   const owner = isConcurrent ? null : await readOtherOwner(sql)
-  let part = ''
+  let part: Part | undefined
   try {
     await inTransaction(sql, async (transaction) => {
       if (how === 'tried') await transaction`select set_config('statement_timeout', ${longestTrial}, true)`
-      const before = await readPlace(transaction, owner)
-      for (const [at, each] of partsOf(isConcurrent ? inTransactionToo(statements) : text).entries()) {
-        part = each
-        await executePart(transaction, part, at === 0 ? before : '')
+      let place = await readPlace(transaction, owner)
+      for (part of partsOf(isConcurrent ? inTransactionToo(statements) : text)) {
+        if (savepoint.test(blanked(part.text))) await executeAlone(transaction, part.text)
+        else {
+          await executePart(transaction, part.text, place)
+          place = ''
+        }
       }
       // For the session, not for this transaction alone: the role and settings that the file has set end here.
       await transaction`reset role`
@@ -79,16 +82,25 @@ function adviceOn(error: unknown, role: string | null): string {
 /** As long as the deadline of a trial: the limit ends a file on the server after the client has left. */
 const longestTrial = '10min'
 
+/** The server keeps some 11 KB for each statement of a part until the part is done. */
+const statementsPerPart = 1000
+
 /**
- * The file in one part, or in one part for each statement if the file sets `statement_timeout` or a savepoint: the server
- * applies a new timeout only from the next message on, and refuses savepoints in `execute`. Spaces before each part keep
- * its line.
+ * The file in parts of many statements, or in one part for each statement if the file names `statement_timeout` or sets a
+ * savepoint: the server applies a new timeout only from the next message on, and refuses savepoints in `execute`.
  */
-function partsOf(text: string): string[] {
+function partsOf(text: string): Part[] {
   const places = statementPlaces(blanked(text))
-  const written = places.map(([from, to]) => blanked(text.slice(from, to)))
-  if (!written.some((each) => savepoint.test(each) || /\bstatement_timeout\b/i.test(each))) return [text]
-  return places.map(([from, to]) => text.slice(0, from).replace(/[^\n]/gu, ' ') + text.slice(from, to))
+  const isSingle =
+    /\bstatement_timeout\b/i.test(text) ||
+    places.some(([from, to]) => savepoint.test(blanked(text.slice(from, to))))
+  const size = isSingle ? 1 : statementsPerPart
+  if (places.length <= size) return [{ text, from: 0 }]
+  return places.flatMap(([from], at) =>
+    at % size === 0
+      ? [{ text: text.slice(from, places.at(Math.min(at + size, places.length) - 1)?.[1]), from }]
+      : [],
+  )
 }
 
 const savepoint = /^\s*(savepoint|release)\s/i
@@ -98,12 +110,15 @@ const savepoint = /^\s*(savepoint|release)\s/i
  * transaction. The block starts as the login, because the role may lack `usage` on PL/pgSQL. The part and the block are
  * quoted texts, so no dollar quote in the file ends them.
  */
-async function executePart(sql: Sql, part: string, before: string): Promise<void> {
-  // Not in simple mode: the server then takes one statement only, so nothing can follow the savepoint.
-  if (savepoint.test(blanked(part))) return void (await sql.unsafe(part, [], { simple: false } as object))
+async function executePart(sql: Sql, part: string, place: string): Promise<void> {
   // `execute` refuses a `select into` at the end, but not before another statement.
   const whole = /\binto\b/i.test(statementsIn(part).at(-1) ?? '') ? `${part}\n;select` : part
-  await sql.unsafe(`do ${literal(`begin ${before} execute ${literal(whole)}; end`)}`)
+  await sql.unsafe(`do ${literal(`begin ${place} execute ${literal(whole)}; end`)}`)
+}
+
+/** Executes a savepoint. Outside simple mode the server takes one statement only, so nothing can follow the savepoint. */
+async function executeAlone(sql: Sql, statement: string): Promise<void> {
+  await sql.unsafe(statement, [], { simple: false } as object)
 }
 
 /** The role that is to own what is created; null if that is the login. */

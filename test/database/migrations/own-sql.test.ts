@@ -200,6 +200,16 @@ describe("somebody's own SQL", () => {
     expect(await refusedUp(await own(text))).toMatch(message)
   })
 
+  test('of thousands of statements runs, and names the line of each', async () => {
+    const inserts = Array.from({ length: 2500 }, (_, at) => `insert into a values (${at}, 'it''s; 🙂');\n`)
+    const text = `create table a (id integer, word text);\n${inserts.join('')}`
+    const broken = `${text}select nothing\n  from a;\n`
+    expect(await refusedUp(await own(broken))).toMatch(/, line 2502: column "nothing" does not exist/)
+    expect(await refusedUp(await own(`${text}commit;\n`))).toMatch(/\(0A000\)/)
+    await up(await own(text))
+    expect(await sql`select count(*)::integer as n from a`).toEqual([{ n: 2500 }])
+  })
+
   test.each([
     ['ends with "select into"', 'select 1 as id into a;', 'select id from a'],
     ['ends with "select into" and a comment', 'select 1 as id\n  into a -- done', 'select id from a'],
@@ -207,6 +217,11 @@ describe("somebody's own SQL", () => {
       'sets savepoints',
       'create table a (id integer); savepoint s; insert into a values (1); release savepoint s;',
       'select id from a',
+    ],
+    [
+      'begins with a savepoint',
+      '/* first */ savepoint s; create table a as select 1 as id; release s;',
+      'select id from public.a',
     ],
     [
       'has rules of several statements beside a limit',
@@ -225,12 +240,13 @@ describe("somebody's own SQL", () => {
     expect(await sql.unsafe(read)).toEqual([{ id: 1 }])
   })
 
-  test('may limit its own statements, from the next one on', async () => {
-    const frozen = await own(
-      "create table a (id integer);\nset local statement_timeout = '50ms';\nselect pg_sleep(20);",
-    )
-    expect(await refusedUp(frozen)).toContain('(57014)')
-  })
+  test.each(["set local statement_timeout = '50ms'", "select set_config('statement_timeout', '50ms', true)"])(
+    'may limit its own statements, from the next one on: %s',
+    async (limit) => {
+      const frozen = await own(`create table a (id integer);\n${limit};\nselect pg_sleep(20);`)
+      expect(await refusedUp(frozen)).toContain('(57014)')
+    },
+  )
 
   test('that fails after a limit of its own names the line, whatever the lines before hold', async () => {
     const frozen = await own(
