@@ -49,7 +49,7 @@ describe('creating', () => {
 
   test('again is skipped, and leaves a run that says why', async () => {
     const result = await create({ view: 'made' }, call())
-    expect(result).toMatchObject({ status: 'skipped', response: { because: 'the view is there' } })
+    expect(result).toMatchObject({ status: 'skipped', response: { because: 'the view exists already' } })
     expect((await listRuns(database, { view: 'made', limit: 1 })).runs[0]).toMatchObject({
       id: result.runId,
       status: 'skipped',
