@@ -18,9 +18,7 @@ const interrupted = (sql: Sql, before: () => Promise<unknown>): Sql =>
     },
   })
 
-/**
- * A query is sent when it is awaited. A query that is part of another is never awaited, and so not delayed.
- */
+/** A query is sent when it is awaited. A query that is part of another is never awaited, so not delayed. */
 function delayed<Query>(query: Query, before: () => Promise<unknown>): Query {
   if (!(query instanceof Promise)) return query
   return Object.defineProperty(query, 'then', {

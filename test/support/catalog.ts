@@ -1,8 +1,6 @@
 import type { Sql } from '../../src/db/server/connect.ts'
 
-/**
- * Columns of pg_class that a rebuild has to change: place and size of the data, and internal ids and names.
- */
+/** Columns of pg_class that a rebuild has to change: place and size of the data, internal ids and names. */
 const ofTheData = [
   'oid',
   'relname',

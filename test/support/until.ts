@@ -1,9 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
-/**
- * Calls `look` until it returns something, and returns that. After `withinMs`, fails with `what` in the
- * message.
- */
+/** Calls `look` until it returns something, and returns that. After `withinMs`, fails and names `what`. */
 export async function until<T>(
   what: string,
   look: () => Promise<T | undefined | null | false | 0>,

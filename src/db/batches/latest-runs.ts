@@ -72,9 +72,8 @@ export async function readPlanBasis(
 }
 
 /**
- * Whether a view may be refreshed as it was planned on this basis and this view: nothing is paused, the
- * definition says the same, the view was not exchanged, and no run of it is running. The view's indexes are
- * not compared.
+ * A condition in SQL: a plan made on this basis and this view still holds. Nothing is paused, the definition
+ * says the same, the view was not exchanged, and no run of it is running. Its indexes are not compared.
  */
 export const basisHolds = (
   sql: Sql,
@@ -93,14 +92,14 @@ export const basisHolds = (
        and not exists (select from viewkeeper.runs r
                         where r.schema_name = ${schema} and r.view_name = ${name} and r.status = 'running'))`
 
-/** Writes the next attempt, due so long after the failed one. False if it exists or the batch is over. */
+/** Writes the next attempt, due so long after the failed one, unless it exists or the batch is over. */
 export async function insertRetry(
   sql: Sql,
   batchId: string,
   { id }: BatchView,
   { attempt, delaySeconds }: { attempt: number; delaySeconds: number },
-): Promise<boolean> {
-  const { count } = await sql`
+): Promise<void> {
+  await sql`
     with place as (${openBatch(sql, batchId)})
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
                                  batch_id, attempt, meta, not_before)
@@ -109,7 +108,6 @@ export async function insertRetry(
       from viewkeeper.runs r, place
      where r.batch_id = ${batchId} and r.definition_id = ${id} and r.attempt = ${attempt}::integer - 1
     on conflict do nothing`
-  return count > 0
 }
 
 /** Records as skipped, with the reason, views that can never have their turn, unless they have a run. */

@@ -6,7 +6,7 @@ export interface ViewAge {
   view: string
   /** Since a run last made the data fresh; if none has, since the definition was created. */
   ageSeconds: number
-  /** As `ageSeconds`, but no longer than the definition has expected fresh data (`expected_since`). */
+  /** Since a run last made the data fresh, or since `expected_since` if that is later. */
   expectedSeconds: number
   maxStalenessSeconds: number | null
   schedule: string | null

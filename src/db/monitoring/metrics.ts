@@ -11,7 +11,7 @@ export interface ViewStatus {
   lastSuccessAt: Date | null
   /** The age of the view's data; if no run has made them fresh, since the definition was created. */
   staleMs: number
-  /** As `staleMs`, but no longer than the definition has expected fresh data (`expected_since`). */
+  /** Since a run last made the data fresh, or since `expected_since` if that is later. */
   expectedMs: number
   rowCountBefore: number | null
   rowCountAfter: number | null

@@ -18,11 +18,11 @@ import { planAhead } from './plan-ahead.ts'
 import { mostAhead, type Senders, withSenders } from './send.ts'
 import { makeWake, type Wake } from './wake.ts'
 
-/** The end of a run is notified. A look finds what is not: a lost run, a due retry, a cancel. */
+/** The server notifies us of the end of a run. Looks find the rest: a lost run, a due retry, a cancel. */
 const lookAgainMs = 500
 const stampEveryMs = 10_000
 
-/** Advances a batch: sends what is ready, waits, looks again. Null if the time is up before its end. */
+/** Advances a batch: sends what is ready, waits, looks again. Null if the time is up first. */
 export async function advanceUntil(advancing: AdvancingBatch): Promise<Batch | null> {
   const wake = makeWake()
   return withOpenedAhead(
@@ -65,7 +65,7 @@ async function untilEnded(
   }
 }
 
-/** Makes the function that reads the batch, and at times finds what is not notified and stamps the batch. */
+/** Makes the function that looks at the batch; at times it looks at all runs, and stamps the batch. */
 function makeLook({ sql, batch }: AdvancingBatch, latestRuns: LatestRuns): () => Promise<Batch> {
   let nextFullLook = 0
   let nextStamp = Date.now() + stampEveryMs

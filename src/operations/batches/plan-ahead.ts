@@ -20,7 +20,7 @@ export interface PlanAhead {
   madeAt: number
 }
 
-/** Plans ahead on `sql`, which nothing else waits for. Errors are ignored: the view's turn shows them. */
+/** Plans ahead on `sql`, in the background. Errors are ignored: planning in the view's turn shows them. */
 export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
   const plans = new Map<number, PlanAhead>()
   const tried = new Set<number>()

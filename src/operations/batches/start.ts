@@ -70,7 +70,10 @@ export async function startBatch(
   })
 }
 
-/** Records the batch and its views in one transaction, unless another call was faster. */
+/**
+ * Records the batch and its views in one transaction. If another call was faster, its batch is returned (same
+ * key), or this batch is skipped (same selection).
+ */
 async function record(sql: Sql, batch: NewBatch, views: PlannedView[]): Promise<StartedBatch> {
   if (isScheduled(batch.trigger) && (await readPause(sql)))
     return recordSkipped(sql, batch, {

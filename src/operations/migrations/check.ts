@@ -76,8 +76,8 @@ async function compare(
   try {
     return liveDifferences(live, await readTwin(sql, definition, live.view.owner, live))
   } catch (error) {
-    if (!(error instanceof StatementRefused) || sqlstateOf(error.cause) === '42501')
-      throw error instanceof StatementRefused ? error.cause : error
+    if (!(error instanceof StatementRefused)) throw error
+    if (sqlstateOf(error.cause) === '42501') throw error.cause
     return [
       difference(displayName(definition), 'query', `its frozen SQL does not run here: ${error.message}`),
     ]

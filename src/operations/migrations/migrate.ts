@@ -207,7 +207,7 @@ async function runChange(
   })
 }
 
-/** Waits for the view's running run: a refresh, or this migration, begun by a deploy that left. */
+/** Waits for the view's running run: a refresh, or this migration, begun by an earlier deploy. */
 async function untilIdle(
   sql: Sql,
   call: MigrateCall,

@@ -20,7 +20,7 @@ import { type Change, planChange } from './plan.ts'
 export interface Verified {
   name: string
   does: Change | null
-  /** The plain views that it pointed to the new view. */
+  /** The plain views that the migration pointed to the new view. */
   dependents: string[]
   indexes: number
   grants: number

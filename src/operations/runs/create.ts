@@ -27,7 +27,7 @@ export interface CreateRequest {
   /** Fills the view. Default: true. */
   withData?: boolean | undefined
   rowCountStrategy?: RowCountStrategy | undefined
-  /** The longest the creation may take, waiting for locks included. */
+  /** The time limit of the creation, including waits for locks. */
   timeoutSeconds?: number | undefined
 }
 

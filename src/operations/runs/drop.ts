@@ -20,7 +20,7 @@ export interface DropRequest {
   /** Skips a view that does not exist; otherwise that is an error. Default: true. */
   ifExists?: boolean | undefined
   rowCountStrategy?: RowCountStrategy | undefined
-  /** The longest the drop may take, waiting for locks included. */
+  /** The time limit of the drop, including waits for locks. */
   timeoutSeconds?: number | undefined
 }
 

@@ -12,7 +12,7 @@ interface Operation<Request extends object, Found extends Target> {
   name: RunRequest['operation']
   /** Finds the target of the request. If it throws a Problem, that is the answer, and no run is made. */
   find(sql: Sql, request: Request, call: Call): Promise<Found>
-  /** Plans the run for the view as it is now. If it throws a Problem, the run is refused: it fails. */
+  /** Plans the run for the view as it is now. If it throws a Problem, the run ends as failed. */
   plan(sql: Sql, found: Found, request: Request): Promise<Planned | Skipped>
 }
 

@@ -19,7 +19,7 @@ export interface RefreshRequest {
   view: string
   strategy?: Strategy | undefined
   rowCountStrategy?: RowCountStrategy | undefined
-  /** The longest the refresh may take, waiting for locks included. */
+  /** The time limit of the refresh, including waits for locks. */
   timeoutSeconds?: number | undefined
   /** Refreshes even if the view is paused or was refreshed within its minimum interval. Default: false. */
   force?: boolean | undefined

@@ -26,15 +26,13 @@ export async function waitForRun(
     // Taken before the record is read: the record then has all that the server wrote before its answer.
     const gone = answered
     const status = await readRunStatus(sql, runId)
-    if (status === 'pending') {
-      if (envelope !== undefined && gone) return false
-      if (envelope === undefined && Date.now() >= until) return true
-    } else if (status !== 'running') {
-      // The record is complete only when the server has answered: counts made aside follow the commit.
-      if (gone || Date.now() >= until) return true
+    if (status === 'pending' && envelope !== undefined) {
+      if (gone) return false
     } else if (Date.now() >= until) return true
+    // The record is complete only when the server has answered: counts made aside follow the commit.
+    else if (gone && status !== 'pending' && status !== 'running') return true
     if (gone) {
-      // The envelope is answered, but the run is running: its session may still hold the run's lock.
+      // If the envelope is answered and the run still running, its session may still hold the run's lock.
       await envelope?.leave()
       await closeLostRuns(sql, { runId })
     }

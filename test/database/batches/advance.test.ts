@@ -247,7 +247,7 @@ describe('a view that fails', () => {
     expect((await accountOf(sql, batchId)).statuses).toEqual({ a: ['failed', 'success'] })
   })
 
-  test('because its plan is refused leaves a run that says why', async () => {
+  test('because its plan is refused leaves a run with the reason', async () => {
     await makeGraph(sql, 'refused', { a: [] })
     await sql`refresh materialized view refused.a`
     const batchId = await begin(database, { pattern: 'refused.*', strategy: 'concurrent', retries: 5 })

@@ -66,7 +66,7 @@ describe('a login of your own that performs single operations', () => {
         end loop;
       end $$`)
       .simple()
-      .catch(() => {}) // it is ended
+      .catch(() => {}) // the test ends this session
     await work()
     await place.sql`select pg_terminate_backend(${row?.pid})`
     await forging
@@ -139,7 +139,7 @@ describe('a login of your own that performs single operations', () => {
         ],
       },
     ],
-  ])('has nothing done by the main login that it hides in the %s of a definition', async (_, written) => {
+  ])('cannot hide statements for the main login in the %s of a definition', async (_, written) => {
     const name = newName()
     const row = { schema_name: 'made', name, source: 'authored', sql: 'select 1 as id', ...written }
     const single = place.session('single')

@@ -72,7 +72,7 @@ describe.each(logins)(
       expect(result).toMatchObject({ status: 'updated' })
     })
 
-    test('an index of the view has such an expression', async () => {
+    test('the code is in an expression of an index', async () => {
       const view = await mallorysView(
         'select id from m.base',
         (name) => `create index on ${name} ((id + cardinality('{7}'::m.dom[])))`,
@@ -82,7 +82,7 @@ describe.each(logins)(
       expect(result).toMatchObject({ status: 'updated' })
     })
 
-    test('a statistics object of the view has such an expression', async () => {
+    test('the code is in an expression of a statistics object', async () => {
       const view = await mallorysView(
         'select id from m.base',
         (name) => `create statistics m.${newName()} on id, (id + cardinality('{7}'::m.dom[])) from ${name}`,
@@ -144,7 +144,7 @@ describe.each(logins)(
       expect(result).toMatchObject({ status: 'created' })
     })
 
-    test('its index has such an expression', async () => {
+    test('the code is in an expression of its index', async () => {
       const view = await author({
         sql: 'select id from m.base',
         indexes: [{ name: newName(), on: "((id + cardinality('{7}'::m.dom[])))" }],

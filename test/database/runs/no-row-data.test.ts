@@ -7,8 +7,7 @@ import { useDatabase } from '../../support/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/frozen.ts'
 import { httpEvent, lambdaContext } from '../../support/lambda.ts'
 
-// No value of a row reaches a record, an answer or a log, whatever the server says when it fails on that
-// value.
+// No value of a row reaches a record, an answer or a log, whatever the server says when it fails on one.
 
 const { url, sql, database } = useDatabase()
 const folder = useFolders()
@@ -18,9 +17,7 @@ const marker = 'marker_7f3a'
 /** The server folds names to lower case. */
 const shows = (text: string): boolean => text.toLowerCase().includes(marker)
 
-/**
- * An expression over `s`, a value on which the expression fails, and the SQLSTATE that the record then has.
- */
+/** An expression over `s`, a value on which it fails, and the SQLSTATE that the record then has. */
 type Failure = [expression: string, value: string, sqlstate: string]
 
 const ofTheServer: Record<string, Failure> = {

@@ -8,16 +8,14 @@ import { callOn, useDatabase } from '../../support/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
 import { until } from '../../support/until.ts'
 
-// After a swap, what another session committed meanwhile is there, and what it rolled back is not. Readers go
-// on.
+// After a swap, what another session committed meanwhile is there, and what it rolled back is not.
 
 const { database, sql, url } = useDatabase()
 const suffix = url.slice(-8)
 const reader = `races_reader_${suffix}`
 /** Swaps raced against each kind of change. */
 const swapsOfEach = 30
-// Some changes are open from before a swap is planned until the swap waits for them; some swaps meet no
-// change.
+// Some changes are open from before a swap is planned until the swap waits for them; some swaps meet none.
 const [longestChangeMs, longestRestMs] = [250, 120]
 /** How a run in a race may end. */
 const mayEnd: (ProblemCode | undefined)[] = [undefined, 'CatalogChanged', 'LockTimeout']

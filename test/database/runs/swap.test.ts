@@ -140,8 +140,7 @@ describe('a swap', () => {
       { view: 'shop.sales', rowCountStrategy: 'exact' },
       callOn(as(app as string).database),
     )
-    // Row security still applies to the owner, who sees one tenant. A rebuild by a superuser would show both
-    // tenants.
+    // Row security still applies to the owner, who sees one tenant. A superuser would see both.
     expect(result).toMatchObject({
       status: 'updated',
       response: { strategy: 'swap', rowCountBefore: 45, rowCountAfter: 45 },
@@ -197,7 +196,7 @@ describe('a swap', () => {
     ['a comment', "comment on materialized view altered is 'late'"],
     ['a view that reads it', 'create view late_view as select * from altered'],
     ['a rename', 'alter materialized view altered rename to altered_elsewhere'],
-  ])('that meets %s made during the rebuild exchanges nothing, and says so', async (_, statement) => {
+  ])('that meets %s made during the rebuild exchanges nothing, and reports it', async (_, statement) => {
     await sql.unsafe(`
       drop materialized view if exists altered cascade; drop materialized view if exists altered_elsewhere cascade;
       drop function if exists altered_gate cascade`)

@@ -194,7 +194,7 @@ describe('TLS is verify-full', () => {
     const { certificate, key } = makeCertificate(folder, 'IP:127.0.0.1')
     roots = [await readFile(certificate, 'utf8')]
     const version = Number(process.env.POSTGRES ?? 18) as 18
-    // The first start makes the data folder, whose owner is the one whose files the server can read.
+    // The first start makes the data folder. The server runs as the owner of that folder.
     await (await startEmbeddedPostgres({ folder, version })).stop()
     const { uid, gid } = await stat(join(folder, `postgres-${version}`))
     await chmod(folder, 0o755)

@@ -33,9 +33,7 @@ interface Names {
   statistics: string
 }
 
-/**
- * Creates, refreshes (regular and swap), reads and drops a view with these names, and checks each operation.
- */
+/** Creates, refreshes (regular, swap), reads and drops a view with these names, and checks each operation. */
 async function liveThrough({ schema, view: name, index, statistics }: Names): Promise<void> {
   const view = `${quote(schema)}.${quote(name)}`
   await sql.unsafe(`create schema if not exists ${quote(schema)}`)
@@ -142,7 +140,7 @@ describe('a view lives through every operation', () => {
     )
   }, 60_000)
 
-  test('owned by roles whose names need quotes, and refreshed by such a role', async () => {
+  test('owned and refreshed by roles whose names need quotes', async () => {
     const [owner, reader, app] = [`O'Brien "x" %I`, 'Read\\er $$', 'App User'].map(
       (name) => `${name} ${suffix}`,
     ) as [string, string, string]
