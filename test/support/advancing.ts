@@ -3,7 +3,7 @@ import { connectTo } from '../../src/db/server/connect.ts'
 import { fromUrl } from '../../src/edge/server/configuration.ts'
 import { advance } from '../../src/operations/batches/advance.ts'
 
-/** A process to kill: prints `ready`, waits for a line, advances a batch. Arguments: database URL, batch id. */
+/** A process to kill: prints `ready`, waits for a line, advances a batch. Arguments: database URL, batch. */
 const [url, batchId] = process.argv.slice(2) as [string, string]
 
 process.stdout.write('ready\n')

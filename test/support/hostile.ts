@@ -30,10 +30,7 @@ export interface HostileDatabase {
   session(role: string): Sql
   /** Executes a text as a role, in a new session. */
   run(role: Role, text: string): Promise<void>
-  /**
-   * Sets what mallory's code, called by `m.dom` and `m.evil()`, does from now on. It does nothing in her own
-   * sessions.
-   */
+  /** Sets what mallory's code (called by `m.dom` and `m.evil()`) does, but not in her own sessions. */
   arm(...body: string[]): Promise<void>
   /**
    * Stops every run at the commit of its claim, or of its success, while `work` is done; `stopped` waits
@@ -53,8 +50,8 @@ const stopKey = 77
 /**
  * Starts a server for this test file, because roles belong to a whole server. `master` administers the server
  * without being a superuser. `mallory` owns schema m. `alice` owns schema a, with a table that nobody else
- * may read. Schema `made` is for what Viewkeeper creates. `public.keep` writes down what a role's code did,
- * even if the transaction is rolled back.
+ * may read. Schema `made` is for what Viewkeeper creates. `public.keep` writes down what code did and as
+ * which role, even if the transaction is rolled back.
  */
 export function useHostileDatabase(): HostileDatabase {
   let folder: string

@@ -74,14 +74,14 @@ describe('a batch', () => {
   })
 
   test('refreshes each view with the requested strategy', async () => {
-    await makeGraph(sql, 'asked', { a: [] })
-    const batchId = await begin(database, { pattern: 'asked.*', strategy: 'regular' })
+    await makeGraph(sql, 'requested', { a: [] })
+    const batchId = await begin(database, { pattern: 'requested.*', strategy: 'regular' })
     await advanceToEnd(database, batchId)
     const [run] =
       await sql`select meta, trigger, requested_by from viewkeeper.runs where batch_id = ${batchId}`
     expect(run).toMatchObject({
       meta: {
-        request: { view: 'asked.a', strategy: 'regular' },
+        request: { view: 'requested.a', strategy: 'regular' },
         response: { strategy: 'regular', because: 'asked for' },
       },
       trigger: 'batch',
