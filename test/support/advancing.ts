@@ -3,7 +3,7 @@ import { connectTo } from '../../src/db/server/connect.ts'
 import { fromUrl } from '../../src/edge/server/database-url.ts'
 import { advance } from '../../src/operations/batches/advance.ts'
 
-/** Somebody to kill: says that it is ready, waits for a line, and advances a batch. Arguments: database URL, batch id. */
+/** A process to kill: prints `ready`, waits for a line, advances a batch. Arguments: database URL, batch. */
 const [url, batchId] = process.argv.slice(2) as [string, string]
 
 process.stdout.write('ready\n')

@@ -9,8 +9,8 @@ interface GraphOptions {
 }
 
 /**
- * Makes a schema with a view for each name, that reads those it is given. Each has a counter that counts every execution
- * of its query, also one that was rolled back.
+ * Makes a schema with a view for each key of `graph`; the view reads the views in its list. Each view has a
+ * sequence that counts every execution of its query, also those that were rolled back.
  */
 export async function makeGraph(
   sql: Sql,
@@ -31,7 +31,7 @@ export async function makeGraph(
   }
 }
 
-/** How often the query of a view was executed, whatever came of it. */
+/** How often the query of a view was executed, successfully or not. */
 export async function countExecutions(sql: Sql, view: string): Promise<number> {
   const [row] = await sql.unsafe(
     `select case when is_called then last_value else 0 end::int as count from ${view}_executions`,
@@ -39,7 +39,7 @@ export async function countExecutions(sql: Sql, view: string): Promise<number> {
   return row?.count
 }
 
-/** Has the author of views say more about them. */
+/** Authors a view's definition, or sets these columns of it. */
 export async function define(sql: Sql, view: string, columns: Record<string, unknown>): Promise<void> {
   const [schema, name] = view.split('.') as [string, string]
   const row = { schema_name: schema, name, source: 'authored', ...columns }
@@ -49,13 +49,13 @@ export async function define(sql: Sql, view: string, columns: Record<string, unk
     on conflict (schema_name, name) do update set ${sql(columns, ...set)}`
 }
 
-/** Starts a batch, and gives its id. */
+/** Starts a batch, and returns its id. */
 export async function begin(database: Database, request: BatchRequest): Promise<string> {
   const { batchId } = await startBatch(request, callOn(database))
   return batchId
 }
 
-/** Advances a batch until it has ended, in as many calls as that takes. */
+/** Advances a batch until it has ended, in as many calls as needed. */
 export async function advanceToEnd(
   database: Database,
   batchId: string,
@@ -67,13 +67,13 @@ export async function advanceToEnd(
   }
 }
 
-/** What the record says of a batch: what must hold whatever happened on the way. */
+/** What the runs of a batch tell, whatever happened on the way. */
 export interface Account {
   /** The statuses of each view's attempts, in their order. */
   statuses: Record<string, string[]>
-  /** Pairs of parent and child that overlapped, or came in the wrong order. */
+  /** Pairs of parent and child whose runs overlapped or came in the wrong order. */
   disorder: string[]
-  /** How many runs were running at the same time, at most. */
+  /** The most runs that were running at the same time. */
   mostAtOnce: number
 }
 

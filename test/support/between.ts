@@ -1,6 +1,6 @@
 import type { Database, Sql } from '../../src/db/server/connect.ts'
 
-/** The same database, where `before` is called, and waited for, before each statement of who works on it. */
+/** The same database, but `before` is called and awaited before each statement that work on it sends. */
 export const between = (database: Database, before: () => Promise<unknown>): Database => ({
   ...database,
   withConnection: (work, options) =>
@@ -18,7 +18,7 @@ const interrupted = (sql: Sql, before: () => Promise<unknown>): Sql =>
     },
   })
 
-/** A query is sent when somebody waits for it; one that is a part of another never is. */
+/** A query is sent when it is awaited. A query that is part of another is never awaited, so not delayed. */
 function delayed<Query>(query: Query, before: () => Promise<unknown>): Query {
   if (!(query instanceof Promise)) return query
   return Object.defineProperty(query, 'then', {

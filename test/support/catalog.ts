@@ -1,6 +1,6 @@
 import type { Sql } from '../../src/db/server/connect.ts'
 
-/** Columns of pg_class that a rebuild has to change: where and how big the data is, and who the relation is inside. */
+/** Columns of pg_class that a rebuild has to change: place and size of the data, internal ids and names. */
 const ofTheData = [
   'oid',
   'relname',
@@ -17,8 +17,8 @@ const ofTheData = [
 ]
 
 /**
- * Everything that the catalog says about a view and about what reads it, without OIDs, as text to compare. Written
- * apart from the product's own query, and wider: whole catalog rows less what a rebuild must change.
+ * Everything that the catalog says about a view and about what reads it, without OIDs, as text to compare.
+ * Independent of the query in src, and wider: whole catalog rows except what a rebuild must change.
  */
 export async function describeInCatalog(sql: Sql, view: string): Promise<Record<string, unknown>> {
   const row = (alias: string) => `to_jsonb(${alias}) - '{${ofTheData.join(',')}}'::text[]`

@@ -5,22 +5,22 @@ import { migrateUp } from '../../src/operations/migrations/migrate.ts'
 import { refresh } from '../../src/operations/runs/refresh.ts'
 
 /**
- * A client to kill: refreshes a view and waits for it, or applies the migrations of a folder. Arguments: database URL, and
- * the request as JSON, `{ "migrations": "file:///…/" }` for the latter.
+ * A process to kill: refreshes a view and waits for the end, or applies the migrations of a folder.
+ * Arguments: database URL, and as JSON a refresh request or `{ "migrations": "file:///…/" }`.
  */
 const [url, request] = process.argv.slice(2) as [string, string]
 
-const asked = JSON.parse(request)
+const requested = JSON.parse(request)
 const database = connectTo(fromUrl(url))
 const waitUntil = Date.now() + 60_000
 
-if ('migrations' in asked) {
+if ('migrations' in requested) {
   await migrateUp(
     { database, trigger: 'cli', requestedBy: 'killed client', waitUntil, withData: true },
-    await readFrozenMigrations(new URL(asked.migrations)),
+    await readFrozenMigrations(new URL(requested.migrations)),
   )
 } else {
-  await refresh(asked, {
+  await refresh(requested, {
     database,
     trigger: 'http',
     requestedBy: 'killed client',

@@ -8,17 +8,17 @@ import { migrate } from '../../src/operations/schema/apply.ts'
 
 export const schemaFolder = new URL('../../schema/', import.meta.url)
 
-/** A database of the test file's own, migrated, with an administrator's connection beside it. */
+/** A database for one test file, migrated, and an administrator's connections to it. */
 export interface TestDatabase {
   url: string
   database: Database
-  /** Several connections, as superuser. */
+  /** Up to 20 connections, as superuser. */
   sql: Sql
-  /** The same database, as somebody else. */
+  /** The same database, as another role. */
   as(user: string, password?: string): { url: string; database: Database }
 }
 
-/** Connects as superuser with as many connections as a test needs at once. */
+/** Connects as superuser, with as many connections as a test needs at once. */
 export const administrator = (url: string): Sql =>
   postgres(url, {
     max: 20,
@@ -26,7 +26,7 @@ export const administrator = (url: string): Sql =>
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
   }) as Sql
 
-/** Makes a database for this test file, and drops it afterwards. */
+/** Makes a database for this test file, and drops the database afterwards. */
 export function useDatabase({ migrated = true }: { migrated?: boolean } = {}): TestDatabase {
   const name = `t_${randomUUID().replaceAll('-', '')}`
   const url = new URL(inject('postgresUrl'))
@@ -52,7 +52,7 @@ export function useDatabase({ migrated = true }: { migrated?: boolean } = {}): T
   return { url: url.href, database, sql, as }
 }
 
-/** A call that waits long enough for anything a test does. */
+/** A call that waits longer than anything in a test takes. */
 export const callOn = (database: Database, call: Partial<Call> = {}): Call => ({
   database,
   trigger: 'http',

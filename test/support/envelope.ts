@@ -1,7 +1,7 @@
 import { openForRun, type SentEnvelope } from '../../src/db/runs/run-connection.ts'
 import type { Database } from '../../src/db/server/connect.ts'
 
-/** Sends the envelope of a run over a connection of its own. */
+/** Sends the envelope of a run over a new connection. */
 export async function sendEnvelope(
   database: Database,
   runId: number,

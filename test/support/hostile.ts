@@ -12,7 +12,7 @@ import { literal } from '../../src/plan/names.ts'
 import { administrator, schemaFolder } from './database.ts'
 import { until } from './until.ts'
 
-/** The login that Viewkeeper works with. */
+/** Viewkeeper's login. */
 export const login = 'viewkeeper_app'
 
 type Role = 'mallory' | 'alice' | 'master' | typeof login
@@ -21,25 +21,26 @@ type Role = 'mallory' | 'alice' | 'master' | typeof login
 export interface HostileDatabase {
   /** Several connections, as superuser. */
   sql: Sql
-  /** The database as Viewkeeper's login, and as a superuser in its place. */
+  /** `database` connects as Viewkeeper's login, `root` as a superuser. */
   database: Database
   root: Database
-  /** The same as somebody else. */
+  /** The database as another role. */
   databaseOf(role: Role): Database
-  /** One session of somebody. It ends with the test. */
+  /** Opens one session as a role. The session ends with the test. */
   session(role: string): Sql
-  /** Does something in a session of its own. */
+  /** Executes a text as a role, in a new session. */
   run(role: Role, text: string): Promise<void>
-  /** Has mallory's code, which `m.dom` and `m.evil()` call, do this from now on. Her own sessions it leaves alone. */
+  /** Sets what mallory's code (called by `m.dom` and `m.evil()`) does, but not in her own sessions. */
   arm(...body: string[]): Promise<void>
   /**
-   * Stops every run at the commit of its claim, or of its success, while `work` does something; `stopped` waits until one has
-   * come so far. Whatever somebody does in that moment, another day they are as fast as that by chance.
+   * Stops every run at the commit of its claim, or of its success, while `work` is done; `stopped` waits
+   * until a run has come so far. What an attacker can do then, they could also do without the stop if they
+   * are fast enough by chance.
    */
   whileRunsStop<T>(at: 'claimed' | 'success', work: (stopped: () => Promise<void>) => Promise<T>): Promise<T>
-  /** What her code did as somebody as whom it must not run, or could not be allowed to do: `did, as role`. */
+  /** What her code did as a role that it must not run as, or what it must never do: `did, as role`. */
   breaches(): Promise<string[]>
-  /** The roles as whom her code ran. */
+  /** The roles that her code ran as. */
   whoRan(): Promise<string[]>
 }
 
@@ -47,9 +48,10 @@ const password = 'secret'
 const stopKey = 77
 
 /**
- * Makes a server of its own, because roles belong to all of a server. `master` administers it without being a superuser;
- * `mallory` owns schema m, `alice` schema a, with a table that nobody else may read; schema `made` is for what Viewkeeper
- * creates. `public.keep` writes down, whatever becomes of the transaction, what somebody's code did and as whom.
+ * Starts a server for this test file, because roles belong to a whole server. `master` administers the server
+ * without being a superuser. `mallory` owns schema m. `alice` owns schema a, with a table that nobody else
+ * may read. Schema `made` is for what Viewkeeper creates. `public.keep` writes down what code did and as
+ * which role, even if the transaction is rolled back.
  */
 export function useHostileDatabase(): HostileDatabase {
   let folder: string
@@ -232,8 +234,8 @@ const evil = (body: string): string => `
     return true;
   end $evil$`
 
-/** Tries statements one by one, and writes down who it was that could do it. */
-const attempts = (statements: Record<string, string>): string =>
+/** Tries statements one by one, and writes down the role of each that succeeds. */
+const tryEach = (statements: Record<string, string>): string =>
   Object.entries(statements)
     .map(
       ([did, statement]) => `
@@ -245,8 +247,8 @@ const attempts = (statements: Record<string, string>): string =>
     )
     .join('')
 
-/** Every way by which code that runs in somebody's place may try to be somebody else. */
-const becomeOthers = attempts({
+/** Every way in which code that runs as one role may try to become another. */
+const becomeOthers = tryEach({
   'reset role': 'reset role',
   'set role': `set role ${login}`,
   'set_config role': "select pg_catalog.set_config('role', 'none', false)",
@@ -255,13 +257,13 @@ const becomeOthers = attempts({
   'set role viewkeeper': 'set role viewkeeper',
 })
 
-/** What only somebody else may do. */
-const forge = attempts({
+/** Statements that only another role may execute. */
+const forge = tryEach({
   'forged runs': "update viewkeeper.runs set requested_by = 'forged'",
   'forged settings':
     "insert into viewkeeper.switches (key, value) values ('forged', '1') on conflict do nothing",
   'read alice': 'select count(*) from a.secret',
 })
 
-/** The whole of it. */
+/** Tries to become every other role, then to do what only other roles may do. */
 export const escapeAndForge = `${becomeOthers}${forge}`

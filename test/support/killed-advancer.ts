@@ -6,13 +6,13 @@ import { fileURLToPath } from 'node:url'
 const advancing = fileURLToPath(new URL('advancing.ts', import.meta.url))
 
 /** A process that is about to advance a batch. */
-export interface Driver {
-  /** Lets it go, and kills it (-9) so long afterwards. True where it was still at work. */
+export interface ReadyAdvancer {
+  /** Lets the process go on, and kills it (-9) after `afterMs`. True if it was still at work. */
   advanceAndKill(afterMs: number): Promise<boolean>
 }
 
 /** Starts a process that waits to advance a batch. */
-export async function readyAdvancer(url: string, batchId: string): Promise<Driver> {
+export async function readyAdvancer(url: string, batchId: string): Promise<ReadyAdvancer> {
   const child: ChildProcess = spawn(process.execPath, [advancing, url, batchId], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })

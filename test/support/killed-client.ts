@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 
 const client = fileURLToPath(new URL('client.ts', import.meta.url))
 
-/** Starts a process that refreshes a view, or applies migrations, and kills it (-9) when `when` has come. */
+/** Starts a process that refreshes a view or applies migrations, and kills it (-9) after `when`. */
 export async function killClientWhen(
   url: string,
   request: object,

@@ -4,17 +4,17 @@ import { onTestFinished } from 'vitest'
 import { connectTo, type Database } from '../../src/db/server/connect.ts'
 import { fromUrl } from '../../src/edge/server/database-url.ts'
 
-/** A way to the server that breaks when a test wants it to. */
+/** A proxy to the server that breaks connections when a test wants it to. */
 interface BreakableWay {
   database: Database
   port: number
-  /** Resets those of its connections whose application's name matches; all where no name is given. */
+  /** Resets the connections whose application name matches; without a name, all connections. */
   reset(application?: RegExp): void
-  /** The same, once so many more pieces have passed. */
+  /** As `reset`, after `pieces` more pieces of data have passed. */
   resetAfter(pieces: number, application?: RegExp): Promise<void>
 }
 
-/** A TCP proxy before the server. It ends with the test. */
+/** Starts a TCP proxy in front of the server. The proxy ends with the test. */
 export async function breakableWay(url: string): Promise<BreakableWay> {
   const { hostname, port } = new URL(url)
   const connections: { client: Socket; server: Socket; application: string }[] = []

@@ -1,4 +1,4 @@
 import type { Publisher } from '../../src/operations/monitoring/monitor.ts'
 
-/** For looks of the monitor of which only the rest matters. */
+/** A publisher that publishes nothing, for tests of what else the monitor does. */
 export const unheard: Publisher = { runs: () => {}, batches: () => {}, stale: () => {} }

@@ -3,8 +3,9 @@ import type { Sql } from '../../src/db/server/connect.ts'
 import { until } from './until.ts'
 
 /**
- * Makes a view whose every refresh waits until the gate is opened: the test decides when the server is in the middle
- * of it. The gate is an advisory lock that the test holds and the view's function takes.
+ * Makes a view whose every refresh waits until the gate is opened, so that the test decides how long the
+ * server is in the middle of the refresh. The gate is an advisory lock that the test holds and the view's
+ * function takes.
  */
 export async function makeGatedView(sql: Sql, name: string, body = 'select 1 as id'): Promise<void> {
   await sql.unsafe(`
@@ -25,11 +26,11 @@ export async function withGateClosed<T>(
   name: string,
   work: (open: () => Promise<void>) => Promise<T>,
 ): Promise<T> {
-  // A client of its own: a reserved connection that breaks takes the process with it.
+  // A client of its own, because a reserved connection that breaks ends the process.
   const keeper = postgres({ ...(sql.options as object), max: 1, idle_timeout: 0, onnotice: () => {} })
   await keeper`select pg_advisory_lock(hashtext(${name}))`
   const open = async () => {
-    await keeper`select pg_advisory_unlock_all()`.catch(() => {}) // a server that crashed has opened it already
+    await keeper`select pg_advisory_unlock_all()`.catch(() => {}) // a server that crashed has opened the gate already
   }
   try {
     return await work(open)

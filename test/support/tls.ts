@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 
-/** Makes a certificate of its own authority for these names or addresses in `folder`, as `openssl req` writes it. */
+/** Makes a self-signed certificate for these names or addresses in `folder`, with `openssl req`. */
 export function makeCertificate(
   folder: string,
   alternativeNames: string,

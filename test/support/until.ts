@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Looks again and again until there is something to see, and gives it; fails, saying what was awaited, after a while. */
+/** Calls `look` until it returns something, and returns that. After `withinMs`, fails and names `what`. */
 export async function until<T>(
   what: string,
   look: () => Promise<T | undefined | null | false | 0>,

@@ -2,8 +2,8 @@ import type { Sql } from '../../src/db/server/connect.ts'
 import { until } from './until.ts'
 
 /**
- * Waits until somebody has stood before a lock, given up, and come again: so they have seen that they have to wait. Work
- * that ends meanwhile fails the test.
+ * Waits until `application` has waited for a lock, given up, and tried again: then it has seen that it has to
+ * wait. If `work` ends meanwhile, the test fails.
  */
 export async function untilWaitingAgain(
   sql: Sql,
@@ -19,6 +19,6 @@ export async function untilWaitingAgain(
     return seen.size > 1
   })
   const ended = work.then(() => Promise.reject(new Error(`${application} did not wait`)))
-  ended.catch(() => {}) // of no interest once it has waited
+  ended.catch(() => {}) // of no interest after the race
   await Promise.race([again, ended])
 }

@@ -6,23 +6,23 @@ import type { Sql } from '../server/connect.ts'
 import type { DefinitionDefaults } from '../views/definitions.ts'
 import type { BatchView } from './batch-views.ts'
 
-/** The latest attempts of a batch, by the ids of the definitions, kept up to date. */
+/** The latest runs of a batch, by the ids of their definitions. */
 export interface LatestRuns {
   latest: Map<number, LatestRun>
-  /** Looks at those that were open, and at new ones. */
+  /** Reads the runs that were open, and new ones. */
   refresh(): Promise<void>
-  /** Looks at all, also at what somebody else has written out of turn. */
+  /** Reads all runs, also one with a lower id that another call has committed late. */
   reload(): Promise<void>
 }
 
-/** Follows the attempts of a batch. None is known before the first look. */
+/** Follows the latest runs of a batch. None is known before the first `refresh` or `reload`. */
 export function followLatestRuns(sql: Sql, batchId: string): LatestRuns {
   const latest = new Map<number, LatestRun>()
   let newest = 0
   const note = (rows: (LatestRun & { definitionId: number })[]) => {
-    for (const { definitionId, ...attempt } of rows) {
-      newest = Math.max(newest, attempt.runId)
-      if (attempt.attempt >= (latest.get(definitionId)?.attempt ?? 0)) latest.set(definitionId, attempt)
+    for (const { definitionId, ...run } of rows) {
+      newest = Math.max(newest, run.runId)
+      if (run.attempt >= (latest.get(definitionId)?.attempt ?? 0)) latest.set(definitionId, run)
     }
   }
   return {
@@ -48,15 +48,15 @@ const readRuns = (sql: Sql, batchId: string, since: { newest: number; open: numb
              select value::int8 from jsonb_array_elements_text(${sql.json(since.open)})))`
      }`
 
-/** What an attempt at a view needs to know besides the catalog. */
+/** The basis of a view's plan in a batch, besides the catalog. */
 export interface PlanBasis extends DefinitionDefaults {
   /** Whether everything scheduled is paused. */
   allPaused: boolean
-  /** A run of the view that is running, whoever asked for it; null where there is none. */
+  /** The view's running run, in the batch or not; null if there is none. */
   runningRunId: number | null
 }
 
-/** Reads that; undefined where the definition is not there any more. */
+/** Reads the basis; undefined if the definition does not exist any more. */
 export async function readPlanBasis(
   sql: Sql,
   { id, schema, name }: BatchView,
@@ -72,8 +72,8 @@ export async function readPlanBasis(
 }
 
 /**
- * Whether a view may be refreshed as it was planned on this basis and these facts: nothing is paused, and it was not
- * defined otherwise, exchanged or started since. Which indexes it has is not looked at.
+ * A condition in SQL: a plan made on this basis and this view still holds. Nothing is paused, the definition
+ * says the same, the view was not exchanged, and no run of it is running. Its indexes are not compared.
  */
 export const basisHolds = (
   sql: Sql,
@@ -92,14 +92,14 @@ export const basisHolds = (
        and not exists (select from viewkeeper.runs r
                         where r.schema_name = ${schema} and r.view_name = ${name} and r.status = 'running'))`
 
-/** Has a failed attempt followed by another, so long after its end. False where that is there already, or cannot be. */
+/** Writes the next attempt, due so long after the failed one, unless it exists or the batch is over. */
 export async function insertRetry(
   sql: Sql,
   batchId: string,
   { id }: BatchView,
   { attempt, delaySeconds }: { attempt: number; delaySeconds: number },
-): Promise<boolean> {
-  const { count } = await sql`
+): Promise<void> {
+  await sql`
     with place as (${openBatch(sql, batchId)})
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
                                  batch_id, attempt, meta, not_before)
@@ -108,10 +108,9 @@ export async function insertRetry(
       from viewkeeper.runs r, place
      where r.batch_id = ${batchId} and r.definition_id = ${id} and r.attempt = ${attempt}::integer - 1
     on conflict do nothing`
-  return count > 0
 }
 
-/** Records that views never have their turn, each with the reason. Those that have a run already are left alone. */
+/** Records as skipped, with the reason, views that can never have their turn, unless they have a run. */
 export async function insertSkipped(
   sql: Sql,
   batchId: string,
@@ -129,7 +128,7 @@ export async function insertSkipped(
     on conflict do nothing`
 }
 
-/** Cancels what is left of a batch that was told to stop: the attempts that are open, and the views without one. */
+/** Cancels what is left of a batch that is to be canceled: its open runs, and its views without a run. */
 export async function cancelBatchRuns(sql: Sql, batchId: string): Promise<void> {
   const open = await sql<{ id: number }[]>`
     select id from viewkeeper.runs where batch_id = ${batchId} and status in ('pending', 'running')`
@@ -139,7 +138,7 @@ export async function cancelBatchRuns(sql: Sql, batchId: string): Promise<void> 
                                  status, finished_at, duration_ms, error)
     select v.definition_id, v.schema_name, v.view_name, 'refresh', 'batch', b.requested_by, b.id, 'canceled',
            clock_timestamp(), 0,
-           jsonb_build_object('class', 'Canceled', 'message', 'The batch was canceled before its turn came.')
+           jsonb_build_object('class', 'Canceled', 'message', 'The batch was canceled before the view had its turn.')
       from viewkeeper.batch_views v join viewkeeper.batches b on b.id = v.batch_id
      where v.batch_id = ${batchId}
        and not exists (select from viewkeeper.runs r where r.batch_id = v.batch_id and r.definition_id = v.definition_id)

@@ -1,11 +1,12 @@
 import type { Sql } from '../server/connect.ts'
 
-/** How old a view's data are, and what says how old they may be. */
+/** The age of a view's data, and what says how old they may be. */
 export interface ViewAge {
   id: number
   view: string
+  /** Since a run last made the data fresh; if none has, since the definition was created. */
   ageSeconds: number
-  /** For how long its data have had to be as fresh as they may be: no longer than their age. */
+  /** Since a run last made the data fresh, or since `expected_since` if that is later. */
   expectedSeconds: number
   maxStalenessSeconds: number | null
   schedule: string | null
@@ -13,7 +14,7 @@ export interface ViewAge {
   inAll: boolean
 }
 
-/** The age of every view's data, or of one's, but of paused ones. Of a view that never succeeded: since it is known. */
+/** The ages of all views, or of one, without paused views. */
 export const readAges = (sql: Sql, definitionId: number | null = null): Promise<ViewAge[]> => sql<ViewAge[]>`
   select d.id, format('%I.%I', d.schema_name, d.name) as view,
          extract(epoch from clock_timestamp() - coalesce(latest.last_success_at, d.created_at))::float8 as "ageSeconds",
@@ -23,7 +24,7 @@ export const readAges = (sql: Sql, definitionId: number | null = null): Promise<
     join viewkeeper.latest_runs latest on latest.definition_id = d.id
    where d.paused_at is null and (${definitionId}::integer is null or d.id = ${definitionId})`
 
-/** How long the refreshes of some views usually take, milliseconds; nothing for a view without any. */
+/** The usual durations of these views, milliseconds. A view without a successful refresh has none. */
 export async function readUsualDurations(sql: Sql, ids: number[]): Promise<Map<number, number>> {
   if (ids.length === 0) return new Map()
   const rows = await sql<{ id: number; ms: number }[]>`

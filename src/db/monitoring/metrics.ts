@@ -1,45 +1,46 @@
 import type { RunStatus } from '../../plan/run.ts'
 import type { Sql } from '../server/connect.ts'
 
-/** How a view is, as far as its runs tell. Unknown numbers are null. */
+/** The state of a view, from its runs and its definition. Unknown numbers are null. */
 export interface ViewStatus {
   id: number
   view: string
   paused: boolean
   lastStatus: RunStatus | null
+  /** The end of the last run that made the view's data fresh. */
   lastSuccessAt: Date | null
-  /** Since the last success; since the view is known where there was none. */
+  /** The age of the view's data; if no run has made them fresh, since the definition was created. */
   staleMs: number
-  /** For how long its data have had to be as fresh as they may be. */
+  /** Since a run last made the data fresh, or since `expected_since` if that is later. */
   expectedMs: number
   rowCountBefore: number | null
   rowCountAfter: number | null
   failedLastDay: number
   lastFailure: { runId: number; at: string; class: string | null } | null
-  /** What its definition says of its age and its schedule. */
+  /** What the definition says of staleness and schedule. */
   maxStalenessSeconds: number | null
   schedule: string | null
   timeZone: string | null
   inAll: boolean
 }
 
-/** What a view's runs within a time came to. Durations are those of refreshes that succeeded; unknown numbers are null. */
+/** The metrics of a view's runs in a time window. Durations: successful refreshes only. Unknown: null. */
 export interface ViewMetrics {
   id: number
   runs: number
   succeeded: number
   failed: number
-  /** Of the runs that succeeded or failed, 0 to 1. */
+  /** The share of successes among the runs that succeeded or failed, 0 to 1. */
   successRate: number | null
   averageMs: number | null
   minMs: number | null
   maxMs: number | null
   p95Ms: number | null
-  /** Of the last 20 refreshes that succeeded, whenever they were. */
+  /** The usual duration: of the last 20 successful refreshes, also those before the time window. */
   usualMs: number | null
 }
 
-/** How every view is, or one by its definition's id. Reads the history only, and never waits for a refresh. */
+/** The state of every view, or of the one with this definition's id. Never waits for a refresh. */
 export const readViewStatus = (sql: Sql, definitionId: number | null = null): Promise<ViewStatus[]> => sql<
   ViewStatus[]
 >`
@@ -55,7 +56,7 @@ export const readViewStatus = (sql: Sql, definitionId: number | null = null): Pr
    where ${definitionId}::integer is null or s.id = ${definitionId}
    order by s.view`
 
-/** What the runs of every view, or of one, within a time came to. */
+/** The metrics of every view, or of one, from the runs of the last `windowSeconds`. */
 export const readViewMetrics = (
   sql: Sql,
   windowSeconds: number,

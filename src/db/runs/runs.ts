@@ -15,11 +15,12 @@ export interface RunError {
   runningRunId?: number
 }
 
-/** What the run record says of the answer; durations and counts are columns of their own. */
+/** What of the answer the run record keeps in `meta`; durations and row counts have their own columns. */
 export interface RunResponse {
   strategy?: string
   because?: string
   sql?: string[]
+  /** The tries of the run to get its locks. */
   attempts?: number
 }
 
@@ -55,7 +56,7 @@ export const runColumns = (sql: Sql) => sql`
   r.finished_at as "finishedAt", r.duration_ms as "durationMs", r.row_count_before as "rowCountBefore",
   r.row_count_after as "rowCountAfter", r.result, r.error, r.meta`
 
-/** A run as it is asked for: who wants which operation on which view. */
+/** A run as it is requested: who requests which operation on which view. */
 export interface RunRequest {
   definitionId: number | null
   schema: string
@@ -63,20 +64,20 @@ export interface RunRequest {
   operation: Operation
   trigger: Trigger
   requestedBy: string
-  /** Whose idempotency keys these are. */
+  /** The owner of the idempotency key. */
   caller: string
   idempotencyKey: string | null
   request: Record<string, unknown>
-  /** The batch that it is an attempt of. Such a run follows its batch, and has no time of its own to be claimed by. */
+  /** The batch of the run. Such a run has no `claim_by`: it may stay pending while its batch goes on. */
   batch?: { id: string; attempt: number } | undefined
 }
 
-/** How long a direct run may stay pending before it counts as lost: connecting and claiming take well under a second. */
+/** How long a direct run may stay pending before it is lost. To connect and claim takes under a second. */
 const claimWithinSeconds = 60
 
 /**
- * Writes the pending row of a run with its plan. Null where a run with the same idempotency key is there already, or
- * the same attempt of a batch, or where the batch does not go on, or `provided` does not hold.
+ * Writes the pending row of a run with its plan, and returns its id. Null if a run has the same idempotency
+ * key, or is the same attempt in the batch; if the batch does not go on; or if `provided` does not hold.
  */
 export const startRun = (
   sql: Sql,
@@ -86,7 +87,7 @@ export const startRun = (
   provided?: Condition,
 ): Promise<number | null> => insertRun(sql, run, { status: 'pending', plan, response, error: null }, provided)
 
-/** Gives a run that nobody has claimed another plan. False where it is not pending any more. */
+/** Gives a pending run another plan. False if the run is not pending any more. */
 export async function replan(sql: Sql, id: number, plan: Plan, response: RunResponse): Promise<boolean> {
   const { count } = await sql`
     update viewkeeper.runs set plan = ${sql.json(plan as never)}, fills = ${plan.fills}, updated_at = clock_timestamp(),
@@ -95,10 +96,10 @@ export async function replan(sql: Sql, id: number, plan: Plan, response: RunResp
   return count > 0
 }
 
-/** How a run ended that never reached the server: refused by a precheck, or with nothing to do. */
+/** How a run ended without being sent to the server: its plan was refused, or it had nothing to do. */
 export type EndedAtOnce = { status: 'failed'; error: RunError } | { status: 'skipped'; because: string }
 
-/** Records a run that ended without having touched the view. Null where one with its idempotency key is there already. */
+/** Records a run that ended without touching the view, and returns its id; null as startRun does. */
 export const recordEnded = (sql: Sql, run: RunRequest, end: EndedAtOnce): Promise<number | null> =>
   end.status === 'skipped'
     ? insertRun(sql, run, { status: 'skipped', plan: null, response: { because: end.because }, error: null })
@@ -109,7 +110,7 @@ export const recordEnded = (sql: Sql, run: RunRequest, end: EndedAtOnce): Promis
         error: end.error,
       })
 
-/** Something in SQL that holds or does not. */
+/** A condition in SQL. */
 type Condition = ReturnType<typeof openBatch>
 
 interface NewRun {
@@ -119,7 +120,7 @@ interface NewRun {
   error: RunError | null
 }
 
-/** Times are the database's: its clock decides what is too late. The batch is kept from ending in this moment. */
+/** Times are the database's: its clock decides what is too late. A lock keeps the batch from ending. */
 async function insertRun(
   sql: Sql,
   run: RunRequest,
@@ -147,12 +148,12 @@ async function insertRun(
   return row?.id ?? null
 }
 
-/** A batch that goes on, and that nobody ends or cancels before this transaction is over. */
+/** Selects a batch if it goes on, and locks it: nobody ends or cancels it before this transaction is over. */
 export const openBatch = (sql: Sql, id: string) => sql`
   select from viewkeeper.batches
    where id = ${id} and status in ('pending', 'running') and cancel_requested_at is null for share`
 
-/** The run that this caller's key already stands for; `sameRequest` tells whether it asked for the same. */
+/** The run that has this caller's key already; `sameRequest` tells whether its request was the same. */
 export async function findByKey(
   sql: Sql,
   run: Pick<RunRequest, 'trigger' | 'caller' | 'operation' | 'idempotencyKey' | 'request'>,
@@ -164,19 +165,19 @@ export async function findByKey(
   return row ?? null
 }
 
-/** One run; undefined where there is none with this id. */
+/** One run; undefined if no run has this id. */
 export async function readRun(sql: Sql, id: number): Promise<Run | undefined> {
   const [row] = await sql<Run[]>`select ${runColumns(sql)} from viewkeeper.runs r where r.id = ${id}`
   return row
 }
 
-/** The status of a run and nothing else: what a caller that waits asks again and again. */
+/** Only the status of a run: a caller that waits reads it again and again. */
 export async function readRunStatus(sql: Sql, id: number): Promise<RunStatus | undefined> {
   const [row] = await sql<{ status: RunStatus }[]>`select status from viewkeeper.runs where id = ${id}`
   return row?.status
 }
 
-/** The run that works on a view at this moment. */
+/** The view's running run. */
 export async function findRunningRun(
   sql: Sql,
   { schema, name }: Pick<RunRequest, 'schema' | 'name'>,
@@ -186,7 +187,7 @@ export async function findRunningRun(
   return row?.id
 }
 
-/** The last run that filled a view, where it ended successfully within these seconds. */
+/** The last run that made the view's data fresh, if it ended within these seconds. */
 export async function findRecentSuccess(
   sql: Sql,
   definitionId: number,
@@ -198,7 +199,7 @@ export async function findRecentSuccess(
   return row?.recent ? row.id : undefined
 }
 
-/** Closes a run that was never claimed, with the reason. Does nothing once the server has claimed it. */
+/** Closes a pending run as failed, with the error. Does nothing if the server has claimed the run. */
 export async function closeUnclaimed(sql: Sql, id: number, error: RunError): Promise<void> {
   await sql`
     update viewkeeper.runs set status = 'failed', plan = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
@@ -207,7 +208,7 @@ export async function closeUnclaimed(sql: Sql, id: number, error: RunError): Pro
      where id = ${id} and status = 'pending'`
 }
 
-/** Leaves out a run that was never claimed. Does nothing once the server has claimed it. */
+/** Closes a pending run as skipped, with the reason. Does nothing if the server has claimed the run. */
 export async function skipUnclaimed(sql: Sql, id: number, because: string): Promise<void> {
   await sql`
     update viewkeeper.runs set status = 'skipped', plan = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),

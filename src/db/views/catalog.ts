@@ -15,7 +15,7 @@ const kinds: Record<string, string> = {
   p: 'a partitioned table',
 }
 
-/** What the catalog says about a view now. Throws UnknownView where there is none, or something else has the name. */
+/** What the catalog says about a view now. Throws UnknownView if nothing, or something else, has the name. */
 export async function readView(sql: Sql, name: QualifiedName): Promise<ViewFacts> {
   const view = await findView(sql, name)
   if (view === undefined) throw unknownView(name)
@@ -28,8 +28,9 @@ export const unknownView = (name: QualifiedName): Problem =>
   })
 
 /**
- * The same, undefined where nothing has the name. Something that is no materialized view is refused all the same. One
- * statement, without `to_regclass`, which may know of an exchange that the rest of the statement does not see yet.
+ * As readView, but undefined if nothing has the name. Anything but a materialized view is still refused. This
+ * is one statement without `to_regclass`, which may see an exchange that the rest of the statement does not
+ * see yet.
  */
 export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts | undefined> {
   const [row] = await sql`
@@ -68,7 +69,7 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
   }
 }
 
-/** Every view of the database that somebody has made; what belongs to an extension is the extension's. */
+/** Every view of the database, without the views that belong to an extension. */
 export const listViewNames = (sql: Sql): Promise<QualifiedName[]> => sql<QualifiedName[]>`
   select n.nspname as schema, c.relname as name
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -76,7 +77,7 @@ export const listViewNames = (sql: Sql): Promise<QualifiedName[]> => sql<Qualifi
            where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
    order by 1, 2`
 
-/** Resolves definitions' ids to the views they name, in the same order. Throws UnknownView for the first that none has. */
+/** The names of these definitions, in the same order. Throws UnknownView for the first unknown id. */
 export async function readNamesOf(
   sql: Sql,
   definitionIds: number[],
@@ -95,9 +96,9 @@ export async function readNamesOf(
 }
 
 /**
- * Finds the schemas that names without one stand for, by the search path of our role: that of the relation it finds,
- * else of a definition, else the one in which it would be created. The path is in force for this statement alone, and
- * everything in it is qualified.
+ * Finds the schema of each name that has none, along the search path of our role: the schema of the relation
+ * with that name, else of a definition, else the schema in which the name would be created. The search path
+ * is in force for one statement only, and everything in that statement is qualified.
  */
 export async function qualify(sql: Sql, names: ViewName[]): Promise<QualifiedName[]> {
   const bare = new Set(names.flatMap(({ schema, name }) => (schema === null ? [name] : [])))
@@ -131,8 +132,8 @@ const written = ({ schema, name }: QualifiedName): string => `${schema}.${name}`
 type UniqueIndex = ViewFacts['uniqueIndexes'][number] & { columns: string | null }
 
 /**
- * The unique indexes of relation c, with what stops `refresh … concurrently` from using each: the server wants one that
- * is valid, immediate, not partial, and on plain columns only.
+ * The unique indexes of relation c, each with the reason why `refresh … concurrently` cannot use it. The
+ * server requires an index that is valid, immediate, not partial, and on plain columns only.
  */
 const uniqueIndexes = (sql: Sql) => sql`
   (select coalesce(jsonb_agg(jsonb_build_object(

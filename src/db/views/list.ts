@@ -11,7 +11,7 @@ interface LastRun {
   durationMs: number | null
 }
 
-/** One view as the list shows it. Sizes and row counts are the planner's estimates: they never wait for a lock. */
+/** One view as the list shows it. Sizes and row counts are the planner's estimates: no lock is needed. */
 export interface ViewSummary {
   id: number
   view: string
@@ -24,11 +24,16 @@ export interface ViewSummary {
   sizeBytes: number | null
   estimatedRows: number | null
   lastRun: LastRun | null
+  /** The end of the last run that made the view's data fresh; null if there is none. */
   lastSuccessAt: Date | null
+  /** The age of the view's data, stale or not; null if no run has made them fresh. */
   staleMs: number | null
 }
 
-/** All views of the catalog by name, or the one with this name. Every one has a definition (see discoverDefinitions). */
+/**
+ * All views of the catalog that have a definition (see discoverDefinitions), by name; or the one with this
+ * name.
+ */
 export async function readViews(sql: Sql, only: QualifiedName | null = null): Promise<ViewSummary[]> {
   const rows = await sql<
     (Omit<ViewSummary, 'lastRun'> & { [Key in keyof LastRun as `lastRun.${Key}`]: LastRun[Key] })[]
@@ -62,7 +67,7 @@ export async function readViews(sql: Sql, only: QualifiedName | null = null): Pr
   )
 }
 
-/** What only the server can write out, and what a running refresh makes it wait for: null then. */
+/** More about a view. `sql` and `definition`s are null while a refresh's lock keeps them from being read. */
 export interface ViewDetails {
   sql: string | null
   comment: string | null
@@ -70,7 +75,7 @@ export interface ViewDetails {
   indexes: { name: string; unique: boolean; definition: string | null }[]
 }
 
-/** The rest of what is known of one view. `definition`s are null while a lock keeps them from being read at once. */
+/** Reads more about one view, without waiting for the end of a refresh. */
 export async function readViewDetails(sql: Sql, name: QualifiedName): Promise<ViewDetails> {
   const [base] = await sql<[Omit<ViewDetails, 'sql'>?]>`
     select obj_description(c.oid, 'pg_class') as comment, c.relowner::regrole::text as owner,
@@ -96,7 +101,7 @@ interface Texts {
   indexes: Record<string, string | null> | null
 }
 
-/** Undefined where nothing has the name; the server knows no text of what it has exchanged meanwhile. */
+/** Undefined if nothing has the name; `gone` if an exchange meanwhile left the server without a text. */
 async function readTexts(sql: Sql, name: QualifiedName): Promise<Texts | undefined | 'gone'> {
   const [row] = await sql<[Texts?]>`
     select pg_get_viewdef(c.oid, true) as sql,

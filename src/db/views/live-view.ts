@@ -5,37 +5,37 @@ import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { unlessLocked } from '../server/unless-locked.ts'
 
-/** Why the facts cannot be had: somebody holds an exclusive lock on the view, or it has just been exchanged or dropped. */
+/** Why there is no snapshot: somebody holds an exclusive lock, or the view was exchanged or dropped. */
 type NoSnapshot = 'locked' | 'gone'
 
-/** Reads all that hangs on a view. Facts and hash come of one statement, and so of one moment. */
+/** Reads a snapshot of a view. One statement reads the live view and its hash, so both are of one moment. */
 export async function readSnapshot(sql: Sql, oid: number): Promise<ViewSnapshot | NoSnapshot> {
-  const ask = () =>
+  const read = () =>
     sql.unsafe<{ live: LiveView; hash: string }[]>(
       `select f as live, md5(f::text) as hash from (${liveViewQuery(String(oid))}) as x(f)`,
     )
   try {
-    const rows = await unlessLocked(sql, ask)
+    const rows = await unlessLocked(sql, read)
     if (rows === null) return 'locked'
     const [row] = rows
     return row === undefined ? 'gone' : { ...row, rights: await readRights(sql, row.live) }
   } catch (error) {
-    // XX000: a statement sees the catalog as it was when it began, but writes definitions out as they are.
+    // XX000: a statement sees the catalog as of its beginning, but deparses definitions as they are now.
     if (sqlstateOf(error) === 'XX000') return 'gone'
     throw error
   }
 }
 
-async function readRights(sql: Sql, facts: LiveView): Promise<SwapRights> {
-  const sealers = new Set([facts.view.owner, ...facts.dependents.flatMap(({ view }) => view?.owner ?? [])])
+async function readRights(sql: Sql, live: LiveView): Promise<SwapRights> {
+  const sealers = new Set([live.view.owner, ...live.dependents.flatMap(({ view }) => view?.owner ?? [])])
   const roles = new Set([
     ...sealers,
-    ...facts.statistics.map(({ owner }) => owner),
-    ...facts.grants.map(({ grantor }) => grantor),
+    ...live.statistics.map(({ owner }) => owner),
+    ...live.grants.map(({ grantor }) => grantor),
   ])
-  const needs = schemaNeeds(facts)
+  const needs = schemaNeeds(live)
   const [row] = await sql`
-    select pg_has_role(${facts.view.owner}::regrole::oid, 'USAGE') as "inheritsOwner",
+    select pg_has_role(${live.view.owner}::regrole::oid, 'USAGE') as "inheritsOwner",
            coalesce((select jsonb_agg(distinct n) from jsonb_array_elements(${sql.json(needs as never)}) n
               where not has_schema_privilege((n ->> 'role')::regrole::oid, n ->> 'schema', n ->> 'privilege')), '[]') as lacks,
            to_jsonb(array(select name from jsonb_array_elements_text(${sql.json([...sealers])}) as x(name)
@@ -46,7 +46,7 @@ async function readRights(sql: Sql, facts: LiveView): Promise<SwapRights> {
   return row as SwapRights
 }
 
-/** What the roles in whose place a swap works have to be allowed in the schemas of what they make. */
+/** The schema privileges that a swap needs for the roles it acts as, where they make something. */
 function schemaNeeds({ view, statistics, dependents }: LiveView): SwapRights['lacks'] {
   const both = (role: string, schema: string) =>
     (['usage', 'create'] as const).map((privilege) => ({ role, privilege, schema }))

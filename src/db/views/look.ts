@@ -9,8 +9,9 @@ import { readView } from './catalog.ts'
 import { readSnapshot } from './live-view.ts'
 
 /**
- * What the catalog says about a view now, and its snapshot if that `isWanted`, both of one moment. `locked`: somebody holds
- * the view exclusively, so that the server would make us wait. Throws UnknownView for a view that is gone.
+ * What the catalog says about a view now, and the snapshot of that same relation if it `isWanted`. `locked`:
+ * somebody holds an exclusive lock on the view, so that the server would make us wait. Throws UnknownView if
+ * the view is gone.
  */
 export const lookAtView = (
   sql: Sql,
@@ -26,8 +27,8 @@ export const lookAtView = (
 const pauseMs = 250
 
 /**
- * Reads a live view. Waits until `until` (epoch milliseconds) for whoever holds the view exclusively, which a refresh does, and
- * then throws LockTimeout. Throws UnknownView for a view that is gone.
+ * Reads a live view. If somebody, such as a refresh, holds an exclusive lock on the view, waits until `until`
+ * (epoch milliseconds), then throws LockTimeout. Throws UnknownView if the view is gone.
  */
 export async function readLiveView(
   sql: Sql,
@@ -40,14 +41,14 @@ export async function readLiveView(
     if (Date.now() >= until) {
       throw new Problem(
         'LockTimeout',
-        `${view.view} is being refreshed or exchanged by somebody else. Try again when they are done.`,
+        `Another session has locked ${view.view}, for example to refresh it. Try again when that session is done.`,
       )
     }
     await pause(pauseMs)
   }
 }
 
-/** What would have to go with a view, each as people name it: `view app.top_sales`, `materialized view app.best`. */
+/** What would be dropped with a view, as people name it: `view app.top`, `materialized view app.best`. */
 export async function readDependents(sql: Sql, name: QualifiedName): Promise<string[]> {
   const { snapshot } = await readLiveView(sql, name)
   return [...new Set(snapshot.live.dependents.map(({ description }) => description))]

@@ -1,19 +1,19 @@
 import type { Sql } from '../server/connect.ts'
 
-/** Since when everything scheduled is paused, and who said so. */
+/** Since when everything scheduled is paused, and by whom. */
 export interface Pause {
   since: Date
   by: string
 }
 
-/** The pause of everything scheduled; null where there is none. */
+/** The pause of everything scheduled; null if there is none. */
 export async function readPause(sql: Sql): Promise<Pause | null> {
   const [row] = await sql<Pause[]>`
     select (value ->> 'since')::timestamptz as since, value ->> 'by' as by from viewkeeper.switches where key = 'paused'`
   return row ?? null
 }
 
-/** Pauses everything scheduled, in force at once; or lets it go on. */
+/** Pauses or resumes everything scheduled, in force at once. */
 export async function setPause(sql: Sql, paused: boolean, by: string): Promise<void> {
   if (paused) {
     await sql`
@@ -23,7 +23,7 @@ export async function setPause(sql: Sql, paused: boolean, by: string): Promise<v
   } else await sql`delete from viewkeeper.switches where key = 'paused'`
 }
 
-/** Pauses one view, in force at once; or lets it go on. */
+/** Pauses or resumes one view, in force at once. */
 export async function setViewPause(sql: Sql, definitionId: number, paused: boolean): Promise<void> {
   await sql`
     update viewkeeper.definitions

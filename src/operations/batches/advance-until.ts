@@ -18,11 +18,11 @@ import { planAhead } from './plan-ahead.ts'
 import { mostAhead, type Senders, withSenders } from './send.ts'
 import { makeWake, type Wake } from './wake.ts'
 
-/** Somebody is told of each end; this is for what tells nobody: a run that is lost, a retry that falls due, a cancel. */
+/** The server notifies us of the end of a run. Looks find the rest: a lost run, a due retry, a cancel. */
 const lookAgainMs = 500
 const stampEveryMs = 10_000
 
-/** Advances a batch: does what is to be done, waits for something to happen, and looks again. Null where time is up. */
+/** Advances a batch: sends what is ready, waits, looks again. Null if the time is up first. */
 export async function advanceUntil(advancing: AdvancingBatch): Promise<Batch | null> {
   const wake = makeWake()
   return withOpenedAhead(
@@ -46,7 +46,7 @@ async function untilEnded(
 ): Promise<Batch | null> {
   const { sql, batch, views, until } = advancing
   const latestRuns = followLatestRuns(sql, batch.id)
-  const look = everySoOften(advancing, latestRuns)
+  const look = makeLook(advancing, latestRuns)
   for (;;) {
     insistOnHearing()
     const current = await look()
@@ -65,19 +65,19 @@ async function untilEnded(
   }
 }
 
-/** Looks at what has happened, and now and then also for what nobody tells of; says that we are there. */
-function everySoOften({ sql, batch }: AdvancingBatch, latestRuns: LatestRuns): () => Promise<Batch> {
-  let all = 0
-  let stamp = Date.now() + stampEveryMs
+/** Makes the function that looks at the batch; at times it looks at all runs, and stamps the batch. */
+function makeLook({ sql, batch }: AdvancingBatch, latestRuns: LatestRuns): () => Promise<Batch> {
+  let nextFullLook = 0
+  let nextStamp = Date.now() + stampEveryMs
   return async () => {
     const now = Date.now()
-    if (now >= stamp) {
-      stamp = now + stampEveryMs
+    if (now >= nextStamp) {
+      nextStamp = now + stampEveryMs
       await stampBatch(sql, batch.id)
     }
-    const lookAtAll = now >= all
+    const lookAtAll = now >= nextFullLook
     if (lookAtAll) {
-      all = now + lookAgainMs
+      nextFullLook = now + lookAgainMs
       await closeLostRuns(sql, { batchId: batch.id })
     }
     const [current] = await Promise.all([
@@ -89,7 +89,7 @@ function everySoOften({ sql, batch }: AdvancingBatch, latestRuns: LatestRuns): (
   }
 }
 
-/** Writes down what is decided already. True where there was any. */
+/** Records the retries and skips of `next`. True if there were any. */
 async function record(
   { sql, batch }: AdvancingBatch,
   { retry, skip }: BatchNext<BatchView>,
@@ -102,7 +102,7 @@ async function record(
       batch.id,
       skip.map(({ node, because }) => ({
         id: node.id,
-        message: `${because.view} was not refreshed (run ${latestRuns.latest.get(because.id)?.runId}), and ${node.view} reads it, directly or through others.`,
+        message: `${because.view} was not refreshed (run ${latestRuns.latest.get(because.id)?.runId}), and ${node.view} reads it, directly or through other views.`,
       })),
     )
   }

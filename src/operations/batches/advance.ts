@@ -5,31 +5,31 @@ import type { BatchError } from '../../plan/batches/end.ts'
 import type { RunStatus } from '../../plan/run.ts'
 import { advanceUntil } from './advance-until.ts'
 
-/** What a call has come to: called again and again, it is done at last. */
+/** How far a call has advanced the batch. If the call is repeated often enough, `done` becomes true. */
 export type Advanced =
   | { batchId: string; done: false }
   | { batchId: string; done: true; status: RunStatus; error: BatchError | null }
 
-/** How a batch is advanced. */
-interface Driving {
+/** How one call advances a batch. */
+interface AdvanceOptions {
   database: Database
   /** Epoch milliseconds. */
   until: number
-  /** The runs that this call sends at once, at most, however many the batch may have. */
+  /** The most runs that this call sends at once, even if the batch's concurrency is higher. */
   mostAtOnce?: number
 }
 
-/** Time for what was begun to be left in good order. */
+/** Time after `until` to close everything in good order. */
 const leaveWithinMs = 15_000
 
 /**
- * Drives a batch on until it has ended, or until `until` (epoch milliseconds), when it leaves: what the server works on
- * goes on without us. All state is in the database, so any call may be repeated, killed, or made twice at once. How the
- * batch ended is returned, also that it failed; what is thrown may pass by itself.
+ * Advances a batch until it has ended or until `until` (epoch milliseconds). Runs that the server works on
+ * then go on without us. All state is in the database, so any call may be repeated, killed, or made twice at
+ * once. The end of the batch is returned, also a failure; an error that is thrown may pass by itself.
  */
 export function advance(
   batchId: string,
-  { database, until, mostAtOnce = Number.POSITIVE_INFINITY }: Driving,
+  { database, until, mostAtOnce = Number.POSITIVE_INFINITY }: AdvanceOptions,
 ): Promise<Advanced> {
   return database.withConnection(
     async (sql) => {

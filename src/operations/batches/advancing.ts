@@ -2,7 +2,7 @@ import type { BatchView } from '../../db/batches/batch-views.ts'
 import type { Batch } from '../../db/batches/batches.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 
-/** A batch as it is advanced. */
+/** A batch that is being advanced. */
 export interface AdvancingBatch {
   sql: Sql
   database: Database
@@ -10,6 +10,6 @@ export interface AdvancingBatch {
   views: BatchView[]
   /** Epoch milliseconds. */
   until: number
-  /** The runs that are sent at once, at most, however many the batch may have. */
+  /** The most runs to send at once, even if the batch's concurrency is higher. */
   mostAtOnce: number
 }

@@ -14,17 +14,17 @@ import type { StartedBatch } from './start.ts'
 const pauseMs = 100
 
 /**
- * Cancels a batch: nothing of it starts any more, and what is running is canceled on the server. Waits, as long as the
- * caller does, for the batch to have ended. Canceling one that is canceled is no error; one that has ended otherwise
- * is refused with BatchEnded.
+ * Cancels a batch: none of its runs starts any more, and the server cancels those that are running. Waits, as
+ * long as the caller does, until the batch has ended. Canceling a canceled batch is no error. A batch that
+ * ended in any other way is refused with BatchEnded.
  */
 export function cancelBatch(
   batchId: string,
   call: Pick<Call, 'database' | 'waitUntil'>,
 ): Promise<StartedBatch> {
   const work = async (sql: Sql) => {
-    const asked = await requestBatchCancel(sql, batchId)
-    if (asked) return endCanceled(sql, batchId, call.waitUntil)
+    const requested = await requestBatchCancel(sql, batchId)
+    if (requested) return endCanceled(sql, batchId, call.waitUntil)
     const batch = await readBatch(sql, batchId)
     if (batch === undefined) throw unknownBatch(batchId)
     if (batch.status !== 'canceled') {
@@ -36,7 +36,7 @@ export function cancelBatch(
   return call.database.withConnection(work, { deadline: deadlineOf(call) })
 }
 
-/** Whoever advances the batch would end it too; but nobody may be there any more. */
+/** A call that advances the batch would end the batch too, but maybe there is none any more. */
 async function endCanceled(sql: Sql, batchId: string, until: number): Promise<StartedBatch> {
   const views = await readBatchViews(sql, batchId)
   for (;;) {

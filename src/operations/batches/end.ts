@@ -5,7 +5,7 @@ import { type Sql, withTransaction } from '../../db/server/connect.ts'
 import { planBatchEnd } from '../../plan/batches/end.ts'
 import { planNext } from '../../plan/batches/next.ts'
 
-/** Ends a batch that has nothing left to do, and gives it; null where there is. Whoever else tries finds it ended. */
+/** Ends a batch if it has nothing left to do. Returns the batch if it has ended, otherwise null. */
 export async function endBatchIfOver(sql: Sql, batchId: string, views: BatchView[]): Promise<Batch | null> {
   await withTransaction(sql, async (transaction) => {
     const batch = await lockBatch(transaction, batchId)

@@ -4,15 +4,15 @@ import { type PlanBasis, readPlanBasis } from '../../db/batches/latest-runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { type PlannedRefresh, planRefresh } from '../runs/plan-refresh.ts'
 
-/** Plans of views that will have their turn soon, so that no time is lost then. */
+/** Plans that are made before their views have their turn, so that no time is lost then. */
 export interface PlannedAhead {
-  /** Plans these, one after the other and beside everything else; those of an earlier call that are not among them are left. */
+  /** Plans these views one after the other, in the background, and no longer those of an earlier call. */
   expect(views: BatchView[]): void
-  /** The plan of a view, once; undefined where there is none. */
+  /** Takes the plan of a view; undefined if there is none, or none any more. */
   take(view: BatchView): PlanAhead | undefined
 }
 
-/** A plan, and what it stands on besides what the server compares itself. */
+/** A plan, and the part of its basis that the server does not compare by itself. */
 export interface PlanAhead {
   planned: PlannedRefresh
   basis: PlanBasis
@@ -20,7 +20,7 @@ export interface PlanAhead {
   madeAt: number
 }
 
-/** Plans ahead on a connection of its own. What goes wrong is left to show when the view has its turn. */
+/** Plans ahead on `sql`, in the background. Errors are ignored: planning in the view's turn shows them. */
 export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
   const plans = new Map<number, PlanAhead>()
   const tried = new Set<number>()
@@ -56,7 +56,7 @@ export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
   }
 }
 
-/** A refresh as part of a batch: where another run of the view is running, it waits for that. */
+/** Plans a refresh as part of a batch: if another run of the view is running, this one waits for it. */
 export const planBatchRefresh = (
   sql: Sql,
   { strategy }: Batch,

@@ -12,23 +12,23 @@ import { Problem } from '../../problem.ts'
 import { planOrEnd, recordEnd, recordPlan, skipped } from '../runs/record.ts'
 import { type PlanAhead, type PlannedAhead, planBatchRefresh } from './plan-ahead.ts'
 
-/** What became of an attempt that was to be made. */
+/** What became of the next attempt at a view. */
 export type Prepared =
   | { runId: number; timeoutSeconds: number }
-  /** Another run of the view is running: to be tried again when it has ended. */
+  /** Another run of the view is running: prepare again when that run has ended. */
   | 'in the way'
-  /** It has ended at once: refused, or left out. */
+  /** The attempt has ended at once: refused or skipped. */
   | 'ended'
-  /** Somebody else has made it. */
+  /** Another call has made or claimed the attempt, or the batch does not go on. */
   | 'made elsewhere'
 
-/** How long a plan made ahead is followed after no more than a glance. */
+/** How long a plan made ahead can be followed by startAsPlanned, without reading the catalog again. */
 const stillGoodMs = 10_000
 
 /**
- * Prepares the next attempt at a view whose turn it is: plans it on what the catalog says now, and writes its pending
- * row, or plans that anew where it is there already. A view that is paused is skipped; a plan that is refused ends the
- * attempt as failed.
+ * Prepares the next attempt at a view that has its turn: plans it for the view as the catalog has it now, and
+ * writes its pending row, or the new plan into the pending row that exists already. A paused view is skipped.
+ * A refused plan ends the attempt as failed.
  */
 export async function prepareRun(
   sql: Sql,
@@ -43,7 +43,7 @@ export async function prepareRun(
   if (quick !== null) return quick
   const [basis, facts] = await Promise.all([
     readPlanBasis(sql, view),
-    findView(sql, view).catch(() => undefined), // planning says what is wrong with it
+    findView(sql, view).catch(() => undefined), // planning reports the error
   ])
   const pause = basis === undefined ? null : pauseReason(basis, batch.trigger)
   const isBusy = basis !== undefined && basis.runningRunId !== null
@@ -62,7 +62,7 @@ export async function prepareRun(
   return runId === null ? 'made elsewhere' : { runId, timeoutSeconds: work.timeoutSeconds }
 }
 
-/** Follows a fresh plan that still holds, in one round trip. Null if there is more to look at. */
+/** Records a run by a recent plan if its basis still holds, in one round trip. Null if it does not. */
 async function startAsPlanned(
   sql: Sql,
   run: RunRequest,

@@ -11,9 +11,9 @@ import { Problem } from '../../problem.ts'
 /** A view within a batch, with its attempts, oldest first. */
 interface BatchViewState {
   view: string
-  /** That of its latest attempt; `waiting` before the first, `pruned` where the history does not hold it any more. */
+  /** The status of the latest run; `waiting` before the first, `pruned` if the history has it no longer. */
   status: RunStatus | 'waiting' | 'pruned'
-  /** The views of this batch that come before. */
+  /** The views of this batch that come before this one. */
   dependsOn: string[]
   estimatedMs: number
   runs: Omit<BatchRun, 'definitionId'>[]
@@ -22,11 +22,11 @@ interface BatchViewState {
 /** A batch with its graph. */
 export interface DetailedBatch extends Batch {
   views: BatchViewState[]
-  /** What is probably left of it; null where it has ended. */
+  /** How long the batch will probably still take; null if it has ended. */
   estimatedRestMs: number | null
 }
 
-/** A page of batches, newest first; `next` is where the following page starts (`before`), null on the last. */
+/** A page of batches, newest first. `next` is the `before` of the next page, null on the last page. */
 export function listBatches(
   database: Database,
   filter: { status?: RunStatus | undefined; before?: number | undefined; limit: number },
@@ -38,11 +38,11 @@ export function listBatches(
   })
 }
 
-/** Every open batch, oldest first, and whether somebody advances it. */
+/** Every open batch, oldest first, and whether somebody advances it or the server works on a run of it. */
 export const listOpenBatches = (database: Database): Promise<OpenBatch[]> =>
   database.withConnection(readOpenBatches)
 
-/** One batch: each view with its state and its attempts, how long it has taken, and how long it will probably take. */
+/** One batch: each view with its state and attempts, the elapsed time, and what is probably left of it. */
 export function getBatch(database: Database, batchId: string): Promise<DetailedBatch> {
   return database.withConnection(async (sql) => {
     await closeLostRuns(sql, { batchId })

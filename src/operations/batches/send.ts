@@ -12,22 +12,22 @@ import type { AdvancingBatch } from './advancing.ts'
 import type { PlannedAhead } from './plan-ahead.ts'
 import { prepareRun } from './prepare.ts'
 
-/** A view whose run nobody has claimed, or in whose way another run is, is left alone so long. */
+/** How long a view is left alone if its run came back unclaimed or another run of it is running. */
 const leaveAloneMs = 100
 
-/** A run that nobody can claim for so long, though it has its turn and there is room, has failed. */
-const unclaimedPatienceMs = 10_000
+/** A run that has its turn and room, but that the server does not claim for this long, has failed. */
+const longestUnclaimedMs = 10_000
 
-/** More connections than this are not kept open for what may come. */
+/** The most connections that are kept open for runs to come. */
 export const mostAhead = 2
 
-/** Sends the runs of a batch, as many at once as it may have. */
+/** Sends the runs of a batch, no more at once than its concurrency. */
 export interface Senders {
-  /** Looks after the envelopes that the server has answered. */
+  /** Deals with the envelopes that the server has answered since the last call. */
   settle(latestRuns: LatestRuns): Promise<void>
-  /** Sends what is ready, most urgent first, while there is room. True where somebody else was found to have been faster. */
+  /** Sends what is ready, most urgent first, while there is room. True if another call was faster. */
   send(next: BatchNext<BatchView>, latestRuns: LatestRuns): Promise<boolean>
-  /** How long until something that was left alone is to be looked at again. */
+  /** Milliseconds until the first view that is left alone is due again. */
   pauseMs(): number
 }
 
@@ -36,11 +36,11 @@ interface Answered {
   runId: number
   viewId: number
   refused: Problem | undefined
-  /** Its connection is closed. */
+  /** Settles when the envelope's connection is closed. */
   left: Promise<void>
 }
 
-/** Calls `work` with senders, and in the end leaves the connection of each envelope: the server goes on by itself. */
+/** Calls `work` with senders, then leaves the connection of each envelope: the server goes on by itself. */
 export async function withSenders<T>(
   { sql, batch, views, mostAtOnce }: AdvancingBatch,
   { connections, ahead }: { connections: OpenedAhead; ahead: PlannedAhead },
@@ -52,11 +52,11 @@ export async function withSenders<T>(
   const leftAlone = new Map<number, number>()
   const unclaimedSince = new Map<number, number>()
 
-  /** Nobody could claim it just now, which may be so for a moment; what keeps being so ends the attempt. */
+  /** The run was not claimed. That may be so for a moment; if it stays so, the attempt ends. */
   const leaveUnclaimed = async (runId: number, viewId: number) => {
     const since = unclaimedSince.get(runId) ?? Date.now()
     unclaimedSince.set(runId, since)
-    if (Date.now() - since > unclaimedPatienceMs)
+    if (Date.now() - since > longestUnclaimedMs)
       await closeUnclaimed(sql, runId, runErrorOf(await neverClaimed(sql, runId)))
     else leftAlone.set(viewId, Date.now() + leaveAloneMs)
   }
@@ -65,7 +65,7 @@ export async function withSenders<T>(
     for (const { runId, viewId, refused, left } of answered.splice(0)) {
       const last = latestRuns.latest.get(viewId)
       if (last?.runId !== runId || (last.status !== 'pending' && last.status !== 'running')) continue
-      await left // until then its session may hold the lock of a run that it did not end
+      await left // before that, the session may still hold the lock of a run that it did not end
       if (last.status === 'pending' && refused !== undefined)
         await closeUnclaimed(sql, runId, runErrorOf(refused))
       else if (last.status === 'pending') await leaveUnclaimed(runId, viewId)
@@ -125,8 +125,8 @@ export async function withSenders<T>(
 }
 
 /**
- * The views that will probably have their turn next. Not those that read what is being refreshed: a lock on that may keep
- * them from being looked at.
+ * The views that will probably have their turn next. Views that read a view which is being refreshed are left
+ * out: a lock on that view may keep them from being read.
  */
 function nextOf(views: BatchView[], { latest }: LatestRuns, concurrency: number): BatchView[] {
   const isRunning = (id: number) => latest.get(id)?.status === 'running'

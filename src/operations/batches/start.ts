@@ -26,7 +26,7 @@ import type { Call } from '../runs/call.ts'
 import { keyReused } from '../runs/key-reused.ts'
 import { resolveNames } from '../runs/name.ts'
 
-/** What a batch may be asked; what is left open, the definitions of its views answer. */
+/** A request for a batch. The definitions of its views supply what the request leaves open. */
 export interface BatchRequest extends SelectionRequest {
   strategy?: Strategy | undefined
   /** How many of its views may be refreshed at once. Default: 2. */
@@ -35,20 +35,20 @@ export interface BatchRequest extends SelectionRequest {
   retries?: number | undefined
 }
 
-/** A batch that is on record. Only one that is `pending` or `running` has anything left to do. */
+/** A recorded batch. Only a `pending` or `running` batch has anything left to do. */
 export interface StartedBatch {
   batchId: string
   status: RunStatus
-  /** Why it will do nothing, or how it ended; null else. */
+  /** Why the batch was skipped, failed or was canceled; otherwise null. */
   error: BatchError | null
 }
 
 const usualConcurrency = 2
 
 /**
- * Writes down a batch of the views asked for, as they depend on each other at this moment; somebody else advances it
- * (see advance). The same key and request give the same batch again. One that is not to be, because the same selection
- * has an open batch or everything scheduled is paused, is recorded as skipped.
+ * Records a batch of the requested views and their dependencies at this moment; another call advances the
+ * batch (see advance). The same key and request give the same batch again. If the same selection has an open
+ * batch, or the batch is scheduled and everything scheduled is paused, the new batch is recorded as skipped.
  */
 export async function startBatch(
   request: BatchRequest,
@@ -57,8 +57,8 @@ export async function startBatch(
   insistOnSelection(request)
   return call.database.withConnection(async (sql) => {
     const { trigger, requestedBy, caller, idempotencyKey } = call
-    const asked = { trigger, requestedBy, caller, idempotencyKey, request: withoutUndefined(request) }
-    const earlier = await replay(sql, asked)
+    const requested = { trigger, requestedBy, caller, idempotencyKey, request: withoutUndefined(request) }
+    const earlier = await replay(sql, requested)
     if (earlier !== null) return earlier
     await discoverDefinitions(sql)
     const there = await readBatchableViews(sql)
@@ -66,11 +66,14 @@ export async function startBatch(
     const selection = canonicalSelection(request, await writtenNames(sql, request.views ?? [], there))
     const views = planBatch(selectViews(there, dependencies, selection), dependencies, request.retries)
     const { strategy = null, concurrency = usualConcurrency } = request
-    return record(sql, { ...asked, selection, strategy, concurrency }, views)
+    return record(sql, { ...requested, selection, strategy, concurrency }, views)
   })
 }
 
-/** The batch and its views come together. Whoever was faster with the same key or selection is found instead. */
+/**
+ * Records the batch and its views in one transaction. If another call was faster, its batch is returned (same
+ * key), or this batch is skipped (same selection).
+ */
 async function record(sql: Sql, batch: NewBatch, views: PlannedView[]): Promise<StartedBatch> {
   if (isScheduled(batch.trigger) && (await readPause(sql)))
     return recordSkipped(sql, batch, {
@@ -102,25 +105,25 @@ async function recordSkipped(sql: Sql, batch: NewBatch, error: BatchError): Prom
   return (await replay(sql, batch)) ?? recordSkipped(sql, batch, error)
 }
 
-/** The batch that the caller's key already stands for; null where it stands for none. */
+/** The batch that has the caller's key already; null if there is none. */
 async function replay(
   sql: Sql,
-  asked: Pick<NewBatch, 'trigger' | 'caller' | 'idempotencyKey' | 'request'>,
+  requested: Pick<NewBatch, 'trigger' | 'caller' | 'idempotencyKey' | 'request'>,
 ): Promise<StartedBatch | null> {
-  if (asked.idempotencyKey === null) return null
-  const earlier = await findBatchByKey(sql, asked)
+  if (requested.idempotencyKey === null) return null
+  const earlier = await findBatchByKey(sql, requested)
   if (earlier === null) return null
-  if (!earlier.sameRequest) throw keyReused(asked.idempotencyKey, 'batch', earlier.id)
+  if (!earlier.sameRequest) throw keyReused(requested.idempotencyKey, 'batch', earlier.id)
   const batch = await readBatch(sql, earlier.id)
   return batch === undefined ? null : { batchId: batch.id, status: batch.status, error: batch.error }
 }
 
-/** The names as SQL would write them; those that no view has stay as they are asked for, to be refused all at once. */
-async function writtenNames(sql: Sql, asked: string[], there: BatchableView[]): Promise<string[]> {
+/** The names as SQL writes them. Unknown names stay as requested, so that all are refused together. */
+async function writtenNames(sql: Sql, requested: string[], there: BatchableView[]): Promise<string[]> {
   const key = (schema: string, name: string) => JSON.stringify([schema, name])
   const known = new Map(there.map(({ schema, name, view }) => [key(schema, name), view]))
-  const names = await resolveNames(sql, asked, 'views')
-  return names.map(({ schema, name }, at) => known.get(key(schema, name)) ?? (asked[at] as string))
+  const names = await resolveNames(sql, requested, 'views')
+  return names.map(({ schema, name }, at) => known.get(key(schema, name)) ?? (requested[at] as string))
 }
 
 const withoutUndefined = (request: BatchRequest): Record<string, unknown> =>

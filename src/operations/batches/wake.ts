@@ -1,23 +1,23 @@
-/** Something to wait for that may come at any moment, also before anybody waits. */
+/** A bell to wait for. If it rings before anybody waits, the next wait ends at once. */
 export interface Wake {
   ring(): void
-  /** Waits until somebody rings, or for so long at most. */
+  /** Waits until the bell rings, but no longer than `ms`. */
   wait(ms: number): Promise<void>
 }
 
 export function makeWake(): Wake {
   let rung = false
-  let answer = () => {}
+  let stopWaiting = () => {}
   return {
     ring() {
       rung = true
-      answer()
+      stopWaiting()
     },
     async wait(ms) {
       if (!rung) {
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, ms)
-          answer = () => {
+          stopWaiting = () => {
             clearTimeout(timer)
             resolve()
           }

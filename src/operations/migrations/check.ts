@@ -9,12 +9,13 @@ import { type Difference, type DifferenceKind, liveDifferences } from '../../pla
 import { Problem } from '../../problem.ts'
 
 const longestMs = 600_000
-/** How long a check waits for a view that somebody is refreshing. */
+/** How long a check waits for the end of a refresh that locks a view. */
 const longestWaitMs = 20_000
 
 /**
- * Compares definitions with the live views, and names every difference; both sides are written out by the same server. A
- * view that has no definition is a difference too. Changes nothing: what it makes to compare with is undone.
+ * Compares definitions with the live views, and returns every difference. The same server writes out both
+ * sides. A view without a definition is a difference too. Changes nothing: the twins that it makes to compare
+ * with are rolled back.
  */
 export const checkViews = (database: Database, definitions: Definition[]): Promise<Difference[]> =>
   database.withConnection(
@@ -37,7 +38,7 @@ const difference = (view: string, kind: DifferenceKind, message: string): Differ
   message,
 })
 
-/** A view that we may not look at does not keep the others from being compared. */
+/** Compares one view. A view that we may not look at is a difference, and does not stop the check. */
 async function checkOrSay(sql: Sql, definition: Definition): Promise<Difference[]> {
   try {
     return await checkView(sql, definition)
@@ -75,8 +76,8 @@ async function compare(
   try {
     return liveDifferences(live, await readTwin(sql, definition, live.view.owner, live))
   } catch (error) {
-    if (!(error instanceof StatementRefused) || sqlstateOf(error.cause) === '42501')
-      throw error instanceof StatementRefused ? error.cause : error
+    if (!(error instanceof StatementRefused)) throw error
+    if (sqlstateOf(error.cause) === '42501') throw error.cause
     return [
       difference(displayName(definition), 'query', `its frozen SQL does not run here: ${error.message}`),
     ]

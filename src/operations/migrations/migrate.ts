@@ -22,33 +22,33 @@ import { failed, runFailed } from './failures.ts'
 import { type Change, type PlannedChange, planChange } from './plan.ts'
 import { recordStatements, withRecord } from './record.ts'
 
-/** Who migrates the views of a database, and how. */
+/** Who migrates the views of a database, how, and how long they wait. */
 export interface MigrateCall {
   database: Database
   trigger: Extract<Trigger, 'deploy' | 'cli'>
   requestedBy: string
-  /** Epoch milliseconds until when the caller stays; what takes longer goes on in the server. */
+  /** The caller waits until then (epoch milliseconds). What takes longer goes on in the server. */
   waitUntil: number
-  /** Whether views that are new are filled. */
+  /** Whether new views are filled. */
   withData: boolean
-  /** Hears of each migration when it is done. */
+  /** Called after each migration. */
   onDone?: (done: MigrationDone) => void
 }
 
-/** What became of one migration. */
+/** The result of one migration. */
 export interface MigrationDone {
   name: string
   way: 'up' | 'down'
-  /** `sql` where it was somebody's own; null where the database was like that already. */
+  /** `sql` for own SQL; null if the database was like that already. */
   does: Change | 'sql' | null
   runId: number | null
   durationMs: number | null
 }
 
 /**
- * Applies the migrations that the database lacks, in order. Each commits together with its journal row and the view's
- * definition, or leaves everything as it was. Refused, with nothing done: what readFrozenMigrations and standingOf
- * refuse, a database among it that is ahead of a folder with something new for it.
+ * Applies the migrations that the database lacks, in order. Each commits together with its journal row and
+ * the view's definition, or leaves everything as it was. Refuses what standingOf refuses, before anything is
+ * done: for example, a database that is ahead of a folder which has pending migrations.
  */
 export const migrateUp = (
   call: MigrateCall,
@@ -58,14 +58,14 @@ export const migrateUp = (
     const { pending, ahead } = standingOf(migrations, await readViewJournal(sql))
     const applied: MigrationDone[] = []
     for (const migration of pending) {
-      const done = await bring(sql, call, migrations, migration, 'up')
+      const done = await migrateOne(sql, call, migrations, migration, 'up')
       call.onDone?.(done)
       applied.push(done)
     }
     return { applied, ahead: ahead.map(({ name }) => name) }
   })
 
-/** Undoes the last migrations that the database has, newest first. */
+/** Undoes the last `count` migrations of the database, newest first. */
 export const migrateDown = (
   call: MigrateCall,
   migrations: FrozenMigration[],
@@ -76,21 +76,21 @@ export const migrateDown = (
     if (ahead.length > 0) throw isAhead(ahead.map(({ name }) => name))
     const undone: MigrationDone[] = []
     for (const { number } of applied.toReversed().slice(0, count)) {
-      const done = await bring(sql, call, migrations, migrations[number - 1] as FrozenMigration, 'down')
+      const done = await migrateOne(sql, call, migrations, migrations[number - 1] as FrozenMigration, 'down')
       call.onDone?.(done)
       undone.push(done)
     }
     return { undone }
   })
 
-/** How the folder and the database stand to each other. */
+/** How the folder and the database differ. */
 export interface MigrationStatus {
   applied: JournalEntry[]
   pending: string[]
   ahead: string[]
 }
 
-/** Which migrations the database has, lacks, and has beyond the folder. Refuses what standingOf refuses. */
+/** The migrations that the database has, lacks, and has beyond the folder. Refuses as standingOf does. */
 export const migrationStatus = (
   database: Database,
   migrations: FrozenMigration[],
@@ -100,14 +100,14 @@ export const migrationStatus = (
     return { applied, pending: pending.map(({ name }) => name), ahead: ahead.map(({ name }) => name) }
   })
 
-/** The refusal of a folder that lacks what the database has. */
+/** The refusal of a folder that lacks migrations which the database has. */
 export const isAhead = (names: string[]): Problem =>
   new Problem(
     'MigrationFailed',
     `migrations/: this database is ahead: it has ${names.join(', ')}, and the folder does not. Get the folder up to date first.`,
   )
 
-async function bring(
+async function migrateOne(
   sql: Sql,
   call: MigrateCall,
   migrations: FrozenMigration[],
@@ -126,8 +126,8 @@ async function bring(
     return { name, way, does: 'sql', ...noRun }
   }
   const from = back?.change ?? null
-  const brought = await bringView(sql, call, { migration, way, from, to, change, record })
-  return { name, way, ...(brought ?? { does: null, ...noRun }) }
+  const done = await migrateView(sql, call, { migration, way, from, to, change, record })
+  return { name, way, ...(done ?? { does: null, ...noRun }) }
 }
 
 const noRun = { runId: null, durationMs: null }
@@ -140,19 +140,19 @@ interface ViewMigration {
   from: FrozenChange | null
   to: FrozenText
   change: ViewChange
-  /** What says that it is done: for the transaction that does it. */
+  /** The statements that record the migration, in the transaction of its change. */
   record: string[]
 }
 
 const mostTries = 5
 
-/** Plans and runs until nobody is in the way; null where the database is like that already. */
-async function bringView(
+/** Plans and runs the change, again if another run is in the way. Null if the database is like that. */
+async function migrateView(
   sql: Sql,
   call: MigrateCall,
-  asked: ViewMigration,
+  wanted: ViewMigration,
 ): Promise<Pick<MigrationDone, 'does' | 'runId' | 'durationMs'> | null> {
-  const { migration, way, from, to, change, record } = asked
+  const { migration, way, from, to, change, record } = wanted
   const plan = () => planChange(sql, from, change, { withData: call.withData, deadline: call.waitUntil })
   for (let tries = 1; ; tries++) {
     await untilIdle(sql, call, migration, viewBefore(change))
@@ -166,17 +166,17 @@ async function bringView(
       })
       return null
     }
-    const { status, runId, response, error } = await runChange(sql, call, asked, first, plan)
+    const { status, runId, response, error } = await runChange(sql, call, wanted, first, plan)
     if (status === 'running') throw goesOn(migration, runId)
     if (error === undefined) return { does: first.does, runId, durationMs: response.durationMs }
-    // Somebody else was at the view, or at this very migration: look again at how things are now.
+    // Another run changed the view, or did this very migration: look at the database again.
     if (!['AlreadyRunning', 'CatalogChanged', 'RunLost'].includes(error.class) || tries === mostTries) {
       throw runFailed(to, runId, error)
     }
   }
 }
 
-/** One run of a change as it was planned `first`; where it is planned once more, as `plan` says then. */
+/** Performs one run of a change, with the plan `first`. If it has to be planned again, `plan` does that. */
 async function runChange(
   sql: Sql,
   call: MigrateCall,
@@ -185,20 +185,20 @@ async function runChange(
   plan: () => Promise<PlannedChange | null>,
 ): Promise<Result> {
   const { trigger, requestedBy } = call
-  const asked = { trigger, requestedBy, caller: requestedBy, idempotencyKey: null }
+  const requested = { trigger, requestedBy, caller: requestedBy, idempotencyKey: null }
   const view = viewBefore(change)
   const run = {
-    ...asked,
+    ...requested,
     ...view,
     definitionId: (await findDefinitionId(sql, view)) ?? null,
     operation: first.does === 'drop' ? ('drop' as const) : ('create' as const),
     request: { migration: migration.name, way },
   }
   let planned: PlannedChange | null = first
-  return performRun(sql, { ...call, ...asked }, run, async () => {
+  return performRun(sql, { ...call, ...requested }, run, async () => {
     const work = planned ?? (await plan())
     planned = null
-    if (work === null) return skipped(`${migration.name} finds it done`)
+    if (work === null) return skipped(`${migration.name} was done meanwhile`)
     return {
       ...work,
       plan: withRecord(work.plan, record),
@@ -207,7 +207,7 @@ async function runChange(
   })
 }
 
-/** Waits for a run of the view that is going on: a refresh, or this migration, begun by a deploy that has left. */
+/** Waits for the view's running run: a refresh, or this migration, begun by an earlier deploy. */
 async function untilIdle(
   sql: Sql,
   call: MigrateCall,
@@ -224,8 +224,8 @@ async function untilIdle(
 const goesOn = ({ name }: FrozenMigration, runId: number): Problem =>
   new Problem(
     'MigrationRunning',
-    `migrations/${name}: run ${runId} is still going on in the server, and will end by itself. When it has (GET /runs/${runId}), ` +
-      'deploy again, which finds it done.',
+    `migrations/${name}: run ${runId} is still going on in the server, and will end by itself. Deploy again ` +
+      `when it has ended (GET /runs/${runId}): that deploy finds the migration done.`,
     { runId },
   )
 

@@ -2,6 +2,6 @@ import { insistOnOwnFolder, readViewJournal } from '../../db/migrations/journal.
 import type { Database } from '../../db/server/connect.ts'
 import type { FrozenMigration } from '../../plan/migrations/frozen.ts'
 
-/** Refuses (MigrationFailed) a database that was migrated from another folder, before anything is written for it. */
+/** Refuses (MigrationFailed) a database that was migrated from another folder, before anything is written. */
 export const refuseOtherFolders = (database: Database, migrations: FrozenMigration[]): Promise<void> =>
   database.withConnection(async (sql) => insistOnOwnFolder(migrations, await readViewJournal(sql)))

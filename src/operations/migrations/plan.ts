@@ -16,7 +16,7 @@ import type { Definition } from '../../plan/views/definition.ts'
 import { needsRebuild } from '../../plan/views/differences.ts'
 import { Problem } from '../../problem.ts'
 
-/** What a migration does to a view, as reports and people call it. */
+/** What a migration does to a view, as reports name it. */
 export type Change = 'create' | 'rebuild' | 'alter' | 'drop' | 'rename'
 
 export interface PlannedChange {
@@ -26,16 +26,16 @@ export interface PlannedChange {
 }
 
 interface PlanOptions {
-  /** Whether a view that is new is filled. One that has data has data afterwards in any case. */
+  /** Whether a new view is filled. A view that has data has data afterwards in any case. */
   withData: boolean
-  /** Until when to wait for who holds the view, epoch milliseconds. */
+  /** Until when to wait for somebody else's lock on the view, epoch milliseconds. */
   deadline: number
 }
 
 /**
- * Plans what brings the database from one side of a migration to the other, as the database is now; null where the view is
- * that already. `from` says what was authored so far. Throws StatementRefused where the server does not take a
- * statement of the definition, and Problems where something stands in the way.
+ * Plans the change from one side of a migration to the other, for the database as it is now; null if the view
+ * is like that already. `from` says what was authored so far. Throws StatementRefused if the server refuses a
+ * statement of the definition, and Problems if something is in the way.
  */
 export function planChange(
   sql: Sql,
@@ -55,7 +55,7 @@ export function planChange(
   }
 }
 
-const ruledBy = { rowCountStrategy: 'none', ifRunning: 'skip' } as const
+const runOptions = { rowCountStrategy: 'none', ifRunning: 'skip' } as const
 
 async function planDefinition(
   sql: Sql,
@@ -67,9 +67,16 @@ async function planDefinition(
   const settings = readSettings(quoteName(after), after.settings)
   if ((await findView(sql, after)) === undefined) {
     const owner = await readCreateOwner(sql)
-    await readTwin(sql, after, owner) // says what is wrong, and in which line, before anything is begun
+    await readTwin(sql, after, owner) // reports an error and its line before anything is begun
     const { withData } = options
-    const plan = planCreate(after, { ...ruledBy, withData, timeoutSeconds, settings, owner, replaces: null })
+    const plan = planCreate(after, {
+      ...runOptions,
+      withData,
+      timeoutSeconds,
+      settings,
+      owner,
+      replaces: null,
+    })
     return { does: 'create', plan, timeoutSeconds }
   }
   const { view, snapshot } = await readLiveView(sql, after, options.deadline)
@@ -77,7 +84,7 @@ async function planDefinition(
   if (!rights.mayActAs.includes(live.view.owner)) {
     throw new Problem(
       'InsufficientPrivilege',
-      `${view.view} cannot be brought to its definition, because we may not act as its owner, ${live.view.owner}.`,
+      `${view.view} cannot be changed to match its definition, because we may not act as its owner, ${live.view.owner}.`,
     )
   }
   const twin = await readTwin(sql, after, live.view.owner, live)
@@ -85,13 +92,13 @@ async function planDefinition(
   if (refusals.length > 0) {
     throw new Problem(
       'SwapImpossible',
-      `${view.view} cannot be given another query, because ${refusals.join('; ')}. What depends on it has to be removed ` +
-        'by a migration of its own before, and defined again by one after.',
+      `${view.view} cannot be given another query, because ${refusals.join('; ')}. If something ` +
+        'depends on it, remove that by a migration before this one, and define it again by one after.',
     )
   }
   const change = planRedefinition(
     { view, snapshot, before, after, twin },
-    { ...ruledBy, timeoutSeconds, settings, withData: view.populated },
+    { ...runOptions, timeoutSeconds, settings, withData: view.populated },
   )
   return change && { ...change, timeoutSeconds }
 }

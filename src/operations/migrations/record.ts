@@ -10,7 +10,7 @@ import { frozenState } from '../../plan/migrations/frozen.ts'
 import { literal, type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan, Statement } from '../../plan/plan.ts'
 
-/** What is written down in the same transaction as the change. */
+/** The statements that record a migration, in the transaction of its change. */
 export function recordStatements(
   migrations: FrozenMigration[],
   migration: FrozenMigration,
@@ -44,13 +44,13 @@ export function recordStatements(
   }
 }
 
-/** A run that makes a view is there before its definition. Does nothing outside a run. */
+/** Gives the run its definition, which may be younger than the run. Does nothing outside a run. */
 const adoptRun = ({ schema, name }: QualifiedName): string => `
 update viewkeeper.runs
    set definition_id = (select id from viewkeeper.definitions where schema_name = ${literal(schema)} and name = ${literal(name)})
  where id = nullif(current_setting('viewkeeper.run', true), '')::bigint`
 
-/** The plan with what is written down about it. */
+/** The plan, with the statements that record its migration. */
 export const withRecord = (plan: Plan, record: string[]): Plan => ({
   ...plan,
   cutOver: {

@@ -16,17 +16,17 @@ import { Problem } from '../../problem.ts'
 import { failed, notFrozen } from './failures.ts'
 import { type Change, planChange } from './plan.ts'
 
-/** What a migration turned out to do when it was tried. */
+/** What a migration did when it was tried. */
 export interface Verified {
   name: string
   does: Change | null
-  /** Plain views that were pointed to the new view. */
+  /** The plain views that the migration pointed to the new view. */
   dependents: string[]
   indexes: number
   grants: number
-  /** Functions that it calls whose names may mean nothing to a refresh. */
+  /** Functions of the view that may not find their names in a refresh (see readTextFunctions). */
   functions: TextFunction[]
-  /** Columns of its unique key that are null in some rows. */
+  /** The columns of the view's unique key if they are null in some rows. */
   nullKey: string | null
 }
 
@@ -34,9 +34,10 @@ const longestMs = 600_000
 const mostTries = 30
 
 /**
- * Tries migrations that are about to be frozen on a database, up, down and up again, with no data and undoing everything.
- * What the folder has and the database lacks is tried before them. Throws where the database is another folder's, where a statement does not run, where
- * something stands in the way, and where the way back does not lead back.
+ * Tries migrations that are about to be frozen: up, down and up again, without data, and rolls everything
+ * back. Frozen migrations that the database lacks are tried before them. Throws if the database was migrated
+ * from another folder, if a statement does not run, if something is in the way, or if the down migration does
+ * not restore the view.
  */
 export const verifyFrozen = (
   database: Database,
@@ -49,7 +50,7 @@ export const verifyFrozen = (
         try {
           return await undone(sql, (part) => tryAll(part, frozen, fresh))
         } catch (error) {
-          // Somebody reads or refreshes one of the views: they are not kept waiting, we come again.
+          // Somebody reads or refreshes one of the views. We do not make them wait: try again later.
           if (!isLocked(error) || tries === mostTries) throw error
           await pause(Math.min(tries * 200, 2000))
         }
@@ -92,8 +93,8 @@ async function tryBothWays(sql: Sql, name: string, up: FrozenText, down: FrozenT
     if (before !== null && does !== 'drop' && !(await isSame(sql, before, back))) {
       throw new Problem(
         'MigrationFailed',
-        `${displayName(before.view)}: the way back does not lead back to the view as it is in this database, which differs from what was frozen: ` +
-          '`npx viewkeeper check` names how. Nothing was written.',
+        `${displayName(before.view)}: the down migration does not restore the view as it is in this database, ` +
+          'because the view differs from what was frozen. `npx viewkeeper check` names the differences. Nothing was written.',
       )
     }
     await tryChange(sql, down.change, up)
@@ -124,7 +125,7 @@ async function tryChange(
   try {
     const change = await planChange(sql, from, wanted, { withData: false, deadline: 0 })
     if (change !== null) await performPlan(sql, change.plan)
-    // Also where nothing else has changed: a setting that is none would fail every refresh.
+    // Settings are tried even if nothing else has changed: an invalid one would fail every refresh.
     else if (wanted.does === 'define')
       await applySettings(sql, readSettings(quoteName(wanted.definition), wanted.definition.settings))
     return change?.does ?? null
@@ -140,21 +141,21 @@ async function readAfter(sql: Sql, change: FrozenChange): Promise<LiveView | nul
   return found === undefined ? null : (await readLiveView(sql, found)).snapshot.live
 }
 
-const dependentViews = (facts: LiveView | null): string[] =>
-  (facts?.dependents ?? []).flatMap(({ view }) => (view === null ? [] : [quoteName(view)]))
+const dependentViews = (live: LiveView | null): string[] =>
+  (live?.dependents ?? []).flatMap(({ view }) => (view === null ? [] : [quoteName(view)]))
 
-/** Whether two views are the same, but for how the server writes their queries. Who made it anew may own it. */
+/** Whether two views are the same. If the texts of their queries differ, `back`'s owner reads both again. */
 async function isSame(sql: Sql, before: LiveView, back: LiveView | null): Promise<boolean> {
   if (back === null || !(await isSameQuery(sql, before, back, back.view.owner))) return false
   return JSON.stringify(comparable(before)) === JSON.stringify(comparable(back))
 }
 
-/** Without OIDs, and in an order that rebuilding has no part in. */
-const comparable = (facts: LiveView) => ({
-  ...facts,
-  view: { ...facts.view, definition: null },
+/** A view without OIDs, its dependents in an order that does not depend on a rebuild. */
+const comparable = (live: LiveView) => ({
+  ...live,
+  view: { ...live.view, definition: null },
   untouchedGrants: null,
-  dependents: facts.dependents
+  dependents: live.dependents
     .map(({ description, view }) => [description, view && { ...view, oid: null }])
     .sort(),
 })

@@ -9,16 +9,16 @@ import { judgeStaleness } from '../../plan/monitoring/staleness.ts'
 import { definitionIdOf } from '../runs/read.ts'
 import { type Schedules, scheduledInterval } from './schedules.ts'
 
-/** A view as its runs show it. */
+/** The state of a view, and the metrics of its runs. */
 export interface MeasuredView
   extends Omit<ViewMetrics, 'id'>,
     Omit<ViewStatus, 'maxStalenessSeconds' | 'schedule' | 'timeZone' | 'inAll' | 'expectedMs'> {
-  /** The age from which on its data count as stale; null where nobody expects it to be refreshed. */
+  /** The age at which the view's data become stale; null if nobody expects the view to be refreshed. */
   maxStaleMs: number | null
   stale: boolean
 }
 
-/** What the runs within a time came to, for every view or one, and how each view is now. */
+/** The state now, and the metrics of the runs in a time window, of every view or of one. */
 export const getMetrics = (
   database: Database,
   options: { view?: string | undefined; windowSeconds: number; schedules: Schedules },
@@ -29,7 +29,7 @@ export const getMetrics = (
     const metrics = new Map((await readViewMetrics(sql, windowSeconds, id)).map((each) => [each.id, each]))
     return (await readViewStatus(sql, id)).flatMap((status) => {
       const measured = metrics.get(status.id)
-      // Without, it was met in the moment between the two questions.
+      // A view without metrics got its definition between the two queries.
       return measured === undefined ? [] : [judge(status, measured, schedules)]
     })
   })

@@ -7,17 +7,17 @@ import { discoverDefinitions } from '../../db/views/definitions.ts'
 import type { Schedules } from './schedules.ts'
 import { findStaleViews, type StaleView } from './stale-views.ts'
 
-/** Enough for any minute that was not preceded by days of silence; what is left waits for the next one. */
+/** Enough for one minute, unless the monitor did not run for days. The next look publishes the rest. */
 const atOnce = 1000
 
-/** Tells the world. Each is called at every look, also with nothing to tell. */
+/** Publishes what the monitor found. Each function is called at every look, also with an empty list. */
 export interface Publisher {
   runs(ended: EndedRun[]): void
   batches(ended: Batch[]): void
   stale(views: StaleView[]): void
 }
 
-/** What a look at everything came to. */
+/** The result of one look. */
 export interface Monitored {
   /** Runs closed because their server process is gone. */
   lost: number
@@ -27,9 +27,9 @@ export interface Monitored {
 }
 
 /**
- * Closes the runs whose server process is gone and the batches that nobody advances, publishes every run and batch that
- * has ended since the last time, and judges which views are stale. Views that nobody has met are met here, so that one
- * which is never refreshed is noticed too.
+ * Closes the runs whose server process is gone and the batches that nobody advances, publishes every run and
+ * batch that has ended since the last look, and finds the stale views. Views without a definition get one
+ * here, so that a view that is never refreshed is noticed too.
  */
 export function monitor(
   database: Database,

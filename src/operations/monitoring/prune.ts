@@ -7,7 +7,7 @@ import {
 } from '../../db/monitoring/prune.ts'
 import type { Database } from '../../db/server/connect.ts'
 
-/** What pruning came to. `done` is false where the time was up first: the next one goes on. */
+/** What was pruned. `done` is false if the time was up first; the next prune continues. */
 export interface Pruned {
   runs: number
   batches: number
@@ -16,14 +16,15 @@ export interface Pruned {
 
 const runsAtOnce = 5000
 const batchesAtOnce = 500
-/** Time kept back for what was begun to end. */
+/** Time reserved to finish the piece that was begun. */
 const lastPieceMs = 5000
-/** And for a vacuum that is given up to say so. */
+/** Time reserved for the server to answer that it has canceled the vacuum. */
 const lastWordMs = 1000
 
 /**
- * Removes the history that is not kept, in small transactions that nobody has to wait for, until there is none left or
- * `until` (epoch milliseconds). Whatever ends it half-way, the next one goes on.
+ * Removes the history past its retention, until nothing is left to remove or until `until` (epoch
+ * milliseconds). The transactions are small, so that nobody has to wait for them. The next prune continues,
+ * whatever stopped this one.
  */
 export const prune = (database: Database, retention: Retention, until: number): Promise<Pruned> =>
   database.withConnection(

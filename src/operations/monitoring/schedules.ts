@@ -1,19 +1,19 @@
 import { Cron } from 'croner'
 
-/** What refreshes views by the clock in an environment. */
+/** The schedules of an environment. */
 export interface Schedules {
-  /** When every view is refreshed; null where there is no such schedule. */
+  /** The schedule that refreshes every view; null if there is none. */
   nightly: { schedule: string; timeZone: string } | null
   /** Whether views are refreshed by the schedules they were authored with. */
   views: boolean
 }
 
-/** Nothing is refreshed by the clock. */
+/** An environment without schedules. */
 export const unscheduled: Schedules = { nightly: null, views: false }
 
 /**
- * The longest time between two scheduled refreshes of a view, seconds: of its own schedule or that of every view, whichever comes
- * oftener. Null where nothing refreshes it by the clock.
+ * The longest time between two scheduled refreshes of a view, in seconds: by its own schedule or by the one
+ * for every view, whichever is shorter. Null if no schedule refreshes the view.
  */
 export function scheduledInterval(
   { schedule, timeZone, inAll }: { schedule: string | null; timeZone: string | null; inAll: boolean },
@@ -26,14 +26,14 @@ export function scheduledInterval(
   return intervals.length === 0 ? null : Math.min(...intervals)
 }
 
-/** More than a year of them, so that every month is among them, and both changes of the clock. */
+/** More than a year, so that every month and both changes of the clock are among them. */
 const days = 400
 const daySeconds = 24 * 3600
 
 /**
- * The longest time between two occurrences of a cron expression of five fields, seconds: of one that comes on weekdays only, the
- * weekend. Every day on which it comes has the same times, so days and times are looked through apart: all occurrences of a
- * year can be half a million. Known expressions are remembered.
+ * The longest time between two occurrences of a cron expression of five fields, in seconds. For an expression
+ * of weekdays that is the weekend. Every day of an expression has the same times, so days and times are
+ * searched separately: one year can have half a million occurrences. Results are remembered.
  */
 function longestInterval(schedule: string, timeZone: string): number {
   const key = `${schedule} ${timeZone}`
@@ -51,13 +51,13 @@ function longestInterval(schedule: string, timeZone: string): number {
   return interval
 }
 
-/** The occurrences within one day, which is any. */
+/** The occurrences within one day; which day does not matter. */
 const onSomeDay = (schedule: string, most: number): Date[] =>
   new Cron(schedule, { utcOffset: 0, paused: true })
     .nextRuns(most, new Date('1999-12-31T23:59:59Z'))
     .filter((time) => time < new Date('2000-01-02T00:00:00Z'))
 
-/** By how much a day is longer when the clock is put back, seconds; 0 where that is never done. */
+/** How much longer a day is when the clock is put back, in seconds; 0 if the time zone never does so. */
 function clockChange(timeZone: string): number {
   const known = clockChanges.get(timeZone)
   if (known !== undefined) return known

@@ -3,7 +3,7 @@ import type { Sql } from '../../db/server/connect.ts'
 import { judgeStaleness } from '../../plan/monitoring/staleness.ts'
 import { type Schedules, scheduledInterval } from './schedules.ts'
 
-/** A view whose data are older than they may be. */
+/** A view whose data are stale. */
 export interface StaleView {
   view: string
   ageSeconds: number
@@ -11,8 +11,8 @@ export interface StaleView {
 }
 
 /**
- * The views whose data are older than they may be, oldest first; or one view alone, by its definition's id. Usual durations are
- * read only for views that are stale without them, so that a quiet minute costs next to nothing.
+ * Finds the stale views, oldest data first; with a `definitionId`, looks at that view only. Usual durations
+ * are read only for views that are stale without them, so that a quiet minute costs almost nothing.
  */
 export async function findStaleViews(
   sql: Sql,

@@ -6,7 +6,7 @@ import { keyReused } from './key-reused.ts'
 import { type Result, resultOf } from './result.ts'
 import { waitForRun } from './wait.ts'
 
-/** The answer of the run that the caller's key already stands for; null if the key stands for none. */
+/** The answer of the run that has the caller's idempotency key already; null if there is none. */
 export async function replay(
   sql: Sql,
   call: Call,
@@ -28,6 +28,6 @@ export async function answer(sql: Sql, runId: number): Promise<Result> {
   return resultOf(run)
 }
 
-/** When a caller is answered in any case: soon after the wait is over, but not before a run can have been started. */
+/** The deadline for the answer to a caller: soon after the wait ends, but late enough to start a run. */
 export const deadlineOf = ({ waitUntil }: Pick<Call, 'waitUntil'>): number =>
   Math.max(waitUntil, Date.now() + 12_000) + 3000

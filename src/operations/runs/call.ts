@@ -1,16 +1,16 @@
 import type { Database } from '../../db/server/connect.ts'
 import type { Trigger } from '../../plan/run.ts'
 
-/** Who asks for an operation, by which way, and how long they wait for its end. */
+/** Who requests an operation, by which trigger, and how long they wait for its end. */
 export interface Call {
   database: Database
   trigger: Trigger
   /** The caller: an IAM ARN, or the schedule's name. */
   requestedBy: string
-  /** Whose idempotency keys these are: the caller without what differs between sessions of one role. */
+  /** The owner of the idempotency key: the caller without what differs between sessions of one role. */
   caller: string
-  /** The same key from the same caller for the same operation is the same request; null where it has none. */
+  /** The same key from the same caller for the same operation is the same request; null for no key. */
   idempotencyKey: string | null
-  /** Epoch milliseconds until when the caller waits; in the past: until the server is seen to have taken the run on. */
+  /** The caller waits until then (epoch milliseconds), and always until the server has claimed the run. */
   waitUntil: number
 }

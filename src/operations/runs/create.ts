@@ -18,16 +18,16 @@ import { resolveName } from './name.ts'
 import { type Planned, type Skipped, skipped } from './record.ts'
 import type { Result } from './result.ts'
 
-/** What a create may be asked. */
+/** A request for a create. */
 export interface CreateRequest {
   /** The view's name as SQL reads it, or the id of its definition. */
   view: string
-  /** Replaces a view that is there, unless something depends on it. Default: it is left alone, and the run skipped. */
+  /** Replaces an existing view, unless something depends on it. Default: the run is skipped instead. */
   force?: boolean | undefined
   /** Fills the view. Default: true. */
   withData?: boolean | undefined
   rowCountStrategy?: RowCountStrategy | undefined
-  /** The longest the creation may take, waiting for locks included. */
+  /** The time limit of the creation, including waits for locks. */
   timeoutSeconds?: number | undefined
 }
 
@@ -55,7 +55,7 @@ async function plan(
   request: CreateRequest,
 ): Promise<Planned | Skipped> {
   const view = await findView(sql, name)
-  if (view !== undefined && !request.force) return skipped('the view is there')
+  if (view !== undefined && !request.force) return skipped('the view exists already')
   if (!authored?.sql) throw definitionRequired(name)
   const timeoutSeconds = request.timeoutSeconds ?? authored.timeoutSeconds
   const plan = planCreate(
@@ -75,7 +75,7 @@ async function plan(
 const definitionRequired = (name: ViewName): Problem =>
   new Problem(
     'DefinitionRequired',
-    `Nobody has authored ${displayName(name)}: nothing says what it is to be. Author it (docs/views.md); a view that is ` +
-      'made by hand is refreshed without that.',
+    `${displayName(name)} cannot be created: nobody has authored it, so its query is unknown. ` +
+      'Author it (docs/views.md). A view that was made by hand can be refreshed without that.',
     { field: 'view' },
   )

@@ -11,16 +11,16 @@ import { resolveName } from './name.ts'
 import { type Planned, type Skipped, skipped } from './record.ts'
 import type { Result } from './result.ts'
 
-/** What a drop may be asked. */
+/** A request for a drop. */
 export interface DropRequest {
   /** The view's name as SQL reads it, or its id. */
   view: string
-  /** Drops what depends on the view, too. Default: refuses then. */
+  /** Also drops what depends on the view. Default: the drop is refused if anything does. */
   cascade?: boolean | undefined
-  /** A view that is not there is skipped. Default: true. */
+  /** Skips a view that does not exist; otherwise that is an error. Default: true. */
   ifExists?: boolean | undefined
   rowCountStrategy?: RowCountStrategy | undefined
-  /** The longest the drop may take, waiting for locks included. */
+  /** The time limit of the drop, including waits for locks. */
   timeoutSeconds?: number | undefined
 }
 
@@ -29,7 +29,7 @@ export const drop = (request: DropRequest, call: Call): Promise<Result> =>
   execute({ name: 'drop', find, plan }, request, call)
 
 interface DropTarget extends Target {
-  /** Undefined for a view that is not there. */
+  /** Undefined if the view does not exist. */
   there: { view: ViewFacts; definition: DefinitionDefaults } | undefined
 }
 
@@ -45,7 +45,7 @@ async function find(sql: Sql, request: DropRequest): Promise<DropTarget> {
 }
 
 async function plan(sql: Sql, { there }: DropTarget, request: DropRequest): Promise<Planned | Skipped> {
-  if (there === undefined) return skipped('the view is not there')
+  if (there === undefined) return skipped('the view does not exist')
   const { view, definition } = there
   const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
   const dependents = await readDependents(sql, view)

@@ -10,25 +10,25 @@ import type { Result } from './result.ts'
 /** What distinguishes one operation from another. */
 interface Operation<Request extends object, Found extends Target> {
   name: RunRequest['operation']
-  /** Finds what the request is about. A Problem that it throws is an answer without a run. */
+  /** Finds the target of the request. If it throws a Problem, that is the answer, and no run is made. */
   find(sql: Sql, request: Request, call: Call): Promise<Found>
-  /** Looks at the view as it is now, and plans. A Problem that it throws is a refusal: the run ends failed. */
+  /** Plans the run for the view as it is now. If it throws a Problem, the run ends as failed. */
   plan(sql: Sql, found: Found, request: Request): Promise<Planned | Skipped>
 }
 
-/** What a request is about. */
+/** The view that a request is about. */
 export interface Target {
   name: QualifiedName
-  /** Null for a view that nobody has met. */
+  /** Null for a view without a definition. */
   definitionId: number | null
-  /** The run that is recent enough to be the answer, so that no other is made. */
+  /** A run that is recent enough to be the answer: no new run is made. */
   recentRunId?: number | undefined
 }
 
 /**
- * Executes an operation for a caller, from the request to the answer. A request whose idempotency key already stands for a
- * run is answered with that run. Any other is a new run: found, planned, recorded, done by the server, and answered by its
- * record.
+ * Executes an operation for a caller, from the request to the answer. If a run has the request's idempotency
+ * key already, that run is the answer; so is a run that is recent enough. Otherwise a new run is planned,
+ * recorded and executed by the server, and its record is the answer.
  */
 export const execute = <Request extends object, Found extends Target>(
   operation: Operation<Request, Found>,

@@ -9,14 +9,15 @@ import type { Result } from './result.ts'
 import { namingRun, sendUntilClaimed } from './send.ts'
 
 /**
- * Performs one run: plans it, records it as pending, has the server do it, and answers with what the record says when the
- * caller stops waiting. A plan that is refused (a Problem) is a run too: it ends failed, the view untouched.
+ * Performs one run: plans it, records it as pending, sends it to the server, and answers with its record as
+ * it is when the caller stops waiting. If the plan is refused (a Problem), the run ends as failed and the
+ * view is untouched.
  */
 export async function performRun(sql: Sql, call: Call, run: RunRequest, planning: Planning): Promise<Result> {
   await closeLostRuns(sql, run)
   const work = await planOrEnd(planning)
   if ('status' in work) return endAtOnce(sql, call, run, work)
-  // Before the run is recorded: if no second connection is free, no run has failed.
+  // Opened before the run is recorded: if no second connection is free, no run has failed.
   const connection = await openForRun(call.database)
   try {
     const runId = await recordPlan(sql, run, work)
@@ -29,7 +30,7 @@ export async function performRun(sql: Sql, call: Call, run: RunRequest, planning
   } finally {
     await connection.leave()
   }
-  // Another run took the key meanwhile; if that run has given the key back since, this run is the first again.
+  // Another run took the key meanwhile. If that run has given the key back since, this one starts over.
   return (await replay(sql, call, run)) ?? performRun(sql, call, run, planning)
 }
 

@@ -13,7 +13,7 @@ import type { ViewSnapshot } from '../../plan/views/live-view.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import type { Planned } from './record.ts'
 
-/** What a plan takes from the request; what is left open, the definition answers. */
+/** What a plan takes from the request. The definition supplies what the request leaves open. */
 interface RefreshOptions {
   strategy?: Strategy | undefined
   rowCountStrategy?: RowCountStrategy | undefined
@@ -21,14 +21,14 @@ interface RefreshOptions {
   ifRunning: Plan['ifRunning']
 }
 
-/** A refresh as it is planned, and on what. */
+/** A planned refresh, and the view as it was when it was planned. */
 export interface PlannedRefresh extends Planned {
   view: ViewFacts
-  /** Somebody held a lock on the view, so that a swap was not considered. */
+  /** Whether somebody's lock on the view kept a swap from being considered. */
   locked: boolean
 }
 
-/** Plans a refresh on what the catalog says now. Throws UnknownView where the view is gone. */
+/** Plans a refresh of the view as the catalog has it now. Throws UnknownView if the view is gone. */
 export async function planRefresh(
   sql: Sql,
   name: QualifiedName,

@@ -23,7 +23,7 @@ export function getRun(database: Database, runId: number): Promise<Run & { progr
   })
 }
 
-/** A page of runs, newest first; `next` is where the following page starts (`before`), null on the last. */
+/** A page of runs, newest first. `next` is the `before` of the next page, null on the last page. */
 export function listRuns(
   database: Database,
   { view, ...filter }: Omit<RunFilter, 'definitionId'> & { view?: string | undefined },
@@ -39,7 +39,7 @@ export function listRuns(
 export const unknownRun = (runId: number): Problem =>
   new Problem('UnknownRun', `There is no run ${runId} in the history.`, { field: 'id' })
 
-/** Also of a view that is gone: its runs stay readable. */
+/** The id of a view's definition, also if the view is gone: its runs stay readable. */
 export async function definitionIdOf(sql: Sql, view: string): Promise<number> {
   const name = await resolveName(sql, view)
   return (await findDefinitionId(sql, name)) ?? (await ensureDefinition(sql, await readView(sql, name))).id

@@ -14,25 +14,25 @@ import { problemOf } from '../../db/server/failures.ts'
 import { type Plan, statementsOf } from '../../plan/plan.ts'
 import { Problem, type ProblemCode } from '../../problem.ts'
 
-/** What was planned for a run: the statements, what else the record says, and the run's whole time. */
+/** What was planned for a run: its statements, the rest of its response, and its time limit. */
 export interface Planned {
   plan: Plan
   response: RunResponse
   timeoutSeconds: number
 }
 
-/** There is nothing to do, for this reason. */
+/** A run with nothing to do, and the reason. */
 export type Skipped = Extract<EndedAtOnce, { status: 'skipped' }>
 
 export const skipped = (because: string): Skipped => ({ status: 'skipped', because })
 
-/** The view is not at fault: the database cannot be worked with now. Whoever asked tries again later. */
+/** The database cannot be used now. The view is not at fault: no run fails, and the caller tries later. */
 const unreachable: ProblemCode[] = ['DatabaseUnavailable', 'CredentialsRefused', 'NotDirect', 'NotMigrated']
 
-/** Looks at the view as it is now, and plans. A Problem that it throws is a refusal. */
+/** Plans the run for the view as it is now. If it throws a Problem, the plan is refused. */
 export type Planning<P extends Planned = Planned> = () => Promise<P | Skipped>
 
-/** Plans. A plan that is refused (a Problem) is a run that ends at once, as failed. */
+/** Plans the run. If the plan is refused (a Problem), the run ends at once as failed. */
 export async function planOrEnd<P extends Planned>(planning: Planning<P>): Promise<P | EndedAtOnce> {
   try {
     return await planning()
@@ -44,8 +44,9 @@ export async function planOrEnd<P extends Planned>(planning: Planning<P>): Promi
 }
 
 /**
- * Writes the pending run with its plan, or the plan into the run that is `pending` already. Gives the run's id. Null if
- * another run has the idempotency key or the attempt, if `provided` does not hold, or if the pending run was claimed meanwhile.
+ * Records a new pending run with its plan, or writes the plan into the run `pending`. Returns the run's id.
+ * Null if another run has the idempotency key or the attempt, if the batch does not go on, if `provided` does
+ * not hold, or if the run `pending` was claimed meanwhile.
  */
 export async function recordPlan(
   sql: Sql,
@@ -53,12 +54,15 @@ export async function recordPlan(
   { plan, response }: Planned,
   { pending = null, provided }: { pending?: number | null; provided?: Parameters<typeof startRun>[4] } = {},
 ): Promise<number | null> {
-  const said = { ...response, sql: statementsOf(plan) }
-  if (pending === null) return startRun(sql, run, plan, said, provided)
-  return (await replan(sql, pending, plan, said)) ? pending : null
+  const recorded = { ...response, sql: statementsOf(plan) }
+  if (pending === null) return startRun(sql, run, plan, recorded, provided)
+  return (await replan(sql, pending, plan, recorded)) ? pending : null
 }
 
-/** Records how a run ended that the server never worked on. As recordPlan; one that was claimed meanwhile goes on. */
+/**
+ * Records the end of a run that was never sent, as a new run or in the run `pending`. Returns the run's id,
+ * null as startRun does. If the run `pending` was claimed meanwhile, it goes on.
+ */
 export async function recordEnd(
   sql: Sql,
   run: RunRequest,
@@ -71,7 +75,7 @@ export async function recordEnd(
   return pending
 }
 
-/** A Problem as a run's record has it. */
+/** A Problem as it is written into a run's record. */
 export const runErrorOf = ({ code, message, details }: Problem): RunError => ({
   class: code,
   message,

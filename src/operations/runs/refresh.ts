@@ -13,21 +13,21 @@ import { planRefresh } from './plan-refresh.ts'
 import { skipped } from './record.ts'
 import type { Result } from './result.ts'
 
-/** What a refresh may be asked; what is left open, the view's definition answers. */
+/** A request for a refresh. The view's definition supplies what the request leaves open. */
 export interface RefreshRequest {
   /** The view's name as SQL reads it, or its id. */
   view: string
   strategy?: Strategy | undefined
   rowCountStrategy?: RowCountStrategy | undefined
-  /** The longest the refresh may take, waiting for locks included. */
+  /** The time limit of the refresh, including waits for locks. */
   timeoutSeconds?: number | undefined
-  /** Refreshes a view that is paused, or was refreshed within its minimum interval. Default: false. */
+  /** Refreshes even if the view is paused or was refreshed within its minimum interval. Default: false. */
   force?: boolean | undefined
 }
 
 /**
- * Refreshes a view. Without `force` a paused view is skipped, and within the view's minimum interval the answer is the view's
- * last run.
+ * Refreshes a view. Without `force`, a paused view is skipped, and within the view's minimum interval the
+ * answer is the run that last filled the view.
  */
 export const refresh = (request: RefreshRequest, call: Call): Promise<Result> =>
   execute({ name: 'refresh', find, plan }, request, call)

@@ -1,7 +1,7 @@
 import type { Run, RunError, RunResponse } from '../../db/runs/runs.ts'
 import type { Operation } from '../../plan/run.ts'
 
-/** What an operation answers, whoever asked and however long they waited. */
+/** The answer of an operation, the same for every caller and however long the caller waited. */
 export interface Result {
   runId: number
   view: string
@@ -14,7 +14,7 @@ export interface Result {
     rowCountAfter: number | null
     durationMs: number | null
   }
-  /** It is an earlier run, within the view's minimum interval. */
+  /** The answer is an earlier run, within the view's minimum interval. */
   coalesced?: true
   error?: RunError
 }

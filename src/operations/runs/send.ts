@@ -12,7 +12,7 @@ import type { Result } from './result.ts'
 import { waitForRun } from './wait.ts'
 
 const mostSends = 8
-// Callers who refresh one view at the same moment make each other's plans stale: random pauses take them apart.
+// Callers that refresh one view at once make each other's plans stale. Random pauses separate them.
 const longestPauseMs = (sends: number): number => 20 * 2 ** sends
 
 /** A pending run, and the connection to send it over. */
@@ -23,8 +23,8 @@ interface Sendable {
 }
 
 /**
- * Sends a pending run until the server claims it, and waits for its end as long as the caller does. A run that comes back
- * unclaimed, because its plan has gone stale or the connection broke, is planned and sent again.
+ * Sends a pending run until the server claims it, and waits for its end as long as the caller does. A run
+ * that comes back unclaimed, because its plan is stale or the connection broke, is planned and sent again.
  */
 export async function sendUntilClaimed(
   sql: Sql,
@@ -51,7 +51,7 @@ export async function sendUntilClaimed(
   }
 }
 
-/** Whether the server has claimed the run. */
+/** Sends the run once, and waits for it. True if the server has claimed the run. */
 async function sendAndWait(
   sql: Sql,
   call: Call,
@@ -68,12 +68,13 @@ async function sendAndWait(
   }
 }
 
-/** How long a run that was sent over a connection that broke may still be claimed. */
+/** How long the server may still claim a run after the run's connection broke. */
 const onItsWayMs = 1000
 
 /**
- * Names the run in whatever goes wrong after the run is on record, because the server may go on with the run when our
- * connection breaks. The record is read once more on another connection; if that fails too, the Problem carries the run's id.
+ * Makes sure that the caller learns of a recorded run if `work` fails, because the server may go on with the
+ * run when our connection breaks. The record is read once more on another connection; if that fails too, the
+ * Problem has the run's id.
  */
 export async function namingRun(runId: number, call: Call, work: () => Promise<Result>): Promise<Result> {
   try {
@@ -96,7 +97,7 @@ export async function namingRun(runId: number, call: Call, work: () => Promise<R
 }
 
 async function answerAfterBreak(sql: Sql, runId: number, call: Call, problem: Problem): Promise<Result> {
-  // An unclaimed run was never sent, or the connection broke before the server had read the envelope.
+  // A run that is still unclaimed was never sent, or the server could not read its envelope any more.
   await waitForRun(sql, runId, Date.now() + onItsWayMs)
   await closeUnclaimed(sql, runId, runErrorOf(problem))
   await waitForRun(sql, runId, call.waitUntil)

@@ -8,9 +8,9 @@ const firstPauseMs = 2
 const longestPauseMs = 250
 
 /**
- * Waits for the end of a run until `until` (epoch milliseconds), and in any case until the server has claimed it. False
- * where the server has answered and the run is still pending: nobody works on it.
- * What happened is read from the run's record, never concluded from how the connection ended.
+ * Waits for the end of a run until `until` (epoch milliseconds). With an `envelope`, waits at least until the
+ * server has claimed the run; false if the server has answered and the run is still pending, so that nobody
+ * works on it. What happened is read from the run's record, never concluded from how the connection ended.
  */
 export async function waitForRun(
   sql: Sql,
@@ -23,17 +23,16 @@ export async function waitForRun(
     answered = true
   })
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
-    const gone = answered // before the look at the record: what the server wrote before its answer is seen by it
+    // Taken before the record is read: the record then has all that the server wrote before its answer.
+    const gone = answered
     const status = await readRunStatus(sql, runId)
-    if (status === 'pending') {
-      if (envelope !== undefined && gone) return false
-      if (envelope === undefined && Date.now() >= until) return true
-    } else if (status !== 'running') {
-      // The record is complete when the server has answered: counts that come aside follow the commit.
-      if (gone || Date.now() >= until) return true
+    if (status === 'pending' && envelope !== undefined) {
+      if (gone) return false
     } else if (Date.now() >= until) return true
+    // The record is complete only when the server has answered: counts made aside follow the commit.
+    else if (gone && status !== 'pending' && status !== 'running') return true
     if (gone) {
-      // An answered envelope has nothing left to do; its session may still hold the lock of a run that it did not end.
+      // If the envelope is answered and the run still running, its session may still hold the run's lock.
       await envelope?.leave()
       await closeLostRuns(sql, { runId })
     }

@@ -2,13 +2,13 @@ import { type MigrateReport, migrateSchema } from '../../db/schema/apply.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { readSchemaSteps } from '../../files/schema-steps.ts'
 
-/** As long as the function has: a step that takes longer has to be made smaller. */
+/** Less than the function's 14 minutes. A schema step that takes longer has to be made smaller. */
 const longestMs = 13 * 60_000
 
-/** Brings the database's schema `viewkeeper` up to the steps in `folder`. See migrateSchema. */
+/** Applies the schema steps in `folder` that the database lacks. See migrateSchema. */
 export async function migrate(database: Database, folder: URL): Promise<MigrateReport> {
-  const migrations = await readSchemaSteps(folder)
-  return database.withConnection((sql) => migrateSchema(sql, migrations), {
+  const steps = await readSchemaSteps(folder)
+  return database.withConnection((sql) => migrateSchema(sql, steps), {
     startUp: { application_name: 'viewkeeper migrate', statement_timeout: '600000', lock_timeout: '60000' },
     deadline: Date.now() + longestMs,
   })

@@ -7,29 +7,29 @@ import { definitionOf } from '../../plan/views/describe.ts'
 import { inDependencyOrder } from '../../plan/views/graph.ts'
 import { resolveName } from '../runs/name.ts'
 
-/** A live view as a definition, and what of it a definition cannot say. */
+/** A live view as a definition, and what of the view a definition cannot express. */
 export interface DescribedView {
   definition: Definition
   leftOut: string[]
-  /** The plain views through which it reads. */
+  /** The plain views that the view reads through. */
   plainViews: string[]
 }
 
 /**
- * Writes live views down as definitions: those named, as SQL reads their names, or all. Each comes after those it reads.
- * Changes nothing.
+ * Describes live views as definitions: the named ones, by names as in SQL, or all. Each view comes after the
+ * views it reads. Changes nothing.
  */
 export const describeViews = (database: Database, views: string[] | 'all'): Promise<DescribedView[]> =>
   database.withConnection(
     async (sql) => {
       const described = new Map<string, ReturnType<typeof definitionOf>>()
-      for (const asked of views === 'all' ? await listViewNames(sql) : views) {
-        const name = typeof asked === 'string' ? await resolveName(sql, asked) : asked
+      for (const requested of views === 'all' ? await listViewNames(sql) : views) {
+        const name = typeof requested === 'string' ? await resolveName(sql, requested) : requested
         const { view, snapshot } = await readLiveView(sql, name)
         described.set(view.view, definitionOf(snapshot.live))
       }
       const { views: reads, plainViews } = await readAllDependencies(sql)
-      // In the order of all: what stands between two that are asked for may not be asked for.
+      // All views are ordered: one requested view may read another through a view that was not requested.
       return inDependencyOrder(reads).flatMap((view): DescribedView[] => {
         const definition = described.get(view)
         return definition ? [{ ...definition, plainViews: plainViews.get(view) ?? [] }] : []

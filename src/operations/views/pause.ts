@@ -5,9 +5,7 @@ import { setPause, setViewPause } from '../../db/views/pause.ts'
 import { displayName } from '../../plan/names.ts'
 import { resolveName } from '../runs/name.ts'
 
-/**
- * Pauses a view, or lets it go on, in force at once: as long as it is paused, batches leave it out. Gives its name.
- */
+/** Pauses or resumes a view, in force at once; returns its name. Only `force` refreshes a paused view. */
 export const pauseView = (database: Database, view: string, paused: boolean): Promise<string> =>
   database.withConnection(async (sql) => {
     const name = await resolveName(sql, view)
@@ -19,6 +17,6 @@ export const pauseView = (database: Database, view: string, paused: boolean): Pr
     return displayName(name)
   })
 
-/** Pauses everything that is scheduled, or lets it go on, in force at once. What people ask for goes on. */
+/** Pauses or resumes everything scheduled, in force at once. What people request still runs. */
 export const pauseAll = (database: Database, paused: boolean, by: string): Promise<void> =>
   database.withConnection((sql) => setPause(sql, paused, by))

@@ -16,7 +16,7 @@ export interface ListedView extends ViewSummary {
   dependsOn: string[]
   /** The views that read this one. */
   neededBy: string[]
-  /** Its data are older than they may be. */
+  /** Whether the view's data are stale. */
   stale: boolean
 }
 
@@ -26,7 +26,7 @@ export interface DetailedView extends ListedView, ViewDetails {
 
 const recentRuns = 10
 
-/** Every view that the catalog holds at this moment. Views are met here for the first time: each gets its id. */
+/** Lists every view that the catalog has now. A view without a definition gets one, and so an id. */
 export function listViews(
   database: Database,
   schedules: Schedules = unscheduled,
@@ -49,7 +49,7 @@ export function listViews(
   })
 }
 
-/** One view by name or id: what the list says of it, its definition, its indexes and its latest runs. */
+/** One view by name or id: its entry in the list, its query, its indexes and its most recent runs. */
 export function getView(
   database: Database,
   name: string,

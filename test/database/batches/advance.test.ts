@@ -11,7 +11,7 @@ const { database, sql } = useDatabase()
 const noRetry = { retries: 0 }
 
 describe('a batch', () => {
-  test('refreshes a diamond in order, each view once, and says so', async () => {
+  test('refreshes a diamond in order, each view once, and records that', async () => {
     await makeGraph(sql, 'diamond', { top: [], left: ['top'], right: ['top'], low: ['left', 'right'] })
     const batchId = await begin(database, { pattern: 'diamond.*', concurrency: 2 })
     expect(await advanceToEnd(database, batchId)).toEqual({
@@ -43,7 +43,7 @@ describe('a batch', () => {
     expect(await sql`select id::int from chain.c`).toEqual([{ id: 1 }])
   })
 
-  test('waits for what only a definition knows of', async () => {
+  test('respects a dependency that only a definition knows', async () => {
     await makeGraph(sql, 'declared', { a: [], b: [] }, { seconds: 0.1 })
     await define(sql, 'declared.a', { depends_on: ['declared.b'] })
     const batchId = await begin(database, { pattern: 'declared.*', concurrency: 2 })
@@ -51,7 +51,7 @@ describe('a batch', () => {
     expect(await accountOf(sql, batchId)).toMatchObject({ disorder: [], mostAtOnce: 1 })
   })
 
-  test('has never more running at once than it may, and as many where it can', async () => {
+  test('has as many runs at once as its concurrency, never more', async () => {
     const names = Array.from({ length: 12 }, (_, at) => `v${at}`)
     await makeGraph(sql, 'wide', Object.fromEntries(names.map((name) => [name, []])), { seconds: 0.2 })
     const batchId = await begin(database, { pattern: 'wide.*', concurrency: 3 })
@@ -59,7 +59,7 @@ describe('a batch', () => {
     expect((await accountOf(sql, batchId)).mostAtOnce).toBe(3)
   })
 
-  test('starts with the longest way to its end, by history', async () => {
+  test('starts with the longest path by usual durations', async () => {
     await makeGraph(sql, 'ways', { short: [], first: [], second: ['first'] })
     const costs = { short: 500, first: 100, second: 900 }
     await advanceToEnd(database, await begin(database, { pattern: 'ways.*' }))
@@ -73,15 +73,15 @@ describe('a batch', () => {
     expect(order.map(({ view_name }) => view_name)).toEqual(['first', 'second', 'short'])
   })
 
-  test('asks each view by the strategy that it was asked for', async () => {
-    await makeGraph(sql, 'asked', { a: [] })
-    const batchId = await begin(database, { pattern: 'asked.*', strategy: 'regular' })
+  test('refreshes each view with the requested strategy', async () => {
+    await makeGraph(sql, 'requested', { a: [] })
+    const batchId = await begin(database, { pattern: 'requested.*', strategy: 'regular' })
     await advanceToEnd(database, batchId)
     const [run] =
       await sql`select meta, trigger, requested_by from viewkeeper.runs where batch_id = ${batchId}`
     expect(run).toMatchObject({
       meta: {
-        request: { view: 'asked.a', strategy: 'regular' },
+        request: { view: 'requested.a', strategy: 'regular' },
         response: { strategy: 'regular', because: 'asked for' },
       },
       trigger: 'batch',
@@ -89,7 +89,7 @@ describe('a batch', () => {
     })
   })
 
-  test('is shown with its graph, its states and what is left of it', async () => {
+  test('is shown with its graph, its states and the estimated rest', async () => {
     await makeGraph(sql, 'shown', { a: [], b: ['a'] })
     const batchId = await begin(database, { pattern: 'shown.*' })
     expect(await getBatch(database, batchId)).toMatchObject({
@@ -118,7 +118,7 @@ describe('a batch', () => {
     })
   })
 
-  test('that nobody has heard of is done, and failed', async () => {
+  test('that does not exist is done, and failed', async () => {
     expect(await advance('nowhere', { database, until: 0 })).toMatchObject({
       done: true,
       status: 'failed',
@@ -128,7 +128,7 @@ describe('a batch', () => {
 })
 
 describe('a view that fails', () => {
-  test('takes those that read it with it, by name, and nobody else', async () => {
+  test('makes the views that read it skipped, by name, and no others', async () => {
     await makeGraph(sql, 'broken', { good: [], after_good: ['good'] })
     await sql.unsafe(`
       create materialized view broken.bad as select 1 / (select count(*) from broken.good where id < 0) as id with no data;
@@ -157,7 +157,7 @@ describe('a view that fails', () => {
     }
   })
 
-  test('is tried again, and what reads it waits for that', async () => {
+  test('is tried again, and the views that read it wait for that', async () => {
     await makeGraph(sql, 'moody', {})
     // The first execution fails: a sequence does not go back.
     await sql.unsafe(`
@@ -178,7 +178,7 @@ describe('a view that fails', () => {
     expect(delay?.seconds).toBeGreaterThanOrEqual(1)
   })
 
-  test('every time is tried as often as it may, and no more', async () => {
+  test('every time is tried as often as its retries allow, and no more', async () => {
     await makeGraph(sql, 'hopeless', {})
     await sql`create materialized view hopeless.a as select 1 / (select count(*) from pg_class where oid = 0) with no data`
     await define(sql, 'hopeless.a', { retry_delay_seconds: 0 })
@@ -187,7 +187,7 @@ describe('a view that fails', () => {
     expect((await accountOf(sql, batchId)).statuses).toEqual({ a: ['failed', 'failed', 'failed'] })
   })
 
-  test('because its time is over is one that failed', async () => {
+  test('because its time is over counts as failed', async () => {
     await makeGraph(sql, 'hanging', { a: [], other: [] })
     await sql`create materialized view hanging.never as select pg_sleep(600)::text as id with no data`
     await sql`create materialized view hanging.child as select id from hanging.never with no data`
@@ -209,7 +209,7 @@ describe('a view that fails', () => {
     ])
   })
 
-  test('because it was dropped meanwhile is told from others, after all its tries', async () => {
+  test('because it was dropped meanwhile has UnknownView on record, after all its tries', async () => {
     await makeGatedView(sql, 'going')
     await sql`create materialized view gone as select id from going`
     await sql`create materialized view after_gone as select id from gone`
@@ -232,7 +232,7 @@ describe('a view that fails', () => {
     expect(runs).toEqual([{ class: 'UnknownView' }, { class: 'UnknownView' }])
   })
 
-  test('because it was gone for a moment is tried again, and refreshed', async () => {
+  test('because it did not exist for a moment is tried again, and refreshed', async () => {
     await makeGraph(sql, 'back', { a: [] })
     await define(sql, 'back.a', { retry_delay_seconds: 2 })
     const batchId = await begin(database, { pattern: 'back.*', retries: 1 })
@@ -247,7 +247,7 @@ describe('a view that fails', () => {
     expect((await accountOf(sql, batchId)).statuses).toEqual({ a: ['failed', 'success'] })
   })
 
-  test('because its plan is refused leaves a run that says why', async () => {
+  test('because its plan is refused leaves a run with the reason', async () => {
     await makeGraph(sql, 'refused', { a: [] })
     await sql`refresh materialized view refused.a`
     const batchId = await begin(database, { pattern: 'refused.*', strategy: 'concurrent', retries: 5 })
@@ -259,7 +259,7 @@ describe('a view that fails', () => {
 })
 
 describe('another run of a view', () => {
-  test('is waited for; then the batch does its own', async () => {
+  test('is waited for; then the batch refreshes the view itself', async () => {
     await makeGatedView(sql, 'busy')
     await withGateClosed(sql, 'busy', async (open) => {
       const other = refresh({ view: 'busy' }, callOn(database))
@@ -280,7 +280,7 @@ describe('another run of a view', () => {
 })
 
 describe('two batches at once', () => {
-  test('do not wait for each other, each having its own room', async () => {
+  test('do not wait for each other: each has its own concurrency', async () => {
     await makeGatedView(sql, 'standing')
     await makeGraph(sql, 'passing', { a: [], b: ['a'] })
     const standing = await begin(database, { views: ['standing'], concurrency: 1 })
@@ -294,7 +294,7 @@ describe('two batches at once', () => {
     })
   })
 
-  test('that have a view in common each refresh it, one after the other', async () => {
+  test('with a view in common each refresh it, one after the other', async () => {
     await makeGraph(sql, 'common', { a: [], b: [], c: [] }, { seconds: 0.2 })
     const batches = [
       await begin(database, { views: ['common.a', 'common.b'], concurrency: 2 }),
@@ -311,7 +311,7 @@ describe('two batches at once', () => {
 })
 
 describe('a plan made ahead', () => {
-  test('is not followed when its view was defined otherwise, or exchanged, before its turn', async () => {
+  test('is dropped if the definition or the view was changed before its turn', async () => {
     await makeGatedView(sql, 'first_in_line')
     await sql.unsafe(`
       create materialized view redefined as select id from first_in_line;
@@ -340,7 +340,7 @@ describe('a plan made ahead', () => {
 })
 
 describe('a call', () => {
-  test('leaves when its time is up, the server goes on, and the next one finds what became of it', async () => {
+  test('ends when its time is up; the server goes on, and the next call finds the result', async () => {
     await makeGatedView(sql, 'long')
     await sql`create materialized view after_long as select id from long`
     const batchId = await begin(database, { views: ['long', 'after_long'] })
@@ -361,7 +361,7 @@ describe('a call', () => {
     })
   })
 
-  test('after the end says again how it ended', async () => {
+  test('after the end returns the same end again', async () => {
     await makeGraph(sql, 'over', { a: [] })
     const batchId = await begin(database, { pattern: 'over.*' })
     const ended = await advanceToEnd(database, batchId)

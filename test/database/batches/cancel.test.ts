@@ -9,14 +9,14 @@ import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-v
 const { database, sql } = useDatabase()
 const canceled = { status: 'canceled', error: { class: 'Canceled' } }
 
-/** A batch of a view that stands before its gate, and of one that reads it. */
+/** Starts a batch of a gated view and of a view that reads it. */
 async function gatedBatch(name: string): Promise<string> {
   await makeGatedView(sql, name)
   await sql.unsafe(`create materialized view after_${name} as select id from ${name}`)
   return begin(database, { views: [name, `after_${name}`], retries: 3 })
 }
 
-test('canceling a batch cancels what is running on the server, and what has not begun', async () => {
+test('canceling a batch cancels its running runs on the server, and the views that have not begun', async () => {
   const batchId = await gatedBatch('going')
   await withGateClosed(sql, 'going', async () => {
     const ended = advanceToEnd(database, batchId)
@@ -28,7 +28,7 @@ test('canceling a batch cancels what is running on the server, and what has not 
   expect(await cancelBatch(batchId, callOn(database))).toMatchObject(canceled)
 })
 
-test('canceling a batch that nobody advances ends it all the same', async () => {
+test('canceling a batch ends it, even if nobody advances it', async () => {
   const batchId = await gatedBatch('alone')
   await withGateClosed(sql, 'alone', async () => {
     const left = advance(batchId, { database, until: Date.now() + 1000 })
@@ -39,7 +39,7 @@ test('canceling a batch that nobody advances ends it all the same', async () => 
   expect((await accountOf(sql, batchId)).statuses).toEqual({ alone: ['canceled'], after_alone: ['canceled'] })
 })
 
-test('canceling a batch before anything of it has begun leaves a run for each view that says so', async () => {
+test('canceling a batch before anything has begun leaves a canceled run for each view', async () => {
   await makeGraph(sql, 'early', { a: [], b: ['a'] })
   const batchId = await begin(database, { pattern: 'early.*' })
   expect(await cancelBatch(batchId, callOn(database))).toMatchObject(canceled)
@@ -47,7 +47,7 @@ test('canceling a batch before anything of it has begun leaves a run for each vi
   expect(await advanceToEnd(database, batchId)).toMatchObject(canceled)
 })
 
-test('canceling many times at once, while two advance it, is canceling once', async () => {
+test('canceling a batch many times at once, while two calls advance it, cancels it once', async () => {
   const batchId = await gatedBatch('hammered')
   await withGateClosed(sql, 'hammered', async () => {
     const ended = [advanceToEnd(database, batchId), advanceToEnd(database, batchId)]
@@ -57,7 +57,7 @@ test('canceling many times at once, while two advance it, is canceling once', as
   })
 })
 
-test('canceling a batch that has ended is refused, and one that never was is unknown', async () => {
+test('canceling a batch that has ended is refused, and a batch that never existed is unknown', async () => {
   await makeGraph(sql, 'ended', { a: [] })
   const batchId = await begin(database, { pattern: 'ended.*' })
   await advanceToEnd(database, batchId)
@@ -68,7 +68,7 @@ test('canceling a batch that has ended is refused, and one that never was is unk
   await expect(cancelBatch('nowhere', callOn(database))).rejects.toMatchObject({ code: 'UnknownBatch' })
 })
 
-test('canceling one run of a batch fails the batch, and what reads the view is skipped', async () => {
+test('canceling one run of a batch fails the batch, and the views that read its view are skipped', async () => {
   const batchId = await gatedBatch('single')
   await withGateClosed(sql, 'single', async () => {
     const ended = advanceToEnd(database, batchId)

@@ -10,7 +10,7 @@ import { until } from '../../support/until.ts'
 
 const { database, sql, url } = useDatabase()
 
-/** Diamonds and chains, wide and deep enough for two at once. */
+/** A graph with diamonds and chains, in which two views can mostly be refreshed at once. */
 const graph = {
   a: [],
   b: [],
@@ -28,7 +28,7 @@ const graph = {
 const views = Object.keys(graph)
 const eachOnce = Object.fromEntries(views.map((view) => [view, ['success']]))
 
-/** Writes the pending row of a first attempt, as a advancer does before it sends the envelope. */
+/** Writes the pending row of a first attempt, as an advancing call does before it sends the envelope. */
 function writeAttempt(
   batchId: string,
   view: { id: number; schema: string; name: string },
@@ -54,7 +54,7 @@ function writeAttempt(
 
 const atMostTwo = expect.toSatisfy((most: number) => most <= 2)
 
-test('a batch whose advancer is killed (-9) fifty times refreshes each view exactly once, in order, never three at once', async () => {
+test('a batch whose advancing process is killed (-9) fifty times refreshes each view exactly once, in order, at most two at once', async () => {
   let killed = 0
   let leftRunning = 0
   for (let round = 0; killed < 50; round++) {
@@ -80,10 +80,10 @@ test('a batch whose advancer is killed (-9) fifty times refreshes each view exac
     })
     for (const view of views) expect(await countExecutions(sql, `${schema}.${view}`)).toBe(1)
   }
-  expect(leftRunning).toBeGreaterThan(2) // else it was killed when there was nothing to lose
+  expect(leftRunning).toBeGreaterThan(2) // otherwise every kill came when nothing was running
 }, 180_000)
 
-test('advanced by three at once, a batch refreshes each view exactly once, in order, never three at once', async () => {
+test('a batch that three calls advance at once refreshes each view exactly once, in order, at most two at once', async () => {
   await makeGraph(sql, 'crowded', graph, { seconds: 0.05 })
   const batchId = await begin(database, { pattern: 'crowded.*', concurrency: 2 })
   const ended = await Promise.all(Array.from({ length: 3 }, () => advanceToEnd(database, batchId)))
@@ -91,7 +91,7 @@ test('advanced by three at once, a batch refreshes each view exactly once, in or
   expect(await accountOf(sql, batchId)).toEqual({ statuses: eachOnce, disorder: [], mostAtOnce: atMostTwo })
 })
 
-test('envelopes that nobody puts in order are claimed in order, once each, never three at once', async () => {
+test('envelopes that are sent in any order are claimed in order, once each, at most two at once', async () => {
   await makeGraph(sql, 'storm', graph, { seconds: 0.1 })
   const batchId = await begin(database, { pattern: 'storm.*', concurrency: 2 })
   const rows = await sql`
@@ -122,7 +122,7 @@ test('envelopes that nobody puts in order are claimed in order, once each, never
   expect(locks?.held).toBe(0)
 }, 60_000)
 
-test('an attempt that a advancer wrote and did not live to send is planned anew and sent by the next', async () => {
+test('an attempt that was written but never sent is planned again and sent by the next call', async () => {
   await makeGraph(sql, 'unsent', { a: [], b: ['a'] })
   const batchId = await begin(database, { pattern: 'unsent.*' })
   const [row] = await sql`select id from viewkeeper.definitions where schema_name = 'unsent' and name = 'a'`
@@ -132,7 +132,7 @@ test('an attempt that a advancer wrote and did not live to send is planned anew 
   expect(await sql`select from viewkeeper.runs where id = ${runId} and status = 'success'`).toHaveLength(1)
 })
 
-test('a run whose server process is terminated is lost, and its view has another one', async () => {
+test('a run whose server process is terminated is lost, and its view gets another run', async () => {
   await makeGatedView(sql, 'terminated')
   await sql`create materialized view after_terminated as select id from terminated`
   const batchId = await begin(database, { views: ['terminated', 'after_terminated'], retries: 1 })
@@ -156,7 +156,7 @@ test('a run whose server process is terminated is lost, and its view has another
   expect(lost?.error).toMatchObject({ class: 'RunLost' })
 })
 
-test('a run that was lost while nobody advanced the batch is found by who does so next', async () => {
+test('a run that was lost while nobody advanced the batch is found by the next call', async () => {
   await makeGatedView(sql, 'orphaned')
   const batchId = await begin(database, { views: ['orphaned'], retries: 1 })
   await withGateClosed(sql, 'orphaned', async () => {
@@ -172,7 +172,7 @@ test('a run that was lost while nobody advanced the batch is found by who does s
   expect((await accountOf(sql, batchId)).statuses).toEqual({ orphaned: ['failed', 'success'] })
 })
 
-test('a run that is lost more often than it may be tried again has failed', async () => {
+test('a view whose runs are lost more often than it has retries has failed', async () => {
   await makeGatedView(sql, 'doomed')
   const batchId = await begin(database, { views: ['doomed'], retries: 0 })
   await withGateClosed(sql, 'doomed', async () => {

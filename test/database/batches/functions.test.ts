@@ -55,7 +55,7 @@ const scheduled = (fields: object = {}) => ({
 })
 
 describe('POST /batches', () => {
-  test('is answered with 202 and where to look; advanced, it ends, and shows its graph', async () => {
+  test('answers 202 with a Location; the batch is advanced, ends, and shows its graph', async () => {
     const { answer, batchId } = await post({ views: ['second_view', 'first_view'] })
     expect(parsed(answer as never)).toMatchObject({
       statusCode: 202,
@@ -90,7 +90,7 @@ describe('POST /batches', () => {
     })
   })
 
-  test('with the same key is the same batch, also when it has ended; with another body it is refused', async () => {
+  test('gives the same batch for the same key, even after its end, and refuses the key with another body', async () => {
     const first = await post({ views: ['other_view'] }, 'key-1')
     expect(await post({ views: ['other_view'] }, 'key-1')).toMatchObject({ batchId: first.batchId })
     await advanceFunction(first.batchId)
@@ -106,7 +106,7 @@ describe('POST /batches', () => {
     })
   })
 
-  test('without a key is one batch, however often it is forwarded, and a 409 if it is sent again', async () => {
+  test('without a key gives one batch, however often it is forwarded, and answers 409 if it is sent again', async () => {
     const event = http('POST /batches', { body: { pattern: 'public.first_*' } })
     const forwarded = await Promise.all([1, 2, 3].map(() => open(event, 'forwarded')))
     const batchId = forwarded[0]?.batchId
@@ -121,7 +121,7 @@ describe('POST /batches', () => {
     await advanceFunction(batchId as string)
   })
 
-  test('of views that have an open batch is a 409 that names it; it can be canceled', async () => {
+  test('answers 409 if the views have an open batch, and names that batch; it can be canceled', async () => {
     const { batchId } = await post({ views: ['other_view'] })
     const second = parsed((await post({ views: ['other_view'] })).answer as never)
     expect(second).toMatchObject({
@@ -156,7 +156,7 @@ describe('POST /batches', () => {
     expect(parsed(answer as never)).toMatchObject({ statusCode, body: { code, field } })
   })
 
-  test('an unknown batch is a 404', async () => {
+  test('answers 404 to an unknown batch', async () => {
     expect(await get('GET /batches/{id}', { path: { id: 'none' } })).toMatchObject({
       statusCode: 404,
       body: { code: 'UnknownBatch' },
@@ -165,7 +165,7 @@ describe('POST /batches', () => {
 })
 
 describe('a schedule', () => {
-  test('that is delivered twice is one batch; where the time is a placeholder, the request tells', async () => {
+  test('that is delivered twice gives one batch; if its time is a placeholder, the request id counts', async () => {
     const { batchId } = await open(scheduled())
     expect(await open(scheduled(), 'request-2')).toEqual({ answer: null, batchId })
     await advanceFunction(batchId)
@@ -177,7 +177,7 @@ describe('a schedule', () => {
     expect((await open(placeholder, 'request-5')).batchId).not.toBe(one.batchId)
   })
 
-  test('starts nothing while everything is paused, and says so on record; people still can', async () => {
+  test('starts nothing while everything is paused, and records that; people still can refresh', async () => {
     await sql`update viewkeeper.batches set status = 'canceled', error = '{}', finished_at = now() where status = 'pending'`
     expect((await control('POST /pause')).body).toEqual({ paused: true })
     const since = expect.stringMatching(/^\d{4}-.*Z$/)
@@ -195,7 +195,7 @@ describe('a schedule', () => {
     expect(await advanceFunction(batchId)).toMatchObject({ status: 'success' })
   })
 
-  test('a deploy asks once for what it deployed', async () => {
+  test('a deploy starts one batch for each version', async () => {
     const event = { trigger: 'deploy', key: 'version-1', all: true }
     const { batchId } = await open(event)
     expect((await open(event)).batchId).toBe(batchId)
@@ -206,7 +206,7 @@ describe('a schedule', () => {
 })
 
 describe('a paused view', () => {
-  test('is skipped, with the reason, until it is resumed or somebody insists', async () => {
+  test('is skipped, with the reason, until it is resumed or the request has `force`', async () => {
     expect((await control('POST /views/{view}/pause', { path: { view: 'other_view' } })).body).toEqual({
       view: 'public.other_view',
       paused: true,
@@ -232,7 +232,7 @@ describe('a paused view', () => {
 })
 
 describe('a minimum interval', () => {
-  test('answers with the run that was last, unless somebody insists or it is over', async () => {
+  test('answers with the last run, until the interval is over or the request has `force`', async () => {
     await sql`update viewkeeper.definitions set min_interval_seconds = 3600 where name = 'first_view'`
     const first = (await refreshed('first_view', { force: true })).body
     const second = (await refreshed('first_view')).body

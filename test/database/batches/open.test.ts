@@ -32,7 +32,7 @@ test('an open batch is attended while somebody advances it, or the server works 
   const server = administrator(url)
   const session = await server.reserve()
   await session`select pg_advisory_lock(${runLockClass}, ${run?.id})`
-  expect(await isAttended(batchId)).toBe(false) // anybody may hold it: it has to be the run's own process
+  expect(await isAttended(batchId)).toBe(false) // anybody can hold the lock: only the run's own process counts
   await sql`update viewkeeper.runs set backend_pid = ${await pidOf(session)} where id = ${run?.id}`
   expect(await isAttended(batchId)).toBe(true)
   await server.end({ timeout: 0 })

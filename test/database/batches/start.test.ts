@@ -18,7 +18,7 @@ const viewsOf = async (batchId: string) =>
   (await getBatch(database, batchId)).views.map(({ view }) => view).toSorted()
 
 describe('a selection', () => {
-  test('of all is what the catalog holds at that moment, less what is left out', async () => {
+  test('of all takes the views that the catalog has at that moment, except those with `in_all` false', async () => {
     await makeGraph(sql, 'everything', { a: [], b: ['a'], out: [] })
     await define(sql, 'everything.out', { in_all: false })
     const first = await viewsOf(await begin(database, {}))
@@ -29,7 +29,7 @@ describe('a selection', () => {
     expect(await viewsOf(await begin(database, { all: true }))).toContain('everything.late')
   })
 
-  test('may take with it all that is read, or all that reads', async () => {
+  test('may include all ancestors or all descendants', async () => {
     await makeGraph(sql, 'family', { a: [], b: ['a'], c: ['b'], d: ['c'], other: [] })
     const of = async (request: BatchRequest) => viewsOf(await begin(database, request))
     expect(await of({ views: ['family.c'] })).toEqual(['family.c'])
@@ -39,7 +39,7 @@ describe('a selection', () => {
     expect(await of({ pattern: 'fam?ly.o*' })).toEqual(['family.other'])
   })
 
-  test('finds views by any name that SQL reads, or by id', async () => {
+  test('finds views by any name that SQL understands, or by id', async () => {
     await sql.unsafe('create schema "Odd Ones"; create materialized view "Odd Ones"."A.b" as select 1 as id')
     const named = await begin(database, { views: ['"Odd Ones"."A.b"'] })
     expect(await viewsOf(named)).toEqual(['"Odd Ones"."A.b"'])
@@ -74,10 +74,10 @@ describe('a selection', () => {
       'nobody, public.x, selections',
     ],
     ['an unknown id', { views: ['999999'] }, 'UnknownView', 'views', '999999'],
-    ['what is no name', { views: ['a b'] }, 'InvalidName', 'views', 'a b'],
-    ['a pattern like nothing', { pattern: 'nothing.*' }, 'InvalidRequest', 'pattern', 'nothing.*'],
+    ['an invalid name', { views: ['a b'] }, 'InvalidName', 'views', 'a b'],
+    ['a pattern that matches nothing', { pattern: 'nothing.*' }, 'InvalidRequest', 'pattern', 'nothing.*'],
     ['two things at once', { all: true, pattern: '*' }, 'InvalidRequest', 'pattern', 'all'],
-    ['not all, and nothing else', { all: false }, 'InvalidRequest', 'all', 'false'],
+    ['`all: false` and nothing else', { all: false }, 'InvalidRequest', 'all', 'false'],
   ])(
     'of %s is refused, naming the field, and leaves nothing behind',
     async (_, request, code, field, word) => {
@@ -88,7 +88,7 @@ describe('a selection', () => {
     },
   )
 
-  test('with a circle in it is refused by the names in the circle, and one beside it is not', async () => {
+  test('with a cycle is refused, naming the cycle; a selection without the whole cycle is not', async () => {
     await makeGraph(sql, 'circle', { a: [], b: ['a'], c: ['b'], beside: [] })
     await define(sql, 'circle.a', { depends_on: ['circle.c'] })
     const refused = await start({ pattern: 'circle.*' }).catch((problem) => problem)
@@ -99,7 +99,7 @@ describe('a selection', () => {
 })
 
 describe('the same selection', () => {
-  test('has one open batch at a time, however it is written; others are skipped, naming it', async () => {
+  test('has one open batch at a time, however the selection is written; others are skipped and name it', async () => {
     await makeGraph(sql, 'twice', { a: [], b: [] })
     const open = await begin(database, { views: ['twice.b', 'twice.a'] })
     const second = await start({
@@ -118,7 +118,7 @@ describe('the same selection', () => {
     expect(await start({ views: ['twice.a', 'twice.b'] })).toMatchObject({ status: 'pending' })
   })
 
-  test('asked for twenty times at once has one batch', async () => {
+  test('requested twenty times at once has one batch', async () => {
     await makeGraph(sql, 'many', { a: [] })
     const started = await Promise.all(Array.from({ length: 20 }, () => start({ pattern: 'many.*' })))
     expect(started.filter(({ status }) => status === 'pending')).toHaveLength(1)
@@ -127,7 +127,7 @@ describe('the same selection', () => {
 })
 
 describe('a key', () => {
-  test('with the same request is the same batch, also at once; with another it is refused', async () => {
+  test('with the same request gives the same batch, also at once, and is refused with another request', async () => {
     await makeGraph(sql, 'keyed', { a: [], b: [] })
     const request = { pattern: 'keyed.*' }
     const call = { idempotencyKey: 'nightly 2026-11-20', trigger: 'schedule' as const, caller: 'nightly' }
@@ -141,7 +141,7 @@ describe('a key', () => {
     expect(await start(request, { ...call, caller: 'somebody else' })).toMatchObject({ status: 'pending' })
   })
 
-  test('also stands for a batch that was skipped', async () => {
+  test('also gives a batch that was skipped', async () => {
     await makeGraph(sql, 'kept', { a: [] })
     const open = await begin(database, { pattern: 'kept.*' })
     const skipped = await start({ pattern: 'kept.*' }, { idempotencyKey: 'kept' })
@@ -150,13 +150,13 @@ describe('a key', () => {
   })
 })
 
-/** As if nobody had advanced the batch for so long. */
+/** Makes the batch look as if nobody had advanced it for long enough to be lost. */
 const forget = (batchId: string) => sql`
   update viewkeeper.batches set advanced_at = clock_timestamp() - make_interval(secs => ${batchLostAfterSeconds + 1})
    where id = ${batchId}`
 
 describe('a batch that nobody advances', () => {
-  test('is closed when its place is needed, with what is left of it, and never blocks the next one', async () => {
+  test('is closed with its open runs when the same selection is requested, and never blocks the next batch', async () => {
     await makeGraph(sql, 'lost', { a: [], b: ['a'] })
     await sql`create materialized view lost.bad as select 1 / (select count(*) from pg_class where oid = 0) with no data`
     await define(sql, 'lost.bad', { retries: 1, retry_delay_seconds: 3600 })
@@ -167,13 +167,13 @@ describe('a batch that nobody advances', () => {
       'a retry is waiting',
       async () => (await accountOf(sql, batchId)).statuses.bad?.[1] === 'pending',
     )
-    expect(await start(request)).toMatchObject({ status: 'skipped' }) // somebody advances it
+    expect(await start(request)).toMatchObject({ status: 'skipped' }) // the first batch is being advanced
     await forget(batchId)
     const next = await until('the next one is let in', async () => {
       const started = await start(request)
       return started.status === 'pending' && started
     })
-    // Who was frozen meanwhile finds it closed.
+    // The call that advanced the first batch finds it closed.
     expect(await ended).toMatchObject({ status: 'failed', error: { class: 'BatchLost' } })
     expect((await accountOf(sql, batchId)).statuses.bad).toEqual(['failed', 'failed'])
     const [run] = await sql`select error from viewkeeper.runs where batch_id = ${batchId} and attempt = 2`
@@ -194,7 +194,7 @@ describe('a batch that nobody advances', () => {
     })
   })
 
-  test('ends as canceled where somebody had canceled it', async () => {
+  test('ends as canceled if its cancel was requested', async () => {
     await makeGraph(sql, 'given_up', { a: [] })
     const batchId = await begin(database, { pattern: 'given_up.*' })
     await forget(batchId)
@@ -206,7 +206,7 @@ describe('a batch that nobody advances', () => {
     })
   })
 
-  test('is left alone as long as the server works on a run of it', async () => {
+  test('is left alone while the server works on one of its runs', async () => {
     await makeGatedView(sql, 'working')
     const request = { views: ['working'] }
     const batchId = await begin(database, request)
@@ -222,7 +222,7 @@ describe('a batch that nobody advances', () => {
 })
 
 describe('a paused view', () => {
-  test('is left out, with the reason; what reads it is refreshed from the data it has', async () => {
+  test('is skipped, with the reason; the views that read it are refreshed from its old data', async () => {
     await makeGraph(sql, 'paused', { a: [], b: ['a'], c: ['b'] })
     await advanceToEnd(database, await begin(database, { pattern: 'paused.*' }))
     await pauseView(database, 'paused.b', true)
@@ -243,7 +243,7 @@ describe('a paused view', () => {
     expect((await accountOf(sql, resumed)).statuses.b).toEqual(['success'])
   })
 
-  test('alone makes a batch that is skipped', async () => {
+  test('makes the batch skipped if it is the only view', async () => {
     await makeGraph(sql, 'still', { a: [] })
     await pauseView(database, 'still.a', true)
     const batchId = await begin(database, { pattern: 'still.*' })
@@ -253,13 +253,13 @@ describe('a paused view', () => {
     })
   })
 
-  test('that nobody has is refused', async () => {
+  test('that does not exist is refused', async () => {
     await expect(pauseView(database, 'nobody', true)).rejects.toMatchObject({ code: 'UnknownView' })
   })
 })
 
 describe('a pause of everything', () => {
-  test('keeps what is scheduled from starting, and not what somebody asks for', async () => {
+  test('keeps scheduled batches from starting, but not what people request', async () => {
     await makeGraph(sql, 'silence', { a: [] })
     await pauseAll(database, true, 'test')
     await pauseAll(database, true, 'test')
@@ -278,7 +278,7 @@ describe('a pause of everything', () => {
     })
   })
 
-  test('is in force at once: a scheduled batch on its way leaves out what it has not begun', async () => {
+  test('is in force at once: a scheduled batch skips the views that it has not begun', async () => {
     await makeGatedView(sql, 'begun')
     await sql`create materialized view not_begun as select id from begun`
     const { batchId } = await start({ views: ['begun', 'not_begun'] }, { trigger: 'schedule' })
@@ -310,7 +310,7 @@ describe('batches', () => {
     await expect(getBatch(database, 'nowhere')).rejects.toMatchObject({ code: 'UnknownBatch' })
   })
 
-  test('have ids that an execution may be called by', async () => {
+  test('have ids that are valid names of an execution', async () => {
     expect((await listBatches(database, { limit: 1 })).batches[0]?.id).toMatch(/^[0-9A-Za-z_-]{1,80}$/)
   })
 })

@@ -15,7 +15,7 @@ import { definition, migrateCall, useFolders } from '../../support/frozen.ts'
 import { login, useHostileDatabase } from '../../support/hostile.ts'
 import { until } from '../../support/until.ts'
 
-// Who may perform single operations, and any user of the database, who may take any advisory lock.
+// Logins that may perform single operations, and users of the database, who can take any advisory lock.
 
 const place = useHostileDatabase()
 const folder = useFolders()
@@ -50,7 +50,9 @@ describe('a login of your own that performs single operations', () => {
       grant select on viewkeeper.batches, viewkeeper.batch_views to single`)
   })
 
-  /** Writes the forged plan into every run that is pending, as fast as the server can, while `work` goes on. */
+  /**
+   * Writes the forged plan into every run that is pending, as fast as the server can, while `work` goes on.
+   */
   async function whileForging(work: () => Promise<unknown>): Promise<void> {
     const single = place.session('single')
     const [row] = await single`select pg_backend_pid() as pid`
@@ -64,7 +66,7 @@ describe('a login of your own that performs single operations', () => {
         end loop;
       end $$`)
       .simple()
-      .catch(() => {}) // it is ended
+      .catch(() => {}) // the test ends this session
     await work()
     await place.sql`select pg_terminate_backend(${row?.pid})`
     await forging
@@ -88,13 +90,13 @@ describe('a login of your own that performs single operations', () => {
     }).toEqual({ breaches: [], settings: [], precious: [{ isThere: true }] })
   }
 
-  test('has no plan of its own done by the main login that asks for a run', async () => {
+  test('cannot have its own plan executed by the main login that requests a run', async () => {
     const [view] = await victims(1)
     await whileForging(() => refresh({ view: view! }, callOn(place.database)).catch(() => {}))
     await expectNothingForged()
   })
 
-  test('has no plan of its own done by the main login that advances a batch', async () => {
+  test('cannot have its own plan executed by the main login that advances a batch', async () => {
     const views = await victims(4)
     await whileForging(async () => {
       const batchId = await begin(place.database, { views, retries: 0 })
@@ -103,7 +105,7 @@ describe('a login of your own that performs single operations', () => {
     await expectNothingForged()
   })
 
-  test('has no run of its own done as part of a batch that the main login advances', async () => {
+  test('cannot have its own run executed in a batch that the main login advances', async () => {
     const views = await victims(8)
     const batchId = await begin(place.database, { views, retries: 0 })
     const single = place.session('single')
@@ -137,7 +139,7 @@ describe('a login of your own that performs single operations', () => {
         ],
       },
     ],
-  ])('has nothing done by the main login that it hides in the %s of a definition', async (_, written) => {
+  ])('cannot hide statements for the main login in the %s of a definition', async (_, written) => {
     const name = newName()
     const row = { schema_name: 'made', name, source: 'authored', sql: 'select 1 as id', ...written }
     const single = place.session('single')
@@ -151,8 +153,8 @@ describe('a login of your own that performs single operations', () => {
   })
 })
 
-describe('a user of the database who takes the keys of advisory locks', () => {
-  /** Takes keys as mallory, and gives her server process. */
+describe('a user of the database who takes advisory locks', () => {
+  /** Takes these keys as mallory, and returns the pid of her server process. */
   async function take(...keys: number[]): Promise<number> {
     const mallory = place.session('mallory')
     for (const key of keys) await mallory`select pg_advisory_lock(${runLockClass}, ${key})`
@@ -160,16 +162,16 @@ describe('a user of the database who takes the keys of advisory locks', () => {
     return row?.pid
   }
 
-  const patienceMs = 15_000
+  const longestMs = 15_000
 
-  /** Work has done what it was to do, or has ended soon with a 503 that says whose session is in the way. */
+  /** Expects that `work` succeeds, or soon ends with a 503 that names the session in the way. */
   async function expectDoneOrNamed(pid: number, work: Promise<unknown>) {
     const end = await Promise.race([
       work.then(
         (result) => (result as { error?: unknown }).error ?? 'done',
         (error) => error,
       ),
-      pause(patienceMs, { message: `still waiting after ${patienceMs} ms` }),
+      pause(longestMs, { message: `still waiting after ${longestMs} ms` }),
     ])
     if (end === 'done') return
     const {
@@ -190,19 +192,19 @@ describe('a user of the database who takes the keys of advisory locks', () => {
     return view
   }
 
-  test('of runs to come, keeps nobody waiting who asks for a refresh', async () => {
+  test('of runs to come does not keep a refresh waiting', async () => {
     const view = await mallorysView()
     const [last] = await place.sql`select coalesce(max(id), 0)::int as id from viewkeeper.runs`
     const pid = await take(...Array.from({ length: 20 }, (_, at) => last!.id + 1 + at))
     await expectDoneOrNamed(pid, refresh({ view }, callOn(place.database, { waitUntil: soon() })))
   })
 
-  test('of setting up, keeps nobody waiting who migrates the schema', async () => {
+  test('of setting up does not keep the schema steps waiting', async () => {
     const pid = await take(0)
     await expectDoneOrNamed(pid, migrate(place.database, schemaFolder))
   })
 
-  test('of setting up, keeps nobody waiting who makes the roles', async () => {
+  test('of setting up does not keep create-role waiting', async () => {
     const pid = await take(0)
     const master = place.databaseOf('master')
     await expectDoneOrNamed(
@@ -211,7 +213,7 @@ describe('a user of the database who takes the keys of advisory locks', () => {
     )
   })
 
-  test('of migrating views, keeps nobody waiting who migrates them', async () => {
+  test('of migrating views does not keep a migration waiting', async () => {
     const pid = await take(-1)
     const frozen = await folder('keys')
     await frozen.freeze([definition(newName(), 'select 1 as id', { schema: 'made' })])
@@ -219,7 +221,7 @@ describe('a user of the database who takes the keys of advisory locks', () => {
     await expectDoneOrNamed(pid, migrateUp(call, await frozen.read()))
   })
 
-  /** A view whose refresh does something first, and then waits until the test lets it go. */
+  /** Makes a view whose refresh does `first`, then waits until the test lets it go on. */
   async function stoppedView(first = 'null'): Promise<string> {
     await run(
       'mallory',
@@ -253,7 +255,7 @@ describe('a user of the database who takes the keys of advisory locks', () => {
   const recordOf = async (id: number) =>
     (await place.sql`select status, error ->> 'class' as class from viewkeeper.runs where id = ${id}`)[0]
 
-  test('of a run that is lost, does not keep it from being closed', async () => {
+  test('of a lost run does not keep the run from being closed', async () => {
     const view = await stoppedView()
     await whileStopped(view, async ({ id, pid }) => {
       const mallory = place.session('mallory')
@@ -273,7 +275,7 @@ describe('a user of the database who takes the keys of advisory locks', () => {
     })
   })
 
-  test('in the query of a view, and lets go of all of them, makes no run of it look lost', async () => {
+  test('and releases all of them in the query of a view does not make its run look lost', async () => {
     const view = await stoppedView('pg_advisory_unlock_all()')
     await whileStopped(view, async ({ id }, keeper) => {
       const closed = await place.database.withConnection((sql) => closeLostRuns(sql, { runId: id }))
@@ -287,7 +289,7 @@ describe('a user of the database who takes the keys of advisory locks', () => {
     })
   })
 
-  test('in the queries of views, and lets go of all of them, has no more of them refreshed at once than their batch allows', async () => {
+  test('and releases all of them in the queries of views cannot exceed the concurrency of the batch', async () => {
     await run(
       'mallory',
       `create function m.slow() returns integer language plpgsql as $$

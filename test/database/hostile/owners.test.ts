@@ -13,7 +13,7 @@ import { definition, migrateCall, useFolders } from '../../support/frozen.ts'
 import { escapeAndForge, useHostileDatabase } from '../../support/hostile.ts'
 import { until } from '../../support/until.ts'
 
-// Code of one owner of views runs as that owner, or as the role that owns what Viewkeeper makes; as nobody else.
+// The code of a view's owner runs as that owner, or as the owner of what Viewkeeper makes; as no other role.
 
 const place = useHostileDatabase()
 const folder = useFolders()
@@ -26,17 +26,17 @@ const logins: [string, () => Database][] = [
 let made = 0
 const newName = () => `v${++made}`
 
-/** A query that, whenever somebody reads its text, has mallory's code executed. */
+/** A query that executes mallory's code whenever the server parses its text. */
 const trap = "select id, '{7}'::m.dom[] as trap from m.base"
 
-/** A view of mallory's, made by herself. */
+/** Makes a view as mallory. */
 async function mallorysView(query = trap, more = (_view: string) => ''): Promise<string> {
   const view = `m.${newName()}`
   await run('mallory', `create materialized view ${view} as ${query}; ${more(view)}`)
   return view
 }
 
-/** What the authors say of a view that Viewkeeper is to make. */
+/** Authors a view that Viewkeeper is to create. */
 async function author(more: Partial<Definition> = {}): Promise<string> {
   const name = newName()
   const { sql } = place
@@ -51,7 +51,7 @@ const expectOnly = async (...roles: string[]) => {
   expect({ breaches: await breaches(), who: await whoRan() }).toEqual({ breaches: [], who: roles })
 }
 
-/** Whose what Viewkeeper makes is. */
+/** The role that owns what Viewkeeper creates. */
 async function makersRole(): Promise<string> {
   const view = await author({ sql: 'select 1 as id' })
   await create({ view }, callOn(place.database))
@@ -61,7 +61,7 @@ async function makersRole(): Promise<string> {
 }
 
 describe.each(logins)(
-  'by %s, code of an owner that the text of a view executes runs as that owner when',
+  'by %s, the code of an owner in the text of a view runs as that owner when',
   (_, as) => {
     beforeAll(() => arm(escapeAndForge))
 
@@ -72,7 +72,7 @@ describe.each(logins)(
       expect(result).toMatchObject({ status: 'updated' })
     })
 
-    test('an index of it has such an expression', async () => {
+    test('the code is in an expression of an index', async () => {
       const view = await mallorysView(
         'select id from m.base',
         (name) => `create index on ${name} ((id + cardinality('{7}'::m.dom[])))`,
@@ -82,7 +82,7 @@ describe.each(logins)(
       expect(result).toMatchObject({ status: 'updated' })
     })
 
-    test('a statistics object of it has such an expression', async () => {
+    test('the code is in an expression of a statistics object', async () => {
       const view = await mallorysView(
         'select id from m.base',
         (name) => `create statistics m.${newName()} on id, (id + cardinality('{7}'::m.dom[])) from ${name}`,
@@ -92,7 +92,7 @@ describe.each(logins)(
       expect(result).toMatchObject({ status: 'updated' })
     })
 
-    test("it is that of a plain view that reads somebody else's view", async () => {
+    test("the code is in a plain view that reads somebody else's view", async () => {
       const view = `a.${newName()}`
       await run(
         'alice',
@@ -104,13 +104,13 @@ describe.each(logins)(
       expect(result).toMatchObject({ status: 'updated' })
     })
 
-    test('it is compared with its definition (check)', async () => {
+    test('the view is compared with its definition (check)', async () => {
       const view = await mallorysView()
       await checkViews(as(), [definition(view.slice(2), trap, { schema: 'm' })])
       await expectOnly('mallory')
     })
 
-    test('it is adopted', async () => {
+    test('the view is adopted', async () => {
       const view = await mallorysView()
       const [described] = await describeViews(as(), [view])
       const frozen = await folder(`adopt ${view}`)
@@ -121,7 +121,7 @@ describe.each(logins)(
       await expectOnly('mallory')
     })
 
-    test('it is given another query by a migration', async () => {
+    test('a migration gives the view another query', async () => {
       const view = await mallorysView('select id from m.base')
       const frozen = await folder(`rebuild ${view}`)
       await frozen.freeze([definition(view.slice(2), trap, { schema: 'm' })])
@@ -133,7 +133,7 @@ describe.each(logins)(
 )
 
 describe.each(logins)(
-  'by %s, code that the text of an authored view executes runs as who owns what is made, when',
+  'by %s, the code in the text of an authored view runs as the owner of what is created when',
   (_, as) => {
     beforeAll(() => arm(escapeAndForge))
 
@@ -144,7 +144,7 @@ describe.each(logins)(
       expect(result).toMatchObject({ status: 'created' })
     })
 
-    test('its index has such an expression', async () => {
+    test('the code is in an expression of its index', async () => {
       const view = await author({
         sql: 'select id from m.base',
         indexes: [{ name: newName(), on: "((id + cardinality('{7}'::m.dom[])))" }],
@@ -154,7 +154,7 @@ describe.each(logins)(
       expect(result).toMatchObject({ status: 'created' })
     })
 
-    test('it comes by a migration', async () => {
+    test('the view comes by a migration', async () => {
       const frozen = await folder(newName())
       await frozen.freeze([definition(newName(), trap, { schema: 'made' })])
       await place.sql`delete from viewkeeper.migrations`
@@ -162,7 +162,7 @@ describe.each(logins)(
       await expectOnly(await makersRole())
     })
 
-    test('its key is looked for nulls before it is frozen', async () => {
+    test('nulls are looked for in its key before it is frozen', async () => {
       const name = newName()
       const frozen = await folder(name)
       const query = { schema: 'made', indexes: [{ name: `${name}_id`, unique: true, on: '(id)' }] }
@@ -172,7 +172,7 @@ describe.each(logins)(
       await expectOnly(await makersRole())
     })
 
-    test('it is tried before it is frozen', async () => {
+    test('the view is tried before it is frozen', async () => {
       const frozen = await folder(newName())
       await frozen.freeze([definition(newName(), trap, { schema: 'made' })])
       await place.sql`delete from viewkeeper.migrations`
@@ -182,14 +182,14 @@ describe.each(logins)(
   },
 )
 
-describe.each(logins)('by %s, what an owner left to be executed later runs as that owner, too:', (_, as) => {
+describe.each(logins)('by %s, what an owner leaves to be executed later runs as that owner too:', (_, as) => {
   const swapTrapped = async () => {
     const view = await mallorysView()
     return refresh({ view, strategy: 'swap', rowCountStrategy: 'exact' }, callOn(as()))
   }
 
   test.each(['regular', 'concurrent', 'swap'] as const)(
-    'a temporary type that is called like one of the catalog (%s)',
+    'a temporary type with the name of a type of the catalog (%s)',
     async (strategy) => {
       await arm('')
       await run(
@@ -210,7 +210,7 @@ describe.each(logins)('by %s, what an owner left to be executed later runs as th
     },
   )
 
-  test('a deferred trigger, at commit, which the server refuses as in any refresh', async () => {
+  test('a deferred trigger at commit, which the server refuses as in any refresh', async () => {
     await arm('insert into m.deferred values (0);')
     const result = await swapTrapped()
     await expectOnly('mallory')
@@ -233,20 +233,20 @@ describe.each(logins)('by %s, what an owner left to be executed later runs as th
     await expectOnly('mallory')
   })
 
-  test('a function of theirs that was made in this transaction, which they replace', async () => {
+  test('a function that was made as that owner in this transaction, and that the owner replaces', async () => {
     await arm(replaceFunctionsMadeJustNow)
     await swapTrapped()
     await expectOnly('mallory')
   })
 
-  test('what bears the name of the copy that is being made, once its query has been executed', async () => {
+  test('an object with the name of the twin, after the query of the twin was executed', async () => {
     await arm(takeNamesOfCopies)
     const view = await mallorysView('select m.evil() as id', (name) => `create unique index on ${name} (id)`)
     await refresh({ view, strategy: 'swap', rowCountStrategy: 'exact' }, callOn(as()))
     await expectOnly('mallory')
   })
 
-  test('what bears the name of the copy that is being made, once an index of it has been read', async () => {
+  test('an object with the name of the twin, after an index of the twin was parsed', async () => {
     await arm(takeNamesOfCopies)
     const view = await mallorysView(
       'select id from m.base',
@@ -257,7 +257,7 @@ describe.each(logins)('by %s, what an owner left to be executed later runs as th
   })
 })
 
-/** Whatever was made in her place and is no function of hers from before. */
+/** Replaces every function that was made as her, except those that she made herself in schema m. */
 const replaceFunctionsMadeJustNow = `
   for found in
     select p.oid::regprocedure as signature, p.proname, n.nspname, pg_get_function_arguments(p.oid) as arguments,
@@ -290,7 +290,7 @@ const takeNamesOfCopies = `
   end loop;`
 
 describe.each(logins)(
-  'by %s, functions and operators of an owner take the place of no catalog one, after her code has set the search path, when',
+  'by %s, functions and operators of an owner whose code sets the search path replace none of the catalog when',
   (_, as) => {
     beforeAll(async () => {
       await run('mallory', shadows)
@@ -318,7 +318,7 @@ describe.each(logins)(
       expect(await breaches()).toEqual([])
     })
 
-    test('a view is given another query by a migration', async () => {
+    test('a migration gives a view another query', async () => {
       const view = await mallorysView('select id from m.base')
       const frozen = await folder(`shadowed ${view}`)
       await frozen.freeze([definition(view.slice(2), trap, { schema: 'm' })])
@@ -335,7 +335,9 @@ describe.each(logins)(
   },
 )
 
-/** Functions and operators that are called as the catalog's are, do the same, and write down who called them. */
+/**
+ * Functions and operators with the names of the catalog's. They do the same, and write down who called them.
+ */
 const shadows = [
   ['set_config', 'text, text, boolean', 'text'],
   ['format', 'text, variadic text[]', 'text'],
@@ -396,8 +398,8 @@ const shadows = [
   )
   .join('\n')
 
-describe('functions that were made in the place of a victim in this transaction', () => {
-  test("are not at the disposal of an owner whose function the victim's view calls", async () => {
+describe('functions that were made as a victim in this transaction', () => {
+  test("cannot be called by an owner whose function the victim's view calls", async () => {
     await run(
       'mallory',
       `create function m.helper(integer) returns boolean language plpgsql security definer as $$
@@ -433,8 +435,8 @@ describe('functions that were made in the place of a victim in this transaction'
   })
 })
 
-describe('settings that the code of an owner leaves behind change no record of another run, where', () => {
-  /** Another run, and what the record says of it. */
+describe('settings that the code of an owner leaves behind do not change the record of another run when', () => {
+  /** Makes another run, whose record the settings point to. */
   async function otherRun() {
     const view = await mallorysView('select id from m.base')
     const { runId } = await refresh({ view, strategy: 'regular' }, callOn(place.database))
@@ -457,7 +459,7 @@ describe('settings that the code of an owner leaves behind change no record of a
     expect(result.runId).not.toBe(runId)
   })
 
-  test('a view is given another query by a migration, whose journal names the run that did it', async () => {
+  test('a migration gives a view another query, and the journal names the run that did it', async () => {
     const { record, before } = await otherRun()
     const view = await mallorysView('select id from m.base')
     const frozen = await folder(`settings ${view}`)
@@ -472,7 +474,7 @@ describe('settings that the code of an owner leaves behind change no record of a
   })
 })
 
-describe('rows are counted as nobody whom the owner could make run her code,', () => {
+describe('rows are never counted as a role that the owner could make run her code', () => {
   const impostors: [string, (view: string) => string][] = [
     [
       'a plain view',
@@ -490,14 +492,14 @@ describe('rows are counted as nobody whom the owner could make run her code,', (
     refresh({ view, strategy, rowCountStrategy: 'exact' }, callOn(place.database))
   const counted = () => mallorysView('select id from m.base', (view) => `create unique index on ${view} (id)`)
 
-  describe.each(impostors)('where %s has taken the name', (_, impostor) => {
-    /** Refreshes, and has mallory's impostor take the name when the run has come so far. */
+  describe.each(impostors)('if %s has taken the name', (_, impostor) => {
+    /** Refreshes, and lets mallory's impostor take the name when the run has come to `at`. */
     async function refreshWhileTaken(at: 'claimed' | 'success', strategy: 'regular' | 'concurrent' | 'swap') {
       const view = await counted()
       const works = await place.whileRunsStop(at, async (stopped) => {
         const refreshed = exact(view, strategy).catch(() => {})
         await stopped()
-        // She has the name at once, or is the first to have the lock when the run lets go of it.
+        // She gets the name at once, or she is the first to get the lock when the run releases it.
         const taken = run(
           'mallory',
           `alter materialized view ${view} rename to old_${made}; ${impostor(view)}`,
@@ -509,19 +511,19 @@ describe('rows are counted as nobody whom the owner could make run her code,', (
       await untilUnlocked()
     }
 
-    test.each(['regular', 'concurrent', 'swap'] as const)('before (%s)', async (strategy) => {
+    test.each(['regular', 'concurrent', 'swap'] as const)('before the refresh (%s)', async (strategy) => {
       await refreshWhileTaken('claimed', strategy)
       expect(await breaches()).toEqual([])
     })
 
-    test('after, when nothing counts the rows on the way (regular)', async () => {
+    test('after the refresh, without a row count from the refresh itself (regular)', async () => {
       await place.sql`alter role viewkeeper_app set track_counts = off`
       await refreshWhileTaken('success', 'regular')
       await place.sql`alter role viewkeeper_app reset track_counts`
       expect(await breaches()).toEqual([])
     })
 
-    test('after, by the code of its own query (concurrent)', async () => {
+    test('after the refresh, by the code of its own query (concurrent)', async () => {
       const view = await mallorysView(
         'select id, m.evil() as n from m.base',
         (name) => `create unique index on ${name} (id)`,
@@ -531,7 +533,7 @@ describe('rows are counted as nobody whom the owner could make run her code,', (
       expect(await breaches()).toEqual([])
     })
 
-    test('after, by the code of the query of a view that Viewkeeper makes', async () => {
+    test('after a create, by the code of its own query', async () => {
       const view = await author({ sql: 'select id, m.evil() as n from m.base', rowCountStrategy: 'exact' })
       await arm(takeName(view, impostor(view)))
       await create({ view }, callOn(place.database)).catch(() => {})
@@ -553,9 +555,9 @@ const untilWaiting = (role: string) =>
     const [row] = await place.sql`
       select from pg_stat_activity where usename = ${role} and wait_event_type = 'Lock' and state = 'active'`
     return row !== undefined
-  }).catch(() => {}) // she need not
+  }).catch(() => {}) // the role may not have to wait
 
-/** Waits until no run has anything to do any more, also aside. */
+/** Waits until no run has anything to do any more, not even aside. */
 const untilUnlocked = () =>
   until('no run holds its lock', async () => {
     const [row] =
@@ -565,7 +567,7 @@ const untilUnlocked = () =>
 
 describe('a policy on a table that a view of ours reads', () => {
   test.each(['regular', 'concurrent', 'swap'] as const)(
-    "runs as nobody who may write the record, or read what is other people's (%s)",
+    "never runs as a role that can write the record or read other people's data (%s)",
     async (strategy) => {
       await arm()
       const table = `m.orders_${++made}`

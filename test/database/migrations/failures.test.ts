@@ -419,7 +419,7 @@ describe('a migration that fails', () => {
     expect(refusal.cause).toMatchObject({ code: 'SwapImpossible' })
     expect(refusal.message).toBe(
       'migrations/003_below.up.sql: public.below cannot be given another query, because materialized view public.above depends on it. ' +
-        'What depends on it has to be removed by a migration of its own before, and defined again by one after.',
+        'If something depends on it, remove that by a migration before this one, and define it again by one after.',
     )
   })
 

@@ -220,7 +220,7 @@ describe('a deploy that meets somebody at work on the view', () => {
         migrateUp(migrateCall(database, { waitUntil: Date.now() + 300 }), await frozen.read()),
       )
       expect(refusal.message).toBe(
-        'migrations/001_held_by_hand.up.sql: public.held_by_hand is being refreshed or exchanged by somebody else. Try again when they are done.',
+        'migrations/001_held_by_hand.up.sql: Another session has locked public.held_by_hand, for example to refresh it. Try again when that session is done.',
       )
       await open()
       await refreshing

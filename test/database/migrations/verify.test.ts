@@ -335,7 +335,7 @@ describe('trying what is about to be frozen is refused, and leaves no trace, whe
     await frozen.freeze([{ ...first, sql: 'select id + 2 as id from public.base' }])
     await refused(
       tryAfter(frozen, known),
-      /^public\.drifted: the way back does not lead back to the view as it is in this database, which differs from what was frozen: `npx viewkeeper check` names how\./,
+      /^public\.drifted: the down migration does not restore the view as it is in this database, because the view differs from what was frozen\. `npx viewkeeper check` names the differences\./,
     )
   })
 

@@ -40,7 +40,7 @@ test.each([
   ['swap', 'building'],
   ['swap', 'locking'],
 ] as const)(
-  'a %s refresh whose server process is killed (-9) while %s is found lost, nothing of it is left, and the next one works',
+  'a %s refresh whose server process is killed (-9) while %s is lost and leaves nothing; the next refresh works',
   async (strategy, phase) => {
     const sql = administrator(server.url)
     const name = `crashed_${strategy}_${phase}`
@@ -66,7 +66,7 @@ test.each([
       await reader.end({ timeout: 0 })
     }
     await sql.end({ timeout: 0 })
-    // Every connection broke: the caller is told what the record says on a new one, or at least learns the run's id.
+    // Every connection broke: the caller gets the record over a new connection, or at least the run's id.
     const told = (await answer) as { runId?: number; details?: { runId: number } }
     const runId = (told.runId ?? told.details?.runId) as number
     expect(runId).toBeTypeOf('number')
@@ -83,7 +83,7 @@ test.each([
   },
 )
 
-test('a batch whose server crashes throws what may pass, and goes on with what is left when the server is back', async () => {
+test('advancing a batch while its server crashes throws an error that may pass, and works when the server is back', async () => {
   const sql = administrator(server.url)
   await makeGatedView(sql, 'batch_crashed')
   await sql.unsafe(`

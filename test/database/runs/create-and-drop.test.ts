@@ -49,14 +49,14 @@ describe('creating', () => {
 
   test('again is skipped, and leaves a run that says why', async () => {
     const result = await create({ view: 'made' }, call())
-    expect(result).toMatchObject({ status: 'skipped', response: { because: 'the view is there' } })
+    expect(result).toMatchObject({ status: 'skipped', response: { because: 'the view exists already' } })
     expect((await listRuns(database, { view: 'made', limit: 1 })).runs[0]).toMatchObject({
       id: result.runId,
       status: 'skipped',
     })
   })
 
-  test('by force makes it anew, under the same names, and readers have the old one meanwhile', async () => {
+  test('by force makes the view again, under the same names, while readers have the old view', async () => {
     await sql`update viewkeeper.definitions set sql = 'select 1 as id, 2 as grp, 3 as more' where name = 'made'`
     const oid = async () => (await sql`select 'made'::regclass::oid as oid`)[0]?.oid
     const before = await oid()
@@ -71,7 +71,7 @@ describe('creating', () => {
     expect(names).toEqual([])
   })
 
-  test('by force never takes with it what depends on the view: that is refused, by name', async () => {
+  test('by force is refused, by name, if anything depends on the view', async () => {
     await sql`create view on_top as select * from made`
     await sql`create materialized view above as select * from on_top`
     expect(await create({ view: 'made', force: true }, call())).toMatchObject({
@@ -80,7 +80,7 @@ describe('creating', () => {
     })
   })
 
-  test('without data makes an empty one', async () => {
+  test('without data makes an empty view', async () => {
     await author('hollow', 'select 1 as id')
     expect(
       await create({ view: 'hollow', withData: false, rowCountStrategy: 'exact' }, call()),
@@ -119,7 +119,7 @@ describe('creating', () => {
     expect(await sql`select to_regclass('wrong') as there`).toEqual([{ there: null }])
   })
 
-  test('of what nobody authored, or what is something else, is refused', async () => {
+  test('is refused if nobody authored the view, or if something else has the name', async () => {
     await expect(create({ view: 'nobody_knows' }, call())).rejects.toMatchObject({
       code: 'DefinitionRequired',
     })
@@ -148,7 +148,7 @@ describe('creating', () => {
   })
 })
 
-test('a view that has the name of a removed one is another one, of which nobody has said anything', async () => {
+test('a view with the name of a removed view takes over nothing from the old definition', async () => {
   await author('twice', 'select 1 as id', {
     schedule: '0 6 * * *',
     time_zone: 'UTC',
@@ -170,7 +170,7 @@ test('a view that has the name of a removed one is another one, of which nobody 
 })
 
 describe('dropping', () => {
-  test('drops, and what is gone is skipped or, if asked, an error', async () => {
+  test('drops the view; dropping it again is skipped or, on request, an error', async () => {
     await sql`create materialized view gone as select generate_series(1, 4)`
     expect(await drop({ view: 'gone', rowCountStrategy: 'exact' }, call())).toMatchObject({
       operation: 'drop',
@@ -185,7 +185,7 @@ describe('dropping', () => {
     expect(runs.map(({ status }) => status)).toEqual(['skipped', 'success'])
   })
 
-  test('names what depends on the view, and advises to cascade', async () => {
+  test('is refused, by name, if anything depends on the view, and advises to cascade', async () => {
     await sql`create materialized view base as select 1 as id`
     await sql`create view reads_base as select * from base`
     await sql`create materialized view "Reads it" as select * from base`
@@ -207,7 +207,7 @@ describe('dropping', () => {
     expect(await sql`select to_regclass('reads_base') as there`).toEqual([{ there: null }])
   })
 
-  test('of something that is no materialized view is an error, not a skip', async () => {
+  test('is an error, not a skip, if the name is not a materialized view', async () => {
     await sql`create table precious (id integer)`
     await sql`create view plain as select 1 as id`
     await expect(drop({ view: 'precious' }, call())).rejects.toThrow(
@@ -216,7 +216,7 @@ describe('dropping', () => {
     await expect(drop({ view: 'plain' }, call())).rejects.toThrow('public.plain is a plain view')
   })
 
-  test('does not make readers wait behind a long one', async () => {
+  test('does not make readers wait behind a long reader', async () => {
     await sql`create materialized view read_long as select 1 as id`
     const reader = await sql.reserve()
     await reader`begin`
@@ -232,7 +232,7 @@ describe('dropping', () => {
     reader.release()
   })
 
-  test('by cascade does not either, where a long one reads what goes along', async () => {
+  test('by cascade does not make readers wait while a long reader reads a dependent view', async () => {
     await sql`create materialized view read_below as select 1 as id`
     await sql`create materialized view read_above as select * from read_below`
     const reader = await sql.reserve()
@@ -254,7 +254,7 @@ describe('dropping', () => {
     expect(await dropping).toMatchObject({ status: 'deleted' })
   })
 
-  test('keeps an authored definition, from which the view can be created again', async () => {
+  test('keeps an authored definition, so that the view can be created again', async () => {
     await author('phoenix', 'select 1 as id')
     await create({ view: 'phoenix' }, call())
     await drop({ view: 'phoenix' }, call())

@@ -33,7 +33,7 @@ const plan = (texts: string[], changes: Partial<Plan> = {}): Plan => ({
 const here = sql`database = (select oid from pg_database where datname = current_database())`
 
 let views = 0
-/** Writes a pending run of a view of its own, which need not exist: the envelope only knows statements. */
+/** Writes a pending run of a new view, which need not exist: the envelope only knows statements. */
 async function pendingRun(work: Plan, view = `v${++views}`, by = database): Promise<number> {
   const [definition] = await sql`
     insert into viewkeeper.definitions (schema_name, name, source) values ('public', ${view}, 'discovered')
@@ -115,7 +115,7 @@ describe('an envelope', () => {
     expect(run?.error).toEqual({ class: 'ViewSqlFailed', sqlstate, message })
   })
 
-  test('keeps message, detail and hint of what quotes no data, and of the context which line of which function', async () => {
+  test('keeps message, detail and hint if they quote no data, and the function and line of the context', async () => {
     await sql.unsafe(`
       create function raising() returns void language plpgsql as $f$
       begin
@@ -131,14 +131,14 @@ describe('an envelope', () => {
     expect(run).toMatchObject({ status: 'failed', error: { class: 'ViewSqlFailed', sqlstate: 'P0004' } })
   })
 
-  test('records its statement time-out, which spans all its transactions', async () => {
+  test('records its statement time-out, which covers all its transactions', async () => {
     const run = await outcome(plan(['select pg_sleep(0.7)', 'select pg_sleep(60)']), { timeoutSeconds: 1 })
     expect(run).toMatchObject({ status: 'failed', error: { class: 'StatementTimeout', sqlstate: '57014' } })
     expect(run?.durationMs).toBeGreaterThanOrEqual(900)
     expect(run?.durationMs).toBeLessThan(5000)
   })
 
-  test('records a cancel that nobody asked Viewkeeper for as failed', async () => {
+  test('records as failed a cancel that was not requested through Viewkeeper', async () => {
     const id = await pendingRun(plan(['select pg_sleep(60)']))
     const sent = send(id)
     await sql`select pg_cancel_backend(${await untilAsleep(id)})`
@@ -149,7 +149,7 @@ describe('an envelope', () => {
     })
   })
 
-  test('ends well though its client leaves in the middle, and though it then has notices to send', async () => {
+  test('succeeds even if its client leaves in the middle and it has notices to send after that', async () => {
     const noise = "do $$ begin for i in 1..1000 loop raise notice '%', repeat('x', 1000); end loop; end $$"
     const id = await pendingRun(plan(['select pg_sleep(0.5)', noise, "insert into done values ('left')"]))
     const envelope = await sendEnvelope(database, id, 60)
@@ -159,7 +159,7 @@ describe('an envelope', () => {
     expect(await sql`select from done where run = 'left'`).toHaveLength(1)
   })
 
-  test('records a failure though its client has left', async () => {
+  test('records a failure even if its client has left', async () => {
     const id = await pendingRun(plan(['select pg_sleep(0.5)', 'select 1/0']))
     const envelope = await sendEnvelope(database, id, 60)
     await untilAsleep(id)
@@ -200,7 +200,7 @@ describe('an envelope', () => {
     })
   })
 
-  test('sees what was committed meanwhile, also where the role is set to repeatable read and read only', async () => {
+  test('sees what was committed meanwhile, even if the role is set to repeatable read and read only', async () => {
     await sql`create role careful login superuser password 'secret'`
     await sql`alter role careful set default_transaction_isolation = 'repeatable read'`
     await sql`alter role careful set default_transaction_read_only = 'on'`
@@ -215,7 +215,7 @@ describe('an envelope', () => {
     expect(await readRun(sql, id)).toMatchObject({ status: 'success' })
   })
 
-  test('outlives a transaction_timeout that the role sets, where the server knows it (17 and later)', async () => {
+  test('outlives a transaction_timeout of the role (17 and later)', async () => {
     const [server] = await sql`select current_setting('server_version_num')::int >= 170000 as has_it`
     await sql`create role hurried login superuser password 'secret'`
     if (server?.has_it) await sql`alter role hurried set transaction_timeout = '300ms'`
@@ -227,7 +227,7 @@ describe('an envelope', () => {
 })
 
 describe('a claim', () => {
-  test('is refused while another run of the view is running; the lock is let go and the row says who', async () => {
+  test('is refused while another run of the view is running; the lock is released and the record names that run', async () => {
     const first = await pendingRun(plan(['select pg_sleep(60)']), 'shared')
     const sent = send(first)
     const pid = await untilAsleep(first)
@@ -252,7 +252,7 @@ describe('a claim', () => {
     expect(await readRun(sql, waiting)).toMatchObject({ status: 'success' })
   })
 
-  test('is made once, whoever sends the envelope however often', async () => {
+  test('is made once, however often the envelope is sent', async () => {
     for (let round = 0; round < 10; round++) {
       const id = await pendingRun(plan([`insert into done values ('storm ${round}')`]))
       await Promise.all(Array.from({ length: 12 }, () => send(id)))
@@ -262,7 +262,7 @@ describe('a claim', () => {
     }
   })
 
-  test('is not made past its time', async () => {
+  test('is not made after its time', async () => {
     const id = await pendingRun(plan(["insert into done values ('late')"]))
     await sql`update viewkeeper.runs set claim_by = clock_timestamp() - interval '1s' where id = ${id}`
     await send(id)
@@ -272,7 +272,7 @@ describe('a claim', () => {
   })
 })
 
-/** Closes a run whose server process is at work, as somebody would who takes it for lost. */
+/** Closes a run whose server process is at work, as if the run were lost. */
 const declareLost = (id: number) => sql`
   update viewkeeper.runs set status = 'failed', finished_at = clock_timestamp(), error = '{"class": "RunLost"}'
    where id = ${id}`
@@ -290,7 +290,7 @@ describe('a lost run', () => {
     expect(await sql`select from done where run = 'lost'`).toHaveLength(0)
   })
 
-  test('that is not lost after all cannot overwrite its record, nor keep its work', async () => {
+  test('that is not lost after all cannot overwrite its record or keep its work', async () => {
     const id = await pendingRun(plan(["insert into done values ('fenced')", 'select pg_sleep(1)']))
     const sent = send(id)
     await untilAsleep(id)
@@ -309,7 +309,7 @@ describe('a lost run', () => {
     expect(await readRun(sql, id)).toMatchObject({ error: { class: 'RunLost' } })
   })
 
-  test('is told from a healthy one by a role without privileges too', async () => {
+  test('is not confused with a healthy run, even by a role without privileges', async () => {
     await sql`create role stranger login password 'secret'`
     await sql`grant usage on schema viewkeeper to stranger`
     await sql`grant select, update on viewkeeper.runs to stranger`
@@ -325,7 +325,7 @@ describe('a lost run', () => {
     await sent
   })
 
-  test('is closed by one of many that look at once', async () => {
+  test('is closed once if many look at the same time', async () => {
     const id = await pendingRun(plan(['select 1']))
     await sql`update viewkeeper.runs set claim_by = clock_timestamp() - interval '1s' where id = ${id}`
     const closed = await Promise.all(Array.from({ length: 10 }, () => closeLostRuns(sql)))
@@ -334,7 +334,7 @@ describe('a lost run', () => {
 })
 
 describe('the cut-over', () => {
-  test('is tried again after a lock time-out, and what it had done is undone before', async () => {
+  test('is tried again after a lock time-out, and what it had done is undone first', async () => {
     await sql`create table locked (id integer)`
     const holder = await sql.reserve()
     await holder`begin`
@@ -385,7 +385,7 @@ describe('a statement', () => {
     expect(run).toMatchObject({ rowCountBefore: 7, rowCountAfter: 8 })
   })
 
-  test('may check, and what does not hold undoes everything, with the class and message it names', async () => {
+  test('may check; a check that does not hold undoes everything and gives the class and message', async () => {
     const check = { is: 'yes', else: 'CatalogChanged', message: 'It is not as it was.' } as const
     const good = plan(["insert into done values ('checked')"], {
       prepare: [{ phase: 'building', sql: "select 'yes'", check }],
@@ -400,7 +400,7 @@ describe('a statement', () => {
     expect(await sql`select from done where run = 'unchecked'`).toHaveLength(0)
   })
 
-  test('works under the settings of its run, which end with it', async () => {
+  test('works under the settings of its run, which end with the run', async () => {
     const run = await outcome(
       plan(["insert into done values (current_setting('work_mem'))"], { settings: { work_mem: '77MB' } }),
     )
@@ -409,7 +409,7 @@ describe('a statement', () => {
   })
 })
 
-describe('what comes aside', () => {
+describe('work aside', () => {
   test('follows the commit, and its failure does not fail the run', async () => {
     const run = await outcome(
       plan(['select 1'], {
@@ -443,7 +443,7 @@ test('the end of a run is notified', async () => {
   await unlisten()
 })
 
-test("a connection that is made ready for a run is in nobody's way who migrates views, or sets up", async () => {
+test('a connection that is opened ahead of its run does not block a migration or a set-up', async () => {
   let opening: ReturnType<typeof openRunConnection> | undefined
   await sql.begin(async (transaction) => {
     await transaction`lock table viewkeeper.runs in access exclusive mode`

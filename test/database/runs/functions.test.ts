@@ -70,7 +70,7 @@ describe('POST /views/{view}/refresh', () => {
     })
   })
 
-  test('answers 202 and where to look while the run goes on, 409 to the next one, and 200 to its cancel', async () => {
+  test('answers 202 with a Location while the run goes on, 409 to the next request, and 200 to a cancel', async () => {
     await makeGatedView(sql, 'slow')
     await withGateClosed(sql, 'slow', async () => {
       const answer = await post('slow')
@@ -92,7 +92,7 @@ describe('POST /views/{view}/refresh', () => {
         headers: { 'content-type': 'application/problem+json' },
         body: { code: 'AlreadyRunning', status: 409, runningRunId: runId, runId: expect.any(Number) },
       })
-      // No read waits for the refresh, whose lock would make pg_get_viewdef do so.
+      // No read waits for the refresh, although pg_get_viewdef would wait for its lock.
       expect((await get('GET /views/{view}', { path: { view: 'slow' } })).statusCode).toBe(200)
       const canceled = parsed(
         await cancel(httpEvent('POST /runs/{id}/cancel', { path: { id: String(runId) } }), context),
@@ -104,7 +104,7 @@ describe('POST /views/{view}/refresh', () => {
     })
   })
 
-  test("answers 422 with the run's id and SQLSTATE where the view's SQL fails, and 409 without a unique index", async () => {
+  test("answers 422 with the run's id and SQLSTATE if the view's SQL fails, and 409 without a unique index", async () => {
     await sql`create materialized view broken as select 1 / (count(*) - 3) as x from base with no data`
     expect(await post('broken', waiting)).toMatchObject({
       statusCode: 422,
@@ -169,7 +169,7 @@ describe('POST /views/{view}/refresh', () => {
     },
   )
 
-  test('with a key is done once; with the key and another body it is 422', async () => {
+  test('is done once for a key, and answers 422 to the key with another body', async () => {
     const keyed = { headers: { 'idempotency-key': 'deploy-7', prefer: 'wait=20' } }
     const first = await post('sales', keyed)
     expect((await post('sales', keyed)).body).toEqual(first.body)
@@ -182,7 +182,7 @@ describe('POST /views/{view}/refresh', () => {
     ).not.toBe(first.body.runId)
   })
 
-  test('with a dead database or wrong credentials answers 503, says so in the log, and shows no secret', async () => {
+  test('answers 503 if the database is dead or the credentials are wrong, logs that, and shows no secret', async () => {
     const right = process.env.DATABASE_URL as string
     const wrong = new URL(right)
     wrong.password = 'hunter2'
@@ -204,7 +204,7 @@ describe('POST /views/{view}/refresh', () => {
     }
   })
 
-  test('a defect of ours answers 500 without telling what it was', async () => {
+  test('answers 500 to a defect of ours without its details', async () => {
     const answer = await refresh(
       { routeKey: 'POST /views/{view}/refresh', pathParameters: { view: 'x' } },
       context,
@@ -215,7 +215,7 @@ describe('POST /views/{view}/refresh', () => {
 })
 
 describe('reads', () => {
-  test('GET /views lists every view with what it depends on and its last run, and gives each an id', async () => {
+  test('GET /views lists every view with its id, its dependencies and its last run', async () => {
     await post('sales', waiting)
     const { statusCode, body } = await get('GET /views')
     expect(statusCode).toBe(200)
@@ -274,7 +274,7 @@ describe('reads', () => {
     expect(await get(routeKey, options)).toMatchObject({ statusCode, body: { field, status: statusCode } })
   })
 
-  test('a route of another function is 404', async () => {
+  test('a route of another function answers 404', async () => {
     expect(await get('POST /nonsense')).toMatchObject({ statusCode: 404, body: { code: 'UnknownRoute' } })
   })
 })
@@ -298,7 +298,7 @@ describe('a schedule', () => {
     expect((next as { runId: number }).runId).not.toBe((results[0] as { runId: number }).runId)
   })
 
-  test("falls back to the request's id where the time was not filled in", async () => {
+  test("uses the request's id if the scheduled time was not filled in", async () => {
     const unfilled = { ...event, schedule: 'odd', scheduledTime: '<aws.scheduler.scheduled-time>' }
     const one = (await refresh(unfilled, lambdaContext({ awsRequestId: 'a' }))) as { runId: number }
     const retried = (await refresh(unfilled, lambdaContext({ awsRequestId: 'a' }))) as { runId: number }
@@ -306,7 +306,7 @@ describe('a schedule', () => {
     expect([retried.runId === one.runId, two.runId === one.runId]).toEqual([true, false])
   })
 
-  test('of a run that fails is no failure of the function; of what leaves no record is', async () => {
+  test('whose run fails is no failure of the function; a schedule that leaves no record is one', async () => {
     expect(await refresh({ ...event, schedule: 'failing', view: 'broken' }, context)).toMatchObject({
       status: 'error',
     })

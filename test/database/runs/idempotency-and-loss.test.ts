@@ -11,14 +11,14 @@ const { database, sql, as } = useDatabase()
 const call = (changes = {}) => callOn(database, changes)
 const keyed = (idempotencyKey: string, changes = {}) => call({ idempotencyKey, ...changes })
 
-describe('a key is given back', () => {
-  test('by a run that failed in a way that trying again may help, and kept by one that failed for good; one that had no connection is no run', async () => {
+describe('an idempotency key', () => {
+  test('stays with a run that failed for good, and is not used up if there was no connection for a run', async () => {
     await sql`create table held as select 1 as id`
     await sql`create materialized view waits as select * from held`
     const holder = await sql.reserve()
     await holder`begin`
     await holder`lock table held in access exclusive mode`
-    // The concurrent way waits for the table until its time is over; the regular one gives up its hunt for the lock before.
+    // The base table is locked: the refresh waits for it until its time is over.
     const first = await refresh({ view: 'waits', strategy: 'regular', timeoutSeconds: 1 }, keyed('again'))
     await holder`rollback`
     holder.release()
@@ -47,7 +47,7 @@ describe('a key is given back', () => {
     })
   })
 
-  test('by a run whose function died before it sent it: the next request with the key closes it, and the one after runs', async () => {
+  test('of a run that was never sent: the next request with the key closes the run, and the one after runs', async () => {
     await sql`create materialized view abandoned as select 1 as id`
     const request = { view: 'abandoned' }
     await sql`
@@ -76,7 +76,7 @@ describe('canceling', () => {
     }
   })
 
-  test('by another login than the one that started the run works, where it was granted', async () => {
+  test('works for another login than the one that started the run, if it was granted', async () => {
     await sql.unsafe(`
       create role one login password 'secret'; create role two login password 'secret'; create role shared;
       grant shared, pg_signal_backend to one, two;
@@ -113,7 +113,7 @@ describe('canceling', () => {
 })
 
 describe("somebody else's functions", () => {
-  test('are not run as us, however well they fit our calls', async () => {
+  test('are not executed as our role, even if they fit our calls best', async () => {
     await sql.unsafe(`
       create table evidence (what text);
       grant insert on evidence to public;
@@ -138,7 +138,7 @@ describe("somebody else's functions", () => {
       drop function public.to_jsonb(integer); drop function public.has_database_privilege(oid, name, text)`)
   })
 
-  test('that a view calls without a schema are found as before, where the server lets them', async () => {
+  test('that a view calls without a schema are found as before, if the server allows that', async () => {
     const [server] = await sql`select current_setting('server_version_num')::int < 170000 as lets`
     await sql.unsafe(`
       create function helper() returns integer language sql as 'select 7';

@@ -7,7 +7,7 @@ import { useDatabase } from '../../support/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/frozen.ts'
 import { httpEvent, lambdaContext } from '../../support/lambda.ts'
 
-// What stands in a row reaches no record, no answer and no log, whatever the server says when it fails on it.
+// No value of a row reaches a record, an answer or a log, whatever the server says when it fails on one.
 
 const { url, sql, database } = useDatabase()
 const folder = useFolders()
@@ -17,7 +17,7 @@ const marker = 'marker_7f3a'
 /** The server folds names to lower case. */
 const shows = (text: string): boolean => text.toLowerCase().includes(marker)
 
-/** An expression over `s`, the value on which it fails, and the SQLSTATE with which that is on the record. */
+/** An expression over `s`, a value on which it fails, and the SQLSTATE that the record then has. */
 type Failure = [expression: string, value: string, sqlstate: string]
 
 const ofTheServer: Record<string, Failure> = {
@@ -63,7 +63,7 @@ const ofTheServer: Record<string, Failure> = {
   ],
 }
 
-/** Of every class of PostgreSQL's appendix A one, and those by which Viewkeeper tells one failure from another. */
+/** One SQLSTATE of each class in PostgreSQL's appendix A, and all that Viewkeeper treats in its own way. */
 const sqlstates = `
   01000 02000 03000 08006 09000 0A000 0B000 0F000 0L000 0P000 0Z000 10608 20000 21000 22000 23505 24000 25000 26000 27000
   28000 2B000 2BP01 2D000 2F000 34000 38000 39000 3B000 3D000 3F000 40001 40P01 42501 42601 42P01 44000 53000 53100 53200
@@ -128,7 +128,7 @@ beforeEach(() => {
   return () => vi.restoreAllMocks()
 })
 
-/** Where of all that is told of a run the marker stands: `column hint, answer`; empty where nowhere. */
+/** The places of the latest run's record, answers and log that show the marker; empty if there are none. */
 async function leaksOf(answers: string[]): Promise<string> {
   const columns = await sql<{ column: string; value: string }[]>`
     select distinct x.key || coalesce('.' || e.key, '') as column, coalesce(e.value, x.value #>> '{}') as value
@@ -148,7 +148,7 @@ const lastRun = async () =>
     select id, status, error ->> 'sqlstate' as sqlstate, error ->> 'class' as class from viewkeeper.runs order by id desc limit 1`
   )[0]
 
-/** Has each of the views fail, and gives what leaked, and what was not on the record as it should be. */
+/** Makes each view fail. Returns the leaks, and the runs whose record has a wrong SQLSTATE. */
 async function failAll(failOne: (view: string) => Promise<{ body?: unknown }>) {
   const leaks: Record<string, string> = {}
   const sqlstatesMissed: Record<string, string> = {}
@@ -160,7 +160,7 @@ async function failAll(failOne: (view: string) => Promise<{ body?: unknown }>) {
     const leaked = await leaksOf([JSON.stringify(answer), JSON.stringify(shown)])
     if (leaked !== '') leaks[kind] = leaked
     const expected = kind.includes('xml') && !xmlIsBuilt ? '0A000' : failures[kind]![2]
-    // What a lock could not be had for is tried again, as long as there is time.
+    // A failure to get a lock is tried again until the time is over.
     const mayBe = /40P01|55P03/.test(expected) ? [expected, '57014'] : [expected]
     if (!mayBe.includes(run?.sqlstate))
       sqlstatesMissed[kind] = `${run?.status} ${run?.class} ${run?.sqlstate}`
@@ -170,7 +170,7 @@ async function failAll(failOne: (view: string) => Promise<{ body?: unknown }>) {
 
 const clean = { leaks: {}, sqlstatesMissed: {} }
 
-describe('a value of a row on which the query fails is told nowhere, and its SQLSTATE is on the record, by', () => {
+describe('if the query fails on a value of a row, the value is shown nowhere and the SQLSTATE is on record, in', () => {
   test.each(['regular', 'concurrent', 'swap'])(
     'a %s refresh',
     async (strategy) => {
@@ -199,7 +199,7 @@ describe('a value of a row on which the query fails is told nowhere, and its SQL
   }, 120_000)
 })
 
-describe('a value of a row on which an index fails that a migration adds is told nowhere', () => {
+describe('if a new index of a migration fails on a value of a row, the value is shown nowhere', () => {
   test.each([
     ['a cast', '(s::integer)', '22P02'],
     ['a function that raises', "(fails.raises('P0001', s))", 'P0001'],

@@ -39,19 +39,26 @@ describe('a refresh', () => {
     expect(definition).toEqual({ source: 'discovered', refresh_strategy: 'auto' })
   })
 
-  test.each(['exact', 'estimated'] as const)('concurrently counts %s rows', async (rowCountStrategy) => {
-    await sql.unsafe(`
+  test.each(['exact', 'estimated'] as const)(
+    'counts %s rows if it is concurrent',
+    async (rowCountStrategy) => {
+      await sql.unsafe(`
       create table base_${rowCountStrategy} as select generate_series(1, 300) as id;
       create materialized view keyed_${rowCountStrategy} as select * from base_${rowCountStrategy};
       create unique index on keyed_${rowCountStrategy} (id);
       analyze keyed_${rowCountStrategy};
       delete from base_${rowCountStrategy} where id > 100`)
-    const asked = { view: `keyed_${rowCountStrategy}`, strategy: 'concurrent', rowCountStrategy } as const
-    const result = await refresh(asked, call())
-    expect(result.response).toMatchObject({ strategy: 'concurrent', rowCountBefore: 300, rowCountAfter: 100 })
-  })
+      const request = { view: `keyed_${rowCountStrategy}`, strategy: 'concurrent', rowCountStrategy } as const
+      const result = await refresh(request, call())
+      expect(result.response).toMatchObject({
+        strategy: 'concurrent',
+        rowCountBefore: 300,
+        rowCountAfter: 100,
+      })
+    },
+  )
 
-  test('counts by the estimate after a regular refresh too', async () => {
+  test('counts estimated rows if it is regular', async () => {
     await sql`create materialized view guessed as select generate_series(1, 700) as id`
     const result = await refresh(
       { view: 'guessed', strategy: 'regular', rowCountStrategy: 'estimated' },
@@ -73,7 +80,7 @@ describe('a refresh', () => {
     ['a partial one', 'create unique index odd on %v (id) where id > 0', /odd is partial.*\(id\)/],
     ['one on an expression', 'create unique index odd on %v ((id + 1))', /odd is on an expression/],
     ['one that is not unique', 'create index odd on %v (id)', /no usable unique index\. Create one/],
-  ])('concurrently needs a usable unique index, and not %s', async (_, index, message) => {
+  ])('needs a usable unique index if it is concurrent, and not %s', async (_, index, message) => {
     await sql.unsafe('drop materialized view if exists flawed')
     await sql.unsafe(`create materialized view flawed as select 1 as id; ${index.replace('%v', 'flawed')}`)
     const result = await refresh({ view: 'flawed', strategy: 'concurrent' }, call())
@@ -101,13 +108,13 @@ describe('a refresh', () => {
     ['APP.Überblick', 'app."Überblick"'],
     ['"it\'s; drop table x --"', '"it\'s; drop table x --"'],
     ['"say ""hi"""', '"say ""hi"""'],
-  ])('reads names as SQL does: %s', async (asked, created) => {
+  ])('reads names as SQL does: %s', async (requested, created) => {
     await sql`create schema if not exists app`
     await sql.unsafe(`create materialized view ${created} as select 1 as id`)
-    expect(await refresh({ view: asked }, call())).toMatchObject({ status: 'updated' })
+    expect(await refresh({ view: requested }, call())).toMatchObject({ status: 'updated' })
   })
 
-  test('of an unknown view, a table or an id nobody has is refused and leaves nothing behind', async () => {
+  test('is refused and leaves nothing for an unknown view, a table or an unknown id', async () => {
     await sql`create table a_table (id integer)`
     const [before] = await sql`select count(*)::int as runs from viewkeeper.runs`
     await expect(refresh({ view: 'nowhere.nothing' }, call())).rejects.toMatchObject({ code: 'UnknownView' })
@@ -119,7 +126,7 @@ describe('a refresh', () => {
     expect(after).toEqual(before)
   })
 
-  test('takes the id of a view for its name', async () => {
+  test('takes the id of a view as its name', async () => {
     await sql`create materialized view numbered as select 1 as id`
     await refresh({ view: 'numbered' }, call())
     const [definition] = await sql`select id from viewkeeper.definitions where name = 'numbered'`
@@ -129,7 +136,7 @@ describe('a refresh', () => {
     })
   })
 
-  test('takes what the definition says where the request is silent', async () => {
+  test('takes from the definition what the request leaves open', async () => {
     await sql`create materialized view defined as select 1 as id`
     await sql`create unique index on defined (id)`
     await sql`
@@ -142,7 +149,7 @@ describe('a refresh', () => {
     expect((await refresh({ view: 'defined', strategy: 'auto' }, call())).response.strategy).toBe('swap')
   })
 
-  test('by a role that is no superuser and owns the view works, and leaves its options alone', async () => {
+  test("works for the view's owner without superuser, and leaves the view's options alone", async () => {
     await sql`create role keeper login password 'secret'`
     await sql.unsafe(`
       grant create on schema public to keeper;
@@ -159,7 +166,7 @@ describe('a refresh', () => {
     expect(kept).toEqual({ reloptions: ['fillfactor=70'], comment: 'as it was', owner: 'keeper' })
   })
 
-  test('by a role that may not do it fails, naming the privilege, and on 17 and later needs only maintain', async () => {
+  test('fails for a role without the privilege, and on 17 and later needs only maintain', async () => {
     await sql`create role helper login password 'secret'`
     await sql.unsafe(`
       grant usage on schema viewkeeper to helper;
@@ -181,7 +188,7 @@ describe('a refresh', () => {
 })
 
 describe('waiting', () => {
-  test('ends when the caller wants, and the run goes on', async () => {
+  test('ends when the caller wants it to, and the run goes on', async () => {
     await makeGatedView(sql, 'long')
     await withGateClosed(sql, 'long', async (open) => {
       const result = await refresh({ view: 'long' }, call({ waitUntil: 0 }))
@@ -199,7 +206,7 @@ describe('waiting', () => {
     })
   })
 
-  test('a client killed in the middle leaves a run that ends as a success', async () => {
+  test('does not matter to the run: it succeeds even if its client is killed', async () => {
     await makeGatedView(sql, 'orphaned')
     await withGateClosed(sql, 'orphaned', async (open) => {
       await killClientWhen(url, { view: 'orphaned' }, () => untilAtGate(sql, 'orphaned'))
@@ -209,8 +216,8 @@ describe('waiting', () => {
   })
 })
 
-describe('two refreshes of one view', () => {
-  test('twenty at once: one success, nineteen told which run is in the way', async () => {
+describe('many refreshes of one view', () => {
+  test('twenty at once: one succeeds, and nineteen name the run that is in the way', async () => {
     await makeGatedView(sql, 'wanted')
     await withGateClosed(sql, 'wanted', async (open) => {
       const first = await refresh({ view: 'wanted' }, call({ waitUntil: 0 }))
@@ -265,7 +272,7 @@ describe('an idempotency key', () => {
     expect(await runs('once')).toHaveLength(1)
   })
 
-  test('with another request is refused, and the other caller has keys of their own', async () => {
+  test('is refused with another request, and does not count for another caller', async () => {
     const first = await refresh({ view: 'once' }, keyed('k2'))
     await expect(refresh({ view: 'once', strategy: 'regular' }, keyed('k2'))).rejects.toMatchObject({
       code: 'IdempotencyKeyReused',
@@ -274,7 +281,7 @@ describe('an idempotency key', () => {
     expect((await refresh({ view: 'once' }, keyed('k2', 'you'))).runId).not.toBe(first.runId)
   })
 
-  test('replays a refusal, and an answer about a view that is gone since', async () => {
+  test('replays a refusal, even after the view is gone', async () => {
     const refused = await refresh({ view: 'once', strategy: 'concurrent' }, keyed('k3'))
     expect(refused.status).toBe('error')
     await sql`drop materialized view once`
@@ -283,7 +290,7 @@ describe('an idempotency key', () => {
 })
 
 describe('canceling', () => {
-  test('ends a running run on the server, and says who asked for it', async () => {
+  test('ends a running run on the server, and may be repeated', async () => {
     await makeGatedView(sql, 'unwanted')
     await withGateClosed(sql, 'unwanted', async () => {
       const { runId } = await refresh({ view: 'unwanted' }, call({ waitUntil: 0 }))
@@ -298,7 +305,7 @@ describe('canceling', () => {
     })
   })
 
-  test('of a pending run keeps it from ever starting; of an ended one is refused; of an unknown one too', async () => {
+  test('keeps a pending run from ever starting, and is refused for an ended or an unknown run', async () => {
     await sql`create materialized view settled as select 1 as id`
     const { runId } = await refresh({ view: 'settled' }, call())
     await expect(cancel(runId, call())).rejects.toMatchObject({ code: 'RunEnded' })
@@ -309,7 +316,7 @@ describe('canceling', () => {
     expect(await cancel(pending?.id, call())).toMatchObject({ error: { class: 'Canceled' } })
   })
 
-  test('never ends a process whose number stands on the record, but which does not hold the lock', async () => {
+  test("never ends the recorded process if that process does not hold the run's lock", async () => {
     await makeGatedView(sql, 'misnumbered')
     await withGateClosed(sql, 'misnumbered', async (open) => {
       const { runId } = await refresh({ view: 'misnumbered' }, call({ waitUntil: 0 }))
@@ -318,7 +325,7 @@ describe('canceling', () => {
       const [own] = await bystander`select pg_backend_pid() as pid`
       const sleep = bystander`select pg_sleep(0.5)`.execute()
       await sql`update viewkeeper.runs set backend_pid = ${own?.pid} where id = ${runId}`
-      // Nobody works on the run that the record describes: it is lost, and what is really done in its name will be undone.
+      // By its record, nobody works on the run: it is lost. The work of its real process will be undone.
       await expect(cancel(runId, call({ waitUntil: 0 }))).rejects.toMatchObject({ code: 'RunEnded' })
       await expect(sleep).resolves.toHaveLength(1)
       bystander.release()
@@ -335,17 +342,17 @@ describe('locks', () => {
     await reader`begin`
     await reader`select * from popular`
     const waiting = refresh({ view: 'popular' }, call())
-    const attempts = async () =>
+    const hunting = async () =>
       (
         await sql`
           select from pg_stat_activity where application_name like 'viewkeeper run % locking' and wait_event = 'PgSleep' and datname = current_database()`
       ).length
-    // Were the refresh to queue for its lock, each of these would hang behind it until the long reader is done.
+    // If the refresh queued for its lock, each of these would wait behind it until the long reader is done.
     const others = await sql.reserve()
     await others`set lock_timeout = '1s'`
     await until('it has been told to come back', async () => {
       await others`select * from popular`
-      return attempts()
+      return hunting()
     })
     await others`reset lock_timeout`
     others.release()
@@ -356,8 +363,8 @@ describe('locks', () => {
     expect(result.response.attempts).toBeGreaterThan(1)
   })
 
-  test('an autovacuum in the way is ended, which short lock time-outs alone never do', async () => {
-    // Slowed down so that it would take minutes; analyze takes the same lock as vacuum does.
+  test('an autovacuum in the way is ended; short lock time-outs alone would never end it', async () => {
+    // The autovacuum is slowed down so that it would take minutes. Analyze takes the same lock as vacuum.
     await sql.unsafe(`
       create materialized view vacuumed with (autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1) as
         select id, repeat('x', 500) as pad from generate_series(1, 30000) as id;`)
@@ -377,7 +384,7 @@ describe('locks', () => {
   })
 })
 
-test('the history is paged, filtered and outlives its view', async () => {
+test('the history is paged and filtered, and outlives its view', async () => {
   await sql`create materialized view passing as select 1 as id`
   for (let i = 0; i < 5; i++) await refresh({ view: 'passing' }, call())
   await sql`drop materialized view passing`

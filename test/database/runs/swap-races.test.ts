@@ -8,16 +8,16 @@ import { callOn, useDatabase } from '../../support/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
 import { until } from '../../support/until.ts'
 
-// What somebody else commits beside a swap is there afterwards, and what they undid is not; and readers read meanwhile.
+// After a swap, what another session committed meanwhile is there, and what it rolled back is not.
 
 const { database, sql, url } = useDatabase()
 const suffix = url.slice(-8)
 const reader = `races_reader_${suffix}`
 /** Swaps raced against each kind of change. */
 const swapsOfEach = 30
-// Some changes are open from before a swap is planned until it waits for them, and some swaps meet none.
+// Some changes are open from before a swap is planned until the swap waits for them; some swaps meet none.
 const [longestChangeMs, longestRestMs] = [250, 120]
-/** What a race may end a run with. */
+/** How a run in a race may end. */
 const mayEnd: (ProblemCode | undefined)[] = [undefined, 'CatalogChanged', 'LockTimeout']
 
 beforeAll(async () => {
@@ -28,7 +28,7 @@ beforeAll(async () => {
 
 const swap = (view: string, more = {}) => refresh({ view, strategy: 'swap', ...more }, callOn(database))
 
-/** A session of somebody's own. */
+/** Calls `work` with a session of its own. */
 async function withSession<T>(work: (session: Sql) => Promise<T>): Promise<T> {
   const session = postgres(url, { max: 1, idle_timeout: 0, onnotice: () => {} }) as Sql
   try {
@@ -38,10 +38,10 @@ async function withSession<T>(work: (session: Sql) => Promise<T>): Promise<T> {
   }
 }
 
-/** What is changed beside the swaps: the statement that brings it to a value, and a query for what it is. */
+/** Something that is changed beside the swaps: the statement that sets a value, and a query that reads it. */
 interface Change {
   to(value: number): string
-  /** Reads tables of the catalog and nothing else, so that all of it is of one moment. */
+  /** Reads tables of the catalog only, so that all of the answer is of one moment. */
   read: string
 }
 
@@ -95,7 +95,7 @@ const changes: Record<string, (view: string) => Change> = {
   }),
 }
 
-/** What is one thing or the other, 0 or 1. */
+/** Whether the change has only two values, 0 and 1. */
 const isSwitch = (kind: string): boolean => /^(privileges|the name)/.test(kind)
 
 /** The value that a change leaves in the catalog. */
@@ -104,9 +104,9 @@ const leaves = (kind: string, value: number): string => {
   return String(/target/.test(kind) ? value % 1000 : value)
 }
 
-describe('swaps raced against somebody who changes', () => {
+describe('swaps, while another session changes', () => {
   test.each(Object.keys(changes))(
-    '%s neither lose what they commit nor bring back what they undid',
+    '%s, neither lose what it commits nor bring back what it undid',
     async (kind) => {
       const view = `raced_${Object.keys(changes).indexOf(kind)}`
       await sql.unsafe(`
@@ -137,10 +137,10 @@ describe('swaps raced against somebody who changes', () => {
             expected = leaves(kind, value)
             committed++
           } catch {
-            await session`rollback` // as if it had never been
+            await session`rollback` // nothing was changed
           }
           await look()
-          await pause(Math.random() * longestRestMs) // so that some swaps find nothing changed until their end
+          await pause(Math.random() * longestRestMs) // so that nothing changes during some swaps
         }
       })
       const ends = new Map<ProblemCode | undefined, number>()
@@ -159,10 +159,10 @@ describe('swaps raced against somebody who changes', () => {
   )
 })
 
-/** Something to know that is no promise. */
+/** Prints a figure that is worth knowing but is not asserted. */
 const report = (what: string, figures: object) => console.log(`FIGURE ${what}: ${JSON.stringify(figures)}`)
 
-/** Reads a view again and again until `work` is done, and gives the longest that one read took, in milliseconds. */
+/** Reads a view again and again until `work` is done. Returns the milliseconds of the longest read. */
 async function longestRead(view: string, work: Promise<unknown>): Promise<number> {
   let done = false
   const end = work.finally(() => {
@@ -181,7 +181,7 @@ async function longestRead(view: string, work: Promise<unknown>): Promise<number
   return longest
 }
 
-describe('readers are not locked out as long as', () => {
+describe('readers are not locked out while', () => {
   test('a comment on an index is not committed', async () => {
     await sql.unsafe(
       'create materialized view commented as select * from base; create index commented_n on commented (n)',
@@ -230,7 +230,7 @@ describe('readers are not locked out as long as', () => {
   })
 })
 
-describe("a grant that is not committed is waited for, and is no failure of the view's own SQL", () => {
+describe("a refresh waits for an uncommitted grant, which is no failure of the view's SQL", () => {
   test.each(
     (['regular', 'concurrent', 'swap'] as const).flatMap((strategy) =>
       (['commit', 'rollback'] as const).map((end) => [strategy, end] as const),
@@ -254,7 +254,7 @@ describe("a grant that is not committed is waited for, and is no failure of the 
   })
 })
 
-describe('an index that somebody builds concurrently', () => {
+describe('an index that is built concurrently', () => {
   const builds = {
     create: (view: string) => `create index concurrently beside_${view} on ${view} (n)`,
     reindex: (view: string) => `reindex index concurrently ${view}_id`,
@@ -264,7 +264,7 @@ describe('an index that somebody builds concurrently', () => {
       (['create', 'reindex'] as const).map((build) => [strategy, build] as const),
     ),
   )(
-    'is not ended by a deadlock with a refresh that waits for a reader, nor keeps it hunting (%s, %s)',
+    'is not ended by a deadlock with a refresh that waits for a reader, and that refresh does not fail (%s, %s)',
     async (strategy, build) => {
       const ends: { index: string; refresh: string }[] = []
       for (let tries = 1; tries <= 3; tries++) {

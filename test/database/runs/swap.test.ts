@@ -100,7 +100,7 @@ describe('a swap', () => {
     expect(await describeInCatalog(sql, view)).toEqual(before)
   })
 
-  test("gives the copy none of what the owner's default privileges, or those of us who make it, would", async () => {
+  test('gives the twin no default privileges, neither of the owner nor of our role', async () => {
     const [owner, friend, guest] = ['owner', 'friend', 'guest'].map((name) => role(`default_${name}`))
     await sql.unsafe(`
       create role ${owner}; create role ${friend}; create role ${guest};
@@ -116,7 +116,7 @@ describe('a swap', () => {
     expect(await describeInCatalog(sql, 'defaults.one')).toEqual(before)
   })
 
-  test('works by a role that is no superuser but a member of all the owners', async () => {
+  test('works for a role that is no superuser but a member of all the owners', async () => {
     const [boss, other, app] = ['boss', 'other', 'app'].map(role)
     await sql.unsafe(`
       create role ${boss}; create role ${other}; create role ${app} login password 'secret';
@@ -140,7 +140,7 @@ describe('a swap', () => {
       { view: 'shop.sales', rowCountStrategy: 'exact' },
       callOn(as(app as string).database),
     )
-    // Row security still applies to the owner, who sees one tenant; a superuser's rebuild would show both.
+    // Row security still applies to the owner, who sees one tenant. A superuser would see both.
     expect(result).toMatchObject({
       status: 'updated',
       response: { strategy: 'swap', rowCountBefore: 45, rowCountAfter: 45 },
@@ -167,7 +167,7 @@ describe('a swap', () => {
       'create table %d (id integer); create policy p on %d using (id in (select id from %v))',
       /policy p on table public\.dep/,
     ],
-  ])('is refused because of %s, by name, and auto does it another way', async (_, statement, named) => {
+  ])('is refused because of %s, by name, and auto picks another strategy', async (_, statement, named) => {
     await sql.unsafe('drop materialized view if exists blocked cascade; drop table if exists dep cascade')
     await sql.unsafe('create materialized view blocked as select 1 as id')
     await sql.unsafe(statement.replaceAll('%d', 'dep').replaceAll('%v', 'blocked'))
@@ -182,7 +182,7 @@ describe('a swap', () => {
     })
   })
 
-  test('whose definition names the view itself is refused when that is seen, and nothing is left', async () => {
+  test('is refused if a definition names the view itself, and leaves nothing', async () => {
     await sql.unsafe(`create materialized view selfish as select 1 as id`)
     await sql.unsafe(`create index on selfish ((id + 'selfish'::regclass::oid::int8))`)
     const before = await describeInCatalog(sql, 'selfish')
@@ -196,7 +196,7 @@ describe('a swap', () => {
     ['a comment', "comment on materialized view altered is 'late'"],
     ['a view that reads it', 'create view late_view as select * from altered'],
     ['a rename', 'alter materialized view altered rename to altered_elsewhere'],
-  ])('that meets %s made during the rebuild exchanges nothing, and says so', async (_, statement) => {
+  ])('that meets %s made during the rebuild exchanges nothing, and reports it', async (_, statement) => {
     await sql.unsafe(`
       drop materialized view if exists altered cascade; drop materialized view if exists altered_elsewhere cascade;
       drop function if exists altered_gate cascade`)
@@ -215,7 +215,7 @@ describe('a swap', () => {
     expect(await swap(name)).toMatchObject({ status: 'updated' })
   })
 
-  test('fifty times under readers of every kind: no error, and never empty', async () => {
+  test('fifty times under readers of every kind never gives them an error or an empty view', async () => {
     await sql.unsafe(`
       create table pool (id integer, n integer);
       insert into pool select i, 0 from generate_series(1, 300) i;
@@ -264,7 +264,7 @@ describe('a swap', () => {
     expect(await sql`select min(n)::int as n from watched`).toEqual([{ n: 50 }])
   })
 
-  test('whose server process is terminated at any moment leaves the old view or the new one, and no third object', {
+  test('whose server process is terminated at any moment leaves the old view or the new view, and nothing else', {
     timeout: 90_000,
   }, async () => {
     await sql.unsafe(`
@@ -280,7 +280,7 @@ describe('a swap', () => {
       const answer = swap('shaken').finally(() => {
         answered = true
       })
-      // A swap that is over before it was seen ends its round, too.
+      // If the swap is over before its process was seen, the round ends too.
       const pid = await until('the swap has its server process', async () => {
         const [row] = await sql`
           select pid from pg_stat_activity
@@ -296,7 +296,7 @@ describe('a swap', () => {
   })
 
   test.each(['building', 'cut-over'] as const)(
-    'whose client is killed while it is %s ends all the same',
+    'succeeds even if its client is killed while it is %s',
     async (when) => {
       const name = `killed_${when.replace('-', '_')}`
       await makeGatedView(sql, name)
@@ -323,7 +323,7 @@ describe('a swap', () => {
   )
 
   test.each(['building', 'locking'])(
-    'whose server process is terminated while it is %s leaves the old view, and no third object',
+    'whose server process is terminated while it is %s leaves the old view, and nothing else',
     async (phase) => {
       const name = `ended_${phase}`
       await makeGatedView(sql, name)

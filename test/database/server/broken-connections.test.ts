@@ -13,11 +13,11 @@ import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-v
 
 const { url, database, sql } = useDatabase()
 
-/** Far below every deadline: nobody has waited in vain. */
+/** Far below every deadline: whoever answers within it did not wait in vain. */
 const atOnceMs = 4000
 const twenty = Array.from({ length: 20 }, (_, at) => at)
 
-/** What work came to, and how long it took. */
+/** The end of `work`, and how long it took. */
 async function timed<T>(work: Promise<T>): Promise<{ end: T | Problem; ms: number }> {
   const started = Date.now()
   const end = await work.catch((error) => {
@@ -29,12 +29,12 @@ async function timed<T>(work: Promise<T>): Promise<{ end: T | Problem; ms: numbe
 
 const control = /^viewkeeper$/
 
-describe('a caller whose run the server is working on gets its real answer', () => {
+describe('a caller whose run the server works on', () => {
   test.each([
     ['every connection', undefined],
     ['the control connection', control],
     ["the run's connection", /^viewkeeper (run|waiting)/],
-  ])('when %s breaks, whenever that is', async (what, which) => {
+  ])('gets its real answer when %s breaks, at any moment', async (what, which) => {
     const answers = await Promise.all(
       twenty.map(async (at) => {
         const view = `broken_${what.replace(/\W/g, '_').toLowerCase()}_${at}`
@@ -43,7 +43,7 @@ describe('a caller whose run the server is working on gets its real answer', () 
         return withGateClosed(sql, view, async (open) => {
           const answer = refresh({ view }, callOn(way.database)).catch((error) => error)
           await untilAtGate(sql, view)
-          await pause(at * 10 + Math.random() * 10) // the moments are what is tried
+          await pause(at * 10 + Math.random() * 10) // each caller tries another moment
           way.reset(which)
           await open()
           return timed(answer)
@@ -56,7 +56,7 @@ describe('a caller whose run the server is working on gets its real answer', () 
     }
   })
 
-  test('or that it is running, where they do not wait', async () => {
+  test('is answered that the run is running if they do not wait for its end', async () => {
     await makeGatedView(sql, 'broken_waitless')
     await withGateClosed(sql, 'broken_waitless', async () => {
       const way = await breakableWay(url)
@@ -71,7 +71,7 @@ describe('a caller whose run the server is working on gets its real answer', () 
   })
 })
 
-test('a request whose connections break before its run is going on is answered at once, and leaves no run pending that anybody was told of', async () => {
+test('a request whose connections break before its run is running is answered at once, and leaves no known run pending', async () => {
   await sql`create materialized view broken_early as select 1 as id`
   const ends = []
   for (let pieces = 0; pieces < 60; pieces++) {
@@ -85,12 +85,12 @@ test('a request whose connections break before its run is going on is answered a
     else if (end.status === 'error') expect(end.error).toMatchObject({ class: 'DatabaseUnavailable' })
     else expect(end.status).toBe('updated')
   }
-  // One may have been written down without anybody having heard of it: it counts as lost after a minute.
+  // One run may have been recorded although nobody got its id: it counts as lost after a minute.
   const [left] = await sql`select count(*)::int as pending from viewkeeper.runs where status = 'pending'`
   expect(left?.pending).toBeLessThanOrEqual(1)
 })
 
-test('a read whose connection breaks, whenever that is, says so at once', async () => {
+test('a read whose connection breaks at any moment reports that at once', async () => {
   for (let pieces = 0; pieces < 30; pieces++) {
     const way = await breakableWay(url)
     void way.resetAfter(pieces)
@@ -105,7 +105,7 @@ describe('a transaction whose connection breaks', () => {
   test.each([
     ['while it waits for an answer', true],
     ['between two statements', false],
-  ])('%s fails at once, and so does what is asked of it afterwards', async (_, busy) => {
+  ])('%s fails at once, and so does every later statement', async (_, busy) => {
     const way = await breakableWay(url)
     const work = way.database.withConnection((part) =>
       withTransaction(part, async (transaction) => {
@@ -124,7 +124,7 @@ describe('a transaction whose connection breaks', () => {
     expect(ms).toBeLessThan(atOnceMs)
   })
 
-  test('because the server has ended it takes nobody else down', async () => {
+  test('because the server has ended it does not end our process', async () => {
     const work = database.withConnection((part) =>
       withTransaction(part, (transaction) => transaction`select pg_terminate_backend(pg_backend_pid())`),
     )
@@ -132,12 +132,12 @@ describe('a transaction whose connection breaks', () => {
   })
 })
 
-describe('who advances a batch', () => {
+describe('advancing a batch', () => {
   test.each([
     ['every connection', undefined],
     ['the control connection', control],
     ['the connection that listens', /^viewkeeper listening$/],
-  ])('ends the call at once when %s breaks, and another call goes on', async (what, which) => {
+  ])('ends at once when %s breaks, and another call goes on', async (what, which) => {
     const view = `broken_batch_${what.replace(/\W/g, '_')}`
     await makeGatedView(sql, view)
     const way = await breakableWay(url)

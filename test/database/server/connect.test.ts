@@ -19,30 +19,30 @@ const select1 = (changes: Partial<ConnectionOptions>) =>
   )
 
 describe('connecting', () => {
-  test('asks for the settings anew, once, when the password was refused', async () => {
-    const asked: boolean[] = []
+  test('reads the connection options again, once, if the password was refused', async () => {
+    const reads: boolean[] = []
     const database = connectTo(async ({ fresh }) => {
-      asked.push(fresh)
+      reads.push(fresh)
       return { ...settings, password: fresh ? settings.password : 'rotated away' }
     })
     expect(await database.withConnection(async (sql) => (await sql`select 1 as one`)[0])).toEqual({ one: 1 })
-    expect(asked).toEqual([false, true])
+    expect(reads).toEqual([false, true])
   })
 
-  test('with a password that is wrong both times says so, without the password', async () => {
-    const asked: boolean[] = []
+  test('with a password that is wrong both times fails, without showing the password', async () => {
+    const reads: boolean[] = []
     const refused = connectTo(async ({ fresh }) => {
-      asked.push(fresh)
+      reads.push(fresh)
       return { ...settings, password: 'hunter2' }
     }).withConnection(async () => {})
     await expect(refused).rejects.toMatchObject({
       code: 'CredentialsRefused',
       message: expect.not.stringContaining('hunter2'),
     })
-    expect(asked).toEqual([false, true])
+    expect(reads).toEqual([false, true])
   })
 
-  test('as a superuser is refused where that is asked for, with what to do instead', async () => {
+  test('as a superuser is refused if so configured, with what to do instead', async () => {
     const refusing = connectTo(async () => settings, { superuser: 'refused' })
     await expect(refusing.withConnection(async () => {})).rejects.toMatchObject({
       code: 'SuperuserRefused',
@@ -57,14 +57,14 @@ describe('connecting', () => {
     expect(await modest.withConnection((sql) => sql`select 1 as one`)).toEqual([{ one: 1 }])
   })
 
-  test('to a port where nobody listens, and to a database that is not there', async () => {
+  test('to a port where nobody listens, or to a database that does not exist, is DatabaseUnavailable', async () => {
     await expect(select1({ port: 1 })).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
     await expect(select1({ database: 'no_such_database' })).rejects.toMatchObject({
       code: 'DatabaseUnavailable',
     })
   })
 
-  test('sees what it has waited for, whatever the role is set to', async () => {
+  test('reads committed data, whatever isolation the role is set to', async () => {
     const database = connectTo(async () => settings)
     await database.withConnection(async (sql) => {
       await sql`create role repeating login password 'secret'`
@@ -75,7 +75,7 @@ describe('connecting', () => {
     expect(isolation[0]).toEqual({ transaction_isolation: 'read committed' })
   })
 
-  test('waits for no lock where it only looks, and is patient again afterwards', async () => {
+  test('has a short lock time-out while it only looks, and its own one again afterwards', async () => {
     const database = connectTo(async () => settings)
     await database.withConnection(
       async (sql) => {
@@ -88,7 +88,7 @@ describe('connecting', () => {
     )
   })
 
-  test('to a server that has no connection free for us asks to try again', async () => {
+  test('to a server without a free connection is TooManyConnections', async () => {
     const database = connectTo(async () => settings)
     await database.withConnection(async (sql) => {
       await sql`create role crowded login password 'secret' connection limit 0`
@@ -99,9 +99,9 @@ describe('connecting', () => {
     })
   })
 
-  test('insists that the server took the start-up settings: a pooler that drops them is refused', async () => {
+  test('checks that the server took the start-up settings: a pooler that drops them is refused', async () => {
     const database = connectTo(async () => settings)
-    // The server itself cuts a name of more than 63 bytes: what comes back is not what was asked for.
+    // The server cuts a name of more than 63 bytes, so the setting comes back changed.
     const odd = database.withConnection(async () => {}, { startUp: { application_name: 'x'.repeat(80) } })
     await expect(odd).rejects.toMatchObject({
       code: 'NotDirect',
@@ -112,7 +112,7 @@ describe('connecting', () => {
     ).resolves.toBeUndefined()
   })
 
-  test('to something that accepts and hangs up, again and again, ends at the deadline', {
+  test('to a port that accepts and hangs up again and again ends at the deadline', {
     timeout: 20_000,
   }, async () => {
     const { server, port } = await listenAnd((socket) => socket.destroy())
@@ -120,7 +120,7 @@ describe('connecting', () => {
     server.close()
   })
 
-  test('to something that accepts and says nothing ends at the deadline', { timeout: 20_000 }, async () => {
+  test('to a port that accepts and says nothing ends at the deadline', { timeout: 20_000 }, async () => {
     const { server, port } = await listenAnd(() => {})
     const started = Date.now()
     await expect(select1({ port })).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
@@ -138,14 +138,14 @@ async function listenAnd(
 }
 
 describe('a connection', () => {
-  test('sees the names of the catalog first, so that nobody can slip a function or a type in that would run as us', async () => {
+  test('finds the names of the catalog first, so that nobody can slip in a function or a type that runs as our role', async () => {
     const database = connectTo(async () => settings)
     expect(await database.withConnection((sql) => sql`show search_path`)).toEqual([
       { search_path: 'pg_catalog, pg_temp' },
     ])
   })
 
-  test('that breaks is not opened again without a word: the new session would lack its settings', async () => {
+  test('that breaks is not silently opened again: the new session would lack its settings', async () => {
     const broken = connectTo(async () => settings).withConnection(async (sql) => {
       await sql`select pg_terminate_backend(pg_backend_pid())`.catch(() => {})
       return sql`select 1`
@@ -153,7 +153,7 @@ describe('a connection', () => {
     await expect(broken).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
   })
 
-  test('to a server that falls silent is given up at the deadline', async () => {
+  test('to a server that stops answering ends at the deadline', async () => {
     const silent = connectTo(async () => settings).withConnection((sql) => sql`select pg_sleep(60)`, {
       deadline: Date.now() + 300,
       startUp: { statement_timeout: '0' },
@@ -164,7 +164,7 @@ describe('a connection', () => {
     })
   })
 
-  test('to a server where everything is read only is one to write by all the same, or says what is wrong', async () => {
+  test('to a server where everything is read only can write all the same, or fails with the reason', async () => {
     const database = connectTo(async () => settings)
     await expect(
       database.withConnection((sql) => sql`create temporary table x ()`, {
@@ -178,7 +178,7 @@ describe('a connection', () => {
 describe('a database without schema viewkeeper', () => {
   const { database } = useDatabase({ migrated: false })
 
-  test('is said to be not migrated', async () => {
+  test('is NotMigrated', async () => {
     await expect(listViews(database)).rejects.toMatchObject({ code: 'NotMigrated' })
   })
 })
@@ -194,7 +194,7 @@ describe('TLS is verify-full', () => {
     const { certificate, key } = makeCertificate(folder, 'IP:127.0.0.1')
     roots = [await readFile(certificate, 'utf8')]
     const version = Number(process.env.POSTGRES ?? 18) as 18
-    // The first start makes the data, and so tells whose files the server may read.
+    // The first start makes the data folder. The server runs as the owner of that folder.
     await (await startEmbeddedPostgres({ folder, version })).stop()
     const { uid, gid } = await stat(join(folder, `postgres-${version}`))
     await chmod(folder, 0o755)
@@ -217,11 +217,11 @@ describe('TLS is verify-full', () => {
       async (sql) => (await sql`select ssl from pg_stat_ssl where pid = pg_backend_pid()`)[0],
     )
 
-  test('a certificate for the address, by a root we know, is accepted', async () => {
+  test('a certificate for the address, from a known root, is accepted', async () => {
     expect(await connect({})).toEqual({ ssl: true })
   })
 
-  test('a connection that breaks fails what is asked at that very moment, and later', async () => {
+  test('a connection that breaks fails the statements of that moment, and later ones', async () => {
     const way = await breakableWay(server.url)
     const { withConnection } = connectTo(async () => ({ ...tls, port: way.port }))
     const settled = await withConnection((idle) =>
@@ -229,9 +229,9 @@ describe('TLS is verify-full', () => {
         const waits = busy`select pg_sleep(10)`.execute()
         way.reset()
         await waits.catch(() => {})
-        const asked = [idle`select 1`.execute(), busy`select 1`.execute()]
-        await Promise.allSettled(asked)
-        return Promise.allSettled([...asked, idle`select 1`, busy`select 1`])
+        const sent = [idle`select 1`.execute(), busy`select 1`.execute()]
+        await Promise.allSettled(sent)
+        return Promise.allSettled([...sent, idle`select 1`, busy`select 1`])
       }),
     )
     expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected', 'rejected'])
@@ -241,7 +241,7 @@ describe('TLS is verify-full', () => {
     await expect(connect({ host: 'localhost' })).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
   })
 
-  test('a root we do not know is refused', async () => {
+  test('an unknown root is refused', async () => {
     await expect(connect({ tls: { verify: true, roots: null } })).rejects.toMatchObject({
       code: 'DatabaseUnavailable',
     })

@@ -15,7 +15,7 @@ import { accountOf, begin, makeGraph } from '../../support/batches.ts'
 import { administrator, callOn, schemaFolder } from '../../support/database.ts'
 import { until } from '../../support/until.ts'
 
-// A server of its own, with no more connections than a server has that nobody has tuned.
+// A server of its own, with the default number of connections.
 let server: EmbeddedPostgres
 let folder: string
 let database: Database
@@ -39,20 +39,20 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** Does something again and again, so long. */
+/** Calls `work` again and again for `ms`. */
 async function forMs(ms: number, work: () => Promise<void>): Promise<void> {
   const end = Date.now() + ms
   while (Date.now() < end) await work()
 }
 
-/** What the statuses are, and how often each. */
+/** Counts how often each status occurs. */
 const countsOf = (all: (string | number)[]) =>
   Object.fromEntries(Object.entries(Object.groupBy(all, String)).map(([what, each]) => [what, each?.length]))
 
 const pendingRuns = async () =>
   (await sql`select count(*)::int as pending from viewkeeper.runs where status in ('pending', 'running')`)[0]
 
-test('200 callers leave connections to everybody else, and each gets an answer or is asked to come again', {
+test('200 callers leave connections to everybody else, and each gets an answer or a 503 with Retry-After', {
   timeout: 90_000,
 }, async () => {
   const views = Array.from({ length: 20 }, (_, at) => `called_${at}`)
@@ -60,7 +60,7 @@ test('200 callers leave connections to everybody else, and each gets an answer o
   await sql`create role bystander login password 'secret'`
   process.env.DATABASE_URL = server.url
   for (const stream of ['info', 'warn', 'error'] as const) {
-    const spy = vi.spyOn(console, stream).mockReturnValue() // what the functions log of each request
+    const spy = vi.spyOn(console, stream).mockReturnValue() // the functions log each request
     onTestFinished(() => spy.mockRestore())
   }
   const gateway = await startGateway({ port: 0 })
@@ -77,7 +77,7 @@ test('200 callers leave connections to everybody else, and each gets an answer o
       const response = await fetch(`${gateway.url}/views/${views[at % views.length]}/refresh`, {
         method: 'POST',
         headers: { prefer: 'wait=20', 'content-type': 'application/json' },
-        // A swap may find that another one was faster: an answer of another kind.
+        // Not a swap: its answer can be that another swap was faster.
         body: '{ "strategy": "regular" }',
       })
       const { code } = (await response.json()) as { code?: string }
@@ -125,12 +125,13 @@ test('200 callers leave connections to everybody else, and each gets an answer o
     if (status === 503) expect({ code, again }).toEqual({ code: 'TooManyConnections', again: true })
     else expect([200, 202, 409]).toContain(status)
   }
-  // To refuse everybody would be no art. How many depends on the machine: these callers come again at once, not after Retry-After.
+  // Some callers have to be answered. How many depends on the machine: these callers do not wait for
+  // Retry-After.
   expect(answers.length - refused.length).toBeGreaterThan(20)
   await until('no run is left open', async () => (await pendingRuns())?.pending === 0)
 })
 
-test('a login that may have 4 connections, hit by 10 calls at once, refuses what it cannot do, and writes nothing of it down', async () => {
+test('a login with 4 connections that gets 10 calls at once refuses what it cannot do, and leaves no run of that', async () => {
   await sql.unsafe(`
     create role narrow login password 'secret' connection limit 4;
     grant usage on schema viewkeeper to narrow;
@@ -166,8 +167,8 @@ test('a login that may have 4 connections, hit by 10 calls at once, refuses what
   expect(runs).toEqual([{ status: 'success', count: counts.updated }])
 })
 
-describe('who advances a batch', () => {
-  test('sends no more runs at once than it is told, however many the batch may have', async () => {
+describe('advancing a batch', () => {
+  test("sends no more runs at once than `mostAtOnce`, even if the batch's concurrency is higher", async () => {
     const names = Array.from({ length: 12 }, (_, at) => `v${at}`)
     await makeGraph(sql, 'wide', Object.fromEntries(names.map((name) => [name, []])), { seconds: 0.1 })
     const batchId = await begin(database, { pattern: 'wide.*', concurrency: 12 })

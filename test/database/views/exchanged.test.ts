@@ -12,7 +12,7 @@ import { callOn, useDatabase } from '../../support/database.ts'
 
 const { database, sql } = useDatabase()
 
-/** A view with all that a read of it tells: an index, a plain view over it, and views below and above. */
+/** Makes a view with all that a reader shows: an index, a plain view over it, and views below and above. */
 async function makeView(schema: string): Promise<string> {
   await sql.unsafe(`
     create schema ${schema};
@@ -36,15 +36,15 @@ const plan = (from: Database, view: string, strategy: 'auto' | 'concurrent') =>
     return planRefresh(connection, name, definition, { strategy, ifRunning: 'skip' })
   })
 
-/** Everything that reads a view, with what it tells of it that no refresh changes. */
+/** Every reader of a view, with the part of its answer that no refresh changes. */
 const readers: Record<string, (from: Database, view: string) => Promise<unknown>> = {
-  async getView(from, asked) {
-    const { view, populated, dependsOn, neededBy, sql: text, owner, indexes } = await getView(from, asked)
+  async getView(from, requested) {
+    const { view, populated, dependsOn, neededBy, sql: text, owner, indexes } = await getView(from, requested)
     return { view, populated, dependsOn, neededBy, text, owner, indexes }
   },
-  async listViews(from, asked) {
+  async listViews(from, requested) {
     const { views } = await listViews(from)
-    const ours = views.filter(({ schema }) => `${schema}.v` === asked)
+    const ours = views.filter(({ schema }) => `${schema}.v` === requested)
     return ours.map(({ id, view, dependsOn, neededBy }) => ({ id, view, dependsOn, neededBy }))
   },
   async planSwap(from, view) {
@@ -60,7 +60,7 @@ const readers: Record<string, (from: Database, view: string) => Promise<unknown>
 }
 
 describe('a view that is exchanged between two statements of a read', () => {
-  test.each(Object.keys(readers))('is told by %s as if nothing had happened', async (name) => {
+  test.each(Object.keys(readers))('is shown by %s as if nothing had happened', async (name) => {
     const read = readers[name]!
     const view = await makeView(`between_${name.toLowerCase()}`)
     await swap(view)
@@ -79,7 +79,7 @@ describe('a view that is exchanged between two statements of a read', () => {
   })
 })
 
-test('a view that is exchanged all the time is told by every reader, and none has an error', {
+test('a view that is exchanged all the time is shown by every reader without an error', {
   timeout: 60_000,
 }, async () => {
   const view = await makeView('all_the_time')
@@ -91,7 +91,7 @@ test('a view that is exchanged all the time is told by every reader, and none ha
   const reading = Object.entries(readers).map(async ([name, read]) => {
     while (swaps < most) {
       await read(database, view).catch((error) => {
-        // Who stands before the lock for longer than a tenth of a second is told so, and that is true.
+        // A reader that waits longer than a tenth of a second for the lock rightly gets LockTimeout.
         if (error.code !== 'LockTimeout') failures.push([name, error.code, error.message])
       })
       told[name] = (told[name] ?? 0) + 1
@@ -108,7 +108,7 @@ test('a view that is exchanged all the time is told by every reader, and none ha
 })
 
 describe('a view that is dropped', () => {
-  test('is told as gone without being looked for again', async () => {
+  test('is reported as gone without another look', async () => {
     const view = await makeView('dropped')
     await getView(database, view)
     await sql`drop materialized view dropped.v cascade`
@@ -126,7 +126,7 @@ describe('a view that is dropped', () => {
     }
   })
 
-  test('between two statements of a read is told as gone, or as it was', async () => {
+  test('between two statements of a read is reported as gone, or as it was', async () => {
     const calm = { view: 'dropping.v', populated: true }
     const view = await makeView('dropping')
     for (let at = 0; ; at++) {

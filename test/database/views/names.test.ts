@@ -15,14 +15,14 @@ const suffix = url.slice(-8)
 const databaseName = new URL(url).pathname.slice(1)
 const call = (changes = {}) => callOn(database, changes)
 
-/** Written apart from the product's own: quotes doubled, in quotes. */
+/** Quotes an identifier, independently of src: doubles the quotes, and adds a pair. */
 const quote = (name: string): string => `"${name.split('"').join('""')}"`
 
-/** Without as many code points at its end, or at its beginning. */
+/** Cuts code points off: `by` of them at the beginning, or at the end if `by` is negative. */
 const cut = (text: string, by: number): string =>
   (by < 0 ? [...text].slice(0, by) : [...text].slice(by)).join('')
 
-/** As many bytes of it as the server keeps. */
+/** Cuts a text to the 63 bytes that the server keeps. */
 const within63Bytes = (text: string): string =>
   Buffer.byteLength(text) <= 63 ? text : within63Bytes(cut(text, -1))
 
@@ -33,7 +33,7 @@ interface Names {
   statistics: string
 }
 
-/** Creates, refreshes regularly and by swap, reads and drops a view of these names, and looks after each step. */
+/** Creates, refreshes (regular, swap), reads and drops a view with these names, and checks each operation. */
 async function liveThrough({ schema, view: name, index, statistics }: Names): Promise<void> {
   const view = `${quote(schema)}.${quote(name)}`
   await sql.unsafe(`create schema if not exists ${quote(schema)}`)
@@ -128,7 +128,7 @@ describe('a view lives through every operation', () => {
     let n = 0
     await fc.assert(
       fc.asyncProperty(name(15), name(15), name(15), async (schema, view, hung) => {
-        // A number makes the schema new, and keeps it from beginning with pg_, which is the server's.
+        // The number makes the schema's name new, and keeps it from beginning with pg_, which is reserved.
         await liveThrough({
           schema: within63Bytes(`${++n}${schema}`),
           view,
@@ -140,7 +140,7 @@ describe('a view lives through every operation', () => {
     )
   }, 60_000)
 
-  test('owned by roles whose names need quotes, and refreshed by one', async () => {
+  test('owned and refreshed by roles whose names need quotes', async () => {
     const [owner, reader, app] = [`O'Brien "x" %I`, 'Read\\er $$', 'App User'].map(
       (name) => `${name} ${suffix}`,
     ) as [string, string, string]
@@ -185,11 +185,11 @@ describe('a name', () => {
   })
 
   test('is split at the dots outside quotes only', async () => {
-    const asked = ['dots.here', '"dots.here"', '"dots.here".x', 'dots."here.x"']
+    const names = ['dots.here', '"dots.here"', '"dots.here".x', 'dots."here.x"']
     await sql.unsafe(`
       create schema dots; create schema "dots.here";
-      ${asked.map((name, rows) => `create materialized view ${name} as select generate_series(0, ${rows}) as id;`).join('')}`)
-    for (const [rows, view] of asked.entries()) {
+      ${names.map((name, rows) => `create materialized view ${name} as select generate_series(0, ${rows}) as id;`).join('')}`)
+    for (const [rows, view] of names.entries()) {
       expect(await refresh({ view, rowCountStrategy: 'exact' }, call())).toMatchObject({
         status: 'updated',
         response: { rowCountAfter: rows + 1 },
@@ -198,10 +198,10 @@ describe('a name', () => {
     const [runs] = await sql`
       select count(distinct (schema_name, view_name))::int as views from viewkeeper.runs
        where schema_name like 'dots%' or view_name like 'dots%'`
-    expect(runs).toEqual({ views: asked.length })
+    expect(runs).toEqual({ views: names.length })
   })
 
-  test('in one case is another than in the other, and so are two ways to write one letter', async () => {
+  test('differs by case, and by how a letter is composed', async () => {
     const names = ['case', 'Case', 'caf\u00e9', 'cafe\u0301']
     for (const [rows, name] of names.entries()) {
       await sql.unsafe(`create materialized view ${quote(name)} as select generate_series(0, ${rows}) as id`)
@@ -215,7 +215,7 @@ describe('a name', () => {
     })
   })
 
-  test('of 63 bytes is another than one that differs in the last, and one of 64 is refused, not cut', async () => {
+  test('of 63 bytes differs by its last byte, and a name of 64 bytes is refused, not cut', async () => {
     const long = 'l'.repeat(62)
     await sql.unsafe(`
       create materialized view ${long}a as select 1 as id; create materialized view ${long}b as select generate_series(1, 2) as id`)
@@ -229,7 +229,7 @@ describe('a name', () => {
 })
 
 describe('a name without a schema', () => {
-  /** A superuser of its own, which has a search path. */
+  /** Makes a superuser with this search path. */
   async function login(
     searchPath: string | null,
   ): Promise<ReturnType<typeof as>['database'] & { role: string }> {
@@ -243,7 +243,7 @@ describe('a name without a schema', () => {
   const found = async (database: Awaited<ReturnType<typeof login>>, view: string) =>
     (await refresh({ view, strategy: 'regular' }, callOn(database))).view
 
-  test("is looked for along the role's search path: the first schema wins, the other is named", async () => {
+  test("is looked for along the role's search path: the first schema wins", async () => {
     await sql.unsafe(`
       create schema path_a; create schema "Path b";
       create materialized view path_a.twice as select 1 as id; create materialized view "Path b".twice as select 1 as id;
@@ -261,7 +261,7 @@ describe('a name without a schema', () => {
   })
 
   test.each(['regular', 'concurrent', 'swap'] as const)(
-    'is that of one view to the end: a %s refresh leaves the other of the same name alone',
+    'means one view to the end: a %s refresh leaves the other view of that name alone',
     async (strategy) => {
       const schemas = [`first_${strategy}`, `second_${strategy}`]
       const fresh = schemas.map(
@@ -299,7 +299,7 @@ describe('a name without a schema', () => {
     expect(await found(await login(`public, "$user"`), 'mine')).toBe('public.mine')
   })
 
-  test('that something else has in an earlier schema is refused, as SQL would find that first', async () => {
+  test('is refused if something else has it in an earlier schema, because SQL would find that first', async () => {
     await sql.unsafe(`
       create schema early; create table early.shadowed (id integer); create materialized view public.shadowed as select 1 as id`)
     const shadowed = await login('early, public')
@@ -327,7 +327,7 @@ describe('a name without a schema', () => {
     })
   })
 
-  test('is created where its definition is, else in the first schema of the path', async () => {
+  test('is created in the schema of its definition, else in the first schema of the path', async () => {
     await sql.unsafe('create schema made_a; create schema made_b')
     const both = await login('made_a, made_b')
     const author = (schema: string, name: string) => sql`
@@ -338,7 +338,7 @@ describe('a name without a schema', () => {
       view: 'made_b.made',
     })
     await author('made_a', 'made')
-    // The one that is there is found first: a name means the same to every operation.
+    // The existing view is found first: a name means the same to every operation.
     expect(await create({ view: 'made' }, callOn(both))).toMatchObject({
       status: 'skipped',
       view: 'made_b.made',
@@ -357,14 +357,14 @@ describe('a name without a schema', () => {
     })
   })
 
-  test('with an empty search path is one of public', async () => {
+  test('is in public if the search path is empty', async () => {
     await sql.unsafe('create materialized view public.pathless as select 1 as id')
     expect(await found(await login("''"), 'pathless')).toBe('public.pathless')
   })
 })
 
 describe('several names', () => {
-  /** What they are found to be, and in how many statements. */
+  /** The names as they are resolved, and the number of statements that took. */
   const resolved = (database: ReturnType<typeof as>['database'], names: string[]) =>
     database.withConnection(async (connection) => {
       let statements = 0
@@ -379,7 +379,7 @@ describe('several names', () => {
       return { found: found.map(({ schema, name }) => [schema, name]), statements, ...path }
     })
 
-  test('are found as one is, in their order, and a thousand in as many statements as a few', async () => {
+  test('are resolved as one is, in their order, a thousand in as many statements as a few', async () => {
     const role = `several_${suffix}`
     await sql.unsafe(`
       create role ${role} login superuser password 'secret';
@@ -405,14 +405,14 @@ describe('several names', () => {
     const { database } = as(role)
     const few = await resolved(
       database,
-      known.map(([asked]) => asked),
+      known.map(([name]) => name),
     )
     expect(few).toMatchObject({
       found: known.map(([, schema, name]) => [schema, name]),
       path: 'pg_catalog, pg_temp',
     })
     const names = Array.from({ length: 1000 }, (_, at) => `one_of_${at}`)
-    const many = await resolved(database, [...names, ...known.map(([asked]) => asked)])
+    const many = await resolved(database, [...names, ...known.map(([name]) => name)])
     expect(many).toEqual({
       ...few,
       found: [...names.map((name) => ['several_a', name]), ...few.found],
@@ -420,7 +420,7 @@ describe('several names', () => {
     expect(await resolved(database, ['a.b'])).toMatchObject({ statements: 0 })
   })
 
-  test('of which one is none are refused by it', async () => {
+  test('are refused by the first that is unknown or invalid', async () => {
     await expect(resolved(database, ['there', '999999', 'x.y', '999998'])).rejects.toMatchObject({
       code: 'UnknownView',
       message: 'There is no view with id 999999.',
