@@ -13,7 +13,7 @@ const rooms = {
   // What reads the disk.
   'src/files': ['src/plan', 'src/plan/migrations'],
 
-  // All SQL that is executed, and nothing else.
+  // All SQL that the functions send.
   'src/db/server': [],
   'src/db/views': ['src/db/server', 'src/plan', 'src/plan/views'],
   'src/db/runs': ['src/db/server', 'src/plan'],

@@ -3,7 +3,7 @@ import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { cancelRun } from '../runs/cancel.ts'
 import { openBatch } from '../runs/runs.ts'
 import type { Sql } from '../server/connect.ts'
-import type { DefinitionDefaults } from '../views/definitions.ts'
+import { type DefinitionDefaults, defaultsColumns } from '../views/definitions.ts'
 import type { BatchView } from './batch-views.ts'
 
 /** The latest runs of a batch, by the ids of their definitions. */
@@ -62,8 +62,7 @@ export async function readPlanBasis(
   { id, schema, name }: BatchView,
 ): Promise<PlanBasis | undefined> {
   const [row] = await sql<PlanBasis[]>`
-    select d.id, d.refresh_strategy as strategy, d.row_count_strategy as "rowCountStrategy",
-           d.timeout_seconds as "timeoutSeconds", d.settings, d.paused_at is not null as paused,
+    select ${sql.unsafe(defaultsColumns)},
            exists (select from viewkeeper.switches where key = 'paused') as "allPaused",
            (select r.id from viewkeeper.runs r
              where r.schema_name = ${schema} and r.view_name = ${name} and r.status = 'running') as "runningRunId"

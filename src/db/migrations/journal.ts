@@ -1,5 +1,5 @@
 import type { FrozenMigration } from '../../plan/migrations/frozen.ts'
-import { literal } from '../../plan/names.ts'
+import { literal, type QualifiedName } from '../../plan/names.ts'
 import { Problem } from '../../problem.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { namingHolder, reservedKeys, runLockClass } from '../server/lock-keys.ts'
@@ -96,6 +96,22 @@ export const journalStatement = ({ number, name, checksum }: FrozenMigration, wa
     ? `insert into viewkeeper.migrations (number, name, checksum, run_id)
 values (${number}, ${literal(name)}, ${literal(checksum)}, nullif(current_setting('viewkeeper.run', true), '')::bigint)`
     : `delete from viewkeeper.migrations where number = ${number}`
+
+/** Gives the run its definition, which may be younger than the run. Does nothing outside a run. */
+export const adoptRunStatement = ({ schema, name }: QualifiedName): string => `
+update viewkeeper.runs
+   set definition_id = (select id from viewkeeper.definitions where schema_name = ${literal(schema)} and name = ${literal(name)})
+ where id = nullif(current_setting('viewkeeper.run', true), '')::bigint`
+
+/** Executes the statements that record a migration, in the transaction of the caller. */
+export async function executeRecord(sql: Sql, record: string[]): Promise<void> {
+  for (const statement of record) await sql.unsafe(statement)
+}
+
+/** Whether the database has a migration. */
+export async function isJournaled(sql: Sql, { number }: FrozenMigration): Promise<boolean> {
+  return (await sql`select from viewkeeper.migrations where number = ${number}`).length > 0
+}
 
 /** Limits of `lock_timeout`, which is otherwise the time that the caller waits. */
 const shortestLockMs = 1000

@@ -7,6 +7,7 @@ import { readRolePath } from '../server/role-path.ts'
 import { safePath } from '../server/search-path.ts'
 import { type Part, sqlFailed } from '../server/sql-failed.ts'
 import { readCreateOwner } from '../views/definitions.ts'
+import { executeRecord } from './journal.ts'
 
 const identifier = '(?:"(?:[^"]|"")+"|[\\w$]+)'
 const createConcurrently = new RegExp(
@@ -50,7 +51,7 @@ export async function runPlainSql(
       await transaction`reset role`
       await transaction`reset all`
       await transaction`select pg_catalog.set_config('search_path', ${safePath}, false)`
-      for (const statement of record) await transaction.unsafe(statement)
+      await executeRecord(transaction, record)
     })
   } catch (error) {
     if (error instanceof Problem) throw error
@@ -169,9 +170,7 @@ async function runConcurrently(
   } finally {
     await sql`select pg_catalog.set_config('search_path', ${safePath}, false)`
   }
-  await withTransaction(sql, async (part) => {
-    for (const statement of record) await part.unsafe(statement)
-  })
+  await withTransaction(sql, (transaction) => executeRecord(transaction, record))
 }
 
 async function buildConcurrently(

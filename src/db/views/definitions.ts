@@ -49,7 +49,7 @@ const selected = (...some: Field[]): string =>
   some.map((field) => `d.${columns[field][0]} as "${field}"`).join(', ')
 
 /** The columns of DefinitionDefaults, for a `select` from `viewkeeper.definitions d`. */
-const defaultsColumns = `d.id, d.paused_at is not null as paused,
+export const defaultsColumns = `d.id, d.paused_at is not null as paused,
            ${selected('strategy', 'rowCountStrategy', 'timeoutSeconds', 'settings')}`
 
 /** A field of definition `d`, which is JSON, as its column holds it. */

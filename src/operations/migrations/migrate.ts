@@ -1,4 +1,6 @@
 import {
+  executeRecord,
+  isJournaled,
   type JournalEntry,
   readViewJournal,
   standingOf,
@@ -161,9 +163,7 @@ async function migrateView(
       throw failed(to, error)
     })
     if (first === null) {
-      await withTransaction(sql, async (part) => {
-        for (const text of record) await part.unsafe(text)
-      })
+      await withTransaction(sql, (transaction) => executeRecord(transaction, record))
       return null
     }
     const { status, runId, response, error } = await runChange(sql, call, wanted, first, plan)
@@ -228,7 +228,3 @@ const goesOn = ({ name }: FrozenMigration, runId: number): Problem =>
       `when it has ended (GET /runs/${runId}): that deploy finds the migration done.`,
     { runId },
   )
-
-async function isJournaled(sql: Sql, { number }: FrozenMigration): Promise<boolean> {
-  return (await sql`select from viewkeeper.migrations where number = ${number}`).length > 0
-}

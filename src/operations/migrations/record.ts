@@ -1,4 +1,4 @@
-import { journalStatement } from '../../db/migrations/journal.ts'
+import { adoptRunStatement, journalStatement } from '../../db/migrations/journal.ts'
 import {
   authorStatement,
   releaseStatement,
@@ -7,7 +7,7 @@ import {
 } from '../../db/views/definitions.ts'
 import type { FrozenMigration, FrozenText } from '../../plan/migrations/frozen.ts'
 import { frozenState } from '../../plan/migrations/frozen.ts'
-import { literal, type QualifiedName, quoteName } from '../../plan/names.ts'
+import { quoteName } from '../../plan/names.ts'
 import type { Plan, Statement } from '../../plan/plan.ts'
 
 /** The statements that record a migration, in the transaction of its change. */
@@ -22,9 +22,9 @@ export function recordStatements(
   function definitionStatements(): string[] {
     switch (change.does) {
       case 'define':
-        return [authorStatement(change.definition, migration.checksum), adoptRun(change.definition)]
+        return [authorStatement(change.definition, migration.checksum), adoptRunStatement(change.definition)]
       case 'drop':
-        return [removeStatement(change.view), adoptRun(change.view)]
+        return [removeStatement(change.view), adoptRunStatement(change.view)]
       case 'release':
         return [releaseStatement(change.view)]
       case 'rename': {
@@ -35,7 +35,7 @@ export function recordStatements(
           ...(definition === undefined
             ? []
             : [authorStatement({ ...definition, ...change.to }, migration.checksum)]),
-          adoptRun(change.to),
+          adoptRunStatement(change.to),
         ]
       }
       case 'sql':
@@ -43,12 +43,6 @@ export function recordStatements(
     }
   }
 }
-
-/** Gives the run its definition, which may be younger than the run. Does nothing outside a run. */
-const adoptRun = ({ schema, name }: QualifiedName): string => `
-update viewkeeper.runs
-   set definition_id = (select id from viewkeeper.definitions where schema_name = ${literal(schema)} and name = ${literal(name)})
- where id = nullif(current_setting('viewkeeper.run', true), '')::bigint`
 
 /** The plan, with the statements that record its migration. */
 export const withRecord = (plan: Plan, record: string[]): Plan => ({
