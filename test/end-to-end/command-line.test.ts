@@ -498,8 +498,8 @@ describe('a database that was migrated from another folder', () => {
     await theirs.succeed('migrate', 'up')
     const before = await wholeCatalog(sql)
     const message =
-      'migrations/: this database was migrated from another folder: it has 001_sales. ' +
-      'Work in that folder, or on a database of your own (that of `npm start` was migrated from local/demo).'
+      'migrations/: this database was migrated from another folder. The database has 001_sales. ' +
+      'Work in that folder, or on a database of your own. (The database of `npm start` was migrated from local/demo.)'
 
     const mine = new Project(url)
     expect(await mine.refused('migrate', 'status')).toBe(message)
