@@ -1,6 +1,6 @@
 import { operationFunction } from '../src/edge/handlers/operation.ts'
 import { createOptions } from '../src/edge/http/schemas.ts'
-import { readConfiguration } from '../src/edge/server/configuration.ts'
+import { readConfiguration } from '../src/edge/lambda/configuration.ts'
 import { create } from '../src/operations/runs/create.ts'
 
 /** Creates one view from its definition, for the HTTP route and for schedules. */

@@ -1,6 +1,6 @@
 import { operationFunction } from '../src/edge/handlers/operation.ts'
 import { dropOptions } from '../src/edge/http/schemas.ts'
-import { readConfiguration } from '../src/edge/server/configuration.ts'
+import { readConfiguration } from '../src/edge/lambda/configuration.ts'
 import { drop } from '../src/operations/runs/drop.ts'
 
 /** Drops one view, for the HTTP route and for schedules. */

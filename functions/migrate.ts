@@ -1,6 +1,6 @@
 import { serveMigrations } from '../src/edge/handlers/migrate.ts'
-import { readConfiguration } from '../src/edge/server/configuration.ts'
-import { eventFunction } from '../src/edge/server/function.ts'
+import { readConfiguration } from '../src/edge/lambda/configuration.ts'
+import { eventFunction } from '../src/edge/lambda/function.ts'
 
 // A deploy copies these folders next to the bundle; in the repository they are next to this folder.
 const folders = {

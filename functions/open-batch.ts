@@ -1,6 +1,6 @@
 import { type ForwardedEvent, openBatch } from '../src/edge/handlers/open-batch.ts'
-import { readConfiguration } from '../src/edge/server/configuration.ts'
-import { eventFunction } from '../src/edge/server/function.ts'
+import { readConfiguration } from '../src/edge/lambda/configuration.ts'
+import { eventFunction } from '../src/edge/lambda/function.ts'
 
 /** Records a batch, for the function `start-batch`. */
 export const handler = eventFunction<ForwardedEvent, unknown>((event) =>

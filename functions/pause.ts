@@ -1,6 +1,6 @@
 import { answerPause, answerViewPause } from '../src/edge/handlers/pause.ts'
-import { readConfiguration } from '../src/edge/server/configuration.ts'
-import { httpFunction } from '../src/edge/server/function.ts'
+import { readConfiguration } from '../src/edge/lambda/configuration.ts'
+import { httpFunction } from '../src/edge/lambda/function.ts'
 
 /** Pauses and resumes one view, or everything that is scheduled, at once. */
 export const handler = httpFunction<'pause'>(readConfiguration, {

@@ -9,8 +9,8 @@ import {
 } from '../src/edge/handlers/query.ts'
 import { json } from '../src/edge/http/http.ts'
 import { openapi } from '../src/edge/http/openapi.ts'
-import { readConfiguration } from '../src/edge/server/configuration.ts'
-import { httpFunction } from '../src/edge/server/function.ts'
+import { readConfiguration } from '../src/edge/lambda/configuration.ts'
+import { httpFunction } from '../src/edge/lambda/function.ts'
 
 /** Answers every route that reads. */
 export const handler = httpFunction<'query'>(readConfiguration, {

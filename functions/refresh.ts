@@ -1,6 +1,6 @@
 import { operationFunction } from '../src/edge/handlers/operation.ts'
 import { refreshOptions } from '../src/edge/http/schemas.ts'
-import { readConfiguration } from '../src/edge/server/configuration.ts'
+import { readConfiguration } from '../src/edge/lambda/configuration.ts'
 import { refresh } from '../src/operations/runs/refresh.ts'
 
 /** Refreshes one view, for the HTTP route and for schedules. */

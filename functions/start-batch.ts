@@ -3,7 +3,7 @@ import {
   readStarterConfiguration,
   startBatchWith,
 } from '../src/edge/handlers/start-batch.ts'
-import { eventFunction } from '../src/edge/server/function.ts'
+import { eventFunction } from '../src/edge/lambda/function.ts'
 
 const configuration = readStarterConfiguration()
 const machinery = deployedMachinery(configuration)

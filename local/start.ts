@@ -1,6 +1,6 @@
 import { count, report, timed } from '../cli/output/report.ts'
 import { connectTo, type Database } from '../src/db/server/connect.ts'
-import { fromUrl } from '../src/edge/server/database-url.ts'
+import { fromUrl } from '../src/edge/lambda/database-url.ts'
 import { nightly } from '../src/plan/monitoring/nightly.ts'
 import { Problem } from '../src/problem.ts'
 import { describeDatabase, migrateDatabase } from './database.ts'

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
 import { connectTo, type Database, type Sql } from '../../src/db/server/connect.ts'
-import { fromUrl } from '../../src/edge/server/database-url.ts'
+import { fromUrl } from '../../src/edge/lambda/database-url.ts'
 import { migrate } from '../../src/operations/schema/apply.ts'
 
 /** A server to measure on. */

@@ -6,7 +6,7 @@ import {
   viewsRole,
 } from '../../src/db/schema/role.ts'
 import { connectTo } from '../../src/db/server/connect.ts'
-import { fromUrl } from '../../src/edge/server/database-url.ts'
+import { fromUrl } from '../../src/edge/lambda/database-url.ts'
 import { Problem } from '../../src/problem.ts'
 
 /** Text for people goes to standard error, because standard output takes the secret. */

@@ -9,7 +9,7 @@ import { startGateway } from '../../local/gateway/gateway.ts'
 import type { Handler } from '../../local/gateway/invoke.ts'
 import { connectTo } from '../../src/db/server/connect.ts'
 import { type HttpFunctionName, routeKey, routes } from '../../src/edge/http/routes.ts'
-import { fromUrl } from '../../src/edge/server/database-url.ts'
+import { fromUrl } from '../../src/edge/lambda/database-url.ts'
 
 type Event = APIGatewayProxyEventV2WithIAMAuthorizer
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connectTo } from '../../src/db/server/connect.ts'
-import { fromUrl } from '../../src/edge/server/database-url.ts'
+import { fromUrl } from '../../src/edge/lambda/database-url.ts'
 import { advance } from '../../src/operations/batches/advance.ts'
 
 /** A process to kill: prints `ready`, waits for a line, advances a batch. Arguments: database URL, batch. */

@@ -1,5 +1,5 @@
 import { connectTo } from '../../src/db/server/connect.ts'
-import { fromUrl } from '../../src/edge/server/database-url.ts'
+import { fromUrl } from '../../src/edge/lambda/database-url.ts'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
 import { migrateUp } from '../../src/operations/migrations/migrate.ts'
 import { refresh } from '../../src/operations/runs/refresh.ts'

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { connectTo, type Database } from '../../src/db/server/connect.ts'
-import { fromUrl } from '../../src/edge/server/database-url.ts'
+import { fromUrl } from '../../src/edge/lambda/database-url.ts'
 
 /** A proxy to the server that breaks connections when a test wants it to. */
 interface BreakableWay {

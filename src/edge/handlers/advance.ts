@@ -3,8 +3,8 @@ import * as z from 'zod'
 import { type Advanced, advance } from '../../operations/batches/advance.ts'
 import { batchPath } from '../http/schemas.ts'
 import { validate } from '../http/validate.ts'
-import type { Configuration } from '../server/configuration.ts'
-import { logger } from '../server/function.ts'
+import type { Configuration } from '../lambda/configuration.ts'
+import { logger } from '../lambda/function.ts'
 
 /** Advancing ends this long before Lambda ends the function, so that the function can still answer. */
 const reserveMs = 60_000

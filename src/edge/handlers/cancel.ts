@@ -3,7 +3,7 @@ import { cancel } from '../../operations/runs/cancel.ts'
 import { type HttpAnswer, type HttpEvent, json, waitUntilOf } from '../http/http.ts'
 import { batchPath, runPath } from '../http/schemas.ts'
 import { validate } from '../http/validate.ts'
-import type { Configuration } from '../server/configuration.ts'
+import type { Configuration } from '../lambda/configuration.ts'
 
 type WithDatabase = Pick<Configuration, 'database'>
 

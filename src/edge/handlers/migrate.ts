@@ -13,8 +13,8 @@ import { migrate } from '../../operations/schema/apply.ts'
 import { describeViews } from '../../operations/views/describe.ts'
 import { type FrozenMigration, frozenState } from '../../plan/migrations/frozen.ts'
 import { validate } from '../http/validate.ts'
-import type { Administration, Configuration } from '../server/configuration.ts'
-import { logger } from '../server/function.ts'
+import type { Administration, Configuration } from '../lambda/configuration.ts'
+import { logger } from '../lambda/function.ts'
 
 /**
  * The folders in the function's bundle: our own schema steps, and the frozen migrations of the user's views.

@@ -2,14 +2,14 @@ import type { Batch } from '../../db/batches/batches.ts'
 import type { EndedRun } from '../../db/monitoring/publish.ts'
 import { type Monitored, monitor } from '../../operations/monitoring/monitor.ts'
 import { isSlow } from '../../plan/monitoring/staleness.ts'
+import type { Configuration } from '../lambda/configuration.ts'
+import { logger } from '../lambda/function.ts'
 import {
   publishBatchMetrics,
   publishPerView,
   publishRunMetrics,
   publishStaleMetrics,
 } from '../metrics/publish.ts'
-import type { Configuration } from '../server/configuration.ts'
-import { logger } from '../server/function.ts'
 
 /** The most views that one log line names. */
 const mostNames = 20

@@ -14,8 +14,8 @@ import {
 } from '../http/http.ts'
 import { batchOptions, deployedBatch, scheduledBatch } from '../http/schemas.ts'
 import { validate } from '../http/validate.ts'
-import type { Configuration } from '../server/configuration.ts'
-import { knownProblem, logger } from '../server/function.ts'
+import type { Configuration } from '../lambda/configuration.ts'
+import { knownProblem, logger } from '../lambda/function.ts'
 import { scheduleKey } from './operation.ts'
 
 /**

@@ -16,8 +16,8 @@ import {
 import type { RouteNameOf } from '../http/routes.ts'
 import { scheduleFields, viewPath } from '../http/schemas.ts'
 import { validate } from '../http/validate.ts'
-import type { Configuration } from '../server/configuration.ts'
-import { answerHttp, eventFunction, type HttpHandler, logger } from '../server/function.ts'
+import type { Configuration } from '../lambda/configuration.ts'
+import { answerHttp, eventFunction, type HttpHandler, logger } from '../lambda/function.ts'
 
 /**
  * The wait for a run ends this long before Lambda ends the function, so that the function can still read the

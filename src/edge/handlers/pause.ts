@@ -2,7 +2,7 @@ import { pauseAll, pauseView } from '../../operations/views/pause.ts'
 import { callerOf, json } from '../http/http.ts'
 import { viewPath } from '../http/schemas.ts'
 import { validate } from '../http/validate.ts'
-import type { HttpHandler } from '../server/function.ts'
+import type { HttpHandler } from '../lambda/function.ts'
 
 /** `POST /views/{view}/pause` and `/resume` */
 export const answerViewPause =

@@ -15,7 +15,7 @@ import {
   viewsQuery,
 } from '../http/schemas.ts'
 import { validate } from '../http/validate.ts'
-import type { Configuration } from '../server/configuration.ts'
+import type { Configuration } from '../lambda/configuration.ts'
 
 type WithDatabase = Pick<Configuration, 'database'>
 type WithSchedules = Pick<Configuration, 'database' | 'schedules'>

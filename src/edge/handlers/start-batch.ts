@@ -3,7 +3,7 @@ import { ExecutionAlreadyExists, SFNClient, StartExecutionCommand } from '@aws-s
 import type { Context } from 'aws-lambda'
 import { Problem, problemCodes } from '../../problem.ts'
 import { type HttpAnswer, problemAnswer } from '../http/http.ts'
-import { knownProblem } from '../server/function.ts'
+import { knownProblem } from '../lambda/function.ts'
 import type { ForwardedEvent, OpenedBatch } from './open-batch.ts'
 
 /** What records a batch, and what advances a recorded batch. */

@@ -7,7 +7,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../local/emb
 import { mostConnections } from '../../../local/gateway/connections.ts'
 import { startGateway } from '../../../local/gateway/gateway.ts'
 import { connectTo, type Database, type Sql } from '../../../src/db/server/connect.ts'
-import { fromUrl } from '../../../src/edge/server/database-url.ts'
+import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
 import { advance } from '../../../src/operations/batches/advance.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'

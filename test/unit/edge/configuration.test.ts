@@ -1,6 +1,6 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { readConfiguration } from '../../../src/edge/server/configuration.ts'
+import { readConfiguration } from '../../../src/edge/lambda/configuration.ts'
 
 afterEach(() => {
   vi.unstubAllEnvs()

@@ -10,7 +10,7 @@ import {
   viewPath,
 } from '../../../src/edge/http/schemas.ts'
 import { validate } from '../../../src/edge/http/validate.ts'
-import { knownProblem, logger } from '../../../src/edge/server/function.ts'
+import { knownProblem, logger } from '../../../src/edge/lambda/function.ts'
 import { selectViews } from '../../../src/plan/batches/selection.ts'
 import { Problem, type ProblemCode, problemCodes, statusOf } from '../../../src/problem.ts'
 import { httpEvent, parsed } from '../../support/lambda.ts'

@@ -3,8 +3,8 @@ import { LambdaClient } from '@aws-sdk/client-lambda'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openapi } from '../../../src/edge/http/openapi.ts'
 import { functionNames, type RouteName, routeKey, routes } from '../../../src/edge/http/routes.ts'
-import { readConfiguration } from '../../../src/edge/server/configuration.ts'
-import { type HttpHandler, httpFunction } from '../../../src/edge/server/function.ts'
+import { readConfiguration } from '../../../src/edge/lambda/configuration.ts'
+import { type HttpHandler, httpFunction } from '../../../src/edge/lambda/function.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
 
 // No server listens on this port: every handler that needs a database answers with 503.

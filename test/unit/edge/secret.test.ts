@@ -1,7 +1,7 @@
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { readConfiguration } from '../../../src/edge/server/configuration.ts'
-import { fromSecret } from '../../../src/edge/server/secret.ts'
+import { readConfiguration } from '../../../src/edge/lambda/configuration.ts'
+import { fromSecret } from '../../../src/edge/lambda/secret.ts'
 
 const fetchFresh = (env: NodeJS.ProcessEnv) => fromSecret(env.DATABASE_SECRET_ARN, env)({ fresh: true })
 const databaseOf = (env: NodeJS.ProcessEnv) => readConfiguration(env).database
