@@ -53,7 +53,7 @@ async function measureUnevenGraphs({ sql, database }: BenchServer, unitsPerSecon
   }
   return [
     { title: '40 views of 0.1 to 2 seconds, two at once, four graphs' },
-    compare('the longest way, or half of all work', bounds),
+    compare('longest chain, or half of all work', bounds),
     compare('the batch', batches, { to: bounds, goal: 1.05 }),
   ]
 }

@@ -44,7 +44,7 @@ export async function measurePruning({ sql }: BenchServer): Promise<Row[]> {
     {
       title: `Pruning ${written(runs)} runs: ${written(perSecond)} removed a second (goal ${written(goalPerSecond)}, ${perSecond < goalPerSecond ? 'missed' : 'ok'})`,
     },
-    { name: 'finding from where on each view keeps its own', ms: summarize([prepared]) },
+    { name: 'finding the oldest run that each view keeps', ms: summarize([prepared]) },
     {
       name: `a transaction of ${written(runsAtOnce)} runs`,
       ms: summarize(times),

@@ -64,7 +64,7 @@ function partsOf(stack: Synthesized): Part[] {
     fixed('metrics', Object.keys(metricNames).length, prices.metric, ', whatever the number of views'),
     {
       name: 'Lambda: batches',
-      by: `${prices.gbSecond.toFixed(7)} per GB-second, ${gb('advance') * 1024} MB, ${viewsAtOnce} views at once while one function waits`,
+      by: `${prices.gbSecond.toFixed(7)} per GB-second, ${gb('advance') * 1024} MB; a batch refreshes ${viewsAtOnce} views at once, and one function waits`,
       cost: (views) => days * lambda('advance', loops(views), batchSeconds(views) / loops(views)),
     },
     {
@@ -88,7 +88,7 @@ function partsOf(stack: Synthesized): Part[] {
     },
     {
       name: 'Step Functions',
-      by: '0.025 per 1,000 transitions, 4 a batch and 2 for each 14 minutes of it',
+      by: '0.025 per 1,000 transitions, 4 for each batch, and 2 more for each 14 minutes that it lasts',
       cost: (views) => days * (4 + 2 * loops(views)) * prices.transition,
     },
     {
@@ -103,7 +103,7 @@ function partsOf(stack: Synthesized): Part[] {
     },
     {
       name: 'logs',
-      by: '0.50 per GB taken in, 1 kB a run and a look of the monitor',
+      by: '0.50 per GB taken in; 1 kB for each run and for each call of the monitor',
       cost: (views) => loggedGb(views) * prices.loggedGb,
     },
     {
@@ -148,7 +148,7 @@ export function costTable(stack: Synthesized): string {
     row('in all', '', whole, '**'),
     row(
       'besides, with `metricsPerView`',
-      `${perViewMetrics} a view, for the hours in which one ends`,
+      `${perViewMetrics} for each view, in hours in which its run ends`,
       perViewCost,
     ),
   ].join('')
