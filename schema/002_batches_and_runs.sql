@@ -48,7 +48,7 @@ create table viewkeeper.batch_views (
   primary key (batch_id, definition_id)
 );
 
--- One attempt at one operation on one view. Every attempt is a new row; a row is never used twice.
+-- One execution of one operation on one view. Every attempt is a new row; a row is never used twice.
 -- Run ids are keys of advisory locks, which are four bytes long: hence the check on id.
 create table viewkeeper.runs (
   id bigint generated always as identity primary key check (id < 2147483648),
@@ -122,11 +122,11 @@ comment on table viewkeeper.batch_views is 'The views of a batch: what each view
 comment on column viewkeeper.batches.selection is 'The views that were requested, in one canonical form: equal selections are equal values.';
 comment on column viewkeeper.batches.serial is 'Counts the batches, oldest first.';
 comment on column viewkeeper.batches.advanced_at is 'When somebody last advanced the batch. A batch that nobody has advanced for long is lost.';
-comment on column viewkeeper.batch_views.position is 'Parents come before their children; then the view with the longest remaining way comes first.';
+comment on column viewkeeper.batch_views.position is 'Parents come before their children; then the view with the longest remaining time comes first.';
 comment on column viewkeeper.batch_views.parents is 'Definitions of the views that have to succeed, or be left out as paused, before this view starts.';
 comment on column viewkeeper.batch_views.remaining_ms is 'The longest time from the start of this view to the end of the batch, by history.';
 
-comment on table viewkeeper.runs is 'One attempt at one operation on one materialized view.';
+comment on table viewkeeper.runs is 'One execution of one operation on one materialized view.';
 comment on column viewkeeper.runs.plan is 'What the server is to do. Null once the run has ended; meta.response.sql keeps the statements.';
 comment on column viewkeeper.runs.caller is 'Each caller has idempotency keys of its own. The same as requested_by, without what differs between sessions of one role.';
 comment on column viewkeeper.runs.backend_start is 'With backend_pid, the server process that works on the run. The server uses a pid again.';

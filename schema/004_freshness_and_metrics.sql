@@ -38,8 +38,8 @@ begin atomic
 end;
 
 -- The last run and the last success of every authored view, and of every other view in the catalog. The newest runs of all
--- views are read first, in one piece: most views have both there. Only the other views are looked up in their own history,
--- because each lookup walks through a large index.
+-- views are read first, in one piece: most views have both runs there. Only the other views are looked up in
+-- their own history, because each lookup walks through a large index.
 create view viewkeeper.latest_runs as
   with newest as materialized (
     select r.definition_id, r.id, r.status, r.requested_at, r.finished_at, r.duration_ms, r.fills,

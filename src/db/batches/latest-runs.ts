@@ -48,7 +48,7 @@ const readRuns = (sql: Sql, batchId: string, since: { newest: number; open: numb
              select value::int8 from jsonb_array_elements_text(${sql.json(since.open)})))`
      }`
 
-/** The basis of a view's plan in a batch, besides the catalog. */
+/** What a view's plan in a batch depends on besides the catalog. */
 export interface PlanBasis extends DefinitionDefaults {
   /** Whether everything scheduled is paused. */
   allPaused: boolean
@@ -71,8 +71,9 @@ export async function readPlanBasis(
 }
 
 /**
- * A condition in SQL: a plan made on this basis and this view still holds. Nothing is paused, the definition
- * says the same, the view was not exchanged, and no run of it is running. Its indexes are not compared.
+ * A condition in SQL: true if a plan made on this basis and view still holds. Then nothing is paused, the
+ * definition says the same, the view was not exchanged, and no run of the view is running. The view's indexes
+ * are not compared.
  */
 export const basisHolds = (
   sql: Sql,
@@ -91,7 +92,10 @@ export const basisHolds = (
        and not exists (select from viewkeeper.runs r
                         where r.schema_name = ${schema} and r.view_name = ${name} and r.status = 'running'))`
 
-/** Writes the next attempt, due so long after the failed one, unless it exists or the batch is over. */
+/**
+ * Writes the next attempt, due `delaySeconds` after the failed one, unless that attempt exists already or the
+ * batch does not go on.
+ */
 export async function insertRetry(
   sql: Sql,
   batchId: string,
@@ -109,7 +113,7 @@ export async function insertRetry(
     on conflict do nothing`
 }
 
-/** Records as skipped, with the reason, views that can never have their turn, unless they have a run. */
+/** Records views that can never have their turn as skipped, with the reason. Leaves out views with a run. */
 export async function insertSkipped(
   sql: Sql,
   batchId: string,

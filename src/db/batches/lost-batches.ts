@@ -4,7 +4,7 @@ import { type Sql, withTransaction } from '../server/connect.ts'
 import { runLocks } from '../server/lock-keys.ts'
 import { lockBatch, recordBatchEnd } from './batches.ts'
 
-/** A batch that nobody has advanced for so long is lost. Any retry of a stopped advancer begins sooner. */
+/** A batch that nobody has advanced for this long is lost. Every retry of an advancer begins sooner. */
 export const batchLostAfterSeconds = 20 * 60
 
 const lost: BatchEnd = {
@@ -28,12 +28,12 @@ const canceled: BatchEnd = {
  * its runs.
  */
 export async function closeLostBatch(sql: Sql, id: string): Promise<boolean> {
-  if (!(await isStale(sql, id))) return false
+  if (!(await isUnadvanced(sql, id))) return false
   await closeLostRuns(sql, { batchId: id })
   return withTransaction(sql, async (transaction) => {
     const batch = await lockBatch(transaction, id)
     if (batch === undefined || batch.finishedAt !== null) return true
-    if (!(await isStale(transaction, id))) return false
+    if (!(await isUnadvanced(transaction, id))) return false
     const running =
       await transaction`select from viewkeeper.runs where batch_id = ${id} and status = 'running'`
     if (running.length > 0) return false
@@ -49,9 +49,9 @@ export async function closeLostBatch(sql: Sql, id: string): Promise<boolean> {
 }
 
 /** The ids of open batches that nobody has advanced for `batchLostAfterSeconds`. */
-export async function findStaleBatches(sql: Sql): Promise<string[]> {
+export async function findUnadvancedBatches(sql: Sql): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
-    select b.id from viewkeeper.batches b where b.status in ('pending', 'running') and ${stale(sql)} order by b.serial`
+    select b.id from viewkeeper.batches b where b.status in ('pending', 'running') and ${unadvanced(sql)} order by b.serial`
   return rows.map(({ id }) => id)
 }
 
@@ -75,8 +75,8 @@ export const readOpenBatches = (sql: Sql): Promise<OpenBatch[]> => sql<OpenBatch
             where r.batch_id = b.id and r.status = 'running') as attended
     from viewkeeper.batches b where b.status in ('pending', 'running') order by b.serial`
 
-const isStale = async (sql: Sql, id: string): Promise<boolean> =>
-  (await sql`select from viewkeeper.batches b where b.id = ${id} and ${stale(sql)}`).length > 0
+const isUnadvanced = async (sql: Sql, id: string): Promise<boolean> =>
+  (await sql`select from viewkeeper.batches b where b.id = ${id} and ${unadvanced(sql)}`).length > 0
 
-const stale = (sql: Sql) => sql`
+const unadvanced = (sql: Sql) => sql`
   coalesce(b.advanced_at, b.requested_at) < clock_timestamp() - make_interval(secs => ${batchLostAfterSeconds})`

@@ -30,8 +30,8 @@ export interface Standing {
 }
 
 /**
- * Refuses (MigrationFailed) a folder if the database has none of its migrations but has others: the database was migrated
- * from another folder. If the names are the same, files were edited; standingOf refuses those.
+ * Refuses (MigrationFailed) a folder if the database has migrations but none of this folder's: the database
+ * was migrated from another folder. If all names agree, files were edited; standingOf refuses those.
  */
 export function insistOnOwnFolder(migrations: FrozenMigration[], journal: JournalEntry[]): void {
   const byNumber = new Map(migrations.map((migration) => [migration.number, migration]))
@@ -63,7 +63,7 @@ export function standingOf(migrations: FrozenMigration[], journal: JournalEntry[
     if (entry.name !== name) {
       throw new Problem(
         'MigrationFailed',
-        `migrations/: this database has ${entry.name} where the folder has ${name}. Two branches have frozen number ${number}: freeze the later one again.`,
+        `migrations/: this database has ${entry.name}, but the folder has ${name}. Two branches froze number ${number}: freeze the later one again.`,
       )
     }
     if (entry.checksum !== checksum) {
@@ -90,14 +90,20 @@ export function standingOf(migrations: FrozenMigration[], journal: JournalEntry[
   }
 }
 
-/** Adds a migration to the journal, or removes it, in the transaction of its change. In a run, the row names the run. */
+/**
+ * The statement that adds a migration to the journal, or removes it; for the transaction of its change. In a
+ * run, the row names the run.
+ */
 export const journalStatement = ({ number, name, checksum }: FrozenMigration, way: 'up' | 'down'): string =>
   way === 'up'
     ? `insert into viewkeeper.migrations (number, name, checksum, run_id)
 values (${number}, ${literal(name)}, ${literal(checksum)}, nullif(current_setting('viewkeeper.run', true), '')::bigint)`
     : `delete from viewkeeper.migrations where number = ${number}`
 
-/** Gives the run its definition, which may be younger than the run. Does nothing outside a run. */
+/**
+ * The statement that links the run to its definition, which may be written after the run. Does nothing
+ * outside a run.
+ */
 export const adoptRunStatement = ({ schema, name }: QualifiedName): string => `
 update viewkeeper.runs
    set definition_id = (select id from viewkeeper.definitions where schema_name = ${literal(schema)} and name = ${literal(name)})
@@ -113,7 +119,7 @@ export async function isJournaled(sql: Sql, { number }: FrozenMigration): Promis
   return (await sql`select from viewkeeper.migrations where number = ${number}`).length > 0
 }
 
-/** Limits of `lock_timeout`, which is otherwise the time that the caller waits. */
+/** The bounds of `lock_timeout`. Within them, `lock_timeout` is the time that the caller waits. */
 const shortestLockMs = 1000
 const longestLockMs = 60_000
 
@@ -134,7 +140,7 @@ export const withMigrationLock = <T>(
       await namingHolder(
         sql,
         key,
-        'whoever migrates the views of this database',
+        "the migration of this database's views",
         () => sql`select pg_advisory_lock(${runLockClass}, ${key})`,
       )
       return work(sql)

@@ -16,8 +16,8 @@ export interface TextFunction {
 }
 
 /**
- * The functions that a view calls, with a text for a body and no `search_path` of their own. Since 17 their path holds
- * nothing but `pg_catalog` while the server creates or refreshes a view.
+ * The functions of a view that have a text for a body and set no `search_path`. Since PostgreSQL 17 their
+ * path holds nothing but `pg_catalog` while the server creates or refreshes a view.
  */
 export const readTextFunctions = (sql: Sql, view: QualifiedName): Promise<TextFunction[]> => sql<
   TextFunction[]
@@ -37,8 +37,8 @@ export const readTextFunctions = (sql: Sql, view: QualifiedName): Promise<TextFu
 const limitMs = 3000
 
 /**
- * The columns of a view's unique key, as SQL writes them, if the view's query gives rows in which one of them is null.
- * Null if there are no such rows, if the view has no key, and if the query takes longer than `limitMs`.
+ * The columns of a view's unique key, as SQL writes them, if one is null in some row of the view's query.
+ * Null if there is no such row, no key, or no answer within `limitMs`.
  */
 export async function readNullKey(sql: Sql, view: QualifiedName, query: string): Promise<string | null> {
   const key = (await findView(sql, view))?.keyCandidate ?? null
@@ -60,14 +60,14 @@ export async function readNullKey(sql: Sql, view: QualifiedName, query: string):
     })
     return null
   } catch (error) {
-    // Any other error: the query is slow, or reads a view without data. The answer is only a courtesy.
+    // Any other error: the query is slow, or reads a view without data. Then nobody is warned.
     return sqlstateOf(error) === found ? key : null
   }
 }
 
 const found = 'VK100'
 
-/** A statement that fails if there are such rows: a sealed statement returns nothing. */
+/** A statement that fails if `rows` has a row: a sealed statement cannot return one. */
 function failsWhere(rows: string): string {
   const tag = `$viewkeeper_${crypto.randomUUID().replaceAll('-', '')}$`
   return `do ${tag} begin if exists (select from ${rows}) then raise exception using errcode = '${found}'; end if; end ${tag}`

@@ -18,11 +18,12 @@ const createConcurrently = new RegExp(
 const dropConcurrently = /^drop\s+index\s+concurrently\s/i
 
 /**
- * Executes own SQL, with the search path of our login, and the statements that record it: all of it or nothing. The file
- * is executed as the role that is to own what the file creates; after `reset role` the rest is executed as the login.
- * `create index concurrently` and `drop index concurrently` cannot be part of a transaction: such a file holds nothing
- * else, can be executed again, and is recorded when the index is valid. If the file is only `tried`, its index is made
- * inside the transaction.
+ * Executes own SQL, with the search path of our login, and the statements that record it: all of it or
+ * nothing. The file is executed as the role that is to own what the file creates; after `reset role` the rest
+ * is executed as the login. `create index concurrently` and `drop index concurrently` cannot be part of a
+ * transaction: a file with one of them holds nothing else, and is recorded after the index is valid or
+ * dropped; a failed file can be executed again. If the file is only `tried`, its index is made inside the
+ * transaction.
  */
 export async function runPlainSql(
   sql: Sql,
@@ -33,7 +34,7 @@ export async function runPlainSql(
   const statements = statementsIn(text)
   const isConcurrent = statements.some((each) => /\bindex\s+concurrently\b/i.test(blanked(each)))
   if (isConcurrent && how === 'applied') return runConcurrently(sql, { file, text }, statements, record)
-  // An index belongs to its table's owner, whoever builds it, and the login may build an index if the role may.
+  // The login builds the index: the login may if the role may, and the table's owner owns the index anyway.
   const owner = isConcurrent ? null : await readOtherOwner(sql)
   let part: Part | undefined
   try {
@@ -47,7 +48,7 @@ export async function runPlainSql(
           place = ''
         }
       }
-      // For the session, not for this transaction alone: the role and settings that the file has set end here.
+      // These reset the session, not only the transaction: the file's role and settings end here.
       await transaction`reset role`
       await transaction`reset all`
       await transaction`select pg_catalog.set_config('search_path', ${safePath}, false)`
@@ -67,20 +68,20 @@ function adviceOn(error: unknown, role: string | null): string {
     case '42501':
       return role === null
         ? ''
-        : ` The file was executed as role ${role}; after "reset role;" the rest is executed as the login, a member of ${role}.`
+        : ` The file was executed as role ${role}; write "reset role;" to execute the rest as the login, a member of ${role}.`
     case '25001':
       return ' This statement cannot be part of a transaction, so no migration can hold it. Execute it by hand.'
     case '0A000':
       // Tells a statement that `execute` refuses from any other unsupported feature.
       return (error as { routine?: string }).routine === 'exec_stmt_dynexecute'
-        ? ' The file and its journal row are one transaction. Leave out what begins or ends a transaction, and copy from or to the client.'
+        ? ' The file and its journal row are one transaction. Leave out statements that begin or end a transaction, and any "copy" from or to the client.'
         : ''
     default:
       return ''
   }
 }
 
-/** As long as the deadline of a trial: the limit ends a file on the server after the client has left. */
+/** Equal to the deadline of a trial: the limit ends a file on the server after the client has left. */
 const longestTrial = '10min'
 
 /** The server keeps some 11 KB for each statement of a part until the part is done. */
@@ -157,7 +158,7 @@ async function runConcurrently(
   if (others.length > 0 || (index === undefined && !dropConcurrently.test(only))) {
     throw new Problem(
       'MigrationFailed',
-      `migrations/${file}: create index concurrently has to be alone in its file, as "create index concurrently name on table (…);".`,
+      `migrations/${file}: create or drop index concurrently must be alone in its file, as "create index concurrently name on table (…);" or "drop index concurrently name;".`,
     )
   }
   await sql`set search_path to default`
@@ -209,7 +210,10 @@ const opaque =
   /--[^\n]*|\/\*(?:\/\*[\s\S]*?\*\/|(?!\*\/)[\s\S])*\*\/|\b[Ee]'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$[A-Za-z_0-9]*\$)[\s\S]*?\1/g
 const parsedBody = /\bbegin\s+atomic\b[\s\S]*?;\s*end\b/gi
 
-/** The statements of a text without its comments; a semicolon in quotes, parentheses or a function's body ends none. */
+/**
+ * The statements of a text without its comments; a semicolon in quotes, parentheses or a function body ends
+ * no statement.
+ */
 function statementsIn(text: string): string[] {
   const bare = text.replace(opaque, (found) => (/^(--|\/\*)/.test(found) ? ' ' : found))
   return statementPlaces(blanked(bare))

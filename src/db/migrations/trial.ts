@@ -132,7 +132,7 @@ async function executeAll(sql: Sql, statements: Statement[], inDefinition: boole
   }
 }
 
-/** As the envelope does: only SQL written by others sees the search path of our role. */
+/** Works as the envelope does: only SQL written by others sees our role's search path. */
 async function execute(sql: Sql, { sql: text, userCode, sealed: seal, check }: Statement): Promise<void> {
   if (seal !== undefined) return executeSealed(sql, seal, text, userCode ? await readRolePath(sql) : safePath)
   if (userCode) await sql`set local search_path to default`

@@ -3,9 +3,9 @@ import { sqlstateOf } from '../server/failures.ts'
 
 /** Which runs are kept. Each view's last success and last failure, and open runs, are always kept. */
 export interface Retention {
-  /** So many successes of each view are kept; null: successes are kept by age only. */
+  /** This many successes of each view are kept; null: successes are kept by age only. */
   successes: number | null
-  /** All other runs are kept for so many days. */
+  /** All other runs are kept for this many days. */
   days: number
 }
 
@@ -79,10 +79,10 @@ export async function pruneBatches(sql: Sql, most: number, { days }: Retention):
 }
 
 /**
- * Vacuums the tables, so that the space of removed rows is used again and reads of recent runs need only their index.
- * Autovacuum would wait until a fifth of the table is removed. Behind 2 million removed rows, planning a statement that
- * names a run's id took 30 ms; after the vacuum, 0.4 ms. Gives up after `limitMs`, and skips a table that somebody else
- * has locked: the next vacuum is the next day.
+ * Vacuums the tables, so that the space of removed rows is used again and reads of recent runs need only
+ * their index. Autovacuum would wait until a fifth of the table is removed. With 2 million removed rows,
+ * planning a statement that names a run's id took 30 ms; after the vacuum, 0.4 ms. Gives up after `limitMs`,
+ * and skips a table that somebody else has locked: the next vacuum is the next day.
  */
 export async function vacuumHistory(sql: Sql, limitMs: number): Promise<void> {
   await sql`select set_config('statement_timeout', ${String(limitMs)}, false)`

@@ -52,7 +52,7 @@ const performStatement = `command := statement ->> 'sql';
           execute 'deallocate viewkeeper_count';
           if not exists (select from pg_class where oid = to_regclass(statement ->> 'countsRowsOf') and relkind = 'm') then
             failure := 'CatalogChanged';
-            raise exception '% is not the materialized view any more whose rows were to be counted. Try again.', statement ->> 'countsRowsOf';
+            raise exception '% is no longer the materialized view whose rows were to be counted. Try again.', statement ->> 'countsRowsOf';
           end if;
         end if;
         execute command into counted;
@@ -152,7 +152,7 @@ begin
       update viewkeeper.runs r set status = 'running', started_at = clock_timestamp(), updated_at = clock_timestamp(),
              backend_pid = pg_backend_pid(), backend_start = me_since
        where r.id = run and r.status = 'pending' and (r.claim_by is null or r.claim_by > clock_timestamp())
-         -- Only a plan of this very role: the plan is executed with its rights.
+         -- Claims only plans that this role wrote: they run with this role's rights.
          and r.plan is not null and r.planned_by = current_user and ${itsTurn}
       returning r.plan, r.started_at, format('%I.%I', r.schema_name, r.view_name) into work, started, view_name;
       claimed := found;
@@ -164,9 +164,9 @@ begin
         end if;
       end if;
       exit;
-    -- This undoes the claim: the run is pending again, and its sender sees that nobody works on it.
+    -- The error undoes the claim: the run is pending again, and its sender sees that nobody works on the run.
     exception when sqlstate '${basisGone}' or lock_not_available or internal_error then
-      claimed := false; -- internal_error: a relation was dropped while its definition was written
+      claimed := false; -- internal_error: a relation was dropped while the server wrote its SQL
       exit;
     when unique_violation then
       select o.id into other from viewkeeper.runs o, viewkeeper.runs r
@@ -187,7 +187,7 @@ begin
     return;
   end if;
 
-  -- The lock again, for the transaction: the view's own code can release session locks, but not these.
+  -- Takes the lock for the transaction, too: the view's own code can release session locks only.
   perform pg_advisory_xact_lock(${runLockClass}, run);
   begin
     for setting_name, setting_value in select * from jsonb_each_text(work -> 'settings') loop
@@ -201,9 +201,9 @@ begin
     loop
       tries := tries + 1;
       -- "create index concurrently" waits for this transaction, which waits for the lock of that index: the run gives way.
-      -- Nobody waits yet for a transaction that has prepared nothing.
+      -- If this transaction has prepared nothing, nobody waits for it yet.
       if tries > 1 or jsonb_array_length(work -> 'prepare') > 1 then
-        select format('Process %s works on %s and waits for this run to end, as "create index concurrently" does: the run gave way. Try again when that is done.', l.pid, view_name)
+        select format('Process %s works on %s and waits for this run to end, as "create index concurrently" does: the run gave way. Try again when the process is done.', l.pid, view_name)
           into in_the_way from pg_locks l
          where ${isOthersLock} and l.mode <> 'AccessShareLock' and pg_backend_pid() = any (pg_blocking_pids(l.pid))
          limit 1;
@@ -213,8 +213,9 @@ begin
         end if;
       end if;
       begin
-        -- The server ends an autovacuum once somebody has waited deadlock_timeout for its lock. So long a wait for anybody else
-        -- may count as half of a deadlock: the server ends the other half, perhaps an index build.
+        -- The server ends an autovacuum once somebody has waited deadlock_timeout for its lock. An equally
+        -- long wait for anybody else may be half of a deadlock: the server ends the other half, perhaps an
+        -- index build.
         select exists (select from pg_locks l join pg_stat_get_activity(l.pid) a on true
                         where ${isOthersLock} and a.usesysid is null) into beside_autovacuum;
         perform set_config('lock_timeout',
@@ -294,7 +295,7 @@ begin
              'detail', case when not quotes_rows then nullif(det, '') end,
              'hint', case when st in ('42501', '55000') then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st, statement ->> 'needs'), '')
                           when f.class = 'LockTimeout' and failure is null then 'Locks on the view are held by process ' || in_the_way || '.'
-                          when statement ? 'carries' then 'It was to carry over ' || (statement ->> 'carries') || '.'
+                          when statement ? 'carries' then 'The failed statement carries over ' || (statement ->> 'carries') || '.'
                           when not quotes_rows then nullif(hnt, '') end,
              'context', (
                -- Function and line only: the rest of the context may hold whole statements, and so rows.

@@ -7,8 +7,8 @@ import { envelopeText } from './envelope.ts'
 /** A sent envelope: the server works on it, whether or not the client stays. */
 export interface SentEnvelope {
   /**
-   * Settles when the server has answered or the connection has broken. Neither proves how the run ended. The Problem says
-   * which right was missing, if that is why the run was not claimed.
+   * Settles when the server has answered or the connection has broken. Neither proves how the run ended. The
+   * Problem names the missing right if a missing right kept the run from being claimed.
    */
   answered: Promise<Problem | undefined>
   /** Closes the connection without canceling: the server works on. */
@@ -26,7 +26,7 @@ const settingsOf = (runId: number, timeoutSeconds: number) => ({
 const startUp = {
   // Above 0 the server would end the run when the client has left.
   client_connection_check_interval: '0',
-  // A notice that cannot reach a client that has left would roll the work back.
+  // After the client has left, a notice would fail and roll the work back.
   client_min_messages: 'error',
   lock_timeout: '0',
   idle_session_timeout: '0',

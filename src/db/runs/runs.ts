@@ -15,7 +15,7 @@ export interface RunError {
   runningRunId?: number
 }
 
-/** What of the answer the run record keeps in `meta`; durations and row counts have their own columns. */
+/** The part of the answer that `runs.meta` keeps; durations and row counts have their own columns. */
 export interface RunResponse {
   strategy?: string
   because?: string
@@ -99,7 +99,7 @@ export async function replan(sql: Sql, id: number, plan: Plan, response: RunResp
 /** How a run ended without being sent to the server: its plan was refused, or it had nothing to do. */
 export type EndedAtOnce = { status: 'failed'; error: RunError } | { status: 'skipped'; because: string }
 
-/** Records a run that ended without touching the view, and returns its id; null as startRun does. */
+/** Records a run that ended without touching the view, and returns its id, or null as startRun does. */
 export const recordEnded = (sql: Sql, run: RunRequest, end: EndedAtOnce): Promise<number | null> =>
   end.status === 'skipped'
     ? insertRun(sql, run, { status: 'skipped', plan: null, response: { because: end.because }, error: null })
@@ -120,7 +120,7 @@ interface NewRun {
   error: RunError | null
 }
 
-/** Times are the database's: its clock decides what is too late. A lock keeps the batch from ending. */
+/** The database's clock gives all times and decides what is too late. A lock keeps the batch from ending. */
 async function insertRun(
   sql: Sql,
   run: RunRequest,
@@ -187,7 +187,7 @@ export async function findRunningRun(
   return row?.id
 }
 
-/** The last run that made the view's data fresh, if it ended within these seconds. */
+/** The last run that made the view's data fresh, if that run ended in the last `withinSeconds`. */
 export async function findRecentSuccess(
   sql: Sql,
   definitionId: number,

@@ -4,7 +4,7 @@ import type { Sql } from '../server/connect.ts'
 import { safePath } from '../server/search-path.ts'
 
 /**
- * Executes a statement that somebody else has written, so that their code does not run as us. Even parsing runs code: a
+ * Executes somebody else's statement without letting their code run as us. Even parsing runs code: a
  * constant of a domain's array runs the domain's CHECK. Under `set role` such code can `reset role`, and then runs as us.
  * So a function that fills a materialized view executes the statement: there, as in a refresh, the server itself refuses
  * every change of role, deferred triggers, and cursors that outlive the statement, and takes back every setting.

@@ -18,7 +18,7 @@ export interface MigrateReport {
  * of an applied step was edited, that step is refused (MigrationFailed). Steps only expand the schema, so this version
  * also works on the schema of a newer version: a stack that rolls back runs the old functions on it.
  */
-export async function migrateSchema(sql: Sql, steps: SchemaStep[]): Promise<MigrateReport> {
+export async function applySchema(sql: Sql, steps: SchemaStep[]): Promise<MigrateReport> {
   await insistOnPlpgsql(sql)
   await settingUp(sql, prepareJournal)
   const applied: string[] = []

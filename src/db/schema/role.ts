@@ -9,8 +9,8 @@ import { settingUp } from './setting-up.ts'
 export const ownerRole = 'viewkeeper'
 
 /**
- * The role that owns the views that Viewkeeper makes. It has no right on schema `viewkeeper`, because others can run code
- * as it: the policy of a table runs as the owner of the view that reads the table.
+ * The role that owns the views that Viewkeeper makes. It has no right on schema `viewkeeper`, because others
+ * can run code as this role: the policy of a table runs as the owner of the view that reads the table.
  */
 export const viewsRole = `${ownerRole}${viewsSuffix}`
 

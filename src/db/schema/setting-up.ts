@@ -9,7 +9,7 @@ const setUpLimit = '10s'
  * or half made. Throws LockTimeout, which names the holder of the lock.
  */
 export const settingUp = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
-  namingHolder(sql, reservedKeys.setUp, 'whoever sets up this database', () =>
+  namingHolder(sql, reservedKeys.setUp, 'the set-up of this database', () =>
     withTransaction(sql, async (transaction) => {
       const [before] = await transaction<{ timeout: string }[]>`
         select current_setting('lock_timeout') as timeout, set_config('lock_timeout', ${setUpLimit}, true)`

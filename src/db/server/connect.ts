@@ -72,7 +72,7 @@ interface Trust {
   superuser?: 'allowed' | 'refused'
 }
 
-/** A setting that the server reports. */
+/** The setting that the server reports for a login that is no superuser. */
 const notSuperuser = { is_superuser: 'off' }
 
 /**
@@ -128,13 +128,13 @@ export const withSavepoint = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Prom
 const credentialsRefused = (error: unknown): boolean => ['28P01', '28000'].includes(sqlstateOf(error) ?? '')
 
 async function connect(
-  settings: ConnectionOptions,
+  options: ConnectionOptions,
   startUp: Record<string, string>,
   insisted: Record<string, string>,
   onNotify?: NotificationListener,
 ): Promise<Connection> {
   const wanted = { ...defaultStartUp, ...startUp }
-  const { host, port } = settings
+  const { host, port } = options
   const { promise: broken, resolve: tellBroken } = Promise.withResolvers<void>()
   let left = false
   let line: Line | undefined
@@ -149,10 +149,10 @@ async function connect(
   const sql: Sql = postgres({
     host,
     port,
-    database: settings.database,
-    user: settings.user,
-    password: settings.password,
-    ssl: tlsOptions(settings),
+    database: options.database,
+    user: options.user,
+    password: options.password,
+    ssl: tlsOptions(options),
     max: 1,
     max_lifetime: null,
     idle_timeout: 0,
@@ -240,7 +240,7 @@ async function withDeadline<T>(work: Promise<T>, deadline: number, message: stri
   }
 }
 
-/** For an IP address, Node would not compare the certificate with the host. So we always check that ourselves. */
+/** We compare the certificate with the host ourselves, because Node would not do so for an IP address. */
 function tlsOptions({ tls, host }: ConnectionOptions) {
   if (!tls.verify) return false
   return {

@@ -42,7 +42,7 @@ const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
   '08P01': { code: 'NotDirect', advice: "Give the PostgreSQL server's own address, not that of pgbouncer." },
   '28P01': {
     code: 'CredentialsRefused',
-    advice: "Check the user and password: the secret's, or those in DATABASE_URL.",
+    advice: 'Check the user and password in the secret or in DATABASE_URL.',
   },
   '28000': {
     code: 'CredentialsRefused',
@@ -51,7 +51,7 @@ const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
   '53300': {
     code: 'TooManyConnections',
     advice:
-      'Try again in some seconds. If that fails too, look in pg_stat_activity who holds connections, and raise the connection limit of ' +
+      'Try again in some seconds. If that fails too, find out in pg_stat_activity who holds connections, and raise the connection limit of ' +
       "Viewkeeper's role, or the server's max_connections.",
   },
   '3D000': { code: 'DatabaseUnavailable', advice: 'Check the name of the database.' },

@@ -2,7 +2,10 @@ import { Problem } from '../../problem.ts'
 import type { Sql } from './connect.ts'
 import { sqlstateOf } from './failures.ts'
 
-/** First key of every run's advisory lock; the second is the run's id. Keys of two integers do not meet other tools' keys. */
+/**
+ * First key of every run's advisory lock; the second is the run's id. Keys of two integers never equal the
+ * bigint keys of other tools.
+ */
 export const runLockClass = 22135
 
 /** Second keys for setting up, migrating views and warming a connection. No run has them, because run ids begin at 1. */

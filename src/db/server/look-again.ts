@@ -6,9 +6,9 @@ const mostLooks = 12
 const pauseMs = 5
 
 /**
- * Looks at a view by its name, and looks again if the view was exchanged during the look: then `look` returns `gone`, or
- * the server fails with XX000, because a statement sees the catalog of its beginning but writes definitions as they are
- * now. Any other answer of `look` is final, also that no view has the name.
+ * Looks at a view by its name, and again if the view was exchanged meanwhile. Then `look` returns `gone`, or
+ * the server raises XX000: a statement sees the catalog of its beginning, but writes the SQL of views and
+ * indexes as it is now. Any other answer of `look` is final, also that no view has the name.
  */
 export async function lookAgain<T>(look: () => Promise<T | 'gone'>): Promise<T> {
   for (let looks = 1; ; looks++) {

@@ -4,13 +4,13 @@ import type { Definition, RowCountStrategy, Strategy, ViewDefinition } from '../
 import { toSetRole, viewsSuffix } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
 
-/** The values of a view's definition for what a request leaves open. */
+/** The definition's values for fields that a request leaves open. */
 export interface DefinitionDefaults {
   id: number
   strategy: Strategy
   rowCountStrategy: RowCountStrategy
   timeoutSeconds: number
-  /** Session settings for its operations. */
+  /** Session settings for the view's operations. */
   settings: Record<string, unknown>
   paused: boolean
 }
@@ -52,7 +52,7 @@ const selected = (...some: Field[]): string =>
 export const defaultsColumns = `d.id, d.paused_at is not null as paused,
            ${selected('strategy', 'rowCountStrategy', 'timeoutSeconds', 'settings')}`
 
-/** A field of definition `d`, which is JSON, as its column holds it. */
+/** SQL for a field of `d`, a definition as JSON, in the type of the field's column. */
 function fromJson(field: Field): string {
   const type = columns[field][1]
   if (type === 'jsonb') return `d -> '${field}'`
@@ -60,11 +60,14 @@ function fromJson(field: Field): string {
   return type === undefined ? `d ->> '${field}'` : `(d ->> '${field}')::${type}`
 }
 
-/** Forgets what an author wrote: the view is one that was found in the catalog. */
+/** Resets what an author wrote: the definition becomes a discovered one. */
 const asDiscovered = `${fields.map((field) => `${columns[field][0]} = default`).join(', ')},
   source = 'discovered', checksum = null, updated_at = clock_timestamp()`
 
-/** A definition that is marked as removed belonged to another view of that name. This view is a discovered one. */
+/**
+ * Reuses a removed definition, which belonged to another view of that name: the definition becomes a
+ * discovered one.
+ */
 const meetAgain = `${asDiscovered}, removed_at = null, paused_at = null`
 
 /** The definition of a view in the catalog. A view without a definition gets a discovered one. */
@@ -138,7 +141,7 @@ export async function readDefinition(
   return row
 }
 
-/** Writes an authored definition, in the transaction that changes the view. */
+/** The statement that writes an authored definition; for the transaction that changes the view. */
 export const authorStatement = (definition: Definition, checksum: string): string => `
 insert into viewkeeper.definitions (schema_name, name, ${authoredColumns.join(', ')})
 select d ->> 'schema', d ->> 'name', ${fields.map(fromJson).join(', ')}, 'authored', ${literal(checksum)}
@@ -147,19 +150,20 @@ on conflict (schema_name, name) do update
    set (${authoredColumns.join(', ')}, removed_at, updated_at)
      = (${authoredColumns.map((column) => `excluded.${column}`).join(', ')}, null, clock_timestamp())`
 
-/** Marks a definition as removed; its runs stay readable. */
+/** The statement that marks a definition as removed; its runs stay readable. */
 export const removeStatement = ({ schema, name }: QualifiedName): string => `
 update viewkeeper.definitions set removed_at = clock_timestamp(), updated_at = clock_timestamp()
  where schema_name = ${literal(schema)} and name = ${literal(name)}`
 
-/** Makes an authored definition a discovered one. The view stays. */
+/** The statement that makes an authored definition a discovered one. The view stays. */
 export const releaseStatement = ({ schema, name }: QualifiedName): string => `
 update viewkeeper.definitions set ${asDiscovered}
  where schema_name = ${literal(schema)} and name = ${literal(name)}`
 
 /**
- * Gives a definition the view's new name; runs and settings stay with the definition. If the new name has a definition
- * already, its runs belong to another view: then the definition of the old name is only marked as removed.
+ * The statement that gives a definition the view's new name; the definition keeps its runs and fields. If the
+ * new name has a definition already, whose runs belong to another view, the old definition is only marked as
+ * removed.
  */
 export const renameStatement = (from: QualifiedName, to: QualifiedName): string => `
 with moved as (

@@ -46,7 +46,7 @@ async function readRights(sql: Sql, live: LiveView): Promise<SwapRights> {
   return row as SwapRights
 }
 
-/** The schema privileges that a swap needs for the roles it acts as, where they make something. */
+/** The privileges that the roles of a swap need on the schemas in which they make something. */
 function schemaNeeds({ view, statistics, dependents }: LiveView): SwapRights['lacks'] {
   const both = (role: string, schema: string) =>
     (['usage', 'create'] as const).map((privilege) => ({ role, privilege, schema }))

@@ -18,7 +18,7 @@ import { planAhead } from './plan-ahead.ts'
 import { mostAhead, type Senders, withSenders } from './send.ts'
 import { makeWake, type Wake } from './wake.ts'
 
-/** The server notifies us of the end of a run. Looks find the rest: a lost run, a due retry, a cancel. */
+/** The server notifies us of the end of a run. A look finds the rest: a lost run, a due retry, a cancel. */
 const lookAgainMs = 500
 const stampEveryMs = 10_000
 
@@ -65,7 +65,10 @@ async function untilEnded(
   }
 }
 
-/** Makes the function that looks at the batch; at times it looks at all runs, and stamps the batch. */
+/**
+ * Makes the function that looks at the batch. At intervals, that function also looks at all runs and stamps
+ * the batch.
+ */
 function makeLook({ sql, batch }: AdvancingBatch, latestRuns: LatestRuns): () => Promise<Batch> {
   let nextFullLook = 0
   let nextStamp = Date.now() + stampEveryMs

@@ -23,9 +23,9 @@ interface AdvanceOptions {
 const leaveWithinMs = 15_000
 
 /**
- * Advances a batch until it has ended or until `until` (epoch milliseconds). Runs that the server works on
- * then go on without us. All state is in the database, so any call may be repeated, killed, or made twice at
- * once. The end of the batch is returned, also a failure; an error that is thrown may pass by itself.
+ * Advances a batch until it has ended or until `until` (epoch milliseconds). Runs that the server
+ * still works on go on without us. All state is in the database, so any call may be repeated, killed, or made
+ * twice at once. A failed batch is returned, not thrown; a thrown error may pass by itself.
  */
 export function advance(
   batchId: string,

@@ -36,7 +36,7 @@ export function cancelBatch(
   return call.database.withConnection(work, { deadline: deadlineOf(call) })
 }
 
-/** A call that advances the batch would end the batch too, but maybe there is none any more. */
+/** Ends the batch here, because maybe no call advances the batch any more. */
 async function endCanceled(sql: Sql, batchId: string, until: number): Promise<StartedBatch> {
   const views = await readBatchViews(sql, batchId)
   for (;;) {

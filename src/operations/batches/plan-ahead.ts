@@ -6,13 +6,13 @@ import { type PlannedRefresh, planRefresh } from '../runs/plan-refresh.ts'
 
 /** Plans that are made before their views have their turn, so that no time is lost then. */
 export interface PlannedAhead {
-  /** Plans these views one after the other, in the background, and no longer those of an earlier call. */
+  /** Plans these views in the background, one by one, instead of what is left of an earlier call. */
   expect(views: BatchView[]): void
   /** Takes the plan of a view; undefined if there is none, or none any more. */
   take(view: BatchView): PlanAhead | undefined
 }
 
-/** A plan, and the part of its basis that the server does not compare by itself. */
+/** A plan, and the state that the plan depends on but the claim does not compare. */
 export interface PlanAhead {
   planned: PlannedRefresh
   basis: PlanBasis

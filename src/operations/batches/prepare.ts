@@ -22,7 +22,7 @@ export type Prepared =
   /** Another call has made or claimed the attempt, or the batch does not go on. */
   | 'made elsewhere'
 
-/** How long a plan made ahead can be followed by startAsPlanned, without reading the catalog again. */
+/** The age up to which startAsPlanned uses a plan without reading the catalog again. */
 const stillGoodMs = 10_000
 
 /**
@@ -50,7 +50,7 @@ export async function prepareRun(
   if (pause === null && isBusy && (await closeLostRuns(sql, view)).length === 0) return 'in the way'
   const work = await planOrEnd(async () => {
     if (pause !== null) return skipped(pause)
-    if (made !== undefined && standsOn(made.basis, made.planned.view) === standsOn(basis, facts))
+    if (made !== undefined && compared(made.basis, made.planned.view) === compared(basis, facts))
       return made.planned
     if (basis === undefined) throw new Problem('UnknownView', `${view.view} has no definition any more.`)
     return planBatchRefresh(sql, batch, view, basis)
@@ -75,7 +75,7 @@ async function startAsPlanned(
   return runId === null ? null : { runId, timeoutSeconds: planned.timeoutSeconds }
 }
 
-const standsOn = (basis: PlanBasis | undefined, facts: ViewFacts | undefined): string =>
+const compared = (basis: PlanBasis | undefined, facts: ViewFacts | undefined): string =>
   JSON.stringify([basis, facts])
 
 const requestOf = (batch: Batch, { id, schema, name, view }: BatchView): RunRequest => ({

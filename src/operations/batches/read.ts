@@ -42,7 +42,7 @@ export function listBatches(
 export const listOpenBatches = (database: Database): Promise<OpenBatch[]> =>
   database.withConnection(readOpenBatches)
 
-/** One batch: each view with its state and attempts, the elapsed time, and what is probably left of it. */
+/** One batch: each view with its state and attempts, the elapsed time, and the time probably left. */
 export function getBatch(database: Database, batchId: string): Promise<DetailedBatch> {
   return database.withConnection(async (sql) => {
     await closeLostRuns(sql, { batchId })

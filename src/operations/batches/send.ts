@@ -15,7 +15,7 @@ import { prepareRun } from './prepare.ts'
 /** How long a view is left alone if its run came back unclaimed or another run of it is running. */
 const leaveAloneMs = 100
 
-/** A run that has its turn and room, but that the server does not claim for this long, has failed. */
+/** If a run still comes back unclaimed this long after the first time, the run has failed. */
 const longestUnclaimedMs = 10_000
 
 /** The most connections that are kept open for runs to come. */
@@ -52,7 +52,7 @@ export async function withSenders<T>(
   const leftAlone = new Map<number, number>()
   const unclaimedSince = new Map<number, number>()
 
-  /** The run was not claimed. That may be so for a moment; if it stays so, the attempt ends. */
+  /** The run was not claimed. If that does not change soon, the attempt ends. */
   const leaveUnclaimed = async (runId: number, viewId: number) => {
     const since = unclaimedSince.get(runId) ?? Date.now()
     unclaimedSince.set(runId, since)
@@ -65,7 +65,7 @@ export async function withSenders<T>(
     for (const { runId, viewId, refused, left } of answered.splice(0)) {
       const last = latestRuns.latest.get(viewId)
       if (last?.runId !== runId || (last.status !== 'pending' && last.status !== 'running')) continue
-      await left // before that, the session may still hold the lock of a run that it did not end
+      await left // until the connection is closed, the session may still hold the run's lock
       if (last.status === 'pending' && refused !== undefined)
         await closeUnclaimed(sql, runId, runErrorOf(refused))
       else if (last.status === 'pending') await leaveUnclaimed(runId, viewId)

@@ -46,8 +46,8 @@ export interface StartedBatch {
 const usualConcurrency = 2
 
 /**
- * Records a batch of the requested views and their dependencies at this moment; another call advances the
- * batch (see advance). The same key and request give the same batch again. If the same selection has an open
+ * Records a batch of the requested views, with their dependencies as of now; another call advances the batch
+ * (see advance). The same key and request give the same batch again. If the same selection has an open
  * batch, or the batch is scheduled and everything scheduled is paused, the new batch is recorded as skipped.
  */
 export async function startBatch(

@@ -7,7 +7,10 @@ import { displayName } from '../../plan/names.ts'
 import { withoutAsideNames } from '../../plan/runs/aside-names.ts'
 import { Problem } from '../../problem.ts'
 
-/** The failure of a migration before anything was begun, with the line of its file where it is in one. */
+/**
+ * The failure of a migration that began nothing; with the file's line if the server refused a statement
+ * there.
+ */
 export const failed = ({ file, text, change }: FrozenText, thrown: unknown): unknown =>
   described(change, thrown, {
     whole: `migrations/${file}`,
@@ -16,7 +19,7 @@ export const failed = ({ file, text, change }: FrozenText, thrown: unknown): unk
     refusalEnd: '',
   })
 
-/** The same of a migration that is not written yet: its author knows the view, not the file. */
+/** The same for a migration that is not written yet: names the view, because no file exists. */
 export const notFrozen = ({ change }: FrozenText, thrown: unknown): unknown =>
   described(change, thrown, {
     whole: displayView(change),
@@ -46,7 +49,7 @@ interface Words {
   /** Where a statement of the definition is. */
   at: (error: StatementRefused) => string
   end: string
-  /** What follows a refusal that was worded for people. */
+  /** The end of the message if a Problem refuses the change. */
   refusalEnd: string
 }
 
@@ -67,7 +70,7 @@ function described(change: FrozenChange, thrown: unknown, { whole, at, end, refu
     ? at(error)
     : carries === undefined
       ? whole
-      : `${whole}: it was to carry over ${carries}`
+      : `${whole}: ${carries} could not be carried over`
   return new Problem(
     'MigrationFailed',
     `${where}: ${inPublic(error.message, change)} (${sqlstate ?? 'no SQLSTATE'}). ${end}`,
@@ -75,7 +78,7 @@ function described(change: FrozenChange, thrown: unknown, { whole, at, end, refu
   )
 }
 
-/** The line of the file where the server has found it. */
+/** The line of the file in which the server found the error. */
 function lineOf(text: string, change: FrozenChange, { at, line }: StatementRefused): number {
   const before = change.does === 'sql' ? [] : statementsOf(change).slice(0, at)
   return headerLines(text) + before.flatMap((sql) => [...sql.split('\n'), '']).length + line
@@ -87,6 +90,6 @@ const statementOf = (change: FrozenChange, { at }: StatementRefused): string =>
 const displayView = (change: FrozenChange): string =>
   change.does === 'sql' ? '' : displayName(viewBefore(change))
 
-/** Nobody knows the names under which a view is built. */
+/** Shows the view's name instead of the temporary names of its twin. */
 const inPublic = (message: string, change: FrozenChange): string =>
   withoutAsideNames(message, displayView(change))

@@ -41,7 +41,7 @@ export interface MigrateCall {
 export interface MigrationDone {
   name: string
   way: 'up' | 'down'
-  /** `sql` for own SQL; null if the database was like that already. */
+  /** `sql` for own SQL; null if the database had that state already. */
   does: Change | 'sql' | null
   runId: number | null
   durationMs: number | null
@@ -148,7 +148,7 @@ interface ViewMigration {
 
 const mostTries = 5
 
-/** Plans and runs the change, again if another run is in the way. Null if the database is like that. */
+/** Plans and runs the change, again if another run is in the way. Null if nothing is to be changed. */
 async function migrateView(
   sql: Sql,
   call: MigrateCall,
@@ -176,7 +176,7 @@ async function migrateView(
   }
 }
 
-/** Performs one run of a change, with the plan `first`. If it has to be planned again, `plan` does that. */
+/** Performs one run of a change, with the plan `first`. `plan` plans the change again if needed. */
 async function runChange(
   sql: Sql,
   call: MigrateCall,

@@ -33,8 +33,8 @@ interface PlanOptions {
 }
 
 /**
- * Plans the change from one side of a migration to the other, for the database as it is now; null if the view
- * is like that already. `from` says what was authored so far. Throws StatementRefused if the server refuses a
+ * Plans the change from one side of a migration to the other, for the database as it is now; null if nothing
+ * is to be changed. `from` holds what was authored before. Throws StatementRefused if the server refuses a
  * statement of the definition, and Problems if something is in the way.
  */
 export function planChange(
@@ -93,7 +93,7 @@ async function planDefinition(
     throw new Problem(
       'SwapImpossible',
       `${view.view} cannot be given another query, because ${refusals.join('; ')}. If something ` +
-        'depends on it, remove that by a migration before this one, and define it again by one after.',
+        'depends on the view, drop the dependents in an earlier migration, and define them again in a later one.',
     )
   }
   const change = planRedefinition(

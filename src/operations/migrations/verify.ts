@@ -144,13 +144,15 @@ async function readAfter(sql: Sql, change: FrozenChange): Promise<LiveView | nul
 const dependentViews = (live: LiveView | null): string[] =>
   (live?.dependents ?? []).flatMap(({ view }) => (view === null ? [] : [quoteName(view)]))
 
-/** Whether two views are the same. If the texts of their queries differ, `back`'s owner reads both again. */
+/**
+ * Whether two views are the same. If the query texts differ, the server reads both again, as `back`'s owner.
+ */
 async function isSame(sql: Sql, before: LiveView, back: LiveView | null): Promise<boolean> {
   if (back === null || !(await isSameQuery(sql, before, back, back.view.owner))) return false
   return JSON.stringify(comparable(before)) === JSON.stringify(comparable(back))
 }
 
-/** A view without OIDs, its dependents in an order that does not depend on a rebuild. */
+/** A view without OIDs; its dependents have an order that no rebuild changes. */
 const comparable = (live: LiveView) => ({
   ...live,
   view: { ...live.view, definition: null },

@@ -1,5 +1,5 @@
 import type { Batch } from '../../db/batches/batches.ts'
-import { closeLostBatch, findStaleBatches } from '../../db/batches/lost-batches.ts'
+import { closeLostBatch, findUnadvancedBatches } from '../../db/batches/lost-batches.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../../db/monitoring/publish.ts'
 import { closeLostRuns } from '../../db/runs/lost-runs.ts'
 import type { Database } from '../../db/server/connect.ts'
@@ -37,7 +37,7 @@ export function monitor(
 ): Promise<Monitored> {
   return database.withConnection(async (sql) => {
     const lost = await closeLostRuns(sql)
-    for (const id of await findStaleBatches(sql)) await closeLostBatch(sql, id)
+    for (const id of await findUnadvancedBatches(sql)) await closeLostBatch(sql, id)
     const publishedRuns = await publishEndedRuns(sql, atOnce, publish.runs)
     const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches)
     await discoverDefinitions(sql)

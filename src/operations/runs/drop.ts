@@ -17,7 +17,7 @@ export interface DropRequest {
   view: string
   /** Also drops what depends on the view. Default: the drop is refused if anything does. */
   cascade?: boolean | undefined
-  /** Skips a view that does not exist; otherwise that is an error. Default: true. */
+  /** Skips a view that does not exist, instead of refusing the drop. Default: true. */
   ifExists?: boolean | undefined
   rowCountStrategy?: RowCountStrategy | undefined
   /** The time limit of the drop, including waits for locks. */
@@ -55,6 +55,6 @@ async function plan(sql: Sql, { there }: DropTarget, request: DropRequest): Prom
     timeoutSeconds,
     definitionId: definition.id,
   })
-  const response = dependents.length === 0 ? {} : { because: `along with it: ${dependents.join(', ')}` }
+  const response = dependents.length === 0 ? {} : { because: `also dropped: ${dependents.join(', ')}` }
   return { plan, timeoutSeconds, response }
 }

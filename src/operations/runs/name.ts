@@ -8,7 +8,7 @@ export async function resolveName(sql: Sql, view: string, field = 'view'): Promi
   return name as QualifiedName
 }
 
-/** Resolves several views, in their order, in a number of statements that does not grow with theirs. */
+/** Resolves several views, in their order, in the same number of statements however many they are. */
 export async function resolveNames(sql: Sql, views: string[], field = 'view'): Promise<QualifiedName[]> {
   const parsed = views.map((view) => (/^[0-9]{1,9}$/.test(view) ? Number(view) : parseName(view, field)))
   const ids = parsed.filter((each) => typeof each === 'number')

@@ -17,7 +17,7 @@ export async function performRun(sql: Sql, call: Call, run: RunRequest, planning
   await closeLostRuns(sql, run)
   const work = await planOrEnd(planning)
   if ('status' in work) return endAtOnce(sql, call, run, work)
-  // Opened before the run is recorded: if no second connection is free, no run has failed.
+  // Opened before the run is recorded: if no second connection is free, no run is recorded.
   const connection = await openForRun(call.database)
   try {
     const runId = await recordPlan(sql, run, work)

@@ -61,7 +61,7 @@ export async function recordPlan(
 
 /**
  * Records the end of a run that was never sent, as a new run or in the run `pending`. Returns the run's id,
- * null as startRun does. If the run `pending` was claimed meanwhile, it goes on.
+ * or null in the cases of startRun. A run `pending` that was claimed meanwhile goes on.
  */
 export async function recordEnd(
   sql: Sql,

@@ -12,7 +12,7 @@ import type { Result } from './result.ts'
 import { waitForRun } from './wait.ts'
 
 const mostSends = 8
-// Callers that refresh one view at once make each other's plans stale. Random pauses separate them.
+// Callers that refresh one view at once invalidate each other's plans. Random pauses separate them.
 const longestPauseMs = (sends: number): number => 20 * 2 ** sends
 
 /** A pending run, and the connection to send it over. */
@@ -24,7 +24,8 @@ interface Sendable {
 
 /**
  * Sends a pending run until the server claims it, and waits for its end as long as the caller does. A run
- * that comes back unclaimed, because its plan is stale or the connection broke, is planned and sent again.
+ * that comes back unclaimed, because its plan no longer holds or the connection broke, is planned and sent
+ * again.
  */
 export async function sendUntilClaimed(
   sql: Sql,

@@ -23,7 +23,7 @@ export async function waitForRun(
     answered = true
   })
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
-    // Taken before the record is read: the record then has all that the server wrote before its answer.
+    // Copied before the record is read, so that the record has all that the server wrote before its answer.
     const gone = answered
     const status = await readRunStatus(sql, runId)
     if (status === 'pending' && envelope !== undefined) {

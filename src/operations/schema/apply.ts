@@ -1,14 +1,14 @@
-import { type MigrateReport, migrateSchema } from '../../db/schema/apply.ts'
+import { applySchema, type MigrateReport } from '../../db/schema/apply.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { readSchemaSteps } from '../../files/schema-steps.ts'
 
 /** Less than the function's 14 minutes. A schema step that takes longer has to be made smaller. */
 const longestMs = 13 * 60_000
 
-/** Applies the schema steps in `folder` that the database lacks. See migrateSchema. */
+/** Applies the schema steps in `folder` that the database lacks. See applySchema. */
 export async function migrate(database: Database, folder: URL): Promise<MigrateReport> {
   const steps = await readSchemaSteps(folder)
-  return database.withConnection((sql) => migrateSchema(sql, steps), {
+  return database.withConnection((sql) => applySchema(sql, steps), {
     startUp: { application_name: 'viewkeeper migrate', statement_timeout: '600000', lock_timeout: '60000' },
     deadline: Date.now() + longestMs,
   })

@@ -56,10 +56,10 @@ export function getView(
   schedules: Schedules = unscheduled,
 ): Promise<DetailedView> {
   return database.withConnection(async (sql) => {
-    const facts = await readView(sql, await resolveName(sql, name))
-    await ensureDefinition(sql, facts)
-    const [summary] = await readViews(sql, facts)
-    if (summary === undefined) throw unknownView(facts)
+    const found = await readView(sql, await resolveName(sql, name))
+    await ensureDefinition(sql, found)
+    const [summary] = await readViews(sql, found)
+    if (summary === undefined) throw unknownView(found)
     const { view } = summary
     const dependsOn = await readDependencies(sql)
     return {
@@ -67,7 +67,7 @@ export function getView(
       dependsOn: dependsOn.get(view) ?? [],
       neededBy: dependents(dependsOn).get(view) ?? [],
       stale: (await findStaleViews(sql, schedules, summary.id)).length > 0,
-      ...(await readViewDetails(sql, facts)),
+      ...(await readViewDetails(sql, found)),
       recentRuns: await readRuns(sql, { definitionId: summary.id, limit: recentRuns }),
     }
   })

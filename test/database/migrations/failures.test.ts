@@ -151,7 +151,7 @@ describe('a folder that is not what it was when it was applied', () => {
       await rename(join(copy.path, `002_a.${way}.sql`), join(copy.path, `002_b.${way}.sql`))
     await refused(
       copy,
-      ': this database has 002_a where the folder has 002_b. Two branches have frozen number 2: freeze the later one again.',
+      ': this database has 002_a, but the folder has 002_b. Two branches froze number 2: freeze the later one again.',
     )
   })
 
@@ -212,7 +212,7 @@ describe('a folder that is not what it was when it was applied', () => {
     await branch.freeze([{ ...first, comment: 'of the branch' }])
     await refused(
       branch,
-      ': this database has 003_own where the folder has 003_a. Two branches have frozen number 3: freeze the later one again.',
+      ': this database has 003_own, but the folder has 003_a. Two branches froze number 3: freeze the later one again.',
     )
   })
 
@@ -419,7 +419,7 @@ describe('a migration that fails', () => {
     expect(refusal.cause).toMatchObject({ code: 'SwapImpossible' })
     expect(refusal.message).toBe(
       'migrations/003_below.up.sql: public.below cannot be given another query, because materialized view public.above depends on it. ' +
-        'If something depends on it, remove that by a migration before this one, and define it again by one after.',
+        'If something depends on the view, drop the dependents in an earlier migration, and define them again in a later one.',
     )
   })
 

@@ -192,8 +192,8 @@ describe("somebody's own SQL", () => {
   })
 
   test.each([
-    ['commit;', /\(0A000\).* Leave out what begins or ends a transaction/],
-    ['create table a (id integer); copy a from stdin;', /\(0A000\).* copy from or to the client/],
+    ['commit;', /\(0A000\).* Leave out statements that begin or end a transaction/],
+    ['create table a (id integer); copy a from stdin;', /\(0A000\).* "copy" from or to the client/],
     ['create table a (id integer); vacuum a;', /VACUUM.*\(25001\).* Execute it by hand/],
     ['create table a (id integer);\n\\d a', /, line 2: syntax error at or near "\\"/],
   ])('that no transaction can hold is refused with what to do: %s', async (text, message) => {
@@ -359,7 +359,7 @@ describe('an index that is built concurrently', () => {
     ['without a name', 'create index concurrently on a (n);'],
   ])('%s is refused', async (_, text) => {
     expect(await refusedUp(await own(text))).toBe(
-      'migrations/001_own.up.sql: create index concurrently has to be alone in its file, as "create index concurrently name on table (…);".',
+      'migrations/001_own.up.sql: create or drop index concurrently must be alone in its file, as "create index concurrently name on table (…);" or "drop index concurrently name;".',
     )
   })
 

@@ -201,7 +201,7 @@ describe('dropping', () => {
     expect(await drop({ view: 'base', cascade: true }, call())).toMatchObject({
       status: 'deleted',
       response: {
-        because: 'along with it: materialized view public."Reads it", view public.reads_base',
+        because: 'also dropped: materialized view public."Reads it", view public.reads_base',
       },
     })
     expect(await sql`select to_regclass('reads_base') as there`).toEqual([{ there: null }])
