@@ -33,7 +33,7 @@ export const measureSeal = (): Promise<Row[]> =>
       { title: 'Swap of a view of 10 rows, an index on a column: one statement sealed' },
       compare('not sealed', plain.open),
       compare('sealed', plain.sealed, { to: plain.open }),
-      { title: 'The same with an index on an expression and a plain view that reads it: three' },
+      { title: 'The same with an index on an expression and a plain view: three statements sealed' },
       compare('not sealed', odd.open),
       compare('sealed', odd.sealed, { to: odd.open }),
     ]
