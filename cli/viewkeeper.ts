@@ -42,9 +42,7 @@ program
 
 program
   .command('check')
-  .description(
-    'list every difference between authored, frozen and live views; the exit code is 1 if there is one',
-  )
+  .description('list every difference between authored, frozen and live views; exit with 1 if there are any')
   .option(...environment)
   .option('--offline', 'compare only what is authored and frozen, without a database')
   .option('--ignore-unmanaged', 'do not list views that are not authored')
@@ -112,7 +110,7 @@ program
 
 pointToHelp(program, 'npx viewkeeper')
 
-/** After a mistake, this command and each of its subcommands name the command that shows its help. */
+/** After a mistake, this command and each subcommand say how to get help. */
 function pointToHelp(command: Command, words: string): void {
   command.showHelpAfterError(`(see ${words} --help)`)
   for (const subcommand of command.commands) pointToHelp(subcommand, `${words} ${subcommand.name()}`)

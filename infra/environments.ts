@@ -39,8 +39,8 @@ export const environments: Record<string, EnvironmentOptions> = {
     logLevel: 'INFO',
     // Requests a second that the HTTP API accepts. Each opens one or two connections to the database.
     requestsPerSecond: 20,
-    // Every view is refreshed each night, in dependency order. A view with its own schedule is refreshed by
-    // that, too (not with views: false).
+    // Every view is refreshed each night, in dependency order. Views with a schedule of their own follow that
+    // schedule, too, unless `schedules` has views: false.
     schedules: { nightly: { at: '09:00', timeZone: 'Etc/UTC' } },
     // Views that a batch refreshes at once. Each uses one connection and one processor of the server.
     batchConcurrency: 2,

@@ -6,15 +6,15 @@ import { LocalProblem } from './process/problem.ts'
 const schema = new URL('../schema/', import.meta.url)
 
 /** Brings schema `viewkeeper` of the database up to date, and prints what was done. */
-export async function migrateDatabase(database: Database): Promise<void> {
+export async function applySchemaSteps(database: Database): Promise<void> {
   const [{ applied, ahead }, ms] = await timed(() => migrate(database, schema))
   const done =
     applied.length > 0
       ? count(applied.length, 'schema step')
       : ahead.length > 0
-        ? 'nothing to apply: a newer version has migrated this database'
+        ? 'nothing to apply: a newer version of Viewkeeper has updated this database'
         : 'schema viewkeeper is up to date'
-  report.done('migrations', done, ms)
+  report.done('schema', done, ms)
 }
 
 /** Connects to the database of DATABASE_URL, and prints its version, name and host. */

@@ -3,7 +3,7 @@ import { connectTo, type Database } from '../src/db/server/connect.ts'
 import { fromUrl } from '../src/edge/lambda/database-url.ts'
 import { nightly } from '../src/plan/monitoring/nightly.ts'
 import { Problem } from '../src/problem.ts'
-import { describeDatabase, migrateDatabase } from './database.ts'
+import { applySchemaSteps, describeDatabase } from './database.ts'
 import { refreshFirst } from './demo/first-refresh.ts'
 import { printHints } from './demo/hints.ts'
 import { loadDemo } from './demo/load.ts'
@@ -30,7 +30,7 @@ async function start(life: Life) {
   const database = connectTo(fromUrl(url))
   if (databaseUrl) await describeDatabase(database, url)
   else await fillWithDemo(url)
-  await migrateDatabase(database)
+  await applySchemaSteps(database)
   const demo = databaseUrl ? { views: [], scheduled: [] } : await migrateDemo(database)
 
   const mute = showLogs(process.env)
@@ -46,15 +46,15 @@ async function start(life: Life) {
       report.line(`batch ${id} goes on here: nobody else advances it any more`),
     )
     if (resumed > 0)
-      report.line(`${count(resumed, 'batch', 'batches')} that nobody advanced any more: going on here`)
+      report.line(`${count(resumed, 'batch', 'batches')} left by other processes: advanced here now`)
     if (watched > 0)
       report.line(
         `${count(watched, 'open batch', 'open batches')}: another process seems to advance ${watched === 1 ? 'it' : 'them'}; ` +
-          'if none does, going on here in some seconds',
+          'if not, this process takes over in some seconds',
       )
   } else {
     const open = await batches.resume()
-    if (open > 0) report.line(`${count(open, 'batch', 'batches')} of the last start: going on`)
+    if (open > 0) report.line(`${count(open, 'batch', 'batches')} of the last start will go on`)
     else await refreshFirst(gateway.url, demo.views)
     // From these variables the monitor and the reads know how old the data may be.
     process.env.NIGHTLY_SCHEDULE = nightly.schedule
@@ -62,8 +62,8 @@ async function start(life: Life) {
     process.env.VIEW_SCHEDULES = 'true'
     const stopSchedules = startSchedules(batches.startBatch, demo.scheduled)
     await life.onStop(async () => stopSchedules())
-    // Only on the embedded database: an environment on another one would not publish the runs that are
-    // published here.
+    // Only on the embedded database: runs published here are not published by the environment of another
+    // database.
     await life.onStop(startMonitor(await loadFunction('monitor')))
   }
   await printHints(gateway.url)

@@ -24,7 +24,7 @@ interface AdoptOptions {
 /** Authors and freezes views of the database. The database is only read. */
 export async function adopt({ views, all, message, env }: AdoptOptions): Promise<void> {
   if (views.length > 0 === (all ?? false)) {
-    throw new Problem('InvalidRequest', 'Name the views to adopt, or write --all.', { field: 'view' })
+    throw new Problem('InvalidRequest', 'Either name the views to adopt, or write --all.', { field: 'view' })
   }
   const known = new Set((await readAuthored()).map(quoteName))
   const frozen = await readFrozenMigrations(folders.migrations)
@@ -54,13 +54,13 @@ export async function adopt({ views, all, message, env }: AdoptOptions): Promise
   for (const [plain, readers] of plainViewsOf(fresh)) {
     report.warning(
       `plain view ${plain}, which ${readers.join(', ')} ${readers.length === 1 ? 'reads' : 'read'}, is not part of the migrations: ` +
-        'make it first in a database that lacks it',
+        'create the plain view yourself in a database without it',
     )
   }
   report.line(`${count(fresh.length, 'view')} adopted; the database was not changed`)
 }
 
-const oddName = 'not adopted: authored names have only letters, digits and _. Rename it first'
+const oddName = 'not adopted: authored names have only letters, digits and _. Rename the view or index first'
 
 const canBeAuthored = ({ schema, name, indexes }: DescribedView['definition']): boolean =>
   [schema, name, ...indexes.map((index) => index.name)].every((part) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(part))

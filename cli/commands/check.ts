@@ -41,7 +41,7 @@ export async function check({ env, offline, ignoreUnmanaged, json }: CheckOption
 function print(differences: Difference[], pending: string[], clean: string, views: number): void {
   if (differences.length === 0) report.success(`${count(views, 'view')}: ${clean}`)
   else printDifferences(differences)
-  if (pending.length > 0) report.line(`not applied there yet: ${pending.join(', ')}`)
+  if (pending.length > 0) report.line(`not applied to this database: ${pending.join(', ')}`)
 }
 
 function printDifferences(differences: Difference[]): void {

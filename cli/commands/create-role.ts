@@ -43,7 +43,7 @@ export async function createRole({ login, owners }: { login: string; owners?: st
     )
     for (const role of notGranted) {
       say(
-        `${role} was not granted: you may not grant it, or it is a member of ${ownerRole}. If you may: grant "${role}" to ${ownerRole};`,
+        `${role} was not granted: you may not grant it, or it is a member of ${ownerRole}. If it is no member, an administrator runs: grant "${role}" to ${ownerRole};`,
       )
     }
     for (const owner of leftOut.filter((each) => !viewOwners.includes(each))) {

@@ -48,7 +48,7 @@ const words = {
 }
 
 function printDone({ name, way, does, runId, durationMs }: MigrationDone): void {
-  const what = does === null ? dim(way === 'up' ? 'recorded' : 'struck out') : words[way][does]
+  const what = does === null ? dim(way === 'up' ? 'recorded' : 'record removed') : words[way][does]
   const run = runId === null ? '' : dim(`   ${seconds(durationMs ?? 0)}   run ${runId}`)
   report.success(`${name}   ${what}${run}`)
 }

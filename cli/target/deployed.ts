@@ -73,7 +73,7 @@ export function deployedTarget(environment: string): Target {
 const isBehind = (environment: string, names: string[]): Problem =>
   new Problem(
     'MigrationFailed',
-    `${environment}: its database has ${names.join(', ')}, and the deployed version lacks them. Deploy a version with them again.`,
+    `${environment}: its database has ${names.join(', ')}, and the deployed version lacks them. Deploy a version that has them.`,
   )
 
 async function invoke<Answer>(lambda: LambdaClient, name: string, command: object): Promise<Answer> {

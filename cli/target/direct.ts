@@ -19,7 +19,7 @@ import { Problem } from '../../src/problem.ts'
 import { folders, schemaFolder } from '../project/folders.ts'
 import type { Target } from './target.ts'
 
-/** The database of DATABASE_URL. If it is not set, the refusal names this other way. */
+/** The database of DATABASE_URL. Without DATABASE_URL, the refusal names `otherWay`. */
 export function databaseFromUrl(otherWay = 'name a deployed environment with --env'): Database {
   const url = process.env.DATABASE_URL
   if (url) return connectTo(fromUrl(url))

@@ -46,7 +46,7 @@ export class ImportedDatabase extends Construct implements Database {
   grantRead(grantee: IGrantable): void {
     this.secret.grantRead(grantee)
     if (this.secretKeyArn === undefined) return
-    // CDK's grant allows the key in the key's own policy, and cannot change the policy of an imported key.
+    // CDK's grant would change the key's own policy, which is impossible for an imported key.
     grantee.grantPrincipal.addToPrincipalPolicy(
       new PolicyStatement({
         actions: ['kms:Decrypt'],
@@ -59,7 +59,10 @@ export class ImportedDatabase extends Construct implements Database {
   }
 }
 
-/** EC2 refuses an endpoint with two subnets in one zone. With one subnet it serves the whole zone. */
+/**
+ * EC2 refuses an endpoint with two subnets in one zone. With one subnet, an endpoint serves the subnet's
+ * whole zone.
+ */
 const firstOfEachZone = (subnets: ISubnet[]): ISubnet[] =>
   subnets.filter(
     ({ availabilityZone }, at) =>

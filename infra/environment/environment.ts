@@ -39,8 +39,8 @@ const environment = z.strictObject({
   /** Views that a batch of a schedule or a deploy refreshes at once. Default 2. */
   batchConcurrency: z.int().min(1).max(64).default(2),
   /**
-   * The history that is kept: this number of successes of each view (`false`: no such number), and everything
-   * else for this number of days. Default: 500 successes, 90 days.
+   * The history that is kept: `successes` of each view (`false`: by days only), and everything else for
+   * `days`. Default: 500 successes, 90 days.
    */
   retention: z
     .strictObject({
@@ -51,7 +51,8 @@ const environment = z.strictObject({
     })
     .prefault({}),
   /**
-   * Minutes between two calls of the monitor. They delay the closing of a lost run, and its alarm. Default 1.
+   * Minutes between two calls of the monitor. A lost run is closed that much later, and so is its alarm.
+   * Default 1.
    */
   monitorEveryMinutes: z.int().min(1).max(4).default(1),
   /**

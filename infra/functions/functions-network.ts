@@ -12,7 +12,7 @@ import type { FunctionNetwork } from './viewkeeper-function.ts'
 /**
  * The network path from the functions to the database and to Secrets Manager; the functions reach nothing
  * else. They share one security group. With a group for each function, `migrate` would wait for the rules of
- * all groups, and these rules for functions that are deployed after `migrate`.
+ * all groups, and these rules would wait for functions that are deployed after `migrate`.
  */
 export class FunctionsNetwork extends Construct {
   readonly placement: FunctionNetwork

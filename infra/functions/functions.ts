@@ -51,8 +51,8 @@ const functions: Record<FunctionName, FunctionOptions> = {
   },
   'open-batch': {
     description: 'Records a batch, for start-batch',
-    // start-batch waits for open-batch, and then has the batch advanced. The deadline of open-batch for the
-    // database, 20 s, ends before this one.
+    // start-batch waits for open-batch, and then has the batch advanced. open-batch gives up on the database
+    // earlier, after 20 s.
     timeout: Duration.seconds(24),
   },
   advance: { description: 'Advances a batch, for the state machine', timeout: Duration.minutes(15) },
@@ -63,8 +63,7 @@ const functions: Record<FunctionName, FunctionOptions> = {
   },
   query: { description: 'Answers every HTTP request that reads', timeout: Duration.seconds(29) },
   monitor: {
-    description:
-      'Every minute: closes lost runs, publishes ended runs as log lines and metrics, finds stale views',
+    description: 'Closes lost runs, publishes ended runs as log lines and metrics, finds stale views',
     timeout: Duration.minutes(1),
     // The next call does what this one left. Retries, and a dead letter for each minute of an outage, would
     // help nobody.
@@ -76,7 +75,7 @@ const functions: Record<FunctionName, FunctionOptions> = {
     retryAttempts: 0,
   },
   migrate: {
-    description: 'On deploy: brings the schema viewkeeper and the views up to date; and for the command line',
+    description: 'On deploy: brings schema viewkeeper and the views up to date; also serves the command line',
     // CDK's trigger handler ends after 15 minutes. If migrate lived longer, CloudFormation would get no
     // answer and wait for an hour.
     timeout: Duration.minutes(14),

@@ -24,7 +24,7 @@ export class AlarmTopic extends Construct {
       displayName: `Viewkeeper ${environmentName}`,
       enforceSSL: true,
     })
-    // enforceSSL replaces the topic's default policy, which lets alarms publish.
+    // enforceSSL drops the topic's default policy, which would let alarms publish.
     this.topic.addToResourcePolicy(
       new PolicyStatement({
         sid: 'AlarmsPublish',

@@ -52,16 +52,13 @@ export class Alarms extends Construct {
     this.add('lost-runs', {
       metric: metric(metricNames.runsLost),
       happened:
-        'A run lost its server process (restart, failover, terminated), and the server has undone it.',
+        'A run lost its server process (restart, failover, termination), and the server undid its work.',
       first:
         'Look at the events of the database; GET /runs?status=failed names the view. Then refresh the view.',
     })
   }
 
-  /**
-   * Missing numbers count as stale, because the monitor publishes them. Two periods, as for the monitor
-   * itself.
-   */
+  /** Missing numbers count as stale: the monitor does not run. Two periods, as for the monitor itself. */
   private addStaleAlarm() {
     this.add('stale-views', {
       metric: ownMetric(this.environmentName, metricNames.viewsStale, Stats.MAXIMUM),
@@ -81,7 +78,7 @@ export class Alarms extends Construct {
     this.add('failed-batches', {
       metric: machine.metricFailed({ period }),
       happened: 'A batch failed or was canceled, or could not be advanced for some 17 minutes.',
-      first: 'GET /batches?status=failed names the views.',
+      first: 'GET /batches?status=failed (or canceled) names the batch, and GET /batches/{id} its views.',
     })
     this.add('timed-out-batches', {
       metric: machine.metricTimedOut({ period }),

@@ -31,8 +31,8 @@ const height = 7
 
 /**
  * One page for one environment. The panels about views read the monitor's log lines, so that no view costs a
- * metric. Beyond the account's first three, a dashboard costs about 3 USD a month; showing it costs what Logs
- * Insights reads.
+ * metric. Beyond the account's first three, a dashboard costs about 3 USD a month; each showing costs the
+ * panels' Logs Insights queries.
  */
 export class Dashboard extends Construct {
   readonly name: string

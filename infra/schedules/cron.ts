@@ -39,8 +39,8 @@ function field(chosen: number[], name: (at: number) => string): string {
     if (!chosen[at]) continue
     const start = at
     while (chosen[at + 1]) at++
-    const run = Array.from({ length: at - start + 1 }, (_, offset) => name(start + offset))
-    items.push(...(run.length < 3 ? run : [`${run[0]}-${run.at(-1)}`]))
+    const range = Array.from({ length: at - start + 1 }, (_, offset) => name(start + offset))
+    items.push(...(range.length < 3 ? range : [`${range[0]}-${range.at(-1)}`]))
   }
   return items.join(',')
 }

@@ -72,7 +72,8 @@ export class Schedules extends Construct {
   }
 
   /**
-   * Calls the monitor every minute, or every few minutes. A late call is dropped: the next one does its work.
+   * Calls the monitor every minute, or every few minutes. A late call becomes a dead letter: the next call
+   * does its work.
    */
   private addMonitor() {
     const minutes = this.props.monitorEveryMinutes
@@ -111,7 +112,7 @@ export class Schedules extends Construct {
         ...selection,
         concurrency: this.props.concurrency,
       },
-      // After an hour the event is dropped: the next scheduled batch refreshes the views.
+      // After an hour the event becomes a dead letter: the next scheduled batch refreshes the views.
       retryAttempts: 10,
       maxEventAge: Duration.hours(1),
     })

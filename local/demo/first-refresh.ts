@@ -5,8 +5,8 @@ import { type Batch, listViews, type Run, readBatch, readRun, startBatch, type V
 const pauseMs = 50
 
 /**
- * Refreshes in one batch the views of these names that have no data yet, and prints each result when it is
- * there. If a view fails, the others are refreshed all the same.
+ * Refreshes the named views that have no data yet, in one batch, and prints each result as it comes. If a
+ * view fails, the others are refreshed all the same.
  */
 export async function refreshFirst(api: string, names: string[]): Promise<void> {
   const views = await listViews(api)
@@ -34,8 +34,8 @@ export async function refreshFirst(api: string, names: string[]): Promise<void> 
 }
 
 /**
- * The latest run of each view of a batch, in the order in which they end. A view that will be tried again is
- * not over.
+ * The latest run of each view of a batch, in the order in which they end. A failed view may be tried again,
+ * so it ends only with its batch.
  */
 async function* endsOf(api: string, batchId: string): AsyncGenerator<{ view: string; runId: number }> {
   const shown = new Set<string>()

@@ -16,8 +16,8 @@ export interface DemoCounts {
 }
 
 /**
- * Loads the demo's tables into schema `public` unless they exist. Returns whether it did, and the rows of
- * each table.
+ * Loads the demo's tables into schema `public` unless they exist. Returns whether they were loaded, and the
+ * row count of each table.
  */
 export async function loadDemo(url: string): Promise<DemoCounts & { loaded: boolean }> {
   const sql = postgres(url, { max: 1, onnotice() {} })

@@ -8,8 +8,8 @@ import type { ServerUser } from './server-user.ts'
 
 /**
  * Makes the data folder with `initdb` unless it exists. Text is UTF-8 and sorts by code point, so that
- * results are the same on every machine. The server asks for a password, and only the owner of the folder can
- * read it: without the password another user of this machine could run programs as a superuser of PostgreSQL.
+ * results are the same on every machine. The server requires a password that only the folder's owner can
+ * read: without the password, another user of this machine could run programs as a superuser of PostgreSQL.
  */
 export async function makeData(options: {
   data: string
@@ -51,8 +51,8 @@ export async function makeData(options: {
 }
 
 /**
- * The password of user `postgres`, generated the first time, and the file with it, which only its owner can
- * read.
+ * The password of user `postgres`, generated the first time, and its file, which only the owner of the file
+ * can read.
  */
 export function keepPassword(folder: string, user: ServerUser): { file: string; password: string } {
   const file = join(folder, 'password')

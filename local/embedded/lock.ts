@@ -23,7 +23,7 @@ export function readLock(data: string): Lock | undefined {
 
 /**
  * The server that uses a data folder now, if any. PostgreSQL removes the lock of a dead server itself, unless
- * another process has its pid by now (after a restart of the machine): such a lock is removed here.
+ * another process has that pid now (after a restart of the machine): then this function removes the lock.
  */
 export function findLiveServer(data: string): Lock | undefined {
   const lock = readLock(data)

@@ -31,7 +31,7 @@ const share = (part: number, perCall: number): Share => ({
   longestSeconds: Number.POSITIVE_INFINITY,
 })
 
-/** Two a call: one to plan and to watch, one on which the server executes the run. */
+/** Two for each call: one to plan and to watch, one on which the server executes the run. */
 const operation = share(0.5, 2)
 /**
  * One to decide, one to listen, two opened ahead, and one for each run. No caller waits for the answer, so

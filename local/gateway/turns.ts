@@ -26,7 +26,7 @@ export function makeTurns(atOnce: number): Turns {
           waiting.splice(waiting.indexOf(call), 1)
           resolve(false)
         }
-        // Node ends a time-out that is not finite at once.
+        // Node fires an infinite time-out at once.
         const timer = Number.isFinite(longestWaitMs) ? setTimeout(leave, longestWaitMs) : undefined
         waiting.push(call)
       })

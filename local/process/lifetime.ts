@@ -2,8 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 export interface Life {
   /**
-   * Registers how to stop what was just started. If everything is being stopped, stops that, too, and
-   * rejects.
+   * Registers how to stop what was just started. If everything is being stopped, stops the new part at once
+   * and rejects.
    */
   onStop(stop: () => Promise<void>): Promise<void>
   /** Stops everything for this reason, unless it is being stopped already. */

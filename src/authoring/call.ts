@@ -18,8 +18,8 @@ interface Call {
 }
 
 /**
- * Reads the call at `start` of a source. Reads tokens, not the whole language: that finds all fields that are
- * written out, and misses the others without harm.
+ * Reads the call at `start` of a source. Reads tokens, not the whole language: tokens show every field that
+ * is written out, and the other fields need no line.
  */
 export function readCall(source: string, start: number): Call {
   const lines = new Map<string, number>()

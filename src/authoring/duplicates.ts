@@ -14,7 +14,7 @@ interface CheckedView {
 /** Reports views that are defined twice, and indexes whose name is taken in their schema. */
 export function reportDuplicates(views: readonly CheckedView[]): void {
   const taken = new Map<string, { what: string; place: Place }>()
-  const claim = (schema: string, name: string, what: string, place: Place): string | null => {
+  const take = (schema: string, name: string, what: string, place: Place): string | null => {
     const key = JSON.stringify([schema, name])
     const first = taken.get(key)
     if (first === undefined) taken.set(key, { what, place })
@@ -23,14 +23,14 @@ export function reportDuplicates(views: readonly CheckedView[]): void {
 
   const single = views.filter(({ named, definition: { schema, name }, report }) => {
     if (!named) return false
-    const first = claim(schema, name, 'the view', report.places.view)
+    const first = take(schema, name, 'the view', report.places.view)
     if (first !== null) report.add(['name'], `is taken by ${first}: give one of them another name`)
     return first === null
   })
   for (const { definition, indexes, report } of single) {
     for (const { definition: index, path } of indexes) {
       const what = `an index of ${definition.schema}.${definition.name}`
-      const first = claim(definition.schema, index.name, what, report.places.field(path))
+      const first = take(definition.schema, index.name, what, report.places.field(path))
       if (first !== null) {
         report.add(path, `the index's name "${index.name}" is taken by ${first}: give it another name`)
       }

@@ -16,7 +16,7 @@ const relationsIn = async (sql: string) => parse(sql).then(relationsOf, () => []
 
 /**
  * The result types to try: the parser checks `return` against the function's result, and the body does not
- * say which it is.
+ * name that type.
  */
 const results = ['int', 'setof int', 'table (viewkeeper_column int)']
 

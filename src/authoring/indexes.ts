@@ -41,13 +41,14 @@ export async function indexesOf(
 function isWhole(fields: IndexFields, path: PropertyKey[], report: ViewReport): boolean {
   const before = report.problems.length
   if (fields.on === undefined) {
-    if (fields.columns === undefined) report.add(path, 'needs columns, or on')
+    if (fields.columns === undefined) report.add(path, 'needs "columns" or "on"')
   } else {
     for (const field of ['columns', 'using', 'where', 'include'] as const) {
       if (fields[field] !== undefined)
-        report.add([...path, field], 'cannot be combined with on: leave one of them out')
+        report.add([...path, field], 'cannot be combined with "on": leave out one of the two')
     }
-    if (fields.name === undefined) report.add([...path, 'name'], 'is missing: an index with on needs a name')
+    if (fields.name === undefined)
+      report.add([...path, 'name'], 'is missing: an index with "on" needs a name')
   }
   return report.problems.length === before
 }

@@ -15,7 +15,7 @@ export function scheduleFault(schedule: string): string | null {
     )
   }
   if (parts[2] !== '*' && parts[4] !== '*') {
-    return 'cannot restrict both the day of month and the day of week: write "*" for one, and a second view or batch for the other'
+    return 'cannot restrict both the day of month and the day of week: write "*" for one of them; the other needs a second view'
   }
   try {
     if (new Cron(schedule, { mode: '5-part', paused: true }).nextRun() !== null) return null

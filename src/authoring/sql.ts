@@ -10,8 +10,8 @@ export interface QueryFault {
 
 /**
  * Reads a view's query: brings it into the form that a definition holds, and reports all faults. In this form
- * line ends are `\n`, there is no space around the query, and a semicolon at the end is gone with all that
- * followed it.
+ * line ends are `\n`, there is no space around the query, and the final semicolon is removed with all that
+ * follows.
  */
 export async function readQuery(text: string): Promise<{ sql: string; faults: QueryFault[] }> {
   const lines = text.replace(/\r\n?/g, '\n')

@@ -65,7 +65,7 @@ function checkSchedule({ input }: AuthoredView, report: ViewReport): void {
     report.add(['schedule'], 'needs a timeZone beside it: "Europe/Berlin", "UTC"')
   }
   if (schedule === undefined && timeZone !== undefined) {
-    report.add(['timeZone'], 'needs a schedule beside it: "0 6 * * *"; or leave it out')
+    report.add(['timeZone'], 'needs a schedule beside it: "0 6 * * *"; or leave timeZone out')
   }
 }
 

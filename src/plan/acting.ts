@@ -11,7 +11,9 @@ export const inPlaceOf = (role: string, statements: Statement[]): Statement[] =>
         { phase: 'building', sql: 'reset role', hidden: true },
       ]
 
-/** Seals, as `role`, the statements that parse SQL of others. Their helper is made in the view's schema. */
+/**
+ * Seals the statements that parse SQL of others, as `role`. The seal's helper is made in the view's schema.
+ */
 export const sealed = (
   role: string,
   { schema }: ViewName & { schema: string },

@@ -32,8 +32,8 @@ export interface Statement {
   /** The privileges that the statement needs, in words: the hint if the server says that one is missing. */
   needs?: string
   /**
-   * What the statement carries over from the old view to the new one, in words: the hint if the server
-   * refuses it.
+   * What the statement carries over from the old view to the new one, in words: the hint if the statement
+   * fails.
    */
   carries?: string
   /** Not shown among the run's statements: the statement is machinery around the work. */
@@ -75,10 +75,10 @@ export interface Plan {
    */
   cutOver: {
     /**
-     * The limit of each wait for a lock. Null: a little less than `deadlock_timeout`, so that the server
-     * finds no session that waits for this run in a deadlock with it. While an autovacuum holds a lock on the
-     * view, the limit is one and a half times `deadlock_timeout`, because the server ends an autovacuum only
-     * after `deadlock_timeout`: in every try if this is null, otherwise in every tenth.
+     * The limit of each wait for a lock. Null: a little less than `deadlock_timeout`, so that the server ends
+     * no session that waits for this run as part of a deadlock. While an autovacuum holds a lock on the view,
+     * the limit is one and a half times `deadlock_timeout`, because the server ends an autovacuum only after
+     * `deadlock_timeout`: in every try if `lockTimeoutMs` is null, else in every tenth.
      */
     lockTimeoutMs: number | null
     /**

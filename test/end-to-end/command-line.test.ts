@@ -56,7 +56,7 @@ describe('the life of a view', () => {
     const missing = await project.run(['check'])
     expect(missing).toMatchObject({ code: 1, err: '' })
     expect(missing.out).toMatch(
-      /✗ public\.sales +missing +it is not in this database\n.*1 difference in 1 view\n.*not applied there yet: 001_sales/,
+      /✗ public\.sales +missing +it is not in this database\n.*1 difference in 1 view\n.*not applied to this database: 001_sales/,
     )
 
     expect(await project.succeed('migrate', 'up')).toMatch(
@@ -334,7 +334,7 @@ export default defineView({
     expect((await project.succeed('migrate', 'up')).match(/ {3}recorded\n/g)).toHaveLength(20)
     expect(await project.succeed(...freeze())).toContain('nothing has changed')
     expect(await project.succeed('check')).toBe('  ✓ 20 views: authored, frozen and live are the same\n')
-    expect((await project.succeed('migrate', 'down', '20')).match(/ {3}struck out\n/g)).toHaveLength(20)
+    expect((await project.succeed('migrate', 'down', '20')).match(/ {3}record removed\n/g)).toHaveLength(20)
     const views = (catalog: Record<string, string[]>) =>
       catalog.pg_class?.filter((row) => row.includes('"adopted_')).toSorted()
     expect(views(await wholeCatalog(sql))).toEqual(views(before))
@@ -354,7 +354,7 @@ export default defineView({
     const printed = await project.succeed('adopt', '--all')
     for (const name of ['public."Odd name"', '"Odd schema".fine', 'public.odd_index']) {
       expect(printed).toContain(
-        `· ${name}   not adopted: authored names have only letters, digits and _. Rename it first`,
+        `· ${name}   not adopted: authored names have only letters, digits and _. Rename the view or index first`,
       )
     }
     expect.soft(printed).toContain('5 views adopted')
@@ -390,8 +390,10 @@ export default defineView({
     expect(await project.refused('adopt', 'orders')).toBe(
       'public.orders is a table, not a materialized view.',
     )
-    expect(await project.refused('adopt')).toBe('Name the views to adopt, or write --all.')
-    expect(await project.refused('adopt', 'sales', '--all')).toBe('Name the views to adopt, or write --all.')
+    expect(await project.refused('adopt')).toBe('Either name the views to adopt, or write --all.')
+    expect(await project.refused('adopt', 'sales', '--all')).toBe(
+      'Either name the views to adopt, or write --all.',
+    )
     expect(project.files('views')).toEqual([])
     project.write('views/sales.sql', 'select 3 as id\n')
     expect.soft(await project.refused('adopt', 'other', 'sales')).toContain('views/sales.sql')
@@ -432,8 +434,8 @@ export default defineView({
       '004_ccc.up.sql',
     ])
     expect(printed.split('\n').filter((line) => line.includes('plain view'))).toEqual([
-      '  ! plain view public."on it", which public.bbb reads, is not part of the migrations: make it first in a database that lacks it',
-      '  ! plain view public.vv, which public.bbb, public.ccc read, is not part of the migrations: make it first in a database that lacks it',
+      '  ! plain view public."on it", which public.bbb reads, is not part of the migrations: create the plain view yourself in a database without it',
+      '  ! plain view public.vv, which public.bbb, public.ccc read, is not part of the migrations: create the plain view yourself in a database without it',
     ])
   })
 

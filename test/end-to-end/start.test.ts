@@ -122,7 +122,7 @@ test(
     await first.exitCode
 
     const second = await npmStart({ DATA_DIR: first.folder })
-    await second.sees(/1 batch of the last start: going on/)
+    await second.sees(/1 batch of the last start will go on/)
     await until(
       'slow is tried again',
       async () => (await batchOf(second.port)).views.find(isSlow)?.runs.length === 2,

@@ -26,7 +26,7 @@ export interface MigrationFolders {
 
 /**
  * The commands that `viewkeeper … --env` sends to the deployed function. No command carries SQL: the function
- * compares with and applies what the deploy has put into its bundle.
+ * uses only the files that the deploy has put into its bundle.
  */
 const commands = z.discriminatedUnion('command', [
   z.strictObject({ command: z.literal('up') }),
@@ -99,8 +99,8 @@ async function up(
   const schema = await migrate(call.database, folders.schema)
   logger.info('migrated', { ...schema })
   const views = await migrateUp(call, migrations)
-  // A stack that rolls back runs the old function on the new database. If nothing has to be applied, this is
-  // a success: a failure would leave the stack stuck half-way.
+  // A stack that rolls back runs the old function on the new database. If nothing has to be applied, the call
+  // succeeds: a failure would leave the stack half-way.
   if (views.ahead.length > 0) logger.warn(isAhead(views.ahead).message)
   return { ...schema, views }
 }

@@ -60,10 +60,7 @@ interface BatchCall {
   request: BatchRequest
 }
 
-/**
- * Without an Idempotency-Key the id of the forwarded request is the key: if it is sent again, the batch is
- * the same.
- */
+/** Without an Idempotency-Key, the forwarded request's id is the key: forwarded twice, it is one batch. */
 function overHttp(event: HttpEvent, requestId: string): BatchCall {
   const requestedBy = callerOf(event)
   return {

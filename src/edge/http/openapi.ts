@@ -31,7 +31,7 @@ const waitHeader = (description: string): Header => ({
 const waitForEnd = waitHeader(
   'How many seconds to wait for the end, at most 25; by default until the server has claimed the run.',
 )
-const waitForCancel = waitHeader('How many seconds to wait for the end, from 3, the default, to 25.')
+const waitForCancel = waitHeader('How many seconds to wait for the end: 3 to 25, by default 3.')
 
 const keyHeader = (what: string): Header => ({
   name: 'Idempotency-Key',
@@ -45,7 +45,7 @@ const operationHeaders = [waitForEnd, keyHeader('run')]
 const finished = { description: 'The run has ended.', schema: schemas.result }
 const running = { description: 'The run goes on; `Location` is its route.', schema: schemas.result }
 
-const paused = { description: 'Whether it is paused now.', schema: schemas.pauseState }
+const paused = { description: 'The pause as it is now.', schema: schemas.pauseState }
 
 /** A `POST` has to say which headers it reads. */
 type Descriptions = {
@@ -102,7 +102,7 @@ const descriptions: Descriptions = {
     },
   },
   pauseView: {
-    summary: 'Pause a view: schedules and batches leave it out',
+    summary: 'Pause a view: its refreshes are skipped, except with `force`',
     path: schemas.viewPath,
     headers: [],
     answers: { 200: paused },

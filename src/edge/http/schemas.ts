@@ -234,7 +234,7 @@ export const run = z
       .meta({ description: 'While the run is running.' }),
     result,
   })
-  .meta({ id: 'Run', description: 'One attempt at one operation on one view.' })
+  .meta({ id: 'Run', description: 'One execution of one operation on one view.' })
 
 export const runList = z.object({ runs: z.array(run), next: z.string().nullable() }).meta({ id: 'RunList' })
 
@@ -372,7 +372,7 @@ const viewMetrics = z
     lastSuccessAt: time.nullable(),
     staleMs: z.int().meta({
       description:
-        'The age of the data: time since they were made fresh. If no run has made them fresh, time since the view is known.',
+        'The age of the data: time since they were made fresh. If no run has made them fresh, time since the definition was created.',
     }),
     maxStaleMs: milliseconds.meta({
       description: 'The age from which the data are stale; null if nothing says how old they may be.',
@@ -383,7 +383,7 @@ const viewMetrics = z
     failedLastDay: z.int(),
     lastFailure: z.object({ runId: z.int(), at: z.string(), class: z.string().nullable() }).nullable(),
   })
-  .meta({ id: 'ViewMetrics', description: 'Durations are those of successful runs.' })
+  .meta({ id: 'ViewMetrics', description: 'Durations are those of successful refreshes.' })
 
 export const metricsList = z
   .object({ windowSeconds: z.int(), metrics: z.array(viewMetrics) })

@@ -12,8 +12,7 @@ import type { Configuration } from './configuration.ts'
 export const logger = new Logger({ serviceName: 'viewkeeper' })
 
 /**
- * A function that any service may invoke. An error is logged in our format and thrown on: Lambda counts a
- * failure.
+ * A function that any service may invoke. An error is logged in our format and thrown, so Lambda counts it.
  */
 export const eventFunction = <Event, Answer>(handle: (event: Event, context: Context) => Promise<Answer>) =>
   middy<Event, Answer>()
@@ -35,12 +34,10 @@ const originOf = (event: unknown): object => {
 /** Answers a request. A handler names the parts of the configuration that it takes. */
 export type HttpHandler = (event: HttpEvent, configuration: Configuration) => Promise<HttpAnswer>
 
-/** A handler for every route of a function: a missing one does not compile, nor does one without a route. */
+/** A handler for every route of a function: a missing or a superfluous one does not compile. */
 type HandlersOf<Name extends HttpFunctionName> = Record<RouteNameOf<Name>, HttpHandler>
 
-/**
- * The function of this name, which only HTTP invokes. The configuration is read at the start of each call.
- */
+/** A function that only HTTP invokes. The configuration is read at the start of each call. */
 export const httpFunction = <Name extends HttpFunctionName>(
   readConfiguration: () => Configuration,
   handlers: HandlersOf<Name>,

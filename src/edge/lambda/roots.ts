@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { Problem } from '../../problem.ts'
 
 /**
- * The root certificates of RDS. Lambda keeps them in this file, current for every region; since Node 20 it
- * does not load them by itself. The Lambda developer guide documents the file for NODE_EXTRA_CA_CERTS, under
- * the Node.js runtimes.
+ * The root certificates of RDS. Lambda keeps them in this file, current for every region; since Node 20,
+ * Lambda does not load them by itself. The Lambda developer guide documents the file for NODE_EXTRA_CA_CERTS,
+ * under the Node.js runtimes.
  */
 export function rdsRoots(file = '/var/runtime/ca-cert.pem'): string {
   try {

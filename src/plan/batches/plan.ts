@@ -73,7 +73,7 @@ export function planBatch(
     .map(({ place: _, ...planned }) => planned)
 }
 
-/** The usual duration. Without one, the median of the others, or 1 s if there is none. A paused view: 0. */
+/** The usual duration of each view; without one, the median of the others or 1 s; 0 if the view is paused. */
 function estimates(views: BatchableView[]): Map<string, number> {
   const known = views.flatMap(({ usualMs }) => (usualMs === null ? [] : [usualMs])).sort((a, b) => a - b)
   const median = known[Math.floor((known.length - 1) / 2)] ?? unknownMs

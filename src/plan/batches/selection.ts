@@ -43,14 +43,11 @@ export function insistOnSelection({ all, views, pattern }: SelectionRequest): vo
     const names = requested.map(([name]) => name)
     throw invalid(
       names[1] as string,
-      `it cannot be combined with ${names[0]}. Send only one of all, views, pattern.`,
+      `cannot be combined with ${names[0]}. Send only one of all, views, pattern.`,
     )
   }
   if (all === false && requested.length === 0)
-    throw invalid(
-      'all',
-      'it is false, so views or pattern must say which views. Send one of them, or leave all out.',
-    )
+    throw invalid('all', 'false selects nothing. Send views or pattern, or leave out the field "all".')
 }
 
 /** The canonical form of a selection. `named` holds the names in `views` as SQL writes them. */
@@ -114,7 +111,7 @@ const mostTold = 10
 const firstOf = (names: string[]): string =>
   names.length <= mostTold
     ? names.join(', ')
-    : `${names.slice(0, mostTold).join(', ')} (nor ${names.length - mostTold} more)`
+    : `${names.slice(0, mostTold).join(', ')} (and ${names.length - mostTold} more)`
 
 /** Adds to `found` all that can be reached from `from`. */
 function reach(from: string[], edges: Map<string, string[]>, found: Set<string>): void {

@@ -169,7 +169,7 @@ function changeOf(fields: Header, body: string): FrozenChange | null {
 const isName = ({ schema, name }: QualifiedName): boolean =>
   typeof schema === 'string' && typeof name === 'string'
 
-/** The file holds the query once, in its SQL: between texts that follow from the header. */
+/** Cuts the query out of the file's SQL: the texts around the query follow from the header. */
 function withQuery(header: Omit<Definition, 'sql'>, body: string): Definition {
   const mark = '\0'
   const definition: Definition = { ...definitionDefaults, ...structuredClone(header), sql: mark }
@@ -181,8 +181,9 @@ function withQuery(header: Omit<Definition, 'sql'>, body: string): Definition {
 }
 
 /**
- * The fields that differ from their default. So a default of `definitionDefaults` may never change. The fields have the
- * order of `definitionDefaults`, so the same definition gives the same text.
+ * The fields that differ from their default. A default of `definitionDefaults` may never change, because
+ * frozen files omit it. The fields have the order of `definitionDefaults`, so the same definition gives the
+ * same text.
  */
 function withoutDefaults({ sql: _, schema, name, ...rest }: Definition): Header {
   const said = Object.entries(definitionDefaults)

@@ -66,7 +66,7 @@ export function planRedefinition(
   return { plan, does: 'alter' }
 }
 
-/** The live view with the authored changes: parts that were authored before and are not any more go, all others stay. */
+/** The live view with the authored changes: parts that are no longer authored go, all others stay. */
 function wantedView({ snapshot: { live }, before, after, twin }: Redefinition): LiveView {
   const named = (definition: ViewDefinition | null) => new Set(definition?.indexes.map(({ name }) => name))
   const [indexesBefore, indexesAfter] = [named(before), named(after)]
@@ -157,7 +157,10 @@ function alterations(
   }
 }
 
-/** Revoking on the whole view also revokes on its columns, and revokes a grant option: such a grant is made again. */
+/**
+ * Whether a revoke takes this grant, too: a revoke on the view also revokes the role's grants on columns, and
+ * every revoke takes the grant option. Such a grant is made again.
+ */
 const isRevokedToo = (grant: Grant, live: LiveView, wanted: LiveView): boolean =>
   live.grants.some(
     (each) =>

@@ -21,7 +21,7 @@ export interface CreateOptions {
   /** The future owner of the view, as SQL writes the role. */
   owner: string
   /**
-   * The existing view to replace. The creation is refused if `dependents`, which depend on it, is not empty.
+   * The existing view to replace. The creation is refused if anything depends on that view (`dependents`).
    */
   replaces: (ViewName & { populated: boolean; dependents: string[] }) | null
 }
@@ -87,7 +87,8 @@ function insistOnPrivileges({ grants }: ViewDefinition): void {
 }
 
 /**
- * The statements that create an empty view, its indexes, comment and grants. `names` names view and indexes.
+ * The statements that create an empty view, its indexes, comment and grants. `names`: of the view and its
+ * indexes.
  */
 export function createStatements(
   definition: ViewDefinition,

@@ -21,11 +21,11 @@ interface ExclusiveOptions {
   guard?: Statement[]
   /** Exclusive locks on what a reader locks before the view. */
   lockBefore?: Statement[]
-  /** Has the locks on the view itself taken as another role. Default: as ourselves. */
+  /** Takes the locks on the view itself as another role. Default: as ourselves. */
   as?: (statements: Statement[]) => Statement[]
   /**
-   * `brief`: the work loses nothing if it begins again, so it waits only briefly for locks too. `long`: the
-   * run's row is not locked during the work, because a cancel has to write it. Default: neither.
+   * `brief`: the work can begin again at no cost, so its own locks have a short time-out, too. `long`: the
+   * run's row is not locked during the work, because a cancel has to write that row. Default: neither.
    */
   lasts?: 'brief' | 'long'
 }

@@ -45,8 +45,8 @@ const readBy = `read as (
     join pg_class c on c.oid = d.refobjid and c.relkind in ('r', 'p', 'v', 'm', 'f') and c.oid <> v.oid)`
 
 /**
- * Rights that the view's owner may have lost. As the owner, the server compares in a temporary table and
- * changes the view's rows.
+ * Rights that the view's owner may have lost. The server acts as the owner to fill a temporary table and to
+ * change the view's rows.
  */
 const concurrentNeeds = `
   union all

@@ -100,7 +100,7 @@ export function buildStatistics(live: LiveView, aside: AsideNames): Statement[] 
   })
 }
 
-/** Gives statistics objects to their owners. Done as the login, because the view's owner may lack that right. */
+/** Gives statistics objects to their owners. The login does this: the view's owner may lack the right. */
 export const giveStatistics = ({ view, statistics }: LiveView, aside: AsideNames): Statement[] =>
   building(
     statistics.map(

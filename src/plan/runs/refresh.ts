@@ -40,7 +40,7 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
       ? exclusively(view, work, { timeoutSeconds, lasts: 'long' })
       : withoutAltering(work, timeoutSeconds),
     // A regular refresh writes every row, so the server's own tuple counter counts them at no cost. The
-    // counter is read by the view's name, because a swap since the planning has given the view another OID.
+    // counter is read by the view's name, because a swap after the planning gives the view another OID.
     written:
       exact && view.tuplesAreCounted
         ? `select pg_catalog.pg_stat_get_xact_tuples_inserted(${literal(quoteName(view))}::regclass)`

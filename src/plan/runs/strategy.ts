@@ -18,7 +18,7 @@ export const needsSnapshot = (requested: Strategy, view: ViewFacts): boolean =>
  * UniqueIndexRequired or SwapImpossible if the requested strategy is impossible.
  */
 export function chooseStrategy(requested: Strategy, view: ViewFacts, swapRefusals: string[]): Choice {
-  if (requested === 'regular') return { strategy: 'regular', because: 'asked for' }
+  if (requested === 'regular') return { strategy: 'regular', because: 'requested' }
   if (!view.populated) {
     // The server refuses to fill an unpopulated view concurrently (0A000), and nobody can read such a view.
     return { strategy: 'regular', because: 'the view is unpopulated, so it has no readers to spare' }
@@ -26,14 +26,14 @@ export function chooseStrategy(requested: Strategy, view: ViewFacts, swapRefusal
   const usable = view.uniqueIndexes.find((index) => index.unusableBecause === null)
   if (requested === 'concurrent') {
     if (usable === undefined) throw uniqueIndexRequired(view)
-    return { strategy: 'concurrent', because: 'asked for' }
+    return { strategy: 'concurrent', because: 'requested' }
   }
   if (swapRefusals.length === 0) {
     return {
       strategy: 'swap',
       because:
         requested === 'swap'
-          ? 'asked for'
+          ? 'requested'
           : 'the view can be rebuilt aside, which costs no more than a regular refresh',
     }
   }

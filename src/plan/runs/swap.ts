@@ -14,11 +14,11 @@ import type { RunOptions } from './refresh.ts'
 
 /**
  * Plans a rebuild aside and the exchange of the two views in one short cut-over. Pure. The twin is built with
- * no data and then refreshed: before 18, a view created with its data shows no rows to readers whose snapshot
- * is older. The twin is built and filled as the view's owner, because row security may show the owner less
- * than us. SQL written by others is parsed sealed. Under the exclusive lock the catalog is compared with the
- * snapshot. Dropping the old view without `cascade` proves that nothing depends on it any more. The new view
- * is like `wanted`; by default, like the old view.
+ * no data and then refreshed: before 18, a view created with its data shows no rows to readers whose MVCC
+ * snapshot is older. The twin is built and filled as the view's owner, because row security may show the
+ * owner less than us. SQL written by others is parsed sealed. Under the exclusive lock the catalog is
+ * compared with the snapshot. Dropping the old view without `cascade` proves that nothing depends on it any
+ * more. The new view is like `wanted`; by default, like the old view.
  */
 export function planSwap(
   view: ViewFacts,
@@ -82,7 +82,7 @@ const holdStill = ({ view, columns, indexes, statistics }: LiveView, aside: Asid
   ...statistics.flatMap((each, at) => inPlaceOf(each.owner, touchStatistics(each, aside.oldStatistics(at)))),
 ]
 
-/** The plain views that read this view, by OID: so a view comes before later ones, which may read it. */
+/** The plain views that read this view, by OID: later plain views may read earlier ones. */
 const plainViews = ({ dependents }: LiveView) =>
   dependents.flatMap(({ view }) => (view === null ? [] : [view])).sort((a, b) => a.oid - b.oid)
 
@@ -146,20 +146,21 @@ const nothingHasChanged = ({ oid, view }: ViewFacts, hash: string): Statement =>
   hidden: true,
 })
 
-/** Compares the twin with the view: what no SQL can give the twin would be lost in silence. */
+/** Compares the twin with the view: a swap would silently lose what SQL cannot copy. */
 const twinIsFaithful = ({ oid, view }: ViewFacts, hash: string, aside: AsideNames): Statement => ({
   phase: 'building',
   sql: differenceQuery(String(oid), hash, regclass(aside.view)),
   check: {
     is: '',
     else: 'SwapImpossible',
-    message: `The rebuilt copy of ${view} differs from it in the parts named in the detail. Use strategy "concurrent" or "regular".`,
+    message: `The twin of ${view} differs from the view in the parts that the detail names. Use strategy "concurrent" or "regular".`,
   },
   hidden: true,
 })
 
 /**
- * Refuses a view that names itself in a regclass constant: the twin's would point to the old view for ever.
+ * Refuses a view that names itself in a regclass constant: the twin's constant would name the old view for
+ * ever.
  */
 const refersToItself = ({ oid, view }: ViewFacts, aside: AsideNames): Statement => ({
   phase: 'building',

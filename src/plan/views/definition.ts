@@ -56,7 +56,7 @@ export interface Definition extends ViewDefinition {
   minIntervalSeconds: number
   /** Whether a batch of all views includes it. */
   inAll: boolean
-  /** Views read in functions whose body is a text, so that the catalog does not know. `schema.name` each. */
+  /** Views that functions with a text body read, unknown to the catalog. `schema.name` each. */
   dependsOn: string[]
 }
 

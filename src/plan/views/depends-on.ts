@@ -10,8 +10,8 @@ export interface Declared {
 }
 
 /**
- * The edges that definitions declare. A name may also be that of a plain view. A name that no relation has,
- * not yet or not any more, makes no edge.
+ * The edges that definitions declare. A name may also be that of a plain view. A name that no relation has at
+ * the moment makes no edge.
  */
 export function declaredEdges(relations: NamedRelation[], declared: Declared[]): GraphEdge[] {
   const ids = new Map(relations.map(({ id, schema, name }) => [keyOf(schema, name), id]))

@@ -48,8 +48,8 @@ export function definitionOf(live: LiveView): { definition: Definition; leftOut:
 }
 
 /**
- * Joins the grants to a role, separately with and without grant option: grants on the view into one, grants
- * on columns into one for each privilege. The order is that of the catalog.
+ * Joins the grants of each role: one for the whole view, and one for each privilege on columns. Grants with
+ * grant option stay separate. The order is that of the catalog.
  */
 function grantDefinitions(grants: Grant[]): GrantDefinition[] {
   const byWhat = Map.groupBy(grants, ({ privilege, grantee, grantable, column }) =>

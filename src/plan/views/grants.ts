@@ -5,9 +5,8 @@ import type { Grant, LiveView } from './live-view.ts'
 
 /**
  * Gives the twin exactly the view's privileges. A new relation starts with the default privileges, so they
- * are revoked first. Nothing is needed if nobody ever granted anything on the view, and there are no default
- * privileges. Each grant is made as its grantor, so that the grantor stays the same, and after the grant that
- * allows it.
+ * are revoked first. Nothing is needed if nobody ever granted anything on the view and there are no default
+ * privileges. Each grant is made as its old grantor, after the grant that gave the grantor the grant option.
  */
 export function replayGrants(live: LiveView, twin: ViewName): Statement[] {
   const { view, grants, untouchedGrants, defaultGrants } = live

@@ -121,7 +121,7 @@ select case when md5(live.f::text) = '${hash}' then (
 const comparable = (live: string): string => `
 select p.part, case when p.part in ('indexes', 'statistics')
                     then (select jsonb_agg(e - 'name' order by e - 'name') from jsonb_array_elements(p.value) e)
-                    -- The server may write out copies of one query differently (lists of varchar): so it is not compared.
+                    -- The query is not compared: the server may write copies differently (lists of varchar).
                     else p.value - '{name,definition}'::text[] end as value
   from jsonb_each(${live}) as p(part, value)
  where p.part in ('view', 'columns', 'indexes', 'statistics', 'grants')`

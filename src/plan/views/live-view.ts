@@ -97,9 +97,9 @@ interface Dependent {
 export interface SwapRights {
   /** The roles of the live view as which we may act (`set role`). */
   mayActAs: string[]
-  /** The privileges on schemas that roles lack, although a swap would act as these roles there. */
+  /** The privileges on schemas that a swap needs and that its roles lack. */
   lacks: { role: string; privilege: 'usage' | 'create'; schema: string }[]
-  /** The roles as which a swap parses SQL sealed, but which may not use PL/pgSQL: the seal needs it. */
+  /** The roles that a swap has to seal SQL as, but that may not use PL/pgSQL, which the seal needs. */
   mayNotSeal: string[]
   /**
    * Whether we have the rights of the view's owner without `set role`: handing over statistics needs them.

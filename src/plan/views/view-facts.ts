@@ -6,7 +6,9 @@ export interface ViewFacts {
   /** The name as SQL writes it, quoted only if it must be: `public.sales`. */
   view: string
   populated: boolean
-  /** Whether we may act as the view's owner, and so `alter` it. With `maintain` (17 and later) we only refresh. */
+  /**
+   * Whether we may act as the owner, and so `alter` the view. `maintain` (17 and later) only lets us refresh.
+   */
   mayAlter: boolean
   uniqueIndexes: UniqueIndex[]
   /** Columns that probably identify a row, quoted and comma-separated: a guess, good for advice only. */

@@ -82,7 +82,7 @@ describe('a batch', () => {
     expect(run).toMatchObject({
       meta: {
         request: { view: 'requested.a', strategy: 'regular' },
-        response: { strategy: 'regular', because: 'asked for' },
+        response: { strategy: 'regular', because: 'requested' },
       },
       trigger: 'batch',
       requested_by: 'test',

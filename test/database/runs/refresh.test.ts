@@ -26,7 +26,7 @@ describe('a refresh', () => {
       response: {
         view: 'public.plain',
         strategy: 'regular',
-        because: 'asked for',
+        because: 'requested',
         sql: ['refresh materialized view "public"."plain"'],
         attempts: 1,
         rowCountBefore: 5,

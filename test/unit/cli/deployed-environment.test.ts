@@ -67,6 +67,6 @@ test('a database with more migrations than the deployed version is refused, what
   await expect(deployedTarget('unstated').status()).rejects.toMatchObject({
     code: 'MigrationFailed',
     message:
-      'unstated: its database has 002_sales, 003_rates, and the deployed version lacks them. Deploy a version with them again.',
+      'unstated: its database has 002_sales, 003_rates, and the deployed version lacks them. Deploy a version that has them.',
   })
 })

@@ -120,7 +120,7 @@ describe('a refusal stays small', () => {
     expect(() => selectViews([], new Map(), { views: unknown })).toThrow(
       expect.objectContaining({
         code: 'UnknownView',
-        message: expect.stringMatching(/^.{0,400}nobody_9 \(nor 9990 more\) in this database\.$/),
+        message: expect.stringMatching(/^.{0,400}nobody_9 \(and 9990 more\) in this database\.$/),
       }),
     )
   })
