@@ -9,7 +9,7 @@ import { type Handler, invoke, loadFunction } from './invoke.ts'
 
 /** The longest life of a function in Lambda. */
 const advanceSeconds = 900
-/** The pauses before a failed call is repeated: 15 minutes in all; those of the state machine take some 17. */
+/** The pauses before a failed call is repeated: 15 minutes in all (state machine: some 17). */
 const pausesMs = [1, 2, 4, 8, 16, 32, ...Array(14).fill(60)].map((seconds) => seconds * 1000)
 
 interface LocalBatches {
