@@ -54,7 +54,8 @@ export const environments: Record<string, EnvironmentOptions> = {
     region: 'eu-central-1',
     database: {
       kind: 'imported',
-      // The host name in the server's certificate: of the instance or the cluster's writer, never of a proxy.
+      // The host name of the instance or of the cluster's writer, as in the server's certificate. Never a
+      // proxy.
       endpoint: 'app.abcdefghijkl.eu-central-1.rds.amazonaws.com',
       port: 5432,
       name: 'app',

@@ -114,8 +114,8 @@ export class ViewkeeperStack extends Stack {
       machine,
       deadLetters,
     })
-    // Missing numbers of the monitor are an alarm, so the alarms are made after the monitor's schedule:
-    // creating a database takes longer than the alarm waits.
+    // The alarms are made after the monitor's schedule. Otherwise missing numbers of the monitor would set an
+    // alarm off while the database is created.
     alarms.node.addDependency(schedules)
 
     const dashboard = new Dashboard(this, 'Dashboard', { environmentName, functions, machine })

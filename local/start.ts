@@ -62,8 +62,8 @@ async function start(life: Life) {
     process.env.VIEW_SCHEDULES = 'true'
     const stopSchedules = startSchedules(batches.startBatch, demo.scheduled)
     await life.onStop(async () => stopSchedules())
-    // Only on the embedded database: runs published here are not published by the environment of another
-    // database.
+    // Only on the embedded database. On any other database a run that is published here would be missing from
+    // the metrics of the database's environment.
     await life.onStop(startMonitor(await loadFunction('monitor')))
   }
   await printHints(gateway.url)

@@ -32,7 +32,7 @@ create table viewkeeper.definitions (
   check ((schedule is null) = (time_zone is null))
 );
 
--- A view that is adopted, resumed or scheduled now is not late for the time before.
+-- If a view is adopted, resumed or scheduled now, the time before does not count towards its staleness.
 create function viewkeeper.expect_anew() returns trigger language plpgsql set search_path = '' as $$
 begin
   new.expected_since := clock_timestamp();

@@ -70,7 +70,10 @@ interface NamedViews {
   only: QualifiedName[] | null
 }
 
-/** Refuses names of no view, and views that are no longer in `views/` without `--remove` or `--rename`. */
+/**
+ * Refuses names that no view has. Refuses views that are no longer in `views/`, unless `--remove` or
+ * `--rename` names them.
+ */
 function insistOnViews({ authored, frozen, renames, removes, only }: NamedViews): void {
   const isAuthored = new Set(authored.map(quoteName))
   const isFrozen = frozenState(frozen)

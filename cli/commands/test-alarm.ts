@@ -4,8 +4,9 @@ import { report } from '../output/report.ts'
 import { regionOf } from '../target/region.ts'
 
 /**
- * Sets an alarm off for a moment, to see its mail arrive, also if it is in alarm already. At its next
- * evaluation CloudWatch sets the alarm to the state of its metric. Nothing else is changed.
+ * Sets an alarm off for a moment, also if the alarm is on already, so that somebody can see its mail arrive.
+ * CloudWatch sets the alarm to the state of its metric at the alarm's next evaluation. Nothing else is
+ * changed.
  */
 export async function testAlarm({ env, alarm }: { env: string; alarm: string }): Promise<void> {
   const name = `viewkeeper-${env}-${alarm}`

@@ -58,7 +58,7 @@ async function inOrder(definitions: Map<string, Definition>): Promise<string[]> 
 
 /**
  * A function that gives the canonical text of a query. Queries that differ only in their formatting have the
- * same one.
+ * same canonical text.
  */
 export async function canonicalOf(queries: string[]): Promise<(sql: string) => string> {
   const known = new Map<string, string>()

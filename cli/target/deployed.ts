@@ -15,7 +15,7 @@ const longestMs = 15 * 60_000
 /**
  * A deployed environment, through its function `migrate`. The caller needs the right to invoke the function,
  * and no connection to the private database. The function applies and compares what was deployed, never the
- * files of the folder.
+ * files in the current folder.
  */
 export function deployedTarget(environment: string): Target {
   const lambda = new LambdaClient({
@@ -67,8 +67,8 @@ export function deployedTarget(environment: string): Target {
 }
 
 /**
- * The refusal if the database has migrations that the deployed version lacks: a deploy was rolled back, or
- * was an older one.
+ * The refusal if the database has migrations that the deployed version lacks: a deploy was rolled back, or an
+ * older version was deployed.
  */
 const isBehind = (environment: string, names: string[]): Problem =>
   new Problem(

@@ -39,8 +39,8 @@ const environment = z.strictObject({
   /** Views that a batch of a schedule or a deploy refreshes at once. Default 2. */
   batchConcurrency: z.int().min(1).max(64).default(2),
   /**
-   * The history that is kept: `successes` of each view (`false`: by days only), and everything else for
-   * `days`. Default: 500 successes, 90 days.
+   * The history that is kept: the last `successes` successes of each view (`false`: the successes of the last
+   * `days` days), and everything else for `days` days. Default: 500 successes, 90 days.
    */
   retention: z
     .strictObject({
@@ -51,8 +51,8 @@ const environment = z.strictObject({
     })
     .prefault({}),
   /**
-   * Minutes between two calls of the monitor. A lost run is closed that much later, and so is its alarm.
-   * Default 1.
+   * Minutes between two calls of the monitor. A lost run is closed, and its alarm is set off, up to that much
+   * later. Default 1.
    */
   monitorEveryMinutes: z.int().min(1).max(4).default(1),
   /**

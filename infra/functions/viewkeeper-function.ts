@@ -81,8 +81,8 @@ export class ViewkeeperFunction extends Construct {
         sourcesContent: false,
         bundleAwsSDK: true,
         mainFields: ['module', 'main'],
-        // Packages in CommonJS call require(), which an ES module does not have. The name is long, because
-        // the minifier does not know this line and may give a short name to something else.
+        // Packages in CommonJS call require(), which an ES module does not have. The imported name is long,
+        // because the minifier does not know this line and may give the same short name to something else.
         banner:
           "import{createRequire as createRequireOfBundle}from'node:module';const require=createRequireOfBundle(import.meta.url);",
         commandHooks: props.commandHooks,

@@ -58,7 +58,10 @@ export class Alarms extends Construct {
     })
   }
 
-  /** Missing numbers count as stale: the monitor does not run. Two periods, as for the monitor itself. */
+  /**
+   * Missing numbers count as stale, because they mean that the monitor does not run. Two periods, as for the
+   * monitor itself.
+   */
   private addStaleAlarm() {
     this.add('stale-views', {
       metric: ownMetric(this.environmentName, metricNames.viewsStale, Stats.MAXIMUM),

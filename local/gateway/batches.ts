@@ -21,7 +21,7 @@ interface LocalBatches {
   resume(): Promise<number>
   /**
    * Advances the open batches that nobody advances, on a database that others use, too. Watches the other
-   * open batches, and advances each that is left; `onResume` is then called with its id.
+   * open batches. If a batch is no longer advanced by anybody, advances it, and calls `onResume` with its id.
    */
   resumeUnattended(onResume: (batchId: string) => void): Promise<{ resumed: number; watched: number }>
 }

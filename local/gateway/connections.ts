@@ -34,8 +34,8 @@ const share = (part: number, perCall: number): Share => ({
 /** Two for each call: one to plan and to watch, one on which the server executes the run. */
 const operation = share(0.5, 2)
 /**
- * One to decide, one to listen, two opened ahead, and one for each run. No caller waits for the answer, so
- * the wait is unlimited; and a call ends soon, so that the next batch gets its turn.
+ * One to decide, one to listen, two opened ahead, and one for each run. The wait for connections is
+ * unlimited, because no caller waits for the answer. A call ends soon, so that the next batch gets its turn.
  */
 const advancing: Share = {
   ...share(0.4, 4 + mostRunsAtOnce),

@@ -1,4 +1,4 @@
-/** The fields of every log line that nobody at a terminal needs. */
+/** The fields that every log line has and nobody at a terminal needs. */
 const hiddenFields = /^(level|message|timestamp|service|cold_start|sampling_rate|xray_trace_id|function_.*)$/
 
 /**

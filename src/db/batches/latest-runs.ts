@@ -113,7 +113,9 @@ export async function insertRetry(
     on conflict do nothing`
 }
 
-/** Records views that can never have their turn as skipped, with the reason. Leaves out views with a run. */
+/**
+ * Records as skipped, with the reason, the views that can never have their turn. Leaves out views with a run.
+ */
 export async function insertSkipped(
   sql: Sql,
   batchId: string,

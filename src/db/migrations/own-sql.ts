@@ -19,11 +19,11 @@ const dropConcurrently = /^drop\s+index\s+concurrently\s/i
 
 /**
  * Executes own SQL, with the search path of our login, and the statements that record it: all of it or
- * nothing. The file is executed as the role that is to own what the file creates; after `reset role` the rest
- * is executed as the login. `create index concurrently` and `drop index concurrently` cannot be part of a
- * transaction: a file with one of them holds nothing else, and is recorded after the index is valid or
- * dropped; a failed file can be executed again. If the file is only `tried`, its index is made inside the
- * transaction.
+ * nothing. The file is executed as the role that is to own what the file creates; if the file says
+ * `reset role`, the rest of the file is executed as the login. `create index concurrently` and
+ * `drop index concurrently` cannot be part of a transaction: a file with one of them holds nothing else, and
+ * is recorded after the index is valid or dropped; a failed file can be executed again. If the file is only
+ * `tried`, its index is made inside the transaction.
  */
 export async function runPlainSql(
   sql: Sql,
@@ -72,7 +72,8 @@ function adviceOn(error: unknown, role: string | null): string {
     case '25001':
       return ' This statement cannot be part of a transaction, so no migration can hold it. Execute it by hand.'
     case '0A000':
-      // Tells a statement that `execute` refuses from any other unsupported feature.
+      // This routine means that `execute` refused a statement. Other unsupported features have other
+      // routines.
       return (error as { routine?: string }).routine === 'exec_stmt_dynexecute'
         ? ' The file and its journal row are one transaction. Leave out statements that begin or end a transaction, and any "copy" from or to the client.'
         : ''

@@ -5,7 +5,7 @@ import { sqlstateOf } from '../server/failures.ts'
 export interface Retention {
   /** This many successes of each view are kept; null: successes are kept by age only. */
   successes: number | null
-  /** All other runs are kept for this many days. */
+  /** Runs that are not successes are kept for this many days; if `successes` is null, successes too. */
   days: number
 }
 

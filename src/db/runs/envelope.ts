@@ -72,11 +72,12 @@ const performStatement = `command := statement ->> 'sql';
       end if;`
 
 /**
- * The envelope: one `DO` block that claims a run, does its work and records how the run ended, all on the server, so that
- * nothing the client does afterwards can make the record wrong. The envelope must be the only statement of its message,
- * on a connection of its own (see `run-connection.ts`). The text is constant: the run's id is the start-up setting
- * `viewkeeper.run`, and the plan is in `viewkeeper.runs.plan`. User text inside would sooner or later break out of the
- * dollar quotes, and would make an entry in `pg_stat_statements` for each run.
+ * The envelope: one `DO` block that claims a run, does its work and records how the run ended, all on the
+ * server, so that nothing the client does afterwards can make the record wrong. The envelope must be the only
+ * statement of its message, on a connection of its own (see `run-connection.ts`). The text is constant: the
+ * run's id is the session setting `viewkeeper.run`, and the plan is in `viewkeeper.runs.plan`. User text
+ * inside would sooner or later break out of the dollar quotes, and would make an entry in
+ * `pg_stat_statements` for each run.
  *
  * The first commit makes the claim visible, while the session's lock, the proof of life, stays. The second commits work
  * and success together. The notification has a third commit, because a full queue fails the commit of its transaction.

@@ -4,12 +4,13 @@ import type { Sql } from '../server/connect.ts'
 import { safePath } from '../server/search-path.ts'
 
 /**
- * Executes somebody else's statement without letting their code run as us. Even parsing runs code: a
- * constant of a domain's array runs the domain's CHECK. Under `set role` such code can `reset role`, and then runs as us.
- * So a function that fills a materialized view executes the statement: there, as in a refresh, the server itself refuses
- * every change of role, deferred triggers, and cursors that outlive the statement, and takes back every setting.
- * A `security definer` function alone is not enough: a trigger that is deferred again (before 18) and a cursor `with hold`
- * run at the commit, as the committing role. Nobody else sees the two objects, and no foreign code runs before they are used.
+ * Executes somebody else's statement without letting their code run as us. Even parsing runs code: a constant
+ * of a domain's array runs the domain's CHECK. Under `set role` such code can `reset role`, and then runs as
+ * us. So a function that fills a materialized view executes the statement: there, as in a refresh, the server
+ * itself refuses every change of role, deferred triggers, and cursors that outlive the statement, and takes
+ * back every setting. A `security definer` function alone is not enough: a trigger that is deferred again
+ * (before 18) and a cursor `with hold` run at the commit, as the committing role. Nobody else sees the
+ * function and the view, and no foreign code runs before they are used.
  */
 export const sealBody = `begin perform pg_catalog.set_config('search_path', $2, true); execute $1; return 1; end`
 

@@ -15,12 +15,13 @@ export const ownerRole = 'viewkeeper'
 export const viewsRole = `${ownerRole}${viewsSuffix}`
 
 /**
- * Makes the roles of Viewkeeper, or brings them up to date: `viewkeeper`, which owns the schema; `viewkeeper_views`, which
- * owns the views that Viewkeeper makes; and a login that is a member of both and may open half of the server's connections.
- * Needs an administrator's connection, but no superuser. `viewOwners` are the roles that own the views to work on: the
- * login becomes a member of each, through `viewkeeper`, because before PostgreSQL 17 only the owner can refresh a view.
- * Safe to repeat. `notGranted` are the roles that this administrator may not grant, and members of `viewkeeper`. The
- * server receives the verifier of the password, not the password.
+ * Makes the roles of Viewkeeper, or brings them up to date: `viewkeeper`, which owns the schema;
+ * `viewkeeper_views`, which owns the views that Viewkeeper makes; and a login that is a member of both and
+ * may open half of the server's connections. Needs an administrator's connection, but no superuser.
+ * `viewOwners` are the roles that own the views to work on: the login becomes a member of each, through
+ * `viewkeeper`, because before PostgreSQL 17 only the owner can refresh a view. Safe to repeat. `notGranted`
+ * lists the roles that could not be granted: this administrator may not grant them, or they are members of
+ * `viewkeeper`. The server receives the verifier of the password, not the password.
  */
 export async function createRole(
   sql: Sql,

@@ -138,8 +138,9 @@ async function connect(
   const { promise: broken, resolve: tellBroken } = Promise.withResolvers<void>()
   let left = false
   let line: Line | undefined
-  // postgres.js 3.4.9 never settles a query that is sent between a socket's error and its close, and writes further queries
-  // of a transaction to the closed socket, which fails where nobody can catch the error. A terminated line refuses both.
+  // postgres.js 3.4.9 never settles a query that is sent between a socket's error and its close, and writes
+  // further queries of a transaction to the closed socket, which fails where nobody can catch the error. A
+  // terminated line fails such queries at once.
   const onBroken = () => {
     line?.terminate()
     sql.end({ timeout: 0 }).catch(() => {})

@@ -10,9 +10,9 @@ export interface OwnSocket {
 }
 
 /**
- * If a socket breaks, postgres.js would open another one without an error, and the new session would lack our
- * settings: `onBroken` is called instead. To end, postgres.js only half-closes its socket; in a warm Lambda
- * such sockets would pile up while the server works on.
+ * If the socket breaks, `onBroken` is called. Otherwise postgres.js would open another socket without an
+ * error, and the new session would lack our settings. To end, postgres.js only half-closes its socket; in a
+ * warm Lambda such sockets would pile up while the server works on.
  */
 export function ownSocket(host: string, port: number, onBroken: () => void): OwnSocket {
   let socket: Socket | undefined

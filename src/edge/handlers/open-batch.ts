@@ -60,7 +60,9 @@ interface BatchCall {
   request: BatchRequest
 }
 
-/** Without an Idempotency-Key, the forwarded request's id is the key: forwarded twice, it is one batch. */
+/**
+ * Without an Idempotency-Key, the request's id is the key: a request that is forwarded twice is one batch.
+ */
 function overHttp(event: HttpEvent, requestId: string): BatchCall {
   const requestedBy = callerOf(event)
   return {

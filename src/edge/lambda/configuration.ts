@@ -67,8 +67,8 @@ const readSchedules = (env: NodeJS.ProcessEnv): Schedules => ({
 })
 
 /**
- * `RETAIN_SUCCESSES` successes of each view are kept, and everything else for `RETAIN_DAYS`. Empty
- * `RETAIN_SUCCESSES`: by days only.
+ * The last `RETAIN_SUCCESSES` successes of each view are kept, and everything else for `RETAIN_DAYS` days. If
+ * `RETAIN_SUCCESSES` is empty, successes are kept for `RETAIN_DAYS` days, too.
  */
 const readRetention = (env: NodeJS.ProcessEnv): Retention => ({
   successes: env.RETAIN_SUCCESSES === '' ? null : Number(env.RETAIN_SUCCESSES ?? 500),

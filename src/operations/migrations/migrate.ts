@@ -138,7 +138,7 @@ const noRun = { runId: null, durationMs: null }
 interface ViewMigration {
   migration: FrozenMigration
   way: 'up' | 'down'
-  /** The change that leads back. */
+  /** The change of the migration in the other direction. */
   from: FrozenChange | null
   to: FrozenText
   change: ViewChange

@@ -30,7 +30,7 @@ export async function performRun(sql: Sql, call: Call, run: RunRequest, planning
   } finally {
     await connection.leave()
   }
-  // Another run took the key meanwhile. If that run has given the key back since, this one starts over.
+  // Another run took the key meanwhile. If that run has given the key back since, this call starts over.
   return (await replay(sql, call, run)) ?? performRun(sql, call, run, planning)
 }
 

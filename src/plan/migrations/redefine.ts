@@ -158,8 +158,8 @@ function alterations(
 }
 
 /**
- * Whether a revoke takes this grant, too: a revoke on the view also revokes the role's grants on columns, and
- * every revoke takes the grant option. Such a grant is made again.
+ * Whether a revoke of another grant also takes this one away: a revoke on the view also revokes the role's
+ * grants on columns, and every revoke takes away the grant option. Such a grant is made again.
  */
 const isRevokedToo = (grant: Grant, live: LiveView, wanted: LiveView): boolean =>
   live.grants.some(

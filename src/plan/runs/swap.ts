@@ -49,7 +49,8 @@ export function planSwap(
       ...(withData && rowCountStrategy === 'estimated' ? [readEstimate(aside.view, 'after')] : []),
       ...replayGrants(wanted, aside.view),
       refersToItself(view, aside),
-      // This check delays nobody, and tells a change during the build. The same check under the lock decides.
+      // This check delays nobody, and finds a change made during the build. The same check under the lock
+      // decides.
       nothingHasChanged(view, hash),
       ...(wanted === live ? [twinIsFaithful(view, hash, aside)] : []),
     ],

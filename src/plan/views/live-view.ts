@@ -62,7 +62,9 @@ export interface LiveView {
   }[]
   /** The grants in effect: those in the catalog, or the default. */
   grants: Grant[]
-  /** True if `relacl` is null, and `attacl` of each column: nobody has ever granted or revoked anything. */
+  /**
+   * True if `relacl` and the `attacl` of each column are null: nobody has ever granted or revoked anything.
+   */
   untouchedGrants: boolean
   /** The grants that a new relation of the owner in this schema gets by the owner's default privileges. */
   defaultGrants: Grant[]
