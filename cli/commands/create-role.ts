@@ -7,6 +7,7 @@ import {
 } from '../../src/db/schema/role.ts'
 import { connectTo } from '../../src/db/server/connect.ts'
 import { fromUrl } from '../../src/edge/lambda/database-url.ts'
+import { quoteIdentifier } from '../../src/plan/names.ts'
 import { Problem } from '../../src/problem.ts'
 
 /** Text for people goes to standard error, because standard output takes the secret. */
@@ -43,7 +44,7 @@ export async function createRole({ login, owners }: { login: string; owners?: st
     )
     for (const role of notGranted) {
       say(
-        `${role} was not granted: you may not grant it, or it is a member of ${ownerRole}. If it is no member, an administrator runs: grant "${role}" to ${ownerRole};`,
+        `${role} was not granted: you may not grant it, or it is a member of ${ownerRole}. If it is no member, an administrator runs: grant ${quoteIdentifier(role)} to ${ownerRole};`,
       )
     }
     for (const owner of leftOut.filter((each) => !viewOwners.includes(each))) {

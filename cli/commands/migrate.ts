@@ -1,5 +1,4 @@
-import type { MigrationDone } from '../../src/operations/migrations/migrate.ts'
-import { isAhead } from '../../src/operations/migrations/migrate.ts'
+import { isAhead, type MigrationDone } from '../../src/operations/migrations/migrate.ts'
 import { count as counted, dim, report, seconds } from '../output/report.ts'
 import { targetOf } from '../target/target-of.ts'
 

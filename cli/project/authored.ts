@@ -1,7 +1,6 @@
 import { loadViews } from '../../src/authoring/load.ts'
 import { canonicalSql, readsOf } from '../../src/authoring/sql.ts'
-import type { QualifiedName } from '../../src/plan/names.ts'
-import { parseName, quoteName } from '../../src/plan/names.ts'
+import { parseName, type QualifiedName, quoteName } from '../../src/plan/names.ts'
 import type { Definition } from '../../src/plan/views/definition.ts'
 import { inDependencyOrder } from '../../src/plan/views/graph.ts'
 import { Problem } from '../../src/problem.ts'

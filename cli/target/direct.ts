@@ -1,6 +1,5 @@
 import { userInfo } from 'node:os'
-import type { Database } from '../../src/db/server/connect.ts'
-import { connectTo } from '../../src/db/server/connect.ts'
+import { connectTo, type Database } from '../../src/db/server/connect.ts'
 import { fromUrl } from '../../src/edge/lambda/database-url.ts'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
 import { checkViews } from '../../src/operations/migrations/check.ts'

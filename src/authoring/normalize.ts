@@ -1,6 +1,10 @@
 import { quoteIdentifier } from '../plan/names.ts'
-import type { GrantDefinition, IndexDefinition } from '../plan/views/definition.ts'
-import { type Definition, definitionDefaults } from '../plan/views/definition.ts'
+import {
+  type Definition,
+  definitionDefaults,
+  type GrantDefinition,
+  type IndexDefinition,
+} from '../plan/views/definition.ts'
 import type { GrantFields, IndexFields, ViewFields } from './view-schema.ts'
 
 /** The whole definition, from fields that are sound. */

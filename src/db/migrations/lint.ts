@@ -1,5 +1,4 @@
-import type { QualifiedName } from '../../plan/names.ts'
-import { quoteIdentifier, quoteName } from '../../plan/names.ts'
+import { type QualifiedName, quoteIdentifier, quoteName } from '../../plan/names.ts'
 import { executeSealed } from '../runs/seal.ts'
 import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'

@@ -1,5 +1,4 @@
-import type { QualifiedName } from '../../plan/names.ts'
-import { literal } from '../../plan/names.ts'
+import { literal, type QualifiedName } from '../../plan/names.ts'
 import type { Definition, RowCountStrategy, Strategy, ViewDefinition } from '../../plan/views/definition.ts'
 import { toSetRole, viewsSuffix } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'

@@ -1,8 +1,13 @@
 import { StatementRefused } from '../../db/migrations/trial.ts'
 import type { RunError } from '../../db/runs/runs.ts'
 import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
-import type { FrozenText } from '../../plan/migrations/frozen.ts'
-import { type FrozenChange, headerLines, statementsOf, viewBefore } from '../../plan/migrations/frozen.ts'
+import {
+  type FrozenChange,
+  type FrozenText,
+  headerLines,
+  statementsOf,
+  viewBefore,
+} from '../../plan/migrations/frozen.ts'
 import { displayName } from '../../plan/names.ts'
 import { withoutAsideNames } from '../../plan/runs/aside-names.ts'
 import { Problem } from '../../problem.ts'

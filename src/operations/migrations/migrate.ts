@@ -11,8 +11,13 @@ import { closeLostRuns } from '../../db/runs/lost-runs.ts'
 import { findRunningRun } from '../../db/runs/runs.ts'
 import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
 import { findDefinitionId } from '../../db/views/definitions.ts'
-import type { FrozenMigration, FrozenText } from '../../plan/migrations/frozen.ts'
-import { type FrozenChange, type ViewChange, viewBefore } from '../../plan/migrations/frozen.ts'
+import {
+  type FrozenChange,
+  type FrozenMigration,
+  type FrozenText,
+  type ViewChange,
+  viewBefore,
+} from '../../plan/migrations/frozen.ts'
 import type { QualifiedName } from '../../plan/names.ts'
 import type { Trigger } from '../../plan/run.ts'
 import { Problem } from '../../problem.ts'

@@ -5,8 +5,7 @@ import {
   removeStatement,
   renameStatement,
 } from '../../db/views/definitions.ts'
-import type { FrozenMigration, FrozenText } from '../../plan/migrations/frozen.ts'
-import { frozenState } from '../../plan/migrations/frozen.ts'
+import { type FrozenMigration, type FrozenText, frozenState } from '../../plan/migrations/frozen.ts'
 import { quoteName } from '../../plan/names.ts'
 import type { Plan, Statement } from '../../plan/plan.ts'
 

@@ -7,8 +7,12 @@ import type { Database, Sql } from '../../db/server/connect.ts'
 import { sqlstateOf } from '../../db/server/failures.ts'
 import { findView } from '../../db/views/catalog.ts'
 import { readLiveView } from '../../db/views/look.ts'
-import type { FrozenMigration, FrozenText } from '../../plan/migrations/frozen.ts'
-import { type FrozenChange, viewAfter } from '../../plan/migrations/frozen.ts'
+import {
+  type FrozenChange,
+  type FrozenMigration,
+  type FrozenText,
+  viewAfter,
+} from '../../plan/migrations/frozen.ts'
 import { displayName, quoteName } from '../../plan/names.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'

@@ -1,5 +1,4 @@
-import type { QualifiedName } from '../names.ts'
-import { quoteIdentifier, quoteName } from '../names.ts'
+import { type QualifiedName, quoteIdentifier, quoteName } from '../names.ts'
 import { createStatements, fill } from '../runs/create.ts'
 import { type Definition, definitionDefaults } from '../views/definition.ts'
 

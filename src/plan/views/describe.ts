@@ -1,6 +1,5 @@
 import { unquoted } from '../names.ts'
-import type { GrantDefinition } from './definition.ts'
-import { type Definition, definitionDefaults } from './definition.ts'
+import { type Definition, definitionDefaults, type GrantDefinition } from './definition.ts'
 import { authoredGrants } from './differences.ts'
 import type { Grant, LiveView } from './live-view.ts'
 
