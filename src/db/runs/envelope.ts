@@ -109,7 +109,6 @@ declare
   obstacles jsonb;
   failure text;
   in_the_way text;
-  beside_autovacuum boolean;
   counted bigint;
   tries integer := 0;
   conflicts integer := 0;
@@ -217,10 +216,10 @@ begin
         -- The server ends an autovacuum once somebody has waited deadlock_timeout for its lock. An equally
         -- long wait for anybody else may be half of a deadlock: the server ends the other half, perhaps an
         -- index build.
-        select exists (select from pg_locks l join pg_stat_get_activity(l.pid) a on true
-                        where ${isOthersLock} and a.usesysid is null) into beside_autovacuum;
         perform set_config('lock_timeout',
-          case when beside_autovacuum and (work #>> '{cutOver,lockTimeoutMs}' is null or tries % 10 = 0) then longer
+          case when (work #>> '{cutOver,lockTimeoutMs}' is null or tries % 10 = 0)
+                and exists (select from pg_locks l join pg_stat_get_activity(l.pid) a on true
+                             where ${isOthersLock} and a.usesysid is null) then longer
                else coalesce(work #>> '{cutOver,lockTimeoutMs}', shorter) end, true);
         if work #>> '{cutOver,recordLockTimeoutMs}' is null then
           perform from viewkeeper.runs r where r.id = run for no key update;
