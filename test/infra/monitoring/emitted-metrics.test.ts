@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import {
   publishBatchMetrics,
+  publishMissingMetrics,
   publishRunMetrics,
   publishStaleMetrics,
 } from '../../../src/edge/metrics/publish.ts'
@@ -29,7 +30,8 @@ const metric = (namespace: string, name: string, dimensions: [string, unknown][]
 function emitted(): string[] {
   publishRunMetrics('test', [])
   publishBatchMetrics('test', [])
-  publishStaleMetrics('test', [])
+  publishStaleMetrics('test', 0)
+  publishMissingMetrics('test', 0)
   return lines
     .map((line) => JSON.parse(line))
     .flatMap((line) =>
