@@ -1,7 +1,6 @@
 import type { Batch } from '../../db/batches/batches.ts'
 import { closeLostBatch, findUnadvancedBatches } from '../../db/batches/lost-batches.ts'
 import { readMissingViews, readStaleViews, type StaleView } from '../../db/monitoring/ages.ts'
-import { beginMonitoring } from '../../db/monitoring/first-look.ts'
 import { writeIntervals } from '../../db/monitoring/intervals.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../../db/monitoring/publish.ts'
 import { closeLostRuns } from '../../db/runs/lost-runs.ts'
@@ -33,9 +32,8 @@ export interface Monitored {
 
 /**
  * Closes the runs whose server process is gone and the batches that nobody advances, publishes every run and
- * batch that has ended since the last look, and finds the views that are stale or missing. What ended before
- * the first look is not published. Views without a definition get one here, so that a view that is never
- * refreshed is noticed too.
+ * batch that has ended since the last look, and finds the views that are stale or missing. Views without a
+ * definition get one here, so that a view that is never refreshed is noticed too.
  */
 export function monitor(
   database: Database,
@@ -44,7 +42,6 @@ export function monitor(
   return database.withConnection(async (sql) => {
     const lost = await closeLostRuns(sql)
     for (const id of await findUnadvancedBatches(sql)) await closeLostBatch(sql, id)
-    await beginMonitoring(sql)
     const publishedRuns = await publishEndedRuns(sql, atOnce, publish.runs)
     const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches)
     await discoverDefinitions(sql)

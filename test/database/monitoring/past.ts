@@ -1,5 +1,4 @@
 import { beforeAll, beforeEach, vi } from 'vitest'
-import { beginMonitoring } from '../../../src/db/monitoring/first-look.ts'
 import { useDatabase } from '../../support/database.ts'
 
 interface PastRun {
@@ -23,8 +22,6 @@ export function useHistory() {
       await sql.unsafe(`create materialized view ${name} as select 1 as id`)
       await sql`insert into viewkeeper.definitions (schema_name, name, source) values ('public', ${name}, 'discovered')`
     }
-    // The monitor's first look leaves out all runs that ended before; the tests are about later looks.
-    await database.withConnection(beginMonitoring)
   })
 
   return {

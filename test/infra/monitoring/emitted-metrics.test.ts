@@ -61,7 +61,7 @@ test('each metric that an alarm looks at is written by the monitor, under that n
       ),
     )
   const written = emitted()
-  expect(watched).toHaveLength(5)
+  expect(watched).toHaveLength(6)
   expect(watched.filter((each) => !written.includes(each))).toEqual([])
   // What is written and not watched is the good news.
   expect(written.filter((each) => !watched.includes(each))).toEqual([
