@@ -83,7 +83,11 @@ function wantedView(
   const [indexesBefore, indexesAfter] = [named(before), named(after)]
   const granted = authoredGrants(twin)
   const isWithdrawn = (grant: Grant) =>
-    grant.grantor === live.view.owner && wasAuthored(before, grant) && !granted.some(sameGrant(grant))
+    grant.grantor === live.view.owner &&
+    // The owner keeps its own rights: a grant to another role may have become one of them.
+    grant.grantee !== live.view.owner &&
+    wasAuthored(before, grant) &&
+    !granted.some(sameGrant(grant))
   return {
     ...live,
     view: {
