@@ -6,7 +6,7 @@ import { sqlstateOf } from '../server/failures.ts'
 import { readRolePath } from '../server/role-path.ts'
 import { safePath } from '../server/search-path.ts'
 import { type Part, sqlFailed } from '../server/sql-failed.ts'
-import { readCreateOwner } from '../views/definitions.ts'
+import { readOwner } from '../views/owner.ts'
 import { executeRecord } from './journal.ts'
 
 const identifier = '(?:"(?:[^"]|"")+"|[\\w$]+)'
@@ -126,7 +126,7 @@ async function executeAlone(sql: Sql, statement: string): Promise<void> {
 
 /** The role that is to own what is created; null if that is the login. */
 async function readOtherOwner(sql: Sql): Promise<string | null> {
-  const owner = await readCreateOwner(sql)
+  const owner = await readOwner(sql, null)
   const [own] = await sql<{ login: string }[]>`select quote_ident(current_user) as login`
   return owner === own?.login ? null : owner
 }

@@ -62,7 +62,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
     cutOver:
       replaces === null
         ? besideReaders([], timeoutSeconds)
-        : exclusively(replaces, exchange(definition, view, names), { timeoutSeconds }),
+        : exclusively(replaces, exchange(definition, view, names, owner), { timeoutSeconds }),
     written: null,
     aside: withData
       ? [analyze(definition), ...(counts === 'estimated' ? [readEstimate(definition, 'after')] : [])]
@@ -136,15 +136,31 @@ export const indexStatement = ({ name, unique, on }: IndexDefinition, target: st
 export const commentStatement = (comment: string | null, target: string): string =>
   `comment on materialized view ${target} is ${comment === null ? 'null' : literal(comment)}`
 
-const exchange = (definition: ViewDefinition, view: ViewName, names: CreateNames): Statement[] =>
-  [
-    `drop materialized view ${quoteName(definition)}`,
-    `alter materialized view ${quoteName(view)} rename to ${quoteIdentifier(definition.name)}`,
-    ...definition.indexes.map(
-      ({ name }, at) =>
-        `alter index ${quoteName({ schema: definition.schema, name: names.index(at) })} rename to ${quoteIdentifier(name)}`,
-    ),
-  ].map((sql): Statement => ({ phase: 'cut-over', sql }))
+/** Gives a view to a role, which is written as in SQL. */
+export const ownerStatement = (view: ViewName, role: string): Statement => ({
+  phase: 'cut-over',
+  sql: `alter materialized view ${quoteName(view)} owner to ${role}`,
+})
+
+const exchange = (
+  definition: ViewDefinition,
+  view: ViewName,
+  names: CreateNames,
+  owner: string,
+): Statement[] => {
+  const cutOver = (sql: string): Statement => ({ phase: 'cut-over', sql })
+  return [
+    cutOver(`drop materialized view ${quoteName(definition)}`),
+    ...inPlaceOf(owner, [
+      cutOver(`alter materialized view ${quoteName(view)} rename to ${quoteIdentifier(definition.name)}`),
+      ...definition.indexes.map(({ name }, at) =>
+        cutOver(
+          `alter index ${quoteName({ schema: definition.schema, name: names.index(at) })} rename to ${quoteIdentifier(name)}`,
+        ),
+      ),
+    ]),
+  ]
+}
 
 const grantStatement = (
   { privileges, columns, to, grantOption }: GrantDefinition,
