@@ -54,6 +54,10 @@ const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
       'Try again in some seconds. If that fails too, find out in pg_stat_activity who holds connections, and raise the connection limit of ' +
       "Viewkeeper's role, or the server's max_connections.",
   },
+  '22P05': {
+    code: 'InvalidRequest',
+    advice: 'Leave out the characters that the encoding of the database lacks.',
+  },
   '3D000': { code: 'DatabaseUnavailable', advice: 'Check the name of the database.' },
   '3F000': { code: 'NotMigrated', advice: migrateAdvice },
   '42P01': { code: 'NotMigrated', advice: migrateAdvice },
