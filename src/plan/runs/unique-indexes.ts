@@ -18,5 +18,9 @@ export const uniqueIndexes = (
     ),
   )
 
-/** Without the access method: only btree indexes are unique. */
-const columnsOf = (on: string): string => on.trim().replace(/^using\s+\w+\s*/i, '')
+/** Without the access method, because only btree indexes are unique, and without the columns that no row must differ in. */
+const columnsOf = (on: string): string =>
+  on
+    .trim()
+    .replace(/^using\s+\w+\s*/i, '')
+    .replace(/\s+include\s*\([^)]*\)/i, '')
