@@ -10,7 +10,7 @@ import {
 } from '../../plan/migrations/frozen.ts'
 import { displayName } from '../../plan/names.ts'
 import { withoutAsideNames } from '../../plan/runs/aside-names.ts'
-import { Problem } from '../../problem.ts'
+import { Problem, sentences } from '../../problem.ts'
 
 /**
  * The failure of a migration that began nothing; with the file's line if the server refused a statement
@@ -44,8 +44,8 @@ export const runFailed = (
 ): Problem =>
   new Problem(
     'MigrationFailed',
-    `migrations/${file}: ${[hint, message, detail].flatMap((text) => (text ? [inPublic(text, change)] : [])).join(' ')} ` +
-      `(${sqlstate ?? code}), run ${runId}. The database is as it was before this migration.`,
+    `migrations/${file}: ${inPublic(sentences(`${message} (${sqlstate ?? code}), run ${runId}`, detail, hint), change)} ` +
+      'The database is as it was before this migration.',
     { runId, ...(sqlstate === undefined ? {} : { sqlstate }) },
   )
 

@@ -7,6 +7,7 @@ import { besideReaders, exclusively } from '../runs/locks.ts'
 import { ownersSeal } from '../runs/rebuild.ts'
 import type { RunOptions } from '../runs/refresh.ts'
 import { planSwap } from '../runs/swap.ts'
+import { uniqueIndexes } from '../runs/unique-indexes.ts'
 import type { ViewDefinition } from '../views/definition.ts'
 import { authoredGrants, needsRebuild, sameGrant, sameIndex } from '../views/differences.ts'
 import { grantStatement } from '../views/grants.ts'
@@ -165,6 +166,7 @@ function alterations(
           phase: 'indexes',
           sql: indexStatement({ name: takesOver(name) ? aside.index(at) : name, unique, on: rest }, target),
           computesRows: true,
+          unique: uniqueIndexes([{ name, unique, on: rest }], () => (takesOver(name) ? aside.index(at) : name)),
           ...(hasExpressions ? { sealed: ownersSeal(live) } : {}),
         }),
       ),

@@ -12,6 +12,7 @@ import { type CreateNames, temporaryNames } from './aside-names.ts'
 import { analyze, countBefore, countRows, readEstimate } from './counting.ts'
 import { besideReaders, exclusively } from './locks.ts'
 import { noteObstacles } from './obstacles.ts'
+import { uniqueIndexes } from './unique-indexes.ts'
 
 export interface CreateOptions {
   withData: boolean
@@ -55,7 +56,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
       ...(replaces === null ? [] : countBefore(replaces, rowCountStrategy)),
       ...inPlaceOf(owner, [
         ...sealed(owner, definition, createStatements(definition, names)),
-        ...(withData ? fill(view) : []),
+        ...(withData ? fill(view, uniqueIndexes(definition.indexes, names.index)) : []),
       ]),
       ...(counts === 'exact' ? [countRows(view, 'after')] : []),
     ],
@@ -120,13 +121,14 @@ export function createStatements(
 }
 
 /** Fills a view that was created with no data. The server then builds the existing indexes, in parallel. */
-export const fill = (view: ViewName): Statement[] => [
+export const fill = (view: ViewName, unique: Statement['unique'] = {}): Statement[] => [
   noteObstacles(view),
   {
     phase: 'building',
     sql: `refresh materialized view ${quoteName(view)}`,
     userCode: true,
     computesRows: true,
+    unique,
   },
 ]
 

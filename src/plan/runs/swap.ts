@@ -11,6 +11,7 @@ import { fill } from './create.ts'
 import { exclusiveLock, exclusively, lockIndex, setting, touchColumns, touchStatistics } from './locks.ts'
 import { buildIndexes, buildStatistics, buildTwin, giveStatistics, withOptions } from './rebuild.ts'
 import type { RunOptions } from './refresh.ts'
+import { uniqueIndexes } from './unique-indexes.ts'
 
 /**
  * Plans a rebuild aside and the exchange of the two views in one short cut-over. Pure. The twin is built with
@@ -29,6 +30,10 @@ export function planSwap(
   const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
   const aside = asideNames(view.oid, wanted.view.schema)
   const { owner } = wanted.view
+  const unique = uniqueIndexes(
+    wanted.indexes.map((index) => ({ ...index, on: index.rest })),
+    aside.index,
+  )
   return {
     ifRunning,
     basis: { sql: liveViewHashQuery(String(view.oid)), is: hash },
@@ -44,7 +49,7 @@ export function planSwap(
         ...buildStatistics(wanted, aside),
       ]),
       ...giveStatistics(wanted, aside),
-      ...(withData ? inPlaceOf(owner, [...fill(aside.view), analyze(aside.view)]) : []),
+      ...(withData ? inPlaceOf(owner, [...fill(aside.view, unique), analyze(aside.view)]) : []),
       ...(withData && rowCountStrategy === 'exact' ? inPlaceOf(owner, [countRows(aside.view, 'after')]) : []),
       ...(withData && rowCountStrategy === 'estimated' ? [readEstimate(aside.view, 'after')] : []),
       ...replayGrants(wanted, aside.view),
@@ -155,7 +160,8 @@ const twinIsFaithful = ({ oid, view }: ViewFacts, hash: string, aside: AsideName
   check: {
     is: '',
     else: 'SwapImpossible',
-    message: `The twin of ${view} differs from the view in the parts that the detail names. Use strategy "concurrent" or "regular".`,
+    message: `A swap would change ${view}: its twin differs from the view. Use strategy "concurrent" or "regular".`,
+    tells: 'They differ in: ',
   },
   hidden: true,
 })
