@@ -109,7 +109,15 @@ async function planRemoval(sql: Sql, name: QualifiedName): Promise<PlannedChange
   const view = await findView(sql, name)
   if (view === undefined) return null
   const timeoutSeconds = 3600
-  const plan = planDrop(view, await readDependents(sql, view), {
+  const dependents = await readDependents(sql, view)
+  if (dependents.length > 0) {
+    throw new Problem(
+      'DependentsExist',
+      `${view.view} cannot be dropped, because these depend on it: ${dependents.join(', ')}. Drop them first: a view in an ` +
+        'earlier migration, anything else by own SQL.',
+    )
+  }
+  const plan = planDrop(view, dependents, {
     cascade: false,
     rowCountStrategy: 'none',
     timeoutSeconds,
