@@ -32,8 +32,8 @@ const broken = new Set([
   'CONNECTION_DESTROYED',
 ])
 
-/** SQLSTATEs of a server that starts or stops, has lost the connection, has become a read replica, or is too slow. */
-const unavailable = /^(57P0[1235]|57014|25006|08)/
+/** SQLSTATEs of a server that starts or stops, has lost the connection, or is too slow. */
+const unavailable = /^(57P0[1235]|57014|08)/
 
 const migrateAdvice = 'Deploy again, or migrate: that creates what is missing.'
 
@@ -53,6 +53,12 @@ const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
     advice:
       'Try again in some seconds. If that fails too, find out in pg_stat_activity who holds connections, and raise the connection limit of ' +
       "Viewkeeper's role, or the server's max_connections.",
+  },
+  '25006': {
+    code: 'DatabaseReadOnly',
+    advice:
+      'This server is a standby, or stopped writing. Give the address of the primary, which is the cluster endpoint of ' +
+      'Aurora. After a failover, try again in a minute.',
   },
   '3D000': { code: 'DatabaseUnavailable', advice: 'Check the name of the database.' },
   '3F000': { code: 'NotMigrated', advice: migrateAdvice },

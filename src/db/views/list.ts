@@ -1,5 +1,6 @@
 import type { QualifiedName } from '../../plan/names.ts'
 import type { RunStatus } from '../../plan/run.ts'
+import { definitionDefaults } from '../../plan/views/definition.ts'
 import type { Sql } from '../server/connect.ts'
 import { lookAgain } from '../server/look-again.ts'
 import { unlessLocked } from '../server/unless-locked.ts'
@@ -13,7 +14,8 @@ interface LastRun {
 
 /** One view as the list shows it. Sizes and row counts are the planner's estimates: no lock is needed. */
 export interface ViewSummary {
-  id: number
+  /** Null until a run, a batch or the monitor gives the view a definition. */
+  id: number | null
   view: string
   schema: string
   name: string
@@ -30,16 +32,14 @@ export interface ViewSummary {
   staleMs: number | null
 }
 
-/**
- * All views of the catalog that have a definition (see discoverDefinitions), by name; or the one with this
- * name.
- */
+/** All views of the catalog, by name; or the one with this name. */
 export async function readViews(sql: Sql, only: QualifiedName | null = null): Promise<ViewSummary[]> {
   const rows = await sql<
     (Omit<ViewSummary, 'lastRun'> & { [Key in keyof LastRun as `lastRun.${Key}`]: LastRun[Key] })[]
   >`
     select d.id, format('%I.%I', n.nspname, c.relname) as view, n.nspname as schema, c.relname as name,
-           d.source, d.refresh_strategy as strategy, c.relispopulated as populated, d.paused_at is not null as paused,
+           coalesce(d.source, 'discovered') as source, coalesce(d.refresh_strategy, ${definitionDefaults.strategy}) as strategy,
+           c.relispopulated as populated, d.paused_at is not null as paused,
            -- pg_relation_size would wait for a regular refresh, relpages does not
            case when c.reltuples >= 0 then c.relpages::int8 * current_setting('block_size')::int8 end as "sizeBytes",
            nullif(c.reltuples, -1)::int8 as "estimatedRows",
@@ -49,8 +49,8 @@ export async function readViews(sql: Sql, only: QualifiedName | null = null): Pr
            (extract(epoch from clock_timestamp() - latest.last_success_at) * 1000)::int8 as "staleMs"
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      join viewkeeper.definitions d on d.schema_name = n.nspname and d.name = c.relname
-      join viewkeeper.latest_runs latest on latest.definition_id = d.id
+      left join viewkeeper.definitions d on d.schema_name = n.nspname and d.name = c.relname and d.removed_at is null
+      left join viewkeeper.latest_runs latest on latest.definition_id = d.id
      where c.relkind = 'm' and ${only === null ? sql`true` : isNamed(sql, only)}
      order by n.nspname, c.relname`
   return rows.map(

@@ -6,7 +6,7 @@ import {
 } from '../../db/monitoring/metrics.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { judgeStaleness } from '../../plan/monitoring/staleness.ts'
-import { definitionIdOf } from '../runs/read.ts'
+import { findDefinitionIdOf } from '../runs/read.ts'
 import { type Schedules, scheduledInterval } from './schedules.ts'
 
 /** The state of a view, and the metrics of its runs. */
@@ -25,7 +25,8 @@ export const getMetrics = (
 ): Promise<MeasuredView[]> =>
   database.withConnection(async (sql) => {
     const { view, windowSeconds, schedules } = options
-    const id = view === undefined ? null : await definitionIdOf(sql, view)
+    const id = view === undefined ? null : await findDefinitionIdOf(sql, view)
+    if (view !== undefined && id === null) return []
     const metrics = new Map((await readViewMetrics(sql, windowSeconds, id)).map((each) => [each.id, each]))
     return (await readViewStatus(sql, id)).flatMap((status) => {
       const measured = metrics.get(status.id)

@@ -2,7 +2,6 @@ import { readRuns } from '../../db/runs/history.ts'
 import type { Run } from '../../db/runs/runs.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { readView, unknownView } from '../../db/views/catalog.ts'
-import { discoverDefinitions, ensureDefinition } from '../../db/views/definitions.ts'
 import { readDependencies } from '../../db/views/graph.ts'
 import { readViewDetails, readViews, type ViewDetails, type ViewSummary } from '../../db/views/list.ts'
 import { type Pause, readPause } from '../../db/views/pause.ts'
@@ -26,13 +25,12 @@ export interface DetailedView extends ListedView, ViewDetails {
 
 const recentRuns = 10
 
-/** Lists every view that the catalog has now. A view without a definition gets one, and so an id. */
+/** Lists every view that the catalog has now. Writes nothing, so that a standby can answer. */
 export function listViews(
   database: Database,
   schedules: Schedules = unscheduled,
 ): Promise<{ views: ListedView[]; paused: Pause | null }> {
   return database.withConnection(async (sql) => {
-    await discoverDefinitions(sql)
     const views = await readViews(sql)
     const dependsOn = await readDependencies(sql)
     const neededBy = dependents(dependsOn)
@@ -57,18 +55,17 @@ export function getView(
 ): Promise<DetailedView> {
   return database.withConnection(async (sql) => {
     const found = await readView(sql, await resolveName(sql, name))
-    await ensureDefinition(sql, found)
     const [summary] = await readViews(sql, found)
     if (summary === undefined) throw unknownView(found)
-    const { view } = summary
+    const { view, id } = summary
     const dependsOn = await readDependencies(sql)
     return {
       ...summary,
       dependsOn: dependsOn.get(view) ?? [],
       neededBy: dependents(dependsOn).get(view) ?? [],
-      stale: (await findStaleViews(sql, schedules, summary.id)).length > 0,
+      stale: id !== null && (await findStaleViews(sql, schedules, id)).length > 0,
       ...(await readViewDetails(sql, found)),
-      recentRuns: await readRuns(sql, { definitionId: summary.id, limit: recentRuns }),
+      recentRuns: id === null ? [] : await readRuns(sql, { definitionId: id, limit: recentRuns }),
     }
   })
 }
