@@ -293,7 +293,7 @@ begin
              'message', case when quotes_rows
                 then coalesce(standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2)) else msg end,
              'detail', case when not quotes_rows then nullif(det, '') end,
-             'hint', case when st in ('42501', '55000') then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st, statement ->> 'needs'), '')
+             'hint', case when st in ('42501', '55000') then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st), '')
                           when f.class = 'LockTimeout' and failure is null then 'Locks on the view are held by process ' || in_the_way || '.'
                           when statement ? 'carries' then 'The failed statement carries over ' || (statement ->> 'carries') || '.'
                           when not quotes_rows then nullif(hnt, '') end,

@@ -4,7 +4,7 @@ import type { RowCountStrategy } from '../views/definition.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { countBefore, countRows, estimateAside } from './counting.ts'
 import { besideReaders, exclusively, withoutAltering } from './locks.ts'
-import { obstaclesQuery } from './obstacles.ts'
+import { fillingQuery } from './obstacles.ts'
 
 export interface RunOptions {
   rowCountStrategy: RowCountStrategy
@@ -24,8 +24,7 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
       sql: `refresh materialized view ${quoteName(view)}`,
       userCode: true,
       computesRows: true,
-      obstacles: obstaclesQuery(view),
-      needs: needs(view),
+      obstacles: fillingQuery(view),
     },
   ]
   const exact = rowCountStrategy === 'exact'
@@ -61,8 +60,7 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
       sql: `refresh materialized view concurrently ${quoteName(view)}`,
       userCode: true,
       computesRows: true,
-      obstacles: obstaclesQuery(view, 'concurrently'),
-      needs: `${needs(view)} To refresh concurrently, the owner also needs usage on the schema, select, insert and delete on the view, and temporary on the database.`,
+      obstacles: fillingQuery(view, 'concurrently'),
     },
   ]
   if (rowCountStrategy === 'exact') work.push(countRows(view, 'after'))
@@ -78,7 +76,3 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
     aside: estimateAside(view, rowCountStrategy),
   }
 }
-
-const needs = (view: ViewFacts): string =>
-  `To refresh ${view.view}, Viewkeeper's role must be a member of its owner, or have maintain on it (PostgreSQL 17 and later). ` +
-  'Its owner needs access to everything that the query reads.'
