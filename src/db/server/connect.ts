@@ -1,6 +1,7 @@
 import { checkServerIdentity } from 'node:tls'
 import postgres from 'postgres'
 import { Problem } from '../../problem.ts'
+import { readCure } from './cure.ts'
 import { problemOf, sqlstateOf } from './failures.ts'
 import { safePath } from './search-path.ts'
 import { ownSocket } from './socket.ts'
@@ -114,7 +115,7 @@ export function connectTo(
         })()
         return await withDeadline(done, deadline, 'The database has stopped answering')
       } catch (error) {
-        throw problemOf(error)
+        throw problemOf(error, await readCure(sql, error))
       } finally {
         await leave()
       }

@@ -1,5 +1,6 @@
 import { readTwin } from '../../db/migrations/trial.ts'
 import type { Sql } from '../../db/server/connect.ts'
+import { lacking } from '../../db/server/cure.ts'
 import { findView, readView } from '../../db/views/catalog.ts'
 import { readDependents, readLiveView } from '../../db/views/look.ts'
 import { readOwner } from '../../db/views/owner.ts'
@@ -7,9 +8,10 @@ import { type FrozenChange, renameStatements } from '../../plan/migrations/froze
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
 import { type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
-import { planCreate } from '../../plan/runs/create.ts'
+import { creating, planCreate } from '../../plan/runs/create.ts'
 import { planDrop } from '../../plan/runs/drop.ts'
 import { exclusively } from '../../plan/runs/locks.ts'
+import { ownershipQuery } from '../../plan/runs/obstacles.ts'
 import { swapRefusals } from '../../plan/runs/swap-refusals.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { Definition } from '../../plan/views/definition.ts'
@@ -83,9 +85,10 @@ async function planDefinition(
   const { view, snapshot } = await readLiveView(sql, after, options.deadline)
   const { live } = snapshot
   if (!snapshot.rights.mayActAs.includes(live.view.owner)) {
-    throw new Problem(
-      'InsufficientPrivilege',
+    throw await lacking(
+      sql,
       `${view.view} cannot be changed to match its definition, because we may not act as its owner, ${live.view.owner}.`,
+      ownershipQuery(view, 'acts'),
     )
   }
   const { given, rights } = await readNextOwner(sql, view, snapshot, { before, after })
@@ -139,7 +142,7 @@ async function planRename(sql: Sql, from: QualifiedName, to: QualifiedName): Pro
     prepare: [],
     cutOver: exclusively(
       view,
-      renameStatements(from, to).map((text) => ({ phase: 'cut-over', sql: text })),
+      renameStatements(from, to).map((text) => creating(text, to.schema)),
       { timeoutSeconds },
     ),
     written: null,

@@ -20,6 +20,6 @@ export function driftOf(live: LiveView, twin: LiveView): string[] {
 
 /** The definition that makes a live view again as it is now; what is no part of the view comes from `frozen`. Pure. */
 export function definitionAsLive(frozen: Definition, live: LiveView): Definition {
-  const { sql, indexes, comment, grants } = definitionOf(live).definition
+  const { sql, indexes, comment, grants } = definitionOf(live, frozen.owner).definition
   return { ...frozen, sql, indexes, comment, grants }
 }
