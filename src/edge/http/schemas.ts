@@ -241,6 +241,7 @@ export const run = z
     batchId: z.string().nullable(),
     attempt: z.int(),
     requestedAt: time,
+    notBefore: time.nullable().meta({ description: 'The earliest start of the run, if it is a retry.' }),
     startedAt: time.nullable(),
     finishedAt: time.nullable(),
     durationMs: milliseconds,
@@ -357,6 +358,7 @@ export const batchDetails = batchSummary
             finishedAt: time.nullable(),
             elapsedMs: milliseconds,
             class: z.string().nullable().meta({ description: 'The class of the error.' }),
+            sqlstate: z.string().nullable().meta({ description: 'The SQLSTATE of the error.' }),
             message: z
               .string()
               .nullable()
