@@ -32,7 +32,7 @@ export interface ViewSummary {
 
 /**
  * All views of the catalog that have a definition (see discoverDefinitions), by name; or the one with this
- * name.
+ * name. Temporary views are left out, here and everywhere: only their session can use them.
  */
 export async function readViews(sql: Sql, only: QualifiedName | null = null): Promise<ViewSummary[]> {
   const rows = await sql<
@@ -51,7 +51,7 @@ export async function readViews(sql: Sql, only: QualifiedName | null = null): Pr
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       join viewkeeper.definitions d on d.schema_name = n.nspname and d.name = c.relname
       join viewkeeper.latest_runs latest on latest.definition_id = d.id
-     where c.relkind = 'm' and ${only === null ? sql`true` : isNamed(sql, only)}
+     where c.relkind = 'm' and c.relpersistence <> 't' and ${only === null ? sql`true` : isNamed(sql, only)}
      order by n.nspname, c.relname`
   return rows.map(
     ({
