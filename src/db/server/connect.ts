@@ -1,6 +1,7 @@
 import { checkServerIdentity } from 'node:tls'
 import postgres from 'postgres'
 import { Problem } from '../../problem.ts'
+import { problemOfConnecting } from './connect-failures.ts'
 import { problemOf, sqlstateOf } from './failures.ts'
 import { safePath } from './search-path.ts'
 import { ownSocket } from './socket.ts'
@@ -82,15 +83,17 @@ const notSuperuser = { is_superuser: 'off' }
 export function connectTo(source: ConnectionSource, { superuser = 'allowed' }: Trust = {}): Database {
   const open: Database['open'] = async (startUp, onNotify) => {
     const insisted = superuser === 'refused' ? notSuperuser : {}
+    const options = await source({ fresh: false })
     try {
-      return await connect(await source({ fresh: false }), startUp, insisted, onNotify)
+      return await connect(options, startUp, insisted, onNotify)
     } catch (error) {
-      if (!credentialsRefused(error)) throw problemOf(error)
+      if (!credentialsRefused(error)) throw problemOfConnecting(error, options)
     }
+    const fresh = await source({ fresh: true })
     try {
-      return await connect(await source({ fresh: true }), startUp, insisted, onNotify)
+      return await connect(fresh, startUp, insisted, onNotify)
     } catch (error) {
-      throw problemOf(error)
+      throw problemOfConnecting(error, fresh)
     }
   }
   return {
