@@ -252,12 +252,12 @@ describe('a view that fails', () => {
   test('for what waiting cannot cure is not tried again: a missing right, a missing column', async () => {
     await makeGraph(sql, 'incurable', {})
     await sql.unsafe(`
-      create role poor;
-      grant usage on schema incurable to poor;
+      create role poor_owner;
+      grant usage on schema incurable to poor_owner;
       create table incurable.secret as select 1 as id;
       create function incurable.one() returns int language plpgsql as 'begin return (select lost from incurable.secret); end';
       create materialized view incurable.no_right as select id from incurable.secret with no data;
-      alter materialized view incurable.no_right owner to poor;
+      alter materialized view incurable.no_right owner to poor_owner;
       create materialized view incurable.no_column as select incurable.one() as id with no data`)
     const batchId = await begin(database, { pattern: 'incurable.*', retries: 5 })
     expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'failed' })

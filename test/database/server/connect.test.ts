@@ -80,18 +80,18 @@ describe('connecting', () => {
 
   test('to a database that does not let the login in is CredentialsRefused, with the grant that it needs', async () => {
     const admin = connectTo(async () => settings)
-    await admin.withConnection((sql) => sql`create role stranger login password 'secret'`)
+    await admin.withConnection((sql) => sql`create role outsider login password 'secret'`)
     await admin.withConnection((sql) => sql`create database private`)
     await admin.withConnection((sql) => sql`revoke connect on database private from public`)
-    const stranger = { database: 'private', user: 'stranger', password: 'secret' }
-    await expect(select1(stranger)).rejects.toMatchObject({
+    const outsider = { database: 'private', user: 'outsider', password: 'secret' }
+    await expect(select1(outsider)).rejects.toMatchObject({
       code: 'CredentialsRefused',
       message: expect.stringMatching(
-        /permission denied for database "private"\..* grant connect on database "private" to "stranger"\.$/,
+        /permission denied for database "private"\..* grant connect on database "private" to "outsider"\.$/,
       ),
     })
-    await admin.withConnection((sql) => sql`grant connect on database "private" to "stranger"`)
-    expect(await select1(stranger)).toEqual({ one: 1 })
+    await admin.withConnection((sql) => sql`grant connect on database "private" to "outsider"`)
+    expect(await select1(outsider)).toEqual({ one: 1 })
   })
 
   test('as a role that does not exist or may not log in is CredentialsRefused', async () => {
