@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Sql } from '../../../src/db/server/connect.ts'
 import { getBatch } from '../../../src/operations/batches/read.ts'
 import { getMetrics } from '../../../src/operations/monitoring/metrics.ts'
-import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { create } from '../../../src/operations/runs/create.ts'
 import { drop } from '../../../src/operations/runs/drop.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
@@ -50,9 +49,7 @@ describe("a temporary view of somebody's session", () => {
     await expect(getView(database, temporary)).rejects.toMatchObject(unknown)
     await expect(pauseView(database, temporary, true)).rejects.toMatchObject(unknown)
     await expect(begin(database, { views: [temporary] })).rejects.toMatchObject(unknown)
-    await expect(
-      getMetrics(database, { view: temporary, windowSeconds: 60, schedules: unscheduled }),
-    ).rejects.toMatchObject(unknown)
+    await expect(getMetrics(database, { view: temporary, windowSeconds: 60 })).rejects.toMatchObject(unknown)
     await expect(create({ view: temporary, force: true }, call())).rejects.toMatchObject({
       code: 'DefinitionRequired',
     })
