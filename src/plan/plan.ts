@@ -87,6 +87,8 @@ export interface Plan {
      */
     recordLockTimeoutMs: number | null
     giveUpAfterMs: number
+    /** A query for those who hold the locks that the run waits for: see `holders.ts`. */
+    holders: string
     statements: Statement[]
   }
   /**

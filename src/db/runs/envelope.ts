@@ -41,6 +41,9 @@ const performSealed = `acting := current_setting('role');
 /** Executes one statement of a plan, in any part of the plan. */
 const performStatement = `command := statement ->> 'sql';
       perform set_config('application_name', format('viewkeeper run %s %s', run, statement ->> 'phase'), false);
+      -- Only so does a run that waits for a lock until its time is over end as one that waited for a lock.
+      perform set_config('lock_timeout', ceil(1000 * extract(epoch from greatest('1ms', least(
+        nullif(current_setting('lock_timeout')::interval, '0'), deadline - clock_timestamp()))))::text, true);
       if statement ? 'sealed' then
         ${performSealed}
       elsif statement ? 'notes' then
@@ -90,6 +93,7 @@ declare
   batch text;
   slots integer;
   statement_limit interval;
+  deadline timestamptz;
   longer text;
   shorter text;
   claimed boolean := false;
@@ -109,6 +113,7 @@ declare
   obstacles jsonb;
   failure text;
   in_the_way text;
+  holders jsonb;
   counted bigint;
   tries integer := 0;
   conflicts integer := 0;
@@ -125,6 +130,7 @@ begin
   perform pg_catalog.set_config('search_path', '${safePath}', false);
   me_since := (select backend_start from pg_stat_get_activity(pg_backend_pid()));
   statement_limit := current_setting('statement_timeout')::interval;
+  deadline := statement_timestamp() + coalesce(nullif(statement_limit, '0') - least(statement_limit / 10, '1s'), '7 days');
   longer := round(extract(epoch from current_setting('deadlock_timeout')::interval) * 1500)::text;
   shorter := round(extract(epoch from current_setting('deadlock_timeout')::interval) * 800)::text;
   -- Since 17 this could end the session halfway. Older servers refuse it as a start-up setting.
@@ -193,11 +199,12 @@ begin
     for setting_name, setting_value in select * from jsonb_each_text(work -> 'settings') loop
       perform set_config(setting_name, setting_value, true);
     end loop;
+    perform set_config('lock_timeout', work #>> '{cutOver,giveUpAfterMs}', true);
     for statement in select * from jsonb_array_elements(work -> 'prepare') loop
       ${performStatement}
     end loop;
 
-    give_up_at := clock_timestamp() + make_interval(secs => (work #>> '{cutOver,giveUpAfterMs}')::float8 / 1000);
+    give_up_at := least(deadline, clock_timestamp() + make_interval(secs => (work #>> '{cutOver,giveUpAfterMs}')::float8 / 1000));
     loop
       tries := tries + 1;
       -- "create index concurrently" waits for this transaction, which waits for the lock of that index: the run gives way.
@@ -263,8 +270,6 @@ begin
         end if;
       end;
       perform set_config('application_name', format('viewkeeper run %s locking', run), false);
-      select string_agg(distinct format('%s (%s)', l.pid, l.mode), ', ') into in_the_way from pg_locks l
-       where ${isOthersLock};
       perform pg_sleep(nap);
     end loop;
   -- 'others' does not include the first two.
@@ -273,13 +278,15 @@ begin
       hnt = pg_exception_hint, ctx = pg_exception_context;
     -- While rows are computed, any message may quote rows; otherwise only messages of these classes quote values.
     quotes_rows := failure is null and (statement ? 'computesRows' or left(st, 2) in ('21', '22', '23'));
-    if st in ('42501', '55000') and statement ? 'obstacles' then
-      begin
+    begin
+      if st in ('42501', '55000') and statement ? 'obstacles' then
         execute statement ->> 'obstacles' into obstacles;
-      exception when query_canceled or assert_failure or others then
-        null; -- the view is gone: no obstacles
-      end;
-    end if;
+      elsif st = '55P03' then
+        execute work #>> '{cutOver,holders}' into holders;
+      end if;
+    exception when query_canceled or assert_failure or others then
+      null; -- the view is gone: no obstacles
+    end;
     finished := clock_timestamp();
     update viewkeeper.runs r
        set status = case when st = '57014' and r.cancel_requested_at is not null then 'canceled' else 'failed' end,
@@ -290,11 +297,12 @@ begin
            error = jsonb_strip_nulls(jsonb_build_object(
              'class', f.class,
              'sqlstate', case when failure is null then st end,
-             'message', case when quotes_rows
-                then coalesce(standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2)) else msg end,
+             'message', case when f.class = 'LockTimeout' and failure is null
+                then concat_ws(': ', 'The run did not get a lock in time', holders ->> 'who')
+                when quotes_rows then coalesce(standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2)) else msg end,
              'detail', case when not quotes_rows then nullif(det, '') end,
              'hint', case when st in ('42501', '55000') then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st, statement ->> 'needs'), '')
-                          when f.class = 'LockTimeout' and failure is null then 'Locks on the view are held by process ' || in_the_way || '.'
+                          when f.class = 'LockTimeout' and failure is null then coalesce(holders ->> 'advice', 'Whoever held the lock is gone: try again.')
                           when statement ? 'carries' then 'The failed statement carries over ' || (statement ->> 'carries') || '.'
                           when not quotes_rows then nullif(hnt, '') end,
              'context', (

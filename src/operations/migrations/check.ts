@@ -56,7 +56,7 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
   const name = displayName(definition)
   if ((await findView(sql, definition)) === undefined)
     return [difference(name, 'missing', 'it is not in this database')]
-  const { view, snapshot } = await readLiveView(sql, definition, Date.now() + longestWaitMs)
+  const { view, snapshot } = await readLiveView(sql, definition, { until: Date.now() + longestWaitMs })
   const { live, rights } = snapshot
   if (!rights.mayActAs.includes(live.view.owner)) {
     const because = `it cannot be compared: we may not act as its owner, ${live.view.owner}`

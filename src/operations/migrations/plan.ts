@@ -47,7 +47,7 @@ export function planChange(
     case 'define':
       return planDefinition(sql, from?.does === 'define' ? from.definition : null, to.definition, options)
     case 'drop':
-      return planRemoval(sql, to.view)
+      return planRemoval(sql, to.view, options)
     case 'rename':
       return planRename(sql, to.view, to.to)
     case 'release':
@@ -79,7 +79,7 @@ async function planDefinition(
     })
     return { does: 'create', plan, timeoutSeconds }
   }
-  const { view, snapshot } = await readLiveView(sql, after, options.deadline)
+  const { view, snapshot } = await readLiveView(sql, after, { until: options.deadline })
   const { live, rights } = snapshot
   if (!rights.mayActAs.includes(live.view.owner)) {
     throw new Problem(
@@ -103,11 +103,15 @@ async function planDefinition(
   return change && { ...change, timeoutSeconds }
 }
 
-async function planRemoval(sql: Sql, name: QualifiedName): Promise<PlannedChange | null> {
+async function planRemoval(
+  sql: Sql,
+  name: QualifiedName,
+  { deadline }: PlanOptions,
+): Promise<PlannedChange | null> {
   const view = await findView(sql, name)
   if (view === undefined) return null
   const timeoutSeconds = 3600
-  const plan = planDrop(view, await readDependents(sql, view), {
+  const plan = planDrop(view, await readDependents(sql, view, { until: deadline }), {
     cascade: false,
     rowCountStrategy: 'none',
     timeoutSeconds,

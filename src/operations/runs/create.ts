@@ -15,6 +15,7 @@ import { Problem } from '../../problem.ts'
 import type { Call } from './call.ts'
 import { execute, type Target } from './execute.ts'
 import { resolveName } from './name.ts'
+import { patienceOf } from './patience.ts'
 import { type Planned, type Skipped, skipped } from './record.ts'
 import type { Result } from './result.ts'
 
@@ -53,6 +54,7 @@ async function plan(
   sql: Sql,
   { name, authored }: CreateTarget,
   request: CreateRequest,
+  call: Call,
 ): Promise<Planned | Skipped> {
   const view = await findView(sql, name)
   if (view !== undefined && !request.force) return skipped('the view exists already')
@@ -66,7 +68,13 @@ async function plan(
       timeoutSeconds,
       settings: readSettings(quoteName(name), authored.settings),
       owner: await readCreateOwner(sql),
-      replaces: view === undefined ? null : { ...view, dependents: await readDependents(sql, view) },
+      replaces:
+        view === undefined
+          ? null
+          : {
+              ...view,
+              dependents: await readDependents(sql, view, patienceOf(call, timeoutSeconds)),
+            },
     },
   )
   return { plan, timeoutSeconds, response: {} }

@@ -55,7 +55,7 @@ export function planRedefinition(
     prepare: asOwner(changes.beside),
     cutOver:
       changes.exclusive.length === 0
-        ? besideReaders([], options.timeoutSeconds)
+        ? besideReaders(live.view, [], options.timeoutSeconds)
         : exclusively(live.view, asOwner(changes.exclusive), {
             timeoutSeconds: options.timeoutSeconds,
             as: asOwner,

@@ -61,7 +61,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
     ],
     cutOver:
       replaces === null
-        ? besideReaders([], timeoutSeconds)
+        ? besideReaders(definition, [], timeoutSeconds)
         : exclusively(replaces, exchange(definition, view, names), { timeoutSeconds }),
     written: null,
     aside: withData
