@@ -302,7 +302,7 @@ begin
                 when quotes_rows then coalesce(standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2)) else msg end,
              'detail', case when not quotes_rows then nullif(det, '') end,
              'hint', case when st in ('42501', '55000') then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st, statement ->> 'needs'), '')
-                          when f.class = 'LockTimeout' and failure is null then coalesce(holders ->> 'advice', 'Whoever held the lock is gone: try again.')
+                          when f.class = 'LockTimeout' and failure is null then coalesce(holders ->> 'advice', 'By now nobody holds a lock on the view, or on what it reads, that is in the way: try again.')
                           when statement ? 'carries' then 'The failed statement carries over ' || (statement ->> 'carries') || '.'
                           when not quotes_rows then nullif(hnt, '') end,
              'context', (
