@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { QualifiedName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { type Holders, holdersQuery } from '../../plan/runs/holders.ts'
-import type { ViewSnapshot } from '../../plan/views/live-view.ts'
+import { dependentsOf, type ViewSnapshot } from '../../plan/views/live-view.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import { findRunningRun } from '../runs/runs.ts'
@@ -59,8 +59,7 @@ export async function readLiveView(
 
 /** What would be dropped with a view, as people name it: `view app.top`, `materialized view app.best`. */
 export async function readDependents(sql: Sql, name: QualifiedName, patience?: Patience): Promise<string[]> {
-  const { snapshot } = await readLiveView(sql, name, patience)
-  return [...new Set(snapshot.live.dependents.map(({ description }) => description))]
+  return dependentsOf((await readLiveView(sql, name, patience)).snapshot.live)
 }
 
 const alreadyRunning = ({ view }: ViewFacts, runningRunId: number): Problem =>
