@@ -107,6 +107,11 @@ export interface Plan {
    * or not at all.
    */
   written: string | null
+  /**
+   * What to do instead, in the same run, if this plan turns out to be impossible. `response` then replaces that part of the
+   * run's answer; the failure is added to its `because`.
+   */
+  otherwise?: { plan: Plan; response: { strategy: string; because: string; sql: string[] } }
   /** Statements after the commit, each in a transaction of its own. Their failure does not fail the run. */
   aside: Statement[]
 }

@@ -2,7 +2,7 @@ import type { Sql } from '../../db/server/connect.ts'
 import type { DefinitionDefaults } from '../../db/views/definitions.ts'
 import { lookAtView, type Patience } from '../../db/views/look.ts'
 import type { QualifiedName } from '../../plan/names.ts'
-import type { Plan } from '../../plan/plan.ts'
+import { type Plan, statementsOf } from '../../plan/plan.ts'
 import { planConcurrentRefresh, planRegularRefresh, type RunOptions } from '../../plan/runs/refresh.ts'
 import { chooseStrategy, needsSnapshot } from '../../plan/runs/strategy.ts'
 import { planSwap } from '../../plan/runs/swap.ts'
@@ -38,7 +38,6 @@ export async function planRefresh(
 ): Promise<PlannedRefresh> {
   const wanted = request.strategy ?? definition.strategy
   const { view, snapshot } = await lookAtView(sql, name, (view) => needsSnapshot(wanted, view), request)
-  const choice = chooseStrategy(wanted, view, snapshot ? swapRefusals(snapshot.live, snapshot.rights) : [])
   const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
   const options: RunOptions = {
     rowCountStrategy: request.rowCountStrategy ?? definition.rowCountStrategy,
@@ -51,6 +50,14 @@ export async function planRefresh(
     concurrent: () => planConcurrentRefresh(view, options),
     swap: () => planSwap(view, snapshot as ViewSnapshot, options),
   }
-  const plan = plans[choice.strategy]()
-  return { plan, timeoutSeconds, response: { ...choice }, view }
+  const choose = (refusals: string[]) => {
+    const choice = chooseStrategy(wanted, view, refusals)
+    return { plan: plans[choice.strategy](), response: { ...choice } }
+  }
+  const { plan, response } = choose(snapshot ? swapRefusals(snapshot.live, snapshot.rights) : [])
+  if (wanted === 'auto' && response.strategy === 'swap') {
+    const other = choose(['a swap was tried and failed'])
+    plan.otherwise = { ...other, response: { ...other.response, sql: statementsOf(other.plan) } }
+  }
+  return { plan, timeoutSeconds, response, view }
 }

@@ -194,7 +194,7 @@ describe('an envelope', () => {
       client_connection_check_interval: '0',
       client_min_messages: 'error',
       statement_timeout: '77000',
-      lock_timeout: '0',
+      lock_timeout: '5000', // the plan's giveUpAfterMs
       idle_session_timeout: '0',
       default_transaction_isolation: 'read committed',
       default_transaction_read_only: 'off',
