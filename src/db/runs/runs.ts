@@ -93,20 +93,23 @@ export const startRun = (
 export async function replan(sql: Sql, id: number, plan: Plan, response: RunResponse): Promise<boolean> {
   const { count } = await sql`
     update viewkeeper.runs set plan = ${sql.json(plan as never)}, fills = ${plan.fills}, updated_at = clock_timestamp(),
+           claim_by = case when claim_by is not null then clock_timestamp() + make_interval(secs => ${claimWithinSeconds}) end,
            meta = jsonb_set(meta, '{response}', ${sql.json(response as never)})
      where id = ${id} and status = 'pending'`
   return count > 0
 }
 
 /** How a run ended without being sent to the server: its plan was refused, or it had nothing to do. */
-export type EndedAtOnce = { status: 'failed'; error: RunError } | { status: 'skipped'; because: string }
+export type EndedAtOnce =
+  | { status: 'failed' | 'skipped'; error: RunError }
+  | { status: 'skipped'; because: string }
 
 /** Records a run that ended without touching the view, and returns its id, or null as startRun does. */
 export const recordEnded = (sql: Sql, run: RunRequest, end: EndedAtOnce): Promise<number | null> =>
-  end.status === 'skipped'
+  'because' in end
     ? insertRun(sql, run, { status: 'skipped', plan: null, response: { because: end.because }, error: null })
     : insertRun(sql, mayRetry(end.error.class) ? { ...run, idempotencyKey: null } : run, {
-        status: 'failed',
+        status: end.status,
         plan: null,
         response: {},
         error: end.error,
@@ -201,10 +204,14 @@ export async function findRecentSuccess(
   return row?.recent ? row.id : undefined
 }
 
-/** Closes a pending run as failed, with the error. Does nothing if the server has claimed the run. */
+/** How a run ends whose plan was refused. A run that is not needed has not failed. */
+export const endOfRefused = ({ class: why }: RunError): 'failed' | 'skipped' =>
+  why === 'AlreadyRunning' ? 'skipped' : 'failed'
+
+/** Closes a pending run with the error. Does nothing if the server has claimed the run. */
 export async function closeUnclaimed(sql: Sql, id: number, error: RunError): Promise<void> {
   await sql`
-    update viewkeeper.runs set status = 'failed', plan = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
+    update viewkeeper.runs set status = ${endOfRefused(error)}, plan = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
            duration_ms = 0, error = ${sql.json(error as never)},
            idempotency_key = case when ${mayRetry(error.class)} then null else idempotency_key end
      where id = ${id} and status = 'pending'`
