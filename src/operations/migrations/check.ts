@@ -1,11 +1,17 @@
 import { readTwin, StatementRefused } from '../../db/migrations/trial.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
-import { findView, listViewNames } from '../../db/views/catalog.ts'
+import { findView, listReadableNames, listViewNames } from '../../db/views/catalog.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import { displayName } from '../../plan/names.ts'
 import type { Definition } from '../../plan/views/definition.ts'
-import { type Difference, type DifferenceKind, liveDifferences, ownerDifferences } from '../../plan/views/differences.ts'
+import { unknownDependencies } from '../../plan/views/depends-on.ts'
+import {
+  type Difference,
+  type DifferenceKind,
+  liveDifferences,
+  ownerDifferences,
+} from '../../plan/views/differences.ts'
 import { Problem } from '../../problem.ts'
 
 const longestMs = 600_000
@@ -24,8 +30,10 @@ export const checkViews = (database: Database, definitions: Definition[]): Promi
       for (const definition of definitions) differences.push(...(await checkOrSay(sql, definition)))
       const managed = new Set(definitions.map(displayName))
       const unmanaged = (await listViewNames(sql)).map(displayName).filter((view) => !managed.has(view))
+      const unknown = unknownDependencies(definitions, [...definitions, ...(await listReadableNames(sql))])
       return [
         ...differences,
+        ...unknown.map((each) => difference(displayName(each.definition), 'dependsOn', `its dependsOn ${each.message}`)),
         ...unmanaged.map((view) => difference(view, 'unmanaged', 'nobody has authored it')),
       ]
     },

@@ -7,6 +7,7 @@ import { type FrozenChange, renameStatements } from '../../plan/migrations/froze
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
 import { type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
+import { insistOnFreeName } from '../../plan/reserved-names.ts'
 import { planCreate } from '../../plan/runs/create.ts'
 import { planDrop } from '../../plan/runs/drop.ts'
 import { exclusively } from '../../plan/runs/locks.ts'
@@ -64,6 +65,7 @@ async function planDefinition(
   after: Definition,
   options: PlanOptions,
 ): Promise<PlannedChange | null> {
+  insistOnFreeName(after)
   const { timeoutSeconds } = after
   const settings = readSettings(quoteName(after), after.settings)
   if ((await findView(sql, after)) === undefined) {
@@ -119,6 +121,7 @@ async function planRemoval(sql: Sql, name: QualifiedName): Promise<PlannedChange
 }
 
 async function planRename(sql: Sql, from: QualifiedName, to: QualifiedName): Promise<PlannedChange | null> {
+  insistOnFreeName(to)
   if ((await findView(sql, from)) === undefined && (await findView(sql, to)) !== undefined) return null
   const view = await readView(sql, from)
   const timeoutSeconds = 3600

@@ -5,7 +5,7 @@ import { runPlainSql } from '../../db/migrations/own-sql.ts'
 import { applySettings, isSameQuery, performPlan, undone } from '../../db/migrations/trial.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { sqlstateOf } from '../../db/server/failures.ts'
-import { findView } from '../../db/views/catalog.ts'
+import { findView, listReadableNames } from '../../db/views/catalog.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import {
   type FrozenChange,
@@ -13,8 +13,10 @@ import {
   type FrozenText,
   viewAfter,
 } from '../../plan/migrations/frozen.ts'
-import { displayName, quoteName } from '../../plan/names.ts'
+import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
 import { readSettings } from '../../plan/settings.ts'
+import type { Definition } from '../../plan/views/definition.ts'
+import { unknownDependencies } from '../../plan/views/depends-on.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import { Problem } from '../../problem.ts'
 import { failed, notFrozen } from './failures.ts'
@@ -64,6 +66,16 @@ export const verifyFrozen = (
       startUp: { application_name: 'viewkeeper freeze', statement_timeout: '60000' },
       deadline: Date.now() + longestMs,
     },
+  )
+
+/** The names in `dependsOn` that neither these views nor the views of the database have, in words for the author. */
+export const readUnknownDependencies = <D extends Definition>(
+  database: Database,
+  definitions: D[],
+  known: QualifiedName[],
+): Promise<{ definition: D; message: string }[]> =>
+  database.withConnection(async (sql) =>
+    unknownDependencies(definitions, [...known, ...(await listReadableNames(sql))]),
   )
 
 const isLocked = (error: unknown): boolean =>
