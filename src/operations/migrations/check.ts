@@ -33,7 +33,9 @@ export const checkViews = (database: Database, definitions: Definition[]): Promi
       const unknown = unknownDependencies(definitions, [...definitions, ...(await listReadableNames(sql))])
       return [
         ...differences,
-        ...unknown.map((each) => difference(displayName(each.definition), 'dependsOn', `its dependsOn ${each.message}`)),
+        ...unknown.map((each) =>
+          difference(displayName(each.definition), 'dependsOn', `its dependsOn ${each.message}`),
+        ),
         ...unmanaged.map((view) => difference(view, 'unmanaged', 'nobody has authored it')),
       ]
     },

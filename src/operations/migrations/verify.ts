@@ -161,10 +161,10 @@ const dependentViews = (live: LiveView | null): string[] =>
   (live?.dependents ?? []).flatMap(({ view }) => (view === null ? [] : [quoteName(view)]))
 
 /**
- * Whether two views are the same. If the query texts differ, the server reads both again, as `back`'s owner.
+ * Whether two views are the same. If the query texts differ, the server reads both again.
  */
 async function isSame(sql: Sql, before: LiveView, back: LiveView | null): Promise<boolean> {
-  if (back === null || !(await isSameQuery(sql, before, back, back.view.owner))) return false
+  if (back === null || !(await isSameQuery(sql, before, back))) return false
   return JSON.stringify(comparable(before)) === JSON.stringify(comparable(back))
 }
 
