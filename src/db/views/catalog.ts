@@ -77,6 +77,13 @@ export const listViewNames = (sql: Sql): Promise<QualifiedName[]> => sql<Qualifi
            where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
    order by 1, 2`
 
+/** Every materialized and plain view of the database, without the server's own: what `dependsOn` may name. */
+export const listReadableNames = (sql: Sql): Promise<QualifiedName[]> => sql<QualifiedName[]>`
+  select n.nspname as schema, c.relname as name
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+   where c.relkind in ('m', 'v') and n.nspname not in ('pg_catalog', 'information_schema', 'viewkeeper')
+   order by 1, 2`
+
 /** The names of these definitions, in the same order. Throws UnknownView for the first unknown id. */
 export async function readNamesOf(
   sql: Sql,

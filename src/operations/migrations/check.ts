@@ -2,11 +2,12 @@ import { readTwin, StatementRefused } from '../../db/migrations/trial.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { readMissing } from '../../db/server/cure.ts'
 import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
-import { findView, listViewNames } from '../../db/views/catalog.ts'
+import { findView, listReadableNames, listViewNames } from '../../db/views/catalog.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import { displayName } from '../../plan/names.ts'
 import { ownershipQuery } from '../../plan/runs/obstacles.ts'
 import type { Definition } from '../../plan/views/definition.ts'
+import { unknownDependencies } from '../../plan/views/depends-on.ts'
 import {
   type Difference,
   type DifferenceKind,
@@ -31,8 +32,12 @@ export const checkViews = (database: Database, definitions: Definition[]): Promi
       for (const definition of definitions) differences.push(...(await checkOrSay(sql, definition)))
       const managed = new Set(definitions.map(displayName))
       const unmanaged = (await listViewNames(sql)).map(displayName).filter((view) => !managed.has(view))
+      const unknown = unknownDependencies(definitions, [...definitions, ...(await listReadableNames(sql))])
       return [
         ...differences,
+        ...unknown.map((each) =>
+          difference(displayName(each.definition), 'dependsOn', `its dependsOn ${each.message}`),
+        ),
         ...unmanaged.map((view) => difference(view, 'unmanaged', 'nobody has authored it')),
       ]
     },

@@ -8,6 +8,7 @@ import { type FrozenChange, renameStatements } from '../../plan/migrations/froze
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
 import { type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
+import { insistOnFreeName } from '../../plan/reserved-names.ts'
 import { creating, planCreate } from '../../plan/runs/create.ts'
 import { planDrop } from '../../plan/runs/drop.ts'
 import { exclusively } from '../../plan/runs/locks.ts'
@@ -66,6 +67,7 @@ async function planDefinition(
   after: Definition,
   options: PlanOptions,
 ): Promise<PlannedChange | null> {
+  insistOnFreeName(after)
   const { timeoutSeconds } = after
   const settings = readSettings(quoteName(after), after.settings)
   if ((await findView(sql, after)) === undefined) {
@@ -134,6 +136,7 @@ async function planRemoval(
 }
 
 async function planRename(sql: Sql, from: QualifiedName, to: QualifiedName): Promise<PlannedChange | null> {
+  insistOnFreeName(to)
   if ((await findView(sql, from)) === undefined && (await findView(sql, to)) !== undefined) return null
   const view = await readView(sql, from)
   const timeoutSeconds = 3600
