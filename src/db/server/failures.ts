@@ -75,15 +75,12 @@ export function problemOf(error: unknown): unknown {
     return isTls(error) || unreachable.has(codeOf(error) ?? '') ? unavailableDatabase(error) : error
   const known = ofOurStatements[sqlstate]
   const details = { sqlstate, cause: error }
-  if (known !== undefined)
-    return new Problem(known.code, sentences(error.message, known.advice), details)
+  if (known !== undefined) return new Problem(known.code, sentences(error.message, known.advice), details)
   if (unavailable.test(sqlstate)) return unavailableDatabase(error)
   const code = problemOfSqlstate[sqlstate] ?? problemOfSqlstate[sqlstate.slice(0, 2)]
   // If a right is missing, the server's detail names the right. The detail quotes no data.
   const detail = sqlstate === '42501' ? (error as { detail?: string }).detail : undefined
-  return code === undefined
-    ? error
-    : new Problem(code, sentences(error.message, detail), details)
+  return code === undefined ? error : new Problem(code, sentences(error.message, detail), details)
 }
 
 const tlsAdvice =

@@ -31,5 +31,5 @@ export function validate<T extends z.ZodType>(schema: T, value: unknown, what: s
 /** The path of a field, cut short: a key of JSON can have any length and any characters. */
 function fieldOf(path: PropertyKey[]): string {
   const field = path.join('.').toWellFormed()
-  return field.length > longestField ? `${field.slice(0, longestField).toWellFormed()}…` : field
+  return field.length > longestField ? `${field.slice(0, longestField).toWellFormed()}...` : field
 }

@@ -134,7 +134,9 @@ function alterations(
           phase: 'indexes',
           sql: indexStatement({ name: takesOver(name) ? aside.index(at) : name, unique, on: rest }, target),
           computesRows: true,
-          unique: uniqueIndexes([{ name, unique, on: rest }], () => (takesOver(name) ? aside.index(at) : name)),
+          unique: uniqueIndexes([{ name, unique, on: rest }], () =>
+            takesOver(name) ? aside.index(at) : name,
+          ),
           ...(hasExpressions ? { sealed: ownersSeal(live) } : {}),
         }),
       ),

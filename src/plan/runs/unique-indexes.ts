@@ -8,10 +8,7 @@ interface Index {
 }
 
 /** The unique ones among `indexes` in words, as `Statement.unique` needs them. `meanwhile` is the name that an index has. */
-export const uniqueIndexes = (
-  indexes: Index[],
-  meanwhile: (at: number) => string,
-): Record<string, string> =>
+export const uniqueIndexes = (indexes: Index[], meanwhile: (at: number) => string): Record<string, string> =>
   Object.fromEntries(
     indexes.flatMap(({ name, unique, on }, at) =>
       unique ? [[meanwhile(at), `${displayName({ schema: null, name })} ${columnsOf(on)}`]] : [],
