@@ -1,7 +1,9 @@
+import { lookingQuery } from '../../plan/missing.ts'
 import type { QualifiedName, ViewName } from '../../plan/names.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../server/connect.ts'
+import { lacking } from '../server/cure.ts'
 import { safePath } from '../server/search-path.ts'
 
 const kinds: Record<string, string> = {
@@ -44,9 +46,7 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
      where n.nspname = ${name.schema} and c.relname = ${name.name}`
   if (row === undefined) return undefined
   if (!row.may_look) {
-    throw new Problem('InsufficientPrivilege', `permission denied for schema ${name.schema}.`, {
-      sqlstate: '42501',
-    })
+    throw await lacking(sql, `permission denied for schema ${name.schema}.`, lookingQuery(name.schema))
   }
   if (row.kind !== 'm') {
     throw new Problem(

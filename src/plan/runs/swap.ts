@@ -59,14 +59,14 @@ export function planSwap(
       nothingHasChanged(view, hash),
       ...(wanted === live ? [twinIsFaithful(view, hash, aside)] : []),
     ],
-    cutOver: exclusively(wanted.view, [nothingHasChanged(view, hash), ...exchange(wanted, aside)], {
+    cutOver: exclusively(live.view, [nothingHasChanged(view, hash), ...exchange(live, wanted, aside)], {
       timeoutSeconds,
       guard: holdStill(live, aside),
       // Outer views first: readers lock them in this order.
       lockBefore: plainViews(wanted)
         .toReversed()
         .flatMap((dependent) => inPlaceOf(dependent.owner, [exclusiveLock('view', dependent)])),
-      as: (statements) => inPlaceOf(owner, statements),
+      as: (statements) => inPlaceOf(live.view.owner, statements),
     }),
     written: null,
     aside: [],
@@ -98,18 +98,16 @@ const plainViews = ({ dependents }: LiveView) =>
  * old view is dropped, and indexes and statistics get their names. If no plain view reads the old view, it is
  * dropped at once.
  */
-function exchange(wanted: LiveView, aside: AsideNames): Statement[] {
+function exchange({ view: old }: LiveView, wanted: LiveView, aside: AsideNames): Statement[] {
   const { schema, name, owner } = wanted.view
   const rename = (from: ViewName, to: string): Statement =>
     cutOver(`alter materialized view ${quoteName(from)} rename to ${quoteIdentifier(to)}`)
   const views = plainViews(wanted)
   return [
-    ...inPlaceOf(owner, [
-      views.length > 0
-        ? rename(wanted.view, aside.old.name)
-        : cutOver(`drop materialized view ${quoteName(wanted.view)}`),
-      rename(aside.view, name),
+    ...inPlaceOf(old.owner, [
+      views.length > 0 ? rename(old, aside.old.name) : cutOver(`drop materialized view ${quoteName(old)}`),
     ]),
+    ...inPlaceOf(owner, [rename(aside.view, name)]),
     ...views.map(
       (view): Statement => ({
         ...cutOver(
@@ -119,8 +117,11 @@ function exchange(wanted: LiveView, aside: AsideNames): Statement[] {
         carries: `view ${displayName(view)}`,
       }),
     ),
+    ...inPlaceOf(
+      old.owner,
+      views.length > 0 ? [cutOver(`drop materialized view ${quoteName(aside.old)}`)] : [],
+    ),
     ...inPlaceOf(owner, [
-      ...(views.length > 0 ? [cutOver(`drop materialized view ${quoteName(aside.old)}`)] : []),
       ...wanted.indexes.map((index, at) =>
         cutOver(
           `alter index ${quoteName({ schema, name: aside.index(at) })} rename to ${quoteIdentifier(index.name)}`,
