@@ -63,7 +63,7 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
   const name = displayName(definition)
   if ((await findView(sql, definition)) === undefined)
     return [difference(name, 'missing', 'it is not in this database')]
-  const { view, snapshot } = await readLiveView(sql, definition, Date.now() + longestWaitMs)
+  const { view, snapshot } = await readLiveView(sql, definition, { until: Date.now() + longestWaitMs })
   const { live, rights } = snapshot
   const ofOwner = ownerDifferences(live, definition.owner)
   if (!rights.mayActAs.includes(live.view.owner)) {

@@ -50,7 +50,7 @@ export function planChange(
     case 'define':
       return planDefinition(sql, from?.does === 'define' ? from.definition : null, to.definition, options)
     case 'drop':
-      return planRemoval(sql, to.view)
+      return planRemoval(sql, to.view, options)
     case 'rename':
       return planRename(sql, to.view, to.to)
     case 'release':
@@ -82,7 +82,7 @@ async function planDefinition(
     })
     return { does: 'create', plan, timeoutSeconds }
   }
-  const { view, snapshot } = await readLiveView(sql, after, options.deadline)
+  const { view, snapshot } = await readLiveView(sql, after, { until: options.deadline })
   const { live } = snapshot
   if (!snapshot.rights.mayActAs.includes(live.view.owner)) {
     throw await lacking(
@@ -108,11 +108,15 @@ async function planDefinition(
   return change && { ...change, timeoutSeconds }
 }
 
-async function planRemoval(sql: Sql, name: QualifiedName): Promise<PlannedChange | null> {
+async function planRemoval(
+  sql: Sql,
+  name: QualifiedName,
+  { deadline }: PlanOptions,
+): Promise<PlannedChange | null> {
   const view = await findView(sql, name)
   if (view === undefined) return null
   const timeoutSeconds = 3600
-  const dependents = await readDependents(sql, view)
+  const dependents = await readDependents(sql, view, { until: deadline })
   if (dependents.length > 0) {
     throw new Problem(
       'DependentsExist',

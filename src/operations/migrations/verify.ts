@@ -70,7 +70,7 @@ export const verifyFrozen = (
   )
 
 const isLocked = (error: unknown): boolean =>
-  (error instanceof Problem && error.code === 'LockTimeout') ||
+  (error instanceof Problem && ['LockTimeout', 'AlreadyRunning'].includes(error.code)) ||
   [error, (error as Error).cause].some((each) => sqlstateOf(each) === '55P03')
 
 async function tryAll(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigration[]): Promise<Verified[]> {
