@@ -64,7 +64,7 @@ const sentenceOf = ({ field, message, meant }: Fault & { meant: string | undefin
 /** The path of a field, cut short: a key of JSON can have any length and any characters. */
 function fieldOf(path: PropertyKey[]): string {
   const field = path.join('.').toWellFormed()
-  return field.length > longestField ? `${field.slice(0, longestField).toWellFormed()}…` : field
+  return field.length > longestField ? `${field.slice(0, longestField).toWellFormed()}...` : field
 }
 
 /** What a field must be, unless its schema says that itself. */

@@ -93,7 +93,7 @@ describe('a selection', () => {
     await define(sql, 'circle.a', { depends_on: ['circle.c'] })
     const refused = await start({ pattern: 'circle.*' }).catch((problem) => problem)
     expect(refused).toMatchObject({ code: 'DependencyCycle', details: { field: 'dependsOn' } })
-    expect(refused.message).toContain('circle.a → circle.c → circle.b → circle.a')
+    expect(refused.message).toContain('circle.a -> circle.c -> circle.b -> circle.a')
     expect(await start({ views: ['circle.beside', 'circle.b'] })).toMatchObject({ status: 'pending' })
   })
 })

@@ -110,7 +110,7 @@ describe('a planned batch', () => {
         } catch (error) {
           message = (error as Error).message
         }
-        const names = /circle: (.*?)\. A/.exec(message)?.[1]?.split(' → ') ?? []
+        const names = /circle: (.*?)\. A/.exec(message)?.[1]?.split(' -> ') ?? []
         expect(names.length).toBeGreaterThan(2)
         expect(names.at(-1)).toBe(names[0])
         for (const [at, name] of names.slice(0, -1).entries())
