@@ -5,7 +5,12 @@ import { findView, listViewNames } from '../../db/views/catalog.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import { displayName } from '../../plan/names.ts'
 import type { Definition } from '../../plan/views/definition.ts'
-import { type Difference, type DifferenceKind, liveDifferences } from '../../plan/views/differences.ts'
+import {
+  type Difference,
+  type DifferenceKind,
+  liveDifferences,
+  ownerDifferences,
+} from '../../plan/views/differences.ts'
 import { Problem } from '../../problem.ts'
 
 const longestMs = 600_000
@@ -58,11 +63,13 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
     return [difference(name, 'missing', 'it is not in this database')]
   const { view, snapshot } = await readLiveView(sql, definition, Date.now() + longestWaitMs)
   const { live, rights } = snapshot
+  const ofOwner = ownerDifferences(live, definition.owner)
   if (!rights.mayActAs.includes(live.view.owner)) {
     const because = `it cannot be compared: we may not act as its owner, ${live.view.owner}`
-    return [difference(name, 'unreadable', because)]
+    return [...ofOwner, difference(name, 'unreadable', because)]
   }
   return [
+    ...ofOwner,
     ...(view.populated ? [] : [difference(name, 'unpopulated', 'it holds no data yet: refresh it')]),
     ...(await compare(sql, definition, live)),
   ]

@@ -10,7 +10,7 @@ import {
 } from '../../plan/migrations/frozen.ts'
 import { displayName } from '../../plan/names.ts'
 import { withoutAsideNames } from '../../plan/runs/aside-names.ts'
-import { Problem } from '../../problem.ts'
+import { Problem, sentences } from '../../problem.ts'
 
 /**
  * The failure of a migration that began nothing; with the file's line if the server refused a statement
@@ -60,7 +60,7 @@ export const runFailed = ({ file, change }: FrozenText, runId: number, error: Ru
 export const textOfRunError = (
   { class: code, message, sqlstate, detail, hint }: RunError,
   runId: number,
-): string => `${[hint, message, detail].filter(Boolean).join(' ')} (${sqlstate ?? code}), run ${runId}.`
+): string => sentences(`${message} (${sqlstate ?? code}), run ${runId}`, detail, hint)
 
 interface Words {
   whole: string

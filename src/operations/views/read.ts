@@ -1,14 +1,12 @@
 import { readRuns } from '../../db/runs/history.ts'
 import type { Run } from '../../db/runs/runs.ts'
 import type { Database } from '../../db/server/connect.ts'
-import { readView, unknownView } from '../../db/views/catalog.ts'
+import { findView, unknownView } from '../../db/views/catalog.ts'
 import { discoverDefinitions, ensureDefinition } from '../../db/views/definitions.ts'
 import { readDependencies } from '../../db/views/graph.ts'
 import { readViewDetails, readViews, type ViewDetails, type ViewSummary } from '../../db/views/list.ts'
 import { type Pause, readPause } from '../../db/views/pause.ts'
 import { dependents } from '../../plan/views/graph.ts'
-import { type Schedules, unscheduled } from '../monitoring/schedules.ts'
-import { findStaleViews } from '../monitoring/stale-views.ts'
 import { resolveName } from '../runs/name.ts'
 
 export interface ListedView extends ViewSummary {
@@ -16,8 +14,6 @@ export interface ListedView extends ViewSummary {
   dependsOn: string[]
   /** The views that read this one. */
   neededBy: string[]
-  /** Whether the view's data are stale. */
-  stale: boolean
 }
 
 export interface DetailedView extends ListedView, ViewDetails {
@@ -26,23 +22,18 @@ export interface DetailedView extends ListedView, ViewDetails {
 
 const recentRuns = 10
 
-/** Lists every view that the catalog has now. A view without a definition gets one, and so an id. */
-export function listViews(
-  database: Database,
-  schedules: Schedules = unscheduled,
-): Promise<{ views: ListedView[]; paused: Pause | null }> {
+/** Lists every view that the catalog has now, and every authored view that is missing. A view without a definition gets one, and so an id. */
+export function listViews(database: Database): Promise<{ views: ListedView[]; paused: Pause | null }> {
   return database.withConnection(async (sql) => {
     await discoverDefinitions(sql)
     const views = await readViews(sql)
     const dependsOn = await readDependencies(sql)
     const neededBy = dependents(dependsOn)
-    const stale = new Set((await findStaleViews(sql, schedules)).map(({ view }) => view))
     return {
       views: views.map((view) => ({
         ...view,
         dependsOn: dependsOn.get(view.view) ?? [],
         neededBy: neededBy.get(view.view) ?? [],
-        stale: stale.has(view.view),
       })),
       paused: await readPause(sql),
     }
@@ -50,24 +41,18 @@ export function listViews(
 }
 
 /** One view by name or id: its entry in the list, its query, its indexes and its most recent runs. */
-export function getView(
-  database: Database,
-  name: string,
-  schedules: Schedules = unscheduled,
-): Promise<DetailedView> {
+export function getView(database: Database, view: string): Promise<DetailedView> {
   return database.withConnection(async (sql) => {
-    const found = await readView(sql, await resolveName(sql, name))
-    await ensureDefinition(sql, found)
-    const [summary] = await readViews(sql, found)
-    if (summary === undefined) throw unknownView(found)
-    const { view } = summary
+    const name = await resolveName(sql, view)
+    if ((await findView(sql, name)) !== undefined) await ensureDefinition(sql, name)
+    const [summary] = await readViews(sql, name)
+    if (summary === undefined) throw unknownView(name)
     const dependsOn = await readDependencies(sql)
     return {
       ...summary,
-      dependsOn: dependsOn.get(view) ?? [],
-      neededBy: dependents(dependsOn).get(view) ?? [],
-      stale: (await findStaleViews(sql, schedules, summary.id)).length > 0,
-      ...(await readViewDetails(sql, found)),
+      dependsOn: dependsOn.get(summary.view) ?? [],
+      neededBy: dependents(dependsOn).get(summary.view) ?? [],
+      ...(await readViewDetails(sql, name)),
       recentRuns: await readRuns(sql, { definitionId: summary.id, limit: recentRuns }),
     }
   })

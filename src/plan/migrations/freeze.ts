@@ -168,7 +168,7 @@ export const unappliedDifferences = (
   })
 
 /** The fields that the catalog shows. */
-const inCatalog = new Set(['query', 'indexes', 'comment', 'grants'])
+const inCatalog = new Set(['query', 'owner', 'indexes', 'comment', 'grants'])
 
 /** The name of the view that a migration leaves behind. */
 function resultOf({ change }: FrozenFile): string | null {

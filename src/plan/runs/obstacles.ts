@@ -19,7 +19,7 @@ export const noteObstacles = (view: ViewName): Statement => ({
  */
 export const obstaclesQuery = (view: ViewName, how: 'regularly' | 'concurrently' = 'regularly'): string => `
 with v as (
-  select c.oid, c.relowner, c.relowner::regrole as owner, c.oid::regclass as name, n.oid as schema, n.nspname,
+  select c.oid, c.relispopulated, c.relowner, c.relowner::regrole as owner, c.oid::regclass as name, n.oid as schema, n.nspname,
          current_database() as database, quote_ident(current_user) as me
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = ${literal(quoteName(view))}::regclass),
 ${readBy},
@@ -35,7 +35,11 @@ needed as (
 select jsonb_strip_nulls(jsonb_build_object(
   '42501', (select 'Missing: ' || string_agg(distinct grants, ' ') from needed where not given),
   '55000', (select string_agg(distinct format('%s is not populated: refresh it first.', r.oid::regclass), ' ')
-              from read r where r.relkind = 'm' and not r.relispopulated)))`
+              from read r where r.relkind = 'm' and not r.relispopulated)${how === 'regularly' ? '' : unpopulated}))`
+
+/** The server fills an unpopulated view only regularly. */
+const unpopulated = `,
+  '0A000', (select format('%s is not populated: refresh it with strategy "regular" first.', v.name) from v where not v.relispopulated)`
 
 /** What the view's query reads. */
 const readBy = `read as (

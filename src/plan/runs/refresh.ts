@@ -1,10 +1,11 @@
-import { literal, quoteName } from '../names.ts'
+import { literal, quoteName, unquoted } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { countBefore, countRows, estimateAside } from './counting.ts'
 import { besideReaders, exclusively, withoutAltering } from './locks.ts'
 import { obstaclesQuery } from './obstacles.ts'
+import { uniqueIndexes } from './unique-indexes.ts'
 
 export interface RunOptions {
   rowCountStrategy: RowCountStrategy
@@ -26,6 +27,7 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
       computesRows: true,
       obstacles: obstaclesQuery(view),
       needs: needs(view),
+      unique: uniqueOf(view),
     },
   ]
   const exact = rowCountStrategy === 'exact'
@@ -62,6 +64,7 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
       userCode: true,
       computesRows: true,
       obstacles: obstaclesQuery(view, 'concurrently'),
+      unique: uniqueOf(view),
       needs: `${needs(view)} To refresh concurrently, the owner also needs usage on the schema, select, insert and delete on the view, and temporary on the database.`,
     },
   ]
@@ -78,6 +81,12 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
     aside: estimateAside(view, rowCountStrategy),
   }
 }
+
+const uniqueOf = ({ uniqueIndexes: indexes }: ViewFacts): Statement['unique'] =>
+  uniqueIndexes(
+    indexes.map(({ name, columns }) => ({ name: unquoted(name), unique: true, on: `(${columns})` })),
+    (at) => unquoted(indexes[at]?.name ?? ''),
+  )
 
 const needs = (view: ViewFacts): string =>
   `To refresh ${view.view}, Viewkeeper's role must be a member of its owner, or have maintain on it (PostgreSQL 17 and later). ` +
