@@ -78,7 +78,7 @@ function read(text: string): ViewName {
 }
 
 /** Whether a query may read something of this name: the name is a word of its text. */
-export const mentions = (sql: string, { name }: ViewName): boolean =>
+const mentions = (sql: string, { name }: ViewName): boolean =>
   new RegExp(`(^|[^\\w$])${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}($|[^\\w$])`, 'i').test(sql)
 
 /** The views among `others` that a view declares to read. */
