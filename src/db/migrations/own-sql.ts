@@ -247,7 +247,7 @@ const parsedBody = /\bbegin\s+atomic\b[\s\S]*?;\s*end\b/gi
  * The statements of a text without its comments; a semicolon in quotes, parentheses or a function body ends
  * no statement.
  */
-function statementsIn(text: string): string[] {
+export function statementsIn(text: string): string[] {
   const bare = text.replace(opaque, (found) => (/^(--|\/\*)/.test(found) ? ' ' : found))
   return statementPlaces(blanked(bare))
     .map(([from, to]) => bare.slice(from, to).trim())

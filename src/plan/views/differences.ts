@@ -16,6 +16,7 @@ export type DifferenceKind =
   | 'unmanaged'
   | 'unfrozen'
   | 'unauthored'
+  | 'unapplied'
   | 'unreadable'
 
 /** One difference, in words for the person who has to resolve it. */
