@@ -12,6 +12,8 @@ export interface Need {
   /** The roles, besides superusers, that may execute the statement; null if there are none. */
   by: string
   given: string
+  /** Another right that also helps, in words with SQL; null or undefined if there is none. */
+  instead?: string
 }
 
 export const isAtLeast = (version: number): string =>
@@ -73,9 +75,12 @@ const unlessSuperuser = (role: string): string =>
 
 /** An expression for the needs that are not given; null if there are none. */
 export const missing = (needs: Need[]): string => `(
-  select 'Missing: ' || string_agg(distinct format('%s (as %s)', grants, concat_ws(' or ', givers, 'a superuser')), ' ')
-    from (${needs.map(({ from, grant, by, given }) => `select ${grant} as grants, ${by} as givers, ${given} as given from ${from}`).join('\n  union all ')}) needed
+  select 'Missing: ' || string_agg(distinct format('%s (as %s)%s', grants, concat_ws(' or ', givers, 'a superuser'), instead), ' ')
+    from (${needs.map(row).join('\n  union all ')}) needed
    where not given)`
+
+const row = ({ from, grant, by, given, instead = 'null' }: Need): string =>
+  `select ${grant} as grants, ${by} as givers, ${given} as given, ${instead} as instead from ${from}`
 
 export const bySqlstate = (hints: Record<string, string>): string =>
   `jsonb_strip_nulls(jsonb_build_object(${Object.entries(hints)
