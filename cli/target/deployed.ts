@@ -3,6 +3,7 @@ import { standingOf } from '../../src/db/migrations/journal.ts'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
 import type { MigrationDone, MigrationStatus } from '../../src/operations/migrations/migrate.ts'
 import type { DescribedView } from '../../src/operations/views/describe.ts'
+import type { Findings } from '../../src/operations/views/doctor.ts'
 import type { Difference } from '../../src/plan/views/differences.ts'
 import { Problem } from '../../src/problem.ts'
 import { folders } from '../project/folders.ts'
@@ -63,6 +64,7 @@ export function deployedTarget(environment: string): Target {
       return { differences, pending: (await status()).pending }
     },
     describe: async (views) => (await send<{ views: DescribedView[] }>({ command: 'describe', views })).views,
+    doctor: (request) => send<Findings>({ command: 'doctor', ...request }),
   }
 }
 

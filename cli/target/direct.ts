@@ -13,6 +13,7 @@ import {
 import { refuseOtherFolders } from '../../src/operations/migrations/own-folder.ts'
 import { migrate } from '../../src/operations/schema/apply.ts'
 import { describeViews } from '../../src/operations/views/describe.ts'
+import { doctor } from '../../src/operations/views/doctor.ts'
 import { frozenState } from '../../src/plan/migrations/frozen.ts'
 import { Problem } from '../../src/problem.ts'
 import { folders, schemaFolder } from '../project/folders.ts'
@@ -64,5 +65,6 @@ export function directTarget(database: Database): Target {
       return { differences, pending }
     },
     describe: (views) => describeViews(database, views),
+    doctor: (request) => doctor(database, request),
   }
 }

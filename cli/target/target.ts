@@ -1,5 +1,6 @@
 import type { MigrationDone, MigrationStatus } from '../../src/operations/migrations/migrate.ts'
 import type { DescribedView } from '../../src/operations/views/describe.ts'
+import type { DoctorRequest, Findings } from '../../src/operations/views/doctor.ts'
 import type { Difference } from '../../src/plan/views/differences.ts'
 
 /** The database that a command works on, reached directly or through the deployed function. */
@@ -12,4 +13,5 @@ export interface Target {
    */
   check(): Promise<{ differences: Difference[]; pending: string[] }>
   describe(views: string[] | 'all'): Promise<DescribedView[]>
+  doctor(request: DoctorRequest): Promise<Findings>
 }

@@ -135,7 +135,7 @@ type UniqueIndex = ViewFacts['uniqueIndexes'][number] & { columns: string | null
  * The unique indexes of relation c, each with the reason why `refresh … concurrently` cannot use it. The
  * server requires an index that is valid, immediate, not partial, and on plain columns only.
  */
-const uniqueIndexes = (sql: Sql) => sql`
+export const uniqueIndexes = (sql: Sql) => sql`
   (select coalesce(jsonb_agg(jsonb_build_object(
      'name', format('%I', x.relname),
      'unusableBecause', case when not i.indisvalid then 'is not valid'
