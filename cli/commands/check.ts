@@ -38,10 +38,11 @@ export async function check({ env, offline, ignoreUnmanaged, json }: CheckOption
   if (differences.length > 0) process.exitCode = 1
 }
 
-function print(differences: Difference[], pending: string[], clean: string, views: number): void {
+function print(differences: Difference[], pending: string[] | null, clean: string, views: number): void {
   if (differences.length === 0) report.success(`${count(views, 'view')}: ${clean}`)
   else printDifferences(differences)
-  if (pending.length > 0) report.line(`not applied to this database: ${pending.join(', ')}`)
+  if (pending === null) report.line('which migrations this database has, this login may not read')
+  else if (pending.length > 0) report.line(`not applied to this database: ${pending.join(', ')}`)
 }
 
 function printDifferences(differences: Difference[]): void {

@@ -5,6 +5,7 @@ import { type NewMigration, planFreeze, unaccounted } from '../../src/plan/migra
 import { type FrozenMigration, frozenState } from '../../src/plan/migrations/frozen.ts'
 import { displayName, type QualifiedName, quoteName } from '../../src/plan/names.ts'
 import type { Definition } from '../../src/plan/views/definition.ts'
+import { didYouMean } from '../../src/plan/views/meant.ts'
 import { Problem } from '../../src/problem.ts'
 import { count, dim, report } from '../output/report.ts'
 import { canonicalOf, inRemovalOrder, readAuthored } from '../project/authored.ts'
@@ -77,11 +78,16 @@ interface NamedViews {
 function insistOnViews({ authored, frozen, renames, removes, only }: NamedViews): void {
   const isAuthored = new Set(authored.map(quoteName))
   const isFrozen = frozenState(frozen)
-  const insist = (holds: boolean, field: string, message: string) => {
-    if (!holds) throw refused(field, message)
+  const insist = (holds: boolean, field: string, message: string, question = '') => {
+    if (!holds) throw refused(field, message, question)
   }
   for (const view of only ?? [])
-    insist(isAuthored.has(quoteName(view)), 'view', `no file in views/ defines ${displayName(view)}`)
+    insist(
+      isAuthored.has(quoteName(view)),
+      'view',
+      `no file in views/ defines ${displayName(view)}`,
+      didYouMean(view, authored),
+    )
   for (const view of removes) {
     insist(isFrozen.has(quoteName(view)), '--remove', `${displayName(view)} was never frozen`)
     insist(
@@ -106,8 +112,8 @@ function insistOnViews({ authored, frozen, renames, removes, only }: NamedViews)
   }
 }
 
-const refused = (field: string, message: string): Problem =>
-  new Problem('InvalidRequest', `${field}: ${message}.`, { field })
+const refused = (field: string, message: string, question = ''): Problem =>
+  new Problem('InvalidRequest', `${field}: ${message}.${question}`, { field })
 
 async function printVerified(fresh: NewMigration[], verified: Verified[] | null): Promise<void> {
   for (const [at, { view, changed, up }] of fresh.entries()) {

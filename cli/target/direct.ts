@@ -9,6 +9,7 @@ import {
   migrateDown,
   migrateUp,
   migrationStatus,
+  pendingMigrations,
 } from '../../src/operations/migrations/migrate.ts'
 import { refuseOtherFolders } from '../../src/operations/migrations/own-folder.ts'
 import { migrate } from '../../src/operations/schema/apply.ts'
@@ -61,8 +62,7 @@ export function directTarget(database: Database): Target {
     async check() {
       const migrations = await read()
       const differences = await checkViews(database, [...frozenState(migrations).values()])
-      const { pending } = await migrationStatus(database, migrations)
-      return { differences, pending }
+      return { differences, pending: await pendingMigrations(database, migrations) }
     },
     describe: (views) => describeViews(database, views),
     doctor: (request) => doctor(database, request),

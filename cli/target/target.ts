@@ -9,9 +9,10 @@ export interface Target {
   down(count: number, onDone: (done: MigrationDone) => void): Promise<MigrationDone[]>
   status(): Promise<MigrationStatus>
   /**
-   * How the live views differ from the frozen definitions, and which frozen migrations the database lacks.
+   * How the live views differ from the frozen definitions, and which frozen migrations the database lacks; null if the
+   * login may not know.
    */
-  check(): Promise<{ differences: Difference[]; pending: string[] }>
+  check(): Promise<{ differences: Difference[]; pending: string[] | null }>
   describe(views: string[] | 'all'): Promise<DescribedView[]>
   doctor(request: DoctorRequest): Promise<Findings>
 }

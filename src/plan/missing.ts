@@ -71,7 +71,9 @@ export const privilege = (
 })
 
 const unlessSuperuser = (role: string): string =>
-  `(select quote_ident(k.rolname) from pg_roles k where k.oid = ${role} and not k.rolsuper)`
+  `(select quote_ident(k.rolname) from pg_roles k where not k.rolsuper
+      and k.oid = case ${role} when 'pg_database_owner'::regrole
+                    then (select datdba from pg_database where datname = current_database()) else ${role} end)`
 
 /** An expression for the needs that are not given; null if there are none. */
 export const missing = (needs: Need[]): string => `(

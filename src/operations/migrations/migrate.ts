@@ -2,6 +2,7 @@ import {
   executeRecord,
   isJournaled,
   type JournalEntry,
+  mayReadJournal,
   readViewJournal,
   standingOf,
   withMigrationLock,
@@ -106,6 +107,17 @@ export const migrationStatus = (
     const { applied, pending, ahead } = standingOf(migrations, await readViewJournal(sql))
     return { applied, pending: pending.map(({ name }) => name), ahead: ahead.map(({ name }) => name) }
   })
+
+/** The migrations that the database lacks; null if the login may not read which ones it has. */
+export const pendingMigrations = (
+  database: Database,
+  migrations: FrozenMigration[],
+): Promise<string[] | null> =>
+  database.withConnection(async (sql) =>
+    (await mayReadJournal(sql))
+      ? standingOf(migrations, await readViewJournal(sql)).pending.map(({ name }) => name)
+      : null,
+  )
 
 /** The refusal of a folder that lacks migrations which the database has. */
 export const isAhead = (names: string[]): Problem =>

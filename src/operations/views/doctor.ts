@@ -40,7 +40,7 @@ export const doctor = (database: Database, { views, role }: DoctorRequest): Prom
       const findings = await examine(sql, role, isWanted)
       const found = new Set(findings.views.map(({ schema, name }) => JSON.stringify([schema, name])))
       const unknown = wanted?.find(({ schema, name }) => !found.has(JSON.stringify([schema, name])))
-      if (unknown !== undefined) throw unknownView(unknown)
+      if (unknown !== undefined) throw await unknownView(sql, unknown)
       return findings
     },
     { startUp: { application_name: 'viewkeeper doctor' }, deadline: Date.now() + 600_000 },

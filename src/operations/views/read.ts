@@ -56,7 +56,7 @@ export function getView(
   return database.withConnection(async (sql) => {
     const found = await readView(sql, await resolveName(sql, name))
     const [summary] = await readViews(sql, found)
-    if (summary === undefined) throw unknownView(found)
+    if (summary === undefined) throw await unknownView(sql, found)
     const { view, id } = summary
     const dependsOn = await readDependencies(sql)
     return {
