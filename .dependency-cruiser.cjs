@@ -8,7 +8,7 @@ const rooms = {
   'src/plan/runs': ['src/plan', 'src/plan/views'],
   'src/plan/batches': ['src/plan', 'src/plan/views'],
   'src/plan/migrations': ['src/plan', 'src/plan/views', 'src/plan/runs'],
-  'src/plan/monitoring': [],
+  'src/plan/monitoring': ['src/plan'],
 
   // What reads the disk.
   'src/files': ['src/plan', 'src/plan/migrations'],

@@ -8,6 +8,7 @@ create table viewkeeper.definitions (
   depends_on text[] not null default '{}',
   comment text,
   grants jsonb not null default '[]',
+  owner text,
   refresh_strategy text not null default 'auto'
     check (refresh_strategy in ('auto', 'regular', 'concurrent', 'swap')),
   row_count_strategy text not null default 'none'
@@ -19,6 +20,7 @@ create table viewkeeper.definitions (
   retries integer not null default 1 check (retries >= 0),
   retry_delay_seconds integer not null default 300 check (retry_delay_seconds >= 0),
   max_staleness_seconds integer check (max_staleness_seconds > 0),
+  scheduled_interval_seconds integer check (scheduled_interval_seconds >= 0),
   min_interval_seconds integer not null default 0 check (min_interval_seconds >= 0),
   in_all boolean not null default true,
   paused_at timestamptz,
@@ -53,4 +55,5 @@ create table viewkeeper.switches (
 
 comment on table viewkeeper.definitions is 'What Viewkeeper knows about a materialized view: one row for each view, authored or discovered.';
 comment on column viewkeeper.definitions.expected_since is 'The view has to be as fresh as its definition says from this moment on. A view is not late for the time before.';
-comment on table viewkeeper.switches is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who paused it.';
+comment on column viewkeeper.definitions.scheduled_interval_seconds is 'The longest time between two refreshes by schedule, as the monitor of this environment last saw it; null: no schedule refreshes the view.';
+comment on table viewkeeper.switches is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who paused it. Key monitored: since when the ends of runs and batches are published.';

@@ -73,11 +73,33 @@ create view viewkeeper.latest_runs as
             where c.relkind = 'm' and n.nspname = d.schema_name and c.relname = d.name));
 comment on view viewkeeper.latest_runs is 'For each view the last run, and the last success that made the view fresh.';
 
+-- The age of each view's data against its limit. Without a limit in the definition, the limit is the longest time between two
+-- refreshes by schedule, plus an hour or twice the usual duration, whichever is longer. A paused view is never stale. The
+-- usual duration, which takes a look into the runs, is read only if the answer depends on it.
+create view viewkeeper.view_ages as
+  select d.id as definition_id,
+         clock_timestamp() - coalesce(latest.last_success_at, d.created_at) as staleness,
+         make_interval(secs => coalesce(d.max_staleness_seconds, d.scheduled_interval_seconds + greatest(3600,
+           2 * (select usual.ms from viewkeeper.usual_duration(d.id) usual) / 1000))) as max_staleness,
+         d.paused_at is null and case
+           when d.max_staleness_seconds is not null then expected.seconds > d.max_staleness_seconds
+           when d.scheduled_interval_seconds is null or expected.seconds <= d.scheduled_interval_seconds + 3600 then false
+           else expected.seconds > d.scheduled_interval_seconds + coalesce(
+             2 * (select usual.ms from viewkeeper.usual_duration(d.id) usual) / 1000, 0) end as stale,
+         not exists (
+           select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+            where c.relkind = 'm' and n.nspname = d.schema_name and c.relname = d.name) as missing
+    from viewkeeper.definitions d
+    join viewkeeper.latest_runs latest on latest.definition_id = d.id
+   cross join lateral (
+     select extract(epoch from clock_timestamp() - greatest(latest.last_success_at, d.expected_since)) as seconds) expected;
+comment on view viewkeeper.view_ages is 'For each view the age of its data, the age from which they are stale, and whether an authored view is missing in the database.';
+
 create view viewkeeper.view_status as
   with yesterday as materialized (select viewkeeper.first_run_since(clock_timestamp() - interval '24 hours') as id)
   select d.id, d.schema_name, d.name, format('%I.%I', d.schema_name, d.name) as view, d.source, d.paused_at,
+         d.schedule, d.time_zone, ages.missing, ages.stale, ages.staleness, ages.max_staleness,
          latest.last_run_id, latest.last_status, latest.last_success_id, latest.last_success_at,
-         clock_timestamp() - coalesce(latest.last_success_at, d.created_at) as staleness,
          latest.row_count_before, latest.row_count_after,
          last_failure.id as last_failure_id, last_failure.finished_at as last_failure_at,
          last_failure.error ->> 'class' as last_failure_class,
@@ -86,11 +108,12 @@ create view viewkeeper.view_status as
             where r.definition_id = d.id and r.status = 'failed' and r.id >= yesterday.id) end as failed_last_day
     from viewkeeper.definitions d
     join viewkeeper.latest_runs latest on latest.definition_id = d.id
+    join viewkeeper.view_ages ages on ages.definition_id = d.id
    cross join yesterday
     left join lateral (
       select r.id, r.finished_at, r.error from viewkeeper.runs r
        where r.definition_id = d.id and r.status = 'failed' order by r.id desc limit 1) last_failure on true;
-comment on view viewkeeper.view_status is 'For each view the last run, last success and last failure, and the age of its data.';
+comment on view viewkeeper.view_status is 'For each view its schedule, the last run, last success and last failure, the age of its data, and whether they are stale.';
 
 -- The runs of each view, or of one view, within a time, summed up. Durations are those of successful refreshes.
 create function viewkeeper.view_metrics(within interval default '24 hours', of_view integer default null)

@@ -60,6 +60,10 @@ export const titleOf = (code: ProblemCode): string => codes[code].title
 /** Whether the same request may succeed when it is sent again. */
 export const mayRetry = (code: ProblemCode): boolean => statusOf(code) === 503
 
+/** Writes texts one after the other, each with a full stop at its end. Missing texts are left out. */
+export const sentences = (...texts: (string | undefined)[]): string =>
+  texts.flatMap((text) => (text ? [/[.!?;]$/.test(text) ? text : `${text}.`] : [])).join(' ')
+
 interface ProblemDetails {
   /** The request field at fault, as the caller wrote it. */
   field?: string

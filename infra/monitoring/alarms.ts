@@ -30,6 +30,7 @@ export class Alarms extends Construct {
     this.topic = props.topic
     this.addRunAlarms()
     this.addStaleAlarm()
+    this.addMissingAlarm()
     this.addBatchAlarms(props.machine)
     this.addDeadLetterAlarm(props.deadLetters)
     this.addApiAlarm(props.api)
@@ -69,6 +70,14 @@ export class Alarms extends Construct {
       first: 'GET /views?state=stale names the views.',
       missing: TreatMissingData.BREACHING,
       periods: 2,
+    })
+  }
+
+  private addMissingAlarm() {
+    this.add('missing-views', {
+      metric: ownMetric(this.environmentName, metricNames.viewsMissing, Stats.MAXIMUM),
+      happened: 'At least one authored view is not in the database: somebody dropped it.',
+      first: `GET /views?state=missing names the views; npx viewkeeper migrate up --repair --env ${this.environmentName} makes them again.`,
     })
   }
 

@@ -81,8 +81,9 @@ export class Dashboard extends Construct {
 
   private views(environmentName: string): IWidget {
     const metric = (name: string, color: string) => ownMetric(environmentName, name, Stats.MAXIMUM, color)
-    return graph('Stale views', [
+    return graph('Stale and missing views', [
       metric(metricNames.viewsStale, Color.RED),
+      metric(metricNames.viewsMissing, Color.ORANGE),
       metric(metricNames.batchesLost, Color.PURPLE),
     ])
   }

@@ -1,7 +1,6 @@
 import type { Database } from '../../src/db/server/connect.ts'
 import { getBatch, listBatches, listOpenBatches } from '../../src/operations/batches/read.ts'
 import { getMetrics } from '../../src/operations/monitoring/metrics.ts'
-import { unscheduled } from '../../src/operations/monitoring/schedules.ts'
 import { getRun, listRuns } from '../../src/operations/runs/read.ts'
 import { getView, listViews } from '../../src/operations/views/read.ts'
 
@@ -13,8 +12,7 @@ export interface Known {
   batchId: string
 }
 
-const metricsOf = (database: Database, view?: string) =>
-  getMetrics(database, { view, windowSeconds: 3600, schedules: unscheduled })
+const metricsOf = (database: Database, view?: string) => getMetrics(database, { view, windowSeconds: 3600 })
 
 /** Every GET route, and the part of its answer that does not depend on the time. */
 export const reads: Record<string, (database: Database, known: Known) => Promise<unknown>> = {

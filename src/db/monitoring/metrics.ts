@@ -11,17 +11,15 @@ export interface ViewStatus {
   lastSuccessAt: Date | null
   /** The age of the view's data; if no run has made them fresh, since the definition was created. */
   staleMs: number
-  /** Since a run last made the data fresh, or since `expected_since` if that is later. */
-  expectedMs: number
+  /** The age from which the data are stale; null if nobody expects the view to be refreshed. */
+  maxStaleMs: number | null
+  stale: boolean
+  /** Whether the view, which somebody authored, is not in the database. */
+  missing: boolean
   rowCountBefore: number | null
   rowCountAfter: number | null
   failedLastDay: number
   lastFailure: { runId: number; at: string; class: string | null } | null
-  /** What the definition says of staleness and schedule. */
-  maxStalenessSeconds: number | null
-  schedule: string | null
-  timeZone: string | null
-  inAll: boolean
 }
 
 /** The metrics of a view's runs in a time window. Durations: successful refreshes only. Unknown: null. */
@@ -46,13 +44,12 @@ export const readViewStatus = (sql: Sql, definitionId: number | null = null): Pr
 >`
   select s.id, s.view, s.paused_at is not null as paused, s.last_status as "lastStatus", s.last_success_at as "lastSuccessAt",
          (extract(epoch from s.staleness) * 1000)::int8 as "staleMs",
-         (extract(epoch from clock_timestamp() - greatest(s.last_success_at, d.expected_since)) * 1000)::int8 as "expectedMs",
+         (extract(epoch from s.max_staleness) * 1000)::int8 as "maxStaleMs", s.stale, s.missing,
          s.row_count_before as "rowCountBefore", s.row_count_after as "rowCountAfter", s.failed_last_day as "failedLastDay",
          case when s.last_failure_id is not null then
            jsonb_build_object('runId', s.last_failure_id, 'class', s.last_failure_class,
-             'at', to_char(s.last_failure_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) end as "lastFailure",
-         d.max_staleness_seconds as "maxStalenessSeconds", d.schedule, d.time_zone as "timeZone", d.in_all as "inAll"
-    from viewkeeper.view_status s join viewkeeper.definitions d on d.id = s.id
+             'at', to_char(s.last_failure_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) end as "lastFailure"
+    from viewkeeper.view_status s
    where ${definitionId}::integer is null or s.id = ${definitionId}
    order by s.view`
 

@@ -1,4 +1,4 @@
-import { Problem, type ProblemCode } from '../../problem.ts'
+import { Problem, type ProblemCode, sentences } from '../../problem.ts'
 import { problemOfSqlstate } from './sqlstate.ts'
 
 /** The SQLSTATE of an error that the server sent; undefined for any other error. */
@@ -54,6 +54,10 @@ const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
       'Try again in some seconds. If that fails too, find out in pg_stat_activity who holds connections, and raise the connection limit of ' +
       "Viewkeeper's role, or the server's max_connections.",
   },
+  '22P05': {
+    code: 'InvalidRequest',
+    advice: 'Leave out the characters that the encoding of the database lacks.',
+  },
   '25006': {
     code: 'DatabaseReadOnly',
     advice:
@@ -77,14 +81,14 @@ export function problemOf(error: unknown, cure: string | null = null): unknown {
     return isTls(error) || unreachable.has(codeOf(error) ?? '') ? unavailableDatabase(error) : error
   const known = ofOurStatements[sqlstate]
   const details = { sqlstate, cause: error }
-  if (known !== undefined)
-    return new Problem(known.code, `${sentence(error.message)} ${known.advice}`, details)
+  if (known !== undefined) return new Problem(known.code, sentences(error.message, known.advice), details)
   if (unavailable.test(sqlstate)) return unavailableDatabase(error)
   const code = problemOfSqlstate[sqlstate] ?? problemOfSqlstate[sqlstate.slice(0, 2)]
   // If a right is missing, the server's detail names the right. The detail quotes no data.
   const detail = sqlstate === '42501' ? (error as { detail?: string }).detail : undefined
-  const said = [error.message, detail].flatMap((text) => (text ? [sentence(text)] : []))
-  return code === undefined ? error : new Problem(code, [...said, ...(cure ? [cure] : [])].join(' '), details)
+  return code === undefined
+    ? error
+    : new Problem(code, sentences(error.message, detail, cure ?? undefined), details)
 }
 
 const tlsAdvice =
@@ -96,7 +100,7 @@ const unavailableDatabase = (cause: Error): Problem =>
     'DatabaseUnavailable',
     broken.has(codeOf(cause) ?? '')
       ? `The connection to the database broke (${codeOf(cause)}). Try again.`
-      : `The database cannot be reached: ${sentence(cause.message)}${isTls(cause) ? tlsAdvice : ''}`,
+      : `The database cannot be reached: ${sentences(cause.message)}${isTls(cause) ? tlsAdvice : ''}`,
     { cause },
   )
 
@@ -107,5 +111,3 @@ const codeOf = (error: unknown): string | undefined => {
   const code = (error as { code?: unknown } | null)?.code
   return typeof code === 'string' ? code : undefined
 }
-
-const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)

@@ -30,29 +30,45 @@ export interface ViewSummary {
   lastSuccessAt: Date | null
   /** The age of the view's data, stale or not; null if no run has made them fresh. */
   staleMs: number | null
+  /** The age from which the data are stale; null if nobody expects the view to be refreshed. */
+  maxStaleMs: number | null
+  /** Whether the view's data are stale. */
+  stale: boolean
+  /** Whether the view, which somebody authored, is not in the database. */
+  missing: boolean
 }
 
-/** All views of the catalog, by name; or the one with this name. */
+/**
+ * All views of the catalog, by name; or the one with this name. Authored views are among them even if they are
+ * missing in the database.
+ */
 export async function readViews(sql: Sql, only: QualifiedName | null = null): Promise<ViewSummary[]> {
   const rows = await sql<
     (Omit<ViewSummary, 'lastRun'> & { [Key in keyof LastRun as `lastRun.${Key}`]: LastRun[Key] })[]
   >`
-    select d.id, format('%I.%I', n.nspname, c.relname) as view, n.nspname as schema, c.relname as name,
+    select d.id, format('%I.%I', schema, name) as view, schema, name,
            coalesce(d.source, 'discovered') as source, coalesce(d.refresh_strategy, ${definitionDefaults.strategy}) as strategy,
-           c.relispopulated as populated, d.paused_at is not null as paused,
+           coalesce(c.relispopulated, false) as populated, d.paused_at is not null as paused,
            -- pg_relation_size would wait for a regular refresh, relpages does not
            case when c.reltuples >= 0 then c.relpages::int8 * current_setting('block_size')::int8 end as "sizeBytes",
            nullif(c.reltuples, -1)::int8 as "estimatedRows",
            latest.last_run_id as "lastRun.id", latest.last_status as "lastRun.status",
            latest.last_requested_at as "lastRun.requestedAt", latest.last_duration_ms as "lastRun.durationMs",
            latest.last_success_at as "lastSuccessAt",
-           (extract(epoch from clock_timestamp() - latest.last_success_at) * 1000)::int8 as "staleMs"
-      from pg_catalog.pg_class c
-      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      left join viewkeeper.definitions d on d.schema_name = n.nspname and d.name = c.relname and d.removed_at is null
+           (extract(epoch from clock_timestamp() - latest.last_success_at) * 1000)::int8 as "staleMs",
+           (extract(epoch from ages.max_staleness) * 1000)::int8 as "maxStaleMs",
+           coalesce(ages.stale, false) as stale, coalesce(ages.missing, false) as missing
+      from (select d.*, d.schema_name as schema from viewkeeper.definitions d where d.removed_at is null) d
+      full join (
+        select c.*, n.nspname::text as schema, c.relname::text as name
+          from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+         where c.relkind = 'm') c using (schema, name)
       left join viewkeeper.latest_runs latest on latest.definition_id = d.id
-     where c.relkind = 'm' and ${only === null ? sql`true` : isNamed(sql, only)}
-     order by n.nspname, c.relname`
+      left join viewkeeper.view_ages ages on ages.definition_id = d.id
+     -- A discovered view that is gone is in neither of them.
+     where (c.oid is not null or ages.missing)
+       and ${only === null ? sql`true` : sql`schema = ${only.schema} and name = ${only.name}`}
+     order by schema, name`
   return rows.map(
     ({
       'lastRun.id': id,
@@ -71,7 +87,8 @@ export async function readViews(sql: Sql, only: QualifiedName | null = null): Pr
 export interface ViewDetails {
   sql: string | null
   comment: string | null
-  owner: string
+  /** Null if the view is missing. */
+  owner: string | null
   indexes: { name: string; unique: boolean; definition: string | null }[]
 }
 
@@ -87,7 +104,7 @@ export async function readViewDetails(sql: Sql, name: QualifiedName): Promise<Vi
   return {
     sql: texts?.sql?.trim() ?? null,
     comment: base?.comment ?? null,
-    owner: base?.owner ?? '',
+    owner: base?.owner ?? null,
     indexes: (base?.indexes ?? []).map((index) => ({
       ...index,
       definition: texts?.indexes?.[index.name] ?? null,

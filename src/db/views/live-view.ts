@@ -33,7 +33,8 @@ export async function readSnapshot(
   }
 }
 
-async function readRights(sql: Sql, live: LiveView, role: string | null): Promise<SwapRights> {
+/** What `role`, or by default the login, may do with a live view, or with a view like it. */
+export async function readRights(sql: Sql, live: LiveView, role: string | null = null): Promise<SwapRights> {
   const sealers = new Set([live.view.owner, ...live.dependents.flatMap(({ view }) => view?.owner ?? [])])
   const roles = new Set([
     ...sealers,

@@ -9,6 +9,7 @@ import {
   migrateUp,
   migrationStatus,
 } from '../../operations/migrations/migrate.ts'
+import { beginMonitoring } from '../../operations/monitoring/begin.ts'
 import { migrate } from '../../operations/schema/apply.ts'
 import { describeViews } from '../../operations/views/describe.ts'
 import { doctor } from '../../operations/views/doctor.ts'
@@ -104,6 +105,7 @@ async function up(
 ): Promise<object> {
   const schema = await migrate(call.database, folders.schema)
   logger.info('migrated', { ...schema })
+  if (call.trigger === 'deploy') await beginMonitoring(call.database)
   const views = await migrateUp(call, migrations)
   // A stack that rolls back runs the old function on the new database. If nothing has to be applied, the call
   // succeeds: a failure would leave the stack half-way.

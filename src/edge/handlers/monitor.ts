@@ -1,11 +1,12 @@
 import type { Batch } from '../../db/batches/batches.ts'
 import type { EndedRun } from '../../db/monitoring/publish.ts'
 import { type Monitored, monitor } from '../../operations/monitoring/monitor.ts'
-import { isSlow } from '../../plan/monitoring/staleness.ts'
+import { isSlow, isUnnoticedFailure } from '../../plan/monitoring/runs.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 import { logger } from '../lambda/function.ts'
 import {
   publishBatchMetrics,
+  publishMissingMetrics,
   publishPerView,
   publishRunMetrics,
   publishStaleMetrics,
@@ -18,7 +19,7 @@ type Environment = Pick<Configuration, 'environment' | 'database' | 'schedules' 
 
 /**
  * Closes the runs and batches that are lost. Publishes every run and batch that has ended, and the views that
- * are stale, as log lines and as metrics.
+ * are stale or missing, as log lines and as metrics.
  */
 export function monitorEnvironment({
   environment,
@@ -43,14 +44,19 @@ export function monitorEnvironment({
       stale: (views) => {
         if (views.length > 0)
           logger.warn('views are stale', { count: views.length, views: views.slice(0, mostNames) })
-        publishStaleMetrics(environment, views)
+        publishStaleMetrics(environment, views.length)
+      },
+      missing: (views) => {
+        if (views.length > 0)
+          logger.warn('views are missing', { count: views.length, views: views.slice(0, mostNames) })
+        publishMissingMetrics(environment, views.length)
       },
     },
   })
 }
 
 function logRun(run: EndedRun): void {
-  logger[run.status === 'failed' ? 'error' : 'info']('run ended', {
+  logger[isUnnoticedFailure(run) ? 'error' : 'info']('run ended', {
     runId: run.id,
     view: run.view,
     operation: run.operation,

@@ -18,15 +18,11 @@ import { validate } from '../http/validate.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 
 type WithDatabase = Pick<Configuration, 'database'>
-type WithSchedules = Pick<Configuration, 'database' | 'schedules'>
 
 /** `GET /views` */
-export async function answerViews(
-  event: HttpEvent,
-  { database, schedules }: WithSchedules,
-): Promise<HttpAnswer> {
+export async function answerViews(event: HttpEvent, { database }: WithDatabase): Promise<HttpAnswer> {
   const { state } = validate(viewsQuery, event.queryStringParameters ?? {}, 'query')
-  const { views, paused } = await listViews(database, schedules)
+  const { views, paused } = await listViews(database)
   return json(200, {
     views: state === undefined ? views : views.filter((view) => isInState(view, state)),
     paused,
@@ -44,27 +40,23 @@ const isInState = (view: ListedView, state: NonNullable<z.output<typeof viewsQue
     case 'paused':
       return view.paused
     case 'unpopulated':
-      return !view.populated
+      return !view.populated && !view.missing
+    case 'missing':
+      return view.missing
   }
 }
 
 /** `GET /metrics` */
-export async function answerMetrics(
-  event: HttpEvent,
-  { database, schedules }: WithSchedules,
-): Promise<HttpAnswer> {
+export async function answerMetrics(event: HttpEvent, { database }: WithDatabase): Promise<HttpAnswer> {
   const { view, window } = validate(metricsQuery, event.queryStringParameters ?? {}, 'query')
-  const metrics = await getMetrics(database, { view, windowSeconds: window, schedules })
+  const metrics = await getMetrics(database, { view, windowSeconds: window })
   return json(200, { windowSeconds: window, metrics })
 }
 
 /** `GET /views/{view}` */
-export async function answerView(
-  event: HttpEvent,
-  { database, schedules }: WithSchedules,
-): Promise<HttpAnswer> {
+export async function answerView(event: HttpEvent, { database }: WithDatabase): Promise<HttpAnswer> {
   const { view } = validate(viewPath, event.pathParameters, 'path')
-  const { recentRuns, ...details } = await getView(database, view, schedules)
+  const { recentRuns, ...details } = await getView(database, view)
   return json(200, { ...details, recentRuns: recentRuns.map(runBody) })
 }
 

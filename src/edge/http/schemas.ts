@@ -140,7 +140,7 @@ export const batchesQuery = z.strictObject({
 })
 
 export const viewsQuery = z.strictObject({
-  state: z.enum(['stale', 'failed', 'running', 'paused', 'unpopulated']).optional().meta({
+  state: z.enum(['stale', 'failed', 'running', 'paused', 'unpopulated', 'missing']).optional().meta({
     description: 'Only views that are in this state. `failed` and `running` are states of the last run.',
   }),
 })
@@ -260,7 +260,11 @@ const viewSummary = z.object({
   }),
   dependsOn: z.array(z.string()),
   neededBy: z.array(z.string()),
+  maxStaleMs: milliseconds.meta({
+    description: 'The age from which the data are stale; null if nothing says how old they may be.',
+  }),
   stale: z.boolean().meta({ description: 'Whether the data are older than they may be.' }),
+  missing: z.boolean().meta({ description: 'Whether the view was authored, and is not in the database.' }),
 })
 
 export const viewList = z
@@ -274,7 +278,7 @@ export const viewList = z
 
 export const viewDetails = viewSummary
   .extend({
-    owner: z.string(),
+    owner: z.string().nullable().meta({ description: 'Null if the view is missing.' }),
     comment: z.string().nullable(),
     sql: z.string().nullable().meta({ description: 'Null while a running refresh blocks reading it.' }),
     indexes: z.array(z.object({ name: z.string(), unique: z.boolean(), definition: z.string().nullable() })),
@@ -380,6 +384,7 @@ const viewMetrics = z
       description: 'The age from which the data are stale; null if nothing says how old they may be.',
     }),
     stale: z.boolean(),
+    missing: z.boolean(),
     rowCountBefore: z.int().nullable(),
     rowCountAfter: z.int().nullable(),
     failedLastDay: z.int(),

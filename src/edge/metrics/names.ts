@@ -10,6 +10,7 @@ export const metricNames = {
   runsSlow: 'RunsSlow',
   batchesLost: 'BatchesLost',
   viewsStale: 'ViewsStale',
+  viewsMissing: 'ViewsMissing',
 } as const
 
 /**

@@ -1,8 +1,7 @@
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import type { Batch } from '../../db/batches/batches.ts'
 import type { EndedRun } from '../../db/monitoring/publish.ts'
-import type { StaleView } from '../../operations/monitoring/stale-views.ts'
-import { isSlow } from '../../plan/monitoring/staleness.ts'
+import { isSlow, isUnnoticedFailure } from '../../plan/monitoring/runs.ts'
 import {
   metricDimensions,
   metricNames,
@@ -17,7 +16,7 @@ import {
 export const publishRunMetrics = (environment: string, ended: EndedRun[]): void =>
   publish(metricDimensions(environment), {
     [metricNames.runsSucceeded]: ended.filter(({ status }) => status === 'success').length,
-    [metricNames.runsFailed]: ended.filter(({ status }) => status === 'failed').length,
+    [metricNames.runsFailed]: ended.filter(isUnnoticedFailure).length,
     [metricNames.runsLost]: ended.filter(({ error }) => error?.class === 'RunLost').length,
     [metricNames.runsSlow]: ended.filter(({ durationMs, usualMs }) => isSlow(durationMs, usualMs)).length,
   })
@@ -27,13 +26,16 @@ export const publishBatchMetrics = (environment: string, ended: Batch[]): void =
     [metricNames.batchesLost]: ended.filter(({ error }) => error?.class === 'BatchLost').length,
   })
 
-export const publishStaleMetrics = (environment: string, stale: StaleView[]): void =>
-  publish(metricDimensions(environment), { [metricNames.viewsStale]: stale.length })
+export const publishStaleMetrics = (environment: string, stale: number): void =>
+  publish(metricDimensions(environment), { [metricNames.viewsStale]: stale })
 
-/** Publishes the outcome of one run with the name of its view. Skipped and canceled runs are left out. */
+export const publishMissingMetrics = (environment: string, missing: number): void =>
+  publish(metricDimensions(environment), { [metricNames.viewsMissing]: missing })
+
+/** Publishes the outcome of one run with the name of its view. Runs that neither succeeded nor failed are left out. */
 export function publishPerView(environment: string, run: EndedRun): void {
   const succeeded = run.status === 'success'
-  if (!succeeded && run.status !== 'failed') return
+  if (!succeeded && !isUnnoticedFailure(run)) return
   publish(
     perViewDimensions(environment, run.view),
     {

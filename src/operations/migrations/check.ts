@@ -9,7 +9,12 @@ import { displayName } from '../../plan/names.ts'
 import { ownershipQuery } from '../../plan/runs/obstacles.ts'
 import { assumedTwin } from '../../plan/views/assumed-twin.ts'
 import type { Definition } from '../../plan/views/definition.ts'
-import { type Difference, type DifferenceKind, liveDifferences } from '../../plan/views/differences.ts'
+import {
+  type Difference,
+  type DifferenceKind,
+  liveDifferences,
+  ownerDifferences,
+} from '../../plan/views/differences.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import { Problem } from '../../problem.ts'
 
@@ -63,16 +68,20 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
     return [difference(name, 'missing', 'it is not in this database')]
   const { view, snapshot } = await readLiveView(sql, definition, Date.now() + longestWaitMs)
   const { live, rights } = snapshot
-  if (!rights.mayActAs.includes(live.view.owner) && (await onlyReads(sql)))
-    return compareQuery(sql, definition, live)
-  if (!rights.mayActAs.includes(live.view.owner)) {
+  const ofOwner = ownerDifferences(live, definition.owner)
+  const mayActAsOwner = rights.mayActAs.includes(live.view.owner)
+  if (!mayActAsOwner && !(await onlyReads(sql))) {
     const because = `it cannot be compared: we may not act as its owner, ${live.view.owner}`
     const missing = await readMissing(sql, ownershipQuery(view, 'acts'))
-    return [difference(name, 'unreadable', [because, missing].filter((text) => text !== null).join('. '))]
+    return [
+      ...ofOwner,
+      difference(name, 'unreadable', [because, ...(missing === null ? [] : [missing])].join('. ')),
+    ]
   }
   return [
+    ...ofOwner,
     ...(view.populated ? [] : [difference(name, 'unpopulated', 'it holds no data yet: refresh it')]),
-    ...(await compare(sql, definition, live)),
+    ...(await (mayActAsOwner ? compare : compareQuery)(sql, definition, live)),
   ]
 }
 

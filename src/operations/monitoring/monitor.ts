@@ -1,11 +1,12 @@
 import type { Batch } from '../../db/batches/batches.ts'
 import { closeLostBatch, findUnadvancedBatches } from '../../db/batches/lost-batches.ts'
+import { readMissingViews, readStaleViews, type StaleView } from '../../db/monitoring/ages.ts'
+import { writeIntervals } from '../../db/monitoring/intervals.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../../db/monitoring/publish.ts'
 import { closeLostRuns } from '../../db/runs/lost-runs.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { discoverDefinitions } from '../../db/views/definitions.ts'
-import type { Schedules } from './schedules.ts'
-import { findStaleViews, type StaleView } from './stale-views.ts'
+import { type Schedules, scheduledInterval } from './schedules.ts'
 
 /** Enough for one minute, unless the monitor did not run for days. The next look publishes the rest. */
 const atOnce = 1000
@@ -15,6 +16,7 @@ export interface Publisher {
   runs(ended: EndedRun[]): void
   batches(ended: Batch[]): void
   stale(views: StaleView[]): void
+  missing(views: string[]): void
 }
 
 /** The result of one look. */
@@ -24,12 +26,14 @@ export interface Monitored {
   publishedRuns: number
   publishedBatches: number
   stale: StaleView[]
+  /** The authored views that are not in the database. */
+  missing: string[]
 }
 
 /**
  * Closes the runs whose server process is gone and the batches that nobody advances, publishes every run and
- * batch that has ended since the last look, and finds the stale views. Views without a definition get one
- * here, so that a view that is never refreshed is noticed too.
+ * batch that has ended since the last look, and finds the views that are stale or missing. Views without a
+ * definition get one here, so that a view that is never refreshed is noticed too.
  */
 export function monitor(
   database: Database,
@@ -41,8 +45,11 @@ export function monitor(
     const publishedRuns = await publishEndedRuns(sql, atOnce, publish.runs)
     const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches)
     await discoverDefinitions(sql)
-    const stale = await findStaleViews(sql, schedules)
+    await writeIntervals(sql, (definition) => scheduledInterval(definition, schedules))
+    const stale = await readStaleViews(sql)
     publish.stale(stale)
-    return { lost: lost.length, publishedRuns, publishedBatches, stale }
+    const missing = await readMissingViews(sql)
+    publish.missing(missing)
+    return { lost: lost.length, publishedRuns, publishedBatches, stale, missing }
   })
 }

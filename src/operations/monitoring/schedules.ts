@@ -1,4 +1,5 @@
 import { Cron } from 'croner'
+import type { ScheduledDefinition } from '../../db/monitoring/intervals.ts'
 
 /** The schedules of an environment. */
 export interface Schedules {
@@ -16,7 +17,7 @@ export const unscheduled: Schedules = { nightly: null, views: false }
  * for every view, whichever is shorter. Null if no schedule refreshes the view.
  */
 export function scheduledInterval(
-  { schedule, timeZone, inAll }: { schedule: string | null; timeZone: string | null; inAll: boolean },
+  { schedule, timeZone, inAll }: ScheduledDefinition,
   { nightly, views }: Schedules,
 ): number | null {
   const intervals = [

@@ -38,7 +38,12 @@ select ${bySqlstate({
   '42501': `coalesce(${missing([maintenance, ...reading, ...(how === 'regularly' ? [] : changingRows)])}, (${unseen}))`,
   '55000': `(select string_agg(distinct format('%s is not populated: refresh it first.', c.oid::regclass), ' ')
                from reads r join pg_class c on c.oid = r.oid where c.relkind = 'm' and not c.relispopulated)`,
+  ...(how === 'regularly' ? {} : { '0A000': unpopulated }),
 })}`
+
+/** The server fills an unpopulated view only regularly. */
+const unpopulated = `(select format('%s is not populated: refresh it with strategy "regular" first.', v.name)
+                        from v join pg_class c on c.oid = v.oid where not c.relispopulated)`
 
 /** A query for what keeps the login from altering or dropping a view, or from acting as its owner. */
 export const ownershipQuery = (view: ViewName, how?: Membership): string => `

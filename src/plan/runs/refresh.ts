@@ -1,10 +1,11 @@
-import { literal, quoteName } from '../names.ts'
+import { literal, quoteName, unquoted } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { countBefore, countRows, estimateAside } from './counting.ts'
 import { besideReaders, exclusively, withoutAltering } from './locks.ts'
 import { fillingQuery } from './obstacles.ts'
+import { uniqueIndexes } from './unique-indexes.ts'
 
 export interface RunOptions {
   rowCountStrategy: RowCountStrategy
@@ -25,6 +26,7 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
       userCode: true,
       computesRows: true,
       obstacles: fillingQuery(view),
+      unique: uniqueOf(view),
     },
   ]
   const exact = rowCountStrategy === 'exact'
@@ -61,6 +63,7 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
       userCode: true,
       computesRows: true,
       obstacles: fillingQuery(view, 'concurrently'),
+      unique: uniqueOf(view),
     },
   ]
   if (rowCountStrategy === 'exact') work.push(countRows(view, 'after'))
@@ -76,3 +79,9 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
     aside: estimateAside(view, rowCountStrategy),
   }
 }
+
+const uniqueOf = ({ uniqueIndexes: indexes }: ViewFacts): Statement['unique'] =>
+  uniqueIndexes(
+    indexes.map(({ name, columns }) => ({ name: unquoted(name), unique: true, on: `(${columns})` })),
+    (at) => unquoted(indexes[at]?.name ?? ''),
+  )

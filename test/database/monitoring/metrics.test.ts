@@ -1,7 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { handler as query } from '../../../functions/query.ts'
 import { getMetrics } from '../../../src/operations/monitoring/metrics.ts'
-import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
 import { useHistory, usePublished } from './past.ts'
 
@@ -27,7 +26,7 @@ describe('metrics', () => {
   })
 
   test('count, rate and durations are those within the window; average of the last 20 and last failure are not', async () => {
-    const measured = await getMetrics(database, { windowSeconds: 86_400, schedules: unscheduled })
+    const measured = await getMetrics(database, { windowSeconds: 86_400 })
     expect(measured.map(({ view }) => view)).toEqual([
       'public.fresh',
       'public.quiet',
@@ -72,7 +71,6 @@ describe('metrics', () => {
     const [steady] = await getMetrics(database, {
       view: 'steady',
       windowSeconds: 3 * 86_400,
-      schedules: unscheduled,
     })
     expect(steady).toMatchObject({ view: 'public.steady', runs: 6, averageMs: 483 })
     const answer = await query(

@@ -222,7 +222,6 @@ describe('the monitor', () => {
     const [measured] = await getMetrics(database, {
       view: 'steady',
       windowSeconds: 60,
-      schedules: { nightly: null, views: true },
     })
     expect(measured).toMatchObject({
       stale: false,

@@ -6,7 +6,6 @@ import { migrateUp } from '../../../src/operations/migrations/migrate.ts'
 import { verifyFrozen } from '../../../src/operations/migrations/verify.ts'
 import { getMetrics } from '../../../src/operations/monitoring/metrics.ts'
 import { prune } from '../../../src/operations/monitoring/prune.ts'
-import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { cancel } from '../../../src/operations/runs/cancel.ts'
 import { create } from '../../../src/operations/runs/create.ts'
 import { drop } from '../../../src/operations/runs/drop.ts'
@@ -144,8 +143,7 @@ const operations: Record<string, () => Promise<unknown>> = {
   'a creation by force': () => create({ view: `${place.schema}.made`, force: true }, callOn(place.database)),
   'GET /views': () => listViews(place.database),
   'GET /views/{view}': () => getView(place.database, viewOf(place)),
-  'GET /metrics': () =>
-    getMetrics(place.database, { view: undefined, windowSeconds: 60, schedules: unscheduled }),
+  'GET /metrics': () => getMetrics(place.database, { view: undefined, windowSeconds: 60 }),
   'a batch': () => startBatch({ views: [viewOf(place)] }, callOn(place.database)),
   'a description': () => describeViews(place.database, [viewOf(place)]),
 }

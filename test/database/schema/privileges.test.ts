@@ -94,7 +94,7 @@ const usageOfRecord: Right = {
   missing: privilege(/schema viewkeeper/),
 }
 const onRecord = (
-  table: 'definitions' | 'runs' | 'batches' | 'batch_views' | 'latest_runs' | 'switches',
+  table: 'definitions' | 'runs' | 'batches' | 'batch_views' | 'latest_runs' | 'view_ages' | 'switches',
   ...privileges: string[]
 ): Right[] =>
   privileges.map((each) => ({
@@ -396,7 +396,7 @@ const operations: Operation[] = [
   },
   {
     operation: 'GET /views/{view}',
-    rights: [usageOf('app'), ...onRecord('latest_runs', 'select')],
+    rights: [usageOf('app'), ...onRecord('latest_runs', 'select'), ...onRecord('view_ages', 'select')],
     perform: ({ schema, database }) => getView(database, `${schema}.kept`),
     done: { populated: true, indexes: [{ unique: true, definition: expect.any(String) }] },
   },
@@ -645,6 +645,8 @@ describe('reads', () => {
     usageOfRecord,
     ...onRecord('definitions', 'select'),
     ...onRecord('latest_runs', 'select'),
+    ...onRecord('view_ages', 'select'),
+    ...onRecord('runs', 'select'),
     ...onRecord('switches', 'select'),
   ]
 
@@ -674,7 +676,7 @@ describe('reads', () => {
       ['select, update on viewkeeper.batches', /batches/],
       ['select on viewkeeper.definitions', /definitions/],
       ['insert, update on viewkeeper.definitions', /definitions/],
-      ['select on viewkeeper.latest_runs', /latest_runs/],
+      ['select on viewkeeper.view_ages', /view_ages/],
     ]
     for (const [right, missing] of takes) {
       await expectMissing(look(), privilege(missing))

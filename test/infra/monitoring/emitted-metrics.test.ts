@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import {
   publishBatchMetrics,
+  publishMissingMetrics,
   publishRunMetrics,
   publishStaleMetrics,
 } from '../../../src/edge/metrics/publish.ts'
@@ -29,7 +30,8 @@ const metric = (namespace: string, name: string, dimensions: [string, unknown][]
 function emitted(): string[] {
   publishRunMetrics('test', [])
   publishBatchMetrics('test', [])
-  publishStaleMetrics('test', [])
+  publishStaleMetrics('test', 0)
+  publishMissingMetrics('test', 0)
   return lines
     .map((line) => JSON.parse(line))
     .flatMap((line) =>
@@ -59,7 +61,7 @@ test('each metric that an alarm looks at is written by the monitor, under that n
       ),
     )
   const written = emitted()
-  expect(watched).toHaveLength(5)
+  expect(watched).toHaveLength(6)
   expect(watched.filter((each) => !written.includes(each))).toEqual([])
   // What is written and not watched is the good news.
   expect(written.filter((each) => !watched.includes(each))).toEqual([
