@@ -85,6 +85,7 @@ const rooms = {
     'src/db/views',
     'src/plan',
     'src/plan/views',
+    'src/plan/runs',
   ],
   'src/operations/schema': ['src/db/server', 'src/db/schema', 'src/files'],
 }

@@ -79,6 +79,17 @@ program
   .action(async (views, options) => (await import('./commands/adopt.ts')).adopt({ views, ...options }))
 
 program
+  .command('doctor')
+  .argument('[view...]', 'only these views')
+  .description(
+    'list what may be done with each view, and the SQL that gives missing rights; exit with 1 if one is missing',
+  )
+  .option('--role <name>', 'the role to look at (default: the login)')
+  .option(...environment)
+  .option('--json', 'print JSON, for programs')
+  .action(async (views, options) => (await import('./commands/doctor.ts')).doctor({ views, ...options }))
+
+program
   .command('create-role')
   .description('make the database role that Viewkeeper works with, or bring it up to date')
   .option('--login <name>', 'the role to log in as', 'viewkeeper_app')

@@ -5,7 +5,9 @@ import type { DescribedView } from '../../src/operations/views/describe.ts'
 import { planFreeze } from '../../src/plan/migrations/freeze.ts'
 import { displayName, quoteName } from '../../src/plan/names.ts'
 import { nameFault, schemaFault } from '../../src/plan/reserved-names.ts'
+import { curesOf, type ViewRights } from '../../src/plan/views/rights.ts'
 import { Problem } from '../../src/problem.ts'
+import { cureLines } from '../output/findings.ts'
 import { count, dim, report } from '../output/report.ts'
 import { canonicalOf, readAuthored } from '../project/authored.ts'
 import { folders } from '../project/folders.ts'
@@ -54,6 +56,7 @@ export async function adopt({ views, all, message, env }: AdoptOptions): Promise
         'create the plain view yourself in a database without it',
     )
   }
+  sayMissing(fresh.map(({ rights }) => rights))
   report.line(`${count(fresh.length, 'view')} adopted; the database was not changed`)
 }
 
@@ -98,9 +101,27 @@ async function freezeAdopted(
     canonical,
   })
   await writeMigrations(toMigrations(planned, frozen.length))
-  for (const { definition, leftOut } of fresh) {
-    report.success(
-      `${definition.name}${leftOut.length === 0 ? '' : dim(`   stays in the database only: ${leftOut.join(', ')}`)}`,
-    )
+  for (const { definition, leftOut, rights } of fresh) {
+    const left = leftOut.length === 0 ? '' : dim(`   stays in the database only: ${leftOut.join(', ')}`)
+    const why = whyNot(rights)
+    if (why === null) report.success(`${definition.name}${left}`)
+    else report.warning(`${definition.name}   ${why}${left}`)
   }
+}
+
+/** Why a deploy could not work on a view; null if it can. */
+function whyNot({ refresh, migrate }: ViewRights): string | null {
+  const lacking = [...refresh, ...migrate].filter(({ cure }) => cure !== null).map(({ because }) => because)
+  return lacking.length === 0 ? null : [...new Set(lacking)].join('; ')
+}
+
+/** What has to be run before a deploy can work on the adopted views. */
+function sayMissing(rights: ViewRights[]): void {
+  const hindered = rights.filter((view) => whyNot(view) !== null)
+  if (hindered.length === 0) return
+  for (const line of cureLines(curesOf(hindered))) report.line(line)
+  report.line()
+  report.line(
+    `before a deploy can work on ${hindered.length === 1 ? 'the marked view' : 'the marked views'}, the SQL above has to run`,
+  )
 }

@@ -26,7 +26,7 @@ export async function check({ env, offline, ignoreUnmanaged, json }: CheckOption
   const differences: Difference[] = [
     ...authoredDifferences(authored, migrations, await canonicalOf(queries)),
     ...live.differences.filter(({ kind }) => !(ignoreUnmanaged && kind === 'unmanaged')),
-    ...unappliedDifferences(migrations, live.pending),
+    ...unappliedDifferences(migrations, live.pending ?? []),
   ]
   if (json) process.stdout.write(`${JSON.stringify({ differences, pending: live.pending }, null, 2)}\n`)
   else
@@ -44,10 +44,11 @@ export async function check({ env, offline, ignoreUnmanaged, json }: CheckOption
   if (differences.length > 0) process.exitCode = 1
 }
 
-function print(differences: Difference[], pending: string[], clean: string, views: number): void {
+function print(differences: Difference[], pending: string[] | null, clean: string, views: number): void {
   if (differences.length === 0) report.success(`${count(views, 'view')}: ${clean}`)
   else printDifferences(differences)
-  if (pending.length > 0) report.line(`not applied to this database: ${pending.join(', ')}`)
+  if (pending === null) report.line('which migrations this database has, this login may not read')
+  else if (pending.length > 0) report.line(`not applied to this database: ${pending.join(', ')}`)
 }
 
 function printDifferences(differences: Difference[]): void {

@@ -11,6 +11,7 @@ import { type NewMigration, planFreeze, unaccounted } from '../../src/plan/migra
 import { type FrozenMigration, frozenState } from '../../src/plan/migrations/frozen.ts'
 import { displayName, type QualifiedName, quoteName } from '../../src/plan/names.ts'
 import type { Definition } from '../../src/plan/views/definition.ts'
+import { didYouMean } from '../../src/plan/views/meant.ts'
 import { Problem } from '../../src/problem.ts'
 import { count, dim, report } from '../output/report.ts'
 import { canonicalOf, inRemovalOrder, notValid, readLocated } from '../project/authored.ts'
@@ -90,11 +91,16 @@ interface NamedViews {
 function insistOnViews({ authored, frozen, renames, removes, only }: NamedViews): void {
   const isAuthored = new Set(authored.map(quoteName))
   const isFrozen = frozenState(frozen)
-  const insist = (holds: boolean, field: string, message: string) => {
-    if (!holds) throw refused(field, message)
+  const insist = (holds: boolean, field: string, message: string, question = '') => {
+    if (!holds) throw refused(field, message, question)
   }
   for (const view of only ?? [])
-    insist(isAuthored.has(quoteName(view)), 'view', `no file in views/ defines ${displayName(view)}`)
+    insist(
+      isAuthored.has(quoteName(view)),
+      'view',
+      `no file in views/ defines ${displayName(view)}`,
+      didYouMean(view, authored),
+    )
   for (const view of removes) {
     insist(isFrozen.has(quoteName(view)), '--remove', `${displayName(view)} was never frozen`)
     insist(
@@ -119,8 +125,8 @@ function insistOnViews({ authored, frozen, renames, removes, only }: NamedViews)
   }
 }
 
-const refused = (field: string, message: string): Problem =>
-  new Problem('InvalidRequest', `${field}: ${message}.`, { field })
+const refused = (field: string, message: string, question = ''): Problem =>
+  new Problem('InvalidRequest', `${field}: ${message}.${question}`, { field })
 
 /** Refuses a definition whose `dependsOn` names a view that is neither authored nor frozen nor in the database. */
 async function insistOnDependencies(

@@ -4,6 +4,7 @@ import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
 import type { BroughtUp } from '../../src/operations/migrations/bring-up.ts'
 import type { MigrationDone, MigrationStatus } from '../../src/operations/migrations/migrate.ts'
 import type { DescribedView } from '../../src/operations/views/describe.ts'
+import type { Findings } from '../../src/operations/views/doctor.ts'
 import type { Difference } from '../../src/plan/views/differences.ts'
 import { Problem } from '../../src/problem.ts'
 import { folders } from '../project/folders.ts'
@@ -64,6 +65,7 @@ export function deployedTarget(environment: string): Target {
       return { differences, pending, missing }
     },
     describe: async (views) => (await send<{ views: DescribedView[] }>({ command: 'describe', views })).views,
+    doctor: (request) => send<Findings>({ command: 'doctor', ...request }),
   }
 }
 

@@ -9,10 +9,12 @@ import {
   type MigrateCall,
   migrateDown,
   migrationStatus,
+  readableStatus,
 } from '../../src/operations/migrations/migrate.ts'
 import { refuseOtherFolders } from '../../src/operations/migrations/own-folder.ts'
 import { migrate } from '../../src/operations/schema/apply.ts'
 import { describeViews } from '../../src/operations/views/describe.ts'
+import { doctor } from '../../src/operations/views/doctor.ts'
 import { frozenState } from '../../src/plan/migrations/frozen.ts'
 import { Problem } from '../../src/problem.ts'
 import { folders, schemaFolder } from '../project/folders.ts'
@@ -60,9 +62,10 @@ export function directTarget(database: Database): Target {
     async check() {
       const migrations = await read()
       const differences = await checkViews(database, [...frozenState(migrations).values()])
-      const { pending, missing } = await migrationStatus(database, migrations)
-      return { differences, pending, missing }
+      const status = await readableStatus(database, migrations)
+      return { differences, pending: status?.pending ?? null, missing: status?.missing ?? [] }
     },
     describe: (views) => describeViews(database, views),
+    doctor: (request) => doctor(database, request),
   }
 }

@@ -1,6 +1,7 @@
 import type { BroughtUp } from '../../src/operations/migrations/bring-up.ts'
 import type { MigrationDone, MigrationStatus } from '../../src/operations/migrations/migrate.ts'
 import type { DescribedView } from '../../src/operations/views/describe.ts'
+import type { DoctorRequest, Findings } from '../../src/operations/views/doctor.ts'
 import type { Difference } from '../../src/plan/views/differences.ts'
 
 /** The database that a command works on, reached directly or through the deployed function. */
@@ -12,9 +13,14 @@ export interface Target {
   down(count: number, onDone: (done: MigrationDone) => void): Promise<MigrationDone[]>
   status(): Promise<MigrationStatus>
   /**
-   * How the live views differ from the frozen definitions, which frozen migrations the database lacks, and which views
-   * somebody has dropped.
+   * How the live views differ from the frozen definitions, which frozen migrations the database lacks (null if the login may
+   * not know), and which views somebody has dropped.
    */
-  check(): Promise<{ differences: Difference[] } & Pick<MigrationStatus, 'pending' | 'missing'>>
+  check(): Promise<{
+    differences: Difference[]
+    pending: string[] | null
+    missing: MigrationStatus['missing']
+  }>
   describe(views: string[] | 'all'): Promise<DescribedView[]>
+  doctor(request: DoctorRequest): Promise<Findings>
 }

@@ -33,13 +33,23 @@ export function executingQuery(text: string, { role, creates, only }: Named = {}
   return `
 with recursive ${asked}, ${namesIn(text, to, only)}
 select ${bySqlstate({
-    '42501': missing([
+    '42501': `coalesce(${missing([
       ...rightsOnNames(to),
       ...(creates === undefined ? [] : [inSchema('usage', creates, to), inSchema('create', creates, to)]),
       ...(/\btemp(orary)?\s+table\b/i.test(text) ? [onDatabase('temporary', 'false')] : []),
-    ]),
+    ])}, ${only === undefined ? 'null' : missing([readRecord(to)])})`,
   })}`
 }
+
+/** Our functions read our tables as the caller, and are not named in the text. */
+const readRecord = (to: string): Need =>
+  privilege(`pg_class c join pg_namespace n on n.oid = c.relnamespace`, {
+    what: `'select'`,
+    on: 'c.oid::regclass',
+    to,
+    owner: 'c.relowner',
+    given: `n.nspname <> 'viewkeeper' or c.relkind not in ('r', 'v') or has_table_privilege(${to}, c.oid, 'select')`,
+  })
 
 const rightsOnNames = (role: string): Need[] => [
   privilege('uses u join pg_class c on c.oid = u.oid', {

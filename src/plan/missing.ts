@@ -12,6 +12,8 @@ export interface Need {
   /** The roles, besides superusers, that may execute the statement; null if there are none. */
   by: string
   given: string
+  /** Another right that also helps, in words with SQL; null or undefined if there is none. */
+  instead?: string
 }
 
 export const isAtLeast = (version: number): string =>
@@ -69,13 +71,18 @@ export const privilege = (
 })
 
 const unlessSuperuser = (role: string): string =>
-  `(select quote_ident(k.rolname) from pg_roles k where k.oid = ${role} and not k.rolsuper)`
+  `(select quote_ident(k.rolname) from pg_roles k where not k.rolsuper
+      and k.oid = case ${role} when 'pg_database_owner'::regrole
+                    then (select datdba from pg_database where datname = current_database()) else ${role} end)`
 
 /** An expression for the needs that are not given; null if there are none. */
 export const missing = (needs: Need[]): string => `(
-  select 'Missing: ' || string_agg(distinct format('%s (as %s)', grants, concat_ws(' or ', givers, 'a superuser')), ' ')
-    from (${needs.map(({ from, grant, by, given }) => `select ${grant} as grants, ${by} as givers, ${given} as given from ${from}`).join('\n  union all ')}) needed
+  select 'Missing: ' || string_agg(distinct format('%s (as %s)%s', grants, concat_ws(' or ', givers, 'a superuser'), instead), ' ')
+    from (${needs.map(row).join('\n  union all ')}) needed
    where not given)`
+
+const row = ({ from, grant, by, given, instead = 'null' }: Need): string =>
+  `select ${grant} as grants, ${by} as givers, ${given} as given, ${instead} as instead from ${from}`
 
 export const bySqlstate = (hints: Record<string, string>): string =>
   `jsonb_strip_nulls(jsonb_build_object(${Object.entries(hints)

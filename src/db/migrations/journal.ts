@@ -13,6 +13,15 @@ export interface JournalEntry {
   appliedAt: Date
 }
 
+/** Whether the login may read which migrations the database has. Who only reads the database's views may not. */
+export async function mayReadJournal(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ may: boolean }[]>`
+    select coalesce(bool_and(has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')), true) as may
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = 'viewkeeper' and c.relname = 'migrations'`
+  return row?.may ?? true
+}
+
 /** The frozen migrations that the database has, in order; none if schema `viewkeeper` does not exist yet. */
 export async function readViewJournal(sql: Sql): Promise<JournalEntry[]> {
   const [row] = await sql`select to_regclass('viewkeeper.migrations') is not null as there`

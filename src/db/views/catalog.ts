@@ -1,5 +1,6 @@
 import { lookingQuery } from '../../plan/missing.ts'
 import type { QualifiedName, ViewName } from '../../plan/names.ts'
+import { didYouMean } from '../../plan/views/meant.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../server/connect.ts'
@@ -20,14 +21,17 @@ const kinds: Record<string, string> = {
 /** What the catalog says about a view now. Throws UnknownView if nothing, or something else, has the name. */
 export async function readView(sql: Sql, name: QualifiedName): Promise<ViewFacts> {
   const view = await findView(sql, name)
-  if (view === undefined) throw unknownView(name)
+  if (view === undefined) throw await unknownView(sql, name)
   return view
 }
 
-export const unknownView = (name: QualifiedName): Problem =>
-  new Problem('UnknownView', `There is no materialized view ${written(name)} in this database.`, {
-    field: 'view',
-  })
+/** The refusal of a view that is not there, with the view that was probably meant. */
+export const unknownView = async (sql: Sql, name: QualifiedName): Promise<Problem> =>
+  new Problem(
+    'UnknownView',
+    `There is no materialized view ${written(name)} in this database.${didYouMean(name, await listViewNames(sql))}`,
+    { field: 'view' },
+  )
 
 /**
  * As readView, but undefined if nothing has the name. Anything but a materialized view is still refused. This
@@ -142,7 +146,7 @@ type UniqueIndex = ViewFacts['uniqueIndexes'][number] & { hasExpressions: boolea
  * The unique indexes of relation c, each with the reason why `refresh … concurrently` cannot use it. The
  * server requires an index that is valid, immediate, not partial, and on plain columns only.
  */
-const uniqueIndexes = (sql: Sql) => sql`
+export const uniqueIndexes = (sql: Sql) => sql`
   (select coalesce(jsonb_agg(jsonb_build_object(
      'name', format('%I', x.relname),
      'unusableBecause', case when not i.indisvalid then 'is not valid'

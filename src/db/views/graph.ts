@@ -56,11 +56,13 @@ async function readGraph(sql: Sql): Promise<{ relations: Relation[]; edges: Grap
   return { relations, edges: [...edges, ...declaredEdges(relations, await readDeclared(sql))] }
 }
 
-/** What definitions declare; nothing if schema `viewkeeper` does not exist yet, or lacks the column. */
+/** What definitions declare; nothing if there are none yet, or none that the login may read. */
 async function readDeclared(sql: Sql): Promise<Declared[]> {
   const [place] = await sql`
-    select from pg_catalog.pg_attribute
-     where attrelid = to_regclass('viewkeeper.definitions') and attname = 'depends_on'`
+    select from pg_catalog.pg_attribute a
+      join pg_catalog.pg_class c on c.oid = a.attrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = 'viewkeeper' and c.relname = 'definitions' and a.attname = 'depends_on'
+       and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')`
   if (place === undefined) return []
   return sql<Declared[]>`
     select schema_name as schema, name, to_jsonb(depends_on) as "dependsOn" from viewkeeper.definitions

@@ -8,8 +8,15 @@ import { unlessLocked } from '../server/unless-locked.ts'
 /** Why there is no snapshot: somebody holds an exclusive lock, or the view was exchanged or dropped. */
 type NoSnapshot = 'locked' | 'gone'
 
-/** Reads a snapshot of a view. One statement reads the live view and its hash, so both are of one moment. */
-export async function readSnapshot(sql: Sql, oid: number): Promise<ViewSnapshot | NoSnapshot> {
+/**
+ * Reads a snapshot of a view. One statement reads the live view and its hash, so both are of one moment. The rights are
+ * those of `role`, without it our own.
+ */
+export async function readSnapshot(
+  sql: Sql,
+  oid: number,
+  role: string | null = null,
+): Promise<ViewSnapshot | NoSnapshot> {
   const read = () =>
     sql.unsafe<{ live: LiveView; hash: string }[]>(
       `select f as live, md5(f::text) as hash from (${liveViewQuery(String(oid))}) as x(f)`,
@@ -18,7 +25,7 @@ export async function readSnapshot(sql: Sql, oid: number): Promise<ViewSnapshot 
     const rows = await unlessLocked(sql, read)
     if (rows === null) return 'locked'
     const [row] = rows
-    return row === undefined ? 'gone' : { ...row, rights: await readRights(sql, row.live) }
+    return row === undefined ? 'gone' : { ...row, rights: await readRights(sql, row.live, role) }
   } catch (error) {
     // XX000: a statement sees the catalog as of its beginning, but deparses definitions as they are now.
     if (sqlstateOf(error) === 'XX000') return 'gone'
@@ -26,8 +33,8 @@ export async function readSnapshot(sql: Sql, oid: number): Promise<ViewSnapshot 
   }
 }
 
-/** What we may do with a live view, or with a view like it. */
-export async function readRights(sql: Sql, live: LiveView): Promise<SwapRights> {
+/** What `role`, or by default the login, may do with a live view, or with a view like it. */
+export async function readRights(sql: Sql, live: LiveView, role: string | null = null): Promise<SwapRights> {
   const sealers = new Set([live.view.owner, ...live.dependents.flatMap(({ view }) => view?.owner ?? [])])
   const roles = new Set([
     ...sealers,
@@ -35,14 +42,15 @@ export async function readRights(sql: Sql, live: LiveView): Promise<SwapRights> 
     ...live.grants.map(({ grantor }) => grantor),
   ])
   const needs = schemaNeeds(live)
+  const us = role === null ? sql`current_user` : sql`${role}::name`
   const [row] = await sql`
-    select pg_has_role(${live.view.owner}::regrole::oid, 'USAGE') as "inheritsOwner",
+    select pg_has_role(${us}, ${live.view.owner}::regrole::oid, 'USAGE') as "inheritsOwner",
            coalesce((select jsonb_agg(distinct n) from jsonb_array_elements(${sql.json(needs as never)}) n
               where not has_schema_privilege((n ->> 'role')::regrole::oid, n ->> 'schema', n ->> 'privilege')), '[]') as lacks,
            to_jsonb(array(select name from jsonb_array_elements_text(${sql.json([...sealers])}) as x(name)
                   where not has_language_privilege(name::regrole::oid, 'plpgsql', 'usage'))) as "mayNotSeal",
            to_jsonb(array(select name from jsonb_array_elements_text(${sql.json([...roles])}) as x(name)
-                  where pg_has_role(name::regrole::oid,
+                  where pg_has_role(${us}, name::regrole::oid,
                     ${toSetRole(sql)}))) as "mayActAs"`
   return row as SwapRights
 }

@@ -12,6 +12,7 @@ import {
 import { beginMonitoring } from '../../operations/monitoring/begin.ts'
 import { migrate } from '../../operations/schema/apply.ts'
 import { describeViews } from '../../operations/views/describe.ts'
+import { doctor } from '../../operations/views/doctor.ts'
 import { type FrozenMigration, frozenState } from '../../plan/migrations/frozen.ts'
 import { validate } from '../http/validate.ts'
 import type { Administration, Configuration } from '../lambda/configuration.ts'
@@ -25,6 +26,8 @@ export interface MigrationFolders {
   views: URL
 }
 
+const views = z.union([z.literal('all'), z.array(z.string().min(1))])
+
 /**
  * The commands that `viewkeeper … --env` sends to the deployed function. No command carries SQL: the function
  * uses only the files that the deploy has put into its bundle.
@@ -36,8 +39,9 @@ const commands = z.discriminatedUnion('command', [
   z.strictObject({ command: z.literal('check') }),
   z.strictObject({
     command: z.literal('describe'),
-    views: z.union([z.literal('all'), z.array(z.string().min(1))]),
+    views,
   }),
+  z.strictObject({ command: z.literal('doctor'), views, role: z.string().min(1).nullable() }),
 ])
 
 /** The longest wait for the migrations; the function lives a little longer. */
@@ -78,6 +82,8 @@ export async function serveMigrations(
       }
     case 'describe':
       return { views: await describeViews(database, command.views) }
+    case 'doctor':
+      return doctor(database, command)
   }
 }
 

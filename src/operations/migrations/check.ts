@@ -1,11 +1,13 @@
+import { onlyReads, readQuery } from '../../db/migrations/temporary-view.ts'
 import { readTwin, StatementRefused } from '../../db/migrations/trial.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
-import { readMissing } from '../../db/server/cure.ts'
+import { readCure, readMissing } from '../../db/server/cure.ts'
 import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
 import { findView, listReadableNames, listViewNames } from '../../db/views/catalog.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import { displayName } from '../../plan/names.ts'
 import { ownershipQuery } from '../../plan/runs/obstacles.ts'
+import { assumedTwin } from '../../plan/views/assumed-twin.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { unknownDependencies } from '../../plan/views/depends-on.ts'
 import {
@@ -14,6 +16,7 @@ import {
   liveDifferences,
   ownerDifferences,
 } from '../../plan/views/differences.ts'
+import type { LiveView } from '../../plan/views/live-view.ts'
 import { Problem } from '../../problem.ts'
 
 const longestMs = 600_000
@@ -71,24 +74,35 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
   const { view, snapshot } = await readLiveView(sql, definition, { until: Date.now() + longestWaitMs })
   const { live, rights } = snapshot
   const ofOwner = ownerDifferences(live, definition.owner)
-  if (!rights.mayActAs.includes(live.view.owner)) {
+  const mayActAsOwner = rights.mayActAs.includes(live.view.owner)
+  if (!mayActAsOwner && !(await onlyReads(sql))) {
     const because = `it cannot be compared: we may not act as its owner, ${live.view.owner}`
     const missing = await readMissing(sql, ownershipQuery(view, 'acts'))
-    const reasons = [because, missing].filter((text) => text !== null).join('. ')
-    return [...ofOwner, difference(name, 'unreadable', reasons)]
+    return [
+      ...ofOwner,
+      difference(name, 'unreadable', [because, ...(missing === null ? [] : [missing])].join('. ')),
+    ]
   }
   return [
     ...ofOwner,
     ...(view.populated ? [] : [difference(name, 'unpopulated', 'it holds no data yet: refresh it')]),
-    ...(await compare(sql, definition, live)),
+    ...(await (mayActAsOwner ? compare : compareQuery)(sql, definition, live)),
   ]
 }
 
-async function compare(
-  sql: Sql,
-  definition: Definition,
-  live: Parameters<typeof liveDifferences>[0],
-): Promise<Difference[]> {
+/** Compares a view without making a twin of it, as far as a login that only reads can. */
+async function compareQuery(sql: Sql, definition: Definition, live: LiveView): Promise<Difference[]> {
+  try {
+    const query = await readQuery(sql, definition)
+    return liveDifferences(live, assumedTwin(live, definition, query))
+  } catch (error) {
+    const problem = problemOf(error, await readCure(sql, error))
+    const why = `it cannot be compared: ${problem instanceof Error ? problem.message : 'the server refused its query'}`
+    return [difference(displayName(definition), 'unreadable', why)]
+  }
+}
+
+async function compare(sql: Sql, definition: Definition, live: LiveView): Promise<Difference[]> {
   try {
     return liveDifferences(live, await readTwin(sql, definition, live.view.owner, live))
   } catch (error) {

@@ -2,6 +2,7 @@ import {
   executeRecord,
   isJournaled,
   type JournalEntry,
+  mayReadJournal,
   readViewJournal,
   standingOf,
   withMigrationLock,
@@ -126,6 +127,13 @@ export const migrationStatus = (
       missing: await missingViews(sql, migrations),
     }
   })
+
+/** The same, or null if the login may not read which migrations the database has. */
+export const readableStatus = async (
+  database: Database,
+  migrations: FrozenMigration[],
+): Promise<MigrationStatus | null> =>
+  (await database.withConnection(mayReadJournal)) ? migrationStatus(database, migrations) : null
 
 /** The views that the applied migrations have made, and that are not in the database. */
 export const missingViews = async (sql: Sql, migrations: FrozenMigration[]): Promise<MissingView[]> =>

@@ -1,7 +1,12 @@
-import { insistOnOwnFolder, readViewJournal } from '../../db/migrations/journal.ts'
+import { insistOnOwnFolder, mayReadJournal, readViewJournal } from '../../db/migrations/journal.ts'
 import type { Database } from '../../db/server/connect.ts'
 import type { FrozenMigration } from '../../plan/migrations/frozen.ts'
 
-/** Refuses (MigrationFailed) a database that was migrated from another folder, before anything is written. */
+/**
+ * Refuses (MigrationFailed) a database that was migrated from another folder, before anything is written. A login
+ * that may not read which migrations the database has is not refused: it writes nothing.
+ */
 export const refuseOtherFolders = (database: Database, migrations: FrozenMigration[]): Promise<void> =>
-  database.withConnection(async (sql) => insistOnOwnFolder(migrations, await readViewJournal(sql)))
+  database.withConnection(async (sql) => {
+    if (await mayReadJournal(sql)) insistOnOwnFolder(migrations, await readViewJournal(sql))
+  })

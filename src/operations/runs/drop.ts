@@ -38,7 +38,7 @@ async function find(sql: Sql, request: DropRequest): Promise<DropTarget> {
   const name = await resolveName(sql, request.view)
   const view = await findView(sql, name)
   if (view === undefined) {
-    if (request.ifExists === false) throw unknownView(name)
+    if (request.ifExists === false) throw await unknownView(sql, name)
     return { name, definitionId: (await findDefinitionId(sql, name)) ?? null, there: undefined }
   }
   const definition = await ensureDefinition(sql, view)

@@ -3,10 +3,13 @@ import { listViewNames } from '../../db/views/catalog.ts'
 import { readAllDependencies } from '../../db/views/graph.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import { readSaidOwner } from '../../db/views/owner.ts'
+import { readWorker } from '../../db/views/rights.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { definitionOf } from '../../plan/views/describe.ts'
 import { inDependencyOrder } from '../../plan/views/graph.ts'
+import type { ViewRights } from '../../plan/views/rights.ts'
 import { resolveName } from '../runs/name.ts'
+import { examine } from './doctor.ts'
 
 /** A live view as a definition, and what of the view a definition cannot express. */
 export interface DescribedView {
@@ -14,6 +17,8 @@ export interface DescribedView {
   leftOut: string[]
   /** The plain views that the view reads through. */
   plainViews: string[]
+  /** What Viewkeeper may do with the view. */
+  rights: ViewRights
 }
 
 /**
@@ -30,11 +35,15 @@ export const describeViews = (database: Database, views: string[] | 'all'): Prom
         const owner = await readSaidOwner(sql, snapshot.live.view.owner)
         described.set(view.view, definitionOf(snapshot.live, owner))
       }
+      const found = await examine(sql, await readWorker(sql), ({ view }) => described.has(view))
+      const rights = new Map(found.views.map((each) => [each.view, each]))
       const { views: reads, plainViews } = await readAllDependencies(sql)
       // All views are ordered: one requested view may read another through a view that was not requested.
       return inDependencyOrder(reads).flatMap((view): DescribedView[] => {
         const definition = described.get(view)
-        return definition ? [{ ...definition, plainViews: plainViews.get(view) ?? [] }] : []
+        const may = rights.get(view)
+        if (definition === undefined || may === undefined) return []
+        return [{ ...definition, plainViews: plainViews.get(view) ?? [], rights: may }]
       })
     },
     { startUp: { application_name: 'viewkeeper adopt' }, deadline: Date.now() + 600_000 },

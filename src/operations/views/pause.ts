@@ -12,7 +12,7 @@ export const pauseView = (database: Database, view: string, paused: boolean): Pr
     const there = await findView(sql, name)
     const id =
       there === undefined ? await findDefinitionId(sql, name) : (await ensureDefinition(sql, name)).id
-    if (id === undefined) throw unknownView(name)
+    if (id === undefined) throw await unknownView(sql, name)
     await setViewPause(sql, id, paused)
     return displayName(name)
   })

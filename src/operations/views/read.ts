@@ -48,7 +48,7 @@ export function getView(database: Database, view: string): Promise<DetailedView>
     const [summary] = await readViews(sql, name)
     if (summary === undefined) {
       await readView(sql, name)
-      throw unknownView(name)
+      throw await unknownView(sql, name)
     }
     const dependsOn = await readDependencies(sql)
     const { id } = summary

@@ -1,5 +1,7 @@
 import { Problem } from '../../problem.ts'
+import { parseName } from '../names.ts'
 import { dependents } from '../views/graph.ts'
+import { didYouMean } from '../views/meant.ts'
 import { matchesGlob } from './glob.ts'
 
 /** Which views a batch is to refresh: at most one of the first three fields. None of them means all views. */
@@ -91,7 +93,7 @@ function chooseViews(views: Selectable[], selection: Selection): string[] {
     if (unknown.length === 0) return selection.views
     throw new Problem(
       'UnknownView',
-      `views: there is no materialized view ${firstOf(unknown)} in this database.`,
+      `views: there is no materialized view ${firstOf(unknown)} in this database.${meantBy(unknown, views)}`,
       { field: 'views' },
     )
   }
@@ -101,6 +103,10 @@ function chooseViews(views: Selectable[], selection: Selection): string[] {
       : ({ inAll }: Selectable) => inAll
   return views.filter(wanted).map(({ view }) => view)
 }
+
+/** Asks about the first name only. An id is not similar to anything. */
+const meantBy = ([first = '']: string[], views: Selectable[]): string =>
+  /^[0-9]+$/.test(first) ? '' : didYouMean(parseName(first), views)
 
 const mostTold = 10
 

@@ -100,7 +100,7 @@ export function createStatements(
   const create: Statement = {
     phase: 'building',
     // The query may end with a `--` comment; the line break ends the comment.
-    sql: `create materialized view ${target} as\n${body(definition.sql)}\nwith no data`,
+    sql: `create materialized view ${target} as\n${queryOf(definition.sql)}\nwith no data`,
     userCode: true,
   }
   const indexes = definition.indexes.map(
@@ -189,4 +189,4 @@ const finalNames = ({ name, indexes }: ViewDefinition): CreateNames => ({
 })
 
 /** The query without semicolons at its end: a semicolon would end the statement before `with no data`. */
-const body = (sql: string): string => sql.trimStart().replace(/[;\s]+$/, '')
+export const queryOf = (sql: string): string => sql.trimStart().replace(/[;\s]+$/, '')

@@ -94,12 +94,12 @@ const ownedView = (how?: Membership): Need =>
 
 /** What a refresh needs; from 17 on, a privilege does, too. */
 const maintenance = ((): Need => {
-  const { grant, given, ...owned } = ownedView()
+  const { given, ...owned } = ownedView()
   return {
     ...owned,
-    grant: `${grant} || case when not ${isAtLeast(17)} then ''
-      else format(' (or, without swap, as %s: grant maintain on %s to %s;)', v.relowner::regrole, v.name, asked.oid::regrole) end`,
     given: `${given} or case when ${isAtLeast(17)} then has_table_privilege(v.oid, 'MAINTAIN') else false end`,
+    instead: `case when ${isAtLeast(17)}
+      then format(' or, without swap: grant maintain on %s to %s; (as %s)', v.name, asked.oid::regrole, v.relowner::regrole) end`,
   }
 })()
 

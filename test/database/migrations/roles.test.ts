@@ -185,7 +185,7 @@ describe("somebody's own SQL, by a login that is no superuser,", () => {
     const before = await wholeCatalog(sql)
     expect((await refusalOf(up(frozen))).message).toBe(
       'migrations/001_change.up.sql: must be owner of table of_login (42501). The database is as it was before this migration. ' +
-        `The file was executed as role ${views}; write "reset role;" to execute the rest as the login, a member of ${views}.`,
+        `Missing: alter table shop.of_login owner to ${views}; (as ${app} or a superuser) The file was executed as role ${views}; write "reset role;" to execute the rest as the login, a member of ${views}.`,
     )
     expect(await wholeCatalog(sql)).toEqual(before)
     await frozen.write('001_change.up.sql', `reset role;\n${change}`)

@@ -1,0 +1,23 @@
+import { quoteName } from '../../src/plan/names.ts'
+import { findingsLines } from '../output/findings.ts'
+import { report } from '../output/report.ts'
+import { qualified } from '../project/names.ts'
+import { targetOf } from '../target/target-of.ts'
+
+interface DoctorOptions {
+  views: string[]
+  role?: string
+  env?: string
+  json?: boolean
+}
+
+/** Prints what a role may do with each view and the SQL that is missing. If a right is missing, the exit code is 1. */
+export async function doctor({ views, role, env, json }: DoctorOptions): Promise<void> {
+  const findings = await targetOf({ env }).doctor({
+    views: views.length === 0 ? 'all' : views.map((view) => quoteName(qualified(view, 'view'))),
+    role: role ?? null,
+  })
+  if (json) process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`)
+  else for (const line of findingsLines(findings)) report.line(line)
+  if (findings.missing.length > 0) process.exitCode = 1
+}

@@ -1,0 +1,63 @@
+import type { Findings } from '../../src/operations/views/doctor.ts'
+import { abilities, type Cure, type Obstacle, type ViewRights } from '../../src/plan/views/rights.ts'
+import { count } from './report.ts'
+
+/** What the doctor found, as lines for people: a table, what stands in the way, and the SQL that is missing. */
+export function findingsLines({ role, views, missing }: Findings): string[] {
+  return [
+    `What ${role} may do:`,
+    '',
+    ...tableOf([
+      ['view', 'owner', ...abilities],
+      ...views.map((view) => [view.view, view.owner, ...abilities.map((ability) => mark(view[ability]))]),
+    ]),
+    ...obstacleLines(views),
+    ...cureLines(missing),
+    '',
+    missing.length === 0
+      ? `${count(views.length, 'view')}: no right is missing`
+      : `${count(missing.length, 'right')} missing. When the SQL above has run, look again: npx viewkeeper doctor`,
+  ]
+}
+
+/** The SQL that is missing, sorted by who can run it. */
+export function cureLines(missing: Cure[]): string[] {
+  const byGiver = Map.groupBy(missing, ({ by }) => [...by, 'a superuser'].join(' or '))
+  return [...byGiver].flatMap(([givers, cures]) => [
+    '',
+    `${givers} has to run:`,
+    ...cures.map(({ sql }) => `  ${sql}`),
+  ])
+}
+
+/** ✗ a right is missing, – it is impossible for another reason */
+const mark = (obstacles: Obstacle[]): string =>
+  obstacles.length === 0 ? '✓' : obstacles.some(({ cure }) => cure !== null) ? '✗' : '–'
+
+/** What stands in the way; views with the same obstacles are named together. */
+function obstacleLines(views: ViewRights[]): string[] {
+  const alike = Map.groupBy(views, (view) => linesOf(view).join('\n'))
+  alike.delete('')
+  return [...alike].flatMap(([lines, same]) => [
+    '',
+    same.map(({ view }) => view).join(', '),
+    ...lines.split('\n'),
+  ])
+}
+
+function linesOf(view: ViewRights): string[] {
+  const hindered = abilities.flatMap((ability) => view[ability].map(({ because }) => ({ ability, because })))
+  return [...Map.groupBy(hindered, ({ because }) => because)].map(
+    ([because, each]) => `  ${each.map(({ ability }) => ability).join(', ')}: ${because}`,
+  )
+}
+
+function tableOf(rows: string[][]): string[] {
+  const widths = (rows[0] as string[]).map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)))
+  return rows.map((row) =>
+    row
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+      .join('   ')
+      .trimEnd(),
+  )
+}

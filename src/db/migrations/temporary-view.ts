@@ -1,0 +1,38 @@
+import { quoteIdentifier } from '../../plan/names.ts'
+import { temporaryNames } from '../../plan/runs/aside-names.ts'
+import { queryOf } from '../../plan/runs/create.ts'
+import type { ReadQuery } from '../../plan/views/assumed-twin.ts'
+import type { ViewDefinition } from '../../plan/views/definition.ts'
+import type { Sql } from '../server/connect.ts'
+import { safePath } from '../server/search-path.ts'
+import { undone } from './trial.ts'
+
+/**
+ * Whether the login may write nothing of Viewkeeper's. Only such a login may parse somebody's SQL as itself:
+ * parsing can execute the code of others, such as the check of a domain.
+ */
+export async function onlyReads(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ only: boolean }[]>`
+    select not exists (
+      select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+       where n.nspname = 'viewkeeper' and c.relkind = 'r'
+         and (pg_has_role(c.relowner, 'MEMBER') or has_table_privilege(c.oid, 'insert, update, delete'))) as only`
+  return row?.only ?? false
+}
+
+/**
+ * How this server writes a definition's query, and the columns. A temporary view of the query is made and undone, which takes
+ * no right on what the query reads.
+ */
+export const readQuery = (sql: Sql, definition: ViewDefinition): Promise<ReadQuery> =>
+  undone(sql, async (part) => {
+    const name = `pg_temp.${quoteIdentifier(temporaryNames(definition).view)}`
+    await part`set local search_path to default`
+    await part.unsafe(`create temporary view ${name} as\n${queryOf(definition.sql)}`)
+    await part`select pg_catalog.set_config('search_path', ${safePath}, true)`
+    const [row] = await part<ReadQuery[]>`
+      select rtrim(pg_get_viewdef(${name}::regclass), ';') as definition,
+             (select jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod)) order by a.attnum)
+                from pg_catalog.pg_attribute a where a.attrelid = ${name}::regclass and a.attnum > 0) as columns`
+    return row as ReadQuery
+  })

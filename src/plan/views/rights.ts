@@ -1,0 +1,221 @@
+import { quoteName } from '../names.ts'
+
+/**
+ * A right that somebody lacks. Roles and objects are written as in SQL, schemas as in the catalog. Without `to`,
+ * the role that asks lacks the right.
+ */
+export type Right =
+  | {
+      /** To act as this role. */
+      membership: string
+      /** What the role owns: `materialized view app.sales`. Null if another owner would not help. */
+      owned: string | null
+    }
+  | { privilege: string; schema: string; to?: string }
+  | {
+      privilege: string
+      /** `table app.orders`, `language plpgsql`. */
+      on: string
+      to?: string
+      /** The role that owns the object; null for an object of the server's own. */
+      owner: string | null
+    }
+
+/** What stands in the way of an operation. `right` is null if no right would help. */
+export interface Refusal {
+  because: string
+  right: Right | null
+}
+
+/** The SQL that gives a missing right. */
+export interface Cure {
+  sql: string
+  /** The roles that may execute `sql`, besides every superuser. */
+  by: string[]
+}
+
+/** What stands in the way of an operation, for people, and what cures it. */
+export interface Obstacle {
+  because: string
+  cure: Cure | null
+}
+
+/** The operations that the doctor looks at. `migrate` stands for check, freeze and migrate. */
+export const abilities = ['refresh', 'concurrent', 'swap', 'migrate'] as const
+
+/** What a role may do with one view: the obstacles of each operation; none if the role may do it. */
+export type ViewRights = Pick<RightsFacts, 'view' | 'schema' | 'name' | 'owner'> &
+  Record<(typeof abilities)[number], Obstacle[]>
+
+/** What the catalog says about the rights of a role on one view, and about the rights of the view's owner. */
+export interface RightsFacts {
+  oid: number
+  view: string
+  schema: string
+  name: string
+  owner: string
+  populated: boolean
+  /** Whether the role has the rights of the owner without `set role`. */
+  inheritsOwner: boolean
+  /** Whether the role may `set role` to the owner. */
+  mayActAsOwner: boolean
+  /** Whether the role has `maintain` on the view: then it may refresh the view (from 17 on). */
+  mayMaintain: boolean
+  /** Whether the role has `usage` on the view's schema. */
+  mayLook: boolean
+  ownerMayLook: boolean
+  uniqueIndexes: { name: string; unusableBecause: string | null }[]
+  /** The privileges that the owner lacks: to refresh at all, and to refresh concurrently. */
+  ownerLacks: { for: 'refresh' | 'concurrent'; privilege: string; on: string; owner: string | null }[]
+}
+
+/** What the catalog says about those who can give rights. Roles are written as in SQL. */
+export interface Givers {
+  /** The role that asks. */
+  role: string
+  /** The role that gets what is granted: the asking role, or role `viewkeeper`, of which it is a member. */
+  grantee: string
+  /** The role to give views to whose owner nobody may become a member of. */
+  heir: string
+  /** From 16 on, a grant of a membership says what the membership allows. */
+  hasMembershipOptions: boolean
+  /** From 17 on, a privilege allows to refresh a view of another role. */
+  hasMaintain: boolean
+  /** By the name of each schema in the catalog: how SQL writes it, and who owns it. */
+  schemas: Record<string, { written: string; owner: string }>
+  /** By role. */
+  roles: Record<
+    string,
+    {
+      isSuperuser: boolean
+      /** Whether the role is a member of `grantee`: then `grantee` cannot become a member of it. */
+      isMember: boolean
+      /** Who may grant membership of the role, besides superusers. */
+      admins: string[]
+    }
+  >
+}
+
+/** What a role may do with a view. `swap` is what stands in the way of a swap. Pure. */
+export function judgeView(facts: RightsFacts, swap: Refusal[], givers: Givers): ViewRights {
+  const { view, schema, name, owner } = facts
+  const asOwner = ownerRefusals(facts, givers)
+  const look = lookRefusals(facts, asOwner, givers)
+  const refresh = [...look, ...(facts.mayMaintain ? [] : asOwner), ...ownerLacks(facts, 'refresh')]
+  const obstacles = (refusals: Refusal[]): Obstacle[] =>
+    unique(refusals).map(({ because, right }) =>
+      right === null ? { because, cure: null } : cureOf(right, because, givers),
+    )
+  return {
+    view,
+    schema,
+    name,
+    owner,
+    refresh: obstacles(refresh),
+    concurrent: obstacles([...refresh, ...concurrentRefusals(facts)]),
+    swap: obstacles([...look, ...swap, ...ownerLacks(facts, 'refresh')]),
+    migrate: obstacles([...look, ...asOwner, ...swap, ...ownerLacks(facts, 'refresh')]),
+  }
+}
+
+function ownerRefusals(facts: RightsFacts, { role }: Givers): Refusal[] {
+  const { owner, inheritsOwner, mayActAsOwner } = facts
+  if (inheritsOwner) return []
+  const because = mayActAsOwner
+    ? `${role} does not inherit the rights of its owner, ${owner}`
+    : `${role} may not act as its owner, ${owner}`
+  return [{ because, right: { membership: owner, owned: `materialized view ${quoteName(facts)}` } }]
+}
+
+/** Without `usage` on the schema, nothing works. Who inherits from the owner has the owner's. */
+function lookRefusals(
+  { mayLook, ownerMayLook, mayMaintain, inheritsOwner, owner, schema }: RightsFacts,
+  asOwner: Refusal[],
+  { role }: Givers,
+): Refusal[] {
+  const lacks = (who: string, to: { to?: string }): Refusal => ({
+    because: `${who} may not look into schema ${schema}`,
+    right: { privilege: 'usage', schema, ...to },
+  })
+  if (mayLook) return []
+  if (mayMaintain && !inheritsOwner) return [lacks(role, {})]
+  return [...asOwner, ...(ownerMayLook ? [] : [lacks(`its owner, ${owner},`, { to: owner })])]
+}
+
+const concurrentRefusals = (facts: RightsFacts): Refusal[] => [
+  ...ownerLacks(facts, 'concurrent'),
+  ...(facts.populated ? [] : [impossible('it is not populated')]),
+  ...(facts.uniqueIndexes.some(({ unusableBecause }) => unusableBecause === null)
+    ? []
+    : [
+        impossible(
+          facts.uniqueIndexes
+            .map(({ name, unusableBecause }) => `index ${name} ${unusableBecause}`)
+            .join('; ') || 'it has no unique index',
+        ),
+      ]),
+]
+
+const impossible = (because: string): Refusal => ({ because, right: null })
+
+const ownerLacks = (facts: RightsFacts, what: 'refresh' | 'concurrent'): Refusal[] =>
+  facts.ownerLacks
+    .filter((each) => each.for === what)
+    .map(({ privilege, on, owner }) => ({
+      because: `its owner, ${facts.owner}, lacks ${privilege} on ${on}`,
+      right: { privilege, on, to: facts.owner, owner },
+    }))
+
+/** The cure of a missing right, and the reason in words if the right itself must not be given. */
+function cureOf(right: Right, because: string, givers: Givers): Obstacle {
+  const { grantee } = givers
+  if ('schema' in right) {
+    const { written, owner } = givers.schemas[right.schema] ?? { written: right.schema, owner: '' }
+    return {
+      because,
+      cure: { sql: `grant ${right.privilege} on schema ${written} to ${right.to ?? grantee};`, by: [owner] },
+    }
+  }
+  if ('privilege' in right) {
+    return {
+      because,
+      cure: {
+        sql: `grant ${right.privilege} on ${right.on} to ${right.to ?? grantee};`,
+        by: right.owner === null ? [] : [right.owner],
+      },
+    }
+  }
+  const { isSuperuser, isMember, admins } = givers.roles[right.membership] ?? noRole
+  if (!isSuperuser && !isMember) {
+    const options = givers.hasMembershipOptions ? ' with inherit true, set true' : ''
+    return { because, cure: { sql: `grant ${right.membership} to ${grantee}${options};`, by: admins } }
+  }
+  const why = isSuperuser
+    ? 'a superuser, and nobody should become a member of a superuser'
+    : `a member of ${grantee}, so ${grantee} cannot become a member of ${right.membership}`
+  return {
+    because: `${because}, who is ${why}`,
+    cure:
+      right.owned === null
+        ? null
+        : {
+            sql: `alter ${right.owned} owner to ${givers.heir};`,
+            by: isSuperuser ? [] : [right.membership],
+          },
+  }
+}
+
+const noRole = { isSuperuser: false, isMember: false, admins: [] }
+
+const unique = (refusals: Refusal[]): Refusal[] => [
+  ...new Map(refusals.map((refusal) => [refusal.because, refusal])).values(),
+]
+
+/** The cures of everything that is missing, each once. */
+export const curesOf = (views: ViewRights[]): Cure[] => [
+  ...new Map(
+    views
+      .flatMap((view) => abilities.flatMap((ability) => view[ability]))
+      .flatMap(({ cure }) => (cure === null ? [] : [[cure.sql, cure] as const])),
+  ).values(),
+]

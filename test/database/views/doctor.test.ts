@@ -1,0 +1,142 @@
+import { randomUUID } from 'node:crypto'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { doctor } from '../../../src/operations/views/doctor.ts'
+import { abilities, type ViewRights } from '../../../src/plan/views/rights.ts'
+import { callOn, useDatabase } from '../../support/database.ts'
+
+const { url, sql, as } = useDatabase()
+const suffix = randomUUID().slice(0, 8)
+const databaseName = new URL(url).pathname.slice(1)
+let version = 0
+let places = 0
+
+beforeAll(async () => {
+  const [server] = await sql`select current_setting('server_version_num')::int / 10000 as major`
+  version = server?.major
+})
+
+/** What a situation is made of: a view `kept` of role $owner in a schema of its own, and the login $app. */
+async function makePlace(setUp = '') {
+  const n = ++places
+  const schema = `clinic_${n}`
+  const names: Record<string, string> = {
+    schema,
+    database: databaseName,
+    ...Object.fromEntries(['app', 'owner', 'other', 'boss'].map((role) => [role, `${role}_${n}_${suffix}`])),
+    options: version < 16 ? '' : ' with inherit true, set true',
+  }
+  const fill = (text: string) => text.replace(/\$([a-z]+)/g, (whole, name) => names[name] ?? whole)
+  const run = (text: string) => sql.unsafe(fill(text))
+  await run(`
+    create role $app login password 'secret'; create role $owner; create role $other; create role $boss createrole;
+    grant usage on schema viewkeeper to $app;
+    grant select, insert, update on viewkeeper.definitions, viewkeeper.runs to $app;
+    grant select on viewkeeper.batches, viewkeeper.batch_views to $app;
+    create schema $schema authorization $owner;
+    create table $schema.base as select generate_series(1, 5) as id; alter table $schema.base owner to $owner;
+    create materialized view $schema.kept as select id from $schema.base;
+    create unique index on $schema.kept (id);
+    alter materialized view $schema.kept owner to $owner;
+    ${version < 16 ? '' : 'grant $owner to $boss with admin true, inherit false, set false; grant $other to $boss with admin true, inherit false, set false;'}
+    ${setUp}`)
+  const view = `${schema}.kept`
+  const app = names.app as string
+  const look = async () => {
+    const findings = await doctor(as(app).database, { views: [view], role: null })
+    return { ...findings, kept: findings.views[0] as ViewRights }
+  }
+  return { app, view, run, fill, look }
+}
+
+const impossible = (view: ViewRights) => abilities.filter((ability) => view[ability].length > 0)
+
+describe('the doctor', () => {
+  test('finds nothing if the login is a member of the owner', async () => {
+    const { look, app } = await makePlace('grant $owner to $app$options')
+    expect(await look()).toMatchObject({
+      role: app,
+      missing: [],
+      kept: { refresh: [], concurrent: [], swap: [], migrate: [] },
+    })
+  })
+
+  test.each<{ lacks: string; setUp: string; hinders: string[]; sql: string[]; by: string[] }>([
+    {
+      lacks: 'membership of the owner',
+      setUp: '',
+      hinders: ['refresh', 'concurrent', 'swap', 'migrate'],
+      sql: ['grant $owner to $app$options;'],
+      by: ['$boss'],
+    },
+    {
+      lacks: 'create of the owner on the schema',
+      setUp:
+        'grant $owner to $app$options; alter schema $schema owner to $other; grant usage on schema $schema to $owner',
+      hinders: ['swap', 'migrate'],
+      sql: ['grant create on schema $schema to $owner;'],
+      by: ['$other'],
+    },
+    {
+      lacks: 'usage and create of the owner on the schema',
+      setUp: 'grant $owner to $app$options; alter schema $schema owner to $other',
+      hinders: ['refresh', 'concurrent', 'swap', 'migrate'],
+      sql: ['grant usage on schema $schema to $owner;', 'grant create on schema $schema to $owner;'],
+      by: ['$other', '$other'],
+    },
+    {
+      lacks: 'select of the owner on a table',
+      setUp:
+        'grant $owner to $app$options; grant usage on schema $schema to $other; alter table $schema.base owner to $other',
+      hinders: ['refresh', 'concurrent', 'swap', 'migrate'],
+      sql: ['grant select on table $schema.base to $owner;'],
+      by: ['$other'],
+    },
+    {
+      lacks: 'temporary of the owner on the database',
+      setUp: 'grant $owner to $app$options; revoke temporary on database $database from public',
+      hinders: ['concurrent'],
+      sql: ['grant temporary on database $database to $owner;'],
+      by: ['postgres'],
+    },
+    {
+      lacks: 'delete of the owner on its own view',
+      setUp: 'grant $owner to $app$options; revoke delete on $schema.kept from $owner',
+      hinders: ['concurrent'],
+      sql: ['grant delete on table $schema.kept to $owner;'],
+      by: ['$owner'],
+    },
+    {
+      lacks: 'membership of the owner of a plain view',
+      setUp: `grant $owner to $app$options; grant usage, create on schema $schema to $other; grant select on $schema.kept to $other;
+        create view $schema.above as select id from $schema.kept; alter view $schema.above owner to $other`,
+      hinders: ['swap', 'migrate'],
+      sql: ['grant $other to $app$options;'],
+      by: ['$boss'],
+    },
+  ])(
+    'names the SQL for a login that lacks $lacks, and the SQL cures it',
+    async ({ setUp, hinders, sql: wanted, by }) => {
+      const { look, run, fill, app, view } = await makePlace(setUp)
+      const { kept, missing } = await look()
+      expect(impossible(kept)).toEqual(hinders)
+      expect(missing.map((cure) => cure.sql)).toEqual(wanted.map(fill))
+      for (const [at, cure] of missing.entries()) {
+        const giver = fill(by[at] as string)
+        // Before 16, every role with createrole may grant each membership.
+        expect(cure.by).toContain(giver)
+        await run(`set role ${giver}; ${cure.sql} reset role`)
+      }
+      expect(await look()).toMatchObject({
+        missing: [],
+        kept: { refresh: [], concurrent: [], swap: [], migrate: [] },
+      })
+      for (const strategy of ['regular', 'concurrent', 'swap'] as const) {
+        expect(await refresh({ view, strategy }, callOn(as(app).database))).toMatchObject({
+          status: 'updated',
+        })
+      }
+      await run('grant temporary on database $database to public')
+    },
+  )
+})
