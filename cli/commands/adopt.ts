@@ -95,7 +95,7 @@ async function freezeAdopted(
     adopts: true,
     canonical,
   })
-  await writeMigrations(toMigrations(planned, frozen.length))
+  await writeMigrations(toMigrations(planned, frozen))
   for (const { definition, leftOut } of fresh) {
     report.success(
       `${definition.name}${leftOut.length === 0 ? '' : dim(`   stays in the database only: ${leftOut.join(', ')}`)}`,

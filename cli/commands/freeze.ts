@@ -48,7 +48,7 @@ export async function freeze({
     canonical: await canonicalOf(queries),
   })
   if (fresh.length === 0) return report.line('nothing has changed; nothing was written')
-  const migrations = toMigrations(fresh, frozen.length)
+  const migrations = toMigrations(fresh, frozen)
   await printVerified(
     fresh,
     unverified ? null : await verifyFrozen(databaseFromUrl('write --unverified'), frozen, migrations),

@@ -1,8 +1,10 @@
 import type { FrozenMigration } from '../../plan/migrations/frozen.ts'
+import { squashedHistory } from '../../plan/migrations/order.ts'
 import { literal, type QualifiedName } from '../../plan/names.ts'
 import { Problem } from '../../problem.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { namingHolder, reservedKeys, runLockClass } from '../server/lock-keys.ts'
+import { recordedBy } from './squashed.ts'
 
 /** One frozen migration that the database has. */
 export interface JournalEntry {
@@ -24,6 +26,8 @@ export async function readViewJournal(sql: Sql): Promise<JournalEntry[]> {
 /** A folder of frozen migrations compared with the journal of a database. */
 export interface Standing {
   applied: JournalEntry[]
+  /** A squashed history that the database only has to record: it has all that the squash replaces. */
+  recorded: FrozenMigration[]
   pending: FrozenMigration[]
   /** Migrations that the database has and the folder lacks. */
   ahead: JournalEntry[]
@@ -34,7 +38,10 @@ export interface Standing {
  * was migrated from another folder. If all names agree, files were edited; standingOf refuses those.
  */
 export function insistOnOwnFolder(migrations: FrozenMigration[], journal: JournalEntry[]): void {
-  const byNumber = new Map(migrations.map((migration) => [migration.number, migration]))
+  const squashed = squashedHistory(migrations)
+  const byNumber = new Map(
+    [...(squashed?.replaces ?? []), ...migrations].map((migration) => [migration.number, migration]),
+  )
   const isKnown = ({ number, name, checksum }: JournalEntry) =>
     byNumber.get(number)?.name === name && byNumber.get(number)?.checksum === checksum
   const hasName = ({ number, name }: JournalEntry) => byNumber.get(number)?.name === name
@@ -73,7 +80,11 @@ export function standingOf(migrations: FrozenMigration[], journal: JournalEntry[
       )
     }
   }
-  const pending = migrations.filter(({ number }) => !journaled.has(number))
+  const squashed = squashedHistory(migrations)
+  const recorded = squashed === null ? [] : recordedBy(squashed, journal)
+  const pending = migrations.filter(
+    (migration) => !journaled.has(migration.number) && !recorded.includes(migration),
+  )
   const first = pending[0]
   const later = first && journal.find(({ number }) => number > first.number)
   if (first && later) {
@@ -85,8 +96,9 @@ export function standingOf(migrations: FrozenMigration[], journal: JournalEntry[
   const folder = new Set(migrations.map(({ number }) => number))
   return {
     applied: journal.filter(({ number }) => folder.has(number)),
+    recorded,
     pending,
-    ahead: journal.filter(({ number }) => !folder.has(number)),
+    ahead: journal.filter(({ number }) => !folder.has(number) && number >= (squashed?.first ?? 1)),
   }
 }
 
@@ -99,6 +111,10 @@ export const journalStatement = ({ number, name, checksum }: FrozenMigration, wa
     ? `insert into viewkeeper.migrations (number, name, checksum, run_id)
 values (${number}, ${literal(name)}, ${literal(checksum)}, nullif(current_setting('viewkeeper.run', true), '')::bigint)`
     : `delete from viewkeeper.migrations where number = ${number}`
+
+/** The statement that removes the migrations before a squashed history from the journal. */
+export const forgetStatement = (first: number): string =>
+  `delete from viewkeeper.migrations where number < ${first}`
 
 /**
  * The statement that links the run to its definition, which may be written after the run. Does nothing

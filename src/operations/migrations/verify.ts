@@ -11,6 +11,7 @@ import {
   type FrozenChange,
   type FrozenMigration,
   type FrozenText,
+  isViewChange,
   viewAfter,
 } from '../../plan/migrations/frozen.ts'
 import { displayName, quoteName } from '../../plan/names.ts'
@@ -122,6 +123,7 @@ async function tryChange(
   asProblem: typeof failed = notFrozen,
 ): Promise<Change | null> {
   const { change: wanted } = to
+  if (wanted.does === 'squash') return null
   if (wanted.does === 'sql') {
     await runPlainSql(sql, to, [], 'tried')
     return null
@@ -141,7 +143,7 @@ async function tryChange(
 
 /** The live view that a change leaves; null if the change leaves none. */
 async function readAfter(sql: Sql, change: FrozenChange): Promise<LiveView | null> {
-  const found = change.does === 'sql' ? undefined : await findView(sql, viewAfter(change))
+  const found = isViewChange(change) ? await findView(sql, viewAfter(change)) : undefined
   return found === undefined ? null : (await readLiveView(sql, found)).snapshot.live
 }
 
