@@ -560,7 +560,8 @@ describe('migrating', () => {
     const before = await wholeCatalog(sql)
     for (const command of ['up', 'down', 'status']) {
       expect(await project.refused('migrate', command)).toBe(
-        'migrations/: this database is ahead: it has 002_two, and the folder does not. Get the folder up to date first.',
+        'migrations/: this database is ahead: it has 002_two, and the folder does not. ' +
+          'Merge the branch that has them, or check out that branch and run: npx viewkeeper migrate down 1',
       )
     }
     expect(await wholeCatalog(sql)).toEqual(before)

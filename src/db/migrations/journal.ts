@@ -46,6 +46,14 @@ export function insistOnOwnFolder(migrations: FrozenMigration[], journal: Journa
     byNumber.get(number)?.name === name && byNumber.get(number)?.checksum === checksum
   const hasName = ({ number, name }: JournalEntry) => byNumber.get(number)?.name === name
   if (journal.some(isKnown) || journal.every(hasName)) return
+  const [begin] = journal
+  if (begin !== undefined && begin.number > (migrations[0]?.number ?? 0)) {
+    throw new Problem(
+      'MigrationFailed',
+      `migrations/: this database begins with ${begin.name}, after a squash that the folder lacks. ` +
+        `Merge or check out the branch that has ${begin.name}.`,
+    )
+  }
   const names = journal.slice(0, mostNamed).map(({ name }) => name)
   throw new Problem(
     'MigrationFailed',
@@ -68,10 +76,7 @@ export function standingOf(migrations: FrozenMigration[], journal: JournalEntry[
     const entry = journaled.get(number)
     if (entry === undefined) continue
     if (entry.name !== name) {
-      throw new Problem(
-        'MigrationFailed',
-        `migrations/: this database has ${entry.name}, but the folder has ${name}. Two branches froze number ${number}: freeze the later one again.`,
-      )
+      throw otherName(entry, name, { migrations, journal })
     }
     if (entry.checksum !== checksum) {
       throw new Problem(
@@ -90,7 +95,8 @@ export function standingOf(migrations: FrozenMigration[], journal: JournalEntry[
   if (first && later) {
     throw new Problem(
       'MigrationFailed',
-      `migrations/: this database has ${later.name}, but lacks the earlier ${first.name}.`,
+      `migrations/: this database has ${later.name}, but lacks the earlier ${first.name}. If the database was changed as ${first.name} says, ` +
+        `write that down: insert into viewkeeper.migrations (number, name, checksum) values (${first.number}, '${first.name}', '${first.checksum}');`,
     )
   }
   const folder = new Set(migrations.map(({ number }) => number))
@@ -100,6 +106,32 @@ export function standingOf(migrations: FrozenMigration[], journal: JournalEntry[
     pending,
     ahead: journal.filter(({ number }) => !folder.has(number) && number >= (squashed?.first ?? 1)),
   }
+}
+
+/** The refusal of a folder whose migration has the number of another one that the database has. */
+function otherName(
+  entry: JournalEntry,
+  name: string,
+  { migrations, journal }: { migrations: FrozenMigration[]; journal: JournalEntry[] },
+): Problem {
+  const down = `npx viewkeeper migrate down ${journal.filter(({ number }) => number >= entry.number).length}`
+  const renamed = migrations.find(({ checksum }) => checksum === entry.checksum)
+  const advice = () => {
+    if (renamed === undefined) {
+      return (
+        `but the folder has ${name}, because two branches froze number ${entry.number}. ` +
+        `Merge the branch that has ${entry.name}, and run: npx viewkeeper migrate renumber ${name}. ` +
+        `If the database is your own, you can also check out that branch and run: ${down}`
+      )
+    }
+    if (renamed.number === entry.number)
+      return `and the folder calls it ${renamed.name}. Give the files their name back.`
+    return (
+      `which is now ${renamed.name}. Check out your branch as it was before that, run "${down}" there, ` +
+      'then "npx viewkeeper migrate up" here.'
+    )
+  }
+  return new Problem('MigrationFailed', `migrations/: this database has ${entry.name}, ${advice()}`)
 }
 
 /**

@@ -128,7 +128,8 @@ export const migrationStatus = (
 export const isAhead = (names: string[]): Problem =>
   new Problem(
     'MigrationFailed',
-    `migrations/: this database is ahead: it has ${names.join(', ')}, and the folder does not. Get the folder up to date first.`,
+    `migrations/: this database is ahead: it has ${names.join(', ')}, and the folder does not. Merge the branch that has them, ` +
+      `or check out that branch and run: npx viewkeeper migrate down ${names.length}`,
   )
 
 async function migrateOne(
