@@ -1,12 +1,15 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
 import type { Sql } from '../../src/db/server/connect.ts'
 import { administrator } from '../support/database.ts'
 import { wholeCatalog } from '../support/whole-catalog.ts'
 import { Project } from './support/project.ts'
+
+// A command takes seconds on a busy machine, and two years have many.
+vi.setConfig({ testTimeout: 400_000 })
 
 const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-'))
 let server: EmbeddedPostgres
@@ -124,4 +127,54 @@ test('after two years, with a table that has changed, a new database is built an
     expect((await project.run(['migrate', 'up'], { url })).out).toContain('011_sales   altered')
     expect((await project.run(['check'], { url })).out).toBe(clean(2))
   }
+})
+
+test('two branches that froze one number are brought together by one command', async () => {
+  const { url, sql } = await database('shared', 'total')
+  const project = new Project(url)
+  project.author('sales', 'select id, total from public.orders')
+  await project.succeed(...freeze())
+  // The other branch: its migration is applied, and comes here by a merge.
+  project.author('by_shop', 'select shop from public.orders')
+  await project.succeed(...freeze())
+  await project.succeed('migrate', 'up')
+  const theirs = ['up', 'down'].map(
+    (way) => [way, project.read(`migrations/002_by_shop.${way}.sql`)] as const,
+  )
+  for (const [way] of theirs) project.remove(`migrations/002_by_shop.${way}.sql`)
+  // This branch has two, of which the second reads the first.
+  project.unauthor('by_shop')
+  project.author('best', 'select max(total) as total from public.orders')
+  await project.succeed(...freeze('--unverified'))
+  project.author('worse', 'select total - 1 as total from public.best')
+  await project.succeed(...freeze('--unverified'))
+  const renumber = 'npx viewkeeper migrate renumber 002_best'
+  expect(await project.refused('migrate', 'up')).toBe(
+    'migrations/: this database has 002_by_shop, but the folder has 002_best, because two branches froze number 2. ' +
+      `Merge the branch that has 002_by_shop, and run: ${renumber}. ` +
+      'If the database is your own, you can also check out that branch and run: npx viewkeeper migrate down 1',
+  )
+
+  for (const [way, text] of theirs) project.write(`migrations/002_by_shop.${way}.sql`, text)
+  project.author('by_shop', 'select shop from public.orders')
+  expect(await project.refused('check')).toContain(
+    '002_best and 002_by_shop have the same number, because two branches',
+  )
+  expect(await project.refused('migrate', 'renumber', '002_by_shop', '003_worse')).toBe(
+    'migrations/: this database has 002_by_shop, so that keeps its number here. If the database is your own, check out your ' +
+      'branch as it was before the merge, run "npx viewkeeper migrate down 1" there, and renumber after that.',
+  )
+  expect(await project.refused('migrate', 'renumber', '002_nothing')).toBe(
+    'migration: migrations/ has no 002_nothing.',
+  )
+  expect((await project.run(['migrate', 'renumber'], { url: '' })).err).toContain(
+    'or name the migrations that only your branch has.',
+  )
+  expect(await project.succeed('migrate', 'renumber')).toBe(
+    '  ✓ 002_best is now 003_best\n  ✓ 003_worse is now 004_worse\n',
+  )
+  expect(await project.succeed('migrate', 'renumber')).toBe('  every number is right; nothing was renamed\n')
+  expect(await project.succeed('migrate', 'up')).toMatch(/003_best {3}created.*\n.*004_worse {3}created/)
+  expect(await project.succeed('check')).toBe(clean(4))
+  expect(await sql`select total from worse`).toEqual([{ total: 299 }])
 })
