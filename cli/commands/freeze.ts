@@ -7,9 +7,9 @@ import { displayName, type QualifiedName, quoteName } from '../../src/plan/names
 import type { Definition } from '../../src/plan/views/definition.ts'
 import { Problem } from '../../src/problem.ts'
 import { count, dim, report } from '../output/report.ts'
-import { canonicalOf, inRemovalOrder, readAuthored } from '../project/authored.ts'
+import { canonicalOf, inRemovalOrder, readAuthored, unread } from '../project/authored.ts'
 import { folders } from '../project/folders.ts'
-import { qualified } from '../project/names.ts'
+import { asArgument, qualified } from '../project/names.ts'
 import { toMigrations, writeMigrations } from '../project/write-migrations.ts'
 import { databaseFromUrl } from '../target/direct.ts'
 
@@ -45,6 +45,7 @@ export async function freeze({
     only,
     renames,
     removes: await inRemovalOrder(removes, frozenState(frozen)),
+    removesFirst: await unread(removes, frozenState(frozen)),
     canonical: await canonicalOf(queries),
   })
   if (fresh.length === 0) return report.line('nothing has changed; nothing was written')
@@ -83,7 +84,12 @@ function insistOnViews({ authored, frozen, renames, removes, only }: NamedViews)
   for (const view of only ?? [])
     insist(isAuthored.has(quoteName(view)), 'view', `no file in views/ defines ${displayName(view)}`)
   for (const view of removes) {
-    insist(isFrozen.has(quoteName(view)), '--remove', `${displayName(view)} was never frozen`)
+    insist(
+      isFrozen.has(quoteName(view)),
+      '--remove',
+      `${displayName(view)} was never frozen, so migrations/ has nothing to remove. If the view is in the database, drop it there, ` +
+        'or with own SQL (docs/views.md)',
+    )
     insist(
       !isAuthored.has(quoteName(view)),
       '--remove',
@@ -93,15 +99,23 @@ function insistOnViews({ authored, frozen, renames, removes, only }: NamedViews)
   for (const { from, to } of renames) {
     insist(isFrozen.has(quoteName(from)), '--rename', `${displayName(from)} was never frozen`)
     insist(!isFrozen.has(quoteName(to)), '--rename', `${displayName(to)} is frozen already as another view`)
-    insist(isAuthored.has(quoteName(to)), '--rename', `no file in views/ defines ${displayName(to)}`)
-    insist(!isAuthored.has(quoteName(from)), '--rename', `${displayName(from)} is still authored`)
+    insist(
+      isAuthored.has(quoteName(to)),
+      '--rename',
+      `no file in views/ defines ${displayName(to)}: give the view that name there first`,
+    )
+    insist(
+      !isAuthored.has(quoteName(from)),
+      '--rename',
+      `${displayName(from)} is still authored: change the name in its file instead of copying the file`,
+    )
   }
   const gone = only === null ? unaccounted({ authored, migrations: frozen, renames, removes }) : []
   if (gone.length > 0) {
     const [first] = gone as [Definition, ...Definition[]]
     throw refused(
       'views/',
-      `${gone.map(displayName).join(', ')}: frozen, but no longer authored. Add --remove ${first.name}, or --rename ${first.name}=new_name, for each`,
+      `${gone.map(displayName).join(', ')}: frozen, but no longer authored. Add --remove ${asArgument(first)}, or --rename ${asArgument(first, 'new_name')}, for each`,
     )
   }
 }

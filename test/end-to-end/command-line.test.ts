@@ -237,8 +237,19 @@ describe('freezing', () => {
       [['--rename', 'sales'], '--rename: write old=new, not "sales".'],
       [['--rename', 'a=b=c'], '--rename: write old=new, not "a=b=c".'],
       [['--rename', 'nothing=sales'], '--rename: public.nothing was never frozen.'],
-      [['--rename', 'sales=other'], '--rename: no file in views/ defines public.other.'],
-      [['--remove', 'nothing'], '--remove: public.nothing was never frozen.'],
+      [
+        ['--rename', 'sales=other'],
+        '--rename: no file in views/ defines public.other: give the view that name there first.',
+      ],
+      [
+        ['--remove', 'nothing'],
+        '--remove: public.nothing was never frozen, so migrations/ has nothing to remove. If the view is in the database, ' +
+          'drop it there, or with own SQL (docs/views.md).',
+      ],
+      [
+        ['--remove', '"nothing'],
+        '--remove: "\\"nothing" has a quote that is not closed. Write it as in SQL: sales, app.sales or "Odd.Name".',
+      ],
       [['--remove', 'sales'], '--remove: public.sales is still authored: delete its file in views/ first.'],
       [['three'], 'view: no file in views/ defines public.three.'],
       [
