@@ -68,6 +68,17 @@ migrate
   .description('list which migrations are applied, pending and ahead')
   .option(...environment)
   .action(async (options) => (await import('./commands/migrate.ts')).status(options))
+migrate
+  .command('renumber')
+  .argument('[migration...]', 'all that only your branch has; without names, those that DATABASE_URL lacks')
+  .description('give migrations the next numbers, after another branch froze the same numbers')
+  .action(async (migrations) => (await import('./commands/renumber.ts')).renumber(migrations))
+migrate
+  .command('squash')
+  .description('replace the frozen migrations by the newest state of each view, for new databases')
+  .requiredOption('-m, --message <why>', 'why; the text is written into the migrations')
+  .option('--without <migration...>', 'leave out own SQL that a new database does not need')
+  .action(async (options) => (await import('./commands/squash.ts')).squash(options))
 
 program
   .command('adopt')

@@ -100,7 +100,7 @@ async function freezeAdopted(
     adopts: true,
     canonical,
   })
-  await writeMigrations(toMigrations(planned, frozen.length))
+  await writeMigrations(toMigrations(planned, frozen))
   for (const { definition, leftOut, rights } of fresh) {
     const left = leftOut.length === 0 ? '' : dim(`   stays in the database only: ${leftOut.join(', ')}`)
     const why = whyNot(rights)

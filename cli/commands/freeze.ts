@@ -14,9 +14,9 @@ import type { Definition } from '../../src/plan/views/definition.ts'
 import { didYouMean } from '../../src/plan/views/meant.ts'
 import { Problem } from '../../src/problem.ts'
 import { count, dim, report } from '../output/report.ts'
-import { canonicalOf, inRemovalOrder, notValid, readLocated } from '../project/authored.ts'
+import { canonicalOf, inRemovalOrder, notValid, readLocated, unread } from '../project/authored.ts'
 import { folders } from '../project/folders.ts'
-import { qualified } from '../project/names.ts'
+import { asArgument, qualified } from '../project/names.ts'
 import { toMigrations, writeMigrations } from '../project/write-migrations.ts'
 import { databaseFromUrl } from '../target/direct.ts'
 
@@ -53,14 +53,15 @@ export async function freeze({
     only,
     renames,
     removes: await inRemovalOrder(removes, frozenState(frozen)),
+    removesFirst: await unread(removes, frozenState(frozen)),
     canonical: await canonicalOf(queries),
   })
   if (fresh.length === 0) return report.line('nothing has changed; nothing was written')
   const database = unverified ? null : databaseFromUrl('write --unverified')
   if (database !== null) await insistOnDependencies(database, { located, frozen, fresh })
-  const verified = database && (await verifyFrozen(database, frozen, toMigrations(fresh, frozen.length)))
+  const verified = database && (await verifyFrozen(database, frozen, toMigrations(fresh, frozen)))
   await printVerified(fresh, verified)
-  await writeMigrations(toMigrations(withWaysBack(fresh, verified), frozen.length))
+  await writeMigrations(toMigrations(withWaysBack(fresh, verified), frozen))
 }
 
 /** The migrations with the ways back that work on the database. */
@@ -102,7 +103,12 @@ function insistOnViews({ authored, frozen, renames, removes, only }: NamedViews)
       didYouMean(view, authored),
     )
   for (const view of removes) {
-    insist(isFrozen.has(quoteName(view)), '--remove', `${displayName(view)} was never frozen`)
+    insist(
+      isFrozen.has(quoteName(view)),
+      '--remove',
+      `${displayName(view)} was never frozen, so migrations/ has nothing to remove. If the view is in the database, drop it there, ` +
+        'or with own SQL (docs/views.md)',
+    )
     insist(
       !isAuthored.has(quoteName(view)),
       '--remove',
@@ -112,15 +118,23 @@ function insistOnViews({ authored, frozen, renames, removes, only }: NamedViews)
   for (const { from, to } of renames) {
     insist(isFrozen.has(quoteName(from)), '--rename', `${displayName(from)} was never frozen`)
     insist(!isFrozen.has(quoteName(to)), '--rename', `${displayName(to)} is frozen already as another view`)
-    insist(isAuthored.has(quoteName(to)), '--rename', `no file in views/ defines ${displayName(to)}`)
-    insist(!isAuthored.has(quoteName(from)), '--rename', `${displayName(from)} is still authored`)
+    insist(
+      isAuthored.has(quoteName(to)),
+      '--rename',
+      `no file in views/ defines ${displayName(to)}: give the view that name there first`,
+    )
+    insist(
+      !isAuthored.has(quoteName(from)),
+      '--rename',
+      `${displayName(from)} is still authored: change the name in its file instead of copying the file`,
+    )
   }
   const gone = only === null ? unaccounted({ authored, migrations: frozen, renames, removes }) : []
   if (gone.length > 0) {
     const [first] = gone as [Definition, ...Definition[]]
     throw refused(
       'views/',
-      `${gone.map(displayName).join(', ')}: frozen, but no longer authored. Add --remove ${first.name}, or --rename ${first.name}=new_name, for each`,
+      `${gone.map(displayName).join(', ')}: frozen, but no longer authored. Add --remove ${asArgument(first)}, or --rename ${asArgument(first, 'new_name')}, for each`,
     )
   }
 }

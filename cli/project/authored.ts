@@ -44,8 +44,23 @@ export async function inRemovalOrder(
   return removes.toSorted((a, b) => order.indexOf(quoteName(b)) - order.indexOf(quoteName(a)))
 }
 
+/** The names of those views to remove that no other frozen view reads, but for other views to remove. */
+export async function unread(
+  removes: QualifiedName[],
+  frozen: Map<string, Definition>,
+): Promise<Set<string>> {
+  const gone = new Set(removes.map(quoteName))
+  const reads = await readsAmong(frozen)
+  const read = new Set([...reads].flatMap(([name, others]) => (gone.has(name) ? [] : others)))
+  return new Set([...gone].filter((name) => !read.has(name)))
+}
+
 /** The names of definitions, each after those that it reads. */
-async function inOrder(definitions: Map<string, Definition>): Promise<string[]> {
+const inOrder = async (definitions: Map<string, Definition>): Promise<string[]> =>
+  inDependencyOrder(await readsAmong(definitions))
+
+/** Which of these definitions each of them reads. */
+async function readsAmong(definitions: Map<string, Definition>): Promise<Map<string, string[]>> {
   const reads = new Map<string, string[]>()
   for (const [name, { schema, sql, dependsOn }] of definitions) {
     // A name without a schema is taken for one in the schema of the view. If that is wrong, the order is only
@@ -59,7 +74,7 @@ async function inOrder(definitions: Map<string, Definition>): Promise<string[]> 
       [...named, ...others].filter((read) => read !== name && definitions.has(read)),
     )
   }
-  return inDependencyOrder(reads)
+  return reads
 }
 
 /**

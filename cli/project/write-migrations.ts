@@ -1,21 +1,25 @@
 import { mkdir, rm } from 'node:fs/promises'
-import { frozenText, numbered, pairUp } from '../../src/files/frozen-migrations.ts'
+import { frozenText, pairUp } from '../../src/files/frozen-migrations.ts'
 import type { NewMigration } from '../../src/plan/migrations/freeze.ts'
 import { type FrozenMigration, renderFrozen } from '../../src/plan/migrations/frozen.ts'
+import { numbered } from '../../src/plan/migrations/order.ts'
 import { report } from '../output/report.ts'
 import { folders } from './folders.ts'
 import { writeNew } from './write-new.ts'
 
-/** The next frozen migrations, with their numbers and texts. */
-export const toMigrations = (fresh: NewMigration[], last: number): FrozenMigration[] =>
+/** A migration that is not written yet. Own SQL may lack a way back. */
+type Fresh = Pick<NewMigration, 'words' | 'up'> & { down: NewMigration['down'] | null }
+
+/** The migrations that come after those of the folder, with their numbers and texts. */
+export const toMigrations = (fresh: Fresh[], frozen: FrozenMigration[]): FrozenMigration[] =>
   fresh.map(({ words, up, down }, at) => {
-    const number = last + at + 1
+    const number = (frozen.at(-1)?.number ?? 0) + at + 1
     const name = `${numbered(number)}_${words}`
     return pairUp(
       number,
       name,
       frozenText(`${name}.up.sql`, renderFrozen(up)),
-      frozenText(`${name}.down.sql`, renderFrozen(down)),
+      down && frozenText(`${name}.down.sql`, renderFrozen(down)),
     )
   })
 
@@ -35,5 +39,6 @@ export async function writeMigrations(migrations: FrozenMigration[]): Promise<vo
     await Promise.all(written.map((file) => rm(file)))
     throw error
   }
-  for (const { name } of migrations) report.line(`wrote migrations/${name}.up.sql and .down.sql`)
+  for (const { name, down } of migrations)
+    report.line(`wrote migrations/${name}.up.sql${down === null ? '' : ' and .down.sql'}`)
 }

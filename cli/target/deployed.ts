@@ -33,7 +33,7 @@ export function deployedTarget(environment: string): Target {
     const standing = standingOf(await readFrozenMigrations(folders.migrations), applied)
     return {
       applied: standing.applied.map((entry) => ({ ...entry, appliedAt: new Date(entry.appliedAt) })),
-      pending: standing.pending.map(({ name }) => name),
+      pending: [...standing.recorded, ...standing.pending].map(({ name }) => name),
       ahead: standing.ahead.map(({ name }) => name),
       missing,
     }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { type FrozenMigration, type FrozenText, parseFrozen } from '../plan/migrations/frozen.ts'
+import { insistOnOrder } from '../plan/migrations/order.ts'
 import { Problem } from '../problem.ts'
 
 const fileName = /^(\d{3,})_([A-Za-z0-9_]+)\.(up|down)\.sql$/
@@ -10,28 +11,25 @@ const fileName = /^(\d{3,})_([A-Za-z0-9_]+)\.(up|down)\.sql$/
  * name: gaps, two files with one number, an up file without its down file, SQL that differs from its header.
  */
 export async function readFrozenMigrations(folder: URL): Promise<FrozenMigration[]> {
+  const migrations = await readPairs(folder)
+  insistOnOrder(migrations)
+  return migrations
+}
+
+/** The same, whatever their numbers are: sorted by number, then by name. */
+export async function readPairs(folder: URL): Promise<FrozenMigration[]> {
   const files = (await listFiles(folder)).filter((name) => name.endsWith('.sql')).sort()
   const texts = await Promise.all(files.map((file) => readFrozen(folder, file)))
   const pairs = [...Map.groupBy(texts, ({ name }) => name)].sort(([a], [b]) =>
     a.localeCompare(b, 'en', { numeric: true }),
   )
-  return pairs.map(([name, pair], at) => {
-    const number = Number.parseInt(name, 10)
-    const before = pairs[at - 1]?.[0]
-    if (before !== undefined && Number.parseInt(before, 10) === number) {
-      throw refused(
-        `${before} and ${name} have the same number. Freeze the later one again: it gets the next number.`,
-      )
-    }
-    if (number !== at + 1) {
-      throw refused(`${name} should be number ${numbered(at + 1)}: a migration before it is missing.`)
-    }
+  return pairs.map(([name, pair]) => {
     const up = pair.find(({ way }) => way === 'up')
     const down = pair.find(({ way }) => way === 'down') ?? null
     if (up === undefined) throw refused(`${name}.down.sql has no ${name}.up.sql.`)
     if (down === null && up.change.does !== 'sql')
       throw refused(`${name}.up.sql has no ${name}.down.sql. Restore that file.`)
-    return pairUp(number, name, up, down)
+    return pairUp(Number.parseInt(name, 10), name, up, down)
   })
 }
 
@@ -59,9 +57,6 @@ export function frozenText(file: string, text: string): FrozenText {
     `${file} was edited: its SQL differs from its header. Restore the file, change the view's definition, and freeze that.`,
   )
 }
-
-/** A number as in file names: with three digits, or more if needed. */
-export const numbered = (number: number): string => String(number).padStart(3, '0')
 
 async function listFiles(folder: URL): Promise<string[]> {
   try {

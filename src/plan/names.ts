@@ -83,6 +83,7 @@ const lowerAscii = (text: string): string => text.replace(/[A-Z]/g, (letter) => 
 const invalidName = (text: string, field: string): Problem =>
   new Problem(
     'InvalidName',
-    `${field}: ${JSON.stringify(text)} is not a view's name. Write it as in SQL: sales, app.sales or "Odd.Name".`,
+    `${field}: ${JSON.stringify(text)} ${text.split('"').length % 2 === 0 ? 'has a quote that is not closed' : "is not a view's name"}. ` +
+      'Write it as in SQL: sales, app.sales or "Odd.Name".',
     { field },
   )

@@ -237,8 +237,19 @@ describe('freezing', () => {
       [['--rename', 'sales'], '--rename: write old=new, not "sales".'],
       [['--rename', 'a=b=c'], '--rename: write old=new, not "a=b=c".'],
       [['--rename', 'nothing=sales'], '--rename: public.nothing was never frozen.'],
-      [['--rename', 'sales=other'], '--rename: no file in views/ defines public.other.'],
-      [['--remove', 'nothing'], '--remove: public.nothing was never frozen.'],
+      [
+        ['--rename', 'sales=other'],
+        '--rename: no file in views/ defines public.other: give the view that name there first.',
+      ],
+      [
+        ['--remove', 'nothing'],
+        '--remove: public.nothing was never frozen, so migrations/ has nothing to remove. If the view is in the database, ' +
+          'drop it there, or with own SQL (docs/views.md).',
+      ],
+      [
+        ['--remove', '"nothing'],
+        '--remove: "\\"nothing" has a quote that is not closed. Write it as in SQL: sales, app.sales or "Odd.Name".',
+      ],
       [['--remove', 'sales'], '--remove: public.sales is still authored: delete its file in views/ first.'],
       [['three'], 'view: no file in views/ defines public.three.'],
       [
@@ -560,7 +571,8 @@ describe('migrating', () => {
     const before = await wholeCatalog(sql)
     for (const command of ['up', 'down', 'status']) {
       expect(await project.refused('migrate', command)).toBe(
-        'migrations/: this database is ahead: it has 002_two, and the folder does not. Get the folder up to date first.',
+        'migrations/: this database is ahead: it has 002_two, and the folder does not. ' +
+          'Merge the branch that has them, or check out that branch and run: npx viewkeeper migrate down 1',
       )
     }
     expect(await wholeCatalog(sql)).toEqual(before)

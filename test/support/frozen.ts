@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll } from 'vitest'
 import type { Database } from '../../src/db/server/connect.ts'
-import { numbered, readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
+import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
 import type { MigrateCall } from '../../src/operations/migrations/migrate.ts'
 import { type Verified, verifyFrozen } from '../../src/operations/migrations/verify.ts'
 import { type NewMigration, planFreeze } from '../../src/plan/migrations/freeze.ts'
 import { type FrozenMigration, renderFrozen } from '../../src/plan/migrations/frozen.ts'
+import { numbered } from '../../src/plan/migrations/order.ts'
 import { type Definition, definitionDefaults } from '../../src/plan/views/definition.ts'
 
 /** A definition in which only what matters to a test is said. */
@@ -74,7 +75,7 @@ export class FrozenFolder {
       ...more,
     })
     for (const [at, { words, up, down }] of fresh.entries()) {
-      const name = `${numbered(migrations.length + at + 1)}_${words}`
+      const name = `${numbered((migrations.at(-1)?.number ?? 0) + at + 1)}_${words}`
       await this.write(`${name}.up.sql`, renderFrozen(up))
       await this.write(`${name}.down.sql`, renderFrozen(down))
     }

@@ -1,8 +1,10 @@
 import type { FrozenMigration } from '../../plan/migrations/frozen.ts'
+import { squashedHistory } from '../../plan/migrations/order.ts'
 import { literal, type QualifiedName } from '../../plan/names.ts'
 import { Problem } from '../../problem.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { namingHolder, reservedKeys, runLockClass } from '../server/lock-keys.ts'
+import { recordedBy } from './squashed.ts'
 
 /** One frozen migration that the database has. */
 export interface JournalEntry {
@@ -33,6 +35,8 @@ export async function readViewJournal(sql: Sql): Promise<JournalEntry[]> {
 /** A folder of frozen migrations compared with the journal of a database. */
 export interface Standing {
   applied: JournalEntry[]
+  /** A squashed history that the database only has to record: it has all that the squash replaces. */
+  recorded: FrozenMigration[]
   pending: FrozenMigration[]
   /** Migrations that the database has and the folder lacks. */
   ahead: JournalEntry[]
@@ -43,11 +47,22 @@ export interface Standing {
  * was migrated from another folder. If all names agree, files were edited; standingOf refuses those.
  */
 export function insistOnOwnFolder(migrations: FrozenMigration[], journal: JournalEntry[]): void {
-  const byNumber = new Map(migrations.map((migration) => [migration.number, migration]))
+  const squashed = squashedHistory(migrations)
+  const byNumber = new Map(
+    [...(squashed?.replaces ?? []), ...migrations].map((migration) => [migration.number, migration]),
+  )
   const isKnown = ({ number, name, checksum }: JournalEntry) =>
     byNumber.get(number)?.name === name && byNumber.get(number)?.checksum === checksum
   const hasName = ({ number, name }: JournalEntry) => byNumber.get(number)?.name === name
   if (journal.some(isKnown) || journal.every(hasName)) return
+  const [begin] = journal
+  if (begin !== undefined && begin.number > (migrations[0]?.number ?? 0)) {
+    throw new Problem(
+      'MigrationFailed',
+      `migrations/: this database begins with ${begin.name}, after a squash that the folder lacks. ` +
+        `Merge or check out the branch that has ${begin.name}.`,
+    )
+  }
   const names = journal.slice(0, mostNamed).map(({ name }) => name)
   throw new Problem(
     'MigrationFailed',
@@ -70,10 +85,7 @@ export function standingOf(migrations: FrozenMigration[], journal: JournalEntry[
     const entry = journaled.get(number)
     if (entry === undefined) continue
     if (entry.name !== name) {
-      throw new Problem(
-        'MigrationFailed',
-        `migrations/: this database has ${entry.name}, but the folder has ${name}. Two branches froze number ${number}: freeze the later one again.`,
-      )
+      throw otherName(entry, name, { migrations, journal })
     }
     if (entry.checksum !== checksum) {
       throw new Problem(
@@ -82,21 +94,53 @@ export function standingOf(migrations: FrozenMigration[], journal: JournalEntry[
       )
     }
   }
-  const pending = migrations.filter(({ number }) => !journaled.has(number))
+  const squashed = squashedHistory(migrations)
+  const recorded = squashed === null ? [] : recordedBy(squashed, journal)
+  const pending = migrations.filter(
+    (migration) => !journaled.has(migration.number) && !recorded.includes(migration),
+  )
   const first = pending[0]
   const later = first && journal.find(({ number }) => number > first.number)
   if (first && later) {
     throw new Problem(
       'MigrationFailed',
-      `migrations/: this database has ${later.name}, but lacks the earlier ${first.name}.`,
+      `migrations/: this database has ${later.name}, but lacks the earlier ${first.name}. If the database was changed as ${first.name} says, ` +
+        `write that down: insert into viewkeeper.migrations (number, name, checksum) values (${first.number}, '${first.name}', '${first.checksum}');`,
     )
   }
   const folder = new Set(migrations.map(({ number }) => number))
   return {
     applied: journal.filter(({ number }) => folder.has(number)),
+    recorded,
     pending,
-    ahead: journal.filter(({ number }) => !folder.has(number)),
+    ahead: journal.filter(({ number }) => !folder.has(number) && number >= (squashed?.first ?? 1)),
   }
+}
+
+/** The refusal of a folder whose migration has the number of another one that the database has. */
+function otherName(
+  entry: JournalEntry,
+  name: string,
+  { migrations, journal }: { migrations: FrozenMigration[]; journal: JournalEntry[] },
+): Problem {
+  const down = `npx viewkeeper migrate down ${journal.filter(({ number }) => number >= entry.number).length}`
+  const renamed = migrations.find(({ checksum }) => checksum === entry.checksum)
+  const advice = () => {
+    if (renamed === undefined) {
+      return (
+        `but the folder has ${name}, because two branches froze number ${entry.number}. ` +
+        `Merge the branch that has ${entry.name}, and run: npx viewkeeper migrate renumber ${name}. ` +
+        `If the database is your own, you can also check out that branch and run: ${down}`
+      )
+    }
+    if (renamed.number === entry.number)
+      return `and the folder calls it ${renamed.name}. Give the files their name back.`
+    return (
+      `which is now ${renamed.name}. Check out your branch as it was before that, run "${down}" there, ` +
+      'then "npx viewkeeper migrate up" here.'
+    )
+  }
+  return new Problem('MigrationFailed', `migrations/: this database has ${entry.name}, ${advice()}`)
 }
 
 /**
@@ -108,6 +152,10 @@ export const journalStatement = ({ number, name, checksum }: FrozenMigration, wa
     ? `insert into viewkeeper.migrations (number, name, checksum, run_id)
 values (${number}, ${literal(name)}, ${literal(checksum)}, nullif(current_setting('viewkeeper.run', true), '')::bigint)`
     : `delete from viewkeeper.migrations where number = ${number}`
+
+/** The statement that removes the migrations before a squashed history from the journal. */
+export const forgetStatement = (first: number): string =>
+  `delete from viewkeeper.migrations where number < ${first}`
 
 /**
  * The statement that links the run to its definition, which may be written after the run. Does nothing

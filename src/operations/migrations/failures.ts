@@ -5,6 +5,7 @@ import {
   type FrozenChange,
   type FrozenText,
   headerLines,
+  isViewChange,
   statementsOf,
   viewBefore,
 } from '../../plan/migrations/frozen.ts'
@@ -81,7 +82,7 @@ function described(change: FrozenChange, thrown: unknown, { whole, at, end, refu
           cause: error,
         })
   }
-  if (!(error instanceof StatementRefused) || change.does === 'sql') return error
+  if (!(error instanceof StatementRefused) || !isViewChange(change)) return error
   const sqlstate = sqlstateOf(error.cause)
   const { carries } = error.statement
   const where = error.inDefinition
@@ -98,15 +99,15 @@ function described(change: FrozenChange, thrown: unknown, { whole, at, end, refu
 
 /** The line of the file in which the server found the error. */
 function lineOf(text: string, change: FrozenChange, { at, line }: StatementRefused): number {
-  const before = change.does === 'sql' ? [] : statementsOf(change).slice(0, at)
+  const before = isViewChange(change) ? statementsOf(change).slice(0, at) : []
   return headerLines(text) + before.flatMap((sql) => [...sql.split('\n'), '']).length + line
 }
 
 const statementOf = (change: FrozenChange, { at }: StatementRefused): string =>
-  (change.does === 'sql' ? '' : (statementsOf(change)[at] ?? '')).split('\n')[0] as string
+  (isViewChange(change) ? (statementsOf(change)[at] ?? '') : '').split('\n')[0] as string
 
 const displayView = (change: FrozenChange): string =>
-  change.does === 'sql' ? '' : displayName(viewBefore(change))
+  isViewChange(change) ? displayName(viewBefore(change)) : ''
 
 /** Shows the view's name instead of the temporary names of its twin. */
 const inPublic = (message: string, change: FrozenChange): string =>

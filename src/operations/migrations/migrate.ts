@@ -65,8 +65,9 @@ export const migrateUp = (
   migrations: FrozenMigration[],
 ): Promise<{ applied: MigrationDone[]; ahead: string[] }> =>
   withMigrationLock(call, async (sql) => {
-    const { pending, ahead } = standingOf(migrations, await readViewJournal(sql))
-    const applied: MigrationDone[] = []
+    const { recorded, pending, ahead } = standingOf(migrations, await readViewJournal(sql))
+    const applied = await recordAll(sql, migrations, recorded)
+    for (const done of applied) call.onDone?.(done)
     for (const migration of pending) {
       const done = await migrateOne(sql, call, migrations, migration, 'up')
       call.onDone?.(done)
@@ -74,6 +75,17 @@ export const migrateUp = (
     }
     return { applied, ahead: ahead.map(({ name }) => name) }
   })
+
+/** Records migrations without executing them: all of them or none. */
+async function recordAll(
+  sql: Sql,
+  migrations: FrozenMigration[],
+  recorded: FrozenMigration[],
+): Promise<MigrationDone[]> {
+  const record = recorded.flatMap((migration) => recordStatements(migrations, migration, 'up'))
+  if (record.length > 0) await withTransaction(sql, (transaction) => executeRecord(transaction, record))
+  return recorded.map(({ name }) => ({ name, way: 'up', does: null, ...noRun }))
+}
 
 /** Undoes the last `count` migrations of the database, newest first. */
 export const migrateDown = (
@@ -85,8 +97,9 @@ export const migrateDown = (
     const { applied, ahead } = standingOf(migrations, await readViewJournal(sql))
     if (ahead.length > 0) throw isAhead(ahead.map(({ name }) => name))
     const undone: MigrationDone[] = []
+    const byNumber = new Map(migrations.map((migration) => [migration.number, migration]))
     for (const { number } of applied.toReversed().slice(0, count)) {
-      const done = await migrateOne(sql, call, migrations, migrations[number - 1] as FrozenMigration, 'down')
+      const done = await migrateOne(sql, call, migrations, byNumber.get(number) as FrozenMigration, 'down')
       call.onDone?.(done)
       undone.push(done)
     }
@@ -119,10 +132,10 @@ export const migrationStatus = (
   migrations: FrozenMigration[],
 ): Promise<MigrationStatus> =>
   database.withConnection(async (sql) => {
-    const { applied, pending, ahead } = standingOf(migrations, await readViewJournal(sql))
+    const { applied, recorded, pending, ahead } = standingOf(migrations, await readViewJournal(sql))
     return {
       applied,
-      pending: pending.map(({ name }) => name),
+      pending: [...recorded, ...pending].map(({ name }) => name),
       ahead: ahead.map(({ name }) => name),
       missing: await missingViews(sql, migrations),
     }
@@ -147,7 +160,8 @@ export const missingViews = async (sql: Sql, migrations: FrozenMigration[]): Pro
 export const isAhead = (names: string[]): Problem =>
   new Problem(
     'MigrationFailed',
-    `migrations/: this database is ahead: it has ${names.join(', ')}, and the folder does not. Get the folder up to date first.`,
+    `migrations/: this database is ahead: it has ${names.join(', ')}, and the folder does not. Merge the branch that has them, ` +
+      `or check out that branch and run: npx viewkeeper migrate down ${names.length}`,
   )
 
 async function migrateOne(
@@ -167,6 +181,10 @@ async function migrateOne(
   if (change.does === 'sql') {
     await runPlainSql(sql, to, record)
     return { name, way, does: 'sql', ...noRun }
+  }
+  if (change.does === 'squash') {
+    await withTransaction(sql, (transaction) => executeRecord(transaction, record))
+    return { name, way, does: null, ...noRun }
   }
   const from = back?.change ?? null
   const done = await migrateView(sql, call, { migration, way, from, to, change, record })

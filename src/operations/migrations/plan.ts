@@ -4,7 +4,7 @@ import { lacking } from '../../db/server/cure.ts'
 import { findView, readView } from '../../db/views/catalog.ts'
 import { readDependents, readLiveView } from '../../db/views/look.ts'
 import { readOwner } from '../../db/views/owner.ts'
-import { type FrozenChange, renameStatements } from '../../plan/migrations/frozen.ts'
+import { type FrozenChange, renameStatements, type ViewChange } from '../../plan/migrations/frozen.ts'
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
 import { type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
@@ -44,7 +44,7 @@ interface PlanOptions {
 export function planChange(
   sql: Sql,
   from: FrozenChange | null,
-  to: Exclude<FrozenChange, { does: 'sql' }>,
+  to: ViewChange,
   options: PlanOptions,
 ): Promise<PlannedChange | null> {
   switch (to.does) {

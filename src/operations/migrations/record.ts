@@ -1,4 +1,4 @@
-import { adoptRunStatement, journalStatement } from '../../db/migrations/journal.ts'
+import { adoptRunStatement, forgetStatement, journalStatement } from '../../db/migrations/journal.ts'
 import {
   authorStatement,
   releaseStatement,
@@ -27,7 +27,7 @@ export function recordStatements(
       case 'release':
         return [releaseStatement(change.view)]
       case 'rename': {
-        const state = frozenState(migrations.slice(0, migration.number - 1))
+        const state = frozenState(migrations.filter(({ number }) => number < migration.number))
         const definition = state.get(quoteName(change.view)) ?? state.get(quoteName(change.to))
         return [
           renameStatement(change.view, change.to),
@@ -37,6 +37,9 @@ export function recordStatements(
           adoptRunStatement(change.to),
         ]
       }
+      case 'squash':
+        // Without its squash, a database that once had the old history no longer has the state of that.
+        return way === 'up' ? [] : [forgetStatement(migration.number - change.by.length)]
       case 'sql':
         return []
     }

@@ -11,6 +11,7 @@ import {
   type FrozenChange,
   type FrozenMigration,
   type FrozenText,
+  isViewChange,
   viewAfter,
 } from '../../plan/migrations/frozen.ts'
 import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
@@ -168,7 +169,7 @@ const neverFrozen = (view: QualifiedName): Problem =>
 const notRestored = (change: FrozenChange): Problem =>
   new Problem(
     'MigrationFailed',
-    `${change.does === 'sql' ? '' : displayName(viewAfter(change))}: the down migration does not restore the view exactly as it is in this database: something that no ` +
+    `${isViewChange(change) ? displayName(viewAfter(change)) : ''}: the down migration does not restore the view exactly as it is in this database: something that no ` +
       'definition holds, such as the comment on a column, is lost on the way. Nothing was written.',
   )
 
@@ -179,6 +180,7 @@ async function tryChange(
   asProblem: typeof failed = notFrozen,
 ): Promise<Change | null> {
   const { change: wanted } = to
+  if (wanted.does === 'squash') return null
   if (wanted.does === 'sql') {
     await runPlainSql(sql, to, [], 'tried')
     return null
@@ -198,7 +200,7 @@ async function tryChange(
 
 /** The live view that a change leaves; null if the change leaves none. */
 async function readAfter(sql: Sql, change: FrozenChange): Promise<LiveView | null> {
-  const found = change.does === 'sql' ? undefined : await findView(sql, viewAfter(change))
+  const found = isViewChange(change) ? await findView(sql, viewAfter(change)) : undefined
   return found === undefined ? null : (await readLiveView(sql, found)).snapshot.live
 }
 

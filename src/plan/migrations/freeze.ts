@@ -15,6 +15,8 @@ export interface FreezeRequest {
   renames: { from: QualifiedName; to: QualifiedName }[]
   /** In an order in which the views can be dropped. */
   removes: QualifiedName[]
+  /** Quoted names of views to remove before others are changed: a view that is read cannot get another query. */
+  removesFirst?: ReadonlySet<string>
   /** New definitions adopt views that exist already: the down file releases such a view instead of dropping it. */
   adopts?: boolean
   /** A query without comments and with uniform white space. */
@@ -34,10 +36,10 @@ export interface NewMigration {
 
 /**
  * Plans the migrations from the frozen definitions to the authored ones, each with its way back: first renamed views, then
- * new and changed ones, then removed ones. Empty if nothing has changed. Pure.
+ * `removesFirst`, then new and changed views, then the other removed ones. Empty if nothing has changed. Pure.
  */
 export function planFreeze(request: FreezeRequest): NewMigration[] {
-  const { authored, migrations, why, only, renames, removes, adopts, canonical } = request
+  const { authored, migrations, why, only, renames, removes, removesFirst, adopts, canonical } = request
   const state = frozenState(migrations)
   const chosen = only && new Set(only.map(quoteName))
   const file = (change: FrozenChange): FrozenFile => ({ change, why })
@@ -80,7 +82,10 @@ export function planFreeze(request: FreezeRequest): NewMigration[] {
         ]
       : []
   })
-  return [...renamed, ...defined, ...removed]
+  const [early, late] = [true, false].map((isEarly) =>
+    removed.filter(({ view }) => (removesFirst?.has(quoteName(view)) ?? false) === isEarly),
+  ) as [NewMigration[], NewMigration[]]
+  return [...renamed, ...early, ...defined, ...late]
 }
 
 /** The fields in which two definitions differ, in the author's words. */

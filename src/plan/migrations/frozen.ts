@@ -11,9 +11,31 @@ export type FrozenChange =
   | { does: 'drop' | 'release'; view: QualifiedName }
   | { does: 'rename'; view: QualifiedName; to: QualifiedName }
   | { does: 'sql'; sql: string }
+  | Squash
+
+/** A migration that a squash has replaced. */
+export interface Replaced {
+  name: string
+  checksum: string
+}
+
+/**
+ * The end of a squashed history: the migrations `by` replace the ones in `replaces`. A database with all of `replaces`
+ * has nothing to execute.
+ */
+export interface Squash {
+  does: 'squash'
+  /** In order; also those that an earlier squash had replaced. */
+  replaces: Replaced[]
+  /** The names of the migrations before this one, with which the folder begins. */
+  by: string[]
+}
 
 /** A change that is about a view. */
-export type ViewChange = Exclude<FrozenChange, { does: 'sql' }>
+export type ViewChange = Exclude<FrozenChange, { does: 'sql' | 'squash' }>
+
+export const isViewChange = (change: FrozenChange): change is ViewChange =>
+  change.does !== 'sql' && change.does !== 'squash'
 
 /** A frozen file: the change of a migration in one direction, and the reason. */
 export interface FrozenFile {
@@ -48,9 +70,8 @@ const opening = '-- viewkeeper: '
  */
 export function renderFrozen({ change, why }: FrozenFile): string {
   if (change.does === 'sql') return change.sql
-  return `${renderHeader({ why, ...headerOf(change) })}${statementsOf(change)
-    .map((sql) => `${sql};\n`)
-    .join('\n')}`
+  const statements = isViewChange(change) ? statementsOf(change) : []
+  return `${renderHeader({ why, ...headerOf(change) })}${statements.map((sql) => `${sql};\n`).join('\n')}`
 }
 
 /**
@@ -121,8 +142,13 @@ export const renameStatements = (from: QualifiedName, to: QualifiedName): string
 
 type Header = Record<string, unknown>
 
-function headerOf(change: ViewChange): Header {
+function headerOf(change: ViewChange | Squash): Header {
   switch (change.does) {
+    case 'squash':
+      return {
+        squash: Object.fromEntries(change.replaces.map(({ name, checksum }) => [name, checksum])),
+        by: change.by,
+      }
     case 'define':
       return { define: withoutDefaults(change.definition) }
     case 'rename':
@@ -163,6 +189,7 @@ function readHeader(text: string): { fields: Header; length: number } | null {
 }
 
 function changeOf(fields: Header, body: string): FrozenChange | null {
+  if (fields.squash !== undefined) return squashOf(fields as { squash: object; by: unknown[] })
   const { define, drop, release, rename, to } = fields as Record<string, QualifiedName | undefined>
   for (const view of [define, drop, release, rename, to]) if (view !== undefined && !isName(view)) return null
   if (define) return { does: 'define', definition: withQuery(define as Omit<Definition, 'sql'>, body) }
@@ -171,6 +198,13 @@ function changeOf(fields: Header, body: string): FrozenChange | null {
   if (rename && to) return { does: 'rename', view: rename, to }
   return null
 }
+
+/** The checksums and names are texts in any case: a header that is not what renderFrozen writes is refused. */
+const squashOf = ({ squash, by }: { squash: object; by: unknown[] }): Squash => ({
+  does: 'squash',
+  replaces: Object.entries(squash).map(([name, checksum]) => ({ name, checksum: String(checksum) })),
+  by: by.map(String),
+})
 
 const isName = ({ schema, name }: QualifiedName): boolean =>
   typeof schema === 'string' && typeof name === 'string'
@@ -208,7 +242,7 @@ export function frozenState(migrations: { up: FrozenFile }[]): Map<string, Defin
       const definition = state.get(quoteName(change.view))
       if (definition !== undefined) state.set(quoteName(change.to), { ...definition, ...change.to })
       state.delete(quoteName(change.view))
-    } else if (change.does !== 'sql') state.delete(quoteName(change.view))
+    } else if (isViewChange(change)) state.delete(quoteName(change.view))
   }
   return state
 }

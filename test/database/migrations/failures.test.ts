@@ -115,7 +115,8 @@ describe('a folder that is not what it was when it was applied', () => {
       await cp(join(copy.path, `004_a.${way}.sql`), join(copy.path, `002_b.${way}.sql`))
     await refused(
       copy,
-      ': 002_a and 002_b have the same number. Freeze the later one again: it gets the next number.',
+      ': 002_a and 002_b have the same number, because two branches froze them. ' +
+        'Name all that only your branch has: npx viewkeeper migrate renumber 002_b',
     )
   })
 
@@ -151,7 +152,7 @@ describe('a folder that is not what it was when it was applied', () => {
       await rename(join(copy.path, `002_a.${way}.sql`), join(copy.path, `002_b.${way}.sql`))
     await refused(
       copy,
-      ': this database has 002_a, but the folder has 002_b. Two branches froze number 2: freeze the later one again.',
+      ': this database has 002_a, and the folder calls it 002_b. Give the files their name back.',
     )
   })
 
@@ -200,7 +201,8 @@ describe('a folder that is not what it was when it was applied', () => {
     expect(await migrationStatus(database, await copy.read())).toMatchObject({ pending: [], ahead })
     const refusal = await refusalOf(migrateDown(migrateCall(database), await copy.read(), 1))
     expect(refusal.message).toBe(
-      'migrations/: this database is ahead: it has 003_own, 004_a, and the folder does not. Get the folder up to date first.',
+      'migrations/: this database is ahead: it has 003_own, 004_a, and the folder does not. ' +
+        'Merge the branch that has them, or check out that branch and run: npx viewkeeper migrate down 2',
     )
     expect(await everything(place)).toEqual(before)
   })
@@ -212,17 +214,26 @@ describe('a folder that is not what it was when it was applied', () => {
     await branch.freeze([{ ...first, comment: 'of the branch' }])
     await refused(
       branch,
-      ': this database has 003_own, but the folder has 003_a. Two branches froze number 3: freeze the later one again.',
+      ': this database has 003_own, but the folder has 003_a, because two branches froze number 3. ' +
+        'Merge the branch that has 003_own, and run: npx viewkeeper migrate renumber 003_a. ' +
+        'If the database is your own, you can also check out that branch and run: npx viewkeeper migrate down 2',
     )
   })
 
   test('is refused, too, where the journal lacks one before its last', async () => {
     await sql`delete from viewkeeper.migrations where number = 2`
-    await refused(good, ': this database has 003_own, but lacks the earlier 002_a.')
+    const { checksum } = (await good.read())[1] as { checksum: string }
+    const restoring = `insert into viewkeeper.migrations (number, name, checksum) values (2, '002_a', '${checksum}');`
+    const message =
+      ': this database has 003_own, but lacks the earlier 002_a. If the database was changed as 002_a says, ' +
+      `write that down: ${restoring}`
+    await refused(good, message)
     const behind = await copied('behind a gap')
     for (const file of ['003_own', '004_a'].flatMap((name) => [`${name}.up.sql`, `${name}.down.sql`]))
       await rm(join(behind.path, file))
-    await refused(behind, ': this database has 003_own, but lacks the earlier 002_a.')
+    await refused(behind, message)
+    await sql.unsafe(restoring)
+    expect(await migrateUp(migrateCall(database), await good.read())).toEqual({ applied: [], ahead: [] })
   })
 })
 

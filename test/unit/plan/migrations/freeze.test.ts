@@ -47,10 +47,11 @@ function stepInWords(change: FrozenChange): string {
       return `define ${change.definition.name} as ${change.definition.sql}`
     case 'rename':
       return `rename ${change.view.name} to ${change.to.name}`
-    case 'sql':
-      return 'sql'
-    default:
+    case 'drop':
+    case 'release':
       return `${change.does} ${change.view.name}`
+    default:
+      return change.does
   }
 }
 

@@ -1,0 +1,76 @@
+import { rm } from 'node:fs/promises'
+import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
+import { readSquashable, type SquashableView } from '../../src/operations/migrations/squash.ts'
+import { authoredDifferences } from '../../src/plan/migrations/freeze.ts'
+import type { FrozenMigration } from '../../src/plan/migrations/frozen.ts'
+import { planSquash, type SquashedMigration } from '../../src/plan/migrations/squash.ts'
+import { displayName } from '../../src/plan/names.ts'
+import type { Definition } from '../../src/plan/views/definition.ts'
+import { Problem } from '../../src/problem.ts'
+import { count, dim, report } from '../output/report.ts'
+import { readAuthored } from '../project/authored.ts'
+import { folders } from '../project/folders.ts'
+import { toMigrations, writeMigrations } from '../project/write-migrations.ts'
+import { databaseFromUrl } from '../target/direct.ts'
+
+interface SquashOptions {
+  message: string
+  without?: string[]
+}
+
+/**
+ * Replaces the frozen migrations by one for each view, after comparing each with DATABASE_URL. The database is only read.
+ */
+export async function squash({ message, without = [] }: SquashOptions): Promise<void> {
+  const authored = await readAuthored()
+  const frozen = await readFrozenMigrations(folders.migrations)
+  if (frozen.length === 0) return report.line('no migration is frozen yet; nothing was written')
+  insistOnFrozen(authored, frozen)
+  const views = await readSquashable(databaseFromUrl(null), frozen, authored)
+  const planned = planSquash({ migrations: frozen, views, without, why: message })
+  const fresh = toMigrations(planned, frozen)
+  print(planned, fresh, views)
+  await writeMigrations(fresh)
+  await removeMigrations(frozen)
+  report.line(
+    `${count(frozen.length, 'migration')} replaced by ${fresh.length}; the database was not changed`,
+  )
+  report.line('a database that has the old ones only records the new ones, at its next "migrate up"')
+}
+
+/** Refuses definitions that differ from what is frozen, but not their queries: the database compares these. */
+function insistOnFrozen(authored: Definition[], frozen: FrozenMigration[]): void {
+  const differences = authoredDifferences(authored, frozen, () => '')
+  if (differences.length === 0) return
+  throw new Problem(
+    'InvalidRequest',
+    [
+      'views/ differs from what is frozen. Freeze it, then squash:',
+      ...differences.map(({ view, message }) => `  ${view}: ${message}`),
+    ].join('\n'),
+  )
+}
+
+function print(planned: SquashedMigration[], fresh: FrozenMigration[], views: SquashableView[]): void {
+  const because = new Map(views.map(({ definition, serversTextBecause }) => [definition, serversTextBecause]))
+  for (const [at, { up, was }] of planned.entries()) {
+    const name = fresh[at]?.name
+    if (was !== null) report.warning(`${was} is own SQL: kept as it is, as ${name}, and not tried`)
+    if (up.change.does !== 'define') continue
+    const { definition } = up.change
+    report.success(
+      `${displayName(definition)}   ${dim('valid on DATABASE_URL, and the same as the live view')}`,
+    )
+    const why = because.get(definition)
+    if (!why) continue
+    report.warning(
+      `${displayName(definition)}: its frozen query does not run any more (${why}). It is frozen as the server ` +
+        `writes it: copy the query from migrations/${name}.up.sql into views/`,
+    )
+  }
+}
+
+const removeMigrations = async (migrations: FrozenMigration[]): Promise<void> => {
+  const files = migrations.flatMap(({ up, down }) => (down === null ? [up] : [up, down]))
+  await Promise.all(files.map(({ file }) => rm(new URL(file, folders.migrations))))
+}

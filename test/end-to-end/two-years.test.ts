@@ -1,0 +1,180 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
+import type { Sql } from '../../src/db/server/connect.ts'
+import { administrator } from '../support/database.ts'
+import { wholeCatalog } from '../support/whole-catalog.ts'
+import { Project } from './support/project.ts'
+
+// A command takes seconds on a busy machine, and two years have many.
+vi.setConfig({ testTimeout: 400_000 })
+
+const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-'))
+let server: EmbeddedPostgres
+
+beforeAll(async () => {
+  server = await startEmbeddedPostgres({ folder, parameters: { fsync: 'off' } })
+})
+
+afterAll(async () => {
+  await server.stop()
+  rmSync(folder, { recursive: true })
+})
+
+/** A database with a table of orders, and a superuser's connection to it. */
+async function database(name: string, column: string): Promise<{ url: string; sql: Sql }> {
+  const admin = administrator(server.url)
+  await admin.unsafe(`create database ${name}`)
+  await admin.end()
+  const url = server.url.replace(/[^/]*$/, name)
+  const sql = administrator(url)
+  onTestFinished(() => sql.end({ timeout: 1 }))
+  await sql.unsafe(
+    `create table orders as select i as id, i % 3 as shop, i * 10 as ${column} from generate_series(1, 30) i`,
+  )
+  return { url, sql }
+}
+
+const freeze = (...more: string[]): string[] => ['freeze', '-m', 'a test', ...more]
+const clean = (views: number) => `  ✓ ${views} views: authored, frozen and live are the same\n`
+
+test('after two years, with a table that has changed, a new database is built and the old one goes on', async () => {
+  const old = await database('old_one', 'total')
+  const project = new Project(old.url)
+
+  // The first year: views that read each other, own SQL between them, a change, a rename and a removal.
+  project.author('sales', 'select id, shop, total from public.orders', `uniqueKey: ['id']`)
+  project.author('forgotten', 'select id from public.orders')
+  await project.succeed(...freeze())
+  project.write(
+    'migrations/003_rate.up.sql',
+    "create function public.rate(n bigint) returns bigint language sql immutable as 'select n * 2';\n",
+  )
+  project.write('migrations/003_rate.down.sql', 'drop function public.rate(bigint);\n')
+  await project.succeed('migrate', 'up')
+  project.author('by_shop', 'select shop, public.rate(sum(total)) as total from public.sales group by shop')
+  await project.succeed(...freeze())
+  project.unauthor('forgotten')
+  await project.succeed(...freeze('--remove', 'forgotten'))
+  project.author('sales', 'select id, shop, total from public.orders', `uniqueKey: ['id'], retries: 3`)
+  await project.succeed(...freeze())
+  await project.succeed('migrate', 'up')
+  expect(await project.succeed('check')).toBe(clean(2))
+
+  // The second year: the application renames a column. The live view follows, the frozen text does not.
+  await old.sql`alter table orders rename total to amount`
+  project.author(
+    'sales',
+    'select id, shop, amount as total\nfrom public.orders -- in cents',
+    `uniqueKey: ['id'], retries: 3`,
+  )
+  const before = await wholeCatalog(old.sql)
+  const fresh = await database('new_one', 'amount')
+  const inNew = async (...args: string[]) => project.run(args, { url: fresh.url })
+  const failing = await database('failing_one', 'amount')
+  expect((await project.run(['migrate', 'up'], failing)).err).toContain('column "total" does not exist')
+
+  const squashed = await project.succeed('migrate', 'squash', '-m', 'two years on')
+  expect(squashed).toBe(
+    [
+      '  ! 003_rate is own SQL: kept as it is, as 007_rate, and not tried',
+      '  ✓ public.sales   valid on DATABASE_URL, and the same as the live view',
+      '  ✓ public.by_shop   valid on DATABASE_URL, and the same as the live view',
+      '  wrote migrations/007_rate.up.sql and .down.sql',
+      '  wrote migrations/008_sales.up.sql and .down.sql',
+      '  wrote migrations/009_by_shop.up.sql and .down.sql',
+      '  wrote migrations/010_squash.up.sql and .down.sql',
+      '  6 migrations replaced by 4; the database was not changed',
+      '  a database that has the old ones only records the new ones, at its next "migrate up"',
+      '',
+    ].join('\n'),
+  )
+  expect(project.files('migrations').filter((file) => file.endsWith('.up.sql'))).toEqual([
+    '007_rate.up.sql',
+    '008_sales.up.sql',
+    '009_by_shop.up.sql',
+    '010_squash.up.sql',
+  ])
+  expect(project.read('migrations/008_sales.up.sql')).toContain('from public.orders -- in cents')
+  expect(await wholeCatalog(old.sql)).toEqual(before)
+
+  // A new database is built from nothing.
+  expect((await inNew('migrate', 'up')).out).toMatch(
+    /007_rate {3}ran\n.*008_sales {3}created.*\n.*009_by_shop {3}created.*\n.*010_squash {3}recorded\n {2}4 migrations applied\n$/,
+  )
+  expect(await fresh.sql`select sum(total)::int as total from by_shop`).toEqual([{ total: 9300 }])
+  expect((await inNew('check')).out).toBe(clean(2))
+
+  // The old one records the squashed history, and is not touched.
+  const oids = () =>
+    old.sql`select oid, xmin, relname, relfilenode from pg_class where relkind = 'm' order by 1`
+  const views = await oids()
+  const runs = await old.sql`select count(*) from viewkeeper.runs`
+  expect(await project.succeed('migrate', 'up')).toBe(
+    '  ✓ 007_rate   recorded\n  ✓ 008_sales   recorded\n  ✓ 009_by_shop   recorded\n  ✓ 010_squash   recorded\n  4 migrations applied\n',
+  )
+  expect(await oids()).toEqual(views)
+  expect(await old.sql`select count(*) from viewkeeper.runs`).toEqual(runs)
+  expect(await project.succeed('check')).toBe(clean(2))
+  expect(await project.succeed('migrate', 'up')).toBe('  nothing to apply\n')
+
+  // Both go on from there.
+  project.author('sales', 'select id, shop, amount as total from public.orders', `comment: 'in cents'`)
+  expect(await project.succeed(...freeze('sales'))).toContain('wrote migrations/011_sales.up.sql')
+  for (const { url } of [old, fresh]) {
+    expect((await project.run(['migrate', 'up'], { url })).out).toContain('011_sales   altered')
+    expect((await project.run(['check'], { url })).out).toBe(clean(2))
+  }
+})
+
+test('two branches that froze one number are brought together by one command', async () => {
+  const { url, sql } = await database('shared', 'total')
+  const project = new Project(url)
+  project.author('sales', 'select id, total from public.orders')
+  await project.succeed(...freeze())
+  // The other branch: its migration is applied, and comes here by a merge.
+  project.author('by_shop', 'select shop from public.orders')
+  await project.succeed(...freeze())
+  await project.succeed('migrate', 'up')
+  const theirs = ['up', 'down'].map(
+    (way) => [way, project.read(`migrations/002_by_shop.${way}.sql`)] as const,
+  )
+  for (const [way] of theirs) project.remove(`migrations/002_by_shop.${way}.sql`)
+  // This branch has two, of which the second reads the first.
+  project.unauthor('by_shop')
+  project.author('best', 'select max(total) as total from public.orders')
+  await project.succeed(...freeze('--unverified'))
+  project.author('worse', 'select total - 1 as total from public.best')
+  await project.succeed(...freeze('--unverified'))
+  const renumber = 'npx viewkeeper migrate renumber 002_best'
+  expect(await project.refused('migrate', 'up')).toBe(
+    'migrations/: this database has 002_by_shop, but the folder has 002_best, because two branches froze number 2. ' +
+      `Merge the branch that has 002_by_shop, and run: ${renumber}. ` +
+      'If the database is your own, you can also check out that branch and run: npx viewkeeper migrate down 1',
+  )
+
+  for (const [way, text] of theirs) project.write(`migrations/002_by_shop.${way}.sql`, text)
+  project.author('by_shop', 'select shop from public.orders')
+  expect(await project.refused('check')).toContain(
+    '002_best and 002_by_shop have the same number, because two branches',
+  )
+  expect(await project.refused('migrate', 'renumber', '002_by_shop', '003_worse')).toBe(
+    'migrations/: this database has 002_by_shop, so that keeps its number here. If the database is your own, check out your ' +
+      'branch as it was before the merge, run "npx viewkeeper migrate down 1" there, and renumber after that.',
+  )
+  expect(await project.refused('migrate', 'renumber', '002_nothing')).toBe(
+    'migration: migrations/ has no 002_nothing.',
+  )
+  expect((await project.run(['migrate', 'renumber'], { url: '' })).err).toContain(
+    'or name the migrations that only your branch has.',
+  )
+  expect(await project.succeed('migrate', 'renumber')).toBe(
+    '  ✓ 002_best is now 003_best\n  ✓ 003_worse is now 004_worse\n',
+  )
+  expect(await project.succeed('migrate', 'renumber')).toBe('  every number is right; nothing was renamed\n')
+  expect(await project.succeed('migrate', 'up')).toMatch(/003_best {3}created.*\n.*004_worse {3}created/)
+  expect(await project.succeed('check')).toBe(clean(4))
+  expect(await sql`select total from worse`).toEqual([{ total: 299 }])
+})
