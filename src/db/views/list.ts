@@ -34,6 +34,10 @@ export interface ViewSummary {
   stale: boolean
   /** Whether the view, which somebody authored, is not in the database. */
   missing: boolean
+  /** The fields of the definition that say which schedules refresh the view. */
+  schedule: string | null
+  timeZone: string | null
+  inAll: boolean
 }
 
 /**
@@ -53,7 +57,8 @@ export async function readViews(sql: Sql, only: QualifiedName | null = null): Pr
            latest.last_requested_at as "lastRun.requestedAt", latest.last_duration_ms as "lastRun.durationMs",
            latest.last_success_at as "lastSuccessAt",
            (extract(epoch from clock_timestamp() - latest.last_success_at) * 1000)::int8 as "staleMs",
-           (extract(epoch from ages.max_staleness) * 1000)::int8 as "maxStaleMs", ages.stale, ages.missing
+           (extract(epoch from ages.max_staleness) * 1000)::int8 as "maxStaleMs", ages.stale, ages.missing,
+           d.schedule, d.time_zone as "timeZone", d.in_all as "inAll"
       from viewkeeper.definitions d
       join viewkeeper.latest_runs latest on latest.definition_id = d.id
       join viewkeeper.view_ages ages on ages.definition_id = d.id

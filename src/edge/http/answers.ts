@@ -18,10 +18,11 @@ export function resultAnswer(result: Result): HttpAnswer {
   return problemAnswer(new Problem(code, detail, { runId: result.runId, runningRunId, sqlstate }))
 }
 
-/** A run as the API shows it: the record, and the answer of its operation as `result`. */
+/** A run as the API shows it: the record, and the answer of its operation as `result`. Both have one `error`. */
 export function runBody(run: Run & { progress?: Progress }) {
   const { meta: _meta, result: _result, definitionId: _definition, ...shown } = run
-  return { ...shown, result: resultOf(run) }
+  const { error: _error, ...result } = resultOf(run)
+  return { ...shown, result }
 }
 
 /** A batch as the API shows it: without the number that only the database uses. */
