@@ -8,6 +8,7 @@ create table viewkeeper.definitions (
   depends_on text[] not null default '{}',
   comment text,
   grants jsonb not null default '[]',
+  owner text,
   refresh_strategy text not null default 'auto'
     check (refresh_strategy in ('auto', 'regular', 'concurrent', 'swap')),
   row_count_strategy text not null default 'none'

@@ -36,6 +36,7 @@ const codes = {
   BatchLost: { status: 503, title: 'Nobody advanced the batch' },
   BatchNotStarted: { status: 503, title: 'The batch could not be advanced' },
   DatabaseUnavailable: { status: 503, title: 'The database cannot be reached' },
+  DatabaseReadOnly: { status: 503, title: 'The database only reads' },
   CredentialsRefused: { status: 503, title: 'The database refused the credentials' },
   SuperuserRefused: { status: 503, title: 'The login is a superuser' },
   NotDirect: { status: 503, title: 'The connection does not reach the server directly' },
@@ -58,6 +59,10 @@ export const titleOf = (code: ProblemCode): string => codes[code].title
 
 /** Whether the same request may succeed when it is sent again. */
 export const mayRetry = (code: ProblemCode): boolean => statusOf(code) === 503
+
+/** Writes texts one after the other, each with a full stop at its end. Missing texts are left out. */
+export const sentences = (...texts: (string | undefined)[]): string =>
+  texts.flatMap((text) => (text ? [/[.!?;]$/.test(text) ? text : `${text}.`] : [])).join(' ')
 
 interface ProblemDetails {
   /** The request field at fault, as the caller wrote it. */

@@ -48,13 +48,19 @@ export async function freeze({
     canonical: await canonicalOf(queries),
   })
   if (fresh.length === 0) return report.line('nothing has changed; nothing was written')
-  const migrations = toMigrations(fresh, frozen.length)
-  await printVerified(
-    fresh,
-    unverified ? null : await verifyFrozen(databaseFromUrl('write --unverified'), frozen, migrations),
-  )
-  await writeMigrations(migrations)
+  const verified = unverified
+    ? null
+    : await verifyFrozen(databaseFromUrl('write --unverified'), frozen, toMigrations(fresh, frozen.length))
+  await printVerified(fresh, verified)
+  await writeMigrations(toMigrations(withWaysBack(fresh, verified), frozen.length))
 }
+
+/** The migrations with the ways back that work on the database. */
+const withWaysBack = (fresh: NewMigration[], verified: Verified[] | null): NewMigration[] =>
+  fresh.map((each, at) => {
+    const { change } = verified?.[at]?.wayBack ?? each.down
+    return { ...each, down: { ...each.down, change } }
+  })
 
 function readRename(text: string): { from: QualifiedName; to: QualifiedName } {
   const [from, to, ...more] = text.split('=')
@@ -121,18 +127,39 @@ async function printVerified(fresh: NewMigration[], verified: Verified[] | null)
     report.success(
       `${displayName(view)}   ${what}   ${dim(tried ? describe(tried) : 'not tried on a database')}`,
     )
-    for (const warning of tried ? await warningsOf(tried) : []) report.warning(warning)
+    if (tried === undefined) continue
+    for (const warning of [...wayBackWarnings(displayName(view), tried), ...(await warningsOf(tried))])
+      report.warning(warning)
   }
 }
 
-function describe({ does, dependents, indexes, grants }: Verified): string {
+function describe({ does, wayBack, dependents, indexes, grants }: Verified): string {
   return [
-    'valid on DATABASE_URL, up and down (rolled back, not filled)',
+    `valid on DATABASE_URL, ${wayBack.blocked === null ? 'up and down' : 'up'} (rolled back, not filled)`,
     ...(does === null ? ['the view is in this state already'] : []),
     ...(dependents.length > 0 ? [`${count(dependents.length, 'dependent')} kept`] : []),
     ...(indexes > 0 ? [`${indexes} ${indexes === 1 ? 'index' : 'indexes'}`] : []),
     ...(grants > 0 ? [count(grants, 'grant')] : []),
   ].join(', ')
+}
+
+function wayBackWarnings(view: string, { does, wayBack }: Verified): string[] {
+  const { change, instead, drift, blocked } = wayBack
+  return [
+    ...(instead === null
+      ? []
+      : [
+          `${view}: what was frozen before does not run here any more: ${instead}. The down file ` +
+            (change.does === 'drop' ? 'drops the view.' : 'makes the view as it is now.'),
+        ]),
+    ...(drift.length === 0 || does === null
+      ? []
+      : [
+          `${view} differs from what was frozen before: ${drift.join('; ')}. The up file overwrites this, and the down file makes ` +
+            'what was frozen. If the view is to stay as it is, freeze that first.',
+        ]),
+    ...(blocked === null ? [] : [blocked]),
+  ]
 }
 
 async function warningsOf({ functions, nullKey }: Verified): Promise<string[]> {

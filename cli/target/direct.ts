@@ -18,10 +18,10 @@ import { Problem } from '../../src/problem.ts'
 import { folders, schemaFolder } from '../project/folders.ts'
 import type { Target } from './target.ts'
 
-/** The database of DATABASE_URL. Without DATABASE_URL, the refusal names `otherWay`. */
+/** The database of DATABASE_URL; `VIEW_OWNER` owns the views that are created there. Without DATABASE_URL, the refusal names `otherWay`. */
 export function databaseFromUrl(otherWay = 'name a deployed environment with --env'): Database {
   const url = process.env.DATABASE_URL
-  if (url) return connectTo(fromUrl(url))
+  if (url) return connectTo(fromUrl(url), { viewOwner: process.env.VIEW_OWNER })
   throw new Problem(
     'InvalidRequest',
     `DATABASE_URL is not set. Set it to postgres://user:password@host:5432/database, or ${otherWay}.`,

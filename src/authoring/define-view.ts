@@ -101,6 +101,11 @@ export interface ViewInput {
   comment?: string
   /** Privileges on the view. Default: only the owner's, and those of default privileges. */
   grants?: readonly GrantInput[]
+  /**
+   * The role that owns the view, by its exact name: its query and indexes are executed as this role. Default:
+   * the environment's `viewOwner`, without it `viewkeeper_views`. A view that exists keeps its owner then.
+   */
+  owner?: string
 }
 
 // A registered symbol, so that every copy of this module knows the views of the others.

@@ -59,6 +59,7 @@ export const viewSchema = z.strictObject(
       .optional(),
     comment: z.string('must be a text').optional(),
     grants: z.array(z.unknown(), "must be a list: [{ privileges: ['select'], to: 'reporting' }]").optional(),
+    owner: identifier('must be the name of a role, at most 63 bytes: "app_owner"').optional(),
   },
   'must be an object: defineView({ name, query })',
 )

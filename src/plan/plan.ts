@@ -13,6 +13,11 @@ export interface Statement {
   computesRows?: true
   /** A query for a hint by SQLSTATE, executed if the statement fails: see `obstacles.ts`. */
   obstacles?: string
+  /**
+   * The unique indexes that rows may violate, with their columns, by the names that the indexes have meanwhile. The failure
+   * of the statement says which one was violated.
+   */
+  unique?: Record<string, string>
   /** The statement is itself a query for hints, in case a later statement fails. */
   notes?: 'obstacles'
   /** The statement returns one number: how many rows the view has before or after the work. */
@@ -23,14 +28,18 @@ export interface Statement {
    */
   countsRowsOf?: string
   /** The statement returns one text. If the text is not `is`, the run fails with this class and message. */
-  check?: { is: string; else: 'CatalogChanged' | 'SwapImpossible'; message: string }
+  check?: {
+    is: string
+    else: 'CatalogChanged' | 'SwapImpossible'
+    message: string
+    /** Words for the detail of the failure, before the text that the statement returned. Default: no detail. */
+    tells?: string
+  }
   /**
    * The statement executes code written by others (the view's query and its functions), which may rely on the
    * search path of Viewkeeper's role. All other statements see only the names of the catalog (`safePath`).
    */
   userCode?: true
-  /** The privileges that the statement needs, in words: the hint if the server says that one is missing. */
-  needs?: string
   /**
    * What the statement carries over from the old view to the new one, in words: the hint if the statement
    * fails.

@@ -27,7 +27,13 @@ export const administrator = (url: string): Sql =>
   }) as Sql
 
 /** Makes a database for this test file, and drops the database afterwards. */
-export function useDatabase({ migrated = true }: { migrated?: boolean } = {}): TestDatabase {
+export function useDatabase({
+  migrated = true,
+  encoding,
+}: {
+  migrated?: boolean
+  encoding?: string
+} = {}): TestDatabase {
   const name = `t_${randomUUID().replaceAll('-', '')}`
   const url = new URL(inject('postgresUrl'))
   const admin = administrator(url.href)
@@ -41,7 +47,8 @@ export function useDatabase({ migrated = true }: { migrated?: boolean } = {}): T
   }
   const database = connectTo(fromUrl(url.href))
   beforeAll(async () => {
-    await admin.unsafe(`create database ${name}`)
+    const other = `template template0 encoding '${encoding}' locale_provider libc locale 'C'`
+    await admin.unsafe(`create database ${name} ${encoding === undefined ? '' : other}`)
     if (migrated) await migrate(database, schemaFolder)
   })
   afterAll(async () => {

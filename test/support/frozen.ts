@@ -6,6 +6,7 @@ import { afterAll } from 'vitest'
 import type { Database } from '../../src/db/server/connect.ts'
 import { numbered, readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
 import type { MigrateCall } from '../../src/operations/migrations/migrate.ts'
+import { type Verified, verifyFrozen } from '../../src/operations/migrations/verify.ts'
 import { type NewMigration, planFreeze } from '../../src/plan/migrations/freeze.ts'
 import { type FrozenMigration, renderFrozen } from '../../src/plan/migrations/frozen.ts'
 import { type Definition, definitionDefaults } from '../../src/plan/views/definition.ts'
@@ -78,5 +79,20 @@ export class FrozenFolder {
       await this.write(`${name}.down.sql`, renderFrozen(down))
     }
     return fresh
+  }
+
+  /** Freezes as the command line does it on a database: tries the migrations, and writes the ways back that work there. */
+  async freezeOn(
+    database: Database,
+    authored: Definition[],
+    more: Partial<Parameters<typeof planFreeze>[0]> = {},
+  ): Promise<Verified[]> {
+    const known = (await this.read()).length
+    await this.freeze(authored, more)
+    const migrations = await this.read()
+    const verified = await verifyFrozen(database, migrations.slice(0, known), migrations.slice(known))
+    for (const { name, wayBack } of verified)
+      await this.write(`${name}.down.sql`, renderFrozen({ change: wayBack.change, why: 'a test' }))
+    return verified
   }
 }

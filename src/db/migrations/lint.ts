@@ -1,7 +1,6 @@
 import { type QualifiedName, quoteIdentifier, quoteName } from '../../plan/names.ts'
 import { executeSealed } from '../runs/seal.ts'
 import type { Sql } from '../server/connect.ts'
-import { sqlstateOf } from '../server/failures.ts'
 import { readRolePath } from '../server/role-path.ts'
 import { findView } from '../views/catalog.ts'
 import { undone } from './trial.ts'
@@ -45,6 +44,7 @@ export async function readNullKey(sql: Sql, view: QualifiedName, query: string):
   const [owner] = await sql<{ role: string }[]>`
     select relowner::regrole::text as role from pg_catalog.pg_class where oid = to_regclass(${quoteName(view)})`
   if (owner === undefined) return null
+  const marker = crypto.randomUUID()
   const seal = { ...owner, schema: quoteIdentifier(view.schema) }
   const path = await readRolePath(sql)
   try {
@@ -53,21 +53,22 @@ export async function readNullKey(sql: Sql, view: QualifiedName, query: string):
       await executeSealed(
         part,
         seal,
-        failsWhere(`(${query}\n) as q where not (row(${key}) is not null)`),
+        failsWhere(`(${query}\n) as q where not (row(${key}) is not null)`, marker),
         path,
       )
     })
     return null
   } catch (error) {
     // Any other error: the query is slow, or reads a view without data. Then nobody is warned.
-    return sqlstateOf(error) === found ? key : null
+    return (error as { constraint_name?: string }).constraint_name === marker ? key : null
   }
 }
 
-const found = 'VK100'
-
-/** A statement that fails if `rows` has a row: a sealed statement cannot return one. */
-function failsWhere(rows: string): string {
+/**
+ * A statement that fails if `rows` has a row: a sealed statement cannot return one. The marker tells this failure from
+ * those of the view's own code.
+ */
+function failsWhere(rows: string, marker: string): string {
   const tag = `$viewkeeper_${crypto.randomUUID().replaceAll('-', '')}$`
-  return `do ${tag} begin if exists (select from ${rows}) then raise exception using errcode = '${found}'; end if; end ${tag}`
+  return `do ${tag} begin if exists (select from ${rows}) then raise exception using constraint = '${marker}'; end if; end ${tag}`
 }

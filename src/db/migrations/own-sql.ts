@@ -1,12 +1,15 @@
 import type { FrozenText } from '../../plan/migrations/frozen.ts'
+import { executingQuery } from '../../plan/missing-names.ts'
 import { literal, quoteIdentifier } from '../../plan/names.ts'
 import { Problem } from '../../problem.ts'
 import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
+import { readMissing } from '../server/cure.ts'
+import { lackingCharacter } from '../server/encoding.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { readRolePath } from '../server/role-path.ts'
 import { safePath } from '../server/search-path.ts'
 import { type Part, sqlFailed } from '../server/sql-failed.ts'
-import { readCreateOwner } from '../views/definitions.ts'
+import { readOwner } from '../views/owner.ts'
 import { executeRecord } from './journal.ts'
 
 const identifier = '(?:"(?:[^"]|"")+"|[\\w$]+)'
@@ -31,6 +34,7 @@ export async function runPlainSql(
   record: string[],
   how: 'applied' | 'tried' = 'applied',
 ): Promise<void> {
+  await insistOnCharacters(sql, file, text)
   const statements = statementsIn(text)
   const isConcurrent = statements.some((each) => /\bindex\s+concurrently\b/i.test(blanked(each)))
   if (isConcurrent && how === 'applied') return runConcurrently(sql, { file, text }, statements, record)
@@ -57,28 +61,56 @@ export async function runPlainSql(
   } catch (error) {
     if (error instanceof Problem) throw error
     const isOurRole = owner !== null && !statements.some((each) => /^(re)?set\b.*\brole\b/i.test(each))
-    const end = `The database is as it was before this migration.${adviceOn(error, isOurRole ? owner : null)}`
+    const missing =
+      sqlstateOf(error) === '42501'
+        ? await readMissing(sql, executingQuery(part?.text ?? text, owner === null ? {} : { role: owner }))
+        : null
+    const end = [
+      untouched,
+      ...(missing === null ? [] : [missing]),
+      ...adviceOn(error, isOurRole ? owner : null),
+    ].join(' ')
     throw sqlFailed(`migrations/${file}`, text, error, end, part)
   }
 }
 
-/** What to do about an error, beginning with a space; empty if there is nothing to say. */
-function adviceOn(error: unknown, role: string | null): string {
+/** Refuses a file with a character that the database cannot store, and names its line. */
+async function insistOnCharacters(sql: Sql, file: string, text: string): Promise<void> {
+  const lacking = await lackingCharacter(sql, text)
+  if (lacking === undefined) return
+  const line = text.slice(0, text.indexOf(lacking.character)).split('\n').length
+  throw new Problem(
+    'MigrationFailed',
+    `migrations/${file}, line ${line}: the database cannot store ${JSON.stringify(lacking.character)}, because its encoding is ` +
+      `${lacking.encoding}. ${untouched}`,
+  )
+}
+
+const untouched = 'The database is as it was before this migration.'
+
+/** What to do about an error. */
+function adviceOn(error: unknown, role: string | null): string[] {
   switch (sqlstateOf(error)) {
     case '42501':
       return role === null
-        ? ''
-        : ` The file was executed as role ${role}; write "reset role;" to execute the rest as the login, a member of ${role}.`
+        ? []
+        : [
+            `The file was executed as role ${role}; write "reset role;" to execute the rest as the login, a member of ${role}.`,
+          ]
     case '25001':
-      return ' This statement cannot be part of a transaction, so no migration can hold it. Execute it by hand.'
+      return [
+        'This statement cannot be part of a transaction, so no migration can hold it. Execute it by hand.',
+      ]
     case '0A000':
       // This routine means that `execute` refused a statement. Other unsupported features have other
       // routines.
       return (error as { routine?: string }).routine === 'exec_stmt_dynexecute'
-        ? ' The file and its journal row are one transaction. Leave out statements that begin or end a transaction, and any "copy" from or to the client.'
-        : ''
+        ? [
+            'The file and its journal row are one transaction. Leave out statements that begin or end a transaction, and any "copy" from or to the client.',
+          ]
+        : []
     default:
-      return ''
+      return []
   }
 }
 
@@ -126,7 +158,7 @@ async function executeAlone(sql: Sql, statement: string): Promise<void> {
 
 /** The role that is to own what is created; null if that is the login. */
 async function readOtherOwner(sql: Sql): Promise<string | null> {
-  const owner = await readCreateOwner(sql)
+  const owner = await readOwner(sql, null)
   const [own] = await sql<{ login: string }[]>`select quote_ident(current_user) as login`
   return owner === own?.login ? null : owner
 }

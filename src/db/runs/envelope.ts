@@ -27,6 +27,18 @@ const json = (value: object): string => `'${JSON.stringify(value).replaceAll("'"
 const isOthersLock = `l.locktype = 'relation' and l.relation = to_regclass(view_name) and l.granted and l.pid <> pg_backend_pid()
            and l.database = (select oid from pg_database where datname = current_database())`
 
+/**
+ * Whether the error with context `ctx` was raised by a PL/pgSQL function, so that its SQLSTATE says only what the function
+ * chose. The context's first line then ends in RAISE, in every language of the server. Quoted names may hold any word.
+ */
+const isRaised = `split_part(regexp_replace(ctx, '"[^"]*"', '', 'g'), E'\\n', 1) ~ '\\mRAISE\\M'`
+
+const equalRows =
+  'The query returns rows that are equal in these columns. Change the query so that it returns one of them, or drop the index.'
+
+/** A text of an error holds at most so many characters in the record: an answer lists many runs. */
+const mostCharacters = 2000
+
 /** Does on the server what executeSealed in `seal.ts` does from the client. */
 const performSealed = `acting := current_setting('role');
         execute format('set local role %s', statement #>> '{sealed,role}');
@@ -61,7 +73,7 @@ const performStatement = `command := statement ->> 'sql';
         execute command into answer;
         if answer is distinct from statement #>> '{check,is}' then
           failure := statement #>> '{check,else}';
-          raise exception using message = statement #>> '{check,message}', detail = coalesce(answer, '');
+          raise exception using message = statement #>> '{check,message}', detail = coalesce(statement #>> '{check,tells}' || answer, '');
         end if;
       else
         if statement ? 'userCode' then
@@ -118,7 +130,7 @@ declare
   written_after bigint;
   rows_before bigint;
   rows_after bigint;
-  st text; msg text; det text; hnt text; ctx text; quotes_rows boolean;
+  st text; msg text; det text; hnt text; ctx text; con text; quotes_rows boolean; raised boolean; violated text;
 begin
   -- From here on every name means the catalog's object: nobody can add a function that fits our calls better and so
   -- runs as us. Only statements marked userCode see the role's path.
@@ -253,12 +265,12 @@ begin
       -- a catalog row that our statement changes ("tuple concurrently updated"). Tried again a few times only, because the
       -- view's own code may raise this error too.
       exception when lock_not_available or deadlock_detected or internal_error then
-        get stacked diagnostics st = returned_sqlstate;
+        get stacked diagnostics st = returned_sqlstate, ctx = pg_exception_context;
         if left(st, 2) = 'XX' then
           conflicts := conflicts + 1;
         end if;
         nap := least(2.0, 0.05 * 2 ^ least(tries, 6)) * (0.5 + random());
-        if clock_timestamp() + make_interval(secs => nap) > give_up_at or conflicts > 3 and statement ? 'computesRows' then
+        if clock_timestamp() + make_interval(secs => nap) > give_up_at or conflicts > 3 and statement ? 'computesRows' or ${isRaised} then
           raise;
         end if;
       end;
@@ -270,10 +282,17 @@ begin
   -- 'others' does not include the first two.
   exception when query_canceled or assert_failure or others then
     get stacked diagnostics st = returned_sqlstate, msg = message_text, det = pg_exception_detail,
-      hnt = pg_exception_hint, ctx = pg_exception_context;
-    -- While rows are computed, any message may quote rows; otherwise only messages of these classes quote values.
-    quotes_rows := failure is null and (statement ? 'computesRows' or left(st, 2) in ('21', '22', '23'));
-    if st in ('42501', '55000') and statement ? 'obstacles' then
+      hnt = pg_exception_hint, ctx = pg_exception_context, con = constraint_name;
+    raised := failure is null and ${isRaised};
+    -- While rows are computed, any message may quote rows. Otherwise only messages of these classes quote values, and only if
+    -- code of others was executed.
+    quotes_rows := failure is null
+      and (statement ? 'computesRows' or left(st, 2) in ('21', '22', '23') and (statement ? 'userCode' or statement ? 'sealed'));
+    -- A name that an error gives may be row data. 21000: a concurrent refresh has found two equal rows, and quotes one.
+    violated := case when raised then null
+                     when st = '23505' then statement #>> array['unique', con]
+                     when st = '21000' and det <> '' then (select string_agg(value, ', ') from jsonb_each_text(statement -> 'unique')) end;
+    if st in ('42501', '55000', '0A000') and not raised and statement ? 'obstacles' then
       begin
         execute statement ->> 'obstacles' into obstacles;
       exception when query_canceled or assert_failure or others then
@@ -282,18 +301,23 @@ begin
     end if;
     finished := clock_timestamp();
     update viewkeeper.runs r
-       set status = case when st = '57014' and r.cancel_requested_at is not null then 'canceled' else 'failed' end,
+       set status = case when st = '57014' and not raised and r.cancel_requested_at is not null then 'canceled' else 'failed' end,
            plan = null, finished_at = finished, updated_at = finished,
            duration_ms = extract(epoch from finished - started) * 1000, row_count_before = rows_before,
            idempotency_key = case when ${json(problemCodes.filter(mayRetry))} ? f.class then null else r.idempotency_key end,
            meta = jsonb_set(r.meta, '{response,attempts}', to_jsonb(tries)),
-           error = jsonb_strip_nulls(jsonb_build_object(
+           error = (select jsonb_object_agg(key, case when length(value) <= ${mostCharacters} then value
+                             else left(value, ${mostCharacters}) || format('... (cut: %s characters)', length(value)) end)
+             from jsonb_each_text(jsonb_build_object(
              'class', f.class,
              'sqlstate', case when failure is null then st end,
              'message', case when quotes_rows
-                then coalesce(standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2)) else msg end,
+                then coalesce(standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2))
+                  || coalesce(' in index ' || violated, '')
+                else msg end,
              'detail', case when not quotes_rows then nullif(det, '') end,
-             'hint', case when st in ('42501', '55000') then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st, statement ->> 'needs'), '')
+             'hint', case when violated is not null then '${equalRows}'
+                          when not raised and (st in ('42501', '55000') or obstacles ? st) then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st), '')
                           when f.class = 'LockTimeout' and failure is null then 'Locks on the view are held by process ' || in_the_way || '.'
                           when statement ? 'carries' then 'The failed statement carries over ' || (statement ->> 'carries') || '.'
                           when not quotes_rows then nullif(hnt, '') end,
@@ -303,9 +327,10 @@ begin
                  from regexp_matches(ctx, '^PL/pgSQL \\S+ (.*?\\)) \\S+ (\\d+) ', 'gn') with ordinality as c(place, at)
                  join (select p.oid::regprocedure::text as name, quote_ident(p.proname) || substr(p.oid::regprocedure::text, position('(' in p.oid::regprocedure::text)) as bare
                          from pg_proc p join pg_language l on l.oid = p.prolang where l.lanname = 'plpgsql') f
-                   on c.place[1] in (f.name, f.bare))))
+                   on c.place[1] in (f.name, f.bare)))) where value is not null)
       from (select case
               when failure is not null then failure
+              when raised or st = '2BP01' and statement ? 'userCode' then 'ViewSqlFailed'
               when statement ->> 'phase' in ('locking', 'cut-over') and (st in ('42P01', '42703', '42704') or left(st, 2) = 'XX') then 'CatalogChanged'
               when st = '57014' and statement_limit > '0' and finished - statement_timestamp() >= statement_limit
                 then 'StatementTimeout'

@@ -2,6 +2,7 @@ import { checkServerIdentity } from 'node:tls'
 import postgres from 'postgres'
 import { Problem } from '../../problem.ts'
 import { problemOfConnecting } from './connect-failures.ts'
+import { readCure } from './cure.ts'
 import { problemOf, sqlstateOf } from './failures.ts'
 import { safePath } from './search-path.ts'
 import { ownSocket } from './socket.ts'
@@ -67,10 +68,15 @@ const defaultStartUp = {
   default_transaction_isolation: 'read committed',
 }
 
-/** What the login may be. */
-interface Trust {
+/** The session's setting that names the environment's default owner of views. */
+export const defaultOwnerSetting = 'viewkeeper.view_owner'
+
+/** What the login may be, and who owns the views that it creates. */
+interface Terms {
   /** Whether a login that is a superuser is refused (SuperuserRefused). */
   superuser?: 'allowed' | 'refused'
+  /** The role that owns a view whose definition names no owner. Default: Viewkeeper's own role. */
+  viewOwner?: string | undefined
 }
 
 /** The setting that the server reports for a login that is no superuser. */
@@ -80,8 +86,13 @@ const notSuperuser = { is_superuser: 'off' }
  * The database at the address that `source` gives. If the server refuses the credentials, they are read again once,
  * because secrets rotate. Failures to connect are Problems: DatabaseUnavailable, CredentialsRefused, TooManyConnections.
  */
-export function connectTo(source: ConnectionSource, { superuser = 'allowed' }: Trust = {}): Database {
-  const open: Database['open'] = async (startUp, onNotify) => {
+export function connectTo(
+  source: ConnectionSource,
+  { superuser = 'allowed', viewOwner }: Terms = {},
+): Database {
+  const defaultOwner: Record<string, string> = viewOwner ? { [defaultOwnerSetting]: viewOwner } : {}
+  const open: Database['open'] = async (given, onNotify) => {
+    const startUp = { ...defaultOwner, ...given }
     const insisted = superuser === 'refused' ? notSuperuser : {}
     const options = await source({ fresh: false })
     try {
@@ -107,7 +118,7 @@ export function connectTo(source: ConnectionSource, { superuser = 'allowed' }: T
         })()
         return await withDeadline(done, deadline, 'The database has stopped answering')
       } catch (error) {
-        throw problemOf(error)
+        throw problemOf(error, await readCure(sql, error))
       } finally {
         await leave()
       }

@@ -1,4 +1,4 @@
-import { Problem, type ProblemCode } from '../../problem.ts'
+import { Problem, type ProblemCode, sentences } from '../../problem.ts'
 import { problemOfSqlstate } from './sqlstate.ts'
 
 /** The SQLSTATE of an error that the server sent; undefined for any other error. */
@@ -32,8 +32,8 @@ const broken = new Set([
   'CONNECTION_DESTROYED',
 ])
 
-/** SQLSTATEs of a server that starts or stops, has lost the connection, has become a read replica, or is too slow. */
-const unavailable = /^(57P0[1235]|57014|25006|08)/
+/** SQLSTATEs of a server that starts or stops, has lost the connection, or is too slow. */
+const unavailable = /^(57P0[1235]|57014|08)/
 
 const migrateAdvice = 'Deploy again, or migrate: that creates what is missing.'
 
@@ -54,6 +54,16 @@ const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
       'Try again in some seconds. If that fails too, find out in pg_stat_activity who holds connections, and raise the connection limit of ' +
       "Viewkeeper's role, or the server's max_connections.",
   },
+  '22P05': {
+    code: 'InvalidRequest',
+    advice: 'Leave out the characters that the encoding of the database lacks.',
+  },
+  '25006': {
+    code: 'DatabaseReadOnly',
+    advice:
+      'This server is a standby, or stopped writing. Give the address of the primary, which is the cluster endpoint of ' +
+      'Aurora. After a failover, try again in a minute.',
+  },
   '3D000': { code: 'DatabaseUnavailable', advice: 'Check the name of the database.' },
   '3F000': { code: 'NotMigrated', advice: migrateAdvice },
   '42P01': { code: 'NotMigrated', advice: migrateAdvice },
@@ -62,28 +72,23 @@ const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
 
 /**
  * The Problem for an error of the database or of the connection. Any other error is returned unchanged. The server's
- * message is kept only if it cannot quote data.
+ * message is kept only if it cannot quote data. `cure`: what to do about a missing right.
  */
-export function problemOf(error: unknown): unknown {
+export function problemOf(error: unknown, cure: string | null = null): unknown {
   if (error instanceof Problem || !(error instanceof Error)) return error
   const sqlstate = sqlstateOf(error)
   if (sqlstate === undefined)
     return isTls(error) || unreachable.has(codeOf(error) ?? '') ? unavailableDatabase(error) : error
   const known = ofOurStatements[sqlstate]
   const details = { sqlstate, cause: error }
-  if (known !== undefined)
-    return new Problem(known.code, `${sentence(error.message)} ${known.advice}`, details)
+  if (known !== undefined) return new Problem(known.code, sentences(error.message, known.advice), details)
   if (unavailable.test(sqlstate)) return unavailableDatabase(error)
   const code = problemOfSqlstate[sqlstate] ?? problemOfSqlstate[sqlstate.slice(0, 2)]
   // If a right is missing, the server's detail names the right. The detail quotes no data.
   const detail = sqlstate === '42501' ? (error as { detail?: string }).detail : undefined
   return code === undefined
     ? error
-    : new Problem(
-        code,
-        detail ? `${sentence(error.message)} ${sentence(detail)}` : sentence(error.message),
-        details,
-      )
+    : new Problem(code, sentences(error.message, detail, cure ?? undefined), details)
 }
 
 const tlsAdvice =
@@ -95,7 +100,7 @@ const unavailableDatabase = (cause: Error): Problem =>
     'DatabaseUnavailable',
     broken.has(codeOf(cause) ?? '')
       ? `The connection to the database broke (${codeOf(cause)}). Try again.`
-      : `The database cannot be reached: ${sentence(cause.message)}${isTls(cause) ? tlsAdvice : ''}`,
+      : `The database cannot be reached: ${sentences(cause.message)}${isTls(cause) ? tlsAdvice : ''}`,
     { cause },
   )
 
@@ -106,5 +111,3 @@ const codeOf = (error: unknown): string | undefined => {
   const code = (error as { code?: unknown } | null)?.code
   return typeof code === 'string' ? code : undefined
 }
-
-const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)

@@ -1,7 +1,9 @@
+import { lookingQuery } from '../../plan/missing.ts'
 import type { QualifiedName, ViewName } from '../../plan/names.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../server/connect.ts'
+import { lacking } from '../server/cure.ts'
 import { safePath } from '../server/search-path.ts'
 
 const kinds: Record<string, string> = {
@@ -44,9 +46,7 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
      where n.nspname = ${name.schema} and c.relname = ${name.name} and c.relpersistence <> 't'`
   if (row === undefined) return undefined
   if (!row.may_look) {
-    throw new Problem('InsufficientPrivilege', `permission denied for schema ${name.schema}.`, {
-      sqlstate: '42501',
-    })
+    throw await lacking(sql, `permission denied for schema ${name.schema}.`, lookingQuery(name.schema))
   }
   if (row.kind !== 'm') {
     throw new Problem(
@@ -64,8 +64,8 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
     populated: row.populated,
     mayAlter: row.may_alter,
     tuplesAreCounted: row.tuples_are_counted,
-    uniqueIndexes: indexes.map(({ name, unusableBecause }) => ({ name, unusableBecause })),
-    keyCandidate: indexes.find((index) => index.columns !== null)?.columns ?? null,
+    uniqueIndexes: indexes.map(({ name, columns, unusableBecause }) => ({ name, columns, unusableBecause })),
+    keyCandidate: indexes.find(({ hasExpressions }) => !hasExpressions)?.columns ?? null,
   }
 }
 
@@ -129,7 +129,7 @@ async function findSchemas(sql: Sql, names: string[]): Promise<Map<string, strin
 
 const written = ({ schema, name }: QualifiedName): string => `${schema}.${name}`
 
-type UniqueIndex = ViewFacts['uniqueIndexes'][number] & { columns: string | null }
+type UniqueIndex = ViewFacts['uniqueIndexes'][number] & { hasExpressions: boolean }
 
 /**
  * The unique indexes of relation c, each with the reason why `refresh … concurrently` cannot use it. The
@@ -143,9 +143,10 @@ const uniqueIndexes = (sql: Sql) => sql`
                              when i.indpred is not null then 'is partial'
                              when 0 = any (i.indkey::int2[]) then 'is on an expression'
                         end,
-     'columns', (select string_agg(format('%I', a.attname), ', ' order by k.at)
+     'hasExpressions', 0 = any (i.indkey::int2[]),
+     'columns', (select string_agg(case k.attnum when 0 then 'an expression' else format('%I', a.attname) end, ', ' order by k.at)
                    from unnest(i.indkey::int2[]) with ordinality as k(attnum, at)
-                   join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-                  where 0 <> all (i.indkey::int2[]) and k.at <= i.indnkeyatts)) order by x.relname), '[]')
+                   left join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+                  where k.at <= i.indnkeyatts)) order by x.relname), '[]')
      from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
     where i.indrelid = c.oid and i.indisunique)`

@@ -1,6 +1,5 @@
 import { literal, type QualifiedName } from '../../plan/names.ts'
 import type { Definition, RowCountStrategy, Strategy, ViewDefinition } from '../../plan/views/definition.ts'
-import { toSetRole, viewsSuffix } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
 
 /** The definition's values for fields that a request leaves open. */
@@ -25,6 +24,7 @@ const columns: Record<Exclude<keyof Definition, keyof QualifiedName>, [name: str
   indexes: ['indexes', 'jsonb'],
   comment: ['comment'],
   grants: ['grants', 'jsonb'],
+  owner: ['owner'],
   strategy: ['refresh_strategy'],
   rowCountStrategy: ['row_count_strategy'],
   schedule: ['schedule'],
@@ -108,23 +108,11 @@ export async function findDefinitionId(
   return row?.id
 }
 
-/**
- * The role, as SQL writes it, that is to own what Viewkeeper creates: `viewkeeper_views`, if the login may act as that role,
- * so that the next login can work on the views too. Otherwise the login itself.
- */
-export async function readCreateOwner(sql: Sql): Promise<string> {
-  const [row] = await sql<{ owner: string }[]>`
-    select coalesce(
-      (select views.oid::regrole::text
-         from pg_catalog.pg_namespace n join pg_catalog.pg_roles keeper on keeper.oid = n.nspowner
-         join pg_catalog.pg_roles views on views.rolname = keeper.rolname || ${viewsSuffix}
-        where n.nspname = 'viewkeeper' and pg_has_role(views.oid, ${toSetRole(sql)})),
-      quote_ident(current_user)) as owner`
-  return (row as { owner: string }).owner
-}
-
 /** A definition to create a view from; `sql` is null if nobody has authored the view. */
-export interface CreatableDefinition extends DefinitionDefaults, Omit<ViewDefinition, 'sql'> {
+export interface CreatableDefinition
+  extends DefinitionDefaults,
+    Omit<ViewDefinition, 'sql'>,
+    Pick<Definition, 'owner'> {
   sql: string | null
 }
 
@@ -134,7 +122,7 @@ export async function readDefinition(
   { schema, name }: QualifiedName,
 ): Promise<CreatableDefinition | undefined> {
   const [row] = await sql<CreatableDefinition[]>`
-    select ${sql.unsafe(`${defaultsColumns}, ${selected('sql', 'indexes', 'comment', 'grants')}`)},
+    select ${sql.unsafe(`${defaultsColumns}, ${selected('sql', 'indexes', 'comment', 'grants', 'owner')}`)},
            d.schema_name as schema, d.name
       from viewkeeper.definitions d where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null`
   return row

@@ -26,7 +26,8 @@ export async function readSnapshot(sql: Sql, oid: number): Promise<ViewSnapshot 
   }
 }
 
-async function readRights(sql: Sql, live: LiveView): Promise<SwapRights> {
+/** What we may do with a live view, or with a view like it. */
+export async function readRights(sql: Sql, live: LiveView): Promise<SwapRights> {
   const sealers = new Set([live.view.owner, ...live.dependents.flatMap(({ view }) => view?.owner ?? [])])
   const roles = new Set([
     ...sealers,

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { QualifiedName } from '../../plan/names.ts'
-import type { ViewSnapshot } from '../../plan/views/live-view.ts'
+import { dependentsOf, type ViewSnapshot } from '../../plan/views/live-view.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../server/connect.ts'
@@ -50,6 +50,5 @@ export async function readLiveView(
 
 /** What would be dropped with a view, as people name it: `view app.top`, `materialized view app.best`. */
 export async function readDependents(sql: Sql, name: QualifiedName): Promise<string[]> {
-  const { snapshot } = await readLiveView(sql, name)
-  return [...new Set(snapshot.live.dependents.map(({ description }) => description))]
+  return dependentsOf((await readLiveView(sql, name)).snapshot.live)
 }

@@ -2,7 +2,7 @@ import type { Batch } from '../../db/batches/batches.ts'
 import type { Progress } from '../../db/runs/history.ts'
 import type { Run } from '../../db/runs/runs.ts'
 import { type Result, resultOf } from '../../operations/runs/result.ts'
-import { Problem } from '../../problem.ts'
+import { Problem, sentences } from '../../problem.ts'
 import { type HttpAnswer, json, problemAnswer } from './http.ts'
 
 /**
@@ -12,13 +12,14 @@ import { type HttpAnswer, json, problemAnswer } from './http.ts'
 export function resultAnswer(result: Result): HttpAnswer {
   if (result.status === 'running') return json(202, result, { location: `/runs/${result.runId}` })
   if (result.error === undefined) return json(200, result)
-  const { class: code, message, sqlstate, hint, runningRunId } = result.error
+  const { class: code, message, sqlstate, detail, hint, runningRunId } = result.error
   const what = sqlstate === undefined ? message : `${result.view}: ${message} (${sqlstate})`
-  const detail = hint === undefined ? what : `${what}. ${hint}`
-  return problemAnswer(new Problem(code, detail, { runId: result.runId, runningRunId, sqlstate }))
+  return problemAnswer(
+    new Problem(code, sentences(what, detail, hint), { runId: result.runId, runningRunId, sqlstate }),
+  )
 }
 
-/** A run as the API shows it: the record, and the answer of its operation as `result`. Both have one `error`. */
+/** A run as the API shows it: the record, and the answer of its operation as `result`. The error is told once. */
 export function runBody(run: Run & { progress?: Progress }) {
   const { meta: _meta, result: _result, definitionId: _definition, ...shown } = run
   const { error: _error, ...result } = resultOf(run)

@@ -272,7 +272,9 @@ const next = z.string().nullable().meta({ description: 'The `cursor` of the next
 export const runList = z.object({ runs: z.array(run), next }).meta({ id: 'RunList' })
 
 const viewSummary = z.object({
-  id: z.int(),
+  id: z.int().nullable().meta({
+    description: 'Null until the monitor, a run or a batch first meets the view, within a minute.',
+  }),
   view: z.string(),
   schema: z.string(),
   name: z.string(),

@@ -37,11 +37,14 @@ export const readConfiguration = (env: NodeJS.ProcessEnv = process.env): Configu
   runsAtOnce: Number(env.BATCH_RUNS_AT_ONCE ?? Number.POSITIVE_INFINITY),
 })
 
-/** The database of `DATABASE_URL`, or of `DATABASE_SECRET_ARN`, whose login must not be a superuser. */
+/**
+ * The database of `DATABASE_URL`, or of `DATABASE_SECRET_ARN`, whose login must not be a superuser. `VIEW_OWNER` owns the
+ * views that are created there, unless their definitions name another owner.
+ */
 const readDatabase = (env: NodeJS.ProcessEnv): Database =>
   env.DATABASE_URL === undefined
-    ? connectTo(fromSecret(env.DATABASE_SECRET_ARN, env), { superuser: 'refused' })
-    : connectTo(fromUrl(env.DATABASE_URL))
+    ? connectTo(fromSecret(env.DATABASE_SECRET_ARN, env), { superuser: 'refused', viewOwner: env.VIEW_OWNER })
+    : connectTo(fromUrl(env.DATABASE_URL), { viewOwner: env.VIEW_OWNER })
 
 const readAdministration = (env: NodeJS.ProcessEnv): Administration | undefined =>
   env.DATABASE_ADMIN_SECRET_ARN === undefined

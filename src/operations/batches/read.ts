@@ -2,7 +2,7 @@ import { type BatchRun, readBatchRuns } from '../../db/batches/batch-runs.ts'
 import { type BatchView, readBatchViews } from '../../db/batches/batch-views.ts'
 import { type Batch, readBatch, readBatches } from '../../db/batches/batches.ts'
 import { type OpenBatch, readOpenBatches } from '../../db/batches/lost-batches.ts'
-import { closeLostRuns } from '../../db/runs/lost-runs.ts'
+import { closeLostRuns, mayCloseRuns } from '../../db/runs/lost-runs.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { mayTryAgain } from '../../plan/batches/next.ts'
 import { estimateRest } from '../../plan/batches/rest.ts'
@@ -45,7 +45,7 @@ export const listOpenBatches = (database: Database): Promise<OpenBatch[]> =>
 /** One batch: each view with its state and attempts, the elapsed time, and the time probably left. */
 export function getBatch(database: Database, batchId: string): Promise<DetailedBatch> {
   return database.withConnection(async (sql) => {
-    await closeLostRuns(sql, { batchId })
+    if (await mayCloseRuns(sql)) await closeLostRuns(sql, { batchId })
     const batch = await readBatch(sql, batchId)
     if (batch === undefined) throw unknownBatch(batchId)
     const views = await readBatchViews(sql, batchId)

@@ -23,6 +23,7 @@ import type { RunStatus } from '../../plan/run.ts'
 import { everythingPaused, isScheduled } from '../../plan/runs/pause.ts'
 import type { Strategy } from '../../plan/views/definition.ts'
 import type { Call } from '../runs/call.ts'
+import { insistOnCharacters, insistOnNameCharacters } from '../runs/characters.ts'
 import { keyReused } from '../runs/key-reused.ts'
 import { resolveNames } from '../runs/name.ts'
 
@@ -58,6 +59,12 @@ export async function startBatch(
   return call.database.withConnection(async (sql) => {
     const { trigger, requestedBy, caller, idempotencyKey } = call
     const requested = { trigger, requestedBy, caller, idempotencyKey, request: withoutUndefined(request) }
+    await insistOnCharacters(sql, {
+      requestedBy,
+      'Idempotency-Key': idempotencyKey,
+      pattern: request.pattern,
+    })
+    await insistOnNameCharacters(sql, request.views ?? [], 'views')
     const earlier = await replay(sql, requested)
     if (earlier !== null) return earlier
     await discoverDefinitions(sql)

@@ -1,11 +1,18 @@
 import { readTwin, StatementRefused } from '../../db/migrations/trial.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
+import { readMissing } from '../../db/server/cure.ts'
 import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
 import { findView, listViewNames } from '../../db/views/catalog.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import { displayName } from '../../plan/names.ts'
+import { ownershipQuery } from '../../plan/runs/obstacles.ts'
 import type { Definition } from '../../plan/views/definition.ts'
-import { type Difference, type DifferenceKind, liveDifferences } from '../../plan/views/differences.ts'
+import {
+  type Difference,
+  type DifferenceKind,
+  liveDifferences,
+  ownerDifferences,
+} from '../../plan/views/differences.ts'
 import { Problem } from '../../problem.ts'
 
 const longestMs = 600_000
@@ -58,11 +65,15 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
     return [difference(name, 'missing', 'it is not in this database')]
   const { view, snapshot } = await readLiveView(sql, definition, Date.now() + longestWaitMs)
   const { live, rights } = snapshot
+  const ofOwner = ownerDifferences(live, definition.owner)
   if (!rights.mayActAs.includes(live.view.owner)) {
     const because = `it cannot be compared: we may not act as its owner, ${live.view.owner}`
-    return [difference(name, 'unreadable', because)]
+    const missing = await readMissing(sql, ownershipQuery(view, 'acts'))
+    const reasons = [because, missing].filter((text) => text !== null).join('. ')
+    return [...ofOwner, difference(name, 'unreadable', reasons)]
   }
   return [
+    ...ofOwner,
     ...(view.populated ? [] : [difference(name, 'unpopulated', 'it holds no data yet: refresh it')]),
     ...(await compare(sql, definition, live)),
   ]
@@ -77,7 +88,7 @@ async function compare(
     return liveDifferences(live, await readTwin(sql, definition, live.view.owner, live))
   } catch (error) {
     if (!(error instanceof StatementRefused)) throw error
-    if (sqlstateOf(error.cause) === '42501') throw error.cause
+    if (sqlstateOf(error.cause) === '42501') throw problemOf(error.cause, error.missing)
     return [
       difference(displayName(definition), 'query', `its frozen SQL does not run here: ${error.message}`),
     ]

@@ -10,7 +10,7 @@ import {
 } from '../../plan/migrations/frozen.ts'
 import { displayName } from '../../plan/names.ts'
 import { withoutAsideNames } from '../../plan/runs/aside-names.ts'
-import { Problem } from '../../problem.ts'
+import { Problem, sentences } from '../../problem.ts'
 
 /**
  * The failure of a migration that began nothing; with the file's line if the server refused a statement
@@ -28,13 +28,25 @@ export const failed = ({ file, text, change }: FrozenText, thrown: unknown): unk
 export const notFrozen = ({ change }: FrozenText, thrown: unknown): unknown =>
   described(change, thrown, {
     whole: displayView(change),
-    at: (error) =>
-      error.at === 0
-        ? `${displayView(change)}, line ${Math.max(error.line - 1, 1)} of its query`
-        : `${displayView(change)}, ${statementOf(change, error)}`,
+    at: (error) => `${displayView(change)}, ${placeOf(change, error)}`,
     end: 'Nothing was written.',
     refusalEnd: ' Nothing was written.',
   })
+
+/** The same for the way back of a migration: the SQL at fault is what was frozen before. */
+export const wayBackFailed = ({ change }: FrozenText, thrown: unknown): unknown => {
+  const whole = `${displayView(change)}: the way back does not work in this database as it is now`
+  return described(change, thrown, {
+    whole,
+    at: (error) => `${whole}: what was frozen before, ${placeOf(change, error)}`,
+    end: '`migrate down` is refused until the cause is removed.',
+    refusalEnd: '',
+  })
+}
+
+/** Where in a definition a statement is. */
+const placeOf = (change: FrozenChange, error: StatementRefused): string =>
+  error.at === 0 ? `line ${Math.max(error.line - 1, 1)} of its query` : statementOf(change, error)
 
 /** The failure of a migration's run, as its record says it. */
 export const runFailed = (
@@ -44,8 +56,8 @@ export const runFailed = (
 ): Problem =>
   new Problem(
     'MigrationFailed',
-    `migrations/${file}: ${[hint, message, detail].flatMap((text) => (text ? [inPublic(text, change)] : [])).join(' ')} ` +
-      `(${sqlstate ?? code}), run ${runId}. The database is as it was before this migration.`,
+    `migrations/${file}: ${inPublic(sentences(`${message} (${sqlstate ?? code}), run ${runId}`, detail, hint), change)} ` +
+      'The database is as it was before this migration.',
     { runId, ...(sqlstate === undefined ? {} : { sqlstate }) },
   )
 
@@ -78,7 +90,7 @@ function described(change: FrozenChange, thrown: unknown, { whole, at, end, refu
       : `${whole}: ${carries} could not be carried over`
   return new Problem(
     'MigrationFailed',
-    `${where}: ${inPublic(error.message, change)} (${sqlstate ?? 'no SQLSTATE'}). ${end}`,
+    `${where}: ${inPublic(error.message, change)} (${sqlstate ?? 'no SQLSTATE'}). ${error.missing === null ? '' : `${error.missing} `}${end}`,
     { ...(sqlstate === undefined ? {} : { sqlstate }), cause: error },
   )
 }

@@ -1,20 +1,23 @@
 import { readTwin } from '../../db/migrations/trial.ts'
 import type { Sql } from '../../db/server/connect.ts'
+import { lacking } from '../../db/server/cure.ts'
 import { findView, readView } from '../../db/views/catalog.ts'
-import { readCreateOwner } from '../../db/views/definitions.ts'
 import { readDependents, readLiveView } from '../../db/views/look.ts'
+import { readOwner } from '../../db/views/owner.ts'
 import { type FrozenChange, renameStatements } from '../../plan/migrations/frozen.ts'
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
 import { type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
-import { planCreate } from '../../plan/runs/create.ts'
+import { creating, planCreate } from '../../plan/runs/create.ts'
 import { planDrop } from '../../plan/runs/drop.ts'
 import { exclusively } from '../../plan/runs/locks.ts'
+import { ownershipQuery } from '../../plan/runs/obstacles.ts'
 import { swapRefusals } from '../../plan/runs/swap-refusals.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { needsRebuild } from '../../plan/views/differences.ts'
 import { Problem } from '../../problem.ts'
+import { readNextOwner } from './next-owner.ts'
 
 /** What a migration does to a view, as reports name it. */
 export type Change = 'create' | 'rebuild' | 'alter' | 'drop' | 'rename'
@@ -66,7 +69,7 @@ async function planDefinition(
   const { timeoutSeconds } = after
   const settings = readSettings(quoteName(after), after.settings)
   if ((await findView(sql, after)) === undefined) {
-    const owner = await readCreateOwner(sql)
+    const owner = await readOwner(sql, after.owner)
     await readTwin(sql, after, owner) // reports an error and its line before anything is begun
     const { withData } = options
     const plan = planCreate(after, {
@@ -80,15 +83,17 @@ async function planDefinition(
     return { does: 'create', plan, timeoutSeconds }
   }
   const { view, snapshot } = await readLiveView(sql, after, options.deadline)
-  const { live, rights } = snapshot
-  if (!rights.mayActAs.includes(live.view.owner)) {
-    throw new Problem(
-      'InsufficientPrivilege',
+  const { live } = snapshot
+  if (!snapshot.rights.mayActAs.includes(live.view.owner)) {
+    throw await lacking(
+      sql,
       `${view.view} cannot be changed to match its definition, because we may not act as its owner, ${live.view.owner}.`,
+      ownershipQuery(view, 'acts'),
     )
   }
-  const twin = await readTwin(sql, after, live.view.owner, live)
-  const refusals = needsRebuild(live, twin) ? swapRefusals(live, rights) : []
+  const { given, rights } = await readNextOwner(sql, view, snapshot, { before, after })
+  const twin = await readTwin(sql, after, given.view.owner, live)
+  const refusals = needsRebuild(live, twin) ? swapRefusals(given, rights) : []
   if (refusals.length > 0) {
     throw new Problem(
       'SwapImpossible',
@@ -107,7 +112,15 @@ async function planRemoval(sql: Sql, name: QualifiedName): Promise<PlannedChange
   const view = await findView(sql, name)
   if (view === undefined) return null
   const timeoutSeconds = 3600
-  const plan = planDrop(view, await readDependents(sql, view), {
+  const dependents = await readDependents(sql, view)
+  if (dependents.length > 0) {
+    throw new Problem(
+      'DependentsExist',
+      `${view.view} cannot be dropped, because these depend on it: ${dependents.join(', ')}. Drop them first: a view in an ` +
+        'earlier migration, anything else by own SQL.',
+    )
+  }
+  const plan = planDrop(view, dependents, {
     cascade: false,
     rowCountStrategy: 'none',
     timeoutSeconds,
@@ -129,7 +142,7 @@ async function planRename(sql: Sql, from: QualifiedName, to: QualifiedName): Pro
     prepare: [],
     cutOver: exclusively(
       view,
-      renameStatements(from, to).map((text) => ({ phase: 'cut-over', sql: text })),
+      renameStatements(from, to).map((text) => creating(text, to.schema)),
       { timeoutSeconds },
     ),
     written: null,

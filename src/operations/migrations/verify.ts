@@ -13,17 +13,20 @@ import {
   type FrozenText,
   viewAfter,
 } from '../../plan/migrations/frozen.ts'
-import { displayName, quoteName } from '../../plan/names.ts'
+import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import { Problem } from '../../problem.ts'
-import { failed, notFrozen } from './failures.ts'
+import { failed, notFrozen, wayBackFailed } from './failures.ts'
 import { type Change, planChange } from './plan.ts'
+import { findWayBack, type WayBack } from './way-back.ts'
 
 /** What a migration did when it was tried. */
 export interface Verified {
   name: string
+  /** Null if the view is in its new state already: the migration only records it. */
   does: Change | null
+  wayBack: WayBack
   /** The plain views that the migration pointed to the new view. */
   dependents: string[]
   indexes: number
@@ -39,9 +42,9 @@ const mostTries = 30
 
 /**
  * Tries migrations that are about to be frozen: up, down and up again, without data, and rolls everything
- * back. Frozen migrations that the database lacks are tried before them. Throws if the database was migrated
- * from another folder, if a statement does not run, if something is in the way, or if the down migration does
- * not restore the view.
+ * back. Frozen migrations that the database lacks are tried before them. If the view is in its new state already, the way
+ * back is tried from there. Throws if the database was migrated from another folder, if a statement does not run, if
+ * something is in the way of the up migration, or if the down migration does not restore the view.
  */
 export const verifyFrozen = (
   database: Database,
@@ -87,26 +90,27 @@ async function tryAll(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigratio
   return verified
 }
 
-async function tryBothWays(sql: Sql, name: string, up: FrozenText, down: FrozenText): Promise<Verified> {
-  const before = await readAfter(sql, down.change)
+async function tryBothWays(
+  sql: Sql,
+  name: string,
+  up: FrozenText,
+  frozenDown: FrozenText,
+): Promise<Verified> {
+  const before = await readAfter(sql, frozenDown.change)
+  const wayBack = await findWayBack(sql, frozenDown.change, before)
+  const down = { ...frozenDown, change: wayBack.change }
   const does = await tryChange(sql, down.change, up)
+  if (before !== null && does !== null && up.change.does === 'define' && down.change.does === 'drop')
+    throw neverFrozen(up.change.definition)
+  const blocked = await undone(sql, (part) =>
+    tryBackAndForth(part, { up, down, before, does, drift: wayBack.drift }),
+  )
   const after = await readAfter(sql, up.change)
-  if (does !== null) {
-    await tryChange(sql, up.change, down)
-    const back = await readAfter(sql, down.change)
-    if (before !== null && does !== 'drop' && !(await isSame(sql, before, back))) {
-      throw new Problem(
-        'MigrationFailed',
-        `${displayName(before.view)}: the down migration does not restore the view as it is in this database, ` +
-          'because the view differs from what was frozen. `npx viewkeeper check` names the differences. Nothing was written.',
-      )
-    }
-    await tryChange(sql, down.change, up)
-  }
   const defined = up.change.does === 'define' ? up.change.definition : null
   return {
     name,
     does,
+    wayBack: { ...wayBack, blocked },
     functions: defined === null ? [] : await readTextFunctions(sql, defined),
     nullKey: defined === null ? null : await readNullKey(sql, defined, defined.sql),
     dependents: does === 'rebuild' ? dependentViews(after) : [],
@@ -114,6 +118,47 @@ async function tryBothWays(sql: Sql, name: string, up: FrozenText, down: FrozenT
     grants: after?.grants.filter(({ grantee }) => grantee !== after.view.owner).length ?? 0,
   }
 }
+
+interface Trip {
+  up: FrozenText
+  down: FrozenText
+  before: LiveView | null
+  does: Change | null
+  drift: string[]
+}
+
+/** Tries the way back and the way up again. Returns why the way back does not work; null if it works. */
+async function tryBackAndForth(sql: Sql, { up, down, before, does, drift }: Trip): Promise<string | null> {
+  try {
+    await tryChange(sql, up.change, down, wayBackFailed)
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'MigrationFailed') return error.message
+    throw error
+  }
+  const back = await readAfter(sql, down.change)
+  const wasAsFrozen = before !== null && does !== null && does !== 'drop' && drift.length === 0
+  const isRestored = wasAsFrozen
+    ? await isSame(sql, before, back)
+    : (await findWayBack(sql, down.change, back)).drift.length === 0
+  if (!isRestored) throw notRestored(down.change)
+  await tryChange(sql, down.change, up)
+  return null
+}
+
+const neverFrozen = (view: QualifiedName): Problem =>
+  new Problem(
+    'MigrationFailed',
+    `${displayName(view)} is in this database already, differs from its definition, and was never frozen: the up file would ` +
+      'change it, and the down file would drop it. Move its file out of views/, run ' +
+      `\`npx viewkeeper adopt ${displayName(view)}\`, write the change into the adopted file, and freeze again. Nothing was written.`,
+  )
+
+const notRestored = (change: FrozenChange): Problem =>
+  new Problem(
+    'MigrationFailed',
+    `${change.does === 'sql' ? '' : displayName(viewAfter(change))}: the down migration does not restore the view exactly as it is in this database: something that no ` +
+      'definition holds, such as the comment on a column, is lost on the way. Nothing was written.',
+  )
 
 async function tryChange(
   sql: Sql,

@@ -1,16 +1,13 @@
 import type { Sql } from '../../db/server/connect.ts'
 import { findView } from '../../db/views/catalog.ts'
-import {
-  type CreatableDefinition,
-  ensureDefinition,
-  readCreateOwner,
-  readDefinition,
-} from '../../db/views/definitions.ts'
-import { readDependents } from '../../db/views/look.ts'
+import { type CreatableDefinition, ensureDefinition, readDefinition } from '../../db/views/definitions.ts'
+import { readLiveView } from '../../db/views/look.ts'
+import { readOwner, readReplacingOwner } from '../../db/views/owner.ts'
 import { displayName, quoteName, type ViewName } from '../../plan/names.ts'
 import { planCreate } from '../../plan/runs/create.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { RowCountStrategy } from '../../plan/views/definition.ts'
+import { dependentsOf } from '../../plan/views/live-view.ts'
 import { Problem } from '../../problem.ts'
 import type { Call } from './call.ts'
 import { execute, type Target } from './execute.ts'
@@ -58,6 +55,7 @@ async function plan(
   if (view !== undefined && !request.force) return skipped('the view exists already')
   if (!authored?.sql) throw definitionRequired(name)
   const timeoutSeconds = request.timeoutSeconds ?? authored.timeoutSeconds
+  const live = view && (await readLiveView(sql, view)).snapshot.live
   const plan = planCreate(
     { ...authored, sql: authored.sql },
     {
@@ -65,8 +63,10 @@ async function plan(
       rowCountStrategy: request.rowCountStrategy ?? authored.rowCountStrategy,
       timeoutSeconds,
       settings: readSettings(quoteName(name), authored.settings),
-      owner: await readCreateOwner(sql),
-      replaces: view === undefined ? null : { ...view, dependents: await readDependents(sql, view) },
+      owner: await (live === undefined
+        ? readOwner(sql, authored.owner)
+        : readReplacingOwner(sql, authored.owner, live.view.owner)),
+      replaces: view && live ? { ...view, dependents: dependentsOf(live) } : null,
     },
   )
   return { plan, timeoutSeconds, response: {} }

@@ -3,12 +3,13 @@ import type { Sql } from '../../db/server/connect.ts'
 import type { QualifiedName } from '../../plan/names.ts'
 import { answer, deadlineOf, replay } from './answer.ts'
 import type { Call } from './call.ts'
+import { insistOnCharacters, insistOnNameCharacters } from './characters.ts'
 import { performRun } from './perform.ts'
 import type { Planned, Skipped } from './record.ts'
 import type { Result } from './result.ts'
 
 /** What distinguishes one operation from another. */
-interface Operation<Request extends object, Found extends Target> {
+interface Operation<Request extends { view: string }, Found extends Target> {
   name: RunRequest['operation']
   /** Finds the target of the request. If it throws a Problem, that is the answer, and no run is made. */
   find(sql: Sql, request: Request, call: Call): Promise<Found>
@@ -30,7 +31,7 @@ export interface Target {
  * key already, that run is the answer; so is a run that is recent enough. Otherwise a new run is planned,
  * recorded and executed by the server, and its record is the answer.
  */
-export const execute = <Request extends object, Found extends Target>(
+export const execute = <Request extends { view: string }, Found extends Target>(
   operation: Operation<Request, Found>,
   request: Request,
   call: Call,
@@ -45,6 +46,8 @@ export const execute = <Request extends object, Found extends Target>(
         idempotencyKey,
         request: { ...request } as Record<string, unknown>,
       }
+      await insistOnCharacters(sql, { requestedBy, 'Idempotency-Key': idempotencyKey })
+      await insistOnNameCharacters(sql, [request.view])
       const earlier = await replay(sql, call, { ...requested, operation: operation.name })
       if (earlier !== null) return earlier
       const found = await operation.find(sql, request, call)

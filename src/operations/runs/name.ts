@@ -1,6 +1,7 @@
 import type { Sql } from '../../db/server/connect.ts'
 import { qualify, readNamesOf } from '../../db/views/catalog.ts'
 import { parseName, type QualifiedName } from '../../plan/names.ts'
+import { insistOnNameCharacters } from './characters.ts'
 
 /** Resolves a view's id or its name as in SQL. Digits only are an id: no unquoted name consists of digits. */
 export async function resolveName(sql: Sql, view: string, field = 'view'): Promise<QualifiedName> {
@@ -11,6 +12,7 @@ export async function resolveName(sql: Sql, view: string, field = 'view'): Promi
 /** Resolves several views, in their order, in the same number of statements however many they are. */
 export async function resolveNames(sql: Sql, views: string[], field = 'view'): Promise<QualifiedName[]> {
   const parsed = views.map((view) => (/^[0-9]{1,9}$/.test(view) ? Number(view) : parseName(view, field)))
+  await insistOnNameCharacters(sql, views, field)
   const ids = parsed.filter((each) => typeof each === 'number')
   const names = parsed.filter((each) => typeof each !== 'number')
   const ofIds = (await readNamesOf(sql, ids, field)).values()

@@ -2,6 +2,7 @@ import type { Database } from '../../db/server/connect.ts'
 import { listViewNames } from '../../db/views/catalog.ts'
 import { readAllDependencies } from '../../db/views/graph.ts'
 import { readLiveView } from '../../db/views/look.ts'
+import { readSaidOwner } from '../../db/views/owner.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { definitionOf } from '../../plan/views/describe.ts'
 import { inDependencyOrder } from '../../plan/views/graph.ts'
@@ -26,7 +27,8 @@ export const describeViews = (database: Database, views: string[] | 'all'): Prom
       for (const requested of views === 'all' ? await listViewNames(sql) : views) {
         const name = typeof requested === 'string' ? await resolveName(sql, requested) : requested
         const { view, snapshot } = await readLiveView(sql, name)
-        described.set(view.view, definitionOf(snapshot.live))
+        const owner = await readSaidOwner(sql, snapshot.live.view.owner)
+        described.set(view.view, definitionOf(snapshot.live, owner))
       }
       const { views: reads, plainViews } = await readAllDependencies(sql)
       // All views are ordered: one requested view may read another through a view that was not requested.

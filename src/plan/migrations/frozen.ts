@@ -1,5 +1,5 @@
 import { type QualifiedName, quoteIdentifier, quoteName } from '../names.ts'
-import { createStatements, fill } from '../runs/create.ts'
+import { createStatements, fill, ownerStatement } from '../runs/create.ts'
 import { type Definition, definitionDefaults } from '../views/definition.ts'
 
 /**
@@ -77,10 +77,17 @@ export const headerLines = (text: string): number =>
 /** The statements of a change, in the order of its file. */
 export function statementsOf(change: ViewChange): string[] {
   switch (change.does) {
-    case 'define':
-      return [...createStatements(change.definition), ...fill(change.definition)]
+    case 'define': {
+      const { definition } = change
+      const { owner } = definition
+      return [
+        ...createStatements(definition),
+        ...(owner === null ? [] : [ownerStatement(definition, quoteIdentifier(owner))]),
+        ...fill(definition),
+      ]
         .filter(({ hidden }) => !hidden)
         .map(({ sql }) => sql)
+    }
     case 'drop':
       return [`drop materialized view ${quoteName(change.view)}`]
     case 'rename':

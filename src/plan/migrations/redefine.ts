@@ -2,15 +2,16 @@ import { inPlaceOf } from '../acting.ts'
 import { quoteIdentifier, quoteName, unquoted } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import { asideNames } from '../runs/aside-names.ts'
-import { commentStatement, indexStatement } from '../runs/create.ts'
+import { commentStatement, indexStatement, ownerStatement } from '../runs/create.ts'
 import { besideReaders, exclusively } from '../runs/locks.ts'
 import { ownersSeal } from '../runs/rebuild.ts'
 import type { RunOptions } from '../runs/refresh.ts'
 import { planSwap } from '../runs/swap.ts'
+import { uniqueIndexes } from '../runs/unique-indexes.ts'
 import type { ViewDefinition } from '../views/definition.ts'
 import { authoredGrants, needsRebuild, sameGrant, sameIndex } from '../views/differences.ts'
 import { grantStatement } from '../views/grants.ts'
-import type { Grant, LiveView, ViewSnapshot } from '../views/live-view.ts'
+import { type Grant, type LiveView, ownedBy, type ViewSnapshot } from '../views/live-view.ts'
 import { liveViewHashQuery } from '../views/live-view-query.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 
@@ -21,7 +22,7 @@ export interface Redefinition {
   /** The definition that was authored before; null if the view was not authored. */
   before: ViewDefinition | null
   after: ViewDefinition
-  /** The live view that the server makes of `after`. */
+  /** The live view that the server makes of `after`. Its owner is to own the view. */
   twin: LiveView
 }
 
@@ -34,29 +35,37 @@ export function planRedefinition(
   redefinition: Redefinition,
   options: RunOptions & { withData: boolean },
 ): { plan: Plan; does: 'rebuild' | 'alter' } | null {
-  const { view, snapshot, twin } = redefinition
+  const { view, snapshot, before, after, twin } = redefinition
   const { live, hash } = snapshot
-  const wanted = wantedView(redefinition)
+  const given = ownedBy(live, twin.view.owner)
+  const wanted = wantedView(given, { before, after, twin })
   if (needsRebuild(live, twin)) {
     return {
       plan: planSwap(view, snapshot, options, { wanted, withData: options.withData }),
       does: 'rebuild',
     }
   }
-  const changes = alterations(live, wanted, view.oid)
-  if (changes.beside.length + changes.exclusive.length === 0) return null
+  const { building, cutOver, grants } = alterations(given, wanted, view.oid)
   const asOwner = (some: Statement[]) => inPlaceOf(live.view.owner, some)
+  // A grant to the old or to the new owner can be made only when the view has its new owner.
+  const [beside, later] = given === live ? [[...building, ...grants], []] : [building, grants]
+  const exclusive = [
+    ...asOwner(cutOver),
+    ...(given === live ? [] : handOver(live, wanted)),
+    ...inPlaceOf(wanted.view.owner, later),
+  ]
+  if (beside.length + exclusive.length === 0) return null
   const plan: Plan = {
     ifRunning: options.ifRunning,
     basis: { sql: liveViewHashQuery(String(view.oid)), is: hash },
     result: 'updated',
     fills: false,
     settings: options.settings,
-    prepare: asOwner(changes.beside),
+    prepare: asOwner(beside),
     cutOver:
-      changes.exclusive.length === 0
+      exclusive.length === 0
         ? besideReaders([], options.timeoutSeconds)
-        : exclusively(live.view, asOwner(changes.exclusive), {
+        : exclusively(live.view, exclusive, {
             timeoutSeconds: options.timeoutSeconds,
             as: asOwner,
           }),
@@ -67,12 +76,19 @@ export function planRedefinition(
 }
 
 /** The live view with the authored changes: parts that are no longer authored go, all others stay. */
-function wantedView({ snapshot: { live }, before, after, twin }: Redefinition): LiveView {
+function wantedView(
+  live: LiveView,
+  { before, after, twin }: Pick<Redefinition, 'before' | 'after' | 'twin'>,
+): LiveView {
   const named = (definition: ViewDefinition | null) => new Set(definition?.indexes.map(({ name }) => name))
   const [indexesBefore, indexesAfter] = [named(before), named(after)]
   const granted = authoredGrants(twin)
   const isWithdrawn = (grant: Grant) =>
-    grant.grantor === live.view.owner && wasAuthored(before, grant) && !granted.some(sameGrant(grant))
+    grant.grantor === live.view.owner &&
+    // The owner keeps its own rights: a grant to another role may have become one of them.
+    grant.grantee !== live.view.owner &&
+    wasAuthored(before, grant) &&
+    !granted.some(sameGrant(grant))
   return {
     ...live,
     view: {
@@ -98,8 +114,25 @@ function wantedView({ snapshot: { live }, before, after, twin }: Redefinition): 
         .map((grant) => ({ ...grant, grantor: live.view.owner })),
     ],
     untouchedGrants: live.untouchedGrants && granted.length === 0,
+    defaultGrants: twin.defaultGrants,
   }
 }
+
+/**
+ * Gives the view, and the statistics objects of its old owner, to its new owner. The login does this: the old owner may not
+ * act as the new one.
+ */
+const handOver = (live: LiveView, wanted: LiveView): Statement[] => [
+  ownerStatement(live.view, wanted.view.owner),
+  ...live.statistics
+    .filter(({ owner }) => owner === live.view.owner)
+    .map(
+      (each): Statement => ({
+        phase: 'cut-over',
+        sql: `alter statistics ${quoteName(each)} owner to ${wanted.view.owner}`,
+      }),
+    ),
+]
 
 const wasAuthored = (before: ViewDefinition | null, { grantee, privilege, column }: Grant): boolean =>
   before?.grants.some(
@@ -109,12 +142,12 @@ const wasAuthored = (before: ViewDefinition | null, { grantee, privilege, column
       (columns === undefined ? column === null : column !== null && columns.includes(column)),
   ) ?? false
 
-/** The statements that change a view in place: those beside its readers, and those under the exclusive lock. */
+/** The statements that change a view in place: those beside its readers, those under the exclusive lock, and its grants. */
 function alterations(
   live: LiveView,
   wanted: LiveView,
   oid: number,
-): { beside: Statement[]; exclusive: Statement[] } {
+): Record<'building' | 'cutOver' | 'grants', Statement[]> {
   const { schema } = live.view
   const target = quoteName(live.view)
   const aside = asideNames(oid, schema)
@@ -126,19 +159,24 @@ function alterations(
   const made = wanted.indexes.filter((index) => !unchanged.has(index))
   const takesOver = (name: string) => dropped.some((index) => index.name === name)
   return {
-    beside: [
+    building: [
       // Only refreshes write to a view, so building an index does not disturb readers.
       ...made.map(
         ({ name, unique, rest, hasExpressions }, at): Statement => ({
           phase: 'indexes',
           sql: indexStatement({ name: takesOver(name) ? aside.index(at) : name, unique, on: rest }, target),
           computesRows: true,
+          unique: uniqueIndexes([{ name, unique, on: rest }], () =>
+            takesOver(name) ? aside.index(at) : name,
+          ),
           ...(hasExpressions ? { sealed: ownersSeal(live) } : {}),
         }),
       ),
       ...(live.view.comment === wanted.view.comment
         ? []
         : [building(commentStatement(wanted.view.comment, target))]),
+    ],
+    grants: [
       ...live.grants
         .filter((grant) => !wanted.grants.some(sameGrant(grant)))
         .map((grant) => building(revokeStatement(grant, target))),
@@ -146,7 +184,7 @@ function alterations(
         .filter((grant) => !live.grants.some(sameGrant(grant)) || isRevokedToo(grant, live, wanted))
         .map((grant) => building(grantStatement(grant, target, live.view.owner))),
     ],
-    exclusive: [
+    cutOver: [
       ...dropped.map(({ name }) => cutOver(`drop index ${indexName(name)}`)),
       ...made.flatMap(({ name }, at) =>
         takesOver(name)

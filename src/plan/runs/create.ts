@@ -1,5 +1,6 @@
 import { Problem } from '../../problem.ts'
 import { inPlaceOf, sealed } from '../acting.ts'
+import { executingQuery } from '../missing-names.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import type {
@@ -12,6 +13,7 @@ import { type CreateNames, temporaryNames } from './aside-names.ts'
 import { analyze, countBefore, countRows, readEstimate } from './counting.ts'
 import { besideReaders, exclusively } from './locks.ts'
 import { noteObstacles } from './obstacles.ts'
+import { uniqueIndexes } from './unique-indexes.ts'
 
 export interface CreateOptions {
   withData: boolean
@@ -55,14 +57,14 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
       ...(replaces === null ? [] : countBefore(replaces, rowCountStrategy)),
       ...inPlaceOf(owner, [
         ...sealed(owner, definition, createStatements(definition, names)),
-        ...(withData ? fill(view) : []),
+        ...(withData ? fill(view, uniqueIndexes(definition.indexes, names.index)) : []),
+        ...(counts === 'exact' ? [countRows(view, 'after')] : []),
       ]),
-      ...(counts === 'exact' ? [countRows(view, 'after')] : []),
     ],
     cutOver:
       replaces === null
         ? besideReaders([], timeoutSeconds)
-        : exclusively(replaces, exchange(definition, view, names), { timeoutSeconds }),
+        : exclusively(replaces, exchange(definition, view, names, owner), { timeoutSeconds }),
     written: null,
     aside: withData
       ? [analyze(definition), ...(counts === 'estimated' ? [readEstimate(definition, 'after')] : [])]
@@ -100,7 +102,6 @@ export function createStatements(
     // The query may end with a `--` comment; the line break ends the comment.
     sql: `create materialized view ${target} as\n${body(definition.sql)}\nwith no data`,
     userCode: true,
-    needs: `To create ${target}, its owner needs create and usage on the schema, and access to everything that the query reads.`,
   }
   const indexes = definition.indexes.map(
     (index, at): Statement => ({
@@ -120,13 +121,14 @@ export function createStatements(
 }
 
 /** Fills a view that was created with no data. The server then builds the existing indexes, in parallel. */
-export const fill = (view: ViewName): Statement[] => [
+export const fill = (view: ViewName, unique: Statement['unique'] = {}): Statement[] => [
   noteObstacles(view),
   {
     phase: 'building',
     sql: `refresh materialized view ${quoteName(view)}`,
     userCode: true,
     computesRows: true,
+    unique,
   },
 ]
 
@@ -136,15 +138,40 @@ export const indexStatement = ({ name, unique, on }: IndexDefinition, target: st
 export const commentStatement = (comment: string | null, target: string): string =>
   `comment on materialized view ${target} is ${comment === null ? 'null' : literal(comment)}`
 
-const exchange = (definition: ViewDefinition, view: ViewName, names: CreateNames): Statement[] =>
-  [
-    `drop materialized view ${quoteName(definition)}`,
-    `alter materialized view ${quoteName(view)} rename to ${quoteIdentifier(definition.name)}`,
-    ...definition.indexes.map(
-      ({ name }, at) =>
-        `alter index ${quoteName({ schema: definition.schema, name: names.index(at) })} rename to ${quoteIdentifier(name)}`,
+/** Gives a view to a role, which is written as in SQL. */
+export const ownerStatement = (view: ViewName, role: string): Statement => ({
+  phase: 'cut-over',
+  sql: `alter materialized view ${quoteName(view)} owner to ${role}`,
+})
+
+const exchange = (
+  definition: ViewDefinition,
+  view: ViewName,
+  names: CreateNames,
+  owner: string,
+): Statement[] => {
+  const { schema } = definition
+  return [
+    { phase: 'cut-over', sql: `drop materialized view ${quoteName(definition)}` },
+    ...inPlaceOf(
+      owner,
+      [
+        `alter materialized view ${quoteName(view)} rename to ${quoteIdentifier(definition.name)}`,
+        ...definition.indexes.map(
+          ({ name }, at) =>
+            `alter index ${quoteName({ schema, name: names.index(at) })} rename to ${quoteIdentifier(name)}`,
+        ),
+      ].map((sql) => creating(sql, schema)),
     ),
-  ].map((sql): Statement => ({ phase: 'cut-over', sql }))
+  ]
+}
+
+/** A statement of a cut-over that needs `create` in a schema, as a change of a name does. */
+export const creating = (sql: string, schema: string): Statement => ({
+  phase: 'cut-over',
+  sql,
+  obstacles: executingQuery(sql, { creates: schema, only: 'qualified' }),
+})
 
 const grantStatement = (
   { privileges, columns, to, grantOption }: GrantDefinition,

@@ -1,5 +1,6 @@
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
+import { ownershipQuery } from './obstacles.ts'
 
 // New readers wait while we queue for the exclusive lock. So we queue briefly, and often.
 const shortLockMs = 100
@@ -104,6 +105,7 @@ export const touchStatistics = (statistics: ViewName, anotherName: string): Stat
 const alter = (kind: string, name: ViewName, what: string): Statement => ({
   phase: 'locking',
   sql: `alter ${kind} ${quoteName(name)} ${what}`,
+  obstacles: ownershipQuery(name),
   hidden: true,
 })
 

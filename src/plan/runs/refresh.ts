@@ -1,10 +1,11 @@
-import { literal, quoteName } from '../names.ts'
+import { literal, quoteName, unquoted } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { countBefore, countRows, estimateAside } from './counting.ts'
 import { besideReaders, exclusively, withoutAltering } from './locks.ts'
-import { obstaclesQuery } from './obstacles.ts'
+import { fillingQuery } from './obstacles.ts'
+import { uniqueIndexes } from './unique-indexes.ts'
 
 export interface RunOptions {
   rowCountStrategy: RowCountStrategy
@@ -24,8 +25,8 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
       sql: `refresh materialized view ${quoteName(view)}`,
       userCode: true,
       computesRows: true,
-      obstacles: obstaclesQuery(view),
-      needs: needs(view),
+      obstacles: fillingQuery(view),
+      unique: uniqueOf(view),
     },
   ]
   const exact = rowCountStrategy === 'exact'
@@ -61,8 +62,8 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
       sql: `refresh materialized view concurrently ${quoteName(view)}`,
       userCode: true,
       computesRows: true,
-      obstacles: obstaclesQuery(view, 'concurrently'),
-      needs: `${needs(view)} To refresh concurrently, the owner also needs usage on the schema, select, insert and delete on the view, and temporary on the database.`,
+      obstacles: fillingQuery(view, 'concurrently'),
+      unique: uniqueOf(view),
     },
   ]
   if (rowCountStrategy === 'exact') work.push(countRows(view, 'after'))
@@ -79,6 +80,8 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
   }
 }
 
-const needs = (view: ViewFacts): string =>
-  `To refresh ${view.view}, Viewkeeper's role must be a member of its owner, or have maintain on it (PostgreSQL 17 and later). ` +
-  'Its owner needs access to everything that the query reads.'
+const uniqueOf = ({ uniqueIndexes: indexes }: ViewFacts): Statement['unique'] =>
+  uniqueIndexes(
+    indexes.map(({ name, columns }) => ({ name: unquoted(name), unique: true, on: `(${columns})` })),
+    (at) => unquoted(indexes[at]?.name ?? ''),
+  )

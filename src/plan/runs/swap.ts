@@ -11,6 +11,7 @@ import { fill } from './create.ts'
 import { exclusiveLock, exclusively, lockIndex, setting, touchColumns, touchStatistics } from './locks.ts'
 import { buildIndexes, buildStatistics, buildTwin, giveStatistics, withOptions } from './rebuild.ts'
 import type { RunOptions } from './refresh.ts'
+import { uniqueIndexes } from './unique-indexes.ts'
 
 /**
  * Plans a rebuild aside and the exchange of the two views in one short cut-over. Pure. The twin is built with
@@ -29,6 +30,10 @@ export function planSwap(
   const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
   const aside = asideNames(view.oid, wanted.view.schema)
   const { owner } = wanted.view
+  const unique = uniqueIndexes(
+    wanted.indexes.map((index) => ({ ...index, on: index.rest })),
+    aside.index,
+  )
   return {
     ifRunning,
     basis: { sql: liveViewHashQuery(String(view.oid)), is: hash },
@@ -44,7 +49,7 @@ export function planSwap(
         ...buildStatistics(wanted, aside),
       ]),
       ...giveStatistics(wanted, aside),
-      ...(withData ? inPlaceOf(owner, [...fill(aside.view), analyze(aside.view)]) : []),
+      ...(withData ? inPlaceOf(owner, [...fill(aside.view, unique), analyze(aside.view)]) : []),
       ...(withData && rowCountStrategy === 'exact' ? inPlaceOf(owner, [countRows(aside.view, 'after')]) : []),
       ...(withData && rowCountStrategy === 'estimated' ? [readEstimate(aside.view, 'after')] : []),
       ...replayGrants(wanted, aside.view),
@@ -54,14 +59,14 @@ export function planSwap(
       nothingHasChanged(view, hash),
       ...(wanted === live ? [twinIsFaithful(view, hash, aside)] : []),
     ],
-    cutOver: exclusively(wanted.view, [nothingHasChanged(view, hash), ...exchange(wanted, aside)], {
+    cutOver: exclusively(live.view, [nothingHasChanged(view, hash), ...exchange(live, wanted, aside)], {
       timeoutSeconds,
       guard: holdStill(live, aside),
       // Outer views first: readers lock them in this order.
       lockBefore: plainViews(wanted)
         .toReversed()
         .flatMap((dependent) => inPlaceOf(dependent.owner, [exclusiveLock('view', dependent)])),
-      as: (statements) => inPlaceOf(owner, statements),
+      as: (statements) => inPlaceOf(live.view.owner, statements),
     }),
     written: null,
     aside: [],
@@ -93,18 +98,16 @@ const plainViews = ({ dependents }: LiveView) =>
  * old view is dropped, and indexes and statistics get their names. If no plain view reads the old view, it is
  * dropped at once.
  */
-function exchange(wanted: LiveView, aside: AsideNames): Statement[] {
+function exchange({ view: old }: LiveView, wanted: LiveView, aside: AsideNames): Statement[] {
   const { schema, name, owner } = wanted.view
   const rename = (from: ViewName, to: string): Statement =>
     cutOver(`alter materialized view ${quoteName(from)} rename to ${quoteIdentifier(to)}`)
   const views = plainViews(wanted)
   return [
-    ...inPlaceOf(owner, [
-      views.length > 0
-        ? rename(wanted.view, aside.old.name)
-        : cutOver(`drop materialized view ${quoteName(wanted.view)}`),
-      rename(aside.view, name),
+    ...inPlaceOf(old.owner, [
+      views.length > 0 ? rename(old, aside.old.name) : cutOver(`drop materialized view ${quoteName(old)}`),
     ]),
+    ...inPlaceOf(owner, [rename(aside.view, name)]),
     ...views.map(
       (view): Statement => ({
         ...cutOver(
@@ -114,8 +117,11 @@ function exchange(wanted: LiveView, aside: AsideNames): Statement[] {
         carries: `view ${displayName(view)}`,
       }),
     ),
+    ...inPlaceOf(
+      old.owner,
+      views.length > 0 ? [cutOver(`drop materialized view ${quoteName(aside.old)}`)] : [],
+    ),
     ...inPlaceOf(owner, [
-      ...(views.length > 0 ? [cutOver(`drop materialized view ${quoteName(aside.old)}`)] : []),
       ...wanted.indexes.map((index, at) =>
         cutOver(
           `alter index ${quoteName({ schema, name: aside.index(at) })} rename to ${quoteIdentifier(index.name)}`,
@@ -154,7 +160,8 @@ const twinIsFaithful = ({ oid, view }: ViewFacts, hash: string, aside: AsideName
   check: {
     is: '',
     else: 'SwapImpossible',
-    message: `The twin of ${view} differs from the view in the parts that the detail names. Use strategy "concurrent" or "regular".`,
+    message: `A swap would change ${view}: its twin differs from the view. Use strategy "concurrent" or "regular".`,
+    tells: 'They differ in: ',
   },
   hidden: true,
 })

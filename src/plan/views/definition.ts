@@ -41,6 +41,8 @@ export interface GrantDefinition {
  * column of `viewkeeper.definitions`.
  */
 export interface Definition extends ViewDefinition {
+  /** The exact name of the role that is to own the view; null: any owner is right, and the default owns a new view. */
+  owner: string | null
   strategy: Strategy
   rowCountStrategy: RowCountStrategy
   /** Five-field cron, in `timeZone`; null: the view has no schedule of its own. */
@@ -66,6 +68,7 @@ export const definitionDefaults = {
   indexes: [],
   comment: null,
   grants: [],
+  owner: null,
   strategy: 'auto',
   rowCountStrategy: 'none',
   schedule: null,

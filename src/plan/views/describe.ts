@@ -4,10 +4,13 @@ import { authoredGrants } from './differences.ts'
 import type { Grant, LiveView } from './live-view.ts'
 
 /**
- * A live view as a definition. `leftOut` says in words what a definition cannot hold: the live view keeps it,
+ * A live view as a definition that names this owner. `leftOut` says in words what a definition cannot hold: the live view keeps it,
  * but a view that is created from the definition lacks it. Pure.
  */
-export function definitionOf(live: LiveView): { definition: Definition; leftOut: string[] } {
+export function definitionOf(
+  live: LiveView,
+  owner: string | null,
+): { definition: Definition; leftOut: string[] } {
   const { view, columns, indexes, statistics } = live
   const definition: Definition = {
     ...definitionDefaults,
@@ -21,6 +24,7 @@ export function definitionOf(live: LiveView): { definition: Definition; leftOut:
     })),
     comment: view.comment,
     grants: grantDefinitions(authoredGrants(live)),
+    owner,
     settings: {},
     dependsOn: [],
   }

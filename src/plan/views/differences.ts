@@ -1,4 +1,4 @@
-import { displayName } from '../names.ts'
+import { displayName, unquoted } from '../names.ts'
 import { describeGrant } from './grants.ts'
 import type { Grant, LiveView } from './live-view.ts'
 
@@ -9,6 +9,7 @@ export type DifferenceKind =
   | 'index'
   | 'comment'
   | 'grant'
+  | 'owner'
   | 'missing'
   | 'unpopulated'
   | 'unmanaged'
@@ -48,6 +49,18 @@ export function liveDifferences(live: LiveView, twin: LiveView): Difference[] {
     ...grantDifferences(live, twin).map(differs('grant')),
   ]
 }
+
+/** How the owner of a live view differs from its definition, which may name none. Pure. */
+export const ownerDifferences = ({ view }: LiveView, owner: string | null): Difference[] =>
+  owner === null || unquoted(view.owner) === owner
+    ? []
+    : [
+        {
+          view: displayName(view),
+          kind: 'owner',
+          message: `it belongs to ${unquoted(view.owner)}, and is frozen as that of ${owner}`,
+        },
+      ]
 
 /** Whether a view must be rebuilt to become like `twin`, because its query or its columns differ. */
 export const needsRebuild = (live: LiveView, twin: LiveView): boolean =>

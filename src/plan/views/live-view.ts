@@ -116,3 +116,35 @@ export interface ViewSnapshot {
   /** The hash of the live view: `liveViewHashQuery` returns the same one as long as nothing has changed. */
   hash: string
 }
+
+/** What would be dropped with a view, as people name it: `view app.top`, `materialized view app.best`. */
+export const dependentsOf = ({ dependents }: LiveView): string[] => [
+  ...new Set(dependents.map(({ description }) => description)),
+]
+
+/**
+ * The view after it was given to another role. The server puts the new owner in the place of the old one in every grant on
+ * the view. The statistics objects of the old owner come along.
+ */
+export function ownedBy(live: LiveView, owner: string): LiveView {
+  const old = live.view.owner
+  if (owner === old) return live
+  const heir = (role: string) => (role === old ? owner : role)
+  const grants = live.grants.map((grant) => ({
+    ...grant,
+    grantor: heir(grant.grantor),
+    grantee: heir(grant.grantee),
+  }))
+  const inherited = Map.groupBy(grants, ({ column, grantor, grantee, privilege }) =>
+    JSON.stringify([column, grantor, grantee, privilege]),
+  )
+  return {
+    ...live,
+    view: { ...live.view, owner },
+    statistics: live.statistics.map((each) => ({ ...each, owner: heir(each.owner) })),
+    grants: [...inherited.values()].map((same) => ({
+      ...(same[0] as Grant),
+      grantable: same.some(({ grantable }) => grantable),
+    })),
+  }
+}

@@ -18,7 +18,10 @@ export interface ViewFacts {
 }
 
 interface UniqueIndex {
+  /** As SQL writes it. */
   name: string
+  /** Its columns, as SQL writes them. */
+  columns: string
   /** Why `refresh … concurrently` cannot use the index (`is partial`, …); null if it can. */
   unusableBecause: string | null
 }

@@ -198,6 +198,7 @@ const anyDefinition: fc.Arbitrary<Definition> = fc.record({
   sql: awkward.map((some) => `select ${some} as x`),
   indexes: fc.array(fc.record({ name: awkward, unique: fc.boolean(), on: awkward }), { maxLength: 3 }),
   comment: fc.option(awkward),
+  owner: fc.option(awkward),
   grants: fc.array(
     fc.record(
       {

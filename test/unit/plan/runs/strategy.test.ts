@@ -4,8 +4,8 @@ import { readSettings } from '../../../../src/plan/settings.ts'
 import type { ViewFacts } from '../../../../src/plan/views/view-facts.ts'
 import { viewFacts } from '../../../support/facts.ts'
 
-const usable = { uniqueIndexes: [{ name: 'sales_key', unusableBecause: null }] }
-const partial = { uniqueIndexes: [{ name: 'sales_part', unusableBecause: 'is partial' }] }
+const usable = { uniqueIndexes: [{ name: 'sales_key', columns: 'id', unusableBecause: null }] }
+const partial = { uniqueIndexes: [{ name: 'sales_part', columns: 'id', unusableBecause: 'is partial' }] }
 const blocked = ['materialized view app.top depends on it']
 
 describe('the strategy', () => {

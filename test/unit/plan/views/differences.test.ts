@@ -217,7 +217,7 @@ describe('a view is rebuilt', () => {
 })
 
 describe('a live view as a definition', () => {
-  const definitionFrom = (live: Changes) => definitionOf(liveView(live)).definition
+  const definitionFrom = (live: Changes) => definitionOf(liveView(live), null).definition
 
   test('says what the view is, without the privileges of the owner', () => {
     expect(
@@ -230,6 +230,7 @@ describe('a live view as a definition', () => {
             index('k', 'USING btree (id)', { unique: true }),
           ],
         }),
+        'boss',
       ),
     ).toEqual({
       leftOut: [],
@@ -313,6 +314,7 @@ describe('a live view as a definition', () => {
           },
         ],
       }),
+      null,
     )
     expect(leftOut).toEqual([
       'storage options',

@@ -1,0 +1,60 @@
+import type { Sql } from '../../db/server/connect.ts'
+import { readRights } from '../../db/views/live-view.ts'
+import { readMembershipAdvice, readOwner, readReadersByOwner } from '../../db/views/owner.ts'
+import { quoteIdentifier, unquoted } from '../../plan/names.ts'
+import type { Definition } from '../../plan/views/definition.ts'
+import { type LiveView, ownedBy, type SwapRights, type ViewSnapshot } from '../../plan/views/live-view.ts'
+import type { ViewFacts } from '../../plan/views/view-facts.ts'
+import { Problem } from '../../problem.ts'
+
+/**
+ * A live view with the owner that it has after the change of its definition, and our rights on it then. Refuses
+ * (InsufficientPrivilege) a new owner to whom we cannot give the view, or who would take it from its readers.
+ */
+export async function readNextOwner(
+  sql: Sql,
+  view: ViewFacts,
+  { live, rights }: ViewSnapshot,
+  { before, after }: { before: Definition | null; after: Definition },
+): Promise<{ given: LiveView; rights: SwapRights }> {
+  const old = live.view.owner
+  // A definition without an owner gives back the view that the definition before took.
+  const stays = after.owner === null && before?.owner !== unquoted(old)
+  const owner = stays ? old : await readOwner(sql, after.owner)
+  if (owner === old) return { given: live, rights }
+  const given = ownedBy(live, owner)
+  const refusal = (message: string) =>
+    new Problem('InsufficientPrivilege', `${view.view} cannot be given to ${owner}, because ${message}`, {
+      field: 'owner',
+    })
+  if (!rights.inheritsOwner) {
+    const advice = await readMembershipAdvice(sql, old)
+    throw refusal(`Viewkeeper does not have the rights of its owner, ${old}. ${advice}`)
+  }
+  const later = await readRights(sql, given)
+  const [lacking] = later.lacks.filter(({ role }) => role === owner)
+  if (lacking !== undefined) {
+    const schema = quoteIdentifier(lacking.schema)
+    throw refusal(
+      `${owner} may not create in schema ${lacking.schema}. The schema's owner or a superuser runs: ` +
+        `grant usage, create on schema ${schema} to ${owner};`,
+    )
+  }
+  for (const { role, reader } of await readReadersByOwner(sql, view.oid, { old, owner })) {
+    const mayRead =
+      given.grants.some(
+        ({ grantee, privilege }) => [role, 'public'].includes(grantee) && privilege === 'SELECT',
+      ) ||
+      after.grants.some(
+        ({ to, privileges }) =>
+          [unquoted(role), 'public'].includes(to) &&
+          privileges.some((each) => ['select', 'all'].includes(each)),
+      )
+    if (mayRead) continue
+    throw refusal(
+      `${reader} of ${role} reads it, and would lose the right. Write ` +
+        `grants: [{ privileges: ['select'], to: '${unquoted(role)}' }] into the definition.`,
+    )
+  }
+  return { given, rights: later }
+}

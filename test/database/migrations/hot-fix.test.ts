@@ -1,0 +1,214 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { checkViews } from '../../../src/operations/migrations/check.ts'
+import { migrateDown, migrateUp } from '../../../src/operations/migrations/migrate.ts'
+import type { Definition } from '../../../src/plan/views/definition.ts'
+import { describeInCatalog } from '../../support/catalog.ts'
+import { useDatabase } from '../../support/database.ts'
+import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/frozen.ts'
+import { refusalOf } from '../../support/refusal.ts'
+import { wholeCatalog } from '../../support/whole-catalog.ts'
+
+// Somebody changed a view by hand, in a hurry. The change is then written into views/ and frozen.
+
+const folder = useFolders()
+const { database, sql } = useDatabase()
+const other = useDatabase()
+let folders = 0
+
+beforeEach(async () => {
+  for (const server of [sql, other.sql]) {
+    await server.unsafe(`
+      drop table if exists orders cascade;
+      drop materialized view if exists sales cascade;
+      delete from viewkeeper.migrations;
+      create table orders as select i as id, i % 3 as shop, i * 10 as total from generate_series(1, 30) i`)
+  }
+})
+
+async function applied(...authored: Definition[]): Promise<FrozenFolder> {
+  const frozen = await folder(`hot fix ${++folders}`)
+  await frozen.freeze(authored)
+  await up(frozen)
+  return frozen
+}
+
+const up = async (frozen: FrozenFolder, on = database) =>
+  (await migrateUp(migrateCall(on), await frozen.read())).applied.map(({ does }) => does)
+
+const down = async (frozen: FrozenFolder, on = database) =>
+  (await migrateDown(migrateCall(on), await frozen.read(), 1)).undone.map(({ does }) => does)
+
+async function freezeOn(frozen: FrozenFolder, authored: Definition[]) {
+  const before = await wholeCatalog(sql)
+  try {
+    return await frozen.freezeOn(database, authored)
+  } finally {
+    expect(await wholeCatalog(sql)).toEqual(before)
+  }
+}
+
+const differences = async (view: Definition) =>
+  (await checkViews(database, [view])).filter(({ kind }) => kind !== 'unmanaged')
+
+const sales = definition('sales', 'select id, total from public.orders', {
+  indexes: [{ name: 'sales_key', unique: true, on: '(id)' }],
+  comment: 'Sales.',
+})
+const fixed = { ...sales, sql: 'select id, total from public.orders where total > 0' }
+
+/** The hot fix: the view is made anew with another query, as a person in a hurry does it. */
+const fixByHand = () =>
+  sql.unsafe(`
+  drop materialized view sales cascade;
+  create materialized view sales as select id, total from orders where total > 0;
+  create unique index sales_key on sales (id);
+  comment on materialized view sales is 'Sales.'`)
+
+describe('a hot fix', () => {
+  test('is frozen where it was made: up is recorded, down makes what was frozen before', async () => {
+    const frozen = await applied(sales)
+    await up(frozen, other.database)
+    const before = await describeInCatalog(other.sql, 'sales')
+    await fixByHand()
+    const byHand = await describeInCatalog(sql, 'sales')
+    expect(await freezeOn(frozen, [fixed])).toMatchObject([
+      {
+        name: '002_sales',
+        does: null,
+        wayBack: {
+          change: { does: 'define', definition: { sql: sales.sql } },
+          instead: null,
+          blocked: null,
+        },
+      },
+    ])
+    expect(await up(frozen)).toEqual([null])
+    expect(await describeInCatalog(sql, 'sales')).toEqual(byHand)
+    expect(await differences(fixed)).toEqual([])
+    expect(await down(frozen)).toEqual(['rebuild'])
+    expect(await differences(sales)).toEqual([])
+    expect(await up(frozen)).toEqual(['rebuild'])
+    expect(await differences(fixed)).toEqual([])
+    // In a database without the hot fix, the same files make it.
+    expect(await up(frozen, other.database)).toEqual(['rebuild'])
+    expect(await down(frozen, other.database)).toEqual(['rebuild'])
+    expect(await describeInCatalog(other.sql, 'sales')).toEqual(before)
+  })
+
+  test('of indexes, comment and grants is frozen where it was made', async () => {
+    const frozen = await applied(sales)
+    await sql.unsafe(`
+      create index sales_total on sales (total);
+      comment on materialized view sales is 'Total sales.';
+      grant select on sales to public`)
+    const authored: Definition = {
+      ...sales,
+      indexes: [...sales.indexes, { name: 'sales_total', on: '(total)' }],
+      comment: 'Total sales.',
+      grants: [{ privileges: ['select'], to: 'public' }],
+    }
+    expect(await freezeOn(frozen, [authored])).toMatchObject([
+      { does: null, wayBack: { instead: null, blocked: null } },
+    ])
+    expect(await up(frozen)).toEqual([null])
+    expect(await down(frozen)).toEqual(['alter'])
+    expect(await differences(sales)).toEqual([])
+    expect(await up(frozen)).toEqual(['alter'])
+    expect(await differences(authored)).toEqual([])
+  })
+
+  test('under a plain view is frozen; the plain view goes back and forth with it', async () => {
+    const frozen = await applied(sales)
+    await fixByHand()
+    await sql`create view reads_sales as select total from sales`
+    expect(await freezeOn(frozen, [fixed])).toMatchObject([{ does: null, wayBack: { blocked: null } }])
+    expect(await up(frozen)).toEqual([null])
+    expect(await down(frozen)).toEqual(['rebuild'])
+    expect(await sql`select count(*)::int as n from reads_sales`).toEqual([{ n: 30 }])
+  })
+
+  test('has an index by hand that the old query cannot have: it is frozen, and the way back is not promised', async () => {
+    const frozen = await applied(sales)
+    await sql.unsafe(`
+      drop materialized view sales;
+      create materialized view sales as select id, total, shop from orders;
+      create unique index sales_key on sales (id);
+      create index by_hand on sales (shop);
+      comment on materialized view sales is 'Sales.'`)
+    const [tried] = await freezeOn(frozen, [{ ...sales, sql: 'select id, total, shop from public.orders' }])
+    expect(tried).toMatchObject({ does: null })
+    expect(tried?.wayBack.blocked).toMatch(
+      /^public\.sales: the way back does not work in this database as it is now: index .*by_hand.* could not be carried over: column "shop" does not exist \(42703\)\. `migrate down` is refused until the cause is removed\.$/,
+    )
+    expect(await up(frozen)).toEqual([null])
+    expect((await refusalOf(down(frozen))).message).toContain('by_hand')
+    await sql`drop index by_hand`
+    expect(await down(frozen)).toEqual(['rebuild'])
+  })
+
+  test('that made a view which nobody has frozen yet is frozen: down drops it, unless something reads it', async () => {
+    const frozen = await folder('new by hand')
+    await sql.unsafe(sales.sql.replace('select', 'create materialized view sales as select'))
+    await sql`create unique index sales_key on sales (id)`
+    await sql`comment on materialized view sales is 'Sales.'`
+    await sql`create view reads_sales as select total from sales`
+    const [tried] = await freezeOn(frozen, [sales])
+    expect(tried).toMatchObject({ does: null, wayBack: { change: { does: 'drop' } } })
+    expect(tried?.wayBack.blocked).toBe(
+      'public.sales: the way back does not work in this database as it is now: public.sales cannot be dropped, because ' +
+        'these depend on it: view public.reads_sales. Drop them first: a view in an earlier migration, anything else by own SQL.',
+    )
+    expect(await up(frozen)).toEqual([null])
+    expect((await refusalOf(down(frozen))).message).toContain('view public.reads_sales')
+    await sql`drop view reads_sales`
+    expect(await down(frozen)).toEqual(['drop'])
+    expect(await up(frozen)).toEqual(['create'])
+  })
+
+  test('that made a view which nobody has frozen, and another query is authored: refused, with the way to adopt it', async () => {
+    const frozen = await folder('another by hand')
+    await sql`create materialized view sales as select id from orders`
+    const { message } = await refusalOf(freezeOn(frozen, [sales]))
+    expect(message).toBe(
+      'public.sales is in this database already, differs from its definition, and was never frozen: the up file would change ' +
+        'it, and the down file would drop it. Move its file out of views/, run `npx viewkeeper adopt public.sales`, write the ' +
+        'change into the adopted file, and freeze again. Nothing was written.',
+    )
+  })
+
+  test('that is overwritten by another change is told before anything is written', async () => {
+    const frozen = await applied(sales)
+    await fixByHand()
+    const changed = { ...sales, sql: 'select id, total, shop from public.orders' }
+    expect(await freezeOn(frozen, [changed])).toMatchObject([
+      {
+        does: 'rebuild',
+        wayBack: { instead: null, drift: ['its query is not the frozen one'], blocked: null },
+      },
+    ])
+    expect(await up(frozen)).toEqual(['rebuild'])
+    expect(await down(frozen)).toEqual(['rebuild'])
+    expect(await differences(sales)).toEqual([])
+  })
+
+  test('that dropped a view which is then removed is frozen: up is recorded, down makes the view again', async () => {
+    const frozen = await applied(sales)
+    await sql`drop materialized view sales`
+    const tried = await frozen.freezeOn(database, [], { removes: [{ schema: 'public', name: 'sales' }] })
+    expect(tried).toMatchObject([{ does: null, wayBack: { instead: null, blocked: null } }])
+    expect(await up(frozen)).toEqual([null])
+    expect(await down(frozen)).toEqual(['create'])
+    expect(await differences(sales)).toEqual([])
+  })
+
+  test('that renamed a view is frozen: up is recorded, down gives the view its old name', async () => {
+    const frozen = await applied(sales)
+    await sql`alter materialized view sales rename to turnover`
+    const to = { schema: 'public', name: 'turnover' }
+    const tried = await frozen.freezeOn(database, [{ ...sales, ...to }], { renames: [{ from: sales, to }] })
+    expect(tried).toMatchObject([{ does: null, wayBack: { instead: null, blocked: null } }])
+    expect(await up(frozen)).toEqual([null])
+    expect(await down(frozen)).toEqual(['rename'])
+    expect(await differences(sales)).toEqual([])
+  })
+})
