@@ -22,8 +22,8 @@ describe("a temporary view of somebody's session", () => {
     await sql`create materialized view lasting as select 1 as id`
     server = administrator(url)
     const session = await server.reserve()
-    await session`create materialized view pg_temp.passing as select 1 as id`
-    await session`create unique index on pg_temp.passing (id)`
+    // PostgreSQL 15 refuses to fill such a view.
+    await session`create materialized view pg_temp.passing as select 1 as id with no data`
     const [row] = await session`select pg_my_temp_schema()::regnamespace::text as schema`
     temporary = `${row?.schema}.passing`
   })
