@@ -20,6 +20,9 @@ export interface BatchRun {
   message: string | null
 }
 
+/** A batch has thousands of messages at times; the record of the run has the whole one. */
+const mostOfMessage = 1000
+
 /** The attempts of a batch, ordered by their number. */
 export const readBatchRuns = (sql: Sql, batchId: string): Promise<BatchRun[]> => sql<BatchRun[]>`
     select r.definition_id as "definitionId", r.id as "runId", r.status, r.attempt, r.not_before as "notBefore",
@@ -28,5 +31,5 @@ export const readBatchRuns = (sql: Sql, batchId: string): Promise<BatchRun[]> =>
            coalesce(greatest(0, extract(epoch from r.not_before - clock_timestamp()) * 1000), 0)::int8 as "waitMs",
            r.error ->> 'class' as class, r.error ->> 'sqlstate' as sqlstate,
            case when r.status in ('failed', 'canceled', 'skipped')
-             then coalesce(r.error ->> 'message', r.meta #>> '{response,because}') end as message
+             then left(coalesce(r.error ->> 'message', r.meta #>> '{response,because}'), ${mostOfMessage}) end as message
       from viewkeeper.runs r where r.batch_id = ${batchId} order by r.attempt`

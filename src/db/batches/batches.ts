@@ -3,6 +3,7 @@ import type { Selection } from '../../plan/batches/selection.ts'
 import type { RunStatus, Trigger } from '../../plan/run.ts'
 import type { Strategy } from '../../plan/views/definition.ts'
 import type { Sql } from '../server/connect.ts'
+import { newestPage, type Page, type Paged, pageOf } from '../server/pages.ts'
 
 /** One row of `viewkeeper.batches`, as code reads it. */
 export interface Batch {
@@ -72,19 +73,30 @@ export async function readBatch(sql: Sql, id: string): Promise<Batch | undefined
   return row
 }
 
-/** Batches, newest first. `before` is the last serial of the previous page. */
-export const readBatches = (
+/**
+ * A page of batches, newest first: at most `limit`, and fewer if their requests are large. `next` is the
+ * `before` of the next page, null on the last page.
+ */
+export async function readBatches(
   sql: Sql,
   {
     status = null,
     before = null,
     limit,
-  }: { status?: RunStatus | null; before?: number | null; limit: number },
-): Promise<Batch[]> => sql<Batch[]>`
-    select ${batchColumns(sql)} from viewkeeper.batches b
+  }: { status?: RunStatus | null | undefined; before?: number | null | undefined; limit: number },
+): Promise<Page<Batch, number>> {
+  const found = sql`
+    select b.serial as key, octet_length(b.request::text) + octet_length(b.selection::text)
+           + coalesce(octet_length(b.error::text), 0) as bytes
+      from viewkeeper.batches b
      where ${status === null ? sql`true` : sql`b.status = ${status}`}
-       and ${before === null ? sql`true` : sql`b.serial < ${before}`}
-     order by b.serial desc limit ${limit}`
+       and ${before === null ? sql`true` : sql`b.serial < ${before}`}`
+  const rows = await sql<Paged<Batch>[]>`
+    with ${newestPage(sql, found, limit)}
+    select ${batchColumns(sql)}, page.is_last as "isLast"
+      from page join viewkeeper.batches b on b.serial = page.key order by b.serial desc`
+  return pageOf(rows, ({ serial }) => serial)
+}
 
 /** The batch that has this caller's key; `sameRequest` tells whether the two requests are equal. */
 export async function findBatchByKey(

@@ -1,5 +1,6 @@
 import type { Operation, RunStatus } from '../../plan/run.ts'
 import type { Sql } from '../server/connect.ts'
+import { newestPage, type Page, type Paged, pageOf } from '../server/pages.ts'
 import { type Run, runColumns } from './runs.ts'
 
 export interface RunFilter {
@@ -13,17 +14,25 @@ export interface RunFilter {
   limit: number
 }
 
-/** Runs, newest first. */
-export function readRuns(sql: Sql, filter: RunFilter): Promise<Run[]> {
+/**
+ * A page of runs, newest first: at most `limit`, and fewer if their texts are large. `next` is the `before` of
+ * the next page, null on the last page.
+ */
+export async function readRuns(sql: Sql, filter: RunFilter): Promise<Page<Run, number>> {
   const { definitionId = null, operation = null, status = null, since = null, before = null } = filter
-  return sql<Run[]>`
-    select ${runColumns(sql)} from viewkeeper.runs r
+  const found = sql`
+    select r.id as key, octet_length(r.meta::text) + coalesce(octet_length(r.error::text), 0) as bytes
+      from viewkeeper.runs r
      where ${definitionId === null ? sql`true` : sql`r.definition_id = ${definitionId}`}
        and ${operation === null ? sql`true` : sql`r.operation = ${operation}`}
        and ${status === null ? sql`true` : sql`r.status = ${status}`}
        and ${since === null ? sql`true` : sql`r.requested_at >= ${since}`}
-       and ${before === null ? sql`true` : sql`r.id < ${before}`}
-     order by r.id desc limit ${filter.limit}`
+       and ${before === null ? sql`true` : sql`r.id < ${before}`}`
+  const rows = await sql<Paged<Run>[]>`
+    with ${newestPage(sql, found, filter.limit)}
+    select ${runColumns(sql)}, page.is_last as "isLast"
+      from page join viewkeeper.runs r on r.id = page.key order by r.id desc`
+  return pageOf(rows, ({ id }) => id)
 }
 
 /** How far a running run is, as the server knows. */

@@ -36,6 +36,10 @@ export interface ViewSummary {
   stale: boolean
   /** Whether the view, which somebody authored, is not in the database. */
   missing: boolean
+  /** The fields of the definition that say which schedules refresh the view. */
+  schedule: string | null
+  timeZone: string | null
+  inAll: boolean
 }
 
 /**
@@ -57,7 +61,8 @@ export async function readViews(sql: Sql, only: QualifiedName | null = null): Pr
            latest.last_success_at as "lastSuccessAt",
            (extract(epoch from clock_timestamp() - latest.last_success_at) * 1000)::int8 as "staleMs",
            (extract(epoch from ages.max_staleness) * 1000)::int8 as "maxStaleMs",
-           coalesce(ages.stale, false) as stale, coalesce(ages.missing, false) as missing
+           coalesce(ages.stale, false) as stale, coalesce(ages.missing, false) as missing,
+           d.schedule, d.time_zone as "timeZone", coalesce(d.in_all, true) as "inAll"
       from (select d.*, d.schema_name as schema from viewkeeper.definitions d where d.removed_at is null) d
       full join (
         select c.*, n.nspname::text as schema, c.relname::text as name

@@ -5,28 +5,34 @@ import { getRun, listRuns } from '../../operations/runs/read.ts'
 import { getView, type ListedView, listViews } from '../../operations/views/read.ts'
 import { batchBody, runBody } from '../http/answers.ts'
 import { type HttpAnswer, type HttpEvent, json } from '../http/http.ts'
+import { pageByKey, pageByName, pageInOrder } from '../http/pages.ts'
 import {
   batchesQuery,
   batchPath,
+  batchQuery,
   metricsQuery,
   runPath,
   runsQuery,
   viewPath,
   viewsQuery,
 } from '../http/schemas.ts'
+import { fitting, mostBytes } from '../http/size.ts'
 import { validate } from '../http/validate.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 
 type WithDatabase = Pick<Configuration, 'database'>
+type WithSchedules = Pick<Configuration, 'database' | 'schedules'>
 
 /** `GET /views` */
-export async function answerViews(event: HttpEvent, { database }: WithDatabase): Promise<HttpAnswer> {
-  const { state } = validate(viewsQuery, event.queryStringParameters ?? {}, 'query')
-  const { views, paused } = await listViews(database)
-  return json(200, {
-    views: state === undefined ? views : views.filter((view) => isInState(view, state)),
-    paused,
-  })
+export async function answerViews(
+  event: HttpEvent,
+  { database, schedules }: WithSchedules,
+): Promise<HttpAnswer> {
+  const { state, cursor } = validate(viewsQuery, event.queryStringParameters ?? {}, 'query')
+  const { views, paused } = await listViews(database, schedules)
+  const wanted = state === undefined ? views : views.filter((view) => isInState(view, state))
+  const { page, next } = pageByName(wanted, cursor)
+  return json(200, { views: page, paused, next })
 }
 
 const isInState = (view: ListedView, state: NonNullable<z.output<typeof viewsQuery>['state']>): boolean => {
@@ -48,27 +54,32 @@ const isInState = (view: ListedView, state: NonNullable<z.output<typeof viewsQue
 
 /** `GET /metrics` */
 export async function answerMetrics(event: HttpEvent, { database }: WithDatabase): Promise<HttpAnswer> {
-  const { view, window } = validate(metricsQuery, event.queryStringParameters ?? {}, 'query')
+  const { view, window, cursor } = validate(metricsQuery, event.queryStringParameters ?? {}, 'query')
   const metrics = await getMetrics(database, { view, windowSeconds: window })
-  return json(200, { windowSeconds: window, metrics })
+  const { page, next } = pageByName(metrics, cursor)
+  return json(200, { windowSeconds: window, metrics: page, next })
 }
 
 /** `GET /views/{view}` */
-export async function answerView(event: HttpEvent, { database }: WithDatabase): Promise<HttpAnswer> {
+export async function answerView(
+  event: HttpEvent,
+  { database, schedules }: WithSchedules,
+): Promise<HttpAnswer> {
   const { view } = validate(viewPath, event.pathParameters, 'path')
-  const { recentRuns, ...details } = await getView(database, view)
+  const { recentRuns, ...details } = await getView(database, view, schedules)
   return json(200, { ...details, recentRuns: recentRuns.map(runBody) })
 }
 
 /** `GET /runs` */
 export async function answerRuns(event: HttpEvent, { database }: WithDatabase): Promise<HttpAnswer> {
   const { since, cursor, ...filter } = validate(runsQuery, event.queryStringParameters ?? {}, 'query')
-  const { runs, next } = await listRuns(database, {
+  const { runs, next: last } = await listRuns(database, {
     ...filter,
     ...(since === undefined ? {} : { since: new Date(since) }),
     ...(cursor === undefined ? {} : { before: cursor }),
   })
-  return json(200, { runs: runs.map(runBody), next: next === null ? null : String(next) })
+  const { page, next } = pageByKey(runs.map(runBody), last, ({ id }) => id)
+  return json(200, { runs: page, next })
 }
 
 /** `GET /runs/{id}` */
@@ -80,12 +91,16 @@ export async function answerRun(event: HttpEvent, { database }: WithDatabase): P
 /** `GET /batches` */
 export async function answerBatches(event: HttpEvent, { database }: WithDatabase): Promise<HttpAnswer> {
   const { cursor, ...filter } = validate(batchesQuery, event.queryStringParameters ?? {}, 'query')
-  const { batches, next } = await listBatches(database, { ...filter, before: cursor })
-  return json(200, { batches: batches.map(batchBody), next: next === null ? null : String(next) })
+  const { batches, next: last } = await listBatches(database, { ...filter, before: cursor })
+  const { page, next } = pageByKey(batches, last, ({ serial }) => serial)
+  return json(200, { batches: page.map(batchBody), next })
 }
 
 /** `GET /batches/{id}` */
 export async function answerBatch(event: HttpEvent, { database }: WithDatabase): Promise<HttpAnswer> {
   const { id } = validate(batchPath, event.pathParameters, 'path')
-  return json(200, batchBody(await getBatch(database, id)))
+  const { cursor } = validate(batchQuery, event.queryStringParameters ?? {}, 'query')
+  const { views, ...batch } = await getBatch(database, id)
+  const { page, next } = pageInOrder(views, cursor, mostBytes / 2)
+  return json(200, { ...fitting(batchBody(batch), mostBytes / 2), views: page, next })
 }

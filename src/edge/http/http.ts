@@ -1,12 +1,13 @@
 import type { APIGatewayProxyEventV2WithIAMAuthorizer, APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { mayRetry, Problem, statusOf, titleOf } from '../../problem.ts'
+import { fitting } from './size.ts'
 
 export type HttpEvent = APIGatewayProxyEventV2WithIAMAuthorizer
 export type HttpAnswer = APIGatewayProxyStructuredResultV2
 
 const longestWaitSeconds = 25
 
-/** An answer with a JSON body. */
+/** An answer with a JSON body, cut if Lambda would refuse it for its size. */
 export const json = (
   statusCode: number,
   body: unknown,
@@ -14,7 +15,7 @@ export const json = (
 ): HttpAnswer => ({
   statusCode,
   headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers },
-  body: JSON.stringify(body),
+  body: JSON.stringify(fitting(body)),
 })
 
 /**

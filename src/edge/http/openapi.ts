@@ -118,6 +118,7 @@ const descriptions: Descriptions = {
   getBatch: {
     summary: 'Show one batch with its graph',
     path: schemas.batchPath,
+    query: schemas.batchQuery,
     answers: { 200: { description: 'The batch.', schema: schemas.batchDetails } },
   },
   getMetrics: {

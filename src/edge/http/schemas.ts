@@ -158,10 +158,17 @@ export const batchesQuery = z.strictObject({
   cursor: whole(mostInteger).optional().meta({ description: 'The `next` of the page before.' }),
 })
 
+const nameCursor = view.optional().meta({
+  description: 'The `next` of the page before. A list has pages only if it is too large for one answer.',
+})
+
+export const batchQuery = z.strictObject({ cursor: nameCursor })
+
 export const viewsQuery = z.strictObject({
   state: z.enum(['stale', 'failed', 'running', 'paused', 'unpopulated', 'missing']).optional().meta({
     description: 'Only views that are in this state. `failed` and `running` are states of the last run.',
   }),
+  cursor: nameCursor,
 })
 
 const unitSeconds = { m: 60, h: 3600, d: 86_400 }
@@ -174,6 +181,7 @@ export const metricsQuery = z.strictObject({
     .default('24h')
     .transform((text) => Number.parseInt(text, 10) * unitSeconds[text.at(-1) as keyof typeof unitSeconds])
     .meta({ description: 'How far back: `90m`, `24h`, `7d`.', example: '24h' }),
+  cursor: nameCursor,
 })
 
 export const runsQuery = z.strictObject({
@@ -252,11 +260,16 @@ export const run = z
       .object({ phase: z.string().nullable(), elapsedMs: milliseconds, estimatedMs: milliseconds })
       .optional()
       .meta({ description: 'While the run is running.' }),
-    result,
+    result: result.omit({ error: true }).meta({
+      id: 'RunResult',
+      description: 'The answer of the operation. Its error is the one of the run.',
+    }),
   })
   .meta({ id: 'Run', description: 'One execution of one operation on one view.' })
 
-export const runList = z.object({ runs: z.array(run), next: z.string().nullable() }).meta({ id: 'RunList' })
+const next = z.string().nullable().meta({ description: 'The `cursor` of the next page; null on the last.' })
+
+export const runList = z.object({ runs: z.array(run), next }).meta({ id: 'RunList' })
 
 const viewSummary = z.object({
   id: z.int().nullable().meta({
@@ -284,6 +297,9 @@ const viewSummary = z.object({
     description: 'The age from which the data are stale; null if nothing says how old they may be.',
   }),
   stale: z.boolean().meta({ description: 'Whether the data are older than they may be.' }),
+  nextRun: time.nullable().meta({
+    description: 'When a schedule refreshes the view next; null if none does, or a pause keeps it from that.',
+  }),
   missing: z.boolean().meta({ description: 'Whether the view was authored, and is not in the database.' }),
 })
 
@@ -293,6 +309,7 @@ export const viewList = z
     paused: z.object({ since: time, by: z.string() }).nullable().meta({
       description: 'Since when everything scheduled is paused, and who paused it; null if it is not paused.',
     }),
+    next,
   })
   .meta({ id: 'ViewList' })
 
@@ -339,9 +356,7 @@ const batchSummary = z
   })
   .meta({ id: 'Batch', description: 'A refresh of several views in dependency order.' })
 
-export const batchList = z
-  .object({ batches: z.array(batchSummary), next: z.string().nullable() })
-  .meta({ id: 'BatchList' })
+export const batchList = z.object({ batches: z.array(batchSummary), next }).meta({ id: 'BatchList' })
 
 export const batchDetails = batchSummary
   .extend({
@@ -365,14 +380,14 @@ export const batchDetails = batchSummary
             elapsedMs: milliseconds,
             class: z.string().nullable().meta({ description: 'The class of the error.' }),
             sqlstate: z.string().nullable().meta({ description: 'The SQLSTATE of the error.' }),
-            message: z
-              .string()
-              .nullable()
-              .meta({ description: 'The message of the error, or why the run was skipped.' }),
+            message: z.string().nullable().meta({
+              description: 'The message of the error, or why the run was skipped; at most 1000 characters.',
+            }),
           }),
         ),
       }),
     ),
+    next,
   })
   .meta({ id: 'BatchDetails', description: 'A batch with its graph.' })
 
@@ -414,7 +429,7 @@ const viewMetrics = z
   .meta({ id: 'ViewMetrics', description: 'Durations are those of successful refreshes.' })
 
 export const metricsList = z
-  .object({ windowSeconds: z.int(), metrics: z.array(viewMetrics) })
+  .object({ windowSeconds: z.int(), metrics: z.array(viewMetrics), next })
   .meta({ id: 'MetricsList' })
 
 export const pauseState = z

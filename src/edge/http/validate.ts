@@ -76,9 +76,7 @@ const wording: z.core.$ZodErrorMap = (issue) => {
   return issue.code === 'invalid_type' ? mustBe[issue.expected] : undefined
 }
 
-const mustBe: Partial<
-  Record<z.core.$ZodType['_zod']['def']['type'] | z.core.$ZodInvalidTypeExpected, string>
-> = {
+const mustBe: Partial<Record<string, string>> = {
   boolean: 'must be true or false',
   object: 'must be a JSON object, such as {}',
   string: 'must be a text',

@@ -33,9 +33,8 @@ export function listBatches(
   filter: { status?: RunStatus | undefined; before?: number | undefined; limit: number },
 ): Promise<{ batches: Batch[]; next: number | null }> {
   return database.withConnection(async (sql) => {
-    const found = await readBatches(sql, { ...filter, limit: filter.limit + 1 })
-    const batches = found.slice(0, filter.limit)
-    return { batches, next: found.length > batches.length ? (batches.at(-1)?.serial ?? null) : null }
+    const { rows: batches, next } = await readBatches(sql, filter)
+    return { batches, next }
   })
 }
 

@@ -16,16 +16,33 @@ export const unscheduled: Schedules = { nightly: null, views: false }
  * The longest time between two scheduled refreshes of a view, in seconds: by its own schedule or by the one
  * for every view, whichever is shorter. Null if no schedule refreshes the view.
  */
-export function scheduledInterval(
-  { schedule, timeZone, inAll }: ScheduledDefinition,
-  { nightly, views }: Schedules,
-): number | null {
-  const intervals = [
-    ...(views && schedule !== null && timeZone !== null ? [longestInterval(schedule, timeZone)] : []),
-    ...(inAll && nightly !== null ? [longestInterval(nightly.schedule, nightly.timeZone)] : []),
-  ]
+export function scheduledInterval(definition: ScheduledDefinition, schedules: Schedules): number | null {
+  const intervals = schedulesOf(definition, schedules).map(({ schedule, timeZone }) =>
+    longestInterval(schedule, timeZone),
+  )
   return intervals.length === 0 ? null : Math.min(...intervals)
 }
+
+/**
+ * When a schedule refreshes a view next, after `now`: by its own schedule or by the one for every view,
+ * whichever comes first. Null if no schedule refreshes the view.
+ */
+export function nextScheduled(definition: ScheduledDefinition, schedules: Schedules, now: Date): Date | null {
+  const times = schedulesOf(definition, schedules).flatMap(
+    ({ schedule, timeZone }) =>
+      new Cron(schedule, { timezone: timeZone, paused: true }).nextRun(now)?.getTime() ?? [],
+  )
+  return times.length === 0 ? null : new Date(Math.min(...times))
+}
+
+/** The schedules that refresh a view. */
+const schedulesOf = (
+  { schedule, timeZone, inAll }: ScheduledDefinition,
+  { nightly, views }: Schedules,
+): { schedule: string; timeZone: string }[] => [
+  ...(views && schedule !== null && timeZone !== null ? [{ schedule, timeZone }] : []),
+  ...(inAll && nightly !== null ? [nightly] : []),
+]
 
 /** More than a year, so that every month and both changes of the clock are among them. */
 const days = 400

@@ -35,9 +35,8 @@ export function listRuns(
   return database.withConnection(async (sql) => {
     const definitionId = view === undefined ? undefined : await findDefinitionIdOf(sql, view)
     if (definitionId === null) return { runs: [], next: null }
-    const found = await readRuns(sql, { ...filter, definitionId, limit: filter.limit + 1 })
-    const runs = found.slice(0, filter.limit)
-    return { runs, next: found.length > runs.length ? (runs.at(-1)?.id ?? null) : null }
+    const { rows: runs, next } = await readRuns(sql, { ...filter, definitionId })
+    return { runs, next }
   })
 }
 

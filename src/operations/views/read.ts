@@ -6,13 +6,16 @@ import { readDependencies } from '../../db/views/graph.ts'
 import { readViewDetails, readViews, type ViewDetails, type ViewSummary } from '../../db/views/list.ts'
 import { type Pause, readPause } from '../../db/views/pause.ts'
 import { dependents } from '../../plan/views/graph.ts'
+import { nextScheduled, type Schedules, unscheduled } from '../monitoring/schedules.ts'
 import { resolveName } from '../runs/name.ts'
 
-export interface ListedView extends ViewSummary {
+export interface ListedView extends Omit<ViewSummary, 'schedule' | 'timeZone' | 'inAll'> {
   /** The views that this one reads, directly or through plain views and functions. */
   dependsOn: string[]
   /** The views that read this one. */
   neededBy: string[]
+  /** When a schedule refreshes the view next; null if none does, or a pause keeps it from that. */
+  nextRun: Date | null
 }
 
 export interface DetailedView extends ListedView, ViewDetails {
@@ -25,24 +28,29 @@ const recentRuns = 10
  * Lists every view that the catalog has now, and every authored view that is missing. Writes nothing, so that a standby can
  * answer.
  */
-export function listViews(database: Database): Promise<{ views: ListedView[]; paused: Pause | null }> {
+export function listViews(
+  database: Database,
+  schedules: Schedules = unscheduled,
+): Promise<{ views: ListedView[]; paused: Pause | null }> {
   return database.withConnection(async (sql) => {
     const views = await readViews(sql)
     const dependsOn = await readDependencies(sql)
     const neededBy = dependents(dependsOn)
+    const paused = await readPause(sql)
+    const now = new Date()
     return {
-      views: views.map((view) => ({
-        ...view,
-        dependsOn: dependsOn.get(view.view) ?? [],
-        neededBy: neededBy.get(view.view) ?? [],
-      })),
-      paused: await readPause(sql),
+      views: views.map((view) => listed(view, { dependsOn, neededBy, paused, schedules, now })),
+      paused,
     }
   })
 }
 
 /** One view by name or id: its entry in the list, its query, its indexes and its most recent runs. */
-export function getView(database: Database, view: string): Promise<DetailedView> {
+export function getView(
+  database: Database,
+  view: string,
+  schedules: Schedules = unscheduled,
+): Promise<DetailedView> {
   return database.withConnection(async (sql) => {
     const name = await resolveName(sql, view)
     const [summary] = await readViews(sql, name)
@@ -51,13 +59,35 @@ export function getView(database: Database, view: string): Promise<DetailedView>
       throw await unknownView(sql, name)
     }
     const dependsOn = await readDependencies(sql)
+    const neededBy = dependents(dependsOn)
+    const paused = await readPause(sql)
     const { id } = summary
     return {
-      ...summary,
-      dependsOn: dependsOn.get(summary.view) ?? [],
-      neededBy: dependents(dependsOn).get(summary.view) ?? [],
+      ...listed(summary, { dependsOn, neededBy, paused, schedules, now: new Date() }),
       ...(await readViewDetails(sql, name)),
-      recentRuns: id === null ? [] : await readRuns(sql, { definitionId: id, limit: recentRuns }),
+      recentRuns: id === null ? [] : (await readRuns(sql, { definitionId: id, limit: recentRuns })).rows,
     }
   })
+}
+
+/** What the entry of a view tells besides what was read of the view itself. */
+interface Surroundings {
+  dependsOn: Map<string, string[]>
+  neededBy: Map<string, string[]>
+  paused: Pause | null
+  schedules: Schedules
+  now: Date
+}
+
+function listed(
+  { schedule, timeZone, inAll, ...shown }: ViewSummary,
+  { dependsOn, neededBy, paused, schedules, now }: Surroundings,
+): ListedView {
+  const isPaused = shown.paused || paused !== null
+  return {
+    ...shown,
+    dependsOn: dependsOn.get(shown.view) ?? [],
+    neededBy: neededBy.get(shown.view) ?? [],
+    nextRun: isPaused ? null : nextScheduled({ schedule, timeZone, inAll }, schedules, now),
+  }
 }

@@ -227,7 +227,7 @@ describe('a connection', () => {
       database.withConnection((sql) => sql`create temporary table x ()`, {
         startUp: { default_transaction_read_only: 'on' },
       }),
-    ).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
+    ).rejects.toMatchObject({ code: 'DatabaseReadOnly' })
     await database.withConnection((sql) => sql`create temporary table x ()`)
   })
 })

@@ -125,7 +125,7 @@ describe('a refusal says what is wrong, and what a field must be', () => {
       'a field of something else',
       viewsQuery,
       { limit: '3' },
-      'limit: there is no such field. The fields are state',
+      'limit: there is no such field. The fields are state, cursor',
     ],
   ])('%s', (_, schema, value, message) => {
     expect(refusal(schema, value)).toBe(message)

@@ -1,5 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { scheduledInterval, unscheduled } from '../../../src/operations/monitoring/schedules.ts'
+import {
+  nextScheduled,
+  scheduledInterval,
+  unscheduled,
+} from '../../../src/operations/monitoring/schedules.ts'
 
 const hours = (schedule: string, timeZone = 'Etc/UTC') => {
   const seconds = scheduledInterval({ schedule, timeZone, inAll: false }, { nightly: null, views: true })
@@ -56,5 +60,28 @@ describe('the longest time between two refreshes', () => {
     expect(scheduledInterval(often, unscheduled)).toBeNull()
     const nightly = { schedule: '0 9 * * *', timeZone: 'Etc/UTC' }
     expect(scheduledInterval(often, { nightly, views: false })).toBe(24 * 3600)
+  })
+})
+
+describe('the next refresh by schedule', () => {
+  const now = new Date('2026-11-16T10:00:00Z')
+  const nightly = { schedule: '0 9 * * *', timeZone: 'Etc/UTC' }
+  const weekly = { schedule: '30 8 * * 1', timeZone: 'Europe/Berlin', inAll: true }
+  const next = (
+    definition: Parameters<typeof nextScheduled>[0],
+    schedules: Parameters<typeof nextScheduled>[1],
+  ) => nextScheduled(definition, schedules, now)?.toISOString() ?? null
+
+  test('is the one of the night or its own, whichever comes first', () => {
+    expect(next(weekly, { nightly, views: true })).toBe('2026-11-17T09:00:00.000Z')
+    expect(next({ ...weekly, inAll: false }, { nightly, views: true })).toBe('2026-11-23T07:30:00.000Z')
+    const often = { ...weekly, schedule: '*/15 * * * *' }
+    expect(next(often, { nightly, views: true })).toBe('2026-11-16T10:15:00.000Z')
+  })
+
+  test('is none if nothing refreshes the view', () => {
+    expect(next(weekly, unscheduled)).toBeNull()
+    expect(next({ ...weekly, inAll: false }, { nightly, views: false })).toBeNull()
+    expect(next({ schedule: null, timeZone: null, inAll: true }, { nightly: null, views: true })).toBeNull()
   })
 })
