@@ -308,3 +308,21 @@ describe('checking', () => {
     expect(await Promise.all(Array.from({ length: 8 }, () => check(view)))).toEqual(Array(8).fill(told))
   })
 })
+
+describe('what a definition depends on', () => {
+  test('has to be frozen too, or a view of the database', async () => {
+    await sql`create view plain_one as select 1 as id`
+    const [first, second, third] = [0, 1, 2].map(() => usualView())
+    await make(third!)
+    const reading = {
+      ...first!,
+      dependsOn: ['public.plain_one', `public.${second!.name}`, `public.${third!.name}`],
+    }
+    await make(reading)
+    await make(second!)
+    expect(await check(reading, second!)).toEqual([])
+    expect(await check({ ...reading, dependsOn: ['public.plain_on'] })).toEqual([
+      `public.${first!.name}, dependsOn: its dependsOn names public.plain_on, but no view has that name: did you mean public.plain_one?`,
+    ])
+  })
+})

@@ -276,6 +276,23 @@ describe('an owner in a migration', () => {
   })
 })
 
+describe('a frozen name that nobody may give', () => {
+  test.each([
+    [
+      definition('mine', 'select 1 as id', { schema: 'viewkeeper' }),
+      'viewkeeper.mine cannot be made: its schema',
+    ],
+    [inShop('viewkeeper_7', 'select 1 as id'), 'shop.viewkeeper_7 cannot be made: its name'],
+  ])('is refused before anything is done', async (reserved, message) => {
+    const frozen = await folder(reserved.name)
+    await frozen.freeze([reserved])
+    const migrations = await frozen.read()
+    const applied = () => migrateUp(migrateCall(database), migrations)
+    for (const refused of [() => verifyFrozen(database, [], migrations), applied])
+      expect((await refusalOf(refused())).message).toContain(message)
+  })
+})
+
 describe('check', () => {
   test('names another owner than the frozen one, and takes any owner if none is frozen', async () => {
     await sql.unsafe(`

@@ -134,6 +134,19 @@ describe('creating', () => {
     expect(await create({ view: 'unauthored' }, call())).toMatchObject({ status: 'skipped' })
   })
 
+  test.each([
+    ['viewkeeper.mine', 'its schema "viewkeeper" is the schema of Viewkeeper itself'],
+    ['pg_catalog.mine', 'its schema "pg_catalog" belongs to the server'],
+    ['public.viewkeeper_4711', 'its name "viewkeeper_4711" begins as the names that Viewkeeper gives'],
+  ])('is refused for %s, a name that nobody may give', async (view, message) => {
+    const [schema_name, name] = view.split('.') as [string, string]
+    await author(name, 'select 1 as id', { schema_name })
+    expect(await create({ view }, call())).toMatchObject({
+      status: 'error',
+      error: { class: 'InvalidName', message: expect.stringContaining(message) },
+    })
+  })
+
   test('works under the settings of the definition, and refuses those that are not allowed', async () => {
     await author('roomy', "select current_setting('work_mem') as mem", {
       settings: sql.json({ work_mem: '77MB' }),

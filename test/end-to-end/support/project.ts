@@ -75,7 +75,10 @@ export class Project {
   }
 
   /** Runs `viewkeeper` in the folder. No password ever stands in what it prints, and no stack. */
-  async run(args: string[], { url = this.url }: { url?: string | undefined } = {}): Promise<Ran> {
+  async run(
+    args: string[],
+    { url = this.url, env = {} }: { url?: string | undefined; env?: Record<string, string> } = {},
+  ): Promise<Ran> {
     const child = spawn(process.execPath, [commandLine, ...args], {
       cwd: this.folder,
       env: {
@@ -84,6 +87,7 @@ export class Project {
         NO_COLOR: '1',
         NODE_COMPILE_CACHE: compiled,
         ...(url && { DATABASE_URL: url }),
+        ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     })

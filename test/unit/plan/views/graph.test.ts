@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { declaredEdges } from '../../../../src/plan/views/depends-on.ts'
+import { declaredEdges, unknownDependencies } from '../../../../src/plan/views/depends-on.ts'
 import {
   dependents,
   inDependencyOrder,
@@ -91,5 +91,25 @@ describe('the order', () => {
 
   test('is refused if there is a circle, naming its views', () => {
     expect(() => order({ a: ['b'], b: ['a'], c: ['b'], d: [] })).toThrow(/circle: a -> b -> a\./)
+  })
+})
+
+describe('a name in dependsOn that no view has', () => {
+  const known = [
+    { schema: 'app', name: 'sales' },
+    { schema: 'app', name: 'Odd' },
+  ]
+  const messages = (...dependsOn: string[]) =>
+    unknownDependencies([{ schema: 'app', name: 'sale', dependsOn }], known).map(({ message }) => message)
+
+  test('is told from names that views have, as SQL reads them', () => {
+    expect(messages('app.sales', 'App.SALES', 'app."Odd"')).toEqual([])
+  })
+
+  test('is named, with the nearest name or with what to do', () => {
+    expect(messages('app.salse', 'app.sales', 'elsewhere.weather')).toEqual([
+      'names app.salse, but no view has that name: did you mean app.sales?',
+      'names elsewhere.weather, but no view has that name: correct it, or create that view first',
+    ])
   })
 })
