@@ -56,7 +56,7 @@ export function insistOnOwnFolder(migrations: FrozenMigration[], journal: Journa
   const hasName = ({ number, name }: JournalEntry) => byNumber.get(number)?.name === name
   if (journal.some(isKnown) || journal.every(hasName)) return
   const [begin] = journal
-  if (begin !== undefined && begin.number > (migrations[0]?.number ?? 0)) {
+  if (begin !== undefined && begin.number > (migrations[0]?.number ?? 1)) {
     throw new Problem(
       'MigrationFailed',
       `migrations/: this database begins with ${begin.name}, after a squash that the folder lacks. ` +

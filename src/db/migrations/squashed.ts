@@ -1,14 +1,16 @@
 import type { FrozenMigration } from '../../plan/migrations/frozen.ts'
 import type { SquashedHistory } from '../../plan/migrations/order.ts'
 import { Problem } from '../../problem.ts'
-import type { JournalEntry } from './journal.ts'
+
+/** The journal's word for a migration that the database has. */
+type Entry = Pick<FrozenMigration, 'number' | 'name' | 'checksum'>
 
 /**
  * The migrations of a squashed history that a database only has to record, because it has all migrations that the squash
  * replaces: all of them, or none. Refuses (MigrationFailed), by name, a database that has only some of what the squash
  * replaces. The journal keeps the replaced ones: an older version of the folder still finds them.
  */
-export function recordedBy(squashed: SquashedHistory, journal: JournalEntry[]): FrozenMigration[] {
+export function recordedBy(squashed: SquashedHistory, journal: Entry[]): FrozenMigration[] {
   const old = journal.filter(({ number }) => number < squashed.first)
   if (old.length === 0 || old.length < journal.length) return []
   const has = new Map(old.map((entry) => [entry.number, entry]))

@@ -14,7 +14,7 @@ export type FrozenChange =
   | Squash
 
 /** A migration that a squash has replaced. */
-export interface Replaced {
+interface Replaced {
   name: string
   checksum: string
 }
@@ -23,7 +23,7 @@ export interface Replaced {
  * The end of a squashed history: the migrations `by` replace the ones in `replaces`. A database with all of `replaces`
  * has nothing to execute.
  */
-export interface Squash {
+interface Squash {
   does: 'squash'
   /** In order; also those that an earlier squash had replaced. */
   replaces: Replaced[]

@@ -130,6 +130,14 @@ describe('freezing', () => {
     ])
   })
 
+  test('removes a view that no other view reads before others are changed, and one that is read after that', () => {
+    const migrations = frozen(a, b)
+    const authored = [definition('c', 'select 5')]
+    const removes = ['b', 'a'].map(inPublic)
+    const fresh = plan({ authored, migrations, removes, removesFirst: new Set(['"public"."b"']) })
+    expect(fresh.map(({ words }) => words)).toEqual(['remove_b', 'c', 'remove_a'])
+  })
+
   test('removes views in the order in which they are named, and makes each again as it was', () => {
     const last = { ...b, comment: 'last' }
     const removes = ['c', 'b', 'a'].map(inPublic)
