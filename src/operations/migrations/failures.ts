@@ -91,7 +91,7 @@ function described(change: FrozenChange, thrown: unknown, { whole, at, end, refu
       : `${whole}: ${carries} could not be carried over`
   return new Problem(
     'MigrationFailed',
-    `${where}: ${inPublic(error.message, change)} (${sqlstate ?? 'no SQLSTATE'}). ${end}`,
+    `${where}: ${inPublic(error.message, change)} (${sqlstate ?? 'no SQLSTATE'}). ${error.missing === null ? '' : `${error.missing} `}${end}`,
     { ...(sqlstate === undefined ? {} : { sqlstate }), cause: error },
   )
 }

@@ -1,8 +1,5 @@
 import type { LiveView, SwapRights } from '../views/live-view.ts'
 
-/** What stands in the way of a swap if the live view cannot be read. */
-export const lockedRefusal = 'somebody holds an exclusive lock on it'
-
 /** What stands in the way of a swap, each object by name; empty if nothing does. Pure. */
 export function swapRefusals(live: LiveView, rights: SwapRights): string[] {
   const { view, dependents, statistics, grants } = live

@@ -10,6 +10,7 @@ export type DifferenceKind =
   | 'comment'
   | 'grant'
   | 'owner'
+  | 'dependsOn'
   | 'missing'
   | 'unpopulated'
   | 'unmanaged'
