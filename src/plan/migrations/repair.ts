@@ -13,7 +13,8 @@ export function livingViews(migrations: FrozenMigration[]): LivingView[] {
   const latest = new Map<string, FrozenMigration>()
   for (const migration of migrations) {
     const { change } = migration.up
-    if (change.does !== 'sql') latest.set(quoteName(viewAfter(change)), migration)
+    if (change.does === 'define' || change.does === 'rename')
+      latest.set(quoteName(viewAfter(change)), migration)
   }
   return [...frozenState(migrations)].map(([name, definition]) => ({
     definition,
