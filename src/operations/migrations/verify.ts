@@ -153,7 +153,7 @@ async function tryBackAndForth(sql: Sql, { up, down, before, does, drift }: Trip
   const isRestored = wasAsFrozen
     ? await isSame(sql, before, back)
     : (await findWayBack(sql, down.change, back)).drift.length === 0
-  if (!isRestored) throw notRestored(down.change)
+  if (!isRestored) throw notRestored((back ?? before) as LiveView)
   await tryChange(sql, down.change, up)
   return null
 }
@@ -166,10 +166,10 @@ const neverFrozen = (view: QualifiedName): Problem =>
       `\`npx viewkeeper adopt ${displayName(view)}\`, write the change into the adopted file, and freeze again. Nothing was written.`,
   )
 
-const notRestored = (change: FrozenChange): Problem =>
+const notRestored = ({ view }: LiveView): Problem =>
   new Problem(
     'MigrationFailed',
-    `${isViewChange(change) ? displayName(viewAfter(change)) : ''}: the down migration does not restore the view exactly as it is in this database: something that no ` +
+    `${displayName(view)}: the down migration does not restore the view exactly as it is in this database: something that no ` +
       'definition holds, such as the comment on a column, is lost on the way. Nothing was written.',
   )
 

@@ -1,6 +1,6 @@
 import { displayName, parseName, type QualifiedName, quoteName, type ViewName } from '../names.ts'
 import type { Definition } from '../views/definition.ts'
-import { type FrozenMigration, frozenState, isViewChange, viewAfter } from './frozen.ts'
+import { type FrozenMigration, frozenState, viewAfter } from './frozen.ts'
 
 /** A view that is frozen and that no later migration has removed, and the migration that says how it is. */
 export interface LivingView {
@@ -13,7 +13,8 @@ export function livingViews(migrations: FrozenMigration[]): LivingView[] {
   const latest = new Map<string, FrozenMigration>()
   for (const migration of migrations) {
     const { change } = migration.up
-    if (isViewChange(change)) latest.set(quoteName(viewAfter(change)), migration)
+    if (change.does === 'define' || change.does === 'rename')
+      latest.set(quoteName(viewAfter(change)), migration)
   }
   return [...frozenState(migrations)].map(([name, definition]) => ({
     definition,

@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { checkViews } from '../../../src/operations/migrations/check.ts'
 import { migrateDown, migrateUp } from '../../../src/operations/migrations/migrate.ts'
+import { migrate } from '../../../src/operations/schema/apply.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
 import { describeInCatalog } from '../../support/catalog.ts'
-import { useDatabase } from '../../support/database.ts'
+import { schemaFolder, useDatabase } from '../../support/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/frozen.ts'
 import { refusalOf } from '../../support/refusal.ts'
 import { wholeCatalog } from '../../support/whole-catalog.ts'
@@ -210,5 +212,76 @@ describe('a hot fix', () => {
     expect(await up(frozen)).toEqual([null])
     expect(await down(frozen)).toEqual(['rename'])
     expect(await differences(sales)).toEqual([])
+  })
+})
+
+describe('a login that is no superuser', () => {
+  const place = useDatabase({ migrated: false })
+  const suffix = randomUUID().slice(0, 8)
+  const [app, keeper, boss] = ['app', 'keeper', 'boss'].map((name) => `hot_fix_${name}_${suffix}`) as [
+    string,
+    string,
+    string,
+  ]
+
+  test('freezes a hot fix that the application has made as its own role, and one after a renamed column', async () => {
+    await place.sql.unsafe(`
+      create role ${keeper}; create role ${keeper}_views; create role ${boss}; create role ${app} login password 'secret';
+      grant ${keeper}_views, ${boss} to ${keeper}; grant ${keeper} to ${app};
+      create schema viewkeeper authorization ${keeper};
+      grant usage, create on schema public to ${keeper}, ${keeper}_views, ${boss};
+      create table orders as select 1 as id, 1 as shop, 10 as total; grant select on orders to ${keeper}_views, ${boss}`)
+    const login = place.as(app).database
+    await migrate(login, schemaFolder)
+    const frozen = await folder('roles')
+    await frozen.freeze([sales])
+    await up(frozen, login)
+    const owner = async () =>
+      (await place.sql`select relowner::regrole::text as owner from pg_class where relname = 'sales'`)[0]
+        ?.owner
+    await place.sql.unsafe(`
+      drop materialized view sales; set role ${boss};
+      create materialized view sales as select id, total from orders where total > 0;
+      create unique index sales_key on sales (id);
+      comment on materialized view sales is 'Sales.'; reset role`)
+    expect(await frozen.freezeOn(login, [fixed])).toMatchObject([
+      { does: null, wayBack: { instead: null, blocked: null } },
+    ])
+    expect(await up(frozen, login)).toEqual([null])
+    expect(await down(frozen, login)).toEqual(['rebuild'])
+    expect(await up(frozen, login)).toEqual(['rebuild'])
+    expect(await owner()).toBe(boss)
+    await place.sql`alter table orders rename total to amount`
+    const renamed = { ...fixed, sql: 'select id, amount from public.orders where amount > 0' }
+    expect(await frozen.freezeOn(login, [renamed])).toMatchObject([
+      { does: 'rebuild', wayBack: { instead: 'column "total" does not exist (42703)', blocked: null } },
+    ])
+    expect(await up(frozen, login)).toEqual(['rebuild'])
+    expect(await down(frozen, login)).toEqual(['rebuild'])
+    expect(await owner()).toBe(boss)
+  })
+
+  test('lost the right to read what the old query reads: the change is frozen, and the way back is not promised', async () => {
+    await place.sql.unsafe(`create table secrets as select 1 as id; grant select on secrets to ${boss}`)
+    const login = place.as(app).database
+    const frozen = await folder('lost right')
+    const before = definition('reads_secrets', 'select id from public.secrets')
+    await place.sql.unsafe(
+      `set role ${boss}; create materialized view reads_secrets as select id from secrets; reset role`,
+    )
+    await place.sql`delete from viewkeeper.migrations`
+    await frozen.freeze([before], { adopts: true })
+    await up(frozen, login)
+    await place.sql.unsafe(`revoke select on secrets from ${boss}`)
+    const [tried] = await frozen.freezeOn(login, [{ ...before, sql: 'select id from public.orders' }])
+    expect(tried).toMatchObject({ does: 'rebuild', wayBack: { instead: null } })
+    expect(tried?.wayBack.blocked).toBe(
+      'public.reads_secrets: the way back does not work in this database as it is now: permission denied for table ' +
+        'secrets (42501). `migrate down` is refused until the cause is removed.',
+    )
+    expect(await up(frozen, login)).toEqual(['rebuild'])
+    expect((await refusalOf(down(frozen, login))).message).toMatch(
+      /002_reads_secrets\.down\.sql: .*\(42501\)/,
+    )
   })
 })
