@@ -87,6 +87,16 @@ export const exclusiveLock = (kind: 'view' | 'materialized view', name: ViewName
   alter(kind, name, 'reset (user_catalog_table)')
 
 /**
+ * Locks what the view's query reads, as the refresh will: the server does so to write the query down. Else the refresh would
+ * wait for these locks while it locks readers out.
+ */
+export const lockWhatIsRead = (view: ViewName): Statement => ({
+  phase: 'locking',
+  sql: `select pg_catalog.pg_get_viewdef(${literal(quoteName(view))}::regclass)`,
+  hidden: true,
+})
+
+/**
  * Rewrites the catalog row of each column, unchanged. Before PostgreSQL 18 `grant select (column)` takes no
  * lock on the view. The rewriting waits for such a grant that is not committed, and later grants wait for us.
  */
