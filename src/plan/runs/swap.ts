@@ -61,8 +61,6 @@ export function planSwap(
     ],
     cutOver: exclusively(live.view, [nothingHasChanged(view, hash), ...exchange(live, wanted, aside)], {
       timeoutSeconds,
-      // A plain view that reads the old one may read other tables, too: waiting for these would lock readers out.
-      lasts: 'brief',
       guard: holdStill(live, aside),
       // Outer views first: readers lock them in this order.
       lockBefore: plainViews(wanted)
