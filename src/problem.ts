@@ -36,6 +36,7 @@ const codes = {
   BatchLost: { status: 503, title: 'Nobody advanced the batch' },
   BatchNotStarted: { status: 503, title: 'The batch could not be advanced' },
   DatabaseUnavailable: { status: 503, title: 'The database cannot be reached' },
+  DatabaseReadOnly: { status: 503, title: 'The database only reads' },
   CredentialsRefused: { status: 503, title: 'The database refused the credentials' },
   SuperuserRefused: { status: 503, title: 'The login is a superuser' },
   NotDirect: { status: 503, title: 'The connection does not reach the server directly' },

@@ -1,15 +1,20 @@
+import type { BroughtUp } from '../../src/operations/migrations/bring-up.ts'
 import type { MigrationDone, MigrationStatus } from '../../src/operations/migrations/migrate.ts'
 import type { DescribedView } from '../../src/operations/views/describe.ts'
 import type { Difference } from '../../src/plan/views/differences.ts'
 
 /** The database that a command works on, reached directly or through the deployed function. */
 export interface Target {
-  up(options: { withData: boolean }, onDone: (done: MigrationDone) => void): Promise<MigrationDone[]>
+  up(
+    options: { withData: boolean; repair: boolean },
+    onDone: (done: MigrationDone) => void,
+  ): Promise<Omit<BroughtUp, 'ahead'>>
   down(count: number, onDone: (done: MigrationDone) => void): Promise<MigrationDone[]>
   status(): Promise<MigrationStatus>
   /**
-   * How the live views differ from the frozen definitions, and which frozen migrations the database lacks.
+   * How the live views differ from the frozen definitions, which frozen migrations the database lacks, and which views
+   * somebody has dropped.
    */
-  check(): Promise<{ differences: Difference[]; pending: string[] }>
+  check(): Promise<{ differences: Difference[] } & Pick<MigrationStatus, 'pending' | 'missing'>>
   describe(views: string[] | 'all'): Promise<DescribedView[]>
 }

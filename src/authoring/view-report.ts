@@ -1,6 +1,6 @@
 import type * as z from 'zod'
+import { nearest } from '../plan/nearest.ts'
 import type { AuthoredView } from './define-view.ts'
-import { nearest } from './nearest.ts'
 import { type Place, type Places, placesOf } from './places.ts'
 
 /** A problem that the author of a view has to solve. */

@@ -1,3 +1,4 @@
+import { executingQuery } from './missing-names.ts'
 import { quoteIdentifier, type ViewName } from './names.ts'
 import type { Statement } from './plan.ts'
 
@@ -20,5 +21,11 @@ export const sealed = (
   statements: Statement[],
 ): Statement[] =>
   statements.map((statement) =>
-    statement.userCode ? { ...statement, sealed: { role, schema: quoteIdentifier(schema) } } : statement,
+    statement.userCode
+      ? {
+          ...statement,
+          sealed: { role, schema: quoteIdentifier(schema) },
+          obstacles: executingQuery(statement.sql, { role, creates: schema }),
+        }
+      : statement,
   )

@@ -40,8 +40,6 @@ export interface Statement {
    * search path of Viewkeeper's role. All other statements see only the names of the catalog (`safePath`).
    */
   userCode?: true
-  /** The privileges that the statement needs, in words: the hint if the server says that one is missing. */
-  needs?: string
   /**
    * What the statement carries over from the old view to the new one, in words: the hint if the statement
    * fails.

@@ -1,7 +1,9 @@
 import type { FrozenText } from '../../plan/migrations/frozen.ts'
+import { executingQuery } from '../../plan/missing-names.ts'
 import { literal, quoteIdentifier } from '../../plan/names.ts'
 import { Problem } from '../../problem.ts'
 import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
+import { readMissing } from '../server/cure.ts'
 import { lackingCharacter } from '../server/encoding.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { readRolePath } from '../server/role-path.ts'
@@ -59,7 +61,15 @@ export async function runPlainSql(
   } catch (error) {
     if (error instanceof Problem) throw error
     const isOurRole = owner !== null && !statements.some((each) => /^(re)?set\b.*\brole\b/i.test(each))
-    const end = `${untouched}${adviceOn(error, isOurRole ? owner : null)}`
+    const missing =
+      sqlstateOf(error) === '42501'
+        ? await readMissing(sql, executingQuery(part?.text ?? text, owner === null ? {} : { role: owner }))
+        : null
+    const end = [
+      untouched,
+      ...(missing === null ? [] : [missing]),
+      ...adviceOn(error, isOurRole ? owner : null),
+    ].join(' ')
     throw sqlFailed(`migrations/${file}`, text, error, end, part)
   }
 }
@@ -78,23 +88,29 @@ async function insistOnCharacters(sql: Sql, file: string, text: string): Promise
 
 const untouched = 'The database is as it was before this migration.'
 
-/** What to do about an error, beginning with a space; empty if there is nothing to say. */
-function adviceOn(error: unknown, role: string | null): string {
+/** What to do about an error. */
+function adviceOn(error: unknown, role: string | null): string[] {
   switch (sqlstateOf(error)) {
     case '42501':
       return role === null
-        ? ''
-        : ` The file was executed as role ${role}; write "reset role;" to execute the rest as the login, a member of ${role}.`
+        ? []
+        : [
+            `The file was executed as role ${role}; write "reset role;" to execute the rest as the login, a member of ${role}.`,
+          ]
     case '25001':
-      return ' This statement cannot be part of a transaction, so no migration can hold it. Execute it by hand.'
+      return [
+        'This statement cannot be part of a transaction, so no migration can hold it. Execute it by hand.',
+      ]
     case '0A000':
       // This routine means that `execute` refused a statement. Other unsupported features have other
       // routines.
       return (error as { routine?: string }).routine === 'exec_stmt_dynexecute'
-        ? ' The file and its journal row are one transaction. Leave out statements that begin or end a transaction, and any "copy" from or to the client.'
-        : ''
+        ? [
+            'The file and its journal row are one transaction. Leave out statements that begin or end a transaction, and any "copy" from or to the client.',
+          ]
+        : []
     default:
-      return ''
+      return []
   }
 }
 
@@ -175,7 +191,7 @@ async function runConcurrently(
   if (others.length > 0 || (index === undefined && !dropConcurrently.test(only))) {
     throw new Problem(
       'MigrationFailed',
-      `migrations/${file}: create or drop index concurrently must be alone in its file, as "create index concurrently name on table (…);" or "drop index concurrently name;".`,
+      `migrations/${file}: create or drop index concurrently must be alone in its file, as "create index concurrently name on table (...);" or "drop index concurrently name;".`,
     )
   }
   await sql`set search_path to default`
@@ -231,7 +247,7 @@ const parsedBody = /\bbegin\s+atomic\b[\s\S]*?;\s*end\b/gi
  * The statements of a text without its comments; a semicolon in quotes, parentheses or a function body ends
  * no statement.
  */
-function statementsIn(text: string): string[] {
+export function statementsIn(text: string): string[] {
   const bare = text.replace(opaque, (found) => (/^(--|\/\*)/.test(found) ? ' ' : found))
   return statementPlaces(blanked(bare))
     .map(([from, to]) => bare.slice(from, to).trim())

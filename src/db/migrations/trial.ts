@@ -10,6 +10,8 @@ import { liveViewQuery } from '../../plan/views/live-view-query.ts'
 import { Problem } from '../../problem.ts'
 import { executeSealed } from '../runs/seal.ts'
 import { inTransaction, type Sql } from '../server/connect.ts'
+import { readMissing } from '../server/cure.ts'
+import { sqlstateOf } from '../server/failures.ts'
 import { readRolePath } from '../server/role-path.ts'
 import { safePath } from '../server/search-path.ts'
 
@@ -23,12 +25,21 @@ export class StatementRefused extends Error {
   readonly inDefinition: boolean
   /** The line within the statement, from 1; 1 if the server names no position. */
   readonly line: number
+  /** The rights that were missing, in words with SQL; null if none was. */
+  readonly missing: string | null
 
-  constructor(statement: Statement, at: number, inDefinition: boolean, cause: unknown) {
+  constructor(
+    statement: Statement,
+    at: number,
+    inDefinition: boolean,
+    cause: unknown,
+    missing: string | null = null,
+  ) {
     super((cause as Error).message, { cause })
     this.statement = statement
     this.at = at
     this.inDefinition = inDefinition
+    this.missing = missing
     // Positions count characters; a JavaScript string may hold two units for one. A sealed statement is an inner query.
     const { position: outer, internal_position, internal_query } = cause as Record<string, string | undefined>
     const position = Number(outer ?? (internal_query === statement.sql ? internal_position : undefined) ?? 1)
@@ -66,18 +77,18 @@ export async function readTwin(
   live?: LiveView,
 ): Promise<LiveView> {
   const twin = await describeTwin(sql, definition, owner)
-  return live !== undefined && (await isSameQuery(sql, twin, live, owner))
+  return live !== undefined && (await isSameQuery(sql, twin, live))
     ? { ...twin, view: { ...twin.view, definition: live.view.definition } }
     : twin
 }
 
 /**
  * Whether two views have the same query. The server writes some queries (lists of varchar) differently after it has read
- * its own text once, and the same from then on. So if the texts differ, both are read once more.
+ * its own text once, and the same from then on. So if the texts differ, both are read once more, each as its view's owner.
  */
-export async function isSameQuery(sql: Sql, a: LiveView, b: LiveView, owner: string): Promise<boolean> {
+export async function isSameQuery(sql: Sql, a: LiveView, b: LiveView): Promise<boolean> {
   if (a.view.definition === b.view.definition) return true
-  const again = async ({ view: { schema, name, definition } }: LiveView) => {
+  const again = async ({ view: { schema, name, definition, owner } }: LiveView) => {
     const plain = { schema, name, sql: definition, indexes: [], comment: null, grants: [] }
     return (await describeTwin(sql, plain, owner)).view.definition
   }
@@ -119,16 +130,28 @@ export const applySettings = (sql: Sql, settings: Record<string, string>): Promi
 export const performPlan = (sql: Sql, { settings, prepare, cutOver }: Plan): Promise<void> =>
   applySettings(sql, settings).then(() => executeAll(sql, [...prepare, ...cutOver.statements], false))
 
+/** In a savepoint, so that the catalog can be asked afterwards which right was missing. */
 async function executeAll(sql: Sql, statements: Statement[], inDefinition: boolean): Promise<void> {
+  let current: Statement | undefined
   let at = 0
-  for (const statement of statements) {
-    try {
-      await execute(sql, statement)
-    } catch (error) {
-      if (error instanceof Problem) throw error
-      throw new StatementRefused(statement, at, inDefinition, error)
-    }
-    if (!statement.hidden) at++
+  try {
+    await inTransaction(sql, async (part) => {
+      for (current of statements) {
+        await execute(part, current)
+        if (!current.hidden) at++
+      }
+    })
+  } catch (error) {
+    if (error instanceof Problem || current === undefined) throw error
+    const { obstacles } = current
+    const isLacking = sqlstateOf(error) === '42501' && obstacles !== undefined
+    throw new StatementRefused(
+      current,
+      at,
+      inDefinition,
+      error,
+      isLacking ? await readMissing(sql, obstacles) : null,
+    )
   }
 }
 

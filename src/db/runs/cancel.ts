@@ -1,4 +1,7 @@
+import { signalingQuery } from '../../plan/missing.ts'
 import type { Sql } from '../server/connect.ts'
+import { readCure, readMissing } from '../server/cure.ts'
+import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { runLocks } from '../server/lock-keys.ts'
 
 /** A second signal that comes sooner could interrupt the server process while it records the end of the run. */
@@ -26,7 +29,12 @@ export async function cancelRun(sql: Sql, id: number): Promise<boolean> {
               or cancel_requested_at < clock_timestamp() - make_interval(secs => ${signalAgainAfterSeconds}))
       returning id, backend_pid)
     select (select count(*) from requested) as requested, (select count(pg_cancel_backend(l.pid)) from run_locks l
-      join requested on l.id = requested.id and l.pid = requested.backend_pid) as signaled`
+      join requested on l.id = requested.id and l.pid = requested.backend_pid) as signaled`.catch(
+    async (error) => {
+      if (sqlstateOf(error) !== '42501') throw error
+      throw problemOf(error, (await readCure(sql, error)) ?? (await readMissing(sql, signalingQuery)))
+    },
+  )
   return (
     signal?.requested === 1 ||
     (await sql`select from viewkeeper.runs where id = ${id} and status = 'running'`).length > 0

@@ -350,7 +350,7 @@ begin
                   else msg end,
                'detail', case when not quotes_rows then nullif(det, '') end,
                'hint', case when violated is not null then '${equalRows}'
-                            when not raised and (st in ('42501', '55000') or obstacles ? st) then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st, case when st <> '0A000' then statement ->> 'needs' end), '')
+                            when not raised and (st in ('42501', '55000') or obstacles ? st) then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st), '')
                             when why = 'LockTimeout' and failure is null then coalesce(holders ->> 'advice', 'By now nobody holds a lock on the view, or on what it reads, that is in the way: try again.')
                             when statement ? 'carries' then 'The failed statement carries over ' || (statement ->> 'carries') || '.'
                             when not quotes_rows then nullif(hnt, '') end,

@@ -46,3 +46,13 @@ export async function closeLostRuns(
     returning r.id`
   return rows.map(({ id }) => id)
 }
+
+/**
+ * Whether the session may close lost runs. A login that only reads may not, nor a standby, which does not even
+ * have the primary's locks.
+ */
+export async function mayCloseRuns(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ may: boolean }[]>`
+    select has_table_privilege('viewkeeper.runs', 'update') and not current_setting('transaction_read_only')::boolean as may`
+  return row?.may ?? false
+}

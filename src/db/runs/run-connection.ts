@@ -1,5 +1,6 @@
 import { Problem } from '../../problem.ts'
 import type { Database, Sql } from '../server/connect.ts'
+import { readCure } from '../server/cure.ts'
 import { problemOf } from '../server/failures.ts'
 import { reservedKeys } from '../server/lock-keys.ts'
 import { envelopeText } from './envelope.ts'
@@ -84,7 +85,7 @@ async function execute(sql: Sql): Promise<Problem | undefined> {
     return undefined
   } catch (error) {
     // A broken connection or a stopped server: the run's row and lock tell how the run stands.
-    const problem = problemOf(error)
+    const problem = problemOf(error, await readCure(sql, error))
     return problem instanceof Problem && problem.code === 'InsufficientPrivilege' ? problem : undefined
   }
 }

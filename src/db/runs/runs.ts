@@ -38,6 +38,8 @@ export interface Run {
   requestedBy: string
   attempt: number
   requestedAt: Date
+  /** The run may not start before this moment; null if it may start at once. */
+  notBefore: Date | null
   startedAt: Date | null
   finishedAt: Date | null
   durationMs: number | null
@@ -52,7 +54,7 @@ export interface Run {
 export const runColumns = (sql: Sql) => sql`
   r.id, r.definition_id as "definitionId", r.schema_name as schema, r.view_name as name,
   format('%I.%I', r.schema_name, r.view_name) as view, r.batch_id as "batchId", r.operation, r.status, r.trigger,
-  r.requested_by as "requestedBy", r.attempt, r.requested_at as "requestedAt", r.started_at as "startedAt",
+  r.requested_by as "requestedBy", r.attempt, r.requested_at as "requestedAt", r.not_before as "notBefore", r.started_at as "startedAt",
   r.finished_at as "finishedAt", r.duration_ms as "durationMs", r.row_count_before as "rowCountBefore",
   r.row_count_after as "rowCountAfter", r.result, r.error, r.meta`
 

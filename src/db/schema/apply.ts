@@ -1,8 +1,12 @@
+import { settingUpQuery } from '../../plan/missing.ts'
+import { executingQuery } from '../../plan/missing-names.ts'
 import { quoteIdentifier } from '../../plan/names.ts'
 import type { SchemaStep } from '../../plan/schema-step.ts'
 import { Problem } from '../../problem.ts'
 import { toSetRole } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
+import { lacking, readMissing } from '../server/cure.ts'
+import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { sqlFailed } from '../server/sql-failed.ts'
 import { ownerRole } from './role.ts'
 import { settingUp } from './setting-up.ts'
@@ -20,7 +24,10 @@ export interface MigrateReport {
  */
 export async function applySchema(sql: Sql, steps: SchemaStep[]): Promise<MigrateReport> {
   await insistOnPlpgsql(sql)
-  await settingUp(sql, prepareJournal)
+  await settingUp(sql, prepareJournal).catch(async (error) => {
+    if (sqlstateOf(error) !== '42501') throw error
+    throw problemOf(error, [await readMissing(sql, settingUpQuery), byCommand].filter(Boolean).join(' '))
+  })
   const applied: string[] = []
   for (const step of steps) {
     if (await settingUp(sql, (transaction) => applyOnce(transaction, step))) applied.push(step.name)
@@ -84,12 +91,12 @@ async function applyOnce(sql: Sql, step: SchemaStep): Promise<boolean> {
   return true
 }
 
+const byCommand =
+  'The command `npx viewkeeper create-role`, with an administrator in DATABASE_URL, gives a login all that it needs.'
+
 /** The envelope is a `do` block, so without this right no run could start. */
 async function insistOnPlpgsql(sql: Sql): Promise<void> {
   const [row] = await sql`select has_language_privilege('plpgsql', 'usage') as may`
   if (row?.may) return
-  throw new Problem(
-    'InsufficientPrivilege',
-    'This role may not use PL/pgSQL, which every run needs. Grant the right: grant usage on language plpgsql to public;',
-  )
+  throw await lacking(sql, 'This role may not use PL/pgSQL, which every run needs.', executingQuery('do'))
 }

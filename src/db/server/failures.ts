@@ -32,8 +32,8 @@ const broken = new Set([
   'CONNECTION_DESTROYED',
 ])
 
-/** SQLSTATEs of a server that starts or stops, has lost the connection, has become a read replica, or is too slow. */
-const unavailable = /^(57P0[1235]|57014|25006|08)/
+/** SQLSTATEs of a server that starts or stops, has lost the connection, or is too slow. */
+const unavailable = /^(57P0[1235]|57014|08)/
 
 const migrateAdvice = 'Deploy again, or migrate: that creates what is missing.'
 
@@ -58,6 +58,12 @@ const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
     code: 'InvalidRequest',
     advice: 'Leave out the characters that the encoding of the database lacks.',
   },
+  '25006': {
+    code: 'DatabaseReadOnly',
+    advice:
+      'This server is a standby, or stopped writing. Give the address of the primary, which is the cluster endpoint of ' +
+      'Aurora. After a failover, try again in a minute.',
+  },
   '3D000': { code: 'DatabaseUnavailable', advice: 'Check the name of the database.' },
   '3F000': { code: 'NotMigrated', advice: migrateAdvice },
   '42P01': { code: 'NotMigrated', advice: migrateAdvice },
@@ -66,24 +72,23 @@ const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
 
 /**
  * The Problem for an error of the database or of the connection. Any other error is returned unchanged. The server's
- * message is kept only if it cannot quote data.
+ * message is kept only if it cannot quote data. `cure`: what to do about a missing right.
  */
-export function problemOf(error: unknown): unknown {
+export function problemOf(error: unknown, cure: string | null = null): unknown {
   if (error instanceof Problem || !(error instanceof Error)) return error
   const sqlstate = sqlstateOf(error)
   if (sqlstate === undefined)
     return isTls(error) || unreachable.has(codeOf(error) ?? '') ? unavailableDatabase(error) : error
   const known = ofOurStatements[sqlstate]
   const details = { sqlstate, cause: error }
-  if (known !== undefined)
-    return new Problem(known.code, sentences(error.message, known.advice), details)
+  if (known !== undefined) return new Problem(known.code, sentences(error.message, known.advice), details)
   if (unavailable.test(sqlstate)) return unavailableDatabase(error)
   const code = problemOfSqlstate[sqlstate] ?? problemOfSqlstate[sqlstate.slice(0, 2)]
   // If a right is missing, the server's detail names the right. The detail quotes no data.
   const detail = sqlstate === '42501' ? (error as { detail?: string }).detail : undefined
   return code === undefined
     ? error
-    : new Problem(code, sentences(error.message, detail), details)
+    : new Problem(code, sentences(error.message, detail, cure ?? undefined), details)
 }
 
 const tlsAdvice =

@@ -1,5 +1,6 @@
 import type { QualifiedName } from '../../plan/names.ts'
 import type { RunStatus } from '../../plan/run.ts'
+import { definitionDefaults } from '../../plan/views/definition.ts'
 import type { Sql } from '../server/connect.ts'
 import { lookAgain } from '../server/look-again.ts'
 import { unlessLocked } from '../server/unless-locked.ts'
@@ -13,7 +14,8 @@ interface LastRun {
 
 /** One view as the list shows it. */
 export interface ViewSummary {
-  id: number
+  /** Null until a run, a batch or the monitor gives the view a definition. */
+  id: number | null
   view: string
   schema: string
   name: string
@@ -39,8 +41,8 @@ export interface ViewSummary {
 }
 
 /**
- * All views that have a definition (see discoverDefinitions), by name; or the one with this name. Authored
- * views are among them even if they are missing in the database.
+ * All views of the catalog, by name; or the one with this name. Authored views are among them even if they are
+ * missing in the database. Temporary views are left out, here and everywhere: only their session can use them.
  */
 export async function readViews(sql: Sql, only: QualifiedName | null = null): Promise<ViewSummary[]> {
   const sizes = await readSizes(sql)
@@ -49,22 +51,28 @@ export async function readViews(sql: Sql, only: QualifiedName | null = null): Pr
         [Key in keyof LastRun as `lastRun.${Key}`]: LastRun[Key]
       })[]
   >`
-    select d.id, c.oid::int8 as oid, format('%I.%I', d.schema_name, d.name) as view, d.schema_name as schema, d.name,
-           d.source, d.refresh_strategy as strategy, coalesce(c.relispopulated, false) as populated, d.paused_at is not null as paused,
+    select d.id, c.oid::int8 as oid, format('%I.%I', schema, name) as view, schema, name,
+           coalesce(d.source, 'discovered') as source, coalesce(d.refresh_strategy, ${definitionDefaults.strategy}) as strategy,
+           coalesce(c.relispopulated, false) as populated, d.paused_at is not null as paused,
            case when c.reltuples >= 0 then c.relpages::int8 * current_setting('block_size')::int8 end as "sizeBytes",
            coalesce(nullif(c.reltuples, -1)::int8, latest.row_count_after) as "estimatedRows",
            latest.last_run_id as "lastRun.id", latest.last_status as "lastRun.status",
            latest.last_requested_at as "lastRun.requestedAt", latest.last_duration_ms as "lastRun.durationMs",
            latest.last_success_at as "lastSuccessAt",
            (extract(epoch from clock_timestamp() - latest.last_success_at) * 1000)::int8 as "staleMs",
-           (extract(epoch from ages.max_staleness) * 1000)::int8 as "maxStaleMs", ages.stale, ages.missing
-      from viewkeeper.definitions d
-      join viewkeeper.latest_runs latest on latest.definition_id = d.id
-      join viewkeeper.view_ages ages on ages.definition_id = d.id
-      left join (pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace)
-        on n.nspname = d.schema_name and c.relname = d.name and c.relkind = 'm'
-     where ${only === null ? sql`true` : sql`d.schema_name = ${only.schema} and d.name = ${only.name}`}
-     order by d.schema_name, d.name`
+           (extract(epoch from ages.max_staleness) * 1000)::int8 as "maxStaleMs",
+           coalesce(ages.stale, false) as stale, coalesce(ages.missing, false) as missing
+      from (select d.*, d.schema_name as schema from viewkeeper.definitions d where d.removed_at is null) d
+      full join (
+        select c.*, n.nspname::text as schema, c.relname::text as name
+          from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+         where c.relkind = 'm' and c.relpersistence <> 't') c using (schema, name)
+      left join viewkeeper.latest_runs latest on latest.definition_id = d.id
+      left join viewkeeper.view_ages ages on ages.definition_id = d.id
+     -- A discovered view that is gone is in neither of them.
+     where (c.oid is not null or ages.missing)
+       and ${only === null ? sql`true` : sql`schema = ${only.schema} and name = ${only.name}`}
+     order by schema, name`
   return rows.map(
     ({
       oid,

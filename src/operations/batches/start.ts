@@ -59,7 +59,11 @@ export async function startBatch(
   return call.database.withConnection(async (sql) => {
     const { trigger, requestedBy, caller, idempotencyKey } = call
     const requested = { trigger, requestedBy, caller, idempotencyKey, request: withoutUndefined(request) }
-    await insistOnCharacters(sql, { requestedBy, 'Idempotency-Key': idempotencyKey, pattern: request.pattern })
+    await insistOnCharacters(sql, {
+      requestedBy,
+      'Idempotency-Key': idempotencyKey,
+      pattern: request.pattern,
+    })
     await insistOnNameCharacters(sql, request.views ?? [], 'views')
     const earlier = await replay(sql, requested)
     if (earlier !== null) return earlier

@@ -1,10 +1,13 @@
 import { readTwin, StatementRefused } from '../../db/migrations/trial.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
+import { readMissing } from '../../db/server/cure.ts'
 import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
-import { findView, listViewNames } from '../../db/views/catalog.ts'
+import { findView, listReadableNames, listViewNames } from '../../db/views/catalog.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import { displayName } from '../../plan/names.ts'
+import { ownershipQuery } from '../../plan/runs/obstacles.ts'
 import type { Definition } from '../../plan/views/definition.ts'
+import { unknownDependencies } from '../../plan/views/depends-on.ts'
 import {
   type Difference,
   type DifferenceKind,
@@ -29,8 +32,12 @@ export const checkViews = (database: Database, definitions: Definition[]): Promi
       for (const definition of definitions) differences.push(...(await checkOrSay(sql, definition)))
       const managed = new Set(definitions.map(displayName))
       const unmanaged = (await listViewNames(sql)).map(displayName).filter((view) => !managed.has(view))
+      const unknown = unknownDependencies(definitions, [...definitions, ...(await listReadableNames(sql))])
       return [
         ...differences,
+        ...unknown.map((each) =>
+          difference(displayName(each.definition), 'dependsOn', `its dependsOn ${each.message}`),
+        ),
         ...unmanaged.map((view) => difference(view, 'unmanaged', 'nobody has authored it')),
       ]
     },
@@ -66,7 +73,9 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
   const ofOwner = ownerDifferences(live, definition.owner)
   if (!rights.mayActAs.includes(live.view.owner)) {
     const because = `it cannot be compared: we may not act as its owner, ${live.view.owner}`
-    return [...ofOwner, difference(name, 'unreadable', because)]
+    const missing = await readMissing(sql, ownershipQuery(view, 'acts'))
+    const reasons = [because, missing].filter((text) => text !== null).join('. ')
+    return [...ofOwner, difference(name, 'unreadable', reasons)]
   }
   return [
     ...ofOwner,
@@ -84,7 +93,7 @@ async function compare(
     return liveDifferences(live, await readTwin(sql, definition, live.view.owner, live))
   } catch (error) {
     if (!(error instanceof StatementRefused)) throw error
-    if (sqlstateOf(error.cause) === '42501') throw error.cause
+    if (sqlstateOf(error.cause) === '42501') throw problemOf(error.cause, error.missing)
     return [
       difference(displayName(definition), 'query', `its frozen SQL does not run here: ${error.message}`),
     ]

@@ -1,5 +1,6 @@
 import { readTwin } from '../../db/migrations/trial.ts'
 import type { Sql } from '../../db/server/connect.ts'
+import { lacking } from '../../db/server/cure.ts'
 import { findView, readView } from '../../db/views/catalog.ts'
 import { readDependents, readLiveView } from '../../db/views/look.ts'
 import { readOwner } from '../../db/views/owner.ts'
@@ -7,9 +8,11 @@ import { type FrozenChange, renameStatements } from '../../plan/migrations/froze
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
 import { type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
-import { planCreate } from '../../plan/runs/create.ts'
+import { insistOnFreeName } from '../../plan/reserved-names.ts'
+import { creating, planCreate } from '../../plan/runs/create.ts'
 import { planDrop } from '../../plan/runs/drop.ts'
 import { exclusively } from '../../plan/runs/locks.ts'
+import { ownershipQuery } from '../../plan/runs/obstacles.ts'
 import { swapRefusals } from '../../plan/runs/swap-refusals.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { Definition } from '../../plan/views/definition.ts'
@@ -64,6 +67,7 @@ async function planDefinition(
   after: Definition,
   options: PlanOptions,
 ): Promise<PlannedChange | null> {
+  insistOnFreeName(after)
   const { timeoutSeconds } = after
   const settings = readSettings(quoteName(after), after.settings)
   if ((await findView(sql, after)) === undefined) {
@@ -83,9 +87,10 @@ async function planDefinition(
   const { view, snapshot } = await readLiveView(sql, after, { until: options.deadline })
   const { live } = snapshot
   if (!snapshot.rights.mayActAs.includes(live.view.owner)) {
-    throw new Problem(
-      'InsufficientPrivilege',
+    throw await lacking(
+      sql,
       `${view.view} cannot be changed to match its definition, because we may not act as its owner, ${live.view.owner}.`,
+      ownershipQuery(view, 'acts'),
     )
   }
   const { given, rights } = await readNextOwner(sql, view, snapshot, { before, after })
@@ -131,6 +136,7 @@ async function planRemoval(
 }
 
 async function planRename(sql: Sql, from: QualifiedName, to: QualifiedName): Promise<PlannedChange | null> {
+  insistOnFreeName(to)
   if ((await findView(sql, from)) === undefined && (await findView(sql, to)) !== undefined) return null
   const view = await readView(sql, from)
   const timeoutSeconds = 3600
@@ -143,7 +149,7 @@ async function planRename(sql: Sql, from: QualifiedName, to: QualifiedName): Pro
     prepare: [],
     cutOver: exclusively(
       view,
-      renameStatements(from, to).map((text) => ({ phase: 'cut-over', sql: text })),
+      renameStatements(from, to).map((text) => creating(text, to.schema)),
       { timeoutSeconds },
     ),
     written: null,

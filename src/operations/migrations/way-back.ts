@@ -1,7 +1,7 @@
 import { readTwin, StatementRefused } from '../../db/migrations/trial.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { sqlstateOf } from '../../db/server/failures.ts'
-import { readCreateOwner } from '../../db/views/definitions.ts'
+import { readOwner } from '../../db/views/owner.ts'
 import type { FrozenChange } from '../../plan/migrations/frozen.ts'
 import { definitionAsLive, driftOf } from '../../plan/migrations/way-back.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
@@ -28,9 +28,9 @@ export async function findWayBack(sql: Sql, frozen: FrozenChange, before: LiveVi
   if (frozen.does !== 'define') return found
   const { definition } = frozen
   try {
-    const owner = before?.view.owner ?? (await readCreateOwner(sql))
+    const owner = before?.view.owner ?? (await readOwner(sql, definition.owner))
     const twin = await readTwin(sql, definition, owner, before ?? undefined)
-    return { ...found, drift: before === null ? [] : driftOf(before, twin) }
+    return { ...found, drift: before === null ? [] : driftOf(before, twin, definition.owner) }
   } catch (error) {
     if (!(error instanceof StatementRefused)) throw error
     const sqlstate = sqlstateOf(error.cause)

@@ -5,7 +5,7 @@ import {
   type ViewStatus,
 } from '../../db/monitoring/metrics.ts'
 import type { Database } from '../../db/server/connect.ts'
-import { definitionIdOf } from '../runs/read.ts'
+import { findDefinitionIdOf } from '../runs/read.ts'
 
 /** The state of a view, and the metrics of its runs. */
 export interface MeasuredView extends ViewMetrics, ViewStatus {}
@@ -16,7 +16,8 @@ export const getMetrics = (
   { view, windowSeconds }: { view?: string | undefined; windowSeconds: number },
 ): Promise<MeasuredView[]> =>
   database.withConnection(async (sql) => {
-    const id = view === undefined ? null : await definitionIdOf(sql, view)
+    const id = view === undefined ? null : await findDefinitionIdOf(sql, view)
+    if (view !== undefined && id === null) return []
     const metrics = new Map((await readViewMetrics(sql, windowSeconds, id)).map((each) => [each.id, each]))
     return (await readViewStatus(sql, id)).flatMap((status) => {
       const measured = metrics.get(status.id)

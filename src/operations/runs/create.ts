@@ -4,6 +4,7 @@ import { type CreatableDefinition, ensureDefinition, readDefinition } from '../.
 import { readLiveView } from '../../db/views/look.ts'
 import { readOwner, readReplacingOwner } from '../../db/views/owner.ts'
 import { displayName, quoteName, type ViewName } from '../../plan/names.ts'
+import { insistOnFreeName } from '../../plan/reserved-names.ts'
 import { planCreate } from '../../plan/runs/create.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { RowCountStrategy } from '../../plan/views/definition.ts'
@@ -56,6 +57,7 @@ async function plan(
   const view = await findView(sql, name)
   if (view !== undefined && !request.force) return skipped('the view exists already')
   if (!authored?.sql) throw definitionRequired(name)
+  insistOnFreeName(name)
   const timeoutSeconds = request.timeoutSeconds ?? authored.timeoutSeconds
   const live = view && (await readLiveView(sql, view, patienceOf(call, timeoutSeconds))).snapshot.live
   const plan = planCreate(

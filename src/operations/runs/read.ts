@@ -1,13 +1,16 @@
 import { type Progress, type RunFilter, readProgress, readRuns } from '../../db/runs/history.ts'
-import { closeLostRuns } from '../../db/runs/lost-runs.ts'
+import { closeLostRuns, mayCloseRuns } from '../../db/runs/lost-runs.ts'
 import { type Run, readRun } from '../../db/runs/runs.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { readView } from '../../db/views/catalog.ts'
-import { ensureDefinition, findDefinitionId } from '../../db/views/definitions.ts'
+import { findDefinitionId } from '../../db/views/definitions.ts'
 import { Problem } from '../../problem.ts'
 import { resolveName } from './name.ts'
 
-/** One run, with its progress while it is running. A run whose server process is gone is closed first. */
+/**
+ * One run, with its progress while it is running. A run whose server process is gone is closed first, if the
+ * login may do so.
+ */
 export function getRun(database: Database, runId: number): Promise<Run & { progress?: Progress }> {
   return database.withConnection(async (sql) => {
     const read = async () => {
@@ -17,7 +20,8 @@ export function getRun(database: Database, runId: number): Promise<Run & { progr
     }
     const run = await read()
     if (run.finishedAt !== null) return run
-    if ((await closeLostRuns(sql, { runId })).includes(runId)) return read()
+    const isLost = (await mayCloseRuns(sql)) && (await closeLostRuns(sql, { runId })).includes(runId)
+    if (isLost) return read()
     const progress = await readProgress(sql, run)
     return { ...run, ...(progress === undefined ? {} : { progress }) }
   })
@@ -29,7 +33,8 @@ export function listRuns(
   { view, ...filter }: Omit<RunFilter, 'definitionId'> & { view?: string | undefined },
 ): Promise<{ runs: Run[]; next: number | null }> {
   return database.withConnection(async (sql) => {
-    const definitionId = view === undefined ? undefined : await definitionIdOf(sql, view)
+    const definitionId = view === undefined ? undefined : await findDefinitionIdOf(sql, view)
+    if (definitionId === null) return { runs: [], next: null }
     const found = await readRuns(sql, { ...filter, definitionId, limit: filter.limit + 1 })
     const runs = found.slice(0, filter.limit)
     return { runs, next: found.length > runs.length ? (runs.at(-1)?.id ?? null) : null }
@@ -39,8 +44,13 @@ export function listRuns(
 export const unknownRun = (runId: number): Problem =>
   new Problem('UnknownRun', `There is no run ${runId} in the history.`, { field: 'id' })
 
-/** The id of a view's definition, also if the view is gone: its runs stay readable. */
-export async function definitionIdOf(sql: Sql, view: string): Promise<number> {
+/**
+ * The id of a view's definition, also if the view is gone: its runs stay readable. Null for a view that has no
+ * definition yet.
+ */
+export async function findDefinitionIdOf(sql: Sql, view: string): Promise<number | null> {
   const name = await resolveName(sql, view)
-  return (await findDefinitionId(sql, name)) ?? (await ensureDefinition(sql, await readView(sql, name))).id
+  const id = await findDefinitionId(sql, name)
+  if (id === undefined) await readView(sql, name)
+  return id ?? null
 }

@@ -28,7 +28,13 @@ export type Skipped = Extract<EndedAtOnce, { because: string }>
 export const skipped = (because: string): Skipped => ({ status: 'skipped', because })
 
 /** The database cannot be used now. The view is not at fault: no run fails, and the caller tries later. */
-const unreachable: ProblemCode[] = ['DatabaseUnavailable', 'CredentialsRefused', 'NotDirect', 'NotMigrated']
+const unreachable: ProblemCode[] = [
+  'DatabaseUnavailable',
+  'DatabaseReadOnly',
+  'CredentialsRefused',
+  'NotDirect',
+  'NotMigrated',
+]
 
 /** Plans the run for the view as it is now. If it throws a Problem, the plan is refused. */
 export type Planning<P extends Planned = Planned> = () => Promise<P | Skipped>

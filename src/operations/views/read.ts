@@ -1,8 +1,7 @@
 import { readRuns } from '../../db/runs/history.ts'
 import type { Run } from '../../db/runs/runs.ts'
 import type { Database } from '../../db/server/connect.ts'
-import { findView, unknownView } from '../../db/views/catalog.ts'
-import { discoverDefinitions, ensureDefinition } from '../../db/views/definitions.ts'
+import { readView, unknownView } from '../../db/views/catalog.ts'
 import { readDependencies } from '../../db/views/graph.ts'
 import { readViewDetails, readViews, type ViewDetails, type ViewSummary } from '../../db/views/list.ts'
 import { type Pause, readPause } from '../../db/views/pause.ts'
@@ -22,10 +21,12 @@ export interface DetailedView extends ListedView, ViewDetails {
 
 const recentRuns = 10
 
-/** Lists every view that the catalog has now, and every authored view that is missing. A view without a definition gets one, and so an id. */
+/**
+ * Lists every view that the catalog has now, and every authored view that is missing. Writes nothing, so that a standby can
+ * answer.
+ */
 export function listViews(database: Database): Promise<{ views: ListedView[]; paused: Pause | null }> {
   return database.withConnection(async (sql) => {
-    await discoverDefinitions(sql)
     const views = await readViews(sql)
     const dependsOn = await readDependencies(sql)
     const neededBy = dependents(dependsOn)
@@ -44,16 +45,19 @@ export function listViews(database: Database): Promise<{ views: ListedView[]; pa
 export function getView(database: Database, view: string): Promise<DetailedView> {
   return database.withConnection(async (sql) => {
     const name = await resolveName(sql, view)
-    if ((await findView(sql, name)) !== undefined) await ensureDefinition(sql, name)
     const [summary] = await readViews(sql, name)
-    if (summary === undefined) throw unknownView(name)
+    if (summary === undefined) {
+      await readView(sql, name)
+      throw unknownView(name)
+    }
     const dependsOn = await readDependencies(sql)
+    const { id } = summary
     return {
       ...summary,
       dependsOn: dependsOn.get(summary.view) ?? [],
       neededBy: dependents(dependsOn).get(summary.view) ?? [],
       ...(await readViewDetails(sql, name)),
-      recentRuns: await readRuns(sql, { definitionId: summary.id, limit: recentRuns }),
+      recentRuns: id === null ? [] : await readRuns(sql, { definitionId: id, limit: recentRuns }),
     }
   })
 }

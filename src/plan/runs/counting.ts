@@ -1,6 +1,7 @@
 import { literal, quoteName, type ViewName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
+import { countingQuery } from './obstacles.ts'
 
 /**
  * Counts rows one by one. Must never happen while readers are locked out. Counting a materialized view
@@ -10,7 +11,7 @@ import type { RowCountStrategy } from '../views/definition.ts'
 export const countRows = (view: ViewName, when: 'before' | 'after'): Statement => ({
   phase: 'counting',
   sql: `select count(*) from ${quoteName(view)}`,
-  needs: `To count the rows, Viewkeeper's role needs select on ${quoteName(view)}.`,
+  obstacles: countingQuery(view),
   count: when,
   countsRowsOf: quoteName(view),
   hidden: true,

@@ -1,5 +1,6 @@
 import { Problem } from '../../problem.ts'
 import { inPlaceOf, sealed } from '../acting.ts'
+import { executingQuery } from '../missing-names.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import type {
@@ -57,8 +58,8 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
       ...inPlaceOf(owner, [
         ...sealed(owner, definition, createStatements(definition, names)),
         ...(withData ? fill(view, uniqueIndexes(definition.indexes, names.index)) : []),
+        ...(counts === 'exact' ? [countRows(view, 'after')] : []),
       ]),
-      ...(counts === 'exact' ? [countRows(view, 'after')] : []),
     ],
     cutOver:
       replaces === null
@@ -101,7 +102,6 @@ export function createStatements(
     // The query may end with a `--` comment; the line break ends the comment.
     sql: `create materialized view ${target} as\n${body(definition.sql)}\nwith no data`,
     userCode: true,
-    needs: `To create ${target}, its owner needs create and usage on the schema, and access to everything that the query reads.`,
   }
   const indexes = definition.indexes.map(
     (index, at): Statement => ({
@@ -150,19 +150,28 @@ const exchange = (
   names: CreateNames,
   owner: string,
 ): Statement[] => {
-  const cutOver = (sql: string): Statement => ({ phase: 'cut-over', sql })
+  const { schema } = definition
   return [
-    cutOver(`drop materialized view ${quoteName(definition)}`),
-    ...inPlaceOf(owner, [
-      cutOver(`alter materialized view ${quoteName(view)} rename to ${quoteIdentifier(definition.name)}`),
-      ...definition.indexes.map(({ name }, at) =>
-        cutOver(
-          `alter index ${quoteName({ schema: definition.schema, name: names.index(at) })} rename to ${quoteIdentifier(name)}`,
+    { phase: 'cut-over', sql: `drop materialized view ${quoteName(definition)}` },
+    ...inPlaceOf(
+      owner,
+      [
+        `alter materialized view ${quoteName(view)} rename to ${quoteIdentifier(definition.name)}`,
+        ...definition.indexes.map(
+          ({ name }, at) =>
+            `alter index ${quoteName({ schema, name: names.index(at) })} rename to ${quoteIdentifier(name)}`,
         ),
-      ),
-    ]),
+      ].map((sql) => creating(sql, schema)),
+    ),
   ]
 }
+
+/** A statement of a cut-over that needs `create` in a schema, as a change of a name does. */
+export const creating = (sql: string, schema: string): Statement => ({
+  phase: 'cut-over',
+  sql,
+  obstacles: executingQuery(sql, { creates: schema, only: 'qualified' }),
+})
 
 const grantStatement = (
   { privileges, columns, to, grantOption }: GrantDefinition,

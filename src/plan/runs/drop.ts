@@ -5,6 +5,7 @@ import type { RowCountStrategy } from '../views/definition.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { countBefore } from './counting.ts'
 import { exclusively } from './locks.ts'
+import { ownershipQuery } from './obstacles.ts'
 
 export interface DropOptions {
   /** Also drops what depends on the view. */
@@ -31,6 +32,7 @@ export function planDrop(view: ViewFacts, dependents: string[], options: DropOpt
   const drop: Statement = {
     phase: 'cut-over',
     sql: `drop materialized view ${quoteName(view)}${options.cascade ? ' cascade' : ''}`,
+    obstacles: ownershipQuery(view),
   }
   return {
     ifRunning: 'skip',

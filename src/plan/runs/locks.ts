@@ -1,6 +1,7 @@
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import { holdersQuery } from './holders.ts'
+import { ownershipQuery } from './obstacles.ts'
 
 // New readers wait while we queue for the exclusive lock. So we queue briefly, and often.
 const shortLockMs = 100
@@ -119,6 +120,7 @@ export const touchStatistics = (statistics: ViewName, anotherName: string): Stat
 const alter = (kind: string, name: ViewName, what: string): Statement => ({
   phase: 'locking',
   sql: `alter ${kind} ${quoteName(name)} ${what}`,
+  obstacles: ownershipQuery(name),
   hidden: true,
 })
 

@@ -1,3 +1,17 @@
+import {
+  asked,
+  bySqlstate,
+  executes,
+  isAtLeast,
+  type Membership,
+  missing,
+  type Need,
+  namedBy,
+  onSequence,
+  ownership,
+  privilege,
+  readerOf,
+} from '../missing.ts'
 import { literal, quoteName, type ViewName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 
@@ -7,7 +21,7 @@ import type { Statement } from '../plan.ts'
  */
 export const noteObstacles = (view: ViewName): Statement => ({
   phase: 'building',
-  sql: obstaclesQuery(view),
+  sql: fillingQuery(view),
   notes: 'obstacles',
   hidden: true,
 })
@@ -17,48 +31,123 @@ export const noteObstacles = (view: ViewName): Statement => ({
  * and unpopulated views that the view reads. The server's message says so too, but is not kept: messages of
  * statements that compute rows may quote rows. Execute the query as the role that refreshes the view.
  */
-export const obstaclesQuery = (view: ViewName, how: 'regularly' | 'concurrently' = 'regularly'): string => `
-with v as (
-  select c.oid, c.relispopulated, c.relowner, c.relowner::regrole as owner, c.oid::regclass as name, n.oid as schema, n.nspname,
-         current_database() as database, quote_ident(current_user) as me
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = ${literal(quoteName(view))}::regclass),
-${readBy},
-needed as (
-  select format('grant %s to %s%s;', v.owner, v.me,
-           case when current_setting('server_version_num')::integer < 170000 then '' else format(' (or: grant maintain on %s to %s)', v.name, v.me) end) as grants,
-         pg_has_role(v.relowner, 'USAGE')
-         or case when current_setting('server_version_num')::integer >= 170000 then has_table_privilege(v.oid, 'MAINTAIN') else false end as given
-    from v
-  union all
-  select format('grant select on %s to %s;', r.oid::regclass, v.owner), has_any_column_privilege(v.relowner, r.oid, 'select')
-    from v join read r on true${how === 'regularly' ? '' : concurrentNeeds})
-select jsonb_strip_nulls(jsonb_build_object(
-  '42501', (select 'Missing: ' || string_agg(distinct grants, ' ') from needed where not given),
-  '55000', (select string_agg(distinct format('%s is not populated: refresh it first.', r.oid::regclass), ' ')
-              from read r where r.relkind = 'm' and not r.relispopulated)${how === 'regularly' ? '' : unpopulated}))`
+export const fillingQuery = (view: ViewName, how: 'regularly' | 'concurrently' = 'regularly'): string => `
+with recursive ${asked}, ${theView(view)},
+${whatTheViewReads}
+select ${bySqlstate({
+  '42501': `coalesce(${missing([maintenance, ...reading, ...(how === 'regularly' ? [] : changingRows)])}, (${unseen}))`,
+  '55000': `(select string_agg(distinct format('%s is not populated: refresh it first.', c.oid::regclass), ' ')
+               from reads r join pg_class c on c.oid = r.oid where c.relkind = 'm' and not c.relispopulated)`,
+  ...(how === 'regularly' ? {} : { '0A000': unpopulated }),
+})}`
 
 /** The server fills an unpopulated view only regularly. */
-const unpopulated = `,
-  '0A000', (select format('%s is not populated: refresh it with strategy "regular" first.', v.name) from v where not v.relispopulated)`
+const unpopulated = `(select format('%s is not populated: refresh it with strategy "regular" first.', v.name)
+                        from v join pg_class c on c.oid = v.oid where not c.relispopulated)`
 
-/** What the view's query reads. */
-const readBy = `read as (
-  select c.oid, c.relkind, c.relispopulated
-    from v join pg_rewrite w on w.ev_class = v.oid
-    join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
-    join pg_class c on c.oid = d.refobjid and c.relkind in ('r', 'p', 'v', 'm', 'f') and c.oid <> v.oid)`
+/** A query for what keeps the login from altering or dropping a view, or from acting as its owner. */
+export const ownershipQuery = (view: ViewName, how?: Membership): string => `
+with ${asked}, ${theView(view)}
+select ${bySqlstate({ '42501': missing([ownedView(how), lookInto('asked.oid', 'session_user')]) })}`
+
+/** A query for what keeps the login from counting the rows of a view. */
+export const countingQuery = (view: ViewName): string => `
+with ${asked}, ${theView(view)}
+select ${bySqlstate({
+  '42501': missing([
+    privilege('asked, v', {
+      what: `'select'`,
+      on: 'v.name',
+      to: 'asked.oid',
+      owner: 'v.relowner',
+      given: `has_table_privilege(v.oid, 'select')`,
+    }),
+  ]),
+})}`
+
+/** For `with`: a view. */
+const theView = (view: ViewName): string => `v as (
+  select c.oid, c.relowner, c.oid::regclass as name, c.relkind, n.oid as schema, n.nspname, n.nspowner
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass(${literal(quoteName(view))}))`
+
+/** What the view's query reads, column by column, and as which role: also through plain views. */
+const whatTheViewReads = `reads (role, oid, column_at) as (
+  select v.relowner, d.refobjid, d.refobjsubid
+    from v join ${namedBy('v')} and d.refclassid = 'pg_class'::regclass
+  union
+  select ${readerOf('c', 'r.role')}, d.refobjid, d.refobjsubid
+    from reads r join pg_class c on c.oid = r.oid and c.relkind = 'v' join ${namedBy('c')} and d.refclassid = 'pg_class'::regclass),
+calls as (
+  select v.relowner as role, p.oid, p.proowner
+    from v join ${namedBy('v')} and d.refclassid = 'pg_proc'::regclass
+    join pg_proc p on p.oid = d.refobjid)`
+
+const ownedView = (how?: Membership): Need =>
+  ownership(
+    'v',
+    {
+      owner: 'v.relowner',
+      object: `format('%s %s', case v.relkind when 'v' then 'view' else 'materialized view' end, v.name)`,
+    },
+    how,
+  )
+
+/** What a refresh needs; from 17 on, a privilege does, too. */
+const maintenance = ((): Need => {
+  const { grant, given, ...owned } = ownedView()
+  return {
+    ...owned,
+    grant: `${grant} || case when not ${isAtLeast(17)} then ''
+      else format(' (or, without swap, as %s: grant maintain on %s to %s;)', v.relowner::regrole, v.name, asked.oid::regrole) end`,
+    given: `${given} or case when ${isAtLeast(17)} then has_table_privilege(v.oid, 'MAINTAIN') else false end`,
+  }
+})()
+
+const reading = [
+  privilege('reads r join pg_class c on c.oid = r.oid', {
+    what: `case when c.relkind = 'S' then 'usage' else 'select' end`,
+    on: onSequence,
+    to: 'r.role',
+    owner: 'c.relowner',
+    given: `case when c.relkind = 'S' then has_sequence_privilege(r.role, c.oid, 'select, usage')
+                 when r.column_at > 0 then has_column_privilege(r.role, c.oid, r.column_at::smallint, 'select')
+                 else has_any_column_privilege(r.role, c.oid, 'select') end`,
+  }),
+  executes,
+]
+
+function lookInto(to: string, who = to): Need {
+  return privilege(to === 'asked.oid' ? 'asked, v' : 'v', {
+    what: `'usage'`,
+    on: `format('schema %I', v.nspname)`,
+    to,
+    owner: 'v.nspowner',
+    given: `has_schema_privilege(${who}, v.schema, 'usage')`,
+  })
+}
 
 /**
  * Rights that the view's owner may have lost. The server acts as the owner to fill a temporary table and to
  * change the view's rows.
  */
-const concurrentNeeds = `
-  union all
-  select format('grant %s on %s to %s;', p, v.name, v.owner), has_table_privilege(v.relowner, v.oid, p)
-    from v, unnest(array['select', 'insert', 'delete']) p
-  union all
-  select format('grant temporary on database %I to %s;', v.database, v.owner), has_database_privilege(v.relowner, v.database, 'temporary')
-    from v
-  union all
-  select format('grant usage on schema %I to %s;', v.nspname, v.owner), has_schema_privilege(v.relowner, v.schema, 'usage')
-    from v`
+const changingRows = [
+  privilege(`v, unnest(array['select', 'insert', 'delete']) p`, {
+    what: 'p',
+    on: 'v.name',
+    to: 'v.relowner',
+    owner: 'v.relowner',
+    given: 'has_table_privilege(v.relowner, v.oid, p)',
+  }),
+  privilege('v, pg_database d', {
+    what: `'temporary'`,
+    on: `format('database %I', d.datname)`,
+    to: 'v.relowner',
+    owner: 'd.datdba',
+    given: `d.datname <> current_database() or has_database_privilege(v.relowner, d.oid, 'temporary')`,
+  }),
+  lookInto('v.relowner'),
+]
+
+/** What to do if the catalog shows nothing: it does not know what the texts of functions read. */
+const unseen = `
+  select format('A function or a policy that the query uses needs a right that the catalog does not show. To find it out, execute the query of the view as its owner: set role %s;', v.relowner::regrole) from v`

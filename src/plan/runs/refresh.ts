@@ -4,7 +4,7 @@ import type { RowCountStrategy } from '../views/definition.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { countBefore, countRows, estimateAside } from './counting.ts'
 import { besideReaders, exclusively, lockWhatIsRead, withoutAltering } from './locks.ts'
-import { obstaclesQuery } from './obstacles.ts'
+import { fillingQuery } from './obstacles.ts'
 import { uniqueIndexes } from './unique-indexes.ts'
 
 export interface RunOptions {
@@ -25,8 +25,7 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
       sql: `refresh materialized view ${quoteName(view)}`,
       userCode: true,
       computesRows: true,
-      obstacles: obstaclesQuery(view),
-      needs: needs(view),
+      obstacles: fillingQuery(view),
       unique: uniqueOf(view),
     },
   ]
@@ -63,9 +62,8 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
       sql: `refresh materialized view concurrently ${quoteName(view)}`,
       userCode: true,
       computesRows: true,
-      obstacles: obstaclesQuery(view, 'concurrently'),
+      obstacles: fillingQuery(view, 'concurrently'),
       unique: uniqueOf(view),
-      needs: `${needs(view)} To refresh concurrently, the owner also needs usage on the schema, select, insert and delete on the view, and temporary on the database.`,
     },
   ]
   if (rowCountStrategy === 'exact') work.push(countRows(view, 'after'))
@@ -87,7 +85,3 @@ const uniqueOf = ({ uniqueIndexes: indexes }: ViewFacts): Statement['unique'] =>
     indexes.map(({ name, columns }) => ({ name: unquoted(name), unique: true, on: `(${columns})` })),
     (at) => unquoted(indexes[at]?.name ?? ''),
   )
-
-const needs = (view: ViewFacts): string =>
-  `To refresh ${view.view}, Viewkeeper's role must be a member of its owner, or have maintain on it (PostgreSQL 17 and later). ` +
-  'Its owner needs access to everything that the query reads.'

@@ -93,7 +93,9 @@ describe('two equal rows under a unique index: the index and its columns are nam
     expect((await refresh('keys', { strategy: 'regular' })).body.detail).toContain(
       'in index by_rest (an expression, id)',
     )
-    expect((await refresh('keys', { strategy: 'swap' })).body.detail).toContain('in index by_rest (((n % 7)), id)')
+    expect((await refresh('keys', { strategy: 'swap' })).body.detail).toContain(
+      'in index by_rest (((n % 7)), id)',
+    )
   })
 
   test.each([{}, { force: true }])('a create %j', async (options) => {
@@ -240,7 +242,9 @@ describe('own SQL of a migration that the server refuses says', () => {
   test('which views keep a table from being dropped', async () => {
     const message = await refused('drop table based;')
     expect(message).toContain('(2BP01). ')
-    expect(message).toContain('view over_based depends on table based; materialized view on_based depends on table based')
+    expect(message).toContain(
+      'view over_based depends on table based; materialized view on_based depends on table based',
+    )
   })
 
   test('which role is not there', async () => {
@@ -286,20 +290,36 @@ describe('what the own code of a view raises is its own failure, whatever SQLSTA
     return `raising_${name}`
   }
 
-  test.each(['VK001', 'VK100', '2BP01', '42501', '55P03', '40P01', '53100', '53300', '57014', '57P01', '3F000', 'XX000', '55000'])(
-    '%s',
-    async (sqlstate) => {
-      const view = await raising(
-        sqlstate.toLowerCase(),
-        `raise exception 'not yours' using errcode = '${sqlstate}', constraint = 'raising_key'`,
-      )
-      for (const strategy of ['regular', 'concurrent', 'swap']) {
-        const { statusCode, body } = await refresh(view, { strategy })
-        expect([strategy, statusCode, body.code, body.sqlstate]).toEqual([strategy, 422, 'ViewSqlFailed', sqlstate])
-        expect((await lastError()).hint).toBeUndefined()
-      }
-    },
-  )
+  test.each([
+    'VK001',
+    'VK100',
+    '2BP01',
+    '42501',
+    '55P03',
+    '40P01',
+    '53100',
+    '53300',
+    '57014',
+    '57P01',
+    '3F000',
+    'XX000',
+    '55000',
+  ])('%s', async (sqlstate) => {
+    const view = await raising(
+      sqlstate.toLowerCase(),
+      `raise exception 'not yours' using errcode = '${sqlstate}', constraint = 'raising_key'`,
+    )
+    for (const strategy of ['regular', 'concurrent', 'swap']) {
+      const { statusCode, body } = await refresh(view, { strategy })
+      expect([strategy, statusCode, body.code, body.sqlstate]).toEqual([
+        strategy,
+        422,
+        'ViewSqlFailed',
+        sqlstate,
+      ])
+      expect((await lastError()).hint).toBeUndefined()
+    }
+  })
 
   test('also in a function whose name is another word of the context', async () => {
     await sql.unsafe(`

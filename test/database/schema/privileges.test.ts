@@ -643,7 +643,7 @@ describe('reads', () => {
   const lists = [
     connect,
     usageOfRecord,
-    ...onRecord('definitions', 'select', 'insert', 'update'),
+    ...onRecord('definitions', 'select'),
     ...onRecord('latest_runs', 'select'),
     ...onRecord('view_ages', 'select'),
     ...onRecord('runs', 'select'),

@@ -1,0 +1,29 @@
+import { executingQuery } from '../../plan/missing-names.ts'
+import { Problem } from '../../problem.ts'
+import type { Sql } from './connect.ts'
+import { sqlstateOf } from './failures.ts'
+
+/** What a query for missing rights finds, as a sentence with the SQL that gives them; null if the catalog shows none. */
+export async function readMissing(sql: Sql, query: string): Promise<string | null> {
+  const [row] = await sql.unsafe<{ hints: Record<string, string> }[]>(query)
+  return row?.hints['42501'] ?? null
+}
+
+/**
+ * What was missing if the server refused one of our own statements for a missing right (42501); null if nothing was. Our
+ * statements write every name with its schema. Never throws: the connection may be broken.
+ */
+export async function readCure(sql: Sql, error: unknown): Promise<string | null> {
+  if (error instanceof Problem || sqlstateOf(error) !== '42501') return null
+  const { query } = error as { query?: string }
+  if (query === undefined) return null
+  return readMissing(sql, executingQuery(query, { only: 'qualified' })).catch(() => null)
+}
+
+/** The refusal of something that we may not do, with the right that is missing. */
+export const lacking = async (sql: Sql, message: string, query: string): Promise<Problem> =>
+  new Problem(
+    'InsufficientPrivilege',
+    [message, await readMissing(sql, query)].filter((text) => text !== null).join(' '),
+    { sqlstate: '42501' },
+  )

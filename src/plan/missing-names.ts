@@ -1,0 +1,122 @@
+import {
+  asked,
+  bySqlstate,
+  executes,
+  inSchema,
+  missing,
+  type Need,
+  namedBy,
+  onDatabase,
+  onSequence,
+  ownership,
+  privilege,
+  readerOf,
+} from './missing.ts'
+import { literal } from './names.ts'
+
+interface Named {
+  /** The role that lacks rights, as SQL writes it; default: the login. */
+  role?: string
+  /** The schema in which the role is to create something. */
+  creates?: string
+  /** `qualified`: every name in the text has its schema, and other words are no names. */
+  only?: 'qualified'
+}
+
+/**
+ * A query for what a role lacks to execute a text of SQL, as far as the catalog shows it: rights on what the
+ * text names, and on what a plain view in the text reads. A name without a schema is looked for on the login's
+ * search path.
+ */
+export function executingQuery(text: string, { role, creates, only }: Named = {}): string {
+  const to = role === undefined ? 'session_user::regrole::oid' : `${literal(role)}::regrole::oid`
+  return `
+with recursive ${asked}, ${namesIn(text, to, only)}
+select ${bySqlstate({
+    '42501': missing([
+      ...rightsOnNames(to),
+      ...(creates === undefined ? [] : [inSchema('usage', creates, to), inSchema('create', creates, to)]),
+      ...(/\btemp(orary)?\s+table\b/i.test(text) ? [onDatabase('temporary', 'false')] : []),
+    ]),
+  })}`
+}
+
+const rightsOnNames = (role: string): Need[] => [
+  privilege('uses u join pg_class c on c.oid = u.oid', {
+    what: `case when c.relkind = 'S' then 'usage' else u.verb end`,
+    on: onSequence,
+    to: 'u.role',
+    owner: 'c.relowner',
+    given: `case when c.relkind = 'S' then has_sequence_privilege(u.role, c.oid, 'usage')
+                 else has_table_privilege(u.role, c.oid, u.verb) end`,
+  }),
+  executes,
+  ownership('owned o', {
+    owner: 'o.relowner',
+    object: `format('%s %s', o.kind, o.oid::regclass)`,
+    to: role,
+  }),
+  privilege('schemas s', {
+    what: `'usage'`,
+    on: `format('schema %I', s.nspname)`,
+    to: role,
+    owner: 's.nspowner',
+    given: `has_schema_privilege(${role}, s.oid, 'usage')`,
+  }),
+  privilege('pg_language l', {
+    what: `'usage'`,
+    on: `'language plpgsql'`,
+    to: role,
+    owner: 'l.lanowner',
+    given: `l.lanname <> 'plpgsql' or has_language_privilege(${role}, l.oid, 'usage')`,
+  }),
+]
+
+const identifier = '"(?:[^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*'
+
+/** What a statement does to the relation that it names next; without such a word, it reads the relation. */
+const verb = String.raw`\m(?:(insert|update|delete|alter|drop|comment|refresh)\s+(?:(?:into|from|only|on|table|view|materialized|foreign|index|sequence|concurrently|if|exists)\s+)*|(index)\s+(?:concurrently\s+)?(?:if\s+not\s+exists\s+)?(?:(?:${identifier})\s+)?on\s+(?:only\s+)?)`
+
+/** An identifier of SQL as the catalog has it. */
+const folded = (part: string): string =>
+  `case when ${part} like '"%' then replace(substr(${part}, 2, length(${part}) - 2), '""', '"') else lower(${part}) end`
+
+/**
+ * For `with recursive`: the relations, functions and schemas that a text names, and what is done to them. A word
+ * that is the name of a relation only by chance counts, too.
+ */
+const namesIn = (text: string, role: string, only?: 'qualified'): string => `
+path as (
+  select ${folded('part')} as schema
+    from pg_settings s, regexp_split_to_table(replace(s.reset_val, '$user', session_user), '[[:space:]]*,[[:space:]]*') part
+   where s.name = 'search_path' and ${only === undefined}),
+token as (
+  select distinct lower(coalesce(m[1], m[2], 'select')) as verb, ${folded('m[3]')} as schema, ${folded('m[4]')} as name
+    from regexp_matches(${literal(text)}, ${literal(String.raw`(?:${verb})?(?:(${identifier})\s*\.\s*)?(${identifier})`)}, 'gi') m),
+schemas as (
+  select distinct n.oid, n.nspname, n.nspowner from token join pg_namespace n on n.nspname = token.schema),
+found as (
+  select n.oid as schema, token.verb, token.name
+    from token join pg_namespace n on n.nspname = token.schema
+      or token.schema is null and n.nspname in (select path.schema from path)
+   where n.nspname not in ('pg_catalog', 'information_schema')),
+reads as (
+  select ${role} as role, c.oid, found.verb
+    from found join pg_class c on c.relnamespace = found.schema and c.relname = found.name and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'i')
+  union
+  select ${readerOf('c', 'r.role')}, d.refobjid, 'select'
+    from reads r join pg_class c on c.oid = r.oid and c.relkind = 'v' and r.verb = 'select' join ${namedBy('c')}
+     and d.refclassid = 'pg_class'::regclass),
+uses as (
+  select distinct r.role, r.oid, needed.verb
+    from reads r, unnest(case r.verb
+      when 'insert' then ${/\bdo\s+update\b|\breturning\b/i.test(text) ? `array['select', 'insert', 'update']` : `array['insert']`}
+      else array['select', r.verb] end) needed(verb)
+   where r.verb in ('select', 'insert', 'update', 'delete')),
+owned as (
+  select distinct c.oid, c.relowner,
+         case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'i' then 'index' when 'S' then 'sequence' else 'table' end as kind
+    from reads r join pg_class c on c.oid = r.oid where r.verb in ('alter', 'drop', 'comment', 'refresh', 'index')),
+calls as (
+  select distinct ${role} as role, p.oid, p.proowner
+    from found join pg_proc p on p.pronamespace = found.schema and p.proname = found.name)`

@@ -1,0 +1,112 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
+import { connectTo, type Database, type Sql } from '../../../src/db/server/connect.ts'
+import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { startBatch } from '../../../src/operations/batches/start.ts'
+import { monitor } from '../../../src/operations/monitoring/monitor.ts'
+import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
+import { drop } from '../../../src/operations/runs/drop.ts'
+import { getRun } from '../../../src/operations/runs/read.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { migrate } from '../../../src/operations/schema/apply.ts'
+import { pauseAll, pauseView } from '../../../src/operations/views/pause.ts'
+import { advanceToEnd, begin } from '../../support/batches.ts'
+import { administrator, callOn, schemaFolder } from '../../support/database.ts'
+import { unheard } from '../../support/publisher.ts'
+import { type Known, reads } from '../../support/reads.ts'
+import { refusalOf } from '../../support/refusal.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
+import { until } from '../../support/until.ts'
+
+// A primary and a standby that streams from it.
+
+const version = Number(process.env.POSTGRES ?? 18) as 18
+let folder: string
+let primary: EmbeddedPostgres | undefined
+let standby: EmbeddedPostgres | undefined
+let database: Database
+let replica: Database
+let sql: Sql
+let known: Known
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'viewkeeper-standby-'))
+  const [first, second] = [join(folder, 'primary'), join(folder, 'standby')]
+  await (await startEmbeddedPostgres({ folder: first, version })).stop()
+  await promisify(execFile)('cp', ['-a', first, second])
+  await writeFile(join(second, `postgres-${version}`, 'standby.signal'), '')
+  primary = await startEmbeddedPostgres({ folder: first, version, parameters: { fsync: 'off' } })
+  const { hostname, port, username, password } = new URL(primary.url)
+  standby = await startEmbeddedPostgres({
+    folder: second,
+    version,
+    parameters: { primary_conninfo: `host=${hostname} port=${port} user=${username} password=${password}` },
+  })
+  database = connectTo(fromUrl(primary.url))
+  replica = connectTo(fromUrl(standby.url))
+  sql = administrator(primary.url)
+  await migrate(database, schemaFolder)
+  await sql.unsafe('create materialized view met as select 1 as id')
+  const { runId } = await refresh({ view: 'met' }, callOn(database))
+  const batchId = await begin(database, { views: ['met'] })
+  await advanceToEnd(database, batchId)
+  await sql`create materialized view unmet as select 1 as id with no data`
+  known = { view: 'public.met', unmet: 'public.unmet', runId, batchId }
+  await caughtUp()
+})
+
+afterAll(async () => {
+  await sql?.end({ timeout: 1 })
+  await standby?.stop()
+  await primary?.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** Waits until the standby has what the primary has now. */
+async function caughtUp(): Promise<void> {
+  const [row] = await sql<{ at: string }[]>`select pg_current_wal_lsn()::text as at`
+  await until('the standby has caught up', () =>
+    replica.withConnection(async (there) => {
+      const [is] = await there`select pg_last_wal_replay_lsn() >= ${row?.at ?? ''}::pg_lsn as done`
+      return is?.done
+    }),
+  )
+}
+
+test.each(Object.keys(reads))('%s answers on a standby as on its primary', async (read) => {
+  expect(await reads[read]!(replica, known)).toEqual(await reads[read]!(database, known))
+})
+
+test('a run that is running on the primary is running on its standby, too', async () => {
+  await makeGatedView(sql, 'gated')
+  await withGateClosed(sql, 'gated', async (open) => {
+    const { runId } = await refresh({ view: 'gated' }, callOn(database, { waitUntil: 0 }))
+    await untilAtGate(sql, 'gated')
+    await caughtUp()
+    expect(await getRun(replica, runId)).toMatchObject({ status: 'running' })
+    await open()
+  })
+})
+
+const writes: Record<string, () => Promise<unknown>> = {
+  'a refresh': () => refresh({ view: 'met' }, callOn(replica)),
+  'a refresh of a view without a definition': () => refresh({ view: 'unmet' }, callOn(replica)),
+  'a drop': () => drop({ view: 'met' }, callOn(replica)),
+  'a batch': () => startBatch({ all: true }, callOn(replica)),
+  'a pause of a view': () => pauseView(replica, 'met', true),
+  'a pause of everything': () => pauseAll(replica, true, 'test'),
+  'the monitor': () => monitor(replica, { schedules: unscheduled, publish: unheard }),
+}
+
+test.each(Object.keys(writes))('%s on a standby is refused, and says where to write', async (write) => {
+  const { code, message } = await refusalOf(writes[write]!())
+  expect(code).toBe('DatabaseReadOnly')
+  expect(message).toMatch(
+    /^cannot execute \w+ in a read-only transaction\. This server is a standby, .* Give the address of the primary/,
+  )
+})
