@@ -1,6 +1,6 @@
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
-import { holdersQuery } from './holders.ts'
+import { holdersQuery } from '../views/holders.ts'
 import { ownershipQuery } from './obstacles.ts'
 
 // New readers wait while we queue for the exclusive lock. So we queue briefly, and often.
