@@ -96,7 +96,7 @@ export interface Plan {
      */
     recordLockTimeoutMs: number | null
     giveUpAfterMs: number
-    /** A query for those who hold the locks that the run waits for: see `holders.ts`. */
+    /** A query for those who hold the locks that the run waits for: see `views/holders.ts`. */
     holders: string
     statements: Statement[]
   }

@@ -182,16 +182,6 @@ export async function readRunStatus(sql: Sql, id: number): Promise<RunStatus | u
   return row?.status
 }
 
-/** The view's running run. */
-export async function findRunningRun(
-  sql: Sql,
-  { schema, name }: Pick<RunRequest, 'schema' | 'name'>,
-): Promise<number | undefined> {
-  const [row] = await sql<{ id: number }[]>`
-    select id from viewkeeper.runs where schema_name = ${schema} and view_name = ${name} and status = 'running'`
-  return row?.id
-}
-
 /** The last run that made the view's data fresh, if that run ended in the last `withinSeconds`. */
 export async function findRecentSuccess(
   sql: Sql,

@@ -12,7 +12,7 @@ interface LastRun {
   durationMs: number | null
 }
 
-/** One view as the list shows it. Sizes and row counts are the planner's estimates: no lock is needed. */
+/** One view as the list shows it. */
 export interface ViewSummary {
   /** Null until a run, a batch or the monitor gives the view a definition. */
   id: number | null
@@ -23,7 +23,9 @@ export interface ViewSummary {
   strategy: string
   populated: boolean
   paused: boolean
+  /** If somebody has locked the view exclusively: the planner's estimate, or null if there is none. */
   sizeBytes: number | null
+  /** The planner's estimate; if there is none, the count of the last run that made the data fresh. */
   estimatedRows: number | null
   lastRun: LastRun | null
   /** The end of the last run that made the view's data fresh; null if there is none. */
@@ -47,15 +49,17 @@ export interface ViewSummary {
  * missing in the database. Temporary views are left out, here and everywhere: only their session can use them.
  */
 export async function readViews(sql: Sql, only: QualifiedName | null = null): Promise<ViewSummary[]> {
+  const sizes = await readSizes(sql)
   const rows = await sql<
-    (Omit<ViewSummary, 'lastRun'> & { [Key in keyof LastRun as `lastRun.${Key}`]: LastRun[Key] })[]
+    ({ oid: number | null } & Omit<ViewSummary, 'lastRun'> & {
+        [Key in keyof LastRun as `lastRun.${Key}`]: LastRun[Key]
+      })[]
   >`
-    select d.id, format('%I.%I', schema, name) as view, schema, name,
+    select d.id, c.oid::int8 as oid, format('%I.%I', schema, name) as view, schema, name,
            coalesce(d.source, 'discovered') as source, coalesce(d.refresh_strategy, ${definitionDefaults.strategy}) as strategy,
            coalesce(c.relispopulated, false) as populated, d.paused_at is not null as paused,
-           -- pg_relation_size would wait for a regular refresh, relpages does not
            case when c.reltuples >= 0 then c.relpages::int8 * current_setting('block_size')::int8 end as "sizeBytes",
-           nullif(c.reltuples, -1)::int8 as "estimatedRows",
+           coalesce(nullif(c.reltuples, -1)::int8, latest.row_count_after) as "estimatedRows",
            latest.last_run_id as "lastRun.id", latest.last_status as "lastRun.status",
            latest.last_requested_at as "lastRun.requestedAt", latest.last_duration_ms as "lastRun.durationMs",
            latest.last_success_at as "lastSuccessAt",
@@ -76,6 +80,7 @@ export async function readViews(sql: Sql, only: QualifiedName | null = null): Pr
      order by schema, name`
   return rows.map(
     ({
+      oid,
       'lastRun.id': id,
       'lastRun.status': status,
       'lastRun.requestedAt': requestedAt,
@@ -83,10 +88,26 @@ export async function readViews(sql: Sql, only: QualifiedName | null = null): Pr
       ...view
     }) => ({
       ...view,
+      sizeBytes: sizes?.get(oid ?? 0) ?? view.sizeBytes,
       lastRun: id === null ? null : { id, status, requestedAt, durationMs },
     }),
   )
 }
+
+/**
+ * The sizes of views, by OID, without those that somebody has locked exclusively, because their sizes would have to be waited
+ * for. Null if somebody locks one meanwhile.
+ */
+const readSizes = (sql: Sql): Promise<Map<number, number> | null> =>
+  unlessLocked(sql, async () => {
+    const rows = await sql<{ oid: number; bytes: number }[]>`
+      select c.oid::int8 as oid, pg_relation_size(c.oid) as bytes from pg_catalog.pg_class c
+       where c.relkind = 'm' and not exists (
+             select from pg_catalog.pg_locks l
+              where l.locktype = 'relation' and l.relation = c.oid and l.mode = 'AccessExclusiveLock'
+                and l.database = (select oid from pg_catalog.pg_database where datname = current_database()))`
+    return new Map(rows.map(({ oid, bytes }) => [oid, bytes]))
+  })
 
 /** More about a view. `sql` and `definition`s are null while a refresh's lock keeps them from being read. */
 export interface ViewDetails {

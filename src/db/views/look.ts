@@ -1,15 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { QualifiedName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
-import { type Holders, holdersQuery } from '../../plan/runs/holders.ts'
+import { type Holders, holdersQuery } from '../../plan/views/holders.ts'
 import { dependentsOf, type ViewSnapshot } from '../../plan/views/live-view.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
-import { findRunningRun } from '../runs/runs.ts'
 import type { Sql } from '../server/connect.ts'
 import { lookAgain } from '../server/look-again.ts'
 import { readView } from './catalog.ts'
 import { readSnapshot } from './live-view.ts'
+import { findRunningRun } from './running-run.ts'
 
 /** How to look at a view that somebody has locked exclusively, so that the server would make us wait. */
 export interface Patience {

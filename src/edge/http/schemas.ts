@@ -282,8 +282,14 @@ const viewSummary = z.object({
   strategy: z.string(),
   populated: z.boolean(),
   paused: z.boolean(),
-  sizeBytes: z.int().nullable().meta({ description: "The planner's estimate." }),
-  estimatedRows: z.int().nullable().meta({ description: "The planner's estimate." }),
+  sizeBytes: z
+    .int()
+    .nullable()
+    .meta({ description: "While the view is locked exclusively: the planner's estimate, or null." }),
+  estimatedRows: z
+    .int()
+    .nullable()
+    .meta({ description: "The planner's estimate; if there is none, the count of the last refresh." }),
   lastRun: z
     .object({ id: z.int(), status: z.enum(runStatuses), requestedAt: time, durationMs: milliseconds })
     .nullable(),

@@ -10,9 +10,9 @@ import {
 import { readMissing } from '../../db/migrations/missing.ts'
 import { runPlainSql } from '../../db/migrations/own-sql.ts'
 import { closeLostRuns } from '../../db/runs/lost-runs.ts'
-import { findRunningRun } from '../../db/runs/runs.ts'
 import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
 import { findDefinitionId } from '../../db/views/definitions.ts'
+import { findRunningRun } from '../../db/views/running-run.ts'
 import {
   type FrozenChange,
   type FrozenMigration,

@@ -1,6 +1,6 @@
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
-import { holdersQuery } from './holders.ts'
+import { holdersQuery } from '../views/holders.ts'
 import { ownershipQuery } from './obstacles.ts'
 
 // New readers wait while we queue for the exclusive lock. So we queue briefly, and often.
@@ -86,6 +86,16 @@ export const besideReaders = (view: ViewName, work: Statement[], timeoutSeconds:
  */
 export const exclusiveLock = (kind: 'view' | 'materialized view', name: ViewName): Statement =>
   alter(kind, name, 'reset (user_catalog_table)')
+
+/**
+ * Locks what the view's query reads, as the refresh will: the server does so to write the query down. Else the refresh would
+ * wait for these locks while it locks readers out.
+ */
+export const lockWhatIsRead = (view: ViewName): Statement => ({
+  phase: 'locking',
+  sql: `select pg_catalog.pg_get_viewdef(${literal(quoteName(view))}::regclass)`,
+  hidden: true,
+})
 
 /**
  * Rewrites the catalog row of each column, unchanged. Before PostgreSQL 18 `grant select (column)` takes no

@@ -3,7 +3,7 @@ import type { Plan, Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { countBefore, countRows, estimateAside } from './counting.ts'
-import { besideReaders, exclusively, withoutAltering } from './locks.ts'
+import { besideReaders, exclusively, lockWhatIsRead, withoutAltering } from './locks.ts'
 import { fillingQuery } from './obstacles.ts'
 import { uniqueIndexes } from './unique-indexes.ts'
 
@@ -38,13 +38,13 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
     fills: true,
     prepare: countBefore(view, rowCountStrategy),
     cutOver: view.mayAlter
-      ? exclusively(view, work, { timeoutSeconds, lasts: 'long' })
+      ? exclusively(view, work, { timeoutSeconds, guard: [lockWhatIsRead(view)], lasts: 'long' })
       : withoutAltering(view, work, timeoutSeconds),
-    // A regular refresh writes every row, so the server's own tuple counter counts them at no cost. The
-    // counter is read by the view's name, because a swap after the planning gives the view another OID.
+    // A regular refresh writes every row, so the server's own tuple counter counts them at no cost, also if no
+    // count is wanted: then the number is at least known. The counter is read by the view's name, because a swap after the planning gives the view another OID.
     written:
-      exact && view.tuplesAreCounted
-        ? `select pg_catalog.pg_stat_get_xact_tuples_inserted(${literal(quoteName(view))}::regclass)`
+      rowCountStrategy !== 'estimated' && view.tuplesAreCounted
+        ? `select pg_catalog.pg_stat_get_xact_tuples_inserted(to_regclass(${literal(quoteName(view))}))`
         : null,
     aside:
       exact && !view.tuplesAreCounted ? [countRows(view, 'after')] : estimateAside(view, rowCountStrategy),
