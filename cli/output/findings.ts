@@ -16,12 +16,12 @@ export function findingsLines({ role, views, missing }: Findings): string[] {
     '',
     missing.length === 0
       ? `${count(views.length, 'view')}: no right is missing`
-      : `${count(missing.length, 'right')} missing. When the SQL above has run, look again: npx viewkeeper doctor`,
+      : `${count(missing.length, 'right is', 'rights are')} missing. When the SQL above has run, look again: npx viewkeeper doctor`,
   ]
 }
 
 /** The SQL that is missing, sorted by who can run it. */
-export function cureLines(missing: Cure[]): string[] {
+function cureLines(missing: Cure[]): string[] {
   const byGiver = Map.groupBy(missing, ({ by }) => [...by, 'a superuser'].join(' or '))
   return [...byGiver].flatMap(([givers, cures]) => [
     '',
