@@ -21,7 +21,7 @@ export function findingsLines({ role, views, missing }: Findings): string[] {
 }
 
 /** The SQL that is missing, sorted by who can run it. */
-function cureLines(missing: Cure[]): string[] {
+export function cureLines(missing: Cure[]): string[] {
   const byGiver = Map.groupBy(missing, ({ by }) => [...by, 'a superuser'].join(' or '))
   return [...byGiver].flatMap(([givers, cures]) => [
     '',
