@@ -55,6 +55,7 @@ migrate
   .description('apply the migrations that the database lacks')
   .option(...environment)
   .option('--no-data', 'leave new views empty')
+  .option('--repair', 'make missing views again, as they were frozen')
   .action(async (options) => (await import('./commands/migrate.ts')).up(options))
 migrate
   .command('down')

@@ -31,6 +31,8 @@ export const environments: Record<string, EnvironmentOptions> = {
       // RDS refuses to remove the database. If it is removed later on, a last snapshot is kept.
       protect: true,
     },
+    // The role that owns the views that Viewkeeper creates: viewOwner: 'app_owner'. Without it, viewkeeper_views
+    // owns them, and needs the right to read your tables.
     // The addresses that get the alarms. Each confirms once, by the link in its first mail.
     alarmEmails: ['data-team@example.com'],
     // Days for which logs are kept.

@@ -46,6 +46,22 @@ create trigger expect_anew before update on viewkeeper.definitions for each row
         (new.schedule, new.time_zone, new.max_staleness_seconds, new.in_all, new.paused_at is null, new.removed_at is null))
   execute function viewkeeper.expect_anew();
 
+-- A view is created from these columns, with the rights of its owner. So only who may act as the owner of this table, and thus
+-- as every owner of views, writes them: a login that performs single operations has no rights of others to lend.
+create function viewkeeper.insist_on_author() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if (new.sql is not null or new.owner is not null)
+     and not pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'MEMBER')
+     and (tg_op = 'INSERT'
+          or (new.schema_name, new.name, new.sql, new.owner, new.indexes, new.comment, new.grants)
+             is distinct from (old.schema_name, old.name, old.sql, old.owner, old.indexes, old.comment, old.grants)) then
+    raise insufficient_privilege using message = format('%I may not author views, only perform operations on them', current_user);
+  end if;
+  return new;
+end $$;
+create trigger insist_on_author before insert or update on viewkeeper.definitions for each row
+  execute function viewkeeper.insist_on_author();
+
 -- Switches change without a deploy.
 create table viewkeeper.switches (
   key text primary key,
@@ -54,6 +70,7 @@ create table viewkeeper.switches (
 );
 
 comment on table viewkeeper.definitions is 'What Viewkeeper knows about a materialized view: one row for each view, authored or discovered.';
+comment on column viewkeeper.definitions.owner is 'The role that is to own the view. Null: any owner is right, and the default owns a new view.';
 comment on column viewkeeper.definitions.expected_since is 'The view has to be as fresh as its definition says from this moment on. A view is not late for the time before.';
 comment on column viewkeeper.definitions.scheduled_interval_seconds is 'The longest time between two refreshes by schedule, as the monitor of this environment last saw it; null: no schedule refreshes the view.';
 comment on table viewkeeper.switches is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who paused it. Key monitored: since when the ends of runs and batches are published.';

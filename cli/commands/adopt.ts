@@ -4,6 +4,7 @@ import { refuseOtherFolders } from '../../src/operations/migrations/own-folder.t
 import type { DescribedView } from '../../src/operations/views/describe.ts'
 import { planFreeze } from '../../src/plan/migrations/freeze.ts'
 import { displayName, quoteName } from '../../src/plan/names.ts'
+import { nameFault, schemaFault } from '../../src/plan/reserved-names.ts'
 import { curesOf, type ViewRights } from '../../src/plan/views/rights.ts'
 import { Problem } from '../../src/problem.ts'
 import { cureLines } from '../output/findings.ts'
@@ -35,14 +36,10 @@ export async function adopt({ views, all, message, env }: AdoptOptions): Promise
     all ? 'all' : [...new Set(views.map((view) => quoteName(qualified(view, 'view'))))],
   )
   const fresh = described.filter(
-    ({ definition }) => !known.has(quoteName(definition)) && canBeAuthored(definition),
+    ({ definition }) => !known.has(quoteName(definition)) && faultOf(definition) === null,
   )
   for (const { definition } of described) {
-    const why = known.has(quoteName(definition))
-      ? 'is authored already'
-      : canBeAuthored(definition)
-        ? null
-        : oddName
+    const why = known.has(quoteName(definition)) ? 'is authored already' : faultOf(definition)
     if (why !== null) report.line(dim(`· ${displayName(definition)}   ${why}`))
   }
   if (fresh.length === 0) return report.line('there is nothing to adopt; nothing was written')
@@ -63,10 +60,15 @@ export async function adopt({ views, all, message, env }: AdoptOptions): Promise
   report.line(`${count(fresh.length, 'view')} adopted; the database was not changed`)
 }
 
-const oddName = 'not adopted: authored names have only letters, digits and _. Rename the view or index first'
-
-const canBeAuthored = ({ schema, name, indexes }: DescribedView['definition']): boolean =>
-  [schema, name, ...indexes.map((index) => index.name)].every((part) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(part))
+/** Why a view cannot be authored; null if it can. */
+function faultOf({ schema, name, indexes }: DescribedView['definition']): string | null {
+  const names = [name, ...indexes.map((index) => index.name)]
+  if ([schema, ...names].some((part) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(part)))
+    return 'not adopted: authored names have only letters, digits and _. Rename the view or index first'
+  const reserved = names.find((part) => nameFault(part) !== null)
+  if (schemaFault(schema) !== null) return `not adopted: schema "${schema}" ${schemaFault(schema)}`
+  return reserved === undefined ? null : `not adopted: "${reserved}" ${nameFault(reserved)}`
+}
 
 /** The plain views that the views read, each with the names of its readers. */
 function plainViewsOf(views: DescribedView[]): Map<string, string[]> {

@@ -1,5 +1,5 @@
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
-import { authoredDifferences } from '../../src/plan/migrations/freeze.ts'
+import { authoredDifferences, unappliedDifferences } from '../../src/plan/migrations/freeze.ts'
 import { frozenState } from '../../src/plan/migrations/frozen.ts'
 import type { Difference } from '../../src/plan/views/differences.ts'
 import { count, dim, report } from '../output/report.ts'
@@ -22,10 +22,11 @@ export async function check({ env, offline, ignoreUnmanaged, json }: CheckOption
   const migrations = await readFrozenMigrations(folders.migrations)
   const frozen = frozenState(migrations)
   const queries = [...authored, ...frozen.values()].map(({ sql }) => sql)
-  const live = offline ? { differences: [], pending: [] } : await targetOf({ env }).check()
+  const live = offline ? { differences: [], pending: [], missing: [] } : await targetOf({ env }).check()
   const differences: Difference[] = [
     ...authoredDifferences(authored, migrations, await canonicalOf(queries)),
     ...live.differences.filter(({ kind }) => !(ignoreUnmanaged && kind === 'unmanaged')),
+    ...unappliedDifferences(migrations, live.pending ?? []),
   ]
   if (json) process.stdout.write(`${JSON.stringify({ differences, pending: live.pending }, null, 2)}\n`)
   else
@@ -34,6 +35,11 @@ export async function check({ env, offline, ignoreUnmanaged, json }: CheckOption
       live.pending,
       `authored${offline ? ' and frozen are the same; no database was read' : ', frozen and live are the same'}`,
       frozen.size,
+    )
+  if (!json && live.missing.length > 0)
+    report.line(
+      `somebody has dropped ${live.missing.map(({ view }) => view).join(', ')}: \`npx viewkeeper migrate up --repair\` makes ` +
+        `${live.missing.length === 1 ? 'it' : 'them'} again`,
     )
   if (differences.length > 0) process.exitCode = 1
 }

@@ -1,6 +1,12 @@
 import { unqualifiedNames } from '../../src/authoring/function-body.ts'
+import type { Located } from '../../src/authoring/load.ts'
+import type { Database } from '../../src/db/server/connect.ts'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
-import { type Verified, verifyFrozen } from '../../src/operations/migrations/verify.ts'
+import {
+  readUnknownDependencies,
+  type Verified,
+  verifyFrozen,
+} from '../../src/operations/migrations/verify.ts'
 import { type NewMigration, planFreeze, unaccounted } from '../../src/plan/migrations/freeze.ts'
 import { type FrozenMigration, frozenState } from '../../src/plan/migrations/frozen.ts'
 import { displayName, type QualifiedName, quoteName } from '../../src/plan/names.ts'
@@ -8,7 +14,7 @@ import type { Definition } from '../../src/plan/views/definition.ts'
 import { didYouMean } from '../../src/plan/views/meant.ts'
 import { Problem } from '../../src/problem.ts'
 import { count, dim, report } from '../output/report.ts'
-import { canonicalOf, inRemovalOrder, readAuthored } from '../project/authored.ts'
+import { canonicalOf, inRemovalOrder, notValid, readLocated } from '../project/authored.ts'
 import { folders } from '../project/folders.ts'
 import { qualified } from '../project/names.ts'
 import { toMigrations, writeMigrations } from '../project/write-migrations.ts'
@@ -32,7 +38,8 @@ export async function freeze({
   remove = [],
   unverified,
 }: FreezeOptions): Promise<void> {
-  const authored = await readAuthored()
+  const located = await readLocated()
+  const authored = located.map(({ definition }) => definition)
   const frozen = await readFrozenMigrations(folders.migrations)
   const renames = rename.map(readRename)
   const removes = remove.map((view) => qualified(view, '--remove'))
@@ -49,9 +56,9 @@ export async function freeze({
     canonical: await canonicalOf(queries),
   })
   if (fresh.length === 0) return report.line('nothing has changed; nothing was written')
-  const verified = unverified
-    ? null
-    : await verifyFrozen(databaseFromUrl('write --unverified'), frozen, toMigrations(fresh, frozen.length))
+  const database = unverified ? null : databaseFromUrl('write --unverified')
+  if (database !== null) await insistOnDependencies(database, { located, frozen, fresh })
+  const verified = database && (await verifyFrozen(database, frozen, toMigrations(fresh, frozen.length)))
   await printVerified(fresh, verified)
   await writeMigrations(toMigrations(withWaysBack(fresh, verified), frozen.length))
 }
@@ -120,6 +127,27 @@ function insistOnViews({ authored, frozen, renames, removes, only }: NamedViews)
 
 const refused = (field: string, message: string, question = ''): Problem =>
   new Problem('InvalidRequest', `${field}: ${message}.${question}`, { field })
+
+/** Refuses a definition whose `dependsOn` names a view that is neither authored nor frozen nor in the database. */
+async function insistOnDependencies(
+  database: Database,
+  { located, frozen, fresh }: { located: Located[]; frozen: FrozenMigration[]; fresh: NewMigration[] },
+): Promise<void> {
+  const names = new Set(fresh.map(({ view }) => quoteName(view)))
+  const defined = located.map(({ definition, ...place }) => ({ ...definition, ...place }))
+  const unknown = await readUnknownDependencies(
+    database,
+    defined.filter((each) => names.has(quoteName(each))),
+    [...defined, ...frozenState(frozen).values()],
+  )
+  const problems = unknown.map(({ definition: { file, line }, message }) => ({
+    file,
+    line,
+    field: 'dependsOn',
+    message,
+  }))
+  if (problems.length > 0) throw notValid(problems)
+}
 
 async function printVerified(fresh: NewMigration[], verified: Verified[] | null): Promise<void> {
   for (const [at, { view, changed, up }] of fresh.entries()) {

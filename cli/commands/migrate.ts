@@ -1,11 +1,31 @@
-import { isAhead, type MigrationDone } from '../../src/operations/migrations/migrate.ts'
+import { isAhead, type MigrationDone, type MissingView } from '../../src/operations/migrations/migrate.ts'
 import { count as counted, dim, report, seconds } from '../output/report.ts'
 import { targetOf } from '../target/target-of.ts'
 
-/** Applies the migrations that the database lacks, and prints each when it is done. */
-export async function up({ env, data }: { env?: string; data: boolean }): Promise<void> {
-  const applied = await targetOf({ env }).up({ withData: data }, printDone)
+interface UpOptions {
+  env?: string
+  data: boolean
+  repair?: boolean
+}
+
+/**
+ * Applies the migrations that the database lacks, and prints each when it is done. Prints the missing views; if they were
+ * to be repaired and are not, the exit code is 1.
+ */
+export async function up({ env, data, repair = false }: UpOptions): Promise<void> {
+  const { applied, repaired, missing } = await targetOf({ env }).up({ withData: data, repair }, printDone)
+  if (repaired.length > 0) report.line(`${counted(repaired.length, 'view')} made again`)
   report.line(applied.length === 0 ? 'nothing to apply' : `${counted(applied.length, 'migration')} applied`)
+  printMissing(missing)
+  if (repair && missing.length > 0) process.exitCode = 1
+}
+
+/** Prints the views that somebody has dropped, and what makes them again unless that was tried. */
+export function printMissing(missing: MissingView[]): void {
+  for (const { view, migration, because } of missing)
+    report.failure(`${view}   missing   ${because ?? `somebody has dropped it; ${migration} made it`}`)
+  if (missing.some(({ because }) => because === null))
+    report.line('`npx viewkeeper migrate up --repair` makes again what is missing')
 }
 
 /** Undoes the last migrations. */
@@ -16,7 +36,7 @@ export async function down({ env, count }: { env?: string; count: number }): Pro
 
 /** Lists the migrations that the database has and lacks. Refuses a database that has more than the folder. */
 export async function status({ env }: { env?: string }): Promise<void> {
-  const { applied, pending, ahead } = await targetOf({ env }).status()
+  const { applied, pending, ahead, missing } = await targetOf({ env }).status()
   for (const { name, appliedAt, runId } of applied) {
     report.success(
       `${name}   ${dim(`${appliedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC${runId === null ? '' : `, run ${runId}`}`)}`,
@@ -24,6 +44,7 @@ export async function status({ env }: { env?: string }): Promise<void> {
   }
   for (const name of pending) report.line(`· ${name}   not applied`)
   if (ahead.length > 0) throw isAhead(ahead)
+  printMissing(missing)
   if (applied.length + pending.length === 0) report.line('no migration is frozen yet')
 }
 
@@ -44,10 +65,12 @@ const words = {
     rename: 'renamed back',
     sql: 'ran',
   },
+  repair: { create: 'made again' },
 }
 
 function printDone({ name, way, does, runId, durationMs }: MigrationDone): void {
-  const what = does === null ? dim(way === 'up' ? 'recorded' : 'record removed') : words[way][does]
+  const said: Record<string, string> = words[way]
+  const what = does === null ? dim(way === 'up' ? 'recorded' : 'record removed') : said[does]
   const run = runId === null ? '' : dim(`   ${seconds(durationMs ?? 0)}   run ${runId}`)
   report.success(`${name}   ${what}${run}`)
 }

@@ -1,4 +1,4 @@
-import { loadViews } from '../../src/authoring/load.ts'
+import { type Located, loadViews, type ViewProblem } from '../../src/authoring/load.ts'
 import { canonicalSql, readsOf } from '../../src/authoring/sql.ts'
 import { parseName, type QualifiedName, quoteName } from '../../src/plan/names.ts'
 import type { Definition } from '../../src/plan/views/definition.ts'
@@ -9,17 +9,24 @@ import { folders } from './folders.ts'
 /**
  * The definitions in `views/`, each after those that it reads. One refusal lists all problems of all files.
  */
-export async function readAuthored(): Promise<Definition[]> {
+export const readAuthored = async (): Promise<Definition[]> =>
+  (await readLocated()).map(({ definition }) => definition)
+
+/** The same, each with its file and line. */
+export async function readLocated(): Promise<Located[]> {
   const { definitions: located, problems } = await loadViews(folders.views)
-  if (problems.length > 0) {
-    const lines = problems.map(
-      ({ file, line, field, message }) =>
-        `  ${file}:${line}  ${field === null ? '' : `${field}: `}${message}`,
-    )
-    throw new Problem('InvalidRequest', ['views/ is not valid:', ...lines].join('\n'))
-  }
+  if (problems.length > 0) throw notValid(problems)
+  const views = new Map(located.map((each) => [quoteName(each.definition), each]))
   const definitions = new Map(located.map(({ definition }) => [quoteName(definition), definition]))
-  return (await inOrder(definitions)).map((name) => definitions.get(name) as Definition)
+  return (await inOrder(definitions)).map((name) => views.get(name) as Located)
+}
+
+/** The refusal of `views/` that lists these problems. */
+export function notValid(problems: Omit<ViewProblem, 'view'>[]): Problem {
+  const lines = problems.map(
+    ({ file, line, field, message }) => `  ${file}:${line}  ${field === null ? '' : `${field}: `}${message}`,
+  )
+  return new Problem('InvalidRequest', ['views/ is not valid:', ...lines].join('\n'))
 }
 
 /** The views to remove, sorted: a view that reads another one comes first. */

@@ -1,6 +1,7 @@
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { standingOf } from '../../src/db/migrations/journal.ts'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
+import type { BroughtUp } from '../../src/operations/migrations/bring-up.ts'
 import type { MigrationDone, MigrationStatus } from '../../src/operations/migrations/migrate.ts'
 import type { DescribedView } from '../../src/operations/views/describe.ts'
 import type { Findings } from '../../src/operations/views/doctor.ts'
@@ -27,20 +28,19 @@ export function deployedTarget(environment: string): Target {
   const send = <Answer>(command: object) =>
     invoke<Answer>(lambda, `viewkeeper-${environment}-migrate`, command)
   const status = async (): Promise<MigrationStatus> => {
-    const { applied, ahead } = await send<{ applied: MigrationStatus['applied']; ahead: string[] }>({
-      command: 'status',
-    })
+    const { applied, ahead, missing } = await send<MigrationStatus>({ command: 'status' })
     if (ahead.length > 0) throw isBehind(environment, ahead)
     const standing = standingOf(await readFrozenMigrations(folders.migrations), applied)
     return {
       applied: standing.applied.map((entry) => ({ ...entry, appliedAt: new Date(entry.appliedAt) })),
       pending: standing.pending.map(({ name }) => name),
       ahead: standing.ahead.map(({ name }) => name),
+      missing,
     }
   }
   return {
     status,
-    async up({ withData }, onDone) {
+    async up({ withData, repair }, onDone) {
       if (!withData) {
         throw new Problem(
           'InvalidRequest',
@@ -50,9 +50,9 @@ export function deployedTarget(environment: string): Target {
           },
         )
       }
-      const { views } = await send<{ views: { applied: MigrationDone[] } }>({ command: 'up' })
-      views.applied.forEach(onDone)
-      return views.applied
+      const { views } = await send<{ views: BroughtUp }>({ command: 'up', repair })
+      for (const done of [...views.applied, ...views.repaired]) onDone(done)
+      return views
     },
     async down(count, onDone) {
       const { undone } = await send<{ undone: MigrationDone[] }>({ command: 'down', count })
@@ -61,7 +61,8 @@ export function deployedTarget(environment: string): Target {
     },
     async check() {
       const { differences } = await send<{ differences: Difference[] }>({ command: 'check' })
-      return { differences, pending: (await status()).pending }
+      const { pending, missing } = await status()
+      return { differences, pending, missing }
     },
     describe: async (views) => (await send<{ views: DescribedView[] }>({ command: 'describe', views })).views,
     doctor: (request) => send<Findings>({ command: 'doctor', ...request }),

@@ -2,14 +2,14 @@ import { userInfo } from 'node:os'
 import { connectTo, type Database } from '../../src/db/server/connect.ts'
 import { fromUrl } from '../../src/edge/lambda/database-url.ts'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
+import { bringUp } from '../../src/operations/migrations/bring-up.ts'
 import { checkViews } from '../../src/operations/migrations/check.ts'
 import {
   isAhead,
   type MigrateCall,
   migrateDown,
-  migrateUp,
   migrationStatus,
-  pendingMigrations,
+  readableStatus,
 } from '../../src/operations/migrations/migrate.ts'
 import { refuseOtherFolders } from '../../src/operations/migrations/own-folder.ts'
 import { migrate } from '../../src/operations/schema/apply.ts'
@@ -50,19 +50,20 @@ export function directTarget(database: Database): Target {
     return migrations
   }
   return {
-    async up(options, onDone) {
+    async up({ withData, repair }, onDone) {
       const migrations = await read()
       await migrate(database, schemaFolder)
-      const { applied, ahead } = await migrateUp(call({ ...options, onDone }), migrations)
+      const { ahead, ...done } = await bringUp(call({ withData, onDone }), migrations, { repair })
       if (ahead.length > 0) throw isAhead(ahead)
-      return applied
+      return done
     },
     down: async (count, onDone) => (await migrateDown(call({ onDone }), await read(), count)).undone,
     status: async () => migrationStatus(database, await read()),
     async check() {
       const migrations = await read()
       const differences = await checkViews(database, [...frozenState(migrations).values()])
-      return { differences, pending: await pendingMigrations(database, migrations) }
+      const status = await readableStatus(database, migrations)
+      return { differences, pending: status?.pending ?? null, missing: status?.missing ?? [] }
     },
     describe: (views) => describeViews(database, views),
     doctor: (request) => doctor(database, request),

@@ -1,3 +1,4 @@
+import type { BroughtUp } from '../../src/operations/migrations/bring-up.ts'
 import type { MigrationDone, MigrationStatus } from '../../src/operations/migrations/migrate.ts'
 import type { DescribedView } from '../../src/operations/views/describe.ts'
 import type { DoctorRequest, Findings } from '../../src/operations/views/doctor.ts'
@@ -5,14 +6,21 @@ import type { Difference } from '../../src/plan/views/differences.ts'
 
 /** The database that a command works on, reached directly or through the deployed function. */
 export interface Target {
-  up(options: { withData: boolean }, onDone: (done: MigrationDone) => void): Promise<MigrationDone[]>
+  up(
+    options: { withData: boolean; repair: boolean },
+    onDone: (done: MigrationDone) => void,
+  ): Promise<Omit<BroughtUp, 'ahead'>>
   down(count: number, onDone: (done: MigrationDone) => void): Promise<MigrationDone[]>
   status(): Promise<MigrationStatus>
   /**
-   * How the live views differ from the frozen definitions, and which frozen migrations the database lacks; null if the
-   * login may not know.
+   * How the live views differ from the frozen definitions, which frozen migrations the database lacks (null if the login may
+   * not know), and which views somebody has dropped.
    */
-  check(): Promise<{ differences: Difference[]; pending: string[] | null }>
+  check(): Promise<{
+    differences: Difference[]
+    pending: string[] | null
+    missing: MigrationStatus['missing']
+  }>
   describe(views: string[] | 'all'): Promise<DescribedView[]>
   doctor(request: DoctorRequest): Promise<Findings>
 }

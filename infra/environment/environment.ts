@@ -19,6 +19,14 @@ const environment = z.strictObject({
     .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must look like "eu-central-1"')
     .optional(),
   database: z.discriminatedUnion('kind', [createdDatabase, importedDatabase]),
+  /**
+   * The role that owns the views that Viewkeeper creates, unless their definitions name another owner. Default:
+   * `viewkeeper_views`.
+   */
+  viewOwner: z
+    .string()
+    .regex(/^[\x20-\x7e]{1,63}$/, 'must be the name of a role, at most 63 ASCII characters')
+    .optional(),
   /** Addresses that get the alarms. Each confirms once, by the link in its first mail. May be empty. */
   alarmEmails: z.array(z.email()),
   /** Days for which logs are kept: a number that CloudWatch allows. Default 30. */

@@ -127,6 +127,7 @@ export class Functions extends Construct {
       return created
     }
     const variables: Partial<Record<FunctionName, Record<string, string>>> = {
+      create: ownerVariables(environment),
       'start-batch': { BATCH_CONCURRENCY: String(environment.batchConcurrency) },
       query: scheduleVariables(environment),
       monitor: {
@@ -138,6 +139,7 @@ export class Functions extends Construct {
       migrate: {
         SCHEMA_FOLDER: './schema/',
         MIGRATIONS_FOLDER: './migrations/',
+        ...ownerVariables(environment),
         ...adminVariables(database),
       },
     }
@@ -167,6 +169,10 @@ function scheduleVariables({ schedules }: Environment): Record<string, string> {
       : {}),
   }
 }
+
+/** The default owner of the views, for the functions that create views. */
+const ownerVariables = ({ viewOwner }: Environment): Record<string, string> =>
+  viewOwner === undefined ? {} : { VIEW_OWNER: viewOwner }
 
 const retentionVariables = ({ retention }: Environment): Record<string, string> => ({
   RETAIN_SUCCESSES: retention.successes === false ? '' : String(retention.successes),

@@ -69,11 +69,17 @@ function checkSchedule({ input }: AuthoredView, report: ViewReport): void {
   }
 }
 
-function checkDependencies({ dependsOn = [] }: Partial<ViewFields>, report: ViewReport): void {
+function checkDependencies(
+  { schema = 'public', name, dependsOn = [] }: Partial<ViewFields>,
+  report: ViewReport,
+): void {
   for (const [at, text] of dependsOn.entries()) {
     const path = ['dependsOn', at]
     try {
-      if (parseName(text).schema === null) report.add(path, `must say the schema, too: "public.${text}"`)
+      const named = parseName(text)
+      if (named.schema === null) report.add(path, `must say the schema, too: "public.${text}"`)
+      else if (named.schema === schema && named.name === name)
+        report.add(path, 'is the view itself: leave it out')
     } catch (error) {
       if (!(error instanceof Problem)) throw error
       report.add(path, 'must be the name of a view as SQL reads it, with its schema: "public.sales"')

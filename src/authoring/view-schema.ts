@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { nameFault, schemaFault } from '../plan/reserved-names.ts'
 import { rowCountStrategies, strategies } from '../plan/views/definition.ts'
 import type { QueryInput } from './define-view.ts'
 import { scheduleFault, timeZoneFault } from './schedule.ts'
@@ -15,10 +16,11 @@ const privileges = [
   'all',
 ] as const
 
-const name = matching(
+const plainName = matching(
   /^[A-Za-z_][A-Za-z0-9_]{0,62}$/,
   'must be letters, digits and "_", at most 63, and not start with a digit',
 )
+const name = plainName.check(refusing(nameFault))
 const columns = z
   .array(
     identifier('must be the name of a column, at most 63 bytes'),
@@ -32,7 +34,7 @@ const flag = z.boolean('must be true or false')
  */
 export const viewSchema = z.strictObject(
   {
-    schema: name.optional(),
+    schema: plainName.check(refusing(schemaFault)).optional(),
     name,
     query: z.custom<QueryInput>(isQuery, 'must be SQL as a text, or a query of Kysely or Drizzle'),
     uniqueKey: columns.optional(),
@@ -120,10 +122,15 @@ function oneOf<const T extends readonly string[]>(words: T) {
 }
 
 function checked(fault: string, faultOf: (text: string) => string | null) {
-  return z.string(fault).check(({ value, issues }) => {
+  return z.string(fault).check(refusing(faultOf))
+}
+
+/** A check that refuses a text with the fault that it has. */
+function refusing(faultOf: (text: string) => string | null): z.core.CheckFn<string> {
+  return ({ value, issues }) => {
     const message = faultOf(value)
     if (message !== null) issues.push({ code: 'custom', input: value, message })
-  })
+  }
 }
 
 function isQuery(value: unknown): boolean {

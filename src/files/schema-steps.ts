@@ -14,7 +14,7 @@ export async function readSchemaSteps(folder: URL): Promise<SchemaStep[]> {
       if (number !== index + 1) {
         throw new Problem(
           'MigrationFailed',
-          `${file} should be number ${String(index + 1).padStart(3, '0')}: schema steps are called 001_words.sql, 002_…, without gaps.`,
+          `${file} should be number ${String(index + 1).padStart(3, '0')}: schema steps are called 001_words.sql, 002_..., without gaps.`,
         )
       }
       const sql = (await readFile(new URL(file, folder), 'utf8')).replaceAll('\r\n', '\n')

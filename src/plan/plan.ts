@@ -96,6 +96,8 @@ export interface Plan {
      */
     recordLockTimeoutMs: number | null
     giveUpAfterMs: number
+    /** A query for those who hold the locks that the run waits for: see `holders.ts`. */
+    holders: string
     statements: Statement[]
   }
   /**
@@ -103,6 +105,11 @@ export interface Plan {
    * or not at all.
    */
   written: string | null
+  /**
+   * What to do instead, in the same run, if this plan turns out to be impossible. `response` then replaces that part of the
+   * run's answer; the failure is added to its `because`.
+   */
+  otherwise?: { plan: Plan; response: { strategy: string; because: string; sql: string[] } }
   /** Statements after the commit, each in a transaction of its own. Their failure does not fail the run. */
   aside: Statement[]
 }

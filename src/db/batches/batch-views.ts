@@ -16,7 +16,7 @@ export const readBatchableViews = (sql: Sql): Promise<BatchableView[]> => sql<Ba
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     join viewkeeper.definitions d on d.schema_name = n.nspname and d.name = c.relname and d.removed_at is null
    cross join lateral viewkeeper.usual_duration(d.id) usual
-   where c.relkind = 'm' order by n.nspname, c.relname`
+   where c.relkind = 'm' and c.relpersistence <> 't' order by n.nspname, c.relname`
 
 /** Writes the views of a batch, in the given order. */
 export async function insertBatchViews(sql: Sql, batchId: string, views: PlannedView[]): Promise<void> {

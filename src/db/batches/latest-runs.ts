@@ -39,7 +39,7 @@ const readRuns = (sql: Sql, batchId: string, since: { newest: number; open: numb
   (LatestRun & { definitionId: number })[]
 >`
     select r.definition_id as "definitionId", r.id as "runId", r.status, r.attempt, r.error ->> 'class' as class,
-           r.not_before is null or r.not_before <= clock_timestamp() as due
+           r.error ->> 'sqlstate' as sqlstate, r.not_before is null or r.not_before <= clock_timestamp() as due
       from viewkeeper.runs r
      where r.batch_id = ${batchId} and ${
        since === null

@@ -51,7 +51,7 @@ export function insistOnOwnFolder(migrations: FrozenMigration[], journal: Journa
   const names = journal.slice(0, mostNamed).map(({ name }) => name)
   throw new Problem(
     'MigrationFailed',
-    `migrations/: this database was migrated from another folder. The database has ${[...names, ...(journal.length > mostNamed ? ['…'] : [])].join(', ')}. ` +
+    `migrations/: this database was migrated from another folder. The database has ${[...names, ...(journal.length > mostNamed ? ['...'] : [])].join(', ')}. ` +
       'Work in that folder, or on a database of your own. (The database of `npm start` was migrated from local/demo.)',
   )
 }

@@ -191,7 +191,7 @@ async function runConcurrently(
   if (others.length > 0 || (index === undefined && !dropConcurrently.test(only))) {
     throw new Problem(
       'MigrationFailed',
-      `migrations/${file}: create or drop index concurrently must be alone in its file, as "create index concurrently name on table (…);" or "drop index concurrently name;".`,
+      `migrations/${file}: create or drop index concurrently must be alone in its file, as "create index concurrently name on table (...);" or "drop index concurrently name;".`,
     )
   }
   await sql`set search_path to default`
@@ -247,7 +247,7 @@ const parsedBody = /\bbegin\s+atomic\b[\s\S]*?;\s*end\b/gi
  * The statements of a text without its comments; a semicolon in quotes, parentheses or a function body ends
  * no statement.
  */
-function statementsIn(text: string): string[] {
+export function statementsIn(text: string): string[] {
   const bare = text.replace(opaque, (found) => (/^(--|\/\*)/.test(found) ? ' ' : found))
   return statementPlaces(blanked(bare))
     .map(([from, to]) => bare.slice(from, to).trim())

@@ -77,18 +77,18 @@ export async function readTwin(
   live?: LiveView,
 ): Promise<LiveView> {
   const twin = await describeTwin(sql, definition, owner)
-  return live !== undefined && (await isSameQuery(sql, twin, live, owner))
+  return live !== undefined && (await isSameQuery(sql, twin, live))
     ? { ...twin, view: { ...twin.view, definition: live.view.definition } }
     : twin
 }
 
 /**
  * Whether two views have the same query. The server writes some queries (lists of varchar) differently after it has read
- * its own text once, and the same from then on. So if the texts differ, both are read once more.
+ * its own text once, and the same from then on. So if the texts differ, both are read once more, each as its view's owner.
  */
-export async function isSameQuery(sql: Sql, a: LiveView, b: LiveView, owner: string): Promise<boolean> {
+export async function isSameQuery(sql: Sql, a: LiveView, b: LiveView): Promise<boolean> {
   if (a.view.definition === b.view.definition) return true
-  const again = async ({ view: { schema, name, definition } }: LiveView) => {
+  const again = async ({ view: { schema, name, definition, owner } }: LiveView) => {
     const plain = { schema, name, sql: definition, indexes: [], comment: null, grants: [] }
     return (await describeTwin(sql, plain, owner)).view.definition
   }

@@ -53,6 +53,9 @@ const performSealed = `acting := current_setting('role');
 /** Executes one statement of a plan, in any part of the plan. */
 const performStatement = `command := statement ->> 'sql';
       perform set_config('application_name', format('viewkeeper run %s %s', run, statement ->> 'phase'), false);
+      -- Only so does a run that waits for a lock until its time is over end as one that waited for a lock.
+      perform set_config('lock_timeout', ceil(1000 * extract(epoch from greatest('1ms', least(
+        nullif(current_setting('lock_timeout')::interval, '0'), deadline - clock_timestamp()))))::text, true);
       if statement ? 'sealed' then
         ${performSealed}
       elsif statement ? 'notes' then
@@ -102,11 +105,13 @@ declare
   batch text;
   slots integer;
   statement_limit interval;
+  deadline timestamptz;
   longer text;
   shorter text;
   claimed boolean := false;
   succeeded boolean := false;
   work jsonb;
+  response jsonb := '{}';
   view_name text;
   started timestamptz;
   finished timestamptz;
@@ -121,6 +126,7 @@ declare
   obstacles jsonb;
   failure text;
   in_the_way text;
+  holders jsonb;
   counted bigint;
   tries integer := 0;
   conflicts integer := 0;
@@ -130,13 +136,14 @@ declare
   written_after bigint;
   rows_before bigint;
   rows_after bigint;
-  st text; msg text; det text; hnt text; ctx text; con text; quotes_rows boolean; raised boolean; violated text;
+  why text; st text; msg text; det text; hnt text; ctx text; con text; quotes_rows boolean; raised boolean; violated text;
 begin
   -- From here on every name means the catalog's object: nobody can add a function that fits our calls better and so
   -- runs as us. Only statements marked userCode see the role's path.
   perform pg_catalog.set_config('search_path', '${safePath}', false);
   me_since := (select backend_start from pg_stat_get_activity(pg_backend_pid()));
   statement_limit := current_setting('statement_timeout')::interval;
+  deadline := statement_timestamp() + coalesce(nullif(statement_limit, '0') - least(statement_limit / 10, '1s'), '7 days');
   longer := round(extract(epoch from current_setting('deadlock_timeout')::interval) * 1500)::text;
   shorter := round(extract(epoch from current_setting('deadlock_timeout')::interval) * 800)::text;
   -- Since 17 this could end the session halfway. Older servers refuse it as a start-up setting.
@@ -201,144 +208,164 @@ begin
 
   -- Takes the lock for the transaction, too: the view's own code can release session locks only.
   perform pg_advisory_xact_lock(${runLockClass}, run);
-  begin
-    for setting_name, setting_value in select * from jsonb_each_text(work -> 'settings') loop
-      perform set_config(setting_name, setting_value, true);
-    end loop;
-    for statement in select * from jsonb_array_elements(work -> 'prepare') loop
-      ${performStatement}
-    end loop;
+  -- Twice if the plan turns out to be impossible and names another one. The failed block has undone all that it did.
+  loop
+    begin
+      for setting_name, setting_value in select * from jsonb_each_text(work -> 'settings') loop
+        perform set_config(setting_name, setting_value, true);
+      end loop;
+      perform set_config('lock_timeout', work #>> '{cutOver,giveUpAfterMs}', true);
+      for statement in select * from jsonb_array_elements(work -> 'prepare') loop
+        ${performStatement}
+      end loop;
 
-    give_up_at := clock_timestamp() + make_interval(secs => (work #>> '{cutOver,giveUpAfterMs}')::float8 / 1000);
-    loop
-      tries := tries + 1;
-      -- "create index concurrently" waits for this transaction, which waits for the lock of that index: the run gives way.
-      -- If this transaction has prepared nothing, nobody waits for it yet.
-      if tries > 1 or jsonb_array_length(work -> 'prepare') > 1 then
-        select format('Process %s works on %s and waits for this run to end, as "create index concurrently" does: the run gave way. Try again when the process is done.', l.pid, view_name)
-          into in_the_way from pg_locks l
-         where ${isOthersLock} and l.mode <> 'AccessShareLock' and pg_backend_pid() = any (pg_blocking_pids(l.pid))
-         limit 1;
-        if found then
-          failure := 'LockTimeout';
-          raise exception using message = in_the_way;
+      give_up_at := least(deadline, clock_timestamp() + make_interval(secs => (work #>> '{cutOver,giveUpAfterMs}')::float8 / 1000));
+      loop
+        tries := tries + 1;
+        -- "create index concurrently" waits for this transaction, which waits for the lock of that index: the run gives way.
+        -- If this transaction has prepared nothing, nobody waits for it yet.
+        if tries > 1 or jsonb_array_length(work -> 'prepare') > 1 then
+          select format('Process %s works on %s and waits for this run to end, as "create index concurrently" does: the run gave way. Try again when the process is done.', l.pid, view_name)
+            into in_the_way from pg_locks l
+           where ${isOthersLock} and l.mode <> 'AccessShareLock' and pg_backend_pid() = any (pg_blocking_pids(l.pid))
+           limit 1;
+          if found then
+            failure := 'LockTimeout';
+            raise exception using message = in_the_way;
+          end if;
         end if;
+        begin
+          -- The server ends an autovacuum once somebody has waited deadlock_timeout for its lock. An equally
+          -- long wait for anybody else may be half of a deadlock: the server ends the other half, perhaps an
+          -- index build.
+          perform set_config('lock_timeout',
+            case when (work #>> '{cutOver,lockTimeoutMs}' is null or tries % 10 = 0)
+                  and exists (select from pg_locks l join pg_stat_get_activity(l.pid) a on true
+                               where ${isOthersLock} and a.usesysid is null) then longer
+                 else coalesce(work #>> '{cutOver,lockTimeoutMs}', shorter) end, true);
+          if work #>> '{cutOver,recordLockTimeoutMs}' is null then
+            perform from viewkeeper.runs r where r.id = run for no key update;
+          end if;
+          if work ->> 'written' is not null then
+            execute work ->> 'written' into written_before;
+          end if;
+          for statement in select * from jsonb_array_elements(work #> '{cutOver,statements}') loop
+            ${performStatement}
+          end loop;
+          statement := '{}';
+          if work ->> 'written' is not null then
+            execute work ->> 'written' into written_after;
+            rows_after := written_after - written_before;
+          end if;
+
+          perform set_config('lock_timeout', coalesce(work #>> '{cutOver,recordLockTimeoutMs}', '0'), true);
+          finished := clock_timestamp();
+          update viewkeeper.runs r set status = 'success', plan = null, result = r.plan ->> 'result',
+                 finished_at = finished, updated_at = finished, duration_ms = extract(epoch from finished - started) * 1000,
+                 row_count_before = rows_before, row_count_after = rows_after,
+                 meta = jsonb_set(r.meta, '{response}', (r.meta -> 'response') || response || jsonb_build_object('attempts', tries))
+           where r.id = run and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since;
+          if not found then
+            -- Somebody closed this run as lost: the record says failed, so the work must not stay.
+            raise exception 'viewkeeper run % was closed by somebody else; its work is undone', run;
+          end if;
+          succeeded := true;
+          exit;
+        -- The failed block has released its locks, so readers that waited are served now. internal_error: somebody else changed
+        -- a catalog row that our statement changes ("tuple concurrently updated"). Tried again a few times only, because the
+        -- view's own code may raise this error too.
+        exception when lock_not_available or deadlock_detected or internal_error then
+          get stacked diagnostics st = returned_sqlstate, ctx = pg_exception_context;
+          if left(st, 2) = 'XX' then
+            conflicts := conflicts + 1;
+          end if;
+          nap := least(2.0, 0.05 * 2 ^ least(tries, 6)) * (0.5 + random());
+          if clock_timestamp() + make_interval(secs => nap) > give_up_at or conflicts > 3 and statement ? 'computesRows' or ${isRaised} then
+            raise;
+          end if;
+        end;
+        perform set_config('application_name', format('viewkeeper run %s locking', run), false);
+        perform pg_sleep(nap);
+      end loop;
+      exit;
+    -- 'others' does not include the first two.
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics st = returned_sqlstate, msg = message_text, det = pg_exception_detail,
+        hnt = pg_exception_hint, ctx = pg_exception_context, con = constraint_name;
+      raised := failure is null and ${isRaised};
+      -- While rows are computed, any message may quote rows. Otherwise only messages of these classes quote values, and only if
+      -- code of others was executed.
+      quotes_rows := failure is null
+        and (statement ? 'computesRows' or left(st, 2) in ('21', '22', '23') and (statement ? 'userCode' or statement ? 'sealed'));
+      -- A name that an error gives may be row data. 21000: a concurrent refresh has found two equal rows, and quotes one.
+      violated := case when raised then null
+                       when st = '23505' then statement #>> array['unique', con]
+                       when st = '21000' and det <> '' then (select string_agg(value, ', ') from jsonb_each_text(statement -> 'unique')) end;
+      finished := clock_timestamp();
+      why := case
+        when failure is not null then failure
+        when raised or st = '2BP01' and statement ? 'userCode' then 'ViewSqlFailed'
+        when statement ->> 'phase' in ('locking', 'cut-over') and (st in ('42P01', '42703', '42704') or left(st, 2) = 'XX') then 'CatalogChanged'
+        when st = '57014' and statement_limit > '0' and finished - statement_timestamp() >= statement_limit
+          then 'StatementTimeout'
+        when st = '57014' then 'Canceled'
+        else coalesce(${json(problemOfSqlstate)} ->> st, ${json(problemOfSqlstate)} ->> left(st, 2), 'ViewSqlFailed')
+      end;
+      -- If the query itself has failed, or trying again may help, the other plan is no way out.
+      if work ? 'otherwise' and statement ? 'sql' and not statement ? 'computesRows'
+          and why in ('SwapImpossible', 'ViewSqlFailed', 'InsufficientPrivilege', 'DependentsExist') then
+        response := jsonb_set(work #> '{otherwise,response}', '{because}', to_jsonb(format('%s (%s)',
+          work #>> '{otherwise,response,because}',
+          left(case when quotes_rows then st else concat_ws(' ', msg, nullif(det, '')) end, ${mostCharacters}))));
+        work := work #> '{otherwise,plan}';
+        failure := null;
+        statement := '{}';
+        continue;
       end if;
       begin
-        -- The server ends an autovacuum once somebody has waited deadlock_timeout for its lock. An equally
-        -- long wait for anybody else may be half of a deadlock: the server ends the other half, perhaps an
-        -- index build.
-        perform set_config('lock_timeout',
-          case when (work #>> '{cutOver,lockTimeoutMs}' is null or tries % 10 = 0)
-                and exists (select from pg_locks l join pg_stat_get_activity(l.pid) a on true
-                             where ${isOthersLock} and a.usesysid is null) then longer
-               else coalesce(work #>> '{cutOver,lockTimeoutMs}', shorter) end, true);
-        if work #>> '{cutOver,recordLockTimeoutMs}' is null then
-          perform from viewkeeper.runs r where r.id = run for no key update;
+        if st in ('42501', '55000', '0A000') and not raised and statement ? 'obstacles' then
+          execute statement ->> 'obstacles' into obstacles;
+        elsif st = '55P03' then
+          execute work #>> '{cutOver,holders}' into holders;
         end if;
-        if work ->> 'written' is not null then
-          execute work ->> 'written' into written_before;
-        end if;
-        for statement in select * from jsonb_array_elements(work #> '{cutOver,statements}') loop
-          ${performStatement}
-        end loop;
-        statement := '{}';
-        if work ->> 'written' is not null then
-          execute work ->> 'written' into written_after;
-          rows_after := written_after - written_before;
-        end if;
-
-        perform set_config('lock_timeout', coalesce(work #>> '{cutOver,recordLockTimeoutMs}', '0'), true);
-        finished := clock_timestamp();
-        update viewkeeper.runs r set status = 'success', plan = null, result = r.plan ->> 'result',
-               finished_at = finished, updated_at = finished, duration_ms = extract(epoch from finished - started) * 1000,
-               row_count_before = rows_before, row_count_after = rows_after,
-               meta = jsonb_set(r.meta, '{response,attempts}', to_jsonb(tries))
-         where r.id = run and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since;
-        if not found then
-          -- Somebody closed this run as lost: the record says failed, so the work must not stay.
-          raise exception 'viewkeeper run % was closed by somebody else; its work is undone', run;
-        end if;
-        succeeded := true;
-        exit;
-      -- The failed block has released its locks, so readers that waited are served now. internal_error: somebody else changed
-      -- a catalog row that our statement changes ("tuple concurrently updated"). Tried again a few times only, because the
-      -- view's own code may raise this error too.
-      exception when lock_not_available or deadlock_detected or internal_error then
-        get stacked diagnostics st = returned_sqlstate, ctx = pg_exception_context;
-        if left(st, 2) = 'XX' then
-          conflicts := conflicts + 1;
-        end if;
-        nap := least(2.0, 0.05 * 2 ^ least(tries, 6)) * (0.5 + random());
-        if clock_timestamp() + make_interval(secs => nap) > give_up_at or conflicts > 3 and statement ? 'computesRows' or ${isRaised} then
-          raise;
-        end if;
-      end;
-      perform set_config('application_name', format('viewkeeper run %s locking', run), false);
-      select string_agg(distinct format('%s (%s)', l.pid, l.mode), ', ') into in_the_way from pg_locks l
-       where ${isOthersLock};
-      perform pg_sleep(nap);
-    end loop;
-  -- 'others' does not include the first two.
-  exception when query_canceled or assert_failure or others then
-    get stacked diagnostics st = returned_sqlstate, msg = message_text, det = pg_exception_detail,
-      hnt = pg_exception_hint, ctx = pg_exception_context, con = constraint_name;
-    raised := failure is null and ${isRaised};
-    -- While rows are computed, any message may quote rows. Otherwise only messages of these classes quote values, and only if
-    -- code of others was executed.
-    quotes_rows := failure is null
-      and (statement ? 'computesRows' or left(st, 2) in ('21', '22', '23') and (statement ? 'userCode' or statement ? 'sealed'));
-    -- A name that an error gives may be row data. 21000: a concurrent refresh has found two equal rows, and quotes one.
-    violated := case when raised then null
-                     when st = '23505' then statement #>> array['unique', con]
-                     when st = '21000' and det <> '' then (select string_agg(value, ', ') from jsonb_each_text(statement -> 'unique')) end;
-    if st in ('42501', '55000', '0A000') and not raised and statement ? 'obstacles' then
-      begin
-        execute statement ->> 'obstacles' into obstacles;
       exception when query_canceled or assert_failure or others then
         null; -- the view is gone: no obstacles
       end;
-    end if;
-    finished := clock_timestamp();
-    update viewkeeper.runs r
-       set status = case when st = '57014' and not raised and r.cancel_requested_at is not null then 'canceled' else 'failed' end,
-           plan = null, finished_at = finished, updated_at = finished,
-           duration_ms = extract(epoch from finished - started) * 1000, row_count_before = rows_before,
-           idempotency_key = case when ${json(problemCodes.filter(mayRetry))} ? f.class then null else r.idempotency_key end,
-           meta = jsonb_set(r.meta, '{response,attempts}', to_jsonb(tries)),
-           error = (select jsonb_object_agg(key, case when length(value) <= ${mostCharacters} then value
-                             else left(value, ${mostCharacters}) || format('... (cut: %s characters)', length(value)) end)
-             from jsonb_each_text(jsonb_build_object(
-             'class', f.class,
-             'sqlstate', case when failure is null then st end,
-             'message', case when quotes_rows
-                then coalesce(standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2))
-                  || coalesce(' in index ' || violated, '')
-                else msg end,
-             'detail', case when not quotes_rows then nullif(det, '') end,
-             'hint', case when violated is not null then '${equalRows}'
-                          when not raised and (st in ('42501', '55000') or obstacles ? st) then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st), '')
-                          when f.class = 'LockTimeout' and failure is null then 'Locks on the view are held by process ' || in_the_way || '.'
-                          when statement ? 'carries' then 'The failed statement carries over ' || (statement ->> 'carries') || '.'
-                          when not quotes_rows then nullif(hnt, '') end,
-             'context', (
-               -- Function and line only: the rest of the context may hold whole statements, and so rows.
-               select string_agg(f.name || ' line ' || c.place[2], E'\\n' order by c.at)
-                 from regexp_matches(ctx, '^PL/pgSQL \\S+ (.*?\\)) \\S+ (\\d+) ', 'gn') with ordinality as c(place, at)
-                 join (select p.oid::regprocedure::text as name, quote_ident(p.proname) || substr(p.oid::regprocedure::text, position('(' in p.oid::regprocedure::text)) as bare
-                         from pg_proc p join pg_language l on l.oid = p.prolang where l.lanname = 'plpgsql') f
-                   on c.place[1] in (f.name, f.bare)))) where value is not null)
-      from (select case
-              when failure is not null then failure
-              when raised or st = '2BP01' and statement ? 'userCode' then 'ViewSqlFailed'
-              when statement ->> 'phase' in ('locking', 'cut-over') and (st in ('42P01', '42703', '42704') or left(st, 2) = 'XX') then 'CatalogChanged'
-              when st = '57014' and statement_limit > '0' and finished - statement_timestamp() >= statement_limit
-                then 'StatementTimeout'
-              when st = '57014' then 'Canceled'
-              else coalesce(${json(problemOfSqlstate)} ->> st, ${json(problemOfSqlstate)} ->> left(st, 2), 'ViewSqlFailed')
-            end as class) f, (select ${json(standardText)} as texts) standard
-     where r.id = run and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since;
-  end;
+      update viewkeeper.runs r
+         set status = case when st = '57014' and not raised and r.cancel_requested_at is not null then 'canceled' else 'failed' end,
+             plan = null, finished_at = finished, updated_at = finished,
+             duration_ms = extract(epoch from finished - started) * 1000, row_count_before = rows_before,
+             idempotency_key = case when ${json(problemCodes.filter(mayRetry))} ? why then null else r.idempotency_key end,
+             meta = jsonb_set(r.meta, '{response}', (r.meta -> 'response') || response || jsonb_build_object('attempts', tries)),
+             error = (select jsonb_object_agg(key, case when length(value) <= ${mostCharacters} then value
+                               else left(value, ${mostCharacters}) || format('... (cut: %s characters)', length(value)) end)
+               from jsonb_each_text(jsonb_build_object(
+               'class', why,
+               'sqlstate', case when failure is null then st end,
+               'message', case when why = 'LockTimeout' and failure is null
+                  then concat_ws(': ', 'The run did not get a lock in time', holders ->> 'who')
+                  when quotes_rows
+                  then coalesce(standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2))
+                    || coalesce(' in index ' || violated, '')
+                  else msg end,
+               'detail', case when not quotes_rows then nullif(det, '') end,
+               'hint', case when violated is not null then '${equalRows}'
+                            when not raised and (st in ('42501', '55000') or obstacles ? st) then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st), '')
+                            when why = 'LockTimeout' and failure is null then coalesce(holders ->> 'advice', 'By now nobody holds a lock on the view, or on what it reads, that is in the way: try again.')
+                            when statement ? 'carries' then 'The failed statement carries over ' || (statement ->> 'carries') || '.'
+                            when not quotes_rows then nullif(hnt, '') end,
+               'context', (
+                 -- Function and line only: the rest of the context may hold whole statements, and so rows.
+                 select string_agg(f.name || ' line ' || c.place[2], E'\\n' order by c.at)
+                   from regexp_matches(ctx, '^PL/pgSQL \\S+ (.*?\\)) \\S+ (\\d+) ', 'gn') with ordinality as c(place, at)
+                   join (select p.oid::regprocedure::text as name, quote_ident(p.proname) || substr(p.oid::regprocedure::text, position('(' in p.oid::regprocedure::text)) as bare
+                           from pg_proc p join pg_language l on l.oid = p.prolang where l.lanname = 'plpgsql') f
+                     on c.place[1] in (f.name, f.bare)))) where value is not null)
+        from (select ${json(standardText)} as texts) standard
+       where r.id = run and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since;
+      exit;
+    end;
+  end loop;
   commit;
   perform pg_notify('${runChannel}', run::text);
   commit;

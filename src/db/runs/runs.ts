@@ -38,6 +38,8 @@ export interface Run {
   requestedBy: string
   attempt: number
   requestedAt: Date
+  /** The run may not start before this moment; null if it may start at once. */
+  notBefore: Date | null
   startedAt: Date | null
   finishedAt: Date | null
   durationMs: number | null
@@ -52,7 +54,7 @@ export interface Run {
 export const runColumns = (sql: Sql) => sql`
   r.id, r.definition_id as "definitionId", r.schema_name as schema, r.view_name as name,
   format('%I.%I', r.schema_name, r.view_name) as view, r.batch_id as "batchId", r.operation, r.status, r.trigger,
-  r.requested_by as "requestedBy", r.attempt, r.requested_at as "requestedAt", r.started_at as "startedAt",
+  r.requested_by as "requestedBy", r.attempt, r.requested_at as "requestedAt", r.not_before as "notBefore", r.started_at as "startedAt",
   r.finished_at as "finishedAt", r.duration_ms as "durationMs", r.row_count_before as "rowCountBefore",
   r.row_count_after as "rowCountAfter", r.result, r.error, r.meta`
 
@@ -91,20 +93,23 @@ export const startRun = (
 export async function replan(sql: Sql, id: number, plan: Plan, response: RunResponse): Promise<boolean> {
   const { count } = await sql`
     update viewkeeper.runs set plan = ${sql.json(plan as never)}, fills = ${plan.fills}, updated_at = clock_timestamp(),
+           claim_by = case when claim_by is not null then clock_timestamp() + make_interval(secs => ${claimWithinSeconds}) end,
            meta = jsonb_set(meta, '{response}', ${sql.json(response as never)})
      where id = ${id} and status = 'pending'`
   return count > 0
 }
 
 /** How a run ended without being sent to the server: its plan was refused, or it had nothing to do. */
-export type EndedAtOnce = { status: 'failed'; error: RunError } | { status: 'skipped'; because: string }
+export type EndedAtOnce =
+  | { status: 'failed' | 'skipped'; error: RunError }
+  | { status: 'skipped'; because: string }
 
 /** Records a run that ended without touching the view, and returns its id, or null as startRun does. */
 export const recordEnded = (sql: Sql, run: RunRequest, end: EndedAtOnce): Promise<number | null> =>
-  end.status === 'skipped'
+  'because' in end
     ? insertRun(sql, run, { status: 'skipped', plan: null, response: { because: end.because }, error: null })
     : insertRun(sql, mayRetry(end.error.class) ? { ...run, idempotencyKey: null } : run, {
-        status: 'failed',
+        status: end.status,
         plan: null,
         response: {},
         error: end.error,
@@ -199,10 +204,14 @@ export async function findRecentSuccess(
   return row?.recent ? row.id : undefined
 }
 
-/** Closes a pending run as failed, with the error. Does nothing if the server has claimed the run. */
+/** How a run ends whose plan was refused. A run that is not needed has not failed. */
+export const endOfRefused = ({ class: why }: RunError): 'failed' | 'skipped' =>
+  why === 'AlreadyRunning' ? 'skipped' : 'failed'
+
+/** Closes a pending run with the error. Does nothing if the server has claimed the run. */
 export async function closeUnclaimed(sql: Sql, id: number, error: RunError): Promise<void> {
   await sql`
-    update viewkeeper.runs set status = 'failed', plan = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
+    update viewkeeper.runs set status = ${endOfRefused(error)}, plan = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
            duration_ms = 0, error = ${sql.json(error as never)},
            idempotency_key = case when ${mayRetry(error.class)} then null else idempotency_key end
      where id = ${id} and status = 'pending'`

@@ -1,6 +1,7 @@
 import { checkServerIdentity } from 'node:tls'
 import postgres from 'postgres'
 import { Problem } from '../../problem.ts'
+import { problemOfConnecting } from './connect-failures.ts'
 import { readCure } from './cure.ts'
 import { problemOf, sqlstateOf } from './failures.ts'
 import { safePath } from './search-path.ts'
@@ -93,15 +94,17 @@ export function connectTo(
   const open: Database['open'] = async (given, onNotify) => {
     const startUp = { ...defaultOwner, ...given }
     const insisted = superuser === 'refused' ? notSuperuser : {}
+    const options = await source({ fresh: false })
     try {
-      return await connect(await source({ fresh: false }), startUp, insisted, onNotify)
+      return await connect(options, startUp, insisted, onNotify)
     } catch (error) {
-      if (!credentialsRefused(error)) throw problemOf(error)
+      if (!credentialsRefused(error)) throw problemOfConnecting(error, options)
     }
+    const fresh = await source({ fresh: true })
     try {
-      return await connect(await source({ fresh: true }), startUp, insisted, onNotify)
+      return await connect(fresh, startUp, insisted, onNotify)
     } catch (error) {
-      throw problemOf(error)
+      throw problemOfConnecting(error, fresh)
     }
   }
   return {

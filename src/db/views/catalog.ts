@@ -36,7 +36,7 @@ export const unknownView = async (sql: Sql, name: QualifiedName): Promise<Proble
 /**
  * As readView, but undefined if nothing has the name. Anything but a materialized view is still refused. This
  * is one statement without `to_regclass`, which may see an exchange that the rest of the statement does not
- * see yet.
+ * see yet. A temporary relation belongs to one session, which is not ours, so it is not found.
  */
 export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts | undefined> {
   const [row] = await sql`
@@ -47,7 +47,7 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
            current_setting('track_counts')::boolean as tuples_are_counted,
            ${uniqueIndexes(sql)} as unique_indexes
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where n.nspname = ${name.schema} and c.relname = ${name.name}`
+     where n.nspname = ${name.schema} and c.relname = ${name.name} and c.relpersistence <> 't'`
   if (row === undefined) return undefined
   if (!row.may_look) {
     throw await lacking(sql, `permission denied for schema ${name.schema}.`, lookingQuery(name.schema))
@@ -73,12 +73,19 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
   }
 }
 
-/** Every view of the database, without the views that belong to an extension. */
+/** Every view of the database, without temporary views and the views that belong to an extension. */
 export const listViewNames = (sql: Sql): Promise<QualifiedName[]> => sql<QualifiedName[]>`
   select n.nspname as schema, c.relname as name
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-   where c.relkind = 'm' and not exists (select from pg_catalog.pg_depend d
+   where c.relkind = 'm' and c.relpersistence <> 't' and not exists (select from pg_catalog.pg_depend d
            where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+   order by 1, 2`
+
+/** Every materialized and plain view of the database, without the server's own: what `dependsOn` may name. */
+export const listReadableNames = (sql: Sql): Promise<QualifiedName[]> => sql<QualifiedName[]>`
+  select n.nspname as schema, c.relname as name
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+   where c.relkind in ('m', 'v') and n.nspname not in ('pg_catalog', 'information_schema', 'viewkeeper')
    order by 1, 2`
 
 /** The names of these definitions, in the same order. Throws UnknownView for the first unknown id. */

@@ -40,7 +40,7 @@ export interface ViewSummary {
 
 /**
  * All views of the catalog, by name; or the one with this name. Authored views are among them even if they are
- * missing in the database.
+ * missing in the database. Temporary views are left out, here and everywhere: only their session can use them.
  */
 export async function readViews(sql: Sql, only: QualifiedName | null = null): Promise<ViewSummary[]> {
   const rows = await sql<
@@ -62,7 +62,7 @@ export async function readViews(sql: Sql, only: QualifiedName | null = null): Pr
       full join (
         select c.*, n.nspname::text as schema, c.relname::text as name
           from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-         where c.relkind = 'm') c using (schema, name)
+         where c.relkind = 'm' and c.relpersistence <> 't') c using (schema, name)
       left join viewkeeper.latest_runs latest on latest.definition_id = d.id
       left join viewkeeper.view_ages ages on ages.definition_id = d.id
      -- A discovered view that is gone is in neither of them.

@@ -1,54 +1,74 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { QualifiedName } from '../../plan/names.ts'
+import type { Plan } from '../../plan/plan.ts'
+import { type Holders, holdersQuery } from '../../plan/runs/holders.ts'
 import { dependentsOf, type ViewSnapshot } from '../../plan/views/live-view.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
+import { findRunningRun } from '../runs/runs.ts'
 import type { Sql } from '../server/connect.ts'
 import { lookAgain } from '../server/look-again.ts'
 import { readView } from './catalog.ts'
 import { readSnapshot } from './live-view.ts'
 
-/**
- * What the catalog says about a view now, and the snapshot of that same relation if it `isWanted`. `locked`:
- * somebody holds an exclusive lock on the view, so that the server would make us wait. Throws UnknownView if
- * the view is gone.
- */
-export const lookAtView = (
-  sql: Sql,
-  name: QualifiedName,
-  isWanted: (view: ViewFacts) => boolean = () => true,
-): Promise<{ view: ViewFacts; snapshot: ViewSnapshot | 'locked' | null }> =>
-  lookAgain(async () => {
-    const view = await readView(sql, name)
-    const snapshot = isWanted(view) ? await readSnapshot(sql, view.oid) : null
-    return snapshot === 'gone' ? snapshot : { view, snapshot }
-  })
+/** How to look at a view that somebody has locked exclusively, so that the server would make us wait. */
+export interface Patience {
+  /** Looks again until then (epoch milliseconds). Default: looks once. */
+  until?: number
+  /** Whether to wait for a run of the view, too. Default: `wait`. */
+  ifRunning?: Plan['ifRunning']
+}
 
 const pauseMs = 250
 
 /**
- * Reads a live view. If somebody, such as a refresh, holds an exclusive lock on the view, waits until `until`
- * (epoch milliseconds), then throws LockTimeout. Throws UnknownView if the view is gone.
+ * What the catalog says about a view now, and the snapshot of that same relation if it `isWanted`. If somebody holds an
+ * exclusive lock on the view or on what it reads, looks again as patiently as asked; then throws AlreadyRunning if a run of
+ * the view is running, else LockTimeout, which names the holder. Throws UnknownView if the view is gone.
  */
-export async function readLiveView(
+export async function lookAtView(
   sql: Sql,
   name: QualifiedName,
-  until = 0,
-): Promise<{ view: ViewFacts; snapshot: ViewSnapshot }> {
+  isWanted: (view: ViewFacts) => boolean,
+  { until = 0, ifRunning = 'wait' }: Patience = {},
+): Promise<{ view: ViewFacts; snapshot: ViewSnapshot | null }> {
   for (;;) {
-    const { view, snapshot } = await lookAtView(sql, name)
-    if (snapshot !== null && snapshot !== 'locked') return { view, snapshot }
-    if (Date.now() >= until) {
-      throw new Problem(
-        'LockTimeout',
-        `Another session has locked ${view.view}, for example to refresh it. Try again when that session is done.`,
-      )
-    }
+    const { view, snapshot } = await lookAgain(async () => {
+      const view = await readView(sql, name)
+      const snapshot = isWanted(view) ? await readSnapshot(sql, view.oid) : null
+      return snapshot === 'gone' ? snapshot : { view, snapshot }
+    })
+    if (snapshot !== 'locked') return { view, snapshot }
+    const over = Date.now() >= until
+    const runningRunId = over || ifRunning === 'skip' ? await findRunningRun(sql, name) : undefined
+    if (runningRunId !== undefined) throw alreadyRunning(view, runningRunId)
+    if (over) throw await lockTimeout(sql, view)
     await pause(pauseMs)
   }
 }
 
+/** The same, always with the snapshot. */
+export async function readLiveView(
+  sql: Sql,
+  name: QualifiedName,
+  patience?: Patience,
+): Promise<{ view: ViewFacts; snapshot: ViewSnapshot }> {
+  const { view, snapshot } = await lookAtView(sql, name, () => true, patience)
+  return { view, snapshot: snapshot as ViewSnapshot }
+}
+
 /** What would be dropped with a view, as people name it: `view app.top`, `materialized view app.best`. */
-export async function readDependents(sql: Sql, name: QualifiedName): Promise<string[]> {
-  return dependentsOf((await readLiveView(sql, name)).snapshot.live)
+export async function readDependents(sql: Sql, name: QualifiedName, patience?: Patience): Promise<string[]> {
+  return dependentsOf((await readLiveView(sql, name, patience)).snapshot.live)
+}
+
+const alreadyRunning = ({ view }: ViewFacts, runningRunId: number): Problem =>
+  new Problem('AlreadyRunning', `Run ${runningRunId} of ${view} is still running.`, { runningRunId })
+
+async function lockTimeout(sql: Sql, view: ViewFacts): Promise<Problem> {
+  const [row] = await sql.unsafe<{ holders: Holders | null }[]>(
+    `select h as holders from (${holdersQuery(view, 'AccessShareLock')}) as x(h)`,
+  )
+  const { who, advice } = row?.holders ?? { who: 'a lock kept it from being read', advice: 'Try again.' }
+  return new Problem('LockTimeout', `${view.view} is locked: ${who}. ${advice}`)
 }

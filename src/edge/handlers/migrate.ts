@@ -1,12 +1,12 @@
 import * as z from 'zod'
 import { ownerRole } from '../../db/schema/role.ts'
 import { readFrozenMigrations } from '../../files/frozen-migrations.ts'
+import { bringUp } from '../../operations/migrations/bring-up.ts'
 import { checkViews } from '../../operations/migrations/check.ts'
 import {
   isAhead,
   type MigrateCall,
   migrateDown,
-  migrateUp,
   migrationStatus,
 } from '../../operations/migrations/migrate.ts'
 import { beginMonitoring } from '../../operations/monitoring/begin.ts'
@@ -34,7 +34,7 @@ const views = z.union([z.literal('all'), z.array(z.string().min(1))])
  * uses only the files that the deploy has put into its bundle.
  */
 const commands = z.discriminatedUnion('command', [
-  z.strictObject({ command: z.literal('up') }),
+  z.strictObject({ command: z.literal('up'), repair: z.boolean().optional() }),
   z.strictObject({ command: z.literal('down'), count: z.int().min(1) }),
   z.strictObject({ command: z.literal('status') }),
   z.strictObject({ command: z.literal('check') }),
@@ -58,7 +58,7 @@ export async function serveMigrations(
   { database, administration }: Pick<Configuration, 'database' | 'administration'>,
 ): Promise<object> {
   const isCommand = typeof event === 'object' && event !== null && 'command' in event
-  const command = isCommand ? validate(commands, event, 'event') : { command: 'up' as const }
+  const command = isCommand ? validate(commands, event, 'event') : { command: 'up' as const, repair: false }
   const migrations = await readFrozenMigrations(folders.views)
   const call: MigrateCall = {
     database,
@@ -71,7 +71,7 @@ export async function serveMigrations(
   switch (command.command) {
     case 'up':
       if (administration !== undefined) await makeRole(administration)
-      return up(folders, call, migrations)
+      return up(folders, call, migrations, command)
     case 'down':
       return migrateDown(call, migrations, command.count)
     case 'status':
@@ -97,18 +97,23 @@ async function makeRole({ database, workingLogin }: Administration): Promise<voi
   })
 }
 
-/** Applies the schema steps, then the frozen migrations of the views. */
+/**
+ * Applies the schema steps, then the frozen migrations of the views. Missing views are only named, unless `repair` asks to
+ * make them again: a deploy does not fail because somebody has dropped a view.
+ */
 async function up(
   folders: MigrationFolders,
   call: MigrateCall,
   migrations: FrozenMigration[],
+  { repair }: { repair?: boolean | undefined },
 ): Promise<object> {
   const schema = await migrate(call.database, folders.schema)
   logger.info('migrated', { ...schema })
   if (call.trigger === 'deploy') await beginMonitoring(call.database)
-  const views = await migrateUp(call, migrations)
+  const views = await bringUp(call, migrations, { repair })
   // A stack that rolls back runs the old function on the new database. If nothing has to be applied, the call
   // succeeds: a failure would leave the stack half-way.
   if (views.ahead.length > 0) logger.warn(isAhead(views.ahead).message)
+  if (views.missing.length > 0) logger.warn('views are missing', { missing: views.missing })
   return { ...schema, views }
 }

@@ -43,7 +43,11 @@ export function bodyOf(event: HttpEvent): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new Problem('InvalidRequest', 'The body is not JSON.', { field: 'body' })
+    throw new Problem(
+      'InvalidRequest',
+      'body: it is not valid JSON. Send a JSON object, such as {}, or no body at all.',
+      { field: 'body' },
+    )
   }
 }
 

@@ -8,23 +8,36 @@ import { problemCodes } from '../../problem.ts'
 // file.
 
 /** Text that PostgreSQL can hold. */
-const text = (most: number) =>
-  z
-    .string()
-    .min(1)
-    .max(most)
+const text = (most: number) => {
+  const error = `must be a text of 1 to ${most} characters`
+  return z
+    .string(error)
+    .min(1, error)
+    .max(most, error)
     .refine((value) => !value.includes('\0'), 'must not contain the character NUL')
     .refine((value) => value.isWellFormed(), 'must not contain half of a surrogate pair')
+}
+
+const wholeNumber = (least: number, most: number) => `must be a whole number from ${least} to ${most}`
+
+/** A whole number in JSON. */
+const integer = (least: number, most: number) => {
+  const error = wholeNumber(least, most)
+  return z.int(error).min(least, error).max(most, error)
+}
+
+/** A whole number in a path or a query, where it stands as text. Ids and limits begin at 1. */
+const whole = (most: number) => {
+  const error = wholeNumber(1, most)
+  return z.coerce.number(error).int(error).min(1, error).max(most, error)
+}
+
 const mostInteger = 2147483647
 
 const view = text(1000).meta({
   description: 'A view: its name as SQL reads it (`sales`, `app.sales`, `"Odd.Name"`), or its id.',
   example: 'public.sales',
 })
-/** A whole number in a path or a query, where it stands as text. */
-const whole = (most: number) =>
-  z.coerce.number('must be a whole number').int('must be a whole number').min(1).max(most)
-
 const runId = whole(mostInteger).meta({ description: "The run's id.", example: 812 })
 const milliseconds = z.number().int().nullable()
 const time = z.iso.datetime().meta({ example: '2026-11-20T09:00:00.000Z' })
@@ -32,7 +45,7 @@ const time = z.iso.datetime().meta({ example: '2026-11-20T09:00:00.000Z' })
 const rowCountStrategy = z.enum(rowCountStrategies).optional().meta({
   description: 'How to count rows before and after; counting never blocks readers.',
 })
-const timeoutSeconds = z.int().min(1).max(86_400).optional().meta({
+const timeoutSeconds = integer(1, 86_400).optional().meta({
   description: 'The longest time of the operation on the server, with the wait for locks.',
 })
 
@@ -79,6 +92,9 @@ export const dropOptions = z
   })
   .meta({ id: 'DropOptions' })
 
+const mostViews = 10_000
+const someViews = `must be a list of 1 to ${mostViews} views`
+
 /**
  * The views of a batch and how to refresh them: the body of `POST /batches`, and part of a schedule's event.
  */
@@ -88,7 +104,12 @@ export const batchOptions = z
       .boolean()
       .optional()
       .meta({ description: 'Every view except those whose definition says `inAll: false`; the default.' }),
-    views: z.array(view).min(1).max(10_000).optional().meta({ description: 'These views.' }),
+    views: z
+      .array(view, someViews)
+      .min(1, someViews)
+      .max(mostViews, someViews)
+      .optional()
+      .meta({ description: 'These views.' }),
     pattern: text(200).optional().meta({ description: 'A glob on `schema.name`.', example: 'sales.*' }),
     ancestors: z.boolean().optional().meta({ description: 'Also everything that these views read.' }),
     descendants: z.boolean().optional().meta({ description: 'Also everything that reads these views.' }),
@@ -96,13 +117,10 @@ export const batchOptions = z
       .enum(strategies)
       .optional()
       .meta({ description: 'The strategy for every view; by default each view has its own.' }),
-    concurrency: z
-      .int()
-      .min(1)
-      .max(mostConcurrent)
+    concurrency: integer(1, mostConcurrent)
       .optional()
       .meta({ description: 'The number of views at once; by default 2.' }),
-    retries: z.int().min(0).max(100).optional().meta({
+    retries: integer(0, 100).optional().meta({
       description: 'How often a view that fails is tried again; by default each view has its own number.',
     }),
   })
@@ -127,9 +145,10 @@ export const deployedBatch = z
   .strictObject({ trigger: z.literal('deploy'), key: text(1000) })
   .extend(batchOptions.shape)
 
+const likeBatchId = "must be a batch's id, such as 20261120-090000-1f3c9a2b"
 const batchId = z
-  .string()
-  .regex(/^[0-9A-Za-z_-]{1,80}$/)
+  .string(likeBatchId)
+  .regex(/^[0-9A-Za-z_-]{1,80}$/, likeBatchId)
   .meta({ description: "The batch's id.", example: '20261120-090000-1f3c9a2b' })
 export const batchPath = z.strictObject({ id: batchId })
 
@@ -222,6 +241,7 @@ export const run = z
     batchId: z.string().nullable(),
     attempt: z.int(),
     requestedAt: time,
+    notBefore: time.nullable().meta({ description: 'The earliest start of the run, if it is a retry.' }),
     startedAt: time.nullable(),
     finishedAt: time.nullable(),
     durationMs: milliseconds,
@@ -344,6 +364,7 @@ export const batchDetails = batchSummary
             finishedAt: time.nullable(),
             elapsedMs: milliseconds,
             class: z.string().nullable().meta({ description: 'The class of the error.' }),
+            sqlstate: z.string().nullable().meta({ description: 'The SQLSTATE of the error.' }),
             message: z
               .string()
               .nullable()

@@ -50,7 +50,7 @@ const readAdministration = (env: NodeJS.ProcessEnv): Administration | undefined 
   env.DATABASE_ADMIN_SECRET_ARN === undefined
     ? undefined
     : {
-        database: connectTo(fromSecret(env.DATABASE_ADMIN_SECRET_ARN, env)),
+        database: connectTo(fromSecret(env.DATABASE_ADMIN_SECRET_ARN, env), { viewOwner: env.VIEW_OWNER }),
         async workingLogin() {
           const { user, password } = await fromSecret(env.DATABASE_SECRET_ARN, env)({ fresh: true })
           return { login: user, password }

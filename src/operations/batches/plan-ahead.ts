@@ -36,8 +36,7 @@ export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
         const madeAt = Date.now()
         const basis = await readPlanBasis(sql, view)
         if (basis === undefined || basis.paused || basis.allPaused || basis.runningRunId !== null) continue
-        const planned = await planBatchRefresh(sql, batch, view, basis)
-        if (!planned.locked) plans.set(view.id, { planned, basis, madeAt })
+        plans.set(view.id, { planned: await planBatchRefresh(sql, batch, view, basis), basis, madeAt })
       } catch {}
     }
     busy = false
@@ -56,7 +55,10 @@ export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
   }
 }
 
-/** Plans a refresh as part of a batch: if another run of the view is running, this one waits for it. */
+/**
+ * Plans a refresh as part of a batch: if another run of the view is running, this one waits for it. Does not wait for a
+ * lock: throws LockTimeout or AlreadyRunning at once.
+ */
 export const planBatchRefresh = (
   sql: Sql,
   { strategy }: Batch,

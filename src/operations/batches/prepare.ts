@@ -6,6 +6,7 @@ import type { RunRequest } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { findView } from '../../db/views/catalog.ts'
 import type { LatestRun } from '../../plan/batches/next.ts'
+import { giveUpAfterMs } from '../../plan/runs/locks.ts'
 import { pauseReason } from '../../plan/runs/pause.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
@@ -17,6 +18,8 @@ export type Prepared =
   | { runId: number; timeoutSeconds: number }
   /** Another run of the view is running: prepare again when that run has ended. */
   | 'in the way'
+  /** Somebody's exclusive lock keeps the view from being planned: prepare again soon. */
+  | 'locked'
   /** The attempt has ended at once: refused or skipped. */
   | 'ended'
   /** Another call has made or claimed the attempt, or the batch does not go on. */
@@ -28,7 +31,8 @@ const stillGoodMs = 10_000
 /**
  * Prepares the next attempt at a view that has its turn: plans it for the view as the catalog has it now, and
  * writes its pending row, or the new plan into the pending row that exists already. A paused view is skipped.
- * A refused plan ends the attempt as failed.
+ * A refused plan ends the attempt as failed; so does a lock that has been in the way for `lockedForMs` already and for longer
+ * than a run waits for its locks.
  */
 export async function prepareRun(
   sql: Sql,
@@ -36,6 +40,7 @@ export async function prepareRun(
   view: BatchView,
   pending: LatestRun | null,
   ahead: PlannedAhead,
+  lockedForMs: number,
 ): Promise<Prepared> {
   const run = requestOf(batch, view)
   const made = pending === null ? ahead.take(view) : undefined
@@ -55,6 +60,10 @@ export async function prepareRun(
     if (basis === undefined) throw new Problem('UnknownView', `${view.view} has no definition any more.`)
     return planBatchRefresh(sql, batch, view, basis)
   })
+  const refusal = 'error' in work ? work.error.class : null
+  if (refusal === 'AlreadyRunning') return 'in the way'
+  const patienceMs = giveUpAfterMs(basis?.timeoutSeconds ?? 0)
+  if (refusal === 'LockTimeout' && lockedForMs < patienceMs) return 'locked'
   const pendingId = pending?.runId ?? null
   if ('status' in work)
     return (await recordEnd(sql, run, work, pendingId)) === null ? 'made elsewhere' : 'ended'

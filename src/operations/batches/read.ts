@@ -4,6 +4,7 @@ import { type Batch, readBatch, readBatches } from '../../db/batches/batches.ts'
 import { type OpenBatch, readOpenBatches } from '../../db/batches/lost-batches.ts'
 import { closeLostRuns, mayCloseRuns } from '../../db/runs/lost-runs.ts'
 import type { Database } from '../../db/server/connect.ts'
+import { mayTryAgain } from '../../plan/batches/next.ts'
 import { estimateRest } from '../../plan/batches/rest.ts'
 import type { RunStatus } from '../../plan/run.ts'
 import { Problem } from '../../problem.ts'
@@ -16,7 +17,7 @@ interface BatchViewState {
   /** The views of this batch that come before this one. */
   dependsOn: string[]
   estimatedMs: number
-  runs: Omit<BatchRun, 'definitionId'>[]
+  runs: Omit<BatchRun, 'definitionId' | 'waitMs'>[]
 }
 
 /** A batch with its graph. */
@@ -60,7 +61,7 @@ export function getBatch(database: Database, batchId: string): Promise<DetailedB
         status: runs.get(id)?.at(-1)?.status ?? (batch.finishedAt === null ? 'waiting' : 'pruned'),
         dependsOn: parents.map((parent) => names.get(parent) ?? ''),
         estimatedMs: estimateMs,
-        runs: (runs.get(id) ?? []).map(({ definitionId: _, ...run }) => run),
+        runs: (runs.get(id) ?? []).map(({ definitionId: _, waitMs: _wait, ...run }) => run),
       })),
     }
   })
@@ -69,9 +70,13 @@ export function getBatch(database: Database, batchId: string): Promise<DetailedB
 const restOf = (views: BatchView[], runs: Map<number, BatchRun[]>) =>
   views.map((view) => {
     const last = runs.get(view.id)?.at(-1)
-    const again = last?.status === 'failed' && last.attempt <= view.retries
-    const ended = last !== undefined && last.finishedAt !== null && !again
-    return { ...view, ended, elapsedMs: last?.status === 'running' ? last.elapsedMs : null }
+    const again = last !== undefined && mayTryAgain(view, last)
+    return {
+      ...view,
+      ended: last !== undefined && last.finishedAt !== null && !again,
+      elapsedMs: last?.status === 'running' ? last.elapsedMs : null,
+      waitMs: again ? view.retryDelaySeconds * 1000 : (last?.waitMs ?? 0),
+    }
   })
 
 export const unknownBatch = (batchId: string): Problem =>

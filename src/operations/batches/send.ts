@@ -15,6 +15,9 @@ import { prepareRun } from './prepare.ts'
 /** How long a view is left alone if its run came back unclaimed or another run of it is running. */
 const leaveAloneMs = 100
 
+/** The same if the view is locked: each look at a locked view takes a tenth of a second. */
+const leaveLockedAloneMs = 500
+
 /** If a run still comes back unclaimed this long after the first time, the run has failed. */
 const longestUnclaimedMs = 10_000
 
@@ -51,6 +54,7 @@ export async function withSenders<T>(
   const answered: Answered[] = []
   const leftAlone = new Map<number, number>()
   const unclaimedSince = new Map<number, number>()
+  const lockedSince = new Map<number, number>()
 
   /** The run was not claimed. If that does not change soon, the attempt ends. */
   const leaveUnclaimed = async (runId: number, viewId: number) => {
@@ -93,9 +97,12 @@ export async function withSenders<T>(
     for (const { node, pending } of ready) {
       if (room <= 0) break
       if (Date.now() < (leftAlone.get(node.id) ?? 0) || (pending && sent.has(pending.runId))) continue
-      const prepared = await prepareRun(sql, batch, node, pending, ahead)
-      if (prepared === 'in the way') {
-        leftAlone.set(node.id, Date.now() + leaveAloneMs)
+      const since = lockedSince.get(node.id) ?? Date.now()
+      const prepared = await prepareRun(sql, batch, node, pending, ahead, Date.now() - since)
+      if (prepared === 'locked') lockedSince.set(node.id, since)
+      else lockedSince.delete(node.id)
+      if (prepared === 'locked' || prepared === 'in the way') {
+        leftAlone.set(node.id, Date.now() + (prepared === 'locked' ? leaveLockedAloneMs : leaveAloneMs))
         if (pending !== null) unclaimedSince.delete(pending.runId)
       } else if (prepared === 'made elsewhere') {
         await latestRuns.reload()

@@ -3,12 +3,13 @@ import { readTwin, StatementRefused } from '../../db/migrations/trial.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { readCure, readMissing } from '../../db/server/cure.ts'
 import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
-import { findView, listViewNames } from '../../db/views/catalog.ts'
+import { findView, listReadableNames, listViewNames } from '../../db/views/catalog.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import { displayName } from '../../plan/names.ts'
 import { ownershipQuery } from '../../plan/runs/obstacles.ts'
 import { assumedTwin } from '../../plan/views/assumed-twin.ts'
 import type { Definition } from '../../plan/views/definition.ts'
+import { unknownDependencies } from '../../plan/views/depends-on.ts'
 import {
   type Difference,
   type DifferenceKind,
@@ -34,8 +35,12 @@ export const checkViews = (database: Database, definitions: Definition[]): Promi
       for (const definition of definitions) differences.push(...(await checkOrSay(sql, definition)))
       const managed = new Set(definitions.map(displayName))
       const unmanaged = (await listViewNames(sql)).map(displayName).filter((view) => !managed.has(view))
+      const unknown = unknownDependencies(definitions, [...definitions, ...(await listReadableNames(sql))])
       return [
         ...differences,
+        ...unknown.map((each) =>
+          difference(displayName(each.definition), 'dependsOn', `its dependsOn ${each.message}`),
+        ),
         ...unmanaged.map((view) => difference(view, 'unmanaged', 'nobody has authored it')),
       ]
     },
@@ -66,7 +71,7 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
   const name = displayName(definition)
   if ((await findView(sql, definition)) === undefined)
     return [difference(name, 'missing', 'it is not in this database')]
-  const { view, snapshot } = await readLiveView(sql, definition, Date.now() + longestWaitMs)
+  const { view, snapshot } = await readLiveView(sql, definition, { until: Date.now() + longestWaitMs })
   const { live, rights } = snapshot
   const ofOwner = ownerDifferences(live, definition.owner)
   const mayActAsOwner = rights.mayActAs.includes(live.view.owner)

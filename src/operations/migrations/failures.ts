@@ -49,17 +49,18 @@ const placeOf = (change: FrozenChange, error: StatementRefused): string =>
   error.at === 0 ? `line ${Math.max(error.line - 1, 1)} of its query` : statementOf(change, error)
 
 /** The failure of a migration's run, as its record says it. */
-export const runFailed = (
-  { file, change }: FrozenText,
-  runId: number,
-  { class: code, message, sqlstate, detail, hint }: RunError,
-): Problem =>
+export const runFailed = ({ file, change }: FrozenText, runId: number, error: RunError): Problem =>
   new Problem(
     'MigrationFailed',
-    `migrations/${file}: ${inPublic(sentences(`${message} (${sqlstate ?? code}), run ${runId}`, detail, hint), change)} ` +
-      'The database is as it was before this migration.',
-    { runId, ...(sqlstate === undefined ? {} : { sqlstate }) },
+    `migrations/${file}: ${inPublic(textOfRunError(error, runId), change)} The database is as it was before this migration.`,
+    { runId, ...(error.sqlstate === undefined ? {} : { sqlstate: error.sqlstate }) },
   )
+
+/** The error of a run in one line, with the run's number. */
+export const textOfRunError = (
+  { class: code, message, sqlstate, detail, hint }: RunError,
+  runId: number,
+): string => sentences(`${message} (${sqlstate ?? code}), run ${runId}`, detail, hint)
 
 interface Words {
   whole: string

@@ -7,6 +7,7 @@ import {
   standingOf,
   withMigrationLock,
 } from '../../db/migrations/journal.ts'
+import { readMissing } from '../../db/migrations/missing.ts'
 import { runPlainSql } from '../../db/migrations/own-sql.ts'
 import { closeLostRuns } from '../../db/runs/lost-runs.ts'
 import { findRunningRun } from '../../db/runs/runs.ts'
@@ -19,7 +20,7 @@ import {
   type ViewChange,
   viewBefore,
 } from '../../plan/migrations/frozen.ts'
-import type { QualifiedName } from '../../plan/names.ts'
+import { displayName, type QualifiedName } from '../../plan/names.ts'
 import type { Trigger } from '../../plan/run.ts'
 import { Problem } from '../../problem.ts'
 import { performRun } from '../runs/perform.ts'
@@ -43,10 +44,11 @@ export interface MigrateCall {
   onDone?: (done: MigrationDone) => void
 }
 
-/** The result of one migration. */
+/** The result of one migration, or of the repair of one view. */
 export interface MigrationDone {
+  /** The migration's name; the view's, if `way` is `repair`. */
   name: string
-  way: 'up' | 'down'
+  way: 'up' | 'down' | 'repair'
   /** `sql` for own SQL; null if the database had that state already. */
   does: Change | 'sql' | null
   runId: number | null
@@ -96,28 +98,50 @@ export interface MigrationStatus {
   applied: JournalEntry[]
   pending: string[]
   ahead: string[]
+  /** Views that the applied migrations have made, and that somebody has dropped. */
+  missing: MissingView[]
 }
 
-/** The migrations that the database has, lacks, and has beyond the folder. Refuses as standingOf does. */
+/** A view that is frozen but not in the database. */
+export interface MissingView {
+  view: string
+  /** The migration that says how the view is. */
+  migration: string
+  /** Why the view could not be made again; null if nobody has tried. */
+  because: string | null
+}
+
+/**
+ * The migrations that the database has, lacks, and has beyond the folder, and its missing views. Refuses as standingOf does.
+ */
 export const migrationStatus = (
   database: Database,
   migrations: FrozenMigration[],
 ): Promise<MigrationStatus> =>
   database.withConnection(async (sql) => {
     const { applied, pending, ahead } = standingOf(migrations, await readViewJournal(sql))
-    return { applied, pending: pending.map(({ name }) => name), ahead: ahead.map(({ name }) => name) }
+    return {
+      applied,
+      pending: pending.map(({ name }) => name),
+      ahead: ahead.map(({ name }) => name),
+      missing: await missingViews(sql, migrations),
+    }
   })
 
-/** The migrations that the database lacks; null if the login may not read which ones it has. */
-export const pendingMigrations = (
+/** The same, or null if the login may not read which migrations the database has. */
+export const readableStatus = async (
   database: Database,
   migrations: FrozenMigration[],
-): Promise<string[] | null> =>
-  database.withConnection(async (sql) =>
-    (await mayReadJournal(sql))
-      ? standingOf(migrations, await readViewJournal(sql)).pending.map(({ name }) => name)
-      : null,
-  )
+): Promise<MigrationStatus | null> =>
+  (await database.withConnection(mayReadJournal)) ? migrationStatus(database, migrations) : null
+
+/** The views that the applied migrations have made, and that are not in the database. */
+export const missingViews = async (sql: Sql, migrations: FrozenMigration[]): Promise<MissingView[]> =>
+  (await readMissing(sql, migrations)).missing.map(({ definition, migration }) => ({
+    view: displayName(definition),
+    migration: migration.name,
+    because: null,
+  }))
 
 /** The refusal of a folder that lacks migrations which the database has. */
 export const isAhead = (names: string[]): Problem =>

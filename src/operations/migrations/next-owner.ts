@@ -9,7 +9,8 @@ import { Problem } from '../../problem.ts'
 
 /**
  * A live view with the owner that it has after the change of its definition, and our rights on it then. Refuses
- * (InsufficientPrivilege) a new owner to whom we cannot give the view, or who would take it from its readers.
+ * (InsufficientPrivilege) a new owner to whom we cannot give the view, who would take it from its readers, or whom the old
+ * owner's code would reach with it.
  */
 export async function readNextOwner(
   sql: Sql,
@@ -31,6 +32,15 @@ export async function readNextOwner(
     const advice = await readMembershipAdvice(sql, old)
     throw refusal(`Viewkeeper does not have the rights of its owner, ${old}. ${advice}`)
   }
+  const authored = new Set([before, after].flatMap((each) => each?.indexes.map(({ name }) => name) ?? []))
+  const [stray] = [
+    ...live.indexes.filter(({ name }) => !authored.has(name)).map((each) => ({ ...each, kind: 'index' })),
+    ...live.statistics.map((each) => ({ ...each, kind: 'statistics object' })),
+  ].filter(({ hasExpressions }) => hasExpressions)
+  if (stray !== undefined)
+    throw refusal(
+      `nobody has authored its ${stray.kind} ${stray.name}, whose expressions would run as ${owner}. Drop it first.`,
+    )
   const later = await readRights(sql, given)
   const [lacking] = later.lacks.filter(({ role }) => role === owner)
   if (lacking !== undefined) {

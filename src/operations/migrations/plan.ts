@@ -8,6 +8,7 @@ import { type FrozenChange, renameStatements } from '../../plan/migrations/froze
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
 import { type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
+import { insistOnFreeName } from '../../plan/reserved-names.ts'
 import { creating, planCreate } from '../../plan/runs/create.ts'
 import { planDrop } from '../../plan/runs/drop.ts'
 import { exclusively } from '../../plan/runs/locks.ts'
@@ -50,7 +51,7 @@ export function planChange(
     case 'define':
       return planDefinition(sql, from?.does === 'define' ? from.definition : null, to.definition, options)
     case 'drop':
-      return planRemoval(sql, to.view)
+      return planRemoval(sql, to.view, options)
     case 'rename':
       return planRename(sql, to.view, to.to)
     case 'release':
@@ -66,6 +67,7 @@ async function planDefinition(
   after: Definition,
   options: PlanOptions,
 ): Promise<PlannedChange | null> {
+  insistOnFreeName(after)
   const { timeoutSeconds } = after
   const settings = readSettings(quoteName(after), after.settings)
   if ((await findView(sql, after)) === undefined) {
@@ -82,7 +84,7 @@ async function planDefinition(
     })
     return { does: 'create', plan, timeoutSeconds }
   }
-  const { view, snapshot } = await readLiveView(sql, after, options.deadline)
+  const { view, snapshot } = await readLiveView(sql, after, { until: options.deadline })
   const { live } = snapshot
   if (!snapshot.rights.mayActAs.includes(live.view.owner)) {
     throw await lacking(
@@ -108,11 +110,15 @@ async function planDefinition(
   return change && { ...change, timeoutSeconds }
 }
 
-async function planRemoval(sql: Sql, name: QualifiedName): Promise<PlannedChange | null> {
+async function planRemoval(
+  sql: Sql,
+  name: QualifiedName,
+  { deadline }: PlanOptions,
+): Promise<PlannedChange | null> {
   const view = await findView(sql, name)
   if (view === undefined) return null
   const timeoutSeconds = 3600
-  const dependents = await readDependents(sql, view)
+  const dependents = await readDependents(sql, view, { until: deadline })
   if (dependents.length > 0) {
     throw new Problem(
       'DependentsExist',
@@ -130,6 +136,7 @@ async function planRemoval(sql: Sql, name: QualifiedName): Promise<PlannedChange
 }
 
 async function planRename(sql: Sql, from: QualifiedName, to: QualifiedName): Promise<PlannedChange | null> {
+  insistOnFreeName(to)
   if ((await findView(sql, from)) === undefined && (await findView(sql, to)) !== undefined) return null
   const view = await readView(sql, from)
   const timeoutSeconds = 3600

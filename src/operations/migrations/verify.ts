@@ -5,7 +5,7 @@ import { runPlainSql } from '../../db/migrations/own-sql.ts'
 import { applySettings, isSameQuery, performPlan, undone } from '../../db/migrations/trial.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { sqlstateOf } from '../../db/server/failures.ts'
-import { findView } from '../../db/views/catalog.ts'
+import { findView, listReadableNames } from '../../db/views/catalog.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import {
   type FrozenChange,
@@ -15,6 +15,8 @@ import {
 } from '../../plan/migrations/frozen.ts'
 import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
 import { readSettings } from '../../plan/settings.ts'
+import type { Definition } from '../../plan/views/definition.ts'
+import { unknownDependencies } from '../../plan/views/depends-on.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import { Problem } from '../../problem.ts'
 import { failed, notFrozen, wayBackFailed } from './failures.ts'
@@ -69,8 +71,18 @@ export const verifyFrozen = (
     },
   )
 
+/** The names in `dependsOn` that neither these views nor the views of the database have, in words for the author. */
+export const readUnknownDependencies = <D extends Definition>(
+  database: Database,
+  definitions: D[],
+  known: QualifiedName[],
+): Promise<{ definition: D; message: string }[]> =>
+  database.withConnection(async (sql) =>
+    unknownDependencies(definitions, [...known, ...(await listReadableNames(sql))]),
+  )
+
 const isLocked = (error: unknown): boolean =>
-  (error instanceof Problem && error.code === 'LockTimeout') ||
+  (error instanceof Problem && ['LockTimeout', 'AlreadyRunning'].includes(error.code)) ||
   [error, (error as Error).cause].some((each) => sqlstateOf(each) === '55P03')
 
 async function tryAll(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigration[]): Promise<Verified[]> {
@@ -194,10 +206,10 @@ const dependentViews = (live: LiveView | null): string[] =>
   (live?.dependents ?? []).flatMap(({ view }) => (view === null ? [] : [quoteName(view)]))
 
 /**
- * Whether two views are the same. If the query texts differ, the server reads both again, as `back`'s owner.
+ * Whether two views are the same. If the query texts differ, the server reads both again.
  */
 async function isSame(sql: Sql, before: LiveView, back: LiveView | null): Promise<boolean> {
-  if (back === null || !(await isSameQuery(sql, before, back, back.view.owner))) return false
+  if (back === null || !(await isSameQuery(sql, before, back))) return false
   return JSON.stringify(comparable(before)) === JSON.stringify(comparable(back))
 }
 

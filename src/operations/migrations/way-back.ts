@@ -30,7 +30,7 @@ export async function findWayBack(sql: Sql, frozen: FrozenChange, before: LiveVi
   try {
     const owner = before?.view.owner ?? (await readOwner(sql, definition.owner))
     const twin = await readTwin(sql, definition, owner, before ?? undefined)
-    return { ...found, drift: before === null ? [] : driftOf(before, twin) }
+    return { ...found, drift: before === null ? [] : driftOf(before, twin, definition.owner) }
   } catch (error) {
     if (!(error instanceof StatementRefused)) throw error
     const sqlstate = sqlstateOf(error.cause)

@@ -4,6 +4,7 @@ import { type CreatableDefinition, ensureDefinition, readDefinition } from '../.
 import { readLiveView } from '../../db/views/look.ts'
 import { readOwner, readReplacingOwner } from '../../db/views/owner.ts'
 import { displayName, quoteName, type ViewName } from '../../plan/names.ts'
+import { insistOnFreeName } from '../../plan/reserved-names.ts'
 import { planCreate } from '../../plan/runs/create.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { RowCountStrategy } from '../../plan/views/definition.ts'
@@ -12,6 +13,7 @@ import { Problem } from '../../problem.ts'
 import type { Call } from './call.ts'
 import { execute, type Target } from './execute.ts'
 import { resolveName } from './name.ts'
+import { patienceOf } from './patience.ts'
 import { type Planned, type Skipped, skipped } from './record.ts'
 import type { Result } from './result.ts'
 
@@ -50,12 +52,14 @@ async function plan(
   sql: Sql,
   { name, authored }: CreateTarget,
   request: CreateRequest,
+  call: Call,
 ): Promise<Planned | Skipped> {
   const view = await findView(sql, name)
   if (view !== undefined && !request.force) return skipped('the view exists already')
   if (!authored?.sql) throw definitionRequired(name)
+  insistOnFreeName(name)
   const timeoutSeconds = request.timeoutSeconds ?? authored.timeoutSeconds
-  const live = view && (await readLiveView(sql, view)).snapshot.live
+  const live = view && (await readLiveView(sql, view, patienceOf(call, timeoutSeconds))).snapshot.live
   const plan = planCreate(
     { ...authored, sql: authored.sql },
     {

@@ -8,6 +8,7 @@ import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import type { Call } from './call.ts'
 import { execute, type Target } from './execute.ts'
 import { resolveName } from './name.ts'
+import { patienceOf } from './patience.ts'
 import { type Planned, type Skipped, skipped } from './record.ts'
 import type { Result } from './result.ts'
 
@@ -44,11 +45,16 @@ async function find(sql: Sql, request: DropRequest): Promise<DropTarget> {
   return { name, definitionId: definition.id, there: { view, definition } }
 }
 
-async function plan(sql: Sql, { there }: DropTarget, request: DropRequest): Promise<Planned | Skipped> {
+async function plan(
+  sql: Sql,
+  { there }: DropTarget,
+  request: DropRequest,
+  call: Call,
+): Promise<Planned | Skipped> {
   if (there === undefined) return skipped('the view does not exist')
   const { view, definition } = there
   const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
-  const dependents = await readDependents(sql, view)
+  const dependents = await readDependents(sql, view, patienceOf(call, timeoutSeconds))
   const plan = planDrop(view, dependents, {
     cascade: request.cascade ?? false,
     rowCountStrategy: request.rowCountStrategy ?? definition.rowCountStrategy,

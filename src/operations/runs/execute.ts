@@ -14,7 +14,7 @@ interface Operation<Request extends { view: string }, Found extends Target> {
   /** Finds the target of the request. If it throws a Problem, that is the answer, and no run is made. */
   find(sql: Sql, request: Request, call: Call): Promise<Found>
   /** Plans the run for the view as it is now. If it throws a Problem, the run ends as failed. */
-  plan(sql: Sql, found: Found, request: Request): Promise<Planned | Skipped>
+  plan(sql: Sql, found: Found, request: Request, call: Call): Promise<Planned | Skipped>
 }
 
 /** The view that a request is about. */
@@ -54,7 +54,7 @@ export const execute = <Request extends { view: string }, Found extends Target>(
       const { name, definitionId, recentRunId } = found
       if (recentRunId !== undefined) return { ...(await answer(sql, recentRunId)), coalesced: true }
       const run = { ...requested, ...name, operation: operation.name, definitionId }
-      return performRun(sql, call, run, () => operation.plan(sql, found, request))
+      return performRun(sql, call, run, () => operation.plan(sql, found, request, call))
     },
     { deadline: deadlineOf(call) },
   )

@@ -1,12 +1,12 @@
 import type { Sql } from '../../db/server/connect.ts'
 import type { DefinitionDefaults } from '../../db/views/definitions.ts'
-import { lookAtView } from '../../db/views/look.ts'
+import { lookAtView, type Patience } from '../../db/views/look.ts'
 import type { QualifiedName } from '../../plan/names.ts'
-import type { Plan } from '../../plan/plan.ts'
+import { type Plan, statementsOf } from '../../plan/plan.ts'
 import { planConcurrentRefresh, planRegularRefresh, type RunOptions } from '../../plan/runs/refresh.ts'
 import { chooseStrategy, needsSnapshot } from '../../plan/runs/strategy.ts'
 import { planSwap } from '../../plan/runs/swap.ts'
-import { lockedRefusal, swapRefusals } from '../../plan/runs/swap-refusals.ts'
+import { swapRefusals } from '../../plan/runs/swap-refusals.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { RowCountStrategy, Strategy } from '../../plan/views/definition.ts'
 import type { ViewSnapshot } from '../../plan/views/live-view.ts'
@@ -14,7 +14,7 @@ import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import type { Planned } from './record.ts'
 
 /** What a plan takes from the request. The definition supplies what the request leaves open. */
-interface RefreshOptions {
+interface RefreshOptions extends Patience {
   strategy?: Strategy | undefined
   rowCountStrategy?: RowCountStrategy | undefined
   timeoutSeconds?: number | undefined
@@ -24,11 +24,12 @@ interface RefreshOptions {
 /** A planned refresh, and the view as it was when it was planned. */
 export interface PlannedRefresh extends Planned {
   view: ViewFacts
-  /** Whether somebody's lock on the view kept a swap from being considered. */
-  locked: boolean
 }
 
-/** Plans a refresh of the view as the catalog has it now. Throws UnknownView if the view is gone. */
+/**
+ * Plans a refresh of the view as the catalog has it now. Throws UnknownView if the view is gone, and what `lookAtView`
+ * throws if a lock keeps it from being read.
+ */
 export async function planRefresh(
   sql: Sql,
   name: QualifiedName,
@@ -36,8 +37,7 @@ export async function planRefresh(
   request: RefreshOptions,
 ): Promise<PlannedRefresh> {
   const wanted = request.strategy ?? definition.strategy
-  const { view, snapshot } = await lookAtView(sql, name, (view) => needsSnapshot(wanted, view))
-  const choice = chooseStrategy(wanted, view, refusalsOf(snapshot))
+  const { view, snapshot } = await lookAtView(sql, name, (view) => needsSnapshot(wanted, view), request)
   const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
   const options: RunOptions = {
     rowCountStrategy: request.rowCountStrategy ?? definition.rowCountStrategy,
@@ -50,11 +50,14 @@ export async function planRefresh(
     concurrent: () => planConcurrentRefresh(view, options),
     swap: () => planSwap(view, snapshot as ViewSnapshot, options),
   }
-  const plan = plans[choice.strategy]()
-  return { plan, timeoutSeconds, response: { ...choice }, view, locked: snapshot === 'locked' }
-}
-
-const refusalsOf = (snapshot: ViewSnapshot | 'locked' | null): string[] => {
-  if (snapshot === null) return []
-  return snapshot === 'locked' ? [lockedRefusal] : swapRefusals(snapshot.live, snapshot.rights)
+  const choose = (refusals: string[]) => {
+    const choice = chooseStrategy(wanted, view, refusals)
+    return { plan: plans[choice.strategy](), response: { ...choice } }
+  }
+  const { plan, response } = choose(snapshot ? swapRefusals(snapshot.live, snapshot.rights) : [])
+  if (wanted === 'auto' && response.strategy === 'swap') {
+    const other = choose(['a swap was tried and failed'])
+    plan.otherwise = { ...other, response: { ...other.response, sql: statementsOf(other.plan) } }
+  }
+  return { plan, timeoutSeconds, response, view }
 }

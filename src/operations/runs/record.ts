@@ -1,6 +1,7 @@
 import {
   closeUnclaimed,
   type EndedAtOnce,
+  endOfRefused,
   type RunError,
   type RunRequest,
   type RunResponse,
@@ -22,7 +23,7 @@ export interface Planned {
 }
 
 /** A run with nothing to do, and the reason. */
-export type Skipped = Extract<EndedAtOnce, { status: 'skipped' }>
+export type Skipped = Extract<EndedAtOnce, { because: string }>
 
 export const skipped = (because: string): Skipped => ({ status: 'skipped', because })
 
@@ -45,7 +46,8 @@ export async function planOrEnd<P extends Planned>(planning: Planning<P>): Promi
   } catch (thrown) {
     const problem = problemOf(thrown)
     if (!(problem instanceof Problem) || unreachable.includes(problem.code)) throw problem
-    return { status: 'failed', error: runErrorOf(problem) }
+    const error = runErrorOf(problem)
+    return { status: endOfRefused(error), error }
   }
 }
 
@@ -76,7 +78,7 @@ export async function recordEnd(
   pending: number | null = null,
 ): Promise<number | null> {
   if (pending === null) return recordEnded(sql, run, end)
-  if (end.status === 'failed') await closeUnclaimed(sql, pending, end.error)
+  if ('error' in end) await closeUnclaimed(sql, pending, end.error)
   else await skipUnclaimed(sql, pending, end.because)
   return pending
 }
@@ -86,4 +88,5 @@ export const runErrorOf = ({ code, message, details }: Problem): RunError => ({
   class: code,
   message,
   ...(details.sqlstate === undefined ? {} : { sqlstate: details.sqlstate }),
+  ...(details.runningRunId === undefined ? {} : { runningRunId: details.runningRunId }),
 })

@@ -9,6 +9,7 @@ import type { RowCountStrategy, Strategy } from '../../plan/views/definition.ts'
 import type { Call } from './call.ts'
 import { execute, type Target } from './execute.ts'
 import { resolveName } from './name.ts'
+import { patienceOf } from './patience.ts'
 import { planRefresh } from './plan-refresh.ts'
 import { skipped } from './record.ts'
 import type { Result } from './result.ts'
@@ -58,5 +59,13 @@ async function readPauseReason(
   return pauseReason({ paused, allPaused }, trigger)
 }
 
-const plan = async (sql: Sql, { name, definition, pause }: RefreshTarget, request: RefreshRequest) =>
-  pause === null ? planRefresh(sql, name, definition, { ...request, ifRunning: 'skip' }) : skipped(pause)
+const plan = async (
+  sql: Sql,
+  { name, definition, pause }: RefreshTarget,
+  request: RefreshRequest,
+  call: Call,
+) => {
+  if (pause !== null) return skipped(pause)
+  const { until } = patienceOf(call, request.timeoutSeconds ?? definition.timeoutSeconds)
+  return planRefresh(sql, name, definition, { ...request, ifRunning: 'skip', until })
+}

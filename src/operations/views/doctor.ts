@@ -2,7 +2,7 @@ import type { Database, Sql } from '../../db/server/connect.ts'
 import { unknownView } from '../../db/views/catalog.ts'
 import { readSnapshot } from '../../db/views/live-view.ts'
 import { readGivers, readRightsFacts } from '../../db/views/rights.ts'
-import { lockedRefusal, swapObstacles } from '../../plan/runs/swap-refusals.ts'
+import { swapObstacles } from '../../plan/runs/swap-refusals.ts'
 import {
   type Cure,
   curesOf,
@@ -75,6 +75,6 @@ async function readLogin(sql: Sql): Promise<string> {
 async function readSwapRefusals(sql: Sql, { oid }: RightsFacts, role: string, { role: written }: Givers) {
   const snapshot = await readSnapshot(sql, oid, role)
   if (snapshot === 'gone') return snapshot
-  if (snapshot === 'locked') return [{ because: lockedRefusal, right: null }]
+  if (snapshot === 'locked') return [{ because: 'somebody holds an exclusive lock on it now: ask again', right: null }]
   return swapObstacles(snapshot.live, snapshot.rights, written)
 }

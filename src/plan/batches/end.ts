@@ -23,6 +23,10 @@ interface Ended {
 
 const mostNames = 20
 
+const allPaused =
+  'Every view of the batch is paused. POST /views/{view}/refresh with "force": true refreshes a paused view all the same, ' +
+  'and POST /views/{view}/resume ends its pause.'
+
 /** Decides how a batch ended, once all its views have ended. Pure. */
 export function planBatchEnd(views: Ended[], latest: Map<number, LatestRun>, canceled: boolean): BatchEnd {
   const of = ({ id }: Ended) => latest.get(id)
@@ -49,7 +53,7 @@ export function planBatchEnd(views: Ended[], latest: Map<number, LatestRun>, can
     }
   }
   if (views.length > 0 && views.every((view) => of(view)?.status === 'skipped')) {
-    return { status: 'skipped', error: { class: 'Paused', message: 'Every view of the batch is paused.' } }
+    return { status: 'skipped', error: { class: 'Paused', message: allPaused } }
   }
   return { status: 'success', error: null }
 }

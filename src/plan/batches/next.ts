@@ -13,6 +13,8 @@ export interface LatestRun {
   attempt: number
   /** The class of the run's error; null if it has none. */
   class: string | null
+  /** The SQLSTATE of the run's error; null if it has none. */
+  sqlstate: string | null
   /** Whether the run's `not_before` has passed or is not set. */
   due: boolean
 }
@@ -31,8 +33,22 @@ export interface BatchNext<Node extends BatchNode> {
   ended: boolean
 }
 
-/** A retry would fail in the same way. `UnknownView` is not here: a view that is gone may come back. */
-const notWorthARetry = new Set(['UniqueIndexRequired', 'SwapImpossible', 'InvalidRequest'])
+/**
+ * Waiting cures none of these: somebody has to change a right, the view or its definition. `UnknownView` is not
+ * here: a view that is gone may come back. Nor is `ViewSqlFailed`: other data may not divide by zero.
+ */
+const incurable = new Set([
+  'DependentsExist',
+  'InsufficientPrivilege',
+  'InvalidName',
+  'InvalidRequest',
+  'SwapImpossible',
+  'UniqueIndexRequired',
+])
+
+/** SQL of a view that fails whatever the data: 42, wrong syntax or a missing name; 0A, not supported. */
+const isWrongSql = ({ class: why, sqlstate }: Pick<LatestRun, 'class' | 'sqlstate'>): boolean =>
+  why === 'ViewSqlFailed' && /^(42|0A)/.test(sqlstate ?? '')
 
 /**
  * Decides what comes next in a batch. Pure: the same runs always give the same answer. `nodes` must come with
@@ -79,5 +95,9 @@ export const isDone = ({ status, class: why }: Pick<LatestRun, 'status' | 'class
 const hasFailed = ({ status }: LatestRun): boolean =>
   status === 'failed' || status === 'canceled' || status === 'skipped'
 
-const mayTryAgain = ({ retries }: BatchNode, last: LatestRun): boolean =>
-  last.status === 'failed' && last.attempt <= retries && !notWorthARetry.has(last.class ?? '')
+/** Whether a failed run is followed by another attempt: waiting may cure the failure, and retries are left. */
+export const mayTryAgain = (
+  { retries }: Pick<BatchNode, 'retries'>,
+  last: Pick<LatestRun, 'status' | 'attempt' | 'class' | 'sqlstate'>,
+): boolean =>
+  last.status === 'failed' && last.attempt <= retries && !incurable.has(last.class ?? '') && !isWrongSql(last)

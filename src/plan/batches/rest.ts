@@ -7,20 +7,24 @@ export interface RestNode {
   ended: boolean
   /** For how long a run of the view has been running; null if none is. */
   elapsedMs: number | null
+  /** How long the view still waits before it may be tried again. */
+  waitMs: number
 }
 
 /**
  * Estimates how long a batch will still take: the longest chain of views, or all work divided by
- * `concurrency`, whichever is longer. Parents come before their children in `nodes`. Pure.
+ * `concurrency`, whichever is longer. A wait before a retry lengthens its chain, but is no work. Parents come before their
+ * children in `nodes`. Pure.
  */
 export function estimateRest(nodes: RestNode[], concurrency: number): number {
   const ways = new Map<number, number>()
   let longest = 0
   let work = 0
-  for (const { id, parents, ended, estimateMs, elapsedMs } of nodes) {
+  for (const { id, parents, ended, estimateMs, elapsedMs, waitMs } of nodes) {
     const own = ended ? 0 : Math.max(0, estimateMs - (elapsedMs ?? 0))
     work += own
-    const way = own + Math.max(0, ...parents.map((parent) => ways.get(parent) ?? 0))
+    const start = Math.max(ended ? 0 : waitMs, ...parents.map((parent) => ways.get(parent) ?? 0))
+    const way = own + start
     ways.set(id, way)
     longest = Math.max(longest, way)
   }

@@ -67,8 +67,9 @@ export function canonicalSelection(request: SelectionRequest, named: string[]): 
 }
 
 /**
- * The selected views of `views`. `dependencies` says which views each view reads. Refuses names that no view
- * has (UnknownView), and a selection of no view (InvalidRequest). Both problems name the field.
+ * The selected views of `views`; none if there is nothing to select from. `dependencies` says which views each
+ * view reads. Refuses names that no view has (UnknownView), and a pattern that fits none of the views, because
+ * it is probably misspelled (InvalidRequest). Both problems name the field.
  */
 export function selectViews<View extends Selectable>(
   views: View[],
@@ -76,12 +77,8 @@ export function selectViews<View extends Selectable>(
   selection: Selection,
 ): View[] {
   const chosen = new Set(chooseViews(views, selection))
-  if (chosen.size === 0) {
-    const why =
-      'pattern' in selection
-        ? `no view's schema.name matches ${JSON.stringify(selection.pattern)}.`
-        : 'there is no view to refresh.'
-    throw invalid('pattern' in selection ? 'pattern' : 'all', why)
+  if ('pattern' in selection && chosen.size === 0 && views.length > 0) {
+    throw invalid('pattern', `no view's schema.name matches ${JSON.stringify(selection.pattern)}.`)
   }
   const start = [...chosen]
   if (selection.ancestors) reach(start, dependencies, chosen)

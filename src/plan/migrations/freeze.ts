@@ -150,6 +150,26 @@ export function authoredDifferences(
   ]
 }
 
+/**
+ * What the catalog does not show of the migrations that a database lacks: changed fields of a definition, such as its
+ * schedule. Pure.
+ */
+export const unappliedDifferences = (
+  migrations: { up: FrozenFile; name: string }[],
+  pending: string[],
+): Difference[] =>
+  migrations.flatMap(({ name, up: { change } }, at): Difference[] => {
+    if (!pending.includes(name) || change.does !== 'define') return []
+    const { definition } = change
+    const before = frozenState(migrations.slice(0, at)).get(quoteName(definition))
+    const changed = before ? changedFields(before, definition).filter((field) => !inCatalog.has(field)) : []
+    const message = `${changed.join(', ')} changed in ${name}, which is not applied to this database`
+    return changed.length === 0 ? [] : [{ view: displayName(definition), kind: 'unapplied', message }]
+  })
+
+/** The fields that the catalog shows. */
+const inCatalog = new Set(['query', 'owner', 'indexes', 'comment', 'grants'])
+
 /** The name of the view that a migration leaves behind. */
 function resultOf({ change }: FrozenFile): string | null {
   if (change.does === 'define') return displayName(change.definition)

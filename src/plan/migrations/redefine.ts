@@ -64,7 +64,7 @@ export function planRedefinition(
     prepare: asOwner(beside),
     cutOver:
       exclusive.length === 0
-        ? besideReaders([], options.timeoutSeconds)
+        ? besideReaders(live.view, [], options.timeoutSeconds)
         : exclusively(live.view, exclusive, {
             timeoutSeconds: options.timeoutSeconds,
             as: asOwner,

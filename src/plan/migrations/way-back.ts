@@ -1,13 +1,13 @@
 import type { Definition } from '../views/definition.ts'
 import { definitionOf } from '../views/describe.ts'
-import { liveDifferences, sameGrant } from '../views/differences.ts'
+import { liveDifferences, ownerDifferences, sameGrant } from '../views/differences.ts'
 import type { LiveView } from '../views/live-view.ts'
 
 /**
- * How a live view differs from its frozen definition, in words. Indexes, grants and a comment that somebody added by hand
+ * How a live view differs from its frozen definition, which may name an owner, in words. Indexes, grants and a comment that somebody added by hand
  * are no difference, because every migration keeps them. Pure.
  */
-export function driftOf(live: LiveView, twin: LiveView): string[] {
+export function driftOf(live: LiveView, twin: LiveView, owner: string | null): string[] {
   const named = new Set(twin.indexes.map(({ name }) => name))
   const withAdditions: LiveView = {
     ...twin,
@@ -15,7 +15,9 @@ export function driftOf(live: LiveView, twin: LiveView): string[] {
     indexes: [...twin.indexes, ...live.indexes.filter(({ name }) => !named.has(name))],
     grants: [...twin.grants, ...live.grants.filter((grant) => !twin.grants.some(sameGrant(grant)))],
   }
-  return liveDifferences(live, withAdditions).map(({ message }) => message)
+  return [...ownerDifferences(live, owner), ...liveDifferences(live, withAdditions)].map(
+    ({ message }) => message,
+  )
 }
 
 /** The definition that makes a live view again as it is now; what is no part of the view comes from `frozen`. Pure. */

@@ -63,7 +63,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
     ],
     cutOver:
       replaces === null
-        ? besideReaders([], timeoutSeconds)
+        ? besideReaders(definition, [], timeoutSeconds)
         : exclusively(replaces, exchange(definition, view, names, owner), { timeoutSeconds }),
     written: null,
     aside: withData

@@ -1,5 +1,6 @@
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
+import { holdersQuery } from './holders.ts'
 import { ownershipQuery } from './obstacles.ts'
 
 // New readers wait while we queue for the exclusive lock. So we queue briefly, and often.
@@ -14,7 +15,8 @@ type CutOver = Plan['cutOver']
 /**
  * How long a run may go on trying to get its locks: less than `timeoutSeconds`, the time of the whole run.
  */
-const giveUpAfterMs = (timeoutSeconds: number): number => Math.min(longestLockHuntMs, timeoutSeconds * 800)
+export const giveUpAfterMs = (timeoutSeconds: number): number =>
+  Math.min(longestLockHuntMs, timeoutSeconds * 800)
 
 interface ExclusiveOptions {
   timeoutSeconds: number
@@ -44,6 +46,7 @@ export const exclusively = (
   lockTimeoutMs: null,
   recordLockTimeoutMs: lasts === 'long' ? recordLockMs : null,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
+  holders: holdersQuery(view, 'AccessExclusiveLock'),
   statements: [
     ...as([alter('materialized view', view, 'reset (viewkeeper)')]),
     lockTimeout(shortLockMs),
@@ -59,18 +62,20 @@ export const exclusively = (
  * The same if we may only refresh the view, not `alter` it: the refresh itself waits for the lock, briefly.
  * While an autovacuum holds a lock, every tenth wait is longer.
  */
-export const withoutAltering = (work: Statement[], timeoutSeconds: number): CutOver => ({
+export const withoutAltering = (view: ViewName, work: Statement[], timeoutSeconds: number): CutOver => ({
   lockTimeoutMs: shortLockMs,
   recordLockTimeoutMs: recordLockMs,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
+  holders: holdersQuery(view, 'AccessExclusiveLock'),
   statements: work,
 })
 
 /** A cut-over whose lock lets readers pass: waiting for the lock delays no reader. */
-export const besideReaders = (work: Statement[], timeoutSeconds: number): CutOver => ({
+export const besideReaders = (view: ViewName, work: Statement[], timeoutSeconds: number): CutOver => ({
   lockTimeoutMs: null,
   recordLockTimeoutMs: 0,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
+  holders: holdersQuery(view, 'ExclusiveLock'),
   statements: work,
 })
 

@@ -39,7 +39,7 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
     prepare: countBefore(view, rowCountStrategy),
     cutOver: view.mayAlter
       ? exclusively(view, work, { timeoutSeconds, lasts: 'long' })
-      : withoutAltering(work, timeoutSeconds),
+      : withoutAltering(view, work, timeoutSeconds),
     // A regular refresh writes every row, so the server's own tuple counter counts them at no cost. The
     // counter is read by the view's name, because a swap after the planning gives the view another OID.
     written:
@@ -74,7 +74,7 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
     result: 'updated',
     fills: true,
     prepare: countBefore(view, rowCountStrategy),
-    cutOver: besideReaders(work, timeoutSeconds),
+    cutOver: besideReaders(view, work, timeoutSeconds),
     written: null,
     aside: estimateAside(view, rowCountStrategy),
   }

@@ -2,9 +2,6 @@ import { quoteName } from '../names.ts'
 import type { LiveView, SwapRights } from '../views/live-view.ts'
 import type { Refusal, Right } from '../views/rights.ts'
 
-/** What stands in the way of a swap if the live view cannot be read. */
-export const lockedRefusal = 'somebody holds an exclusive lock on it'
-
 /** What stands in the way of a swap, each object by name; empty if nothing does. Pure. */
 export const swapRefusals = (live: LiveView, rights: SwapRights): string[] =>
   swapObstacles(live, rights).map(({ because }) => because)

@@ -1,4 +1,5 @@
-import { parseName } from '../names.ts'
+import { displayName, parseName, type QualifiedName } from '../names.ts'
+import { nearest } from '../nearest.ts'
 import type { GraphEdge, NamedRelation } from './graph.ts'
 
 /** What a view reads by its definition, besides what it reads by the catalog. */
@@ -23,6 +24,28 @@ export function declaredEdges(relations: NamedRelation[], declared: Declared[]):
       return to === undefined ? [] : [{ from, to }]
     })
   })
+}
+
+/** The names in `dependsOn` that no view has, in words for the author of the definition. Pure. */
+export function unknownDependencies<D extends Declared>(
+  definitions: D[],
+  known: QualifiedName[],
+): { definition: D; message: string }[] {
+  const keys = new Set(known.map(({ schema, name }) => keyOf(schema, name)))
+  return definitions.flatMap((definition) =>
+    definition.dependsOn
+      .filter((text) => !keys.has(keyOfText(text, definition.schema)))
+      .map((text) => {
+        const own = displayName(definition)
+        const meant = nearest(
+          text,
+          known.map(displayName).filter((each) => each !== own),
+        )
+        const advice =
+          meant === undefined ? 'correct it, or create that view first' : `did you mean ${meant}?`
+        return { definition, message: `names ${text}, but no view has that name: ${advice}` }
+      }),
+  )
 }
 
 function keyOfText(text: string, ownSchema: string): string {

@@ -10,11 +10,13 @@ export type DifferenceKind =
   | 'comment'
   | 'grant'
   | 'owner'
+  | 'dependsOn'
   | 'missing'
   | 'unpopulated'
   | 'unmanaged'
   | 'unfrozen'
   | 'unauthored'
+  | 'unapplied'
   | 'unreadable'
 
 /** One difference, in words for the person who has to resolve it. */

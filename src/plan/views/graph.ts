@@ -136,7 +136,7 @@ function insistOnAll(order: string[], dependencies: Map<string, string[]>): void
   }
   const circle = path.slice(path.indexOf(at))
   const first = circle.indexOf(circle.toSorted()[0] as string)
-  const said = [...circle.slice(first), ...circle.slice(0, first), circle[first]].join(' → ')
+  const said = [...circle.slice(first), ...circle.slice(0, first), circle[first]].join(' -> ')
   throw new Problem(
     'DependencyCycle',
     `These views depend on each other in a circle: ${said}. At least one of these dependencies is in the dependsOn of a ` +

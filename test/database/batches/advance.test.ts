@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { advance } from '../../../src/operations/batches/advance.ts'
+import { cancelBatch } from '../../../src/operations/batches/cancel.ts'
 import { getBatch } from '../../../src/operations/batches/read.ts'
+import { getRun } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { accountOf, advanceToEnd, begin, countExecutions, define, makeGraph } from '../../support/batches.ts'
 import { callOn, useDatabase } from '../../support/database.ts'
@@ -245,6 +247,47 @@ describe('a view that fails', () => {
     await sql`create materialized view back.a as select 1 as id with no data`
     expect(await ended).toMatchObject({ status: 'success' })
     expect((await accountOf(sql, batchId)).statuses).toEqual({ a: ['failed', 'success'] })
+  })
+
+  test('for what waiting cannot cure is not tried again: a missing right, a missing column', async () => {
+    await makeGraph(sql, 'incurable', {})
+    await sql.unsafe(`
+      create role poor_owner;
+      grant usage on schema incurable to poor_owner;
+      create table incurable.secret as select 1 as id;
+      create function incurable.one() returns int language plpgsql as 'begin return (select lost from incurable.secret); end';
+      create materialized view incurable.no_right as select id from incurable.secret with no data;
+      alter materialized view incurable.no_right owner to poor_owner;
+      create materialized view incurable.no_column as select incurable.one() as id with no data`)
+    const batchId = await begin(database, { pattern: 'incurable.*', retries: 5 })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'failed' })
+    const runs = await sql`
+      select view_name as view, attempt, error ->> 'class' as class, error ->> 'sqlstate' as sqlstate
+        from viewkeeper.runs where batch_id = ${batchId} order by 1`
+    expect(runs).toEqual([
+      { view: 'no_column', attempt: 1, class: 'ViewSqlFailed', sqlstate: '42703' },
+      { view: 'no_right', attempt: 1, class: 'InsufficientPrivilege', sqlstate: '42501' },
+    ])
+  })
+
+  test('shows when it is tried again, and counts that wait in the time that is left', async () => {
+    await makeGraph(sql, 'patient', {})
+    await sql`create materialized view patient.a as select 1 / (select count(*) from pg_class where oid = 0) with no data`
+    await define(sql, 'patient.a', { retries: 1, retry_delay_seconds: 3600 })
+    const batchId = await begin(database, { pattern: 'patient.*' })
+    const advanced = advance(batchId, { database, until: Date.now() + 20_000 })
+    const retry = await until('the retry is on record', async () => {
+      const { views } = await getBatch(database, batchId)
+      return views[0]?.runs[1]
+    })
+    const { estimatedRestMs } = await getBatch(database, batchId)
+    expect(estimatedRestMs).toBeGreaterThan(3590_000)
+    expect(estimatedRestMs).toBeLessThan(3602_000)
+    const { notBefore } = await getRun(database, retry.runId)
+    expect(notBefore).toEqual(retry.notBefore)
+    expect(Number(notBefore)).toBeGreaterThan(Date.now() + 3590_000)
+    await cancelBatch(batchId, { database, waitUntil: Date.now() + 10_000 })
+    expect(await advanced).toMatchObject({ status: 'canceled' })
   })
 
   test('because its plan is refused leaves a run with the reason', async () => {

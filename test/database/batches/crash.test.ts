@@ -47,7 +47,13 @@ function writeAttempt(
     batch: { id: batchId, attempt: 1 },
   }
   const statements = [{ phase: 'building' as const, sql: statement }]
-  const cutOver = { lockTimeoutMs: 0, recordLockTimeoutMs: 0, giveUpAfterMs: 0, statements }
+  const cutOver = {
+    lockTimeoutMs: 0,
+    recordLockTimeoutMs: 0,
+    giveUpAfterMs: 0,
+    holders: 'select null',
+    statements,
+  }
   const rest = { basis: null, settings: {}, prepare: [], written: null, aside: [] }
   return startRun(sql, run, { ...rest, cutOver, result: 'updated', fills: true, ifRunning: 'wait' }, {})
 }

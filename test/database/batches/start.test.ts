@@ -93,7 +93,7 @@ describe('a selection', () => {
     await define(sql, 'circle.a', { depends_on: ['circle.c'] })
     const refused = await start({ pattern: 'circle.*' }).catch((problem) => problem)
     expect(refused).toMatchObject({ code: 'DependencyCycle', details: { field: 'dependsOn' } })
-    expect(refused.message).toContain('circle.a → circle.c → circle.b → circle.a')
+    expect(refused.message).toContain('circle.a -> circle.c -> circle.b -> circle.a')
     expect(await start({ views: ['circle.beside', 'circle.b'] })).toMatchObject({ status: 'pending' })
   })
 })
@@ -235,7 +235,7 @@ describe('a paused view', () => {
     })
     const { views } = await getBatch(database, batchId)
     expect(views.find(({ view }) => view === 'paused.b')?.runs).toMatchObject([
-      { message: 'the view is paused' },
+      { message: expect.stringMatching(/^the view is paused; .*"force": true .*\/resume ends the pause$/) },
     ])
     await pauseView(database, 'paused.b', false)
     const resumed = await begin(database, { pattern: 'paused.*' })
@@ -249,7 +249,7 @@ describe('a paused view', () => {
     const batchId = await begin(database, { pattern: 'still.*' })
     expect(await advanceToEnd(database, batchId)).toMatchObject({
       status: 'skipped',
-      error: { class: 'Paused' },
+      error: { class: 'Paused', message: expect.stringMatching(/"force": true .*\/resume/) },
     })
   })
 
@@ -266,7 +266,7 @@ describe('a pause of everything', () => {
     for (const trigger of ['schedule', 'deploy'] as const) {
       expect(await start({ pattern: 'silence.*' }, { trigger })).toMatchObject({
         status: 'skipped',
-        error: { class: 'Paused' },
+        error: { class: 'Paused', message: expect.stringContaining('POST /resume ends the pause') },
       })
     }
     expect(await advanceToEnd(database, await begin(database, { pattern: 'silence.*' }))).toMatchObject({

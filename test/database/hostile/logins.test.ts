@@ -118,6 +118,32 @@ describe('a login of your own that performs single operations', () => {
     await expectNothingForged()
   })
 
+  test('cannot author a view: neither a new one, nor another query, owner or name for a view', async () => {
+    const view = newName()
+    const author = (sql: Sql, name: string, more = {}) => sql`
+      insert into viewkeeper.definitions ${sql({ schema_name: 'made', name, source: 'authored', sql: 'select 1 as id', owner: 'alice', ...more })}`
+    await author(place.sql, view)
+    const single = place.session('single')
+    const refused = { code: '42501', message: 'single may not author views, only perform operations on them' }
+    for (const more of [{}, { owner: null }, { sql: null }])
+      await expect(author(single, newName(), more)).rejects.toMatchObject(refused)
+    for (const change of [
+      { sql: 'select 2 as id' },
+      { owner: 'mallory' },
+      { schema_name: 'm' },
+      { name: newName() },
+      { indexes: single.json([{ name: 'i', on: '(m.evil(id))' }]) },
+      { grants: single.json([{ privileges: ['all'], to: 'single' }]) },
+    ])
+      await expect(
+        single`update viewkeeper.definitions set ${single(change as object)} where name = ${view}`,
+      ).rejects.toMatchObject(refused)
+    await single`update viewkeeper.definitions set paused_at = null, timeout_seconds = 60 where name = ${view}`
+    await author(place.session('viewkeeper_app'), newName())
+  })
+})
+
+describe('an author of definitions', () => {
   const injected = "reset role; select public.keep('injected', current_user)"
   test.each([
     [
@@ -142,9 +168,8 @@ describe('a login of your own that performs single operations', () => {
   ])('cannot hide statements for the main login in the %s of a definition', async (_, written) => {
     const name = newName()
     const row = { schema_name: 'made', name, source: 'authored', sql: 'select 1 as id', ...written }
-    const single = place.session('single')
     const text = JSON.stringify(row).replaceAll('$', name)
-    await single`
+    await place.sql`
       insert into viewkeeper.definitions (schema_name, name, source, sql, indexes, grants)
       select d.schema_name, d.name, d.source, d.sql, coalesce(d.indexes, '[]'), coalesce(d.grants, '[]')
         from jsonb_populate_record(null::viewkeeper.definitions, ${text}::text::jsonb) d`

@@ -11,6 +11,7 @@ import type { Definition } from '../../../src/plan/views/definition.ts'
 import { callOn } from '../../support/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/frozen.ts'
 import { escapeAndForge, useHostileDatabase } from '../../support/hostile.ts'
+import { refusalOf } from '../../support/refusal.ts'
 import { until } from '../../support/until.ts'
 
 // The code of a view's owner runs as that owner, or as the owner of what Viewkeeper makes; as no other role.
@@ -41,9 +42,9 @@ async function author(more: Partial<Definition> = {}): Promise<string> {
   const name = newName()
   const { sql } = place
   await sql`
-    insert into viewkeeper.definitions (schema_name, name, sql, source, indexes, row_count_strategy)
+    insert into viewkeeper.definitions (schema_name, name, sql, source, indexes, owner, row_count_strategy)
     values ('made', ${name}, ${more.sql ?? trap}, 'authored', ${sql.json((more.indexes ?? []) as never)},
-            ${more.rowCountStrategy ?? 'none'})`
+            ${more.owner ?? null}, ${more.rowCountStrategy ?? 'none'})`
   return `made.${name}`
 }
 
@@ -128,6 +129,73 @@ describe.each(logins)(
       await place.sql`delete from viewkeeper.migrations`
       await migrateUp(migrateCall(as()), await frozen.read())
       await expectOnly('mallory')
+    })
+  },
+)
+
+describe.each(logins)(
+  'by %s, the code of a view runs as the role that its definition names when',
+  (_, as) => {
+    beforeAll(() => arm(escapeAndForge))
+
+    test('the view is created, also in the place of another one', async () => {
+      const view = await author({ owner: 'mallory' })
+      for (const force of [false, true])
+        expect(await create({ view, force }, callOn(as()))).toMatchObject({ status: 'created' })
+      await expectOnly('mallory')
+    })
+
+    test('a migration makes the view', async () => {
+      const frozen = await folder(newName())
+      await frozen.freeze([definition(newName(), trap, { schema: 'made', owner: 'mallory' })])
+      await place.sql`delete from viewkeeper.migrations`
+      await verifyFrozen(as(), [], await frozen.read())
+      await migrateUp(migrateCall(as()), await frozen.read())
+      await expectOnly('mallory')
+    })
+
+    test('a migration gives the view to the role, with another query', async () => {
+      const name = newName()
+      await run('alice', `create materialized view made.${name} as select 1 as id`)
+      const frozen = await folder(name)
+      await frozen.freeze([definition(name, trap, { schema: 'made', owner: 'mallory' })])
+      await place.sql`delete from viewkeeper.migrations`
+      await migrateUp(migrateCall(as()), await frozen.read())
+      await expectOnly('mallory')
+    })
+  },
+)
+
+describe.each(logins)(
+  'by %s, an owner does not become another one by a view that changes hands:',
+  (_, as) => {
+    beforeAll(() => arm(escapeAndForge))
+
+    test('the old query stays with the old owner', async () => {
+      const view = await mallorysView()
+      const frozen = await folder(`take ${view}`)
+      await frozen.freeze([definition(view.slice(2), 'select 1 as id', { schema: 'm', owner: 'alice' })])
+      await place.sql`delete from viewkeeper.migrations`
+      await run('mallory', 'grant usage, create on schema m to alice')
+      await migrateUp(migrateCall(as()), await frozen.read())
+      await expectOnly('mallory')
+    })
+
+    test('an index that nobody authored is refused', async () => {
+      const index = newName()
+      const view = await mallorysView(
+        'select id from m.base',
+        (name) => `create index ${index} on ${name} ((id + cardinality('{7}'::m.dom[])))`,
+      )
+      const frozen = await folder(`take ${view}`)
+      await frozen.freeze([
+        definition(view.slice(2), 'select id from m.base', { schema: 'm', owner: 'alice' }),
+      ])
+      await place.sql`delete from viewkeeper.migrations`
+      expect((await refusalOf(migrateUp(migrateCall(as()), await frozen.read()))).message).toContain(
+        `${view} cannot be given to alice, because nobody has authored its index ${index}, whose expressions would run as alice`,
+      )
+      await expectOnly()
     })
   },
 )

@@ -510,6 +510,7 @@ describe('a database without schema viewkeeper', () => {
       applied: [],
       pending: ['001_a'],
       ahead: [],
+      missing: [],
     })
   })
 })

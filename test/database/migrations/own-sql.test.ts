@@ -359,7 +359,7 @@ describe('an index that is built concurrently', () => {
     ['without a name', 'create index concurrently on a (n);'],
   ])('%s is refused', async (_, text) => {
     expect(await refusedUp(await own(text))).toBe(
-      'migrations/001_own.up.sql: create or drop index concurrently must be alone in its file, as "create index concurrently name on table (…);" or "drop index concurrently name;".',
+      'migrations/001_own.up.sql: create or drop index concurrently must be alone in its file, as "create index concurrently name on table (...);" or "drop index concurrently name;".',
     )
   })
 

@@ -64,6 +64,55 @@ describe('connecting', () => {
     })
   })
 
+  test('to a database that is closed for connections is DatabaseUnavailable, with the way to open it', async () => {
+    const admin = connectTo(async () => settings)
+    await admin.withConnection((sql) => sql`create database closed allow_connections false`)
+    await expect(select1({ database: 'closed' })).rejects.toMatchObject({
+      code: 'DatabaseUnavailable',
+      details: { sqlstate: '55000' },
+      message: expect.stringMatching(
+        /database "closed" is not currently accepting connections\..* alter database "closed" allow_connections true\.$/,
+      ),
+    })
+    await admin.withConnection((sql) => sql`alter database closed allow_connections true`)
+    expect(await select1({ database: 'closed' })).toEqual({ one: 1 })
+  })
+
+  test('to a database that does not let the login in is CredentialsRefused, with the grant that it needs', async () => {
+    const admin = connectTo(async () => settings)
+    await admin.withConnection((sql) => sql`create role outsider login password 'secret'`)
+    await admin.withConnection((sql) => sql`create database private`)
+    await admin.withConnection((sql) => sql`revoke connect on database private from public`)
+    const outsider = { database: 'private', user: 'outsider', password: 'secret' }
+    await expect(select1(outsider)).rejects.toMatchObject({
+      code: 'CredentialsRefused',
+      message: expect.stringMatching(
+        /permission denied for database "private"\..* grant connect on database "private" to "outsider"\.$/,
+      ),
+    })
+    await admin.withConnection((sql) => sql`grant connect on database "private" to "outsider"`)
+    expect(await select1(outsider)).toEqual({ one: 1 })
+  })
+
+  test('as a role that does not exist or may not log in is CredentialsRefused', async () => {
+    const admin = connectTo(async () => settings)
+    await admin.withConnection((sql) => sql`create role lazy nologin password 'secret'`)
+    for (const user of ['nobody_at_all', 'lazy']) {
+      await expect(select1({ user, password: 'secret' })).rejects.toMatchObject({
+        code: 'CredentialsRefused',
+      })
+    }
+  })
+
+  test('to a server that is starting up is DatabaseUnavailable, and says to try again', async () => {
+    const { server, port } = await listenAnd((socket) => socket.once('data', () => socket.end(startingUp)))
+    await expect(select1({ port })).rejects.toMatchObject({
+      code: 'DatabaseUnavailable',
+      message: expect.stringMatching(/the database system is starting up\..* Try again in some seconds\.$/),
+    })
+    server.close()
+  })
+
   test('reads committed data, whatever isolation the role is set to', async () => {
     const database = connectTo(async () => settings)
     await database.withConnection(async (sql) => {
@@ -128,6 +177,14 @@ describe('connecting', () => {
     server.close()
   })
 })
+
+/** The answer of a server that is starting up, on the wire. */
+const startingUp = (() => {
+  const fields = 'SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0'
+  const length = Buffer.alloc(4)
+  length.writeInt32BE(fields.length + 4)
+  return Buffer.concat([Buffer.from('E'), length, Buffer.from(fields)])
+})()
 
 async function listenAnd(
   greet: (socket: import('node:net').Socket) => void,

@@ -1,108 +1,238 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { handler as cancel } from '../../../functions/cancel.ts'
 import { handler as createView } from '../../../functions/create.ts'
 import { handler as dropView } from '../../../functions/drop.ts'
+import { handler as monitor } from '../../../functions/monitor.ts'
+import { handler as openBatch } from '../../../functions/open-batch.ts'
+import { handler as pause } from '../../../functions/pause.ts'
+import { handler as prune } from '../../../functions/prune.ts'
 import { handler as query } from '../../../functions/query.ts'
 import { handler as refreshView } from '../../../functions/refresh.ts'
-import { startBatch } from '../../../src/operations/batches/start.ts'
+import type { OpenedBatch } from '../../../src/edge/handlers/open-batch.ts'
+import type { HttpAnswer } from '../../../src/edge/http/http.ts'
 import { checkViews } from '../../../src/operations/migrations/check.ts'
 import { migrateDown, migrateUp } from '../../../src/operations/migrations/migrate.ts'
 import { verifyFrozen } from '../../../src/operations/migrations/verify.ts'
 import { describeViews } from '../../../src/operations/views/describe.ts'
+import { advanceToEnd } from '../../support/batches.ts'
+import { describeInCatalog } from '../../support/catalog.ts'
 import { useDatabase } from '../../support/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/frozen.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
+import { refusalOf } from '../../support/refusal.ts'
 
-const context = lambdaContext()
-const E = process.env.ENC ?? 'LATIN1'
-const { url, sql, database } = useDatabase({ encoding: E })
-const own = E === 'EUC_JP' ? '\u65e5\u672c' : '\u00e9t\u00e9'
-const bad = E === 'EUC_JP' ? '\u{1f600}' : '\u65e5'
+// On most databases text is UTF-8. The encoding of another one lacks characters, and has some beyond ASCII.
+
+const context = lambdaContext({ getRemainingTimeInMillis: () => 90_000 })
 const folder = useFolders()
-beforeAll(async () => {
-  process.env.DATABASE_URL = url
-  await sql.unsafe(`create table t(id int, "${own}" text); insert into t values (1,'${own}');
-   create materialized view "${own}" as select id, "${own}", '${own}'::text as x from t;
-   create unique index "${own}_i" on "${own}" ("${own}");
-   comment on materialized view "${own}" is '${own}';
-   create view above as select * from "${own}"`)
-})
-test('x', async () => {
-  const call = async (h: any, r: string, o: any) => {
-    try {
-      const a = parsed(await h(httpEvent(r, { headers: { prefer: 'wait=20', ...o.headers }, ...o }), context))
-      console.log(r, JSON.stringify(o), a.statusCode, JSON.stringify(a.body).slice(0, 300))
-    } catch (e) {
-      console.log(r, JSON.stringify(o), 'THROWN', e)
-    }
-  }
-  for (const strategy of ['auto', 'swap', 'regular', 'concurrent'])
-    await call(refreshView, 'POST /views/{view}/refresh', { path: { view: `"${own}"` }, body: { strategy } })
-  for (const view of [bad, `"${bad}"`, `public."${bad}"`, `x.${bad}`]) {
-    await call(refreshView, 'POST /views/{view}/refresh', { path: { view }, body: {} })
-    await call(query, 'GET /views/{view}', { path: { view } })
-    await call(query, 'GET /runs', { query: { view } })
-    await call(query, 'GET /metrics', { query: { view } })
-    await call(createView, 'POST /views/{view}/create', { path: { view }, body: {} })
-    await call(dropView, 'POST /views/{view}/drop', { path: { view }, body: {} })
-  }
-  await call(refreshView, 'POST /views/{view}/refresh', {
-    path: { view: 'x' },
-    headers: { 'idempotency-key': bad },
-    body: {},
+const headers = { prefer: 'wait=20' }
+
+describe.each([
+  { encoding: 'LATIN1', word: '\u00e9t\u00e9', lacking: '\u65e5' },
+  { encoding: 'WIN1251', word: '\u043b\u0435\u0442\u043e', lacking: '\u00e9' },
+  { encoding: 'EUC_JP', word: '\u65e5\u672c', lacking: '\u{1f642}' },
+])('in a database in $encoding', ({ encoding, word, lacking }) => {
+  const { url, sql, database } = useDatabase({ encoding })
+  const view = `public."${word}"`
+
+  beforeAll(async () => {
+    process.env.DATABASE_URL = url
+    await sql.unsafe(`
+      create table base (id integer, "${word}" text); insert into base values (1, '${word}');
+      create materialized view "${word}" as select id, "${word}", '${word}'::text as said from base;
+      create unique index "${word}_key" on "${word}" (id); create index on "${word}" ((said || '${word}'));
+      create statistics "${word}_s" on id, said from "${word}";
+      comment on materialized view "${word}" is '${word}'; comment on column "${word}"."${word}" is '${word}';
+      create view above as select "${word}" from "${word}"; comment on view above is '${word}'`)
   })
-  await call(refreshView, 'POST /views/{view}/refresh', {
-    path: { view: `"${own}"` },
-    headers: { 'idempotency-key': bad },
-    body: {},
+  afterAll(() => {
+    delete process.env.DATABASE_URL
   })
-  await call(refreshView, 'POST /views/{view}/refresh', { path: { view: `"${own}"` }, caller: bad, body: {} })
-  for (const r of ['GET /views', 'GET /runs', 'GET /batches', 'GET /metrics']) await call(query, r, {})
-  for (const b of [{ pattern: bad }, { views: [bad] }, { all: true }, { pattern: `*.${own}` }]) {
-    try {
-      console.log(
-        JSON.stringify(b),
-        await startBatch(b as any, {
-          database,
-          trigger: 'http',
-          requestedBy: 'x',
-          caller: 'x',
-          idempotencyKey: null,
+  beforeEach(() => {
+    for (const stream of ['log', 'info', 'warn', 'error'] as const)
+      vi.spyOn(console, stream).mockReturnValue()
+    return () => vi.restoreAllMocks()
+  })
+
+  type Served = (event: ReturnType<typeof httpEvent>, of: typeof context) => Promise<unknown>
+  const ask = async (serve: unknown, route: string, options: Parameters<typeof httpEvent>[1] = {}) =>
+    parsed((await (serve as Served)(httpEvent(route, { headers, ...options }), context)) as HttpAnswer)
+
+  test.each(['regular', 'concurrent', 'swap', 'auto'])(
+    'a %s refresh carries all names and comments',
+    async (strategy) => {
+      const before = await describeInCatalog(sql, view)
+      const { statusCode, body } = await ask(refreshView, 'POST /views/{view}/refresh', {
+        path: { view: `"${word}"` },
+        body: { strategy, rowCountStrategy: 'exact' },
+      })
+      expect([statusCode, body.status, body.view]).toEqual([200, 'updated', view])
+      expect(await describeInCatalog(sql, view)).toEqual(before)
+      expect(await sql.unsafe(`select * from "${word}"`)).toEqual([{ id: 1, [word]: word, said: word }])
+    },
+  )
+
+  test('a batch, its reads, the monitor and the prune work', async () => {
+    const opened = (await openBatch(
+      {
+        event: httpEvent('POST /batches', {
+          body: { pattern: `*.${word}`, descendants: true },
+          headers: { 'idempotency-key': word },
         }),
-      )
-    } catch (e) {
-      console.log(JSON.stringify(b), String(e))
+        requestId: word,
+      },
+      context,
+    )) as OpenedBatch
+    const id = opened.batchId as string
+    await advanceToEnd(database, id)
+    const shown = await ask(query, 'GET /batches/{id}', { path: { id } })
+    expect(shown.body).toMatchObject({ status: 'success', views: [{ view }] })
+    for (const [route, options] of [
+      ['GET /views', {}],
+      ['GET /views/{view}', { path: { view: `"${word}"` } }],
+      ['GET /runs', { query: { view: `"${word}"` } }],
+      ['GET /metrics', {}],
+    ] as const) {
+      const { statusCode, body } = await ask(query, route, options)
+      expect([route, statusCode]).toEqual([route, 200])
+      expect(JSON.stringify(body)).toContain(word)
     }
+    expect((await ask(pause, 'POST /views/{view}/pause', { path: { view: `"${word}"` } })).statusCode).toBe(
+      200,
+    )
+    expect((await ask(pause, 'POST /views/{view}/resume', { path: { view: `"${word}"` } })).statusCode).toBe(
+      200,
+    )
+    await monitor({}, context)
+    await prune({}, context)
+  })
+
+  test('a run is canceled, and a failed one has its message', async () => {
+    await sql.unsafe(`
+      create function raises() returns event_trigger language plpgsql as $$ begin
+        raise exception '${word}' using detail = '${word}', hint = '${word}'; end $$;
+      create function sleeps() returns integer language plpgsql as $$ begin perform pg_sleep(60); return 1; end $$;
+      create materialized view "slow_${word}" as select sleeps() as id with no data;
+      insert into viewkeeper.definitions (schema_name, name, sql, source) values ('public', 'made_${word}', 'select 1 as id', 'authored');
+      create event trigger raises on ddl_command_end when tag in ('CREATE MATERIALIZED VIEW') execute function raises()`)
+    const failed = await ask(createView, 'POST /views/{view}/create', {
+      path: { view: `made_${word}` },
+      body: {},
+    })
+    await sql`drop event trigger raises`
+    expect(failed.body.detail).toBe(`public."made_${word}": ${word} (P0001). ${word}. ${word}.`)
+    const { body } = await ask(refreshView, 'POST /views/{view}/refresh', {
+      path: { view: `"slow_${word}"` },
+      headers: {},
+      body: {},
+    })
+    const canceled = await ask(cancel, 'POST /runs/{id}/cancel', { path: { id: String(body.runId) } })
+    expect(canceled.body).toMatchObject({ runId: body.runId, status: 'error', error: { class: 'Canceled' } })
+    const created = await ask(createView, 'POST /views/{view}/create', {
+      path: { view: `made_${word}` },
+      body: {},
+    })
+    expect(created.body.status).toBe('created')
+    const dropped = await ask(dropView, 'POST /views/{view}/drop', {
+      path: { view: `made_${word}` },
+      body: {},
+    })
+    expect(dropped.body.status).toBe('deleted')
+  })
+
+  test('a view is frozen, migrated up and down, checked and described; its file may have any character in a comment', async () => {
+    const frozen = await folder(`frozen ${encoding}`)
+    const first = definition('authored', `select id, '${word}'::text as "${word}" from public.base`, {
+      comment: word,
+      indexes: [{ name: `authored_${word}`, unique: true, on: `("${word}")` }],
+    })
+    await frozen.freeze([first], { why: `because of ${lacking}` })
+    expect(await verifyFrozen(database, [], await frozen.read())).toMatchObject([{ does: 'create' }])
+    await migrateUp(migrateCall(database), await frozen.read())
+    const second = { ...first, sql: `${first.sql} where "${word}" <> ''`, comment: `${word} 2` }
+    await frozen.freeze([second])
+    const all = await frozen.read()
+    expect((await migrateUp(migrateCall(database), all)).applied).toMatchObject([{ does: 'rebuild' }])
+    const qualified = { ...second, schema: 'public' }
+    const differences = await checkViews(database, [qualified])
+    expect(differences.filter(({ view: of }) => of === 'public.authored')).toEqual([])
+    expect(await describeViews(database, ['authored', `"${word}"`])).toMatchObject([
+      { definition: { comment: word } },
+      { definition: { comment: `${word} 2` } },
+    ])
+    expect((await migrateDown(migrateCall(database), all, 2)).undone).toMatchObject([
+      { does: 'rebuild' },
+      { does: 'drop' },
+    ])
+  })
+
+  test('a name with a character that the encoding lacks is the name of no view, on every route', async () => {
+    const name = `of_${lacking}`
+    const unknown = `There is no materialized view ${name} in this database: its encoding, ${encoding}, has no "${lacking}".`
+    const path = { view: name }
+    for (const [serve, route, options] of [
+      [refreshView, 'POST /views/{view}/refresh', { path, body: {} }],
+      [refreshView, 'POST /views/{view}/refresh', { path, body: {}, headers: { 'idempotency-key': 'k' } }],
+      [createView, 'POST /views/{view}/create', { path, body: {} }],
+      [dropView, 'POST /views/{view}/drop', { path, body: {} }],
+      [pause, 'POST /views/{view}/pause', { path }],
+      [query, 'GET /views/{view}', { path }],
+      [query, 'GET /runs', { query: path }],
+      [query, 'GET /metrics', { query: path }],
+    ] as const) {
+      const { statusCode, body } = await ask(serve, route, options)
+      expect([route, statusCode, body.code, body.detail]).toEqual([route, 404, 'UnknownView', unknown])
+    }
+    const batch = await openedWith({ views: ['above', name] })
+    expect([batch.statusCode, batch.body.detail, batch.body.field]).toEqual([404, unknown, 'views'])
+  })
+
+  const openedWith = async (body: object, more: Parameters<typeof httpEvent>[1] = {}) => {
+    const event = httpEvent('POST /batches', { body, ...more })
+    const { answer } = (await openBatch({ event, requestId: 'r' }, context)) as OpenedBatch
+    return parsed(answer as HttpAnswer)
   }
-  const f = await folder('a')
-  const d = [
-    definition('good', `select id, '${own}'::text as "${own}" from t`, {
-      comment: own,
-      indexes: [{ name: `g${own}`, unique: true, on: `("${own}")` }],
-    }),
-  ]
-  await f.freeze(d, { why: `because ${bad}` })
-  const all = await f.read()
-  console.log('verify', await verifyFrozen(database, [], all).catch((e) => String(e)))
-  console.log('up', await migrateUp(migrateCall(database), all).catch((e) => String(e)))
-  console.log(
-    'check',
-    JSON.stringify(
-      await checkViews(database, d.map((x) => ({ ...x, schema: 'public' })) as any).catch((e) => String(e)),
-    ),
-  )
-  const g = await folder('b')
-  await g.freeze([definition('worse', `select id, '${bad}'::text as c from t`)])
-  console.log(
-    'verify bad',
-    await verifyFrozen(
-      database,
-      all,
-      (await g.read()).map((m) => ({ ...m, number: 2 })),
-    ).catch((e) => String(e)),
-  )
-  console.log(
-    'describe',
-    JSON.stringify(await describeViews(database, null as any).catch((e) => String(e))).slice(0, 300),
-  )
-  console.log('down', await migrateDown(migrateCall(database), all, 1).catch((e) => String(e)))
+
+  test('any other text of a request with such a character is refused by its field', async () => {
+    const refused = (field: string) => [
+      400,
+      `${field}: the database cannot store "${lacking}", because its encoding is ${encoding}. Leave the character out.`,
+      field,
+    ]
+    const told = ({ statusCode, body }: Awaited<ReturnType<typeof ask>>) => [
+      statusCode,
+      body.detail,
+      body.field,
+    ]
+    const key = { 'idempotency-key': `key ${lacking}` }
+    const path = { view: `"${word}"` }
+    const refreshed = (more: object) =>
+      ask(refreshView, 'POST /views/{view}/refresh', { path, body: {}, ...more })
+    expect(told(await refreshed({ headers: key }))).toEqual(refused('Idempotency-Key'))
+    expect(told(await refreshed({ caller: `user/${lacking}` }))).toEqual(refused('requestedBy'))
+    expect(told(await openedWith({ all: true }, { headers: key }))).toEqual(refused('Idempotency-Key'))
+    expect(told(await openedWith({ pattern: `*${lacking}*` }))).toEqual(refused('pattern'))
+    const paused = await ask(pause, 'POST /pause', { caller: `user/${lacking}` })
+    expect([paused.statusCode, paused.body.code]).toEqual([400, 'InvalidRequest'])
+  })
+
+  test('a migration with such a character is refused with its place, and nothing is changed', async () => {
+    const frozen = await folder(`lacking ${encoding}`)
+    await frozen.freeze([definition('worse', `select '${lacking}'::text as c`)])
+    const all = await frozen.read()
+    for (const work of [() => migrateUp(migrateCall(database), all), () => verifyFrozen(database, [], all)]) {
+      expect((await refusalOf(work())).message).toMatch(
+        new RegExp(
+          `worse.*line \\d+.*: character with byte sequence .* in encoding "UTF8" has no equivalent in encoding "${encoding}"`,
+        ),
+      )
+    }
+    const own = await folder(`own ${encoding}`)
+    await own.write('001_own.up.sql', `select 1;\n-- ${lacking}\nselect 2;`)
+    expect((await refusalOf(migrateUp(migrateCall(database), await own.read()))).message).toBe(
+      `migrations/001_own.up.sql, line 2: the database cannot store "${lacking}", because its encoding is ${encoding}. ` +
+        'The database is as it was before this migration.',
+    )
+    expect(await sql`select from viewkeeper.migrations`).toEqual([])
+  })
 })

@@ -59,6 +59,7 @@ test('all problems are listed together, each with its field', () => {
       database: { ...created.database, name: 'my-app', storageGB: 20, backupDays: 99 },
       alarmEmails: ['nobody'],
       logRetentionDays: 31,
+      viewOwner: '',
       colour: 'red',
     },
     staging: {
@@ -87,6 +88,7 @@ test('all problems are listed together, each with its field', () => {
     'production.database.name',
     'production.database.storageGB',
     'production.logRetentionDays',
+    'production.viewOwner',
     'staging.database.secretArn',
     'staging.database.vpc.id',
   ])

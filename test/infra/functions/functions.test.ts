@@ -115,6 +115,14 @@ test('only migrate is told the folders of schema steps and migrations', () => {
   }
 })
 
+test('the functions that create views are told who owns them, if the environment says so', () => {
+  for (const name of Object.keys(timeouts)) {
+    const creates = ['create', 'migrate'].includes(name)
+    expect(variables('imported', name).VIEW_OWNER, name).toBe(creates ? 'app_owner' : undefined)
+    expect(variables('created', name)).not.toHaveProperty('VIEW_OWNER')
+  }
+})
+
 test.each([
   ['migrate', 'MigrateFunction'],
   ['start-batch', 'StartBatchFunction'],

@@ -34,6 +34,7 @@ export const throwaway: EnvironmentOptions = {
 export const imported = {
   account: '123456789012',
   region: 'eu-central-1',
+  viewOwner: 'app_owner',
   database: {
     kind: 'imported',
     endpoint: 'db.example.com',

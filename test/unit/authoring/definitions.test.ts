@@ -48,6 +48,7 @@ describe('a definition', () => {
       minIntervalSeconds: 2_147_483_647,
       inAll: false,
       comment: "it's",
+      owner: 'App Owner',
     } as const
     const input = {
       ...said,
@@ -205,6 +206,36 @@ describe('queries of Drizzle', () => {
     expect(problem).toMatchObject({ field: 'query', message: expect.stringMatching(/2 values.*sql\.raw/) })
     expect(problem?.message).not.toMatch(/secret|more/)
   })
+})
+
+test('no problem is in the words of the library that checks the fields', async () => {
+  const values = [null, true, -1, 1.5, '', '\0', 'x'.repeat(70), [], [null], [[]], {}, { a: null }, () => {}]
+  const fields = [...Object.keys(definitionDefaults), 'uniqueKey', 'query', 'name', 'unknown']
+  const within = [
+    ...['columns', 'on', 'name', 'unique', 'using', 'where', 'include', 'unknown'].map((at) => [
+      'indexes',
+      at,
+    ]),
+    ...['privileges', 'columns', 'to', 'grantOption', 'unknown'].map((at) => ['grants', at]),
+  ] as [string, string][]
+  for (const value of values) {
+    const inputs = [
+      ...fields.map((field) => ({ [field]: value })),
+      ...within.map(([field, at]) => ({ [field]: [{ [at]: value }] })),
+      value,
+    ]
+    for (const input of inputs) {
+      for (const { field, message } of await problemsOf({
+        name: 'v',
+        query: 'select 1',
+        ...(input as object),
+      }))
+        expect({ field, message }).not.toEqual({
+          field,
+          message: expect.stringMatching(/invalid|expected|unrecognized|too (big|small)|undefined|NaN/i),
+        })
+    }
+  }
 })
 
 test('a view knows where defineView was called, and is checked only later', () => {

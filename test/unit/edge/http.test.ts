@@ -2,12 +2,20 @@ import { describe, expect, test, vi } from 'vitest'
 import { resultAnswer } from '../../../src/edge/http/answers.ts'
 import { bodyOf, idempotencyKeyOf, problemAnswer, waitUntilOf } from '../../../src/edge/http/http.ts'
 import {
+  batchesQuery,
   batchOptions,
+  batchPath,
+  createOptions,
   deployedBatch,
+  dropOptions,
+  metricsQuery,
   refreshOptions,
+  runPath,
+  runsQuery,
   scheduledBatch,
   scheduleFields,
   viewPath,
+  viewsQuery,
 } from '../../../src/edge/http/schemas.ts'
 import { validate } from '../../../src/edge/http/validate.ts'
 import { knownProblem, logger } from '../../../src/edge/lambda/function.ts'
@@ -49,6 +57,112 @@ describe('the body', () => {
     expect(() => bodyOf(event({}, '{"password": "hunter2"'))).toThrow(
       expect.objectContaining({ code: 'InvalidRequest', message: expect.not.stringContaining('hunter2') }),
     )
+  })
+})
+
+describe('a refusal says what is wrong, and what a field must be', () => {
+  const refusal = (schema: Parameters<typeof validate>[0], value: unknown, what = 'body') => {
+    try {
+      validate(schema, value, what)
+    } catch (problem) {
+      return (problem as Problem).message
+    }
+    throw new Error('it was not refused')
+  }
+
+  test.each([
+    [
+      'a word',
+      refreshOptions,
+      { strategy: 'fast' },
+      'strategy: must be one of auto, regular, concurrent, swap',
+    ],
+    [
+      'a number',
+      refreshOptions,
+      { timeoutSeconds: 0.5 },
+      'timeoutSeconds: must be a whole number from 1 to 86400',
+    ],
+    ['a number as text', batchOptions, { retries: '3' }, 'retries: must be a whole number from 0 to 100'],
+    ['null', createOptions, { withData: null }, 'withData: must be true or false'],
+    ['a text', batchOptions, { pattern: '' }, 'pattern: must be a text of 1 to 200 characters'],
+    ['an empty list', batchOptions, { views: [] }, 'views: must be a list of 1 to 10000 views'],
+    ['a list', dropOptions, [], 'body: must be a JSON object, such as {}'],
+    ['a limit', runsQuery, { limit: '0' }, 'limit: must be a whole number from 1 to 200'],
+    [
+      'a limit that is too large',
+      batchesQuery,
+      { limit: '201' },
+      'limit: must be a whole number from 1 to 200',
+    ],
+    ['an id', runPath, { id: '0' }, 'id: must be a whole number from 1 to 2147483647'],
+    ["a batch's id", batchPath, { id: '?' }, "id: must be a batch's id, such as 20261120-090000-1f3c9a2b"],
+    [
+      'a field left out',
+      scheduleFields,
+      { trigger: 'schedule', schedule: 's', scheduledTime: '' },
+      'view: is missing: it must be a text of 1 to 1000 characters',
+    ],
+    [
+      'a trigger',
+      scheduledBatch,
+      { trigger: 'cron', schedule: 's', scheduledTime: '' },
+      'trigger: must be schedule',
+    ],
+    [
+      'a misspelled field',
+      refreshOptions,
+      { stategy: 'swap' },
+      'stategy: there is no such field (did you mean strategy?)',
+    ],
+    [
+      'a field in another case',
+      batchOptions,
+      { Views: ['a'] },
+      'Views: there is no such field (did you mean views?)',
+    ],
+    [
+      'a field of something else',
+      viewsQuery,
+      { limit: '3' },
+      'limit: there is no such field. The fields are state',
+    ],
+  ])('%s', (_, schema, value, message) => {
+    expect(refusal(schema, value)).toBe(message)
+  })
+
+  const schemas = {
+    batchesQuery,
+    batchOptions,
+    batchPath,
+    createOptions,
+    deployedBatch,
+    dropOptions,
+    metricsQuery,
+    refreshOptions,
+    runPath,
+    runsQuery,
+    scheduledBatch,
+    scheduleFields,
+    viewPath,
+    viewsQuery,
+  }
+  const wrong = [null, -1, 0, 0.5, 1e300, '', '\0', 'x'.repeat(100_000), [], [null], {}, true, undefined]
+
+  test.each(Object.entries(schemas))('in our own words, whatever is wrong: %s', (_, schema) => {
+    const allowed = /^(is missing: it )?must (not contain|be) |^there is no /
+    for (const value of [
+      ...wrong,
+      ...Object.keys(schema.shape).flatMap((field) => wrong.map((each) => ({ [field]: each }))),
+    ]) {
+      const parsed = schema.safeParse(value)
+      if (parsed.success) continue
+      for (const fault of refusal(schema, value)
+        .replace(/\. The fields are .*$/, '')
+        .split(/(?<=[a-z0-9})])\. /)) {
+        expect(fault.replace(/^[\w.]+: /, '')).toMatch(allowed)
+      }
+    }
   })
 })
 
@@ -99,7 +213,9 @@ describe('a refusal stays small', () => {
     expect(answer.body?.length).toBeLessThan(4000)
     expect(parsed(answer).body).toMatchObject({
       field: 'key_0',
-      detail: expect.stringMatching(/^key_0: .*key_4: there is no such field\. And 49995 more$/),
+      detail: expect.stringMatching(
+        /^key_0: .*key_4: there is no such field\. And 49995 more\. The fields are all, /,
+      ),
     })
   })
 
@@ -112,7 +228,7 @@ describe('a refusal stays small', () => {
   test('however long a key is', () => {
     const answer = refusalOf({ ['x'.repeat(1_000_000)]: 1 })
     expect(answer.body?.length).toBeLessThan(4000)
-    expect(parsed(answer).body.field).toBe(`${'x'.repeat(100)}…`)
+    expect(parsed(answer).body.field).toBe(`${'x'.repeat(100)}...`)
   })
 
   test('however many views are unknown', () => {

@@ -29,6 +29,7 @@ const attemptOf = (fate: Fate, attempt: number): LatestRun => ({
   due: true,
   status: fate === 'paused' ? 'skipped' : fate === 'SwapImpossible' ? 'failed' : fate,
   class: fate === 'success' || fate === 'paused' ? null : fate === 'failed' ? 'ViewSqlFailed' : fate,
+  sqlstate: null,
 })
 
 /** Does what planNext says until the batch has ended. Each run of a view ends as the next of its fates. */
@@ -39,10 +40,24 @@ function play(nodes: BatchNode[], fates: Fate[][], pick: (from: number) => numbe
     const next = planNext(nodes, latest)
     if (next.ended) return { latest, order }
     for (const { node } of next.skip) {
-      latest.set(node.id, { runId: 1, attempt: 1, due: true, status: 'skipped', class: 'UpstreamFailed' })
+      latest.set(node.id, {
+        runId: 1,
+        attempt: 1,
+        due: true,
+        status: 'skipped',
+        class: 'UpstreamFailed',
+        sqlstate: null,
+      })
     }
     for (const { node, attempt } of next.retry) {
-      latest.set(node.id, { runId: attempt, attempt, due: true, status: 'pending', class: null })
+      latest.set(node.id, {
+        runId: attempt,
+        attempt,
+        due: true,
+        status: 'pending',
+        class: null,
+        sqlstate: null,
+      })
     }
     if (next.skip.length + next.retry.length > 0) continue
     const turn = next.ready[pick(next.ready.length)]
@@ -98,6 +113,7 @@ describe('what comes next in a batch', () => {
     attempt: 1,
     status,
     class: null,
+    sqlstate: null,
     due: true,
     ...changes,
   })
@@ -123,6 +139,25 @@ describe('what comes next in a batch', () => {
       { attempt: 2, delaySeconds: 0 },
       { attempt: 2, delaySeconds: 300 },
     ])
+  })
+
+  test.each([
+    ['ViewSqlFailed', '22012', true],
+    ['ViewSqlFailed', '42703', false],
+    ['ViewSqlFailed', '42P01', false],
+    ['ViewSqlFailed', '42883', false],
+    ['ViewSqlFailed', '0A000', false],
+    ['InsufficientPrivilege', '42501', false],
+    ['UniqueIndexRequired', null, false],
+    ['SwapImpossible', null, false],
+    ['DependentsExist', '2BP01', false],
+    ['StatementTimeout', '57014', true],
+    ['LockTimeout', '55P03', true],
+    ['CatalogChanged', '42P01', true],
+    ['RunLost', null, true],
+  ])('after %s (%s) is a retry only if waiting may cure it', (why, sqlstate, again) => {
+    const { retry, ended } = planNext([node(1)], new Map([[1, attempt('failed', { class: why, sqlstate })]]))
+    expect([retry.length, ended]).toEqual(again ? [1, false] : [0, true])
   })
 
   test('is a retry of a view that is gone, as often as the view may be retried', () => {

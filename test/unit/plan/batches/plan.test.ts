@@ -110,7 +110,7 @@ describe('a planned batch', () => {
         } catch (error) {
           message = (error as Error).message
         }
-        const names = /circle: (.*?)\. A/.exec(message)?.[1]?.split(' → ') ?? []
+        const names = /circle: (.*?)\. A/.exec(message)?.[1]?.split(' -> ') ?? []
         expect(names.length).toBeGreaterThan(2)
         expect(names.at(-1)).toBe(names[0])
         for (const [at, name] of names.slice(0, -1).entries())
@@ -189,7 +189,7 @@ describe('a pattern', () => {
 
 describe('the end of a batch', () => {
   const ended = (status: 'success' | 'failed' | 'canceled' | 'skipped', why: string | null = null) =>
-    ({ runId: 1, attempt: 1, due: true, status, class: why }) as const
+    ({ runId: 1, attempt: 1, due: true, status, class: why, sqlstate: null }) as const
   const end = (attempts: ReturnType<typeof ended>[], canceled = false) =>
     planBatchEnd(
       attempts.map((_, id) => ({ id, view: `v${id}` })),
@@ -222,6 +222,7 @@ describe('what is left of a batch', () => {
     estimateMs: 100,
     ended: false,
     elapsedMs: null,
+    waitMs: 0,
     ...changes,
   })
 
@@ -237,5 +238,11 @@ describe('what is left of a batch', () => {
       node(4, [], { elapsedMs: 500 }),
     ]
     expect(estimateRest(begun, 4)).toBe(170)
+  })
+
+  test('counts the wait before a retry, which is no work', () => {
+    const waiting = [node(1, [], { waitMs: 300_000 }), node(2, [1]), node(3, [])]
+    expect(estimateRest(waiting, 1)).toBe(300_200)
+    expect(estimateRest([node(1, [], { waitMs: 50 }), node(2, []), node(3, [])], 1)).toBe(300)
   })
 })

@@ -58,6 +58,7 @@ describe('a frozen file', () => {
           indexes: [{ name: 'sales_key', unique: true, on: '("id")' }],
           comment: 'Sales of each order.',
           grants: [{ privileges: ['select'], to: 'reporting' }],
+          owner: null,
           strategy: 'auto',
           rowCountStrategy: 'none',
           schedule: null,

@@ -90,6 +90,6 @@ describe('the order', () => {
   })
 
   test('is refused if there is a circle, naming its views', () => {
-    expect(() => order({ a: ['b'], b: ['a'], c: ['b'], d: [] })).toThrow(/circle: a → b → a\./)
+    expect(() => order({ a: ['b'], b: ['a'], c: ['b'], d: [] })).toThrow(/circle: a -> b -> a\./)
   })
 })

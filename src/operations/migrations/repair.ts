@@ -1,0 +1,144 @@
+import { adoptRunStatement, withMigrationLock } from '../../db/migrations/journal.ts'
+import { readMissing, readMissingOwn } from '../../db/migrations/missing.ts'
+import { StatementRefused } from '../../db/migrations/trial.ts'
+import type { Sql } from '../../db/server/connect.ts'
+import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
+import { authorStatement, findDefinitionId } from '../../db/views/definitions.ts'
+import type { FrozenMigration } from '../../plan/migrations/frozen.ts'
+import { declaredAmong, firstNeeded, isMadeAnyway, type LivingView } from '../../plan/migrations/repair.ts'
+import { displayName } from '../../plan/names.ts'
+import { withoutAsideNames } from '../../plan/runs/aside-names.ts'
+import { Problem } from '../../problem.ts'
+import { performRun } from '../runs/perform.ts'
+import { skipped } from '../runs/record.ts'
+import { textOfRunError } from './failures.ts'
+import type { MigrateCall, MigrationDone, MissingView } from './migrate.ts'
+import { planChange } from './plan.ts'
+import { withRecord } from './record.ts'
+
+/**
+ * Makes missing views again as they were frozen, each in a run, unless a pending migration makes or removes the view
+ * anyway. A view that reads another missing one can be made only after that, so what the server refuses is tried again
+ * until a round makes nothing. Returns the views that cannot be made, with the reasons.
+ */
+export const repairViews = (
+  call: MigrateCall,
+  migrations: FrozenMigration[],
+): Promise<{ repaired: MigrationDone[]; missing: MissingView[] }> =>
+  withMigrationLock(call, async (sql) => {
+    const { missing, applied, pending } = await readMissing(sql, migrations)
+    const left = new Set(missing.filter(({ definition }) => !isMadeAnyway(definition, pending)))
+    const refusals = new Map<LivingView, Refusal>()
+    const repaired: MigrationDone[] = []
+    for (let before = -1; repaired.length > before; ) {
+      before = repaired.length
+      for (const view of left) {
+        if (refusals.get(view)?.isFinal) continue
+        const outcome = await makeAgain(sql, call, view, [...left])
+        if ('because' in outcome) {
+          refusals.set(view, outcome)
+          continue
+        }
+        left.delete(view)
+        repaired.push(outcome)
+        call.onDone?.(outcome)
+      }
+    }
+    const needed = {
+      views: [...left].map(({ definition }) => definition),
+      own: await readMissingOwn(sql, applied),
+    }
+    return {
+      repaired,
+      missing: [...left].map((view) => {
+        const { because, isFinal } = refusals.get(view) as Refusal
+        const first = isFinal ? [] : firstNeeded(view.definition, needed)
+        return {
+          view: displayName(view.definition),
+          migration: view.migration.name,
+          because: [because, ...first].join(' '),
+        }
+      }),
+    }
+  })
+
+interface Refusal {
+  because: string
+  /** Whether a run has failed: trying again would only fail again. */
+  isFinal: boolean
+}
+
+async function makeAgain(
+  sql: Sql,
+  call: MigrateCall,
+  { definition, migration }: LivingView,
+  left: LivingView[],
+): Promise<MigrationDone | Refusal> {
+  const [declared] = declaredAmong(
+    definition,
+    left.map((each) => each.definition),
+  )
+  if (declared !== undefined) return refusal(`It depends on ${displayName(declared)}.`)
+  const plan = () =>
+    planChange(
+      sql,
+      null,
+      { does: 'define', definition },
+      { withData: call.withData, deadline: call.waitUntil },
+    )
+  try {
+    await plan()
+  } catch (error) {
+    return refusal(reasonOf(error, displayName(definition)))
+  }
+  const { schema, name } = definition
+  const { trigger, requestedBy } = call
+  const requested = { trigger, requestedBy, caller: requestedBy, idempotencyKey: null }
+  const run = {
+    ...requested,
+    schema,
+    name,
+    definitionId: (await findDefinitionId(sql, definition)) ?? null,
+    operation: 'create' as const,
+    request: { migration: migration.name, way: 'repair' },
+  }
+  const record = [authorStatement(definition, migration.checksum), adoptRunStatement(definition)]
+  const { status, runId, response, error } = await performRun(
+    sql,
+    { ...call, ...requested },
+    run,
+    async () => {
+      const work = await plan()
+      if (work?.does !== 'create') return skipped('the view exists already')
+      return {
+        ...work,
+        plan: withRecord(work.plan, record),
+        response: { because: `${migration.name}.repair` },
+      }
+    },
+  )
+  if (status === 'running')
+    return refusal(
+      `Run ${runId} is still making it in the server, and will end by itself (GET /runs/${runId}).`,
+      true,
+    )
+  if (error !== undefined) return refusal(textOfRunError(error, runId), true)
+  return {
+    name: displayName(definition),
+    way: 'repair',
+    does: 'create',
+    runId,
+    durationMs: response.durationMs,
+  }
+}
+
+const refusal = (because: string, isFinal = false): Refusal => ({ because, isFinal })
+
+/** What the server says, or we do, about a view that cannot be made now. */
+function reasonOf(thrown: unknown, view: string): string {
+  if (thrown instanceof StatementRefused)
+    return `${withoutAsideNames(thrown.message, view)} (${sqlstateOf(thrown.cause) ?? 'no SQLSTATE'}).`
+  const problem = problemOf(thrown)
+  if (problem instanceof Problem && problem.code !== 'InternalError') return problem.message
+  throw problem
+}

@@ -1,0 +1,68 @@
+import { literal, quoteName, type ViewName } from '../names.ts'
+
+/** The strongest lock on a view that somebody waits for. */
+export type WantedLock = 'AccessShareLock' | 'ExclusiveLock' | 'AccessExclusiveLock'
+
+/** Who holds the locks: `who` is part of a sentence; `advice` says what to do. */
+export interface Holders {
+  who: string
+  advice: string
+}
+
+/**
+ * A query for one jsonb value: the Holders of the locks in the way of a session that works on a view; null if there are
+ * none. In the way are locks on the view, its indexes, the plain views that read it, and everything that it reads. If the
+ * view does not exist yet, nobody knows what it reads: then every exclusive lock counts. Activity that our role may not see
+ * is left out.
+ */
+export const holdersQuery = (view: ViewName, wanted: WantedLock): string => `
+with recursive v as (select to_regclass(${literal(quoteName(view))})::oid as oid),
+read(oid) as (
+  select v.oid from v where v.oid is not null
+  union
+  select x.oid from read r cross join lateral (
+    select d.refobjid as oid from pg_rewrite w
+      join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
+     where w.ev_class = r.oid
+    union all
+    select inhrelid from pg_inherits where inhparent = r.oid
+    union all
+    select indexrelid from pg_index where indrelid = r.oid) x),
+above as (
+  select w.ev_class as oid from v join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = v.oid
+    join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
+  union
+  select i.indexrelid from v join pg_index i on i.indrelid = v.oid),
+locks as (
+  select distinct on (l.pid) l.pid, l.mode, l.relation::regclass as relation
+    from pg_locks l join pg_class c on c.oid = l.relation
+   cross join v
+   where l.locktype = 'relation' and l.granted and l.pid is distinct from pg_backend_pid()
+     and l.database = (select oid from pg_database where datname = current_database())
+     and (l.relation = v.oid and ${conflicting[wanted]}
+       or l.relation in (select oid from above) and ${conflicting[wanted === 'AccessShareLock' ? wanted : 'ExclusiveLock']}
+       or (l.relation in (select oid from read) or v.oid is null and c.oid >= 16384 and c.relpersistence <> 't')
+         and ${conflicting.AccessShareLock})
+   order by l.pid, l.relation = v.oid desc, l.mode = 'AccessExclusiveLock' desc),
+holders as (
+  select l.pid, format('%s holds %s on %s', case
+           when l.pid is null then 'a prepared transaction (see pg_prepared_xacts)'
+           when a.usesysid is null then format('process %s of the server, such as autovacuum,', l.pid)
+           else format('process %s (%s)', l.pid, concat_ws(', ', 'role ' || a.usesysid::regrole,
+             'application ' || quote_ident(nullif(a.application_name, '')), a.state,
+             'transaction began ' || date_trunc('second', a.xact_start)))
+         end, l.mode, l.relation) as who
+    from locks l left join pg_stat_get_activity(l.pid) a on l.pid is not null
+   order by a.xact_start, l.pid limit 3)
+select jsonb_build_object('who', string_agg(who, '; '), 'advice', concat_ws(' ',
+         'Try again when that is done.',
+         'To end it, as its role or a member of pg_signal_backend: '
+           || string_agg(format('select pg_terminate_backend(%s);', pid), ' ') filter (where pid is not null)))
+  from holders having count(*) > 0`
+
+/** Whether lock `l` is in the way of the wanted one. */
+const conflicting: Record<WantedLock, string> = {
+  AccessShareLock: "l.mode = 'AccessExclusiveLock'",
+  ExclusiveLock: "l.mode <> 'AccessShareLock'",
+  AccessExclusiveLock: 'true',
+}

@@ -1,0 +1,138 @@
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { create } from '../../../src/operations/runs/create.ts'
+import { drop } from '../../../src/operations/runs/drop.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import type { Result } from '../../../src/operations/runs/result.ts'
+import { define } from '../../support/batches.ts'
+import { callOn, useDatabase } from '../../support/database.ts'
+import { type Holder, whileLocked } from '../../support/holder.ts'
+
+const { database, sql, url, as } = useDatabase()
+const suffix = url.slice(-8)
+const [boss, login, stranger] = [`boss_${suffix}`, `login_${suffix}`, `stranger_${suffix}`]
+const query = 'select id from public.base'
+let version = 0
+
+beforeAll(async () => {
+  const [server] = await sql`select current_setting('server_version_num')::int / 10000 as major`
+  version = server?.major
+  await sql.unsafe(`
+    create role ${boss}; create role ${login} login password 'secret'; create role ${stranger} login password 'secret';
+    grant ${boss} to ${login}; grant usage, create on schema public to ${boss};
+    grant usage on schema viewkeeper to ${login};
+    grant select, insert, update on all tables in schema viewkeeper to ${login};
+    create table base as select generate_series(1, 9) as id; grant all on base to ${boss}, ${stranger}`)
+})
+
+beforeEach(async () => {
+  await sql.unsafe(`
+    drop materialized view if exists mv cascade; create materialized view mv as ${query}; create unique index mv_key on mv (id);
+    alter materialized view mv owner to ${boss}; grant select on mv to ${stranger}, ${login}`)
+})
+
+type Do = (by: typeof database, timeoutSeconds: number) => Promise<Result>
+const doing = (name: string): Do => {
+  if (name === 'drop') return (by, timeoutSeconds) => drop({ view: 'mv', timeoutSeconds }, callOn(by))
+  if (name === 'create') {
+    return (by, timeoutSeconds) => create({ view: 'mv', force: true, timeoutSeconds }, callOn(by))
+  }
+  const [strategy, rowCountStrategy] = name.split(' ') as ['auto', 'exact' | undefined]
+  return (by, timeoutSeconds) =>
+    refresh({ view: 'mv', strategy, rowCountStrategy, timeoutSeconds }, callOn(by))
+}
+
+const expectNamed = (result: Result, { pid }: Holder, lock: string) => {
+  const { class: code, message, hint = '' } = result.error ?? { class: null, message: '' }
+  expect({ code, said: `${message}. ${hint}` }).toEqual({
+    code: 'LockTimeout',
+    said: expect.stringMatching(
+      new RegExp(`process ${pid} \\(role \\w+, application "a long report".*\\) holds ${lock}`),
+    ),
+  })
+  expect(`${message}. ${hint}`).toContain(`select pg_terminate_backend(${pid})`)
+  expect(JSON.stringify(result)).not.toContain('4242')
+}
+
+const everything = ['regular', 'concurrent', 'concurrent exact', 'swap', 'auto', 'drop', 'create']
+
+describe.each([1, 3])('a run with a time-out of %i s', (timeoutSeconds) => {
+  test.each(everything)('names who holds the view exclusively: %s', async (name) => {
+    await define(sql, 'public.mv', { sql: query })
+    await whileLocked(url, 'refresh materialized view mv; select 4242', async (holder) => {
+      const result = await doing(name)(database, timeoutSeconds)
+      expectNamed(result, holder, 'AccessExclusiveLock on public.mv')
+    })
+  })
+
+  test.each(everything.filter((name) => !name.startsWith('concurrent')))(
+    'names who reads the view all the time: %s',
+    async (name) => {
+      await define(sql, 'public.mv', { sql: query })
+      await whileLocked(url, 'select id, 4242 from mv', async (holder) => {
+        const result = await doing(name)(database, timeoutSeconds)
+        expectNamed(result, holder, 'AccessShareLock on public.mv')
+      })
+    },
+  )
+
+  test.each(['regular', 'concurrent', 'swap', 'auto'])(
+    'names who holds a table that the view reads: %s',
+    async (name) => {
+      await whileLocked(url, 'lock table base in access exclusive mode; select 4242', async (holder) => {
+        const result = await doing(name)(database, timeoutSeconds)
+        expectNamed(result, holder, 'AccessExclusiveLock on public.base')
+      })
+    },
+  )
+})
+
+test('a new view names who holds a table that its query reads', async () => {
+  await define(sql, 'public.made', { sql: query })
+  await whileLocked(url, 'lock table base in access exclusive mode', async (holder) => {
+    const result = await create({ view: 'made', timeoutSeconds: 1 }, callOn(database))
+    expectNamed(result, holder, 'AccessExclusiveLock on public.base')
+  })
+})
+
+test('a concurrent refresh does not name readers, who are not in its way', async () => {
+  await whileLocked(url, 'select from mv', async (reader) => {
+    await whileLocked(url, 'lock table base in access exclusive mode', async (holder) => {
+      const result = await doing('concurrent')(database, 1)
+      expectNamed(result, holder, 'AccessExclusiveLock on public.base')
+      expect(result.error?.message).not.toContain(String(reader.pid))
+    })
+  })
+})
+
+describe('a login that is no superuser', () => {
+  test('sees role and application of a stranger, and not what the stranger does', async () => {
+    await whileLocked(as(stranger).url, 'select id, 4242 from mv', async (holder) => {
+      const result = await doing('regular')(as(login).database, 1)
+      expectNamed(result, holder, 'AccessShareLock on public.mv')
+      expect(result.error?.message).toContain(`role ${stranger}, application "a long report")`)
+    })
+  })
+
+  test('sees since when the transaction goes on if it may see all statistics', async () => {
+    await sql.unsafe(`grant pg_read_all_stats to ${login}`)
+    try {
+      await whileLocked(as(stranger).url, 'select id, 4242 from mv', async (holder) => {
+        const result = await doing('swap')(as(login).database, 1)
+        expectNamed(result, holder, 'AccessShareLock on public.mv')
+        expect(result.error?.message).toMatch(/idle in transaction, transaction began \d{4}-\d\d-\d\d /)
+      })
+    } finally {
+      await sql.unsafe(`revoke pg_read_all_stats from ${login}`)
+    }
+  })
+
+  test('that may only maintain the view (17 and later) names the holder, too', async () => {
+    if (version < 17) return
+    await sql.unsafe(`grant maintain on mv to ${stranger}; grant usage on schema viewkeeper to ${stranger};
+      grant select, insert, update on all tables in schema viewkeeper to ${stranger}`)
+    await whileLocked(as(login).url, 'select id, 4242 from mv', async (holder) => {
+      const result = await doing('regular')(as(stranger).database, 1)
+      expectNamed(result, holder, 'AccessShareLock on public.mv')
+    })
+  })
+})

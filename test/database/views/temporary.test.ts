@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Sql } from '../../../src/db/server/connect.ts'
+import { getBatch } from '../../../src/operations/batches/read.ts'
+import { getMetrics } from '../../../src/operations/monitoring/metrics.ts'
+import { create } from '../../../src/operations/runs/create.ts'
+import { drop } from '../../../src/operations/runs/drop.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { describeViews } from '../../../src/operations/views/describe.ts'
+import { pauseView } from '../../../src/operations/views/pause.ts'
+import { getView, listViews } from '../../../src/operations/views/read.ts'
+import { advanceToEnd, begin } from '../../support/batches.ts'
+import { administrator, callOn, useDatabase } from '../../support/database.ts'
+
+const { database, sql, url } = useDatabase()
+const call = () => callOn(database)
+
+describe("a temporary view of somebody's session", () => {
+  let server: Sql
+  let temporary: string
+
+  beforeAll(async () => {
+    await sql`create materialized view lasting as select 1 as id`
+    server = administrator(url)
+    const session = await server.reserve()
+    await session`create materialized view pg_temp.passing as select 1 as id`
+    await session`create unique index on pg_temp.passing (id)`
+    const [row] = await session`select pg_my_temp_schema()::regnamespace::text as schema`
+    temporary = `${row?.schema}.passing`
+  })
+  afterAll(() => server.end({ timeout: 0 }))
+
+  test('is in no list, and in no batch of all views', async () => {
+    const { views } = await listViews(database)
+    expect(views.map(({ view }) => view)).toEqual(['public.lasting'])
+    const described = await describeViews(database, 'all')
+    expect(described.map(({ definition }) => definition.name)).toEqual(['lasting'])
+    for (const request of [{ all: true }, { pattern: '*' }, { views: ['lasting'], ancestors: true }]) {
+      const batchId = await begin(database, request)
+      expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+      expect((await getBatch(database, batchId)).views.map(({ view }) => view)).toEqual(['public.lasting'])
+    }
+    expect(await sql`select name from viewkeeper.definitions`).toEqual([{ name: 'lasting' }])
+  })
+
+  test('is unknown if somebody names it', async () => {
+    const unknown = { code: 'UnknownView', message: expect.stringContaining(temporary) }
+    await expect(refresh({ view: temporary }, call())).rejects.toMatchObject(unknown)
+    await expect(drop({ view: temporary, ifExists: false }, call())).rejects.toMatchObject(unknown)
+    await expect(getView(database, temporary)).rejects.toMatchObject(unknown)
+    await expect(pauseView(database, temporary, true)).rejects.toMatchObject(unknown)
+    await expect(begin(database, { views: [temporary] })).rejects.toMatchObject(unknown)
+    await expect(getMetrics(database, { view: temporary, windowSeconds: 60 })).rejects.toMatchObject(unknown)
+    await expect(create({ view: temporary, force: true }, call())).rejects.toMatchObject({
+      code: 'DefinitionRequired',
+    })
+    await expect(refresh({ view: 'passing' }, call())).rejects.toMatchObject({ code: 'UnknownView' })
+  })
+})
