@@ -14,7 +14,7 @@ const rooms = {
   'src/files': ['src/plan', 'src/plan/migrations'],
 
   // All SQL that the functions send.
-  'src/db/server': [],
+  'src/db/server': ['src/plan'],
   'src/db/views': ['src/db/server', 'src/plan', 'src/plan/views'],
   'src/db/runs': ['src/db/server', 'src/plan'],
   'src/db/batches': [
