@@ -75,6 +75,7 @@ async function readLogin(sql: Sql): Promise<string> {
 async function readSwapRefusals(sql: Sql, { oid }: RightsFacts, role: string, { role: written }: Givers) {
   const snapshot = await readSnapshot(sql, oid, role)
   if (snapshot === 'gone') return snapshot
-  if (snapshot === 'locked') return [{ because: 'somebody holds an exclusive lock on it now: ask again', right: null }]
+  if (snapshot === 'locked')
+    return [{ because: 'somebody holds an exclusive lock on it now: ask again', right: null }]
   return swapObstacles(snapshot.live, snapshot.rights, written)
 }
