@@ -14,7 +14,7 @@ const rooms = {
   'src/files': ['src/plan', 'src/plan/migrations'],
 
   // All SQL that the functions send.
-  'src/db/server': [],
+  'src/db/server': ['src/plan'],
   'src/db/views': ['src/db/server', 'src/plan', 'src/plan/views'],
   'src/db/runs': ['src/db/server', 'src/plan'],
   'src/db/batches': [
@@ -35,7 +35,7 @@ const rooms = {
     'src/plan/migrations',
   ],
   'src/db/monitoring': ['src/db/server', 'src/db/runs', 'src/db/batches', 'src/plan'],
-  'src/db/schema': ['src/db/server', 'src/plan'],
+  'src/db/schema': ['src/db/server', 'src/plan', 'src/plan/views'],
 
   // Read facts, plan, act, record.
   'src/operations/runs': [
@@ -87,7 +87,15 @@ const rooms = {
     'src/plan/views',
     'src/plan/runs',
   ],
-  'src/operations/schema': ['src/db/server', 'src/db/schema', 'src/files'],
+  'src/operations/schema': [
+    'src/operations/views',
+    'src/db/server',
+    'src/db/views',
+    'src/db/schema',
+    'src/plan',
+    'src/plan/views',
+    'src/files',
+  ],
 }
 
 /** Layers whose rooms are checked as one: `from` may know `allowed` besides itself. */

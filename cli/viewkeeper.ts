@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import { Problem } from '../src/problem.ts'
 import { report } from './output/report.ts'
@@ -104,23 +104,40 @@ program
   .command('create-role')
   .description('make the database role that Viewkeeper works with, or bring it up to date')
   .option('--login <name>', 'the role to log in as', 'viewkeeper_app')
-  .option(
-    '--owners <a,b>',
-    'the owners of the views to work on (default: every owner of a materialized view, but no superuser, ' +
-      'not your login, and no member of viewkeeper)',
-    commaSeparated,
+  .option('--rotate', 'give a login that exists a new password')
+  .option('--owners <a,b>', 'work only on the views of these owners (default: on all views)', commaSeparated)
+  .addOption(
+    new Option('--own-views <way>', 'what to do with the views that belong to your own login').choices([
+      'keep',
+      'give',
+      'maintain',
+    ]),
   )
   .addHelpText(
     'after',
     `
-DATABASE_URL has to name an administrator. For a server on RDS it ends in
-?sslrootcert=global-bundle.pem, the file of root certificates that RDS offers for download.
+DATABASE_URL has to name an administrator, who needs createrole but need not be a superuser. For a server on
+RDS it ends in ?sslrootcert=global-bundle.pem, the file of root certificates that RDS offers for download.
 
-The password of the role is VIEWKEEPER_PASSWORD. If that is not set, a password is generated, and the
+The command grants what is needed to work on the views, and says each thing that it changed. If it could not
+do everything, it prints the SQL that is missing and who has to run it, and exits with 1.
+
+The password of a new login is VIEWKEEPER_PASSWORD. If that is not set, a password is generated, and the
 secret for AWS Secrets Manager is written to standard output, which must not be a terminal:
 
   DATABASE_URL=postgres://admin:…@host:5432/database npx viewkeeper create-role |
-    aws secretsmanager create-secret --name viewkeeper/production --secret-string file:///dev/stdin`,
+    aws secretsmanager create-secret --name viewkeeper/production --secret-string file:///dev/stdin
+
+A login that exists keeps its password unless you write --rotate.
+
+The ways of --own-views, each with its price:
+
+  keep       makes no role: Viewkeeper works with the secret of your own login.
+             Price: the deployed functions have all rights of your login.
+  give       gives the views to role viewkeeper_views, and makes your login a member of that role.
+             Price: who alters or refreshes these views needs that membership, too.
+  maintain   grants maintain on the views, from PostgreSQL 17 on.
+             Price: no swap, so readers may wait; and no migrations of these views.`,
   )
   .action(async (options) => (await import('./commands/create-role.ts')).createRole(options))
 

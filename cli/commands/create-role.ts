@@ -1,24 +1,32 @@
 import { randomBytes } from 'node:crypto'
+import { connectTo, type Sql } from '../../src/db/server/connect.ts'
+import { fromUrl } from '../../src/edge/lambda/database-url.ts'
 import {
   createRole as createDatabaseRole,
-  ownerRole,
-  readViewOwners,
-  viewsRole,
-} from '../../src/db/schema/role.ts'
-import { connectTo } from '../../src/db/server/connect.ts'
-import { fromUrl } from '../../src/edge/lambda/database-url.ts'
-import { quoteIdentifier } from '../../src/plan/names.ts'
+  type OwnViewsWay,
+  readSituation,
+  type Situation,
+} from '../../src/operations/schema/create-role.ts'
+import { examine } from '../../src/operations/views/doctor.ts'
 import { Problem } from '../../src/problem.ts'
+import { findingsLines } from '../output/findings.ts'
+
+interface CreateRoleOptions {
+  login: string
+  rotate?: boolean
+  owners?: string[]
+  ownViews?: 'keep' | OwnViewsWay
+}
 
 /** Text for people goes to standard error, because standard output takes the secret. */
-const say = (line: string): boolean => process.stderr.write(`${line}\n`)
+const say = (line: string): boolean => process.stderr.write(line === '' ? '\n' : `  ${line}\n`)
 
 /**
- * Makes the login that Viewkeeper works with, or brings it up to date, and writes its secret to standard
- * output.
+ * Makes the login that Viewkeeper works with, or brings it up to date, and writes the secret of a new password to standard
+ * output. If a right is still missing, prints the SQL, and the exit code is 1.
  */
-export async function createRole({ login, owners }: { login: string; owners?: string[] }): Promise<void> {
-  const { DATABASE_URL: url, VIEWKEEPER_PASSWORD: givenPassword } = process.env
+export async function createRole(options: CreateRoleOptions): Promise<void> {
+  const { DATABASE_URL: url } = process.env
   if (!url) {
     throw new Problem(
       'InvalidRequest',
@@ -27,33 +35,92 @@ export async function createRole({ login, owners }: { login: string; owners?: st
       { field: 'DATABASE_URL' },
     )
   }
-  if (givenPassword === undefined && process.stdout.isTTY) {
+  await connectTo(fromUrl(url)).withConnection(
+    async (sql) => {
+      const situation = await readSituation(sql, options.login)
+      insistOnWay(situation, options)
+      const missing =
+        options.ownViews === 'keep' ? await keep(sql, situation) : await make(sql, situation, options)
+      if (missing > 0) process.exitCode = 1
+    },
+    { deadline: Date.now() + 600_000 },
+  )
+}
+
+/** Makes the role; returns how many rights are missing. */
+async function make(
+  sql: Sql,
+  { loginExists }: Situation,
+  { login, rotate, owners, ownViews }: CreateRoleOptions,
+): Promise<number> {
+  const { password, secret } = newPassword(login, loginExists && !rotate)
+  const way = ownViews === 'keep' ? null : (ownViews ?? null)
+  const { done, findings, missing } = await createDatabaseRole(sql, {
+    login,
+    password,
+    owners: owners ?? null,
+    ownViews: way,
+  })
+  if (secret !== null) process.stdout.write(secret)
+  for (const statement of done) say(`✓ ${statement}`)
+  if (done.length === 0) say('nothing had to be changed')
+  if (password === null) say(`${login} keeps its password; --rotate gives it a new one`)
+  say('')
+  for (const line of findingsLines({ ...findings, missing })) say(line)
+  return missing.length
+}
+
+/** The password to set, null to keep the present one; and the secret to write, null if the caller knows the password. */
+function newPassword(login: string, keeps: boolean): { password: string | null; secret: string | null } {
+  if (keeps) return { password: null, secret: null }
+  const { VIEWKEEPER_PASSWORD: given } = process.env
+  if (given !== undefined) return { password: given, secret: null }
+  if (process.stdout.isTTY) {
     throw new Problem(
       'InvalidRequest',
       'The terminal would show the password. Pipe standard output to another command, or set VIEWKEEPER_PASSWORD.',
     )
   }
-  const password = givenPassword ?? randomBytes(24).toString('base64url')
-  await connectTo(fromUrl(url)).withConnection(async (sql) => {
-    const { owners: allOwners, leftOut } = await readViewOwners(sql)
-    const viewOwners = owners ?? allOwners
-    const { notGranted } = await createDatabaseRole(sql, { login, password, viewOwners })
-    const granted = viewOwners.filter((owner) => !notGranted.includes(owner))
-    say(
-      `role ${login} is ready; it is a member of ${[...new Set([ownerRole, viewsRole, ...granted])].join(', ')}`,
+  const password = randomBytes(24).toString('base64url')
+  return { password, secret: JSON.stringify({ username: login, password }) }
+}
+
+/** Makes nothing, and looks whether the administrator's own login is enough. */
+async function keep(sql: Sql, { me }: Situation): Promise<number> {
+  const findings = await examine(sql, me)
+  say(`nothing was changed: Viewkeeper works as ${me}. Put user name and password of ${me} into the secret`)
+  say('')
+  for (const line of findingsLines(findings)) say(line)
+  return findings.missing.length
+}
+
+/** Refuses to choose for an administrator who owns views, and a way that the server does not offer. */
+function insistOnWay(
+  { me, ownViews: views, major }: Situation,
+  { owners, ownViews: way }: CreateRoleOptions,
+): void {
+  if (way === 'maintain' && major < 17) {
+    throw new Problem(
+      'InvalidRequest',
+      `--own-views maintain: this server is PostgreSQL ${major}, and privilege maintain exists from 17 on. Choose keep or give.`,
+      { field: '--own-views' },
     )
-    for (const role of notGranted) {
-      say(
-        `${role} was not granted: you may not grant it, or it is a member of ${ownerRole}. If it is no member, an administrator runs: grant ${quoteIdentifier(role)} to ${ownerRole};`,
-      )
-    }
-    for (const owner of leftOut.filter((each) => !viewOwners.includes(each))) {
-      say(
-        `the views of ${owner} were left out: ${owner} is a superuser, your login, or a member of ${ownerRole}. ` +
-          'Give these views to another owner, or from PostgreSQL 17 on:',
-      )
-      say(`  grant maintain on <view> to ${ownerRole};`)
-    }
-  })
-  if (givenPassword === undefined) process.stdout.write(JSON.stringify({ username: login, password }))
+  }
+  if (views.length === 0 || way !== undefined || owners !== undefined) return
+  throw new Problem(
+    'InvalidRequest',
+    `${views.length === 1 ? 'A view belongs' : `${views.length} views belong`} to your own login, ${me}: ${views.join(', ')}. ` +
+      `Viewkeeper's role cannot become a member of ${me}${major < 16 ? ' unless you name it in --owners' : ''}. Nothing was changed. ` +
+      'Choose a way; each has a price:\n\n' +
+      `  --own-views keep       makes no role: Viewkeeper works with the secret of ${me}.\n` +
+      `                         Price: the deployed functions have all rights of ${me}.\n` +
+      `  --own-views give       gives the views to role viewkeeper_views, and makes ${me} a member of that role.\n` +
+      '                         Price: who alters or refreshes these views needs that membership, too.\n' +
+      (major < 17
+        ? ''
+        : '  --own-views maintain   grants maintain on the views.\n' +
+          '                         Price: no swap, so readers may wait; and no migrations of these views.\n') +
+      '\nOr leave these views out: name the other owners in --owners.',
+    { field: '--own-views' },
+  )
 }

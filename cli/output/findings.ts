@@ -16,7 +16,7 @@ export function findingsLines({ role, views, missing }: Findings): string[] {
     '',
     missing.length === 0
       ? `${count(views.length, 'view')}: no right is missing`
-      : `${count(missing.length, 'right')} missing. When the SQL above has run, look again: npx viewkeeper doctor`,
+      : `${count(missing.length, 'right is', 'rights are')} missing. When the SQL above has run, look again: npx viewkeeper doctor`,
   ]
 }
 

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
-import { createRole } from '../../src/db/schema/role.ts'
 import { connectTo, type Database, type Sql } from '../../src/db/server/connect.ts'
 import { fromUrl } from '../../src/edge/lambda/database-url.ts'
 import { migrate } from '../../src/operations/schema/apply.ts'
+import { createRole } from '../../src/operations/schema/create-role.ts'
 import { literal } from '../../src/plan/names.ts'
 import { administrator, schemaFolder } from './database.ts'
 import { until } from './until.ts'
@@ -100,7 +100,7 @@ export function useHostileDatabase(): HostileDatabase {
       `create role alice login password '${password}'; create role mallory login password '${password}'`,
     )
     await connectTo(fromUrl(urlOf('master'))).withConnection((admin) =>
-      createRole(admin, { login, password, viewOwners: ['alice', 'mallory'] }),
+      createRole(admin, { login, password, owners: ['alice', 'mallory'], ownViews: null }),
     )
     place.database = connectTo(fromUrl(urlOf(login)))
     place.root = connectTo(fromUrl(urlOf('postgres')))

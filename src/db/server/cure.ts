@@ -1,7 +1,10 @@
+import type postgres from 'postgres'
 import { executingQuery } from '../../plan/missing-names.ts'
 import { Problem } from '../../problem.ts'
-import type { Sql } from './connect.ts'
 import { sqlstateOf } from './failures.ts'
+
+/** A session; not the type of `connect.ts`, which reads cures itself. */
+type Sql = postgres.Sql<{ bigint: number }>
 
 /** What a query for missing rights finds, as a sentence with the SQL that gives them; null if the catalog shows none. */
 export async function readMissing(sql: Sql, query: string): Promise<string | null> {

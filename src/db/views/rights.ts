@@ -58,7 +58,7 @@ export async function readGivers(sql: Sql, role: string): Promise<Givers | undef
            coalesce((select views.oid from pg_catalog.pg_roles views join pg_catalog.pg_roles keeper
                         on views.rolname = keeper.rolname || ${viewsSuffix}
                       where keeper.oid = asking.grantee), asking.grantee)::regrole::text as heir,
-           version.number >= 160000 as "hasMembershipOptions", version.number >= 170000 as "hasMaintain",
+           version.number >= 160000 as "hasMembershipOptions",
            (select jsonb_object_agg(nspname, jsonb_build_object('written', quote_ident(nspname), 'owner',
                      (case when nspowner = 'pg_database_owner'::regrole
                            then (select datdba from pg_catalog.pg_database where datname = current_database())

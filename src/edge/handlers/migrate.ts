@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { createRole, ownerRole, readViewOwners } from '../../db/schema/role.ts'
+import { ownerRole } from '../../db/schema/role.ts'
 import { readFrozenMigrations } from '../../files/frozen-migrations.ts'
 import { bringUp } from '../../operations/migrations/bring-up.ts'
 import { checkViews } from '../../operations/migrations/check.ts'
@@ -11,6 +11,7 @@ import {
 } from '../../operations/migrations/migrate.ts'
 import { beginMonitoring } from '../../operations/monitoring/begin.ts'
 import { migrate } from '../../operations/schema/apply.ts'
+import { createRole } from '../../operations/schema/create-role.ts'
 import { describeViews } from '../../operations/views/describe.ts'
 import { doctor } from '../../operations/views/doctor.ts'
 import { type FrozenMigration, frozenState } from '../../plan/migrations/frozen.ts'
@@ -89,11 +90,10 @@ export async function serveMigrations(
 
 /** Makes the role that Viewkeeper works with, on a database that the stack created. */
 async function makeRole({ database, workingLogin }: Administration): Promise<void> {
-  const { login, password } = await workingLogin()
+  const login = await workingLogin()
   await database.withConnection(async (sql) => {
-    const { owners, leftOut } = await readViewOwners(sql)
-    const { notGranted } = await createRole(sql, { login, password, viewOwners: owners })
-    logger.info('role is ready', { role: ownerRole, login, notGranted, leftOut })
+    const { done, missing } = await createRole(sql, { ...login, owners: null, ownViews: null })
+    logger.info('role is ready', { role: ownerRole, login: login.login, done, missing })
   })
 }
 

@@ -4,22 +4,22 @@ import { quoteName } from '../names.ts'
  * A right that somebody lacks. Roles and objects are written as in SQL, schemas as in the catalog. Without `to`,
  * the role that asks lacks the right.
  */
-export type Right =
+export type Right = { to?: string } & (
   | {
       /** To act as this role. */
       membership: string
       /** What the role owns: `materialized view app.sales`. Null if another owner would not help. */
       owned: string | null
     }
-  | { privilege: string; schema: string; to?: string }
+  | { privilege: string; schema: string }
   | {
       privilege: string
       /** `table app.orders`, `language plpgsql`. */
       on: string
-      to?: string
       /** The role that owns the object; null for an object of the server's own. */
       owner: string | null
     }
+)
 
 /** What stands in the way of an operation. `right` is null if no right would help. */
 export interface Refusal {
@@ -27,9 +27,13 @@ export interface Refusal {
   right: Right | null
 }
 
-/** The SQL that gives a missing right. */
+/** The SQL that cures a missing right. */
 export interface Cure {
   sql: string
+  /** Whether `sql` grants something, or gives an object to another owner. */
+  grants: boolean
+  /** The role of which `sql` makes somebody a member. */
+  membership?: string
   /** The roles that may execute `sql`, besides every superuser. */
   by: string[]
 }
@@ -79,8 +83,6 @@ export interface Givers {
   heir: string
   /** From 16 on, a grant of a membership says what the membership allows. */
   hasMembershipOptions: boolean
-  /** From 17 on, a privilege allows to refresh a view of another role. */
-  hasMaintain: boolean
   /** By the name of each schema in the catalog: how SQL writes it, and who owns it. */
   schemas: Record<string, { written: string; owner: string }>
   /** By role. */
@@ -103,8 +105,10 @@ export function judgeView(facts: RightsFacts, swap: Refusal[], givers: Givers): 
   const look = lookRefusals(facts, asOwner, givers)
   const refresh = [...look, ...(facts.mayMaintain ? [] : asOwner), ...ownerLacks(facts, 'refresh')]
   const obstacles = (refusals: Refusal[]): Obstacle[] =>
-    unique(refusals).map(({ because, right }) =>
-      right === null ? { because, cure: null } : cureOf(right, because, givers),
+    unique(
+      refusals.map(({ because, right }) =>
+        right === null ? { because, cure: null } : cureOf(right, because, givers),
+      ),
     )
   return {
     view,
@@ -169,47 +173,53 @@ const ownerLacks = (facts: RightsFacts, what: 'refresh' | 'concurrent'): Refusal
 /** The cure of a missing right, and the reason in words if the right itself must not be given. */
 function cureOf(right: Right, because: string, givers: Givers): Obstacle {
   const { grantee } = givers
+  const grant = (privilege: string, on: string, owner: string | null): Obstacle => ({
+    because,
+    cure: {
+      sql: `grant ${privilege} on ${on} to ${right.to ?? grantee};`,
+      grants: true,
+      by: owner === null ? [] : [owner],
+    },
+  })
+  if ('on' in right) return grant(right.privilege, right.on, right.owner)
   if ('schema' in right) {
-    const { written, owner } = givers.schemas[right.schema] ?? { written: right.schema, owner: '' }
-    return {
-      because,
-      cure: { sql: `grant ${right.privilege} on schema ${written} to ${right.to ?? grantee};`, by: [owner] },
-    }
+    const schema = givers.schemas[right.schema]
+    return grant(right.privilege, `schema ${schema?.written}`, schema?.owner ?? null)
   }
-  if ('privilege' in right) {
-    return {
-      because,
-      cure: {
-        sql: `grant ${right.privilege} on ${right.on} to ${right.to ?? grantee};`,
-        by: right.owner === null ? [] : [right.owner],
-      },
-    }
-  }
-  const { isSuperuser, isMember, admins } = givers.roles[right.membership] ?? noRole
+  const { membership, owned } = right
+  const { isSuperuser, isMember, admins } = givers.roles[membership] ?? noRole
   if (!isSuperuser && !isMember) {
-    const options = givers.hasMembershipOptions ? ' with inherit true, set true' : ''
-    return { because, cure: { sql: `grant ${right.membership} to ${grantee}${options};`, by: admins } }
+    const sql = `${membershipGrant(membership, grantee, givers)};`
+    return { because, cure: { sql, grants: true, membership, by: admins } }
   }
   const why = isSuperuser
     ? 'a superuser, and nobody should become a member of a superuser'
-    : `a member of ${grantee}, so ${grantee} cannot become a member of ${right.membership}`
-  return {
-    because: `${because}, who is ${why}`,
-    cure:
-      right.owned === null
-        ? null
-        : {
-            sql: `alter ${right.owned} owner to ${givers.heir};`,
-            by: isSuperuser ? [] : [right.membership],
-          },
+    : `a member of ${grantee}, so ${grantee} cannot become a member of ${membership}`
+  const gives = {
+    sql: `alter ${owned} owner to ${givers.heir};`,
+    grants: false,
+    by: isSuperuser ? [] : [membership],
   }
+  return { because: `${because}, who is ${why}`, cure: owned === null ? null : gives }
 }
+
+/** Makes a role a member of another, with all that a membership can allow. */
+export const membershipGrant = (
+  role: string,
+  grantee: string,
+  { hasMembershipOptions }: Pick<Givers, 'hasMembershipOptions'>,
+): string => `grant ${role} to ${grantee}${hasMembershipOptions ? ' with inherit true, set true' : ''}`
 
 const noRole = { isSuperuser: false, isMember: false, admins: [] }
 
-const unique = (refusals: Refusal[]): Refusal[] => [
-  ...new Map(refusals.map((refusal) => [refusal.because, refusal])).values(),
-]
+/** Of the obstacles that one cure removes, the first is enough. */
+const unique = (obstacles: Obstacle[]): Obstacle[] => {
+  const seen = new Set<string>()
+  return obstacles.filter(({ because, cure }) => {
+    const key = cure?.sql ?? because
+    return !seen.has(key) && seen.add(key)
+  })
+}
 
 /** The cures of everything that is missing, each once. */
 export const curesOf = (views: ViewRights[]): Cure[] => [

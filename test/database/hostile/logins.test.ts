@@ -1,13 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { closeLostRuns } from '../../../src/db/runs/lost-runs.ts'
-import { createRole } from '../../../src/db/schema/role.ts'
 import type { Sql } from '../../../src/db/server/connect.ts'
 import { runLockClass } from '../../../src/db/server/lock-keys.ts'
 import { migrateUp } from '../../../src/operations/migrations/migrate.ts'
 import { create } from '../../../src/operations/runs/create.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
+import { createRole } from '../../../src/operations/schema/create-role.ts'
 import { type ProblemCode, statusOf } from '../../../src/problem.ts'
 import { advanceToEnd, begin } from '../../support/batches.ts'
 import { callOn, schemaFolder } from '../../support/database.ts'
@@ -234,7 +234,9 @@ describe('a user of the database who takes advisory locks', () => {
     const master = place.databaseOf('master')
     await expectDoneOrNamed(
       pid,
-      master.withConnection((admin) => createRole(admin, { login, password: 'secret', viewOwners: [] })),
+      master.withConnection((admin) =>
+        createRole(admin, { login, password: 'secret', owners: [], ownViews: null }),
+      ),
     )
   })
 

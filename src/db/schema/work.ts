@@ -1,0 +1,94 @@
+import { literal } from '../../plan/names.ts'
+import { type Cure, membershipGrant } from '../../plan/views/rights.ts'
+import { type Sql, withSavepoint } from '../server/connect.ts'
+import { sqlstateOf } from '../server/failures.ts'
+
+/** A statement, and an SQL condition that is true if the statement is not needed. */
+interface Wanted {
+  sql: string
+  holds: string
+  /** The roles that may execute the statement, if we may not. */
+  by?: string[]
+  /** The role that the statement grants: its administrators may execute the statement. */
+  membership?: string
+}
+
+/** What an administrator does in a transaction: only what is needed, and only what the server allows. */
+export class Work {
+  private readonly sql: Sql
+  readonly hasMembershipOptions: boolean
+  /** The statements that changed something, in order. */
+  readonly done: string[] = []
+  /** The statements that this administrator may not execute. */
+  readonly refused: Cure[] = []
+
+  private constructor(sql: Sql, hasMembershipOptions: boolean) {
+    this.sql = sql
+    this.hasMembershipOptions = hasMembershipOptions
+  }
+
+  static async in(sql: Sql): Promise<Work> {
+    const [server] =
+      await sql`select current_setting('server_version_num')::integer >= 160000 as "hasOptions"`
+    return new Work(sql, server?.hasOptions)
+  }
+
+  /** Executes a statement that has to succeed. `shown` is the statement without its secret. */
+  async perform(sql: string, shown = sql): Promise<void> {
+    await this.sql.unsafe(sql)
+    this.done.push(shown)
+  }
+
+  /** Executes a statement if it is needed. If the server does not allow it, the statement is refused. */
+  async ensure({ sql, holds, by = [], membership }: Wanted): Promise<void> {
+    if (await this.is(holds)) return
+    // A grant by somebody who may not grant can be a mere warning.
+    if ((await this.try([sql])) && (await this.is(holds))) this.done.push(sql)
+    else this.refused.push({ sql: `${sql};`, grants: true, by, ...(membership && { membership }) })
+  }
+
+  /** Makes `to` a member of `role`, with all that a membership can allow. */
+  async member(role: string, to: string): Promise<void> {
+    const sql = membershipGrant(await this.quoted(role), await this.quoted(to), this)
+    return this.ensure({ sql, holds: this.isMember(role, literal(to)), membership: role })
+  }
+
+  /** Writes a name as the server does: quoted only if it must be. */
+  async quoted(name: string): Promise<string> {
+    const [row] = await this.sql<[{ quoted: string }]>`select quote_ident(${name}) as quoted`
+    return row.quoted
+  }
+
+  /** Acts with the rights of a role. If we are no member of the role, we are one only for the time of the work. */
+  async actingAs(role: string, work: () => Promise<void>): Promise<void> {
+    const isMember = await this.is(this.isMember(role, 'current_user'))
+    const quoted = await this.quoted(role)
+    const becameMember = !isMember && (await this.try([membershipGrant(quoted, 'current_user', this)]))
+    await work()
+    if (becameMember) await this.sql.unsafe(`revoke ${quoted} from current_user`)
+  }
+
+  /** Executes statements, all or none. False if the server does not allow one of them. */
+  async try(statements: string[]): Promise<boolean> {
+    try {
+      await withSavepoint(this.sql, (part) => part.unsafe(statements.join('; ')))
+      return true
+    } catch (error) {
+      if (!notAllowed.includes(sqlstateOf(error) ?? '')) throw error
+      return false
+    }
+  }
+
+  private async is(condition: string): Promise<boolean> {
+    const [row] = await this.sql.unsafe<{ holds: boolean }[]>(`select ${condition} as holds`)
+    return row?.holds ?? false
+  }
+
+  private isMember(role: string, who: string): string {
+    const has = (privilege: string) => `pg_has_role(${who}, ${literal(role)}, '${privilege}')`
+    return this.hasMembershipOptions ? `${has('USAGE')} and ${has('SET')}` : has('USAGE')
+  }
+}
+
+/** SQLSTATEs of a statement that this administrator may not execute, and of a grant in a circle. */
+const notAllowed = ['42501', '0LP01']
