@@ -3,6 +3,7 @@ import { connectTo, type Database } from '../../src/db/server/connect.ts'
 import { fromUrl } from '../../src/edge/lambda/database-url.ts'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
 import { checkViews } from '../../src/operations/migrations/check.ts'
+import { insistOnRights } from '../../src/operations/migrations/insist-on-rights.ts'
 import {
   isAhead,
   type MigrateCall,
@@ -51,6 +52,7 @@ export function directTarget(database: Database): Target {
   return {
     async up(options, onDone) {
       const migrations = await read()
+      await insistOnRights(database, migrations)
       await migrate(database, schemaFolder)
       const { applied, ahead } = await migrateUp(call({ ...options, onDone }), migrations)
       if (ahead.length > 0) throw isAhead(ahead)

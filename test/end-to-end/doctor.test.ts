@@ -115,3 +115,49 @@ describe('viewkeeper doctor and create-role', () => {
     )
   })
 })
+
+describe('viewkeeper migrate up', () => {
+  test('says which rights are missing before anything is changed, and goes on when they are there', async () => {
+    const rds = await fresh()
+    await oneRoleDatabase(rds)
+    const made = await new Project(rds.url).run([
+      'create-role',
+      '--login',
+      'keeper_app',
+      '--owners',
+      'master',
+    ])
+    const { url } = rds.as('keeper_app', JSON.parse(made.out).password)
+    const project = new Project(url)
+    project.author('shop.days', 'select id from shop.orders where id > 1')
+    project.author('shop.fresh', 'select id from shop.orders')
+    expect((await project.run(['freeze', '-m', 'a test', '--unverified'])).code).toBe(0)
+
+    const refused = await project.refused('migrate', 'up')
+    expect(
+      refused,
+    ).toBe(`migrations/: rights are missing for the pending migrations, so keeper_app has changed nothing.
+  shop.days: keeper_app may not act as its owner, app_owner
+
+master or a superuser has to run:
+  grant app_owner to viewkeeper${options};`)
+    expect(await rds.sql`select from pg_namespace where nspname = 'viewkeeper'`).toHaveLength(0)
+
+    await rds.run('master', `grant app_owner to viewkeeper${options}`)
+    await rds.sql`create schema viewkeeper authorization viewkeeper`
+    expect(await project.refused('migrate', 'up')).toBe(
+      `migrations/: rights are missing for the pending migrations, so keeper_app has changed nothing.
+  shop.fresh: viewkeeper_views, who will own it, lacks usage on schema shop
+  shop.fresh: viewkeeper_views, who will own it, lacks create on schema shop
+
+app_owner or a superuser has to run:
+  grant usage on schema shop to viewkeeper_views;
+  grant create on schema shop to viewkeeper_views;`,
+    )
+    await rds.run(
+      'app_owner',
+      'grant usage, create on schema shop to viewkeeper_views; grant select on shop.orders to viewkeeper_views',
+    )
+    expect(await project.succeed('migrate', 'up')).toMatch(/2 migrations applied\n$/)
+  })
+})

@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { ownerRole } from '../../db/schema/role.ts'
 import { readFrozenMigrations } from '../../files/frozen-migrations.ts'
 import { checkViews } from '../../operations/migrations/check.ts'
+import { insistOnRights } from '../../operations/migrations/insist-on-rights.ts'
 import {
   isAhead,
   type MigrateCall,
@@ -102,6 +103,7 @@ async function up(
   call: MigrateCall,
   migrations: FrozenMigration[],
 ): Promise<object> {
+  await insistOnRights(call.database, migrations)
   const schema = await migrate(call.database, folders.schema)
   logger.info('migrated', { ...schema })
   const views = await migrateUp(call, migrations)
