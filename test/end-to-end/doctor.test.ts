@@ -129,9 +129,9 @@ describe('viewkeeper migrate up', () => {
     ])
     const { url } = rds.as('keeper_app', JSON.parse(made.out).password)
     const project = new Project(url)
-    project.author('shop.days', 'select id from shop.orders where id > 1')
-    project.author('shop.fresh', 'select id from shop.orders')
-    expect((await project.run(['freeze', '-m', 'a test', '--unverified'])).code).toBe(0)
+    project.author('days', 'select id from shop.orders where id > 1', `schema: 'shop'`)
+    project.author('fresh', 'select id from shop.orders', `schema: 'shop'`)
+    await project.succeed('freeze', '-m', 'a test', '--unverified')
 
     const refused = await project.refused('migrate', 'up')
     expect(
