@@ -101,9 +101,10 @@ describe('viewkeeper doctor and create-role', () => {
 
     const given = await project.run(['create-role', '--own-views', 'give', '--rotate'])
     expect(given.code).toBe(1)
-    expect(given.err).toMatch(
-      /✓ alter materialized view shop\.sales owner to viewkeeper_views\n[\s\S]*master or a superuser has to run:\n {4}alter view "shop"\."best" owner to viewkeeper_views;\n/,
-    )
+    expect(given.err).toContain('✓ alter materialized view shop.sales owner to viewkeeper_views\n')
+    const cure =
+      major < 16 ? 'grant master to viewkeeper;' : 'alter view "shop"."best" owner to viewkeeper_views;'
+    expect(given.err).toContain(`\n  master or a superuser has to run:\n    ${cure}\n`)
   })
 
   test('name a role or a view that is not there', async () => {
