@@ -59,6 +59,7 @@ const rooms = {
   ],
   'src/operations/migrations': [
     'src/operations/runs',
+    'src/operations/views',
     'src/db/server',
     'src/db/runs',
     'src/db/views',

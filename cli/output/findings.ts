@@ -1,5 +1,5 @@
 import type { Findings } from '../../src/operations/views/doctor.ts'
-import { abilities, type Cure, type Obstacle, type ViewRights } from '../../src/plan/views/rights.ts'
+import { abilities, cureLines, type Obstacle, type ViewRights } from '../../src/plan/views/rights.ts'
 import { count } from './report.ts'
 
 /** What the doctor found, as lines for people: a table, what stands in the way, and the SQL that is missing. */
@@ -18,16 +18,6 @@ export function findingsLines({ role, views, missing }: Findings): string[] {
       ? `${count(views.length, 'view')}: no right is missing`
       : `${count(missing.length, 'right is', 'rights are')} missing. When the SQL above has run, look again: npx viewkeeper doctor`,
   ]
-}
-
-/** The SQL that is missing, sorted by who can run it. */
-export function cureLines(missing: Cure[]): string[] {
-  const byGiver = Map.groupBy(missing, ({ by }) => [...by, 'a superuser'].join(' or '))
-  return [...byGiver].flatMap(([givers, cures]) => [
-    '',
-    `${givers} has to run:`,
-    ...cures.map(({ sql }) => `  ${sql}`),
-  ])
 }
 
 /** ✗ a right is missing, – it is impossible for another reason */

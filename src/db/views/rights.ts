@@ -90,3 +90,11 @@ export async function readWorker(sql: Sql): Promise<string | null> {
             or n.oid is null and r.rolname = 'viewkeeper' and has_database_privilege(r.oid, current_database(), 'create'))`
   return row?.role ?? null
 }
+
+/** Which privileges `role` lacks to make something in a schema; none if there is no such schema. `role` as in SQL. */
+export async function readLacksInSchema(sql: Sql, role: string, schema: string): Promise<string[]> {
+  const rows = await sql<{ privilege: string }[]>`
+    select p as privilege from unnest(array['usage', 'create']) p
+     where not has_schema_privilege(${role}::regrole::oid, (select oid from pg_catalog.pg_namespace where nspname = ${schema}), p)`
+  return rows.map(({ privilege }) => privilege)
+}

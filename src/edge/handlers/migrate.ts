@@ -3,6 +3,7 @@ import { ownerRole } from '../../db/schema/role.ts'
 import { readFrozenMigrations } from '../../files/frozen-migrations.ts'
 import { bringUp } from '../../operations/migrations/bring-up.ts'
 import { checkViews } from '../../operations/migrations/check.ts'
+import { insistOnRights } from '../../operations/migrations/insist-on-rights.ts'
 import {
   isAhead,
   type MigrateCall,
@@ -107,6 +108,7 @@ async function up(
   migrations: FrozenMigration[],
   { repair }: { repair?: boolean | undefined },
 ): Promise<object> {
+  await insistOnRights(call.database, migrations)
   const schema = await migrate(call.database, folders.schema)
   logger.info('migrated', { ...schema })
   if (call.trigger === 'deploy') await beginMonitoring(call.database)

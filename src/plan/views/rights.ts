@@ -47,9 +47,13 @@ export interface Obstacle {
 /** The operations that the doctor looks at. `migrate` stands for check, freeze and migrate. */
 export const abilities = ['refresh', 'concurrent', 'swap', 'migrate'] as const
 
-/** What a role may do with one view: the obstacles of each operation; none if the role may do it. */
-export type ViewRights = Pick<RightsFacts, 'view' | 'schema' | 'name' | 'owner'> &
-  Record<(typeof abilities)[number], Obstacle[]>
+/**
+ * What a role may do with one view: the obstacles of each operation; none if the role may do it. `act`: to act as the
+ * owner, which a migration needs even if it makes nothing anew.
+ */
+export type ViewRights = Pick<RightsFacts, 'view' | 'schema' | 'name' | 'owner'> & {
+  act: Obstacle[]
+} & Record<(typeof abilities)[number], Obstacle[]>
 
 /** What the catalog says about the rights of a role on one view, and about the rights of the view's owner. */
 export interface RightsFacts {
@@ -115,6 +119,7 @@ export function judgeView(facts: RightsFacts, swap: Refusal[], givers: Givers): 
     schema,
     name,
     owner,
+    act: obstacles(asOwner),
     refresh: obstacles(refresh),
     concurrent: obstacles([...refresh, ...concurrentRefusals(facts)]),
     swap: obstacles([...look, ...swap, ...ownerLacks(facts, 'refresh')]),
@@ -229,3 +234,28 @@ export const curesOf = (views: ViewRights[]): Cure[] => [
       .flatMap(({ cure }) => (cure === null ? [] : [[cure.sql, cure] as const])),
   ).values(),
 ]
+
+/** The SQL that is missing, sorted by who can execute it, as lines for people. */
+export function cureLines(missing: Cure[]): string[] {
+  const byGiver = Map.groupBy(missing, ({ by }) => [...by, 'a superuser'].join(' or '))
+  return [...byGiver].flatMap(([givers, cures]) => [
+    '',
+    `${givers} has to run:`,
+    ...cures.map(({ sql }) => `  ${sql}`),
+  ])
+}
+
+/** What `owner` lacks to own a new view in a schema. */
+export const newViewObstacles = (
+  owner: string,
+  schema: string,
+  lacks: string[],
+  givers: Givers,
+): Obstacle[] =>
+  lacks.map((privilege) =>
+    cureOf(
+      { privilege, schema, to: owner },
+      `${owner}, who will own it, lacks ${privilege} on schema ${schema}`,
+      givers,
+    ),
+  )

@@ -1,0 +1,102 @@
+import { readViewJournal, standingOf } from '../../db/migrations/journal.ts'
+import type { Database, Sql } from '../../db/server/connect.ts'
+import { readCreateOwner } from '../../db/views/definitions.ts'
+import { readGivers, readLacksInSchema } from '../../db/views/rights.ts'
+import { type FrozenMigration, type ViewChange, viewAfter, viewBefore } from '../../plan/migrations/frozen.ts'
+import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
+import { cureLines, newViewObstacles, type Obstacle, type ViewRights } from '../../plan/views/rights.ts'
+import { Problem } from '../../problem.ts'
+import { examine } from '../views/doctor.ts'
+
+/**
+ * Refuses (InsufficientPrivilege) pending migrations before anything is changed, if our login lacks a right on a view that
+ * they change, or if the owner of a new view may not make it. Own SQL may change everything, so what comes after it is
+ * not looked at.
+ */
+export const insistOnRights = (database: Database, migrations: FrozenMigration[]): Promise<void> =>
+  database.withConnection(
+    async (sql) => {
+      const { pending } = standingOf(migrations, await readViewJournal(sql))
+      const changes = viewChanges(pending)
+      if (changes.length === 0) return
+      const touched = new Set(changes.map(({ up }) => quoteName(viewBefore(up))))
+      const { role, views } = await examine(sql, null, (view) => touched.has(quoteName(view)))
+      const obstacles = [...ofLiveViews(changes, views), ...(await ofNewViews(sql, changes, views, role))]
+      if (obstacles.length > 0) throw refused(role, obstacles)
+    },
+    { startUp: { application_name: 'viewkeeper migrate' }, deadline: Date.now() + 600_000 },
+  )
+
+/** What a migration does to a view, and what was frozen of the view before. */
+interface Change {
+  up: ViewChange
+  down: FrozenMigration['down']
+}
+
+/** Up to the first own SQL. */
+function viewChanges(pending: FrozenMigration[]): Change[] {
+  const changes: Change[] = []
+  for (const { up, down } of pending) {
+    if (up.change.does === 'sql') break
+    changes.push({ up: up.change, down })
+  }
+  return changes
+}
+
+interface Hindered {
+  view: QualifiedName
+  obstacle: Obstacle
+}
+
+function ofLiveViews(changes: Change[], views: ViewRights[]): Hindered[] {
+  return views.flatMap((view) => {
+    const rebuilds = changes.some(
+      ({ up, down }) =>
+        quoteName(viewBefore(up)) === quoteName(view) &&
+        up.does === 'define' &&
+        down?.change.does === 'define' &&
+        down.change.definition.sql !== up.definition.sql,
+    )
+    return (rebuilds ? view.migrate : view.act)
+      .filter(({ cure }) => cure !== null)
+      .map((obstacle) => ({ view, obstacle }))
+  })
+}
+
+/** Without schema `viewkeeper`, nobody knows yet who will own what is created. */
+async function ofNewViews(
+  sql: Sql,
+  changes: Change[],
+  live: ViewRights[],
+  role: string,
+): Promise<Hindered[]> {
+  const givers = await readGivers(sql, role)
+  const [ours] = await sql`select to_regnamespace('viewkeeper') is not null as there`
+  if (givers === undefined || !ours?.there) return []
+  const known = new Set(live.map(quoteName))
+  const hindered: Hindered[] = []
+  for (const { up } of changes) {
+    const view = viewBefore(up)
+    const isNew = up.does === 'define' && !known.has(quoteName(view))
+    known.add(quoteName(viewAfter(up)))
+    if (!isNew) continue
+    const owner = await readCreateOwner(sql)
+    const lacks = await readLacksInSchema(sql, owner, view.schema)
+    hindered.push(
+      ...newViewObstacles(owner, view.schema, lacks, givers).map((obstacle) => ({ view, obstacle })),
+    )
+  }
+  return hindered
+}
+
+function refused(role: string, hindered: Hindered[]): Problem {
+  const cures = new Map(hindered.flatMap(({ obstacle: { cure } }) => (cure ? [[cure.sql, cure]] : [])))
+  return new Problem(
+    'InsufficientPrivilege',
+    [
+      `migrations/: rights are missing for the pending migrations, so ${role} has changed nothing.`,
+      ...hindered.map(({ view, obstacle }) => `  ${displayName(view)}: ${obstacle.because}`),
+      ...cureLines([...cures.values()]),
+    ].join('\n'),
+  )
+}
