@@ -1,8 +1,8 @@
 import { readViewJournal, standingOf } from '../../db/migrations/journal.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
-import { readCreateOwner } from '../../db/views/definitions.ts'
+import { readOwner } from '../../db/views/owner.ts'
 import { readGivers, readLacksInSchema } from '../../db/views/rights.ts'
-import { type FrozenMigration, type ViewChange, viewAfter, viewBefore } from '../../plan/migrations/frozen.ts'
+import { type FrozenMigration, isViewChange, type ViewChange, viewAfter, viewBefore } from '../../plan/migrations/frozen.ts'
 import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
 import { cureLines, newViewObstacles, type Obstacle, type ViewRights } from '../../plan/views/rights.ts'
 import { Problem } from '../../problem.ts'
@@ -38,7 +38,7 @@ function viewChanges(pending: FrozenMigration[]): Change[] {
   const changes: Change[] = []
   for (const { up, down } of pending) {
     if (up.change.does === 'sql') break
-    changes.push({ up: up.change, down })
+    if (isViewChange(up.change)) changes.push({ up: up.change, down })
   }
   return changes
 }
@@ -77,10 +77,10 @@ async function ofNewViews(
   const hindered: Hindered[] = []
   for (const { up } of changes) {
     const view = viewBefore(up)
-    const isNew = up.does === 'define' && !known.has(quoteName(view))
+    const isNew = !known.has(quoteName(view))
     known.add(quoteName(viewAfter(up)))
-    if (!isNew) continue
-    const owner = await readCreateOwner(sql)
+    if (!isNew || up.does !== 'define') continue
+    const owner = await readOwner(sql, up.definition.owner)
     const lacks = await readLacksInSchema(sql, owner, view.schema)
     hindered.push(
       ...newViewObstacles(owner, view.schema, lacks, givers).map((obstacle) => ({ view, obstacle })),
