@@ -40,6 +40,10 @@ end;
 -- The last run and the last success of every authored view, and of every other view in the catalog. The newest runs of all
 -- views are read first, in one piece: most views have both runs there. Only the other views are looked up in
 -- their own history, because each lookup walks through a large index.
+--
+-- The age of a view's data is compared with its limit. Without a limit in the definition, the limit is the longest time
+-- between two refreshes by schedule, plus an hour or twice the usual duration, whichever is longer. A paused view is never
+-- stale. The usual duration, which takes a look into the runs, is read only if the answer depends on it.
 create view viewkeeper.latest_runs as
   with newest as materialized (
     select r.definition_id, r.id, r.status, r.requested_at, r.finished_at, r.duration_ms, r.fills,
@@ -55,9 +59,18 @@ create view viewkeeper.latest_runs as
          coalesce(newest_run.requested_at, older_run.requested_at) as last_requested_at,
          case when newest_run.id is null then older_run.duration_ms else newest_run.duration_ms end as last_duration_ms,
          coalesce(newest_success.id, older_success.id) as last_success_id,
-         coalesce(newest_success.finished_at, older_success.finished_at) as last_success_at,
+         success.at as last_success_at,
          case when newest_success.id is null then older_success.row_count_before else newest_success.row_count_before end as row_count_before,
-         case when newest_success.id is null then older_success.row_count_after else newest_success.row_count_after end as row_count_after
+         case when newest_success.id is null then older_success.row_count_after else newest_success.row_count_after end as row_count_after,
+         clock_timestamp() - coalesce(success.at, d.created_at) as staleness,
+         make_interval(secs => coalesce(d.max_staleness_seconds, d.scheduled_interval_seconds + greatest(3600,
+           2 * (select usual.ms from viewkeeper.usual_duration(d.id) usual) / 1000))) as max_staleness,
+         d.paused_at is null and case
+           when d.max_staleness_seconds is not null then expected.seconds > d.max_staleness_seconds
+           when d.scheduled_interval_seconds is null or expected.seconds <= d.scheduled_interval_seconds + 3600 then false
+           else expected.seconds > d.scheduled_interval_seconds + coalesce(
+             2 * (select usual.ms from viewkeeper.usual_duration(d.id) usual) / 1000, 0) end as stale,
+         present.oid is null as missing
     from viewkeeper.definitions d
     left join newest_run on newest_run.definition_id = d.id
     left join newest_success on newest_success.definition_id = d.id
@@ -68,37 +81,20 @@ create view viewkeeper.latest_runs as
       select r.id, r.finished_at, r.row_count_before, r.row_count_after from viewkeeper.runs r
        where newest_success.id is null and r.definition_id = d.id and r.status = 'success' and r.fills
        order by r.id desc limit 1) older_success on true
-   where d.removed_at is null and (d.source = 'authored' or exists (
-           select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-            where c.relkind = 'm' and n.nspname = d.schema_name and c.relname = d.name));
-comment on view viewkeeper.latest_runs is 'For each view the last run, and the last success that made the view fresh.';
-
--- The age of each view's data against its limit. Without a limit in the definition, the limit is the longest time between two
--- refreshes by schedule, plus an hour or twice the usual duration, whichever is longer. A paused view is never stale. The
--- usual duration, which takes a look into the runs, is read only if the answer depends on it.
-create view viewkeeper.view_ages as
-  select d.id as definition_id,
-         clock_timestamp() - coalesce(latest.last_success_at, d.created_at) as staleness,
-         make_interval(secs => coalesce(d.max_staleness_seconds, d.scheduled_interval_seconds + greatest(3600,
-           2 * (select usual.ms from viewkeeper.usual_duration(d.id) usual) / 1000))) as max_staleness,
-         d.paused_at is null and case
-           when d.max_staleness_seconds is not null then expected.seconds > d.max_staleness_seconds
-           when d.scheduled_interval_seconds is null or expected.seconds <= d.scheduled_interval_seconds + 3600 then false
-           else expected.seconds > d.scheduled_interval_seconds + coalesce(
-             2 * (select usual.ms from viewkeeper.usual_duration(d.id) usual) / 1000, 0) end as stale,
-         not exists (
-           select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-            where c.relkind = 'm' and n.nspname = d.schema_name and c.relname = d.name) as missing
-    from viewkeeper.definitions d
-    join viewkeeper.latest_runs latest on latest.definition_id = d.id
+    left join (
+      select c.oid, n.nspname::text as schema_name, c.relname::text as name
+        from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+       where c.relkind = 'm') present using (schema_name, name)
+   cross join lateral (select coalesce(newest_success.finished_at, older_success.finished_at) as at) success
    cross join lateral (
-     select extract(epoch from clock_timestamp() - greatest(latest.last_success_at, d.expected_since)) as seconds) expected;
-comment on view viewkeeper.view_ages is 'For each view the age of its data, the age from which they are stale, and whether an authored view is missing in the database.';
+     select extract(epoch from clock_timestamp() - greatest(success.at, d.expected_since)) as seconds) expected
+   where d.removed_at is null and (d.source = 'authored' or present.oid is not null);
+comment on view viewkeeper.latest_runs is 'For each view the last run, the last success that made the view fresh, the age of its data, the age from which they are stale, and whether an authored view is missing in the database.';
 
 create view viewkeeper.view_status as
   with yesterday as materialized (select viewkeeper.first_run_since(clock_timestamp() - interval '24 hours') as id)
   select d.id, d.schema_name, d.name, format('%I.%I', d.schema_name, d.name) as view, d.source, d.paused_at,
-         d.schedule, d.time_zone, ages.missing, ages.stale, ages.staleness, ages.max_staleness,
+         d.schedule, d.time_zone, latest.missing, latest.stale, latest.staleness, latest.max_staleness,
          latest.last_run_id, latest.last_status, latest.last_success_id, latest.last_success_at,
          latest.row_count_before, latest.row_count_after,
          last_failure.id as last_failure_id, last_failure.finished_at as last_failure_at,
@@ -108,7 +104,6 @@ create view viewkeeper.view_status as
             where r.definition_id = d.id and r.status = 'failed' and r.id >= yesterday.id) end as failed_last_day
     from viewkeeper.definitions d
     join viewkeeper.latest_runs latest on latest.definition_id = d.id
-    join viewkeeper.view_ages ages on ages.definition_id = d.id
    cross join yesterday
     left join lateral (
       select r.id, r.finished_at, r.error from viewkeeper.runs r

@@ -80,6 +80,7 @@ export class ViewkeeperFunction extends Construct {
         sourceMap: true,
         sourcesContent: false,
         bundleAwsSDK: true,
+        externalModules: neverLoaded,
         mainFields: ['module', 'main'],
         // Packages in CommonJS call require(), which an ES module does not have. The imported name is long,
         // because the minifier does not know this line and may give the same short name to something else.
@@ -96,6 +97,18 @@ export class ViewkeeperFunction extends Construct {
     return (code as CfnFunction.CodeProperty).s3Key as string
   }
 }
+
+/**
+ * Packages that the AWS SDK imports only in a browser, or if the environment variables hold no credentials. Lambda always
+ * sets these variables. Without the packages a bundle is a fifth smaller.
+ */
+const neverLoaded = [
+  'bowser',
+  ...['ini', 'login', 'process', 'sso', 'web-identity'].map(
+    (source) => `@aws-sdk/credential-provider-${source}`,
+  ),
+  '@smithy/credential-provider-imds',
+]
 
 function functionRole(scope: Construct, logGroup: LogGroup): Role {
   const role = new Role(scope, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })

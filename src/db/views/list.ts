@@ -55,28 +55,26 @@ export async function readViews(sql: Sql, only: QualifiedName | null = null): Pr
         [Key in keyof LastRun as `lastRun.${Key}`]: LastRun[Key]
       })[]
   >`
-    select d.id, c.oid::int8 as oid, format('%I.%I', schema, name) as view, schema, name,
-           coalesce(d.source, 'discovered') as source, coalesce(d.refresh_strategy, ${definitionDefaults.strategy}) as strategy,
-           coalesce(c.relispopulated, false) as populated, d.paused_at is not null as paused,
+    select k.id, c.oid::int8 as oid, format('%I.%I', schema, name) as view, schema, name,
+           coalesce(k.source, 'discovered') as source, coalesce(k.refresh_strategy, ${definitionDefaults.strategy}) as strategy,
+           coalesce(c.relispopulated, false) as populated, k.paused_at is not null as paused,
            case when c.reltuples >= 0 then c.relpages::int8 * current_setting('block_size')::int8 end as "sizeBytes",
-           coalesce(nullif(c.reltuples, -1)::int8, latest.row_count_after) as "estimatedRows",
-           latest.last_run_id as "lastRun.id", latest.last_status as "lastRun.status",
-           latest.last_requested_at as "lastRun.requestedAt", latest.last_duration_ms as "lastRun.durationMs",
-           latest.last_success_at as "lastSuccessAt",
-           (extract(epoch from clock_timestamp() - latest.last_success_at) * 1000)::int8 as "staleMs",
-           (extract(epoch from ages.max_staleness) * 1000)::int8 as "maxStaleMs",
-           coalesce(ages.stale, false) as stale, coalesce(ages.missing, false) as missing,
-           d.schedule, d.time_zone as "timeZone", coalesce(d.in_all, true) as "inAll"
-      from (select d.*, d.schema_name as schema from viewkeeper.definitions d where d.removed_at is null) d
+           coalesce(nullif(c.reltuples, -1)::int8, k.row_count_after) as "estimatedRows",
+           k.last_run_id as "lastRun.id", k.last_status as "lastRun.status",
+           k.last_requested_at as "lastRun.requestedAt", k.last_duration_ms as "lastRun.durationMs",
+           k.last_success_at as "lastSuccessAt",
+           (extract(epoch from clock_timestamp() - k.last_success_at) * 1000)::int8 as "staleMs",
+           (extract(epoch from k.max_staleness) * 1000)::int8 as "maxStaleMs",
+           coalesce(k.stale, false) as stale, coalesce(k.missing, false) as missing,
+           k.schedule, k.time_zone as "timeZone", coalesce(k.in_all, true) as "inAll"
+      from (
+        select d.*, latest.*, d.schema_name as schema
+          from viewkeeper.definitions d join viewkeeper.latest_runs latest on latest.definition_id = d.id) k
       full join (
         select c.*, n.nspname::text as schema, c.relname::text as name
           from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
          where c.relkind = 'm' and c.relpersistence <> 't') c using (schema, name)
-      left join viewkeeper.latest_runs latest on latest.definition_id = d.id
-      left join viewkeeper.view_ages ages on ages.definition_id = d.id
-     -- A discovered view that is gone is in neither of them.
-     where (c.oid is not null or ages.missing)
-       and ${only === null ? sql`true` : sql`schema = ${only.schema} and name = ${only.name}`}
+     where ${only === null ? sql`true` : sql`schema = ${only.schema} and name = ${only.name}`}
      order by schema, name`
   return rows.map(
     ({

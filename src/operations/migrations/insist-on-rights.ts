@@ -2,7 +2,13 @@ import { readViewJournal, standingOf } from '../../db/migrations/journal.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { readOwner } from '../../db/views/owner.ts'
 import { readGivers, readLacksInSchema } from '../../db/views/rights.ts'
-import { type FrozenMigration, isViewChange, type ViewChange, viewAfter, viewBefore } from '../../plan/migrations/frozen.ts'
+import {
+  type FrozenMigration,
+  isViewChange,
+  type ViewChange,
+  viewAfter,
+  viewBefore,
+} from '../../plan/migrations/frozen.ts'
 import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
 import { cureLines, newViewObstacles, type Obstacle, type ViewRights } from '../../plan/views/rights.ts'
 import { Problem } from '../../problem.ts'

@@ -1,4 +1,5 @@
 import type { Database, Sql } from '../../db/server/connect.ts'
+import { lookAgain } from '../../db/server/look-again.ts'
 import { unknownView } from '../../db/views/catalog.ts'
 import { readSnapshot } from '../../db/views/live-view.ts'
 import { readGivers, readRightsFacts } from '../../db/views/rights.ts'
@@ -61,10 +62,22 @@ export async function examine(
   }
   const views: ViewRights[] = []
   for (const facts of (await readRightsFacts(sql, asked)).filter(isWanted)) {
-    const swap = await readSwapRefusals(sql, facts, asked, givers)
-    if (swap !== 'gone') views.push(judgeView(facts, swap, givers))
+    const view = await examineView(sql, facts, asked, givers)
+    if (view !== null) views.push(view)
   }
   return { role: givers.role, views, missing: curesOf(views) }
+}
+
+/** Null if the view is gone. A view that was exchanged meanwhile is looked at again. */
+function examineView(sql: Sql, first: RightsFacts, role: string, givers: Givers): Promise<ViewRights | null> {
+  let facts: RightsFacts | undefined = first
+  return lookAgain(async () => {
+    if (facts === undefined) return null
+    const swap = await readSwapRefusals(sql, facts, role, givers)
+    if (swap !== 'gone') return judgeView(facts, swap, givers)
+    facts = (await readRightsFacts(sql, role)).find(({ view }) => view === first.view)
+    return 'gone'
+  })
 }
 
 async function readLogin(sql: Sql): Promise<string> {

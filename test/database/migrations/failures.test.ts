@@ -161,7 +161,7 @@ describe('a folder that is not what it was when it was applied', () => {
     await other.freeze([definition('a', 'select 2 as id')])
     await refused(
       other,
-      ': this database was migrated from another folder. The database has 001_a, 002_a, 003_own, …. ' +
+      ': this database was migrated from another folder. The database has 001_a, 002_a, 003_own, .... ' +
         'Work in that folder, or on a database of your own. (The database of `npm start` was migrated from local/demo.)',
     )
   })

@@ -353,6 +353,10 @@ describe('the monitor', () => {
 })
 
 test('the migrate function brings the database up to date and says what it did', async () => {
-  expect(await migrate({}, context)).toEqual({ applied: [], ahead: [], views: { applied: [], ahead: [] } })
+  expect(await migrate({}, context)).toEqual({
+    applied: [],
+    ahead: [],
+    views: { applied: [], ahead: [], missing: [], repaired: [] },
+  })
   expect(lines.at(-1)).toMatchObject({ message: 'migrated', applied: [] })
 })

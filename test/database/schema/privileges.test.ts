@@ -81,7 +81,7 @@ const privilege = (names: RegExp): Missing => ({ class: 'InsufficientPrivilege',
 const connect: Right = {
   right: 'connect on the database',
   give: 'grant connect on database $database to $app',
-  missing: privilege(new RegExp(databaseName)),
+  missing: { class: 'CredentialsRefused', names: new RegExp(databaseName) },
 }
 const usageOfLanguage: Right = {
   right: 'usage on language plpgsql',
@@ -94,7 +94,7 @@ const usageOfRecord: Right = {
   missing: privilege(/schema viewkeeper/),
 }
 const onRecord = (
-  table: 'definitions' | 'runs' | 'batches' | 'batch_views' | 'latest_runs' | 'view_ages' | 'switches',
+  table: 'definitions' | 'runs' | 'batches' | 'batch_views' | 'latest_runs' | 'switches',
   ...privileges: string[]
 ): Right[] =>
   privileges.map((each) => ({
@@ -377,7 +377,13 @@ const operations: Operation[] = [
   {
     operation: 'a creation by force',
     setUp: `${author}; create materialized view $schema.made as select 1 as id; alter materialized view $schema.made owner to $owner`,
-    rights: [...creates, { ...inheritsOwner, missing: privilege(/made/) }],
+    rights: [
+      usageOf('app'),
+      { ...isOwner, missing: privilege(/place_/) },
+      { ...languageOf('owner'), missing: privilege(/language plpgsql/) },
+      ...usageAndCreateIn('$schema', 'owner', /place_/),
+      ownerReads,
+    ],
     perform: ({ schema, database }) => create({ view: `${schema}.made`, force: true }, callOn(database)),
     done: { status: 'created' },
   },
@@ -396,7 +402,7 @@ const operations: Operation[] = [
   },
   {
     operation: 'GET /views/{view}',
-    rights: [usageOf('app'), ...onRecord('latest_runs', 'select'), ...onRecord('view_ages', 'select')],
+    rights: [usageOf('app'), ...onRecord('latest_runs', 'select'), ...onRecord('switches', 'select')],
     perform: ({ schema, database }) => getView(database, `${schema}.kept`),
     done: { populated: true, indexes: [{ unique: true, definition: expect.any(String) }] },
   },
@@ -645,7 +651,6 @@ describe('reads', () => {
     usageOfRecord,
     ...onRecord('definitions', 'select'),
     ...onRecord('latest_runs', 'select'),
-    ...onRecord('view_ages', 'select'),
     ...onRecord('runs', 'select'),
     ...onRecord('switches', 'select'),
   ]
@@ -676,7 +681,7 @@ describe('reads', () => {
       ['select, update on viewkeeper.batches', /batches/],
       ['select on viewkeeper.definitions', /definitions/],
       ['insert, update on viewkeeper.definitions', /definitions/],
-      ['select on viewkeeper.view_ages', /view_ages/],
+      ['select on viewkeeper.latest_runs', /latest_runs/],
     ]
     for (const [right, missing] of takes) {
       await expectMissing(look(), privilege(missing))

@@ -34,6 +34,6 @@ test('a definition that nobody has authored has the defaults of the code', async
               row_count_strategy as "rowCountStrategy", schedule, time_zone as "timeZone", settings,
               timeout_seconds as "timeoutSeconds", retries, retry_delay_seconds as "retryDelaySeconds",
               max_staleness_seconds as "maxStalenessSeconds", min_interval_seconds as "minIntervalSeconds",
-              in_all as "inAll", depends_on as "dependsOn"`
+              in_all as "inAll", depends_on as "dependsOn", owner`
   expect(row).toEqual(definitionDefaults)
 })

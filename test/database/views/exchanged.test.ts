@@ -122,7 +122,8 @@ describe('a view that is dropped', () => {
         view,
       )
       await expect(reading, name).rejects.toMatchObject({ code: 'UnknownView' })
-      expect(looks, name).toBeLessThanOrEqual(2)
+      // One look takes at most six statements, with those that find out which view was probably meant.
+      expect(looks, name).toBeLessThanOrEqual(6)
     }
   })
 

@@ -108,7 +108,7 @@ describe('a view lives through every operation', () => {
     ['a comment', 'a /* b -- c'],
     ['63 bytes', 'x'.repeat(63)],
     ['63 bytes of letters of two', `${'ä'.repeat(31)}x`],
-    ['a name like those of the copies', 'viewkeeper_1_old'],
+    ['a name almost like those of the copies', 'viewkeepers_1_old'],
   ])('named with %s', async (_, name) => {
     await liveThrough({
       schema: within63Bytes(`in ${name}`),
