@@ -378,7 +378,6 @@ const operations: Operation[] = [
     operation: 'a creation by force',
     setUp: `${author}; create materialized view $schema.made as select 1 as id; alter materialized view $schema.made owner to $owner`,
     rights: [
-      usageOf('app'),
       { ...isOwner, missing: privilege(/place_/) },
       { ...languageOf('owner'), missing: privilege(/language plpgsql/) },
       ...usageAndCreateIn('$schema', 'owner', /place_/),
@@ -402,7 +401,7 @@ const operations: Operation[] = [
   },
   {
     operation: 'GET /views/{view}',
-    rights: [usageOf('app'), ...onRecord('latest_runs', 'select'), ...onRecord('switches', 'select')],
+    rights: [...onRecord('latest_runs', 'select'), ...onRecord('switches', 'select')],
     perform: ({ schema, database }) => getView(database, `${schema}.kept`),
     done: { populated: true, indexes: [{ unique: true, definition: expect.any(String) }] },
   },
