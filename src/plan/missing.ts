@@ -45,13 +45,18 @@ export function ownership(
 ): Need {
   const grantee = to ?? 'asked.oid'
   const hopeless = `(select k.rolsuper or pg_has_role(k.oid, ${grantee}, 'MEMBER') from pg_roles k where k.oid = ${owner})`
+  // Before 16 the login itself says whether it inherits; membership alone does not help a login that does not.
+  const inheritsNothing = `${to === undefined && how === 'inherits'} and not ${isAtLeast(16)} and exists (
+    select from pg_roles l where l.rolname = session_user and not l.rolinherit and pg_has_role(l.oid, ${owner}, 'MEMBER'))`
   const mode = how === 'inherits' ? `'USAGE'` : `case when ${isAtLeast(16)} then 'SET' else 'MEMBER' end`
   return {
     from: `asked, ${from}`,
-    grant: `case when ${hopeless} then format('alter %s owner to %s;', ${object}, asked.heir::regrole)
+    grant: `case when ${inheritsNothing} then format('alter role %I inherit;', session_user)
+      when ${hopeless} then format('alter %s owner to %s;', ${object}, asked.heir::regrole)
       else format('grant %s to %s%s;', ${owner}::regrole, (${grantee})::regrole,
                   case when ${isAtLeast(16)} then ' with inherit true, set true' else '' end) end`,
-    by: `case when ${hopeless} then ${unlessSuperuser(owner)}
+    by: `case when ${inheritsNothing} then 'a role with createrole'
+      when ${hopeless} then ${unlessSuperuser(owner)}
       when ${isAtLeast(16)} then (select string_agg(distinct m.member::regrole::text, ' or ') from pg_auth_members m
                                    where m.roleid = ${owner} and m.admin_option)
       else 'a role with createrole' end`,
