@@ -56,7 +56,7 @@ async function start(life: Life) {
     const open = await batches.resume()
     if (open > 0) report.line(`${count(open, 'batch', 'batches')} of the last start will go on`)
     else await refreshFirst(gateway.url, demo.views)
-    // From these variables the monitor and the reads know how old the data may be.
+    // From these variables the monitor knows how old the data may be, and the reads when a view is refreshed next.
     process.env.NIGHTLY_SCHEDULE = nightly.schedule
     process.env.NIGHTLY_TIME_ZONE = nightly.timeZone
     process.env.VIEW_SCHEDULES = 'true'

@@ -63,13 +63,10 @@ create view viewkeeper.latest_runs as
          case when newest_success.id is null then older_success.row_count_before else newest_success.row_count_before end as row_count_before,
          case when newest_success.id is null then older_success.row_count_after else newest_success.row_count_after end as row_count_after,
          clock_timestamp() - coalesce(success.at, d.created_at) as staleness,
-         make_interval(secs => coalesce(d.max_staleness_seconds, d.scheduled_interval_seconds + greatest(3600,
-           2 * (select usual.ms from viewkeeper.usual_duration(d.id) usual) / 1000))) as max_staleness,
+         make_interval(secs => age_limit.seconds) as max_staleness,
          d.paused_at is null and case
-           when d.max_staleness_seconds is not null then expected.seconds > d.max_staleness_seconds
-           when d.scheduled_interval_seconds is null or expected.seconds <= d.scheduled_interval_seconds + 3600 then false
-           else expected.seconds > d.scheduled_interval_seconds + coalesce(
-             2 * (select usual.ms from viewkeeper.usual_duration(d.id) usual) / 1000, 0) end as stale,
+           when d.max_staleness_seconds is null and coalesce(expected.seconds <= d.scheduled_interval_seconds + 3600, true) then false
+           else expected.seconds > age_limit.seconds end as stale,
          present.oid is null as missing
     from viewkeeper.definitions d
     left join newest_run on newest_run.definition_id = d.id
@@ -88,6 +85,9 @@ create view viewkeeper.latest_runs as
    cross join lateral (select coalesce(newest_success.finished_at, older_success.finished_at) as at) success
    cross join lateral (
      select extract(epoch from clock_timestamp() - greatest(success.at, d.expected_since)) as seconds) expected
+   cross join lateral (
+     select coalesce(d.max_staleness_seconds, d.scheduled_interval_seconds + greatest(3600,
+              2 * (select usual.ms from viewkeeper.usual_duration(d.id) usual) / 1000)) as seconds) age_limit
    where d.removed_at is null and (d.source = 'authored' or present.oid is not null);
 comment on view viewkeeper.latest_runs is 'For each view the last run, the last success that made the view fresh, the age of its data, the age from which they are stale, and whether an authored view is missing in the database.';
 

@@ -1,4 +1,5 @@
 import type { Context } from 'aws-lambda'
+import { afterAll, beforeAll, beforeEach, vi } from 'vitest'
 import type { HttpAnswer, HttpEvent } from '../../src/edge/http/http.ts'
 
 /** What Lambda hands to a function beside the event. */
@@ -43,3 +44,18 @@ export function httpEvent(
 
 /** The answer with its body parsed. */
 export const parsed = (answer: HttpAnswer) => ({ ...answer, body: JSON.parse(answer.body ?? 'null') })
+
+/** Lets the functions work on the database at `url` while a file's tests run, and keeps their log lines off the screen. */
+export function quietFunctionsOn(url: string): void {
+  beforeAll(() => {
+    process.env.DATABASE_URL = url
+  })
+  afterAll(() => {
+    delete process.env.DATABASE_URL
+  })
+  beforeEach(() => {
+    for (const stream of ['log', 'info', 'warn', 'error'] as const)
+      vi.spyOn(console, stream).mockReturnValue()
+    return () => vi.restoreAllMocks()
+  })
+}

@@ -3,7 +3,7 @@ import { executingQuery } from '../../plan/missing-names.ts'
 import { literal, quoteIdentifier } from '../../plan/names.ts'
 import { Problem } from '../../problem.ts'
 import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
-import { readMissing } from '../server/cure.ts'
+import { readMissingRights } from '../server/cure.ts'
 import { lackingCharacter } from '../server/encoding.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { readRolePath } from '../server/role-path.ts'
@@ -63,7 +63,10 @@ export async function runPlainSql(
     const isOurRole = owner !== null && !statements.some((each) => /^(re)?set\b.*\brole\b/i.test(each))
     const missing =
       sqlstateOf(error) === '42501'
-        ? await readMissing(sql, executingQuery(part?.text ?? text, owner === null ? {} : { role: owner }))
+        ? await readMissingRights(
+            sql,
+            executingQuery(part?.text ?? text, owner === null ? {} : { role: owner }),
+          )
         : null
     const end = [
       untouched,

@@ -10,7 +10,7 @@ import { liveViewQuery } from '../../plan/views/live-view-query.ts'
 import { Problem } from '../../problem.ts'
 import { executeSealed } from '../runs/seal.ts'
 import { inTransaction, type Sql } from '../server/connect.ts'
-import { readMissing } from '../server/cure.ts'
+import { readMissingRights } from '../server/cure.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { readRolePath } from '../server/role-path.ts'
 import { safePath } from '../server/search-path.ts'
@@ -150,7 +150,7 @@ async function executeAll(sql: Sql, statements: Statement[], inDefinition: boole
       at,
       inDefinition,
       error,
-      isLacking ? await readMissing(sql, obstacles) : null,
+      isLacking ? await readMissingRights(sql, obstacles) : null,
     )
   }
 }

@@ -11,16 +11,16 @@ export interface StaleView {
 
 /** The stale views, oldest data first. */
 export const readStaleViews = (sql: Sql): Promise<StaleView[]> => sql<StaleView[]>`
-  select format('%I.%I', d.schema_name, d.name) as view, round(extract(epoch from a.staleness))::int8 as "ageSeconds",
-         round(extract(epoch from a.max_staleness))::int8 as "maxStalenessSeconds"
-    from viewkeeper.latest_runs a join viewkeeper.definitions d on d.id = a.definition_id
-   where a.stale order by a.staleness desc`
+  select format('%I.%I', d.schema_name, d.name) as view, round(extract(epoch from latest.staleness))::int8 as "ageSeconds",
+         round(extract(epoch from latest.max_staleness))::int8 as "maxStalenessSeconds"
+    from viewkeeper.latest_runs latest join viewkeeper.definitions d on d.id = latest.definition_id
+   where latest.stale order by latest.staleness desc`
 
 /** The names of authored views that are not in the database, without paused views. */
 export async function readMissingViews(sql: Sql): Promise<string[]> {
   const rows = await sql<{ view: string }[]>`
     select format('%I.%I', d.schema_name, d.name) as view
-      from viewkeeper.latest_runs a join viewkeeper.definitions d on d.id = a.definition_id
-     where a.missing and d.paused_at is null order by 1`
+      from viewkeeper.latest_runs latest join viewkeeper.definitions d on d.id = latest.definition_id
+     where latest.missing and d.paused_at is null order by 1`
   return rows.map(({ view }) => view)
 }

@@ -1,6 +1,6 @@
 import { signalingQuery } from '../../plan/missing.ts'
 import type { Sql } from '../server/connect.ts'
-import { readCure, readMissing } from '../server/cure.ts'
+import { readCure, readMissingRights } from '../server/cure.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { runLocks } from '../server/lock-keys.ts'
 
@@ -32,7 +32,7 @@ export async function cancelRun(sql: Sql, id: number): Promise<boolean> {
       join requested on l.id = requested.id and l.pid = requested.backend_pid) as signaled`.catch(
     async (error) => {
       if (sqlstateOf(error) !== '42501') throw error
-      throw problemOf(error, (await readCure(sql, error)) ?? (await readMissing(sql, signalingQuery)))
+      throw problemOf(error, (await readCure(sql, error)) ?? (await readMissingRights(sql, signalingQuery)))
     },
   )
   return (

@@ -5,7 +5,7 @@ import type { SchemaStep } from '../../plan/schema-step.ts'
 import { Problem } from '../../problem.ts'
 import { toSetRole } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
-import { lacking, readMissing } from '../server/cure.ts'
+import { lacking, readMissingRights } from '../server/cure.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { sqlFailed } from '../server/sql-failed.ts'
 import { ownerRole } from './role.ts'
@@ -26,7 +26,10 @@ export async function applySchema(sql: Sql, steps: SchemaStep[]): Promise<Migrat
   await insistOnPlpgsql(sql)
   await settingUp(sql, prepareJournal).catch(async (error) => {
     if (sqlstateOf(error) !== '42501') throw error
-    throw problemOf(error, [await readMissing(sql, settingUpQuery), byCommand].filter(Boolean).join(' '))
+    throw problemOf(
+      error,
+      [await readMissingRights(sql, settingUpQuery), byCommand].filter(Boolean).join(' '),
+    )
   })
   const applied: string[] = []
   for (const step of steps) {

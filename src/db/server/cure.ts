@@ -7,7 +7,7 @@ import { sqlstateOf } from './failures.ts'
 type Sql = postgres.Sql<{ bigint: number }>
 
 /** What a query for missing rights finds, as a sentence with the SQL that gives them; null if the catalog shows none. */
-export async function readMissing(sql: Sql, query: string): Promise<string | null> {
+export async function readMissingRights(sql: Sql, query: string): Promise<string | null> {
   const [row] = await sql.unsafe<{ hints: Record<string, string> }[]>(query)
   return row?.hints['42501'] ?? null
 }
@@ -20,13 +20,13 @@ export async function readCure(sql: Sql, error: unknown): Promise<string | null>
   if (error instanceof Problem || sqlstateOf(error) !== '42501') return null
   const { query } = error as { query?: string }
   if (query === undefined) return null
-  return readMissing(sql, executingQuery(query, { only: 'qualified' })).catch(() => null)
+  return readMissingRights(sql, executingQuery(query, { only: 'qualified' })).catch(() => null)
 }
 
 /** The refusal of something that we may not do, with the right that is missing. */
 export const lacking = async (sql: Sql, message: string, query: string): Promise<Problem> =>
   new Problem(
     'InsufficientPrivilege',
-    [message, await readMissing(sql, query)].filter((text) => text !== null).join(' '),
+    [message, await readMissingRights(sql, query)].filter((text) => text !== null).join(' '),
     { sqlstate: '42501' },
   )

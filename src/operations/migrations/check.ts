@@ -1,7 +1,7 @@
 import { onlyReads, readQuery } from '../../db/migrations/temporary-view.ts'
 import { readTwin, StatementRefused } from '../../db/migrations/trial.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
-import { readCure, readMissing } from '../../db/server/cure.ts'
+import { readCure, readMissingRights } from '../../db/server/cure.ts'
 import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
 import { findView, listReadableNames, listViewNames } from '../../db/views/catalog.ts'
 import { readLiveView } from '../../db/views/look.ts'
@@ -77,7 +77,7 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
   const mayActAsOwner = rights.mayActAs.includes(live.view.owner)
   if (!mayActAsOwner && !(await onlyReads(sql))) {
     const because = `it cannot be compared: we may not act as its owner, ${live.view.owner}`
-    const missing = await readMissing(sql, ownershipQuery(view, 'acts'))
+    const missing = await readMissingRights(sql, ownershipQuery(view, 'acts'))
     return [
       ...ofOwner,
       difference(name, 'unreadable', [because, ...(missing === null ? [] : [missing])].join('. ')),

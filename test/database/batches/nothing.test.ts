@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { localBatches } from '../../../local/gateway/batches.ts'
 import { getBatch } from '../../../src/operations/batches/read.ts'
 import { startBatch } from '../../../src/operations/batches/start.ts'
@@ -6,7 +6,7 @@ import { monitor } from '../../../src/operations/monitoring/monitor.ts'
 import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { advanceToEnd, begin, define } from '../../support/batches.ts'
 import { callOn, useDatabase } from '../../support/database.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
+import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/lambda.ts'
 import { unheard } from '../../support/publisher.ts'
 import { until } from '../../support/until.ts'
 
@@ -14,16 +14,7 @@ const { database, sql, url } = useDatabase()
 const { startBatch: startFunction } = localBatches(database)
 const context = lambdaContext()
 
-beforeAll(() => {
-  process.env.DATABASE_URL = url
-})
-afterAll(() => {
-  delete process.env.DATABASE_URL
-})
-beforeEach(() => {
-  for (const stream of ['log', 'info', 'warn', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
-  return () => vi.restoreAllMocks()
-})
+quietFunctionsOn(url)
 
 const ended = (batchId: string) =>
   until('the batch has ended', async () => {

@@ -1,21 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { checkViews } from '../../../src/operations/migrations/check.ts'
-import { migrateDown, migrateUp } from '../../../src/operations/migrations/migrate.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
 import { describeInCatalog } from '../../support/catalog.ts'
 import { schemaFolder, useDatabase } from '../../support/database.ts'
-import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/frozen.ts'
+import { definition } from '../../support/frozen.ts'
 import { refusalOf } from '../../support/refusal.ts'
-import { wholeCatalog } from '../../support/whole-catalog.ts'
+import { useFrozenLife } from './frozen-life.ts'
 
 // Somebody changed a view by hand, in a hurry. The change is then written into views/ and frozen.
 
-const folder = useFolders()
-const { database, sql } = useDatabase()
+const place = useDatabase()
+const { database, sql } = place
 const other = useDatabase()
-let folders = 0
+const { folder, applied, up, down, freezeOn, differences } = useFrozenLife(place)
 
 beforeEach(async () => {
   for (const server of [sql, other.sql]) {
@@ -26,31 +24,6 @@ beforeEach(async () => {
       create table orders as select i as id, i % 3 as shop, i * 10 as total from generate_series(1, 30) i`)
   }
 })
-
-async function applied(...authored: Definition[]): Promise<FrozenFolder> {
-  const frozen = await folder(`hot fix ${++folders}`)
-  await frozen.freeze(authored)
-  await up(frozen)
-  return frozen
-}
-
-const up = async (frozen: FrozenFolder, on = database) =>
-  (await migrateUp(migrateCall(on), await frozen.read())).applied.map(({ does }) => does)
-
-const down = async (frozen: FrozenFolder, on = database) =>
-  (await migrateDown(migrateCall(on), await frozen.read(), 1)).undone.map(({ does }) => does)
-
-async function freezeOn(frozen: FrozenFolder, authored: Definition[]) {
-  const before = await wholeCatalog(sql)
-  try {
-    return await frozen.freezeOn(database, authored)
-  } finally {
-    expect(await wholeCatalog(sql)).toEqual(before)
-  }
-}
-
-const differences = async (view: Definition) =>
-  (await checkViews(database, [view])).filter(({ kind }) => kind !== 'unmanaged')
 
 const sales = definition('sales', 'select id, total from public.orders', {
   indexes: [{ name: 'sales_key', unique: true, on: '(id)' }],

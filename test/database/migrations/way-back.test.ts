@@ -1,18 +1,15 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { checkViews } from '../../../src/operations/migrations/check.ts'
-import { migrateDown, migrateUp } from '../../../src/operations/migrations/migrate.ts'
-import type { Definition } from '../../../src/plan/views/definition.ts'
 import { describeInCatalog } from '../../support/catalog.ts'
 import { useDatabase } from '../../support/database.ts'
-import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/frozen.ts'
+import { definition } from '../../support/frozen.ts'
 import { refusalOf } from '../../support/refusal.ts'
-import { wholeCatalog } from '../../support/whole-catalog.ts'
+import { useFrozenLife } from './frozen-life.ts'
 
 // "valid, up and down": what freeze says is what migrate then does, whatever happened to the database in between.
 
-const folder = useFolders()
-const { database, sql } = useDatabase()
-let folders = 0
+const place = useDatabase()
+const { sql } = place
+const { applied, up, down, freezeOn, differences } = useFrozenLife(place)
 
 beforeEach(async () => {
   await sql.unsafe(`
@@ -21,33 +18,6 @@ beforeEach(async () => {
     delete from viewkeeper.migrations;
     create table orders as select i as id, i % 3 as shop, i * 10 as total from generate_series(1, 30) i`)
 })
-
-/** Freezes definitions, and applies them. */
-async function applied(...authored: Definition[]): Promise<FrozenFolder> {
-  const frozen = await folder(`way back ${++folders}`)
-  await frozen.freeze(authored)
-  await up(frozen)
-  return frozen
-}
-
-const up = async (frozen: FrozenFolder) =>
-  (await migrateUp(migrateCall(database), await frozen.read())).applied.map(({ does }) => does)
-
-const down = async (frozen: FrozenFolder) =>
-  (await migrateDown(migrateCall(database), await frozen.read(), 1)).undone.map(({ does }) => does)
-
-/** The same for what is tried: nothing of it stays. */
-async function freezeOn(frozen: FrozenFolder, authored: Definition[], more = {}) {
-  const before = await wholeCatalog(sql)
-  try {
-    return await frozen.freezeOn(database, authored, more)
-  } finally {
-    expect(await wholeCatalog(sql)).toEqual(before)
-  }
-}
-
-const differences = async (view: Definition) =>
-  (await checkViews(database, [view])).filter(({ kind }) => kind !== 'unmanaged')
 
 const sales = definition('sales', 'select id, total from public.orders', {
   indexes: [{ name: 'sales_key', unique: true, on: '(id)' }],

@@ -1,24 +1,15 @@
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { handler as createView } from '../../../functions/create.ts'
 import { handler as query } from '../../../functions/query.ts'
 import type { RunError } from '../../../src/db/runs/runs.ts'
 import { useDatabase } from '../../support/database.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
+import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/lambda.ts'
 
 const { url, sql } = useDatabase()
 const context = lambdaContext()
 const headers = { prefer: 'wait=20' }
 
-beforeAll(() => {
-  process.env.DATABASE_URL = url
-})
-afterAll(() => {
-  delete process.env.DATABASE_URL
-})
-beforeEach(() => {
-  for (const stream of ['log', 'info', 'warn', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
-  return () => vi.restoreAllMocks()
-})
+quietFunctionsOn(url)
 
 /** Creates a view, whose creation fails with these texts. */
 async function failWith(view: string, message: string, detail: string, hint: string): Promise<RunError> {

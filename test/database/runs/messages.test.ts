@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { handler as createView } from '../../../functions/create.ts'
 import { handler as refreshView } from '../../../functions/refresh.ts'
 import type { RunError } from '../../../src/db/runs/runs.ts'
 import { migrateUp } from '../../../src/operations/migrations/migrate.ts'
 import { useDatabase } from '../../support/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/frozen.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
+import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/lambda.ts'
 import { refusalOf } from '../../support/refusal.ts'
 
 // What an error has to name, and what it may not: names of the catalog say what to do, row data are shown to nobody.
@@ -14,16 +14,7 @@ const { url, sql, database } = useDatabase()
 const context = lambdaContext()
 const folder = useFolders()
 
-beforeAll(() => {
-  process.env.DATABASE_URL = url
-})
-afterAll(() => {
-  delete process.env.DATABASE_URL
-})
-beforeEach(() => {
-  for (const stream of ['log', 'info', 'warn', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
-  return () => vi.restoreAllMocks()
-})
+quietFunctionsOn(url)
 
 const headers = { prefer: 'wait=20' }
 const refresh = async (view: string, body: object = {}) =>

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { handler as cancel } from '../../../functions/cancel.ts'
 import { handler as createView } from '../../../functions/create.ts'
 import { handler as dropView } from '../../../functions/drop.ts'
@@ -18,7 +18,7 @@ import { advanceToEnd } from '../../support/batches.ts'
 import { describeInCatalog } from '../../support/catalog.ts'
 import { useDatabase } from '../../support/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/frozen.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
+import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/lambda.ts'
 import { refusalOf } from '../../support/refusal.ts'
 
 // On most databases text is UTF-8. The encoding of another one lacks characters, and has some beyond ASCII.
@@ -35,8 +35,8 @@ describe.each([
   const { url, sql, database } = useDatabase({ encoding })
   const view = `public."${word}"`
 
+  quietFunctionsOn(url)
   beforeAll(async () => {
-    process.env.DATABASE_URL = url
     await sql.unsafe(`
       create table base (id integer, "${word}" text); insert into base values (1, '${word}');
       create materialized view "${word}" as select id, "${word}", '${word}'::text as said from base;
@@ -44,14 +44,6 @@ describe.each([
       create statistics "${word}_s" on id, said from "${word}";
       comment on materialized view "${word}" is '${word}'; comment on column "${word}"."${word}" is '${word}';
       create view above as select "${word}" from "${word}"; comment on view above is '${word}'`)
-  })
-  afterAll(() => {
-    delete process.env.DATABASE_URL
-  })
-  beforeEach(() => {
-    for (const stream of ['log', 'info', 'warn', 'error'] as const)
-      vi.spyOn(console, stream).mockReturnValue()
-    return () => vi.restoreAllMocks()
   })
 
   type Served = (event: ReturnType<typeof httpEvent>, of: typeof context) => Promise<unknown>

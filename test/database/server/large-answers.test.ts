@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { handler as query } from '../../../functions/query.ts'
 import type { HttpAnswer } from '../../../src/edge/http/http.ts'
 import { useDatabase } from '../../support/database.ts'
-import { httpEvent, lambdaContext } from '../../support/lambda.ts'
+import { httpEvent, lambdaContext, quietFunctionsOn } from '../../support/lambda.ts'
 
 const { url, sql } = useDatabase()
 
@@ -10,16 +10,7 @@ const { url, sql } = useDatabase()
 const lambdaLimit = 6 * 1024 * 1024
 const megabytes = 1_000_000
 
-beforeAll(() => {
-  process.env.DATABASE_URL = url
-})
-afterAll(() => {
-  delete process.env.DATABASE_URL
-})
-beforeEach(() => {
-  for (const stream of ['log', 'info', 'warn', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
-  return () => vi.restoreAllMocks()
-})
+quietFunctionsOn(url)
 
 async function get(routeKey: string, options: Parameters<typeof httpEvent>[1] = {}) {
   const answer = (await query(httpEvent(routeKey, options), lambdaContext())) as HttpAnswer
