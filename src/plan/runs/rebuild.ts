@@ -3,20 +3,22 @@ import type { Seal, Statement } from '../plan.ts'
 import type { LiveView } from '../views/live-view.ts'
 import type { AsideNames } from './aside-names.ts'
 
-/** Builds the empty twin of a view, with all its attributes and comments. */
-export function buildTwin(live: LiveView, aside: AsideNames): Statement[] {
+/** Builds the empty twin of a view, plain or materialized, with all its attributes and comments. */
+export function buildTwin(live: LiveView, aside: Pick<AsideNames, 'view'>): Statement[] {
   const { view, columns } = live
   const twin = quoteName(aside.view)
-  const alter = `alter materialized view ${twin}`
-  const options = [...view.options.map(option), ...view.toastOptions.map((each) => `toast.${option(each)}`)]
+  const alter = `alter ${view.kind} ${twin}`
+  const options = [...view.options, ...view.toastOptions.map((each) => `toast.${each}`)]
   const create: Statement = {
     phase: 'building',
     sealed: ownersSeal(live),
     sql:
-      `create materialized view ${twin} using ${quoteIdentifier(view.accessMethod)}` +
-      (options.length > 0 ? ` with (${options.join(', ')})` : '') +
+      `create ${view.kind} ${twin}` +
+      (view.accessMethod === null ? '' : ` using ${quoteIdentifier(view.accessMethod)}`) +
+      withOptions(options) +
       (view.tablespace === null ? '' : ` tablespace ${quoteIdentifier(view.tablespace)}`) +
-      ` as ${view.definition.trim()} with no data`,
+      ` as ${view.definition.trim()}` +
+      (view.kind === 'materialized view' ? ' with no data' : ''),
   }
   const attributes = building([
     ...columns.flatMap((column) => {
@@ -33,9 +35,20 @@ export function buildTwin(live: LiveView, aside: AsideNames): Statement[] {
     (view.replicaIdentity === 'full' || view.replicaIdentity === 'nothing') &&
       `alter table ${twin} replica identity ${view.replicaIdentity}`,
     ...view.extensions.map((extension) => `${alter} depends on extension ${quoteIdentifier(extension)}`),
-    view.comment !== null && `comment on materialized view ${twin} is ${literal(view.comment)}`,
+    view.comment !== null && `comment on ${view.kind} ${twin} is ${literal(view.comment)}`,
   ])
-  return [create, ...attributes]
+  const defaults = columns.flatMap(({ name, default: text }): Statement[] =>
+    text === null
+      ? []
+      : [
+          {
+            phase: 'building',
+            sql: `${alter} alter column ${quoteIdentifier(name)} set default ${text}`,
+            sealed: ownersSeal(live),
+          },
+        ],
+  )
+  return [create, ...attributes, ...defaults]
 }
 
 /** SQL that others wrote about a view is parsed as the view's owner. */
@@ -46,11 +59,11 @@ export const ownersSeal = ({ view }: LiveView): Seal => ({
 
 /** The indexes of the view, on its twin. */
 export function buildIndexes(live: LiveView, aside: AsideNames): Statement[] {
-  const { view, indexes } = live
+  const { indexes } = live
   const twin = quoteName(aside.view)
   return indexes.flatMap((index, at) => {
     const temporary = quoteIdentifier(aside.index(at))
-    const name = quoteName({ schema: view.schema, name: aside.index(at) })
+    const name = quoteName({ schema: aside.view.schema, name: aside.index(at) })
     const create: Statement = {
       phase: 'indexes',
       sql: `create ${index.unique ? 'unique ' : ''}index ${temporary} on ${twin} ${index.rest}`,

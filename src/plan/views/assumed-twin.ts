@@ -52,7 +52,14 @@ function grantsOf(
   )
 }
 
-const plainColumn = { statistics: null, options: [], storage: null, compression: null, comment: null }
+const plainColumn = {
+  statistics: null,
+  options: [],
+  storage: null,
+  compression: null,
+  default: null,
+  comment: null,
+}
 
 const plainIndex = {
   hasExpressions: false,

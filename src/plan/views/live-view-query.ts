@@ -1,5 +1,5 @@
 /**
- * A query for one jsonb value: the LiveView of a view. `relation` is the view's OID, or an expression for it.
+ * A query for one jsonb value: the LiveView of a materialized or plain view. `relation` is the view's OID, or an expression for it.
  * There is no row if the view is gone. The query is a text, because it is executed twice: to plan, and again
  * under the exclusive lock (hashed), to prove that nothing has changed in between. Execute it with
  * `safePath`: then the server writes every name outside the catalog with its schema.
@@ -7,7 +7,7 @@
 export const liveViewQuery = (relation: string): string => `
 with m as (
   select c.*, n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-   where c.oid = ${relation} and c.relkind = 'm'),
+   where c.oid = ${relation} and c.relkind in ('m', 'v')),
 own_types as (select m.reltype as oid from m union all select t.typarray from m join pg_type t on t.oid = m.reltype),
 -- Two joins, each by the index of pg_depend: one join with OR would read all of pg_depend, for every view, under its lock.
 needed_by as (
@@ -24,7 +24,8 @@ grants as (
 dependents as (
   select distinct regexp_replace(pg_describe_object(d.classid, d.objid, d.objsubid), '^rule "_RETURN" on |^rule _RETURN on ', '') as description,
          case when c.relkind = 'v' and w.rulename = '_RETURN' and d.refclassid = 'pg_class'::regclass and d.refobjsubid >= 0
-              then c.oid end as view_oid
+              then c.oid end as view_oid,
+         case when c.relkind in ('m', 'v') and w.rulename = '_RETURN' then c.oid end as reader
     from m cross join needed_by d
     left join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
     left join pg_class c on c.oid = w.ev_class
@@ -34,7 +35,7 @@ dependents as (
      and not (d.classid = 'pg_type'::regclass and d.objid in (select oid from own_types)))
 select jsonb_build_object(
   'view', (select jsonb_build_object(
-     'schema', nspname, 'name', relname, 'owner', relowner::regrole::text,
+     'kind', case relkind when 'm' then 'materialized view' else 'view' end, 'schema', nspname, 'name', relname, 'owner', relowner::regrole::text,
      'accessMethod', (select amname from pg_am where oid = relam),
      'tablespace', (select spcname from pg_tablespace where oid = reltablespace),
      'options', coalesce(to_jsonb(reloptions), '[]'),
@@ -53,8 +54,10 @@ select jsonb_build_object(
      'storage', case when a.attstorage <> t.typstorage
                 then case a.attstorage when 'p' then 'plain' when 'e' then 'external' when 'm' then 'main' else 'extended' end end,
      'compression', case a.attcompression when 'p' then 'pglz' when 'l' then 'lz4' end,
+     'default', pg_get_expr(f.adbin, f.adrelid),
      'comment', col_description(a.attrelid, a.attnum)) order by a.attnum), '[]')
      from pg_attribute a join pg_type t on t.oid = a.atttypid
+     left join pg_attrdef f on f.adrelid = a.attrelid and f.adnum = a.attnum
     where a.attrelid = m.oid and a.attnum > 0 and not a.attisdropped),
   'indexes', (select coalesce(jsonb_agg(jsonb_build_object(
      'name', c.relname, 'unique', i.indisunique,
@@ -78,6 +81,14 @@ select jsonb_build_object(
      'target', case when s.stxstattarget >= 0 then s.stxstattarget end,
      'comment', obj_description(s.oid, 'pg_statistic_ext')) order by n.nspname collate "C", s.stxname collate "C"), '[]')
      from pg_statistic_ext s join pg_namespace n on n.oid = s.stxnamespace where s.stxrelid = m.oid),
+  'triggers', (select coalesce(jsonb_agg(jsonb_build_object(
+     'name', tgname, 'definition', pg_get_triggerdef(oid), 'enabled', tgenabled, 'comment', obj_description(oid, 'pg_trigger'))
+       order by tgname collate "C"), '[]')
+     from pg_trigger where tgrelid = m.oid and not tgisinternal),
+  'rules', (select coalesce(jsonb_agg(jsonb_build_object(
+     'name', rulename, 'definition', rtrim(pg_get_ruledef(oid), ';'), 'enabled', ev_enabled,
+     'comment', obj_description(oid, 'pg_rewrite')) order by rulename collate "C"), '[]')
+     from pg_rewrite where ev_class = m.oid and rulename <> '_RETURN'),
   'grants', (select coalesce(jsonb_agg(jsonb_build_object(
      'column', col, 'grantor', grantor::regrole::text,
      'grantee', case grantee when 0 then 'public' else grantee::regrole::text end,
@@ -87,16 +98,16 @@ select jsonb_build_object(
   'defaultGrants', (select coalesce(jsonb_agg(distinct jsonb_build_object(
      'column', null, 'grantor', d.defaclrole::regrole::text,
      'grantee', case e.grantee when 0 then 'public' else e.grantee::regrole::text end,
-     'privilege', e.privilege_type, 'grantable', e.is_grantable)), '[]')
+     'privilege', e.privilege_type, 'grantable', e.is_grantable, 'everywhere', d.defaclnamespace = 0)), '[]')
      from pg_default_acl d, aclexplode(d.defaclacl) e
     where d.defaclobjtype = 'r' and d.defaclnamespace in (0, m.relnamespace)
       and d.defaclrole = m.relowner),
   'dependents', (select coalesce(jsonb_agg(jsonb_build_object(
-     'description', x.description,
+     'description', x.description, 'reader', x.reader::int8,
      'view', case when v.oid is not null then jsonb_build_object(
         'oid', v.oid::int8, 'schema', vn.nspname, 'name', v.relname, 'owner', v.relowner::regrole::text,
         'options', coalesce(to_jsonb(v.reloptions), '[]'), 'definition', rtrim(pg_get_viewdef(v.oid), ';')) end)
-       order by x.description collate "C", v.oid), '[]')
+       order by x.description collate "C", x.reader, v.oid), '[]')
      from dependents x left join pg_class v on v.oid = x.view_oid left join pg_namespace vn on vn.oid = v.relnamespace))
   from m`
 

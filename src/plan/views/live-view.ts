@@ -1,3 +1,6 @@
+/** As SQL names them. A LiveView of kind `view` is a plain view. */
+export type ViewKind = 'materialized view' | 'view'
+
 /**
  * A view with all that hangs on it, as one document of the catalog. The server writes every name outside the
  * catalog with its schema, because the document is read with `safePath`. The hash of the document tells later
@@ -5,10 +8,12 @@
  */
 export interface LiveView {
   view: {
+    kind: ViewKind
     schema: string
     name: string
     owner: string
-    accessMethod: string
+    /** Null for a plain view. */
+    accessMethod: string | null
     tablespace: string | null
     /** `name=value` each, as in pg_class. */
     options: string[]
@@ -33,6 +38,8 @@ export interface LiveView {
     /** Null if the column's storage is the type's own. */
     storage: string | null
     compression: string | null
+    /** The expression that a plain view's column has as its default. */
+    default: string | null
     comment: string | null
   }[]
   indexes: {
@@ -60,6 +67,10 @@ export interface LiveView {
     target: number | null
     comment: string | null
   }[]
+  /** The triggers of a plain view. */
+  triggers: Attached[]
+  /** The rules of a plain view, without the one that is its query. */
+  rules: Attached[]
   /** The grants in effect: those in the catalog, or the default. */
   grants: Grant[]
   /**
@@ -67,7 +78,7 @@ export interface LiveView {
    */
   untouchedGrants: boolean
   /** The grants that a new relation of the owner in this schema gets by the owner's default privileges. */
-  defaultGrants: Grant[]
+  defaultGrants: DefaultGrant[]
   dependents: Dependent[]
 }
 
@@ -80,11 +91,26 @@ export interface Grant {
   grantable: boolean
 }
 
+/** A grant by default privileges: those of one schema, or those that hold `everywhere`. */
+export type DefaultGrant = Grant & { everywhere: boolean }
+
+/** A trigger or a rule. */
+export interface Attached {
+  name: string
+  /** The whole statement that makes it, without a semicolon. */
+  definition: string
+  /** As in the catalog: `O`, `D`, `R` or `A`. */
+  enabled: string
+  comment: string | null
+}
+
 /**
  * An object that depends on the view. `view` is set for a plain view, which can be pointed to another view.
  */
 interface Dependent {
   description: string
+  /** The OID of the view, plain or materialized, if the object is the query of a view. */
+  reader: number | null
   view: null | {
     oid: number
     schema: string

@@ -136,6 +136,7 @@ describe('a swap', () => {
   test('re-points plain views, inner ones first, and only then drops the old view', () => {
     const dependent = (oid: number, name: string) => ({
       description: '',
+      reader: oid,
       view: {
         oid,
         schema: 'app',
@@ -172,7 +173,7 @@ describe('what stands in the way of a swap', () => {
     [liveView({ view: { hasSecurityLabel: true } }), swapRights(), [/security label/]],
     [liveView({ view: { replicaIdentity: 'index' } }), swapRights(), [/replica identity/]],
     [
-      liveView({ dependents: [{ description: 'function f()', view: null }] }),
+      liveView({ dependents: [{ description: 'function f()', reader: null, view: null }] }),
       swapRights(),
       [/function f\(\) depends on it/],
     ],
@@ -182,7 +183,11 @@ describe('what stands in the way of a swap', () => {
       swapRights({ lacks: [{ role: 'boss', privilege: 'create', schema: 'app' }] }),
       [/boss, may not create anything in schema app/],
     ],
-    [liveView({ dependents: [{ description: '', view: plain }] }), swapRights(), [/view app\.p.*other/]],
+    [
+      liveView({ dependents: [{ description: '', reader: 1, view: plain }] }),
+      swapRights(),
+      [/view app\.p.*other/],
+    ],
     [
       liveView({
         statistics: [
@@ -240,7 +245,7 @@ describe('replaying grants', () => {
   })
 
   test('revokes what default privileges give', () => {
-    expect(replay({ defaultGrants: [grant('boss', 'intern')] })).toContain(
+    expect(replay({ defaultGrants: [{ ...grant('boss', 'intern'), everywhere: true }] })).toContain(
       'boss: revoke all on "app"."twin" from intern cascade',
     )
   })

@@ -13,6 +13,7 @@ const column = (name: string, type = 'integer', more = {}): LiveView['columns'][
   options: [],
   storage: null,
   compression: null,
+  default: null,
   comment: null,
   ...more,
 })
@@ -38,6 +39,8 @@ const grant = (privilege: string, grantee: string, more: Partial<Grant> = {}): G
   grantable: false,
   ...more,
 })
+
+const usually = (given: Grant) => ({ ...given, everywhere: true })
 
 const ownerGrants = ['SELECT', 'INSERT'].map((privilege) => grant(privilege, 'boss', { grantable: true }))
 
@@ -119,7 +122,7 @@ describe('a live view and its definition', () => {
       'a grant of more than default privileges give',
       {
         grants: [grant('UPDATE', 'usual'), grant('SELECT', 'usual', { grantable: true })],
-        defaultGrants: [grant('SELECT', 'usual')],
+        defaultGrants: [usually(grant('SELECT', 'usual'))],
       },
       {},
       [
@@ -131,7 +134,7 @@ describe('a live view and its definition', () => {
       "a grant that another role's default privileges give",
       {
         grants: [grant('SELECT', 'usual')],
-        defaultGrants: [grant('SELECT', 'usual', { grantor: 'somebody' })],
+        defaultGrants: [usually(grant('SELECT', 'usual', { grantor: 'somebody' }))],
       },
       {},
       ['grant: select to usual is granted, which is not frozen'],
@@ -153,14 +156,14 @@ describe('a live view and its definition', () => {
     ['the privileges of the owner', { grants: ownerGrants }, { grants: [] }],
     [
       'what default privileges give',
-      { grants: [grant('SELECT', 'usual')], defaultGrants: [grant('SELECT', 'usual')] },
+      { grants: [grant('SELECT', 'usual')], defaultGrants: [usually(grant('SELECT', 'usual'))] },
       { grants: [] },
     ],
     [
       'what default privileges give, without the grant option that they give',
       {
         grants: [grant('SELECT', 'usual')],
-        defaultGrants: [grant('SELECT', 'usual', { grantable: true })],
+        defaultGrants: [usually(grant('SELECT', 'usual', { grantable: true }))],
       },
       { grants: [] },
     ],
@@ -189,7 +192,7 @@ describe('a live view and its definition', () => {
 
   test('differ by a frozen grant that default privileges should give but do not', () => {
     const frozen = { grants: [grant('SELECT', 'usual')] }
-    expect(differences({ defaultGrants: [grant('SELECT', 'usual')] }, frozen)).toEqual([
+    expect(differences({ defaultGrants: [usually(grant('SELECT', 'usual'))] }, frozen)).toEqual([
       'grant: it lacks the grant of select to usual',
     ])
   })
