@@ -1,0 +1,15 @@
+import type { LiveView } from './live-view.ts'
+
+/** A view, plain or materialized, that reads one of some relations, directly or through other views. */
+export interface Reader {
+  oid: number
+  live: LiveView
+  /** The hash of the live view, as `liveViewHashQuery` returns it. */
+  hash: string
+  /** Always true for a plain view. */
+  populated: boolean
+  /** The size on disk with indexes and TOAST, by the last `vacuum` or `analyze`; 0 for a plain view. */
+  sizeBytes: number
+  /** The OIDs of the relations that the query itself reads, as far as they are asked for or are readers, too. */
+  reads: number[]
+}
