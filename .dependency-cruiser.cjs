@@ -33,6 +33,7 @@ const rooms = {
     'src/plan',
     'src/plan/views',
     'src/plan/runs',
+    'src/plan/groups',
     'src/plan/migrations',
   ],
   'src/db/monitoring': ['src/db/server', 'src/db/runs', 'src/db/batches', 'src/plan'],
@@ -69,6 +70,7 @@ const rooms = {
     'src/plan',
     'src/plan/views',
     'src/plan/runs',
+    'src/plan/groups',
     'src/plan/migrations',
   ],
   'src/operations/monitoring': [

@@ -10,6 +10,7 @@ import {
 import { readMissing } from '../../db/migrations/missing.ts'
 import { runPlainSql } from '../../db/migrations/own-sql.ts'
 import { closeLostRuns } from '../../db/runs/lost-runs.ts'
+import { readRunStatus } from '../../db/runs/runs.ts'
 import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
 import { findDefinitionId } from '../../db/views/definitions.ts'
 import { findRunningRun } from '../../db/views/running-run.ts'
@@ -232,6 +233,7 @@ async function migrateView(
     if (!['AlreadyRunning', 'CatalogChanged', 'RunLost'].includes(error.class) || tries === mostTries) {
       throw runFailed(to, runId, error)
     }
+    if (error.runningRunId !== undefined) await untilEnded(sql, call, migration, error.runningRunId)
   }
 }
 
@@ -275,9 +277,18 @@ async function untilIdle(
 ): Promise<void> {
   await closeLostRuns(sql, view)
   const runId = await findRunningRun(sql, view)
-  if (runId === undefined) return
+  if (runId !== undefined) await untilEnded(sql, call, migration, runId)
+}
+
+/** Waits for a run of the view, or of a view that is changed together with it. */
+async function untilEnded(
+  sql: Sql,
+  call: MigrateCall,
+  migration: FrozenMigration,
+  runId: number,
+): Promise<void> {
   await waitForRun(sql, runId, call.waitUntil)
-  if ((await findRunningRun(sql, view)) === runId) throw goesOn(migration, runId)
+  if ((await readRunStatus(sql, runId)) === 'running') throw goesOn(migration, runId)
 }
 
 const goesOn = ({ name }: FrozenMigration, runId: number): Problem =>

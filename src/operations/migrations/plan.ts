@@ -13,12 +13,13 @@ import { creating, planCreate } from '../../plan/runs/create.ts'
 import { planDrop } from '../../plan/runs/drop.ts'
 import { exclusively } from '../../plan/runs/locks.ts'
 import { ownershipQuery } from '../../plan/runs/obstacles.ts'
-import { swapRefusals } from '../../plan/runs/swap-refusals.ts'
+import { isReadByViews, swapRefusals } from '../../plan/runs/swap-refusals.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { needsRebuild } from '../../plan/views/differences.ts'
 import { Problem } from '../../problem.ts'
 import { readNextOwner } from './next-owner.ts'
+import { type LiveChange, planTogether } from './plan-together.ts'
 
 /** What a migration does to a view, as reports name it. */
 export type Change = 'create' | 'rebuild' | 'alter' | 'drop' | 'rename'
@@ -34,6 +35,8 @@ interface PlanOptions {
   withData: boolean
   /** Until when to wait for somebody else's lock on the view, epoch milliseconds. */
   deadline: number
+  /** A trial fills no view, and records no run. */
+  isTrial?: boolean
 }
 
 /**
@@ -69,6 +72,7 @@ async function planDefinition(
 ): Promise<PlannedChange | null> {
   insistOnFreeName(after)
   const { timeoutSeconds } = after
+  const { isTrial = false, deadline } = options
   const settings = readSettings(quoteName(after), after.settings)
   if ((await findView(sql, after)) === undefined) {
     const owner = await readOwner(sql, after.owner)
@@ -84,30 +88,55 @@ async function planDefinition(
     })
     return { does: 'create', plan, timeoutSeconds }
   }
-  const { view, snapshot } = await readLiveView(sql, after, { until: options.deadline })
+  const found = await readLiveChange(sql, before, after, deadline)
+  const { view, snapshot, given, rights } = found
   const { live } = snapshot
-  if (!snapshot.rights.mayActAs.includes(live.view.owner)) {
-    throw await lacking(
-      sql,
-      `${view.view} cannot be changed to match its definition, because we may not act as its owner, ${live.view.owner}.`,
-      ownershipQuery(view, 'acts'),
-    )
-  }
-  const { given, rights } = await readNextOwner(sql, view, snapshot, { before, after })
   const twin = await readTwin(sql, after, given.view.owner, live)
-  const refusals = needsRebuild(live, twin) ? swapRefusals(given, rights) : []
-  if (refusals.length > 0) {
-    throw new Problem(
-      'SwapImpossible',
-      `${view.view} cannot be given another query, because ${refusals.join('; ')}. If something ` +
-        'depends on the view, drop the dependents in an earlier migration, and define them again in a later one.',
-    )
+  const runs = { ...runOptions, timeoutSeconds, settings }
+  if (needsRebuild(live, twin)) {
+    if (isReadByViews(live)) {
+      const plan = await planTogether(sql, [found], { ...runs, deadline, isTrial })
+      return plan && { does: 'rebuild', plan, timeoutSeconds }
+    }
+    const refusals = swapRefusals(given, rights)
+    if (refusals.length > 0) {
+      throw new Problem(
+        'SwapImpossible',
+        `${view.view} cannot be given another query, because ${refusals.join('; ')}. If something ` +
+          'depends on the view, drop that by own SQL in an earlier migration, and make it again in a later one.',
+      )
+    }
   }
   const change = planRedefinition(
     { view, snapshot, before, after, twin },
-    { ...runOptions, timeoutSeconds, settings, withData: view.populated },
+    { ...runs, withData: view.populated && !isTrial },
   )
   return change && { ...change, timeoutSeconds }
+}
+
+/** A live view that is to get another definition. Refuses a view, or a next owner, as whom we may not act. */
+async function readLiveChange(
+  sql: Sql,
+  before: Definition | null,
+  after: Definition,
+  deadline: number,
+): Promise<LiveChange> {
+  const { view, snapshot } = await readLiveView(sql, after, { until: deadline })
+  const { owner } = snapshot.live.view
+  if (!snapshot.rights.mayActAs.includes(owner)) {
+    throw await lacking(
+      sql,
+      `${view.view} cannot be changed to match its definition, because we may not act as its owner, ${owner}.`,
+      ownershipQuery(view, 'acts'),
+    )
+  }
+  return {
+    view,
+    snapshot,
+    before,
+    after,
+    ...(await readNextOwner(sql, view, snapshot, { before, after })),
+  }
 }
 
 async function planRemoval(

@@ -186,7 +186,7 @@ async function tryChange(
     return null
   }
   try {
-    const change = await planChange(sql, from, wanted, { withData: false, deadline: 0 })
+    const change = await planChange(sql, from, wanted, { withData: false, deadline: 0, isTrial: true })
     if (change !== null) await performPlan(sql, change.plan)
     // Settings are tried even if nothing else has changed: an invalid one would fail every refresh.
     else if (wanted.does === 'define')
