@@ -4,9 +4,9 @@ import { lacks } from '../../plan/groups/refusals.ts'
 import { requalify } from '../../plan/groups/requalify.ts'
 import { buildTwinOf, makePlaces } from '../../plan/groups/twins.ts'
 import { wantedView } from '../../plan/migrations/redefine.ts'
-import { displayName, literal, quoteName, unquoted } from '../../plan/names.ts'
+import { displayName, literal, type QualifiedName, quoteName, unquoted } from '../../plan/names.ts'
 import type { Definition } from '../../plan/views/definition.ts'
-import type { LiveView } from '../../plan/views/live-view.ts'
+import type { LiveView, ViewKind } from '../../plan/views/live-view.ts'
 import { liveViewQuery } from '../../plan/views/live-view-query.ts'
 import { parentsFirst, type Reader } from '../../plan/views/readers.ts'
 import { Problem } from '../../problem.ts'
@@ -34,7 +34,7 @@ export interface Tried {
 
 /** A reader that does not fit the changed views. */
 export interface Misfit {
-  reader: LiveView
+  reader: QualifiedName & { kind: ViewKind }
   /** In words that follow the reader's name. */
   because: string
 }
@@ -68,7 +68,7 @@ export const tryTogether = (sql: Sql, readers: Reader[], changes: Map<number, Re
           : await tryChanged(part, group, at, { change, places, twins: tried.twins })
       if (because === null) continue
       unfit.add(member.oid)
-      tried.misfits.push({ reader: member.live, because })
+      tried.misfits.push({ reader: member.live.view, because })
     }
     return tried
   })

@@ -18,8 +18,10 @@ import {
   type FrozenChange,
   type FrozenMigration,
   type FrozenText,
+  type Together,
   type ViewChange,
   viewBefore,
+  viewChangesOf,
 } from '../../plan/migrations/frozen.ts'
 import { displayName, type QualifiedName } from '../../plan/names.ts'
 import type { Trigger } from '../../plan/run.ts'
@@ -201,7 +203,7 @@ interface ViewMigration {
   /** The change of the migration in the other direction. */
   from: FrozenChange | null
   to: FrozenText
-  change: ViewChange
+  change: ViewChange | Together
   /** The statements that record the migration, in the transaction of its change. */
   record: string[]
 }
@@ -217,7 +219,7 @@ async function migrateView(
   const { migration, way, from, to, change, record } = wanted
   const plan = () => planChange(sql, from, change, { withData: call.withData, deadline: call.waitUntil })
   for (let tries = 1; ; tries++) {
-    await untilIdle(sql, call, migration, viewBefore(change))
+    await untilIdle(sql, call, migration, leadOf(change))
     if ((await isJournaled(sql, migration)) === (way === 'up')) return null
     const first = await plan().catch((error) => {
       throw failed(to, error)
@@ -247,7 +249,7 @@ async function runChange(
 ): Promise<Result> {
   const { trigger, requestedBy } = call
   const requested = { trigger, requestedBy, caller: requestedBy, idempotencyKey: null }
-  const view = viewBefore(change)
+  const view = leadOf(change)
   const run = {
     ...requested,
     ...view,
@@ -267,6 +269,10 @@ async function runChange(
     }
   })
 }
+
+/** The view whose run makes the change. */
+const leadOf = (change: ViewChange | Together): QualifiedName =>
+  viewBefore(viewChangesOf(change)[0] as ViewChange)
 
 /** Waits for the view's running run: a refresh, or this migration, begun by an earlier deploy. */
 async function untilIdle(

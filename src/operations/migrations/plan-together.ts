@@ -9,11 +9,11 @@ import { type Group, groupOf, type Member, materialized } from '../../plan/group
 import { planGroupRefresh } from '../../plan/groups/refresh.ts'
 import { groupObstacles, withoutMembers } from '../../plan/groups/refusals.ts'
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
-import { displayName, quoteName } from '../../plan/names.ts'
+import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
 import type { RunOptions } from '../../plan/runs/refresh.ts'
 import { swapRefusals } from '../../plan/runs/swap-refusals.ts'
-import type { LiveView, SwapRights, ViewSnapshot } from '../../plan/views/live-view.ts'
+import type { LiveView, SwapRights, ViewKind, ViewSnapshot } from '../../plan/views/live-view.ts'
 import type { Reader } from '../../plan/views/readers.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
@@ -48,7 +48,11 @@ export async function planTogether(
   await insistOnRebuild(sql, groupOf(readers), changes)
   const byOid = new Map(changes.map((change) => [change.view.oid, change]))
   const { members, twins, misfits } = await tryTogether(sql, readers, byOid)
-  if (misfits.length > 0) throw unfit(changes, misfits)
+  if (misfits.length > 0)
+    throw unfit(
+      changes.map(({ after }) => after),
+      misfits,
+    )
   const isDone = changes.every(
     ({ view, snapshot, before, after }) =>
       planRedefinition(
@@ -112,17 +116,16 @@ async function insistOnRebuild(sql: Sql, group: Group, changes: LiveChange[]): P
   )
 }
 
-/** Says which reader does not fit, and what to freeze. */
-function unfit(changes: LiveChange[], misfits: Misfit[]): Problem {
+/** The refusal of readers that do not fit the changed views, with what to do. */
+export function unfit(changed: QualifiedName[], misfits: Misfit[]): Problem {
   const said = misfits.map(
-    ({ reader: { view }, because }) =>
-      `${view.kind === 'view' ? 'plain view ' : ''}${displayName(view)} ${because}`,
+    ({ reader, because }) =>
+      `${reader.kind === 'view' ? 'plain view ' : ''}${displayName(reader)} ${because}`,
   )
-  const [views, plain] = ['materialized view', 'view'].map((kind) =>
-    misfits.flatMap(({ reader: { view } }) => (view.kind === kind ? [view] : [])),
-  ) as [LiveView['view'][], LiveView['view'][]]
-  const shown = views.map(displayName).join(', ')
-  const all = [...changes.map(({ after }) => after), ...views].map(({ schema, name }) =>
+  const ofKind = (kind: ViewKind): QualifiedName[] =>
+    misfits.flatMap(({ reader }) => (reader.kind === kind ? [reader] : []))
+  const [views, plain] = [ofKind('materialized view'), ofKind('view')]
+  const all = [...changed, ...views].map(({ schema, name }) =>
     displayName({ schema: schema === 'public' ? null : schema, name }),
   )
   return new Problem(
@@ -131,12 +134,14 @@ function unfit(changes: LiveChange[], misfits: Misfit[]): Problem {
       `${said.join('; ')}.`,
       ...(views.length === 0
         ? []
-        : [`Change ${shown} in the same migration: npx viewkeeper freeze ${all.join(' ')} -m "…"`]),
+        : [
+            `Change ${views.map(displayName).join(', ')} in the same migration: npx viewkeeper freeze ${all.join(' ')} -m "…"`,
+          ]),
       ...(plain.length === 0
         ? []
         : [
             `Drop plain ${plain.length === 1 ? 'view' : 'views'} ${plain.map(displayName).join(', ')} by own SQL in an earlier migration, ` +
-              'and make it again in a later one.',
+              `and make ${plain.length === 1 ? 'it' : 'them'} again in a later one.`,
           ]),
     ].join(' '),
   )

@@ -1,10 +1,18 @@
+import { type Misfit, readColumnsUsed } from '../../db/migrations/group-trial.ts'
 import { readTwin } from '../../db/migrations/trial.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { lacking } from '../../db/server/cure.ts'
 import { findView, readView } from '../../db/views/catalog.ts'
 import { readDependents, readLiveView } from '../../db/views/look.ts'
 import { readOwner } from '../../db/views/owner.ts'
-import { type FrozenChange, renameStatements, type ViewChange } from '../../plan/migrations/frozen.ts'
+import { lacks } from '../../plan/groups/refusals.ts'
+import {
+  type FrozenChange,
+  partsOf,
+  renameStatements,
+  type Together,
+  type ViewChange,
+} from '../../plan/migrations/frozen.ts'
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
 import { type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
@@ -17,9 +25,11 @@ import { isReadByViews, swapRefusals } from '../../plan/runs/swap-refusals.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { needsRebuild } from '../../plan/views/differences.ts'
+import type { LiveView } from '../../plan/views/live-view.ts'
+import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import { readNextOwner } from './next-owner.ts'
-import { type LiveChange, planTogether } from './plan-together.ts'
+import { type LiveChange, planTogether, unfit } from './plan-together.ts'
 
 /** What a migration does to a view, as reports name it. */
 export type Change = 'create' | 'rebuild' | 'alter' | 'drop' | 'rename'
@@ -47,10 +57,12 @@ interface PlanOptions {
 export function planChange(
   sql: Sql,
   from: FrozenChange | null,
-  to: ViewChange,
+  to: ViewChange | Together,
   options: PlanOptions,
 ): Promise<PlannedChange | null> {
   switch (to.does) {
+    case 'together':
+      return planDefinitions(sql, from === null ? [] : partsOf(from), to.definitions, options)
     case 'define':
       return planDefinition(sql, from?.does === 'define' ? from.definition : null, to.definition, options)
     case 'drop':
@@ -94,10 +106,11 @@ async function planDefinition(
   const twin = await readTwin(sql, after, given.view.owner, live)
   const runs = { ...runOptions, timeoutSeconds, settings }
   if (needsRebuild(live, twin)) {
-    if (isReadByViews(live)) {
+    if (isReadByViews(live) || givesReadersOtherTypes(live, twin)) {
       const plan = await planTogether(sql, [found], { ...runs, deadline, isTrial })
       return plan && { does: 'rebuild', plan, timeoutSeconds }
     }
+    await insistOnColumns(sql, view, live, twin)
     const refusals = swapRefusals(given, rights)
     if (refusals.length > 0) {
       throw new Problem(
@@ -112,6 +125,54 @@ async function planDefinition(
     { ...runs, withData: view.populated && !isTrial },
   )
   return change && { ...change, timeoutSeconds }
+}
+
+/** Refuses a query without a column that a plain view reads. */
+async function insistOnColumns(sql: Sql, { oid }: ViewFacts, live: LiveView, twin: LiveView): Promise<void> {
+  const left = new Set(twin.columns.map(({ name }) => name))
+  const misfits: Misfit[] = []
+  for (const { view } of live.dependents) {
+    if (view === null) continue
+    const gone = (await readColumnsUsed(sql, view.oid, oid)).filter((name) => !left.has(name))
+    if (gone.length > 0) misfits.push({ reader: { ...view, kind: 'view' }, because: lacks(gone, live) })
+  }
+  if (misfits.length > 0) throw unfit([live.view], misfits)
+}
+
+/** Whether a plain view may read a column that gets another type: `create or replace` cannot give it to that view. */
+const givesReadersOtherTypes = ({ dependents, columns }: LiveView, twin: LiveView): boolean =>
+  dependents.some(({ view }) => view !== null) &&
+  columns.some(({ name, type }) => twin.columns.some((each) => each.name === name && each.type !== type))
+
+/** Plans new definitions of several views, which exist. `from` holds what was authored before, in the same order. */
+async function planDefinitions(
+  sql: Sql,
+  from: FrozenChange[],
+  definitions: Definition[],
+  { deadline, isTrial = false }: PlanOptions,
+): Promise<PlannedChange | null> {
+  const changes: LiveChange[] = []
+  for (const [at, after] of definitions.entries()) {
+    insistOnFreeName(after)
+    const before = from[at]
+    changes.push(
+      await readLiveChange(sql, before?.does === 'define' ? before.definition : null, after, deadline),
+    )
+  }
+  const timeoutSeconds = Math.max(...definitions.map((each) => each.timeoutSeconds))
+  // What several views set differently holds as the first of them, which leads the run, sets it.
+  const settings = Object.assign(
+    {},
+    ...definitions.toReversed().map((each) => readSettings(quoteName(each), each.settings)),
+  )
+  const plan = await planTogether(sql, changes, {
+    ...runOptions,
+    timeoutSeconds,
+    settings,
+    deadline,
+    isTrial,
+  })
+  return plan && { does: 'rebuild', plan, timeoutSeconds }
 }
 
 /** A live view that is to get another definition. Refuses a view, or a next owner, as whom we may not act. */

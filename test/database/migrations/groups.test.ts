@@ -1,6 +1,11 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { migrateDown, migrateUp } from '../../../src/operations/migrations/migrate.ts'
+import { bringUp } from '../../../src/operations/migrations/bring-up.ts'
+import { checkViews } from '../../../src/operations/migrations/check.ts'
+import { migrateDown, migrateUp, migrationStatus } from '../../../src/operations/migrations/migrate.ts'
 import { verifyFrozen } from '../../../src/operations/migrations/verify.ts'
+import { frozenState } from '../../../src/plan/migrations/frozen.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
 import { describeInCatalog } from '../../support/catalog.ts'
 import { useDatabase } from '../../support/database.ts'
@@ -218,5 +223,196 @@ describe('a reader that does not fit any more is named', () => {
       'app.sales: plain view app.plain reads column orders of app.sales, which the new query does not have. Drop plain view ' +
         'app.plain by own SQL in an earlier migration, and make it again in a later one. Nothing was written.',
     )
+  })
+})
+
+describe('views that change together', () => {
+  const salesBefore = inApp('sales', salesQuery, { indexes })
+  const salesAfter = inApp(
+    'sales',
+    'select shop, sum(total)::integer as amount from app.orders group by shop',
+    {
+      indexes,
+      comment: 'by shop',
+    },
+  )
+  const aboveAfter = inApp('above', 'select max(s.amount) as most\nfrom app.sales s')
+  const reads = new Map([['"app"."above"', ['"app"."sales"']]])
+
+  test('share a migration and one exchange, and go back together', async () => {
+    const frozen = await started(salesBefore, above, beside)
+    await sql`create view app.between as select shop from app.sales`
+    await sql`create materialized view app.counted as select count(*)::integer as n from app.between`
+    await frozen.freeze([salesAfter, above, beside])
+    const refusal = await refusalOf(migrateUp(migrateCall(database), await frozen.read()))
+    expect(refusal.message).toContain('app.beside reads column total')
+    await Promise.all(['up', 'down'].map((way) => rm(join(frozen.path, `004_sales.${way}.sql`))))
+
+    const besideAfter = inApp('beside', 'select shop, amount from app.sales')
+    const verified = await frozen.freezeOn(database, [salesAfter, aboveAfter, besideAfter], {
+      reads: new Map([...reads, ['"app"."beside"', ['"app"."sales"']]]),
+    })
+    expect(verified).toMatchObject([
+      { name: '004_sales_above_beside', does: 'rebuild', wayBack: { blocked: null, drift: [] } },
+    ])
+    await sql`insert into app.orders values (31, 1, 1000)`
+    const { applied } = await migrateUp(migrateCall(database), await frozen.read())
+    expect(applied).toMatchObject([{ name: '004_sales_above_beside', does: 'rebuild' }])
+    expect(await sql`select most from app.above`).toEqual([{ most: 1145 }])
+    expect(await sql`select n from app.counted`).toEqual([{ n: 3 }])
+    expect(await checkViews(database, [...frozenState(await frozen.read()).values()])).toEqual([
+      { view: 'app.counted', kind: 'unmanaged', message: 'nobody has authored it' },
+    ])
+    expect(
+      await sql`select name, sql, source from viewkeeper.definitions where source = 'authored' order by name`,
+    ).toEqual(
+      [aboveAfter, besideAfter, salesAfter].map(({ name, sql }) => ({ name, sql, source: 'authored' })),
+    )
+    const { applied: journal } = await migrationStatus(database, await frozen.read())
+    expect(journal.at(-1)).toMatchObject({ name: '004_sales_above_beside', runId: applied[0]?.runId })
+
+    expect(await down(frozen)).toMatchObject([{ name: '004_sales_above_beside', does: 'rebuild' }])
+    expect(await sql`select total from app.above`).toEqual([{ total: 1465 }])
+    expect(await columnsOf('beside')).toEqual(['shop integer', 'total integer'])
+    expect(
+      await sql`select name, sql from viewkeeper.definitions where source = 'authored' order by name`,
+    ).toEqual([above, beside, salesBefore].map(({ name, sql }) => ({ name, sql })))
+  })
+
+  test('are only recorded, if somebody has made the change', async () => {
+    const frozen = await started(salesBefore, above)
+    await frozen.freeze([salesAfter, aboveAfter], { reads })
+    await sql.unsafe(`
+      drop materialized view app.sales cascade;
+      create materialized view app.sales as ${salesAfter.sql}; create unique index sales_key on app.sales (shop);
+      comment on materialized view app.sales is 'by shop';
+      create materialized view app.above as ${aboveAfter.sql}`)
+    const { applied } = await migrateUp(migrateCall(database), await frozen.read())
+    expect(applied).toEqual([
+      { name: '003_sales_above', way: 'up', does: null, runId: null, durationMs: null },
+    ])
+  })
+
+  test('name the line of the file, if the server refuses one of them', async () => {
+    const frozen = await started(salesBefore, above)
+    await frozen.freeze(
+      [salesAfter, { ...aboveAfter, sql: 'select max(s.amount) as most,\n s.nothing\nfrom app.sales s' }],
+      { reads },
+    )
+    const migrations = await frozen.read()
+    const text = migrations.at(-1)?.up.text.split('\n') ?? []
+    const line = text.findIndex((each) => each.includes('s.nothing')) + 1
+    expect((await refusalOf(migrateUp(migrateCall(database), migrations))).message).toBe(
+      `migrations/003_sales_above.up.sql, line ${line}: column s.nothing does not exist (42703). The database is as it was before this migration.`,
+    )
+    const atFreeze = await refusalOf(verifyFrozen(database, migrations.slice(0, 2), migrations.slice(2)))
+    expect(atFreeze.message).toBe(
+      'app.above, line 2 of its query: column s.nothing does not exist (42703). Nothing was written.',
+    )
+  })
+
+  test('may change who reads whom', async () => {
+    const one = inApp('one', 'select id from app.orders')
+    const two = inApp('two', 'select id from app.one')
+    const frozen = await started(one, two)
+    const after = [
+      inApp('one', 'select id, 1 as more from app.two'),
+      inApp('two', 'select id from app.orders where id < 4'),
+    ]
+    const verified = await frozen.freezeOn(database, after, {
+      reads: new Map([['"app"."one"', ['"app"."two"']]]),
+    })
+    expect(verified).toMatchObject([{ wayBack: { blocked: null } }])
+    await migrateUp(migrateCall(database), await frozen.read())
+    expect(await sql`select count(*)::int as n from app.one`).toEqual([{ n: 3 }])
+    await down(frozen)
+    expect(await sql`select count(*)::int as n from app.two`).toEqual([{ n: 30 }])
+  })
+
+  test('are refused, if they would read each other', async () => {
+    const frozen = await started(salesBefore, above)
+    const [message] = await refused(
+      frozen,
+      inApp('sales', 'select total as shop from app.above', { indexes }),
+      above,
+    )
+    expect(message).toBe(
+      'app.sales: app.above and app.sales would read each other, directly or through other views. Change one of the queries. Nothing was written.',
+    )
+  })
+
+  test('are refused, if one of them is missing, until it is made again', async () => {
+    const frozen = await started(salesBefore, above)
+    await frozen.freeze([salesAfter, aboveAfter], { reads })
+    await sql`drop materialized view app.above`
+    expect((await refusalOf(bringUp(migrateCall(database), await frozen.read()))).message).toContain(
+      'These views were frozen and are missing: app.above (002_above). `npx viewkeeper migrate up --repair` makes them again.',
+    )
+    const { applied, repaired } = await bringUp(migrateCall(database), await frozen.read(), { repair: true })
+    expect(repaired).toMatchObject([{ name: 'app.above', does: 'create' }])
+    expect(applied).toMatchObject([{ name: '003_sales_above', does: 'rebuild' }])
+    expect(await sql`select most from app.above`).toEqual([{ most: 165 }])
+  })
+})
+
+describe('readers of a parent and two children', () => {
+  test('see no error and views that agree, while the parent changes up and down', async () => {
+    const frozen = await started(sales, above, beside)
+    await sql`create view app.between as select total from app.sales`
+    await sql`create materialized view app.counted as select sum(total)::integer as total from app.between`
+    let reads = 0
+    let isOver = false
+    const disagreements: unknown[] = []
+    const read = async () => {
+      const connection = administrator(url)
+      while (!isOver) {
+        const [row] = await connection`
+          select (select sum(total)::int from app.sales) as parent, (select total from app.above) as one,
+                 (select sum(total)::int from app.beside) as other, (select total from app.counted) as through`
+        reads++
+        if (new Set(Object.values(row ?? {})).size !== 1) disagreements.push(row)
+      }
+      await connection.end()
+    }
+    const readers = Promise.all([read(), read(), read()])
+    for (let more = 1; more <= 3; more++)
+      await change(frozen, { ...sales, sql: salesQuery.replace('total)', `total + ${more})`) }, above, beside)
+    await down(frozen, 3)
+    isOver = true
+    await readers
+    expect(reads).toBeGreaterThan(50)
+    expect(disagreements).toEqual([])
+  })
+})
+
+describe('a change of a group', () => {
+  test('whose views cannot be filled leaves everything as it was', async () => {
+    const frozen = await started(sales, above, beside)
+    await frozen.freeze([{ ...sales, sql: salesQuery.replace('total)', 'total / (total - 30))') }, above, beside])
+    const before = await wholeCatalog(sql)
+    const refusal = await refusalOf(migrateUp(migrateCall(database), await frozen.read()))
+    expect(refusal.message).toContain('migrations/004_sales.up.sql: app.sales: division by zero (22012), run ')
+    expect(await wholeCatalog(sql)).toEqual(before)
+    expect((await migrationStatus(database, await frozen.read())).pending).toEqual(['004_sales'])
+    expect(
+      await sql`select distinct status from viewkeeper.runs where id >= ${refusal.details.runId as number}`,
+    ).toEqual([{ status: 'failed' }])
+    expect(await sql`select total from app.above`).toEqual([{ total: 465 }])
+  })
+
+  test('waits for the refresh of a view that reads the changed one', async () => {
+    const frozen = await started(sales, above)
+    await makeGatedView(sql, 'gated', 'select sum(total) as total from app.sales')
+    await frozen.freeze([{ ...sales, sql: salesQuery.replace('total)', 'total + 1)') }, above])
+    const { applied } = await withGateClosed(sql, 'gated', async (open) => {
+      const refreshing = refresh({ view: 'gated', strategy: 'concurrent' }, callOn(database))
+      await untilAtGate(sql, 'gated')
+      const migrating = migrateUp(migrateCall(database), await frozen.read())
+      await open()
+      await refreshing
+      return migrating
+    })
+    expect(applied).toMatchObject([{ name: '003_sales', does: 'rebuild' }])
+    await sql`drop materialized view gated`
   })
 })
