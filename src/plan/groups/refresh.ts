@@ -33,6 +33,15 @@ export function planGroupRefresh(
   const places = placesOf(String(root.oid), group)
   const first = group.members.find(({ oid }) => oid === root.oid) as Member
   const twin = groupNames(root.oid, first.live, places).view
+  const filled = materialized(group).filter(({ populated }) => populated)
+  const others = filled
+    .filter(({ oid }) => oid !== root.oid)
+    .map(({ live: { view } }) => ({
+      definitionId: definitionOf(view),
+      schema: view.schema,
+      name: view.name,
+      view: displayName(view),
+    }))
   return {
     ifRunning,
     basis: { sql: groupHashQuery(everything(group).map(({ oid }) => oid)), is: groupHash(group) },
@@ -44,9 +53,7 @@ export function planGroupRefresh(
       ...makePlaces(group, places),
       ...buildTwins(group, places),
       ...proveTwins(group, places),
-      ...materialized(group)
-        .filter(({ populated }) => withData && populated)
-        .flatMap((member) => fillTwin(member, places)),
+      ...(withData ? filled : []).flatMap((member) => fillTwin(member, places)),
       ...(rowCountStrategy === 'exact'
         ? inPlaceOf(wantedOf(first).view.owner, [countRows(twin, 'after')])
         : []),
@@ -56,14 +63,7 @@ export function planGroupRefresh(
     ],
     cutOver: exchange(group, places, timeoutSeconds),
     written: null,
-    members: materialized(group)
-      .filter(({ oid, populated }) => oid !== root.oid && populated)
-      .map(({ live: { view } }) => ({
-        definitionId: definitionOf(view),
-        schema: view.schema,
-        name: view.name,
-        view: displayName(view),
-      })),
+    ...(others.length === 0 ? {} : { members: others }),
     aside: [],
   }
 }

@@ -5,16 +5,19 @@ import { bringUp } from '../../../src/operations/migrations/bring-up.ts'
 import { checkViews } from '../../../src/operations/migrations/check.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/operations/migrations/migrate.ts'
 import { verifyFrozen } from '../../../src/operations/migrations/verify.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { frozenState } from '../../../src/plan/migrations/frozen.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
 import { describeInCatalog } from '../../support/catalog.ts'
-import { useDatabase } from '../../support/database.ts'
+import { administrator, callOn, useDatabase } from '../../support/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/frozen.ts'
 import { refusalOf } from '../../support/refusal.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
+import { until } from '../../support/until.ts'
 import { wholeCatalog } from '../../support/whole-catalog.ts'
 
 const folder = useFolders()
-const { database, sql } = useDatabase()
+const { database, sql, url } = useDatabase()
 
 let made = 0
 
@@ -388,10 +391,16 @@ describe('readers of a parent and two children', () => {
 describe('a change of a group', () => {
   test('whose views cannot be filled leaves everything as it was', async () => {
     const frozen = await started(sales, above, beside)
-    await frozen.freeze([{ ...sales, sql: salesQuery.replace('total)', 'total / (total - 30))') }, above, beside])
+    await frozen.freeze([
+      { ...sales, sql: salesQuery.replace('total)', 'total / (total - 30))') },
+      above,
+      beside,
+    ])
     const before = await wholeCatalog(sql)
     const refusal = await refusalOf(migrateUp(migrateCall(database), await frozen.read()))
-    expect(refusal.message).toContain('migrations/004_sales.up.sql: app.sales: division by zero (22012), run ')
+    expect(refusal.message).toContain(
+      'migrations/004_sales.up.sql: app.sales: division by zero (22012), run ',
+    )
     expect(await wholeCatalog(sql)).toEqual(before)
     expect((await migrationStatus(database, await frozen.read())).pending).toEqual(['004_sales'])
     expect(
@@ -402,12 +411,16 @@ describe('a change of a group', () => {
 
   test('waits for the refresh of a view that reads the changed one', async () => {
     const frozen = await started(sales, above)
-    await makeGatedView(sql, 'gated', 'select sum(total) as total from app.sales')
+    await makeGatedView(sql, 'gated', 'select 1 as id, sum(total) as total from app.sales')
     await frozen.freeze([{ ...sales, sql: salesQuery.replace('total)', 'total + 1)') }, above])
     const { applied } = await withGateClosed(sql, 'gated', async (open) => {
       const refreshing = refresh({ view: 'gated', strategy: 'concurrent' }, callOn(database))
       await untilAtGate(sql, 'gated')
       const migrating = migrateUp(migrateCall(database), await frozen.read())
+      await until('the migration met the refresh', async () => {
+        const [row] = await sql`select from viewkeeper.runs where error ->> 'class' = 'AlreadyRunning'`
+        return row
+      })
       await open()
       await refreshing
       return migrating
