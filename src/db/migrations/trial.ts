@@ -7,48 +7,8 @@ import { setting } from '../../plan/runs/locks.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import { liveViewQuery } from '../../plan/views/live-view-query.ts'
-import { Problem } from '../../problem.ts'
-import { executeSealed } from '../runs/seal.ts'
+import { executeStatements, StatementRefused } from '../runs/statements.ts'
 import { inTransaction, type Sql } from '../server/connect.ts'
-import { readMissingRights } from '../server/cure.ts'
-import { sqlstateOf } from '../server/failures.ts'
-import { readRolePath } from '../server/role-path.ts'
-import { safePath } from '../server/search-path.ts'
-
-/** A statement of a definition that the server refuses. */
-export class StatementRefused extends Error {
-  override readonly name = 'StatementRefused'
-  readonly statement: Statement
-  /** The number of the statement, from 0; hidden statements are not counted. */
-  readonly at: number
-  /** Whether the statement comes from a definition, and not from the plan around the definition. */
-  readonly inDefinition: boolean
-  /** The line within the statement, from 1; 1 if the server names no position. */
-  readonly line: number
-  /** The rights that were missing, in words with SQL; null if none was. */
-  readonly missing: string | null
-
-  constructor(
-    statement: Statement,
-    at: number,
-    inDefinition: boolean,
-    cause: unknown,
-    missing: string | null = null,
-  ) {
-    super((cause as Error).message, { cause })
-    this.statement = statement
-    this.at = at
-    this.inDefinition = inDefinition
-    this.missing = missing
-    // Positions count characters; a JavaScript string may hold two units for one. A sealed statement is an inner query.
-    const { position: outer, internal_position, internal_query } = cause as Record<string, string | undefined>
-    const position = Number(outer ?? (internal_query === statement.sql ? internal_position : undefined) ?? 1)
-    this.line = [...statement.sql]
-      .slice(0, position - 1)
-      .join('')
-      .split('\n').length
-  }
-}
 
 /** Does work in a transaction, or in a part of one, and always undoes it. Returns the result of the work. */
 export async function undone<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
@@ -106,7 +66,7 @@ const describeTwin = (sql: Sql, definition: ViewDefinition, owner: string): Prom
     const twin = quoteName({ schema: definition.schema, name: names.view })
     const statements = sealed(owner, definition, createStatements(definition, names))
     const [create, ...others] = statements as [Statement, ...Statement[]]
-    await executeAll(part, inPlaceOf(owner, [create, withoutDefaultGrants(twin), ...others]), true)
+    await executeStatements(part, inPlaceOf(owner, [create, withoutDefaultGrants(twin), ...others]), true)
     const [row] = await part.unsafe<{ live: LiveView }[]>(
       `select f as live from (${liveViewQuery(`${literal(twin)}::regclass`)}) as x(f)`,
     )
@@ -120,7 +80,7 @@ const describeTwin = (sql: Sql, definition: ViewDefinition, owner: string): Prom
 
 /** Applies the settings of a definition, for the current transaction. Throws StatementRefused. */
 export const applySettings = (sql: Sql, settings: Record<string, string>): Promise<void> =>
-  executeAll(
+  executeStatements(
     sql,
     Object.entries(settings).map(([name, value]) => setting(name, value)),
     false,
@@ -128,42 +88,7 @@ export const applySettings = (sql: Sql, settings: Record<string, string>): Promi
 
 /** Performs a plan that fills no view, statement by statement, in the current transaction. Throws StatementRefused. */
 export const performPlan = (sql: Sql, { settings, prepare, cutOver }: Plan): Promise<void> =>
-  applySettings(sql, settings).then(() => executeAll(sql, [...prepare, ...cutOver.statements], false))
-
-/** In a savepoint, so that the catalog can be asked afterwards which right was missing. */
-async function executeAll(sql: Sql, statements: Statement[], inDefinition: boolean): Promise<void> {
-  let current: Statement | undefined
-  let at = 0
-  try {
-    await inTransaction(sql, async (part) => {
-      for (current of statements) {
-        await execute(part, current)
-        if (!current.hidden) at++
-      }
-    })
-  } catch (error) {
-    if (error instanceof Problem || current === undefined) throw error
-    const { obstacles } = current
-    const isLacking = sqlstateOf(error) === '42501' && obstacles !== undefined
-    throw new StatementRefused(
-      current,
-      at,
-      inDefinition,
-      error,
-      isLacking ? await readMissingRights(sql, obstacles) : null,
-    )
-  }
-}
-
-/** Works as the envelope does: only SQL written by others sees our role's search path. */
-async function execute(sql: Sql, { sql: text, userCode, sealed: seal, check }: Statement): Promise<void> {
-  if (seal !== undefined) return executeSealed(sql, seal, text, userCode ? await readRolePath(sql) : safePath)
-  if (userCode) await sql`set local search_path to default`
-  const [row] = await sql.unsafe(text)
-  if (userCode) await sql`select pg_catalog.set_config('search_path', ${safePath}, true)`
-  if (check !== undefined && Object.values(row ?? {})[0] !== check.is)
-    throw new Problem(check.else, check.message)
-}
+  applySettings(sql, settings).then(() => executeStatements(sql, [...prepare, ...cutOver.statements], false))
 
 /** Revokes what default privileges have granted on the new view: only the author's grants are to remain. */
 const withoutDefaultGrants = (view: string): Statement => ({

@@ -1,5 +1,6 @@
 import { onlyReads, readQuery } from '../../db/migrations/temporary-view.ts'
-import { readTwin, StatementRefused } from '../../db/migrations/trial.ts'
+import { readTwin } from '../../db/migrations/trial.ts'
+import { StatementRefused } from '../../db/runs/statements.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { readCure, readMissingRights } from '../../db/server/cure.ts'
 import { problemOf, sqlstateOf } from '../../db/server/failures.ts'

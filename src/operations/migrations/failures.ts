@@ -1,5 +1,5 @@
-import { StatementRefused } from '../../db/migrations/trial.ts'
 import type { RunError } from '../../db/runs/runs.ts'
+import { StatementRefused } from '../../db/runs/statements.ts'
 import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
 import {
   type FrozenChange,

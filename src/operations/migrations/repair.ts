@@ -1,6 +1,6 @@
 import { adoptRunStatement, withMigrationLock } from '../../db/migrations/journal.ts'
 import { readMissing, readMissingOwn } from '../../db/migrations/missing.ts'
-import { StatementRefused } from '../../db/migrations/trial.ts'
+import { StatementRefused } from '../../db/runs/statements.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
 import { authorStatement, findDefinitionId } from '../../db/views/definitions.ts'

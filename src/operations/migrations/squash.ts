@@ -1,5 +1,6 @@
 import { readViewJournal, standingOf } from '../../db/migrations/journal.ts'
-import { readTwin, StatementRefused } from '../../db/migrations/trial.ts'
+import { readTwin } from '../../db/migrations/trial.ts'
+import { StatementRefused } from '../../db/runs/statements.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { problemOf } from '../../db/server/failures.ts'
 import { readAllDependencies } from '../../db/views/graph.ts'

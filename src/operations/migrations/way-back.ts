@@ -1,4 +1,5 @@
-import { readTwin, StatementRefused } from '../../db/migrations/trial.ts'
+import { readTwin } from '../../db/migrations/trial.ts'
+import { StatementRefused } from '../../db/runs/statements.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { sqlstateOf } from '../../db/server/failures.ts'
 import { readOwner } from '../../db/views/owner.ts'

@@ -1,0 +1,85 @@
+import type { Statement } from '../../plan/plan.ts'
+import { Problem } from '../../problem.ts'
+import { inTransaction, type Sql } from '../server/connect.ts'
+import { readMissingRights } from '../server/cure.ts'
+import { sqlstateOf } from '../server/failures.ts'
+import { readRolePath } from '../server/role-path.ts'
+import { safePath } from '../server/search-path.ts'
+import { executeSealed } from './seal.ts'
+
+/** A statement that the server refuses. */
+export class StatementRefused extends Error {
+  override readonly name = 'StatementRefused'
+  readonly statement: Statement
+  /** The number of the statement, from 0; hidden statements are not counted. */
+  readonly at: number
+  /** Whether the statement comes from a definition, and not from the plan around the definition. */
+  readonly inDefinition: boolean
+  /** The line within the statement, from 1; 1 if the server names no position. */
+  readonly line: number
+  /** The rights that were missing, in words with SQL; null if none was. */
+  readonly missing: string | null
+
+  constructor(
+    statement: Statement,
+    at: number,
+    inDefinition: boolean,
+    cause: unknown,
+    missing: string | null = null,
+  ) {
+    super((cause as Error).message, { cause })
+    this.statement = statement
+    this.at = at
+    this.inDefinition = inDefinition
+    this.missing = missing
+    // Positions count characters; a JavaScript string may hold two units for one. A sealed statement is an inner query.
+    const { position: outer, internal_position, internal_query } = cause as Record<string, string | undefined>
+    const position = Number(outer ?? (internal_query === statement.sql ? internal_position : undefined) ?? 1)
+    this.line = [...statement.sql]
+      .slice(0, position - 1)
+      .join('')
+      .split('\n').length
+  }
+}
+
+/**
+ * Executes statements of a plan one by one, from the client: all of them, in a transaction or a savepoint, or none. So the
+ * catalog can be asked afterwards which right was missing. Throws StatementRefused.
+ */
+export async function executeStatements(
+  sql: Sql,
+  statements: Statement[],
+  inDefinition: boolean,
+): Promise<void> {
+  let current: Statement | undefined
+  let at = 0
+  try {
+    await inTransaction(sql, async (part) => {
+      for (current of statements) {
+        await execute(part, current)
+        if (!current.hidden) at++
+      }
+    })
+  } catch (error) {
+    if (error instanceof Problem || current === undefined) throw error
+    const { obstacles } = current
+    const isLacking = sqlstateOf(error) === '42501' && obstacles !== undefined
+    throw new StatementRefused(
+      current,
+      at,
+      inDefinition,
+      error,
+      isLacking ? await readMissingRights(sql, obstacles) : null,
+    )
+  }
+}
+
+/** Works as the envelope does: only SQL written by others sees our role's search path. */
+async function execute(sql: Sql, { sql: text, userCode, sealed: seal, check }: Statement): Promise<void> {
+  if (seal !== undefined) return executeSealed(sql, seal, text, userCode ? await readRolePath(sql) : safePath)
+  if (userCode) await sql`set local search_path to default`
+  const [row] = await sql.unsafe(text)
+  if (userCode) await sql`select pg_catalog.set_config('search_path', ${safePath}, true)`
+  if (check !== undefined && Object.values(row ?? {})[0] !== check.is)
+    throw new Problem(check.else, check.message)
+}
