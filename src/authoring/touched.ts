@@ -13,7 +13,7 @@ export async function readTouched(file: string, text: string): Promise<Touched[]
   const { stmts = [] } = await parse(text).catch((error: Error) => {
     throw new Problem('MigrationFailed', `${file}: ${error.message}. Nothing was changed.`, { cause: error })
   })
-  const found = (stmts as { stmt: Tree }[]).flatMap(({ stmt }) => {
+  const found = (stmts as unknown as { stmt: Tree }[]).flatMap(({ stmt }) => {
     insistOnTransaction(file, stmt)
     return touchedBy(stmt)
   })
@@ -73,10 +73,8 @@ function touchedBy({ AlterTableStmt: alter, DropStmt: drop, RenameStmt: rename }
 
 const droppable = new Set(['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_MATVIEW', 'OBJECT_FOREIGN_TABLE'])
 
-const nameOf = ({
-  schemaname: schema = null,
-  relname: name,
-}: { schemaname?: string | null } & RangeVar): string => quoteName({ schema, name })
+const nameOf = ({ schemaname, relname: name }: RangeVar): string =>
+  quoteName({ schema: schemaname ?? null, name })
 
 /** Refuses a statement that the server executes only outside a transaction, or that ends one. */
 function insistOnTransaction(file: string, stmt: Tree): void {

@@ -32,7 +32,8 @@ export function buildTwin(live: LiveView, aside: Pick<AsideNames, 'view'>): Stat
         column.comment !== null && `comment on column ${twin}.${name} is ${literal(column.comment)}`,
       ]
     }),
-    (view.replicaIdentity === 'full' || view.replicaIdentity === 'nothing') &&
+    view.kind === 'materialized view' &&
+      (view.replicaIdentity === 'full' || view.replicaIdentity === 'nothing') &&
       `alter table ${twin} replica identity ${view.replicaIdentity}`,
     ...view.extensions.map((extension) => `${alter} depends on extension ${quoteIdentifier(extension)}`),
     view.comment !== null && `comment on ${view.kind} ${twin} is ${literal(view.comment)}`,
