@@ -6,6 +6,7 @@ const rooms = {
   'src/plan': [],
   'src/plan/views': ['src/plan'],
   'src/plan/runs': ['src/plan', 'src/plan/views'],
+  'src/plan/groups': ['src/plan', 'src/plan/views', 'src/plan/runs'],
   'src/plan/batches': ['src/plan', 'src/plan/views'],
   'src/plan/migrations': ['src/plan', 'src/plan/views', 'src/plan/runs'],
   'src/plan/aside': ['src/plan', 'src/plan/views', 'src/plan/runs'],
@@ -16,7 +17,7 @@ const rooms = {
 
   // All SQL that the functions send.
   'src/db/server': ['src/plan'],
-  'src/db/views': ['src/db/server', 'src/plan', 'src/plan/views'],
+  'src/db/views': ['src/db/server', 'src/plan', 'src/plan/views', 'src/plan/groups'],
   'src/db/runs': ['src/db/server', 'src/plan'],
   'src/db/batches': [
     'src/db/server',
@@ -55,6 +56,7 @@ const rooms = {
     'src/plan',
     'src/plan/views',
     'src/plan/runs',
+    'src/plan/groups',
   ],
   'src/operations/batches': [
     'src/operations/runs',

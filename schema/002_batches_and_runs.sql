@@ -56,6 +56,7 @@ create table viewkeeper.runs (
   schema_name text not null,
   view_name text not null,
   batch_id text references viewkeeper.batches on delete set null,
+  group_run_id bigint references viewkeeper.runs on delete set null,
   operation text not null check (operation in ('create', 'refresh', 'drop')),
   status text not null default 'pending'
     check (status in ('pending', 'running', 'success', 'failed', 'canceled', 'skipped')),
@@ -105,6 +106,7 @@ create index runs_history on viewkeeper.runs (definition_id, id desc)
   include (status, operation, fills, finished_at, duration_ms);
 create index runs_failed on viewkeeper.runs (definition_id, id desc) where status = 'failed';
 create index runs_open on viewkeeper.runs (id) where status in ('pending', 'running');
+create index runs_of_group on viewkeeper.runs (group_run_id) where group_run_id is not null;
 create index runs_unpublished on viewkeeper.runs (id) where finished_at is not null and published_at is null;
 
 -- A plan is SQL, executed with the rights of the role that claims the run. So each run says which role wrote its plan, and
@@ -128,6 +130,7 @@ comment on column viewkeeper.batch_views.remaining_ms is 'The longest time from 
 
 comment on table viewkeeper.runs is 'One execution of one operation on one materialized view.';
 comment on column viewkeeper.runs.plan is 'What the server is to do. Null once the run has ended; meta.response.sql keeps the statements.';
+comment on column viewkeeper.runs.group_run_id is 'The run that does the work of this one, too, because both views belong to one group. They begin and end together.';
 comment on column viewkeeper.runs.caller is 'Each caller has idempotency keys of its own. The same as requested_by, without what differs between sessions of one role.';
 comment on column viewkeeper.runs.backend_start is 'With backend_pid, the server process that works on the run. The server uses a pid again.';
 comment on column viewkeeper.runs.error is '{class, message, sqlstate, detail, hint, context}, without row data.';

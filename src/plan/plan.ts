@@ -2,6 +2,8 @@
 export interface Statement {
   phase: Phase
   sql: string
+  /** In the run of a group: the member that the statement is about. Errors begin with its name. */
+  view?: string
   /**
    * The statement parses SQL written by others, so it is executed sealed: as this role, with a helper in a
    * schema where the role may create. Both names are written as in SQL. See `src/db/runs/seal.ts`.
@@ -110,6 +112,11 @@ export interface Plan {
    * run's answer; the failure is added to its `because`.
    */
   otherwise?: { plan: Plan; response: { strategy: string; because: string; sql: string[] } }
+  /**
+   * The other views of a group, which the run refreshes, too: each has a run of its own, which begins and ends together with
+   * this one.
+   */
+  members?: { definitionId: number; schema: string; name: string; view: string }[]
   /** Statements after the commit, each in a transaction of its own. Their failure does not fail the run. */
   aside: Statement[]
 }

@@ -18,6 +18,17 @@ const itsTurn = `(r.not_before is null or r.not_before <= clock_timestamp())
                   select from viewkeeper.runs s where s.batch_id = r.batch_id and s.definition_id = p.id
                      and (s.status = 'success' or s.status = 'skipped' and s.error is null)))))`
 
+/**
+ * The runs that this server process works on: run `run` and, if it refreshes a group, the runs of the other members. They
+ * begin and end together.
+ */
+const isOurs = `(r.id = run or r.group_run_id = run) and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since`
+
+/** The duration of a run; of another member of a group, the time of its own statements. */
+const durationOf = `case r.id when run then extract(epoch from finished - started) * 1000
+                                 else (select (spent ->> (m ->> 'view'))::float8 from jsonb_array_elements(work -> 'members') m
+                                            where m ->> 'schema' = r.schema_name and m ->> 'name' = r.view_name) end`
+
 /** Ends the claim of a run whose basis does not hold any more. Caught in the same block that raises it. */
 const basisGone = 'VK001'
 
@@ -52,6 +63,7 @@ const performSealed = `acting := current_setting('role');
 
 /** Executes one statement of a plan, in any part of the plan. */
 const performStatement = `command := statement ->> 'sql';
+      began := clock_timestamp();
       perform set_config('application_name', format('viewkeeper run %s %s', run, statement ->> 'phase'), false);
       -- Only so does a run that waits for a lock until its time is over end as one that waited for a lock.
       perform set_config('lock_timeout', ceil(1000 * extract(epoch from greatest('1ms', least(
@@ -84,6 +96,10 @@ const performStatement = `command := statement ->> 'sql';
         end if;
         execute command;
         perform set_config('search_path', '${safePath}', true);
+      end if;
+      if statement ? 'view' then
+        spent := spent || jsonb_build_object(statement ->> 'view',
+          coalesce((spent ->> (statement ->> 'view'))::float8, 0) + extract(epoch from clock_timestamp() - began) * 1000);
       end if;`
 
 /**
@@ -132,6 +148,10 @@ declare
   conflicts integer := 0;
   nap float8;
   other bigint;
+  member bigint;
+  members bigint[] := '{}';
+  began timestamptz;
+  spent jsonb := '{}';
   written_before bigint;
   written_after bigint;
   rows_before bigint;
@@ -165,6 +185,13 @@ begin
     end if;
   end if;
 
+  -- The proof of life of the runs of a group's other members.
+  for member in select r.id from viewkeeper.runs r where r.group_run_id = run and r.status = 'pending' order by r.id loop
+    if pg_try_advisory_lock(${runLockClass}, member::integer) then
+      members := members || member;
+    end if;
+  end loop;
+
   -- A block of its own: an uncaught unique violation would leave the row pending and the lock held.
   while not claimed loop
     begin
@@ -175,6 +202,16 @@ begin
          and r.plan is not null and r.planned_by = current_user and ${itsTurn}
       returning r.plan, r.started_at, format('%I.%I', r.schema_name, r.view_name) into work, started, view_name;
       claimed := found;
+      if claimed and work ? 'members' then
+        update viewkeeper.runs r set status = 'running', started_at = started, updated_at = started,
+               backend_pid = pg_backend_pid(), backend_start = me_since
+         where r.group_run_id = run and r.id = any (members) and r.status = 'pending';
+        get diagnostics counted = row_count;
+        if counted <> jsonb_array_length(work -> 'members') then
+          raise exception using errcode = '${basisGone}';
+        end if;
+        counted := null;
+      end if;
       if claimed and work ->> 'basis' is not null then
         perform set_config('lock_timeout', '2s', true);
         execute work #>> '{basis,sql}' into answer;
@@ -189,25 +226,29 @@ begin
       exit;
     when unique_violation then
       select o.id into other from viewkeeper.runs o, viewkeeper.runs r
-       where r.id = run and o.schema_name = r.schema_name and o.view_name = r.view_name and o.status = 'running';
+       where (r.id = run or r.group_run_id = run) and r.status = 'pending'
+         and o.schema_name = r.schema_name and o.view_name = r.view_name and o.status = 'running'
+       order by o.id limit 1;
       if found then -- else that run has just ended: claim again
         update viewkeeper.runs r set status = 'skipped', plan = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
                duration_ms = 0,
                error = jsonb_build_object('class', 'AlreadyRunning', 'runningRunId', other, 'message',
-                 format('Run %s of %I.%I is still running.', other, r.schema_name, r.view_name))
-         where r.id = run and r.status = 'pending' and r.plan ->> 'ifRunning' = 'skip';
+                 (select format('Run %s of %I.%I is still running.', other, o.schema_name, o.view_name) from viewkeeper.runs o where o.id = other))
+          from viewkeeper.runs leader
+         where leader.id = run and leader.status = 'pending' and leader.plan ->> 'ifRunning' = 'skip'
+           and (r.id = run or r.group_run_id = run) and r.status = 'pending';
         exit;
       end if;
     end;
   end loop;
   commit;
   if not claimed then
-    perform pg_advisory_unlock(${runLockClass}, run);
+    perform pg_advisory_unlock(${runLockClass}, id::integer) from unnest(members || run::bigint) x(id);
     return;
   end if;
 
-  -- Takes the lock for the transaction, too: the view's own code can release session locks only.
-  perform pg_advisory_xact_lock(${runLockClass}, run);
+  -- Takes the locks for the transaction, too: the view's own code can release session locks only.
+  perform pg_advisory_xact_lock(${runLockClass}, id::integer) from unnest(members || run::bigint) x(id);
   -- Twice if the plan turns out to be impossible and names another one. The failed block has undone all that it did.
   loop
     begin
@@ -244,7 +285,7 @@ begin
                                where ${isOthersLock} and a.usesysid is null) then longer
                  else coalesce(work #>> '{cutOver,lockTimeoutMs}', shorter) end, true);
           if work #>> '{cutOver,recordLockTimeoutMs}' is null then
-            perform from viewkeeper.runs r where r.id = run for no key update;
+            perform from viewkeeper.runs r where r.id = run or r.group_run_id = run for no key update;
           end if;
           if work ->> 'written' is not null then
             execute work ->> 'written' into written_before;
@@ -260,12 +301,13 @@ begin
 
           perform set_config('lock_timeout', coalesce(work #>> '{cutOver,recordLockTimeoutMs}', '0'), true);
           finished := clock_timestamp();
-          update viewkeeper.runs r set status = 'success', plan = null, result = r.plan ->> 'result',
-                 finished_at = finished, updated_at = finished, duration_ms = extract(epoch from finished - started) * 1000,
-                 row_count_before = rows_before, row_count_after = rows_after,
+          update viewkeeper.runs r set status = 'success', plan = null, result = work ->> 'result',
+                 finished_at = finished, updated_at = finished, duration_ms = ${durationOf},
+                 row_count_before = case r.id when run then rows_before end, row_count_after = case r.id when run then rows_after end,
                  meta = jsonb_set(r.meta, '{response}', (r.meta -> 'response') || response || jsonb_build_object('attempts', tries))
-           where r.id = run and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since;
-          if not found then
+           where ${isOurs};
+          get diagnostics counted = row_count;
+          if counted <= cardinality(members) then
             -- Somebody closed this run as lost: the record says failed, so the work must not stay.
             raise exception 'viewkeeper run % was closed by somebody else; its work is undone', run;
           end if;
@@ -318,6 +360,13 @@ begin
           work #>> '{otherwise,response,because}',
           left(case when quotes_rows then st else concat_ws(' ', msg, nullif(det, '')) end, ${mostCharacters}))));
         work := work #> '{otherwise,plan}';
+        if cardinality(members) > 0 then
+          -- The other plan refreshes one view only.
+          update viewkeeper.runs r set status = 'skipped', finished_at = clock_timestamp(), updated_at = clock_timestamp(), duration_ms = 0,
+                 meta = jsonb_set(r.meta, '{response,because}', to_jsonb(format('it was not refreshed together with %s, because that was impossible (run %s)', view_name, run)))
+           where r.id <> run and ${isOurs};
+          members := '{}';
+        end if;
         failure := null;
         statement := '{}';
         continue;
@@ -332,9 +381,11 @@ begin
         null; -- the view is gone: no obstacles
       end;
       update viewkeeper.runs r
-         set status = case when st = '57014' and not raised and r.cancel_requested_at is not null then 'canceled' else 'failed' end,
+         set status = case when st = '57014' and not raised and exists (
+                 select from viewkeeper.runs c where (c.id = run or c.group_run_id = run) and c.cancel_requested_at is not null)
+               then 'canceled' else 'failed' end,
              plan = null, finished_at = finished, updated_at = finished,
-             duration_ms = extract(epoch from finished - started) * 1000, row_count_before = rows_before,
+             duration_ms = ${durationOf}, row_count_before = case r.id when run then rows_before end,
              idempotency_key = case when ${json(problemCodes.filter(mayRetry))} ? why then null else r.idempotency_key end,
              meta = jsonb_set(r.meta, '{response}', (r.meta -> 'response') || response || jsonb_build_object('attempts', tries)),
              error = (select jsonb_object_agg(key, case when length(value) <= ${mostCharacters} then value
@@ -342,7 +393,8 @@ begin
                from jsonb_each_text(jsonb_build_object(
                'class', why,
                'sqlstate', case when failure is null then st end,
-               'message', case when why = 'LockTimeout' and failure is null
+               'message', case when statement ? 'view' and not (why = 'LockTimeout' and failure is null) then (statement ->> 'view') || ': ' else '' end
+                 || case when why = 'LockTimeout' and failure is null
                   then concat_ws(': ', 'The run did not get a lock in time', holders ->> 'who')
                   when quotes_rows
                   then coalesce(standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2))
@@ -362,12 +414,12 @@ begin
                            from pg_proc p join pg_language l on l.oid = p.prolang where l.lanname = 'plpgsql') f
                      on c.place[1] in (f.name, f.bare)))) where value is not null)
         from (select ${json(standardText)} as texts) standard
-       where r.id = run and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since;
+       where ${isOurs};
       exit;
     end;
   end loop;
   commit;
-  perform pg_notify('${runChannel}', run::text);
+  perform pg_notify('${runChannel}', id::text) from unnest(members || run::bigint) x(id);
   commit;
 
   if succeeded and jsonb_array_length(work -> 'aside') > 0 then
@@ -383,6 +435,6 @@ begin
      where r.id = run and r.row_count_after is distinct from rows_after;
     commit;
   end if;
-  perform pg_advisory_unlock(${runLockClass}, run);
+  perform pg_advisory_unlock(${runLockClass}, id::integer) from unnest(members || run::bigint) x(id);
 end
 $viewkeeper$`

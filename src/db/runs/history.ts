@@ -35,6 +35,24 @@ export async function readRuns(sql: Sql, filter: RunFilter): Promise<Page<Run, n
   return pageOf(rows, ({ id }) => id)
 }
 
+/** How long the last refreshes of a view took, by how they were done; null if there was none lately. */
+export interface UsualDurations {
+  /** Together with the views that read it. */
+  groupMs: number | null
+  concurrentMs: number | null
+}
+
+/** The averages of the last 20 successes. */
+export async function readUsualDurations(sql: Sql, definitionId: number): Promise<UsualDurations> {
+  const [row] = await sql<[UsualDurations]>`
+    select avg(duration_ms) filter (where meta -> 'response' ? 'group')::float8 as "groupMs",
+           avg(duration_ms) filter (where meta #>> '{response,strategy}' = 'concurrent')::float8 as "concurrentMs"
+      from (select r.duration_ms, r.meta from viewkeeper.runs r
+             where r.definition_id = ${definitionId} and r.operation = 'refresh' and r.status = 'success'
+             order by r.id desc limit 20) l`
+  return row
+}
+
 /** How far a running run is, as the server knows. */
 export interface Progress {
   /** `counting`, `locking`, `building`, `indexes`, `cut-over` or `analyzing`; null before the first phase. */

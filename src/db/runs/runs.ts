@@ -1,7 +1,7 @@
 import type { Plan } from '../../plan/plan.ts'
 import type { Operation, RunStatus, Trigger } from '../../plan/run.ts'
 import { mayRetry, type ProblemCode } from '../../problem.ts'
-import type { Sql } from '../server/connect.ts'
+import { type Sql, withTransaction } from '../server/connect.ts'
 
 /** Why a run did not succeed; the same words on the run record, over HTTP and in logs. Holds no row data. */
 export interface RunError {
@@ -22,6 +22,8 @@ export interface RunResponse {
   sql?: string[]
   /** The tries of the run to get its locks. */
   attempts?: number
+  /** The other views that were refreshed together with the view, and their runs. */
+  group?: { view: string; runId: number }[]
 }
 
 /** One row of `viewkeeper.runs`, as code reads it. */
@@ -87,16 +89,53 @@ export const startRun = (
   plan: Plan,
   response: RunResponse,
   provided?: Condition,
-): Promise<number | null> => insertRun(sql, run, { status: 'pending', plan, response, error: null }, provided)
+): Promise<number | null> => {
+  const insert = (part: Sql) =>
+    insertRun(part, run, { status: 'pending', plan, response, error: null }, provided)
+  return plan.members === undefined ? insert(sql) : withMembers(sql, plan.members, insert)
+}
 
 /** Gives a pending run another plan. False if the run is not pending any more. */
 export async function replan(sql: Sql, id: number, plan: Plan, response: RunResponse): Promise<boolean> {
+  const write = (part: Sql) => writePlan(part, id, plan, response)
+  const written = plan.members === undefined ? write(sql) : withMembers(sql, plan.members, write)
+  return (await written) !== null
+}
+
+/** Writes a pending run, and the pending runs of the other members of its group. `write` returns the run's id. */
+const withMembers = (
+  sql: Sql,
+  members: NonNullable<Plan['members']>,
+  write: (sql: Sql) => Promise<number | null>,
+): Promise<number | null> =>
+  withTransaction(sql, async (transaction) => {
+    const id = await write(transaction)
+    if (id === null) return null
+    await transaction`
+      with leader as (select r.*, format('%I.%I', r.schema_name, r.view_name) as view from viewkeeper.runs r where r.id = ${id}),
+      made as (
+        insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller, claim_by,
+                                     group_run_id, meta)
+        select (m ->> 'definitionId')::integer, m ->> 'schema', m ->> 'name', l.operation, l.trigger, l.requested_by, l.caller,
+               l.claim_by, l.id, jsonb_build_object('request', '{}'::jsonb, 'response', jsonb_build_object('strategy', 'swap',
+                 'because', format('it reads %s, and was refreshed together with it (run %s)', l.view, l.id)))
+          from leader l, jsonb_array_elements(${transaction.json(members as never)}) m
+        returning id, format('%I.%I', schema_name, view_name) as view)
+      update viewkeeper.runs r set meta = jsonb_set(r.meta, '{response,group}', (
+               select jsonb_agg(jsonb_build_object('view', made.view, 'runId', made.id) order by made.id) from made))
+       where r.id = ${id}`
+    return id
+  })
+
+/** Writes the plan of a pending run. The runs of other members, which belong to the plan before, go. */
+async function writePlan(sql: Sql, id: number, plan: Plan, response: RunResponse): Promise<number | null> {
   const { count } = await sql`
+    with gone as (delete from viewkeeper.runs where group_run_id = ${id} and status = 'pending')
     update viewkeeper.runs set plan = ${sql.json(plan as never)}, fills = ${plan.fills}, updated_at = clock_timestamp(),
            claim_by = case when claim_by is not null then clock_timestamp() + make_interval(secs => ${claimWithinSeconds}) end,
            meta = jsonb_set(meta, '{response}', ${sql.json(response as never)})
      where id = ${id} and status = 'pending'`
-  return count > 0
+  return count > 0 ? id : null
 }
 
 /** How a run ended without being sent to the server: its plan was refused, or it had nothing to do. */
@@ -204,7 +243,7 @@ export async function closeUnclaimed(sql: Sql, id: number, error: RunError): Pro
     update viewkeeper.runs set status = ${endOfRefused(error)}, plan = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
            duration_ms = 0, error = ${sql.json(error as never)},
            idempotency_key = case when ${mayRetry(error.class)} then null else idempotency_key end
-     where id = ${id} and status = 'pending'`
+     where (id = ${id} or group_run_id = ${id}) and status = 'pending'`
 }
 
 /** Closes a pending run as skipped, with the reason. Does nothing if the server has claimed the run. */

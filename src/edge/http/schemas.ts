@@ -222,6 +222,10 @@ export const result = z
       because: z.string().optional(),
       sql: z.array(z.string()).optional(),
       attempts: z.int().optional(),
+      group: z
+        .array(z.object({ view: z.string(), runId: z.int() }))
+        .optional()
+        .meta({ description: 'The views that were refreshed together with this view, because they read it.' }),
       rowCountBefore: z.int().nullable(),
       rowCountAfter: z.int().nullable(),
       durationMs: milliseconds,

@@ -65,4 +65,4 @@ export const planBatchRefresh = (
   view: BatchView,
   definition: Parameters<typeof planRefresh>[2],
 ): Promise<PlannedRefresh> =>
-  planRefresh(sql, view, definition, { strategy: strategy ?? undefined, ifRunning: 'wait' })
+  planRefresh(sql, view, definition, { strategy: strategy ?? undefined, ifRunning: 'wait', alone: true })

@@ -6,11 +6,12 @@ import { type Plan, statementsOf } from '../../plan/plan.ts'
 import { planConcurrentRefresh, planRegularRefresh, type RunOptions } from '../../plan/runs/refresh.ts'
 import { chooseStrategy, needsSnapshot } from '../../plan/runs/strategy.ts'
 import { planSwap } from '../../plan/runs/swap.ts'
-import { swapRefusals } from '../../plan/runs/swap-refusals.ts'
+import { isReadByViews, swapRefusals } from '../../plan/runs/swap-refusals.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { RowCountStrategy, Strategy } from '../../plan/views/definition.ts'
 import type { ViewSnapshot } from '../../plan/views/live-view.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
+import { lookAtGroup } from './plan-group.ts'
 import type { Planned } from './record.ts'
 
 /** What a plan takes from the request. The definition supplies what the request leaves open. */
@@ -19,6 +20,10 @@ interface RefreshOptions extends Patience {
   rowCountStrategy?: RowCountStrategy | undefined
   timeoutSeconds?: number | undefined
   ifRunning: Plan['ifRunning']
+  /** Rebuilds views that read the view even if they are paused. */
+  force?: boolean | undefined
+  /** Never rebuilds other views: they have runs of their own. */
+  alone?: boolean
 }
 
 /** A planned refresh, and the view as it was when it was planned. */
@@ -45,16 +50,22 @@ export async function planRefresh(
     ifRunning: request.ifRunning,
     settings: readSettings(view.view, definition.settings),
   }
+  const group =
+    snapshot !== null && !request.alone && isReadByViews(snapshot.live)
+      ? await lookAtGroup(sql, view, definition.id, request)
+      : null
   const plans = {
     regular: () => planRegularRefresh(view, options),
     concurrent: () => planConcurrentRefresh(view, options),
-    swap: () => planSwap(view, snapshot as ViewSnapshot, options),
+    swap: () => group?.plan(options) ?? planSwap(view, snapshot as ViewSnapshot, options),
   }
   const choose = (refusals: string[]) => {
-    const choice = chooseStrategy(wanted, view, refusals)
+    const choice = chooseStrategy(wanted, view, refusals, group?.cost)
     return { plan: plans[choice.strategy](), response: { ...choice } }
   }
-  const { plan, response } = choose(snapshot ? swapRefusals(snapshot.live, snapshot.rights) : [])
+  const { plan, response } = choose(
+    group?.refusals ?? (snapshot ? swapRefusals(snapshot.live, snapshot.rights) : []),
+  )
   if (wanted === 'auto' && response.strategy === 'swap') {
     const other = choose(['a swap was tried and failed'])
     plan.otherwise = { ...other, response: { ...other.response, sql: statementsOf(other.plan) } }

@@ -1,6 +1,8 @@
-import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
+import { inPlaceOf } from '../acting.ts'
+import { literal, type QualifiedName, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import { holdersQuery } from '../views/holders.ts'
+import type { ViewKind } from '../views/live-view.ts'
 import { ownershipQuery } from './obstacles.ts'
 
 // New readers wait while we queue for the exclusive lock. So we queue briefly, and often.
@@ -58,6 +60,52 @@ export const exclusively = (
   ],
 })
 
+/** A view that an exchange locks exclusively, and the role to do so as. */
+export type Locked = QualifiedName & { kind: ViewKind; owner: string }
+
+interface TogetherOptions {
+  timeoutSeconds: number
+  /** Locks on what can change without a lock on a view, and checks. Readers notice none of these locks. */
+  guard: Statement[]
+}
+
+/**
+ * A cut-over that needs several views exclusively, in the order in which readers lock them: outer ones first. First come locks
+ * that readers do not notice, then all exclusive locks. A reader holds one view and wants the next, so it may wait for us as we
+ * wait for it: the time of all exclusive locks together is far below `deadlock_timeout`, so that we give up first.
+ */
+export const exclusivelyTogether = (
+  views: Locked[],
+  work: Statement[],
+  { timeoutSeconds, guard }: TogetherOptions,
+): CutOver => ({
+  lockTimeoutMs: null,
+  recordLockTimeoutMs: null,
+  giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
+  holders: `select coalesce(${views.map((view) => `(${holdersQuery(view, 'AccessExclusiveLock')})`).join(', ')})`,
+  statements: [
+    ...views.flatMap((view) => inPlaceOf(view.owner, [alter(view.kind, view, 'reset (viewkeeper)')])),
+    lockTimeout(shortLockMs),
+    ...guard,
+    startPatience,
+    ...views.flatMap((view) => [restOfPatience, ...inPlaceOf(view.owner, [exclusiveLock(view.kind, view)])]),
+    lockTimeout(0),
+    ...work,
+  ],
+})
+
+const startPatience: Statement = {
+  phase: 'locking',
+  sql: `select set_config('viewkeeper.patience_until', (extract(epoch from clock_timestamp()) * 1000 + ${shortLockMs})::text, true)`,
+  hidden: true,
+}
+
+const restOfPatience: Statement = {
+  phase: 'locking',
+  sql: `select set_config('lock_timeout', greatest(1, ceil(current_setting('viewkeeper.patience_until')::numeric - extract(epoch from clock_timestamp()) * 1000))::text, true)`,
+  hidden: true,
+}
+
 /**
  * The same if we may only refresh the view, not `alter` it: the refresh itself waits for the lock, briefly.
  * While an autovacuum holds a lock, every tenth wait is longer.
@@ -84,7 +132,7 @@ export const besideReaders = (view: ViewName, work: Statement[], timeoutSeconds:
  * Nobody sets the option, so nothing changes. The usual `comment on … is <the same>` could undo a comment
  * that somebody else has just written.
  */
-export const exclusiveLock = (kind: 'view' | 'materialized view', name: ViewName): Statement =>
+export const exclusiveLock = (kind: ViewKind, name: ViewName): Statement =>
   alter(kind, name, 'reset (user_catalog_table)')
 
 /**

@@ -6,6 +6,10 @@ import type { Refusal, Right } from '../views/rights.ts'
 export const swapRefusals = (live: LiveView, rights: SwapRights): string[] =>
   swapObstacles(live, rights).map(({ because }) => because)
 
+/** Whether a materialized view reads this one, so that a swap has to rebuild both. */
+export const isReadByViews = ({ dependents }: LiveView): boolean =>
+  dependents.some(({ reader, view }) => reader !== null && view === null)
+
 /** The same for `role`, with the right that is missing, if it is a right. */
 export function swapObstacles(live: LiveView, rights: SwapRights, role = 'we'): Refusal[] {
   const { view, dependents, statistics, grants } = live

@@ -140,6 +140,6 @@ const comparable = (live: string): string => `
 select p.part, case when p.part in ('indexes', 'statistics')
                     then (select jsonb_agg(e - 'name' order by e - 'name') from jsonb_array_elements(p.value) e)
                     -- The query is not compared: the server may write copies differently (lists of varchar).
-                    else p.value - '{name,definition}'::text[] end as value
+                    else p.value - '{schema,name,definition}'::text[] end as value
   from jsonb_each(${live}) as p(part, value)
- where p.part in ('view', 'columns', 'indexes', 'statistics', 'grants')`
+ where p.part in ('view', 'columns', 'indexes', 'statistics', 'triggers', 'rules', 'grants')`

@@ -1,0 +1,100 @@
+import { inPlaceOf } from '../acting.ts'
+import { displayName, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
+import type { Plan, Statement } from '../plan.ts'
+import { asideNames } from '../runs/aside-names.ts'
+import { exclusivelyTogether, lockIndex, touchColumns, touchStatistics } from '../runs/locks.ts'
+import { withOptions } from '../runs/rebuild.ts'
+import type { LiveView } from '../views/live-view.ts'
+import type { Reader } from '../views/readers.ts'
+import { everything, type Group, groupHash, groupNames, materialized, type Places } from './group.ts'
+import { groupHashQuery } from './proof.ts'
+import { about, dropPlaces } from './twins.ts'
+
+/**
+ * The exchange of all twins of a group at one moment. All locks come first; then the old views leave, the twins take their
+ * places, and the plain views outside are written again. The old views are dropped without `cascade`, which proves that
+ * nothing depends on them any more. The catalog is compared with the facts once nobody can change it any more.
+ */
+export function exchange(group: Group, places: Places, timeoutSeconds: number): Plan['cutOver'] {
+  const { members, outside } = group
+  const childrenFirst = members.toReversed()
+  // Readers lock a plain view before what the view reads.
+  const locked = [...outside.toReversed(), ...childrenFirst].map(({ live: { view } }) => view)
+  return exclusivelyTogether(
+    locked,
+    [
+      ...childrenFirst.flatMap(({ live: { view } }) => move(view, view, places.old(view.schema))),
+      ...members.flatMap(({ oid, live }) =>
+        move(live.view, groupNames(oid, live, places).view, live.view.schema),
+      ),
+      ...outside.flatMap(writeAgain),
+      ...childrenFirst.flatMap(({ oid, live }) =>
+        inPlaceOf(live.view.owner, [
+          cutOver(`drop ${live.view.kind} ${quoteName(groupNames(oid, live, places).old)}`),
+        ]),
+      ),
+      ...members.flatMap(nameStatistics),
+      ...dropPlaces(places),
+    ],
+    { timeoutSeconds, guard: [...materialized(group).flatMap(holdStill), nothingHasChanged(group)] },
+  )
+}
+
+/** A statement that compares the catalog with the facts on which the twins were planned. */
+export const nothingHasChanged = (group: Group): Statement => ({
+  phase: 'locking',
+  sql: groupHashQuery(everything(group).map(({ oid }) => oid)),
+  check: {
+    is: groupHash(group),
+    else: 'CatalogChanged',
+    message:
+      `One of the views ${namesOf(group)}, or something that hangs on them, was altered during the rebuild. ` +
+      'Nothing was exchanged: refresh again.',
+  },
+  hidden: true,
+})
+
+export const namesOf = ({ members }: Group): string =>
+  members.map(({ live }) => displayName(live.view)).join(', ')
+
+/** Locks what can change without a lock on the view. */
+const holdStill = ({ oid, live: { view, columns, indexes, statistics } }: Reader): Statement[] => [
+  ...inPlaceOf(view.owner, [
+    ...touchColumns(
+      view,
+      columns.map(({ name }) => name),
+    ),
+    ...indexes.map(({ name }) => lockIndex({ schema: view.schema, name })),
+  ]),
+  ...statistics.flatMap((each, at) =>
+    inPlaceOf(each.owner, touchStatistics(each, asideNames(oid, view.schema).oldStatistics(at))),
+  ),
+]
+
+const move = ({ kind, owner }: LiveView['view'], from: ViewName, to: string): Statement[] =>
+  inPlaceOf(owner, [cutOver(`alter ${kind} ${quoteName(from)} set schema ${quoteIdentifier(to)}`)])
+
+/** Points a plain view outside the group to the new views: it finds them by their names. */
+const writeAgain = ({ live }: Reader): Statement[] => {
+  const { view } = live
+  return about(live, [
+    {
+      ...cutOver(
+        `create or replace view ${quoteName(view)}${withOptions(view.options)} as ${view.definition.trim()}`,
+      ),
+      sealed: { role: view.owner, schema: quoteIdentifier(view.schema) },
+      carries: `view ${displayName(view)}`,
+    },
+  ])
+}
+
+const nameStatistics = ({ oid, live }: Reader): Statement[] =>
+  live.statistics.flatMap((each, at) =>
+    inPlaceOf(each.owner, [
+      cutOver(
+        `alter statistics ${quoteName({ schema: each.schema, name: asideNames(oid, live.view.schema).statistics(at) })} rename to ${quoteIdentifier(each.name)}`,
+      ),
+    ]),
+  )
+
+const cutOver = (sql: string): Statement => ({ phase: 'cut-over', sql })

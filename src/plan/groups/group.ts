@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto'
+import { type AsideNames, asideNames } from '../runs/aside-names.ts'
+import type { LiveView } from '../views/live-view.ts'
+import type { Reader } from '../views/readers.ts'
+
+/** A view with everything that reads it, transitively. */
+export interface Group {
+  /**
+   * The materialized views, and the plain views that stand between them: all these are rebuilt. Parents before children.
+   */
+  members: Reader[]
+  /** Plain views above all materialized views that read a member: `create or replace` keeps what hangs on them. */
+  outside: Reader[]
+}
+
+/** Arranges views and all their readers, parents first, as one group. */
+export function groupOf(readers: Reader[]): Group {
+  const inside = new Set<number>()
+  for (const { oid, live, reads } of readers.toReversed()) {
+    if (live.view.kind === 'materialized view' || inside.has(oid)) {
+      inside.add(oid)
+      for (const read of reads) inside.add(read)
+    }
+  }
+  return {
+    members: readers.filter(({ oid }) => inside.has(oid)),
+    outside: readers.filter(({ oid, reads }) => !inside.has(oid) && reads.some((read) => inside.has(read))),
+  }
+}
+
+/** The materialized views of a group. */
+export const materialized = ({ members }: Group): Reader[] =>
+  members.filter(({ live }) => live.view.kind === 'materialized view')
+
+/** A hash of all that hangs on the members and on the views outside: `groupHashQuery` returns it while nothing has changed. */
+export const groupHash = (group: Group): string =>
+  md5(
+    everything(group)
+      .map(({ hash }) => hash)
+      .join(''),
+  )
+
+/** All views of a group, sorted by OID. */
+export const everything = ({ members, outside }: Group): Reader[] =>
+  [...members, ...outside].sort((a, b) => a.oid - b.oid)
+
+const md5 = (text: string): string => createHash('md5').update(text).digest('hex')
+
+/** Where the twins are built, and where the old views stay for a moment: schemas that only owners of members may use. */
+export interface Places {
+  /** The schema of the twins of views in `schema`. A twin keeps the name of its view. */
+  twins(schema: string): string
+  old(schema: string): string
+  /** All these schemas. */
+  schemas: string[]
+}
+
+/**
+ * Places for one group. `key` tells groups apart that are built at the same time. Each schema has one of its own for twins,
+ * because views of two schemas may have one name.
+ */
+export function placesOf(key: string, { members }: Group): Places {
+  const schemas = [...new Set(members.map(({ live }) => live.view.schema))].sort()
+  const twins = (schema: string) => `viewkeeper_${key}_${schemas.indexOf(schema)}`
+  const old = (schema: string) => `${twins(schema)}_old`
+  return { twins, old, schemas: schemas.flatMap((schema) => [twins(schema), old(schema)]) }
+}
+
+/** The names of a twin. Statistics objects stay in their schemas, because `set schema` does not move them along. */
+export const groupNames = (oid: number, { view, indexes }: LiveView, places: Places): AsideNames => ({
+  ...asideNames(oid, view.schema),
+  view: { schema: places.twins(view.schema), name: view.name },
+  old: { schema: places.old(view.schema), name: view.name },
+  index: (at) => indexes[at]?.name ?? '',
+})

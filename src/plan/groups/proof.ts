@@ -1,0 +1,80 @@
+import { displayName, literal, quoteName } from '../names.ts'
+import type { Statement } from '../plan.ts'
+import { differenceQuery, liveViewQuery } from '../views/live-view-query.ts'
+import type { Reader } from '../views/readers.ts'
+import { type Group, groupNames, type Places } from './group.ts'
+
+/** A query for one text: the hash of these views. See `groupHash`. */
+export const groupHashQuery = (oids: number[]): string =>
+  `select md5(string_agg(md5(doc.live::text), '' order by r.oid))
+  from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${liveViewQuery('r.oid')}) as doc(live)`
+
+/** Proves, before any twin is filled, that the twins are copies which read each other as the views do. */
+export const proveTwins = (group: Group, places: Places): Statement[] => [
+  readsTheSame(group, places),
+  ...group.members.map((member) => isFaithful(member, places)),
+]
+
+/**
+ * Compares what the query of each twin needs with what the view's query needs: for each member its twin, and everything else
+ * itself. So no twin reads an old view, and no name has found another function, operator or table than in the view.
+ */
+const readsTheSame = ({ members }: Group, places: Places): Statement => ({
+  phase: 'building',
+  sql: `
+with pairs as (
+  select * from (values ${members
+    .map(
+      ({ oid, live }) =>
+        `(${oid}::oid, ${literal(quoteName(groupNames(oid, live, places).view))}::regclass::oid)`,
+    )
+    .join(', ')}) as p(old, new)),
+moved as (
+  select 'pg_class'::regclass as class, old, new from pairs
+  union all
+  select 'pg_type'::regclass, o.reltype, n.reltype from pairs join pg_class o on o.oid = old join pg_class n on n.oid = new
+  union all
+  select 'pg_type'::regclass, x.typarray, y.typarray from pairs join pg_class o on o.oid = old join pg_class n on n.oid = new
+    join pg_type x on x.oid = o.reltype join pg_type y on y.oid = n.reltype),
+needs as (
+  select p.old as member, w.ev_class as oid, d.refclassid as class, d.refobjid as object
+    from pairs p join pg_rewrite w on w.ev_class in (p.old, p.new)
+    join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refobjid <> w.ev_class
+  union
+  select p.old, i.indrelid, d.refclassid, d.refobjid
+    from pairs p join pg_index i on i.indrelid in (p.old, p.new)
+    join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = i.indexrelid and d.deptype = 'n'
+   where d.refobjid not in (p.old, p.new)),
+wanted as (
+  select n.member, n.class, coalesce(m.new, n.object) as object
+    from needs n left join moved m on m.class = n.class and m.old = n.object where n.oid = n.member),
+found as (select member, class, object from needs where oid <> member)
+select coalesce(string_agg(distinct format('the twin of %s %s %s', member::regclass, what, pg_describe_object(class, object, 0)), '; '), '')
+  from (select *, 'does not read' as what from (table wanted except table found) a
+        union all
+        select *, 'reads' from (table found except table wanted) b) as differences`,
+  check: {
+    is: '',
+    else: 'SwapImpossible',
+    message: `The views ${members.map(({ live }) => displayName(live.view)).join(', ')} cannot be rebuilt together: the twins would read something else.`,
+    tells: 'They differ: ',
+  },
+  hidden: true,
+})
+
+/** Compares a twin with its view: an exchange would silently lose what SQL cannot copy. */
+const isFaithful = ({ oid, live, hash }: Reader, places: Places): Statement => ({
+  phase: 'building',
+  sql: differenceQuery(
+    String(oid),
+    hash,
+    `${literal(quoteName(groupNames(oid, live, places).view))}::regclass`,
+  ),
+  check: {
+    is: '',
+    else: 'SwapImpossible',
+    message: `A swap would change ${displayName(live.view)}: its twin differs from the view. Use strategy "concurrent" or "regular".`,
+    tells: 'They differ in: ',
+  },
+  hidden: true,
+})

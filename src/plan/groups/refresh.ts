@@ -1,0 +1,58 @@
+import { inPlaceOf } from '../acting.ts'
+import { displayName, type QualifiedName } from '../names.ts'
+import type { Plan } from '../plan.ts'
+import { countBefore, countRows, readEstimate } from '../runs/counting.ts'
+import type { RunOptions } from '../runs/refresh.ts'
+import type { Reader } from '../views/readers.ts'
+import type { ViewFacts } from '../views/view-facts.ts'
+import { exchange, nothingHasChanged } from './exchange.ts'
+import { everything, type Group, groupHash, groupNames, materialized, placesOf } from './group.ts'
+import { groupHashQuery, proveTwins } from './proof.ts'
+import { buildTwins, fillTwin, makePlaces } from './twins.ts'
+
+/**
+ * Plans the refresh of a view together with all views that read it: all are rebuilt aside, parents first, and exchanged at
+ * one moment. Pure. `definitionOf` gives the id of a view's definition. Members that hold no data stay so.
+ */
+export function planGroupRefresh(
+  group: Group,
+  root: ViewFacts,
+  options: RunOptions,
+  definitionOf: (view: QualifiedName) => number,
+): Plan {
+  const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
+  const places = placesOf(String(root.oid), group)
+  const first = group.members.find(({ oid }) => oid === root.oid) as Reader
+  const twin = groupNames(root.oid, first.live, places).view
+  return {
+    ifRunning,
+    basis: { sql: groupHashQuery(everything(group).map(({ oid }) => oid)), is: groupHash(group) },
+    settings,
+    result: 'updated',
+    fills: true,
+    prepare: [
+      ...countBefore(root, rowCountStrategy),
+      ...makePlaces(group, places),
+      ...buildTwins(group, places),
+      ...proveTwins(group, places),
+      ...materialized(group)
+        .filter(({ populated }) => populated)
+        .flatMap((member) => fillTwin(member, places)),
+      ...(rowCountStrategy === 'exact' ? inPlaceOf(first.live.view.owner, [countRows(twin, 'after')]) : []),
+      ...(rowCountStrategy === 'estimated' ? [readEstimate(twin, 'after')] : []),
+      // This check delays nobody, and finds a change made during the build. The same check under the locks decides.
+      nothingHasChanged(group),
+    ],
+    cutOver: exchange(group, places, timeoutSeconds),
+    written: null,
+    members: materialized(group)
+      .filter(({ oid, populated }) => oid !== root.oid && populated)
+      .map(({ live: { view } }) => ({
+        definitionId: definitionOf(view),
+        schema: view.schema,
+        name: view.name,
+        view: displayName(view),
+      })),
+    aside: [],
+  }
+}

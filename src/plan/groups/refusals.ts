@@ -1,0 +1,70 @@
+import { displayName } from '../names.ts'
+import { swapObstacles } from '../runs/swap-refusals.ts'
+import type { LiveView, SwapRights } from '../views/live-view.ts'
+import type { Reader } from '../views/readers.ts'
+import type { Refusal } from '../views/rights.ts'
+import type { Group } from './group.ts'
+
+/** What we may do with the views of a group. */
+export interface GroupRights {
+  /** By the OIDs of the members. */
+  members: Map<number, SwapRights>
+  /** The database and its owner, written as in SQL, and whether we may make schemas in it. */
+  database: { name: string; owner: string; mayCreate: boolean }
+}
+
+/** What stands in the way of rebuilding a group, each object by name; empty if nothing does. Pure. */
+export function groupObstacles(group: Group, rights: GroupRights): Refusal[] {
+  const { members } = group
+  const { name, owner, mayCreate } = rights.database
+  return [
+    ...(mayCreate
+      ? []
+      : [
+          {
+            because: `other views read it, and we may not make the schemas for their rebuild in database ${name}`,
+            right: { privilege: 'create', on: `database ${name}`, owner },
+          },
+        ]),
+    ...members.flatMap((member) =>
+      obstaclesOf(group, member, rights).map(({ because, right }) => ({
+        because: `${displayName(member.live.view)}: ${because}`,
+        right,
+      })),
+    ),
+    ...unfilled(group),
+  ]
+}
+
+/** The member without the readers that are rebuilt together with it. */
+export function withoutMembers({ members }: Group, live: LiveView): LiveView {
+  const inside = new Set(members.map(({ oid }) => oid))
+  return {
+    ...live,
+    dependents: live.dependents.filter(({ reader }) => reader === null || !inside.has(reader)),
+  }
+}
+
+function obstaclesOf(group: Group, { oid, live }: Reader, { members }: GroupRights): Refusal[] {
+  const rights = members.get(oid)
+  return [
+    ...(rights === undefined ? [] : swapObstacles(withoutMembers(group, live), rights)),
+    ...[
+      ...live.triggers.map(({ name }) => `trigger ${name}`),
+      ...live.rules.map(({ name }) => `rule ${name}`),
+    ].map((what) => ({ because: `${what} is on it`, right: null })),
+  ]
+}
+
+/** A view with data whose parent has none would lose its data. */
+const unfilled = ({ members }: Group): Refusal[] => {
+  const empty = new Map(
+    members.filter(({ populated }) => !populated).map(({ oid, live }) => [oid, displayName(live.view)]),
+  )
+  return members.flatMap(({ live, populated, reads }) => {
+    const parent = reads.map((read) => empty.get(read)).find((name) => name !== undefined)
+    return populated && parent !== undefined
+      ? [{ because: `${displayName(live.view)} reads ${parent}, which is unpopulated`, right: null }]
+      : []
+  })
+}
