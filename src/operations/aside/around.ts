@@ -9,7 +9,7 @@ import type { ViewDefinition } from '../../plan/views/definition.ts'
 import { Problem } from '../../problem.ts'
 import { analyzeAll } from './analyze.ts'
 import { longSession } from './session.ts'
-import { findRelations, insistOnNoObstacle, take, type Waiting } from './take.ts'
+import { findRelations, insistOnKnown, insistOnNoObstacle, take, type Waiting } from './take.ts'
 
 /** A file of SQL, and what it changes. */
 export interface AroundRequest {
@@ -98,25 +98,4 @@ async function tryOut(
     return true
   })
   onTried(fits ? 'fits' : 'unknown', Date.now() - start)
-}
-
-/** A definition of a view that does not stand in the way would be ignored. */
-function insistOnKnown(given: ViewDefinition[], items: AsideItem[]): void {
-  const unknown = given.find(
-    ({ schema, name }) =>
-      !items.some(
-        (item) =>
-          item.kind === 'view' &&
-          item.live.view.kind === 'materialized view' &&
-          item.live.view.schema === schema &&
-          item.live.view.name === name,
-      ),
-  )
-  if (unknown !== undefined) {
-    throw new Problem(
-      'InvalidRequest',
-      `--with: ${unknown.schema}.${unknown.name} is no materialized view that stands in the way. Leave its definition out.`,
-      { field: '--with' },
-    )
-  }
 }

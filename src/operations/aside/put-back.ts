@@ -6,6 +6,7 @@ import type { ViewDefinition } from '../../plan/views/definition.ts'
 import { Problem } from '../../problem.ts'
 import { analyzeAll } from './analyze.ts'
 import { longSession } from './session.ts'
+import { insistOnKnown } from './take.ts'
 
 export interface PutBackRequest {
   /** Definitions for views whose query does not fit any more. */
@@ -42,6 +43,7 @@ export const putBack = (
       const all = await readSetAside(transaction)
       const wanted = without(all, forgotten)
       const items = wanted.map(({ item }) => item)
+      insistOnKnown(given, items)
       const [taken] = await findTaken(transaction, items)
       if (taken !== undefined) {
         throw new Problem(

@@ -4,6 +4,8 @@ import { makeAgain, proveReturn, takeAway } from '../../db/aside/make.ts'
 import type { Around } from '../../db/migrations/own-sql.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { type AsideItem, type InTheWay, readersOf, type Touched } from '../../plan/aside/items.ts'
+import { parseName, quoteName } from '../../plan/names.ts'
+import type { ViewDefinition } from '../../plan/views/definition.ts'
 import { Problem } from '../../problem.ts'
 
 /** How long the hunt for the locks goes on by default. */
@@ -21,8 +23,9 @@ export async function findRelations(
   touched: Touched[],
   reading: string[],
 ): Promise<TouchedRelation[]> {
-  const named = await findTouched(sql, reading.map(readersOf))
-  const unknown = reading.find((name) => !named.some((found) => found.touched.relation === name))
+  const wanted = reading.map((name) => quoteName(parseName(name, 'reading')))
+  const named = await findTouched(sql, wanted.map(readersOf))
+  const unknown = wanted.find((name) => !named.some((found) => found.touched.relation === name))
   if (unknown !== undefined) {
     throw new Problem(
       'InvalidRequest',
@@ -78,3 +81,24 @@ export const aroundOf = (
   { around }: { around?: string[] },
   options: { withData: boolean },
 ): Around | undefined => (around === undefined ? undefined : aroundReaders(around, options))
+
+/** Refuses (InvalidRequest) a definition of a view that is not among the items: it would be ignored. */
+export function insistOnKnown(given: ViewDefinition[], items: AsideItem[]): void {
+  const unknown = given.find(
+    ({ schema, name }) =>
+      !items.some(
+        (item) =>
+          item.kind === 'view' &&
+          item.live.view.kind === 'materialized view' &&
+          item.live.view.schema === schema &&
+          item.live.view.name === name,
+      ),
+  )
+  if (unknown !== undefined) {
+    throw new Problem(
+      'InvalidRequest',
+      `--with: ${unknown.schema}.${unknown.name} is no materialized view that is made again. Leave its definition out.`,
+      { field: '--with' },
+    )
+  }
+}
