@@ -38,13 +38,13 @@ export async function runPlainSql(
   await insistOnCharacters(sql, file, text)
   const statements = statementsIn(text)
   const isConcurrent = statements.some((each) => /\bindex\s+concurrently\b/i.test(blanked(each)))
-  if (isConcurrent && how === 'applied') return runConcurrently(sql, { file, text }, statements, record)
   if (isConcurrent && around !== undefined) {
     throw new Problem(
       'MigrationFailed',
       `migrations/${file}: create or drop index concurrently cannot be part of a transaction, so nothing can be set aside around it. Leave "around" out.`,
     )
   }
+  if (isConcurrent && how === 'applied') return runConcurrently(sql, { file, text }, statements, record)
   // The login builds the index: the login may if the role may, and the table's owner owns the index anyway.
   const owner = isConcurrent ? null : await readOtherOwner(sql)
   let part: Part | undefined

@@ -228,30 +228,51 @@ test('a plain view that the file makes anew keeps its new query, and gets back w
 })
 
 describe('what cannot be made again is refused by name, before anything is dropped:', () => {
-  test.each(
+  test.each<[string, string, RegExp]>([
     [
-      ['a table of the row type', 'create table far.typed of keep.line_type', null],
-      [
-        'a column of the row type',
-        'create table far.holder (id integer, line keep.lines)',
-        /table far\.holder uses the row type of a view/,
-      ],
-      [
-        'a function that returns rows of the view',
-        `create function far.f() returns setof keep.totals language sql as 'select * from keep.totals'`,
-        /function far\.f\(\) has the row type of a view in its signature/,
-      ],
-      [
-        'a rule of a table',
-        'create rule copies as on insert to far.secrets do also insert into keep.lines values (1)',
-        /rule copies on table far\.secrets depends on/,
-      ],
-      ['an index as replica identity', 'alter table keep.totals alter column status set not null', null],
-    ].filter(([, , message]) => message !== null),
-  )('%s', async (_, made, message) => {
-    await sql.unsafe(made as string)
-    const refusal = await leavesEverything(() => callAround(database, widen), message as RegExp)
+      'a column of the row type',
+      'create table far.holder (id integer, line keep.lines)',
+      /table far\.holder uses the row type of a view/,
+    ],
+    [
+      'a function that returns rows of the view',
+      `create function far.f() returns setof keep.totals language sql as 'select * from keep.totals'`,
+      /function far\.f\(\) has the row type of a view in its signature/,
+    ],
+    [
+      'a rule of a table',
+      'create rule copies as on insert to far.secrets do also insert into keep.lines values (1)',
+      /rule copies on table far\.secrets depends on a view or function in the way, and cannot be made again/,
+    ],
+    [
+      'a default that calls a function in the way',
+      `create table far.defaulted (total bigint default keep.total_of('open'))`,
+      /default value for column total of table far\.defaulted depends on a view or function in the way/,
+    ],
+    [
+      'a member of an extension',
+      'alter extension plpgsql add view keep.lines',
+      /view keep\.lines belongs to extension plpgsql/,
+    ],
+  ])('%s', async (_, made, message) => {
+    await sql.unsafe(made)
+    const refusal = await leavesEverything(() => callAround(database, widen), message)
     expect(refusal.code).toBe('DependentsExist')
+    await sql.unsafe(`
+      do $$ begin if exists (select from pg_depend where deptype = 'e' and objid = 'keep.lines'::regclass) then
+        alter extension plpgsql drop view keep.lines; end if; end $$`)
+  })
+
+  test('a temporary view of another session', async () => {
+    await whileLocked(
+      url,
+      'create temporary view mine as select amount from keep.orders; commit; begin',
+      () =>
+        leavesEverything(
+          () => callAround(database, widen),
+          /view pg_temp_\d+\.mine is temporary, and belongs to another session/,
+        ),
+    )
   })
 
   test('a role as which the login may not act', async () => {
