@@ -13,6 +13,18 @@ create table viewkeeper.set_aside (
   unique (kind, name)
 );
 
+-- put-back executes what these rows say, with the rights of its login. So only who may act as the owner of this table, and thus
+-- as every owner of views, writes them.
+create function viewkeeper.insist_on_setter() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if not pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'MEMBER') then
+    raise insufficient_privilege using message = format('%I may not set views aside, only put them back', current_user);
+  end if;
+  return new;
+end $$;
+create trigger insist_on_setter before insert or update on viewkeeper.set_aside for each row
+  execute function viewkeeper.insist_on_setter();
+
 comment on table viewkeeper.set_aside is 'Views and functions that were set aside, and that put-back makes again.';
 comment on column viewkeeper.set_aside.act is 'Counts the calls of set-aside. What a later call has set aside is made again first: nothing of it reads what was gone already.';
 comment on column viewkeeper.set_aside.position is 'What is read comes before what reads it.';

@@ -97,8 +97,8 @@ describe('viewkeeper set-aside and put-back', () => {
     await expect(nodePgMigrate()).rejects.toThrow(/cannot alter type of a column used by a view or rule/)
 
     expect(await project.succeed('set-aside', '--reading', 'orders')).toBe(`  ✓ view public.paid   set aside
-  ✓ materialized view public.other   set aside
   ✓ materialized view public.day_totals   set aside
+  ✓ materialized view public.other   set aside
   3 objects are aside: whoever reads one gets an error until you run: npx viewkeeper put-back
 `)
     await nodePgMigrate()
@@ -106,11 +106,11 @@ describe('viewkeeper set-aside and put-back', () => {
     const listed = JSON.parse(await project.succeed('put-back', '--dry-run', '--json'))
     expect(listed.aside).toMatchObject([
       { kind: 'view', name: 'public.paid', reading: ['public.orders'], by: 'master' },
-      { name: 'public.other' },
       { name: 'public.day_totals' },
+      { name: 'public.other' },
     ])
     expect(await project.succeed('put-back')).toMatch(
-      /^ {2}filling public\.other\n {2}filling public\.day_totals\n {2}✓ public\.paid {3}made again\n {2}✓ public\.other {3}made again\n {2}✓ public\.day_totals {3}made again\n {2}3 objects back {3}[\d.]+ s\n$/,
+      /^ {2}filling public\.day_totals\n {2}filling public\.other\n {2}✓ public\.paid {3}made again\n {2}✓ public\.day_totals {3}made again\n {2}✓ public\.other {3}made again\n {2}3 objects back {3}[\d.]+ s\n$/,
     )
     expect(await totals()).toEqual([18, 12, 15])
     expect(

@@ -1,4 +1,4 @@
-import { type AsideItem, describeItem, nameOf } from '../../plan/aside/items.ts'
+import { type AsideItem, describeItem, nameOf, rememberedKinds } from '../../plan/aside/items.ts'
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../server/connect.ts'
 
@@ -20,7 +20,8 @@ export const lockMemory = async (sql: Sql): Promise<void> => {
 
 /** Remembers what a transaction takes away. Refuses (DependentsExist) what cannot wait until it is put back. */
 export async function remember(sql: Sql, items: AsideItem[], reading: string[]): Promise<void> {
-  const policy = items.find(({ kind }) => kind === 'policy')
+  const kinds: readonly string[] = rememberedKinds
+  const policy = items.find(({ kind }) => !kinds.includes(kind))
   if (policy !== undefined) {
     throw new Problem(
       'DependentsExist',

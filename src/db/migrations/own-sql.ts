@@ -87,7 +87,7 @@ export type Around = (transaction: Sql, work: () => Promise<void>) => Promise<vo
  * login. `onPart` is told what is executed next, to name a line if it fails. Afterwards the session has its own role and
  * settings again.
  */
-export async function executeText(
+async function executeText(
   transaction: Sql,
   text: string,
   role: string | null,

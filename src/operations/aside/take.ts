@@ -9,7 +9,7 @@ import type { ViewDefinition } from '../../plan/views/definition.ts'
 import { Problem } from '../../problem.ts'
 
 /** How long the hunt for the locks goes on by default. */
-export const longestHuntMs = 600_000
+const longestHuntMs = 600_000
 
 /** Waits for locks until then (epoch milliseconds), and tells who holds them. */
 export interface Waiting {

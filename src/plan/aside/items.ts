@@ -93,3 +93,6 @@ export const readersOf = (relation: string): Touched => ({
   dropped: false,
   locked: false,
 })
+
+/** What may be gone for a while. A policy may not: without it, others could see or change rows that they must not. */
+export const rememberedKinds = ['view', 'function'] as const

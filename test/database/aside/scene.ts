@@ -5,7 +5,7 @@ import { type AroundEvents, type AroundRequest, around } from '../../../src/oper
 import { describeInCatalog } from '../../support/catalog.ts'
 
 /** The views of the scene, parents before children. */
-export const tenViews = [
+const tenViews = [
   'keep.lines',
   'keep.totals',
   'keep.open_lines',
@@ -18,11 +18,12 @@ export const tenViews = [
   'far.summit',
 ]
 
-/** Two roles that own views, one that only reads, and one that Viewkeeper logs in as: a member of the owners. */
+/** Two roles that own views, one that only reads, the owner of the memory, and a login that is a member of all owners. */
 export const rolesOf = (name: string) => ({
   anna: `${name}_anna`,
   bert: `${name}_bert`,
   reader: `${name}_reader`,
+  keeper: `${name}_keeper`,
   login: `${name}_login`,
 })
 
@@ -33,16 +34,17 @@ export const rolesOf = (name: string) => ({
  */
 export function useScene(sql: Sql, name: string): ReturnType<typeof rolesOf> {
   const roles = rolesOf(name)
-  const { anna, bert, reader, login } = roles
+  const { anna, bert, reader, keeper, login } = roles
   beforeEach(async () => {
     for (const schema of ['keep', 'far', '"Odd one"'])
       await sql.unsafe(`drop schema if exists ${schema} cascade`)
     await sql.unsafe('delete from viewkeeper.set_aside')
-    for (const role of [anna, bert, reader, login]) {
+    for (const role of [anna, bert, reader, keeper, login]) {
       await sql.unsafe(`
         do $$ begin if to_regrole('${role}') is null then create role ${role} login password 'secret'; end if; end $$`)
     }
     await sql.unsafe(`
+      alter table viewkeeper.set_aside owner to ${keeper}; grant ${keeper} to ${login}; grant usage, create on schema viewkeeper to ${keeper};
       grant ${anna}, ${bert} to ${login}; grant usage on language plpgsql to public;
       create schema keep authorization ${anna}; create schema far authorization ${bert}; create schema "Odd one" authorization ${anna};
       grant usage, create on schema keep, "Odd one" to ${bert}; grant usage, create on schema far to ${anna};

@@ -60,6 +60,17 @@ test('what is remembered survives its session, and anybody who may act as the ow
   expect(await back()).toEqual({ back: [], forgotten: [] })
 })
 
+test('a login that may not act as the owner of the memory cannot write what others would execute, and can put back', async () => {
+  const rows = await rowsOf(sql)
+  await sql.unsafe(`revoke aside_keeper from ${login}`)
+  const refusal = await refusalOf(aside(['keep.orders'], {}, as(login).database))
+  expect(refusal.message).toContain('aside_login may not set views aside, only put them back')
+  expect(await rowsOf(sql)).toEqual(rows)
+  await aside(['keep.orders'])
+  await back({}, as(login).database)
+  expect(await rowsOf(sql)).toEqual(rows)
+})
+
 test('a session that ends in the middle leaves the views as they were, or all of them aside', async () => {
   const rows = await rowsOf(sql)
   const killed = async (work: () => Promise<unknown>, application: string) => {
