@@ -145,7 +145,7 @@ async function missingRoles(sql: Sql, items: AsideItem[]): Promise<string[]> {
 /** Reads a function by its signature as SQL writes it. */
 export async function readFunction(sql: Sql, signature: string): Promise<AsideFunction | undefined> {
   const [row] = await sql.unsafe<{ facts: AsideFunction }[]>(
-    functionQuery.replace('$oids', `to_regprocedure(${literal(signature)})::oid`),
+    functionQuery.replace('$oids', () => `to_regprocedure(${literal(signature)})::oid`),
   )
   return row && { ...row.facts, reads: [] }
 }
@@ -180,7 +180,7 @@ async function documents<T>(
     member.class === of && member.why === null ? [String(member.oid)] : [],
   )
   if (oids.length === 0) return new Map()
-  const rows = await sql.unsafe<{ oid: number; facts: T }[]>(query.replace('$oids', oids.join(', ')))
+  const rows = await sql.unsafe<{ oid: number; facts: T }[]>(query.replace('$oids', () => oids.join(', ')))
   return new Map(rows.map(({ oid, facts }) => [oid, facts]))
 }
 

@@ -18,7 +18,7 @@ const shortTryMs = 400
 /** Later locks, which the SQL of others takes while readers wait already. */
 const laterLockMs = 10_000
 
-/** Looks at what stands in the way, before anything is locked, and again when all is locked. */
+/** What to look at and to lock, and for how long. */
 export interface LockHunt {
   relations: TouchedRelation[]
   /** Gives up then (epoch milliseconds). */
@@ -32,21 +32,36 @@ export interface LockHunt {
  * stands in the way under the locks. Execute in a transaction that holds no lock yet. Throws LockTimeout, which names the
  * holders of the locks.
  */
-export async function lockInTheWay(sql: Sql, { relations, until, onWait }: LockHunt): Promise<InTheWay> {
+export const lockInTheWay = (sql: Sql, hunt: LockHunt): Promise<InTheWay> =>
+  patiently(sql, hunt, async (before) =>
+    withSavepoint(sql, async (part) => {
+      await part.unsafe(oneBlock(locksOf(before, hunt.relations)))
+      const now = await readInTheWay(part, hunt.relations)
+      if (namesIn(now) !== namesIn(before)) throw changed
+      await part`select set_config('lock_timeout', ${String(laterLockMs)}, true), set_config('statement_timeout', '0', true)`
+      return now
+    }),
+  )
+
+/** Reads what stands in the way, as patiently: somebody may hold an exclusive lock on a view, as a refresh does. */
+export const lookInTheWay = (sql: Sql, hunt: LockHunt): Promise<InTheWay> =>
+  patiently(sql, hunt, async (found) => found)
+
+async function patiently<T>(
+  sql: Sql,
+  { relations, until, onWait }: LockHunt,
+  work: (found: InTheWay) => Promise<T>,
+): Promise<T> {
   for (let tries = 1; ; tries++) {
-    const before = await readInTheWay(sql, relations)
+    let found: InTheWay | undefined
     try {
-      return await withSavepoint(sql, async (part) => {
-        await part.unsafe(oneBlock(locksOf(before, relations)))
-        const now = await readInTheWay(part, relations)
-        if (namesIn(now) !== namesIn(before)) throw changed
-        await part`select set_config('lock_timeout', ${String(laterLockMs)}, true), set_config('statement_timeout', '0', true)`
-        return now
-      })
+      found = await ('savepoint' in sql
+        ? withSavepoint(sql, (part) => readInTheWay(part, relations))
+        : readInTheWay(sql, relations))
+      return await work(found)
     } catch (error) {
-      const { who, advice } = await readHolders(sql, before)
-      const isWaiting = error === changed || ['55P03', '57014', '40P01'].includes(sqlstateOf(error) ?? '')
-      if (!isWaiting) throw error
+      if (!isPassing(error)) throw error
+      const { who, advice } = await readHolders(sql, found)
       if (Date.now() >= until)
         throw new Problem('LockTimeout', `The locks were not granted in time: ${who}. ${advice}`)
       onWait?.(who)
@@ -54,6 +69,13 @@ export async function lockInTheWay(sql: Sql, { relations, until, onWait }: LockH
     }
   }
 }
+
+/** Whether a try may succeed later: locks were not granted, or views were exchanged meanwhile. */
+const isPassing = (error: unknown): boolean =>
+  error === changed ||
+  (error instanceof Problem
+    ? error.code === 'LockTimeout' || error.code === 'CatalogChanged'
+    : ['55P03', '57014', '40P01', 'XX000'].includes(sqlstateOf(error) ?? ''))
 
 const changed = new Error('what stands in the way has changed')
 
@@ -73,12 +95,12 @@ const oneBlock = (statements: Statement[]): string => `
 set local lock_timeout = ${shortLockMs}; set local statement_timeout = ${shortTryMs};
 do ${literal(`begin ${statements.map(({ sql }) => `${sql};`).join(' ')} end`)}`
 
-async function readHolders(sql: Sql, { items }: InTheWay): Promise<Holders> {
-  for (const { live } of items.filter(isView)) {
+async function readHolders(sql: Sql, found: InTheWay | undefined): Promise<Holders> {
+  for (const { live } of (found?.items ?? []).filter(isView)) {
     const [row] = await sql.unsafe<{ holders: Holders | null }[]>(
       `select h as holders from (${holdersQuery(live.view, 'AccessExclusiveLock')}) as x(h)`,
     )
     if (row?.holders) return row.holders
   }
-  return { who: 'another session holds a lock on one of them', advice: 'Try again.' }
+  return { who: 'another session holds a lock on one of them, as a refresh does', advice: 'Try again.' }
 }

@@ -1,5 +1,6 @@
 import { emptyTables } from '../../db/aside/empty.ts'
-import { readInTheWay, type TouchedRelation } from '../../db/aside/in-the-way.ts'
+import type { TouchedRelation } from '../../db/aside/in-the-way.ts'
+import { lookInTheWay } from '../../db/aside/locks.ts'
 import { makeAgain } from '../../db/aside/make.ts'
 import { executeFile } from '../../db/migrations/own-sql.ts'
 import { undone } from '../../db/migrations/trial.ts'
@@ -47,12 +48,12 @@ export const around = (
 ): Promise<AsideItem[]> =>
   longSession(database, 'viewkeeper around', async (sql) => {
     const relations = await findRelations(sql, request.touched, request.reading)
-    const plan = await readInTheWay(sql, relations)
+    const waiting = { until: Date.now() + request.huntMs, onWait: events.onWait }
+    const plan = await lookInTheWay(sql, { relations, ...waiting })
     events.onPlan({ items: plan.items, relations: relations.map(({ name }) => name) })
     insistOnNoObstacle(plan)
     insistOnKnown(request.given, plan.items)
     if (request.dryRun) return plan.items
-    const waiting = { until: Date.now() + request.huntMs, onWait: events.onWait }
     if (request.trial && plan.items.length > 0) await tryOut(sql, relations, request, waiting, events)
     const items = await withTransaction(sql, async (transaction) => {
       const taken = await take(transaction, relations, waiting, { proved: !request.trial })

@@ -1,4 +1,4 @@
-import { readInTheWay } from '../../db/aside/in-the-way.ts'
+import { lookInTheWay } from '../../db/aside/locks.ts'
 import { lockMemory, readSetAside, remember, type SetAside } from '../../db/aside/memory.ts'
 import { type Database, withTransaction } from '../../db/server/connect.ts'
 import type { AsideItem } from '../../plan/aside/items.ts'
@@ -30,10 +30,10 @@ export const setAside = (
   longSession(database, 'viewkeeper set-aside', async (sql) => {
     const relations = await findRelations(sql, [], reading)
     const before = await readSetAside(sql)
-    const plan = await readInTheWay(sql, relations)
+    const waiting = { until: Date.now() + huntMs, onWait }
+    const plan = await lookInTheWay(sql, { relations, ...waiting })
     insistOnNoObstacle(plan)
     if (dryRun || plan.items.length === 0) return { items: plan.items, before }
-    const waiting = { until: Date.now() + huntMs, onWait }
     return withTransaction(sql, async (transaction) => {
       const items = await take(transaction, relations, waiting, { proved: true })
       await lockMemory(transaction)

@@ -1,5 +1,5 @@
-import { findTouched, readInTheWay, type TouchedRelation } from '../../db/aside/in-the-way.ts'
-import { lockInTheWay } from '../../db/aside/locks.ts'
+import { findTouched, type TouchedRelation } from '../../db/aside/in-the-way.ts'
+import { lockInTheWay, lookInTheWay } from '../../db/aside/locks.ts'
 import { makeAgain, proveReturn, takeAway } from '../../db/aside/make.ts'
 import type { Around } from '../../db/migrations/own-sql.ts'
 import type { Sql } from '../../db/server/connect.ts'
@@ -54,7 +54,7 @@ export async function take(
   waiting: Waiting,
   { proved }: { proved: boolean },
 ): Promise<AsideItem[]> {
-  insistOnNoObstacle(await readInTheWay(sql, relations))
+  insistOnNoObstacle(await lookInTheWay(sql, { relations, ...waiting }))
   const found = await lockInTheWay(sql, { relations, ...waiting })
   insistOnNoObstacle(found)
   await takeAway(sql, found.items)

@@ -316,6 +316,16 @@ describe('locks', () => {
     return longest
   }
 
+  test('a refresh that is going on is waited for', async () => {
+    const waited = Promise.withResolvers<void>()
+    const { going } = await whileLocked(url, 'refresh materialized view keep.totals', async () => {
+      const going = callAround(database, widen, { events: { onWait: () => waited.resolve() } })
+      await waited.promise
+      return { going }
+    })
+    expect(await going).toHaveLength(12)
+  })
+
   test('who gives up names the holder, and leaves everything', async () => {
     await whileLocked(url, 'select * from keep.totals', () =>
       leavesEverything(
