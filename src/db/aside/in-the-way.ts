@@ -220,7 +220,8 @@ members(class, oid, by_type) as (
     left join pg_rewrite w on f.classid = 'pg_rewrite'::regclass and w.oid = f.objid
     left join pg_proc p on f.classid = 'pg_proc'::regclass and p.oid = f.objid
     left join pg_policy l on f.classid = 'pg_policy'::regclass and l.oid = f.objid
-   where w.rulename = '_RETURN' or p.prosqlbody is not null and not f.by_type or l.oid is not null and f.column_wise
+   -- before 16, the query of a view depends on the view itself
+   where w.rulename = '_RETURN' and w.ev_class <> f.seed or p.prosqlbody is not null and not f.by_type or l.oid is not null and f.column_wise
   union
   select found.class, found.oid, found.by_type
     from members m cross join lateral (
