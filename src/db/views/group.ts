@@ -1,4 +1,5 @@
-import { type Group, groupOf } from '../../plan/groups/group.ts'
+import { betweenQuery } from '../../plan/groups/between.ts'
+import { everything, type Group, groupOf } from '../../plan/groups/group.ts'
 import { type GroupRights, withoutMembers } from '../../plan/groups/refusals.ts'
 import type { SwapRights } from '../../plan/views/live-view.ts'
 import type { Sql } from '../server/connect.ts'
@@ -19,5 +20,8 @@ export async function readGroupRights(sql: Sql, group: Group): Promise<GroupRigh
   const [database] = await sql<[GroupRights['database']]>`
     select quote_ident(datname) as name, datdba::regrole::text as owner, has_database_privilege(oid, 'create') as "mayCreate"
       from pg_catalog.pg_database where datname = current_database()`
-  return { members, database }
+  const [row] = await sql.unsafe<[{ between: string }]>(
+    `select (${betweenQuery(everything(group).map(({ oid }) => oid))}) as between`,
+  )
+  return { members, database, ...row }
 }

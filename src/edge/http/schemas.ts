@@ -225,7 +225,9 @@ export const result = z
       group: z
         .array(z.object({ view: z.string(), runId: z.int() }))
         .optional()
-        .meta({ description: 'The views that were refreshed together with this view, because they read it.' }),
+        .meta({
+          description: 'The views that were refreshed together with this view, because they read it.',
+        }),
       rowCountBefore: z.int().nullable(),
       rowCountAfter: z.int().nullable(),
       durationMs: milliseconds,

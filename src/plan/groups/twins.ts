@@ -65,6 +65,10 @@ function onTwins({ members }: Group, live: LiveView, places: Places): LiveView {
   return {
     ...live,
     view: { ...live.view, definition: on(live.view.definition) },
+    columns: live.columns.map((column) => ({
+      ...column,
+      default: column.default === null ? null : on(column.default),
+    })),
     indexes: live.indexes.map((index) => ({ ...index, rest: on(index.rest) })),
     statistics: live.statistics.map((each) => ({ ...each, middle: on(each.middle) })),
   }
