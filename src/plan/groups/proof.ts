@@ -39,7 +39,7 @@ moved as (
     join pg_type x on x.oid = o.reltype join pg_type y on y.oid = n.reltype),
 needs as (
   select p.old as member, w.ev_class as oid, d.refclassid as class, d.refobjid as object
-    from pairs p join pg_rewrite w on w.ev_class in (p.old, p.new)
+    from pairs p join pg_rewrite w on w.ev_class in (p.old, p.new) and w.rulename = '_RETURN'
     join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refobjid <> w.ev_class
   union
   select p.old, i.indrelid, d.refclassid, d.refobjid

@@ -16,8 +16,8 @@ const policyAgain = `
   select jsonb_build_object('kind', 'policy', 'schema', n.nspname, 'owner', t.relowner::regrole::text,
            'owned', format('table %I.%I', n.nspname, t.relname), 'table', t.relname,
            'sql', format('alter policy %I on %I.%I', l.polname, n.nspname, t.relname)
-             || coalesce(format(' using (%s)', pg_get_expr(l.polqual, t.oid)), '')
-             || coalesce(format(' with check (%s)', pg_get_expr(l.polwithcheck, t.oid)), ''))
+             || coalesce(' using (' || pg_get_expr(l.polqual, t.oid) || ')', '')
+             || coalesce(' with check (' || pg_get_expr(l.polwithcheck, t.oid) || ')', ''))
     from pg_policy l join pg_class t on t.oid = l.polrelid join pg_namespace n on n.oid = t.relnamespace
    where l.oid = x.policy and t.relpersistence <> 't'`
 
@@ -58,7 +58,9 @@ dependents as (
    where d.deptype in ('n', 'a') and c.oid is distinct from m.oid
      and not (d.classid = 'pg_class'::regclass and d.objid in (select indexrelid from pg_index where indrelid = m.oid))
      and not (d.classid = 'pg_statistic_ext'::regclass and d.objid in (select oid from pg_statistic_ext where stxrelid = m.oid))
-     and not (d.classid = 'pg_type'::regclass and d.objid in (select oid from own_types)))
+     and not (d.classid = 'pg_type'::regclass and d.objid in (select oid from own_types))
+     and not (d.classid = 'pg_attrdef'::regclass and d.objid in (select oid from pg_attrdef where adrelid = m.oid))
+     and not (d.classid = 'pg_trigger'::regclass and d.objid in (select oid from pg_trigger where tgrelid = m.oid)))
 select jsonb_build_object(
   'view', (select jsonb_build_object(
      'kind', case relkind when 'm' then 'materialized view' else 'view' end, 'schema', nspname, 'name', relname, 'owner', relowner::regrole::text,
