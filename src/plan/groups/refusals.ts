@@ -15,8 +15,8 @@ export interface GroupRights {
   between: string
 }
 
-/** What stands in the way of rebuilding a group, each object by name; empty if nothing does. Pure. */
-export function groupObstacles(group: Group, rights: GroupRights): Refusal[] {
+/** What stands in the way of rebuilding a group for `role`, each object by name; empty if nothing does. Pure. */
+export function groupObstacles(group: Group, rights: GroupRights, role = 'we'): Refusal[] {
   const { members } = group
   const { name, owner, mayCreate } = rights.database
   return [
@@ -24,12 +24,12 @@ export function groupObstacles(group: Group, rights: GroupRights): Refusal[] {
       ? []
       : [
           {
-            because: `other views read it, and we may not make the schemas for their rebuild in database ${name}`,
+            because: `materialized views read it, and ${role} may not make the schemas for their rebuild in database ${name}`,
             right: { privilege: 'create', on: `database ${name}`, owner },
           },
         ]),
     ...members.flatMap((member) =>
-      obstaclesOf(group, member, rights).map(({ because, right }) => ({
+      obstaclesOf(group, member, rights, role).map(({ because, right }) => ({
         because: `${displayName(member.live.view)}: ${because}`,
         right,
       })),
@@ -48,9 +48,9 @@ export function withoutMembers({ members }: Group, live: LiveView): LiveView {
   }
 }
 
-function obstaclesOf(group: Group, { oid, live }: Reader, { members }: GroupRights): Refusal[] {
+function obstaclesOf(group: Group, { oid, live }: Reader, { members }: GroupRights, role: string): Refusal[] {
   const rights = members.get(oid)
-  return rights === undefined ? [] : swapObstacles(withoutMembers(group, live), rights)
+  return rights === undefined ? [] : swapObstacles(withoutMembers(group, live), rights, role)
 }
 
 /** A view with data whose parent has none would lose its data. */
