@@ -86,11 +86,11 @@ export async function namedCatalog(sql: Sql): Promise<NamedCatalog> {
 }
 
 /** Privileges in an order of their own. */
-const sorted = (column: string) => `
-  jsonb_build_object('${column}', case when c.${column} is not null then (select coalesce(jsonb_agg(e::text order by e::text), '[]')
-    from aclexplode(c.${column}) e) end)`
+const sorted = (column: string, owner?: string) => `
+  jsonb_build_object('${column}', (select coalesce(jsonb_agg(e::text order by e::text), '[]')
+    from aclexplode(${owner === undefined ? `c.${column}` : `coalesce(c.${column}, acldefault('r', c.relowner))`}) e))`
 const acls: Record<string, string> = {
-  pg_class: sorted('relacl'),
+  pg_class: sorted('relacl', 'relowner'),
   pg_attribute: sorted('attacl'),
   pg_type: sorted('typacl'),
   pg_proc: sorted('proacl'),
