@@ -16,7 +16,7 @@ export async function cancelRun(sql: Sql, id: number): Promise<boolean> {
     update viewkeeper.runs set status = 'canceled', plan = null, finished_at = clock_timestamp(),
            updated_at = clock_timestamp(), duration_ms = 0, cancel_requested_at = clock_timestamp(),
            error = jsonb_build_object('class', 'Canceled', 'message', 'Canceled before it started.')
-     where id = ${id} and status = 'pending'`
+     where (id = ${id} or group_run_id = ${id}) and status = 'pending'`
   if (pending.count > 0) return true
   // One statement: if we may not signal, no request for a cancel is recorded either. The process has to hold the run's lock,
   // because the recorded pid alone may belong to another process by now.
