@@ -5,6 +5,7 @@ import { lacking } from '../../db/server/cure.ts'
 import { findView, readView } from '../../db/views/catalog.ts'
 import { readDependents, readLiveView } from '../../db/views/look.ts'
 import { readOwner } from '../../db/views/owner.ts'
+import { readReaders } from '../../db/views/readers.ts'
 import { lacks } from '../../plan/groups/refusals.ts'
 import {
   type FrozenChange,
@@ -106,7 +107,7 @@ async function planDefinition(
   const twin = await readTwin(sql, after, given.view.owner, live)
   const runs = { ...runOptions, timeoutSeconds, settings }
   if (needsRebuild(live, twin)) {
-    if (isReadByViews(live) || givesReadersOtherTypes(live, twin)) {
+    if (givesReadersOtherTypes(live, twin) || (await isReadByMaterialized(sql, view, live))) {
       const plan = await planTogether(sql, [found], { ...runs, deadline, isTrial })
       return plan && { does: 'rebuild', plan, timeoutSeconds }
     }
@@ -137,6 +138,16 @@ async function insistOnColumns(sql: Sql, { oid }: ViewFacts, live: LiveView, twi
     if (gone.length > 0) misfits.push({ reader: { ...view, kind: 'view' }, because: lacks(gone, live) })
   }
   if (misfits.length > 0) throw unfit([live.view], misfits)
+}
+
+/** Whether a materialized view reads this one, also through plain views: it would keep the data of the old query. */
+async function isReadByMaterialized(sql: Sql, { oid }: ViewFacts, live: LiveView): Promise<boolean> {
+  if (isReadByViews(live) || live.dependents.every(({ view }) => view === null)) return isReadByViews(live)
+  const readers = await readReaders(sql, [oid])
+  return (
+    typeof readers === 'string' ||
+    readers.some((reader) => reader.oid !== oid && reader.live.view.kind === 'materialized view')
+  )
 }
 
 /** Whether a plain view may read a column that gets another type: `create or replace` cannot give it to that view. */
@@ -212,8 +223,9 @@ async function planRemoval(
   if (dependents.length > 0) {
     throw new Problem(
       'DependentsExist',
-      `${view.view} cannot be dropped, because these depend on it: ${dependents.join(', ')}. Drop them first: a view in an ` +
-        'earlier migration, anything else by own SQL.',
+      `${view.view} cannot be dropped, because these depend on it: ${dependents.join(', ')}. Remove the ` +
+        'views that read it with the same "freeze --remove", or give them queries without it in the same "freeze". ' +
+        'Drop anything else by own SQL first.',
     )
   }
   const plan = planDrop(view, dependents, {

@@ -112,13 +112,21 @@ export function parseFrozen(text: string): FrozenFile | null {
   return parseOne(text) ?? parseTogether(text)
 }
 
+/** A query may hold a line like the beginning of a header, so a part ends where it can be read. */
 function parseTogether(text: string): FrozenFile | null {
-  const parts = text.split(/(?<=;\n)\n(?=-- viewkeeper: \{)/).map(parseOne)
-  const definitions = parts.flatMap((part) =>
-    part?.change.does === 'define' ? [part.change.definition] : [],
-  )
-  if (parts.length < 2 || definitions.length < parts.length) return null
-  const file: FrozenFile = { change: { does: 'together', definitions }, why: parts[0]?.why ?? null }
+  const definitions: Definition[] = []
+  let why: string | null = null
+  let open: string[] = []
+  for (const piece of text.split(/(?<=;\n)\n(?=-- viewkeeper: \{)/)) {
+    open.push(piece)
+    const part = parseOne(open.join('\n'))
+    if (part?.change.does !== 'define') continue
+    definitions.push(part.change.definition)
+    why = part.why
+    open = []
+  }
+  if (definitions.length < 2 || open.length > 0) return null
+  const file: FrozenFile = { change: { does: 'together', definitions }, why }
   return renderFrozen(file) === text ? file : null
 }
 

@@ -377,15 +377,23 @@ describe('readers of a parent and two children', () => {
       }
       await connection.end()
     }
-    const readers = Promise.all([read(), read(), read()])
-    for (let more = 1; more <= 3; more++)
-      await change(frozen, { ...sales, sql: salesQuery.replace('total)', `total + ${more})`) }, above, beside)
-    await down(frozen, 3)
-    isOver = true
+    const readers = Promise.all([read(), read()])
+    try {
+      for (let more = 1; more <= 2; more++)
+        await frozen.freeze([
+          { ...sales, sql: salesQuery.replace('total)', `total + ${more})`) },
+          above,
+          beside,
+        ])
+      await migrateUp(migrateCall(database), await frozen.read())
+      await down(frozen, 2)
+    } finally {
+      isOver = true
+    }
     await readers
     expect(reads).toBeGreaterThan(50)
     expect(disagreements).toEqual([])
-  })
+  }, 120_000)
 })
 
 describe('a change of a group', () => {
