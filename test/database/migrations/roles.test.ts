@@ -140,12 +140,14 @@ describe('a login that is no superuser', () => {
     const frozen = await folder('readers')
     const grants = [{ privileges: ['select'], to: boss }]
     const below = inShop('below', 'select id from shop.base', { grants })
-    const above = inShop('above', 'select id from shop.below', { owner: boss })
+    const above = inShop('above', 'select id from shop.below', {
+      owner: boss,
+      grants: [{ privileges: ['select'], to: reader }],
+    })
     expect(await apply(frozen, [below, above])).toEqual(['create', 'create'])
     await sql.unsafe(`
       create view shop.plain as select id from shop.below; alter view shop.plain owner to ${boss};
-      create materialized view shop.top as select id from shop.plain; alter materialized view shop.top owner to ${boss};
-      grant select on shop.above to ${reader}`)
+      create materialized view shop.top as select id from shop.plain; alter materialized view shop.top owner to ${boss}`)
     const before = await describeInCatalog(sql, 'shop.above')
     const changed = { ...below, sql: 'select id + 1 as id, word from shop.base' }
     expect(await apply(frozen, [changed, above])).toEqual(['rebuild'])
