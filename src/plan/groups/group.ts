@@ -31,7 +31,7 @@ export function groupOf(readers: Reader[]): Group {
 export const materialized = ({ members }: Group): Reader[] =>
   members.filter(({ live }) => live.view.kind === 'materialized view')
 
-/** The hashes of all that hangs on the members and on the views outside: `groupHashQuery` returns it while nothing has changed. */
+/** The hashes of the members and of the views outside, one after the other: `groupHashQuery` returns it while nothing has changed. */
 export const groupHash = (group: Group): string =>
   everything(group)
     .map(({ hash }) => hash)
