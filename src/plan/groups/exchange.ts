@@ -67,8 +67,7 @@ export const nothingHasChanged = (group: Group): Statement => ({
   hidden: true,
 })
 
-const namesOf = ({ members }: Group): string =>
-  members.map(({ live }) => displayName(live.view)).join(', ')
+const namesOf = ({ members }: Group): string => members.map(({ live }) => displayName(live.view)).join(', ')
 
 /** Locks what can change without a lock on the view. */
 const holdStill = ({ oid, live: { view, columns, indexes, statistics } }: Reader): Statement[] => [
