@@ -78,8 +78,7 @@ export const nothingHasChanged = (group: Group): Statement => ({
   hidden: true,
 })
 
-export const namesOf = ({ members }: Group): string =>
-  members.map(({ live }) => displayName(live.view)).join(', ')
+const namesOf = ({ members }: Group): string => members.map(({ live }) => displayName(live.view)).join(', ')
 
 /** Locks what can change without a lock on the view. */
 const holdStill = ({ oid, live: { view, columns, indexes, statistics } }: Reader): Statement[] => [

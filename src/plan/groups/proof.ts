@@ -5,9 +5,9 @@ import type { Reader } from '../views/readers.ts'
 import { betweenQuery } from './between.ts'
 import { type Group, groupNames, type Places } from './group.ts'
 
-/** A query for one text: the hash of these views. See `groupHash`; it is another one if something stands between the views. */
+/** A query for one text: the hashes of these views. See `groupHash`; it is another one if something stands between the views. */
 export const groupHashQuery = (oids: number[]): string =>
-  `select md5(string_agg(md5(doc.live::text), '' order by r.oid)) || (${betweenQuery(oids)})
+  `select string_agg(md5(doc.live::text), '' order by r.oid) || (${betweenQuery(oids)})
   from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${liveViewQuery('r.oid')}) as doc(live)`
 
 /**

@@ -92,7 +92,7 @@ export interface Grant {
 }
 
 /** A grant by default privileges: those of one schema, or those that hold `everywhere`. */
-export type DefaultGrant = Grant & { everywhere: boolean }
+type DefaultGrant = Grant & { everywhere: boolean }
 
 /** A trigger or a rule. */
 export interface Attached {
