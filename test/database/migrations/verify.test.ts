@@ -335,16 +335,24 @@ describe('trying what is about to be frozen is refused, and leaves no trace, whe
   test.each([
     [
       'a materialized view',
-      'create materialized view hangs as select id from based',
-      /materialized view public\.hangs/,
+      'create materialized view hangs as select n from based',
+      /public\.hangs reads column n of public\.based/,
     ],
     [
       'a function',
-      'create function hangs() returns bigint begin atomic select count(*) from based; end',
+      'create function hangs() returns bigint begin atomic select count(n) from based; end',
       /function public\.hangs/,
     ],
-    ['a view that needs a column', 'create view hangs as select n from based', /hangs/],
-    ['a view that needs a type', 'create view hangs as select id from based', /hangs/],
+    [
+      'a view that needs a column',
+      'create view hangs as select n from based',
+      /plain view public\.hangs reads column n/,
+    ],
+    [
+      'a view that needs a type',
+      'create view hangs as select id + 1 as id from based',
+      /plain view public\.hangs does not fit/,
+    ],
     ['an index by hand', 'create index hangs on based (n)', /hangs/],
     ['statistics by hand', 'create statistics hangs on id, n from based', /hangs/],
   ])('%s stands in the way of another query: it is named', async (what, statement, message) => {

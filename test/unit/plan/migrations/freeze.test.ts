@@ -259,7 +259,7 @@ describe('what is authored and what is frozen', () => {
 })
 
 describe('changed queries', () => {
-  const after = (name: string) => definition(name, `select 'new ${name}'`)
+  const renewed = (name: string) => definition(name, `select 'new ${name}'`)
   const reads = (text: string) =>
     new Map(
       text
@@ -271,7 +271,7 @@ describe('changed queries', () => {
 
   test('of views that read each other share a migration, and go back together', () => {
     const request = {
-      authored: [after('a'), after('b'), after('c')],
+      authored: [renewed('a'), renewed('b'), renewed('c')],
       migrations: frozen(a, b, c),
       reads: reads('b > a'),
     }
@@ -283,18 +283,23 @@ describe('changed queries', () => {
   })
 
   test('of views that read each other through others share one, too', () => {
-    const authored = [after('a'), b, after('c')]
+    const authored = [renewed('a'), b, renewed('c')]
     expect(wordsOf({ authored, migrations: frozen(a, b, c), reads: reads('c > b, b > a') })).toEqual(['a_c'])
   })
 
   test('of views that the author names share one', () => {
-    const authored = [after('a'), after('b'), after('c')]
+    const authored = [renewed('a'), renewed('b'), renewed('c')]
     const only = [inPublic('a'), inPublic('c')]
     expect(wordsOf({ authored, migrations: frozen(a, b, c), only })).toEqual(['a_c'])
   })
 
   test('come after a new view that they read, and before a new one that reads them', () => {
-    const authored = [definition('new', 'select 1'), after('a'), after('b'), definition('top', 'select 2')]
+    const authored = [
+      definition('new', 'select 1'),
+      renewed('a'),
+      renewed('b'),
+      definition('top', 'select 2'),
+    ]
     const migrations = frozen(a, b)
     expect(wordsOf({ authored, migrations, reads: reads('b > a, a > new, top > b') })).toEqual([
       'new',
@@ -303,7 +308,7 @@ describe('changed queries', () => {
     ])
     expect(
       wordsOf({
-        authored: [after('a'), authored[0] as Definition, after('b')],
+        authored: [renewed('a'), authored[0] as Definition, renewed('b')],
         migrations,
         reads: new Map([...reads('b > new'), ['"public"."a"', ['"public"."b"']]]),
       }),
@@ -311,7 +316,7 @@ describe('changed queries', () => {
   })
 
   test('stay apart where a new view stands between them', () => {
-    const authored = [after('a'), definition('new', 'select 1'), after('b')]
+    const authored = [renewed('a'), definition('new', 'select 1'), renewed('b')]
     expect(wordsOf({ authored, migrations: frozen(a, b), reads: reads('new > a, b > new') })).toEqual([
       'a',
       'new',
@@ -322,10 +327,10 @@ describe('changed queries', () => {
   test('are found unfrozen, frozen and unapplied, view by view', () => {
     const together: FrozenChange = {
       does: 'together',
-      definitions: [after('a'), { ...after('b'), schedule: '0 5 * * *' }],
+      definitions: [renewed('a'), { ...renewed('b'), schedule: '0 5 * * *' }],
     }
     const migrations = frozen(a, b, together)
-    expect(authoredDifferences([after('a'), b], migrations, (sql) => sql)).toEqual([
+    expect(authoredDifferences([renewed('a'), b], migrations, (sql) => sql)).toEqual([
       { view: 'public.b', kind: 'unfrozen', message: 'query, schedule changed since 003_m' },
     ])
     expect(unappliedDifferences(migrations, ['003_m'])).toEqual([
