@@ -8,8 +8,9 @@ import {
   type Verified,
   verifyFrozen,
 } from '../../src/operations/migrations/verify.ts'
-import { type NewMigration, planFreeze, unaccounted } from '../../src/plan/migrations/freeze.ts'
+import { planFreeze, unaccounted } from '../../src/plan/migrations/freeze.ts'
 import { type FrozenMigration, frozenState } from '../../src/plan/migrations/frozen.ts'
+import type { NewMigration } from '../../src/plan/migrations/new-migration.ts'
 import { displayName, type QualifiedName, quoteName } from '../../src/plan/names.ts'
 import type { Definition } from '../../src/plan/views/definition.ts'
 import { didYouMean } from '../../src/plan/views/meant.ts'

@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { frozenText, pairUp } from '../../src/files/frozen-migrations.ts'
-import type { NewMigration } from '../../src/plan/migrations/freeze.ts'
 import { type FrozenMigration, renderFrozen } from '../../src/plan/migrations/frozen.ts'
+import type { NewMigration } from '../../src/plan/migrations/new-migration.ts'
 import { numbered } from '../../src/plan/migrations/order.ts'
 import { report } from '../output/report.ts'
 import { folders } from './folders.ts'

@@ -3,6 +3,7 @@ import { type Definition, definitionDefaults } from '../views/definition.ts'
 import type { Difference } from '../views/differences.ts'
 import { type FrozenChange, type FrozenFile, frozenState, viewAfter, viewChangesOf } from './frozen.ts'
 import { joined } from './joined.ts'
+import type { NewMigration } from './new-migration.ts'
 
 /** What is to be frozen. */
 export interface FreezeRequest {
@@ -24,19 +25,6 @@ export interface FreezeRequest {
   canonical: (sql: string) => string
   /** Which views each view reads, or read before; all names quoted. Default: unknown. */
   reads?: ReadonlyMap<string, string[]>
-}
-
-/** A migration that is not written yet. */
-export interface NewMigration {
-  /** The words of its file's name. */
-  words: string
-  view: QualifiedName
-  /** The fields that changed; empty for a view that is new. */
-  changed: string[]
-  /** The other views that change together with this one. */
-  others?: { view: QualifiedName; changed: string[] }[]
-  up: FrozenFile
-  down: FrozenFile
 }
 
 /**

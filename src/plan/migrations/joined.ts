@@ -1,6 +1,6 @@
 import { type QualifiedName, quoteName } from '../names.ts'
-import type { NewMigration } from './freeze.ts'
 import { ofParts } from './frozen.ts'
+import type { NewMigration } from './new-migration.ts'
 
 interface Joining {
   /** Which views each view reads; all names quoted. */

@@ -341,7 +341,7 @@ describe('trying what is about to be frozen is refused, and leaves no trace, whe
     [
       'a function',
       'create function hangs() returns bigint begin atomic select count(n) from based; end',
-      /function public\.hangs/,
+      /routine public\.hangs/,
     ],
     [
       'a view that needs a column',

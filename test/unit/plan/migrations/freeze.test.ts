@@ -3,12 +3,12 @@ import {
   authoredDifferences,
   changedFields,
   type FreezeRequest,
-  type NewMigration,
   planFreeze,
   unaccounted,
   unappliedDifferences,
 } from '../../../../src/plan/migrations/freeze.ts'
 import type { FrozenChange } from '../../../../src/plan/migrations/frozen.ts'
+import type { NewMigration } from '../../../../src/plan/migrations/new-migration.ts'
 import type { Definition } from '../../../../src/plan/views/definition.ts'
 import { definition } from '../../../support/frozen.ts'
 
