@@ -34,6 +34,7 @@ const rooms = {
     'src/plan',
     'src/plan/views',
     'src/plan/runs',
+    'src/plan/groups',
     'src/plan/migrations',
   ],
   'src/db/aside': [
@@ -94,6 +95,7 @@ const rooms = {
     'src/plan',
     'src/plan/views',
     'src/plan/runs',
+    'src/plan/groups',
     'src/plan/migrations',
   ],
   'src/operations/monitoring': [
