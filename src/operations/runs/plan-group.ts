@@ -3,7 +3,7 @@ import type { Sql } from '../../db/server/connect.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
 import { type DefinitionDefaults, ensureDefinition } from '../../db/views/definitions.ts'
 import { readGroup, readGroupRights } from '../../db/views/group.ts'
-import { type Group, materialized } from '../../plan/groups/group.ts'
+import { batchPlaces, type Group, materialized } from '../../plan/groups/group.ts'
 import { planGroupRefresh } from '../../plan/groups/refresh.ts'
 import { groupObstacles } from '../../plan/groups/refusals.ts'
 import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
@@ -28,7 +28,10 @@ export async function lookAtGroup(
   { force = false }: { force?: boolean | undefined },
 ): Promise<GroupRefresh> {
   const group = await lookAgain(() => readGroup(sql, [view.oid]))
-  if (group === 'locked') return locked(view)
+  if (group === 'locked') return standing(view, 'somebody holds an exclusive lock on a view that reads it')
+  const built = group.members.find(({ live }) => new RegExp(batchPlaces).test(live.view.schema))
+  if (built !== undefined)
+    return standing(view, `a batch is building a twin of ${built.live.view.name}, which reads it`)
   const others = materialized(group).filter(({ oid }) => oid !== view.oid)
   const definitions = new Map<string, DefinitionDefaults>()
   for (const { live } of others) definitions.set(quoteName(live.view), await ensureDefinition(sql, live.view))
@@ -56,8 +59,8 @@ function sizes(group: Group, { oid }: ViewFacts): Pick<GroupCost, 'others' | 'gr
   }
 }
 
-const locked = (view: ViewFacts): GroupRefresh => ({
-  refusals: ['somebody holds an exclusive lock on a view that reads it'],
+const standing = (view: ViewFacts, refusal: string): GroupRefresh => ({
+  refusals: [refusal],
   cost: { others: [], groupMs: null, concurrentMs: null, groupBytes: 0, ownBytes: 0 },
   plan: () => {
     throw new Error(`the group of ${view.view} was not read`)

@@ -33,7 +33,7 @@ export function exchange(group: Group, places: Places, timeoutSeconds: number): 
           cutOver(`drop ${live.view.kind} ${quoteName(groupNames(oid, live, places).old)}`),
         ]),
       ),
-      ...members.flatMap(nameStatistics),
+      ...members.flatMap((member) => nameStatistics(member, places)),
       ...dropPlaces(places),
     ],
     { timeoutSeconds, guard: [...materialized(group).flatMap(holdStill), nothingHasChanged(group)] },
@@ -88,11 +88,11 @@ const writeAgain = ({ live }: Reader): Statement[] => {
   ])
 }
 
-const nameStatistics = ({ oid, live }: Reader): Statement[] =>
+const nameStatistics = ({ oid, live }: Reader, places: Places): Statement[] =>
   live.statistics.flatMap((each, at) =>
     inPlaceOf(each.owner, [
       cutOver(
-        `alter statistics ${quoteName({ schema: each.schema, name: asideNames(oid, live.view.schema).statistics(at) })} rename to ${quoteIdentifier(each.name)}`,
+        `alter statistics ${quoteName({ schema: each.schema, name: groupNames(oid, live, places).statistics(at) })} rename to ${quoteIdentifier(each.name)}`,
       ),
     ]),
   )

@@ -63,7 +63,7 @@ select coalesce(string_agg(distinct format('the twin of %s %s %s', member::regcl
 })
 
 /** Compares a twin with its view: an exchange would silently lose what SQL cannot copy. */
-const isFaithful = ({ oid, live, hash }: Reader, places: Places): Statement => ({
+export const isFaithful = ({ oid, live, hash }: Reader, places: Places): Statement => ({
   phase: 'building',
   sql: differenceQuery(
     String(oid),

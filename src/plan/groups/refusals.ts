@@ -45,7 +45,8 @@ export function withoutMembers({ members }: Group, live: LiveView): LiveView {
   }
 }
 
-function obstaclesOf(group: Group, { oid, live }: Reader, { members }: GroupRights): Refusal[] {
+/** What stands in the way of rebuilding one member. */
+export function obstaclesOf(group: Group, { oid, live }: Reader, { members }: GroupRights): Refusal[] {
   const rights = members.get(oid)
   return [
     ...(rights === undefined ? [] : swapObstacles(withoutMembers(group, live), rights)),
