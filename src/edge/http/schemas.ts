@@ -363,11 +363,9 @@ const batchSummary = z
     strategy: z.enum(strategies).nullable(),
     concurrency: z.int(),
     exchange: z.enum(exchanges),
-    refreshedEach: z
-      .array(z.object({ view: z.string(), because: z.string() }))
-      .meta({
-        description: 'The views that read others of the batch but are not exchanged with them, and why.',
-      }),
+    refreshedEach: z.array(z.object({ view: z.string(), because: z.string() })).meta({
+      description: 'The views that read others of the batch but are not exchanged with them, and why.',
+    }),
     cancelRequestedAt: time.nullable(),
     requestedAt: time,
     startedAt: time.nullable(),
