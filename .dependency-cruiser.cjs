@@ -91,6 +91,7 @@ const rooms = {
     'src/plan',
     'src/plan/views',
     'src/plan/runs',
+    'src/plan/groups',
   ],
   'src/operations/schema': [
     'src/operations/views',

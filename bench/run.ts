@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { measureBatches } from './batches.ts'
+import { measureGroups } from './groups.ts'
 import { measureHistory } from './history.ts'
 import { measureOperations } from './operations.ts'
 import { measureSeal } from './seal.ts'
@@ -8,6 +9,7 @@ import { type Row, writeTable } from './support/table.ts'
 const benchmarks: Record<string, () => Promise<Row[]>> = {
   operations: measureOperations,
   batches: measureBatches,
+  groups: measureGroups,
   history: measureHistory,
   seal: measureSeal,
 }

@@ -16,7 +16,7 @@ export async function cancelRun(sql: Sql, id: number): Promise<boolean> {
     update viewkeeper.runs set status = 'canceled', plan = null, finished_at = clock_timestamp(),
            updated_at = clock_timestamp(), duration_ms = coalesce(duration_ms, 0), group_run_id = null, cancel_requested_at = clock_timestamp(),
            error = jsonb_build_object('class', 'Canceled', 'message', case status when 'built' then 'Canceled before its twin was exchanged.' else 'Canceled before it started.' end)
-     where id = ${id} and status in ('pending', 'built')`
+     where id = ${id} and status in ('pending', 'built') or group_run_id = ${id} and status = 'pending'`
   if (pending.count > 0) return true
   // One statement: if we may not signal, no request for a cancel is recorded either. The process has to hold the run's lock,
   // because the recorded pid alone may belong to another process by now.

@@ -38,7 +38,7 @@ const basisGone = 'VK001'
 const json = (value: object): string => `'${JSON.stringify(value).replaceAll("'", "''")}'::jsonb`
 
 /** Whether `l` is a lock of another session on the run's view. */
-const isOthersLock = `l.locktype = 'relation' and l.relation = to_regclass(view_name) and l.granted and l.pid <> pg_backend_pid()
+const isOthersLock = `l.locktype = 'relation' and l.relation = to_regclass(the_view) and l.granted and l.pid <> pg_backend_pid()
            and l.database = (select oid from pg_database where datname = current_database())`
 
 /**
@@ -131,7 +131,7 @@ declare
   succeeded boolean := false;
   work jsonb;
   response jsonb := '{}';
-  view_name text;
+  the_view text;
   started timestamptz;
   finished timestamptz;
   give_up_at timestamptz;
@@ -204,7 +204,7 @@ begin
        where r.id = run and r.status in ('pending', 'built') and (r.claim_by is null or r.claim_by > clock_timestamp())
          -- Claims only plans that this role wrote: they run with this role's rights.
          and r.plan is not null and r.planned_by = current_user and ${itsTurn}
-      returning r.plan, r.started_at, format('%I.%I', r.schema_name, r.view_name) into work, started, view_name;
+      returning r.plan, r.started_at, format('%I.%I', r.schema_name, r.view_name) into work, started, the_view;
       claimed := found;
       if claimed and work ? 'members' then
         update viewkeeper.runs r set status = 'running', started_at = coalesce(r.started_at, started), updated_at = clock_timestamp(),
@@ -229,6 +229,7 @@ begin
       claimed := false; -- internal_error: a relation was dropped while the server wrote its SQL
       exit;
     when unique_violation then
+      claimed := false; -- perhaps only a member of the group was not claimed
       select o.id into other from viewkeeper.runs o, viewkeeper.runs r
        where (r.id = run or r.group_run_id = run) and r.status in ('pending', 'built')
          and o.schema_name = r.schema_name and o.view_name = r.view_name and o.status = 'running'
@@ -270,7 +271,7 @@ begin
         -- "create index concurrently" waits for this transaction, which waits for the lock of that index: the run gives way.
         -- If this transaction has prepared nothing, nobody waits for it yet.
         if not work ? 'builds' and (tries > 1 or jsonb_array_length(work -> 'prepare') > 1) then
-          select format('Process %s works on %s and waits for this run to end, as "create index concurrently" does: the run gave way. Try again when the process is done.', l.pid, view_name)
+          select format('Process %s works on %s and waits for this run to end, as "create index concurrently" does: the run gave way. Try again when the process is done.', l.pid, the_view)
             into in_the_way from pg_locks l
            where ${isOthersLock} and l.mode <> 'AccessShareLock' and pg_backend_pid() = any (pg_blocking_pids(l.pid))
            limit 1;
@@ -370,7 +371,7 @@ begin
         if cardinality(members) > 0 then
           -- The other plan refreshes one view only.
           update viewkeeper.runs r set status = 'skipped', finished_at = clock_timestamp(), updated_at = clock_timestamp(), duration_ms = 0,
-                 meta = jsonb_set(r.meta, '{response,because}', to_jsonb(format('it was not refreshed together with %s, because that was impossible (run %s)', view_name, run)))
+                 meta = jsonb_set(r.meta, '{response,because}', to_jsonb(format('it was not refreshed together with %s, because that was impossible (run %s)', the_view, run)))
            where r.id <> run and ${isOurs};
           members := '{}';
         end if;

@@ -8,7 +8,7 @@ const neverClaimed = 'The server never claimed this run.'
 /**
  * Closes lost runs as failed (RunLost) or, if their cancel was requested, as canceled, and returns their ids:
  * running runs whose server process does not hold the run's advisory lock, and pending runs past their
- * `claim_by`. Looks at one run, at the runs of one view or batch, or at all runs. The idempotency keys of
+ * `claim_by`. Looks at one run with those of its group, at the runs of one view or batch, or at all runs. The idempotency keys of
  * lost runs are free again, because none of their work remains.
  *
  * Why this is right: the process of a run holds the run's lock from before the claim until after the end is
@@ -24,7 +24,7 @@ export async function closeLostRuns(
     which === undefined
       ? sql`true`
       : 'runId' in which
-        ? sql`r.id = ${which.runId}`
+        ? sql`(r.id = ${which.runId} or r.group_run_id = ${which.runId})`
         : 'batchId' in which
           ? sql`r.batch_id = ${which.batchId}`
           : sql`r.schema_name = ${which.schema} and r.view_name = ${which.name}`

@@ -1,9 +1,38 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Group, groupOf } from '../../plan/groups/group.ts'
 import { type GroupRights, withoutMembers } from '../../plan/groups/refusals.ts'
+import { displayName } from '../../plan/names.ts'
 import type { SwapRights } from '../../plan/views/live-view.ts'
+import type { ViewFacts } from '../../plan/views/view-facts.ts'
+import { Problem } from '../../problem.ts'
 import type { Sql } from '../server/connect.ts'
+import { lookAgain } from '../server/look-again.ts'
 import { readRights } from './live-view.ts'
-import { readReaders } from './readers.ts'
+import { alreadyRunning, type Patience, pauseMs } from './look.ts'
+import { readReaderNames, readReaders } from './readers.ts'
+import { findRunningRun } from './running-run.ts'
+
+/**
+ * Looks at a view with everything that reads it. If somebody holds an exclusive lock on a reader, looks again as patiently as
+ * asked; then throws AlreadyRunning, which names a running run of a reader, or LockTimeout.
+ */
+export async function lookAtGroup(sql: Sql, view: ViewFacts, { until = 0 }: Patience): Promise<Group> {
+  for (;;) {
+    const group = await lookAgain(() => readGroup(sql, [view.oid]))
+    if (group !== 'locked') return group
+    for (const reader of await readReaderNames(sql, [view.oid])) {
+      const running = await findRunningRun(sql, reader)
+      if (running !== undefined) throw alreadyRunning(displayName(reader), running)
+    }
+    if (Date.now() >= until) {
+      throw new Problem(
+        'LockTimeout',
+        `A view that reads ${view.view} is locked. Try again, or refresh ${view.view} with strategy "concurrent".`,
+      )
+    }
+    await pause(pauseMs)
+  }
+}
 
 /** Reads views with everything that reads them, as one group. See `readReaders` for `locked` and `gone`. */
 export async function readGroup(sql: Sql, oids: number[]): Promise<Group | 'locked' | 'gone'> {
@@ -11,13 +40,17 @@ export async function readGroup(sql: Sql, oids: number[]): Promise<Group | 'lock
   return typeof readers === 'string' ? readers : groupOf(readers)
 }
 
-/** What we may do with the members of a group. */
-export async function readGroupRights(sql: Sql, group: Group): Promise<GroupRights> {
+/** What `role`, or by default the login, may do with the members of a group. */
+export async function readGroupRights(
+  sql: Sql,
+  group: Group,
+  role: string | null = null,
+): Promise<GroupRights> {
   const members = new Map<number, SwapRights>()
   for (const { oid, live } of group.members)
-    members.set(oid, await readRights(sql, withoutMembers(group, live)))
+    members.set(oid, await readRights(sql, withoutMembers(group, live), role))
   const [database] = await sql<[GroupRights['database']]>`
-    select quote_ident(datname) as name, datdba::regrole::text as owner, has_database_privilege(oid, 'create') as "mayCreate"
+    select quote_ident(datname) as name, datdba::regrole::text as owner, has_database_privilege(${role === null ? sql`current_user` : sql`${role}::name`}, oid, 'create') as "mayCreate"
       from pg_catalog.pg_database where datname = current_database()`
   return { members, database }
 }

@@ -19,7 +19,8 @@ export interface Patience {
   ifRunning?: Plan['ifRunning']
 }
 
-const pauseMs = 250
+/** Between two looks at something locked. */
+export const pauseMs = 250
 
 /**
  * What the catalog says about a view now, and the snapshot of that same relation if it `isWanted`. If somebody holds an
@@ -41,7 +42,7 @@ export async function lookAtView(
     if (snapshot !== 'locked') return { view, snapshot }
     const over = Date.now() >= until
     const runningRunId = over || ifRunning === 'skip' ? await findRunningRun(sql, name) : undefined
-    if (runningRunId !== undefined) throw alreadyRunning(view, runningRunId)
+    if (runningRunId !== undefined) throw alreadyRunning(view.view, runningRunId)
     if (over) throw await lockTimeout(sql, view)
     await pause(pauseMs)
   }
@@ -62,7 +63,8 @@ export async function readDependents(sql: Sql, name: QualifiedName, patience?: P
   return dependentsOf((await readLiveView(sql, name, patience)).snapshot.live)
 }
 
-const alreadyRunning = ({ view }: ViewFacts, runningRunId: number): Problem =>
+/** The refusal of a run whose view is busy. */
+export const alreadyRunning = (view: string, runningRunId: number): Problem =>
   new Problem('AlreadyRunning', `Run ${runningRunId} of ${view} is still running.`, { runningRunId })
 
 async function lockTimeout(sql: Sql, view: ViewFacts): Promise<Problem> {

@@ -1,3 +1,4 @@
+import type { QualifiedName } from '../../plan/names.ts'
 import { liveViewQuery } from '../../plan/views/live-view-query.ts'
 import type { Reader } from '../../plan/views/readers.ts'
 import type { Sql } from '../server/connect.ts'
@@ -21,8 +22,14 @@ export async function readReaders(sql: Sql, relations: number[]): Promise<Reader
   }
 }
 
+/** The names of the views among them, without waiting for any lock. */
+export const readReaderNames = (sql: Sql, relations: number[]): Promise<QualifiedName[]> =>
+  sql.unsafe<QualifiedName[]>(`${closureOf(relations)}
+select n.nspname as schema, c.relname as name
+  from pg_class c join closure using (oid) join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('m', 'v')`)
+
 /** Rule `_RETURN` is the query of a view. A query may also need the row type of what it reads, or the type's array. */
-const readersQuery = (relations: number[]): string => `
+const closureOf = (relations: number[]): string => `
 with recursive closure(oid) as (
   select unnest(array[${relations.map(String).join(', ')}]::oid[])
   union
@@ -34,7 +41,10 @@ with recursive closure(oid) as (
               where k.oid = below.oid) needed
       join pg_depend d on d.refclassid = needed.refclassid and d.refobjid = needed.refobjid and d.classid = 'pg_rewrite'::regclass
       join pg_rewrite w on w.oid = d.objid and w.rulename = '_RETURN'
-      join pg_class c on c.oid = w.ev_class and c.relkind in ('m', 'v') and c.relpersistence <> 't') above),
+      join pg_class c on c.oid = w.ev_class and c.relkind in ('m', 'v') and c.relpersistence <> 't') above)`
+
+const readersQuery = (relations: number[]): string => `
+${closureOf(relations)},
 reads as (
   select distinct w.ev_class as reader, coalesce(k.oid, d.refobjid) as oid
     from closure x join pg_rewrite w on w.ev_class = x.oid and w.rulename = '_RETURN'

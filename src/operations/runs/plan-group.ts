@@ -1,8 +1,8 @@
 import { readUsualDurations } from '../../db/runs/history.ts'
 import type { Sql } from '../../db/server/connect.ts'
-import { lookAgain } from '../../db/server/look-again.ts'
 import { type DefinitionDefaults, ensureDefinition } from '../../db/views/definitions.ts'
-import { readGroup, readGroupRights } from '../../db/views/group.ts'
+import { lookAtGroup, readGroupRights } from '../../db/views/group.ts'
+import type { Patience } from '../../db/views/look.ts'
 import { batchPlaces, type Group, materialized } from '../../plan/groups/group.ts'
 import { planGroupRefresh } from '../../plan/groups/refresh.ts'
 import { groupObstacles } from '../../plan/groups/refusals.ts'
@@ -11,6 +11,7 @@ import type { Plan } from '../../plan/plan.ts'
 import type { RunOptions } from '../../plan/runs/refresh.ts'
 import type { GroupCost } from '../../plan/runs/strategy.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
+import { Problem } from '../../problem.ts'
 
 /** The refresh of a view together with all views that read it. */
 interface GroupRefresh {
@@ -20,18 +21,26 @@ interface GroupRefresh {
   plan(options: RunOptions): Plan
 }
 
-/** Looks at a view with everything that reads it. A paused member stands in the way, unless the request has `force`. */
-export async function lookAtGroup(
+/**
+ * Plans the refresh of a view with everything that reads it. A paused member stands in the way, unless the request has `force`.
+ * If a lock keeps a reader from being read, throws what `lookAtGroup` throws; without `patience`, the lock stands in the way.
+ */
+export async function planGroup(
   sql: Sql,
   view: ViewFacts,
   definitionId: number,
-  { force = false }: { force?: boolean | undefined },
+  { force = false, patience }: { force?: boolean | undefined; patience: Patience | null },
 ): Promise<GroupRefresh> {
-  const group = await lookAgain(() => readGroup(sql, [view.oid]))
-  if (group === 'locked') return standing(view, 'somebody holds an exclusive lock on a view that reads it')
+  const group = await lookAtGroup(sql, view, patience ?? {}).catch((error) => {
+    if (patience === null && error instanceof Problem) return error
+    throw error
+  })
+  if (group instanceof Problem) return impossible(group)
   const built = group.members.find(({ live }) => new RegExp(batchPlaces).test(live.view.schema))
   if (built !== undefined)
-    return standing(view, `a batch is building a twin of ${built.live.view.name}, which reads it`)
+    return impossible(
+      new Problem('SwapImpossible', `a batch is building a twin of ${built.live.view.name}, which reads it`),
+    )
   const others = materialized(group).filter(({ oid }) => oid !== view.oid)
   const definitions = new Map<string, DefinitionDefaults>()
   for (const { live } of others) definitions.set(quoteName(live.view), await ensureDefinition(sql, live.view))
@@ -59,10 +68,10 @@ function sizes(group: Group, { oid }: ViewFacts): Pick<GroupCost, 'others' | 'gr
   }
 }
 
-const standing = (view: ViewFacts, refusal: string): GroupRefresh => ({
-  refusals: [refusal],
+const impossible = (problem: Problem): GroupRefresh => ({
+  refusals: [problem.message],
   cost: { others: [], groupMs: null, concurrentMs: null, groupBytes: 0, ownBytes: 0 },
   plan: () => {
-    throw new Error(`the group of ${view.view} was not read`)
+    throw problem
   },
 })

@@ -11,7 +11,7 @@ import { readSettings } from '../../plan/settings.ts'
 import type { RowCountStrategy, Strategy } from '../../plan/views/definition.ts'
 import type { ViewSnapshot } from '../../plan/views/live-view.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
-import { lookAtGroup } from './plan-group.ts'
+import { planGroup } from './plan-group.ts'
 import type { Planned } from './record.ts'
 
 /** What a plan takes from the request. The definition supplies what the request leaves open. */
@@ -52,7 +52,11 @@ export async function planRefresh(
   }
   const group =
     snapshot !== null && !request.alone && isReadByViews(snapshot.live)
-      ? await lookAtGroup(sql, view, definition.id, request)
+      ? // Another strategy need not wait for a lock on a reader.
+        await planGroup(sql, view, definition.id, {
+          ...request,
+          patience: wanted === 'swap' ? request : null,
+        })
       : null
   const plans = {
     regular: () => planRegularRefresh(view, options),

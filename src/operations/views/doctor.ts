@@ -1,9 +1,11 @@
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
 import { unknownView } from '../../db/views/catalog.ts'
+import { readGroup, readGroupRights } from '../../db/views/group.ts'
 import { readSnapshot } from '../../db/views/live-view.ts'
 import { readGivers, readRightsFacts } from '../../db/views/rights.ts'
-import { swapObstacles } from '../../plan/runs/swap-refusals.ts'
+import { groupObstacles } from '../../plan/groups/refusals.ts'
+import { isReadByViews, swapObstacles } from '../../plan/runs/swap-refusals.ts'
 import {
   type Cure,
   curesOf,
@@ -88,7 +90,11 @@ async function readLogin(sql: Sql): Promise<string> {
 async function readSwapRefusals(sql: Sql, { oid }: RightsFacts, role: string, { role: written }: Givers) {
   const snapshot = await readSnapshot(sql, oid, role)
   if (snapshot === 'gone') return snapshot
-  if (snapshot === 'locked')
-    return [{ because: 'somebody holds an exclusive lock on it now: ask again', right: null }]
-  return swapObstacles(snapshot.live, snapshot.rights, written)
+  if (snapshot === 'locked') return locked
+  if (!isReadByViews(snapshot.live)) return swapObstacles(snapshot.live, snapshot.rights, written)
+  const group = await readGroup(sql, [oid])
+  if (typeof group === 'string') return group === 'gone' ? group : locked
+  return groupObstacles(group, await readGroupRights(sql, group, role), written)
 }
+
+const locked = [{ because: 'somebody holds an exclusive lock on it now: ask again', right: null }]

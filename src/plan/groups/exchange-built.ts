@@ -5,7 +5,7 @@ import type { LiveView } from '../views/live-view.ts'
 import type { Reader } from '../views/readers.ts'
 import { exchange } from './exchange.ts'
 import { everything, type Group, groupHash, type Places } from './group.ts'
-import { groupHashQuery, isFaithful } from './proof.ts'
+import { areFaithful, groupHashQuery } from './proof.ts'
 import { replayCheap } from './replay.ts'
 
 /**
@@ -45,7 +45,7 @@ export function planExchangeOfBuilt(
     settings: {},
     result: 'updated',
     fills: true,
-    prepare: [...now.members.flatMap(cheap), ...now.members.map((member) => isFaithful(member, places))],
+    prepare: [...now.members.flatMap(cheap), areFaithful(now, places)],
     cutOver: exchange(now, places, timeoutSeconds),
     written: null,
     members,

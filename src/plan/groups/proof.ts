@@ -43,7 +43,7 @@ needs as (
   select p.old, i.indrelid, d.refclassid, d.refobjid
     from pairs p join pg_index i on i.indrelid in (p.old, p.new)
     join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = i.indexrelid and d.deptype = 'n'
-   where d.refobjid not in (p.old, p.new)),
+   where d.refobjid <> i.indrelid),
 wanted as (
   select n.member, n.class, coalesce(m.new, n.object) as object
     from needs n left join moved m on m.class = n.class and m.old = n.object where n.oid = n.member),

@@ -24,6 +24,15 @@ export function planGroupRefresh(
   const places = placesOf(String(root.oid), group)
   const first = group.members.find(({ oid }) => oid === root.oid) as Reader
   const twin = groupNames(root.oid, first.live, places).view
+  const filled = materialized(group).filter(({ populated }) => populated)
+  const others = filled
+    .filter(({ oid }) => oid !== root.oid)
+    .map(({ live: { view } }) => ({
+      definitionId: definitionOf(view),
+      schema: view.schema,
+      name: view.name,
+      view: displayName(view),
+    }))
   return {
     ifRunning,
     basis: { sql: groupHashQuery(everything(group).map(({ oid }) => oid)), is: groupHash(group) },
@@ -35,9 +44,7 @@ export function planGroupRefresh(
       ...makePlaces(group, places),
       ...buildTwins(group, places),
       ...proveTwins(group, places),
-      ...materialized(group)
-        .filter(({ populated }) => populated)
-        .flatMap((member) => fillTwin(member, places)),
+      ...filled.flatMap((member) => fillTwin(member, places)),
       ...(rowCountStrategy === 'exact' ? inPlaceOf(first.live.view.owner, [countRows(twin, 'after')]) : []),
       ...(rowCountStrategy === 'estimated' ? [readEstimate(twin, 'after')] : []),
       // This check delays nobody, and finds a change made during the build. The same check under the locks decides.
@@ -45,14 +52,7 @@ export function planGroupRefresh(
     ],
     cutOver: exchange(group, places, timeoutSeconds),
     written: null,
-    members: materialized(group)
-      .filter(({ oid, populated }) => oid !== root.oid && populated)
-      .map(({ live: { view } }) => ({
-        definitionId: definitionOf(view),
-        schema: view.schema,
-        name: view.name,
-        view: displayName(view),
-      })),
+    ...(others.length === 0 ? {} : { members: others }),
     aside: [],
   }
 }

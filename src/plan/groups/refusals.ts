@@ -13,8 +13,8 @@ export interface GroupRights {
   database: { name: string; owner: string; mayCreate: boolean }
 }
 
-/** What stands in the way of rebuilding a group, each object by name; empty if nothing does. Pure. */
-export function groupObstacles(group: Group, rights: GroupRights): Refusal[] {
+/** What stands in the way of rebuilding a group for `role`, each object by name; empty if nothing does. Pure. */
+export function groupObstacles(group: Group, rights: GroupRights, role = 'we'): Refusal[] {
   const { members } = group
   const { name, owner, mayCreate } = rights.database
   return [
@@ -22,12 +22,12 @@ export function groupObstacles(group: Group, rights: GroupRights): Refusal[] {
       ? []
       : [
           {
-            because: `other views read it, and we may not make the schemas for their rebuild in database ${name}`,
+            because: `materialized views read it, and ${role} may not make the schemas for their rebuild in database ${name}`,
             right: { privilege: 'create', on: `database ${name}`, owner },
           },
         ]),
     ...members.flatMap((member) =>
-      obstaclesOf(group, member, rights).map(({ because, right }) => ({
+      obstaclesOf(group, member, rights, role).map(({ because, right }) => ({
         because: `${displayName(member.live.view)}: ${because}`,
         right,
       })),
@@ -46,10 +46,15 @@ export function withoutMembers({ members }: Group, live: LiveView): LiveView {
 }
 
 /** What stands in the way of rebuilding one member. */
-export function obstaclesOf(group: Group, { oid, live }: Reader, { members }: GroupRights): Refusal[] {
+export function obstaclesOf(
+  group: Group,
+  { oid, live }: Reader,
+  { members }: GroupRights,
+  role = 'we',
+): Refusal[] {
   const rights = members.get(oid)
   return [
-    ...(rights === undefined ? [] : swapObstacles(withoutMembers(group, live), rights)),
+    ...(rights === undefined ? [] : swapObstacles(withoutMembers(group, live), rights, role)),
     ...[
       ...live.triggers.map(({ name }) => `trigger ${name}`),
       ...live.rules.map(({ name }) => `rule ${name}`),

@@ -10,7 +10,7 @@ import { about } from './twins.ts'
 
 /**
  * Gives a filled twin what was changed cheaply on its view since the twin was made from `old`: grants, comments, options,
- * targets of statistics, defaults of columns. Whatever else has changed stays different, and `isFaithful` finds it.
+ * targets of statistics, defaults of columns. Whatever else has changed stays different, and `areFaithful` finds it.
  */
 export function replayCheap(old: LiveView, { oid, live }: Reader, places: Places): Statement[] {
   const { view, columns, indexes, statistics } = live

@@ -9,7 +9,8 @@ const twinSchemas = () => sql`select nspname from pg_namespace where nspname lik
 
 describe('a batch of views that read each other', () => {
   test('builds a diamond with a plain view between aside, and exchanges it at one moment', async () => {
-    await sql.unsafe(`
+    await sql.unsafe(
+      `
       create schema diamond;
       create table diamond.t (v int); insert into diamond.t values (1);
       create materialized view diamond.base as select sum(v) as total from diamond.t;
@@ -19,7 +20,11 @@ describe('a batch of views that read each other', () => {
       create materialized view diamond.top as select total, twice from diamond.l, diamond.r;
       create unique index top_key on diamond.top (total);
       create view diamond.outside as select * from diamond.top, diamond.base;
-      insert into diamond.t values (2)`.replaceAll('diamond.outside as select *', 'diamond.outside as select twice'))
+      insert into diamond.t values (2)`.replaceAll(
+        'diamond.outside as select *',
+        'diamond.outside as select twice',
+      ),
+    )
     const batchId = await begin(database, { pattern: 'diamond.*' })
     expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success', error: null })
     expect((await accountOf(sql, batchId)).statuses).toEqual({

@@ -152,11 +152,6 @@ describe('a swap', () => {
 
   test.each([
     [
-      'a materialized view',
-      'create materialized view %d as select * from %v',
-      /materialized view public\.dep/,
-    ],
-    [
       "a function's parsed body",
       'create function %d() returns bigint begin atomic select count(*) from %v; end',
       /function public\.dep/,
