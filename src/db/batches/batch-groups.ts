@@ -1,5 +1,5 @@
 import type { BatchError } from '../../plan/batches/end.ts'
-import type { TogetherGroup } from '../../plan/batches/next.ts'
+import { passing, type TogetherGroup } from '../../plan/batches/next.ts'
 import type { PlannedGroup } from '../../plan/batches/together.ts'
 import type { Group } from '../../plan/groups/group.ts'
 import { batchPlaces } from '../../plan/groups/group.ts'
@@ -85,7 +85,7 @@ export async function readGroupFacts(sql: Sql, batchId: string, number: number):
 
 /**
  * Drops the twins of a group. Its built runs end as skipped, with the reason, and their views get another attempt, which
- * refreshes them in place. Does nothing if the group was given up already, or the batch does not go on.
+ * refreshes them in place. So do the views whose exchange failed for another reason than a lock. Does nothing if the group was given up already, or the batch does not go on.
  */
 export function giveUpGroup(
   sql: Sql,
@@ -101,16 +101,25 @@ export function giveUpGroup(
       returning to_jsonb(g.members) as members`
     if (group === undefined) return
     await transaction`
-      with gone as (
+      with of_group as (
+        select value::integer as id from jsonb_array_elements_text(${transaction.json(group.members)})),
+      gone as (
         update viewkeeper.runs set status = 'skipped', plan = null, group_run_id = null, finished_at = clock_timestamp(),
                updated_at = clock_timestamp(), error = ${transaction.json({ ...why, class: 'NotExchanged' })}
-         where batch_id = ${id} and status = 'built'
-           and definition_id in (select value::integer from jsonb_array_elements_text(${transaction.json(group.members)}))
-        returning *)
+         where batch_id = ${id} and status = 'built' and definition_id in (select g.id from of_group g)
+        returning *),
+      again as (
+        select * from gone
+        union all
+        select r.* from viewkeeper.runs r
+         where r.batch_id = ${id} and r.status = 'failed' and r.built_at is not null
+           and r.definition_id in (select g.id from of_group g)
+           and not r.error ->> 'class' in (select value from jsonb_array_elements_text(${transaction.json(passing)})))
       insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
                                    batch_id, attempt, meta)
       select r.definition_id, r.schema_name, r.view_name, r.operation, r.trigger, r.requested_by, r.caller, r.batch_id,
-             r.attempt + 1, jsonb_set(r.meta, '{response}', '{}') from gone r`
+             r.attempt + 1, jsonb_set(r.meta, '{response}', '{}') from again r
+      on conflict do nothing`
     await dropTwins(transaction, serial)
   })
 }

@@ -40,7 +40,7 @@ const readRuns = (sql: Sql, batchId: string, since: { newest: number; open: numb
 >`
     select r.definition_id as "definitionId", r.id as "runId", r.status, r.attempt, r.error ->> 'class' as class,
            r.error ->> 'sqlstate' as sqlstate, r.not_before is null or r.not_before <= clock_timestamp() as due,
-           r.group_run_id is not null as follows
+           r.group_run_id is not null as follows, r.built_at is not null as built
       from viewkeeper.runs r
      where r.batch_id = ${batchId} and ${
        since === null

@@ -105,7 +105,10 @@ async function giveUp(
 ): Promise<boolean> {
   const { sql, batch, views } = advancing
   for (const group of groups) {
-    const unbuilt = group.members.filter((id) => latestRuns.latest.get(id)?.status !== 'built')
+    const unbuilt = group.members.filter((id) => {
+      const run = latestRuns.latest.get(id)
+      return run?.status !== 'built' && !run?.built
+    })
     await giveUpUnbuilt(sql, batch, views, group, unbuilt)
   }
   if (groups.length === 0) return false

@@ -85,6 +85,9 @@ export const giveUpUnbuilt = (
   const names = views.filter(({ id }) => unbuilt.includes(id)).map(({ view }) => view)
   return giveUpGroup(sql, batch, group, {
     class: 'NotExchanged',
-    message: `The group was not exchanged, because ${names.join(', ')} ${names.length === 1 ? 'was' : 'were'} not built.`,
+    message:
+      names.length === 0
+        ? 'The exchange failed; the runs of the group say why.'
+        : `The group was not exchanged, because ${names.join(', ')} ${names.length === 1 ? 'was' : 'were'} not built.`,
   })
 }

@@ -19,6 +19,8 @@ export interface LatestRun {
   sqlstate: string | null
   /** Whether the run's `not_before` has passed or is not set. */
   due: boolean
+  /** Whether the view's twin was whole when the run ended: only its exchange failed. */
+  built?: boolean
   /** Whether the run of another view does the work of this one, too. */
   follows?: boolean
 }
@@ -96,6 +98,10 @@ export function planNext<Node extends BatchNode>(
       continue
     }
     const culprit = node.parents.map((parent) => culprits.get(parent)).find((found) => found !== undefined)
+    if (last !== undefined && groupOf.has(node.id) && cannotExchange(last)) {
+      next.ended = false
+      continue
+    }
     if (last !== undefined && hasFailed(last)) {
       if (mayTryAgain(node, last)) {
         next.ended = false
@@ -129,6 +135,12 @@ export function planNext<Node extends BatchNode>(
   if (next.giveUp.length > 0) next.ended = false
   return next
 }
+
+/** Failures of an exchange that the same twins may survive. After any other failure, the views are refreshed in place. */
+export const passing = ['Canceled', 'Deadlock', 'LockTimeout', 'RunLost', 'StatementTimeout']
+
+const cannotExchange = ({ status, built, class: why }: LatestRun): boolean =>
+  status === 'failed' && built === true && !passing.includes(why ?? '')
 
 /** Whether nobody will work on a run any more. */
 export const isEnded = (status: RunStatus): boolean => !['pending', 'running', 'built'].includes(status)

@@ -37,7 +37,7 @@ export function planExchangeOfBuilt(
   const before = new Map(built.members.map((member) => [member.oid, member]))
   const cheap = (member: Reader) => {
     const old = before.get(member.oid)
-    return old === undefined || old.hash === member.hash ? [] : replayCheap(old.live, member, places)
+    return old === undefined || old.hash === member.hash ? [] : replayCheap(now, old.live, member, places)
   }
   return {
     ifRunning: 'wait',

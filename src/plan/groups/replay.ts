@@ -2,17 +2,16 @@ import { inPlaceOf } from '../acting.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 import { option, ownersSeal } from '../runs/rebuild.ts'
-import { replayGrants } from '../views/grants.ts'
 import type { LiveView } from '../views/live-view.ts'
 import type { Reader } from '../views/readers.ts'
-import { groupNames, type Places } from './group.ts'
-import { about } from './twins.ts'
+import { type Group, groupNames, type Places } from './group.ts'
+import { about, replayGrantsThere } from './twins.ts'
 
 /**
  * Gives a filled twin what was changed cheaply on its view since the twin was made from `old`: grants, comments, options,
  * targets of statistics, defaults of columns. Whatever else has changed stays different, and `areFaithful` finds it.
  */
-export function replayCheap(old: LiveView, { oid, live }: Reader, places: Places): Statement[] {
+export function replayCheap(group: Group, old: LiveView, { oid, live }: Reader, places: Places): Statement[] {
   const { view, columns, indexes, statistics } = live
   const names = groupNames(oid, live, places)
   const twin = quoteName(names.view)
@@ -82,13 +81,14 @@ export function replayCheap(old: LiveView, { oid, live }: Reader, places: Places
   return about(live, [
     ...inPlaceOf(view.owner, [...statements(ours), ...defaults]),
     ...onStatistics,
-    ...(differs(old.grants, live.grants) ? grantAgain(old, live, names.view) : []),
+    ...(differs(old.grants, live.grants) ? grantAgain(group, old, live, names.view) : []),
   ])
 }
 
 /** What the twin has got is revoked as if it were privileges by default. */
-const grantAgain = (old: LiveView, live: LiveView, twin: ViewName): Statement[] =>
-  replayGrants(
+const grantAgain = (group: Group, old: LiveView, live: LiveView, twin: ViewName): Statement[] =>
+  replayGrantsThere(
+    group,
     {
       ...live,
       untouchedGrants: false,

@@ -1,5 +1,5 @@
 import { inPlaceOf } from '../acting.ts'
-import { displayName, quoteIdentifier, quoteName } from '../names.ts'
+import { displayName, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 import { analyze } from '../runs/counting.ts'
 import { fill } from '../runs/create.ts'
@@ -50,12 +50,28 @@ function buildTwinOf(group: Group, { oid, live }: Reader, places: Places): State
       ...buildStatistics(wanted, names),
     ]),
     ...giveStatistics(wanted, names),
-    ...replayGrants(
+    ...replayGrantsThere(
+      group,
       // Default privileges of a schema do not hold in the schema of the twins.
       { ...live, defaultGrants: live.defaultGrants.filter(({ everywhere }) => everywhere) },
       names.view,
     ),
   ])
+}
+
+/** Replays grants in a schema of twins. A grantor who owns no member may use the schema meanwhile only. */
+export function replayGrantsThere({ members }: Group, live: LiveView, twin: ViewName): Statement[] {
+  const owners = new Set(members.map((member) => member.live.view.owner))
+  const grantors = [...new Set(live.grants.map(({ grantor }) => grantor))].filter((role) => !owners.has(role))
+  const replayed = replayGrants(live, twin)
+  if (grantors.length === 0 || twin.schema === null) return replayed
+  const usage = `usage on schema ${quoteIdentifier(twin.schema)}`
+  const hidden = (sql: string): Statement => ({ phase: 'building', sql, hidden: true })
+  return [
+    hidden(`grant ${usage} to ${grantors.join(', ')}`),
+    ...replayed,
+    hidden(`revoke ${usage} from ${grantors.join(', ')}`),
+  ]
 }
 
 /** The view with all SQL on twins instead of members. */
