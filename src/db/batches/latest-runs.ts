@@ -121,23 +121,27 @@ export async function insertRetry(
 }
 
 /**
- * Records as skipped, with the reason, the views that can never have their turn. Leaves out views with a run.
+ * Records as skipped, with the reason, the views that can never have their turn. Leaves out views whose attempt is more than
+ * pending.
  */
 export async function insertSkipped(
   sql: Sql,
   batchId: string,
-  skipped: { id: number; message: string }[],
+  skipped: { id: number; attempt: number; message: string }[],
 ): Promise<void> {
   await sql`
     with place as (${openBatch(sql, batchId)})
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, batch_id,
+    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, batch_id, attempt,
                                  status, finished_at, duration_ms, error)
-    select v.definition_id, v.schema_name, v.view_name, 'refresh', 'batch', b.requested_by, b.id, 'skipped',
+    select v.definition_id, v.schema_name, v.view_name, 'refresh', 'batch', b.requested_by, b.id, (s ->> 'attempt')::integer, 'skipped',
            clock_timestamp(), 0, jsonb_build_object('class', 'UpstreamFailed', 'message', s ->> 'message')
       from place, jsonb_array_elements(${sql.json(skipped)}::jsonb) s
       join viewkeeper.batch_views v on v.batch_id = ${batchId} and v.definition_id = (s ->> 'id')::integer
       join viewkeeper.batches b on b.id = v.batch_id
-    on conflict do nothing`
+    on conflict (batch_id, definition_id, attempt) where batch_id is not null do update
+       set status = 'skipped', plan = null, finished_at = excluded.finished_at, updated_at = excluded.finished_at,
+           duration_ms = 0, error = excluded.error
+     where runs.status = 'pending'`
 }
 
 /** Cancels what is left of a batch that is to be canceled: its open runs, and its views without a run. */

@@ -129,6 +129,7 @@ async function record(
       batch.id,
       skip.map(({ node, because }) => ({
         id: node.id,
+        attempt: latestRuns.latest.get(node.id)?.attempt ?? 1,
         message: `${because.view} was not refreshed (run ${latestRuns.latest.get(because.id)?.runId}), and ${node.view} reads it, directly or through other views.`,
       })),
     )
