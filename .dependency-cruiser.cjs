@@ -9,6 +9,7 @@ const rooms = {
   'src/plan/groups': ['src/plan', 'src/plan/views', 'src/plan/runs'],
   'src/plan/batches': ['src/plan', 'src/plan/views', 'src/plan/groups'],
   'src/plan/migrations': ['src/plan', 'src/plan/views', 'src/plan/runs'],
+  'src/plan/aside': ['src/plan', 'src/plan/views', 'src/plan/runs'],
   'src/plan/monitoring': ['src/plan'],
 
   // What reads the disk.
@@ -36,6 +37,15 @@ const rooms = {
     'src/plan/runs',
     'src/plan/migrations',
   ],
+  'src/db/aside': [
+    'src/db/server',
+    'src/db/runs',
+    'src/db/views',
+    'src/plan',
+    'src/plan/views',
+    'src/plan/runs',
+    'src/plan/aside',
+  ],
   'src/db/monitoring': ['src/db/server', 'src/db/runs', 'src/db/batches', 'src/plan'],
   'src/db/schema': ['src/db/server', 'src/plan', 'src/plan/views'],
 
@@ -61,7 +71,22 @@ const rooms = {
     'src/plan/groups',
     'src/plan/batches',
   ],
+  'src/operations/aside': [
+    'src/db/server',
+    'src/db/runs',
+    'src/db/views',
+    'src/db/migrations',
+    'src/db/aside',
+    'src/plan',
+    'src/plan/views',
+    'src/plan/runs',
+    'src/plan/migrations',
+    'src/plan/aside',
+  ],
   'src/operations/migrations': [
+    'src/operations/aside',
+    'src/db/aside',
+    'src/plan/aside',
     'src/operations/runs',
     'src/operations/views',
     'src/db/server',

@@ -61,7 +61,7 @@ async function measureReads({ sql, database }: BenchServer): Promise<Row[]> {
   const idleMinute = () =>
     monitor(database, {
       schedules: { nightly, views: true },
-      publish: { runs: () => {}, batches: () => {}, stale: () => {}, missing: () => {} },
+      publish: { runs: () => {}, batches: () => {}, stale: () => {}, missing: () => {}, aside: () => {} },
     })
   return [
     await timed('status of all views', 10, () => readViewStatus(sql)),

@@ -141,6 +141,50 @@ The ways of --own-views, each with its price:
   )
   .action(async (options) => (await import('./commands/create-role.ts')).createRole(options))
 
+const reading = [
+  '--reading <relation>',
+  'a table or view whose readers stand in the way; may be repeated',
+  (name: string, before: string[] = []) => [...before, name],
+] as const
+const withDefinition = [
+  '--with <migration>',
+  'the up file of a frozen migration with a new definition of a view; may be repeated',
+  (file: string, before: string[] = []) => [...before, file],
+] as const
+const wait = ['--wait <seconds>', 'how long to try to get the locks', positive, 600] as const
+
+program
+  .command('around')
+  .argument('<file>', 'a file of SQL that changes tables')
+  .description(
+    'change a table under views: take the views away, execute the file, make the views again, all or nothing',
+  )
+  .option(...reading)
+  .option(...withDefinition)
+  .option(...wait)
+  .option('--no-trial', 'do not try the file on empty tables first')
+  .option('--dry-run', 'only show what would be done')
+  .addHelpText('after', '\nMore, also for Alembic, Flyway, Prisma and Drizzle: docs/changing-tables.md')
+  .action(async (file, options) => (await import('./commands/around.ts')).around({ file, ...options }))
+
+program
+  .command('set-aside')
+  .description('remember and drop the views that read a table, so that another tool can change the table')
+  .requiredOption(...reading)
+  .option(...wait)
+  .option('--dry-run', 'only show what would be done')
+  .option('--json', 'print JSON, for programs')
+  .action(async (options) => (await import('./commands/set-aside.ts')).setAside(options))
+
+program
+  .command('put-back')
+  .description('make again and fill all views that are set aside')
+  .option(...withDefinition)
+  .option('--forget <view...>', 'do not make this view again')
+  .option('--dry-run', 'only show what is set aside')
+  .option('--json', 'print JSON, for programs')
+  .action(async (options) => (await import('./commands/put-back.ts')).putBack(options))
+
 program
   .command('test-alarm')
   .argument('[alarm]', 'the alarm, as docs/runbook.md names it', 'failed-runs')

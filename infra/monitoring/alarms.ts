@@ -31,6 +31,7 @@ export class Alarms extends Construct {
     this.addRunAlarms()
     this.addStaleAlarm()
     this.addMissingAlarm()
+    this.addAsideAlarm()
     this.addBatchAlarms(props.machine)
     this.addDeadLetterAlarm(props.deadLetters)
     this.addApiAlarm(props.api)
@@ -78,6 +79,15 @@ export class Alarms extends Construct {
       metric: ownMetric(this.environmentName, metricNames.viewsMissing, Stats.MAXIMUM),
       happened: 'At least one authored view is not in the database: somebody dropped it.',
       first: `GET /views?state=missing names the views; npx viewkeeper migrate up --repair --env ${this.environmentName} makes them again.`,
+    })
+  }
+
+  private addAsideAlarm() {
+    this.add('set-aside-views', {
+      metric: ownMetric(this.environmentName, metricNames.viewsSetAside, Stats.MAXIMUM),
+      happened: 'Views have been set aside for more than an hour: whoever reads one of them gets an error.',
+      first:
+        'npx viewkeeper put-back --dry-run, on the DATABASE_URL of this environment, names the views; npx viewkeeper put-back makes them again.',
     })
   }
 

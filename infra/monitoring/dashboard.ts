@@ -84,6 +84,7 @@ export class Dashboard extends Construct {
     return graph('Stale and missing views', [
       metric(metricNames.viewsStale, Color.RED),
       metric(metricNames.viewsMissing, Color.ORANGE),
+      metric(metricNames.viewsSetAside, Color.BLUE),
       metric(metricNames.batchesLost, Color.PURPLE),
     ])
   }

@@ -2,6 +2,7 @@ import type { FrozenMigration } from '../../plan/migrations/frozen.ts'
 import { type LivingView, livingViews, madeByOwnSql, type OwnObject } from '../../plan/migrations/repair.ts'
 import { quoteName } from '../../plan/names.ts'
 import type { Sql } from '../server/connect.ts'
+import { readAsideNames } from '../views/aside.ts'
 import { listViewNames } from '../views/catalog.ts'
 import { readViewJournal, standingOf } from './journal.ts'
 import { statementsIn } from './own-sql.ts'
@@ -14,14 +15,15 @@ export interface Missing {
 }
 
 /**
- * The views that the applied migrations have made, and that are not in the catalog: somebody has dropped them. None if the
+ * The views that the applied migrations have made, and that are not in the catalog: somebody has dropped them. Views that are
+ * set aside do not count: put-back makes them again. None if the
  * database has migrations that the folder lacks: these may have removed a view.
  */
 export async function readMissing(sql: Sql, migrations: FrozenMigration[]): Promise<Missing> {
   const { pending, ahead } = standingOf(migrations, await readViewJournal(sql))
   const applied = migrations.filter((each) => !pending.includes(each))
   const living = ahead.length > 0 ? [] : livingViews(applied)
-  const there = new Set((await listViewNames(sql)).map(quoteName))
+  const there = new Set([...(await listViewNames(sql)), ...(await readAsideNames(sql))].map(quoteName))
   return { missing: living.filter(({ definition }) => !there.has(quoteName(definition))), applied, pending }
 }
 

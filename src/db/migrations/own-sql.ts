@@ -26,36 +26,38 @@ const dropConcurrently = /^drop\s+index\s+concurrently\s/i
  * `reset role`, the rest of the file is executed as the login. `create index concurrently` and
  * `drop index concurrently` cannot be part of a transaction: a file with one of them holds nothing else, and
  * is recorded after the index is valid or dropped; a failed file can be executed again. If the file is only
- * `tried`, its index is made inside the transaction.
+ * `tried`, its index is made inside the transaction. `around` is called around the SQL.
  */
 export async function runPlainSql(
   sql: Sql,
   { file, text }: FrozenText,
   record: string[],
   how: 'applied' | 'tried' = 'applied',
+  around?: Around,
 ): Promise<void> {
   await insistOnCharacters(sql, file, text)
   const statements = statementsIn(text)
   const isConcurrent = statements.some((each) => /\bindex\s+concurrently\b/i.test(blanked(each)))
+  if (isConcurrent && around !== undefined) {
+    throw new Problem(
+      'MigrationFailed',
+      `migrations/${file}: create or drop index concurrently cannot be part of a transaction, so nothing can be set aside around it. Leave "around" out.`,
+    )
+  }
   if (isConcurrent && how === 'applied') return runConcurrently(sql, { file, text }, statements, record)
   // The login builds the index: the login may if the role may, and the table's owner owns the index anyway.
   const owner = isConcurrent ? null : await readOtherOwner(sql)
   let part: Part | undefined
+  const onPart = (next: Part) => {
+    part = next
+  }
   try {
     await inTransaction(sql, async (transaction) => {
-      if (how === 'tried') await transaction`select set_config('statement_timeout', ${longestTrial}, true)`
-      let place = await readPlace(transaction, owner)
-      for (part of partsOf(isConcurrent ? inTransactionToo(statements) : text)) {
-        if (savepoint.test(blanked(part.text))) await executeAlone(transaction, part.text)
-        else {
-          await executePart(transaction, part.text, place)
-          place = ''
-        }
+      const work = async () => {
+        if (how === 'tried') await transaction`select set_config('statement_timeout', ${longestTrial}, true)`
+        await executeText(transaction, isConcurrent ? inTransactionToo(statements) : text, owner, onPart)
       }
-      // These reset the session, not only the transaction: the file's role and settings end here.
-      await transaction`reset role`
-      await transaction`reset all`
-      await transaction`select pg_catalog.set_config('search_path', ${safePath}, false)`
+      await (around === undefined ? work() : around(transaction, work))
       await executeRecord(transaction, record)
     })
   } catch (error) {
@@ -74,6 +76,50 @@ export async function runPlainSql(
       ...adviceOn(error, isOurRole ? owner : null),
     ].join(' ')
     throw sqlFailed(`migrations/${file}`, text, error, end, part)
+  }
+}
+
+/** Does something before and after the SQL of a file, in the same transaction. */
+export type Around = (transaction: Sql, work: () => Promise<void>) => Promise<void>
+
+/**
+ * Executes a text of SQL in the transaction of the caller, as `role` (null: as the login), with the search path of our
+ * login. `onPart` is told what is executed next, to name a line if it fails. Afterwards the session has its own role and
+ * settings again.
+ */
+async function executeText(
+  transaction: Sql,
+  text: string,
+  role: string | null,
+  onPart: (part: Part) => void,
+): Promise<void> {
+  let place = await readPlace(transaction, role)
+  for (const part of partsOf(text)) {
+    onPart(part)
+    if (savepoint.test(blanked(part.text))) await executeAlone(transaction, part.text)
+    else {
+      await executePart(transaction, part.text, place)
+      place = ''
+    }
+  }
+  // These reset the session, not only the transaction: the text's role and settings end here.
+  await transaction`reset role`
+  await transaction`reset all`
+  await transaction`select pg_catalog.set_config('search_path', ${safePath}, false)`
+}
+
+/** Executes a file of SQL as the login, in the transaction of the caller. Its failure names the file and the line. */
+export async function executeFile(
+  transaction: Sql,
+  { file, text }: Pick<FrozenText, 'file' | 'text'>,
+): Promise<void> {
+  let part: Part | undefined
+  try {
+    await executeText(transaction, text, null, (next) => {
+      part = next
+    })
+  } catch (error) {
+    throw sqlFailed(file, text, error, ['Nothing was changed.', ...adviceOn(error, null)].join(' '), part)
   }
 }
 

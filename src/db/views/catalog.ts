@@ -7,6 +7,7 @@ import { Problem } from '../../problem.ts'
 import type { Sql } from '../server/connect.ts'
 import { lacking } from '../server/cure.ts'
 import { safePath } from '../server/search-path.ts'
+import { sinceAside } from './aside.ts'
 
 const kinds: Record<string, string> = {
   r: 'a table',
@@ -26,13 +27,19 @@ export async function readView(sql: Sql, name: QualifiedName): Promise<ViewFacts
   return view
 }
 
-/** The refusal of a view that is not there, with the view that was probably meant. */
-export const unknownView = async (sql: Sql, name: QualifiedName): Promise<Problem> =>
-  new Problem(
+/**
+ * The refusal of a view that is not there, with the view that was probably meant. If the view is set aside, the refusal says
+ * so instead.
+ */
+export async function unknownView(sql: Sql, name: QualifiedName): Promise<Problem> {
+  const aside = await sinceAside(sql, name)
+  const more = aside === '' ? didYouMean(name, await listViewNames(sql)) : ` ${aside}`
+  return new Problem(
     'UnknownView',
-    `There is no materialized view ${written(name)} in this database.${didYouMean(name, await listViewNames(sql))}`,
+    `There is no materialized view ${written(name)} in this database.${more}`,
     { field: 'view' },
   )
+}
 
 /**
  * As readView, but undefined if nothing has the name. Anything but a materialized view is still refused. This

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Group, groupOf } from '../../plan/groups/group.ts'
+import { betweenQuery } from '../../plan/groups/between.ts'
+import { everything, type Group, groupOf } from '../../plan/groups/group.ts'
 import { type GroupRights, withoutMembers } from '../../plan/groups/refusals.ts'
 import { displayName } from '../../plan/names.ts'
 import type { SwapRights } from '../../plan/views/live-view.ts'
@@ -52,5 +53,8 @@ export async function readGroupRights(
   const [database] = await sql<[GroupRights['database']]>`
     select quote_ident(datname) as name, datdba::regrole::text as owner, has_database_privilege(${role === null ? sql`current_user` : sql`${role}::name`}, oid, 'create') as "mayCreate"
       from pg_catalog.pg_database where datname = current_database()`
-  return { members, database }
+  const [row] = await sql.unsafe<[{ between: string }]>(
+    `select (${betweenQuery(everything(group).map(({ oid }) => oid))}) as between`,
+  )
+  return { members, database, ...row }
 }

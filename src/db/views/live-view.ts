@@ -35,7 +35,10 @@ export async function readSnapshot(
 
 /** What `role`, or by default the login, may do with a live view, or with a view like it. */
 export async function readRights(sql: Sql, live: LiveView, role: string | null = null): Promise<SwapRights> {
-  const sealers = new Set([live.view.owner, ...live.dependents.flatMap(({ view }) => view?.owner ?? [])])
+  const sealers = new Set([
+    live.view.owner,
+    ...live.dependents.flatMap(({ view, again }) => view?.owner ?? again?.owner ?? []),
+  ])
   const roles = new Set([
     ...sealers,
     ...live.statistics.map(({ owner }) => owner),
@@ -67,13 +70,15 @@ function schemaNeeds({ view, statistics, dependents }: LiveView): SwapRights['la
       ),
       ...both(owner, schema),
     ]),
-    ...dependents.flatMap(({ view: above }) =>
-      above === null
-        ? []
-        : [
-            ...both(above.owner, above.schema),
-            { role: above.owner, privilege: 'usage' as const, schema: view.schema },
-          ],
-    ),
+    ...dependents
+      .map(({ view: plain, again }) => plain ?? again)
+      .flatMap((above) =>
+        above === null
+          ? []
+          : [
+              ...both(above.owner, above.schema),
+              { role: above.owner, privilege: 'usage' as const, schema: view.schema },
+            ],
+      ),
   ]
 }

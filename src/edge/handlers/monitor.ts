@@ -5,6 +5,7 @@ import { isSlow, isUnnoticedFailure } from '../../plan/monitoring/runs.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 import { logger } from '../lambda/function.ts'
 import {
+  publishAsideMetrics,
   publishBatchMetrics,
   publishMissingMetrics,
   publishPerView,
@@ -19,7 +20,7 @@ type Environment = Pick<Configuration, 'environment' | 'database' | 'schedules' 
 
 /**
  * Closes the runs and batches that are lost. Publishes every run and batch that has ended, and the views that
- * are stale or missing, as log lines and as metrics.
+ * are stale, missing or set aside for long, as log lines and as metrics.
  */
 export function monitorEnvironment({
   environment,
@@ -50,6 +51,11 @@ export function monitorEnvironment({
         if (views.length > 0)
           logger.warn('views are missing', { count: views.length, views: views.slice(0, mostNames) })
         publishMissingMetrics(environment, views.length)
+      },
+      aside: (views) => {
+        if (views.length > 0)
+          logger.warn('views are set aside', { count: views.length, views: views.slice(0, mostNames) })
+        publishAsideMetrics(environment, views.length)
       },
     },
   })

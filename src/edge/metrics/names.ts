@@ -11,6 +11,7 @@ export const metricNames = {
   batchesLost: 'BatchesLost',
   viewsStale: 'ViewsStale',
   viewsMissing: 'ViewsMissing',
+  viewsSetAside: 'ViewsSetAside',
 } as const
 
 /**

@@ -32,6 +32,9 @@ export const publishStaleMetrics = (environment: string, stale: number): void =>
 export const publishMissingMetrics = (environment: string, missing: number): void =>
   publish(metricDimensions(environment), { [metricNames.viewsMissing]: missing })
 
+export const publishAsideMetrics = (environment: string, aside: number): void =>
+  publish(metricDimensions(environment), { [metricNames.viewsSetAside]: aside })
+
 /** Publishes the outcome of one run with the name of its view. Runs that neither succeeded nor failed are left out. */
 export function publishPerView(environment: string, run: EndedRun): void {
   const succeeded = run.status === 'success'

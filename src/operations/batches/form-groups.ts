@@ -8,7 +8,7 @@ import { lookAgain } from '../../db/server/look-again.ts'
 import { readGroup, readGroupRights } from '../../db/views/group.ts'
 import { type PlannedGroup, planTogether } from '../../plan/batches/together.ts'
 import { type Group, placesOf } from '../../plan/groups/group.ts'
-import { proveTwins } from '../../plan/groups/proof.ts'
+import { nothingStandsBetween, proveTwins } from '../../plan/groups/proof.ts'
 import { type GroupRights, obstaclesOf } from '../../plan/groups/refusals.ts'
 import { buildTwins, makePlaces } from '../../plan/groups/twins.ts'
 import { displayName } from '../../plan/names.ts'
@@ -95,7 +95,12 @@ async function makeTwins(
     try {
       await executeStatements(
         sql,
-        [...makePlaces(group, places), ...buildTwins(group, places), ...proveTwins(group, places)],
+        [
+          nothingStandsBetween(group),
+          ...makePlaces(group, places),
+          ...buildTwins(group, places),
+          ...proveTwins(group, places),
+        ],
         false,
       )
       groups.push({ ...one, number })

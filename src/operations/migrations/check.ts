@@ -4,6 +4,7 @@ import { StatementRefused } from '../../db/runs/statements.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { readCure, readMissingRights } from '../../db/server/cure.ts'
 import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
+import { sinceAside } from '../../db/views/aside.ts'
 import { findView, listReadableNames, listViewNames } from '../../db/views/catalog.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import { displayName } from '../../plan/names.ts'
@@ -70,8 +71,10 @@ async function checkOrSay(sql: Sql, definition: Definition): Promise<Difference[
 
 async function checkView(sql: Sql, definition: Definition): Promise<Difference[]> {
   const name = displayName(definition)
-  if ((await findView(sql, definition)) === undefined)
-    return [difference(name, 'missing', 'it is not in this database')]
+  if ((await findView(sql, definition)) === undefined) {
+    const aside = await sinceAside(sql, definition)
+    return [difference(name, 'missing', `it is not in this database${aside === '' ? '' : `. ${aside}`}`)]
+  }
   const { view, snapshot } = await readLiveView(sql, definition, { until: Date.now() + longestWaitMs })
   const { live, rights } = snapshot
   const ofOwner = ownerDifferences(live, definition.owner)

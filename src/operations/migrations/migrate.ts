@@ -23,6 +23,7 @@ import {
 import { displayName, type QualifiedName } from '../../plan/names.ts'
 import type { Trigger } from '../../plan/run.ts'
 import { Problem } from '../../problem.ts'
+import { aroundOf } from '../aside/take.ts'
 import { performRun } from '../runs/perform.ts'
 import { skipped } from '../runs/record.ts'
 import type { Result } from '../runs/result.ts'
@@ -179,7 +180,7 @@ async function migrateOne(
   const record = recordStatements(migrations, migration, way)
   const { change } = to
   if (change.does === 'sql') {
-    await runPlainSql(sql, to, record)
+    await runPlainSql(sql, to, record, 'applied', aroundOf(change, { withData: call.withData }))
     return { name, way, does: 'sql', ...noRun }
   }
   if (change.does === 'squash') {

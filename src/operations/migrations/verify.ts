@@ -20,6 +20,7 @@ import type { Definition } from '../../plan/views/definition.ts'
 import { unknownDependencies } from '../../plan/views/depends-on.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import { Problem } from '../../problem.ts'
+import { aroundOf } from '../aside/take.ts'
 import { failed, notFrozen, wayBackFailed } from './failures.ts'
 import { type Change, planChange } from './plan.ts'
 import { findWayBack, type WayBack } from './way-back.ts'
@@ -182,7 +183,7 @@ async function tryChange(
   const { change: wanted } = to
   if (wanted.does === 'squash') return null
   if (wanted.does === 'sql') {
-    await runPlainSql(sql, to, [], 'tried')
+    await runPlainSql(sql, to, [], 'tried', aroundOf(wanted, { withData: false }))
     return null
   }
   try {

@@ -1,7 +1,12 @@
 import { dropTwins } from '../../db/batches/batch-groups.ts'
 import type { Batch } from '../../db/batches/batches.ts'
 import { closeLostBatch, findUnadvancedBatches } from '../../db/batches/lost-batches.ts'
-import { readMissingViews, readStaleViews, type StaleView } from '../../db/monitoring/ages.ts'
+import {
+  readForgottenAside,
+  readMissingViews,
+  readStaleViews,
+  type StaleView,
+} from '../../db/monitoring/ages.ts'
 import { writeIntervals } from '../../db/monitoring/intervals.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../../db/monitoring/publish.ts'
 import { closeLostRuns } from '../../db/runs/lost-runs.ts'
@@ -18,6 +23,7 @@ export interface Publisher {
   batches(ended: Batch[]): void
   stale(views: StaleView[]): void
   missing(views: string[]): void
+  aside(views: string[]): void
 }
 
 /** The result of one look. */
@@ -29,12 +35,13 @@ export interface Monitored {
   stale: StaleView[]
   /** The authored views that are not in the database. */
   missing: string[]
+  /** What has been set aside for longer than an hour. */
+  aside: string[]
 }
 
 /**
- * Closes the runs whose server process is gone and the batches that nobody advances, drops the twins of batches that have
- * ended, publishes every run and
- * batch that has ended since the last look, and finds the views that are stale or missing. Views without a
+ * Closes the runs whose server process is gone and the batches that nobody advances, drops the twins of batches
+ * that have ended, publishes every run and batch that has ended since the last look, and finds the views that are stale, missing or set aside for long. Views without a
  * definition get one here, so that a view that is never refreshed is noticed too.
  */
 export function monitor(
@@ -53,6 +60,8 @@ export function monitor(
     publish.stale(stale)
     const missing = await readMissingViews(sql)
     publish.missing(missing)
-    return { lost: lost.length, publishedRuns, publishedBatches, stale, missing }
+    const aside = await readForgottenAside(sql)
+    publish.aside(aside)
+    return { lost: lost.length, publishedRuns, publishedBatches, stale, missing, aside }
   })
 }

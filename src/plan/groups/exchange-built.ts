@@ -52,7 +52,7 @@ export function planExchangeOfBuilt(
 }
 
 /** What of a view binds a filled twin, as one text: jsonb has one order of keys. Everything else is cheap. */
-const costly = ({ view, columns, indexes, statistics, triggers, rules }: LiveView): string =>
+const costly = ({ view, columns, indexes, statistics }: LiveView): string =>
   JSON.stringify({
     view: { ...view, options: null, toastOptions: null, replicaIdentity: null, comment: null },
     columns: columns.map((column) => ({
@@ -64,6 +64,4 @@ const costly = ({ view, columns, indexes, statistics, triggers, rules }: LiveVie
     })),
     indexes: indexes.map((index) => ({ ...index, statistics: null, comment: null })),
     statistics: statistics.map((each) => ({ ...each, target: null, comment: null })),
-    triggers,
-    rules,
   })

@@ -2,8 +2,10 @@ import { inPlaceOf } from '../acting.ts'
 import { displayName, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import { asideNames } from '../runs/aside-names.ts'
+import { buildRules, buildTriggers, dropRules } from '../runs/attached.ts'
 import { exclusivelyTogether, lockIndex, touchColumns, touchStatistics } from '../runs/locks.ts'
 import { withOptions } from '../runs/rebuild.ts'
+import { tablesOf, touchFunctions, writeObjectsAgain, writtenAgain } from '../runs/written-again.ts'
 import type { LiveView } from '../views/live-view.ts'
 import type { Reader } from '../views/readers.ts'
 import { everything, type Group, groupHash, groupNames, materialized, type Places } from './group.ts'
@@ -12,22 +14,30 @@ import { about, dropPlaces } from './twins.ts'
 
 /**
  * The exchange of all twins of a group at one moment. All locks come first; then the old views leave, the twins take their
- * places, and the plain views outside are written again. The old views are dropped without `cascade`, which proves that
+ * places, and what stays in place but reads a member is written again: plain views outside, functions, policies. The old views are dropped without `cascade`, which proves that
  * nothing depends on them any more. The catalog is compared with the facts once nobody can change it any more.
  */
 export function exchange(group: Group, places: Places, timeoutSeconds: number): Plan['cutOver'] {
   const { members, outside } = group
   const childrenFirst = members.toReversed()
-  // Readers lock a plain view before what the view reads.
-  const locked = [...outside.toReversed(), ...childrenFirst].map(({ live: { view } }) => view)
+  const again = writtenAgain(members.map(({ live }) => live))
+  // Readers lock a plain view before what the view reads, and a table before what its policies read.
+  const locked = [
+    ...outside.toReversed().map(({ live: { view } }) => view),
+    ...tablesOf(again),
+    ...childrenFirst.map(({ live: { view } }) => view),
+  ]
   return exclusivelyTogether(
     locked,
     [
+      ...members.flatMap(({ live }) => inPlaceOf(live.view.owner, dropRules(live))),
       ...childrenFirst.flatMap(({ live: { view } }) => move(view, view, places.old(view.schema))),
       ...members.flatMap(({ oid, live }) =>
         move(live.view, groupNames(oid, live, places).view, live.view.schema),
       ),
       ...outside.flatMap(writeAgain),
+      ...members.flatMap(attach),
+      ...writeObjectsAgain(again),
       ...childrenFirst.flatMap(({ oid, live }) =>
         inPlaceOf(live.view.owner, [
           cutOver(`drop ${live.view.kind} ${quoteName(groupNames(oid, live, places).old)}`),
@@ -36,7 +46,10 @@ export function exchange(group: Group, places: Places, timeoutSeconds: number): 
       ...members.flatMap((member) => nameStatistics(member, places)),
       ...dropPlaces(places),
     ],
-    { timeoutSeconds, guard: [...materialized(group).flatMap(holdStill), nothingHasChanged(group)] },
+    {
+      timeoutSeconds,
+      guard: [...materialized(group).flatMap(holdStill), ...touchFunctions(again), nothingHasChanged(group)],
+    },
   )
 }
 
@@ -54,8 +67,7 @@ export const nothingHasChanged = (group: Group): Statement => ({
   hidden: true,
 })
 
-export const namesOf = ({ members }: Group): string =>
-  members.map(({ live }) => displayName(live.view)).join(', ')
+const namesOf = ({ members }: Group): string => members.map(({ live }) => displayName(live.view)).join(', ')
 
 /** Locks what can change without a lock on the view. */
 const holdStill = ({ oid, live: { view, columns, indexes, statistics } }: Reader): Statement[] => [
@@ -87,6 +99,16 @@ const writeAgain = ({ live }: Reader): Statement[] => {
     },
   ])
 }
+
+/** Triggers and rules are made when all names are final, because their SQL may name any member. */
+const attach = ({ live }: Reader): Statement[] =>
+  about(
+    live,
+    inPlaceOf(
+      live.view.owner,
+      [...buildTriggers(live), ...buildRules(live)].map((statement) => ({ ...statement, phase: 'cut-over' })),
+    ),
+  )
 
 const nameStatistics = ({ oid, live }: Reader, places: Places): Statement[] =>
   live.statistics.flatMap((each, at) =>

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { type AsideNames, asideNames } from '../runs/aside-names.ts'
 import type { LiveView } from '../views/live-view.ts'
 import type { Reader } from '../views/readers.ts'
@@ -32,19 +31,15 @@ export function groupOf(readers: Reader[]): Group {
 export const materialized = ({ members }: Group): Reader[] =>
   members.filter(({ live }) => live.view.kind === 'materialized view')
 
-/** A hash of all that hangs on the members and on the views outside: `groupHashQuery` returns it while nothing has changed. */
+/** The hashes of the members and of the views outside, one after the other: `groupHashQuery` returns it while nothing has changed. */
 export const groupHash = (group: Group): string =>
-  md5(
-    everything(group)
-      .map(({ hash }) => hash)
-      .join(''),
-  )
+  everything(group)
+    .map(({ hash }) => hash)
+    .join('')
 
 /** All views of a group, sorted by OID. */
 export const everything = ({ members, outside }: Group): Reader[] =>
   [...members, ...outside].sort((a, b) => a.oid - b.oid)
-
-const md5 = (text: string): string => createHash('md5').update(text).digest('hex')
 
 /** Where the twins are built, and where the old views stay for a moment: schemas that only owners of members may use. */
 export interface Places {

@@ -1,12 +1,26 @@
 import { displayName, literal, quoteName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 import { differenceQuery, liveViewQuery } from '../views/live-view-query.ts'
-import { type Group, groupNames, type Places } from './group.ts'
+import { betweenQuery } from './between.ts'
+import { everything, type Group, groupNames, type Places } from './group.ts'
 
-/** A query for one text: the hash of these views. See `groupHash`. */
+/** A query for one text: the hashes of these views. See `groupHash`; it is another one if something stands between the views. */
 export const groupHashQuery = (oids: number[]): string =>
-  `select md5(string_agg(md5(doc.live::text), '' order by r.oid))
+  `select string_agg(md5(doc.live::text), '' order by r.oid) || (${betweenQuery(oids)})
   from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${liveViewQuery('r.oid')}) as doc(live)`
+
+/** Checks that no function or policy stands between members: it would fill a twin with rows of an old view. */
+export const nothingStandsBetween = (group: Group): Statement => ({
+  phase: 'building',
+  sql: `select (${betweenQuery(everything(group).map(({ oid }) => oid))}) as between`,
+  check: {
+    is: '',
+    else: 'SwapImpossible',
+    message: 'A function or a policy stands between views of the group.',
+    tells: 'Found: ',
+  },
+  hidden: true,
+})
 
 /** Proves, before any twin is filled, that the twins are copies which read each other as the views do. */
 export const proveTwins = (group: Group, places: Places): Statement[] => [
@@ -37,7 +51,7 @@ moved as (
     join pg_type x on x.oid = o.reltype join pg_type y on y.oid = n.reltype),
 needs as (
   select p.old as member, w.ev_class as oid, d.refclassid as class, d.refobjid as object
-    from pairs p join pg_rewrite w on w.ev_class in (p.old, p.new)
+    from pairs p join pg_rewrite w on w.ev_class in (p.old, p.new) and w.rulename = '_RETURN'
     join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refobjid <> w.ev_class
   union
   select p.old, i.indrelid, d.refclassid, d.refobjid

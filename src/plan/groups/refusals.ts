@@ -11,6 +11,8 @@ export interface GroupRights {
   members: Map<number, SwapRights>
   /** The database and its owner, written as in SQL, and whether we may make schemas in it. */
   database: { name: string; owner: string; mayCreate: boolean }
+  /** What stands between members and is rebuilt with none: see `betweenQuery`. */
+  between: string
 }
 
 /** What stands in the way of rebuilding a group for `role`, each object by name; empty if nothing does. Pure. */
@@ -33,15 +35,16 @@ export function groupObstacles(group: Group, rights: GroupRights, role = 'we'): 
       })),
     ),
     ...unfilled(group),
+    ...(rights.between === '' ? [] : [{ because: rights.between, right: null }]),
   ]
 }
 
-/** The member without the readers that are rebuilt together with it. */
+/** The member without the readers, and the rules on readers, that are rebuilt together with it. */
 export function withoutMembers({ members }: Group, live: LiveView): LiveView {
-  const inside = new Set(members.map(({ oid }) => oid))
+  const inside = new Set<number | null>(members.map(({ oid }) => oid))
   return {
     ...live,
-    dependents: live.dependents.filter(({ reader }) => reader === null || !inside.has(reader)),
+    dependents: live.dependents.filter(({ reader, ruleOf }) => !inside.has(reader) && !inside.has(ruleOf)),
   }
 }
 
@@ -53,13 +56,7 @@ export function obstaclesOf(
   role = 'we',
 ): Refusal[] {
   const rights = members.get(oid)
-  return [
-    ...(rights === undefined ? [] : swapObstacles(withoutMembers(group, live), rights, role)),
-    ...[
-      ...live.triggers.map(({ name }) => `trigger ${name}`),
-      ...live.rules.map(({ name }) => `rule ${name}`),
-    ].map((what) => ({ because: `${what} is on it`, right: null })),
-  ]
+  return rights === undefined ? [] : swapObstacles(withoutMembers(group, live), rights, role)
 }
 
 /** A view with data whose parent has none would lose its data. */

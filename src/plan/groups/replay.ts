@@ -2,10 +2,11 @@ import { inPlaceOf } from '../acting.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 import { option, ownersSeal } from '../runs/rebuild.ts'
+import { replayGrants } from '../views/grants.ts'
 import type { LiveView } from '../views/live-view.ts'
 import type { Reader } from '../views/readers.ts'
 import { type Group, groupNames, type Places } from './group.ts'
-import { about, replayGrantsThere } from './twins.ts'
+import { about, onTwins } from './twins.ts'
 
 /**
  * Gives a filled twin what was changed cheaply on its view since the twin was made from `old`: grants, comments, options,
@@ -56,16 +57,17 @@ export function replayCheap(group: Group, old: LiveView, { oid, live }: Reader, 
       ]
     }),
   ]
-  const defaults = columns.flatMap(({ name, default: expression }, at): Statement[] =>
-    expression === null || old.columns[at]?.default === expression
-      ? []
-      : [
-          {
-            phase: 'building',
-            sql: `${alter} alter column ${quoteIdentifier(name)} set default ${expression}`,
-            sealed: ownersSeal(live),
-          },
-        ],
+  const defaults = onTwins(group, live, places).columns.flatMap(
+    ({ name, default: expression }, at): Statement[] =>
+      expression === null || old.columns[at]?.default === columns[at]?.default
+        ? []
+        : [
+            {
+              phase: 'building',
+              sql: `${alter} alter column ${quoteIdentifier(name)} set default ${expression}`,
+              sealed: ownersSeal(live),
+            },
+          ],
   )
   const onStatistics = statistics.flatMap(({ schema, owner, target, comment }, at) => {
     const name = quoteName({ schema, name: names.statistics(at) })
@@ -81,21 +83,29 @@ export function replayCheap(group: Group, old: LiveView, { oid, live }: Reader, 
   return about(live, [
     ...inPlaceOf(view.owner, [...statements(ours), ...defaults]),
     ...onStatistics,
-    ...(differs(old.grants, live.grants) ? grantAgain(group, old, live, names.view) : []),
+    ...(differs(old.grants, live.grants)
+      ? grantAgain(old, live, { ...names.view, schema: places.twins(view.schema) })
+      : []),
   ])
 }
 
-/** What the twin has got is revoked as if it were privileges by default. */
-const grantAgain = (group: Group, old: LiveView, live: LiveView, twin: ViewName): Statement[] =>
-  replayGrantsThere(
-    group,
+/**
+ * What the twin has got is revoked as if it were privileges by default. Somebody who was no grantor when the schema was made
+ * may use the schema until the exchange drops it.
+ */
+const grantAgain = (old: LiveView, live: LiveView, twin: ViewName & { schema: string }): Statement[] => [
+  ...statements([
+    `grant usage on schema ${quoteIdentifier(twin.schema)} to ${[...new Set(live.grants.map(({ grantor }) => grantor))].join(', ')}`,
+  ]),
+  ...replayGrants(
     {
       ...live,
       untouchedGrants: false,
       defaultGrants: old.grants.map((grant) => ({ ...grant, everywhere: true })),
     },
     twin,
-  )
+  ),
+]
 
 const text = (comment: string | null): string => (comment === null ? 'null' : literal(comment))
 

@@ -1,6 +1,7 @@
 import { inPlaceOf } from '../acting.ts'
-import { displayName, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
+import { displayName, quoteIdentifier, quoteName } from '../names.ts'
 import type { Statement } from '../plan.ts'
+import type { AsideNames } from '../runs/aside-names.ts'
 import { analyze } from '../runs/counting.ts'
 import { fill } from '../runs/create.ts'
 import { setting } from '../runs/locks.ts'
@@ -12,13 +13,15 @@ import type { Reader } from '../views/readers.ts'
 import { type Group, groupNames, type Places } from './group.ts'
 import { requalify } from './requalify.ts'
 
-/** The schemas of a group, which the owners of members may use, and nobody else. */
+/** The schemas of a group, which the owners of members may use, and those who have granted privileges on members. */
 export function makePlaces({ members }: Group, { schemas }: Places): Statement[] {
-  const owners = [...new Set(members.map(({ live }) => live.view.owner))].join(', ')
+  const owners = unique(members.map(({ live }) => live.view.owner))
+  const grantors = unique(members.flatMap(({ live }) => live.grants.map(({ grantor }) => grantor)))
   return schemas.flatMap((schema): Statement[] =>
     [
       `create schema ${quoteIdentifier(schema)}`,
-      `grant usage, create on schema ${quoteIdentifier(schema)} to ${owners}`,
+      `grant create on schema ${quoteIdentifier(schema)} to ${owners.join(', ')}`,
+      `grant usage on schema ${quoteIdentifier(schema)} to ${unique([...owners, ...grantors]).join(', ')}`,
     ].map((sql) => ({ phase: 'building', sql, hidden: true })),
   )
 }
@@ -50,52 +53,60 @@ function buildTwinOf(group: Group, { oid, live }: Reader, places: Places): State
       ...buildStatistics(wanted, names),
     ]),
     ...giveStatistics(wanted, names),
-    ...replayGrantsThere(
-      group,
-      // Default privileges of a schema do not hold in the schema of the twins.
-      { ...live, defaultGrants: live.defaultGrants.filter(({ everywhere }) => everywhere) },
-      names.view,
-    ),
+    ...grantsOf(live, names),
   ])
 }
 
-/** Replays grants in a schema of twins. A grantor who owns no member may use the schema meanwhile only. */
-export function replayGrantsThere({ members }: Group, live: LiveView, twin: ViewName): Statement[] {
-  const owners = new Set(members.map((member) => member.live.view.owner))
-  const grantors = [...new Set(live.grants.map(({ grantor }) => grantor))].filter((role) => !owners.has(role))
-  const replayed = replayGrants(live, twin)
-  if (grantors.length === 0 || twin.schema === null) return replayed
-  const usage = `usage on schema ${quoteIdentifier(twin.schema)}`
-  const hidden = (sql: string): Statement => ({ phase: 'building', sql, hidden: true })
-  return [
-    hidden(`grant ${usage} to ${grantors.join(', ')}`),
-    ...replayed,
-    hidden(`revoke ${usage} from ${grantors.join(', ')}`),
-  ]
-}
+/** Default privileges of a schema do not hold in the schema of the twins. */
+const grantsOf = (live: LiveView, { view }: AsideNames): Statement[] =>
+  replayGrants({ ...live, defaultGrants: live.defaultGrants.filter(({ everywhere }) => everywhere) }, view)
 
 /** The view with all SQL on twins instead of members. */
-function onTwins({ members }: Group, live: LiveView, places: Places): LiveView {
+export function onTwins({ members }: Group, live: LiveView, places: Places): LiveView {
   const moved = new Map(members.map(({ live: { view } }) => [quoteName(view), places.twins(view.schema)]))
   const on = (sql: string) => requalify(sql, moved)
   return {
     ...live,
     view: { ...live.view, definition: on(live.view.definition) },
+    columns: live.columns.map((column) => ({
+      ...column,
+      default: column.default === null ? null : on(column.default),
+    })),
     indexes: live.indexes.map((index) => ({ ...index, rest: on(index.rest) })),
     statistics: live.statistics.map((each) => ({ ...each, middle: on(each.middle) })),
   }
 }
 
-/** Fills the twin of a materialized view and analyzes it. */
+/**
+ * Fills the twin of a materialized view and analyzes it, as its owner. Since PostgreSQL 17 that needs privilege `maintain`, which
+ * an owner may have revoked from itself.
+ */
 export const fillTwin = ({ oid, live }: Reader, places: Places): Statement[] => {
   const names = groupNames(oid, live, places)
   const unique = uniqueIndexes(
     live.indexes.map((index) => ({ ...index, on: index.rest })),
     names.index,
   )
-  return about(live, inPlaceOf(live.view.owner, [...fill(names.view, unique), analyze(names.view)]))
+  const filling = inPlaceOf(live.view.owner, [...fill(names.view, unique), analyze(names.view)])
+  return about(
+    live,
+    ownerMaintains(live)
+      ? filling
+      : [...inPlaceOf(live.view.owner, [giveAll(live, names)]), ...filling, ...grantsOf(live, names)],
+  )
 }
+
+const ownerMaintains = ({ view: { owner }, grants, untouchedGrants }: LiveView): boolean =>
+  untouchedGrants || grants.some(({ grantee, privilege }) => grantee === owner && privilege === 'MAINTAIN')
+
+const giveAll = ({ view: { owner } }: LiveView, { view }: AsideNames): Statement => ({
+  phase: 'building',
+  sql: `grant all on ${quoteName(view)} to ${owner}`,
+  hidden: true,
+})
 
 /** Says in each error which member the statement is about. */
 export const about = ({ view }: LiveView, statements: Statement[]): Statement[] =>
   statements.map((statement) => ({ ...statement, view: displayName(view) }))
+
+const unique = (roles: string[]): string[] => [...new Set(roles)]

@@ -1,16 +1,17 @@
-import { type QualifiedName, quoteIdentifier, quoteName } from '../names.ts'
+import { parseName, type QualifiedName, quoteIdentifier, quoteName } from '../names.ts'
 import { createStatements, fill, ownerStatement } from '../runs/create.ts'
 import { type Definition, definitionDefaults } from '../views/definition.ts'
 
 /**
- * What one frozen file does. A file without a header is own SQL, executed as it stands. `release` leaves the view as it is
+ * What one frozen file does. A file without a header is own SQL, executed as it stands; `around` names the relations whose
+ * readers are taken away before and made again after. `release` leaves the view as it is
  * and makes its definition a discovered one: the way back of a view that was adopted.
  */
 export type FrozenChange =
   | { does: 'define'; definition: Definition }
   | { does: 'drop' | 'release'; view: QualifiedName }
   | { does: 'rename'; view: QualifiedName; to: QualifiedName }
-  | { does: 'sql'; sql: string }
+  | { does: 'sql'; sql: string; around?: string[] }
   | Squash
 
 /** A migration that a squash has replaced. */
@@ -81,6 +82,8 @@ export function renderFrozen({ change, why }: FrozenFile): string {
 export function parseFrozen(text: string): FrozenFile | null {
   if (!text.includes(`${opening}{`)) return { change: { does: 'sql', sql: text }, why: null }
   try {
+    const around = aroundOf(text)
+    if (around !== null) return { change: { does: 'sql', sql: text, around }, why: null }
     const header = readHeader(text)
     const change = header && changeOf(header.fields, text.slice(header.length))
     if (!header || !change) return null
@@ -89,6 +92,18 @@ export function parseFrozen(text: string): FrozenFile | null {
   } catch {
     return null // the header lacks a field, or a field has the wrong type
   }
+}
+
+/** The relations that the first line of own SQL names: `-- viewkeeper: {"around": ["public.orders"]}`. */
+function aroundOf(text: string): string[] | null {
+  const line = /^-- viewkeeper: (\{.*\})[ \t]*(?:\n|$)/.exec(text)?.[1]
+  if (line === undefined) return null
+  const { around, ...others } = JSON.parse(line) as { around?: unknown }
+  const isList =
+    Array.isArray(around) && around.length > 0 && around.every((name) => typeof name === 'string')
+  if (!isList || Object.keys(others).length > 0) return null
+  for (const name of around) parseName(name, 'around')
+  return around
 }
 
 /** The number of lines before the SQL of a file. */

@@ -60,8 +60,8 @@ export const exclusively = (
   ],
 })
 
-/** A view that an exchange locks exclusively, and the role to do so as. */
-export type Locked = QualifiedName & { kind: ViewKind; owner: string }
+/** A relation that an exchange locks exclusively, and the role to do so as. */
+export type Locked = QualifiedName & { kind: ViewKind | 'table'; owner: string }
 
 interface TogetherOptions {
   timeoutSeconds: number
@@ -128,11 +128,11 @@ export const besideReaders = (view: ViewName, work: Statement[], timeoutSeconds:
 })
 
 /**
- * Takes AccessExclusive on a plain or materialized view: the server takes this lock to reset this one option.
+ * Takes AccessExclusive on a view or a table: the server takes this lock to reset this one option.
  * Nobody sets the option, so nothing changes. The usual `comment on … is <the same>` could undo a comment
  * that somebody else has just written.
  */
-export const exclusiveLock = (kind: ViewKind, name: ViewName): Statement =>
+export const exclusiveLock = (kind: Locked['kind'], name: ViewName): Statement =>
   alter(kind, name, 'reset (user_catalog_table)')
 
 /**

@@ -23,7 +23,7 @@ export function swapObstacles(live: LiveView, rights: SwapRights, role = 'we'): 
     ...(view.isTemporary ? [impossible('it is temporary')] : []),
     ...(view.replicaIdentity === 'index' ? [impossible('its replica identity is an index')] : []),
     ...dependents
-      .filter((each) => each.view === null)
+      .filter((each) => each.view === null && each.again === null)
       .map(({ description }) => impossible(`${description} depends on it`)),
     ...(may.has(view.owner)
       ? []
@@ -65,6 +65,16 @@ export function swapObstacles(live: LiveView, rights: SwapRights, role = 'we'): 
           `view ${plain.schema}.${plain.name} reads it, and ${role} may not act as its owner, ${plain.owner}`,
           { membership: plain.owner, owned: `view ${quoteName(plain)}` },
         ),
+    ),
+    ...dependents.flatMap(({ description, again }) =>
+      again === null || may.has(again.owner)
+        ? []
+        : [
+            missing(`${description} reads it, and ${role} may not act as its owner, ${again.owner}`, {
+              membership: again.owner,
+              owned: again.owned,
+            }),
+          ],
     ),
     ...statistics
       .filter(({ owner }) => !may.has(owner))

@@ -8,10 +8,19 @@ import type { ViewFacts } from '../views/view-facts.ts'
 import { type AsideNames, asideNames } from './aside-names.ts'
 import { analyze, countBefore, countRows, readEstimate } from './counting.ts'
 import { fill } from './create.ts'
-import { exclusiveLock, exclusively, lockIndex, setting, touchColumns, touchStatistics } from './locks.ts'
+import {
+  exclusiveLock,
+  exclusively,
+  type Locked,
+  lockIndex,
+  setting,
+  touchColumns,
+  touchStatistics,
+} from './locks.ts'
 import { buildIndexes, buildStatistics, buildTwin, giveStatistics, withOptions } from './rebuild.ts'
 import type { RunOptions } from './refresh.ts'
 import { uniqueIndexes } from './unique-indexes.ts'
+import { tablesOf, touchFunctions, writeObjectsAgain, writtenAgain } from './written-again.ts'
 
 /**
  * Plans a rebuild aside and the exchange of the two views in one short cut-over. Pure. The twin is built with
@@ -61,11 +70,14 @@ export function planSwap(
     ],
     cutOver: exclusively(live.view, [nothingHasChanged(view, hash), ...exchange(live, wanted, aside)], {
       timeoutSeconds,
-      guard: holdStill(live, aside),
-      // Outer views first: readers lock them in this order.
-      lockBefore: plainViews(wanted)
-        .toReversed()
-        .flatMap((dependent) => inPlaceOf(dependent.owner, [exclusiveLock('view', dependent)])),
+      guard: [...holdStill(live, aside), ...touchFunctions(writtenAgain([live]))],
+      // Outer views first, then tables with policies: readers lock them in this order.
+      lockBefore: [
+        ...plainViews(live)
+          .toReversed()
+          .map((view): Locked => ({ ...view, kind: 'view' })),
+        ...tablesOf(writtenAgain([live])),
+      ].flatMap((each) => inPlaceOf(each.owner, [exclusiveLock(each.kind, each)])),
       as: (statements) => inPlaceOf(live.view.owner, statements),
     }),
     written: null,
@@ -94,18 +106,20 @@ const plainViews = ({ dependents }: LiveView) =>
 
 /**
  * Exchanges the views. The old view gets another name, and the twin gets the old view's. `create or replace`
- * points the plain views that read the old view to the new one, and keeps all that hangs on them. Then the
- * old view is dropped, and indexes and statistics get their names. If no plain view reads the old view, it is
- * dropped at once.
+ * points the plain views that read the old view to the new one, and keeps all that hangs on them; functions and
+ * policies follow. Then the old view is dropped, and indexes and statistics get their names. If none of these
+ * reads the old view, it is dropped at once.
  */
 function exchange({ view: old }: LiveView, wanted: LiveView, aside: AsideNames): Statement[] {
   const { schema, name, owner } = wanted.view
   const rename = (from: ViewName, to: string): Statement =>
     cutOver(`alter materialized view ${quoteName(from)} rename to ${quoteIdentifier(to)}`)
   const views = plainViews(wanted)
+  const again = writtenAgain([wanted])
+  const isRead = views.length + again.length > 0
   return [
     ...inPlaceOf(old.owner, [
-      views.length > 0 ? rename(old, aside.old.name) : cutOver(`drop materialized view ${quoteName(old)}`),
+      isRead ? rename(old, aside.old.name) : cutOver(`drop materialized view ${quoteName(old)}`),
     ]),
     ...inPlaceOf(owner, [rename(aside.view, name)]),
     ...views.map(
@@ -117,10 +131,8 @@ function exchange({ view: old }: LiveView, wanted: LiveView, aside: AsideNames):
         carries: `view ${displayName(view)}`,
       }),
     ),
-    ...inPlaceOf(
-      old.owner,
-      views.length > 0 ? [cutOver(`drop materialized view ${quoteName(aside.old)}`)] : [],
-    ),
+    ...writeObjectsAgain(again),
+    ...inPlaceOf(old.owner, isRead ? [cutOver(`drop materialized view ${quoteName(aside.old)}`)] : []),
     ...inPlaceOf(owner, [
       ...wanted.indexes.map((index, at) =>
         cutOver(

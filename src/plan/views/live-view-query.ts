@@ -1,4 +1,27 @@
 /**
+ * A function of `x` whose body is parsed, unless its signature needs the type of the view's rows. `create or replace` keeps
+ * everything but the dependency on an extension; and only superusers make leakproof functions and give planner support.
+ */
+const functionAgain = `
+  select jsonb_build_object('kind', 'function', 'schema', n.nspname, 'owner', f.proowner::regrole::text,
+           'owned', 'routine ' || f.oid::regprocedure::text, 'sql', pg_get_functiondef(f.oid),
+           'touch', format('alter routine %s security %s', f.oid::regprocedure, case when f.prosecdef then 'definer' else 'invoker' end))
+    from pg_proc f join pg_namespace n on n.oid = f.pronamespace join pg_roles r on r.oid = f.proowner
+   where f.oid = x.function and f.prosqlbody is not null and (r.rolsuper or not f.proleakproof and f.prosupport = 0)
+     and not exists (select from own_types t where t.oid = f.prorettype or t.oid = any (f.proargtypes) or t.oid = any (f.proallargtypes))
+     and not exists (select from pg_depend e where e.classid = 'pg_proc'::regclass and e.objid = f.oid and e.deptype in ('e', 'x'))`
+
+/** A policy of `x`. */
+const policyAgain = `
+  select jsonb_build_object('kind', 'policy', 'schema', n.nspname, 'owner', t.relowner::regrole::text,
+           'owned', format('table %I.%I', n.nspname, t.relname), 'table', t.relname,
+           'sql', format('alter policy %I on %I.%I', l.polname, n.nspname, t.relname)
+             || coalesce(' using (' || pg_get_expr(l.polqual, t.oid) || ')', '')
+             || coalesce(' with check (' || pg_get_expr(l.polwithcheck, t.oid) || ')', ''))
+    from pg_policy l join pg_class t on t.oid = l.polrelid join pg_namespace n on n.oid = t.relnamespace
+   where l.oid = x.policy and t.relpersistence <> 't'`
+
+/**
  * A query for one jsonb value: the LiveView of a materialized or plain view. `relation` is the view's OID, or an expression for it.
  * There is no row if the view is gone. The query is a text, because it is executed twice: to plan, and again
  * under the exclusive lock (hashed), to prove that nothing has changed in between. Execute it with
@@ -25,14 +48,19 @@ dependents as (
   select distinct regexp_replace(pg_describe_object(d.classid, d.objid, d.objsubid), '^rule "_RETURN" on |^rule _RETURN on ', '') as description,
          case when c.relkind = 'v' and w.rulename = '_RETURN' and d.refclassid = 'pg_class'::regclass and d.refobjsubid >= 0
               then c.oid end as view_oid,
-         case when c.relkind in ('m', 'v') and w.rulename = '_RETURN' then c.oid end as reader
+         case when c.relkind in ('m', 'v') and w.rulename = '_RETURN' then c.oid end as reader,
+         case when w.rulename <> '_RETURN' then c.oid end as rule_of,
+         case when d.classid = 'pg_proc'::regclass then d.objid end as function,
+         case when d.classid = 'pg_policy'::regclass then d.objid end as policy
     from m cross join needed_by d
     left join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
     left join pg_class c on c.oid = w.ev_class
    where d.deptype in ('n', 'a') and c.oid is distinct from m.oid
      and not (d.classid = 'pg_class'::regclass and d.objid in (select indexrelid from pg_index where indrelid = m.oid))
      and not (d.classid = 'pg_statistic_ext'::regclass and d.objid in (select oid from pg_statistic_ext where stxrelid = m.oid))
-     and not (d.classid = 'pg_type'::regclass and d.objid in (select oid from own_types)))
+     and not (d.classid = 'pg_type'::regclass and d.objid in (select oid from own_types))
+     and not (d.classid = 'pg_attrdef'::regclass and d.objid in (select oid from pg_attrdef where adrelid = m.oid))
+     and not (d.classid = 'pg_trigger'::regclass and d.objid in (select oid from pg_trigger where tgrelid = m.oid)))
 select jsonb_build_object(
   'view', (select jsonb_build_object(
      'kind', case relkind when 'm' then 'materialized view' else 'view' end, 'schema', nspname, 'name', relname, 'owner', relowner::regrole::text,
@@ -103,12 +131,15 @@ select jsonb_build_object(
     where d.defaclobjtype = 'r' and d.defaclnamespace in (0, m.relnamespace)
       and d.defaclrole = m.relowner),
   'dependents', (select coalesce(jsonb_agg(jsonb_build_object(
-     'description', x.description, 'reader', x.reader::int8,
+     'description', x.description, 'reader', x.reader::int8, 'ruleOf', x.rule_of::int8,
+     'again', coalesce(f.again, p.again),
      'view', case when v.oid is not null then jsonb_build_object(
         'oid', v.oid::int8, 'schema', vn.nspname, 'name', v.relname, 'owner', v.relowner::regrole::text,
         'options', coalesce(to_jsonb(v.reloptions), '[]'), 'definition', rtrim(pg_get_viewdef(v.oid), ';')) end)
        order by x.description collate "C", x.reader, v.oid), '[]')
-     from dependents x left join pg_class v on v.oid = x.view_oid left join pg_namespace vn on vn.oid = v.relnamespace))
+     from dependents x left join pg_class v on v.oid = x.view_oid left join pg_namespace vn on vn.oid = v.relnamespace
+     left join lateral (${functionAgain}) as f(again) on x.function is not null
+     left join lateral (${policyAgain}) as p(again) on x.policy is not null))
   from m`
 
 /** A query for one text: the hash of the live view, which is the same as long as nothing has changed. */
@@ -119,7 +150,7 @@ export const liveViewHashQuery = (relation: string): string =>
  * A query for one text: the parts in which a view and its twin differ, each with the names of what the twin has in another
  * way or not at all: `indexes (sales_key), grants (select to boss)`; empty if there are none. The names of
  * the two views and of their indexes and statistics may differ. All three arguments are expressions of SQL. Dependents are not compared, because the twin
- * has none. The text is also empty if the live view has another hash by now: the comparison by hash reports
+ * has none, nor triggers and rules, which are made at the exchange. The text is also empty if the live view has another hash by now: the comparison by hash reports
  * that.
  */
 export const differenceQuery = (relation: string, hash: string, twin: string): string => `
@@ -142,4 +173,4 @@ select p.part, case when p.part in ('indexes', 'statistics')
                     -- The query is not compared: the server may write copies differently (lists of varchar).
                     else p.value - '{schema,name,definition}'::text[] end as value
   from jsonb_each(${live}) as p(part, value)
- where p.part in ('view', 'columns', 'indexes', 'statistics', 'triggers', 'rules', 'grants')`
+ where p.part in ('view', 'columns', 'indexes', 'statistics', 'grants')`

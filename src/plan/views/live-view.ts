@@ -92,7 +92,7 @@ export interface Grant {
 }
 
 /** A grant by default privileges: those of one schema, or those that hold `everywhere`. */
-export type DefaultGrant = Grant & { everywhere: boolean }
+type DefaultGrant = Grant & { everywhere: boolean }
 
 /** A trigger or a rule. */
 export interface Attached {
@@ -105,12 +105,15 @@ export interface Attached {
 }
 
 /**
- * An object that depends on the view. `view` is set for a plain view, which can be pointed to another view.
+ * An object that depends on the view. `view` is set for a plain view, `again` for a function or a policy, if it can be
+ * pointed to another view.
  */
 interface Dependent {
   description: string
   /** The OID of the view, plain or materialized, if the object is the query of a view. */
   reader: number | null
+  /** The OID of the relation if the object is a rule that is not the query of a view. */
+  ruleOf: number | null
   view: null | {
     oid: number
     schema: string
@@ -119,7 +122,25 @@ interface Dependent {
     options: string[]
     definition: string
   }
+  again: WrittenAgain | null
 }
+
+/** A function with a parsed body, or a policy: written again, it reads a new view, and keeps what hangs on it. */
+export type WrittenAgain = {
+  schema: string
+  owner: string
+  /** What the owner owns, as SQL names it: `routine app.f()`, and for a policy `table app.orders`. */
+  owned: string
+  /** The statement that writes the object as it is. */
+  sql: string
+} & (
+  | {
+      kind: 'function'
+      /** A statement that changes nothing: who changes the function later waits for us. */
+      touch: string
+    }
+  | { kind: 'policy'; table: string }
+)
 
 /** What we may do with a live view. The hash does not include it. Roles are written as in LiveView. */
 export interface SwapRights {

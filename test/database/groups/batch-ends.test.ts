@@ -13,7 +13,7 @@ import { until } from '../../support/until.ts'
 
 const { database, sql, url } = useDatabase()
 
-const silent = { runs() {}, batches() {}, stale() {}, missing() {} }
+const silent = { runs() {}, batches() {}, stale() {}, missing() {}, aside() {} }
 const look = () => monitor(database, { schedules: { nightly: null, views: false }, publish: silent })
 
 test('canceling a batch while a twin is built, and another one waits, leaves the old views and no twins', async () => {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { rememberedKinds } from '../../../src/plan/aside/items.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../src/plan/run.ts'
 import { definitionDefaults, rowCountStrategies, strategies } from '../../../src/plan/views/definition.ts'
 import { useDatabase } from '../../support/database.ts'
@@ -25,6 +26,7 @@ test('every list of words that a table accepts is the list of the code', async (
     'runs.operation': operations,
     'runs.status': runStatuses,
     'runs.trigger': triggers,
+    'set_aside.kind': rememberedKinds,
   })
 })
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import {
+  publishAsideMetrics,
   publishBatchMetrics,
   publishMissingMetrics,
   publishRunMetrics,
@@ -32,6 +33,7 @@ function emitted(): string[] {
   publishBatchMetrics('test', [])
   publishStaleMetrics('test', 0)
   publishMissingMetrics('test', 0)
+  publishAsideMetrics('test', 0)
   return lines
     .map((line) => JSON.parse(line))
     .flatMap((line) =>
@@ -61,7 +63,7 @@ test('each metric that an alarm looks at is written by the monitor, under that n
       ),
     )
   const written = emitted()
-  expect(watched).toHaveLength(6)
+  expect(watched).toHaveLength(7)
   expect(watched.filter((each) => !written.includes(each))).toEqual([])
   // What is written and not watched is the good news.
   expect(written.filter((each) => !watched.includes(each))).toEqual([

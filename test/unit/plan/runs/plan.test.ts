@@ -137,6 +137,8 @@ describe('a swap', () => {
     const dependent = (oid: number, name: string) => ({
       description: '',
       reader: oid,
+      ruleOf: null,
+      again: null,
       view: {
         oid,
         schema: 'app',
@@ -173,7 +175,9 @@ describe('what stands in the way of a swap', () => {
     [liveView({ view: { hasSecurityLabel: true } }), swapRights(), [/security label/]],
     [liveView({ view: { replicaIdentity: 'index' } }), swapRights(), [/replica identity/]],
     [
-      liveView({ dependents: [{ description: 'function f()', reader: null, view: null }] }),
+      liveView({
+        dependents: [{ description: 'function f()', reader: null, ruleOf: null, view: null, again: null }],
+      }),
       swapRights(),
       [/function f\(\) depends on it/],
     ],
@@ -184,7 +188,7 @@ describe('what stands in the way of a swap', () => {
       [/boss, may not create anything in schema app/],
     ],
     [
-      liveView({ dependents: [{ description: '', reader: 1, view: plain }] }),
+      liveView({ dependents: [{ description: '', reader: 1, ruleOf: null, view: plain, again: null }] }),
       swapRights(),
       [/view app\.p.*other/],
     ],

@@ -1,0 +1,61 @@
+import { readTouched } from '../../src/authoring/touched.ts'
+import { around as performAround } from '../../src/operations/aside/around.ts'
+import { lockLines, planLines } from '../output/aside.ts'
+import { count, report, seconds } from '../output/report.ts'
+import { readGiven, readText } from '../project/given.ts'
+import { databaseFromUrl } from '../target/direct.ts'
+
+interface AroundOptions {
+  file: string
+  reading?: string[]
+  with?: string[]
+  dryRun?: boolean
+  trial: boolean
+  wait: number
+}
+
+/** Executes a file of SQL around the views that stand in its way, after showing the plan. */
+export async function around({
+  file,
+  reading = [],
+  with: given = [],
+  dryRun = false,
+  trial,
+  wait,
+}: AroundOptions): Promise<void> {
+  const database = databaseFromUrl(null)
+  const text = await readText(file, 'file')
+  const started = performance.now()
+  const request = {
+    file,
+    text,
+    touched: await readTouched(file, text),
+    reading,
+    given: await readGiven(given),
+    dryRun,
+    trial,
+    huntMs: wait * 1000,
+  }
+  const items = await performAround(database, request, {
+    onPlan({ items, relations }) {
+      if (items.length === 0) return report.line(`no view stands in the way of ${file}`)
+      report.line(
+        `${count(items.length, 'object stands', 'objects stand')} in the way of ${file}; they go from the last to the first:`,
+      )
+      for (const line of planLines(items)) report.line(`  ${line}`)
+      for (const line of lockLines(relations)) report.line(line)
+    },
+    onWait: (holders) => report.warning(`waiting for locks: ${holders}`),
+    onTried: (result, ms) =>
+      result === 'fits'
+        ? report.success(`tried on empty tables and undone   ${seconds(ms)}`)
+        : report.warning(
+            'the trial took too long and was undone: whether the views still fit shows when all is done',
+          ),
+    onFill: (view) => report.line(`filling ${view}`),
+  })
+  if (dryRun) return report.line('nothing was changed')
+  report.success(
+    `${file} is done; ${count(items.length, 'object')} made again   ${seconds(performance.now() - started)}`,
+  )
+}

@@ -1,0 +1,47 @@
+import { putBack as performPutBack } from '../../src/operations/aside/put-back.ts'
+import { migrate } from '../../src/operations/schema/apply.ts'
+import { planLines } from '../output/aside.ts'
+import { count, report, seconds, timed } from '../output/report.ts'
+import { schemaFolder } from '../project/folders.ts'
+import { readGiven } from '../project/given.ts'
+import { databaseFromUrl } from '../target/direct.ts'
+
+interface PutBackOptions {
+  with?: string[]
+  forget?: string[]
+  dryRun?: boolean
+  json?: boolean
+}
+
+/** Makes again all that is set aside. */
+export async function putBack({
+  with: given = [],
+  forget = [],
+  dryRun = false,
+  json = false,
+}: PutBackOptions): Promise<void> {
+  const database = databaseFromUrl(null)
+  await migrate(database, schemaFolder)
+  const request = { given: await readGiven(given), forgotten: forget, dryRun }
+  const [{ back, forgotten }, ms] = await timed(() =>
+    performPutBack(database, {
+      ...request,
+      onFill: (view) => {
+        if (!json) report.line(`filling ${view}`)
+      },
+    }),
+  )
+  if (json) {
+    const listed = back.map(({ item, name, reading, by, at }) => ({ kind: item.kind, name, reading, by, at }))
+    process.stdout.write(`${JSON.stringify({ [dryRun ? 'aside' : 'back']: listed, forgotten }, null, 2)}\n`)
+    return
+  }
+  if (back.length + forgotten.length === 0) return report.line('nothing is set aside')
+  if (dryRun) {
+    for (const line of planLines(back.map(({ item }) => item))) report.line(line)
+    return report.line('nothing was changed')
+  }
+  for (const name of forgotten) report.success(`${name}   forgotten`)
+  for (const { name } of back) report.success(`${name}   made again`)
+  report.line(`${count(back.length, 'object')} back   ${seconds(ms)}`)
+}

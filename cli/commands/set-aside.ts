@@ -1,0 +1,51 @@
+import { setAside as performSetAside } from '../../src/operations/aside/set-aside.ts'
+import { migrate } from '../../src/operations/schema/apply.ts'
+import { describeItem, nameOf } from '../../src/plan/aside/items.ts'
+import { planLines } from '../output/aside.ts'
+import { count, report } from '../output/report.ts'
+import { schemaFolder } from '../project/folders.ts'
+import { databaseFromUrl } from '../target/direct.ts'
+
+interface SetAsideOptions {
+  reading: string[]
+  dryRun?: boolean
+  json?: boolean
+  wait: number
+}
+
+/** Sets aside what reads some relations, and says what is aside. */
+export async function setAside({
+  reading,
+  dryRun = false,
+  json = false,
+  wait,
+}: SetAsideOptions): Promise<void> {
+  const database = databaseFromUrl(null)
+  await migrate(database, schemaFolder)
+  const { items, before } = await performSetAside(database, {
+    reading,
+    dryRun,
+    huntMs: wait * 1000,
+    onWait: (holders) => {
+      if (!json) report.warning(`waiting for locks: ${holders}`)
+    },
+  })
+  if (json) {
+    const now = items.map((item) => ({ kind: item.kind, name: nameOf(item), reads: item.reads }))
+    const earlier = before.map(({ name, reading, by, at }) => ({ name, reading, by, at }))
+    process.stdout.write(`${JSON.stringify({ setAside: now, before: earlier }, null, 2)}\n`)
+    return
+  }
+  for (const { name, by, at } of before)
+    report.line(`· ${name}   is aside since ${at.toISOString().slice(0, 16).replace('T', ' ')} UTC, by ${by}`)
+  if (dryRun) {
+    for (const line of planLines(items)) report.line(line)
+    return report.line('nothing was changed')
+  }
+  for (const item of items) report.success(`${describeItem(item)}   set aside`)
+  if (items.length === 0) report.line(`nothing that is there reads ${reading.join(', ')}`)
+  if (items.length + before.length === 0) return
+  report.line(
+    `${count(items.length + before.length, 'object is', 'objects are')} aside: whoever reads one gets an error until you run: npx viewkeeper put-back`,
+  )
+}

@@ -1,0 +1,44 @@
+import type { InTheWay } from '../../src/plan/aside/items.ts'
+import { type AsideItem, describeItem } from '../../src/plan/aside/items.ts'
+
+/** What goes and comes back, as lines for people: in which order, why, and how big. */
+export function planLines(items: InTheWay['items']): string[] {
+  const rows = items.map((item, at) => [
+    String(at + 1),
+    describeItem(item),
+    sizeOf(item),
+    fate(item),
+    item.reads.length === 0 ? '' : `reads ${item.reads.join(', ')}`,
+  ])
+  const widths = [0, 1, 2, 3].map((at) => Math.max(0, ...rows.map((row) => row[at]?.length ?? 0)))
+  return rows.map((row) =>
+    row
+      .map((cell, at) => (at === 0 ? cell.padStart(widths[0] ?? 0) : cell.padEnd(widths[at] ?? 0)))
+      .join('   ')
+      .trimEnd(),
+  )
+}
+
+/** What is locked, and what that means for readers. */
+export const lockLines = (relations: string[]): string[] => [
+  `locks: access exclusive on these views and on ${relations.join(', ')}, from the drop until all is back.`,
+  'Whoever reads one of them waits for the whole time. The locks themselves are asked for in tries of less than 0.5 s.',
+]
+
+const fate = (item: AsideItem): string =>
+  item.kind !== 'view' || item.live.view.kind === 'view'
+    ? 'made again'
+    : item.populated
+      ? 'made again and filled'
+      : 'made again, empty as it is'
+
+function sizeOf(item: AsideItem): string {
+  if (item.kind !== 'view' || item.live.view.kind === 'view') return ''
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  let [size, unit] = [item.sizeBytes, 0]
+  while (size >= 1024 && unit < units.length - 1) {
+    size /= 1024
+    unit++
+  }
+  return `${size < 10 && unit > 0 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`
+}

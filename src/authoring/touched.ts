@@ -1,0 +1,110 @@
+import { parse } from 'libpg-query'
+import type { Touched } from '../plan/aside/items.ts'
+import { quoteName } from '../plan/names.ts'
+import { Problem } from '../problem.ts'
+
+/**
+ * Reads which relations a file of SQL changes in a way that views stand in: a column that gets another type or is dropped, a
+ * constraint or a relation that is dropped. The server carries views over a rename, so a rename counts only as a lock.
+ * Blocks (`do`) and functions are not looked into. Refuses (MigrationFailed) what is no SQL, and what cannot be part of a
+ * transaction.
+ */
+export async function readTouched(file: string, text: string): Promise<Touched[]> {
+  const { stmts = [] } = await parse(text).catch((error: Error) => {
+    throw new Problem('MigrationFailed', `${file}: ${error.message}. Nothing was changed.`, { cause: error })
+  })
+  const found = (stmts as unknown as { stmt: Tree }[]).flatMap(({ stmt }) => {
+    insistOnTransaction(file, stmt)
+    return touchedBy(stmt)
+  })
+  return [...Map.groupBy(found, ({ relation }) => relation).values()].map((same) => ({
+    ...(same[0] as Touched),
+    columns: same.some(({ columns }) => columns === null)
+      ? null
+      : [...new Set(same.flatMap(({ columns }) => columns ?? []))],
+    constraints: same.some(({ constraints }) => constraints),
+    dropped: same.some(({ dropped }) => dropped),
+    locked: same.some(({ locked }) => locked),
+  }))
+}
+
+type Tree = Record<string, Record<string, unknown> | undefined>
+
+interface RangeVar {
+  schemaname?: string
+  relname: string
+}
+
+function touchedBy({ AlterTableStmt: alter, DropStmt: drop, RenameStmt: rename }: Tree): Touched[] {
+  if (alter !== undefined) {
+    const commands = (alter.cmds as { AlterTableCmd: { subtype: string; name?: string } }[]).map(
+      (each) => each.AlterTableCmd,
+    )
+    const columns = commands.flatMap(({ subtype, name }) =>
+      (subtype === 'AT_AlterColumnType' || subtype === 'AT_DropColumn') && name !== undefined ? [name] : [],
+    )
+    return [
+      {
+        relation: nameOf(alter.relation as RangeVar),
+        columns,
+        constraints: commands.some(({ subtype }) => subtype === 'AT_DropConstraint'),
+        dropped: false,
+        locked: true,
+      },
+    ]
+  }
+  if (drop !== undefined && droppable.has(drop.removeType as string)) {
+    return (drop.objects as { List: { items: { String: { sval: string } }[] } }[]).map(({ List }) => {
+      const [name = '', schema = null] = List.items.map(({ String: { sval } }) => sval).toReversed()
+      return {
+        relation: quoteName({ schema, name }),
+        columns: null,
+        constraints: false,
+        dropped: true,
+        locked: true,
+      }
+    })
+  }
+  const renamed = rename?.relation as RangeVar | undefined
+  return renamed === undefined
+    ? []
+    : [{ relation: nameOf(renamed), columns: [], constraints: false, dropped: false, locked: true }]
+}
+
+const droppable = new Set(['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_MATVIEW', 'OBJECT_FOREIGN_TABLE'])
+
+const nameOf = ({ schemaname, relname: name }: RangeVar): string =>
+  quoteName({ schema: schemaname ?? null, name })
+
+/** Refuses a statement that the server executes only outside a transaction, or that ends one. */
+function insistOnTransaction(file: string, stmt: Tree): void {
+  const [kind = '', body = {}] = Object.entries(stmt)[0] ?? []
+  const refused = (what: string, advice: string) =>
+    new Problem('MigrationFailed', `${file}: ${what}. ${advice} Nothing was changed.`)
+  if (kind === 'TransactionStmt' && !/SAVEPOINT|RELEASE|ROLLBACK_TO/.test(String(body?.kind ?? ''))) {
+    throw refused(
+      'the file begins or ends a transaction, and all of it is one transaction with the views',
+      'Leave out begin, commit and the like.',
+    )
+  }
+  if (body?.concurrent === true) {
+    throw refused(
+      'create or drop index concurrently cannot be part of a transaction',
+      'Leave it out, and execute it by hand: no view stands in its way.',
+    )
+  }
+  if ((kind === 'VacuumStmt' && body?.is_vacuumcmd === true) || outside.has(kind)) {
+    throw refused(
+      `a statement of the file (${kind.replace(/Stmt$/, '')}) cannot be part of a transaction`,
+      'Leave it out, and execute it by hand.',
+    )
+  }
+}
+
+const outside = new Set([
+  'CreatedbStmt',
+  'DropdbStmt',
+  'CreateTableSpaceStmt',
+  'DropTableSpaceStmt',
+  'AlterSystemStmt',
+])

@@ -1,0 +1,31 @@
+import type { QualifiedName } from '../../plan/names.ts'
+import type { Sql } from '../server/connect.ts'
+
+/**
+ * The views that are set aside; none if the login may not read which, or if schema `viewkeeper` is older than the table.
+ */
+export const readAsideNames = async (sql: Sql): Promise<QualifiedName[]> =>
+  (await mayRead(sql))
+    ? sql<QualifiedName[]>`
+        select item #>> '{live,view,schema}' as schema, item #>> '{live,view,name}' as name
+          from viewkeeper.set_aside where kind = 'view' order by 1, 2`
+    : []
+
+/** Since when a view is set aside, and what to do, as a sentence; empty if it is not. */
+export async function sinceAside(sql: Sql, { schema, name }: QualifiedName): Promise<string> {
+  if (!(await mayRead(sql))) return ''
+  const [row] = await sql<{ since: string }[]>`
+    select format('It has been set aside since %s UTC by role %I: npx viewkeeper put-back makes it again.',
+                  to_char(set_aside_at at time zone 'utc', 'YYYY-MM-DD HH24:MI'), set_aside_by) as since
+      from viewkeeper.set_aside
+     where kind = 'view' and item #>> '{live,view,schema}' = ${schema} and item #>> '{live,view,name}' = ${name}`
+  return row === undefined ? '' : row.since
+}
+
+async function mayRead(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ may: boolean }[]>`
+    select exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                    where n.nspname = 'viewkeeper' and c.relname = 'set_aside'
+                      and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')) as may`
+  return row?.may ?? false
+}

@@ -1,0 +1,102 @@
+import { emptyTables } from '../../db/aside/empty.ts'
+import type { TouchedRelation } from '../../db/aside/in-the-way.ts'
+import { lookInTheWay } from '../../db/aside/locks.ts'
+import { makeAgain } from '../../db/aside/make.ts'
+import { executeFile } from '../../db/migrations/own-sql.ts'
+import { undone } from '../../db/migrations/trial.ts'
+import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
+import type { AsideItem, Touched } from '../../plan/aside/items.ts'
+import type { ViewDefinition } from '../../plan/views/definition.ts'
+import { Problem } from '../../problem.ts'
+import { analyzeAll } from './analyze.ts'
+import { longSession } from './session.ts'
+import { findRelations, insistOnKnown, insistOnNoObstacle, take, type Waiting } from './take.ts'
+
+/** A file of SQL, and what it changes. */
+export interface AroundRequest {
+  file: string
+  text: string
+  touched: Touched[]
+  /** More relations whose readers stand in the way, as in SQL. */
+  reading: string[]
+  /** Definitions for views whose query does not fit any more. */
+  given: ViewDefinition[]
+  dryRun: boolean
+  /** Whether the file is tried first. */
+  trial: boolean
+  /** How long to hunt for the locks, in milliseconds. */
+  huntMs: number
+}
+
+/** What is told meanwhile. */
+export interface AroundEvents {
+  onPlan(plan: { items: AsideItem[]; relations: string[] }): void
+  onWait(holders: string): void
+  onTried(result: 'fits' | 'unknown', ms: number): void
+  onFill(view: string): void
+}
+
+/**
+ * Executes a file of SQL around views: in one transaction takes away the views that stand in the way, executes the file as
+ * the login, makes the views again and fills those that had data; all or nothing. Before, the same is tried on empty tables
+ * and without rows, and undone, so that no reader waits long for a file that cannot succeed.
+ */
+export const around = (
+  database: Database,
+  request: AroundRequest,
+  events: AroundEvents,
+): Promise<AsideItem[]> =>
+  longSession(database, 'viewkeeper around', async (sql) => {
+    const relations = await findRelations(sql, request.touched, request.reading)
+    const waiting = { until: Date.now() + request.huntMs, onWait: events.onWait }
+    const plan = await lookInTheWay(sql, { relations, ...waiting })
+    events.onPlan({ items: plan.items, relations: relations.map(({ name }) => name) })
+    insistOnNoObstacle(plan)
+    insistOnKnown(request.given, plan.items)
+    if (request.dryRun) return plan.items
+    if (request.trial && plan.items.length > 0) await tryOut(sql, relations, request, waiting, events)
+    const items = await withTransaction(sql, async (transaction) => {
+      const taken = await take(transaction, relations, waiting, { proved: !request.trial })
+      await executeFile(transaction, request)
+      await makeAgain(transaction, taken, {
+        withData: true,
+        given: request.given,
+        advice,
+        onFill: events.onFill,
+      })
+      return taken
+    })
+    await analyzeAll(sql, items)
+    return items
+  })
+
+const advice =
+  'Nothing was changed. Give a new definition along with --with <migration>.up.sql, or drop and create the view in the file. ' +
+  'Put a rename into a file of its own: the server carries views over a rename'
+
+/** The longest time for one part of the file in the trial. */
+const longestTrialMs = 2000
+
+async function tryOut(
+  sql: Sql,
+  relations: TouchedRelation[],
+  request: AroundRequest,
+  waiting: Waiting,
+  { onTried }: AroundEvents,
+): Promise<void> {
+  const start = Date.now()
+  const fits = await undone(sql, async (part) => {
+    const items = await take(part, relations, waiting, { proved: true })
+    await emptyTables(part, relations)
+    await part`select set_config('statement_timeout', ${String(longestTrialMs)}, true)`
+    try {
+      await executeFile(part, request)
+    } catch (error) {
+      if (error instanceof Problem && error.details.sqlstate === '57014') return false
+      throw error
+    }
+    await makeAgain(part, items, { withData: false, given: request.given, advice })
+    return true
+  })
+  onTried(fits ? 'fits' : 'unknown', Date.now() - start)
+}

@@ -1,0 +1,104 @@
+import { findTouched, type TouchedRelation } from '../../db/aside/in-the-way.ts'
+import { lockInTheWay, lookInTheWay } from '../../db/aside/locks.ts'
+import { makeAgain, proveReturn, takeAway } from '../../db/aside/make.ts'
+import type { Around } from '../../db/migrations/own-sql.ts'
+import type { Sql } from '../../db/server/connect.ts'
+import { type AsideItem, type InTheWay, readersOf, type Touched } from '../../plan/aside/items.ts'
+import { parseName, quoteName } from '../../plan/names.ts'
+import type { ViewDefinition } from '../../plan/views/definition.ts'
+import { Problem } from '../../problem.ts'
+
+/** How long the hunt for the locks goes on by default. */
+const longestHuntMs = 600_000
+
+/** Waits for locks until then (epoch milliseconds), and tells who holds them. */
+export interface Waiting {
+  until: number
+  onWait?: ((holders: string) => void) | undefined
+}
+
+/** Finds the relations that are touched, and those that the caller names. Refuses (InvalidRequest) a name that nothing has. */
+export async function findRelations(
+  sql: Sql,
+  touched: Touched[],
+  reading: string[],
+): Promise<TouchedRelation[]> {
+  const wanted = reading.map((name) => quoteName(parseName(name, 'reading')))
+  const named = await findTouched(sql, wanted.map(readersOf))
+  const unknown = wanted.find((name) => !named.some((found) => found.touched.relation === name))
+  if (unknown !== undefined) {
+    throw new Problem(
+      'InvalidRequest',
+      `There is no table or view ${unknown} in this database. Correct the name.`,
+      {
+        field: 'reading',
+      },
+    )
+  }
+  return [...(await findTouched(sql, touched)), ...named]
+}
+
+/** Refuses (DependentsExist) what cannot be made again, by name. */
+export function insistOnNoObstacle({ obstacles }: InTheWay): void {
+  if (obstacles.length === 0) return
+  throw new Problem(
+    'DependentsExist',
+    `What stands in the way cannot be made again: ${obstacles.join('; ')}. Remove that by hand first. Nothing was changed.`,
+  )
+}
+
+/** Locks what stands in the way, takes it away, and returns it; all in the transaction of the caller. */
+export async function take(
+  sql: Sql,
+  relations: TouchedRelation[],
+  waiting: Waiting,
+  { proved }: { proved: boolean },
+): Promise<AsideItem[]> {
+  insistOnNoObstacle(await lookInTheWay(sql, { relations, ...waiting }))
+  const found = await lockInTheWay(sql, { relations, ...waiting })
+  insistOnNoObstacle(found)
+  await takeAway(sql, found.items)
+  if (proved) await proveReturn(sql, found.items)
+  return found.items
+}
+
+/** Takes away what reads some relations before own SQL, and makes it again after, in the same transaction. */
+const aroundReaders =
+  (reading: string[], { withData }: { withData: boolean }): Around =>
+  async (sql, work) => {
+    const relations = await findRelations(sql, [], reading)
+    const items = await take(sql, relations, { until: Date.now() + longestHuntMs }, { proved: true })
+    await work()
+    await makeAgain(sql, items, {
+      withData,
+      given: [],
+      advice: 'The database is as it was before this migration',
+    })
+  }
+
+/** The same as own SQL asks for in its first line; undefined if it does not. */
+export const aroundOf = (
+  { around }: { around?: string[] },
+  options: { withData: boolean },
+): Around | undefined => (around === undefined ? undefined : aroundReaders(around, options))
+
+/** Refuses (InvalidRequest) a definition of a view that is not among the items: it would be ignored. */
+export function insistOnKnown(given: ViewDefinition[], items: AsideItem[]): void {
+  const unknown = given.find(
+    ({ schema, name }) =>
+      !items.some(
+        (item) =>
+          item.kind === 'view' &&
+          item.live.view.kind === 'materialized view' &&
+          item.live.view.schema === schema &&
+          item.live.view.name === name,
+      ),
+  )
+  if (unknown !== undefined) {
+    throw new Problem(
+      'InvalidRequest',
+      `--with: ${unknown.schema}.${unknown.name} is no materialized view that is made again. Leave its definition out.`,
+      { field: '--with' },
+    )
+  }
+}

@@ -1,0 +1,42 @@
+import { inPlaceOf } from '../acting.ts'
+import { quoteIdentifier } from '../names.ts'
+import type { Statement } from '../plan.ts'
+import type { LiveView, WrittenAgain } from '../views/live-view.ts'
+import type { Locked } from './locks.ts'
+
+/** The functions and policies that read some views, each once. */
+export const writtenAgain = (views: Pick<LiveView, 'dependents'>[]): WrittenAgain[] => [
+  ...new Map(
+    views.flatMap(({ dependents }) =>
+      dependents.flatMap(({ description, again }) => (again === null ? [] : [[description, again] as const])),
+    ),
+  ).values(),
+]
+
+/** Waits for those who change one of the functions; later changes wait for us. */
+export const touchFunctions = (again: WrittenAgain[]): Statement[] =>
+  again.flatMap((each) =>
+    each.kind === 'function'
+      ? inPlaceOf(each.owner, [{ phase: 'locking', sql: each.touch, hidden: true }])
+      : [],
+  )
+
+/** The tables of the policies, which are locked exclusively to write a policy again. */
+export const tablesOf = (again: WrittenAgain[]): Locked[] => [
+  ...new Map(
+    again.flatMap((each) => {
+      if (each.kind === 'function') return []
+      const { owned, schema, owner } = each
+      return [[owned, { kind: 'table', schema, name: each.table, owner }] as const]
+    }),
+  ).values(),
+]
+
+/** Points functions and policies to the new views: they find them by their names. */
+export const writeObjectsAgain = (again: WrittenAgain[]): Statement[] =>
+  again.map(({ sql, owner, schema, owned, kind }) => ({
+    phase: 'cut-over',
+    sql,
+    sealed: { role: owner, schema: quoteIdentifier(schema) },
+    carries: kind === 'policy' ? `a policy on ${owned}` : owned,
+  }))

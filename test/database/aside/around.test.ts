@@ -1,0 +1,378 @@
+import { describe, expect, test } from 'vitest'
+import { nameOf } from '../../../src/plan/aside/items.ts'
+import { useDatabase } from '../../support/database.ts'
+import { definition } from '../../support/frozen.ts'
+import { whileLocked } from '../../support/holder.ts'
+import { refusalOf } from '../../support/refusal.ts'
+import { wholeCatalog } from '../../support/whole-catalog.ts'
+import { callAround, describeAll, rowsOf, useScene } from './scene.ts'
+
+const { sql, database, as, url } = useDatabase()
+const { login } = useScene(sql, 'around')
+
+const widen = 'alter table keep.orders alter column amount type bigint'
+const typeOf = async () =>
+  (
+    await sql`select format_type(atttypid, atttypmod) as type from pg_attribute where attrelid = 'keep.orders'::regclass and attname = 'amount'`
+  )[0]?.type
+
+/** What another type of a column changes in the columns of the views. */
+const withoutTypes = (described: unknown) =>
+  JSON.parse(
+    JSON.stringify(described).replaceAll(
+      /"(attalign|attbyval|attlen|attstorage|atttypid|indclass)":("[^"]*"|\w+|-\d+|\[[^\]]*\])/g,
+      '"$1":0',
+    ),
+  )
+
+describe.each(['superuser', 'member of the owners'])('as %s', (who) => {
+  const db = () => (who === 'superuser' ? database : as(login).database)
+
+  test('a column is rewritten under ten views of all kinds, and every row of the catalog about them is as before', async () => {
+    const [before, rows] = [await describeAll(sql), await rowsOf(sql)]
+    await callAround(db(), 'alter table keep.orders alter column amount type integer using amount + 1 - 1')
+    expect(await describeAll(sql)).toEqual(before)
+    expect(await rowsOf(sql)).toEqual(rows)
+  })
+
+  test('a column gets another type under them, and nothing else of the views changes', async () => {
+    const [before, rows] = [await describeAll(sql), await rowsOf(sql)]
+    const tried: string[] = []
+    const items = await callAround(db(), widen, { events: { onTried: (result) => tried.push(result) } })
+    expect(tried).toEqual(['fits'])
+    expect(await typeOf()).toBe('bigint')
+    expect(await rowsOf(sql)).toEqual(rows)
+    expect(items.map(nameOf)).toHaveLength(12)
+    expect(withoutTypes(await describeAll(sql))).toEqual(withoutTypes(before))
+  })
+})
+
+/** Expects that work is refused with this message, and that not one row of the catalog is another one. */
+async function leavesEverything(work: () => Promise<unknown>, message: RegExp) {
+  const [before, rows] = [await wholeCatalog(sql), await rowsOf(sql)]
+  const refusal = await refusalOf(work())
+  expect(refusal.message).toMatch(message)
+  expect(await wholeCatalog(sql)).toEqual(before)
+  expect(await rowsOf(sql)).toEqual(rows)
+  return refusal
+}
+
+describe('a file that fails leaves everything as it was', () => {
+  test('if a column goes that a view reads: the view and the column are named', async () => {
+    const refusal = await leavesEverything(
+      () => callAround(database, 'alter table keep.orders drop column status'),
+      /^view keep\.lines no longer fits: column "?(orders\.)?status"? does not exist \(42703\), at "(orders\.)?status"\. Nothing was changed\. Give a new definition/,
+    )
+    expect(refusal.code).toBe('ViewSqlFailed')
+  })
+
+  test('if a column gets a type that a query cannot sum: the view, and the line with the column, are named', async () => {
+    await leavesEverything(
+      () => callAround(database, 'alter table keep.orders alter column amount type text'),
+      /^materialized view keep\.totals no longer fits: function sum\(text\) does not exist \(42883\), at "sum\((orders\.)?amount\) AS total,"/,
+    )
+  })
+
+  test('if the SQL itself fails, with the line of the file', async () => {
+    await leavesEverything(
+      () =>
+        callAround(
+          database,
+          `${widen};
+select nothing from keep.orders`,
+        ),
+      /^change\.sql, line 2: column "nothing" does not exist \(42703\)\. Nothing was changed\./,
+    )
+  })
+
+  test('if the rows do not fit after the change: the trial without rows cannot know, the work does', async () => {
+    await sql.unsafe(
+      'create materialized view keep.shares as select id, 1000 / amount as share from keep.orders',
+    )
+    const tried: string[] = []
+    await leavesEverything(
+      () =>
+        callAround(database, 'alter table keep.orders alter column amount type integer using amount - 100', {
+          events: { onTried: (result) => tried.push(result) },
+        }),
+      /^materialized view keep\.shares cannot be filled: its data cannot be computed: division by zero \(22012\)\. Nothing/,
+    )
+    expect(tried).toEqual(['fits'])
+  })
+
+  test('if the file ends the transaction, or holds what cannot be part of one', async () => {
+    await leavesEverything(
+      () => callAround(database, `${widen}; commit`),
+      /^change\.sql: the file begins or ends a transaction/,
+    )
+    await leavesEverything(
+      () => callAround(database, `${widen}; do $$ begin commit; end $$`),
+      /^change\.sql: invalid transaction termination \(2D000\)\. Nothing was changed\./,
+    )
+    await leavesEverything(
+      () => callAround(database, `${widen}; create index concurrently i on keep.orders (day)`),
+      /index concurrently cannot be part of a transaction/,
+    )
+    await leavesEverything(
+      () => callAround(database, 'vacuum keep.orders'),
+      /\(Vacuum\) cannot be part of a transaction/,
+    )
+    await leavesEverything(
+      () => callAround(database, 'alter tabel x'),
+      /^change\.sql: syntax error at or near "tabel"/,
+    )
+  })
+})
+
+test('only the views that read the column stand in the way, with all that read them', async () => {
+  const items = await callAround(database, 'alter table keep.orders alter column day type timestamp', {
+    dryRun: true,
+  })
+  expect(items.map(nameOf)).toEqual([
+    'keep.lines',
+    'keep.open_lines',
+    '"Odd one"."By Day"',
+    'keep.labels',
+    'far.summit',
+  ])
+  expect(
+    await callAround(
+      database,
+      'alter table keep.orders add column more integer; alter table keep.orders rename column status to state',
+    ),
+  ).toEqual([])
+  expect(await sql`select label from keep.labels limit 1`).toHaveLength(1)
+})
+
+test('a primary key goes under a view that is grouped by it, and a partition under the views of its parent', async () => {
+  await sql.unsafe(`
+    create materialized view keep.by_key as select id, amount, count(*) as n from keep.orders group by id;
+    create table keep.parts (day date, x integer) partition by range (day);
+    create table keep.part_1 partition of keep.parts for values from ('2026-01-01') to ('2026-02-01');
+    insert into keep.parts values ('2026-01-05', 7);
+    create materialized view keep.of_part as select sum(x) as x from keep.part_1`)
+  const blocked = await refusalOf(callAround(database, 'alter table keep.orders drop constraint orders_pkey'))
+  expect(blocked.message).toMatch(
+    /^materialized view keep\.by_key no longer fits: column "orders.amount" must appear in the GROUP BY/,
+  )
+  const items = await callAround(database, 'alter table keep.parts alter column x type bigint')
+  expect(items.map(nameOf)).toEqual(['keep.of_part'])
+  expect(await sql`select x::int from keep.of_part`).toEqual([{ x: 7 }])
+})
+
+test('a new definition that is given along takes the place of the old one; grants and statistics stay', async () => {
+  const given = definition(
+    'totals',
+    "select 'all' as status, sum(amount) as total, count(*) as n from keep.orders",
+    {
+      schema: 'keep',
+      indexes: [{ name: 'totals_n', unique: false, on: '(n)' }],
+      comment: 'new',
+    },
+  )
+  const drop =
+    'create view keep.states as select id, status from keep.orders; drop view keep.states; alter table keep.orders alter column status type text using upper(status)'
+  await callAround(database, drop, { given: [given] })
+  expect(await sql`select status, total::int, n::int from keep.totals`).toEqual([
+    { status: 'all', total: 20100, n: 200 },
+  ])
+  const [row] = await sql`
+    select relowner::regrole::text as owner, obj_description(oid, 'pg_class') as comment, reloptions, relacl::text as acl,
+           (select attstattarget::int from pg_attribute where attrelid = c.oid and attname = 'status') as target,
+           array(select indexrelid::regclass::text from pg_index where indrelid = c.oid) as indexes
+      from pg_class c where oid = 'keep.totals'::regclass`
+  expect(row).toMatchObject({
+    owner: 'around_anna',
+    comment: 'new',
+    reloptions: ['fillfactor=70'],
+    target: 500,
+    indexes: ['keep.totals_n'],
+  })
+  expect(row?.acl).toContain('around_bert=r*/around_anna')
+  const stranger = await refusalOf(callAround(database, drop, { given: [{ ...given, name: 'elsewhere' }] }))
+  expect(stranger.message).toBe(
+    '--with: keep.elsewhere is no materialized view that is made again. Leave its definition out.',
+  )
+})
+
+test('a plain view that the file makes anew keeps its new query, and gets back what hung on it', async () => {
+  const [before] =
+    await sql`select relowner::regrole::text as owner, array(select unnest(relacl)::text order by 1) as acl from pg_class where oid = 'keep.lines'::regclass`
+  await callAround(
+    database,
+    `alter table keep.orders drop column status cascade;
+     create or replace view keep.lines as select id, day, amount, 'open'::text as status from keep.orders`,
+    {
+      given: [
+        definition(
+          'totals',
+          'select null::text as status, sum(amount) as total, count(*) as n from keep.orders',
+          { schema: 'keep' },
+        ),
+        definition('big', "select id, amount * 2 as double, 'open' as status from keep.orders", {
+          schema: 'keep',
+        }),
+        definition(
+          'By Day',
+          'select day as "The Day", sum(amount) as "Sum", null::text as s from keep.orders group by day',
+          { schema: 'Odd one' },
+        ),
+      ],
+    },
+  )
+  const [now] = await sql`
+    select relowner::regrole::text as owner, array(select unnest(relacl)::text order by 1) as acl, obj_description(oid, 'pg_class') as comment,
+           (select count(*)::int from pg_trigger where tgrelid = c.oid) as triggers from pg_class c where oid = 'keep.lines'::regclass`
+  expect(now).toEqual({ ...before, comment: 'all lines', triggers: 1 })
+  expect(await sql`select distinct status from keep.lines`).toEqual([{ status: 'open' }])
+})
+
+describe('what cannot be made again is refused by name, before anything is dropped:', () => {
+  test.each<[string, string, RegExp]>([
+    [
+      'a column of the row type',
+      'create table far.holder (id integer, line keep.lines)',
+      /table far\.holder uses the row type of a view/,
+    ],
+    [
+      'a function that returns rows of the view',
+      `create function far.f() returns setof keep.totals language sql as 'select * from keep.totals'`,
+      /function far\.f\(\) has the row type of a view in its signature/,
+    ],
+    [
+      'a rule of a table',
+      'create rule copies as on insert to far.secrets do also insert into keep.lines values (1)',
+      /rule copies on table far\.secrets depends on a view or function in the way, and cannot be made again/,
+    ],
+    [
+      'a default that calls a function in the way',
+      `create table far.defaulted (total bigint default keep.total_of('open'))`,
+      /default value for column total of table far\.defaulted depends on a view or function in the way/,
+    ],
+    [
+      'a member of an extension',
+      'alter extension plpgsql add view keep.lines',
+      /view keep\.lines belongs to extension plpgsql/,
+    ],
+  ])('%s', async (_, made, message) => {
+    await sql.unsafe(made)
+    const refusal = await leavesEverything(() => callAround(database, widen), message)
+    expect(refusal.code).toBe('DependentsExist')
+    await sql.unsafe(`
+      do $$ begin if exists (select from pg_depend where deptype = 'e' and objid = 'keep.lines'::regclass) then
+        alter extension plpgsql drop view keep.lines; end if; end $$`)
+  })
+
+  test('a temporary view of another session', async () => {
+    await whileLocked(
+      url,
+      'create temporary view mine as select amount from keep.orders; commit; begin',
+      () =>
+        leavesEverything(
+          () => callAround(database, widen),
+          /view pg_temp_\d+\.mine is temporary, and belongs to another session/,
+        ),
+    )
+  })
+
+  test('a role as which the login may not act', async () => {
+    await sql.unsafe(`do $$ begin if to_regrole('around_stranger') is null then create role around_stranger; end if; end $$;
+      grant usage, create on schema keep to around_stranger; grant select on keep.lines to around_stranger;
+      create view keep.foreign_one as select amount from keep.lines; alter view keep.foreign_one owner to around_stranger`)
+    const refusal = await leavesEverything(
+      () => callAround(as(login).database, widen),
+      /need.* role around_stranger, as which our login may not act/,
+    )
+    expect(refusal.message).toContain('view keep.foreign_one')
+  })
+})
+
+describe('locks', () => {
+  test('a long report delays the change, and not the other readers', async () => {
+    const waits: string[] = []
+    const work = await whileLocked(url, 'select * from keep.open_lines', async (holder) => {
+      const going = callAround(database, widen, {
+        events: { onWait: (holders) => waits.push(holders) },
+        huntMs: 20_000,
+      })
+      const longest = await readWhile(() => waits.length >= 5)
+      expect(longest).toBeLessThan(1500)
+      expect(waits[0]).toContain(`process ${holder.pid} `)
+      expect(waits[0]).toContain('a long report')
+      return { going }
+    })
+    expect(await work.going).toHaveLength(12)
+    expect(await typeOf()).toBe('bigint')
+  })
+
+  /** Reads the views again and again until `over`; returns the longest read in milliseconds. */
+  async function readWhile(over: () => boolean): Promise<number> {
+    let longest = 0
+    while (!over()) {
+      const start = performance.now()
+      await sql`select count(*) from far.summit, keep.labels`
+      longest = Math.max(longest, performance.now() - start)
+    }
+    return longest
+  }
+
+  test('a refresh that is going on is waited for', async () => {
+    const waited = Promise.withResolvers<void>()
+    const { going } = await whileLocked(url, 'refresh materialized view keep.totals', async () => {
+      const going = callAround(database, widen, { events: { onWait: () => waited.resolve() } })
+      await waited.promise
+      return { going }
+    })
+    expect(await going).toHaveLength(12)
+  })
+
+  test('who gives up names the holder, and leaves everything', async () => {
+    await whileLocked(url, 'select * from keep.totals', () =>
+      leavesEverything(
+        () => callAround(database, widen, { huntMs: 0 }),
+        /^The locks were not granted in time: process \d+ \(.*a long report.*\) holds AccessShareLock on keep\.totals\. Try again when that is done\. To end it/,
+      ),
+    )
+  })
+
+  test('readers of any view wait through the change, without an error, and then see the new one', async () => {
+    let over = false
+    const errors: unknown[] = []
+    let reads = 0
+    const readers = ['keep.open_lines', 'far.summit', 'keep.top', '"Odd one"."By Day"'].map(async (view) => {
+      while (!over) {
+        await sql.unsafe(`select * from ${view}`).then(
+          () => reads++,
+          (error) => errors.push(error),
+        )
+      }
+    })
+    for (const type of ['bigint', 'integer', 'numeric']) {
+      await callAround(database, `alter table keep.orders alter column amount type ${type}`, {
+        huntMs: 60_000,
+      })
+    }
+    over = true
+    await Promise.all(readers)
+    expect(errors).toEqual([])
+    expect(reads).toBeGreaterThan(20)
+  })
+})
+
+test('a table that others refer to is tried with its rows, briefly', async () => {
+  await sql.unsafe(
+    `create table far.items (id integer references keep.orders (id)); insert into far.items values (1)`,
+  )
+  const tried: string[] = []
+  await callAround(database, widen, { events: { onTried: (result) => tried.push(result) } })
+  await callAround(
+    database,
+    'alter table keep.orders alter column amount type integer using case when pg_sleep(0.05) is null then 1 else amount end',
+    {
+      events: { onTried: (result) => tried.push(result) },
+    },
+  )
+  expect(tried).toEqual(['fits', 'unknown'])
+  expect(await sql`select count(*)::int as n from keep.orders`).toEqual([{ n: 200 }])
+  await sql`drop table far.items`
+})

@@ -1,0 +1,229 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { handler as monitor } from '../../../functions/monitor.ts'
+import { type PutBackRequest, putBack } from '../../../src/operations/aside/put-back.ts'
+import { type SetAsideRequest, setAside } from '../../../src/operations/aside/set-aside.ts'
+import { migrateUp, missingViews } from '../../../src/operations/migrations/migrate.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { nameOf } from '../../../src/plan/aside/items.ts'
+import { callOn, useDatabase } from '../../support/database.ts'
+import { definition, migrateCall, useFolders } from '../../support/frozen.ts'
+import { lambdaContext } from '../../support/lambda.ts'
+import { refusalOf } from '../../support/refusal.ts'
+import { wholeCatalog } from '../../support/whole-catalog.ts'
+import { usePublished } from '../monitoring/past.ts'
+import { describeAll, rowsOf, useScene } from './scene.ts'
+
+const { sql, database, as, url } = useDatabase()
+const { login } = useScene(sql, 'aside')
+const { lines, published } = usePublished(url)
+const folderNamed = useFolders()
+const context = lambdaContext()
+
+// A policy cannot wait until put-back.
+beforeEach(() => sql`drop policy known on far.secrets`)
+
+const aside = (reading: string[], more: Partial<SetAsideRequest> = {}, from = database) =>
+  setAside(from, { reading, dryRun: false, huntMs: 5000, ...more })
+const back = (more: Partial<PutBackRequest> = {}, from = database) =>
+  putBack(from, { given: [], forgotten: [], dryRun: false, ...more })
+const remembered = async () =>
+  (await sql<{ name: string }[]>`select name from viewkeeper.set_aside order by act desc, position`).map(
+    ({ name }) => name,
+  )
+
+describe.each(['superuser', 'member of the owners'])('as %s', (who) => {
+  const db = () => (who === 'superuser' ? database : as(login).database)
+
+  test('views that are set aside for a change by another connection come back exactly as they were', async () => {
+    const [before, rows] = [await describeAll(sql), await rowsOf(sql)]
+    const { items } = await aside(['keep.orders'], {}, db())
+    expect(items).toHaveLength(11)
+    expect(
+      await sql`select from pg_class where relkind in ('m', 'v') and relnamespace in ('keep'::regnamespace, 'far'::regnamespace)`,
+    ).toEqual([])
+    await sql`alter table keep.orders alter column amount type integer using amount + 1 - 1`
+    const made = await back({}, db())
+    expect(made.back.map(({ name }) => name)).toEqual(items.map(nameOf))
+    expect(await describeAll(sql)).toEqual(before)
+    expect(await rowsOf(sql)).toEqual(rows)
+    expect(await remembered()).toEqual([])
+  })
+})
+
+test('what is remembered survives its session, and anybody who may act as the owners puts it back', async () => {
+  const [before, rows] = [await describeAll(sql), await rowsOf(sql)]
+  await aside(['keep.orders'])
+  // Each call has a connection of its own, so nothing but the table remembers.
+  await back({}, as(login).database)
+  expect(await rowsOf(sql)).toEqual(rows)
+  expect(await describeAll(sql)).toEqual(before)
+  expect(await back()).toEqual({ back: [], forgotten: [] })
+})
+
+test('a login that may not act as the owner of the memory cannot write what others would execute, and can put back', async () => {
+  const rows = await rowsOf(sql)
+  await sql.unsafe(`revoke aside_keeper from ${login}`)
+  const refusal = await refusalOf(aside(['keep.orders'], {}, as(login).database))
+  expect(refusal.message).toContain('aside_login may not set views aside, only put them back')
+  expect(await rowsOf(sql)).toEqual(rows)
+  await aside(['keep.orders'])
+  await back({}, as(login).database)
+  expect(await rowsOf(sql)).toEqual(rows)
+})
+
+test('a session that ends in the middle leaves the views as they were, or all of them aside', async () => {
+  const rows = await rowsOf(sql)
+  const killed = async (work: () => Promise<unknown>, application: string) => {
+    const going = work().then(
+      () => 'done',
+      () => 'ended',
+    )
+    for (;;) {
+      const ended =
+        await sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${application} and datname = current_database() and xact_start is not null and backend_xid is not null`
+      if (ended.length > 0) break
+      if ((await Promise.race([going, new Promise((next) => setImmediate(() => next('on')))])) !== 'on') break
+    }
+    return going
+  }
+  expect(await killed(() => aside(['keep.orders']), 'viewkeeper set-aside')).toBe('ended')
+  expect(await remembered()).toEqual([])
+  expect(await rowsOf(sql)).toEqual(rows)
+  await aside(['keep.orders'])
+  expect(await killed(() => back(), 'viewkeeper put-back')).toBe('ended')
+  expect(await remembered()).toHaveLength(11)
+  await back()
+  expect(await rowsOf(sql)).toEqual(rows)
+})
+
+test('a second call sets aside what is still there, says what is aside, and all comes back in order', async () => {
+  const rows = await rowsOf(sql)
+  const first = await aside(['far.counts'])
+  expect(first.items.map(nameOf)).toEqual(['far.summit'])
+  const second = await aside(['keep.orders'])
+  expect(second.before.map(({ name }) => name)).toEqual(['far.summit'])
+  expect(second.items).toHaveLength(10)
+  const third = await aside(['keep.orders'])
+  expect(third.items).toEqual([])
+  expect(third.before).toHaveLength(11)
+  expect((await remembered()).at(-1)).toBe('far.summit')
+  await back()
+  expect(await rowsOf(sql)).toEqual(rows)
+})
+
+describe('a view that no longer fits', () => {
+  beforeEach(async () => {
+    await aside(['keep.orders'])
+    await sql`alter table keep.orders drop column status`
+  })
+
+  test('is named with the column; everything stays remembered, and the catalog as it is', async () => {
+    const before = await wholeCatalog(sql)
+    const refusal = await refusalOf(back())
+    expect(refusal.message).toMatch(
+      /^view keep\.lines no longer fits: column "?(orders\.)?status"? does not exist \(42703\), at "(orders\.)?status"\. Everything stays remembered\. Change the table .* --forget <view>; then run put-back again\.$/,
+    )
+    expect(await wholeCatalog(sql)).toEqual(before)
+    expect(await remembered()).toHaveLength(11)
+  })
+
+  test('comes back when the table fits again', async () => {
+    await refusalOf(back())
+    await sql`alter table keep.orders add column status text`
+    expect((await back()).back).toHaveLength(11)
+  })
+
+  test('comes back from a definition that is given along, or is forgotten', async () => {
+    const given = [
+      definition('totals', "select 'all' as status, sum(amount) as total, count(*) as n from keep.orders", {
+        schema: 'keep',
+      }),
+      definition('big', "select id, amount * 2 as double, 'open' as status from keep.orders", {
+        schema: 'keep',
+      }),
+    ]
+    const forgotten = ['keep.lines', 'keep.open_lines', 'keep.labels', '"Odd one"."By Day"', 'far.summit']
+    const done = await back({ given, forgotten })
+    expect(done.back.map(({ name }) => name)).toEqual([
+      'keep.totals',
+      'keep.big',
+      'keep.total_of(text)',
+      'far.counts',
+      'keep.top',
+      'keep.empty_one',
+    ])
+    expect(await sql`select total::int from keep.totals`).toEqual([{ total: 20100 }])
+    expect(await remembered()).toEqual([])
+  })
+
+  test('cannot be forgotten under a name that is not aside, nor given to another view', async () => {
+    expect((await refusalOf(back({ forgotten: ['keep.typo'] }))).message).toBe(
+      '--forget: keep.typo is not set aside.',
+    )
+    const given = [definition('typo', 'select 1 as x', { schema: 'keep' })]
+    expect((await refusalOf(back({ given }))).message).toMatch(/^--with: keep\.typo is no materialized view/)
+  })
+})
+
+test('a view that somebody has made meanwhile is named, and kept if the old one is forgotten', async () => {
+  await aside(['far.counts'])
+  await sql.unsafe('create view far.summit as select 1 as mine')
+  expect((await refusalOf(back())).message).toMatch(
+    /^far\.summit is there already: .* --forget 'far\.summit'/,
+  )
+  expect((await back({ forgotten: ['far.summit'] })).back).toEqual([])
+  expect(await sql`select * from far.summit`).toEqual([{ mine: 1 }])
+})
+
+test('a policy that reads one of the views is refused, and nothing is set aside', async () => {
+  await sql.unsafe(
+    'create policy known on far.secrets using (status in (select c.n::text from far.counts c))',
+  )
+  const before = await wholeCatalog(sql)
+  const refusal = await refusalOf(aside(['keep.orders']))
+  expect(refusal.message).toMatch(
+    /^policy known on far\.secrets reads one of the views\. .* npx viewkeeper around <file\.sql>/,
+  )
+  expect(await wholeCatalog(sql)).toEqual(before)
+  expect(await remembered()).toEqual([])
+})
+
+test('a name that nothing has, or that SQL cannot read, is refused', async () => {
+  expect((await refusalOf(aside(['keep.nothing']))).message).toBe(
+    'There is no table or view "keep"."nothing" in this database. Correct the name.',
+  )
+  expect((await refusalOf(aside(['keep.']))).code).toBe('InvalidName')
+})
+
+test('a refresh of a view that is set aside says so', async () => {
+  await aside(['keep.orders'])
+  const refusal = await refusalOf(refresh({ view: 'keep.totals' }, callOn(database)))
+  expect(refusal.message).toMatch(
+    /^There is no materialized view keep\.totals in this database\. It has been set aside since 20\d\d-\d\d-\d\d \d\d:\d\d UTC by role postgres: npx viewkeeper put-back makes it again\.$/,
+  )
+  await back()
+})
+
+test('views that are set aside are not missing, and after an hour they set off an alarm', async () => {
+  const folder = await folderNamed('missing')
+  await folder.freeze([definition('authored', 'select id from keep.orders', { schema: 'keep' })])
+  const migrations = await folder.read()
+  await migrateUp(migrateCall(database), migrations)
+  await aside(['keep.orders'])
+  expect(await database.withConnection((connection) => missingViews(connection, migrations))).toEqual([])
+  expect(await monitor({}, context)).toMatchObject({ missing: [], aside: [] })
+  expect(published('ViewsSetAside')).toEqual([0])
+  await sql`update viewkeeper.set_aside set set_aside_at = set_aside_at - interval '61 minutes' where name in ('keep.authored', 'keep.top')`
+  lines.length = 0
+  expect(await monitor({}, context)).toMatchObject({
+    missing: [],
+    aside: expect.arrayContaining(['keep.authored', 'keep.top']),
+  })
+  expect(published('ViewsSetAside')).toEqual([2])
+  expect(lines).toContainEqual(
+    expect.objectContaining({ message: 'views are set aside', level: 'WARN', count: 2 }),
+  )
+  await back()
+  await sql`drop materialized view keep.authored`
+  expect(await monitor({}, context)).toMatchObject({ missing: ['keep.authored'], aside: [] })
+})

@@ -1,0 +1,69 @@
+import { describe, expect, test } from 'vitest'
+import { readTouched } from '../../../src/authoring/touched.ts'
+import { refusalOf } from '../../support/refusal.ts'
+
+const read = (text: string) => readTouched('change.sql', text)
+const nothing = { columns: [], constraints: false, dropped: false, locked: true }
+
+describe('what a file of SQL touches', () => {
+  test('columns that get another type or are dropped', async () => {
+    expect(
+      await read(
+        'alter table public.orders alter column amount type bigint, drop column "Odd One"; alter table only orders drop column x cascade',
+      ),
+    ).toEqual([
+      { ...nothing, relation: '"public"."orders"', columns: ['amount', 'Odd One'] },
+      { ...nothing, relation: '"orders"', columns: ['x'] },
+    ])
+  })
+
+  test('the same table in several statements, once', async () => {
+    expect(
+      await read('alter table t alter a type text; alter table t alter b type text, drop constraint k'),
+    ).toEqual([{ ...nothing, relation: '"t"', columns: ['a', 'b'], constraints: true }])
+    expect(await read('alter table t alter a type text; drop table t')).toEqual([
+      { relation: '"t"', columns: null, constraints: false, dropped: true, locked: true },
+    ])
+  })
+
+  test('relations that are dropped', async () => {
+    const dropped = { columns: null, constraints: false, dropped: true, locked: true }
+    expect(
+      await read('drop table if exists a.b, c; drop view v; drop materialized view m; drop function f(int)'),
+    ).toEqual([
+      { ...dropped, relation: '"a"."b"' },
+      { ...dropped, relation: '"c"' },
+      { ...dropped, relation: '"v"' },
+      { ...dropped, relation: '"m"' },
+    ])
+  })
+
+  test('no view stands in the way of a rename or of a new column, but the table is locked', async () => {
+    expect(
+      await read(
+        'alter table t rename to u; alter table s rename column a to b; alter table r add column c integer',
+      ),
+    ).toEqual(['"t"', '"s"', '"r"'].map((relation) => ({ ...nothing, relation })))
+    expect(
+      await read(
+        'create or replace view v as select 1; update t set a = 1; do $$ begin drop table x; end $$',
+      ),
+    ).toEqual([])
+  })
+})
+
+test.each([
+  ['begin; select 1', /begins or ends a transaction.*Leave out begin/],
+  ['select 1; commit', /begins or ends a transaction/],
+  ['create index concurrently i on t (a)', /concurrently cannot be part of a transaction/],
+  ['drop index concurrently i', /concurrently cannot be part of a transaction/],
+  ['vacuum t', /\(Vacuum\) cannot be part of a transaction/],
+  ['create database d', /\(Createdb\) cannot be part of a transaction/],
+  ['alter tabel t', /^change\.sql: syntax error at or near "tabel"\. Nothing was changed\.$/],
+])('%s is refused before anything is done', async (text, message) => {
+  expect((await refusalOf(read(text))).message).toMatch(message)
+})
+
+test('savepoints and analyze are part of a transaction', async () => {
+  expect(await read('savepoint a; rollback to a; release a; analyze t')).toEqual([])
+})
