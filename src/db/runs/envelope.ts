@@ -388,6 +388,8 @@ begin
       exception when query_canceled or assert_failure or others then
         null; -- the view is gone: no obstacles
       end;
+      -- A cancel signals before it commits its request: the update waits for that commit, but would not see it.
+      perform from viewkeeper.runs r where r.id = run or r.group_run_id = run for no key update;
       update viewkeeper.runs r
          set status = case when st = '57014' and not raised and exists (
                  select from viewkeeper.runs c where (c.id = run or c.group_run_id = run) and c.cancel_requested_at is not null)
