@@ -7,7 +7,7 @@ const rooms = {
   'src/plan/views': ['src/plan'],
   'src/plan/runs': ['src/plan', 'src/plan/views'],
   'src/plan/groups': ['src/plan', 'src/plan/views', 'src/plan/runs'],
-  'src/plan/batches': ['src/plan', 'src/plan/views'],
+  'src/plan/batches': ['src/plan', 'src/plan/views', 'src/plan/groups'],
   'src/plan/migrations': ['src/plan', 'src/plan/views', 'src/plan/runs'],
   'src/plan/aside': ['src/plan', 'src/plan/views', 'src/plan/runs'],
   'src/plan/monitoring': ['src/plan'],
@@ -25,6 +25,7 @@ const rooms = {
     'src/db/views',
     'src/plan',
     'src/plan/views',
+    'src/plan/groups',
     'src/plan/batches',
   ],
   'src/db/migrations': [
@@ -68,6 +69,7 @@ const rooms = {
     'src/plan',
     'src/plan/views',
     'src/plan/runs',
+    'src/plan/groups',
     'src/plan/batches',
   ],
   'src/operations/aside': [

@@ -14,6 +14,10 @@ create table viewkeeper.batches (
   selection jsonb not null,
   strategy text check (strategy in ('auto', 'regular', 'concurrent', 'swap')),
   concurrency integer not null default 2 check (concurrency between 1 and 64),
+  exchange text not null default 'together' check (exchange in ('together', 'each')),
+  max_twin_bytes bigint,
+  grouped_at timestamptz,
+  refreshed_each jsonb not null default '[]',
   cancel_requested_at timestamptz,
   requested_at timestamptz not null default clock_timestamp(),
   started_at timestamptz,
@@ -48,6 +52,18 @@ create table viewkeeper.batch_views (
   primary key (batch_id, definition_id)
 );
 
+-- Views of a batch that read each other: their twins are built by one run each, and exchanged at one moment. `facts` is the
+-- state of the catalog that the twins were made from.
+create table viewkeeper.batch_groups (
+  batch_id text not null references viewkeeper.batches on delete cascade,
+  number integer not null,
+  members integer[] not null,
+  twin_bytes bigint not null,
+  facts jsonb not null,
+  given_up jsonb,
+  primary key (batch_id, number)
+);
+
 -- One execution of one operation on one view. Every attempt is a new row; a row is never used twice.
 -- Run ids are keys of advisory locks, which are four bytes long: hence the check on id.
 create table viewkeeper.runs (
@@ -59,7 +75,7 @@ create table viewkeeper.runs (
   group_run_id bigint references viewkeeper.runs on delete set null,
   operation text not null check (operation in ('create', 'refresh', 'drop')),
   status text not null default 'pending'
-    check (status in ('pending', 'running', 'success', 'failed', 'canceled', 'skipped')),
+    check (status in ('pending', 'running', 'built', 'success', 'failed', 'canceled', 'skipped')),
   trigger text not null check (trigger in ('schedule', 'http', 'cli', 'deploy', 'batch')),
   requested_by text not null default '',
   caller text not null default '',
@@ -74,6 +90,7 @@ create table viewkeeper.runs (
   backend_start timestamptz,
   requested_at timestamptz not null default clock_timestamp(),
   started_at timestamptz,
+  built_at timestamptz,
   finished_at timestamptz,
   duration_ms bigint,
   cancel_requested_at timestamptz,
@@ -84,7 +101,8 @@ create table viewkeeper.runs (
   meta jsonb not null default '{"request": {}, "response": {}}',
   published_at timestamptz,
   updated_at timestamptz not null default clock_timestamp(),
-  check ((status in ('pending', 'running')) = (finished_at is null)),
+  check ((status in ('pending', 'running', 'built')) = (finished_at is null)),
+  check ((status = 'built') <= (built_at is not null)),
   check ((status = 'running') <= (started_at is not null and backend_pid is not null and backend_start is not null)),
   check ((status in ('failed', 'canceled')) <= (error is not null))
 );
@@ -105,7 +123,7 @@ create unique index runs_one_per_attempt on viewkeeper.runs (batch_id, definitio
 create index runs_history on viewkeeper.runs (definition_id, id desc)
   include (status, operation, fills, finished_at, duration_ms);
 create index runs_failed on viewkeeper.runs (definition_id, id desc) where status = 'failed';
-create index runs_open on viewkeeper.runs (id) where status in ('pending', 'running');
+create index runs_open on viewkeeper.runs (id) where status in ('pending', 'running', 'built');
 create index runs_of_group on viewkeeper.runs (group_run_id) where group_run_id is not null;
 create index runs_unpublished on viewkeeper.runs (id) where finished_at is not null and published_at is null;
 
@@ -128,9 +146,20 @@ comment on column viewkeeper.batch_views.position is 'Parents come before their 
 comment on column viewkeeper.batch_views.parents is 'Definitions of the views that have to succeed, or be left out as paused, before this view starts.';
 comment on column viewkeeper.batch_views.remaining_ms is 'The longest time from the start of this view to the end of the batch, by history.';
 
+comment on table viewkeeper.batch_groups is 'Views of a batch whose twins are exchanged at one moment.';
+comment on column viewkeeper.batch_groups.members is 'The definitions of the materialized views.';
+comment on column viewkeeper.batch_groups.twin_bytes is 'How much room the twins take on disk, by the sizes of the views.';
+comment on column viewkeeper.batch_groups.facts is 'The views and all that hangs on them, as they were when the empty twins were made.';
+comment on column viewkeeper.batch_groups.given_up is 'Why the twins were dropped, as {class, message}. The views are then refreshed in place.';
+comment on column viewkeeper.batches.exchange is 'together: views that read each other are exchanged at one moment. each: each view when it is ready.';
+comment on column viewkeeper.batches.max_twin_bytes is 'Groups whose twins would take more room are refreshed each by itself.';
+comment on column viewkeeper.batches.grouped_at is 'When the groups of the batch were decided.';
+comment on column viewkeeper.batches.refreshed_each is 'The views that read each other but are not exchanged together, each with the reason.';
+
 comment on table viewkeeper.runs is 'One execution of one operation on one materialized view.';
 comment on column viewkeeper.runs.plan is 'What the server is to do. Null once the run has ended; meta.response.sql keeps the statements.';
 comment on column viewkeeper.runs.group_run_id is 'The run that does the work of this one, too, because both views belong to one group. They begin and end together.';
+comment on column viewkeeper.runs.built_at is 'When the twin of the view was whole. The run is `built` until the twins of its group are exchanged.';
 comment on column viewkeeper.runs.caller is 'Each caller has idempotency keys of its own. The same as requested_by, without what differs between sessions of one role.';
 comment on column viewkeeper.runs.backend_start is 'With backend_pid, the server process that works on the run. The server uses a pid again.';
 comment on column viewkeeper.runs.error is '{class, message, sqlstate, detail, hint, context}, without row data.';

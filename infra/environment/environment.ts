@@ -46,6 +46,10 @@ const environment = z.strictObject({
   refreshOnDeploy: z.boolean().default(false),
   /** Views that a batch of a schedule or a deploy refreshes at once. Default 2. */
   batchConcurrency: z.int().min(1).max(64).default(2),
+  /** Whether batches exchange views that read each other at one moment. Default `together`. */
+  batchExchange: z.enum(['together', 'each']).default('together'),
+  /** The room on disk that the twins of one batch may take, in bytes. Default: no limit. */
+  maxTwinBytes: z.int().min(0).optional(),
   /**
    * The history that is kept: the last `successes` successes of each view (`false`: the successes of the last
    * `days` days), and everything else for `days` days. Default: 500 successes, 90 days.

@@ -129,6 +129,12 @@ export class Functions extends Construct {
     const variables: Partial<Record<FunctionName, Record<string, string>>> = {
       create: ownerVariables(environment),
       'start-batch': { BATCH_CONCURRENCY: String(environment.batchConcurrency) },
+      'open-batch': {
+        BATCH_EXCHANGE: environment.batchExchange,
+        ...(environment.maxTwinBytes === undefined
+          ? {}
+          : { MAX_TWIN_BYTES: String(environment.maxTwinBytes) }),
+      },
       query: scheduleVariables(environment),
       monitor: {
         ...scheduleVariables(environment),

@@ -117,6 +117,8 @@ export interface Plan {
    * this one.
    */
   members?: { definitionId: number; schema: string; name: string; view: string }[]
+  /** The run fills a twin and ends as `built`. A later plan exchanges the twin. */
+  builds?: true
   /** Statements after the commit, each in a transaction of its own. Their failure does not fail the run. */
   aside: Statement[]
 }

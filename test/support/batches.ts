@@ -80,7 +80,7 @@ export interface Account {
 export async function accountOf(sql: Sql, batchId: string): Promise<Account> {
   const runs = await sql`
     select definition_id as id, view_name as view, status, attempt, extract(epoch from started_at)::float8 as started,
-           extract(epoch from finished_at)::float8 as finished
+           extract(epoch from coalesce(built_at, finished_at))::float8 as finished
       from viewkeeper.runs where batch_id = ${batchId} order by view_name, attempt`
   const views =
     await sql`select definition_id as id, parents from viewkeeper.batch_views where batch_id = ${batchId}`

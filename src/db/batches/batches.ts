@@ -1,21 +1,30 @@
 import type { BatchEnd, BatchError } from '../../plan/batches/end.ts'
 import type { Selection } from '../../plan/batches/selection.ts'
-import type { RunStatus, Trigger } from '../../plan/run.ts'
+import type { BatchStatus, Exchange, Trigger } from '../../plan/run.ts'
 import type { Strategy } from '../../plan/views/definition.ts'
 import type { Sql } from '../server/connect.ts'
 import { newestPage, type Page, type Paged, pageOf } from '../server/pages.ts'
+
+/** A view that is refreshed by itself although it belongs to a group, and the reason. */
+export interface RefreshedEach {
+  view: string
+  because: string
+}
 
 /** One row of `viewkeeper.batches`, as code reads it. */
 export interface Batch {
   id: string
   serial: number
-  status: RunStatus
+  status: BatchStatus
   trigger: Trigger
   requestedBy: string
   request: Record<string, unknown>
   selection: Selection
   strategy: Strategy | null
   concurrency: number
+  exchange: Exchange
+  /** The views that read each other but are not exchanged together, each with the reason. */
+  refreshedEach: RefreshedEach[]
   cancelRequestedAt: Date | null
   requestedAt: Date
   startedAt: Date | null
@@ -29,6 +38,7 @@ export interface Batch {
 /** The columns of a Batch, for a `select` from `viewkeeper.batches b`. */
 export const batchColumns = (sql: Sql) => sql`
   b.id, b.serial, b.status, b.trigger, b.requested_by as "requestedBy", b.request, b.selection, b.strategy, b.concurrency,
+  b.exchange, b.refreshed_each as "refreshedEach",
   b.cancel_requested_at as "cancelRequestedAt", b.requested_at as "requestedAt", b.started_at as "startedAt",
   b.advanced_at as "advancedAt", b.finished_at as "finishedAt",
   (extract(epoch from coalesce(b.finished_at, clock_timestamp()) - b.started_at) * 1000)::int8 as "elapsedMs", b.error`
@@ -44,6 +54,9 @@ export interface NewBatch {
   selection: Selection
   strategy: Strategy | null
   concurrency: number
+  exchange: Exchange
+  /** Groups whose twins would take more room are refreshed each by itself; null: no limit. */
+  maxTwinBytes: number | null
 }
 
 /**
@@ -57,10 +70,10 @@ export async function insertBatch(
 ): Promise<string | null> {
   const [row] = await sql<{ id: string }[]>`
     insert into viewkeeper.batches (trigger, requested_by, caller, idempotency_key, request, selection, strategy,
-                                    concurrency, status, error, finished_at)
+                                    concurrency, exchange, max_twin_bytes, status, error, finished_at)
     values (${batch.trigger}, ${batch.requestedBy}, ${batch.caller}, ${batch.idempotencyKey},
             ${sql.json(batch.request as never)}, ${sql.json(batch.selection as never)}, ${batch.strategy},
-            ${batch.concurrency}, ${skipped === null ? 'pending' : 'skipped'},
+            ${batch.concurrency}, ${batch.exchange}, ${batch.maxTwinBytes}, ${skipped === null ? 'pending' : 'skipped'},
             ${skipped === null ? null : sql.json(skipped as never)},
             ${skipped === null ? null : sql`clock_timestamp()`})
     on conflict do nothing returning id`
@@ -83,7 +96,7 @@ export async function readBatches(
     status = null,
     before = null,
     limit,
-  }: { status?: RunStatus | null | undefined; before?: number | null | undefined; limit: number },
+  }: { status?: BatchStatus | null | undefined; before?: number | null | undefined; limit: number },
 ): Promise<Page<Batch, number>> {
   const found = sql`
     select b.serial as key, octet_length(b.request::text) + octet_length(b.selection::text)

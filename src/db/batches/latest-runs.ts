@@ -1,4 +1,4 @@
-import type { LatestRun } from '../../plan/batches/next.ts'
+import { isEnded, type LatestRun } from '../../plan/batches/next.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { cancelRun } from '../runs/cancel.ts'
 import { openBatch } from '../runs/runs.ts'
@@ -29,7 +29,7 @@ export function followLatestRuns(sql: Sql, batchId: string): LatestRuns {
     latest,
     reload: async () => note(await readRuns(sql, batchId, null)),
     async refresh() {
-      const open = [...latest.values()].filter(({ status }) => status === 'pending' || status === 'running')
+      const open = [...latest.values()].filter(({ status }) => !isEnded(status))
       note(await readRuns(sql, batchId, { newest, open: open.map(({ runId }) => runId) }))
     },
   }
@@ -39,7 +39,8 @@ const readRuns = (sql: Sql, batchId: string, since: { newest: number; open: numb
   (LatestRun & { definitionId: number })[]
 >`
     select r.definition_id as "definitionId", r.id as "runId", r.status, r.attempt, r.error ->> 'class' as class,
-           r.error ->> 'sqlstate' as sqlstate, r.not_before is null or r.not_before <= clock_timestamp() as due
+           r.error ->> 'sqlstate' as sqlstate, r.not_before is null or r.not_before <= clock_timestamp() as due,
+           r.group_run_id is not null as follows, r.built_at is not null as built
       from viewkeeper.runs r
      where r.batch_id = ${batchId} and ${
        since === null
@@ -94,7 +95,7 @@ export const basisHolds = (
 
 /**
  * Writes the next attempt, due `delaySeconds` after the failed one, unless that attempt exists already or the
- * batch does not go on.
+ * batch does not go on. If only the exchange failed, the twin is still whole: the attempt begins as built.
  */
 export async function insertRetry(
   sql: Sql,
@@ -105,38 +106,49 @@ export async function insertRetry(
   await sql`
     with place as (${openBatch(sql, batchId)})
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
-                                 batch_id, attempt, meta, not_before)
+                                 batch_id, attempt, meta, not_before, status, built_at, duration_ms, row_count_before, row_count_after)
     select r.definition_id, r.schema_name, r.view_name, r.operation, r.trigger, r.requested_by, r.caller, r.batch_id,
-           ${attempt}, jsonb_set(r.meta, '{response}', '{}'), r.finished_at + make_interval(secs => ${delaySeconds})
-      from viewkeeper.runs r, place
+           ${attempt}, jsonb_set(r.meta, '{response}', '{}'), r.finished_at + make_interval(secs => ${delaySeconds}),
+           case when twin.is_whole then 'built' else 'pending' end,
+           case when twin.is_whole then r.built_at end, case when twin.is_whole then r.duration_ms end,
+           case when twin.is_whole then r.row_count_before end, case when twin.is_whole then r.row_count_after end
+      from place, viewkeeper.runs r
+     cross join lateral (select r.built_at is not null and exists (
+       select from viewkeeper.batch_groups g
+        where g.batch_id = r.batch_id and g.given_up is null and r.definition_id = any (g.members)) as is_whole) twin
      where r.batch_id = ${batchId} and r.definition_id = ${id} and r.attempt = ${attempt}::integer - 1
     on conflict do nothing`
 }
 
 /**
- * Records as skipped, with the reason, the views that can never have their turn. Leaves out views with a run.
+ * Records as skipped, with the reason, the views that can never have their turn. Leaves out views whose attempt is more than
+ * pending.
  */
 export async function insertSkipped(
   sql: Sql,
   batchId: string,
-  skipped: { id: number; message: string }[],
+  skipped: { id: number; attempt: number; message: string }[],
 ): Promise<void> {
   await sql`
     with place as (${openBatch(sql, batchId)})
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, batch_id,
+    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, batch_id, attempt,
                                  status, finished_at, duration_ms, error)
-    select v.definition_id, v.schema_name, v.view_name, 'refresh', 'batch', b.requested_by, b.id, 'skipped',
+    select v.definition_id, v.schema_name, v.view_name, 'refresh', 'batch', b.requested_by, b.id, (s ->> 'attempt')::integer, 'skipped',
            clock_timestamp(), 0, jsonb_build_object('class', 'UpstreamFailed', 'message', s ->> 'message')
       from place, jsonb_array_elements(${sql.json(skipped)}::jsonb) s
       join viewkeeper.batch_views v on v.batch_id = ${batchId} and v.definition_id = (s ->> 'id')::integer
       join viewkeeper.batches b on b.id = v.batch_id
-    on conflict do nothing`
+    on conflict (batch_id, definition_id, attempt) where batch_id is not null do update
+       set status = 'skipped', plan = null, finished_at = excluded.finished_at, updated_at = excluded.finished_at,
+           duration_ms = 0, error = excluded.error
+     where runs.status = 'pending'`
 }
 
 /** Cancels what is left of a batch that is to be canceled: its open runs, and its views without a run. */
 export async function cancelBatchRuns(sql: Sql, batchId: string): Promise<void> {
   const open = await sql<{ id: number }[]>`
-    select id from viewkeeper.runs where batch_id = ${batchId} and status in ('pending', 'running')`
+    select id from viewkeeper.runs where batch_id = ${batchId}
+       and (status in ('pending', 'built') or status = 'running' and group_run_id is null)`
   for (const { id } of open) await cancelRun(sql, id)
   await sql`
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, batch_id,

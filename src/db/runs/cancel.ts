@@ -8,15 +8,15 @@ import { runLocks } from '../server/lock-keys.ts'
 const signalAgainAfterSeconds = 5
 
 /**
- * Cancels a run that has not ended: a pending run is closed at once; the server process of a running run is signaled, and
+ * Cancels a run that has not ended: a pending or built run is closed at once; the server process of a running run is signaled, and
  * records the end itself. Returns false if the run has ended already or does not exist.
  */
 export async function cancelRun(sql: Sql, id: number): Promise<boolean> {
   const pending = await sql`
     update viewkeeper.runs set status = 'canceled', plan = null, finished_at = clock_timestamp(),
-           updated_at = clock_timestamp(), duration_ms = 0, cancel_requested_at = clock_timestamp(),
-           error = jsonb_build_object('class', 'Canceled', 'message', 'Canceled before it started.')
-     where (id = ${id} or group_run_id = ${id}) and status = 'pending'`
+           updated_at = clock_timestamp(), duration_ms = coalesce(duration_ms, 0), group_run_id = null, cancel_requested_at = clock_timestamp(),
+           error = jsonb_build_object('class', 'Canceled', 'message', case status when 'built' then 'Canceled before its twin was exchanged.' else 'Canceled before it started.' end)
+     where id = ${id} and status in ('pending', 'built') or group_run_id = ${id} and status = 'pending'`
   if (pending.count > 0) return true
   // One statement: if we may not signal, no request for a cancel is recorded either. The process has to hold the run's lock,
   // because the recorded pid alone may belong to another process by now.

@@ -6,7 +6,7 @@ import { sealBody } from './seal.ts'
 
 /**
  * Whether run `r` may be claimed now: its `not_before` has passed. In a batch, the batch also has to be open, and every
- * parent of the view has to have succeeded, or been skipped without an error.
+ * parent of the view has to have succeeded, or been skipped without an error. A built twin is enough for views of its group.
  */
 const itsTurn = `(r.not_before is null or r.not_before <= clock_timestamp())
          and (r.batch_id is null or exists (
@@ -16,7 +16,10 @@ const itsTurn = `(r.not_before is null or r.not_before <= clock_timestamp())
               and not exists (
                 select from unnest(v.parents) p(id) where not exists (
                   select from viewkeeper.runs s where s.batch_id = r.batch_id and s.definition_id = p.id
-                     and (s.status = 'success' or s.status = 'skipped' and s.error is null)))))`
+                     and (s.status = 'success' or s.status = 'skipped' and s.error is null
+                          or s.status = 'built' and exists (
+                            select from viewkeeper.batch_groups g where g.batch_id = r.batch_id and g.given_up is null
+                               and array[r.definition_id, p.id] <@ g.members))))))`
 
 /**
  * The runs that this server process works on: run `run` and, if it refreshes a group, the runs of the other members. They
@@ -24,8 +27,8 @@ const itsTurn = `(r.not_before is null or r.not_before <= clock_timestamp())
  */
 const isOurs = `(r.id = run or r.group_run_id = run) and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since`
 
-/** The duration of a run; of another member of a group, the time of its own statements. */
-const durationOf = `case r.id when run then extract(epoch from finished - started) * 1000
+/** The duration of a run; of another member of a group, the time of its own statements. A built twin has its duration already. */
+const durationOf = `case when r.built_at is not null then r.duration_ms::float8 when r.id = run then extract(epoch from finished - started) * 1000
                                  else (select (spent ->> (m ->> 'view'))::float8 from jsonb_array_elements(work -> 'members') m
                                             where m ->> 'schema' = r.schema_name and m ->> 'name' = r.view_name) end`
 
@@ -176,9 +179,10 @@ begin
   -- A run of a batch is claimed only while fewer runs than the batch's concurrency are running. The batch's row is locked
   -- until the commit, so claims count one by one. Without a slot, the advancer sends the run again.
   select r.batch_id into batch from viewkeeper.runs r where r.id = run and r.status = 'pending';
+  -- A run that exchanges built twins fills nothing, so it needs no slot.
   if batch is not null then
     select b.concurrency into slots from viewkeeper.batches b where b.id = batch for no key update;
-    if slots <= (select count(*) from viewkeeper.runs r where r.batch_id = batch and r.status = 'running') then
+    if slots <= (select count(*) from viewkeeper.runs r where r.batch_id = batch and r.status = 'running' and r.group_run_id is null) then
       commit;
       perform pg_advisory_unlock(${runLockClass}, run);
       return;
@@ -186,7 +190,7 @@ begin
   end if;
 
   -- The proof of life of the runs of a group's other members.
-  for member in select r.id from viewkeeper.runs r where r.group_run_id = run and r.status = 'pending' order by r.id loop
+  for member in select r.id from viewkeeper.runs r where r.group_run_id = run and r.status in ('pending', 'built') order by r.id loop
     if pg_try_advisory_lock(${runLockClass}, member::integer) then
       members := members || member;
     end if;
@@ -195,17 +199,17 @@ begin
   -- A block of its own: an uncaught unique violation would leave the row pending and the lock held.
   while not claimed loop
     begin
-      update viewkeeper.runs r set status = 'running', started_at = clock_timestamp(), updated_at = clock_timestamp(),
+      update viewkeeper.runs r set status = 'running', started_at = coalesce(r.started_at, clock_timestamp()), updated_at = clock_timestamp(),
              backend_pid = pg_backend_pid(), backend_start = me_since
-       where r.id = run and r.status = 'pending' and (r.claim_by is null or r.claim_by > clock_timestamp())
+       where r.id = run and r.status in ('pending', 'built') and (r.claim_by is null or r.claim_by > clock_timestamp())
          -- Claims only plans that this role wrote: they run with this role's rights.
          and r.plan is not null and r.planned_by = current_user and ${itsTurn}
       returning r.plan, r.started_at, format('%I.%I', r.schema_name, r.view_name) into work, started, the_view;
       claimed := found;
       if claimed and work ? 'members' then
-        update viewkeeper.runs r set status = 'running', started_at = started, updated_at = started,
+        update viewkeeper.runs r set status = 'running', started_at = coalesce(r.started_at, started), updated_at = clock_timestamp(),
                backend_pid = pg_backend_pid(), backend_start = me_since
-         where r.group_run_id = run and r.id = any (members) and r.status = 'pending';
+         where r.group_run_id = run and r.id = any (members) and r.status in ('pending', 'built');
         get diagnostics counted = row_count;
         if counted <> jsonb_array_length(work -> 'members') then
           raise exception using errcode = '${basisGone}';
@@ -227,7 +231,7 @@ begin
     when unique_violation then
       claimed := false; -- perhaps only a member of the group was not claimed
       select o.id into other from viewkeeper.runs o, viewkeeper.runs r
-       where (r.id = run or r.group_run_id = run) and r.status = 'pending'
+       where (r.id = run or r.group_run_id = run) and r.status in ('pending', 'built')
          and o.schema_name = r.schema_name and o.view_name = r.view_name and o.status = 'running'
        order by o.id limit 1;
       if found then -- else that run has just ended: claim again
@@ -266,7 +270,7 @@ begin
         tries := tries + 1;
         -- "create index concurrently" waits for this transaction, which waits for the lock of that index: the run gives way.
         -- If this transaction has prepared nothing, nobody waits for it yet.
-        if tries > 1 or jsonb_array_length(work -> 'prepare') > 1 then
+        if not work ? 'builds' and (tries > 1 or jsonb_array_length(work -> 'prepare') > 1) then
           select format('Process %s works on %s and waits for this run to end, as "create index concurrently" does: the run gave way. Try again when the process is done.', l.pid, the_view)
             into in_the_way from pg_locks l
            where ${isOthersLock} and l.mode <> 'AccessShareLock' and pg_backend_pid() = any (pg_blocking_pids(l.pid))
@@ -302,9 +306,12 @@ begin
 
           perform set_config('lock_timeout', coalesce(work #>> '{cutOver,recordLockTimeoutMs}', '0'), true);
           finished := clock_timestamp();
-          update viewkeeper.runs r set status = 'success', plan = null, result = work ->> 'result',
-                 finished_at = finished, updated_at = finished, duration_ms = ${durationOf},
-                 row_count_before = case r.id when run then rows_before end, row_count_after = case r.id when run then rows_after end,
+          update viewkeeper.runs r set status = case when work ? 'builds' then 'built' else 'success' end, plan = null,
+                 result = case when not work ? 'builds' then work ->> 'result' end,
+                 finished_at = case when not work ? 'builds' then finished end, updated_at = finished,
+                 built_at = case when work ? 'builds' then finished else r.built_at end, duration_ms = ${durationOf},
+                 row_count_before = case r.id when run then coalesce(rows_before, r.row_count_before) else r.row_count_before end,
+                 row_count_after = case r.id when run then coalesce(rows_after, r.row_count_after) else r.row_count_after end,
                  meta = jsonb_set(r.meta, '{response}', (r.meta -> 'response') || response || jsonb_build_object('attempts', tries))
            where ${isOurs};
           get diagnostics counted = row_count;
@@ -381,12 +388,14 @@ begin
       exception when query_canceled or assert_failure or others then
         null; -- the view is gone: no obstacles
       end;
+      -- A cancel signals before it commits its request: the update waits for that commit, but would not see it.
+      perform from viewkeeper.runs r where r.id = run or r.group_run_id = run for no key update;
       update viewkeeper.runs r
          set status = case when st = '57014' and not raised and exists (
                  select from viewkeeper.runs c where (c.id = run or c.group_run_id = run) and c.cancel_requested_at is not null)
                then 'canceled' else 'failed' end,
              plan = null, finished_at = finished, updated_at = finished,
-             duration_ms = ${durationOf}, row_count_before = case r.id when run then rows_before end,
+             duration_ms = ${durationOf}, row_count_before = case r.id when run then coalesce(rows_before, r.row_count_before) else r.row_count_before end,
              idempotency_key = case when ${json(problemCodes.filter(mayRetry))} ? why then null else r.idempotency_key end,
              meta = jsonb_set(r.meta, '{response}', (r.meta -> 'response') || response || jsonb_build_object('attempts', tries)),
              error = (select jsonb_object_agg(key, case when length(value) <= ${mostCharacters} then value

@@ -1,3 +1,4 @@
+import { batchPlaces } from '../../plan/groups/group.ts'
 import { lookingQuery } from '../../plan/missing.ts'
 import type { QualifiedName, ViewName } from '../../plan/names.ts'
 import { didYouMean } from '../../plan/views/meant.ts'
@@ -84,7 +85,7 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
 export const listViewNames = (sql: Sql): Promise<QualifiedName[]> => sql<QualifiedName[]>`
   select n.nspname as schema, c.relname as name
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-   where c.relkind = 'm' and c.relpersistence <> 't' and not exists (select from pg_catalog.pg_depend d
+   where c.relkind = 'm' and c.relpersistence <> 't' and n.nspname !~ ${batchPlaces} and not exists (select from pg_catalog.pg_depend d
            where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
    order by 1, 2`
 
@@ -92,7 +93,7 @@ export const listViewNames = (sql: Sql): Promise<QualifiedName[]> => sql<Qualifi
 export const listReadableNames = (sql: Sql): Promise<QualifiedName[]> => sql<QualifiedName[]>`
   select n.nspname as schema, c.relname as name
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-   where c.relkind in ('m', 'v') and n.nspname not in ('pg_catalog', 'information_schema', 'viewkeeper')
+   where c.relkind in ('m', 'v') and n.nspname not in ('pg_catalog', 'information_schema', 'viewkeeper') and n.nspname !~ ${batchPlaces}
    order by 1, 2`
 
 /** The names of these definitions, in the same order. Throws UnknownView for the first unknown id. */

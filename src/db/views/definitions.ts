@@ -1,3 +1,4 @@
+import { batchPlaces } from '../../plan/groups/group.ts'
 import { literal, type QualifiedName } from '../../plan/names.ts'
 import type { Definition, RowCountStrategy, Strategy, ViewDefinition } from '../../plan/views/definition.ts'
 import type { Sql } from '../server/connect.ts'
@@ -92,7 +93,7 @@ export async function discoverDefinitions(sql: Sql): Promise<void> {
     insert into viewkeeper.definitions as d (schema_name, name, source)
     select n.nspname, c.relname, 'discovered'
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where c.relkind = 'm' and c.relpersistence <> 't'
+     where c.relkind = 'm' and c.relpersistence <> 't' and n.nspname !~ ${batchPlaces}
        and not exists (select from viewkeeper.definitions d
                         where d.schema_name = n.nspname and d.name = c.relname and d.removed_at is null)
     on conflict (schema_name, name) do update set ${sql.unsafe(meetAgain)} where d.removed_at is not null`

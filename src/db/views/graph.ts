@@ -1,3 +1,4 @@
+import { batchPlaces } from '../../plan/groups/group.ts'
 import { type Declared, declaredEdges } from '../../plan/views/depends-on.ts'
 import {
   type GraphEdge,
@@ -39,7 +40,7 @@ async function readGraph(sql: Sql): Promise<{ relations: Relation[]; edges: Grap
              case c.relkind when 'm' then format('%I.%I', n.nspname, c.relname) end as view,
              case when c.relkind = 'v' and c.oid >= 16384 then format('%I.%I', n.nspname, c.relname) end as plain
         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-       where c.relkind in ('m', 'v') and c.relpersistence <> 't'),
+       where c.relkind in ('m', 'v') and c.relpersistence <> 't' and n.nspname !~ ${batchPlaces}),
     edges as (
       select distinct 'pg_class ' || r.ev_class as "from", d.refclassid::regclass || ' ' || d.refobjid as "to"
         from pg_catalog.pg_rewrite r

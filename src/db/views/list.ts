@@ -1,3 +1,4 @@
+import { batchPlaces } from '../../plan/groups/group.ts'
 import type { QualifiedName } from '../../plan/names.ts'
 import type { RunStatus } from '../../plan/run.ts'
 import { definitionDefaults } from '../../plan/views/definition.ts'
@@ -73,7 +74,7 @@ export async function readViews(sql: Sql, only: QualifiedName | null = null): Pr
       full join (
         select c.*, n.nspname::text as schema, c.relname::text as name
           from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-         where c.relkind = 'm' and c.relpersistence <> 't') c using (schema, name)
+         where c.relkind = 'm' and c.relpersistence <> 't' and n.nspname !~ ${batchPlaces}) c using (schema, name)
      where ${only === null ? sql`true` : sql`schema = ${only.schema} and name = ${only.name}`}
      order by schema, name`
   return rows.map(

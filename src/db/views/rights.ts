@@ -1,3 +1,4 @@
+import { batchPlaces } from '../../plan/groups/group.ts'
 import type { Givers, RightsFacts } from '../../plan/views/rights.ts'
 import { toSetRole, viewsSuffix } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
@@ -19,7 +20,7 @@ export const readRightsFacts = (sql: Sql, role: string): Promise<RightsFacts[]> 
          ${uniqueIndexes(sql)} as "uniqueIndexes",
          ${ownerLacks(sql)} as "ownerLacks"
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-   where c.relkind = 'm' and c.relpersistence = 'p' and not exists (select from pg_catalog.pg_depend d
+   where c.relkind = 'm' and c.relpersistence = 'p' and n.nspname !~ ${batchPlaces} and not exists (select from pg_catalog.pg_depend d
            where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
    order by 3, 4`
 

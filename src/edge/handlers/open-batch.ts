@@ -1,5 +1,10 @@
 import type { Database } from '../../db/server/connect.ts'
-import { type BatchRequest, type StartedBatch, startBatch } from '../../operations/batches/start.ts'
+import {
+  type BatchDefaults,
+  type BatchRequest,
+  type StartedBatch,
+  startBatch,
+} from '../../operations/batches/start.ts'
 import type { Trigger } from '../../plan/run.ts'
 import { Problem } from '../../problem.ts'
 import {
@@ -38,14 +43,14 @@ export interface ForwardedEvent {
 /** Records the batch that an HTTP request, a schedule or a deploy requests. */
 export async function openBatch(
   { event, requestId }: ForwardedEvent,
-  { database }: Pick<Configuration, 'database'>,
+  { database, batchDefaults }: Pick<Configuration, 'database'> & Partial<Configuration>,
 ): Promise<OpenedBatch> {
   if (!('routeKey' in event)) {
-    const batch = await open(database, unattended(event, requestId))
+    const batch = await open(database, unattended(event, requestId), batchDefaults)
     return { answer: null, batchId: toAdvance(batch) }
   }
   try {
-    const batch = await open(database, overHttp(event as HttpEvent, requestId))
+    const batch = await open(database, overHttp(event as HttpEvent, requestId), batchDefaults)
     return { answer: answerOf(batch), batchId: toAdvance(batch) }
   } catch (thrown) {
     return { answer: problemAnswer(knownProblem(thrown)), batchId: null }
@@ -87,8 +92,12 @@ function unattended(event: object, requestId: string): BatchCall {
   return { trigger, requestedBy: schedule, caller: schedule, idempotencyKey, request }
 }
 
-async function open(database: Database, { request, ...call }: BatchCall): Promise<StartedBatch> {
-  const batch = await startBatch(request, { ...call, database })
+async function open(
+  database: Database,
+  { request, ...call }: BatchCall,
+  defaults: BatchDefaults = {},
+): Promise<StartedBatch> {
+  const batch = await startBatch(request, { ...call, database }, defaults)
   logger.info(`batch ${batch.status}`, { ...batch, trigger: call.trigger })
   return batch
 }

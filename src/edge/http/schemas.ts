@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { mostConcurrent } from '../../plan/batches/plan.ts'
-import { operations, runStatuses, triggers } from '../../plan/run.ts'
+import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../plan/run.ts'
 import { rowCountStrategies, strategies } from '../../plan/views/definition.ts'
 import { problemCodes } from '../../problem.ts'
 
@@ -123,6 +123,10 @@ export const batchOptions = z
     retries: integer(0, 100).optional().meta({
       description: 'How often a view that fails is tried again; by default each view has its own number.',
     }),
+    exchange: z.enum(exchanges).optional().meta({
+      description:
+        '`together`: views that read each other are built aside and exchanged at one moment. `each`: readers see each view when it is ready. By default the environment decides.',
+    }),
   })
   .meta({ id: 'BatchOptions' })
 
@@ -153,7 +157,7 @@ const batchId = z
 export const batchPath = z.strictObject({ id: batchId })
 
 export const batchesQuery = z.strictObject({
-  status: z.enum(runStatuses).optional(),
+  status: z.enum(batchStatuses).optional(),
   limit: whole(200).default(50),
   cursor: whole(mostInteger).optional().meta({ description: 'The `next` of the page before.' }),
 })
@@ -345,19 +349,23 @@ const batchError = z
   .meta({ id: 'BatchError', description: 'Why a batch did not succeed.' })
 
 export const startedBatch = z
-  .object({ batchId, status: z.enum(runStatuses), error: batchError.nullish() })
+  .object({ batchId, status: z.enum(batchStatuses), error: batchError.nullish() })
   .meta({ id: 'StartedBatch' })
 
 const batchSummary = z
   .object({
     id: batchId,
-    status: z.enum(runStatuses),
+    status: z.enum(batchStatuses),
     trigger: z.enum(triggers),
     requestedBy: z.string(),
     request: z.record(z.string(), z.unknown()),
     selection: z.record(z.string(), z.unknown()),
     strategy: z.enum(strategies).nullable(),
     concurrency: z.int(),
+    exchange: z.enum(exchanges),
+    refreshedEach: z.array(z.object({ view: z.string(), because: z.string() })).meta({
+      description: 'The views that read others of the batch but are not exchanged with them, and why.',
+    }),
     cancelRequestedAt: time.nullable(),
     requestedAt: time,
     startedAt: time.nullable(),
@@ -375,6 +383,21 @@ export const batchDetails = batchSummary
     estimatedRestMs: milliseconds.meta({
       description: 'The time that is probably left, estimated from past runs.',
     }),
+    twinBytes: z
+      .int()
+      .meta({ description: 'The room on disk of the twins that the batch builds, in bytes.' }),
+    groups: z
+      .array(
+        z.object({
+          views: z.array(z.string()),
+          twinBytes: z.int(),
+          givenUp: z
+            .object({ class: z.enum(problemCodes), message: z.string() })
+            .nullable()
+            .meta({ description: 'Why the views were refreshed in place instead.' }),
+        }),
+      )
+      .meta({ description: 'The views that are exchanged at one moment.' }),
     views: z.array(
       z.object({
         view: z.string(),

@@ -1,6 +1,8 @@
 import type { Retention } from '../../db/monitoring/prune.ts'
 import { connectTo, type Database } from '../../db/server/connect.ts'
+import type { BatchDefaults } from '../../operations/batches/start.ts'
 import type { Schedules } from '../../operations/monitoring/schedules.ts'
+import { exchanges } from '../../plan/run.ts'
 import { fromUrl } from './database-url.ts'
 import { fromSecret } from './secret.ts'
 
@@ -17,6 +19,8 @@ export interface Configuration {
   metricsPerView: boolean
   /** The number of runs that one call of `advance` sends at once, whatever the batch allows. */
   runsAtOnce: number
+  /** What a batch takes from the environment if its request does not say otherwise. */
+  batchDefaults: BatchDefaults
 }
 
 /** The access of an administrator, and the role that the administrator makes. */
@@ -35,6 +39,10 @@ export const readConfiguration = (env: NodeJS.ProcessEnv = process.env): Configu
   retention: readRetention(env),
   metricsPerView: env.METRICS_PER_VIEW === 'true',
   runsAtOnce: Number(env.BATCH_RUNS_AT_ONCE ?? Number.POSITIVE_INFINITY),
+  batchDefaults: {
+    exchange: exchanges.find((each) => each === env.BATCH_EXCHANGE),
+    maxTwinBytes: env.MAX_TWIN_BYTES === undefined ? undefined : Number(env.MAX_TWIN_BYTES),
+  },
 })
 
 /**

@@ -14,6 +14,7 @@ import { type BatchNext, planNext } from '../../plan/batches/next.ts'
 import { Problem } from '../../problem.ts'
 import type { AdvancingBatch } from './advancing.ts'
 import { endBatchIfOver } from './end.ts'
+import { giveUpUnbuilt, readGroupsAgain } from './exchange.ts'
 import { planAhead } from './plan-ahead.ts'
 import { mostAhead, type Senders, withSenders } from './send.ts'
 import { makeWake, type Wake } from './wake.ts'
@@ -54,12 +55,14 @@ async function untilEnded(
     await senders.settle(latestRuns)
     const canceled = current.cancelRequestedAt !== null
     if (canceled) await cancelBatchRuns(sql, batch.id)
-    const next = planNext(views, latestRuns.latest)
+    const next = planNext(views, latestRuns.latest, advancing.groups)
     if (canceled || next.ended) {
       const ended = await endBatchIfOver(sql, batch.id, views)
       if (ended !== null) return ended
-    } else if (await record(advancing, next, latestRuns)) continue
+    } else if ((await giveUp(advancing, next, latestRuns)) || (await record(advancing, next, latestRuns)))
+      continue
     if (Date.now() >= until) return null
+    if (!canceled && (await senders.exchange(next, latestRuns))) continue
     if (!canceled && (await senders.send(next, latestRuns))) continue
     await wake.wait(Math.max(0, Math.min(lookAgainMs, senders.pauseMs(), until - Date.now())))
   }
@@ -69,7 +72,8 @@ async function untilEnded(
  * Makes the function that looks at the batch. At intervals, that function also looks at all runs and stamps
  * the batch.
  */
-function makeLook({ sql, batch }: AdvancingBatch, latestRuns: LatestRuns): () => Promise<Batch> {
+function makeLook(advancing: AdvancingBatch, latestRuns: LatestRuns): () => Promise<Batch> {
+  const { sql, batch } = advancing
   let nextFullLook = 0
   let nextStamp = Date.now() + stampEveryMs
   return async () => {
@@ -86,10 +90,30 @@ function makeLook({ sql, batch }: AdvancingBatch, latestRuns: LatestRuns): () =>
     const [current] = await Promise.all([
       readBatch(sql, batch.id),
       lookAtAll ? latestRuns.reload() : latestRuns.refresh(),
+      lookAtAll && advancing.groups.length > 0 ? readGroupsAgain(advancing) : undefined,
     ])
     if (current === undefined) throw new Problem('UnknownBatch', `Batch ${batch.id} is gone.`)
     return current
   }
+}
+
+/** Gives up the groups of `next` that cannot be exchanged any more. True if there were any. */
+async function giveUp(
+  advancing: AdvancingBatch,
+  { giveUp: groups }: BatchNext<BatchView>,
+  latestRuns: LatestRuns,
+): Promise<boolean> {
+  const { sql, batch, views } = advancing
+  for (const group of groups) {
+    const unbuilt = group.members.filter((id) => {
+      const run = latestRuns.latest.get(id)
+      return run?.status !== 'built' && !run?.built
+    })
+    await giveUpUnbuilt(sql, batch, views, group, unbuilt)
+  }
+  if (groups.length === 0) return false
+  await Promise.all([readGroupsAgain(advancing), latestRuns.reload()])
+  return true
 }
 
 /** Records the retries and skips of `next`. True if there were any. */
@@ -105,6 +129,7 @@ async function record(
       batch.id,
       skip.map(({ node, because }) => ({
         id: node.id,
+        attempt: latestRuns.latest.get(node.id)?.attempt ?? 1,
         message: `${because.view} was not refreshed (run ${latestRuns.latest.get(because.id)?.runId}), and ${node.view} reads it, directly or through other views.`,
       })),
     )

@@ -1,14 +1,17 @@
-import { readBatchViews } from '../../db/batches/batch-views.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type BatchGroup, readBatchGroups } from '../../db/batches/batch-groups.ts'
+import { type BatchView, readBatchViews } from '../../db/batches/batch-views.ts'
 import { type Batch, readBatch, stampBatch } from '../../db/batches/batches.ts'
-import type { Database } from '../../db/server/connect.ts'
+import type { Database, Sql } from '../../db/server/connect.ts'
 import type { BatchError } from '../../plan/batches/end.ts'
-import type { RunStatus } from '../../plan/run.ts'
+import type { BatchStatus } from '../../plan/run.ts'
 import { advanceUntil } from './advance-until.ts'
+import { formGroups } from './form-groups.ts'
 
 /** How far a call has advanced the batch. If the call is repeated often enough, `done` becomes true. */
 export type Advanced =
   | { batchId: string; done: false }
-  | { batchId: string; done: true; status: RunStatus; error: BatchError | null }
+  | { batchId: string; done: true; status: BatchStatus; error: BatchError | null }
 
 /** How one call advances a batch. */
 interface AdvanceOptions {
@@ -41,12 +44,30 @@ export function advance(
       ])
       if (batch === undefined) return unknown(batchId)
       if (batch.finishedAt !== null) return done(batch)
-      const ended = await advanceUntil({ sql, database, batch, views, until, mostAtOnce })
+      const formed = await formedGroups(sql, batch, views, until)
+      if (formed === null) return { batchId, done: false }
+      const ended = await advanceUntil({ sql, database, batch, views, groups: formed, until, mostAtOnce })
       return ended === null ? { batchId, done: false } : done(ended)
     },
     { deadline: Math.max(until, Date.now()) + leaveWithinMs },
   )
 }
+
+/** The groups of the batch, which this or another call decides. Null if the time is up first. */
+async function formedGroups(
+  sql: Sql,
+  batch: Batch,
+  views: BatchView[],
+  until: number,
+): Promise<BatchGroup[] | null> {
+  while (!(await formGroups(sql, batch, views))) {
+    if (Date.now() >= until) return null
+    await pause(formingPauseMs)
+  }
+  return (await readBatchGroups(sql, batch.id)).filter(({ givenUp }) => givenUp === null)
+}
+
+const formingPauseMs = 100
 
 const done = ({ id, status, error }: Batch): Advanced => ({ batchId: id, done: true, status, error })
 

@@ -1,3 +1,4 @@
+import type { BatchGroup } from '../../db/batches/batch-groups.ts'
 import type { BatchView } from '../../db/batches/batch-views.ts'
 import type { Batch } from '../../db/batches/batches.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
@@ -8,6 +9,8 @@ export interface AdvancingBatch {
   database: Database
   batch: Batch
   views: BatchView[]
+  /** The groups that are exchanged together, without those that were given up. */
+  groups: BatchGroup[]
   /** Epoch milliseconds. */
   until: number
   /** The most runs to send at once, even if the batch's concurrency is higher. */

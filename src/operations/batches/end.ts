@@ -1,9 +1,10 @@
+import { dropTwins } from '../../db/batches/batch-groups.ts'
 import type { BatchView } from '../../db/batches/batch-views.ts'
 import { type Batch, lockBatch, readBatch, recordBatchEnd } from '../../db/batches/batches.ts'
 import { followLatestRuns } from '../../db/batches/latest-runs.ts'
 import { type Sql, withTransaction } from '../../db/server/connect.ts'
 import { planBatchEnd } from '../../plan/batches/end.ts'
-import { planNext } from '../../plan/batches/next.ts'
+import { isEnded, planNext } from '../../plan/batches/next.ts'
 
 /** Ends a batch if it has nothing left to do. Returns the batch if it has ended, otherwise null. */
 export async function endBatchIfOver(sql: Sql, batchId: string, views: BatchView[]): Promise<Batch | null> {
@@ -13,9 +14,12 @@ export async function endBatchIfOver(sql: Sql, batchId: string, views: BatchView
     const { latest, reload } = followLatestRuns(transaction, batchId)
     await reload()
     const canceled = batch.cancelRequestedAt !== null
-    const isOpen = ({ status }: { status: string }) => status === 'pending' || status === 'running'
-    const over = canceled ? ![...latest.values()].some(isOpen) : planNext(views, latest).ended
-    if (over) await recordBatchEnd(transaction, batchId, planBatchEnd(views, latest, canceled))
+    const over = canceled
+      ? [...latest.values()].every(({ status }) => isEnded(status))
+      : planNext(views, latest).ended
+    if (!over) return
+    await recordBatchEnd(transaction, batchId, planBatchEnd(views, latest, canceled))
+    await dropTwins(transaction, batch.serial)
   })
   const batch = await readBatch(sql, batchId)
   return batch === undefined || batch.finishedAt === null ? null : batch

@@ -11,7 +11,9 @@ import { pauseReason } from '../../plan/runs/pause.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import { planOrEnd, recordEnd, recordPlan, skipped } from '../runs/record.ts'
+import type { AdvancingBatch } from './advancing.ts'
 import { type PlanAhead, type PlannedAhead, planBatchRefresh } from './plan-ahead.ts'
+import { planBatchBuild } from './plan-build.ts'
 
 /** What became of the next attempt at a view. */
 export type Prepared =
@@ -35,15 +37,15 @@ const stillGoodMs = 10_000
  * than a run waits for its locks.
  */
 export async function prepareRun(
-  sql: Sql,
-  batch: Batch,
+  { sql, batch, groups }: AdvancingBatch,
   view: BatchView,
   pending: LatestRun | null,
   ahead: PlannedAhead,
   lockedForMs: number,
 ): Promise<Prepared> {
   const run = requestOf(batch, view)
-  const made = pending === null ? ahead.take(view) : undefined
+  const group = groups.find(({ members }) => members.includes(view.id))
+  const made = pending === null && group === undefined ? ahead.take(view) : undefined
   const quick = made === undefined ? null : await startAsPlanned(sql, run, view, made)
   if (quick !== null) return quick
   const [basis, facts] = await Promise.all([
@@ -58,7 +60,9 @@ export async function prepareRun(
     if (made !== undefined && compared(made.basis, made.planned.view) === compared(basis, facts))
       return made.planned
     if (basis === undefined) throw new Problem('UnknownView', `${view.view} has no definition any more.`)
-    return planBatchRefresh(sql, batch, view, basis)
+    return group === undefined
+      ? planBatchRefresh(sql, batch, view, basis)
+      : planBatchBuild(sql, batch, view, basis, group.number)
   })
   const refusal = 'error' in work ? work.error.class : null
   if (refusal === 'AlreadyRunning') return 'in the way'

@@ -1,3 +1,4 @@
+import { type BatchGroup, readBatchGroups } from '../../db/batches/batch-groups.ts'
 import { type BatchRun, readBatchRuns } from '../../db/batches/batch-runs.ts'
 import { type BatchView, readBatchViews } from '../../db/batches/batch-views.ts'
 import { type Batch, readBatch, readBatches } from '../../db/batches/batches.ts'
@@ -6,7 +7,7 @@ import { closeLostRuns, mayCloseRuns } from '../../db/runs/lost-runs.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { mayTryAgain } from '../../plan/batches/next.ts'
 import { estimateRest } from '../../plan/batches/rest.ts'
-import type { RunStatus } from '../../plan/run.ts'
+import type { BatchStatus, RunStatus } from '../../plan/run.ts'
 import { Problem } from '../../problem.ts'
 
 /** A view within a batch, with its attempts, oldest first. */
@@ -25,12 +26,16 @@ export interface DetailedBatch extends Batch {
   views: BatchViewState[]
   /** How long the batch will probably still take; null if it has ended. */
   estimatedRestMs: number | null
+  /** The room on disk of the twins that the batch builds, by the sizes of their views. */
+  twinBytes: number
+  /** The views that are exchanged at one moment. `givenUp` says why they were refreshed in place instead. */
+  groups: { views: string[]; twinBytes: number; givenUp: BatchGroup['givenUp'] }[]
 }
 
 /** A page of batches, newest first. `next` is the `before` of the next page, null on the last page. */
 export function listBatches(
   database: Database,
-  filter: { status?: RunStatus | undefined; before?: number | undefined; limit: number },
+  filter: { status?: BatchStatus | undefined; before?: number | undefined; limit: number },
 ): Promise<{ batches: Batch[]; next: number | null }> {
   return database.withConnection(async (sql) => {
     const { rows: batches, next } = await readBatches(sql, filter)
@@ -50,11 +55,18 @@ export function getBatch(database: Database, batchId: string): Promise<DetailedB
     if (batch === undefined) throw unknownBatch(batchId)
     const views = await readBatchViews(sql, batchId)
     const runs = Map.groupBy(await readBatchRuns(sql, batchId), ({ definitionId }) => definitionId)
+    const groups = await readBatchGroups(sql, batchId)
     const names = new Map(views.map(({ id, view }) => [id, view]))
     return {
       ...batch,
       estimatedRestMs:
         batch.finishedAt === null ? estimateRest(restOf(views, runs), batch.concurrency) : null,
+      twinBytes: groups.reduce((sum, { twinBytes }) => sum + twinBytes, 0),
+      groups: groups.map(({ members, twinBytes, givenUp }) => ({
+        views: members.map((id) => names.get(id) ?? ''),
+        twinBytes,
+        givenUp,
+      })),
       views: views.map(({ id, view, parents, estimateMs }) => ({
         view,
         status: runs.get(id)?.at(-1)?.status ?? (batch.finishedAt === null ? 'waiting' : 'pruned'),
@@ -72,7 +84,7 @@ const restOf = (views: BatchView[], runs: Map<number, BatchRun[]>) =>
     const again = last !== undefined && mayTryAgain(view, last)
     return {
       ...view,
-      ended: last !== undefined && last.finishedAt !== null && !again,
+      ended: last !== undefined && (last.finishedAt !== null || last.status === 'built') && !again,
       elapsedMs: last?.status === 'running' ? last.elapsedMs : null,
       waitMs: again ? view.retryDelaySeconds * 1000 : (last?.waitMs ?? 0),
     }

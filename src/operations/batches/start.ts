@@ -19,7 +19,7 @@ import {
   type SelectionRequest,
   selectViews,
 } from '../../plan/batches/selection.ts'
-import type { RunStatus } from '../../plan/run.ts'
+import type { BatchStatus, Exchange } from '../../plan/run.ts'
 import { everythingPaused, isScheduled } from '../../plan/runs/pause.ts'
 import type { Strategy } from '../../plan/views/definition.ts'
 import type { Call } from '../runs/call.ts'
@@ -34,12 +34,21 @@ export interface BatchRequest extends SelectionRequest {
   concurrency?: number | undefined
   /** How often a view that fails is tried again. */
   retries?: number | undefined
+  /** Default: `together`, or the environment's. */
+  exchange?: Exchange | undefined
+}
+
+/** What an environment says about its batches. */
+export interface BatchDefaults {
+  exchange?: Exchange | undefined
+  /** The room on disk that the twins of one batch may take; undefined: no limit. */
+  maxTwinBytes?: number | undefined
 }
 
 /** A recorded batch. Only a `pending` or `running` batch has anything left to do. */
 export interface StartedBatch {
   batchId: string
-  status: RunStatus
+  status: BatchStatus
   /** Why the batch was skipped, failed or was canceled; otherwise null. */
   error: BatchError | null
 }
@@ -54,6 +63,7 @@ const usualConcurrency = 2
 export async function startBatch(
   request: BatchRequest,
   call: Omit<Call, 'waitUntil'>,
+  defaults: BatchDefaults = {},
 ): Promise<StartedBatch> {
   insistOnSelection(request)
   return call.database.withConnection(async (sql) => {
@@ -73,7 +83,9 @@ export async function startBatch(
     const selection = canonicalSelection(request, await writtenNames(sql, request.views ?? [], there))
     const views = planBatch(selectViews(there, dependencies, selection), dependencies, request.retries)
     const { strategy = null, concurrency = usualConcurrency } = request
-    return record(sql, { ...requested, selection, strategy, concurrency }, views)
+    const exchange = request.exchange ?? defaults.exchange ?? 'together'
+    const maxTwinBytes = defaults.maxTwinBytes ?? null
+    return record(sql, { ...requested, selection, strategy, concurrency, exchange, maxTwinBytes }, views)
   })
 }
 

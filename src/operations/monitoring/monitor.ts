@@ -1,3 +1,4 @@
+import { dropTwins } from '../../db/batches/batch-groups.ts'
 import type { Batch } from '../../db/batches/batches.ts'
 import { closeLostBatch, findUnadvancedBatches } from '../../db/batches/lost-batches.ts'
 import {
@@ -39,8 +40,8 @@ export interface Monitored {
 }
 
 /**
- * Closes the runs whose server process is gone and the batches that nobody advances, publishes every run and
- * batch that has ended since the last look, and finds the views that are stale, missing or set aside for long. Views without a
+ * Closes the runs whose server process is gone and the batches that nobody advances, drops the twins of batches
+ * that have ended, publishes every run and batch that has ended since the last look, and finds the views that are stale, missing or set aside for long. Views without a
  * definition get one here, so that a view that is never refreshed is noticed too.
  */
 export function monitor(
@@ -50,6 +51,7 @@ export function monitor(
   return database.withConnection(async (sql) => {
     const lost = await closeLostRuns(sql)
     for (const id of await findUnadvancedBatches(sql)) await closeLostBatch(sql, id)
+    await dropTwins(sql)
     const publishedRuns = await publishEndedRuns(sql, atOnce, publish.runs)
     const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches)
     await discoverDefinitions(sql)

@@ -3,7 +3,7 @@ import type { Sql } from '../../db/server/connect.ts'
 import { type DefinitionDefaults, ensureDefinition } from '../../db/views/definitions.ts'
 import { lookAtGroup, readGroupRights } from '../../db/views/group.ts'
 import type { Patience } from '../../db/views/look.ts'
-import { type Group, materialized } from '../../plan/groups/group.ts'
+import { batchPlaces, type Group, materialized } from '../../plan/groups/group.ts'
 import { planGroupRefresh } from '../../plan/groups/refresh.ts'
 import { groupObstacles } from '../../plan/groups/refusals.ts'
 import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
@@ -36,6 +36,11 @@ export async function planGroup(
     throw error
   })
   if (group instanceof Problem) return impossible(group)
+  const built = group.members.find(({ live }) => new RegExp(batchPlaces).test(live.view.schema))
+  if (built !== undefined)
+    return impossible(
+      new Problem('SwapImpossible', `a batch is building a twin of ${built.live.view.name}, which reads it`),
+    )
   const others = materialized(group).filter(({ oid }) => oid !== view.oid)
   const definitions = new Map<string, DefinitionDefaults>()
   for (const { live } of others) definitions.set(quoteName(live.view), await ensureDefinition(sql, live.view))

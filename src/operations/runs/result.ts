@@ -42,6 +42,7 @@ function statusOf(run: Run): Result['status'] {
   switch (run.status) {
     case 'pending':
     case 'running':
+    case 'built':
       return 'running'
     case 'success':
       return run.result as Result['status']

@@ -1,3 +1,5 @@
+import type { RunStatus } from '../run.ts'
+
 /** What `planNext` needs to know of a view in a batch. */
 export interface BatchNode {
   id: number
@@ -9,7 +11,7 @@ export interface BatchNode {
 /** The latest run of a view in its batch. */
 export interface LatestRun {
   runId: number
-  status: 'pending' | 'running' | 'success' | 'failed' | 'canceled' | 'skipped'
+  status: RunStatus
   attempt: number
   /** The class of the run's error; null if it has none. */
   class: string | null
@@ -17,6 +19,17 @@ export interface LatestRun {
   sqlstate: string | null
   /** Whether the run's `not_before` has passed or is not set. */
   due: boolean
+  /** Whether the view's twin was whole when the run ended: only its exchange failed. */
+  built?: boolean
+  /** Whether the run of another view does the work of this one, too. */
+  follows?: boolean
+}
+
+/** Views of a batch whose twins are exchanged at one moment. */
+export interface TogetherGroup {
+  number: number
+  /** The ids of the views. */
+  members: number[]
 }
 
 /** What to do for a batch at this moment. Each list keeps the order of the views. */
@@ -27,7 +40,11 @@ export interface BatchNext<Node extends BatchNode> {
   retry: { node: Node; attempt: number; delaySeconds: number }[]
   /** Views that will not be refreshed in this batch, because the view `because` was not refreshed. */
   skip: { node: Node; because: Node }[]
-  /** How many runs are running. */
+  /** Groups of which all twins are built. */
+  exchange: TogetherGroup[]
+  /** Groups that cannot be exchanged any more: each view of them has ended or is built, and not all are built. */
+  giveUp: TogetherGroup[]
+  /** How many runs are running; the runs of a group that is exchanged count as one. */
   running: number
   /** Whether every view has ended. */
   ended: boolean
@@ -57,10 +74,23 @@ const isWrongSql = ({ class: why, sqlstate }: Pick<LatestRun, 'class' | 'sqlstat
 export function planNext<Node extends BatchNode>(
   nodes: Node[],
   latest: Map<number, LatestRun>,
+  groups: TogetherGroup[] = [],
 ): BatchNext<Node> {
-  const next: BatchNext<Node> = { ready: [], retry: [], skip: [], running: 0, ended: true }
+  const next: BatchNext<Node> = {
+    ready: [],
+    retry: [],
+    skip: [],
+    exchange: [],
+    giveUp: [],
+    running: 0,
+    ended: true,
+  }
+  const groupOf = new Map(groups.flatMap((group) => group.members.map((id) => [id, group] as const)))
+  const open = new Set<number>()
   const done = new Set<number>()
   const culprits = new Map<number, Node>()
+  const isBuiltFor = ({ id }: Node, parent: number) =>
+    latest.get(parent)?.status === 'built' && groupOf.has(id) && groupOf.get(id) === groupOf.get(parent)
   for (const node of nodes) {
     const last = latest.get(node.id)
     if (last !== undefined && isDone(last)) {
@@ -68,25 +98,52 @@ export function planNext<Node extends BatchNode>(
       continue
     }
     const culprit = node.parents.map((parent) => culprits.get(parent)).find((found) => found !== undefined)
+    if (last !== undefined && groupOf.has(node.id) && cannotExchange(last)) {
+      next.ended = false
+      continue
+    }
     if (last !== undefined && hasFailed(last)) {
       if (mayTryAgain(node, last)) {
         next.ended = false
+        open.add(node.id)
         const delaySeconds = last.class === 'RunLost' ? 0 : node.retryDelaySeconds
         next.retry.push({ node, attempt: last.attempt + 1, delaySeconds })
       } else culprits.set(node.id, last.class === 'UpstreamFailed' ? (culprit ?? node) : node)
       continue
     }
     next.ended = false
-    if (last?.status === 'running') next.running++
+    if (last?.status === 'built') continue
+    open.add(node.id)
+    if (last?.status === 'running') next.running += last.follows ? 0 : 1
     else if (culprit !== undefined) {
       culprits.set(node.id, culprit)
       next.skip.push({ node, because: culprit })
-    } else if (node.parents.every((parent) => done.has(parent)) && last?.due !== false) {
+    } else if (
+      node.parents.every((parent) => done.has(parent) || isBuiltFor(node, parent)) &&
+      last?.due !== false
+    ) {
       next.ready.push({ node, pending: last ?? null })
     }
   }
+  for (const group of groups) {
+    const runs = group.members.flatMap((id) => latest.get(id) ?? [])
+    const are = (status: RunStatus) => runs.every((run) => run.status === status)
+    if (group.members.some((id) => open.has(id)) || are('success')) continue
+    if (!are('built')) next.giveUp.push(group)
+    else if (runs.every(({ due }) => due)) next.exchange.push(group)
+  }
+  if (next.giveUp.length > 0) next.ended = false
   return next
 }
+
+/** Failures of an exchange that the same twins may survive. After any other failure, the views are refreshed in place. */
+export const passing = ['Canceled', 'Deadlock', 'LockTimeout', 'RunLost', 'StatementTimeout']
+
+const cannotExchange = ({ status, built, class: why }: LatestRun): boolean =>
+  status === 'failed' && built === true && !passing.includes(why ?? '')
+
+/** Whether nobody will work on a run any more. */
+export const isEnded = (status: RunStatus): boolean => !['pending', 'running', 'built'].includes(status)
 
 /** A paused view counts as done: the views that read it are refreshed from the data it has. */
 export const isDone = ({ status, class: why }: Pick<LatestRun, 'status' | 'class'>): boolean =>

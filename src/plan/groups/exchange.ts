@@ -54,7 +54,7 @@ export function exchange(group: Group, places: Places, timeoutSeconds: number): 
           cutOver(`drop ${live.view.kind} ${quoteName(groupNames(oid, live, places).old)}`),
         ]),
       ),
-      ...members.flatMap(nameStatistics),
+      ...members.flatMap((member) => nameStatistics(member, places)),
       ...dropPlaces(places),
     ],
     {
@@ -121,11 +121,11 @@ const attach = ({ live }: Reader): Statement[] =>
     ),
   )
 
-const nameStatistics = (member: Member): Statement[] =>
+const nameStatistics = (member: Member, places: Places): Statement[] =>
   wantedOf(member).statistics.flatMap((each, at) =>
     inPlaceOf(each.owner, [
       cutOver(
-        `alter statistics ${quoteName({ schema: each.schema, name: asideNames(member.oid, member.live.view.schema).statistics(at) })} rename to ${quoteIdentifier(each.name)}`,
+        `alter statistics ${quoteName({ schema: each.schema, name: groupNames(member.oid, member.live, places).statistics(at) })} rename to ${quoteIdentifier(each.name)}`,
       ),
     ]),
   )

@@ -52,6 +52,8 @@ export const everything = ({ members, outside }: Group): Reader[] =>
 
 /** Where the twins are built, and where the old views stay for a moment: schemas that only owners of members may use. */
 export interface Places {
+  /** Tells groups apart that are built at the same time. */
+  key: string
   /** The schema of the twins of views in `schema`. A twin keeps the name of its view. */
   twins(schema: string): string
   old(schema: string): string
@@ -59,21 +61,28 @@ export interface Places {
   schemas: string[]
 }
 
+/** Schemas of twins that a batch builds: the key of such a group is `b`, the batch's serial, `_` and the group's number. */
+export const batchPlaces = '^viewkeeper_b[0-9]+_[0-9]+_[0-9]+(_old)?$'
+
 /**
- * Places for one group. `key` tells groups apart that are built at the same time. Each schema has one of its own for twins,
+ * Places for one group. Each schema has one of its own for twins,
  * because views of two schemas may have one name.
  */
 export function placesOf(key: string, { members }: Group): Places {
   const schemas = [...new Set(members.map(({ live }) => live.view.schema))].sort()
   const twins = (schema: string) => `viewkeeper_${key}_${schemas.indexOf(schema)}`
   const old = (schema: string) => `${twins(schema)}_old`
-  return { twins, old, schemas: schemas.flatMap((schema) => [twins(schema), old(schema)]) }
+  return { key, twins, old, schemas: schemas.flatMap((schema) => [twins(schema), old(schema)]) }
 }
 
-/** The names of a twin. Statistics objects stay in their schemas, because `set schema` does not move them along. */
+/**
+ * The names of a twin. Statistics objects stay in their schemas, because `set schema` does not move them along; the key keeps
+ * two twins of one view apart.
+ */
 export const groupNames = (oid: number, { view, indexes }: LiveView, places: Places): AsideNames => ({
   ...asideNames(oid, view.schema),
   view: { schema: places.twins(view.schema), name: view.name },
   old: { schema: places.old(view.schema), name: view.name },
   index: (at) => indexes[at]?.name ?? '',
+  statistics: (at) => `viewkeeper_${places.key}_${oid}_s${at}`,
 })

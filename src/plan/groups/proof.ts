@@ -3,12 +3,25 @@ import type { Statement } from '../plan.ts'
 import { differenceQuery, liveViewQuery } from '../views/live-view-query.ts'
 import type { Reader } from '../views/readers.ts'
 import { betweenQuery } from './between.ts'
-import { type Group, groupNames, type Places } from './group.ts'
+import { everything, type Group, groupNames, type Places } from './group.ts'
 
 /** A query for one text: the hashes of these views. See `groupHash`; it is another one if something stands between the views. */
 export const groupHashQuery = (oids: number[]): string =>
   `select string_agg(md5(doc.live::text), '' order by r.oid) || (${betweenQuery(oids)})
   from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${liveViewQuery('r.oid')}) as doc(live)`
+
+/** Checks that no function or policy stands between members: it would fill a twin with rows of an old view. */
+export const nothingStandsBetween = (group: Group): Statement => ({
+  phase: 'building',
+  sql: `select (${betweenQuery(everything(group).map(({ oid }) => oid))}) as between`,
+  check: {
+    is: '',
+    else: 'SwapImpossible',
+    message: 'A function or a policy stands between views of the group.',
+    tells: 'Found: ',
+  },
+  hidden: true,
+})
 
 /**
  * Proves, before any twin is filled, that the twins are copies which read each other as the views do. Of a member that is to
@@ -16,7 +29,7 @@ export const groupHashQuery = (oids: number[]): string =>
  */
 export const proveTwins = (group: Group, places: Places): Statement[] => [
   readsTheSame(group, places),
-  ...group.members.filter(({ wanted }) => wanted === undefined).map((member) => isFaithful(member, places)),
+  ...areFaithful(group, places),
 ]
 
 /**
@@ -69,19 +82,32 @@ select coalesce(string_agg(distinct format('the twin of %s %s %s', member::regcl
   hidden: true,
 })
 
-/** Compares a twin with its view: an exchange would silently lose what SQL cannot copy. */
-const isFaithful = ({ oid, live, hash }: Reader, places: Places): Statement => ({
+/**
+ * Compares the twin of each member that does not change with its view: an exchange would silently lose what SQL cannot copy. One statement for all, because the
+ * server takes longer to plan the comparison than to make it.
+ */
+export const areFaithful = (group: Group, places: Places): Statement[] => {
+  const members = group.members.filter(({ wanted }) => wanted === undefined)
+  return members.length === 0 ? [] : [faithful(members, places)]
+}
+
+const faithful = (members: Reader[], places: Places): Statement => ({
   phase: 'building',
-  sql: differenceQuery(
-    String(oid),
-    hash,
-    `${literal(quoteName(groupNames(oid, live, places).view))}::regclass`,
-  ),
+  sql: `
+select coalesce(string_agg(format('%s: %s', p.view, d.differences), '; '), '') as differences
+  from (values ${members
+    .map(
+      ({ oid, live, hash }) =>
+        `(${oid}::oid, ${literal(hash)}, ${literal(quoteName(groupNames(oid, live, places).view))}::regclass, ${literal(displayName(live.view))})`,
+    )
+    .join(', ')}) as p(oid, hash, twin, view),
+       lateral (${differenceQuery('p.oid', 'p.hash', 'p.twin')}) as d(differences)
+ where d.differences <> ''`,
   check: {
     is: '',
     else: 'SwapImpossible',
-    message: `A swap would change ${displayName(live.view)}: its twin differs from the view. Use strategy "concurrent" or "regular".`,
-    tells: 'They differ in: ',
+    message: `A swap would change one of the views ${members.map(({ live }) => displayName(live.view)).join(', ')}: its twin differs from the view. Use strategy "concurrent" or "regular".`,
+    tells: 'They differ: ',
   },
   hidden: true,
 })

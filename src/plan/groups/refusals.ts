@@ -48,7 +48,13 @@ export function withoutMembers({ members }: Group, live: LiveView): LiveView {
   }
 }
 
-function obstaclesOf(group: Group, { oid, live }: Reader, { members }: GroupRights, role: string): Refusal[] {
+/** What stands in the way of rebuilding one member. */
+export function obstaclesOf(
+  group: Group,
+  { oid, live }: Reader,
+  { members }: GroupRights,
+  role = 'we',
+): Refusal[] {
   const rights = members.get(oid)
   return rights === undefined ? [] : swapObstacles(withoutMembers(group, live), rights, role)
 }

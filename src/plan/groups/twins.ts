@@ -65,7 +65,7 @@ const grantsOf = (live: LiveView, { view }: AsideNames): Statement[] =>
   replayGrants({ ...live, defaultGrants: live.defaultGrants.filter(({ everywhere }) => everywhere) }, view)
 
 /** The view with all SQL on twins instead of members. */
-function onTwins({ members }: Group, live: LiveView, places: Places): LiveView {
+export function onTwins({ members }: Group, live: LiveView, places: Places): LiveView {
   const moved = new Map(members.map(({ live: { view } }) => [quoteName(view), places.twins(view.schema)]))
   const on = (sql: string) => requalify(sql, moved)
   return {

@@ -135,7 +135,7 @@ const building = (
     .map((sql) => ({ phase, sql, ...(carries === undefined ? {} : { carries }) }))
 
 /** An option as SQL needs it; the catalog writes `fillfactor=70`. */
-const option = (text: string): string => {
+export const option = (text: string): string => {
   const at = text.indexOf('=')
   return at < 0 ? text : `${text.slice(0, at)} = ${literal(text.slice(at + 1))}`
 }

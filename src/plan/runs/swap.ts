@@ -160,7 +160,7 @@ const nothingHasChanged = ({ oid, view }: ViewFacts, hash: string): Statement =>
 /** Compares the twin with the view: a swap would silently lose what SQL cannot copy. */
 const twinIsFaithful = ({ oid, view }: ViewFacts, hash: string, aside: AsideNames): Statement => ({
   phase: 'building',
-  sql: differenceQuery(String(oid), hash, regclass(aside.view)),
+  sql: differenceQuery(String(oid), literal(hash), regclass(aside.view)),
   check: {
     is: '',
     else: 'SwapImpossible',

@@ -149,12 +149,12 @@ export const liveViewHashQuery = (relation: string): string =>
 /**
  * A query for one text: the parts in which a view and its twin differ, each with the names of what the twin has in another
  * way or not at all: `indexes (sales_key), grants (select to boss)`; empty if there are none. The names of
- * the two views and of their indexes and statistics may differ. Dependents are not compared, because the twin
+ * the two views and of their indexes and statistics may differ. All three arguments are expressions of SQL. Dependents are not compared, because the twin
  * has none, nor triggers and rules, which are made at the exchange. The text is also empty if the live view has another hash by now: the comparison by hash reports
  * that.
  */
 export const differenceQuery = (relation: string, hash: string, twin: string): string => `
-select case when md5(live.f::text) = '${hash}' then (
+select case when md5(live.f::text) = ${hash} then (
          select coalesce(string_agg(part || coalesce(' (' || case part
              when 'view' then (select string_agg(k.key, ', ') from jsonb_each(a.value) k where k.value is distinct from b.value -> k.key)
              else (select string_agg(coalesce(e ->> 'name', lower(e ->> 'privilege') || ' to ' || (e ->> 'grantee')), ', ')

@@ -216,7 +216,11 @@ describe('a view that fails', () => {
     await sql`create materialized view gone as select id from going`
     await sql`create materialized view after_gone as select id from gone`
     await define(sql, 'public.gone', { retry_delay_seconds: 0 })
-    const batchId = await begin(database, { views: ['going', 'gone', 'after_gone'], retries: 1 })
+    const batchId = await begin(database, {
+      views: ['going', 'gone', 'after_gone'],
+      retries: 1,
+      exchange: 'each',
+    })
     await withGateClosed(sql, 'going', async (open) => {
       const ended = advanceToEnd(database, batchId)
       await untilAtGate(sql, 'going')

@@ -31,7 +31,7 @@ test('canceling a batch cancels its running runs on the server, and the views th
 test('canceling a batch ends it, even if nobody advances it', async () => {
   const batchId = await gatedBatch('alone')
   await withGateClosed(sql, 'alone', async () => {
-    const left = advance(batchId, { database, until: Date.now() + 1000 })
+    const left = advance(batchId, { database, until: Date.now() + 3000 })
     await untilAtGate(sql, 'alone')
     expect(await left).toMatchObject({ done: false })
     expect(await cancelBatch(batchId, callOn(database))).toMatchObject(canceled)

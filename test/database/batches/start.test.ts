@@ -281,7 +281,8 @@ describe('a pause of everything', () => {
   test('is in force at once: a scheduled batch skips the views that it has not begun', async () => {
     await makeGatedView(sql, 'begun')
     await sql`create materialized view not_begun as select id from begun`
-    const { batchId } = await start({ views: ['begun', 'not_begun'] }, { trigger: 'schedule' })
+    const request = { views: ['begun', 'not_begun'], exchange: 'each' as const }
+    const { batchId } = await start(request, { trigger: 'schedule' })
     await withGateClosed(sql, 'begun', async (open) => {
       const ended = advanceToEnd(database, batchId)
       await untilAtGate(sql, 'begun')

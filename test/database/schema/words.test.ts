@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { rememberedKinds } from '../../../src/plan/aside/items.ts'
-import { operations, runStatuses, triggers } from '../../../src/plan/run.ts'
+import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../src/plan/run.ts'
 import { definitionDefaults, rowCountStrategies, strategies } from '../../../src/plan/views/definition.ts'
 import { useDatabase } from '../../support/database.ts'
 
@@ -16,7 +16,8 @@ test('every list of words that a table accepts is the list of the code', async (
      where k.contype = 'c' and k.connamespace = 'viewkeeper'::regnamespace
        and pg_get_constraintdef(k.oid) like '%ARRAY[%'`
   expect(Object.fromEntries(checks.map(({ column, words }) => [column, words]))).toEqual({
-    'batches.status': runStatuses,
+    'batches.exchange': exchanges,
+    'batches.status': batchStatuses,
     'batches.strategy': strategies,
     'batches.trigger': triggers,
     'definitions.refresh_strategy': strategies,

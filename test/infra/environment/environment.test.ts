@@ -44,6 +44,7 @@ test('a field that is left out gets its default', () => {
     requestsPerSecond: 20,
     refreshOnDeploy: false,
     batchConcurrency: 2,
+    batchExchange: 'together',
     tags: {},
   })
   expect(parse(imported)).not.toHaveProperty('schedules')

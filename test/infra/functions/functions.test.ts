@@ -103,6 +103,7 @@ test('start-batch is told the function and the state machine that it calls, and 
     STATE_MACHINE_ARN: { Ref: kinds.imported.one('AWS::StepFunctions::StateMachine')[0] },
     BATCH_CONCURRENCY: '2',
   })
+  expect(variables('imported', 'open-batch')).toMatchObject({ BATCH_EXCHANGE: 'together' })
   expect(Object.keys(read).filter((name) => name.startsWith('DATABASE'))).toEqual([])
 })
 

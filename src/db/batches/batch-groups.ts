@@ -1,0 +1,171 @@
+import type { BatchError } from '../../plan/batches/end.ts'
+import { passing, type TogetherGroup } from '../../plan/batches/next.ts'
+import type { PlannedGroup } from '../../plan/batches/together.ts'
+import type { Group } from '../../plan/groups/group.ts'
+import { batchPlaces } from '../../plan/groups/group.ts'
+import { quoteIdentifier } from '../../plan/names.ts'
+import type { Strategy } from '../../plan/views/definition.ts'
+import { openBatch } from '../runs/runs.ts'
+import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
+import { runLockClass } from '../server/lock-keys.ts'
+import type { RefreshedEach } from './batches.ts'
+
+/** A group of a batch, as its answer shows it. */
+export interface BatchGroup extends TogetherGroup {
+  /** The room that the twins take on disk, by the sizes of the views. */
+  twinBytes: number
+  /** Why the twins were dropped; null if they were not. */
+  givenUp: Pick<BatchError, 'class' | 'message'> | null
+}
+
+/** Second keys of the lock under which the groups of a batch are decided: these and all below. Run ids are positive. */
+const groupingKeys = -1000
+
+/** What is known of a batch before its groups are decided. */
+export interface Grouping {
+  groupedAt: Date | null
+  maxTwinBytes: number | null
+  /** The pause and the strategy of each view, by the id of its definition, and its OID if it is there. */
+  views: Map<number, { oid: number | null; paused: boolean; strategy: Strategy }>
+}
+
+/**
+ * Locks the groups of an open batch for this transaction, so that they are decided once. `busy`: another call decides.
+ * Null if the batch does not go on.
+ */
+export async function lockGrouping(
+  sql: Sql,
+  { id, serial }: { id: string; serial: number },
+): Promise<Grouping | 'busy' | null> {
+  const [lock] = await sql<[{ got: boolean }]>`
+    select pg_try_advisory_xact_lock(${runLockClass}, ${groupingKeys - serial}::integer) as got`
+  if (!lock.got) return 'busy'
+  const [batch] = await sql<Pick<Grouping, 'groupedAt' | 'maxTwinBytes'>[]>`
+    select grouped_at as "groupedAt", max_twin_bytes as "maxTwinBytes" from viewkeeper.batches
+     where id = ${id} and status in ('pending', 'running') and cancel_requested_at is null`
+  if (batch === undefined) return null
+  const rows = await sql<{ id: number; oid: number | null; paused: boolean; strategy: Strategy }[]>`
+    select d.id, c.oid::int8 as oid, d.paused_at is not null as paused, coalesce(b.strategy, d.refresh_strategy) as strategy
+      from viewkeeper.batch_views v
+      join viewkeeper.batches b on b.id = v.batch_id
+      join viewkeeper.definitions d on d.id = v.definition_id
+      left join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', v.schema_name, v.view_name)) and c.relkind = 'm'
+     where v.batch_id = ${id}`
+  return { ...batch, views: new Map(rows.map(({ id: view, ...row }) => [view, row])) }
+}
+
+/** Records the groups of a batch, and the views that are refreshed by themselves, each with the reason. */
+export async function recordGrouping(
+  sql: Sql,
+  batchId: string,
+  groups: (PlannedGroup & { number: number })[],
+  each: RefreshedEach[],
+): Promise<void> {
+  for (const { number, members, twinBytes, group } of groups)
+    await sql`
+      insert into viewkeeper.batch_groups (batch_id, number, members, twin_bytes, facts)
+      select ${batchId}, ${number}, array(select value::integer from jsonb_array_elements_text(${sql.json(members)})),
+             ${twinBytes}, ${sql.json(group as never)}`
+  await sql`
+    update viewkeeper.batches set grouped_at = clock_timestamp(), refreshed_each = ${sql.json(each as never)}
+     where id = ${batchId}`
+}
+
+/** The groups of a batch, in their order. */
+export const readBatchGroups = (sql: Sql, batchId: string): Promise<BatchGroup[]> => sql<BatchGroup[]>`
+  select number, to_jsonb(members) as members, twin_bytes as "twinBytes", given_up as "givenUp"
+    from viewkeeper.batch_groups where batch_id = ${batchId} order by number`
+
+/** The facts from which the twins of a group were made. */
+export async function readGroupFacts(sql: Sql, batchId: string, number: number): Promise<Group | undefined> {
+  const [row] = await sql<{ facts: Group }[]>`
+    select facts from viewkeeper.batch_groups where batch_id = ${batchId} and number = ${number}`
+  return row?.facts
+}
+
+/**
+ * Drops the twins of a group. Its built runs end as skipped, with the reason, and their views get another attempt, which
+ * refreshes them in place. So do the views whose exchange failed for another reason than a lock. Does nothing if the group was given up already, or the batch does not go on.
+ */
+export function giveUpGroup(
+  sql: Sql,
+  { id, serial }: { id: string; serial: number },
+  { number }: TogetherGroup,
+  why: Pick<BatchError, 'class' | 'message'>,
+): Promise<void> {
+  return withTransaction(sql, async (transaction) => {
+    const [group] = await transaction<{ members: number[] }[]>`
+      with place as (${openBatch(transaction, id)})
+      update viewkeeper.batch_groups g set given_up = ${transaction.json(why as never)} from place
+       where g.batch_id = ${id} and g.number = ${number} and g.given_up is null
+      returning to_jsonb(g.members) as members`
+    if (group === undefined) return
+    await transaction`
+      with of_group as (
+        select value::integer as id from jsonb_array_elements_text(${transaction.json(group.members)})),
+      gone as (
+        update viewkeeper.runs set status = 'skipped', plan = null, group_run_id = null, finished_at = clock_timestamp(),
+               updated_at = clock_timestamp(), error = ${transaction.json({ ...why, class: 'NotExchanged' })}
+         where batch_id = ${id} and status = 'built' and definition_id in (select g.id from of_group g)
+        returning *),
+      again as (
+        select * from gone
+        union all
+        select r.* from viewkeeper.runs r
+         where r.batch_id = ${id} and r.status = 'failed' and r.built_at is not null
+           and r.definition_id in (select g.id from of_group g)
+           and not r.error ->> 'class' in (select value from jsonb_array_elements_text(${transaction.json(passing)})))
+      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
+                                   batch_id, attempt, meta)
+      select r.definition_id, r.schema_name, r.view_name, r.operation, r.trigger, r.requested_by, r.caller, r.batch_id,
+             r.attempt + 1, jsonb_set(r.meta, '{response}', '{}') from again r
+      on conflict do nothing`
+    await dropTwins(transaction, serial)
+  })
+}
+
+/** Drops the twins that no open batch needs any more: those of one batch, or of all. Returns the schemas that are gone. */
+export async function dropTwins(sql: Sql, serial: number | null = null): Promise<string[]> {
+  const schemas = await sql<{ name: string }[]>`
+    select n.nspname as name from pg_catalog.pg_namespace n
+     where n.nspname ~ ${serial === null ? batchPlaces : `^viewkeeper_b${serial}_[0-9]+_[0-9]+(_old)?$`}
+       and pg_has_role(n.nspowner, 'USAGE')
+       and not exists (
+         select from viewkeeper.batches b join viewkeeper.batch_groups g on g.batch_id = b.id
+          where b.status in ('pending', 'running') and g.given_up is null
+            and starts_with(n.nspname, format('viewkeeper_b%s_%s_', b.serial, g.number)))`
+  const dropped: string[] = []
+  for (const { name } of schemas) {
+    const done = await inTransaction(sql, async (part) => {
+      await part.unsafe(`drop schema if exists ${quoteIdentifier(name)} cascade`)
+      return true
+    }).catch(() => false) // somebody holds a lock: the monitor looks again
+    if (done) dropped.push(name)
+  }
+  return dropped
+}
+
+/**
+ * Writes the plan that exchanges a group into the run of its first member; the runs of the others follow. Returns the run's
+ * id, or null if not all of them are built, or the batch does not go on.
+ */
+export function recordExchange(
+  sql: Sql,
+  batchId: string,
+  [first, ...others]: number[],
+  plan: object,
+): Promise<number | null> {
+  return withTransaction(sql, async (transaction) => {
+    const [lead] = await transaction<{ id: number }[]>`
+      with place as (${openBatch(transaction, batchId)})
+      update viewkeeper.runs r set plan = ${transaction.json(plan as never)}, group_run_id = null, updated_at = clock_timestamp()
+        from place where r.batch_id = ${batchId} and r.definition_id = ${first ?? 0} and r.status = 'built'
+      returning r.id`
+    if (lead === undefined) return null
+    const { count } = await transaction`
+      update viewkeeper.runs set group_run_id = ${lead.id}, updated_at = clock_timestamp()
+       where batch_id = ${batchId} and status = 'built'
+         and definition_id in (select value::integer from jsonb_array_elements_text(${transaction.json(others)}))`
+    return count === others.length ? lead.id : null
+  })
+}

@@ -1,0 +1,115 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { lockGrouping, recordGrouping } from '../../db/batches/batch-groups.ts'
+import type { BatchView } from '../../db/batches/batch-views.ts'
+import type { Batch, RefreshedEach } from '../../db/batches/batches.ts'
+import { executeStatements, StatementRefused } from '../../db/runs/statements.ts'
+import { type Sql, withTransaction } from '../../db/server/connect.ts'
+import { lookAgain } from '../../db/server/look-again.ts'
+import { readGroup, readGroupRights } from '../../db/views/group.ts'
+import { type PlannedGroup, planTogether } from '../../plan/batches/together.ts'
+import { type Group, placesOf } from '../../plan/groups/group.ts'
+import { nothingStandsBetween, proveTwins } from '../../plan/groups/proof.ts'
+import { type GroupRights, obstaclesOf } from '../../plan/groups/refusals.ts'
+import { buildTwins, makePlaces } from '../../plan/groups/twins.ts'
+import { displayName } from '../../plan/names.ts'
+import { Problem } from '../../problem.ts'
+
+/** How long to look for a moment in which nobody locks a view exclusively. */
+const patienceMs = 5000
+const pauseMs = 200
+
+/** Tells apart the twins of groups that are built at the same time. */
+export const keyOf = ({ serial }: Batch, number: number): string => `b${serial}_${number}`
+
+/**
+ * Decides once for a batch which of its views are exchanged together, and makes their twins, which are empty: all in one
+ * transaction, so nothing stays of a call that dies. False if another call is at it; call again.
+ */
+export async function formGroups(sql: Sql, batch: Batch, views: BatchView[]): Promise<boolean> {
+  const readsAnother = views.some(({ parents }) => parents.length > 0)
+  const inPlace = batch.strategy === 'regular' || batch.strategy === 'concurrent'
+  if (batch.exchange === 'each' || !readsAnother || inPlace || batch.cancelRequestedAt !== null) return true
+  return withTransaction(sql, async (transaction) => {
+    const known = await lockGrouping(transaction, batch)
+    if (known === 'busy') return false
+    if (known === null || known.groupedAt !== null) return true
+    const oids = [...known.views.values()].flatMap(({ oid }) => oid ?? [])
+    const all = await readPatiently(transaction, oids)
+    if (all === 'locked') {
+      const because = 'somebody holds an exclusive lock on a view of the batch'
+      const each = views.filter(({ parents }) => parents.length > 0).map(({ view }) => ({ view, because }))
+      await recordGrouping(transaction, batch.id, [], each)
+      return true
+    }
+    const { groups, each } = planTogether(
+      all,
+      views.flatMap((view) => {
+        const more = known.views.get(view.id)
+        return more === undefined ? [] : [{ ...view, ...more }]
+      }),
+      {
+        obstacles: obstaclesIn(all, await readGroupRights(transaction, all)),
+        maxTwinBytes: known.maxTwinBytes,
+      },
+    )
+    const made = await makeTwins(transaction, batch, groups)
+    await recordGrouping(transaction, batch.id, made.groups, [...each, ...made.each])
+    return true
+  })
+}
+
+async function readPatiently(sql: Sql, oids: number[]): Promise<Group | 'locked'> {
+  const until = Date.now() + patienceMs
+  for (;;) {
+    const group = await lookAgain(() => readGroup(sql, oids))
+    if (group !== 'locked' || Date.now() >= until) return group
+    await pause(pauseMs)
+  }
+}
+
+/** What stands in the way of each member, by its OID. */
+function obstaclesIn(all: Group, rights: GroupRights): Map<number, string> {
+  const { name, mayCreate } = rights.database
+  return new Map(
+    all.members.flatMap((member) => {
+      const [obstacle] = obstaclesOf(all, member, rights)
+      const because = mayCreate
+        ? obstacle && `${displayName(member.live.view)}: ${obstacle.because}`
+        : `we may not make the schemas for the twins in database ${name}`
+      return because === undefined ? [] : [[member.oid, because] as const]
+    }),
+  )
+}
+
+/** Makes the empty twins of each group. A group whose twins cannot be made is refreshed each by itself. */
+async function makeTwins(
+  sql: Sql,
+  batch: Batch,
+  planned: PlannedGroup[],
+): Promise<{ groups: (PlannedGroup & { number: number })[]; each: RefreshedEach[] }> {
+  const groups: (PlannedGroup & { number: number })[] = []
+  const each: RefreshedEach[] = []
+  for (const [number, one] of planned.entries()) {
+    const { group } = one
+    const places = placesOf(keyOf(batch, number), group)
+    try {
+      await executeStatements(
+        sql,
+        [
+          nothingStandsBetween(group),
+          ...makePlaces(group, places),
+          ...buildTwins(group, places),
+          ...proveTwins(group, places),
+        ],
+        false,
+      )
+      groups.push({ ...one, number })
+    } catch (error) {
+      if (!(error instanceof Problem || error instanceof StatementRefused)) throw error
+      const because = `the twins of its group could not be made: ${error.message}`
+      for (const { live } of group.members)
+        if (live.view.kind === 'materialized view') each.push({ view: displayName(live.view), because })
+    }
+  }
+  return { groups, each }
+}

@@ -1,0 +1,46 @@
+import { inPlaceOf } from '../acting.ts'
+import { displayName, literal, quoteName } from '../names.ts'
+import type { Plan } from '../plan.ts'
+import { countBefore, countRows, readEstimate } from '../runs/counting.ts'
+import { besideReaders } from '../runs/locks.ts'
+import type { RunOptions } from '../runs/refresh.ts'
+import type { Reader } from '../views/readers.ts'
+import type { ViewFacts } from '../views/view-facts.ts'
+import { type Group, groupNames, materialized, type Places } from './group.ts'
+import { fillTwin } from './twins.ts'
+
+/**
+ * Plans the run of one member of a group: it fills the member's twin, which exists already, and ends as built. Nobody sees
+ * the twin, and the view stays as it is. Pure.
+ */
+export function planBuild(
+  member: Reader,
+  view: ViewFacts,
+  places: Places,
+  { rowCountStrategy, timeoutSeconds, ifRunning, settings }: RunOptions,
+): Plan {
+  const twin = groupNames(member.oid, member.live, places).view
+  return {
+    ifRunning,
+    basis: { sql: `select (to_regclass(${literal(quoteName(twin))}) is not null)::text`, is: 'true' },
+    settings,
+    result: 'updated',
+    fills: true,
+    prepare: [
+      ...countBefore(view, rowCountStrategy),
+      ...fillTwin(member, places),
+      ...(rowCountStrategy === 'exact' ? inPlaceOf(member.live.view.owner, [countRows(twin, 'after')]) : []),
+      ...(rowCountStrategy === 'estimated' ? [readEstimate(twin, 'after')] : []),
+    ],
+    cutOver: besideReaders(view, [], timeoutSeconds),
+    written: null,
+    builds: true,
+    aside: [],
+  }
+}
+
+/** Why the view of a member is built aside, for the run's answer. */
+export function becauseTogether(group: Group, { oid }: Reader): string {
+  const others = materialized(group).filter((member) => member.oid !== oid)
+  return `the batch exchanges it at one moment with ${others.map(({ live }) => displayName(live.view)).join(', ')}`
+}
