@@ -35,6 +35,7 @@ const rooms = {
     'src/plan',
     'src/plan/views',
     'src/plan/runs',
+    'src/plan/groups',
     'src/plan/migrations',
   ],
   'src/db/aside': [
@@ -96,6 +97,7 @@ const rooms = {
     'src/plan',
     'src/plan/views',
     'src/plan/runs',
+    'src/plan/groups',
     'src/plan/migrations',
   ],
   'src/operations/monitoring': [

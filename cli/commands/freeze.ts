@@ -3,6 +3,7 @@ import type { Located } from '../../src/authoring/load.ts'
 import type { Database } from '../../src/db/server/connect.ts'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
 import {
+  readReading,
   readUnknownDependencies,
   type Verified,
   verifyFrozen,
@@ -14,7 +15,14 @@ import type { Definition } from '../../src/plan/views/definition.ts'
 import { didYouMean } from '../../src/plan/views/meant.ts'
 import { Problem } from '../../src/problem.ts'
 import { count, dim, report } from '../output/report.ts'
-import { canonicalOf, inRemovalOrder, notValid, readLocated, unread } from '../project/authored.ts'
+import {
+  canonicalOf,
+  inRemovalOrder,
+  notValid,
+  readLocated,
+  readsNowAndBefore,
+  unread,
+} from '../project/authored.ts'
 import { folders } from '../project/folders.ts'
 import { asArgument, qualified } from '../project/names.ts'
 import { toMigrations, writeMigrations } from '../project/write-migrations.ts'
@@ -29,7 +37,8 @@ interface FreezeOptions {
 }
 
 /**
- * Writes a migration for each view that is new or has changed, after trying it on DATABASE_URL, up and down.
+ * Writes a migration for each view that is new or has changed, after trying it on DATABASE_URL, up and down. Views whose
+ * queries have changed and that read each other share a migration.
  */
 export async function freeze({
   views,
@@ -46,7 +55,7 @@ export async function freeze({
   const only = views.length === 0 ? null : views.map((view) => qualified(view, 'view'))
   insistOnViews({ authored, frozen, renames, removes, only })
   const queries = [...authored, ...frozenState(frozen).values()].map(({ sql }) => sql)
-  const fresh = planFreeze({
+  const request = {
     authored,
     migrations: frozen,
     why: message,
@@ -55,9 +64,12 @@ export async function freeze({
     removes: await inRemovalOrder(removes, frozenState(frozen)),
     removesFirst: await unread(removes, frozenState(frozen)),
     canonical: await canonicalOf(queries),
-  })
-  if (fresh.length === 0) return report.line('nothing has changed; nothing was written')
+  }
+  if (planFreeze(request).length === 0) return report.line('nothing has changed; nothing was written')
   const database = unverified ? null : databaseFromUrl('write --unverified')
+  const reading = database === null ? new Map<string, string[]>() : await readReading(database)
+  const reads = await readsNowAndBefore(authored, frozenState(frozen), reading)
+  const fresh = planFreeze({ ...request, reads })
   if (database !== null) await insistOnDependencies(database, { located, frozen, fresh })
   const verified = database && (await verifyFrozen(database, frozen, toMigrations(fresh, frozen)))
   await printVerified(fresh, verified)
@@ -147,7 +159,9 @@ async function insistOnDependencies(
   database: Database,
   { located, frozen, fresh }: { located: Located[]; frozen: FrozenMigration[]; fresh: NewMigration[] },
 ): Promise<void> {
-  const names = new Set(fresh.map(({ view }) => quoteName(view)))
+  const names = new Set(
+    fresh.flatMap(({ view, others = [] }) => [view, ...others.map((other) => other.view)].map(quoteName)),
+  )
   const defined = located.map(({ definition, ...place }) => ({ ...definition, ...place }))
   const unknown = await readUnknownDependencies(
     database,
@@ -164,21 +178,23 @@ async function insistOnDependencies(
 }
 
 async function printVerified(fresh: NewMigration[], verified: Verified[] | null): Promise<void> {
-  for (const [at, { view, changed, up }] of fresh.entries()) {
-    const what =
-      up.change.does !== 'define'
-        ? up.change.does
-        : changed.length === 0
-          ? 'new'
-          : `${changed.join(', ')} changed`
+  for (const [at, migration] of fresh.entries()) {
     const tried = verified?.[at]
+    const names = [migration, ...(migration.others ?? [])].map(({ view }) => displayName(view)).join(', ')
     report.success(
-      `${displayName(view)}   ${what}   ${dim(tried ? describe(tried) : 'not tried on a database')}`,
+      `${names}   ${whatChanges(migration)}   ${dim(tried ? describe(tried) : 'not tried on a database')}`,
     )
     if (tried === undefined) continue
-    for (const warning of [...wayBackWarnings(displayName(view), tried), ...(await warningsOf(tried))])
+    for (const warning of [...wayBackWarnings(names, tried), ...(await warningsOf(tried))])
       report.warning(warning)
   }
+}
+
+function whatChanges({ up: { change }, changed, others = [] }: NewMigration): string {
+  if (change.does !== 'define' && change.does !== 'together') return change.does
+  if (changed.length === 0) return 'new'
+  const fields = new Set([changed, ...others.map((other) => other.changed)].flat())
+  return `${[...fields].join(', ')} changed${others.length > 0 ? ' together' : ''}`
 }
 
 function describe({ does, wayBack, dependents, indexes, grants }: Verified): string {

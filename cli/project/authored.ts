@@ -55,6 +55,20 @@ export async function unread(
   return new Set([...gone].filter((name) => !read.has(name)))
 }
 
+/**
+ * Which views each view reads or has read: by the authored definitions, by the frozen ones, and by the database (`reading`).
+ */
+export async function readsNowAndBefore(
+  authored: Definition[],
+  frozen: Map<string, Definition>,
+  reading: Map<string, string[]>,
+): Promise<Map<string, string[]>> {
+  const definitions = new Map(authored.map((definition) => [quoteName(definition), definition]))
+  const known = [await readsAmong(definitions), await readsAmong(frozen), reading]
+  const views = new Set(known.flatMap((reads) => [...reads.keys()]))
+  return new Map([...views].map((view) => [view, known.flatMap((reads) => reads.get(view) ?? [])]))
+}
+
 /** The names of definitions, each after those that it reads. */
 const inOrder = async (definitions: Map<string, Definition>): Promise<string[]> =>
   inDependencyOrder(await readsAmong(definitions))

@@ -60,13 +60,27 @@ export async function isSameQuery(sql: Sql, a: LiveView, b: LiveView): Promise<b
   }
 }
 
-const describeTwin = (sql: Sql, definition: ViewDefinition, owner: string): Promise<LiveView> =>
+/**
+ * The live view that this server makes of a definition: an empty one is created beside the real view, described, and undone.
+ * `onPath` changes the search path on which the query finds its names.
+ */
+export const describeTwin = (
+  sql: Sql,
+  definition: ViewDefinition,
+  owner: string,
+  onPath?: (path: string) => string,
+): Promise<LiveView> =>
   undone(sql, async (part) => {
     const names = temporaryNames(definition)
     const twin = quoteName({ schema: definition.schema, name: names.view })
     const statements = sealed(owner, definition, createStatements(definition, names))
     const [create, ...others] = statements as [Statement, ...Statement[]]
-    await executeStatements(part, inPlaceOf(owner, [create, withoutDefaultGrants(twin), ...others]), true)
+    await executeStatements(
+      part,
+      inPlaceOf(owner, [create, withoutDefaultGrants(twin), ...others]),
+      true,
+      onPath,
+    )
     const [row] = await part.unsafe<{ live: LiveView }[]>(
       `select f as live from (${liveViewQuery(`${literal(twin)}::regclass`)}) as x(f)`,
     )

@@ -1,3 +1,4 @@
+import type { QualifiedName } from '../../plan/names.ts'
 import type { Statement } from '../../plan/plan.ts'
 import { Problem } from '../../problem.ts'
 import { inTransaction, type Sql } from '../server/connect.ts'
@@ -19,6 +20,8 @@ export class StatementRefused extends Error {
   readonly line: number
   /** The rights that were missing, in words with SQL; null if none was. */
   readonly missing: string | null
+  /** The view whose definition the statement comes from, if several are tried together. */
+  view: QualifiedName | null = null
 
   constructor(
     statement: Statement,
@@ -44,19 +47,21 @@ export class StatementRefused extends Error {
 
 /**
  * Executes statements of a plan one by one, from the client: all of them, in a transaction or a savepoint, or none. So the
- * catalog can be asked afterwards which right was missing. Throws StatementRefused.
+ * catalog can be asked afterwards which right was missing. `onPath` changes the search path of sealed SQL of others. Throws
+ * StatementRefused.
  */
 export async function executeStatements(
   sql: Sql,
   statements: Statement[],
   inDefinition: boolean,
+  onPath: (path: string) => string = (path) => path,
 ): Promise<void> {
   let current: Statement | undefined
   let at = 0
   try {
     await inTransaction(sql, async (part) => {
       for (current of statements) {
-        await execute(part, current)
+        await execute(part, current, onPath)
         if (!current.hidden) at++
       }
     })
@@ -75,8 +80,13 @@ export async function executeStatements(
 }
 
 /** Works as the envelope does: only SQL written by others sees our role's search path. */
-async function execute(sql: Sql, { sql: text, userCode, sealed: seal, check }: Statement): Promise<void> {
-  if (seal !== undefined) return executeSealed(sql, seal, text, userCode ? await readRolePath(sql) : safePath)
+async function execute(
+  sql: Sql,
+  { sql: text, userCode, sealed: seal, check }: Statement,
+  onPath: (path: string) => string,
+): Promise<void> {
+  if (seal !== undefined)
+    return executeSealed(sql, seal, text, userCode ? onPath(await readRolePath(sql)) : safePath)
   if (userCode) await sql`set local search_path to default`
   const [row] = await sql.unsafe(text)
   if (userCode) await sql`select pg_catalog.set_config('search_path', ${safePath}, true)`

@@ -1,6 +1,6 @@
 import type { QualifiedName } from '../../plan/names.ts'
 import { liveViewQuery } from '../../plan/views/live-view-query.ts'
-import type { Reader } from '../../plan/views/readers.ts'
+import { parentsFirst, type Reader } from '../../plan/views/readers.ts'
 import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { unlessLocked } from '../server/unless-locked.ts'
@@ -14,6 +14,7 @@ import { unlessLocked } from '../server/unless-locked.ts'
 export async function readReaders(sql: Sql, relations: number[]): Promise<Reader[] | 'locked' | 'gone'> {
   try {
     const readers = await unlessLocked(sql, () => sql.unsafe<Reader[]>(readersQuery(relations)))
+    // OIDs alone do not tell: "create or replace view" may have made an older view read a newer one.
     return readers === null ? 'locked' : parentsFirst(readers)
   } catch (error) {
     // XX000: a statement sees the catalog as of its beginning, but deparses definitions as they are now.
@@ -63,20 +64,3 @@ select member.oid::int8 as oid, doc.live, md5(doc.live::text) as hash, member.re
   from pg_class member join closure using (oid), lateral (${liveViewQuery('member.oid')}) as doc(live)
  where member.relkind in ('m', 'v')
  order by member.oid`
-
-/** OIDs alone do not tell: "create or replace view" may have made an older view read a newer one. */
-function parentsFirst(readers: Reader[]): Reader[] {
-  const waiting = new Set(readers)
-  const byOid = new Map(readers.map((reader) => [reader.oid, reader]))
-  const ordered: Reader[] = []
-  const take = (reader: Reader) => {
-    if (!waiting.delete(reader)) return
-    for (const oid of reader.reads) {
-      const read = byOid.get(oid)
-      if (read !== undefined) take(read)
-    }
-    ordered.push(reader)
-  }
-  for (const reader of readers) take(reader)
-  return ordered
-}

@@ -6,10 +6,13 @@ import {
   type FrozenText,
   headerLines,
   isViewChange,
+  partsOf,
+  renderFrozen,
   statementsOf,
   viewBefore,
+  viewChangesOf,
 } from '../../plan/migrations/frozen.ts'
-import { displayName } from '../../plan/names.ts'
+import { displayName, quoteName } from '../../plan/names.ts'
 import { withoutAsideNames } from '../../plan/runs/aside-names.ts'
 import { Problem, sentences } from '../../problem.ts'
 
@@ -17,10 +20,10 @@ import { Problem, sentences } from '../../problem.ts'
  * The failure of a migration that began nothing; with the file's line if the server refused a statement
  * there.
  */
-export const failed = ({ file, text, change }: FrozenText, thrown: unknown): unknown =>
+export const failed = ({ file, text, change, why }: FrozenText, thrown: unknown): unknown =>
   described(change, thrown, {
     whole: `migrations/${file}`,
-    at: (error) => `migrations/${file}, line ${lineOf(text, change, error)}`,
+    at: (error) => `migrations/${file}, line ${lineOf({ text, change, why }, error)}`,
     end: 'The database is as it was before this migration.',
     refusalEnd: '',
   })
@@ -29,7 +32,7 @@ export const failed = ({ file, text, change }: FrozenText, thrown: unknown): unk
 export const notFrozen = ({ change }: FrozenText, thrown: unknown): unknown =>
   described(change, thrown, {
     whole: displayView(change),
-    at: (error) => `${displayView(change)}, ${placeOf(change, error)}`,
+    at: (error) => `${displayView(partAt(change, error))}, ${placeOf(change, error)}`,
     end: 'Nothing was written.',
     refusalEnd: ' Nothing was written.',
   })
@@ -82,7 +85,7 @@ function described(change: FrozenChange, thrown: unknown, { whole, at, end, refu
           cause: error,
         })
   }
-  if (!(error instanceof StatementRefused) || !isViewChange(change)) return error
+  if (!(error instanceof StatementRefused) || viewChangesOf(change).length === 0) return error
   const sqlstate = sqlstateOf(error.cause)
   const { carries } = error.statement
   const where = error.inDefinition
@@ -98,16 +101,32 @@ function described(change: FrozenChange, thrown: unknown, { whole, at, end, refu
 }
 
 /** The line of the file in which the server found the error. */
-function lineOf(text: string, change: FrozenChange, { at, line }: StatementRefused): number {
-  const before = isViewChange(change) ? statementsOf(change).slice(0, at) : []
-  return headerLines(text) + before.flatMap((sql) => [...sql.split('\n'), '']).length + line
+function lineOf(
+  { text, change, why }: Pick<FrozenText, 'text' | 'change' | 'why'>,
+  error: StatementRefused,
+): number {
+  const part = partAt(change, error)
+  const ofPart = part === change ? text : renderFrozen({ change: part, why })
+  const before = isViewChange(part) ? statementsOf(part).slice(0, error.at) : []
+  const above = text.slice(0, Math.max(text.indexOf(ofPart), 0)).split('\n').length - 1
+  return above + headerLines(ofPart) + before.flatMap((sql) => [...sql.split('\n'), '']).length + error.line
 }
 
-const statementOf = (change: FrozenChange, { at }: StatementRefused): string =>
-  (isViewChange(change) ? (statementsOf(change)[at] ?? '') : '').split('\n')[0] as string
+/** The part of a change that a statement comes from. */
+const partAt = (change: FrozenChange, { view }: StatementRefused): FrozenChange =>
+  partsOf(change).find(
+    (part) => isViewChange(part) && view !== null && quoteName(viewBefore(part)) === quoteName(view),
+  ) ?? change
+
+function statementOf(change: FrozenChange, error: StatementRefused): string {
+  const part = partAt(change, error)
+  return (isViewChange(part) ? (statementsOf(part)[error.at] ?? '') : '').split('\n')[0] as string
+}
 
 const displayView = (change: FrozenChange): string =>
-  isViewChange(change) ? displayName(viewBefore(change)) : ''
+  viewChangesOf(change)
+    .map((part) => displayName(viewBefore(part)))
+    .join(', ')
 
 /** Shows the view's name instead of the temporary names of its twin. */
 const inPublic = (message: string, change: FrozenChange): string =>

@@ -3,11 +3,13 @@ import type { Database, Sql } from '../../db/server/connect.ts'
 import { readOwner } from '../../db/views/owner.ts'
 import { readGivers, readLacksInSchema } from '../../db/views/rights.ts'
 import {
+  type FrozenChange,
   type FrozenMigration,
-  isViewChange,
+  partsOf,
   type ViewChange,
   viewAfter,
   viewBefore,
+  viewChangesOf,
 } from '../../plan/migrations/frozen.ts'
 import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
 import { cureLines, newViewObstacles, type Obstacle, type ViewRights } from '../../plan/views/rights.ts'
@@ -36,7 +38,7 @@ export const insistOnRights = (database: Database, migrations: FrozenMigration[]
 /** What a migration does to a view, and what was frozen of the view before. */
 interface Change {
   up: ViewChange
-  down: FrozenMigration['down']
+  down: FrozenChange | null
 }
 
 /** Up to the first own SQL. */
@@ -44,7 +46,8 @@ function viewChanges(pending: FrozenMigration[]): Change[] {
   const changes: Change[] = []
   for (const { up, down } of pending) {
     if (up.change.does === 'sql') break
-    if (isViewChange(up.change)) changes.push({ up: up.change, down })
+    const ways = down === null ? [] : partsOf(down.change)
+    changes.push(...viewChangesOf(up.change).map((change, at) => ({ up: change, down: ways[at] ?? null })))
   }
   return changes
 }
@@ -60,8 +63,8 @@ function ofLiveViews(changes: Change[], views: ViewRights[]): Hindered[] {
       ({ up, down }) =>
         quoteName(viewBefore(up)) === quoteName(view) &&
         up.does === 'define' &&
-        down?.change.does === 'define' &&
-        down.change.definition.sql !== up.definition.sql,
+        down?.does === 'define' &&
+        down.definition.sql !== up.definition.sql,
     )
     return (rebuilds ? view.migrate : view.act)
       .filter(({ cure }) => cure !== null)

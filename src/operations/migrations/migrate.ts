@@ -10,6 +10,7 @@ import {
 import { readMissing } from '../../db/migrations/missing.ts'
 import { runPlainSql } from '../../db/migrations/own-sql.ts'
 import { closeLostRuns } from '../../db/runs/lost-runs.ts'
+import { readRunStatus } from '../../db/runs/runs.ts'
 import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
 import { findDefinitionId } from '../../db/views/definitions.ts'
 import { findRunningRun } from '../../db/views/running-run.ts'
@@ -17,8 +18,10 @@ import {
   type FrozenChange,
   type FrozenMigration,
   type FrozenText,
+  type Together,
   type ViewChange,
   viewBefore,
+  viewChangesOf,
 } from '../../plan/migrations/frozen.ts'
 import { displayName, type QualifiedName } from '../../plan/names.ts'
 import type { Trigger } from '../../plan/run.ts'
@@ -201,7 +204,7 @@ interface ViewMigration {
   /** The change of the migration in the other direction. */
   from: FrozenChange | null
   to: FrozenText
-  change: ViewChange
+  change: ViewChange | Together
   /** The statements that record the migration, in the transaction of its change. */
   record: string[]
 }
@@ -217,7 +220,7 @@ async function migrateView(
   const { migration, way, from, to, change, record } = wanted
   const plan = () => planChange(sql, from, change, { withData: call.withData, deadline: call.waitUntil })
   for (let tries = 1; ; tries++) {
-    await untilIdle(sql, call, migration, viewBefore(change))
+    await untilIdle(sql, call, migration, leadOf(change))
     if ((await isJournaled(sql, migration)) === (way === 'up')) return null
     const first = await plan().catch((error) => {
       throw failed(to, error)
@@ -233,6 +236,7 @@ async function migrateView(
     if (!['AlreadyRunning', 'CatalogChanged', 'RunLost'].includes(error.class) || tries === mostTries) {
       throw runFailed(to, runId, error)
     }
+    if (error.runningRunId !== undefined) await untilEnded(sql, call, migration, error.runningRunId)
   }
 }
 
@@ -246,7 +250,7 @@ async function runChange(
 ): Promise<Result> {
   const { trigger, requestedBy } = call
   const requested = { trigger, requestedBy, caller: requestedBy, idempotencyKey: null }
-  const view = viewBefore(change)
+  const view = leadOf(change)
   const run = {
     ...requested,
     ...view,
@@ -267,6 +271,10 @@ async function runChange(
   })
 }
 
+/** The view whose run makes the change. */
+const leadOf = (change: ViewChange | Together): QualifiedName =>
+  viewBefore(viewChangesOf(change)[0] as ViewChange)
+
 /** Waits for the view's running run: a refresh, or this migration, begun by an earlier deploy. */
 async function untilIdle(
   sql: Sql,
@@ -276,9 +284,18 @@ async function untilIdle(
 ): Promise<void> {
   await closeLostRuns(sql, view)
   const runId = await findRunningRun(sql, view)
-  if (runId === undefined) return
+  if (runId !== undefined) await untilEnded(sql, call, migration, runId)
+}
+
+/** Waits for a run of the view, or of a view that is changed together with it. */
+async function untilEnded(
+  sql: Sql,
+  call: MigrateCall,
+  migration: FrozenMigration,
+  runId: number,
+): Promise<void> {
   await waitForRun(sql, runId, call.waitUntil)
-  if ((await findRunningRun(sql, view)) === runId) throw goesOn(migration, runId)
+  if ((await readRunStatus(sql, runId)) === 'running') throw goesOn(migration, runId)
 }
 
 const goesOn = ({ name }: FrozenMigration, runId: number): Problem =>

@@ -1,10 +1,19 @@
+import { type Misfit, readColumnsUsed } from '../../db/migrations/group-trial.ts'
 import { readTwin } from '../../db/migrations/trial.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { lacking } from '../../db/server/cure.ts'
 import { findView, readView } from '../../db/views/catalog.ts'
 import { readDependents, readLiveView } from '../../db/views/look.ts'
 import { readOwner } from '../../db/views/owner.ts'
-import { type FrozenChange, renameStatements, type ViewChange } from '../../plan/migrations/frozen.ts'
+import { readReaders } from '../../db/views/readers.ts'
+import { lacks } from '../../plan/groups/refusals.ts'
+import {
+  type FrozenChange,
+  partsOf,
+  renameStatements,
+  type Together,
+  type ViewChange,
+} from '../../plan/migrations/frozen.ts'
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
 import { type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
@@ -13,12 +22,15 @@ import { creating, planCreate } from '../../plan/runs/create.ts'
 import { planDrop } from '../../plan/runs/drop.ts'
 import { exclusively } from '../../plan/runs/locks.ts'
 import { ownershipQuery } from '../../plan/runs/obstacles.ts'
-import { swapRefusals } from '../../plan/runs/swap-refusals.ts'
+import { isReadByViews, swapRefusals } from '../../plan/runs/swap-refusals.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { needsRebuild } from '../../plan/views/differences.ts'
+import type { LiveView } from '../../plan/views/live-view.ts'
+import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import { readNextOwner } from './next-owner.ts'
+import { type LiveChange, planTogether, unfit } from './plan-together.ts'
 
 /** What a migration does to a view, as reports name it. */
 export type Change = 'create' | 'rebuild' | 'alter' | 'drop' | 'rename'
@@ -34,6 +46,8 @@ interface PlanOptions {
   withData: boolean
   /** Until when to wait for somebody else's lock on the view, epoch milliseconds. */
   deadline: number
+  /** A trial fills no view, and records no run. */
+  isTrial?: boolean
 }
 
 /**
@@ -44,10 +58,12 @@ interface PlanOptions {
 export function planChange(
   sql: Sql,
   from: FrozenChange | null,
-  to: ViewChange,
+  to: ViewChange | Together,
   options: PlanOptions,
 ): Promise<PlannedChange | null> {
   switch (to.does) {
+    case 'together':
+      return planDefinitions(sql, from === null ? [] : partsOf(from), to.definitions, options)
     case 'define':
       return planDefinition(sql, from?.does === 'define' ? from.definition : null, to.definition, options)
     case 'drop':
@@ -69,6 +85,7 @@ async function planDefinition(
 ): Promise<PlannedChange | null> {
   insistOnFreeName(after)
   const { timeoutSeconds } = after
+  const { isTrial = false, deadline } = options
   const settings = readSettings(quoteName(after), after.settings)
   if ((await findView(sql, after)) === undefined) {
     const owner = await readOwner(sql, after.owner)
@@ -84,30 +101,114 @@ async function planDefinition(
     })
     return { does: 'create', plan, timeoutSeconds }
   }
-  const { view, snapshot } = await readLiveView(sql, after, { until: options.deadline })
+  const found = await readLiveChange(sql, before, after, deadline)
+  const { view, snapshot, given, rights } = found
   const { live } = snapshot
-  if (!snapshot.rights.mayActAs.includes(live.view.owner)) {
-    throw await lacking(
-      sql,
-      `${view.view} cannot be changed to match its definition, because we may not act as its owner, ${live.view.owner}.`,
-      ownershipQuery(view, 'acts'),
-    )
-  }
-  const { given, rights } = await readNextOwner(sql, view, snapshot, { before, after })
   const twin = await readTwin(sql, after, given.view.owner, live)
-  const refusals = needsRebuild(live, twin) ? swapRefusals(given, rights) : []
-  if (refusals.length > 0) {
-    throw new Problem(
-      'SwapImpossible',
-      `${view.view} cannot be given another query, because ${refusals.join('; ')}. If something ` +
-        'depends on the view, drop the dependents in an earlier migration, and define them again in a later one.',
-    )
+  const runs = { ...runOptions, timeoutSeconds, settings }
+  if (needsRebuild(live, twin)) {
+    if (givesReadersOtherTypes(live, twin) || (await isReadByMaterialized(sql, view, live))) {
+      const plan = await planTogether(sql, [found], { ...runs, deadline, isTrial })
+      return plan && { does: 'rebuild', plan, timeoutSeconds }
+    }
+    await insistOnColumns(sql, view, live, twin)
+    const refusals = swapRefusals(given, rights)
+    if (refusals.length > 0) {
+      throw new Problem(
+        'SwapImpossible',
+        `${view.view} cannot be given another query, because ${refusals.join('; ')}. If something ` +
+          'depends on the view, drop that by own SQL in an earlier migration, and make it again in a later one.',
+      )
+    }
   }
   const change = planRedefinition(
     { view, snapshot, before, after, twin },
-    { ...runOptions, timeoutSeconds, settings, withData: view.populated },
+    { ...runs, withData: view.populated && !isTrial },
   )
   return change && { ...change, timeoutSeconds }
+}
+
+/** Refuses a query without a column that a plain view reads. */
+async function insistOnColumns(sql: Sql, { oid }: ViewFacts, live: LiveView, twin: LiveView): Promise<void> {
+  const left = new Set(twin.columns.map(({ name }) => name))
+  const misfits: Misfit[] = []
+  for (const { view } of live.dependents) {
+    if (view === null) continue
+    const gone = (await readColumnsUsed(sql, view.oid, oid)).filter((name) => !left.has(name))
+    if (gone.length > 0) misfits.push({ reader: { ...view, kind: 'view' }, because: lacks(gone, live) })
+  }
+  if (misfits.length > 0) throw unfit([live.view], misfits)
+}
+
+/** Whether a materialized view reads this one, also through plain views: it would keep the data of the old query. */
+async function isReadByMaterialized(sql: Sql, { oid }: ViewFacts, live: LiveView): Promise<boolean> {
+  if (isReadByViews(live) || live.dependents.every(({ view }) => view === null)) return isReadByViews(live)
+  const readers = await readReaders(sql, [oid])
+  return (
+    typeof readers === 'string' ||
+    readers.some((reader) => reader.oid !== oid && reader.live.view.kind === 'materialized view')
+  )
+}
+
+/** Whether a plain view may read a column that gets another type: `create or replace` cannot give it to that view. */
+const givesReadersOtherTypes = ({ dependents, columns }: LiveView, twin: LiveView): boolean =>
+  dependents.some(({ view }) => view !== null) &&
+  columns.some(({ name, type }) => twin.columns.some((each) => each.name === name && each.type !== type))
+
+/** Plans new definitions of several views, which exist. `from` holds what was authored before, in the same order. */
+async function planDefinitions(
+  sql: Sql,
+  from: FrozenChange[],
+  definitions: Definition[],
+  { deadline, isTrial = false }: PlanOptions,
+): Promise<PlannedChange | null> {
+  const changes: LiveChange[] = []
+  for (const [at, after] of definitions.entries()) {
+    insistOnFreeName(after)
+    const before = from[at]
+    changes.push(
+      await readLiveChange(sql, before?.does === 'define' ? before.definition : null, after, deadline),
+    )
+  }
+  const timeoutSeconds = Math.max(...definitions.map((each) => each.timeoutSeconds))
+  // What several views set differently holds as the first of them, which leads the run, sets it.
+  const settings = Object.assign(
+    {},
+    ...definitions.toReversed().map((each) => readSettings(quoteName(each), each.settings)),
+  )
+  const plan = await planTogether(sql, changes, {
+    ...runOptions,
+    timeoutSeconds,
+    settings,
+    deadline,
+    isTrial,
+  })
+  return plan && { does: 'rebuild', plan, timeoutSeconds }
+}
+
+/** A live view that is to get another definition. Refuses a view, or a next owner, as whom we may not act. */
+async function readLiveChange(
+  sql: Sql,
+  before: Definition | null,
+  after: Definition,
+  deadline: number,
+): Promise<LiveChange> {
+  const { view, snapshot } = await readLiveView(sql, after, { until: deadline })
+  const { owner } = snapshot.live.view
+  if (!snapshot.rights.mayActAs.includes(owner)) {
+    throw await lacking(
+      sql,
+      `${view.view} cannot be changed to match its definition, because we may not act as its owner, ${owner}.`,
+      ownershipQuery(view, 'acts'),
+    )
+  }
+  return {
+    view,
+    snapshot,
+    before,
+    after,
+    ...(await readNextOwner(sql, view, snapshot, { before, after })),
+  }
 }
 
 async function planRemoval(
@@ -122,8 +223,9 @@ async function planRemoval(
   if (dependents.length > 0) {
     throw new Problem(
       'DependentsExist',
-      `${view.view} cannot be dropped, because these depend on it: ${dependents.join(', ')}. Drop them first: a view in an ` +
-        'earlier migration, anything else by own SQL.',
+      `${view.view} cannot be dropped, because these depend on it: ${dependents.join(', ')}. Remove the ` +
+        'views that read it with the same "freeze --remove", or give them queries without it in the same "freeze". ' +
+        'Drop anything else by own SQL first.',
     )
   }
   const plan = planDrop(view, dependents, {

@@ -8,6 +8,7 @@ import {
 import { type FrozenMigration, type FrozenText, frozenState } from '../../plan/migrations/frozen.ts'
 import { quoteName } from '../../plan/names.ts'
 import type { Plan, Statement } from '../../plan/plan.ts'
+import type { Definition } from '../../plan/views/definition.ts'
 
 /** The statements that record a migration, in the transaction of its change. */
 export function recordStatements(
@@ -22,6 +23,13 @@ export function recordStatements(
     switch (change.does) {
       case 'define':
         return [authorStatement(change.definition, migration.checksum), adoptRunStatement(change.definition)]
+      case 'together': {
+        const [first] = change.definitions as [Definition]
+        return [
+          ...change.definitions.map((definition) => authorStatement(definition, migration.checksum)),
+          adoptRunStatement(first),
+        ]
+      }
       case 'drop':
         return [removeStatement(change.view), adoptRunStatement(change.view)]
       case 'release':

@@ -6,15 +6,18 @@ import { applySettings, isSameQuery, performPlan, undone } from '../../db/migrat
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { sqlstateOf } from '../../db/server/failures.ts'
 import { findView, listReadableNames } from '../../db/views/catalog.ts'
+import { readAllDependencies } from '../../db/views/graph.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import {
   type FrozenChange,
   type FrozenMigration,
   type FrozenText,
   isViewChange,
+  ofParts,
+  partsOf,
   viewAfter,
 } from '../../plan/migrations/frozen.ts'
-import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
+import { displayName, parseName, type QualifiedName, quoteName } from '../../plan/names.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { unknownDependencies } from '../../plan/views/depends-on.ts'
@@ -73,6 +76,16 @@ export const verifyFrozen = (
     },
   )
 
+/**
+ * Which views each view of the database reads, also through plain views; all names quoted.
+ */
+export const readReading = (database: Database): Promise<Map<string, string[]>> =>
+  database.withConnection(async (sql) => {
+    const { views } = await readAllDependencies(sql)
+    const quoted = (written: string) => quoteName(parseName(written))
+    return new Map([...views].map(([view, reads]) => [quoted(view), reads.map(quoted)]))
+  })
+
 /** The names in `dependsOn` that neither these views nor the views of the database have, in words for the author. */
 export const readUnknownDependencies = <D extends Definition>(
   database: Database,
@@ -110,51 +123,87 @@ async function tryBothWays(
   up: FrozenText,
   frozenDown: FrozenText,
 ): Promise<Verified> {
-  const before = await readAfter(sql, frozenDown.change)
-  const wayBack = await findWayBack(sql, frozenDown.change, before)
+  const parts: TriedPart[] = []
+  for (const change of partsOf(frozenDown.change)) {
+    const before = await readAfter(sql, change)
+    parts.push({ before, wayBack: await findWayBack(sql, change, before) })
+  }
+  const wayBack = joinedWays(parts.map((part) => part.wayBack))
   const down = { ...frozenDown, change: wayBack.change }
   const does = await tryChange(sql, down.change, up)
-  if (before !== null && does !== null && up.change.does === 'define' && down.change.does === 'drop')
+  const isThere = parts.some(({ before }) => before !== null)
+  if (isThere && does !== null && up.change.does === 'define' && down.change.does === 'drop')
     throw neverFrozen(up.change.definition)
-  const blocked = await undone(sql, (part) =>
-    tryBackAndForth(part, { up, down, before, does, drift: wayBack.drift }),
-  )
-  const after = await readAfter(sql, up.change)
-  const defined = up.change.does === 'define' ? up.change.definition : null
+  const blocked = await undone(sql, (part) => tryBackAndForth(part, { up, down, parts, does }))
+  const after: LiveView[] = []
+  for (const change of partsOf(up.change)) {
+    const found = await readAfter(sql, change)
+    if (found !== null) after.push(found)
+  }
   return {
     name,
     does,
     wayBack: { ...wayBack, blocked },
-    functions: defined === null ? [] : await readTextFunctions(sql, defined),
-    nullKey: defined === null ? null : await readNullKey(sql, defined, defined.sql),
-    dependents: does === 'rebuild' ? dependentViews(after) : [],
-    indexes: after?.indexes.length ?? 0,
-    grants: after?.grants.filter(({ grantee }) => grantee !== after.view.owner).length ?? 0,
+    ...(await readWarnings(sql, up.change)),
+    dependents: does === 'rebuild' ? [...new Set(after.flatMap(dependentViews))] : [],
+    indexes: sum(after.map(({ indexes }) => indexes.length)),
+    grants: sum(
+      after.map(({ grants, view }) => grants.filter(({ grantee }) => grantee !== view.owner).length),
+    ),
   }
+}
+
+const sum = (numbers: number[]): number => numbers.reduce((total, each) => total + each, 0)
+
+/** A view of a migration that is tried, and its way back. */
+interface TriedPart {
+  before: LiveView | null
+  wayBack: WayBack
+}
+
+/** The way back of a migration, of those of its views. */
+const joinedWays = (ways: WayBack[]): WayBack => ({
+  change: ofParts(ways.map(({ change }) => change)),
+  instead: ways.map(({ instead }) => instead).find((why) => why !== null) ?? null,
+  drift: ways.flatMap(({ drift }) => drift),
+  blocked: null,
+})
+
+/** What the author should know about the definitions. */
+async function readWarnings(sql: Sql, up: FrozenChange): Promise<Pick<Verified, 'functions' | 'nullKey'>> {
+  const warnings: Pick<Verified, 'functions' | 'nullKey'> = { functions: [], nullKey: null }
+  for (const change of partsOf(up)) {
+    if (change.does !== 'define') continue
+    const { definition } = change
+    warnings.functions.push(...(await readTextFunctions(sql, definition)))
+    warnings.nullKey ??= await readNullKey(sql, definition, definition.sql)
+  }
+  return warnings
 }
 
 interface Trip {
   up: FrozenText
   down: FrozenText
-  before: LiveView | null
+  parts: TriedPart[]
   does: Change | null
-  drift: string[]
 }
 
 /** Tries the way back and the way up again. Returns why the way back does not work; null if it works. */
-async function tryBackAndForth(sql: Sql, { up, down, before, does, drift }: Trip): Promise<string | null> {
+async function tryBackAndForth(sql: Sql, { up, down, parts, does }: Trip): Promise<string | null> {
   try {
     await tryChange(sql, up.change, down, wayBackFailed)
   } catch (error) {
     if (error instanceof Problem && error.code === 'MigrationFailed') return error.message
     throw error
   }
-  const back = await readAfter(sql, down.change)
-  const wasAsFrozen = before !== null && does !== null && does !== 'drop' && drift.length === 0
-  const isRestored = wasAsFrozen
-    ? await isSame(sql, before, back)
-    : (await findWayBack(sql, down.change, back)).drift.length === 0
-  if (!isRestored) throw notRestored((back ?? before) as LiveView)
+  for (const { before, wayBack } of parts) {
+    const back = await readAfter(sql, wayBack.change)
+    const wasAsFrozen = before !== null && does !== null && does !== 'drop' && wayBack.drift.length === 0
+    const isRestored = wasAsFrozen
+      ? await isSame(sql, before, back)
+      : (await findWayBack(sql, wayBack.change, back)).drift.length === 0
+    if (!isRestored) throw notRestored((back ?? before) as LiveView)
+  }
   await tryChange(sql, down.change, up)
   return null
 }
@@ -187,11 +236,13 @@ async function tryChange(
     return null
   }
   try {
-    const change = await planChange(sql, from, wanted, { withData: false, deadline: 0 })
+    const change = await planChange(sql, from, wanted, { withData: false, deadline: 0, isTrial: true })
     if (change !== null) await performPlan(sql, change.plan)
     // Settings are tried even if nothing else has changed: an invalid one would fail every refresh.
-    else if (wanted.does === 'define')
-      await applySettings(sql, readSettings(quoteName(wanted.definition), wanted.definition.settings))
+    else
+      for (const part of partsOf(wanted))
+        if (part.does === 'define')
+          await applySettings(sql, readSettings(quoteName(part.definition), part.definition.settings))
     return change?.does ?? null
   } catch (error) {
     if (isLocked(error)) throw error
@@ -205,8 +256,8 @@ async function readAfter(sql: Sql, change: FrozenChange): Promise<LiveView | nul
   return found === undefined ? null : (await readLiveView(sql, found)).snapshot.live
 }
 
-const dependentViews = (live: LiveView | null): string[] =>
-  (live?.dependents ?? []).flatMap(({ view }) => (view === null ? [] : [quoteName(view)]))
+const dependentViews = (live: LiveView): string[] =>
+  live.dependents.flatMap(({ view }) => (view === null ? [] : [quoteName(view)]))
 
 /**
  * Whether two views are the same. If the query texts differ, the server reads both again.

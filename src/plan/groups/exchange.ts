@@ -7,8 +7,17 @@ import { exclusivelyTogether, lockIndex, touchColumns, touchStatistics } from '.
 import { withOptions } from '../runs/rebuild.ts'
 import { tablesOf, touchFunctions, writeObjectsAgain, writtenAgain } from '../runs/written-again.ts'
 import type { LiveView } from '../views/live-view.ts'
-import type { Reader } from '../views/readers.ts'
-import { everything, type Group, groupHash, groupNames, materialized, type Places } from './group.ts'
+import { parentsFirst, type Reader } from '../views/readers.ts'
+import {
+  everything,
+  type Group,
+  groupHash,
+  groupNames,
+  type Member,
+  materialized,
+  type Places,
+  wantedOf,
+} from './group.ts'
 import { groupHashQuery } from './proof.ts'
 import { about, dropPlaces } from './twins.ts'
 
@@ -19,7 +28,8 @@ import { about, dropPlaces } from './twins.ts'
  */
 export function exchange(group: Group, places: Places, timeoutSeconds: number): Plan['cutOver'] {
   const { members, outside } = group
-  const childrenFirst = members.toReversed()
+  // Members that are to change may read others afterwards.
+  const childrenFirst = parentsFirst(members).toReversed()
   const again = writtenAgain(members.map(({ live }) => live))
   // Readers lock a plain view before what the view reads, and a table before what its policies read.
   const locked = [
@@ -32,9 +42,10 @@ export function exchange(group: Group, places: Places, timeoutSeconds: number): 
     [
       ...members.flatMap(({ live }) => inPlaceOf(live.view.owner, dropRules(live))),
       ...childrenFirst.flatMap(({ live: { view } }) => move(view, view, places.old(view.schema))),
-      ...members.flatMap(({ oid, live }) =>
-        move(live.view, groupNames(oid, live, places).view, live.view.schema),
-      ),
+      ...members.flatMap((member) => {
+        const { view } = wantedOf(member)
+        return move(view, groupNames(member.oid, wantedOf(member), places).view, view.schema)
+      }),
       ...outside.flatMap(writeAgain),
       ...members.flatMap(attach),
       ...writeObjectsAgain(again),
@@ -110,11 +121,11 @@ const attach = ({ live }: Reader): Statement[] =>
     ),
   )
 
-const nameStatistics = ({ oid, live }: Reader, places: Places): Statement[] =>
-  live.statistics.flatMap((each, at) =>
+const nameStatistics = (member: Member, places: Places): Statement[] =>
+  wantedOf(member).statistics.flatMap((each, at) =>
     inPlaceOf(each.owner, [
       cutOver(
-        `alter statistics ${quoteName({ schema: each.schema, name: groupNames(oid, live, places).statistics(at) })} rename to ${quoteIdentifier(each.name)}`,
+        `alter statistics ${quoteName({ schema: each.schema, name: groupNames(member.oid, member.live, places).statistics(at) })} rename to ${quoteIdentifier(each.name)}`,
       ),
     ]),
   )

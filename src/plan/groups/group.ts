@@ -2,21 +2,30 @@ import { type AsideNames, asideNames } from '../runs/aside-names.ts'
 import type { LiveView } from '../views/live-view.ts'
 import type { Reader } from '../views/readers.ts'
 
+/** A view that is rebuilt. */
+export interface Member extends Reader {
+  /** How the view is to be after the exchange; without it, as it is. */
+  wanted?: LiveView
+}
+
+/** The view as its twin is built. */
+export const wantedOf = ({ live, wanted }: Member): LiveView => wanted ?? live
+
 /** A view with everything that reads it, transitively. */
 export interface Group {
   /**
    * The materialized views, and the plain views that stand between them: all these are rebuilt. Parents before children.
    */
-  members: Reader[]
+  members: Member[]
   /** Plain views above all materialized views that read a member: `create or replace` keeps what hangs on them. */
   outside: Reader[]
 }
 
-/** Arranges views and all their readers, parents first, as one group. */
-export function groupOf(readers: Reader[]): Group {
+/** Arranges views and all their readers, parents first, as one group. A plain view that is to change is rebuilt. */
+export function groupOf(readers: Member[]): Group {
   const inside = new Set<number>()
-  for (const { oid, live, reads } of readers.toReversed()) {
-    if (live.view.kind === 'materialized view' || inside.has(oid)) {
+  for (const { oid, live, wanted, reads } of readers.toReversed()) {
+    if (live.view.kind === 'materialized view' || wanted !== undefined || inside.has(oid)) {
       inside.add(oid)
       for (const read of reads) inside.add(read)
     }
@@ -28,7 +37,7 @@ export function groupOf(readers: Reader[]): Group {
 }
 
 /** The materialized views of a group. */
-export const materialized = ({ members }: Group): Reader[] =>
+export const materialized = ({ members }: Group): Member[] =>
   members.filter(({ live }) => live.view.kind === 'materialized view')
 
 /** The hashes of the members and of the views outside, one after the other: `groupHashQuery` returns it while nothing has changed. */

@@ -2,7 +2,7 @@ import { displayName, literal, quoteName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 import { differenceQuery, liveViewQuery } from '../views/live-view-query.ts'
 import { betweenQuery } from './between.ts'
-import { everything, type Group, groupNames, type Places } from './group.ts'
+import { everything, type Group, groupNames, type Member, type Places } from './group.ts'
 
 /** A query for one text: the hashes of these views. See `groupHash`; it is another one if something stands between the views. */
 export const groupHashQuery = (oids: number[]): string =>
@@ -22,10 +22,16 @@ export const nothingStandsBetween = (group: Group): Statement => ({
   hidden: true,
 })
 
-/** Proves, before any twin is filled, that the twins are copies which read each other as the views do. */
+/**
+ * Proves, before any twin is filled, that the twins are copies which read each other as the views do. Of a member that is to
+ * change, it proves only that its twin reads no old view.
+ */
 export const proveTwins = (group: Group, places: Places): Statement[] => [
   readsTheSame(group, places),
-  areFaithful(group, places),
+  ...areFaithful(
+    group.members.filter(({ wanted }) => wanted === undefined),
+    places,
+  ),
 ]
 
 /**
@@ -38,10 +44,10 @@ const readsTheSame = ({ members }: Group, places: Places): Statement => ({
 with pairs as (
   select * from (values ${members
     .map(
-      ({ oid, live }) =>
-        `(${oid}::oid, ${literal(quoteName(groupNames(oid, live, places).view))}::regclass::oid)`,
+      ({ oid, live, wanted }) =>
+        `(${oid}::oid, ${literal(quoteName(groupNames(oid, live, places).view))}::regclass::oid, ${wanted !== undefined})`,
     )
-    .join(', ')}) as p(old, new)),
+    .join(', ')}) as p(old, new, changes)),
 moved as (
   select 'pg_class'::regclass as class, old, new from pairs
   union all
@@ -50,22 +56,25 @@ moved as (
   select 'pg_type'::regclass, x.typarray, y.typarray from pairs join pg_class o on o.oid = old join pg_class n on n.oid = new
     join pg_type x on x.oid = o.reltype join pg_type y on y.oid = n.reltype),
 needs as (
-  select p.old as member, w.ev_class as oid, d.refclassid as class, d.refobjid as object
+  select p.old as member, p.changes, w.ev_class as oid, d.refclassid as class, d.refobjid as object
     from pairs p join pg_rewrite w on w.ev_class in (p.old, p.new) and w.rulename = '_RETURN'
     join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refobjid <> w.ev_class
   union
-  select p.old, i.indrelid, d.refclassid, d.refobjid
+  select p.old, p.changes, i.indrelid, d.refclassid, d.refobjid
     from pairs p join pg_index i on i.indrelid in (p.old, p.new)
     join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = i.indexrelid and d.deptype = 'n'
    where d.refobjid <> i.indrelid),
 wanted as (
   select n.member, n.class, coalesce(m.new, n.object) as object
-    from needs n left join moved m on m.class = n.class and m.old = n.object where n.oid = n.member),
-found as (select member, class, object from needs where oid <> member)
+    from needs n left join moved m on m.class = n.class and m.old = n.object where n.oid = n.member and not n.changes),
+found as (select member, class, object from needs where oid <> member and not changes)
 select coalesce(string_agg(distinct format('the twin of %s %s %s', member::regclass, what, pg_describe_object(class, object, 0)), '; '), '')
   from (select *, 'does not read' as what from (table wanted except table found) a
         union all
-        select *, 'reads' from (table found except table wanted) b) as differences`,
+        select *, 'reads' from (table found except table wanted) b
+        union all
+        select n.member, n.class, n.object, 'reads' from needs n join moved m on m.class = n.class and m.old = n.object
+         where n.changes and n.oid <> n.member) as differences`,
   check: {
     is: '',
     else: 'SwapImpossible',
@@ -79,7 +88,10 @@ select coalesce(string_agg(distinct format('the twin of %s %s %s', member::regcl
  * Compares each twin with its view: an exchange would silently lose what SQL cannot copy. One statement for all, because the
  * server takes longer to plan the comparison than to make it.
  */
-export const areFaithful = ({ members }: Group, places: Places): Statement => ({
+export const areFaithful = (members: Member[], places: Places): Statement[] =>
+  members.length === 0 ? [] : [comparison(members, places)]
+
+const comparison = (members: Member[], places: Places): Statement => ({
   phase: 'building',
   sql: `
 select coalesce(string_agg(format('%s: %s', p.view, d.differences), '; '), '') as differences

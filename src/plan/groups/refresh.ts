@@ -3,26 +3,35 @@ import { displayName, type QualifiedName } from '../names.ts'
 import type { Plan } from '../plan.ts'
 import { countBefore, countRows, readEstimate } from '../runs/counting.ts'
 import type { RunOptions } from '../runs/refresh.ts'
-import type { Reader } from '../views/readers.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { exchange, nothingHasChanged } from './exchange.ts'
-import { everything, type Group, groupHash, groupNames, materialized, placesOf } from './group.ts'
+import {
+  everything,
+  type Group,
+  groupHash,
+  groupNames,
+  type Member,
+  materialized,
+  placesOf,
+  wantedOf,
+} from './group.ts'
 import { groupHashQuery, proveTwins } from './proof.ts'
 import { buildTwins, fillTwin, makePlaces } from './twins.ts'
 
 /**
  * Plans the refresh of a view together with all views that read it: all are rebuilt aside, parents first, and exchanged at
- * one moment. Pure. `definitionOf` gives the id of a view's definition. Members that hold no data stay so.
+ * one moment. Members that are to change, change with it. Pure. `definitionOf` gives the id of a view's definition. Members
+ * that hold no data stay so; without `withData` (default: true) none is filled.
  */
 export function planGroupRefresh(
   group: Group,
   root: ViewFacts,
-  options: RunOptions,
+  options: RunOptions & { withData?: boolean },
   definitionOf: (view: QualifiedName) => number,
 ): Plan {
-  const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
+  const { rowCountStrategy, timeoutSeconds, ifRunning, settings, withData = true } = options
   const places = placesOf(String(root.oid), group)
-  const first = group.members.find(({ oid }) => oid === root.oid) as Reader
+  const first = group.members.find(({ oid }) => oid === root.oid) as Member
   const twin = groupNames(root.oid, first.live, places).view
   const filled = materialized(group).filter(({ populated }) => populated)
   const others = filled
@@ -38,14 +47,16 @@ export function planGroupRefresh(
     basis: { sql: groupHashQuery(everything(group).map(({ oid }) => oid)), is: groupHash(group) },
     settings,
     result: 'updated',
-    fills: true,
+    fills: withData && first.populated,
     prepare: [
       ...countBefore(root, rowCountStrategy),
       ...makePlaces(group, places),
       ...buildTwins(group, places),
       ...proveTwins(group, places),
-      ...filled.flatMap((member) => fillTwin(member, places)),
-      ...(rowCountStrategy === 'exact' ? inPlaceOf(first.live.view.owner, [countRows(twin, 'after')]) : []),
+      ...(withData ? filled : []).flatMap((member) => fillTwin(member, places)),
+      ...(rowCountStrategy === 'exact'
+        ? inPlaceOf(wantedOf(first).view.owner, [countRows(twin, 'after')])
+        : []),
       ...(rowCountStrategy === 'estimated' ? [readEstimate(twin, 'after')] : []),
       // This check delays nobody, and finds a change made during the build. The same check under the locks decides.
       nothingHasChanged(group),

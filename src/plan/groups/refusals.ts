@@ -59,15 +59,25 @@ export function obstaclesOf(
   return rights === undefined ? [] : swapObstacles(withoutMembers(group, live), rights, role)
 }
 
-/** A view with data whose parent has none would lose its data. */
-const unfilled = ({ members }: Group): Refusal[] => {
-  const empty = new Map(
-    members.filter(({ populated }) => !populated).map(({ oid, live }) => [oid, displayName(live.view)]),
-  )
-  return members.flatMap(({ live, populated, reads }) => {
+/** What a reader says about columns of a view that go, in words that follow the reader's name. */
+export const lacks = (columns: string[], { view }: LiveView): string =>
+  `reads ${columns.length === 1 ? 'column' : 'columns'} ${columns.map(quoteIfNeeded).join(', ')} of ${displayName(view)}, which the new query does not have`
+
+const quoteIfNeeded = (name: string): string => displayName({ schema: null, name })
+
+/** A view with data whose parent has none would lose its data. It may read the parent through plain views. */
+function unfilled({ members }: Group): Refusal[] {
+  const empty = new Map<number, string>()
+  const refusals: Refusal[] = []
+  for (const { oid, live, populated, reads } of members) {
     const parent = reads.map((read) => empty.get(read)).find((name) => name !== undefined)
-    return populated && parent !== undefined
-      ? [{ because: `${displayName(live.view)} reads ${parent}, which is unpopulated`, right: null }]
-      : []
-  })
+    if (!populated) empty.set(oid, displayName(live.view))
+    else if (parent !== undefined && live.view.kind === 'view') empty.set(oid, parent)
+    else if (parent !== undefined)
+      refusals.push({
+        because: `${displayName(live.view)} reads ${parent}, which is unpopulated`,
+        right: null,
+      })
+  }
+  return refusals
 }

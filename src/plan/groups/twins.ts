@@ -9,14 +9,14 @@ import { buildIndexes, buildStatistics, buildTwin, giveStatistics } from '../run
 import { uniqueIndexes } from '../runs/unique-indexes.ts'
 import { replayGrants } from '../views/grants.ts'
 import type { LiveView } from '../views/live-view.ts'
-import type { Reader } from '../views/readers.ts'
-import { type Group, groupNames, type Places } from './group.ts'
+import { type Group, groupNames, type Member, type Places, wantedOf } from './group.ts'
 import { requalify } from './requalify.ts'
 
 /** The schemas of a group, which the owners of members may use, and those who have granted privileges on members. */
 export function makePlaces({ members }: Group, { schemas }: Places): Statement[] {
-  const owners = unique(members.map(({ live }) => live.view.owner))
-  const grantors = unique(members.flatMap(({ live }) => live.grants.map(({ grantor }) => grantor)))
+  const wanted = members.flatMap((member) => [member.live, wantedOf(member)])
+  const owners = unique(wanted.map(({ view }) => view.owner))
+  const grantors = unique(wanted.flatMap(({ grants }) => grants.map(({ grantor }) => grantor)))
   return schemas.flatMap((schema): Statement[] =>
     [
       `create schema ${quoteIdentifier(schema)}`,
@@ -43,7 +43,10 @@ export const buildTwins = (group: Group, places: Places): Statement[] => [
   ...group.members.flatMap((member) => buildTwinOf(group, member, places)),
 ]
 
-function buildTwinOf(group: Group, { oid, live }: Reader, places: Places): Statement[] {
+/** The same for one member, after its parents. */
+export function buildTwinOf(group: Group, member: Member, places: Places): Statement[] {
+  const { oid } = member
+  const live = wantedOf(member)
   const names = groupNames(oid, live, places)
   const wanted = onTwins(group, live, places)
   return about(live, [
@@ -81,7 +84,9 @@ export function onTwins({ members }: Group, live: LiveView, places: Places): Liv
  * Fills the twin of a materialized view and analyzes it, as its owner. Since PostgreSQL 17 that needs privilege `maintain`, which
  * an owner may have revoked from itself.
  */
-export const fillTwin = ({ oid, live }: Reader, places: Places): Statement[] => {
+export const fillTwin = (member: Member, places: Places): Statement[] => {
+  const { oid } = member
+  const live = wantedOf(member)
   const names = groupNames(oid, live, places)
   const unique = uniqueIndexes(
     live.indexes.map((index) => ({ ...index, on: index.rest })),

@@ -1,7 +1,8 @@
 import { displayName, type QualifiedName, quoteName } from '../names.ts'
 import { type Definition, definitionDefaults } from '../views/definition.ts'
 import type { Difference } from '../views/differences.ts'
-import { type FrozenChange, type FrozenFile, frozenState } from './frozen.ts'
+import { type FrozenChange, type FrozenFile, frozenState, viewAfter, viewChangesOf } from './frozen.ts'
+import { joined } from './joined.ts'
 
 /** What is to be frozen. */
 export interface FreezeRequest {
@@ -21,6 +22,8 @@ export interface FreezeRequest {
   adopts?: boolean
   /** A query without comments and with uniform white space. */
   canonical: (sql: string) => string
+  /** Which views each view reads, or read before; all names quoted. Default: unknown. */
+  reads?: ReadonlyMap<string, string[]>
 }
 
 /** A migration that is not written yet. */
@@ -30,13 +33,16 @@ export interface NewMigration {
   view: QualifiedName
   /** The fields that changed; empty for a view that is new. */
   changed: string[]
+  /** The other views that change together with this one. */
+  others?: { view: QualifiedName; changed: string[] }[]
   up: FrozenFile
   down: FrozenFile
 }
 
 /**
  * Plans the migrations from the frozen definitions to the authored ones, each with its way back: first renamed views, then
- * `removesFirst`, then new and changed views, then the other removed ones. Empty if nothing has changed. Pure.
+ * `removesFirst`, then new and changed views, then the other removed ones. Empty if nothing has changed. Changed queries go
+ * into one migration if the views read each other, or if `only` names the views. Pure.
  */
 export function planFreeze(request: FreezeRequest): NewMigration[] {
   const { authored, migrations, why, only, renames, removes, removesFirst, adopts, canonical } = request
@@ -85,7 +91,8 @@ export function planFreeze(request: FreezeRequest): NewMigration[] {
   const [early, late] = [true, false].map((isEarly) =>
     removed.filter(({ view }) => (removesFirst?.has(quoteName(view)) ?? false) === isEarly),
   ) as [NewMigration[], NewMigration[]]
-  return [...renamed, ...early, ...defined, ...late]
+  const reads = request.reads ?? new Map<string, string[]>()
+  return [...renamed, ...early, ...joined(defined, { reads, isAsked: only !== null }), ...late]
 }
 
 /** The fields in which two definitions differ, in the author's words. */
@@ -127,7 +134,7 @@ export function authoredDifferences(
   canonical: (sql: string) => string,
 ): Difference[] {
   const frozen = frozenState(migrations)
-  const frozenIn = (view: string) => migrations.findLast(({ up }) => resultOf(up) === view)?.name
+  const frozenIn = (view: string) => migrations.findLast(({ up }) => resultsOf(up).includes(view))?.name
   return [
     ...authored.flatMap((definition): Difference[] => {
       const view = displayName(definition)
@@ -163,20 +170,23 @@ export const unappliedDifferences = (
   migrations: { up: FrozenFile; name: string }[],
   pending: string[],
 ): Difference[] =>
-  migrations.flatMap(({ name, up: { change } }, at): Difference[] => {
-    if (!pending.includes(name) || change.does !== 'define') return []
-    const { definition } = change
-    const before = frozenState(migrations.slice(0, at)).get(quoteName(definition))
-    const changed = before ? changedFields(before, definition).filter((field) => !inCatalog.has(field)) : []
-    const message = `${changed.join(', ')} changed in ${name}, which is not applied to this database`
-    return changed.length === 0 ? [] : [{ view: displayName(definition), kind: 'unapplied', message }]
+  migrations.flatMap(({ name, up }, at): Difference[] => {
+    if (!pending.includes(name)) return []
+    return viewChangesOf(up.change).flatMap((change): Difference[] => {
+      if (change.does !== 'define') return []
+      const { definition } = change
+      const before = frozenState(migrations.slice(0, at)).get(quoteName(definition))
+      const changed = before ? changedFields(before, definition).filter((field) => !inCatalog.has(field)) : []
+      const message = `${changed.join(', ')} changed in ${name}, which is not applied to this database`
+      return changed.length === 0 ? [] : [{ view: displayName(definition), kind: 'unapplied', message }]
+    })
   })
 
 /** The fields that the catalog shows. */
 const inCatalog = new Set(['query', 'owner', 'indexes', 'comment', 'grants'])
 
-/** The name of the view that a migration leaves behind. */
-function resultOf({ change }: FrozenFile): string | null {
-  if (change.does === 'define') return displayName(change.definition)
-  return change.does === 'rename' ? displayName(change.to) : null
-}
+/** The names of the views that a migration leaves behind. */
+const resultsOf = (file: FrozenFile): string[] =>
+  viewChangesOf(file.change)
+    .filter(({ does }) => does === 'define' || does === 'rename')
+    .map((change) => displayName(viewAfter(change)))

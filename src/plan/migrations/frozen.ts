@@ -2,13 +2,19 @@ import { parseName, type QualifiedName, quoteIdentifier, quoteName } from '../na
 import { createStatements, fill, ownerStatement } from '../runs/create.ts'
 import { type Definition, definitionDefaults } from '../views/definition.ts'
 
+type Define = { does: 'define'; definition: Definition }
+
+/** New definitions of several views that exist, which the database takes on at one moment. Parents come before children. */
+export type Together = { does: 'together'; definitions: Definition[] }
+
 /**
  * What one frozen file does. A file without a header is own SQL, executed as it stands; `around` names the relations whose
  * readers are taken away before and made again after. `release` leaves the view as it is
  * and makes its definition a discovered one: the way back of a view that was adopted.
  */
 export type FrozenChange =
-  | { does: 'define'; definition: Definition }
+  | Define
+  | Together
   | { does: 'drop' | 'release'; view: QualifiedName }
   | { does: 'rename'; view: QualifiedName; to: QualifiedName }
   | { does: 'sql'; sql: string; around?: string[] }
@@ -32,11 +38,28 @@ interface Squash {
   by: string[]
 }
 
-/** A change that is about a view. */
-export type ViewChange = Exclude<FrozenChange, { does: 'sql' | 'squash' }>
+/** A change that is about one view. */
+export type ViewChange = Exclude<FrozenChange, { does: 'sql' | 'squash' | 'together' }>
 
 export const isViewChange = (change: FrozenChange): change is ViewChange =>
-  change.does !== 'sql' && change.does !== 'squash'
+  change.does !== 'sql' && change.does !== 'squash' && change.does !== 'together'
+
+/** A change for each view that a file is about; none for own SQL and for a squash. */
+export const viewChangesOf = (change: FrozenChange): ViewChange[] => partsOf(change).filter(isViewChange)
+
+/** The changes that a file consists of: one for each definition, or the change itself. */
+export const partsOf = (change: FrozenChange): Exclude<FrozenChange, Together>[] =>
+  change.does === 'together'
+    ? change.definitions.map((definition) => ({ does: 'define', definition }))
+    : [change]
+
+/** The change that consists of these parts. */
+export function ofParts(parts: FrozenChange[]): FrozenChange {
+  const definitions = parts.flatMap((part) => (part.does === 'define' ? [part.definition] : []))
+  return parts.length === 1 || definitions.length < parts.length
+    ? (parts[0] as FrozenChange)
+    : { does: 'together', definitions }
+}
 
 /** A frozen file: the change of a migration in one direction, and the reason. */
 export interface FrozenFile {
@@ -67,10 +90,15 @@ const opening = '-- viewkeeper: '
 
 /**
  * The text of a frozen file: a header of comment lines with the definition as JSON, then plain SQL that is valid on a
- * database without the view (`define`), or on a database with the view (all others).
+ * database without the view (`define`), or on a database with the view (all others). Views that change together have a
+ * header and SQL each.
  */
 export function renderFrozen({ change, why }: FrozenFile): string {
   if (change.does === 'sql') return change.sql
+  if (change.does === 'together')
+    return partsOf(change)
+      .map((part) => renderFrozen({ change: part, why }))
+      .join('\n')
   const statements = isViewChange(change) ? statementsOf(change) : []
   return `${renderHeader({ why, ...headerOf(change) })}${statements.map((sql) => `${sql};\n`).join('\n')}`
 }
@@ -81,6 +109,28 @@ export function renderFrozen({ change, why }: FrozenFile): string {
  */
 export function parseFrozen(text: string): FrozenFile | null {
   if (!text.includes(`${opening}{`)) return { change: { does: 'sql', sql: text }, why: null }
+  return parseOne(text) ?? parseTogether(text)
+}
+
+/** A query may hold a line like the beginning of a header, so a part ends where it can be read. */
+function parseTogether(text: string): FrozenFile | null {
+  const definitions: Definition[] = []
+  let why: string | null = null
+  let open: string[] = []
+  for (const piece of text.split(/(?<=;\n)\n(?=-- viewkeeper: \{)/)) {
+    open.push(piece)
+    const part = parseOne(open.join('\n'))
+    if (part?.change.does !== 'define') continue
+    definitions.push(part.change.definition)
+    why = part.why
+    open = []
+  }
+  if (definitions.length < 2 || open.length > 0) return null
+  const file: FrozenFile = { change: { does: 'together', definitions }, why }
+  return renderFrozen(file) === text ? file : null
+}
+
+function parseOne(text: string): FrozenFile | null {
   try {
     const around = aroundOf(text)
     if (around !== null) return { change: { does: 'sql', sql: text, around }, why: null }
@@ -250,14 +300,13 @@ function withoutDefaults({ sql: _, schema, name, ...rest }: Definition): Header 
 /** The definitions after these migrations, by quoted name. */
 export function frozenState(migrations: { up: FrozenFile }[]): Map<string, Definition> {
   const state = new Map<string, Definition>()
-  for (const { up } of migrations) {
-    const { change } = up
+  for (const change of migrations.flatMap(({ up }) => viewChangesOf(up.change))) {
     if (change.does === 'define') state.set(quoteName(change.definition), change.definition)
     else if (change.does === 'rename') {
       const definition = state.get(quoteName(change.view))
       if (definition !== undefined) state.set(quoteName(change.to), { ...definition, ...change.to })
       state.delete(quoteName(change.view))
-    } else if (isViewChange(change)) state.delete(quoteName(change.view))
+    } else state.delete(quoteName(change.view))
   }
   return state
 }

@@ -76,7 +76,7 @@ export function planRedefinition(
 }
 
 /** The live view with the authored changes: parts that are no longer authored go, all others stay. */
-function wantedView(
+export function wantedView(
   live: LiveView,
   { before, after, twin }: Pick<Redefinition, 'before' | 'after' | 'twin'>,
 ): LiveView {

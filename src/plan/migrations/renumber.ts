@@ -1,6 +1,6 @@
 import { Problem } from '../../problem.ts'
 import { displayName, quoteName } from '../names.ts'
-import { type FrozenMigration, isViewChange, viewAfter, viewBefore } from './frozen.ts'
+import { type FrozenMigration, type ViewChange, viewAfter, viewBefore, viewChangesOf } from './frozen.ts'
 import { insistOnOrder, numbered, squashedHistory } from './order.ts'
 
 /** A migration that gets another number. */
@@ -46,17 +46,21 @@ function insistOnOtherViews(moved: FrozenMigration[], stay: FrozenMigration[]): 
   for (const migration of moved) {
     const views = viewsOf(migration)
     const other = others.find((each) => viewsOf(each).some((view) => views.includes(view)))
-    if (other === undefined || !isViewChange(migration.up.change)) continue
+    if (other === undefined) continue
+    const both = viewChangesOf(migration.up.change).filter((change) =>
+      viewsOf(other).some((view) => namesOf(change).includes(view)),
+    )
     throw refused(
-      `${migration.name} and ${other.name} both change ${displayName(viewAfter(migration.up.change))}. Delete the files of ${migration.name}, ` +
+      `${migration.name} and ${other.name} both change ${both.map((change) => displayName(viewAfter(change))).join(', ')}. Delete the files of ${migration.name}, ` +
         'renumber what still has the same number, and freeze the view again, as views/ has it after the merge',
     )
   }
 }
 
-/** The quoted names of the view that a migration changes. */
-const viewsOf = ({ up: { change } }: FrozenMigration): string[] =>
-  isViewChange(change) ? [viewBefore(change), viewAfter(change)].map(quoteName) : []
+/** The quoted names of the views that a migration changes. */
+const viewsOf = ({ up: { change } }: FrozenMigration): string[] => viewChangesOf(change).flatMap(namesOf)
+
+const namesOf = (change: ViewChange): string[] => [viewBefore(change), viewAfter(change)].map(quoteName)
 
 const refused = (message: string): Problem =>
   new Problem('InvalidRequest', `migrations/: ${message}.`, { field: 'migration' })

@@ -1,6 +1,6 @@
 import { displayName, parseName, type QualifiedName, quoteName, type ViewName } from '../names.ts'
 import type { Definition } from '../views/definition.ts'
-import { type FrozenMigration, frozenState, viewAfter } from './frozen.ts'
+import { type FrozenMigration, frozenState, viewAfter, viewChangesOf } from './frozen.ts'
 
 /** A view that is frozen and that no later migration has removed, and the migration that says how it is. */
 export interface LivingView {
@@ -12,9 +12,9 @@ export interface LivingView {
 export function livingViews(migrations: FrozenMigration[]): LivingView[] {
   const latest = new Map<string, FrozenMigration>()
   for (const migration of migrations) {
-    const { change } = migration.up
-    if (change.does === 'define' || change.does === 'rename')
-      latest.set(quoteName(viewAfter(change)), migration)
+    for (const change of viewChangesOf(migration.up.change))
+      if (change.does === 'define' || change.does === 'rename')
+        latest.set(quoteName(viewAfter(change)), migration)
   }
   return [...frozenState(migrations)].map(([name, definition]) => ({
     definition,
@@ -22,7 +22,7 @@ export function livingViews(migrations: FrozenMigration[]): LivingView[] {
   }))
 }
 
-/** Whether one of these migrations makes a view anew, or removes it. */
+/** Whether one of these migrations makes a view anew, or removes it. One that changes several views needs them all. */
 export const isMadeAnyway = (view: QualifiedName, pending: FrozenMigration[]): boolean =>
   pending.some(
     ({ up: { change } }) =>

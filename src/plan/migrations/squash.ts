@@ -2,7 +2,7 @@ import { Problem } from '../../problem.ts'
 import { quoteName } from '../names.ts'
 import type { Definition } from '../views/definition.ts'
 import { inDependencyOrder } from '../views/graph.ts'
-import { type FrozenFile, type FrozenMigration, isViewChange, viewAfter, viewBefore } from './frozen.ts'
+import { type FrozenFile, type FrozenMigration, viewAfter, viewBefore, viewChangesOf } from './frozen.ts'
 import { numbered, squashedHistory } from './order.ts'
 
 /** The newest state of a view. */
@@ -119,13 +119,14 @@ interface Past {
 function pastsOf(migrations: FrozenMigration[]): Map<string, Past> {
   const pasts = new Map<string, Past>()
   for (const { number, up, down } of migrations) {
-    if (!isViewChange(up.change)) continue
-    const before = quoteName(viewBefore(up.change))
-    const { since = number, back = down?.change.does === 'release' ? 'release' : 'drop' } =
-      pasts.get(before) ?? {}
-    pasts.delete(before)
-    if (up.change.does === 'define' || up.change.does === 'rename')
-      pasts.set(quoteName(viewAfter(up.change)), { since, at: number, back })
+    for (const change of viewChangesOf(up.change)) {
+      const before = quoteName(viewBefore(change))
+      const { since = number, back = down?.change.does === 'release' ? 'release' : 'drop' } =
+        pasts.get(before) ?? {}
+      pasts.delete(before)
+      if (change.does === 'define' || change.does === 'rename')
+        pasts.set(quoteName(viewAfter(change)), { since, at: number, back })
+    }
   }
   return pasts
 }

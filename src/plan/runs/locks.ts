@@ -24,8 +24,8 @@ interface ExclusiveOptions {
   timeoutSeconds: number
   /** Locks on what can change without a lock on the view. Readers notice none of these locks. */
   guard?: Statement[]
-  /** Exclusive locks on what a reader locks before the view. */
-  lockBefore?: Statement[]
+  /** What is locked exclusively before the view, as readers do: plain views that read it, tables with policies that do. */
+  lockBefore?: Locked[]
   /** Takes the locks on the view itself as another role. Default: as ourselves. */
   as?: (statements: Statement[]) => Statement[]
   /**
@@ -48,12 +48,13 @@ export const exclusively = (
   lockTimeoutMs: null,
   recordLockTimeoutMs: lasts === 'long' ? recordLockMs : null,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
-  holders: holdersQuery(view, 'AccessExclusiveLock'),
+  // The holders of locks on plain views above the view come along.
+  holders: firstHolders([view, ...lockBefore.filter(({ kind }) => kind === 'table')]),
   statements: [
     ...as([alter('materialized view', view, 'reset (viewkeeper)')]),
     lockTimeout(shortLockMs),
     ...guard,
-    ...lockBefore,
+    ...lockBefore.flatMap((each) => inPlaceOf(each.owner, [exclusiveLock(each.kind, each)])),
     ...as([exclusiveLock('materialized view', view)]),
     ...(lasts === 'brief' ? [] : [lockTimeout(0)]),
     ...work,
@@ -82,7 +83,7 @@ export const exclusivelyTogether = (
   lockTimeoutMs: null,
   recordLockTimeoutMs: null,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
-  holders: `select coalesce(${views.map((view) => `(${holdersQuery(view, 'AccessExclusiveLock')})`).join(', ')})`,
+  holders: firstHolders(views),
   statements: [
     ...views.flatMap((view) => inPlaceOf(view.owner, [alter(view.kind, view, 'reset (viewkeeper)')])),
     lockTimeout(shortLockMs),
@@ -93,6 +94,9 @@ export const exclusivelyTogether = (
     ...work,
   ],
 })
+
+const firstHolders = (locked: ViewName[]): string =>
+  `select coalesce(${locked.map((each) => `(${holdersQuery(each, 'AccessExclusiveLock')})`).join(', ')})`
 
 const startPatience: Statement = {
   phase: 'locking',

@@ -8,15 +8,7 @@ import type { ViewFacts } from '../views/view-facts.ts'
 import { type AsideNames, asideNames } from './aside-names.ts'
 import { analyze, countBefore, countRows, readEstimate } from './counting.ts'
 import { fill } from './create.ts'
-import {
-  exclusiveLock,
-  exclusively,
-  type Locked,
-  lockIndex,
-  setting,
-  touchColumns,
-  touchStatistics,
-} from './locks.ts'
+import { exclusively, type Locked, lockIndex, setting, touchColumns, touchStatistics } from './locks.ts'
 import { buildIndexes, buildStatistics, buildTwin, giveStatistics, withOptions } from './rebuild.ts'
 import type { RunOptions } from './refresh.ts'
 import { uniqueIndexes } from './unique-indexes.ts'
@@ -77,7 +69,7 @@ export function planSwap(
           .toReversed()
           .map((view): Locked => ({ ...view, kind: 'view' })),
         ...tablesOf(writtenAgain([live])),
-      ].flatMap((each) => inPlaceOf(each.owner, [exclusiveLock(each.kind, each)])),
+      ],
       as: (statements) => inPlaceOf(live.view.owner, statements),
     }),
     written: null,

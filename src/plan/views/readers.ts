@@ -13,3 +13,23 @@ export interface Reader {
   /** The OIDs of the relations that the query itself reads, as far as they are asked for or are readers, too. */
   reads: number[]
 }
+
+/** Sorts readers: each comes after those that it reads. A circle is broken somewhere. */
+export function parentsFirst<R extends Reader>(
+  readers: R[],
+  readsOf: (reader: R) => number[] = ({ reads }) => reads,
+): R[] {
+  const waiting = new Set(readers)
+  const byOid = new Map(readers.map((reader) => [reader.oid, reader]))
+  const ordered: R[] = []
+  const take = (reader: R) => {
+    if (!waiting.delete(reader)) return
+    for (const oid of readsOf(reader)) {
+      const read = byOid.get(oid)
+      if (read !== undefined) take(read)
+    }
+    ordered.push(reader)
+  }
+  for (const reader of readers) take(reader)
+  return ordered
+}

@@ -34,7 +34,7 @@ describe.each(['superuser', 'member of the owners'])('an odd group of 20 views, 
     expect(await whatWorks()).toEqual({
       outside: 20,
       parsed: 20,
-      log: ["Instead; ofit's", 'proc', 'rule g1'],
+      log: ["Instead; ofit's", 'proc', 'rule g0'],
     })
   })
 

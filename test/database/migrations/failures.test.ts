@@ -417,21 +417,39 @@ describe('a migration that fails', () => {
     expect((await failing(frozen)).message).toContain('relation "index_taken" already exists (42P07)')
   })
 
-  test('because a materialized view reads it cannot be swapped, and says what to do', async () => {
+  test('because a materialized view reads a column that goes, and says what to do', async () => {
     const frozen = await made(
       definition('below', 'select id, n from public.base'),
-      definition('above', 'select id from public.below'),
+      definition('above', 'select n from public.below'),
     )
     await frozen.freeze([
       definition('below', 'select id from public.base'),
-      definition('above', 'select id from public.below'),
+      definition('above', 'select n from public.below'),
     ])
     const refusal = await failing(frozen)
     expect(refusal.cause).toMatchObject({ code: 'SwapImpossible' })
     expect(refusal.message).toBe(
-      'migrations/003_below.up.sql: public.below cannot be given another query, because materialized view public.above depends on it. ' +
-        'If something depends on the view, drop the dependents in an earlier migration, and define them again in a later one.',
+      'migrations/003_below.up.sql: public.above reads column n of public.below, which the new query does not have. ' +
+        'Change public.above in the same migration: npx viewkeeper freeze below above -m "…"',
     )
+  })
+
+  test('because a function depends on it and a materialized view reads it, names the function', async () => {
+    const frozen = await made(
+      definition('beneath', 'select id, n from public.base'),
+      definition('over', 'select n from public.beneath'),
+    )
+    await sql`create function in_the_way(beneath) returns integer language sql as 'select 1'`
+    await frozen.freeze([
+      definition('beneath', 'select id, n + 1 as n from public.base'),
+      definition('over', 'select n from public.beneath'),
+    ])
+    const { message } = await failing(frozen)
+    await sql`drop function in_the_way`
+    expect(message).toContain(
+      'public.beneath cannot be given another query together with the views that read it: ',
+    )
+    expect(message).toMatch(/function "?public"?\.in_the_way|function in_the_way/)
   })
 
   test.each([

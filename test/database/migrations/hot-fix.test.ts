@@ -131,7 +131,8 @@ describe('a hot fix', () => {
     expect(tried).toMatchObject({ does: null, wayBack: { change: { does: 'drop' } } })
     expect(tried?.wayBack.blocked).toBe(
       'public.sales: the way back does not work in this database as it is now: public.sales cannot be dropped, because ' +
-        'these depend on it: view public.reads_sales. Drop them first: a view in an earlier migration, anything else by own SQL.',
+        'these depend on it: view public.reads_sales. Remove the views that read it with the same "freeze --remove", or give them queries without it in ' +
+        'the same "freeze". Drop anything else by own SQL first.',
     )
     expect(await up(frozen)).toEqual([null])
     expect((await refusalOf(down(frozen))).message).toContain('view public.reads_sales')

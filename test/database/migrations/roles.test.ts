@@ -132,6 +132,41 @@ describe('a login that is no superuser', () => {
     expect(await ownerOf('alone.theirs')).toBe(lone)
   })
 
+  test('changes a view under readers of other owners, and gives it to another owner meanwhile', async () => {
+    const database = new URL(url).pathname.slice(1)
+    await sql.unsafe(
+      `grant create on database ${database} to ${app}; grant usage on schema shop to ${reader}`,
+    )
+    const frozen = await folder('readers')
+    const grants = [{ privileges: ['select'], to: boss }]
+    const below = inShop('below', 'select id from shop.base', { grants })
+    const above = inShop('above', 'select id from shop.below', {
+      owner: boss,
+      grants: [{ privileges: ['select'], to: reader }],
+    })
+    expect(await apply(frozen, [below, above])).toEqual(['create', 'create'])
+    await sql.unsafe(`
+      create view shop.plain as select id from shop.below; alter view shop.plain owner to ${boss};
+      create materialized view shop.top as select id from shop.plain; alter materialized view shop.top owner to ${boss}`)
+    const before = await describeInCatalog(sql, 'shop.above')
+    const changed = { ...below, sql: 'select id + 1 as id, word from shop.base' }
+    expect(await apply(frozen, [changed, above])).toEqual(['rebuild'])
+    expect(await sql`select id from shop.top`).toEqual([{ id: 2 }])
+    expect((await describeInCatalog(sql, 'shop.above')).acl).toEqual(before.acl)
+    expect([await ownerOf('shop.below'), await ownerOf('shop.above')]).toEqual([views, boss])
+
+    const given = { ...changed, sql: 'select id + 2 as id from shop.base', owner: boss, grants: [] }
+    expect(await apply(frozen, [given, above])).toEqual(['rebuild'])
+    expect([await ownerOf('shop.below'), await ownerOf('shop.top')]).toEqual([boss, boss])
+    expect(await sql`select id from shop.top`).toEqual([{ id: 3 }])
+    await migrateDown(migrateCall(as(app).database), await frozen.read(), 2)
+    expect(await ownerOf('shop.below')).toBe(views)
+    expect(await sql`select id from shop.top`).toEqual([{ id: 1 }])
+    await sql.unsafe(
+      `drop materialized view shop.below cascade; revoke create on database ${database} from ${app}`,
+    )
+  })
+
   test('renames and removes what another role owns', async () => {
     await sql.unsafe(`
       create materialized view shop.to_go as select id from shop.base; alter materialized view shop.to_go owner to ${boss}`)

@@ -229,7 +229,7 @@ describe('a swap', () => {
       return [
         await describeInCatalog(sql, 'again.ids'),
         ...(await sql`
-          select to_jsonb(p) - '{prosqlbody}'::text[] as row, pg_get_functiondef(oid) as text, obj_description(oid, 'pg_proc') as comment
+          select to_jsonb(p) - '{prosqlbody,proargdefaults}'::text[] as row, pg_get_functiondef(oid) as text, obj_description(oid, 'pg_proc') as comment
             from pg_proc p where pronamespace in ('again'::regnamespace, '"Other one"'::regnamespace) order by oid`),
         ...(await sql`
           select to_jsonb(p) - '{polqual,polwithcheck}'::text[] as row, obj_description(oid, 'pg_policy') as comment,

@@ -684,6 +684,7 @@ describe('reads', () => {
       ['select on viewkeeper.definitions', /definitions/],
       ['insert, update on viewkeeper.definitions', /definitions/],
       ['select on viewkeeper.latest_runs', /latest_runs/],
+      ['select on viewkeeper.set_aside', /set_aside/],
     ]
     for (const [right, missing] of takes) {
       await expectMissing(look(), privilege(missing))

@@ -6,6 +6,7 @@ import {
   type NewMigration,
   planFreeze,
   unaccounted,
+  unappliedDifferences,
 } from '../../../../src/plan/migrations/freeze.ts'
 import type { FrozenChange } from '../../../../src/plan/migrations/frozen.ts'
 import type { Definition } from '../../../../src/plan/views/definition.ts'
@@ -50,6 +51,8 @@ function stepInWords(change: FrozenChange): string {
     case 'drop':
     case 'release':
       return `${change.does} ${change.view.name}`
+    case 'together':
+      return change.definitions.map(({ name, sql }) => `define ${name} as ${sql}`).join(' and ')
     default:
       return change.does
   }
@@ -251,6 +254,86 @@ describe('what is authored and what is frozen', () => {
     const change: FrozenChange = { does: 'rename', view: inPublic('a'), to: inPublic('z') }
     expect(differences([{ ...a, name: 'z', sql: 'select 2' }], a, change)).toEqual([
       { view: 'public.z', kind: 'unfrozen', message: 'query changed since 002_m' },
+    ])
+  })
+})
+
+describe('changed queries', () => {
+  const after = (name: string) => definition(name, `select 'new ${name}'`)
+  const reads = (text: string) =>
+    new Map(
+      text
+        .split(', ')
+        .map((each) => each.split(' > ').map((name) => `"public"."${name}"`))
+        .map(([reader, read]) => [reader as string, [read as string]]),
+    )
+  const wordsOf = (request: Partial<FreezeRequest>) => plan(request).map(({ words }) => words)
+
+  test('of views that read each other share a migration, and go back together', () => {
+    const request = {
+      authored: [after('a'), after('b'), after('c')],
+      migrations: frozen(a, b, c),
+      reads: reads('b > a'),
+    }
+    expect(inWords(plan(request))).toEqual([
+      "a_b: define a as select 'new a' and define b as select 'new b' | define a as select 'a' and define b as select 'b'",
+      "c: define c as select 'new c' | define c as select 'c'",
+    ])
+    expect(plan(request)[0]?.others).toEqual([{ view: inPublic('b'), changed: ['query'] }])
+  })
+
+  test('of views that read each other through others share one, too', () => {
+    const authored = [after('a'), b, after('c')]
+    expect(wordsOf({ authored, migrations: frozen(a, b, c), reads: reads('c > b, b > a') })).toEqual(['a_c'])
+  })
+
+  test('of views that the author names share one', () => {
+    const authored = [after('a'), after('b'), after('c')]
+    const only = [inPublic('a'), inPublic('c')]
+    expect(wordsOf({ authored, migrations: frozen(a, b, c), only })).toEqual(['a_c'])
+  })
+
+  test('come after a new view that they read, and before a new one that reads them', () => {
+    const authored = [definition('new', 'select 1'), after('a'), after('b'), definition('top', 'select 2')]
+    const migrations = frozen(a, b)
+    expect(wordsOf({ authored, migrations, reads: reads('b > a, a > new, top > b') })).toEqual([
+      'new',
+      'a_b',
+      'top',
+    ])
+    expect(
+      wordsOf({
+        authored: [after('a'), authored[0] as Definition, after('b')],
+        migrations,
+        reads: new Map([...reads('b > new'), ['"public"."a"', ['"public"."b"']]]),
+      }),
+    ).toEqual(['new', 'a_b'])
+  })
+
+  test('stay apart where a new view stands between them', () => {
+    const authored = [after('a'), definition('new', 'select 1'), after('b')]
+    expect(wordsOf({ authored, migrations: frozen(a, b), reads: reads('new > a, b > new') })).toEqual([
+      'a',
+      'new',
+      'b',
+    ])
+  })
+
+  test('are found unfrozen, frozen and unapplied, view by view', () => {
+    const together: FrozenChange = {
+      does: 'together',
+      definitions: [after('a'), { ...after('b'), schedule: '0 5 * * *' }],
+    }
+    const migrations = frozen(a, b, together)
+    expect(authoredDifferences([after('a'), b], migrations, (sql) => sql)).toEqual([
+      { view: 'public.b', kind: 'unfrozen', message: 'query, schedule changed since 003_m' },
+    ])
+    expect(unappliedDifferences(migrations, ['003_m'])).toEqual([
+      {
+        view: 'public.b',
+        kind: 'unapplied',
+        message: 'schedule changed in 003_m, which is not applied to this database',
+      },
     ])
   })
 })

@@ -417,3 +417,27 @@ test('a change says what its view is called before and after', () => {
     expect(viewAfter(change)).toEqual(view)
   }
 })
+
+describe('a file of views that change together', () => {
+  const definitions = ['below', 'above'].map((name) =>
+    definition(name, `select '-- viewkeeper: {' as "${name}";\n\n-- viewkeeper: {`),
+  )
+  const written = renderFrozen({ why: 'both', change: { does: 'together', definitions } })
+
+  test('has the header and the SQL of each, and is read as it was written', () => {
+    const each = definitions.map((one) =>
+      renderFrozen({ why: 'both', change: { does: 'define', definition: one } }),
+    )
+    expect(written).toBe(each.join('\n'))
+    expect(parseFrozen(written)).toEqual({ why: 'both', change: { does: 'together', definitions } })
+    expect(frozenState([{ up: parseFrozen(written) as FrozenFile }])).toEqual(
+      new Map(definitions.map((one) => [`"public"."${one.name}"`, one])),
+    )
+  })
+
+  test('is not read if one of its parts was edited', () => {
+    expect(parseFrozen(written.replace('refresh materialized view "public"."above"', 'select 1'))).toBeNull()
+    expect(parseFrozen(`${written}\nselect 1;\n`)).toBeNull()
+    expect(parseFrozen(written.replace('"why": "both"', '"why": "another"'))).toBeNull()
+  })
+})

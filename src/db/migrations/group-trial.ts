@@ -1,0 +1,255 @@
+import { authoredOnTwins, pathOverTwins, viewsNamedIn } from '../../plan/groups/authored.ts'
+import { type Group, type Member, type Places, placesOf, wantedOf } from '../../plan/groups/group.ts'
+import { lacks } from '../../plan/groups/refusals.ts'
+import { requalify } from '../../plan/groups/requalify.ts'
+import { buildTwinOf, makePlaces } from '../../plan/groups/twins.ts'
+import { wantedView } from '../../plan/migrations/redefine.ts'
+import { displayName, literal, type QualifiedName, quoteName, unquoted } from '../../plan/names.ts'
+import type { Definition } from '../../plan/views/definition.ts'
+import type { LiveView, ViewKind } from '../../plan/views/live-view.ts'
+import { liveViewQuery } from '../../plan/views/live-view-query.ts'
+import { parentsFirst, type Reader } from '../../plan/views/readers.ts'
+import { Problem } from '../../problem.ts'
+import { executeStatements, StatementRefused } from '../runs/statements.ts'
+import type { Sql } from '../server/connect.ts'
+import { sqlstateOf } from '../server/failures.ts'
+import { describeTwin, isSameQuery, undone } from './trial.ts'
+
+/** A view of a group that gets another definition. */
+export interface Redefined {
+  before: Definition | null
+  after: Definition
+  /** The view with its next owner. */
+  given: LiveView
+}
+
+/** A group as its changed definitions make it on this server. */
+export interface Tried {
+  /** Each after those that it reads then. A view that changes because a column of another one changes is wanted so, too. */
+  members: Member[]
+  /** The new definitions as the server reads them, by OID. */
+  twins: Map<number, LiveView>
+  misfits: Misfit[]
+}
+
+/** A reader that does not fit the changed views. */
+export interface Misfit {
+  reader: QualifiedName & { kind: ViewKind }
+  /** In words that follow the reader's name. */
+  because: string
+}
+
+/**
+ * Builds the empty twins of changed views and of everything that reads them, and undoes that. No view is locked. Throws
+ * StatementRefused if the server refuses a changed definition.
+ */
+export const tryTogether = (sql: Sql, readers: Reader[], changes: Map<number, Redefined>): Promise<Tried> =>
+  undone(sql, async (part) => {
+    const members: Member[] = parentsFirst(readers, (reader) => readsAfter(reader, readers, changes))
+    insistOnNoCircle(members, (member) => readsAfter(member, readers, changes))
+    const group = { members, outside: [] }
+    const places = placesOf(`new_${members[0]?.oid}`, group)
+    const heirs = members.map((member) => ({
+      ...member,
+      wanted: changes.get(member.oid)?.given ?? member.live,
+    }))
+    await executeStatements(part, makePlaces({ members: heirs, outside: [] }, places), false)
+    const tried: Tried = { members, twins: new Map(), misfits: [] }
+    const unfit = new Set<number>()
+    for (const [at, member] of members.entries()) {
+      const change = changes.get(member.oid)
+      if (readsAfter(member, readers, changes).some((read) => unfit.has(read))) {
+        unfit.add(member.oid)
+        continue
+      }
+      const because =
+        change === undefined
+          ? await tryReader(part, group, at, places)
+          : await tryChanged(part, group, at, { change, places, twins: tried.twins })
+      if (because === null) continue
+      unfit.add(member.oid)
+      tried.misfits.push({ reader: member.live.view, because })
+    }
+    return tried
+  })
+
+/** What a view reads after the change: a new query is known only by the names in it. */
+const readsAfter = (reader: Reader, readers: Reader[], changes: Map<number, Redefined>): number[] => {
+  const change = changes.get(reader.oid)
+  if (change === undefined) return reader.reads
+  const named = viewsNamedIn(
+    change.after.sql,
+    readers.map(({ oid, live }) => ({ ...live.view, oid })),
+  )
+  return named.map(({ oid }) => oid).filter((oid) => oid !== reader.oid)
+}
+
+/** Refuses (MigrationFailed) queries that would read each other. `members` come after those that they read, if they can. */
+function insistOnNoCircle(members: Member[], readsOf: (member: Member) => number[]): void {
+  for (const [at, member] of members.entries()) {
+    const later = members.slice(at + 1).find(({ oid }) => readsOf(member).includes(oid))
+    if (later === undefined) continue
+    const [one, other] = [member, later].map(({ live }) => displayName(live.view))
+    throw new Problem(
+      'MigrationFailed',
+      `${one} and ${other} would read each other, directly or through other views. Change one of the queries.`,
+    )
+  }
+}
+
+interface Changed {
+  change: Redefined
+  places: Places
+  twins: Map<number, LiveView>
+}
+
+async function tryChanged(
+  sql: Sql,
+  group: Group,
+  at: number,
+  { change, places, twins }: Changed,
+): Promise<null> {
+  const member = group.members[at] as Member
+  const { before, after, given } = change
+  const twin = await naming(after, group, places, () => readOnTwins(sql, group, places, change))
+  const isSame = await isSameQuery(sql, twin, given)
+  const described = isSame ? { ...twin, view: { ...twin.view, definition: given.view.definition } } : twin
+  twins.set(member.oid, described)
+  member.wanted = wantedView(given, { before, after, twin: described })
+  await naming(null, group, places, () => build(sql, group, member, places))
+  return null
+}
+
+/** The live view that a definition makes where its query finds twins. All SQL of the result names the views. */
+async function readOnTwins(
+  sql: Sql,
+  { members }: Group,
+  places: Places,
+  { after, given }: Redefined,
+): Promise<LiveView> {
+  const moved = new Map(members.map(({ live: { view } }) => [quoteName(view), places.twins(view.schema)]))
+  const back = new Map(
+    members.map(({ live: { view } }) => [
+      quoteName({ schema: places.twins(view.schema), name: view.name }),
+      view.schema,
+    ]),
+  )
+  const schemas = new Set(members.map(({ live }) => live.view.schema))
+  const { owner } = given.view
+  const twin = await describeTwin(
+    sql,
+    { ...after, schema: places.twins(after.schema), sql: authoredOnTwins(after.sql, moved) },
+    owner,
+    (path) =>
+      pathOverTwins(
+        path,
+        (schema) => (schemas.has(schema) ? places.twins(schema) : undefined),
+        unquoted(owner),
+      ),
+  )
+  return {
+    ...twin,
+    view: { ...given.view, definition: requalify(twin.view.definition, back) },
+    indexes: twin.indexes.map((index) => ({ ...index, rest: requalify(index.rest, back) })),
+  }
+}
+
+/** Tries a view that keeps its query. Returns why it does not fit; null if it fits. */
+async function tryReader(sql: Sql, group: Group, at: number, places: Places): Promise<string | null> {
+  const member = group.members[at] as Member
+  const lacking = await readLacking(sql, group, member)
+  if (lacking !== null) return lacking
+  try {
+    await build(sql, group, member, places)
+  } catch (error) {
+    // A missing right says nothing about the query.
+    if (!(error instanceof StatementRefused) || sqlstateOf(error.cause) === '42501') throw error
+    const { carries } = error.statement
+    return `does not fit any more${carries === undefined ? '' : `, with its ${carries}`}: ${inPublic(error.message, group, places)} (${sqlstateOf(error.cause) ?? 'no SQLSTATE'})`
+  }
+  const [row] = await sql.unsafe<{ live: LiveView }[]>(
+    `select f as live from (${liveViewQuery(`${literal(quoteName(twinName(member, places)))}::regclass`)}) as x(f)`,
+  )
+  const { live } = member
+  const { columns } = (row as { live: LiveView }).live
+  if (columns.some(({ type }, column) => type !== live.columns[column]?.type)) {
+    const comments = new Map(live.columns.map(({ name, comment }) => [name, comment]))
+    member.wanted = {
+      ...live,
+      columns: columns.map(
+        (column, at) =>
+          live.columns.find(({ type }, before) => before === at && type === column.type) ?? {
+            ...column,
+            comment: comments.get(column.name) ?? null,
+          },
+      ),
+    }
+  }
+  return null
+}
+
+/** The columns that a view reads of changed ones and that these will not have, in words; null if there are none. */
+async function readLacking(sql: Sql, { members }: Group, { oid, reads }: Member): Promise<string | null> {
+  const lacking: string[] = []
+  for (const parent of members) {
+    const { live, wanted } = parent
+    if (wanted === undefined || !reads.includes(parent.oid)) continue
+    const left = new Set(wanted.columns.map(({ name }) => name))
+    const gone = (await readColumnsUsed(sql, oid, parent.oid)).filter((name) => !left.has(name))
+    if (gone.length > 0) lacking.push(lacks(gone, live))
+  }
+  return lacking.length === 0 ? null : lacking.join(', and ')
+}
+
+/** The columns of a relation that the query of a view reads. */
+export async function readColumnsUsed(sql: Sql, reader: number, relation: number): Promise<string[]> {
+  const rows = await sql<{ name: string }[]>`
+    select a.attname as name from pg_catalog.pg_attribute a
+     where a.attrelid = ${relation} and a.attnum > 0 and a.attnum in (
+       select d.refobjsubid from pg_catalog.pg_depend d join pg_catalog.pg_rewrite w on w.oid = d.objid
+        where w.ev_class = ${reader} and w.rulename = '_RETURN' and d.classid = 'pg_catalog.pg_rewrite'::regclass
+          and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = ${relation})
+     order by a.attnum`
+  return rows.map(({ name }) => name)
+}
+
+/**
+ * Builds one twin. Statistics objects stay in their schema, where a refresh that is running may build some of the same name:
+ * the trial leaves them out.
+ */
+const build = (sql: Sql, group: Group, member: Member, places: Places): Promise<void> =>
+  executeStatements(
+    sql,
+    buildTwinOf(group, { ...member, wanted: { ...wantedOf(member), statistics: [] } }, places),
+    false,
+  )
+
+const twinName = ({ live: { view } }: Member, places: Places) => ({
+  schema: places.twins(view.schema),
+  name: view.name,
+})
+
+/** Does work, and words its refusal for the author: with the names of the views, and the definition at fault. */
+async function naming<T>(
+  definition: Definition | null,
+  group: Group,
+  places: Places,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof StatementRefused) {
+      error.message = inPublic(error.message, group, places)
+      error.view = definition
+    }
+    throw error
+  }
+}
+
+/** A message of the server that names the views instead of their twins. */
+const inPublic = (message: string, { members }: Group, places: Places): string =>
+  members.reduce(
+    (text, { live: { view } }) => text.replaceAll(places.twins(view.schema), view.schema),
+    message,
+  )

@@ -1,0 +1,156 @@
+import { type QualifiedName, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
+
+/** A place of an author's query that names a relation. */
+interface Mention extends ViewName {
+  /** Where the schema is written, if it is. */
+  at: number
+  end: number
+}
+
+/**
+ * Rewrites a query that an author wrote: each relation that is written with its schema and that `moved` knows gets another
+ * schema, and keeps its name. `moved` maps names, written by `quoteName`, to schemas. Names without a schema are found by the
+ * search path (`pathOverTwins`). The caller proves by the catalog that nothing was missed.
+ */
+export function authoredOnTwins(sql: string, moved: Map<string, string>): string {
+  let written = ''
+  let done = 0
+  for (const mention of mentionsIn(sql)) {
+    const schema = mention.schema === null ? undefined : moved.get(quoteName(mention))
+    if (schema === undefined) continue
+    written += sql.slice(done, mention.at) + quoteIdentifier(schema)
+    done = mention.end
+  }
+  return written + sql.slice(done)
+}
+
+/** Which of these views a query names. A name without a schema may mean each view of that name. */
+export function viewsNamedIn<V extends QualifiedName>(sql: string, views: V[]): V[] {
+  const mentions = mentionsIn(sql)
+  return views.filter(({ schema, name }) =>
+    mentions.some((each) => each.name === name && (each.schema === null || each.schema === schema)),
+  )
+}
+
+/** A search path on which a name without a schema finds the twin before the view. `owner` stands for `"$user"`. */
+export const pathOverTwins = (
+  path: string,
+  twinsOf: (schema: string) => string | undefined,
+  owner: string,
+): string =>
+  [...path.matchAll(/"(?:[^"]|"")*"|[^\s,"]+/g)]
+    .flatMap(([entry]) => {
+      const schema = folded(entry)
+      const twins = twinsOf(schema === '$user' ? owner : schema)
+      return twins === undefined ? [entry] : [quoteIdentifier(twins), entry]
+    })
+    .join(', ')
+
+/** The relations that a query names, and the views before the columns of `app.sales.total`, in their order. */
+function mentionsIn(sql: string): Mention[] {
+  const tokens = tokensOf(sql)
+  const words = tokens.map(({ text }) => (/^[a-z]/i.test(text) ? text.toUpperCase() : text))
+  const expressions = commonExpressions(tokens)
+  const scopes: Scope[] = [{ selects: false, from: false }]
+  const mentions: Mention[] = []
+  tokens.forEach(({ text, at }, index) => {
+    const [word, before, after, beyond] = [
+      words[index],
+      words[index - 1] ?? '',
+      words[index + 1],
+      words[index + 3],
+    ]
+    const scope = scopes.at(-1) as Scope
+    if (word === '(') scopes.push({ selects: false, from: scope.from && startsRelation.has(before) })
+    else if (word === ')') scopes.length > 1 && scopes.pop()
+    else if (word === 'SELECT') Object.assign(scope, { selects: true, from: false })
+    else if (word === 'FROM') scope.from ||= scope.selects && before !== 'DISTINCT'
+    else if (endsFrom.has(word as string)) scope.from = false
+    else if (isName.test(text) && before !== '.') {
+      const isRelation = (scope.from && startsRelation.has(before)) || before === 'TABLE'
+      const second = tokens[index + 2]?.text ?? ''
+      const isQualified = after === '.' && isName.test(second)
+      if (isQualified && (isRelation ? beyond !== '(' : beyond === '.'))
+        mentions.push({ schema: folded(text), name: folded(second), at, end: at + text.length })
+      else if (
+        !isQualified &&
+        isRelation &&
+        after !== '(' &&
+        !notRelations.has(word as string) &&
+        !expressions.has(folded(text))
+      )
+        mentions.push({ schema: null, name: folded(text), at, end: at })
+    }
+  })
+  return mentions
+}
+
+/** The names of common table expressions, `name [(columns)] as [[not] materialized] (…)`: they hide relations. */
+function commonExpressions(tokens: Token[]): Set<string> {
+  const names = new Set<string>()
+  tokens.forEach(({ text }, at) => {
+    if (text.toUpperCase() !== 'AS' || !/^(\(|not|materialized)$/i.test(tokens[at + 1]?.text ?? '')) return
+    let before = at - 1
+    if (tokens[before]?.text === ')') {
+      while (before > 0 && tokens[before]?.text !== '(') before--
+      before--
+    }
+    names.add(folded(tokens[before]?.text ?? ''))
+  })
+  return names
+}
+
+interface Token {
+  text: string
+  at: number
+}
+
+/** What a pair of parentheses holds. */
+interface Scope {
+  /** A query, so FROM begins its FROM clause: `extract(year from day)` has none. */
+  selects: boolean
+  /** We are in a FROM clause. */
+  from: boolean
+}
+
+/** The tokens of a query without its comments. */
+function tokensOf(sql: string): Token[] {
+  const tokens: Token[] = []
+  for (let at = 0; at < sql.length; ) {
+    token.lastIndex = at
+    const text = token.exec(sql)?.[0] ?? (sql[at] as string)
+    if (text === '/*') at = endOfComment(sql, at)
+    else {
+      if (!text.startsWith('--') && text.trim() !== '') tokens.push({ text, at })
+      at += text.length
+    }
+  }
+  return tokens
+}
+
+/** Comments nest. */
+function endOfComment(sql: string, from: number): number {
+  let depth = 0
+  for (const { 0: mark, index } of sql.slice(from).matchAll(/\/\*|\*\//g)) {
+    depth += mark === '/*' ? 1 : -1
+    if (depth === 0) return from + index + 2
+  }
+  return sql.length
+}
+
+const token =
+  /--[^\n]*|\/\*|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$([A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$.*?\$\1\$|"(?:[^"]|"")*"|[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*|\d[\w.]*|\s+|::|./suy
+const isName = /^["A-Za-z_\u0080-\uffff]/
+const startsRelation = new Set(['FROM', 'JOIN', ',', '(', 'ONLY', 'LATERAL'])
+const notRelations = new Set(['SELECT', 'ONLY', 'LATERAL', 'VALUES', 'WITH', 'TABLE', 'ROWS'])
+const endsFrom = new Set(
+  'WHERE GROUP HAVING WINDOW ORDER LIMIT OFFSET FETCH FOR UNION INTERSECT EXCEPT VALUES SEARCH CYCLE'.split(
+    ' ',
+  ),
+)
+
+/** A name as the server reads it: unquoted ones are folded to lower case, in ASCII only. */
+const folded = (written: string): string =>
+  written.startsWith('"')
+    ? written.slice(1, -1).replaceAll('""', '"')
+    : written.replace(/[A-Z]/g, (letter) => letter.toLowerCase())

@@ -1,0 +1,88 @@
+import { type QualifiedName, quoteName } from '../names.ts'
+import type { NewMigration } from './freeze.ts'
+import { ofParts } from './frozen.ts'
+
+interface Joining {
+  /** Which views each view reads; all names quoted. */
+  reads: ReadonlyMap<string, string[]>
+  /** Whether the author has named the views, so that all of them change together. */
+  isAsked: boolean
+}
+
+/**
+ * Joins the migrations of changed queries that belong together: those of views that read each other, directly or through other
+ * views, or all that the author has named. A migration that has to come in between keeps them apart. Pure.
+ */
+export function joined(migrations: NewMigration[], { reads, isAsked }: Joining): NewMigration[] {
+  const reached = new Map(
+    migrations.map(({ view }) => [quoteName(view), reachedFrom(quoteName(view), reads)]),
+  )
+  const readsOther = (a: NewMigration, b: NewMigration) =>
+    reached.get(quoteName(a.view))?.has(quoteName(b.view)) ?? false
+  const isChange = ({ up, down, changed }: NewMigration) =>
+    up.change.does === 'define' && down.change.does === 'define' && changed.includes('query')
+  let rest = migrations
+  for (const first of migrations.filter(isChange)) {
+    if (!rest.includes(first)) continue
+    const group = [first]
+    for (let size = 0; size < group.length; ) {
+      size = group.length
+      group.push(
+        ...rest.filter(
+          (other) =>
+            isChange(other) &&
+            !group.includes(other) &&
+            (isAsked || group.some((each) => readsOther(each, other) || readsOther(other, each))),
+        ),
+      )
+    }
+    const others = rest.filter((each) => !group.includes(each))
+    const isRead = (other: NewMigration) => group.some((each) => readsOther(each, other))
+    const stands = others.some((other) => isRead(other) && group.some((each) => readsOther(other, each)))
+    if (group.length === 1 || stands) continue
+    const at = rest.indexOf(first)
+    const isReader = (other: NewMigration) => group.some((each) => readsOther(other, each))
+    const order = rest
+    const isBefore = (other: NewMigration) => isRead(other) || (order.indexOf(other) < at && !isReader(other))
+    rest = [
+      ...others.filter(isBefore),
+      asOne(rest.filter((each) => group.includes(each))),
+      ...others.filter((other) => !isBefore(other)),
+    ]
+  }
+  return rest
+}
+
+/** One migration of several, in their order. */
+function asOne(migrations: NewMigration[]): NewMigration {
+  const [first, ...others] = migrations as [NewMigration, ...NewMigration[]]
+  const change = (way: 'up' | 'down') => ofParts(migrations.map((each) => each[way].change))
+  return {
+    ...first,
+    words: wordsOf(migrations.map(({ view }) => view)),
+    others: others.map(({ view, changed }) => ({ view, changed })),
+    up: { ...first.up, change: change('up') },
+    down: { ...first.down, change: change('down') },
+  }
+}
+
+const mostNames = 3
+
+const wordsOf = (views: QualifiedName[]): string =>
+  [
+    ...views.slice(0, mostNames).map(({ name }) => name),
+    ...(views.length > mostNames ? [`and_${views.length - mostNames}_more`] : []),
+  ].join('_')
+
+function reachedFrom(view: string, reads: ReadonlyMap<string, string[]>): Set<string> {
+  const reached = new Set<string>()
+  const open = [view]
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    for (const read of reads.get(at) ?? []) {
+      if (reached.has(read)) continue
+      reached.add(read)
+      open.push(read)
+    }
+  }
+  return reached
+}
