@@ -43,7 +43,7 @@ export function planExchangeOfBuilt(
     settings: {},
     result: 'updated',
     fills: true,
-    prepare: [...now.members.flatMap(cheap), ...areFaithful(now.members, places)],
+    prepare: [...now.members.flatMap(cheap), ...areFaithful(now, places)],
     cutOver: exchange(now, places, timeoutSeconds),
     written: null,
     members,

@@ -1,8 +1,9 @@
 import { displayName, literal, quoteName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 import { differenceQuery, liveViewQuery } from '../views/live-view-query.ts'
+import type { Reader } from '../views/readers.ts'
 import { betweenQuery } from './between.ts'
-import { everything, type Group, groupNames, type Member, type Places } from './group.ts'
+import { everything, type Group, groupNames, type Places } from './group.ts'
 
 /** A query for one text: the hashes of these views. See `groupHash`; it is another one if something stands between the views. */
 export const groupHashQuery = (oids: number[]): string =>
@@ -28,10 +29,7 @@ export const nothingStandsBetween = (group: Group): Statement => ({
  */
 export const proveTwins = (group: Group, places: Places): Statement[] => [
   readsTheSame(group, places),
-  ...areFaithful(
-    group.members.filter(({ wanted }) => wanted === undefined),
-    places,
-  ),
+  ...areFaithful(group, places),
 ]
 
 /**
@@ -85,13 +83,15 @@ select coalesce(string_agg(distinct format('the twin of %s %s %s', member::regcl
 })
 
 /**
- * Compares each twin with its view: an exchange would silently lose what SQL cannot copy. One statement for all, because the
+ * Compares the twin of each member that does not change with its view: an exchange would silently lose what SQL cannot copy. One statement for all, because the
  * server takes longer to plan the comparison than to make it.
  */
-export const areFaithful = (members: Member[], places: Places): Statement[] =>
-  members.length === 0 ? [] : [comparison(members, places)]
+export const areFaithful = (group: Group, places: Places): Statement[] => {
+  const members = group.members.filter(({ wanted }) => wanted === undefined)
+  return members.length === 0 ? [] : [faithful(members, places)]
+}
 
-const comparison = (members: Member[], places: Places): Statement => ({
+const faithful = (members: Reader[], places: Places): Statement => ({
   phase: 'building',
   sql: `
 select coalesce(string_agg(format('%s: %s', p.view, d.differences), '; '), '') as differences
