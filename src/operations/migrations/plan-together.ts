@@ -135,7 +135,7 @@ export function unfit(changed: QualifiedName[], misfits: Misfit[]): Problem {
       ...(views.length === 0
         ? []
         : [
-            `Change ${views.map(displayName).join(', ')} in the same migration: npx viewkeeper freeze ${all.join(' ')} -m "…"`,
+            `Change ${views.map(displayName).join(', ')} in the same migration: npx viewkeeper freeze ${all.join(' ')} -m "why"`,
           ]),
       ...(plain.length === 0
         ? []

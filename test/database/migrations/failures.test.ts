@@ -430,7 +430,7 @@ describe('a migration that fails', () => {
     expect(refusal.cause).toMatchObject({ code: 'SwapImpossible' })
     expect(refusal.message).toBe(
       'migrations/003_below.up.sql: public.above reads column n of public.below, which the new query does not have. ' +
-        'Change public.above in the same migration: npx viewkeeper freeze below above -m "…"',
+        'Change public.above in the same migration: npx viewkeeper freeze below above -m "why"',
     )
   })
 
@@ -456,11 +456,6 @@ describe('a migration that fails', () => {
     [
       'a view that needs a column',
       'create view in_the_way as select n from %v',
-      /view "?public"?\."?in_the_way/,
-    ],
-    [
-      'a view that needs a type',
-      'create view in_the_way as select id from %v',
       /view "?public"?\."?in_the_way/,
     ],
     ['an index on a column', 'create index in_the_way on %v (n)', /index "?in_the_way/],

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { bringUp } from '../../../src/operations/migrations/bring-up.ts'
 import { checkViews } from '../../../src/operations/migrations/check.ts'
@@ -187,7 +188,7 @@ describe('a reader that does not fit any more is named', () => {
     ).toEqual([
       'app.sales: app.above reads column total of app.sales, which the new query does not have; ' +
         'app.beside reads column total of app.sales, which the new query does not have. Change app.above, app.beside in the same ' +
-        'migration: npx viewkeeper freeze app.sales app.above app.beside -m "…" Nothing was written.',
+        'migration: npx viewkeeper freeze app.sales app.above app.beside -m "why" Nothing was written.',
       expect.stringContaining('migrations/004_sales.up.sql: app.above reads column total of app.sales'),
     ])
   })
@@ -201,7 +202,7 @@ describe('a reader that does not fit any more is named', () => {
     )
     expect(message).toBe(
       'app.sales: app.above does not fit any more: function sum(text) does not exist (42883). Change app.above in the same ' +
-        'migration: npx viewkeeper freeze app.sales app.above -m "…" Nothing was written.',
+        'migration: npx viewkeeper freeze app.sales app.above -m "why" Nothing was written.',
     )
   })
 
@@ -373,6 +374,7 @@ describe('readers of a parent and two children', () => {
           select (select sum(total)::int from app.sales) as parent, (select total from app.above) as one,
                  (select sum(total)::int from app.beside) as other, (select total from app.counted) as through`
         reads++
+        await pause(5)
         if (new Set(Object.values(row ?? {})).size !== 1) disagreements.push(row)
       }
       await connection.end()
