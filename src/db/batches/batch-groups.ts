@@ -85,7 +85,8 @@ export async function readGroupFacts(sql: Sql, batchId: string, number: number):
 
 /**
  * Drops the twins of a group. Its built runs end as skipped, with the reason, and their views get another attempt, which
- * refreshes them in place. So do the views whose exchange failed for another reason than a lock. Does nothing if the group was given up already, or the batch does not go on.
+ * refreshes them in place. So do the views whose exchange failed for another reason than a lock. Does nothing if the group
+ * was given up already, or the batch does not go on.
  */
 export function giveUpGroup(
   sql: Sql,

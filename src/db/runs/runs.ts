@@ -127,10 +127,13 @@ const withMembers = (
     return id
   })
 
-/** Writes the plan of a pending run. The runs of other members, which belong to the plan before, go. */
+/** Writes the plan of a pending run. The runs of other members belong to the plan before, and end. */
 async function writePlan(sql: Sql, id: number, plan: Plan, response: RunResponse): Promise<number | null> {
   const { count } = await sql`
-    with gone as (delete from viewkeeper.runs where group_run_id = ${id} and status = 'pending')
+    with gone as (
+      update viewkeeper.runs set status = 'skipped', finished_at = clock_timestamp(), updated_at = clock_timestamp(), duration_ms = 0,
+             meta = jsonb_set(meta, '{response,because}', '"the refresh of the group was planned again"')
+       where group_run_id = ${id} and status = 'pending')
     update viewkeeper.runs set plan = ${sql.json(plan as never)}, fills = ${plan.fills}, updated_at = clock_timestamp(),
            claim_by = case when claim_by is not null then clock_timestamp() + make_interval(secs => ${claimWithinSeconds}) end,
            meta = jsonb_set(meta, '{response}', ${sql.json(response as never)})

@@ -23,8 +23,9 @@ import { about, dropPlaces } from './twins.ts'
 
 /**
  * The exchange of all twins of a group at one moment. All locks come first; then the old views leave, the twins take their
- * places, and what stays in place but reads a member is written again: plain views outside, functions, policies. The old views are dropped without `cascade`, which proves that
- * nothing depends on them any more. The catalog is compared with the facts once nobody can change it any more.
+ * places, and what stays in place but reads a member is written again: plain views outside, functions, policies. The old
+ * views are dropped without `cascade`, which proves that nothing depends on them any more. The catalog is compared with the
+ * facts once nobody can change it any more.
  */
 export function exchange(group: Group, places: Places, timeoutSeconds: number): Plan['cutOver'] {
   const { members, outside } = group

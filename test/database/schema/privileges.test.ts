@@ -94,7 +94,7 @@ const usageOfRecord: Right = {
   missing: privilege(/schema viewkeeper/),
 }
 const onRecord = (
-  table: 'definitions' | 'runs' | 'batches' | 'batch_views' | 'latest_runs' | 'switches',
+  table: 'definitions' | 'runs' | 'batches' | 'batch_views' | 'batch_groups' | 'latest_runs' | 'switches',
   ...privileges: string[]
 ): Right[] =>
   privileges.map((each) => ({
@@ -110,6 +110,7 @@ const record = [
   ...onRecord('runs', 'select', 'insert', 'update'),
   ...onRecord('batches', 'select'),
   ...onRecord('batch_views', 'select'),
+  ...onRecord('batch_groups', 'select'),
 ]
 const languageOf = (who: 'owner' | 'other'): Right => ({
   right: `usage on language plpgsql, for the ${who}`,
@@ -681,6 +682,7 @@ describe('reads', () => {
     const takes: [string, Parameters<typeof privilege>[0]][] = [
       ['update on viewkeeper.runs', /runs/],
       ['select, update on viewkeeper.batches', /batches/],
+      ['select on viewkeeper.batch_groups', /batch_groups/],
       ['select on viewkeeper.definitions', /definitions/],
       ['insert, update on viewkeeper.definitions', /definitions/],
       ['select on viewkeeper.latest_runs', /latest_runs/],
