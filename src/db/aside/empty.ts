@@ -3,8 +3,8 @@ import type { TouchedRelation } from './in-the-way.ts'
 
 /**
  * Empties tables, so that changing them takes no time. Only for a transaction that is undone. A table keeps its rows if
- * emptying it would reach further: if others refer to it by a foreign key, if a trigger would be executed, if a part of it is
- * on another server, or if the login may not.
+ * emptying it would reach further: if others refer to it by a foreign key, if a trigger would be executed, if a part of it
+ * is on another server, or if the login may not.
  */
 export async function emptyTables(sql: Sql, relations: TouchedRelation[]): Promise<void> {
   const oids = relations.filter(({ isTable, touched }) => isTable && touched.locked).map(({ oid }) => oid)

@@ -79,8 +79,8 @@ export async function proveReturn(sql: Sql, items: AsideItem[]): Promise<void> {
 
 /**
  * Makes again what was taken away, parents before children, and fills the views that had data: all or none, in the
- * transaction of the caller. A plain view that is there already was made by the caller's SQL, and only gets back what hung on
- * it; a materialized view that is there stays as it is. Throws ViewSqlFailed, which names the view and the column, and
+ * transaction of the caller. A plain view that is there already was made by the caller's SQL, and only gets back what hung
+ * on it; a materialized view that is there stays as it is. Throws ViewSqlFailed, which names the view and the column, and
  * CatalogChanged if something was lost.
  */
 export async function makeAgain(sql: Sql, items: AsideItem[], how: MakeAgain): Promise<void> {

@@ -15,9 +15,9 @@ export interface Missing {
 }
 
 /**
- * The views that the applied migrations have made, and that are not in the catalog: somebody has dropped them. Views that are
- * set aside do not count: put-back makes them again. None if the
- * database has migrations that the folder lacks: these may have removed a view.
+ * The views that the applied migrations have made, and that are not in the catalog: somebody has dropped them. Views that
+ * are set aside do not count: put-back makes them again. None if the database has migrations that the folder lacks: these
+ * may have removed a view.
  */
 export async function readMissing(sql: Sql, migrations: FrozenMigration[]): Promise<Missing> {
   const { pending, ahead } = standingOf(migrations, await readViewJournal(sql))

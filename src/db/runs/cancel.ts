@@ -8,8 +8,8 @@ import { runLocks } from '../server/lock-keys.ts'
 const signalAgainAfterSeconds = 5
 
 /**
- * Cancels a run that has not ended: a pending or built run is closed at once; the server process of a running run is signaled, and
- * records the end itself. Returns false if the run has ended already or does not exist.
+ * Cancels a run that has not ended: a pending or built run is closed at once; the server process of a running run is
+ * signaled, and records the end itself. Returns false if the run has ended already or does not exist.
  */
 export async function cancelRun(sql: Sql, id: number): Promise<boolean> {
   const pending = await sql`

@@ -27,7 +27,10 @@ const itsTurn = `(r.not_before is null or r.not_before <= clock_timestamp())
  */
 const isOurs = `(r.id = run or r.group_run_id = run) and r.status = 'running' and r.backend_pid = pg_backend_pid() and r.backend_start = me_since`
 
-/** The duration of a run; of another member of a group, the time of its own statements. A built twin has its duration already. */
+/**
+ * The duration of a run; of another member of a group, the time of its own statements. A built twin has its duration
+ * already.
+ */
 const durationOf = `case when r.built_at is not null then r.duration_ms::float8 when r.id = run then extract(epoch from finished - started) * 1000
                                  else (select (spent ->> (m ->> 'view'))::float8 from jsonb_array_elements(work -> 'members') m
                                             where m ->> 'schema' = r.schema_name and m ->> 'name' = r.view_name) end`

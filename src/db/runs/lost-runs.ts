@@ -6,15 +6,14 @@ const byServer =
 const neverClaimed = 'The server never claimed this run.'
 
 /**
- * Closes lost runs as failed (RunLost) or, if their cancel was requested, as canceled, and returns their ids:
- * running runs whose server process does not hold the run's advisory lock, and pending runs past their
- * `claim_by`. Looks at one run with those of its group, at the runs of one view or batch, or at all runs. The idempotency keys of
- * lost runs are free again, because none of their work remains.
+ * Closes lost runs as failed (RunLost) or, if their cancel was requested, as canceled, and returns their ids: running runs
+ * whose server process does not hold the run's advisory lock, and pending runs past their `claim_by`. Looks at one run with
+ * those of its group, at the runs of one view or batch, or at all runs. The idempotency keys of lost runs are free again,
+ * because none of their work remains.
  *
- * Why this is right: the process of a run holds the run's lock from before the claim until after the end is
- * recorded. So if the process of a running run does not hold the lock, the process is gone. The same lock in
- * another session proves nothing. The update checks the row again: a run that has just ended or has just been
- * claimed is left alone.
+ * Why this is right: the process of a run holds the run's lock from before the claim until after the end is recorded. So if
+ * the process of a running run does not hold the lock, the process is gone. The same lock in another session proves nothing.
+ * The update checks the row again: a run that has just ended or has just been claimed is left alone.
  */
 export async function closeLostRuns(
   sql: Sql,

@@ -14,8 +14,8 @@ import { readReaderNames, readReaders } from './readers.ts'
 import { findRunningRun } from './running-run.ts'
 
 /**
- * Looks at a view with everything that reads it. If somebody holds an exclusive lock on a reader, looks again as patiently as
- * asked; then throws AlreadyRunning, which names a running run of a reader, or LockTimeout.
+ * Looks at a view with everything that reads it. If somebody holds an exclusive lock on a reader, looks again as patiently
+ * as asked; then throws AlreadyRunning, which names a running run of a reader, or LockTimeout.
  */
 export async function lookAtGroup(sql: Sql, view: ViewFacts, { until = 0 }: Patience): Promise<Group> {
   for (;;) {

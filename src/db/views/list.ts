@@ -94,8 +94,8 @@ export async function readViews(sql: Sql, only: QualifiedName | null = null): Pr
 }
 
 /**
- * The sizes of views, by OID, without those that somebody has locked exclusively, because their sizes would have to be waited
- * for. Null if somebody locks one meanwhile.
+ * The sizes of views, by OID, without those that somebody has locked exclusively, because their sizes would have to be
+ * waited for. Null if somebody locks one meanwhile.
  */
 const readSizes = (sql: Sql): Promise<Map<number, number> | null> =>
   unlessLocked(sql, async () => {

@@ -17,7 +17,9 @@ export interface Waiting {
   onWait?: ((holders: string) => void) | undefined
 }
 
-/** Finds the relations that are touched, and those that the caller names. Refuses (InvalidRequest) a name that nothing has. */
+/**
+ * Finds the relations that are touched, and those that the caller names. Refuses (InvalidRequest) a name that nothing has.
+ */
 export async function findRelations(
   sql: Sql,
   touched: Touched[],

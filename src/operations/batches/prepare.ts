@@ -31,10 +31,10 @@ export type Prepared =
 const stillGoodMs = 10_000
 
 /**
- * Prepares the next attempt at a view that has its turn: plans it for the view as the catalog has it now, and
- * writes its pending row, or the new plan into the pending row that exists already. A paused view is skipped.
- * A refused plan ends the attempt as failed; so does a lock that has been in the way for `lockedForMs` already and for longer
- * than a run waits for its locks.
+ * Prepares the next attempt at a view that has its turn: plans it for the view as the catalog has it now, and writes its
+ * pending row, or the new plan into the pending row that exists already. A paused view is skipped. A refused plan ends the
+ * attempt as failed; so does a lock that has been in the way for `lockedForMs` already and for longer than a run waits for
+ * its locks.
  */
 export async function prepareRun(
   { sql, batch, groups }: AdvancingBatch,

@@ -33,9 +33,9 @@ interface TogetherOptions extends RunOptions {
 }
 
 /**
- * Plans the change of views together with everything that reads them: all are built aside and exchanged at one moment. Null if
- * nothing is to be changed. Refuses (SwapImpossible), by name, what stands in the way and readers that no longer fit. Throws
- * StatementRefused if the server refuses a definition.
+ * Plans the change of views together with everything that reads them: all are built aside and exchanged at one moment. Null
+ * if nothing is to be changed. Refuses (SwapImpossible), by name, what stands in the way and readers that no longer fit.
+ * Throws StatementRefused if the server refuses a definition.
  */
 export async function planTogether(
   sql: Sql,

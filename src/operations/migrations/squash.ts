@@ -26,9 +26,9 @@ const longestMs = 600_000
 const longestWaitMs = 20_000
 
 /**
- * Reads the newest state of every frozen view, each with a query that this server accepts today and that is the query of
- * the live view: the authored query or the frozen one. If a table has changed, so that neither runs any more, the query is the server's text
- * of the live view. Refuses (MigrationFailed) a database that lacks a migration, and views that are not as
+ * Reads the newest state of every frozen view, each with a query that this server accepts today and that is the query of the
+ * live view: the authored query or the frozen one. If a table has changed, so that neither runs any more, the query is the
+ * server's text of the live view. Refuses (MigrationFailed) a database that lacks a migration, and views that are not as
  * they were frozen. Changes nothing: twins to compare with are rolled back.
  */
 export const readSquashable = (

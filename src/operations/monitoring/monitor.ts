@@ -41,8 +41,8 @@ export interface Monitored {
 
 /**
  * Closes the runs whose server process is gone and the batches that nobody advances, drops the twins of batches that have
- * ended, publishes every run and batch that has ended since the last look, and finds the views that are stale, missing or set
- * aside for long. Views without a definition get one here, so that a view that is never refreshed is noticed too.
+ * ended, publishes every run and batch that has ended since the last look, and finds the views that are stale, missing or
+ * set aside for long. Views without a definition get one here, so that a view that is never refreshed is noticed too.
  */
 export function monitor(
   database: Database,

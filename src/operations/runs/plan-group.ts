@@ -22,8 +22,9 @@ interface GroupRefresh {
 }
 
 /**
- * Plans the refresh of a view with everything that reads it. A paused member stands in the way, unless the request has `force`.
- * If a lock keeps a reader from being read, throws what `lookAtGroup` throws; without `patience`, the lock stands in the way.
+ * Plans the refresh of a view with everything that reads it. A paused member stands in the way, unless the request has
+ * `force`. If a lock keeps a reader from being read, throws what `lookAtGroup` throws; without `patience`, the lock stands
+ * in the way.
  */
 export async function planGroup(
   sql: Sql,

@@ -111,8 +111,8 @@ function holdBackParents({ members }: Group, against: Map<number, string>): void
 }
 
 /**
- * A view that reads another one through a function, or by its `dependsOn`, would still read the old one while the other one is
- * a twin. So it is refreshed after the exchange of the other.
+ * A view that reads another one through a function, or by its `dependsOn`, would still read the old one while the other one
+ * is a twin. So it is refreshed after the exchange of the other.
  */
 function holdBackHiddenReaders(all: Group, viewOf: ViewOf, against: Map<number, string>): void {
   const oidOf = new Map(all.members.flatMap((member) => [[viewOf(member)?.id, member.oid] as const]))

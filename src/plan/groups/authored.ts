@@ -9,8 +9,8 @@ interface Mention extends ViewName {
 
 /**
  * Rewrites a query that an author wrote: each relation that is written with its schema and that `moved` knows gets another
- * schema, and keeps its name. `moved` maps names, written by `quoteName`, to schemas. Names without a schema are found by the
- * search path (`pathOverTwins`). The caller proves by the catalog that nothing was missed.
+ * schema, and keeps its name. `moved` maps names, written by `quoteName`, to schemas. Names without a schema are found by
+ * the search path (`pathOverTwins`). The caller proves by the catalog that nothing was missed.
  */
 export function authoredOnTwins(sql: string, moved: Map<string, string>): string {
   let written = ''

@@ -1,8 +1,8 @@
 /**
  * A query for one text: the functions with parsed bodies and the policies through which a materialized view of these reads
  * another one, as `function app.f() stands between app.above and app.below`; empty if there are none. A twin would be filled
- * with rows of the old view. A policy counts if it holds for the role as which the table is read. What a function with a string body
- * reads, the catalog does not know.
+ * with rows of the old view. A policy counts if it holds for the role as which the table is read. What a function with a
+ * string body reads, the catalog does not know.
  */
 export const betweenQuery = (oids: number[]): string => `
 with recursive members as (

@@ -40,7 +40,10 @@ export function groupOf(readers: Member[]): Group {
 export const materialized = ({ members }: Group): Member[] =>
   members.filter(({ live }) => live.view.kind === 'materialized view')
 
-/** The hashes of the members and of the views outside, one after the other: `groupHashQuery` returns it while nothing has changed. */
+/**
+ * The hashes of the members and of the views outside, one after the other: `groupHashQuery` returns it while nothing has
+ * changed.
+ */
 export const groupHash = (group: Group): string =>
   everything(group)
     .map(({ hash }) => hash)
@@ -76,8 +79,8 @@ export function placesOf(key: string, { members }: Group): Places {
 }
 
 /**
- * The names of a twin. Statistics objects stay in their schemas, because `set schema` does not move them along; the key keeps
- * two twins of one view apart.
+ * The names of a twin. Statistics objects stay in their schemas, because `set schema` does not move them along; the key
+ * keeps two twins of one view apart.
  */
 export const groupNames = (oid: number, { view, indexes }: LiveView, places: Places): AsideNames => ({
   ...asideNames(oid, view.schema),

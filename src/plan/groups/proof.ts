@@ -5,7 +5,9 @@ import type { Reader } from '../views/readers.ts'
 import { betweenQuery } from './between.ts'
 import { everything, type Group, groupNames, type Places } from './group.ts'
 
-/** A query for one text: the hashes of these views. See `groupHash`; it is another one if something stands between the views. */
+/**
+ * A query for one text: the hashes of these views. See `groupHash`; it is another one if something stands between the views.
+ */
 export const groupHashQuery = (oids: number[]): string =>
   `select string_agg(md5(doc.live::text), '' order by r.oid) || (${betweenQuery(oids)})
   from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${liveViewQuery('r.oid')}) as doc(live)`
@@ -83,8 +85,8 @@ select coalesce(string_agg(distinct format('the twin of %s %s %s', member::regcl
 })
 
 /**
- * Compares the twin of each member that does not change with its view: an exchange would silently lose what SQL cannot copy. One statement for all, because the
- * server takes longer to plan the comparison than to make it.
+ * Compares the twin of each member that does not change with its view: an exchange would silently lose what SQL cannot copy.
+ * One statement for all, because the server takes longer to plan the comparison than to make it.
  */
 export const areFaithful = (group: Group, places: Places): Statement[] => {
   const members = group.members.filter(({ wanted }) => wanted === undefined)

@@ -2,8 +2,9 @@ import { quoteIdentifier, quoteName, unquoted } from '../names.ts'
 
 /**
  * Rewrites a query, as the server writes it under a search path without schemas: each relation and each type that `moved`
- * knows gets another schema, and keeps its name. `moved` maps names, written by `quoteName`, to schemas. Only places of a relation (in FROM, after JOIN) and of a type (after `::`) are changed: elsewhere the same
- * words may be an alias and its column. The caller proves by the catalog that nothing was missed.
+ * knows gets another schema, and keeps its name. `moved` maps names, written by `quoteName`, to schemas. Only places of a
+ * relation (in FROM, after JOIN) and of a type (after `::`) are changed: elsewhere the same words may be an alias and its
+ * column. The caller proves by the catalog that nothing was missed.
  */
 export function requalify(sql: string, moved: Map<string, string>): string {
   if (moved.size === 0) return sql

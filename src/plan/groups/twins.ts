@@ -35,8 +35,8 @@ export const dropPlaces = ({ schemas }: Places): Statement[] =>
   }))
 
 /**
- * Builds the twins of all members, with no data but with everything that hangs on the views. Grants come at once, because the
- * owner of a child fills it from the twins of its parents.
+ * Builds the twins of all members, with no data but with everything that hangs on the views. Grants come at once, because
+ * the owner of a child fills it from the twins of its parents.
  */
 export const buildTwins = (group: Group, places: Places): Statement[] => [
   setting('default_tablespace', ''),
@@ -81,8 +81,8 @@ export function onTwins({ members }: Group, live: LiveView, places: Places): Liv
 }
 
 /**
- * Fills the twin of a materialized view and analyzes it, as its owner. Since PostgreSQL 17 that needs privilege `maintain`, which
- * an owner may have revoked from itself.
+ * Fills the twin of a materialized view and analyzes it, as its owner. Since PostgreSQL 17 that needs privilege `maintain`,
+ * which an owner may have revoked from itself.
  */
 export const fillTwin = (member: Member, places: Places): Statement[] => {
   const { oid } = member

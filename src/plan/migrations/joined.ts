@@ -10,8 +10,8 @@ interface Joining {
 }
 
 /**
- * Joins the migrations of changed queries that belong together: those of views that read each other, directly or through other
- * views, or all that the author has named. A migration that has to come in between keeps them apart. Pure.
+ * Joins the migrations of changed queries that belong together: those of views that read each other, directly or through
+ * other views, or all that the author has named. A migration that has to come in between keeps them apart. Pure.
  */
 export function joined(migrations: NewMigration[], { reads, isAsked }: Joining): NewMigration[] {
   const reached = new Map(

@@ -22,10 +22,10 @@ const policyAgain = `
    where l.oid = x.policy and t.relpersistence <> 't'`
 
 /**
- * A query for one jsonb value: the LiveView of a materialized or plain view. `relation` is the view's OID, or an expression for it.
- * There is no row if the view is gone. The query is a text, because it is executed twice: to plan, and again
- * under the exclusive lock (hashed), to prove that nothing has changed in between. Execute it with
- * `safePath`: then the server writes every name outside the catalog with its schema.
+ * A query for one jsonb value: the LiveView of a materialized or plain view. `relation` is the view's OID, or an expression
+ * for it. There is no row if the view is gone. The query is a text, because it is executed twice: to plan, and again under
+ * the exclusive lock (hashed), to prove that nothing has changed in between. Execute it with `safePath`: then the server
+ * writes every name outside the catalog with its schema.
  */
 export const liveViewQuery = (relation: string): string => `
 with m as (
@@ -148,10 +148,10 @@ export const liveViewHashQuery = (relation: string): string =>
 
 /**
  * A query for one text: the parts in which a view and its twin differ, each with the names of what the twin has in another
- * way or not at all: `indexes (sales_key), grants (select to boss)`; empty if there are none. The names of
- * the two views and of their indexes and statistics may differ. All three arguments are expressions of SQL. Dependents are not compared, because the twin
- * has none, nor triggers and rules, which are made at the exchange. The text is also empty if the live view has another hash by now: the comparison by hash reports
- * that.
+ * way or not at all: `indexes (sales_key), grants (select to boss)`; empty if there are none. The names of the two views and
+ * of their indexes and statistics may differ. All three arguments are expressions of SQL. Dependents are not compared,
+ * because the twin has none, nor triggers and rules, which are made at the exchange. The text is also empty if the live view
+ * has another hash by now: the comparison by hash reports that.
  */
 export const differenceQuery = (relation: string, hash: string, twin: string): string => `
 select case when md5(live.f::text) = ${hash} then (
