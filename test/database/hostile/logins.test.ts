@@ -47,7 +47,7 @@ describe('a login of your own that performs single operations', () => {
       create role single login password 'secret';
       grant usage on schema viewkeeper to single;
       grant select, insert, update on viewkeeper.definitions, viewkeeper.runs to single;
-      grant select on viewkeeper.batches, viewkeeper.batch_views to single`)
+      grant select on viewkeeper.batches, viewkeeper.batch_views, viewkeeper.batch_groups to single`)
   })
 
   /**

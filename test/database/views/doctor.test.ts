@@ -32,7 +32,7 @@ async function makePlace(setUp = '') {
     create role $app login password 'secret'; create role $owner; create role $other; create role $boss createrole;
     grant usage on schema viewkeeper to $app;
     grant select, insert, update on viewkeeper.definitions, viewkeeper.runs to $app;
-    grant select on viewkeeper.batches, viewkeeper.batch_views to $app;
+    grant select on viewkeeper.batches, viewkeeper.batch_views, viewkeeper.batch_groups to $app;
     create schema $schema authorization $owner;
     create table $schema.base as select generate_series(1, 5) as id; alter table $schema.base owner to $owner;
     create materialized view $schema.kept as select id from $schema.base;
