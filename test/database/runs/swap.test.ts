@@ -317,7 +317,9 @@ describe('a swap', () => {
     expect(await swap(name)).toMatchObject({ status: 'updated' })
   })
 
-  test('fifty times under readers of every kind never gives them an error or an empty view', async () => {
+  test('fifty times under readers of every kind never gives them an error or an empty view', {
+    timeout: 120_000,
+  }, async () => {
     await sql.unsafe(`
       create table pool (id integer, n integer);
       insert into pool select i, 0 from generate_series(1, 300) i;
