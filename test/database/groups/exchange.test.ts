@@ -31,7 +31,7 @@ const oids = async (schema: string): Promise<number[]> => {
 const leftovers = () => sql`select nspname from pg_namespace where nspname like 'viewkeeper\\_%'`
 
 test('readers of several members never see an error, nor members of two states, during 50 exchanges', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   await makeGroup('read')
   const readers = administrator(url)
@@ -76,7 +76,7 @@ test('readers of several members never see an error, nor members of two states, 
 })
 
 test('a refresh that is killed at any of 50 moments leaves the old group or the new one, and nothing else', {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   await makeGroup('killed')
   const began = performance.now()
