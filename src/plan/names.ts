@@ -27,7 +27,7 @@ export function parseName(text: string, field = 'view'): ViewName {
   for (;;) {
     const token = quotedToken.exec(rest)?.[0] ?? plainToken.exec(rest)?.[0]
     if (token === undefined) throw invalidName(text, field)
-    parts.push(token.startsWith('"') ? unquoted(token) : lowerAscii(token))
+    parts.push(folded(token))
     rest = rest.slice(token.length)
     if (rest === '') break
     if (!rest.startsWith('.')) throw invalidName(text, field)
@@ -78,7 +78,9 @@ export const literal = (text: string): string =>
     ? `E'${text.replaceAll('\\', '\\\\').replaceAll('\r', '\\r').replaceAll("'", "''")}'`
     : `'${text.replaceAll("'", "''")}'`
 
-const lowerAscii = (text: string): string => text.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+/** Reads an identifier as the server does: an unquoted one is folded to lower case, in ASCII only. */
+export const folded = (written: string): string =>
+  written.startsWith('"') ? unquoted(written) : written.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
 
 const invalidName = (text: string, field: string): Problem =>
   new Problem(

@@ -5,7 +5,7 @@ import { lookAgain } from '../../db/server/look-again.ts'
 import { ensureDefinition } from '../../db/views/definitions.ts'
 import { readGroupRights } from '../../db/views/group.ts'
 import { readReaders } from '../../db/views/readers.ts'
-import { type Group, groupOf, type Member, materialized } from '../../plan/groups/group.ts'
+import { type Group, groupOf, materialized } from '../../plan/groups/group.ts'
 import { planGroupRefresh } from '../../plan/groups/refresh.ts'
 import { groupObstacles, withoutMembers } from '../../plan/groups/refusals.ts'
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
@@ -152,7 +152,7 @@ const namesOf = (changes: LiveChange[]): string => changes.map(({ view }) => vie
 /** The ids of the definitions of all members, for their runs. */
 async function readDefinitionIds(sql: Sql, group: Group): Promise<Map<string, number>> {
   const ids = new Map<string, number>()
-  for (const { live } of materialized(group) satisfies Member[])
+  for (const { live } of materialized(group))
     ids.set(quoteName(live.view), (await ensureDefinition(sql, live.view)).id)
   return ids
 }

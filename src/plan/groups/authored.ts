@@ -1,4 +1,4 @@
-import { type QualifiedName, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
+import { folded, type QualifiedName, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 
 /** A place of an author's query that names a relation. */
 interface Mention extends ViewName {
@@ -148,9 +148,3 @@ const endsFrom = new Set(
     ' ',
   ),
 )
-
-/** A name as the server reads it: unquoted ones are folded to lower case, in ASCII only. */
-const folded = (written: string): string =>
-  written.startsWith('"')
-    ? written.slice(1, -1).replaceAll('""', '"')
-    : written.replace(/[A-Z]/g, (letter) => letter.toLowerCase())

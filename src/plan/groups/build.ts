@@ -1,7 +1,6 @@
-import { inPlaceOf } from '../acting.ts'
 import { displayName, literal, quoteName } from '../names.ts'
 import type { Plan } from '../plan.ts'
-import { countBefore, countRows, readEstimate } from '../runs/counting.ts'
+import { countBefore, countTwin } from '../runs/counting.ts'
 import { besideReaders } from '../runs/locks.ts'
 import type { RunOptions } from '../runs/refresh.ts'
 import type { Reader } from '../views/readers.ts'
@@ -29,8 +28,7 @@ export function planBuild(
     prepare: [
       ...countBefore(view, rowCountStrategy),
       ...fillTwin(member, places),
-      ...(rowCountStrategy === 'exact' ? inPlaceOf(member.live.view.owner, [countRows(twin, 'after')]) : []),
-      ...(rowCountStrategy === 'estimated' ? [readEstimate(twin, 'after')] : []),
+      ...countTwin(twin, member.live.view.owner, rowCountStrategy),
     ],
     cutOver: besideReaders(view, [], timeoutSeconds),
     written: null,

@@ -3,8 +3,8 @@ import type { Plan } from '../plan.ts'
 import type { LiveView } from '../views/live-view.ts'
 import type { Reader } from '../views/readers.ts'
 import { exchange } from './exchange.ts'
-import { everything, type Group, groupHash, type Places } from './group.ts'
-import { areFaithful, groupHashQuery } from './proof.ts'
+import type { Group, Places } from './group.ts'
+import { areFaithful, basisOf } from './proof.ts'
 import { replayCheap } from './replay.ts'
 
 /**
@@ -39,7 +39,7 @@ export function planExchangeOfBuilt(
   }
   return {
     ifRunning: 'wait',
-    basis: { sql: groupHashQuery(everything(now).map(({ oid }) => oid)), is: groupHash(now) },
+    basis: basisOf(now),
     settings: {},
     result: 'updated',
     fills: true,

@@ -40,15 +40,6 @@ export function groupOf(readers: Member[]): Group {
 export const materialized = ({ members }: Group): Member[] =>
   members.filter(({ live }) => live.view.kind === 'materialized view')
 
-/**
- * The hashes of the members and of the views outside, one after the other: `groupHashQuery` returns it while nothing has
- * changed.
- */
-export const groupHash = (group: Group): string =>
-  everything(group)
-    .map(({ hash }) => hash)
-    .join('')
-
 /** All views of a group, sorted by OID. */
 export const everything = ({ members, outside }: Group): Reader[] =>
   [...members, ...outside].sort((a, b) => a.oid - b.oid)

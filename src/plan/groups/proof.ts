@@ -6,11 +6,18 @@ import { betweenQuery } from './between.ts'
 import { everything, type Group, groupNames, type Places } from './group.ts'
 
 /**
- * A query for one text: the hashes of these views. See `groupHash`; it is another one if something stands between the views.
+ * What a plan for a group stands on: the hashes of the members and of the views outside, one after the other. The answer is
+ * another one if something stands between the views.
  */
-export const groupHashQuery = (oids: number[]): string =>
-  `select string_agg(md5(doc.live::text), '' order by r.oid) || (${betweenQuery(oids)})
-  from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${liveViewQuery('r.oid')}) as doc(live)`
+export function basisOf(group: Group): { sql: string; is: string } {
+  const views = everything(group)
+  const oids = views.map(({ oid }) => oid)
+  return {
+    sql: `select string_agg(md5(doc.live::text), '' order by r.oid) || (${betweenQuery(oids)})
+  from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${liveViewQuery('r.oid')}) as doc(live)`,
+    is: views.map(({ hash }) => hash).join(''),
+  }
+}
 
 /** Checks that no function or policy stands between members: it would fill a twin with rows of an old view. */
 export const nothingStandsBetween = (group: Group): Statement => ({

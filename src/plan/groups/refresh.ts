@@ -1,21 +1,11 @@
-import { inPlaceOf } from '../acting.ts'
 import { displayName, type QualifiedName } from '../names.ts'
 import type { Plan } from '../plan.ts'
-import { countBefore, countRows, readEstimate } from '../runs/counting.ts'
+import { countBefore, countTwin } from '../runs/counting.ts'
 import type { RunOptions } from '../runs/refresh.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { exchange, nothingHasChanged } from './exchange.ts'
-import {
-  everything,
-  type Group,
-  groupHash,
-  groupNames,
-  type Member,
-  materialized,
-  placesOf,
-  wantedOf,
-} from './group.ts'
-import { groupHashQuery, proveTwins } from './proof.ts'
+import { type Group, groupNames, type Member, materialized, placesOf, wantedOf } from './group.ts'
+import { basisOf, proveTwins } from './proof.ts'
 import { buildTwins, fillTwin, makePlaces } from './twins.ts'
 
 /**
@@ -44,7 +34,7 @@ export function planGroupRefresh(
     }))
   return {
     ifRunning,
-    basis: { sql: groupHashQuery(everything(group).map(({ oid }) => oid)), is: groupHash(group) },
+    basis: basisOf(group),
     settings,
     result: 'updated',
     fills: withData && first.populated,
@@ -54,10 +44,7 @@ export function planGroupRefresh(
       ...buildTwins(group, places),
       ...proveTwins(group, places),
       ...(withData ? filled : []).flatMap((member) => fillTwin(member, places)),
-      ...(rowCountStrategy === 'exact'
-        ? inPlaceOf(wantedOf(first).view.owner, [countRows(twin, 'after')])
-        : []),
-      ...(rowCountStrategy === 'estimated' ? [readEstimate(twin, 'after')] : []),
+      ...countTwin(twin, wantedOf(first).view.owner, rowCountStrategy),
       // This check delays nobody, and finds a change made during the build. The same check under the locks decides.
       nothingHasChanged(group),
     ],

@@ -1,3 +1,4 @@
+import { inPlaceOf } from '../acting.ts'
 import { literal, quoteName, type ViewName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
@@ -16,6 +17,12 @@ export const countRows = (view: ViewName, when: 'before' | 'after'): Statement =
   countsRowsOf: quoteName(view),
   hidden: true,
 })
+
+/** Counts the rows of a twin that is filled and analyzed, as its owner. */
+export const countTwin = (twin: ViewName, owner: string, how: RowCountStrategy): Statement[] => {
+  if (how === 'exact') return inPlaceOf(owner, [countRows(twin, 'after')])
+  return how === 'estimated' ? [readEstimate(twin, 'after')] : []
+}
 
 /** Reads the planner's estimate by name. -1 means that the view was never analyzed, and becomes null. */
 export const readEstimate = (view: ViewName, when: 'before' | 'after'): Statement => ({

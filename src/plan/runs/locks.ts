@@ -2,7 +2,8 @@ import { inPlaceOf } from '../acting.ts'
 import { literal, type QualifiedName, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import { holdersQuery } from '../views/holders.ts'
-import type { ViewKind } from '../views/live-view.ts'
+import type { LiveView, ViewKind } from '../views/live-view.ts'
+import type { AsideNames } from './aside-names.ts'
 import { ownershipQuery } from './obstacles.ts'
 
 // New readers wait while we queue for the exclusive lock. So we queue briefly, and often.
@@ -153,20 +154,38 @@ export const lockWhatIsRead = (view: ViewName): Statement => ({
  * Rewrites the catalog row of each column, unchanged. Before PostgreSQL 18 `grant select (column)` takes no
  * lock on the view. The rewriting waits for such a grant that is not committed, and later grants wait for us.
  */
-export function touchColumns(view: ViewName, columns: string[]): Statement[] {
+function touchColumns(view: ViewName, columns: string[]): Statement[] {
   const touched = columns.map((column) => `alter column ${quoteIdentifier(column)} reset (viewkeeper)`)
   return touched.length === 0 ? [] : [alter('materialized view', view, touched.join(', '))]
 }
 
 /** Locks an index. Its comment, name and options change under its own lock, not the view's. */
-export const lockIndex = (index: ViewName): Statement => alter('index', index, 'reset (viewkeeper)')
+const lockIndex = (index: ViewName): Statement => alter('index', index, 'reset (viewkeeper)')
 
 /**
  * Locks a statistics object, by rewriting its catalog row: the object gets another name, then its own again.
  */
-export const touchStatistics = (statistics: ViewName, anotherName: string): Statement[] => [
+const touchStatistics = (statistics: ViewName, anotherName: string): Statement[] => [
   alter('statistics', statistics, `rename to ${quoteIdentifier(anotherName)}`),
   alter('statistics', { ...statistics, name: anotherName }, `rename to ${quoteIdentifier(statistics.name)}`),
+]
+
+/**
+ * Locks what can change without the view's lock. We wait for changes that others have begun, so the
+ * comparison sees them; changes that others begin later wait for the exchange.
+ */
+export const holdStill = (
+  { view, columns, indexes, statistics }: LiveView,
+  aside: Pick<AsideNames, 'oldStatistics'>,
+): Statement[] => [
+  ...inPlaceOf(view.owner, [
+    ...touchColumns(
+      view,
+      columns.map(({ name }) => name),
+    ),
+    ...indexes.map(({ name }) => lockIndex({ schema: view.schema, name })),
+  ]),
+  ...statistics.flatMap((each, at) => inPlaceOf(each.owner, touchStatistics(each, aside.oldStatistics(at)))),
 ]
 
 const alter = (kind: string, name: ViewName, what: string): Statement => ({

@@ -1,3 +1,4 @@
+import { inPlaceOf } from '../acting.ts'
 import { displayName, literal, quoteIdentifier, quoteName } from '../names.ts'
 import type { Seal, Statement } from '../plan.ts'
 import type { LiveView } from '../views/live-view.ts'
@@ -123,6 +124,20 @@ export const giveStatistics = ({ view, statistics }: LiveView, aside: AsideNames
         `alter statistics ${quoteName({ schema, name: aside.statistics(at) })} owner to ${owner}`,
     ),
     'indexes',
+  )
+
+/** Gives the statistics objects of a twin the names that they are to have, once those of the old view are gone. */
+export const nameStatistics = (
+  { statistics }: LiveView,
+  aside: Pick<AsideNames, 'statistics'>,
+): Statement[] =>
+  statistics.flatMap(({ schema, name, owner }, at) =>
+    inPlaceOf(owner, [
+      {
+        phase: 'cut-over',
+        sql: `alter statistics ${quoteName({ schema, name: aside.statistics(at) })} rename to ${quoteIdentifier(name)}`,
+      },
+    ]),
   )
 
 const building = (

@@ -1,18 +1,18 @@
 import { inPlaceOf } from '../acting.ts'
-import { displayName, literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
+import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import { replayGrants } from '../views/grants.ts'
 import type { LiveView, ViewSnapshot } from '../views/live-view.ts'
 import { differenceQuery, liveViewHashQuery } from '../views/live-view-query.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { type AsideNames, asideNames } from './aside-names.ts'
-import { analyze, countBefore, countRows, readEstimate } from './counting.ts'
+import { analyze, countBefore, countTwin } from './counting.ts'
 import { fill } from './create.ts'
-import { exclusively, type Locked, lockIndex, setting, touchColumns, touchStatistics } from './locks.ts'
-import { buildIndexes, buildStatistics, buildTwin, giveStatistics, withOptions } from './rebuild.ts'
+import { exclusively, holdStill, type Locked, setting } from './locks.ts'
+import { buildIndexes, buildStatistics, buildTwin, giveStatistics, nameStatistics } from './rebuild.ts'
 import type { RunOptions } from './refresh.ts'
 import { uniqueIndexes } from './unique-indexes.ts'
-import { tablesOf, touchFunctions, writeObjectsAgain, writtenAgain } from './written-again.ts'
+import { tablesOf, touchFunctions, writeObjectsAgain, writeViewAgain, writtenAgain } from './written-again.ts'
 
 /**
  * Plans a rebuild aside and the exchange of the two views in one short cut-over. Pure. The twin is built with
@@ -51,8 +51,7 @@ export function planSwap(
       ]),
       ...giveStatistics(wanted, aside),
       ...(withData ? inPlaceOf(owner, [...fill(aside.view, unique), analyze(aside.view)]) : []),
-      ...(withData && rowCountStrategy === 'exact' ? inPlaceOf(owner, [countRows(aside.view, 'after')]) : []),
-      ...(withData && rowCountStrategy === 'estimated' ? [readEstimate(aside.view, 'after')] : []),
+      ...(withData ? countTwin(aside.view, owner, rowCountStrategy) : []),
       ...replayGrants(wanted, aside.view),
       refersToItself(view, aside),
       // This check delays nobody, and finds a change made during the build. The same check under the lock
@@ -77,21 +76,6 @@ export function planSwap(
   }
 }
 
-/**
- * Locks what can change without the view's lock. We wait for changes that others have begun, so the
- * comparison sees them; changes that others begin later wait for the exchange.
- */
-const holdStill = ({ view, columns, indexes, statistics }: LiveView, aside: AsideNames): Statement[] => [
-  ...inPlaceOf(view.owner, [
-    ...touchColumns(
-      view,
-      columns.map(({ name }) => name),
-    ),
-    ...indexes.map(({ name }) => lockIndex({ schema: view.schema, name })),
-  ]),
-  ...statistics.flatMap((each, at) => inPlaceOf(each.owner, touchStatistics(each, aside.oldStatistics(at)))),
-]
-
 /** The plain views that read this view, by OID: later plain views may read earlier ones. */
 const plainViews = ({ dependents }: LiveView) =>
   dependents.flatMap(({ view }) => (view === null ? [] : [view])).sort((a, b) => a.oid - b.oid)
@@ -114,15 +98,7 @@ function exchange({ view: old }: LiveView, wanted: LiveView, aside: AsideNames):
       isRead ? rename(old, aside.old.name) : cutOver(`drop materialized view ${quoteName(old)}`),
     ]),
     ...inPlaceOf(owner, [rename(aside.view, name)]),
-    ...views.map(
-      (view): Statement => ({
-        ...cutOver(
-          `create or replace view ${quoteName(view)}${withOptions(view.options)} as ${view.definition.trim()}`,
-        ),
-        sealed: { role: view.owner, schema: quoteIdentifier(view.schema) },
-        carries: `view ${displayName(view)}`,
-      }),
-    ),
+    ...views.map(writeViewAgain),
     ...writeObjectsAgain(again),
     ...inPlaceOf(old.owner, isRead ? [cutOver(`drop materialized view ${quoteName(aside.old)}`)] : []),
     ...inPlaceOf(owner, [
@@ -132,13 +108,7 @@ function exchange({ view: old }: LiveView, wanted: LiveView, aside: AsideNames):
         ),
       ),
     ]),
-    ...wanted.statistics.flatMap((each, at) =>
-      inPlaceOf(each.owner, [
-        cutOver(
-          `alter statistics ${quoteName({ schema: each.schema, name: aside.statistics(at) })} rename to ${quoteIdentifier(each.name)}`,
-        ),
-      ]),
-    ),
+    ...nameStatistics(wanted, aside),
   ]
 }
 

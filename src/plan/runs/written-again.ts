@@ -1,8 +1,9 @@
 import { inPlaceOf } from '../acting.ts'
-import { quoteIdentifier } from '../names.ts'
+import { displayName, quoteIdentifier, quoteName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 import type { LiveView, WrittenAgain } from '../views/live-view.ts'
 import type { Locked } from './locks.ts'
+import { withOptions } from './rebuild.ts'
 
 /** The functions and policies that read some views, each once. */
 export const writtenAgain = (views: Pick<LiveView, 'dependents'>[]): WrittenAgain[] => [
@@ -31,6 +32,16 @@ export const tablesOf = (again: WrittenAgain[]): Locked[] => [
     }),
   ).values(),
 ]
+
+/** Points a plain view to the new views: it finds them by their names. */
+export const writeViewAgain = (view: PlainView): Statement => ({
+  phase: 'cut-over',
+  sql: `create or replace view ${quoteName(view)}${withOptions(view.options)} as ${view.definition.trim()}`,
+  sealed: { role: view.owner, schema: quoteIdentifier(view.schema) },
+  carries: `view ${displayName(view)}`,
+})
+
+type PlainView = Pick<LiveView['view'], 'schema' | 'name' | 'owner' | 'options' | 'definition'>
 
 /** Points functions and policies to the new views: they find them by their names. */
 export const writeObjectsAgain = (again: WrittenAgain[]): Statement[] =>
