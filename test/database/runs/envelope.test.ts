@@ -7,9 +7,10 @@ import { reservedKeys, runLockClass } from '../../../src/db/server/lock-keys.ts'
 import type { Plan } from '../../../src/plan/plan.ts'
 import { useDatabase } from '../../support/database.ts'
 import { sendEnvelope } from '../../support/envelope.ts'
+import { whileLocked } from '../../support/holder.ts'
 import { until } from '../../support/until.ts'
 
-const { database, sql, as } = useDatabase()
+const { database, sql, url, as } = useDatabase()
 
 const plan = (texts: string[], changes: Partial<Plan> = {}): Plan => ({
   ifRunning: 'skip',
@@ -367,6 +368,22 @@ describe('the cut-over', () => {
     await holder`rollback`
     holder.release()
     expect(run).toMatchObject({ status: 'failed', error: { class: 'LockTimeout', sqlstate: '55P03' } })
+  })
+})
+
+test('a wait for a lock that ends just before the statement time-out is recorded whole', async () => {
+  await sql`create table held ()`
+  const work = plan([])
+  work.prepare = [{ phase: 'building', sql: 'lock table public.held' }]
+  // The first look at the holders lasts beyond the time-out, which cancels once.
+  work.cutOver.holders = `select jsonb_build_object('who', 'somebody')
+    from pg_sleep(case when clock_timestamp() < statement_timestamp() + interval '1s' then 2 else 0 end)`
+  await whileLocked(url, 'lock table held', async () => {
+    const run = await outcome(work, { timeoutSeconds: 1 })
+    expect(run).toMatchObject({
+      status: 'failed',
+      error: { class: 'LockTimeout', message: 'The run did not get a lock in time: somebody' },
+    })
   })
 })
 
