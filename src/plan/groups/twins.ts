@@ -7,7 +7,7 @@ import { fill } from '../runs/create.ts'
 import { setting } from '../runs/locks.ts'
 import { buildIndexes, buildStatistics, buildTwin, giveStatistics } from '../runs/rebuild.ts'
 import { uniqueIndexes } from '../runs/unique-indexes.ts'
-import { replayGrants } from '../views/grants.ts'
+import { copyGrants, replayGrants } from '../views/grants.ts'
 import type { LiveView } from '../views/live-view.ts'
 import { type Group, groupNames, type Member, type Places, wantedOf } from './group.ts'
 import { requalify } from './requalify.ts'
@@ -63,6 +63,14 @@ export function buildTwinOf(group: Group, member: Member, places: Places): State
 /** Default privileges of a schema do not hold in the schema of the twins. */
 const grantsOf = (live: LiveView, { view }: AsideNames): Statement[] =>
   replayGrants({ ...live, defaultGrants: live.defaultGrants.filter(({ everywhere }) => everywhere) }, view)
+
+/** Gives the twins of members that do not change the privileges that their views have by now. */
+export const copyGrantsOf = ({ members }: Group, places: Places): Statement[] =>
+  members.flatMap(({ oid, live, wanted }) =>
+    wanted === undefined
+      ? about(live, [copyGrants(oid, { schema: places.twins(live.view.schema), name: live.view.name }, true)])
+      : [],
+  )
 
 /** The view with all SQL on twins instead of members. */
 export function onTwins({ members }: Group, live: LiveView, places: Places): LiveView {
