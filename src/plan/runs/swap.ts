@@ -131,9 +131,7 @@ const nothingHasChanged = ({ view }: ViewFacts, sql: string, hash: string): Stat
   check: {
     is: hash,
     else: 'CatalogChanged',
-    message:
-      `${view}, its indexes, privileges, comments or an object that depends on it were altered during the rebuild. Nothing was ` +
-      'exchanged: refresh again.',
+    message: `${view}, or something that hangs on it, was altered during the rebuild. Nothing was exchanged: refresh again.`,
   },
   hidden: true,
 })
