@@ -16,7 +16,7 @@ import type { LiveView } from '../views/live-view.ts'
 import { parentsFirst } from '../views/readers.ts'
 import { type Group, groupNames, type Member, materialized, type Places, wantedOf } from './group.ts'
 import { basisOfTwins } from './proof.ts'
-import { about, copyGrantsOf, dropPlaces } from './twins.ts'
+import { about, copiedGrants, copyGrantsOf, dropPlaces } from './twins.ts'
 
 /**
  * The exchange of all twins of a group at one moment. All locks come first; then the old views leave, the twins take their
@@ -62,6 +62,7 @@ export function exchange(group: Group, places: Places, timeoutSeconds: number): 
       guard: [
         ...materialized(group).flatMap(({ oid, live }) => holdStill(live, asideNames(oid, live.view.schema))),
         ...copyGrantsOf(group, places),
+        ...copiedGrants(group, places),
         ...touchFunctions(again),
         nothingHasChanged(group),
       ],

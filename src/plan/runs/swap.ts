@@ -1,7 +1,7 @@
 import { inPlaceOf } from '../acting.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
-import { copyGrants, replayGrants } from '../views/grants.ts'
+import { copyGrants, grantsAreTheSame, replayGrants } from '../views/grants.ts'
 import type { LiveView, ViewSnapshot } from '../views/live-view.ts'
 import {
   differenceQuery,
@@ -40,11 +40,11 @@ export function planSwap(
     aside.index,
   )
   // Authored privileges are not copied, so nobody may change the view's.
-  const copied = wanted === live ? [copyGrants(view.oid, { ...aside.view, schema: live.view.schema })] : []
-  const nothingElseHasChanged =
-    wanted === live
-      ? nothingHasChanged(view, liveViewHashQuery(String(view.oid), hashWithoutGrantsOf), hashWithoutGrants)
-      : nothingHasChanged(view, liveViewHashQuery(String(view.oid)), hash)
+  const copies = wanted === live
+  const pair = { oid: view.oid, twin: { ...aside.view, schema: live.view.schema } }
+  const nothingElseHasChanged = copies
+    ? nothingHasChanged(view, liveViewHashQuery(String(view.oid), hashWithoutGrantsOf), hashWithoutGrants)
+    : nothingHasChanged(view, liveViewHashQuery(String(view.oid)), hash)
   return {
     ifRunning,
     basis: { sql: liveViewHashQuery(String(view.oid)), is: hash },
@@ -66,13 +66,17 @@ export function planSwap(
       refersToItself(view, aside),
       // This check delays nobody, and finds a change made during the build. The same check under the lock
       // decides.
-      ...copied,
+      ...(copies ? [copyGrants(pair)] : []),
       nothingElseHasChanged,
-      ...(wanted === live ? [twinIsFaithful(view, hashWithoutGrants, aside)] : []),
+      ...(copies ? [twinIsFaithful(view, hashWithoutGrants, aside)] : []),
     ],
     cutOver: exclusively(live.view, [nothingElseHasChanged, ...exchange(live, wanted, aside)], {
       timeoutSeconds,
-      guard: [...holdStill(live, aside), ...copied, ...touchFunctions(writtenAgain([live]))],
+      guard: [
+        ...holdStill(live, aside),
+        ...(copies ? [copyGrants(pair), grantsAreTheSame([pair])] : []),
+        ...touchFunctions(writtenAgain([live])),
+      ],
       // Outer views first, then tables with policies: readers lock them in this order.
       lockBefore: [
         ...plainViews(live)

@@ -158,7 +158,7 @@ export const liveViewHashQuery = (
 
 /**
  * A query for one text: the parts in which a view and its twin differ, each with the names of what the twin has in another
- * way or not at all: `indexes (sales_key), grants (select to boss)`; empty if there are none. The names of the two views and
+ * way or not at all: `indexes (sales_key), columns (day)`; empty if there are none. The names of the two views and
  * of their indexes and statistics may differ. All three arguments are expressions of SQL. Dependents are not compared,
  * because the twin has none, nor triggers and rules, which are made at the exchange. The text is also empty if the live view
  * has another hash without its privileges by now: the comparison by hash reports that.
@@ -167,7 +167,7 @@ export const differenceQuery = (relation: string, hash: string, twin: string): s
 select case when ${hashWithoutGrants('live.f')} = ${hash} then (
          select coalesce(string_agg(part || coalesce(' (' || case part
              when 'view' then (select string_agg(k.key, ', ') from jsonb_each(a.value) k where k.value is distinct from b.value -> k.key)
-             else (select string_agg(coalesce(e ->> 'name', lower(e ->> 'privilege') || ' to ' || (e ->> 'grantee')), ', ')
+             else (select string_agg(e ->> 'name', ', ')
                      from jsonb_array_elements(live.f -> part) e
                     where not coalesce(b.value, '[]') @> jsonb_build_array(case part when 'columns' then e else e - 'name' end))
              end || ')', ''), ', '), '')
@@ -183,4 +183,4 @@ select p.part, case when p.part in ('indexes', 'statistics')
                     -- The query is not compared: the server may write copies differently (lists of varchar).
                     else p.value - '{schema,name,definition}'::text[] end as value
   from jsonb_each(${live}) as p(part, value)
- where p.part in ('view', 'columns', 'indexes', 'statistics', 'grants')`
+ where p.part in ('view', 'columns', 'indexes', 'statistics')`
