@@ -69,11 +69,11 @@ export class ViewkeeperStack extends Stack {
       migrationsFolder: props.migrationsFolder ?? ownFolder('migrations'),
     }).all
     const { migrate, ...others } = functions
-    const startBatch = functions['start-batch']
     const batches = new BatchMachine(this, 'Batches', {
       environmentName,
+      openBatch: functions['open-batch'].lambda,
       advance: functions.advance.lambda,
-      startBatch: startBatch.lambda,
+      startBatch: functions['start-batch'].lambda,
       logRetentionDays,
     })
     const { machine } = batches
@@ -82,7 +82,7 @@ export class ViewkeeperStack extends Stack {
     const schedules = new Schedules(this, 'Schedules', {
       environmentName,
       monitor: functions.monitor.lambda,
-      startBatch: startBatch.lambda,
+      batches: machine,
       prune: functions.prune.lambda,
       monitorEveryMinutes: environment.monitorEveryMinutes,
       concurrency,
@@ -100,7 +100,7 @@ export class ViewkeeperStack extends Stack {
     if (environment.refreshOnDeploy)
       new RefreshOnDeploy(this, 'RefreshOnDeploy', {
         environmentName,
-        startBatch,
+        machine,
         functions: Object.values(functions),
         logRetentionDays,
         after: [batches, api, schedules],

@@ -42,7 +42,7 @@ export function memoryGiBOf(instanceType: string): number | undefined {
 /**
  * The most connections that a PostgreSQL of this instance class allows by RDS's default, `LEAST(DBInstanceClassMemory /
  * 9531392, 5000)`; undefined for a class that is not known. `DBInstanceClassMemory` is the memory without the part that
- * RDS and the operating system take, so the server itself says a tenth less, and a quarter less on a `micro`.
+ * RDS and the operating system take, so the server itself allows fewer: `show max_connections` tells.
  */
 export function maxConnectionsOf(instanceType: string): number | undefined {
   const gib = memoryGiBOf(instanceType)

@@ -21,6 +21,8 @@ export interface Configuration {
   runsAtOnce: number
   /** What a batch takes from the environment if its request does not say otherwise. */
   batchDefaults: BatchDefaults
+  /** The number of views that the batch of a deploy refreshes at once. */
+  deployConcurrency: number | undefined
 }
 
 /** The access of an administrator, and the role that the administrator makes. */
@@ -43,6 +45,7 @@ export const readConfiguration = (env: NodeJS.ProcessEnv = process.env): Configu
     exchange: exchanges.find((each) => each === env.BATCH_EXCHANGE),
     maxTwinBytes: env.MAX_TWIN_BYTES === undefined ? undefined : Number(env.MAX_TWIN_BYTES),
   },
+  deployConcurrency: env.BATCH_CONCURRENCY === undefined ? undefined : Number(env.BATCH_CONCURRENCY),
 })
 
 /**
