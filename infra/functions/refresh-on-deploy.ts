@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { RemovalPolicy } from 'aws-cdk-lib'
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
+import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { AwsCustomResource, PhysicalResourceId } from 'aws-cdk-lib/custom-resources'
 import { Construct } from 'constructs'
-import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import type { ViewkeeperFunction } from './viewkeeper-function.ts'
 
 export interface RefreshOnDeployProps {

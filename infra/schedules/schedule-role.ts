@@ -36,10 +36,7 @@ export function scheduleRole(
     }),
     inlinePolicies: {
       deliver: new PolicyDocument({
-        statements: [
-          allow(action, targetArn),
-          allow('sqs:SendMessage', deadLetters.queueArn),
-        ],
+        statements: [allow(action, targetArn), allow('sqs:SendMessage', deadLetters.queueArn)],
       }),
     },
   })
