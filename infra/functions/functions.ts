@@ -156,6 +156,7 @@ export class Functions extends Construct {
         MIGRATIONS_FOLDER: './migrations/',
         ...ownerVariables(environment),
         ...adminVariables(database),
+        ...connectionVariables(environment),
       },
     }
     this.all = Object.fromEntries(functionNames.map((name) => [name, create(name)])) as Record<
@@ -198,6 +199,12 @@ const retentionVariables = ({ retention }: Environment): Record<string, string> 
 const atLeastInfo = ({ logLevel }: Environment): Record<string, string> => ({
   POWERTOOLS_LOG_LEVEL: logLevel === 'DEBUG' ? 'DEBUG' : 'INFO',
 })
+
+/** How many connections Viewkeeper's role may open, if the stack creates the database and the environment says so. */
+const connectionVariables = ({ database }: Environment): Record<string, string> =>
+  database.kind === 'created' && database.connectionLimit !== undefined
+    ? { CONNECTION_LIMIT: String(database.connectionLimit) }
+    : {}
 
 const adminVariables = ({ adminSecret }: Database): Record<string, string> =>
   adminSecret ? { DATABASE_ADMIN_SECRET_ARN: adminSecret.secretArn } : {}

@@ -30,6 +30,8 @@ export interface Administration {
   database: Database
   /** The login and the password of the role that Viewkeeper works with, from its secret. */
   workingLogin(): Promise<{ login: string; password: string }>
+  /** How many connections that role may open. `half`: of the server's. */
+  connectionLimit: number | 'half'
 }
 
 /** Reads the environment variables. A secret is fetched only when the first connection is opened. */
@@ -66,6 +68,7 @@ const readAdministration = (env: NodeJS.ProcessEnv): Administration | undefined 
           const { user, password } = await fromSecret(env.DATABASE_SECRET_ARN, env)({ fresh: true })
           return { login: user, password }
         },
+        connectionLimit: env.CONNECTION_LIMIT === undefined ? 'half' : Number(env.CONNECTION_LIMIT),
       }
 
 /**

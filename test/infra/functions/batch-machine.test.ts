@@ -132,7 +132,7 @@ test('the machine may call open-batch and advance, deliver its log and its trace
   expect(statements).toMatchObject([
     {
       Action: 'lambda:InvokeFunction',
-      Resource: ['open-batch', 'advance'].map((name) => ({ 'Fn::GetAtt': [stack.fn(name)[0], 'Arn'] })),
+      Resource: ['advance', 'open-batch'].map((name) => ({ 'Fn::GetAtt': [stack.fn(name)[0], 'Arn'] })),
     },
     { Resource: '*' },
   ])
