@@ -56,6 +56,10 @@ describe('the configuration', () => {
       DATABASE_CA: 'PEM',
     })
     expect(fetched).not.toHaveBeenCalled()
+    expect(administration?.connectionLimit).toBe('half')
+    expect(
+      readConfiguration({ DATABASE_ADMIN_SECRET_ARN: 'x', CONNECTION_LIMIT: '30' }).administration,
+    ).toMatchObject({ connectionLimit: 30 })
     expect(await administration?.workingLogin()).toEqual({ login: 'app', password: 'one' })
     await expect(database.withConnection(async () => {})).rejects.toMatchObject({
       code: 'DatabaseUnavailable',
