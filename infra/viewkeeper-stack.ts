@@ -3,6 +3,7 @@ import { CfnOutput, Fn, Stack, Tags } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
 import type { FunctionName } from '../src/edge/http/routes.ts'
 import type { ScheduledView } from '../src/plan/views/scheduled.ts'
+import { insistOnConnections } from './database/connections.ts'
 import { CreatedDatabase } from './database/created-database.ts'
 import { ImportedDatabase } from './database/imported-database.ts'
 import type { Environment } from './environment/environment.ts'
@@ -58,6 +59,7 @@ export class ViewkeeperStack extends Stack {
         : new ImportedDatabase(this, 'Database', environment.database)
     const network = new FunctionsNetwork(this, 'Network', database)
     const deadLetters = new DeadLetters(this, 'DeadLetters', environmentName).queue
+    insistOnConnections(environmentName, environment)
 
     const functions = new Functions(this, 'Functions', {
       environmentName,

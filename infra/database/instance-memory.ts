@@ -1,7 +1,5 @@
-const bytesOfGiB = 2 ** 30
-
-/** GiB of memory of the burstable classes `t3` and `t4g`, by size. */
-const burstable: Record<string, number> = {
+/** Memory of a burstable class by its size, GiB: `t4g.medium` has 4. */
+const burstableGiB: Record<string, number> = {
   micro: 1,
   small: 2,
   medium: 4,
@@ -10,41 +8,41 @@ const burstable: Record<string, number> = {
   '2xlarge': 32,
 }
 
-/** GiB of memory for each virtual processor of the other classes; `m7g`, `m6idn` and `m5d` are all `m`. */
-const perProcessor: [RegExp, number][] = [
-  [/^c\d[a-z]*$/, 2],
-  [/^m[5-9]\d*[a-z]*$/, 4],
-  [/^(r[5-9]\d*[a-z]*|z1d)$/, 8],
-  [/^x2(g|gd|idn)$/, 16],
-  [/^x(1e|2iedn|2iezn)$/, 32],
-]
+/** GiB for each processor of the other families, by the letters before the generation: `r8g` has 8. */
+const gibOfProcessor: Record<string, number> = { m: 4, r: 8, x: 16 }
 
-/** Virtual processors of a size: 1 of `medium`, 2 of `large`, 4 of `xlarge`, 4 × N of `Nxlarge`. */
-function processorsOf(size: string): number | undefined {
-  if (size === 'medium') return 1
-  if (size === 'large') return 2
-  const [, times] = /^(\d*)xlarge$/.exec(size) ?? []
-  return times === undefined ? undefined : 4 * Number(times || 1)
-}
+const bytesOfConnection = 9_531_392
+
+/** Whether the class works on credits for processor time: `t4g.micro`. */
+export const isBurstable = (instanceType: string): boolean => /^t\d/.test(instanceType)
 
 /**
- * The memory of an RDS instance class in GiB, by the name of the class without `db.`, as AWS's table of hardware
- * specifications has it. Undefined for a class whose memory does not follow from its name.
+ * Memory of an instance class, GiB: 4 for `t4g.medium`, 16 for `m7g.xlarge`; undefined if the class is none of the
+ * common ones. RDS lists classes and their memory under "Hardware specifications for DB instance classes".
  */
-export function memoryGiBOf(instanceType: string): number | undefined {
-  const [family = '', size = ''] = instanceType.split('.')
-  if (/^t(3|4g)$/.test(family)) return burstable[size]
-  const [, gib] = perProcessor.find(([pattern]) => pattern.test(family)) ?? []
+export function memoryGiB(instanceType: string): number | undefined {
+  const [, family = '', size = ''] = /^([a-z]+)\d+[a-z]*\.([a-z0-9]+)$/.exec(instanceType) ?? []
+  if (family === 't') return burstableGiB[size]
+  const perProcessor = gibOfProcessor[family]
   const processors = processorsOf(size)
-  return gib === undefined || processors === undefined ? undefined : gib * processors
+  return perProcessor !== undefined && processors !== undefined ? perProcessor * processors : undefined
 }
 
 /**
- * The most connections that a PostgreSQL of this instance class allows by RDS's default, `LEAST(DBInstanceClassMemory /
- * 9531392, 5000)`; undefined for a class that is not known. `DBInstanceClassMemory` is the memory without the part that
- * RDS and the operating system take, so the server itself allows fewer: `show max_connections` tells.
+ * The connections that RDS lets into a server of this class unless its parameters say otherwise:
+ * `LEAST(DBInstanceClassMemory / 9531392, 5000)`. `DBInstanceClassMemory` is what RDS leaves of the class's memory, so
+ * the server allows somewhat fewer; small classes lose most. Undefined if the memory of the class is unknown.
  */
-export function maxConnectionsOf(instanceType: string): number | undefined {
-  const gib = memoryGiBOf(instanceType)
-  return gib === undefined ? undefined : Math.min(Math.floor((gib * bytesOfGiB) / 9_531_392), 5000)
+export function maxConnections(instanceType: string): number | undefined {
+  const memory = memoryGiB(instanceType)
+  return memory === undefined
+    ? undefined
+    : Math.min(Math.floor((memory * 2 ** 30) / bytesOfConnection), 5_000)
+}
+
+/** 2 for `large`, 4 for `xlarge`, 64 for `16xlarge`. */
+function processorsOf(size: string): number | undefined {
+  if (size === 'large') return 2
+  const [, count] = /^(\d*)xlarge$/.exec(size) ?? []
+  return count === undefined ? undefined : 4 * Number(count || 1)
 }

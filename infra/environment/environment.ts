@@ -1,6 +1,5 @@
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import * as z from 'zod'
-import { connectionFaults } from './connections.ts'
 import { createdDatabase, importedDatabase } from './database.ts'
 import { schedules } from './schedules.ts'
 
@@ -80,9 +79,7 @@ const environment = z.strictObject({
 
 const environmentsFile = z.record(
   z.string().regex(/^[a-z][a-z0-9-]{0,19}$/, 'must be at most 20 lower-case letters, digits and hyphens'),
-  environment.superRefine((options, context) => {
-    for (const fault of connectionFaults(options)) context.addIssue({ code: 'custom', ...fault })
-  }),
+  environment,
 )
 
 /** An environment as `environments.ts` writes it: fields with a default may be left out. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { parseEnvironments } from '../../../infra/environment/environment.ts'
-import { created, imported } from '../support/environments.ts'
+import { insistOnConnections } from '../../../infra/database/connections.ts'
+import { created, imported, parse } from '../support/environments.ts'
 import { createStack, kinds, Synthesized } from '../support/synth.ts'
 
 const environmentOf = ({ database = {}, ...more }: { database?: object; batchConcurrency?: number }) => ({
@@ -8,8 +8,8 @@ const environmentOf = ({ database = {}, ...more }: { database?: object; batchCon
   ...more,
   database: { ...created.database, ...database } as typeof created.database,
 })
-const parse = (options: Parameters<typeof environmentOf>[0]) =>
-  parseEnvironments({ test: environmentOf(options) })
+const insist = (options: Parameters<typeof environmentOf>[0]) =>
+  insistOnConnections('test', parse(environmentOf(options)))
 const limitOf = (stack: Synthesized, name: string) =>
   stack.fn(name)[1].Properties.Environment.Variables.CONNECTION_LIMIT
 
@@ -34,27 +34,33 @@ test.each([
     /opens 11 connections, .* may open 10 \(database.connectionLimit\)/,
   ],
 ])('a batch that does not fit into %s is refused, with the numbers', (_, fits, tooMany, message) => {
-  expect(() => parse(fits)).not.toThrow()
-  expect(() => parse(tooMany)).toThrow(message)
-  expect(() => parse(tooMany)).toThrow('test.batchConcurrency: ')
+  expect(() => insist(fits)).not.toThrow()
+  expect(() => insist(tooMany)).toThrow(message)
+  expect(() => insist(tooMany)).toThrow('test.batchConcurrency: ')
 })
 
 test('a limit that leaves no connection to others is refused', () => {
-  const limit = (connectionLimit: number) => parse({ database: { connectionLimit } })
+  const limit = (connectionLimit: number) => insist({ database: { connectionLimit } })
   expect(() => limit(111)).not.toThrow()
   expect(() => limit(112)).toThrow(
     /test.database.connectionLimit: must leave .* a t4g.micro allows 112 in all/,
   )
 })
 
+test('a stack of an environment that does not fit is not made', () => {
+  expect(() => createStack(environmentOf({ batchConcurrency: 64 }))).toThrow(
+    /test.batchConcurrency: .* 68 connections/,
+  )
+})
+
 test('nothing is refused of a class that is not known, nor of an imported database', () => {
-  expect(() => parse({ batchConcurrency: 64, database: { instanceType: 'u9z.large' } })).not.toThrow()
-  expect(() => parseEnvironments({ test: { ...imported, batchConcurrency: 64 } })).not.toThrow()
+  expect(() => insist({ batchConcurrency: 64, database: { instanceType: 'u9z.large' } })).not.toThrow()
+  expect(() => insistOnConnections('test', parse({ ...imported, batchConcurrency: 64 }))).not.toThrow()
 })
 
 test('an imported database has no such field: create-role sets its limit', () => {
   const database = { ...imported.database, connectionLimit: 20 }
-  expect(() => parseEnvironments({ test: { ...imported, database } })).toThrow(
+  expect(() => parse({ ...imported, database } as never)).toThrow(
     'test.database.connectionLimit: unknown field',
   )
 })
