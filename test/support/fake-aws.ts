@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { onTestFinished, vi } from 'vitest'
 
 /** Lets clients of the AWS SDK speak to this endpoint, with credentials that nobody checks. The test puts it back. */
-export function pointSdkAt(url: string): void {
+function pointSdkAt(url: string): void {
   vi.stubEnv('AWS_ENDPOINT_URL', url)
   vi.stubEnv('AWS_REGION', 'eu-central-1')
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'test')
