@@ -61,6 +61,19 @@ async function listening(server: Server): Promise<number> {
 }
 
 /**
+ * Makes calls to a server that refuses everything, at the true speed of the clock. The SDK loads files at its first call;
+ * with `hurried`, minutes would go by meanwhile.
+ */
+export async function warmUp(calls: (() => Promise<unknown>)[]): Promise<void> {
+  const server = createServer((_, response) => void response.writeHead(400).end('{}'))
+  pointSdkAt(`http://127.0.0.1:${await listening(server)}`)
+  await Promise.allSettled(calls.map((call) => call()))
+  vi.unstubAllEnvs()
+  server.close()
+  server.closeAllConnections()
+}
+
+/**
  * Awaits work while the clock goes on much faster than it does: time-outs of minutes take no time. Connections are real.
  * Call `vi.useFakeTimers` before, with `fakeClock`.
  */
@@ -72,7 +85,7 @@ export async function hurried<T>(work: Promise<T>, stepMs = 100): Promise<Promis
   })
   while (!done) {
     // Some turns of the event loop, in which sockets deliver what they have.
-    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
+    for (let turn = 0; turn < 25; turn++) await new Promise((resolve) => setImmediate(resolve))
     await vi.advanceTimersByTimeAsync(stepMs)
   }
   const [result] = await settled

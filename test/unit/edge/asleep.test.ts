@@ -1,9 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { deployedTarget } from '../../../cli/target/deployed.ts'
 import { deployedMachinery, startBatchWith } from '../../../src/edge/handlers/start-batch.ts'
-import { fakeClock, hurried, type LambdaAnswer, startLambda } from '../../support/fake-aws.ts'
+import { fakeClock, hurried, type LambdaAnswer, startLambda, warmUp } from '../../support/fake-aws.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
 
+beforeAll(() => warmUp([() => deployedTarget('nowhere').describe('all')]))
 beforeEach(() => {
   vi.useFakeTimers(fakeClock)
   for (const stream of ['log', 'info', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()

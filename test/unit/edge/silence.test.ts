@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { testAlarm } from '../../../cli/commands/test-alarm.ts'
 import { deployedTarget } from '../../../cli/target/deployed.ts'
 import { deployedMachinery, startBatchWith } from '../../../src/edge/handlers/start-batch.ts'
-import { fakeClock, hurried, startSilence } from '../../support/fake-aws.ts'
+import { fakeClock, hurried, startSilence, warmUp } from '../../support/fake-aws.ts'
 import { httpEvent, lambdaContext } from '../../support/lambda.ts'
 
 beforeEach(() => {
@@ -22,11 +22,14 @@ const machinery = () =>
   })
 
 /** The provider keeps its client, so each test loads the file anew. */
-async function readSecret(): Promise<unknown> {
+async function secretReader(): Promise<() => Promise<unknown>> {
   vi.resetModules()
   const { fromSecret } = await import('../../../src/edge/lambda/secret.ts')
-  return fromSecret('arn:aws:secretsmanager:eu-central-1:000000000000:secret:db', {})({ fresh: true })
+  const read = fromSecret('arn:aws:secretsmanager:eu-central-1:000000000000:secret:db', {})
+  return () => read({ fresh: true })
 }
+
+let readSecret: () => Promise<unknown>
 
 /** Every client of the AWS SDK: the call, the longest wait in seconds, how often it connects, and the refusal. */
 const clients: [string, () => Promise<unknown>, { seconds: number; attempts: number; refusal: object }][] = [
@@ -42,7 +45,7 @@ const clients: [string, () => Promise<unknown>, { seconds: number; attempts: num
   ],
   [
     'a function reads the secret',
-    readSecret,
+    () => readSecret(),
     { seconds: 9, attempts: 2, refusal: { code: 'DatabaseUnavailable' } },
   ],
   [
@@ -64,9 +67,16 @@ const clients: [string, () => Promise<unknown>, { seconds: number; attempts: num
   ],
 ]
 
+beforeAll(async () => {
+  for (const stream of ['log', 'info', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
+  readSecret = await secretReader()
+  await warmUp(clients.map(([, call]) => call))
+})
+
 describe.each(['http', 'https'] as const)('a server that accepts and never answers (%s)', (protocol) => {
   test.each(clients)('is given up when %s', async (_, call, { seconds, attempts, refusal }) => {
     const { connections } = await startSilence(protocol)
+    readSecret = await secretReader()
     const start = Date.now()
     const outcome = await hurried(call(), seconds > 60 ? 1000 : 100)
     expect(outcome).toMatchObject({ status: 'rejected', reason: refusal })
