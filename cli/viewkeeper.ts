@@ -106,6 +106,11 @@ program
   .option('--login <name>', 'the role to log in as', 'viewkeeper_app')
   .option('--rotate', 'give a login that exists a new password')
   .option('--owners <a,b>', 'work only on the views of these owners (default: on all views)', commaSeparated)
+  .option(
+    '--connection-limit <n>',
+    "how many connections the role may open (default: half of the server's, unless a limit is set)",
+    positive,
+  )
   .addOption(
     new Option('--own-views <way>', 'what to do with the views that belong to your own login').choices([
       'keep',

@@ -3,6 +3,7 @@ import { CfnOutput, Fn, Stack, Tags } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
 import type { FunctionName } from '../src/edge/http/routes.ts'
 import type { ScheduledView } from '../src/plan/views/scheduled.ts'
+import { insistOnConnections } from './database/connections.ts'
 import { CreatedDatabase } from './database/created-database.ts'
 import { ImportedDatabase } from './database/imported-database.ts'
 import type { Environment } from './environment/environment.ts'
@@ -58,6 +59,7 @@ export class ViewkeeperStack extends Stack {
         : new ImportedDatabase(this, 'Database', environment.database)
     const network = new FunctionsNetwork(this, 'Network', database)
     const deadLetters = new DeadLetters(this, 'DeadLetters', environmentName).queue
+    insistOnConnections(environmentName, environment)
 
     const functions = new Functions(this, 'Functions', {
       environmentName,
@@ -69,11 +71,11 @@ export class ViewkeeperStack extends Stack {
       migrationsFolder: props.migrationsFolder ?? ownFolder('migrations'),
     }).all
     const { migrate, ...others } = functions
-    const startBatch = functions['start-batch']
     const batches = new BatchMachine(this, 'Batches', {
       environmentName,
+      openBatch: functions['open-batch'].lambda,
       advance: functions.advance.lambda,
-      startBatch: startBatch.lambda,
+      startBatch: functions['start-batch'].lambda,
       logRetentionDays,
     })
     const { machine } = batches
@@ -82,7 +84,7 @@ export class ViewkeeperStack extends Stack {
     const schedules = new Schedules(this, 'Schedules', {
       environmentName,
       monitor: functions.monitor.lambda,
-      startBatch: startBatch.lambda,
+      batches: machine,
       prune: functions.prune.lambda,
       monitorEveryMinutes: environment.monitorEveryMinutes,
       concurrency,
@@ -100,7 +102,7 @@ export class ViewkeeperStack extends Stack {
     if (environment.refreshOnDeploy)
       new RefreshOnDeploy(this, 'RefreshOnDeploy', {
         environmentName,
-        startBatch,
+        machine,
         functions: Object.values(functions),
         logRetentionDays,
         after: [batches, api, schedules],

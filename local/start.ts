@@ -60,7 +60,7 @@ async function start(life: Life) {
     process.env.NIGHTLY_SCHEDULE = nightly.schedule
     process.env.NIGHTLY_TIME_ZONE = nightly.timeZone
     process.env.VIEW_SCHEDULES = 'true'
-    const stopSchedules = startSchedules(batches.startBatch, demo.scheduled)
+    const stopSchedules = startSchedules(batches.execute, demo.scheduled)
     await life.onStop(async () => stopSchedules())
     // Only on the embedded database. On any other database a run that is published here would be missing from
     // the metrics of the database's environment.

@@ -36,6 +36,7 @@ const codes = {
   RunLost: { status: 503, title: 'The server lost the run' },
   BatchLost: { status: 503, title: 'Nobody advanced the batch' },
   BatchNotStarted: { status: 503, title: 'The batch could not be advanced' },
+  FunctionUnavailable: { status: 503, title: 'A function of Viewkeeper cannot be called now' },
   DatabaseUnavailable: { status: 503, title: 'The database cannot be reached' },
   DatabaseReadOnly: { status: 503, title: 'The database only reads' },
   CredentialsRefused: { status: 503, title: 'The database refused the credentials' },
@@ -60,6 +61,9 @@ export const titleOf = (code: ProblemCode): string => codes[code].title
 
 /** Whether the same request may succeed when it is sent again. */
 export const mayRetry = (code: ProblemCode): boolean => statusOf(code) === 503
+
+/** Whether a request was refused for what it asks, so that no retry of the same request mends the failure. */
+export const isRefusal = (code: ProblemCode): boolean => statusOf(code) < 500
 
 /** Writes texts one after the other, each with a full stop at its end. Missing texts are left out. */
 export const sentences = (...texts: (string | undefined)[]): string =>

@@ -15,6 +15,7 @@ interface CreateRoleOptions {
   login: string
   rotate?: boolean
   owners?: string[]
+  connectionLimit?: number
   ownViews?: 'keep' | OwnViewsWay
 }
 
@@ -51,13 +52,14 @@ export async function createRole(options: CreateRoleOptions): Promise<void> {
 async function make(
   sql: Sql,
   { loginExists }: Situation,
-  { login, rotate, owners, ownViews }: CreateRoleOptions,
+  { login, rotate, owners, ownViews, connectionLimit }: CreateRoleOptions,
 ): Promise<number> {
   const { password, secret } = newPassword(login, loginExists && !rotate)
   const way = ownViews === 'keep' ? null : (ownViews ?? null)
   const { done, findings, missing } = await createDatabaseRole(sql, {
     login,
     password,
+    connectionLimit,
     owners: owners ?? null,
     ownViews: way,
   })

@@ -1,4 +1,5 @@
 import { CloudWatchClient, SetAlarmStateCommand, type StateValue } from '@aws-sdk/client-cloudwatch'
+import { clientSettings } from '../../src/edge/lambda/aws-client.ts'
 import { Problem } from '../../src/problem.ts'
 import { report } from '../output/report.ts'
 import { regionOf } from '../target/region.ts'
@@ -10,7 +11,10 @@ import { regionOf } from '../target/region.ts'
  */
 export async function testAlarm({ env, alarm }: { env: string; alarm: string }): Promise<void> {
   const name = `viewkeeper-${env}-${alarm}`
-  const cloudWatch = new CloudWatchClient({ region: regionOf(env) })
+  const cloudWatch = new CloudWatchClient({
+    region: regionOf(env),
+    ...clientSettings({ requestMs: 10_000, attempts: 2 }),
+  })
   const set = (state: StateValue) =>
     cloudWatch.send(new SetAlarmStateCommand({ AlarmName: name, StateValue: state, StateReason: reason }))
   try {

@@ -1,5 +1,7 @@
-import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import { LambdaClient } from '@aws-sdk/client-lambda'
 import { standingOf } from '../../src/db/migrations/journal.ts'
+import { clientSettings } from '../../src/edge/lambda/aws-client.ts'
+import { invokeFunction } from '../../src/edge/lambda/invoke.ts'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
 import type { BroughtUp } from '../../src/operations/migrations/bring-up.ts'
 import type { MigrationDone, MigrationStatus } from '../../src/operations/migrations/migrate.ts'
@@ -14,6 +16,9 @@ import type { Target } from './target.ts'
 /** Longer than the longest life of the function. */
 const longestMs = 15 * 60_000
 
+/** A function that sleeps is awake after about a minute. */
+const wakingMs = 2 * 60_000
+
 /**
  * A deployed environment, through its function `migrate`. The caller needs the right to invoke the function,
  * and no connection to the private database. The function applies and compares what was deployed, never the
@@ -22,8 +27,8 @@ const longestMs = 15 * 60_000
 export function deployedTarget(environment: string): Target {
   const lambda = new LambdaClient({
     region: regionOf(environment),
-    requestHandler: { requestTimeout: longestMs },
-    maxAttempts: 1,
+    // One attempt: a request whose answer is lost may have undone a migration.
+    ...clientSettings({ requestMs: longestMs, attempts: 1 }),
   })
   const send = <Answer>(command: object) =>
     invoke<Answer>(lambda, `viewkeeper-${environment}-migrate`, command)
@@ -80,18 +85,20 @@ const isBehind = (environment: string, names: string[]): Problem =>
   )
 
 async function invoke<Answer>(lambda: LambdaClient, name: string, command: object): Promise<Answer> {
-  const { Payload, FunctionError } = await lambda
-    .send(new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(command) }))
-    .catch((error: Error) => {
-      throw new Problem('InvalidRequest', `${name} cannot be invoked: ${error.message} (${error.name}).`, {
-        cause: error,
-      })
+  const now = Date.now()
+  const { answer, threw } = await invokeFunction(lambda, name, command, {
+    tryUntil: now + wakingMs,
+    until: now + wakingMs + longestMs,
+  }).catch((error: Error) => {
+    if (error instanceof Problem) throw error
+    throw new Problem('InvalidRequest', `${name} cannot be invoked: ${error.message} (${error.name}).`, {
+      cause: error,
     })
-  const answer = JSON.parse(Payload?.transformToString() || 'null')
-  if (FunctionError === undefined) return answer as Answer
+  })
+  if (!threw) return answer as Answer
   const { errorType, errorMessage } = (answer ?? {}) as { errorType?: string; errorMessage?: string }
   throw new Problem(
     'MigrationFailed',
-    `${name}: ${errorMessage ?? 'the function failed without a message; its log says more'} (${errorType ?? FunctionError})`,
+    `${name}: ${errorMessage ?? 'the function failed without a message; its log says more'} (${errorType ?? 'Unhandled'})`,
   )
 }

@@ -28,6 +28,11 @@ export const createdDatabase = z
      * Daily time of the backup, UTC, `hh:mm-hh:mm`; keep it away from the schedules. Default: RDS chooses.
      */
     backupWindow: z.string().regex(windowPattern, 'must look like "01:00-02:00"').optional(),
+    /**
+     * The most connections that Viewkeeper's role may open; the rest stays for others. Each deploy that migrates sets the limit.
+     * Default: half of the server's `max_connections`.
+     */
+    connectionLimit: z.int().min(2).max(5_000).optional(),
     /** Whether RDS refuses to remove the database. If it is removed later on, a last snapshot is kept. */
     protect: z.boolean(),
   })

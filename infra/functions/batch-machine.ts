@@ -16,26 +16,30 @@ import {
 } from 'aws-cdk-lib/aws-stepfunctions'
 import { LambdaInvoke } from 'aws-cdk-lib/aws-stepfunctions-tasks'
 import { Construct } from 'constructs'
+import { isRefusal, problemCodes } from '../../src/problem.ts'
 
 export interface BatchMachineProps {
   environmentName: string
+  /** The function that records the batch that an event asks for. */
+  openBatch: IFunction
   /** The function that advances a batch and says whether it is done. */
   advance: IFunction
-  /** The function that starts executions. */
+  /** The function that starts the executions of batches that are on record already. */
   startBatch: LambdaFunction
   logRetentionDays: RetentionDays
 }
 
 /**
- * The state machine that calls `advance` until a batch is done, and ends as the batch did. It knows only the
- * id of the batch: everything else is in the database.
+ * The state machine that opens the batch that an event asks for, unless the batch is on record already, calls `advance`
+ * until the batch is done, and ends as the batch did. The input is the event of a schedule or of a deploy, or `{ batchId }`.
+ * Everything else is in the database.
  */
 export class BatchMachine extends Construct {
   readonly machine: StateMachine
 
   constructor(scope: Construct, id: string, props: BatchMachineProps) {
     super(scope, id)
-    const { environmentName, advance, startBatch } = props
+    const { environmentName, openBatch, advance, startBatch } = props
     const logGroup = new LogGroup(this, 'Logs', {
       // With this prefix AWS needs no policy statement for each log group; the size of that policy is
       // limited.
@@ -45,11 +49,11 @@ export class BatchMachine extends Construct {
     })
     this.machine = new StateMachine(this, 'Machine', {
       stateMachineName: `viewkeeper-${environmentName}-batches`,
-      comment: 'Advances one batch until it has ended',
-      definitionBody: DefinitionBody.fromChainable(loop(this, advance)),
+      comment: 'Opens one batch, and advances it until it has ended',
+      definitionBody: DefinitionBody.fromChainable(opening(this, openBatch, loop(this, advance))),
       // With a call every 14 minutes the history of an execution is full after 34 days.
       timeout: Duration.days(7),
-      role: machineRole(this, advance).withoutPolicyUpdates(),
+      role: machineRole(this, [openBatch, advance]).withoutPolicyUpdates(),
       // The data are names of views and classes of errors, and no secrets.
       logs: { destination: logGroup, level: LogLevel.ALL, includeExecutionData: true },
       tracingEnabled: true,
@@ -60,46 +64,86 @@ export class BatchMachine extends Construct {
 }
 
 /**
- * Each call gets the input of the execution, not the answer of the call before: nothing grows over thousands
- * of calls.
+ * Pauses of 1, 2, 4, 8, 16, 32 s and 60 times 60 s: more than an hour in all. Whatever waiting may mend is retried: the
+ * database or Secrets Manager cannot be reached, the function sleeps, is throttled or timed out.
  */
+const anHour = {
+  errors: ['States.ALL'],
+  interval: Duration.seconds(1),
+  backoffRate: 2,
+  maxDelay: Duration.seconds(60),
+  maxAttempts: 66,
+}
+
+/** What open-batch refuses for what the event says: the error of a function has the code of its Problem as its name. */
+const refusals = { errors: problemCodes.filter(isRefusal), maxAttempts: 0 }
+
+/**
+ * A batch without an id is opened first. The name of the execution is the same at every retry, so that a retry whose
+ * predecessor was cut off finds the same batch. Nothing is left to do if the batch was skipped.
+ */
+function opening(scope: Construct, lambdaFunction: IFunction, advance: LambdaInvoke): Choice {
+  const open = new LambdaInvoke(scope, 'Open', {
+    lambdaFunction,
+    payload: TaskInput.fromObject({
+      event: JsonPath.objectAt('$'),
+      requestId: JsonPath.stringAt('$$.Execution.Name'),
+    }),
+    payloadResponseOnly: true,
+    // Longer than the function lives.
+    taskTimeout: Timeout.duration(Duration.minutes(1)),
+    retryOnServiceExceptions: false,
+  })
+  open.addRetry(refusals)
+  open.addRetry(anHour)
+  open.next(
+    new Choice(scope, 'Opened')
+      .when(Condition.isNull('$.batchId'), new Succeed(scope, 'NothingToDo'))
+      .otherwise(advance),
+  )
+  return new Choice(scope, 'Begin').when(Condition.isPresent('$.batchId'), advance).otherwise(open)
+}
+
+/** The answer of each call replaces the answer of the call before: nothing grows over thousands of calls. */
 function loop(scope: Construct, lambdaFunction: IFunction): LambdaInvoke {
   const advance = new LambdaInvoke(scope, 'Advance', {
     lambdaFunction,
-    payload: TaskInput.fromObject({ batchId: JsonPath.stringAt('$$.Execution.Input.batchId') }),
+    payload: TaskInput.fromObject({ batchId: JsonPath.stringAt('$.batchId') }),
     payloadResponseOnly: true,
+    resultPath: '$.advanced',
     // A minute longer than the function lives.
     taskTimeout: Timeout.duration(Duration.minutes(16)),
     retryOnServiceExceptions: false,
   })
-  // Every call may be retried for about 17 minutes, longer than a failover takes. If a batch fails for good,
-  // advance does not fail but returns the failure.
-  advance.addRetry({
-    errors: ['States.ALL'],
-    interval: Duration.seconds(1),
-    backoffRate: 2,
-    maxDelay: Duration.seconds(60),
-    maxAttempts: 22,
-  })
-  const ended = ['success', 'skipped'].map((status) => Condition.stringEquals('$.status', status))
+  // If a batch fails for good, advance does not fail but returns the failure.
+  advance.addRetry(anHour)
+  const ended = ['success', 'skipped'].map((status) => Condition.stringEquals('$.advanced.status', status))
   const done = new Choice(scope, 'Decide')
-    .when(Condition.booleanEquals('$.done', false), advance)
-    .when(Condition.or(...ended), new Succeed(scope, 'Succeeded'))
-    .otherwise(new Fail(scope, 'Failed', { errorPath: '$.error.class', causePath: '$.error.message' }))
+    .when(Condition.booleanEquals('$.advanced.done', false), advance)
+    .when(Condition.or(...ended), new Succeed(scope, 'Succeeded', { outputPath: '$.advanced' }))
+    .otherwise(
+      new Fail(scope, 'Failed', {
+        errorPath: '$.advanced.error.class',
+        causePath: '$.advanced.error.message',
+      }),
+    )
   advance.next(done)
   return advance
 }
 
-/** CDK's own role could also invoke every version of the function, by a wildcard. */
-function machineRole(scope: Construct, advance: IFunction): Role {
+/** CDK's own role could also invoke every version of the functions, by a wildcard. */
+function machineRole(scope: Construct, functions: IFunction[]): Role {
   const role = new Role(scope, 'Role', {
     assumedBy: new ServicePrincipal('states.amazonaws.com', {
       conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(scope).account } },
     }),
     inlinePolicies: {
-      advance: new PolicyDocument({
+      call: new PolicyDocument({
         statements: [
-          new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [advance.functionArn] }),
+          new PolicyStatement({
+            actions: ['lambda:InvokeFunction'],
+            resources: functions.map(({ functionArn }) => functionArn),
+          }),
           new PolicyStatement({ actions: [...logDelivery, ...tracing], resources: ['*'] }),
         ],
       }),

@@ -23,6 +23,11 @@ interface FunctionOptions {
   deadLetters?: boolean
   /** Retries of an asynchronous event. Default: Lambda's own, 2. */
   retryAttempts?: number
+  /**
+   * The age at which Lambda drops an asynchronous event that it could not deliver to the function, for want of concurrency.
+   * Default: Lambda's own, 6 hours.
+   */
+  maxEventAge?: Duration
 }
 
 /** What each function of the table in `routes.ts` is deployed with. */
@@ -31,26 +36,28 @@ const functions: Record<FunctionName, FunctionOptions> = {
     description: 'Creates one view from its definition, for a schedule or an HTTP request',
     timeout: Duration.minutes(15),
     deadLetters: true,
+    maxEventAge: Duration.hours(1),
   },
   refresh: {
     description: 'Refreshes one view, for a schedule or an HTTP request',
     timeout: Duration.minutes(15),
     deadLetters: true,
+    maxEventAge: Duration.hours(1),
   },
   drop: {
     description: 'Drops one view, for a schedule or an HTTP request',
     timeout: Duration.minutes(15),
     deadLetters: true,
+    maxEventAge: Duration.hours(1),
   },
   'start-batch': {
-    description: 'Starts a batch, for a schedule, a deploy or an HTTP request',
+    description: 'Starts a batch, for an HTTP request',
     // HTTP APIs give up after 30 s.
     timeout: Duration.seconds(29),
     outsideNetwork: true,
-    deadLetters: true,
   },
   'open-batch': {
-    description: 'Records a batch, for start-batch',
+    description: 'Records a batch, for start-batch and for the state machine',
     // start-batch waits for open-batch, and then has the batch advanced. open-batch gives up on the database
     // earlier, after 20 s.
     timeout: Duration.seconds(24),
@@ -66,13 +73,15 @@ const functions: Record<FunctionName, FunctionOptions> = {
     description: 'Closes lost runs, publishes ended runs as log lines and metrics, finds stale views',
     timeout: Duration.minutes(1),
     // The next call does what this one left. Retries, and a dead letter for each minute of an outage, would
-    // help nobody.
+    // help nobody. Events that wait for the function must not pile up.
     retryAttempts: 0,
+    maxEventAge: Duration.minutes(1),
   },
   prune: {
     description: 'Every day: removes old history',
     timeout: Duration.minutes(15),
     retryAttempts: 0,
+    maxEventAge: Duration.hours(1),
   },
   migrate: {
     description: 'On deploy: brings schema viewkeeper and the views up to date; also serves the command line',
@@ -128,8 +137,8 @@ export class Functions extends Construct {
     }
     const variables: Partial<Record<FunctionName, Record<string, string>>> = {
       create: ownerVariables(environment),
-      'start-batch': { BATCH_CONCURRENCY: String(environment.batchConcurrency) },
       'open-batch': {
+        BATCH_CONCURRENCY: String(environment.batchConcurrency),
         BATCH_EXCHANGE: environment.batchExchange,
         ...(environment.maxTwinBytes === undefined
           ? {}
@@ -147,6 +156,7 @@ export class Functions extends Construct {
         MIGRATIONS_FOLDER: './migrations/',
         ...ownerVariables(environment),
         ...adminVariables(database),
+        ...connectionVariables(environment),
       },
     }
     this.all = Object.fromEntries(functionNames.map((name) => [name, create(name)])) as Record<
@@ -189,6 +199,12 @@ const retentionVariables = ({ retention }: Environment): Record<string, string> 
 const atLeastInfo = ({ logLevel }: Environment): Record<string, string> => ({
   POWERTOOLS_LOG_LEVEL: logLevel === 'DEBUG' ? 'DEBUG' : 'INFO',
 })
+
+/** How many connections Viewkeeper's role may open, if the stack creates the database and the environment says so. */
+const connectionVariables = ({ database }: Environment): Record<string, string> =>
+  database.kind === 'created' && database.connectionLimit !== undefined
+    ? { CONNECTION_LIMIT: String(database.connectionLimit) }
+    : {}
 
 const adminVariables = ({ adminSecret }: Database): Record<string, string> =>
   adminSecret ? { DATABASE_ADMIN_SECRET_ARN: adminSecret.secretArn } : {}

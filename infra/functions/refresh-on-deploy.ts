@@ -2,13 +2,15 @@ import { createHash } from 'node:crypto'
 import { RemovalPolicy } from 'aws-cdk-lib'
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
+import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { AwsCustomResource, PhysicalResourceId } from 'aws-cdk-lib/custom-resources'
 import { Construct } from 'constructs'
 import type { ViewkeeperFunction } from './viewkeeper-function.ts'
 
 export interface RefreshOnDeployProps {
   environmentName: string
-  startBatch: ViewkeeperFunction
+  /** The state machine that opens and advances the batch. */
+  machine: IStateMachine
   /** Every function. The bundle of `migrate` holds the migrations of the views. */
   functions: ViewkeeperFunction[]
   logRetentionDays: RetentionDays
@@ -18,16 +20,14 @@ export interface RefreshOnDeployProps {
 
 /**
  * Starts a batch of every view at the end of each deploy that changed code or migrations. The deploy does not
- * wait for the batch, and does not fail with it. CDK's Trigger cannot be used: all triggers share one role,
- * which `migrate` needs first and which would depend on `start-batch`; but `start-batch` is deployed after
- * `migrate` has run.
+ * wait for the batch, and does not fail with it. What was deployed is the key of the batch: two executions for the same
+ * deploy are one batch.
  */
 export class RefreshOnDeploy extends Construct {
   constructor(scope: Construct, id: string, props: RefreshOnDeployProps) {
     super(scope, id)
-    const { lambda } = props.startBatch
+    const { stateMachineArn } = props.machine
     const deployed = hashOf(props.functions)
-    lambda.addEnvironment('DEPLOYED', deployed)
     const logGroup = new LogGroup(this, 'Logs', {
       logGroupName: `/viewkeeper/${props.environmentName}/refresh-on-deploy`,
       retention: props.logRetentionDays,
@@ -36,16 +36,19 @@ export class RefreshOnDeploy extends Construct {
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
     logGroup.grantWrite(role)
     role.addToPolicy(
-      new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [lambda.functionArn] }),
+      new PolicyStatement({ actions: ['states:StartExecution'], resources: [stateMachineArn] }),
     )
     const call = new AwsCustomResource(this, 'Call', {
       onUpdate: {
-        service: 'Lambda',
-        action: 'invoke',
-        parameters: { FunctionName: lambda.functionName, InvocationType: 'Event' },
-        // CloudFormation calls the function when this id changes.
+        service: 'SFN',
+        action: 'startExecution',
+        parameters: {
+          stateMachineArn,
+          input: JSON.stringify({ trigger: 'deploy', key: deployed, all: true }),
+        },
+        // CloudFormation starts an execution when this id changes.
         physicalResourceId: PhysicalResourceId.of(deployed),
-        outputPaths: ['StatusCode'],
+        outputPaths: ['executionArn'],
       },
       installLatestAwsSdk: false,
       role,

@@ -34,6 +34,8 @@ export interface ViewkeeperFunctionProps {
   deadLetters?: IQueue
   /** Retries of an asynchronous event, 0 to 2. Default: Lambda's own, 2. */
   retryAttempts?: number
+  /** The age at which Lambda drops an asynchronous event that waits, 1 minute to 6 hours. Default: Lambda's own, 6 hours. */
+  maxEventAge?: Duration
   /** Commands around the bundling. Default: none. */
   commandHooks?: ICommandHooks
 }
@@ -72,6 +74,7 @@ export class ViewkeeperFunction extends Construct {
       environment: { ...props.variables, NODE_OPTIONS: '--enable-source-maps' },
       onFailure: props.deadLetters && new SqsDestination(props.deadLetters),
       retryAttempts: props.retryAttempts,
+      maxEventAge: props.maxEventAge,
       bundling: {
         format: OutputFormat.ESM,
         target: 'node24',

@@ -99,7 +99,7 @@ export class Alarms extends Construct {
     })
     this.add('failed-batches', {
       metric: machine.metricFailed({ period }),
-      happened: 'A batch failed or was canceled, or could not be advanced for some 17 minutes.',
+      happened: 'A batch failed or was canceled, or could not be opened or advanced for an hour.',
       first: 'GET /batches?status=failed (or canceled) names the batch, and GET /batches/{id} its views.',
     })
     this.add('timed-out-batches', {

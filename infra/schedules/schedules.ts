@@ -8,8 +8,9 @@ import {
   ScheduleGroup,
   ScheduleTargetInput,
 } from 'aws-cdk-lib/aws-scheduler'
-import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets'
+import { LambdaInvoke, StepFunctionsStartExecution } from 'aws-cdk-lib/aws-scheduler-targets'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
+import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
 import type { ScheduledView } from '../../src/plan/views/scheduled.ts'
 import { eventBridgeCron } from './cron.ts'
@@ -19,7 +20,8 @@ import { scheduleName } from './scheduled-views.ts'
 export interface SchedulesProps {
   environmentName: string
   monitor: IFunction
-  startBatch: IFunction
+  /** The state machine that opens and advances a batch. */
+  batches: IStateMachine
   prune: IFunction
   /** Minutes between two calls of the monitor. */
   monitorEveryMinutes: number
@@ -36,8 +38,8 @@ export interface SchedulesProps {
 export class Schedules extends Construct {
   private readonly props: SchedulesProps
   private readonly group: ScheduleGroup
-  /** The schedules of one function share a role. */
-  private readonly roles = new Map<IFunction, IRole>()
+  /** The schedules of one target share a role. */
+  private readonly roles = new Map<IFunction | IStateMachine, IRole>()
 
   constructor(scope: Construct, id: string, props: SchedulesProps) {
     super(scope, id)
@@ -98,7 +100,10 @@ export class Schedules extends Construct {
     })
   }
 
-  /** Scheduler may deliver an event twice. Events with the same name and scheduled time start one batch. */
+  /**
+   * Scheduler may deliver an event twice. Executions with the same name of a schedule and the same scheduled time open one
+   * batch.
+   */
   private addBatch(
     name: string,
     expression: ScheduleExpression,
@@ -106,7 +111,7 @@ export class Schedules extends Construct {
   ) {
     this.add(name, expression, {
       description,
-      target: this.props.startBatch,
+      target: this.props.batches,
       input: {
         scheduledTime: ContextAttribute.scheduledTime,
         ...selection,
@@ -119,37 +124,46 @@ export class Schedules extends Construct {
   }
 
   private add(name: string, expression: ScheduleExpression, options: ScheduleOptions) {
-    const { target, description, input, ...delivery } = options
+    const { target, description, ...delivery } = options
+    const props = {
+      ...delivery,
+      input: ScheduleTargetInput.fromObject({ trigger: 'schedule', schedule: name, ...options.input }),
+      deadLetterQueue: this.props.deadLetters,
+      role: this.roleFor(target),
+    }
     new Schedule(this, name, {
       scheduleName: name,
       scheduleGroup: this.group,
       description,
       schedule: expression,
-      target: new LambdaInvoke(target, {
-        input: ScheduleTargetInput.fromObject({ trigger: 'schedule', schedule: name, ...input }),
-        deadLetterQueue: this.props.deadLetters,
-        ...delivery,
-        role: this.roleFor(target),
-      }),
+      target: isMachine(target)
+        ? new StepFunctionsStartExecution(target, props)
+        : new LambdaInvoke(target, props),
     })
   }
 
-  private roleFor(target: IFunction): IRole {
+  private roleFor(target: IFunction | IStateMachine): IRole {
     const { group } = this
-    const { deadLetters } = this.props
-    const { monitor, prune } = this.props
-    const id = target === monitor ? 'monitor-role' : target === prune ? 'prune-role' : 'start-batch-role'
-    const role = this.roles.get(target) ?? scheduleRole(this, id, { group, target, deadLetters })
+    const { deadLetters, monitor } = this.props
+    const [id, may] = isMachine(target)
+      ? ['batches-role', { action: 'states:StartExecution', targetArn: target.stateMachineArn } as const]
+      : [
+          target === monitor ? 'monitor-role' : 'prune-role',
+          { action: 'lambda:InvokeFunction', targetArn: target.functionArn } as const,
+        ]
+    const role = this.roles.get(target) ?? scheduleRole(this, id, { group, ...may, deadLetters })
     this.roles.set(target, role)
     return role
   }
 }
 
+const isMachine = (target: IFunction | IStateMachine): target is IStateMachine => 'stateMachineArn' in target
+
 interface ScheduleOptions {
   description: string
-  target: IFunction
+  target: IFunction | IStateMachine
   input: Record<string, unknown>
-  /** Retries of the delivery. Scheduler does not retry a function that fails. */
+  /** Retries of the delivery. Scheduler does not retry a function or an execution that fails. */
   retryAttempts: number
   /** The age at which an undelivered event becomes a dead letter. */
   maxEventAge: Duration

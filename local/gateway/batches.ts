@@ -1,19 +1,27 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { OpenBatch } from '../../src/db/batches/lost-batches.ts'
 import type { Database } from '../../src/db/server/connect.ts'
-import type { OpenedBatch } from '../../src/edge/handlers/open-batch.ts'
+import type { ForwardedEvent, OpenedBatch } from '../../src/edge/handlers/open-batch.ts'
 import type { BatchMachinery } from '../../src/edge/handlers/start-batch.ts'
+import type { HttpEvent } from '../../src/edge/http/http.ts'
 import type { FunctionName } from '../../src/edge/http/routes.ts'
 import { listOpenBatches } from '../../src/operations/batches/read.ts'
+import { isRefusal, Problem } from '../../src/problem.ts'
 import { type Handler, invoke, loadFunction } from './invoke.ts'
 
 /** The longest life of a function in Lambda. */
 const advanceSeconds = 900
-/** The pauses before a failed call is repeated: 15 minutes in all (state machine: some 17). */
-const pausesMs = [1, 2, 4, 8, 16, 32, ...Array(14).fill(60)].map((seconds) => seconds * 1000)
+/** The pauses before a failed call is repeated, as in the state machine: an hour in all. */
+const pausesMs = [1, 2, 4, 8, 16, 32, ...Array(60).fill(60)].map((seconds) => seconds * 1000)
 
 interface LocalBatches {
   startBatch: Handler
+  /**
+   * Opens the batch that an event of a schedule or of a deploy asks for, and has it advanced. Returns the id of the batch;
+   * null if nothing has to be advanced.
+   */
+  execute(event: object): Promise<string | null>
   /**
    * Advances all open batches of the last start: nobody else uses the embedded database. Returns their
    * number.
@@ -33,10 +41,10 @@ const watchIntervalMs = 1000
  * state machine.
  */
 export function localBatches(database: Database): LocalBatches {
+  const open = async (event: ForwardedEvent) =>
+    (await invoke('open-batch', await loadFunction('open-batch'), event, 29)) as OpenedBatch
   const machinery: BatchMachinery = {
-    async open(event) {
-      return (await invoke('open-batch', await loadFunction('open-batch'), event, 29)) as OpenedBatch
-    },
+    open,
     async advance(batchId) {
       advanceUntilDone(batchId).catch((error) => console.error(error))
     },
@@ -45,7 +53,13 @@ export function localBatches(database: Database): LocalBatches {
     async startBatch(event, context) {
       // Imported only now: the functions' logger reads its level from the environment when it is loaded.
       const { startBatchWith } = await import('../../src/edge/handlers/start-batch.ts')
-      return startBatchWith(machinery, event as object, context)
+      return startBatchWith(machinery, event as HttpEvent, context)
+    },
+    async execute(event) {
+      const forwarded = { event, requestId: randomUUID() }
+      const { batchId } = await patiently(() => open(forwarded))
+      if (batchId !== null) await machinery.advance(batchId)
+      return batchId
     },
     async resume() {
       const open = await listOpenBatches(database)
@@ -95,14 +109,19 @@ async function watch(
 
 async function advanceUntilDone(batchId: string): Promise<void> {
   const advance = await loadFunction('advance')
-  for (let failures = 0; ; ) {
+  const call = async () =>
+    (await invoke('advance', advance, { batchId }, advanceSeconds)) as { done: boolean }
+  while (!(await patiently(call)).done);
+}
+
+/** Repeats a call that fails, unless no retry mends the failure. */
+async function patiently<T>(call: () => Promise<T>): Promise<T> {
+  for (let failures = 0; ; failures++) {
     try {
-      const { done } = (await invoke('advance', advance, { batchId }, advanceSeconds)) as { done: boolean }
-      if (done) return
-      failures = 0
+      return await call()
     } catch (error) {
-      const ms = pausesMs[failures++]
-      if (ms === undefined) throw error
+      const ms = pausesMs[failures]
+      if (ms === undefined || (error instanceof Problem && isRefusal(error.code))) throw error
       await pause(ms, undefined, { ref: false })
     }
   }

@@ -1,13 +1,15 @@
 import { Cron } from 'croner'
 import { nightly } from '../../src/plan/monitoring/nightly.ts'
 import type { ScheduledView } from '../../src/plan/views/scheduled.ts'
-import { type Handler, invoke } from './invoke.ts'
 
 /**
  * Starts batches by the clock, as EventBridge Scheduler does in a deployed environment: one of all views
  * every night, and one for each view with its own schedule. Returns a function that stops them.
  */
-export function startSchedules(startBatch: Handler, views: ScheduledView[]): () => void {
+export function startSchedules(
+  execute: (event: object) => Promise<unknown>,
+  views: ScheduledView[],
+): () => void {
   const jobs = [
     job('nightly', nightly, { all: true }),
     ...views.map(({ view, ...when }) => job(view, when, { views: [view] })),
@@ -20,7 +22,7 @@ export function startSchedules(startBatch: Handler, views: ScheduledView[]): () 
     return new Cron(schedule, { timezone: timeZone, unref: true }, async (self: Cron) => {
       const scheduledTime = (self.currentRun() ?? new Date()).toISOString()
       const event = { trigger: 'schedule', schedule: name, scheduledTime, ...request }
-      await invoke('start-batch', startBatch, event, 29).catch((error) => console.error(error))
+      await execute(event).catch((error) => console.error(error))
     })
   }
 }

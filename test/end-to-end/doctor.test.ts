@@ -41,8 +41,16 @@ describe('viewkeeper doctor and create-role', () => {
     expect(again.err).toMatch(
       /nothing had to be changed\n.*keeper_app keeps its password; --rotate gives it a new one\n/,
     )
-    const rotated = await project.run(['create-role', '--login', 'keeper_app', '--rotate'])
+    const rotated = await project.run([
+      'create-role',
+      '--login',
+      'keeper_app',
+      '--rotate',
+      '--connection-limit',
+      '40',
+    ])
     expect(JSON.parse(rotated.out).password).not.toBe(password)
+    expect(rotated.err).toContain('✓ alter role keeper_app connection limit 40\n')
     expect(rotated.err).toContain("✓ alter role keeper_app login password '...'\n")
 
     const { url } = rds.as('keeper_app', JSON.parse(rotated.out).password)

@@ -4,7 +4,10 @@ import { type Sql, withTransaction } from '../server/connect.ts'
 import { runLocks } from '../server/lock-keys.ts'
 import { lockBatch, recordBatchEnd } from './batches.ts'
 
-/** A batch that nobody has advanced for this long is lost. Every retry of an advancer begins sooner. */
+/**
+ * A batch that nobody has advanced for this long is lost. An advancer that fails is called again every minute, for an hour:
+ * it finds a batch that was closed meanwhile ended.
+ */
 export const batchLostAfterSeconds = 20 * 60
 
 const lost: BatchEnd = {

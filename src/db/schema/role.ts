@@ -18,18 +18,24 @@ export interface Login {
   login: string
   /** Null: a login that exists keeps its password. */
   password: string | null
+  /** How many connections the login may open. `half`: of the server's. Undefined: half, but a limit that is set stays. */
+  connectionLimit?: number | 'half' | undefined
 }
 
 /**
  * Makes the roles of Viewkeeper, or brings them up to date: `viewkeeper`, which owns the schema; `viewkeeper_views`,
- * which owns the views that Viewkeeper makes; and a login that is a member of both and may open half of the server's
+ * which owns the views that Viewkeeper makes; and a login that is a member of both and may open some of the server's
  * connections. Needs an administrator, but no superuser. Safe to repeat.
  */
-export async function makeRoles(sql: Sql, work: Work, { login, password }: Login): Promise<void> {
-  const [row] = await sql<{ database: string; owner: string; limit: number }[]>`
-    select quote_ident(datname) as database, datdba::regrole::text as owner, current_setting('max_connections')::integer / 2 as limit
+export async function makeRoles(
+  sql: Sql,
+  work: Work,
+  { login, password, connectionLimit }: Login,
+): Promise<void> {
+  const [row] = await sql<{ database: string; owner: string; half: number }[]>`
+    select quote_ident(datname) as database, datdba::regrole::text as owner, current_setting('max_connections')::integer / 2 as half
       from pg_catalog.pg_database where datname = current_database()`
-  const { database, owner, limit } = row as NonNullable<typeof row>
+  const { database, owner, half } = row as NonNullable<typeof row>
   const user = await work.quoted(login)
   for (const role of [ownerRole, viewsRole]) {
     if (!(await roleExists(sql, role))) await work.perform(`create role ${role} nologin`)
@@ -39,10 +45,12 @@ export async function makeRoles(sql: Sql, work: Work, { login, password }: Login
     const alter = (secret: string) => `alter role ${user} login password ${secret}`
     await work.perform(alter(literal(scramVerifier(password))), alter("'...'"))
   }
-  // Leaves half of the server's connections to others, however many functions run at once. Keeps a limit that is set.
+  // Leaves connections to others, however many functions run at once.
+  const limit = typeof connectionLimit === 'number' ? connectionLimit : half
+  const isRight = connectionLimit === undefined ? 'rolconnlimit <> -1' : `rolconnlimit = ${limit}`
   await work.ensure({
     sql: `alter role ${user} connection limit ${limit}`,
-    holds: `exists (select from pg_catalog.pg_roles where rolname = ${literal(login)} and rolconnlimit <> -1)`,
+    holds: `exists (select from pg_catalog.pg_roles where rolname = ${literal(login)} and ${isRight})`,
   })
   await work.member(ownerRole, login)
   await work.member(viewsRole, ownerRole)

@@ -90,8 +90,8 @@ export async function serveMigrations(
 }
 
 /** Makes the role that Viewkeeper works with, on a database that the stack created. */
-async function makeRole({ database, workingLogin }: Administration): Promise<void> {
-  const login = await workingLogin()
+async function makeRole({ database, workingLogin, connectionLimit }: Administration): Promise<void> {
+  const login = { ...(await workingLogin()), connectionLimit }
   await database.withConnection(async (sql) => {
     const { done, missing } = await createRole(sql, { ...login, owners: null, ownViews: null })
     logger.info('role is ready', { role: ownerRole, login: login.login, done, missing })

@@ -23,10 +23,7 @@ import type { Configuration } from '../lambda/configuration.ts'
 import { knownProblem, logger } from '../lambda/function.ts'
 import { scheduleKey } from './operation.ts'
 
-/**
- * What `open-batch` answers to `start-batch`: the answer for the caller, and the batch that has to be
- * advanced.
- */
+/** What `open-batch` answers: the answer for the caller over HTTP, and the batch that has to be advanced. */
 export interface OpenedBatch {
   /** Null if the event did not come by HTTP. */
   answer: HttpAnswer | null
@@ -34,19 +31,32 @@ export interface OpenedBatch {
   batchId: string | null
 }
 
-/** An event as `start-batch` forwards it, with the request id that Lambda keeps across retries. */
+/**
+ * An event as `start-batch` or the state machine forwards it. Every retry has the same `requestId`: the id of the HTTP
+ * request's invocation, or the name of the execution.
+ */
 export interface ForwardedEvent {
   event: object
   requestId: string
 }
 
-/** Records the batch that an HTTP request, a schedule or a deploy requests. */
+/**
+ * Records the batch that an HTTP request, a schedule or a deploy requests. A refusal answers an HTTP request, and is thrown
+ * otherwise: the state machine tells by the name of the error whether to try again.
+ */
 export async function openBatch(
   { event, requestId }: ForwardedEvent,
-  { database, batchDefaults }: Pick<Configuration, 'database'> & Partial<Configuration>,
+  {
+    database,
+    batchDefaults,
+    deployConcurrency,
+  }: Pick<Configuration, 'database'> & Partial<Pick<Configuration, 'batchDefaults' | 'deployConcurrency'>>,
 ): Promise<OpenedBatch> {
   if (!('routeKey' in event)) {
-    const batch = await open(database, unattended(event, requestId), batchDefaults)
+    const call = unattended(event, requestId)
+    const defaults =
+      call.trigger === 'deploy' ? { ...batchDefaults, concurrency: deployConcurrency } : batchDefaults
+    const batch = await open(database, call, defaults)
     return { answer: null, batchId: toAdvance(batch) }
   }
   try {

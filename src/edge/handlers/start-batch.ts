@@ -1,87 +1,77 @@
-import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import { LambdaClient } from '@aws-sdk/client-lambda'
 import { ExecutionAlreadyExists, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
 import type { Context } from 'aws-lambda'
 import { Problem, problemCodes } from '../../problem.ts'
-import { type HttpAnswer, problemAnswer } from '../http/http.ts'
+import { type HttpAnswer, type HttpEvent, problemAnswer } from '../http/http.ts'
+import { routeKey, routes } from '../http/routes.ts'
+import { clientSettings } from '../lambda/aws-client.ts'
 import { knownProblem } from '../lambda/function.ts'
+import { invokeFunction } from '../lambda/invoke.ts'
 import type { ForwardedEvent, OpenedBatch } from './open-batch.ts'
 
 /** What records a batch, and what advances a recorded batch. */
 export interface BatchMachinery {
-  open(event: ForwardedEvent): Promise<OpenedBatch>
+  /** Nobody waits for the answer after `until` (epoch milliseconds). */
+  open(event: ForwardedEvent, until: number): Promise<OpenedBatch>
   advance(batchId: string): Promise<void>
 }
 
 /** What `start-batch` is told by environment variables. */
-export interface StarterConfiguration {
+export interface MachineryNames {
   openBatchFunction: string | undefined
   stateMachineArn: string | undefined
-  /** A hash of what the deploy has brought: the idempotency key of the batch that the deploy starts. */
-  deployed: string | undefined
-  /** The number of views that the batch of a deploy refreshes at once. */
-  batchConcurrency: number | undefined
 }
 
-export const readStarterConfiguration = (env: NodeJS.ProcessEnv = process.env): StarterConfiguration => ({
+export const readMachinery = (env: NodeJS.ProcessEnv = process.env): MachineryNames => ({
   openBatchFunction: env.OPEN_BATCH_FUNCTION,
   stateMachineArn: env.STATE_MACHINE_ARN,
-  deployed: env.DEPLOYED,
-  batchConcurrency: env.BATCH_CONCURRENCY === undefined ? undefined : Number(env.BATCH_CONCURRENCY),
 })
 
+/** Opening ends this long before Lambda ends the function, so that the batch can still be advanced, or refused. */
+const reserveMs = 5000
+
 /**
- * Records the batch that an event requests, and has it advanced. Both may happen twice: the SDK sends a
- * request again if the answer is lost. The same key or the same forwarded request gives the same batch, and a
- * batch that is advanced twice is done once.
+ * Records the batch that an HTTP request asks for, and has it advanced. Both may happen twice: the SDK sends a request again
+ * if the answer is lost. The same key or the same forwarded request gives the same batch, and a batch that is advanced twice
+ * is done once.
  */
 export async function startBatchWith(
   machinery: BatchMachinery,
-  event: object,
+  event: HttpEvent,
   context: Context,
-  configuration: Partial<Pick<StarterConfiguration, 'deployed' | 'batchConcurrency'>> = {},
-): Promise<HttpAnswer | { batchId: string | null }> {
-  const isHttp = 'routeKey' in event
-  const request = isHttp || 'trigger' in event ? event : deployEvent(context, configuration)
+): Promise<HttpAnswer> {
   try {
-    const { answer, batchId } = await machinery.open({ event: request, requestId: context.awsRequestId })
+    if (event.routeKey !== routeKey(routes.startBatch))
+      throw new Problem('UnknownRoute', `There is no route ${event.routeKey}.`)
+    const until = Date.now() + context.getRemainingTimeInMillis() - reserveMs
+    const { answer, batchId } = await machinery.open({ event, requestId: context.awsRequestId }, until)
     if (batchId !== null) await machinery.advance(batchId)
-    return answer ?? { batchId }
+    return answer as HttpAnswer // only an event that did not come by HTTP has none
   } catch (thrown) {
-    if (isHttp) return problemAnswer(knownProblem(thrown))
-    throw thrown
+    return problemAnswer(knownProblem(thrown))
   }
 }
 
-/** A deploy sends an empty event; what it has deployed is the key. */
-const deployEvent = (
-  { awsRequestId }: Context,
-  { deployed, batchConcurrency }: Partial<StarterConfiguration>,
-): object => ({
-  trigger: 'deploy',
-  key: deployed ?? awsRequestId,
-  all: true,
-  ...(batchConcurrency === undefined ? {} : { concurrency: batchConcurrency }),
-})
+/** The last call of an `open-batch` that sleeps begins this long before the time is over. */
+const openingMs = 5000
 
 /**
  * The machinery in AWS. `start-batch` runs outside the network of the database, so that this network needs no
  * endpoints for Lambda and Step Functions; the function `open-batch`, inside the network, talks to the
  * database.
  */
-export function deployedMachinery({
-  openBatchFunction,
-  stateMachineArn,
-}: Pick<StarterConfiguration, 'openBatchFunction' | 'stateMachineArn'>): BatchMachinery {
-  const lambda = new LambdaClient({})
-  const machine = new SFNClient({})
+export function deployedMachinery({ openBatchFunction, stateMachineArn }: MachineryNames): BatchMachinery {
+  const lambda = new LambdaClient(clientSettings({ requestMs: 25_000, attempts: 3 }))
+  const machine = new SFNClient(clientSettings({ requestMs: 2000, attempts: 2 }))
   return {
-    async open(event) {
-      const { Payload, FunctionError } = await lambda.send(
-        new InvokeCommand({ FunctionName: openBatchFunction, Payload: JSON.stringify(event) }),
-      )
-      const answer = JSON.parse(Payload?.transformToString() || 'null')
-      if (FunctionError === undefined) return answer as OpenedBatch
-      const { errorType, errorMessage = 'The function open-batch failed; its log says why.' } = answer ?? {}
+    async open(event, until) {
+      const { answer, threw } = await invokeFunction(lambda, openBatchFunction, event, {
+        tryUntil: until - openingMs,
+        until,
+      })
+      if (!threw) return answer as OpenedBatch
+      const { errorType, errorMessage = 'The function open-batch failed; its log says why.' } =
+        (answer as { errorType?: string; errorMessage?: string } | null) ?? {}
       throw new Problem(problemCodes.find((code) => code === errorType) ?? 'InternalError', errorMessage)
     },
     async advance(batchId) {

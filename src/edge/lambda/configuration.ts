@@ -21,6 +21,8 @@ export interface Configuration {
   runsAtOnce: number
   /** What a batch takes from the environment if its request does not say otherwise. */
   batchDefaults: BatchDefaults
+  /** The number of views that the batch of a deploy refreshes at once. */
+  deployConcurrency: number | undefined
 }
 
 /** The access of an administrator, and the role that the administrator makes. */
@@ -28,6 +30,8 @@ export interface Administration {
   database: Database
   /** The login and the password of the role that Viewkeeper works with, from its secret. */
   workingLogin(): Promise<{ login: string; password: string }>
+  /** How many connections that role may open. `half`: of the server's. */
+  connectionLimit: number | 'half'
 }
 
 /** Reads the environment variables. A secret is fetched only when the first connection is opened. */
@@ -43,6 +47,7 @@ export const readConfiguration = (env: NodeJS.ProcessEnv = process.env): Configu
     exchange: exchanges.find((each) => each === env.BATCH_EXCHANGE),
     maxTwinBytes: env.MAX_TWIN_BYTES === undefined ? undefined : Number(env.MAX_TWIN_BYTES),
   },
+  deployConcurrency: env.BATCH_CONCURRENCY === undefined ? undefined : Number(env.BATCH_CONCURRENCY),
 })
 
 /**
@@ -63,6 +68,7 @@ const readAdministration = (env: NodeJS.ProcessEnv): Administration | undefined 
           const { user, password } = await fromSecret(env.DATABASE_SECRET_ARN, env)({ fresh: true })
           return { login: user, password }
         },
+        connectionLimit: env.CONNECTION_LIMIT === undefined ? 'half' : Number(env.CONNECTION_LIMIT),
       }
 
 /**

@@ -2,6 +2,7 @@ import { SecretsProvider } from '@aws-lambda-powertools/parameters/secrets'
 import * as z from 'zod'
 import type { ConnectionSource } from '../../db/server/connect.ts'
 import { Problem } from '../../problem.ts'
+import { clientSettings } from './aws-client.ts'
 import { rdsRoots } from './roots.ts'
 
 /**
@@ -10,13 +11,7 @@ import { rdsRoots } from './roots.ts'
  */
 const secretMaxAgeSeconds = 3600
 
-/**
- * With time-outs, a missing endpoint or network rule is an error with a message instead of a function that
- * hangs.
- */
-const secrets = new SecretsProvider({
-  clientConfig: { maxAttempts: 2, requestHandler: { connectionTimeout: 2000, requestTimeout: 4000 } },
-})
+const secrets = new SecretsProvider({ clientConfig: clientSettings({ requestMs: 4000, attempts: 2 }) })
 
 /** A secret that RDS makes has only the first two fields. Others may have all of them. */
 const secretShape = z.object({

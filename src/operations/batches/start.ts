@@ -40,6 +40,8 @@ export interface BatchRequest extends SelectionRequest {
 
 /** What an environment says about its batches. */
 export interface BatchDefaults {
+  /** How many views may be refreshed at once. Default: 2. */
+  concurrency?: number | undefined
   exchange?: Exchange | undefined
   /** The room on disk that the twins of one batch may take; undefined: no limit. */
   maxTwinBytes?: number | undefined
@@ -82,7 +84,7 @@ export async function startBatch(
     const dependencies = await readDependencies(sql)
     const selection = canonicalSelection(request, await writtenNames(sql, request.views ?? [], there))
     const views = planBatch(selectViews(there, dependencies, selection), dependencies, request.retries)
-    const { strategy = null, concurrency = usualConcurrency } = request
+    const { strategy = null, concurrency = defaults.concurrency ?? usualConcurrency } = request
     const exchange = request.exchange ?? defaults.exchange ?? 'together'
     const maxTwinBytes = defaults.maxTwinBytes ?? null
     return record(sql, { ...requested, selection, strategy, concurrency, exchange, maxTwinBytes }, views)

@@ -11,7 +11,7 @@ import { unheard } from '../../support/publisher.ts'
 import { until } from '../../support/until.ts'
 
 const { database, sql, url } = useDatabase()
-const { startBatch: startFunction } = localBatches(database)
+const { startBatch: startFunction, execute } = localBatches(database)
 const context = lambdaContext()
 
 quietFunctionsOn(url)
@@ -46,8 +46,8 @@ describe('in a database without views', () => {
       { trigger: 'deploy', key: 'version-1', all: true },
     ]
     for (const event of events) {
-      const { batchId } = (await startFunction(event, context)) as { batchId: string }
-      expect(await ended(batchId)).toMatchObject({ status: 'success', trigger: event.trigger })
+      const batchId = await execute(event)
+      expect(await ended(batchId as string)).toMatchObject({ status: 'success', trigger: event.trigger })
     }
   })
 

@@ -65,7 +65,7 @@ describe('the role that Viewkeeper works with', () => {
     })
   })
 
-  test('leaves half of the connections to others, and a limit that somebody has set as it is', async () => {
+  test('leaves half of the connections to others, and a limit that is set as it is unless another is asked for', async () => {
     const limits = () => sql`
       select rolconnlimit as limit from pg_roles where rolname = ${names.first}`
     const [server] = await sql`select current_setting('max_connections')::int / 2 as half`
@@ -75,6 +75,18 @@ describe('the role that Viewkeeper works with', () => {
       createRole(admin, { ...asked, login: names.first }),
     )
     expect(await limits()).toEqual([{ limit: 7 }])
+    for (const [connectionLimit, limit] of [
+      [9, 9],
+      ['half', server?.half],
+    ] as const) {
+      const again = () =>
+        as(names.admin, 'admin').database.withConnection((admin) =>
+          createRole(admin, { ...asked, login: names.first, connectionLimit }),
+        )
+      expect((await again()).done).toContain(`alter role ${names.first} connection limit ${limit}`)
+      expect(await limits()).toEqual([{ limit }])
+      expect((await again()).done.join()).not.toContain('connection limit')
+    }
     await sql.unsafe(`alter role ${names.first} connection limit 50`)
   })
 

@@ -1,20 +1,74 @@
-import { ExecutionError, StateMachine, type StateMachineDefinition } from 'aws-local-stepfunctions'
+import { ExecutionError } from 'aws-local-stepfunctions'
 import { describe, expect, test } from 'vitest'
+import { mayRetry, problemCodes, statusOf } from '../../../src/problem.ts'
+import { execute, executionName, readDefinition } from '../support/machine.ts'
 import { kinds, type Properties } from '../support/synth.ts'
 
 const stack = kinds.imported
 const [machineId, machine] = stack.one('AWS::StepFunctions::StateMachine')
 const definition = readDefinition(machine.Properties)
 const [retry] = definition.States.Advance.Retry
-const input = { batchId: '20261120-090000-1f3c9a2b' }
+const [refused, patient] = definition.States.Open.Retry
+const batch = { batchId: '20261120-090000-1f3c9a2b' }
+const event = { trigger: 'schedule', schedule: 'nightly', scheduledTime: '2026-11-20T09:00:00Z', all: true }
 const goesOn = { batchId: 'not the one to go on with', done: false }
-const ended = (status: string, error: object | null = null) => ({ ...input, done: true, status, error })
+const ended = (status: string, error: object | null = null) => ({ ...batch, done: true, status, error })
 
-describe('an execution', () => {
-  test('calls advance, with its own input each time, until it is done', async () => {
-    const { calls, outcome } = run([goesOn, goesOn, goesOn, ended('success')])
+describe('an execution for an event', () => {
+  const opened = { answer: null, ...batch }
+
+  test('opens the batch, with the event and a name that no retry changes, and then advances it', async () => {
+    const { opens, calls, outcome } = run([goesOn, ended('success')], { input: event, opened: [opened] })
     expect(await outcome).toEqual(ended('success'))
-    expect(calls).toEqual([input, input, input, input])
+    expect(opens).toEqual([{ event, requestId: executionName }])
+    expect(calls).toEqual([batch, batch])
+  })
+
+  test('of which nothing has to be advanced succeeds at once: the batch was skipped, or has ended', async () => {
+    const nothing = { answer: null, batchId: null }
+    const { calls, outcome } = run([], { input: event, opened: [nothing] })
+    expect(await outcome).toEqual(nothing)
+    expect(calls).toEqual([])
+  })
+
+  test('tries again for as long as there are retries, whatever the error', async () => {
+    const errors = failures(patient.MaxAttempts)
+    const { opens, outcome } = run([ended('success')], { input: event, opened: [...errors, opened] })
+    expect(await outcome).toEqual(ended('success'))
+    expect(opens).toEqual(Array(patient.MaxAttempts + 1).fill({ event, requestId: executionName }))
+  })
+
+  test('fails when the error does not go away', async () => {
+    const errors = failures(patient.MaxAttempts + 1)
+    const { opens, outcome } = run([], { input: event, opened: errors })
+    await expect(outcome).rejects.toMatchObject({ cause: { message: 'It may pass.' } })
+    expect(opens).toHaveLength(patient.MaxAttempts + 1)
+  })
+
+  test.each(['InvalidRequest', 'UnknownView', 'DependencyCycle', 'IdempotencyKeyReused'])(
+    'fails at once with %s, which no retry mends',
+    async (code) => {
+      const { opens, outcome } = run([], { input: event, opened: [failing(code)] })
+      await expect(outcome).rejects.toMatchObject({ cause: { name: code } })
+      expect(opens).toHaveLength(1)
+    },
+  )
+
+  test('retries each problem that may pass, and no other', () => {
+    expect(refused.MaxAttempts).toBe(0)
+    expect([...refused.ErrorEquals].sort()).toEqual(
+      problemCodes.filter((code) => !mayRetry(code) && statusOf(code) !== 500).sort(),
+    )
+    expect(patient.ErrorEquals).toEqual(['States.ALL'])
+  })
+})
+
+describe('an execution for a batch that is on record', () => {
+  test('opens nothing, and calls advance, with the same batch each time, until it is done', async () => {
+    const { opens, calls, outcome } = run([goesOn, goesOn, goesOn, ended('success')])
+    expect(await outcome).toEqual(ended('success'))
+    expect(calls).toEqual([batch, batch, batch, batch])
+    expect(opens).toEqual([])
   })
 
   test('of a batch that was skipped succeeds', async () => {
@@ -33,48 +87,53 @@ describe('an execution', () => {
   })
 
   test('outlives as many errors as there are retries, of whatever kind, and as many again at the next call', async () => {
-    const kindsOfErrors = [
-      'Sandbox.Timedout',
-      'DatabaseUnavailable',
-      'Lambda.TooManyRequestsException',
-      'Error',
-    ]
-    const errors = Array.from({ length: retry.MaxAttempts }, (_, at) => failing(kindsOfErrors[at % 4]!))
+    const errors = failures(retry.MaxAttempts)
     const { calls, outcome } = run([...errors, goesOn, ...errors, ended('success')])
     expect(await outcome).toEqual(ended('success'))
     expect(calls).toHaveLength(2 * retry.MaxAttempts + 2)
   })
 
   test('fails when the error does not go away', async () => {
-    const errors = Array.from({ length: retry.MaxAttempts + 1 }, () => failing('DatabaseUnavailable'))
-    const { calls, outcome } = run([...errors, ended('success')])
-    await expect(outcome).rejects.toMatchObject({ cause: { name: 'DatabaseUnavailable' } })
+    const { calls, outcome } = run([...failures(retry.MaxAttempts + 1), ended('success')])
+    await expect(outcome).rejects.toMatchObject({ cause: { message: 'It may pass.' } })
     expect(calls).toHaveLength(retry.MaxAttempts + 1)
   })
 })
 
-test('retries last for longer than a failover, and are never more than a minute apart', () => {
-  const waits = Array.from({ length: retry.MaxAttempts }, (_, at) =>
-    Math.min(retry.IntervalSeconds * retry.BackoffRate ** at, retry.MaxDelaySeconds),
+test.each(['Open', 'Advance'])('%s is tried again for an hour, at least once a minute', (name) => {
+  const { MaxAttempts, IntervalSeconds, BackoffRate, MaxDelaySeconds, ...more } =
+    definition.States[name].Retry.at(-1)
+  const waits = Array.from({ length: MaxAttempts }, (_, at) =>
+    Math.min(IntervalSeconds * BackoffRate ** at, MaxDelaySeconds),
   )
-  expect(waits.reduce((sum, wait) => sum + wait)).toBeGreaterThanOrEqual(15 * 60)
-  expect(Math.max(...waits)).toBeLessThanOrEqual(60)
-  expect(retry).not.toHaveProperty('JitterStrategy')
+  expect(waits.slice(0, 8)).toEqual([1, 2, 4, 8, 16, 32, 60, 60])
+  const seconds = waits.reduce((sum, wait) => sum + wait)
+  expect(seconds).toBeGreaterThanOrEqual(3600)
+  expect(seconds).toBeLessThan(3700)
+  expect(more).toEqual({ ErrorEquals: ['States.ALL'] })
 })
 
-test('nothing catches an error, a call may take as long as advance lives, and a batch several days', () => {
-  expect(definition.States.Advance).not.toHaveProperty('Catch')
-  expect(definition.States.Advance.TimeoutSeconds).toBeGreaterThan(stack.fn('advance')[1].Properties.Timeout)
+test('nothing catches an error, a call may take as long as its function lives, and a batch several days', () => {
+  for (const [state, name] of [
+    ['Open', 'open-batch'],
+    ['Advance', 'advance'],
+  ] as const) {
+    expect(definition.States[state]).not.toHaveProperty('Catch')
+    expect(definition.States[state].TimeoutSeconds).toBeGreaterThan(stack.fn(name)[1].Properties.Timeout)
+  }
   expect(definition.TimeoutSeconds).toBeGreaterThan(3 * 24 * 3600)
   expect(machine.Properties.StateMachineType ?? 'STANDARD').toBe('STANDARD')
 })
 
-test('the machine may call advance, deliver its log and its traces, and nothing else', () => {
+test('the machine may call open-batch and advance, deliver its log and its traces, and nothing else', () => {
   const [roleId] = machine.Properties.RoleArn['Fn::GetAtt']
   const [, role] = stack.resources('AWS::IAM::Role').find(([id]) => id === roleId)!
   const statements = role.Properties.Policies.flatMap((policy: Properties) => policy.PolicyDocument.Statement)
   expect(statements).toMatchObject([
-    { Action: 'lambda:InvokeFunction', Resource: { 'Fn::GetAtt': [stack.fn('advance')[0], 'Arn'] } },
+    {
+      Action: 'lambda:InvokeFunction',
+      Resource: ['advance', 'open-batch'].map((name) => ({ 'Fn::GetAtt': [stack.fn(name)[0], 'Arn'] })),
+    },
     { Resource: '*' },
   ])
   for (const action of statements[1].Action)
@@ -103,31 +162,33 @@ test('people find the machine by an output', () => {
 
 const failing = (name: string) => Object.assign(new Error('It may pass.'), { name })
 
-/** Runs the synthesized machine with an advance that answers, or throws, what it is told in turn. */
-function run(answers: (object | Error)[]) {
-  const calls: unknown[] = []
-  const advance = (event: unknown) => {
-    const answer = answers[calls.length]
-    calls.push(event)
-    if (answer instanceof Error) throw answer
-    return answer as never
-  }
-  const { result } = new StateMachine(definition as unknown as StateMachineDefinition).run(input, {
-    overrides: { taskResourceLocalHandlers: { Advance: advance }, retryIntervalOverrides: { Advance: 0 } },
-  })
-  return { calls, outcome: result }
-}
+/** Errors of several kinds that may pass: of the function, of Lambda, and of Step Functions. */
+const failures = (count: number) =>
+  Array.from({ length: count }, (_, at) =>
+    failing(
+      ['DatabaseUnavailable', 'Lambda.ResourceNotReadyException', 'Sandbox.Timedout', 'States.Timeout'][
+        at % 4
+      ]!,
+    ),
+  )
 
-/** The definition as AWS would read it: with an ARN where the template has a reference. */
-function readDefinition({ DefinitionString }: Properties) {
-  const text = DefinitionString['Fn::Join'][1]
-    .map((part: string | { 'Fn::GetAtt': [string, string] }) =>
-      typeof part === 'string'
-        ? part
-        : `arn:aws:lambda:eu-central-1:123456789012:function:${part['Fn::GetAtt'][0]}`,
-    )
-    .join('')
-  return JSON.parse(text) as Properties
+/** Runs the synthesized machine with functions that answer, or throw, what they are told in turn. */
+function run(
+  advanced: (object | Error)[],
+  { input = batch, opened = [] }: { input?: object; opened?: (object | Error)[] } = {},
+) {
+  const opens: unknown[] = []
+  const calls: unknown[] = []
+  const inTurn = (answers: (object | Error)[], seen: unknown[]) => (given: unknown) => {
+    const answer = answers[seen.push(given) - 1]
+    if (answer instanceof Error) throw answer
+    return answer
+  }
+  const outcome = execute(definition, input, {
+    open: inTurn(opened, opens),
+    advance: inTurn(advanced, calls),
+  })
+  return { opens, calls, outcome }
 }
 
 const usesRole = ({ Roles }: Properties, role: string): boolean =>

@@ -88,6 +88,6 @@ function bundle() {
       return { key, folder: join(assembly.directory, `asset.${key.replace('.zip', '')}`) }
     },
     triggered: bundled.one('Custom::Trigger')[1].Properties.HandlerArn.Ref as string,
-    deployed: bundled.fn('start-batch')[1].Properties.Environment.Variables.DEPLOYED as string,
+    deployed: JSON.stringify(bundled.one('Custom::AWS')[1].Properties.Create),
   }
 }

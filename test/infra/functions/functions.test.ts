@@ -51,7 +51,7 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
     for (const { RetentionInDays } of groups) expect(RetentionInDays).toBe(kind === 'created' ? 90 : 30)
   })
 
-  test.each(['create', 'refresh', 'drop', 'start-batch'])(
+  test.each(['create', 'refresh', 'drop'])(
     '%s keeps the retries of Lambda, and an event that still fails is a dead letter',
     (name) => {
       const [queue] = stack.one('AWS::SQS::Queue')
@@ -60,9 +60,31 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
         (p) => p.FunctionName.Ref === stack.fn(name)[0] && p.Qualifier === '$LATEST',
       )
       expect(Properties).not.toHaveProperty('MaximumRetryAttempts')
+      expect(Properties.MaximumEventAgeInSeconds).toBe(3600)
       expect(Properties.DestinationConfig.OnFailure.Destination).toEqual({ 'Fn::GetAtt': [queue, 'Arn'] })
     },
   )
+
+  test.each([
+    ['monitor', 60],
+    ['prune', 3600],
+  ])('%s is never called again for the same event, and an event waits %i s at most', (name, seconds) => {
+    const [, { Properties }] = stack.one(
+      'AWS::Lambda::EventInvokeConfig',
+      (p) => p.FunctionName.Ref === stack.fn(name)[0],
+    )
+    expect(Properties).toMatchObject({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: seconds })
+    expect(Properties).not.toHaveProperty('DestinationConfig')
+  })
+
+  test('no other function takes asynchronous events', () => {
+    const configured = stack
+      .resources('AWS::Lambda::EventInvokeConfig')
+      .map(([, { Properties }]) => Properties.FunctionName.Ref)
+    expect(configured.sort()).toEqual(
+      ['create', 'drop', 'monitor', 'prune', 'refresh'].map((name) => stack.fn(name)[0]).sort(),
+    )
+  })
 
   test('dead letters are kept for as long as a queue can, encrypted', () => {
     expect(stack.one('AWS::SQS::Queue')[1].Properties).toMatchObject({
@@ -101,9 +123,11 @@ test('start-batch is told the function and the state machine that it calls, and 
   expect(read).toMatchObject({
     OPEN_BATCH_FUNCTION: { Ref: kinds.imported.fn('open-batch')[0] },
     STATE_MACHINE_ARN: { Ref: kinds.imported.one('AWS::StepFunctions::StateMachine')[0] },
-    BATCH_CONCURRENCY: '2',
   })
-  expect(variables('imported', 'open-batch')).toMatchObject({ BATCH_EXCHANGE: 'together' })
+  expect(variables('imported', 'open-batch')).toMatchObject({
+    BATCH_CONCURRENCY: '2',
+    BATCH_EXCHANGE: 'together',
+  })
   expect(Object.keys(read).filter((name) => name.startsWith('DATABASE'))).toEqual([])
 })
 

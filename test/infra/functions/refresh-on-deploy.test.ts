@@ -4,19 +4,23 @@ import { createStack, functionNames, kinds, Synthesized } from '../support/synth
 
 const stack = kinds.throwaway
 const [, { DependsOn: after, Properties: call }] = stack.one('Custom::AWS')
-const deployed = (some: Synthesized) =>
-  some.fn('start-batch')[1].Properties.Environment.Variables.DEPLOYED as string
+const [machine] = stack.one('AWS::StepFunctions::StateMachine')
+const deployed = (some: Synthesized): string =>
+  readCall(some.one('Custom::AWS')[1].Properties.Create).physicalResourceId.id
 
 describe('with refreshOnDeploy', () => {
-  test('start-batch is called, without waiting for it, whenever the deployed code has changed', () => {
-    for (const event of ['Create', 'Update'])
-      expect(readCall(call[event])).toEqual({
-        service: 'Lambda',
-        action: 'invoke',
-        parameters: { FunctionName: stack.fn('start-batch')[0], InvocationType: 'Event' },
-        physicalResourceId: { id: deployed(stack) },
-        outputPaths: ['StatusCode'],
+  test('a batch of every view is started, without waiting for it, whenever the deployed code has changed', () => {
+    for (const event of ['Create', 'Update']) {
+      const { parameters, ...made } = readCall(call[event])
+      expect(made).toEqual({
+        service: 'SFN',
+        action: 'startExecution',
+        physicalResourceId: { id: expect.stringMatching(/^[0-9a-f]{32}$/) },
+        outputPaths: ['executionArn'],
       })
+      expect(parameters.stateMachineArn).toBe(machine)
+      expect(JSON.parse(parameters.input)).toEqual({ trigger: 'deploy', key: deployed(stack), all: true })
+    }
     expect(call).not.toHaveProperty('Delete')
   })
 
@@ -28,7 +32,7 @@ describe('with refreshOnDeploy', () => {
     expect(after).toEqual(expect.arrayContaining([...others, ...functions]))
   })
 
-  test('the caller of start-batch may do nothing else, and its log is kept for a limited time', () => {
+  test('who starts the execution may do nothing else, and its log is kept for a limited time', () => {
     const [, { Properties: caller }] = stack.one(
       'AWS::Lambda::Function',
       (p) => p.Role && !p.FunctionName && p.LoggingConfig,
@@ -38,7 +42,7 @@ describe('with refreshOnDeploy', () => {
     const group = caller.LoggingConfig.LogGroup.Ref
     expect(policy.PolicyDocument.Statement).toMatchObject([
       { Action: ['logs:CreateLogStream', 'logs:PutLogEvents'], Resource: { 'Fn::GetAtt': [group, 'Arn'] } },
-      { Action: 'lambda:InvokeFunction', Resource: { 'Fn::GetAtt': [stack.fn('start-batch')[0], 'Arn'] } },
+      { Action: 'states:StartExecution', Resource: { Ref: machine } },
     ])
     expect(stack.resources('AWS::Logs::LogGroup').map(([id]) => id)).toContain(group)
   })
@@ -46,17 +50,16 @@ describe('with refreshOnDeploy', () => {
   test('a deploy that changes only options calls nothing', () => {
     const again = new Synthesized(createStack({ ...throwaway, batchConcurrency: 5, logLevel: 'DEBUG' }))
     expect(again.one('Custom::AWS')[1].Properties).toEqual(call)
-    expect(deployed(again)).toMatch(/^[0-9a-f]{32}$/)
+    expect(again.fn('open-batch')[1].Properties.Environment.Variables.BATCH_CONCURRENCY).toBe('5')
   })
 })
 
-test('without refreshOnDeploy nothing is called, and no function knows a hash of what is deployed', () => {
-  for (const quiet of [kinds.created, kinds.imported]) {
-    expect(quiet.resources('Custom::AWS')).toEqual([])
-    expect(deployed(quiet)).toBeUndefined()
-  }
+test('without refreshOnDeploy nothing is called', () => {
+  for (const quiet of [kinds.created, kinds.imported]) expect(quiet.resources('Custom::AWS')).toEqual([])
 })
 
 /** The call of the custom resource, joined as CloudFormation does. A reference becomes its logical id. */
-const readCall = (call: { 'Fn::Join': [string, (string | { Ref: string })[]] }) =>
-  JSON.parse(call['Fn::Join'][1].map((part) => (typeof part === 'string' ? part : part.Ref)).join(''))
+function readCall(call: { 'Fn::Join': [string, (string | { Ref: string })[]] }) {
+  const parts = call['Fn::Join'][1].map((part) => (typeof part === 'string' ? part : part.Ref))
+  return JSON.parse(parts.join(''))
+}

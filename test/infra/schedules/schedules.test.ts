@@ -38,7 +38,7 @@ describe.each(Object.entries(kinds))('%s', (_, stack) => {
     expect(JSON.parse(Target.Input)).toEqual({ trigger: 'schedule', schedule: 'monitor' })
   })
 
-  test('the role of a schedule may call its function and write its dead letters, for this group only', () => {
+  test('the role of a schedule may call its target and write its dead letters, for this group only', () => {
     for (const { Target } of schedules) {
       const [, role] = stack
         .resources('AWS::IAM::Role')
@@ -47,17 +47,22 @@ describe.each(Object.entries(kinds))('%s', (_, stack) => {
       expect(Condition.StringEquals['aws:SourceArn']['Fn::GetAtt'][0]).toMatch(/^SchedulesGroup/)
       const [{ PolicyDocument }] = role.Properties.Policies
       expect(PolicyDocument.Statement).toMatchObject([
-        { Action: 'lambda:InvokeFunction', Resource: Target.Arn },
+        {
+          Action: 'Ref' in Target.Arn ? 'states:StartExecution' : 'lambda:InvokeFunction',
+          Resource: Target.Arn,
+        },
         { Action: 'sqs:SendMessage', Resource: Target.DeadLetterConfig.Arn },
       ])
     }
   })
 })
 
-test('the nightly batch is of every view, told by name and scheduled time', () => {
+const machine = { Ref: kinds.created.one('AWS::StepFunctions::StateMachine')[0] }
+
+test('the nightly batch is an execution for every view, told by name and scheduled time', () => {
   const { ScheduleExpression, ScheduleExpressionTimezone, Target } = schedule(kinds.created, 'nightly')
   expect([ScheduleExpression, ScheduleExpressionTimezone]).toEqual(['cron(30 2 * * ? *)', 'Europe/Berlin'])
-  expect(Target.Arn).toEqual({ 'Fn::GetAtt': [kinds.created.fn('start-batch')[0], 'Arn'] })
+  expect(Target.Arn).toEqual(machine)
   expect(JSON.parse(Target.Input)).toEqual({
     trigger: 'schedule',
     schedule: 'nightly',
@@ -74,7 +79,7 @@ test('a view with a schedule of its own is refreshed by it, in its zone', () => 
     'cron(0 6 ? * MON-FRI *)',
     'Europe/Berlin',
   ])
-  expect(Target.Arn).toEqual({ 'Fn::GetAtt': [kinds.created.fn('start-batch')[0], 'Arn'] })
+  expect(Target.Arn).toEqual(machine)
   expect(JSON.parse(Target.Input)).toEqual({
     trigger: 'schedule',
     schedule: 'public.sales',
@@ -82,6 +87,13 @@ test('a view with a schedule of its own is refreshed by it, in its zone', () => 
     views: ['public.sales'],
     concurrency: 3,
   })
+})
+
+test('the schedules of batches share a role, and Scheduler tries for an hour to start an execution', () => {
+  const batches = ['nightly', 'public.sales'].map((name) => schedule(kinds.created, name).Target)
+  expect(new Set(batches.map(({ RoleArn }) => JSON.stringify(RoleArn))).size).toBe(1)
+  for (const { RetryPolicy } of batches)
+    expect(RetryPolicy).toEqual({ MaximumEventAgeInSeconds: 3600, MaximumRetryAttempts: 10 })
 })
 
 test('a view whose name is no name for a schedule is asked for by its own name', () => {

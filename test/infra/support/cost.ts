@@ -82,14 +82,13 @@ function partsOf(stack: Synthesized): Part[] {
       by: `${callSeconds} s a call`,
       cost: (views) =>
         lambda('query', 4 * byHand(views), callSeconds) +
-        lambda('start-batch', days, callSeconds) +
         lambda('open-batch', days, callSeconds) +
         lambda('prune', days, 60),
     },
     {
       name: 'Step Functions',
-      by: '0.025 per 1,000 transitions, 4 for each batch, and 2 more for each 14 minutes that it lasts',
-      cost: (views) => days * (4 + 2 * loops(views)) * prices.transition,
+      by: '0.025 per 1,000 transitions, 7 for each batch, and 2 more for each 14 minutes that it lasts',
+      cost: (views) => days * (7 + 2 * loops(views)) * prices.transition,
     },
     {
       name: 'EventBridge Scheduler',

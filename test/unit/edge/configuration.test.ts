@@ -16,6 +16,7 @@ describe('the configuration', () => {
       retention: { successes: 500, days: 90 },
       metricsPerView: false,
       runsAtOnce: Number.POSITIVE_INFINITY,
+      deployConcurrency: undefined,
     })
   })
 
@@ -30,6 +31,7 @@ describe('the configuration', () => {
         RETAIN_DAYS: '7',
         METRICS_PER_VIEW: 'true',
         BATCH_RUNS_AT_ONCE: '4',
+        BATCH_CONCURRENCY: '3',
       }),
     ).toMatchObject({
       environment: 'production',
@@ -37,6 +39,7 @@ describe('the configuration', () => {
       retention: { successes: null, days: 7 },
       metricsPerView: true,
       runsAtOnce: 4,
+      deployConcurrency: 3,
     })
   })
 
@@ -53,6 +56,10 @@ describe('the configuration', () => {
       DATABASE_CA: 'PEM',
     })
     expect(fetched).not.toHaveBeenCalled()
+    expect(administration?.connectionLimit).toBe('half')
+    expect(
+      readConfiguration({ DATABASE_ADMIN_SECRET_ARN: 'x', CONNECTION_LIMIT: '30' }).administration,
+    ).toMatchObject({ connectionLimit: 30 })
     expect(await administration?.workingLogin()).toEqual({ login: 'app', password: 'one' })
     await expect(database.withConnection(async () => {})).rejects.toMatchObject({
       code: 'DatabaseUnavailable',

@@ -7,7 +7,6 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   type BatchMachinery,
   deployedMachinery,
-  readStarterConfiguration,
   startBatchWith,
 } from '../../../src/edge/handlers/start-batch.ts'
 import { Problem } from '../../../src/problem.ts'
@@ -31,6 +30,8 @@ const machineryOf = (answer: object): BatchMachinery & { advanced: string[]; ope
     },
   }
 }
+
+const soon = () => Date.now() + 24_000
 
 const configuration = {
   openBatchFunction: 'viewkeeper-test-open-batch',
@@ -56,21 +57,12 @@ describe('starting a batch', () => {
   })
 
   test('advances nothing if open-batch names no batch', async () => {
-    const machinery = machineryOf({ answer: null, batchId: null })
-    expect(await startBatchWith(machinery, { trigger: 'schedule' }, context)).toEqual({ batchId: null })
+    const machinery = machineryOf({ answer, batchId: null })
+    expect(await startBatchWith(machinery, httpEvent('POST /batches'), context)).toBe(answer)
     expect(machinery.advanced).toEqual([])
   })
 
-  test('takes an empty event for a deploy, whose key is the hash of what was deployed', async () => {
-    const machinery = machineryOf({ answer: null, batchId: 'b-2' })
-    const deploy = readStarterConfiguration({ DEPLOYED: 'hash', BATCH_CONCURRENCY: '4' })
-    await startBatchWith(machinery, {}, context, deploy)
-    expect(machinery.opened).toEqual([
-      { event: { trigger: 'deploy', key: 'hash', all: true, concurrency: 4 }, requestId: 'request-7' },
-    ])
-  })
-
-  test('that fails is a problem over HTTP, and otherwise thrown, so that Lambda tries again', async () => {
+  test('that fails is a problem', async () => {
     const failing: BatchMachinery = {
       open: () => Promise.reject(new Problem('DatabaseUnavailable', 'It is away.')),
       advance: async () => {},
@@ -78,7 +70,13 @@ describe('starting a batch', () => {
     expect(await startBatchWith(failing, httpEvent('POST /batches'), context)).toMatchObject({
       statusCode: 503,
     })
-    await expect(startBatchWith(failing, { trigger: 'schedule' }, context)).rejects.toThrow('It is away.')
+  })
+
+  test('takes no event that did not come by HTTP: such an event is the input of an execution', async () => {
+    const machinery = machineryOf({ answer, batchId: 'b-1' })
+    const event = { trigger: 'schedule', schedule: 'nightly' } as never
+    expect(await startBatchWith(machinery, event, context)).toMatchObject({ statusCode: 404 })
+    expect(machinery.opened).toEqual([])
   })
 })
 
@@ -91,7 +89,7 @@ describe('in AWS', () => {
       .mockResolvedValueOnce({ Payload: payload({ answer, batchId: null }) } as never)
     const machinery = deployedMachinery(configuration)
     const forwarded = { event: { trigger: 'schedule' }, requestId: 'request-7' }
-    expect(await machinery.open(forwarded)).toEqual({ answer, batchId: null })
+    expect(await machinery.open(forwarded, soon())).toEqual({ answer, batchId: null })
     expect(send.mock.calls[0]?.[0].input).toEqual({
       FunctionName: 'viewkeeper-test-open-batch',
       Payload: JSON.stringify(forwarded),
@@ -100,12 +98,12 @@ describe('in AWS', () => {
       FunctionError: 'Unhandled',
       Payload: payload({ errorType: 'NotMigrated', errorMessage: 'There is no schema.' }),
     } as never)
-    await expect(machinery.open(forwarded)).rejects.toMatchObject({
+    await expect(machinery.open(forwarded, soon())).rejects.toMatchObject({
       code: 'NotMigrated',
       message: 'There is no schema.',
     })
     send.mockResolvedValueOnce({ FunctionError: 'Unhandled', Payload: payload(null) } as never)
-    await expect(machinery.open(forwarded)).rejects.toMatchObject({ code: 'InternalError' })
+    await expect(machinery.open(forwarded, soon())).rejects.toMatchObject({ code: 'InternalError' })
   })
 
   test('open-batch is invoked again with the same event if its answer is lost', async () => {
@@ -120,7 +118,10 @@ describe('in AWS', () => {
     vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test')
     try {
       const forwarded = { event: { body: '{}' }, requestId: 'request-7' }
-      expect(await deployedMachinery(configuration).open(forwarded)).toEqual({ answer, batchId: 'b-5' })
+      expect(await deployedMachinery(configuration).open(forwarded, soon())).toEqual({
+        answer,
+        batchId: 'b-5',
+      })
       expect(received.map((body) => JSON.parse(body))).toEqual([forwarded, forwarded])
     } finally {
       server.close()

@@ -1,0 +1,73 @@
+import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda'
+import { Problem } from '../../problem.ts'
+
+/** What a function has answered. */
+export interface Invoked {
+  answer: unknown
+  /** Whether the function threw; `answer` then has `errorType` and `errorMessage`, or is null. */
+  threw: boolean
+}
+
+interface Until {
+  /** After this time (epoch milliseconds) a function that sleeps or is throttled is not called again. */
+  tryUntil: number
+  /** After this time (epoch milliseconds) nobody waits for the answer any more. */
+  until: number
+}
+
+/**
+ * Errors of a function that sleeps: after weeks without a call Lambda takes its network interfaces away, the next call fails
+ * and has them made again, which takes about a minute. The first name is the documented one, the second was seen
+ * (github.com/boto/boto3/issues/3788), and the third is that of any function that is not ready yet.
+ */
+const asleep = ['ResourceNotReadyException', 'CodeArtifactUserPendingException', 'ResourceConflictException']
+const throttled = ['TooManyRequestsException', 'EC2ThrottledException']
+
+const longestPauseMs = 5000
+
+/**
+ * Calls a function and waits for its answer. Calls it again while it sleeps or is throttled: Lambda has not run it then.
+ * FunctionUnavailable: it still does, or there was no answer in time, and nobody knows what the function has done. Any other
+ * error of the SDK is thrown as it is.
+ */
+export async function invokeFunction(
+  lambda: LambdaClient,
+  name: string | undefined,
+  payload: object,
+  { tryUntil, until }: Until,
+): Promise<Invoked> {
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), until - Date.now())
+  try {
+    for (let pauseMs = 1000; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+      try {
+        const command = new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(payload) })
+        const { Payload, FunctionError } = await lambda.send(command, { abortSignal: late.signal })
+        return {
+          answer: JSON.parse(Payload?.transformToString() || 'null'),
+          threw: FunctionError !== undefined,
+        }
+      } catch (error) {
+        const why = whyUnavailable(error as Error)
+        if (why === undefined) throw error
+        if (why === noAnswer || Date.now() + pauseMs > tryUntil)
+          throw new Problem('FunctionUnavailable', `${name} ${why}`, { cause: error })
+        await new Promise((resolve) => setTimeout(resolve, pauseMs))
+      }
+    }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const noAnswer =
+  'did not answer in time. The function may have done its work all the same: look before you send the request again.'
+
+function whyUnavailable({ name }: Error): string | undefined {
+  if (name === 'TimeoutError' || name === 'AbortError') return noAnswer
+  if (asleep.includes(name))
+    return `is not ready: Lambda takes about a minute to wake a function that nobody has called for weeks (${name}). Nothing was begun: try again in a minute.`
+  if (throttled.includes(name))
+    return `was not run: Lambda has no concurrency left in this account and region, or gets too many requests (${name}). Nothing was begun: try again in some seconds.`
+  return undefined
+}

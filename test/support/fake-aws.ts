@@ -1,0 +1,96 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { onTestFinished, vi } from 'vitest'
+
+/** Lets clients of the AWS SDK speak to this endpoint, with credentials that nobody checks. The test puts it back. */
+function pointSdkAt(url: string): void {
+  vi.stubEnv('AWS_ENDPOINT_URL', url)
+  vi.stubEnv('AWS_REGION', 'eu-central-1')
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'test')
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test')
+}
+
+/** An answer of Lambda: what the function answered, or the refusal to call it, as the service writes it. */
+export type LambdaAnswer = { answer: unknown } | { status: number; type: string; message: string }
+
+/** A server that speaks as Lambda does, and gives these answers in turn, the last one for ever. Returns what was received. */
+export async function startLambda(answers: LambdaAnswer[]): Promise<{ received: unknown[] }> {
+  const received: unknown[] = []
+  await serve(async (request: IncomingMessage, response: ServerResponse) => {
+    const turn = Math.min(received.push(JSON.parse(await text(request))), answers.length) - 1
+    const given = answers[turn] as LambdaAnswer
+    if ('answer' in given) return void response.end(JSON.stringify(given.answer))
+    response.writeHead(given.status, { 'content-type': 'application/json', 'x-amzn-errortype': given.type })
+    response.end(JSON.stringify({ Type: 'User', Message: given.message }))
+  })
+  return { received }
+}
+
+async function serve(listener: RequestListener): Promise<void> {
+  const server = createServer(listener)
+  pointSdkAt(`http://127.0.0.1:${await listening(server)}`)
+  onTestFinished(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+}
+
+/**
+ * A server that accepts connections, reads what it is sent, and never answers. With `https` a client waits for the end of
+ * the TLS handshake. Returns how many connections it has accepted.
+ */
+export async function startSilence(protocol: 'http' | 'https'): Promise<{ connections: () => number }> {
+  const sockets: Socket[] = []
+  const server = createTcpServer((socket) => {
+    sockets.push(socket.on('error', () => {}).resume())
+  })
+  pointSdkAt(`${protocol}://127.0.0.1:${await listening(server)}`)
+  onTestFinished(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  return { connections: () => sockets.length }
+}
+
+async function listening(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
+
+/**
+ * Makes calls to a server that refuses everything, at the true speed of the clock. The SDK loads files at its first call;
+ * with `hurried`, minutes would go by meanwhile.
+ */
+export async function warmUp(calls: (() => Promise<unknown>)[]): Promise<void> {
+  const server = createServer((_, response) => void response.writeHead(400).end('{}'))
+  pointSdkAt(`http://127.0.0.1:${await listening(server)}`)
+  await Promise.allSettled(calls.map((call) => call()))
+  vi.unstubAllEnvs()
+  server.close()
+  server.closeAllConnections()
+}
+
+/**
+ * Awaits work while the clock goes on much faster than it does: time-outs of minutes take no time. Connections are real.
+ * Call `vi.useFakeTimers` before, with `fakeClock`.
+ */
+export async function hurried<T>(work: Promise<T>, stepMs = 100): Promise<PromiseSettledResult<T>> {
+  const settled = Promise.allSettled([work])
+  let done = false
+  settled.then(() => {
+    done = true
+  })
+  while (!done) {
+    // Some turns of the event loop, in which sockets deliver what they have.
+    for (let turn = 0; turn < 25; turn++) await new Promise((resolve) => setImmediate(resolve))
+    await vi.advanceTimersByTimeAsync(stepMs)
+  }
+  const [result] = await settled
+  return result
+}
+
+/** The functions that `hurried` needs to be faked. */
+export const fakeClock = { toFake: ['setTimeout' as const, 'clearTimeout' as const, 'Date' as const] }

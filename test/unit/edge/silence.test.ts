@@ -1,0 +1,95 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { testAlarm } from '../../../cli/commands/test-alarm.ts'
+import { deployedTarget } from '../../../cli/target/deployed.ts'
+import { deployedMachinery, startBatchWith } from '../../../src/edge/handlers/start-batch.ts'
+import { fakeClock, hurried, startSilence, warmUp } from '../../support/fake-aws.ts'
+import { httpEvent, lambdaContext } from '../../support/lambda.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers(fakeClock)
+  for (const stream of ['log', 'info', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
+})
+afterEach(() => {
+  vi.useRealTimers()
+  vi.unstubAllEnvs()
+  vi.restoreAllMocks()
+})
+
+const machinery = () =>
+  deployedMachinery({
+    openBatchFunction: 'viewkeeper-test-open-batch',
+    stateMachineArn: 'arn:aws:states:eu-central-1:1:stateMachine:test',
+  })
+
+/** The provider keeps its client, so each test loads the file anew. */
+async function secretReader(): Promise<() => Promise<unknown>> {
+  vi.resetModules()
+  const { fromSecret } = await import('../../../src/edge/lambda/secret.ts')
+  const read = fromSecret('arn:aws:secretsmanager:eu-central-1:000000000000:secret:db', {})
+  return () => read({ fresh: true })
+}
+
+let readSecret: () => Promise<unknown>
+
+/** Every client of the AWS SDK: the call, the longest wait in seconds, how often it connects, and the refusal. */
+const clients: [string, () => Promise<unknown>, { seconds: number; attempts: number; refusal: object }][] = [
+  [
+    'start-batch calls open-batch',
+    () => machinery().open({ event: {}, requestId: 'r' }, Date.now() + 24_000),
+    { seconds: 24, attempts: 1, refusal: { code: 'FunctionUnavailable' } },
+  ],
+  [
+    'start-batch starts an execution',
+    () => machinery().advance('b-1'),
+    { seconds: 5, attempts: 2, refusal: { code: 'BatchNotStarted', details: { batchId: 'b-1' } } },
+  ],
+  [
+    'a function reads the secret',
+    () => readSecret(),
+    { seconds: 9, attempts: 2, refusal: { code: 'DatabaseUnavailable' } },
+  ],
+  [
+    'the command line calls migrate',
+    () => deployedTarget('nowhere').describe('all'),
+    { seconds: 15 * 60 + 1, attempts: 1, refusal: { code: 'FunctionUnavailable' } },
+  ],
+  [
+    'test-alarm sets an alarm off',
+    () => testAlarm({ env: 'nowhere', alarm: 'lost-runs' }),
+    {
+      seconds: 21,
+      attempts: 2,
+      refusal: {
+        code: 'InvalidRequest',
+        message: expect.stringMatching(/cannot be set off.*\(TimeoutError\)/),
+      },
+    },
+  ],
+]
+
+beforeAll(async () => {
+  for (const stream of ['log', 'info', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
+  readSecret = await secretReader()
+  await warmUp(clients.map(([, call]) => call))
+})
+
+describe.each(['http', 'https'] as const)('a server that accepts and never answers (%s)', (protocol) => {
+  test.each(clients)('is given up when %s', async (_, call, { seconds, attempts, refusal }) => {
+    const { connections } = await startSilence(protocol)
+    readSecret = await secretReader()
+    const start = Date.now()
+    const outcome = await hurried(call(), seconds > 60 ? 1000 : 100)
+    expect(outcome).toMatchObject({ status: 'rejected', reason: refusal })
+    expect((Date.now() - start) / 1000).toBeLessThanOrEqual(seconds + 1)
+    expect(connections()).toBe(attempts)
+  })
+})
+
+test('a POST /batches without an answer of open-batch is a 503 before API Gateway gives up', async () => {
+  await startSilence('https')
+  const start = Date.now()
+  const context = lambdaContext({ getRemainingTimeInMillis: () => 29_000 })
+  const outcome = await hurried(startBatchWith(machinery(), httpEvent('POST /batches'), context))
+  expect(outcome).toMatchObject({ value: { statusCode: 503, headers: { 'retry-after': '5' } } })
+  expect(Date.now() - start).toBeLessThan(29_000)
+})
