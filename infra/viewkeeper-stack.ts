@@ -6,6 +6,7 @@ import type { ScheduledView } from '../src/plan/views/scheduled.ts'
 import { CreatedDatabase } from './database/created-database.ts'
 import { ImportedDatabase } from './database/imported-database.ts'
 import type { Environment } from './environment/environment.ts'
+import { monitorTimes } from './environment/monitor-times.ts'
 import { Api } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
 import { DeadLetters } from './functions/dead-letters.ts'
@@ -109,10 +110,10 @@ export class ViewkeeperStack extends Stack {
     const alarms = new Alarms(this, 'Alarms', {
       environmentName,
       topic,
-      functions,
       api: api.httpApi,
       machine,
       deadLetters,
+      monitor: monitorTimes(environment.monitorEveryMinutes),
     })
     // The alarms are made after the monitor's schedule. Otherwise missing numbers of the monitor would set an
     // alarm off while the database is created.

@@ -63,10 +63,19 @@ const environment = z.strictObject({
     })
     .prefault({}),
   /**
-   * Minutes between two calls of the monitor. A lost run is closed, and its alarm is set off, up to that much
-   * later. Default 1.
+   * Minutes between two calls of the monitor. A lost run is closed, and an alarm is set off, up to that much later.
+   * `false`: nothing calls the monitor, and there are no alarms about runs and views. Default 1.
    */
-  monitorEveryMinutes: z.int().min(1).max(4).default(1),
+  monitorEveryMinutes: z
+    .union([z.literal(false), z.int().min(1).max(60)], 'must be false, or a number from 1 to 60')
+    .default(1),
+  /**
+   * Hours after which alarms tell again of views that are still stale, missing or set aside. `false`: never.
+   * Default 24.
+   */
+  remindEveryHours: z
+    .union([z.literal(false), z.int().min(1).max(720)], 'must be false, or a number from 1 to 720')
+    .default(24),
   /**
    * Whether the outcome of each run is published with the name of its view, too, for your own alarms and
    * graphs. CloudWatch charges such a metric for each hour in which it gets a number: 0.30 USD for a whole

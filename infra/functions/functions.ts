@@ -7,6 +7,7 @@ import { type FunctionName, functionNames } from '../../src/edge/http/routes.ts'
 import { metricNamespace } from '../../src/edge/metrics/names.ts'
 import { type Database, databaseVariables } from '../database/database.ts'
 import type { Environment } from '../environment/environment.ts'
+import { monitorTimes } from '../environment/monitor-times.ts'
 import { sqlHook } from './sql-hook.ts'
 import { type FunctionNetwork, ViewkeeperFunction } from './viewkeeper-function.ts'
 
@@ -73,6 +74,7 @@ const functions: Record<FunctionName, FunctionOptions> = {
     description: 'Every day: removes old history',
     timeout: Duration.minutes(15),
     retryAttempts: 0,
+    deadLetters: true,
   },
   migrate: {
     description: 'On deploy: brings schema viewkeeper and the views up to date; also serves the command line',
@@ -138,6 +140,7 @@ export class Functions extends Construct {
       query: scheduleVariables(environment),
       monitor: {
         ...scheduleVariables(environment),
+        ...tellingVariables(environment),
         ...(environment.metricsPerView ? { METRICS_PER_VIEW: 'true' } : {}),
         ...atLeastInfo(environment),
       },
@@ -179,6 +182,15 @@ function scheduleVariables({ schedules }: Environment): Record<string, string> {
 /** The default owner of the views, for the functions that create views. */
 const ownerVariables = ({ viewOwner }: Environment): Record<string, string> =>
   viewOwner === undefined ? {} : { VIEW_OWNER: viewOwner }
+
+/** How often alarms remind, and how far apart the monitor's tellings are. */
+function tellingVariables({ remindEveryHours, monitorEveryMinutes }: Environment): Record<string, string> {
+  const times = monitorTimes(monitorEveryMinutes)
+  return {
+    REMIND_SECONDS: remindEveryHours === false ? '' : String(remindEveryHours * 3600),
+    ...(times ? { TELL_APART_SECONDS: String(times.tellApart.toSeconds()) } : {}),
+  }
+}
 
 const retentionVariables = ({ retention }: Environment): Record<string, string> => ({
   RETAIN_SUCCESSES: retention.successes === false ? '' : String(retention.successes),

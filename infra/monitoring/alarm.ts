@@ -23,8 +23,10 @@ export interface AlarmOptions {
   first: string
   /** The heading of the runbook. Default: the name of the alarm. */
   runbook?: string
-  /** Periods of the metric in a row that set the alarm off. Default 1. */
+  /** Periods of the metric that the alarm looks at. Default 1. */
   periods?: number
+  /** How many of these periods set the alarm off. Default: all of them. */
+  datapoints?: number
   /** What missing numbers mean. Default: nothing is wrong. */
   missing?: TreatMissingData
   /**
@@ -44,6 +46,7 @@ export function addAlarm(scope: Construct, place: AlarmPlace, options: AlarmOpti
     comparisonOperator: options.comparison ?? ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
     threshold: options.threshold ?? 1,
     evaluationPeriods: options.periods ?? 1,
+    ...(options.datapoints === undefined ? {} : { datapointsToAlarm: options.datapoints }),
     treatMissingData: options.missing ?? TreatMissingData.NOT_BREACHING,
   })
   const action = new SnsAction(place.topic)

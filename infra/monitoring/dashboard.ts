@@ -70,17 +70,16 @@ export class Dashboard extends Construct {
   }
 
   private runs(environmentName: string): IWidget {
-    const metric = (name: string, color: string) => ownMetric(environmentName, name, Stats.SUM, color)
+    const metric = (name: string, color: string) => ownMetric(environmentName, name, Stats.SUM, { color })
     return graph('Runs that ended', [
       metric(metricNames.runsSucceeded, Color.GREEN),
       metric(metricNames.runsFailed, Color.RED),
-      metric(metricNames.runsLost, Color.PURPLE),
       metric(metricNames.runsSlow, Color.ORANGE),
     ])
   }
 
   private views(environmentName: string): IWidget {
-    const metric = (name: string, color: string) => ownMetric(environmentName, name, Stats.MAXIMUM, color)
+    const metric = (name: string, color: string) => ownMetric(environmentName, name, Stats.MAXIMUM, { color })
     return graph('Stale and missing views', [
       metric(metricNames.viewsStale, Color.RED),
       metric(metricNames.viewsMissing, Color.ORANGE),
