@@ -66,9 +66,7 @@ const functions: Record<FunctionName, FunctionOptions> = {
   monitor: {
     description: 'Closes lost runs, publishes ended runs as log lines and metrics, finds stale views',
     timeout: Duration.minutes(1),
-    // The next call does what this one left. Retries, and a dead letter for each minute of an outage, would
-    // help nobody.
-    retryAttempts: 0,
+    // The next call does what this one left: a dead letter for each minute of an outage would help nobody.
   },
   prune: {
     description: 'Every day: removes old history',
@@ -116,6 +114,9 @@ export class Functions extends Construct {
         name,
         environmentName,
         ...options,
+        ...(name === 'monitor'
+          ? { retryAttempts: monitorTimes(environment.monitorEveryMinutes)?.retries }
+          : {}),
         logRetentionDays: environment.logRetentionDays,
         network: outsideNetwork ? undefined : props.network,
         deadLetters: keepsDeadLetters ? deadLetters : undefined,

@@ -211,6 +211,15 @@ describe.each([
     })
   })
 
+  test('is called again after a failure if the next look is far', () => {
+    const monitor = looking.fn('monitor')[0]
+    const [, config] = looking.one(
+      'AWS::Lambda::EventInvokeConfig',
+      ({ FunctionName }) => FunctionName.Ref === monitor,
+    )
+    expect(config.Properties.MaximumRetryAttempts).toBe(minutes < 5 ? 0 : 2)
+  })
+
   test('tells again only when the alarm of the last telling is quiet', () => {
     const { Environment } = looking.fn('monitor')[1].Properties
     expect(Environment.Variables.TELL_APART_SECONDS).toBe(String(apart))
