@@ -64,6 +64,17 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
     },
   )
 
+  test('a prune that fails is a dead letter at once: the next one does its work', () => {
+    const [, { Properties }] = stack.one(
+      'AWS::Lambda::EventInvokeConfig',
+      (p) => p.FunctionName.Ref === stack.fn('prune')[0],
+    )
+    expect(Properties.MaximumRetryAttempts).toBe(0)
+    expect(Properties.DestinationConfig.OnFailure.Destination).toEqual({
+      'Fn::GetAtt': [stack.one('AWS::SQS::Queue')[0], 'Arn'],
+    })
+  })
+
   test('dead letters are kept for as long as a queue can, encrypted', () => {
     expect(stack.one('AWS::SQS::Queue')[1].Properties).toMatchObject({
       MessageRetentionPeriod: 14 * 24 * 3600,
