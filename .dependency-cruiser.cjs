@@ -47,7 +47,7 @@ const rooms = {
     'src/plan/runs',
     'src/plan/aside',
   ],
-  'src/db/monitoring': ['src/db/server', 'src/db/runs', 'src/db/batches', 'src/plan'],
+  'src/db/monitoring': ['src/db/server', 'src/db/runs', 'src/db/batches', 'src/plan', 'src/plan/monitoring'],
   'src/db/schema': ['src/db/server', 'src/plan', 'src/plan/views'],
 
   // Read facts, plan, act, record.

@@ -7,6 +7,7 @@ import { insistOnConnections } from './database/connections.ts'
 import { CreatedDatabase } from './database/created-database.ts'
 import { ImportedDatabase } from './database/imported-database.ts'
 import type { Environment } from './environment/environment.ts'
+import { monitorTimes } from './environment/monitor-times.ts'
 import { Api } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
 import { DeadLetters } from './functions/dead-letters.ts'
@@ -111,10 +112,10 @@ export class ViewkeeperStack extends Stack {
     const alarms = new Alarms(this, 'Alarms', {
       environmentName,
       topic,
-      functions,
       api: api.httpApi,
       machine,
       deadLetters,
+      monitor: monitorTimes(environment.monitorEveryMinutes),
     })
     // The alarms are made after the monitor's schedule. Otherwise missing numbers of the monitor would set an
     // alarm off while the database is created.

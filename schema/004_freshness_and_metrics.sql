@@ -142,3 +142,17 @@ end;
 comment on function viewkeeper.usual_duration is 'The usual duration of a view: the average of its last 20 successful refreshes.';
 comment on function viewkeeper.view_metrics is 'The runs of each view within a time: how many, how they ended, how long the refreshes took.';
 comment on function viewkeeper.first_run_since is 'The id of the first run that was requested at or after a moment; if there is none, the next id.';
+
+-- What the monitor has told. CloudWatch mails only when the state of an alarm changes, so the monitor has to know what is new.
+-- A row is never deleted: when a trouble is over, its row still says when the last telling was.
+create table viewkeeper.told (
+  trouble text not null check (trouble in ('stale', 'missing', 'aside')),
+  name text not null,
+  told_at timestamptz not null default clock_timestamp(),
+  over boolean not null default false,
+  primary key (trouble, name)
+);
+comment on table viewkeeper.told is 'The views that an alarm has told of: stale, missing, or set aside for long.';
+comment on column viewkeeper.told.name is 'As people write it: app.sales; for a function that was set aside with its arguments.';
+comment on column viewkeeper.told.told_at is 'When the monitor last told of this trouble of this view, newly or as a reminder.';
+comment on column viewkeeper.told.over is 'The view has been well again since told_at. If the trouble comes back, it is new.';

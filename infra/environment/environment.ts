@@ -7,6 +7,12 @@ const retentionDays = Object.values(RetentionDays).filter(
   (days): days is RetentionDays => typeof days === 'number' && days < RetentionDays.INFINITE,
 )
 
+/** `false`, or a whole number. */
+const falseOr = (from: number, to: number) => {
+  const message = `must be false, or a number from ${from} to ${to}`
+  return z.union([z.literal(false), z.int(message).min(from, message).max(to, message)], message)
+}
+
 const environment = z.strictObject({
   /** AWS account, twelve digits. Default: the account of the credentials that deploy. */
   account: z
@@ -63,10 +69,15 @@ const environment = z.strictObject({
     })
     .prefault({}),
   /**
-   * Minutes between two calls of the monitor. A lost run is closed, and its alarm is set off, up to that much
-   * later. Default 1.
+   * Minutes between two calls of the monitor. A lost run is closed, and an alarm is set off, up to that much later.
+   * `false`: nothing calls the monitor, and there are no alarms about runs and views. Default 1.
    */
-  monitorEveryMinutes: z.int().min(1).max(4).default(1),
+  monitorEveryMinutes: falseOr(1, 60).default(1),
+  /**
+   * Hours after which alarms tell again of views that are still stale, missing or set aside. `false`: never.
+   * Default 24.
+   */
+  remindEveryHours: falseOr(1, 720).default(24),
   /**
    * Whether the outcome of each run is published with the name of its view, too, for your own alarms and
    * graphs. CloudWatch charges such a metric for each hour in which it gets a number: 0.30 USD for a whole

@@ -7,6 +7,7 @@ import { type FunctionName, functionNames } from '../../src/edge/http/routes.ts'
 import { metricNamespace } from '../../src/edge/metrics/names.ts'
 import { type Database, databaseVariables } from '../database/database.ts'
 import type { Environment } from '../environment/environment.ts'
+import { monitorTimes } from '../environment/monitor-times.ts'
 import { sqlHook } from './sql-hook.ts'
 import { type FunctionNetwork, ViewkeeperFunction } from './viewkeeper-function.ts'
 
@@ -72,15 +73,13 @@ const functions: Record<FunctionName, FunctionOptions> = {
   monitor: {
     description: 'Closes lost runs, publishes ended runs as log lines and metrics, finds stale views',
     timeout: Duration.minutes(1),
-    // The next call does what this one left. Retries, and a dead letter for each minute of an outage, would
-    // help nobody. Events that wait for the function must not pile up.
-    retryAttempts: 0,
-    maxEventAge: Duration.minutes(1),
+    // The next call does what this one left: a dead letter for each minute of an outage would help nobody.
   },
   prune: {
     description: 'Every day: removes old history',
     timeout: Duration.minutes(15),
     retryAttempts: 0,
+    deadLetters: true,
     maxEventAge: Duration.hours(1),
   },
   migrate: {
@@ -123,6 +122,7 @@ export class Functions extends Construct {
         name,
         environmentName,
         ...options,
+        ...(name === 'monitor' ? lookTimes(environment) : {}),
         logRetentionDays: environment.logRetentionDays,
         network: outsideNetwork ? undefined : props.network,
         deadLetters: keepsDeadLetters ? deadLetters : undefined,
@@ -147,6 +147,7 @@ export class Functions extends Construct {
       query: scheduleVariables(environment),
       monitor: {
         ...scheduleVariables(environment),
+        ...tellingVariables(environment),
         ...(environment.metricsPerView ? { METRICS_PER_VIEW: 'true' } : {}),
         ...atLeastInfo(environment),
       },
@@ -175,6 +176,14 @@ function letOpenBatches(startBatch: LambdaFunction, openBatch: LambdaFunction): 
   )
 }
 
+/** A look that failed is tried again only if the next look is far. Looks that wait must not pile up. */
+function lookTimes({
+  monitorEveryMinutes,
+}: Environment): Pick<FunctionOptions, 'retryAttempts' | 'maxEventAge'> {
+  const times = monitorTimes(monitorEveryMinutes)
+  return times === null ? {} : { retryAttempts: times.retries, maxEventAge: times.interval }
+}
+
 /** The schedules that refresh views. From them the functions know how old the data may be. */
 function scheduleVariables({ schedules }: Environment): Record<string, string> {
   const [hour, minute] = schedules?.nightly ? schedules.nightly.at.split(':').map(Number) : []
@@ -189,6 +198,15 @@ function scheduleVariables({ schedules }: Environment): Record<string, string> {
 /** The default owner of the views, for the functions that create views. */
 const ownerVariables = ({ viewOwner }: Environment): Record<string, string> =>
   viewOwner === undefined ? {} : { VIEW_OWNER: viewOwner }
+
+/** How often alarms remind, and how far apart the monitor's tellings are. */
+function tellingVariables({ remindEveryHours, monitorEveryMinutes }: Environment): Record<string, string> {
+  const times = monitorTimes(monitorEveryMinutes)
+  return {
+    REMIND_SECONDS: remindEveryHours === false ? '' : String(remindEveryHours * 3600),
+    ...(times ? { TELL_APART_SECONDS: String(times.tellApart.toSeconds()) } : {}),
+  }
+}
 
 const retentionVariables = ({ retention }: Environment): Record<string, string> => ({
   RETAIN_SUCCESSES: retention.successes === false ? '' : String(retention.successes),

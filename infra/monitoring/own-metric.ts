@@ -2,7 +2,7 @@ import { Duration } from 'aws-cdk-lib'
 import { Metric } from 'aws-cdk-lib/aws-cloudwatch'
 import { metricDimensions, metricNamespace } from '../../src/edge/metrics/names.ts'
 
-/** The period of alarms and graphs. */
+/** The period of graphs, and of alarms about what other services than the monitor publish. */
 export const metricPeriod = Duration.minutes(5)
 
 /** A metric of the monitor, with the dimensions of `publish.ts`. */
@@ -10,13 +10,13 @@ export const ownMetric = (
   environmentName: string,
   metricName: string,
   statistic: string,
-  color?: string,
+  { color, period = metricPeriod }: { color?: string; period?: Duration } = {},
 ): Metric =>
   new Metric({
     namespace: metricNamespace,
     metricName,
     dimensionsMap: metricDimensions(environmentName),
     statistic,
-    period: metricPeriod,
+    period,
     ...(color === undefined ? {} : { color }),
   })

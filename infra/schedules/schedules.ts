@@ -23,8 +23,8 @@ export interface SchedulesProps {
   /** The state machine that opens and advances a batch. */
   batches: IStateMachine
   prune: IFunction
-  /** Minutes between two calls of the monitor. */
-  monitorEveryMinutes: number
+  /** Minutes between two calls of the monitor; false if there are none. */
+  monitorEveryMinutes: number | false
   /** Views that a scheduled batch refreshes at once. */
   concurrency: number
   /** The queue for events that could not be delivered. */
@@ -32,8 +32,8 @@ export interface SchedulesProps {
 }
 
 /**
- * The schedules of one environment: a group of EventBridge Scheduler, with one schedule for `monitor` and one
- * for `prune`.
+ * The schedules of one environment: a group of EventBridge Scheduler, with one schedule for `prune` and, unless
+ * nothing calls it, one for `monitor`.
  */
 export class Schedules extends Construct {
   private readonly props: SchedulesProps
@@ -50,7 +50,7 @@ export class Schedules extends Construct {
       // taken.
       removalPolicy: RemovalPolicy.DESTROY,
     })
-    this.addMonitor()
+    if (props.monitorEveryMinutes !== false) this.addMonitor(props.monitorEveryMinutes)
     this.addPrune()
   }
 
@@ -73,19 +73,15 @@ export class Schedules extends Construct {
     })
   }
 
-  /**
-   * Calls the monitor every minute, or every few minutes. A late call becomes a dead letter: the next call
-   * does its work.
-   */
-  private addMonitor() {
-    const minutes = this.props.monitorEveryMinutes
+  /** Calls the monitor. A call that is late by a whole interval becomes a dead letter: the next call does its work. */
+  private addMonitor(minutes: number) {
     const rate = `rate(${minutes} minute${minutes === 1 ? '' : 's'})`
     this.add('monitor', ScheduleExpression.expression(rate, TimeZone.ETC_UTC), {
       description: 'Closes lost runs and publishes ended ones',
       target: this.props.monitor,
       input: {},
-      retryAttempts: 0,
-      maxEventAge: Duration.minutes(1),
+      retryAttempts: 3,
+      maxEventAge: Duration.minutes(minutes),
     })
   }
 

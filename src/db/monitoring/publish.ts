@@ -55,7 +55,7 @@ export const publishEndedBatches = (
   )
 
 /** Publishing takes milliseconds. A process that takes longer hangs, and must not keep its rows from others. */
-const longestPublishing = '5s'
+export const longestPublishing = '5s'
 
 /**
  * Locks the rows until they are marked, so that nobody else publishes them. Marks them after publishing: if this process

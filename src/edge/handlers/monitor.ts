@@ -16,7 +16,10 @@ import {
 /** The most views that one log line names. */
 const mostNames = 20
 
-type Environment = Pick<Configuration, 'environment' | 'database' | 'schedules' | 'metricsPerView'>
+type Environment = Pick<
+  Configuration,
+  'environment' | 'database' | 'schedules' | 'telling' | 'metricsPerView'
+>
 
 /**
  * Closes the runs and batches that are lost. Publishes every run and batch that has ended, and the views that
@@ -26,10 +29,12 @@ export function monitorEnvironment({
   environment,
   database,
   schedules,
+  telling,
   metricsPerView,
 }: Environment): Promise<Monitored> {
   return monitor(database, {
     schedules,
+    telling,
     publish: {
       runs: (ended) => {
         for (const run of ended) {
@@ -42,22 +47,29 @@ export function monitorEnvironment({
         for (const batch of ended) logBatch(batch)
         publishBatchMetrics(environment, ended)
       },
-      stale: (views) => {
-        if (views.length > 0)
-          logger.warn('views are stale', { count: views.length, views: views.slice(0, mostNames) })
-        publishStaleMetrics(environment, views.length)
+      stale: (views, told) => {
+        logTrouble('views are stale', views, told)
+        publishStaleMetrics(environment, { all: views.length, told: told.length })
       },
-      missing: (views) => {
-        if (views.length > 0)
-          logger.warn('views are missing', { count: views.length, views: views.slice(0, mostNames) })
-        publishMissingMetrics(environment, views.length)
+      missing: (views, told) => {
+        logTrouble('views are missing', views, told)
+        publishMissingMetrics(environment, { all: views.length, told: told.length })
       },
-      aside: (views) => {
-        if (views.length > 0)
-          logger.warn('views are set aside', { count: views.length, views: views.slice(0, mostNames) })
-        publishAsideMetrics(environment, views.length)
+      aside: (views, told) => {
+        logTrouble('views are set aside', views, told)
+        publishAsideMetrics(environment, { all: views.length, told: told.length })
       },
     },
+  })
+}
+
+/** `told` are the names that this look's mail is about, if there is one. */
+function logTrouble(message: string, views: unknown[], told: string[]): void {
+  if (views.length === 0) return
+  logger.warn(message, {
+    count: views.length,
+    views: views.slice(0, mostNames),
+    ...(told.length === 0 ? {} : { toldCount: told.length, told: told.slice(0, mostNames) }),
   })
 }
 

@@ -283,7 +283,7 @@ export const runList = z.object({ runs: z.array(run), next }).meta({ id: 'RunLis
 
 const viewSummary = z.object({
   id: z.int().nullable().meta({
-    description: 'Null until the monitor, a run or a batch first meets the view, within a minute.',
+    description: 'Null until the monitor, a run or a batch first meets the view.',
   }),
   view: z.string(),
   schema: z.string(),

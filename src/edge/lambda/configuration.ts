@@ -2,6 +2,7 @@ import type { Retention } from '../../db/monitoring/prune.ts'
 import { connectTo, type Database } from '../../db/server/connect.ts'
 import type { BatchDefaults } from '../../operations/batches/start.ts'
 import type { Schedules } from '../../operations/monitoring/schedules.ts'
+import { type Telling, usualTelling } from '../../plan/monitoring/telling.ts'
 import { exchanges } from '../../plan/run.ts'
 import { fromUrl } from './database-url.ts'
 import { fromSecret } from './secret.ts'
@@ -15,6 +16,7 @@ export interface Configuration {
   administration: Administration | undefined
   schedules: Schedules
   retention: Retention
+  telling: Telling
   /** Whether each run that ended is published as metrics with the name of its view. */
   metricsPerView: boolean
   /** The number of runs that one call of `advance` sends at once, whatever the batch allows. */
@@ -41,6 +43,7 @@ export const readConfiguration = (env: NodeJS.ProcessEnv = process.env): Configu
   administration: readAdministration(env),
   schedules: readSchedules(env),
   retention: readRetention(env),
+  telling: readTelling(env),
   metricsPerView: env.METRICS_PER_VIEW === 'true',
   runsAtOnce: Number(env.BATCH_RUNS_AT_ONCE ?? Number.POSITIVE_INFINITY),
   batchDefaults: {
@@ -90,4 +93,13 @@ const readSchedules = (env: NodeJS.ProcessEnv): Schedules => ({
 const readRetention = (env: NodeJS.ProcessEnv): Retention => ({
   successes: env.RETAIN_SUCCESSES === '' ? null : Number(env.RETAIN_SUCCESSES ?? 500),
   days: Number(env.RETAIN_DAYS ?? 90),
+})
+
+/**
+ * A trouble that is not over is told again after `REMIND_SECONDS`; if that is empty, never. Two tellings are at least
+ * `TELL_APART_SECONDS` apart.
+ */
+const readTelling = (env: NodeJS.ProcessEnv): Telling => ({
+  remindSeconds: env.REMIND_SECONDS === '' ? null : Number(env.REMIND_SECONDS ?? usualTelling.remindSeconds),
+  apartSeconds: Number(env.TELL_APART_SECONDS ?? usualTelling.apartSeconds),
 })

@@ -1,17 +1,20 @@
 export const metricNamespace = 'Viewkeeper'
 
 /**
- * The metrics that each call of the monitor publishes. Their number is fixed, so that the bill stays small.
+ * The metrics that each call of the monitor publishes. Their number is fixed, so that the bill stays small. `Told` counts
+ * what is new since the last look or due for a reminder.
  */
 export const metricNames = {
   runsSucceeded: 'RunsSucceeded',
   runsFailed: 'RunsFailed',
-  runsLost: 'RunsLost',
   runsSlow: 'RunsSlow',
   batchesLost: 'BatchesLost',
   viewsStale: 'ViewsStale',
+  viewsStaleTold: 'ViewsStaleTold',
   viewsMissing: 'ViewsMissing',
+  viewsMissingTold: 'ViewsMissingTold',
   viewsSetAside: 'ViewsSetAside',
+  viewsSetAsideTold: 'ViewsSetAsideTold',
 } as const
 
 /**

@@ -17,7 +17,6 @@ export const publishRunMetrics = (environment: string, ended: EndedRun[]): void 
   publish(metricDimensions(environment), {
     [metricNames.runsSucceeded]: ended.filter(({ status }) => status === 'success').length,
     [metricNames.runsFailed]: ended.filter(isUnnoticedFailure).length,
-    [metricNames.runsLost]: ended.filter(({ error }) => error?.class === 'RunLost').length,
     [metricNames.runsSlow]: ended.filter(({ durationMs, usualMs }) => isSlow(durationMs, usualMs)).length,
   })
 
@@ -26,14 +25,29 @@ export const publishBatchMetrics = (environment: string, ended: Batch[]): void =
     [metricNames.batchesLost]: ended.filter(({ error }) => error?.class === 'BatchLost').length,
   })
 
-export const publishStaleMetrics = (environment: string, stale: number): void =>
-  publish(metricDimensions(environment), { [metricNames.viewsStale]: stale })
+/** How many views have a trouble, and of how many an alarm has to tell. */
+interface TroubleCounts {
+  all: number
+  told: number
+}
 
-export const publishMissingMetrics = (environment: string, missing: number): void =>
-  publish(metricDimensions(environment), { [metricNames.viewsMissing]: missing })
+export const publishStaleMetrics = (environment: string, { all, told }: TroubleCounts): void =>
+  publish(metricDimensions(environment), {
+    [metricNames.viewsStale]: all,
+    [metricNames.viewsStaleTold]: told,
+  })
 
-export const publishAsideMetrics = (environment: string, aside: number): void =>
-  publish(metricDimensions(environment), { [metricNames.viewsSetAside]: aside })
+export const publishMissingMetrics = (environment: string, { all, told }: TroubleCounts): void =>
+  publish(metricDimensions(environment), {
+    [metricNames.viewsMissing]: all,
+    [metricNames.viewsMissingTold]: told,
+  })
+
+export const publishAsideMetrics = (environment: string, { all, told }: TroubleCounts): void =>
+  publish(metricDimensions(environment), {
+    [metricNames.viewsSetAside]: all,
+    [metricNames.viewsSetAsideTold]: told,
+  })
 
 /** Publishes the outcome of one run with the name of its view. Runs that neither succeeded nor failed are left out. */
 export function publishPerView(environment: string, run: EndedRun): void {

@@ -2,28 +2,32 @@ import { dropTwins } from '../../db/batches/batch-groups.ts'
 import type { Batch } from '../../db/batches/batches.ts'
 import { closeLostBatch, findUnadvancedBatches } from '../../db/batches/lost-batches.ts'
 import {
-  readForgottenAside,
-  readMissingViews,
-  readStaleViews,
   type StaleView,
+  tellForgottenAside,
+  tellMissingViews,
+  tellStaleViews,
 } from '../../db/monitoring/ages.ts'
 import { writeIntervals } from '../../db/monitoring/intervals.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../../db/monitoring/publish.ts'
 import { closeLostRuns } from '../../db/runs/lost-runs.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { discoverDefinitions } from '../../db/views/definitions.ts'
+import { type Telling, usualTelling } from '../../plan/monitoring/telling.ts'
 import { type Schedules, scheduledInterval } from './schedules.ts'
 
 /** Enough for one minute, unless the monitor did not run for days. The next look publishes the rest. */
 const atOnce = 1000
 
-/** Publishes what the monitor found. Each function is called at every look, also with an empty list. */
+/**
+ * Publishes what the monitor found. Each function is called at every look, also with an empty list. `told` are the names
+ * that an alarm has to tell of: what is new since the last look, or is due for a reminder.
+ */
 export interface Publisher {
   runs(ended: EndedRun[]): void
   batches(ended: Batch[]): void
-  stale(views: StaleView[]): void
-  missing(views: string[]): void
-  aside(views: string[]): void
+  stale(views: StaleView[], told: string[]): void
+  missing(views: string[], told: string[]): void
+  aside(views: string[], told: string[]): void
 }
 
 /** The result of one look. */
@@ -46,7 +50,11 @@ export interface Monitored {
  */
 export function monitor(
   database: Database,
-  { schedules, publish }: { schedules: Schedules; publish: Publisher },
+  {
+    schedules,
+    publish,
+    telling = usualTelling,
+  }: { schedules: Schedules; publish: Publisher; telling?: Telling },
 ): Promise<Monitored> {
   return database.withConnection(async (sql) => {
     const lost = await closeLostRuns(sql)
@@ -56,12 +64,9 @@ export function monitor(
     const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches)
     await discoverDefinitions(sql)
     await writeIntervals(sql, (definition) => scheduledInterval(definition, schedules))
-    const stale = await readStaleViews(sql)
-    publish.stale(stale)
-    const missing = await readMissingViews(sql)
-    publish.missing(missing)
-    const aside = await readForgottenAside(sql)
-    publish.aside(aside)
+    const stale = await tellStaleViews(sql, telling, publish.stale)
+    const missing = await tellMissingViews(sql, telling, publish.missing)
+    const aside = await tellForgottenAside(sql, telling, publish.aside)
     return { lost: lost.length, publishedRuns, publishedBatches, stale, missing, aside }
   })
 }

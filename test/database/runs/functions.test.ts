@@ -344,7 +344,6 @@ describe('the monitor', () => {
       environment: 'local',
       RunsSucceeded: 1,
       RunsFailed: 2,
-      RunsLost: 1,
     })
     lines.length = 0
     expect(await monitor({}, context)).toMatchObject({ lost: 0, publishedRuns: 0 })

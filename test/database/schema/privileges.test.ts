@@ -686,6 +686,7 @@ describe('reads', () => {
       ['select on viewkeeper.definitions', /definitions/],
       ['insert, update on viewkeeper.definitions', /definitions/],
       ['select on viewkeeper.latest_runs', /latest_runs/],
+      ['select, insert, update on viewkeeper.told', /told/],
       ['select on viewkeeper.set_aside', /set_aside/],
     ]
     for (const [right, missing] of takes) {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { rememberedKinds } from '../../../src/plan/aside/items.ts'
+import { troubles } from '../../../src/plan/monitoring/telling.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../src/plan/run.ts'
 import { definitionDefaults, rowCountStrategies, strategies } from '../../../src/plan/views/definition.ts'
 import { useDatabase } from '../../support/database.ts'
@@ -27,6 +28,7 @@ test('every list of words that a table accepts is the list of the code', async (
     'runs.status': runStatuses,
     'runs.trigger': triggers,
     'set_aside.kind': rememberedKinds,
+    'told.trouble': troubles,
   })
 })
 

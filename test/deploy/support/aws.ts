@@ -124,13 +124,24 @@ export function createAws({ url }: Emulator) {
       return Messages.map(({ Body }: { Body: string }) => JSON.parse(Body).Message)
     },
 
+    /** The state of an alarm: OK, ALARM or INSUFFICIENT_DATA. */
+    readAlarmState: async (name: string): Promise<string | undefined> => {
+      const answer = await query('monitoring', '2010-08-01', 'DescribeAlarms', {
+        'AlarmNames.member.1': name,
+      })
+      return /<StateValue>(\w+)</.exec(answer)?.[1]
+    },
+
+    /** As if the metric had been published `secondsAgo`. */
     putMetric: async (
       namespace: string,
       name: string,
       dimensions: Record<string, string>,
       value: number,
+      secondsAgo = 0,
     ): Promise<void> => {
-      const datum: Record<string, string> = { MetricName: name, Value: String(value) }
+      const Timestamp = new Date(Date.now() - secondsAgo * 1000).toISOString()
+      const datum: Record<string, string> = { MetricName: name, Value: String(value), Timestamp }
       Object.entries(dimensions).forEach(([key, text], index) => {
         datum[`Dimensions.member.${index + 1}.Name`] = key
         datum[`Dimensions.member.${index + 1}.Value`] = text

@@ -45,6 +45,8 @@ test('a field that is left out gets its default', () => {
     refreshOnDeploy: false,
     batchConcurrency: 2,
     batchExchange: 'together',
+    monitorEveryMinutes: 1,
+    remindEveryHours: 24,
     tags: {},
   })
   expect(parse(imported)).not.toHaveProperty('schedules')
@@ -126,6 +128,18 @@ test('a batch refreshes as many views at once as it may, and no more', () => {
   expect(parse({ ...imported, batchConcurrency: mostConcurrent }).batchConcurrency).toBe(mostConcurrent)
   for (const batchConcurrency of [0, mostConcurrent + 1, 1.5])
     expect(() => parse({ ...imported, batchConcurrency })).toThrow('batchConcurrency: ')
+})
+
+test.each([0, 61, 1.5, true, '5 minutes'])('a monitor every %j minutes is refused', (monitorEveryMinutes) => {
+  expect(() => parse({ ...imported, monitorEveryMinutes } as never)).toThrow(
+    /monitorEveryMinutes: must be false, or a number from 1 to 60/,
+  )
+})
+
+test.each([0, 721, true])('a reminder every %j hours is refused', (remindEveryHours) => {
+  expect(() => parse({ ...imported, remindEveryHours } as never)).toThrow(
+    /remindEveryHours: must be false, or a number from 1 to 720/,
+  )
 })
 
 test.each([

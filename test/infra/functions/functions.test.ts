@@ -74,7 +74,9 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
       (p) => p.FunctionName.Ref === stack.fn(name)[0],
     )
     expect(Properties).toMatchObject({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: seconds })
-    expect(Properties).not.toHaveProperty('DestinationConfig')
+    expect(Properties.DestinationConfig?.OnFailure.Destination).toEqual(
+      name === 'prune' ? { 'Fn::GetAtt': [stack.one('AWS::SQS::Queue')[0], 'Arn'] } : undefined,
+    )
   })
 
   test('no other function takes asynchronous events', () => {

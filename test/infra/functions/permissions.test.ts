@@ -21,7 +21,8 @@ const queue = ['sqs:GetQueueAttributes', 'sqs:GetQueueUrl', 'sqs:SendMessage']
 describe.each(Object.entries(kinds))('%s', (kind, stack) => {
   test.each(inside)('%s may do what it needs and nothing else', (name) => {
     const expected = new Set(ofEach)
-    if (['create', 'refresh', 'drop'].includes(name)) for (const action of queue) expected.add(action)
+    if (['create', 'refresh', 'drop', 'prune'].includes(name))
+      for (const action of queue) expected.add(action)
     if (kind.startsWith('imported')) expected.add('kms:Decrypt')
     expect(actions(stack, name)).toEqual([...expected].sort())
   })

@@ -1,27 +1,76 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { metricDimensions, metricNames, metricNamespace } from '../../../src/edge/metrics/names.ts'
-import { functionNames, kinds } from '../support/synth.ts'
+import { imported } from '../support/environments.ts'
+import { createStack, functionNames, kinds, Synthesized } from '../support/synth.ts'
 
 const stack = kinds.created
-const alarm = (name: string) =>
-  stack.one('AWS::CloudWatch::Alarm', ({ AlarmName }) => AlarmName === `viewkeeper-test-${name}`)[1]
-    .Properties
-const runbook = readFileSync(new URL('../../../docs/runbook.md', import.meta.url), 'utf8')
-const all = stack.resources('AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties)
+const alarmsOf = (from: Synthesized) =>
+  from.resources('AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties)
+const namesOf = (from: Synthesized) =>
+  alarmsOf(from).map(({ AlarmName }) => AlarmName.replace('viewkeeper-test-', '') as string)
+const alarm = (name: string, from: Synthesized = stack) =>
+  from.one('AWS::CloudWatch::Alarm', ({ AlarmName }) => AlarmName === `viewkeeper-test-${name}`)[1].Properties
+const docs = (page: string) => readFileSync(new URL(`../../../docs/${page}.md`, import.meta.url), 'utf8')
+const all = alarmsOf(stack)
+const toTopic = [{ Ref: stack.one('AWS::SNS::Topic')[0] }]
+const every = (monitorEveryMinutes: number | false) =>
+  new Synthesized(createStack({ ...imported, monitorEveryMinutes }))
+
+/** Mailed when it begins. Its end is no news: its number counts what is new, and falls back by itself. */
+const ofNews = [
+  'api-errors',
+  'dead-letters',
+  'failed-batches',
+  'failed-runs',
+  'lost-batches',
+  'missing-views',
+  'set-aside-views',
+  'slow-runs',
+  'stale-views',
+]
+/** Mailed when it ends. Its beginning is in the mail of an alarm above. */
+const ofEnds = ['dead-letters-over', 'missing-views-over', 'set-aside-views-over', 'stale-views-over']
+/** Mailed when it begins and when it ends. */
+const ofBoth = ['silent-monitor']
+
+test('every alarm says when it mails: news at their beginning, a trouble that is over at its end', () => {
+  const mailing = (begin: boolean, end: boolean) =>
+    all
+      .filter((each) => 'AlarmActions' in each === begin && 'OKActions' in each === end)
+      .map(({ AlarmName }) => AlarmName.replace('viewkeeper-test-', ''))
+      .sort()
+  expect([mailing(true, false), mailing(false, true), mailing(true, true)]).toEqual([ofNews, ofEnds, ofBoth])
+})
 
 test.each(all)('$AlarmName goes to the topic, and says what happened and what to do first', (properties) => {
-  expect(properties.AlarmActions).toEqual([{ Ref: stack.one('AWS::SNS::Topic')[0] }])
+  for (const actions of [properties.AlarmActions, properties.OKActions])
+    expect([undefined, toTopic]).toContainEqual(actions)
+  expect(properties).not.toHaveProperty('InsufficientDataActions')
   expect(properties.AlarmDescription).toMatch(/^[A-Z].+\. First: .+\. More: docs\/runbook\.md, [a-z-]+\.$/)
+  // CloudWatch's limit.
+  expect(properties.AlarmDescription.length).toBeLessThanOrEqual(1024)
 })
 
 test.each(all)('$AlarmName has its place in the runbook', ({ AlarmDescription }) => {
   const place = /runbook\.md, (.+)\.$/.exec(AlarmDescription)?.[1]
-  const headings = runbook.split('\n').filter((line) => line.startsWith('### '))
+  const headings = docs('runbook')
+    .split('\n')
+    .filter((line) => line.startsWith('### '))
   expect(
     headings.some((heading) => heading.slice(4).split(', ').includes(place!)),
     place,
   ).toBe(true)
+})
+
+test('docs/monitoring.md lists every alarm, and no other', () => {
+  const [, table = ''] = docs('monitoring').split('| alarm | tells |')
+  const listed = table
+    .split('\n\n')[0]!
+    .split('\n')
+    .slice(2)
+    .flatMap((row) => [...row.split('|')[1]!.matchAll(/\*([a-z-]+)\*/g)].map(([, name]) => name))
+  expect(listed.toSorted()).toEqual(namesOf(stack).toSorted())
 })
 
 test('each metric that the monitor publishes as bad news has its alarm', () => {
@@ -29,91 +78,249 @@ test('each metric that the monitor publishes as bad news has its alarm', () => {
     .filter(({ Namespace }) => Namespace === metricNamespace)
     .map(({ MetricName }) => MetricName)
   const { runsSucceeded: _, ...bad } = metricNames
-  expect(watched.toSorted()).toEqual(Object.values(bad).toSorted())
+  expect([...new Set(watched)].sort()).toEqual(Object.values(bad).sort())
 })
 
-test('views that are stale are an alarm, and so is that nobody looks', () => {
-  const { Namespace, MetricName, Statistic, TreatMissingData, EvaluationPeriods } = alarm('stale-views')
-  expect({ Namespace, MetricName, Statistic, TreatMissingData, EvaluationPeriods }).toEqual({
-    Namespace: metricNamespace,
-    MetricName: metricNames.viewsStale,
-    Statistic: 'Maximum',
-    TreatMissingData: 'breaching',
-    EvaluationPeriods: 2,
+describe('every failure reaches somebody', () => {
+  const { created } = kinds
+  const [queue] = created.one('AWS::SQS::Queue')
+  const machineText = JSON.stringify(created.one('AWS::StepFunctions::StateMachine')[1].Properties)
+  const isCalledByMachine = (name: string) => machineText.includes(created.fn(name)[0])
+  const isCalledByApi = (name: string) =>
+    created
+      .resources('AWS::ApiGatewayV2::Integration')
+      .some(([, { Properties }]) => JSON.stringify(Properties.IntegrationUri).includes(created.fn(name)[0]))
+  const writesDeadLetters = (name: string) =>
+    created
+      .resources('AWS::Lambda::EventInvokeConfig')
+      .some(
+        ([, { Properties }]) =>
+          Properties.FunctionName.Ref === created.fn(name)[0] &&
+          Properties.DestinationConfig?.OnFailure.Destination['Fn::GetAtt'][0] === queue,
+      )
+  const isCalledBy = (caller: string, name: string) =>
+    JSON.stringify(
+      created.permissions(caller).filter(({ action }) => action === 'lambda:InvokeFunction'),
+    ).includes(created.fn(name)[0])
+
+  /** How somebody learns that a function fails, or is throttled, so often that its work is left undone. */
+  const noticed: Record<string, [how: string, holds: (name: string) => boolean, alarm: string][]> = {
+    create: [
+      ['the API answers 5xx', isCalledByApi, 'api-errors'],
+      ['its event becomes a dead letter', writesDeadLetters, 'dead-letters'],
+    ],
+    advance: [['the state machine gives up', isCalledByMachine, 'failed-batches']],
+    cancel: [['the API answers 5xx', isCalledByApi, 'api-errors']],
+    'open-batch': [
+      ['the state machine gives up', isCalledByMachine, 'failed-batches'],
+      ['start-batch answers 5xx', (name) => isCalledBy('start-batch', name), 'api-errors'],
+    ],
+    monitor: [['nothing is published', () => true, 'silent-monitor']],
+    prune: [['its event becomes a dead letter', writesDeadLetters, 'dead-letters']],
+  }
+  noticed.refresh = noticed.drop = noticed.create!
+  noticed.query = noticed.pause = noticed['start-batch'] = noticed.cancel!
+  const cases = Object.entries(noticed).flatMap(([name, ways]) => ways.map((way) => [name, ...way] as const))
+
+  test.each(cases)('%s fails: %s', (name, _, holds, alarmName) => {
+    expect(holds(name)).toBe(true)
+    expect(ofEnds).not.toContain(alarmName)
+    expect(namesOf(created)).toContain(alarmName)
   })
-})
 
-test.each([
-  ['failed-runs', metricNames.runsFailed],
-  ['lost-runs', metricNames.runsLost],
-  ['slow-runs', metricNames.runsSlow],
-  ['lost-batches', metricNames.batchesLost],
-])('%s looks at the metric that the monitor publishes', (name, metric) => {
-  const { Namespace, MetricName, Dimensions, Statistic, Threshold, TreatMissingData } = alarm(name)
-  expect({ Namespace, MetricName, Statistic, Threshold, TreatMissingData }).toEqual({
-    Namespace: metricNamespace,
-    MetricName: metric,
-    Statistic: 'Sum',
-    Threshold: 1,
-    TreatMissingData: 'notBreaching',
+  test('no function is left out; who deploys, or calls migrate, sees that migrate fails', () => {
+    expect([...Object.keys(noticed), 'migrate'].sort()).toEqual(functionNames)
+    expect(isCalledByApi('migrate')).toBe(false)
   })
-  const dimensions = Dimensions.map(({ Name, Value }: { Name: string; Value: string }) => [Name, Value])
-  expect(Object.fromEntries(dimensions)).toEqual(metricDimensions('test'))
-})
 
-describe.each(functionNames)('%s', (name) => {
+  test('each event of a schedule that cannot be delivered becomes a dead letter', () => {
+    for (const [, { Properties }] of created.resources('AWS::Scheduler::Schedule'))
+      expect(Properties.Target.DeadLetterConfig.Arn['Fn::GetAtt'][0]).toBe(queue)
+  })
+
+  // Counted by the monitor: test/database/monitoring shows the counts.
   test.each([
-    ['errors', 'Errors'],
-    ['throttles', 'Throttles'],
-  ])('its %s alarm', (kind, metric) => {
-    expect(alarm(`${name}-${kind}`)).toMatchObject({
-      Namespace: 'AWS/Lambda',
+    ['a run fails', 'failed-runs', metricNames.runsFailed],
+    ['a run is lost with its server process', 'failed-runs', metricNames.runsFailed],
+    ['a run is slow', 'slow-runs', metricNames.runsSlow],
+    ['a view becomes stale, or stays so', 'stale-views', metricNames.viewsStaleTold],
+    ['a view is dropped, or stays away', 'missing-views', metricNames.viewsMissingTold],
+    ['views are set aside for long', 'set-aside-views', metricNames.viewsSetAsideTold],
+    [
+      'nobody advances a batch: its execution was stopped or timed out',
+      'lost-batches',
+      metricNames.batchesLost,
+    ],
+  ])('%s', (_, name, metric) => {
+    expect(alarm(name)).toMatchObject({ MetricName: metric, AlarmActions: toTopic })
+  })
+})
+
+describe.each([
+  [1, { period: 60, periods: 3, apart: 300, silence: 300 }],
+  [2, { period: 120, periods: 2, apart: 300, silence: 300 }],
+  [5, { period: 300, periods: 1, apart: 450, silence: 360 }],
+  [30, { period: 1800, periods: 1, apart: 2700, silence: 1860 }],
+  [60, { period: 3600, periods: 1, apart: 5400, silence: 3660 }],
+])('a monitor that looks every %i minutes', (minutes, { period, periods, apart, silence }) => {
+  const looking = every(minutes)
+  const own = [
+    ['failed-runs', metricNames.runsFailed],
+    ['slow-runs', metricNames.runsSlow],
+    ['lost-batches', metricNames.batchesLost],
+    ['stale-views', metricNames.viewsStaleTold],
+    ['missing-views', metricNames.viewsMissingTold],
+    ['set-aside-views', metricNames.viewsSetAsideTold],
+  ]
+
+  test('is called that often, and a call that is late by that much is given up', () => {
+    const [, { Properties }] = looking.one('AWS::Scheduler::Schedule', ({ Name }) => Name === 'monitor')
+    expect(Properties.ScheduleExpression).toBe(minutes === 1 ? 'rate(1 minute)' : `rate(${minutes} minutes)`)
+    expect(Properties.Target.RetryPolicy.MaximumEventAgeInSeconds).toBe(minutes * 60)
+  })
+
+  test.each(own)('%s looks at the sum of what each look has counted as new', (name, metric) => {
+    const { Dimensions, ...properties } = alarm(name, looking)
+    expect(properties).toMatchObject({
+      Namespace: metricNamespace,
       MetricName: metric,
-      Dimensions: [{ Name: 'FunctionName', Value: { Ref: stack.fn(name)[0] } }],
       Statistic: 'Sum',
+      Period: period,
+      EvaluationPeriods: periods,
+      DatapointsToAlarm: 1,
       Threshold: 1,
       ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+      TreatMissingData: 'notBreaching',
     })
+    const dimensions = Dimensions.map(({ Name, Value }: { Name: string; Value: string }) => [Name, Value])
+    expect(Object.fromEntries(dimensions)).toEqual(metricDimensions('test'))
+  })
+
+  test.each([
+    ['stale-views-over', metricNames.viewsStale],
+    ['missing-views-over', metricNames.viewsMissing],
+    ['set-aside-views-over', metricNames.viewsSetAside],
+  ])('%s looks at how many there are, and a silent monitor ends nothing', (name, metric) => {
+    expect(alarm(name, looking)).toMatchObject({
+      MetricName: metric,
+      Statistic: 'Maximum',
+      Period: period,
+      EvaluationPeriods: 1,
+      Threshold: 1,
+      TreatMissingData: 'ignore',
+    })
+  })
+
+  test('is called again after a failure if the next look is far', () => {
+    const monitor = looking.fn('monitor')[0]
+    const [, config] = looking.one(
+      'AWS::Lambda::EventInvokeConfig',
+      ({ FunctionName }) => FunctionName.Ref === monitor,
+    )
+    expect(config.Properties.MaximumRetryAttempts).toBe(minutes < 5 ? 0 : 2)
+  })
+
+  test('tells again only when the alarm of the last telling is quiet', () => {
+    const { Environment } = looking.fn('monitor')[1].Properties
+    expect(Environment.Variables.TELL_APART_SECONDS).toBe(String(apart))
+    // The first look that may tell again comes after the alarm's window, with at least one look in between.
+    const nextTelling = Math.ceil(apart / period) * period
+    expect(nextTelling).toBeGreaterThan(period * periods)
+  })
+
+  test('is silent if it has published nothing in two periods, each longer than its interval', () => {
+    expect(alarm('silent-monitor', looking)).toMatchObject({
+      Namespace: metricNamespace,
+      MetricName: metricNames.viewsSetAside,
+      Statistic: 'SampleCount',
+      ComparisonOperator: 'LessThanThreshold',
+      Threshold: 1,
+      Period: silence,
+      EvaluationPeriods: 2,
+      TreatMissingData: 'breaching',
+    })
+    // Scheduler may be a minute late.
+    expect(silence).toBeGreaterThanOrEqual(period + 60)
   })
 })
 
-test('a monitor that is not called at all is an alarm; the silence of another function is not', () => {
-  expect(alarm('monitor-errors').TreatMissingData).toBe('breaching')
-  expect(alarm('refresh-errors').TreatMissingData).toBe('notBreaching')
-  expect([alarm('monitor-errors').EvaluationPeriods, alarm('refresh-errors').EvaluationPeriods]).toEqual([
-    2, 1,
-  ])
-  const [schedule] = stack.one('AWS::Scheduler::Schedule', ({ Name }) => Name === 'monitor')
-  expect(
-    stack.one('AWS::CloudWatch::Alarm', (p) => p.AlarmName.endsWith('monitor-errors'))[1].DependsOn,
-  ).toContain(schedule)
+describe('without a monitor', () => {
+  const alone = every(false)
+
+  test('nothing calls it, and there are only the alarms of what AWS publishes', () => {
+    expect(alone.resources('AWS::Scheduler::Schedule').map(([, { Properties }]) => Properties.Name)).toEqual([
+      'prune',
+    ])
+    expect(namesOf(alone).sort()).toEqual([
+      'api-errors',
+      'dead-letters',
+      'dead-letters-over',
+      'failed-batches',
+    ])
+    for (const { Namespace } of alarmsOf(alone)) expect(Namespace).toMatch(/^AWS\//)
+  })
+
+  test('the function is there, and may be called by hand', () => {
+    expect(alone.fn('monitor')[1].Properties.Environment.Variables).not.toHaveProperty('TELL_APART_SECONDS')
+  })
 })
 
-test.each([
-  ['failed-batches', 'ExecutionsFailed'],
-  ['timed-out-batches', 'ExecutionsTimedOut'],
-  ['aborted-batches', 'ExecutionsAborted'],
-])('%s looks at the executions of batches', (name, metric) => {
-  expect(alarm(name)).toMatchObject({
+test('the silence of a new monitor is no alarm: the alarm is made after the schedule', () => {
+  const [schedule] = stack.one('AWS::Scheduler::Schedule', ({ Name }) => Name === 'monitor')
+  const [, silent] = stack.one('AWS::CloudWatch::Alarm', (p) => p.AlarmName.endsWith('silent-monitor'))
+  expect(silent.DependsOn).toContain(schedule)
+})
+
+test('reminders are a field: once a day, at another interval, or never', () => {
+  const remind = (options: object) =>
+    new Synthesized(createStack({ ...imported, ...options })).fn('monitor')[1].Properties.Environment
+      .Variables.REMIND_SECONDS
+  expect([{}, { remindEveryHours: 4 }, { remindEveryHours: false }].map(remind)).toEqual([
+    '86400',
+    '14400',
+    '',
+  ])
+})
+
+test('a batch that fails is an alarm', () => {
+  expect(alarm('failed-batches')).toMatchObject({
     Namespace: 'AWS/States',
-    MetricName: metric,
+    MetricName: 'ExecutionsFailed',
     Dimensions: [
       { Name: 'StateMachineArn', Value: { Ref: stack.one('AWS::StepFunctions::StateMachine')[0] } },
     ],
     Statistic: 'Sum',
+    Period: 300,
+    EvaluationPeriods: 1,
     Threshold: 1,
     TreatMissingData: 'notBreaching',
   })
 })
 
-test('a dead letter is an alarm', () => {
+test('each new dead letter is an alarm, and the empty queue is a mail', () => {
   const [queue] = stack.one('AWS::SQS::Queue')
-  expect(alarm('dead-letters')).toMatchObject({
+  const ofQueue = {
     Namespace: 'AWS/SQS',
-    MetricName: 'ApproximateNumberOfMessagesVisible',
     Dimensions: [{ Name: 'QueueName', Value: { 'Fn::GetAtt': [queue, 'QueueName'] } }],
-    Statistic: 'Maximum',
+    Period: 300,
     Threshold: 1,
+    ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+  }
+  expect(alarm('dead-letters')).toMatchObject({
+    ...ofQueue,
+    MetricName: 'NumberOfMessagesSent',
+    Statistic: 'Sum',
+    // The numbers of a queue that was idle come up to 15 minutes late.
+    EvaluationPeriods: 4,
+    DatapointsToAlarm: 1,
+    TreatMissingData: 'notBreaching',
+  })
+  expect(alarm('dead-letters-over')).toMatchObject({
+    ...ofQueue,
+    MetricName: 'ApproximateNumberOfMessagesVisible',
+    Statistic: 'Maximum',
+    EvaluationPeriods: 1,
+    TreatMissingData: 'ignore',
   })
 })
 

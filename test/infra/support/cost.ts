@@ -1,6 +1,8 @@
+import { Stack } from 'aws-cdk-lib'
+import { Template } from 'aws-cdk-lib/assertions'
 import { metricNames, perViewMetricNames } from '../../../src/edge/metrics/names.ts'
 import { panelsOf } from './panels.ts'
-import type { Synthesized } from './synth.ts'
+import type { Resource, Synthesized } from './synth.ts'
 
 /** List prices of us-east-1 at the end of 2026, USD, without free tiers and taxes. */
 const prices = {
@@ -16,11 +18,21 @@ const prices = {
   request: 1e-6,
   loggedGb: 0.5,
   searchedGb: 0.005,
+  storageGiB: 0.115,
 }
+
+/** USD an hour of a PostgreSQL server in one zone, without the leading "db.". A standby doubles it. */
+const serverPrices: Record<string, number> = {
+  't4g.micro': 0.016,
+  't4g.small': 0.032,
+  't4g.medium': 0.065,
+}
+const hours = 730
 
 /** What the page says that it counts with, of a month. */
 const days = 30.4
 const byHandOfEachView = days / 7
+const daysBetweenDeploys = 7
 const refreshSeconds = 30
 const viewsAtOnce = 2
 const monitorSeconds = 0.2
@@ -29,43 +41,59 @@ const callSeconds = 0.5
 interface Part {
   name: string
   by: string
+  /** How many of them there are, if each has a price. */
+  count?: number
   cost(views: number): number
 }
 
-/** The parts of a month's bill, counted in a stack's template. */
+/** The resources of a type in all templates that deploy an environment. */
+function resourcesOf({ stack, template }: Synthesized): (type: string) => Resource[] {
+  const stacks = stack.node.root.node.findAll().filter((each) => Stack.isStack(each))
+  const templates = stacks.map((each) => (each === stack ? template : Template.fromStack(each)))
+  return (type) => templates.flatMap((each) => Object.values(each.findResources(type)) as Resource[])
+}
+
+/** The parts of a month's bill, counted in the templates, without the database server. */
 function partsOf(stack: Synthesized): Part[] {
-  const count = (type: string) => stack.resources(type).length
+  const resources = resourcesOf(stack)
+  const count = (type: string) => resources(type).length
   const gb = (name: string) => stack.fn(name)[1].Properties.MemorySize / 1024
   const lambda = (name: string, calls: number, seconds: number) =>
     calls * (seconds * gb(name) * prices.gbSecond + prices.invocation)
-  const minutes = Number(/^rate\((\d+) minute/.exec(expressionOf(stack, 'monitor'))?.[1])
-  const looks = (days * 24 * 60) / minutes
+  const minutes = minutesOfMonitor(stack)
+  const looks = minutes === null ? 0 : (days * 24 * 60) / minutes
+  const batches = batchesOf(stack)
   const batchSeconds = (views: number) => (views * refreshSeconds) / viewsAtOnce
   const loops = (views: number) => Math.ceil(batchSeconds(views) / (14 * 60))
   const byHand = (views: number) => views * byHandOfEachView
-  const runs = (views: number) => views * days + byHand(views)
+  const runs = (views: number) => views * batches + byHand(views)
   const loggedGb = (views: number) => (runs(views) + looks) / 1e6
-  const zones = stack
-    .resources('AWS::EC2::VPCEndpoint')
-    .reduce((sum, [, { Properties }]) => sum + (Properties.SubnetIds?.length ?? 0), 0)
+  const zones = resources('AWS::EC2::VPCEndpoint').reduce(
+    (sum, { Properties }) => sum + (Properties.SubnetIds?.length ?? 0),
+    0,
+  )
   const logPanels = panelsOf(stack.template).filter(({ kind }) => kind !== 'metrics').length
   const secrets =
     count('AWS::SecretsManager::Secret') +
-    stack
-      .resources('AWS::RDS::DBInstance')
-      .filter(([, { Properties }]) => Properties.ManageMasterUserPassword).length
+    resources('AWS::RDS::DBInstance').filter(({ Properties }) => Properties.ManageMasterUserPassword).length
   const fixed = (name: string, number: number, price: number, note = ''): Part => ({
     name,
     by: `${number} at ${price.toFixed(2)}${note}`,
+    count: number,
     cost: () => number * price,
   })
   return [
     fixed('alarms', count('AWS::CloudWatch::Alarm'), prices.alarm, ', whatever the number of views'),
-    fixed('metrics', Object.keys(metricNames).length, prices.metric, ', whatever the number of views'),
+    fixed(
+      'metrics',
+      minutes === null ? 0 : Object.keys(metricNames).length,
+      prices.metric,
+      ', whatever the number of views',
+    ),
     {
       name: 'Lambda: batches',
       by: `${prices.gbSecond.toFixed(7)} per GB-second, ${gb('advance') * 1024} MB; a batch refreshes ${viewsAtOnce} views at once, and one function waits`,
-      cost: (views) => days * lambda('advance', loops(views), batchSeconds(views) / loops(views)),
+      cost: (views) => batches * lambda('advance', loops(views), batchSeconds(views) / loops(views)),
     },
     {
       name: 'Lambda: refreshes by hand',
@@ -82,18 +110,18 @@ function partsOf(stack: Synthesized): Part[] {
       by: `${callSeconds} s a call`,
       cost: (views) =>
         lambda('query', 4 * byHand(views), callSeconds) +
-        lambda('open-batch', days, callSeconds) +
+        lambda('open-batch', batches, callSeconds) +
         lambda('prune', days, 60),
     },
     {
       name: 'Step Functions',
       by: '0.025 per 1,000 transitions, 7 for each batch, and 2 more for each 14 minutes that it lasts',
-      cost: (views) => days * (7 + 2 * loops(views)) * prices.transition,
+      cost: (views) => batches * (7 + 2 * loops(views)) * prices.transition,
     },
     {
       name: 'EventBridge Scheduler',
       by: '1.00 per million',
-      cost: () => (looks + 2 * days) * prices.scheduled,
+      cost: () => (looks + batches + days) * prices.scheduled,
     },
     {
       name: 'API Gateway',
@@ -126,8 +154,24 @@ function partsOf(stack: Synthesized): Part[] {
   ]
 }
 
-const expressionOf = (stack: Synthesized, name: string): string =>
-  stack.one('AWS::Scheduler::Schedule', ({ Name }) => Name === name)[1].Properties.ScheduleExpression
+const scheduleOf = (stack: Synthesized, name: string): string | undefined =>
+  resourcesOf(stack)('AWS::Scheduler::Schedule').find(({ Properties }) => Properties.Name === name)
+    ?.Properties.ScheduleExpression
+
+/** Minutes between two calls of the monitor; null if there are none. */
+function minutesOfMonitor(stack: Synthesized): number | null {
+  const rate = scheduleOf(stack, 'monitor')
+  return rate === undefined ? null : Number(/^rate\((\d+) minute/.exec(rate)?.[1])
+}
+
+/** The batches of every view in a month: one each night, or one after each deploy. */
+function batchesOf(stack: Synthesized): number {
+  if (scheduleOf(stack, 'nightly') !== undefined) return days
+  const isRefreshed = resourcesOf(stack)('AWS::Logs::LogGroup').some(({ Properties }) =>
+    String(Properties.LogGroupName).endsWith('/refresh-on-deploy'),
+  )
+  return isRefreshed ? days / daysBetweenDeploys : 0
+}
 
 const sizes = [10, 100, 1000]
 
@@ -158,3 +202,58 @@ const perViewMetrics = Object.keys(perViewMetricNames).length
 /** A metric is charged for each hour in which it gets a number, a whole month of them being its price. */
 const perViewCost = (views: number): number =>
   views * perViewMetrics * prices.metric * ((days + byHandOfEachView) / (days * 24))
+
+/** The size of each example, in views. */
+const exampleViews = 100
+
+/** What each of several environments costs a month, as a table with a column for each. */
+export function exampleTable(examples: Record<string, Synthesized>): string {
+  const columns = Object.values(examples).map((stack) => {
+    const parts = partsOf(stack)
+    const calls = parts.filter(({ count }) => count === undefined)
+    return [
+      ...parts.filter(({ count }) => count !== undefined),
+      { name: 'calls and logs', by: '', cost: (views: number) => sumOf(calls, views) },
+      ...serverParts(stack),
+    ]
+  })
+  const names = [...new Set(columns.flatMap((parts) => parts.map(({ name }) => name)))]
+  const cell = ({ count, cost }: Part) =>
+    `${count === undefined ? '' : `${count}: `}${Number.isNaN(cost(exampleViews)) ? 'not known' : cost(exampleViews).toFixed(2)}`
+  const row = (name: string, cells: string[]) => `| ${name} | ${cells.join(' | ')} |\n`
+  return [
+    row(
+      'part',
+      Object.keys(examples).map((name) => `\`${name}\``),
+    ),
+    `|---|${columns.map(() => '---:|').join('')}\n`,
+    ...names.map((name) =>
+      row(
+        name,
+        columns.map((parts) => parts.filter((part) => part.name === name).map(cell)[0] ?? '0'),
+      ),
+    ),
+    row(
+      '**in all**',
+      columns.map((parts) => `**${sumOf(parts, exampleViews).toFixed(2)}**`),
+    ),
+  ].join('')
+}
+
+const sumOf = (parts: Part[], views: number): number =>
+  parts.reduce((sum, { cost }) => sum + (cost(views) || 0), 0)
+
+/** The database server and its storage, if the environment creates them. The cost of an unknown size is not a number. */
+const serverParts = (stack: Synthesized): Part[] =>
+  resourcesOf(stack)('AWS::RDS::DBInstance').flatMap(({ Properties }) => {
+    const zones = Properties.MultiAZ ? 2 : 1
+    const hour = serverPrices[Properties.DBInstanceClass.replace('db.', '')] ?? Number.NaN
+    return [
+      { name: 'database server', by: '', cost: () => zones * hour * hours },
+      {
+        name: 'its storage',
+        by: '',
+        cost: () => zones * Number(Properties.AllocatedStorage) * prices.storageGiB,
+      },
+    ]
+  })

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { costTable } from './cost.ts'
+import { environments } from '../../../infra/environments.ts'
+import { costTable, exampleTable } from './cost.ts'
 import { panelTable } from './panels.ts'
-import { kinds } from './synth.ts'
+import { createStack, kinds, Synthesized } from './synth.ts'
 
 /** A part of the documentation that is made from a template, between two comments that name it. */
 interface MadePart {
@@ -12,8 +13,15 @@ interface MadePart {
 
 const page = (name: string) => new URL(`../../../docs/${name}`, import.meta.url)
 
+/** The environments of the users' own file. */
+const examples = () =>
+  Object.fromEntries(
+    Object.entries(environments).map(([name, options]) => [name, new Synthesized(createStack(options))]),
+  )
+
 export const madeParts: MadePart[] = [
   { page: page('monitoring.md'), name: 'panels', text: panelTable(kinds.created.template) },
+  { page: page('cost.md'), name: 'examples', text: exampleTable(examples()) },
   { page: page('cost.md'), name: 'costs', text: costTable(kinds.created) },
 ]
 

@@ -24,9 +24,9 @@ describe('an alarm that is tried', () => {
 
   test('changes its state whatever the state was, because only a change sends a mail', async () => {
     const send = watchSend()
-    await testAlarm({ env: 'unstated', alarm: 'lost-runs' })
+    await testAlarm({ env: 'unstated', alarm: 'slow-runs' })
     const sent = send.mock.calls.map(([command]) => command.input as Record<string, string>)
-    expect(sent.map(({ AlarmName }) => AlarmName)).toEqual(Array(2).fill('viewkeeper-unstated-lost-runs'))
+    expect(sent.map(({ AlarmName }) => AlarmName)).toEqual(Array(2).fill('viewkeeper-unstated-slow-runs'))
     expect(sent.map(({ StateValue }) => StateValue)).toEqual(['OK', 'ALARM'])
     expect(sent[1]?.StateReason).toMatch(/^A test of the mail/)
   })

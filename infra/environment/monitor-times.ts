@@ -1,0 +1,38 @@
+import { Duration } from 'aws-cdk-lib'
+
+/** Everything that follows from how often the monitor looks. */
+export interface MonitorTimes {
+  /** The time between two looks. In each such period of a metric is one look, seldom none or two. */
+  interval: Duration
+  /** Periods of `interval` in which an alarm of something new looks for it. */
+  newsPeriods: number
+  /** The least time between two tellings of the same trouble. */
+  tellApart: Duration
+  /** Two such periods in a row without a look are an alarm. */
+  silence: Duration
+  /** How often Lambda tries a look again that failed: after one minute, and after two more. */
+  retries: number
+}
+
+/** EventBridge Scheduler calls the monitor up to a minute late. */
+const lateMinutes = 1
+
+/**
+ * The times of a monitor that looks every 1 to 60 minutes. Null if nothing calls the monitor.
+ *
+ * CloudWatch evaluates an alarm every minute, on the time before, and mails only if the alarm was quiet in between. An alarm
+ * looks at three minutes or more, because a number may reach CloudWatch a minute or two late. After this time the alarm is
+ * quiet. The next telling comes at least half an interval later, and never sooner than after five minutes.
+ * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation-window.html
+ */
+export function monitorTimes(everyMinutes: number | false): MonitorTimes | null {
+  if (everyMinutes === false) return null
+  return {
+    interval: Duration.minutes(everyMinutes),
+    newsPeriods: Math.ceil(3 / everyMinutes),
+    tellApart: Duration.seconds(Math.max(5 * 60, 1.5 * everyMinutes * 60)),
+    silence: Duration.minutes(Math.max(5, everyMinutes + lateMinutes)),
+    // The next look comes soon, or else is not waited for: a database that has paused takes longer to answer than a look waits.
+    retries: everyMinutes < 5 ? 0 : 2,
+  }
+}

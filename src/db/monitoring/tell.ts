@@ -1,0 +1,54 @@
+import type postgres from 'postgres'
+import type { Telling, Trouble } from '../../plan/monitoring/telling.ts'
+import { type Sql, withTransaction } from '../server/connect.ts'
+import { longestPublishing } from './publish.ts'
+
+/** Publishes everything that has a trouble, and the names to tell of. */
+export type Tell<Found> = (found: Found[], told: string[]) => void
+
+/**
+ * Finds everything that has a trouble, and passes it to `publish` together with the names to tell of. These are new: the
+ * trouble was not there at the last look. If a reminder is due, all names are told again, so that one mail reminds of
+ * everything. `query` gives rows with a `name` and, as JSON, what is `found`, in the order in which they are published.
+ *
+ * Publishes before the telling is on record: if this process dies in between, the same is told twice rather than never. Of
+ * two monitors at once, the second waits for the rows of the first, and then does not tell of them.
+ */
+export const tell = <Found>(
+  sql: Sql,
+  trouble: Trouble,
+  query: postgres.PendingQuery<postgres.Row[]>,
+  { remindSeconds, apartSeconds }: Telling,
+  publish: Tell<Found>,
+): Promise<Found[]> =>
+  withTransaction(sql, async (transaction) => {
+    await transaction`select set_config('idle_in_transaction_session_timeout', ${longestPublishing}, true)`
+    const before = (seconds: number | null) =>
+      transaction`(clock_timestamp() - make_interval(secs => ${seconds}))`
+    const rows = await transaction<{ name: string; found: Found; isTold: boolean }[]>`
+      with troubled as materialized (select row_number() over () as position, q.* from (${query}) q),
+      known as materialized (select * from viewkeeper.told where trouble = ${trouble}),
+      ended as (
+        select name from viewkeeper.told
+         where trouble = ${trouble} and not over and name not in (select name from troubled)
+         order by name for no key update),
+      over as (
+        update viewkeeper.told set over = true where trouble = ${trouble} and name in (select name from ended)),
+      due as (
+        select name from troubled left join known using (name)
+         where not exists (select from known where told_at > ${before(apartSeconds)})
+           and (known.over is not false
+                or exists (select from troubled join known using (name) where not over and told_at <= ${before(remindSeconds)}))),
+      told as (
+        insert into viewkeeper.told as t (trouble, name) select ${trouble}, name from due order by name
+        on conflict (trouble, name) do update set told_at = clock_timestamp(), over = false
+         where t.over or t.told_at <= ${before(apartSeconds)}
+        returning name)
+      select name, found, name in (select name from told) as "isTold" from troubled order by position`
+    const found = rows.map((row) => row.found)
+    publish(
+      found,
+      rows.filter(({ isTold }) => isTold).map(({ name }) => name),
+    )
+    return found
+  })
