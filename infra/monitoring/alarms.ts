@@ -1,6 +1,5 @@
 import type { IHttpApi } from 'aws-cdk-lib/aws-apigatewayv2'
-import { Alarm, ComparisonOperator, type IMetric, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
-import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
+import { Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
@@ -8,6 +7,7 @@ import { Construct } from 'constructs'
 import type { FunctionName } from '../../src/edge/http/routes.ts'
 import { metricNames } from '../../src/edge/metrics/names.ts'
 import type { ViewkeeperFunction } from '../functions/viewkeeper-function.ts'
+import { type AlarmOptions, addAlarm } from './alarm.ts'
 import { ownMetric, metricPeriod as period } from './own-metric.ts'
 
 export interface AlarmsProps {
@@ -19,10 +19,10 @@ export interface AlarmsProps {
   deadLetters: IQueue
 }
 
-/** All alarms of one environment. An alarm costs about 0.10 USD a month. */
+/** All alarms of one environment. */
 export class Alarms extends Construct {
-  private readonly environmentName: string
-  private readonly topic: ITopic
+  readonly environmentName: string
+  readonly topic: ITopic
 
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id)
@@ -149,17 +149,8 @@ export class Alarms extends Construct {
     })
   }
 
-  private add(name: string, options: AlarmOptions) {
-    const alarm = new Alarm(this, name, {
-      alarmName: `viewkeeper-${this.environmentName}-${name}`,
-      alarmDescription: `${options.happened} First: ${options.first} More: docs/runbook.md, ${options.runbook ?? name}.`,
-      metric: options.metric,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-      threshold: 1,
-      evaluationPeriods: options.periods ?? 1,
-      treatMissingData: options.missing ?? TreatMissingData.NOT_BREACHING,
-    })
-    alarm.addAlarmAction(new SnsAction(this.topic))
+  private add(name: string, options: Omit<AlarmOptions, 'name'>) {
+    addAlarm(this, this, { name, ...options })
   }
 }
 
@@ -171,19 +162,4 @@ const silentMonitor = {
   happened: 'The function monitor failed, or was not called: lost runs stay open, and no run is published.',
   missing: TreatMissingData.BREACHING,
   periods: 2,
-}
-
-interface AlarmOptions {
-  /** Is 1 or more when something is wrong. */
-  metric: IMetric
-  /** What happened, one sentence. */
-  happened: string
-  /** What to do first, one sentence. */
-  first: string
-  /** The heading of the runbook. Default: the name of the alarm. */
-  runbook?: string
-  /** Periods of 5 minutes in a row that set the alarm off. Default 1. */
-  periods?: number
-  /** What missing numbers mean. Default: nothing is wrong. */
-  missing?: TreatMissingData
 }
