@@ -13,6 +13,8 @@ export interface Configuration {
   database: Database
   /** What makes Viewkeeper's role; undefined unless the stack created the database. */
   administration: Administration | undefined
+  /** Whether a deploy applies the migrations of views, too, and not only the schema steps. */
+  viewMigrations: boolean
   schedules: Schedules
   retention: Retention
   /** Whether each run that ended is published as metrics with the name of its view. */
@@ -35,6 +37,7 @@ export const readConfiguration = (env: NodeJS.ProcessEnv = process.env): Configu
   environment: env.VIEWKEEPER_ENVIRONMENT ?? 'local',
   database: readDatabase(env),
   administration: readAdministration(env),
+  viewMigrations: env.VIEW_MIGRATIONS !== 'false',
   schedules: readSchedules(env),
   retention: readRetention(env),
   metricsPerView: env.METRICS_PER_VIEW === 'true',
