@@ -33,7 +33,7 @@ interface Part {
 }
 
 /** The parts of a month's bill, counted in a stack's template. */
-function partsOf(stack: Synthesized): Part[] {
+function partsOf(stack: Synthesized, database: Synthesized): Part[] {
   const count = (type: string) => stack.resources(type).length
   const gb = (name: string) => stack.fn(name)[1].Properties.MemorySize / 1024
   const lambda = (name: string, calls: number, seconds: number) =>
@@ -50,8 +50,8 @@ function partsOf(stack: Synthesized): Part[] {
     .reduce((sum, [, { Properties }]) => sum + (Properties.SubnetIds?.length ?? 0), 0)
   const logPanels = panelsOf(stack.template).filter(({ kind }) => kind !== 'metrics').length
   const secrets =
-    count('AWS::SecretsManager::Secret') +
-    stack
+    database.resources('AWS::SecretsManager::Secret').length +
+    database
       .resources('AWS::RDS::DBInstance')
       .filter(([, { Properties }]) => Properties.ManageMasterUserPassword).length
   const fixed = (name: string, number: number, price: number, note = ''): Part => ({
@@ -136,8 +136,8 @@ const sizes = [10, 100, 1000]
  * The parts of the bill as a table, for environments of several sizes; what metrics of single views would
  * add, below the sum.
  */
-export function costTable(stack: Synthesized): string {
-  const parts = partsOf(stack)
+export function costTable(stack: Synthesized, database: Synthesized): string {
+  const parts = partsOf(stack, database)
   const row = (name: string, by: string, cost: (views: number) => number, mark = '') =>
     `| ${mark}${name}${mark} | ${by} | ${sizes.map((views) => `${mark}${cost(views).toFixed(2)}${mark}`).join(' | ')} |\n`
   const whole = (views: number) => parts.reduce((sum, { cost }) => sum + cost(views), 0)

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { costTable } from './cost.ts'
 import { panelTable } from './panels.ts'
-import { kinds } from './synth.ts'
+import { databases, kinds } from './synth.ts'
 
 /** A part of the documentation that is made from a template, between two comments that name it. */
 interface MadePart {
@@ -14,7 +14,7 @@ const page = (name: string) => new URL(`../../../docs/${name}`, import.meta.url)
 
 export const madeParts: MadePart[] = [
   { page: page('monitoring.md'), name: 'panels', text: panelTable(kinds.created.template) },
-  { page: page('cost.md'), name: 'costs', text: costTable(kinds.created) },
+  { page: page('cost.md'), name: 'costs', text: costTable(kinds.created, databases.created) },
 ]
 
 /** A part's page as it is, and as it would be with that part made anew. */
