@@ -9,7 +9,7 @@ const burstableGiB: Record<string, number> = {
 }
 
 /** GiB for each processor of the other families, by the letters before the generation: `r8g` has 8. */
-const gibOfProcessor: Record<string, number> = { c: 2, m: 4, r: 8, x: 16, z: 8 }
+const gibOfProcessor: Record<string, number> = { m: 4, r: 8, x: 16 }
 
 const bytesOfConnection = 9_531_392
 
@@ -42,7 +42,6 @@ export function maxConnections(instanceType: string): number | undefined {
 
 /** 2 for `large`, 4 for `xlarge`, 64 for `16xlarge`. */
 function processorsOf(size: string): number | undefined {
-  if (size === 'medium') return 1
   if (size === 'large') return 2
   const [, count] = /^(\d*)xlarge$/.exec(size) ?? []
   return count === undefined ? undefined : 4 * Number(count || 1)

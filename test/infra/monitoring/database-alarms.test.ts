@@ -66,11 +66,11 @@ test('the alarm of connections follows the memory of the class, and goes off bef
 test('a class whose memory is unknown has no such alarm, and synth says so', () => {
   const stack = new ViewkeeperStack(new App({ context: { 'aws:cdk:bundling-stacks': [] } }), {
     environmentName: 'test',
-    environment: parse(withDatabase({ instanceType: 'q1.large' })),
+    environment: parse(withDatabase({ instanceType: 'm1.small' })),
     scheduledViews: [],
   })
   expect(Object.keys(alarmsOf(new Synthesized(stack)))).not.toContain('viewkeeper-test-database-connections')
-  Annotations.fromStack(stack).hasWarning('*', Match.stringLikeRegexp('memory of q1.large is unknown'))
+  Annotations.fromStack(stack).hasWarning('*', Match.stringLikeRegexp('memory of m1.small is unknown'))
 })
 
 test('only a class that lives on credits has an alarm about them', () => {
