@@ -1,5 +1,6 @@
 import { App } from 'aws-cdk-lib'
 import { Problem } from '../src/problem.ts'
+import { readDeployContext } from './environment/deploy-context.ts'
 import { chooseEnvironment, EnvironmentError } from './environment/environment.ts'
 import { environments } from './environments.ts'
 import { readScheduledViews } from './schedules/scheduled-views.ts'
@@ -9,7 +10,8 @@ const app = new App()
 try {
   const { name, environment } = chooseEnvironment(environments, app.node.tryGetContext('env'))
   const scheduledViews = await readScheduledViews(new URL('../migrations/', import.meta.url))
-  new ViewkeeperStack(app, { environmentName: name, environment, scheduledViews })
+  const context = readDeployContext((key) => app.node.tryGetContext(key), { name, environment })
+  new ViewkeeperStack(app, { environmentName: name, environment, context, scheduledViews })
 } catch (error) {
   // A mistake in environments.ts or in migrations/: the person who made it needs the message, and no stack
   // trace.

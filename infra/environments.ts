@@ -1,7 +1,7 @@
 import type { EnvironmentOptions } from './environment/environment.ts'
 
 /**
- * Your environments. `npx cdk deploy -c env=<name>` deploys one of them. This file is yours: an upgrade does
+ * Your environments. `npx cdk deploy -c env=<name> --all` deploys one of them. This file is yours: an upgrade does
  * not change it. docs/deploy.md lists all fields with their defaults. The values below are examples.
  */
 export const environments: Record<string, EnvironmentOptions> = {
@@ -28,6 +28,11 @@ export const environments: Record<string, EnvironmentOptions> = {
       // schedules.
       backupDays: 14,
       backupWindow: '01:00-02:00',
+      // The weekly time (UTC) at which RDS may restart the server.
+      maintenanceWindow: 'Sun:03:00-Sun:04:00',
+      // The addresses of the network. Choose them before the first deploy: two networks with the same addresses
+      // cannot be peered.
+      cidr: '10.0.0.0/16',
       // RDS refuses to remove the database. If it is removed later on, a last snapshot is kept.
       protect: true,
     },

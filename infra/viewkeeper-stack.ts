@@ -1,11 +1,13 @@
 import { fileURLToPath } from 'node:url'
-import { CfnOutput, Fn, Stack, Tags } from 'aws-cdk-lib'
+import { CfnOutput, Stack } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
 import type { FunctionName } from '../src/edge/http/routes.ts'
 import type { ScheduledView } from '../src/plan/views/scheduled.ts'
 import { insistOnConnections } from './database/connections.ts'
-import { CreatedDatabase } from './database/created-database.ts'
+import type { CreatedDatabase } from './database/created-database.ts'
+import { DatabaseStack, tagStack } from './database/database-stack.ts'
 import { ImportedDatabase } from './database/imported-database.ts'
+import type { DeployContext } from './environment/deploy-context.ts'
 import type { Environment } from './environment/environment.ts'
 import { monitorTimes } from './environment/monitor-times.ts'
 import { Api } from './functions/api.ts'
@@ -18,12 +20,15 @@ import { RefreshOnDeploy } from './functions/refresh-on-deploy.ts'
 import { AlarmTopic } from './monitoring/alarm-topic.ts'
 import { Alarms } from './monitoring/alarms.ts'
 import { Dashboard } from './monitoring/dashboard.ts'
+import { DatabaseAlarms } from './monitoring/database-alarms.ts'
 import { Schedules } from './schedules/schedules.ts'
 
 export interface ViewkeeperStackProps {
   /** Key of the environment in `environments.ts`. */
   environmentName: string
   environment: Environment
+  /** What the command line says about this deploy. Default: the views' migrations are applied, nothing is upgraded. */
+  context?: DeployContext
   /** The folder of the schema steps. Default: `schema/` of this repository. */
   schemaFolder?: string
   /** The folder of the views' frozen migrations. Default: `migrations/` of this repository. */
@@ -34,30 +39,30 @@ export interface ViewkeeperStackProps {
 
 const ownFolder = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url))
 
-/** One environment: its functions, API, schedules and alarms, and the network path to the database. */
+/**
+ * One environment: its functions, API, schedules and alarms, and the network path to the database. Nothing here is
+ * protected, so that a failed first deploy can be rolled back; a database that is created stands in a stack beside it.
+ */
 export class ViewkeeperStack extends Stack {
-  /**
-   * The first two zones of the region, whichever they are. Without this, CDK asks AWS for the zones if it
-   * knows account and region, and `cdk synth` needs credentials.
-   */
-  override get availabilityZones(): string[] {
-    return [0, 1].map((index) => Fn.select(index, Fn.getAzs()))
-  }
+  /** The stack of the created database; undefined if the database is imported. */
+  readonly databaseStack?: DatabaseStack
 
   constructor(scope: Construct, props: ViewkeeperStackProps) {
-    const { environmentName, environment } = props
+    const { environmentName, environment, context = { viewMigrations: true, majorUpgrade: false } } = props
     super(scope, `viewkeeper-${environmentName}`, {
       description: `Viewkeeper ${environmentName}: keeps materialized views fresh`,
       env: { account: environment.account, region: environment.region },
     })
-    for (const [key, value] of Object.entries(environment.tags)) Tags.of(this).add(key, value)
-    Tags.of(this).add('viewkeeper:environment', environmentName)
+    tagStack(this, environmentName, environment)
 
     const { logRetentionDays, requestsPerSecond, batchConcurrency: concurrency } = environment
-    const database =
-      environment.database.kind === 'created'
-        ? new CreatedDatabase(this, 'Database', { options: environment.database, logRetentionDays })
-        : new ImportedDatabase(this, 'Database', environment.database)
+    const { database: options } = environment
+    const { majorUpgrade, viewMigrations } = context
+    let database: CreatedDatabase | ImportedDatabase
+    if (options.kind === 'created') {
+      this.databaseStack = new DatabaseStack(scope, { environmentName, environment, options, majorUpgrade })
+      database = this.databaseStack.database
+    } else database = new ImportedDatabase(this, 'Database', options)
     const network = new FunctionsNetwork(this, 'Network', database)
     const deadLetters = new DeadLetters(this, 'DeadLetters', environmentName).queue
     insistOnConnections(environmentName, environment)
@@ -70,6 +75,7 @@ export class ViewkeeperStack extends Stack {
       deadLetters,
       schemaFolder: props.schemaFolder ?? ownFolder('schema'),
       migrationsFolder: props.migrationsFolder ?? ownFolder('migrations'),
+      viewMigrations,
     }).all
     const { migrate, ...others } = functions
     const batches = new BatchMachine(this, 'Batches', {
@@ -120,6 +126,8 @@ export class ViewkeeperStack extends Stack {
     // The alarms are made after the monitor's schedule. Otherwise missing numbers of the monitor would set an
     // alarm off while the database is created.
     alarms.node.addDependency(schedules)
+    if (options.kind === 'created')
+      new DatabaseAlarms(this, 'DatabaseAlarms', { environmentName, topic, options })
 
     const dashboard = new Dashboard(this, 'Dashboard', { environmentName, functions, machine })
 

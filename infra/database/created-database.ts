@@ -10,13 +10,17 @@ import { IsolatedNetwork } from './isolated-network.ts'
 import { PostgresInstance } from './postgres-instance.ts'
 
 export interface CreatedDatabaseProps {
+  /** Part of the identifier of the server. */
+  environmentName: string
   options: CreatedDatabaseOptions
+  /** Whether RDS may upgrade the server to another major version. */
+  majorUpgrade: boolean
   logRetentionDays: RetentionDays
 }
 
 /**
- * An RDS PostgreSQL that the stack creates, in an isolated network, with a role for Viewkeeper besides the
- * master user.
+ * An RDS PostgreSQL that Viewkeeper's own stack creates, in an isolated network, with a role for Viewkeeper besides
+ * the master user.
  */
 export class CreatedDatabase extends Construct implements Database {
   readonly host: string
@@ -28,35 +32,56 @@ export class CreatedDatabase extends Construct implements Database {
   readonly subnets: ISubnet[]
   readonly endpointSubnets: ISubnet[]
   readonly connections: Connections
+  readonly securityGroup: SecurityGroup
 
-  constructor(scope: Construct, id: string, { options, logRetentionDays }: CreatedDatabaseProps) {
+  constructor(scope: Construct, id: string, props: CreatedDatabaseProps) {
     super(scope, id)
-    const { vpc, subnets } = new IsolatedNetwork(this, 'Network', { logRetentionDays })
+    const { environmentName, options, majorUpgrade, logRetentionDays } = props
+    const network = new IsolatedNetwork(this, 'Network', { cidr: options.cidr, logRetentionDays })
+    const { vpc, subnets } = network
     this.vpc = vpc
     this.subnets = subnets
     // A single server is in one zone: if that zone fails, an endpoint in a second zone helps nobody.
     this.endpointSubnets = options.multiAz ? subnets : subnets.slice(0, 1)
     this.databaseName = options.name
-    this.secret = roleSecret(this)
-    const securityGroup = new SecurityGroup(this, 'SecurityGroup', {
+    const secret = roleSecret(this)
+    this.secret = secret
+    this.securityGroup = new SecurityGroup(this, 'SecurityGroup', {
       vpc,
       description: 'The database of Viewkeeper; its functions come in, nothing goes out',
       allowAllOutbound: false,
     })
     this.connections = new Connections({
-      securityGroups: [securityGroup],
+      securityGroups: [this.securityGroup],
       defaultPort: Port.tcp(this.port),
     })
-    const props = { options, port: this.port, vpc, subnets, securityGroup }
-    const { host, adminSecret } = new PostgresInstance(this, 'Postgres', props)
-    this.host = host
-    this.adminSecret = adminSecret
+    const server = new PostgresInstance(this, 'Postgres', {
+      identifier: serverIdentifier(environmentName),
+      options,
+      majorUpgrade,
+      port: this.port,
+      vpc,
+      subnets,
+      securityGroup: this.securityGroup,
+      logRetentionDays,
+      // A stack whose creation fails cannot be rolled back if it has a protected server. So the server comes last: no
+      // other resource can fail after it.
+      after: [network, secret],
+    })
+    this.host = server.host
+    this.adminSecret = server.adminSecret
   }
 
   grantRead(grantee: IGrantable): void {
     this.secret.grantRead(grantee)
   }
 }
+
+/**
+ * The server's name in RDS. It is fixed so that log groups, alarms and commands know it. CloudFormation cannot replace
+ * a server with a fixed name, so that a change of options never puts an empty server in the place of the old one.
+ */
+export const serverIdentifier = (environmentName: string): string => `viewkeeper-${environmentName}`
 
 function roleSecret(scope: Construct): Secret {
   const secret = new Secret(scope, 'RoleSecret', {

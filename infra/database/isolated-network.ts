@@ -1,13 +1,23 @@
-import { RemovalPolicy } from 'aws-cdk-lib'
-import { FlowLogDestination, FlowLogTrafficType, type ISubnet, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2'
+import { RemovalPolicy, Stack } from 'aws-cdk-lib'
+import {
+  FlowLogDestination,
+  FlowLogTrafficType,
+  IpAddresses,
+  type ISubnet,
+  SubnetType,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
+import { subnetPrefix } from '../environment/ranges.ts'
 
 export interface IsolatedNetworkProps {
+  /** The addresses of the network, `10.0.0.0/16`. */
+  cidr: string
   logRetentionDays: RetentionDays
 }
 
-/** A network of two zones without any way to or from the internet. */
+/** A network in the zones of its stack, without any way to or from the internet. */
 export class IsolatedNetwork extends Construct {
   readonly vpc: Vpc
   readonly subnets: ISubnet[]
@@ -15,10 +25,17 @@ export class IsolatedNetwork extends Construct {
   constructor(scope: Construct, id: string, props: IsolatedNetworkProps) {
     super(scope, id)
     this.vpc = new Vpc(this, 'Vpc', {
-      // RDS requires two zones, also for a single server.
-      maxAzs: 2,
+      ipAddresses: IpAddresses.cidr(props.cidr),
+      // RDS requires two zones, also for a single server. The stack has no more than it wants.
+      maxAzs: Stack.of(this).availabilityZones.length,
       natGateways: 0,
-      subnetConfiguration: [{ name: 'isolated', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 24 }],
+      subnetConfiguration: [
+        {
+          name: 'isolated',
+          subnetType: SubnetType.PRIVATE_ISOLATED,
+          cidrMask: subnetPrefix(props.cidr),
+        },
+      ],
     })
     this.subnets = this.vpc.isolatedSubnets
     const logGroup = new LogGroup(this, 'RejectedTraffic', {

@@ -1,10 +1,13 @@
 import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib'
 import { InstanceType, type ISubnet, type IVpc, type SecurityGroup } from 'aws-cdk-lib/aws-ec2'
+import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import {
   Credentials,
+  DatabaseInsightsMode,
   DatabaseInstance,
   DatabaseInstanceEngine,
   ParameterGroup,
+  PerformanceInsightRetention,
   PostgresEngineVersion,
   StorageType,
 } from 'aws-cdk-lib/aws-rds'
@@ -13,11 +16,18 @@ import { Construct } from 'constructs'
 import type { CreatedDatabaseOptions } from '../environment/database.ts'
 
 export interface PostgresInstanceProps {
+  /** The server's name in RDS. */
+  identifier: string
   options: CreatedDatabaseOptions
+  /** Whether RDS may upgrade the server to another major version. */
+  majorUpgrade: boolean
   port: number
   vpc: IVpc
   subnets: ISubnet[]
   securityGroup: SecurityGroup
+  logRetentionDays: RetentionDays
+  /** What exists before the server. */
+  after: Construct[]
 }
 
 const parameters = {
@@ -28,6 +38,21 @@ const parameters = {
   checkpoint_timeout: '900', // seconds
   random_page_cost: '1.1', // the storage is solid-state
 }
+
+/** The server's own log, and the log of a major upgrade. */
+const exportedLogs = ['postgresql', 'upgrade']
+
+/**
+ * The mode is always said, because RDS may choose the one that costs. Both modes need Performance Insights, which keeps
+ * 7 days for nothing; the advanced mode insists on 15 months, which its price includes.
+ */
+const insights = {
+  standard: { databaseInsightsMode: DatabaseInsightsMode.STANDARD, enablePerformanceInsights: true },
+  advanced: {
+    databaseInsightsMode: DatabaseInsightsMode.ADVANCED,
+    performanceInsightRetention: PerformanceInsightRetention.MONTHS_15,
+  },
+} satisfies Record<CreatedDatabaseOptions['databaseInsights'], object>
 
 /** An RDS PostgreSQL whose master password RDS manages and rotates. */
 export class PostgresInstance extends Construct {
@@ -40,7 +65,17 @@ export class PostgresInstance extends Construct {
     const engine = DatabaseInstanceEngine.postgres({
       version: PostgresEngineVersion.of(options.postgresVersion, options.postgresVersion),
     })
+    const logs = exportedLogs.map(
+      (name) =>
+        new LogGroup(this, `${name}-log`, {
+          logGroupName: `/aws/rds/instance/${props.identifier}/${name}`,
+          retention: props.logRetentionDays,
+          // A log group that remains after the stack would make the next deploy fail: the name is taken.
+          removalPolicy: RemovalPolicy.DESTROY,
+        }),
+    )
     const instance = new DatabaseInstance(this, 'Instance', {
+      instanceIdentifier: props.identifier,
       engine,
       instanceType: new InstanceType(options.instanceType),
       credentials: Credentials.fromUsername('viewkeeper_admin'),
@@ -51,7 +86,12 @@ export class PostgresInstance extends Construct {
       vpcSubnets: { subnets: props.subnets },
       securityGroups: [props.securityGroup],
       publiclyAccessible: false,
-      parameterGroup: new ParameterGroup(this, 'Parameters', { engine, parameters }),
+      // A group of its own for each version: RDS cannot change the version of a group. CloudFormation makes the new
+      // group before it upgrades the server, and removes the old one afterwards.
+      parameterGroup: new ParameterGroup(this, `Parameters${options.postgresVersion}`, {
+        engine,
+        parameters,
+      }),
       storageType: StorageType.GP3,
       storageEncrypted: true,
       allocatedStorage: options.storageGiB,
@@ -59,12 +99,17 @@ export class PostgresInstance extends Construct {
       multiAz: options.multiAz,
       backupRetention: Duration.days(options.backupDays),
       preferredBackupWindow: options.backupWindow,
+      preferredMaintenanceWindow: options.maintenanceWindow,
       copyTagsToSnapshot: true,
       autoMinorVersionUpgrade: true,
-      allowMajorVersionUpgrade: false,
+      allowMajorVersionUpgrade: props.majorUpgrade,
+      cloudwatchLogsExports: exportedLogs,
+      ...insights[options.databaseInsights],
       deletionProtection: options.protect,
       removalPolicy: options.protect ? RemovalPolicy.SNAPSHOT : RemovalPolicy.DESTROY,
     })
+    // RDS would make a missing log group itself, and keep its lines forever.
+    instance.node.addDependency(...logs, ...props.after)
     acknowledgeFindings(instance, options)
     this.host = instance.dbInstanceEndpointAddress
     if (!instance.secret) throw new Error('RDS manages the master password, but the instance has no secret')

@@ -1,8 +1,11 @@
 import * as z from 'zod'
+import { privateCidr } from './ranges.ts'
+import { backupWindow, maintenanceWindow, windowsOverlap } from './windows.ts'
 
-const windowPattern = /^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$/
 const secretArn = /^arn:aws[\w-]*:secretsmanager:[\w-]+:\d{12}:secret:.+-[A-Za-z0-9]{6}$/
 const keyArn = /^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/.+$/
+
+const zoneName = z.string().regex(/^[a-z0-9-]+$/, 'must look like "eu-central-1a"')
 
 const databaseName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, 'must be a plain database name')
 
@@ -12,7 +15,10 @@ export const createdDatabase = z
     kind: z.literal('created'),
     /** Name of the database inside the server. */
     name: databaseName,
-    /** Major version of PostgreSQL; RDS keeps the minor version current. Default 18. */
+    /**
+     * Major version of PostgreSQL; RDS keeps the minor version current. Default 18. A deploy with a newer one upgrades
+     * the server only if it says so, too: `-c upgradeTo=18`.
+     */
     postgresVersion: z.enum(['15', '16', '17', '18']).default('18'),
     /** Size of the server, without the leading `db.`: `t4g.micro`, `m7g.large`. */
     instanceType: z.string().regex(/^[a-z0-9]+\.[a-z0-9]+$/, 'must look like "t4g.micro"'),
@@ -27,7 +33,32 @@ export const createdDatabase = z
     /**
      * Daily time of the backup, UTC, `hh:mm-hh:mm`; keep it away from the schedules. Default: RDS chooses.
      */
-    backupWindow: z.string().regex(windowPattern, 'must look like "01:00-02:00"').optional(),
+    backupWindow: backupWindow.optional(),
+    /**
+     * Weekly time at which RDS may restart the server for its maintenance, UTC, `Sun:03:00-Sun:04:00`; keep it away
+     * from the schedules. Default: RDS chooses.
+     */
+    maintenanceWindow: maintenanceWindow.optional(),
+    /**
+     * How much Database Insights shows of the server's load: `standard` keeps 7 days and costs nothing, `advanced`
+     * keeps 15 months and plans, and costs about 9 USD a month for each processor. Default `standard`.
+     */
+    databaseInsights: z.enum(['standard', 'advanced']).default('standard'),
+    /**
+     * The addresses of the network. AWS cannot peer two networks whose addresses overlap. A deploy cannot change them
+     * later. Default `10.0.0.0/16`.
+     */
+    cidr: privateCidr.default('10.0.0.0/16'),
+    /**
+     * The zones of the network, two to four names. Default: the first two zones that AWS lists, in an order that AWS
+     * does not guarantee.
+     */
+    availabilityZones: z
+      .array(zoneName)
+      .min(2)
+      .max(4)
+      .refine((names) => new Set(names).size === names.length, 'must name each zone once')
+      .optional(),
     /**
      * The most connections that Viewkeeper's role may open; the rest stays for others. Each deploy that migrates sets the limit.
      * Default: half of the server's `max_connections`.
@@ -40,6 +71,11 @@ export const createdDatabase = z
     path: ['maxStorageGiB'],
     message: 'must be at least a tenth more than storageGiB',
   })
+  .refine(
+    ({ backupWindow: daily, maintenanceWindow: weekly }) =>
+      !daily || !weekly || !windowsOverlap(daily, weekly),
+    { path: ['maintenanceWindow'], message: 'must not overlap backupWindow' },
+  )
 
 /** The network of an imported database. */
 const importedVpc = z.strictObject({
@@ -50,7 +86,7 @@ const importedVpc = z.strictObject({
     .array(z.string().regex(/^subnet-[0-9a-f]{8,17}$/, 'must look like "subnet-0123456789abcdef0"'))
     .min(1),
   /** The zone of each subnet, in the same order. */
-  availabilityZones: z.array(z.string().regex(/^[a-z0-9-]+$/, 'must look like "eu-central-1a"')).min(1),
+  availabilityZones: z.array(zoneName).min(1),
   /**
    * Whether the stack adds an interface endpoint for Secrets Manager (about 7.30 USD a month for each zone).
    * True if the subnets have no NAT. False if they have one, or if the VPC has this endpoint already: the

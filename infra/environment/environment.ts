@@ -89,7 +89,11 @@ const environment = z.strictObject({
 })
 
 const environmentsFile = z.record(
-  z.string().regex(/^[a-z][a-z0-9-]{0,19}$/, 'must be at most 20 lower-case letters, digits and hyphens'),
+  // RDS refuses the identifier of a server that has two hyphens in a row or one at the end.
+  z
+    .string()
+    .max(20, 'must be at most 20 characters')
+    .regex(/^[a-z](-?[a-z0-9])*$/, 'must be lower-case letters and digits, with single hyphens between them'),
   environment,
 )
 

@@ -101,6 +101,8 @@ export interface FunctionsProps {
   schemaFolder: string
   /** The folder of the views' frozen migrations. */
   migrationsFolder: string
+  /** Whether a deploy applies the views' migrations. */
+  viewMigrations: boolean
 }
 
 /** The functions of one environment. */
@@ -155,6 +157,7 @@ export class Functions extends Construct {
       migrate: {
         SCHEMA_FOLDER: './schema/',
         MIGRATIONS_FOLDER: './migrations/',
+        ...(props.viewMigrations ? {} : { VIEW_MIGRATIONS: 'false' }),
         ...ownerVariables(environment),
         ...adminVariables(database),
         ...connectionVariables(environment),

@@ -7,6 +7,7 @@ import {
   refreshAllByHttp,
   whilePaused,
 } from './batches.ts'
+import { createDatabase } from './created-database.ts'
 import { pruneHistory } from './prune.ts'
 import { breakMigration, countEncrypted, deployAgain } from './redeploys.ts'
 import { findMetrics, refreshByHttp } from './refreshes.ts'
@@ -53,6 +54,7 @@ export async function deployScenario(folders: { cache: string; folder: string })
   await soundAlarms(deployed)
   await pruneHistory(deployed)
   await countEncrypted(deployed)
+  await createDatabase(deployed)
 }
 
 async function deployFirst({ cache, folder }: { cache: string; folder: string }): Promise<Deployed> {
@@ -72,14 +74,18 @@ async function deployFirst({ cache, folder }: { cache: string; folder: string })
   const secret = await aws.createSecret('viewkeeper/deploy-test', database.secret)
   const environment = environmentOf(database, secret)
   const schema = copySchema(ownSchema, join(folder, 'schema-1'))
-  const project = createProject(join(folder, 'project'), { url: database.url, emulator })
+  const project = createProject(join(folder, 'project'), {
+    url: database.url,
+    emulator,
+    environment: 'deploy-test',
+  })
   await freezeView({ project })
   await freezeBatchViews({ project })
   const { migrationsFolder } = project
-  const options = { environment, schemaFolder: schema.folder, migrationsFolder }
+  const options = { name: 'deploy-test', environment, schemaFolder: schema.folder, migrationsFolder }
   await stage('cdk deploy', () => deploySucceeds(cdk, options))
-  const { ApiUrl, StateMachineArn, AlarmTopicArn } = cdk.readOutputs()
+  const { ApiUrl, StateMachineArn, AlarmTopicArn } = cdk.readOutputs('viewkeeper-deploy-test')
   const api = createApi(ApiUrl!, emulator)
   const arns = { machineArn: StateMachineArn!, topicArn: AlarmTopicArn! }
-  return { folder, database, sql: database.sql, aws, cdk, api, ...arns, options, schema, project }
+  return { folder, emulator, database, sql: database.sql, aws, cdk, api, ...arns, options, schema, project }
 }

@@ -25,6 +25,12 @@ export const environmentOf = (database: TestDatabase, secretArn: string): Enviro
   refreshOnDeploy: true,
 })
 
+/** An environment that creates its database, protected. */
+export const creatingEnvironment: EnvironmentOptions = {
+  database: { kind: 'created', name: 'shop', instanceType: 't4g.micro', protect: true },
+  alarmEmails: [],
+}
+
 /** The policy of docs/deploy.md for somebody who refreshes one view and does nothing else. */
 export const refreshPolicy = (apiId: string): object => ({
   Version: '2012-10-17',
@@ -52,17 +58,17 @@ export const batchPolicy = (apiId: string): object => ({
   ],
 })
 
-/** The policy of docs/deploy.md for somebody who uses the command line on this environment. */
-export const commandPolicy = {
+/** The policy of docs/deploy.md for somebody who uses the command line on an environment. */
+export const commandPolicy = (environment: string): object => ({
   Version: '2012-10-17',
   Statement: [
     {
       Effect: 'Allow',
       Action: 'lambda:InvokeFunction',
-      Resource: 'arn:aws:lambda:us-east-1:000000000000:function:viewkeeper-deploy-test-migrate',
+      Resource: `arn:aws:lambda:us-east-1:000000000000:function:viewkeeper-${environment}-migrate`,
     },
   ],
-}
+})
 
 /** The policy for somebody who tries the alarms of this environment and does nothing else. */
 export const alarmPolicy = {

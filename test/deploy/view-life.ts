@@ -65,7 +65,7 @@ export const findChangedView = ({ sql }: Deployed): Promise<void> =>
 
 /** Uses the command line from afar, as somebody who may do nothing else. */
 export async function commandFromAfar({ project, aws, api, sql }: Deployed): Promise<void> {
-  const author = await aws.createUser('author', commandPolicy)
+  const author = await aws.createUser('author', commandPolicy('deploy-test'))
   const viewkeeper = async (...args: string[]) => {
     const { code, output } = await project.command(author, ...args)
     return { code, output: output.trimEnd() }

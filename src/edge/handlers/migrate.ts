@@ -51,12 +51,17 @@ const longestMs = 13 * 60_000
 
 /**
  * Serves deploys, and the commands of everybody who may invoke the function. An event without a command is a
- * deploy's and means `up`. A migration that fails is thrown, which fails the deploy.
+ * deploy's and means `up`. A migration that fails is thrown, which fails the deploy. Without `viewMigrations` a deploy
+ * applies only the schema steps; the commands work all the same, so that a person can bring the views up later on.
  */
 export async function serveMigrations(
   event: unknown,
   folders: MigrationFolders,
-  { database, administration }: Pick<Configuration, 'database' | 'administration'>,
+  {
+    database,
+    administration,
+    viewMigrations,
+  }: Pick<Configuration, 'database' | 'administration' | 'viewMigrations'>,
 ): Promise<object> {
   const isCommand = typeof event === 'object' && event !== null && 'command' in event
   const command = isCommand ? validate(commands, event, 'event') : { command: 'up' as const, repair: false }
@@ -72,6 +77,10 @@ export async function serveMigrations(
   switch (command.command) {
     case 'up':
       if (administration !== undefined) await makeRole(administration)
+      if (!isCommand && !viewMigrations) {
+        logger.warn('this deploy leaves the migrations of views out')
+        return upOfSchema(folders, call)
+      }
       return up(folders, call, migrations, command)
     case 'down':
       return migrateDown(call, migrations, command.count)
@@ -98,6 +107,14 @@ async function makeRole({ database, workingLogin, connectionLimit }: Administrat
   })
 }
 
+/** Applies the schema steps. */
+async function upOfSchema(folders: MigrationFolders, call: MigrateCall): Promise<object> {
+  const schema = await migrate(call.database, folders.schema)
+  logger.info('migrated', { ...schema })
+  if (call.trigger === 'deploy') await beginMonitoring(call.database)
+  return schema
+}
+
 /**
  * Applies the schema steps, then the frozen migrations of the views. Missing views are only named, unless `repair` asks to
  * make them again: a deploy does not fail because somebody has dropped a view.
@@ -109,9 +126,7 @@ async function up(
   { repair }: { repair?: boolean | undefined },
 ): Promise<object> {
   await insistOnRights(call.database, migrations)
-  const schema = await migrate(call.database, folders.schema)
-  logger.info('migrated', { ...schema })
-  if (call.trigger === 'deploy') await beginMonitoring(call.database)
+  const schema = await upOfSchema(folders, call)
   const views = await bringUp(call, migrations, { repair })
   // A stack that rolls back runs the old function on the new database. If nothing has to be applied, the call
   // succeeds: a failure would leave the stack half-way.

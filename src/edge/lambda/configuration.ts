@@ -14,6 +14,8 @@ export interface Configuration {
   database: Database
   /** What makes Viewkeeper's role; undefined unless the stack created the database. */
   administration: Administration | undefined
+  /** Whether a deploy applies the migrations of views, too, and not only the schema steps. */
+  viewMigrations: boolean
   schedules: Schedules
   retention: Retention
   telling: Telling
@@ -41,6 +43,7 @@ export const readConfiguration = (env: NodeJS.ProcessEnv = process.env): Configu
   environment: env.VIEWKEEPER_ENVIRONMENT ?? 'local',
   database: readDatabase(env),
   administration: readAdministration(env),
+  viewMigrations: env.VIEW_MIGRATIONS !== 'false',
   schedules: readSchedules(env),
   retention: readRetention(env),
   telling: readTelling(env),

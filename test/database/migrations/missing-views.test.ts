@@ -345,7 +345,7 @@ describe('the deployed function', () => {
     serveMigrations(
       event,
       { schema: schemaFolder, views: frozen.url },
-      { database, administration: undefined },
+      { database, administration: undefined, viewMigrations: true },
     )
 
   test('names missing views in its answer and its log, and the deploy does not fail', async () => {

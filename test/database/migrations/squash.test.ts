@@ -160,7 +160,7 @@ describe('a history with a change, a rename, a removal and own SQL', () => {
   test('is recorded by the function of a deployed environment, too', async () => {
     const views = (await folder('history')).url
     const folders = { schema: schemaFolder, views }
-    const deployed = { database: empty.database, administration: undefined }
+    const deployed = { database: empty.database, administration: undefined, viewMigrations: true }
     await empty.sql`create table orders as select i as id, i * 10 as total from generate_series(1, 5) i`
     await up(empty, await folder('history before'))
     await empty.sql`alter table orders rename total to amount`

@@ -33,6 +33,19 @@ export function createAws({ url }: Emulator) {
         })
       ).ARN,
 
+    /** How a stack stands, and whether it is protected from removal; undefined if there is none. */
+    describeStack: async (name: string): Promise<{ status: string; protected: boolean } | undefined> => {
+      const answer = await query('cloudformation', '2010-05-15', 'DescribeStacks', { StackName: name }).catch(
+        (error: Error) => (error.message.includes('does not exist') ? undefined : Promise.reject(error)),
+      )
+      if (answer === undefined) return undefined
+      const read = (tag: string) => new RegExp(`<${tag}>(.+?)</${tag}>`).exec(answer)?.[1] ?? ''
+      return { status: read('StackStatus'), protected: read('EnableTerminationProtection') === 'true' }
+    },
+
+    deleteStack: (name: string): Promise<unknown> =>
+      query('cloudformation', '2010-05-15', 'DeleteStack', { StackName: name }),
+
     /** The lines of a log group that are JSON. */
     readLog: async (logGroupName: string): Promise<Record<string, unknown>[]> => {
       const { events } = await json('logs', 'Logs_20140328.FilterLogEvents', { logGroupName })

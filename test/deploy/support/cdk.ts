@@ -6,6 +6,7 @@ import { root } from './aws.ts'
 import { type Finished, finish, succeed } from './command.ts'
 import type { Emulator } from './emulator.ts'
 import type { Credentials } from './signed-curl.ts'
+import type { StandIn } from './stand-in.ts'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
@@ -25,12 +26,12 @@ export function createCdk(emulator: Emulator, folder: string) {
     join(folder, 'cdk.out'),
   ]
   const outputs = join(folder, 'outputs.json')
-  const deploy = (options: AppOptions): Promise<Finished> => {
+  const deploy = (options: AppOptions, ...more: string[]): Promise<Finished> => {
     const file = join(folder, 'app.json')
     writeFileSync(file, JSON.stringify(options))
     const app = ['--app', `node ${path('app.ts')} ${file}`]
     const flags = ['--require-approval', 'never', '--method', 'direct', '--outputs-file', outputs]
-    return finish(process.execPath, [...cdk, ...app, 'deploy', ...flags], { env, log })
+    return finish(process.execPath, [...cdk, ...app, 'deploy', '--all', ...flags, ...more], { env, log })
   }
   return {
     bootstrap: () =>
@@ -39,9 +40,8 @@ export function createCdk(emulator: Emulator, folder: string) {
         log,
       }),
     deploy,
-    /** The outputs of the last deploy. */
-    readOutputs: (): Record<string, string> =>
-      Object.values(JSON.parse(readFileSync(outputs, 'utf8')))[0] as never,
+    /** The outputs of a stack, as the last deploy made them. */
+    readOutputs: (stack: string): Record<string, string> => JSON.parse(readFileSync(outputs, 'utf8'))[stack],
   }
 }
 
@@ -49,11 +49,15 @@ export type Cdk = ReturnType<typeof createCdk>
 
 /** What the test writes into a file for its CDK app. */
 export interface AppOptions {
+  /** The name of the environment. */
+  name: string
   environment: EnvironmentOptions
   /** The folder of the schema steps. */
   schemaFolder: string
   /** Folder with the frozen migrations of the views. */
   migrationsFolder: string
+  /** The server that the functions reach instead of a created one. */
+  standIn?: StandIn
 }
 
 /** Variables by which clients of AWS find the emulator, and nothing of this machine's own configuration. */

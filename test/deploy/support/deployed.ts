@@ -3,11 +3,13 @@ import type { SchemaFolder } from '../schema-folders.ts'
 import type { Api, createAws } from './aws.ts'
 import type { AppOptions, Cdk } from './cdk.ts'
 import type { TestDatabase } from './database.ts'
+import type { Emulator } from './emulator.ts'
 import type { Project } from './project.ts'
 
 /** What the first deploy leaves to the rest of the test. */
 export interface Deployed {
   folder: string
+  emulator: Emulator
   database: TestDatabase
   /** A superuser's connection to the database. */
   sql: Sql

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import type { AppOptions, Cdk } from './cdk.ts'
 
 /** Deploys; the end of CDK's output is in the error when that fails. */
-export async function deploySucceeds(cdk: Cdk, options: AppOptions): Promise<void> {
-  const { code, output } = await cdk.deploy(options)
+export async function deploySucceeds(cdk: Cdk, options: AppOptions, ...more: string[]): Promise<void> {
+  const { code, output } = await cdk.deploy(options, ...more)
   if (code !== 0)
     throw new Error(`cdk deploy ended with ${code}\n${output.trimEnd().split('\n').slice(-40).join('\n')}`)
 }

@@ -11,7 +11,10 @@ const cli = fileURLToPath(new URL('../../../cli/viewkeeper.ts', import.meta.url)
 export type Project = ReturnType<typeof createProject>
 
 /** A user's folder with `views/` and `migrations/`, and the real command line in it. */
-export function createProject(folder: string, { url, emulator }: { url: string; emulator: Emulator }) {
+export function createProject(
+  folder: string,
+  { url, emulator, environment }: { url: string; emulator: Emulator; environment: string },
+) {
   const migrationsFolder = join(folder, 'migrations')
   mkdirSync(join(folder, 'views'), { recursive: true })
   mkdirSync(migrationsFolder)
@@ -38,7 +41,7 @@ export function createProject(folder: string, { url, emulator }: { url: string; 
 
     /** Works on the deployed environment. */
     command: (as: Credentials, ...args: string[]): Promise<Finished> =>
-      finish(process.execPath, [cli, ...args, '--env', 'deploy-test'], {
+      finish(process.execPath, [cli, ...args, '--env', environment], {
         cwd: folder,
         env: { PATH, ...awsEnvironment(emulator, as) },
         log,

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
-import { kinds } from '../support/synth.ts'
+import { databases, kinds, type Resource, type Synthesized } from '../support/synth.ts'
 
-const instance = (kind: 'created' | 'throwaway') => kinds[kind].one('AWS::RDS::DBInstance')[1]
+const instance = (kind: 'created' | 'throwaway') => databases[kind].one('AWS::RDS::DBInstance')[1]
 const created = ['created', 'throwaway'] as const
 
 test.each(created)('%s: the server refuses connections without TLS', (kind) => {
-  const [group, { Properties }] = kinds[kind].one('AWS::RDS::DBParameterGroup')
+  const [group, { Properties }] = databases[kind].one('AWS::RDS::DBParameterGroup')
   expect(Properties.Parameters['rds.force_ssl']).toBe('1')
   expect(Properties.Family).toBe('postgres18')
   expect(instance(kind).Properties.DBParameterGroupName).toEqual({ Ref: group })
@@ -14,7 +14,8 @@ test.each(created)('%s: the server refuses connections without TLS', (kind) => {
 test.each(created)('%s: the server is private, in subnets without a way to the internet', (kind) => {
   expect(instance(kind).Properties.PubliclyAccessible).toBe(false)
   for (const type of ['InternetGateway', 'NatGateway', 'Route'])
-    expect(kinds[kind].resources(`AWS::EC2::${type}`)).toEqual([])
+    for (const stack of [kinds[kind], databases[kind]])
+      expect(stack.resources(`AWS::EC2::${type}`)).toEqual([])
 })
 
 test.each(created)('%s: storage is encrypted, backed up, and RDS keeps the master password', (kind) => {
@@ -41,20 +42,26 @@ test('one to throw away is removed with its data', () => {
   })
 })
 
+const keptOf = ({ template }: Synthesized) =>
+  Object.values(template.toJSON().Resources as Record<string, Resource>)
+    .filter(({ DeletionPolicy }) => DeletionPolicy !== undefined && DeletionPolicy !== 'Delete')
+    .map(({ Type }) => Type)
+
 test.each(Object.entries(kinds))(
-  '%s: nothing but a protected database is left behind by a removal',
-  (kind, stack) => {
-    const kept = Object.values(
-      stack.template.toJSON().Resources as Record<string, { Type: string; DeletionPolicy?: string }>,
-    )
-      .filter(({ DeletionPolicy }) => DeletionPolicy !== undefined && DeletionPolicy !== 'Delete')
-      .map(({ Type }) => Type)
-    expect(kept).toEqual(kind === 'created' ? ['AWS::RDS::DBInstance'] : [])
+  '%s: the stack keeps and protects nothing, so that a failed first deploy is rolled back',
+  (_, stack) => {
+    expect(keptOf(stack)).toEqual([])
+    expect(stack.stack.terminationProtection ?? false).toBe(false)
+    expect(JSON.stringify(stack.template.toJSON())).not.toContain('DeletionProtection')
   },
 )
 
+test.each(created)('%s: nothing but a protected database is left behind by a removal', (kind) => {
+  expect(keptOf(databases[kind])).toEqual(kind === 'created' ? ['AWS::RDS::DBInstance'] : [])
+})
+
 test('the role of Viewkeeper has a secret of its own, which is not the master user', () => {
-  const [, { Properties }] = kinds.created.one('AWS::SecretsManager::Secret')
+  const [, { Properties }] = databases.created.one('AWS::SecretsManager::Secret')
   expect(JSON.parse(Properties.GenerateSecretString.SecretStringTemplate)).toEqual({
     username: 'viewkeeper_app',
   })

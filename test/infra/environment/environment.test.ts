@@ -6,7 +6,7 @@ import { environments } from '../../../infra/environments.ts'
 import { mostConcurrent } from '../../../src/plan/batches/plan.ts'
 
 import { created, imported, parse } from '../support/environments.ts'
-import { createStack, Synthesized } from '../support/synth.ts'
+import { createStack, databaseOf } from '../support/synth.ts'
 
 describe("the users' examples", () => {
   test('are valid, one of each kind', () => {
@@ -18,7 +18,7 @@ describe("the users' examples", () => {
   })
 
   test('protect the production database', () => {
-    const stack = new Synthesized(createStack(environments.production!))
+    const stack = databaseOf(createStack(environments.production!))
     expect(stack.one('AWS::RDS::DBInstance')[1]).toMatchObject({
       Properties: { DeletionProtection: true, StorageEncrypted: true, MultiAZ: true },
       DeletionPolicy: 'Snapshot',

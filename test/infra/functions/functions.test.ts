@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { imported } from '../support/environments.ts'
-import { createStack, functionNames, kinds, outside, Synthesized } from '../support/synth.ts'
+import {
+  createStack,
+  databases,
+  functionNames,
+  importOf,
+  kinds,
+  outside,
+  Synthesized,
+} from '../support/synth.ts'
 
 const timeouts: Record<string, number> = {
   create: 900,
@@ -113,10 +121,10 @@ test.each(inside)('%s is told where an imported database is, and its authority',
 })
 
 test('a database that the stack creates is verified against the roots of RDS', () => {
-  const [instance] = kinds.created.one('AWS::RDS::DBInstance')
-  expect(variables('created', 'refresh').DATABASE_HOST).toEqual({
-    'Fn::GetAtt': [instance, 'Endpoint.Address'],
-  })
+  const [instance] = databases.created.one('AWS::RDS::DBInstance')
+  expect(variables('created', 'refresh').DATABASE_HOST).toEqual(
+    importOf(databases.created, { 'Fn::GetAtt': [instance, 'Endpoint.Address'] }),
+  )
   expect(variables('created', 'refresh')).not.toHaveProperty('DATABASE_CA')
 })
 
@@ -168,13 +176,23 @@ test('only migrate knows of the master user, and only on a database that the sta
 
 test('everything carries the tags of its environment', () => {
   for (const type of ['AWS::Lambda::Function', 'AWS::RDS::DBInstance', 'AWS::SQS::Queue'])
-    for (const [id, { Properties }] of kinds.created
-      .resources(type)
+    for (const [id, { Properties }] of [kinds.created, databases.created]
+      .flatMap((stack) => stack.resources(type))
       .filter(([name]) => !name.startsWith('AWSCDK')))
       expect(Properties.Tags, id).toEqual([
         { Key: 'team', Value: 'data' },
         { Key: 'viewkeeper:environment', Value: 'test' },
       ])
+})
+
+test('only a deploy without the migrations of views tells migrate to leave them out', () => {
+  const context = { viewMigrations: false, majorUpgrade: false }
+  const stack = new Synthesized(createStack(imported, [], { context }))
+  for (const name of Object.keys(timeouts)) {
+    const told = stack.fn(name)[1].Properties.Environment.Variables.VIEW_MIGRATIONS
+    expect(told, name).toBe(name === 'migrate' ? 'false' : undefined)
+    expect(variables('imported', name)).not.toHaveProperty('VIEW_MIGRATIONS')
+  }
 })
 
 test('monitor, query and prune are told the options about schedules and history', () => {

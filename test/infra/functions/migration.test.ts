@@ -28,12 +28,7 @@ describe.each(Object.entries(kinds))('%s', (_, stack) => {
   })
 
   test('the migration comes after the way to the database and to its secret', () => {
-    const types = [
-      'RDS::DBInstance',
-      'EC2::VPCEndpoint',
-      'EC2::SecurityGroupIngress',
-      'EC2::SecurityGroupEgress',
-    ]
+    const types = ['EC2::VPCEndpoint', 'EC2::SecurityGroupIngress', 'EC2::SecurityGroupEgress']
     const needed = types.flatMap((type) => stack.resources(`AWS::${type}`)).map(([name]) => name)
     expect(needed.length).toBeGreaterThan(1)
     expect(trigger.DependsOn).toEqual(expect.arrayContaining(needed))

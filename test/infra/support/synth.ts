@@ -1,4 +1,4 @@
-import { App } from 'aws-cdk-lib'
+import { App, type Stack } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import type { EnvironmentOptions } from '../../../infra/environment/environment.ts'
 import { ViewkeeperStack, type ViewkeeperStackProps } from '../../../infra/viewkeeper-stack.ts'
@@ -30,7 +30,7 @@ export const outside = 'start-batch'
 export function createStack(
   options: EnvironmentOptions,
   bundledStacks: string[] = [],
-  more: Partial<Pick<ViewkeeperStackProps, 'migrationsFolder' | 'scheduledViews'>> = {},
+  more: Partial<Pick<ViewkeeperStackProps, 'context' | 'migrationsFolder' | 'scheduledViews'>> = {},
 ): ViewkeeperStack {
   const app = new App({
     context: { 'aws:cdk:bundling-stacks': bundledStacks, '@aws-cdk/aws-iam:minimizePolicies': true },
@@ -39,15 +39,20 @@ export function createStack(
   return new ViewkeeperStack(app, props)
 }
 
-const synth = (options: EnvironmentOptions) => new Synthesized(createStack(options, [], { scheduledViews }))
+const stacks = {
+  created: createStack(created, [], { scheduledViews }),
+  throwaway: createStack(throwaway, [], { scheduledViews }),
+  imported: createStack(imported, [], { scheduledViews }),
+  'imported without NAT': createStack(importedWithoutNat, [], { scheduledViews }),
+}
 
 /** A template, and methods that find resources in it. */
 export class Synthesized {
   readonly template: Template
 
-  readonly stack: ViewkeeperStack
+  readonly stack: Stack
 
-  constructor(stack: ViewkeeperStack) {
+  constructor(stack: Stack) {
     this.stack = stack
     this.template = Template.fromStack(stack)
   }
@@ -104,8 +109,30 @@ export interface Resource {
 
 /** One stack for each kind of environment, synthesized once for the tests of a file. */
 export const kinds = {
-  created: synth(created),
-  throwaway: synth(throwaway),
-  imported: synth(imported),
-  'imported without NAT': synth(importedWithoutNat),
+  created: new Synthesized(stacks.created),
+  throwaway: new Synthesized(stacks.throwaway),
+  imported: new Synthesized(stacks.imported),
+  'imported without NAT': new Synthesized(stacks['imported without NAT']),
+}
+
+/** The stack beside each of these that has the created database. */
+export const databases = {
+  created: databaseOf(stacks.created),
+  throwaway: databaseOf(stacks.throwaway),
+}
+
+/** The stack of the database that an environment creates. */
+export function databaseOf({ databaseStack }: ViewkeeperStack): Synthesized {
+  if (databaseStack === undefined) throw new Error('the environment creates no database')
+  return new Synthesized(databaseStack)
+}
+
+/** The value that a stack imports from the stack of its created database: `{ Ref }` or `{ 'Fn::GetAtt' }` of it. */
+export function importOf(database: Synthesized, value: object): object {
+  const outputs: { Value: unknown; Export?: { Name: string } }[] = Object.values(
+    database.template.findOutputs('*'),
+  ) as never
+  const found = outputs.find(({ Value, Export }) => Export && JSON.stringify(Value) === JSON.stringify(value))
+  if (found === undefined) throw new Error(`nothing exports ${JSON.stringify(value)}`)
+  return { 'Fn::ImportValue': found.Export?.Name }
 }

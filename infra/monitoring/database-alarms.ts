@@ -1,0 +1,91 @@
+import { Annotations } from 'aws-cdk-lib'
+import { ComparisonOperator, Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch'
+import type { ITopic } from 'aws-cdk-lib/aws-sns'
+import { Construct } from 'constructs'
+import { serverIdentifier } from '../database/created-database.ts'
+import { isBurstable, maxConnections } from '../database/instance-memory.ts'
+import type { CreatedDatabaseOptions } from '../environment/database.ts'
+import { addAlarm } from './alarm.ts'
+import { metricPeriod as period } from './own-metric.ts'
+
+export interface DatabaseAlarmsProps {
+  environmentName: string
+  topic: ITopic
+  options: CreatedDatabaseOptions
+}
+
+/** Below a tenth of its storage, RDS grows it. */
+const leastFree = 0.1
+
+/**
+ * Of the connections that the memory of the class allows by its nominal size. RDS keeps a part of the memory for itself,
+ * up to a quarter on the smallest class, so this is from two thirds to nine tenths of the connections that there are.
+ */
+const mostConnected = 0.65
+
+/** The alarms of a created database. They stand beside the topic, and know the server by its fixed name. */
+export class DatabaseAlarms extends Construct {
+  private readonly props: DatabaseAlarmsProps
+
+  constructor(scope: Construct, id: string, props: DatabaseAlarmsProps) {
+    super(scope, id)
+    this.props = props
+    this.addStorageAlarm()
+    this.addConnectionsAlarm()
+    if (isBurstable(props.options.instanceType)) this.addCreditsAlarm()
+  }
+
+  /** RDS grows the storage within minutes, so half an hour of shortage means that it does not. */
+  private addStorageAlarm() {
+    const { storageGiB, maxStorageGiB } = this.props.options
+    addAlarm(this, this.props, {
+      name: 'database-storage',
+      metric: this.metric('FreeStorageSpace', Stats.MINIMUM),
+      threshold: Math.round(storageGiB * 2 ** 30 * leastFree),
+      comparison: ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD,
+      periods: 6,
+      happened: `Less than a tenth of ${storageGiB} GiB has been free for half an hour, and RDS has not grown the storage of the database enough: it waits six hours after each growth, and stops at ${maxStorageGiB} GiB.`,
+      first: `aws rds describe-events --source-type db-instance --source-identifier ${this.server} --duration 1440 shows each growth of the last day.`,
+    })
+  }
+
+  private addConnectionsAlarm() {
+    const { instanceType } = this.props.options
+    const most = maxConnections(instanceType)
+    if (most === undefined) {
+      Annotations.of(this).addWarningV2(
+        'viewkeeper:memory-of-instance-type',
+        `The memory of ${instanceType} is unknown, so there is no alarm about its connections. Add the class to infra/database/instance-memory.ts.`,
+      )
+      return
+    }
+    addAlarm(this, this.props, {
+      name: 'database-connections',
+      metric: this.metric('DatabaseConnections', Stats.MAXIMUM),
+      threshold: Math.floor(most * mostConnected),
+      happened: 'Most connections of the database are taken; when all are, nobody gets in.',
+      first:
+        'select usename, application_name, state, count(*) from pg_stat_activity group by 1, 2, 3 shows who holds them.',
+    })
+  }
+
+  /** A burstable server goes on at full speed without credits, and RDS charges the time. */
+  private addCreditsAlarm() {
+    addAlarm(this, this.props, {
+      name: 'database-credits',
+      metric: this.metric('CPUSurplusCreditsCharged', Stats.MAXIMUM),
+      happened:
+        'The database has worked above its share for a day, and AWS charges the processor time beyond it.',
+      first: `Look at CPUUtilization of ${this.server} in CloudWatch, and at the runs of that time: GET /runs.`,
+    })
+  }
+
+  private get server(): string {
+    return serverIdentifier(this.props.environmentName)
+  }
+
+  private metric(metricName: string, statistic: string): Metric {
+    const dimensionsMap = { DBInstanceIdentifier: this.server }
+    return new Metric({ namespace: 'AWS/RDS', metricName, dimensionsMap, statistic, period })
+  }
+}
