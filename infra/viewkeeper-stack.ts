@@ -127,7 +127,7 @@ export class ViewkeeperStack extends Stack {
     output('StateMachineArn', machine.stateMachineArn)
     output('NightlyBatch', nightly ? `${nightly.at} ${nightly.timeZone}, every view` : 'none')
     output('DatabaseEndpoint', `${database.host}:${database.port}`)
-    output('DatabaseSecret', database.secret.secretArn)
+    if ('secret' in database.login) output('DatabaseSecret', database.login.secret.secretArn)
     output('FunctionsSecurityGroup', network.placement.securityGroup.securityGroupId)
     output('DeadLetterQueue', deadLetters.queueUrl)
     output('AlarmTopicArn', topic.topicArn)

@@ -1,13 +1,16 @@
 import { Validations } from 'aws-cdk-lib'
 import { Connections, type ISubnet, type IVpc, Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
-import type { IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs'
-import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import type { CreatedDatabaseOptions } from '../environment/database.ts'
 import type { Database } from './database.ts'
 import { IsolatedNetwork } from './isolated-network.ts'
+import { iamLogin, type Login } from './login.ts'
 import { PostgresInstance } from './postgres-instance.ts'
+
+/** The role that Viewkeeper works with. */
+const workingRole = 'viewkeeper_app'
 
 export interface CreatedDatabaseProps {
   options: CreatedDatabaseOptions
@@ -22,8 +25,8 @@ export class CreatedDatabase extends Construct implements Database {
   readonly host: string
   readonly port = 5432
   readonly databaseName: string
-  readonly secret: ISecret
-  readonly adminSecret: ISecret
+  readonly login: Login
+  readonly admin: Login
   readonly vpc: IVpc
   readonly subnets: ISubnet[]
   readonly endpointSubnets: ISubnet[]
@@ -35,9 +38,9 @@ export class CreatedDatabase extends Construct implements Database {
     this.vpc = vpc
     this.subnets = subnets
     // A single server is in one zone: if that zone fails, an endpoint in a second zone helps nobody.
-    this.endpointSubnets = options.multiAz ? subnets : subnets.slice(0, 1)
+    const zones = options.multiAz ? subnets : subnets.slice(0, 1)
+    this.endpointSubnets = options.authentication === 'iam' ? [] : zones
     this.databaseName = options.name
-    this.secret = roleSecret(this)
     const securityGroup = new SecurityGroup(this, 'SecurityGroup', {
       vpc,
       description: 'The database of Viewkeeper; its functions come in, nothing goes out',
@@ -48,30 +51,31 @@ export class CreatedDatabase extends Construct implements Database {
       defaultPort: Port.tcp(this.port),
     })
     const props = { options, port: this.port, vpc, subnets, securityGroup }
-    const { host, adminSecret } = new PostgresInstance(this, 'Postgres', props)
+    const { host, admin, resourceId } = new PostgresInstance(this, 'Postgres', props)
     this.host = host
-    this.adminSecret = adminSecret
-  }
-
-  grantRead(grantee: IGrantable): void {
-    this.secret.grantRead(grantee)
+    this.admin = admin
+    this.login =
+      options.authentication === 'iam'
+        ? iamLogin(this, workingRole, resourceId)
+        : { secret: roleSecret(this, options) }
   }
 }
 
-function roleSecret(scope: Construct): Secret {
+function roleSecret(scope: Construct, { rotateSecretDays }: CreatedDatabaseOptions): Secret {
   const secret = new Secret(scope, 'RoleSecret', {
     description: 'Login and password of the role that Viewkeeper works with',
     generateSecretString: {
-      secretStringTemplate: JSON.stringify({ username: 'viewkeeper_app' }),
+      secretStringTemplate: JSON.stringify({ username: workingRole }),
       generateStringKey: 'password',
       passwordLength: 40,
       excludePunctuation: true,
     },
   })
-  Validations.of(secret).acknowledge({
-    id: 'AwsSolutions-SMG4',
-    reason:
-      'The function migrate gives this password to the role; a rotation without migrate would lock the role out.',
-  })
+  if (rotateSecretDays === undefined)
+    Validations.of(secret).acknowledge({
+      id: 'AwsSolutions-SMG4',
+      reason:
+        'The environment does not set rotateSecretDays. A new password takes a call of the function migrate.',
+    })
   return secret
 }

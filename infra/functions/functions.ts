@@ -6,6 +6,7 @@ import { Construct } from 'constructs'
 import { type FunctionName, functionNames } from '../../src/edge/http/routes.ts'
 import { metricNamespace } from '../../src/edge/metrics/names.ts'
 import { type Database, databaseVariables } from '../database/database.ts'
+import { grantLogin, loginVariables } from '../database/login.ts'
 import type { Environment } from '../environment/environment.ts'
 import { sqlHook } from './sql-hook.ts'
 import { type FunctionNetwork, ViewkeeperFunction } from './viewkeeper-function.ts'
@@ -123,7 +124,7 @@ export class Functions extends Construct {
             ? sqlHook({ schema: props.schemaFolder, migrations: props.migrationsFolder })
             : undefined,
       })
-      if (!outsideNetwork) database.grantRead(created.lambda)
+      if (!outsideNetwork) grantLogin(database.login, created.lambda)
       return created
     }
     const variables: Partial<Record<FunctionName, Record<string, string>>> = {
@@ -146,7 +147,7 @@ export class Functions extends Construct {
         SCHEMA_FOLDER: './schema/',
         MIGRATIONS_FOLDER: './migrations/',
         ...ownerVariables(environment),
-        ...adminVariables(database),
+        ...(database.admin && loginVariables('DATABASE_ADMIN', database.admin)),
       },
     }
     this.all = Object.fromEntries(functionNames.map((name) => [name, create(name)])) as Record<
@@ -154,7 +155,7 @@ export class Functions extends Construct {
       ViewkeeperFunction
     >
     letOpenBatches(this.all['start-batch'].lambda, this.all['open-batch'].lambda)
-    database.adminSecret?.grantRead(this.all.migrate.lambda)
+    if (database.admin) grantLogin(database.admin, this.all.migrate.lambda)
   }
 }
 
@@ -189,6 +190,3 @@ const retentionVariables = ({ retention }: Environment): Record<string, string> 
 const atLeastInfo = ({ logLevel }: Environment): Record<string, string> => ({
   POWERTOOLS_LOG_LEVEL: logLevel === 'DEBUG' ? 'DEBUG' : 'INFO',
 })
-
-const adminVariables = ({ adminSecret }: Database): Record<string, string> =>
-  adminSecret ? { DATABASE_ADMIN_SECRET_ARN: adminSecret.secretArn } : {}

@@ -1,7 +1,7 @@
 import { literal } from '../../plan/names.ts'
 import { viewsSuffix } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
-import { scramVerifier } from './scram.ts'
+import { authenticateByIam, authenticateByPassword } from './authentication.ts'
 import type { Work } from './work.ts'
 
 /** The role that owns schema `viewkeeper`, and no view. It cannot log in; logins are its members, and can be replaced. */
@@ -18,6 +18,8 @@ export interface Login {
   login: string
   /** Null: a login that exists keeps its password. */
   password: string | null
+  /** Whether the login has no password and logs in with a token of IAM. Default false. */
+  iam?: boolean
 }
 
 /**
@@ -25,7 +27,7 @@ export interface Login {
  * which owns the views that Viewkeeper makes; and a login that is a member of both and may open half of the server's
  * connections. Needs an administrator, but no superuser. Safe to repeat.
  */
-export async function makeRoles(sql: Sql, work: Work, { login, password }: Login): Promise<void> {
+export async function makeRoles(sql: Sql, work: Work, { login, password, iam }: Login): Promise<void> {
   const [row] = await sql<{ database: string; owner: string; limit: number }[]>`
     select quote_ident(datname) as database, datdba::regrole::text as owner, current_setting('max_connections')::integer / 2 as limit
       from pg_catalog.pg_database where datname = current_database()`
@@ -35,10 +37,8 @@ export async function makeRoles(sql: Sql, work: Work, { login, password }: Login
     if (!(await roleExists(sql, role))) await work.perform(`create role ${role} nologin`)
   }
   if (!(await roleExists(sql, login))) await work.perform(`create role ${user} login`)
-  if (password !== null) {
-    const alter = (secret: string) => `alter role ${user} login password ${secret}`
-    await work.perform(alter(literal(scramVerifier(password))), alter("'...'"))
-  }
+  if (iam) await authenticateByIam(sql, work, { login, user })
+  else if (password !== null) await authenticateByPassword(work, { login, user, password })
   // Leaves half of the server's connections to others, however many functions run at once. Keeps a limit that is set.
   await work.ensure({
     sql: `alter role ${user} connection limit ${limit}`,

@@ -32,10 +32,8 @@ const secretShape = z.object({
  * secret lacks.
  */
 export const fromSecret =
-  (arn: string | undefined, env: NodeJS.ProcessEnv): ConnectionSource =>
+  (arn: string, env: NodeJS.ProcessEnv): ConnectionSource =>
   async ({ fresh }) => {
-    if (arn === undefined)
-      throw new Problem('InternalError', 'Neither DATABASE_URL nor DATABASE_SECRET_ARN is set.')
     const secret = parseSecret(await fetchSecret(arn, fresh))
     return {
       host: secret.host ?? env.DATABASE_HOST ?? '',
