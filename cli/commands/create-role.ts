@@ -56,7 +56,7 @@ async function make(
 ): Promise<number> {
   const { password, secret } = newPassword(login, iam || (loginExists && !rotate))
   const way = ownViews === 'keep' ? null : (ownViews ?? null)
-  const { done, findings, missing } = await createDatabaseRole(sql, {
+  const { done, findings, missing, makerHasIam } = await createDatabaseRole(sql, {
     login,
     password,
     ...(iam && { iam }),
@@ -68,6 +68,10 @@ async function make(
   if (done.length === 0) say('nothing had to be changed')
   if (iam) say(`${login} logs in with a token of IAM and has no password`)
   else if (password === null) say(`${login} keeps its password; --rotate gives it a new one`)
+  if (iam && makerHasIam)
+    say(
+      `your own login is a member of rds_iam, too: if RDS refuses its password, log in with a token (docs/deploy.md)`,
+    )
   say('')
   for (const line of findingsLines({ ...findings, missing })) say(line)
   return missing.length

@@ -44,6 +44,17 @@ export async function authenticateByIam(
 }
 
 /**
+ * Whether the current role is a member of rds_iam, directly or through another role. From PostgreSQL 16 on, whoever
+ * creates a role is a member of it.
+ */
+export async function hasIam(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ has: boolean }[]>`
+    select not rolsuper and exists (select from pg_catalog.pg_roles i where i.rolname = ${iamRole} and pg_has_role(r.oid, i.oid, 'MEMBER')) as has
+      from pg_catalog.pg_roles r where rolname = current_user`
+  return row?.has ?? false
+}
+
+/**
  * Gives the current role a new password. The server receives the verifier of the password. A role may change its own
  * password.
  */
