@@ -4,6 +4,7 @@ import type { Construct } from 'constructs'
 import type { FunctionName } from '../src/edge/http/routes.ts'
 import type { ScheduledView } from '../src/plan/views/scheduled.ts'
 import { CreatedDatabase } from './database/created-database.ts'
+import type { Database } from './database/database.ts'
 import { ImportedDatabase } from './database/imported-database.ts'
 import type { Environment } from './environment/environment.ts'
 import { Api } from './functions/api.ts'
@@ -13,6 +14,7 @@ import { Functions } from './functions/functions.ts'
 import { FunctionsNetwork } from './functions/functions-network.ts'
 import { Migration } from './functions/migration.ts'
 import { RefreshOnDeploy } from './functions/refresh-on-deploy.ts'
+import { SecretRotation } from './functions/secret-rotation.ts'
 import { AlarmTopic } from './monitoring/alarm-topic.ts'
 import { Alarms } from './monitoring/alarms.ts'
 import { Dashboard } from './monitoring/dashboard.ts'
@@ -52,7 +54,7 @@ export class ViewkeeperStack extends Stack {
     Tags.of(this).add('viewkeeper:environment', environmentName)
 
     const { logRetentionDays, requestsPerSecond, batchConcurrency: concurrency } = environment
-    const database =
+    const database: Database =
       environment.database.kind === 'created'
         ? new CreatedDatabase(this, 'Database', { options: environment.database, logRetentionDays })
         : new ImportedDatabase(this, 'Database', environment.database)
@@ -92,10 +94,20 @@ export class ViewkeeperStack extends Stack {
     if (nightly) schedules.addNightly(nightly)
     if (environment.schedules?.views) for (const view of props.scheduledViews) schedules.addView(view)
 
+    const rotation =
+      database.rotation &&
+      new SecretRotation(this, 'SecretRotation', {
+        environmentName,
+        environment,
+        database,
+        network: network.placement,
+        ...database.rotation,
+      })
     new Migration(this, 'Migration', {
       migrate,
       after: [database, network],
-      before: [...Object.values(others), batches, api, schedules],
+      // Secrets Manager tests a rotation when it is set up, which takes the role that migrate makes.
+      before: [...Object.values(others), batches, api, schedules, ...(rotation ? [rotation] : [])],
     })
     if (environment.refreshOnDeploy)
       new RefreshOnDeploy(this, 'RefreshOnDeploy', {
@@ -114,6 +126,7 @@ export class ViewkeeperStack extends Stack {
       machine,
       deadLetters,
     })
+    if (rotation) alarms.addFunctionAlarms('rotate', rotation.function)
     // The alarms are made after the monitor's schedule. Otherwise missing numbers of the monitor would set an
     // alarm off while the database is created.
     alarms.node.addDependency(schedules)

@@ -6,7 +6,7 @@ import { Construct } from 'constructs'
 import type { CreatedDatabaseOptions } from '../environment/database.ts'
 import type { Database } from './database.ts'
 import { IsolatedNetwork } from './isolated-network.ts'
-import { iamLogin, type Login } from './login.ts'
+import { iamLogin, type Login, type SecretRotationOptions } from './login.ts'
 import { PostgresInstance } from './postgres-instance.ts'
 
 /** The role that Viewkeeper works with. */
@@ -27,6 +27,7 @@ export class CreatedDatabase extends Construct implements Database {
   readonly databaseName: string
   readonly login: Login
   readonly admin: Login
+  readonly rotation?: SecretRotationOptions
   readonly vpc: IVpc
   readonly subnets: ISubnet[]
   readonly endpointSubnets: ISubnet[]
@@ -54,10 +55,14 @@ export class CreatedDatabase extends Construct implements Database {
     const { host, admin, resourceId } = new PostgresInstance(this, 'Postgres', props)
     this.host = host
     this.admin = admin
-    this.login =
-      options.authentication === 'iam'
-        ? iamLogin(this, workingRole, resourceId)
-        : { secret: roleSecret(this, options) }
+    if (options.authentication === 'iam') {
+      this.login = iamLogin(this, workingRole, resourceId)
+    } else {
+      const secret = roleSecret(this, options)
+      this.login = { secret }
+      if (options.rotateSecretDays !== undefined)
+        this.rotation = { secret, everyDays: options.rotateSecretDays }
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 import type { IConnectable, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
 import type { IDependable } from 'constructs'
-import { type Login, loginVariables } from './login.ts'
+import { type Login, loginVariables, type SecretRotationOptions } from './login.ts'
 
 /** The database that the functions work on, created or imported. */
 export interface Database extends IConnectable, IDependable {
@@ -12,6 +12,8 @@ export interface Database extends IConnectable, IDependable {
   login: Login
   /** The master user, if the stack created the database. */
   admin?: Login
+  /** The rotation of the login's secret, if there is one. */
+  rotation?: SecretRotationOptions
   /** PEM text, if an authority other than RDS signed the server's certificate. */
   certificateAuthority?: string
   vpc: IVpc

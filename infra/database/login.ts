@@ -17,6 +17,19 @@ export interface IamLogin {
   userArn: string
 }
 
+/** A secret whose password is changed every few days. */
+export interface SecretRotationOptions {
+  secret: ISecret
+  everyDays: number
+}
+
+/** What a rotation does with its secret. */
+export const rotatingActions = [
+  'secretsmanager:GetSecretValue',
+  'secretsmanager:PutSecretValue',
+  'secretsmanager:UpdateSecretVersionStage',
+]
+
 /** How a function logs in. */
 export type Login = SecretLogin | IamLogin
 

@@ -10,6 +10,7 @@ import { AnyPrincipal, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import type { Database } from '../database/database.ts'
+import { rotatingActions } from '../database/login.ts'
 import type { FunctionNetwork } from './viewkeeper-function.ts'
 
 /**
@@ -53,14 +54,17 @@ export class FunctionsNetwork extends Construct {
       open: false,
     })
     // Whatever a role may do elsewhere: through this endpoint, this account reads these secrets and does nothing else.
-    endpoint.addToPolicy(
-      new PolicyStatement({
-        principals: [new AnyPrincipal()],
-        actions: ['secretsmanager:GetSecretValue'],
-        resources: secrets.map(({ secretArn }) => secretArn),
-        conditions: { StringEquals: { 'aws:PrincipalAccount': Stack.of(this).account } },
-      }),
-    )
+    const allow = (actions: string[], allowed: ISecret[]) =>
+      endpoint.addToPolicy(
+        new PolicyStatement({
+          principals: [new AnyPrincipal()],
+          actions,
+          resources: allowed.map(({ secretArn }) => secretArn),
+          conditions: { StringEquals: { 'aws:PrincipalAccount': Stack.of(this).account } },
+        }),
+      )
+    allow(['secretsmanager:GetSecretValue'], secrets)
+    if (database.rotation) allow(rotatingActions, [database.rotation.secret])
     functions.connections.allowToDefaultPort(endpoint, 'Secrets Manager')
   }
 }

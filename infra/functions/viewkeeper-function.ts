@@ -20,7 +20,7 @@ export interface FunctionNetwork {
 }
 
 export interface ViewkeeperFunctionProps {
-  name: FunctionName
+  name: FunctionName | 'rotate'
   /** Part of the names of the function and of its log group. */
   environmentName: string
   description: string

@@ -133,7 +133,8 @@ export class Alarms extends Construct {
     })
   }
 
-  private addFunctionAlarms(name: FunctionName, { lambda }: ViewkeeperFunction) {
+  /** The alarms of one function. */
+  addFunctionAlarms(name: FunctionName | 'rotate', { lambda }: ViewkeeperFunction) {
     const logs = `Read the log group /viewkeeper/${this.environmentName}/${name}.`
     this.add(`${name}-errors`, {
       metric: lambda.metricErrors({ period }),

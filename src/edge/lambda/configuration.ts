@@ -95,7 +95,12 @@ function sourceOf(
 ): ConnectionSource | undefined {
   if (iamUser !== undefined) return fromToken(iamUser, env)
   if (secretArn === undefined) return undefined
-  return async (options) => (await secrets()).fromSecret(secretArn, env)(options)
+  let source: ConnectionSource | undefined
+  return async (options) => {
+    const { fromSecret } = await secrets()
+    source ??= fromSecret(secretArn, env)
+    return source(options)
+  }
 }
 
 /**

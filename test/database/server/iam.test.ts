@@ -1,8 +1,7 @@
-import { chmod, chown, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
 import type { Login } from '../../../src/db/schema/role.ts'
 import { scramVerifier } from '../../../src/db/schema/scram.ts'
 import { connectTo, type Sql } from '../../../src/db/server/connect.ts'
@@ -12,6 +11,7 @@ import { fromToken } from '../../../src/edge/lambda/token.ts'
 import { createRole, type RoleMade } from '../../../src/operations/schema/create-role.ts'
 import { major } from '../../support/rds.ts'
 import { makeCertificate } from '../../support/tls.ts'
+import { startTlsServer, type TlsServer } from '../../support/tls-server.ts'
 
 /**
  * The first three lines are RDS's own, in its order. PAM, which asks AWS about the token, is not on this machine: the
@@ -26,24 +26,12 @@ const hba = `
 const noon = new Date('2026-11-21T12:00:00Z')
 const minutes = (number: number) => new Date(noon.getTime() + number * 60_000)
 
-let folder: string
-let server: EmbeddedPostgres
+let server: TlsServer
 let sql: Sql
 let env: Record<string, string>
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'viewkeeper-iam-'))
-  const { certificate, key } = makeCertificate(folder, 'IP:127.0.0.1')
-  const hbaFile = join(folder, 'pg_hba.conf')
-  await writeFile(hbaFile, hba)
-  const version = major as 18
-  await (await startEmbeddedPostgres({ folder, version })).stop()
-  const { uid, gid } = await stat(join(folder, `postgres-${version}`))
-  await chmod(folder, 0o755)
-  await chown(key, uid, gid)
-  await chmod(key, 0o600)
-  const parameters = { ssl: 'on', ssl_cert_file: certificate, ssl_key_file: key, hba_file: hbaFile }
-  server = await startEmbeddedPostgres({ folder, version, parameters: { ...parameters, fsync: 'off' } })
+  server = await startTlsServer({ hba })
   sql = (await connectTo(fromUrl(server.url)).open({ statement_timeout: '60000' })).sql
   env = {
     AWS_REGION: 'eu-central-1',
@@ -53,7 +41,7 @@ beforeAll(async () => {
     DATABASE_HOST: '127.0.0.1',
     DATABASE_PORT: String(server.port),
     DATABASE_NAME: 'postgres',
-    DATABASE_CA: await readFile(certificate, 'utf8'),
+    DATABASE_CA: server.root,
     DATABASE_IAM_USER: 'viewkeeper_app',
     DATABASE_ADMIN_IAM_USER: 'master',
   }
@@ -61,7 +49,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await sql?.end({ timeout: 1 })
   await server?.stop()
-  await rm(folder, { recursive: true, force: true })
 })
 
 beforeEach(async () => {
@@ -120,8 +107,9 @@ describe('a login with a token', () => {
   test('sends no token to a server whose certificate it cannot verify', async () => {
     await makeRole()
     await accept('viewkeeper_app', await tokenOf('viewkeeper_app'))
-    const other = await mkdtemp(join(folder, 'other-'))
-    const unknown = await readFile(makeCertificate(other, 'IP:127.0.0.1').certificate, 'utf8')
+    const folder = await mkdtemp(join(tmpdir(), 'viewkeeper-unknown-'))
+    const unknown = await readFile(makeCertificate(folder, 'IP:127.0.0.1').certificate, 'utf8')
+    await rm(folder, { recursive: true })
     const { database } = readConfiguration({ ...env, DATABASE_CA: unknown })
     await expect(database.withConnection(whoAmI)).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
   })
