@@ -54,7 +54,7 @@ export class ViewkeeperStack extends Stack {
     Tags.of(this).add('viewkeeper:environment', environmentName)
 
     const { logRetentionDays, requestsPerSecond, batchConcurrency: concurrency } = environment
-    const database: Database =
+    const database: Database & Construct =
       environment.database.kind === 'created'
         ? new CreatedDatabase(this, 'Database', { options: environment.database, logRetentionDays })
         : new ImportedDatabase(this, 'Database', environment.database)

@@ -118,6 +118,7 @@ export class Functions extends Construct {
         logRetentionDays: environment.logRetentionDays,
         network: outsideNetwork ? undefined : props.network,
         deadLetters: keepsDeadLetters ? deadLetters : undefined,
+        readsSecrets: 'secret' in database.login,
         variables: { ...ofEach, ...(outsideNetwork ? {} : databaseVariables(database)), ...variables[name] },
         commandHooks:
           name === 'migrate'

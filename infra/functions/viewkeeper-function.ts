@@ -26,6 +26,8 @@ export interface ViewkeeperFunctionProps {
   description: string
   /** Default: none, for a function that does not use the database. */
   network?: FunctionNetwork
+  /** Whether the bundle has the client of Secrets Manager. Default true. */
+  readsSecrets?: boolean
   /** Variables that the function reads. */
   variables: Record<string, string>
   timeout: Duration
@@ -87,6 +89,7 @@ export class ViewkeeperFunction extends Construct {
         banner:
           "import{createRequire as createRequireOfBundle}from'node:module';const require=createRequireOfBundle(import.meta.url);",
         commandHooks: props.commandHooks,
+        esbuildArgs: props.readsSecrets === false ? withoutSecrets : {},
       },
     })
   }
@@ -96,6 +99,11 @@ export class ViewkeeperFunction extends Construct {
     const { code } = this.lambda.node.defaultChild as CfnFunction
     return (code as CfnFunction.CodeProperty).s3Key as string
   }
+}
+
+/** Without the client of Secrets Manager, a bundle is a third smaller. */
+const withoutSecrets = {
+  '--alias:@aws-lambda-powertools/parameters/secrets': `${root}src/edge/lambda/no-secrets.ts`,
 }
 
 /**

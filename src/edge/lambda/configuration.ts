@@ -6,6 +6,7 @@ import type { Schedules } from '../../operations/monitoring/schedules.ts'
 import { exchanges } from '../../plan/run.ts'
 import { Problem } from '../../problem.ts'
 import { fromUrl } from './database-url.ts'
+import { fromSecret } from './secret.ts'
 import { fromToken } from './token.ts'
 
 /** What a function is told by environment variables. */
@@ -31,13 +32,6 @@ export interface Administration {
   /** The role that Viewkeeper works with: with the password of its secret, or with IAM. */
   workingLogin(): Promise<Login>
 }
-
-/**
- * The client of Secrets Manager takes most of the time of a function's start, so it is loaded only if there is a secret.
- * Then it is loaded at once, because Lambda gives a start more processor than the first call.
- */
-const secrets = () => import('./secret.ts')
-if (process.env.DATABASE_SECRET_ARN !== undefined) await secrets()
 
 /** Reads the environment variables. A secret is fetched only when the first connection is opened. */
 export const readConfiguration = (env: NodeJS.ProcessEnv = process.env): Configuration => ({
@@ -94,13 +88,7 @@ function sourceOf(
   secretArn: string | undefined,
 ): ConnectionSource | undefined {
   if (iamUser !== undefined) return fromToken(iamUser, env)
-  if (secretArn === undefined) return undefined
-  let source: ConnectionSource | undefined
-  return async (options) => {
-    const { fromSecret } = await secrets()
-    source ??= fromSecret(secretArn, env)
-    return source(options)
-  }
+  return secretArn === undefined ? undefined : fromSecret(secretArn, env)
 }
 
 /**
