@@ -105,6 +105,11 @@ program
   .description('make the database role that Viewkeeper works with, or bring it up to date')
   .option('--login <name>', 'the role to log in as', 'viewkeeper_app')
   .option('--rotate', 'give a login that exists a new password')
+  .addOption(
+    new Option('--iam', 'let the login in with a token of IAM, and take its password away').conflicts(
+      'rotate',
+    ),
+  )
   .option('--owners <a,b>', 'work only on the views of these owners (default: on all views)', commaSeparated)
   .option(
     '--connection-limit <n>',
@@ -133,7 +138,8 @@ secret for AWS Secrets Manager is written to standard output, which must not be 
   DATABASE_URL=postgres://admin:…@host:5432/database npx viewkeeper create-role |
     aws secretsmanager create-secret --name viewkeeper/production --secret-string file:///dev/stdin
 
-A login that exists keeps its password unless you write --rotate.
+A login that exists keeps its password unless you write --rotate. With --iam the login has no password, and
+nothing is written to standard output: members of role rds_iam log in with a token of IAM (on RDS and Aurora).
 
 The ways of --own-views, each with its price:
 

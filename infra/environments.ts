@@ -35,6 +35,8 @@ export const environments: Record<string, EnvironmentOptions> = {
       cidr: '10.0.0.0/16',
       // RDS refuses to remove the database. If it is removed later on, a last snapshot is kept.
       protect: true,
+      // authentication: 'iam', for tokens instead of passwords: no secret, and no endpoint to pay for. Not for a micro.
+      // rotateSecretDays: 30, for a new password every 30 days.
     },
     // The role that owns the views that Viewkeeper creates: viewOwner: 'app_owner'. Without it, viewkeeper_views
     // owns them, and needs the right to read your tables.

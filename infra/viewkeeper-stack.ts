@@ -4,7 +4,7 @@ import type { Construct } from 'constructs'
 import type { FunctionName } from '../src/edge/http/routes.ts'
 import type { ScheduledView } from '../src/plan/views/scheduled.ts'
 import { insistOnConnections } from './database/connections.ts'
-import type { CreatedDatabase } from './database/created-database.ts'
+import type { Database } from './database/database.ts'
 import { DatabaseStack, tagStack } from './database/database-stack.ts'
 import { ImportedDatabase } from './database/imported-database.ts'
 import type { DeployContext } from './environment/deploy-context.ts'
@@ -17,6 +17,7 @@ import { Functions } from './functions/functions.ts'
 import { FunctionsNetwork } from './functions/functions-network.ts'
 import { Migration } from './functions/migration.ts'
 import { RefreshOnDeploy } from './functions/refresh-on-deploy.ts'
+import { SecretRotation } from './functions/secret-rotation.ts'
 import { AlarmTopic } from './monitoring/alarm-topic.ts'
 import { Alarms } from './monitoring/alarms.ts'
 import { Dashboard } from './monitoring/dashboard.ts'
@@ -58,7 +59,7 @@ export class ViewkeeperStack extends Stack {
     const { logRetentionDays, requestsPerSecond, batchConcurrency: concurrency } = environment
     const { database: options } = environment
     const { majorUpgrade, viewMigrations } = context
-    let database: CreatedDatabase | ImportedDatabase
+    let database: Database & Construct
     if (options.kind === 'created') {
       this.databaseStack = new DatabaseStack(scope, { environmentName, environment, options, majorUpgrade })
       database = this.databaseStack.database
@@ -101,10 +102,20 @@ export class ViewkeeperStack extends Stack {
     if (nightly) schedules.addNightly(nightly)
     if (environment.schedules?.views) for (const view of props.scheduledViews) schedules.addView(view)
 
+    const rotation =
+      database.rotation &&
+      new SecretRotation(this, 'SecretRotation', {
+        environmentName,
+        environment,
+        database,
+        network: network.placement,
+        ...database.rotation,
+      })
     new Migration(this, 'Migration', {
       migrate,
       after: [database, network],
-      before: [...Object.values(others), batches, api, schedules],
+      // Secrets Manager tests a rotation when it is set up, which takes the role that migrate makes.
+      before: [...Object.values(others), batches, api, schedules, ...(rotation ? [rotation] : [])],
     })
     if (environment.refreshOnDeploy)
       new RefreshOnDeploy(this, 'RefreshOnDeploy', {
@@ -122,6 +133,7 @@ export class ViewkeeperStack extends Stack {
       machine,
       deadLetters,
       monitor: monitorTimes(environment.monitorEveryMinutes),
+      rotate: rotation?.function.lambda,
     })
     // The alarms are made after the monitor's schedule. Otherwise missing numbers of the monitor would set an
     // alarm off while the database is created.
@@ -138,7 +150,7 @@ export class ViewkeeperStack extends Stack {
     output('StateMachineArn', machine.stateMachineArn)
     output('NightlyBatch', nightly ? `${nightly.at} ${nightly.timeZone}, every view` : 'none')
     output('DatabaseEndpoint', `${database.host}:${database.port}`)
-    output('DatabaseSecret', database.secret.secretArn)
+    if ('secret' in database.login) output('DatabaseSecret', database.login.secret.secretArn)
     output('FunctionsSecurityGroup', network.placement.securityGroup.securityGroupId)
     output('DeadLetterQueue', deadLetters.queueUrl)
     output('AlarmTopicArn', topic.topicArn)

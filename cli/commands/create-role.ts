@@ -14,6 +14,7 @@ import { findingsLines } from '../output/findings.ts'
 interface CreateRoleOptions {
   login: string
   rotate?: boolean
+  iam?: boolean
   owners?: string[]
   connectionLimit?: number
   ownViews?: 'keep' | OwnViewsWay
@@ -52,21 +53,27 @@ export async function createRole(options: CreateRoleOptions): Promise<void> {
 async function make(
   sql: Sql,
   { loginExists }: Situation,
-  { login, rotate, owners, ownViews, connectionLimit }: CreateRoleOptions,
+  { login, rotate, iam, owners, ownViews, connectionLimit }: CreateRoleOptions,
 ): Promise<number> {
-  const { password, secret } = newPassword(login, loginExists && !rotate)
+  const { password, secret } = newPassword(login, iam || (loginExists && !rotate))
   const way = ownViews === 'keep' ? null : (ownViews ?? null)
-  const { done, findings, missing } = await createDatabaseRole(sql, {
+  const { done, findings, missing, makerHasIam } = await createDatabaseRole(sql, {
     login,
     password,
     connectionLimit,
+    ...(iam && { iam }),
     owners: owners ?? null,
     ownViews: way,
   })
   if (secret !== null) process.stdout.write(secret)
   for (const statement of done) say(`✓ ${statement}`)
   if (done.length === 0) say('nothing had to be changed')
-  if (password === null) say(`${login} keeps its password; --rotate gives it a new one`)
+  if (iam) say(`${login} logs in with a token of IAM and has no password`)
+  else if (password === null) say(`${login} keeps its password; --rotate gives it a new one`)
+  if (iam && makerHasIam)
+    say(
+      `your own login is a member of rds_iam, too: if RDS refuses its password, log in with a token (docs/deploy.md)`,
+    )
   say('')
   for (const line of findingsLines({ ...findings, missing })) say(line)
   return missing.length
@@ -99,8 +106,15 @@ async function keep(sql: Sql, { me }: Situation): Promise<number> {
 /** Refuses to choose for an administrator who owns views, and a way that the server does not offer. */
 function insistOnWay(
   { me, ownViews: views, major }: Situation,
-  { owners, ownViews: way }: CreateRoleOptions,
+  { owners, ownViews: way, iam }: CreateRoleOptions,
 ): void {
+  if (iam && way === 'keep') {
+    throw new Problem(
+      'InvalidRequest',
+      `--iam: with --own-views keep no role is made, and Viewkeeper works as ${me}. Leave --iam out, or choose another way.`,
+      { field: '--iam' },
+    )
+  }
   if (way === 'maintain' && major < 17) {
     throw new Problem(
       'InvalidRequest',

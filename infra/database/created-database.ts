@@ -1,13 +1,16 @@
 import { Validations } from 'aws-cdk-lib'
 import { Connections, type ISubnet, type IVpc, Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
-import type { IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs'
-import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import type { CreatedDatabaseOptions } from '../environment/database.ts'
 import type { Database } from './database.ts'
 import { IsolatedNetwork } from './isolated-network.ts'
+import { iamLogin, type Login, type SecretRotationOptions } from './login.ts'
 import { PostgresInstance } from './postgres-instance.ts'
+
+/** The role that Viewkeeper works with. */
+const workingRole = 'viewkeeper_app'
 
 export interface CreatedDatabaseProps {
   /** Part of the identifier of the server. */
@@ -26,13 +29,16 @@ export class CreatedDatabase extends Construct implements Database {
   readonly host: string
   readonly port = 5432
   readonly databaseName: string
-  readonly secret: ISecret
-  readonly adminSecret: ISecret
+  readonly login: Login
+  readonly admin: Login
+  readonly rotation?: SecretRotationOptions
   readonly vpc: IVpc
   readonly subnets: ISubnet[]
   readonly endpointSubnets: ISubnet[]
   readonly connections: Connections
   readonly securityGroup: SecurityGroup
+  /** What a policy of IAM database authentication calls the server. */
+  readonly resourceId: string
 
   constructor(scope: Construct, id: string, props: CreatedDatabaseProps) {
     super(scope, id)
@@ -42,10 +48,9 @@ export class CreatedDatabase extends Construct implements Database {
     this.vpc = vpc
     this.subnets = subnets
     // A single server is in one zone: if that zone fails, an endpoint in a second zone helps nobody.
-    this.endpointSubnets = options.multiAz ? subnets : subnets.slice(0, 1)
+    const zones = options.multiAz ? subnets : subnets.slice(0, 1)
+    this.endpointSubnets = options.authentication === 'iam' ? [] : zones
     this.databaseName = options.name
-    const secret = roleSecret(this)
-    this.secret = secret
     this.securityGroup = new SecurityGroup(this, 'SecurityGroup', {
       vpc,
       description: 'The database of Viewkeeper; its functions come in, nothing goes out',
@@ -55,6 +60,7 @@ export class CreatedDatabase extends Construct implements Database {
       securityGroups: [this.securityGroup],
       defaultPort: Port.tcp(this.port),
     })
+    const secret = options.authentication === 'iam' ? undefined : roleSecret(this, options)
     const server = new PostgresInstance(this, 'Postgres', {
       identifier: serverIdentifier(environmentName),
       options,
@@ -66,14 +72,14 @@ export class CreatedDatabase extends Construct implements Database {
       logRetentionDays,
       // A stack whose creation fails cannot be rolled back if it has a protected server. So the server comes last: no
       // other resource can fail after it.
-      after: [network, secret],
+      after: secret ? [network, secret] : [network],
     })
     this.host = server.host
-    this.adminSecret = server.adminSecret
-  }
-
-  grantRead(grantee: IGrantable): void {
-    this.secret.grantRead(grantee)
+    this.admin = server.admin
+    this.resourceId = server.resourceId
+    this.login = secret ? { secret } : iamLogin(this, workingRole, server.resourceId)
+    if (secret && options.rotateSecretDays !== undefined)
+      this.rotation = { secret, everyDays: options.rotateSecretDays }
   }
 }
 
@@ -83,20 +89,21 @@ export class CreatedDatabase extends Construct implements Database {
  */
 export const serverIdentifier = (environmentName: string): string => `viewkeeper-${environmentName}`
 
-function roleSecret(scope: Construct): Secret {
+function roleSecret(scope: Construct, { rotateSecretDays }: CreatedDatabaseOptions): Secret {
   const secret = new Secret(scope, 'RoleSecret', {
     description: 'Login and password of the role that Viewkeeper works with',
     generateSecretString: {
-      secretStringTemplate: JSON.stringify({ username: 'viewkeeper_app' }),
+      secretStringTemplate: JSON.stringify({ username: workingRole }),
       generateStringKey: 'password',
       passwordLength: 40,
       excludePunctuation: true,
     },
   })
-  Validations.of(secret).acknowledge({
-    id: 'AwsSolutions-SMG4',
-    reason:
-      'The function migrate gives this password to the role; a rotation without migrate would lock the role out.',
-  })
+  if (rotateSecretDays === undefined)
+    Validations.of(secret).acknowledge({
+      id: 'AwsSolutions-SMG4',
+      reason:
+        'The environment does not set rotateSecretDays. A new password takes a call of the function migrate.',
+    })
   return secret
 }

@@ -53,22 +53,23 @@ export class DatabaseStack extends Stack {
    * is deployed first.
    */
   private exportAll() {
-    const { vpc, subnets, securityGroup, host, secret, adminSecret } = this.database
+    const { vpc, subnets, securityGroup, host, login, admin, resourceId } = this.database
     const subnetIds = subnets.map(({ subnetId }) => subnetId)
     for (const value of [vpc.vpcId, ...subnetIds, securityGroup.securityGroupId, host])
       this.exportValue(value)
-    for (const { secretArn } of [secret, adminSecret]) this.exportValue(secretArn)
+    for (const each of [login, admin]) if ('secret' in each) this.exportValue(each.secret.secretArn)
+    if ('user' in login) this.exportValue(resourceId)
   }
 
   private addOutputs() {
-    const { vpc, subnets, securityGroup, adminSecret } = this.database
+    const { vpc, subnets, securityGroup, admin } = this.database
     const output = (name: string, value: string) => new CfnOutput(this, name, { value })
     output('NetworkId', vpc.vpcId)
     output('SubnetIds', subnets.map(({ subnetId }) => subnetId).join(','))
     output('RouteTableIds', subnets.map(({ routeTable }) => routeTable.routeTableId).join(','))
     output('AvailabilityZones', subnets.map(({ availabilityZone }) => availabilityZone).join(','))
     output('DatabaseSecurityGroup', securityGroup.securityGroupId)
-    output('MasterSecret', adminSecret.secretArn)
+    if ('secret' in admin) output('MasterSecret', admin.secret.secretArn)
   }
 }
 

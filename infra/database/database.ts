@@ -1,7 +1,6 @@
 import type { IConnectable, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
-import type { IGrantable } from 'aws-cdk-lib/aws-iam'
-import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { IDependable } from 'constructs'
+import { type Login, loginVariables, type SecretRotationOptions } from './login.ts'
 
 /** The database that the functions work on, created or imported. */
 export interface Database extends IConnectable, IDependable {
@@ -9,12 +8,12 @@ export interface Database extends IConnectable, IDependable {
   port: number
   /** Name of the database inside the server. */
   databaseName: string
-  /** Username and password of the role that Viewkeeper works with. */
-  secret: ISecret
-  /** Lets a principal read the secret of the role. */
-  grantRead(grantee: IGrantable): void
-  /** The master user's secret, if the stack created the database. */
-  adminSecret?: ISecret
+  /** The role that Viewkeeper works with. */
+  login: Login
+  /** The master user, if the stack created the database. */
+  admin?: Login
+  /** The rotation of the login's secret, if there is one. */
+  rotation?: SecretRotationOptions
   /** PEM text, if an authority other than RDS signed the server's certificate. */
   certificateAuthority?: string
   vpc: IVpc
@@ -22,14 +21,14 @@ export interface Database extends IConnectable, IDependable {
   subnets: ISubnet[]
   /**
    * The subnets that get an endpoint of Secrets Manager; empty if the subnets reach Secrets Manager without
-   * one.
+   * one, or if no login has a secret.
    */
   endpointSubnets: ISubnet[]
 }
 
 /** The environment variables that tell a function where the database is. */
 export const databaseVariables = (database: Database): Record<string, string> => ({
-  DATABASE_SECRET_ARN: database.secret.secretArn,
+  ...loginVariables('DATABASE', database.login),
   DATABASE_HOST: database.host,
   DATABASE_PORT: String(database.port),
   DATABASE_NAME: database.databaseName,

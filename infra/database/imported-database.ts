@@ -1,23 +1,22 @@
-import { Annotations, Stack } from 'aws-cdk-lib'
+import { Annotations } from 'aws-cdk-lib'
 import { Connections, type ISubnet, type IVpc, Port, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2'
-import { type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam'
-import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import type { ImportedDatabaseOptions } from '../environment/database.ts'
 import type { Database } from './database.ts'
+import { iamLogin, type Login } from './login.ts'
 
 /** A database that exists already. The stack adds only one rule, to its security group. */
 export class ImportedDatabase extends Construct implements Database {
   readonly host: string
   readonly port: number
   readonly databaseName: string
-  readonly secret: ISecret
+  readonly login: Login
   readonly certificateAuthority?: string
   readonly vpc: IVpc
   readonly subnets: ISubnet[]
   readonly endpointSubnets: ISubnet[]
   readonly connections: Connections
-  private readonly secretKeyArn?: string
 
   constructor(scope: Construct, id: string, options: ImportedDatabaseOptions) {
     super(scope, id)
@@ -25,8 +24,14 @@ export class ImportedDatabase extends Construct implements Database {
     this.port = options.port
     this.databaseName = options.name
     this.certificateAuthority = options.certificateAuthority
-    this.secret = Secret.fromSecretCompleteArn(this, 'Secret', options.secretArn)
-    this.secretKeyArn = options.secretKeyArn
+    const { login } = options
+    this.login =
+      'user' in login
+        ? iamLogin(this, login.user, login.resourceId)
+        : {
+            secret: Secret.fromSecretCompleteArn(this, 'Secret', login.secretArn),
+            keyArn: login.secretKeyArn,
+          }
     this.vpc = Vpc.fromVpcAttributes(this, 'Vpc', {
       vpcId: options.vpc.id,
       availabilityZones: options.vpc.availabilityZones,
@@ -41,21 +46,6 @@ export class ImportedDatabase extends Construct implements Database {
       securityGroups: [SecurityGroup.fromSecurityGroupId(this, 'SecurityGroup', options.securityGroupId)],
       defaultPort: Port.tcp(options.port),
     })
-  }
-
-  grantRead(grantee: IGrantable): void {
-    this.secret.grantRead(grantee)
-    if (this.secretKeyArn === undefined) return
-    // CDK's grant would change the key's own policy, which is impossible for an imported key.
-    grantee.grantPrincipal.addToPrincipalPolicy(
-      new PolicyStatement({
-        actions: ['kms:Decrypt'],
-        resources: [this.secretKeyArn],
-        conditions: {
-          StringEquals: { 'kms:ViaService': `secretsmanager.${Stack.of(this).region}.amazonaws.com` },
-        },
-      }),
-    )
   }
 }
 

@@ -2,6 +2,7 @@ import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib'
 import { InstanceType, type ISubnet, type IVpc, type SecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import {
+  type CfnDBInstance,
   Credentials,
   DatabaseInsightsMode,
   DatabaseInstance,
@@ -11,9 +12,11 @@ import {
   PostgresEngineVersion,
   StorageType,
 } from 'aws-cdk-lib/aws-rds'
-import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import type { CreatedDatabaseOptions } from '../environment/database.ts'
+import { iamLogin, type Login } from './login.ts'
+
+const masterUser = 'viewkeeper_admin'
 
 export interface PostgresInstanceProps {
   /** The server's name in RDS. */
@@ -54,11 +57,13 @@ const insights = {
   },
 } satisfies Record<CreatedDatabaseOptions['databaseInsights'], object>
 
-/** An RDS PostgreSQL whose master password RDS manages and rotates. */
+/** An RDS PostgreSQL whose master password RDS manages and rotates, or whose master user logs in with IAM. */
 export class PostgresInstance extends Construct {
   readonly host: string
-  /** Holds `username` and `password` of the master user. */
-  readonly adminSecret: ISecret
+  /** What a policy of IAM database authentication calls this server. */
+  readonly resourceId: string
+  /** The master user. */
+  readonly admin: Login
 
   constructor(scope: Construct, id: string, { options, ...props }: PostgresInstanceProps) {
     super(scope, id)
@@ -78,8 +83,9 @@ export class PostgresInstance extends Construct {
       instanceIdentifier: props.identifier,
       engine,
       instanceType: new InstanceType(options.instanceType),
-      credentials: Credentials.fromUsername('viewkeeper_admin'),
+      credentials: Credentials.fromUsername(masterUser),
       manageMasterUserPassword: true,
+      iamAuthentication: options.authentication === 'iam' || undefined,
       databaseName: options.name,
       port: props.port,
       vpc: props.vpc,
@@ -112,9 +118,22 @@ export class PostgresInstance extends Construct {
     instance.node.addDependency(...logs, ...props.after)
     acknowledgeFindings(instance, options)
     this.host = instance.dbInstanceEndpointAddress
-    if (!instance.secret) throw new Error('RDS manages the master password, but the instance has no secret')
-    this.adminSecret = instance.secret
+    this.resourceId = (instance.node.defaultChild as CfnDBInstance).attrDbiResourceId
+    this.admin = options.authentication === 'iam' ? this.withIam(instance) : withSecret(instance)
   }
+
+  /** CDK's DatabaseInstance knows no master user without a password. */
+  private withIam(instance: DatabaseInstance): Login {
+    const resource = instance.node.defaultChild as CfnDBInstance
+    resource.manageMasterUserPassword = undefined
+    resource.masterUserAuthenticationType = 'iam-db-auth'
+    return iamLogin(this, masterUser, this.resourceId)
+  }
+}
+
+function withSecret({ secret }: DatabaseInstance): Login {
+  if (!secret) throw new Error('RDS manages the master password, but the instance has no secret')
+  return { secret }
 }
 
 function acknowledgeFindings(instance: DatabaseInstance, { multiAz, protect }: CreatedDatabaseOptions) {

@@ -6,6 +6,8 @@ const secretArn = /^arn:aws[\w-]*:secretsmanager:[\w-]+:\d{12}:secret:.+-[A-Za-z
 const keyArn = /^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/.+$/
 
 const zoneName = z.string().regex(/^[a-z0-9-]+$/, 'must look like "eu-central-1a"')
+/** With which of the two each function logs in. */
+const authentication = z.enum(['secret', 'iam'])
 
 const databaseName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, 'must be a plain database name')
 
@@ -66,6 +68,18 @@ export const createdDatabase = z
     connectionLimit: z.int().min(2).max(5_000).optional(),
     /** Whether RDS refuses to remove the database. If it is removed later on, a last snapshot is kept. */
     protect: z.boolean(),
+    /**
+     * How the functions and the master user log in. `secret`: with a password from Secrets Manager. `iam`: with a token
+     * that each function signs itself, so there is no secret, and no endpoint of Secrets Manager to pay for. RDS needs
+     * 300 to 1,000 MiB of memory for `iam`. Default `secret`.
+     */
+    authentication: authentication.default('secret'),
+    /** Days after which the password of Viewkeeper's role is changed, 1 to 1000. Default: never. */
+    rotateSecretDays: z.int().min(1).max(1000).optional(),
+  })
+  .refine((options) => options.authentication === 'secret' || options.rotateSecretDays === undefined, {
+    path: ['rotateSecretDays'],
+    message: "must be left out: with authentication: 'iam' there is no secret",
   })
   .refine(({ storageGiB, maxStorageGiB }) => maxStorageGiB >= 1.1 * storageGiB, {
     path: ['maxStorageGiB'],
@@ -90,10 +104,24 @@ const importedVpc = z.strictObject({
   /**
    * Whether the stack adds an interface endpoint for Secrets Manager (about 7.30 USD a month for each zone).
    * True if the subnets have no NAT. False if they have one, or if the VPC has this endpoint already: the
-   * private DNS names of two endpoints would collide.
+   * private DNS names of two endpoints would collide. Required, but left out with `authentication: 'iam'`.
    */
-  addSecretsManagerEndpoint: z.boolean(),
+  addSecretsManagerEndpoint: z.boolean().optional(),
 })
+
+/** The role that Viewkeeper works with on an imported database, and how the role logs in. */
+type ImportedLogin =
+  | { secretArn: string; secretKeyArn: string | undefined }
+  | { user: string; resourceId: string }
+
+/** The fields of an imported database that only one of the two ways to log in has. */
+const fieldsOfAuthentication: ['secret' | 'iam', string[], { required: boolean }][] = [
+  ['secret', ['secretArn'], { required: true }],
+  ['secret', ['secretKeyArn'], { required: false }],
+  ['secret', ['vpc', 'addSecretsManagerEndpoint'], { required: true }],
+  ['iam', ['user'], { required: true }],
+  ['iam', ['resourceId'], { required: true }],
+]
 
 /** A database that exists already: RDS, Aurora, or any PostgreSQL that the VPC reaches. */
 export const importedDatabase = z
@@ -109,12 +137,33 @@ export const importedDatabase = z
     /** Name of the database inside the server. */
     name: databaseName,
     /**
-     * The whole ARN of a secret with at least `username` and `password` of the role that Viewkeeper works
-     * with.
+     * How the functions log in. `secret`: with the password in `secretArn`. `iam`: as `user`, with a token that each
+     * function signs itself. Default `secret`.
      */
-    secretArn: z.string().regex(secretArn, 'must be the whole ARN of a secret, with its last six characters'),
+    authentication: authentication.default('secret'),
+    /**
+     * With `secret`: the whole ARN of a secret with at least `username` and `password` of the role that Viewkeeper
+     * works with.
+     */
+    secretArn: z
+      .string()
+      .regex(secretArn, 'must be the whole ARN of a secret, with its last six characters')
+      .optional(),
     /** The customer key that encrypts the secret. Default: the key that AWS manages. */
     secretKeyArn: z.string().regex(keyArn, 'must be the ARN of a KMS key').optional(),
+    /** With `iam`: the role that Viewkeeper works with, a member of `rds_iam`. */
+    user: z
+      .string()
+      .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,62}$/, 'must be the name of a role')
+      .optional(),
+    /** With `iam`: the resource id of the instance (`db-…`) or of the Aurora cluster (`cluster-…`). */
+    resourceId: z
+      .string()
+      .regex(
+        /^(db|cluster)-[A-Z0-9]+$/,
+        'must look like "db-ABCDEFGHIJKL01234" or "cluster-ABCDEFGHIJKL01234"',
+      )
+      .optional(),
     /** The database's security group; the stack adds one rule that lets the functions in. */
     securityGroupId: z.string().regex(/^sg-[0-9a-f]{8,17}$/, 'must look like "sg-0123456789abcdef0"'),
     /**
@@ -131,6 +180,24 @@ export const importedDatabase = z
   .refine(({ vpc }) => vpc.subnetIds.length === vpc.availabilityZones.length, {
     path: ['vpc', 'availabilityZones'],
     message: 'must name one zone for each of subnetIds',
+  })
+  .superRefine((options, { addIssue }) => {
+    for (const [way, path, { required }] of fieldsOfAuthentication) {
+      const value = path.reduce<unknown>((part, key) => (part as Record<string, unknown>)[key], options)
+      const isMissing = required && way === options.authentication && value === undefined
+      const isTooMuch = way !== options.authentication && value !== undefined && value !== false
+      if (isMissing || isTooMuch) {
+        const message = `${isMissing ? 'is required' : 'must be left out, it is only for databases'} with authentication: '${way}'`
+        addIssue({ code: 'custom', path, message })
+      }
+    }
+  })
+  .transform(({ authentication, secretArn, secretKeyArn, user, resourceId, ...options }) => {
+    const login: ImportedLogin =
+      authentication === 'iam'
+        ? { user: user as string, resourceId: resourceId as string }
+        : { secretArn: secretArn as string, secretKeyArn }
+    return { ...options, login }
   })
 
 export type CreatedDatabaseOptions = z.output<typeof createdDatabase>

@@ -1,3 +1,4 @@
+import { Stack } from 'aws-cdk-lib'
 import {
   InterfaceVpcEndpoint,
   InterfaceVpcEndpointAwsService,
@@ -5,13 +6,16 @@ import {
   Port,
   SecurityGroup,
 } from 'aws-cdk-lib/aws-ec2'
+import { AnyPrincipal, PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import type { Database } from '../database/database.ts'
+import { rotatingActions } from '../database/login.ts'
 import type { FunctionNetwork } from './viewkeeper-function.ts'
 
 /**
- * The network path from the functions to the database and to Secrets Manager; the functions reach nothing
- * else. They share one security group. With a group for each function, `migrate` would wait for the rules of
+ * The network path from the functions to the database and, if a login has a secret, to Secrets Manager; the functions
+ * reach nothing else. They share one security group. With a group for each function, `migrate` would wait for the rules of
  * all groups, and these rules would wait for functions that are deployed after `migrate`.
  */
 export class FunctionsNetwork extends Construct {
@@ -26,13 +30,16 @@ export class FunctionsNetwork extends Construct {
       allowAllOutbound: false,
     })
     securityGroup.connections.allowToDefaultPort(database, 'The database')
-    if (database.endpointSubnets.length > 0) this.addEndpoint(database, securityGroup)
-    else securityGroup.addEgressRule(Peer.anyIpv4(), Port.HTTPS, 'Secrets Manager')
+    const secrets = [database.login, database.admin].flatMap((login) =>
+      login && 'secret' in login ? [login.secret] : [],
+    )
+    if (database.endpointSubnets.length > 0) this.addEndpoint(database, securityGroup, secrets)
+    else if (secrets.length > 0) securityGroup.addEgressRule(Peer.anyIpv4(), Port.HTTPS, 'Secrets Manager')
     this.placement = { vpc: database.vpc, subnets: database.subnets, securityGroup }
   }
 
   /** About 7.30 USD a month in each zone. */
-  private addEndpoint(database: Database, functions: SecurityGroup) {
+  private addEndpoint(database: Database, functions: SecurityGroup, secrets: ISecret[]) {
     const securityGroup = new SecurityGroup(this, 'EndpointSecurityGroup', {
       vpc: database.vpc,
       description: 'The endpoint of Secrets Manager; the functions of Viewkeeper come in',
@@ -46,6 +53,18 @@ export class FunctionsNetwork extends Construct {
       // By default the endpoint lets the whole VPC in.
       open: false,
     })
+    // Whatever a role may do elsewhere: through this endpoint, this account reads these secrets and does nothing else.
+    const allow = (actions: string[], allowed: ISecret[]) =>
+      endpoint.addToPolicy(
+        new PolicyStatement({
+          principals: [new AnyPrincipal()],
+          actions,
+          resources: allowed.map(({ secretArn }) => secretArn),
+          conditions: { StringEquals: { 'aws:PrincipalAccount': Stack.of(this).account } },
+        }),
+      )
+    allow(['secretsmanager:GetSecretValue'], secrets)
+    if (database.rotation) allow(rotatingActions, [database.rotation.secret])
     functions.connections.allowToDefaultPort(endpoint, 'Secrets Manager')
   }
 }

@@ -6,6 +6,7 @@ import { Construct } from 'constructs'
 import { type FunctionName, functionNames } from '../../src/edge/http/routes.ts'
 import { metricNamespace } from '../../src/edge/metrics/names.ts'
 import { type Database, databaseVariables } from '../database/database.ts'
+import { grantLogin, loginVariables } from '../database/login.ts'
 import type { Environment } from '../environment/environment.ts'
 import { monitorTimes } from '../environment/monitor-times.ts'
 import { sqlHook } from './sql-hook.ts'
@@ -128,13 +129,14 @@ export class Functions extends Construct {
         logRetentionDays: environment.logRetentionDays,
         network: outsideNetwork ? undefined : props.network,
         deadLetters: keepsDeadLetters ? deadLetters : undefined,
+        readsSecrets: 'secret' in database.login,
         variables: { ...ofEach, ...(outsideNetwork ? {} : databaseVariables(database)), ...variables[name] },
         commandHooks:
           name === 'migrate'
             ? sqlHook({ schema: props.schemaFolder, migrations: props.migrationsFolder })
             : undefined,
       })
-      if (!outsideNetwork) database.grantRead(created.lambda)
+      if (!outsideNetwork) grantLogin(database.login, created.lambda)
       return created
     }
     const variables: Partial<Record<FunctionName, Record<string, string>>> = {
@@ -159,8 +161,8 @@ export class Functions extends Construct {
         MIGRATIONS_FOLDER: './migrations/',
         ...(props.viewMigrations ? {} : { VIEW_MIGRATIONS: 'false' }),
         ...ownerVariables(environment),
-        ...adminVariables(database),
         ...connectionVariables(environment),
+        ...(database.admin && loginVariables('DATABASE_ADMIN', database.admin)),
       },
     }
     this.all = Object.fromEntries(functionNames.map((name) => [name, create(name)])) as Record<
@@ -168,7 +170,7 @@ export class Functions extends Construct {
       ViewkeeperFunction
     >
     letOpenBatches(this.all['start-batch'].lambda, this.all['open-batch'].lambda)
-    database.adminSecret?.grantRead(this.all.migrate.lambda)
+    if (database.admin) grantLogin(database.admin, this.all.migrate.lambda)
   }
 }
 
@@ -226,6 +228,3 @@ const connectionVariables = ({ database }: Environment): Record<string, string> 
   database.kind === 'created' && database.connectionLimit !== undefined
     ? { CONNECTION_LIMIT: String(database.connectionLimit) }
     : {}
-
-const adminVariables = ({ adminSecret }: Database): Record<string, string> =>
-  adminSecret ? { DATABASE_ADMIN_SECRET_ARN: adminSecret.secretArn } : {}

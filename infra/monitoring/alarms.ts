@@ -1,5 +1,6 @@
 import type { IHttpApi } from 'aws-cdk-lib/aws-apigatewayv2'
 import { Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
+import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
@@ -17,6 +18,8 @@ export interface AlarmsProps {
   deadLetters: IQueue
   /** Null if nothing calls the monitor: then there are no alarms about what it publishes. */
   monitor: MonitorTimes | null
+  /** The function that changes the password of Viewkeeper's role, if the environment has one. */
+  rotate: IFunction | undefined
 }
 
 /**
@@ -24,7 +27,11 @@ export interface AlarmsProps {
  * told by one of these: docs/monitoring.md has the table.
  */
 export class Alarms extends Construct {
-  constructor(scope: Construct, id: string, { api, machine, deadLetters, monitor, ...place }: AlarmsProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { api, machine, deadLetters, monitor, rotate, ...place }: AlarmsProps,
+  ) {
     super(scope, id)
     if (monitor) addMonitorAlarms(this, place, monitor)
     addAlarm(this, place, {
@@ -34,6 +41,14 @@ export class Alarms extends Construct {
       first: 'GET /batches?status=failed (or canceled) names the batch, and GET /batches/{id} its views.',
     })
     addDeadLetters(this, place, deadLetters)
+    // Only Secrets Manager calls it, which tells nobody.
+    if (rotate)
+      addAlarm(this, place, {
+        name: 'rotate-errors',
+        metric: rotate.metricErrors({ period }),
+        happened: "The password of Viewkeeper's role could not be changed; Secrets Manager tries again.",
+        first: `aws logs tail /viewkeeper/${place.environmentName}/rotate --since 1d shows why.`,
+      })
     // A function that answers 5xx has not failed, so its own metrics do not show it.
     addAlarm(this, place, {
       name: 'api-errors',

@@ -59,6 +59,26 @@ describe('viewkeeper doctor and create-role', () => {
     expect(JSON.parse(after.out)).toMatchObject({ role: 'keeper_app', missing: [] })
   })
 
+  test('make a login for IAM, without a password and without a secret', async () => {
+    const rds = await fresh()
+    await oneRoleDatabase(rds)
+    const project = new Project(rds.url)
+    const make = (...more: string[]) =>
+      project.run(['create-role', '--login', 'keeper_app', '--iam', ...more])
+    expect(await make()).toMatchObject({ code: 1, out: '', err: expect.stringMatching(/no role rds_iam/) })
+    expect(await make('--own-views', 'keep')).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/Leave --iam out/),
+    })
+    await rds.sql.unsafe('create role rds_iam; grant rds_iam to master with admin option')
+    const made = await make()
+    expect(made).toMatchObject({ code: 0, out: '' })
+    expect(made.err).toContain(`✓ grant rds_iam to keeper_app${options}\n`)
+    expect(made.err).toContain('keeper_app logs in with a token of IAM and has no password\n')
+    expect(made.err).toContain('your own login is a member of rds_iam, too')
+    expect((await make()).err).toContain('nothing had to be changed\n')
+  })
+
   test('print the SQL that the administrator could not run, sorted by who can', async () => {
     const rds = await fresh()
     await oneRoleDatabase(rds)

@@ -1,7 +1,7 @@
 import { literal } from '../../plan/names.ts'
 import { viewsSuffix } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
-import { scramVerifier } from './scram.ts'
+import { authenticateByIam, authenticateByPassword } from './authentication.ts'
 import type { Work } from './work.ts'
 
 /** The role that owns schema `viewkeeper`, and no view. It cannot log in; logins are its members, and can be replaced. */
@@ -20,6 +20,8 @@ export interface Login {
   password: string | null
   /** How many connections the login may open. `half`: of the server's. Undefined: half, but a limit that is set stays. */
   connectionLimit?: number | 'half' | undefined
+  /** Whether the login has no password and logs in with a token of IAM. Default false. */
+  iam?: boolean
 }
 
 /**
@@ -30,7 +32,7 @@ export interface Login {
 export async function makeRoles(
   sql: Sql,
   work: Work,
-  { login, password, connectionLimit }: Login,
+  { login, password, iam, connectionLimit }: Login,
 ): Promise<void> {
   const [row] = await sql<{ database: string; owner: string; half: number }[]>`
     select quote_ident(datname) as database, datdba::regrole::text as owner, current_setting('max_connections')::integer / 2 as half
@@ -41,10 +43,8 @@ export async function makeRoles(
     if (!(await roleExists(sql, role))) await work.perform(`create role ${role} nologin`)
   }
   if (!(await roleExists(sql, login))) await work.perform(`create role ${user} login`)
-  if (password !== null) {
-    const alter = (secret: string) => `alter role ${user} login password ${secret}`
-    await work.perform(alter(literal(scramVerifier(password))), alter("'...'"))
-  }
+  if (iam) await authenticateByIam(sql, work, { login, user })
+  else if (password !== null) await authenticateByPassword(work, { login, user, password })
   // Leaves connections to others, however many functions run at once.
   const limit = typeof connectionLimit === 'number' ? connectionLimit : half
   const isRight = connectionLimit === undefined ? 'rolconnlimit <> -1' : `rolconnlimit = ${limit}`

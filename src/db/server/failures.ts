@@ -46,7 +46,8 @@ const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
   },
   '28000': {
     code: 'CredentialsRefused',
-    advice: 'Check the user, in the secret or in DATABASE_URL, and that TLS is on.',
+    advice:
+      'Check the user, in the secret or in DATABASE_URL, and that TLS is on; with IAM, that the user is a member of rds_iam.',
   },
   '53300': {
     code: 'TooManyConnections',

@@ -1,11 +1,14 @@
 import type { Retention } from '../../db/monitoring/prune.ts'
-import { connectTo, type Database } from '../../db/server/connect.ts'
+import type { Login } from '../../db/schema/role.ts'
+import { type ConnectionSource, connectTo, type Database } from '../../db/server/connect.ts'
 import type { BatchDefaults } from '../../operations/batches/start.ts'
 import type { Schedules } from '../../operations/monitoring/schedules.ts'
 import { type Telling, usualTelling } from '../../plan/monitoring/telling.ts'
 import { exchanges } from '../../plan/run.ts'
+import { Problem } from '../../problem.ts'
 import { fromUrl } from './database-url.ts'
 import { fromSecret } from './secret.ts'
+import { fromToken } from './token.ts'
 
 /** What a function is told by environment variables. */
 export interface Configuration {
@@ -32,8 +35,8 @@ export interface Configuration {
 /** The access of an administrator, and the role that the administrator makes. */
 export interface Administration {
   database: Database
-  /** The login and the password of the role that Viewkeeper works with, from its secret. */
-  workingLogin(): Promise<{ login: string; password: string }>
+  /** The role that Viewkeeper works with: with the password of its secret, or with IAM. */
+  workingLogin(): Promise<Login>
   /** How many connections that role may open. `half`: of the server's. */
   connectionLimit: number | 'half'
 }
@@ -57,25 +60,48 @@ export const readConfiguration = (env: NodeJS.ProcessEnv = process.env): Configu
 })
 
 /**
- * The database of `DATABASE_URL`, or of `DATABASE_SECRET_ARN`, whose login must not be a superuser. `VIEW_OWNER` owns the
- * views that are created there, unless their definitions name another owner.
+ * The database of `DATABASE_URL`, or the one that the other variables name, whose login must not be a superuser.
+ * `VIEW_OWNER` owns the views that are created there, unless their definitions name another owner.
  */
 const readDatabase = (env: NodeJS.ProcessEnv): Database =>
   env.DATABASE_URL === undefined
-    ? connectTo(fromSecret(env.DATABASE_SECRET_ARN, env), { superuser: 'refused', viewOwner: env.VIEW_OWNER })
+    ? connectTo(asWorkingRole(env), { superuser: 'refused', viewOwner: env.VIEW_OWNER })
     : connectTo(fromUrl(env.DATABASE_URL), { viewOwner: env.VIEW_OWNER })
 
-const readAdministration = (env: NodeJS.ProcessEnv): Administration | undefined =>
-  env.DATABASE_ADMIN_SECRET_ARN === undefined
-    ? undefined
-    : {
-        database: connectTo(fromSecret(env.DATABASE_ADMIN_SECRET_ARN, env), { viewOwner: env.VIEW_OWNER }),
-        async workingLogin() {
-          const { user, password } = await fromSecret(env.DATABASE_SECRET_ARN, env)({ fresh: true })
-          return { login: user, password }
-        },
-        connectionLimit: env.CONNECTION_LIMIT === undefined ? 'half' : Number(env.CONNECTION_LIMIT),
-      }
+const readAdministration = (env: NodeJS.ProcessEnv): Administration | undefined => {
+  const source = sourceOf(env, env.DATABASE_ADMIN_IAM_USER, env.DATABASE_ADMIN_SECRET_ARN)
+  if (source === undefined) return undefined
+  return {
+    database: connectTo(source, { viewOwner: env.VIEW_OWNER }),
+    async workingLogin() {
+      if (env.DATABASE_IAM_USER !== undefined)
+        return { login: env.DATABASE_IAM_USER, password: null, iam: true }
+      const { user, password } = await asWorkingRole(env)({ fresh: true })
+      return { login: user, password }
+    },
+    connectionLimit: env.CONNECTION_LIMIT === undefined ? 'half' : Number(env.CONNECTION_LIMIT),
+  }
+}
+
+/** The role that Viewkeeper works with: `DATABASE_IAM_USER`, or the one in the secret `DATABASE_SECRET_ARN`. */
+const asWorkingRole = (env: NodeJS.ProcessEnv): ConnectionSource =>
+  sourceOf(env, env.DATABASE_IAM_USER, env.DATABASE_SECRET_ARN) ??
+  (async () => {
+    throw new Problem(
+      'InternalError',
+      'None of DATABASE_URL, DATABASE_SECRET_ARN and DATABASE_IAM_USER is set.',
+    )
+  })
+
+/** How a role logs in: with a token if its name is given, with the secret if that is given. */
+function sourceOf(
+  env: NodeJS.ProcessEnv,
+  iamUser: string | undefined,
+  secretArn: string | undefined,
+): ConnectionSource | undefined {
+  if (iamUser !== undefined) return fromToken(iamUser, env)
+  return secretArn === undefined ? undefined : fromSecret(secretArn, env)
+}
 
 /**
  * The schedules that refresh views: `NIGHTLY_SCHEDULE` in `NIGHTLY_TIME_ZONE` refreshes all of them; with

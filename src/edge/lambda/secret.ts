@@ -1,6 +1,6 @@
 import { SecretsProvider } from '@aws-lambda-powertools/parameters/secrets'
 import * as z from 'zod'
-import type { ConnectionSource } from '../../db/server/connect.ts'
+import type { ConnectionOptions, ConnectionSource } from '../../db/server/connect.ts'
 import { Problem } from '../../problem.ts'
 import { clientSettings } from './aws-client.ts'
 import { rdsRoots } from './roots.ts'
@@ -24,36 +24,56 @@ const secretShape = z.object({
 
 /**
  * Connection options from a secret in AWS Secrets Manager. Environment variables give the fields that the
- * secret lacks.
+ * secret lacks. If the server refused the present password, a rotation may be half-way: then the pending version is
+ * given.
  */
-export const fromSecret =
-  (arn: string | undefined, env: NodeJS.ProcessEnv): ConnectionSource =>
-  async ({ fresh }) => {
-    if (arn === undefined)
-      throw new Problem('InternalError', 'Neither DATABASE_URL nor DATABASE_SECRET_ARN is set.')
-    const secret = parseSecret(await fetchSecret(arn, fresh))
-    return {
-      host: secret.host ?? env.DATABASE_HOST ?? '',
-      port: secret.port ?? Number(env.DATABASE_PORT ?? 5432),
-      database: secret.dbname ?? env.DATABASE_NAME ?? 'postgres',
-      user: secret.username,
-      password: secret.password,
-      tls: { verify: true, roots: [env.DATABASE_CA ?? rdsRoots()] },
-    }
+export const fromSecret = (arn: string, env: NodeJS.ProcessEnv): ConnectionSource => {
+  const given = new Set<string>()
+  return async ({ fresh }) => {
+    const current = await fetchSecret(arn, fresh)
+    const text = fresh && given.has(current) ? ((await fetchPending(arn)) ?? current) : current
+    given.add(text)
+    return connectionOf(text, env)
   }
+}
+
+/** Connection options from the text of a secret. */
+export function connectionOf(text: string, env: NodeJS.ProcessEnv): ConnectionOptions {
+  const secret = parseSecret(text)
+  return {
+    host: secret.host ?? env.DATABASE_HOST ?? '',
+    port: secret.port ?? Number(env.DATABASE_PORT ?? 5432),
+    database: secret.dbname ?? env.DATABASE_NAME ?? 'postgres',
+    user: secret.username,
+    password: secret.password,
+    tls: { verify: true, roots: [env.DATABASE_CA ?? rdsRoots()] },
+  }
+}
 
 async function fetchSecret(arn: string, forceFetch: boolean): Promise<string> {
   try {
     return String(await secrets.get(arn, { maxAge: secretMaxAgeSeconds, forceFetch }))
-  } catch (error) {
-    throw new Problem(
-      'DatabaseUnavailable',
-      'The secret with the database credentials cannot be read. Check that it exists, that the function may read it ' +
-        '(and its KMS key), and that Secrets Manager can be reached from its network.',
-      { cause: error },
-    )
+  } catch (cause) {
+    throw unreadable(cause)
   }
 }
+
+/** The version that a rotation has made but not finished. Null if there is none. */
+async function fetchPending(arn: string): Promise<string | null> {
+  const sdkOptions = { VersionStage: 'AWSPENDING' }
+  // Not kept, because the rotation may never finish.
+  const text = await secrets.get(arn, { maxAge: 0, forceFetch: true, sdkOptions }).catch(() => null)
+  return text === null ? null : String(text)
+}
+
+/** What a secret that cannot be read means, and what to check. */
+export const unreadable = (cause: unknown): Problem =>
+  new Problem(
+    'DatabaseUnavailable',
+    'The secret with the database credentials cannot be read. Check that it exists, that the function may read it ' +
+      '(and its KMS key), and that Secrets Manager can be reached from its network.',
+    { cause },
+  )
 
 /** A refusal names the fields that are wrong, and never shows their content. */
 function parseSecret(text: string) {

@@ -1,3 +1,4 @@
+import { hasIam } from '../../db/schema/authentication.ts'
 import { giveOwnViews, grantMaintain, handOver, readViewsOf } from '../../db/schema/hand-over.ts'
 import { joinOwners, type Login, makeRoles, ownerRole, roleExists } from '../../db/schema/role.ts'
 import { settingUp } from '../../db/schema/setting-up.ts'
@@ -25,6 +26,8 @@ export interface RoleMade {
   findings: Findings
   /** What is still missing; `findings` names the obstacles. */
   missing: Cure[]
+  /** Whether RDS may take only tokens of IAM from this administrator, too. */
+  makerHasIam: boolean
 }
 
 /**
@@ -69,6 +72,7 @@ export async function createRole(sql: Sql, request: RoleRequest): Promise<RoleMa
     // A grant that the server took, but that changed nothing, is still missing.
     done: [...made.done, ...granted.done.filter((sql) => !missing.some((cure) => cure.sql === `${sql};`))],
     findings,
+    makerHasIam: await hasIam(sql),
     missing: [...new Map(missing.map((cure) => [cure.sql, cure])).values()],
   }
 }

@@ -11,6 +11,29 @@ test.each(Object.entries(withEndpoint))('%s: without NAT there is an endpoint in
   expect(Properties.SubnetIds).toHaveLength(zones)
 })
 
+test.each(Object.keys(withEndpoint) as (keyof typeof withEndpoint)[])(
+  "%s: through the endpoint this account reads the environment's own secrets, and nothing else",
+  (kind) => {
+    const [, { Properties }] = kinds[kind].one('AWS::EC2::VPCEndpoint')
+    const account = kind.startsWith('imported') ? '123456789012' : { Ref: 'AWS::AccountId' }
+    const secrets = kind.startsWith('imported')
+      ? imported.database.secretArn
+      : [
+          { 'Fn::GetAtt': [kinds[kind].one('AWS::RDS::DBInstance')[0], 'MasterUserSecret.SecretArn'] },
+          { Ref: kinds[kind].one('AWS::SecretsManager::Secret')[0] },
+        ]
+    expect(Properties.PolicyDocument.Statement).toEqual([
+      {
+        Effect: 'Allow',
+        Principal: { AWS: '*' },
+        Action: 'secretsmanager:GetSecretValue',
+        Resource: secrets,
+        Condition: { StringEquals: { 'aws:PrincipalAccount': account } },
+      },
+    ])
+  },
+)
+
 test('functions are in every subnet, and the endpoint in the first of each zone', () => {
   const subnetIds = ['subnet-0000000a', 'subnet-0000000b', 'subnet-0000000c', 'subnet-0000000d']
   const availabilityZones = ['eu-central-1b', 'eu-central-1a', 'eu-central-1b', 'eu-central-1a']

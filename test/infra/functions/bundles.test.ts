@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { App } from 'aws-cdk-lib'
 import { afterAll, describe, expect, test } from 'vitest'
+import type { EnvironmentOptions } from '../../../infra/environment/environment.ts'
 import { sqlHook } from '../../../infra/functions/sql-hook.ts'
-import { imported } from '../support/environments.ts'
+import { imported, importedWithIam } from '../support/environments.ts'
 import { createStack, functionNames, Synthesized } from '../support/synth.ts'
 
 const migrationsFolder = mkdtempSync(join(tmpdir(), 'viewkeeper-migrations-'))
@@ -54,6 +55,17 @@ describe.each(functionNames)('the bundle of %s', (name) => {
   })
 })
 
+test('a function that logs in with IAM has no client of Secrets Manager, and is smaller', () => {
+  const withIam = bundle(importedWithIam)
+  const { folder } = withIam.of('monitor')
+  const { sources } = JSON.parse(readFileSync(join(folder, 'index.mjs.map'), 'utf8')) as { sources: string[] }
+  expect(sources.filter((source) => /client-secrets-manager|powertools\/parameters/.test(source))).toEqual([])
+  const size = (of: string) => statSync(join(of, 'index.mjs')).size
+  expect(size(folder)).toBeLessThan(0.75 * size(bundles.of('monitor').folder))
+  const program = `import(${JSON.stringify(pathToFileURL(join(folder, 'index.mjs')).href)}).then(({ handler }) => console.log(typeof handler))`
+  expect(execFileSync(process.execPath, ['-e', program], { encoding: 'utf8' }).trim()).toBe('function')
+})
+
 test('a folder without migrations is bundled too', () => {
   expect(readdirSync(join(withoutMigrations.of('migrate').folder, 'migrations'))).toEqual([])
 })
@@ -78,8 +90,8 @@ test('a new migration is applied, a batch follows, and the other functions stay 
  * Bundles every function as a deploy does. Returns the folder and the key of each function, the version of
  * `migrate`, and the hash of what is deployed.
  */
-function bundle() {
-  const options = { ...imported, refreshOnDeploy: true }
+function bundle(environment: EnvironmentOptions = imported) {
+  const options = { ...environment, refreshOnDeploy: true }
   const bundled = new Synthesized(createStack(options, ['**'], { migrationsFolder }))
   const assembly = (bundled.stack.node.root as App).synth()
   return {

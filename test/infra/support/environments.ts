@@ -59,6 +59,25 @@ export const importedWithoutNat: EnvironmentOptions = {
   database: { ...imported.database, vpc: { ...imported.database.vpc, addSecretsManagerEndpoint: true } },
 }
 
+/** The same database as `imported`, an Aurora cluster, with a token of IAM instead of a secret. */
+export const importedWithIam = {
+  ...imported,
+  database: {
+    kind: 'imported',
+    authentication: 'iam',
+    endpoint: 'db.example.com',
+    name: 'app',
+    user: 'viewkeeper_app',
+    resourceId: 'cluster-ABCDEFGHIJKL01234',
+    securityGroupId: 'sg-0123456789abcdef0',
+    vpc: {
+      id: 'vpc-0123456789abcdef0',
+      subnetIds: ['subnet-0123456789abcdef0'],
+      availabilityZones: ['eu-central-1a'],
+    },
+  },
+} satisfies EnvironmentOptions
+
 /** Views with their own schedules, for environments with `schedules.views`. */
 export const scheduledViews: ScheduledView[] = [
   { view: 'public.sales', schedule: '0 6 * * 1-5', timeZone: 'Europe/Berlin' },

@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readConfiguration } from '../../../src/edge/lambda/configuration.ts'
 import { fromSecret } from '../../../src/edge/lambda/secret.ts'
 
-const fetchFresh = (env: NodeJS.ProcessEnv) => fromSecret(env.DATABASE_SECRET_ARN, env)({ fresh: true })
+const fetchFresh = (env: NodeJS.ProcessEnv) =>
+  fromSecret(String(env.DATABASE_SECRET_ARN), env)({ fresh: true })
 const databaseOf = (env: NodeJS.ProcessEnv) => readConfiguration(env).database
 
 describe('the secret', () => {

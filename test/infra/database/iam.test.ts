@@ -1,0 +1,141 @@
+import { AwsSolutionsChecks } from 'cdk-nag'
+import { describe, expect, test } from 'vitest'
+import type { EnvironmentOptions } from '../../../infra/environment/environment.ts'
+import { created, imported, importedWithIam } from '../support/environments.ts'
+import { createStack, functionNames, outside, Synthesized } from '../support/synth.ts'
+
+const synth = (options: EnvironmentOptions) => new Synthesized(createStack(options))
+const createdWithIam = synth({
+  ...created,
+  database: { ...created.database, authentication: 'iam' } as EnvironmentOptions['database'],
+})
+const stacks = { created: createdWithIam, imported: synth(importedWithIam) }
+const inside = functionNames.filter((name) => name !== outside)
+const [instance, { Properties: server }] = createdWithIam.one('AWS::RDS::DBInstance')
+
+describe.each(Object.entries(stacks))('%s, with IAM', (kind, stack) => {
+  test('there is no secret, no endpoint, and no way out but to the database', () => {
+    expect(stack.resources('AWS::SecretsManager::Secret')).toEqual([])
+    expect(stack.resources('AWS::EC2::VPCEndpoint')).toEqual([])
+    const [group, { Properties }] = stack.one('AWS::EC2::SecurityGroup', (p) =>
+      /^The functions/.test(p.GroupDescription),
+    )
+    const open = (Properties.SecurityGroupEgress ?? []).filter(
+      ({ CidrIp }: { CidrIp: string }) => CidrIp !== '255.255.255.255/32',
+    )
+    const rules = stack.resources('AWS::EC2::SecurityGroupEgress').map(([, rule]) => rule.Properties)
+    const own = rules.filter(({ GroupId }) => GroupId['Fn::GetAtt']?.[0] === group)
+    expect([...open, ...own].map(({ Description }) => Description)).toEqual(['The database'])
+    expect(JSON.stringify(stack.template.toJSON())).not.toMatch(/secretsmanager/i)
+  })
+
+  test.each(inside)(
+    '%s may connect as its role to this server, and migrate as the master user, too',
+    (name) => {
+      const connecting = stack.permissions(name).filter(({ action }) => !/^(ec2|logs|sqs):/.test(action))
+      const users =
+        kind === 'created' && name === 'migrate' ? ['viewkeeper_admin', 'viewkeeper_app'] : ['viewkeeper_app']
+      const resources = users.map((user) =>
+        kind === 'created'
+          ? {
+              'Fn::Join': [
+                '',
+                [
+                  'arn:',
+                  { Ref: 'AWS::Partition' },
+                  ':rds-db:',
+                  { Ref: 'AWS::Region' },
+                  ':',
+                  { Ref: 'AWS::AccountId' },
+                  ':dbuser:',
+                  { 'Fn::GetAtt': [instance, 'DbiResourceId'] },
+                  `/${user}`,
+                ],
+              ],
+            }
+          : {
+              'Fn::Join': [
+                '',
+                [
+                  'arn:',
+                  { Ref: 'AWS::Partition' },
+                  `:rds-db:eu-central-1:123456789012:dbuser:cluster-ABCDEFGHIJKL01234/${user}`,
+                ],
+              ],
+            },
+      )
+      expect(connecting).toEqual(resources.map((resource) => ({ action: 'rds-db:connect', resource })))
+    },
+  )
+
+  test('each function is told the user, and migrate the master user, too', () => {
+    for (const name of inside) {
+      const { Variables } = stack.fn(name)[1].Properties.Environment
+      const given = Object.entries(Variables).filter(([key]) => /IAM_USER|SECRET/.test(key))
+      expect(Object.fromEntries(given)).toEqual({
+        DATABASE_IAM_USER: 'viewkeeper_app',
+        ...(kind === 'created' && name === 'migrate' && { DATABASE_ADMIN_IAM_USER: 'viewkeeper_admin' }),
+      })
+    }
+    expect(stack.template.toJSON().Outputs).not.toHaveProperty('DatabaseSecret')
+  })
+
+  test('cdk-nag finds nothing that is not explained', () => {
+    const { violations } = new AwsSolutionsChecks().validateScope(stack.stack)
+    expect(violations.map(({ ruleName }) => ruleName)).toEqual([])
+  })
+})
+
+test('the master user of a created server logs in with IAM, and has no password', () => {
+  expect(server).toMatchObject({
+    EnableIAMDatabaseAuthentication: true,
+    MasterUserAuthenticationType: 'iam-db-auth',
+    MasterUsername: 'viewkeeper_admin',
+  })
+  expect(server).not.toHaveProperty('ManageMasterUserPassword')
+  expect(server).not.toHaveProperty('MasterUserPassword')
+})
+
+test('with a secret, a created server knows no IAM', () => {
+  const { Properties } = synth(created).one('AWS::RDS::DBInstance')[1]
+  expect(Properties).not.toHaveProperty('EnableIAMDatabaseAuthentication')
+  expect(Properties).not.toHaveProperty('MasterUserAuthenticationType')
+})
+
+test.each([
+  [{ secretArn: undefined }, "secretArn: is required with authentication: 'secret'"],
+  [{ user: 'viewkeeper_app' }, "user: must be left out, it is only for databases with authentication: 'iam'"],
+  [
+    { resourceId: 'db-ABC' },
+    "resourceId: must be left out, it is only for databases with authentication: 'iam'",
+  ],
+  [
+    { vpc: { ...imported.database.vpc, addSecretsManagerEndpoint: undefined } },
+    "vpc.addSecretsManagerEndpoint: is required with authentication: 'secret'",
+  ],
+])('an imported database with a secret and %j is refused, by the name of the field', (change, message) => {
+  const database = { ...imported.database, ...change }
+  expect(() => createStack({ ...imported, database } as never)).toThrow(`test.database.${message}`)
+})
+
+test.each([
+  [{ user: undefined }, "user: is required with authentication: 'iam'"],
+  [{ resourceId: undefined }, "resourceId: is required with authentication: 'iam'"],
+  [{ resourceId: 'app' }, 'resourceId: must look like'],
+  [{ user: 'a*' }, 'user: must be the name of a role'],
+  [
+    { secretArn: imported.database.secretArn },
+    "secretArn: must be left out, it is only for databases with authentication: 'secret'",
+  ],
+  [
+    { secretKeyArn: imported.database.secretKeyArn },
+    "secretKeyArn: must be left out, it is only for databases with authentication: 'secret'",
+  ],
+  [
+    { vpc: imported.database.vpc && { ...imported.database.vpc, addSecretsManagerEndpoint: true } },
+    "vpc.addSecretsManagerEndpoint: must be left out, it is only for databases with authentication: 'secret'",
+  ],
+])('an imported database with IAM and %j is refused, by the name of the field', (change, message) => {
+  const database = { ...importedWithIam.database, ...change }
+  expect(() => createStack({ ...imported, database } as never)).toThrow(`test.database.${message}`)
+})
