@@ -2,6 +2,7 @@ import { App } from 'aws-cdk-lib'
 import { Problem } from '../src/problem.ts'
 import { chooseEnvironment, EnvironmentError } from './environment/environment.ts'
 import { environments } from './environments.ts'
+import { synthesizeWithinLimits } from './limits.ts'
 import { readScheduledViews } from './schedules/scheduled-views.ts'
 import { ViewkeeperStack } from './viewkeeper-stack.ts'
 
@@ -10,6 +11,7 @@ try {
   const { name, environment } = chooseEnvironment(environments, app.node.tryGetContext('env'))
   const scheduledViews = await readScheduledViews(new URL('../migrations/', import.meta.url))
   new ViewkeeperStack(app, { environmentName: name, environment, scheduledViews })
+  synthesizeWithinLimits(app)
 } catch (error) {
   // A mistake in environments.ts or in migrations/: the person who made it needs the message, and no stack
   // trace.

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { CfnOutput, Fn, Stack, Tags } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
 import type { FunctionName } from '../src/edge/http/routes.ts'
-import type { ScheduledView } from '../src/plan/views/scheduled.ts'
+import { distinctTimes, type ScheduledView } from '../src/plan/views/scheduled.ts'
 import { CreatedDatabase } from './database/created-database.ts'
 import { ImportedDatabase } from './database/imported-database.ts'
 import type { Environment } from './environment/environment.ts'
@@ -90,7 +90,8 @@ export class ViewkeeperStack extends Stack {
     })
     const nightly = environment.schedules?.nightly
     if (nightly) schedules.addNightly(nightly)
-    if (environment.schedules?.views) for (const view of props.scheduledViews) schedules.addView(view)
+    if (environment.schedules?.views)
+      for (const times of distinctTimes(props.scheduledViews)) schedules.addViews(times)
 
     new Migration(this, 'Migration', {
       migrate,
@@ -116,7 +117,7 @@ export class ViewkeeperStack extends Stack {
     })
     // The alarms are made after the monitor's schedule. Otherwise missing numbers of the monitor would set an
     // alarm off while the database is created.
-    alarms.node.addDependency(schedules)
+    alarms.node.addDependency(schedules.monitor)
 
     const dashboard = new Dashboard(this, 'Dashboard', { environmentName, functions, machine })
 

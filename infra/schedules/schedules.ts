@@ -11,7 +11,7 @@ import {
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
-import type { ScheduledView } from '../../src/plan/views/scheduled.ts'
+import type { ViewTimes } from '../../src/plan/views/scheduled.ts'
 import { eventBridgeCron } from './cron.ts'
 import { scheduleRole } from './schedule-role.ts'
 import { scheduleName } from './scheduled-views.ts'
@@ -36,6 +36,8 @@ export interface SchedulesProps {
 export class Schedules extends Construct {
   private readonly props: SchedulesProps
   private readonly group: ScheduleGroup
+  /** The schedule that calls the monitor. */
+  readonly monitor: Schedule
   /** The schedules of one function share a role. */
   private readonly roles = new Map<IFunction, IRole>()
 
@@ -48,7 +50,7 @@ export class Schedules extends Construct {
       // taken.
       removalPolicy: RemovalPolicy.DESTROY,
     })
-    this.addMonitor()
+    this.monitor = this.addMonitor()
     this.addPrune()
   }
 
@@ -62,12 +64,12 @@ export class Schedules extends Construct {
     })
   }
 
-  /** Refreshes a view by the schedule in its definition. */
-  addView({ view, schedule, timeZone }: ScheduledView): void {
+  /** Refreshes, in one batch, all views that have this schedule and time zone in their definitions. */
+  addViews({ schedule, timeZone }: ViewTimes): void {
     const expression = ScheduleExpression.expression(eventBridgeCron(schedule), TimeZone.of(timeZone))
-    this.addBatch(scheduleName(view), expression, {
-      description: `Refreshes ${view}`,
-      selection: { views: [view] },
+    this.addBatch(scheduleName({ schedule, timeZone }), expression, {
+      description: 'Refreshes the views that have this schedule in their definitions',
+      selection: { scheduled: { schedule, timeZone } },
     })
   }
 
@@ -75,10 +77,10 @@ export class Schedules extends Construct {
    * Calls the monitor every minute, or every few minutes. A late call becomes a dead letter: the next call
    * does its work.
    */
-  private addMonitor() {
+  private addMonitor(): Schedule {
     const minutes = this.props.monitorEveryMinutes
     const rate = `rate(${minutes} minute${minutes === 1 ? '' : 's'})`
-    this.add('monitor', ScheduleExpression.expression(rate, TimeZone.ETC_UTC), {
+    return this.add('monitor', ScheduleExpression.expression(rate, TimeZone.ETC_UTC), {
       description: 'Closes lost runs and publishes ended ones',
       target: this.props.monitor,
       input: {},
@@ -118,9 +120,9 @@ export class Schedules extends Construct {
     })
   }
 
-  private add(name: string, expression: ScheduleExpression, options: ScheduleOptions) {
+  private add(name: string, expression: ScheduleExpression, options: ScheduleOptions): Schedule {
     const { target, description, input, ...delivery } = options
-    new Schedule(this, name, {
+    return new Schedule(this, name, {
       scheduleName: name,
       scheduleGroup: this.group,
       description,

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { scheduleName } from '../../../infra/schedules/scheduled-views.ts'
 import { nightly } from '../../../src/plan/monitoring/nightly.ts'
+import { distinctTimes, type ScheduledView } from '../../../src/plan/views/scheduled.ts'
 import { imported, scheduledViews } from '../support/environments.ts'
 import { createStack, kinds, Synthesized } from '../support/synth.ts'
 
@@ -68,8 +70,9 @@ test('the nightly batch is of every view, told by name and scheduled time', () =
   expect(nightlyBatch(kinds.created)).toBe('02:30 Europe/Berlin, every view')
 })
 
-test('a view with a schedule of its own is refreshed by it, in its zone', () => {
-  const { ScheduleExpression, ScheduleExpressionTimezone, Target } = schedule(kinds.created, 'public.sales')
+test('views with the same schedule and time zone share one schedule, which names both', () => {
+  const name = scheduleName({ schedule: '0 6 * * 1-5', timeZone: 'Europe/Berlin' })
+  const { ScheduleExpression, ScheduleExpressionTimezone, Target } = schedule(kinds.created, name)
   expect([ScheduleExpression, ScheduleExpressionTimezone]).toEqual([
     'cron(0 6 ? * MON-FRI *)',
     'Europe/Berlin',
@@ -77,19 +80,20 @@ test('a view with a schedule of its own is refreshed by it, in its zone', () => 
   expect(Target.Arn).toEqual({ 'Fn::GetAtt': [kinds.created.fn('start-batch')[0], 'Arn'] })
   expect(JSON.parse(Target.Input)).toEqual({
     trigger: 'schedule',
-    schedule: 'public.sales',
+    schedule: name,
     scheduledTime: '<aws.scheduler.scheduled-time>',
-    views: ['public.sales'],
+    scheduled: { schedule: '0 6 * * 1-5', timeZone: 'Europe/Berlin' },
     concurrency: 3,
   })
 })
 
-test('a view whose name is no name for a schedule is asked for by its own name', () => {
-  const odd = names(kinds.created).find((name) => name.startsWith('reports.Odd.Name-'))
-  expect(JSON.parse(schedule(kinds.created, odd).Target.Input)).toMatchObject({
-    schedule: odd,
-    views: ['reports."Odd.Name"'],
-  })
+test('another view with a schedule that is there already changes nothing in the template', () => {
+  const of = (views: ScheduledView[]) =>
+    new Synthesized(
+      createStack({ ...imported, schedules: {} }, [], { scheduledViews: views }),
+    ).template.toJSON()
+  const another = { ...scheduledViews[0]!, view: 'public.another' }
+  expect(of([...scheduledViews, another])).toEqual(of(scheduledViews))
 })
 
 test('where nothing is said of schedules, only the monitor and prune have one', () => {
@@ -109,7 +113,7 @@ test('without a time of its own, the nightly batch comes when the local one does
 })
 
 test('the nightly batch and the schedules of views are turned off each by itself', () => {
-  const views = names(kinds.created).filter((name) => name.includes('.'))
+  const views = distinctTimes(scheduledViews).map(scheduleName)
   expect(views).toHaveLength(2)
   expect(names(withSchedules({ nightly: false })).sort()).toEqual(['monitor', 'prune', ...views].sort())
   expect(names(withSchedules({ views: false })).sort()).toEqual(['monitor', 'nightly', 'prune'])
