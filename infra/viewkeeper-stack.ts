@@ -6,12 +6,14 @@ import { distinctTimes, type ScheduledView } from '../src/plan/views/scheduled.t
 import { CreatedDatabase } from './database/created-database.ts'
 import { ImportedDatabase } from './database/imported-database.ts'
 import type { Environment } from './environment/environment.ts'
-import { Api } from './functions/api.ts'
+import { Api, type ServedApi } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
 import { DeadLetters } from './functions/dead-letters.ts'
 import { Functions } from './functions/functions.ts'
 import { FunctionsNetwork } from './functions/functions-network.ts'
 import { Migration } from './functions/migration.ts'
+import { Policies } from './functions/policies.ts'
+import { PrivateApi } from './functions/private-api.ts'
 import { RefreshOnDeploy } from './functions/refresh-on-deploy.ts'
 import { AlarmTopic } from './monitoring/alarm-topic.ts'
 import { Alarms } from './monitoring/alarms.ts'
@@ -77,7 +79,17 @@ export class ViewkeeperStack extends Stack {
       logRetentionDays,
     })
     const { machine } = batches
-    const api = new Api(this, 'Api', { environmentName, functions, requestsPerSecond, logRetentionDays })
+    const apiProps = { environmentName, functions, requestsPerSecond }
+    const api: ServedApi =
+      environment.api === 'private'
+        ? new PrivateApi(this, 'Api', { ...apiProps, database, endpointId: environment.apiEndpointId })
+        : new Api(this, 'Api', { ...apiProps, logRetentionDays })
+    const policies = new Policies(this, 'Policies', {
+      environmentName,
+      apiId: api.apiId,
+      stageName: api.stageName,
+      migrate: migrate.lambda,
+    })
 
     const schedules = new Schedules(this, 'Schedules', {
       environmentName,
@@ -94,6 +106,8 @@ export class ViewkeeperStack extends Stack {
       for (const times of distinctTimes(props.scheduledViews)) schedules.addViews(times)
 
     new Migration(this, 'Migration', {
+      environmentName,
+      logRetentionDays,
       migrate,
       after: [database, network],
       before: [...Object.values(others), batches, api, schedules],
@@ -111,7 +125,7 @@ export class ViewkeeperStack extends Stack {
       environmentName,
       topic,
       functions,
-      api: api.httpApi,
+      api,
       machine,
       deadLetters,
     })
@@ -123,8 +137,12 @@ export class ViewkeeperStack extends Stack {
 
     const output = (name: string, value: string) => new CfnOutput(this, name, { value })
     output('ApiUrl', api.url)
+    if (api.securityGroup) output('ApiSecurityGroup', api.securityGroup.securityGroupId)
     for (const name of Object.keys(functions) as FunctionName[])
       output(outputName(name), functions[name].lambda.functionName)
+    output('ReadPolicy', policies.all.read.managedPolicyArn)
+    output('RefreshPolicy', policies.all.refresh.managedPolicyArn)
+    output('OperatePolicy', policies.all.operate.managedPolicyArn)
     output('StateMachineArn', machine.stateMachineArn)
     output('NightlyBatch', nightly ? `${nightly.at} ${nightly.timeZone}, every view` : 'none')
     output('DatabaseEndpoint', `${database.host}:${database.port}`)

@@ -1,4 +1,4 @@
-import { Annotations, Stack } from 'aws-cdk-lib'
+import { Annotations } from 'aws-cdk-lib'
 import { Connections, type ISubnet, type IVpc, Port, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
@@ -52,7 +52,7 @@ export class ImportedDatabase extends Construct implements Database {
         actions: ['kms:Decrypt'],
         resources: [this.secretKeyArn],
         conditions: {
-          StringEquals: { 'kms:ViaService': `secretsmanager.${Stack.of(this).region}.amazonaws.com` },
+          StringEquals: { 'kms:ViaService': secretsManagerHosts(this.secretKeyArn) },
         },
       }),
     )
@@ -60,10 +60,20 @@ export class ImportedDatabase extends Construct implements Database {
 }
 
 /**
+ * The names by which KMS may know Secrets Manager in the region of a key. Addresses in China end
+ * in `.cn`; the policy allows both forms there.
+ */
+function secretsManagerHosts(keyArn: string): string | string[] {
+  const [, partition, , region] = keyArn.split(':')
+  const host = `secretsmanager.${region}.amazonaws.com`
+  return partition === 'aws-cn' ? [host, `${host}.cn`] : host
+}
+
+/**
  * EC2 refuses an endpoint with two subnets in one zone. With one subnet, an endpoint serves the subnet's
  * whole zone.
  */
-const firstOfEachZone = (subnets: ISubnet[]): ISubnet[] =>
+export const firstOfEachZone = (subnets: ISubnet[]): ISubnet[] =>
   subnets.filter(
     ({ availabilityZone }, at) =>
       subnets.findIndex((other) => other.availabilityZone === availabilityZone) === at,

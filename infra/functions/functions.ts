@@ -115,6 +115,7 @@ export class Functions extends Construct {
         environmentName,
         ...options,
         logRetentionDays: environment.logRetentionDays,
+        tracing: environment.tracing,
         network: outsideNetwork ? undefined : props.network,
         deadLetters: keepsDeadLetters ? deadLetters : undefined,
         variables: { ...ofEach, ...(outsideNetwork ? {} : databaseVariables(database)), ...variables[name] },

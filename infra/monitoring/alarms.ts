@@ -1,4 +1,3 @@
-import type { IHttpApi } from 'aws-cdk-lib/aws-apigatewayv2'
 import { Alarm, ComparisonOperator, type IMetric, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
@@ -7,6 +6,7 @@ import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
 import type { FunctionName } from '../../src/edge/http/routes.ts'
 import { metricNames } from '../../src/edge/metrics/names.ts'
+import type { ServedApi } from '../functions/api.ts'
 import type { ViewkeeperFunction } from '../functions/viewkeeper-function.ts'
 import { ownMetric, metricPeriod as period } from './own-metric.ts'
 
@@ -14,7 +14,7 @@ export interface AlarmsProps {
   environmentName: string
   topic: ITopic
   functions: Record<FunctionName, ViewkeeperFunction>
-  api: IHttpApi
+  api: ServedApi
   machine: IStateMachine
   deadLetters: IQueue
 }
@@ -125,11 +125,12 @@ export class Alarms extends Construct {
   }
 
   /** A function that answers 5xx has not failed, so the alarm of the function stays quiet. */
-  private addApiAlarm(api: IHttpApi) {
+  private addApiAlarm(api: ServedApi) {
+    const route = api.logGroupName === undefined ? '' : `The log group ${api.logGroupName} has the route. `
     this.add('api-errors', {
       metric: api.metricServerError({ period }),
       happened: 'The HTTP API answered at least one request with 5xx.',
-      first: `The log group /aws/vendedlogs/viewkeeper/${this.environmentName}/api has the route, and the log of the route's function has the reason.`,
+      first: `${route}The log of the route's function has the reason.`,
     })
   }
 
