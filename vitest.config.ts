@@ -21,8 +21,8 @@ export default defineConfig({
           globalSetup: 'test/support/server.ts',
           // With this variable Powertools writes to the global console, which a test can spy on.
           env: { POWERTOOLS_DEV: 'true', POWERTOOLS_METRICS_DISABLED: 'false' },
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
         },
       },
       {

