@@ -22,6 +22,8 @@ export interface Statement {
   unique?: Record<string, string>
   /** The statement is itself a query for hints, in case a later statement fails. */
   notes?: 'obstacles'
+  /** The statement returns statements, one a row, each perhaps of several commands: they are executed, too. */
+  executes?: true
   /** The statement returns one number: how many rows the view has before or after the work. */
   count?: 'before' | 'after'
   /**

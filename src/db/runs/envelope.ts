@@ -78,6 +78,10 @@ const performStatement = `command := statement ->> 'sql';
         ${performSealed}
       elsif statement ? 'notes' then
         execute command into obstacles;
+      elsif statement ? 'executes' then
+        for answer in execute command loop
+          execute answer;
+        end loop;
       elsif statement ? 'count' then
         if statement ? 'countsRowsOf' then
           -- Preparing a statement locks what it reads, and runs nothing.

@@ -82,14 +82,15 @@ export async function executeStatements(
 /** Works as the envelope does: only SQL written by others sees our role's search path. */
 async function execute(
   sql: Sql,
-  { sql: text, userCode, sealed: seal, check }: Statement,
+  { sql: text, userCode, sealed: seal, executes, check }: Statement,
   onPath: (path: string) => string,
 ): Promise<void> {
   if (seal !== undefined)
     return executeSealed(sql, seal, text, userCode ? onPath(await readRolePath(sql)) : safePath)
   if (userCode) await sql`set local search_path to default`
-  const [row] = await sql.unsafe(text)
+  const rows = await sql.unsafe(text)
+  if (executes) for (const row of rows) await sql.unsafe(Object.values(row)[0]).simple()
   if (userCode) await sql`select pg_catalog.set_config('search_path', ${safePath}, true)`
-  if (check !== undefined && Object.values(row ?? {})[0] !== check.is)
+  if (check !== undefined && Object.values(rows[0] ?? {})[0] !== check.is)
     throw new Problem(check.else, check.message)
 }

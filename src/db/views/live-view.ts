@@ -1,5 +1,5 @@
 import type { LiveView, SwapRights, ViewSnapshot } from '../../plan/views/live-view.ts'
-import { liveViewQuery } from '../../plan/views/live-view-query.ts'
+import { hashesOf, liveViewQuery } from '../../plan/views/live-view-query.ts'
 import { toSetRole } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
@@ -18,8 +18,8 @@ export async function readSnapshot(
   role: string | null = null,
 ): Promise<ViewSnapshot | NoSnapshot> {
   const read = () =>
-    sql.unsafe<{ live: LiveView; hash: string }[]>(
-      `select f as live, md5(f::text) as hash from (${liveViewQuery(String(oid))}) as x(f)`,
+    sql.unsafe<Omit<ViewSnapshot, 'rights'>[]>(
+      `select f as live, ${hashesOf('f')} from (${liveViewQuery(String(oid))}) as x(f)`,
     )
   try {
     const rows = await unlessLocked(sql, read)

@@ -1,5 +1,5 @@
 import type { QualifiedName } from '../../plan/names.ts'
-import { liveViewQuery } from '../../plan/views/live-view-query.ts'
+import { hashesOf, liveViewQuery } from '../../plan/views/live-view-query.ts'
 import { parentsFirst, type Reader } from '../../plan/views/readers.ts'
 import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
@@ -55,7 +55,7 @@ reads as (
     left join pg_type e on e.oid = t.typelem
     left join pg_class k on k.reltype in (t.oid, e.oid) and k.reltype <> 0
    where coalesce(k.oid, d.refobjid) <> w.ev_class)
-select member.oid::int8 as oid, doc.live, md5(doc.live::text) as hash, member.relispopulated as populated,
+select member.oid::int8 as oid, doc.live, ${hashesOf('doc.live')}, member.relispopulated as populated,
        (current_setting('block_size')::int8 * (select coalesce(sum(r.relpages), 0) from pg_class r
           where r.oid in (member.oid, member.reltoastrelid)
              or r.oid in (select indexrelid from pg_index where indrelid = member.oid)))::int8 as "sizeBytes",

@@ -6,6 +6,7 @@ import { exchange } from './exchange.ts'
 import type { Group, Places } from './group.ts'
 import { areFaithful, basisOf } from './proof.ts'
 import { replayCheap } from './replay.ts'
+import { copyGrantsOf } from './twins.ts'
 
 /**
  * Says what has changed since the twins of `built` were made, so that they cannot be exchanged: members, queries, columns,
@@ -43,7 +44,7 @@ export function planExchangeOfBuilt(
     settings: {},
     result: 'updated',
     fills: true,
-    prepare: [...now.members.flatMap(cheap), ...areFaithful(now, places)],
+    prepare: [...now.members.flatMap(cheap), ...copyGrantsOf(now, places), ...areFaithful(now, places)],
     cutOver: exchange(now, places, timeoutSeconds),
     written: null,
     members,

@@ -15,8 +15,8 @@ import {
 import type { LiveView } from '../views/live-view.ts'
 import { parentsFirst } from '../views/readers.ts'
 import { type Group, groupNames, type Member, materialized, type Places, wantedOf } from './group.ts'
-import { basisOf } from './proof.ts'
-import { about, dropPlaces } from './twins.ts'
+import { basisOfTwins } from './proof.ts'
+import { about, copiedGrants, copyGrantsOf, dropPlaces } from './twins.ts'
 
 /**
  * The exchange of all twins of a group at one moment. All locks come first; then the old views leave, the twins take their
@@ -61,6 +61,8 @@ export function exchange(group: Group, places: Places, timeoutSeconds: number): 
       timeoutSeconds,
       guard: [
         ...materialized(group).flatMap(({ oid, live }) => holdStill(live, asideNames(oid, live.view.schema))),
+        ...copyGrantsOf(group, places),
+        ...copiedGrants(group, places),
         ...touchFunctions(again),
         nothingHasChanged(group),
       ],
@@ -70,7 +72,7 @@ export function exchange(group: Group, places: Places, timeoutSeconds: number): 
 
 /** A statement that compares the catalog with the facts on which the twins were planned. */
 export const nothingHasChanged = (group: Group): Statement => {
-  const { sql, is } = basisOf(group)
+  const { sql, is } = basisOfTwins(group)
   return {
     phase: 'locking',
     sql,

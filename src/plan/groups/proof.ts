@@ -1,6 +1,6 @@
 import { displayName, literal, quoteName } from '../names.ts'
-import type { Statement } from '../plan.ts'
-import { differenceQuery, liveViewQuery } from '../views/live-view-query.ts'
+import type { Plan, Statement } from '../plan.ts'
+import { differenceQuery, hashWithoutGrants, liveViewQuery } from '../views/live-view-query.ts'
 import type { Reader } from '../views/readers.ts'
 import { betweenQuery } from './between.ts'
 import { everything, type Group, groupNames, type Places } from './group.ts'
@@ -9,13 +9,25 @@ import { everything, type Group, groupNames, type Places } from './group.ts'
  * What a plan for a group stands on: the hashes of the members and of the views outside, one after the other. The answer is
  * another one if something stands between the views.
  */
-export function basisOf(group: Group): { sql: string; is: string } {
+export const basisOf = (group: Group): Basis => hashes(group, () => true)
+
+/** The same once the twins are built. Privileges count only on members that are to change: the others' are copied. */
+export const basisOfTwins = (group: Group): Basis => {
+  const changing = new Set(group.members.flatMap(({ oid, wanted }) => (wanted === undefined ? [] : [oid])))
+  return hashes(group, (oid) => changing.has(oid))
+}
+
+type Basis = NonNullable<Plan['basis']>
+
+function hashes(group: Group, withGrants: (oid: number) => boolean): Basis {
   const views = everything(group)
   const oids = views.map(({ oid }) => oid)
+  const whole = oids.filter(withGrants)
   return {
-    sql: `select string_agg(md5(doc.live::text), '' order by r.oid) || (${betweenQuery(oids)})
+    sql: `select string_agg(case when r.oid = any (array[${whole.join(', ')}]::oid[]) then md5(doc.live::text) else ${hashWithoutGrants('doc.live')} end,
+         '' order by r.oid) || (${betweenQuery(oids)})
   from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${liveViewQuery('r.oid')}) as doc(live)`,
-    is: views.map(({ hash }) => hash).join(''),
+    is: views.map((each) => (withGrants(each.oid) ? each.hash : each.hashWithoutGrants)).join(''),
   }
 }
 
@@ -106,8 +118,8 @@ const faithful = (members: Reader[], places: Places): Statement => ({
 select coalesce(string_agg(format('%s: %s', p.view, d.differences), '; '), '') as differences
   from (values ${members
     .map(
-      ({ oid, live, hash }) =>
-        `(${oid}::oid, ${literal(hash)}, ${literal(quoteName(groupNames(oid, live, places).view))}::regclass, ${literal(displayName(live.view))})`,
+      ({ oid, live, hashWithoutGrants }) =>
+        `(${oid}::oid, ${literal(hashWithoutGrants)}, ${literal(quoteName(groupNames(oid, live, places).view))}::regclass, ${literal(displayName(live.view))})`,
     )
     .join(', ')}) as p(oid, hash, twin, view),
        lateral (${differenceQuery('p.oid', 'p.hash', 'p.twin')}) as d(differences)

@@ -6,7 +6,7 @@ import type { ViewFacts } from '../views/view-facts.ts'
 import { exchange, nothingHasChanged } from './exchange.ts'
 import { type Group, groupNames, type Member, materialized, placesOf, wantedOf } from './group.ts'
 import { basisOf, proveTwins } from './proof.ts'
-import { buildTwins, fillTwin, makePlaces } from './twins.ts'
+import { buildTwins, copyGrantsOf, fillTwin, makePlaces } from './twins.ts'
 
 /**
  * Plans the refresh of a view together with all views that read it: all are rebuilt aside, parents first, and exchanged at
@@ -45,6 +45,7 @@ export function planGroupRefresh(
       ...proveTwins(group, places),
       ...(withData ? filled : []).flatMap((member) => fillTwin(member, places)),
       ...countTwin(twin, wantedOf(first).view.owner, rowCountStrategy),
+      ...copyGrantsOf(group, places),
       // This check delays nobody, and finds a change made during the build. The same check under the locks decides.
       nothingHasChanged(group),
     ],

@@ -1,16 +1,15 @@
 import { inPlaceOf } from '../acting.ts'
-import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
+import { literal, quoteIdentifier, quoteName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 import { option, ownersSeal } from '../runs/rebuild.ts'
-import { replayGrants } from '../views/grants.ts'
 import type { LiveView } from '../views/live-view.ts'
 import type { Reader } from '../views/readers.ts'
 import { type Group, groupNames, type Places } from './group.ts'
 import { about, onTwins } from './twins.ts'
 
 /**
- * Gives a filled twin what was changed cheaply on its view since the twin was made from `old`: grants, comments, options,
- * targets of statistics, defaults of columns. Whatever else has changed stays different, and `areFaithful` finds it.
+ * Gives a filled twin what was changed cheaply on its view since the twin was made from `old`: comments, options, targets of
+ * statistics, defaults of columns. (Grants are copied by `copyGrantsOf`.) Whatever else has changed stays different, and `areFaithful` finds it.
  */
 export function replayCheap(group: Group, old: LiveView, { oid, live }: Reader, places: Places): Statement[] {
   const { view, columns, indexes, statistics } = live
@@ -80,32 +79,8 @@ export function replayCheap(group: Group, old: LiveView, { oid, live }: Reader, 
       ]),
     )
   })
-  return about(live, [
-    ...inPlaceOf(view.owner, [...statements(ours), ...defaults]),
-    ...onStatistics,
-    ...(differs(old.grants, live.grants)
-      ? grantAgain(old, live, { ...names.view, schema: places.twins(view.schema) })
-      : []),
-  ])
+  return about(live, [...inPlaceOf(view.owner, [...statements(ours), ...defaults]), ...onStatistics])
 }
-
-/**
- * What the twin has got is revoked as if it were privileges by default. Somebody who was no grantor when the schema was made
- * may use the schema until the exchange drops it.
- */
-const grantAgain = (old: LiveView, live: LiveView, twin: ViewName & { schema: string }): Statement[] => [
-  ...statements([
-    `grant usage on schema ${quoteIdentifier(twin.schema)} to ${[...new Set(live.grants.map(({ grantor }) => grantor))].join(', ')}`,
-  ]),
-  ...replayGrants(
-    {
-      ...live,
-      untouchedGrants: false,
-      defaultGrants: old.grants.map((grant) => ({ ...grant, everywhere: true })),
-    },
-    twin,
-  ),
-]
 
 const text = (comment: string | null): string => (comment === null ? 'null' : literal(comment))
 

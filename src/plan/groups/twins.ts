@@ -7,7 +7,7 @@ import { fill } from '../runs/create.ts'
 import { setting } from '../runs/locks.ts'
 import { buildIndexes, buildStatistics, buildTwin, giveStatistics } from '../runs/rebuild.ts'
 import { uniqueIndexes } from '../runs/unique-indexes.ts'
-import { replayGrants } from '../views/grants.ts'
+import { copyGrants, grantsAreTheSame, type Pair, replayGrants } from '../views/grants.ts'
 import type { LiveView } from '../views/live-view.ts'
 import { type Group, groupNames, type Member, type Places, wantedOf } from './group.ts'
 import { requalify } from './requalify.ts'
@@ -63,6 +63,23 @@ export function buildTwinOf(group: Group, member: Member, places: Places): State
 /** Default privileges of a schema do not hold in the schema of the twins. */
 const grantsOf = (live: LiveView, { view }: AsideNames): Statement[] =>
   replayGrants({ ...live, defaultGrants: live.defaultGrants.filter(({ everywhere }) => everywhere) }, view)
+
+/** Gives the twins of members that do not change the privileges that their views have by now. */
+export const copyGrantsOf = ({ members }: Group, places: Places): Statement[] =>
+  unchanging(members).flatMap((member) => about(member.live, [copyGrants(pairOf(member, places), true)]))
+
+/** Checks that this has given all of them. */
+export function copiedGrants({ members }: Group, places: Places): Statement[] {
+  const pairs = unchanging(members).map((member) => pairOf(member, places))
+  return pairs.length === 0 ? [] : [grantsAreTheSame(pairs)]
+}
+
+const unchanging = (members: Member[]): Member[] => members.filter(({ wanted }) => wanted === undefined)
+
+const pairOf = ({ oid, live: { view } }: Member, places: Places): Pair => ({
+  oid,
+  twin: { schema: places.twins(view.schema), name: view.name },
+})
 
 /** The view with all SQL on twins instead of members. */
 export function onTwins({ members }: Group, live: LiveView, places: Places): LiveView {

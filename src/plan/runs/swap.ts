@@ -1,9 +1,13 @@
 import { inPlaceOf } from '../acting.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
-import { replayGrants } from '../views/grants.ts'
+import { copyGrants, grantsAreTheSame, replayGrants } from '../views/grants.ts'
 import type { LiveView, ViewSnapshot } from '../views/live-view.ts'
-import { differenceQuery, liveViewHashQuery } from '../views/live-view-query.ts'
+import {
+  differenceQuery,
+  hashWithoutGrants as hashWithoutGrantsOf,
+  liveViewHashQuery,
+} from '../views/live-view-query.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { type AsideNames, asideNames } from './aside-names.ts'
 import { analyze, countBefore, countTwin } from './counting.ts'
@@ -24,7 +28,7 @@ import { tablesOf, touchFunctions, writeObjectsAgain, writeViewAgain, writtenAga
  */
 export function planSwap(
   view: ViewFacts,
-  { live, hash }: ViewSnapshot,
+  { live, hash, hashWithoutGrants }: ViewSnapshot,
   options: RunOptions,
   { wanted, withData }: { wanted: LiveView; withData: boolean } = { wanted: live, withData: true },
 ): Plan {
@@ -35,6 +39,12 @@ export function planSwap(
     wanted.indexes.map((index) => ({ ...index, on: index.rest })),
     aside.index,
   )
+  // Authored privileges are not copied, so nobody may change the view's.
+  const copies = wanted === live
+  const pair = { oid: view.oid, twin: { ...aside.view, schema: live.view.schema } }
+  const nothingElseHasChanged = copies
+    ? nothingHasChanged(view, liveViewHashQuery(String(view.oid), hashWithoutGrantsOf), hashWithoutGrants)
+    : nothingHasChanged(view, liveViewHashQuery(String(view.oid)), hash)
   return {
     ifRunning,
     basis: { sql: liveViewHashQuery(String(view.oid)), is: hash },
@@ -56,12 +66,17 @@ export function planSwap(
       refersToItself(view, aside),
       // This check delays nobody, and finds a change made during the build. The same check under the lock
       // decides.
-      nothingHasChanged(view, hash),
-      ...(wanted === live ? [twinIsFaithful(view, hash, aside)] : []),
+      ...(copies ? [copyGrants(pair)] : []),
+      nothingElseHasChanged,
+      ...(copies ? [twinIsFaithful(view, hashWithoutGrants, aside)] : []),
     ],
-    cutOver: exclusively(live.view, [nothingHasChanged(view, hash), ...exchange(live, wanted, aside)], {
+    cutOver: exclusively(live.view, [nothingElseHasChanged, ...exchange(live, wanted, aside)], {
       timeoutSeconds,
-      guard: [...holdStill(live, aside), ...touchFunctions(writtenAgain([live]))],
+      guard: [
+        ...holdStill(live, aside),
+        ...(copies ? [copyGrants(pair), grantsAreTheSame([pair])] : []),
+        ...touchFunctions(writtenAgain([live])),
+      ],
       // Outer views first, then tables with policies: readers lock them in this order.
       lockBefore: [
         ...plainViews(live)
@@ -114,15 +129,13 @@ function exchange({ view: old }: LiveView, wanted: LiveView, aside: AsideNames):
 
 const cutOver = (sql: string): Statement => ({ phase: 'cut-over', sql })
 
-const nothingHasChanged = ({ oid, view }: ViewFacts, hash: string): Statement => ({
+const nothingHasChanged = ({ view }: ViewFacts, sql: string, hash: string): Statement => ({
   phase: 'locking',
-  sql: liveViewHashQuery(String(oid)),
+  sql,
   check: {
     is: hash,
     else: 'CatalogChanged',
-    message:
-      `${view}, its indexes, privileges, comments or an object that depends on it were altered during the rebuild. Nothing was ` +
-      'exchanged: refresh again.',
+    message: `${view}, or something that hangs on it, was altered during the rebuild. Nothing was exchanged: refresh again.`,
   },
   hidden: true,
 })

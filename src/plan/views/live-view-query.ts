@@ -142,22 +142,32 @@ select jsonb_build_object(
      left join lateral (${policyAgain}) as p(again) on x.policy is not null))
   from m`
 
+/** The hash of a live view without its privileges, as an expression: they are copied at the exchange. */
+export const hashWithoutGrants = (live: string): string =>
+  `md5((${live} - '{grants,untouchedGrants}'::text[])::text)`
+
+/** The columns of a ViewSnapshot that tell whether the view has changed. `live` is an expression for the live view. */
+export const hashesOf = (live: string): string =>
+  `md5(${live}::text) as hash, ${hashWithoutGrants(live)} as "hashWithoutGrants"`
+
 /** A query for one text: the hash of the live view, which is the same as long as nothing has changed. */
-export const liveViewHashQuery = (relation: string): string =>
-  `select md5(f::text) from (${liveViewQuery(relation)}) as x(f)`
+export const liveViewHashQuery = (
+  relation: string,
+  hash: (live: string) => string = (live) => `md5(${live}::text)`,
+): string => `select ${hash('f')} from (${liveViewQuery(relation)}) as x(f)`
 
 /**
  * A query for one text: the parts in which a view and its twin differ, each with the names of what the twin has in another
- * way or not at all: `indexes (sales_key), grants (select to boss)`; empty if there are none. The names of the two views and
+ * way or not at all: `indexes (sales_key), columns (day)`; empty if there are none. The names of the two views and
  * of their indexes and statistics may differ. All three arguments are expressions of SQL. Dependents are not compared,
  * because the twin has none, nor triggers and rules, which are made at the exchange. The text is also empty if the live view
- * has another hash by now: the comparison by hash reports that.
+ * has another hash without its privileges by now: the comparison by hash reports that.
  */
 export const differenceQuery = (relation: string, hash: string, twin: string): string => `
-select case when md5(live.f::text) = ${hash} then (
+select case when ${hashWithoutGrants('live.f')} = ${hash} then (
          select coalesce(string_agg(part || coalesce(' (' || case part
              when 'view' then (select string_agg(k.key, ', ') from jsonb_each(a.value) k where k.value is distinct from b.value -> k.key)
-             else (select string_agg(coalesce(e ->> 'name', lower(e ->> 'privilege') || ' to ' || (e ->> 'grantee')), ', ')
+             else (select string_agg(e ->> 'name', ', ')
                      from jsonb_array_elements(live.f -> part) e
                     where not coalesce(b.value, '[]') @> jsonb_build_array(case part when 'columns' then e else e - 'name' end))
              end || ')', ''), ', '), '')
@@ -173,4 +183,4 @@ select p.part, case when p.part in ('indexes', 'statistics')
                     -- The query is not compared: the server may write copies differently (lists of varchar).
                     else p.value - '{schema,name,definition}'::text[] end as value
   from jsonb_each(${live}) as p(part, value)
- where p.part in ('view', 'columns', 'indexes', 'statistics', 'grants')`
+ where p.part in ('view', 'columns', 'indexes', 'statistics')`

@@ -162,6 +162,8 @@ export interface ViewSnapshot {
   rights: SwapRights
   /** The hash of the live view: `liveViewHashQuery` returns the same one as long as nothing has changed. */
   hash: string
+  /** The same for everything but the privileges on the view. */
+  hashWithoutGrants: string
 }
 
 /** What would be dropped with a view, as people name it: `view app.top`, `materialized view app.best`. */

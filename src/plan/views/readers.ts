@@ -1,11 +1,9 @@
-import type { LiveView } from './live-view.ts'
+import type { LiveView, ViewSnapshot } from './live-view.ts'
 
 /** A view, plain or materialized, that reads one of some relations, directly or through other views. */
-export interface Reader {
+export interface Reader extends Pick<ViewSnapshot, 'hash' | 'hashWithoutGrants'> {
   oid: number
   live: LiveView
-  /** The hash of the live view, as `liveViewHashQuery` returns it. */
-  hash: string
   /** Always true for a plain view. */
   populated: boolean
   /** The size on disk with indexes and TOAST, by the last `vacuum` or `analyze`; 0 for a plain view. */

@@ -294,7 +294,6 @@ describe('a swap', () => {
 
   test.each([
     ['an index', 'create index late on altered (id)'],
-    ['a grant', 'grant select on altered to public'],
     ['a comment', "comment on materialized view altered is 'late'"],
     ['a view that reads it', 'create view late_view as select * from altered'],
     ['a rename', 'alter materialized view altered rename to altered_elsewhere'],

@@ -14,6 +14,7 @@ function readersOf(graph: Record<string, string[]>): Reader[] {
       view: { kind: name.startsWith('p') ? 'view' : 'materialized view', schema: 's', name },
     } as Reader['live'],
     hash: name,
+    hashWithoutGrants: name,
     populated: true,
     sizeBytes: name.startsWith('p') ? 0 : 100,
     reads: (graph[name] ?? []).map(oid),
