@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { CfnOutput, Stack } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
 import type { FunctionName } from '../src/edge/http/routes.ts'
-import type { ScheduledView } from '../src/plan/views/scheduled.ts'
+import { distinctTimes, type ScheduledView } from '../src/plan/views/scheduled.ts'
 import { insistOnConnections } from './database/connections.ts'
 import type { Database } from './database/database.ts'
 import { DatabaseStack, tagStack } from './database/database-stack.ts'
@@ -10,12 +10,14 @@ import { ImportedDatabase } from './database/imported-database.ts'
 import type { DeployContext } from './environment/deploy-context.ts'
 import type { Environment } from './environment/environment.ts'
 import { monitorTimes } from './environment/monitor-times.ts'
-import { Api } from './functions/api.ts'
+import { Api, type ServedApi } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
 import { DeadLetters } from './functions/dead-letters.ts'
 import { Functions } from './functions/functions.ts'
 import { FunctionsNetwork } from './functions/functions-network.ts'
 import { Migration } from './functions/migration.ts'
+import { Policies } from './functions/policies.ts'
+import { PrivateApi } from './functions/private-api.ts'
 import { RefreshOnDeploy } from './functions/refresh-on-deploy.ts'
 import { SecretRotation } from './functions/secret-rotation.ts'
 import { AlarmTopic } from './monitoring/alarm-topic.ts'
@@ -87,7 +89,17 @@ export class ViewkeeperStack extends Stack {
       logRetentionDays,
     })
     const { machine } = batches
-    const api = new Api(this, 'Api', { environmentName, functions, requestsPerSecond, logRetentionDays })
+    const apiProps = { environmentName, functions, requestsPerSecond }
+    const api: ServedApi =
+      environment.api === 'private'
+        ? new PrivateApi(this, 'Api', { ...apiProps, database, endpointId: environment.apiEndpointId })
+        : new Api(this, 'Api', { ...apiProps, logRetentionDays })
+    const policies = new Policies(this, 'Policies', {
+      environmentName,
+      apiId: api.apiId,
+      stageName: api.stageName,
+      migrate: migrate.lambda,
+    })
 
     const schedules = new Schedules(this, 'Schedules', {
       environmentName,
@@ -100,7 +112,8 @@ export class ViewkeeperStack extends Stack {
     })
     const nightly = environment.schedules?.nightly
     if (nightly) schedules.addNightly(nightly)
-    if (environment.schedules?.views) for (const view of props.scheduledViews) schedules.addView(view)
+    if (environment.schedules?.views)
+      for (const times of distinctTimes(props.scheduledViews)) schedules.addViews(times)
 
     const rotation =
       database.rotation &&
@@ -112,6 +125,8 @@ export class ViewkeeperStack extends Stack {
         ...database.rotation,
       })
     new Migration(this, 'Migration', {
+      environmentName,
+      logRetentionDays,
       migrate,
       after: [database, network],
       // Secrets Manager tests a rotation when it is set up, which takes the role that migrate makes.
@@ -129,7 +144,7 @@ export class ViewkeeperStack extends Stack {
     const alarms = new Alarms(this, 'Alarms', {
       environmentName,
       topic,
-      api: api.httpApi,
+      api,
       machine,
       deadLetters,
       monitor: monitorTimes(environment.monitorEveryMinutes),
@@ -137,7 +152,7 @@ export class ViewkeeperStack extends Stack {
     })
     // The alarms are made after the monitor's schedule. Otherwise missing numbers of the monitor would set an
     // alarm off while the database is created.
-    alarms.node.addDependency(schedules)
+    if (schedules.monitor) alarms.node.addDependency(schedules.monitor)
     if (options.kind === 'created')
       new DatabaseAlarms(this, 'DatabaseAlarms', { environmentName, topic, options })
 
@@ -145,8 +160,12 @@ export class ViewkeeperStack extends Stack {
 
     const output = (name: string, value: string) => new CfnOutput(this, name, { value })
     output('ApiUrl', api.url)
+    if (api.securityGroup) output('ApiSecurityGroup', api.securityGroup.securityGroupId)
     for (const name of Object.keys(functions) as FunctionName[])
       output(outputName(name), functions[name].lambda.functionName)
+    output('ReadPolicy', policies.all.read.managedPolicyArn)
+    output('RefreshPolicy', policies.all.refresh.managedPolicyArn)
+    output('OperatePolicy', policies.all.operate.managedPolicyArn)
     output('StateMachineArn', machine.stateMachineArn)
     output('NightlyBatch', nightly ? `${nightly.at} ${nightly.timeZone}, every view` : 'none')
     output('DatabaseEndpoint', `${database.host}:${database.port}`)

@@ -48,6 +48,8 @@ export function plannableGraph(count: number): {
     name: `v${id}`,
     view: `bench.v${id}`,
     inAll: true,
+    schedule: null,
+    timeZone: null,
     paused: false,
     retries: 1,
     retryDelaySeconds: 300,

@@ -53,7 +53,7 @@ export class ImportedDatabase extends Construct implements Database {
  * EC2 refuses an endpoint with two subnets in one zone. With one subnet, an endpoint serves the subnet's
  * whole zone.
  */
-const firstOfEachZone = (subnets: ISubnet[]): ISubnet[] =>
+export const firstOfEachZone = (subnets: ISubnet[]): ISubnet[] =>
   subnets.filter(
     ({ availabilityZone }, at) =>
       subnets.findIndex((other) => other.availabilityZone === availabilityZone) === at,

@@ -68,8 +68,18 @@ export function grantLogin(login: Login, grantee: IGrantable & Construct): void 
       actions: ['kms:Decrypt'],
       resources: [login.keyArn],
       conditions: {
-        StringEquals: { 'kms:ViaService': `secretsmanager.${Stack.of(grantee).region}.amazonaws.com` },
+        StringEquals: { 'kms:ViaService': secretsManagerHosts(login.keyArn) },
       },
     }),
   )
+}
+
+/**
+ * The names by which KMS may know Secrets Manager in the region of a key. Addresses in China end
+ * in `.cn`; the policy allows both forms there.
+ */
+function secretsManagerHosts(keyArn: string): string | string[] {
+  const [, partition, , region] = keyArn.split(':')
+  const host = `secretsmanager.${region}.amazonaws.com`
+  return partition === 'aws-cn' ? [host, `${host}.cn`] : host
 }

@@ -15,8 +15,8 @@ const databaseName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, 'must be 
 export const createdDatabase = z
   .strictObject({
     kind: z.literal('created'),
-    /** Name of the database inside the server. */
-    name: databaseName,
+    /** Name of the database inside the server. RDS wants a letter at its beginning. */
+    name: databaseName.regex(/^[A-Za-z]/, 'must begin with a letter'),
     /**
      * Major version of PostgreSQL; RDS keeps the minor version current. Default 18. A deploy with a newer one upgrades
      * the server only if it says so, too: `-c upgradeTo=18`.

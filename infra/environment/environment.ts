@@ -12,6 +12,8 @@ const falseOr = (from: number, to: number) => {
   const message = `must be false, or a number from ${from} to ${to}`
   return z.union([z.literal(false), z.int(message).min(from, message).max(to, message)], message)
 }
+const nameRule =
+  'must have at most 20 lower-case letters, digits and hyphens, begin with a letter, not end with a hyphen, and not have two hyphens in a row'
 
 const environment = z.strictObject({
   /** AWS account, twelve digits. Default: the account of the credentials that deploy. */
@@ -46,6 +48,19 @@ const environment = z.strictObject({
   logLevel: z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR']).default('INFO'),
   /** Requests a second that the HTTP API accepts; a burst may be twice as many. Default 20. */
   requestsPerSecond: z.int().min(1).max(10_000).default(20),
+  /**
+   * Where the API can be called from: `public`, from everywhere, or `private`, only through an endpoint of API Gateway
+   * in a VPC (about 7.30 USD a month in each zone). Callers sign in both cases. Default `public`.
+   */
+  api: z.enum(['public', 'private']).default('public'),
+  /**
+   * For a private API: the endpoint (service `execute-api`) that its callers use, `vpce-…`. Default: the stack makes
+   * one in the network of the database, which only lets in what you allow in its security group.
+   */
+  apiEndpointId: z
+    .string()
+    .regex(/^vpce-[0-9a-f]{8,17}$/, 'must look like "vpce-0123456789abcdef0"')
+    .optional(),
   /** The batches that schedules start. Default: none. */
   schedules: schedules.optional(),
   /** Whether a deploy that changes code or migrations refreshes every view. Default false. */
@@ -84,17 +99,33 @@ const environment = z.strictObject({
    * month. Default false.
    */
   metricsPerView: z.boolean().default(false),
+  /**
+   * Whether X-Ray traces the calls of the functions: 5 USD per million traces, and X-Ray traces one request a second
+   * and a twentieth of the others. Default false.
+   */
+  tracing: z.boolean().default(false),
   /** Tags of every resource in addition to `viewkeeper:environment`. Default: none. */
   tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
 })
 
+const wholeEnvironment = environment.refine(
+  ({ api, apiEndpointId }) => api === 'private' || apiEndpointId === undefined,
+  {
+    path: ['apiEndpointId'],
+    message: "is only for api: 'private'",
+  },
+)
+
+/**
+ * The name is part of the name of every resource. CloudFormation makes the identifier of a database server from the
+ * stack's name, and RDS refuses two hyphens in a row and a hyphen at the end.
+ */
 const environmentsFile = z.record(
-  // RDS refuses the identifier of a server that has two hyphens in a row or one at the end.
   z
     .string()
-    .max(20, 'must be at most 20 characters')
-    .regex(/^[a-z](-?[a-z0-9])*$/, 'must be lower-case letters and digits, with single hyphens between them'),
-  environment,
+    .max(20, nameRule)
+    .regex(/^[a-z](-?[a-z0-9])*$/, nameRule),
+  wholeEnvironment,
 )
 
 /** An environment as `environments.ts` writes it: fields with a default may be left out. */

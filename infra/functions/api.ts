@@ -3,6 +3,8 @@ import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
 import { HttpApi, HttpMethod, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2'
 import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers'
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
+import type { IMetric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch'
+import type { ISecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
@@ -17,14 +19,32 @@ export interface ApiProps {
   logRetentionDays: RetentionDays
 }
 
-/** The HTTP API, with the routes of the table. Every request has to be signed with IAM. */
-export class Api extends Construct {
+/** What the rest of a stack needs to know of its API, public or private. */
+export interface ServedApi extends Construct {
+  /** Ends in a slash. */
   readonly url: string
-  readonly httpApi: HttpApi
+  /** The name of the stage that serves the routes. */
+  readonly stageName: string
+  readonly apiId: string
+  /** The name of the log group of all requests; undefined if there is none. */
+  readonly logGroupName?: string
+  /** Decides who may call a private API; undefined if the stack has not made the API's endpoint. */
+  readonly securityGroup?: ISecurityGroup
+  /** How many requests were answered with 5xx. */
+  metricServerError(options: MetricOptions): IMetric
+}
+
+/** The HTTP API, with the routes of the table. Every request has to be signed with IAM. */
+export class Api extends Construct implements ServedApi {
+  readonly url: string
+  readonly apiId: string
+  readonly logGroupName: string
+  readonly stageName = '$default'
+  private readonly api: HttpApi
 
   constructor(scope: Construct, id: string, props: ApiProps) {
     super(scope, id)
-    this.httpApi = new HttpApi(this, 'HttpApi', {
+    this.api = new HttpApi(this, 'HttpApi', {
       apiName: `viewkeeper-${props.environmentName}`,
       description: 'Refreshes views and shows their runs',
       defaultAuthorizer: new HttpIamAuthorizer(),
@@ -37,26 +57,31 @@ export class Api extends Construct {
       ]),
     )
     for (const route of Object.values(routes))
-      this.httpApi.addRoutes({
+      this.api.addRoutes({
         path: route.path,
         methods: [HttpMethod[route.method]],
         integration: integrations.get(route.function) as HttpLambdaIntegration,
       })
+    // With this prefix AWS needs no policy statement for each log group; the size of that policy is limited.
+    this.logGroupName = `/aws/vendedlogs/viewkeeper/${props.environmentName}/api`
     const logGroup = new LogGroup(this, 'AccessLog', {
-      // With this prefix AWS needs no policy statement for each log group; the size of that policy is
-      // limited.
-      logGroupName: `/aws/vendedlogs/viewkeeper/${props.environmentName}/api`,
+      logGroupName: this.logGroupName,
       retention: props.logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
     })
     const stage = new HttpStage(this, 'Stage', {
-      httpApi: this.httpApi,
-      stageName: '$default',
+      httpApi: this.api,
+      stageName: this.stageName,
       autoDeploy: true,
       throttle: { rateLimit: props.requestsPerSecond, burstLimit: 2 * props.requestsPerSecond },
       accessLogSettings: { destination: new LogGroupLogDestination(logGroup), format: accessLogFormat },
     })
     this.url = stage.url
+    this.apiId = this.api.apiId
+  }
+
+  metricServerError(options: MetricOptions): IMetric {
+    return this.api.metricServerError(options)
   }
 }
 

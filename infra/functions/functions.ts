@@ -127,6 +127,7 @@ export class Functions extends Construct {
         ...options,
         ...(name === 'monitor' ? lookTimes(environment) : {}),
         logRetentionDays: environment.logRetentionDays,
+        tracing: environment.tracing,
         network: outsideNetwork ? undefined : props.network,
         deadLetters: keepsDeadLetters ? deadLetters : undefined,
         readsSecrets: 'secret' in database.login,

@@ -1,9 +1,10 @@
 import { Duration } from 'aws-cdk-lib'
 import { InvocationType, Trigger } from 'aws-cdk-lib/triggers'
 import { Construct } from 'constructs'
+import { addTriggerLogs, type TriggerLogsProps } from './trigger-logs.ts'
 import type { ViewkeeperFunction } from './viewkeeper-function.ts'
 
-export interface MigrationProps {
+export interface MigrationProps extends TriggerLogsProps {
   migrate: ViewkeeperFunction
   /** What the migration needs: the database, and the network rules and endpoints. */
   after: Construct[]
@@ -18,7 +19,7 @@ export interface MigrationProps {
 export class Migration extends Construct {
   readonly trigger: Trigger
 
-  constructor(scope: Construct, id: string, { migrate, after, before }: MigrationProps) {
+  constructor(scope: Construct, id: string, { migrate, after, before, ...logs }: MigrationProps) {
     super(scope, id)
     this.trigger = new Trigger(this, 'Trigger', {
       handler: migrate.lambda,
@@ -29,5 +30,6 @@ export class Migration extends Construct {
       executeAfter: [migrate, ...after],
       executeBefore: before,
     })
+    addTriggerLogs(this, 'Logs', logs)
   }
 }

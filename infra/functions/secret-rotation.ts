@@ -30,6 +30,7 @@ export class SecretRotation extends Construct {
       description: "Rotates the secret of Viewkeeper's role, for Secrets Manager",
       timeout: Duration.minutes(1),
       logRetentionDays: environment.logRetentionDays,
+      tracing: environment.tracing,
       network: props.network,
       variables: {
         VIEWKEEPER_ENVIRONMENT: environmentName,

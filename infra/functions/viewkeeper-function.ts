@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { type Duration, RemovalPolicy, Validations } from 'aws-cdk-lib'
 import type { ISecurityGroup, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { Architecture, type CfnFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
+import { Architecture, type CfnFunction, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
 import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations'
 import { type ICommandHooks, LogLevel, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
@@ -32,6 +32,8 @@ export interface ViewkeeperFunctionProps {
   variables: Record<string, string>
   timeout: Duration
   logRetentionDays: RetentionDays
+  /** Whether X-Ray traces the calls. */
+  tracing: boolean
   /** The queue for asynchronous events that failed with all of Lambda's retries. Default: none. */
   deadLetters?: IQueue
   /** Retries of an asynchronous event, 0 to 2. Default: Lambda's own, 2. */
@@ -74,6 +76,8 @@ export class ViewkeeperFunction extends Construct {
         securityGroups: [network.securityGroup],
       }),
       environment: { ...props.variables, NODE_OPTIONS: '--enable-source-maps' },
+      // Lambda itself sends the traces, so a network without a way out needs no endpoint of X-Ray.
+      tracing: props.tracing ? Tracing.ACTIVE : undefined,
       onFailure: props.deadLetters && new SqsDestination(props.deadLetters),
       retryAttempts: props.retryAttempts,
       maxEventAge: props.maxEventAge,
@@ -95,6 +99,11 @@ export class ViewkeeperFunction extends Construct {
         esbuildArgs: props.readsSecrets === false ? withoutSecrets : {},
       },
     })
+    if (props.tracing)
+      Validations.of(this).acknowledge({
+        id: 'AwsSolutions-IAM5[Resource::*]',
+        reason: 'X-Ray has no resources that a policy could name.',
+      })
   }
 
   /** A key of the bundle's content, its code and the files next to it. */

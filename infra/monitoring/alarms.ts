@@ -1,4 +1,3 @@
-import type { IHttpApi } from 'aws-cdk-lib/aws-apigatewayv2'
 import { Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
@@ -6,6 +5,7 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
 import type { MonitorTimes } from '../environment/monitor-times.ts'
+import type { ServedApi } from '../functions/api.ts'
 import { type AlarmPlace, addAlarm } from './alarm.ts'
 import { addMonitorAlarms } from './monitor-alarms.ts'
 import { metricPeriod as period } from './own-metric.ts'
@@ -13,7 +13,7 @@ import { metricPeriod as period } from './own-metric.ts'
 export interface AlarmsProps {
   environmentName: string
   topic: ITopic
-  api: IHttpApi
+  api: ServedApi
   machine: IStateMachine
   deadLetters: IQueue
   /** Null if nothing calls the monitor: then there are no alarms about what it publishes. */
@@ -54,7 +54,7 @@ export class Alarms extends Construct {
       name: 'api-errors',
       metric: api.metricServerError({ period }),
       happened: 'The HTTP API answered at least one request with 5xx.',
-      first: `aws logs filter-log-events --log-group-name /aws/vendedlogs/viewkeeper/${place.environmentName}/api --filter-pattern '{ $.status = "5*" }' shows the routes; the log of a route's function has the reason.`,
+      first: `${routesOf(api)}The log of a route's function has the reason.`,
     })
   }
 }
@@ -83,3 +83,8 @@ function addDeadLetters(scope: Construct, place: AlarmPlace, queue: IQueue): voi
     first: 'Nothing is left to do.',
   })
 }
+
+const routesOf = ({ logGroupName }: ServedApi): string =>
+  logGroupName === undefined
+    ? ''
+    : `aws logs filter-log-events --log-group-name ${logGroupName} --filter-pattern '{ $.status = "5*" }' shows the routes. `

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
 import { frozenState } from '../../src/plan/migrations/frozen.ts'
-import { type ScheduledView, scheduledViews } from '../../src/plan/views/scheduled.ts'
+import { type ScheduledView, scheduledViews, type ViewTimes } from '../../src/plan/views/scheduled.ts'
 
 /**
  * The views that have their own schedule after the migrations of a folder are applied. Refuses a folder with
@@ -16,13 +16,12 @@ const maxLength = 64
 const hashLength = 10
 
 /**
- * The name of a view's schedule: the name of the view, if EventBridge accepts it. Otherwise a hyphen and a
- * hash of the view's name are added. A name without a hash never has a hyphen, so two views never share a
- * schedule's name.
+ * The name of the schedule of all views with these times: legible text, and a hash of the times, so that two
+ * of them never share a name. `0 6 * * 1-5` in Europe/Berlin has `0_6_x_x_1-5_Europe_Berlin-` and its hash.
  */
-export function scheduleName(view: string): string {
-  if (view.length <= maxLength && /^[a-z0-9_.]+$/.test(view)) return view
-  const hash = createHash('sha256').update(view).digest('hex').slice(0, hashLength)
-  const legible = view.replaceAll('"', '').replaceAll(/[^A-Za-z0-9_.]/g, '_')
+export function scheduleName({ schedule, timeZone }: ViewTimes): string {
+  const times = `${schedule} ${timeZone}`
+  const hash = createHash('sha256').update(times).digest('hex').slice(0, hashLength)
+  const legible = times.replaceAll('*', 'x').replaceAll(/[^A-Za-z0-9.-]/g, '_')
   return `${legible.slice(0, maxLength - hashLength - 1)}-${hash}`
 }

@@ -12,7 +12,7 @@ import { LambdaInvoke, StepFunctionsStartExecution } from 'aws-cdk-lib/aws-sched
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
-import type { ScheduledView } from '../../src/plan/views/scheduled.ts'
+import type { ViewTimes } from '../../src/plan/views/scheduled.ts'
 import { eventBridgeCron } from './cron.ts'
 import { scheduleRole } from './schedule-role.ts'
 import { scheduleName } from './scheduled-views.ts'
@@ -38,6 +38,8 @@ export interface SchedulesProps {
 export class Schedules extends Construct {
   private readonly props: SchedulesProps
   private readonly group: ScheduleGroup
+  /** The schedule that calls the monitor, if there is one. */
+  readonly monitor: Schedule | undefined
   /** The schedules of one target share a role. */
   private readonly roles = new Map<IFunction | IStateMachine, IRole>()
 
@@ -50,7 +52,8 @@ export class Schedules extends Construct {
       // taken.
       removalPolicy: RemovalPolicy.DESTROY,
     })
-    if (props.monitorEveryMinutes !== false) this.addMonitor(props.monitorEveryMinutes)
+    const { monitorEveryMinutes } = props
+    if (monitorEveryMinutes !== false) this.monitor = this.addMonitor(monitorEveryMinutes)
     this.addPrune()
   }
 
@@ -64,19 +67,19 @@ export class Schedules extends Construct {
     })
   }
 
-  /** Refreshes a view by the schedule in its definition. */
-  addView({ view, schedule, timeZone }: ScheduledView): void {
+  /** Refreshes, in one batch, all views that have this schedule and time zone in their definitions. */
+  addViews({ schedule, timeZone }: ViewTimes): void {
     const expression = ScheduleExpression.expression(eventBridgeCron(schedule), TimeZone.of(timeZone))
-    this.addBatch(scheduleName(view), expression, {
-      description: `Refreshes ${view}`,
-      selection: { views: [view] },
+    this.addBatch(scheduleName({ schedule, timeZone }), expression, {
+      description: 'Refreshes the views that have this schedule in their definitions',
+      selection: { scheduled: { schedule, timeZone } },
     })
   }
 
   /** Calls the monitor. A call that is late by a whole interval becomes a dead letter: the next call does its work. */
-  private addMonitor(minutes: number) {
+  private addMonitor(minutes: number): Schedule {
     const rate = `rate(${minutes} minute${minutes === 1 ? '' : 's'})`
-    this.add('monitor', ScheduleExpression.expression(rate, TimeZone.ETC_UTC), {
+    return this.add('monitor', ScheduleExpression.expression(rate, TimeZone.ETC_UTC), {
       description: 'Closes lost runs and publishes ended ones',
       target: this.props.monitor,
       input: {},
@@ -119,7 +122,7 @@ export class Schedules extends Construct {
     })
   }
 
-  private add(name: string, expression: ScheduleExpression, options: ScheduleOptions) {
+  private add(name: string, expression: ScheduleExpression, options: ScheduleOptions): Schedule {
     const { target, description, ...delivery } = options
     const props = {
       ...delivery,
@@ -127,7 +130,7 @@ export class Schedules extends Construct {
       deadLetterQueue: this.props.deadLetters,
       role: this.roleFor(target),
     }
-    new Schedule(this, name, {
+    return new Schedule(this, name, {
       scheduleName: name,
       scheduleGroup: this.group,
       description,

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
+import { scheduleName } from '../../infra/schedules/scheduled-views.ts'
 import { root } from './support/aws.ts'
 import { views } from './support/batch-views.ts'
 import type { Deployed } from './support/deployed.ts'
 import { poll, stage } from './support/transcript.ts'
 import { batchPolicy } from './test-environment.ts'
+
+/** The schedule of the view that is refreshed each minute (batch-views.ts). */
+const everyMinute = scheduleName({ schedule: '* * * * *', timeZone: 'Europe/Berlin' })
 
 interface Batch {
   id: string
@@ -102,14 +106,14 @@ export async function whilePaused(
 ): Promise<void> {
   const post = async (path: string) => assert.equal((await api.call('POST', path, root)).status, 200)
   await stage('POST /pause', () => post('/pause'))
-  await aws.deliverAgain('viewkeeper-deploy-test', views.read)
+  await aws.deliverAgain('viewkeeper-deploy-test', everyMinute)
   await peopleAsk()
   await stage("the schedule's batch is skipped, because everything is paused", () =>
     poll(30, 'a batch by the schedule', async () => {
       const [batch] = await sql`
         select error ->> 'class' as class, requested_by as by from viewkeeper.batches
          where trigger = 'schedule' and status = 'skipped'`
-      if (batch) assert.deepEqual({ ...batch }, { class: 'Paused', by: views.read })
+      if (batch) assert.deepEqual({ ...batch }, { class: 'Paused', by: everyMinute })
       return batch
     }),
   )
@@ -118,7 +122,8 @@ export async function whilePaused(
 
 export const findBatchOfSchedule = ({ api, aws, sql }: Deployed): Promise<unknown> =>
   stage("the view's own schedule refreshes it", async () => {
-    assert.deepEqual(await aws.listSchedules('viewkeeper-deploy-test'), ['monitor', 'prune', views.read])
+    const names = await aws.listSchedules('viewkeeper-deploy-test')
+    assert.deepEqual(names.toSorted(), [everyMinute, 'monitor', 'prune'].toSorted())
     const id = await poll(150, 'a batch by the schedule', async () => {
       const [found] = await sql`
         select id from viewkeeper.batches where trigger = 'schedule' and status = 'success' limit 1`

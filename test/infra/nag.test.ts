@@ -1,10 +1,16 @@
 import { AwsSolutionsChecks } from 'cdk-nag'
 import { expect, test } from 'vitest'
-import { databases, kinds } from './support/synth.ts'
+import { created } from './support/environments.ts'
+import { createStack, databases, kinds } from './support/synth.ts'
 
-const stacks = [...Object.values(kinds), ...Object.values(databases)].map(({ stack }) => stack)
+const stacks = [
+  ...[...Object.values(kinds), ...Object.values(databases)].map(
+    ({ stack }) => [stack.node.id, stack] as const,
+  ),
+  ['private and traced', createStack({ ...created, api: 'private', tracing: true })] as const,
+]
 
-test.each(stacks)('$node.id: cdk-nag finds nothing that is not explained', (stack) => {
+test.each(stacks)('%s: cdk-nag finds nothing that is not explained', (_, stack) => {
   const checks = new AwsSolutionsChecks()
   const report = checks.validateScope(stack)
   const findings = report.violations.flatMap(({ ruleName, violatingResources }) =>

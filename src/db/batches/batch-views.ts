@@ -10,7 +10,7 @@ export interface BatchView extends PlannedView {
 /** Every view of the catalog, with what a batch is planned on. Each has a definition after discoverDefinitions. */
 export const readBatchableViews = (sql: Sql): Promise<BatchableView[]> => sql<BatchableView[]>`
   select d.id, d.schema_name as schema, d.name, format('%I.%I', d.schema_name, d.name) as view, d.in_all as "inAll",
-         d.paused_at is not null as paused, d.retries, d.retry_delay_seconds as "retryDelaySeconds",
+         d.schedule, d.time_zone as "timeZone", d.paused_at is not null as paused, d.retries, d.retry_delay_seconds as "retryDelaySeconds",
          usual.ms::int8 as "usualMs"
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace

@@ -16,34 +16,41 @@ export const functionNames = [
 
 export type FunctionName = (typeof functionNames)[number]
 
+/** The managed policies of an environment. Each allows what the ones before it allow, and more. */
+export const policyNames = ['read', 'refresh', 'operate'] as const
+
+export type PolicyName = (typeof policyNames)[number]
+
 /**
  * The HTTP routes: the infrastructure, the local gateway, the functions and the OpenAPI file take them from
  * this table. Paths are written as API Gateway's HTTP API writes them.
  */
 export const routes = {
-  createView: { method: 'POST', path: '/views/{view}/create', function: 'create' },
-  refreshView: { method: 'POST', path: '/views/{view}/refresh', function: 'refresh' },
-  dropView: { method: 'POST', path: '/views/{view}/drop', function: 'drop' },
-  cancelRun: { method: 'POST', path: '/runs/{id}/cancel', function: 'cancel' },
-  startBatch: { method: 'POST', path: '/batches', function: 'start-batch' },
-  cancelBatch: { method: 'POST', path: '/batches/{id}/cancel', function: 'cancel' },
-  pauseView: { method: 'POST', path: '/views/{view}/pause', function: 'pause' },
-  resumeView: { method: 'POST', path: '/views/{view}/resume', function: 'pause' },
-  pauseAll: { method: 'POST', path: '/pause', function: 'pause' },
-  resumeAll: { method: 'POST', path: '/resume', function: 'pause' },
-  listBatches: { method: 'GET', path: '/batches', function: 'query' },
-  getBatch: { method: 'GET', path: '/batches/{id}', function: 'query' },
-  listViews: { method: 'GET', path: '/views', function: 'query' },
-  getView: { method: 'GET', path: '/views/{view}', function: 'query' },
-  listRuns: { method: 'GET', path: '/runs', function: 'query' },
-  getRun: { method: 'GET', path: '/runs/{id}', function: 'query' },
-  getMetrics: { method: 'GET', path: '/metrics', function: 'query' },
-  getOpenapi: { method: 'GET', path: '/openapi.json', function: 'query' },
+  createView: { method: 'POST', path: '/views/{view}/create', function: 'create', policy: 'operate' },
+  refreshView: { method: 'POST', path: '/views/{view}/refresh', function: 'refresh', policy: 'refresh' },
+  dropView: { method: 'POST', path: '/views/{view}/drop', function: 'drop', policy: 'operate' },
+  cancelRun: { method: 'POST', path: '/runs/{id}/cancel', function: 'cancel', policy: 'operate' },
+  startBatch: { method: 'POST', path: '/batches', function: 'start-batch', policy: 'refresh' },
+  cancelBatch: { method: 'POST', path: '/batches/{id}/cancel', function: 'cancel', policy: 'operate' },
+  pauseView: { method: 'POST', path: '/views/{view}/pause', function: 'pause', policy: 'operate' },
+  resumeView: { method: 'POST', path: '/views/{view}/resume', function: 'pause', policy: 'operate' },
+  pauseAll: { method: 'POST', path: '/pause', function: 'pause', policy: 'operate' },
+  resumeAll: { method: 'POST', path: '/resume', function: 'pause', policy: 'operate' },
+  listBatches: { method: 'GET', path: '/batches', function: 'query', policy: 'read' },
+  getBatch: { method: 'GET', path: '/batches/{id}', function: 'query', policy: 'read' },
+  listViews: { method: 'GET', path: '/views', function: 'query', policy: 'read' },
+  getView: { method: 'GET', path: '/views/{view}', function: 'query', policy: 'read' },
+  listRuns: { method: 'GET', path: '/runs', function: 'query', policy: 'read' },
+  getRun: { method: 'GET', path: '/runs/{id}', function: 'query', policy: 'read' },
+  getMetrics: { method: 'GET', path: '/metrics', function: 'query', policy: 'read' },
+  getOpenapi: { method: 'GET', path: '/openapi.json', function: 'query', policy: 'read' },
 } as const satisfies Record<string, Route>
 
 interface Route {
   method: 'GET' | 'POST'
   path: string
+  /** The narrowest of the managed policies that allows the route. */
+  policy: PolicyName
   /** The function that answers. */
   function: FunctionName
 }

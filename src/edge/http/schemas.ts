@@ -141,8 +141,11 @@ export const scheduleFields = z.strictObject({
   view,
 })
 
-/** A schedule's event for a batch. */
-export const scheduledBatch = scheduleFields.omit({ view: true }).extend(batchOptions.shape)
+/** A schedule's event for a batch. `scheduled` selects the views whose definitions have this schedule. */
+export const scheduledBatch = scheduleFields.omit({ view: true }).extend({
+  ...batchOptions.shape,
+  scheduled: z.strictObject({ schedule: text(1000), timeZone: text(100) }).optional(),
+})
 
 /** A deploy's event. The key is a hash of what was deployed: the same deploy starts one batch. */
 export const deployedBatch = z

@@ -7,6 +7,7 @@ import { Problem, statusOf } from '../../problem.ts'
 import { type HttpAnswer, type HttpEvent, problemAnswer } from '../http/http.ts'
 import { type HttpFunctionName, type RouteName, type RouteNameOf, routeKey, routes } from '../http/routes.ts'
 import type { Configuration } from './configuration.ts'
+import { restApi } from './rest-api.ts'
 
 /** Writes JSON lines into the function's log group. Secrets and row data never go in. */
 export const logger = new Logger({ serviceName: 'viewkeeper' })
@@ -17,6 +18,7 @@ export const logger = new Logger({ serviceName: 'viewkeeper' })
 export const eventFunction = <Event, Answer>(handle: (event: Event, context: Context) => Promise<Answer>) =>
   middy<Event, Answer>()
     .use(injectLambdaContext(logger))
+    .use(restApi())
     .handler(async (event, context) => {
       try {
         return await handle(event, context)

@@ -2,15 +2,18 @@ import { Problem } from '../../problem.ts'
 import { parseName } from '../names.ts'
 import { dependents } from '../views/graph.ts'
 import { didYouMean } from '../views/meant.ts'
+import type { ViewTimes } from '../views/scheduled.ts'
 import { matchesGlob } from './glob.ts'
 
-/** Which views a batch is to refresh: at most one of the first three fields. None of them means all views. */
+/** Which views a batch is to refresh: at most one of the first four fields. None of them means all views. */
 export interface SelectionRequest {
   all?: boolean | undefined
   /** Names as SQL reads them, or ids. */
   views?: string[] | undefined
   /** A glob on `schema.name`: `sales.*`. */
   pattern?: string | undefined
+  /** The views whose definitions have this schedule and time zone, written in the same way. */
+  scheduled?: ViewTimes | undefined
   /** Also every view that the selected views read, directly or not. */
   ancestors?: boolean | undefined
   /** Also every view that reads the selected views, directly or not. */
@@ -18,7 +21,12 @@ export interface SelectionRequest {
 }
 
 /** A selection in canonical form: equal selections are written alike, and views as SQL writes their names. */
-export type Selection = ({ all: true } | { views: string[] } | { pattern: string }) & {
+export type Selection = (
+  | { all: true }
+  | { views: string[] }
+  | { pattern: string }
+  | { scheduled: ViewTimes }
+) & {
   ancestors?: true
   descendants?: true
 }
@@ -31,14 +39,17 @@ export interface Selectable {
   view: string
   /** Whether a batch of all views includes it. */
   inAll: boolean
+  /** When its definition has it refreshed; null if the definition does not say. */
+  schedule: string | null
+  timeZone: string | null
 }
 
 /**
  * Refuses a selection of nothing, or by several fields at once; the problem names the field. Empty lists were
  * refused before.
  */
-export function insistOnSelection({ all, views, pattern }: SelectionRequest): void {
-  const requested = Object.entries({ all: all || undefined, views, pattern }).filter(
+export function insistOnSelection({ all, views, pattern, scheduled }: SelectionRequest): void {
+  const requested = Object.entries({ all: all || undefined, views, pattern, scheduled }).filter(
     ([, value]) => value !== undefined,
   )
   if (requested.length > 1) {
@@ -54,13 +65,16 @@ export function insistOnSelection({ all, views, pattern }: SelectionRequest): vo
 
 /** The canonical form of a selection. `named` holds the names in `views` as SQL writes them. */
 export function canonicalSelection(request: SelectionRequest, named: string[]): Selection {
-  const { pattern, ancestors, descendants } = request
+  const { pattern, scheduled, ancestors, descendants } = request
+  const views = request.views && [...new Set(named)].sort()
   return {
     ...(pattern !== undefined
       ? { pattern }
-      : request.views !== undefined
-        ? { views: [...new Set(named)].sort() }
-        : { all: true }),
+      : scheduled !== undefined
+        ? { scheduled }
+        : views !== undefined
+          ? { views }
+          : { all: true }),
     ...(ancestors ? { ancestors: true } : {}),
     ...(descendants ? { descendants: true } : {}),
   }
@@ -97,11 +111,16 @@ function chooseViews(views: Selectable[], selection: Selection): string[] {
       { field: 'views' },
     )
   }
-  const wanted =
-    'pattern' in selection
-      ? ({ schema, name }: Selectable) => matchesGlob(selection.pattern, `${schema}.${name}`)
-      : ({ inAll }: Selectable) => inAll
-  return views.filter(wanted).map(({ view }) => view)
+  return views.filter(wantedBy(selection)).map(({ view }) => view)
+}
+
+function wantedBy(selection: Exclude<Selection, { views: string[] }>): (view: Selectable) => boolean {
+  if ('pattern' in selection) return ({ schema, name }) => matchesGlob(selection.pattern, `${schema}.${name}`)
+  if ('scheduled' in selection) {
+    const { scheduled } = selection
+    return ({ schedule, timeZone }) => schedule === scheduled.schedule && timeZone === scheduled.timeZone
+  }
+  return ({ inAll }) => inAll
 }
 
 /** Asks about the first name only. An id is not similar to anything. */

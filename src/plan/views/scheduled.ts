@@ -1,14 +1,18 @@
 import { displayName } from '../names.ts'
 import type { Definition } from './definition.ts'
 
-/** A view with a schedule of its own. */
-export interface ScheduledView {
-  /** The view's name for people (`displayName`). */
-  view: string
+/** When views are refreshed by their definitions. */
+export interface ViewTimes {
   /** Five-field cron. */
   schedule: string
   /** IANA name. */
   timeZone: string
+}
+
+/** A view with a schedule of its own. */
+export interface ScheduledView extends ViewTimes {
+  /** The view's name for people (`displayName`). */
+  view: string
 }
 
 /** The views that have a schedule of their own. */
@@ -16,3 +20,10 @@ export const scheduledViews = (definitions: Definition[]): ScheduledView[] =>
   definitions.flatMap(({ schedule, timeZone, ...name }) =>
     schedule === null || timeZone === null ? [] : [{ view: displayName(name), schedule, timeZone }],
   )
+
+/** Each schedule with its time zone once, in the order of the views. */
+export const distinctTimes = (views: ScheduledView[]): ViewTimes[] => [
+  ...new Map(
+    views.map(({ schedule, timeZone }) => [`${schedule} ${timeZone}`, { schedule, timeZone }] as const),
+  ).values(),
+]

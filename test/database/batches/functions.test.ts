@@ -195,6 +195,30 @@ describe('a schedule', () => {
     expect(await advanceFunction(batchId)).toMatchObject({ status: 'success' })
   })
 
+  test('refreshes the views that have it at that moment in one batch, parents first', async () => {
+    const times = { schedule: '0 6 * * *', timeZone: 'Europe/Berlin' }
+    const fields = { all: undefined, schedule: 'at-six', scheduled: times }
+    const viewsOf = async (id: string | null) =>
+      (await get('GET /batches/{id}', { path: { id: id as string } })).body
+    const none = await open(scheduled({ ...fields, scheduledTime: '2026-11-23T05:00:00Z' }))
+    expect((await viewsOf(none.batchId)).views).toEqual([])
+    await advanceFunction(none.batchId)
+    await sql`update viewkeeper.definitions set schedule = ${times.schedule}, time_zone = ${times.timeZone}
+               where name in ('first_view', 'second_view')`
+    await sql`update viewkeeper.definitions set schedule = ${times.schedule}, time_zone = 'Etc/UTC'
+               where name = 'other_view'`
+    const { batchId } = await open(scheduled({ ...fields, scheduledTime: '2026-11-24T05:00:00Z' }))
+    const { views, selection, requestedBy } = await viewsOf(batchId)
+    expect(views.map(({ view }: { view: string }) => view)).toEqual([
+      'public.first_view',
+      'public.second_view',
+    ])
+    expect(views[1].dependsOn).toEqual(['public.first_view'])
+    expect({ selection, requestedBy }).toEqual({ selection: { scheduled: times }, requestedBy: 'at-six' })
+    expect(await advanceFunction(batchId)).toMatchObject({ status: 'success' })
+    await sql`update viewkeeper.definitions set schedule = null, time_zone = null`
+  })
+
   test('a deploy starts one batch for each version', async () => {
     const event = { trigger: 'deploy', key: 'version-1', all: true }
     const { batchId } = await open(event)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { functionNames, kinds } from '../support/synth.ts'
+import { functionNames, kinds, type Properties } from '../support/synth.ts'
 
 describe.each(Object.entries(kinds))('%s', (_, stack) => {
   const [id, trigger] = stack.one('Custom::Trigger')
@@ -11,6 +11,32 @@ describe.each(Object.entries(kinds))('%s', (_, stack) => {
     const [, caller] = stack.resources('AWS::Lambda::Function').find(([name]) => name === provider)!
     expect(Number(trigger.Properties.Timeout) / 1000).toBeGreaterThan(Timeout)
     expect(caller.Properties.Timeout).toBeGreaterThan(Number(trigger.Properties.Timeout) / 1000)
+  })
+
+  test("the log group of CDK's trigger expires and goes with the stack, and nothing can make it again", () => {
+    const [provider] = trigger.Properties.ServiceToken['Fn::GetAtt']
+    const [, caller] = stack.resources('AWS::Lambda::Function').find(([name]) => name === provider)!
+    const [group, logs] = stack.one(
+      'AWS::Logs::LogGroup',
+      ({ LogGroupName }) => LogGroupName === '/viewkeeper/test/migrate-on-deploy',
+    )
+    expect(caller.Properties.LoggingConfig).toEqual({ LogGroup: { Ref: group } })
+    expect(logs).toMatchObject({
+      Properties: { RetentionInDays: expect.any(Number) },
+      DeletionPolicy: 'Delete',
+    })
+    const [, role] = stack
+      .resources('AWS::IAM::Role')
+      .find(([name]) => name === caller.Properties.Role['Fn::GetAtt'][0])!
+    expect(role.Properties).not.toHaveProperty('ManagedPolicyArns')
+    const statements = role.Properties.Policies.flatMap(
+      ({ PolicyDocument }: Properties) => PolicyDocument.Statement,
+    )
+    expect(statements.flatMap(({ Action }: Properties) => Action).toSorted()).toEqual([
+      'lambda:InvokeFunction',
+      'logs:CreateLogStream',
+      'logs:PutLogEvents',
+    ])
   })
 
   test.each(functionNames.filter((name) => name !== 'migrate'))(

@@ -35,7 +35,7 @@ describe('with refreshOnDeploy', () => {
   test('who starts the execution may do nothing else, and its log is kept for a limited time', () => {
     const [, { Properties: caller }] = stack.one(
       'AWS::Lambda::Function',
-      (p) => p.Role && !p.FunctionName && p.LoggingConfig,
+      (p) => !p.FunctionName && p.LoggingConfig?.LogGroup.Ref.startsWith('RefreshOnDeploy'),
     )
     const role = caller.Role['Fn::GetAtt'][0]
     const [, { Properties: policy }] = stack.one('AWS::IAM::Policy', ({ Roles }) => Roles[0].Ref === role)

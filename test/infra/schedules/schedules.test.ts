@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { scheduleName } from '../../../infra/schedules/scheduled-views.ts'
 import { nightly } from '../../../src/plan/monitoring/nightly.ts'
+import { distinctTimes, type ScheduledView } from '../../../src/plan/views/scheduled.ts'
 import { imported, scheduledViews } from '../support/environments.ts'
 import { createStack, kinds, Synthesized } from '../support/synth.ts'
 
@@ -73,8 +75,9 @@ test('the nightly batch is an execution for every view, told by name and schedul
   expect(nightlyBatch(kinds.created)).toBe('02:30 Europe/Berlin, every view')
 })
 
-test('a view with a schedule of its own is refreshed by it, in its zone', () => {
-  const { ScheduleExpression, ScheduleExpressionTimezone, Target } = schedule(kinds.created, 'public.sales')
+test('views with the same schedule and time zone share one schedule, which names both', () => {
+  const name = scheduleName({ schedule: '0 6 * * 1-5', timeZone: 'Europe/Berlin' })
+  const { ScheduleExpression, ScheduleExpressionTimezone, Target } = schedule(kinds.created, name)
   expect([ScheduleExpression, ScheduleExpressionTimezone]).toEqual([
     'cron(0 6 ? * MON-FRI *)',
     'Europe/Berlin',
@@ -82,26 +85,30 @@ test('a view with a schedule of its own is refreshed by it, in its zone', () => 
   expect(Target.Arn).toEqual(machine)
   expect(JSON.parse(Target.Input)).toEqual({
     trigger: 'schedule',
-    schedule: 'public.sales',
+    schedule: name,
     scheduledTime: '<aws.scheduler.scheduled-time>',
-    views: ['public.sales'],
+    scheduled: { schedule: '0 6 * * 1-5', timeZone: 'Europe/Berlin' },
     concurrency: 3,
   })
 })
 
+test('another view with a schedule that is there already changes nothing in the template', () => {
+  const of = (views: ScheduledView[]) =>
+    new Synthesized(
+      createStack({ ...imported, schedules: {} }, [], { scheduledViews: views }),
+    ).template.toJSON()
+  const another = { ...scheduledViews[0]!, view: 'public.another' }
+  expect(of([...scheduledViews, another])).toEqual(of(scheduledViews))
+})
+
 test('the schedules of batches share a role, and Scheduler tries for an hour to start an execution', () => {
-  const batches = ['nightly', 'public.sales'].map((name) => schedule(kinds.created, name).Target)
+  const batches = names(kinds.created)
+    .filter((name) => name !== 'monitor' && name !== 'prune')
+    .map((name) => schedule(kinds.created, name).Target)
+  expect(batches.length).toBeGreaterThan(1)
   expect(new Set(batches.map(({ RoleArn }) => JSON.stringify(RoleArn))).size).toBe(1)
   for (const { RetryPolicy } of batches)
     expect(RetryPolicy).toEqual({ MaximumEventAgeInSeconds: 3600, MaximumRetryAttempts: 10 })
-})
-
-test('a view whose name is no name for a schedule is asked for by its own name', () => {
-  const odd = names(kinds.created).find((name) => name.startsWith('reports.Odd.Name-'))
-  expect(JSON.parse(schedule(kinds.created, odd).Target.Input)).toMatchObject({
-    schedule: odd,
-    views: ['reports."Odd.Name"'],
-  })
 })
 
 test('where nothing is said of schedules, only the monitor and prune have one', () => {
@@ -121,7 +128,7 @@ test('without a time of its own, the nightly batch comes when the local one does
 })
 
 test('the nightly batch and the schedules of views are turned off each by itself', () => {
-  const views = names(kinds.created).filter((name) => name.includes('.'))
+  const views = distinctTimes(scheduledViews).map(scheduleName)
   expect(views).toHaveLength(2)
   expect(names(withSchedules({ nightly: false })).sort()).toEqual(['monitor', 'prune', ...views].sort())
   expect(names(withSchedules({ views: false })).sort()).toEqual(['monitor', 'nightly', 'prune'])

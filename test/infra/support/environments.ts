@@ -81,6 +81,7 @@ export const importedWithIam = {
 /** Views with their own schedules, for environments with `schedules.views`. */
 export const scheduledViews: ScheduledView[] = [
   { view: 'public.sales', schedule: '0 6 * * 1-5', timeZone: 'Europe/Berlin' },
+  { view: 'public.sales_by_day', schedule: '0 6 * * 1-5', timeZone: 'Europe/Berlin' },
   { view: 'reports."Odd.Name"', schedule: '*/15 * * * *', timeZone: 'Etc/UTC' },
 ]
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { App, type Stack } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import type { EnvironmentOptions } from '../../../infra/environment/environment.ts'
@@ -20,6 +21,9 @@ export const functionNames = [
   'start-batch',
 ]
 
+/** What cdk.json tells CDK. */
+const { context } = JSON.parse(readFileSync(new URL('../../../cdk.json', import.meta.url), 'utf8'))
+
 /** The one function outside the network of the database. */
 export const outside = 'start-batch'
 
@@ -33,7 +37,7 @@ export function createStack(
   more: Partial<Pick<ViewkeeperStackProps, 'context' | 'migrationsFolder' | 'scheduledViews'>> = {},
 ): ViewkeeperStack {
   const app = new App({
-    context: { 'aws:cdk:bundling-stacks': bundledStacks, '@aws-cdk/aws-iam:minimizePolicies': true },
+    context: { 'aws:cdk:bundling-stacks': bundledStacks, ...context },
   })
   const props = { environmentName: 'test', environment: parse(options), scheduledViews: [], ...more }
   return new ViewkeeperStack(app, props)

@@ -15,6 +15,8 @@ const view = (id: number, changes: Partial<BatchableView> = {}): BatchableView =
   name: `v${id}`,
   view: `app.v${id}`,
   inAll: true,
+  schedule: null,
+  timeZone: null,
   paused: false,
   retries: 1,
   retryDelaySeconds: 300,

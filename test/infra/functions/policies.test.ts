@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest'
+import { type PolicyName, routes } from '../../../src/edge/http/routes.ts'
+import { kinds, type Synthesized } from '../support/synth.ts'
+
+const statementsOf = (stack: Synthesized, name: PolicyName): { Action: string; Resource: unknown }[] =>
+  stack.one('AWS::IAM::ManagedPolicy', (p) => p.ManagedPolicyName === `viewkeeper-test-${name}`)[1].Properties
+    .PolicyDocument.Statement
+
+/** What a policy allows, with references as their names. */
+const resourcesOf = (stack: Synthesized, name: PolicyName, action: string): string[] => {
+  const [statement] = statementsOf(stack, name).filter(({ Action }) => Action === action)
+  return [statement?.Resource ?? []].flat().map(written)
+}
+
+const written = (value: unknown): string => {
+  if (typeof value === 'string') return value
+  const reference = value as { Ref?: string; 'Fn::GetAtt'?: string[]; 'Fn::Join'?: [string, unknown[]] }
+  return (
+    reference['Fn::Join']?.[1].map(written).join('') ??
+    `<${reference.Ref ?? reference['Fn::GetAtt']?.join('.')}>`
+  )
+}
+
+const reads = [
+  'GET/batches',
+  'GET/batches/*',
+  'GET/metrics',
+  'GET/openapi.json',
+  'GET/runs',
+  'GET/runs/*',
+  'GET/views',
+  'GET/views/*',
+]
+const refreshes = ['POST/batches', 'POST/views/*/refresh']
+
+test.each([
+  ['read', reads],
+  ['refresh', [...reads, ...refreshes]],
+  ['operate', Object.values(routes).map(({ method, path }) => method + path.replace(/\{.*?\}/, '*'))],
+] as const)('%s allows exactly its routes, of this API only', (name, expected) => {
+  const [api] = kinds.created.one('AWS::ApiGatewayV2::Api')
+  const prefix = `arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${api}>/$default/`
+  expect(resourcesOf(kinds.created, name, 'execute-api:Invoke').toSorted()).toEqual(
+    expected.map((route) => prefix + route).toSorted(),
+  )
+})
+
+test('only operate may use the command line: call migrate, and set off an alarm of this environment', () => {
+  const [migrate] = kinds.created.fn('migrate')
+  const actions = (name: PolicyName) => statementsOf(kinds.created, name).map(({ Action }) => Action)
+  for (const name of ['read', 'refresh'] as const)
+    expect(actions(name)).toEqual(['execute-api:Invoke', 'cloudformation:DescribeStacks'])
+  expect(actions('operate')).toHaveLength(4)
+  expect(resourcesOf(kinds.created, 'operate', 'lambda:InvokeFunction')).toEqual([`<${migrate}.Arn>`])
+  expect(resourcesOf(kinds.imported, 'operate', 'cloudwatch:SetAlarmState')).toEqual([
+    'arn:<AWS::Partition>:cloudwatch:eu-central-1:123456789012:alarm:viewkeeper-test-*',
+  ])
+})
+
+test('every policy may read the outputs of this stack and no other', () => {
+  for (const name of ['read', 'refresh', 'operate'] as const)
+    expect(resourcesOf(kinds.imported, name, 'cloudformation:DescribeStacks')).toEqual([
+      'arn:<AWS::Partition>:cloudformation:eu-central-1:123456789012:stack/viewkeeper-test/*',
+    ])
+})
+
+test.each(Object.values(kinds))(
+  'a policy is short enough for IAM: 6,144 characters without spaces',
+  (stack) => {
+    for (const name of ['read', 'refresh', 'operate'] as const) {
+      const statements = statementsOf(stack, name).map((statement) => ({
+        ...statement,
+        Resource: [statement.Resource].flat().map(written),
+      }))
+      expect(JSON.stringify(statements).length).toBeLessThan(6_000)
+    }
+  },
+)

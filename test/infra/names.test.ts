@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest'
+import { parseEnvironments } from '../../infra/environment/environment.ts'
+import { created, imported, parse } from './support/environments.ts'
+import { kinds } from './support/synth.ts'
+
+/** The names that the template gives, and what AWS accepts. The longest name of an environment has 20 characters. */
+const rules: [type: string, field: string, accepted: RegExp, most: number][] = [
+  ['AWS::Lambda::Function', 'FunctionName', /^[a-zA-Z0-9-_]+$/, 64],
+  ['AWS::StepFunctions::StateMachine', 'StateMachineName', /^[a-zA-Z0-9-_]+$/, 80],
+  ['AWS::Scheduler::ScheduleGroup', 'Name', /^[0-9a-zA-Z-_.]+$/, 64],
+  ['AWS::Scheduler::Schedule', 'Name', /^[0-9a-zA-Z-_.]+$/, 64],
+  ['AWS::Scheduler::Schedule', 'GroupName', /^[0-9a-zA-Z-_.]+$/, 64],
+  ['AWS::ApiGatewayV2::Api', 'Name', /^[a-zA-Z0-9-]+$/, 128],
+  ['AWS::Logs::QueryDefinition', 'Name', /^[^:*?]+$/, 255],
+  ['AWS::SQS::Queue', 'QueueName', /^[a-zA-Z0-9-_]+$/, 80],
+  ['AWS::SNS::Topic', 'TopicName', /^[a-zA-Z0-9-_]+$/, 256],
+  ['AWS::CloudWatch::Alarm', 'AlarmName', /^[\x20-\x7e]+$/, 255],
+  ['AWS::CloudWatch::Dashboard', 'DashboardName', /^[a-zA-Z0-9-_]+$/, 255],
+  ['AWS::Logs::LogGroup', 'LogGroupName', /^[.\-_/#A-Za-z0-9]+$/, 512],
+  ['AWS::IAM::ManagedPolicy', 'ManagedPolicyName', /^[\w+=,.@-]+$/, 128],
+  ['AWS::RDS::DBInstance', 'DBName', /^[A-Za-z][A-Za-z0-9_]*$/, 63],
+  ['AWS::RDS::DBInstance', 'MasterUsername', /^[A-Za-z][A-Za-z0-9_]*$/, 63],
+]
+
+test.each(rules)(
+  'AWS accepts each %s by its %s, for the longest environment, too',
+  (type, field, accepted, most) => {
+    const names = kinds.created
+      .resources(type)
+      .flatMap(([, { Properties }]) =>
+        typeof Properties[field] === 'string' ? [Properties[field] as string] : [],
+      )
+    expect(names.length).toBeGreaterThan(0)
+    for (const name of names) {
+      expect(name).toMatch(accepted)
+      expect(name.replace('test', 'x'.repeat(20)).length).toBeLessThanOrEqual(most)
+    }
+  },
+)
+
+test('every name that a template can give is in this list of rules', () => {
+  const known = new Set(rules.map(([type, field]) => `${type} ${field}`))
+  const found = Object.values(kinds.created.template.toJSON().Resources as Record<string, never>).flatMap(
+    ({ Type, Properties }: { Type: string; Properties?: object }) =>
+      Object.entries(Properties ?? {})
+        .filter(([field, value]) => /Name$/.test(field) && /viewkeeper/.test(String(value)))
+        .map(([field]) => `${Type} ${field}`),
+  )
+  expect([...new Set(found)].filter((each) => !known.has(each))).toEqual([])
+})
+
+describe('a name of an environment becomes the identifier of a database server', () => {
+  test.each(['a', 'prod', 'eu-1', 'x'.repeat(20), 'a-b-c'])('%s is accepted', (name) => {
+    expect(Object.keys(parseEnvironments({ [name]: imported }))).toEqual([name])
+  })
+
+  test.each(['', '1st', '-a', 'a-', 'a--b', 'A', 'a_b', 'x'.repeat(21)])('"%s" is refused', (name) => {
+    expect(() => parseEnvironments({ [name]: imported })).toThrow(
+      `${name}: the name of an environment must have at most 20 lower-case letters, digits and hyphens, begin with a letter, not end with a hyphen, and not have two hyphens in a row`,
+    )
+  })
+})
+
+test('the name of a created database begins with a letter; the name of an imported one may not', () => {
+  const named = <Database extends object>(database: Database) => ({ ...database, name: '_app' })
+  expect(() => parse({ ...created, database: named(created.database) as never })).toThrow(
+    'database.name: must begin with a letter',
+  )
+  expect(parse({ ...imported, database: named(imported.database) }).database.name).toBe('_app')
+})

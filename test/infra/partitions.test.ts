@@ -1,0 +1,67 @@
+import { describe, expect, test } from 'vitest'
+import type { EnvironmentOptions } from '../../infra/environment/environment.ts'
+import { created, imported } from './support/environments.ts'
+import { createStack, Synthesized } from './support/synth.ts'
+
+const places = [
+  { partition: 'aws', region: 'eu-central-1', suffix: 'amazonaws.com' },
+  { partition: 'aws-us-gov', region: 'us-gov-west-1', suffix: 'amazonaws.com' },
+  { partition: 'aws-cn', region: 'cn-north-1', suffix: 'amazonaws.com.cn' },
+]
+
+/** An imported environment whose ARNs are of another place. */
+function importedIn(partition: string, region: string): EnvironmentOptions {
+  const here = (arn: string) => arn.replace('arn:aws:', `arn:${partition}:`).replace('eu-central-1', region)
+  const { secretArn, secretKeyArn, ...database } = imported.database
+  return {
+    ...imported,
+    region,
+    database: { ...database, secretArn: here(secretArn), secretKeyArn: here(secretKeyArn) },
+  }
+}
+
+/** A template with the values that its region gives it. */
+const inPlace = (stack: Synthesized, { partition, suffix }: (typeof places)[number]): string =>
+  JSON.stringify(stack.template.toJSON(), (_, value) => {
+    if (value?.Ref === 'AWS::Partition') return partition
+    if (value?.Ref === 'AWS::URLSuffix') return suffix
+    if (typeof value?.['Fn::Sub'] === 'string')
+      return value['Fn::Sub'].replaceAll(/\$\{AWS::Partition\}/g, partition)
+    return value
+  })
+    // The parts of a Fn::Join, as one text.
+    .replaceAll('","', '')
+
+describe.each(places)('in $region', (place) => {
+  const { partition, region, suffix } = place
+  const options: Record<string, EnvironmentOptions> = {
+    created: { ...created, region, tracing: true, refreshOnDeploy: true },
+    imported: importedIn(partition, region),
+    private: { ...importedIn(partition, region), api: 'private' },
+  }
+
+  test.each(Object.entries(options))(`%s: every ARN is of partition ${partition}`, (_, environment) => {
+    const text = inPlace(new Synthesized(createStack(environment)), place)
+    const partitions = [...text.matchAll(/arn:([\w-]*):/g)].map(([, found]) => found)
+    expect(partitions.length).toBeGreaterThan(10)
+    expect([...new Set(partitions)]).toEqual([partition])
+  })
+
+  test.each(Object.entries(options))('%s: every address ends as addresses do there', (_, environment) => {
+    const text = inPlace(new Synthesized(createStack(environment)), place)
+    const addresses = [...text.matchAll(/execute-api\.[\w-]+\.(amazonaws[a-z.]*)/g)].map(([, end]) => end)
+    expect(addresses).toEqual([suffix])
+  })
+
+  test('a secret with a customer key is read through Secrets Manager of this region', () => {
+    const stack = new Synthesized(createStack(options.imported!))
+    const host = `secretsmanager.${region}.amazonaws.com`
+    expect(stack.permissions('query')).toContainEqual({
+      action: 'kms:Decrypt',
+      resource: `arn:${partition}:kms:${region}:123456789012:key/1234`,
+      condition: {
+        StringEquals: { 'kms:ViaService': partition === 'aws-cn' ? [host, `${host}.cn`] : host },
+      },
+    })
+  })
+})
