@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseEnvironments } from '../../infra/environment/environment.ts'
 import { created, imported, parse } from './support/environments.ts'
-import { kinds } from './support/synth.ts'
+import { databases, kinds } from './support/synth.ts'
 
 /** The names that the template gives, and what AWS accepts. The longest name of an environment has 20 characters. */
 const rules: [type: string, field: string, accepted: RegExp, most: number][] = [
@@ -18,15 +18,18 @@ const rules: [type: string, field: string, accepted: RegExp, most: number][] = [
   ['AWS::CloudWatch::Dashboard', 'DashboardName', /^[a-zA-Z0-9-_]+$/, 255],
   ['AWS::Logs::LogGroup', 'LogGroupName', /^[.\-_/#A-Za-z0-9]+$/, 512],
   ['AWS::IAM::ManagedPolicy', 'ManagedPolicyName', /^[\w+=,.@-]+$/, 128],
+  ['AWS::RDS::DBInstance', 'DBInstanceIdentifier', /^[a-z](-?[a-z0-9])*$/, 63],
   ['AWS::RDS::DBInstance', 'DBName', /^[A-Za-z][A-Za-z0-9_]*$/, 63],
   ['AWS::RDS::DBInstance', 'MasterUsername', /^[A-Za-z][A-Za-z0-9_]*$/, 63],
 ]
 
+const templates = [kinds.created, databases.created]
+
 test.each(rules)(
   'AWS accepts each %s by its %s, for the longest environment, too',
   (type, field, accepted, most) => {
-    const names = kinds.created
-      .resources(type)
+    const names = templates
+      .flatMap((each) => each.resources(type))
       .flatMap(([, { Properties }]) =>
         typeof Properties[field] === 'string' ? [Properties[field] as string] : [],
       )
@@ -40,11 +43,13 @@ test.each(rules)(
 
 test('every name that a template can give is in this list of rules', () => {
   const known = new Set(rules.map(([type, field]) => `${type} ${field}`))
-  const found = Object.values(kinds.created.template.toJSON().Resources as Record<string, never>).flatMap(
-    ({ Type, Properties }: { Type: string; Properties?: object }) =>
-      Object.entries(Properties ?? {})
-        .filter(([field, value]) => /Name$/.test(field) && /viewkeeper/.test(String(value)))
-        .map(([field]) => `${Type} ${field}`),
+  const resources = templates.flatMap(({ template }) =>
+    Object.values(template.toJSON().Resources as Record<string, never>),
+  )
+  const found = resources.flatMap(({ Type, Properties }: { Type: string; Properties?: object }) =>
+    Object.entries(Properties ?? {})
+      .filter(([field, value]) => /(Name|Identifier)$/.test(field) && /viewkeeper/.test(String(value)))
+      .map(([field]) => `${Type} ${field}`),
   )
   expect([...new Set(found)].filter((each) => !known.has(each))).toEqual([])
 })

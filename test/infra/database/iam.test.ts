@@ -2,16 +2,19 @@ import { AwsSolutionsChecks } from 'cdk-nag'
 import { describe, expect, test } from 'vitest'
 import type { EnvironmentOptions } from '../../../infra/environment/environment.ts'
 import { created, imported, importedWithIam } from '../support/environments.ts'
-import { createStack, functionNames, outside, Synthesized } from '../support/synth.ts'
+import { createStack, databaseOf, functionNames, importOf, outside, Synthesized } from '../support/synth.ts'
 
 const synth = (options: EnvironmentOptions) => new Synthesized(createStack(options))
-const createdWithIam = synth({
+const withIam = createStack({
   ...created,
   database: { ...created.database, authentication: 'iam' } as EnvironmentOptions['database'],
 })
+const createdWithIam = new Synthesized(withIam)
+const database = databaseOf(withIam)
 const stacks = { created: createdWithIam, imported: synth(importedWithIam) }
 const inside = functionNames.filter((name) => name !== outside)
-const [instance, { Properties: server }] = createdWithIam.one('AWS::RDS::DBInstance')
+const [instance, { Properties: server }] = database.one('AWS::RDS::DBInstance')
+const resourceId = importOf(database, { 'Fn::GetAtt': [instance, 'DbiResourceId'] })
 
 describe.each(Object.entries(stacks))('%s, with IAM', (kind, stack) => {
   test('there is no secret, no endpoint, and no way out but to the database', () => {
@@ -48,7 +51,7 @@ describe.each(Object.entries(stacks))('%s, with IAM', (kind, stack) => {
                   ':',
                   { Ref: 'AWS::AccountId' },
                   ':dbuser:',
-                  { 'Fn::GetAtt': [instance, 'DbiResourceId'] },
+                  resourceId,
                   `/${user}`,
                 ],
               ],
@@ -86,6 +89,12 @@ describe.each(Object.entries(stacks))('%s, with IAM', (kind, stack) => {
   })
 })
 
+test('the stack of the database has no secret either, and cdk-nag finds nothing there that is not explained', () => {
+  expect(database.resources('AWS::SecretsManager::Secret')).toEqual([])
+  const { violations } = new AwsSolutionsChecks().validateScope(database.stack)
+  expect(violations.map(({ ruleName }) => ruleName)).toEqual([])
+})
+
 test('the master user of a created server logs in with IAM, and has no password', () => {
   expect(server).toMatchObject({
     EnableIAMDatabaseAuthentication: true,
@@ -97,7 +106,7 @@ test('the master user of a created server logs in with IAM, and has no password'
 })
 
 test('with a secret, a created server knows no IAM', () => {
-  const { Properties } = synth(created).one('AWS::RDS::DBInstance')[1]
+  const { Properties } = databaseOf(createStack(created)).one('AWS::RDS::DBInstance')[1]
   expect(Properties).not.toHaveProperty('EnableIAMDatabaseAuthentication')
   expect(Properties).not.toHaveProperty('MasterUserAuthenticationType')
 })

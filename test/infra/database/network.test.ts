@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { imported } from '../support/environments.ts'
-import { createStack, functionNames, kinds, outside, Synthesized } from '../support/synth.ts'
+import {
+  createStack,
+  databases,
+  functionNames,
+  importOf,
+  kinds,
+  outside,
+  Synthesized,
+} from '../support/synth.ts'
 
 const withEndpoint = { created: 2, throwaway: 1, 'imported without NAT': 2 }
 
@@ -18,10 +26,7 @@ test.each(Object.keys(withEndpoint) as (keyof typeof withEndpoint)[])(
     const account = kind.startsWith('imported') ? '123456789012' : { Ref: 'AWS::AccountId' }
     const secrets = kind.startsWith('imported')
       ? imported.database.secretArn
-      : [
-          { 'Fn::GetAtt': [kinds[kind].one('AWS::RDS::DBInstance')[0], 'MasterUserSecret.SecretArn'] },
-          { Ref: kinds[kind].one('AWS::SecretsManager::Secret')[0] },
-        ]
+      : importedSecrets(databases[kind as keyof typeof databases])
     expect(Properties.PolicyDocument.Statement).toEqual([
       {
         Effect: 'Allow',
@@ -33,6 +38,13 @@ test.each(Object.keys(withEndpoint) as (keyof typeof withEndpoint)[])(
     ])
   },
 )
+
+const importedSecrets = (database: Synthesized) => [
+  importOf(database, {
+    'Fn::GetAtt': [database.one('AWS::RDS::DBInstance')[0], 'MasterUserSecret.SecretArn'],
+  }),
+  importOf(database, { Ref: database.one('AWS::SecretsManager::Secret')[0] }),
+]
 
 test('functions are in every subnet, and the endpoint in the first of each zone', () => {
   const subnetIds = ['subnet-0000000a', 'subnet-0000000b', 'subnet-0000000c', 'subnet-0000000d']

@@ -2,18 +2,20 @@ import { AwsSolutionsChecks } from 'cdk-nag'
 import { expect, test } from 'vitest'
 import type { EnvironmentOptions } from '../../../infra/environment/environment.ts'
 import { created } from '../support/environments.ts'
-import { createStack, kinds, Synthesized } from '../support/synth.ts'
+import { createStack, databaseOf, importOf, kinds, Synthesized } from '../support/synth.ts'
 
 const withDays = (rotateSecretDays: number, change = {}) =>
   ({ ...created, database: { ...created.database, rotateSecretDays, ...change } }) as EnvironmentOptions
 
-const stack = new Synthesized(createStack(withDays(30)))
-const [secret] = stack.one('AWS::SecretsManager::Secret')
+const stacks = createStack(withDays(30))
+const stack = new Synthesized(stacks)
+const database = databaseOf(stacks)
+const secret = importOf(database, { Ref: database.one('AWS::SecretsManager::Secret')[0] })
 const [lambda, { Properties: rotate }] = stack.fn('rotate')
 
 test('the secret of the role is rotated by the function rotate, from the next time on', () => {
   expect(stack.one('AWS::SecretsManager::RotationSchedule')[1].Properties).toEqual({
-    SecretId: { Ref: secret },
+    SecretId: secret,
     RotationLambdaARN: { 'Fn::GetAtt': [lambda, 'Arn'] },
     RotationRules: { AutomaticallyAfterDays: 30 },
     RotateImmediatelyOnUpdate: false,
@@ -44,14 +46,14 @@ test('the function is in the network of the database, and changes this secret on
   })
   const changing = stack.permissions('rotate').filter(({ action }) => !/^(ec2|logs):/.test(action))
   expect(changing.map(({ action }) => action).sort()).toEqual(actions)
-  for (const { resource } of changing) expect(resource).toEqual({ Ref: secret })
+  for (const { resource } of changing) expect(resource).toEqual(secret)
 })
 
 test('through the endpoint the secret of the role may be changed, and that of the master user only read', () => {
   const statements: { Action: string | string[]; Resource: unknown }[] =
     stack.one('AWS::EC2::VPCEndpoint')[1].Properties.PolicyDocument.Statement
   const changing = statements.filter(({ Action }) => Action !== 'secretsmanager:GetSecretValue')
-  expect(changing).toMatchObject([{ Action: actions, Resource: { Ref: secret } }])
+  expect(changing).toMatchObject([{ Action: actions, Resource: secret }])
 })
 
 test('errors of the function set off an alarm', () => {
@@ -63,8 +65,10 @@ test('errors of the function set off an alarm', () => {
 })
 
 test('cdk-nag finds nothing that is not explained; without the field there is no rotation', () => {
-  const { violations } = new AwsSolutionsChecks().validateScope(stack.stack)
-  expect(violations.map(({ ruleName }) => ruleName)).toEqual([])
+  for (const each of [stack, database]) {
+    const { violations } = new AwsSolutionsChecks().validateScope(each.stack)
+    expect(violations.map(({ ruleName }) => ruleName)).toEqual([])
+  }
   expect(kinds.created.resources('AWS::SecretsManager::RotationSchedule')).toEqual([])
 })
 

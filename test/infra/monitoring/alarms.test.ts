@@ -1,10 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import type { EnvironmentOptions } from '../../../infra/environment/environment.ts'
 import { metricDimensions, metricNames, metricNamespace } from '../../../src/edge/metrics/names.ts'
-import { imported } from '../support/environments.ts'
+import { created, imported } from '../support/environments.ts'
 import { createStack, functionNames, kinds, Synthesized } from '../support/synth.ts'
 
-const stack = kinds.created
+/** With every alarm that an environment may have. */
+const stack = new Synthesized(
+  createStack({
+    ...created,
+    database: { ...created.database, rotateSecretDays: 30 },
+  } as EnvironmentOptions),
+)
 const alarmsOf = (from: Synthesized) =>
   from.resources('AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties)
 const namesOf = (from: Synthesized) =>
@@ -20,11 +27,15 @@ const every = (monitorEveryMinutes: number | false) =>
 /** Mailed when it begins. Its end is no news: its number counts what is new, and falls back by itself. */
 const ofNews = [
   'api-errors',
+  'database-connections',
+  'database-credits',
+  'database-storage',
   'dead-letters',
   'failed-batches',
   'failed-runs',
   'lost-batches',
   'missing-views',
+  'rotate-errors',
   'set-aside-views',
   'slow-runs',
   'stale-views',
