@@ -5,7 +5,9 @@ import { changedObjects, namedCatalog } from '../../support/named-catalog.ts'
 
 const { database, sql, url, as } = useDatabase()
 const role = (name: string) => `${name}_${url.slice(-8)}`
-const swap = (view: string) => refresh({ view, strategy: 'swap' }, callOn(database))
+/** Readers that never pause may keep an exchange waiting for long. */
+const swap = (view: string) =>
+  refresh({ view, strategy: 'swap' }, callOn(database, { waitUntil: Date.now() + 240_000 }))
 
 describe('the exchange of a group', () => {
   test('carries triggers, rules, defaults, comments and options of the plain views between', async () => {

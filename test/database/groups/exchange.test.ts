@@ -19,8 +19,12 @@ async function makeGroup(schema: string): Promise<void> {
     create view ${schema}.outside as select c.version as c, p.version as p from ${schema}.c, ${schema}.p`)
 }
 
+/** Readers that never pause may keep an exchange waiting for long. */
 const swap = (schema: string) =>
-  refresh({ view: `${schema}.a`, strategy: 'swap', force: true }, callOn(database))
+  refresh(
+    { view: `${schema}.a`, strategy: 'swap', force: true },
+    callOn(database, { waitUntil: Date.now() + 240_000 }),
+  )
 
 const oids = async (schema: string): Promise<number[]> => {
   const rows =
