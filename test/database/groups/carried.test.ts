@@ -176,7 +176,7 @@ describe('the exchange of a group', () => {
   })
 
   test('twenty times under readers through a function, a policy and a view gives them no error', {
-    timeout: 90_000,
+    timeout: 240_000,
   }, async () => {
     const guest = role('watched_guest')
     await sql.unsafe(`

@@ -318,7 +318,7 @@ describe('a swap', () => {
   })
 
   test('fifty times under readers of every kind never gives them an error or an empty view', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     await sql.unsafe(`
       create table pool (id integer, n integer);
@@ -369,7 +369,7 @@ describe('a swap', () => {
   })
 
   test('whose server process is terminated at any moment leaves the old view or the new view, and nothing else', {
-    timeout: 90_000,
+    timeout: 240_000,
   }, async () => {
     await sql.unsafe(`
       create materialized view shaken as select i as id, repeat('x', 100) as pad from generate_series(1, 20000) i;
