@@ -73,4 +73,4 @@ comment on table viewkeeper.definitions is 'What Viewkeeper knows about a materi
 comment on column viewkeeper.definitions.owner is 'The role that is to own the view. Null: any owner is right, and the default owns a new view.';
 comment on column viewkeeper.definitions.expected_since is 'The view has to be as fresh as its definition says from this moment on. A view is not late for the time before.';
 comment on column viewkeeper.definitions.scheduled_interval_seconds is 'The longest time between two refreshes by schedule, as the monitor of this environment last saw it; null: no schedule refreshes the view.';
-comment on table viewkeeper.switches is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who paused it. Key monitored: since when the ends of runs and batches are published.';
+comment on table viewkeeper.switches is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who paused it. Key monitored: since when the ends of runs and batches are published. Key looked: when the monitor last looked, and since when after an absence.';

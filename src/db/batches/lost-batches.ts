@@ -5,8 +5,8 @@ import { runLocks } from '../server/lock-keys.ts'
 import { lockBatch, recordBatchEnd } from './batches.ts'
 
 /**
- * A batch that nobody has advanced for this long is lost. An advancer that fails is called again every minute, for an hour:
- * it finds a batch that was closed meanwhile ended.
+ * A batch that nobody has advanced for this long is lost. An advancer that fails is called again every minute, for an hour.
+ * So after an outage the monitor waits some minutes before it closes a batch.
  */
 export const batchLostAfterSeconds = 20 * 60
 

@@ -8,12 +8,16 @@ import {
   tellStaleViews,
 } from '../../db/monitoring/ages.ts'
 import { writeIntervals } from '../../db/monitoring/intervals.ts'
+import { noteLook } from '../../db/monitoring/look.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../../db/monitoring/publish.ts'
 import { closeLostRuns } from '../../db/runs/lost-runs.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { discoverDefinitions } from '../../db/views/definitions.ts'
 import { type Telling, usualTelling } from '../../plan/monitoring/telling.ts'
 import { type Schedules, scheduledInterval } from './schedules.ts'
+
+/** The monitor was away if its last look is longer ago than this, and than its telling lets expect. */
+const absentSeconds = 10 * 60
 
 /** Enough for one minute, unless the monitor did not run for days. The next look publishes the rest. */
 const atOnce = 1000
@@ -46,7 +50,8 @@ export interface Monitored {
 /**
  * Closes the runs whose server process is gone and the batches that nobody advances, drops the twins of batches that have
  * ended, publishes every run and batch that has ended since the last look, and finds the views that are stale, missing or
- * set aside for long. Views without a definition get one here, so that a view that is never refreshed is noticed too.
+ * set aside for long. Views without a definition get one here, so that a view that is never refreshed is noticed too. After
+ * an outage, batches have some minutes to be advanced again before they are closed.
  */
 export function monitor(
   database: Database,
@@ -58,7 +63,8 @@ export function monitor(
 ): Promise<Monitored> {
   return database.withConnection(async (sql) => {
     const lost = await closeLostRuns(sql)
-    for (const id of await findUnadvancedBatches(sql)) await closeLostBatch(sql, id)
+    if (await noteLook(sql, Math.max(absentSeconds, telling.apartSeconds)))
+      for (const id of await findUnadvancedBatches(sql)) await closeLostBatch(sql, id)
     await dropTwins(sql)
     const publishedRuns = await publishEndedRuns(sql, atOnce, publish.runs)
     const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches)
