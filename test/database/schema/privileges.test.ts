@@ -674,13 +674,14 @@ describe('reads', () => {
     },
   )
 
-  test('GET /runs needs only the runs; the monitor writes them, and looks at batches and definitions', async () => {
+  test('GET /runs needs only the runs; the monitor writes them, notes its look, and looks at batches and definitions', async () => {
     const place = await makePlace()
     await give(place, [connect, usageOfRecord, ...onRecord('runs', 'select')])
     expect(await listRuns(place.database, { limit: 1 })).toMatchObject({ runs: expect.any(Array) })
     const look = () => monitor(place.database, { schedules: unscheduled, publish: unheard })
     const takes: [string, Parameters<typeof privilege>[0]][] = [
       ['update on viewkeeper.runs', /runs/],
+      ['select, insert, update on viewkeeper.switches', /switches/],
       ['select, update on viewkeeper.batches', /batches/],
       ['select on viewkeeper.batch_groups', /batch_groups/],
       ['select on viewkeeper.definitions', /definitions/],
