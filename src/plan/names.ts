@@ -78,6 +78,9 @@ export const literal = (text: string): string =>
     ? `E'${text.replaceAll('\\', '\\\\').replaceAll('\r', '\\r').replaceAll("'", "''")}'`
     : `'${text.replaceAll("'", "''")}'`
 
+/** Writes an expression for the oid of a relation that exists. */
+export const regclass = (name: ViewName): string => `${literal(quoteName(name))}::regclass::oid`
+
 /** Reads an identifier as the server does: an unquoted one is folded to lower case, in ASCII only. */
 export const folded = (written: string): string =>
   written.startsWith('"') ? unquoted(written) : written.replace(/[A-Z]/g, (letter) => letter.toLowerCase())

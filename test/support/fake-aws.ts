@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { onTestFinished, vi } from 'vitest'
+import { afterEach, beforeEach, onTestFinished, vi } from 'vitest'
 
 /** Lets clients of the AWS SDK speak to this endpoint, with credentials that nobody checks. The test puts it back. */
 function pointSdkAt(url: string): void {
@@ -75,7 +75,7 @@ export async function warmUp(calls: (() => Promise<unknown>)[]): Promise<void> {
 
 /**
  * Awaits work while the clock goes on much faster than it does: time-outs of minutes take no time. Connections are real.
- * Call `vi.useFakeTimers` before, with `fakeClock`.
+ * The file of the test calls `useFakeClock`.
  */
 export async function hurried<T>(work: Promise<T>, stepMs = 100): Promise<PromiseSettledResult<T>> {
   const settled = Promise.allSettled([work])
@@ -92,5 +92,20 @@ export async function hurried<T>(work: Promise<T>, stepMs = 100): Promise<Promis
   return result
 }
 
-/** The functions that `hurried` needs to be faked. */
-export const fakeClock = { toFake: ['setTimeout' as const, 'clearTimeout' as const, 'Date' as const] }
+/** Before each test of a file fakes the functions of the clock that `hurried` drives; afterwards everything is as it was. */
+export function useFakeClock(): void {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+    muteConsole()
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+    vi.unstubAllEnvs()
+    vi.restoreAllMocks()
+  })
+}
+
+/** Keeps the log of the code under test out of the output of the tests. */
+export function muteConsole(): void {
+  for (const stream of ['log', 'info', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
+}

@@ -5,12 +5,10 @@ import {
   SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
+import { clientSettings } from './aws-client.ts'
 import { unreadable } from './secret.ts'
 
-const client = new SecretsManagerClient({
-  maxAttempts: 2,
-  requestHandler: { connectionTimeout: 2000, requestTimeout: 4000, throwOnRequestTimeout: true },
-})
+const client = new SecretsManagerClient(clientSettings({ requestMs: 4000, attempts: 2 }))
 
 /** One version of a secret. */
 interface SecretVersion {

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import type { ConnectionOptions, ConnectionSource } from '../../db/server/connect.ts'
 import { Problem } from '../../problem.ts'
 import { clientSettings } from './aws-client.ts'
-import { rdsRoots } from './roots.ts'
+import { placeOf } from './place.ts'
 
 /**
  * The longest that a secret is kept. If the server refuses the credentials, the secret is fetched again at
@@ -40,13 +40,14 @@ export const fromSecret = (arn: string, env: NodeJS.ProcessEnv): ConnectionSourc
 /** Connection options from the text of a secret. */
 export function connectionOf(text: string, env: NodeJS.ProcessEnv): ConnectionOptions {
   const secret = parseSecret(text)
+  const place = placeOf(env)
   return {
-    host: secret.host ?? env.DATABASE_HOST ?? '',
-    port: secret.port ?? Number(env.DATABASE_PORT ?? 5432),
-    database: secret.dbname ?? env.DATABASE_NAME ?? 'postgres',
+    ...place,
+    host: secret.host ?? place.host,
+    port: secret.port ?? place.port,
+    database: secret.dbname ?? place.database,
     user: secret.username,
     password: secret.password,
-    tls: { verify: true, roots: [env.DATABASE_CA ?? rdsRoots()] },
   }
 }
 

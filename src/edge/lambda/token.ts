@@ -3,7 +3,7 @@ import { buildQueryString, HttpRequest } from '@smithy/core/protocols'
 import { SignatureV4 } from '@smithy/signature-v4'
 import type { ConnectionSource } from '../../db/server/connect.ts'
 import { Problem } from '../../problem.ts'
-import { rdsRoots } from './roots.ts'
+import { placeOf } from './place.ts'
 
 /** RDS accepts a token for 15 minutes. RDS looks at the token only while a connection opens. */
 const validSeconds = 900
@@ -16,16 +16,8 @@ const validSeconds = 900
 export const fromToken =
   (user: string, env: NodeJS.ProcessEnv): ConnectionSource =>
   async () => {
-    const host = env.DATABASE_HOST ?? ''
-    const port = Number(env.DATABASE_PORT ?? 5432)
-    return {
-      host,
-      port,
-      database: env.DATABASE_NAME ?? 'postgres',
-      user,
-      password: await signToken({ host, port, user }, env),
-      tls: { verify: true, roots: [env.DATABASE_CA ?? rdsRoots()] },
-    }
+    const place = placeOf(env)
+    return { ...place, user, password: await signToken({ ...place, user }, env) }
   }
 
 /** A signed request to connect, without its protocol: `host:5432/?Action=connect&DBUser=…&X-Amz-Signature=…`. */

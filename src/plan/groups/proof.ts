@@ -1,4 +1,4 @@
-import { displayName, literal, quoteName } from '../names.ts'
+import { displayName, literal, regclass } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import { differenceQuery, hashWithoutGrants, liveViewQuery } from '../views/live-view-query.ts'
 import type { Reader } from '../views/readers.ts'
@@ -64,7 +64,7 @@ with pairs as (
   select * from (values ${members
     .map(
       ({ oid, live, wanted }) =>
-        `(${oid}::oid, ${literal(quoteName(groupNames(oid, live, places).view))}::regclass::oid, ${wanted !== undefined})`,
+        `(${oid}::oid, ${regclass(groupNames(oid, live, places).view)}, ${wanted !== undefined})`,
     )
     .join(', ')}) as p(old, new, changes)),
 moved as (
@@ -119,7 +119,7 @@ select coalesce(string_agg(format('%s: %s', p.view, d.differences), '; '), '') a
   from (values ${members
     .map(
       ({ oid, live, hashWithoutGrants }) =>
-        `(${oid}::oid, ${literal(hashWithoutGrants)}, ${literal(quoteName(groupNames(oid, live, places).view))}::regclass, ${literal(displayName(live.view))})`,
+        `(${oid}::oid, ${literal(hashWithoutGrants)}, ${regclass(groupNames(oid, live, places).view)}, ${literal(displayName(live.view))})`,
     )
     .join(', ')}) as p(oid, hash, twin, view),
        lateral (${differenceQuery('p.oid', 'p.hash', 'p.twin')}) as d(differences)

@@ -1,5 +1,5 @@
 import { inPlaceOf } from '../acting.ts'
-import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
+import { literal, quoteIdentifier, quoteName, regclass, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import { copyGrants, grantsAreTheSame, replayGrants } from '../views/grants.ts'
 import type { LiveView, ViewSnapshot } from '../views/live-view.ts'
@@ -171,5 +171,3 @@ const refersToItself = ({ oid, view }: ViewFacts, aside: AsideNames): Statement 
   },
   hidden: true,
 })
-
-const regclass = (name: ViewName): string => `${literal(quoteName(name))}::regclass`

@@ -1,5 +1,5 @@
 import { inPlaceOf } from '../acting.ts'
-import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
+import { literal, quoteIdentifier, quoteName, regclass, type ViewName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 import type { Grant, LiveView } from './live-view.ts'
 
@@ -110,8 +110,6 @@ select coalesce(string_agg(distinct format('%s%s on %s', lower(privilege_type), 
     tells: 'They differ in: ',
   },
 })
-
-const regclass = (name: ViewName): string => `${literal(quoteName(name))}::regclass::oid`
 
 /** One grant of the catalog as a statement. */
 export function grantStatement(

@@ -1,19 +1,11 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { deployedTarget } from '../../../cli/target/deployed.ts'
 import { deployedMachinery, startBatchWith } from '../../../src/edge/handlers/start-batch.ts'
-import { fakeClock, hurried, type LambdaAnswer, startLambda, warmUp } from '../../support/fake-aws.ts'
+import { hurried, type LambdaAnswer, startLambda, useFakeClock, warmUp } from '../../support/fake-aws.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
 
 beforeAll(() => warmUp([() => deployedTarget('nowhere').describe('all')]))
-beforeEach(() => {
-  vi.useFakeTimers(fakeClock)
-  for (const stream of ['log', 'info', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
-})
-afterEach(() => {
-  vi.useRealTimers()
-  vi.unstubAllEnvs()
-  vi.restoreAllMocks()
-})
+useFakeClock()
 
 /** What Lambda says instead of calling a function. */
 const refusals: [string, LambdaAnswer][] = [

@@ -1,19 +1,11 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { testAlarm } from '../../../cli/commands/test-alarm.ts'
 import { deployedTarget } from '../../../cli/target/deployed.ts'
 import { deployedMachinery, startBatchWith } from '../../../src/edge/handlers/start-batch.ts'
-import { fakeClock, hurried, startSilence, warmUp } from '../../support/fake-aws.ts'
+import { hurried, muteConsole, startSilence, useFakeClock, warmUp } from '../../support/fake-aws.ts'
 import { httpEvent, lambdaContext } from '../../support/lambda.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers(fakeClock)
-  for (const stream of ['log', 'info', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
-})
-afterEach(() => {
-  vi.useRealTimers()
-  vi.unstubAllEnvs()
-  vi.restoreAllMocks()
-})
+useFakeClock()
 
 const machinery = () =>
   deployedMachinery({
@@ -21,15 +13,18 @@ const machinery = () =>
     stateMachineArn: 'arn:aws:states:eu-central-1:1:stateMachine:test',
   })
 
-/** The provider keeps its client, so each test loads the file anew. */
-async function secretReader(): Promise<() => Promise<unknown>> {
+const secretArn = 'arn:aws:secretsmanager:eu-central-1:000000000000:secret:db'
+
+/** The files keep their clients, so each test loads the files anew. */
+async function secretReaders() {
   vi.resetModules()
   const { fromSecret } = await import('../../../src/edge/lambda/secret.ts')
-  const read = fromSecret('arn:aws:secretsmanager:eu-central-1:000000000000:secret:db', {})
-  return () => read({ fresh: true })
+  const { versionsOf } = await import('../../../src/edge/lambda/secret-versions.ts')
+  const read = fromSecret(secretArn, {})
+  return { secret: () => read({ fresh: true }), version: () => versionsOf(secretArn).current() }
 }
 
-let readSecret: () => Promise<unknown>
+let readers: Awaited<ReturnType<typeof secretReaders>>
 
 /** Every client of the AWS SDK: the call, the longest wait in seconds, how often it connects, and the refusal. */
 const clients: [string, () => Promise<unknown>, { seconds: number; attempts: number; refusal: object }][] = [
@@ -45,7 +40,12 @@ const clients: [string, () => Promise<unknown>, { seconds: number; attempts: num
   ],
   [
     'a function reads the secret',
-    () => readSecret(),
+    () => readers.secret(),
+    { seconds: 9, attempts: 2, refusal: { code: 'DatabaseUnavailable' } },
+  ],
+  [
+    'a rotation reads a version of the secret',
+    () => readers.version(),
     { seconds: 9, attempts: 2, refusal: { code: 'DatabaseUnavailable' } },
   ],
   [
@@ -68,15 +68,15 @@ const clients: [string, () => Promise<unknown>, { seconds: number; attempts: num
 ]
 
 beforeAll(async () => {
-  for (const stream of ['log', 'info', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
-  readSecret = await secretReader()
+  muteConsole()
+  readers = await secretReaders()
   await warmUp(clients.map(([, call]) => call))
 })
 
 describe.each(['http', 'https'] as const)('a server that accepts and never answers (%s)', (protocol) => {
   test.each(clients)('is given up when %s', async (_, call, { seconds, attempts, refusal }) => {
     const { connections } = await startSilence(protocol)
-    readSecret = await secretReader()
+    readers = await secretReaders()
     const start = Date.now()
     const outcome = await hurried(call(), seconds > 60 ? 1000 : 100)
     expect(outcome).toMatchObject({ status: 'rejected', reason: refusal })
