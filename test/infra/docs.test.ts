@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { madeParts, readPage } from './support/docs.ts'
 
-test.each(madeParts)('$name in $page are as npm run docs makes them', (part) => {
+test.each(madeParts)('$page, part $name, is as npm run docs makes it', (part) => {
   const { written, made } = readPage(part)
   expect(written).toBe(made)
 })

@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { environments } from '../../../infra/environments.ts'
 import { costTable, exampleTable } from './cost.ts'
+import { dashboardPicture } from './dashboard-picture.ts'
 import { panelTable } from './panels.ts'
 import { createStack, kinds, Synthesized } from './synth.ts'
 
-/** A part of the documentation that is made from a template, between two comments that name it. */
+/** A part of the documentation that is made from a template. */
 interface MadePart {
   page: URL
-  name: string
+  /** The part stands between two comments with this name. Null: the part is the whole file. */
+  name: string | null
   text: string
 }
 
@@ -20,6 +22,7 @@ const examples = () =>
   )
 
 export const madeParts: MadePart[] = [
+  { page: page('dashboard.svg'), name: null, text: dashboardPicture(kinds.created.template) },
   { page: page('monitoring.md'), name: 'panels', text: panelTable(kinds.created.template) },
   { page: page('cost.md'), name: 'examples', text: exampleTable(examples()) },
   { page: page('cost.md'), name: 'costs', text: costTable(kinds.created) },
@@ -30,6 +33,7 @@ export function readPage({ page, name, text }: MadePart): { written: string; mad
   const begin = `<!-- ${name}: made by \`npm run docs\` from the template -->\n`
   const end = `<!-- end of ${name} -->`
   const written = readFileSync(page, 'utf8')
+  if (name === null) return { written, made: text }
   const [before, rest = ''] = written.split(begin)
   const [, after] = rest.split(end)
   if (after === undefined) throw new Error(`${page} has no place for ${name}`)

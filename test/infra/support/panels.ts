@@ -4,8 +4,12 @@ import type { Template } from 'aws-cdk-lib/assertions'
 export interface Panel {
   title: string
   kind: string
+  /** Where the panel stands, in CloudWatch's grid of 24 columns. */
+  place: { x: number; y: number; width: number; height: number }
   properties: Record<string, unknown>
 }
+
+type Widget = Panel['place'] & { type: string; properties: Record<string, unknown> }
 
 /** The panels in a template, in order. */
 export function panelsOf(template: Template): Panel[] {
@@ -17,10 +21,11 @@ export function panelsOf(template: Template): Panel[] {
       .map((part) => (typeof part === 'string' ? part : JSON.stringify(part).replaceAll('"', "'")))
       .join(''),
   )
-  return body.widgets
-    .filter(({ type }: { type: string }) => type !== 'text')
-    .map(({ type, properties }: { type: string; properties: Record<string, unknown> }) => ({
-      title: properties.title,
+  return (body.widgets as Widget[])
+    .filter(({ type }) => type !== 'text')
+    .map(({ type, properties, ...place }) => ({
+      title: String(properties.title),
+      place,
       kind:
         type === 'metric'
           ? 'metrics'
