@@ -26,6 +26,12 @@ export const administrator = (url: string): Sql =>
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
   }) as Sql
 
+/**
+ * Connections of readers that must never see an error. The server looks for deadlocks after a second, as it usually does: our
+ * server looks after 200 ms, and an exchange that gives up after 100 ms may be that late on a busy machine.
+ */
+export const readersOf = (url: string): Sql => administrator(`${url}?deadlock_timeout=1s`)
+
 /** Makes a database for this test file, and drops the database afterwards. */
 export function useDatabase({
   migrated = true,

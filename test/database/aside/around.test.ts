@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { nameOf } from '../../../src/plan/aside/items.ts'
-import { useDatabase } from '../../support/database.ts'
+import { readersOf, useDatabase } from '../../support/database.ts'
 import { definition } from '../../support/frozen.ts'
 import { whileLocked } from '../../support/holder.ts'
 import { refusalOf } from '../../support/refusal.ts'
@@ -336,12 +336,13 @@ describe('locks', () => {
   })
 
   test('readers of any view wait through the change, without an error, and then see the new one', async () => {
+    const connections = readersOf(url)
     let over = false
     const errors: unknown[] = []
     let reads = 0
     const readers = ['keep.open_lines', 'far.summit', 'keep.top', '"Odd one"."By Day"'].map(async (view) => {
       while (!over) {
-        await sql.unsafe(`select * from ${view}`).then(
+        await connections.unsafe(`select * from ${view}`).then(
           () => reads++,
           (error) => errors.push(error),
         )
@@ -354,6 +355,7 @@ describe('locks', () => {
     }
     over = true
     await Promise.all(readers)
+    await connections.end()
     expect(errors).toEqual([])
     expect(reads).toBeGreaterThan(20)
   })

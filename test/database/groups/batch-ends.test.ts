@@ -5,7 +5,7 @@ import { getBatch } from '../../../src/operations/batches/read.ts'
 import { monitor } from '../../../src/operations/monitoring/monitor.ts'
 import { cancel } from '../../../src/operations/runs/cancel.ts'
 import { accountOf, advanceToEnd, begin, countExecutions, define, makeGraph } from '../../support/batches.ts'
-import { administrator, callOn, useDatabase } from '../../support/database.ts'
+import { administrator, callOn, readersOf, useDatabase } from '../../support/database.ts'
 import { gatedGroup, makeGatedGroup, tellRows, twinSchemas } from '../../support/gated-group.ts'
 import { readyAdvancer } from '../../support/killed-advancer.ts'
 import { untilAtGate, withGateClosed } from '../../support/slow-view.ts'
@@ -164,7 +164,7 @@ test('readers of several views see no error and no mixture during 10 batches who
     create materialized view seen.c as select seen.slow(version) as version from seen.a;
     create materialized view seen.d as select b.version from seen.b, seen.c;
     create view seen.outside as select d.version as d, p.version as p from seen.d, seen.p`)
-  const readers = administrator(url)
+  const readers = readersOf(url)
   const failures: unknown[] = []
   let reads = 0
   let over = false

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
-import { administrator, callOn, useDatabase } from '../../support/database.ts'
+import { callOn, readersOf, useDatabase } from '../../support/database.ts'
 import { changedObjects, namedCatalog } from '../../support/named-catalog.ts'
 
 const { database, sql, url, as } = useDatabase()
@@ -193,7 +193,7 @@ describe('the exchange of a group', () => {
     let stop = false
     const seen: unknown[] = []
     const reader = async (query: string, setUp = 'select 1') => {
-      const own = administrator(url)
+      const own = readersOf(url)
       const session = await own.reserve()
       await session.unsafe(setUp)
       while (!stop) {

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
-import { administrator, callOn, useDatabase } from '../../support/database.ts'
+import { callOn, readersOf, useDatabase } from '../../support/database.ts'
 
 const { database, sql, url } = useDatabase()
 
@@ -38,7 +38,7 @@ test('readers of several members never see an error, nor members of two states, 
   timeout: 300_000,
 }, async () => {
   await makeGroup('read')
-  const readers = administrator(url)
+  const readers = readersOf(url)
   let reads = 0
   let longest = 0
   let over = false

@@ -10,7 +10,7 @@ import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { frozenState } from '../../../src/plan/migrations/frozen.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
 import { describeInCatalog } from '../../support/catalog.ts'
-import { administrator, callOn, useDatabase } from '../../support/database.ts'
+import { callOn, readersOf, useDatabase } from '../../support/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/frozen.ts'
 import { refusalOf } from '../../support/refusal.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
@@ -368,7 +368,7 @@ describe('readers of a parent and two children', () => {
     let isOver = false
     const disagreements: unknown[] = []
     const read = async () => {
-      const connection = administrator(url)
+      const connection = readersOf(url)
       while (!isOver) {
         const [row] = await connection`
           select (select sum(total)::int from app.sales) as parent, (select total from app.above) as one,
