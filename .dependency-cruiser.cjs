@@ -18,7 +18,7 @@ const rooms = {
   // All SQL that the functions send.
   'src/db/server': ['src/plan'],
   'src/db/views': ['src/db/server', 'src/plan', 'src/plan/views', 'src/plan/groups'],
-  'src/db/runs': ['src/db/server', 'src/plan'],
+  'src/db/runs': ['src/db/server', 'src/plan', 'src/plan/views'],
   'src/db/batches': [
     'src/db/server',
     'src/db/runs',
@@ -115,10 +115,12 @@ const rooms = {
     'src/db/server',
     'src/db/runs',
     'src/db/views',
+    'src/db/batches',
     'src/plan',
     'src/plan/views',
     'src/plan/runs',
     'src/plan/groups',
+    'src/plan/batches',
   ],
   'src/operations/schema': [
     'src/operations/views',

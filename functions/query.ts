@@ -6,6 +6,7 @@ import {
   answerRuns,
   answerView,
   answerViews,
+  answerWhy,
 } from '../src/edge/handlers/query.ts'
 import { json } from '../src/edge/http/http.ts'
 import { openapi } from '../src/edge/http/openapi.ts'
@@ -16,6 +17,7 @@ import { httpFunction } from '../src/edge/lambda/function.ts'
 export const handler = httpFunction<'query'>(readConfiguration, {
   listViews: answerViews,
   getView: answerView,
+  getWhy: answerWhy,
   listRuns: answerRuns,
   getRun: answerRun,
   listBatches: answerBatches,

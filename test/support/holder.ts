@@ -18,8 +18,8 @@ export async function holdLocks(
     onnotice: () => {},
     connection: { application_name: application },
   }) as Sql
-  await session.unsafe(`begin; ${statements}`)
   const [row] = await session<{ pid: number }[]>`select pg_backend_pid() as pid`
+  await session.unsafe(`begin; ${statements}`)
   return { pid: row?.pid as number, letGo: () => session.end({ timeout: 0 }) }
 }
 

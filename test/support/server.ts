@@ -16,7 +16,13 @@ export default async function startServer(project: TestProject) {
   const server = await startEmbeddedPostgres({
     folder,
     version: Number(process.env.POSTGRES ?? 18) as 18,
-    parameters: { fsync: 'off', max_connections: '200', deadlock_timeout: '200ms', track_functions: 'none' },
+    parameters: {
+      fsync: 'off',
+      max_connections: '200',
+      deadlock_timeout: '200ms',
+      track_functions: 'none',
+      max_prepared_transactions: '2',
+    },
   })
   project.provide('postgresUrl', server.url)
   return async () => {

@@ -12,6 +12,8 @@ export interface BatchRun {
   startedAt: Date | null
   finishedAt: Date | null
   elapsedMs: number | null
+  /** While the attempt is running: its phase, as in a run's progress; null before the first. */
+  phase: string | null
   /** How long the attempt still has to wait for its `notBefore`. */
   waitMs: number
   /** The class, SQLSTATE and message of the attempt's error; of a skipped attempt, the reason. */
@@ -29,7 +31,11 @@ export const readBatchRuns = (sql: Sql, batchId: string): Promise<BatchRun[]> =>
            r.started_at as "startedAt", r.finished_at as "finishedAt",
            (extract(epoch from coalesce(r.finished_at, clock_timestamp()) - r.started_at) * 1000)::int8 as "elapsedMs",
            coalesce(greatest(0, extract(epoch from r.not_before - clock_timestamp()) * 1000), 0)::int8 as "waitMs",
-           r.error ->> 'class' as class, r.error ->> 'sqlstate' as sqlstate,
+           nullif(split_part(a.application_name, ' ', 4), '') as phase, r.error ->> 'class' as class,
+           r.error ->> 'sqlstate' as sqlstate,
            case when r.status in ('failed', 'canceled', 'skipped')
              then left(coalesce(r.error ->> 'message', r.meta #>> '{response,because}'), ${mostOfMessage}) end as message
-      from viewkeeper.runs r where r.batch_id = ${batchId} order by r.attempt`
+      from viewkeeper.runs r
+      left join pg_catalog.pg_stat_activity a on r.status = 'running' and a.pid = r.backend_pid
+       and a.application_name like format('viewkeeper run %s %%', coalesce(r.group_run_id, r.id))
+     where r.batch_id = ${batchId} order by r.attempt`

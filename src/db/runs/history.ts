@@ -63,7 +63,7 @@ export interface Progress {
 }
 
 /** The progress of a run that is running; undefined for any other. */
-export async function readProgress(sql: Sql, run: Run): Promise<Progress | undefined> {
+export async function readProgress(sql: Sql, run: Pick<Run, 'id'>): Promise<Progress | undefined> {
   const [row] = await sql<Progress[]>`
     select nullif(split_part(a.application_name, ' ', 4), '') as phase,
            (extract(epoch from clock_timestamp() - r.started_at) * 1000)::int8 as "elapsedMs",
@@ -73,7 +73,7 @@ export async function readProgress(sql: Sql, run: Run): Promise<Progress | undef
                order by h.id desc limit 20) l) as "estimatedMs"
       from viewkeeper.runs r
       left join pg_catalog.pg_stat_activity a on a.pid = r.backend_pid
-       and a.application_name like format('viewkeeper run %s %%', r.id)
+       and a.application_name like format('viewkeeper run %s %%', coalesce(r.group_run_id, r.id))
      where r.id = ${run.id} and r.status = 'running'`
   return row
 }

@@ -11,6 +11,21 @@ export const readAsideNames = async (sql: Sql): Promise<QualifiedName[]> =>
           from viewkeeper.set_aside where kind = 'view' order by 1, 2`
     : []
 
+/** A view that is set aside: since when, and which role set it aside. */
+export interface AsideView extends QualifiedName {
+  since: Date
+  by: string
+}
+
+/** The same with since when and by whom. */
+export const readAside = async (sql: Sql): Promise<AsideView[]> =>
+  (await mayRead(sql))
+    ? sql<AsideView[]>`
+        select item #>> '{live,view,schema}' as schema, item #>> '{live,view,name}' as name, set_aside_at as since,
+               set_aside_by::text as by
+          from viewkeeper.set_aside where kind = 'view'`
+    : []
+
 /** Since when a view is set aside, and what to do, as a sentence; empty if it is not. */
 export async function sinceAside(sql: Sql, { schema, name }: QualifiedName): Promise<string> {
   if (!(await mayRead(sql))) return ''

@@ -3,6 +3,7 @@ import { getBatch, listBatches } from '../../operations/batches/read.ts'
 import { getMetrics } from '../../operations/monitoring/metrics.ts'
 import { getRun, listRuns } from '../../operations/runs/read.ts'
 import { getView, type ListedView, listViews } from '../../operations/views/read.ts'
+import { getWhy } from '../../operations/views/why.ts'
 import { batchBody, runBody } from '../http/answers.ts'
 import { type HttpAnswer, type HttpEvent, json } from '../http/http.ts'
 import { pageByKey, pageByName, pageInOrder } from '../http/pages.ts'
@@ -18,7 +19,7 @@ import {
 } from '../http/schemas.ts'
 import { fitting, mostBytes } from '../http/size.ts'
 import { validate } from '../http/validate.ts'
-import type { Configuration } from '../lambda/configuration.ts'
+import { type Configuration, localEnvironment } from '../lambda/configuration.ts'
 
 type WithDatabase = Pick<Configuration, 'database'>
 type WithSchedules = Pick<Configuration, 'database' | 'schedules'>
@@ -68,6 +69,19 @@ export async function answerView(
   const { view } = validate(viewPath, event.pathParameters, 'path')
   const { recentRuns, ...details } = await getView(database, view, schedules)
   return json(200, { ...details, recentRuns: recentRuns.map(runBody) })
+}
+
+/** `GET /views/{view}/why` */
+export async function answerWhy(
+  event: HttpEvent,
+  { database, schedules, environment }: Pick<Configuration, 'database' | 'schedules' | 'environment'>,
+): Promise<HttpAnswer> {
+  const { view } = validate(viewPath, event.pathParameters, 'path')
+  const { recentRuns, ...why } = await getWhy(database, view, {
+    schedules,
+    environment: environment === localEnvironment ? null : environment,
+  })
+  return json(200, { ...why, recentRuns: recentRuns.map(runBody) })
 }
 
 /** `GET /runs` */

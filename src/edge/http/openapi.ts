@@ -136,6 +136,11 @@ const descriptions: Descriptions = {
     path: schemas.viewPath,
     answers: { 200: { description: 'The view.', schema: schemas.viewDetails } },
   },
+  getWhy: {
+    summary: 'Say why the data of a view are as old as they are, and what to do',
+    path: schemas.viewPath,
+    answers: { 200: { description: 'The causes, the real one first.', schema: schemas.why } },
+  },
   listRuns: {
     summary: 'List runs, newest first',
     query: schemas.runsQuery,

@@ -40,6 +40,7 @@ export const routes = {
   getBatch: { method: 'GET', path: '/batches/{id}', function: 'query', policy: 'read' },
   listViews: { method: 'GET', path: '/views', function: 'query', policy: 'read' },
   getView: { method: 'GET', path: '/views/{view}', function: 'query', policy: 'read' },
+  getWhy: { method: 'GET', path: '/views/{view}/why', function: 'query', policy: 'read' },
   listRuns: { method: 'GET', path: '/runs', function: 'query', policy: 'read' },
   getRun: { method: 'GET', path: '/runs/{id}', function: 'query', policy: 'read' },
   getMetrics: { method: 'GET', path: '/metrics', function: 'query', policy: 'read' },

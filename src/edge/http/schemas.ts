@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { mostConcurrent } from '../../plan/batches/plan.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../plan/run.ts'
+import { causeCodes, viewStates } from '../../plan/views/cause.ts'
 import { rowCountStrategies, strategies } from '../../plan/views/definition.ts'
 import { problemCodes } from '../../problem.ts'
 
@@ -319,6 +320,14 @@ const viewSummary = z.object({
   nextRun: time.nullable().meta({
     description: 'When a schedule refreshes the view next; null if none does, or a pause keeps it from that.',
   }),
+  nextBy: z.enum(['view', 'nightly']).nullable().meta({
+    description:
+      "Which schedule that is: the view's own, or the one for every view. Null if `nextRun` is null.",
+  }),
+  schedule: z.string().nullable().meta({
+    description: "The view's own schedule, as five fields of cron; null if its definition has none.",
+  }),
+  timeZone: z.string().nullable().meta({ description: "The time zone of the view's own schedule." }),
   missing: z.boolean().meta({ description: 'Whether the view was authored, and is not in the database.' }),
 })
 
@@ -341,6 +350,75 @@ export const viewDetails = viewSummary
     recentRuns: z.array(run),
   })
   .meta({ id: 'ViewDetails' })
+
+const cause = z
+  .object({
+    code: z.enum(causeCodes),
+    text: z.string().meta({ description: 'The cause in one or two sentences.' }),
+    next: z
+      .string()
+      .nullable()
+      .meta({ description: 'What to type: a command line of `viewkeeper`, or SQL. Null if nothing helps.' }),
+    view: z.string().optional().meta({ description: 'The view that has the cause, if it is another one.' }),
+    upstream: z
+      .enum(causeCodes)
+      .optional()
+      .meta({ description: 'With code `Upstream`: the code of the cause that the other view has.' }),
+    runId: z.int().optional().meta({ description: 'The run that the cause is about.' }),
+    batchId: z.string().optional().meta({ description: 'The batch that the cause is about.' }),
+  })
+  .meta({ id: 'Cause', description: 'Why the data of a view are as old as they are.' })
+
+const heldLock = z
+  .object({
+    pid: z.int().nullable().meta({ description: "The session's process; null for a prepared transaction." }),
+    role: z.string().nullable(),
+    application: z.string().nullable(),
+    state: z
+      .string()
+      .nullable()
+      .meta({ description: 'Such as `active` or `idle in transaction`; null if our role may not see it.' }),
+    since: time.nullable().meta({
+      description: 'When the transaction of the session began; null if our role may not see it.',
+    }),
+    mode: z.string().meta({ example: 'AccessExclusiveLock' }),
+    relation: z.string().meta({ description: 'What the session has locked.' }),
+    statement: z.string().nullable().meta({
+      description:
+        'The last statement of the session, with ... instead of each constant; null if our role may not see it.',
+    }),
+    end: z.string().nullable().meta({
+      description: 'SQL that ends the session; null if the session is a run of Viewkeeper: cancel the run.',
+    }),
+    runId: z.int().optional().meta({ description: "The run whose session it is, if it is Viewkeeper's." }),
+  })
+  .meta({ id: 'HeldLock', description: 'A lock of another session that is in the way of the refresh.' })
+
+export const why = z
+  .object({
+    view: z.string(),
+    state: z.enum(viewStates).meta({
+      description:
+        'How the view stands. `unlimited`: nothing says how old its data may be. `aside`: it is set aside.',
+    }),
+    staleMs: milliseconds.meta({
+      description: 'The age of the data; null if no run has made them fresh.',
+    }),
+    maxStaleMs: milliseconds.meta({ description: 'The age from which the data are stale.' }),
+    lastSuccessAt: time.nullable(),
+    nextRun: time.nullable().meta({
+      description:
+        'When a schedule refreshes the view next; null if none does, or a pause keeps it from that.',
+    }),
+    causes: z.array(cause).meta({
+      description: 'Why the data are as old as they are: the real cause first. There is always one.',
+    }),
+    locks: z.array(heldLock).meta({
+      description: 'Who is in the way of the refresh now: the oldest transaction first.',
+    }),
+    recentRuns: z.array(run).meta({ description: 'The last five runs of the view, newest first.' }),
+  })
+  .meta({ id: 'Why', description: 'Why the data of a view are as old as they are, and what to do.' })
 
 const batchError = z
   .object({
@@ -406,6 +484,10 @@ export const batchDetails = batchSummary
         view: z.string(),
         status: z.enum([...runStatuses, 'waiting', 'pruned']),
         dependsOn: z.array(z.string()),
+        waitsFor: z.array(z.string()).meta({
+          description:
+            'While the view waits: the views of the batch that are not done yet. Empty if only a slot is missing.',
+        }),
         estimatedMs: z.int(),
         runs: z.array(
           z.object({
@@ -416,6 +498,9 @@ export const batchDetails = batchSummary
             startedAt: time.nullable(),
             finishedAt: time.nullable(),
             elapsedMs: milliseconds,
+            phase: z.string().nullable().meta({
+              description: 'While the run is running: `building`, `cut-over` or the like, if known.',
+            }),
             class: z.string().nullable().meta({ description: 'The class of the error.' }),
             sqlstate: z.string().nullable().meta({ description: 'The SQLSTATE of the error.' }),
             message: z.string().nullable().meta({

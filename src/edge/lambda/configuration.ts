@@ -10,6 +10,9 @@ import { fromUrl } from './database-url.ts'
 import { fromSecret } from './secret.ts'
 import { fromToken } from './token.ts'
 
+/** What stands for the name of the environment if the functions are not deployed. */
+export const localEnvironment = 'local'
+
 /** What a function is told by environment variables. */
 export interface Configuration {
   /** The name of the environment, as in `infra/environments.ts`. */
@@ -43,7 +46,7 @@ export interface Administration {
 
 /** Reads the environment variables. A secret is fetched only when the first connection is opened. */
 export const readConfiguration = (env: NodeJS.ProcessEnv = process.env): Configuration => ({
-  environment: env.VIEWKEEPER_ENVIRONMENT ?? 'local',
+  environment: env.VIEWKEEPER_ENVIRONMENT ?? localEnvironment,
   database: readDatabase(env),
   administration: readAdministration(env),
   viewMigrations: env.VIEW_MIGRATIONS !== 'false',

@@ -7,6 +7,7 @@ import { closeLostRuns, mayCloseRuns } from '../../db/runs/lost-runs.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { mayTryAgain } from '../../plan/batches/next.ts'
 import { estimateRest } from '../../plan/batches/rest.ts'
+import { waitsFor } from '../../plan/batches/waits-for.ts'
 import type { BatchStatus, RunStatus } from '../../plan/run.ts'
 import { Problem } from '../../problem.ts'
 
@@ -17,6 +18,8 @@ interface BatchViewState {
   status: RunStatus | 'waiting' | 'pruned'
   /** The views of this batch that come before this one. */
   dependsOn: string[]
+  /** While the view waits: the views that are not done yet. Empty if only a slot is missing. */
+  waitsFor: string[]
   estimatedMs: number
   runs: Omit<BatchRun, 'definitionId' | 'waitMs'>[]
 }
@@ -57,20 +60,24 @@ export function getBatch(database: Database, batchId: string): Promise<DetailedB
     const runs = Map.groupBy(await readBatchRuns(sql, batchId), ({ definitionId }) => definitionId)
     const groups = await readBatchGroups(sql, batchId)
     const names = new Map(views.map(({ id, view }) => [id, view]))
+    const nameOf = (id: number) => names.get(id) ?? ''
+    const latest = new Map([...runs].flatMap(([id, all]) => all.slice(-1).map((last) => [id, last] as const)))
+    const together = groups.filter(({ givenUp }) => givenUp === null)
+    const isOpen = batch.finishedAt === null
     return {
       ...batch,
-      estimatedRestMs:
-        batch.finishedAt === null ? estimateRest(restOf(views, runs), batch.concurrency) : null,
+      estimatedRestMs: isOpen ? estimateRest(restOf(views, runs), batch.concurrency) : null,
       twinBytes: groups.reduce((sum, { twinBytes }) => sum + twinBytes, 0),
       groups: groups.map(({ members, twinBytes, givenUp }) => ({
-        views: members.map((id) => names.get(id) ?? ''),
+        views: members.map(nameOf),
         twinBytes,
         givenUp,
       })),
       views: views.map(({ id, view, parents, estimateMs }) => ({
         view,
-        status: runs.get(id)?.at(-1)?.status ?? (batch.finishedAt === null ? 'waiting' : 'pruned'),
-        dependsOn: parents.map((parent) => names.get(parent) ?? ''),
+        status: latest.get(id)?.status ?? (isOpen ? 'waiting' : 'pruned'),
+        dependsOn: parents.map(nameOf),
+        waitsFor: isOpen ? waitsFor({ id, parents }, latest, together).map(nameOf) : [],
         estimatedMs: estimateMs,
         runs: (runs.get(id) ?? []).map(({ definitionId: _, waitMs: _wait, ...run }) => run),
       })),

@@ -23,25 +23,38 @@ export function scheduledInterval(definition: ScheduledDefinition, schedules: Sc
   return intervals.length === 0 ? null : Math.min(...intervals)
 }
 
+/** The next time of a schedule. `by`: the view's own schedule, or the one for every view. */
+export interface NextScheduled {
+  at: Date
+  by: 'view' | 'nightly'
+}
+
 /**
  * When a schedule refreshes a view next, after `now`: by its own schedule or by the one for every view,
  * whichever comes first. Null if no schedule refreshes the view.
  */
-export function nextScheduled(definition: ScheduledDefinition, schedules: Schedules, now: Date): Date | null {
-  const times = schedulesOf(definition, schedules).flatMap(
-    ({ schedule, timeZone }) =>
-      new Cron(schedule, { timezone: timeZone, paused: true }).nextRun(now)?.getTime() ?? [],
+export function nextScheduled(
+  definition: ScheduledDefinition,
+  schedules: Schedules,
+  now: Date,
+): NextScheduled | null {
+  const times = schedulesOf(definition, schedules).flatMap(({ schedule, timeZone, by }): NextScheduled[] => {
+    const at = new Cron(schedule, { timezone: timeZone, paused: true }).nextRun(now)
+    return at === null ? [] : [{ at, by }]
+  })
+  return times.reduce<NextScheduled | null>(
+    (first, each) => (first === null || each.at < first.at ? each : first),
+    null,
   )
-  return times.length === 0 ? null : new Date(Math.min(...times))
 }
 
 /** The schedules that refresh a view. */
 const schedulesOf = (
   { schedule, timeZone, inAll }: ScheduledDefinition,
   { nightly, views }: Schedules,
-): { schedule: string; timeZone: string }[] => [
-  ...(views && schedule !== null && timeZone !== null ? [{ schedule, timeZone }] : []),
-  ...(inAll && nightly !== null ? [nightly] : []),
+): { schedule: string; timeZone: string; by: NextScheduled['by'] }[] => [
+  ...(views && schedule !== null && timeZone !== null ? [{ schedule, timeZone, by: 'view' as const }] : []),
+  ...(inAll && nightly !== null ? [{ ...nightly, by: 'nightly' as const }] : []),
 ]
 
 /** More than a year, so that every month and both changes of the clock are among them. */

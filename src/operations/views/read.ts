@@ -6,16 +6,18 @@ import { readDependencies } from '../../db/views/graph.ts'
 import { readViewDetails, readViews, type ViewDetails, type ViewSummary } from '../../db/views/list.ts'
 import { type Pause, readPause } from '../../db/views/pause.ts'
 import { dependents } from '../../plan/views/graph.ts'
-import { nextScheduled, type Schedules, unscheduled } from '../monitoring/schedules.ts'
+import { type NextScheduled, nextScheduled, type Schedules, unscheduled } from '../monitoring/schedules.ts'
 import { resolveName } from '../runs/name.ts'
 
-export interface ListedView extends Omit<ViewSummary, 'schedule' | 'timeZone' | 'inAll'> {
+export interface ListedView extends Omit<ViewSummary, 'inAll'> {
   /** The views that this one reads, directly or through plain views and functions. */
   dependsOn: string[]
   /** The views that read this one. */
   neededBy: string[]
   /** When a schedule refreshes the view next; null if none does, or a pause keeps it from that. */
   nextRun: Date | null
+  /** Whether that is the view's own schedule or the one for every view; null if there is no next run. */
+  nextBy: NextScheduled['by'] | null
 }
 
 export interface DetailedView extends ListedView, ViewDetails {
@@ -80,14 +82,16 @@ interface Surroundings {
 }
 
 function listed(
-  { schedule, timeZone, inAll, ...shown }: ViewSummary,
+  { inAll, ...shown }: ViewSummary,
   { dependsOn, neededBy, paused, schedules, now }: Surroundings,
 ): ListedView {
   const isPaused = shown.paused || paused !== null
+  const next = isPaused ? null : nextScheduled({ ...shown, inAll }, schedules, now)
   return {
     ...shown,
     dependsOn: dependsOn.get(shown.view) ?? [],
     neededBy: neededBy.get(shown.view) ?? [],
-    nextRun: isPaused ? null : nextScheduled({ schedule, timeZone, inAll }, schedules, now),
+    nextRun: next?.at ?? null,
+    nextBy: next?.by ?? null,
   }
 }

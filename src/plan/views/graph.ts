@@ -73,6 +73,13 @@ export function dependents(dependencies: Map<string, string[]>): Map<string, str
   return result
 }
 
+/** The views that a view reads, directly or through other views, without itself; what it reads directly comes last. */
+export function viewsAbove(view: string, dependencies: Map<string, string[]>): string[] {
+  const seen = new Set([view])
+  for (const each of seen) for (const read of dependencies.get(each) ?? []) seen.add(read)
+  return [...seen].slice(1).reverse()
+}
+
 /**
  * Sorts views: each comes after all views that it reads, and by name if that leaves a choice. A dependency on
  * a view that has no entry is ignored. Views that depend on each other in a circle are refused

@@ -10,13 +10,13 @@ export interface Holders {
 }
 
 /**
- * A query for one jsonb value: the Holders of the locks in the way of a session that works on a view; null if there are
- * none. In the way are locks on the view, its indexes, the plain views that read it, and everything that it reads. If the
- * view does not exist yet, nobody knows what it reads: then every exclusive lock counts. Activity that our role may not see
- * is left out.
+ * Common table expressions for a `with recursive`: `locks(pid, holder, mode, relation)`, one row for each holder of locks in
+ * the way of a session that works on a view. In the way are locks on the view, its indexes, the plain views that read it,
+ * and everything that it reads. `view` is SQL for the view's OID. If that is null, the view does not exist yet, and nobody
+ * knows what it reads: then every exclusive lock counts. The holder is a virtual transaction; a prepared one has no pid.
  */
-export const holdersQuery = (view: ViewName, wanted: WantedLock): string => `
-with recursive v as (select to_regclass(${literal(quoteName(view))})::oid as oid),
+export const locksInTheWay = (view: string, wanted: WantedLock): string => `
+v as (select (${view})::oid as oid),
 read(oid) as (
   select v.oid from v where v.oid is not null
   union
@@ -34,7 +34,7 @@ above as (
   union
   select i.indexrelid from v join pg_index i on i.indrelid = v.oid),
 locks as (
-  select distinct on (l.pid) l.pid, l.mode, l.relation::regclass as relation
+  select distinct on (l.virtualtransaction) l.pid, l.virtualtransaction as holder, l.mode, l.relation::regclass as relation
     from pg_locks l join pg_class c on c.oid = l.relation
    cross join v
    where l.locktype = 'relation' and l.granted and l.pid is distinct from pg_backend_pid()
@@ -43,7 +43,14 @@ locks as (
        or l.relation in (select oid from above) and ${conflicting[wanted === 'AccessShareLock' ? wanted : 'ExclusiveLock']}
        or (l.relation in (select oid from read) or v.oid is null and c.oid >= 16384 and c.relpersistence <> 't')
          and ${conflicting.AccessShareLock})
-   order by l.pid, l.relation = v.oid desc, l.mode = 'AccessExclusiveLock' desc),
+   order by l.virtualtransaction, l.relation = v.oid desc, l.mode = 'AccessExclusiveLock' desc)`
+
+/**
+ * A query for one jsonb value: the Holders of the locks in the way of a session that works on a view; null if there are
+ * none. Activity that our role may not see is left out.
+ */
+export const holdersQuery = (view: ViewName, wanted: WantedLock): string => `
+with recursive ${locksInTheWay(`to_regclass(${literal(quoteName(view))})`, wanted)},
 holders as (
   select l.pid, format('%s holds %s on %s', case
            when l.pid is null then 'a prepared transaction (see pg_prepared_xacts)'

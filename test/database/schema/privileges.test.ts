@@ -8,6 +8,7 @@ import { drop } from '../../../src/operations/runs/drop.ts'
 import { listRuns } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { getView, listViews } from '../../../src/operations/views/read.ts'
+import { getWhy } from '../../../src/operations/views/why.ts'
 import { callOn, useDatabase } from '../../support/database.ts'
 import { unheard } from '../../support/publisher.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
@@ -405,6 +406,13 @@ const operations: Operation[] = [
     rights: [...onRecord('latest_runs', 'select'), ...onRecord('switches', 'select')],
     perform: ({ schema, database }) => getView(database, `${schema}.kept`),
     done: { populated: true, indexes: [{ unique: true, definition: expect.any(String) }] },
+  },
+  {
+    operation: 'GET /views/{view}/why',
+    rights: [...onRecord('latest_runs', 'select'), ...onRecord('switches', 'select')],
+    perform: ({ schema, database }) =>
+      getWhy(database, `${schema}.kept`, { schedules: unscheduled, environment: null }),
+    done: { state: 'unlimited', locks: [] },
   },
 ]
 

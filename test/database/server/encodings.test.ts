@@ -18,6 +18,7 @@ import { advanceToEnd } from '../../support/batches.ts'
 import { describeInCatalog } from '../../support/catalog.ts'
 import { useDatabase } from '../../support/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/frozen.ts'
+import { whileLocked } from '../../support/holder.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/lambda.ts'
 import { refusalOf } from '../../support/refusal.ts'
 
@@ -82,6 +83,7 @@ describe.each([
     for (const [route, options] of [
       ['GET /views', {}],
       ['GET /views/{view}', { path: { view: `"${word}"` } }],
+      ['GET /views/{view}/why', { path: { view: `"${word}"` } }],
       ['GET /runs', { query: { view: `"${word}"` } }],
       ['GET /metrics', {}],
     ] as const) {
@@ -169,6 +171,7 @@ describe.each([
       [dropView, 'POST /views/{view}/drop', { path, body: {} }],
       [pause, 'POST /views/{view}/pause', { path }],
       [query, 'GET /views/{view}', { path }],
+      [query, 'GET /views/{view}/why', { path }],
       [query, 'GET /runs', { query: path }],
       [query, 'GET /metrics', { query: path }],
     ] as const) {
@@ -206,6 +209,16 @@ describe.each([
     expect(told(await openedWith({ pattern: `*${lacking}*` }))).toEqual(refused('pattern'))
     const paused = await ask(pause, 'POST /pause', { caller: `user/${lacking}` })
     expect([paused.statusCode, paused.body.code]).toEqual([400, 'InvalidRequest'])
+  })
+
+  test('a lock is told with the names in the statement of its session, and without its constants', async () => {
+    const holding = `lock table base in access exclusive mode; select '${word}' as "${word}"`
+    await whileLocked(url, holding, async () => {
+      const { body } = await ask(query, 'GET /views/{view}/why', { path: { view: `"${word}"` } })
+      expect(body.locks).toMatchObject([
+        { statement: `begin; lock table base in access exclusive mode; select ... as "${word}"` },
+      ])
+    })
   })
 
   test('a migration with such a character is refused with its place, and nothing is changed', async () => {

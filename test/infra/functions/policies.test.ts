@@ -30,6 +30,7 @@ const reads = [
   'GET/runs/*',
   'GET/views',
   'GET/views/*',
+  'GET/views/*/why',
 ]
 const refreshes = ['POST/batches', 'POST/views/*/refresh']
 

@@ -70,13 +70,16 @@ describe('the next refresh by schedule', () => {
   const next = (
     definition: Parameters<typeof nextScheduled>[0],
     schedules: Parameters<typeof nextScheduled>[1],
-  ) => nextScheduled(definition, schedules, now)?.toISOString() ?? null
+  ) => {
+    const found = nextScheduled(definition, schedules, now)
+    return found === null ? null : `${found.at.toISOString()} ${found.by}`
+  }
 
   test('is the one of the night or its own, whichever comes first', () => {
-    expect(next(weekly, { nightly, views: true })).toBe('2026-11-17T09:00:00.000Z')
-    expect(next({ ...weekly, inAll: false }, { nightly, views: true })).toBe('2026-11-23T07:30:00.000Z')
+    expect(next(weekly, { nightly, views: true })).toBe('2026-11-17T09:00:00.000Z nightly')
+    expect(next({ ...weekly, inAll: false }, { nightly, views: true })).toBe('2026-11-23T07:30:00.000Z view')
     const often = { ...weekly, schedule: '*/15 * * * *' }
-    expect(next(often, { nightly, views: true })).toBe('2026-11-16T10:15:00.000Z')
+    expect(next(often, { nightly, views: true })).toBe('2026-11-16T10:15:00.000Z view')
   })
 
   test('is none if nothing refreshes the view', () => {

@@ -1,0 +1,21 @@
+import type { RunFacts } from '../../plan/views/standing.ts'
+import type { Sql } from '../server/connect.ts'
+
+/** Longer than what anybody is told of a message. */
+const mostOfMessage = 1000
+
+/** The last runs of these definitions, at most `most` of each, newest first. Plans and answers are left out. */
+export const readLastRuns = (
+  sql: Sql,
+  definitionIds: number[],
+  most: number,
+): Promise<(RunFacts & { definitionId: number })[]> => sql<(RunFacts & { definitionId: number })[]>`
+  select r.definition_id as "definitionId", r.id, r.operation, r.status, r.batch_id as "batchId",
+         r.requested_at as "requestedAt", r.not_before as "notBefore", r.finished_at as "finishedAt",
+         r.meta #>> '{response,strategy}' as strategy, left(r.meta #>> '{response,because}', ${mostOfMessage}) as because,
+         case when r.error is not null then jsonb_build_object(
+           'class', r.error ->> 'class', 'message', left(r.error ->> 'message', ${mostOfMessage}), 'sqlstate', r.error ->> 'sqlstate') end as error
+    from jsonb_array_elements_text(${sql.json(definitionIds)}) d(id)
+   cross join lateral (
+     select * from viewkeeper.runs r where r.definition_id = d.id::integer order by r.id desc limit ${most}) r
+   order by r.id desc`
