@@ -149,13 +149,16 @@ const layers = {
     'src/authoring/schedule.ts',
     'src/problem.ts',
   ],
-  cli: ['src', 'infra/environments.ts'],
+  cli: ['src', 'infra/environments.ts', 'page/serve'],
+  // A page in a browser, and what serves it.
+  'page/serve': [],
+  'page/app': ['src/plan', 'src/edge/http/schemas.ts'],
   bench: ['src', 'local/embedded/'],
   // The gateway stands where Lambda stands.
-  local: ['functions', 'src', 'cli/output'],
+  local: ['functions', 'src', 'cli/output', 'page/serve'],
 }
 
-const ours = '^(functions|src|infra|local|cli|bench|test)/'
+const ours = '^(functions|src|infra|local|cli|page|bench|test)/'
 const inRoom = (room) => `^${room}/[^/]+$`
 
 const ruleOfRoom = ([room, allowed]) => ({
@@ -191,7 +194,7 @@ module.exports = {
       name: 'no-circles-between-rooms',
       severity: 'error',
       scope: 'folder',
-      from: { path: '^(functions|src|infra|local|cli|bench)(/|$)' },
+      from: { path: '^(functions|src|infra|local|cli|page|bench)(/|$)' },
       to: { circular: true },
     },
     {

@@ -203,6 +203,16 @@ program
   .requiredOption('--env <name>', 'the deployed environment')
   .action(async (alarm, { env }) => (await import('./commands/test-alarm.ts')).testAlarm({ env, alarm }))
 
+program
+  .command('open')
+  .argument('[view]', 'the page of this view')
+  .description('open the page in the browser; the proxy that signs goes on until Ctrl-C')
+  .option('--env <name>', 'a deployed environment, with your own AWS rights (default: VIEWKEEPER_ENV)')
+  .option('--url <address>', 'the address of an API (default: the local gateway)')
+  .option('--port <n>', 'the port of the proxy (default: a free one)', positive)
+  .option('--no-browser', 'only print the address')
+  .action(async (view, options) => (await import('./commands/open.ts')).open({ view, ...options }))
+
 pointToHelp(program, 'npx viewkeeper')
 
 /** After a mistake, this command and each subcommand say how to get help. */

@@ -6,6 +6,7 @@ export async function printHints(api: string): Promise<void> {
   const views = await listViews(api)
   const view = views.find(({ name }) => name === 'route_delays') ?? views[0]
   report.line()
+  report.line(`page  ${api}/`)
   report.line(`api   ${api}`)
   report.line()
   if (!view) {

@@ -21,18 +21,3 @@ export function answer(response: ServerResponse, result: unknown): void {
   const shown = isJson ? `${JSON.stringify(JSON.parse(body), null, 2)}\n` : body
   response.end(Buffer.from(shown, isBase64Encoded ? 'base64' : 'utf8'))
 }
-
-/** Answers with a problem of the gateway itself, in the format of the functions (RFC 9457). */
-export function answerProblem(
-  response: ServerResponse,
-  status: number,
-  code: string,
-  title: string,
-  detail: string,
-): void {
-  answer(response, {
-    statusCode: status,
-    headers: { 'content-type': 'application/problem+json' },
-    body: JSON.stringify({ type: `urn:viewkeeper:problem:${code}`, title, status, code, detail }),
-  })
-}

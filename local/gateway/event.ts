@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { APIGatewayProxyEventV2WithIAMAuthorizer } from 'aws-lambda'
+import { decode, type Match } from '../../src/edge/http/match.ts'
 import { routeKey } from '../../src/edge/http/routes.ts'
-import { decode, type Match } from './match.ts'
 
 /**
  * The event for this request, as API Gateway's HTTP API makes it (payload 2.0, IAM authorizer, stage

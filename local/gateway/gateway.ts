@@ -1,18 +1,22 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { answerProblem, forbidden, protect, tooLarge } from '../../page/serve/answers.ts'
+import { readBody } from '../../page/serve/body.ts'
+import { pageFor } from '../../page/serve/bundle.ts'
+import type { PageFiles } from '../../page/serve/files.ts'
+import { refusalOf } from '../../page/serve/guard.ts'
+import { asksForPage, servePage } from '../../page/serve/serve.ts'
 import { problemAnswer } from '../../src/edge/http/http.ts'
+import { matchRoute } from '../../src/edge/http/match.ts'
 import type { HttpFunctionName } from '../../src/edge/http/routes.ts'
 import { Problem } from '../../src/problem.ts'
 import { LocalProblem } from '../process/problem.ts'
-import { answer, answerProblem } from './answer.ts'
+import { answer } from './answer.ts'
 import { mostRunsAtOnce } from './connections.ts'
 import { splitTarget, toEvent } from './event.ts'
-import { refusalOf } from './guard.ts'
 import { type Handler, invoke, loadFunction } from './invoke.ts'
-import { matchRoute } from './match.ts'
 
-const largestBody = 10 * 1024 * 1024
 /** The longest wait of API Gateway for a function. */
 const timeoutSeconds = 30
 
@@ -24,28 +28,27 @@ export interface Gateway {
 }
 
 /**
- * Serves the routes of `src/edge/http/routes.ts` on 127.0.0.1. Calls the functions' handlers as API Gateway's
- * HTTP API and Lambda do. Requests need no signature: only this machine can connect, and `Host` and `Origin`
- * are checked.
+ * Serves the page at `/`, and the routes of `src/edge/http/routes.ts`, on 127.0.0.1. Calls the functions' handlers as
+ * API Gateway's HTTP API and Lambda do. Requests need no signature: only this machine can connect, and `Host` and
+ * `Origin` are checked.
  */
 export async function startGateway(options: { port: number; functions?: LoadFunction }): Promise<Gateway> {
   const { functions = loadFunction } = options
   process.env.BATCH_RUNS_AT_ONCE = String(mostRunsAtOnce)
   const server = createServer((request, response) => {
     const { port } = server.address() as AddressInfo
-    handle(request, response, port, functions).catch((error) => {
+    handle(request, response, { port, functions, page: () => page() }).catch((error) => {
       if (response.destroyed) return // the client has left, or npm start is stopping
       if (error instanceof Problem) return answer(response, problemAnswer(error))
       console.error(error)
       if (response.headersSent) response.destroy()
       else
-        answerProblem(
-          response,
-          500,
-          'InternalError',
-          'Something went wrong',
-          'The function failed; its error is in the terminal.',
-        )
+        answerProblem(response, {
+          status: 500,
+          code: 'InternalError',
+          title: 'Something went wrong',
+          detail: 'The function failed; its error is in the terminal.',
+        })
     })
   })
   try {
@@ -55,8 +58,10 @@ export async function startGateway(options: { port: number; functions?: LoadFunc
     throw new LocalProblem(whyNot(cause as NodeJS.ErrnoException, options.port), { cause })
   }
   const { port } = server.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
+  const page = pageFor({ name: url, environment: null, url })
   return {
-    url: `http://127.0.0.1:${port}`,
+    url,
     async close() {
       server.close()
       server.closeAllConnections()
@@ -65,30 +70,36 @@ export async function startGateway(options: { port: number; functions?: LoadFunc
   }
 }
 
+interface Served {
+  port: number
+  functions: LoadFunction
+  page: () => Promise<PageFiles>
+}
+
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
-  port: number,
-  functions: LoadFunction,
+  { port, functions, page }: Served,
 ): Promise<void> {
   const refusal = refusalOf(request, port)
-  if (refusal) return answerProblem(response, 403, 'Forbidden', 'Not from this machine', refusal)
+  protect(response)
+  if (refusal) return answerProblem(response, forbidden(refusal))
+  if (asksForPage(request)) return void servePage(request, response, await page())
   const { path } = splitTarget(request.url!)
   const match = matchRoute(request.method!, path)
   if (!match) {
     const detail = `There is no ${request.method} ${path}. GET /openapi.json lists the routes.`
-    return answerProblem(response, 404, 'UnknownRoute', 'No such route', detail)
+    return answerProblem(response, { status: 404, code: 'UnknownRoute', title: 'No such route', detail })
   }
   const body = await readBody(request)
-  if (!body)
-    return answerProblem(response, 413, 'TooLarge', 'The request is too large', 'A body has at most 10 MB.')
+  if (!body) return answerProblem(response, tooLarge)
   const { function: name } = match.route
   const event = toEvent(request, body, match)
   const handler = await functions(name)
   const result = await withDeadline(invoke(name, handler, event, timeoutSeconds))
   if (result !== late) return answer(response, result)
   const detail = `Function ${name} took more than ${timeoutSeconds} s.`
-  answerProblem(response, 503, 'GatewayTimeout', 'No answer in time', detail)
+  answerProblem(response, { status: 503, code: 'GatewayTimeout', title: 'No answer in time', detail })
 }
 
 const late = Symbol()
@@ -99,18 +110,6 @@ async function withDeadline(work: Promise<unknown>): Promise<unknown> {
     timer = setTimeout(resolve, timeoutSeconds * 1000, late)
   })
   return Promise.race([work, deadline]).finally(() => clearTimeout(timer))
-}
-
-/** The whole body; undefined if it is larger than API Gateway allows. */
-async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of request) {
-    size += chunk.length
-    // A large body is read to its end, too: a client that is still sending would not see the answer.
-    if (size <= largestBody) chunks.push(chunk)
-  }
-  return size <= largestBody ? Buffer.concat(chunks) : undefined
 }
 
 function whyNot({ code, message }: NodeJS.ErrnoException, port: number): string {

@@ -116,7 +116,7 @@ test.each(Object.values(routes))(
 )
 
 test.each([
-  ['GET', '/'],
+  ['POST', '/'],
   ['GET', '/views/'],
   ['GET', '/views//refresh'],
   ['DELETE', '/views'],
@@ -137,8 +137,11 @@ test.each([
   { host: '127.0.0.1:PORT', origin: 'http://evil.example' },
   { host: '127.0.0.1:PORT', origin: 'http://127.0.0.1:1' },
   { host: '127.0.0.1:PORT', origin: 'https://127.0.0.1:PORT' },
+  { host: '127.0.0.1:PORT', origin: 'http://localhost:PORT' },
   { host: '127.0.0.1:PORT', origin: 'null' },
-])('refused: $host, a page of $origin', async (headers) => {
+  { host: '127.0.0.1:PORT', site: 'cross-site' },
+  { host: '127.0.0.1:PORT', site: 'same-site' },
+])('refused: $host, a page of $origin, $site', async (headers) => {
   const { port, calls } = await echo()
   const answer = await post(port, headers)
   expect(answer).toMatch(/^HTTP\/1\.1 403 /)
@@ -152,10 +155,23 @@ test.each([
   { host: '[::1]:PORT' },
   { host: '127.0.0.1:PORT', origin: 'http://127.0.0.1:PORT' },
   { host: 'localhost:PORT', origin: 'http://localhost:PORT' },
-])('let in: $host, a page of $origin', async (headers) => {
+  { host: '127.0.0.1:PORT', origin: 'http://127.0.0.1:PORT', site: 'same-origin' },
+  { host: '127.0.0.1:PORT', site: 'none' },
+])('let in: $host, a page of $origin, $site', async (headers) => {
   const { port, calls } = await echo()
   expect(await post(port, headers)).toMatch(/^HTTP\/1\.1 200 /)
   expect(calls).toHaveLength(1)
+})
+
+test('it serves the page, without a token, and says which API the page talks to', async () => {
+  const { url, calls } = await echo()
+  const page = await fetch(`${url}/?any=thing`)
+  expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
+  expect(page.headers.get('content-security-policy')).toContain("script-src 'self'")
+  for (const [, file] of (await page.text()).matchAll(/(?:src|href)="([^":]+)"/g))
+    expect((await fetch(new URL(file!, `${url}/`))).status).toBe(200)
+  expect(await (await fetch(`${url}/page.json`)).json()).toEqual({ name: url, environment: null, url })
+  expect(calls).toEqual([])
 })
 
 test('it listens on 127.0.0.1 only', async () => {
@@ -246,9 +262,13 @@ async function start(functions: (name: HttpFunctionName) => Promise<Handler>) {
   return { url, port: Number(new URL(url).port) }
 }
 
-function post(port: number, { host, origin }: { host: string; origin?: string }) {
+function post(port: number, { host, origin, site }: { host: string; origin?: string; site?: string }) {
   const here = (text: string) => text.replace('PORT', `${port}`)
-  const headers = [`Host: ${here(host)}`, ...(origin ? [`Origin: ${here(origin)}`] : [])]
+  const headers = [
+    `Host: ${here(host)}`,
+    ...(origin ? [`Origin: ${here(origin)}`] : []),
+    ...(site ? [`Sec-Fetch-Site: ${site}`] : []),
+  ]
   return raw(port, [
     'POST /views/sales/refresh HTTP/1.1',
     ...headers,

@@ -45,6 +45,12 @@ test('the first start refreshes every view, and the lines it prints work when co
     trigger: 'http',
   })
 
+  const page = await fetch(/^ *page +(\S+)$/m.exec(started.printed())![1]!)
+  expect({ url: page.url, type: page.headers.get('content-type') }).toEqual({
+    url: `${api}/`,
+    type: 'text/html; charset=utf-8',
+  })
+
   const server = serverPid(started.folder)!
   expect(isAlive(server)).toBe(true)
   started.interrupt()

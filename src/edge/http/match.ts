@@ -1,4 +1,4 @@
-import { type RouteName, routes } from '../../src/edge/http/routes.ts'
+import { type RouteName, routes } from './routes.ts'
 
 export interface Match {
   route: (typeof routes)[RouteName]

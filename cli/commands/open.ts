@@ -1,0 +1,50 @@
+import { pageFor } from '../../page/serve/bundle.ts'
+import type { Api } from '../api/api.ts'
+import { apiOf } from '../api/api-of.ts'
+import { openBrowser } from '../open/browser.ts'
+import { startProxy } from '../open/proxy.ts'
+import { dim, report } from '../output/report.ts'
+
+export interface OpenOptions {
+  /** The page of this view. Default: the page of all views. */
+  view?: string
+  env?: string
+  url?: string
+  /** The port of the proxy. Default: a free one. */
+  port?: number
+  /** False: only print the address. */
+  browser?: boolean
+}
+
+/**
+ * Opens the page in the browser. The local gateway serves the page itself. For any other API this command serves the
+ * page through a proxy on loopback, which signs, until Ctrl-C.
+ */
+export async function open({ view, env, url, port = 0, browser = true }: OpenOptions): Promise<void> {
+  const api = await apiOf({ env, url })
+  const place = view === undefined ? '' : `#/views/${encodeURIComponent(view)}`
+  if (isLocalGateway(api)) {
+    await api.send('GET', '/page.json')
+    return show(`${api.url}/${place}`, browser)
+  }
+  const proxy = await startProxy({ api, port, page: pageFor(api) })
+  const ended = new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, resolve)
+  })
+  await show(`${proxy.address}${place}`, browser)
+  report.line(
+    dim(`The address has a token: whoever has it, acts on ${api.name} as you. Ctrl-C ends the proxy.`),
+  )
+  await ended
+  await proxy.close()
+}
+
+/** Whether the API is a gateway on this machine, which has a page of its own and wants no signature. */
+const isLocalGateway = ({ environment, url }: Api): boolean =>
+  environment === null && ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname)
+
+async function show(address: string, browser: boolean): Promise<void> {
+  report.line(`page  ${address}`)
+  if (browser && !(await openBrowser(address)))
+    report.line(dim('No browser can be started here: open the address yourself.'))
+}

@@ -1,0 +1,44 @@
+import type { ServerResponse } from 'node:http'
+
+/** Nothing that such a server answers is for another site's page, and no answer but the page itself runs anything. */
+export function protect(response: ServerResponse): void {
+  response.setHeader('x-content-type-options', 'nosniff')
+  response.setHeader('referrer-policy', 'no-referrer')
+  response.setHeader('cross-origin-resource-policy', 'same-origin')
+  response.setHeader('content-security-policy', "default-src 'none'; frame-ancestors 'none'")
+}
+
+export interface OwnProblem {
+  status: number
+  /** A word for programs. Codes of the server on loopback are none of the API. */
+  code: string
+  title: string
+  /** What happened, to what, and what to do next. */
+  detail: string
+}
+
+/** Answers with a problem of the server on loopback itself, in the format of the API (RFC 9457). */
+export function answerProblem(
+  response: ServerResponse,
+  { status, code, title, detail, ...more }: OwnProblem,
+) {
+  response.writeHead(status, { 'content-type': 'application/problem+json', 'cache-control': 'no-store' })
+  const problem = { type: `urn:viewkeeper:problem:${code}`, title, status, detail, code, ...more }
+  response.end(`${JSON.stringify(problem, null, 2)}\n`)
+}
+
+/** A request that is refused because of where it comes from. */
+export const forbidden = (detail: string): OwnProblem => ({
+  status: 403,
+  code: 'Forbidden',
+  title: 'Not from this page',
+  detail,
+})
+
+/** A body that API Gateway would refuse. */
+export const tooLarge: OwnProblem = {
+  status: 413,
+  code: 'TooLarge',
+  title: 'The request is too large',
+  detail: 'A body has at most 10 MB.',
+}

@@ -1,0 +1,32 @@
+import type { IncomingMessage } from 'node:http'
+
+/**
+ * Why a request to a server on loopback is refused; undefined if it is allowed. Every web page can send requests to
+ * 127.0.0.1: `Origin` and `Sec-Fetch-Site` tell that the page is a foreign one, and `Host` shows a foreign name that
+ * points at this machine (DNS rebinding). Another port of 127.0.0.1 is foreign, too.
+ */
+export function refusalOf(
+  request: Pick<IncomingMessage, 'method' | 'url' | 'headers'>,
+  port: number,
+): string | undefined {
+  const { host, origin, 'sec-fetch-site': site } = request.headers
+  const hosts = ['127.0.0.1', 'localhost', '[::1]'].map((name) => new URL(`http://${name}:${port}`).host)
+  if (host === undefined || !hosts.includes(host)) {
+    return `This server answers only to 127.0.0.1:${port}, not to the host ${host}.`
+  }
+  // A page of `localhost` is none of 127.0.0.1: another server may listen on [::1], which `localhost` names as well.
+  if (origin !== undefined && origin !== `http://${host}`) {
+    return `This server answers only its own pages, not those of ${origin}.`
+  }
+  if (site !== undefined && site !== 'same-origin' && site !== 'none' && !opensPage(request)) {
+    return 'This server answers only its own pages, not those of other sites or ports. Type the address yourself.'
+  }
+  return undefined
+}
+
+/** Whether a person follows a link to the page, in a tab of its own. The page by itself shows and does nothing. */
+const opensPage = ({ method, url, headers }: Pick<IncomingMessage, 'method' | 'url' | 'headers'>): boolean =>
+  method === 'GET' &&
+  /^\/(\?|$)/.test(url ?? '') &&
+  headers['sec-fetch-mode'] === 'navigate' &&
+  headers['sec-fetch-dest'] === 'document'

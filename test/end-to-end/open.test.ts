@@ -1,0 +1,114 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { findFreePort } from '../../local/embedded/port.ts'
+import { startGateway } from '../../local/gateway/gateway.ts'
+import { startApi, startCloudFormation, withoutPerson } from '../support/fake-api.ts'
+import { temporaryFolder } from './support/viewkeeper.ts'
+
+const commandLine = fileURLToPath(new URL('../../cli/viewkeeper.ts', import.meta.url))
+
+test('viewkeeper open signs what the page asks of an environment, until Ctrl-C', async () => {
+  const { url: apiUrl, received } = await startApi(() => ({ body: { views: [] } }))
+  await startCloudFormation({ 'viewkeeper-opened': { ApiUrl: `${apiUrl}/` } })
+  const browser = fakeBrowser()
+  const command = run(['open', 'app.sales', '--env', 'opened'], browser.env)
+  const address = await command.sees(/page {2}(http:\/\/127\.0\.0\.1:\d+\/\?token=\S+)/)
+  expect(address).toMatch(/#\/views\/app\.sales$/)
+  // The browser is a program of its own, and starts when it likes.
+  await vi.waitUntil(() => browser.opened() === address, { timeout: 30_000 })
+  expect(command.printed()).toContain('acts on opened as you')
+
+  const { origin, searchParams } = new URL(address)
+  const headers = { 'x-viewkeeper-token': searchParams.get('token')! }
+  expect((await fetch(address)).status).toBe(200)
+  expect(await (await fetch(`${origin}/page.json`, { headers })).json()).toEqual({
+    name: 'opened',
+    environment: 'opened',
+    url: apiUrl,
+  })
+  expect(await (await fetch(`${origin}/views`, { headers })).json()).toEqual({ views: [] })
+  expect(received).toMatchObject([{ url: '/views', signature: { keyId: 'AKIATEST' } }])
+
+  command.child.kill('SIGINT')
+  expect(await command.exitCode).toBe(0)
+  await expect(fetch(address)).rejects.toThrow()
+})
+
+test('viewkeeper open of the local gateway opens the page that the gateway serves, and ends', async () => {
+  withoutPerson()
+  const { url, close } = await startGateway({
+    port: 0,
+    functions: async () => async () => ({ statusCode: 200 }),
+  })
+  onTestFinished(close)
+  const browser = fakeBrowser()
+  const command = run(['open'], { ...browser.env, PORT: new URL(url).port })
+  expect(await command.exitCode).toBe(0)
+  expect(command.printed()).toContain(`page  ${url}/\n`)
+  await vi.waitUntil(() => browser.opened() === `${url}/`, { timeout: 30_000 })
+})
+
+test('viewkeeper open --no-browser only prints the address, at the port that is asked for', async () => {
+  const { url } = await startApi()
+  const port = await findFreePort()
+  await startCloudFormation({ 'viewkeeper-printed': { ApiUrl: url } })
+  const browser = fakeBrowser()
+  const command = run(['open', '--env', 'printed', '--port', `${port}`, '--no-browser'], browser.env)
+  expect(await command.sees(/page {2}(\S+)/)).toContain(`http://127.0.0.1:${port}/?token=`)
+  await command.sees(/(Ctrl-C)/)
+  command.child.kill('SIGTERM')
+  expect(await command.exitCode).toBe(0)
+  expect(browser.opened()).toBe('')
+})
+
+test('viewkeeper open without a gateway says how to start one', async () => {
+  withoutPerson()
+  const command = run(['open'], { PORT: `${await findFreePort()}` })
+  expect(await command.exitCode).not.toBe(0)
+  expect(command.printed()).toContain('Start the local gateway with `npm start`')
+})
+
+/** A program `xdg-open` that notes the address, and a screen. */
+function fakeBrowser() {
+  const folder = temporaryFolder()
+  const note = join(folder, 'opened')
+  writeFileSync(note, '')
+  // `open` is its name on macOS.
+  for (const name of ['xdg-open', 'open'])
+    writeFileSync(join(folder, name), `#!/bin/sh\nprintf %s "$1" > '${note}'\n`, { mode: 0o755 })
+  return {
+    env: { PATH: `${folder}:${process.env.PATH}`, DISPLAY: ':99' },
+    opened: () => readFileSync(note, 'utf8'),
+  }
+}
+
+function run(words: string[], env: Record<string, string>) {
+  const child: ChildProcess = spawn(process.execPath, [commandLine, ...words], {
+    env: { ...process.env, NO_COLOR: '1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let text = ''
+  for (const stream of [child.stdout!, child.stderr!])
+    stream.setEncoding('utf8').on('data', (chunk) => {
+      text += chunk
+    })
+  const exitCode = once(child, 'close').then(([code]) => code as number | null)
+  onTestFinished(async () => {
+    child.kill('SIGKILL')
+    await exitCode
+  })
+  const sees = async (pattern: RegExp): Promise<string> => {
+    const found = () => pattern.exec(text)?.[1]
+    await vi
+      .waitUntil(() => found() !== undefined || child.exitCode !== null, { timeout: 60_000, interval: 20 })
+      .catch(() => {})
+    const match = found()
+    if (match === undefined) throw new Error(`never printed ${pattern}; only:\n${text}`)
+    return match
+  }
+  return { child, exitCode, sees, printed: () => text }
+}
