@@ -1,5 +1,6 @@
 import type { InTheWay } from '../../src/plan/aside/items.ts'
 import { type AsideItem, describeItem } from '../../src/plan/aside/items.ts'
+import { bytes } from '../../src/plan/words.ts'
 
 /** What goes and comes back, as lines for people: in which order, why, and how big. */
 export function planLines(items: InTheWay['items']): string[] {
@@ -32,13 +33,5 @@ const fate = (item: AsideItem): string =>
       ? 'made again and filled'
       : 'made again, empty as it is'
 
-function sizeOf(item: AsideItem): string {
-  if (item.kind !== 'view' || item.live.view.kind === 'view') return ''
-  const units = ['B', 'kB', 'MB', 'GB', 'TB']
-  let [size, unit] = [item.sizeBytes, 0]
-  while (size >= 1024 && unit < units.length - 1) {
-    size /= 1024
-    unit++
-  }
-  return `${size < 10 && unit > 0 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`
-}
+const sizeOf = (item: AsideItem): string =>
+  item.kind !== 'view' || item.live.view.kind === 'view' ? '' : bytes(item.sizeBytes)

@@ -33,9 +33,7 @@ export const report = {
 /** Less important text: grey on a terminal. */
 export const dim = (text: string): string => paint('dim', text)
 
-/** `1 view`, `7 views`, `200,000 flights` */
-export const count = (n: number, noun: string, plural = `${noun}s`): string =>
-  `${n.toLocaleString('en')} ${n === 1 ? noun : plural}`
+export { count } from '../../src/plan/words.ts'
 
 /** `0.3 s` */
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`

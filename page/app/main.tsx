@@ -1,4 +1,4 @@
-import { tokenHeader } from './api/token.ts'
+import { render } from 'preact'
+import { App } from './frame/app.tsx'
 
-const target = await (await fetch('/page.json', { headers: tokenHeader })).text()
-document.getElementById('page')!.textContent = target
+render(<App />, document.getElementById('page')!)

@@ -5,8 +5,8 @@ import { fileOf, type PageFiles, type PageTarget, withTarget } from './files.ts'
 const app = fileURLToPath(new URL('../app/', import.meta.url))
 
 /**
- * Makes the page from `page/app/` in memory: `index.html`, one script from `main.tsx` and one style sheet from
- * `page.css`, each minified. Nothing is loaded from elsewhere. Throws esbuild's error if the source is broken.
+ * Makes the page from `page/app/` in memory: `index.html`, a script from `main.tsx`, the scripts that it loads only for
+ * graphs and for plots, and one style sheet from `page.css`, each minified. Nothing is loaded from elsewhere. Throws esbuild's error if the source is broken.
  */
 export async function bundlePage(): Promise<Omit<PageFiles, '/page.json'>> {
   // Loaded only now: most commands and requests need no page.
@@ -26,19 +26,18 @@ export async function bundlePage(): Promise<Omit<PageFiles, '/page.json'>> {
   } as const
   const [html, script, style] = await Promise.all([
     readFile(`${app}index.html`, 'utf8'),
-    build({ ...settings, entryPoints: [`${app}main.tsx`] }),
+    build({ ...settings, entryPoints: { page: `${app}main.tsx` }, splitting: true, chunkNames: '[name]' }),
     build({ ...settings, entryPoints: [`${app}page.css`] }),
   ])
   const outputs = [...script.outputFiles, ...style.outputFiles]
-  const textOf = (ending: string) =>
-    outputs
-      .filter(({ path }) => path.endsWith(ending))
-      .map(({ text }) => text)
-      .join('')
+  const textOf = (name: string) => outputs.find(({ path }) => path.endsWith(`/${name}`))!.text
+  const code = (name: string) => fileOf('text/javascript; charset=utf-8', textOf(name))
   return {
     '/': fileOf('text/html; charset=utf-8', html),
-    '/page.js': fileOf('text/javascript; charset=utf-8', textOf('.js')),
-    '/page.css': fileOf('text/css; charset=utf-8', textOf('.css')),
+    '/page.js': code('page.js'),
+    '/page.css': fileOf('text/css; charset=utf-8', textOf('page.css')),
+    '/layout.js': code('layout.js'),
+    '/plotter.js': code('plotter.js'),
   }
 }
 

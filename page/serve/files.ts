@@ -10,7 +10,7 @@ export interface PageFile {
 }
 
 /** The code of the page. It is public: it shows and does nothing by itself. */
-const codePaths = ['/', '/page.js', '/page.css'] as const
+const codePaths = ['/', '/page.js', '/page.css', '/layout.js', '/plotter.js'] as const
 /** Where the page asks which API it talks to. */
 const targetPath = '/page.json'
 

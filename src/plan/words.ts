@@ -18,11 +18,49 @@ export function duration(ms: number): string {
   return `${Math.round(ms / day)} d`
 }
 
+/** How long something goes on already, in milliseconds, to the second: `12 s`, `3 min 05 s`, `1 h 04 min`. */
+export function elapsed(ms: number): string {
+  const seconds = Math.floor(Math.max(0, ms) / second)
+  if (seconds < 60) return `${seconds} s`
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${two(seconds % 60)} s`
+  return `${Math.floor(seconds / 3600)} h ${two(Math.floor(seconds / 60) % 60)} min`
+}
+
+const two = (n: number): string => String(n).padStart(2, '0')
+
+/** A moment that many milliseconds ago: `3 min ago`; `just now` for less than a second. */
+export const ago = (ms: number): string => (ms < second ? 'just now' : `${roughly(ms)} ago`)
+
+/** A moment in that many milliseconds: `in 7 h`; `now` for less than a second, and for what has passed. */
+export const ahead = (ms: number): string => (ms < second ? 'now' : `in ${roughly(ms)}`)
+
+/** A length of time without parts of a second. */
+const roughly = (ms: number): string => (ms < 10 * second ? `${Math.round(ms / second)} s` : duration(ms))
+
 /** A moment as people in any place read it: `09:00 UTC` if `now` is on the same day in UTC, else `2026-11-20 09:00 UTC`. */
 export function moment(at: Date | string, now: Date): string {
   const [date = '', time = ''] = new Date(at).toISOString().split('T')
   const clock = `${time.slice(0, 5)} UTC`
   return now.toISOString().startsWith(date) ? clock : `${date} ${clock}`
+}
+
+/** `1 view`, `7 views`, `200,000 flights` */
+export const count = (n: number, noun: string, plural = `${noun}s`): string =>
+  `${n.toLocaleString('en')} ${n === 1 ? noun : plural}`
+
+/** `1 row`, `4,231 rows` */
+export const rows = (n: number): string => count(n, 'row')
+
+const units = ['B', 'kB', 'MB', 'GB', 'TB']
+
+/** A number of bytes as PostgreSQL counts them, 1 kB = 1024 bytes: `512 B`, `8.0 kB`, `42 MB`. */
+export function bytes(n: number): string {
+  let [size, unit] = [n, 0]
+  while (size >= 1023.5 && unit < units.length - 1) {
+    size /= 1024
+    unit++
+  }
+  return `${size < 9.95 && unit > 0 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`
 }
 
 /** At most `most` names, and how many more there are: `a, b and 3 more`. */

@@ -19,13 +19,15 @@ import { connectAsStranger, notMe, tellsUsers } from '../../support/stranger.ts'
 
 beforeEach(withoutPerson)
 
-/** A page of three small files: what it shows is of no interest here. */
+/** A page of small files: what it shows is of no interest here. */
 const pageOf = (api: Api) => async () =>
   withTarget(
     {
       '/': fileOf('text/html', '<html>'),
       '/page.js': fileOf('text/javascript', ''),
       '/page.css': fileOf('text/css', ''),
+      '/layout.js': fileOf('text/javascript', ''),
+      '/plotter.js': fileOf('text/javascript', ''),
     },
     api,
   )

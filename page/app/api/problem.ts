@@ -1,0 +1,70 @@
+import type { ProblemBody } from './types.ts'
+
+/** A request that did not succeed, worded for the person at the page. */
+export class ApiProblem extends Error {
+  /** The API's code, or one of this page: `Unreachable`, `NotAllowed`, `TooManyRequests`, `Unexpected`. */
+  readonly code: string
+  readonly title: string
+  /** 0 if no answer came. */
+  readonly status: number
+  readonly runId: number | undefined
+  readonly runningRunId: number | undefined
+  readonly openBatchId: string | undefined
+
+  constructor(status: number, code: string, title: string, detail: string, body?: Partial<ProblemBody>) {
+    super(detail)
+    this.status = status
+    this.code = code
+    this.title = title
+    this.runId = body?.runId
+    this.runningRunId = body?.runningRunId
+    this.openBatchId = body?.openBatchId
+  }
+
+  /** The section of docs/runbook.md about this problem; undefined for a problem of this page. */
+  get runbook(): string | undefined {
+    return ownCodes.has(this.code) ? undefined : this.code
+  }
+}
+
+const ownCodes = new Set(['Unreachable', 'NotAllowed', 'TooManyRequests', 'Unexpected'])
+
+/**
+ * The problem that an answer tells. API Gateway answers some requests itself, with a `message` instead of a
+ * problem.
+ */
+export function problemOf(status: number, body: unknown): ApiProblem {
+  const { code, title, detail, message } = (body ?? {}) as Partial<ProblemBody & { message: string }>
+  if (code && detail) return new ApiProblem(status, code, title ?? code, detail, body as Partial<ProblemBody>)
+  if (status === 403)
+    return new ApiProblem(
+      status,
+      'NotAllowed',
+      'Your AWS credentials do not allow this',
+      'The managed policies viewkeeper-<environment>-read, -refresh and -operate say who may do what: ask for the one ' +
+        'that allows this, or use other credentials.',
+    )
+  if (status === 429)
+    return new ApiProblem(
+      status,
+      'TooManyRequests',
+      'The API takes no more requests at the moment',
+      'Wait a few seconds and try again.',
+    )
+  return new ApiProblem(
+    status,
+    'Unexpected',
+    `The API answered with ${status}`,
+    message ?? 'Try again in a minute. The log of the function has the reason.',
+  )
+}
+
+/** No answer came. */
+export const unreachable = (): ApiProblem =>
+  new ApiProblem(
+    0,
+    'Unreachable',
+    'No answer',
+    'The server of this page does not answer. Is the terminal with viewkeeper open, or npm start, still open? ' +
+      'Is this computer online?',
+  )

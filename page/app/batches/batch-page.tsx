@@ -1,0 +1,94 @@
+import { duration, elapsed } from '../../../src/plan/words.ts'
+import { hashOf, type Place } from '../address/address.ts'
+import type { BatchDetails } from '../api/types.ts'
+import { BatchGraph } from '../graph/batch-graph.tsx'
+import { cancelBatch } from '../live/actions.ts'
+import { useBatch } from '../live/batches.ts'
+import { ask } from '../live/questions.ts'
+import { Button } from '../parts/button.tsx'
+import { Heading } from '../parts/heading.tsx'
+import { Loading } from '../parts/loading.tsx'
+import { Badge } from '../parts/mark.tsx'
+import { Moment } from '../parts/when.tsx'
+import { isOpen, standingOfRun } from '../words/standing.ts'
+import { askedFor, countStatuses, sumUp } from './batch-words.ts'
+import { BatchTimeline } from './timeline.tsx'
+
+/** `#/batches/<id>`: one batch, as a timeline or as a graph. */
+export const BatchPage = ({ place: { subject, query } }: { place: Place }) => (
+  <Loading live={useBatch(subject)}>{(batch) => <OneBatch batch={batch} as={query.as} />}</Loading>
+)
+
+function OneBatch({ batch, as }: { batch: BatchDetails; as: string | undefined }) {
+  const cancel = async () => {
+    const yes = await ask({
+      title: 'Cancel the batch?',
+      text: 'The runs that go on are stopped, and the views that wait are not refreshed. What is done stays done.',
+      yes: 'Cancel the batch',
+    })
+    if (yes) await cancelBatch(batch.id)
+  }
+  return (
+    <>
+      <div class="head">
+        <div>
+          <Heading title={`Batch ${batch.id}`}>
+            Batch <span class="schema">{batch.id}</span>
+          </Heading>
+          <p class="badges">
+            <Badge standing={standingOfRun(batch.status)} />
+            <span>
+              {askedFor(batch)}, asked by {batch.requestedBy} ({batch.trigger})
+            </span>
+          </p>
+        </div>
+        {isOpen(batch.status) && (
+          <Button kind="danger" does={cancel}>
+            Cancel the batch
+          </Button>
+        )}
+      </div>
+      {batch.error && (
+        <div class="trouble">
+          <strong>{batch.error.class}</strong>
+          <p>{batch.error.message}</p>
+        </div>
+      )}
+      <p class="sum">
+        {countStatuses(batch.views).map(({ status, count }) => (
+          <Badge
+            key={status}
+            standing={standingOfRun(status)}
+            word={`${count} ${standingOfRun(status).word}`}
+          />
+        ))}
+        <span class="pale">
+          <Moment at={batch.startedAt ?? batch.requestedAt} />
+          {batch.elapsedMs !== null &&
+            ` · ${batch.finishedAt ? duration(batch.elapsedMs) : elapsed(batch.elapsedMs)}`}
+          {batch.estimatedRestMs !== null &&
+            (batch.estimatedRestMs > 0
+              ? ` · about ${duration(batch.estimatedRestMs)} left`
+              : ' · takes longer than usual')}{' '}
+          · {batch.concurrency} at once
+        </span>
+      </p>
+      <p class="unseen" role="status">
+        {isOpen(batch.status) ? '' : `The batch has ended: ${batch.status}. `}
+        {sumUp(batch.views)}
+      </p>
+      <nav class="tabs" aria-label="The batch as">
+        {['timeline', 'graph'].map((each) => (
+          <a
+            key={each}
+            href={hashOf('batch', batch.id, each === 'graph' ? { as: 'graph' } : {})}
+            aria-current={(as ?? 'timeline') === each ? 'true' : undefined}
+          >
+            {each}
+          </a>
+        ))}
+      </nav>
+      {as === 'graph' ? <BatchGraph batch={batch} /> : <BatchTimeline batch={batch} />}
+    </>
+  )
+}

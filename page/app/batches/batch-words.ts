@@ -1,0 +1,41 @@
+import { count, names } from '../../../src/plan/words.ts'
+import type { Batch, BatchView } from '../api/types.ts'
+
+/** What a batch was asked for: `all views`, `public.sales and what reads it`. */
+export function askedFor({ request }: Pick<Batch, 'request'>): string {
+  const { views, pattern, ancestors, descendants } = request as {
+    views?: string[]
+    pattern?: string
+    ancestors?: boolean
+    descendants?: boolean
+  }
+  const what = [...(views ? [names(views, 3)] : []), ...(pattern ? [pattern] : [])].join(', ') || 'all views'
+  const around = [...(ancestors ? ['what they read'] : []), ...(descendants ? ['what reads them'] : [])]
+  return [what, ...around].join(' and ')
+}
+
+/** How many views of a batch are in each status, the most telling first: `1 failed, 2 skipped, 4 success`. */
+export function countStatuses(
+  views: Pick<BatchView, 'status'>[],
+): { status: BatchView['status']; count: number }[] {
+  const order = [
+    'failed',
+    'canceled',
+    'skipped',
+    'running',
+    'built',
+    'pending',
+    'waiting',
+    'success',
+    'pruned',
+  ] as const
+  return order
+    .map((status) => ({ status, count: views.filter((view) => view.status === status).length }))
+    .filter(({ count: n }) => n > 0)
+}
+
+/** The same as a sentence. */
+export const sumUp = (views: Pick<BatchView, 'status'>[]): string =>
+  countStatuses(views)
+    .map(({ status, count: n }) => `${count(n, 'view')} ${status}`)
+    .join(', ')

@@ -1,0 +1,34 @@
+import { hashOf, type Place } from '../address/address.ts'
+import type { Target } from '../api/types.ts'
+
+const links = [
+  { pages: ['views', 'view'], href: hashOf('views'), text: 'Views' },
+  { pages: ['graph'], href: hashOf('graph'), text: 'Graph' },
+  { pages: ['batches', 'batch'], href: hashOf('batches'), text: 'Batches' },
+  { pages: ['runs', 'run'], href: hashOf('runs'), text: 'Runs' },
+]
+
+/** The head of every page: which environment this is, and where one can go. */
+export const Header = ({ place, target }: { place: Place; target: Target | undefined }) => (
+  <header>
+    <a class="brand" href={hashOf('views')} aria-label="Viewkeeper, all views">
+      <svg viewBox="0 0 16 16" aria-hidden="true">
+        <rect width="16" height="16" rx="4" />
+        <path d="M3.5 5.5 8 11.5l4.5-6" />
+      </svg>
+      <span>Viewkeeper</span>
+    </a>
+    {target && (
+      <span class="target" title={target.url}>
+        {target.environment ?? 'local'}
+      </span>
+    )}
+    <nav aria-label="Pages">
+      {links.map(({ pages, href, text }) => (
+        <a key={href} href={href} aria-current={pages.includes(place.page) ? 'page' : undefined}>
+          {text}
+        </a>
+      ))}
+    </nav>
+  </header>
+)

@@ -1,0 +1,27 @@
+import { duration } from '../../../src/plan/words.ts'
+import type { BatchDetails, BatchView } from '../api/types.ts'
+import { standingOfRun } from '../words/standing.ts'
+import { Legend } from './legend.tsx'
+import { Picture, type Pictured } from './picture.tsx'
+
+/** The graph of a batch, coloured by how far each view is. */
+export function BatchGraph({ batch }: { batch: BatchDetails }) {
+  const views = batch.views.map(inBatch)
+  return (
+    <>
+      <Legend standings={views.map(({ standing }) => standing)} />
+      <Picture views={views} />
+    </>
+  )
+}
+
+/** How a view of a batch is shown in a picture. */
+export function inBatch({ view, dependsOn, status, runs }: BatchView): Pictured {
+  const elapsedMs = runs.at(-1)?.elapsedMs
+  return {
+    view,
+    dependsOn,
+    standing: standingOfRun(status),
+    note: elapsedMs == null ? '' : duration(elapsedMs),
+  }
+}

@@ -1,0 +1,23 @@
+import { get, getAll } from '../api/client.ts'
+import type { BatchDetails, BatchList } from '../api/types.ts'
+import { isOpen } from '../words/standing.ts'
+import { type Live, useLive } from './use-live.ts'
+
+/** One batch with all its views; null loads nothing. */
+export function useBatch(id: string | null): Live<BatchDetails> {
+  const path = id === null ? null : `/batches/${encodeURIComponent(id)}`
+  const join = (all: BatchDetails, page: BatchDetails) => ({ ...page, views: [...all.views, ...page.views] })
+  return useLive(
+    path,
+    (signal) => getAll<BatchDetails>(path!, join, signal),
+    ({ status }) => isOpen(status),
+  )
+}
+
+/** A page of batches, newest first. */
+export const useBatches = (path: string): Live<BatchList> =>
+  useLive(
+    path,
+    (signal) => get<BatchList>(path, signal),
+    ({ batches }) => batches.some(({ status }) => isOpen(status)),
+  )

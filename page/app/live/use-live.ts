@@ -1,0 +1,73 @@
+import { useEffect, useState } from 'preact/hooks'
+import { asProblem } from '../api/client.ts'
+import type { ApiProblem } from '../api/problem.ts'
+import { tab } from './browser.ts'
+import { type Poll, startPoll } from './poll.ts'
+
+/** What the API said last, and why the last look failed, if it did. */
+export interface Live<T> {
+  data: T | undefined
+  problem: ApiProblem | undefined
+}
+
+const busyMs = 1500
+const quietMs = 15_000
+
+/** The polls of the components on the screen. */
+const polls = new Set<Poll>()
+/** The last answers, so that a page that was seen before is there at once. */
+const answers = new Map<string, unknown>()
+const mostAnswers = 50
+
+/** Looks at everything on the screen at once: something was changed. */
+export function lookNow(): void {
+  for (const poll of polls) poll.now()
+}
+
+/**
+ * What `load` returns, kept up to date while the component is on the screen: every 1.5 s while `isBusy`, else
+ * every 15 s. `key` names what is loaded; null loads nothing.
+ */
+export function useLive<T>(
+  key: string | null,
+  load: (signal: AbortSignal) => Promise<T>,
+  isBusy: (data: T) => boolean = () => false,
+): Live<T> {
+  const [live, setLive] = useState<Live<T> & { key: string | null }>({
+    key: null,
+    data: undefined,
+    problem: undefined,
+  })
+  useEffect(() => {
+    if (key === null) return
+    const show = (data: T | undefined, problem?: ApiProblem) => setLive({ key, data, problem })
+    show(answers.get(key) as T | undefined)
+    const poll = startPoll(async (signal) => {
+      try {
+        const data = await load(signal)
+        if (signal.aborted) return quietMs
+        remember(key, data)
+        show(data)
+        return isBusy(data) ? busyMs : quietMs
+      } catch (thrown) {
+        if (!signal.aborted) show(answers.get(key) as T | undefined, asProblem(thrown))
+        throw thrown
+      }
+    }, tab)
+    polls.add(poll)
+    return () => {
+      polls.delete(poll)
+      poll.stop()
+    }
+  }, [key])
+  // Until the effect has run, the state is still the one of the key before.
+  return live.key === key
+    ? live
+    : { data: key === null ? undefined : (answers.get(key) as T | undefined), problem: undefined }
+}
+
+function remember(key: string, data: unknown) {
+  answers.delete(key)
+  answers.set(key, data)
+  if (answers.size > mostAnswers) answers.delete(answers.keys().next().value!)
+}

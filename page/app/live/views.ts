@@ -1,0 +1,13 @@
+import { getAll } from '../api/client.ts'
+import type { ViewList } from '../api/types.ts'
+import { isOpen } from '../words/standing.ts'
+import { type Live, useLive } from './use-live.ts'
+
+const load = (signal: AbortSignal) =>
+  getAll<ViewList>('/views', (all, page) => ({ ...page, views: [...all.views, ...page.views] }), signal)
+
+/** Every view. */
+export const useViews = (): Live<ViewList> =>
+  useLive('/views', load, ({ views }) =>
+    views.some(({ lastRun }) => lastRun !== null && isOpen(lastRun.status)),
+  )

@@ -1,0 +1,10 @@
+/** The name of a view; its schema is paler, because the eye looks for the rest. */
+export function Name({ view }: { view: string }) {
+  const [, schema = '', name = view] = /^((?:[^."]+|"(?:[^"]|"")*")\.)(.+)$/.exec(view) ?? []
+  return (
+    <span class="name">
+      <span class="schema">{schema}</span>
+      {name}
+    </span>
+  )
+}

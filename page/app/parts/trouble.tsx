@@ -1,0 +1,10 @@
+import type { ApiProblem } from '../api/problem.ts'
+
+/** Why something cannot be shown, and what to do. */
+export const Trouble = ({ problem }: { problem: ApiProblem }) => (
+  <div class="trouble" role="alert">
+    <strong>{problem.title}</strong>
+    <p>{problem.message}</p>
+    {problem.runbook && <p class="hint">docs/runbook.md, section {problem.runbook}</p>}
+  </div>
+)

@@ -1,0 +1,22 @@
+import { hashOf } from '../address/address.ts'
+import type { Run } from '../api/types.ts'
+
+/** Why a run did not succeed: the error as PostgreSQL tells it, without row data, and where to read on. */
+export const RunError = ({ error }: { error: NonNullable<Run['error']> }) => (
+  <section class="trouble" aria-labelledby="error">
+    <h2 id="error">
+      {error.class} {error.sqlstate && <code>{error.sqlstate}</code>}
+    </h2>
+    <p>{error.message}</p>
+    {[error.detail, error.hint].filter(Boolean).map((text) => (
+      <p key={text}>{text}</p>
+    ))}
+    {error.context && <pre>{error.context}</pre>}
+    {error.runningRunId && (
+      <p>
+        <a href={hashOf('run', error.runningRunId)}>Run {error.runningRunId}</a> was in the way.
+      </p>
+    )}
+    <p class="hint">Readers see the data of the last success. docs/runbook.md, section {error.class}</p>
+  </section>
+)

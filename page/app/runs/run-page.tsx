@@ -1,0 +1,110 @@
+import { duration } from '../../../src/plan/words.ts'
+import { hashOf, type Place } from '../address/address.ts'
+import { get } from '../api/client.ts'
+import type { Run } from '../api/types.ts'
+import { cancelRun } from '../live/actions.ts'
+import { useLive } from '../live/use-live.ts'
+import { Button } from '../parts/button.tsx'
+import { Facts } from '../parts/facts.tsx'
+import { Heading } from '../parts/heading.tsx'
+import { Loading } from '../parts/loading.tsx'
+import { Badge } from '../parts/mark.tsx'
+import { Sql } from '../parts/sql.tsx'
+import { ViewLink } from '../parts/view-link.tsx'
+import { Moment } from '../parts/when.tsx'
+import { isOpen, standingOfRun } from '../words/standing.ts'
+import { Progress } from './progress.tsx'
+import { RunError } from './run-error.tsx'
+import { rowsOf } from './run-words.ts'
+
+/** `#/runs/<id>`: one run, what it did, and why it failed. */
+export function RunPage({ place: { subject } }: { place: Place }) {
+  const path = `/runs/${encodeURIComponent(subject)}`
+  const live = useLive(
+    path,
+    (signal) => get<Run>(path, signal),
+    ({ status }) => isOpen(status),
+  )
+  return (
+    <>
+      <div class="head">
+        <div>
+          <Heading title={`Run ${subject}`} />
+          {live.data && (
+            <p class="badges">
+              <Badge standing={standingOfRun(live.data.status)} />
+              <span>
+                {live.data.operation} of <ViewLink view={live.data.view} />
+              </span>
+            </p>
+          )}
+        </div>
+        {live.data && isOpen(live.data.status) && (
+          <Button kind="danger" does={() => cancelRun(live.data!.id)}>
+            Cancel the run
+          </Button>
+        )}
+      </div>
+      <Loading live={live}>{(run) => <OneRun run={run} />}</Loading>
+    </>
+  )
+}
+
+const OneRun = ({ run }: { run: Run }) => (
+  <>
+    {run.progress && <Progress progress={run.progress} />}
+    {run.error && <RunError error={run.error} />}
+    <RunFacts run={run} />
+    {run.result.response.sql && (
+      <section aria-labelledby="sql">
+        <h2 id="sql">SQL</h2>
+        <Sql
+          text={run.result.response.sql.map((text) => `${text.replace(/;\s*$/, '')};`).join('\n\n')}
+          of="the run"
+        />
+      </section>
+    )}
+  </>
+)
+
+function RunFacts({ run }: { run: Run }) {
+  const { strategy, because, attempts, group } = run.result.response
+  return (
+    <section class="card" aria-labelledby="facts">
+      <h2 id="facts">Facts</h2>
+      <Facts
+        facts={{
+          Strategy: strategy && (
+            <>
+              {strategy} <span class="pale">{because}</span>
+            </>
+          ),
+          Because: strategy ? undefined : because,
+          Duration: run.durationMs === null ? undefined : duration(run.durationMs),
+          Rows: rowsOf(run) || undefined,
+          Asked: <Moment at={run.requestedAt} />,
+          'Not before': run.notBefore ? <Moment at={run.notBefore} /> : undefined,
+          Started: run.startedAt ? <Moment at={run.startedAt} /> : undefined,
+          Ended: run.finishedAt ? <Moment at={run.finishedAt} /> : undefined,
+          'Asked by': `${run.requestedBy} (${run.trigger})`,
+          Batch: run.batchId ? (
+            <>
+              <a href={hashOf('batch', run.batchId)}>{run.batchId}</a>
+              {run.attempt > 1 && `, attempt ${run.attempt}`}
+            </>
+          ) : undefined,
+          'Tries to get the locks': attempts || undefined,
+          'Together with': group && (
+            <ul class="neighbours">
+              {group.map(({ view, runId }) => (
+                <li key={view}>
+                  <ViewLink view={view} /> <a href={hashOf('run', runId)}>run {runId}</a>
+                </li>
+              ))}
+            </ul>
+          ),
+        }}
+      />
+    </section>
+  )
+}

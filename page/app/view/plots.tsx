@@ -1,0 +1,23 @@
+import { duration } from '../../../src/plan/words.ts'
+import type { Run } from '../api/types.ts'
+import { Plot } from './plot.tsx'
+import { pointsOf } from './runs.ts'
+
+/** Duration and rows of a view over time. */
+export const Plots = ({ runs }: { runs: Run[] }) => (
+  <section class="plots" aria-label="Over time">
+    <Plot
+      title="Duration"
+      points={pointsOf(runs, (run) => run.durationMs)}
+      write={duration}
+      none="No refresh has succeeded yet."
+      fromZero
+    />
+    <Plot
+      title="Rows"
+      points={pointsOf(runs, (run) => run.rowCountAfter)}
+      write={(rows) => Math.round(rows).toLocaleString('en')}
+      none="No refresh has counted the rows."
+    />
+  </section>
+)

@@ -1,0 +1,58 @@
+import { hashOf } from '../address/address.ts'
+import { get } from '../api/client.ts'
+import type { Cause, Why } from '../api/types.ts'
+import { useLive } from '../live/use-live.ts'
+import { Command } from '../parts/command.tsx'
+import { Loading } from '../parts/loading.tsx'
+import { withMentions } from '../words/mentions.ts'
+import { isBad } from './causes.ts'
+import { Locks } from './locks.tsx'
+
+/** Why the view's data are as old as they are: the cause first, who is in the way, and what to type. */
+export function WhyPanel({ path, running }: { path: string; running: boolean }) {
+  const live = useLive(
+    `${path}/why`,
+    (signal) => get<Why>(`${path}/why`, signal),
+    () => running,
+  )
+  return (
+    <Loading live={live}>
+      {({ causes, locks, view }) => (
+        <section class={`why ${causes.some(isBad) ? 'why-bad' : ''}`} aria-labelledby="why">
+          <h2 id="why">Why</h2>
+          <ol class="causes">
+            {causes.map((cause) => (
+              <OneCause key={`${cause.code} ${cause.view} ${cause.runId}`} cause={cause} of={view} />
+            ))}
+          </ol>
+          {locks.length > 0 && <Locks locks={locks} told={causes.map(({ next }) => next)} />}
+        </section>
+      )}
+    </Loading>
+  )
+}
+
+const OneCause = ({ cause, of }: { cause: Cause; of: string }) => (
+  <li class={isBad(cause) ? 'bad' : undefined}>
+    <p>
+      <b class="code">{cause.code}</b>{' '}
+      {withMentions(cause.text, addressesOf(cause, of)).map(({ text, href }) =>
+        href ? (
+          <a key={href} href={href}>
+            {text}
+          </a>
+        ) : (
+          text
+        ),
+      )}
+    </p>
+    {cause.next && <Command line={cause.next} />}
+  </li>
+)
+
+/** What a cause is about, besides the view itself. */
+const addressesOf = ({ view, runId, batchId }: Cause, of: string): Record<string, string> => ({
+  ...(view && view !== of && { [view]: hashOf('view', view) }),
+  ...(runId && { [`run ${runId}`]: hashOf('run', runId) }),
+  ...(batchId && { [`batch ${batchId}`]: hashOf('batch', batchId) }),
+})

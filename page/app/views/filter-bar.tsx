@@ -1,0 +1,62 @@
+import { hashOf, type Place } from '../address/address.ts'
+import { replaceHash } from '../address/use-place.ts'
+import type { View } from '../api/types.ts'
+import { countStates, sorts, states } from './select.ts'
+
+const stateWords: Partial<Record<string, string>> = { unpopulated: 'no data' }
+const sortWords: Record<(typeof sorts)[number], string> = {
+  urgency: 'most urgent',
+  name: 'name',
+  age: 'oldest data',
+  duration: 'longest refresh',
+  rows: 'most rows',
+  size: 'largest',
+  next: 'next run',
+}
+
+/** Narrows the list to a state or to a part of the name, and orders it. The address says how. */
+export function FilterBar({ views, query }: { views: View[]; query: Place['query'] }) {
+  const counts = countStates(views)
+  const to = (change: Place['query']) => hashOf('views', '', { ...query, ...change })
+  const change = (name: string) => (event: { currentTarget: HTMLInputElement | HTMLSelectElement }) =>
+    replaceHash(to({ [name]: event.currentTarget.value }))
+  return (
+    <search class="filters">
+      <ul class="chips">
+        {['', ...states].map((state) => {
+          const n = state === '' ? views.length : counts[state as keyof typeof counts]
+          return (
+            (n > 0 || state === (query.state ?? '')) && (
+              <li key={state}>
+                <a
+                  class={`chip chip-${state}`}
+                  href={to({ state })}
+                  aria-current={state === (query.state ?? '') ? 'true' : undefined}
+                >
+                  {stateWords[state] ?? (state || 'all')} <b>{n}</b>
+                </a>
+              </li>
+            )
+          )
+        })}
+      </ul>
+      <input
+        type="search"
+        placeholder="Part of a name"
+        aria-label="Part of a name"
+        value={query.q ?? ''}
+        onInput={change('q')}
+      />
+      <label class="order">
+        Order{' '}
+        <select value={query.sort ?? 'urgency'} onChange={change('sort')}>
+          {sorts.map((sort) => (
+            <option key={sort} value={sort}>
+              {sortWords[sort]}
+            </option>
+          ))}
+        </select>
+      </label>
+    </search>
+  )
+}

@@ -1,0 +1,94 @@
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { brokenRules, openPage, startBrowser } from './support/browser.ts'
+import { startFakeApi } from './support/fake-api.ts'
+import { apiOf, manyRuns, manyViews } from './support/scene.ts'
+
+let browser: Browser
+let api: Awaited<ReturnType<typeof startFakeApi>>
+beforeAll(async () => {
+  browser = await startBrowser()
+  // Few of each kind: axe looks at every element, and the hundredth row is as the first.
+  api = await startFakeApi(apiOf(manyViews(18), (view) => manyRuns(view, 9)))
+})
+afterAll(async () => {
+  await browser.close()
+  await api.close()
+})
+
+const pages = [
+  '',
+  '#/?state=stale&sort=age',
+  '#/views/ops.sessions_17',
+  '#/graph',
+  '#/batches',
+  '#/batches/20261120-090000-1f3c9a2b',
+  '#/batches/20261120-090000-1f3c9a2b?as=graph',
+  '#/runs',
+  '#/runs/9993',
+  '#/nowhere',
+]
+
+test.each(pages)('/%s breaks no rule of accessibility, dark and light, wide and narrow', async (hash) => {
+  const { page, complaints } = await openPage(browser, api.url + hash, { reducedMotion: 'reduce' })
+  await page.getByText(/^(Loading|Drawing) …$/).waitFor({ state: 'detached' })
+  for (const width of [1280, 390]) {
+    await page.setViewportSize({ width, height: 800 })
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      expect({ width, colorScheme, broken: await brokenRules(page) }).toEqual({
+        width,
+        colorScheme,
+        broken: [],
+      })
+    }
+  }
+  expect(complaints).toEqual([])
+  await page.context().close()
+})
+
+describe('with the keyboard alone', () => {
+  test('the first key leads past the navigation, and a link gives its page the focus', async () => {
+    const { page } = await openPage(browser, api.url)
+    await page.keyboard.press('Tab')
+    expect(await focused(page)).toBe('Skip to the content')
+    await page.keyboard.press('Enter')
+    await page.keyboard.press('Tab')
+    expect(await focused(page)).toBe('Pause all')
+    await page.getByRole('link', { name: 'ops.sessions_17' }).press('Enter')
+    await page.getByRole('heading', { level: 1, name: 'ops.sessions_17' }).waitFor()
+    await expect.poll(() => focused(page)).toBe('ops.sessions_17')
+    expect(await page.title()).toContain('ops.sessions_17')
+    await page.context().close()
+  })
+
+  test('arrow keys walk along the graph, and Enter opens the view', async () => {
+    const { page } = await openPage(browser, `${api.url}#/graph`)
+    await page.getByRole('link', { name: /^sales\.stock_3,/ }).focus()
+    await page.keyboard.press('ArrowRight')
+    const there = await page.evaluate<string>('document.activeElement.dataset.view')
+    expect(there).not.toBe('sales.stock_3')
+    await page.keyboard.press('ArrowLeft')
+    await page.keyboard.press('ArrowRight')
+    expect(await page.evaluate('document.activeElement.dataset.view')).toBe(there)
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { level: 1, name: there }).waitFor()
+    await page.context().close()
+  })
+
+  test('Escape answers a question with no, and the focus is where it was', async () => {
+    const { page } = await openPage(browser, api.url)
+    await page.getByRole('button', { name: 'Pause all' }).focus()
+    await page.keyboard.press('Enter')
+    await page.getByRole('dialog', { name: 'Pause everything scheduled?' }).waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    expect(await focused(page)).toBe('Pause all')
+    expect(api.asked.filter(({ method }) => method === 'POST')).toEqual([])
+    await page.context().close()
+  })
+})
+
+const focused = (page: Awaited<ReturnType<typeof openPage>>['page']) =>
+  page.evaluate<string>('document.activeElement.textContent')

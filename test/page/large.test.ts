@@ -1,0 +1,90 @@
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openPage, startBrowser } from './support/browser.ts'
+import { startFakeApi } from './support/fake-api.ts'
+import { apiOf, manyRuns, manyViews } from './support/scene.ts'
+
+const views = manyViews(1000)
+let browser: Browser
+let api: Awaited<ReturnType<typeof startFakeApi>>
+let away = false
+beforeAll(async () => {
+  browser = await startBrowser()
+  const answer = apiOf(views, (view) => manyRuns(view, 700))
+  api = await startFakeApi((asked) => (away ? 'close' : answer(asked)))
+})
+afterAll(async () => {
+  await browser.close()
+  await api.close()
+})
+
+test('a thousand views are found by their names, and drawn as far as one scrolls', async () => {
+  const { page, complaints } = await openPage(browser, api.url)
+  await page.getByText('1,000', { exact: true }).first().waitFor()
+  const rows = page.getByRole('rowheader')
+  expect(await rows.count()).toBeLessThan(200)
+  await page.getByRole('button', { name: /more views$/ }).scrollIntoViewIfNeeded()
+  await expect.poll(() => rows.count()).toBeGreaterThan(50)
+  await page.getByRole('searchbox').fill('web churn 4')
+  await expect.poll(() => page.url()).toContain('q=web+churn+4')
+  const wanted = views.filter(({ view }) => ['web', 'churn', '4'].every((word) => view.includes(word)))
+  await expect.poll(() => rows.count()).toBe(Math.min(50, wanted.length))
+  await page.getByRole('combobox', { name: 'Order' }).selectOption('rows')
+  const most = wanted.sort((a, b) => (b.estimatedRows ?? 0) - (a.estimatedRows ?? 0))[0]!
+  await expect.poll(() => rows.first().textContent()).toBe(most.view)
+  await page.reload()
+  await expect.poll(() => rows.first().textContent()).toBe(most.view)
+  expect(complaints).toEqual([])
+  await page.context().close()
+})
+
+test('a chosen state chooses all its views for a batch, also those that are not drawn', async () => {
+  const { page } = await openPage(browser, `${api.url}#/?state=stale`)
+  await page.getByRole('checkbox', { name: 'Choose all of these views' }).check()
+  const stale = views.filter((view) => view.stale).length
+  await page.getByText(`${stale} views chosen`).waitFor()
+  await page.context().close()
+})
+
+test('the graph of a thousand views is drawn', async () => {
+  const { page, complaints } = await openPage(browser, `${api.url}#/graph`)
+  const picture = page.getByRole('group', { name: /^Graph of \d+ views/ })
+  await picture.waitFor({ timeout: 90_000 })
+  expect(await picture.getByRole('link').count()).toBeGreaterThan(900)
+  await page.getByRole('searchbox').fill('orders_5')
+  await page.getByRole('group', { name: /^Graph of \d\d? views/ }).waitFor()
+  expect(complaints).toEqual([])
+  await page.context().close()
+})
+
+test('500 runs are there at once, and older ones on demand', async () => {
+  const { page, complaints } = await openPage(browser, `${api.url}#/views/${views[500]!.view}`)
+  await page.getByRole('heading', { name: 'Runs 600' }).waitFor()
+  await page.getByRole('img', { name: /^Duration of \d+ refreshes: from/ }).waitFor()
+  await expect
+    .poll(
+      async () => {
+        await page.getByRole('button', { name: /more runs$|Load older runs/ }).scrollIntoViewIfNeeded()
+        return page.getByRole('button', { name: 'Load older runs' }).count()
+      },
+      { timeout: 60_000 },
+    )
+    .toBe(1)
+  await page.getByRole('button', { name: 'Load older runs' }).click()
+  await page.getByRole('heading', { name: 'Runs 700' }).waitFor()
+  expect(complaints).toEqual([])
+  await page.context().close()
+})
+
+test('without an answer the page says so, keeps what it shows, and goes on by itself', async () => {
+  const { page } = await openPage(browser, api.url)
+  away = true
+  await page.getByRole('link', { name: 'Batches' }).click()
+  await page.getByRole('alert').getByText('No answer.').waitFor()
+  await page.getByRole('link', { name: 'Views', exact: true }).click()
+  await page.getByRole('rowheader').first().waitFor()
+  away = false
+  await page.getByRole('button', { name: 'Try again now' }).click()
+  await page.getByText('No answer.').waitFor({ state: 'detached' })
+  await page.context().close()
+})

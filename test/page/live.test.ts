@@ -1,0 +1,148 @@
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { localBatches, localFunctions } from '../../local/gateway/batches.ts'
+import { startGateway } from '../../local/gateway/gateway.ts'
+import { useDatabase } from '../support/database.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../support/slow-view.ts'
+import { openPage, startBrowser } from './support/browser.ts'
+
+// The page, the local gateway, the functions and PostgreSQL, as npm start has them.
+
+const { url: databaseUrl, database, sql } = useDatabase()
+let browser: Browser
+let gateway: Awaited<ReturnType<typeof startGateway>>
+let opened: Awaited<ReturnType<typeof openPage>>
+let page: Page
+
+beforeAll(async () => {
+  vi.stubEnv('DATABASE_URL', databaseUrl)
+  await makeGatedView(sql, 'slow')
+  await sql.unsafe('create materialized view after_slow as select * from slow')
+  await sql.unsafe('create materialized view quick as select generate_series(1, 42) as id')
+  gateway = await startGateway({ port: 0, functions: localFunctions(localBatches(database)) })
+  browser = await startBrowser()
+})
+afterAll(async () => {
+  await browser.close()
+  await gateway.close()
+  vi.unstubAllEnvs()
+})
+
+const open = async (hash: string, expected: number[] = []) => {
+  opened = await openPage(browser, `${gateway.url}/${hash}`, { expected })
+  page = opened.page
+  page.setDefaultTimeout(60_000)
+}
+beforeEach(() => async () => {
+  await opened.page.context().close()
+  expect(opened.complaints).toEqual([])
+})
+
+const rowOf = (view: string) =>
+  page.getByRole('row').filter({ has: page.getByRole('rowheader', { name: view, exact: true }) })
+
+test('a click refreshes a view: the run is shown while it goes on, and when it has ended', async () => {
+  await open('')
+  await withGateClosed(sql, 'slow', async (openGate) => {
+    await rowOf('public.slow').getByRole('button', { name: 'Refresh public.slow' }).click()
+    await rowOf('public.slow').getByText('running').waitFor()
+    await page.getByRole('link', { name: 'public.slow', exact: true }).click()
+    await page.getByRole('button', { name: /^Cancel run/ }).waitFor()
+    await untilAtGate(sql, 'slow')
+    await openGate()
+    await page.getByRole('button', { name: 'Refresh', exact: true }).waitFor()
+  })
+  await page
+    .getByRole('status')
+    .getByText(/public\.slow: done after/)
+    .waitFor()
+  await page.getByRole('table').getByRole('row').filter({ hasText: 'success' }).first().waitFor()
+})
+
+test('a run is canceled on the server, and the page says so', async () => {
+  await open('#/views/public.slow')
+  await withGateClosed(sql, 'slow', async () => {
+    await page.getByRole('button', { name: 'Refresh', exact: true }).click()
+    await untilAtGate(sql, 'slow')
+    await page.getByRole('button', { name: /^Cancel run/ }).click()
+    await page.getByRole('status').getByText('public.slow: canceled').waitFor()
+  })
+  await page.getByRole('table').getByText('Canceled', { exact: true }).waitFor()
+})
+
+test('a view is paused and resumed, and a refresh of a paused view asks first', async () => {
+  await open('#/views/public.quick')
+  await page.getByRole('button', { name: 'Pause', exact: true }).click()
+  await page.getByRole('button', { name: 'Resume', exact: true }).waitFor()
+  await page.getByRole('button', { name: 'Refresh', exact: true }).click()
+  const dialog = page.getByRole('dialog', { name: 'Refresh public.quick?' })
+  await dialog.getByText('The view is paused.').waitFor()
+  await dialog.getByRole('button', { name: 'No' }).click()
+  const runs = () => sql`select count(*)::int as n from viewkeeper.runs where view_name = 'quick'`
+  expect((await runs())[0]!.n).toBe(0)
+
+  await page.getByRole('button', { name: 'Refresh', exact: true }).click()
+  await dialog.getByRole('button', { name: 'Refresh' }).click()
+  await page.getByRole('table').getByText('success').waitFor()
+  expect((await runs())[0]!.n).toBe(1)
+  await page.getByRole('button', { name: 'Resume', exact: true }).click()
+  await page.getByRole('button', { name: 'Pause', exact: true }).waitFor()
+})
+
+test('everything is paused after a question, and the page says so until it is resumed', async () => {
+  await open('')
+  await page.getByRole('button', { name: 'Pause all' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Pause all' }).click()
+  await page.getByText('Everything scheduled is paused', { exact: true }).first().waitFor()
+  await page.getByRole('button', { name: 'Resume all' }).click()
+  await page.getByRole('button', { name: 'Pause all' }).waitFor()
+})
+
+test('a batch is live in the graph and on its timeline, until it is canceled', async () => {
+  await open('')
+  await withGateClosed(sql, 'slow', async () => {
+    await page.getByRole('checkbox', { name: 'Choose public.slow' }).check()
+    await page.getByRole('checkbox', { name: 'and what reads them' }).check()
+    await page.getByRole('button', { name: 'Refresh in one batch' }).click()
+    await page.getByRole('heading', { level: 1, name: /^Batch/ }).waitFor()
+    await page.getByText('waits for public.slow').waitFor()
+    await page.getByRole('link', { name: 'Graph', exact: true }).click()
+    await page.getByRole('link', { name: /^public\.slow, running/ }).waitFor()
+    await page.getByRole('link', { name: /^public\.after_slow, (waiting|pending)/ }).waitFor()
+    await page.getByRole('link', { name: /^Batch .* goes on$/ }).click()
+    await page.getByRole('button', { name: 'Cancel the batch' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel the batch' }).click()
+    await page.getByText(/^The batch has ended: canceled/).waitFor()
+  })
+})
+
+test('who is in the way of a refresh is named, with the SQL that ends it', async () => {
+  await open('#/views/public.quick')
+  const [holder] = await Promise.all([sql.reserve()])
+  await holder`begin`
+  await holder`select * from quick limit 1`
+  try {
+    await page.getByRole('combobox', { name: 'Strategy' }).selectOption('regular')
+    await page.getByRole('button', { name: 'Refresh', exact: true }).click()
+    await page.getByRole('dialog').getByText('locks the readers of the view out').waitFor()
+    await page.getByRole('dialog').getByRole('button', { name: 'Refresh' }).click()
+    await page
+      .getByText(/select pg_terminate_backend\(\d+\)/)
+      .first()
+      .waitFor()
+  } finally {
+    await holder`rollback`
+    holder.release()
+  }
+  await page
+    .getByRole('status')
+    .getByText(/public\.quick: done after/)
+    .waitFor()
+})
+
+test('a view and a run that are not there are said to be unknown', async () => {
+  await open('#/views/public.nowhere', [404])
+  await page.getByText('No such materialized view').first().waitFor()
+  await page.goto(`${gateway.url}/#/runs/999999`)
+  await page.getByText('There is no run 999999').waitFor()
+})

@@ -1,0 +1,39 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { loadDemo } from '../../../local/demo/load.ts'
+import { makeDemoViews } from '../../../local/demo/views.ts'
+import { startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
+import { localBatches, localFunctions } from '../../../local/gateway/batches.ts'
+import { startGateway } from '../../../local/gateway/gateway.ts'
+import { connectTo } from '../../../src/db/server/connect.ts'
+import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { migrate } from '../../../src/operations/schema/apply.ts'
+import { nightly } from '../../../src/plan/monitoring/nightly.ts'
+
+/** The demo of `npm start` with its gateway and its page, on a server and in a folder of its own. */
+export async function startDemo() {
+  const folder = await mkdtemp(join(tmpdir(), 'viewkeeper-pictures-'))
+  const server = await startEmbeddedPostgres({ folder })
+  await loadDemo(server.url)
+  const database = connectTo(fromUrl(server.url))
+  await migrate(database, new URL('../../../schema/', import.meta.url))
+  await makeDemoViews(database)
+  Object.assign(process.env, {
+    DATABASE_URL: server.url,
+    NIGHTLY_SCHEDULE: nightly.schedule,
+    NIGHTLY_TIME_ZONE: nightly.timeZone,
+    VIEW_SCHEDULES: 'true',
+    POWERTOOLS_LOG_LEVEL: 'SILENT',
+  })
+  const gateway = await startGateway({ port: 0, functions: localFunctions(localBatches(database)) })
+  return {
+    url: gateway.url,
+    databaseUrl: server.url,
+    async stop() {
+      await gateway.close()
+      await server.stop()
+      await rm(folder, { recursive: true })
+    },
+  }
+}

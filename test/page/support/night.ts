@@ -1,0 +1,118 @@
+import postgres from 'postgres'
+import { readBatch, startBatch } from '../../../local/demo/api.ts'
+import type { Sql } from '../../../src/db/server/connect.ts'
+import { until } from '../../support/until.ts'
+
+/** The address of the page, and its database. */
+interface Demo {
+  url: string
+  databaseUrl: string
+}
+
+export interface Night {
+  /** The batch that goes on. */
+  batch: string
+  failedRun: number
+  /** Lets the batch end. */
+  end(): Promise<void>
+}
+
+const post = async (url: string) => {
+  const response = await fetch(url, { method: 'POST' })
+  if (!response.ok) throw new Error(`${url}: ${await response.text()}`)
+}
+
+/** Two views beside those of the demo: the first one divides by zero if a day has no late flight. */
+const ownViews = `
+create materialized view public.late_share as
+  select date::date as day, count(*) / count(*) filter (where delay > 60) as flights_per_late_one
+    from public.flights group by date::date;
+create unique index on public.late_share (day);
+create materialized view public.late_weeks as
+  select date_trunc('week', day) as week, avg(flights_per_late_one) as flights_per_late_one
+    from public.late_share group by 1`
+
+/** Every run and batch as if it had been `hours` earlier. */
+const makeOlder = (sql: Sql, hours: number) =>
+  sql.begin(async (transaction) => {
+    await transaction`
+      update viewkeeper.runs
+         set requested_at = requested_at - past.by, started_at = started_at - past.by, finished_at = finished_at - past.by
+        from (select make_interval(hours => ${hours}) as by) past`
+    await transaction`
+      update viewkeeper.batches
+         set requested_at = requested_at - past.by, started_at = started_at - past.by, advanced_at = advanced_at - past.by,
+             finished_at = finished_at - past.by
+        from (select make_interval(hours => ${hours}) as by) past`
+    await transaction`update viewkeeper.definitions set created_at = created_at - make_interval(hours => ${hours}),
+                                                        expected_since = expected_since - make_interval(hours => ${hours})`
+  })
+
+/** The runs of 60 nights before the runs that are there: slower and larger from night to night, some failed. */
+const writeHistory = (sql: Sql) => sql`
+  insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_by, requested_at,
+                               started_at, finished_at, duration_ms, row_count_before, row_count_after, result, error, meta)
+  select r.definition_id, r.schema_name, r.view_name, r.operation, case when broken then 'failed' else 'success' end,
+         r.trigger, r.requested_by, t.at, t.at, t.at + make_interval(secs => ms / 1000), ms, rows, case when not broken then rows end,
+         r.result,
+         case when broken then '{"class": "LockNotAvailable", "sqlstate": "55P03", "message": "canceling statement due to lock timeout"}'::jsonb end,
+         r.meta
+    from viewkeeper.runs r
+   cross join generate_series(60, 1, -1) night
+   cross join lateral (
+     select r.requested_at - night * interval '1 day' as at,
+            round(r.duration_ms * (1.15 - night * 0.006 + 0.12 * sin(night * 2.4 + r.id) + case when night % 19 = 4 then 0.7 else 0 end)) as ms,
+            round(r.row_count_after * (1 - night * 0.0035 - 0.01 * sin(night * 1.3)))::bigint as rows,
+            (night * 7 + r.id * 5) % 29 = 0 as broken) t
+   where r.status = 'success' and r.operation = 'refresh'
+   order by night desc, r.id`
+
+async function refreshAll(url: string, views: string[]): Promise<string> {
+  const id = await startBatch(url, views)
+  await until(`batch ${id} has ended`, async () => (await readBatch(url, id)).finishedAt, 120_000)
+  return id
+}
+
+/**
+ * Gives the demo a past, and a night in which something went wrong: a view failed and with it the view that reads it, one
+ * is paused, and a report keeps the batch that runs now from ending. Returns what the pictures are about.
+ */
+export async function makeNight({ url, databaseUrl }: Demo): Promise<Night> {
+  const sql = postgres(databaseUrl, { onnotice: () => {} }) as unknown as Sql
+  await sql.unsafe(ownViews)
+  const views = (await sql`select format('%I.%I', schemaname, matviewname) as view from pg_matviews`).map(
+    ({ view }) => view as string,
+  )
+  await refreshAll(url, views)
+  await sql`update viewkeeper.definitions set max_staleness_seconds = 26 * 3600 where max_staleness_seconds is null`
+  await writeHistory(sql)
+  await makeOlder(sql, 24)
+  await refreshAll(url, views)
+  await makeOlder(sql, 24)
+  await sql`insert into flights (date, delay, distance, origin, destination) values ('2001-01-20', 0, 236, 'SAT', 'DFW')`
+  await refreshAll(url, views)
+  await makeOlder(sql, 6)
+  await post(`${url}/views/daily_delays/pause`)
+
+  const report = postgres(databaseUrl, { max: 1, connection: { application_name: 'quarterly report' } })
+  await report`begin`
+  await report`select origin, avg(mean_delay) from public.route_delays where flights > 100 group by origin`
+  const batch = await startBatch(
+    url,
+    views.filter((view) => !/late_share|late_weeks|daily_delays/.test(view)),
+  )
+  await until('the report is in the way of the batch', async () => {
+    const [waiting] = await sql`select pid from pg_stat_activity where cardinality(pg_blocking_pids(pid)) > 0`
+    return waiting
+  })
+  const [failed] = await sql`select max(id)::int as id from viewkeeper.runs where status = 'failed'`
+  return {
+    batch,
+    failedRun: failed!.id as number,
+    async end() {
+      await report.end({ timeout: 0 })
+      await until('the last batch has ended', async () => (await readBatch(url, batch)).finishedAt, 120_000)
+      await sql.end()
+    },
+  }
+}

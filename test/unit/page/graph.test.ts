@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest'
+import { draw } from '../../../page/app/graph/layout.ts'
+import { around, connected } from '../../../page/app/graph/linked.ts'
+import { walk } from '../../../page/app/graph/walk.ts'
+
+const views = [
+  { view: 'base', dependsOn: [] },
+  { view: 'left', dependsOn: ['base'] },
+  { view: 'right', dependsOn: ['base', 'elsewhere'] },
+  { view: 'top', dependsOn: ['left', 'right'] },
+  { view: 'alone', dependsOn: ['elsewhere'] },
+]
+const names = (of: { view: string }[]) => of.map(({ view }) => view)
+
+test('the surroundings of a view are all that it reads and all that reads it, also through others', () => {
+  expect(names(around(views, 'left'))).toEqual(['base', 'left', 'top'])
+  expect(names(around(views, 'base'))).toEqual(['base', 'left', 'right', 'top'])
+})
+
+test('views that read no other of the list, and are read by none, are not connected', () => {
+  expect(names(connected(views))).toEqual(['base', 'left', 'right', 'top'])
+})
+
+test('a view stands to the right of those that it reads, and boxes do not overlap', () => {
+  const { boxes, arrows, width, height } = draw(views)
+  const box = (view: string) => boxes.find((each) => each.view === view)!
+  expect(arrows.map(({ from, to }) => `${from} ${to}`).sort()).toEqual([
+    'base left',
+    'base right',
+    'left top',
+    'right top',
+  ])
+  for (const { from, to } of arrows) expect(box(from).x + box(from).width).toBeLessThan(box(to).x)
+  for (const a of boxes) {
+    expect(a.x >= 0 && a.y >= 0 && a.x + a.width <= width && a.y + a.height <= height).toBe(true)
+    for (const b of boxes)
+      if (a !== b && a.x < b.x + b.width && b.x < a.x + a.width)
+        expect(a.y + a.height <= b.y || b.y + b.height <= a.y).toBe(true)
+  }
+})
+
+test('a long name is cut', () => {
+  const [box] = draw([{ view: 'a'.repeat(63), dependsOn: [] }]).boxes
+  expect(box!.label).toBe(`${'a'.repeat(31)}…`)
+})
+
+test('no view makes an empty picture', () => {
+  expect(draw([])).toEqual({ width: 0, height: 0, boxes: [], arrows: [] })
+})
+
+test('arrow keys follow the arrows and the columns', () => {
+  const drawing = draw(views)
+  const [upper, lower] = ['left', 'right'].sort(
+    (a, b) =>
+      drawing.boxes.find(({ view }) => view === a)!.y - drawing.boxes.find(({ view }) => view === b)!.y,
+  )
+  expect(walk(drawing, 'top', 'ArrowLeft')).toMatch(/left|right/)
+  expect(walk(drawing, 'left', 'ArrowLeft')).toBe('base')
+  expect(walk(drawing, 'left', 'ArrowRight')).toBe('top')
+  expect(walk(drawing, upper!, 'ArrowDown')).toBe(lower)
+  expect(walk(drawing, lower!, 'ArrowUp')).toBe(upper)
+  expect(walk(drawing, 'top', 'ArrowRight')).toBe(undefined)
+  expect(walk(drawing, 'top', 'Enter')).toBe(undefined)
+})

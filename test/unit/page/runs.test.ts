@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest'
+import { joinRuns, pointsOf } from '../../../page/app/view/runs.ts'
+
+const run = (id: number, more: object = {}) =>
+  ({
+    id,
+    status: 'success',
+    operation: 'refresh',
+    finishedAt: `2026-11-20T09:00:${10 + id}Z`,
+    durationMs: id,
+    ...more,
+  }) as never
+
+test('runs of two lists are there once, in their newer form, newest first', () => {
+  const joined = joinRuns([run(3), run(2, { status: 'success' })], [run(2, { status: 'running' }), run(1)])
+  expect(joined.map(({ id, status }) => `${id} ${status}`)).toEqual(['3 success', '2 success', '1 success'])
+})
+
+test('only successful refreshes that have the number are points, oldest first', () => {
+  const runs = [
+    run(5),
+    run(4, { status: 'failed' }),
+    run(3, { operation: 'create' }),
+    run(2, { durationMs: null }),
+    run(1),
+  ]
+  const start = Date.parse('2026-11-20T09:00:10Z') / 1000
+  expect(pointsOf(runs, ({ durationMs }) => durationMs)).toEqual({
+    ids: [1, 5],
+    at: [start + 1, start + 5],
+    values: [1, 5],
+  })
+})

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest'
+import { withMentions } from '../../../page/app/words/mentions.ts'
+import { sqlPieces } from '../../../page/app/words/sql-pieces.ts'
+import { pictured, stateOf } from '../../../page/app/words/standing.ts'
+
+const said = (text: string, addresses: Record<string, string>) =>
+  withMentions(text, addresses)
+    .map(({ text: piece, href }) => (href ? `[${piece}](${href})` : piece))
+    .join('')
+
+test('a text leads to the run that it names', () => {
+  expect(said('Run 81 waits for run 812.', { 'run 812': '#/runs/812' })).toBe(
+    'Run 81 waits for [run 812](#/runs/812).',
+  )
+  expect(said('Run 812 failed.', { 'run 812': '#/runs/812' })).toBe('[Run 812](#/runs/812) failed.')
+})
+
+test('what a text does not name comes after it', () => {
+  expect(said('It failed.', { 'run 7': '#/runs/7', 'batch b': '#/batches/b' })).toBe(
+    'It failed. [run 7](#/runs/7) [batch b](#/batches/b)',
+  )
+})
+
+test('a view is found at the end of a sentence, and not inside the name of another one', () => {
+  const addresses = { 'public.sales': '#/views/public.sales' }
+  expect(said('It reads public.sales_old and public.sales.', addresses)).toBe(
+    'It reads public.sales_old and [public.sales](#/views/public.sales).',
+  )
+  expect(said('It reads public."A+B".', { 'public."A+B"': '#' })).toBe('It reads [public."A+B"](#).')
+})
+
+test('SQL is cut into keywords, strings and comments, and stays whole', () => {
+  const sql = `select 'it''s', "from" -- where\n from a.select_me`
+  expect(
+    sqlPieces(sql)
+      .map(({ text }) => text)
+      .join(''),
+  ).toBe(sql)
+  expect(
+    sqlPieces(sql)
+      .filter(({ kind }) => kind)
+      .map(({ text, kind }) => `${kind} ${text}`),
+  ).toEqual(['keyword select', "string 'it''s'", 'comment -- where', 'keyword from'])
+})
+
+const view = { missing: false, populated: true, stale: false, maxStaleMs: 1, paused: false, lastRun: null }
+const run = (status: string) => ({ lastRun: { id: 1, status, requestedAt: '', durationMs: null } })
+
+test.each([
+  ['missing', { missing: true, populated: false }],
+  ['unpopulated', { populated: false, stale: true }],
+  ['stale', { stale: true }],
+  ['unlimited', { maxStaleMs: null }],
+  ['fresh', {}],
+])('the data of a view are %s', (state, more) => {
+  expect(stateOf({ ...view, ...more })).toBe(state)
+})
+
+test.each([
+  ['running', { ...run('running'), stale: true }],
+  ['missing', { ...run('failed'), missing: true }],
+  ['failed', { ...run('failed'), stale: true, paused: true }],
+  ['stale', { ...run('success'), stale: true, paused: true }],
+  ['paused', { ...run('success'), paused: true }],
+  ['fresh', run('skipped')],
+])('in a picture a view is %s before all else', (word, more) => {
+  expect(pictured({ ...view, ...more } as never).word).toBe(word)
+})
