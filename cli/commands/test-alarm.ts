@@ -21,12 +21,10 @@ export async function testAlarm({ env, alarm }: { env: string; alarm: string }):
     // Only a change of state to ALARM sends a mail.
     await set('OK')
     await set('ALARM')
-  } catch (cause) {
-    throw new Problem(
-      'InvalidRequest',
-      `${name} cannot be set off: ${(cause as Error).message} (${(cause as Error).name}).`,
-      { cause },
-    )
+  } catch (thrown) {
+    const cause = thrown as Error
+    const code = cause.name === 'ResourceNotFound' ? 'InvalidRequest' : 'FunctionUnavailable'
+    throw new Problem(code, `${name} cannot be set off: ${cause.message} (${cause.name}).`, { cause })
   }
   report.success(
     `${name} is in alarm for a moment; its mail goes to every address that has confirmed the subscription`,

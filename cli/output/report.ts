@@ -24,10 +24,6 @@ export const report = {
   warning(text: string) {
     print(`  ${paint('yellow', '!')} ${text}`)
   },
-  /** Why a command failed, on standard error. */
-  error(text: string) {
-    process.stderr.write(`${styleText('red', 'viewkeeper:', { stream: process.stderr })} ${text}\n`)
-  },
 }
 
 /** Less important text: grey on a terminal. */

@@ -1,4 +1,5 @@
 import { mkdir, rm } from 'node:fs/promises'
+import type { QualifiedName } from '../../src/plan/names.ts'
 import { type Definition, definitionDefaults } from '../../src/plan/views/definition.ts'
 import { folders } from './folders.ts'
 import { writeNew } from './write-new.ts'
@@ -7,19 +8,30 @@ import { writeNew } from './write-new.ts'
  * Writes a `.ts` and a `.sql` file for each definition into `views/`: all of them or none. Never replaces a
  * file.
  */
-export async function writeViewFiles(definitions: Definition[]): Promise<URL[]> {
+export const writeViewFiles = (definitions: Definition[]): Promise<URL[]> =>
+  writeAll(
+    definitions.flatMap((definition): [string, string][] => [
+      [`${fileBase(definition)}.sql`, `${definition.sql}\n`],
+      [`${fileBase(definition)}.ts`, viewModule(definition)],
+    ]),
+  )
+
+/** Writes a `.ts` and a `.sql` file to fill in, for a view that nobody has written yet. Never replaces a file. */
+export const writeNewViewFiles = (view: QualifiedName): Promise<URL[]> =>
+  writeAll([
+    [`${fileBase(view)}.sql`, newQuery],
+    [`${fileBase(view)}.ts`, newModule(view)],
+  ])
+
+/** Writes files into `views/`: all of them or none. */
+async function writeAll(files: [name: string, text: string][]): Promise<URL[]> {
   const written: URL[] = []
-  const write = async (name: string, text: string) => {
-    const file = new URL(name, folders.views)
-    await mkdir(new URL('./', file), { recursive: true })
-    await writeNew(file, text)
-    written.push(file)
-  }
   try {
-    for (const definition of definitions) {
-      const base = fileBase(definition)
-      await write(`${base}.sql`, `${definition.sql}\n`)
-      await write(`${base}.ts`, viewModule(definition))
+    for (const [name, text] of files) {
+      const file = new URL(name, folders.views)
+      await mkdir(new URL('./', file), { recursive: true })
+      await writeNew(file, text)
+      written.push(file)
     }
   } catch (error) {
     await Promise.all(written.map((file) => rm(file)))
@@ -28,8 +40,29 @@ export async function writeViewFiles(definitions: Definition[]): Promise<URL[]> 
   return written
 }
 
+const newQuery = `-- The query of the view, without a semicolon. Name every table with its schema.
+select 1 as id
+`
+
+/** The module of a new view: what most views need, and as comments what many need. */
+const newModule = ({ schema, name }: QualifiedName): string => `import { defineView } from 'viewkeeper'
+import query from './${name}.sql'
+
+export default defineView({
+${schema === definitionDefaults.schema ? '' : `  schema: ${literal(schema)},\n`}  name: ${literal(name)},
+  query,
+  uniqueKey: ['id'], // becomes a unique index
+  maxStalenessSeconds: 26 * 60 * 60, // older data are an alarm
+  // schedule: '0 6 * * *', // besides the nightly refresh of every view
+  // timeZone: 'Europe/Berlin',
+  // comment: 'what one row is',
+  // grants: [{ privileges: ['select'], to: 'reporting' }],
+})
+`
+
 /** The files of schema `public` are in `views/`, those of any other schema in a folder of its name. */
-const fileBase = ({ schema, name }: Definition): string => (schema === 'public' ? name : `${schema}/${name}`)
+const fileBase = ({ schema, name }: QualifiedName): string =>
+  schema === 'public' ? name : `${schema}/${name}`
 
 /** The module that defines a view. Fields with their default value are left out. */
 function viewModule(definition: Definition): string {

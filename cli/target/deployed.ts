@@ -91,9 +91,9 @@ async function invoke<Answer>(lambda: LambdaClient, name: string, command: objec
     until: now + wakingMs + longestMs,
   }).catch((error: Error) => {
     if (error instanceof Problem) throw error
-    throw new Problem('InvalidRequest', `${name} cannot be invoked: ${error.message} (${error.name}).`, {
-      cause: error,
-    })
+    // What does not exist is named wrongly; anything else may be had later, or with other rights.
+    const code = error.name === 'ResourceNotFoundException' ? 'InvalidRequest' : 'FunctionUnavailable'
+    throw new Problem(code, `${name} cannot be invoked: ${error.message} (${error.name}).`, { cause: error })
   })
   if (!threw) return answer as Answer
   const { errorType, errorMessage } = (answer ?? {}) as { errorType?: string; errorMessage?: string }

@@ -34,8 +34,9 @@ export const ago = (ms: number): string => (ms < second ? 'just now' : `${roughl
 /** A moment in that many milliseconds: `in 7 h`; `now` for less than a second, and for what has passed. */
 export const ahead = (ms: number): string => (ms < second ? 'now' : `in ${roughly(ms)}`)
 
-/** A length of time without parts of a second. */
-const roughly = (ms: number): string => (ms < 10 * second ? `${Math.round(ms / second)} s` : duration(ms))
+/** The same without parts of a second: `4 s`, `3 min`. */
+export const roughly = (ms: number): string =>
+  ms < 10 * second ? `${Math.round(ms / second)} s` : duration(ms)
 
 /** A moment as people in any place read it: `09:00 UTC` if `now` is on the same day in UTC, else `2026-11-20 09:00 UTC`. */
 export function moment(at: Date | string, now: Date): string {
@@ -44,9 +45,12 @@ export function moment(at: Date | string, now: Date): string {
   return now.toISOString().startsWith(date) ? clock : `${date} ${clock}`
 }
 
+/** A whole number with its thousands apart: `200,000`. `toLocaleString` would load the tables of all languages first. */
+export const whole = (n: number): string => String(n).replaceAll(/\B(?=(\d{3})+$)/g, ',')
+
 /** `1 view`, `7 views`, `200,000 flights` */
 export const count = (n: number, noun: string, plural = `${noun}s`): string =>
-  `${n.toLocaleString('en')} ${n === 1 ? noun : plural}`
+  `${whole(n)} ${n === 1 ? noun : plural}`
 
 /** `1 row`, `4,231 rows` */
 export const rows = (n: number): string => count(n, 'row')

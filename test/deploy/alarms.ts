@@ -30,7 +30,7 @@ export async function soundAlarms({ aws, api, project, topicArn }: Deployed): Pr
   await stage('… for nobody who may not set it off', async () => {
     const other = await aws.createUser('neighbour', refreshPolicy(api.id))
     const { code, output } = await project.command(other, 'test-alarm')
-    assert.equal(code, 1)
+    assert.equal(code, 3)
     assert.match(output, /viewkeeper-deploy-test-failed-runs cannot be set off: .+AccessDenied/)
   })
 

@@ -76,7 +76,7 @@ export async function commandFromAfar({ project, aws, api, sql }: Deployed): Pro
     assert.match(output, /^.+001_yearly_sales .+\n(.+\n){3}.+005_yearly_sales .+$/)
     const other = await aws.createUser('other', refreshPolicy(api.id))
     const refused = await project.command(other, 'migrate', 'status')
-    assert.equal(refused.code, 1)
+    assert.equal(refused.code, 3)
     assert.match(refused.output, /viewkeeper-deploy-test-migrate cannot be invoked: .+AccessDenied/)
   })
   await stage('viewkeeper check --env: only the view that nobody has authored', async () => {

@@ -665,31 +665,40 @@ describe('without a database', () => {
       'nobody listens there',
       async () => `postgres://me:hunter2@127.0.0.1:${await findFreePort()}/x`,
       /cannot be reached/,
+      3,
     ],
-    ['the password is wrong', async () => server.url.replace(/:[^:@]+@/, ':hunter2@'), /password/],
+    ['the password is wrong', async () => server.url.replace(/:[^:@]+@/, ':hunter2@'), /password/, 3],
     [
       'there is no such database',
       async () => server.url.replace(/[^/]*$/, 'nowhere'),
       /"nowhere" does not exist/,
+      3,
     ],
-    ['the URL is none', async () => 'postgres://me:hunter2@127.0.0.1:port/x', /DATABASE_URL cannot be used/],
+    [
+      'the URL is none',
+      async () => 'postgres://me:hunter2@127.0.0.1:port/x',
+      /DATABASE_URL cannot be used/,
+      2,
+    ],
     [
       'the URL is of another kind',
       async () => 'mysql://me:hunter2@127.0.0.1/x',
       /does not start with postgres:/,
+      2,
     ],
     [
       'the password is no URL',
       async () => 'postgres://me:hunter2%@127.0.0.1/x',
       /DATABASE_URL cannot be used/,
+      2,
     ],
-  ])('because %s, it is one line without the password', async (_, url, message) => {
+  ])('because %s, it is one line without the password', async (_, url, message, exitCode) => {
     const project = new Project()
     project.author('sales', 'select 1 as id')
     const unreachable = await url()
     for (const command of [freeze(), ['migrate', 'up']]) {
       const { code, out, err } = await project.run(command, { url: unreachable })
-      expect.soft({ code, out }).toEqual({ code: 1, out: '' })
+      expect.soft({ code, out }).toEqual({ code: exitCode, out: '' })
       expect.soft(err).toMatch(message)
       expect.soft(err.trimEnd()).not.toContain('\n')
       expect.soft(err).not.toContain('hunter2')
@@ -716,7 +725,7 @@ describe('the command line', () => {
     ],
   ])('with %j says what is wrong, and fails', async (args, message) => {
     const { code, err } = await new Project().run(args)
-    expect(code).toBe(1)
+    expect(code).toBe(2)
     expect(err).toMatch(message)
   })
 

@@ -104,7 +104,7 @@ describe('viewkeeper doctor and create-role', () => {
     await oneRoleDatabase(rds, 'master')
     const project = new Project(rds.url)
     const refused = await project.run(['create-role'])
-    expect(refused).toMatchObject({ code: 1, out: '' })
+    expect(refused).toMatchObject({ code: 2, out: '' })
     expect(refused.err).toMatch(
       /^viewkeeper: 2 views belong to your own login, master: shop\.days, shop\.sales\..* Nothing was changed\. Choose a way; each has a price:\n\n/,
     )

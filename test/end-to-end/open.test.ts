@@ -9,7 +9,7 @@ import { startGateway } from '../../local/gateway/gateway.ts'
 import { startApi, startCloudFormation, withoutPerson } from '../support/fake-api.ts'
 import { temporaryFolder } from './support/viewkeeper.ts'
 
-const commandLine = fileURLToPath(new URL('../../cli/viewkeeper.ts', import.meta.url))
+const commandLine = fileURLToPath(new URL('../../cli/viewkeeper.js', import.meta.url))
 
 test('viewkeeper open signs what the page asks of an environment, until Ctrl-C', async () => {
   const { url: apiUrl, received } = await startApi(() => ({ body: { views: [] } }))

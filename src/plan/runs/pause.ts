@@ -3,8 +3,7 @@ export const isScheduled = (trigger: string): boolean => trigger === 'schedule' 
 
 export const everythingPaused = 'everything scheduled is paused; POST /resume ends the pause'
 
-const viewPaused =
-  'the view is paused; POST /views/{view}/refresh with "force": true refreshes it all the same, and POST /views/{view}/resume ends the pause'
+const viewPaused = 'the view is paused; "force" refreshes it all the same, and "resume" ends the pause'
 
 /** Why a view is not to be refreshed at present; null if nothing is paused for this trigger. Pure. */
 export function pauseReason(

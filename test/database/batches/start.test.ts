@@ -235,7 +235,7 @@ describe('a paused view', () => {
     })
     const { views } = await getBatch(database, batchId)
     expect(views.find(({ view }) => view === 'paused.b')?.runs).toMatchObject([
-      { message: expect.stringMatching(/^the view is paused; .*"force": true .*\/resume ends the pause$/) },
+      { message: expect.stringMatching(/^the view is paused; "force" .* "resume" ends the pause$/) },
     ])
     await pauseView(database, 'paused.b', false)
     const resumed = await begin(database, { pattern: 'paused.*' })

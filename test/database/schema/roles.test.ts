@@ -190,7 +190,7 @@ describe('the role that Viewkeeper works with', () => {
 
 describe('viewkeeper create-role', () => {
   const { url, sql, as, database } = useDatabase({ migrated: false })
-  const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.ts', import.meta.url))
+  const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))
   const login = `login_${url.slice(-8)}`
 
   const runCommand = (args: string[], env: Record<string, string> = {}) =>
@@ -235,17 +235,19 @@ describe('viewkeeper create-role', () => {
       [],
       { DATABASE_URL: undefined as never },
       /^viewkeeper: DATABASE_URL is not set\. .*administrator\.\n$/,
+      2,
     ],
-    ['an unknown option', ['--logn', 'x'], {}, /unknown option '--logn'/],
+    ['an unknown option', ['--logn', 'x'], {}, /unknown option '--logn'/, 2],
     [
       'a database that is not there',
       [],
       { DATABASE_URL: 'postgres://u:hunter2@127.0.0.1:1/x' },
       /cannot be reached/,
+      3,
     ],
-  ])('with %s it says so in a line and fails', async (_, args, env, message) => {
+  ])('with %s it says so in a line and fails', async (_, args, env, message, exitCode) => {
     const failed = await runCommand(args, env).catch((error) => error)
-    expect(failed).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(message) })
+    expect(failed).toMatchObject({ code: exitCode, stdout: '', stderr: expect.stringMatching(message) })
     expect(failed.stderr).not.toMatch(/hunter2|\n {4}at /)
   })
 })

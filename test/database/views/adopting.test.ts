@@ -57,7 +57,7 @@ async function project() {
   await writeFile(join(path, 'package.json'), '{"type":"module"}')
   return async (user: string, ...args: string[]) => {
     const env = { PATH: process.env.PATH, DATABASE_URL: as(user).url, NO_COLOR: '1' }
-    const done = promisify(execFile)(process.execPath, [join(root, 'cli/viewkeeper.ts'), ...args], {
+    const done = promisify(execFile)(process.execPath, [join(root, 'cli/viewkeeper.js'), ...args], {
       cwd: path,
       env,
     })

@@ -77,7 +77,7 @@ export async function startDatabase(folder: string) {
 }
 
 function createRole(adminUrl: string): string {
-  const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.ts', import.meta.url))
+  const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))
   const env = { ...process.env, DATABASE_URL: adminUrl }
   return execFileSync(process.execPath, [commandLine, 'create-role'], {
     env,

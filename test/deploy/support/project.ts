@@ -6,7 +6,7 @@ import { type Finished, finish, succeed } from './command.ts'
 import type { Emulator } from './emulator.ts'
 import type { Credentials } from './signed-curl.ts'
 
-const cli = fileURLToPath(new URL('../../../cli/viewkeeper.ts', import.meta.url))
+const cli = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))
 
 export type Project = ReturnType<typeof createProject>
 

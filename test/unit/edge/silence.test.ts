@@ -60,7 +60,7 @@ const clients: [string, () => Promise<unknown>, { seconds: number; attempts: num
       seconds: 21,
       attempts: 2,
       refusal: {
-        code: 'InvalidRequest',
+        code: 'FunctionUnavailable',
         message: expect.stringMatching(/cannot be set off.*\(TimeoutError\)/),
       },
     },

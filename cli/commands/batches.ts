@@ -1,0 +1,51 @@
+import { command } from '../../src/plan/commands.ts'
+import type { BatchList } from '../answers/shapes.ts'
+import { apiOf } from '../api/api-of.ts'
+import { readBatch } from '../api/reads.ts'
+import { batchesTable, batchHead, endOfBatch, progressLine, viewLinesOf } from '../output/batches.ts'
+import { output, print, printJson } from '../output/terminal.ts'
+import { watchBatch } from '../watch/batch.ts'
+import type { ApiOptions } from './options.ts'
+
+interface BatchesOptions extends ApiOptions {
+  status?: string
+  limit: number
+  json?: boolean
+}
+
+/** Lists batches, newest first. */
+export async function batches({ status, limit, json, ...options }: BatchesOptions): Promise<void> {
+  const api = await apiOf(options)
+  const { batches: list } = (await api.send<BatchList>('GET', '/batches', { query: { status, limit } })).body
+  if (json) return printJson(list)
+  if (list.length === 0) return print('no batches')
+  print(...batchesTable(list, new Date(), output()))
+}
+
+interface BatchOptions extends ApiOptions {
+  id: string
+  watch?: boolean
+  json?: boolean
+}
+
+/** Prints one batch with its views, or watches it until its end. */
+export async function batch({ id, watch, json, ...options }: BatchOptions): Promise<void> {
+  const api = await apiOf(options)
+  const found = await readBatch(api, id)
+  if (watch && found.finishedAt === null) {
+    await watchBatch(api, id)
+    return
+  }
+  if (json) return printJson(found)
+  const [now, out] = [new Date(), output()]
+  const at = { batch: found, sinceMs: 0, now }
+  print(
+    ...batchHead(found, now, out),
+    ...viewLinesOf(found.views, at, { ...out, height: Number.POSITIVE_INFINITY }),
+    ...(found.views.length === 0 ? [] : ['']),
+    found.finishedAt === null ? progressLine(at, out) : endOfBatch(found, out),
+  )
+  if (found.error !== null) print(`  ${found.error.message}`)
+  const failure = found.views.find((view) => view.status === 'failed')?.runs.at(-1)
+  if (failure) print(`  next: ${command(['run', String(failure.runId)], api.environment)}`)
+}

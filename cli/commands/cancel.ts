@@ -1,0 +1,36 @@
+import { Problem } from '../../src/problem.ts'
+import { apiOf } from '../api/api-of.ts'
+import { readBatch, readRun } from '../api/reads.ts'
+import { failed } from '../output/exit-codes.ts'
+import { short } from '../output/names.ts'
+import { paint } from '../output/paint.ts'
+import { print } from '../output/terminal.ts'
+import type { ApiOptions } from './options.ts'
+
+interface CancelOptions extends ApiOptions {
+  id: string
+}
+
+/** Cancels a run on the server, or a batch with its runs. An id of digits only is a run's. */
+export async function cancel({ id, ...options }: CancelOptions): Promise<void> {
+  const api = await apiOf(options)
+  if (!/^\d+$/.test(id)) {
+    await api.send('POST', `/batches/${encodeURIComponent(id)}/cancel`)
+    const { status } = await readBatch(api, id)
+    return status === 'canceled'
+      ? print(`${paint('green', '✓')} batch ${id} is canceled`)
+      : print(`batch ${id} ends as soon as its runs have stopped`)
+  }
+  // Canceling a run answers with the problem that the run has recorded: Canceled means that the cancel worked.
+  await api.send('POST', `/runs/${id}/cancel`).catch((error) => {
+    if (!(error instanceof Problem && error.code === 'Canceled')) throw error
+  })
+  const { status, view } = await readRun(api, Number(id))
+  if (status === 'canceled')
+    return print(`${paint('green', '✓')} run ${id} of ${short(view)} is canceled; its data are as before`)
+  if (status === 'success') {
+    process.exitCode = failed
+    return print(`run ${id} of ${short(view)} was faster than the cancel: it has succeeded`)
+  }
+  print(`run ${id} of ${short(view)} is ${status}; the server stops it as soon as it can`)
+}

@@ -1,0 +1,74 @@
+import { matchesGlob } from '../../src/plan/batches/glob.ts'
+import { command } from '../../src/plan/commands.ts'
+import { moment } from '../../src/plan/words.ts'
+import type { View } from '../answers/shapes.ts'
+import { apiOf } from '../api/api-of.ts'
+import { noView } from '../api/no-view.ts'
+import { readViews } from '../api/reads.ts'
+import { short } from '../output/names.ts'
+import { output, print, printJson } from '../output/terminal.ts'
+import { type Order, sorted, summaryOf, viewsTable } from '../output/views.ts'
+import { harmless } from '../output/width.ts'
+import type { ApiOptions } from './options.ts'
+
+const states = {
+  stale: ({ stale }) => stale,
+  failed: ({ lastRun }) => lastRun?.status === 'failed',
+  running: ({ lastRun }) => lastRun?.status === 'running',
+  paused: ({ paused }) => paused,
+  missing: ({ missing }) => missing,
+} satisfies Record<string, (view: View) => boolean>
+
+type State = keyof typeof states
+
+interface LsOptions extends ApiOptions, Partial<Record<State, boolean>> {
+  patterns: string[]
+  sort?: Order
+  json?: boolean
+}
+
+/** Lists views: those in trouble first. With several states, views that are in any of them. */
+export async function ls({ patterns, sort, json, env, url, ...wanted }: LsOptions): Promise<void> {
+  const api = await apiOf({ env, url })
+  const { views, paused } = await readViews(api)
+  const named = patterns.length === 0 ? views : matching(views, patterns)
+  const chosen = (Object.keys(states) as State[]).filter((state) => wanted[state])
+  const shown =
+    chosen.length === 0 ? named : named.filter((view) => chosen.some((state) => states[state](view)))
+  const list = sorted(shown, sort)
+  if (json) return printJson({ views: list, paused })
+  const [now, out] = [new Date(), output()]
+  if (paused !== null)
+    print(
+      `${out.paint('yellow', '!')} everything is paused since ${moment(paused.since, now)} by ${harmless(paused.by)}: schedules and deploys refresh nothing`,
+      `  next: ${command(['resume', '--all'], api.environment)}`,
+      '',
+    )
+  if (list.length === 0) return print(noneLine(named, chosen))
+  print(
+    ...viewsTable(list, now, out),
+    '',
+    chosen.length === 0 ? summaryOf(list) : someLine(list, named, chosen),
+  )
+  const worst = list.find(({ stale, lastRun, missing }) => stale || missing || lastRun?.status === 'failed')
+  if (worst) print(`next: ${command(['why', short(worst.view)], api.environment)}`)
+}
+
+/** The views that any of the patterns fits: a glob on `schema.name` or on the name alone, or a name. */
+function matching(views: View[], patterns: string[]): View[] {
+  const fits = (pattern: string) => (view: View) =>
+    [view.view, short(view.view), view.name, `${view.schema}.${view.name}`].some((name) =>
+      matchesGlob(pattern, name),
+    )
+  const unknown = patterns.find((pattern) => !views.some(fits(pattern)))
+  if (unknown !== undefined) throw noView(unknown, views)
+  return views.filter((view) => patterns.some((pattern) => fits(pattern)(view)))
+}
+
+const noneLine = (named: View[], chosen: State[]): string =>
+  named.length === 0
+    ? 'There is no materialized view in this database.'
+    : `no ${chosen.join(' or ')} view, of ${named.length}`
+
+const someLine = (list: View[], named: View[], chosen: State[]): string =>
+  `${list.length} ${chosen.join(' or ')} ${list.length === 1 ? 'view' : 'views'} of ${named.length}`

@@ -1,0 +1,26 @@
+import type { MetricsList, ViewMetrics } from '../answers/shapes.ts'
+import { apiOf } from '../api/api-of.ts'
+import { metricsTable } from '../output/metrics.ts'
+import { output, print, printJson } from '../output/terminal.ts'
+import type { ApiOptions } from './options.ts'
+
+interface MetricsOptions extends ApiOptions {
+  view?: string
+  window: string
+  json?: boolean
+}
+
+/** Prints how often views were refreshed, how long that took, and how often it failed; the slowest first. */
+export async function metrics({ view, window, json, ...options }: MetricsOptions): Promise<void> {
+  const api = await apiOf(options)
+  const list: ViewMetrics[] = []
+  for (let cursor: string | undefined; ; ) {
+    const { body } = await api.send<MetricsList>('GET', '/metrics', { query: { view, window, cursor } })
+    list.push(...body.metrics)
+    if (body.next === null) break
+    cursor = body.next
+  }
+  if (json) return printJson(list)
+  if (list.length === 0) return print('no view has metrics yet')
+  print(...metricsTable(list, new Date(), output()))
+}

@@ -1,0 +1,45 @@
+import { command } from '../../src/plan/commands.ts'
+import { Problem } from '../../src/problem.ts'
+import type { PauseState } from '../answers/shapes.ts'
+import { apiOf } from '../api/api-of.ts'
+import { viewPath } from '../api/reads.ts'
+import { short } from '../output/names.ts'
+import { paint } from '../output/paint.ts'
+import { print } from '../output/terminal.ts'
+import type { ApiOptions } from './options.ts'
+
+interface PauseOptions extends ApiOptions {
+  views: string[]
+  all?: boolean
+}
+
+/** Pauses views, or all schedules and deploys. */
+export const pause = (options: PauseOptions): Promise<void> => change('pause', options)
+
+/** Ends the pause of views, or of all schedules and deploys. */
+export const resume = (options: PauseOptions): Promise<void> => change('resume', options)
+
+async function change(verb: 'pause' | 'resume', { views, all, ...options }: PauseOptions): Promise<void> {
+  if (views.length > 0 === (all ?? false))
+    throw new Problem('InvalidRequest', `Either name the views to ${verb}, or write --all.`, {
+      field: 'view',
+    })
+  const api = await apiOf(options)
+  const done = paint('green', '✓')
+  if (all) {
+    await api.send('POST', `/${verb}`)
+    if (verb === 'resume')
+      return print(`${done} schedules and deploys refresh views again; views that are paused by name stay so`)
+    return print(
+      `${done} everything is paused: schedules and deploys refresh nothing, requests still do`,
+      `  next: ${command(['resume', '--all'], api.environment)}`,
+    )
+  }
+  for (const name of views) {
+    const { body } = await api.send<PauseState>('POST', viewPath(name, `/${verb}`))
+    print(
+      `${done} ${short(body.view ?? name)} is ${verb === 'pause' ? 'paused: it is not refreshed, and never stale' : 'paused no longer'}`,
+    )
+  }
+  if (verb === 'pause') print(`  next: ${command(['resume', ...views], api.environment)}`)
+}

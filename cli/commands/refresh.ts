@@ -1,0 +1,121 @@
+import { randomUUID } from 'node:crypto'
+import { matchesGlob } from '../../src/plan/batches/glob.ts'
+import { selectViews } from '../../src/plan/batches/selection.ts'
+import { Problem } from '../../src/problem.ts'
+import type { StartedBatch } from '../answers/shapes.ts'
+import type { Api } from '../api/api.ts'
+import { apiOf } from '../api/api-of.ts'
+import { noView } from '../api/no-view.ts'
+import { readViews } from '../api/reads.ts'
+import { printJson } from '../output/terminal.ts'
+import { parseSelect } from '../project/select.ts'
+import { sayBatchStarted, startRun } from '../watch/start.ts'
+import type { ApiOptions } from './options.ts'
+
+interface RefreshOptions extends ApiOptions {
+  views: string[]
+  all?: boolean
+  select?: string[]
+  strategy?: string
+  concurrently?: boolean
+  force?: boolean
+  count?: string
+  timeout?: number
+  atOnce?: number
+  retries?: number
+  exchange?: string
+  wait: boolean
+  json?: boolean
+}
+
+/**
+ * Refreshes one view, or several in dependency order, and watches until they are done. With `wait` false, ends when
+ * the refresh has begun.
+ */
+export async function refresh(options: RefreshOptions): Promise<void> {
+  insist(options)
+  const api = await apiOf(options)
+  const { views, all, select = [], wait, json } = options
+  if (views.length === 1 && !all && select.length === 0) {
+    const body = {
+      strategy: strategyOf(options),
+      force: options.force,
+      rowCountStrategy: options.count,
+      timeoutSeconds: options.timeout,
+    }
+    const run = await startRun(api, { view: views[0] as string, operation: 'refresh', body }, { wait, json })
+    if (json) printJson(run)
+    return
+  }
+  const body = await startBatch(api, options).catch(async (error) => {
+    throw error instanceof Problem && error.details.field === 'pattern'
+      ? ((await unfitting(api, select)) ?? error)
+      : error
+  })
+  if (json && !wait) return printJson(body)
+  await sayBatchStarted(api, body.batchId, { wait, json })
+}
+
+async function startBatch(api: Api, options: RefreshOptions): Promise<StartedBatch> {
+  const { body } = await api.send<StartedBatch>('POST', '/batches', {
+    body: {
+      ...(await selectionOf(api, options)),
+      strategy: strategyOf(options),
+      concurrency: options.atOnce,
+      retries: options.retries,
+      exchange: options.exchange,
+    },
+    idempotencyKey: randomUUID(),
+  })
+  return body
+}
+
+/** Refuses calls that ask for nothing, or for what only one view or only several can have. */
+function insist({ views, all, select = [], strategy, concurrently, ...more }: RefreshOptions): void {
+  if (views.length === 0 && !all && select.length === 0)
+    throw wrong('view', 'Name the views to refresh, or write --all or --select <glob>.')
+  if (all && (views.length > 0 || select.length > 0))
+    throw wrong('--all', '--all is every view: leave out the names and --select.')
+  if (strategy !== undefined && concurrently)
+    throw wrong('--concurrently', '--concurrently means --strategy concurrent: write one of them.')
+  const isBatch = views.length !== 1 || all || select.length > 0
+  const single = { '--force': more.force, '--count': more.count, '--timeout': more.timeout }
+  const several = { '--at-once': more.atOnce, '--retries': more.retries, '--exchange': more.exchange }
+  const wrongly = Object.entries(isBatch ? single : several).find(([, value]) => value !== undefined)
+  if (wrongly)
+    throw wrong(
+      wrongly[0],
+      isBatch
+        ? `${wrongly[0]} works for one view: refresh that view by itself.`
+        : `${wrongly[0]} works for several views: --all, --select or more names.`,
+    )
+}
+
+const strategyOf = ({ strategy, concurrently }: RefreshOptions): string | undefined =>
+  concurrently ? 'concurrent' : strategy
+
+/** The fields of `POST /batches` that say which views. */
+async function selectionOf(api: Api, { views, all, select = [] }: RefreshOptions): Promise<object> {
+  if (all) return { all: true }
+  const selects = select.map(parseSelect)
+  // The API's own selection also fits views that are made before the batch begins, and is told in the record.
+  if (selects.length === 0) return { views }
+  if (selects.length === 1 && views.length === 0) return selects[0] as object
+  const known = (await readViews(api)).views
+    .filter(({ missing }) => !missing)
+    .map((view) => ({ ...view, inAll: true, schedule: null, timeZone: null }))
+  const reads = new Map(known.map(({ view, dependsOn }) => [view, dependsOn]))
+  const selected = selects.flatMap((each) => selectViews(known, reads, each).map(({ view }) => view))
+  return { views: [...new Set([...views, ...selected])] }
+}
+
+/** The problem that a pattern fits no view, in the words that were typed; undefined if each fits some. */
+async function unfitting(api: Api, select: string[]): Promise<Problem | undefined> {
+  const { views } = await readViews(api)
+  const unfit = select
+    .map(parseSelect)
+    .find(({ pattern }) => !views.some(({ schema, name }) => matchesGlob(pattern, `${schema}.${name}`)))
+  return unfit && noView(unfit.pattern.replace(/^\*\./, ''), views)
+}
+
+const wrong = (field: string, message: string): Problem => new Problem('InvalidRequest', message, { field })

@@ -1,0 +1,46 @@
+import { command } from '../../src/plan/commands.ts'
+import { apiOf } from '../api/api-of.ts'
+import { readRun, readView } from '../api/reads.ts'
+import { short } from '../output/names.ts'
+import { failureLines, runLines, sqlLines } from '../output/runs.ts'
+import { output, print, printJson } from '../output/terminal.ts'
+import { hasEnded, watchRun } from '../watch/run.ts'
+import type { ApiOptions } from './options.ts'
+
+interface RunOptions extends ApiOptions {
+  id: number
+  watch?: boolean
+  sql?: boolean
+  json?: boolean
+}
+
+/** Prints one run, or watches it until its end; with `sql`, only what the server executed. */
+export async function run({ id, watch, sql, json, ...options }: RunOptions): Promise<void> {
+  const api = await apiOf(options)
+  const found = await readRun(api, id)
+  if (watch && !hasEnded(found)) {
+    await watchRun(api, id)
+    return
+  }
+  if (json) return printJson(found)
+  if (sql) return print(...sqlLines(found))
+  const [now, out] = [new Date(), output()]
+  print(...runLines(found, now, out))
+  if (found.error === null) return
+  const freshAt =
+    found.operation !== 'refresh'
+      ? undefined
+      : await readView(api, found.view).then(
+          ({ lastSuccessAt }) => lastSuccessAt,
+          () => undefined,
+        )
+  print(
+    '',
+    ...failureLines(found, {
+      freshAt,
+      next: command(['why', short(found.view)], api.environment),
+      now,
+      output: out,
+    }),
+  )
+}

@@ -1,0 +1,19 @@
+import type { Why } from '../answers/shapes.ts'
+import { apiOf } from '../api/api-of.ts'
+import { viewPath } from '../api/reads.ts'
+import { output, print, printJson } from '../output/terminal.ts'
+import { whyLines } from '../output/why.ts'
+import type { ApiOptions } from './options.ts'
+
+interface WhyOptions extends ApiOptions {
+  view: string
+  json?: boolean
+}
+
+/** Prints why a view is as old as it is, who is in the way, and what to type. */
+export async function why({ view, json, ...options }: WhyOptions): Promise<void> {
+  const api = await apiOf(options)
+  const { body } = await api.send<Why>('GET', viewPath(view, '/why'))
+  if (json) return printJson(body)
+  print(...whyLines(body, new Date(), output()))
+}

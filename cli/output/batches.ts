@@ -1,0 +1,205 @@
+import { ago, bytes, count, duration, elapsed, moment, names, roughly } from '../../src/plan/words.ts'
+import type { Batch, BatchDetails, BatchView } from '../answers/shapes.ts'
+import { short, withoutView } from './names.ts'
+import type { Style } from './paint.ts'
+import { progressText } from './runs.ts'
+import { pairLines, tableLines } from './table.ts'
+import type { Output } from './terminal.ts'
+import { cut, displayWidth, fill, harmless } from './width.ts'
+import { signs, statusStyle } from './words.ts'
+
+/** Batches as a table. */
+export function batchesTable(batches: Batch[], now: Date, output: Output): string[] {
+  return tableLines(
+    [
+      { title: 'BATCH', cell: ({ id }) => id },
+      { title: 'STATUS', cell: ({ status }) => status, style: ({ status }) => statusStyle(status) },
+      { title: 'VIEWS', cell: selectionOf, least: 16, leaveOut: 2 },
+      { title: 'WHEN', cell: ({ requestedAt }) => ago(now.getTime() - Date.parse(requestedAt)), leaveOut: 1 },
+      {
+        title: 'TOOK',
+        cell: ({ elapsedMs }) => (elapsedMs === null ? '' : duration(elapsedMs)),
+        right: true,
+        leaveOut: 3,
+      },
+      { title: 'BY', cell: ({ trigger }) => trigger, leaveOut: 5 },
+      { title: 'WHY', cell: ({ error }) => error?.class ?? '', style: () => 'dim', leaveOut: 4 },
+    ],
+    batches,
+    output,
+  )
+}
+
+/** Which views a batch was asked for: `all`, `sales.* and what reads them`. */
+export function selectionOf(batch: Batch): string {
+  const { views, pattern, scheduled, ancestors, descendants } = batch.selection as {
+    views?: string[]
+    pattern?: string
+    scheduled?: { schedule: string }
+    ancestors?: true
+    descendants?: true
+  }
+  const what = views
+    ? names(views.map(unquotedName), 2)
+    : (pattern?.replace(/^\*\./, '') ?? scheduled?.schedule ?? 'all')
+  return `${ancestors ? '+' : ''}${what}${descendants ? '+' : ''}`
+}
+
+/** The record writes every name in quotes. */
+const unquotedName = (view: string): string => short(view.replaceAll(/"([a-z_][a-z0-9_$]*)"/g, '$1'))
+
+/** What is said above the views of a batch that has begun. */
+export const batchTitle = ({ id, views, concurrency }: BatchDetails, { paint }: Output): string =>
+  `${paint('bold', `batch ${id}`)}   ${count(views.length, 'view')}, ${concurrency} at once`
+
+/** How a batch stands, who asked for it, and which views. */
+export function batchHead(batch: BatchDetails, now: Date, output: Output): string[] {
+  const { id, status, requestedAt, requestedBy, trigger, concurrency, exchange, strategy, twinBytes } = batch
+  const style = statusStyle(status)
+  return [
+    `${output.paint('bold', `batch ${id}`)}   ${style ? output.paint(style, status) : status}`,
+    '',
+    ...pairLines(
+      [
+        ['requested', `${moment(requestedAt, now)}, ${ago(now.getTime() - Date.parse(requestedAt))}`],
+        ['by', `${trigger}, ${requestedBy}`],
+        ['views', `${selectionOf(batch)}, ${concurrency} at once`],
+        ['strategy', strategy],
+        ['exchange', exchange],
+        ['twins', twinBytes > 0 && batch.finishedAt === null ? `${bytes(twinBytes)} on disk` : null],
+        ...batch.groups.flatMap(({ views, givenUp }): [string, string][] =>
+          givenUp === null ? [] : [['not together', `${names(views.map(short), 3)}: ${givenUp.message}`]],
+        ),
+      ],
+      output,
+    ),
+    '',
+  ]
+}
+
+/** A view of a batch at a moment. `sinceMs` is the time since the API answered: what runs goes on. */
+interface At {
+  batch: BatchDetails
+  sinceMs: number
+  now: Date
+}
+
+const order: BatchView['status'][] = [
+  'failed',
+  'running',
+  'built',
+  'canceled',
+  'pending',
+  'waiting',
+  'skipped',
+  'success',
+  'pruned',
+]
+
+/** The views of a batch as they stand, the most telling first, in at most `height` lines; what is left out is counted. */
+export function viewLinesOf(views: BatchView[], at: At, output: Output & { height: number }): string[] {
+  const sorted = views.toSorted((a, b) => order.indexOf(a.status) - order.indexOf(b.status))
+  const fit = sorted.length <= output.height ? sorted.length : Math.max(0, output.height - 1)
+  const name = nameWidth(at.batch, output.width)
+  const lines = sorted.slice(0, fit).map((view) => viewLine(view, at, { ...output, name }))
+  const rest = Map.groupBy(sorted.slice(fit), ({ status }) => status)
+  if (rest.size === 0) return lines
+  const counts = [...rest].map(([status, those]) => `${those.length} ${status}`).join(', ')
+  return [...lines, output.paint('dim', `  and ${sorted.length - fit} more: ${counts}`)]
+}
+
+/** How wide the names of a batch's views are: at most two fifths of the terminal. */
+export const nameWidth = ({ views }: BatchDetails, width: number): number =>
+  Math.min(Math.floor(width * 0.4), Math.max(0, ...views.map(({ view }) => displayWidth(short(view)))))
+
+function viewLine(view: BatchView, at: At, { width, paint, name }: Output & { name: number }): string {
+  const style = statusStyle(view.status)
+  const sign = signs[view.status] as string
+  const room = width - name - 5
+  return `${style ? paint(style, sign) : sign} ${fill(cut(short(view.view), name), name)}   ${cut(harmless(stateOf(view, at)), room)}`
+}
+
+/** What a view of a batch does or waits for. */
+export function stateOf(view: BatchView, { batch, sinceMs, now }: At): string {
+  const last = view.runs.at(-1)
+  const again = last !== undefined && last.attempt > 1 ? `   attempt ${last.attempt}` : ''
+  switch (view.status) {
+    case 'running':
+      return progressText(last?.phase ?? null, (last?.elapsedMs ?? 0) + sinceMs, view.estimatedMs) + again
+    case 'built':
+      return `built, waits for the exchange${withOthers(view, batch)}`
+    case 'success':
+      return `done${tookText(last)}${again}`
+    case 'failed':
+      return `failed${last?.elapsedMs == null ? '' : ` after ${duration(last.elapsedMs)}`}: ${messageOf(view, last)}`
+    case 'canceled':
+      return 'canceled'
+    case 'skipped':
+      return `skipped: ${last?.message ?? last?.class ?? 'it was not to be refreshed'}`
+    case 'pending':
+      return last?.notBefore && Date.parse(last.notBefore) > now.getTime()
+        ? `tries again in ${elapsed(Date.parse(last.notBefore) - now.getTime())}${afterFailure(view)}`
+        : waitText(view, batch)
+    case 'waiting':
+      return waitText(view, batch)
+    case 'pruned':
+      return 'no longer in the history'
+  }
+}
+
+const tookText = (last: BatchView['runs'][number] | undefined): string =>
+  last?.elapsedMs == null ? '' : ` in ${duration(last.elapsedMs)}`
+
+const messageOf = ({ view }: BatchView, run: BatchView['runs'][number] | undefined): string =>
+  `${withoutView(run?.message ?? run?.class ?? '', view)}${run?.sqlstate ? ` (${run.sqlstate})` : ''}`
+
+const afterFailure = (view: BatchView): string => {
+  const failed = view.runs.at(-2)
+  return failed === undefined ? '' : ` after: ${messageOf(view, failed)}`
+}
+
+function waitText({ waitsFor }: BatchView, { concurrency, views }: BatchDetails): string {
+  if (waitsFor.length > 0) return `waits for ${names(waitsFor.map(short), 3)}`
+  const begins = !views.some(({ status }) => status === 'running')
+  return begins ? 'begins soon' : `waits for one of ${concurrency} places`
+}
+
+function withOthers({ view }: BatchView, { groups }: BatchDetails): string {
+  const others =
+    groups.find(({ views }) => views.includes(view))?.views.filter((other) => other !== view) ?? []
+  return others.length === 0 ? '' : ` with ${names(others.map(short), 3)}`
+}
+
+/** How far a batch is: `3 of 8 done, 1 failed, 2 running   12 s, about 20 s left`. */
+export function progressLine({ batch, sinceMs }: At, { paint }: Output): string {
+  const done = countOf(batch, 'success')
+  const others = (['failed', 'canceled', 'skipped', 'running', 'built'] as const)
+    .map((status) => [status, countOf(batch, status)] as const)
+    .filter(([, n]) => n > 0)
+    .map(([status, n]) => `, ${colored(statusStyle(status), `${n} ${status}`, paint)}`)
+  const rest = Math.max(0, (batch.estimatedRestMs ?? 0) - sinceMs)
+  const left = batch.estimatedRestMs === null || rest < 1000 ? '' : `, about ${roughly(rest)} left`
+  return `${done} of ${batch.views.length} done${others.join('')}   ${paint('dim', `${elapsed((batch.elapsedMs ?? 0) + sinceMs)}${left}`)}`
+}
+
+/** How a batch ended, in one line. */
+export function endOfBatch(batch: BatchDetails, { paint }: Output): string {
+  const style = statusStyle(batch.status) ?? 'dim'
+  const parts = (['failed', 'canceled', 'skipped', 'pruned'] as const)
+    .map((status) => [status, countOf(batch, status)] as const)
+    .filter(([, n]) => n > 0)
+    .map(([status, n]) => `, ${n} ${status === 'pruned' ? 'no longer in the history' : status}`)
+  const took = batch.elapsedMs === null ? '' : ` in ${duration(batch.elapsedMs)}`
+  const done = `${countOf(batch, 'success')} of ${count(batch.views.length, 'view')} refreshed${parts.join('')}${took}`
+  return `${paint(style, signs[batch.status] as string)} ${done}`
+}
+
+const countOf = ({ views }: BatchDetails, status: BatchView['status']): number =>
+  views.filter((view) => view.status === status).length
+
+const colored = (style: Style | undefined, text: string, paint: Output['paint']): string =>
+  style === undefined ? text : paint(style, text)
+
+/** How the latest run of a view of a batch ended, from the batch alone: without rows and strategy. */
+export const briefEnd = (view: BatchView, at: At, output: Output): string =>
+  viewLine(view, at, { ...output, name: nameWidth(at.batch, output.width) })

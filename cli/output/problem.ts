@@ -1,0 +1,34 @@
+import { styleText } from 'node:util'
+import { command } from '../../src/plan/commands.ts'
+import type { Problem } from '../../src/problem.ts'
+import { displayWidth, wrap } from './width.ts'
+
+/** The API that can tell more: of an environment, or (null) of the local gateway. */
+export interface Target {
+  environment: string | null
+}
+
+/** What went wrong and, if there is an API that knows more, what to type next: as lines for standard error. */
+export function problemLines(error: Problem, target: Target | null): string[] {
+  const next = target === null ? null : nextOf(error, target)
+  const message = `${styleText('red', 'viewkeeper:', { stream: process.stderr })} ${error.message}`
+  const width = process.stderr.columns ?? Number.POSITIVE_INFINITY
+  return [
+    // Lines that fit stay as they are: some have columns.
+    ...message.split('\n').flatMap((line) => (displayWidth(line) > width ? wrap(line, width) : line)),
+    ...(next === null ? [] : [`  next: ${next}`]),
+  ]
+}
+
+/** What to type about a problem that the message alone does not say. */
+function nextOf({ code, details }: Problem, { environment }: Target): string | null {
+  const { runningRunId, openBatchId, runId, batchId } = details
+  const type = (...words: string[]) => command(words, environment)
+  if (runningRunId !== undefined) return type('run', String(runningRunId), '--watch')
+  if (openBatchId !== undefined) return type('batch', openBatchId, '--watch')
+  if (runId !== undefined) return type('run', String(runId))
+  if (batchId !== undefined) return type('batch', batchId)
+  if (code === 'UnknownRun') return type('runs')
+  if (code === 'UnknownBatch') return type('batches')
+  return null
+}

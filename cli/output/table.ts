@@ -1,0 +1,108 @@
+import type { Paint, Style } from './paint.ts'
+import { cut, displayWidth, fill, harmless, wrap } from './width.ts'
+
+export interface Column<Row> {
+  title: string
+  cell(row: Row): string
+  style?(row: Row): Style | undefined
+  /** Numbers stand at the right. */
+  right?: true
+  /** If the table is wider than the terminal, the column with the highest number is left out first; without one: never. */
+  leaveOut?: number
+  /** The column is cut to this width before any column is left out. */
+  least?: number
+}
+
+const gap = '  '
+const leastWidth = 8
+
+/**
+ * A table without lines, of at most `width` columns of the terminal: columns without any text are left out, then
+ * those that matter least. Texts are cut with `…`.
+ */
+export function tableLines<Row>(
+  columns: Column<Row>[],
+  rows: Row[],
+  { width, paint }: { width: number; paint: Paint },
+): string[] {
+  const filled = columns
+    .map((column) => ({ ...column, cells: rows.map((row) => harmless(column.cell(row))) }))
+    .filter(({ cells, leaveOut }) => leaveOut === undefined || cells.some((cell) => cell !== ''))
+    .map((column) => ({
+      ...column,
+      width: Math.max(displayWidth(column.title), ...column.cells.map(displayWidth)),
+    }))
+  const shown = fitting(filled, width)
+  const line = (
+    cellOf: (column: (typeof shown)[number]) => string,
+    styleOf: (column: (typeof shown)[number]) => Style | undefined,
+  ) =>
+    shown
+      .map((column, at) => {
+        const text = cut(cellOf(column), column.width)
+        const style = styleOf(column)
+        const space =
+          column.right || at < shown.length - 1 ? ' '.repeat(column.width - displayWidth(text)) : ''
+        const painted = style && text !== '' ? paint(style, text) : text
+        return column.right ? space + painted : painted + space
+      })
+      .join(gap)
+      .trimEnd()
+  return [
+    line(
+      ({ title }) => title,
+      () => 'dim',
+    ),
+    ...rows.map((row, at) =>
+      line(
+        ({ cells }) => cells[at] as string,
+        ({ style }) => style?.(row),
+      ),
+    ),
+  ]
+}
+
+interface Measured {
+  width: number
+  leaveOut?: number
+  least?: number
+}
+
+/** Cuts columns that may be cut, and leaves columns out, until the rest fits. */
+function fitting<Column extends Measured>(columns: Column[], width: number): Column[] {
+  const over = columns.reduce((sum, column) => sum + column.width + gap.length, -gap.length) - width
+  if (over <= 0) return columns
+  const cuttable = columns.find((column) => column.least !== undefined && column.width > column.least)
+  if (cuttable)
+    return fitting(
+      columns.map((column) => (column === cuttable ? cutBy(column, over, column.least) : column)),
+      width,
+    )
+  const least = Math.max(...columns.map(({ leaveOut }) => leaveOut ?? -1))
+  if (least >= 0)
+    return fitting(
+      columns.filter(({ leaveOut }) => leaveOut !== least),
+      width,
+    )
+  const widest = columns.reduce((a, b) => (b.width > a.width ? b : a))
+  return columns.map((column) => (column === widest ? cutBy(column, over, leastWidth) : column))
+}
+
+const cutBy = <Column extends Measured>(column: Column, over: number, least = leastWidth): Column => ({
+  ...column,
+  width: Math.max(least, column.width - over),
+})
+
+/** Labels with their values, one below the other; values that are null are left out. Long values go on below. */
+export function pairLines(
+  pairs: [label: string, value: string | null][],
+  { width, paint }: { width: number; paint: Paint },
+): string[] {
+  const told = pairs.filter((pair): pair is [string, string] => pair[1] !== null && pair[1] !== '')
+  const labels = Math.max(0, ...told.map(([label]) => displayWidth(label)))
+  return told.flatMap(([label, value]) =>
+    wrap(harmless(value), width - labels - 2).map(
+      (line, at) => `${paint('dim', fill(at === 0 ? label : '', labels))}  ${line}`,
+    ),
+  )
+}

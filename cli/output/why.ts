@@ -1,0 +1,77 @@
+import { ago, ahead, duration, moment } from '../../src/plan/words.ts'
+import type { Why } from '../answers/shapes.ts'
+import { short } from './names.ts'
+import type { Style } from './paint.ts'
+import { runsTable } from './runs.ts'
+import type { Output } from './terminal.ts'
+import { displayWidth, harmless, wrap } from './width.ts'
+
+const stateStyles: Record<Why['state'], Style> = {
+  fresh: 'green',
+  stale: 'red',
+  unlimited: 'dim',
+  missing: 'red',
+  aside: 'red',
+  unpopulated: 'yellow',
+}
+
+/** Why a view is as old as it is: how it stands, the causes with what to type, who is in the way, and the last runs. */
+export function whyLines(why: Why, now: Date, output: Output): string[] {
+  return [
+    ...standing(why, now, output),
+    ...why.causes.flatMap((cause, at) => causeLines(cause, at, output)),
+    ...why.locks.flatMap((lock) => lockLines(lock, now, output)),
+    ...(why.recentRuns.length === 0 ? [] : ['', ...runsTable(why.recentRuns, now, output, { view: false })]),
+  ]
+}
+
+function standing(
+  { view, state, staleMs, maxStaleMs, lastSuccessAt, nextRun }: Why,
+  now: Date,
+  { width, paint }: Output,
+): string[] {
+  const age =
+    staleMs === null || lastSuccessAt === null
+      ? 'never refreshed'
+      : `${duration(staleMs)} old (${moment(lastSuccessAt, now)})`
+  const limit = maxStaleMs === null ? 'no limit' : `limit ${duration(maxStaleMs)}`
+  const next = nextRun === null ? 'no next run' : `next run ${ahead(Date.parse(nextRun) - now.getTime())}`
+  const line = `${paint('bold', short(view))}   ${paint(stateStyles[state], state)}   ${age}, ${limit}`
+  const whole = `${line}   ${paint('dim', next)}`
+  return displayWidth(whole) <= width ? [whole] : [line, `  ${paint('dim', next)}`]
+}
+
+/** The first cause is the real one; the others are told below it. */
+function causeLines({ text, next }: Why['causes'][number], at: number, { width, paint }: Output): string[] {
+  const lines = wrap(harmless(text), width - 2)
+  return [
+    '',
+    ...lines.map((line, n) => (n === 0 ? `${at === 0 ? paint('bold', '▸') : '▸'} ${line}` : `  ${line}`)),
+    ...(next === null ? [] : [`  ${paint('dim', 'next:')} ${harmless(next)}`]),
+  ]
+}
+
+function lockLines(lock: Why['locks'][number], now: Date, { width, paint }: Output): string[] {
+  const { pid, role, application, state, since, mode, relation, statement, end } = lock
+  const who = [
+    pid === null ? 'a prepared transaction' : `session ${pid}`,
+    role === null ? '' : `of ${role}`,
+    application ? `(${application})` : '',
+  ]
+  const how = [state, since === null ? null : `transaction began ${ago(now.getTime() - Date.parse(since))}`]
+  return [
+    '',
+    ...wrap(
+      harmless(
+        `${who.filter(Boolean).join(' ')} holds ${mode} on ${short(relation)}: ${how.filter(Boolean).join(', ') || 'more our role may not see'}`,
+      ),
+      width - 2,
+    ).map((line, n) => (n === 0 ? `${paint('red', '■')} ${line}` : `  ${line}`)),
+    ...(statement === null
+      ? []
+      : wrap(harmless(statement), width - 4)
+          .slice(0, 4)
+          .map((line) => paint('dim', `    ${line}`))),
+    ...(end === null ? [] : [`  ${paint('dim', 'to end it:')} ${harmless(end)}`]),
+  ]
+}

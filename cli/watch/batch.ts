@@ -1,0 +1,138 @@
+import { command } from '../../src/plan/commands.ts'
+import { names } from '../../src/plan/words.ts'
+import type { BatchDetails, BatchView } from '../answers/shapes.ts'
+import type { Api } from '../api/api.ts'
+import { readBatch, readRun } from '../api/reads.ts'
+import {
+  batchTitle,
+  briefEnd,
+  endOfBatch,
+  nameWidth,
+  progressLine,
+  stateOf,
+  viewLinesOf,
+} from '../output/batches.ts'
+import { failed } from '../output/exit-codes.ts'
+import { short } from '../output/names.ts'
+import { endLine } from '../output/runs.ts'
+import { output, print } from '../output/terminal.ts'
+import { unlessInterrupted } from './interrupt.ts'
+import { readUntil } from './poll.ts'
+import { endLines } from './run.ts'
+import { openScreen, type Screen } from './screen.ts'
+
+const heartbeatMs = 60_000
+/** Of more views that end at once, only the batch's own words are told: their runs are not read one by one. */
+const mostRead = 10
+const mostFailures = 5
+const mostSkipped = 20
+
+/**
+ * Watches a batch until it has ended. A view that is done is told once, in a line that stays; on a terminal the other
+ * views stand below, with what they do or wait for. If the batch does not succeed, the exit code is 1.
+ */
+export async function watchBatch(api: Api, id: string): Promise<BatchDetails> {
+  const screen = await openScreen()
+  const batch = await unlessInterrupted(follow(api, id, screen), () => {
+    screen.close()
+    print(
+      `batch ${id} goes on without you`,
+      `  watch it again: ${command(['batch', id, '--watch'], api.environment)}`,
+      `  cancel it:      ${command(['cancel', id], api.environment)}`,
+    )
+  }).finally(() => screen.close())
+  print(...(await restLines(api, batch)))
+  if (batch.status !== 'success') process.exitCode = failed
+  return batch
+}
+
+async function follow(api: Api, id: string, screen: Screen): Promise<BatchDetails> {
+  const told = new Set<string>()
+  let toldAt = Date.now()
+  let titled = false
+  for await (const batch of readUntil(() => readBatch(api, id), hasEnded)) {
+    const receivedAt = Date.now()
+    const at = () => ({ batch, sinceMs: Date.now() - receivedAt, now: new Date() })
+    if (!titled) screen.keep(batchTitle(batch, output()))
+    titled = true
+    const kept = await newLines(api, batch, told)
+    screen.keep(...kept)
+    if (hasEnded(batch)) return batch
+    screen.show((room) => {
+      const open = batch.views.filter(({ view }) => !told.has(view))
+      return [
+        ...viewLinesOf(open, at(), { ...room, height: Math.max(1, room.height - 4) }),
+        '',
+        progressLine(at(), room),
+      ]
+    })
+    if (screen.live || (kept.length === 0 && Date.now() - toldAt < heartbeatMs)) continue
+    if (kept.length === 0) screen.keep(`  ${progressLine(at(), output())}${runningText(batch)}`)
+    toldAt = Date.now()
+  }
+  throw new Error('The loop ends with the batch.')
+}
+
+const hasEnded = ({ finishedAt }: BatchDetails): boolean => finishedAt !== null
+
+const runningText = ({ views }: BatchDetails): string =>
+  `   ${names(
+    views.filter(({ status }) => status === 'running').map(({ view }) => short(view)),
+    3,
+  )}`.trimEnd()
+
+/** A line for each view that has succeeded since the last look, and for each try that failed. */
+async function newLines(api: Api, batch: BatchDetails, told: Set<string>): Promise<string[]> {
+  const now = new Date()
+  const at = { batch, sinceMs: 0, now }
+  const done = batch.views
+    .filter(({ view, status }) => status === 'success' && !told.has(view))
+    .toSorted(byEnd)
+  for (const { view } of done) told.add(view)
+  const name = nameWidth(batch, output().width)
+  const lines = await Promise.all(
+    done.map(async (view, n) =>
+      n < mostRead
+        ? endLine(await readRun(api, view.runs.at(-1)?.runId as number), { ...output(), name })
+        : briefEnd(view, at, output()),
+    ),
+  )
+  const tries = batch.views.filter(
+    (view) => view.status === 'pending' && view.runs.length > 1 && !told.has(tryKey(view)),
+  )
+  for (const view of tries) told.add(tryKey(view))
+  return [...lines, ...tries.map((view) => `! ${short(view.view).padEnd(name)}   ${stateOf(view, at)}`)]
+}
+
+const tryKey = ({ view, runs }: BatchView): string => `${view} ${runs.length}`
+
+const byEnd = (a: BatchView, b: BatchView): number => endOf(a).localeCompare(endOf(b))
+const endOf = ({ runs }: BatchView): string => runs.at(-1)?.finishedAt ?? ''
+
+/** What is said when a batch has ended: the views that were not refreshed with the reasons, a sum, and what to do. */
+async function restLines(api: Api, batch: BatchDetails): Promise<string[]> {
+  const at = { batch, sinceMs: 0, now: new Date() }
+  const not = (status: BatchView['status']) => batch.views.filter((view) => view.status === status)
+  const failures = not('failed')
+  const reasons = await Promise.all(
+    failures
+      .slice(0, mostFailures)
+      .map(async ({ runs }) => endLines(api, await readRun(api, runs.at(-1)?.runId as number))),
+  )
+  const others = [...failures.slice(mostFailures), ...not('canceled'), ...not('skipped')]
+  return [
+    ...reasons.flat(),
+    ...others.slice(0, mostSkipped).map((view) => briefEnd(view, at, output())),
+    ...(others.length > mostSkipped ? [`  and ${others.length - mostSkipped} more`] : []),
+    ...(batch.views.length === 0 ? [] : ['']),
+    endOfBatch(batch, output()),
+    ...(batch.error === null || batch.status === 'canceled' || failures.length > 0
+      ? []
+      : [`  ${batch.error.message}`]),
+    ...(failures.length === 0
+      ? []
+      : [
+          `  when the cause is gone: ${command(['refresh', ...failures.slice(0, 3).flatMap(({ view }) => ['--select', `${short(view)}+`])], api.environment)}`,
+        ]),
+  ]
+}

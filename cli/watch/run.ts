@@ -1,0 +1,85 @@
+import { command } from '../../src/plan/commands.ts'
+import { elapsed } from '../../src/plan/words.ts'
+import type { Run } from '../answers/shapes.ts'
+import type { Api } from '../api/api.ts'
+import { readRun, readView } from '../api/reads.ts'
+import { failed } from '../output/exit-codes.ts'
+import { short } from '../output/names.ts'
+import { endLine, failureLines, progressText } from '../output/runs.ts'
+import { output, print } from '../output/terminal.ts'
+import { signs } from '../output/words.ts'
+import { unlessInterrupted } from './interrupt.ts'
+import { readUntil } from './poll.ts'
+import { openScreen } from './screen.ts'
+
+const heartbeatMs = 60_000
+
+/** Watches a run until it has ended, and tells how. If the run does not succeed, the exit code is 1. */
+export async function watchRun(api: Api, id: number): Promise<Run> {
+  const screen = await openScreen()
+  const watching = async () => {
+    let told = Date.now()
+    for await (const run of readUntil(() => readRun(api, id), hasEnded)) {
+      if (hasEnded(run)) return run
+      const at = Date.now()
+      screen.show(({ paint }) => [
+        `${paint('cyan', signs.running as string)} ${stateOf(run, Date.now() - at)}`,
+      ])
+      if (!screen.live && at - told > heartbeatMs) {
+        screen.keep(`  ${stateOf(run, 0)}`)
+        told = at
+      }
+    }
+    throw new Error('The loop ends with the run.')
+  }
+  const run = await unlessInterrupted(watching(), () => {
+    screen.close()
+    print(
+      `run ${id} goes on without you`,
+      `  watch it again: ${command(['run', String(id), '--watch'], api.environment)}`,
+      `  cancel it:      ${command(['cancel', String(id)], api.environment)}`,
+    )
+  }).finally(() => screen.close())
+  print(...(await endLines(api, run)))
+  if (!isDone(run)) process.exitCode = failed
+  return run
+}
+
+export const hasEnded = ({ status }: Pick<Run, 'status'>): boolean =>
+  status !== 'pending' && status !== 'running' && status !== 'built'
+
+/** Whether a run did what it was asked: also a `create` of a view that exists, and a `drop` of one that does not. */
+export const isDone = ({ status, operation }: Run): boolean =>
+  status === 'success' || (status === 'skipped' && operation !== 'refresh')
+
+function stateOf(run: Run, sinceMs: number): string {
+  const { progress, status, view } = run
+  const state =
+    progress === undefined
+      ? `${status}   ${elapsed(Date.now() - Date.parse(run.requestedAt))}`
+      : progressText(progress.phase, (progress.elapsedMs ?? 0) + sinceMs, progress.estimatedMs)
+  return `${short(view)}   ${state}   run ${run.id}`
+}
+
+/** How a run ended; if it failed, also why, and what to do. */
+export async function endLines(api: Api, run: Run): Promise<string[]> {
+  const now = new Date()
+  const end = endLine(run, output())
+  if (run.status === 'skipped' && run.operation === 'refresh')
+    return [end, `  next: ${command(['why', short(run.view)], api.environment)}`]
+  if (run.error === null) return [end]
+  const next = command(
+    [run.status === 'failed' ? 'run' : 'why', run.status === 'failed' ? String(run.id) : short(run.view)],
+    api.environment,
+  )
+  return [end, ...failureLines(run, { freshAt: await freshSince(api, run), next, now, output: output() })]
+}
+
+/** The end of the view's last success; undefined if it cannot be read now, for example because the view is gone. */
+const freshSince = (api: Api, { view, operation }: Run): Promise<string | null | undefined> =>
+  operation !== 'refresh'
+    ? Promise.resolve(undefined)
+    : readView(api, view).then(
+        ({ lastSuccessAt }) => lastSuccessAt,
+        () => undefined,
+      )

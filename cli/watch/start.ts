@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto'
+import { command } from '../../src/plan/commands.ts'
+import type { Operation } from '../../src/plan/run.ts'
+import { Problem } from '../../src/problem.ts'
+import type { Result, Run } from '../answers/shapes.ts'
+import type { Api } from '../api/api.ts'
+import { readBatch, readRun, viewPath } from '../api/reads.ts'
+import { failed } from '../output/exit-codes.ts'
+import { print, printJson } from '../output/terminal.ts'
+import { watchBatch } from './batch.ts'
+import { unlessInterrupted } from './interrupt.ts'
+import { readUntil } from './poll.ts'
+import { endLines, hasEnded, isDone, watchRun } from './run.ts'
+
+interface Wait {
+  /** False: only until the server has begun. */
+  wait: boolean
+  /** The caller prints JSON, so that nothing else may be printed. */
+  json?: boolean
+}
+
+/** A run that has just begun is told without a line that changes if it ends within this time. */
+const firstWaitSeconds = 1
+
+/** Starts an operation on a view, and tells how it ends. If the run does not succeed, the exit code is 1. */
+export async function startRun(
+  api: Api,
+  { view, operation, body }: { view: string; operation: Operation; body: object },
+  { wait, json = false }: Wait,
+): Promise<Run> {
+  const path = viewPath(view, `/${operation}`)
+  const id = await unlessInterrupted(idOf(api, path, { body, wait: wait ? firstWaitSeconds : 0 }), () =>
+    print(`whether a run has begun: ${command(['runs', view], api.environment)}`),
+  )
+  const run = await readRun(api, id)
+  if (!hasEnded(run) && wait) return json ? quietly(api, id) : watchRun(api, id)
+  if (!json) print(...(hasEnded(run) ? await endLines(api, run) : begun(api, run)))
+  if (hasEnded(run) && !isDone(run)) process.exitCode = failed
+  return run
+}
+
+/** The run of a request; also the run that failed while the request waited. */
+async function idOf(api: Api, path: string, { body, wait }: { body: object; wait: number }): Promise<number> {
+  try {
+    const { body: result } = await api.send<Result>('POST', path, {
+      body,
+      wait,
+      idempotencyKey: randomUUID(),
+    })
+    return result.runId
+  } catch (error) {
+    const details = error instanceof Problem ? error.details : {}
+    // Another run of the view is in the way: the problem says so better than the record.
+    if (details.runId === undefined || details.runningRunId !== undefined) throw error
+    return details.runId
+  }
+}
+
+async function quietly(api: Api, id: number): Promise<Run> {
+  for await (const run of readUntil(() => readRun(api, id), hasEnded)) {
+    if (!hasEnded(run)) continue
+    if (!isDone(run)) process.exitCode = failed
+    return run
+  }
+  throw new Error('The loop ends with the run.')
+}
+
+const begun = (api: Api, { id, view, operation }: Run): string[] => [
+  `run ${id}: ${operation} of ${view} has begun`,
+  `  watch it: ${command(['run', String(id), '--watch'], api.environment)}`,
+]
+
+/** Tells that a batch has begun, or watches it until its end. */
+export async function sayBatchStarted(api: Api, id: string, { wait, json = false }: Wait): Promise<void> {
+  if (!wait) {
+    print(`batch ${id} has begun`, `  watch it: ${command(['batch', id, '--watch'], api.environment)}`)
+    return
+  }
+  if (!json) {
+    await watchBatch(api, id)
+    return
+  }
+  for await (const batch of readUntil(
+    () => readBatch(api, id),
+    ({ finishedAt }) => finishedAt !== null,
+  )) {
+    if (batch.finishedAt === null) continue
+    printJson(batch)
+    if (batch.status !== 'success') process.exitCode = failed
+  }
+}

@@ -1,0 +1,398 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
+import { findFreePort } from '../../local/embedded/port.ts'
+import { localBatches, localFunctions } from '../../local/gateway/batches.ts'
+import { type Gateway, startGateway } from '../../local/gateway/gateway.ts'
+import { connectTo, type Sql } from '../../src/db/server/connect.ts'
+import { fromUrl } from '../../src/edge/lambda/database-url.ts'
+import { migrate } from '../../src/operations/schema/apply.ts'
+import { administrator, schemaFolder } from '../support/database.ts'
+import { startApi, startCloudFormation } from '../support/fake-api.ts'
+import { whileLocked } from '../support/holder.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../support/slow-view.ts'
+import { Project, type Ran } from './support/project.ts'
+import { type Terminal, terminalWith } from './support/terminal.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-'))
+let server: EmbeddedPostgres
+let gateway: Gateway
+let sql: Sql
+
+beforeAll(async () => {
+  server = await startEmbeddedPostgres({ folder, parameters: { fsync: 'off' } })
+  process.env.DATABASE_URL = server.url // the functions of the gateway read it at each call
+  sql = administrator(server.url)
+  const database = connectTo(fromUrl(server.url))
+  await migrate(database, schemaFolder)
+  await sql.unsafe(`
+    create table orders as select 1 + i % 3 as region, i as amount, 1 as n from generate_series(1, 30) i;
+    create materialized view sales as select region, sum(amount / n) as total from orders group by region;
+    create materialized view sales_top as select * from sales order by total desc limit 2;
+    create materialized view returns as select 1 as id;
+    create schema app;
+    create materialized view app."Odd Name" as select 1 as id`)
+  await makeGatedView(sql, 'gated')
+  await sql`create materialized view gated_reader as select * from gated`
+  gateway = await startGateway({ port: 0, functions: localFunctions(localBatches(database)) })
+})
+
+afterAll(async () => {
+  await gateway.close()
+  delete process.env.DATABASE_URL
+  await sql.end({ timeout: 1 })
+  await server.stop()
+  rmSync(folder, { recursive: true })
+})
+
+// The log lines of the functions.
+beforeEach(() => {
+  for (const stream of ['log', 'info', 'warn', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
+  return () => vi.restoreAllMocks()
+})
+
+const port = () => new URL(gateway.url).port
+const esc = '\x1b'
+
+/** Runs `viewkeeper` against the gateway, without a terminal. */
+const run = (...args: string[]): Promise<Ran> => new Project().run(args, { env: { PORT: port() } })
+
+/** The same for what has to succeed: what it printed. */
+async function succeed(...args: string[]): Promise<string> {
+  const { code, out, err } = await run(...args)
+  expect({ code, err }, out).toEqual({ code: 0, err: '' })
+  return out
+}
+
+/** Runs `viewkeeper` against the gateway, in a terminal. */
+const terminal = (args: string[], env: Record<string, string> = {}): Terminal =>
+  terminalWith(args, { cwd: new Project().folder, env: { PORT: port(), ...env } })
+
+const runIn = (text: string): string => /run (\d+)/.exec(text)?.[1] ?? `no run in: ${text}`
+
+describe('a refresh', () => {
+  test('of every view shows on a terminal what each view does or waits for, and then the result', async () => {
+    const shown = await withGateClosed(sql, 'gated', async (open) => {
+      const shown = terminal(['refresh', '--all', '--watch'])
+      await untilAtGate(sql, 'gated')
+      await shown.sees(/● gated +building +\d+ s/)
+      await shown.sees(/· gated_reader +waits for gated/)
+      await shown.sees(/^\d of 6 done, .*1 running/m)
+      await open()
+      return shown
+    })
+    expect(await shown.exitCode).toBe(0)
+    const text = shown.lines().join('\n')
+    expect(text).toMatch(/^batch \d{8}-\d{6}-[0-9a-f]{8} {3}6 views, 2 at once\n/)
+    for (const view of ['sales', 'sales_top', 'returns', 'app."Odd Name"', 'gated', 'gated_reader'])
+      expect(shown.lines().filter((line) => line.startsWith(`✓ ${view} `))).toHaveLength(1)
+    expect(text).toMatch(/\n\n✓ 6 of 6 views refreshed in \S+ (s|min)$/)
+    expect(text).not.toMatch(/building|waits for|running/)
+    expect(shown.written()).toContain(`${esc}[32m✓`)
+  })
+
+  test('of one view tells strategy, duration and rows; a name needs no schema public', async () => {
+    expect(await succeed('refresh', 'sales', '--count', 'exact')).toMatch(
+      /^✓ sales {3}\w+ {3}[\d.]+ m?s {3}3 rows {3}run \d+\n$/,
+    )
+    expect(await succeed('refresh', 'public.returns', '--strategy', 'regular')).toMatch(
+      /^✓ returns {3}regular /,
+    )
+    expect(await succeed('refresh', 'app."Odd Name"')).toMatch(/^✓ app\."Odd Name" {3}/)
+  })
+
+  test('of a selection prints plain lines where there is no terminal', async () => {
+    const out = await succeed('refresh', '--select', 'sales+', 'ret*')
+    expect(out).toMatch(/^batch \S+ {3}3 views, 2 at once\n(✓ .*\n){3}\n✓ 3 of 3 views refreshed in .*\n$/)
+    expect(out).not.toContain(esc)
+  })
+
+  test('that fails says why, what readers see and what to type, and exits with 1', async () => {
+    await sql`update orders set n = 0 where amount = 5`
+    try {
+      const one = await run('refresh', 'sales', '--strategy', 'regular')
+      expect(one).toMatchObject({ code: 1, err: '' })
+      expect(one.out).toMatch(
+        /^✗ sales {3}failed after .*\n {2}division by zero \(22012\)\n {2}ViewSqlFailed: .*readers still see the data of \d\d:\d\d UTC\n/,
+      )
+      expect(one.out).toContain(`  next: viewkeeper run ${runIn(one.out)} · docs/runbook.md#viewsqlfailed\n`)
+
+      const several = await run('refresh', '--select', 'sales+', '--retries', '0')
+      expect(several).toMatchObject({ code: 1, err: '' })
+      expect(several.out).toMatch(/\n✗ sales {3}failed after/)
+      expect(several.out).toMatch(/\n– sales_top +skipped: public\.sales was not refreshed/)
+      expect(several.out).toMatch(
+        /\n✗ 0 of 2 views refreshed, 1 failed, 1 skipped in .*\n {2}when the cause is gone: viewkeeper refresh --select sales\+\n$/,
+      )
+      expect(await succeed('ls', '--failed')).toMatch(
+        /\nsales .* failed .*\n\n1 failed view of 6\nnext: viewkeeper why sales\n$/,
+      )
+      expect(await succeed('why', 'sales_top')).toMatch(
+        /^sales_top .*\n\n▸ Run \d+ of public\.sales failed at .*division by zero \(22012\)/,
+      )
+    } finally {
+      await sql`update orders set n = 1`
+    }
+  })
+
+  test('goes on after Ctrl-C, which exits with 130 and says how to cancel it', async () => {
+    const id = await withGateClosed(sql, 'gated', async (open) => {
+      const shown = terminal(['refresh', 'gated'])
+      await shown.sees(/● gated {3}building/)
+      shown.type('\x03')
+      expect(await shown.exitCode).toBe(130)
+      const text = shown.lines().join('\n')
+      const id = runIn(text)
+      expect(text).toContain(`run ${id} goes on without you`)
+      expect(text).toContain(`cancel it:      viewkeeper cancel ${id}`)
+      expect(await succeed('ls', '--running')).toMatch(/\ngated .*running for /)
+      await open()
+      return id
+    })
+    expect(await succeed('run', id, '--watch')).toMatch(/^(✓ gated|run \d+ {3}refresh of gated {3}success)/)
+  })
+
+  test('with --no-wait ends when it has begun, and can be canceled', async () => {
+    await withGateClosed(sql, 'gated', async () => {
+      const begun = await succeed('refresh', 'gated', '--no-wait')
+      const id = runIn(begun)
+      expect(begun).toContain(`watch it: viewkeeper run ${id} --watch`)
+      await untilAtGate(sql, 'gated')
+      const again = await run('refresh', 'gated')
+      expect(again).toMatchObject({ code: 1, out: '' })
+      expect(again.err).toContain(`next: viewkeeper run ${id} --watch`)
+      expect(await succeed('cancel', id)).toBe(`✓ run ${id} of gated is canceled; its data are as before\n`)
+      expect(await succeed('run', id)).toMatch(/^run \d+ {3}refresh of gated {3}canceled\n/)
+    })
+  })
+
+  test('of several views can be canceled while somebody watches it', async () => {
+    await withGateClosed(sql, 'gated', async () => {
+      const shown = terminal(['refresh', 'gated', 'gated_reader'])
+      await untilAtGate(sql, 'gated')
+      await shown.sees(/● gated/)
+      const id = /batch (\S+)/.exec(shown.lines().join('\n'))?.[1] as string
+      expect(await succeed('batch', id)).toMatch(/\n● gated +building .*\n· gated_reader +waits for gated\n/)
+      expect(await succeed('cancel', id)).toContain(`batch ${id}`)
+      expect(await shown.exitCode).toBe(1)
+      expect(shown.lines().at(-1)).toMatch(/^– 0 of 2 views refreshed, 2 canceled/)
+      expect(await succeed('batches', '--status', 'canceled')).toContain(id)
+    })
+  })
+})
+
+describe('on a terminal of 80 columns', () => {
+  test('ls --stale lists what is too old, without colours if NO_COLOR is set', async () => {
+    await succeed('refresh', 'sales')
+    await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name = 'sales'`
+    // A new limit counts from now on, unless the view was expected to be fresh before.
+    await sql`update viewkeeper.definitions set expected_since = now() - interval '9 d' where name = 'sales'`
+    await sql`
+      update viewkeeper.runs set requested_at = requested_at - interval '26 h',
+             started_at = started_at - interval '26 h', finished_at = finished_at - interval '26 h'
+       where view_name = 'sales'`
+    const shown = terminal(['ls', '--stale'], { NO_COLOR: '1' })
+    expect(await shown.exitCode).toBe(0)
+    expect(shown.lines()[0]).toMatch(/^VIEW +STATE +AGE +LIMIT +LAST RUN/)
+    expect(shown.lines()[1]).toMatch(/^sales +stale +26 h +60 min +success 26 h ago/)
+    expect(shown.lines().slice(2)).toEqual(['', '1 stale view of 6', 'next: viewkeeper why sales'])
+    expect(shown.written()).not.toContain(esc)
+    await succeed('refresh', 'sales')
+    expect(await succeed('ls', '--stale')).toBe('no stale view, of 6\n')
+  })
+
+  test('no line of a list is longer, and the terminal says in colour what is fresh', async () => {
+    for (const args of [
+      ['ls'],
+      ['runs'],
+      ['batches'],
+      ['metrics'],
+      ['show', 'sales_top'],
+      ['why', 'sales_top'],
+    ]) {
+      const shown = terminal(args)
+      expect(await shown.exitCode).toBe(0)
+      // A longer line would go on in the next one, and the text of both would have 80 columns.
+      expect(shown.lines().every((line) => line.length < 80 || line.endsWith('…'))).toBe(true)
+      expect(shown.written()).toContain(`${esc}[`)
+    }
+  })
+})
+
+test('why names who holds a lock that a refresh waits for, and how to end it', async () => {
+  const lock = `select count(*) from sales where total <> 41`
+  await whileLocked(server.url, lock, async ({ pid }) => {
+    const id = runIn(await succeed('refresh', 'sales', '--no-wait'))
+    const told = await vi.waitFor(
+      async () => {
+        const text = await succeed('why', 'sales')
+        expect(text).toContain('to end it')
+        return text
+      },
+      { timeout: 60_000, interval: 100 },
+    )
+    expect(told).toMatch(
+      new RegExp(
+        `■ session ${pid} of postgres \\(a long report\\) holds AccessShareLock on sales: idle in transaction`,
+      ),
+    )
+    expect(told).toContain(`  to end it: select pg_terminate_backend(${pid});\n`)
+    expect(told).toContain(`run ${id} waits for it`)
+    expect(told).not.toContain('41')
+    await succeed('cancel', id)
+  })
+})
+
+test('pause and resume change views or everything, and ls says so', async () => {
+  expect(await succeed('pause', 'returns')).toMatch(
+    /^✓ returns is paused.*\n {2}next: viewkeeper resume returns\n$/,
+  )
+  expect(await succeed('ls', '--paused')).toMatch(/\nreturns +paused .*\n\n1 paused view of 6\n$/)
+  expect(await run('refresh', 'returns')).toMatchObject({ code: 1 })
+  await succeed('resume', 'returns')
+  await succeed('pause', '--all')
+  expect(await succeed('ls')).toMatch(/^! everything is paused since .*\n {2}next: viewkeeper resume --all\n/)
+  await succeed('resume', '--all')
+  expect(await succeed('ls', '--paused')).toBe('no paused view, of 6\n')
+})
+
+test('runs --follow prints the last runs, and then each run that ends, until Ctrl-C', async () => {
+  const last = runIn(await succeed('refresh', 'returns', '--force'))
+  const shown = terminal(['runs', '--follow', '--limit', '1'])
+  await shown.sees(new RegExp(`✓ returns .* run ${last}$`, 'm'))
+  const id = runIn(await succeed('refresh', 'app."Odd Name"', '--force'))
+  await shown.sees(new RegExp(`✓ app\\."Odd Name" .* run ${id}$`, 'm'))
+  shown.type('\x03')
+  expect(await shown.exitCode).toBe(130)
+  expect(shown.lines().filter((line) => line.includes(' run '))).toHaveLength(2)
+})
+
+test('drop asks on a terminal, and refuses to drop without one', async () => {
+  await sql`create materialized view passing as select 1 as id`
+  const refused = await run('drop', 'passing')
+  expect(refused).toMatchObject({ code: 2, out: '' })
+  expect(refused.err).toContain('write --yes')
+  const doubtful = terminal(['drop', 'passing'])
+  await doubtful.sees(/Drop passing in http.*\? Type its name to drop it:/)
+  doubtful.type('no\r')
+  expect(await doubtful.exitCode).toBe(1)
+  expect(doubtful.lines().at(-1)).toBe('not dropped')
+  const sure = terminal(['drop', 'passing'])
+  await sure.sees(/Type its name to drop it:/)
+  sure.type('passing\r')
+  expect(await sure.exitCode).toBe(0)
+  expect(sure.lines().at(-1)).toMatch(/^✓ passing {3}dropped/)
+  expect(await sql`select from pg_matviews where matviewname = 'passing'`).toHaveLength(0)
+})
+
+describe('the exit code', () => {
+  test.each([
+    [['refrsh'], /unknown command 'refrsh'\n\(Did you mean refresh\?\)/],
+    [['ls', '--stael'], /unknown option '--stael'\n\(Did you mean --stale\?\)/],
+    [['refresh'], /Name the views to refresh, or write --all or --select/],
+    [['refresh', 'sale'], /no materialized view public\.sale .*Did you mean public\.sales\?/],
+    [['why', 'public.retruns'], /Did you mean public\.returns\?/],
+    [['ls', 'retruns'], /No view is called retruns\. Did you mean public\.returns\?/],
+    [['refresh', '--select', 'retruns+'], /No view is called retruns\. Did you mean public\.returns\?/],
+    [['refresh', '--select', 'nothing*', 'sales'], /No view fits nothing\*\./],
+    [['pause'], /Either name the views to pause, or write --all/],
+    [['run', '4000000'], /There is no run 4000000 in the history\.\n {2}next: viewkeeper runs\n/],
+    [['batch', 'nothing'], /There is no batch nothing in the history\.\n {2}next: viewkeeper batches\n/],
+  ])('of the wrong call %j is 2', async (args, message) => {
+    const { code, out, err } = await run(...args)
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err).toMatch(message)
+  })
+
+  test('is 3 if nothing answers, and the message says what to start or to name', async () => {
+    const free = await findFreePort()
+    const { code, out, err } = await new Project().run(['ls'], { env: { PORT: `${free}` } })
+    expect({ code, out }).toEqual({ code: 3, out: '' })
+    expect(err).toMatch(/Nothing answers at http:\/\/127\.0\.0\.1:\d+ .*`npm start`.*--env or VIEWKEEPER_ENV/)
+  })
+})
+
+test('--env and VIEWKEEPER_ENV work on a deployed environment: requests are signed, and messages name it', async () => {
+  // API Gateway: it checks the signature, and passes the request on.
+  const { url, received } = await startApi(async ({ method, url, headers, body }) => {
+    const { 'content-type': type, prefer, 'idempotency-key': key } = headers
+    const passed = { 'content-type': type, prefer, 'idempotency-key': key as string | undefined }
+    const answer = await fetch(`${gateway.url}${url}`, {
+      method,
+      headers: Object.entries(passed).filter((pair): pair is [string, string] => pair[1] !== undefined),
+      body: body === '' ? null : body,
+    })
+    return {
+      status: answer.status,
+      headers: { 'content-type': answer.headers.get('content-type') ?? '' },
+      body: await answer.json(),
+    }
+  })
+  await startCloudFormation({ 'viewkeeper-production': { ApiUrl: `${url}/` } })
+  const aws = Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith('AWS_')))
+  const runWith = (args: string[], env: Record<string, string> = {}) =>
+    new Project().run(args, { env: { ...(aws as Record<string, string>), ...env } })
+
+  const begun = await runWith(['refresh', 'returns', '--force', '--no-wait', '--env', 'production'])
+  expect(begun).toMatchObject({ code: 0, err: '' })
+  const id = runIn(begun.out)
+  const watched = await runWith(['run', id, '--watch'], { VIEWKEEPER_ENV: 'production' })
+  expect(watched.out).toMatch(/returns.*(success|swap)/)
+  const unknown = await runWith(['run', '4000000', '--env', 'production'])
+  expect(unknown).toMatchObject({ code: 2, out: '' })
+  expect(unknown.err).toContain('next: viewkeeper runs --env production')
+  expect(received.length).toBeGreaterThan(2)
+  expect(received.map(({ signature }) => signature?.keyId)).toEqual(received.map(() => 'AKIATEST'))
+})
+
+test('--json prints what the API says', async () => {
+  const { views } = JSON.parse(await succeed('ls', 'sales*', '--json'))
+  expect(views.map(({ view }: { view: string }) => view).toSorted()).toEqual([
+    'public.sales',
+    'public.sales_top',
+  ])
+  expect(JSON.parse(await succeed('refresh', 'returns', '--json'))).toMatchObject({
+    view: 'public.returns',
+    status: 'success',
+  })
+})
+
+describe('a new view', () => {
+  test('has files to fill in, which are valid as they are, and never replace others', async () => {
+    const project = new Project()
+    expect(await project.succeed('new', 'sales')).toMatch(/✓ wrote views\/sales\.sql and views\/sales\.ts\n/)
+    await project.succeed('new', 'app.orders')
+    expect(project.files('views/app')).toEqual(['orders.sql', 'orders.ts'])
+    await project.succeed('freeze', '-m', 'new', '--unverified')
+    expect(project.files('migrations')).toContain('002_sales.up.sql')
+    const before = project.read('views/sales.ts')
+    expect(await project.refused('new', 'sales')).toMatch(/views\/sales\.sql/)
+    expect(project.read('views/sales.ts')).toBe(before)
+  })
+
+  test('is completed by the shell', async () => {
+    const project = new Project()
+    await project.succeed('new', 'sales')
+    await project.succeed('new', 'app.orders')
+    project.write('completion.bash', await project.succeed('completion', 'bash'))
+    const completed = (line: string): string[] =>
+      execFileSync(
+        'bash',
+        [
+          '--norc',
+          '-c',
+          `source completion.bash; COMP_WORDS=(${line}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _viewkeeper; printf '%s\\n' "\${COMPREPLY[@]}"`,
+        ],
+        { cwd: project.folder, encoding: 'utf8' },
+      )
+        .trim()
+        .split('\n')
+    expect(completed('viewkeeper refr')).toEqual(['refresh'])
+    expect(completed('viewkeeper refresh s')).toEqual(['sales'])
+    expect(completed('viewkeeper why app')).toEqual(['app.orders'])
+    expect(completed('viewkeeper ls --st')).toEqual(['--stale'])
+  })
+})

@@ -1,0 +1,371 @@
+import { describe, expect, test } from 'vitest'
+import type { BatchDetails, BatchView, Run, View, Why } from '../../../cli/answers/shapes.ts'
+import { sinceOf } from '../../../cli/commands/runs.ts'
+import { endOfBatch, progressLine, selectionOf, stateOf, viewLinesOf } from '../../../cli/output/batches.ts'
+import { plain } from '../../../cli/output/paint.ts'
+import { endLine, failureLines, progressText, runsTable } from '../../../cli/output/runs.ts'
+import { sorted, standingOf, summaryOf, viewsTable } from '../../../cli/output/views.ts'
+import { whyLines } from '../../../cli/output/why.ts'
+import { parseSelect } from '../../../cli/project/select.ts'
+
+const now = new Date('2026-11-21T12:00:00Z')
+const wide = { width: 200, paint: plain }
+const narrow = { width: 80, paint: plain }
+const minutesAgo = (minutes: number) => new Date(now.getTime() - minutes * 60_000).toISOString()
+const hour = 3_600_000
+
+const viewOf = (changes: Partial<View>): View => ({
+  id: 1,
+  view: `public.${changes.name ?? 'sales'}`,
+  schema: 'public',
+  name: 'sales',
+  source: 'authored',
+  strategy: 'auto',
+  populated: true,
+  paused: false,
+  sizeBytes: 8192,
+  estimatedRows: 4309,
+  lastRun: { id: 7, status: 'success', requestedAt: minutesAgo(3), durationMs: 9300 },
+  lastSuccessAt: minutesAgo(3),
+  staleMs: 180_000,
+  dependsOn: [],
+  neededBy: [],
+  maxStaleMs: 25 * hour,
+  stale: false,
+  nextRun: '2026-11-22T09:00:00Z',
+  nextBy: 'nightly',
+  schedule: null,
+  timeZone: null,
+  missing: false,
+  ...changes,
+})
+
+const runOf = (changes: Partial<Run>): Run =>
+  ({
+    id: 812,
+    view: 'public.sales',
+    schema: 'public',
+    name: 'sales',
+    operation: 'refresh',
+    status: 'success',
+    trigger: 'http',
+    requestedBy: 'ci',
+    batchId: null,
+    attempt: 1,
+    requestedAt: minutesAgo(3),
+    notBefore: null,
+    startedAt: minutesAgo(3),
+    finishedAt: minutesAgo(2),
+    durationMs: 9300,
+    rowCountBefore: 4231,
+    rowCountAfter: 4309,
+    error: null,
+    result: { status: 'refreshed', request: {}, response: { strategy: 'swap' } },
+    ...changes,
+  }) as Run
+
+describe('views', () => {
+  const stale = viewOf({ name: 'late', stale: true, staleMs: 26 * hour })
+  const later = viewOf({ name: 'later', stale: true, staleMs: 40 * hour })
+  const failed = viewOf({
+    name: 'broken',
+    lastRun: { id: 8, status: 'failed', requestedAt: minutesAgo(5), durationMs: 450 },
+  })
+  const fresh = viewOf({ name: 'fine', nextRun: '2026-11-21T13:00:00Z', estimatedRows: null })
+  const missing = viewOf({ name: 'gone', missing: true, lastRun: null, staleMs: null })
+  const all = [fresh, failed, stale, missing, later]
+  const named = (views: View[]) => views.map(({ name }) => name)
+
+  test('in trouble come first, the most overdue of them before the others', () => {
+    expect(named(sorted(all))).toEqual(['gone', 'later', 'late', 'broken', 'fine'])
+  })
+
+  test('are sorted by what is asked for, and what is unknown comes last', () => {
+    expect(named(sorted(all, 'name'))).toEqual(['broken', 'fine', 'gone', 'late', 'later'])
+    expect(named(sorted(all, 'age'))).toEqual(['later', 'late', 'broken', 'fine', 'gone'])
+    expect(named(sorted(all, 'next'))[0]).toBe('fine')
+    expect(named(sorted(all, 'rows')).at(-1)).toBe('fine')
+    expect(named(sorted(all, 'duration')).at(-1)).toBe('gone')
+  })
+
+  test.each([
+    [{ missing: true, stale: true }, 'missing'],
+    [{ populated: false }, 'unpopulated'],
+    [{ stale: true, paused: true }, 'stale'],
+    [{ paused: true }, 'paused'],
+    [{ maxStaleMs: null }, 'unlimited'],
+    [{}, 'fresh'],
+  ])('with %j stand as %s', (changes, standing) => {
+    expect(standingOf(viewOf(changes))).toBe(standing)
+  })
+
+  test('are told with age, limit, last run and the next one; on 80 columns the least important are left out', () => {
+    expect(viewsTable([stale, failed], now, wide)).toEqual([
+      'VIEW    STATE    AGE  LIMIT  LAST RUN             TOOK   ROWS  NEXT RUN    SIZE  SCHEDULE',
+      'late    stale   26 h   25 h  success 3 min ago   9.3 s  4,309  in 21 h   8.0 kB  nightly',
+      'broken  fresh  3 min   25 h  failed 5 min ago   0.45 s  4,309  in 21 h   8.0 kB  nightly',
+    ])
+    for (const line of viewsTable(all, now, narrow)) expect(line.length).toBeLessThanOrEqual(80)
+  })
+
+  test('are summed up by how they stand', () => {
+    expect(summaryOf(all)).toBe('5 views: 1 missing, 2 stale, 2 fresh   last runs: 1 failed')
+    expect(summaryOf([fresh])).toBe('1 view, fresh')
+    expect(summaryOf([fresh, viewOf({})])).toBe('2 views, all fresh')
+  })
+})
+
+describe('a run', () => {
+  const error = { class: 'ViewSqlFailed', message: 'public.sales: division by zero', sqlstate: '22012' }
+  const broken = runOf({
+    status: 'failed',
+    durationMs: 800,
+    rowCountAfter: null,
+    error: error as Run['error'],
+  })
+
+  test('that succeeded is told with strategy, duration and rows', () => {
+    expect(endLine(runOf({}), { paint: plain })).toBe('✓ sales   swap   9.3 s   4,231 → 4,309 rows   run 812')
+    expect(endLine(runOf({ rowCountBefore: null }), { paint: plain })).toBe(
+      '✓ sales   swap   9.3 s   4,309 rows   run 812',
+    )
+    expect(endLine(runOf({ rowCountAfter: null }), { paint: plain })).toBe('✓ sales   swap   9.3 s   run 812')
+  })
+
+  test('is told in columns beside others', () => {
+    expect([
+      endLine(runOf({ rowCountBefore: null }), { paint: plain, name: 8 }),
+      endLine(runOf({ rowCountAfter: null, durationMs: 42_000 }), { paint: plain, name: 8 }),
+      endLine(runOf({ status: 'canceled', durationMs: 800 }), { paint: plain, name: 8 }),
+    ]).toEqual([
+      '✓ sales      swap           9.3 s       4,309 rows   run 812',
+      '✓ sales      swap            42 s                    run 812',
+      '– sales      canceled after 0.80 s   run 812',
+    ])
+  })
+
+  test('that failed is told with the error, what readers see, and what to type', () => {
+    expect(endLine(broken, { paint: plain })).toBe('✗ sales   failed after 0.80 s   run 812')
+    const lines = failureLines(broken, {
+      freshAt: '2026-11-21T09:00:00Z',
+      next: 'viewkeeper run 812 --env production',
+      now,
+      output: { ...wide, width: 120 },
+    })
+    expect(lines).toEqual([
+      '  division by zero (22012)',
+      "  ViewSqlFailed: the view's own SQL failed; readers still see the data of 09:00 UTC",
+      '  next: viewkeeper run 812 --env production · docs/runbook.md#viewsqlfailed',
+    ])
+  })
+
+  test('before a refresh that succeeded says that this one came since', () => {
+    const lines = failureLines(broken, { freshAt: minutesAgo(1), next: 'x', now, output: wide })
+    expect(lines.join('\n')).toContain('failed; the view was refreshed since, at 11:59 UTC')
+  })
+
+  test('of a view that nobody has refreshed promises no data to readers', () => {
+    const lines = failureLines(broken, { freshAt: null, next: 'x', now, output: wide })
+    expect(lines.join('\n')).not.toContain('readers')
+  })
+
+  test('in a list keeps its error on 80 columns', () => {
+    expect(runsTable([broken], now, narrow, { view: true })[1]).toMatch(/ViewSqlFailed 22012$/)
+  })
+
+  test('tells how far it is, and if it takes longer than usual', () => {
+    expect(progressText('building', 4100, 9000)).toBe('building   4 s of about 9.0 s')
+    expect(progressText('building', 12_000, 9000)).toBe('building   12 s, usually 9.0 s')
+    expect(progressText(null, 100, null)).toBe('running   0 s')
+  })
+})
+
+describe('a batch', () => {
+  const member = (
+    name: string,
+    status: BatchView['status'],
+    changes: Partial<BatchView> = {},
+  ): BatchView => ({
+    view: `public.${name}`,
+    status,
+    dependsOn: [],
+    waitsFor: [],
+    estimatedMs: 9000,
+    runs: [],
+    ...changes,
+  })
+  const memberRun = (changes: Partial<BatchView['runs'][number]>): BatchView['runs'][number] => ({
+    runId: 1,
+    status: 'running',
+    attempt: 1,
+    notBefore: null,
+    startedAt: null,
+    finishedAt: null,
+    elapsedMs: 4000,
+    phase: 'building',
+    class: null,
+    sqlstate: null,
+    message: null,
+    ...changes,
+  })
+  const batchOf = (views: BatchView[]): BatchDetails =>
+    ({
+      id: 'b',
+      status: 'running',
+      concurrency: 2,
+      elapsedMs: 12_000,
+      estimatedRestMs: 20_000,
+      groups: [{ views: ['public.base', 'public.top'], twinBytes: 0, givenUp: null }],
+      views,
+    }) as unknown as BatchDetails
+
+  const failedRun = memberRun({
+    status: 'failed',
+    class: 'ViewSqlFailed',
+    sqlstate: '22012',
+    message: 'public.broken: division by zero',
+    elapsedMs: 800,
+  })
+  test.each([
+    [member('one', 'running', { runs: [memberRun({})] }), 'building   5 s of about 9.0 s'],
+    [
+      member('one', 'running', { runs: [memberRun({ attempt: 2 })] }),
+      'building   5 s of about 9.0 s   attempt 2',
+    ],
+    [member('base', 'built', { runs: [memberRun({})] }), 'built, waits for the exchange with top'],
+    [member('one', 'waiting', { waitsFor: ['public.base', 'app.x'] }), 'waits for base, app.x'],
+    [member('one', 'waiting'), 'begins soon'],
+    [member('broken', 'failed', { runs: [failedRun] }), 'failed after 0.80 s: division by zero (22012)'],
+    [
+      member('broken', 'pending', {
+        runs: [failedRun, memberRun({ attempt: 2, notBefore: '2026-11-21T12:05:00Z' })],
+      }),
+      'tries again in 5 min 00 s after: division by zero (22012)',
+    ],
+    [member('one', 'success', { runs: [memberRun({ elapsedMs: 2300 })] }), 'done in 2.3 s'],
+    [member('one', 'canceled'), 'canceled'],
+    [
+      member('one', 'skipped', { runs: [memberRun({ message: 'the view is paused' })] }),
+      'skipped: the view is paused',
+    ],
+  ])('says what its views do or wait for: %j', (view, text) => {
+    expect(stateOf(view, { batch: batchOf([view]), sinceMs: 1000, now })).toBe(text)
+  })
+
+  test('has lines for as many views as fit, the most telling first, and counts the others', () => {
+    const views = [
+      ...Array.from({ length: 30 }, (_, n) => member(`view_${n}`, 'waiting')),
+      member('broken', 'failed', { runs: [failedRun] }),
+      member('base', 'running', { runs: [memberRun({})] }),
+      member('other', 'running', { runs: [memberRun({})] }),
+    ]
+    const lines = viewLinesOf(views, { batch: batchOf(views), sinceMs: 0, now }, { ...narrow, height: 6 })
+    expect(lines).toEqual([
+      '✗ broken    failed after 0.80 s: division by zero (22012)',
+      '● base      building   4 s of about 9.0 s',
+      '● other     building   4 s of about 9.0 s',
+      '· view_0    waits for one of 2 places',
+      '· view_1    waits for one of 2 places',
+      '  and 28 more: 28 waiting',
+    ])
+  })
+
+  test('says how far it is, and how it ended', () => {
+    const views = [
+      member('a', 'success'),
+      member('b', 'running'),
+      member('c', 'failed'),
+      member('d', 'waiting'),
+    ]
+    const batch = batchOf(views)
+    expect(progressLine({ batch, sinceMs: 2000, now }, narrow)).toBe(
+      '1 of 4 done, 1 failed, 1 running   14 s, about 18 s left',
+    )
+    expect(endOfBatch({ ...batch, status: 'failed' }, narrow)).toBe(
+      '✗ 1 of 4 views refreshed, 1 failed in 12 s',
+    )
+  })
+
+  test.each([
+    [{ all: true }, 'all'],
+    [{ views: ['"public"."sales"', 'app.b', 'app.c'] }, 'sales, app.b and 1 more'],
+    [{ pattern: 'sales.*', ancestors: true, descendants: true }, '+sales.*+'],
+  ])('that was asked for with %j is named %s', (selection, text) => {
+    expect(selectionOf({ selection } as unknown as BatchDetails)).toBe(text)
+  })
+})
+
+test('why tells the causes in their order, who is in the way, and the last runs, on 80 columns', () => {
+  const why: Why = {
+    view: 'public.sales_top',
+    state: 'stale',
+    staleMs: 26 * hour,
+    maxStaleMs: 25 * hour,
+    lastSuccessAt: '2026-11-20T10:00:00Z',
+    nextRun: null,
+    causes: [
+      {
+        code: 'Locked',
+        text: 'Process 4711 (role etl) holds AccessShareLock on public.sales: run 813 waits for it.',
+        next: 'select pg_terminate_backend(4711);',
+      },
+      { code: 'Failed', text: 'Run 812 failed.', next: 'viewkeeper run 812' },
+    ],
+    locks: [
+      {
+        pid: 4711,
+        role: 'etl',
+        application: null,
+        state: 'idle in transaction',
+        since: minutesAgo(40),
+        mode: 'AccessShareLock',
+        relation: 'public.sales',
+        statement: 'select … from orders',
+        end: 'select pg_terminate_backend(4711);',
+      },
+    ],
+    recentRuns: [runOf({})],
+  } as Why
+  const lines = whyLines(why, now, narrow)
+  expect(lines).toEqual([
+    'sales_top   stale   26 h old (2026-11-20 10:00 UTC), limit 25 h   no next run',
+    '',
+    '▸ Process 4711 (role etl) holds AccessShareLock on public.sales: run 813 waits',
+    '  for it.',
+    '  next: select pg_terminate_backend(4711);',
+    '',
+    '▸ Run 812 failed.',
+    '  next: viewkeeper run 812',
+    '',
+    '■ session 4711 of etl holds AccessShareLock on sales: idle in transaction,',
+    '  transaction began 40 min ago',
+    '    select … from orders',
+    '  to end it: select pg_terminate_backend(4711);',
+    '',
+    'RUN  STATUS   WHEN        TOOK   ROWS  BY',
+    '812  success  3 min ago  9.3 s  4,309  http',
+  ])
+})
+
+test.each([
+  ['sales.*', { pattern: 'sales.*' }],
+  ['+sales', { pattern: '*.sales', ancestors: true }],
+  ['sales+', { pattern: '*.sales', descendants: true }],
+  ['+app.x+', { pattern: 'app.x', ancestors: true, descendants: true }],
+  ['app."Odd Name"', { pattern: 'app.Odd Name' }],
+])('--select %s is sent as %j', (text, select) => {
+  expect(parseSelect(text)).toEqual(select)
+})
+
+test.each([
+  ['90m', '2026-11-21T10:30:00.000Z'],
+  ['24h', '2026-11-20T12:00:00.000Z'],
+  ['7d', '2026-11-14T12:00:00.000Z'],
+  ['2026-11-20T09:00:00Z', '2026-11-20T09:00:00.000Z'],
+])('--since %s is %s', (text, at) => {
+  expect(sinceOf(text, now)).toBe(at)
+})
+
+test('--since with another text is refused', () => {
+  expect(() => sinceOf('yesterday', now)).toThrow('write 90m, 24h, 7d or a time')
+})
