@@ -10,7 +10,7 @@ const rooms = {
   'src/plan/batches': ['src/plan', 'src/plan/views', 'src/plan/groups'],
   'src/plan/migrations': ['src/plan', 'src/plan/views', 'src/plan/runs'],
   'src/plan/aside': ['src/plan', 'src/plan/views', 'src/plan/runs'],
-  'src/plan/monitoring': ['src/plan'],
+  'src/plan/monitoring': ['src/plan', 'src/plan/views'],
 
   // What reads the disk.
   'src/files': ['src/plan', 'src/plan/migrations'],
@@ -107,6 +107,7 @@ const rooms = {
     'src/db/views',
     'src/db/batches',
     'src/db/monitoring',
+    'src/plan',
     'src/plan/monitoring',
   ],
   'src/operations/views': [
@@ -143,7 +144,9 @@ const layers = {
     'src/edge/http/routes.ts',
     'src/edge/metrics/names.ts',
     'src/files/frozen-migrations.ts',
+    'src/plan/commands.ts',
     'src/plan/migrations/frozen.ts',
+    'src/plan/monitoring/alarm-words.ts',
     'src/plan/names.ts',
     'src/plan/views/scheduled.ts',
     'src/authoring/schedule.ts',

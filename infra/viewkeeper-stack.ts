@@ -20,10 +20,11 @@ import { Policies } from './functions/policies.ts'
 import { PrivateApi } from './functions/private-api.ts'
 import { RefreshOnDeploy } from './functions/refresh-on-deploy.ts'
 import { SecretRotation } from './functions/secret-rotation.ts'
-import { AlarmTopic } from './monitoring/alarm-topic.ts'
 import { Alarms } from './monitoring/alarms.ts'
 import { Dashboard } from './monitoring/dashboard.ts'
 import { DatabaseAlarms } from './monitoring/database-alarms.ts'
+import { Notices } from './monitoring/notices.ts'
+import { Topics } from './monitoring/topics.ts'
 import { Schedules } from './schedules/schedules.ts'
 
 export interface ViewkeeperStackProps {
@@ -106,6 +107,7 @@ export class ViewkeeperStack extends Stack {
       monitor: functions.monitor.lambda,
       batches: machine,
       prune: functions.prune.lambda,
+      notify: functions.notify.lambda,
       monitorEveryMinutes: environment.monitorEveryMinutes,
       concurrency,
       deadLetters,
@@ -140,10 +142,16 @@ export class ViewkeeperStack extends Stack {
         logRetentionDays,
         after: [batches, api, schedules],
       })
-    const { topic } = new AlarmTopic(this, 'AlarmTopic', { environmentName, emails: environment.alarmEmails })
+    const topics = new Topics(this, 'Topics', { environmentName, emails: environment.alarmEmails })
+    const notices = new Notices(this, 'Notices', {
+      topics,
+      notify: functions.notify.lambda,
+      notice: functions.notice.lambda,
+      deadLetters,
+    })
     const alarms = new Alarms(this, 'Alarms', {
       environmentName,
-      topic,
+      topics,
       api,
       machine,
       deadLetters,
@@ -153,8 +161,14 @@ export class ViewkeeperStack extends Stack {
     // The alarms are made after the monitor's schedule. Otherwise missing numbers of the monitor would set an
     // alarm off while the database is created.
     if (schedules.monitor) alarms.node.addDependency(schedules.monitor)
+    // What an alarm says before anybody listens is lost.
+    alarms.node.addDependency(topics, notices, functions.notify)
     if (options.kind === 'created')
-      new DatabaseAlarms(this, 'DatabaseAlarms', { environmentName, topic, options })
+      new DatabaseAlarms(this, 'DatabaseAlarms', { environmentName, topics, options }).node.addDependency(
+        topics,
+        notices,
+        functions.notify,
+      )
 
     const dashboard = new Dashboard(this, 'Dashboard', { environmentName, functions, machine })
 
@@ -172,7 +186,9 @@ export class ViewkeeperStack extends Stack {
     if ('secret' in database.login) output('DatabaseSecret', database.login.secret.secretArn)
     output('FunctionsSecurityGroup', network.placement.securityGroup.securityGroupId)
     output('DeadLetterQueue', deadLetters.queueUrl)
-    output('AlarmTopicArn', topic.topicArn)
+    output('AlarmTopicArn', topics.alarms.topicArn)
+    output('MailTopicArn', topics.mail.topicArn)
+    output('NoticesTopicArn', topics.notices.topicArn)
     output('DashboardName', dashboard.name)
   }
 }

@@ -25,6 +25,7 @@ create table viewkeeper.batches (
   finished_at timestamptz,
   error jsonb,
   published_at timestamptz,
+  noticed_at timestamptz,
   updated_at timestamptz not null default clock_timestamp(),
   check ((status in ('pending', 'running')) = (finished_at is null)),
   check ((status in ('failed', 'canceled', 'skipped')) <= (error is not null))
@@ -36,6 +37,7 @@ create unique index batches_one_open_per_selection on viewkeeper.batches (md5(se
 create unique index batches_idempotency_key on viewkeeper.batches (trigger, caller, idempotency_key)
   where idempotency_key is not null;
 create index batches_unpublished on viewkeeper.batches (serial) where finished_at is not null and published_at is null;
+create index batches_unnoticed on viewkeeper.batches (serial) where status in ('failed', 'canceled') and noticed_at is null;
 
 -- The views of a batch and what each waits for, as they were when the batch was made.
 create table viewkeeper.batch_views (
@@ -100,6 +102,7 @@ create table viewkeeper.runs (
   error jsonb,
   meta jsonb not null default '{"request": {}, "response": {}}',
   published_at timestamptz,
+  noticed_at timestamptz,
   updated_at timestamptz not null default clock_timestamp(),
   check ((status in ('pending', 'running', 'built')) = (finished_at is null)),
   check ((status = 'built') <= (built_at is not null)),
@@ -126,6 +129,7 @@ create index runs_failed on viewkeeper.runs (definition_id, id desc) where statu
 create index runs_open on viewkeeper.runs (id) where status in ('pending', 'running', 'built');
 create index runs_of_group on viewkeeper.runs (group_run_id) where group_run_id is not null;
 create index runs_unpublished on viewkeeper.runs (id) where finished_at is not null and published_at is null;
+create index runs_unnoticed on viewkeeper.runs (id) where status = 'failed' and noticed_at is null;
 
 -- A plan is SQL, executed with the rights of the role that claims the run. So each run says which role wrote its plan, and
 -- only that role claims the run. A role that may write this table cannot pass its plan off as another role's.
@@ -142,6 +146,7 @@ comment on table viewkeeper.batch_views is 'The views of a batch: what each view
 comment on column viewkeeper.batches.selection is 'The views that were requested, in one canonical form: equal selections are equal values.';
 comment on column viewkeeper.batches.serial is 'Counts the batches, oldest first.';
 comment on column viewkeeper.batches.advanced_at is 'When somebody last advanced the batch. A batch that nobody has advanced for long is lost.';
+comment on column viewkeeper.batches.noticed_at is 'When a notice has told people of this batch, if the batch failed or was canceled; -infinity: nobody had to be told.';
 comment on column viewkeeper.batch_views.position is 'Parents come before their children; then the view with the longest remaining time comes first.';
 comment on column viewkeeper.batch_views.parents is 'Definitions of the views that have to succeed, or be left out as paused, before this view starts.';
 comment on column viewkeeper.batch_views.remaining_ms is 'The longest time from the start of this view to the end of the batch, by history.';
@@ -164,4 +169,5 @@ comment on column viewkeeper.runs.caller is 'Each caller has idempotency keys of
 comment on column viewkeeper.runs.backend_start is 'With backend_pid, the server process that works on the run. The server uses a pid again.';
 comment on column viewkeeper.runs.error is '{class, message, sqlstate, detail, hint, context}, without row data.';
 comment on column viewkeeper.runs.fills is 'Whether success makes the data of the view fresh: not for a drop, nor for a create without data.';
+comment on column viewkeeper.runs.noticed_at is 'When a notice has told people of this run, if the run failed; -infinity: nobody had to be told, or people knew of the same failure.';
 comment on column viewkeeper.runs.planned_by is 'The role that wrote the plan. Only this role executes the plan.';

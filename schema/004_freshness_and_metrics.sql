@@ -148,11 +148,15 @@ comment on function viewkeeper.first_run_since is 'The id of the first run that 
 create table viewkeeper.told (
   trouble text not null check (trouble in ('stale', 'missing', 'aside')),
   name text not null,
-  told_at timestamptz not null default clock_timestamp(),
-  over boolean not null default false,
+  told_at timestamptz not null,
+  began_at timestamptz not null,
+  over_at timestamptz,
+  noticed_at timestamptz,
   primary key (trouble, name)
 );
 comment on table viewkeeper.told is 'The views that an alarm has told of: stale, missing, or set aside for long.';
 comment on column viewkeeper.told.name is 'As people write it: app.sales; for a function that was set aside with its arguments.';
 comment on column viewkeeper.told.told_at is 'When the monitor last told of this trouble of this view, newly or as a reminder.';
-comment on column viewkeeper.told.over is 'The view has been well again since told_at. If the trouble comes back, it is new.';
+comment on column viewkeeper.told.began_at is 'When the monitor first told of this trouble, since the view was last well.';
+comment on column viewkeeper.told.over_at is 'When the monitor found the view well again. If the trouble comes back, it is new. Null: the trouble lasts.';
+comment on column viewkeeper.told.noticed_at is 'Up to which moment a notice has told people: what told_at or over_at says after this moment is news.';

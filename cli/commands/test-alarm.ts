@@ -1,5 +1,6 @@
 import { CloudWatchClient, SetAlarmStateCommand, type StateValue } from '@aws-sdk/client-cloudwatch'
 import { clientSettings } from '../../src/edge/lambda/aws-client.ts'
+import { testReason } from '../../src/plan/monitoring/alarm-words.ts'
 import { Problem } from '../../src/problem.ts'
 import { report } from '../output/report.ts'
 import { regionOf } from '../target/region.ts'
@@ -16,7 +17,7 @@ export async function testAlarm({ env, alarm }: { env: string; alarm: string }):
     ...clientSettings({ requestMs: 10_000, attempts: 2 }),
   })
   const set = (state: StateValue) =>
-    cloudWatch.send(new SetAlarmStateCommand({ AlarmName: name, StateValue: state, StateReason: reason }))
+    cloudWatch.send(new SetAlarmStateCommand({ AlarmName: name, StateValue: state, StateReason: testReason }))
   try {
     // Only a change of state to ALARM sends a mail.
     await set('OK')
@@ -30,5 +31,3 @@ export async function testAlarm({ env, alarm }: { env: string; alarm: string }):
     `${name} is in alarm for a moment; its mail goes to every address that has confirmed the subscription`,
   )
 }
-
-const reason = 'A test of the mail, by viewkeeper test-alarm. Nothing new is wrong.'

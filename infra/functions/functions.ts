@@ -17,8 +17,8 @@ interface FunctionOptions {
   /** The longest life of a call. */
   timeout: Duration
   /**
-   * Only for `start-batch`: in the network it would need endpoints of Lambda and Step Functions, which cost
-   * money.
+   * Only for `start-batch` and `notify`: in the network they would need endpoints of Lambda, Step Functions and SNS,
+   * which cost money.
    */
   outsideNetwork?: boolean
   /** Whether an event that failed with all of Lambda's retries becomes a dead letter. */
@@ -26,8 +26,8 @@ interface FunctionOptions {
   /** Retries of an asynchronous event. Default: Lambda's own, 2. */
   retryAttempts?: number
   /**
-   * The age at which Lambda drops an asynchronous event that it could not deliver to the function, for want of concurrency.
-   * Default: Lambda's own, 6 hours.
+   * The age at which Lambda drops an asynchronous event that it could not deliver to the function, for want of
+   * concurrency. Default: Lambda's own, 6 hours.
    */
   maxEventAge?: Duration
 }
@@ -75,6 +75,19 @@ const functions: Record<FunctionName, FunctionOptions> = {
     description: 'Closes lost runs, publishes ended runs as log lines and metrics, finds stale views',
     timeout: Duration.minutes(1),
     // The next call does what this one left: a dead letter for each minute of an outage would help nobody.
+  },
+  notice: {
+    description: 'Says what people have to be told now, for notify',
+    // notify waits for notice. notice gives up on the database earlier, after 20 s.
+    timeout: Duration.seconds(29),
+  },
+  notify: {
+    description: 'Makes mails of alarms, for people',
+    // A function in the network that sleeps wakes within a minute or two.
+    timeout: Duration.minutes(3),
+    outsideNetwork: true,
+    deadLetters: true,
+    maxEventAge: Duration.hours(1),
   },
   prune: {
     description: 'Every day: removes old history',

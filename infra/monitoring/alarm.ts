@@ -1,12 +1,13 @@
 import { Alarm, ComparisonOperator, type IMetric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
-import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import type { Construct } from 'constructs'
+import { describeAlarm } from '../../src/plan/monitoring/alarm-words.ts'
+import type { Topics } from './topics.ts'
 
-/** The environment that an alarm is about, and the topic that mails it. */
+/** The environment that an alarm is about, and the topics that it is published to. */
 export interface AlarmPlace {
   environmentName: string
-  topic: ITopic
+  topics: Topics
 }
 
 export interface AlarmOptions {
@@ -30,10 +31,15 @@ export interface AlarmOptions {
   /** What missing numbers mean. Default: nothing is wrong. */
   missing?: TreatMissingData
   /**
-   * When the topic mails: at the beginning, at the end, or at both. CloudWatch mails only when the state of an alarm
-   * changes. Default `['begin']`.
+   * When the alarm is published: at its beginning, at its end, or at both. CloudWatch publishes only when the state
+   * of an alarm changes. Default `['begin']`.
    */
   mails?: ('begin' | 'end')[]
+  /**
+   * An alarm of last resort is mailed as CloudWatch writes it, past the functions `notify` and `notice`, which it may
+   * be about. Default false.
+   */
+  lastResort?: boolean
 }
 
 /** Adds one alarm. An alarm costs about 0.10 USD a month. */
@@ -41,7 +47,7 @@ export function addAlarm(scope: Construct, place: AlarmPlace, options: AlarmOpti
   const { name, mails = ['begin'] } = options
   const alarm = new Alarm(scope, name, {
     alarmName: `viewkeeper-${place.environmentName}-${name}`,
-    alarmDescription: `${options.happened} First: ${options.first} More: docs/runbook.md, ${options.runbook ?? name}.`,
+    alarmDescription: describeAlarm(options.happened, options.first, options.runbook ?? name),
     metric: options.metric,
     comparisonOperator: options.comparison ?? ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
     threshold: options.threshold ?? 1,
@@ -49,8 +55,9 @@ export function addAlarm(scope: Construct, place: AlarmPlace, options: AlarmOpti
     ...(options.datapoints === undefined ? {} : { datapointsToAlarm: options.datapoints }),
     treatMissingData: options.missing ?? TreatMissingData.NOT_BREACHING,
   })
-  const action = new SnsAction(place.topic)
-  if (mails.includes('begin')) alarm.addAlarmAction(action)
-  if (mails.includes('end')) alarm.addOkAction(action)
+  const { alarms, mail, notices } = place.topics
+  const actions = (options.lastResort ? [mail, notices] : [alarms]).map((topic) => new SnsAction(topic))
+  if (mails.includes('begin')) alarm.addAlarmAction(...actions)
+  if (mails.includes('end')) alarm.addOkAction(...actions)
   return alarm
 }

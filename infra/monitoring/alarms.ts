@@ -1,18 +1,19 @@
 import { Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
-import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
+import { command } from '../../src/plan/commands.ts'
 import type { MonitorTimes } from '../environment/monitor-times.ts'
 import type { ServedApi } from '../functions/api.ts'
 import { type AlarmPlace, addAlarm } from './alarm.ts'
 import { addMonitorAlarms } from './monitor-alarms.ts'
 import { metricPeriod as period } from './own-metric.ts'
+import type { Topics } from './topics.ts'
 
 export interface AlarmsProps {
   environmentName: string
-  topic: ITopic
+  topics: Topics
   api: ServedApi
   machine: IStateMachine
   deadLetters: IQueue
@@ -38,7 +39,7 @@ export class Alarms extends Construct {
       name: 'failed-batches',
       metric: machine.metricFailed({ period }),
       happened: 'A batch failed or was canceled, or could not be opened or advanced for an hour.',
-      first: 'GET /batches?status=failed (or canceled) names the batch, and GET /batches/{id} its views.',
+      first: `${command(['batches'], place.environmentName)} names the batch.`,
     })
     addDeadLetters(this, place, deadLetters)
     // Only Secrets Manager calls it, which tells nobody.
@@ -68,6 +69,7 @@ function addDeadLetters(scope: Construct, place: AlarmPlace, queue: IQueue): voi
     // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html
     periods: 4,
     datapoints: 1,
+    lastResort: true,
     happened:
       'An event became a dead letter: it could not be delivered, or its function failed with every retry.',
     first: `Read what came: aws sqs receive-message --max-number-of-messages 10 --queue-url $(aws sqs get-queue-url --queue-name viewkeeper-${place.environmentName}-dead-letters --query QueueUrl --output text). Delete the messages when you are done.`,
@@ -79,6 +81,7 @@ function addDeadLetters(scope: Construct, place: AlarmPlace, queue: IQueue): voi
     // A queue that nobody uses for six hours publishes nothing.
     missing: TreatMissingData.IGNORE,
     mails: ['end'],
+    lastResort: true,
     happened: 'The queue of dead letters is empty again, if this says OK. State ALARM is not mailed.',
     first: 'Nothing is left to do.',
   })

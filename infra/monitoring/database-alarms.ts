@@ -1,16 +1,17 @@
 import { Annotations } from 'aws-cdk-lib'
 import { ComparisonOperator, Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch'
-import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import { Construct } from 'constructs'
+import { command } from '../../src/plan/commands.ts'
 import { serverIdentifier } from '../database/created-database.ts'
 import { isBurstable, maxConnections } from '../database/instance-memory.ts'
 import type { CreatedDatabaseOptions } from '../environment/database.ts'
 import { addAlarm } from './alarm.ts'
 import { metricPeriod as period } from './own-metric.ts'
+import type { Topics } from './topics.ts'
 
 export interface DatabaseAlarmsProps {
   environmentName: string
-  topic: ITopic
+  topics: Topics
   options: CreatedDatabaseOptions
 }
 
@@ -23,7 +24,7 @@ const leastFree = 0.1
  */
 const mostConnected = 0.65
 
-/** The alarms of a created database. They stand beside the topic, and know the server by its fixed name. */
+/** The alarms of a created database. They stand beside the topics, and know the server by its fixed name. */
 export class DatabaseAlarms extends Construct {
   private readonly props: DatabaseAlarmsProps
 
@@ -71,12 +72,13 @@ export class DatabaseAlarms extends Construct {
 
   /** A burstable server goes on at full speed without credits, and RDS charges the time. */
   private addCreditsAlarm() {
+    const runs = command(['runs'], this.props.environmentName)
     addAlarm(this, this.props, {
       name: 'database-credits',
       metric: this.metric('CPUSurplusCreditsCharged', Stats.MAXIMUM),
       happened:
         'The database has worked above its share for a day, and AWS charges the processor time beyond it.',
-      first: `Look at CPUUtilization of ${this.server} in CloudWatch, and at the runs of that time: GET /runs.`,
+      first: `Look at CPUUtilization of ${this.server} in CloudWatch, and at the runs of that time: ${runs}.`,
     })
   }
 

@@ -1,6 +1,7 @@
 import { ComparisonOperator, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Construct } from 'constructs'
 import { metricNames } from '../../src/edge/metrics/names.ts'
+import { command } from '../../src/plan/commands.ts'
 import type { MonitorTimes } from '../environment/monitor-times.ts'
 import { type AlarmOptions, type AlarmPlace, addAlarm } from './alarm.ts'
 import { ownMetric } from './own-metric.ts'
@@ -10,12 +11,13 @@ type Texts = Pick<AlarmOptions, 'name' | 'happened' | 'first'>
 /** The alarms about what the monitor publishes, and about a monitor that is silent. */
 export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: MonitorTimes): void {
   const { environmentName } = place
+  const type = (...words: string[]) => command(words, environmentName)
   const metric = (name: string, statistic: string, period = times.interval) =>
     ownMetric(environmentName, name, statistic, { period })
 
   /**
-   * Mails what is new. The number falls back to zero at the next look, so the alarm is over by itself, and its end is no
-   * news.
+   * Tells what is new. The number falls back to zero at the next look, so the alarm is over by itself, and its end is
+   * no news.
    */
   const addNews = (metricName: string, texts: Texts) =>
     addAlarm(scope, place, {
@@ -26,8 +28,8 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
     })
 
   /**
-   * Mails only when no view has the trouble any more; its beginning is in the other mail. While the monitor is silent nothing
-   * is known to be over, so missing numbers change nothing.
+   * Tells only that no view has the trouble any more; its beginning is told by the other alarm. While the monitor is
+   * silent nothing is known to be over, so missing numbers change nothing.
    */
   const addOver = (metricName: string, { name, ...texts }: Texts) =>
     addAlarm(scope, place, {
@@ -42,37 +44,37 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
   addNews(metricNames.runsFailed, {
     name: 'failed-runs',
     happened: 'At least one run failed or was lost; readers still see the data of the last success.',
-    first: 'GET /runs?status=failed names the view and its error.',
+    first: `${type('runs', '--status', 'failed')} names the view and its error.`,
   })
   addNews(metricNames.runsSlow, {
     name: 'slow-runs',
     happened: 'A refresh took more than twice as long as its view usually does.',
-    first: "GET /runs shows the durations; the dashboard's panel Slow refreshes has the usual ones.",
+    first: `${type('runs')} shows the durations; the dashboard's panel Slow refreshes has the usual ones.`,
   })
   addNews(metricNames.batchesLost, {
     name: 'lost-batches',
     happened: 'Nobody advanced a batch for 20 minutes, and the monitor closed it (BatchLost).',
-    first: 'GET /batches?status=failed names the batch. Start a new one: POST /batches.',
+    first: `${type('batches')} names the batch. Start a new one: ${type('refresh', '--all')}.`,
   })
   addNews(metricNames.viewsStaleTold, {
     name: 'stale-views',
     happened: 'The data of at least one more view are older than they may be, or still are.',
-    first: 'GET /views?state=stale names the views.',
+    first: `${type('ls', '--stale')} names the views.`,
   })
   addOver(metricNames.viewsStale, {
     name: 'stale-views',
     happened: 'No view is stale any more, if this says OK. State ALARM is not mailed.',
-    first: 'Nothing is left to do: GET /views?state=stale names no view.',
+    first: `Nothing is left to do: ${type('ls', '--stale')} names no view.`,
   })
   addNews(metricNames.viewsMissingTold, {
     name: 'missing-views',
     happened: 'At least one more authored view is not in the database, or still is not: somebody dropped it.',
-    first: `GET /views?state=missing names the views; npx viewkeeper migrate up --repair --env ${environmentName} makes them again.`,
+    first: `${type('ls', '--missing')} names the views; ${type('migrate', 'up', '--repair')} makes them again.`,
   })
   addOver(metricNames.viewsMissing, {
     name: 'missing-views',
     happened: 'No authored view is missing any more, if this says OK. State ALARM is not mailed.',
-    first: 'Nothing is left to do: GET /views?state=missing names no view.',
+    first: `Nothing is left to do: ${type('ls', '--missing')} names no view.`,
   })
   addNews(metricNames.viewsSetAsideTold, {
     name: 'set-aside-views',
@@ -97,5 +99,6 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
     missing: TreatMissingData.BREACHING,
     periods: 2,
     mails: ['begin', 'end'],
+    lastResort: true,
   })
 }

@@ -17,12 +17,17 @@ import { eventBridgeCron } from './cron.ts'
 import { scheduleRole } from './schedule-role.ts'
 import { scheduleName } from './scheduled-views.ts'
 
+/** Minutes between two looks for what no alarm has told. */
+const noticesEveryMinutes = 10
+
 export interface SchedulesProps {
   environmentName: string
   monitor: IFunction
   /** The state machine that opens and advances a batch. */
   batches: IStateMachine
   prune: IFunction
+  /** The function that tells people what is new, also what no alarm has told. */
+  notify: IFunction
   /** Minutes between two calls of the monitor; false if there are none. */
   monitorEveryMinutes: number | false
   /** Views that a scheduled batch refreshes at once. */
@@ -33,7 +38,7 @@ export interface SchedulesProps {
 
 /**
  * The schedules of one environment: a group of EventBridge Scheduler, with one schedule for `prune` and, unless
- * nothing calls it, one for `monitor`.
+ * nothing calls the monitor, one each for `monitor` and `notify`.
  */
 export class Schedules extends Construct {
   private readonly props: SchedulesProps
@@ -53,7 +58,10 @@ export class Schedules extends Construct {
       removalPolicy: RemovalPolicy.DESTROY,
     })
     const { monitorEveryMinutes } = props
-    if (monitorEveryMinutes !== false) this.monitor = this.addMonitor(monitorEveryMinutes)
+    if (monitorEveryMinutes !== false) {
+      this.monitor = this.addMonitor(monitorEveryMinutes)
+      this.addNotices(Math.max(noticesEveryMinutes, monitorEveryMinutes))
+    }
     this.addPrune()
   }
 
@@ -88,6 +96,20 @@ export class Schedules extends Construct {
     })
   }
 
+  /**
+   * Has `notify` look for what no alarm has told. CloudWatch publishes an alarm only when its state changes, so what
+   * goes wrong while the alarm is on would not be told; nor would an alarm that got lost on its way.
+   */
+  private addNotices(minutes: number) {
+    this.add('notices', ScheduleExpression.expression(`rate(${minutes} minutes)`, TimeZone.ETC_UTC), {
+      description: 'Tells people what no alarm has told',
+      target: this.props.notify,
+      input: {},
+      retryAttempts: 3,
+      maxEventAge: Duration.minutes(minutes),
+    })
+  }
+
   /** Prunes the history once a day, at a time when hardly any nightly batch begins. */
   private addPrune() {
     this.add('prune', ScheduleExpression.expression(eventBridgeCron('17 3 * * *'), TimeZone.ETC_UTC), {
@@ -100,8 +122,8 @@ export class Schedules extends Construct {
   }
 
   /**
-   * Scheduler may deliver an event twice. Executions with the same name of a schedule and the same scheduled time open one
-   * batch.
+   * Scheduler may deliver an event twice. Executions with the same name of a schedule and the same scheduled time
+   * open one batch.
    */
   private addBatch(
     name: string,
@@ -143,11 +165,11 @@ export class Schedules extends Construct {
 
   private roleFor(target: IFunction | IStateMachine): IRole {
     const { group } = this
-    const { deadLetters, monitor } = this.props
+    const { deadLetters, monitor, notify } = this.props
     const [id, may] = isMachine(target)
       ? ['batches-role', { action: 'states:StartExecution', targetArn: target.stateMachineArn } as const]
       : [
-          target === monitor ? 'monitor-role' : 'prune-role',
+          target === monitor ? 'monitor-role' : target === notify ? 'notices-role' : 'prune-role',
           { action: 'lambda:InvokeFunction', targetArn: target.functionArn } as const,
         ]
     const role = this.roles.get(target) ?? scheduleRole(this, id, { group, ...may, deadLetters })

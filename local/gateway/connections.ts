@@ -45,7 +45,10 @@ const advancing: Share = {
 /** For calls that are soon over: reads and cancels must not wait for long runs. */
 const brief = share(0.1, 1)
 
-/** `start-batch` has no share, because it opens no connection: it calls `open-batch`. */
+/**
+ * `start-batch` has no share, because it opens no connection: it calls `open-batch`. Nothing calls `notice` and `notify`
+ * here: there are no alarms.
+ */
 const shares: Record<FunctionName, Share | null> = {
   create: operation,
   refresh: operation,
@@ -57,6 +60,8 @@ const shares: Record<FunctionName, Share | null> = {
   pause: brief,
   query: brief,
   monitor: brief,
+  notice: brief,
+  notify: null,
   prune: brief,
   migrate: brief,
 }

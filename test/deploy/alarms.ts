@@ -4,93 +4,155 @@ import type { Deployed } from './support/deployed.ts'
 import { poll, stage } from './support/transcript.ts'
 import { alarmPolicy, refreshPolicy } from './test-environment.ts'
 
-const dimensions = metricDimensions('deploy-test')
+const environment = 'deploy-test'
+const dimensions = metricDimensions(environment)
 
-/** Sets two alarms off, one by the command line and one by its metric, and waits for what they send. */
-export async function soundAlarms({ aws, api, project, topicArn }: Deployed): Promise<void> {
-  const queue = await aws.subscribeQueue('alarms-of-deploy-test', topicArn)
-  const hear = (alarm: string, metric: string) =>
-    poll(30, `the message of ${alarm}`, async () => {
-      const messages = (await aws.receive(queue)).map((text): AlarmMessage => JSON.parse(text))
-      const message = messages.find(({ AlarmName }) => AlarmName === `viewkeeper-deploy-test-${alarm}`)
-      if (message) assertMessage(message, alarm, metric)
-      return message
-    })
-  const reason = ({ NewStateReason }: AlarmMessage) => NewStateReason
+interface Mail {
+  subject: string
+  text: string
+}
 
-  const testAlarm = async () => {
-    const operator = await aws.createUser('operator', alarmPolicy)
-    const { code, output } = await project.command(operator, 'test-alarm')
+/** Sets alarms off, by the command line and by their metrics, and reads the mails that people get of them. */
+export async function soundAlarms(deployed: Deployed): Promise<void> {
+  const { aws, api, project, topics } = deployed
+  const inbox = await openInbox(aws, 'mails', topics.mail)
+  const chat = await openInbox(aws, 'chat', topics.notices)
+  const operator = await aws.createUser('operator', alarmPolicy)
+  const testAlarm = async (...alarm: string[]) => {
+    const { code, output } = await project.command(operator, 'test-alarm', ...alarm)
     assert.equal(code, 0, output)
-    const message = await hear('failed-runs', metricNames.runsFailed)
-    assert.match(message.NewStateReason, /^A test of the mail, .+Nothing new is wrong\.$/)
-    return message
   }
-  await stage('viewkeeper test-alarm --env sends an alarm', testAlarm, reason)
+
+  await stage(
+    'viewkeeper test-alarm --env sends a mail that says that it is a test',
+    async () => {
+      await testAlarm()
+      // What has failed in the test before, and nobody was told of, is told on this occasion.
+      return inbox.find('the test', ({ text }) => /test .*by viewkeeper test-alarm/.test(text))
+    },
+    ({ subject }) => subject,
+  )
   await stage('… for nobody who may not set it off', async () => {
     const other = await aws.createUser('neighbour', refreshPolicy(api.id))
     const { code, output } = await project.command(other, 'test-alarm')
     assert.equal(code, 3)
     assert.match(output, /viewkeeper-deploy-test-failed-runs cannot be set off: .+AccessDenied/)
   })
+  await stage('the alarm of last resort is mailed as CloudWatch writes it', async () => {
+    await testAlarm('silent-monitor')
+    const isSilent = ({ text }: Mail) => alarmOf(text)?.AlarmName === 'viewkeeper-deploy-test-silent-monitor'
+    const { text } = await inbox.find('the silent monitor', isSilent)
+    assert.match(alarmOf(text)!.NewStateReason, /^A test of the mail, .+Nothing new is wrong\.$/)
+    await chat.find('the same for chat', isSilent)
+  })
 
-  const publish = (metric: string, value: number, secondsAgo = 0) =>
-    aws.putMetric(metricNamespace, metric, dimensions, value, secondsAgo)
-  /** Publishes zeros, as the monitor does, until the alarm has forgotten what came before. */
-  const quiet = (alarm: string, metric: string) =>
-    poll(60, `${alarm} is over`, async () => {
-      await publish(metric, 0)
-      return (await aws.readAlarmState(`viewkeeper-deploy-test-${alarm}`)) === 'OK' || undefined
-    })
-  const heard = new Set<string>()
-  /** Everything that was mailed about stale views, in order. */
-  const mailed = (count: number) =>
-    poll(30, `${count} messages about stale views`, async () => {
-      for (const text of await aws.receive(queue)) heard.add(text)
-      const about = [...heard]
-        .map((text): AlarmMessage => JSON.parse(text))
-        .filter(({ AlarmName }) => AlarmName.includes('stale-views'))
-      return about.length >= count ? about : undefined
-    })
-
-  const becomeStaleTwice = async () => {
-    // The alarm of news looks at three minutes, the other at one: they are over some seconds later.
-    await publish(metricNames.viewsStale, 1, 50)
-    await publish(metricNames.viewsStaleTold, 1, 170)
-    const [first] = await mailed(1)
-    assertMessage(first!, 'stale-views', metricNames.viewsStaleTold)
-    await quiet('stale-views', metricNames.viewsStaleTold)
-    await publish(metricNames.viewsStaleTold, 1)
-    await mailed(2)
-    await quiet('stale-views-over', metricNames.viewsStale)
-    return mailed(3)
-  }
-  const told = (messages: AlarmMessage[]) =>
-    messages.map(({ AlarmName, NewStateValue }) => `${AlarmName.slice(23)} ${NewStateValue}`).join(', ')
-  const messages = await stage(
-    'two newly stale views are two mails, and one when both are fresh',
-    becomeStaleTwice,
-    told,
-  )
-  assert.equal(told(messages), 'stale-views ALARM, stale-views ALARM, stale-views-over OK')
+  await becomeStale(deployed, inbox, chat)
 }
 
-/**
- * The emulator takes a metric of any dimensions for the alarm's; CloudWatch does not. Hence the alarm's own,
- * as its message tells them, have to be those that the monitor publishes (assertMetrics).
- */
-function assertMessage(message: AlarmMessage, alarm: string, metric: string): void {
-  assert.equal(message.NewStateValue, 'ALARM')
-  assert.ok(message.AlarmDescription.endsWith(` More: docs/runbook.md, ${alarm}.`), message.AlarmDescription)
-  const { Namespace, MetricName, Dimensions } = message.Trigger
-  assert.deepEqual([Namespace, MetricName], [metricNamespace, metric])
-  assert.deepEqual(Object.fromEntries(Dimensions.map(({ Name, Value }) => [Name, Value])), dimensions)
+/** Two views become stale one after the other, and are fresh again: three mails. */
+async function becomeStale(deployed: Deployed, inbox: Inbox, chat: Inbox): Promise<void> {
+  const { aws, sql } = deployed
+  const publish = (metric: string, value: number, secondsAgo = 0) =>
+    aws.putMetric(metricNamespace, metric, dimensions, value, secondsAgo)
+  const isOk = async (alarm: string) =>
+    (await aws.readAlarmState(`viewkeeper-${environment}-${alarm}`)) === 'OK' || undefined
+  /** Publishes zeros, as the monitor does, until the alarm has forgotten what came before. */
+  const quiet = (alarm: string, metric: string) =>
+    poll(90, `${alarm} is over`, async () => {
+      await publish(metric, 0)
+      return isOk(alarm)
+    })
+  const limit = (view: string, seconds: number | null) => sql`
+    update viewkeeper.definitions set max_staleness_seconds = ${seconds} where format('%I.%I', schema_name, name) = ${view}`
+  /** The monitor looks until it has told of the view, or has found it well again. */
+  const told = (view: string, lasts: boolean) =>
+    poll(60, `the monitor tells of ${view}`, async () => {
+      // As if the last telling were long ago.
+      await sql`update viewkeeper.told set told_at = told_at - interval '10 minutes' where name <> ${view}`
+      await aws.invoke('viewkeeper-deploy-test-monitor')
+      const rows = await sql`
+        select from viewkeeper.told where trouble = 'stale' and name = ${view} and (over_at is null) = ${lasts}`
+      return rows.length > 0 || undefined
+    })
+  const isAbout = (view: string) => (mail: Mail) => mail.subject.endsWith(`${view} is stale`)
+
+  const first = await stage(
+    'a stale view is a mail that names it, and says what to type',
+    async () => {
+      await limit('public.sales', 1)
+      await told('public.sales', true)
+      // The alarm of news looks at three minutes, the other at one: they are over some seconds later.
+      await publish(metricNames.viewsStale, 1, 50)
+      await publish(metricNames.viewsStaleTold, 1, 170)
+      return inbox.find('the stale view', isAbout('public.sales'))
+    },
+    ({ subject }) => subject,
+  )
+  assert.equal(first.subject, '[deploy-test] public.sales is stale')
+  assert.match(first.text, /^ {2}viewkeeper why public\.sales --env deploy-test$/m)
+  assert.match(first.text, /^ {2}docs\/runbook\.md#stale-views$/m)
+
+  await stage('… and the same as JSON', async () => {
+    const { text } = await chat.find('the stale view', ({ text }) => text.includes('public.sales is stale'))
+    const { source, content, metadata } = JSON.parse(text)
+    assert.deepEqual([source, content.title], ['custom', first.subject])
+    const { causes } = JSON.parse(metadata.additionalContext.notice)
+    assert.equal(causes[0].views[0].view, 'public.sales')
+  })
+  const second = await stage(
+    'a second one is a second mail',
+    async () => {
+      await quiet('stale-views', metricNames.viewsStaleTold)
+      await limit('reports.yearly_sales', 1)
+      await told('reports.yearly_sales', true)
+      await publish(metricNames.viewsStaleTold, 1)
+      return inbox.find('the second stale view', isAbout('reports.yearly_sales'))
+    },
+    ({ subject }) => subject,
+  )
+  assert.match(second.text, /2 views are stale in all: viewkeeper ls --stale --env deploy-test/)
+  const over = await stage(
+    'and one mail when both are fresh',
+    async () => {
+      await limit('public.sales', null)
+      await limit('reports.yearly_sales', null)
+      await told('public.sales', false)
+      await quiet('stale-views-over', metricNames.viewsStale)
+      return inbox.find('the end', ({ subject }) => subject.includes('OK: no view is stale any more'))
+    },
+    ({ subject }) => subject,
+  )
+  assert.match(over.text, /public\.sales was stale for .+\n.*reports\.yearly_sales was stale for /)
+  assert.equal(inbox.mails.filter(isAbout('public.sales')).length, 1)
+}
+
+type Inbox = Awaited<ReturnType<typeof openInbox>>
+
+/** A queue that gets what a topic gets. */
+async function openInbox(aws: Deployed['aws'], name: string, topicArn: string) {
+  const queue = await aws.subscribeQueue(`${name}-of-${environment}`, topicArn)
+  const mails: Mail[] = []
+  return {
+    mails,
+    /** Waits for a mail. */
+    find: (what: string, isIt: (mail: Mail) => boolean): Promise<Mail> =>
+      poll(90, `${what}, among ${name}`, async () => {
+        mails.push(...(await aws.receive(queue)))
+        return mails.find(isIt)
+      }),
+  }
 }
 
 interface AlarmMessage {
   AlarmName: string
-  AlarmDescription: string
-  NewStateValue: string
   NewStateReason: string
-  Trigger: { Namespace: string; MetricName: string; Dimensions: { Name: string; Value: string }[] }
+}
+
+/** What CloudWatch writes; null for a mail of words. */
+function alarmOf(text: string): AlarmMessage | null {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
 }

@@ -123,7 +123,7 @@ export async function whilePaused(
 export const findBatchOfSchedule = ({ api, aws, sql }: Deployed): Promise<unknown> =>
   stage("the view's own schedule refreshes it", async () => {
     const names = await aws.listSchedules('viewkeeper-deploy-test')
-    assert.deepEqual(names.toSorted(), [everyMinute, 'monitor', 'prune'].toSorted())
+    assert.deepEqual(names.toSorted(), [everyMinute, 'monitor', 'notices', 'prune'].toSorted())
     const id = await poll(150, 'a batch by the schedule', async () => {
       const [found] = await sql`
         select id from viewkeeper.batches where trigger = 'schedule' and status = 'success' limit 1`

@@ -84,8 +84,11 @@ async function deployFirst({ cache, folder }: { cache: string; folder: string })
   const { migrationsFolder } = project
   const options = { name: 'deploy-test', environment, schemaFolder: schema.folder, migrationsFolder }
   await stage('cdk deploy', () => deploySucceeds(cdk, options))
-  const { ApiUrl, StateMachineArn, AlarmTopicArn } = cdk.readOutputs('viewkeeper-deploy-test')
+  const { ApiUrl, StateMachineArn, MailTopicArn, NoticesTopicArn } = cdk.readOutputs('viewkeeper-deploy-test')
   const api = createApi(ApiUrl!, emulator)
-  const arns = { machineArn: StateMachineArn!, topicArn: AlarmTopicArn! }
+  const arns = {
+    machineArn: StateMachineArn!,
+    topics: { mail: MailTopicArn!, notices: NoticesTopicArn! },
+  }
   return { folder, emulator, database, sql: database.sql, aws, cdk, api, ...arns, options, schema, project }
 }

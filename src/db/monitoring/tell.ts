@@ -30,19 +30,22 @@ export const tell = <Found>(
       known as materialized (select * from viewkeeper.told where trouble = ${trouble}),
       ended as (
         select name from viewkeeper.told
-         where trouble = ${trouble} and not over and name not in (select name from troubled)
+         where trouble = ${trouble} and over_at is null and name not in (select name from troubled)
          order by name for no key update),
       over as (
-        update viewkeeper.told set over = true where trouble = ${trouble} and name in (select name from ended)),
+        update viewkeeper.told set over_at = clock_timestamp() where trouble = ${trouble} and name in (select name from ended)),
       due as (
         select name from troubled left join known using (name)
          where not exists (select from known where told_at > ${before(apartSeconds)})
-           and (known.over is not false
-                or exists (select from troubled join known using (name) where not over and told_at <= ${before(remindSeconds)}))),
+           and (known.name is null or known.over_at is not null
+                or exists (select from troubled join known using (name) where over_at is null and told_at <= ${before(remindSeconds)}))),
       told as (
-        insert into viewkeeper.told as t (trouble, name) select ${trouble}, name from due order by name
-        on conflict (trouble, name) do update set told_at = clock_timestamp(), over = false
-         where t.over or t.told_at <= ${before(apartSeconds)}
+        insert into viewkeeper.told as t (trouble, name, told_at, began_at)
+        select ${trouble}, name, moment.now, moment.now from due, (select clock_timestamp() as now) moment order by name
+        on conflict (trouble, name) do update
+          set told_at = excluded.told_at, over_at = null,
+              began_at = case when t.over_at is null then t.began_at else excluded.began_at end
+         where t.over_at is not null or t.told_at <= ${before(apartSeconds)}
         returning name)
       select name, found, name in (select name from told) as "isTold" from troubled order by position`
     const found = rows.map((row) => row.found)

@@ -10,6 +10,8 @@ export const functionNames = [
   'pause',
   'query',
   'monitor',
+  'notice',
+  'notify',
   'prune',
   'migrate',
 ] as const

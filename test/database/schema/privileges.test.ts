@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../../src/db/server/connect.ts'
 import { monitor } from '../../../src/operations/monitoring/monitor.ts'
+import { confirm, prepareNotice } from '../../../src/operations/monitoring/notice.ts'
 import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { cancel } from '../../../src/operations/runs/cancel.ts'
 import { create } from '../../../src/operations/runs/create.ts'
@@ -703,6 +704,37 @@ describe('reads', () => {
       await place.run(`grant ${right} to $app`)
     }
     expect(await look()).toMatchObject({ lost: 0 })
+  })
+
+  test('a notice reads the record, and notes what was told', async () => {
+    const place = await makePlace()
+    await give(place, [connect, usageOfRecord])
+    await place.run(`
+      insert into viewkeeper.definitions (schema_name, name, source) values ('$schema', 'noticed', 'discovered');
+      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at, error)
+      select id, schema_name, name, 'refresh', 'failed', 'schedule', now() - interval '1 hour', '{"class":"Lost","message":"gone"}'
+        from viewkeeper.definitions where schema_name = '$schema' and name = 'noticed'`)
+    const tell = async () => {
+      const answer = await prepareNotice(place.database, 'one', { environment: 'test', alarms: [] })
+      return 'token' in answer && (await confirm(place.database, answer.token))
+    }
+    const takes: [string, Parameters<typeof privilege>[0]][] = [
+      ['select, insert, update on viewkeeper.switches', /switches/],
+      ['select on viewkeeper.told', /told/],
+      ['select on viewkeeper.runs', /runs/],
+      ['select on viewkeeper.batches', /batches/],
+      ['select on viewkeeper.latest_runs', /latest_runs/],
+      ['select on viewkeeper.definitions', /definitions/],
+      ['select on viewkeeper.set_aside', /set_aside/],
+      ['update on viewkeeper.runs', /runs/],
+      ['update on viewkeeper.batches', /batches/],
+      ['update on viewkeeper.told', /told/],
+    ]
+    for (const [right, missing] of takes) {
+      await expectMissing(tell(), privilege(missing))
+      await place.run(`grant ${right} to $app`)
+    }
+    expect(await tell()).toBe(true)
   })
 })
 

@@ -3,6 +3,7 @@ import { handler as cancel } from '../../../functions/cancel.ts'
 import { handler as createView } from '../../../functions/create.ts'
 import { handler as dropView } from '../../../functions/drop.ts'
 import { handler as monitor } from '../../../functions/monitor.ts'
+import { handler as notice } from '../../../functions/notice.ts'
 import { handler as openBatch } from '../../../functions/open-batch.ts'
 import { handler as pause } from '../../../functions/pause.ts'
 import { handler as prune } from '../../../functions/prune.ts'
@@ -20,6 +21,7 @@ import { useDatabase } from '../../support/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/frozen.ts'
 import { whileLocked } from '../../support/holder.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/lambda.ts'
+import { alarmText } from '../../support/notices.ts'
 import { refusalOf } from '../../support/refusal.ts'
 
 // On most databases text is UTF-8. The encoding of another one lacks characters, and has some beyond ASCII.
@@ -27,6 +29,10 @@ import { refusalOf } from '../../support/refusal.ts'
 const context = lambdaContext({ getRemainingTimeInMillis: () => 90_000 })
 const folder = useFolders()
 const headers = { prefer: 'wait=20' }
+const notices = notice as unknown as (
+  question: object,
+  of: typeof context,
+) => Promise<{ message: { text: string }; token: string }>
 
 describe.each([
   { encoding: 'LATIN1', word: '\u00e9t\u00e9', lacking: '\u65e5' },
@@ -115,6 +121,14 @@ describe.each([
     })
     await sql`drop event trigger raises`
     expect(failed.body.detail).toBe(`public."made_${word}": ${word} (P0001). ${word}. ${word}.`)
+    const question = {
+      holder: 'one',
+      messages: [alarmText('failed-runs', { at: new Date(), environment: 'local' })],
+    }
+    const asked = await notices(question, context)
+    expect(asked.message.text).toContain(`public."made_${word}" could not be created at `)
+    expect(await notices({ confirmed: asked.token }, context)).toEqual({ noted: true })
+    expect(await notices(question, context)).toEqual({ busy: false, message: null })
     const { body } = await ask(refreshView, 'POST /views/{view}/refresh', {
       path: { view: `"slow_${word}"` },
       headers: {},

@@ -130,11 +130,14 @@ export function createAws({ url }: Emulator) {
       return QueueUrl
     },
 
-    /** The texts that a topic has sent to the queue and nobody has received; waits up to 5 s for the first. */
-    receive: async (queueUrl: string): Promise<string[]> => {
+    /** What a topic has sent to the queue and nobody has received; waits up to 5 s for the first. */
+    receive: async (queueUrl: string): Promise<{ subject: string; text: string }[]> => {
       const request = { QueueUrl: queueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 5 }
       const { Messages = [] } = await json('sqs', 'AmazonSQS.ReceiveMessage', request, '1.0')
-      return Messages.map(({ Body }: { Body: string }) => JSON.parse(Body).Message)
+      return Messages.map(({ Body }: { Body: string }) => {
+        const { Subject, Message } = JSON.parse(Body)
+        return { subject: Subject ?? '', text: Message }
+      })
     },
 
     /** The state of an alarm: OK, ALARM or INSUFFICIENT_DATA. */

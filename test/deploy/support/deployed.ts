@@ -17,7 +17,8 @@ export interface Deployed {
   cdk: Cdk
   api: Api
   machineArn: string
-  topicArn: string
+  /** The ARNs of the topics for people: mails, and the same as JSON. */
+  topics: { mail: string; notices: string }
   /** The options of the first deploy. */
   options: AppOptions
   schema: SchemaFolder

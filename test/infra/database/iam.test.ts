@@ -12,7 +12,7 @@ const withIam = createStack({
 const createdWithIam = new Synthesized(withIam)
 const database = databaseOf(withIam)
 const stacks = { created: createdWithIam, imported: synth(importedWithIam) }
-const inside = functionNames.filter((name) => name !== outside)
+const inside = functionNames.filter((name) => !outside.includes(name))
 const [instance, { Properties: server }] = database.one('AWS::RDS::DBInstance')
 const resourceId = importOf(database, { 'Fn::GetAtt': [instance, 'DbiResourceId'] })
 

@@ -55,7 +55,10 @@ describe.each(functionNames)('the bundle of %s', (name) => {
   })
 })
 
-test('a function that logs in with IAM has no client of Secrets Manager, and is smaller', () => {
+// Every function is bundled anew, which takes a loaded machine more than a minute.
+test('a function that logs in with IAM has no client of Secrets Manager, and is smaller', {
+  timeout: 180_000,
+}, () => {
   const withIam = bundle(importedWithIam)
   const { folder } = withIam.of('monitor')
   const { sources } = JSON.parse(readFileSync(join(folder, 'index.mjs.map'), 'utf8')) as { sources: string[] }

@@ -21,10 +21,12 @@ const timeouts: Record<string, number> = {
   pause: 29,
   query: 29,
   monitor: 60,
+  notice: 29,
+  notify: 180,
   prune: 900,
   migrate: 840,
 }
-const inside = functionNames.filter((name) => name !== outside)
+const inside = functionNames.filter((name) => !outside.includes(name))
 
 test('every function of the list is deployed, and no other', () => {
   expect(Object.keys(timeouts).sort()).toEqual(functionNames)
@@ -59,7 +61,7 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
     for (const { RetentionInDays } of groups) expect(RetentionInDays).toBe(kind === 'created' ? 90 : 30)
   })
 
-  test.each(['create', 'refresh', 'drop'])(
+  test.each(['create', 'refresh', 'drop', 'notify'])(
     '%s keeps the retries of Lambda, and an event that still fails is a dead letter',
     (name) => {
       const [queue] = stack.one('AWS::SQS::Queue')
@@ -92,7 +94,7 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
       .resources('AWS::Lambda::EventInvokeConfig')
       .map(([, { Properties }]) => Properties.FunctionName.Ref)
     expect(configured.sort()).toEqual(
-      ['create', 'drop', 'monitor', 'prune', 'refresh'].map((name) => stack.fn(name)[0]).sort(),
+      ['create', 'drop', 'monitor', 'notify', 'prune', 'refresh'].map((name) => stack.fn(name)[0]).sort(),
     )
   })
 
@@ -137,6 +139,20 @@ test('start-batch is told the function and the state machine that it calls, and 
   expect(variables('imported', 'open-batch')).toMatchObject({
     BATCH_CONCURRENCY: '2',
     BATCH_EXCHANGE: 'together',
+  })
+  expect(Object.keys(read).filter((name) => name.startsWith('DATABASE'))).toEqual([])
+})
+
+test('notify is told the function that it asks and the topics of people, and nothing of the database', () => {
+  const topic = (name: string) => ({
+    Ref: kinds.imported.one('AWS::SNS::Topic', ({ TopicName }) => TopicName === `viewkeeper-test-${name}`)[0],
+  })
+  const read = variables('imported', 'notify')
+  expect(read).toMatchObject({
+    VIEWKEEPER_ENVIRONMENT: 'test',
+    NOTICE_FUNCTION: { Ref: kinds.imported.fn('notice')[0] },
+    MAIL_TOPIC_ARN: topic('mail'),
+    NOTICES_TOPIC_ARN: topic('notices'),
   })
   expect(Object.keys(read).filter((name) => name.startsWith('DATABASE'))).toEqual([])
 })

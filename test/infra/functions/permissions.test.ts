@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { databases, functionNames, importOf, kinds, outside, type Synthesized } from '../support/synth.ts'
 
-const inside = functionNames.filter((name) => name !== outside)
+const inside = functionNames.filter((name) => !outside.includes(name))
 const networkInterfaces = [
   'ec2:AssignPrivateIpAddresses',
   'ec2:CreateNetworkInterface',
@@ -29,11 +29,26 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
 
   test('start-batch may open a batch, start its execution, and nothing else', () => {
     const [machine] = stack.one('AWS::StepFunctions::StateMachine')
-    const found = stack.permissions(outside).filter(({ action }) => !/^logs:/.test(action))
+    const found = stack.permissions('start-batch').filter(({ action }) => !/^logs:/.test(action))
     expect(found).toEqual([
       { action: 'lambda:InvokeFunction', resource: { 'Fn::GetAtt': [stack.fn('open-batch')[0], 'Arn'] } },
       { action: 'states:StartExecution', resource: { Ref: machine } },
     ])
+  })
+
+  test('notify may ask notice, publish to the two topics of people, send a dead letter, and nothing else', () => {
+    const found = stack.permissions('notify').filter(({ action }) => !/^logs:/.test(action))
+    const topic = (name: string) => ({
+      Ref: stack.one('AWS::SNS::Topic', ({ TopicName }) => TopicName === `viewkeeper-test-${name}`)[0],
+    })
+    expect(found.filter(({ action }) => !queue.includes(action))).toEqual([
+      { action: 'lambda:InvokeFunction', resource: { 'Fn::GetAtt': [stack.fn('notice')[0], 'Arn'] } },
+      { action: 'sns:Publish', resource: topic('mail') },
+      { action: 'sns:Publish', resource: topic('notices') },
+    ])
+    expect(found.filter(({ action }) => queue.includes(action)).map(({ action }) => action)).toEqual(
+      expect.arrayContaining(['sqs:SendMessage']),
+    )
   })
 
   test.each(functionNames)('%s writes into its own log group and no other', (name) => {

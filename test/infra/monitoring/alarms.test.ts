@@ -20,7 +20,14 @@ const alarm = (name: string, from: Synthesized = stack) =>
   from.one('AWS::CloudWatch::Alarm', ({ AlarmName }) => AlarmName === `viewkeeper-test-${name}`)[1].Properties
 const docs = (page: string) => readFileSync(new URL(`../../../docs/${page}.md`, import.meta.url), 'utf8')
 const all = alarmsOf(stack)
-const toTopic = [{ Ref: stack.one('AWS::SNS::Topic')[0] }]
+const topic = (name: string, from: Synthesized = stack) =>
+  from.one('AWS::SNS::Topic', ({ TopicName }) => TopicName === `viewkeeper-test-${name}`)[0]
+/** To the function that makes mails of alarms. */
+const toTopic = [{ Ref: topic('alarms') }]
+/** To people, past every function. */
+const toPeople = [{ Ref: topic('mail') }, { Ref: topic('notices') }]
+/** What tells of the functions between an alarm and people must not need them. */
+const lastResort = ['silent-monitor', 'dead-letters', 'dead-letters-over']
 const every = (monitorEveryMinutes: number | false) =>
   new Synthesized(createStack({ ...imported, monitorEveryMinutes }))
 
@@ -54,9 +61,10 @@ test('every alarm says when it mails: news at their beginning, a trouble that is
   expect([mailing(true, false), mailing(false, true), mailing(true, true)]).toEqual([ofNews, ofEnds, ofBoth])
 })
 
-test.each(all)('$AlarmName goes to the topic, and says what happened and what to do first', (properties) => {
+test.each(all)('$AlarmName reaches people, and says what happened and what to do first', (properties) => {
+  const isLast = lastResort.includes(properties.AlarmName.replace('viewkeeper-test-', ''))
   for (const actions of [properties.AlarmActions, properties.OKActions])
-    expect([undefined, toTopic]).toContainEqual(actions)
+    expect([undefined, isLast ? toPeople : toTopic]).toContainEqual(actions)
   expect(properties).not.toHaveProperty('InsufficientDataActions')
   expect(properties.AlarmDescription).toMatch(/^[A-Z].+\. First: .+\. More: docs\/runbook\.md, [a-z-]+\.$/)
   // CloudWatch's limit.
@@ -127,6 +135,10 @@ describe('every failure reaches somebody', () => {
       ['start-batch answers 5xx', (name) => isCalledBy('start-batch', name), 'api-errors'],
     ],
     monitor: [['nothing is published', () => true, 'silent-monitor']],
+    notice: [
+      ['notify tells the alarm in its own words', (name) => isCalledBy('notify', name), 'dead-letters'],
+    ],
+    notify: [['its event becomes a dead letter', writesDeadLetters, 'dead-letters']],
     prune: [['its event becomes a dead letter', writesDeadLetters, 'dead-letters']],
   }
   noticed.refresh = noticed.drop = noticed.create!
@@ -348,22 +360,102 @@ test('an answer that is an error of the server is an alarm, though the function 
   })
 })
 
-test('alarms may publish to the topic, and every address is subscribed', () => {
-  const [topic, { Properties }] = stack.one('AWS::SNS::Topic')
-  // With the key that AWS manages, alarms would not arrive.
-  expect(Properties).not.toHaveProperty('KmsMasterKeyId')
-  const [, policy] = stack.one('AWS::SNS::TopicPolicy')
-  expect(policy.Properties.PolicyDocument.Statement).toContainEqual({
-    Sid: 'AlarmsPublish',
-    Effect: 'Allow',
-    Principal: { Service: 'cloudwatch.amazonaws.com' },
-    Action: 'sns:Publish',
-    Resource: { Ref: topic },
-    Condition: { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } },
+describe('the way of an alarm to people', () => {
+  const subscriptions = stack.resources('AWS::SNS::Subscription').map(([, resource]) => resource.Properties)
+  const [queue] = stack.one('AWS::SQS::Queue')
+  const [notify] = stack.fn('notify')
+
+  test.each(['alarms', 'mail', 'notices'])(
+    'alarms may publish to topic %s, and nobody without TLS',
+    (name) => {
+      const [id, { Properties }] = stack.one(
+        'AWS::SNS::Topic',
+        ({ TopicName }) => TopicName === `viewkeeper-test-${name}`,
+      )
+      // With the key that AWS manages, alarms would not arrive.
+      expect(Properties).not.toHaveProperty('KmsMasterKeyId')
+      const [, policy] = stack.one('AWS::SNS::TopicPolicy', ({ Topics }) => Topics[0].Ref === id)
+      expect(policy.Properties.PolicyDocument.Statement).toContainEqual({
+        Sid: 'AlarmsPublish',
+        Effect: 'Allow',
+        Principal: { Service: 'cloudwatch.amazonaws.com' },
+        Action: 'sns:Publish',
+        Resource: { Ref: id },
+        Condition: { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } },
+      })
+      expect(policy.Properties.PolicyDocument.Statement).toContainEqual(
+        expect.objectContaining({
+          Effect: 'Deny',
+          Action: 'sns:Publish',
+          Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+        }),
+      )
+    },
+  )
+
+  test('the addresses get what is mailed to people, and nothing else', () => {
+    const mailed = subscriptions.filter(({ Protocol }) => Protocol === 'email')
+    expect(mailed.map(({ Endpoint }) => Endpoint).sort()).toEqual(['one@example.com', 'two@example.com'])
+    for (const { TopicArn } of mailed) expect(TopicArn).toEqual({ Ref: topic('mail') })
   })
-  const subscribed = stack.resources('AWS::SNS::Subscription').map(([, resource]) => resource.Properties)
-  expect(subscribed.map(({ Endpoint, Protocol }) => `${Protocol}:${Endpoint}`).sort()).toEqual([
-    'email:one@example.com',
-    'email:two@example.com',
-  ])
+
+  test('notify gets the alarms; one that SNS cannot deliver to it becomes a dead letter', () => {
+    const [subscription, ...others] = subscriptions.filter(({ Protocol }) => Protocol === 'lambda')
+    expect(others).toEqual([])
+    expect(subscription).toMatchObject({
+      TopicArn: { Ref: topic('alarms') },
+      Endpoint: { 'Fn::GetAtt': [notify, 'Arn'] },
+      RedrivePolicy: { deadLetterTargetArn: { 'Fn::GetAtt': [queue, 'Arn'] } },
+    })
+    const [, permission] = stack.one(
+      'AWS::Lambda::Permission',
+      ({ Principal }) => Principal === 'sns.amazonaws.com',
+    )
+    expect(permission.Properties).toMatchObject({
+      Action: 'lambda:InvokeFunction',
+      FunctionName: { 'Fn::GetAtt': [notify, 'Arn'] },
+      SourceArn: { Ref: topic('alarms') },
+    })
+    const [, policy] = stack.one('AWS::SQS::QueuePolicy')
+    expect(policy.Properties.PolicyDocument.Statement).toContainEqual(
+      expect.objectContaining({
+        Effect: 'Allow',
+        Principal: { Service: 'sns.amazonaws.com' },
+        Action: 'sqs:SendMessage',
+        Condition: { ArnEquals: { 'aws:SourceArn': { Ref: topic('alarms') } } },
+      }),
+    )
+  })
+
+  test('is there before the first alarm is made', () => {
+    const [permission] = stack.one(
+      'AWS::Lambda::Permission',
+      ({ Principal }) => Principal === 'sns.amazonaws.com',
+    )
+    const way = [
+      ...stack.resources('AWS::SNS::Subscription').map(([id]) => id),
+      ...stack.resources('AWS::SNS::TopicPolicy').map(([id]) => id),
+      permission,
+    ]
+    for (const [id, { DependsOn = [] }] of stack.resources('AWS::CloudWatch::Alarm'))
+      expect(DependsOn, id).toEqual(expect.arrayContaining(way))
+  })
+
+  test.each([
+    [1, 'rate(10 minutes)', 600],
+    [30, 'rate(30 minutes)', 1800],
+  ])(
+    'with a monitor that looks every %i minutes, notify looks at %s for what no alarm has told',
+    (minutes, rate, age) => {
+      const from = every(minutes)
+      const [, { Properties }] = from.one('AWS::Scheduler::Schedule', ({ Name }) => Name === 'notices')
+      expect(Properties).toMatchObject({
+        ScheduleExpression: rate,
+        Target: {
+          Arn: { 'Fn::GetAtt': [from.fn('notify')[0], 'Arn'] },
+          RetryPolicy: { MaximumEventAgeInSeconds: age },
+        },
+      })
+    },
+  )
 })

@@ -103,7 +103,7 @@ test('another view with a schedule that is there already changes nothing in the 
 
 test('the schedules of batches share a role, and Scheduler tries for an hour to start an execution', () => {
   const batches = names(kinds.created)
-    .filter((name) => name !== 'monitor' && name !== 'prune')
+    .filter((name) => !['monitor', 'notices', 'prune'].includes(name))
     .map((name) => schedule(kinds.created, name).Target)
   expect(batches.length).toBeGreaterThan(1)
   expect(new Set(batches.map(({ RoleArn }) => JSON.stringify(RoleArn))).size).toBe(1)
@@ -111,9 +111,9 @@ test('the schedules of batches share a role, and Scheduler tries for an hour to 
     expect(RetryPolicy).toEqual({ MaximumEventAgeInSeconds: 3600, MaximumRetryAttempts: 10 })
 })
 
-test('where nothing is said of schedules, only the monitor and prune have one', () => {
+test('where nothing is said of schedules, only the monitor, the notices and prune have one', () => {
   for (const stack of [kinds.throwaway, kinds.imported]) {
-    expect(names(stack).sort()).toEqual(['monitor', 'prune'])
+    expect(names(stack).sort()).toEqual(['monitor', 'notices', 'prune'])
     expect(nightlyBatch(stack)).toBe('none')
   }
 })
@@ -130,8 +130,9 @@ test('without a time of its own, the nightly batch comes when the local one does
 test('the nightly batch and the schedules of views are turned off each by itself', () => {
   const views = distinctTimes(scheduledViews).map(scheduleName)
   expect(views).toHaveLength(2)
-  expect(names(withSchedules({ nightly: false })).sort()).toEqual(['monitor', 'prune', ...views].sort())
-  expect(names(withSchedules({ views: false })).sort()).toEqual(['monitor', 'nightly', 'prune'])
+  const ours = ['monitor', 'notices', 'prune']
+  expect(names(withSchedules({ nightly: false })).sort()).toEqual([...ours, ...views].sort())
+  expect(names(withSchedules({ views: false })).sort()).toEqual([...ours, 'nightly'].sort())
 })
 
 test('the history is pruned once a day, and the monitor looks as often as it is told', () => {

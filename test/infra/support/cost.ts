@@ -60,8 +60,10 @@ function partsOf(stack: Synthesized): Part[] {
   const gb = (name: string) => stack.fn(name)[1].Properties.MemorySize / 1024
   const lambda = (name: string, calls: number, seconds: number) =>
     calls * (seconds * gb(name) * prices.gbSecond + prices.invocation)
-  const minutes = minutesOfMonitor(stack)
-  const looks = minutes === null ? 0 : (days * 24 * 60) / minutes
+  const minutes = minutesOf(stack, 'monitor')
+  const looks = callsEvery(minutes)
+  const minutesOfNotices = minutesOf(stack, 'notices')
+  const notices = callsEvery(minutesOfNotices)
   const batches = batchesOf(stack)
   const batchSeconds = (views: number) => (views * refreshSeconds) / viewsAtOnce
   const loops = (views: number) => Math.ceil(batchSeconds(views) / (14 * 60))
@@ -106,6 +108,11 @@ function partsOf(stack: Synthesized): Part[] {
       cost: () => lambda('monitor', looks, monitorSeconds),
     },
     {
+      name: 'Lambda: notices',
+      by: `every ${minutesOfNotices} minutes two functions, ${callSeconds} s each`,
+      cost: () => lambda('notify', notices, callSeconds) + lambda('notice', notices, callSeconds),
+    },
+    {
       name: 'Lambda: the rest',
       by: `${callSeconds} s a call`,
       cost: (views) =>
@@ -121,7 +128,7 @@ function partsOf(stack: Synthesized): Part[] {
     {
       name: 'EventBridge Scheduler',
       by: '1.00 per million',
-      cost: () => (looks + batches + days) * prices.scheduled,
+      cost: () => (looks + notices + batches + days) * prices.scheduled,
     },
     {
       name: 'API Gateway',
@@ -158,9 +165,12 @@ const scheduleOf = (stack: Synthesized, name: string): string | undefined =>
   resourcesOf(stack)('AWS::Scheduler::Schedule').find(({ Properties }) => Properties.Name === name)
     ?.Properties.ScheduleExpression
 
-/** Minutes between two calls of the monitor; null if there are none. */
-function minutesOfMonitor(stack: Synthesized): number | null {
-  const rate = scheduleOf(stack, 'monitor')
+/** How often something happens in a month that happens each so many minutes. */
+const callsEvery = (minutes: number | null): number => (minutes === null ? 0 : (days * 24 * 60) / minutes)
+
+/** Minutes between two calls by a schedule; null if there are none. */
+function minutesOf(stack: Synthesized, schedule: string): number | null {
+  const rate = scheduleOf(stack, schedule)
   return rate === undefined ? null : Number(/^rate\((\d+) minute/.exec(rate)?.[1])
 }
 

@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs'
 import { environments } from '../../../infra/environments.ts'
 import { costTable, exampleTable } from './cost.ts'
 import { dashboardPicture } from './dashboard-picture.ts'
+import { mails, notice } from './mails.ts'
 import { panelTable } from './panels.ts'
 import { createStack, kinds, Synthesized } from './synth.ts'
 
-/** A part of the documentation that is made from a template. */
+/** A part of the documentation that is made by the code. */
 interface MadePart {
   page: URL
   /** The part stands between two comments with this name. Null: the part is the whole file. */
@@ -24,13 +25,15 @@ const examples = () =>
 export const madeParts: MadePart[] = [
   { page: page('dashboard.svg'), name: null, text: dashboardPicture(kinds.created.template) },
   { page: page('monitoring.md'), name: 'panels', text: panelTable(kinds.created.template) },
+  { page: page('monitoring.md'), name: 'mails', text: mails() },
+  { page: page('monitoring.md'), name: 'notice', text: notice() },
   { page: page('cost.md'), name: 'examples', text: exampleTable(examples()) },
   { page: page('cost.md'), name: 'costs', text: costTable(kinds.created) },
 ]
 
 /** A part's page as it is, and as it would be with that part made anew. */
 export function readPage({ page, name, text }: MadePart): { written: string; made: string } {
-  const begin = `<!-- ${name}: made by \`npm run docs\` from the template -->\n`
+  const begin = `<!-- ${name}: made by \`npm run docs\` -->\n`
   const end = `<!-- end of ${name} -->`
   const written = readFileSync(page, 'utf8')
   if (name === null) return { written, made: text }

@@ -13,6 +13,8 @@ export const functionNames = [
   'drop',
   'migrate',
   'monitor',
+  'notice',
+  'notify',
   'open-batch',
   'pause',
   'prune',
@@ -24,8 +26,8 @@ export const functionNames = [
 /** What cdk.json tells CDK. */
 const { context } = JSON.parse(readFileSync(new URL('../../../cdk.json', import.meta.url), 'utf8'))
 
-/** The one function outside the network of the database. */
-export const outside = 'start-batch'
+/** The functions outside the network of the database. */
+export const outside = ['notify', 'start-batch']
 
 /**
  * A stack named `viewkeeper-test`. Bundling is slow, so functions are bundled only in stacks that a pattern

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
 import { madeParts, readPage } from './docs.ts'
 
-// Makes the parts of the documentation that come from the template of an environment.
+// Makes the parts of the documentation that come from the code.
 for (const part of madeParts) writeFileSync(part.page, readPage(part).made)

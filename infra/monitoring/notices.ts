@@ -1,0 +1,36 @@
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
+import { LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
+import type { IQueue } from 'aws-cdk-lib/aws-sqs'
+import { Construct } from 'constructs'
+import type { Topics } from './topics.ts'
+
+export interface NoticesProps {
+  topics: Topics
+  /** The function that makes mails of alarms, outside the network of the database. */
+  notify: LambdaFunction
+  /** The function that says what people have to be told, inside. */
+  notice: LambdaFunction
+  /** The queue for alarms that SNS could not deliver. */
+  deadLetters: IQueue
+}
+
+/** The way of an alarm to people: the topic of the alarms, `notify`, which asks `notice`, and the topics for people. */
+export class Notices extends Construct {
+  constructor(scope: Construct, id: string, { topics, notify, notice, deadLetters }: NoticesProps) {
+    super(scope, id)
+    notify.addEnvironment('NOTICE_FUNCTION', notice.functionName)
+    notify.addEnvironment('MAIL_TOPIC_ARN', topics.mail.topicArn)
+    notify.addEnvironment('NOTICES_TOPIC_ARN', topics.notices.topicArn)
+    notify.addToRolePolicy(
+      new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [notice.functionArn] }),
+    )
+    notify.addToRolePolicy(
+      new PolicyStatement({
+        actions: ['sns:Publish'],
+        resources: [topics.mail.topicArn, topics.notices.topicArn],
+      }),
+    )
+    topics.alarms.addSubscription(new LambdaSubscription(notify, { deadLetterQueue: deadLetters }))
+  }
+}

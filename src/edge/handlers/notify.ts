@@ -1,0 +1,173 @@
+import { LambdaClient } from '@aws-sdk/client-lambda'
+import { PublishCommand, SNSClient } from '@aws-sdk/client-sns'
+import type { Context } from 'aws-lambda'
+import { readAlarm } from '../../plan/monitoring/alarm-words.ts'
+import { type AlarmWords, emptyNotice } from '../../plan/monitoring/notice.ts'
+import { chatOf } from '../../plan/monitoring/notice-chat.ts'
+import { asSubject, mailOf } from '../../plan/monitoring/notice-mail.ts'
+import { clientSettings } from '../lambda/aws-client.ts'
+import { logger } from '../lambda/function.ts'
+import { type Invoked, invokeFunction } from '../lambda/invoke.ts'
+import type { Message, NoticeQuestion, NoticeReply } from './notice.ts'
+
+/** What `notify` works with. */
+export interface Messenger {
+  /** Asks the function `notice`. Nobody waits for the answer after `until` (epoch milliseconds). */
+  ask(question: NoticeQuestion, until: number): Promise<Invoked>
+  /** Publishes the same as JSON and as a mail for people. Throws if the mail is not published. */
+  publish(message: Message): Promise<void>
+}
+
+/** What `notify` is told by environment variables. */
+export interface MessengerNames {
+  noticeFunction: string | undefined
+  mailTopicArn: string | undefined
+  noticesTopicArn: string | undefined
+}
+
+export const readMessenger = (env: NodeJS.ProcessEnv = process.env): MessengerNames => ({
+  noticeFunction: env.NOTICE_FUNCTION,
+  mailTopicArn: env.MAIL_TOPIC_ARN,
+  noticesTopicArn: env.NOTICES_TOPIC_ARN,
+})
+
+/** Messages of SNS, or the event of a schedule. */
+interface NotifyEvent {
+  Records?: { Sns: { Message: string; Subject?: string | null } }[]
+}
+
+/** Publishing ends this long before Lambda ends the function. */
+const reserveMs = 30_000
+const pauseMs = 3000
+/** Of a message that is not CloudWatch's. */
+const longestText = 4000
+
+/**
+ * Tells people of alarms. An alarm about views becomes what `notice` says; an alarm about anything else, and every
+ * alarm if `notice` fails, is told in its own words. Without an alarm, called by the clock, tells what no alarm has
+ * told. Throws only if nothing could be published: then Lambda calls again, and in the end the event is a dead
+ * letter.
+ */
+export async function notifyPeople(
+  messenger: Messenger,
+  event: NotifyEvent,
+  context: Context,
+  environment: string,
+): Promise<void> {
+  const now = new Date()
+  const messages = (event.Records ?? []).map(({ Sns }) => ({
+    Sns,
+    alarm: readAlarm(Sns.Message, environment, now),
+  }))
+  for (const { Sns, alarm } of messages)
+    if (alarm === null) await messenger.publish(messageOf(foreignWords(Sns), environment, now, null))
+    else if (alarm.kind === null) await messenger.publish(messageOf(alarm.words, environment, now, null))
+
+  const asking = messages.flatMap(({ Sns, alarm }) => (alarm?.kind ? [{ text: Sns.Message, alarm }] : []))
+  if (asking.length === 0 && messages.length > 0) return
+  const holder = context.awsRequestId
+  const until = Date.now() + context.getRemainingTimeInMillis() - reserveMs
+  const reply = await askPatiently(messenger, { holder, messages: asking.map(({ text }) => text) }, until)
+  if ('lacking' in reply) {
+    logger.error('no notice', { why: reply.lacking, alarms: asking.map(({ alarm }) => alarm.words.name) })
+    for (const { alarm } of asking)
+      await messenger.publish(messageOf(alarm.words, environment, now, reply.lacking))
+    return
+  }
+  if (reply.message === null) return
+  await messenger.publish(reply.message)
+  await confirmTo(messenger, reply.token)
+}
+
+/** If nobody notes that people were told, they are told the same once more. */
+async function confirmTo(messenger: Messenger, token: string): Promise<void> {
+  const failed = (why: string) =>
+    logger.warn('the notice is not noted as sent; it will be sent again', { why })
+  try {
+    const { threw, answer } = await messenger.ask({ confirmed: token }, Date.now() + reserveMs / 2)
+    if (threw) failed(problemIn(answer))
+  } catch (error) {
+    failed((error as Error).message)
+  }
+}
+
+/** Asks again while another sender is at it. `lacking`: why there is no answer. */
+async function askPatiently(
+  messenger: Messenger,
+  question: NoticeQuestion,
+  until: number,
+): Promise<Exclude<NoticeReply, { busy: true }> | { lacking: string }> {
+  try {
+    for (;;) {
+      const { threw, answer } = await messenger.ask(question, until)
+      if (threw) return { lacking: problemIn(answer) }
+      const reply = answer as NoticeReply
+      if (!reply.busy) return reply
+      if (Date.now() + pauseMs > until) return { lacking: 'another notice was being sent all the time' }
+      await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    }
+  } catch (error) {
+    return { lacking: (error as Error).message }
+  }
+}
+
+/** The error of a function, as Lambda answers it. */
+function problemIn(answer: unknown): string {
+  const { errorType, errorMessage } = (answer ?? {}) as { errorType?: string; errorMessage?: string }
+  return [errorType, errorMessage].filter(Boolean).join(': ') || 'it said nothing'
+}
+
+/** An alarm's own words. `lacking` says why there is no more. Whatever goes wrong here, people get the plain words. */
+function messageOf(words: AlarmWords, environment: string, now: Date, lacking: string | null): Message {
+  try {
+    const notice = {
+      ...emptyNotice(environment, now),
+      kind: words.test ? ('test' as const) : ('alarm' as const),
+      alarms: [words],
+      lacking:
+        lacking === null
+          ? null
+          : `Which views, and why, is not known: the function notice failed (${lacking}).`,
+    }
+    return { ...mailOf(notice), chat: chatOf(notice) }
+  } catch (error) {
+    logger.error('an alarm could not be put into words', { why: (error as Error).name })
+    return { subject: asSubject(`[${environment}] ${words.name}`), text: words.happened, chat: { ...words } }
+  }
+}
+
+/** A message that is not CloudWatch's. */
+const foreignWords = ({ Message, Subject }: { Message: string; Subject?: string | null }): AlarmWords => ({
+  name: Subject || 'message',
+  state: 'unknown',
+  happened: Message.slice(0, longestText).toWellFormed(),
+  first: null,
+  runbook: null,
+  reason: '',
+  at: null,
+  test: false,
+})
+
+/** `notify` runs outside the network of the database, so that this network needs no endpoint for SNS and Lambda. */
+export function deployedMessenger({
+  noticeFunction,
+  mailTopicArn,
+  noticesTopicArn,
+}: MessengerNames): Messenger {
+  // notice gives up on the database after 20 s, and lives for 29 s.
+  const lambda = new LambdaClient(clientSettings({ requestMs: 35_000, attempts: 2 }))
+  const sns = new SNSClient(clientSettings({ requestMs: 5000, attempts: 3 }))
+  return {
+    ask: (question, until) => invokeFunction(lambda, noticeFunction, question, { tryUntil: until, until }),
+    async publish({ subject, text, chat }) {
+      // If this threw, people would get the mail again at each retry.
+      const lacking = await sns
+        .send(new PublishCommand({ TopicArn: noticesTopicArn, Message: JSON.stringify(chat) }))
+        .then(() => '')
+        .catch(({ name }: Error) => `\nThis notice could not be published to ${noticesTopicArn} (${name}).\n`)
+      await sns.send(
+        new PublishCommand({ TopicArn: mailTopicArn, Subject: subject, Message: text + lacking }),
+      )
+    },
+  }
+}

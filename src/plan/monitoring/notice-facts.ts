@@ -1,0 +1,111 @@
+import type { ProblemCode } from '../../problem.ts'
+import type { Operation, RunStatus, Trigger } from '../run.ts'
+import type { NoticeError } from './notice.ts'
+import type { Trouble } from './telling.ts'
+
+// What a notice is planned from.
+
+/** A trouble that the monitor has told of, or its end, of which no notice has told yet; or one that lasts. */
+export interface ToldTrouble {
+  trouble: Trouble
+  name: string
+  toldAt: Date
+  beganAt: Date
+  overAt: Date | null
+  /** The last moment of the row, exact, as the server writes it. */
+  stamp: string
+  /** Whether a notice has told of this trouble since it began. */
+  known: boolean
+  /** Whether the row says more than the last notice. */
+  isNews: boolean
+}
+
+/** A failed run of which no notice has told yet. */
+export interface FailedRun {
+  id: number
+  view: string
+  operation: Operation
+  batchId: string | null
+  status: RunStatus
+  trigger: Trigger
+  startedAt: Date | null
+  finishedAt: Date
+  error: { class: ProblemCode; message: string; sqlstate: string | null } | null
+  /** Whether a notice has told of the same failure hours ago at most, and the view has not succeeded in between. */
+  goesOn: boolean
+}
+
+/** A batch that failed or was canceled, of which no notice has told yet. */
+export interface EndedBatch {
+  id: string
+  status: 'failed' | 'canceled'
+  finishedAt: Date
+  error: NoticeError
+  /** Whether a run of the batch failed, whether people were told or not. */
+  hasFailedRun: boolean
+}
+
+/** A refresh that took much longer than its view's usually do. */
+export interface SlowRun {
+  id: number
+  view: string
+  durationMs: number
+  usualMs: number
+  finishedAt: Date
+}
+
+/** How a view stands. */
+export interface ViewFact {
+  view: string
+  missing: boolean
+  stale: boolean
+  ageMs: number
+  limitMs: number | null
+  lastSuccessAt: Date | null
+  /** The last run that has ended. */
+  last: {
+    id: number
+    operation: Operation
+    status: RunStatus
+    batchId: string | null
+    finishedAt: Date
+    error: NoticeError | null
+  } | null
+  /** The run that has not ended yet. */
+  open: { status: RunStatus; notBefore: Date | null } | null
+}
+
+export interface NoticeFacts {
+  now: Date
+  told: ToldTrouble[]
+  runs: FailedRun[]
+  batches: EndedBatch[]
+  slow: SlowRun[]
+  /** By name. */
+  views: Map<string, ViewFact>
+  /** Which views each view reads. */
+  reads: Map<string, string[]>
+  /** The names of what is set aside. */
+  aside: Set<string>
+  /** Since when everything scheduled is paused, and by whom. */
+  pause: { since: Date; by: string } | null
+  /** When a notice has last told of each kind of news. */
+  covered: Partial<Record<NewsKind, Date>>
+}
+
+/** Kinds of news, by the alarms that go off for them. */
+export const newsKinds = ['runs', 'slow', 'batches', 'stale', 'missing', 'aside'] as const
+export type NewsKind = (typeof newsKinds)[number]
+
+/** The kind of news that an alarm is about, by the alarm's name; undefined if views have nothing to do with it. */
+export const newsKindOf = (alarm: string): NewsKind | undefined => kindsOfAlarms[alarm.replace(/-over$/, '')]
+
+const kindsOfAlarms: Partial<Record<string, NewsKind>> = {
+  'failed-runs': 'runs',
+  'slow-runs': 'slow',
+  'lost-batches': 'batches',
+  'failed-batches': 'batches',
+  'stale-views': 'stale',
+  'missing-views': 'missing',
+  'set-aside-views': 'aside',
+}

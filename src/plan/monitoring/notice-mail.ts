@@ -1,0 +1,230 @@
+import { command } from '../commands.ts'
+import { count, duration, names } from '../words.ts'
+import {
+  type AlarmWords,
+  type Cause,
+  type EndedTrouble,
+  type Notice,
+  type NoticeError,
+  type TroubledView,
+  utc,
+} from './notice.ts'
+import { type Trouble, troubles } from './telling.ts'
+
+/** A mail: its subject, and its text with lines. */
+export interface Mail {
+  /** At most 99 ASCII characters on one line, which is what SNS takes. */
+  subject: string
+  text: string
+}
+
+/** The most names that a list has. */
+const mostNames = 20
+/** The most causes that a mail describes. */
+const mostCauses = 10
+const longestSubject = 99
+const longestMessage = 500
+
+/** A notice as a mail for people. */
+export const mailOf = (notice: Notice): Mail => ({ subject: subjectOf(notice), text: textOf(notice) })
+
+/** A text that SNS takes as a subject, whatever it says: ASCII, one line, not too long. */
+export function asSubject(text: string): string {
+  const plain = text.replace(/[^\x20-\x7e]+/g, '?').trim()
+  return plain.length <= longestSubject ? plain : `${plain.slice(0, longestSubject - 3)}...`
+}
+
+function subjectOf(notice: Notice): string {
+  const { environment, kind, causes, over, alarms } = notice
+  const prefix = kind === 'reminder' ? 'reminder: ' : ''
+  if (causes.length > 0) return asSubject(`[${environment}] ${prefix}${headline(notice)}`)
+  const [alarm] = alarms
+  if (kind === 'test') return asSubject(`[${environment}] test of ${alarm?.name}: nothing new is wrong`)
+  if (alarm !== undefined && kind === 'alarm')
+    return asSubject(
+      `[${environment}] ${alarm.name}${alarm.state === 'OK' ? ' is over' : ''}: ${alarm.happened}`,
+    )
+  return asSubject(`[${environment}] OK: ${overLine(notice, over)}`)
+}
+
+/** `3 views are stale: public.sales failed` */
+function headline(notice: Notice): string {
+  const { causes } = notice
+  const [first] = causes
+  const said = troublesOf(notice)
+  if (said === '') return causes.map(brief).join(', ')
+  const because = first!.view !== null && isNews(first!) ? `: ${brief(first!)}` : ''
+  return `${said}${because}`
+}
+
+/** `3 views are stale, public.old is missing`; empty if no view has a trouble. */
+function troublesOf({ kind, causes }: Notice): string {
+  const views = causes.flatMap((cause) => cause.views)
+  const said = troubles.flatMap((trouble) => {
+    const troubled = views.filter((each) => each.trouble === trouble).map(({ view }) => view)
+    if (troubled.length === 0) return []
+    const still = kind === 'reminder' ? 'still ' : ''
+    return [
+      troubled.length === 1
+        ? `${troubled[0]} is ${still}${words[trouble]}`
+        : `${troubled.length} views are ${still}${words[trouble]}`,
+    ]
+  })
+  return said.join(', ')
+}
+
+/** Whether the cause says more than the trouble of its view. */
+const isNews = ({ code }: Cause): boolean => code !== 'Missing' && code !== 'SetAside'
+
+const brief = (cause: Cause): string => {
+  const { code, view, batchId, error } = cause
+  const state = error?.sqlstate ? ` (${error.class}, ${error.sqlstate})` : error ? ` (${error.class})` : ''
+  if (code === 'Slow') return `${view} was slow`
+  if (code === 'Lost') return `${view} was lost with its server process`
+  if (code === 'Canceled') return `${view ?? `batch ${batchId}`} was canceled`
+  return `${view ?? `batch ${batchId}`} failed${state}`
+}
+
+const words: Record<Trouble, string> = { stale: 'stale', missing: 'missing', aside: 'set aside' }
+
+function overLine({ inAll }: Notice, over: EndedTrouble[]): string {
+  const [first] = over
+  if (first === undefined) return 'nothing is wrong'
+  if (inAll[first.trouble] === 0) return `no view is ${words[first.trouble]} any more`
+  return `${over.length === 1 ? `${first.view} is` : `${over.length} views are`} not ${words[first.trouble]} any more`
+}
+
+function textOf(notice: Notice): string {
+  const { environment, kind, causes, over, alarms } = notice
+  const type = (...typed: string[]) => command(typed, environment)
+  const left = causes.length - mostCauses
+  return [
+    ...(kind === 'test' ? [testText(alarms)] : []),
+    ...(causes.length > 0 ? [opening(notice)] : []),
+    ...causes.slice(0, mostCauses).map((cause) => causeText(cause, notice)),
+    ...(left > 0 ? [`And ${count(left, 'more cause')}: ${type('ls', '--failed')}`] : []),
+    ...besides(notice),
+    ...(over.length > 0 ? [overText(notice)] : []),
+    ...(kind === 'test' ? [] : alarms.map(alarmText)),
+    ...(notice.lacking === null ? [] : [notice.lacking]),
+  ]
+    .join('\n\n')
+    .concat('\n')
+}
+
+function opening(notice: Notice): string {
+  const { environment, kind, alarms } = notice
+  const said = troublesOf(notice)
+  const lines = [said === '' ? `New in ${environment}:` : `${said} in ${environment}.`]
+  if (kind === 'reminder')
+    lines.push('This mail is a reminder: an earlier mail has told of this trouble, and the trouble lasts.')
+  if (alarms.some(({ test }) => test))
+    lines.push('The alarm itself is a test by viewkeeper test-alarm; the news are real.')
+  return lines.join('\n')
+}
+
+function causeText(cause: Cause, { at }: Notice): string {
+  const {
+    text,
+    error,
+    runId,
+    batchId,
+    lastSuccessAt,
+    mendedAt,
+    nextTryAt,
+    views,
+    behind,
+    look,
+    mend,
+    runbook,
+  } = cause
+  const origin = [
+    runId === null ? '' : `run ${runId}`,
+    batchId === null || text.includes(batchId) ? '' : `batch ${batchId}`,
+  ]
+    .filter(Boolean)
+    .join(', ')
+  return [
+    `${text}${origin === '' ? '' : ` (${origin})`}.`,
+    ...(error ? [`  ${errorText(error)}`] : []),
+    ...(lastSuccessAt ? [`  Readers still see the data of ${utc(lastSuccessAt)}.`] : []),
+    ...(mendedAt ? [`  It has succeeded since, at ${utc(mendedAt)}.`] : []),
+    ...(nextTryAt && nextTryAt > at ? [`  The batch tries again at ${utc(nextTryAt)}.`] : []),
+    ...viewLines(views, cause.code === 'Missing'),
+    ...(behind.length > 0 ? [`  Waiting for it, with old data: ${names(behind, mostNames)}.`] : []),
+    '',
+    ...look.map((line) => `  ${line}`),
+    ...(mend === null ? [] : [`  When the cause is gone: ${mend}`]),
+    `  ${runbook}`,
+  ].join('\n')
+}
+
+const errorText = ({ class: name, sqlstate, message }: NoticeError): string =>
+  `${name}${sqlstate ? `, SQLSTATE ${sqlstate}` : ''}: ${oneLine(message)}`
+
+function viewLines(views: TroubledView[], isTitle: boolean): string[] {
+  if (isTitle && views.length === 1) return []
+  const width = Math.max(...views.slice(0, mostNames).map(({ view }) => view.length))
+  const lines = views.slice(0, mostNames).map(({ view, trouble, ageMs, limitMs, since }) => {
+    const age =
+      ageMs === null || limitMs === null ? '' : `, data ${duration(ageMs)} old, limit ${duration(limitMs)}`
+    return `  ${view.padEnd(width)}  ${words[trouble]} since ${utc(since)}${age}`
+  })
+  const left = views.length - mostNames
+  return left > 0 ? [...lines, `  and ${left} more`] : lines
+}
+
+/** Views with a trouble that an earlier notice has told of, and lists that are cut. */
+function besides({ environment, causes, inAll }: Notice): string[] {
+  if (causes.length === 0) return []
+  const named = causes.slice(0, mostCauses).flatMap(({ views }) => views.slice(0, mostNames))
+  const lines = troubles.flatMap((trouble) =>
+    inAll[trouble] > named.filter((each) => each.trouble === trouble).length
+      ? [
+          `${count(inAll[trouble], 'view')} ${inAll[trouble] === 1 ? 'is' : 'are'} ${words[trouble]} in all: ${allOf(trouble, environment)}`,
+        ]
+      : [],
+  )
+  return lines.length === 0 ? [] : [lines.join('\n')]
+}
+
+const allOf = (trouble: Trouble, environment: string): string =>
+  trouble === 'aside' ? 'viewkeeper put-back --dry-run' : command(['ls', `--${trouble}`], environment)
+
+function overText(notice: Notice): string {
+  const { over, environment } = notice
+  const lines = over
+    .slice(0, mostNames)
+    .map(
+      ({ view, trouble, since, over }) =>
+        `  ${view} was ${words[trouble]} for ${duration(over.getTime() - since.getTime())}, until ${utc(over)}`,
+    )
+  const left = over.length - mostNames
+  return [
+    `In ${environment}, ${overLine(notice, over)}.`,
+    ...lines,
+    ...(left > 0 ? [`  and ${left} more`] : []),
+  ].join('\n')
+}
+
+const testText = ([alarm]: AlarmWords[]): string =>
+  [
+    `This mail is a test of alarm ${alarm?.name}, by viewkeeper test-alarm. Nothing new is wrong.`,
+    'It came the way that a real one takes.',
+  ].join('\n')
+
+function alarmText({ name, state, happened, first, runbook, reason, at }: AlarmWords): string {
+  return [
+    happened,
+    ...(first === null ? [] : [`First: ${first}`]),
+    '',
+    ...(runbook === null ? [] : [`  ${runbook}`]),
+    `  Alarm ${name}, state ${state}${at === null ? '' : ` since ${utc(at)}`}. ${oneLine(reason)}`.trimEnd(),
+  ].join('\n')
+}
+
+/** A text without line breaks and control characters, not too long. */
+function oneLine(text: string): string {
+  const line = text.replace(/\p{Cc}+/gu, ' ')
+  return line.length <= longestMessage ? line : `${line.slice(0, longestMessage).toWellFormed()}...`
+}

@@ -1,0 +1,217 @@
+import type { Alarm } from './alarm-words.ts'
+import { type AlarmWords, type Cause, emptyNotice, type Notice, type TroubledView } from './notice.ts'
+import { type Causes, findCauses } from './notice-causes.ts'
+import { type NewsKind, type NoticeFacts, newsKinds, type ToldTrouble } from './notice-facts.ts'
+import { isUnnoticedFailure } from './runs.ts'
+import { type Trouble, troubles } from './telling.ts'
+
+/** What a notice tells of, so that it is not told again. */
+export interface Covered {
+  runs: number[]
+  /** Failed runs that need no telling. */
+  quietRuns: number[]
+  batches: string[]
+  told: { trouble: Trouble; name: string; stamp: string }[]
+  /** Kinds of which an alarm that comes later needs no notice any more. */
+  kinds: NewsKind[]
+  /** Kinds of which the next alarm needs news again. */
+  spent: NewsKind[]
+}
+
+export interface PlannedNotice {
+  /** Null: there is nothing to tell. */
+  notice: Notice | null
+  /** What is told, or needs no telling. */
+  covered: Covered
+}
+
+/** Who asks for a notice: alarms, or, without an alarm, the clock. */
+export interface NoticeRequest {
+  environment: string
+  alarms: Alarm[]
+}
+
+/** News that no alarm has told of after this time are told by the clock. Alarms need up to three minutes. */
+const waitMs = 5 * 60_000
+
+const nothing: Covered = { runs: [], quietRuns: [], batches: [], told: [], kinds: [], spent: [] }
+
+/**
+ * Plans what people are told now: everything of which no notice has told yet, by causes. Views that are stale because
+ * another view failed stand below that view, and are told once. An alarm that neither these news nor a notice since its
+ * beginning explain is told in its own words: silence has to be justified. Pure.
+ */
+export function planNotice(facts: NoticeFacts, { environment, alarms }: NoticeRequest): PlannedNotice {
+  const news = newsOf(facts, alarms)
+  if (alarms.length === 0 && !news.hasWaited(waitMs)) return { notice: null, covered: nothing }
+
+  const find = findCauses(facts, environment)
+  const { begun, ended, failures, batches } = news
+  const loud = begun.filter((each) => !isToldWithOthers(each, facts, find))
+  const newFailures = failures.filter(({ goesOn }) => !goesOn)
+  const causes = merged([
+    ...loud.map(({ name }) => find.ofView(name)),
+    ...newFailures.map(find.ofFailure),
+    ...batches
+      .filter(({ error, hasFailedRun }) => !(error.class === 'ViewsFailed' && hasFailedRun))
+      .map(find.ofBatch),
+    ...facts.slow.map(find.ofSlow),
+  ])
+  const lasting = facts.told.filter(({ overAt }) => overAt === null)
+  for (const each of lasting) {
+    const cause = causes.get(find.ofView(each.name).key)
+    if (cause !== undefined && (each.isNews || isShared(cause))) cause.views.push(troubledView(each, facts))
+  }
+  for (const cause of causes.values()) arrange(cause)
+
+  const told = causes.size > 0 || ended.length > 0
+  const unexplained = alarms
+    .filter((alarm) => !isExplained(alarm, news.kinds, facts))
+    .map(({ words }) => words)
+  // An execution can fail without a batch on record, so one batch explains one alarm.
+  const spent: NewsKind[] = alarms.some(({ kind, words }) => kind === 'batches' && isLoud(words))
+    ? ['batches']
+    : []
+  const tests = alarms.map(({ words }) => words).filter(({ test }) => test)
+  const isReminder =
+    begun.every(({ known }) => known) && failures.length + batches.length + facts.slow.length === 0
+  const notice: Notice = {
+    ...emptyNotice(environment, facts.now),
+    kind:
+      causes.size > 0
+        ? isReminder && unexplained.length === 0
+          ? 'reminder'
+          : 'news'
+        : unexplained.length > 0
+          ? 'alarm'
+          : told
+            ? 'over'
+            : 'test',
+    causes: [...causes.values()].sort(mostViewsFirst),
+    over: ended.map(({ name, trouble, beganAt, overAt }) => ({
+      view: name,
+      trouble,
+      since: beganAt,
+      over: overAt as Date,
+    })),
+    inAll: Object.fromEntries(
+      troubles.map((trouble) => [trouble, lasting.filter((each) => each.trouble === trouble).length]),
+    ) as Notice['inAll'],
+    alarms: [...tests, ...unexplained],
+  }
+  return {
+    notice: told || notice.alarms.length > 0 ? notice : null,
+    covered: {
+      runs: newFailures.map(({ id }) => id),
+      quietRuns: facts.runs.filter((run) => !newFailures.includes(run)).map(({ id }) => id),
+      batches: batches.map(({ id }) => id),
+      told: [...begun, ...ended].map(({ trouble, name, stamp }) => ({ trouble, name, stamp })),
+      kinds: news.kinds.filter((kind) => !spent.includes(kind)),
+      spent,
+    },
+  }
+}
+
+function newsOf(facts: NoticeFacts, alarms: Alarm[]) {
+  const { now, batches, slow } = facts
+  const fresh = facts.told.filter(({ isNews }) => isNews)
+  const begun = fresh.filter(({ overAt }) => overAt === null)
+  const failures = facts.runs.filter(isUnnoticedFailure)
+  const something = begun.length + failures.length + batches.length + slow.length > 0
+  /** The end of a trouble is told with other news, or when nothing has that trouble any more. */
+  const ended = fresh.filter(
+    ({ overAt, trouble }) =>
+      overAt !== null &&
+      (something || !facts.told.some((each) => each.trouble === trouble && each.overAt === null)),
+  )
+  const kinds = newsKinds.filter((kind) => {
+    if (kind === 'runs') return failures.length > 0
+    if (kind === 'batches') return batches.length > 0
+    if (kind === 'slow') return slow.length > 0 && alarms.some((alarm) => alarm.kind === 'slow')
+    return [...begun, ...ended].some(({ trouble }) => trouble === kind)
+  })
+  return {
+    begun,
+    ended,
+    failures,
+    batches,
+    kinds,
+    hasWaited: (ms: number): boolean =>
+      [
+        ...begun.map(({ toldAt }) => toldAt),
+        ...ended.map(({ overAt }) => overAt as Date),
+        ...failures.map(({ finishedAt }) => finishedAt),
+        ...batches.map(({ finishedAt }) => finishedAt),
+      ].some((at) => now.getTime() - at.getTime() > ms),
+  }
+}
+
+/**
+ * Whether a notice has named the view already, with the view above it that is at fault, or has said that everything is
+ * paused. The next reminder names it again.
+ */
+function isToldWithOthers({ name, trouble, known }: ToldTrouble, facts: NoticeFacts, find: Causes): boolean {
+  if (known || trouble !== 'stale') return false
+  const { key, view, code } = find.ofView(name)
+  if (view === name || (view === null && code !== 'AllPaused')) return false
+  return facts.told.some(
+    (other) =>
+      other.name !== name &&
+      other.trouble === 'stale' &&
+      other.overAt === null &&
+      other.known &&
+      !other.isNews &&
+      find.ofView(other.name).key === key,
+  )
+}
+
+/**
+ * An alarm is explained by news of its kind, or by a notice of its kind since the alarm began. Ends need no
+ * explanation.
+ */
+function isExplained({ words, kind, since }: Alarm, kinds: NewsKind[], { covered }: NoticeFacts): boolean {
+  if (!isLoud(words)) return true
+  if (kind === null) return false
+  const at = covered[kind]
+  return kinds.includes(kind) || (at !== undefined && at >= since)
+}
+
+const isLoud = ({ test, state }: AlarmWords): boolean => !test && state === 'ALARM'
+
+/** Whether views have the cause in common. Views that nothing refreshes may have nothing to do with each other. */
+const isShared = ({ code }: Cause): boolean => code !== 'NotRefreshed' && code !== 'Running'
+
+const merged = (causes: Cause[]): Map<string, Cause> => {
+  const byKey = new Map<string, Cause>()
+  for (const cause of causes)
+    if (!isOlder(cause, byKey.get(cause.key))) byKey.set(cause.key, { ...cause, views: [] })
+  return byKey
+}
+
+const isOlder = ({ at }: Cause, other: Cause | undefined): boolean =>
+  other !== undefined && (other.at?.getTime() ?? 0) >= (at?.getTime() ?? 0)
+
+function troubledView({ name, trouble, beganAt }: ToldTrouble, { now, views }: NoticeFacts): TroubledView {
+  const fact = views.get(name)
+  if (trouble !== 'stale' || fact?.limitMs == null)
+    return { view: name, trouble, ageMs: null, limitMs: null, since: beganAt }
+  const { ageMs, limitMs } = fact
+  return {
+    view: name,
+    trouble,
+    ageMs,
+    limitMs,
+    since: new Date(now.getTime() - Math.max(0, ageMs - limitMs)),
+  }
+}
+
+/** The view at fault comes first, and no view stands in both lists. */
+function arrange(cause: Cause): void {
+  const rank = ({ view }: TroubledView) => (view === cause.view ? 0 : 1)
+  cause.views.sort((a, b) => rank(a) - rank(b) || (a.view < b.view ? -1 : 1))
+  const listed = new Set(cause.views.map(({ view }) => view))
+  cause.behind = cause.behind.filter((view) => !listed.has(view))
+}
+
+const mostViewsFirst = (a: Cause, b: Cause): number =>
+  b.views.length + b.behind.length - (a.views.length + a.behind.length) || (a.key < b.key ? -1 : 1)

@@ -1,0 +1,124 @@
+import type { Trouble } from './telling.ts'
+
+/** Why views are not fresh, as one word. */
+export type CauseCode =
+  | 'Failed'
+  | 'Lost'
+  | 'Missing'
+  | 'SetAside'
+  | 'AllPaused'
+  | 'Canceled'
+  | 'Running'
+  | 'NotRefreshed'
+  | 'Slow'
+  | 'BatchFailed'
+  | 'BatchLost'
+
+/** The error of a run or a batch. No row data. */
+export interface NoticeError {
+  class: string
+  message: string
+  sqlstate: string | null
+}
+
+/** A view that a cause has put into trouble. */
+export interface TroubledView {
+  view: string
+  trouble: Trouble
+  /** The age of the data and its limit in milliseconds; null if the view is not stale, or its definition is gone. */
+  ageMs: number | null
+  limitMs: number | null
+  /** When the trouble began, as far as Viewkeeper knows. */
+  since: Date
+}
+
+/** What has put views into trouble, and the views. */
+export interface Cause {
+  code: CauseCode
+  /** Equal for the same cause in two notices. */
+  key: string
+  /** The view at fault; null if the cause is no single view. */
+  view: string | null
+  /** What happened, one sentence. */
+  text: string
+  error: NoticeError | null
+  runId: number | null
+  batchId: string | null
+  /** When it happened, or began. */
+  at: Date | null
+  /** The last success of the view at fault before that. */
+  lastSuccessAt: Date | null
+  /** A success of the view at fault since then. */
+  mendedAt: Date | null
+  /** When a batch tries again. */
+  nextTryAt: Date | null
+  /** In order of their names; the view at fault comes first. */
+  views: TroubledView[]
+  /** Views that read the view at fault, and keep their old data until it is refreshed. */
+  behind: string[]
+  /** What to type to see more. */
+  look: string[]
+  /** What to type when the cause is gone, or to remove it; null if that depends. */
+  mend: string | null
+  /** The section of the runbook. */
+  runbook: string
+}
+
+/** A trouble that is over. */
+export interface EndedTrouble {
+  view: string
+  trouble: Trouble
+  since: Date
+  over: Date
+}
+
+/** An alarm in its own words. */
+export interface AlarmWords {
+  /** Without `viewkeeper-<environment>-`, if the alarm is one of ours. */
+  name: string
+  state: string
+  /** What happened, one sentence. */
+  happened: string
+  /** What to do first, one sentence; null for an alarm that is not one of ours. */
+  first: string | null
+  /** The section of the runbook; null for an alarm that is not one of ours. */
+  runbook: string | null
+  /** What CloudWatch says. */
+  reason: string
+  at: Date | null
+  /** Whether `viewkeeper test-alarm` has set it off. */
+  test: boolean
+}
+
+/**
+ * What people are told at one moment. `news`: something new is wrong. `reminder`: something is still wrong. `over`:
+ * it is over. `alarm`: an alarm went off, and its own words are all that is known. `test`: somebody tries the mail.
+ */
+export interface Notice {
+  kind: 'news' | 'reminder' | 'over' | 'alarm' | 'test'
+  environment: string
+  at: Date
+  causes: Cause[]
+  over: EndedTrouble[]
+  /** How many views have each trouble in all, those of earlier notices too. */
+  inAll: Record<Trouble, number>
+  /** The alarms that no cause explains. */
+  alarms: AlarmWords[]
+  /** Why there is nothing but an alarm's own words; null if there is more, or nothing more to say. */
+  lacking: string | null
+}
+
+/** `2026-11-20 09:00 UTC`: mails are read on any day. */
+export const utc = (at: Date): string => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`
+
+/** A notice without content, to be filled. */
+export const emptyNotice = (environment: string, at: Date): Notice => ({
+  kind: 'alarm',
+  environment,
+  at,
+  causes: [],
+  over: [],
+  inAll: { stale: 0, missing: 0, aside: 0 },
+  alarms: [],
+  lacking: null,
+})

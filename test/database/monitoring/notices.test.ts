@@ -1,0 +1,267 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { beginPublishing } from '../../../src/db/monitoring/begin.ts'
+import { answerNotice, type Message } from '../../../src/edge/handlers/notice.ts'
+import { monitor } from '../../../src/operations/monitoring/monitor.ts'
+import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import type { Notice } from '../../../src/plan/monitoring/notice.ts'
+import { callOn } from '../../support/database.ts'
+import { alarmText } from '../../support/notices.ts'
+import { unheard } from '../../support/publisher.ts'
+import { useHistory, usePublished } from './past.ts'
+
+const { url, database, sql, clear, writePast, expectForLong } = useHistory()
+usePublished(url)
+
+type Prepared = { busy: boolean; message: Message | null; token: string }
+
+/** What one sender is answered. Without alarms, the clock asks. */
+const prepare = (holder: string, ...alarms: string[]) =>
+  answerNotice(
+    { holder, messages: alarms.map((name) => alarmText(name, { at: new Date(), state: stateOf(name) })) },
+    { environment: 'production', database },
+  ) as Promise<Prepared>
+const stateOf = (alarm: string) => (alarm.endsWith('-over') ? 'OK' : 'ALARM')
+const confirm = (token: string) =>
+  answerNotice({ confirmed: token }, { environment: 'production', database }) as Promise<{ noted: boolean }>
+
+let senders = 0
+
+/** What people are told: a sender asks, publishes and confirms. */
+async function tell(...alarms: string[]): Promise<Message | null> {
+  const { busy, message, token } = await prepare(`sender-${++senders}`, ...alarms)
+  expect(busy).toBe(false)
+  if (message !== null) expect(await confirm(token)).toEqual({ noted: true })
+  return message
+}
+
+const noticeOf = (message: Message | null): Notice =>
+  JSON.parse(
+    (message!.chat as { metadata: { additionalContext: { notice: string } } }).metadata.additionalContext
+      .notice,
+  )
+
+const look = () => monitor(database, { schedules: unscheduled, publish: unheard })
+/** As if the monitor had told all of it, and notices too, this much earlier. */
+const pass = (time: string) =>
+  sql`update viewkeeper.told set told_at = told_at - ${time}::interval, began_at = began_at - ${time}::interval,
+             over_at = over_at - ${time}::interval, noticed_at = noticed_at - ${time}::interval`
+const fails = (view: string, ago = '1 minutes') => writePast([{ view, ago, status: 'failed' }])
+const isFresh = (view: string) =>
+  sql`update viewkeeper.definitions set max_staleness_seconds = null where name = ${view}`
+async function becomesStale(view: string): Promise<void> {
+  await sql`update viewkeeper.definitions set max_staleness_seconds = 60 where name = ${view}`
+  await expectForLong(view)
+}
+
+beforeEach(async () => {
+  await clear()
+  await sql`truncate viewkeeper.told`
+  await sql`delete from viewkeeper.switches where key in ('notice', 'monitored')`
+  await sql`update viewkeeper.definitions set max_staleness_seconds = null`
+  await writePast(['steady', 'shaky', 'quiet', 'fresh'].map((view) => ({ view, ago: '2 hours' })))
+})
+
+describe('a notice', () => {
+  test('names the failed view and its error, and is told once', async () => {
+    await fails('steady')
+    const message = await tell('failed-runs')
+    expect(message?.subject).toBe('[production] public.steady failed (ViewSqlFailed)')
+    expect(message?.text).toContain('  ViewSqlFailed: broken')
+    expect(message?.text).toContain('viewkeeper why public.steady --env production')
+    // The alarm of the same minute, which comes second.
+    expect(await tell('failed-runs')).toBeNull()
+    expect(await tell()).toBeNull()
+  })
+
+  test('has no values of rows', async () => {
+    await sql`create table secrets as select 'row-4711' as word`
+    await sql`create materialized view leaking as select word::int from secrets with no data`
+    const { runId } = await refresh({ view: 'leaking' }, callOn(database))
+    const message = await tell('failed-runs')
+    expect(noticeOf(message).causes).toMatchObject([{ runId, error: { sqlstate: '22P02' } }])
+    expect(JSON.stringify(message)).not.toContain('4711')
+    await sql`drop table secrets cascade`
+    await sql`delete from viewkeeper.runs`
+  })
+
+  test('of ten views that are stale because one failed is one cause, the failed view first', async () => {
+    const names = Array.from({ length: 9 }, (_, at) => `reader_${at}`)
+    for (const name of names) {
+      await sql.unsafe(`create materialized view ${name} as select * from steady`)
+      await sql`insert into viewkeeper.definitions (schema_name, name, source) values ('public', ${name}, 'discovered')`
+    }
+    await fails('steady')
+    for (const name of ['steady', ...names]) await becomesStale(name)
+    await look()
+    const message = await tell('stale-views')
+    expect(message?.subject).toBe('[production] 10 views are stale: public.steady failed (ViewSqlFailed)')
+    const { causes } = noticeOf(message)
+    expect(causes.map(({ view, views }) => [view, views[0]?.view, views.length])).toEqual([
+      ['public.steady', 'public.steady', 10],
+    ])
+    for (const name of names) await sql.unsafe(`drop materialized view ${name}`)
+    await sql`delete from viewkeeper.definitions where name = any(${names})`
+  })
+
+  test('tells each newly stale view, reminds of all, and says when it is over', async () => {
+    await becomesStale('steady')
+    await look()
+    expect((await tell('stale-views'))?.subject).toBe('[production] public.steady is stale')
+    await pass('1 hours')
+    await becomesStale('shaky')
+    await look()
+    expect((await tell('stale-views'))?.subject).toBe('[production] public.shaky is stale')
+    await pass('25 hours')
+    await look()
+    const reminder = await tell('stale-views')
+    expect(reminder?.subject).toBe('[production] reminder: 2 views are still stale')
+    expect(await tell('stale-views')).toBeNull()
+    await isFresh('steady')
+    await look()
+    // Nothing is over as long as a view is stale.
+    expect(await tell('stale-views-over')).toBeNull()
+    await isFresh('shaky')
+    await look()
+    const over = await tell('stale-views-over')
+    expect(over?.subject).toBe('[production] OK: no view is stale any more')
+    expect(noticeOf(over).over.map(({ view }) => view)).toEqual(['public.shaky', 'public.steady'])
+    expect(over?.text).toMatch(/public\.steady was stale for 26 h, until/)
+    await pass('1 hours')
+    await becomesStale('steady')
+    await look()
+    expect((await tell('stale-views'))?.subject).toBe('[production] public.steady is stale')
+  })
+
+  test('tells of a slow refresh once', async () => {
+    await writePast([
+      { view: 'quiet', ago: '1 hours', durationMs: 12_000 },
+      { view: 'quiet', ago: '5 minutes', durationMs: 90_000 },
+    ])
+    expect(noticeOf(await tell('slow-runs')).causes).toMatchObject([{ code: 'Slow', view: 'public.quiet' }])
+    expect(await tell('slow-runs')).toBeNull()
+  })
+
+  test('tells of a canceled batch once', async () => {
+    await sql`
+      insert into viewkeeper.batches (id, status, trigger, requested_by, selection, requested_at, finished_at, error)
+      values ('b-1', 'canceled', 'http', 'ann', '{}', now(), now(), '{"class":"Canceled","message":"Somebody did."}')`
+    expect((await tell('failed-batches'))?.subject).toBe('[production] batch b-1 was canceled')
+    expect((await tell('failed-batches'))?.subject).toBe('[production] failed-batches: Something happened.')
+    expect(await tell()).toBeNull()
+  })
+
+  test('is told by the clock if no alarm has told it', async () => {
+    await fails('steady')
+    expect(await tell()).toBeNull()
+    await fails('shaky', '10 minutes')
+    const { causes } = noticeOf(await tell())
+    expect(causes.map(({ view }) => view).sort()).toEqual(['public.shaky', 'public.steady'])
+  })
+})
+
+describe('the same failure of a view', () => {
+  test('is told again half a day later, however often it came in between', async () => {
+    await fails('steady', '13 hours')
+    await tell('failed-runs')
+    await sql`update viewkeeper.runs set noticed_at = now() - interval '11 hours' where status = 'failed'`
+    await fails('steady', '2 minutes')
+    expect(await tell('failed-runs')).toBeNull()
+    await sql`update viewkeeper.runs set noticed_at = now() - interval '13 hours' where noticed_at > '-infinity'`
+    await fails('steady')
+    expect(noticeOf(await tell('failed-runs')).causes).toMatchObject([{ view: 'public.steady' }])
+  })
+
+  test('is told again if the view succeeded in between', async () => {
+    await fails('steady', '10 minutes')
+    await tell('failed-runs')
+    await writePast([{ view: 'steady', ago: '5 minutes' }])
+    await fails('steady')
+    expect(await tell('failed-runs')).not.toBeNull()
+  })
+
+  test('is told if nobody was told of the one before: a caller had it as the answer', async () => {
+    const noIndex = sql.json({ class: 'UniqueIndexRequired', message: 'no unique index' })
+    await fails('steady', '10 minutes')
+    await sql`
+      update viewkeeper.runs set trigger = 'http', started_at = null, error = ${noIndex}
+       where status = 'failed'`
+    expect((await tell('failed-runs'))?.subject).toBe('[production] failed-runs: Something happened.')
+    await fails('steady')
+    await sql`update viewkeeper.runs set error = ${noIndex} where status = 'failed'`
+    expect(noticeOf(await tell('failed-runs')).causes).toMatchObject([{ view: 'public.steady' }])
+  })
+
+  test('is told if the one before failed before the first deploy, of which nobody is told', async () => {
+    await fails('steady', '10 minutes')
+    expect(await beginPublishing(sql)).toBe(true)
+    expect(await tell()).toBeNull()
+    await fails('steady')
+    const { causes } = noticeOf(await tell('failed-runs'))
+    expect(causes).toMatchObject([{ view: 'public.steady' }])
+  })
+})
+
+describe('a sender', () => {
+  beforeEach(() => fails('steady'))
+  const isAboutSteady = (message: Message | null) =>
+    expect(noticeOf(message).causes).toMatchObject([{ view: 'public.steady' }])
+  const leaseEnds = () =>
+    sql`update viewkeeper.switches set value = value || '{"until":"-infinity"}' where key = 'notice'`
+
+  test('keeps another waiting until it confirms; the other then has nothing to tell', async () => {
+    const both = await Promise.all(['one', 'two'].map((holder) => prepare(holder, 'failed-runs')))
+    const [first] = both.filter(({ busy }) => !busy)
+    expect(both.map(({ busy }) => busy).sort()).toEqual([false, true])
+    isAboutSteady(first!.message)
+    const waiting = both[0] === first ? 'two' : 'one'
+    expect(await prepare(waiting, 'failed-runs')).toEqual({ busy: true })
+    await confirm(first!.token)
+    expect(await prepare(waiting, 'failed-runs')).toEqual({ busy: false, message: null })
+  })
+
+  test('that dies before it publishes: its own retry tells at once, and another when its time is over', async () => {
+    isAboutSteady((await prepare('one', 'failed-runs')).message)
+    isAboutSteady((await prepare('one', 'failed-runs')).message)
+    expect(await prepare('two', 'failed-runs')).toEqual({ busy: true })
+    await leaseEnds()
+    isAboutSteady((await prepare('two', 'failed-runs')).message)
+  })
+
+  test('that dies after it has published: the same is told again, and once', async () => {
+    await prepare('one', 'failed-runs')
+    await leaseEnds()
+    isAboutSteady(await tell('failed-runs'))
+    expect(await tell('failed-runs')).toBeNull()
+  })
+
+  test('that was too slow marks nothing: the next one has told it', async () => {
+    const slow = await prepare('one', 'failed-runs')
+    await leaseEnds()
+    const next = await prepare('two', 'failed-runs')
+    expect(await confirm(slow.token)).toEqual({ noted: false })
+    expect(await confirm(next.token)).toEqual({ noted: true })
+    expect(await confirm(next.token)).toEqual({ noted: false })
+    expect(await tell('failed-runs')).toBeNull()
+  })
+
+  test('that asked twice confirms only the last answer, which was told', async () => {
+    const lost = await prepare('one', 'failed-runs')
+    const received = await prepare('one', 'failed-runs')
+    expect(await confirm(lost.token)).toEqual({ noted: false })
+    expect(await confirm(received.token)).toEqual({ noted: true })
+  })
+
+  test('confirms only what it has told: what happens meanwhile is told next', async () => {
+    await becomesStale('quiet')
+    await look()
+    const { token } = await prepare('one', 'failed-runs')
+    await fails('shaky')
+    await isFresh('quiet')
+    await look()
+    await confirm(token)
+    const { causes, over } = noticeOf(await tell('failed-runs'))
+    expect(causes.map(({ view }) => view)).toEqual(['public.shaky'])
+    expect(over.map(({ view }) => view)).toEqual(['public.quiet'])
+  })
+})

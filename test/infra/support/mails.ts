@@ -1,0 +1,19 @@
+import { chatOf } from '../../../src/plan/monitoring/notice-chat.ts'
+import { mailOf } from '../../../src/plan/monitoring/notice-mail.ts'
+import { alarm, examples, failedRun, plan, salesFailed } from '../../support/notices.ts'
+
+const block = (language: string, text: string): string => `\`\`\`${language}\n${text.trimEnd()}\n\`\`\`\n`
+
+/** The mails of one trouble: its beginning, the reminder, and its end. */
+export const mails = (): string =>
+  examples()
+    .map(({ notice }) => mailOf(notice!))
+    .map(({ subject, text }) => block('', `Subject: ${subject}\n\n${text}`))
+    .join('\n')
+
+/** The notice of a failed view, as a program takes it from the JSON. */
+export function notice(): string {
+  const { notice } = plan({ ...salesFailed(3), runs: [failedRun('public.sales')] }, alarm('failed-runs'))
+  const { metadata } = chatOf(notice!) as { metadata: { additionalContext: { notice: string } } }
+  return block('json', JSON.stringify(JSON.parse(metadata.additionalContext.notice), null, 2))
+}

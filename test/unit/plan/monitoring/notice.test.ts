@@ -1,0 +1,325 @@
+import { describe, expect, test } from 'vitest'
+import type { FailedRun } from '../../../../src/plan/monitoring/notice-facts.ts'
+import type { PlannedNotice } from '../../../../src/plan/monitoring/notice-plan.ts'
+import {
+  alarm,
+  byName,
+  divided,
+  ended,
+  failedBatch,
+  failedRun,
+  hoursAgo,
+  plan,
+  salesFailed,
+  told,
+  upstream,
+  view,
+} from '../../../support/notices.ts'
+
+const three = ['public.sales', 'public.sales_by_region', 'public.top_customers']
+
+/** The causes of a notice, each with the views below it. */
+const causesOf = ({ notice }: PlannedNotice) =>
+  (notice?.causes ?? []).map(({ code, view, views, behind }) => ({
+    code,
+    view,
+    views: views.map((each) => each.view),
+    behind,
+  }))
+
+describe('one cause is told once', () => {
+  test('views that are stale because another view failed stand below that view', () => {
+    const planned = plan({ ...salesFailed(), told: three.map((name) => told(name)) }, alarm('stale-views'))
+    expect(causesOf(planned)).toEqual([{ code: 'Failed', view: 'public.sales', views: three, behind: [] }])
+    expect(planned.notice).toMatchObject({ kind: 'news', inAll: { stale: 3 }, alarms: [] })
+    expect(planned.covered.told.map(({ name }) => name)).toEqual(three)
+  })
+
+  test('a failed view is told with the views that wait for it', () => {
+    const planned = plan({ ...salesFailed(3), runs: [failedRun('public.sales')] }, alarm('failed-runs'))
+    expect(causesOf(planned)).toEqual([
+      { code: 'Failed', view: 'public.sales', views: [], behind: three.slice(1) },
+    ])
+  })
+
+  test('a batch that failed because of a failed view adds nothing', () => {
+    const facts = { ...salesFailed(3), runs: [failedRun('public.sales')], batches: [failedBatch()] }
+    const both = plan(facts, alarm('failed-runs'))
+    expect(causesOf(both)).toHaveLength(1)
+    expect(both.covered).toMatchObject({ runs: [812], batches: ['night-2'], kinds: ['runs', 'batches'] })
+    const later = plan({ ...salesFailed(3), batches: [failedBatch()] }, alarm('failed-batches'))
+    expect(later.notice).toBeNull()
+    expect(later.covered.batches).toEqual(['night-2'])
+  })
+
+  test('a view below a failed view becomes stale later: it was named already', () => {
+    const known = told('public.sales', { known: true, isNews: false, hours: 1 })
+    const facts = { ...salesFailed(), told: [known, told('public.top_customers')] }
+    const planned = plan(facts, alarm('stale-views'))
+    expect(planned.notice).toBeNull()
+    expect(planned.covered).toMatchObject({ told: [{ name: 'public.top_customers' }], kinds: ['stale'] })
+  })
+
+  test('a view that is stale for another reason is told, also if others are stale already', () => {
+    const known = told('public.sales', { known: true, isNews: false, hours: 1 })
+    const facts = salesFailed()
+    facts.views.set('public.flights', view('public.flights', { hours: 30 }))
+    const planned = plan({ ...facts, told: [known, told('public.flights')] }, alarm('stale-views'))
+    expect(causesOf(planned)).toEqual([
+      { code: 'NotRefreshed', view: null, views: ['public.flights'], behind: [] },
+    ])
+    expect(planned.notice?.inAll.stale).toBe(2)
+  })
+
+  test('views that nothing refreshes are told as they become stale: nobody named them before', () => {
+    const views = byName(view('public.a', { hours: 30 }), view('public.b', { hours: 30 }))
+    const known = told('public.a', { known: true, isNews: false, hours: 1 })
+    const planned = plan({ views, told: [known, told('public.b')] }, alarm('stale-views'))
+    expect(causesOf(planned)).toMatchObject([{ code: 'NotRefreshed', views: ['public.b'] }])
+    expect(planned.notice?.inAll.stale).toBe(2)
+  })
+
+  test('everything is paused: the first stale view tells that, the next ones only a reminder', () => {
+    const views = byName(view('public.a', { hours: 30 }), view('public.b', { hours: 30 }))
+    const pause = { since: hoursAgo(40), by: 'ann' }
+    const first = plan({ views, pause, told: [told('public.a')] }, alarm('stale-views'))
+    expect(causesOf(first)).toMatchObject([{ code: 'AllPaused', views: ['public.a'] }])
+    const known = told('public.a', { known: true, isNews: false, hours: 1 })
+    expect(plan({ views, pause, told: [known, told('public.b')] }, alarm('stale-views')).notice).toBeNull()
+    const again = (name: string) => told(name, { known: true, beganAt: hoursAgo(24) })
+    const reminder = plan(
+      { views, pause, told: [again('public.a'), again('public.b')] },
+      alarm('stale-views'),
+    )
+    expect(reminder.notice?.kind).toBe('reminder')
+    expect(causesOf(reminder)).toMatchObject([{ views: ['public.a', 'public.b'] }])
+  })
+
+  test('the same failure of a view is not told at each run', () => {
+    const planned = plan({ runs: [failedRun('public.sales', { goesOn: true })] }, alarm('failed-runs'))
+    expect(planned.notice).toBeNull()
+    expect(planned.covered).toMatchObject({ runs: [], quietRuns: [812], kinds: ['runs'] })
+  })
+
+  test('several failures of one view are one cause, its last failure', () => {
+    const runs = [
+      failedRun('public.sales', { id: 1, finishedAt: hoursAgo(2) }),
+      failedRun('public.sales', { id: 2 }),
+    ]
+    const { notice } = plan({ runs }, alarm('failed-runs'))
+    expect(notice?.causes.map(({ runId }) => runId)).toEqual([2])
+  })
+
+  test('a view whose group was not exchanged stands below the view that failed', () => {
+    const error = { class: 'NotExchanged' as const, message: 'public.sales failed', sqlstate: null }
+    const facts = salesFailed(3)
+    facts.views.set(
+      'public.sales_by_region',
+      view('public.sales_by_region', { last: ended('failed', { error }) }),
+    )
+    const runs = [failedRun('public.sales'), failedRun('public.sales_by_region', { id: 813, error })]
+    expect(causesOf(plan({ ...facts, runs }, alarm('failed-runs')))).toMatchObject([{ view: 'public.sales' }])
+  })
+})
+
+describe('what the cause is', () => {
+  const causeOf = (facts: Parameters<typeof plan>[0], name = 'public.sales') =>
+    plan({ ...facts, told: [told(name)] }, alarm('stale-views')).notice?.causes[0]
+
+  test.each([
+    ['Lost', ended('failed', { error: { class: 'RunLost', message: 'gone', sqlstate: null } }), null],
+    ['Canceled', ended('canceled'), null],
+    ['Running', ended('success', { hours: 30 }), { status: 'running' as const, notBefore: null }],
+    ['NotRefreshed', ended('success', { hours: 30 }), null],
+    ['NotRefreshed', null, null],
+  ])('%s', (code, last, open) => {
+    const views = byName(view('public.sales', { hours: 30, last, open }))
+    expect(causeOf({ views })).toMatchObject({ code })
+  })
+
+  test('a missing view, also above the view that is told', () => {
+    const views = byName(
+      view('public.sales', { missing: true, hours: 30 }),
+      view('public.top', { hours: 30, last: ended('skipped', { error: upstream as FailedRun['error'] }) }),
+    )
+    const reads = new Map([['public.top', ['public.sales']]])
+    expect(causeOf({ views, reads }, 'public.top')).toMatchObject({
+      code: 'Missing',
+      view: 'public.sales',
+      mend: 'viewkeeper migrate up --repair --env production',
+    })
+  })
+
+  test('a view that could not be dropped, and what to type then', () => {
+    const { notice } = plan({ runs: [failedRun('public.a', { operation: 'drop' })] }, alarm('failed-runs'))
+    expect(notice?.causes).toMatchObject([
+      {
+        text: 'public.a could not be dropped at 2026-11-20 09:57 UTC',
+        mend: 'viewkeeper drop public.a --env production',
+      },
+    ])
+  })
+
+  test('views that were set aside', () => {
+    const planned = plan(
+      {
+        aside: new Set(['public.a', 'public.f(integer)']),
+        told: ['public.a', 'public.f(integer)'].map((name) => told(name, { trouble: 'aside' })),
+      },
+      alarm('set-aside-views'),
+    )
+    expect(causesOf(planned)).toMatchObject([{ code: 'SetAside', views: ['public.a', 'public.f(integer)'] }])
+  })
+
+  test('a failed view that succeeded when it was tried again says so, and nothing waits for it', () => {
+    const facts = salesFailed(3)
+    facts.views.set('public.sales', view('public.sales', { hours: 0.01, last: ended('success') }))
+    const [cause] = plan({ ...facts, runs: [failedRun('public.sales')] }, alarm('failed-runs')).notice!.causes
+    expect(cause).toMatchObject({ mendedAt: hoursAgo(0.01), mend: null, behind: [] })
+  })
+
+  test('a batch that was lost, and one that was canceled', () => {
+    const lost = failedBatch({ id: 'a', error: { class: 'BatchLost', message: 'nobody', sqlstate: null } })
+    const canceled = failedBatch({
+      id: 'b',
+      status: 'canceled',
+      hasFailedRun: false,
+      error: { class: 'Canceled', message: 'somebody', sqlstate: null },
+    })
+    const planned = plan({ batches: [lost, canceled] }, alarm('failed-batches'))
+    expect(causesOf(planned).map(({ code }) => code)).toEqual(['BatchLost', 'Canceled'])
+  })
+
+  test('views in a circle end the search', () => {
+    const last = ended('skipped', { error: upstream as FailedRun['error'] })
+    const views = byName(view('public.a', { hours: 30, last }), view('public.b', { hours: 30, last }))
+    const reads = new Map([
+      ['public.a', ['public.b']],
+      ['public.b', ['public.a']],
+    ])
+    expect(causeOf({ views, reads }, 'public.a')).toMatchObject({ code: 'NotRefreshed' })
+  })
+})
+
+describe('silence has to be justified', () => {
+  test.each([
+    'failed-runs',
+    'slow-runs',
+    'lost-batches',
+    'failed-batches',
+    'stale-views',
+    'missing-views',
+    'set-aside-views',
+  ])('alarm %s without anything new is told in its own words', (name) => {
+    const { notice } = plan({}, alarm(name))
+    expect(notice).toMatchObject({ kind: 'alarm', alarms: [{ name, happened: 'Something happened.' }] })
+  })
+
+  test('an alarm is explained by a notice of its kind since the alarm began, and by no older one', () => {
+    expect(plan({ covered: { runs: hoursAgo(0.1) } }, alarm('failed-runs')).notice).toBeNull()
+    expect(plan({ covered: { runs: hoursAgo(1) } }, alarm('failed-runs')).notice).not.toBeNull()
+    expect(plan({ covered: { stale: hoursAgo(0.1) } }, alarm('failed-runs')).notice).not.toBeNull()
+  })
+
+  test('one batch explains one alarm: an execution can fail without a batch on record', () => {
+    const covered = { batches: hoursAgo(0.1) }
+    const later = plan({ covered }, alarm('failed-batches'))
+    expect(later.notice).toBeNull()
+    expect(later.covered.spent).toEqual(['batches'])
+    const now = plan({ batches: [failedBatch()] }, alarm('failed-batches')).covered
+    expect(now).toMatchObject({ kinds: [], spent: ['batches'] })
+    const before = plan({ batches: [failedBatch()] }, alarm('failed-runs')).covered
+    expect(before).toMatchObject({ kinds: ['batches'], spent: [] })
+  })
+
+  test('news of another kind do not explain an alarm: both are told in one notice', () => {
+    const { notice } = plan({ ...salesFailed(), told: [told('public.sales')] }, alarm('failed-batches'))
+    expect(notice).toMatchObject({
+      kind: 'news',
+      causes: [{ view: 'public.sales' }],
+      alarms: [{ name: 'failed-batches' }],
+    })
+  })
+
+  test('a refusal that its caller got as an answer is no news, and explains nothing', () => {
+    const refused = failedRun('public.sales', {
+      trigger: 'http',
+      batchId: null,
+      startedAt: null,
+      error: { class: 'UniqueIndexRequired', message: 'no index', sqlstate: null },
+    })
+    const planned = plan({ runs: [refused] }, alarm('failed-runs'))
+    expect(planned.notice).toMatchObject({ kind: 'alarm', causes: [] })
+    expect(planned.covered).toMatchObject({ runs: [], quietRuns: [812] })
+  })
+
+  test('the end of an alarm needs no notice if nothing has ended: a new alarm begins with OK', () => {
+    expect(plan({}, alarm('stale-views-over', { state: 'OK' })).notice).toBeNull()
+  })
+})
+
+describe('without an alarm, the clock asks', () => {
+  test('what an alarm may still tell is left to it', () => {
+    expect(plan({ runs: [failedRun('public.sales')] })).toEqual({
+      notice: null,
+      covered: { runs: [], quietRuns: [], batches: [], told: [], kinds: [], spent: [] },
+    })
+  })
+
+  test.each([
+    ['a failed run', { runs: [failedRun('public.sales', { finishedAt: hoursAgo(0.1) })] }],
+    ['a batch', { batches: [failedBatch({ finishedAt: hoursAgo(0.1), hasFailedRun: false })] }],
+    ['a stale view', { told: [told('public.sales', { hours: 0.1 })] }],
+    ['the end of a trouble', { told: [told('public.sales', { known: true, overAt: hoursAgo(0.1) })] }],
+  ])('%s that no alarm has told is told', (_, facts) => {
+    expect(plan(facts).notice).not.toBeNull()
+  })
+})
+
+describe('what is over', () => {
+  const over = told('public.a', { known: true, beganAt: hoursAgo(5), overAt: hoursAgo(0.05) })
+
+  test('is told with its length', () => {
+    const { notice, covered } = plan({ told: [over] }, alarm('stale-views-over', { state: 'OK' }))
+    expect(notice).toMatchObject({ kind: 'over', over: [{ view: 'public.a', since: hoursAgo(5) }] })
+    expect(covered.kinds).toEqual(['stale'])
+  })
+
+  test('waits while another view has the same trouble, unless there is other news', () => {
+    const other = told('public.b', { known: true, isNews: false, hours: 1 })
+    const views = byName(view('public.b', { hours: 30 }))
+    expect(plan({ told: [over, other], views }, alarm('stale-views-over', { state: 'OK' })).notice).toBeNull()
+    const { notice } = plan(
+      { told: [over, other], views, runs: [failedRun('public.c')] },
+      alarm('failed-runs'),
+    )
+    expect(notice).toMatchObject({ kind: 'news', over: [{ view: 'public.a' }] })
+  })
+})
+
+test('the test of an alarm is told as a test, and news beside it as news', () => {
+  const test = alarm('failed-runs', {
+    reason: 'A test of the mail, by viewkeeper test-alarm. Nothing new is wrong.',
+  })
+  expect(plan({}, test).notice).toMatchObject({ kind: 'test', alarms: [{ name: 'failed-runs', test: true }] })
+  const { notice } = plan({ runs: [failedRun('public.sales')] }, test)
+  expect(notice).toMatchObject({ kind: 'news', causes: [{ view: 'public.sales' }], alarms: [{ test: true }] })
+})
+
+test('a slow refresh is told with its usual duration', () => {
+  const slow = [
+    { id: 9, view: 'public.a', durationMs: 2_400_000, usualMs: 720_000, finishedAt: hoursAgo(0.1) },
+  ]
+  const { notice } = plan({ slow }, alarm('slow-runs'))
+  expect(notice?.causes).toMatchObject([
+    { code: 'Slow', text: 'public.a took 40 min; it usually takes 12 min' },
+  ])
+})
+
+test('a failure that is not the same is told although the view failed before', () => {
+  const runs = [
+    failedRun('public.sales', { id: 1, goesOn: true }),
+    failedRun('public.sales', { id: 2, error: { ...divided, sqlstate: '42P01' } as FailedRun['error'] }),
+  ]
+  expect(plan({ runs }, alarm('failed-runs')).notice?.causes.map(({ runId }) => runId)).toEqual([2])
+})
