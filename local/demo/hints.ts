@@ -1,10 +1,16 @@
 import { dim, report } from '../../cli/output/report.ts'
+import { command } from '../../src/plan/commands.ts'
 import { listViews } from './api.ts'
 
-/** Prints the address, and commands to copy that name an existing view and run. */
+/** The port at which the command line looks for the local gateway. */
+const usualPort = '8787'
+
+/** Prints the addresses, and commands to copy that name an existing view. */
 export async function printHints(api: string): Promise<void> {
   const views = await listViews(api)
   const view = views.find(({ name }) => name === 'route_delays') ?? views[0]
+  const where = new URL(api).port === usualPort ? [] : ['--url', api]
+  const type = (...words: string[]) => `npx ${command([...words, ...where], null)}`
   report.line()
   report.line(`page  ${api}/`)
   report.line(`api   ${api}`)
@@ -12,13 +18,13 @@ export async function printHints(api: string): Promise<void> {
   if (!view) {
     report.line('There is no materialized view yet. After you have made one, list it with:')
     report.line()
-    report.line(`try   curl ${api}/views`)
+    report.line(`try   ${type('ls')}`)
   } else {
-    const path = encodeURIComponent(view.schema === 'public' ? view.name : view.view)
-    report.line(`try   curl -X POST ${api}/views/${path}/refresh -H 'Prefer: wait=20'`)
-    if (view.lastRun) report.line(`      curl ${api}/runs/${view.lastRun.id}`)
-    report.line(`      curl '${api}/runs?limit=5'`)
-    report.line(`      curl -X POST ${api}/batches   ${dim('# every view, in dependency order')}`)
+    const name = view.schema === 'public' ? view.name : view.view
+    report.line(`try   ${type('refresh', name)}`)
+    report.line(`      ${type('why', name)}`)
+    report.line(`      ${type('ls')}`)
+    report.line(`      ${type('refresh', '--all')}   ${dim('# every view, in dependency order')}`)
   }
   report.line()
   report.line(dim('Ctrl-C stops everything'))
