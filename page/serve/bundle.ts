@@ -6,7 +6,8 @@ const app = fileURLToPath(new URL('../app/', import.meta.url))
 
 /**
  * Makes the page from `page/app/` in memory: `index.html`, a script from `main.tsx`, the scripts that it loads only for
- * graphs and for plots, and one style sheet from `page.css`, each minified. Nothing is loaded from elsewhere. Throws esbuild's error if the source is broken.
+ * graphs and for plots, and one style sheet from `page.css`, each minified. Nothing is loaded from elsewhere. Throws
+ * esbuild's error if the source is broken.
  */
 export async function bundlePage(): Promise<Omit<PageFiles, '/page.json'>> {
   // Loaded only now: most commands and requests need no page.

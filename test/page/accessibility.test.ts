@@ -37,11 +37,9 @@ test.each(pages)('/%s breaks no rule of accessibility, dark and light, wide and 
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme })
-      expect({ width, colorScheme, broken: await brokenRules(page) }).toEqual({
-        width,
-        colorScheme,
-        broken: [],
-      })
+      // Only colours differ between the schemes.
+      const broken = await brokenRules(page, colorScheme === 'light' ? 'all' : 'colours')
+      expect({ width, colorScheme, broken }).toEqual({ width, colorScheme, broken: [] })
     }
   }
   expect(complaints).toEqual([])

@@ -1,7 +1,10 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 
-/** The heading of a page. It gets the focus when the page is opened from another one, so that a screen reader reads it. */
+/**
+ * The heading of a page. It gets the focus when the page is opened from another one, so that a screen reader reads
+ * it.
+ */
 export function Heading({ title, children }: { title: string; children?: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null)
   useEffect(() => {

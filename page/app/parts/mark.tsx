@@ -16,7 +16,10 @@ const strokes: Record<MarkName, string> = {
 /** The strokes of a mark, in a square of 16 by 16. */
 export const strokesOf = (mark: MarkName): string => strokes[mark]
 
-/** The mark of a standing. The word that it stands for is next to it, so the mark itself says nothing to a screen reader. */
+/**
+ * The mark of a standing. The word that it stands for is next to it, so the mark itself says nothing to a screen
+ * reader.
+ */
 export const Mark = ({ standing }: { standing: Standing }) => (
   <svg class={`mark tone-${standing.tone}`} viewBox="0 0 16 16" aria-hidden="true">
     <path d={strokes[standing.mark]} />

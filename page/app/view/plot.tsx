@@ -19,7 +19,10 @@ const height = 150
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 4 })
 
 const day = 24 * 3600
-/** How uPlot writes times: from a distance of ticks in seconds on, a format, and what the first tick of a year and of a day has below it. */
+/**
+ * How uPlot writes times. Each line: the least seconds between ticks, a format, and what the first tick of a year and
+ * of a day has below it.
+ */
 const dates = [
   [365 * day, '{YYYY}', null, null, null, null, null, null, 1],
   [28 * day, '{MMM}', '\n{YYYY}', null, null, null, null, null, 1],

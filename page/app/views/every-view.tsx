@@ -16,7 +16,9 @@ export function EveryView({ paused, count: views }: { paused: boolean; count: nu
   const refresh = async () => {
     const yes = await ask({
       title: 'Refresh every view?',
-      text: `One batch refreshes ${count(views, 'view')} in dependency order, except those that are paused or left out of batches.`,
+      text:
+        `One batch refreshes ${count(views, 'view')} in dependency order, except those that are paused or left out ` +
+        'of batches.',
       yes: 'Refresh all',
     })
     if (yes) await startBatch({ all: true })

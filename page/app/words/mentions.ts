@@ -5,8 +5,8 @@ export interface Mention {
 }
 
 /**
- * A text in pieces: where it names a run, a batch or a view of `addresses`, the piece has an address. The names that the
- * text does not have come after it. Together the pieces are what a person reads.
+ * A text in pieces: where it names a run, a batch or a view of `addresses`, the piece has an address. The names that
+ * the text does not have come after it. Together the pieces are what a person reads.
  */
 export function withMentions(text: string, addresses: Record<string, string>): Mention[] {
   const pieces: Mention[] = []

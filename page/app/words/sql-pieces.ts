@@ -4,11 +4,12 @@ export interface Piece {
 }
 
 const keywords =
-  'select|from|where|join|left|right|full|inner|outer|cross|lateral|on|using|as|and|or|not|in|is|null|exists|between|like|' +
-  'ilike|case|when|then|else|end|group|order|by|having|limit|offset|union|all|distinct|with|recursive|materialized|view|' +
-  'create|unique|index|refresh|concurrently|lock|table|alter|drop|set|local|reset|if|only|data|no|over|partition|asc|desc|' +
-  'nulls|first|last|filter|within|grant|to|rename|schema|analyze|values|insert|into|update|delete|do|begin|commit|access|' +
-  'exclusive|mode|nowait|include|true|false|cast|interval|window|rows|range|comment|owner|cascade|restrict'
+  'select|from|where|join|left|right|full|inner|outer|cross|lateral|on|using|as|and|or|not|in|is|null|' +
+  'exists|between|like|ilike|case|when|then|else|end|group|order|by|having|limit|offset|union|all|distinct|' +
+  'with|recursive|materialized|view|create|unique|index|refresh|concurrently|lock|table|alter|drop|set|' +
+  'local|reset|if|only|data|no|over|partition|asc|desc|nulls|first|last|filter|within|grant|to|rename|' +
+  'schema|analyze|values|insert|into|update|delete|do|begin|commit|access|exclusive|mode|nowait|include|' +
+  'true|false|cast|interval|window|rows|range|comment|owner|cascade|restrict'
 
 const pattern = new RegExp(`(--[^\\n]*)|('(?:[^']|'')*')|"(?:[^"]|"")*"|\\b(?:(${keywords})|\\w+)\\b`, 'gi')
 

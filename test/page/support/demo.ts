@@ -14,7 +14,8 @@ import { nightly } from '../../../src/plan/monitoring/nightly.ts'
 /** The demo of `npm start` with its gateway and its page, on a server and in a folder of its own. */
 export async function startDemo() {
   const folder = await mkdtemp(join(tmpdir(), 'viewkeeper-pictures-'))
-  const server = await startEmbeddedPostgres({ folder })
+  // A vacuum that comes by would be in the pictures as somebody who is in the way.
+  const server = await startEmbeddedPostgres({ folder, parameters: { autovacuum: 'off' } })
   await loadDemo(server.url)
   const database = connectTo(fromUrl(server.url))
   await migrate(database, new URL('../../../schema/', import.meta.url))

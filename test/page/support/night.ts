@@ -37,31 +37,36 @@ const makeOlder = (sql: Sql, hours: number) =>
   sql.begin(async (transaction) => {
     await transaction`
       update viewkeeper.runs
-         set requested_at = requested_at - past.by, started_at = started_at - past.by, finished_at = finished_at - past.by
+         set requested_at = requested_at - past.by, started_at = started_at - past.by,
+             finished_at = finished_at - past.by
         from (select make_interval(hours => ${hours}) as by) past`
     await transaction`
       update viewkeeper.batches
-         set requested_at = requested_at - past.by, started_at = started_at - past.by, advanced_at = advanced_at - past.by,
-             finished_at = finished_at - past.by
+         set requested_at = requested_at - past.by, started_at = started_at - past.by,
+             advanced_at = advanced_at - past.by, finished_at = finished_at - past.by
         from (select make_interval(hours => ${hours}) as by) past`
-    await transaction`update viewkeeper.definitions set created_at = created_at - make_interval(hours => ${hours}),
-                                                        expected_since = expected_since - make_interval(hours => ${hours})`
+    await transaction`
+      update viewkeeper.definitions
+         set created_at = created_at - past.by, expected_since = expected_since - past.by
+        from (select make_interval(hours => ${hours}) as by) past`
   })
 
 /** The runs of 60 nights before the runs that are there: slower and larger from night to night, some failed. */
 const writeHistory = (sql: Sql) => sql`
-  insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_by, requested_at,
-                               started_at, finished_at, duration_ms, row_count_before, row_count_after, result, error, meta)
+  insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_by,
+                               requested_at, started_at, finished_at, duration_ms, row_count_before, row_count_after,
+                               result, error, meta)
   select r.definition_id, r.schema_name, r.view_name, r.operation, case when broken then 'failed' else 'success' end,
-         r.trigger, r.requested_by, t.at, t.at, t.at + make_interval(secs => ms / 1000), ms, rows, case when not broken then rows end,
-         r.result,
-         case when broken then '{"class": "LockNotAvailable", "sqlstate": "55P03", "message": "canceling statement due to lock timeout"}'::jsonb end,
-         r.meta
+         r.trigger, r.requested_by, t.at, t.at, t.at + make_interval(secs => ms / 1000), ms, rows,
+         case when not broken then rows end, r.result,
+         case when broken then jsonb_build_object('class', 'LockNotAvailable', 'sqlstate', '55P03',
+                                                  'message', 'canceling statement due to lock timeout') end, r.meta
     from viewkeeper.runs r
    cross join generate_series(60, 1, -1) night
    cross join lateral (
      select r.requested_at - night * interval '1 day' as at,
-            round(r.duration_ms * (1.15 - night * 0.006 + 0.12 * sin(night * 2.4 + r.id) + case when night % 19 = 4 then 0.7 else 0 end)) as ms,
+            round(r.duration_ms * (1.15 - night * 0.006 + 0.12 * sin(night * 2.4 + r.id)
+                                   + case when night % 19 = 4 then 0.7 else 0 end)) as ms,
             round(r.row_count_after * (1 - night * 0.0035 - 0.01 * sin(night * 1.3)))::bigint as rows,
             (night * 7 + r.id * 5) % 29 = 0 as broken) t
    where r.status = 'success' and r.operation = 'refresh'
@@ -74,8 +79,8 @@ async function refreshAll(url: string, views: string[]): Promise<string> {
 }
 
 /**
- * Gives the demo a past, and a night in which something went wrong: a view failed and with it the view that reads it, one
- * is paused, and a report keeps the batch that runs now from ending. Returns what the pictures are about.
+ * Gives the demo a past, and a night in which something went wrong: a view failed and with it the view that reads it,
+ * one is paused, and a report keeps the batch that runs now from ending. Returns what the pictures are about.
  */
 export async function makeNight({ url, databaseUrl }: Demo): Promise<Night> {
   const sql = postgres(databaseUrl, { onnotice: () => {} }) as unknown as Sql
@@ -89,7 +94,8 @@ export async function makeNight({ url, databaseUrl }: Demo): Promise<Night> {
   await makeOlder(sql, 24)
   await refreshAll(url, views)
   await makeOlder(sql, 24)
-  await sql`insert into flights (date, delay, distance, origin, destination) values ('2001-01-20', 0, 236, 'SAT', 'DFW')`
+  await sql`
+    insert into flights (date, delay, distance, origin, destination) values ('2001-01-20', 0, 236, 'SAT', 'DFW')`
   await refreshAll(url, views)
   await makeOlder(sql, 6)
   await post(`${url}/views/daily_delays/pause`)

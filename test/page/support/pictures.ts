@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import type { Browser } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { startBrowser } from './browser.ts'
 import { startDemo } from './demo.ts'
 import { makeNight, type Night } from './night.ts'
@@ -33,7 +33,7 @@ const addresses = (night: Night): Record<string, string> => ({
 const ofDocs: Picture[] = [
   { page: 'views', width: 'wide', scheme: 'light' },
   { page: 'views', width: 'narrow', scheme: 'dark' },
-  { page: 'view', width: 'wide', scheme: 'dark', height: 980 },
+  { page: 'view', width: 'wide', scheme: 'dark', height: 830 },
   { page: 'view', width: 'narrow', scheme: 'light' },
   { page: 'graph', width: 'wide', scheme: 'light' },
   { page: 'graph', width: 'narrow', scheme: 'dark' },
@@ -59,14 +59,24 @@ async function take(browser: Browser, address: string, { width, scheme, height =
   await page.goto(address)
   await page.getByRole('heading', { level: 1 }).waitFor()
   await page.getByText(/^(Loading|Drawing) …$/).waitFor({ state: 'detached' })
-  await page.waitForLoadState('networkidle')
-  const bottom = await page.evaluate<number>(
-    'document.querySelector("main").lastElementChild.getBoundingClientRect().bottom + 20',
-  )
+  const bottom = await bottomOf(page)
   const clip = { x: 0, y: 0, width: widths[width], height: Math.min(height, Math.ceil(bottom)) }
   const picture = await page.screenshot({ fullPage: true, clip })
   await context.close()
   return picture
+}
+
+/** Where the content ends, once everything has been loaded and the end stays where it is. */
+async function bottomOf(page: Page): Promise<number> {
+  let bottom = 0
+  for (let before = -1; before !== bottom; ) {
+    before = bottom
+    await page.waitForTimeout(700)
+    bottom = await page.evaluate<number>(
+      'document.querySelector("main").lastElementChild.getBoundingClientRect().bottom + 20',
+    )
+  }
+  return bottom
 }
 
 const folder = process.argv[2]
