@@ -52,6 +52,7 @@ export default defineConfig({
           name: 'page',
           include: ['test/page/**/*.test.ts'],
           globalSetup: 'test/support/server.ts',
+          env: { POWERTOOLS_LOG_LEVEL: 'WARN' },
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
