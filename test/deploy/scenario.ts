@@ -8,6 +8,7 @@ import {
   whilePaused,
 } from './batches.ts'
 import { createDatabase } from './created-database.ts'
+import { operateFromAfar } from './operate.ts'
 import { pruneHistory } from './prune.ts'
 import { breakMigration, countEncrypted, deployAgain } from './redeploys.ts'
 import { findMetrics, refreshByHttp } from './refreshes.ts'
@@ -51,6 +52,7 @@ export async function deployScenario(folders: { cache: string; folder: string })
   await findChangedView(deployed)
   await findBatchOfDeploy(deployed, 2)
   await commandFromAfar(deployed)
+  await operateFromAfar(deployed)
   await soundAlarms(deployed)
   await pruneHistory(deployed)
   await countEncrypted(deployed)
@@ -84,11 +86,13 @@ async function deployFirst({ cache, folder }: { cache: string; folder: string })
   const { migrationsFolder } = project
   const options = { name: 'deploy-test', environment, schemaFolder: schema.folder, migrationsFolder }
   await stage('cdk deploy', () => deploySucceeds(cdk, options))
-  const { ApiUrl, StateMachineArn, MailTopicArn, NoticesTopicArn } = cdk.readOutputs('viewkeeper-deploy-test')
+  const { ApiUrl, StateMachineArn, MailTopicArn, NoticesTopicArn, ReadPolicy, OperatePolicy } =
+    cdk.readOutputs('viewkeeper-deploy-test')
   const api = createApi(ApiUrl!, emulator)
   const arns = {
     machineArn: StateMachineArn!,
     topics: { mail: MailTopicArn!, notices: NoticesTopicArn! },
+    policies: { read: ReadPolicy!, operate: OperatePolicy! },
   }
   return { folder, emulator, database, sql: database.sql, aws, cdk, api, ...arns, options, schema, project }
 }

@@ -79,14 +79,16 @@ export function createAws({ url }: Emulator) {
       return json('states', 'AWSStepFunctions.DescribeExecution', { executionArn }, '1.0')
     },
 
-    /** Somebody who may do what the policy says and nothing else. */
-    createUser: async (name: string, policy: object): Promise<Credentials> => {
+    /** Somebody who may do what the policy says and nothing else: a policy of their own, or the ARN of a managed one. */
+    createUser: async (name: string, policy: object | string): Promise<Credentials> => {
       await iam('CreateUser', { UserName: name })
-      await iam('PutUserPolicy', {
-        UserName: name,
-        PolicyName: 'all',
-        PolicyDocument: JSON.stringify(policy),
-      })
+      if (typeof policy === 'string') await iam('AttachUserPolicy', { UserName: name, PolicyArn: policy })
+      else
+        await iam('PutUserPolicy', {
+          UserName: name,
+          PolicyName: 'all',
+          PolicyDocument: JSON.stringify(policy),
+        })
       const key = await iam('CreateAccessKey', { UserName: name })
       const read = (tag: string) => new RegExp(`<${tag}>(.+)</${tag}>`).exec(key)![1]!
       return { key: read('AccessKeyId'), secret: read('SecretAccessKey') }
@@ -182,7 +184,8 @@ export type Api = ReturnType<typeof createApi>
 
 /** Calls the deployed API. */
 export function createApi(apiUrl: string, { port }: Emulator) {
-  const id = new URL(apiUrl).hostname.split('.')[0]!
+  const { hostname } = new URL(apiUrl)
+  const id = hostname.split('.')[0]!
   return {
     id,
     /** As nobody when `as` is left out. */
@@ -193,7 +196,7 @@ export function createApi(apiUrl: string, { port }: Emulator) {
       headers?: Record<string, string>,
       body?: object,
     ): Promise<Answer> =>
-      curl(`http://${id}.execute-api.localhost:${port}${path}`, {
+      curl(`http://${hostname}:${port}${path}`, {
         method,
         headers,
         body: body && JSON.stringify(body),

@@ -19,6 +19,8 @@ export interface Deployed {
   machineArn: string
   /** The ARNs of the topics for people: mails, and the same as JSON. */
   topics: { mail: string; notices: string }
+  /** The ARNs of the managed policies that the stack makes. */
+  policies: { read: string; operate: string }
   /** The options of the first deploy. */
   options: AppOptions
   schema: SchemaFolder

@@ -35,6 +35,8 @@ export async function startEmulator(python: string, folder: string): Promise<Emu
       HOME: folder,
       TMPDIR: temporary,
       BIND_HOST: '127.0.0.1',
+      // APIs have the addresses that they have in AWS.
+      MINISTACK_HOST: 'us-east-1.amazonaws.com',
       GATEWAY_PORT: String(port),
       AUTH: 'true',
       AWS_ACCESS_KEY_ID: rootKey,

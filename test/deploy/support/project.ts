@@ -1,12 +1,17 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { awsEnvironment } from './cdk.ts'
+import { mustStop } from './cleanup.ts'
 import { type Finished, finish, succeed } from './command.ts'
 import type { Emulator } from './emulator.ts'
 import type { Credentials } from './signed-curl.ts'
 
 const cli = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))
+const apiName = new URL('api-name.ts', import.meta.url).href
 
 export type Project = ReturnType<typeof createProject>
 
@@ -20,6 +25,8 @@ export function createProject(
   mkdirSync(migrationsFolder)
   const log = join(folder, 'viewkeeper.log')
   const { PATH } = process.env
+  const program = ['--import', apiName, cli]
+  const from = (as: Credentials) => ({ PATH, EMULATOR_URL: emulator.url, ...awsEnvironment(emulator, as) })
   return {
     migrationsFolder,
 
@@ -41,10 +48,31 @@ export function createProject(
 
     /** Works on the deployed environment. */
     command: (as: Credentials, ...args: string[]): Promise<Finished> =>
-      finish(process.execPath, [cli, ...args, '--env', environment], {
+      finish(process.execPath, [...program, ...args, '--env', environment], {
         cwd: folder,
-        env: { PATH, ...awsEnvironment(emulator, as) },
+        env: from(as),
         log,
       }),
+
+    /** Starts the proxy of the page; gives the address that it prints. */
+    async open(as: Credentials): Promise<{ address: string; stop(): Promise<void> }> {
+      const args = [...program, 'open', '--no-browser', '--env', environment]
+      const child = spawn(process.execPath, args, {
+        cwd: folder,
+        env: from(as),
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      const ended = once(child, 'exit')
+      const stop = async () => {
+        child.kill()
+        await ended
+      }
+      mustStop('viewkeeper open', { stop })
+      for await (const line of createInterface(child.stdout)) {
+        const address = /^ *page +(\S+)$/.exec(line)?.[1]
+        if (address !== undefined) return { address, stop }
+      }
+      throw new Error('viewkeeper open ended before it printed an address')
+    },
   }
 }

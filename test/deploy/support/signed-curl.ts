@@ -35,7 +35,7 @@ export async function curl(
     '--write-out',
     '\n%{http_code}',
   ]
-  // A name below `localhost` is not in every resolver.
+  // Only AWS's name servers know the address of an API.
   args.push('--resolve', `${hostname}:${port}:127.0.0.1`)
   if (sign)
     args.push(
