@@ -39,7 +39,7 @@ export async function operateFromAfar({ project, aws, policies, sql }: Deployed)
     assert.match(await viewkeeper(0, 'ls'), /^sales +unlimited .+ success /m)
     assert.match(await viewkeeper(0, 'why', 'sales'), /^sales /)
     assert.match(await viewkeeper(0, 'runs', 'sales', '--limit', '1'), /success/)
-    assert.match(await viewkeeper(0, 'batches', '--limit', '1'), /success/)
+    assert.match(await viewkeeper(0, 'batches', '--limit', '3'), /success/)
   })
   await stage('viewkeeper pause and resume --env', async () => {
     await viewkeeper(0, 'pause', 'sales')
