@@ -1,6 +1,6 @@
+import { runbookOf } from '../runbook.ts'
 import type { AlarmWords } from './notice.ts'
 import { type NewsKind, newsKindOf } from './notice-facts.ts'
-import { runbookOf } from './runbook.ts'
 
 /** An alarm that went off or ended. */
 export interface Alarm {

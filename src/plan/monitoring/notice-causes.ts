@@ -1,10 +1,10 @@
 import { command } from '../commands.ts'
 import type { Operation } from '../run.ts'
+import { runbookOf } from '../runbook.ts'
 import { dependents } from '../views/graph.ts'
 import { duration } from '../words.ts'
 import { type Cause, type CauseCode, type NoticeError, utc } from './notice.ts'
 import type { EndedBatch, FailedRun, NoticeFacts, SlowRun, ViewFact } from './notice-facts.ts'
-import { runbookOf } from './runbook.ts'
 
 /** Finds what is at fault. */
 export interface Causes {

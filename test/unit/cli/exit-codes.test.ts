@@ -1,10 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { ApiUnavailable } from '../../../cli/api/unavailable.ts'
 import { exitCodeOf } from '../../../cli/output/exit-codes.ts'
 import { problemLines } from '../../../cli/output/problem.ts'
-import { runbookOf } from '../../../cli/output/runbook.ts'
-import { Problem, problemCodes } from '../../../src/problem.ts'
+import { Problem } from '../../../src/problem.ts'
 
 test.each([
   [new Problem('UnknownView', 'no such view'), 2],
@@ -31,19 +29,4 @@ test.each([
     `  next: ${next}`,
   ])
   expect(problemLines(problem, null)).toEqual(['viewkeeper: It runs.'])
-})
-
-test('each class of failures has its section in the runbook', () => {
-  const runbook = readFileSync(new URL('../../../docs/runbook.md', import.meta.url), 'utf8')
-  const headings = runbook.matchAll(/^#+ (.+)$/gm)
-  const anchors = new Set(
-    Array.from(headings, ([, title]) =>
-      (title as string)
-        .toLowerCase()
-        .replaceAll(/[^\w\- ]/g, '')
-        .replaceAll(' ', '-'),
-    ),
-  )
-  const missing = problemCodes.filter((code) => !anchors.has(runbookOf(code).split('#')[1] as string))
-  expect(missing).toEqual([])
 })

@@ -5,7 +5,7 @@ import { emptyNotice } from '../../../../src/plan/monitoring/notice.ts'
 import { chatOf } from '../../../../src/plan/monitoring/notice-chat.ts'
 import type { FailedRun } from '../../../../src/plan/monitoring/notice-facts.ts'
 import { mailOf } from '../../../../src/plan/monitoring/notice-mail.ts'
-import { runbookOf } from '../../../../src/plan/monitoring/runbook.ts'
+import { runbookOf } from '../../../../src/plan/runbook.ts'
 import { problemCodes } from '../../../../src/problem.ts'
 import {
   alarm,
