@@ -65,9 +65,9 @@ describe('viewkeeper doctor and create-role', () => {
     const project = new Project(rds.url)
     const make = (...more: string[]) =>
       project.run(['create-role', '--login', 'keeper_app', '--iam', ...more])
-    expect(await make()).toMatchObject({ code: 1, out: '', err: expect.stringMatching(/no role rds_iam/) })
+    expect(await make()).toMatchObject({ code: 2, out: '', err: expect.stringMatching(/no role rds_iam/) })
     expect(await make('--own-views', 'keep')).toMatchObject({
-      code: 1,
+      code: 2,
       err: expect.stringMatching(/Leave --iam out/),
     })
     await rds.sql.unsafe('create role rds_iam; grant rds_iam to master with admin option')

@@ -173,7 +173,8 @@ begin
   perform pg_catalog.set_config('search_path', '${safePath}', false);
   me_since := (select backend_start from pg_stat_get_activity(pg_backend_pid()));
   statement_limit := current_setting('statement_timeout')::interval;
-  deadline := statement_timestamp() + coalesce(nullif(statement_limit, '0') - least(statement_limit / 10, '1s'), '7 days');
+  -- The rest is for recording the failure: a time-out that meets the recording would lose the run's own error.
+  deadline := statement_timestamp() + coalesce(nullif(statement_limit, '0') - least(statement_limit / 5, '1s'), '7 days');
   longer := round(extract(epoch from current_setting('deadlock_timeout')::interval) * 1500)::text;
   shorter := round(extract(epoch from current_setting('deadlock_timeout')::interval) * 800)::text;
   -- Since 17 this could end the session halfway. Older servers refuse it as a start-up setting.
