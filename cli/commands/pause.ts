@@ -2,7 +2,7 @@ import { command } from '../../src/plan/commands.ts'
 import { Problem } from '../../src/problem.ts'
 import type { PauseState } from '../answers/shapes.ts'
 import { apiOf } from '../api/api-of.ts'
-import { viewPath } from '../api/reads.ts'
+import { readView, viewPath } from '../api/reads.ts'
 import { short } from '../output/names.ts'
 import { paint } from '../output/paint.ts'
 import { print } from '../output/terminal.ts'
@@ -35,6 +35,8 @@ async function change(verb: 'pause' | 'resume', { views, all, ...options }: Paus
       `  next: ${command(['resume', '--all'], api.environment)}`,
     )
   }
+  // Nothing is begun if one of the names is wrong.
+  if (views.length > 1) for (const name of views) await readView(api, name)
   for (const name of views) {
     const { body } = await api.send<PauseState>('POST', viewPath(name, `/${verb}`))
     print(

@@ -2,6 +2,7 @@ import { CloudWatchClient, SetAlarmStateCommand, type StateValue } from '@aws-sd
 import { clientSettings } from '../../src/edge/lambda/aws-client.ts'
 import { testReason } from '../../src/plan/monitoring/alarm-words.ts'
 import { Problem } from '../../src/problem.ts'
+import { awsProblem } from '../api/aws.ts'
 import { report } from '../output/report.ts'
 import { regionOf } from '../target/region.ts'
 
@@ -24,6 +25,7 @@ export async function testAlarm({ env, alarm }: { env: string; alarm: string }):
     await set('ALARM')
   } catch (thrown) {
     const cause = thrown as Error
+    if (cause.message.includes('Region is missing')) throw awsProblem(cause)
     const code = cause.name === 'ResourceNotFound' ? 'InvalidRequest' : 'FunctionUnavailable'
     throw new Problem(code, `${name} cannot be set off: ${cause.message} (${cause.name}).`, { cause })
   }

@@ -67,8 +67,10 @@ function endWords(run: Run): string[] {
   const took = durationMs === null ? '' : duration(durationMs)
   if (status === 'success') return [doneWord(run), took, rowsText(run)]
   if (status === 'failed' || status === 'canceled') return [took === '' ? status : `${status} after ${took}`]
-  if (status === 'skipped')
-    return [`skipped${result.response.because ? `: ${harmless(result.response.because)}` : ''}`]
+  if (status === 'skipped') {
+    const why = run.error?.message ?? result.response.because
+    return [`skipped${why ? `: ${harmless(why)}` : ''}`]
+  }
   return [status]
 }
 

@@ -20,7 +20,7 @@ export async function main(args: string[]): Promise<void> {
     target = targetOf(command)
   })
   try {
-    await program.parseAsync(args[0] === 'help' ? [...args.slice(1), '--help'] : args, { from: 'user' })
+    await program.parseAsync(args[0] === 'help' ? helpOn(program, args.slice(1)) : args, { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : wrongCall
     else if (error instanceof Problem) {
@@ -29,6 +29,12 @@ export async function main(args: string[]): Promise<void> {
     } else throw error // a defect: its stack is needed
   }
 }
+
+/** `help refresh` is `refresh --help`. A command that does not exist is refused. */
+const helpOn = (program: Command, [name, ...more]: string[]): string[] =>
+  name === undefined || program.commands.some((command) => command.name() === name)
+    ? [...(name === undefined ? [] : [name]), ...more, '--help']
+    : [name]
 
 /** Which API a command works on; null if it works on DATABASE_URL, of which no API may know. */
 function targetOf(command: Command): Target | null {

@@ -102,7 +102,8 @@ function lockedCause(view: Standing, { environment, now }: Surroundings): Cause 
       : stoppedLast(view, first)
         ? `run ${lastEnded(view)?.id} gave up waiting for it`
         : `the next refresh of ${view.view} waits for it`
-  const more = others.length === 0 ? '' : ` ${others.length} more are in the way.`
+  const more =
+    others.length === 0 ? '' : ` ${others.length} more ${others.length === 1 ? 'is' : 'are'} in the way.`
   const next = first.runId === undefined ? first.end : command(['run', String(first.runId)], environment)
   const runId =
     run?.status === 'running' ? run.id : stoppedLast(view, first) ? lastEnded(view)?.id : undefined
