@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bundlePage } from '../../page/serve/bundle.ts'
 import { openPage, startBrowser } from './support/browser.ts'
 import { startFakeApi } from './support/fake-api.ts'
-import { apiOf, manyViews } from './support/scene.ts'
+import { apiOf, manyViews, runOf } from './support/scene.ts'
 
 let browser: Browser
 beforeAll(async () => {
@@ -43,6 +43,51 @@ test('what API Gateway refuses by itself names the policies that allow it', asyn
   await page.getByText('Your AWS credentials do not allow this').waitFor()
   await page.getByText('viewkeeper-<environment>-read').waitFor()
   await context.close()
+  await api.close()
+})
+
+test('a refresh that locks readers out asks first, also if that is the strategy of the view itself', async () => {
+  const regular = { ...views[1]!, strategy: 'regular' }
+  const api = await startFakeApi(apiOf([regular]))
+  const { page } = await openPage(browser, api.url)
+  const dialog = page.getByRole('dialog', { name: `Refresh ${regular.view}?` })
+  await page.getByRole('button', { name: `Refresh ${regular.view}` }).click()
+  await dialog.getByText('locks the readers of the view out').waitFor()
+  await dialog.getByRole('button', { name: 'No' }).click()
+  await page.goto(`${api.url}#/views/${regular.view}`)
+  await page.getByRole('button', { name: 'Refresh', exact: true }).click()
+  await dialog.getByText('locks the readers of the view out').waitFor()
+  expect(api.asked.filter(({ method }) => method === 'POST')).toEqual([])
+  await page.context().close()
+  await api.close()
+})
+
+test('only a failed refresh says that readers see the data of the last success', async () => {
+  const error = { class: 'ViewSqlFailed', message: 'division by zero' }
+  const failed = { status: 'failed', rowCountAfter: null, error }
+  const runs = [runOf(1, views[1]!, failed), runOf(2, views[1]!, { ...failed, operation: 'create' })]
+  const api = await startFakeApi(
+    (asked) => runs.find(({ id }) => asked.path === `/runs/${id}`) ?? scene(asked),
+  )
+  const { page } = await openPage(browser, `${api.url}#/runs/1`)
+  const hint = page.getByText(/docs\/runbook\.md, section ViewSqlFailed/)
+  await hint.waitFor()
+  expect(await hint.textContent()).toContain('Readers see the data of the last success.')
+  await page.goto(`${api.url}#/runs/2`)
+  await page.getByRole('heading', { level: 1, name: 'Run 2' }).waitFor()
+  await page.getByText('create of').waitFor()
+  expect(await hint.textContent()).toBe('docs/runbook.md, section ViewSqlFailed')
+  await page.context().close()
+  await api.close()
+})
+
+test('a search of the graph that finds nothing says so', async () => {
+  const api = await startFakeApi(scene)
+  const { page } = await openPage(browser, `${api.url}#/graph?q=nowhere`)
+  await page.getByText('No view has "nowhere" in its name.').waitFor()
+  await page.goto(`${api.url}#/graph?view=public.nowhere`)
+  await page.getByText('There is no view public.nowhere.').waitFor()
+  await page.context().close()
   await api.close()
 })
 

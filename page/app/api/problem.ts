@@ -2,7 +2,7 @@ import type { ProblemBody } from './types.ts'
 
 /** A request that did not succeed, worded for the person at the page. */
 export class ApiProblem extends Error {
-  /** The API's code, or one of this page: `Unreachable`, `NotAllowed`, `TooManyRequests`, `Unexpected`. */
+  /** The API's code, or one of this page, its server or the proxy. */
   readonly code: string
   readonly title: string
   /** 0 if no answer came. */
@@ -21,13 +21,26 @@ export class ApiProblem extends Error {
     this.openBatchId = body?.openBatchId
   }
 
-  /** The section of docs/runbook.md about this problem; undefined for a problem of this page. */
+  /** The section of docs/runbook.md about this problem; undefined for a code that is not one of the API's. */
   get runbook(): string | undefined {
     return ownCodes.has(this.code) ? undefined : this.code
   }
 }
 
-const ownCodes = new Set(['Unreachable', 'NotAllowed', 'TooManyRequests', 'Unexpected'])
+/** The codes of this page, of what serves it, and of the proxy: their messages say what to do. */
+const ownCodes = new Set([
+  'Unreachable',
+  'Unexpected',
+  'Forbidden',
+  'NoCredentials',
+  'NotAllowed',
+  'NotReached',
+  'NoAnswer',
+  'TooManyRequests',
+  'TooLarge',
+  'MethodNotAllowed',
+  'GatewayTimeout',
+])
 
 /**
  * The problem that an answer tells. API Gateway answers some requests itself, with a `message` instead of a

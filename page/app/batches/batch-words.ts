@@ -1,15 +1,20 @@
 import { count, names } from '../../../src/plan/words.ts'
 import type { Batch, BatchView } from '../api/types.ts'
 
-/** What a batch was asked for: `all views`, `public.sales and what reads it`. */
+/** What a batch was asked for: `all views`, `public.sales and what reads them`, `views with schedule 0 3 * * * UTC`. */
 export function askedFor({ request }: Pick<Batch, 'request'>): string {
-  const { views, pattern, ancestors, descendants } = request as {
+  const { views, pattern, scheduled, ancestors, descendants } = request as {
     views?: string[]
     pattern?: string
+    scheduled?: { schedule: string; timeZone: string }
     ancestors?: boolean
     descendants?: boolean
   }
-  const what = [...(views ? [names(views, 3)] : []), ...(pattern ? [pattern] : [])].join(', ') || 'all views'
+  const what = views
+    ? names(views, 3)
+    : scheduled
+      ? `views with schedule ${scheduled.schedule} ${scheduled.timeZone}`
+      : (pattern ?? 'all views')
   const around = [...(ancestors ? ['what they read'] : []), ...(descendants ? ['what reads them'] : [])]
   return [what, ...around].join(' and ')
 }

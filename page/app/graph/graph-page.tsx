@@ -58,7 +58,7 @@ function WholeGraph({ views, batch, query }: Options) {
         )}
         <Legend standings={shown.map(({ standing }) => standing)} />
       </search>
-      {shown.length === 0 ? <p class="empty">No view reads another one.</p> : <Picture views={shown} />}
+      {shown.length === 0 ? <p class="empty">{nothing(query)}</p> : <Picture views={shown} />}
       {alone > 0 && (
         <p class="pale">
           {alone.toLocaleString('en')} {alone === 1 ? 'view reads' : 'views read'} no other and{' '}
@@ -67,6 +67,11 @@ function WholeGraph({ views, batch, query }: Options) {
       )}
     </>
   )
+}
+
+function nothing({ view, q }: Place['query']): string {
+  if (view) return `There is no view ${view}.`
+  return q ? `No view has "${q}" in its name.` : 'No view reads another one.'
 }
 
 /** Views of an open batch are shown as the batch has them, any other as it stands. */

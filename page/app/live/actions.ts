@@ -92,8 +92,10 @@ const toRun = (runId: number) => ({ href: hashOf('run', runId), text: `run ${run
 
 /** Looks at a run until it has ended, and tells how. */
 function followRun(runId: number) {
-  const poll = startPoll(async () => {
-    const run = await get<Run>(`/runs/${runId}`)
+  const poll = startPoll(async (signal) => {
+    const run = await get<Run>(`/runs/${runId}`, signal)
+    // A later look tells the end.
+    if (signal.aborted) return 0
     if (isOpen(run.status)) return 1500
     poll.stop()
     tellEnd(run)

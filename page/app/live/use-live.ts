@@ -25,13 +25,14 @@ export function lookNow(): void {
 }
 
 /**
- * What `load` returns, kept up to date while the component is on the screen: every 1.5 s while `isBusy`, else
- * every 15 s. `key` names what is loaded; null loads nothing.
+ * What `load` returns, kept up to date while the component is on the screen: every 1.5 s while busy, else every
+ * 15 s. `key` names what is loaded; null loads nothing. `busy` reads from the data whether something goes on; if other
+ * data say that, `busy` is what they say, and each change of it looks at once.
  */
 export function useLive<T>(
   key: string | null,
   load: (signal: AbortSignal) => Promise<T>,
-  isBusy: (data: T) => boolean = () => false,
+  busy: boolean | ((data: T) => boolean) = false,
 ): Live<T> {
   const [live, setLive] = useState<Live<T> & { key: string | null }>({
     key: null,
@@ -48,7 +49,7 @@ export function useLive<T>(
         if (signal.aborted) return quietMs
         remember(key, data)
         show(data)
-        return isBusy(data) ? busyMs : quietMs
+        return (typeof busy === 'function' ? busy(data) : busy) ? busyMs : quietMs
       } catch (thrown) {
         if (!signal.aborted) show(answers.get(key) as T | undefined, asProblem(thrown))
         throw thrown
@@ -59,7 +60,7 @@ export function useLive<T>(
       polls.delete(poll)
       poll.stop()
     }
-  }, [key])
+  }, [key, busy === true])
   // Until the effect has run, the state is still the one of the key before.
   return live.key === key
     ? live

@@ -4,7 +4,7 @@ import { ask } from '../live/questions.ts'
 import { Button } from './button.tsx'
 
 interface Options {
-  view: Pick<View, 'view' | 'id' | 'paused' | 'populated' | 'missing'>
+  view: Pick<View, 'view' | 'id' | 'strategy' | 'paused' | 'populated' | 'missing'>
   label?: string
   /** By default the view's own. */
   strategy?: string
@@ -15,7 +15,7 @@ interface Options {
 export function RefreshButton({ view, label, strategy, small }: Options) {
   const refresh = async () => {
     const title = `Refresh ${view.view}?`
-    const locksOut = strategy === 'regular' && view.populated
+    const locksOut = (strategy ?? view.strategy) === 'regular' && view.populated
     const yes =
       !(view.paused || locksOut) ||
       (await ask({

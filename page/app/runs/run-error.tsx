@@ -2,7 +2,10 @@ import { hashOf } from '../address/address.ts'
 import type { Run } from '../api/types.ts'
 
 /** Why a run did not succeed: the error as PostgreSQL tells it, without row data, and where to read on. */
-export const RunError = ({ error }: { error: NonNullable<Run['error']> }) => (
+export const RunError = ({
+  error,
+  operation,
+}: Pick<Run, 'operation'> & { error: NonNullable<Run['error']> }) => (
   <section class="trouble" aria-labelledby="error">
     <h2 id="error">
       {error.class} {error.sqlstate && <code>{error.sqlstate}</code>}
@@ -17,6 +20,9 @@ export const RunError = ({ error }: { error: NonNullable<Run['error']> }) => (
         <a href={hashOf('run', error.runningRunId)}>Run {error.runningRunId}</a> was in the way.
       </p>
     )}
-    <p class="hint">Readers see the data of the last success. docs/runbook.md, section {error.class}</p>
+    <p class="hint">
+      {operation === 'refresh' && 'Readers see the data of the last success. '}docs/runbook.md, section{' '}
+      {error.class}
+    </p>
   </section>
 )

@@ -53,7 +53,7 @@ export function RunPage({ place: { subject } }: { place: Place }) {
 const OneRun = ({ run }: { run: Run }) => (
   <>
     {run.progress && <Progress progress={run.progress} />}
-    {run.error && <RunError error={run.error} />}
+    {run.error && <RunError error={run.error} operation={run.operation} />}
     <RunFacts run={run} />
     {run.result.response.sql && (
       <section aria-labelledby="sql">

@@ -40,11 +40,7 @@ export function useRuns({ view, id }: Pick<View, 'view' | 'id'>, running: boolea
     load(mostAtFirst, { runs: [], next: null }, whole.signal)
     return () => whole.abort()
   }, [view])
-  const live = useLive(
-    path(newest),
-    (signal) => get<RunList>(path(newest), signal),
-    () => running,
-  )
+  const live = useLive(path(newest), (signal) => get<RunList>(path(newest), signal), running)
 
   return {
     runs: joinRuns(live.data?.runs ?? [], loaded.runs),

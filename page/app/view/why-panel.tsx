@@ -10,11 +10,7 @@ import { Locks } from './locks.tsx'
 
 /** Why the view's data are as old as they are: the cause first, who is in the way, and what to type. */
 export function WhyPanel({ path, running }: { path: string; running: boolean }) {
-  const live = useLive(
-    `${path}/why`,
-    (signal) => get<Why>(`${path}/why`, signal),
-    () => running,
-  )
+  const live = useLive(`${path}/why`, (signal) => get<Why>(`${path}/why`, signal), running)
   return (
     <Loading live={live}>
       {({ causes, locks, view }) => (
