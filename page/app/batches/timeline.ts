@@ -56,7 +56,8 @@ export function timelineOf(batch: Timed): Timeline {
       expectedEnds.set(view.view, last ? endOf(last) + rest : now)
       return { view, bars, expected: null }
     }
-    const from = Math.max(now, ...view.dependsOn.map((parent) => expectedEnds.get(parent) ?? now))
+    const retryAt = Date.parse(view.runs.at(-1)?.notBefore ?? '') || now
+    const from = Math.max(now, retryAt, ...view.dependsOn.map((parent) => expectedEnds.get(parent) ?? now))
     const to = Math.min(end, from + view.estimatedMs)
     expectedEnds.set(view.view, to)
     return { view, bars, expected: place(Math.min(from, end), to) }

@@ -50,6 +50,25 @@ test('a view that waits is expected after those that it reads', () => {
   expect(rows[1]).toMatchObject({ bars: [], expected: { from: 0.5, width: 0.5 } })
 })
 
+test('a view that is tried again is expected at the time of its retry', () => {
+  const retry = {
+    runId: 9,
+    status: 'pending',
+    startedAt: null,
+    finishedAt: null,
+    elapsedMs: null,
+    notBefore: at(20),
+  }
+  const { rows } = draw({
+    startedAt: at(0),
+    finishedAt: null,
+    elapsedMs: 10_000,
+    estimatedRestMs: 30_000,
+    views: [viewOf('base', 'pending', [run(0, 2_000, 'failed'), retry])],
+  })
+  expect(rows[0]).toMatchObject({ expected: { from: 0.5, width: 0.5 } })
+})
+
 test('the axis has at most six times, and none beyond the end', () => {
   for (const seconds of [0.3, 7, 64, 600, 5000, 90_000]) {
     const batch = { startedAt: at(0), finishedAt: at(seconds), elapsedMs: seconds * 1000, views: [] }
