@@ -4,7 +4,7 @@ import { apiOf } from '../api/api-of.ts'
 import { readBatch } from '../api/reads.ts'
 import { batchesTable, batchHead, endOfBatch, progressLine, viewLinesOf } from '../output/batches.ts'
 import { output, print, printJson } from '../output/terminal.ts'
-import { watchBatch } from '../watch/batch.ts'
+import { waitForBatch, watchBatch } from '../watch/batch.ts'
 import type { ApiOptions } from './options.ts'
 
 interface BatchesOptions extends ApiOptions {
@@ -28,11 +28,12 @@ interface BatchOptions extends ApiOptions {
   json?: boolean
 }
 
-/** Prints one batch with its views, or watches it until its end. */
+/** Prints one batch with its views, or watches it until its end. With `json`, a watch prints nothing before the end. */
 export async function batch({ id, watch, json, ...options }: BatchOptions): Promise<void> {
   const api = await apiOf(options)
   const found = await readBatch(api, id)
   if (watch && found.finishedAt === null) {
+    if (json) return printJson(await waitForBatch(api, id))
     await watchBatch(api, id)
     return
   }

@@ -1,10 +1,12 @@
 import { createInterface } from 'node:readline/promises'
 import { Problem } from '../../src/problem.ts'
+import type { View } from '../answers/shapes.ts'
 import type { Api } from '../api/api.ts'
 import { apiOf } from '../api/api-of.ts'
-import { readView } from '../api/reads.ts'
+import { readView, readViews } from '../api/reads.ts'
 import { short } from '../output/names.ts'
-import { isTerminal, print, printJson } from '../output/terminal.ts'
+import { isTerminal, output, print, printJson } from '../output/terminal.ts'
+import { wrap } from '../output/width.ts'
 import { startRun } from '../watch/start.ts'
 import type { ApiOptions } from './options.ts'
 
@@ -29,9 +31,8 @@ async function agrees(api: Api, name: string, cascade: boolean): Promise<boolean
     throw new Problem('InvalidRequest', 'There is no terminal to ask on: write --yes to drop the view.', {
       field: '--yes',
     })
-  const { view, neededBy } = await readView(api, name)
-  if (cascade && neededBy.length > 0)
-    print(`these views read it, and are dropped, too: ${neededBy.map(short).join(', ')}`)
+  const { view } = await readView(api, name)
+  if (cascade) print(...wrap(cascadeText(readersOf(view, (await readViews(api)).views)), output().width))
   const lines = createInterface({ input: process.stdin, output: process.stdout })
   try {
     const answer = await lines.question(`Drop ${short(view)} in ${api.name}? Type its name to drop it: `)
@@ -42,4 +43,17 @@ async function agrees(api: Api, name: string, cascade: boolean): Promise<boolean
   } finally {
     lines.close()
   }
+}
+
+const cascadeText = (readers: string[]): string =>
+  readers.length === 0
+    ? 'no view reads it; all else that depends on it is dropped, too'
+    : `these views read it, and are dropped, too: ${readers.map(short).join(', ')}; and all else that depends on it`
+
+/** All that read a view, directly or through other views, the nearest first. */
+export function readersOf(view: string, views: Pick<View, 'view' | 'neededBy'>[]): string[] {
+  const neededBy = new Map(views.map((each) => [each.view, each.neededBy]))
+  const found = new Set([view])
+  for (const each of found) for (const reader of neededBy.get(each) ?? []) found.add(reader)
+  return [...found].slice(1)
 }

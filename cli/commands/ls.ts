@@ -5,7 +5,7 @@ import type { View } from '../answers/shapes.ts'
 import { apiOf } from '../api/api-of.ts'
 import { noView } from '../api/no-view.ts'
 import { readViews } from '../api/reads.ts'
-import { short } from '../output/names.ts'
+import { short, typed } from '../output/names.ts'
 import { output, print, printJson } from '../output/terminal.ts'
 import { type Order, sorted, summaryOf, viewsTable } from '../output/views.ts'
 import { harmless } from '../output/width.ts'
@@ -51,7 +51,7 @@ export async function ls({ patterns, sort, json, env, url, ...wanted }: LsOption
     chosen.length === 0 ? summaryOf(list) : someLine(list, named, chosen),
   )
   const worst = list.find(({ stale, lastRun, missing }) => stale || missing || lastRun?.status === 'failed')
-  if (worst) print(`next: ${command(['why', short(worst.view)], api.environment)}`)
+  if (worst) print(`next: ${command(['why', typed(worst.view)], api.environment)}`)
 }
 
 /** The views that any of the patterns fits: a glob on `schema.name` or on the name alone, or a name. */

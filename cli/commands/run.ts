@@ -1,10 +1,10 @@
 import { command } from '../../src/plan/commands.ts'
 import { apiOf } from '../api/api-of.ts'
 import { readRun, readView } from '../api/reads.ts'
-import { short } from '../output/names.ts'
+import { typed } from '../output/names.ts'
 import { failureLines, runLines, sqlLines } from '../output/runs.ts'
 import { output, print, printJson } from '../output/terminal.ts'
-import { hasEnded, watchRun } from '../watch/run.ts'
+import { hasEnded, waitForRun, watchRun } from '../watch/run.ts'
 import type { ApiOptions } from './options.ts'
 
 interface RunOptions extends ApiOptions {
@@ -14,11 +14,15 @@ interface RunOptions extends ApiOptions {
   json?: boolean
 }
 
-/** Prints one run, or watches it until its end; with `sql`, only what the server executed. */
+/**
+ * Prints one run, or watches it until its end; with `sql`, only what the server executed. With `json`, a watch prints
+ * nothing before the end.
+ */
 export async function run({ id, watch, sql, json, ...options }: RunOptions): Promise<void> {
   const api = await apiOf(options)
   const found = await readRun(api, id)
   if (watch && !hasEnded(found)) {
+    if (json) return printJson(await waitForRun(api, id))
     await watchRun(api, id)
     return
   }
@@ -38,7 +42,7 @@ export async function run({ id, watch, sql, json, ...options }: RunOptions): Pro
     '',
     ...failureLines(found, {
       freshAt,
-      next: command(['why', short(found.view)], api.environment),
+      next: command(['why', typed(found.view)], api.environment),
       now,
       output: out,
     }),

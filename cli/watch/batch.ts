@@ -1,6 +1,6 @@
 import { command } from '../../src/plan/commands.ts'
 import { names } from '../../src/plan/words.ts'
-import type { BatchDetails, BatchView } from '../answers/shapes.ts'
+import type { BatchDetails, BatchView, Run } from '../answers/shapes.ts'
 import type { Api } from '../api/api.ts'
 import { readBatch, readRun } from '../api/reads.ts'
 import {
@@ -12,8 +12,8 @@ import {
   stateOf,
   viewLinesOf,
 } from '../output/batches.ts'
-import { failed } from '../output/exit-codes.ts'
-import { short } from '../output/names.ts'
+import { exitCodeOf, failed, unavailable } from '../output/exit-codes.ts'
+import { short, typed } from '../output/names.ts'
 import { endLine } from '../output/runs.ts'
 import { output, print } from '../output/terminal.ts'
 import { unlessInterrupted } from './interrupt.ts'
@@ -44,6 +44,16 @@ export async function watchBatch(api: Api, id: string): Promise<BatchDetails> {
   print(...(await restLines(api, batch)))
   if (batch.status !== 'success') process.exitCode = failed
   return batch
+}
+
+/** Waits for the end of a batch without a word. If the batch does not succeed, the exit code is 1. */
+export async function waitForBatch(api: Api, id: string): Promise<BatchDetails> {
+  for await (const batch of readUntil(() => readBatch(api, id), hasEnded)) {
+    if (!hasEnded(batch)) continue
+    if (batch.status !== 'success') process.exitCode = failed
+    return batch
+  }
+  throw new Error('The loop ends with the batch.')
 }
 
 async function follow(api: Api, id: string, screen: Screen): Promise<BatchDetails> {
@@ -91,11 +101,10 @@ async function newLines(api: Api, batch: BatchDetails, told: Set<string>): Promi
   for (const { view } of done) told.add(view)
   const name = nameWidth(batch, output().width)
   const lines = await Promise.all(
-    done.map(async (view, n) =>
-      n < mostRead
-        ? endLine(await readRun(api, view.runs.at(-1)?.runId as number), { ...output(), name })
-        : briefEnd(view, at, output()),
-    ),
+    done.map(async (view, n) => {
+      const run = n < mostRead ? await lastRunOf(api, view) : null
+      return run === null ? briefEnd(view, at, output()) : endLine(run, { ...output(), name })
+    }),
   )
   const tries = batch.views.filter(
     (view) => view.status === 'pending' && view.runs.length > 1 && !told.has(tryKey(view)),
@@ -103,6 +112,13 @@ async function newLines(api: Api, batch: BatchDetails, told: Set<string>): Promi
   for (const view of tries) told.add(tryKey(view))
   return [...lines, ...tries.map((view) => `! ${short(view.view).padEnd(name)}   ${stateOf(view, at)}`)]
 }
+
+/** The last run of a view; null if the API cannot be had at this moment, which does not end the watching. */
+const lastRunOf = (api: Api, { runs }: BatchView): Promise<Run | null> =>
+  readRun(api, runs.at(-1)?.runId as number).catch((error) => {
+    if (exitCodeOf(error) !== unavailable) throw error
+    return null
+  })
 
 const tryKey = ({ view, runs }: BatchView): string => `${view} ${runs.length}`
 
@@ -115,9 +131,10 @@ async function restLines(api: Api, batch: BatchDetails): Promise<string[]> {
   const not = (status: BatchView['status']) => batch.views.filter((view) => view.status === status)
   const failures = not('failed')
   const reasons = await Promise.all(
-    failures
-      .slice(0, mostFailures)
-      .map(async ({ runs }) => endLines(api, await readRun(api, runs.at(-1)?.runId as number))),
+    failures.slice(0, mostFailures).map(async (view) => {
+      const run = await lastRunOf(api, view)
+      return run === null ? [briefEnd(view, at, output())] : endLines(api, run)
+    }),
   )
   const others = [...failures.slice(mostFailures), ...not('canceled'), ...not('skipped')]
   return [
@@ -132,7 +149,7 @@ async function restLines(api: Api, batch: BatchDetails): Promise<string[]> {
     ...(failures.length === 0
       ? []
       : [
-          `  when the cause is gone: ${command(['refresh', ...failures.slice(0, 3).flatMap(({ view }) => ['--select', `${short(view)}+`])], api.environment)}`,
+          `  when the cause is gone: ${command(['refresh', ...failures.slice(0, 3).flatMap(({ view }) => ['--select', `${typed(view)}+`])], api.environment)}`,
         ]),
   ]
 }

@@ -4,7 +4,7 @@ import type { Run } from '../answers/shapes.ts'
 import type { Api } from '../api/api.ts'
 import { readRun, readView } from '../api/reads.ts'
 import { failed } from '../output/exit-codes.ts'
-import { short } from '../output/names.ts'
+import { short, typed } from '../output/names.ts'
 import { endLine, failureLines, progressText } from '../output/runs.ts'
 import { output, print } from '../output/terminal.ts'
 import { signs } from '../output/words.ts'
@@ -45,6 +45,16 @@ export async function watchRun(api: Api, id: number): Promise<Run> {
   return run
 }
 
+/** Waits for the end of a run without a word. If the run does not succeed, the exit code is 1. */
+export async function waitForRun(api: Api, id: number): Promise<Run> {
+  for await (const run of readUntil(() => readRun(api, id), hasEnded)) {
+    if (!hasEnded(run)) continue
+    if (!isDone(run)) process.exitCode = failed
+    return run
+  }
+  throw new Error('The loop ends with the run.')
+}
+
 export const hasEnded = ({ status }: Pick<Run, 'status'>): boolean =>
   status !== 'pending' && status !== 'running' && status !== 'built'
 
@@ -66,10 +76,10 @@ export async function endLines(api: Api, run: Run): Promise<string[]> {
   const now = new Date()
   const end = endLine(run, output())
   if (run.status === 'skipped' && run.operation === 'refresh')
-    return [end, `  next: ${command(['why', short(run.view)], api.environment)}`]
+    return [end, `  next: ${command(['why', typed(run.view)], api.environment)}`]
   if (run.error === null) return [end]
   const next = command(
-    [run.status === 'failed' ? 'run' : 'why', run.status === 'failed' ? String(run.id) : short(run.view)],
+    [run.status === 'failed' ? 'run' : 'why', run.status === 'failed' ? String(run.id) : typed(run.view)],
     api.environment,
   )
   return [end, ...failureLines(run, { freshAt: await freshSince(api, run), next, now, output: output() })]

@@ -4,13 +4,12 @@ import type { Operation } from '../../src/plan/run.ts'
 import { Problem } from '../../src/problem.ts'
 import type { Result, Run } from '../answers/shapes.ts'
 import type { Api } from '../api/api.ts'
-import { readBatch, readRun, viewPath } from '../api/reads.ts'
+import { readRun, viewPath } from '../api/reads.ts'
 import { failed } from '../output/exit-codes.ts'
 import { print, printJson } from '../output/terminal.ts'
-import { watchBatch } from './batch.ts'
+import { waitForBatch, watchBatch } from './batch.ts'
 import { unlessInterrupted } from './interrupt.ts'
-import { readUntil } from './poll.ts'
-import { endLines, hasEnded, isDone, watchRun } from './run.ts'
+import { endLines, hasEnded, isDone, waitForRun, watchRun } from './run.ts'
 
 interface Wait {
   /** False: only until the server has begun. */
@@ -33,7 +32,7 @@ export async function startRun(
     print(`whether a run has begun: ${command(['runs', view], api.environment)}`),
   )
   const run = await readRun(api, id)
-  if (!hasEnded(run) && wait) return json ? quietly(api, id) : watchRun(api, id)
+  if (!hasEnded(run) && wait) return json ? waitForRun(api, id) : watchRun(api, id)
   if (!json) print(...(hasEnded(run) ? await endLines(api, run) : begun(api, run)))
   if (hasEnded(run) && !isDone(run)) process.exitCode = failed
   return run
@@ -56,15 +55,6 @@ async function idOf(api: Api, path: string, { body, wait }: { body: object; wait
   }
 }
 
-async function quietly(api: Api, id: number): Promise<Run> {
-  for await (const run of readUntil(() => readRun(api, id), hasEnded)) {
-    if (!hasEnded(run)) continue
-    if (!isDone(run)) process.exitCode = failed
-    return run
-  }
-  throw new Error('The loop ends with the run.')
-}
-
 const begun = (api: Api, { id, view, operation }: Run): string[] => [
   `run ${id}: ${operation} of ${view} has begun`,
   `  watch it: ${command(['run', String(id), '--watch'], api.environment)}`,
@@ -76,16 +66,6 @@ export async function sayBatchStarted(api: Api, id: string, { wait, json = false
     print(`batch ${id} has begun`, `  watch it: ${command(['batch', id, '--watch'], api.environment)}`)
     return
   }
-  if (!json) {
-    await watchBatch(api, id)
-    return
-  }
-  for await (const batch of readUntil(
-    () => readBatch(api, id),
-    ({ finishedAt }) => finishedAt !== null,
-  )) {
-    if (batch.finishedAt === null) continue
-    printJson(batch)
-    if (batch.status !== 'success') process.exitCode = failed
-  }
+  if (json) return printJson(await waitForBatch(api, id))
+  await watchBatch(api, id)
 }

@@ -4,10 +4,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { findFreePort } from '../../local/embedded/port.ts'
 import { startGateway } from '../../local/gateway/gateway.ts'
 import { startApi, startCloudFormation, withoutPerson } from '../support/fake-api.ts'
 import { temporaryFolder } from './support/viewkeeper.ts'
+
+/** The system gives no program a port below 1024 as a free one, and no known service has this port. */
+const unusedPort = '2'
 
 const commandLine = fileURLToPath(new URL('../../cli/viewkeeper.js', import.meta.url))
 
@@ -52,22 +54,30 @@ test('viewkeeper open of the local gateway opens the page that the gateway serve
   await vi.waitUntil(() => browser.opened() === `${url}/`, { timeout: 30_000 })
 })
 
-test('viewkeeper open --no-browser only prints the address, at the port that is asked for', async () => {
+test('viewkeeper open --no-browser only prints the address', async () => {
   const { url } = await startApi()
-  const port = await findFreePort()
   await startCloudFormation({ 'viewkeeper-printed': { ApiUrl: url } })
   const browser = fakeBrowser()
-  const command = run(['open', '--env', 'printed', '--port', `${port}`, '--no-browser'], browser.env)
-  expect(await command.sees(/page {2}(\S+)/)).toContain(`http://127.0.0.1:${port}/?token=`)
+  const command = run(['open', '--env', 'printed', '--no-browser'], browser.env)
+  expect(await command.sees(/page {2}(\S+)/)).toContain('http://127.0.0.1:')
   await command.sees(/(Ctrl-C)/)
   command.child.kill('SIGTERM')
   expect(await command.exitCode).toBe(0)
   expect(browser.opened()).toBe('')
 })
 
+test('viewkeeper open takes the port that is asked for, and no other one if that port is taken', async () => {
+  const { url } = await startApi()
+  await startCloudFormation({ 'viewkeeper-asked': { ApiUrl: url } })
+  const { port } = new URL(url)
+  const command = run(['open', '--env', 'asked', '--port', port, '--no-browser'], {})
+  expect(await command.exitCode).toBe(2)
+  expect(command.printed()).toContain(`Port ${port} is taken`)
+})
+
 test('viewkeeper open without a gateway says how to start one', async () => {
   withoutPerson()
-  const command = run(['open'], { PORT: `${await findFreePort()}` })
+  const command = run(['open'], { PORT: unusedPort })
   expect(await command.exitCode).not.toBe(0)
   expect(command.printed()).toContain('Start the local gateway with `npm start`')
 })

@@ -125,10 +125,10 @@ describe('a refresh', () => {
       expect(several.out).toMatch(/\n✗ sales {3}failed after/)
       expect(several.out).toMatch(/\n– sales_top +skipped: public\.sales was not refreshed/)
       expect(several.out).toMatch(
-        /\n✗ 0 of 2 views refreshed, 1 failed, 1 skipped in .*\n {2}when the cause is gone: viewkeeper refresh --select sales\+\n$/,
+        /\n✗ 0 of 2 views refreshed, 1 failed, 1 skipped in .*\n {2}when the cause is gone: viewkeeper refresh --select public\.sales\+\n$/,
       )
       expect(await succeed('ls', '--failed')).toMatch(
-        /\nsales .* failed .*\n\n1 failed view of 6\nnext: viewkeeper why sales\n$/,
+        /\nsales .* failed .*\n\n1 failed view of 6\nnext: viewkeeper why public\.sales\n$/,
       )
       expect(await succeed('why', 'sales_top')).toMatch(
         /^sales_top .*\n\n▸ Run \d+ of public\.sales failed at .*division by zero \(22012\)/,
@@ -198,7 +198,7 @@ describe('on a terminal of 80 columns', () => {
     expect(await shown.exitCode).toBe(0)
     expect(shown.lines()[0]).toMatch(/^VIEW +STATE +AGE +LIMIT +LAST RUN/)
     expect(shown.lines()[1]).toMatch(/^sales +stale +26 h +60 min +success 26 h ago/)
-    expect(shown.lines().slice(2)).toEqual(['', '1 stale view of 6', 'next: viewkeeper why sales'])
+    expect(shown.lines().slice(2)).toEqual(['', '1 stale view of 6', 'next: viewkeeper why public.sales'])
     expect(shown.written()).not.toContain(esc)
     await succeed('refresh', 'sales')
     expect(await succeed('ls', '--stale')).toBe('no stale view, of 6\n')
@@ -280,12 +280,15 @@ test('drop asks on a terminal, and refuses to drop without one', async () => {
   doubtful.type('no\r')
   expect(await doubtful.exitCode).toBe(1)
   expect(doubtful.lines().at(-1)).toBe('not dropped')
-  const sure = terminal(['drop', 'passing'])
+  await sql`create materialized view passing_reader as select id from passing`
+  await sql`create materialized view passing_top as select id from passing_reader`
+  const sure = terminal(['drop', 'passing', '--cascade'])
+  await sure.sees(/dropped, too: passing_reader, passing_top;/)
   await sure.sees(/Type its name to drop it:/)
   sure.type('passing\r')
   expect(await sure.exitCode).toBe(0)
   expect(sure.lines().at(-1)).toMatch(/^✓ passing {3}dropped/)
-  expect(await sql`select from pg_matviews where matviewname = 'passing'`).toHaveLength(0)
+  expect(await sql`select from pg_matviews where matviewname like 'passing%'`).toHaveLength(0)
 })
 
 describe('the exit code', () => {

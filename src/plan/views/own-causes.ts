@@ -66,7 +66,7 @@ function goneCause({ view, aside, missing }: Standing, { environment, now }: Sur
   return {
     code: 'Missing',
     text: `${view} was authored, but it is not in the database: somebody dropped it, or it was never created.`,
-    next: command(['create', view], environment),
+    next: command(['migrate', 'up', '--repair'], environment),
   }
 }
 

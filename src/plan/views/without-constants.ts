@@ -3,9 +3,14 @@ const leftOut = '...'
 
 const longest = 2000
 
-/** Up to the value of a setting, which may be a word without quotes. */
-const setting =
-  /((?:^|;) ?(?:alter (?:role|user|database|system) [^;=]*?)?\bset (?:(?:session|local) )?[\w.]+ ?(?:=| to\b))[^;]*/gi
+/** One of several statements. A quoted name may hold a semicolon, and a name that was cut has no second quote. */
+const each = /(?:"[^"]*(?:"|$)|[^;"])+/g
+
+/**
+ * A statement that gives a value to a setting, which may be a word without quotes, and the setting may be a quoted name.
+ * Of `alter` and `create` all is left out from the first value on, also if what follows is no setting.
+ */
+const setting = /^( ?(?:(?:alter|create) .*?)?\bset\b.*?(?:=|\bto\b)).*/i
 
 /**
  * The tokens of SQL that may hold data, or that keep a quote from being one: comments, texts, dollar quotes, quoted names,
@@ -31,8 +36,10 @@ export function withoutConstants(statement: string): string {
     said += keptOf(statement.slice(found.index, to), found)
     from = to ?? statement.length
   }
-  const line = `${said}${statement.slice(from)}`.replace(/\s+/g, ' ').replace(setting, `$1 ${leftOut}`).trim()
-  return line.length <= longest ? line : `${line.slice(0, longest).toWellFormed()}${leftOut}`
+  const line = `${said}${statement.slice(from)}`.replace(/\s+/g, ' ').trim()
+  const end = line.length <= longest ? '' : leftOut
+  const cut = line.slice(0, longest).toWellFormed()
+  return `${cut.replace(each, (one) => one.replace(setting, `$1 ${leftOut}`))}${end}`
 }
 
 /** Where the token ends; undefined if it has no end, or none that is sure. */

@@ -515,7 +515,7 @@ describe('a view that nobody refreshes', () => {
     await sql`drop materialized view app.top`
     expect(await why('app.top')).toMatchObject({
       state: 'missing',
-      causes: [{ code: 'Missing', next: 'viewkeeper create app.top --env production' }],
+      causes: [{ code: 'Missing', next: 'viewkeeper migrate up --repair --env production' }],
     })
     await setAside(database, { reading: ['app.base'], dryRun: false, huntMs: 5000 })
     await sql`delete from viewkeeper.definitions`

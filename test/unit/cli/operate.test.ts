@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { BatchDetails, BatchView, Run, View, Why } from '../../../cli/answers/shapes.ts'
+import { readersOf } from '../../../cli/commands/drop.ts'
 import { sinceOf } from '../../../cli/commands/runs.ts'
 import { endOfBatch, progressLine, selectionOf, stateOf, viewLinesOf } from '../../../cli/output/batches.ts'
 import { plain } from '../../../cli/output/paint.ts'
@@ -368,4 +369,11 @@ test.each([
 
 test('--since with another text is refused', () => {
   expect(() => sinceOf('yesterday', now)).toThrow('write 90m, 24h, 7d or a time')
+})
+
+test('what reads a view is followed through all views, and told once', () => {
+  const view = (name: string, ...neededBy: string[]) => ({ view: name, neededBy })
+  const views = [view('a', 'b', 'c'), view('b', 'd'), view('c', 'd'), view('d'), view('e', 'a')]
+  expect(readersOf('a', views)).toEqual(['b', 'c', 'd'])
+  expect(readersOf('d', views)).toEqual([])
 })

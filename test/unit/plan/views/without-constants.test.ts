@@ -18,6 +18,29 @@ test.each([
   [`begin; set local app.token = secret; select id`, 'begin; set local app.token = ...; select id'],
   [`SET app.token TO secret`, 'SET app.token TO ...'],
   [`alter role a set app.token to secret`, 'alter role a set app.token to ...'],
+  [
+    `begin; alter function f(int) set app.token = secret; select id`,
+    'begin; alter function f(int) set app.token = ...; select id',
+  ],
+  [`alter procedure "a;b"(text) set app.token to secret`, 'alter procedure "a;b"(text) set app.token to ...'],
+  [
+    `create or replace function f(n int default 1) set app.token=secret as 'x'`,
+    'create or replace function f(n int default ...) set app.token= ...',
+  ],
+  [
+    `create function f(n int = 1) set app.token = secret`,
+    'create function f(n int = ...) set app.token = ...',
+  ],
+  [`set session "app.token" = secret`, 'set session "app.token" = ...'],
+  [`set U&"app.token"to secret`, 'set U&"app.token"to ...'],
+  [`set app . token = secret`, 'set app . token = ...'],
+  [`set app.token = "secret; secret"; select id`, 'set app.token = ...; select id'],
+  [`set app.token = "secret; secr`, 'set app.token = ...'],
+  [
+    `select "a; create ", b; set app.token = secret; select " set c = d"`,
+    'select "a; create ", b; set app.token = ...; select " set c = d"',
+  ],
+  [`alter table t set schema app`, 'alter table t set schema app'],
   [`update t set a = b where c = 'secret'`, 'update t set a = b where c = ...'],
   [`select nameE'secret'`, 'select nameE...'],
   // The server cuts long statements.
@@ -57,4 +80,5 @@ test('no constant is told, whatever is in it', () => {
 
 test('a long statement is cut', () => {
   expect(withoutConstants(`select ${'a, '.repeat(10_000)}`).length).toBeLessThan(2100)
+  expect(withoutConstants(`set ${'app.'.repeat(490)}token = ${'secret'.repeat(100)}`)).not.toContain('secret')
 })

@@ -1,0 +1,116 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { BatchDetails, BatchView } from '../../../cli/answers/shapes.ts'
+import type { Api } from '../../../cli/api/api.ts'
+import { ApiUnavailable } from '../../../cli/api/unavailable.ts'
+import { batch } from '../../../cli/commands/batches.ts'
+import { run } from '../../../cli/commands/run.ts'
+import { watchBatch } from '../../../cli/watch/batch.ts'
+import { Problem } from '../../../src/problem.ts'
+import { startApi } from '../../support/fake-api.ts'
+
+let printed = ''
+beforeEach(() => {
+  printed = ''
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += text
+    return true
+  })
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  process.exitCode = undefined
+})
+
+const finishedAt = '2026-11-21T12:00:00Z'
+const runOf = (changes: object) => ({
+  id: 812,
+  view: 'public.sales',
+  operation: 'refresh',
+  status: 'running',
+  requestedAt: '2026-11-21T11:59:00Z',
+  finishedAt: null,
+  durationMs: 9300,
+  error: null,
+  result: null,
+  ...changes,
+})
+const member = (name: string, status: BatchView['status'], changes: object = {}) => ({
+  view: `public.${name}`,
+  status,
+  waitsFor: [],
+  estimatedMs: null,
+  runs: [{ runId: 812, status, attempt: 1, elapsedMs: 800, finishedAt, message: null, ...changes }],
+})
+const batchOf = (changes: object) =>
+  ({
+    id: 'b',
+    status: 'running',
+    concurrency: 2,
+    elapsedMs: 12_000,
+    estimatedRestMs: null,
+    finishedAt: null,
+    error: null,
+    groups: [],
+    views: [],
+    next: null,
+    ...changes,
+  }) as unknown as BatchDetails
+
+describe('a batch that has ended', () => {
+  const ended = batchOf({
+    status: 'failed',
+    finishedAt,
+    views: [member('fine', 'success'), member('sales', 'failed', { message: 'public.sales: no rows' })],
+  })
+  const apiThat = (readRun: () => never): Api =>
+    ({
+      name: 'production',
+      environment: 'production',
+      send: async (_method: string, path: string) =>
+        path.startsWith('/runs/') ? readRun() : { status: 200, body: ended },
+    }) as unknown as Api
+
+  test('is told from its own words while its runs cannot be read, with the whole names of views to refresh', async () => {
+    const away = apiThat(() => {
+      throw new ApiUnavailable('NotReached', 'The connection is away for a moment.')
+    })
+    expect(await watchBatch(away, 'b')).toBe(ended)
+    expect(printed.split('\n')).toEqual([
+      expect.stringMatching(/^batch b {3}2 views, 2 at once$/),
+      '✓ fine    done in 0.80 s',
+      '✗ sales   failed after 0.80 s: no rows',
+      '',
+      '✗ 1 of 2 views refreshed, 1 failed in 12 s',
+      '  when the cause is gone: viewkeeper refresh --select public.sales+ --env production',
+      '',
+    ])
+    expect(process.exitCode).toBe(1)
+  })
+
+  test('ends the watching with any other problem of its runs', async () => {
+    const wrong = apiThat(() => {
+      throw new Problem('UnknownRun', 'There is no run 812 in the history.')
+    })
+    await expect(watchBatch(wrong, 'b')).rejects.toMatchObject({ code: 'UnknownRun' })
+  })
+})
+
+describe('watching with --json prints nothing but the end', () => {
+  test('of a run', async () => {
+    const { url } = await startApi((_request, turn) => ({
+      body: runOf(turn < 3 ? {} : { status: 'failed', finishedAt }),
+    }))
+    await run({ id: 812, watch: true, json: true, url })
+    expect(JSON.parse(printed)).toMatchObject({ id: 812, status: 'failed' })
+    expect(process.exitCode).toBe(1)
+  })
+
+  test('of a batch', async () => {
+    const { url } = await startApi((_request, turn) => ({
+      body: batchOf(turn < 3 ? {} : { status: 'success', finishedAt }),
+    }))
+    await batch({ id: 'b', watch: true, json: true, url })
+    expect(JSON.parse(printed)).toMatchObject({ id: 'b', status: 'success' })
+    expect(process.exitCode).toBeUndefined()
+  })
+})
