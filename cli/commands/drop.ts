@@ -4,6 +4,7 @@ import type { View } from '../answers/shapes.ts'
 import type { Api } from '../api/api.ts'
 import { apiOf } from '../api/api-of.ts'
 import { readView, readViews } from '../api/reads.ts'
+import { failed, interrupted } from '../output/exit-codes.ts'
 import { short } from '../output/names.ts'
 import { isTerminal, output, print, printJson } from '../output/terminal.ts'
 import { wrap } from '../output/width.ts'
@@ -33,13 +34,24 @@ async function agrees(api: Api, name: string, cascade: boolean): Promise<boolean
     })
   const { view } = await readView(api, name)
   if (cascade) print(...wrap(cascadeText(readersOf(view, (await readViews(api)).views)), output().width))
+  const answer = await ask(`Drop ${short(view)} in ${api.name}? Type its name to drop it: `)
+  if (answer === short(view) || answer === view) return true
+  print('not dropped')
+  process.exitCode ??= failed
+  return false
+}
+
+/** What somebody types; null for Ctrl-C and Ctrl-D. Ctrl-C sets the exit code. */
+async function ask(question: string): Promise<string | null> {
   const lines = createInterface({ input: process.stdin, output: process.stdout })
   try {
-    const answer = await lines.question(`Drop ${short(view)} in ${api.name}? Type its name to drop it: `)
-    if (answer.trim() === short(view) || answer.trim() === view) return true
-    print('not dropped')
-    process.exitCode = 1
-    return false
+    return (await lines.question(question)).trim()
+  } catch (error) {
+    const { name, message } = error as Error
+    if (name !== 'AbortError') throw error
+    print('')
+    if (message.includes('Ctrl+C')) process.exitCode = interrupted
+    return null
   } finally {
     lines.close()
   }

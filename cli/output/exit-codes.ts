@@ -6,6 +6,8 @@ export const failed = 1
 export const wrongCall = 2
 /** The API or the database cannot be had, or lets nobody in. */
 export const unavailable = 3
+/** Ctrl-C ended the command. */
+export const interrupted = 130
 
 const wrongCalls: ProblemCode[] = [
   'InvalidRequest',

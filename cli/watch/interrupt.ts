@@ -1,5 +1,4 @@
-/** The exit code of a command that Ctrl-C ended. */
-const interruptedCode = 130
+import { interrupted as interruptedCode } from '../output/exit-codes.ts'
 
 /**
  * Does some work until it is done or somebody presses Ctrl-C; then `leave` is called, and says what goes on, and the

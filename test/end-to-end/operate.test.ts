@@ -280,6 +280,16 @@ test('drop asks on a terminal, and refuses to drop without one', async () => {
   doubtful.type('no\r')
   expect(await doubtful.exitCode).toBe(1)
   expect(doubtful.lines().at(-1)).toBe('not dropped')
+  for (const [key, code] of [
+    ['\x03', 130],
+    ['\x04', 1],
+  ] as const) {
+    const gone = terminal(['drop', 'passing'])
+    await gone.sees(/Type its name to drop it:/)
+    gone.type(key)
+    expect(await gone.exitCode).toBe(code)
+    expect(gone.lines().at(-1)).toBe('not dropped')
+  }
   await sql`create materialized view passing_reader as select id from passing`
   await sql`create materialized view passing_top as select id from passing_reader`
   const sure = terminal(['drop', 'passing', '--cascade'])
