@@ -55,7 +55,13 @@ export const divided = error('ViewSqlFailed', 'division by zero', '22012')
 /** The last run of a view. */
 export const ended = (
   status: 'success' | 'failed' | 'skipped' | 'canceled',
-  { id = 812, hours = 1, batchId = 'night-2' as string | null, error = null as FailedRun['error'] } = {},
+  {
+    id = 812,
+    hours = 1,
+    batchId = 'night-2' as string | null,
+    error = null as FailedRun['error'],
+    batchCanceled = false,
+  } = {},
 ): NonNullable<ViewFact['last']> => ({
   id,
   operation: 'refresh',
@@ -63,6 +69,7 @@ export const ended = (
   batchId,
   finishedAt: hoursAgo(hours),
   error,
+  batchCanceled,
 })
 
 export const upstream = error('UpstreamFailed', 'public.sales was not refreshed')

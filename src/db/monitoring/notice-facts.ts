@@ -27,7 +27,10 @@ export const readTold = (sql: Sql): Promise<ToldTrouble[]> => sql<ToldTrouble[]>
    where t.over_at is null or coalesce(t.noticed_at < t.over_at, true)
    order by t.trouble, t.name`
 
-/** The failed runs of which no notice has told yet, oldest first. */
+/**
+ * The failed runs of which no notice has told yet. Refusals that a caller may have got as an answer come last, so that
+ * many of them hide no failure.
+ */
 export const readFailedRuns = (sql: Sql): Promise<FailedRun[]> => sql<FailedRun[]>`
   select r.id, format('%I.%I', r.schema_name, r.view_name) as view, r.operation, r.batch_id as "batchId", r.status,
          r.trigger, r.started_at as "startedAt", r.finished_at as "finishedAt", ${errorOf(sql, 'r.error')} as error,
@@ -42,7 +45,7 @@ export const readFailedRuns = (sql: Sql): Promise<FailedRun[]> => sql<FailedRun[
                  where well.definition_id = r.definition_id and well.id > told.id and well.id < r.id
                    and well.status = 'success' and well.fills)) as "goesOn"
     from viewkeeper.runs r where r.status = 'failed' and r.noticed_at is null
-   order by r.id limit ${atOnce}`
+   order by (r.started_at is null and r.trigger in ('http', 'cli')), r.id limit ${atOnce}`
 
 /** The batches that failed or were canceled, and of which no notice has told yet, oldest first. */
 export const readEndedBatches = (sql: Sql): Promise<EndedBatch[]> => sql<EndedBatch[]>`
@@ -66,7 +69,10 @@ export async function readSlowRuns(sql: Sql, since: Date): Promise<SlowRun[]> {
   return runs.filter(({ durationMs, usualMs }) => isSlow(durationMs, usualMs))
 }
 
-/** How every view stands. */
+/**
+ * How every view stands. A run that was skipped because another run was in its way says nothing about the view, and
+ * neither does a drop, or a create that had nothing to do: the run before counts.
+ */
 export async function readViewFacts(sql: Sql): Promise<ViewFact[]> {
   const rows = await sql<ViewRow[]>`
   select format('%I.%I', d.schema_name, d.name) as view, latest.missing, latest.stale,
@@ -75,14 +81,24 @@ export async function readViewFacts(sql: Sql): Promise<ViewFact[]> {
          latest.last_success_at as "lastSuccessAt", ended.id as "lastId", ended.operation as "lastOperation",
          ended.status as "lastStatus", ended.batch_id as "lastBatchId", ended.finished_at as "lastFinishedAt",
          ended.error as "lastError",
+         ended.batch_canceled as "lastBatchCanceled",
          open.status as "openStatus", open.not_before as "openNotBefore"
     from viewkeeper.latest_runs latest
     join viewkeeper.definitions d on d.id = latest.definition_id
-    left join viewkeeper.runs open on open.id = latest.last_run_id and open.finished_at is null
+    left join lateral (
+      select r.status, r.not_before from viewkeeper.runs r
+       where r.definition_id = d.id and r.status in ('pending', 'running', 'built')
+       order by r.id desc limit 1) open on true
     left join lateral (
       select r.id, r.operation, r.status, r.batch_id, r.finished_at,
-             case when r.error is not null then ${errorOf(sql, 'r.error')} end as error
-        from viewkeeper.runs r where r.definition_id = d.id and r.status not in ('pending', 'running', 'built')
+             case when r.error is not null then ${errorOf(sql, 'r.error')} end as error,
+             exists (
+               select from viewkeeper.batches b
+                where b.id = r.batch_id and b.cancel_requested_at is not null) as batch_canceled
+        from viewkeeper.runs r
+       where r.definition_id = d.id and r.status not in ('pending', 'running', 'built')
+         and (r.operation = 'refresh' or (r.operation = 'create' and r.status <> 'skipped'))
+         and r.error ->> 'class' is distinct from 'AlreadyRunning'
        order by r.id desc limit 1) ended on true`
   return rows.map(factOf)
 }
@@ -94,6 +110,7 @@ interface ViewRow extends Omit<ViewFact, 'last' | 'open'> {
   lastBatchId: string | null
   lastFinishedAt: Date
   lastError: NonNullable<ViewFact['last']>['error']
+  lastBatchCanceled: boolean
   openStatus: NonNullable<ViewFact['open']>['status'] | null
   openNotBefore: Date | null
 }
@@ -105,6 +122,7 @@ const factOf = ({
   lastBatchId,
   lastFinishedAt,
   lastError,
+  lastBatchCanceled,
   openStatus,
   openNotBefore,
   ...row
@@ -120,6 +138,7 @@ const factOf = ({
           batchId: lastBatchId,
           finishedAt: lastFinishedAt,
           error: lastError,
+          batchCanceled: lastBatchCanceled,
         },
   open: openStatus === null ? null : { status: openStatus, notBefore: openNotBefore },
 })

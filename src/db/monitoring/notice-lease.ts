@@ -2,7 +2,7 @@ import type { NewsKind } from '../../plan/monitoring/notice-facts.ts'
 import type { Covered } from '../../plan/monitoring/notice-plan.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
 
-// The switch `notice` holds the notice that is being sent, and when notices have last told of each kind of news:
+// The switch `notice` holds the notice that is being sent, and up to when notices have told of each kind of news:
 // { holder, token, until, covers: <Covered>, covered: { <kind>: <time> } }.
 
 /**
@@ -42,6 +42,11 @@ export const confirmNotice = (sql: Sql, token: string): Promise<boolean> =>
        where key = 'notice' and value ->> 'token' = ${token} and value ? 'covers' for update`
     if (row === undefined) return false
     const { runs, quietRuns, batches, told, kinds, spent } = row.covers
+    // Rows are locked in the order in which the monitor locks them: otherwise the two may wait for each other.
+    await transaction`
+      select from viewkeeper.runs
+       where id in (select value::int8 from jsonb_array_elements_text(${transaction.json([...runs, ...quietRuns])}))
+       order by id for no key update`
     await transaction`
       update viewkeeper.runs set noticed_at = clock_timestamp()
        where id in (select value::int8 from jsonb_array_elements_text(${transaction.json(runs)}))`
@@ -49,8 +54,17 @@ export const confirmNotice = (sql: Sql, token: string): Promise<boolean> =>
       update viewkeeper.runs set noticed_at = '-infinity'
        where id in (select value::int8 from jsonb_array_elements_text(${transaction.json(quietRuns)}))`
     await transaction`
+      select from viewkeeper.batches
+       where id in (select value from jsonb_array_elements_text(${transaction.json(batches)}))
+       order by serial for no key update`
+    await transaction`
       update viewkeeper.batches set noticed_at = clock_timestamp()
        where id in (select value from jsonb_array_elements_text(${transaction.json(batches)}))`
+    await transaction`
+      select from viewkeeper.told
+       where (trouble, name) in (
+         select trouble, name from jsonb_to_recordset(${transaction.json(told)}) as n(trouble text, name text))
+       order by trouble, name for no key update`
     await transaction`
       update viewkeeper.told t set noticed_at = n.stamp
         from jsonb_to_recordset(${transaction.json(told)}) as n(trouble text, name text, stamp timestamptz)
@@ -59,13 +73,13 @@ export const confirmNotice = (sql: Sql, token: string): Promise<boolean> =>
       update viewkeeper.switches set updated_at = clock_timestamp(), value = jsonb_build_object('covered',
                coalesce(value -> 'covered', '{}')
                - array(select jsonb_array_elements_text(${transaction.json(spent)})) || (
-                 select coalesce(jsonb_object_agg(kind, clock_timestamp()), '{}')
+                 select coalesce(jsonb_object_agg(kind, switches.value -> 'covers' -> 'at'), '{}')
                    from jsonb_array_elements_text(${transaction.json(kinds)}) as kind))
        where key = 'notice'`
     return true
   })
 
-/** When notices have last told of each kind of news. */
+/** Up to which moment notices have told of each kind of news. */
 export async function readCovered(sql: Sql): Promise<Partial<Record<NewsKind, Date>>> {
   const rows = await sql<{ kind: NewsKind; at: Date }[]>`
     select c.key as kind, c.value::timestamptz as at

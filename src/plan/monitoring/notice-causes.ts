@@ -88,6 +88,24 @@ export function findCauses(facts: NoticeFacts, environment: string): Causes {
     )
   }
 
+  const canceled = (view: string, run: NonNullable<ViewFact['last']>): Cause => {
+    const { id, batchId, batchCanceled, finishedAt } = run
+    const at = utc(finishedAt)
+    const more = { batchId, runId: id, at: finishedAt, runbook: runbookOf('Canceled') }
+    return batchCanceled && batchId !== null
+      ? cause('Canceled', batchId, `Batch ${batchId} was canceled at ${at}`, {
+          ...more,
+          look: [type('batch', batchId)],
+        })
+      : cause('Canceled', view, `${view} was canceled at ${at}`, {
+          ...more,
+          view,
+          behind: behind(view, finishedAt),
+          look: [type('why', view), type('run', String(id))],
+          mend: type('refresh', '--select', `${view}+`),
+        })
+  }
+
   /** The cause that lies in the view itself; undefined if it lies above the view, or nowhere. */
   function own(view: string): Cause | undefined {
     const fact = views.get(view)
@@ -116,6 +134,8 @@ export function findCauses(facts: NoticeFacts, environment: string): Causes {
         },
       )
     const last = fact?.last
+    // A pause keeps a canceled view from its next refresh, so the pause is told.
+    if (last?.status === 'canceled' && pause === null) return canceled(view, last)
     return last?.status === 'failed' && last.error?.class !== 'NotExchanged' ? failure(view, last) : undefined
   }
 
@@ -148,36 +168,15 @@ export function findCauses(facts: NoticeFacts, environment: string): Causes {
         at: pause.since,
         mend: type('resume', '--all'),
       })
-    if (last?.status === 'canceled')
-      return cause(
-        'Canceled',
-        last.batchId ?? view,
-        `${last.batchId === null ? view : `Batch ${last.batchId}`} was canceled at ${utc(last.finishedAt)}`,
-        {
-          view: last.batchId === null ? view : null,
-          batchId: last.batchId,
-          runId: last.id,
-          at: last.finishedAt,
-          look: [type('why', view)],
-          mend: type('refresh', view),
-          runbook: runbookOf('Canceled'),
-        },
-      )
-    if (fact?.open)
-      return cause('Running', '', 'A refresh is going on, or waits for its turn', {
-        look: [type('why', view)],
-      })
-    return cause('NotRefreshed', '', 'Nothing has tried to refresh the views since their last success', {
-      look: [type('why', view)],
-      mend: type('refresh', view),
-    })
+    if (fact?.open) return cause('Running', '', 'A refresh is going on, or waits for its turn', {})
+    return cause('NotRefreshed', '', 'Nothing has tried to refresh the views since their last success', {})
   }
 
   return {
     ofView,
     ofFailure(run) {
-      const root = run.error?.class === 'NotExchanged' ? ofView(run.view) : undefined
-      return root ?? failure(run.view, run)
+      const waits = run.error?.class === 'NotExchanged' && !isFreshSince(views.get(run.view), run.finishedAt)
+      return waits ? ofView(run.view) : failure(run.view, run)
     },
     ofBatch: ({ id, status, error, finishedAt }) =>
       cause(

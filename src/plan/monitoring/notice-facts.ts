@@ -62,7 +62,7 @@ export interface ViewFact {
   ageMs: number
   limitMs: number | null
   lastSuccessAt: Date | null
-  /** The last run that has ended. */
+  /** The last create or refresh that has ended, without those that had nothing to do. */
   last: {
     id: number
     operation: Operation
@@ -70,8 +70,10 @@ export interface ViewFact {
     batchId: string | null
     finishedAt: Date
     error: NoticeError | null
+    /** Whether somebody canceled the whole batch of the run. */
+    batchCanceled: boolean
   } | null
-  /** The run that has not ended yet. */
+  /** The newest run that has not ended yet. */
   open: { status: RunStatus; notBefore: Date | null } | null
 }
 
@@ -89,7 +91,7 @@ export interface NoticeFacts {
   aside: Set<string>
   /** Since when everything scheduled is paused, and by whom. */
   pause: { since: Date; by: string } | null
-  /** When a notice has last told of each kind of news. */
+  /** Up to which moment notices have told of each kind of news. */
   covered: Partial<Record<NewsKind, Date>>
 }
 

@@ -77,11 +77,13 @@ function troublesOf({ kind, causes }: Notice): string {
 const isNews = ({ code }: Cause): boolean => code !== 'Missing' && code !== 'SetAside'
 
 const brief = (cause: Cause): string => {
-  const { code, view, batchId, error } = cause
+  const { code, view, batchId, error, text } = cause
   const state = error?.sqlstate ? ` (${error.class}, ${error.sqlstate})` : error ? ` (${error.class})` : ''
   if (code === 'Slow') return `${view} was slow`
   if (code === 'Lost') return `${view} was lost with its server process`
   if (code === 'Canceled') return `${view ?? `batch ${batchId}`} was canceled`
+  if (code === 'Missing') return `${view} is missing`
+  if (view === null && batchId === null) return text
   return `${view ?? `batch ${batchId}`} failed${state}`
 }
 
@@ -125,6 +127,7 @@ function opening(notice: Notice): string {
 
 function causeText(cause: Cause, { at }: Notice): string {
   const {
+    code,
     text,
     error,
     runId,
@@ -150,11 +153,13 @@ function causeText(cause: Cause, { at }: Notice): string {
     ...(lastSuccessAt ? [`  Readers still see the data of ${utc(lastSuccessAt)}.`] : []),
     ...(mendedAt ? [`  It has succeeded since, at ${utc(mendedAt)}.`] : []),
     ...(nextTryAt && nextTryAt > at ? [`  The batch tries again at ${utc(nextTryAt)}.`] : []),
-    ...viewLines(views, cause.code === 'Missing'),
+    ...viewLines(views, code === 'Missing'),
     ...(behind.length > 0 ? [`  Waiting for it, with old data: ${names(behind, mostNames)}.`] : []),
     '',
     ...look.map((line) => `  ${line}`),
-    ...(mend === null ? [] : [`  When the cause is gone: ${mend}`]),
+    ...(mend === null
+      ? []
+      : [`  ${code === 'NotRefreshed' ? 'To refresh now' : 'When the cause is gone'}: ${mend}`]),
     `  ${runbook}`,
   ].join('\n')
 }

@@ -1,3 +1,4 @@
+import { command } from '../commands.ts'
 import type { Alarm } from './alarm-words.ts'
 import { type AlarmWords, type Cause, emptyNotice, type Notice, type TroubledView } from './notice.ts'
 import { type Causes, findCauses } from './notice-causes.ts'
@@ -16,6 +17,8 @@ export interface Covered {
   kinds: NewsKind[]
   /** Kinds of which the next alarm needs news again. */
   spent: NewsKind[]
+  /** When the facts were read. What happens later is not told. */
+  at: Date
 }
 
 export interface PlannedNotice {
@@ -31,10 +34,13 @@ export interface NoticeRequest {
   alarms: Alarm[]
 }
 
+/** A command names no more views. */
+const mostTyped = 20
+
 /** News that no alarm has told of after this time are told by the clock. Alarms need up to three minutes. */
 const waitMs = 5 * 60_000
 
-const nothing: Covered = { runs: [], quietRuns: [], batches: [], told: [], kinds: [], spent: [] }
+const nothing = { runs: [], quietRuns: [], batches: [], told: [], kinds: [], spent: [] }
 
 /**
  * Plans what people are told now: everything of which no notice has told yet, by causes. Views that are stale because
@@ -43,18 +49,20 @@ const nothing: Covered = { runs: [], quietRuns: [], batches: [], told: [], kinds
  */
 export function planNotice(facts: NoticeFacts, { environment, alarms }: NoticeRequest): PlannedNotice {
   const news = newsOf(facts, alarms)
-  if (alarms.length === 0 && !news.hasWaited(waitMs)) return { notice: null, covered: nothing }
+  if (alarms.length === 0 && !news.hasWaited(waitMs))
+    return { notice: null, covered: { ...nothing, at: facts.now } }
 
   const find = findCauses(facts, environment)
   const { begun, ended, failures, batches } = news
   const loud = begun.filter((each) => !isToldWithOthers(each, facts, find))
   const newFailures = failures.filter(({ goesOn }) => !goesOn)
+  const newBatches = batches.filter(
+    ({ error, hasFailedRun }) => !(error.class === 'ViewsFailed' && hasFailedRun),
+  )
   const causes = merged([
     ...loud.map(({ name }) => find.ofView(name)),
     ...newFailures.map(find.ofFailure),
-    ...batches
-      .filter(({ error, hasFailedRun }) => !(error.class === 'ViewsFailed' && hasFailedRun))
-      .map(find.ofBatch),
+    ...newBatches.map(find.ofBatch),
     ...facts.slow.map(find.ofSlow),
   ])
   const lasting = facts.told.filter(({ overAt }) => overAt === null)
@@ -62,7 +70,10 @@ export function planNotice(facts: NoticeFacts, { environment, alarms }: NoticeRe
     const cause = causes.get(find.ofView(each.name).key)
     if (cause !== undefined && (each.isNews || isShared(cause))) cause.views.push(troubledView(each, facts))
   }
-  for (const cause of causes.values()) arrange(cause)
+  for (const cause of causes.values()) {
+    arrange(cause)
+    if (isOfSeveral(cause)) Object.assign(cause, typedFor(cause, environment))
+  }
 
   const told = causes.size > 0 || ended.length > 0
   const unexplained = alarms
@@ -74,7 +85,7 @@ export function planNotice(facts: NoticeFacts, { environment, alarms }: NoticeRe
     : []
   const tests = alarms.map(({ words }) => words).filter(({ test }) => test)
   const isReminder =
-    begun.every(({ known }) => known) && failures.length + batches.length + facts.slow.length === 0
+    begun.every(({ known }) => known) && newFailures.length + newBatches.length + facts.slow.length === 0
   const notice: Notice = {
     ...emptyNotice(environment, facts.now),
     kind:
@@ -108,6 +119,7 @@ export function planNotice(facts: NoticeFacts, { environment, alarms }: NoticeRe
       told: [...begun, ...ended].map(({ trouble, name, stamp }) => ({ trouble, name, stamp })),
       kinds: news.kinds.filter((kind) => !spent.includes(kind)),
       spent,
+      at: facts.now,
     },
   }
 }
@@ -211,6 +223,23 @@ function arrange(cause: Cause): void {
   cause.views.sort((a, b) => rank(a) - rank(b) || (a.view < b.view ? -1 : 1))
   const listed = new Set(cause.views.map(({ view }) => view))
   cause.behind = cause.behind.filter((view) => !listed.has(view))
+}
+
+/** Whether no view is at fault, but all views below the cause need the same. */
+const isOfSeveral = ({ code, view, views }: Cause): boolean =>
+  ['NotRefreshed', 'Running', 'Canceled'].includes(code) && view === null && views.length > 0
+
+/** What to type for all views below a cause. */
+function typedFor({ code, views, look, mend }: Cause, environment: string): Pick<Cause, 'look' | 'mend'> {
+  const all = views.map(({ view }) => view)
+  const [first] = all
+  return {
+    look:
+      look.length > 0 ? look : [command(all.length === 1 ? ['why', first!] : ['ls', '--stale'], environment)],
+    mend:
+      mend ??
+      (code === 'Running' || all.length > mostTyped ? null : command(['refresh', ...all], environment)),
+  }
 }
 
 const mostViewsFirst = (a: Cause, b: Cause): number =>

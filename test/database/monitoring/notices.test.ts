@@ -133,6 +133,75 @@ describe('a notice', () => {
     expect((await tell('stale-views'))?.subject).toBe('[production] public.steady is stale')
   })
 
+  test('names the failed run of a stale view, although later runs had nothing to do', async () => {
+    await fails('steady', '20 minutes')
+    await tell('failed-runs')
+    const [failed] = await sql`select id from viewkeeper.runs where status = 'failed'`
+    const beside = { view: 'steady', status: 'skipped' }
+    await writePast([{ ...beside, ago: '9 minutes' }])
+    await sql`
+      update viewkeeper.runs set error = '{"class":"AlreadyRunning","message":"in the way"}'
+       where status = 'skipped'`
+    await writePast([
+      { ...beside, operation: 'create', ago: '8 minutes' },
+      { ...beside, operation: 'drop', status: 'success', ago: '7 minutes' },
+    ])
+    await becomesStale('steady')
+    await look()
+    const { causes } = noticeOf(await tell('stale-views'))
+    expect(causes).toMatchObject([{ code: 'Failed', view: 'public.steady', runId: failed!.id }])
+  })
+
+  test('says that a run goes on, although a later one was skipped because of it', async () => {
+    await sql`
+      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger)
+      select id, schema_name, name, 'refresh', 'cli' from viewkeeper.definitions where name = 'steady'`
+    await writePast([{ view: 'steady', status: 'skipped', ago: '1 minutes' }])
+    await sql`
+      update viewkeeper.runs set error = '{"class":"AlreadyRunning","message":"in the way"}'
+       where status = 'skipped'`
+    await becomesStale('steady')
+    await look()
+    expect(noticeOf(await tell('stale-views')).causes).toMatchObject([{ code: 'Running' }])
+  })
+
+  test.each([
+    ['a view', null],
+    ['a batch', new Date()],
+  ])('says that %s was canceled, of which a skipped view knows only the name', async (what, canceledAt) => {
+    await sql.unsafe('create materialized view below as select * from steady')
+    await sql`insert into viewkeeper.definitions (schema_name, name, source) values ('public', 'below', 'discovered')`
+    await sql`
+      insert into viewkeeper.batches (id, status, trigger, requested_by, selection, cancel_requested_at)
+      values ('b-1', 'running', 'http', 'ann', '{}', ${canceledAt})`
+    await writePast([
+      { view: 'steady', status: 'canceled', ago: '2 minutes', batchId: 'b-1' },
+      { view: 'below', status: 'skipped', ago: '1 minutes', batchId: 'b-1' },
+    ])
+    await sql`
+      update viewkeeper.runs set error = '{"class":"UpstreamFailed","message":"public.steady"}'
+       where status = 'skipped'`
+    await becomesStale('below')
+    await look()
+    const view = what === 'a view' ? 'public.steady' : null
+    expect(noticeOf(await tell('stale-views')).causes).toMatchObject([
+      { code: 'Canceled', view, batchId: 'b-1', views: [{ view: 'public.below' }] },
+    ])
+    await sql.unsafe('drop materialized view below')
+    await clear()
+    await sql`delete from viewkeeper.definitions where name = 'below'`
+  })
+
+  test('of a failure comes through a thousand refusals of which nobody has to be told', async () => {
+    await sql`
+      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at, error)
+      select d.id, d.schema_name, d.name, 'refresh', 'failed', 'http', clock_timestamp(),
+             '{"class":"UniqueIndexRequired","message":"no unique index"}'
+        from viewkeeper.definitions d, generate_series(1, 1000) where d.name = 'quiet'`
+    await fails('steady')
+    expect(noticeOf(await tell('failed-runs')).causes).toMatchObject([{ view: 'public.steady' }])
+  })
+
   test('tells of a slow refresh once', async () => {
     await writePast([
       { view: 'quiet', ago: '1 hours', durationMs: 12_000 },
@@ -250,6 +319,17 @@ describe('a sender', () => {
     const received = await prepare('one', 'failed-runs')
     expect(await confirm(lost.token)).toEqual({ noted: false })
     expect(await confirm(received.token)).toEqual({ noted: true })
+  })
+
+  test('confirms only the slow refreshes that it has told: one that ends meanwhile is told next', async () => {
+    const isSlow = (view: string) => writePast([{ view, ago: '90 seconds', durationMs: 90_000 }])
+    await isSlow('quiet')
+    const { message, token } = await prepare('one', 'slow-runs')
+    expect(noticeOf(message).causes).toMatchObject([{ view: 'public.steady' }, { view: 'public.quiet' }])
+    await isSlow('shaky')
+    await confirm(token)
+    expect(noticeOf(await tell('slow-runs')).causes).toMatchObject([{ code: 'Slow', view: 'public.shaky' }])
+    expect(await tell('slow-runs')).toBeNull()
   })
 
   test('confirms only what it has told: what happens meanwhile is told next', async () => {

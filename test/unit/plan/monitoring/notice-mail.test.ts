@@ -45,6 +45,20 @@ describe('the subject', () => {
     )
   })
 
+  test('says what the cause is, if no single view or batch is at fault', () => {
+    const error = { class: 'NotExchanged' as const, message: 'x', sqlstate: null }
+    const runs = [failedRun('public.a', { error })]
+    const views = byName(view('public.a', { hours: 3, last: ended('failed', { error }) }))
+    expect(subject({ runs, views }, alarm('failed-runs'))).toBe('[production] public.a failed (NotExchanged)')
+    const pause = { since: hoursAgo(2), by: 'ann' }
+    const canceled = byName(view('public.a', { hours: 3, last: ended('canceled') }))
+    expect(subject({ runs, views: canceled, pause }, alarm('failed-runs'))).toBe(
+      '[production] Everything has been paused since 2026-11-20 08:00 UTC by ann',
+    )
+    const missing = byName(view('public.a', { hours: 3, missing: true }))
+    expect(subject({ runs, views: missing }, alarm('failed-runs'))).toBe('[production] public.a is missing')
+  })
+
   test('says of a reminder, of an end and of a test that it is one', () => {
     const [, reminder, over] = examples().map(({ notice }) => mailOf(notice!).subject)
     expect(reminder).toMatch(/^\[production\] reminder: 3 views are still stale: /)
@@ -127,6 +141,13 @@ describe('the text', () => {
     const { text } = mail({ runs }, alarm('failed-runs'))
     expect(text).toMatch(/LockTimeout, SQLSTATE 55P03: held by x{400,}\.\.\.\n/)
     expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThan(600)
+  })
+
+  test('does not speak of a cause that is gone if nothing has tried to refresh the views', () => {
+    const views = byName(view('public.a', { hours: 30 }))
+    const { text } = mail({ views, told: [told('public.a')] }, alarm('stale-views'))
+    expect(text).toContain('  To refresh now: viewkeeper refresh public.a --env production')
+    expect(text).not.toContain('When the cause is gone')
   })
 
   test('quotes a name for the shell', () => {

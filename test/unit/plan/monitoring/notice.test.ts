@@ -9,6 +9,7 @@ import {
   failedBatch,
   failedRun,
   hoursAgo,
+  now,
   plan,
   salesFailed,
   told,
@@ -110,6 +111,20 @@ describe('one cause is told once', () => {
     expect(notice?.causes.map(({ runId }) => runId)).toEqual([2])
   })
 
+  test('a reminder stays one if a failure of an earlier notice goes on, and if its batch failed, too', () => {
+    const reminds = told('public.sales', { known: true, beganAt: hoursAgo(24) })
+    const facts = { ...salesFailed(), told: [reminds] }
+    const runs = [failedRun('public.sales', { goesOn: true })]
+    const batches = [failedBatch()]
+    expect(plan({ ...facts, runs, batches }, alarm('stale-views')).notice?.kind).toBe('reminder')
+    expect(plan({ ...facts, runs: [failedRun('public.flights')] }, alarm('stale-views')).notice?.kind).toBe(
+      'news',
+    )
+    expect(
+      plan({ ...facts, batches: [failedBatch({ hasFailedRun: false })] }, alarm('stale-views')).notice?.kind,
+    ).toBe('news')
+  })
+
   test('a view whose group was not exchanged stands below the view that failed', () => {
     const error = { class: 'NotExchanged' as const, message: 'public.sales failed', sqlstate: null }
     const facts = salesFailed(3)
@@ -119,6 +134,15 @@ describe('one cause is told once', () => {
     )
     const runs = [failedRun('public.sales'), failedRun('public.sales_by_region', { id: 813, error })]
     expect(causesOf(plan({ ...facts, runs }, alarm('failed-runs')))).toMatchObject([{ view: 'public.sales' }])
+  })
+
+  test('a view whose group was not exchanged, and which has succeeded since, says so', () => {
+    const error = { class: 'NotExchanged' as const, message: 'public.sales failed', sqlstate: null }
+    const views = byName(view('public.sales', { hours: 0.01, last: ended('success') }))
+    const { notice } = plan({ views, runs: [failedRun('public.sales', { error })] }, alarm('failed-runs'))
+    expect(notice?.causes).toMatchObject([
+      { code: 'Failed', view: 'public.sales', error, mendedAt: hoursAgo(0.01), mend: null },
+    ])
   })
 })
 
@@ -148,6 +172,59 @@ describe('what the cause is', () => {
       view: 'public.sales',
       mend: 'viewkeeper migrate up --repair --env production',
     })
+  })
+
+  const skipped = ended('skipped', { error: upstream as FailedRun['error'] })
+  const topReadsSales = new Map([['public.top', ['public.sales']]])
+
+  test('a canceled view, also above the view that is told', () => {
+    const views = byName(
+      view('public.sales', { hours: 30, last: ended('canceled') }),
+      view('public.top', { hours: 30, last: skipped }),
+    )
+    expect(causeOf({ views, reads: topReadsSales }, 'public.top')).toMatchObject({
+      code: 'Canceled',
+      view: 'public.sales',
+      text: 'public.sales was canceled at 2026-11-20 09:00 UTC',
+      mend: 'viewkeeper refresh --select public.sales+ --env production',
+    })
+    const pause = { since: hoursAgo(40), by: 'ann' }
+    expect(causeOf({ views, reads: topReadsSales, pause })).toMatchObject({ code: 'AllPaused' })
+  })
+
+  test('a canceled batch, with all its stale views', () => {
+    const last = ended('canceled', { batchCanceled: true })
+    const names = ['public.sales', 'public.top']
+    const views = byName(...names.map((name) => view(name, { hours: 30, last })))
+    const planned = plan(
+      { views, reads: topReadsSales, told: names.map((name) => told(name)) },
+      alarm('stale-views'),
+    )
+    expect(planned.notice?.causes).toMatchObject([
+      {
+        code: 'Canceled',
+        view: null,
+        text: 'Batch night-2 was canceled at 2026-11-20 09:00 UTC',
+        look: ['viewkeeper batch night-2 --env production'],
+        mend: 'viewkeeper refresh public.sales public.top --env production',
+      },
+    ])
+  })
+
+  test('of views that nothing refreshes, what to type for all of them', () => {
+    const typed = (count: number, open: 'running' | null = null) => {
+      const names = Array.from({ length: count }, (_, at) => `public.v${at}`)
+      const running = open === null ? null : { status: open, notBefore: null }
+      const views = byName(...names.map((name) => view(name, { hours: 30, open: running })))
+      const planned = plan({ views, told: names.map((name) => told(name)) }, alarm('stale-views'))
+      return planned.notice?.causes.map(({ look, mend }) => [look, mend])
+    }
+    const why = ['viewkeeper why public.v0 --env production']
+    const list = ['viewkeeper ls --stale --env production']
+    expect(typed(1)).toEqual([[why, 'viewkeeper refresh public.v0 --env production']])
+    expect(typed(2)).toEqual([[list, 'viewkeeper refresh public.v0 public.v1 --env production']])
+    expect(typed(21)).toEqual([[list, null]])
+    expect(typed(1, 'running')).toEqual([[why, null]])
   })
 
   test('a view that could not be dropped, and what to type then', () => {
@@ -262,7 +339,7 @@ describe('without an alarm, the clock asks', () => {
   test('what an alarm may still tell is left to it', () => {
     expect(plan({ runs: [failedRun('public.sales')] })).toEqual({
       notice: null,
-      covered: { runs: [], quietRuns: [], batches: [], told: [], kinds: [], spent: [] },
+      covered: { runs: [], quietRuns: [], batches: [], told: [], kinds: [], spent: [], at: now },
     })
   })
 
