@@ -17,7 +17,7 @@ export async function soundAlarms(deployed: Deployed): Promise<void> {
   const { aws, api, project, topics } = deployed
   const inbox = await openInbox(aws, 'mails', topics.mail)
   const chat = await openInbox(aws, 'chat', topics.notices)
-  const operator = await aws.createUser('operator', alarmPolicy)
+  const operator = await aws.createUser('alarm-tester', alarmPolicy)
   const testAlarm = async (...alarm: string[]) => {
     const { code, output } = await project.command(operator, 'test-alarm', ...alarm)
     assert.equal(code, 0, output)
