@@ -1,3 +1,5 @@
+import { isEnded } from '../../src/plan/run.ts'
+import { stateOf } from '../../src/plan/views/cause.ts'
 import { ago, ahead, bytes, count, duration, moment, whole } from '../../src/plan/words.ts'
 import type { View, ViewDetails } from '../answers/shapes.ts'
 import { short } from './names.ts'
@@ -8,14 +10,11 @@ import type { Output } from './terminal.ts'
 import { statusStyle } from './words.ts'
 
 /** How a view stands, in one word: what is worst about it. */
-export type Standing = 'missing' | 'unpopulated' | 'stale' | 'paused' | 'unlimited' | 'fresh'
+export type Standing = ReturnType<typeof stateOf> | 'paused'
 
-export function standingOf({ missing, populated, stale, paused, maxStaleMs }: View): Standing {
-  if (missing) return 'missing'
-  if (!populated) return 'unpopulated'
-  if (stale) return 'stale'
-  if (paused) return 'paused'
-  return maxStaleMs === null ? 'unlimited' : 'fresh'
+export function standingOf(view: View): Standing {
+  const state = stateOf(view)
+  return view.paused && (state === 'unlimited' || state === 'fresh') ? 'paused' : state
 }
 
 const standingStyles: Record<Standing, Style> = {
@@ -109,8 +108,8 @@ export function viewsTable(views: View[], now: Date, output: Output): string[] {
 const lastRunOf = ({ lastRun }: View, now: Date): string => {
   if (lastRun === null) return ''
   const since = now.getTime() - Date.parse(lastRun.requestedAt)
-  const open = lastRun.status === 'running' || lastRun.status === 'pending' || lastRun.status === 'built'
-  return open ? `${lastRun.status} for ${duration(since)}` : `${lastRun.status} ${ago(since)}`
+  const { status } = lastRun
+  return isEnded(status) ? `${status} ${ago(since)}` : `${status} for ${duration(since)}`
 }
 
 const sizeOf = ({ sizeBytes }: View): string => (sizeBytes === null ? '' : bytes(sizeBytes))

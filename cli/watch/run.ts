@@ -1,4 +1,5 @@
 import { command } from '../../src/plan/commands.ts'
+import { isEnded } from '../../src/plan/run.ts'
 import { elapsed } from '../../src/plan/words.ts'
 import type { Run } from '../answers/shapes.ts'
 import type { Api } from '../api/api.ts'
@@ -55,8 +56,7 @@ export async function waitForRun(api: Api, id: number): Promise<Run> {
   throw new Error('The loop ends with the run.')
 }
 
-export const hasEnded = ({ status }: Pick<Run, 'status'>): boolean =>
-  status !== 'pending' && status !== 'running' && status !== 'built'
+export const hasEnded = ({ status }: Pick<Run, 'status'>): boolean => isEnded(status)
 
 /** Whether a run did what it was asked: also a `create` of a view that exists, and a `drop` of one that does not. */
 export const isDone = ({ status, operation }: Run): boolean =>

@@ -14,6 +14,9 @@ export const runStatuses = [
 ] as const
 export type RunStatus = (typeof runStatuses)[number]
 
+/** Whether nobody will work on a run, or on a batch, any more. */
+export const isEnded = (status: RunStatus): boolean => !['pending', 'running', 'built'].includes(status)
+
 export type BatchStatus = Exclude<RunStatus, 'built'>
 export const batchStatuses = runStatuses.filter((status) => status !== 'built') as BatchStatus[]
 

@@ -1,3 +1,4 @@
+import { stateOf } from '../../../src/plan/views/cause.ts'
 import { bytes, duration } from '../../../src/plan/words.ts'
 import { hashOf } from '../address/address.ts'
 import type { View } from '../api/types.ts'
@@ -6,7 +7,7 @@ import { Badge } from '../parts/mark.tsx'
 import { RefreshButton } from '../parts/refresh-button.tsx'
 import { ViewLink } from '../parts/view-link.tsx'
 import { When } from '../parts/when.tsx'
-import { paused, standingOf, standingOfRun, stateOf } from '../words/standing.ts'
+import { paused, standingOf, standingOfRun } from '../words/standing.ts'
 
 interface Options {
   view: View

@@ -1,3 +1,5 @@
+import { isEnded } from '../../../src/plan/run.ts'
+import { stateOf, type ViewState } from '../../../src/plan/views/cause.ts'
 import type { RunStatus, View } from '../api/types.ts'
 
 /** How something stands: the word that people read, the colour, and the mark that says the same without colour. */
@@ -12,7 +14,7 @@ export type Mark = 'check' | 'clock' | 'cross' | 'play' | 'dots' | 'pause' | 'ri
 
 const standing = (word: string, tone: Tone, mark: Mark): Standing => ({ word, tone, mark })
 
-const ofView = {
+const ofView: Record<ViewState, Standing> = {
   fresh: standing('fresh', 'good', 'check'),
   unlimited: standing('no limit', 'good', 'dash'),
   stale: standing('stale', 'warn', 'clock'),
@@ -20,21 +22,12 @@ const ofView = {
   aside: standing('aside', 'held', 'gone'),
   unpopulated: standing('no data', 'warn', 'ring'),
 }
-export type ViewState = keyof typeof ofView
 
 /** How a state of a view is shown. */
 export const standingOf = (state: ViewState): Standing => ofView[state]
 
 /** How a pause is shown. */
 export const paused: Standing = standing('paused', 'held', 'pause')
-
-/** How a view's data stand. */
-export function stateOf(view: Pick<View, 'missing' | 'populated' | 'stale' | 'maxStaleMs'>): ViewState {
-  if (view.missing) return 'missing'
-  if (!view.populated) return 'unpopulated'
-  if (view.stale) return 'stale'
-  return view.maxStaleMs === null ? 'unlimited' : 'fresh'
-}
 
 const ofRun: Record<RunStatus | 'waiting' | 'pruned', Standing> = {
   waiting: standing('waiting', 'idle', 'dots'),
@@ -52,8 +45,8 @@ const ofRun: Record<RunStatus | 'waiting' | 'pruned', Standing> = {
 export const standingOfRun = (status: keyof typeof ofRun): Standing => ofRun[status]
 
 /** Whether a run or a batch of this status goes on. */
-export const isOpen = (status: string): boolean =>
-  status === 'pending' || status === 'running' || status === 'built' || status === 'waiting'
+export const isOpen = (status: keyof typeof ofRun): boolean =>
+  status === 'waiting' || (status !== 'pruned' && !isEnded(status))
 
 /**
  * The one standing of a view in a picture: what happens with it now, else what is wrong with it, else how its

@@ -1,4 +1,5 @@
-import { isEnded, type LatestRun } from '../../plan/batches/next.ts'
+import type { LatestRun } from '../../plan/batches/next.ts'
+import { isEnded } from '../../plan/run.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { cancelRun } from '../runs/cancel.ts'
 import { openBatch } from '../runs/runs.ts'

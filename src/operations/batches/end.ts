@@ -4,7 +4,8 @@ import { type Batch, lockBatch, readBatch, recordBatchEnd } from '../../db/batch
 import { followLatestRuns } from '../../db/batches/latest-runs.ts'
 import { type Sql, withTransaction } from '../../db/server/connect.ts'
 import { planBatchEnd } from '../../plan/batches/end.ts'
-import { isEnded, planNext } from '../../plan/batches/next.ts'
+import { planNext } from '../../plan/batches/next.ts'
+import { isEnded } from '../../plan/run.ts'
 
 /** Ends a batch if it has nothing left to do. Returns the batch if it has ended, otherwise null. */
 export async function endBatchIfOver(sql: Sql, batchId: string, views: BatchView[]): Promise<Batch | null> {

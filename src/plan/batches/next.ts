@@ -142,9 +142,6 @@ export const passing = ['Canceled', 'Deadlock', 'LockTimeout', 'RunLost', 'State
 const cannotExchange = ({ status, built, class: why }: LatestRun): boolean =>
   status === 'failed' && built === true && !passing.includes(why ?? '')
 
-/** Whether nobody will work on a run any more. */
-export const isEnded = (status: RunStatus): boolean => !['pending', 'running', 'built'].includes(status)
-
 /** A paused view counts as done: the views that read it are refreshed from the data it has. */
 export const isDone = ({ status, class: why }: Pick<LatestRun, 'status' | 'class'>): boolean =>
   status === 'success' || (status === 'skipped' && why === null)

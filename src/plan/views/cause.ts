@@ -2,6 +2,24 @@
 export const viewStates = ['fresh', 'stale', 'unlimited', 'missing', 'aside', 'unpopulated'] as const
 export type ViewState = (typeof viewStates)[number]
 
+/** How a view stands by what `GET /views` says of it. */
+export function stateOf({
+  missing,
+  populated,
+  stale,
+  maxStaleMs,
+}: {
+  missing: boolean
+  populated: boolean
+  stale: boolean
+  maxStaleMs: number | null
+}): Exclude<ViewState, 'aside'> {
+  if (missing) return 'missing'
+  if (!populated) return 'unpopulated'
+  if (stale) return 'stale'
+  return maxStaleMs === null ? 'unlimited' : 'fresh'
+}
+
 /** What makes the data of a view as old as they are. */
 export const causeCodes = [
   'SetAside',

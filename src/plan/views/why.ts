@@ -1,16 +1,13 @@
-import type { Cause, CauseCode, ViewState } from './cause.ts'
+import { type Cause, type CauseCode, stateOf as stateByData, type ViewState } from './cause.ts'
 import { lastEnded, ownCauses } from './own-causes.ts'
 import type { Standing, Surroundings } from './standing.ts'
 
-/** How a view stands, in one word. Pure. */
+/** How a view stands, in one word, with what is set aside and what is paused. Pure. */
 export function stateOf(view: Standing): ViewState {
   if (view.aside !== null) return 'aside'
-  if (view.missing) return 'missing'
-  if (!view.populated) return 'unpopulated'
-  if (view.stale) return 'stale'
-  if (view.maxStaleMs === null) return 'unlimited'
-  const isOld = view.staleMs === null || view.staleMs > view.maxStaleMs
-  return view.pausedSince !== null && isOld ? 'unlimited' : 'fresh'
+  const state = stateByData(view)
+  const isOld = view.staleMs === null || view.staleMs > (view.maxStaleMs ?? 0)
+  return state === 'fresh' && view.pausedSince !== null && isOld ? 'unlimited' : state
 }
 
 /** These say that nothing is wrong with a view, or what goes on with it. */

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { withMentions } from '../../../page/app/words/mentions.ts'
 import { sqlPieces } from '../../../page/app/words/sql-pieces.ts'
-import { pictured, stateOf } from '../../../page/app/words/standing.ts'
+import { pictured } from '../../../page/app/words/standing.ts'
+import { stateOf } from '../../../src/plan/views/cause.ts'
 
 const said = (text: string, addresses: Record<string, string>) =>
   withMentions(text, addresses)
