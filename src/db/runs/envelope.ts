@@ -365,7 +365,7 @@ begin
         when raised or st = '2BP01' and statement ? 'userCode' then 'ViewSqlFailed'
         when statement ->> 'phase' in ('locking', 'cut-over') and (st in ('42P01', '42703', '42704') or left(st, 2) = 'XX') then 'CatalogChanged'
         when st = '57014' and statement_limit > '0' and finished - statement_timestamp() >= statement_limit
-          then 'StatementTimeout'
+          then case when statement ->> 'phase' = 'locking' then 'LockTimeout' else 'StatementTimeout' end
         when st = '57014' then 'Canceled'
         else coalesce(${json(problemOfSqlstate)} ->> st, ${json(problemOfSqlstate)} ->> left(st, 2), 'ViewSqlFailed')
       end;
@@ -393,7 +393,7 @@ begin
           begin
             if st in ('42501', '55000', '0A000') and not raised and statement ? 'obstacles' then
               execute statement ->> 'obstacles' into obstacles;
-            elsif st = '55P03' then
+            elsif why = 'LockTimeout' and failure is null then
               execute work #>> '{cutOver,holders}' into holders;
             end if;
           exception when assert_failure or others then

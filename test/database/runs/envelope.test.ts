@@ -387,6 +387,16 @@ test('a wait for a lock that ends just before the statement time-out is recorded
   })
 })
 
+test('a statement time-out between two tries for a lock is one for want of the lock', async () => {
+  const work = plan([])
+  work.cutOver.statements = [{ phase: 'locking', sql: 'select pg_sleep(60)' }]
+  work.cutOver.holders = `select jsonb_build_object('who', 'somebody')`
+  expect(await outcome(work, { timeoutSeconds: 1 })).toMatchObject({
+    status: 'failed',
+    error: { class: 'LockTimeout', message: 'The run did not get a lock in time: somebody' },
+  })
+})
+
 describe('a statement', () => {
   test('may count, before the work, in it, and after it', async () => {
     const run = await outcome(

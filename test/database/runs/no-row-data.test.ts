@@ -175,7 +175,7 @@ describe('if the query fails on a value of a row, the value is shown nowhere and
     'a %s refresh',
     async (strategy) => {
       const result = await failAll((view) => {
-        const body = { strategy, timeoutSeconds: 1 }
+        const body = { strategy, timeoutSeconds: 2 }
         const headers = { prefer: 'wait=20' }
         return refreshView(
           httpEvent('POST /views/{view}/refresh', { path: { view }, headers, body }),

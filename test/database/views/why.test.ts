@@ -279,7 +279,7 @@ describe('a view that waits for a lock', () => {
   test('after the lock was not granted in time, names who still holds it', async () => {
     await refreshAll()
     await whileLocked(url, 'lock table app.numbers in access exclusive mode', async ({ pid }) => {
-      const { runId, error } = await refreshed('app.base', { timeoutSeconds: 1 })
+      const { runId, error } = await refreshed('app.base', { timeoutSeconds: 2 })
       expect(error?.class).toBe('LockTimeout')
       const { causes } = await why('app.base')
       expect(causes.slice(0, 2)).toMatchObject([
