@@ -1,6 +1,7 @@
 import { duration } from '../../../src/plan/words.ts'
 import { hashOf } from '../address/address.ts'
 import type { Batch } from '../api/types.ts'
+import { Column } from '../parts/column.tsx'
 import { Badge } from '../parts/mark.tsx'
 import { When } from '../parts/when.tsx'
 import { standingOfRun } from '../words/standing.ts'
@@ -13,24 +14,12 @@ export function BatchTable({ batches }: { batches: Batch[] }) {
     <table class="batches" role="table">
       <thead role="rowgroup">
         <tr role="row">
-          <th role="columnheader" scope="col">
-            Batch
-          </th>
-          <th role="columnheader" scope="col">
-            Status
-          </th>
-          <th role="columnheader" scope="col">
-            Views
-          </th>
-          <th role="columnheader" scope="col">
-            Asked
-          </th>
-          <th role="columnheader" scope="col">
-            By
-          </th>
-          <th role="columnheader" scope="col">
-            Duration
-          </th>
+          <Column>Batch</Column>
+          <Column>Status</Column>
+          <Column>Views</Column>
+          <Column>Asked</Column>
+          <Column>By</Column>
+          <Column>Duration</Column>
         </tr>
       </thead>
       <tbody role="rowgroup">

@@ -1,6 +1,7 @@
 import { duration } from '../../../src/plan/words.ts'
 import { hashOf } from '../address/address.ts'
 import type { Run } from '../api/types.ts'
+import { Column } from '../parts/column.tsx'
 import { Badge } from '../parts/mark.tsx'
 import { ViewLink } from '../parts/view-link.tsx'
 import { When } from '../parts/when.tsx'
@@ -12,32 +13,14 @@ export const RunTable = ({ runs, withViews = false }: { runs: Run[]; withViews?:
   <table class={`runs ${withViews ? 'with-views' : ''}`} role="table">
     <thead role="rowgroup">
       <tr role="row">
-        <th role="columnheader" scope="col">
-          Run
-        </th>
-        <th role="columnheader" scope="col">
-          Status
-        </th>
-        {withViews && (
-          <th role="columnheader" scope="col">
-            View
-          </th>
-        )}
-        <th role="columnheader" scope="col">
-          Asked
-        </th>
-        <th role="columnheader" scope="col" class="number">
-          Duration
-        </th>
-        <th role="columnheader" scope="col" class="number">
-          Rows
-        </th>
-        <th role="columnheader" scope="col">
-          By
-        </th>
-        <th role="columnheader" scope="col">
-          What came of it
-        </th>
+        <Column>Run</Column>
+        <Column>Status</Column>
+        {withViews && <Column>View</Column>}
+        <Column>Asked</Column>
+        <Column class="number">Duration</Column>
+        <Column class="number">Rows</Column>
+        <Column>By</Column>
+        <Column>What came of it</Column>
       </tr>
     </thead>
     <tbody role="rowgroup">

@@ -1,4 +1,5 @@
 import type { View } from '../api/types.ts'
+import { Column } from '../parts/column.tsx'
 import { ViewRow } from './view-row.tsx'
 
 interface Options {
@@ -16,38 +17,24 @@ export function ViewTable({ views, all, chosen, choose }: Options) {
     <table class="views" role="table">
       <thead role="rowgroup">
         <tr role="row">
-          <th role="columnheader" scope="col" class="pick">
+          <Column class="pick">
             <input
               type="checkbox"
               aria-label="Choose all of these views"
               checked={every}
               onChange={() => choose(all, !every)}
             />
-          </th>
-          <th role="columnheader" scope="col">
-            View
-          </th>
-          <th role="columnheader" scope="col">
-            State
-          </th>
-          <th role="columnheader" scope="col">
-            Age and limit
-          </th>
-          <th role="columnheader" scope="col">
-            Last run
-          </th>
-          <th role="columnheader" scope="col" class="number">
-            Rows
-          </th>
-          <th role="columnheader" scope="col" class="number">
-            Size
-          </th>
-          <th role="columnheader" scope="col">
-            Next run
-          </th>
-          <th role="columnheader" scope="col">
+          </Column>
+          <Column>View</Column>
+          <Column>State</Column>
+          <Column>Age and limit</Column>
+          <Column>Last run</Column>
+          <Column class="number">Rows</Column>
+          <Column class="number">Size</Column>
+          <Column>Next run</Column>
+          <Column>
             <span class="unseen">Refresh</span>
-          </th>
+          </Column>
         </tr>
       </thead>
       <tbody role="rowgroup">
