@@ -155,7 +155,7 @@ describe('swaps, while another session changes', () => {
       expect({ differences, others }).toEqual({ differences: [], others: [] })
       expect(committed).toBeGreaterThan(swapsOfEach / 3)
     },
-    120_000,
+    400_000,
   )
 })
 
