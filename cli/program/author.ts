@@ -28,7 +28,7 @@ export function addAuthoringCommands(program: Command): void {
     .command('new')
     .argument('<view>')
     .description('write the files of a new view, to be filled in')
-    .action(async (view) => (await import('../commands/new.ts')).newView({ view }))
+    .action(async (view) => (await import('../commands/author/new.ts')).newView({ view }))
 
   program
     .command('freeze')
@@ -38,7 +38,9 @@ export function addAuthoringCommands(program: Command): void {
     .option('--rename <old=new...>', 'rename a view')
     .option('--remove <view...>', 'remove a view')
     .option('--unverified', 'do not try the migrations on DATABASE_URL')
-    .action(async (views, options) => (await import('../commands/freeze.ts')).freeze({ views, ...options }))
+    .action(async (views, options) =>
+      (await import('../commands/author/freeze.ts')).freeze({ views, ...options }),
+    )
 
   program
     .command('check')
@@ -47,7 +49,7 @@ export function addAuthoringCommands(program: Command): void {
     .option('--offline', 'compare only what is authored and frozen, without a database')
     .option('--ignore-unmanaged', 'do not list views that are not authored')
     .option('--json', 'print JSON, for programs')
-    .action(async (options) => (await import('../commands/check.ts')).check(options))
+    .action(async (options) => (await import('../commands/author/check.ts')).check(options))
 
   const migrate = program.command('migrate').description('apply, undo or list frozen migrations')
   migrate
@@ -56,29 +58,31 @@ export function addAuthoringCommands(program: Command): void {
     .option(...environment)
     .option('--no-data', 'leave new views empty')
     .option('--repair', 'make missing views again, as they were frozen')
-    .action(async (options) => (await import('../commands/migrate.ts')).up(options))
+    .action(async (options) => (await import('../commands/author/migrate.ts')).up(options))
   migrate
     .command('down')
     .argument('[count]', 'how many', positive, 1)
     .description('undo the last migration, or the last few')
     .option(...environment)
-    .action(async (count, options) => (await import('../commands/migrate.ts')).down({ count, ...options }))
+    .action(async (count, options) =>
+      (await import('../commands/author/migrate.ts')).down({ count, ...options }),
+    )
   migrate
     .command('status')
     .description('list which migrations are applied, pending and ahead')
     .option(...environment)
-    .action(async (options) => (await import('../commands/migrate.ts')).status(options))
+    .action(async (options) => (await import('../commands/author/migrate.ts')).status(options))
   migrate
     .command('renumber')
     .argument('[migration...]', 'all that only your branch has; without names, those that DATABASE_URL lacks')
     .description('give migrations the next numbers, after another branch froze the same numbers')
-    .action(async (migrations) => (await import('../commands/renumber.ts')).renumber(migrations))
+    .action(async (migrations) => (await import('../commands/author/renumber.ts')).renumber(migrations))
   migrate
     .command('squash')
     .description('replace the frozen migrations by the newest state of each view, for new databases')
     .requiredOption('-m, --message <why>', 'why; the text is written into the migrations')
     .option('--without <migration...>', 'leave out own SQL that a new database does not need')
-    .action(async (options) => (await import('../commands/squash.ts')).squash(options))
+    .action(async (options) => (await import('../commands/author/squash.ts')).squash(options))
 
   program
     .command('adopt')
@@ -87,7 +91,9 @@ export function addAuthoringCommands(program: Command): void {
     .option('--all', 'every view that is not authored')
     .option('-m, --message <why>', 'why; the text is written into the migration', 'adopted as it was')
     .option(...environment)
-    .action(async (views, options) => (await import('../commands/adopt.ts')).adopt({ views, ...options }))
+    .action(async (views, options) =>
+      (await import('../commands/author/adopt.ts')).adopt({ views, ...options }),
+    )
 
   program
     .command('doctor')
@@ -96,7 +102,9 @@ export function addAuthoringCommands(program: Command): void {
     .option('--role <name>', 'the role to look at (default: the login)')
     .option(...environment)
     .option('--json', 'print JSON, for programs')
-    .action(async (views, options) => (await import('../commands/doctor.ts')).doctor({ views, ...options }))
+    .action(async (views, options) =>
+      (await import('../commands/author/doctor.ts')).doctor({ views, ...options }),
+    )
 
   program
     .command('create-role')
@@ -152,7 +160,7 @@ The ways of --own-views, each with its price:
   maintain   grants maintain on the views, from PostgreSQL 17 on.
              Price: no swap, so readers may wait; and no migrations of these views.`,
     )
-    .action(async (options) => (await import('../commands/create-role.ts')).createRole(options))
+    .action(async (options) => (await import('../commands/author/create-role.ts')).createRole(options))
 
   program
     .command('around')
@@ -164,7 +172,9 @@ The ways of --own-views, each with its price:
     .option('--no-trial', 'do not try the file on empty tables first')
     .option('--dry-run', 'only show what would be done')
     .addHelpText('after', '\nMore, also for Alembic, Flyway, Prisma and Drizzle: docs/changing-tables.md')
-    .action(async (file, options) => (await import('../commands/around.ts')).around({ file, ...options }))
+    .action(async (file, options) =>
+      (await import('../commands/author/around.ts')).around({ file, ...options }),
+    )
 
   program
     .command('set-aside')
@@ -173,7 +183,7 @@ The ways of --own-views, each with its price:
     .option(...wait)
     .option('--dry-run', 'only show what would be done')
     .option('--json', 'print JSON, for programs')
-    .action(async (options) => (await import('../commands/set-aside.ts')).setAside(options))
+    .action(async (options) => (await import('../commands/author/set-aside.ts')).setAside(options))
 
   program
     .command('put-back')
@@ -182,5 +192,5 @@ The ways of --own-views, each with its price:
     .option('--forget <view...>', 'do not make this view again')
     .option('--dry-run', 'only show what is set aside')
     .option('--json', 'print JSON, for programs')
-    .action(async (options) => (await import('../commands/put-back.ts')).putBack(options))
+    .action(async (options) => (await import('../commands/author/put-back.ts')).putBack(options))
 }

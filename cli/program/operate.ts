@@ -21,20 +21,22 @@ export function addOperatingCommands(program: Command): void {
     .option('--missing', 'only views that somebody has dropped')
     .addOption(new Option('--sort <by>', 'sort by').choices(['age', 'name', 'rows', 'duration', 'next']))
     .option(...json)
-    .action(async (patterns, options) => (await import('../commands/ls.ts')).ls({ patterns, ...options }))
+    .action(async (patterns, options) =>
+      (await import('../commands/operate/ls.ts')).ls({ patterns, ...options }),
+    )
 
   operating(program, 'show')
     .argument('<view>')
     .description('show one view: limit, schedule, indexes, last runs')
     .option('--sql', 'print only its query')
     .option(...json)
-    .action(async (view, options) => (await import('../commands/show.ts')).show({ view, ...options }))
+    .action(async (view, options) => (await import('../commands/operate/show.ts')).show({ view, ...options }))
 
   operating(program, 'why')
     .argument('<view>')
     .description('say why a view is so old, and what to do')
     .option(...json)
-    .action(async (view, options) => (await import('../commands/why.ts')).why({ view, ...options }))
+    .action(async (view, options) => (await import('../commands/operate/why.ts')).why({ view, ...options }))
 
   operating(program, 'refresh')
     .argument('[view...]')
@@ -75,7 +77,9 @@ Ctrl-C ends only the watching: the refresh goes on, and the command that cancels
 it is printed.
 The exit code is 1 if a view was not refreshed.`,
     )
-    .action(async (views, options) => (await import('../commands/refresh.ts')).refresh({ views, ...options }))
+    .action(async (views, options) =>
+      (await import('../commands/operate/refresh.ts')).refresh({ views, ...options }),
+    )
 
   operating(program, 'create')
     .argument('<view>')
@@ -84,7 +88,9 @@ The exit code is 1 if a view was not refreshed.`,
     .option('--no-data', 'leave the view empty')
     .option(...noWait)
     .option(...json)
-    .action(async (view, options) => (await import('../commands/create.ts')).create({ view, ...options }))
+    .action(async (view, options) =>
+      (await import('../commands/operate/create.ts')).create({ view, ...options }),
+    )
 
   operating(program, 'drop')
     .argument('<view>')
@@ -93,7 +99,7 @@ The exit code is 1 if a view was not refreshed.`,
     .option('-y, --yes', 'do not ask')
     .option(...noWait)
     .option(...json)
-    .action(async (view, options) => (await import('../commands/drop.ts')).drop({ view, ...options }))
+    .action(async (view, options) => (await import('../commands/operate/drop.ts')).drop({ view, ...options }))
 
   operating(program, 'runs')
     .argument('[view]')
@@ -104,7 +110,7 @@ The exit code is 1 if a view was not refreshed.`,
     .option('--limit <n>', 'how many, at most 200', positive, 20)
     .option('-f, --follow', 'print each further run when it has ended')
     .option(...json)
-    .action(async (view, options) => (await import('../commands/runs.ts')).runs({ view, ...options }))
+    .action(async (view, options) => (await import('../commands/operate/runs.ts')).runs({ view, ...options }))
 
   operating(program, 'run')
     .argument('<id>', 'the number of the run', positive)
@@ -112,52 +118,58 @@ The exit code is 1 if a view was not refreshed.`,
     .option(...watch)
     .option('--sql', 'print only the SQL that was executed')
     .option(...json)
-    .action(async (id, options) => (await import('../commands/run.ts')).run({ id, ...options }))
+    .action(async (id, options) => (await import('../commands/operate/run.ts')).run({ id, ...options }))
 
   operating(program, 'batches')
     .description('list batches, newest first')
     .addOption(new Option('--status <status>', 'only batches with this status').choices(batchStatuses))
     .option('--limit <n>', 'how many, at most 200', positive, 20)
     .option(...json)
-    .action(async (options) => (await import('../commands/batches.ts')).batches(options))
+    .action(async (options) => (await import('../commands/operate/batches.ts')).batches(options))
 
   operating(program, 'batch')
     .argument('<id>')
     .description('show one batch: what each view does or waits for')
     .option(...watch)
     .option(...json)
-    .action(async (id, options) => (await import('../commands/batches.ts')).batch({ id, ...options }))
+    .action(async (id, options) => (await import('../commands/operate/batches.ts')).batch({ id, ...options }))
 
   operating(program, 'cancel')
     .argument('<id>', 'of a run or a batch')
     .description('cancel a run, or a batch with its runs')
-    .action(async (id, options) => (await import('../commands/cancel.ts')).cancel({ id, ...options }))
+    .action(async (id, options) => (await import('../commands/operate/cancel.ts')).cancel({ id, ...options }))
 
   operating(program, 'pause')
     .argument('[view...]')
     .description('keep views from being refreshed')
     .option('--all', 'everything: schedules and deploys refresh nothing')
-    .action(async (views, options) => (await import('../commands/pause.ts')).pause({ views, ...options }))
+    .action(async (views, options) =>
+      (await import('../commands/operate/pause.ts')).pause({ views, ...options }),
+    )
 
   operating(program, 'resume')
     .argument('[view...]')
     .description('end a pause')
     .option('--all', 'the pause of everything')
-    .action(async (views, options) => (await import('../commands/pause.ts')).resume({ views, ...options }))
+    .action(async (views, options) =>
+      (await import('../commands/operate/pause.ts')).resume({ views, ...options }),
+    )
 
   operating(program, 'metrics')
     .argument('[view]')
     .description('show how long refreshes take, how often they fail')
     .option('--window <time>', 'how far back: 90m, 24h, 7d', '24h')
     .option(...json)
-    .action(async (view, options) => (await import('../commands/metrics.ts')).metrics({ view, ...options }))
+    .action(async (view, options) =>
+      (await import('../commands/operate/metrics.ts')).metrics({ view, ...options }),
+    )
 
   operating(program, 'open')
     .argument('[view]', 'the page of this view')
     .description('open the page in the browser')
     .option('--port <n>', 'the port of the proxy that signs (default: a free one)', positive)
     .option('--no-browser', 'only print the address')
-    .action(async (view, options) => (await import('../commands/open.ts')).open({ view, ...options }))
+    .action(async (view, options) => (await import('../commands/operate/open.ts')).open({ view, ...options }))
 
   program
     .command('test-alarm')
@@ -166,13 +178,15 @@ The exit code is 1 if a view was not refreshed.`,
     .addOption(
       new Option('--env <name>', 'the deployed environment').env('VIEWKEEPER_ENV').makeOptionMandatory(),
     )
-    .action(async (alarm, { env }) => (await import('../commands/test-alarm.ts')).testAlarm({ env, alarm }))
+    .action(async (alarm, { env }) =>
+      (await import('../commands/operate/test-alarm.ts')).testAlarm({ env, alarm }),
+    )
 
   program
     .command('completion')
     .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
     .description('print a script that completes commands and views')
-    .action(async (shell) => (await import('../commands/completion.ts')).completion(program, shell))
+    .action(async (shell) => (await import('../commands/operate/completion.ts')).completion(program, shell))
 }
 
 /** A command that works on an environment. */

@@ -1,7 +1,7 @@
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch'
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { testAlarm } from '../../../cli/commands/test-alarm.ts'
+import { testAlarm } from '../../../cli/commands/operate/test-alarm.ts'
 import { deployedTarget } from '../../../cli/target/deployed.ts'
 
 vi.mock('../../../infra/environments.ts', () => ({

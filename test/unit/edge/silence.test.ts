@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest'
-import { testAlarm } from '../../../cli/commands/test-alarm.ts'
+import { testAlarm } from '../../../cli/commands/operate/test-alarm.ts'
 import { deployedTarget } from '../../../cli/target/deployed.ts'
 import { deployedMachinery, startBatchWith } from '../../../src/edge/handlers/start-batch.ts'
 import { hurried, muteConsole, startSilence, useFakeClock, warmUp } from '../../support/fake-aws.ts'

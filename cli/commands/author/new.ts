@@ -1,11 +1,11 @@
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { displayName } from '../../src/plan/names.ts'
-import { nameFault, schemaFault } from '../../src/plan/reserved-names.ts'
-import { Problem } from '../../src/problem.ts'
-import { report } from '../output/report.ts'
-import { qualified } from '../project/names.ts'
-import { writeNewViewFiles } from '../project/view-file.ts'
+import { displayName } from '../../../src/plan/names.ts'
+import { nameFault, schemaFault } from '../../../src/plan/reserved-names.ts'
+import { Problem } from '../../../src/problem.ts'
+import { report } from '../../output/report.ts'
+import { qualified } from '../../project/names.ts'
+import { writeNewViewFiles } from '../../project/view-file.ts'
 
 /** Writes the files of a new view into `views/`, to be filled in. Refuses names that cannot be authored, and to replace a file. */
 export async function newView({ view: text }: { view: string }): Promise<void> {

@@ -1,8 +1,8 @@
-import { quoteName } from '../../src/plan/names.ts'
-import { findingsLines } from '../output/findings.ts'
-import { report } from '../output/report.ts'
-import { qualified } from '../project/names.ts'
-import { targetOf } from '../target/target-of.ts'
+import { quoteName } from '../../../src/plan/names.ts'
+import { findingsLines } from '../../output/findings.ts'
+import { report } from '../../output/report.ts'
+import { qualified } from '../../project/names.ts'
+import { targetOf } from '../../target/target-of.ts'
 
 interface DoctorOptions {
   views: string[]

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { print } from '../output/terminal.ts'
+import { print } from '../../output/terminal.ts'
 
 export const shells = ['bash', 'zsh', 'fish'] as const
 type Shell = (typeof shells)[number]

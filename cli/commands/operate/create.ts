@@ -1,6 +1,6 @@
-import { apiOf } from '../api/api-of.ts'
-import { printJson } from '../output/terminal.ts'
-import { startRun } from '../watch/start.ts'
+import { apiOf } from '../../api/api-of.ts'
+import { printJson } from '../../output/terminal.ts'
+import { startRun } from '../../watch/start.ts'
 import type { ApiOptions } from './options.ts'
 
 interface CreateOptions extends ApiOptions {

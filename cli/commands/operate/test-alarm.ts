@@ -1,10 +1,10 @@
 import { CloudWatchClient, SetAlarmStateCommand, type StateValue } from '@aws-sdk/client-cloudwatch'
-import { clientSettings } from '../../src/edge/lambda/aws-client.ts'
-import { testReason } from '../../src/plan/monitoring/alarm-words.ts'
-import { Problem } from '../../src/problem.ts'
-import { awsProblem } from '../api/aws.ts'
-import { report } from '../output/report.ts'
-import { regionOf } from '../target/region.ts'
+import { clientSettings } from '../../../src/edge/lambda/aws-client.ts'
+import { testReason } from '../../../src/plan/monitoring/alarm-words.ts'
+import { Problem } from '../../../src/problem.ts'
+import { awsProblem } from '../../api/aws.ts'
+import { report } from '../../output/report.ts'
+import { regionOf } from '../../target/region.ts'
 
 /**
  * Sets an alarm off for a moment, also if the alarm is on already, so that somebody can see its mail arrive.

@@ -1,12 +1,12 @@
 import { rename } from 'node:fs/promises'
-import { readPairs } from '../../src/files/frozen-migrations.ts'
-import { insistOnLacking, readLater } from '../../src/operations/migrations/renumber.ts'
-import type { FrozenMigration } from '../../src/plan/migrations/frozen.ts'
-import { planRenumber, type Renumbered } from '../../src/plan/migrations/renumber.ts'
-import { Problem } from '../../src/problem.ts'
-import { report } from '../output/report.ts'
-import { folders } from '../project/folders.ts'
-import { databaseFromUrl } from '../target/direct.ts'
+import { readPairs } from '../../../src/files/frozen-migrations.ts'
+import { insistOnLacking, readLater } from '../../../src/operations/migrations/renumber.ts'
+import type { FrozenMigration } from '../../../src/plan/migrations/frozen.ts'
+import { planRenumber, type Renumbered } from '../../../src/plan/migrations/renumber.ts'
+import { Problem } from '../../../src/problem.ts'
+import { report } from '../../output/report.ts'
+import { folders } from '../../project/folders.ts'
+import { databaseFromUrl } from '../../target/direct.ts'
 
 /**
  * Gives migrations the next numbers, after those of another branch: the named ones, or those that DATABASE_URL lacks.

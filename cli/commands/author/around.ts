@@ -1,9 +1,9 @@
-import { readTouched } from '../../src/authoring/touched.ts'
-import { around as performAround } from '../../src/operations/aside/around.ts'
-import { lockLines, planLines } from '../output/aside.ts'
-import { count, report, seconds } from '../output/report.ts'
-import { readGiven, readText } from '../project/given.ts'
-import { databaseFromUrl } from '../target/direct.ts'
+import { readTouched } from '../../../src/authoring/touched.ts'
+import { around as performAround } from '../../../src/operations/aside/around.ts'
+import { lockLines, planLines } from '../../output/aside.ts'
+import { count, report, seconds } from '../../output/report.ts'
+import { readGiven, readText } from '../../project/given.ts'
+import { databaseFromUrl } from '../../target/direct.ts'
 
 interface AroundOptions {
   file: string

@@ -1,10 +1,10 @@
-import { command } from '../../src/plan/commands.ts'
-import { apiOf } from '../api/api-of.ts'
-import { readRun, readView } from '../api/reads.ts'
-import { typed } from '../output/names.ts'
-import { failureLines, runLines, sqlLines } from '../output/runs.ts'
-import { output, print, printJson } from '../output/terminal.ts'
-import { hasEnded, waitForRun, watchRun } from '../watch/run.ts'
+import { command } from '../../../src/plan/commands.ts'
+import { apiOf } from '../../api/api-of.ts'
+import { readRun, readView } from '../../api/reads.ts'
+import { typed } from '../../output/names.ts'
+import { failureLines, runLines, sqlLines } from '../../output/runs.ts'
+import { output, print, printJson } from '../../output/terminal.ts'
+import { hasEnded, waitForRun, watchRun } from '../../watch/run.ts'
 import type { ApiOptions } from './options.ts'
 
 interface RunOptions extends ApiOptions {

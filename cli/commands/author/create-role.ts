@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import { connectTo, type Sql } from '../../src/db/server/connect.ts'
-import { fromUrl } from '../../src/edge/lambda/database-url.ts'
+import { connectTo, type Sql } from '../../../src/db/server/connect.ts'
+import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
 import {
   createRole as createDatabaseRole,
   type OwnViewsWay,
   readSituation,
   type Situation,
-} from '../../src/operations/schema/create-role.ts'
-import { examine } from '../../src/operations/views/doctor.ts'
-import { Problem } from '../../src/problem.ts'
-import { findingsLines } from '../output/findings.ts'
+} from '../../../src/operations/schema/create-role.ts'
+import { examine } from '../../../src/operations/views/doctor.ts'
+import { Problem } from '../../../src/problem.ts'
+import { findingsLines } from '../../output/findings.ts'
 
 interface CreateRoleOptions {
   login: string

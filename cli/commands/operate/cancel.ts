@@ -1,10 +1,10 @@
-import { Problem } from '../../src/problem.ts'
-import { apiOf } from '../api/api-of.ts'
-import { readBatch, readRun } from '../api/reads.ts'
-import { failed } from '../output/exit-codes.ts'
-import { short } from '../output/names.ts'
-import { paint } from '../output/paint.ts'
-import { print } from '../output/terminal.ts'
+import { Problem } from '../../../src/problem.ts'
+import { apiOf } from '../../api/api-of.ts'
+import { readBatch, readRun } from '../../api/reads.ts'
+import { failed } from '../../output/exit-codes.ts'
+import { short } from '../../output/names.ts'
+import { paint } from '../../output/paint.ts'
+import { print } from '../../output/terminal.ts'
 import type { ApiOptions } from './options.ts'
 
 interface CancelOptions extends ApiOptions {

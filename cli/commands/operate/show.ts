@@ -1,7 +1,7 @@
-import { apiOf } from '../api/api-of.ts'
-import { readView } from '../api/reads.ts'
-import { output, print, printJson } from '../output/terminal.ts'
-import { viewLines } from '../output/views.ts'
+import { apiOf } from '../../api/api-of.ts'
+import { readView } from '../../api/reads.ts'
+import { output, print, printJson } from '../../output/terminal.ts'
+import { viewLines } from '../../output/views.ts'
 import type { ApiOptions } from './options.ts'
 
 interface ShowOptions extends ApiOptions {

@@ -1,11 +1,11 @@
-import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
-import { authoredDifferences, unappliedDifferences } from '../../src/plan/migrations/freeze.ts'
-import { frozenState } from '../../src/plan/migrations/frozen.ts'
-import type { Difference } from '../../src/plan/views/differences.ts'
-import { count, dim, report } from '../output/report.ts'
-import { canonicalOf, readAuthored } from '../project/authored.ts'
-import { folders } from '../project/folders.ts'
-import { targetOf } from '../target/target-of.ts'
+import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
+import { authoredDifferences, unappliedDifferences } from '../../../src/plan/migrations/freeze.ts'
+import { frozenState } from '../../../src/plan/migrations/frozen.ts'
+import type { Difference } from '../../../src/plan/views/differences.ts'
+import { count, dim, report } from '../../output/report.ts'
+import { canonicalOf, readAuthored } from '../../project/authored.ts'
+import { folders } from '../../project/folders.ts'
+import { targetOf } from '../../target/target-of.ts'
 
 interface CheckOptions {
   env?: string

@@ -1,8 +1,8 @@
-import type { Why } from '../answers/shapes.ts'
-import { apiOf } from '../api/api-of.ts'
-import { viewPath } from '../api/reads.ts'
-import { output, print, printJson } from '../output/terminal.ts'
-import { whyLines } from '../output/why.ts'
+import type { Why } from '../../answers/shapes.ts'
+import { apiOf } from '../../api/api-of.ts'
+import { viewPath } from '../../api/reads.ts'
+import { output, print, printJson } from '../../output/terminal.ts'
+import { whyLines } from '../../output/why.ts'
 import type { ApiOptions } from './options.ts'
 
 interface WhyOptions extends ApiOptions {

@@ -1,7 +1,7 @@
-import type { MetricsList, ViewMetrics } from '../answers/shapes.ts'
-import { apiOf } from '../api/api-of.ts'
-import { metricsTable } from '../output/metrics.ts'
-import { output, print, printJson } from '../output/terminal.ts'
+import type { MetricsList, ViewMetrics } from '../../answers/shapes.ts'
+import { apiOf } from '../../api/api-of.ts'
+import { metricsTable } from '../../output/metrics.ts'
+import { output, print, printJson } from '../../output/terminal.ts'
 import type { ApiOptions } from './options.ts'
 
 interface MetricsOptions extends ApiOptions {

@@ -1,10 +1,10 @@
-import { command } from '../../src/plan/commands.ts'
-import type { BatchList } from '../answers/shapes.ts'
-import { apiOf } from '../api/api-of.ts'
-import { readBatch } from '../api/reads.ts'
-import { batchesTable, batchHead, endOfBatch, progressLine, viewLinesOf } from '../output/batches.ts'
-import { output, print, printJson } from '../output/terminal.ts'
-import { waitForBatch, watchBatch } from '../watch/batch.ts'
+import { command } from '../../../src/plan/commands.ts'
+import type { BatchList } from '../../answers/shapes.ts'
+import { apiOf } from '../../api/api-of.ts'
+import { readBatch } from '../../api/reads.ts'
+import { batchesTable, batchHead, endOfBatch, progressLine, viewLinesOf } from '../../output/batches.ts'
+import { output, print, printJson } from '../../output/terminal.ts'
+import { waitForBatch, watchBatch } from '../../watch/batch.ts'
 import type { ApiOptions } from './options.ts'
 
 interface BatchesOptions extends ApiOptions {

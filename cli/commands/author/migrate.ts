@@ -1,6 +1,6 @@
-import { isAhead, type MigrationDone, type MissingView } from '../../src/operations/migrations/migrate.ts'
-import { count as counted, dim, report, seconds } from '../output/report.ts'
-import { targetOf } from '../target/target-of.ts'
+import { isAhead, type MigrationDone, type MissingView } from '../../../src/operations/migrations/migrate.ts'
+import { count as counted, dim, report, seconds } from '../../output/report.ts'
+import { targetOf } from '../../target/target-of.ts'
 
 interface UpOptions {
   env?: string

@@ -1,21 +1,21 @@
-import { unqualifiedNames } from '../../src/authoring/function-body.ts'
-import type { Located } from '../../src/authoring/load.ts'
-import type { Database } from '../../src/db/server/connect.ts'
-import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
+import { unqualifiedNames } from '../../../src/authoring/function-body.ts'
+import type { Located } from '../../../src/authoring/load.ts'
+import type { Database } from '../../../src/db/server/connect.ts'
+import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
 import {
   readReading,
   readUnknownDependencies,
   type Verified,
   verifyFrozen,
-} from '../../src/operations/migrations/verify.ts'
-import { planFreeze, unaccounted } from '../../src/plan/migrations/freeze.ts'
-import { type FrozenMigration, frozenState } from '../../src/plan/migrations/frozen.ts'
-import type { NewMigration } from '../../src/plan/migrations/new-migration.ts'
-import { displayName, type QualifiedName, quoteName } from '../../src/plan/names.ts'
-import type { Definition } from '../../src/plan/views/definition.ts'
-import { didYouMean } from '../../src/plan/views/meant.ts'
-import { Problem } from '../../src/problem.ts'
-import { count, dim, report } from '../output/report.ts'
+} from '../../../src/operations/migrations/verify.ts'
+import { planFreeze, unaccounted } from '../../../src/plan/migrations/freeze.ts'
+import { type FrozenMigration, frozenState } from '../../../src/plan/migrations/frozen.ts'
+import type { NewMigration } from '../../../src/plan/migrations/new-migration.ts'
+import { displayName, type QualifiedName, quoteName } from '../../../src/plan/names.ts'
+import type { Definition } from '../../../src/plan/views/definition.ts'
+import { didYouMean } from '../../../src/plan/views/meant.ts'
+import { Problem } from '../../../src/problem.ts'
+import { count, dim, report } from '../../output/report.ts'
 import {
   canonicalOf,
   inRemovalOrder,
@@ -23,11 +23,11 @@ import {
   readLocated,
   readsNowAndBefore,
   unread,
-} from '../project/authored.ts'
-import { folders } from '../project/folders.ts'
-import { asArgument, qualified } from '../project/names.ts'
-import { toMigrations, writeMigrations } from '../project/write-migrations.ts'
-import { databaseFromUrl } from '../target/direct.ts'
+} from '../../project/authored.ts'
+import { folders } from '../../project/folders.ts'
+import { asArgument, qualified } from '../../project/names.ts'
+import { toMigrations, writeMigrations } from '../../project/write-migrations.ts'
+import { databaseFromUrl } from '../../target/direct.ts'
 
 interface FreezeOptions {
   views: string[]

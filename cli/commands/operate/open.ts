@@ -1,9 +1,9 @@
-import { pageFor } from '../../page/serve/bundle.ts'
-import type { Api } from '../api/api.ts'
-import { apiOf } from '../api/api-of.ts'
-import { openBrowser } from '../open/browser.ts'
-import { startProxy } from '../open/proxy.ts'
-import { dim, report } from '../output/report.ts'
+import { pageFor } from '../../../page/serve/bundle.ts'
+import type { Api } from '../../api/api.ts'
+import { apiOf } from '../../api/api-of.ts'
+import { openBrowser } from '../../open/browser.ts'
+import { startProxy } from '../../open/proxy.ts'
+import { dim, report } from '../../output/report.ts'
 
 export interface OpenOptions {
   /** The page of this view. Default: the page of all views. */
