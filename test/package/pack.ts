@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** The tarball that `npm publish` would send. */
+export interface Tarball {
+  path: string
+  version: string
+  /** Size of the tarball, and of all files in it, bytes. */
+  size: number
+  unpackedSize: number
+  files: string[]
+}
+
+/** Builds the package and packs it into a folder. */
+export function pack(folder: string): Tarball {
+  const output = execFileSync('npm', ['pack', '--json', '--silent', '--pack-destination', folder], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [{ filename, version, size, unpackedSize, files }] = JSON.parse(output)
+  const paths = files.map(({ path }: { path: string }) => path)
+  return { path: join(folder, filename), version, size, unpackedSize, files: paths }
+}
+
+/** Holds the tarball against what Node, bundlers and TypeScript make of its package.json. */
+export async function lintPackage({ path }: Tarball): Promise<void> {
+  const bytes = new Uint8Array(readFileSync(path))
+  const { messages, pkg } = await publint({ pack: { tarball: bytes.buffer }, strict: true })
+  assert.deepEqual(
+    messages.map((message) => formatMessage(message, pkg as Record<string, unknown>)),
+    [],
+  )
+  const { types, ...analysis } = await checkPackage(createPackageFromTarballData(bytes))
+  assert.ok(types, 'the package has no types')
+  assert.deepEqual('problems' in analysis ? analysis.problems.filter(isForModules) : [], [])
+}
+
+/**
+ * Whether a problem concerns the programs that the package is for. `require` of an ES module is what newer Nodes do by
+ * themselves; the resolution of Node 10 knows no `exports`.
+ */
+const isForModules = (problem: { kind: string; resolutionKind?: string }): boolean =>
+  problem.kind !== 'CJSResolvesToESM' && problem.resolutionKind !== 'node10'
