@@ -12,6 +12,9 @@ const rooms = {
   'src/plan/aside': ['src/plan', 'src/plan/views', 'src/plan/runs'],
   'src/plan/monitoring': ['src/plan', 'src/plan/views'],
 
+  // What the configuration of users says.
+  'src/config': ['src'],
+
   // What reads the disk.
   'src/files': ['src/plan', 'src/plan/migrations'],
 
@@ -147,9 +150,12 @@ const layers = {
     'src/plan/commands.ts',
     'src/plan/migrations/frozen.ts',
     'src/plan/monitoring/alarm-words.ts',
+    'src/package-files.ts',
     'src/plan/names.ts',
+    'src/plan/parameter.ts',
     'src/plan/views/scheduled.ts',
     'src/authoring/schedule.ts',
+    'src/config/',
     'src/problem.ts',
   ],
   cli: ['src', 'infra/environments.ts', 'page/serve'],

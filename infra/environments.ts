@@ -1,4 +1,4 @@
-import type { EnvironmentOptions } from './environment/environment.ts'
+import type { EnvironmentOptions } from '../src/config/environment-options.ts'
 
 /**
  * Your environments. `npx cdk deploy -c env=<name> --all` deploys one of them. This file is yours: an upgrade does

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { App } from 'aws-cdk-lib'
 import type { CloudFormationStackArtifact } from 'aws-cdk-lib/cx-api'
-import { EnvironmentError } from './environment/environment.ts'
+import { OptionsError } from './environment/valid-options.ts'
 
 /** What CloudFormation takes, in one stack: resources, and bytes of the template. */
 export const limits = { resources: 500, bytes: 1_000_000 }
@@ -12,7 +12,7 @@ export const limits = { resources: 500, bytes: 1_000_000 }
  */
 export function synthesizeWithinLimits(app: App): void {
   const problems = app.synth().stacks.flatMap(problemsOf)
-  if (problems.length > 0) throw new EnvironmentError(problems.join('\n'))
+  if (problems.length > 0) throw new OptionsError(problems.join('\n'))
 }
 
 function problemsOf({ stackName, templateFullPath }: CloudFormationStackArtifact): string[] {

@@ -1,4 +1,4 @@
-import { CloudFormationClient } from '@aws-sdk/client-cloudformation'
+import { SSMClient } from '@aws-sdk/client-ssm'
 import { Sha256 } from '@smithy/core/checksum'
 import { loadSharedConfigFiles } from '@smithy/core/config'
 import { HttpRequest } from '@smithy/core/protocols'
@@ -9,9 +9,9 @@ import { howToSignIn } from './answers.ts'
 import type { AddressedRequest } from './client.ts'
 import { ApiUnavailable } from './unavailable.ts'
 
-/** Reads the stacks of a region. Undefined: the region of the AWS credentials. */
-export const cloudFormationOf = (region: string | undefined): CloudFormationClient =>
-  new CloudFormationClient({ region, ...clientSettings({ requestMs: 10_000, attempts: 2 }) })
+/** Reads the parameters of a region. Undefined: the region of the AWS credentials. */
+export const parametersOf = (region: string | undefined): SSMClient =>
+  new SSMClient({ region, ...clientSettings({ requestMs: 10_000, attempts: 2 }) })
 
 /** The caller's AWS credentials in one region. */
 export interface Signer {
@@ -26,7 +26,7 @@ export interface Signer {
  * fetches them again when they are about to expire.
  */
 export function signerOf(region: string | undefined): Signer {
-  let { config } = cloudFormationOf(region)
+  let { config } = parametersOf(region)
   let isOutdated = false
   return {
     outdate() {
@@ -36,7 +36,7 @@ export function signerOf(region: string | undefined): Signer {
       if (isOutdated) {
         // The SDK remembers what the files in ~/.aws contained.
         await loadSharedConfigFiles({ ignoreCache: true })
-        config = cloudFormationOf(region).config
+        config = parametersOf(region).config
         isOutdated = false
       }
       const { method, headers, body } = request
@@ -106,7 +106,7 @@ export function awsProblem(error: Error): Error {
   if (name === 'TimeoutError' || code !== undefined)
     return new ApiUnavailable(
       'NotReached',
-      `AWS CloudFormation cannot be reached (${code ?? name}). Look at the network and at the region.`,
+      `AWS Systems Manager, which knows the environments, cannot be reached (${code ?? name}). Look at the network and at the region.`,
       error,
     )
   return error

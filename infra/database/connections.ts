@@ -1,4 +1,5 @@
-import { type Environment, EnvironmentError } from '../environment/environment.ts'
+import type { Environment } from '../environment/environment.ts'
+import { OptionsError } from '../environment/valid-options.ts'
 import { maxConnections } from './instance-memory.ts'
 
 /** What `advance` opens besides a connection for each run: one to decide, one to listen, two opened ahead. */
@@ -12,7 +13,7 @@ export function insistOnConnections(name: string, { database, batchConcurrency }
   if (database.kind !== 'created') return
   const { instanceType, connectionLimit } = database
   const refuse = (field: string, message: string) => {
-    throw new EnvironmentError(`infra/environments.ts is not valid:\n  ${name}.${field}: ${message}`)
+    throw new OptionsError(`An environment is not valid:\n  ${name}.${field}: ${message}`)
   }
   const most = maxConnections(instanceType)
   if (most !== undefined && connectionLimit !== undefined && connectionLimit >= most)

@@ -1,13 +1,12 @@
-import { Validations } from 'aws-cdk-lib'
 import { Connections, type ISubnet, type IVpc, Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs'
-import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
-import type { CreatedDatabaseOptions } from '../environment/database.ts'
+import type { ValidCreatedDatabase } from '../environment/database.ts'
 import type { Database } from './database.ts'
 import { IsolatedNetwork } from './isolated-network.ts'
 import { iamLogin, type Login, type SecretRotationOptions } from './login.ts'
 import { PostgresInstance } from './postgres-instance.ts'
+import { roleSecret } from './role-secret.ts'
 
 /** The role that Viewkeeper works with. */
 const workingRole = 'viewkeeper_app'
@@ -15,7 +14,7 @@ const workingRole = 'viewkeeper_app'
 export interface CreatedDatabaseProps {
   /** Part of the identifier of the server. */
   environmentName: string
-  options: CreatedDatabaseOptions
+  options: ValidCreatedDatabase
   /** Whether RDS may upgrade the server to another major version. */
   majorUpgrade: boolean
   logRetentionDays: RetentionDays
@@ -32,6 +31,7 @@ export class CreatedDatabase extends Construct implements Database {
   readonly login: Login
   readonly admin: Login
   readonly rotation?: SecretRotationOptions
+  readonly connectionLimit?: number
   readonly vpc: IVpc
   readonly subnets: ISubnet[]
   readonly endpointSubnets: ISubnet[]
@@ -51,6 +51,7 @@ export class CreatedDatabase extends Construct implements Database {
     const zones = options.multiAz ? subnets : subnets.slice(0, 1)
     this.endpointSubnets = options.authentication === 'iam' ? [] : zones
     this.databaseName = options.name
+    this.connectionLimit = options.connectionLimit
     this.securityGroup = new SecurityGroup(this, 'SecurityGroup', {
       vpc,
       description: 'The database of Viewkeeper; its functions come in, nothing goes out',
@@ -60,7 +61,10 @@ export class CreatedDatabase extends Construct implements Database {
       securityGroups: [this.securityGroup],
       defaultPort: Port.tcp(this.port),
     })
-    const secret = options.authentication === 'iam' ? undefined : roleSecret(this, options)
+    const secret =
+      options.authentication === 'iam'
+        ? undefined
+        : roleSecret(this, { role: workingRole, rotateSecretDays: options.rotateSecretDays })
     const server = new PostgresInstance(this, 'Postgres', {
       identifier: serverIdentifier(environmentName),
       options,
@@ -88,23 +92,3 @@ export class CreatedDatabase extends Construct implements Database {
  * a server with a fixed name, so that a change of options never puts an empty server in the place of the old one.
  */
 export const serverIdentifier = (environmentName: string): string => `viewkeeper-${environmentName}`
-
-function roleSecret(scope: Construct, { rotateSecretDays }: CreatedDatabaseOptions): Secret {
-  const secret = new Secret(scope, 'RoleSecret', {
-    description: 'Login and password of the role that Viewkeeper works with',
-    generateSecretString: {
-      secretStringTemplate: JSON.stringify({ username: workingRole }),
-      generateStringKey: 'password',
-      passwordLength: 40,
-      excludePunctuation: true,
-    },
-  })
-  Validations.of(secret).acknowledge({
-    id: 'AwsSolutions-SMG4',
-    reason:
-      rotateSecretDays === undefined
-        ? 'The environment does not set rotateSecretDays. A new password takes a call of the function migrate.'
-        : 'The rotation is in the stack of the function that rotates the secret.',
-  })
-  return secret
-}

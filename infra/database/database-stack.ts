@@ -1,6 +1,6 @@
 import { CfnOutput, Fn, Stack, Tags } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
-import type { CreatedDatabaseOptions } from '../environment/database.ts'
+import type { ValidCreatedDatabase } from '../environment/database.ts'
 import type { Environment } from '../environment/environment.ts'
 import { CreatedDatabase } from './created-database.ts'
 
@@ -8,7 +8,7 @@ export interface DatabaseStackProps {
   /** Key of the environment in `environments.ts`. */
   environmentName: string
   environment: Environment
-  options: CreatedDatabaseOptions
+  options: ValidCreatedDatabase
   /** Whether RDS may upgrade the server to another major version. */
   majorUpgrade: boolean
 }

@@ -1,8 +1,9 @@
+import { Tokenization } from 'aws-cdk-lib'
 import type { IConnectable, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
 import type { IDependable } from 'constructs'
 import { type Login, loginVariables, type SecretRotationOptions } from './login.ts'
 
-/** The database that the functions work on, created or imported. */
+/** The database that the functions work on: created, imported, or a server of another app. */
 export interface Database extends IConnectable, IDependable {
   host: string
   port: number
@@ -10,8 +11,10 @@ export interface Database extends IConnectable, IDependable {
   databaseName: string
   /** The role that Viewkeeper works with. */
   login: Login
-  /** The master user, if the stack created the database. */
+  /** The administrator who makes that role on each deploy. Default: the role exists. */
   admin?: Login
+  /** The most connections that `admin` lets the role open. Default: half of the server's. */
+  connectionLimit?: number
   /** The rotation of the login's secret, if there is one. */
   rotation?: SecretRotationOptions
   /** PEM text, if an authority other than RDS signed the server's certificate. */
@@ -30,7 +33,8 @@ export interface Database extends IConnectable, IDependable {
 export const databaseVariables = (database: Database): Record<string, string> => ({
   ...loginVariables('DATABASE', database.login),
   DATABASE_HOST: database.host,
-  DATABASE_PORT: String(database.port),
+  // The port of a server in the app is not known before the deploy.
+  DATABASE_PORT: Tokenization.stringifyNumber(database.port),
   DATABASE_NAME: database.databaseName,
   ...(database.certificateAuthority && { DATABASE_CA: database.certificateAuthority }),
 })

@@ -2,7 +2,8 @@ import { Annotations } from 'aws-cdk-lib'
 import { Connections, type ISubnet, type IVpc, Port, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
-import type { ImportedDatabaseOptions } from '../environment/database.ts'
+import type { ImportedDatabaseOptions } from '../../src/config/database-options.ts'
+import { parseImportedDatabase, type ValidImportedDatabase } from '../environment/database.ts'
 import type { Database } from './database.ts'
 import { iamLogin, type Login } from './login.ts'
 
@@ -18,20 +19,14 @@ export class ImportedDatabase extends Construct implements Database {
   readonly endpointSubnets: ISubnet[]
   readonly connections: Connections
 
-  constructor(scope: Construct, id: string, options: ImportedDatabaseOptions) {
+  constructor(scope: Construct, id: string, given: ImportedDatabaseOptions) {
     super(scope, id)
+    const options = parseImportedDatabase(given)
     this.host = options.endpoint
     this.port = options.port
     this.databaseName = options.name
     this.certificateAuthority = options.certificateAuthority
-    const { login } = options
-    this.login =
-      'user' in login
-        ? iamLogin(this, login.user, login.resourceId)
-        : {
-            secret: Secret.fromSecretCompleteArn(this, 'Secret', login.secretArn),
-            keyArn: login.secretKeyArn,
-          }
+    this.login = loginOf(this, options)
     this.vpc = Vpc.fromVpcAttributes(this, 'Vpc', {
       vpcId: options.vpc.id,
       availabilityZones: options.vpc.availabilityZones,
@@ -48,6 +43,15 @@ export class ImportedDatabase extends Construct implements Database {
     })
   }
 }
+
+/** Which of the two groups of fields is there, the schema has seen to. */
+const loginOf = (scope: Construct, options: ValidImportedDatabase): Login =>
+  options.authentication === 'iam'
+    ? iamLogin(scope, options.user as string, options.resourceId as string)
+    : {
+        secret: Secret.fromSecretCompleteArn(scope, 'Secret', options.secretArn as string),
+        keyArn: options.secretKeyArn,
+      }
 
 /**
  * EC2 refuses an endpoint with two subnets in one zone. With one subnet, an endpoint serves the subnet's

@@ -13,8 +13,8 @@ interface SecretLogin {
 /** A role of the database that logs in with a token of IAM. */
 export interface IamLogin {
   user: string
-  /** What a policy calls this role of this database. */
-  userArn: string
+  /** Lets a function log in as this role. */
+  grantConnect(grantee: IGrantable): void
 }
 
 /** A secret whose password is changed every few days. */
@@ -34,15 +34,16 @@ export const rotatingActions = [
 export type Login = SecretLogin | IamLogin
 
 /** The login of a role with IAM. `resourceId` names the instance (`db-…`) or the cluster (`cluster-…`). */
-export const iamLogin = (scope: Construct, user: string, resourceId: string): IamLogin => ({
-  user,
-  userArn: Stack.of(scope).formatArn({
+export function iamLogin(scope: Construct, user: string, resourceId: string): IamLogin {
+  const userArn = Stack.of(scope).formatArn({
     service: 'rds-db',
     resource: 'dbuser',
     resourceName: `${resourceId}/${user}`,
     arnFormat: ArnFormat.COLON_RESOURCE_NAME,
-  }),
-})
+  })
+  const connect = new PolicyStatement({ actions: ['rds-db:connect'], resources: [userArn] })
+  return { user, grantConnect: ({ grantPrincipal }) => grantPrincipal.addToPrincipalPolicy(connect) }
+}
 
 /** The environment variable from which a function knows its login. */
 export const loginVariables = (
@@ -55,15 +56,14 @@ export const loginVariables = (
 
 /** Lets a function log in. */
 export function grantLogin(login: Login, grantee: IGrantable & Construct): void {
-  const allow = (statement: PolicyStatement) => grantee.grantPrincipal.addToPrincipalPolicy(statement)
-  if ('userArn' in login) {
-    allow(new PolicyStatement({ actions: ['rds-db:connect'], resources: [login.userArn] }))
+  if ('user' in login) {
+    login.grantConnect(grantee)
     return
   }
   login.secret.grantRead(grantee)
   if (login.keyArn === undefined) return
   // CDK's grant would change the key's own policy, which is impossible for an imported key.
-  allow(
+  grantee.grantPrincipal.addToPrincipalPolicy(
     new PolicyStatement({
       actions: ['kms:Decrypt'],
       resources: [login.keyArn],

@@ -13,7 +13,7 @@ import {
   StorageType,
 } from 'aws-cdk-lib/aws-rds'
 import { Construct } from 'constructs'
-import type { CreatedDatabaseOptions } from '../environment/database.ts'
+import type { ValidCreatedDatabase } from '../environment/database.ts'
 import { iamLogin, type Login } from './login.ts'
 
 const masterUser = 'viewkeeper_admin'
@@ -21,7 +21,7 @@ const masterUser = 'viewkeeper_admin'
 export interface PostgresInstanceProps {
   /** The server's name in RDS. */
   identifier: string
-  options: CreatedDatabaseOptions
+  options: ValidCreatedDatabase
   /** Whether RDS may upgrade the server to another major version. */
   majorUpgrade: boolean
   port: number
@@ -55,7 +55,7 @@ const insights = {
     databaseInsightsMode: DatabaseInsightsMode.ADVANCED,
     performanceInsightRetention: PerformanceInsightRetention.MONTHS_15,
   },
-} satisfies Record<CreatedDatabaseOptions['databaseInsights'], object>
+} satisfies Record<ValidCreatedDatabase['databaseInsights'], object>
 
 /** An RDS PostgreSQL whose master password RDS manages and rotates, or whose master user logs in with IAM. */
 export class PostgresInstance extends Construct {
@@ -136,7 +136,7 @@ function withSecret({ secret }: DatabaseInstance): Login {
   return { secret }
 }
 
-function acknowledgeFindings(instance: DatabaseInstance, { multiAz, protect }: CreatedDatabaseOptions) {
+function acknowledgeFindings(instance: DatabaseInstance, { multiAz, protect }: ValidCreatedDatabase) {
   const acknowledge = (rule: string, reason: string) =>
     Validations.of(instance).acknowledge({ id: `AwsSolutions-${rule}`, reason })
   acknowledge('RDS11', 'Only the functions can reach the port; another port number would hide nothing.')

@@ -1,4 +1,5 @@
-import { type Environment, EnvironmentError } from './environment.ts'
+import type { Environment } from './environment.ts'
+import { OptionsError } from './valid-options.ts'
 
 /** What the command line says about this one deploy, and no file remembers. */
 export interface DeployContext {
@@ -18,7 +19,7 @@ export function readDeployContext(
 ): DeployContext {
   const viewMigrations = String(context('viewMigrations') ?? true)
   if (!['true', 'false'].includes(viewMigrations))
-    throw new EnvironmentError(`-c viewMigrations=${viewMigrations}: write true or false`)
+    throw new OptionsError(`-c viewMigrations=${viewMigrations}: write true or false`)
   const upgradeTo = context('upgradeTo')
   if (upgradeTo !== undefined) insistOnVersion(String(upgradeTo), name, environment)
   return { viewMigrations: viewMigrations === 'true', majorUpgrade: upgradeTo !== undefined }
@@ -26,11 +27,11 @@ export function readDeployContext(
 
 function insistOnVersion(upgradeTo: string, name: string, { database }: Environment): void {
   if (database.kind === 'imported')
-    throw new EnvironmentError(
+    throw new OptionsError(
       `-c upgradeTo=${upgradeTo}: the database of ${name} is imported; upgrade its server where it was made`,
     )
   if (database.postgresVersion !== upgradeTo)
-    throw new EnvironmentError(
-      `-c upgradeTo=${upgradeTo}: postgresVersion of ${name} is ${database.postgresVersion}; write the new version there, too (infra/environments.ts)`,
+    throw new OptionsError(
+      `-c upgradeTo=${upgradeTo}: postgresVersion of ${name} is ${database.postgresVersion}; write the new version there, too`,
     )
 }

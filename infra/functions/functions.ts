@@ -7,9 +7,9 @@ import { type FunctionName, functionNames } from '../../src/edge/http/routes.ts'
 import { metricNamespace } from '../../src/edge/metrics/names.ts'
 import { type Database, databaseVariables } from '../database/database.ts'
 import { grantLogin, loginVariables } from '../database/login.ts'
-import type { Environment } from '../environment/environment.ts'
 import { monitorTimes } from '../environment/monitor-times.ts'
-import { sqlHook } from './sql-hook.ts'
+import type { ValidOptions } from '../environment/valid-options.ts'
+import { codeWithSql } from './code.ts'
 import { type FunctionNetwork, ViewkeeperFunction } from './viewkeeper-function.ts'
 
 interface FunctionOptions {
@@ -106,7 +106,7 @@ const functions: Record<FunctionName, FunctionOptions> = {
 
 export interface FunctionsProps {
   environmentName: string
-  environment: Environment
+  options: ValidOptions
   database: Database
   network: FunctionNetwork
   /** The queue for events that failed with all of Lambda's retries. */
@@ -125,57 +125,53 @@ export class Functions extends Construct {
 
   constructor(scope: Construct, id: string, props: FunctionsProps) {
     super(scope, id)
-    const { environmentName, environment, database, deadLetters } = props
+    const { environmentName, options, database, deadLetters } = props
     const ofEach = {
       VIEWKEEPER_ENVIRONMENT: environmentName,
       POWERTOOLS_SERVICE_NAME: 'viewkeeper',
       POWERTOOLS_METRICS_NAMESPACE: metricNamespace,
-      POWERTOOLS_LOG_LEVEL: environment.logLevel,
+      POWERTOOLS_LOG_LEVEL: options.logLevel,
     }
     const create = (name: FunctionName) => {
-      const { outsideNetwork, deadLetters: keepsDeadLetters, ...options } = functions[name]
+      const { outsideNetwork, deadLetters: keepsDeadLetters, ...ofFunction } = functions[name]
       const created = new ViewkeeperFunction(this, name, {
         name,
         environmentName,
-        ...options,
-        ...(name === 'monitor' ? lookTimes(environment) : {}),
-        logRetentionDays: environment.logRetentionDays,
-        tracing: environment.tracing,
+        ...ofFunction,
+        ...(name === 'monitor' ? lookTimes(options) : {}),
+        logRetentionDays: options.logRetentionDays,
+        tracing: options.tracing,
         network: outsideNetwork ? undefined : props.network,
         deadLetters: keepsDeadLetters ? deadLetters : undefined,
-        readsSecrets: 'secret' in database.login,
         variables: { ...ofEach, ...(outsideNetwork ? {} : databaseVariables(database)), ...variables[name] },
-        commandHooks:
-          name === 'migrate'
-            ? sqlHook({ schema: props.schemaFolder, migrations: props.migrationsFolder })
-            : undefined,
+        ...(name === 'migrate'
+          ? { code: codeWithSql(name, { schema: props.schemaFolder, migrations: props.migrationsFolder }) }
+          : {}),
       })
       if (!outsideNetwork) grantLogin(database.login, created.lambda)
       return created
     }
     const variables: Partial<Record<FunctionName, Record<string, string>>> = {
-      create: ownerVariables(environment),
+      create: ownerVariables(options),
       'open-batch': {
-        BATCH_CONCURRENCY: String(environment.batchConcurrency),
-        BATCH_EXCHANGE: environment.batchExchange,
-        ...(environment.maxTwinBytes === undefined
-          ? {}
-          : { MAX_TWIN_BYTES: String(environment.maxTwinBytes) }),
+        BATCH_CONCURRENCY: String(options.batchConcurrency),
+        BATCH_EXCHANGE: options.batchExchange,
+        ...(options.maxTwinBytes === undefined ? {} : { MAX_TWIN_BYTES: String(options.maxTwinBytes) }),
       },
-      query: scheduleVariables(environment),
+      query: scheduleVariables(options),
       monitor: {
-        ...scheduleVariables(environment),
-        ...tellingVariables(environment),
-        ...(environment.metricsPerView ? { METRICS_PER_VIEW: 'true' } : {}),
-        ...atLeastInfo(environment),
+        ...scheduleVariables(options),
+        ...tellingVariables(options),
+        ...(options.metricsPerView ? { METRICS_PER_VIEW: 'true' } : {}),
+        ...atLeastInfo(options),
       },
-      prune: { ...retentionVariables(environment), ...atLeastInfo(environment) },
+      prune: { ...retentionVariables(options), ...atLeastInfo(options) },
       migrate: {
         SCHEMA_FOLDER: './schema/',
         MIGRATIONS_FOLDER: './migrations/',
         ...(props.viewMigrations ? {} : { VIEW_MIGRATIONS: 'false' }),
-        ...ownerVariables(environment),
-        ...connectionVariables(environment),
+        ...ownerVariables(options),
+        ...connectionVariables(database),
         ...(database.admin && loginVariables('DATABASE_ADMIN', database.admin)),
       },
     }
@@ -198,13 +194,13 @@ function letOpenBatches(startBatch: LambdaFunction, openBatch: LambdaFunction): 
 /** A look that failed is tried again only if the next look is far. Looks that wait must not pile up. */
 function lookTimes({
   monitorEveryMinutes,
-}: Environment): Pick<FunctionOptions, 'retryAttempts' | 'maxEventAge'> {
+}: ValidOptions): Pick<FunctionOptions, 'retryAttempts' | 'maxEventAge'> {
   const times = monitorTimes(monitorEveryMinutes)
   return times === null ? {} : { retryAttempts: times.retries, maxEventAge: times.interval }
 }
 
 /** The schedules that refresh views. From them the functions know how old the data may be. */
-function scheduleVariables({ schedules }: Environment): Record<string, string> {
+function scheduleVariables({ schedules }: ValidOptions): Record<string, string> {
   const [hour, minute] = schedules?.nightly ? schedules.nightly.at.split(':').map(Number) : []
   return {
     ...(schedules?.views ? { VIEW_SCHEDULES: 'true' } : {}),
@@ -215,11 +211,11 @@ function scheduleVariables({ schedules }: Environment): Record<string, string> {
 }
 
 /** The default owner of the views, for the functions that create views. */
-const ownerVariables = ({ viewOwner }: Environment): Record<string, string> =>
+const ownerVariables = ({ viewOwner }: ValidOptions): Record<string, string> =>
   viewOwner === undefined ? {} : { VIEW_OWNER: viewOwner }
 
 /** How often alarms remind, and how far apart the monitor's tellings are. */
-function tellingVariables({ remindEveryHours, monitorEveryMinutes }: Environment): Record<string, string> {
+function tellingVariables({ remindEveryHours, monitorEveryMinutes }: ValidOptions): Record<string, string> {
   const times = monitorTimes(monitorEveryMinutes)
   return {
     REMIND_SECONDS: remindEveryHours === false ? '' : String(remindEveryHours * 3600),
@@ -227,18 +223,16 @@ function tellingVariables({ remindEveryHours, monitorEveryMinutes }: Environment
   }
 }
 
-const retentionVariables = ({ retention }: Environment): Record<string, string> => ({
+const retentionVariables = ({ retention }: ValidOptions): Record<string, string> => ({
   RETAIN_SUCCESSES: retention.successes === false ? '' : String(retention.successes),
   RETAIN_DAYS: String(retention.days),
 })
 
 /** The dashboard reads the log lines about runs, so these are logged whatever the environment's level is. */
-const atLeastInfo = ({ logLevel }: Environment): Record<string, string> => ({
+const atLeastInfo = ({ logLevel }: ValidOptions): Record<string, string> => ({
   POWERTOOLS_LOG_LEVEL: logLevel === 'DEBUG' ? 'DEBUG' : 'INFO',
 })
 
-/** How many connections Viewkeeper's role may open, if the stack creates the database and the environment says so. */
-const connectionVariables = ({ database }: Environment): Record<string, string> =>
-  database.kind === 'created' && database.connectionLimit !== undefined
-    ? { CONNECTION_LIMIT: String(database.connectionLimit) }
-    : {}
+/** How many connections Viewkeeper's role may open. */
+const connectionVariables = ({ connectionLimit }: Database): Record<string, string> =>
+  connectionLimit === undefined ? {} : { CONNECTION_LIMIT: String(connectionLimit) }

@@ -1,13 +1,13 @@
 import { Duration } from 'aws-cdk-lib'
 import { InvocationType, Trigger } from 'aws-cdk-lib/triggers'
-import { Construct } from 'constructs'
+import { Construct, type IDependable } from 'constructs'
 import { addTriggerLogs, type TriggerLogsProps } from './trigger-logs.ts'
 import type { ViewkeeperFunction } from './viewkeeper-function.ts'
 
 export interface MigrationProps extends TriggerLogsProps {
   migrate: ViewkeeperFunction
   /** What the migration needs: the database, and the network rules and endpoints. */
-  after: Construct[]
+  after: IDependable[]
   /** What must not run on the old schema. */
   before: Construct[]
 }
@@ -27,9 +27,10 @@ export class Migration extends Construct {
       invocationType: InvocationType.REQUEST_RESPONSE,
       // Longer than the function lives: its error says more than a time-out of the trigger.
       timeout: Duration.seconds(14.5 * 60),
-      executeAfter: [migrate, ...after],
+      executeAfter: [migrate],
       executeBefore: before,
     })
-    addTriggerLogs(this, 'Logs', logs)
+    this.trigger.node.addDependency(...after)
+    addTriggerLogs(this, logs)
   }
 }

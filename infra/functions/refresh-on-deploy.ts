@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { RemovalPolicy } from 'aws-cdk-lib'
+import { RemovalPolicy, Stack } from 'aws-cdk-lib'
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
-import { AwsCustomResource, PhysicalResourceId } from 'aws-cdk-lib/custom-resources'
+import { AwsCustomResource, AwsCustomResourcePolicy, PhysicalResourceId } from 'aws-cdk-lib/custom-resources'
 import { Construct } from 'constructs'
 import type { ViewkeeperFunction } from './viewkeeper-function.ts'
 
@@ -28,16 +28,6 @@ export class RefreshOnDeploy extends Construct {
     super(scope, id)
     const { stateMachineArn } = props.machine
     const deployed = hashOf(props.functions)
-    const logGroup = new LogGroup(this, 'Logs', {
-      logGroupName: `/viewkeeper/${props.environmentName}/refresh-on-deploy`,
-      retention: props.logRetentionDays,
-      removalPolicy: RemovalPolicy.DESTROY,
-    })
-    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
-    logGroup.grantWrite(role)
-    role.addToPolicy(
-      new PolicyStatement({ actions: ['states:StartExecution'], resources: [stateMachineArn] }),
-    )
     const call = new AwsCustomResource(this, 'Call', {
       onUpdate: {
         service: 'SFN',
@@ -51,12 +41,34 @@ export class RefreshOnDeploy extends Construct {
         outputPaths: ['executionArn'],
       },
       installLatestAwsSdk: false,
-      role,
-      logGroup,
+      policy: AwsCustomResourcePolicy.fromStatements([
+        new PolicyStatement({ actions: ['states:StartExecution'], resources: [stateMachineArn] }),
+      ]),
+      ...(callerExists(this) ? {} : this.caller(props)),
     })
     call.node.addDependency(...props.functions, ...props.after)
   }
+
+  /** The role of the function that calls, which may only write its log. */
+  private caller({ environmentName, logRetentionDays }: RefreshOnDeployProps): {
+    role: Role
+    logGroup: LogGroup
+  } {
+    const logGroup = new LogGroup(this, 'Logs', {
+      logGroupName: `/viewkeeper/${environmentName}/refresh-on-deploy`,
+      retention: logRetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    })
+    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
+    logGroup.grantWrite(role)
+    return { role, logGroup }
+  }
 }
+
+/** All such calls of a stack share one function, with the role and the log group of the first. */
+const callerExists = (scope: Construct): boolean =>
+  Stack.of(scope).node.tryFindChild(`AWS${AwsCustomResource.PROVIDER_FUNCTION_UUID.replaceAll('-', '')}`) !==
+  undefined
 
 const hashOf = (functions: ViewkeeperFunction[]): string =>
   createHash('sha256')

@@ -4,12 +4,12 @@ import { CfnRotationSchedule } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import { type Database, databaseVariables } from '../database/database.ts'
 import { rotatingActions, type SecretRotationOptions } from '../database/login.ts'
-import type { Environment } from '../environment/environment.ts'
+import type { ValidOptions } from '../environment/valid-options.ts'
 import { type FunctionNetwork, ViewkeeperFunction } from './viewkeeper-function.ts'
 
 export interface SecretRotationProps extends SecretRotationOptions {
   environmentName: string
-  environment: Environment
+  options: ValidOptions
   database: Database
   network: FunctionNetwork
 }
@@ -23,19 +23,19 @@ export class SecretRotation extends Construct {
 
   constructor(scope: Construct, id: string, props: SecretRotationProps) {
     super(scope, id)
-    const { environmentName, environment, database, secret } = props
+    const { environmentName, options, database, secret } = props
     this.function = new ViewkeeperFunction(this, 'rotate', {
       name: 'rotate',
       environmentName,
       description: "Rotates the secret of Viewkeeper's role, for Secrets Manager",
       timeout: Duration.minutes(1),
-      logRetentionDays: environment.logRetentionDays,
-      tracing: environment.tracing,
+      logRetentionDays: options.logRetentionDays,
+      tracing: options.tracing,
       network: props.network,
       variables: {
         VIEWKEEPER_ENVIRONMENT: environmentName,
         POWERTOOLS_SERVICE_NAME: 'viewkeeper',
-        POWERTOOLS_LOG_LEVEL: environment.logLevel,
+        POWERTOOLS_LOG_LEVEL: options.logLevel,
         ...databaseVariables(database),
       },
     })

@@ -14,15 +14,16 @@ export interface TriggerLogsProps {
  * Gives the function of CDK's triggers a log group that expires and goes with the stack. By default Lambda
  * makes one that stays forever (https://github.com/aws/aws-cdk/issues/26553). The function's role loses the
  * right to make log groups, or a last line would make the group again after the stack has deleted it. The
- * stack must have a trigger.
+ * stack must have a trigger. All triggers of a stack share the function: the first environment in a stack names the group.
  */
-export function addTriggerLogs(scope: Construct, id: string, props: TriggerLogsProps): void {
-  const logGroup = new LogGroup(scope, id, {
+export function addTriggerLogs(scope: Construct, props: TriggerLogsProps): void {
+  const caller = Stack.of(scope).node.findChild(provider) as CustomResourceProviderBase
+  if (caller.node.tryFindChild('Logs')) return
+  const logGroup = new LogGroup(caller, 'Logs', {
     logGroupName: `/viewkeeper/${props.environmentName}/migrate-on-deploy`,
     retention: props.logRetentionDays,
     removalPolicy: RemovalPolicy.DESTROY,
   })
-  const caller = Stack.of(scope).node.findChild(provider) as CustomResourceProviderBase
   const part = (name: string) => caller.node.findChild(name) as CfnResource
   part('Handler').addPropertyOverride('LoggingConfig', { LogGroup: logGroup.logGroupName })
   part('Role').addPropertyDeletionOverride('ManagedPolicyArns')

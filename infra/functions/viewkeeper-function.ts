@@ -1,16 +1,20 @@
-import { fileURLToPath } from 'node:url'
 import { type Duration, RemovalPolicy, Validations } from 'aws-cdk-lib'
 import type { ISecurityGroup, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { Architecture, type CfnFunction, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
+import {
+  Architecture,
+  type CfnFunction,
+  type Code,
+  Function as LambdaFunction,
+  Runtime,
+  Tracing,
+} from 'aws-cdk-lib/aws-lambda'
 import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations'
-import { type ICommandHooks, LogLevel, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import type { FunctionName } from '../../src/edge/http/routes.ts'
-
-const root = fileURLToPath(new URL('../..', import.meta.url))
+import { codeOf } from './code.ts'
 
 /** The network of a function, and the security group that all functions share. */
 export interface FunctionNetwork {
@@ -26,8 +30,6 @@ export interface ViewkeeperFunctionProps {
   description: string
   /** Default: none, for a function that does not use the database. */
   network?: FunctionNetwork
-  /** Whether the bundle has the client of Secrets Manager. Default true. */
-  readsSecrets?: boolean
   /** Variables that the function reads. */
   variables: Record<string, string>
   timeout: Duration
@@ -40,13 +42,13 @@ export interface ViewkeeperFunctionProps {
   retryAttempts?: number
   /** The age at which Lambda drops an asynchronous event that waits, 1 minute to 6 hours. Default: Lambda's own, 6 hours. */
   maxEventAge?: Duration
-  /** Commands around the bundling. Default: none. */
-  commandHooks?: ICommandHooks
+  /** Default: the function's bundle. */
+  code?: Code
 }
 
 /** A function with its own role, log group and bundle. */
 export class ViewkeeperFunction extends Construct {
-  readonly lambda: NodejsFunction
+  readonly lambda: LambdaFunction
   readonly logGroup: LogGroup
 
   constructor(scope: Construct, id: string, props: ViewkeeperFunctionProps) {
@@ -58,12 +60,11 @@ export class ViewkeeperFunction extends Construct {
       // A log group that remains after the stack would make the next deploy fail: the name is taken.
       removalPolicy: RemovalPolicy.DESTROY,
     })
-    this.lambda = new NodejsFunction(this, 'Function', {
+    this.lambda = new LambdaFunction(this, 'Function', {
       functionName: `viewkeeper-${environmentName}-${name}`,
       description: props.description,
-      entry: `${root}functions/${name}.ts`,
-      projectRoot: root,
-      depsLockFilePath: `${root}package-lock.json`,
+      code: props.code ?? codeOf(name),
+      handler: 'index.handler',
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       memorySize: 512,
@@ -81,23 +82,6 @@ export class ViewkeeperFunction extends Construct {
       onFailure: props.deadLetters && new SqsDestination(props.deadLetters),
       retryAttempts: props.retryAttempts,
       maxEventAge: props.maxEventAge,
-      bundling: {
-        format: OutputFormat.ESM,
-        target: 'node24',
-        logLevel: LogLevel.WARNING,
-        minify: true,
-        sourceMap: true,
-        sourcesContent: false,
-        bundleAwsSDK: true,
-        externalModules: neverLoaded,
-        mainFields: ['module', 'main'],
-        // Packages in CommonJS call require(), which an ES module does not have. The imported name is long,
-        // because the minifier does not know this line and may give the same short name to something else.
-        banner:
-          "import{createRequire as createRequireOfBundle}from'node:module';const require=createRequireOfBundle(import.meta.url);",
-        commandHooks: props.commandHooks,
-        esbuildArgs: props.readsSecrets === false ? withoutSecrets : {},
-      },
     })
     if (props.tracing)
       Validations.of(this).acknowledge({
@@ -112,23 +96,6 @@ export class ViewkeeperFunction extends Construct {
     return (code as CfnFunction.CodeProperty).s3Key as string
   }
 }
-
-/** Without the client of Secrets Manager, a bundle is a third smaller. */
-const withoutSecrets = {
-  '--alias:@aws-lambda-powertools/parameters/secrets': `${root}src/edge/lambda/no-secrets.ts`,
-}
-
-/**
- * Packages that the AWS SDK imports only in a browser, or if the environment variables hold no credentials. Lambda always
- * sets these variables. Without the packages a bundle is a fifth smaller.
- */
-const neverLoaded = [
-  'bowser',
-  ...['ini', 'login', 'process', 'sso', 'web-identity'].map(
-    (source) => `@aws-sdk/credential-provider-${source}`,
-  ),
-  '@smithy/credential-provider-imds',
-]
 
 function functionRole(scope: Construct, logGroup: LogGroup): Role {
   const role = new Role(scope, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })

@@ -2,12 +2,12 @@ import { Alarm, ComparisonOperator, type IMetric, TreatMissingData } from 'aws-c
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { Construct } from 'constructs'
 import { describeAlarm } from '../../src/plan/monitoring/alarm-words.ts'
-import type { Topics } from './topics.ts'
+import type { AlarmTopics } from './topics.ts'
 
 /** The environment that an alarm is about, and the topics that it is published to. */
 export interface AlarmPlace {
   environmentName: string
-  topics: Topics
+  topics: AlarmTopics
 }
 
 export interface AlarmOptions {
@@ -55,8 +55,9 @@ export function addAlarm(scope: Construct, place: AlarmPlace, options: AlarmOpti
     ...(options.datapoints === undefined ? {} : { datapointsToAlarm: options.datapoints }),
     treatMissingData: options.missing ?? TreatMissingData.NOT_BREACHING,
   })
-  const { alarms, mail, notices } = place.topics
-  const actions = (options.lastResort ? [mail, notices] : [alarms]).map((topic) => new SnsAction(topic))
+  const { alarms, mail, notices, besides } = place.topics
+  const topics = [...(options.lastResort ? [mail, notices] : [alarms]), ...(besides ? [besides] : [])]
+  const actions = topics.map((topic) => new SnsAction(topic))
   if (mails.includes('begin')) alarm.addAlarmAction(...actions)
   if (mails.includes('end')) alarm.addOkAction(...actions)
   return alarm

@@ -1,4 +1,4 @@
-import { Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
+import { Alarm, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
@@ -9,11 +9,11 @@ import type { ServedApi } from '../functions/api.ts'
 import { type AlarmPlace, addAlarm } from './alarm.ts'
 import { addMonitorAlarms } from './monitor-alarms.ts'
 import { metricPeriod as period } from './own-metric.ts'
-import type { Topics } from './topics.ts'
+import type { AlarmTopics } from './topics.ts'
 
 export interface AlarmsProps {
   environmentName: string
-  topics: Topics
+  topics: AlarmTopics
   api: ServedApi
   machine: IStateMachine
   deadLetters: IQueue
@@ -28,6 +28,9 @@ export interface AlarmsProps {
  * told by one of these: docs/monitoring.md has the table.
  */
 export class Alarms extends Construct {
+  /** Each by its name, without the environment: `failed-runs`. */
+  readonly all: Record<string, Alarm>
+
   constructor(
     scope: Construct,
     id: string,
@@ -57,6 +60,8 @@ export class Alarms extends Construct {
       happened: 'The HTTP API answered at least one request with 5xx.',
       first: `${routesOf(api)}The log of a route's function has the reason.`,
     })
+    const added = this.node.children.filter((child) => child instanceof Alarm)
+    this.all = Object.fromEntries(added.map((alarm) => [alarm.node.id, alarm]))
   }
 }
 

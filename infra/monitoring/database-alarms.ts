@@ -4,15 +4,15 @@ import { Construct } from 'constructs'
 import { command } from '../../src/plan/commands.ts'
 import { serverIdentifier } from '../database/created-database.ts'
 import { isBurstable, maxConnections } from '../database/instance-memory.ts'
-import type { CreatedDatabaseOptions } from '../environment/database.ts'
+import type { ValidCreatedDatabase } from '../environment/database.ts'
 import { addAlarm } from './alarm.ts'
 import { metricPeriod as period } from './own-metric.ts'
-import type { Topics } from './topics.ts'
+import type { AlarmTopics } from './topics.ts'
 
 export interface DatabaseAlarmsProps {
   environmentName: string
-  topics: Topics
-  options: CreatedDatabaseOptions
+  topics: AlarmTopics
+  options: ValidCreatedDatabase
 }
 
 /** Below a tenth of its storage, RDS grows it. */

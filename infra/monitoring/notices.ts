@@ -25,12 +25,8 @@ export class Notices extends Construct {
     notify.addToRolePolicy(
       new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [notice.functionArn] }),
     )
-    notify.addToRolePolicy(
-      new PolicyStatement({
-        actions: ['sns:Publish'],
-        resources: [topics.mail.topicArn, topics.notices.topicArn],
-      }),
-    )
+    // The grant of a topic of the user's own includes its key.
+    for (const topic of [topics.mail, topics.notices]) topic.grantPublish(notify)
     topics.alarms.addSubscription(new LambdaSubscription(notify, { deadLetterQueue: deadLetters }))
   }
 }

@@ -10,7 +10,7 @@ export const ownMetric = (
   environmentName: string,
   metricName: string,
   statistic: string,
-  { color, period = metricPeriod }: { color?: string; period?: Duration } = {},
+  { color, label, period = metricPeriod }: { color?: string; label?: string; period?: Duration } = {},
 ): Metric =>
   new Metric({
     namespace: metricNamespace,
@@ -19,4 +19,5 @@ export const ownMetric = (
     statistic,
     period,
     ...(color === undefined ? {} : { color }),
+    ...(label === undefined ? {} : { label }),
   })

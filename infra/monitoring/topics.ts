@@ -1,50 +1,102 @@
 import { Stack } from 'aws-cdk-lib'
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { Topic } from 'aws-cdk-lib/aws-sns'
+import { type ITopic, Topic, type TopicProps } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { Construct } from 'constructs'
+
+/** The topics that people and their programs listen to. */
+export interface PeopleTopics {
+  /** Mails for people. The alarms of last resort come here directly. */
+  readonly mail: ITopic
+  /** The same as JSON, for chat and for programs. */
+  readonly notices: ITopic
+}
+
+export interface FleetTopicsProps {
+  /**
+   * Addresses that get the mails. Each confirms once, by the link in its first mail.
+   * @default - none
+   */
+  alarmEmails?: string[]
+  /**
+   * The sender that the mails show.
+   * @default 'Viewkeeper'
+   */
+  displayName?: string
+}
+
+/** One pair of topics for many environments: prop `topics` of each. Everybody subscribes and confirms once. */
+export class FleetTopics extends Construct implements PeopleTopics {
+  readonly mail: Topic
+  readonly notices: Topic
+
+  constructor(
+    scope: Construct,
+    id: string,
+    { alarmEmails = [], displayName = 'Viewkeeper' }: FleetTopicsProps = {},
+  ) {
+    super(scope, id)
+    this.mail = alarmTopic(this, 'mail', { displayName })
+    this.notices = alarmTopic(this, 'notices', { displayName })
+    for (const email of alarmEmails) this.mail.addSubscription(new EmailSubscription(email))
+  }
+}
+
+/** Where an alarm is published. */
+export interface AlarmTopics extends PeopleTopics {
+  /** What CloudWatch says, for the function `notify`. Each environment has its own, because `notify` asks one database. */
+  readonly alarms: ITopic
+  /** Gets each alarm as CloudWatch writes it, besides; undefined if there is none. */
+  readonly besides?: ITopic | undefined
+}
 
 export interface TopicsProps {
   environmentName: string
   /** Addresses that get the mails after they have confirmed. */
   emails: string[]
+  /** The topics for people. Default: new ones. */
+  people: PeopleTopics | undefined
+  /** Gets each alarm as CloudWatch writes it, besides. Default: none. */
+  besides: ITopic | undefined
+}
+
+/** The topics between an alarm and people. */
+export class Topics extends Construct implements AlarmTopics {
+  readonly alarms: Topic
+  readonly mail: ITopic
+  readonly notices: ITopic
+  readonly besides: ITopic | undefined
+
+  constructor(scope: Construct, id: string, { environmentName, emails, people, besides }: TopicsProps) {
+    super(scope, id)
+    const add = (name: string) =>
+      alarmTopic(this, name, {
+        topicName: `viewkeeper-${environmentName}-${name}`,
+        displayName: `Viewkeeper ${environmentName}`,
+      })
+    this.alarms = add('alarms')
+    this.mail = people?.mail ?? add('mail')
+    this.notices = people?.notices ?? add('notices')
+    this.besides = besides
+    for (const email of emails) this.mail.addSubscription(new EmailSubscription(email))
+  }
 }
 
 /**
- * The topics between an alarm and people. The topics are not encrypted with a KMS key: with the key that AWS manages,
- * SNS would drop the alarms silently, and the texts hold no data that need our own key.
+ * A topic to which CloudWatch may publish. It is not encrypted with a KMS key: with the key that AWS manages, SNS would
+ * drop the alarms silently, and the texts hold no data that need our own key.
  */
-export class Topics extends Construct {
-  /** What CloudWatch says, for the function `notify`. */
-  readonly alarms: Topic
-  /** Mails for people. The alarms of last resort come here directly. */
-  readonly mail: Topic
-  /** The same as JSON, for chat and for programs. */
-  readonly notices: Topic
-
-  constructor(scope: Construct, id: string, { environmentName, emails }: TopicsProps) {
-    super(scope, id)
-    const add = (name: string) => {
-      const topic = new Topic(this, name, {
-        topicName: `viewkeeper-${environmentName}-${name}`,
-        displayName: `Viewkeeper ${environmentName}`,
-        enforceSSL: true,
-      })
-      // enforceSSL drops the topic's default policy, which would let alarms publish.
-      topic.addToResourcePolicy(
-        new PolicyStatement({
-          sid: 'AlarmsPublish',
-          principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
-          actions: ['sns:Publish'],
-          resources: [topic.topicArn],
-          conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
-        }),
-      )
-      return topic
-    }
-    this.alarms = add('alarms')
-    this.mail = add('mail')
-    this.notices = add('notices')
-    for (const email of emails) this.mail.addSubscription(new EmailSubscription(email))
-  }
+function alarmTopic(scope: Construct, id: string, props: TopicProps): Topic {
+  const topic = new Topic(scope, id, { ...props, enforceSSL: true })
+  // enforceSSL drops the topic's default policy, which would let alarms publish.
+  topic.addToResourcePolicy(
+    new PolicyStatement({
+      sid: 'AlarmsPublish',
+      principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+      actions: ['sns:Publish'],
+      resources: [topic.topicArn],
+      conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(scope).account } },
+    }),
+  )
+  return topic
 }

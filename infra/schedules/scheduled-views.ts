@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
+import { readFrozenMigrationsSync } from '../../src/files/frozen-migrations.ts'
 import { frozenState } from '../../src/plan/migrations/frozen.ts'
 import { type ScheduledView, scheduledViews, type ViewTimes } from '../../src/plan/views/scheduled.ts'
 
@@ -7,9 +7,8 @@ import { type ScheduledView, scheduledViews, type ViewTimes } from '../../src/pl
  * The views that have their own schedule after the migrations of a folder are applied. Refuses a folder with
  * a gap, a number that is taken twice or an edited file: such a folder would fail in the middle of a deploy.
  */
-export async function readScheduledViews(migrations: URL): Promise<ScheduledView[]> {
-  return scheduledViews([...frozenState(await readFrozenMigrations(migrations)).values()])
-}
+export const readScheduledViews = (migrations: URL): ScheduledView[] =>
+  scheduledViews([...frozenState(readFrozenMigrationsSync(migrations)).values()])
 
 /** The most characters in a name of EventBridge Scheduler. */
 const maxLength = 64

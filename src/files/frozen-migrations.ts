@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdirSync, readFileSync } from 'node:fs'
 import { type FrozenMigration, type FrozenText, parseFrozen } from '../plan/migrations/frozen.ts'
 import { insistOnOrder } from '../plan/migrations/order.ts'
 import { Problem } from '../problem.ts'
@@ -10,16 +10,24 @@ const fileName = /^(\d{3,})_([A-Za-z0-9_]+)\.(up|down)\.sql$/
  * Reads the frozen migrations of a folder, in order; a folder that does not exist has none. Refuses (MigrationFailed), by
  * name: gaps, two files with one number, an up file without its down file, SQL that differs from its header.
  */
-export async function readFrozenMigrations(folder: URL): Promise<FrozenMigration[]> {
-  const migrations = await readPairs(folder)
+export const readFrozenMigrations = async (folder: URL): Promise<FrozenMigration[]> =>
+  readFrozenMigrationsSync(folder)
+
+/** The same for a construct of CDK, which cannot wait. */
+export function readFrozenMigrationsSync(folder: URL): FrozenMigration[] {
+  const migrations = pairsOf(folder)
   insistOnOrder(migrations)
   return migrations
 }
 
 /** The same, whatever their numbers are: sorted by number, then by name. */
-export async function readPairs(folder: URL): Promise<FrozenMigration[]> {
-  const files = (await listFiles(folder)).filter((name) => name.endsWith('.sql')).sort()
-  const texts = await Promise.all(files.map((file) => readFrozen(folder, file)))
+export const readPairs = async (folder: URL): Promise<FrozenMigration[]> => pairsOf(folder)
+
+function pairsOf(folder: URL): FrozenMigration[] {
+  const files = listFiles(folder)
+    .filter((name) => name.endsWith('.sql'))
+    .sort()
+  const texts = files.map((file) => readFrozen(folder, file))
   const pairs = [...Map.groupBy(texts, ({ name }) => name)].sort(([a], [b]) =>
     a.localeCompare(b, 'en', { numeric: true }),
   )
@@ -58,21 +66,21 @@ export function frozenText(file: string, text: string): FrozenText {
   )
 }
 
-async function listFiles(folder: URL): Promise<string[]> {
+function listFiles(folder: URL): string[] {
   try {
-    return await readdir(folder)
+    return readdirSync(folder)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error
   }
 }
 
-async function readFrozen(folder: URL, file: string): Promise<FrozenText & { name: string; way: string }> {
+function readFrozen(folder: URL, file: string): FrozenText & { name: string; way: string } {
   const [, number, words, way] = fileName.exec(file) ?? []
   if (way === undefined) {
     throw refused(`${file} is no name of a migration. Names are 001_words.up.sql with 001_words.down.sql.`)
   }
-  const text = (await readFile(new URL(file, folder), 'utf8')).replaceAll('\r\n', '\n')
+  const text = readFileSync(new URL(file, folder), 'utf8').replaceAll('\r\n', '\n')
   return { ...frozenText(file, text), name: `${number}_${words}`, way }
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { startGateway } from '../../local/gateway/gateway.ts'
-import { startApi, startCloudFormation, withoutPerson } from '../support/fake-api.ts'
+import { startApi, startParameters, withoutPerson } from '../support/fake-api.ts'
 import { temporaryFolder } from './support/viewkeeper.ts'
 
 /** The system gives no program a port below 1024 as a free one, and no known service has this port. */
@@ -15,7 +15,7 @@ const commandLine = fileURLToPath(new URL('../../cli/viewkeeper.js', import.meta
 
 test('viewkeeper open signs what the page asks of an environment, until Ctrl-C', async () => {
   const { url: apiUrl, received } = await startApi(() => ({ body: { views: [] } }))
-  await startCloudFormation({ 'viewkeeper-opened': { ApiUrl: `${apiUrl}/` } })
+  await startParameters({ opened: { apiUrl: `${apiUrl}/` } })
   const browser = fakeBrowser()
   const command = run(['open', 'app.sales', '--env', 'opened'], browser.env)
   const address = await command.sees(/page {2}(http:\/\/127\.0\.0\.1:\d+\/\?token=\S+)/)
@@ -56,7 +56,7 @@ test('viewkeeper open of the local gateway opens the page that the gateway serve
 
 test('viewkeeper open --no-browser only prints the address', async () => {
   const { url } = await startApi()
-  await startCloudFormation({ 'viewkeeper-printed': { ApiUrl: url } })
+  await startParameters({ printed: { apiUrl: url } })
   const browser = fakeBrowser()
   const command = run(['open', '--env', 'printed', '--no-browser'], browser.env)
   expect(await command.sees(/page {2}(\S+)/)).toContain('http://127.0.0.1:')
@@ -68,7 +68,7 @@ test('viewkeeper open --no-browser only prints the address', async () => {
 
 test('viewkeeper open takes the port that is asked for, and no other one if that port is taken', async () => {
   const { url } = await startApi()
-  await startCloudFormation({ 'viewkeeper-asked': { ApiUrl: url } })
+  await startParameters({ asked: { apiUrl: url } })
   const { port } = new URL(url)
   const command = run(['open', '--env', 'asked', '--port', port, '--no-browser'], {})
   expect(await command.exitCode).toBe(2)

@@ -11,7 +11,7 @@ import { connectTo, type Sql } from '../../src/db/server/connect.ts'
 import { fromUrl } from '../../src/edge/lambda/database-url.ts'
 import { migrate } from '../../src/operations/schema/apply.ts'
 import { administrator, schemaFolder } from '../support/database.ts'
-import { startApi, startCloudFormation } from '../support/fake-api.ts'
+import { startApi, startParameters } from '../support/fake-api.ts'
 import { whileLocked } from '../support/holder.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/slow-view.ts'
 import { Project, type Ran } from './support/project.ts'
@@ -344,7 +344,7 @@ test('--env and VIEWKEEPER_ENV work on a deployed environment: requests are sign
       body: await answer.json(),
     }
   })
-  await startCloudFormation({ 'viewkeeper-production': { ApiUrl: `${url}/` } })
+  await startParameters({ production: { apiUrl: `${url}/` } })
   const aws = Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith('AWS_')))
   const runWith = (args: string[], env: Record<string, string> = {}) =>
     new Project().run(args, { env: { ...(aws as Record<string, string>), ...env } })

@@ -56,36 +56,32 @@ export const problem = (status: number, code: string, more: object = {}): FakeAn
 })
 
 /**
- * Lets the AWS SDK ask a server that speaks as CloudFormation does, with credentials of the test and nothing of the person
- * who runs it. `outputs` are those of each stack; a stack that is missing does not exist. An error is answered as it is.
+ * Lets the AWS SDK ask a server that speaks as the parameter store of SSM, with credentials of the test and nothing of the
+ * person who runs it. Each environment has the address of its API, or the text of its parameter; one that is missing does not
+ * exist. An error is answered as it is.
  */
-export async function startCloudFormation(
-  stacks: Record<string, Record<string, string> | { error: string; status: number }>,
+export async function startParameters(
+  environments: Record<string, { apiUrl: string } | { text: string } | { error: string; status: number }>,
 ): Promise<{ asked: string[] }> {
   const asked: string[] = []
   const url = await serve(async (request, response) => {
-    const name = new URLSearchParams((await buffer(request)).toString()).get('StackName') ?? ''
-    asked.push(name)
-    const stack = stacks[name] ?? { error: 'ValidationError', status: 400 }
-    if ('error' in stack && typeof stack.status === 'number') {
-      response.writeHead(stack.status, { 'content-type': 'text/xml' })
-      return void response.end(
-        `<ErrorResponse><Error><Type>Sender</Type><Code>${stack.error}</Code>` +
-          `<Message>Stack with id ${name} does not exist</Message></Error></ErrorResponse>`,
-      )
+    const { Name } = JSON.parse((await buffer(request)).toString())
+    asked.push(Name)
+    const known = environments[Name.replace('/viewkeeper/', '')] ?? {
+      error: 'ParameterNotFound',
+      status: 400,
     }
-    const outputs = Object.entries(stack)
-      .map(
-        ([key, value]) => `<member><OutputKey>${key}</OutputKey><OutputValue>${value}</OutputValue></member>`,
-      )
-      .join('')
-    response.writeHead(200, { 'content-type': 'text/xml' })
-    response.end(
-      `<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member><StackName>${name}</StackName><StackStatus>UPDATE_COMPLETE</StackStatus><CreationTime>2026-01-01T00:00:00Z</CreationTime><Outputs>${outputs}</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`,
-    )
+    const answer = (status: number, body: object) => {
+      response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' })
+      response.end(JSON.stringify(body))
+    }
+    if ('error' in known)
+      return answer(known.status, { __type: known.error, message: `${known.error}: ${Name}` })
+    const Value = 'text' in known ? known.text : JSON.stringify(known)
+    answer(200, { Parameter: { Name, Type: 'String', Value, Version: 1 } })
   })
   withoutPerson()
-  vi.stubEnv('AWS_ENDPOINT_URL_CLOUDFORMATION', url)
+  vi.stubEnv('AWS_ENDPOINT_URL_SSM', url)
   vi.stubEnv('AWS_REGION', 'eu-central-1')
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKIATEST')
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', secret)

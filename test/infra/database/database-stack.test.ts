@@ -1,8 +1,8 @@
 import { App } from 'aws-cdk-lib'
 import { describe, expect, test } from 'vitest'
 import { DatabaseStack } from '../../../infra/database/database-stack.ts'
-import type { CreatedDatabaseOptions } from '../../../infra/environment/database.ts'
-import type { EnvironmentOptions } from '../../../infra/environment/environment.ts'
+import type { ValidCreatedDatabase } from '../../../infra/environment/database.ts'
+import type { EnvironmentOptions } from '../../../src/config/environment-options.ts'
 import { created, imported, parse, throwaway } from '../support/environments.ts'
 import { createStack, databases, kinds, type Resource, Synthesized } from '../support/synth.ts'
 
@@ -61,7 +61,7 @@ const databaseStack = (options: EnvironmentOptions, majorUpgrade = false) => {
   const environment = parse(options)
   const props = { environmentName: 'test', environment, options: environment.database, majorUpgrade }
   return new Synthesized(
-    new DatabaseStack(new App(), props as typeof props & { options: CreatedDatabaseOptions }),
+    new DatabaseStack(new App(), props as typeof props & { options: ValidCreatedDatabase }),
   )
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import type { EnvironmentOptions } from '../../../infra/environment/environment.ts'
+import type { EnvironmentOptions } from '../../../src/config/environment-options.ts'
 import { metricDimensions, metricNames, metricNamespace } from '../../../src/edge/metrics/names.ts'
 import { created, imported } from '../support/environments.ts'
 import { createStack, functionNames, kinds, Synthesized } from '../support/synth.ts'

@@ -13,7 +13,7 @@ const define = (name: string, more: object = {}): FrozenChange => ({
   definition: { ...definitionDefaults, name, sql: 'select 1 as one', ...more },
 })
 
-test('the views with a schedule are those that the migrations leave with one', async () => {
+test('the views with a schedule are those that the migrations leave with one', () => {
   const folder = migrations(
     define('quiet'),
     define('sales', { schedule: '0 6 * * *', timeZone: 'Etc/UTC' }),
@@ -28,7 +28,7 @@ test('the views with a schedule are those that the migrations leave with one', a
       to: { schema: 'reports', name: 'name' },
     },
   )
-  expect(new Set(await readScheduledViews(folder))).toEqual(
+  expect(new Set(readScheduledViews(folder))).toEqual(
     new Set([
       { view: 'public.sales', ...everyNight },
       { view: 'public."Odd.Name"', ...everyNight },
@@ -37,7 +37,7 @@ test('the views with a schedule are those that the migrations leave with one', a
   )
 })
 
-test('a squashed history has them, too', async () => {
+test('a squashed history has them, too', () => {
   const squash: FrozenChange = {
     does: 'squash',
     replaces: [{ name: '001_old', checksum: 'one' }],
@@ -46,11 +46,11 @@ test('a squashed history has them, too', async () => {
   const folder = migrations(define('gone'), define('sales', everyNight), define('quiet'), squash)
   rmSync(new URL('001_step.up.sql', folder))
   rmSync(new URL('001_step.down.sql', folder))
-  expect(await readScheduledViews(folder)).toEqual([{ view: 'public.sales', ...everyNight }])
+  expect(readScheduledViews(folder)).toEqual([{ view: 'public.sales', ...everyNight }])
 })
 
-test('a folder that is not there has none', async () => {
-  expect(await readScheduledViews(new URL('file:///no/such/folder/'))).toEqual([])
+test('a folder that is not there has none', () => {
+  expect(readScheduledViews(new URL('file:///no/such/folder/'))).toEqual([])
 })
 
 test.each([

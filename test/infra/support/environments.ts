@@ -1,8 +1,5 @@
-import {
-  type Environment,
-  type EnvironmentOptions,
-  parseEnvironments,
-} from '../../../infra/environment/environment.ts'
+import { type Environment, parseEnvironments } from '../../../infra/environment/environment.ts'
+import type { EnvironmentOptions } from '../../../src/config/environment-options.ts'
 import type { ScheduledView } from '../../../src/plan/views/scheduled.ts'
 
 /**

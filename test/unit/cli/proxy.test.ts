@@ -12,7 +12,7 @@ import {
   problem,
   type Received,
   startApi,
-  startCloudFormation,
+  startParameters,
   withoutPerson,
 } from '../../support/fake-api.ts'
 import { connectAsStranger, notMe, tellsUsers } from '../../support/stranger.ts'
@@ -280,7 +280,7 @@ describe('what reaches the API', () => {
       body: {},
       headers: { location: '/v1/runs/7' },
     }))
-    await startCloudFormation({ 'viewkeeper-signing': { ApiUrl: `${apiUrl}/v1/` } })
+    await startParameters({ signing: { apiUrl: `${apiUrl}/v1/` } })
     const { fromPage } = await startBefore(await apiOf({ env: 'signing' }))
     await fromPage('/runs?view=%22Odd%20%C3%A9%22&view=b+c&limit=5')
     const answer = await fromPage('/batches', { method: 'POST', body: '{"views":["é"]}' })
@@ -330,7 +330,7 @@ describe('what reaches the API', () => {
     const { url: apiUrl, received } = await startApi(({ url }) => ({
       body: url === '/views' ? { views: [], next: null } : {},
     }))
-    await startCloudFormation({ 'viewkeeper-slashes': { ApiUrl: apiUrl } })
+    await startParameters({ slashes: { apiUrl: apiUrl } })
     const { fromPage } = await startBefore(await apiOf({ env: 'slashes' }))
     const answer = await fromPage('/views/%22a%2frefresh%22')
     expect({ status: answer.status, code: ((await answer.json()) as { code: string }).code }).toEqual({
@@ -401,7 +401,7 @@ describe('what comes back', () => {
 
   test('are words where API Gateway has none', async () => {
     const { url: apiUrl } = await startApi(() => ({ status: 403, body: { message: 'Forbidden' } }))
-    await startCloudFormation({ 'viewkeeper-words': { ApiUrl: apiUrl } })
+    await startParameters({ words: { apiUrl: apiUrl } })
     const { fromPage } = await startBefore(await apiOf({ env: 'words' }))
     const answer = await fromPage('/views/sales/pause', { method: 'POST' })
     expect(answer.status).toBe(403)
@@ -414,7 +414,7 @@ describe('what comes back', () => {
 
   test('says how to sign in again when the credentials are gone, and goes on once they are back', async () => {
     const { url: apiUrl, received } = await startApi(() => ({ body: { views: [] } }))
-    await startCloudFormation({ 'viewkeeper-gone': { ApiUrl: apiUrl } })
+    await startParameters({ gone: { apiUrl: apiUrl } })
     const api = await apiOf({ env: 'gone' })
     const { fromPage } = await startBefore(api)
     vi.stubEnv('AWS_ACCESS_KEY_ID', undefined)

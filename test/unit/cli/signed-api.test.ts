@@ -10,7 +10,7 @@ import {
   type Received,
   secret,
   startApi,
-  startCloudFormation,
+  startParameters,
   withoutPerson,
 } from '../../support/fake-api.ts'
 
@@ -20,7 +20,7 @@ let environments = 0
 async function deployed(answerTo?: (request: Received, turn: number) => FakeAnswer) {
   const name = `test-${++environments}`
   const { url, received } = await startApi(answerTo)
-  const { asked } = await startCloudFormation({ [`viewkeeper-${name}`]: { ApiUrl: `${url}/` } })
+  const { asked } = await startParameters({ [name]: { apiUrl: `${url}/` } })
   return { name, url, received, asked }
 }
 
@@ -31,7 +31,7 @@ const refusal = (work: Promise<unknown>) =>
   )
 
 describe('--env', () => {
-  test('finds the API in the outputs of the stack, once, and signs each request whole', async () => {
+  test('finds the API in the parameter of the environment, once, and signs each request whole', async () => {
     const { name, url, received, asked } = await deployed()
     const api = await apiOf({ env: name })
     expect(api).toMatchObject({ name, environment: name, url })
@@ -43,7 +43,7 @@ describe('--env', () => {
     await (await apiOf({ env: name })).send('GET', '/runs', {
       query: { view: '"Odd, Name" + é/%', since: '2026-11-20T00:00:00Z' },
     })
-    expect(asked).toEqual([`viewkeeper-${name}`])
+    expect(asked).toEqual([`/viewkeeper/${name}`])
     expect(received).toMatchObject([
       { method: 'POST', url: '/views/app.sales/refresh', body: '{"strategy":"swap"}' },
       { method: 'GET' },
@@ -68,9 +68,9 @@ describe('--env', () => {
     expect(received[0]?.signature?.headers).toContain('x-amz-security-token')
   })
 
-  test('with --url goes to that address, and asks no stack', async () => {
+  test('with --url goes to that address, and reads no parameter', async () => {
     const { url, received } = await startApi()
-    const { asked } = await startCloudFormation({})
+    const { asked } = await startParameters({})
     const api = await apiOf({ env: 'other-address', url })
     expect(api).toMatchObject({ environment: 'other-address', url })
     await api.send('GET', '/views')
@@ -79,7 +79,7 @@ describe('--env', () => {
   })
 
   test('never signs for an address that is not encrypted', async () => {
-    await startCloudFormation({ 'viewkeeper-open': { ApiUrl: 'http://api.example/' } })
+    await startParameters({ open: { apiUrl: 'http://api.example/' } })
     for (const options of [{ env: 'open' }, { env: 'any', url: 'http://10.0.0.1' }])
       expect(await refusal(apiOf(options))).toMatchObject({
         code: 'InvalidRequest',
@@ -132,7 +132,7 @@ describe('--env', () => {
 })
 
 test('an address of API Gateway is signed for its region', async () => {
-  await startCloudFormation({})
+  await startParameters({})
   const fetched = vi.spyOn(globalThis, 'fetch').mockImplementation(async () => Response.json({}))
   onTestFinished(() => fetched.mockRestore())
   const url = 'https://abc.execute-api.us-west-2.amazonaws.com/v1'
@@ -188,7 +188,7 @@ describe('credentials', () => {
 
 describe('what to do is told', () => {
   test('if there is no such environment', async () => {
-    await startCloudFormation({})
+    await startParameters({})
     const error = await refusal(apiOf({ env: 'productoin' }))
     expect(error).toMatchObject({ code: 'InvalidRequest' })
     expect(error.message).toBe(
@@ -198,24 +198,28 @@ describe('what to do is told', () => {
   })
 
   test.each(['Prod', '../x', 'a b', '-x', ''])('if "%s" is no name of an environment', async (env) => {
-    const { asked } = await startCloudFormation({})
+    const { asked } = await startParameters({})
     if (env === '') vi.stubEnv('PORT', '1')
     const work = apiOf({ env })
     expect(await refusal(work)).toMatchObject({ code: 'InvalidRequest' })
     expect(asked).toEqual([])
   })
 
-  test('if the stack has no API yet', async () => {
-    await startCloudFormation({ 'viewkeeper-half': {} })
-    expect((await refusal(apiOf({ env: 'half' }))).message).toContain('no output ApiUrl yet')
+  test.each(['', '{}', '"text"', '{"apiUrl":"nowhere"}'])('if the parameter says %s', async (text) => {
+    await startParameters({ changed: { text } })
+    expect(await refusal(apiOf({ env: 'changed' }))).toMatchObject({
+      code: 'InvalidRequest',
+      message:
+        'The parameter /viewkeeper/changed does not say where an API is: somebody has changed it. Deploy changed again.',
+    })
   })
 
   test.each([
-    ['AccessDenied', 403, 'NotAllowed', 'viewkeeper-closed-read'],
-    ['ExpiredToken', 403, 'NoCredentials', 'aws sso login --profile mine'],
-    ['InvalidClientTokenId', 403, 'NoCredentials', 'aws sts get-caller-identity'],
-  ])('if CloudFormation says %s', async (error, status, reason, words) => {
-    await startCloudFormation({ 'viewkeeper-closed': { error, status } })
+    ['AccessDeniedException', 400, 'NotAllowed', 'viewkeeper-closed-read'],
+    ['ExpiredTokenException', 400, 'NoCredentials', 'aws sso login --profile mine'],
+    ['UnrecognizedClientException', 400, 'NoCredentials', 'aws sts get-caller-identity'],
+  ])('if SSM says %s', async (error, status, reason, words) => {
+    await startParameters({ closed: { error, status } })
     const folder = credentialProcess('"SessionToken": "t"')
     useProfile(folder)
     expect(await refusal(apiOf({ env: 'closed' }))).toMatchObject({
@@ -244,7 +248,7 @@ describe('what to do is told', () => {
   })
 
   test('if no region is known', async () => {
-    await startCloudFormation({})
+    await startParameters({})
     vi.stubEnv('AWS_REGION', undefined)
     expect(await refusal(apiOf({ env: 'nowhere' }))).toMatchObject({
       code: 'InvalidRequest',
@@ -281,7 +285,7 @@ describe('what to do is told', () => {
   })
 
   test('if a private API is called from outside', async () => {
-    await startCloudFormation({})
+    await startParameters({})
     // `.invalid` never resolves (RFC 2606), also on a machine without a network.
     const api = await apiOf({ url: 'https://abc-vpce-0123.execute-api.eu-central-1.invalid/v1' })
     expect(await refusal(api.send('GET', '/views'))).toMatchObject({

@@ -1,0 +1,76 @@
+import { GetParameterCommand } from '@aws-sdk/client-ssm'
+import { environments } from '../../infra/environments.ts'
+import { nearest } from '../../src/plan/nearest.ts'
+import { type Address, parameterName } from '../../src/plan/parameter.ts'
+import { Problem } from '../../src/problem.ts'
+import { awsProblem, parametersOf } from './aws.ts'
+import { ApiUnavailable } from './unavailable.ts'
+
+/**
+ * The address of an environment's API, without a slash at its end. It stands in a parameter of SSM, in whatever stack the
+ * environment is; the caller needs `ssm:GetParameter` on it.
+ */
+export async function addressOfEnvironment(environment: string, region: string | undefined): Promise<string> {
+  await refuseOddName(environment)
+  const parameters = parametersOf(region)
+  const { Parameter } = await parameters
+    .send(new GetParameterCommand({ Name: parameterName(environment) }))
+    .catch(async (error: Error) => {
+      const where = await parameters.config.region().catch(() => 'its region')
+      throw await whyNot(error, { environment, where })
+    })
+  return readAddress(Parameter?.Value ?? '', environment).replace(/\/+$/, '')
+}
+
+function readAddress(text: string, environment: string): string {
+  try {
+    const { apiUrl } = JSON.parse(text) as Partial<Address>
+    if (apiUrl !== undefined && URL.canParse(apiUrl)) return apiUrl
+  } catch {
+    // Told below.
+  }
+  throw new Problem(
+    'InvalidRequest',
+    `The parameter ${parameterName(environment)} does not say where an API is: somebody has changed it. Deploy ${environment} again.`,
+    { field: '--env' },
+  )
+}
+
+/** Names of environments are short and plain: anything else is a slip, and stays out of what people are told to type. */
+async function refuseOddName(environment: string): Promise<void> {
+  if (/^[a-z][a-z0-9-]{0,19}$/.test(environment)) return
+  throw new Problem(
+    'InvalidRequest',
+    `"${environment}" is not the name of an environment.${await known(environment)}`,
+    { field: '--env' },
+  )
+}
+
+async function whyNot(
+  error: Error,
+  { environment, where }: { environment: string; where: string },
+): Promise<Error> {
+  if (error.name === 'ParameterNotFound')
+    return new Problem(
+      'InvalidRequest',
+      `There is no environment ${environment} in this account in ${where}.${await known(environment)} ` +
+        `\`npx cdk deploy -c env=${environment} --all\` deploys it; AWS_PROFILE chooses another account, AWS_REGION another region.`,
+      { field: '--env', cause: error },
+    )
+  if (/AccessDenied|UnauthorizedOperation/.test(error.name))
+    return new ApiUnavailable(
+      'NotAllowed',
+      `Your AWS credentials may not read parameter ${parameterName(environment)} in ${where}. Either there is no such environment.${await known(environment)} ` +
+        `Or have the managed policy viewkeeper-${environment}-read attached to your user or role, and look at AWS_PROFILE.`,
+      error,
+    )
+  return awsProblem(error)
+}
+
+/** Which environments the configuration has, and which of them was meant. */
+async function known(environment: string): Promise<string> {
+  const names = Object.keys(environments)
+  const meant = nearest(environment, names)
+  const listed = ` infra/environments.ts has ${names.join(', ')}`
+  return meant === undefined || meant === environment ? `${listed}.` : `${listed}: did you mean ${meant}?`
+}

@@ -1,0 +1,115 @@
+import { Annotations } from 'aws-cdk-lib'
+import type { Connections, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
+import type { IDatabaseCluster, IDatabaseInstance } from 'aws-cdk-lib/aws-rds'
+import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
+import { Construct, Dependable } from 'constructs'
+import { OptionsError } from '../environment/valid-options.ts'
+import type { Database } from './database.ts'
+import { firstOfEachZone } from './imported-database.ts'
+import type { IamLogin, Login, SecretRotationOptions } from './login.ts'
+import type { RdsOptions } from './rds-options.ts'
+import { roleSecret } from './role-secret.ts'
+
+export interface RdsDatabaseProps extends RdsOptions {
+  /** Part of the name of the role that Viewkeeper works with. */
+  environmentName: string
+}
+
+/**
+ * A server of the user's own app as Viewkeeper's database. Environments on one server have a role each: every deploy sets
+ * the password of its role, and would lock the others out.
+ */
+export class RdsDatabase extends Construct implements Database {
+  readonly host: string
+  readonly port: number
+  readonly databaseName: string
+  readonly login: Login
+  readonly admin?: Login
+  readonly rotation?: SecretRotationOptions
+  readonly connectionLimit?: number
+  readonly certificateAuthority?: string
+  readonly vpc: IVpc
+  readonly subnets: ISubnet[]
+  readonly endpointSubnets: ISubnet[]
+  readonly connections: Connections
+
+  constructor(scope: Construct, id: string, props: RdsDatabaseProps) {
+    super(scope, id)
+    const { database, vpc, authentication = 'secret', rotateSecretDays } = props
+    insistOnPostgres(database)
+    const endpoint = isCluster(database) ? database.clusterEndpoint : database.instanceEndpoint
+    this.host = endpoint.hostname
+    this.port = endpoint.port
+    this.databaseName = props.databaseName
+    this.certificateAuthority = props.certificateAuthority
+    this.connections = database.connections
+    const role = `viewkeeper_app_${props.environmentName.replaceAll('-', '_')}`
+    const adminSecret = adminSecretOf(props)
+    this.admin = adminSecret && { secret: adminSecret }
+    this.connectionLimit = props.connectionLimit
+    if (authentication === 'iam') this.login = iamLoginOf(database, props.loginUser ?? role)
+    else {
+      const secret = props.loginSecret ?? roleSecret(this, { role, rotateSecretDays })
+      this.login = { secret }
+      if (rotateSecretDays !== undefined) this.rotation = { secret, everyDays: rotateSecretDays }
+    }
+    this.vpc = vpc
+    this.subnets = vpc.selectSubnets(props.vpcSubnets).subnets
+    this.endpointSubnets = props.addSecretsManagerEndpoint ? firstOfEachZone(this.subnets) : []
+    this.insistOnSubnets()
+    // A function reaches Secrets Manager when the NAT of its subnet is there.
+    const waysOut = this.subnets.map(({ internetConnectivityEstablished }) => internetConnectivityEstablished)
+    Dependable.implement(this, {
+      get dependencyRoots() {
+        return [database, ...waysOut].flatMap((each) => Dependable.of(each).dependencyRoots)
+      },
+    })
+  }
+
+  private insistOnSubnets() {
+    const { vpc, subnets } = this
+    if (subnets.some((subnet) => vpc.publicSubnets.includes(subnet)))
+      throw new OptionsError(
+        'vpcSubnets: must be private, because Lambda gives a function no public address; name others',
+      )
+    const readsSecrets = 'secret' in this.login || this.admin !== undefined
+    const isIsolated = subnets.some((subnet) => vpc.isolatedSubnets.includes(subnet))
+    if (readsSecrets && isIsolated && this.endpointSubnets.length === 0)
+      Annotations.of(this).addWarningV2(
+        'viewkeeper:way-to-secrets-manager',
+        'The subnets of the functions are isolated, and the functions read secrets. Set addSecretsManagerEndpoint, or ' +
+          'acknowledge this warning if the VPC has an endpoint of Secrets Manager.',
+      )
+  }
+}
+
+const isCluster = (database: IDatabaseInstance | IDatabaseCluster): database is IDatabaseCluster =>
+  'clusterIdentifier' in database
+
+function insistOnPostgres({ engine }: IDatabaseInstance | IDatabaseCluster): void {
+  if (engine !== undefined && !engine.engineType.includes('postgres'))
+    throw new OptionsError(`database: must be a PostgreSQL, and its engine is ${engine.engineType}`)
+}
+
+/** The administrator's secret. Undefined: the role that Viewkeeper works with exists. */
+function adminSecretOf({ database, ...props }: RdsDatabaseProps): ISecret | undefined {
+  if (props.adminSecret) return props.adminSecret
+  if (props.loginSecret || props.loginUser !== undefined) return undefined
+  const { secret } = database as { secret?: ISecret }
+  if (secret) return secret
+  const exists =
+    props.authentication === 'iam'
+      ? 'loginUser, if `npx viewkeeper create-role --iam` has made the role'
+      : 'loginSecret, if `npx viewkeeper create-role` has made the role'
+  throw new OptionsError(
+    `adminSecret: is required, because ${database.node.path} has no secret of its own; or give ${exists}`,
+  )
+}
+
+function iamLoginOf(database: IDatabaseInstance | IDatabaseCluster, user: string): IamLogin {
+  if (!isCluster(database) && database.instanceResourceId === undefined)
+    throw new OptionsError(
+      `authentication: 'iam' needs the resource id of ${database.node.path}; import it with instanceResourceId`,
+    )
+  return { user, grantConnect: (grantee) => void database.grantConnect(grantee, user) }
+}

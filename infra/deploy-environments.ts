@@ -1,0 +1,43 @@
+import { App } from 'aws-cdk-lib'
+import type { EnvironmentOptions } from '../src/config/environment-options.ts'
+import { Problem } from '../src/problem.ts'
+import { readDeployContext } from './environment/deploy-context.ts'
+import { chooseEnvironment } from './environment/environment.ts'
+import { OptionsError } from './environment/valid-options.ts'
+import { synthesizeWithinLimits } from './limits.ts'
+import { ViewkeeperStack } from './viewkeeper-stack.ts'
+
+export interface DeployEnvironmentsProps {
+  /** The environments, by name. */
+  environments: Record<string, EnvironmentOptions>
+  /**
+   * The folder of the views' frozen migrations.
+   * @default - `migrations` in the current folder
+   */
+  migrationsFolder?: string
+  /**
+   * The file that has the environments, for messages.
+   * @default 'viewkeeper.config.ts'
+   */
+  file?: string
+}
+
+/**
+ * The whole CDK app of a team that deploys environments as stacks of their own: synthesizes the environment that
+ * `-c env=<name>` names, for this deploy with `-c viewMigrations=…` and `-c upgradeTo=…`. A mistake in the environments or
+ * in the migrations ends the process with one message and status 1: the person who made it needs no stack trace.
+ */
+export function deployEnvironments({ environments, file, migrationsFolder }: DeployEnvironmentsProps): void {
+  const app = new App()
+  const read = (key: string) => app.node.tryGetContext(key)
+  try {
+    const { name, environment } = chooseEnvironment(environments, read('env'), file)
+    const context = readDeployContext(read, { name, environment })
+    new ViewkeeperStack(app, { environmentName: name, environment, context, migrationsFolder })
+    synthesizeWithinLimits(app)
+  } catch (error) {
+    if (!(error instanceof OptionsError || error instanceof Problem)) throw error
+    console.error(error.message)
+    process.exit(1)
+  }
+}

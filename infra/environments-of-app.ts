@@ -1,0 +1,23 @@
+import { Stack, Stage } from 'aws-cdk-lib'
+import type { Construct, IConstruct } from 'constructs'
+import { OptionsError } from './environment/valid-options.ts'
+
+/** The environments of each app: the path of each by where it is deployed and by its name. */
+const environments = new WeakMap<IConstruct, Map<string, string>>()
+
+/**
+ * Refuses a second environment of one name in an account and region. CloudFormation would refuse it in the middle of a
+ * deploy, because the environment is part of every resource's name.
+ */
+export function insistOnOne(scope: Construct, environmentName: string): void {
+  const { root } = scope.node
+  const { account, region } = Stack.of(scope)
+  const ofApp = environments.get(root) ?? new Map<string, string>()
+  const key = JSON.stringify([Stage.of(scope)?.node.path, account, region, environmentName])
+  const other = ofApp.get(key)
+  if (other !== undefined)
+    throw new OptionsError(
+      `environmentName: ${other} and ${scope.node.path} have the same name, ${environmentName}; give one of them another`,
+    )
+  environments.set(root, ofApp.set(key, scope.node.path))
+}

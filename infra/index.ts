@@ -1,0 +1,36 @@
+/** What `viewkeeper/cdk` exports: Viewkeeper in a CDK app of one's own. */
+
+export type {
+  CreatedDatabaseOptions,
+  ImportedDatabaseOptions,
+  ImportedVpcOptions,
+} from '../src/config/database-options.ts'
+export type {
+  EnvironmentOptions,
+  NightlyOptions,
+  RetentionOptions,
+  ScheduleOptions,
+  ViewkeeperOptions,
+} from '../src/config/environment-options.ts'
+export type { Database } from './database/database.ts'
+export type { DatabaseStack } from './database/database-stack.ts'
+export { ImportedDatabase } from './database/imported-database.ts'
+export type { RdsOptions } from './database/rds-options.ts'
+export { type DeployEnvironmentsProps, deployEnvironments } from './deploy-environments.ts'
+export type { DeployContext } from './environment/deploy-context.ts'
+export { OptionsError } from './environment/valid-options.ts'
+export { FleetDashboard, type FleetDashboardProps } from './monitoring/fleet-dashboard.ts'
+export {
+  type AlarmTopics,
+  FleetTopics,
+  type FleetTopicsProps,
+  type PeopleTopics,
+} from './monitoring/topics.ts'
+export { Viewkeeper } from './viewkeeper.ts'
+export type {
+  ViewkeeperCommonProps,
+  ViewkeeperDatabaseProps,
+  ViewkeeperProps,
+  ViewkeeperRdsProps,
+} from './viewkeeper-props.ts'
+export { ViewkeeperStack, type ViewkeeperStackProps } from './viewkeeper-stack.ts'

@@ -1,0 +1,93 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import * as z from 'zod'
+import {
+  authentication,
+  certificateAuthority,
+  connectionLimit,
+  databaseName,
+  hasWhatItRotates,
+  noSecretToRotate,
+  rotateSecretDays,
+} from './environment/database.ts'
+import {
+  environmentName,
+  hasUseForEndpoint,
+  noUseForEndpoint,
+  OptionsError,
+  optionFields,
+  problemsOf,
+  type ValidOptions,
+} from './environment/valid-options.ts'
+import type { ViewkeeperProps, ViewkeeperRdsProps } from './viewkeeper-props.ts'
+
+/** What is a construct is not looked into. */
+const construct = z.any().optional()
+
+/** The fields that describe a server of aws-rds, besides the server. */
+const rdsFields = {
+  databaseName: databaseName.optional(),
+  vpc: construct,
+  vpcSubnets: construct,
+  authentication: authentication.default('secret'),
+  adminSecret: construct,
+  loginSecret: construct,
+  loginUser: z.string().min(1).max(63).optional(),
+  connectionLimit,
+  rotateSecretDays,
+  certificateAuthority,
+  addSecretsManagerEndpoint: z.boolean().optional(),
+}
+
+const schema = z
+  .strictObject({
+    ...optionFields,
+    ...rdsFields,
+    environmentName,
+    database: z.custom<ViewkeeperProps['database']>((value) => typeof value === 'object', 'is required'),
+    migrationsFolder: z
+      .string()
+      .refine((folder) => existsSync(folder), {
+        error: ({ input }) => `there is no folder ${resolve(String(input))}`,
+      })
+      .optional(),
+    schemaFolder: z.string().optional(),
+    viewMigrations: z.boolean().optional(),
+    scheduledViews: z.array(z.any()).optional(),
+    topics: construct,
+    alarmTopic: construct,
+    dashboard: z.boolean().optional(),
+  })
+  .refine(hasUseForEndpoint, noUseForEndpoint)
+  .refine(hasWhatItRotates, noSecretToRotate)
+  .refine(({ topics, alarmEmails }) => topics === undefined || alarmEmails.length === 0, {
+    path: ['alarmEmails'],
+    message: 'must be left out with topics: subscribe the addresses to topics.mail',
+  })
+
+/** Whether Viewkeeper works on a server of aws-rds. */
+export const isOnRds = (props: ViewkeeperProps): props is ViewkeeperRdsProps =>
+  'instanceIdentifier' in props.database || 'clusterIdentifier' in props.database
+
+/**
+ * The options in the props, with every default filled in. Refuses props that are not valid: the error lists all mistakes,
+ * each with the name of its prop, under the path of the construct.
+ */
+export function validOptions(path: string, props: ViewkeeperProps): ValidOptions {
+  const result = schema.safeParse(props)
+  const problems = result.success ? databaseProblems(props) : problemsOf(result.error)
+  if (!result.success || problems.length > 0)
+    throw new OptionsError([`The props of Viewkeeper ${path} are not valid:`, ...problems].join('\n  '))
+  return result.data
+}
+
+function databaseProblems(props: ViewkeeperProps): string[] {
+  const given = props as unknown as Record<string, unknown>
+  if (isOnRds(props))
+    return ['databaseName', 'vpc']
+      .filter((name) => given[name] === undefined)
+      .map((name) => `${name}: is required with an instance or a cluster of aws-rds`)
+  return Object.keys(rdsFields)
+    .filter((name) => given[name] !== undefined)
+    .map((name) => `${name}: must be left out, it is only for an instance or a cluster of aws-rds`)
+}

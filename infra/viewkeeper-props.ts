@@ -1,0 +1,64 @@
+import type { ITopic } from 'aws-cdk-lib/aws-sns'
+import type { ViewkeeperOptions } from '../src/config/environment-options.ts'
+import type { ScheduledView } from '../src/plan/views/scheduled.ts'
+import type { Database } from './database/database.ts'
+import type { RdsOptions } from './database/rds-options.ts'
+import type { PeopleTopics } from './monitoring/topics.ts'
+
+/** What Viewkeeper is told, on whatever database. */
+export interface ViewkeeperCommonProps extends ViewkeeperOptions {
+  /**
+   * The name of the environment: part of the name of every resource, and what `--env` takes. It is unique in an account and
+   * region. At most 20 lower-case letters, digits and hyphens.
+   */
+  environmentName: string
+  /**
+   * The folder of the views' frozen migrations. Several environments may share one.
+   * @default - `migrations` in the current folder
+   */
+  migrationsFolder?: string
+  /**
+   * The folder of the schema steps of schema `viewkeeper`.
+   * @default - the folder in this package
+   */
+  schemaFolder?: string
+  /**
+   * Whether a deploy applies the views' migrations; `false`: only the schema steps.
+   * @default true
+   */
+  viewMigrations?: boolean
+  /**
+   * The views that have a schedule of their own.
+   * @default - those that `migrationsFolder` leaves with one
+   */
+  scheduledViews?: ScheduledView[]
+  /**
+   * Topics of yours for mails and for JSON, which several environments may share. Both let CloudWatch publish
+   * (`cloudwatch.amazonaws.com`), because the alarms of last resort go there directly. Subscribe people to them yourself.
+   * @default - new topics, with `alarmEmails` subscribed to the one for mails
+   */
+  topics?: PeopleTopics
+  /**
+   * A topic of yours to which CloudWatch publishes each alarm besides, as CloudWatch writes it: for programs that read this,
+   * such as PagerDuty or Amazon Q in chat. The topic lets CloudWatch publish.
+   * @default - none
+   */
+  alarmTopic?: ITopic
+  /**
+   * Whether the environment has a dashboard of its own, about 3 USD a month beyond the account's first three.
+   * @default true
+   */
+  dashboard?: boolean
+}
+
+/** Viewkeeper on a server of the user's own app. */
+export interface ViewkeeperRdsProps extends ViewkeeperCommonProps, RdsOptions {}
+
+/** Viewkeeper on a database that is described by one of Viewkeeper's own constructs, such as `ImportedDatabase`. */
+export interface ViewkeeperDatabaseProps extends ViewkeeperCommonProps {
+  /** The database. */
+  database: Database
+}
+
+/** What the construct `Viewkeeper` is told. */
+export type ViewkeeperProps = ViewkeeperRdsProps | ViewkeeperDatabaseProps

@@ -1,0 +1,225 @@
+import { resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { Tags } from 'aws-cdk-lib'
+import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch'
+import type { ISecurityGroup } from 'aws-cdk-lib/aws-ec2'
+import type { Grant, IGrantable, ManagedPolicy } from 'aws-cdk-lib/aws-iam'
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
+import type { Queue } from 'aws-cdk-lib/aws-sqs'
+import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions'
+import { Construct, DependencyGroup, type IDependable } from 'constructs'
+import type { FunctionName, PolicyName } from '../src/edge/http/routes.ts'
+import { schemaFolder } from '../src/package-files.ts'
+import { distinctTimes, type ScheduledView } from '../src/plan/views/scheduled.ts'
+import type { Database } from './database/database.ts'
+import { RdsDatabase } from './database/rds-database.ts'
+import { monitorTimes } from './environment/monitor-times.ts'
+import type { ValidOptions } from './environment/valid-options.ts'
+import { insistOnOne } from './environments-of-app.ts'
+import { Api, type ServedApi } from './functions/api.ts'
+import { BatchMachine } from './functions/batch-machine.ts'
+import { DeadLetters } from './functions/dead-letters.ts'
+import { Functions } from './functions/functions.ts'
+import { FunctionsNetwork } from './functions/functions-network.ts'
+import { Migration } from './functions/migration.ts'
+import { Parameter } from './functions/parameter.ts'
+import { Policies } from './functions/policies.ts'
+import { PrivateApi } from './functions/private-api.ts'
+import { RefreshOnDeploy } from './functions/refresh-on-deploy.ts'
+import { SecretRotation } from './functions/secret-rotation.ts'
+import { Alarms } from './monitoring/alarms.ts'
+import { Dashboard } from './monitoring/dashboard.ts'
+import { Notices } from './monitoring/notices.ts'
+import { type AlarmTopics, Topics } from './monitoring/topics.ts'
+import { readScheduledViews } from './schedules/scheduled-views.ts'
+import { Schedules } from './schedules/schedules.ts'
+import { isOnRds, validOptions } from './valid-props.ts'
+import type { ViewkeeperProps } from './viewkeeper-props.ts'
+
+/**
+ * One environment in anybody's stack: Viewkeeper's functions, API, schedules and alarms, and the network path to the
+ * database. Props that are not valid are refused, each by its name. Nothing here is protected, so that a failed first
+ * deploy can be rolled back.
+ */
+export class Viewkeeper extends Construct {
+  readonly environmentName: string
+  /** The address of the HTTP API, with a slash at its end. */
+  readonly apiUrl: string
+  /** Decides who may call a private API; undefined if the API is public or its endpoint is one of yours. */
+  readonly apiSecurityGroup?: ISecurityGroup
+  /** The functions, by name. */
+  readonly functions: Readonly<Record<FunctionName, LambdaFunction>>
+  /** The security group of the functions in the network of the database. */
+  readonly functionsSecurityGroup: ISecurityGroup
+  /** The state machine of batches. */
+  readonly stateMachine: StateMachine
+  /** The queue of events that could not be delivered, or failed with every retry. */
+  readonly deadLetters: Queue
+  /** The alarms, by their names without the environment: `failed-runs`. docs/monitoring.md lists them. */
+  readonly alarms: Readonly<Record<string, Alarm>>
+  /** The topic of this environment's alarms, and the topics for people. */
+  readonly topics: AlarmTopics
+  /** What tells people of an alarm. An alarm of yours on `topics.alarms` should wait for it, or its first news is lost. */
+  readonly listeners: IDependable
+  /** The name of the dashboard; undefined with `dashboard: false`. */
+  readonly dashboardName?: string
+  /** The managed policies for callers, by name: `read`, `refresh`, `operate`. */
+  readonly policies: Readonly<Record<PolicyName, ManagedPolicy>>
+  /** The database that the functions work on. */
+  readonly database: Database
+  private readonly granting: Policies
+
+  constructor(scope: Construct, id: string, props: ViewkeeperProps) {
+    super(scope, id)
+    const options = validOptions(this.node.path, props)
+    const { environmentName } = props
+    const { logRetentionDays, requestsPerSecond, monitorEveryMinutes } = options
+    insistOnOne(this, environmentName)
+    Tags.of(this).add('viewkeeper:environment', environmentName)
+    this.environmentName = environmentName
+
+    const database = isOnRds(props) ? new RdsDatabase(this, 'Database', props) : props.database
+    this.database = database
+    const network = new FunctionsNetwork(this, 'Network', database)
+    this.functionsSecurityGroup = network.placement.securityGroup
+    const deadLetters = new DeadLetters(this, 'DeadLetters', environmentName).queue
+    this.deadLetters = deadLetters
+
+    const migrationsFolder = resolve(props.migrationsFolder ?? 'migrations')
+    const functions = new Functions(this, 'Functions', {
+      environmentName,
+      options,
+      database,
+      network: network.placement,
+      deadLetters,
+      schemaFolder: props.schemaFolder ?? fileURLToPath(schemaFolder),
+      migrationsFolder,
+      viewMigrations: props.viewMigrations ?? true,
+    }).all
+    const { migrate, ...others } = functions
+    this.functions = Object.fromEntries(
+      Object.entries(functions).map(([name, { lambda }]) => [name, lambda]),
+    ) as typeof this.functions
+    const batches = new BatchMachine(this, 'Batches', {
+      environmentName,
+      openBatch: functions['open-batch'].lambda,
+      advance: functions.advance.lambda,
+      startBatch: functions['start-batch'].lambda,
+      logRetentionDays,
+    })
+    const { machine } = batches
+    this.stateMachine = machine
+    const apiProps = { environmentName, functions, requestsPerSecond }
+    const api: ServedApi =
+      options.api === 'private'
+        ? new PrivateApi(this, 'Api', { ...apiProps, database, endpointId: options.apiEndpointId })
+        : new Api(this, 'Api', { ...apiProps, logRetentionDays })
+    this.apiUrl = api.url
+    this.apiSecurityGroup = api.securityGroup
+    this.granting = new Policies(this, 'Policies', {
+      environmentName,
+      apiId: api.apiId,
+      stageName: api.stageName,
+      migrate: migrate.lambda,
+      ...new Parameter(this, 'Parameter', { environmentName, apiUrl: api.url }),
+    })
+    this.policies = this.granting.all
+
+    const schedules = new Schedules(this, 'Schedules', {
+      environmentName,
+      monitor: functions.monitor.lambda,
+      batches: machine,
+      prune: functions.prune.lambda,
+      notify: functions.notify.lambda,
+      monitorEveryMinutes,
+      concurrency: options.batchConcurrency,
+      deadLetters,
+    })
+    addBatches(schedules, options, () => props.scheduledViews ?? readScheduledViews(folder(migrationsFolder)))
+
+    const rotation =
+      database.rotation &&
+      new SecretRotation(this, 'SecretRotation', {
+        environmentName,
+        options,
+        database,
+        network: network.placement,
+        ...database.rotation,
+      })
+    new Migration(this, 'Migration', {
+      environmentName,
+      logRetentionDays,
+      migrate,
+      after: [database, network],
+      // Secrets Manager tests a rotation when it is set up, which takes the role that migrate makes.
+      before: [...Object.values(others), batches, api, schedules, ...(rotation ? [rotation] : [])],
+    })
+    if (options.refreshOnDeploy)
+      new RefreshOnDeploy(this, 'RefreshOnDeploy', {
+        environmentName,
+        machine,
+        functions: Object.values(functions),
+        logRetentionDays,
+        after: [batches, api, schedules],
+      })
+    const topics = new Topics(this, 'Topics', {
+      environmentName,
+      emails: options.alarmEmails,
+      people: props.topics,
+      besides: props.alarmTopic,
+    })
+    this.topics = topics
+    const notices = new Notices(this, 'Notices', {
+      topics,
+      notify: functions.notify.lambda,
+      notice: functions.notice.lambda,
+      deadLetters,
+    })
+    const alarms = new Alarms(this, 'Alarms', {
+      environmentName,
+      topics,
+      api,
+      machine,
+      deadLetters,
+      monitor: monitorTimes(monitorEveryMinutes),
+      rotate: rotation?.function.lambda,
+    })
+    this.alarms = alarms.all
+    // The alarms are made after the monitor's schedule. Otherwise missing numbers of the monitor would set an
+    // alarm off while the database is created.
+    if (schedules.monitor) alarms.node.addDependency(schedules.monitor)
+    // What an alarm says before anybody listens is lost.
+    this.listeners = new DependencyGroup(topics, notices, functions.notify)
+    alarms.node.addDependency(this.listeners)
+    if (props.dashboard ?? true)
+      this.dashboardName = new Dashboard(this, 'Dashboard', { environmentName, functions, machine }).name
+  }
+
+  /** Allows a principal of the app to read views, runs, batches and metrics over HTTP. */
+  grantRead(grantee: IGrantable): Grant {
+    return this.granting.grant('read', grantee)
+  }
+
+  /** Allows a principal of the app to refresh views over HTTP, besides reading. */
+  grantRefresh(grantee: IGrantable): Grant {
+    return this.granting.grant('refresh', grantee)
+  }
+
+  /** Allows a principal of the app everything: also to create, drop, cancel and pause, and to use the command line. */
+  grantOperate(grantee: IGrantable): Grant {
+    return this.granting.grant('operate', grantee)
+  }
+}
+
+function addBatches(
+  schedules: Schedules,
+  { schedules: wanted }: ValidOptions,
+  readViews: () => ScheduledView[],
+): void {
+  // Also without schedules of views: a folder that a deploy would refuse is refused now.
+  const views = readViews()
+  if (wanted?.nightly) schedules.addNightly(wanted.nightly)
+  if (wanted?.views) for (const times of distinctTimes(views)) schedules.addViews(times)
+}
+
+const folder = (path: string): URL => pathToFileURL(`${path}/`)

@@ -1,0 +1,96 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { mustStop } from '../deploy/support/cleanup.ts'
+import { finish } from '../deploy/support/command.ts'
+import { Unable } from '../deploy/support/transcript.ts'
+
+/** A Node on this machine: `v20.20.2`, and the folders in which `node`, `npm` and `npx` are found. */
+export interface NodeOnMachine {
+  version: string
+  path: string
+}
+
+/** The Node that runs this test, and the machine's own, which is the oldest that works in CI. */
+export function nodesOfMachine(): NodeOnMachine[] {
+  const withoutRepository = (process.env.PATH ?? '')
+    .split(delimiter)
+    .filter((folder) => !folder.includes('node_modules'))
+    .join(delimiter)
+  return [withoutRepository, `${dirname(process.execPath)}${delimiter}${withoutRepository}`].map((path) => {
+    const env = { ...process.env, PATH: path }
+    try {
+      return { path, version: execFileSync('node', ['--version'], { env, encoding: 'utf8' }).trim() }
+    } catch (cause) {
+      throw new Unable(`test:package needs a Node of the machine's own in PATH (${(cause as Error).message})`)
+    }
+  })
+}
+
+/** A team's folder outside this repository. It has the package only by its tarball. What is typed there is written down. */
+export class Team {
+  readonly folder: string
+  private readonly transcript: string
+  private readonly env: NodeJS.ProcessEnv
+
+  constructor(folder: string, node: NodeOnMachine, env: NodeJS.ProcessEnv = {}) {
+    this.folder = folder
+    this.transcript = `${folder}.txt`
+    this.env = { PATH: node.path, HOME: process.env.HOME, NO_COLOR: '1', ...env }
+    mkdirSync(folder, { recursive: true })
+    appendFileSync(this.transcript, `# Node ${node.version}\n`)
+  }
+
+  read = (file: string): string => readFileSync(join(this.folder, file), 'utf8')
+
+  write(file: string, text: string): void {
+    mkdirSync(dirname(join(this.folder, file)), { recursive: true })
+    writeFileSync(join(this.folder, file), text)
+  }
+
+  /** Types a command that has to end with this exit code, as a person does; gives what it printed. */
+  async types(line: string, { env = {}, expect = 0 } = {}): Promise<string> {
+    appendFileSync(this.transcript, `\n$ ${line}\n`)
+    const { code, output } = await finish('sh', ['-c', line], {
+      cwd: this.folder,
+      env: { ...this.env, ...env },
+      log: this.transcript,
+    })
+    if (code === expect) return output
+    throw new Error(`${line} ended with ${code} instead of ${expect} (${this.transcript})\n${output}`)
+  }
+
+  /** Types a command that goes on, and waits until it prints a line like this; gives the line's match. */
+  async starts(
+    line: string,
+    until: RegExp,
+    env = {},
+  ): Promise<{ match: RegExpExecArray; stop(): Promise<void> }> {
+    appendFileSync(this.transcript, `\n$ ${line}\n`)
+    const child = spawn('sh', ['-c', `exec ${line}`], {
+      cwd: this.folder,
+      env: { ...this.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const ended = once(child, 'close')
+    const stop = async () => {
+      child.kill('SIGINT')
+      await ended
+    }
+    mustStop(line, { stop })
+    child.stderr.on('data', (chunk) => appendFileSync(this.transcript, chunk))
+    const lines = createInterface(child.stdout)
+    return new Promise((resolve, reject) => {
+      lines.on('line', (text) => {
+        appendFileSync(this.transcript, `${text}\n`)
+        const match = until.exec(text)
+        if (match) resolve({ match, stop })
+      })
+      lines.on('close', () =>
+        reject(new Error(`${line} ended before it printed ${until} (${this.transcript})`)),
+      )
+    })
+  }
+}
