@@ -12,8 +12,9 @@ const rooms = {
   'src/plan/aside': ['src/plan', 'src/plan/views', 'src/plan/runs'],
   'src/plan/monitoring': ['src/plan', 'src/plan/views'],
 
-  // What the configuration of users says.
-  'src/config': ['src'],
+  // What imports the files of users, and what their configuration says.
+  'src/loading': ['src'],
+  'src/config': ['src', 'src/loading', 'src/plan'],
 
   // What reads the disk.
   'src/files': ['src/plan', 'src/plan/migrations'],
@@ -140,7 +141,7 @@ const rooms = {
 /** Layers whose rooms are checked as one: `from` may know `allowed` besides itself. */
 const layers = {
   'src/edge': ['src/operations', 'src/db', 'src/files', 'src/plan', 'src/problem.ts'],
-  'src/authoring': ['src/plan', 'src/problem.ts'],
+  'src/authoring': ['src/loading', 'src/plan', 'src/problem.ts'],
   functions: ['src/edge', 'src/operations'],
   // Infrastructure knows names and schedules, not code; and refuses broken migrations before a deploy does.
   infra: [
@@ -158,16 +159,18 @@ const layers = {
     'src/config/',
     'src/problem.ts',
   ],
-  cli: ['src', 'infra/environments.ts', 'page/serve'],
-  // A page in a browser, and what serves it.
-  'page/serve': [],
+  cli: ['src', 'page/serve'],
+  // A page in a browser, and what serves it. In the repository, the page is made when it is asked for.
+  'page/serve': ['src/package-files.ts', 'build/page.ts'],
   'page/app': ['src/plan', 'src/edge/http/schemas.ts'],
   bench: ['src', 'local/embedded/'],
+  // Makes the files of the npm package.
+  build: ['src/package-files.ts'],
   // The gateway stands where Lambda stands.
   local: ['functions', 'src', 'cli/output', 'page/serve'],
 }
 
-const ours = '^(functions|src|infra|local|cli|page|bench|test)/'
+const ours = '^(functions|src|infra|local|cli|page|build|bench|test)/'
 const inRoom = (room) => `^${room}/[^/]+$`
 
 const ruleOfRoom = ([room, allowed]) => ({
@@ -194,7 +197,11 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/',
-        pathNot: ['^src/problem.ts$', '^src/(edge|authoring)/', ...Object.keys(rooms).map(inRoom)],
+        pathNot: [
+          '^src/(index|problem|package-files).ts$',
+          '^src/(edge|authoring)/',
+          ...Object.keys(rooms).map(inRoom),
+        ],
       },
       to: {},
     },
@@ -203,7 +210,7 @@ module.exports = {
       name: 'no-circles-between-rooms',
       severity: 'error',
       scope: 'folder',
-      from: { path: '^(functions|src|infra|local|cli|page|bench)(/|$)' },
+      from: { path: '^(functions|src|infra|local|cli|page|build|bench)(/|$)' },
       to: { circular: true },
     },
     {

@@ -19,7 +19,7 @@ async function buildModules(): Promise<string[]> {
   const [bundle] = await build({
     config: false,
     cwd: root,
-    entry: { index: 'src/authoring/index.ts', cdk: 'infra/index.ts', viewkeeper: 'cli/main.ts' },
+    entry: { index: 'src/index.ts', cdk: 'infra/index.ts', viewkeeper: 'cli/main.ts' },
     outDir: 'dist',
     clean: true,
     platform: 'node',

@@ -1,17 +1,18 @@
 #!/usr/bin/env node
+import { existsSync } from 'node:fs'
 import module from 'node:module'
 
-// This file is JavaScript for two reasons: an older Node can read it and say which one is needed, and for a first file in
-// TypeScript Node would load its compiler at each start.
-if (process.features.typescript) {
-  // Compiling takes most of the start-up time: what one start has compiled, the next ones need not. So everything else is
-  // imported after this line.
-  module.enableCompileCache()
-  const { main } = await import('./program/program.ts')
-  await main(process.argv.slice(2))
-} else {
+// This file is JavaScript for three reasons: the package has no sources; an older Node can read the file and say which one the
+// sources need; and for a first file in TypeScript Node would load its compiler at each start.
+const source = new URL('main.ts', import.meta.url)
+const isSource = existsSync(source)
+if (isSource && !process.features.typescript) {
   console.error(
     `viewkeeper: Node ${process.versions.node} cannot run it. npx viewkeeper takes the Node that npm ci has installed.`,
   )
   process.exitCode = 2
+} else {
+  // Compiling takes most of the start-up time: what one start has compiled, the next ones need not. Node 20 cannot keep it.
+  module.enableCompileCache?.()
+  await import(isSource ? source.href : '../dist/viewkeeper.js')
 }

@@ -1,13 +1,12 @@
 import { count, report, timed } from '../cli/output/report.ts'
 import type { Database } from '../src/db/server/connect.ts'
 import { migrate } from '../src/operations/schema/apply.ts'
+import { schemaFolder } from '../src/package-files.ts'
 import { LocalProblem } from './process/problem.ts'
-
-const schema = new URL('../schema/', import.meta.url)
 
 /** Brings schema `viewkeeper` of the database up to date, and prints what was done. */
 export async function applySchemaSteps(database: Database): Promise<void> {
-  const [{ applied, ahead }, ms] = await timed(() => migrate(database, schema))
+  const [{ applied, ahead }, ms] = await timed(() => migrate(database, schemaFolder))
   const done =
     applied.length > 0
       ? count(applied.length, 'schema step')

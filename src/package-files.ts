@@ -12,3 +12,9 @@ export const functionsFolder = file('dist/functions/')
 
 /** The page's files, as `npm run build` makes them. */
 export const pageFolder = file('dist/page/')
+
+/** What makes the page from its source. Only the repository has it. */
+export const pageBuilder = file('build/page.ts')
+
+/** What `import … from 'viewkeeper'` gives: of the sources if this file is one of them, else of `dist/`. */
+export const indexModule = new URL(import.meta.url.endsWith('.ts') ? 'index.ts' : 'index.js', import.meta.url)

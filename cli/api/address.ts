@@ -1,8 +1,8 @@
 import { GetParameterCommand } from '@aws-sdk/client-ssm'
-import { environments } from '../../infra/environments.ts'
 import { nearest } from '../../src/plan/nearest.ts'
 import { type Address, parameterName } from '../../src/plan/parameter.ts'
 import { Problem } from '../../src/problem.ts'
+import { readConfig } from '../project/config.ts'
 import { awsProblem, parametersOf } from './aws.ts'
 import { ApiUnavailable } from './unavailable.ts'
 
@@ -67,10 +67,12 @@ async function whyNot(
   return awsProblem(error)
 }
 
-/** Which environments the configuration has, and which of them was meant. */
+/** Which environments the configuration has, and which of them was meant. Empty if it has none. */
 async function known(environment: string): Promise<string> {
+  const { file, environments } = await readConfig()
   const names = Object.keys(environments)
+  if (names.length === 0) return ''
   const meant = nearest(environment, names)
-  const listed = ` infra/environments.ts has ${names.join(', ')}`
+  const listed = ` ${file} has ${names.join(', ')}`
   return meant === undefined || meant === environment ? `${listed}.` : `${listed}: did you mean ${meant}?`
 }

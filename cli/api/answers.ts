@@ -41,7 +41,7 @@ function problemOfGateway(status: number, text: string, { method, path, api }: A
     return new ApiUnavailable(
       'TooManyRequests',
       `${api.name} gets too many requests at the moment, and has not begun this one. Try again in some seconds; ` +
-        `\`requestsPerSecond\` in infra/environments.ts sets the limit.`,
+        '`requestsPerSecond` of the environment sets the limit.',
     )
   if (status >= 500)
     return new ApiUnavailable(

@@ -32,7 +32,7 @@ const isExecuteApi = (address: string): boolean => new URL(address).hostname.inc
 
 /** A whole address without query and without a slash at its end. */
 function addressOf(text: string): string {
-  const url = URL.parse(text)
+  const url = URL.canParse(text) ? new URL(text) : null
   if (
     url === null ||
     !['http:', 'https:'].includes(url.protocol) ||

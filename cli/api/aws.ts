@@ -93,7 +93,7 @@ export function awsProblem(error: Error): Error {
   if (message.includes('Region is missing'))
     return new Problem(
       'InvalidRequest',
-      'The AWS region is not known. Set `region` of the environment in infra/environments.ts, or AWS_REGION.',
+      'The AWS region is not known. Set `region` of the environment in viewkeeper.config.ts, or AWS_REGION.',
       { field: 'AWS_REGION' },
     )
   if (name === 'CredentialsProviderError' || name === 'TokenProviderError' || refused.includes(name))

@@ -13,7 +13,9 @@ import { plainPaths } from './plain-path.ts'
  */
 export async function signedApi(environment: string | undefined, address: string | undefined): Promise<Api> {
   const region =
-    environment === undefined ? regionIn(address as string) : (regionOf(environment) ?? regionIn(address))
+    environment === undefined
+      ? regionIn(address as string)
+      : ((await regionOf(environment)) ?? regionIn(address))
   const url = address ?? (await addressOfEnvironment(environment as string, region))
   refuseOpenNetwork(url)
   const api = clientOf({

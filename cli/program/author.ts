@@ -23,7 +23,7 @@ const wait = ['--wait <seconds>', 'how long to try to get the locks', positive, 
  * command's code is imported when the command is called: importing all of it takes most of the start-up time.
  */
 export function addAuthoringCommands(program: Command): void {
-  program.commandsGroup('Author (views/ and migrations/ of the current folder, and DATABASE_URL):')
+  program.commandsGroup('Author (the views and migrations of the current folder, and DATABASE_URL):')
   program
     .command('new')
     .argument('<view>')

@@ -4,29 +4,30 @@ import { parseName, type QualifiedName, quoteName } from '../../src/plan/names.t
 import type { Definition } from '../../src/plan/views/definition.ts'
 import { inDependencyOrder } from '../../src/plan/views/graph.ts'
 import { Problem } from '../../src/problem.ts'
-import { folders } from './folders.ts'
+import { readFolders, shownPath } from './folders.ts'
 
 /**
- * The definitions in `views/`, each after those that it reads. One refusal lists all problems of all files.
+ * The definitions in the folder of views, each after those that it reads. One refusal lists all problems of all files.
  */
 export const readAuthored = async (): Promise<Definition[]> =>
   (await readLocated()).map(({ definition }) => definition)
 
 /** The same, each with its file and line. */
 export async function readLocated(): Promise<Located[]> {
-  const { definitions: located, problems } = await loadViews(folders.views)
-  if (problems.length > 0) throw notValid(problems)
+  const { views: folder } = await readFolders()
+  const { definitions: located, problems } = await loadViews(folder)
+  if (problems.length > 0) throw notValid(folder, problems)
   const views = new Map(located.map((each) => [quoteName(each.definition), each]))
   const definitions = new Map(located.map(({ definition }) => [quoteName(definition), definition]))
   return (await inOrder(definitions)).map((name) => views.get(name) as Located)
 }
 
-/** The refusal of `views/` that lists these problems. */
-export function notValid(problems: Omit<ViewProblem, 'view'>[]): Problem {
+/** The refusal of a folder of views that lists these problems. */
+export function notValid(folder: URL, problems: Omit<ViewProblem, 'view'>[]): Problem {
   const lines = problems.map(
     ({ file, line, field, message }) => `  ${file}:${line}  ${field === null ? '' : `${field}: `}${message}`,
   )
-  return new Problem('InvalidRequest', ['views/ is not valid:', ...lines].join('\n'))
+  return new Problem('InvalidRequest', [`${shownPath(folder)} is not valid:`, ...lines].join('\n'))
 }
 
 /** The views to remove, sorted: a view that reads another one comes first. */

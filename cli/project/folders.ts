@@ -1,9 +1,11 @@
-import { pathToFileURL } from 'node:url'
+import type { LoadedConfig } from '../../src/config/load-config.ts'
+import { relativePath } from '../../src/loading/relative-path.ts'
+import { readConfig } from './config.ts'
 
-const here = pathToFileURL(`${process.cwd()}/`)
+export type Folders = LoadedConfig['folders']
 
-/** The folders that the command line reads and writes, inside the current folder. */
-export const folders = { views: new URL('views/', here), migrations: new URL('migrations/', here) }
+/** The folders that the command line reads and writes, as the configuration of the current folder names them. */
+export const readFolders = async (): Promise<Folders> => (await readConfig()).folders
 
-/** The schema steps of schema `viewkeeper`. */
-export const schemaFolder = new URL('../../schema/', import.meta.url)
+/** A folder or file as people know it, from the current folder: `views/`. */
+export const shownPath = (url: URL): string => `${relativePath(url.href)}${url.href.endsWith('/') ? '/' : ''}`

@@ -1,12 +1,12 @@
 import { mkdir, rm } from 'node:fs/promises'
 import type { QualifiedName } from '../../src/plan/names.ts'
 import { type Definition, definitionDefaults } from '../../src/plan/views/definition.ts'
-import { folders } from './folders.ts'
+import { readFolders } from './folders.ts'
 import { writeNew } from './write-new.ts'
 
 /**
- * Writes a `.ts` and a `.sql` file for each definition into `views/`: all of them or none. Never replaces a
- * file.
+ * Writes a `.ts` and a `.sql` file for each definition into the folder of views: all of them or none. Never
+ * replaces a file.
  */
 export const writeViewFiles = (definitions: Definition[]): Promise<URL[]> =>
   writeAll(
@@ -23,12 +23,13 @@ export const writeNewViewFiles = (view: QualifiedName): Promise<URL[]> =>
     [`${fileBase(view)}.ts`, newModule(view)],
   ])
 
-/** Writes files into `views/`: all of them or none. */
+/** Writes files into the folder of views: all of them or none. */
 async function writeAll(files: [name: string, text: string][]): Promise<URL[]> {
+  const { views: folder } = await readFolders()
   const written: URL[] = []
   try {
     for (const [name, text] of files) {
-      const file = new URL(name, folders.views)
+      const file = new URL(name, folder)
       await mkdir(new URL('./', file), { recursive: true })
       await writeNew(file, text)
       written.push(file)
@@ -60,7 +61,7 @@ ${schema === definitionDefaults.schema ? '' : `  schema: ${literal(schema)},\n`}
 })
 `
 
-/** The files of schema `public` are in `views/`, those of any other schema in a folder of its name. */
+/** The files of schema `public` are in the folder of views, those of any other schema in a folder of its name. */
 const fileBase = ({ schema, name }: QualifiedName): string =>
   schema === 'public' ? name : `${schema}/${name}`
 

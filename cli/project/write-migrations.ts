@@ -4,7 +4,7 @@ import { type FrozenMigration, renderFrozen } from '../../src/plan/migrations/fr
 import type { NewMigration } from '../../src/plan/migrations/new-migration.ts'
 import { numbered } from '../../src/plan/migrations/order.ts'
 import { report } from '../output/report.ts'
-import { folders } from './folders.ts'
+import { readFolders, shownPath } from './folders.ts'
 import { writeNew } from './write-new.ts'
 
 /** A migration that is not written yet. Own SQL may lack a way back. */
@@ -25,12 +25,13 @@ export const toMigrations = (fresh: Fresh[], frozen: FrozenMigration[]): FrozenM
 
 /** Writes all of them or none. Never replaces a file. */
 export async function writeMigrations(migrations: FrozenMigration[]): Promise<void> {
-  await mkdir(folders.migrations, { recursive: true })
+  const { migrations: folder } = await readFolders()
+  await mkdir(folder, { recursive: true })
   const written: URL[] = []
   try {
     for (const { up, down } of migrations) {
       for (const { file, text } of down === null ? [up] : [up, down]) {
-        const at = new URL(file, folders.migrations)
+        const at = new URL(file, folder)
         await writeNew(at, text)
         written.push(at)
       }
@@ -40,5 +41,5 @@ export async function writeMigrations(migrations: FrozenMigration[]): Promise<vo
     throw error
   }
   for (const { name, down } of migrations)
-    report.line(`wrote migrations/${name}.up.sql${down === null ? '' : ' and .down.sql'}`)
+    report.line(`wrote ${shownPath(folder)}${name}.up.sql${down === null ? '' : ' and .down.sql'}`)
 }

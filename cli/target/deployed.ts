@@ -9,7 +9,7 @@ import type { DescribedView } from '../../src/operations/views/describe.ts'
 import type { Findings } from '../../src/operations/views/doctor.ts'
 import type { Difference } from '../../src/plan/views/differences.ts'
 import { Problem } from '../../src/problem.ts'
-import { folders } from '../project/folders.ts'
+import { readFolders } from '../project/folders.ts'
 import { regionOf } from './region.ts'
 import type { Target } from './target.ts'
 
@@ -25,17 +25,18 @@ const wakingMs = 2 * 60_000
  * files in the current folder.
  */
 export function deployedTarget(environment: string): Target {
-  const lambda = new LambdaClient({
-    region: regionOf(environment),
-    // One attempt: a request whose answer is lost may have undone a migration.
-    ...clientSettings({ requestMs: longestMs, attempts: 1 }),
-  })
-  const send = <Answer>(command: object) =>
-    invoke<Answer>(lambda, `viewkeeper-${environment}-migrate`, command)
+  const send = async <Answer>(command: object) => {
+    const lambda = new LambdaClient({
+      region: await regionOf(environment),
+      // One attempt: a request whose answer is lost may have undone a migration.
+      ...clientSettings({ requestMs: longestMs, attempts: 1 }),
+    })
+    return invoke<Answer>(lambda, `viewkeeper-${environment}-migrate`, command)
+  }
   const status = async (): Promise<MigrationStatus> => {
     const { applied, ahead, missing } = await send<MigrationStatus>({ command: 'status' })
     if (ahead.length > 0) throw isBehind(environment, ahead)
-    const standing = standingOf(await readFrozenMigrations(folders.migrations), applied)
+    const standing = standingOf(await readFrozenMigrations((await readFolders()).migrations), applied)
     return {
       applied: standing.applied.map((entry) => ({ ...entry, appliedAt: new Date(entry.appliedAt) })),
       pending: [...standing.recorded, ...standing.pending].map(({ name }) => name),

@@ -16,9 +16,10 @@ import { refuseOtherFolders } from '../../src/operations/migrations/own-folder.t
 import { migrate } from '../../src/operations/schema/apply.ts'
 import { describeViews } from '../../src/operations/views/describe.ts'
 import { doctor } from '../../src/operations/views/doctor.ts'
+import { schemaFolder } from '../../src/package-files.ts'
 import { frozenState } from '../../src/plan/migrations/frozen.ts'
 import { Problem } from '../../src/problem.ts'
-import { folders, schemaFolder } from '../project/folders.ts'
+import { readFolders } from '../project/folders.ts'
 import type { Target } from './target.ts'
 
 /**
@@ -51,7 +52,7 @@ export function directTarget(database: Database): Target {
     ...more,
   })
   const read = async () => {
-    const migrations = await readFrozenMigrations(folders.migrations)
+    const migrations = await readFrozenMigrations((await readFolders()).migrations)
     await refuseOtherFolders(database, migrations)
     return migrations
   }

@@ -1,4 +1,5 @@
-import { environments } from '../../infra/environments.ts'
+import { readConfig } from '../project/config.ts'
 
-/** The region of an environment in `infra/environments.ts`. Undefined: the region of the AWS credentials. */
-export const regionOf = (environment: string): string | undefined => environments[environment]?.region
+/** The region of an environment in the configuration. Undefined: the region of the AWS credentials. */
+export const regionOf = async (environment: string): Promise<string | undefined> =>
+  (await readConfig()).environments[environment]?.region

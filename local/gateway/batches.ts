@@ -5,7 +5,7 @@ import type { Database } from '../../src/db/server/connect.ts'
 import type { ForwardedEvent, OpenedBatch } from '../../src/edge/handlers/open-batch.ts'
 import type { BatchMachinery } from '../../src/edge/handlers/start-batch.ts'
 import type { HttpEvent } from '../../src/edge/http/http.ts'
-import type { FunctionName } from '../../src/edge/http/routes.ts'
+import type { HttpFunctionName } from '../../src/edge/http/routes.ts'
 import { listOpenBatches } from '../../src/operations/batches/read.ts'
 import { isRefusal, Problem } from '../../src/problem.ts'
 import { type Handler, invoke, loadFunction } from './invoke.ts'
@@ -81,7 +81,7 @@ export function localBatches(database: Database): LocalBatches {
 /** The functions as `npm start` serves them: `start-batch` works without Lambda and Step Functions. */
 export const localFunctions =
   ({ startBatch }: Pick<LocalBatches, 'startBatch'>) =>
-  async (name: FunctionName): Promise<Handler> =>
+  async (name: HttpFunctionName): Promise<Handler> =>
     name === 'start-batch' ? startBatch : loadFunction(name)
 
 function split(open: OpenBatch[]): { left: string[]; watched: Set<string> } {

@@ -3,9 +3,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { answerProblem, forbidden, protect, tooLarge } from '../../page/serve/answers.ts'
 import { readBody } from '../../page/serve/body.ts'
-import { pageFor } from '../../page/serve/bundle.ts'
 import type { PageFiles } from '../../page/serve/files.ts'
 import { refusalOf } from '../../page/serve/guard.ts'
+import { pageFor } from '../../page/serve/page.ts'
 import { asksForPage, servePage } from '../../page/serve/serve.ts'
 import { problemAnswer } from '../../src/edge/http/http.ts'
 import { matchRoute } from '../../src/edge/http/match.ts'
@@ -15,7 +15,7 @@ import { LocalProblem } from '../process/problem.ts'
 import { answer } from './answer.ts'
 import { mostRunsAtOnce } from './connections.ts'
 import { splitTarget, toEvent } from './event.ts'
-import { type Handler, invoke, loadFunction } from './invoke.ts'
+import { type Handler, invoke } from './invoke.ts'
 
 /** The longest wait of API Gateway for a function. */
 const timeoutSeconds = 30
@@ -32,8 +32,8 @@ export interface Gateway {
  * API Gateway's HTTP API and Lambda do. Requests need no signature: only this machine can connect, and `Host` and
  * `Origin` are checked.
  */
-export async function startGateway(options: { port: number; functions?: LoadFunction }): Promise<Gateway> {
-  const { functions = loadFunction } = options
+export async function startGateway(options: { port: number; functions: LoadFunction }): Promise<Gateway> {
+  const { functions } = options
   process.env.BATCH_RUNS_AT_ONCE = String(mostRunsAtOnce)
   const server = createServer((request, response) => {
     const { port } = server.address() as AddressInfo

@@ -35,8 +35,21 @@ export function invoke(
   })
 }
 
+/** The functions that run here. Batches are started without `start-batch`, which needs Step Functions. */
+const files = {
+  advance: () => import('../../functions/advance.ts'),
+  cancel: () => import('../../functions/cancel.ts'),
+  create: () => import('../../functions/create.ts'),
+  drop: () => import('../../functions/drop.ts'),
+  monitor: () => import('../../functions/monitor.ts'),
+  'open-batch': () => import('../../functions/open-batch.ts'),
+  pause: () => import('../../functions/pause.ts'),
+  query: () => import('../../functions/query.ts'),
+  refresh: () => import('../../functions/refresh.ts'),
+} satisfies Partial<Record<FunctionName, () => Promise<{ handler: unknown }>>>
+
 /** The handler of a file in `functions/`. */
-export async function loadFunction(name: FunctionName): Promise<Handler> {
-  const { handler } = await import(new URL(`../../functions/${name}.ts`, import.meta.url).href)
-  return handler
+export async function loadFunction(name: keyof typeof files): Promise<Handler> {
+  const { handler } = await files[name]()
+  return handler as Handler
 }

@@ -1,4 +1,3 @@
-import { getCallSites } from 'node:util'
 import type { RowCountStrategy, Strategy } from '../plan/views/definition.ts'
 
 /** SQL as text, or a query of Kysely (`compile`) or Drizzle (`toSQL`) that binds no values. */
@@ -123,13 +122,26 @@ export interface AuthoredView {
 
 /** Defines a view. Nothing is checked here: the loader reports all problems of all views together. */
 export function defineView(input: ViewInput): AuthoredView {
-  const caller = getCallSites(2)[1]
+  const caller = callerOf(defineView)
   return {
     [brand]: true,
     input,
-    file: caller?.scriptName ?? '',
-    line: caller?.lineNumber ?? 1,
-    column: caller?.columnNumber ?? 1,
+    file: caller?.getFileName() ?? '',
+    line: caller?.getLineNumber() ?? 1,
+    column: caller?.getColumnNumber() ?? 1,
+  }
+}
+
+/** Where a function was called. Node 20 lacks `util.getCallSites`, so the place is taken from V8. */
+function callerOf(called: (input: ViewInput) => unknown): NodeJS.CallSite | undefined {
+  const { prepareStackTrace } = Error
+  try {
+    Error.prepareStackTrace = (_, sites) => sites
+    const trace: { stack?: NodeJS.CallSite[] } = {}
+    Error.captureStackTrace(trace, called)
+    return trace.stack?.[0]
+  } finally {
+    Error.prepareStackTrace = prepareStackTrace
   }
 }
 

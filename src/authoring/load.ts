@@ -1,10 +1,10 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
+import { withImports } from '../loading/import-files.ts'
+import { importProblem } from '../loading/import-problem.ts'
+import { relativePath } from '../loading/relative-path.ts'
 import { type AuthoredView, isAuthoredView } from './define-view.ts'
-import { importProblem } from './import-problem.ts'
-import { relativePath } from './places.ts'
-import { withSqlImports } from './sql-imports.ts'
 import { checkViews, type Located } from './validate.ts'
 import type { ViewProblem } from './view-report.ts'
 
@@ -19,14 +19,14 @@ export type { Located, ViewProblem }
 export async function loadViews(folder: URL): Promise<{ definitions: Located[]; problems: ViewProblem[] }> {
   const views = new Set<AuthoredView>()
   const problems: ViewProblem[] = []
-  await withSqlImports(async () => {
+  await withImports(async (importFile) => {
     for (const path of await viewFiles(fileURLToPath(folder))) {
       try {
-        const exported = viewsIn(Object.values(await import(pathToFileURL(path).href)))
+        const exported = viewsIn(Object.values(await importFile(path)))
         for (const view of exported) views.add(view)
         if (exported.length === 0) problems.push(noView(path))
       } catch (error) {
-        problems.push(importProblem(path, error))
+        problems.push({ ...importProblem(path, error), view: null, field: null })
       }
     }
   })

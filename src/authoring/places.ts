@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { pathOf, relativePath } from '../loading/relative-path.ts'
+import { sqlFileOf } from '../loading/sql-texts.ts'
 import { readCall } from './call.ts'
 import type { AuthoredView } from './define-view.ts'
-import { sqlFileOf } from './sql-imports.ts'
 
 /** A line of a file. */
 export interface Place {
@@ -49,16 +48,17 @@ export function placesOf(view: AuthoredView): Places {
   }
 }
 
-/** A path or `file:` URL as a path from the current folder. */
-export const relativePath = (path: string): string => relative(process.cwd(), pathOf(path))
-
-const pathOf = (file: string): string => (file.startsWith('file:') ? fileURLToPath(file) : file)
-
-const startOf = (source: string, { line, column }: AuthoredView): number =>
-  source
+/** Where the call of `defineView` begins. If the column is of transformed code, it is the first call of the line. */
+function startOf(source: string, { line, column }: AuthoredView): number {
+  const lineStart = source
     .split('\n')
     .slice(0, line - 1)
-    .reduce((at, text) => at + text.length + 1, column - 1)
+    .reduce((at, text) => at + text.length + 1, 0)
+  const start = lineStart + column - 1
+  if (source.startsWith('defineView', start)) return start
+  const inLine = (source.slice(lineStart).split('\n', 1)[0] as string).indexOf('defineView')
+  return inLine === -1 ? start : lineStart + inLine
+}
 
 const lineAt = (text: string, at: number): number => text.slice(0, at).split('\n').length
 

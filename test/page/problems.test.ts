@@ -1,6 +1,6 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { bundlePage } from '../../page/serve/bundle.ts'
+import { readPage } from '../../page/serve/page.ts'
 import { openPage, startBrowser } from './support/browser.ts'
 import { startFakeApi } from './support/fake-api.ts'
 import { apiOf, manyViews, runOf } from './support/scene.ts'
@@ -108,7 +108,7 @@ test('a request to act has a key of its own and goes by id if the name needs quo
 })
 
 test('what the first page loads is small, and nothing comes from elsewhere', async () => {
-  const files = await bundlePage()
+  const files = await readPage()
   const size = (path: keyof typeof files) => files[path].gzipped.length
   expect(size('/') + size('/page.js') + size('/page.css')).toBeLessThan(35_000)
   expect(size('/layout.js') + size('/plotter.js')).toBeLessThan(45_000)

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { startProxy } from '../../cli/open/proxy.ts'
-import { pageFor } from '../../page/serve/bundle.ts'
+import { pageFor } from '../../page/serve/page.ts'
 import { openPage, startBrowser } from './support/browser.ts'
 import { startFakeApi } from './support/fake-api.ts'
 

@@ -9,7 +9,7 @@ import { cureLines, curesOf, type ViewRights } from '../../../src/plan/views/rig
 import { Problem } from '../../../src/problem.ts'
 import { count, dim, report } from '../../output/report.ts'
 import { canonicalOf, readAuthored } from '../../project/authored.ts'
-import { folders } from '../../project/folders.ts'
+import { readFolders } from '../../project/folders.ts'
 import { qualified } from '../../project/names.ts'
 import { writeViewFiles } from '../../project/view-file.ts'
 import { toMigrations, writeMigrations } from '../../project/write-migrations.ts'
@@ -29,7 +29,7 @@ export async function adopt({ views, all, message, env }: AdoptOptions): Promise
     throw new Problem('InvalidRequest', 'Either name the views to adopt, or write --all.', { field: 'view' })
   }
   const known = new Set((await readAuthored()).map(quoteName))
-  const frozen = await readFrozenMigrations(folders.migrations)
+  const frozen = await readFrozenMigrations((await readFolders()).migrations)
   if (env === undefined) await refuseOtherFolders(databaseFromUrl(), frozen)
   const described = await targetOf({ env }).describe(
     all ? 'all' : [...new Set(views.map((view) => quoteName(qualified(view, 'view'))))],

@@ -4,7 +4,7 @@ import { frozenState } from '../../../src/plan/migrations/frozen.ts'
 import type { Difference } from '../../../src/plan/views/differences.ts'
 import { count, dim, report } from '../../output/report.ts'
 import { canonicalOf, readAuthored } from '../../project/authored.ts'
-import { folders } from '../../project/folders.ts'
+import { readFolders } from '../../project/folders.ts'
 import { targetOf } from '../../target/target-of.ts'
 
 interface CheckOptions {
@@ -19,7 +19,7 @@ interface CheckOptions {
  */
 export async function check({ env, offline, ignoreUnmanaged, json }: CheckOptions): Promise<void> {
   const authored = await readAuthored()
-  const migrations = await readFrozenMigrations(folders.migrations)
+  const migrations = await readFrozenMigrations((await readFolders()).migrations)
   const frozen = frozenState(migrations)
   const queries = [...authored, ...frozen.values()].map(({ sql }) => sql)
   const live = offline ? { differences: [], pending: [], missing: [] } : await targetOf({ env }).check()

@@ -24,7 +24,7 @@ import {
   readsNowAndBefore,
   unread,
 } from '../../project/authored.ts'
-import { folders } from '../../project/folders.ts'
+import { type Folders, readFolders, shownPath } from '../../project/folders.ts'
 import { asArgument, qualified } from '../../project/names.ts'
 import { toMigrations, writeMigrations } from '../../project/write-migrations.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
@@ -50,11 +50,12 @@ export async function freeze({
 }: FreezeOptions): Promise<void> {
   const located = await readLocated()
   const authored = located.map(({ definition }) => definition)
+  const folders = await readFolders()
   const frozen = await readFrozenMigrations(folders.migrations)
   const renames = rename.map(readRename)
   const removes = remove.map((view) => qualified(view, '--remove'))
   const only = views.length === 0 ? null : views.map((view) => qualified(view, 'view'))
-  insistOnViews({ authored, frozen, renames, removes, only })
+  insistOnViews({ folders, authored, frozen, renames, removes, only })
   const queries = [...authored, ...frozenState(frozen).values()].map(({ sql }) => sql)
   const request = {
     authored,
@@ -71,7 +72,7 @@ export async function freeze({
   const reading = database === null ? new Map<string, string[]>() : await readReading(database)
   const reads = await readsNowAndBefore(authored, frozenState(frozen), reading)
   const fresh = planFreeze({ ...request, reads })
-  if (database !== null) await insistOnDependencies(database, { located, frozen, fresh })
+  if (database !== null) await insistOnDependencies(database, { folders, located, frozen, fresh })
   const verified = database && (await verifyFrozen(database, frozen, toMigrations(fresh, frozen)))
   await printVerified(fresh, verified)
   await writeMigrations(toMigrations(withWaysBack(fresh, verified), frozen))
@@ -91,6 +92,7 @@ function readRename(text: string): { from: QualifiedName; to: QualifiedName } {
 }
 
 interface NamedViews {
+  folders: Folders
   authored: Definition[]
   frozen: FrozenMigration[]
   renames: { from: QualifiedName; to: QualifiedName }[]
@@ -99,12 +101,13 @@ interface NamedViews {
 }
 
 /**
- * Refuses names that no view has. Refuses views that are no longer in `views/`, unless `--remove` or
+ * Refuses names that no view has. Refuses views that are no longer authored, unless `--remove` or
  * `--rename` names them.
  */
-function insistOnViews({ authored, frozen, renames, removes, only }: NamedViews): void {
+function insistOnViews({ folders, authored, frozen, renames, removes, only }: NamedViews): void {
   const isAuthored = new Set(authored.map(quoteName))
   const isFrozen = frozenState(frozen)
+  const [views, migrations] = [folders.views, folders.migrations].map(shownPath)
   const insist = (holds: boolean, field: string, message: string, question = '') => {
     if (!holds) throw refused(field, message, question)
   }
@@ -112,20 +115,20 @@ function insistOnViews({ authored, frozen, renames, removes, only }: NamedViews)
     insist(
       isAuthored.has(quoteName(view)),
       'view',
-      `no file in views/ defines ${displayName(view)}`,
+      `no file in ${views} defines ${displayName(view)}`,
       didYouMean(view, authored),
     )
   for (const view of removes) {
     insist(
       isFrozen.has(quoteName(view)),
       '--remove',
-      `${displayName(view)} was never frozen, so migrations/ has nothing to remove. If the view is in the database, drop it there, ` +
+      `${displayName(view)} was never frozen, so ${migrations} has nothing to remove. If the view is in the database, drop it there, ` +
         'or with own SQL (docs/views.md)',
     )
     insist(
       !isAuthored.has(quoteName(view)),
       '--remove',
-      `${displayName(view)} is still authored: delete its file in views/ first`,
+      `${displayName(view)} is still authored: delete its file in ${views} first`,
     )
   }
   for (const { from, to } of renames) {
@@ -134,7 +137,7 @@ function insistOnViews({ authored, frozen, renames, removes, only }: NamedViews)
     insist(
       isAuthored.has(quoteName(to)),
       '--rename',
-      `no file in views/ defines ${displayName(to)}: give the view that name there first`,
+      `no file in ${views} defines ${displayName(to)}: give the view that name there first`,
     )
     insist(
       !isAuthored.has(quoteName(from)),
@@ -146,7 +149,7 @@ function insistOnViews({ authored, frozen, renames, removes, only }: NamedViews)
   if (gone.length > 0) {
     const [first] = gone as [Definition, ...Definition[]]
     throw refused(
-      'views/',
+      String(views),
       `${gone.map(displayName).join(', ')}: frozen, but no longer authored. Add --remove ${asArgument(first)}, or --rename ${asArgument(first, 'new_name')}, for each`,
     )
   }
@@ -158,7 +161,12 @@ const refused = (field: string, message: string, question = ''): Problem =>
 /** Refuses a definition whose `dependsOn` names a view that is neither authored nor frozen nor in the database. */
 async function insistOnDependencies(
   database: Database,
-  { located, frozen, fresh }: { located: Located[]; frozen: FrozenMigration[]; fresh: NewMigration[] },
+  {
+    folders,
+    located,
+    frozen,
+    fresh,
+  }: { folders: Folders; located: Located[]; frozen: FrozenMigration[]; fresh: NewMigration[] },
 ): Promise<void> {
   const names = new Set(
     fresh.flatMap(({ view, others = [] }) => [view, ...others.map((other) => other.view)].map(quoteName)),
@@ -175,7 +183,7 @@ async function insistOnDependencies(
     field: 'dependsOn',
     message,
   }))
-  if (problems.length > 0) throw notValid(problems)
+  if (problems.length > 0) throw notValid(folders.views, problems)
 }
 
 async function printVerified(fresh: NewMigration[], verified: Verified[] | null): Promise<void> {

@@ -1,13 +1,12 @@
-import { relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { displayName } from '../../../src/plan/names.ts'
 import { nameFault, schemaFault } from '../../../src/plan/reserved-names.ts'
 import { Problem } from '../../../src/problem.ts'
 import { report } from '../../output/report.ts'
+import { shownPath } from '../../project/folders.ts'
 import { qualified } from '../../project/names.ts'
 import { writeNewViewFiles } from '../../project/view-file.ts'
 
-/** Writes the files of a new view into `views/`, to be filled in. Refuses names that cannot be authored, and to replace a file. */
+/** Writes the files of a new view into the folder of views, to be filled in. Refuses names that cannot be authored, and to replace a file. */
 export async function newView({ view: text }: { view: string }): Promise<void> {
   const view = qualified(text, 'view')
   const fault = [view.schema, view.name].every((part) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(part))
@@ -15,7 +14,7 @@ export async function newView({ view: text }: { view: string }): Promise<void> {
     : 'has other characters than letters, digits and "_"'
   if (fault !== null)
     throw new Problem('InvalidName', `view: ${displayName(view)} ${fault}.`, { field: 'view' })
-  const files = (await writeNewViewFiles(view)).map((file) => relative(process.cwd(), fileURLToPath(file)))
+  const files = (await writeNewViewFiles(view)).map(shownPath)
   report.success(`wrote ${files.join(' and ')}`)
   report.line(
     `next: write the query, then npx viewkeeper freeze ${view.schema === 'public' ? view.name : displayName(view)} -m "why"`,

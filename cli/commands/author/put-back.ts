@@ -1,8 +1,8 @@
 import { putBack as performPutBack } from '../../../src/operations/aside/put-back.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
+import { schemaFolder } from '../../../src/package-files.ts'
 import { planLines } from '../../output/aside.ts'
 import { count, report, seconds, timed } from '../../output/report.ts'
-import { schemaFolder } from '../../project/folders.ts'
 import { readGiven } from '../../project/given.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 

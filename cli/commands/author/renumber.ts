@@ -5,25 +5,28 @@ import type { FrozenMigration } from '../../../src/plan/migrations/frozen.ts'
 import { planRenumber, type Renumbered } from '../../../src/plan/migrations/renumber.ts'
 import { Problem } from '../../../src/problem.ts'
 import { report } from '../../output/report.ts'
-import { folders } from '../../project/folders.ts'
+import { readFolders, shownPath } from '../../project/folders.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 
 /**
  * Gives migrations the next numbers, after those of another branch: the named ones, or those that DATABASE_URL lacks.
  */
 export async function renumber(names: string[]): Promise<void> {
-  const migrations = await readPairs(folders.migrations)
+  const { migrations: folder } = await readFolders()
+  const migrations = await readPairs(folder)
+  const unknown = names.find((name) => !migrations.some((each) => each.name === name))
+  if (unknown !== undefined)
+    throw new Problem('InvalidRequest', `migration: ${shownPath(folder)} has no ${unknown}.`, {
+      field: 'migration',
+    })
   const later = names.length > 0 ? await named(migrations, names) : await lacking(migrations)
   const renumbered = planRenumber(migrations, new Set(later))
-  await renameAll(renumbered)
+  await renameAll(folder, renumbered)
   for (const { migration, name } of renumbered) report.success(`${migration.name} is now ${name}`)
   if (renumbered.length === 0) report.line('every number is right; nothing was renamed')
 }
 
 async function named(migrations: FrozenMigration[], names: string[]): Promise<string[]> {
-  const unknown = names.find((name) => !migrations.some((each) => each.name === name))
-  if (unknown !== undefined)
-    throw new Problem('InvalidRequest', `migration: migrations/ has no ${unknown}.`, { field: 'migration' })
   if (process.env.DATABASE_URL)
     await insistOnLacking(
       databaseFromUrl(),
@@ -36,12 +39,12 @@ const lacking = (migrations: FrozenMigration[]): Promise<string[]> =>
   readLater(databaseFromUrl('name the migrations that only your branch has'), migrations)
 
 /** Renames in two rounds: the new name of one file may be the old name of another. */
-async function renameAll(renumbered: Renumbered[]): Promise<void> {
+async function renameAll(folder: URL, renumbered: Renumbered[]): Promise<void> {
   const files = renumbered.flatMap(({ migration: { name: before, up, down }, name }) =>
     (down === null ? [up] : [up, down]).map(({ file }) => ({
-      from: new URL(file, folders.migrations),
-      aside: new URL(`${file}.renumbered`, folders.migrations),
-      to: new URL(name + file.slice(before.length), folders.migrations),
+      from: new URL(file, folder),
+      aside: new URL(`${file}.renumbered`, folder),
+      to: new URL(name + file.slice(before.length), folder),
     })),
   )
   for (const { from, aside } of files) await rename(from, aside)

@@ -1,9 +1,9 @@
 import { setAside as performSetAside } from '../../../src/operations/aside/set-aside.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
+import { schemaFolder } from '../../../src/package-files.ts'
 import { describeItem, nameOf } from '../../../src/plan/aside/items.ts'
 import { planLines } from '../../output/aside.ts'
 import { count, report } from '../../output/report.ts'
-import { schemaFolder } from '../../project/folders.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 
 interface SetAsideOptions {

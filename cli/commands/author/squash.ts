@@ -9,7 +9,7 @@ import type { Definition } from '../../../src/plan/views/definition.ts'
 import { Problem } from '../../../src/problem.ts'
 import { count, dim, report } from '../../output/report.ts'
 import { readAuthored } from '../../project/authored.ts'
-import { folders } from '../../project/folders.ts'
+import { type Folders, readFolders, shownPath } from '../../project/folders.ts'
 import { toMigrations, writeMigrations } from '../../project/write-migrations.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 
@@ -23,15 +23,16 @@ interface SquashOptions {
  */
 export async function squash({ message, without = [] }: SquashOptions): Promise<void> {
   const authored = await readAuthored()
+  const folders = await readFolders()
   const frozen = await readFrozenMigrations(folders.migrations)
   if (frozen.length === 0) return report.line('no migration is frozen yet; nothing was written')
-  insistOnFrozen(authored, frozen)
+  insistOnFrozen(folders, authored, frozen)
   const views = await readSquashable(databaseFromUrl(null), frozen, authored)
   const planned = planSquash({ migrations: frozen, views, without, why: message })
   const fresh = toMigrations(planned, frozen)
-  print(planned, fresh, views)
+  print(folders, planned, fresh, views)
   await writeMigrations(fresh)
-  await removeMigrations(frozen)
+  await removeMigrations(folders, frozen)
   report.line(
     `${count(frozen.length, 'migration')} replaced by ${fresh.length}; the database was not changed`,
   )
@@ -39,19 +40,24 @@ export async function squash({ message, without = [] }: SquashOptions): Promise<
 }
 
 /** Refuses definitions that differ from what is frozen, but not their queries: the database compares these. */
-function insistOnFrozen(authored: Definition[], frozen: FrozenMigration[]): void {
+function insistOnFrozen(folders: Folders, authored: Definition[], frozen: FrozenMigration[]): void {
   const differences = authoredDifferences(authored, frozen, () => '')
   if (differences.length === 0) return
   throw new Problem(
     'InvalidRequest',
     [
-      'views/ differs from what is frozen. Freeze it, then squash:',
+      `${shownPath(folders.views)} differs from what is frozen. Freeze it, then squash:`,
       ...differences.map(({ view, message }) => `  ${view}: ${message}`),
     ].join('\n'),
   )
 }
 
-function print(planned: SquashedMigration[], fresh: FrozenMigration[], views: SquashableView[]): void {
+function print(
+  folders: Folders,
+  planned: SquashedMigration[],
+  fresh: FrozenMigration[],
+  views: SquashableView[],
+): void {
   const because = new Map(views.map(({ definition, serversTextBecause }) => [definition, serversTextBecause]))
   for (const [at, { up, was }] of planned.entries()) {
     const name = fresh[at]?.name
@@ -65,12 +71,12 @@ function print(planned: SquashedMigration[], fresh: FrozenMigration[], views: Sq
     if (!why) continue
     report.warning(
       `${displayName(definition)}: its frozen query does not run any more (${why}). It is frozen as the server ` +
-        `writes it: copy the query from migrations/${name}.up.sql into views/`,
+        `writes it: copy the query from ${shownPath(folders.migrations)}${name}.up.sql into ${shownPath(folders.views)}`,
     )
   }
 }
 
-const removeMigrations = async (migrations: FrozenMigration[]): Promise<void> => {
+const removeMigrations = async (folders: Folders, migrations: FrozenMigration[]): Promise<void> => {
   const files = migrations.flatMap(({ up, down }) => (down === null ? [up] : [up, down]))
   await Promise.all(files.map(({ file }) => rm(new URL(file, folders.migrations))))
 }

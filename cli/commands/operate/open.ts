@@ -1,4 +1,4 @@
-import { pageFor } from '../../../page/serve/bundle.ts'
+import { pageFor } from '../../../page/serve/page.ts'
 import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { openBrowser } from '../../open/browser.ts'

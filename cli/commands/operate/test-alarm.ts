@@ -14,7 +14,7 @@ import { regionOf } from '../../target/region.ts'
 export async function testAlarm({ env, alarm }: { env: string; alarm: string }): Promise<void> {
   const name = `viewkeeper-${env}-${alarm}`
   const cloudWatch = new CloudWatchClient({
-    region: regionOf(env),
+    region: await regionOf(env),
     ...clientSettings({ requestMs: 10_000, attempts: 2 }),
   })
   const set = (state: StateValue) =>

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
+import { localBatches, localFunctions } from '../../../local/gateway/batches.ts'
 import { mostConnections } from '../../../local/gateway/connections.ts'
 import { startGateway } from '../../../local/gateway/gateway.ts'
 import { connectTo, type Database, type Sql } from '../../../src/db/server/connect.ts'
@@ -63,7 +64,7 @@ test('200 callers leave connections to everybody else, and each gets an answer o
     const spy = vi.spyOn(console, stream).mockReturnValue() // the functions log each request
     onTestFinished(() => spy.mockRestore())
   }
-  const gateway = await startGateway({ port: 0 })
+  const gateway = await startGateway({ port: 0, functions: localFunctions(localBatches(database)) })
   const elsewhere = new URL(server.url)
   elsewhere.username = 'bystander'
   elsewhere.password = 'secret'

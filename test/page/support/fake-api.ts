@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
-import { pageFor } from '../../../page/serve/bundle.ts'
+import { pageFor } from '../../../page/serve/page.ts'
 import { servePage } from '../../../page/serve/serve.ts'
 
 interface Asked {

@@ -10,8 +10,8 @@ import {
   PostgresQueryCompiler,
 } from 'kysely'
 import { describe, expect, test, vi } from 'vitest'
-import { defineView, type ViewInput } from '../../../src/authoring/index.ts'
 import { checkViews } from '../../../src/authoring/validate.ts'
+import { defineView, type ViewInput } from '../../../src/index.ts'
 import { type Definition, definitionDefaults } from '../../../src/plan/views/definition.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.

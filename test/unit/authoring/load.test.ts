@@ -1,30 +1,54 @@
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { build } from 'esbuild'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Located, ViewProblem } from '../../../src/authoring/load.ts'
 
 // Each test starts a process, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
-const authoring = new URL('../../../src/authoring/', import.meta.url)
-const importing = `import { defineView } from '${new URL('index.ts', authoring)}'\n`
+const root = new URL('../../../', import.meta.url)
+const importing = "import { defineView } from 'viewkeeper'\n"
+
+/** How views are imported: by a Node that strips types from sources, or in the package by one that does not. */
+const ways = ['Node', 'jiti'] as const
+type Way = (typeof ways)[number]
 
 let folder: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'viewkeeper-authoring-'))
+  await symlink(fileURLToPath(new URL('node_modules', root)), join(folder, 'node_modules'))
+  await build({
+    entryPoints: ['src/index.ts', 'src/authoring/load.ts'].map((file) => fileURLToPath(new URL(file, root))),
+    entryNames: '[name]',
+    outdir: join(folder, 'package'),
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    external: ['libpg-query', 'jiti'],
+  })
+  await writeFile(join(folder, 'package/package.json'), '{ "type": "module" }')
   return () => rm(folder, { recursive: true })
 })
 
-/** Runs a module in a process of its own, so that Node itself does the imports, as in real use. */
-async function run(code: string): Promise<string> {
-  const options = { cwd: folder }
-  return (await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], options)).stdout
+/** Runs a module in a process of its own, so that Node itself does the imports, as in real use. Nothing may be warned of. */
+async function run(code: string, ...args: string[]): Promise<string> {
+  const { stdout, stderr } = await promisify(execFile)(
+    process.execPath,
+    [...args, '--input-type=module', '-e', code],
+    { cwd: folder },
+  )
+  expect(stderr).toBe('')
+  return stdout
 }
 
 async function load(
+  way: Way,
   name: string,
   files: Record<string, string>,
 ): Promise<{ definitions: Located[]; problems: ViewProblem[] }> {
@@ -33,73 +57,23 @@ async function load(
     await mkdir(dirname(path), { recursive: true })
     await writeFile(path, text)
   }
+  const [loader, ...args] =
+    way === 'Node'
+      ? [new URL('src/authoring/load.ts', root).href]
+      : ['./package/load.js', '--no-experimental-strip-types']
   return JSON.parse(
-    await run(`
-      import { loadViews } from '${new URL('load.ts', authoring)}'
+    await run(
+      `
+      import { loadViews } from '${loader}'
       import { pathToFileURL } from 'node:url'
-      console.log(JSON.stringify(await loadViews(pathToFileURL('${name}'))))`),
+      console.log(JSON.stringify(await loadViews(pathToFileURL('${name}'))))`,
+      ...args,
+    ),
   )
 }
 
-describe('views are read', () => {
-  test('from every file of a folder and its subfolders, sorted by path, however they are exported', async () => {
-    const { definitions, problems } = await load('good', {
-      'b.ts': `${importing}
-        export default [1, 2].map((n) => defineView({ name: \`b\${n}\`, query: 'select 1' }))`,
-      'a.ts': `${importing}
-        const view = defineView({
-          name: 'a', query: 'select 1' })
-        export const z = defineView({ name: 'a_z', query: 'select 1' }), list = [[view]]
-        export default view`,
-      'c/d.ts': `export * from '../b.ts'\nexport { default } from '../b.ts'`,
-      'c/e.ts': `${importing}export const n = 1, view = defineView({ name: 'e', query: 'select 1' })`,
-      'x.d.ts': 'export default 1',
-      'x.test.ts': 'throw new Error()',
-      'x.js': 'throw new Error()',
-    })
-    expect(problems).toEqual([])
-    expect(definitions.map(({ file, line, definition: { name } }) => `${file}:${line} ${name}`)).toEqual([
-      'good/a.ts:3 a',
-      'good/a.ts:5 a_z',
-      'good/b.ts:3 b1',
-      'good/b.ts:3 b2',
-      'good/c/e.ts:2 e',
-    ])
-  })
-
-  test('with SQL from imported files', async () => {
-    const { definitions, problems } = await load('imported', {
-      'a.ts': `${importing}import query from './sql/a.sql'\nexport default defineView({ name: 'a', query })`,
-      'sql/a.sql': '\ufeff-- é "`$x\nselect 1\r\n  , 2;\r\n-- done\n',
-    })
-    expect(problems).toEqual([])
-    expect(definitions).toMatchObject([
-      { file: 'imported/a.ts', line: 3, definition: { sql: '-- é "`$x\nselect 1\n  , 2' } },
-    ])
-  })
-
-  test('from a missing folder: none', async () => {
-    expect(await load('nowhere', {})).toEqual({ definitions: [], problems: [] })
-  })
-
-  test('through a module that imports neither the checks nor the parser', async () => {
-    const output = await run(`
-      import { registerHooks } from 'node:module'
-      registerHooks({
-        resolve(specifier, context, next) {
-          const resolved = next(specifier, context)
-          console.log(resolved.url)
-          return resolved
-        },
-      })
-      await import('${new URL('index.ts', authoring)}')`)
-    const names = output
-      .trim()
-      .split('\n')
-      .map((url) => url.slice(url.lastIndexOf('/') + 1))
-    expect(names).toEqual(['index.ts', 'define-view.ts', 'node:util'])
-  })
-})
+const told = ({ problems }: { problems: ViewProblem[] }) =>
+  problems.map(({ file, line, view, field, message }) => [`${file}:${line}`, view, field, message])
 
 /** A wrong field; a text on the line that the problem names; the field and the message of the problem. */
 const wrong: [input: string, at: string, field: string | null, message: RegExp][] = [
@@ -270,55 +244,95 @@ const wrongCalls: [call: string, at: string, view: string | null, field: string 
   ['defineView()', 'defineView()', null, null, /must be an object/],
 ]
 
-describe('all problems are reported at once', () => {
-  const cases = [
-    ...wrong.map(([input, at, field, message], number) => {
-      const name = `v${number}`
-      const call = `defineView({\n  name: '${name}', query: 'select 1',\n// ${field}: 'x'\n  ${input},\n})`
-      const view: unknown = expect.stringMatching(new RegExp(`\\.${name}$`))
-      return { name, input, call, at, view, field, message }
-    }),
-    ...wrongCalls.map(([call, at, view, field, message], number) => {
-      return { name: `call${number}`, input: call, call, at, view, field, message }
-    }),
-  ].map(({ name, input, call, at, message, ...rest }) => {
-    const text = `${importing}\nexport default ${call}\n`
-    const before = text.slice(0, text.indexOf(input) + input.indexOf(at))
-    const line = before.split('\n').length
-    const problem = { file: `bad/${name}.ts`, line, message: expect.stringMatching(message), ...rest }
-    return { name, title: input.replaceAll('\n', ' '), text, problem }
+describe.each(ways)('imported by %s,', (way) => {
+  describe('views are read', () => {
+    test('from every file of a folder and its subfolders, sorted by path, however they are exported', async () => {
+      const { definitions, problems } = await load(way, 'good', {
+        'b.ts': `${importing}
+        export default [1, 2].map((n) => defineView({ name: \`b\${n}\`, query: 'select 1' }))`,
+        'a.ts': `${importing}
+        const view = defineView({
+          name: 'a', query: 'select 1' })
+        export const z = defineView({ name: 'a_z', query: 'select 1' }), list = [[view]]
+        export default view`,
+        'c/d.ts': `export * from '../b.ts'\nexport { default } from '../b.ts'`,
+        'c/e.ts': `${importing}export const n = 1, view = defineView({ name: 'e', query: 'select 1' })`,
+        'x.d.ts': 'export default 1',
+        'x.test.ts': 'throw new Error()',
+        'x.js': 'throw new Error()',
+      })
+      expect(problems).toEqual([])
+      expect(definitions.map(({ file, line, definition: { name } }) => `${file}:${line} ${name}`)).toEqual([
+        'good/a.ts:3 a',
+        'good/a.ts:5 a_z',
+        'good/b.ts:3 b1',
+        'good/b.ts:3 b2',
+        'good/c/e.ts:2 e',
+      ])
+    })
+
+    test('with SQL from imported files', async () => {
+      const { definitions, problems } = await load(way, 'imported', {
+        'a.ts': `${importing}import query from './sql/a.sql'\nexport default defineView({ name: 'a', query })`,
+        'sql/a.sql': '\ufeff-- é "`$x\nselect 1\r\n  , 2;\r\n-- done\n',
+      })
+      expect(problems).toEqual([])
+      expect(definitions).toMatchObject([
+        { file: 'imported/a.ts', line: 3, definition: { sql: '-- é "`$x\nselect 1\n  , 2' } },
+      ])
+    })
+
+    test('from a missing folder: none', async () => {
+      expect(await load(way, 'nowhere', {})).toEqual({ definitions: [], problems: [] })
+    })
   })
 
-  let problems: ViewProblem[]
-  beforeAll(async () => {
-    const files = Object.fromEntries(cases.map(({ name, text }) => [`${name}.ts`, text]))
-    const loaded = await load('bad', files)
-    problems = loaded.problems
-    expect(loaded.definitions).toEqual([])
+  describe('all problems are reported at once', () => {
+    const cases = [
+      ...wrong.map(([input, at, field, message], number) => {
+        const name = `v${number}`
+        const call = `defineView({\n  name: '${name}', query: 'select 1',\n// ${field}: 'x'\n  ${input},\n})`
+        const view: unknown = expect.stringMatching(new RegExp(`\\.${name}$`))
+        return { name, input, call, at, view, field, message }
+      }),
+      ...wrongCalls.map(([call, at, view, field, message], number) => {
+        return { name: `call${number}`, input: call, call, at, view, field, message }
+      }),
+    ].map(({ name, input, call, at, message, ...rest }) => {
+      const text = `${importing}\nexport default ${call}\n`
+      const before = text.slice(0, text.indexOf(input) + input.indexOf(at))
+      const line = before.split('\n').length
+      const problem = { file: `bad/${name}.ts`, line, message: expect.stringMatching(message), ...rest }
+      return { name, title: input.replaceAll('\n', ' '), text, problem }
+    })
+
+    let problems: ViewProblem[]
+    beforeAll(async () => {
+      const files = Object.fromEntries(cases.map(({ name, text }) => [`${name}.ts`, text]))
+      const loaded = await load(way, 'bad', files)
+      problems = loaded.problems
+      expect(loaded.definitions).toEqual([])
+    })
+
+    test.each(cases)('$title', ({ problem }) => {
+      expect(problems.filter(({ file }) => file === problem.file)).toEqual([problem])
+    })
+
+    test('sorted by file and line', () => {
+      const order = problems.map(({ file, line }) => `${file}:${String(line).padStart(4)}`)
+      expect(order.length).toBe(cases.length)
+      expect(order).toEqual([...order].sort())
+    })
+
+    test('without the values that a query binds', () => {
+      expect(JSON.stringify(problems)).not.toContain('secret')
+    })
   })
 
-  test.each(cases)('$title', ({ problem }) => {
-    expect(problems.filter(({ file }) => file === problem.file)).toEqual([problem])
-  })
-
-  test('sorted by file and line', () => {
-    const order = problems.map(({ file, line }) => `${file}:${String(line).padStart(4)}`)
-    expect(order.length).toBe(cases.length)
-    expect(order).toEqual([...order].sort())
-  })
-
-  test('without the values that a query binds', () => {
-    expect(JSON.stringify(problems)).not.toContain('secret')
-  })
-})
-
-describe('problems are reported across files', () => {
-  const told = ({ problems }: { problems: ViewProblem[] }) =>
-    problems.map(({ file, line, view, field, message }) => [`${file}:${line}`, view, field, message])
-
-  test('all of one view, even if one problem could hide another', async () => {
-    const loaded = await load('many', {
-      'a.ts': `${importing}export default defineView({
+  describe('problems are reported across files', () => {
+    test('all of one view, even if one problem could hide another', async () => {
+      const loaded = await load(way, 'many', {
+        'a.ts': `${importing}export default defineView({
         name: 'a',
         query: 'select 1 for update',
         schedule: 'daily',
@@ -331,48 +345,95 @@ describe('problems are reported across files', () => {
         settings: { a: 1, b: 2 },
         commnt: '',
       })`,
+      })
+      expect(told(loaded).map(([place, , field]) => `${place} ${field}`)).toEqual([
+        'many/a.ts:4 query',
+        'many/a.ts:5 schedule',
+        'many/a.ts:5 schedule',
+        'many/a.ts:6 timeoutSeconds',
+        'many/a.ts:8 indexes.0.colunms',
+        'many/a.ts:9 indexes.1.where',
+        'many/a.ts:11 grants.0.privileges.0',
+        'many/a.ts:11 grants.0.to',
+        'many/a.ts:12 settings.a',
+        'many/a.ts:12 settings.b',
+        'many/a.ts:13 commnt',
+      ])
     })
-    expect(told(loaded).map(([place, , field]) => `${place} ${field}`)).toEqual([
-      'many/a.ts:4 query',
-      'many/a.ts:5 schedule',
-      'many/a.ts:5 schedule',
-      'many/a.ts:6 timeoutSeconds',
-      'many/a.ts:8 indexes.0.colunms',
-      'many/a.ts:9 indexes.1.where',
-      'many/a.ts:11 grants.0.privileges.0',
-      'many/a.ts:11 grants.0.to',
-      'many/a.ts:12 settings.a',
-      'many/a.ts:12 settings.b',
-      'many/a.ts:13 commnt',
-    ])
-  })
 
-  test('those of an imported file with the line in that file', async () => {
-    const loaded = await load('in-sql', {
-      'a.ts': `${importing}import query from './a.sql'\nexport default defineView({ name: 'a', query })`,
-      'a.sql': '\r\nselect 1,\r\n  2 fro\r\n  x y\r\n',
-      'b.ts': `${importing}import sql from './b.sql'
+    test('those of an imported file with the line in that file', async () => {
+      const loaded = await load(way, 'in-sql', {
+        'a.ts': `${importing}import query from './a.sql'\nexport default defineView({ name: 'a', query })`,
+        'a.sql': '\r\nselect 1,\r\n  2 fro\r\n  x y\r\n',
+        'b.ts': `${importing}import sql from './b.sql'
         export default defineView({
           name: 'b',
           query: sql.replace('one', '1'),
         })`,
-      'b.sql': 'select one\nfro x y',
-      'c.ts': `${importing}import query from './c.sql'
+        'b.sql': 'select one\nfro x y',
+        'c.ts': `${importing}import query from './c.sql'
         export default defineView({
           name: 'c',
           query, uniqueKey: 1 as never })`,
-      'c.sql': '-- to be written',
+        'c.sql': '-- to be written',
+      })
+      expect(told(loaded).map(([place, , field]) => `${place} ${field}`)).toEqual([
+        'in-sql/a.sql:4 query',
+        'in-sql/b.ts:5 query',
+        'in-sql/c.sql:1 query',
+        'in-sql/c.ts:5 uniqueKey',
+      ])
     })
-    expect(told(loaded).map(([place, , field]) => `${place} ${field}`)).toEqual([
-      'in-sql/a.sql:4 query',
-      'in-sql/b.ts:5 query',
-      'in-sql/c.sql:1 query',
-      'in-sql/c.ts:5 uniqueKey',
-    ])
-  })
 
+    test('views that are defined twice, with the place of the first definition', async () => {
+      const view = (rest: string) => `${importing}export default defineView({\nquery: 'select 1',\n${rest} })`
+      const loaded = await load(way, 'twice', {
+        'a.ts': view("name: 'a', uniqueKey: ['x']"),
+        'b.ts': view("name: 'a', schema: 'other', uniqueKey: ['x']"),
+        'c.ts': view("name: 'a', schema: 'public', uniqueKey: ['x']"),
+      })
+      expect(told(loaded)).toEqual([
+        ['twice/c.ts:4', 'public.a', 'name', expect.stringContaining('twice/a.ts:2')],
+      ])
+      expect(loaded.definitions.map(({ definition: { schema, name } }) => `${schema}.${name}`)).toEqual([
+        'public.a',
+        'other.a',
+      ])
+    })
+
+    test('indexes of the same name in a schema, written by the author or made from columns', async () => {
+      const view = (rest: string) => `${importing}export default defineView({\nquery: 'select 1',\n${rest} })`
+      const loaded = await load(way, 'indexes', {
+        'a.ts': view("name: 'a',\nuniqueKey: ['x'], indexes: [{ columns: ['x'] }]"),
+        'b.ts': view("name: 'b',\nindexes: [{ columns: ['x'], name: 'a_x_idx' }]"),
+        'c.ts': view("name: 'c', schema: 'other',\nindexes: [{ columns: ['x'], name: 'a_x_idx' }]"),
+        'd.ts': view("name: 'd',\nindexes: [\n{ columns: ['x'] },\n{ columns: ['x'], unique: true }]"),
+        'e.ts': view("name: 'a_key'"),
+        'f.ts': view("name: 'f',\nindexes: [{ on: '(x)', name: 'a' }]"),
+      })
+      expect(told(loaded)).toEqual([
+        ['indexes/a.ts:5', 'public.a', 'uniqueKey', expect.stringMatching(/"a_key".*the view.*e\.ts:2/)],
+        [
+          'indexes/b.ts:5',
+          'public.b',
+          'indexes.0',
+          expect.stringMatching(/"a_x_idx".*of public\.a.*a\.ts:5/),
+        ],
+        [
+          'indexes/d.ts:7',
+          'public.d',
+          'indexes.1',
+          expect.stringMatching(/"d_x_idx".*of public\.d.*d\.ts:6/),
+        ],
+        ['indexes/f.ts:5', 'public.f', 'indexes.0', expect.stringMatching(/"a".*the view.*a\.ts:2/)],
+      ])
+    })
+  })
+})
+
+describe('imported by Node, problems are reported', () => {
   test('those of several calls each by itself, even if calls share a line or their query is elsewhere', async () => {
-    const loaded = await load('calls', {
+    const loaded = await load('Node', 'calls', {
       'a.ts': `${importing}const query = \`
           select 1
           fro x y\`
@@ -397,42 +458,8 @@ describe('problems are reported across files', () => {
     ])
   })
 
-  test('views that are defined twice, with the place of the first definition', async () => {
-    const view = (rest: string) => `${importing}export default defineView({\nquery: 'select 1',\n${rest} })`
-    const loaded = await load('twice', {
-      'a.ts': view("name: 'a', uniqueKey: ['x']"),
-      'b.ts': view("name: 'a', schema: 'other', uniqueKey: ['x']"),
-      'c.ts': view("name: 'a', schema: 'public', uniqueKey: ['x']"),
-    })
-    expect(told(loaded)).toEqual([
-      ['twice/c.ts:4', 'public.a', 'name', expect.stringContaining('twice/a.ts:2')],
-    ])
-    expect(loaded.definitions.map(({ definition: { schema, name } }) => `${schema}.${name}`)).toEqual([
-      'public.a',
-      'other.a',
-    ])
-  })
-
-  test('indexes of the same name in a schema, written by the author or made from columns', async () => {
-    const view = (rest: string) => `${importing}export default defineView({\nquery: 'select 1',\n${rest} })`
-    const loaded = await load('indexes', {
-      'a.ts': view("name: 'a',\nuniqueKey: ['x'], indexes: [{ columns: ['x'] }]"),
-      'b.ts': view("name: 'b',\nindexes: [{ columns: ['x'], name: 'a_x_idx' }]"),
-      'c.ts': view("name: 'c', schema: 'other',\nindexes: [{ columns: ['x'], name: 'a_x_idx' }]"),
-      'd.ts': view("name: 'd',\nindexes: [\n{ columns: ['x'] },\n{ columns: ['x'], unique: true }]"),
-      'e.ts': view("name: 'a_key'"),
-      'f.ts': view("name: 'f',\nindexes: [{ on: '(x)', name: 'a' }]"),
-    })
-    expect(told(loaded)).toEqual([
-      ['indexes/a.ts:5', 'public.a', 'uniqueKey', expect.stringMatching(/"a_key".*the view.*e\.ts:2/)],
-      ['indexes/b.ts:5', 'public.b', 'indexes.0', expect.stringMatching(/"a_x_idx".*of public\.a.*a\.ts:5/)],
-      ['indexes/d.ts:7', 'public.d', 'indexes.1', expect.stringMatching(/"d_x_idx".*of public\.d.*d\.ts:6/)],
-      ['indexes/f.ts:5', 'public.f', 'indexes.0', expect.stringMatching(/"a".*the view.*a\.ts:2/)],
-    ])
-  })
-
   test('files that cannot be imported or have no view; the views of the other files are loaded', async () => {
-    const loaded = await load('broken views', {
+    const loaded = await load('Node', 'broken views', {
       'a.ts': "\nfunction f() {\n  throw new Error('boom')\n}\nf()",
       'b.ts': '\nconst a = b c',
       'c.ts': "\n\nimport {\n  x,\n} from './missing.ts'\nx()",
@@ -442,7 +469,7 @@ describe('problems are reported across files', () => {
       'g.ts': "throw 'a text'",
       'h.ts': 'export const view = { input: { name: "x" } }, list = [null, undefined]',
       'i.ts': `${importing}export default defineView({ name: 'i', query: 'select 1' })`,
-      'j.ts': `import '${new URL('../problem.ts', authoring)}'\nenum E { a }`,
+      'j.ts': `import '${new URL('src/problem.ts', root)}'\nenum E { a }`,
     })
     expect(told(loaded)).toEqual([
       ['broken views/a.ts:3', null, null, expect.stringMatching(/cannot be imported: Error: boom/)],
@@ -456,5 +483,25 @@ describe('problems are reported across files', () => {
       ['broken views/j.ts:2', null, null, expect.stringMatching(/cannot be imported: .*enum/)],
     ])
     expect(loaded.definitions.map(({ definition }) => definition.name)).toEqual(['i'])
+  })
+})
+
+describe('what views import', () => {
+  test('through a module that imports neither the checks nor the parser', async () => {
+    const output = await run(`
+      import { registerHooks } from 'node:module'
+      registerHooks({
+        resolve(specifier, context, next) {
+          const resolved = next(specifier, context)
+          console.log(resolved.url)
+          return resolved
+        },
+      })
+      await import('${new URL('src/index.ts', root)}')`)
+    const names = output
+      .trim()
+      .split('\n')
+      .map((url) => url.slice(url.lastIndexOf('/') + 1))
+    expect(names).toEqual(['index.ts', 'define-view.ts', 'config.ts'])
   })
 })

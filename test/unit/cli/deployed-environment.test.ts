@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { testAlarm } from '../../../cli/commands/operate/test-alarm.ts'
 import { deployedTarget } from '../../../cli/target/deployed.ts'
 
-vi.mock('../../../infra/environments.ts', () => ({
-  environments: { stated: { region: 'eu-west-3' }, unstated: {} },
+vi.mock('../../../cli/project/config.ts', () => ({
+  readConfig: async () => ({ environments: { stated: { region: 'eu-west-3' }, unstated: {} } }),
 }))
 
 beforeEach(() => {

@@ -192,7 +192,7 @@ describe('what to do is told', () => {
     const error = await refusal(apiOf({ env: 'productoin' }))
     expect(error).toMatchObject({ code: 'InvalidRequest' })
     expect(error.message).toBe(
-      'There is no environment productoin in this account in eu-central-1. infra/environments.ts has production, staging, dev: ' +
+      'There is no environment productoin in this account in eu-central-1. viewkeeper.config.ts has production, staging, dev: ' +
         'did you mean production? `npx cdk deploy -c env=productoin --all` deploys it; AWS_PROFILE chooses another account, AWS_REGION another region.',
     )
   })

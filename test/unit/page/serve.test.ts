@@ -1,18 +1,22 @@
 import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer, type IncomingHttpHeaders, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
-import { bundlePage, pageFor } from '../../../page/serve/bundle.ts'
+import { buildPage } from '../../../build/page.ts'
 import { type PageFiles, withTarget } from '../../../page/serve/files.ts'
+import { pageFor, readPage } from '../../../page/serve/page.ts'
 import { servePage } from '../../../page/serve/serve.ts'
 
 const target = { name: 'production', environment: 'production', url: 'https://api.example' }
 let files: PageFiles
 
 beforeAll(async () => {
-  files = withTarget(await bundlePage(), target)
+  files = withTarget(await readPage(), target)
 })
 
 /** Asks a server of the page; 404 says that the page has no such file. `fetch` would unzip by itself. */
@@ -102,4 +106,13 @@ test.each([
 test('the page is made once', async () => {
   const page = pageFor(target)
   expect(await page()).toBe(await page())
+})
+
+test('the built page has what is served, byte for byte', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'viewkeeper-page-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const sources = await buildPage(folder)
+  expect(sources).toContainEqual(expect.stringMatching(/\/page\/app\/main\.tsx$/))
+  for (const [path, { bytes }] of Object.entries(await readPage()))
+    expect(bytes.equals(await readFile(join(folder, path === '/' ? 'index.html' : path))), path).toBe(true)
 })

@@ -1,18 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { relativePath } from './places.ts'
-import type { ViewProblem } from './view-report.ts'
+import { relativePath } from './relative-path.ts'
 
-/** Says that importing a file failed, and at which line of the file. */
-export function importProblem(path: string, error: unknown): ViewProblem {
+/** Says that importing a file failed, and at which line of the file. The file is relative to the current folder. */
+export function importProblem(path: string, error: unknown): { file: string; line: number; message: string } {
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   return {
     file: relativePath(path),
     line: lineInStack(path, error) ?? lineOfImport(path, message) ?? 1,
-    view: null,
-    field: null,
-    message: `cannot be imported: ${message.trim()}`,
+    // What jiti says goes on with places in its own code.
+    message: `cannot be imported: ${message.trim().split(/\s*\n/)[0]}`,
   }
 }
 

@@ -1,0 +1,4 @@
+import { defineConfig } from 'viewkeeper'
+import { environments } from './infra/environments.ts'
+
+export default defineConfig({ environments })
