@@ -162,10 +162,10 @@ const layers = {
   cli: ['src', 'page/serve'],
   // A page in a browser, and what serves it. In the repository, the page is made when it is asked for.
   'page/serve': ['src/package-files.ts', 'build/page.ts'],
-  'page/app': ['src/plan', 'src/edge/http/schemas.ts'],
+  'page/app': ['src/plan', 'src/edge/http/schemas/answers.ts'],
   bench: ['src', 'local/embedded/'],
   // Makes the files of the npm package.
-  build: ['src/package-files.ts'],
+  build: ['src/edge/http/openapi.ts', 'src/package-files.ts'],
   // The gateway stands where Lambda stands.
   local: ['functions', 'src', 'cli/output', 'page/serve'],
 }

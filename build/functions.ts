@@ -1,7 +1,8 @@
 import { readdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type BuildOptions, build } from 'esbuild'
+import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
+import { openapi } from '../src/edge/http/openapi.ts'
 import { functionsFolder } from '../src/package-files.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -18,9 +19,20 @@ const neverLoaded = [
   '@smithy/credential-provider-imds',
 ]
 
+/** Writes the OpenAPI file into the bundle instead of what makes it: that is larger than all the rest of a function. */
+const writtenOpenapi: Plugin = {
+  name: 'written-openapi',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\/src\/edge\/http\/openapi\.ts$/ }, () => ({
+      contents: `export const openapi = () => (${JSON.stringify(openapi())})`,
+    })),
+}
+
 const options = {
   bundle: true,
   format: 'esm',
+  splitting: true,
+  outExtension: { '.js': '.mjs' },
   platform: 'node',
   target: 'node24',
   logLevel: 'warning',
@@ -28,6 +40,7 @@ const options = {
   sourcemap: true,
   sourcesContent: false,
   external: neverLoaded,
+  plugins: [writtenOpenapi],
   mainFields: ['module', 'main'],
   // Packages in CommonJS call require(), which an ES module does not have. The imported name is long, because the
   // minifier does not know this line and may give the same short name to something else.
@@ -36,22 +49,28 @@ const options = {
   },
 } satisfies BuildOptions
 
-/** Bundles the function of each file in `functions/` into `<folder>/<name>/index.mjs`, replacing what the folder has. */
+/**
+ * Bundles the function of each file in `functions/` into the folder `<folder>/<name>/`, replacing what is there: `index.mjs`
+ * with the handler, chunks that `index.mjs` imports, chunks that a call loads when it first needs them (the driver and TLS,
+ * the clients of AWS, the OpenAPI file), and a source map of each. Returns the bundled files.
+ */
 export async function buildFunctions(folder = fileURLToPath(functionsFolder)): Promise<string[]> {
   const files = await readdir(join(root, 'functions'))
   await rm(folder, { recursive: true, force: true })
-  const results = await Promise.all(
-    files.map((file) =>
-      build({
-        ...options,
-        absWorkingDir: root,
-        entryPoints: [join(root, 'functions', file)],
-        outfile: join(folder, basename(file, '.ts'), 'index.mjs'),
-        metafile: true,
-      }),
-    ),
-  )
-  return results.flatMap(({ metafile }) => Object.keys(metafile.inputs).map((path) => join(root, path)))
+  const bundles = await Promise.all(files.map((file) => buildFunction(basename(file, '.ts'), folder)))
+  return bundles.flatMap(({ inputs }) => Object.keys(inputs).map((path) => join(root, path)))
+}
+
+/** Bundles one function. Returns what is in its files; paths are relative to the repository. */
+export async function buildFunction(name: string, folder: string): Promise<Metafile> {
+  const { metafile } = await build({
+    ...options,
+    absWorkingDir: root,
+    entryPoints: { index: join(root, 'functions', `${name}.ts`) },
+    outdir: join(folder, name),
+    metafile: true,
+  })
+  return metafile
 }
 
 if (import.meta.main) await buildFunctions()

@@ -1,9 +1,12 @@
-import { deployedMessenger, notifyPeople, readMessenger } from '../src/edge/handlers/notify.ts'
+import { type Messenger, notifyPeople } from '../src/edge/handlers/notify.ts'
 import { eventFunction } from '../src/edge/lambda/function.ts'
 
-const messenger = deployedMessenger(readMessenger())
+/** Its clients of AWS are larger than all the rest. They are loaded at the first call, and kept. */
+let messenger: Messenger | undefined
 
 /** Makes mails of alarms. It is outside the network of the database, and asks `notice`. */
-export const handler = eventFunction((event: object, context) =>
-  notifyPeople(messenger, event, context, process.env.VIEWKEEPER_ENVIRONMENT ?? 'local'),
-)
+export const handler = eventFunction(async (event: object, context) => {
+  const { deployedMessenger, readMessenger } = await import('../src/edge/handlers/messenger.ts')
+  messenger ??= deployedMessenger(readMessenger())
+  return notifyPeople(messenger, event, context, process.env.VIEWKEEPER_ENVIRONMENT ?? 'local')
+})

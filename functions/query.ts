@@ -9,7 +9,6 @@ import {
   answerWhy,
 } from '../src/edge/handlers/query.ts'
 import { json } from '../src/edge/http/http.ts'
-import { openapi } from '../src/edge/http/openapi.ts'
 import { readConfiguration } from '../src/edge/lambda/configuration.ts'
 import { httpFunction } from '../src/edge/lambda/function.ts'
 
@@ -23,5 +22,5 @@ export const handler = httpFunction<'query'>(readConfiguration, {
   listBatches: answerBatches,
   getBatch: answerBatch,
   getMetrics: answerMetrics,
-  getOpenapi: async () => json(200, openapi()),
+  getOpenapi: async () => json(200, (await import('../src/edge/http/openapi.ts')).openapi()),
 })

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type * as schemas from '../../src/edge/http/schemas.ts'
+import type * as schemas from '../../src/edge/http/schemas/answers.ts'
 
 // The answers of the API, by the schemas that the API makes them with. Only their types are imported, so no command waits
 // for zod.

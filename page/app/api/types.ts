@@ -1,5 +1,5 @@
 import type * as z from 'zod'
-import type * as schemas from '../../../src/edge/http/schemas.ts'
+import type * as schemas from '../../../src/edge/http/schemas/answers.ts'
 
 // The answers of the API, as its own schemas describe them. Only types: no schema gets into the bundle.
 

@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda'
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { type Advanced, advance } from '../../operations/batches/advance.ts'
-import { batchPath } from '../http/schemas.ts'
+import { batchId as id } from '../http/schemas/fields.ts'
 import { validate } from '../http/validate.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 import { logger } from '../lambda/function.ts'
@@ -9,7 +9,7 @@ import { logger } from '../lambda/function.ts'
 /** Advancing ends this long before Lambda ends the function, so that the function can still answer. */
 const reserveMs = 60_000
 
-const advanceEvent = z.strictObject({ batchId: batchPath.shape.id })
+const advanceEvent = z.strictObject({ batchId: id })
 
 /** Advances a batch for as long as the function lives. It throws only errors that may pass by themselves. */
 export async function advanceBatch(

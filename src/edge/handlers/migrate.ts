@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { ownerRole } from '../../db/schema/role.ts'
 import { readFrozenMigrations } from '../../files/frozen-migrations.ts'
 import { bringUp } from '../../operations/migrations/bring-up.ts'
@@ -16,6 +16,7 @@ import { createRole } from '../../operations/schema/create-role.ts'
 import { describeViews } from '../../operations/views/describe.ts'
 import { doctor } from '../../operations/views/doctor.ts'
 import { type FrozenMigration, frozenState } from '../../plan/migrations/frozen.ts'
+import { integer, mostInteger, text } from '../http/schemas/fields.ts'
 import { validate } from '../http/validate.ts'
 import type { Administration, Configuration } from '../lambda/configuration.ts'
 import { logger } from '../lambda/function.ts'
@@ -28,23 +29,24 @@ export interface MigrationFolders {
   views: URL
 }
 
-const views = z.union([z.literal('all'), z.array(z.string().min(1))])
+const views = z.union([z.literal('all'), z.array(text(1000))], 'must be all, or a list of names of views')
 
 /**
  * The commands that `viewkeeper … --env` sends to the deployed function. No command carries SQL: the function
  * uses only the files that the deploy has put into its bundle.
  */
-const commands = z.discriminatedUnion('command', [
-  z.strictObject({ command: z.literal('up'), repair: z.boolean().optional() }),
-  z.strictObject({ command: z.literal('down'), count: z.int().min(1) }),
-  z.strictObject({ command: z.literal('status') }),
-  z.strictObject({ command: z.literal('check') }),
-  z.strictObject({
-    command: z.literal('describe'),
-    views,
-  }),
-  z.strictObject({ command: z.literal('doctor'), views, role: z.string().min(1).nullable() }),
-])
+const commands = z.discriminatedUnion(
+  'command',
+  [
+    z.strictObject({ command: z.literal('up'), repair: z.optional(z.boolean()) }),
+    z.strictObject({ command: z.literal('down'), count: integer(1, mostInteger) }),
+    z.strictObject({ command: z.literal('status') }),
+    z.strictObject({ command: z.literal('check') }),
+    z.strictObject({ command: z.literal('describe'), views }),
+    z.strictObject({ command: z.literal('doctor'), views, role: z.nullable(text(1000)) }),
+  ],
+  'must be one of up, down, status, check, describe, doctor',
+)
 
 /** The longest wait for the migrations; the function lives a little longer. */
 const longestMs = 13 * 60_000

@@ -1,8 +1,9 @@
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { confirm, prepareNotice } from '../../operations/monitoring/notice.ts'
 import { readAlarm } from '../../plan/monitoring/alarm-words.ts'
 import { chatOf } from '../../plan/monitoring/notice-chat.ts'
 import { type Mail, mailOf } from '../../plan/monitoring/notice-mail.ts'
+import { text } from '../http/schemas/fields.ts'
 import { validate } from '../http/validate.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 import { logger } from '../lambda/function.ts'
@@ -13,13 +14,13 @@ export type NoticeQuestion = z.output<typeof question>
 const question = z.union([
   z.strictObject({
     /** Names the sender, the same at each of its retries. */
-    holder: z.string().min(1).max(100),
+    holder: text(100),
     /** What CloudWatch has published; none if the clock asks. */
     messages: z.array(z.string()),
   }),
   z.strictObject({
     /** The token of the notice that is published. */
-    confirmed: z.string().min(1).max(100),
+    confirmed: text(100),
   }),
 ])
 

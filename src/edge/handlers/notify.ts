@@ -1,13 +1,10 @@
-import { LambdaClient } from '@aws-sdk/client-lambda'
-import { PublishCommand, SNSClient } from '@aws-sdk/client-sns'
 import type { Context } from 'aws-lambda'
 import { readAlarm } from '../../plan/monitoring/alarm-words.ts'
 import { type AlarmWords, emptyNotice } from '../../plan/monitoring/notice.ts'
 import { chatOf } from '../../plan/monitoring/notice-chat.ts'
 import { asSubject, mailOf } from '../../plan/monitoring/notice-mail.ts'
-import { clientSettings } from '../lambda/aws-client.ts'
 import { logger } from '../lambda/function.ts'
-import { type Invoked, invokeFunction } from '../lambda/invoke.ts'
+import type { Invoked } from '../lambda/invoke.ts'
 import type { Message, NoticeQuestion, NoticeReply } from './notice.ts'
 
 /** What `notify` works with. */
@@ -17,19 +14,6 @@ export interface Messenger {
   /** Publishes the same as JSON and as a mail for people. Throws if the mail is not published. */
   publish(message: Message): Promise<void>
 }
-
-/** What `notify` is told by environment variables. */
-export interface MessengerNames {
-  noticeFunction: string | undefined
-  mailTopicArn: string | undefined
-  noticesTopicArn: string | undefined
-}
-
-export const readMessenger = (env: NodeJS.ProcessEnv = process.env): MessengerNames => ({
-  noticeFunction: env.NOTICE_FUNCTION,
-  mailTopicArn: env.MAIL_TOPIC_ARN,
-  noticesTopicArn: env.NOTICES_TOPIC_ARN,
-})
 
 /** Messages of SNS, or the event of a schedule. */
 interface NotifyEvent {
@@ -147,27 +131,3 @@ const foreignWords = ({ Message, Subject }: { Message: string; Subject?: string 
   at: null,
   test: false,
 })
-
-/** `notify` runs outside the network of the database, so that this network needs no endpoint for SNS and Lambda. */
-export function deployedMessenger({
-  noticeFunction,
-  mailTopicArn,
-  noticesTopicArn,
-}: MessengerNames): Messenger {
-  // notice gives up on the database after 20 s, and lives for 29 s.
-  const lambda = new LambdaClient(clientSettings({ requestMs: 35_000, attempts: 2 }))
-  const sns = new SNSClient(clientSettings({ requestMs: 5000, attempts: 3 }))
-  return {
-    ask: (question, until) => invokeFunction(lambda, noticeFunction, question, { tryUntil: until, until }),
-    async publish({ subject, text, chat }) {
-      // If this threw, people would get the mail again at each retry.
-      const lacking = await sns
-        .send(new PublishCommand({ TopicArn: noticesTopicArn, Message: JSON.stringify(chat) }))
-        .then(() => '')
-        .catch(({ name }: Error) => `\nThis notice could not be published to ${noticesTopicArn} (${name}).\n`)
-      await sns.send(
-        new PublishCommand({ TopicArn: mailTopicArn, Subject: subject, Message: text + lacking }),
-      )
-    },
-  }
-}

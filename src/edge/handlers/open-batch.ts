@@ -17,7 +17,7 @@ import {
   problemAnswer,
   withoutSession,
 } from '../http/http.ts'
-import { batchOptions, deployedBatch, scheduledBatch } from '../http/schemas.ts'
+import { batchOptions, deployedBatch, scheduledBatch } from '../http/schemas/batches.ts'
 import { validate } from '../http/validate.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 import { knownProblem, logger } from '../lambda/function.ts'

@@ -1,5 +1,5 @@
 import type { Context } from 'aws-lambda'
-import type * as z from 'zod'
+import * as z from 'zod/mini'
 import type { Call } from '../../operations/runs/call.ts'
 import type { Result } from '../../operations/runs/result.ts'
 import type { Trigger } from '../../plan/run.ts'
@@ -14,7 +14,8 @@ import {
   withoutSession,
 } from '../http/http.ts'
 import type { RouteNameOf } from '../http/routes.ts'
-import { scheduleFields, viewPath } from '../http/schemas.ts'
+import { viewPath } from '../http/schemas/fields.ts'
+import { scheduleFields } from '../http/schemas/operations.ts'
 import { validate } from '../http/validate.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 import { answerHttp, eventFunction, type HttpHandler, logger } from '../lambda/function.ts'
@@ -26,14 +27,14 @@ import { answerHttp, eventFunction, type HttpHandler, logger } from '../lambda/f
 const reserveMs = 10_000
 
 /** An operation on one view. `options` are the fields of its request besides the name of the view. */
-interface ServedOperation<Options extends z.ZodObject> {
+interface ServedOperation<Options extends z.ZodMiniObject> {
   route: RouteNameOf<'create' | 'refresh' | 'drop'>
   options: Options
   perform(request: { view: string } & z.output<Options>, call: Call): Promise<Result>
 }
 
 /** The function of an operation. Its HTTP route and a schedule may make the same requests. */
-export const operationFunction = <Options extends z.ZodObject>(
+export const operationFunction = <Options extends z.ZodMiniObject>(
   readConfiguration: () => Configuration,
   operation: ServedOperation<Options>,
 ) =>
@@ -44,7 +45,7 @@ export const operationFunction = <Options extends z.ZodObject>(
   )
 
 const overHttp =
-  <Options extends z.ZodObject>({ options, perform }: ServedOperation<Options>): HttpHandler =>
+  <Options extends z.ZodMiniObject>({ options, perform }: ServedOperation<Options>): HttpHandler =>
   async (event, { database }) => {
     const { view } = validate(viewPath, event.pathParameters, 'path')
     const body = validate(options, bodyOf(event), 'body')
@@ -67,13 +68,13 @@ const overHttp =
  * not fail. It throws if a retry may help or the run could not be recorded: Lambda then retries, and at last
  * puts the event into the dead-letter queue. Events with the same scheduled time are one run.
  */
-async function onSchedule<Options extends z.ZodObject>(
+async function onSchedule<Options extends z.ZodMiniObject>(
   { options, perform }: ServedOperation<Options>,
   event: unknown,
   context: Context,
   { database }: Pick<Configuration, 'database'>,
 ): Promise<Result> {
-  const fields = validate(scheduleFields.extend(options.shape), event, 'event')
+  const fields = validate(z.extend(scheduleFields, options.shape), event, 'event')
   const { schedule, scheduledTime, trigger, ...request } = fields as z.output<typeof scheduleFields>
   const result = await perform(request as { view: string } & z.output<Options>, {
     database,

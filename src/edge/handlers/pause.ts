@@ -1,6 +1,6 @@
 import { pauseAll, pauseView } from '../../operations/views/pause.ts'
 import { callerOf, json } from '../http/http.ts'
-import { viewPath } from '../http/schemas.ts'
+import { viewPath } from '../http/schemas/fields.ts'
 import { validate } from '../http/validate.ts'
 import type { HttpHandler } from '../lambda/function.ts'
 

@@ -1,4 +1,4 @@
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import { getBatch, listBatches } from '../../operations/batches/read.ts'
 import { getMetrics } from '../../operations/monitoring/metrics.ts'
 import { getRun, listRuns } from '../../operations/runs/read.ts'
@@ -7,16 +7,8 @@ import { getWhy } from '../../operations/views/why.ts'
 import { batchBody, runBody } from '../http/answers.ts'
 import { type HttpAnswer, type HttpEvent, json } from '../http/http.ts'
 import { pageByKey, pageByName, pageInOrder } from '../http/pages.ts'
-import {
-  batchesQuery,
-  batchPath,
-  batchQuery,
-  metricsQuery,
-  runPath,
-  runsQuery,
-  viewPath,
-  viewsQuery,
-} from '../http/schemas.ts'
+import { batchPath, runPath, viewPath } from '../http/schemas/fields.ts'
+import { batchesQuery, batchQuery, metricsQuery, runsQuery, viewsQuery } from '../http/schemas/queries.ts'
 import { fitting, mostBytes } from '../http/size.ts'
 import { validate } from '../http/validate.ts'
 import { type Configuration, localEnvironment } from '../lambda/configuration.ts'

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { changeOwnPassword } from '../../db/schema/authentication.ts'
 import { connectTo, type Database } from '../../db/server/connect.ts'
 import { Problem } from '../../problem.ts'
+import { text } from '../http/schemas/fields.ts'
 import { validate } from '../http/validate.ts'
 import { logger } from '../lambda/function.ts'
 import { connectionOf } from '../lambda/secret.ts'
@@ -11,8 +12,8 @@ import { type SecretVersions, versionsOf } from '../lambda/secret-versions.ts'
 /** What Secrets Manager sends, once for each step. It repeats a step that failed, with the same token. */
 const rotation = z.object({
   Step: z.enum(['createSecret', 'setSecret', 'testSecret', 'finishSecret']),
-  SecretId: z.string().min(1),
-  ClientRequestToken: z.string().min(1),
+  SecretId: text(2048),
+  ClientRequestToken: text(64),
 })
 
 /**

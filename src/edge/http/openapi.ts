@@ -1,13 +1,17 @@
 import type * as z from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi'
 import { type RouteName, routes } from './routes.ts'
-import * as schemas from './schemas.ts'
+import * as schemas from './schemas/answers.ts'
+import { batchOptions } from './schemas/batches.ts'
+import { batchPath, runPath, viewPath } from './schemas/fields.ts'
+import { createOptions, dropOptions, refreshOptions } from './schemas/operations.ts'
+import { batchesQuery, batchQuery, metricsQuery, runsQuery, viewsQuery } from './schemas/queries.ts'
 
 interface Description {
   summary: string
-  path?: z.ZodObject
-  query?: z.ZodObject
-  body?: z.ZodType
+  path?: z.core.$ZodObject
+  query?: z.core.$ZodObject
+  body?: z.core.$ZodType
   headers?: Header[]
   answers: Record<number, { description: string; schema: z.ZodType }>
 }
@@ -58,34 +62,34 @@ type Descriptions = {
 const descriptions: Descriptions = {
   refreshView: {
     summary: 'Refresh a view',
-    path: schemas.viewPath,
-    body: schemas.refreshOptions,
+    path: viewPath,
+    body: refreshOptions,
     headers: operationHeaders,
     answers: { 200: finished, 202: running },
   },
   createView: {
     summary: 'Create a view from its definition',
-    path: schemas.viewPath,
-    body: schemas.createOptions,
+    path: viewPath,
+    body: createOptions,
     headers: operationHeaders,
     answers: { 200: finished, 202: running },
   },
   dropView: {
     summary: 'Drop a view',
-    path: schemas.viewPath,
-    body: schemas.dropOptions,
+    path: viewPath,
+    body: dropOptions,
     headers: operationHeaders,
     answers: { 200: finished, 202: running },
   },
   cancelRun: {
     summary: 'Cancel a run',
-    path: schemas.runPath,
+    path: runPath,
     headers: [waitForCancel],
     answers: { 200: finished, 202: running },
   },
   startBatch: {
     summary: 'Refresh several views, in the order in which they read each other',
-    body: schemas.batchOptions,
+    body: batchOptions,
     headers: [keyHeader('batch')],
     answers: {
       200: { description: 'The batch with this key has ended.', schema: schemas.startedBatch },
@@ -94,7 +98,7 @@ const descriptions: Descriptions = {
   },
   cancelBatch: {
     summary: 'Cancel a batch',
-    path: schemas.batchPath,
+    path: batchPath,
     headers: [waitForCancel],
     answers: {
       200: { description: 'The batch has ended.', schema: schemas.startedBatch },
@@ -103,52 +107,52 @@ const descriptions: Descriptions = {
   },
   pauseView: {
     summary: 'Pause a view: its refreshes are skipped, except with `force`',
-    path: schemas.viewPath,
+    path: viewPath,
     headers: [],
     answers: { 200: paused },
   },
-  resumeView: { summary: 'Resume a view', path: schemas.viewPath, headers: [], answers: { 200: paused } },
+  resumeView: { summary: 'Resume a view', path: viewPath, headers: [], answers: { 200: paused } },
   pauseAll: { summary: 'Pause everything that is scheduled', headers: [], answers: { 200: paused } },
   resumeAll: { summary: 'Resume everything that is scheduled', headers: [], answers: { 200: paused } },
   listBatches: {
     summary: 'List batches, newest first',
-    query: schemas.batchesQuery,
+    query: batchesQuery,
     answers: { 200: { description: 'A page of batches.', schema: schemas.batchList } },
   },
   getBatch: {
     summary: 'Show one batch with its graph',
-    path: schemas.batchPath,
-    query: schemas.batchQuery,
+    path: batchPath,
+    query: batchQuery,
     answers: { 200: { description: 'The batch.', schema: schemas.batchDetails } },
   },
   getMetrics: {
     summary: 'Show counts and durations of the runs of each view in a window, and how each view is now',
-    query: schemas.metricsQuery,
+    query: metricsQuery,
     answers: { 200: { description: 'The metrics.', schema: schemas.metricsList } },
   },
   listViews: {
     summary: 'List every view',
-    query: schemas.viewsQuery,
+    query: viewsQuery,
     answers: { 200: { description: 'The views.', schema: schemas.viewList } },
   },
   getView: {
     summary: 'Show one view',
-    path: schemas.viewPath,
+    path: viewPath,
     answers: { 200: { description: 'The view.', schema: schemas.viewDetails } },
   },
   getWhy: {
     summary: 'Say why the data of a view are as old as they are, and what to do',
-    path: schemas.viewPath,
+    path: viewPath,
     answers: { 200: { description: 'The causes, the real one first.', schema: schemas.why } },
   },
   listRuns: {
     summary: 'List runs, newest first',
-    query: schemas.runsQuery,
+    query: runsQuery,
     answers: { 200: { description: 'A page of runs.', schema: schemas.runList } },
   },
   getRun: {
     summary: 'Show one run',
-    path: schemas.runPath,
+    path: runPath,
     answers: { 200: { description: 'The run.', schema: schemas.run } },
   },
 }

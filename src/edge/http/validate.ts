@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { nearest } from '../../plan/nearest.ts'
 import { Problem } from '../../problem.ts'
 
@@ -12,10 +12,10 @@ const longestField = 100
  * Parses input from outside. A refusal names the first fields that are wrong, and what each must be. For a
  * field that does not exist, it names the field that was probably meant, or all that there are.
  */
-export function validate<T extends z.ZodType>(schema: T, value: unknown, what: string): z.output<T> {
+export function validate<T extends z.ZodMiniType>(schema: T, value: unknown, what: string): z.output<T> {
   const parsed = schema.safeParse(value, { error: wording, reportInput: true })
   if (parsed.success) return parsed.data
-  const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
+  const known = schema instanceof z.ZodMiniObject ? Object.keys(schema.shape) : []
   const faults = withoutRepeats(parsed.error.issues.flatMap(faultsOf))
   const listed = faults.slice(0, mostFaults).map((fault) => ({ ...fault, meant: meantBy(fault, known) }))
   const rest = faults.length - listed.length

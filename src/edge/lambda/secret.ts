@@ -1,8 +1,6 @@
-import { SecretsProvider } from '@aws-lambda-powertools/parameters/secrets'
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import type { ConnectionOptions, ConnectionSource } from '../../db/server/connect.ts'
 import { Problem } from '../../problem.ts'
-import { clientSettings } from './aws-client.ts'
 import { placeOf } from './place.ts'
 
 /**
@@ -11,15 +9,16 @@ import { placeOf } from './place.ts'
  */
 const secretMaxAgeSeconds = 3600
 
-const secrets = new SecretsProvider({ clientConfig: clientSettings({ requestMs: 4000, attempts: 2 }) })
+/** The client is as large as the rest of a function, so only a function that reads a secret loads it. */
+const loadClient = async () => (await import('./secrets-client.ts')).secrets
 
 /** A secret that RDS makes has only the first two fields. Others may have all of them. */
 const secretShape = z.object({
-  username: z.string().min(1),
-  password: z.string().min(1),
-  host: z.string().optional(),
-  port: z.coerce.number().optional(),
-  dbname: z.string().optional(),
+  username: z.string().check(z.minLength(1)),
+  password: z.string().check(z.minLength(1)),
+  host: z.optional(z.string()),
+  port: z.optional(z.coerce.number()),
+  dbname: z.optional(z.string()),
 })
 
 /**
@@ -52,6 +51,7 @@ export function connectionOf(text: string, env: NodeJS.ProcessEnv): ConnectionOp
 }
 
 async function fetchSecret(arn: string, forceFetch: boolean): Promise<string> {
+  const secrets = await loadClient()
   try {
     return String(await secrets.get(arn, { maxAge: secretMaxAgeSeconds, forceFetch }))
   } catch (cause) {
@@ -61,6 +61,7 @@ async function fetchSecret(arn: string, forceFetch: boolean): Promise<string> {
 
 /** The version that a rotation has made but not finished. Null if there is none. */
 async function fetchPending(arn: string): Promise<string | null> {
+  const secrets = await loadClient()
   const sdkOptions = { VersionStage: 'AWSPENDING' }
   // Not kept, because the rotation may never finish.
   const text = await secrets.get(arn, { maxAge: 0, forceFetch: true, sdkOptions }).catch(() => null)

@@ -1,22 +1,15 @@
 import { describe, expect, test, vi } from 'vitest'
 import { resultAnswer } from '../../../src/edge/http/answers.ts'
 import { bodyOf, idempotencyKeyOf, problemAnswer, waitUntilOf } from '../../../src/edge/http/http.ts'
+import { batchOptions, deployedBatch, scheduledBatch } from '../../../src/edge/http/schemas/batches.ts'
+import { batchPath, runPath, viewPath } from '../../../src/edge/http/schemas/fields.ts'
 import {
-  batchesQuery,
-  batchOptions,
-  batchPath,
   createOptions,
-  deployedBatch,
   dropOptions,
-  metricsQuery,
   refreshOptions,
-  runPath,
-  runsQuery,
-  scheduledBatch,
   scheduleFields,
-  viewPath,
-  viewsQuery,
-} from '../../../src/edge/http/schemas.ts'
+} from '../../../src/edge/http/schemas/operations.ts'
+import { batchesQuery, metricsQuery, runsQuery, viewsQuery } from '../../../src/edge/http/schemas/queries.ts'
 import { validate } from '../../../src/edge/http/validate.ts'
 import { knownProblem, logger } from '../../../src/edge/lambda/function.ts'
 import { selectViews } from '../../../src/plan/batches/selection.ts'

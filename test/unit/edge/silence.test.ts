@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { testAlarm } from '../../../cli/commands/operate/test-alarm.ts'
 import { deployedTarget } from '../../../cli/target/deployed.ts'
-import { deployedMachinery, startBatchWith } from '../../../src/edge/handlers/start-batch.ts'
+import { deployedMachinery } from '../../../src/edge/handlers/batch-machinery.ts'
+import { startBatchWith } from '../../../src/edge/handlers/start-batch.ts'
 import { hurried, muteConsole, startSilence, useFakeClock, warmUp } from '../../support/fake-aws.ts'
 import { httpEvent, lambdaContext } from '../../support/lambda.ts'
 
@@ -20,6 +21,7 @@ async function secretReaders() {
   vi.resetModules()
   const { fromSecret } = await import('../../../src/edge/lambda/secret.ts')
   const { versionsOf } = await import('../../../src/edge/lambda/secret-versions.ts')
+  await import('../../../src/edge/lambda/secrets-client.ts')
   const read = fromSecret(secretArn, {})
   return { secret: () => read({ fresh: true }), version: () => versionsOf(secretArn).current() }
 }

@@ -4,11 +4,8 @@ import { text } from 'node:stream/consumers'
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import { ExecutionAlreadyExists, SFNClient } from '@aws-sdk/client-sfn'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import {
-  type BatchMachinery,
-  deployedMachinery,
-  startBatchWith,
-} from '../../../src/edge/handlers/start-batch.ts'
+import { deployedMachinery } from '../../../src/edge/handlers/batch-machinery.ts'
+import { type BatchMachinery, startBatchWith } from '../../../src/edge/handlers/start-batch.ts'
 import { Problem } from '../../../src/problem.ts'
 import { httpEvent, lambdaContext } from '../../support/lambda.ts'
 

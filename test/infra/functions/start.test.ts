@@ -1,0 +1,95 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { afterAll, describe, expect, test } from 'vitest'
+import { chunksOf } from '../../../build/chunks.ts'
+import { buildFunction } from '../../../build/functions.ts'
+import { openapi } from '../../../src/edge/http/openapi.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-start-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const names = readdirSync(fileURLToPath(new URL('../../../functions', import.meta.url))).map((file) =>
+  basename(file, '.ts'),
+)
+const built = new Map(
+  await Promise.all(names.map(async (name) => [name, await buildFunction(name, folder)] as const)),
+)
+
+const connection = 'src/db/server/connection.ts'
+const secrets = 'src/edge/lambda/secrets-client.ts'
+const token = 'src/edge/lambda/sign-token.ts'
+
+/** What Node loads with the function, and with the files of `src/` that are named: the sources, and kB gzipped. */
+function loaded(name: string, entries: string[] = []): { sources: string[]; kilobytes: number } {
+  const chunks = chunksOf(built.get(name)!, entries)
+  return {
+    sources: chunks.flatMap(({ sources }) => sources),
+    kilobytes: chunks.reduce((sum, { path }) => sum + gzipSync(readFileSync(path)).length, 0) / 1000,
+  }
+}
+
+/** Imports files in a process of their own, and prints what the program says of the modules. */
+const inProcess = (files: string[], program: string): string =>
+  execFileSync(
+    process.execPath,
+    [
+      '-e',
+      `Promise.all(${JSON.stringify(files.map((file) => pathToFileURL(file).href))}.map((url) => import(url))).then((modules) => console.log(${program}))`,
+    ],
+    { encoding: 'utf8' },
+  ).trim()
+
+describe.each(names)('before its first call, %s', (name) => {
+  test('loads at most 110 kB, gzipped', () => {
+    expect(loaded(name).kilobytes).toBeLessThan(110)
+  })
+
+  test('loads neither the driver nor clients of AWS nor what only the OpenAPI file needs', () => {
+    const { sources } = loaded(name)
+    expect(sources).toContain(`functions/${name}.ts`)
+    const large =
+      /node_modules\/(postgres|@aws-sdk|@smithy|zod-openapi|zod\/v4\/(classic|locales))\/|schemas\/answers/
+    expect(sources.filter((source) => large.test(source))).toEqual([])
+  })
+
+  test('loads no TLS: Node takes as long for that as for its own start', () => {
+    const eager = new Set(chunksOf(built.get(name)!).map(({ path }) => basename(path)))
+    const imports = Object.entries(built.get(name)!.outputs).flatMap(([path, { imports }]) =>
+      eager.has(basename(path)) ? imports.map((each) => each.path) : [],
+    )
+    expect(imports).toContain('node:console')
+    expect(imports.filter((path) => /^(node:)?(tls|https?|http2)$/.test(path))).toEqual([])
+  })
+})
+
+test.each(names)('every file of %s can be loaded', (name) => {
+  const files = readdirSync(join(folder, name)).filter((file) => file.endsWith('.mjs'))
+  const program = 'modules.filter(({ handler }) => typeof handler === "function").length'
+  expect(
+    inProcess(
+      files.map((file) => join(folder, name, file)),
+      program,
+    ),
+  ).toBe('1')
+})
+
+test.each(names.filter((name) => loaded(name, [connection]).sources.includes(connection)))(
+  '%s loads the client of Secrets Manager only for a secret',
+  (name) => {
+    const client = 'client-secrets-manager'
+    const has = ({ sources }: { sources: string[] }) => sources.some((source) => source.includes(client))
+    expect(has(loaded(name, [connection, token]))).toBe(false)
+    expect(has(loaded(name, [connection, secrets]))).toBe(true)
+  },
+)
+
+test('the OpenAPI file in the bundle is the one that the repository makes', async () => {
+  const { handler } = await import(join(folder, 'query', 'index.mjs'))
+  const answer = await handler(httpEvent('GET /openapi.json'), lambdaContext())
+  expect(parsed(answer).body).toEqual(JSON.parse(JSON.stringify(openapi())))
+})
