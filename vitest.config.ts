@@ -29,6 +29,7 @@ export default defineConfig({
         test: {
           name: 'infra',
           include: ['test/infra/**/*.test.ts'],
+          globalSetup: 'test/infra/support/bundles.ts',
           testTimeout: 60_000,
           hookTimeout: 120_000,
           // Loading the CDK takes longer than the tests, so it is loaded once for all of them.

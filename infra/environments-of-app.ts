@@ -1,6 +1,6 @@
 import { Stack, Stage } from 'aws-cdk-lib'
 import type { Construct, IConstruct } from 'constructs'
-import { OptionsError } from './environment/valid-options.ts'
+import { refuseProps } from './environment/valid-options.ts'
 
 /** The environments of each app: the path of each by where it is deployed and by its name. */
 const environments = new WeakMap<IConstruct, Map<string, string>>()
@@ -16,8 +16,8 @@ export function insistOnOne(scope: Construct, environmentName: string): void {
   const key = JSON.stringify([Stage.of(scope)?.node.path, account, region, environmentName])
   const other = ofApp.get(key)
   if (other !== undefined)
-    throw new OptionsError(
-      `environmentName: ${other} and ${scope.node.path} have the same name, ${environmentName}; give one of them another`,
-    )
+    refuseProps(scope.node.path, [
+      `environmentName: must be another, because ${other} has the name ${environmentName}, too`,
+    ])
   environments.set(root, ofApp.set(key, scope.node.path))
 }

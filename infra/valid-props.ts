@@ -14,9 +14,9 @@ import {
   environmentName,
   hasUseForEndpoint,
   noUseForEndpoint,
-  OptionsError,
   optionFields,
   problemsOf,
+  refuseProps,
   type ValidOptions,
 } from './environment/valid-options.ts'
 import type { ViewkeeperProps, ViewkeeperRdsProps } from './viewkeeper-props.ts'
@@ -60,6 +60,14 @@ const schema = z
   })
   .refine(hasUseForEndpoint, noUseForEndpoint)
   .refine(hasWhatItRotates, noSecretToRotate)
+  .refine(({ authentication: way, loginSecret }) => way === 'secret' || loginSecret === undefined, {
+    path: ['loginSecret'],
+    message: "must be left out with authentication: 'iam'",
+  })
+  .refine(({ authentication: way, loginUser }) => way === 'iam' || loginUser === undefined, {
+    path: ['loginUser'],
+    message: "is only for authentication: 'iam'",
+  })
   .refine(({ topics, alarmEmails }) => topics === undefined || alarmEmails.length === 0, {
     path: ['alarmEmails'],
     message: 'must be left out with topics: subscribe the addresses to topics.mail',
@@ -76,8 +84,7 @@ export const isOnRds = (props: ViewkeeperProps): props is ViewkeeperRdsProps =>
 export function validOptions(path: string, props: ViewkeeperProps): ValidOptions {
   const result = schema.safeParse(props)
   const problems = result.success ? databaseProblems(props) : problemsOf(result.error)
-  if (!result.success || problems.length > 0)
-    throw new OptionsError([`The props of Viewkeeper ${path} are not valid:`, ...problems].join('\n  '))
+  if (!result.success || problems.length > 0) refuseProps(path, problems)
   return result.data
 }
 

@@ -10,11 +10,10 @@ import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct, DependencyGroup, type IDependable } from 'constructs'
 import type { FunctionName, PolicyName } from '../src/edge/http/routes.ts'
 import { schemaFolder } from '../src/package-files.ts'
-import { distinctTimes, type ScheduledView } from '../src/plan/views/scheduled.ts'
+import { distinctTimes } from '../src/plan/views/scheduled.ts'
 import type { Database } from './database/database.ts'
 import { RdsDatabase } from './database/rds-database.ts'
 import { monitorTimes } from './environment/monitor-times.ts'
-import type { ValidOptions } from './environment/valid-options.ts'
 import { insistOnOne } from './environments-of-app.ts'
 import { Api, type ServedApi } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
@@ -77,6 +76,9 @@ export class Viewkeeper extends Construct {
     insistOnOne(this, environmentName)
     Tags.of(this).add('viewkeeper:environment', environmentName)
     this.environmentName = environmentName
+    // Also without schedules of views: a folder that a deploy would refuse is refused now.
+    const migrationsFolder = resolve(props.migrationsFolder ?? 'migrations')
+    const scheduledViews = props.scheduledViews ?? readScheduledViews(folder(migrationsFolder))
 
     const database = isOnRds(props) ? new RdsDatabase(this, 'Database', props) : props.database
     this.database = database
@@ -85,7 +87,6 @@ export class Viewkeeper extends Construct {
     const deadLetters = new DeadLetters(this, 'DeadLetters', environmentName).queue
     this.deadLetters = deadLetters
 
-    const migrationsFolder = resolve(props.migrationsFolder ?? 'migrations')
     const functions = new Functions(this, 'Functions', {
       environmentName,
       options,
@@ -135,7 +136,8 @@ export class Viewkeeper extends Construct {
       concurrency: options.batchConcurrency,
       deadLetters,
     })
-    addBatches(schedules, options, () => props.scheduledViews ?? readScheduledViews(folder(migrationsFolder)))
+    if (options.schedules?.nightly) schedules.addNightly(options.schedules.nightly)
+    if (options.schedules?.views) for (const times of distinctTimes(scheduledViews)) schedules.addViews(times)
 
     const rotation =
       database.rotation &&
@@ -209,17 +211,6 @@ export class Viewkeeper extends Construct {
   grantOperate(grantee: IGrantable): Grant {
     return this.granting.grant('operate', grantee)
   }
-}
-
-function addBatches(
-  schedules: Schedules,
-  { schedules: wanted }: ValidOptions,
-  readViews: () => ScheduledView[],
-): void {
-  // Also without schedules of views: a folder that a deploy would refuse is refused now.
-  const views = readViews()
-  if (wanted?.nightly) schedules.addNightly(wanted.nightly)
-  if (wanted?.views) for (const times of distinctTimes(views)) schedules.addViews(times)
 }
 
 const folder = (path: string): URL => pathToFileURL(`${path}/`)

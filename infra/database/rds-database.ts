@@ -3,7 +3,7 @@ import type { Connections, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
 import type { IDatabaseCluster, IDatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct, Dependable } from 'constructs'
-import { OptionsError } from '../environment/valid-options.ts'
+import { refuseProps } from '../environment/valid-options.ts'
 import type { Database } from './database.ts'
 import { firstOfEachZone } from './imported-database.ts'
 import type { IamLogin, Login, SecretRotationOptions } from './login.ts'
@@ -36,7 +36,8 @@ export class RdsDatabase extends Construct implements Database {
   constructor(scope: Construct, id: string, props: RdsDatabaseProps) {
     super(scope, id)
     const { database, vpc, authentication = 'secret', rotateSecretDays } = props
-    insistOnPostgres(database)
+    const refuse: Refuse = (problem) => refuseProps(scope.node.path, [problem])
+    insistOnPostgres(database, refuse)
     const endpoint = isCluster(database) ? database.clusterEndpoint : database.instanceEndpoint
     this.host = endpoint.hostname
     this.port = endpoint.port
@@ -44,10 +45,10 @@ export class RdsDatabase extends Construct implements Database {
     this.certificateAuthority = props.certificateAuthority
     this.connections = database.connections
     const role = `viewkeeper_app_${props.environmentName.replaceAll('-', '_')}`
-    const adminSecret = adminSecretOf(props)
+    const adminSecret = adminSecretOf(props, refuse)
     this.admin = adminSecret && { secret: adminSecret }
     this.connectionLimit = props.connectionLimit
-    if (authentication === 'iam') this.login = iamLoginOf(database, props.loginUser ?? role)
+    if (authentication === 'iam') this.login = iamLoginOf(database, props.loginUser ?? role, refuse)
     else {
       const secret = props.loginSecret ?? roleSecret(this, { role, rotateSecretDays })
       this.login = { secret }
@@ -56,7 +57,7 @@ export class RdsDatabase extends Construct implements Database {
     this.vpc = vpc
     this.subnets = vpc.selectSubnets(props.vpcSubnets).subnets
     this.endpointSubnets = props.addSecretsManagerEndpoint ? firstOfEachZone(this.subnets) : []
-    this.insistOnSubnets()
+    this.insistOnSubnets(refuse)
     // A function reaches Secrets Manager when the NAT of its subnet is there.
     const waysOut = this.subnets.map(({ internetConnectivityEstablished }) => internetConnectivityEstablished)
     Dependable.implement(this, {
@@ -66,12 +67,10 @@ export class RdsDatabase extends Construct implements Database {
     })
   }
 
-  private insistOnSubnets() {
+  private insistOnSubnets(refuse: Refuse) {
     const { vpc, subnets } = this
     if (subnets.some((subnet) => vpc.publicSubnets.includes(subnet)))
-      throw new OptionsError(
-        'vpcSubnets: must be private, because Lambda gives a function no public address; name others',
-      )
+      refuse('vpcSubnets: must be private, because Lambda gives a function no public address; name others')
     const readsSecrets = 'secret' in this.login || this.admin !== undefined
     const isIsolated = subnets.some((subnet) => vpc.isolatedSubnets.includes(subnet))
     if (readsSecrets && isIsolated && this.endpointSubnets.length === 0)
@@ -83,16 +82,19 @@ export class RdsDatabase extends Construct implements Database {
   }
 }
 
+/** Refuses the props of the construct, with one line. */
+type Refuse = (problem: string) => never
+
 const isCluster = (database: IDatabaseInstance | IDatabaseCluster): database is IDatabaseCluster =>
   'clusterIdentifier' in database
 
-function insistOnPostgres({ engine }: IDatabaseInstance | IDatabaseCluster): void {
+function insistOnPostgres({ engine }: IDatabaseInstance | IDatabaseCluster, refuse: Refuse): void {
   if (engine !== undefined && !engine.engineType.includes('postgres'))
-    throw new OptionsError(`database: must be a PostgreSQL, and its engine is ${engine.engineType}`)
+    refuse(`database: must be a PostgreSQL, and its engine is ${engine.engineType}`)
 }
 
 /** The administrator's secret. Undefined: the role that Viewkeeper works with exists. */
-function adminSecretOf({ database, ...props }: RdsDatabaseProps): ISecret | undefined {
+function adminSecretOf({ database, ...props }: RdsDatabaseProps, refuse: Refuse): ISecret | undefined {
   if (props.adminSecret) return props.adminSecret
   if (props.loginSecret || props.loginUser !== undefined) return undefined
   const { secret } = database as { secret?: ISecret }
@@ -101,14 +103,14 @@ function adminSecretOf({ database, ...props }: RdsDatabaseProps): ISecret | unde
     props.authentication === 'iam'
       ? 'loginUser, if `npx viewkeeper create-role --iam` has made the role'
       : 'loginSecret, if `npx viewkeeper create-role` has made the role'
-  throw new OptionsError(
+  return refuse(
     `adminSecret: is required, because ${database.node.path} has no secret of its own; or give ${exists}`,
   )
 }
 
-function iamLoginOf(database: IDatabaseInstance | IDatabaseCluster, user: string): IamLogin {
+function iamLoginOf(database: IDatabaseInstance | IDatabaseCluster, user: string, refuse: Refuse): IamLogin {
   if (!isCluster(database) && database.instanceResourceId === undefined)
-    throw new OptionsError(
+    refuse(
       `authentication: 'iam' needs the resource id of ${database.node.path}; import it with instanceResourceId`,
     )
   return { user, grantConnect: (grantee) => void database.grantConnect(grantee, user) }

@@ -88,6 +88,11 @@ export class OptionsError extends Error {
   override readonly name = 'OptionsError'
 }
 
+/** Refuses the props of the construct at a path: `problems` are lines with the name of a prop. */
+export function refuseProps(path: string, problems: string[]): never {
+  throw new OptionsError([`The props of Viewkeeper ${path} are not valid:`, ...problems].join('\n  '))
+}
+
 /** One line for each mistake, with the name of its field. */
 export const problemsOf = (error: z.ZodError): string[] => error.issues.flatMap(describe)
 

@@ -10,8 +10,8 @@ import { type ScheduledView, scheduledViews, type ViewTimes } from '../../src/pl
 export const readScheduledViews = (migrations: URL): ScheduledView[] =>
   scheduledViews([...frozenState(readFrozenMigrationsSync(migrations)).values()])
 
-/** The most characters in a name of EventBridge Scheduler. */
-const maxLength = 64
+/** A name of EventBridge Scheduler has at most 64 characters, of which an environment takes 20 and a hyphen. */
+const maxLength = 64 - 21
 const hashLength = 10
 
 /**

@@ -153,7 +153,8 @@ export class Schedules extends Construct {
       role: this.roleFor(target),
     }
     return new Schedule(this, name, {
-      scheduleName: name,
+      // CloudFormation tells schedules apart by their names alone, whatever their groups are.
+      scheduleName: `${this.props.environmentName}-${name}`,
       scheduleGroup: this.group,
       description,
       schedule: expression,

@@ -106,7 +106,7 @@ export async function whilePaused(
 ): Promise<void> {
   const post = async (path: string) => assert.equal((await api.call('POST', path, root)).status, 200)
   await stage('POST /pause', () => post('/pause'))
-  await aws.deliverAgain('viewkeeper-deploy-test', everyMinute)
+  await aws.deliverAgain('deploy-test', everyMinute)
   await peopleAsk()
   await stage("the schedule's batch is skipped, because everything is paused", () =>
     poll(30, 'a batch by the schedule', async () => {
@@ -122,7 +122,7 @@ export async function whilePaused(
 
 export const findBatchOfSchedule = ({ api, aws, sql }: Deployed): Promise<unknown> =>
   stage("the view's own schedule refreshes it", async () => {
-    const names = await aws.listSchedules('viewkeeper-deploy-test')
+    const names = await aws.listSchedules('deploy-test')
     assert.deepEqual(names.toSorted(), [everyMinute, 'monitor', 'notices', 'prune'].toSorted())
     const id = await poll(150, 'a batch by the schedule', async () => {
       const [found] = await sql`

@@ -35,7 +35,8 @@ test('a template of too many bytes is refused with the number', () => {
 })
 
 test('an alarm is made after the schedule of the monitor, and waits for no other schedule', () => {
-  const idOf = (name: string) => kinds.created.one('AWS::Scheduler::Schedule', ({ Name }) => Name === name)[0]
+  const idOf = (name: string) =>
+    kinds.created.one('AWS::Scheduler::Schedule', ({ Name }) => Name === `test-${name}`)[0]
   const schedules = new Set(kinds.created.resources('AWS::Scheduler::Schedule').map(([id]) => id))
   // Metrics of RDS do not wait for the monitor.
   const alarms = kinds.created

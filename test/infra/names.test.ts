@@ -5,6 +5,7 @@ import { databases, kinds } from './support/synth.ts'
 
 /** The names that the template gives, and what AWS accepts. The longest name of an environment has 20 characters. */
 const rules: [type: string, field: string, accepted: RegExp, most: number][] = [
+  ['AWS::SSM::Parameter', 'Name', /^\/[a-zA-Z0-9_.-]+\/[a-zA-Z0-9_.-]+$/, 1011],
   ['AWS::Lambda::Function', 'FunctionName', /^[a-zA-Z0-9-_]+$/, 64],
   ['AWS::StepFunctions::StateMachine', 'StateMachineName', /^[a-zA-Z0-9-_]+$/, 80],
   ['AWS::Scheduler::ScheduleGroup', 'Name', /^[0-9a-zA-Z-_.]+$/, 64],

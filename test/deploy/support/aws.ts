@@ -55,13 +55,17 @@ export function createAws({ url }: Emulator) {
         .map(JSON.parse as never)
     },
 
-    listSchedules: async (group: string): Promise<string[]> => {
-      const { Schedules } = JSON.parse(await call('scheduler', `/schedules?ScheduleGroup=${group}`, {}))
-      return Schedules.map(({ Name }: { Name: string }) => Name).sort()
+    /** The schedules of an environment, without its name. */
+    listSchedules: async (environment: string): Promise<string[]> => {
+      const path = `/schedules?ScheduleGroup=viewkeeper-${environment}`
+      const { Schedules } = JSON.parse(await call('scheduler', path, {}))
+      return Schedules.map(({ Name }: { Name: string }) => Name.replace(`${environment}-`, '')).sort()
     },
 
     /** Has Scheduler deliver the event of a schedule once more, now. */
-    deliverAgain: async (group: string, name: string): Promise<void> => {
+    deliverAgain: async (environment: string, schedule: string): Promise<void> => {
+      const group = `viewkeeper-${environment}`
+      const name = `${environment}-${schedule}`
       const { Target } = JSON.parse(await call('scheduler', `/schedules/${name}?groupName=${group}`, {}))
       const once = {
         GroupName: group,

@@ -1,8 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
-import { chooseEnvironment, parseEnvironments } from '../../../infra/environment/environment.ts'
+import { describe, expect, expectTypeOf, test } from 'vitest'
+import {
+  chooseEnvironment,
+  parseEnvironments,
+  type ReadEnvironment,
+} from '../../../infra/environment/environment.ts'
 import { environments } from '../../../infra/environments.ts'
+import type { EnvironmentOptions } from '../../../src/config/environment-options.ts'
 import { mostConcurrent } from '../../../src/plan/batches/plan.ts'
 
 import { created, imported, parse } from '../support/environments.ts'
@@ -37,7 +42,8 @@ describe("the users' examples", () => {
   })
 })
 
-test('a field that is left out gets its default', () => {
+test('a field that is left out gets its default, and the documented fields are those that are read', () => {
+  expectTypeOf<ReadEnvironment>().toEqualTypeOf<EnvironmentOptions>()
   expect(parse({ ...imported, account: undefined })).toMatchObject({
     logRetentionDays: 30,
     logLevel: 'INFO',

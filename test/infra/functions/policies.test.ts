@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { type PolicyName, routes } from '../../../src/edge/http/routes.ts'
-import { kinds, type Synthesized } from '../support/synth.ts'
+import { created } from '../support/environments.ts'
+import { createStack, kinds, Synthesized } from '../support/synth.ts'
 
 const statementsOf = (stack: Synthesized, name: PolicyName): { Action: string; Resource: unknown }[] =>
   stack.one('AWS::IAM::ManagedPolicy', (p) => p.ManagedPolicyName === `viewkeeper-test-${name}`)[1].Properties
@@ -50,7 +51,7 @@ test('only operate may use the command line: call migrate, and set off an alarm 
   const [migrate] = kinds.created.fn('migrate')
   const actions = (name: PolicyName) => statementsOf(kinds.created, name).map(({ Action }) => Action)
   for (const name of ['read', 'refresh'] as const)
-    expect(actions(name)).toEqual(['execute-api:Invoke', 'cloudformation:DescribeStacks'])
+    expect(actions(name)).toEqual(['execute-api:Invoke', 'ssm:GetParameter'])
   expect(actions('operate')).toHaveLength(4)
   expect(resourcesOf(kinds.created, 'operate', 'lambda:InvokeFunction')).toEqual([`<${migrate}.Arn>`])
   expect(resourcesOf(kinds.imported, 'operate', 'cloudwatch:SetAlarmState')).toEqual([
@@ -58,11 +59,24 @@ test('only operate may use the command line: call migrate, and set off an alarm 
   ])
 })
 
-test('every policy may read the outputs of this stack and no other', () => {
+test('every policy may read the parameter of this environment and no other', () => {
+  const [id, { Properties }] = kinds.imported.one('AWS::SSM::Parameter')
+  expect(Properties.Name).toBe('/viewkeeper/test')
   for (const name of ['read', 'refresh', 'operate'] as const)
-    expect(resourcesOf(kinds.imported, name, 'cloudformation:DescribeStacks')).toEqual([
-      'arn:<AWS::Partition>:cloudformation:eu-central-1:123456789012:stack/viewkeeper-test/*',
+    expect(resourcesOf(kinds.imported, name, 'ssm:GetParameter')).toEqual([
+      `arn:<AWS::Partition>:ssm:eu-central-1:123456789012:parameter<${id}>`,
     ])
+})
+
+test('the parameter says where the API is, public or private', () => {
+  const [api] = kinds.created.one('AWS::ApiGatewayV2::Api')
+  const valueIn = (stack: Synthesized) =>
+    JSON.parse(written(stack.one('AWS::SSM::Parameter')[1].Properties.Value))
+  expect(valueIn(kinds.created)).toEqual({
+    apiUrl: `https://<${api}>.execute-api.<AWS::Region>.<AWS::URLSuffix>/`,
+  })
+  const closed = new Synthesized(createStack({ ...created, api: 'private' }))
+  expect(valueIn(closed).apiUrl).toMatch(/^https:\/\/<ApiRestApi\w+>-.+\.execute-api\..+\/v1\/$/)
 })
 
 test.each(Object.values(kinds))(

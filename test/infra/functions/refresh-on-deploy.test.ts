@@ -38,9 +38,12 @@ describe('with refreshOnDeploy', () => {
       (p) => !p.FunctionName && p.LoggingConfig?.LogGroup.Ref.startsWith('RefreshOnDeploy'),
     )
     const role = caller.Role['Fn::GetAtt'][0]
-    const [, { Properties: policy }] = stack.one('AWS::IAM::Policy', ({ Roles }) => Roles[0].Ref === role)
+    const statements = stack
+      .resources('AWS::IAM::Policy')
+      .filter(([, { Properties }]) => Properties.Roles[0].Ref === role)
+      .flatMap(([, { Properties }]) => Properties.PolicyDocument.Statement)
     const group = caller.LoggingConfig.LogGroup.Ref
-    expect(policy.PolicyDocument.Statement).toMatchObject([
+    expect(statements).toMatchObject([
       { Action: ['logs:CreateLogStream', 'logs:PutLogEvents'], Resource: { 'Fn::GetAtt': [group, 'Arn'] } },
       { Action: 'states:StartExecution', Resource: { Ref: machine } },
     ])

@@ -197,7 +197,7 @@ describe.each([
   ]
 
   test('is called that often, and a call that is late by that much is given up', () => {
-    const [, { Properties }] = looking.one('AWS::Scheduler::Schedule', ({ Name }) => Name === 'monitor')
+    const [, { Properties }] = looking.one('AWS::Scheduler::Schedule', ({ Name }) => Name === 'test-monitor')
     expect(Properties.ScheduleExpression).toBe(minutes === 1 ? 'rate(1 minute)' : `rate(${minutes} minutes)`)
     expect(Properties.Target.RetryPolicy.MaximumEventAgeInSeconds).toBe(minutes * 60)
   })
@@ -272,7 +272,7 @@ describe('without a monitor', () => {
 
   test('nothing calls it, and there are only the alarms of what AWS publishes', () => {
     expect(alone.resources('AWS::Scheduler::Schedule').map(([, { Properties }]) => Properties.Name)).toEqual([
-      'prune',
+      'test-prune',
     ])
     expect(namesOf(alone).sort()).toEqual([
       'api-errors',
@@ -289,7 +289,7 @@ describe('without a monitor', () => {
 })
 
 test('the silence of a new monitor is no alarm: the alarm is made after the schedule', () => {
-  const [schedule] = stack.one('AWS::Scheduler::Schedule', ({ Name }) => Name === 'monitor')
+  const [schedule] = stack.one('AWS::Scheduler::Schedule', ({ Name }) => Name === 'test-monitor')
   const [, silent] = stack.one('AWS::CloudWatch::Alarm', (p) => p.AlarmName.endsWith('silent-monitor'))
   expect(silent.DependsOn).toContain(schedule)
 })
@@ -448,7 +448,7 @@ describe('the way of an alarm to people', () => {
     'with a monitor that looks every %i minutes, notify looks at %s for what no alarm has told',
     (minutes, rate, age) => {
       const from = every(minutes)
-      const [, { Properties }] = from.one('AWS::Scheduler::Schedule', ({ Name }) => Name === 'notices')
+      const [, { Properties }] = from.one('AWS::Scheduler::Schedule', ({ Name }) => Name === 'test-notices')
       expect(Properties).toMatchObject({
         ScheduleExpression: rate,
         Target: {

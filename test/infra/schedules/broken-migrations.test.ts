@@ -11,12 +11,13 @@ const copy = mkdtempSync(join(tmpdir(), 'viewkeeper-copy-'))
 afterAll(() => rmSync(copy, { recursive: true }))
 
 test('migrations with a gap are refused by the app in one line, by name', () => {
-  for (const part of ['infra', 'src', 'migrations', 'package.json'])
+  for (const part of ['dist', 'infra', 'src', 'migrations', 'package.json'])
     cpSync(join(repository, part), join(copy, part), { recursive: true })
   symlinkSync(join(repository, 'node_modules'), join(copy, 'node_modules'))
   writeFileSync(join(copy, 'migrations/900_sales.up.sql'), 'select 1')
   const { status, stderr } = spawnSync(process.execPath, [join(copy, 'infra/app.ts')], {
     encoding: 'utf8',
+    cwd: copy,
     env: { ...process.env, CDK_CONTEXT_JSON: JSON.stringify({ env: Object.keys(environments)[0] }) },
   })
   expect(stderr.trim().split('\n')).toEqual([

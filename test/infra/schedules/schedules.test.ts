@@ -6,9 +6,11 @@ import { imported, scheduledViews } from '../support/environments.ts'
 import { createStack, kinds, Synthesized } from '../support/synth.ts'
 
 const schedule = (stack: Synthesized, name: string) =>
-  stack.one('AWS::Scheduler::Schedule', ({ Name }) => Name === name)[1].Properties
+  stack.one('AWS::Scheduler::Schedule', ({ Name }) => Name === `test-${name}`)[1].Properties
 const names = (stack: Synthesized) =>
-  stack.resources('AWS::Scheduler::Schedule').map(([, { Properties }]) => Properties.Name)
+  stack
+    .resources('AWS::Scheduler::Schedule')
+    .map(([, { Properties }]) => Properties.Name.replace(/^test-/, '') as string)
 const withSchedules = (schedules: object) =>
   new Synthesized(createStack({ ...imported, schedules }, [], { scheduledViews }))
 const nightlyBatch = ({ template }: Synthesized) => template.findOutputs('NightlyBatch').NightlyBatch!.Value

@@ -162,8 +162,9 @@ function partsOf(stack: Synthesized): Part[] {
 }
 
 const scheduleOf = (stack: Synthesized, name: string): string | undefined =>
-  resourcesOf(stack)('AWS::Scheduler::Schedule').find(({ Properties }) => Properties.Name === name)
-    ?.Properties.ScheduleExpression
+  resourcesOf(stack)('AWS::Scheduler::Schedule').find(({ Properties }) =>
+    Properties.Name.endsWith(`-${name}`),
+  )?.Properties.ScheduleExpression
 
 /** How often something happens in a month that happens each so many minutes. */
 const callsEvery = (minutes: number | null): number => (minutes === null ? 0 : (days * 24 * 60) / minutes)

@@ -30,8 +30,8 @@ const { context } = JSON.parse(readFileSync(new URL('../../../cdk.json', import.
 export const outside = ['notify', 'start-batch']
 
 /**
- * A stack named `viewkeeper-test`. Bundling is slow, so functions are bundled only in stacks that a pattern
- * names.
+ * A stack named `viewkeeper-test`. The files of its functions are put together and copied into the app only in stacks that
+ * a pattern names; that takes time and room on the disk.
  */
 export function createStack(
   options: EnvironmentOptions,
@@ -39,7 +39,11 @@ export function createStack(
   more: Partial<Pick<ViewkeeperStackProps, 'context' | 'migrationsFolder' | 'scheduledViews'>> = {},
 ): ViewkeeperStack {
   const app = new App({
-    context: { 'aws:cdk:bundling-stacks': bundledStacks, ...context },
+    context: {
+      'aws:cdk:bundling-stacks': bundledStacks,
+      'aws:cdk:disable-asset-staging': bundledStacks.length === 0,
+      ...context,
+    },
   })
   const props = { environmentName: 'test', environment: parse(options), scheduledViews: [], ...more }
   return new ViewkeeperStack(app, props)

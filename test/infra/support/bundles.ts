@@ -1,0 +1,4 @@
+import { buildFunctions } from '../../../build/functions.ts'
+
+/** Bundles the functions once for all tests: every stack needs the bundles. */
+export default (): Promise<void> => buildFunctions()

@@ -1,0 +1,63 @@
+import { App, Stack, type StackProps } from 'aws-cdk-lib'
+import { InstanceType, IpAddresses, type IVpc, Vpc } from 'aws-cdk-lib/aws-ec2'
+import {
+  AuroraPostgresEngineVersion,
+  ClusterInstance,
+  DatabaseCluster,
+  DatabaseClusterEngine,
+  DatabaseInstance,
+  DatabaseInstanceEngine,
+  PostgresEngineVersion,
+} from 'aws-cdk-lib/aws-rds'
+import type { Construct } from 'constructs'
+import type { RdsOptions } from '../../../infra/database/rds-options.ts'
+import { Viewkeeper } from '../../../infra/viewkeeper.ts'
+import type { ViewkeeperRdsProps } from '../../../infra/viewkeeper-props.ts'
+
+/** An app of somebody else's. Files of functions are not copied into it. */
+export const ownApp = (): App =>
+  new App({ context: { 'aws:cdk:bundling-stacks': [], 'aws:cdk:disable-asset-staging': true } })
+
+/** A stack of that app, with a network that has a NAT. */
+export function ownStack(props: StackProps = {}): { stack: Stack; vpc: Vpc } {
+  const stack = new Stack(ownApp(), 'Own', props)
+  return { stack, vpc: ownVpc(stack) }
+}
+
+export const ownVpc = (scope: Construct): Vpc =>
+  new Vpc(scope, 'Vpc', { ipAddresses: IpAddresses.cidr('10.1.0.0/16'), maxAzs: 2, natGateways: 1 })
+
+/** A server of RDS that the app makes, with a secret. */
+export const instanceIn = (scope: Construct, vpc: IVpc, id = 'Db'): DatabaseInstance =>
+  new DatabaseInstance(scope, id, {
+    engine: DatabaseInstanceEngine.postgres({ version: PostgresEngineVersion.VER_17 }),
+    instanceType: new InstanceType('t4g.medium'),
+    vpc,
+    databaseName: 'shop',
+    storageEncrypted: true,
+  })
+
+/** A cluster of Aurora that the app makes, with a secret. */
+export const clusterIn = (scope: Construct, vpc: IVpc): DatabaseCluster =>
+  new DatabaseCluster(scope, 'Cluster', {
+    engine: DatabaseClusterEngine.auroraPostgres({ version: AuroraPostgresEngineVersion.VER_16_6 }),
+    writer: ClusterInstance.serverlessV2('writer'),
+    vpc,
+    defaultDatabaseName: 'shop',
+    storageEncrypted: true,
+  })
+
+/** Viewkeeper on a server of the app, as environment `test`. */
+export const viewkeeperOn = (
+  scope: Construct,
+  { database, vpc }: Pick<RdsOptions, 'database' | 'vpc'>,
+  more: Partial<ViewkeeperRdsProps> = {},
+): Viewkeeper =>
+  new Viewkeeper(scope, 'Views', {
+    environmentName: 'test',
+    database,
+    databaseName: 'shop',
+    vpc,
+    scheduledViews: [],
+    ...more,
+  })

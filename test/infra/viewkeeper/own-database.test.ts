@@ -1,0 +1,255 @@
+import { Stack } from 'aws-cdk-lib'
+import { Annotations, Match } from 'aws-cdk-lib/assertions'
+import { SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2'
+import {
+  DatabaseCluster,
+  DatabaseInstance,
+  DatabaseInstanceEngine,
+  type IDatabaseCluster,
+  type IDatabaseInstance,
+} from 'aws-cdk-lib/aws-rds'
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import { describe, expect, test } from 'vitest'
+import { clusterIn, instanceIn, ownApp, ownStack, ownVpc, viewkeeperOn } from '../support/own-app.ts'
+import { functionNames, outside, Synthesized } from '../support/synth.ts'
+
+const inside = functionNames.filter((name) => !outside.includes(name))
+const variablesOf = (stack: Synthesized, name: string) => stack.fn(name)[1].Properties.Environment.Variables
+
+/** A stack with a server of its own, and Viewkeeper beside it. */
+function onInstance(more: Parameters<typeof viewkeeperOn>[2] = {}) {
+  const { stack, vpc } = ownStack()
+  const database = instanceIn(stack, vpc)
+  const viewkeeper = viewkeeperOn(stack, { database, vpc }, more)
+  return { viewkeeper, database, stack: new Synthesized(stack) }
+}
+
+describe('on an instance of the app', () => {
+  const { stack } = onInstance()
+  const [server] = stack.one('AWS::RDS::DBInstance')
+
+  test.each(inside)('%s is told where the server is, and lies in its private subnets', (name) => {
+    expect(variablesOf(stack, name)).toMatchObject({
+      DATABASE_HOST: { 'Fn::GetAtt': [server, 'Endpoint.Address'] },
+      DATABASE_PORT: { 'Fn::GetAtt': [server, 'Endpoint.Port'] },
+      DATABASE_NAME: 'shop',
+    })
+    const subnets = stack.fn(name)[1].Properties.VpcConfig.SubnetIds.map(({ Ref }: { Ref: string }) => Ref)
+    expect(subnets).toEqual([
+      expect.stringMatching(/^VpcPrivateSubnet1/),
+      expect.stringMatching(/^VpcPrivateSubnet2/),
+    ])
+  })
+
+  test("the server's security group lets the functions in, at its own port", () => {
+    const groupOf = (name: string) => stack.fn(name)[1].Properties.VpcConfig.SecurityGroupIds[0]
+    const rules = stack
+      .resources('AWS::EC2::SecurityGroupIngress')
+      .map(([, { Properties }]) => Properties)
+      .filter(({ GroupId }) => GroupId['Fn::GetAtt'][0].startsWith('Db'))
+    expect(rules).toMatchObject([
+      {
+        FromPort: { 'Fn::GetAtt': [server, 'Endpoint.Port'] },
+        SourceSecurityGroupId: groupOf('refresh'),
+      },
+    ])
+  })
+
+  test("only migrate reads the server's own secret; the functions have one of a role of their own", () => {
+    const secrets = stack.resources('AWS::SecretsManager::Secret')
+    const [own] = secrets.find(([, { Properties }]) =>
+      Properties.GenerateSecretString.SecretStringTemplate.includes('"viewkeeper_app_test"'),
+    )!
+    for (const name of inside) {
+      const readable = stack
+        .permissions(name)
+        .filter(({ action }) => action === 'secretsmanager:GetSecretValue')
+        .map(({ resource }) => (resource as { Ref: string }).Ref)
+      expect(readable.filter((each) => each === own)).toEqual([own])
+      expect(readable.length, name).toBe(name === 'migrate' ? 2 : 1)
+      expect(variablesOf(stack, name).DATABASE_SECRET_ARN).toEqual({ Ref: own })
+    }
+    expect(variablesOf(stack, 'migrate').DATABASE_ADMIN_SECRET_ARN.Ref).toMatch(/^DbSecretAttachment/)
+  })
+
+  test('migrate is called when the server, its rules and the way to Secrets Manager are there', () => {
+    const [, { DependsOn }] = stack.one('Custom::Trigger')
+    const types = ['RDS::DBInstance', 'EC2::SecurityGroupIngress', 'EC2::SecurityGroupEgress']
+    const needed = types.flatMap((type) => stack.resources(`AWS::${type}`)).map(([id]) => id)
+    const routes = stack.resources('AWS::EC2::Route').filter(([id]) => id.startsWith('VpcPrivate'))
+    expect(routes).toHaveLength(2)
+    expect(DependsOn).toEqual(expect.arrayContaining([...needed, ...routes.map(([id]) => id)]))
+  })
+
+  test('there is no endpoint of Secrets Manager unless the app asks for it', () => {
+    expect(stack.resources('AWS::EC2::VPCEndpoint')).toEqual([])
+    const asked = onInstance({ addSecretsManagerEndpoint: true }).stack
+    expect(asked.one('AWS::EC2::VPCEndpoint')[1].Properties.SubnetIds).toHaveLength(2)
+  })
+})
+
+test('a cluster of the app is reached by its writer, with its secret', () => {
+  const { stack: own, vpc } = ownStack()
+  viewkeeperOn(own, { database: clusterIn(own, vpc), vpc })
+  const stack = new Synthesized(own)
+  const [cluster] = stack.one('AWS::RDS::DBCluster')
+  const [writer] = stack.one('AWS::RDS::DBInstance')
+  expect(variablesOf(stack, 'refresh')).toMatchObject({
+    DATABASE_HOST: { 'Fn::GetAtt': [cluster, 'Endpoint.Address'] },
+    DATABASE_PORT: { 'Fn::GetAtt': [cluster, 'Endpoint.Port'] },
+  })
+  expect(variablesOf(stack, 'migrate').DATABASE_ADMIN_SECRET_ARN.Ref).toMatch(/^ClusterSecretAttachment/)
+  expect(stack.one('Custom::Trigger')[1].DependsOn).toEqual(expect.arrayContaining([cluster, writer]))
+})
+
+test('a server of another stack gets its rule from the stack of Viewkeeper', () => {
+  const app = ownApp()
+  const first = new Stack(app, 'First')
+  const vpc = ownVpc(first)
+  const database = instanceIn(first, vpc)
+  const second = new Stack(app, 'Second')
+  viewkeeperOn(second, { database, vpc })
+  const stack = new Synthesized(second)
+  expect(second.dependencies).toEqual([first])
+  expect(stack.resources('AWS::EC2::SecurityGroupIngress')).toHaveLength(1)
+  expect(new Synthesized(first).resources('AWS::EC2::SecurityGroupIngress')).toEqual([])
+})
+
+/** A server that the app imports, of which CDK knows no secret. */
+function importedInstance(stack: Stack): IDatabaseInstance {
+  return DatabaseInstance.fromDatabaseInstanceAttributes(stack, 'Db', {
+    instanceIdentifier: 'shop',
+    instanceEndpointAddress: 'shop.example.com',
+    port: 6432,
+    securityGroups: [SecurityGroup.fromSecurityGroupId(stack, 'DbGroup', 'sg-0123456789abcdef0')],
+    instanceResourceId: 'db-ABCDEFGHIJKL01234',
+    engine: DatabaseInstanceEngine.POSTGRES,
+  })
+}
+
+describe('on an imported server', () => {
+  const on = (
+    more: (stack: Stack) => Parameters<typeof viewkeeperOn>[2],
+    importIn: (stack: Stack) => IDatabaseInstance | IDatabaseCluster = importedInstance,
+  ) => {
+    const { stack, vpc } = ownStack()
+    viewkeeperOn(stack, { database: importIn(stack), vpc }, more(stack))
+    return new Synthesized(stack)
+  }
+
+  test('without a secret, the props that are missing are named', () => {
+    expect(() => on(() => ({}))).toThrow(
+      /^The props of Viewkeeper Own\/Views are not valid:\n {2}adminSecret: is required, because Own\/Db has no secret of its own; or give loginSecret, if `npx viewkeeper create-role`/,
+    )
+    expect(() => on(() => ({ authentication: 'iam' }))).toThrow(/or give loginUser, if .*create-role --iam/)
+  })
+
+  test('with the secret of a role that exists, migrate makes none', () => {
+    const stack = on((own) => ({ loginSecret: new Secret(own, 'Login') }))
+    const [login] = stack.one('AWS::SecretsManager::Secret')
+    expect(variablesOf(stack, 'migrate')).toMatchObject({
+      DATABASE_HOST: 'shop.example.com',
+      DATABASE_PORT: '6432',
+      DATABASE_SECRET_ARN: { Ref: login },
+    })
+    expect(variablesOf(stack, 'migrate')).not.toHaveProperty('DATABASE_ADMIN_SECRET_ARN')
+  })
+
+  test("with an administrator's secret, migrate makes the role, with a limit of its connections", () => {
+    const stack = on((own) => ({ adminSecret: new Secret(own, 'Admin'), connectionLimit: 12 }))
+    expect(variablesOf(stack, 'migrate').DATABASE_ADMIN_SECRET_ARN.Ref).toMatch(/^Admin/)
+    expect(variablesOf(stack, 'migrate').CONNECTION_LIMIT).toBe('12')
+    expect(variablesOf(stack, 'refresh')).not.toHaveProperty('CONNECTION_LIMIT')
+  })
+
+  test('with IAM and a role that exists, no function reads a secret', () => {
+    const stack = on(() => ({ authentication: 'iam', loginUser: 'views' }))
+    expect(stack.resources('AWS::SecretsManager::Secret')).toEqual([])
+    for (const name of inside) {
+      expect(variablesOf(stack, name).DATABASE_IAM_USER).toBe('views')
+      const [connect] = stack.permissions(name).filter(({ action }) => action === 'rds-db:connect')
+      expect(JSON.stringify(connect?.resource)).toContain('db-ABCDEFGHIJKL01234/views')
+      expect(stack.permissions(name).filter(({ action }) => /^secretsmanager:/.test(action))).toEqual([])
+    }
+  })
+
+  test('IAM without the resource id of the server is refused', () => {
+    const withoutId = (stack: Stack) =>
+      DatabaseInstance.fromDatabaseInstanceAttributes(stack, 'Db', {
+        instanceIdentifier: 'shop',
+        instanceEndpointAddress: 'shop.example.com',
+        port: 5432,
+        securityGroups: [],
+      })
+    expect(() => on(() => ({ authentication: 'iam', loginUser: 'views' }), withoutId)).toThrow(
+      / {2}authentication: 'iam' needs the resource id of Own\/Db/,
+    )
+  })
+
+  test('an imported cluster is taken with the secret that CDK knows of', () => {
+    const stack = on(
+      () => ({}),
+      (own) =>
+        DatabaseCluster.fromDatabaseClusterAttributes(own, 'Db', {
+          clusterIdentifier: 'shop',
+          clusterEndpointAddress: 'shop.cluster.example.com',
+          port: 5432,
+          securityGroups: [SecurityGroup.fromSecurityGroupId(own, 'DbGroup', 'sg-0123456789abcdef0')],
+          secret: new Secret(own, 'Admin'),
+        }),
+    )
+    expect(variablesOf(stack, 'refresh').DATABASE_HOST).toBe('shop.cluster.example.com')
+    expect(variablesOf(stack, 'migrate').DATABASE_ADMIN_SECRET_ARN.Ref).toMatch(/^Admin/)
+  })
+
+  test('a server that is no PostgreSQL is refused', () => {
+    const mysql = (stack: Stack) =>
+      DatabaseInstance.fromDatabaseInstanceAttributes(stack, 'Db', {
+        instanceIdentifier: 'shop',
+        instanceEndpointAddress: 'shop.example.com',
+        port: 3306,
+        securityGroups: [],
+        engine: DatabaseInstanceEngine.MYSQL,
+      })
+    expect(() => on(() => ({}), mysql)).toThrow('database: must be a PostgreSQL, and its engine is mysql')
+  })
+})
+
+test('with IAM, a server of the app lets the role in, and migrate still makes the role', () => {
+  const { stack } = onInstance({ authentication: 'iam' })
+  expect(stack.one('AWS::RDS::DBInstance')[1].Properties.EnableIAMDatabaseAuthentication).toBe(true)
+  expect(variablesOf(stack, 'refresh').DATABASE_IAM_USER).toBe('viewkeeper_app_test')
+  expect(variablesOf(stack, 'migrate').DATABASE_ADMIN_SECRET_ARN.Ref).toMatch(/^DbSecretAttachment/)
+  expect(stack.permissions('refresh').map(({ action }) => action)).toContain('rds-db:connect')
+})
+
+test('the password of the role is rotated, if the app says so', () => {
+  const { stack } = onInstance({ rotateSecretDays: 30 })
+  const [, { Properties }] = stack.one('AWS::SecretsManager::RotationSchedule')
+  expect(Properties.RotationRules).toEqual({ AutomaticallyAfterDays: 30 })
+  expect(Properties.SecretId).toEqual(variablesOf(stack, 'refresh').DATABASE_SECRET_ARN)
+})
+
+describe('subnets', () => {
+  test('that are public are refused', () => {
+    expect(() => onInstance({ vpcSubnets: { subnetType: SubnetType.PUBLIC } })).toThrow(
+      / {2}vpcSubnets: must be private/,
+    )
+  })
+
+  test('that are isolated get a warning, unless there is an endpoint of Secrets Manager', () => {
+    const warningsWith = (more: object) => {
+      const { stack } = ownStack()
+      const vpc = new Vpc(stack, 'Isolated', {
+        natGateways: 0,
+        subnetConfiguration: [{ name: 'isolated', subnetType: SubnetType.PRIVATE_ISOLATED }],
+      })
+      viewkeeperOn(stack, { database: importedInstance(stack), vpc }, more)
+      return Annotations.fromStack(stack).findWarning('*', Match.stringLikeRegexp('functions are isolated'))
+    }
+    const adminSecret = (id: string) => Secret.fromSecretNameV2(new Stack(), id, 'admin')
+    expect(warningsWith({ adminSecret: adminSecret('a') })).toHaveLength(1)
+    expect(warningsWith({ adminSecret: adminSecret('b'), addSecretsManagerEndpoint: true })).toEqual([])
+    expect(warningsWith({ authentication: 'iam', loginUser: 'views' })).toEqual([])
+  })
+})

@@ -1,0 +1,247 @@
+import { type type type App, Stack, Stage } from 'aws-cdk-lib'
+import { InterfaceVpcEndpointAwsService } from 'aws-cdk-lib/aws-ec2'
+import { AnyPrincipal, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import { Topic } from 'aws-cdk-lib/aws-sns'
+import { describe, expect, test } from 'vitest'
+import { ImportedDatabase } from '../../../infra/database/imported-database.ts'
+import { Viewkeeper } from '../../../infra/viewkeeper.ts'
+import type { ViewkeeperProps } from '../../../infra/viewkeeper-props.ts'
+import { imported } from '../support/environments.ts'
+import { ownApp, ownVpc } from '../support/own-app.ts'
+import { functionNames, type Permission, Synthesized } from '../support/synth.ts'
+
+/** Viewkeeper on an imported database, in a stack of its own in somebody's app. */
+function create(more: Partial<ViewkeeperProps> = {}, stack = new Stack(ownApp(), 'Own'), id = 'Views') {
+  const { kind, ...described } = imported.database
+  const database = new ImportedDatabase(stack, `${id}Db`, { kind, ...described })
+  const props = { environmentName: 'test', database, scheduledViews: [], ...more } as ViewkeeperProps
+  return { viewkeeper: new Viewkeeper(stack, id, props), stack, app: stack.node.root as App }
+}
+
+describe('props that are not valid are refused, each by its name', () => {
+  test('together, under the path of the construct', () => {
+    const wrong = {
+      environmentName: 'Test',
+      batchConcurrency: 0,
+      logRetentionDays: 31,
+      alarmEmail: ['one@example.com'],
+      schedules: { nightly: { at: '9' } },
+      migrationsFolder: '/no/such/folder',
+    } as Partial<ViewkeeperProps>
+    let message = ''
+    try {
+      create(wrong)
+    } catch (error) {
+      message = (error as Error).message
+    }
+    const [title, ...problems] = message.split('\n  ')
+    expect(title).toBe('The props of Viewkeeper Own/Views are not valid:')
+    expect(problems.sort()).toEqual([
+      'alarmEmail: unknown field',
+      expect.stringMatching(/^batchConcurrency: /),
+      expect.stringMatching(/^environmentName: must have at most 20 lower-case letters/),
+      expect.stringMatching(/^logRetentionDays: must be one of 1, 3, 5/),
+      'migrationsFolder: there is no folder /no/such/folder',
+      'schedules.nightly.at: must look like "09:00"',
+    ])
+  })
+
+  const secret = () => new Secret(new Stack(), 'Secret')
+  test.each<[string, Record<string, unknown>, string]>([
+    ['no database', { database: undefined }, 'database: is required'],
+    [
+      'what is only for a server',
+      { databaseName: 'app', vpc: {} },
+      'databaseName: must be left out, it is only for an instance or a cluster of aws-rds\n  vpc: must be left out',
+    ],
+    ['a server without its network', { database: { instanceIdentifier: 'x' } }, 'databaseName: is required'],
+    [
+      'an endpoint of no private API',
+      { apiEndpointId: 'vpce-0123456789abcdef0' },
+      'apiEndpointId: is only for api:',
+    ],
+    [
+      'mails to topics of others',
+      { alarmEmails: ['a@example.com'], topics: {} },
+      'alarmEmails: must be left out with topics',
+    ],
+    [
+      'a rotation without a secret',
+      { authentication: 'iam', rotateSecretDays: 9 },
+      'rotateSecretDays: must be left out',
+    ],
+    [
+      'a secret for IAM',
+      { authentication: 'iam', loginSecret: secret() },
+      "loginSecret: must be left out with authentication: 'iam'",
+    ],
+    ['a user without IAM', { loginUser: 'views' }, "loginUser: is only for authentication: 'iam'"],
+  ])('%s', (_, wrong, message) => {
+    expect(() => create(wrong)).toThrow(message)
+  })
+})
+
+test('an endpoint of the same app, whose id is not known yet, is taken for a private API', () => {
+  const own = new Stack(ownApp(), 'Own')
+  const endpoint = ownVpc(own).addInterfaceEndpoint('Api', { service: InterfaceVpcEndpointAwsService.APIGATEWAY })
+  const { viewkeeper } = create({ api: 'private', apiEndpointId: endpoint.vpcEndpointId }, own)
+  expect(new Synthesized(own).resources('AWS::EC2::VPCEndpoint')).toHaveLength(1)
+  expect(viewkeeper.apiSecurityGroup).toBeUndefined()
+})
+
+describe('what a user reaches of it', () => {
+  const topics = (stack: Stack) => ({
+    mail: new Topic(stack, 'OwnMail'),
+    notices: new Topic(stack, 'OwnNotices'),
+  })
+  const own = new Stack(ownApp(), 'Own')
+  const alarmTopic = new Topic(own, 'Pager')
+  const { viewkeeper } = create({ topics: topics(own), alarmTopic, dashboard: false }, own)
+  const stack = new Synthesized(own)
+
+  test('every function and every alarm, by name', () => {
+    expect(Object.keys(viewkeeper.functions).sort()).toEqual(functionNames)
+    const { ref } = viewkeeper.functions.refresh.node.defaultChild as unknown as { ref: string }
+    expect(own.resolve(ref)).toEqual({ Ref: stack.fn('refresh')[0] })
+    const named = Object.keys(viewkeeper.alarms).map((name) => `viewkeeper-test-${name}`)
+    const made = stack.resources('AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties.AlarmName)
+    expect(named.toSorted()).toEqual(made.toSorted())
+    expect(named).toContain('viewkeeper-test-failed-runs')
+  })
+
+  test("each alarm goes to the user's topic, too, as CloudWatch writes it", () => {
+    const pager = own.resolve(alarmTopic.topicArn)
+    for (const [, { Properties }] of stack.resources('AWS::CloudWatch::Alarm'))
+      expect([...(Properties.AlarmActions ?? []), ...(Properties.OKActions ?? [])]).toContainEqual(pager)
+  })
+
+  test("with topics of the user's, only the one of the alarms is made, and notify may publish to theirs", () => {
+    const made = stack
+      .resources('AWS::SNS::Topic')
+      .flatMap(([, { Properties }]) => Properties?.TopicName ?? [])
+    expect(made).toEqual(['viewkeeper-test-alarms'])
+    const { mail, notices } = viewkeeper.topics
+    const published = stack.permissions('notify').filter(({ action }) => action === 'sns:Publish')
+    expect(published.map(({ resource }) => resource)).toEqual(own.resolve([mail.topicArn, notices.topicArn]))
+    const [, { Properties: lastResort }] = stack.one(
+      'AWS::CloudWatch::Alarm',
+      ({ AlarmName }) => AlarmName === 'viewkeeper-test-silent-monitor',
+    )
+    expect(lastResort.AlarmActions).toEqual(
+      own.resolve([mail.topicArn, notices.topicArn, alarmTopic.topicArn]),
+    )
+  })
+
+  test('no dashboard, if the app wants none', () => {
+    expect(stack.resources('AWS::CloudWatch::Dashboard')).toEqual([])
+    expect(viewkeeper.dashboardName).toBeUndefined()
+    expect(create().viewkeeper.dashboardName).toBeDefined()
+  })
+})
+
+describe('a grant', () => {
+  const { stack: own, viewkeeper } = create()
+  const grants = [
+    ['reader', viewkeeper.grantRead.bind(viewkeeper), 'read'],
+    ['refresher', viewkeeper.grantRefresh.bind(viewkeeper), 'refresh'],
+    ['operator', viewkeeper.grantOperate.bind(viewkeeper), 'operate'],
+  ] as const
+  for (const [id, grant] of grants)
+    grant(new Role(own, id, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') }))
+  const stack = new Synthesized(own)
+  const allowedBy = (statements: { Action: string; Resource: unknown }[]): Permission[] =>
+    statements.flatMap(({ Action, Resource }) =>
+      [Resource].flat().map((resource) => ({ action: Action, resource: JSON.stringify(resource) })),
+    )
+
+  test.each(grants)('to %s allows exactly what the managed policy allows', (id, _, policy) => {
+    const [, { Properties: granted }] = stack.one('AWS::IAM::Policy', ({ PolicyName }) =>
+      PolicyName.startsWith(id),
+    )
+    const [, { Properties: managed }] = stack.one(
+      'AWS::IAM::ManagedPolicy',
+      ({ ManagedPolicyName }) => ManagedPolicyName === `viewkeeper-test-${policy}`,
+    )
+    const sorted = (document: { Statement: never }) =>
+      allowedBy(document.Statement)
+        .map((each) => JSON.stringify(each))
+        .sort()
+    expect(sorted(granted.PolicyDocument)).toEqual(sorted(managed.PolicyDocument))
+  })
+
+  test('to somebody whose policies nobody can change succeeds in nothing', () => {
+    expect(viewkeeper.grantRead(new AnyPrincipal()).success).toBe(false)
+  })
+})
+
+describe('several in one stack', () => {
+  const own = new Stack(ownApp(), 'Own')
+  const names = ['one', 'two']
+  for (const environmentName of names)
+    create({ environmentName, refreshOnDeploy: true }, own, environmentName)
+  const stack = new Synthesized(own)
+
+  test('have names of their own', () => {
+    const functions = stack
+      .resources('AWS::Lambda::Function')
+      .flatMap(([, { Properties }]) => Properties.FunctionName ?? [])
+    expect(functions.sort()).toEqual(
+      names.flatMap((name) => functionNames.map((each) => `viewkeeper-${name}-${each}`)).sort(),
+    )
+    const parameters = stack.resources('AWS::SSM::Parameter').map(([, { Properties }]) => Properties.Name)
+    expect(parameters).toEqual(['/viewkeeper/one', '/viewkeeper/two'])
+  })
+
+  test('are tagged with their names', () => {
+    for (const name of names) {
+      const [, { Properties }] = stack.one('AWS::SQS::Queue', ({ QueueName }) =>
+        QueueName.includes(`-${name}-`),
+      )
+      expect(Properties.Tags).toEqual([{ Key: 'viewkeeper:environment', Value: name }])
+    }
+  })
+
+  test('share the functions of CDK, which may call both and keep one log each', () => {
+    const callers = stack
+      .resources('AWS::Lambda::Function')
+      .filter(([, { Properties }]) => !Properties.FunctionName)
+    expect(callers).toHaveLength(2)
+    for (const [, { Properties }] of callers) {
+      const [role] = Properties.Role['Fn::GetAtt']
+      const [, { Properties: of }] = stack.resources('AWS::IAM::Role').find(([id]) => id === role)!
+      const beside = stack
+        .resources('AWS::IAM::Policy')
+        .filter(([, each]) => each.Properties.Roles.some(({ Ref }: { Ref: string }) => Ref === role))
+        .map(([, each]) => each.Properties.PolicyDocument)
+      const statements = [
+        ...(of.Policies ?? []).map(({ PolicyDocument }: never) => PolicyDocument),
+        ...beside,
+      ]
+        .flatMap(({ Statement }) => Statement)
+        .filter(({ Action }) => /^(lambda:Invoke|states:)/.test([Action].flat()[0]))
+      expect(JSON.stringify(statements)).toMatch(/one.*two/)
+      expect(Properties.LoggingConfig.LogGroup).toBeDefined()
+    }
+    const logs = stack.resources('AWS::Logs::LogGroup').map(([, { Properties }]) => Properties.LogGroupName)
+    expect(logs.filter((name: string) => name.endsWith('-on-deploy')).sort()).toEqual([
+      '/viewkeeper/one/migrate-on-deploy',
+      '/viewkeeper/one/refresh-on-deploy',
+    ])
+  })
+
+  test('each is migrated by a trigger of its own', () => {
+    expect(stack.resources('Custom::Trigger')).toHaveLength(2)
+    expect(stack.resources('Custom::AWS')).toHaveLength(2)
+  })
+})
+
+test('two environments of one name are refused, unless they go elsewhere', () => {
+  const app = ownApp()
+  create({}, new Stack(app, 'First'))
+  expect(() => create({}, new Stack(app, 'Second'))).toThrow(
+    'The props of Viewkeeper Second/Views are not valid:\n  environmentName: must be another, because First/Views has the name test, too',
+  )
+  create({}, new Stack(app, 'Elsewhere', { env: { account: '123456789012', region: 'eu-west-1' } }))
+  create({}, new Stack(new Stage(app, 'Stage'), 'First'))
+})
