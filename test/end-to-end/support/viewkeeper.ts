@@ -3,10 +3,12 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { onTestFinished, vi } from 'vitest'
 import { readLock } from '../../../local/embedded/lock.ts'
 import { findFreePort } from '../../../local/embedded/port.ts'
 
+const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))
 const deadlineMs = 60_000
 const { DATABASE_URL: _, ...inherited } = process.env
 
@@ -25,9 +27,23 @@ export interface Started {
 }
 
 /** Runs `npm start` as a person would, with these variables; whatever is left of it ends with the test. */
-export async function npmStart(env: Record<string, string> = {}): Promise<Started> {
+export const npmStart = (env: Record<string, string> = {}): Promise<Started> =>
+  startHere(['npm', 'start', '--silent'], { env })
+
+/** The same for `viewkeeper dev` in a folder; its data are in the folder, too. */
+export const viewkeeperDev = (cwd: string, env: Record<string, string> = {}): Promise<Started> =>
+  startHere([process.execPath, commandLine, 'dev'], {
+    cwd,
+    env: { DATA_DIR: join(cwd, '.viewkeeper'), ...env },
+  })
+
+async function startHere(
+  [file, ...args]: [string, ...string[]],
+  { cwd, env }: { cwd?: string; env: Record<string, string> },
+): Promise<Started> {
   const { DATA_DIR: folder = temporaryFolder(), PORT = `${await findFreePort()}` } = env
-  const child = spawn('npm', ['start', '--silent'], {
+  const child = spawn(file, args, {
+    cwd,
     detached: true,
     env: { ...inherited, ...env, DATA_DIR: folder, PORT, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -2,10 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadDemo } from '../../../local/demo/load.ts'
-import { makeDemoViews } from '../../../local/demo/views.ts'
+import { demo } from '../../../local/demo/project.ts'
 import { startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
 import { localBatches, localFunctions } from '../../../local/gateway/batches.ts'
 import { startGateway } from '../../../local/gateway/gateway.ts'
+import { makeViews } from '../../../local/run/views.ts'
 import { connectTo } from '../../../src/db/server/connect.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
@@ -19,7 +20,7 @@ export async function startDemo() {
   await loadDemo(server.url)
   const database = connectTo(fromUrl(server.url))
   await migrate(database, new URL('../../../schema/', import.meta.url))
-  await makeDemoViews(database)
+  await makeViews(database, demo)
   Object.assign(process.env, {
     DATABASE_URL: server.url,
     NIGHTLY_SCHEDULE: nightly.schedule,

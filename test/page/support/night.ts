@@ -1,5 +1,5 @@
 import postgres from 'postgres'
-import { readBatch, startBatch } from '../../../local/demo/api.ts'
+import { readBatch, startBatch } from '../../../local/run/api.ts'
 import type { Sql } from '../../../src/db/server/connect.ts'
 import { until } from '../../support/until.ts'
 

@@ -1,19 +1,25 @@
 import { dim, report } from '../../cli/output/report.ts'
 import { command } from '../../src/plan/commands.ts'
 import { listViews } from './api.ts'
+import type { LocalProject } from './project.ts'
 
 /** The port at which the command line looks for the local gateway. */
 const usualPort = '8787'
 
+interface Hints extends Pick<LocalProject, 'example' | 'addressCommand'> {
+  isEmbedded: boolean
+}
+
 /** Prints the addresses, and commands to copy that name an existing view. */
-export async function printHints(api: string): Promise<void> {
+export async function printHints(api: string, { example, addressCommand, isEmbedded }: Hints): Promise<void> {
   const views = await listViews(api)
-  const view = views.find(({ name }) => name === 'route_delays') ?? views[0]
+  const view = views.find(({ name }) => name === example) ?? views[0]
   const where = new URL(api).port === usualPort ? [] : ['--url', api]
   const type = (...words: string[]) => `npx ${command([...words, ...where], null)}`
   report.line()
   report.line(`page  ${api}/`)
   report.line(`api   ${api}`)
+  if (isEmbedded) report.line(`sql   ${addressCommand}   ${dim('# its address, for psql and DATABASE_URL')}`)
   report.line()
   if (!view) {
     report.line('There is no materialized view yet. After you have made one, list it with:')

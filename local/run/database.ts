@@ -1,8 +1,8 @@
-import { count, report, timed } from '../cli/output/report.ts'
-import type { Database } from '../src/db/server/connect.ts'
-import { migrate } from '../src/operations/schema/apply.ts'
-import { schemaFolder } from '../src/package-files.ts'
-import { LocalProblem } from './process/problem.ts'
+import { count, report, timed } from '../../cli/output/report.ts'
+import type { Database } from '../../src/db/server/connect.ts'
+import { migrate } from '../../src/operations/schema/apply.ts'
+import { schemaFolder } from '../../src/package-files.ts'
+import { LocalProblem } from '../process/problem.ts'
 
 /** Brings schema `viewkeeper` of the database up to date, and prints what was done. */
 export async function applySchemaSteps(database: Database): Promise<void> {
@@ -17,7 +17,7 @@ export async function applySchemaSteps(database: Database): Promise<void> {
 }
 
 /** Connects to the database of DATABASE_URL, and prints its version, name and host. */
-export async function describeDatabase(database: Database, url: string): Promise<void> {
+export async function describeDatabase(database: Database, url: string, command: string): Promise<void> {
   const look = database.withConnection(
     (sql) => sql`
       select current_setting('server_version') as version, current_database() as database,
@@ -26,7 +26,7 @@ export async function describeDatabase(database: Database, url: string): Promise
   const [[row], ms] = await timed(() =>
     look.catch((cause: Error) => {
       throw new LocalProblem(
-        `the PostgreSQL of DATABASE_URL cannot be used: ${cause.message} Without DATABASE_URL, npm start runs one.`,
+        `the PostgreSQL of DATABASE_URL cannot be used: ${cause.message} Without DATABASE_URL, ${command} runs one.`,
         { cause },
       )
     }),

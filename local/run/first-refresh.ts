@@ -1,18 +1,18 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { count, dim, report } from '../../cli/output/report.ts'
+import { displayName } from '../../src/plan/names.ts'
 import { type Batch, listViews, type Run, readBatch, readRun, startBatch, type View } from './api.ts'
 
 const pauseMs = 50
 
 /**
- * Refreshes the named views that have no data yet, in one batch, and prints each result as it comes. If a
+ * Refreshes the views of these names (with schema) that have no data yet, in one batch, and prints each result as it comes. If a
  * view fails, the others are refreshed all the same.
  */
 export async function refreshFirst(api: string, names: string[]): Promise<void> {
   const views = await listViews(api)
-  const empty = views.filter(
-    (view) => view.schema === 'public' && names.includes(view.name) && !view.populated,
-  )
+  const empty = views.filter((view) => names.includes(displayName(view)) && !view.populated)
+  if (views.length === 0) return
   if (empty.length === 0) {
     report.line(
       `${count(views.length, 'view')}, not refreshed now: each waits for its schedule or for your request`,
@@ -25,7 +25,7 @@ export async function refreshFirst(api: string, names: string[]): Promise<void> 
     empty.map(({ view }) => view),
   )
   const byName = new Map(empty.map((view) => [view.view, view]))
-  const width = Math.max(...empty.map(({ name }) => name.length))
+  const width = Math.max(...empty.map((view) => shown(view).length))
   let fresh = 0
   for await (const { view, runId } of endsOf(api, batchId)) {
     if (describe(byName.get(view)!, runId, await readRun(api, runId), width)) fresh++
@@ -57,9 +57,12 @@ async function* endsOf(api: string, batchId: string): AsyncGenerator<{ view: str
   }
 }
 
+/** The name of a view without schema `public`. */
+const shown = ({ schema, name, view }: View): string => (schema === 'public' ? name : view)
+
 /** Prints how a refresh ended; true if it succeeded. */
 function describe(view: View, runId: number, run: Run, width: number): boolean {
-  const name = view.name.padEnd(width)
+  const name = shown(view).padEnd(width)
   if (run.status !== 'success') {
     report.failure(
       `${name}  ${run.error?.message ?? run.result.response.because ?? run.status}  ${dim(`run ${runId}`)}`,

@@ -1,0 +1,54 @@
+import { printDatabaseUrl } from '../../../local/run/database-url.ts'
+import { runProject } from '../../../local/run/run.ts'
+import type { Database } from '../../../src/db/server/connect.ts'
+import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
+import { readableStatus } from '../../../src/operations/migrations/migrate.ts'
+import { Problem } from '../../../src/problem.ts'
+import { report } from '../../output/report.ts'
+import { readAuthored } from '../../project/authored.ts'
+import { readFolders, shownPath } from '../../project/folders.ts'
+import { unfrozenDifferences } from '../../project/unfrozen.ts'
+
+const command = 'npx viewkeeper dev'
+
+/**
+ * Serves the views of the current folder until Ctrl-C, on an embedded PostgreSQL or on the database of DATABASE_URL. With
+ * `databaseUrl`, only prints the address of the embedded one.
+ */
+export async function dev({ databaseUrl }: { databaseUrl?: boolean }): Promise<void> {
+  const addressCommand = `${command} --database-url`
+  if (databaseUrl) return printDatabaseUrl(command)
+  const { migrations } = await readFolders()
+  // What is printed can be copied: the embedded database has no address that a shell knows.
+  const inShell = process.env.DATABASE_URL ? '' : `DATABASE_URL="$(${addressCommand})" `
+  await runProject({
+    command,
+    addressCommand,
+    migrations,
+    compare: (database) => compare(database, `${inShell}npx viewkeeper`),
+  })
+}
+
+/** Prints how authored, frozen and applied views differ. What is not valid is told, and the rest goes on. */
+async function compare(database: Database, viewkeeper: string): Promise<void> {
+  try {
+    const folders = await readFolders()
+    const authored = await readAuthored()
+    const migrations = await readFrozenMigrations(folders.migrations)
+    if (authored.length === 0 && migrations.length === 0)
+      report.line(
+        `${shownPath(folders.views)} has no view yet: npx viewkeeper new sales writes the files of one`,
+      )
+    const unfrozen = await unfrozenDifferences(authored, migrations)
+    for (const { view, message } of unfrozen) report.warning(`${view}   ${message}`)
+    if (unfrozen.length > 0) report.line(`next: ${viewkeeper} freeze -m "why"`)
+    const pending = (await readableStatus(database, migrations))?.pending ?? []
+    if (pending.length > 0) {
+      report.line(`not applied to this database: ${pending.join(', ')}`)
+      report.line(`next: ${viewkeeper} migrate up`)
+    }
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error
+    report.failure(error.message)
+  }
+}

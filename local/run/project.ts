@@ -1,0 +1,17 @@
+import type { Database } from '../../src/db/server/connect.ts'
+
+/** Whose views are served, and what is special about them. */
+export interface LocalProject {
+  /** What people type to serve them: `npm start`. */
+  command: string
+  /** What people type for the address of the embedded database. */
+  addressCommand: string
+  /** The frozen migrations that make the views of the embedded database. */
+  migrations: URL
+  /** The view that commands to copy name, if it exists. Default: the first one. */
+  example?: string
+  /** Loads tables into the embedded database, and prints what was loaded. */
+  loadTables?(url: string): Promise<void>
+  /** Prints what the folder has and the database lacks, and what to do about it. */
+  compare?(database: Database): Promise<void>
+}
