@@ -163,7 +163,7 @@ const layers = {
   // A page in a browser, and what serves it. In the repository, the page is made when it is asked for.
   'page/serve': ['src/package-files.ts', 'build/page.ts'],
   'page/app': ['src/plan', 'src/edge/http/schemas/answers.ts'],
-  bench: ['src', 'local/embedded/'],
+  bench: ['src', 'build', 'local/embedded/'],
   // Makes the files of the npm package.
   build: ['src/edge/http/openapi.ts', 'src/package-files.ts'],
   // The gateway stands where Lambda stands.

@@ -4,6 +4,7 @@ import { measureGroups } from './groups.ts'
 import { measureHistory } from './history.ts'
 import { measureOperations } from './operations.ts'
 import { measureSeal } from './seal.ts'
+import { measureStart } from './start.ts'
 import { type Row, writeTable } from './support/table.ts'
 
 const benchmarks: Record<string, () => Promise<Row[]>> = {
@@ -12,6 +13,7 @@ const benchmarks: Record<string, () => Promise<Row[]>> = {
   groups: measureGroups,
   history: measureHistory,
   seal: measureSeal,
+  start: measureStart,
 }
 
 /** Reads the command line. Ends the process with one line if it is wrong. */

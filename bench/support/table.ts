@@ -10,6 +10,8 @@ interface Measured {
   /** The median should not be above this. */
   goalMs?: number
   walBytes?: number
+  /** What is loaded, gzipped. */
+  gzippedBytes?: number
   /** The time, divided by the time of the other arm in the same round: the median of all rounds. */
   ratio?: Judged
   /** The longest read of each sample: the median of these reads, and the longest of all. */
@@ -52,6 +54,7 @@ export function compare(
 
 const columns = [
   '',
+  'gzipped',
   'median',
   'goal',
   '',
@@ -87,9 +90,10 @@ export function writeTable(rows: Row[]): string {
     .join('\n')
 }
 
-function cellsOf({ name, ms, goalMs, walBytes, ratio, longestRead }: Measured): string[] {
+function cellsOf({ name, ms, goalMs, walBytes, gzippedBytes, ratio, longestRead }: Measured): string[] {
   return [
     `  ${name}`,
+    gzippedBytes === undefined ? '' : writeBytes(gzippedBytes),
     writeMs(ms.median),
     goalMs === undefined ? '' : `≤ ${goalMs} ms`,
     goalMs === undefined ? '' : judge({ measured: ms.median, goal: goalMs }),

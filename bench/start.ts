@@ -1,0 +1,78 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
+import type { Metafile } from 'esbuild'
+import { chunksOf } from '../build/chunks.ts'
+import { buildFunction } from '../build/functions.ts'
+import { type Arms, inRounds, type Sample } from './support/rounds.ts'
+import { compare, type Row } from './support/table.ts'
+
+const functionsFolder = fileURLToPath(new URL('../functions', import.meta.url))
+
+/** What a call loads, if the function has it: by what the environment says of the login. */
+const whatCallsLoad = [
+  'src/db/server/connection.ts',
+  'src/edge/handlers/batch-machinery.ts',
+  'src/edge/handlers/messenger.ts',
+  'src/edge/handlers/rotate.ts',
+]
+const moments = {
+  'Import, before the first call': { entries: [], goal: 2 },
+  'Import, and what the first call loads if the login is a token of IAM': {
+    entries: [...whatCallsLoad, 'src/edge/lambda/sign-token.ts'],
+  },
+  'Import, and what the first call loads if the login is in a secret': {
+    entries: [...whatCallsLoad, 'src/edge/lambda/secrets-client.ts'],
+  },
+}
+
+/** Measures what Node loads to start each function, and how long that takes compared with Node without a function. */
+export async function measureStart(): Promise<Row[]> {
+  console.error('bench: the start of the functions, about 2 minutes')
+  const folder = await mkdtemp(join(tmpdir(), 'viewkeeper-bench-'))
+  try {
+    const names = (await readdir(functionsFolder)).map((file) => basename(file, '.ts'))
+    const built = await Promise.all(
+      names.map(async (name) => ({ name, metafile: await buildFunction(name, folder) })),
+    )
+    const starts = Object.entries(moments).flatMap(([title, { entries }]) =>
+      built.map(({ name, metafile }) => ({ key: `${title}: ${name}`, chunks: chunksOf(metafile, entries) })),
+    )
+    const arms: Arms<string> = { bare: () => startNode([]) }
+    for (const { key, chunks } of starts) arms[key] = () => startNode(chunks.map(({ path }) => path))
+    const samples = await inRounds(arms, { rounds: 15, warmUp: 1 })
+    const bare = samples.bare!
+    const rows: Row[] = [{ title: `Node ${process.version}` }, compare('without a function', bare)]
+    for (const [title, { entries, ...goal }] of Object.entries(moments)) {
+      rows.push({ title })
+      for (const { name, metafile } of built)
+        rows.push({
+          ...compare(name, samples[`${title}: ${name}`]!, { to: bare, ...goal }),
+          gzippedBytes: await gzippedBytes(metafile, entries),
+        })
+    }
+    return rows
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+const run = promisify(execFile)
+
+/** A new process that imports these files, from its start to its end. */
+async function startNode(files: string[]): Promise<Sample> {
+  const urls = files.map((file) => pathToFileURL(file).href)
+  const program = `for (const url of ${JSON.stringify(urls)}) await import(url)`
+  const start = performance.now()
+  await run(process.execPath, ['--input-type=module', '--eval', program])
+  return { ms: performance.now() - start, reads: [] }
+}
+
+async function gzippedBytes(metafile: Metafile, entries: string[]): Promise<number> {
+  const files = await Promise.all(chunksOf(metafile, entries).map(({ path }) => readFile(path)))
+  return files.reduce((sum, file) => sum + gzipSync(file, { level: 9 }).length, 0)
+}
