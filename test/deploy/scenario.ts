@@ -9,6 +9,7 @@ import {
 } from './batches.ts'
 import { createDatabase } from './created-database.ts'
 import { operateFromAfar } from './operate.ts'
+import { deployOwnApp } from './own-app.ts'
 import { pruneHistory } from './prune.ts'
 import { breakMigration, countEncrypted, deployAgain } from './redeploys.ts'
 import { findMetrics, refreshByHttp } from './refreshes.ts'
@@ -57,6 +58,7 @@ export async function deployScenario(folders: { cache: string; folder: string })
   await pruneHistory(deployed)
   await countEncrypted(deployed)
   await createDatabase(deployed)
+  await deployOwnApp(deployed)
 }
 
 async function deployFirst({ cache, folder }: { cache: string; folder: string }): Promise<Deployed> {

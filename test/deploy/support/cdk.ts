@@ -5,6 +5,7 @@ import type { EnvironmentOptions } from '../../../src/config/environment-options
 import { root } from './aws.ts'
 import { type Finished, finish, succeed } from './command.ts'
 import type { Emulator } from './emulator.ts'
+import type { OwnAppOptions } from './own-app.ts'
 import type { Credentials } from './signed-curl.ts'
 import type { StandIn } from './stand-in.ts'
 
@@ -26,10 +27,10 @@ export function createCdk(emulator: Emulator, folder: string) {
     join(folder, 'cdk.out'),
   ]
   const outputs = join(folder, 'outputs.json')
-  const deploy = (options: AppOptions, ...more: string[]): Promise<Finished> => {
+  const deployApp = (program: string, options: object, more: string[]): Promise<Finished> => {
     const file = join(folder, 'app.json')
     writeFileSync(file, JSON.stringify(options))
-    const app = ['--app', `node ${path('app.ts')} ${file}`]
+    const app = ['--app', `node ${path(program)} ${file}`]
     const flags = ['--require-approval', 'never', '--method', 'direct', '--outputs-file', outputs]
     return finish(process.execPath, [...cdk, ...app, 'deploy', '--all', ...flags, ...more], { env, log })
   }
@@ -39,7 +40,10 @@ export function createCdk(emulator: Emulator, folder: string) {
         env,
         log,
       }),
-    deploy,
+    /** Deploys an environment as a stack. */
+    deploy: (options: AppOptions, ...more: string[]) => deployApp('app.ts', options, more),
+    /** Deploys the app of somebody else's. */
+    deployOwn: (options: OwnAppOptions) => deployApp('own-app.ts', options, []),
     /** The outputs of a stack, as the last deploy made them. */
     readOutputs: (stack: string): Record<string, string> => JSON.parse(readFileSync(outputs, 'utf8'))[stack],
   }

@@ -74,7 +74,10 @@ function partsOf(stack: Synthesized): Part[] {
     (sum, { Properties }) => sum + (Properties.SubnetIds?.length ?? 0),
     0,
   )
-  const logPanels = panelsOf(stack.template).filter(({ kind }) => kind !== 'metrics').length
+  const hasDashboard = count('AWS::CloudWatch::Dashboard') > 0
+  const logPanels = hasDashboard
+    ? panelsOf(stack.template).filter(({ kind }) => kind !== 'metrics').length
+    : 0
   const secrets =
     count('AWS::SecretsManager::Secret') +
     resources('AWS::RDS::DBInstance').filter(({ Properties }) => Properties.ManageMasterUserPassword).length

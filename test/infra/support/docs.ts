@@ -5,6 +5,7 @@ import { dashboardPicture } from './dashboard-picture.ts'
 import { mails, notice } from './mails.ts'
 import { panelTable } from './panels.ts'
 import { createStack, kinds, Synthesized } from './synth.ts'
+import { tenants } from './tenants.ts'
 
 /** A part of the documentation that is made by the code. */
 interface MadePart {
@@ -28,6 +29,7 @@ export const madeParts: MadePart[] = [
   { page: page('monitoring.md'), name: 'mails', text: mails() },
   { page: page('monitoring.md'), name: 'notice', text: notice() },
   { page: page('cost.md'), name: 'examples', text: exampleTable(examples()) },
+  { page: page('cost.md'), name: 'tenants', text: exampleTable(tenants()) },
   { page: page('cost.md'), name: 'costs', text: costTable(kinds.created) },
 ]
 

@@ -1,4 +1,4 @@
-import { type App, Stack } from 'aws-cdk-lib'
+import { Stack } from 'aws-cdk-lib'
 import { expect, test } from 'vitest'
 import { limits, synthesizeWithinLimits } from '../../../infra/limits.ts'
 import { FleetDashboard } from '../../../infra/monitoring/fleet-dashboard.ts'

@@ -1,4 +1,4 @@
-import { type type type App, Stack, Stage } from 'aws-cdk-lib'
+import { type App, Stack, Stage } from 'aws-cdk-lib'
 import { InterfaceVpcEndpointAwsService } from 'aws-cdk-lib/aws-ec2'
 import { AnyPrincipal, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
@@ -84,7 +84,9 @@ describe('props that are not valid are refused, each by its name', () => {
 
 test('an endpoint of the same app, whose id is not known yet, is taken for a private API', () => {
   const own = new Stack(ownApp(), 'Own')
-  const endpoint = ownVpc(own).addInterfaceEndpoint('Api', { service: InterfaceVpcEndpointAwsService.APIGATEWAY })
+  const endpoint = ownVpc(own).addInterfaceEndpoint('Api', {
+    service: InterfaceVpcEndpointAwsService.APIGATEWAY,
+  })
   const { viewkeeper } = create({ api: 'private', apiEndpointId: endpoint.vpcEndpointId }, own)
   expect(new Synthesized(own).resources('AWS::EC2::VPCEndpoint')).toHaveLength(1)
   expect(viewkeeper.apiSecurityGroup).toBeUndefined()

@@ -1,0 +1,87 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { App, CliCredentialsStackSynthesizer, Stack } from 'aws-cdk-lib'
+import {
+  InstanceType,
+  InterfaceVpcEndpointAwsService,
+  IpAddresses,
+  SubnetType,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2'
+import { CfnFunction } from 'aws-cdk-lib/aws-lambda'
+import {
+  Credentials,
+  DatabaseInstance,
+  DatabaseInstanceEngine,
+  PostgresEngineVersion,
+} from 'aws-cdk-lib/aws-rds'
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import { FleetDashboard, FleetTopics, Viewkeeper } from '../../../infra/index.ts'
+import { fitForEmulator } from './for-emulator.ts'
+
+/** What the test writes into a file for the app. */
+export interface OwnAppOptions {
+  /** The environments; each has a server and a database, with the name of the environment as SQL writes it. */
+  tenants: string[]
+  migrationsFolder: string
+  /** The server of the test, in the place of those that the emulator only keeps a record of. */
+  server: { host: string; port: number; authority: string; adminSecret: string }
+}
+
+// The app of somebody who knows nothing of this repository: servers of their own, with Viewkeeper beside each.
+const { tenants, migrationsFolder, server } = JSON.parse(
+  readFileSync(process.argv[2]!, 'utf8'),
+) as OwnAppOptions
+const app = new App({ defaultStackSynthesizer: new CliCredentialsStackSynthesizer() })
+const stack = new Stack(app, 'shop')
+const vpc = new Vpc(stack, 'Vpc', {
+  ipAddresses: IpAddresses.cidr('10.1.0.0/16'),
+  availabilityZones: ['us-east-1a', 'us-east-1b'],
+  natGateways: 0,
+  subnetConfiguration: [{ name: 'isolated', subnetType: SubnetType.PRIVATE_ISOLATED }],
+})
+vpc.addInterfaceEndpoint('SecretsManager', { service: InterfaceVpcEndpointAwsService.SECRETS_MANAGER })
+const topics = new FleetTopics(stack, 'Topics', { alarmEmails: ['ops@example.com'] })
+new FleetDashboard(stack, 'Fleet', { environmentNames: tenants })
+for (const environmentName of tenants) {
+  const databaseName = environmentName.replaceAll('-', '_')
+  const database = new DatabaseInstance(stack, `${environmentName}-db`, {
+    engine: DatabaseInstanceEngine.postgres({ version: PostgresEngineVersion.VER_17 }),
+    instanceType: new InstanceType('t4g.micro'),
+    vpc,
+    vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
+    databaseName,
+    credentials: Credentials.fromSecret(
+      Secret.fromSecretCompleteArn(stack, `${environmentName}-admin`, server.adminSecret),
+    ),
+  })
+  new Viewkeeper(stack, environmentName, {
+    environmentName,
+    database,
+    databaseName,
+    vpc,
+    certificateAuthority: server.authority,
+    migrationsFolder,
+    topics,
+    dashboard: false,
+  })
+}
+
+for (const lambda of stack.node.findAll().filter((each) => each instanceof CfnFunction)) {
+  if (!/-(notify|start-batch)$|^$/.test(lambda.functionName ?? '')) {
+    lambda.addPropertyOverride('Environment.Variables.DATABASE_HOST', server.host)
+    lambda.addPropertyOverride('Environment.Variables.DATABASE_PORT', String(server.port))
+  }
+}
+fitForEmulator(app)
+
+// The emulator takes the name of a created secret for its ARN, unless it is asked for the attribute.
+for (const { templateFullPath, template } of app.synth().stacks) {
+  const secrets = Object.entries(template.Resources as Record<string, { Type: string }>)
+    .filter(([, { Type }]) => Type === 'AWS::SecretsManager::Secret')
+    .map(([id]) => id)
+  const written = secrets.reduce(
+    (text, id) => text.replaceAll(`{"Ref":"${id}"}`, `{"Fn::GetAtt":["${id}","Id"]}`),
+    JSON.stringify(template),
+  )
+  writeFileSync(templateFullPath, written)
+}
