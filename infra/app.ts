@@ -1,4 +1,4 @@
 import { deployEnvironments } from './deploy-environments.ts'
-import { environments } from './environments.ts'
 
-deployEnvironments({ environments, file: 'infra/environments.ts' })
+// This repository is deployed as a team's folder is: by what viewkeeper.config.ts says.
+await deployEnvironments()

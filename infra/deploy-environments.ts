@@ -1,5 +1,7 @@
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { App } from 'aws-cdk-lib'
 import type { EnvironmentOptions } from '../src/config/environment-options.ts'
+import { loadConfig } from '../src/config/load-config.ts'
 import { Problem } from '../src/problem.ts'
 import { readDeployContext } from './environment/deploy-context.ts'
 import { chooseEnvironment } from './environment/environment.ts'
@@ -25,12 +27,14 @@ export interface DeployEnvironmentsProps {
 /**
  * The whole CDK app of a team that deploys environments as stacks of their own: synthesizes the environment that
  * `-c env=<name>` names, for this deploy with `-c viewMigrations=…` and `-c upgradeTo=…`. A mistake in the environments or
- * in the migrations ends the process with one message and status 1: the person who made it needs no stack trace.
+ * in the migrations ends the process with one message and status 1: the person who made it needs no stack trace. Without
+ * `props`, the environments and the folder are those of `viewkeeper.config.ts` in the current folder.
  */
-export function deployEnvironments({ environments, file, migrationsFolder }: DeployEnvironmentsProps): void {
+export async function deployEnvironments(props?: DeployEnvironmentsProps): Promise<void> {
   const app = new App()
   const read = (key: string) => app.node.tryGetContext(key)
   try {
+    const { environments, file, migrationsFolder } = props ?? (await readProps())
     const { name, environment } = chooseEnvironment(environments, read('env'), file)
     const context = readDeployContext(read, { name, environment })
     new ViewkeeperStack(app, { environmentName: name, environment, context, migrationsFolder })
@@ -40,4 +44,9 @@ export function deployEnvironments({ environments, file, migrationsFolder }: Dep
     console.error(error.message)
     process.exit(1)
   }
+}
+
+async function readProps(): Promise<DeployEnvironmentsProps> {
+  const { file, environments, folders } = await loadConfig(pathToFileURL(`${process.cwd()}/`))
+  return { environments, migrationsFolder: fileURLToPath(folders.migrations), file: file ?? undefined }
 }

@@ -25,6 +25,11 @@ const wait = ['--wait <seconds>', 'how long to try to get the locks', positive, 
 export function addAuthoringCommands(program: Command): void {
   program.commandsGroup('Author (the views and migrations of the current folder, and DATABASE_URL):')
   program
+    .command('init')
+    .description('make what this folder needs for views; replaces nothing')
+    .action(async () => (await import('../commands/author/init.ts')).init())
+
+  program
     .command('dev')
     .description('serve the views of this folder here: PostgreSQL, API and page')
     .option('--database-url', 'only print the address of the PostgreSQL that dev runs')

@@ -11,7 +11,7 @@ const copy = mkdtempSync(join(tmpdir(), 'viewkeeper-copy-'))
 afterAll(() => rmSync(copy, { recursive: true }))
 
 test('migrations with a gap are refused by the app in one line, by name', () => {
-  for (const part of ['dist', 'infra', 'src', 'migrations', 'package.json'])
+  for (const part of ['dist', 'infra', 'src', 'migrations', 'package.json', 'viewkeeper.config.ts'])
     cpSync(join(repository, part), join(copy, part), { recursive: true })
   symlinkSync(join(repository, 'node_modules'), join(copy, 'node_modules'))
   writeFileSync(join(copy, 'migrations/900_sales.up.sql'), 'select 1')

@@ -1,0 +1,19 @@
+import type { Facts } from './facts.ts'
+import { parseJson } from './parse-json.ts'
+
+/**
+ * The CDK app of a folder: none, the one that `init` makes, another one in JavaScript or TypeScript, or one in a language in
+ * which the construct does not exist.
+ */
+export type CdkApp = 'none' | 'own' | 'javascript' | 'other'
+
+export const binFile = 'bin/viewkeeper.mjs'
+
+/** Which CDK app a folder has, by its cdk.json. */
+export function cdkAppOf({ texts }: Pick<Facts, 'texts'>): CdkApp {
+  const text = texts.get('cdk.json')
+  if (text === undefined) return 'none'
+  if (text.includes(binFile)) return 'own'
+  const { app } = parseJson('cdk.json', text)
+  return /\b(node|ts-node|tsx|npx|bun|bunx|deno|npm|pnpm|yarn)\b/.test(String(app)) ? 'javascript' : 'other'
+}

@@ -1,0 +1,85 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { basename, dirname, join, relative } from 'node:path'
+import packageJson from '../../package.json' with { type: 'json' }
+import { configFiles } from '../../src/config/load-config.ts'
+
+const packageManagers = ['npm', 'pnpm', 'yarn', 'bun'] as const
+export type PackageManager = (typeof packageManagers)[number]
+
+/** What a folder has before `init`. Paths are relative to the folder. */
+export interface Facts {
+  /** The name of the folder. */
+  name: string
+  packageManager: PackageManager
+  /** The folder of the whole git repository, such as `..`; empty: the folder itself, or there is no repository. */
+  gitRoot: string
+  /** The folder, from the folder of the whole git repository; empty: it is that folder. */
+  inRepository: string
+  /** The texts of those files that `init` may read or write. */
+  texts: ReadonlyMap<string, string>
+  /** The file of the configuration; null if there is none. */
+  config: string | null
+  /** The folders that the configuration names, or the defaults. */
+  folders: { views: string; migrations: string }
+  exists(path: string): boolean
+  /** The packages that a new package.json asks for, each with its version. */
+  versions: Readonly<Record<string, string>>
+}
+
+/** Looks around in a folder. `agent` is what package managers say of themselves in `npm_config_user_agent`. */
+export function readFacts(
+  folder: string,
+  { folders, agent = '' }: { folders: Facts['folders']; agent?: string | undefined },
+): Facts {
+  const root = findUp(folder, '.git') ?? folder
+  const gitRoot = relative(folder, root)
+  const exists = (path: string) => existsSync(join(folder, path))
+  const read = ['package.json', '.gitignore', join(gitRoot, '.gitignore'), 'cdk.json']
+  const texts = new Map(
+    read.filter(exists).map((path) => [path, readFileSync(join(folder, path), 'utf8')] as const),
+  )
+  return {
+    name: basename(folder),
+    packageManager: packageManagerOf(folder, root, texts.get('package.json') ?? '', agent),
+    gitRoot,
+    inRepository: relative(root, folder),
+    texts,
+    config: configFiles.find(exists) ?? null,
+    folders,
+    exists,
+    versions: {
+      viewkeeper: `^${packageJson.version}`,
+      'aws-cdk': packageJson.devDependencies['aws-cdk'],
+      'aws-cdk-lib': packageJson.peerDependencies['aws-cdk-lib'],
+      constructs: packageJson.peerDependencies.constructs,
+    },
+  }
+}
+
+const lockFiles: [PackageManager, string][] = [
+  ['npm', 'package-lock.json'],
+  ['pnpm', 'pnpm-lock.yaml'],
+  ['yarn', 'yarn.lock'],
+  ['bun', 'bun.lock'],
+  ['bun', 'bun.lockb'],
+]
+
+/** By the nearest lock file, else by the field of package.json, else by who started this process, else npm. */
+function packageManagerOf(folder: string, root: string, packageText: string, agent: string): PackageManager {
+  for (let at = folder; ; at = dirname(at)) {
+    const [locked] = lockFiles.find(([, file]) => existsSync(join(at, file))) ?? []
+    if (locked !== undefined) return locked
+    if (at === root || at === dirname(at)) break
+  }
+  const named = /"packageManager"\s*:\s*"(\w+)@/.exec(packageText)?.[1]
+  return (
+    packageManagers.find((each) => each === named || (named === undefined && agent.startsWith(`${each}/`))) ??
+    'npm'
+  )
+}
+
+/** The nearest folder from here upwards that has this entry. */
+function findUp(folder: string, entry: string): string | undefined {
+  if (existsSync(join(folder, entry))) return folder
+  return dirname(folder) === folder ? undefined : findUp(dirname(folder), entry)
+}

@@ -1,0 +1,46 @@
+import { binFile, cdkAppOf } from './cdk-app.ts'
+import type { Facts } from './facts.ts'
+import { usesGitHub } from './plan.ts'
+import { commandsOf } from './texts.ts'
+
+const construct = `import { Viewkeeper } from 'viewkeeper/cdk'
+
+new Viewkeeper(this, 'Views', {
+  environmentName: 'production',
+  database, // your rds.DatabaseInstance or rds.DatabaseCluster
+  databaseName: 'app',
+  vpc,
+})`
+
+/** What to do after `init`, as lines for people: what to type, and what it is for. Pure. */
+export function nextSteps(facts: Facts): string[] {
+  const { install, installLocked, execute } = commandsOf[facts.packageManager]
+  const viewkeeper = `${execute} viewkeeper`
+  const check = usesGitHub(facts)
+    ? []
+    : ['', 'in your CI:', '', `  ${installLocked}`, `  ${viewkeeper} check --offline`]
+  return [
+    'next:',
+    '',
+    `  ${install}`,
+    `  ${viewkeeper} new sales   # the files of a first view`,
+    `  ${viewkeeper} dev         # PostgreSQL, API and page on this machine`,
+    ...check,
+    '',
+    ...deploySteps(facts, execute),
+  ]
+}
+
+function deploySteps(facts: Facts, execute: string): string[] {
+  const app = cdkAppOf(facts)
+  if (app === 'javascript')
+    return ['to deploy, write this into a stack of your CDK app:', '', ...indented(construct)]
+  const deploy = app === 'other' ? `cdk --app 'node ${binFile}' deploy` : 'cdk deploy'
+  return [
+    `to deploy, write the environment into ${facts.config ?? 'viewkeeper.config.ts'}, then:`,
+    '',
+    `  ${execute} ${deploy} -c env=production --all`,
+  ]
+}
+
+const indented = (text: string): string[] => text.split('\n').map((line) => line && `  ${line}`)
