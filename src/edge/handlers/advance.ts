@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda'
 import * as z from 'zod/mini'
 import { type Advanced, advance } from '../../operations/batches/advance.ts'
-import { batchId as id } from '../http/schemas/fields.ts'
+import { batchId as id } from '../http/schemas/ids.ts'
 import { validate } from '../http/validate.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 import { logger } from '../lambda/function.ts'

@@ -1,7 +1,7 @@
 import { cancelBatch } from '../../operations/batches/cancel.ts'
 import { cancel } from '../../operations/runs/cancel.ts'
 import { type HttpAnswer, type HttpEvent, json, waitUntilOf } from '../http/http.ts'
-import { batchPath, runPath } from '../http/schemas/fields.ts'
+import { batchPath, runPath } from '../http/schemas/ids.ts'
 import { validate } from '../http/validate.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 

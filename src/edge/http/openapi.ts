@@ -3,9 +3,12 @@ import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObj
 import { type RouteName, routes } from './routes.ts'
 import * as schemas from './schemas/answers.ts'
 import { batchOptions } from './schemas/batches.ts'
-import { batchPath, runPath, viewPath } from './schemas/fields.ts'
-import { createOptions, dropOptions, refreshOptions } from './schemas/operations.ts'
+import { createOptions } from './schemas/create.ts'
+import { dropOptions } from './schemas/drop.ts'
+import { viewPath } from './schemas/fields.ts'
+import { batchPath, runPath } from './schemas/ids.ts'
 import { batchesQuery, batchQuery, metricsQuery, runsQuery, viewsQuery } from './schemas/queries.ts'
+import { refreshOptions } from './schemas/refresh.ts'
 
 interface Description {
   summary: string

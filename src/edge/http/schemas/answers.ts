@@ -3,7 +3,7 @@ import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../
 import { causeCodes, viewStates } from '../../../plan/views/cause.ts'
 import { strategies } from '../../../plan/views/definition.ts'
 import { problemCodes } from '../../../problem.ts'
-import { batchId } from './fields.ts'
+import { batchId } from './ids.ts'
 
 // No function loads this file: the OpenAPI file is written when the functions are bundled.
 

@@ -3,7 +3,7 @@ import { mostConcurrent } from '../../../plan/batches/plan.ts'
 import { exchanges } from '../../../plan/run.ts'
 import { strategies } from '../../../plan/views/definition.ts'
 import { described, integer, named, text, view } from './fields.ts'
-import { scheduleFields } from './operations.ts'
+import { scheduleFields } from './operation.ts'
 
 const mostViews = 10_000
 const someViews = `must be a list of 1 to ${mostViews} views`

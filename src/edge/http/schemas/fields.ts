@@ -1,8 +1,8 @@
 import * as z from 'zod/mini'
 
 // Each request and answer has one schema: it validates, gives the TypeScript type, and goes into the OpenAPI file. The
-// schemas of requests are in files by subject and of zod/mini, because the functions load them; those of answers are not
-// loaded by any function.
+// schemas of requests are of zod/mini, because the functions load them, and stand in files by function: Node takes longer to
+// make the schemas of a function than to load them. No function loads the schemas of answers.
 
 /** Text that PostgreSQL can hold. */
 export const text = (most: number) => {
@@ -52,14 +52,4 @@ export const view = described(text(1000), {
 /** The largest `integer` of PostgreSQL. */
 export const mostInteger = 2147483647
 
-export const runId = described(whole(mostInteger), { description: "The run's id.", example: 812 })
-
-const likeBatchId = "must be a batch's id, such as 20261120-090000-1f3c9a2b"
-export const batchId = described(z.string(likeBatchId).check(z.regex(/^[0-9A-Za-z_-]{1,80}$/, likeBatchId)), {
-  description: "The batch's id.",
-  example: '20261120-090000-1f3c9a2b',
-})
-
 export const viewPath = z.strictObject({ view })
-export const runPath = z.strictObject({ id: runId })
-export const batchPath = z.strictObject({ id: batchId })

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini'
 import { batchStatuses, operations, runStatuses } from '../../../plan/run.ts'
-import { described, mostInteger, runId, view, whole } from './fields.ts'
+import { described, mostInteger, view, whole } from './fields.ts'
+import { runId } from './ids.ts'
 
 const limit = z._default(whole(200), 50)
 
