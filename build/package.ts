@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'tsdown'
 import { buildFunctions } from './functions.ts'
@@ -43,7 +43,15 @@ async function buildModules(): Promise<string[]> {
   return bundle!.chunks.flatMap((chunk) => ('moduleIds' in chunk ? chunk.moduleIds : []))
 }
 
+/** Tells TypeScript, and so editors, that `import text from './x.sql'` gives a text. */
+async function addSqlTypes(): Promise<void> {
+  await copyFile(`${root}src/sql-modules.d.ts`, `${root}dist/sql-modules.d.ts`)
+  const types = `${root}dist/index.d.ts`
+  await writeFile(types, `/// <reference path="./sql-modules.d.ts" />\n${await readFile(types, 'utf8')}`)
+}
+
 const modules = await buildModules()
+await addSqlTypes()
 const functions = await buildFunctions()
 const page = await buildPage()
 await writeFile(`${root}dist/THIRD-PARTY-LICENSES`, licensesOf([...modules, ...functions, ...page]))

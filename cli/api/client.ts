@@ -151,7 +151,7 @@ function whyUnavailable(error: Error, { name, environment, url }: Omit<Api, 'sen
     return new ApiUnavailable('NotReached', `${name} cannot be reached at ${host} (${code}).`, error)
   return new ApiUnavailable(
     'NotReached',
-    `Nothing answers at ${url} (${code}). Start the local gateway with \`npm start\`, or name a deployed environment with --env or VIEWKEEPER_ENV.`,
+    `Nothing answers at ${url} (${code}). Start the local gateway with \`npx viewkeeper dev\`, or name a deployed environment with --env or VIEWKEEPER_ENV.`,
     error,
   )
 }

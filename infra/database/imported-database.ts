@@ -19,9 +19,9 @@ export class ImportedDatabase extends Construct implements Database {
   readonly endpointSubnets: ISubnet[]
   readonly connections: Connections
 
-  constructor(scope: Construct, id: string, given: ImportedDatabaseOptions) {
+  constructor(scope: Construct, id: string, given: Omit<ImportedDatabaseOptions, 'kind'>) {
     super(scope, id)
-    const options = parseImportedDatabase(given)
+    const options = parseImportedDatabase({ ...given, kind: 'imported' })
     this.host = options.endpoint
     this.port = options.port
     this.databaseName = options.name

@@ -78,6 +78,6 @@ export const unreachable = (): ApiProblem =>
     0,
     'Unreachable',
     'No answer',
-    'The server of this page does not answer. Is the terminal with viewkeeper open, or npm start, still open? ' +
+    'The server of this page does not answer. Is the terminal with viewkeeper open, viewkeeper dev or npm start still open? ' +
       'Is this computer online?',
   )

@@ -11,7 +11,7 @@ import type { Emulator } from './emulator.ts'
 import type { Credentials } from './signed-curl.ts'
 
 const cli = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))
-const apiName = new URL('api-name.ts', import.meta.url).href
+const apiName = new URL('api-name.mjs', import.meta.url).href
 
 export type Project = ReturnType<typeof createProject>
 

@@ -13,8 +13,8 @@ import { functionNames, type Permission, Synthesized } from '../support/synth.ts
 
 /** Viewkeeper on an imported database, in a stack of its own in somebody's app. */
 function create(more: Partial<ViewkeeperProps> = {}, stack = new Stack(ownApp(), 'Own'), id = 'Views') {
-  const { kind, ...described } = imported.database
-  const database = new ImportedDatabase(stack, `${id}Db`, { kind, ...described })
+  const { kind: _, ...described } = imported.database
+  const database = new ImportedDatabase(stack, `${id}Db`, described)
   const props = { environmentName: 'test', database, scheduledViews: [], ...more } as ViewkeeperProps
   return { viewkeeper: new Viewkeeper(stack, id, props), stack, app: stack.node.root as App }
 }

@@ -191,7 +191,7 @@ test('a gateway that does not run is told, with how to start it', async () => {
   const error = await (await apiOf({})).send('GET', '/views').catch((thrown) => thrown)
   expect(error).toMatchObject({ reason: 'NotReached', status: 502 })
   expect(error.message).toBe(
-    `Nothing answers at http://127.0.0.1:${port} (ECONNREFUSED). Start the local gateway with \`npm start\`, ` +
+    `Nothing answers at http://127.0.0.1:${port} (ECONNREFUSED). Start the local gateway with \`npx viewkeeper dev\`, ` +
       'or name a deployed environment with --env or VIEWKEEPER_ENV.',
   )
 })

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type IncomingMessage, request } from 'node:http'
+import { request } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 
 // Loaded into the command line before everything else (`node --import`): only AWS's name servers know the API's address, so
@@ -17,9 +17,9 @@ globalThis.fetch = async (input, init) => {
     headers: { ...Object.fromEntries(sent.headers), host },
   })
   asked.end(new Uint8Array(await sent.arrayBuffer()))
-  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+  const [answer] = await once(asked, 'response')
   return new Response(new Uint8Array(await buffer(answer)), {
     status: answer.statusCode,
-    headers: answer.headers as Record<string, string>,
+    headers: answer.headers,
   })
 }

