@@ -5,10 +5,9 @@ import { basename, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
-import type { Metafile } from 'esbuild'
 import { chunksOf } from '../build/chunks.ts'
 import { buildFunction } from '../build/functions.ts'
-import { type Arms, inRounds, type Sample } from './support/rounds.ts'
+import { inRounds, type Sample } from './support/rounds.ts'
 import { compare, type Row } from './support/table.ts'
 
 const functionsFolder = fileURLToPath(new URL('../functions', import.meta.url))
@@ -39,23 +38,22 @@ export async function measureStart(): Promise<Row[]> {
     const built = await Promise.all(
       names.map(async (name) => ({ name, metafile: await buildFunction(name, folder) })),
     )
-    const starts = Object.entries(moments).flatMap(([title, { entries }]) =>
-      built.map(({ name, metafile }) => ({ key: `${title}: ${name}`, chunks: chunksOf(metafile, entries) })),
-    )
-    const arms: Arms<string> = { bare: () => startNode([]) }
-    for (const { key, chunks } of starts) arms[key] = () => startNode(chunks.map(({ path }) => path))
-    const samples = await inRounds(arms, { rounds: 15, warmUp: 1 })
-    const bare = samples.bare!
-    const rows: Row[] = [{ title: `Node ${process.version}` }, compare('without a function', bare)]
+    const rows: Row[] = []
+    const bare: Sample[] = []
     for (const [title, { entries, ...goal }] of Object.entries(moments)) {
       rows.push({ title })
-      for (const { name, metafile } of built)
+      for (const { name, metafile } of built) {
+        const files = chunksOf(metafile, entries).map(({ path }) => path)
+        const arms = { bare: () => startNode([]), start: () => startNode(files) }
+        const samples = await inRounds(arms, { rounds: 15, warmUp: 1 })
+        bare.push(...samples.bare)
         rows.push({
-          ...compare(name, samples[`${title}: ${name}`]!, { to: bare, ...goal }),
-          gzippedBytes: await gzippedBytes(metafile, entries),
+          ...compare(name, samples.start, { to: samples.bare, ...goal }),
+          gzippedBytes: await gzippedBytes(files),
         })
+      }
     }
-    return rows
+    return [{ title: `Node ${process.version}` }, compare('without a function', bare), ...rows]
   } finally {
     await rm(folder, { recursive: true })
   }
@@ -72,7 +70,7 @@ async function startNode(files: string[]): Promise<Sample> {
   return { ms: performance.now() - start, reads: [] }
 }
 
-async function gzippedBytes(metafile: Metafile, entries: string[]): Promise<number> {
-  const files = await Promise.all(chunksOf(metafile, entries).map(({ path }) => readFile(path)))
-  return files.reduce((sum, file) => sum + gzipSync(file, { level: 9 }).length, 0)
+async function gzippedBytes(files: string[]): Promise<number> {
+  const contents = await Promise.all(files.map((file) => readFile(file)))
+  return contents.reduce((sum, content) => sum + gzipSync(content, { level: 9 }).length, 0)
 }

@@ -1,25 +1,20 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import postgres from 'postgres'
 import { findFreePort } from '../../local/embedded/port.ts'
 import { stage } from '../deploy/support/transcript.ts'
 import type { Cloud } from './cloud.ts'
 import type { Tarball } from './pack.ts'
-import { type NodeOnMachine, Team } from './team.ts'
+import { type Place, Team } from './team.ts'
 
 const query = 'select day, sum(amount) as amount from public.sale group by day\n'
 
 /** The story of docs/start.md: from an empty folder to a view that is refreshed in AWS. */
 export async function startFromNothing(
   { path }: Tarball,
-  {
-    folder,
-    cloud,
-    node,
-    environment,
-  }: { folder: string; cloud: Cloud; node: NodeOnMachine; environment: string },
+  place: Place & { cloud: Cloud; environment: string },
 ): Promise<void> {
-  const team = new Team(join(folder, `empty-folder-node-${node.version}`), node, {
+  const { cloud, environment, node } = place
+  const team = new Team(`empty-folder-node-${node.version}`, place, {
     PORT: String(await findFreePort()),
   })
   const { database, env } = cloud

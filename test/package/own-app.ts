@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { stage } from '../deploy/support/transcript.ts'
 import type { Cloud } from './cloud.ts'
 import type { Tarball } from './pack.ts'
-import { type NodeOnMachine, Team } from './team.ts'
+import { type Place, Team } from './team.ts'
 
 /** A small CDK app with a server of its own, as its team had it before. */
 const app = `import { App, Stack } from 'aws-cdk-lib'
@@ -35,11 +34,9 @@ new Viewkeeper(stack, 'Views', {
 `
 
 /** A team with a CDK app and a server of its own installs the package, and adds one construct. */
-export async function addToOwnApp(
-  { path }: Tarball,
-  { folder, cloud, node }: { folder: string; cloud: Cloud; node: NodeOnMachine },
-): Promise<void> {
-  const team = new Team(join(folder, `own-app-node-${node.version}`), node)
+export async function addToOwnApp({ path }: Tarball, place: Place & { cloud: Cloud }): Promise<void> {
+  const { cloud, node } = place
+  const team = new Team(`own-app-node-${node.version}`, place)
   const { database } = cloud
   const env = { ...cloud.env, ADMIN_SECRET: cloud.adminSecret, AUTHORITY: database.authority }
   team.write('package.json', '{ "name": "shop", "private": true, "type": "module" }\n')

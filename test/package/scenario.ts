@@ -16,7 +16,12 @@ const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
  * The package as a stranger gets it: what is in it; from an empty folder to a deployed view; in an app of one's own; two
  * versions with one database.
  */
-export async function packageScenario({ cache, folder }: { cache: string; folder: string }): Promise<void> {
+export async function packageScenario(folders: {
+  cache: string
+  folder: string
+  teams: string
+}): Promise<void> {
+  const { folder, teams } = folders
   const nodes = nodesOfMachine()
   const tarball = await stage(
     'npm pack',
@@ -25,13 +30,18 @@ export async function packageScenario({ cache, folder }: { cache: string; folder
       `${megabytes(size)}, unpacked ${megabytes(unpackedSize)}, ${files.length} files`,
   )
   await stage('publint and are-the-types-wrong', () => lintPackage(tarball))
-  const cloud = await startCloud({ cache, folder })
+  const cloud = await startCloud(folders)
   for (const node of nodes) {
     const environment = `node-${node.version.slice(1, 3)}`
-    await startFromNothing(tarball, { folder, cloud, node, environment })
+    await startFromNothing(tarball, { transcripts: folder, teams, cloud, node, environment })
   }
-  for (const node of nodes) await addToOwnApp(tarball, { folder, cloud, node })
-  await mixVersions(tarball, folder, nodes[0]!, await startServer(join(folder, 'local')))
+  for (const node of nodes) await addToOwnApp(tarball, { transcripts: folder, teams, cloud, node })
+  await mixVersions(tarball, {
+    transcripts: folder,
+    teams,
+    node: nodes[0]!,
+    url: await startServer(join(folder, 'local')),
+  })
 }
 
 async function startServer(folder: string): Promise<string> {

@@ -29,17 +29,26 @@ export function nodesOfMachine(): NodeOnMachine[] {
   })
 }
 
+/** Where teams work. */
+export interface Place {
+  /** The folder that has a folder for each team. */
+  teams: string
+  /** The folder of the transcripts. */
+  transcripts: string
+  node: NodeOnMachine
+}
+
 /** A team's folder outside this repository. It has the package only by its tarball. What is typed there is written down. */
 export class Team {
   readonly folder: string
   private readonly transcript: string
   private readonly env: NodeJS.ProcessEnv
 
-  constructor(folder: string, node: NodeOnMachine, env: NodeJS.ProcessEnv = {}) {
-    this.folder = folder
-    this.transcript = `${folder}.txt`
+  constructor(name: string, { teams, transcripts, node }: Place, env: NodeJS.ProcessEnv = {}) {
+    this.folder = join(teams, name)
+    this.transcript = join(transcripts, `${name}.txt`)
     this.env = { PATH: node.path, HOME: process.env.HOME, NO_COLOR: '1', ...env }
-    mkdirSync(folder, { recursive: true })
+    mkdirSync(this.folder)
     appendFileSync(this.transcript, `# Node ${node.version}\n`)
   }
 
@@ -78,7 +87,7 @@ export class Team {
     })
     const ended = once(child, 'close')
     const stop = async () => {
-      if (child.exitCode === null) process.kill(-child.pid!, 'SIGINT')
+      if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, 'SIGINT')
       await ended
     }
     mustStop(line, { stop })

@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stage } from '../deploy/support/transcript.ts'
 import type { Tarball } from './pack.ts'
-import { type NodeOnMachine, Team } from './team.ts'
+import { type Place, Team } from './team.ts'
 
 /** A newer version of the package: the same with one more schema step, which only adds, as every step must. */
 function newerThan(tarball: Tarball, folder: string): string {
@@ -41,17 +41,12 @@ export default defineView({
  * Two people of one team with two versions of the package and one database: the older package on the newer schema, as after
  * a deploy that was rolled back, and the newer package on the older schema, as before its first deploy.
  */
-export async function mixVersions(
-  tarball: Tarball,
-  folder: string,
-  node: NodeOnMachine,
-  url: string,
-): Promise<void> {
+export async function mixVersions(tarball: Tarball, place: Place & { url: string }): Promise<void> {
   const newer = await stage('a newer version, with one more schema step', async () =>
-    newerThan(tarball, join(folder, 'newer')),
+    newerThan(tarball, join(place.transcripts, 'newer')),
   )
-  const older = await teamWith(tarball.path, join(folder, 'team-with-older'), node, url)
-  const other = await teamWith(newer, join(folder, 'team-with-newer'), node, url)
+  const older = await teamWith(tarball.path, 'team-with-older', place)
+  const other = await teamWith(newer, 'team-with-newer', place)
   await stage('the older version makes the schema, a view and its run', async () => {
     await older.types('npx viewkeeper freeze -m "totals of each shop"')
     await older.types('npx viewkeeper migrate up')
@@ -74,8 +69,8 @@ export async function mixVersions(
   })
 }
 
-async function teamWith(tarball: string, folder: string, node: NodeOnMachine, url: string): Promise<Team> {
-  const team = new Team(folder, node, { DATABASE_URL: url })
+async function teamWith(tarball: string, name: string, place: Place & { url: string }): Promise<Team> {
+  const team = new Team(name, place, { DATABASE_URL: place.url })
   team.write('package.json', '{ "type": "module", "private": true }')
   team.write('views/totals.ts', view)
   await team.types(`npm install --save-dev ${tarball}`)

@@ -63,7 +63,7 @@ describe.each(names)('before its first call, %s', (name) => {
       eager.has(basename(path)) ? imports.map((each) => each.path) : [],
     )
     expect(imports).toContain('node:console')
-    // migrate hashes its files at each call.
+    // migrate reads and hashes its files.
     const slow = name === 'migrate' ? /^(node:)?(tls|https?|http2)$/ : /^(node:)?(tls|https?|http2|crypto)$/
     expect(imports.filter((path) => slow.test(path))).toEqual([])
   })
