@@ -1,11 +1,12 @@
 import { CfnOutput, Stack } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
+import type { EnvironmentOptions } from '../src/config/environment-options.ts'
 import { insistOnConnections } from './database/connections.ts'
 import type { Database } from './database/database.ts'
 import { DatabaseStack, tagStack } from './database/database-stack.ts'
 import { ImportedDatabase } from './database/imported-database.ts'
 import type { DeployContext } from './environment/deploy-context.ts'
-import type { Environment } from './environment/environment.ts'
+import { type Environment, parseEnvironments } from './environment/environment.ts'
 import { DatabaseAlarms } from './monitoring/database-alarms.ts'
 import { Viewkeeper } from './viewkeeper.ts'
 import type { ViewkeeperCommonProps } from './viewkeeper-props.ts'
@@ -15,7 +16,8 @@ export interface ViewkeeperStackProps
     ViewkeeperCommonProps,
     'environmentName' | 'migrationsFolder' | 'schemaFolder' | 'scheduledViews'
   > {
-  environment: Environment
+  /** Where the stack goes, the database, and all other options. */
+  environment: EnvironmentOptions
   /**
    * What the command line says about this deploy.
    * @default - the views' migrations are applied, nothing is upgraded
@@ -33,7 +35,8 @@ export class ViewkeeperStack extends Stack {
   readonly databaseStack?: DatabaseStack
 
   constructor(scope: Construct, props: ViewkeeperStackProps) {
-    const { environmentName, environment, context = { viewMigrations: true, majorUpgrade: false } } = props
+    const { environmentName, context = { viewMigrations: true, majorUpgrade: false } } = props
+    const environment = parse(environmentName, props.environment)
     super(scope, `viewkeeper-${environmentName}`, {
       description: `Viewkeeper ${environmentName}: keeps materialized views fresh`,
       env: { account: environment.account, region: environment.region },
@@ -99,6 +102,9 @@ export class ViewkeeperStack extends Stack {
     if (viewkeeper.dashboardName !== undefined) output('DashboardName', viewkeeper.dashboardName)
   }
 }
+
+const parse = (name: string, options: EnvironmentOptions): Environment =>
+  parseEnvironments({ [name]: options }, 'The environment of a ViewkeeperStack')[name] as Environment
 
 /** `start-batch` becomes `StartBatchFunction`. */
 const outputName = (name: string): string =>

@@ -1,9 +1,9 @@
-import { existsSync, readFileSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import packageJson from '../../package.json' with { type: 'json' }
 import { LocalProblem } from '../process/problem.ts'
+import { linkLibraries } from './link-libraries.ts'
 
 export interface Binaries {
   initdb: string
@@ -36,15 +36,5 @@ export async function findBinaries(version: number = defaultVersion): Promise<Bi
         `\`npm install --save-dev ${alias}@${tested[alias]}\`, or set DATABASE_URL to your own PostgreSQL`,
       { cause },
     )
-  }
-}
-
-/** Makes the links between libraries that the package's install script makes, because npm and pnpm may not run that script. */
-function linkLibraries(folder: string): void {
-  const list = join(folder, 'native/pg-symlinks.json')
-  if (!existsSync(list)) return
-  for (const { source, target } of JSON.parse(readFileSync(list, 'utf8')) as Record<string, string>[]) {
-    const link = join(folder, target!)
-    if (!existsSync(link)) symlinkSync(relative(dirname(link), join(folder, source!)), link)
   }
 }

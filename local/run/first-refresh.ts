@@ -13,6 +13,7 @@ export async function refreshFirst(api: string, names: string[]): Promise<void> 
   const views = await listViews(api)
   const empty = views.filter((view) => names.includes(displayName(view)) && !view.populated)
   if (views.length === 0) return
+  report.line()
   if (empty.length === 0) {
     report.line(
       `${count(views.length, 'view')}, not refreshed now: each waits for its schedule or for your request`,

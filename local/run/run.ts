@@ -56,12 +56,13 @@ async function start(life: Life, project: LocalProject) {
   await life.onStop(gateway.close)
   // Stopping is in reverse order: the logs are hidden before the functions lose their database.
   await life.onStop(mute)
-  report.line()
   if (made === null) await attend(batches)
   else {
     const open = await batches.resume()
-    if (open > 0) report.line(`${count(open, 'batch', 'batches')} of the last start will go on`)
-    else await refreshFirst(gateway.url, made.views)
+    if (open > 0) {
+      report.line()
+      report.line(`${count(open, 'batch', 'batches')} of the last start will go on`)
+    } else await refreshFirst(gateway.url, made.views)
     await keepFresh(life, batches, made.scheduled)
   }
   await printHints(gateway.url, { ...project, isEmbedded: made !== null })
@@ -98,6 +99,7 @@ async function migrateViews(database: Database, project: LocalProject): Promise<
 
 /** On a database that others use, too: advances only the batches that nobody else advances. */
 async function attend(batches: LocalBatches): Promise<void> {
+  report.line()
   report.line('no view is refreshed and no schedule runs here: only your requests refresh views')
   const { resumed, watched } = await batches.resumeUnattended((id) =>
     report.line(`batch ${id} goes on here: nobody else advances it any more`),

@@ -9,7 +9,7 @@ import type { Config } from './config.ts'
 export function checkConfig(file: string, exported: unknown): Config {
   const mistakes = isObject(exported)
     ? mistakesIn(exported)
-    : ['it exports no configuration: write "export default defineConfig({ … })"']
+    : ['it exports no configuration: write "export default defineConfig({})"']
   if (mistakes.length === 0) return exported as Config
   throw new Problem('InvalidRequest', [`${file} is not valid:`, ...mistakes].join('\n  '))
 }

@@ -22,9 +22,9 @@ const secretShape = z.object({
 })
 
 /**
- * Connection options from a secret in AWS Secrets Manager. Environment variables give the fields that the
- * secret lacks. If the server refused the present password, a rotation may be half-way: then the pending version is
- * given.
+ * Connection options from a secret in AWS Secrets Manager. Environment variables say where the database is; the secret
+ * gives what they leave out, because it may be the secret of a server with several databases. If the server refused the
+ * present password, a rotation may be half-way: then the pending version is given.
  */
 export const fromSecret = (arn: string, env: NodeJS.ProcessEnv): ConnectionSource => {
   const given = new Set<string>()
@@ -38,16 +38,9 @@ export const fromSecret = (arn: string, env: NodeJS.ProcessEnv): ConnectionSourc
 
 /** Connection options from the text of a secret. */
 export function connectionOf(text: string, env: NodeJS.ProcessEnv): ConnectionOptions {
-  const secret = parseSecret(text)
-  const place = placeOf(env)
-  return {
-    ...place,
-    host: secret.host ?? place.host,
-    port: secret.port ?? place.port,
-    database: secret.dbname ?? place.database,
-    user: secret.username,
-    password: secret.password,
-  }
+  const { username: user, password, host, port, dbname } = parseSecret(text)
+  const told = { DATABASE_HOST: host, DATABASE_PORT: port?.toString(), DATABASE_NAME: dbname }
+  return { ...placeOf({ ...told, ...env }), user, password }
 }
 
 async function fetchSecret(arn: string, forceFetch: boolean): Promise<string> {

@@ -39,7 +39,11 @@ const vpc = new Vpc(stack, 'Vpc', {
   natGateways: 0,
   subnetConfiguration: [{ name: 'isolated', subnetType: SubnetType.PRIVATE_ISOLATED }],
 })
-vpc.addInterfaceEndpoint('SecretsManager', { service: InterfaceVpcEndpointAwsService.SECRETS_MANAGER })
+vpc.addInterfaceEndpoint('SecretsManager', {
+  service: InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
+  // The emulator does not know the addresses of a network that it has made.
+  open: false,
+})
 const topics = new FleetTopics(stack, 'Topics', { alarmEmails: ['ops@example.com'] })
 new FleetDashboard(stack, 'Fleet', { environmentNames: tenants })
 for (const environmentName of tenants) {

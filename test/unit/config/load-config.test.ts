@@ -65,8 +65,8 @@ test('two files are refused', async () => {
 })
 
 test.each([
-  ['export const config = {}', ['it exports no configuration: write "export default defineConfig({ … })"']],
-  ['export default []', ['it exports no configuration: write "export default defineConfig({ … })"']],
+  ['export const config = {}', ['it exports no configuration: write "export default defineConfig({})"']],
+  ['export default []', ['it exports no configuration: write "export default defineConfig({})"']],
   [
     "export default { folder: {}, folders: { view: 'x', migrations: 7 }, environments: { test: 'x' }, other: 1 }",
     [

@@ -51,13 +51,19 @@ describe('the secret', () => {
     })
   })
 
-  test('from RDS, with a user and a password only, is completed by the environment; what the secret says wins', async () => {
-    secret = '{"username":"u","password":"p","port":2,"host":"127.0.0.2"}'
-    await fetchFresh(env)
-    await expect(databaseOf(env).withConnection(async () => {})).rejects.toThrow(/127\.0\.0\.2:2/)
-    secret = '{"username":"u","password":"p"}'
-    await fetchFresh(env)
-    await expect(databaseOf(env).withConnection(async () => {})).rejects.toThrow(/127\.0\.0\.1:1/)
+  test('says where the database is only if the environment does not: the server may have several databases', async () => {
+    secret = '{"username":"u","password":"p","host":"127.0.0.2","port":2,"dbname":"first"}'
+    const place = { DATABASE_HOST: '127.0.0.1', DATABASE_PORT: '1', DATABASE_NAME: 'second' }
+    expect(await fetchFresh({ ...env, ...place })).toMatchObject({
+      host: '127.0.0.1',
+      port: 1,
+      database: 'second',
+    })
+    expect(await fetchFresh({ DATABASE_SECRET_ARN: arn, DATABASE_CA: 'PEM' })).toMatchObject({
+      host: '127.0.0.2',
+      port: 2,
+      database: 'first',
+    })
   })
 
   test('that cannot be read says what to check', async () => {
