@@ -32,7 +32,7 @@ export interface ViewkeeperStackProps
 export class ViewkeeperStack extends Stack {
   readonly viewkeeper: Viewkeeper
   /** The stack of the created database; undefined if the database is imported. */
-  readonly databaseStack?: DatabaseStack
+  readonly databaseStack?: Stack
 
   constructor(scope: Construct, props: ViewkeeperStackProps) {
     const { environmentName, context = { viewMigrations: true, majorUpgrade: false } } = props
@@ -48,13 +48,14 @@ export class ViewkeeperStack extends Stack {
     let database: Database & Construct
     if (described.kind === 'created') {
       const { majorUpgrade } = context
-      this.databaseStack = new DatabaseStack(scope, {
+      const stack = new DatabaseStack(scope, {
         environmentName,
         environment,
         options: described,
         majorUpgrade,
       })
-      database = this.databaseStack.database
+      this.databaseStack = stack
+      database = stack.database
     } else database = new ImportedDatabase(this, 'Database', described)
     // CDK leaves this id out of the names of resources.
     this.viewkeeper = new Viewkeeper(this, 'Default', {

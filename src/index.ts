@@ -19,3 +19,4 @@ export type {
   ScheduleOptions,
   ViewkeeperOptions,
 } from './config/environment-options.ts'
+export type { RowCountStrategy, Strategy } from './plan/views/definition.ts'

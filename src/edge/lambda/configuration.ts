@@ -15,7 +15,7 @@ export const localEnvironment = 'local'
 
 /** What a function is told by environment variables. */
 export interface Configuration {
-  /** The name of the environment, as in `infra/environments.ts`. */
+  /** The name of the environment, as in `viewkeeper.config.ts`. */
   environment: string
   database: Database
   /** What makes Viewkeeper's role; undefined unless the stack created the database. */

@@ -216,6 +216,7 @@ describe('the network', () => {
       account: '123456789012',
     }
     expect(subnets(options).map(([, zone]) => zone)).toEqual(availabilityZones)
-    expect(createStack(options).databaseStack?.database.endpointSubnets).toHaveLength(3)
+    const [, endpoint] = new Synthesized(createStack(options)).one('AWS::EC2::VPCEndpoint')
+    expect(endpoint.Properties.SubnetIds).toHaveLength(3)
   })
 })
