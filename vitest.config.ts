@@ -1,4 +1,8 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+
+// Definitions and the configuration import the package by its name: here that is its source, and not what was built of it.
+const resolve = { alias: { viewkeeper: fileURLToPath(new URL('src/index.ts', import.meta.url)) } }
 
 export default defineConfig({
   test: {
@@ -6,6 +10,7 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       {
+        resolve,
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
@@ -15,6 +20,7 @@ export default defineConfig({
         },
       },
       {
+        resolve,
         test: {
           name: 'database',
           include: ['test/database/**/*.test.ts'],
@@ -26,6 +32,7 @@ export default defineConfig({
         },
       },
       {
+        resolve,
         test: {
           name: 'infra',
           include: ['test/infra/**/*.test.ts'],
@@ -39,6 +46,7 @@ export default defineConfig({
         },
       },
       {
+        resolve,
         test: {
           name: 'end-to-end',
           include: ['test/end-to-end/**/*.test.ts'],
@@ -49,6 +57,7 @@ export default defineConfig({
         },
       },
       {
+        resolve,
         test: {
           name: 'page',
           include: ['test/page/**/*.test.ts'],

@@ -12,11 +12,11 @@ export type {
   ScheduleOptions,
   ViewkeeperOptions,
 } from '../src/config/environment-options.ts'
-export type { FunctionName, PolicyName } from '../src/edge/http/routes.ts'
-export type { ScheduledView } from '../src/plan/views/scheduled.ts'
+export { type FunctionName, functionNames, type PolicyName, policyNames } from '../src/edge/http/routes.ts'
+export type { ScheduledView, ViewTimes } from '../src/plan/views/scheduled.ts'
 export type { Database } from './database/database.ts'
 export { ImportedDatabase } from './database/imported-database.ts'
-export type { Login, SecretRotationOptions } from './database/login.ts'
+export type { IamLogin, Login, SecretLogin, SecretRotationOptions } from './database/login.ts'
 export type { RdsOptions } from './database/rds-options.ts'
 export { type DeployEnvironmentsProps, deployEnvironments } from './deploy-environments.ts'
 export type { DeployContext } from './environment/deploy-context.ts'

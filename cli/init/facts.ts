@@ -49,7 +49,8 @@ export function readFacts(
     exists,
     versions: {
       viewkeeper: `^${packageJson.version}`,
-      'aws-cdk': packageJson.devDependencies['aws-cdk'],
+      // A newer library needs a newer command line.
+      'aws-cdk': `^${packageJson.devDependencies['aws-cdk']}`,
       'aws-cdk-lib': packageJson.peerDependencies['aws-cdk-lib'],
       constructs: packageJson.peerDependencies.constructs,
     },

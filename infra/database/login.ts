@@ -4,7 +4,7 @@ import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
 
 /** A role of the database whose name and password are in a secret. */
-interface SecretLogin {
+export interface SecretLogin {
   secret: ISecret
   /** The customer key of an imported secret. Default: the key that AWS manages. */
   keyArn?: string | undefined

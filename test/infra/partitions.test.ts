@@ -50,7 +50,7 @@ describe.each(places)('in $region', (place) => {
   test.each(Object.entries(options))('%s: every address ends as addresses do there', (_, environment) => {
     const text = inPlace(new Synthesized(createStack(environment)), place)
     const addresses = [...text.matchAll(/execute-api\.[\w-]+\.(amazonaws[a-z.]*)/g)].map(([, end]) => end)
-    expect(addresses).toEqual([suffix])
+    expect([...new Set(addresses)]).toEqual([suffix])
   })
 
   test('a secret with a customer key is read through Secrets Manager of this region', () => {

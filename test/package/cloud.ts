@@ -33,6 +33,7 @@ export async function startCloud({ cache, folder }: { cache: string; folder: str
     startDatabase(join(folder, 'database')),
   )
   mustStop('database', database)
+  await database.sql.unsafe('grant create on schema public to viewkeeper_views')
   const aws = createAws(emulator)
   const { username, password } = new URL(database.url)
   const cdk = createCdk(emulator, folder)

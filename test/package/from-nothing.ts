@@ -51,7 +51,6 @@ export async function startFromNothing(
   })
   await dev.stop()
   await stage('… cdk deploy', async () => {
-    await database.sql.unsafe('grant create on schema public to viewkeeper_views')
     team.write('viewkeeper.config.ts', configOf(environment, cloud))
     const output = await team.types(`${cloud.deployOf('bin/viewkeeper.mjs')} -c env=${environment}`, { env })
     assert.match(output, new RegExp(`viewkeeper-${environment}\\.ApiUrl`))

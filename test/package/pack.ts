@@ -31,6 +31,11 @@ export function pack(folder: string): Tarball {
   return { path: join(folder, filename), version, size, unpackedSize, files: paths }
 }
 
+/** Fails if the package exports anything else than `build/api` lists, which a review has seen. */
+export function checkReport(): void {
+  execFileSync(process.execPath, ['build/api-report.ts', '--check'], { cwd: root, stdio: 'inherit' })
+}
+
 /** Holds the tarball against what Node, bundlers and TypeScript make of its package.json. */
 export async function lintPackage({ path }: Tarball): Promise<void> {
   const bytes = new Uint8Array(readFileSync(path))

@@ -6,7 +6,7 @@ import { administrator } from '../support/database.ts'
 import { startCloud } from './cloud.ts'
 import { startFromNothing } from './from-nothing.ts'
 import { addToOwnApp } from './own-app.ts'
-import { lintPackage, pack } from './pack.ts'
+import { checkReport, lintPackage, pack } from './pack.ts'
 import { nodesOfMachine } from './team.ts'
 import { mixVersions } from './versions.ts'
 
@@ -30,12 +30,14 @@ export async function packageScenario(folders: {
       `${megabytes(size)}, unpacked ${megabytes(unpackedSize)}, ${files.length} files`,
   )
   await stage('publint and are-the-types-wrong', () => lintPackage(tarball))
+  await stage('the API report is as it was reviewed', async () => checkReport())
   const cloud = await startCloud(folders)
   for (const node of nodes) {
-    const environment = `node-${node.version.slice(1, 3)}`
-    await startFromNothing(tarball, { transcripts: folder, teams, cloud, node, environment })
+    const major = node.version.slice(1, 3)
+    const place = { transcripts: folder, teams, cloud, node }
+    await startFromNothing(tarball, { ...place, environment: `node-${major}` })
+    await addToOwnApp(tarball, { ...place, environment: `shop-node-${major}` })
   }
-  for (const node of nodes) await addToOwnApp(tarball, { transcripts: folder, teams, cloud, node })
   await mixVersions(tarball, {
     transcripts: folder,
     teams,

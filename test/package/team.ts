@@ -7,10 +7,10 @@ import { mustStop } from '../deploy/support/cleanup.ts'
 import { finish } from '../deploy/support/command.ts'
 import { Unable } from '../deploy/support/transcript.ts'
 
-/** A Node on this machine: `v20.20.2`, and the folders in which `node`, `npm` and `npx` are found. */
+/** A Node on this machine: `v20.20.2`, and the variables with which `node`, `npm` and `npx` are found. */
 export interface NodeOnMachine {
   version: string
-  path: string
+  env: { PATH: string; npm_config_globalconfig: string }
 }
 
 /** The Node that runs this test, and the machine's own, which is the oldest that works in CI. */
@@ -19,14 +19,22 @@ export function nodesOfMachine(): NodeOnMachine[] {
     .split(delimiter)
     .filter((folder) => !folder.includes('node_modules'))
     .join(delimiter)
-  return [withoutRepository, `${dirname(process.execPath)}${delimiter}${withoutRepository}`].map((path) => {
-    const env = { ...process.env, PATH: path }
-    try {
-      return { path, version: execFileSync('node', ['--version'], { env, encoding: 'utf8' }).trim() }
-    } catch (cause) {
-      throw new Unable(`test:package needs a Node of the machine's own in PATH (${(cause as Error).message})`)
-    }
-  })
+  const print = (PATH: string, command: string, parameters: string[]) =>
+    execFileSync(command, parameters, { env: { PATH, HOME: process.env.HOME }, encoding: 'utf8' }).trim()
+  try {
+    // npm looks for this file beside the Node that runs npm. The machine's registry and certificates hold for each Node.
+    const npm_config_globalconfig = print(withoutRepository, 'npm', ['config', 'get', 'globalconfig'])
+    return [withoutRepository, `${dirname(process.execPath)}${delimiter}${withoutRepository}`].map(
+      (PATH) => ({
+        version: print(PATH, 'node', ['--version']),
+        env: { PATH, npm_config_globalconfig },
+      }),
+    )
+  } catch (cause) {
+    throw new Unable(
+      `test:package needs a Node and an npm of the machine's own in PATH (${(cause as Error).message})`,
+    )
+  }
 }
 
 /** Where teams work. */
@@ -47,7 +55,7 @@ export class Team {
   constructor(name: string, { teams, transcripts, node }: Place, env: NodeJS.ProcessEnv = {}) {
     this.folder = join(teams, name)
     this.transcript = join(transcripts, `${name}.txt`)
-    this.env = { PATH: node.path, HOME: process.env.HOME, NO_COLOR: '1', ...env }
+    this.env = { ...node.env, HOME: process.env.HOME, NO_COLOR: '1', ...env }
     mkdirSync(this.folder)
     appendFileSync(this.transcript, `# Node ${node.version}\n`)
   }

@@ -1,12 +1,12 @@
 import type { ViewName } from '../names.ts'
 
-export const strategies = ['auto', 'regular', 'concurrent', 'swap'] as const
 /** The strategies that a request or a definition may name; `auto` leaves the choice to Viewkeeper. */
-export type Strategy = (typeof strategies)[number]
+export type Strategy = 'auto' | 'regular' | 'concurrent' | 'swap'
+export const strategies = ['auto', 'regular', 'concurrent', 'swap'] as const satisfies Strategy[]
 
-export const rowCountStrategies = ['none', 'estimated', 'exact'] as const
 /** How rows are counted before and after: not at all, from the planner's statistics, or one by one. */
-export type RowCountStrategy = (typeof rowCountStrategies)[number]
+export type RowCountStrategy = 'none' | 'estimated' | 'exact'
+export const rowCountStrategies = ['none', 'estimated', 'exact'] as const satisfies RowCountStrategy[]
 
 /** One index of a definition, in the words of `create index`. */
 export interface IndexDefinition {
