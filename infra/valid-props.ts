@@ -13,6 +13,7 @@ import {
 import {
   environmentName,
   hasUseForEndpoint,
+  inWords,
   noUseForEndpoint,
   optionFields,
   problemsOf,
@@ -82,7 +83,7 @@ export const isOnRds = (props: ViewkeeperProps): props is ViewkeeperRdsProps =>
  * each with the name of its prop, under the path of the construct.
  */
 export function validOptions(path: string, props: ViewkeeperProps): ValidOptions {
-  const result = schema.safeParse(props)
+  const result = schema.safeParse(props, inWords)
   const problems = result.success ? databaseProblems(props) : problemsOf(result.error)
   if (!result.success || problems.length > 0) refuseProps(path, problems)
   return result.data

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { ImportedDatabaseOptions } from '../../src/config/database-options.ts'
 import { privateCidr } from './ranges.ts'
-import { OptionsError, problemsOf } from './valid-options.ts'
+import { inWords, OptionsError, problemsOf } from './valid-options.ts'
 import { backupWindow, maintenanceWindow, windowsOverlap } from './windows.ts'
 
 const secretArn = /^arn:aws[\w-]*:secretsmanager:[\w-]+:\d{12}:secret:.+-[A-Za-z0-9]{6}$/
@@ -141,7 +141,7 @@ export type ValidImportedDatabase = z.output<typeof importedDatabase>
 
 /** Validates the options of an imported database. The error lists all mistakes, each with the name of its field. */
 export function parseImportedDatabase(options: ImportedDatabaseOptions): ValidImportedDatabase {
-  const result = importedDatabase.safeParse(options)
+  const result = importedDatabase.safeParse(options, inWords)
   if (result.success) return result.data
   throw new OptionsError(
     ['The options of an imported database are not valid:', ...problemsOf(result.error)].join('\n  '),

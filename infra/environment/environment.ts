@@ -3,6 +3,7 @@ import { createdDatabase, importedDatabase } from './database.ts'
 import {
   environmentName,
   hasUseForEndpoint,
+  inWords,
   noUseForEndpoint,
   OptionsError,
   optionFields,
@@ -40,7 +41,7 @@ export function parseEnvironments(
   options: unknown,
   file = 'viewkeeper.config.ts',
 ): Record<string, Environment> {
-  const result = environments.safeParse(options)
+  const result = environments.safeParse(options, inWords)
   if (result.success) return result.data
   throw new OptionsError([`${file} is not valid:`, ...problemsOf(result.error)].join('\n  '))
 }

@@ -93,6 +93,11 @@ export function refuseProps(path: string, problems: string[]): never {
   throw new OptionsError([`The props of Viewkeeper ${path} are not valid:`, ...problems].join('\n  '))
 }
 
+/** How options are parsed: what a person has left out is required, and not "undefined". */
+export const inWords: z.core.ParseContext<z.core.$ZodIssue> = {
+  error: ({ input }) => (input === undefined ? 'is required' : undefined),
+}
+
 /** One line for each mistake, with the name of its field. */
 export const problemsOf = (error: z.ZodError): string[] => error.issues.flatMap(describe)
 

@@ -103,6 +103,7 @@ test('all problems are listed together, each with its field', () => {
   ])
   expect(message).toMatch(/production\.colour: unknown field/)
   expect(message).toMatch(/production\.logRetentionDays: must be one of 1, 3, 5/)
+  expect(message).toMatch(/lost\.database: is required/)
 })
 
 test('subnets and zones have to come in pairs', () => {
