@@ -2,18 +2,18 @@ import { Stack, Stage } from 'aws-cdk-lib'
 import type { Construct, IConstruct } from 'constructs'
 import { refuseProps } from './environment/valid-options.ts'
 
-/** The environments of each app: the path of each by where it is deployed and by its name. */
+/** The environments of each app: the path of each by its account and its name. */
 const environments = new WeakMap<IConstruct, Map<string, string>>()
 
 /**
- * Refuses a second environment of one name in an account and region. CloudFormation would refuse it in the middle of a
- * deploy, because the environment is part of every resource's name.
+ * Refuses a second environment of one name in an account. CloudFormation would refuse it in the middle of a deploy: the
+ * environment is part of every resource's name, and managed policies are of all regions.
  */
 export function insistOnOne(scope: Construct, environmentName: string): void {
   const { root } = scope.node
-  const { account, region } = Stack.of(scope)
+  const { account } = Stack.of(scope)
   const ofApp = environments.get(root) ?? new Map<string, string>()
-  const key = JSON.stringify([Stage.of(scope)?.node.path, account, region, environmentName])
+  const key = JSON.stringify([Stage.of(scope)?.node.path, account, environmentName])
   const other = ofApp.get(key)
   if (other !== undefined)
     refuseProps(scope.node.path, [

@@ -45,7 +45,10 @@ const schema = z
     ...optionFields,
     ...rdsFields,
     environmentName,
-    database: z.custom<ViewkeeperProps['database']>((value) => typeof value === 'object', 'is required'),
+    database: z.custom<ViewkeeperProps['database']>(
+      (value) => typeof value === 'object' && value !== null,
+      'is required',
+    ),
     migrationsFolder: z
       .string()
       .refine((folder) => existsSync(folder), {

@@ -8,8 +8,8 @@ import type { PeopleTopics } from './monitoring/topics.ts'
 /** What Viewkeeper is told, on whatever database. */
 export interface ViewkeeperCommonProps extends ViewkeeperOptions {
   /**
-   * The name of the environment: part of the name of every resource, and what `--env` takes. It is unique in an account and
-   * region. At most 20 lower-case letters, digits and hyphens.
+   * The name of the environment: part of the name of every resource, and what `--env` takes. It is unique in an account, also
+   * across regions, because managed policies have no region. At most 20 lower-case letters, digits and hyphens.
    */
   environmentName: string
   /**
@@ -34,13 +34,14 @@ export interface ViewkeeperCommonProps extends ViewkeeperOptions {
   scheduledViews?: ScheduledView[]
   /**
    * Topics of yours for mails and for JSON, which several environments may share. Both let CloudWatch publish
-   * (`cloudwatch.amazonaws.com`), because the alarms of last resort go there directly. Subscribe people to them yourself.
+   * (`cloudwatch.amazonaws.com`), because the alarms of last resort go there directly; so does the key of an encrypted topic.
+   * Subscribe people to them yourself.
    * @default - new topics, with `alarmEmails` subscribed to the one for mails
    */
   topics?: PeopleTopics
   /**
    * A topic of yours to which CloudWatch publishes each alarm besides, as CloudWatch writes it: for programs that read this,
-   * such as PagerDuty or Amazon Q in chat. The topic lets CloudWatch publish.
+   * such as PagerDuty or Amazon Q in chat. The topic lets CloudWatch publish, and so does the key of an encrypted topic.
    * @default - none
    */
   alarmTopic?: ITopic

@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { Tags } from 'aws-cdk-lib'
+import { Annotations, Tags } from 'aws-cdk-lib'
 import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch'
 import type { ISecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import type { Grant, IGrantable, ManagedPolicy } from 'aws-cdk-lib/aws-iam'
@@ -78,6 +79,12 @@ export class Viewkeeper extends Construct {
     this.environmentName = environmentName
     // Also without schedules of views: a folder that a deploy would refuse is refused now.
     const migrationsFolder = resolve(props.migrationsFolder ?? 'migrations')
+    if (props.viewMigrations !== false && !existsSync(migrationsFolder))
+      Annotations.of(this).addWarningV2(
+        'viewkeeper:no-migrations',
+        `There is no folder ${migrationsFolder}, so no view is deployed. Set migrationsFolder to the folder that ` +
+          '`npx viewkeeper freeze` writes into (folders.migrations of viewkeeper.config.ts).',
+      )
     const scheduledViews = props.scheduledViews ?? readScheduledViews(folder(migrationsFolder))
 
     const database = isOnRds(props) ? new RdsDatabase(this, 'Database', props) : props.database

@@ -50,13 +50,18 @@ async function whyNot(
   error: Error,
   { environment, where }: { environment: string; where: string },
 ): Promise<Error> {
-  if (error.name === 'ParameterNotFound')
+  if (error.name === 'ParameterNotFound') {
+    const isConfigured = Object.hasOwn((await readConfig()).environments, environment)
+    const deploys = isConfigured
+      ? `\`npx cdk deploy -c env=${environment} --all\` deploys it`
+      : 'A deploy of the stack that has it makes it'
     return new Problem(
       'InvalidRequest',
       `There is no environment ${environment} in this account in ${where}.${await known(environment)} ` +
-        `\`npx cdk deploy -c env=${environment} --all\` deploys it; AWS_PROFILE chooses another account, AWS_REGION another region.`,
+        `${deploys}; AWS_PROFILE chooses another account, AWS_REGION another region.`,
       { field: '--env', cause: error },
     )
+  }
   if (/AccessDenied|UnauthorizedOperation/.test(error.name))
     return new ApiUnavailable(
       'NotAllowed',

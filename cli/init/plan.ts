@@ -43,7 +43,9 @@ export const usesGitHub = ({ gitRoot, exists }: Facts): boolean =>
 const inRoot = (gitRoot: string, path: string): string => (gitRoot === '' ? path : `${gitRoot}/${path}`)
 
 function planWorkflow(facts: Facts, make: (path: string, text: string) => PlannedFile): PlannedFile {
-  const path = inRoot(facts.gitRoot, '.github/workflows/viewkeeper.yml')
+  // The folders of one repository have a workflow each.
+  const ofFolder = facts.inRepository === '' ? '' : `-${packageName(facts.inRepository)}`
+  const path = inRoot(facts.gitRoot, `.github/workflows/viewkeeper${ofFolder}.yml`)
   return make(path, workflow(facts))
 }
 

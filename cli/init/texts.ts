@@ -74,6 +74,8 @@ export const cdkJson = `${JSON.stringify(
 interface Commands {
   /** Installs what package.json asks for. */
   install: string
+  /** Adds a package to devDependencies. */
+  add: string
   /** The same in CI, as the lock file says. */
   installLocked: string
   /** What stands before a command of a package. */
@@ -85,21 +87,30 @@ interface Commands {
 const node = ['      - uses: actions/setup-node@v4', '        with: { node-version: 24 }']
 
 export const commandsOf: Record<PackageManager, Commands> = {
-  npm: { install: 'npm install', installLocked: 'npm ci', execute: 'npx', setUp: node },
+  npm: {
+    install: 'npm install',
+    add: 'npm install --save-dev',
+    installLocked: 'npm ci',
+    execute: 'npx',
+    setUp: node,
+  },
   pnpm: {
     install: 'pnpm install',
+    add: 'pnpm add --save-dev',
     installLocked: 'pnpm install --frozen-lockfile',
     execute: 'pnpm exec',
     setUp: [...node, '      - run: npm install --global pnpm'],
   },
   yarn: {
     install: 'yarn install',
+    add: 'yarn add --dev',
     installLocked: 'yarn install',
     execute: 'yarn',
     setUp: [...node, '      - run: corepack enable'],
   },
   bun: {
     install: 'bun install',
+    add: 'bun add --dev',
     installLocked: 'bun install --frozen-lockfile',
     execute: 'bunx',
     setUp: [...node, '      - uses: oven-sh/setup-bun@v2'],
@@ -110,7 +121,9 @@ export const commandsOf: Record<PackageManager, Commands> = {
 export function workflow({ packageManager, inRepository }: Facts): string {
   const { installLocked, execute, setUp } = commandsOf[packageManager]
   const defaults =
-    inRepository === '' ? '' : `    defaults:\n      run:\n        working-directory: ${inRepository}\n`
+    inRepository === ''
+      ? ''
+      : `    defaults:\n      run:\n        working-directory: ${JSON.stringify(inRepository)}\n`
   return `name: viewkeeper
 
 on:

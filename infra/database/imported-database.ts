@@ -1,6 +1,7 @@
 import { Annotations } from 'aws-cdk-lib'
 import { Connections, type ISubnet, type IVpc, Port, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2'
-import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import { Key } from 'aws-cdk-lib/aws-kms'
+import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import type { ImportedDatabaseOptions } from '../../src/config/database-options.ts'
 import { parseImportedDatabase, type ValidImportedDatabase } from '../environment/database.ts'
@@ -48,10 +49,13 @@ export class ImportedDatabase extends Construct implements Database {
 const loginOf = (scope: Construct, options: ValidImportedDatabase): Login =>
   options.authentication === 'iam'
     ? iamLogin(scope, options.user as string, options.resourceId as string)
-    : {
-        secret: Secret.fromSecretCompleteArn(scope, 'Secret', options.secretArn as string),
-        keyArn: options.secretKeyArn,
-      }
+    : { secret: secretOf(scope, options) }
+
+const secretOf = (scope: Construct, { secretArn, secretKeyArn }: ValidImportedDatabase): ISecret =>
+  Secret.fromSecretAttributes(scope, 'Secret', {
+    secretCompleteArn: secretArn,
+    encryptionKey: secretKeyArn === undefined ? undefined : Key.fromKeyArn(scope, 'SecretKey', secretKeyArn),
+  })
 
 /**
  * EC2 refuses an endpoint with two subnets in one zone. With one subnet, an endpoint serves the subnet's

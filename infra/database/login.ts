@@ -5,13 +5,13 @@ import type { Construct } from 'constructs'
 
 /** A role of the database whose name and password are in a secret. */
 export interface SecretLogin {
+  /** Has `username` and `password`. */
   secret: ISecret
-  /** The customer key of an imported secret. Default: the key that AWS manages. */
-  keyArn?: string | undefined
 }
 
 /** A role of the database that logs in with a token of IAM. */
 export interface IamLogin {
+  /** The name of the role. */
   user: string
   /** Lets a function log in as this role. */
   grantConnect(grantee: IGrantable): void
@@ -19,7 +19,9 @@ export interface IamLogin {
 
 /** A secret whose password is changed every few days. */
 export interface SecretRotationOptions {
+  /** The secret of the role that Viewkeeper works with. */
   secret: ISecret
+  /** Days between two changes, 1 to 1000. */
   everyDays: number
 }
 
@@ -29,6 +31,10 @@ export const rotatingActions = [
   'secretsmanager:PutSecretValue',
   'secretsmanager:UpdateSecretVersionStage',
 ]
+
+/** The ARN of a secret as a policy names it: of a secret that is imported by its name, the last six characters are unknown. */
+export const arnInPolicies = ({ secretFullArn, secretArn }: ISecret): string =>
+  secretFullArn ?? `${secretArn}-??????`
 
 /** How a function logs in. */
 export type Login = SecretLogin | IamLogin
@@ -55,31 +61,42 @@ export const loginVariables = (
     : { [`${prefix}_IAM_USER`]: login.user }
 
 /** Lets a function log in. */
-export function grantLogin(login: Login, grantee: IGrantable & Construct): void {
+export function grantLogin(login: Login, grantee: IGrantable): void {
   if ('user' in login) {
     login.grantConnect(grantee)
     return
   }
-  login.secret.grantRead(grantee)
-  if (login.keyArn === undefined) return
-  // CDK's grant would change the key's own policy, which is impossible for an imported key.
-  grantee.grantPrincipal.addToPrincipalPolicy(
+  allowSecret(login.secret, grantee, ['secretsmanager:DescribeSecret', 'secretsmanager:GetSecretValue'])
+}
+
+/**
+ * Allows actions with a secret, and what they need of the customer key of the secret. CDK's grants would change the policy of
+ * the key, which an imported key does not have here, and in which a key of another stack cannot name this stack's roles. The
+ * key's policy has to let policies of IAM grant access, as the default policy does.
+ */
+export function allowSecret(
+  secret: ISecret,
+  { grantPrincipal }: IGrantable,
+  actions: string[],
+  keyActions = ['kms:Decrypt'],
+): void {
+  grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions, resources: [arnInPolicies(secret)] }))
+  if (secret.encryptionKey === undefined) return
+  const { keyArn, env } = secret.encryptionKey
+  grantPrincipal.addToPrincipalPolicy(
     new PolicyStatement({
-      actions: ['kms:Decrypt'],
-      resources: [login.keyArn],
-      conditions: {
-        StringEquals: { 'kms:ViaService': secretsManagerHosts(login.keyArn) },
-      },
+      actions: keyActions,
+      resources: [keyArn],
+      conditions: { StringEquals: { 'kms:ViaService': secretsManagerHosts(env.region) } },
     }),
   )
 }
 
 /**
- * The names by which KMS may know Secrets Manager in the region of a key. Addresses in China end
- * in `.cn`; the policy allows both forms there.
+ * The names by which KMS may know Secrets Manager in a region. Addresses in China end in `.cn`; the policy allows both
+ * forms there.
  */
-function secretsManagerHosts(keyArn: string): string | string[] {
-  const [, partition, , region] = keyArn.split(':')
+function secretsManagerHosts(region: string): string | string[] {
   const host = `secretsmanager.${region}.amazonaws.com`
-  return partition === 'aws-cn' ? [host, `${host}.cn`] : host
+  return region.startsWith('cn-') ? [host, `${host}.cn`] : host
 }

@@ -1,6 +1,6 @@
 import { Annotations } from 'aws-cdk-lib'
-import type { Connections, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
-import type { IDatabaseCluster, IDatabaseInstance } from 'aws-cdk-lib/aws-rds'
+import { type Connections, InterfaceVpcEndpoint, type ISubnet, type IVpc } from 'aws-cdk-lib/aws-ec2'
+import { CfnDBCluster, type IDatabaseCluster, type IDatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct, Dependable } from 'constructs'
 import { refuseProps } from '../environment/valid-options.ts'
@@ -58,11 +58,19 @@ export class RdsDatabase extends Construct implements Database {
     this.subnets = vpc.selectSubnets(props.vpcSubnets).subnets
     this.endpointSubnets = props.addSecretsManagerEndpoint ? firstOfEachZone(this.subnets) : []
     this.insistOnSubnets(refuse)
-    // A function reaches Secrets Manager when the NAT of its subnet is there.
+    const { securityGroups } = this.connections
+    if (securityGroups.length === 0)
+      refuse(
+        `database: ${database.node.path} has no security group that could let the functions in; import it with securityGroups`,
+      )
+    // A function reaches Secrets Manager when the NAT of its subnet is there, or an endpoint that the app adds later on.
     const waysOut = this.subnets.map(({ internetConnectivityEstablished }) => internetConnectivityEstablished)
     Dependable.implement(this, {
       get dependencyRoots() {
-        return [database, ...waysOut].flatMap((each) => Dependable.of(each).dependencyRoots)
+        const endpoints = vpc.node.children.filter((each) => each instanceof InterfaceVpcEndpoint)
+        return [database, ...securityGroups, ...waysOut, ...endpoints].flatMap(
+          (each) => Dependable.of(each).dependencyRoots,
+        )
       },
     })
   }
@@ -97,14 +105,16 @@ function insistOnPostgres({ engine }: IDatabaseInstance | IDatabaseCluster, refu
 function adminSecretOf({ database, ...props }: RdsDatabaseProps, refuse: Refuse): ISecret | undefined {
   if (props.adminSecret) return props.adminSecret
   if (props.loginSecret || props.loginUser !== undefined) return undefined
+  if (props.authentication === 'iam')
+    return refuse(
+      "loginUser: is required with authentication: 'iam': `npx viewkeeper create-role --iam` makes the role; or give " +
+        'adminSecret, of an administrator whose password may stop working (docs/deploy.md, "Without a secret: IAM")',
+    )
   const { secret } = database as { secret?: ISecret }
   if (secret) return secret
-  const exists =
-    props.authentication === 'iam'
-      ? 'loginUser, if `npx viewkeeper create-role --iam` has made the role'
-      : 'loginSecret, if `npx viewkeeper create-role` has made the role'
   return refuse(
-    `adminSecret: is required, because ${database.node.path} has no secret of its own; or give ${exists}`,
+    `adminSecret: is required, because ${database.node.path} has no secret of its own; or give loginSecret, if ` +
+      '`npx viewkeeper create-role` has made the role',
   )
 }
 
@@ -113,5 +123,17 @@ function iamLoginOf(database: IDatabaseInstance | IDatabaseCluster, user: string
     refuse(
       `authentication: 'iam' needs the resource id of ${database.node.path}; import it with instanceResourceId`,
     )
+  switchIamOn(database, refuse)
   return { user, grantConnect: (grantee) => void database.grantConnect(grantee, user) }
+}
+
+/** Switches IAM on for a cluster of the app. CDK's `grantConnect` does so for an instance only. */
+function switchIamOn(database: IDatabaseInstance | IDatabaseCluster, refuse: Refuse): void {
+  const cluster = database.node.defaultChild
+  if (!(cluster instanceof CfnDBCluster)) return
+  if (cluster.enableIamDatabaseAuthentication === false)
+    refuse(
+      `authentication: 'iam' needs a server with IAM, and ${database.node.path} has iamAuthentication: false`,
+    )
+  cluster.enableIamDatabaseAuthentication = true
 }

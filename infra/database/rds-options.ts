@@ -20,13 +20,16 @@ export interface RdsOptions {
   vpcSubnets?: SubnetSelection
   /**
    * How the functions log in. `secret`: with a password from Secrets Manager. `iam`: with a token that each function signs
-   * itself; the construct switches IAM on for a server of the app. RDS needs 300 to 1,000 MiB of memory for `iam`.
+   * itself; it needs `loginUser`, or `adminSecret`. The construct switches IAM on for a server of the app. RDS needs 300 to
+   * 1,000 MiB of memory for `iam`.
    * @default 'secret'
    */
   authentication?: 'secret' | 'iam'
   /**
-   * The `username` and `password` of an administrator, with which `migrate` makes Viewkeeper's role on each deploy.
-   * @default - the server's own secret; none with `loginSecret` or `loginUser`
+   * The `username` and `password` of an administrator, with which `migrate` makes Viewkeeper's role on each deploy. With
+   * `iam` and PostgreSQL 16 or later, the administrator becomes a member of `rds_iam` by making the role, and RDS may then
+   * refuse the administrator's password.
+   * @default - the server's own secret; none with `loginSecret` or `iam`
    */
   adminSecret?: ISecret
   /**
@@ -38,7 +41,7 @@ export interface RdsOptions {
   /**
    * With `authentication: 'iam'`: the role that Viewkeeper works with. Without `adminSecret`, the role is one that
    * `npx viewkeeper create-role --iam` has made.
-   * @default - role `viewkeeper_app_<environmentName>`, which `migrate` makes
+   * @default - with `adminSecret`: role `viewkeeper_app_<environmentName>`, which `migrate` makes
    */
   loginUser?: string
   /**

@@ -1,13 +1,13 @@
 import * as z from 'zod'
 import type { ImportedDatabaseOptions } from '../../src/config/database-options.ts'
 import { privateCidr } from './ranges.ts'
-import { inWords, OptionsError, problemsOf } from './valid-options.ts'
+import { inWords, OptionsError, problemsOf, textLike } from './valid-options.ts'
 import { backupWindow, maintenanceWindow, windowsOverlap } from './windows.ts'
 
 const secretArn = /^arn:aws[\w-]*:secretsmanager:[\w-]+:\d{12}:secret:.+-[A-Za-z0-9]{6}$/
 const keyArn = /^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/.+$/
 
-const zoneName = z.string().regex(/^[a-z0-9-]+$/, 'must look like "eu-central-1a"')
+const zoneName = textLike(/^[a-z0-9-]+$/, 'must look like "eu-central-1a"')
 /** With which of the two each function logs in. */
 export const authentication = z.enum(['secret', 'iam'])
 
@@ -72,10 +72,8 @@ export const createdDatabase = z
 
 /** The network of an imported database. */
 const importedVpc = z.strictObject({
-  id: z.string().regex(/^vpc-[0-9a-f]{8,17}$/, 'must look like "vpc-0123456789abcdef0"'),
-  subnetIds: z
-    .array(z.string().regex(/^subnet-[0-9a-f]{8,17}$/, 'must look like "subnet-0123456789abcdef0"'))
-    .min(1),
+  id: textLike(/^vpc-[0-9a-f]{8,17}$/, 'must look like "vpc-0123456789abcdef0"'),
+  subnetIds: z.array(textLike(/^subnet-[0-9a-f]{8,17}$/, 'must look like "subnet-0123456789abcdef0"')).min(1),
   availabilityZones: z.array(zoneName).min(1),
   addSecretsManagerEndpoint: z.boolean().optional(),
 })
@@ -93,27 +91,24 @@ const fieldsOfAuthentication: ['secret' | 'iam', string[], { required: boolean }
 export const importedDatabase = z
   .strictObject({
     kind: z.literal('imported'),
-    endpoint: z.string().regex(/^[A-Za-z0-9.-]+$/, 'must be a host name without scheme and port'),
+    endpoint: textLike(/^[A-Za-z0-9.-]+$/, 'must be a host name without scheme and port'),
     port: z.int().min(1).max(65_535).default(5432),
     name: databaseName,
     authentication: authentication.default('secret'),
-    secretArn: z
-      .string()
-      .regex(secretArn, 'must be the whole ARN of a secret, with its last six characters')
-      .optional(),
-    secretKeyArn: z.string().regex(keyArn, 'must be the ARN of a KMS key').optional(),
+    secretArn: textLike(
+      secretArn,
+      'must be the whole ARN of a secret, with its last six characters',
+    ).optional(),
+    secretKeyArn: textLike(keyArn, 'must be the ARN of a KMS key').optional(),
     user: z
       .string()
       .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,62}$/, 'must be the name of a role')
       .optional(),
-    resourceId: z
-      .string()
-      .regex(
-        /^(db|cluster)-[A-Z0-9]+$/,
-        'must look like "db-ABCDEFGHIJKL01234" or "cluster-ABCDEFGHIJKL01234"',
-      )
-      .optional(),
-    securityGroupId: z.string().regex(/^sg-[0-9a-f]{8,17}$/, 'must look like "sg-0123456789abcdef0"'),
+    resourceId: textLike(
+      /^(db|cluster)-[A-Z0-9]+$/,
+      'must look like "db-ABCDEFGHIJKL01234" or "cluster-ABCDEFGHIJKL01234"',
+    ).optional(),
+    securityGroupId: textLike(/^sg-[0-9a-f]{8,17}$/, 'must look like "sg-0123456789abcdef0"'),
     certificateAuthority,
     vpc: importedVpc,
   })

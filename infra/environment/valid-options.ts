@@ -15,6 +15,10 @@ const falseOr = (from: number, to: number) => {
   return z.union([z.literal(false), z.int(message).min(from, message).max(to, message)], message)
 }
 
+/** A text of this form, or one that is known when it is deployed: what the app makes has its id then. */
+export const textLike = (form: RegExp, message: string) =>
+  z.string().refine((text) => Token.isUnresolved(text) || form.test(text), message)
+
 /** The fields of `ViewkeeperOptions`, with their defaults. */
 export const optionFields = {
   viewOwner: z
@@ -30,14 +34,7 @@ export const optionFields = {
   logLevel: z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR']).default('INFO'),
   requestsPerSecond: z.int().min(1).max(10_000).default(20),
   api: z.enum(['public', 'private']).default('public'),
-  apiEndpointId: z
-    .string()
-    // An endpoint of the same app has its id when it is deployed.
-    .refine(
-      (id) => Token.isUnresolved(id) || /^vpce-[0-9a-f]{8,17}$/.test(id),
-      'must look like "vpce-0123456789abcdef0"',
-    )
-    .optional(),
+  apiEndpointId: textLike(/^vpce-[0-9a-f]{8,17}$/, 'must look like "vpce-0123456789abcdef0"').optional(),
   schedules: schedules.optional(),
   refreshOnDeploy: z.boolean().default(false),
   batchConcurrency: z.int().min(1).max(64).default(2),

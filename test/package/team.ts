@@ -24,12 +24,11 @@ export function nodesOfMachine(): NodeOnMachine[] {
   try {
     // npm looks for this file beside the Node that runs npm. The machine's registry and certificates hold for each Node.
     const npm_config_globalconfig = print(withoutRepository, 'npm', ['config', 'get', 'globalconfig'])
-    return [withoutRepository, `${dirname(process.execPath)}${delimiter}${withoutRepository}`].map(
-      (PATH) => ({
-        version: print(PATH, 'node', ['--version']),
-        env: { PATH, npm_config_globalconfig },
-      }),
+    const nodes = [withoutRepository, `${dirname(process.execPath)}${delimiter}${withoutRepository}`].map(
+      (PATH) => ({ version: print(PATH, 'node', ['--version']), env: { PATH, npm_config_globalconfig } }),
     )
+    const [own, newest] = nodes.map(({ version }) => version.split('.')[0])
+    return own === newest ? nodes.slice(0, 1) : nodes
   } catch (cause) {
     throw new Unable(
       `test:package needs a Node and an npm of the machine's own in PATH (${(cause as Error).message})`,

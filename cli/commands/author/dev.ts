@@ -3,6 +3,7 @@ import { runProject } from '../../../local/run/run.ts'
 import type { Database } from '../../../src/db/server/connect.ts'
 import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
 import { readableStatus } from '../../../src/operations/migrations/migrate.ts'
+import { quoted } from '../../../src/plan/commands.ts'
 import { Problem } from '../../../src/problem.ts'
 import { report } from '../../output/report.ts'
 import { readAuthored } from '../../project/authored.ts'
@@ -16,8 +17,9 @@ const command = 'npx viewkeeper dev'
  * `databaseUrl`, only prints the address of the embedded one.
  */
 export async function dev({ databaseUrl }: { databaseUrl?: boolean }): Promise<void> {
-  const addressCommand = `${command} --database-url`
   if (databaseUrl) return printDatabaseUrl(command)
+  const { DATA_DIR } = process.env
+  const addressCommand = `${DATA_DIR ? `DATA_DIR=${quoted(DATA_DIR)} ` : ''}${command} --database-url`
   const { migrations } = await readFolders()
   // What is printed can be copied: the embedded database has no address that a shell knows.
   const inShell = process.env.DATABASE_URL ? '' : `DATABASE_URL="$(${addressCommand})" `

@@ -40,9 +40,9 @@ export async function makeRoles(
   const { database, owner, half } = row as NonNullable<typeof row>
   const user = await work.quoted(login)
   for (const role of [ownerRole, viewsRole]) {
-    if (!(await roleExists(sql, role))) await work.perform(`create role ${role} nologin`)
+    if (!(await roleExists(sql, role))) await work.createRole(`${role} nologin`)
   }
-  if (!(await roleExists(sql, login))) await work.perform(`create role ${user} login`)
+  if (!(await roleExists(sql, login))) await work.createRole(`${user} login`)
   if (iam) await authenticateByIam(sql, work, { login, user })
   else if (password !== null) await authenticateByPassword(work, { login, user, password })
   // Leaves connections to others, however many functions run at once.

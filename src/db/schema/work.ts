@@ -39,6 +39,19 @@ export class Work {
     this.done.push(shown)
   }
 
+  /**
+   * Creates a role, unless another set-up does so at the same moment: roles are the server's, and the lock of a set-up is a
+   * database's.
+   */
+  async createRole(role: string): Promise<void> {
+    try {
+      await withSavepoint(this.sql, (part) => part.unsafe(`create role ${role}`))
+      this.done.push(`create role ${role}`)
+    } catch (error) {
+      if (!existsByNow.includes(sqlstateOf(error) ?? '')) throw error
+    }
+  }
+
   /** Executes a statement if it is needed. If the server does not allow it, the statement is refused. */
   async ensure({ sql, holds, by = [], membership }: Wanted): Promise<void> {
     if (await this.is(holds)) return
@@ -89,6 +102,9 @@ export class Work {
     return this.hasMembershipOptions ? `${has('USAGE')} and ${has('SET')}` : has('USAGE')
   }
 }
+
+/** SQLSTATEs of `create role` for a role that somebody has just created. */
+const existsByNow = ['42710', '23505']
 
 /** SQLSTATEs of a statement that this administrator may not execute, and of a grant in a circle. */
 const notAllowed = ['42501', '0LP01']

@@ -5,6 +5,7 @@ import { createRole, type RoleMade, type RoleRequest } from '../../../src/operat
 import { doctor } from '../../../src/operations/views/doctor.ts'
 import { callOn, schemaFolder } from '../../support/database.ts'
 import { major, oneRoleDatabase, type RdsDatabase, useRds } from '../../support/rds.ts'
+import { until } from '../../support/until.ts'
 
 const fresh = useRds()
 const options = major < 16 ? '' : ' with inherit true, set true'
@@ -65,6 +66,25 @@ describe('a database in which one role owns everything', () => {
     expect(
       await rds.sql`select rolname from pg_roles where rolname like 'viewkeeper%' or rolname = 'keeper_app'`,
     ).toEqual([])
+  })
+})
+
+test('a role that the set-up of another database makes at the same moment is used', async () => {
+  const rds = await fresh()
+  await oneRoleDatabase(rds)
+  await rds.as('master').database.withConnection(async (other) => {
+    await other`begin`
+    await other`create role viewkeeper nologin`
+    const made = make(rds)
+    await until(
+      'the role is waited for',
+      async () =>
+        (
+          await rds.sql`select from pg_stat_activity where query = 'create role viewkeeper nologin' and wait_event_type = 'Lock'`
+        ).length,
+    )
+    await other`commit`
+    expect(await made).toMatchObject({ missing: [] })
   })
 })
 

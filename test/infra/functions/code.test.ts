@@ -1,8 +1,11 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { App, Stack } from 'aws-cdk-lib'
+import { Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
+import type { Asset } from 'aws-cdk-lib/aws-s3-assets'
 import { expect, onTestFinished, test } from 'vitest'
-import { codeOf, copySql } from '../../../infra/functions/code.ts'
+import { codeOf, codeWithSql, copySql } from '../../../infra/functions/code.ts'
 
 function temporary(): string {
   const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-code-'))
@@ -24,6 +27,24 @@ test('a folder that is missing has no SQL', () => {
   const folder = temporary()
   copySql(join(folder, 'nowhere'), join(folder, 'to'))
   expect(readdirSync(folder)).toEqual([])
+})
+
+test('two functions of one app have the SQL of their own folders', () => {
+  const folder = temporary()
+  const stack = new Stack(new App({ outdir: join(folder, 'out') }), 'Own')
+  const sqlOf = (name: string) => {
+    mkdirSync(join(folder, name))
+    writeFileSync(join(folder, name, `001_${name}.up.sql`), name)
+    const code = codeWithSql('migrate', { migrations: join(folder, name) })
+    const lambda = new LambdaFunction(stack, name, {
+      code,
+      handler: 'index.handler',
+      runtime: Runtime.NODEJS_24_X,
+    })
+    return (lambda.node.findChild('Code') as Asset).assetPath
+  }
+  const paths = ['days', 'sales'].map((name) => join(folder, 'out', sqlOf(name), 'migrations'))
+  expect(paths.map((path) => readdirSync(path))).toEqual([['001_days.up.sql'], ['001_sales.up.sql']])
 })
 
 test('a bundle that is missing is refused, with the command that makes it', () => {

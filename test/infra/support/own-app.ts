@@ -5,8 +5,10 @@ import {
   ClusterInstance,
   DatabaseCluster,
   DatabaseClusterEngine,
+  type DatabaseClusterProps,
   DatabaseInstance,
   DatabaseInstanceEngine,
+  type DatabaseInstanceProps,
   PostgresEngineVersion,
 } from 'aws-cdk-lib/aws-rds'
 import type { Construct } from 'constructs'
@@ -28,23 +30,34 @@ export const ownVpc = (scope: Construct): Vpc =>
   new Vpc(scope, 'Vpc', { ipAddresses: IpAddresses.cidr('10.1.0.0/16'), maxAzs: 2, natGateways: 1 })
 
 /** A server of RDS that the app makes, with a secret. */
-export const instanceIn = (scope: Construct, vpc: IVpc, id = 'Db'): DatabaseInstance =>
+export const instanceIn = (
+  scope: Construct,
+  vpc: IVpc,
+  id = 'Db',
+  more: Partial<DatabaseInstanceProps> = {},
+): DatabaseInstance =>
   new DatabaseInstance(scope, id, {
     engine: DatabaseInstanceEngine.postgres({ version: PostgresEngineVersion.VER_17 }),
     instanceType: new InstanceType('t4g.medium'),
     vpc,
     databaseName: 'shop',
     storageEncrypted: true,
+    ...more,
   })
 
 /** A cluster of Aurora that the app makes, with a secret. */
-export const clusterIn = (scope: Construct, vpc: IVpc): DatabaseCluster =>
+export const clusterIn = (
+  scope: Construct,
+  vpc: IVpc,
+  more: Partial<DatabaseClusterProps> = {},
+): DatabaseCluster =>
   new DatabaseCluster(scope, 'Cluster', {
     engine: DatabaseClusterEngine.auroraPostgres({ version: AuroraPostgresEngineVersion.VER_16_6 }),
     writer: ClusterInstance.serverlessV2('writer'),
     vpc,
     defaultDatabaseName: 'shop',
     storageEncrypted: true,
+    ...more,
   })
 
 /** Viewkeeper on a server of the app, as environment `test`. */

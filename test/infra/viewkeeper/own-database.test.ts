@@ -1,6 +1,7 @@
 import { Stack } from 'aws-cdk-lib'
 import { Annotations, Match } from 'aws-cdk-lib/assertions'
-import { SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2'
+import { InterfaceVpcEndpointAwsService, SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2'
+import { Key } from 'aws-cdk-lib/aws-kms'
 import {
   DatabaseCluster,
   DatabaseInstance,
@@ -81,6 +82,16 @@ describe('on an instance of the app', () => {
     expect(DependsOn).toEqual(expect.arrayContaining([...needed, ...routes.map(([id]) => id)]))
   })
 
+  test('migrate is called when an endpoint is there that the app adds, and the rule of a group that the app makes', () => {
+    const { stack: own, vpc } = ownStack()
+    const securityGroups = [new SecurityGroup(own, 'Group', { vpc })]
+    viewkeeperOn(own, { database: instanceIn(own, vpc, 'Db', { securityGroups }), vpc })
+    vpc.addInterfaceEndpoint('Secrets', { service: InterfaceVpcEndpointAwsService.SECRETS_MANAGER })
+    const stack = new Synthesized(own)
+    const needed = ['VPCEndpoint', 'SecurityGroupIngress'].map((type) => stack.one(`AWS::EC2::${type}`)[0])
+    expect(stack.one('Custom::Trigger')[1].DependsOn).toEqual(expect.arrayContaining(needed))
+  })
+
   test('there is no endpoint of Secrets Manager unless the app asks for it', () => {
     expect(stack.resources('AWS::EC2::VPCEndpoint')).toEqual([])
     const asked = onInstance({ addSecretsManagerEndpoint: true }).stack
@@ -141,7 +152,9 @@ describe('on an imported server', () => {
     expect(() => on(() => ({}))).toThrow(
       /^The props of Viewkeeper Own\/Views are not valid:\n {2}adminSecret: is required, because Own\/Db has no secret of its own; or give loginSecret, if `npx viewkeeper create-role`/,
     )
-    expect(() => on(() => ({ authentication: 'iam' }))).toThrow(/or give loginUser, if .*create-role --iam/)
+    expect(() => on(() => ({ authentication: 'iam' }))).toThrow(
+      / {2}loginUser: is required with authentication: 'iam': .*create-role --iam/,
+    )
   })
 
   test('with the secret of a role that exists, migrate makes none', () => {
@@ -202,6 +215,18 @@ describe('on an imported server', () => {
     expect(variablesOf(stack, 'migrate').DATABASE_ADMIN_SECRET_ARN.Ref).toMatch(/^Admin/)
   })
 
+  test('a server without a security group is refused: nothing could let the functions in', () => {
+    const withoutGroup = (stack: Stack) =>
+      DatabaseCluster.fromDatabaseClusterAttributes(stack, 'Db', {
+        clusterIdentifier: 'shop',
+        clusterEndpointAddress: 'shop.cluster.example.com',
+        port: 5432,
+      })
+    expect(() => on((own) => ({ loginSecret: new Secret(own, 'Login') }), withoutGroup)).toThrow(
+      / {2}database: Own\/Db has no security group that could let the functions in/,
+    )
+  })
+
   test('a server that is no PostgreSQL is refused', () => {
     const mysql = (stack: Stack) =>
       DatabaseInstance.fromDatabaseInstanceAttributes(stack, 'Db', {
@@ -215,12 +240,80 @@ describe('on an imported server', () => {
   })
 })
 
-test('with IAM, a server of the app lets the role in, and migrate still makes the role', () => {
-  const { stack } = onInstance({ authentication: 'iam' })
-  expect(stack.one('AWS::RDS::DBInstance')[1].Properties.EnableIAMDatabaseAuthentication).toBe(true)
-  expect(variablesOf(stack, 'refresh').DATABASE_IAM_USER).toBe('viewkeeper_app_test')
-  expect(variablesOf(stack, 'migrate').DATABASE_ADMIN_SECRET_ARN.Ref).toMatch(/^DbSecretAttachment/)
-  expect(stack.permissions('refresh').map(({ action }) => action)).toContain('rds-db:connect')
+describe('with IAM', () => {
+  test('an instance of the app lets the role in, which migrate makes with the administrator that the app names', () => {
+    const { stack: own, vpc } = ownStack()
+    const adminSecret = new Secret(own, 'Admin')
+    viewkeeperOn(own, { database: instanceIn(own, vpc), vpc }, { authentication: 'iam', adminSecret })
+    const stack = new Synthesized(own)
+    expect(stack.one('AWS::RDS::DBInstance')[1].Properties.EnableIAMDatabaseAuthentication).toBe(true)
+    expect(variablesOf(stack, 'refresh').DATABASE_IAM_USER).toBe('viewkeeper_app_test')
+    expect(variablesOf(stack, 'migrate').DATABASE_ADMIN_SECRET_ARN.Ref).toMatch(/^Admin/)
+    expect(stack.permissions('refresh').map(({ action }) => action)).toContain('rds-db:connect')
+  })
+
+  test("the server's own administrator makes no role: the administrator's password could stop working", () => {
+    expect(() => onInstance({ authentication: 'iam' })).toThrow(/ {2}loginUser: is required/)
+  })
+
+  test('a cluster of the app lets the role in, unless the app forbids it', () => {
+    const on = (iamAuthentication?: boolean) => {
+      const { stack, vpc } = ownStack()
+      const database = clusterIn(stack, vpc, { iamAuthentication })
+      viewkeeperOn(stack, { database, vpc }, { authentication: 'iam', loginUser: 'views' })
+      return new Synthesized(stack)
+    }
+    expect(on().one('AWS::RDS::DBCluster')[1].Properties.EnableIAMDatabaseAuthentication).toBe(true)
+    expect(() => on(false)).toThrow(/Own\/Cluster has iamAuthentication: false/)
+  })
+})
+
+describe('a secret', () => {
+  test('with a customer key that is imported can be read, and rotated', () => {
+    const { stack: own, vpc } = ownStack({ env: { account: '123456789012', region: 'eu-central-1' } })
+    const keyArn = 'arn:aws:kms:eu-central-1:123456789012:key/1234'
+    const loginSecret = Secret.fromSecretAttributes(own, 'Login', {
+      secretCompleteArn: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:login-AbCdEf',
+      encryptionKey: Key.fromKeyArn(own, 'Key', keyArn),
+    })
+    viewkeeperOn(
+      own,
+      { database: instanceIn(own, vpc), vpc },
+      { loginSecret, adminSecret: new Secret(own, 'Admin'), rotateSecretDays: 30 },
+    )
+    const stack = new Synthesized(own)
+    const onKey = (name: string) =>
+      stack.permissions(name).flatMap(({ action, resource }) => (resource === keyArn ? [action] : []))
+    expect(onKey('refresh')).toEqual(['kms:Decrypt'])
+    expect(onKey('rotate').sort()).toEqual(['kms:Decrypt', 'kms:GenerateDataKey'])
+  })
+
+  test('with a customer key of another stack makes no circle of stacks', () => {
+    const app = ownApp()
+    const first = new Stack(app, 'First')
+    const vpc = ownVpc(first)
+    const database = instanceIn(first, vpc)
+    const loginSecret = new Secret(first, 'Login', { encryptionKey: new Key(first, 'Key') })
+    const second = new Stack(app, 'Second')
+    viewkeeperOn(second, { database, vpc }, { loginSecret })
+    expect(new Synthesized(second).permissions('refresh').map(({ action }) => action)).toContain(
+      'kms:Decrypt',
+    )
+    expect(first.dependencies).toEqual([])
+  })
+
+  test('that is imported by its name is named to policies without its last six characters', () => {
+    const { stack: own, vpc } = ownStack()
+    viewkeeperOn(
+      own,
+      { database: importedInstance(own), vpc },
+      { loginSecret: Secret.fromSecretNameV2(own, 'Login', 'shop'), addSecretsManagerEndpoint: true },
+    )
+    const stack = new Synthesized(own)
+    const [, { Properties }] = stack.one('AWS::EC2::VPCEndpoint')
+    expect(JSON.stringify(Properties.PolicyDocument)).toContain(':secret:shop-??????')
+    expect(JSON.stringify(stack.permissions('refresh'))).toContain(':secret:shop-??????')
+  })
 })
 
 test('the password of the role is rotated, if the app says so', () => {

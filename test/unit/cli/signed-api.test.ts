@@ -193,7 +193,10 @@ describe('what to do is told', () => {
     expect(error).toMatchObject({ code: 'InvalidRequest' })
     expect(error.message).toBe(
       'There is no environment productoin in this account in eu-central-1. viewkeeper.config.ts has production, staging, dev: ' +
-        'did you mean production? `npx cdk deploy -c env=productoin --all` deploys it; AWS_PROFILE chooses another account, AWS_REGION another region.',
+        'did you mean production? A deploy of the stack that has it makes it; AWS_PROFILE chooses another account, AWS_REGION another region.',
+    )
+    expect((await refusal(apiOf({ env: 'production' }))).message).toContain(
+      '`npx cdk deploy -c env=production --all` deploys it',
     )
   })
 

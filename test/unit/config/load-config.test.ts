@@ -37,7 +37,7 @@ test('a folder without the file has the defaults', async () => {
   expect(await load({})).toEqual({ file: null, ...defaults })
 })
 
-test.each(['ts', 'js', 'mjs'])('the file may be viewkeeper.config.%s', async (extension) => {
+test.each(['ts', 'mjs'])('the file may be viewkeeper.config.%s', async (extension) => {
   const file = `viewkeeper.config.${extension}`
   expect(await load({ [file]: 'export default {}' })).toEqual({ file, ...defaults })
 })
@@ -57,10 +57,18 @@ test.each(['{}', '{ "type": "commonjs" }', '{ "type": "module" }'])(
   },
 )
 
+test('what tsc makes of the file is left alone', async () => {
+  const compiled = {
+    'viewkeeper.config.ts': 'export default {}',
+    'viewkeeper.config.js': 'exports.default = {}',
+  }
+  expect(await load(compiled)).toEqual({ file: 'viewkeeper.config.ts', ...defaults })
+})
+
 test('two files are refused', async () => {
-  const both = { 'viewkeeper.config.ts': 'export default {}', 'viewkeeper.config.js': 'export default {}' }
+  const both = { 'viewkeeper.config.ts': 'export default {}', 'viewkeeper.config.mjs': 'export default {}' }
   expect((await load(both)).file).toBe(
-    'There are viewkeeper.config.ts and viewkeeper.config.js. Remove all of them but one.',
+    'There are viewkeeper.config.ts and viewkeeper.config.mjs. Remove all of them but one.',
   )
 })
 
