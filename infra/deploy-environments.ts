@@ -9,6 +9,7 @@ import { OptionsError } from './environment/valid-options.ts'
 import { synthesizeWithinLimits } from './limits.ts'
 import { ViewkeeperStack } from './viewkeeper-stack.ts'
 
+/** What is deployed. */
 export interface DeployEnvironmentsProps {
   /** The environments, by name. */
   environments: Record<string, EnvironmentOptions>

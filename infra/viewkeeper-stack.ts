@@ -11,6 +11,7 @@ import { DatabaseAlarms } from './monitoring/database-alarms.ts'
 import { Viewkeeper } from './viewkeeper.ts'
 import type { ViewkeeperCommonProps } from './viewkeeper-props.ts'
 
+/** What the stack of one environment is told. */
 export interface ViewkeeperStackProps
   extends Pick<
     ViewkeeperCommonProps,

@@ -5,7 +5,7 @@ import type { Environment } from '../environment/environment.ts'
 import { CreatedDatabase } from './created-database.ts'
 
 export interface DatabaseStackProps {
-  /** Key of the environment in `environments.ts`. */
+  /** Part of the name of every resource. */
   environmentName: string
   environment: Environment
   options: ValidCreatedDatabase

@@ -5,20 +5,35 @@ import { type Login, loginVariables, type SecretRotationOptions } from './login.
 
 /** The database that the functions work on: created, imported, or a server of another app. */
 export interface Database extends IConnectable, IDependable {
+  /** The name in the server's certificate. */
   host: string
+  /** The port of the server. */
   port: number
   /** Name of the database inside the server. */
   databaseName: string
   /** The role that Viewkeeper works with. */
   login: Login
-  /** The administrator who makes that role on each deploy. Default: the role exists. */
+  /**
+   * The administrator who makes that role on each deploy.
+   * @default - nobody: the role exists
+   */
   admin?: Login
-  /** The most connections that `admin` lets the role open. Default: half of the server's. */
+  /**
+   * The most connections that `admin` lets the role open.
+   * @default - half of the server's
+   */
   connectionLimit?: number
-  /** The rotation of the login's secret, if there is one. */
+  /**
+   * The rotation of the login's secret.
+   * @default - none
+   */
   rotation?: SecretRotationOptions
-  /** PEM text, if an authority other than RDS signed the server's certificate. */
+  /**
+   * PEM text of the authority that signed the server's certificate.
+   * @default - the roots of RDS
+   */
   certificateAuthority?: string
+  /** The network of the functions. */
   vpc: IVpc
   /** Private subnets for the functions. */
   subnets: ISubnet[]

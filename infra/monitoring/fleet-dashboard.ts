@@ -4,6 +4,7 @@ import { Construct } from 'constructs'
 import { metricNames } from '../../src/edge/metrics/names.ts'
 import { ownMetric } from './own-metric.ts'
 
+/** What the dashboard of a fleet shows. */
 export interface FleetDashboardProps {
   /** The environments that the page shows, in this order: at most 500 of one account and region. */
   environmentNames: string[]

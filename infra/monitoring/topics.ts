@@ -12,6 +12,7 @@ export interface PeopleTopics {
   readonly notices: ITopic
 }
 
+/** Who hears of all environments of a fleet. */
 export interface FleetTopicsProps {
   /**
    * Addresses that get the mails. Each confirms once, by the link in its first mail.

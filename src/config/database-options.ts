@@ -101,6 +101,7 @@ export interface ImportedDatabaseOptions {
   /**
    * With `secret`, where it is required: the whole ARN of a secret with at least `username` and `password` of the role that
    * Viewkeeper works with.
+   * @default - none, with `iam`
    */
   secretArn?: string
   /**
@@ -108,10 +109,14 @@ export interface ImportedDatabaseOptions {
    * @default - the key that AWS manages
    */
   secretKeyArn?: string
-  /** With `iam`, where it is required: the role that Viewkeeper works with, a member of `rds_iam`. */
+  /**
+   * With `iam`, where it is required: the role that Viewkeeper works with, a member of `rds_iam`.
+   * @default - none, with `secret`
+   */
   user?: string
   /**
    * With `iam`, where it is required: the resource id of the instance (`db-…`) or of the Aurora cluster (`cluster-…`).
+   * @default - none, with `secret`
    */
   resourceId?: string
   /** The database's security group; the stack adds one rule that lets the functions in. */
@@ -138,6 +143,7 @@ export interface ImportedVpcOptions {
    * Whether the stack adds an interface endpoint for Secrets Manager (about 7.30 USD a month for each zone). True if the
    * subnets have no NAT. False if they have one, or if the VPC has this endpoint already: the private DNS names of two
    * endpoints would collide. Required, but left out with `authentication: 'iam'`.
+   * @default - none, with `iam`
    */
   addSecretsManagerEndpoint?: boolean
 }

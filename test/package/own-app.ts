@@ -39,6 +39,14 @@ new Viewkeeper(stack, 'Views', {
 })
 `
 
+const commonJs = `import { defineView } from 'viewkeeper'
+import { Viewkeeper, type ViewkeeperProps } from 'viewkeeper/cdk'
+
+const props: Partial<ViewkeeperProps> = { environmentName: 'old' }
+const view = defineView({ name: 'sales', query: 'select 1 as id', uniqueKey: ['id'] })
+if (props.environmentName === 'old' && view) process.stdout.write(Viewkeeper.name + ' sales')
+`
+
 /** A team with a CDK app and a server of its own installs the package, and adds one construct. */
 export async function addToOwnApp(
   { path }: Tarball,
@@ -76,6 +84,15 @@ export async function addToOwnApp(
   await stage('… cdk deploy with one construct more', async () => {
     team.write('bin/shop.js', `import { Viewkeeper } from 'viewkeeper/cdk'\n${before}${added(environment)}`)
     await team.types(cloud.deployOf('bin/shop.js'), { env })
+  })
+  await stage('… TypeScript that is compiled to CommonJS, as in older CDK apps', async () => {
+    team.write('old/package.json', '{ "type": "commonjs" }\n')
+    team.write('old/app.ts', commonJs)
+    await team.types('npm install --save-dev typescript@5.6')
+    await team.types(
+      'npx tsc --strict --target es2022 --module commonjs --moduleResolution node10 --skipLibCheck old/app.ts',
+    )
+    assert.match(await team.types('node old/app.js'), /Viewkeeper sales/)
   })
   await stage('… viewkeeper refresh weekly --env', async () => {
     assert.match(

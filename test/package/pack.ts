@@ -46,12 +46,8 @@ export async function lintPackage({ path }: Tarball): Promise<void> {
   )
   const { types, ...analysis } = await checkPackage(createPackageFromTarballData(bytes))
   assert.ok(types, 'the package has no types')
-  assert.deepEqual('problems' in analysis ? analysis.problems.filter(isForModules) : [], [])
+  assert.deepEqual('problems' in analysis ? analysis.problems.filter(isProblem) : [], [])
 }
 
-/**
- * Whether a problem concerns the programs that the package is for. `require` of an ES module is what newer Nodes do by
- * themselves; the resolution of Node 10 knows no `exports`.
- */
-const isForModules = (problem: { kind: string; resolutionKind?: string }): boolean =>
-  problem.kind !== 'CJSResolvesToESM' && problem.resolutionKind !== 'node10'
+/** Whether a problem is one for the Nodes that the package is for: they can `require` an ES module. */
+const isProblem = ({ kind }: { kind: string }): boolean => kind !== 'CJSResolvesToESM'

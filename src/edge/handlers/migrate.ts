@@ -100,7 +100,7 @@ export async function serveMigrations(
   }
 }
 
-/** Makes the role that Viewkeeper works with, on a database that the stack created. */
+/** Makes the role that Viewkeeper works with, as the administrator of the server. */
 async function makeRole({ database, workingLogin, connectionLimit }: Administration): Promise<void> {
   const login = { ...(await workingLogin()), connectionLimit }
   await database.withConnection(async (sql) => {

@@ -18,7 +18,7 @@ export interface Configuration {
   /** The name of the environment, as in `viewkeeper.config.ts`. */
   environment: string
   database: Database
-  /** What makes Viewkeeper's role; undefined unless the stack created the database. */
+  /** What makes Viewkeeper's role; undefined if the role exists already. */
   administration: Administration | undefined
   /** Whether a deploy applies the migrations of views, too, and not only the schema steps. */
   viewMigrations: boolean
