@@ -44,7 +44,7 @@ import { Viewkeeper, type ViewkeeperProps } from 'viewkeeper/cdk'
 
 const props: Partial<ViewkeeperProps> = { environmentName: 'old' }
 const view = defineView({ name: 'sales', query: 'select 1 as id', uniqueKey: ['id'] })
-if (props.environmentName === 'old' && view) process.stdout.write(Viewkeeper.name + ' sales')
+if (props.environmentName === 'old' && view) console.log(Viewkeeper.name, 'sales')
 `
 
 /** A team with a CDK app and a server of its own installs the package, and adds one construct. */
