@@ -1,4 +1,7 @@
-import { Stack } from 'aws-cdk-lib'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Fn, Stack } from 'aws-cdk-lib'
 import { Annotations, Match } from 'aws-cdk-lib/assertions'
 import { InterfaceVpcEndpointAwsService, SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { Key } from 'aws-cdk-lib/aws-kms'
@@ -10,7 +13,8 @@ import {
   type IDatabaseInstance,
 } from 'aws-cdk-lib/aws-rds'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { ImportedDatabase, Viewkeeper } from '../../../infra/index.ts'
 import { clusterIn, instanceIn, ownApp, ownStack, ownVpc, viewkeeperOn } from '../support/own-app.ts'
 import { functionNames, outside, Synthesized } from '../support/synth.ts'
 
@@ -321,6 +325,47 @@ test('the password of the role is rotated, if the app says so', () => {
   const [, { Properties }] = stack.one('AWS::SecretsManager::RotationSchedule')
   expect(Properties.RotationRules).toEqual({ AutomaticallyAfterDays: 30 })
   expect(Properties.SecretId).toEqual(variablesOf(stack, 'refresh').DATABASE_SECRET_ARN)
+})
+
+test('a database of the app that is no RDS is described by what the app makes for it', () => {
+  const { stack: own, vpc } = ownStack()
+  const group = new SecurityGroup(own, 'Group', { vpc })
+  const database = new ImportedDatabase(own, 'Db', {
+    endpoint: Fn.importValue('endpoint'),
+    name: 'shop',
+    secretArn: new Secret(own, 'Login', { encryptionKey: new Key(own, 'Key') }).secretArn,
+    secretKeyArn: Fn.importValue('key'),
+    securityGroupId: group.securityGroupId,
+    vpc: {
+      id: vpc.vpcId,
+      subnetIds: vpc.privateSubnets.map(({ subnetId }) => subnetId),
+      availabilityZones: vpc.privateSubnets.map(({ availabilityZone }) => availabilityZone),
+      addSecretsManagerEndpoint: false,
+    },
+  })
+  new Viewkeeper(own, 'Views', { environmentName: 'test', database, scheduledViews: [] })
+  const stack = new Synthesized(own)
+  expect(variablesOf(stack, 'refresh')).toMatchObject({
+    DATABASE_HOST: { 'Fn::ImportValue': 'endpoint' },
+    DATABASE_SECRET_ARN: { Ref: expect.stringMatching(/^Login/) },
+  })
+  expect(stack.permissions('refresh').map(({ action }) => action)).toContain('kms:Decrypt')
+})
+
+test('a folder of migrations that is missing is a warning, unless the deploy leaves the migrations out', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-app-'))
+  vi.spyOn(process, 'cwd').mockReturnValue(folder)
+  onTestFinished(() => {
+    vi.restoreAllMocks()
+    rmSync(folder, { recursive: true })
+  })
+  const warningsWith = (viewMigrations: boolean) => {
+    const { stack, vpc } = ownStack()
+    viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, { viewMigrations })
+    return Annotations.fromStack(stack).findWarning('*', Match.stringLikeRegexp('There is no folder'))
+  }
+  expect(warningsWith(true)).toHaveLength(1)
+  expect(warningsWith(false)).toEqual([])
 })
 
 describe('subnets', () => {
