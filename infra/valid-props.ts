@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import * as z from 'zod'
+import { isRds } from './database/rds-database.ts'
 import {
   authentication,
   certificateAuthority,
@@ -78,8 +79,7 @@ const schema = z
   })
 
 /** Whether Viewkeeper works on a server of aws-rds. */
-export const isOnRds = (props: ViewkeeperProps): props is ViewkeeperRdsProps =>
-  'instanceIdentifier' in props.database || 'clusterIdentifier' in props.database
+export const isOnRds = (props: ViewkeeperProps): props is ViewkeeperRdsProps => isRds(props.database)
 
 /**
  * The options in the props, with every default filled in. Refuses props that are not valid: the error lists all mistakes,

@@ -93,8 +93,11 @@ export class RdsDatabase extends Construct implements Database {
 /** Refuses the props of the construct, with one line. */
 type Refuse = (problem: string) => never
 
-const isCluster = (database: IDatabaseInstance | IDatabaseCluster): database is IDatabaseCluster =>
-  'clusterIdentifier' in database
+/** Whether a database is a server of aws-rds, and not described by one of Viewkeeper's own constructs. */
+export const isRds = (database: RdsOptions['database'] | Database): database is RdsOptions['database'] =>
+  'instanceIdentifier' in database || isCluster(database)
+
+const isCluster = (database: object): database is IDatabaseCluster => 'clusterIdentifier' in database
 
 function insistOnPostgres({ engine }: IDatabaseInstance | IDatabaseCluster, refuse: Refuse): void {
   if (engine !== undefined && !engine.engineType.includes('postgres'))

@@ -7,7 +7,9 @@ import { InterfaceVpcEndpointAwsService, SecurityGroup, SubnetType, Vpc } from '
 import { Key } from 'aws-cdk-lib/aws-kms'
 import {
   DatabaseCluster,
+  type DatabaseClusterAttributes,
   DatabaseInstance,
+  type DatabaseInstanceAttributes,
   DatabaseInstanceEngine,
   type IDatabaseCluster,
   type IDatabaseInstance,
@@ -131,7 +133,7 @@ test('a server of another stack gets its rule from the stack of Viewkeeper', () 
 })
 
 /** A server that the app imports, of which CDK knows no secret. */
-function importedInstance(stack: Stack): IDatabaseInstance {
+function importedInstance(stack: Stack, more: Partial<DatabaseInstanceAttributes> = {}): IDatabaseInstance {
   return DatabaseInstance.fromDatabaseInstanceAttributes(stack, 'Db', {
     instanceIdentifier: 'shop',
     instanceEndpointAddress: 'shop.example.com',
@@ -139,8 +141,18 @@ function importedInstance(stack: Stack): IDatabaseInstance {
     securityGroups: [SecurityGroup.fromSecurityGroupId(stack, 'DbGroup', 'sg-0123456789abcdef0')],
     instanceResourceId: 'db-ABCDEFGHIJKL01234',
     engine: DatabaseInstanceEngine.POSTGRES,
+    ...more,
   })
 }
+
+/** A cluster that the app imports, without a security group. */
+const importedCluster = (stack: Stack, more: Partial<DatabaseClusterAttributes> = {}): IDatabaseCluster =>
+  DatabaseCluster.fromDatabaseClusterAttributes(stack, 'Db', {
+    clusterIdentifier: 'shop',
+    clusterEndpointAddress: 'shop.cluster.example.com',
+    port: 5432,
+    ...more,
+  })
 
 describe('on an imported server', () => {
   const on = (
@@ -191,13 +203,7 @@ describe('on an imported server', () => {
   })
 
   test('IAM without the resource id of the server is refused', () => {
-    const withoutId = (stack: Stack) =>
-      DatabaseInstance.fromDatabaseInstanceAttributes(stack, 'Db', {
-        instanceIdentifier: 'shop',
-        instanceEndpointAddress: 'shop.example.com',
-        port: 5432,
-        securityGroups: [],
-      })
+    const withoutId = (stack: Stack) => importedInstance(stack, { instanceResourceId: undefined })
     expect(() => on(() => ({ authentication: 'iam', loginUser: 'views' }), withoutId)).toThrow(
       / {2}authentication: 'iam' needs the resource id of Own\/Db/,
     )
@@ -207,10 +213,7 @@ describe('on an imported server', () => {
     const stack = on(
       () => ({}),
       (own) =>
-        DatabaseCluster.fromDatabaseClusterAttributes(own, 'Db', {
-          clusterIdentifier: 'shop',
-          clusterEndpointAddress: 'shop.cluster.example.com',
-          port: 5432,
+        importedCluster(own, {
           securityGroups: [SecurityGroup.fromSecurityGroupId(own, 'DbGroup', 'sg-0123456789abcdef0')],
           secret: new Secret(own, 'Admin'),
         }),
@@ -220,26 +223,13 @@ describe('on an imported server', () => {
   })
 
   test('a server without a security group is refused: nothing could let the functions in', () => {
-    const withoutGroup = (stack: Stack) =>
-      DatabaseCluster.fromDatabaseClusterAttributes(stack, 'Db', {
-        clusterIdentifier: 'shop',
-        clusterEndpointAddress: 'shop.cluster.example.com',
-        port: 5432,
-      })
-    expect(() => on((own) => ({ loginSecret: new Secret(own, 'Login') }), withoutGroup)).toThrow(
+    expect(() => on((own) => ({ loginSecret: new Secret(own, 'Login') }), importedCluster)).toThrow(
       / {2}database: Own\/Db has no security group that could let the functions in/,
     )
   })
 
   test('a server that is no PostgreSQL is refused', () => {
-    const mysql = (stack: Stack) =>
-      DatabaseInstance.fromDatabaseInstanceAttributes(stack, 'Db', {
-        instanceIdentifier: 'shop',
-        instanceEndpointAddress: 'shop.example.com',
-        port: 3306,
-        securityGroups: [],
-        engine: DatabaseInstanceEngine.MYSQL,
-      })
+    const mysql = (stack: Stack) => importedInstance(stack, { engine: DatabaseInstanceEngine.MYSQL })
     expect(() => on(() => ({}), mysql)).toThrow('database: must be a PostgreSQL, and its engine is mysql')
   })
 })
