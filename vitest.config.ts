@@ -1,22 +1,81 @@
+import { mkdtempSync, rmSync, statfsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { soaks } from './test/support/counts.ts'
+import { LongestFirst } from './test/support/sequencer.ts'
 
 // Definitions and the configuration import the package by its name: here that is its source, and not what was built of it.
 const resolve = { alias: { viewkeeper: fileURLToPath(new URL('src/index.ts', import.meta.url)) } }
 
+// All that tests write is gone with the test run. The servers write many small files: in memory, if there is room, that takes
+// a third less of the system's time.
+const scratch = mkdtempSync(join(freeBytes('/dev/shm') > 4e9 ? '/dev/shm' : tmpdir(), 'viewkeeper-tests-'))
+process.env.TMPDIR = scratch
+process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
+
+// Compiling takes most of a command's time: what one process has compiled, the next ones need not.
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
+  new URL('node_modules/.cache/viewkeeper/compiled', import.meta.url),
+)
+
+function freeBytes(folder: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(folder)
+    return bavail * bsize
+  } catch {
+    return 0 // only Linux has this folder
+  }
+}
+
+/** A busy machine is up to ten times slower than a quiet one. A soak repeats what a test does up to eight times. */
+const limits = (seconds: number) => ({ testTimeout: seconds * (soaks ? 8 : 1) * 1000, hookTimeout: 120_000 })
+
+/**
+ * Tests of what no version of PostgreSQL changes: HTTP, the monitor's words, a batch's start, connections. For a change they run
+ * on the newest major only; each night, as everything does, on every major.
+ */
+const sameOnEveryMajor = [
+  'batches/functions',
+  'batches/nothing',
+  'batches/open',
+  'batches/outage',
+  'batches/start',
+  'monitoring/after-an-outage',
+  'monitoring/first-deploy',
+  'monitoring/many-monitors',
+  'monitoring/notices',
+  'monitoring/refusals',
+  'monitoring/staleness',
+  'monitoring/telling',
+  'runs/bounded-errors',
+  'runs/functions',
+  'runs/messages',
+  'server/bounded',
+  'server/broken-connections',
+  'server/large-answers',
+  'server/many-callers',
+  'views/next-run',
+].map((file) => `test/database/${file}.test.ts`)
+const { POSTGRES = '18' } = process.env
+
 export default defineConfig({
   test: {
-    // Two workers, with the servers that their tests start, use two cores fully.
-    maxWorkers: 2,
+    // Tests wait for servers and processes half of their time, so more workers than cores keep the cores busy.
+    maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
+    reporters: ['default', './test/support/evidence/reporter.ts'],
+    // Without `isolate`, files share workers and what these have loaded: a file puts back what it changes in the process.
     projects: [
       {
         resolve,
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
-          // These tests take milliseconds; the limit leaves room for a busy machine. Slow files set their
-          // own.
-          testTimeout: 20_000,
+          setupFiles: 'test/support/property-runs.ts',
+          isolate: false,
+          ...limits(20),
         },
       },
       {
@@ -24,11 +83,12 @@ export default defineConfig({
         test: {
           name: 'database',
           include: ['test/database/**/*.test.ts'],
-          globalSetup: 'test/support/server.ts',
+          exclude: POSTGRES !== '18' && !soaks ? sameOnEveryMajor : [],
+          globalSetup: 'test/support/servers/server.ts',
           // With this variable Powertools writes to the global console, which a test can spy on.
           env: { POWERTOOLS_DEV: 'true', POWERTOOLS_METRICS_DISABLED: 'false' },
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          isolate: false,
+          ...limits(60),
         },
       },
       {
@@ -37,12 +97,8 @@ export default defineConfig({
           name: 'infra',
           include: ['test/infra/**/*.test.ts'],
           globalSetup: 'test/infra/support/bundles.ts',
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
-          // Loading the CDK takes longer than the tests, so it is loaded once for all of them.
           isolate: false,
-          fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          ...limits(60),
         },
       },
       {
@@ -50,10 +106,7 @@ export default defineConfig({
         test: {
           name: 'end-to-end',
           include: ['test/end-to-end/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          ...limits(120),
         },
       },
       {
@@ -61,12 +114,11 @@ export default defineConfig({
         test: {
           name: 'page',
           include: ['test/page/**/*.test.ts'],
-          globalSetup: 'test/support/server.ts',
+          globalSetup: 'test/support/servers/server.ts',
           env: { POWERTOOLS_LOG_LEVEL: 'WARN' },
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
           fileParallelism: false,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 1 },
+          ...limits(120),
         },
       },
     ],

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { LocalProblem } from '../process/problem.ts'
-import { findBinaries } from './binaries.ts'
+import { type Binaries, findBinaries } from './binaries.ts'
 import { keepPassword, makeData } from './data.ts'
 import { findFreePort, isPortFree } from './port.ts'
 import { runServer, waitUntilUnused } from './process.ts'
@@ -27,12 +27,14 @@ export async function startEmbeddedPostgres(options: {
   port?: number
   version?: 15 | 16 | 17 | 18
   parameters?: Record<string, string>
+  /** The server's programs, if npm has not installed them. */
+  binaries?: Binaries
 }): Promise<EmbeddedPostgres> {
   const { version: major = 18, parameters } = options
   const folder = resolve(options.folder)
   const data = join(folder, `postgres-${major}`)
   makeFolder(folder)
-  const { initdb, postgres } = await findBinaries(major)
+  const { initdb, postgres } = options.binaries ?? (await findBinaries(major))
   const user = findServerUser([data, postgres])
   const { file, password } = keepPassword(folder, user)
   await makeData({ data, password: file, initdb, version: major, user })

@@ -1,6 +1,6 @@
-import { parse, parsePlPgSQL } from 'libpg-query'
 import { literal, quoteIdentifier } from '../plan/names.ts'
 import { entries, relationsOf } from './parse-tree.ts'
+import { parse, parsePlPgSQL } from './parser.ts'
 
 /**
  * The relations that a function's body names without a schema, sorted, including those of `pg_catalog`. Code

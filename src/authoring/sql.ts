@@ -1,5 +1,5 @@
-import { hasSqlDetails, parse, scan } from 'libpg-query'
 import { entries, type Relation, relationsOf } from './parse-tree.ts'
+import { hasSqlDetails, parse, scan } from './parser.ts'
 
 /** Something wrong with a query. */
 export interface QueryFault {

@@ -1,7 +1,7 @@
-import { parse } from 'libpg-query'
 import type { Touched } from '../plan/aside/items.ts'
 import { quoteName } from '../plan/names.ts'
 import { Problem } from '../problem.ts'
+import { parse } from './parser.ts'
 
 /**
  * Reads which relations a file of SQL changes in a way that views stand in: a column that gets another type or is dropped, a

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { expect, onTestFinished, test } from 'vitest'
-import { startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
 import { findFreePort } from '../../local/embedded/port.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../support/slow-view.ts'
-import { until } from '../support/until.ts'
+import { startTestServer } from '../support/servers/test-server.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
+import { until } from '../support/waiting/until.ts'
 import { npmStart, temporaryFolder } from './support/viewkeeper.ts'
 
 const limit = { timeout: 120_000 }
@@ -95,7 +95,7 @@ test('a wrong password is one clear line', limit, async () => {
 })
 
 async function anotherPostgres() {
-  const server = await startEmbeddedPostgres({ folder: temporaryFolder() })
+  const server = await startTestServer()
   const sql = postgres(server.url, { max: 1, onnotice() {} })
   onTestFinished(async () => {
     await sql.end()

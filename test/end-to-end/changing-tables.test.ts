@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { useRds } from '../support/rds.ts'
+import { useRds } from '../support/servers/rds.ts'
 import { Project } from './support/project.ts'
 
 const fresh = useRds()

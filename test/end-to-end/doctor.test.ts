@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { major, oneRoleDatabase, useRds } from '../support/rds.ts'
+import { oneRoleDatabase, useRds } from '../support/servers/rds.ts'
+import { major } from '../support/servers/test-server.ts'
 import { Project } from './support/project.ts'
 
 const fresh = useRds()

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { startGateway } from '../../local/gateway/gateway.ts'
-import { startApi, startParameters, withoutPerson } from '../support/fake-api.ts'
+import { startApi, startParameters, withoutPerson } from '../support/api/fake-api.ts'
 import { temporaryFolder } from './support/viewkeeper.ts'
 
 /** The system gives no program a port below 1024 as a free one, and no known service has this port. */
@@ -22,7 +22,7 @@ test('viewkeeper open signs what the page asks of an environment, until Ctrl-C',
   expect(address).toMatch(/#\/views\/app\.sales$/)
   // The browser is a program of its own, and starts when it likes.
   await vi.waitUntil(() => browser.opened() === address, { timeout: 30_000 })
-  expect(command.printed()).toContain('acts on opened as you')
+  await command.sees(/acts on (opened) as you/)
 
   const { origin, searchParams } = new URL(address)
   const headers = { 'x-viewkeeper-token': searchParams.get('token')! }

@@ -1,29 +1,25 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
 import { findFreePort } from '../../local/embedded/port.ts'
 import { localBatches, localFunctions } from '../../local/gateway/batches.ts'
 import { type Gateway, startGateway } from '../../local/gateway/gateway.ts'
 import { connectTo, type Sql } from '../../src/db/server/connect.ts'
 import { fromUrl } from '../../src/edge/lambda/database-url.ts'
 import { migrate } from '../../src/operations/schema/apply.ts'
-import { administrator, schemaFolder } from '../support/database.ts'
-import { startApi, startParameters } from '../support/fake-api.ts'
-import { whileLocked } from '../support/holder.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../support/slow-view.ts'
+import { startApi, startParameters } from '../support/api/fake-api.ts'
+import { administrator, schemaFolder } from '../support/servers/database.ts'
+import { startTestServer, type TestServer } from '../support/servers/test-server.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
+import { whileLocked } from '../support/waiting/holder.ts'
 import { Project, type Ran } from './support/project.ts'
 import { type Terminal, terminalWith } from './support/terminal.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-'))
-let server: EmbeddedPostgres
+let server: TestServer
 let gateway: Gateway
 let sql: Sql
 
 beforeAll(async () => {
-  server = await startEmbeddedPostgres({ folder, parameters: { fsync: 'off' } })
+  server = await startTestServer()
   process.env.DATABASE_URL = server.url // the functions of the gateway read it at each call
   sql = administrator(server.url)
   const database = connectTo(fromUrl(server.url))
@@ -45,7 +41,6 @@ afterAll(async () => {
   delete process.env.DATABASE_URL
   await sql.end({ timeout: 1 })
   await server.stop()
-  rmSync(folder, { recursive: true })
 })
 
 // The log lines of the functions.
@@ -215,15 +210,14 @@ describe('on a terminal of 80 columns', () => {
     ]) {
       const shown = terminal(args)
       expect(await shown.exitCode).toBe(0)
-      // A longer line would go on in the next one, and the text of both would have 80 columns.
-      expect(shown.lines().filter((line) => line.length >= 80 && !line.endsWith('…'))).toEqual([])
+      expect(shown.wrapped()).toEqual([])
       expect(shown.written()).toContain(`${esc}[`)
     }
   })
 })
 
 test('why names who holds a lock that a refresh waits for, and how to end it', async () => {
-  const lock = `select count(*) from sales where total <> 41`
+  const lock = `select count(*) from sales where total <> 987654321`
   await whileLocked(server.url, lock, async ({ pid }) => {
     const id = runIn(await succeed('refresh', 'sales', '--no-wait'))
     const told = await vi.waitFor(
@@ -241,7 +235,7 @@ test('why names who holds a lock that a refresh waits for, and how to end it', a
     )
     expect(told).toContain(`  to end it: select pg_terminate_backend(${pid});\n`)
     expect(told).toContain(`run ${id} waits for it`)
-    expect(told).not.toContain('41')
+    expect(told).not.toContain('987654321')
     await succeed('cancel', id)
   })
 })

@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { readLock } from '../../local/embedded/lock.ts'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
 import { frozenState } from '../../src/plan/migrations/frozen.ts'
-import { until } from '../support/until.ts'
+import { until } from '../support/waiting/until.ts'
 import { isAlive, npmStart, serverPid, temporaryFolder } from './support/viewkeeper.ts'
 
 const demo = new URL('../../local/demo/migrations/', import.meta.url)

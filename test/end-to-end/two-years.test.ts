@@ -1,26 +1,22 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
 import type { Sql } from '../../src/db/server/connect.ts'
-import { administrator } from '../support/database.ts'
-import { wholeCatalog } from '../support/whole-catalog.ts'
+import { wholeCatalog } from '../support/catalog/whole-catalog.ts'
+import { administrator } from '../support/servers/database.ts'
+import { startTestServer, type TestServer } from '../support/servers/test-server.ts'
+import { freeze } from './command-line/projects.ts'
 import { Project } from './support/project.ts'
 
 // A command takes seconds on a busy machine, and two years have many.
 vi.setConfig({ testTimeout: 400_000 })
 
-const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-'))
-let server: EmbeddedPostgres
+let server: TestServer
 
 beforeAll(async () => {
-  server = await startEmbeddedPostgres({ folder, parameters: { fsync: 'off' } })
+  server = await startTestServer()
 })
 
 afterAll(async () => {
   await server.stop()
-  rmSync(folder, { recursive: true })
 })
 
 /** A database with a table of orders, and a superuser's connection to it. */
@@ -37,7 +33,6 @@ async function database(name: string, column: string): Promise<{ url: string; sq
   return { url, sql }
 }
 
-const freeze = (...more: string[]): string[] => ['freeze', '-m', 'a test', ...more]
 const clean = (views: number) => `  ✓ ${views} views: authored, frozen and live are the same\n`
 
 test('after two years, with a table that has changed, a new database is built and the old one goes on', async () => {

@@ -1,42 +1,18 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
+import { describe, expect, test } from 'vitest'
 import type { Sql } from '../../src/db/server/connect.ts'
-import { administrator } from '../support/database.ts'
-import { Project } from './support/project.ts'
+import { freeze, useProjects } from './command-line/projects.ts'
+import type { Project } from './support/project.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-'))
-let server: EmbeddedPostgres
-let databases = 0
-
-beforeAll(async () => {
-  server = await startEmbeddedPostgres({ folder, parameters: { fsync: 'off' } })
-})
-
-afterAll(async () => {
-  await server.stop()
-  rmSync(folder, { recursive: true })
-})
+const startEmpty = useProjects()
 
 /** A project with a frozen and applied view `sales`, and a superuser's connection to its database. */
 async function start(): Promise<{ project: Project; sql: Sql }> {
-  const admin = administrator(server.url)
-  await admin.unsafe(`create database of_${++databases}`)
-  await admin.end()
-  const url = server.url.replace(/[^/]*$/, `of_${databases}`)
-  const sql = administrator(url)
-  onTestFinished(() => sql.end({ timeout: 1 }))
-  await sql`create table orders as select i as id, i % 3 as shop, i * 10 as total from generate_series(1, 30) i`
-  const project = new Project(url)
+  const { project, sql } = await startEmpty()
   project.author('sales', 'select id, total from public.orders', `uniqueKey: ['id']`)
   await project.succeed(...freeze())
   await project.succeed('migrate', 'up')
   return { project, sql }
 }
-
-const freeze = (...more: string[]): string[] => ['freeze', '-m', 'a test', ...more]
 
 const same = '  ✓ 1 view: authored, frozen and live are the same\n'
 

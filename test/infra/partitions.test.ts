@@ -39,22 +39,28 @@ describe.each(places)('in $region', (place) => {
     imported: importedIn(partition, region),
     private: { ...importedIn(partition, region), api: 'private' },
   }
+  const stacks = new Map<string, Synthesized>()
+  const stackOf = (kind: string): Synthesized => {
+    const stack = stacks.get(kind) ?? new Synthesized(createStack(options[kind]!))
+    stacks.set(kind, stack)
+    return stack
+  }
 
-  test.each(Object.entries(options))(`%s: every ARN is of partition ${partition}`, (_, environment) => {
-    const text = inPlace(new Synthesized(createStack(environment)), place)
+  test.each(Object.keys(options))(`%s: every ARN is of partition ${partition}`, (kind) => {
+    const text = inPlace(stackOf(kind), place)
     const partitions = [...text.matchAll(/arn:([\w-]*):/g)].map(([, found]) => found)
     expect(partitions.length).toBeGreaterThan(10)
     expect([...new Set(partitions)]).toEqual([partition])
   })
 
-  test.each(Object.entries(options))('%s: every address ends as addresses do there', (_, environment) => {
-    const text = inPlace(new Synthesized(createStack(environment)), place)
+  test.each(Object.keys(options))('%s: every address ends as addresses do there', (kind) => {
+    const text = inPlace(stackOf(kind), place)
     const addresses = [...text.matchAll(/execute-api\.[\w-]+\.(amazonaws[a-z.]*)/g)].map(([, end]) => end)
     expect([...new Set(addresses)]).toEqual([suffix])
   })
 
   test('a secret with a customer key is read through Secrets Manager of this region', () => {
-    const stack = new Synthesized(createStack(options.imported!))
+    const stack = stackOf('imported')
     const host = `secretsmanager.${region}.amazonaws.com`
     expect(stack.permissions('query')).toContainEqual({
       action: 'kms:Decrypt',

@@ -1,7 +1,8 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { brokenRules, openPage, startBrowser } from './support/browser.ts'
+import { startBrowser } from './support/browser.ts'
 import { startFakeApi } from './support/fake-api.ts'
+import { brokenRules, openPage } from './support/page.ts'
 import { apiOf, manyRuns, manyViews } from './support/scene.ts'
 
 let browser: Browser

@@ -1,7 +1,8 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openPage, startBrowser } from './support/browser.ts'
+import { startBrowser } from './support/browser.ts'
 import { startFakeApi } from './support/fake-api.ts'
+import { openPage } from './support/page.ts'
 import { apiOf, manyRuns, manyViews } from './support/scene.ts'
 
 const views = manyViews(1000)

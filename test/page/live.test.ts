@@ -2,10 +2,11 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { localBatches, localFunctions } from '../../local/gateway/batches.ts'
 import { startGateway } from '../../local/gateway/gateway.ts'
-import { useDatabase } from '../support/database.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../support/slow-view.ts'
-import { until } from '../support/until.ts'
-import { openPage, startBrowser } from './support/browser.ts'
+import { useDatabase } from '../support/servers/database.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
+import { until } from '../support/waiting/until.ts'
+import { startBrowser } from './support/browser.ts'
+import { openPage } from './support/page.ts'
 
 // The page, the local gateway, the functions and PostgreSQL, as npm start has them.
 

@@ -1,8 +1,9 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readPage } from '../../page/serve/page.ts'
-import { openPage, startBrowser } from './support/browser.ts'
+import { startBrowser } from './support/browser.ts'
 import { startFakeApi } from './support/fake-api.ts'
+import { openPage } from './support/page.ts'
 import { apiOf, manyViews, runOf } from './support/scene.ts'
 
 let browser: Browser

@@ -5,8 +5,9 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { startProxy } from '../../cli/open/proxy.ts'
 import { pageFor } from '../../page/serve/page.ts'
-import { openPage, startBrowser } from './support/browser.ts'
+import { startBrowser } from './support/browser.ts'
 import { startFakeApi } from './support/fake-api.ts'
+import { openPage } from './support/page.ts'
 
 // The proxy of `viewkeeper open`, and pages of other sites in the same browser.
 

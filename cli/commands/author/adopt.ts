@@ -31,7 +31,7 @@ export async function adopt({ views, all, message, env }: AdoptOptions): Promise
   const known = new Set((await readAuthored()).map(quoteName))
   const frozen = await readFrozenMigrations((await readFolders()).migrations)
   if (env === undefined) await refuseOtherFolders(databaseFromUrl(), frozen)
-  const described = await targetOf({ env }).describe(
+  const described = await (await targetOf({ env })).describe(
     all ? 'all' : [...new Set(views.map((view) => quoteName(qualified(view, 'view'))))],
   )
   const fresh = described.filter(

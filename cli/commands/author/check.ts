@@ -21,7 +21,9 @@ interface CheckOptions {
 export async function check({ env, offline, ignoreUnmanaged, json }: CheckOptions): Promise<void> {
   const authored = await readAuthored()
   const migrations = await readFrozenMigrations((await readFolders()).migrations)
-  const live = offline ? { differences: [], pending: [], missing: [] } : await targetOf({ env }).check()
+  const live = offline
+    ? { differences: [], pending: [], missing: [] }
+    : await (await targetOf({ env })).check()
   const differences: Difference[] = [
     ...(await unfrozenDifferences(authored, migrations)),
     ...live.differences.filter(({ kind }) => !(ignoreUnmanaged && kind === 'unmanaged')),

@@ -13,7 +13,7 @@ interface DoctorOptions {
 
 /** Prints what a role may do with each view and the SQL that is missing. If a right is missing, the exit code is 1. */
 export async function doctor({ views, role, env, json }: DoctorOptions): Promise<void> {
-  const findings = await targetOf({ env }).doctor({
+  const findings = await (await targetOf({ env })).doctor({
     views: views.length === 0 ? 'all' : views.map((view) => quoteName(qualified(view, 'view'))),
     role: role ?? null,
   })

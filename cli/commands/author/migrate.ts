@@ -13,7 +13,10 @@ interface UpOptions {
  * to be repaired and are not, the exit code is 1.
  */
 export async function up({ env, data, repair = false }: UpOptions): Promise<void> {
-  const { applied, repaired, missing } = await targetOf({ env }).up({ withData: data, repair }, printDone)
+  const { applied, repaired, missing } = await (await targetOf({ env })).up(
+    { withData: data, repair },
+    printDone,
+  )
   if (repaired.length > 0) report.line(`${counted(repaired.length, 'view')} made again`)
   report.line(applied.length === 0 ? 'nothing to apply' : `${counted(applied.length, 'migration')} applied`)
   printMissing(missing)
@@ -30,13 +33,13 @@ export function printMissing(missing: MissingView[]): void {
 
 /** Undoes the last migrations. */
 export async function down({ env, count }: { env?: string; count: number }): Promise<void> {
-  const undone = await targetOf({ env }).down(count, printDone)
+  const undone = await (await targetOf({ env })).down(count, printDone)
   report.line(undone.length === 0 ? 'nothing to undo' : `${counted(undone.length, 'migration')} undone`)
 }
 
 /** Lists the migrations that the database has and lacks. Refuses a database that has more than the folder. */
 export async function status({ env }: { env?: string }): Promise<void> {
-  const { applied, pending, ahead, missing } = await targetOf({ env }).status()
+  const { applied, pending, ahead, missing } = await (await targetOf({ env })).status()
   for (const { name, appliedAt, runId } of applied) {
     report.success(
       `${name}   ${dim(`${appliedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC${runId === null ? '' : `, run ${runId}`}`)}`,

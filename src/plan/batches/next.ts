@@ -1,3 +1,4 @@
+import type { ProblemCode } from '../../problem.ts'
 import type { RunStatus } from '../run.ts'
 
 /** What `planNext` needs to know of a view in a batch. */
@@ -54,14 +55,14 @@ export interface BatchNext<Node extends BatchNode> {
  * Waiting cures none of these: somebody has to change a right, the view or its definition. `UnknownView` is not
  * here: a view that is gone may come back. Nor is `ViewSqlFailed`: other data may not divide by zero.
  */
-const incurable = new Set([
+const incurable = new Set<string>([
   'DependentsExist',
   'InsufficientPrivilege',
   'InvalidName',
   'InvalidRequest',
   'SwapImpossible',
   'UniqueIndexRequired',
-])
+] satisfies ProblemCode[])
 
 /** SQL of a view that fails whatever the data: 42, wrong syntax or a missing name; 0A, not supported. */
 const isWrongSql = ({ class: why, sqlstate }: Pick<LatestRun, 'class' | 'sqlstate'>): boolean =>

@@ -78,7 +78,9 @@ select jsonb_build_object(
      'isTemporary', relpersistence = 't')),
   'columns', (select coalesce(jsonb_agg(jsonb_build_object(
      'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'statistics', case when a.attstattarget >= 0 then a.attstattarget end,
-     'options', coalesce(to_jsonb(a.attoptions), '[]'),
+     -- DDL can set only these two. Minor releases since 15.20 and 17.12 keep an option of their own beside them, pg_attver, with
+     -- another number for each relation, which nobody can set and no dump has.
+     'options', to_jsonb(array(select o from unnest(a.attoptions) as x(o) where split_part(o, '=', 1) in ('n_distinct', 'n_distinct_inherited'))),
      'storage', case when a.attstorage <> t.typstorage
                 then case a.attstorage when 'p' then 'plain' when 'e' then 'external' when 'm' then 'main' else 'extended' end end,
      'compression', case a.attcompression when 'p' then 'pglz' when 'l' then 'lz4' end,

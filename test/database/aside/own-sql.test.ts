@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { migrateDown, migrateUp } from '../../../src/operations/migrations/migrate.ts'
 import { verifyFrozen } from '../../../src/operations/migrations/verify.ts'
-import { useDatabase } from '../../support/database.ts'
-import { migrateCall, useFolders } from '../../support/frozen.ts'
-import { refusalOf } from '../../support/refusal.ts'
-import { wholeCatalog } from '../../support/whole-catalog.ts'
+import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+import { migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 import { describeAll, rowsOf, useScene } from './scene.ts'
 
 const { sql, database } = useDatabase()

@@ -2,7 +2,7 @@ import { beforeEach } from 'vitest'
 import { readTouched } from '../../../src/authoring/touched.ts'
 import type { Database, Sql } from '../../../src/db/server/connect.ts'
 import { type AroundEvents, type AroundRequest, around } from '../../../src/operations/aside/around.ts'
-import { describeInCatalog } from '../../support/catalog.ts'
+import { describeInCatalog } from '../../support/catalog/catalog.ts'
 
 /** The views of the scene, parents before children. */
 const tenViews = [

@@ -4,10 +4,17 @@ import { cancelBatch } from '../../../src/operations/batches/cancel.ts'
 import { getBatch } from '../../../src/operations/batches/read.ts'
 import { getRun } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
-import { accountOf, advanceToEnd, begin, countExecutions, define, makeGraph } from '../../support/batches.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
-import { until } from '../../support/until.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import {
+  accountOf,
+  advanceToEnd,
+  begin,
+  countExecutions,
+  define,
+  makeGraph,
+} from '../../support/views/batches.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const { database, sql } = useDatabase()
 const noRetry = { retries: 0 }

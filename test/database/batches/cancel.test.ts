@@ -2,9 +2,9 @@ import { expect, test } from 'vitest'
 import { advance } from '../../../src/operations/batches/advance.ts'
 import { cancelBatch } from '../../../src/operations/batches/cancel.ts'
 import { cancel } from '../../../src/operations/runs/cancel.ts'
-import { accountOf, advanceToEnd, begin, makeGraph } from '../../support/batches.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { accountOf, advanceToEnd, begin, makeGraph } from '../../support/views/batches.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 
 const { database, sql } = useDatabase()
 const canceled = { status: 'canceled', error: { class: 'Canceled' } }

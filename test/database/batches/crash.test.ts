@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest'
 import { type RunRequest, startRun } from '../../../src/db/runs/runs.ts'
 import { advance } from '../../../src/operations/batches/advance.ts'
-import { accountOf, advanceToEnd, begin, countExecutions, makeGraph } from '../../support/batches.ts'
-import { useDatabase } from '../../support/database.ts'
-import { sendEnvelope } from '../../support/envelope.ts'
-import { readyAdvancer } from '../../support/killed-advancer.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
-import { until } from '../../support/until.ts'
+import { counts } from '../../support/counts.ts'
+import { sendEnvelope } from '../../support/processes/envelope.ts'
+import { readyAdvancer } from '../../support/processes/killed-advancer.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+import { accountOf, advanceToEnd, begin, countExecutions, makeGraph } from '../../support/views/batches.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url } = useDatabase()
 
@@ -60,35 +61,39 @@ function writeAttempt(
 
 const atMostTwo = expect.toSatisfy((most: number) => most <= 2)
 
-test('a batch whose advancing process is killed (-9) fifty times refreshes each view exactly once, in order, at most two at once', async () => {
-  let killed = 0
-  let leftRunning = 0
-  for (let round = 0; killed < 50; round++) {
-    const schema = `killed_${round}`
-    await makeGraph(sql, schema, graph, { seconds: 0.15 })
-    const batchId = await begin(database, { pattern: `${schema}.*`, concurrency: 2 })
-    let next = readyAdvancer(url, batchId)
-    for (let alive = true; alive && killed < 50; ) {
-      const advancer = await next
-      next = readyAdvancer(url, batchId) // meanwhile
-      // On a slow machine a process needs longer until a run is running.
-      alive = await advancer.advanceAndKill(Math.random() * (leftRunning > 2 ? 350 : 1500))
-      if (alive) killed++
-      const running =
-        await sql`select from viewkeeper.runs where batch_id = ${batchId} and status = 'running'`
-      leftRunning += running.length
+test(
+  'a batch whose advancing process is killed (-9) again and again refreshes each view exactly once, in order, at most two at once',
+  async () => {
+    let killed = 0
+    let leftRunning = 0
+    for (let round = 0; killed < counts.killedAdvancers; round++) {
+      const schema = `killed_${round}`
+      await makeGraph(sql, schema, graph, { seconds: 0.15 })
+      const batchId = await begin(database, { pattern: `${schema}.*`, concurrency: 2 })
+      let next = readyAdvancer(url, batchId)
+      for (let alive = true; alive && killed < counts.killedAdvancers; ) {
+        const advancer = await next
+        next = readyAdvancer(url, batchId) // meanwhile
+        // On a slow machine a process needs longer until a run is running.
+        alive = await advancer.advanceAndKill(Math.random() * (leftRunning > 2 ? 350 : 1500))
+        if (alive) killed++
+        const running =
+          await sql`select from viewkeeper.runs where batch_id = ${batchId} and status = 'running'`
+        leftRunning += running.length
+      }
+      await (await next).advanceAndKill(0)
+      expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+      expect(await accountOf(sql, batchId)).toEqual({
+        statuses: eachOnce,
+        disorder: [],
+        mostAtOnce: atMostTwo,
+      })
+      for (const view of views) expect(await countExecutions(sql, `${schema}.${view}`)).toBe(1)
     }
-    await (await next).advanceAndKill(0)
-    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
-    expect(await accountOf(sql, batchId)).toEqual({
-      statuses: eachOnce,
-      disorder: [],
-      mostAtOnce: atMostTwo,
-    })
-    for (const view of views) expect(await countExecutions(sql, `${schema}.${view}`)).toBe(1)
-  }
-  expect(leftRunning).toBeGreaterThan(2) // otherwise every kill came when nothing was running
-}, 180_000)
+    expect(leftRunning).toBeGreaterThan(2) // otherwise every kill came when nothing was running
+  },
+  30_000 + counts.killedAdvancers * 5_000,
+)
 
 test('a batch that three calls advance at once refreshes each view exactly once, in order, at most two at once', async () => {
   await makeGraph(sql, 'crowded', graph, { seconds: 0.05 })

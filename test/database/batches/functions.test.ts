@@ -8,8 +8,8 @@ import { handler as query } from '../../../functions/query.ts'
 import { handler as refresh } from '../../../functions/refresh.ts'
 import type { OpenedBatch } from '../../../src/edge/handlers/open-batch.ts'
 import type { Advanced } from '../../../src/operations/batches/advance.ts'
-import { useDatabase } from '../../support/database.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
+import { useDatabase } from '../../support/servers/database.ts'
 
 const { url, sql } = useDatabase()
 const context = lambdaContext({ getRemainingTimeInMillis: () => 90_000 })

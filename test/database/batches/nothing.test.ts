@@ -4,11 +4,11 @@ import { getBatch } from '../../../src/operations/batches/read.ts'
 import { startBatch } from '../../../src/operations/batches/start.ts'
 import { monitor } from '../../../src/operations/monitoring/monitor.ts'
 import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
-import { advanceToEnd, begin, define } from '../../support/batches.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/lambda.ts'
-import { unheard } from '../../support/publisher.ts'
-import { until } from '../../support/until.ts'
+import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url } = useDatabase()
 const { startBatch: startFunction, execute } = localBatches(database)

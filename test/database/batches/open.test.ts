@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { runLockClass } from '../../../src/db/server/lock-keys.ts'
 import { listOpenBatches } from '../../../src/operations/batches/read.ts'
-import { advanceToEnd, begin, makeGraph } from '../../support/batches.ts'
-import { administrator, useDatabase } from '../../support/database.ts'
+import { administrator, useDatabase } from '../../support/servers/database.ts'
+import { advanceToEnd, begin, makeGraph } from '../../support/views/batches.ts'
 
 const { database, sql, url } = useDatabase()
 

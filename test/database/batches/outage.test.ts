@@ -9,8 +9,8 @@ import { handler as advance } from '../../../functions/advance.ts'
 import { handler as openBatch } from '../../../functions/open-batch.ts'
 import { BatchMachine } from '../../../infra/functions/batch-machine.ts'
 import { execute, readDefinition } from '../../infra/support/machine.ts'
-import { useDatabase } from '../../support/database.ts'
-import { lambdaContext, quietFunctionsOn } from '../../support/lambda.ts'
+import { lambdaContext, quietFunctionsOn } from '../../support/aws/lambda.ts'
+import { useDatabase } from '../../support/servers/database.ts'
 
 const { url, sql } = useDatabase()
 quietFunctionsOn(url)

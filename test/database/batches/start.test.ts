@@ -5,11 +5,11 @@ import { type BatchRequest, startBatch } from '../../../src/operations/batches/s
 import { monitor } from '../../../src/operations/monitoring/monitor.ts'
 import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { pauseAll, pauseView } from '../../../src/operations/views/pause.ts'
-import { accountOf, advanceToEnd, begin, define, makeGraph } from '../../support/batches.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { unheard } from '../../support/publisher.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
-import { until } from '../../support/until.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { accountOf, advanceToEnd, begin, define, makeGraph } from '../../support/views/batches.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const { database, sql } = useDatabase()
 const start = (request: BatchRequest, call = {}) => startBatch(request, callOn(database, call))

@@ -4,11 +4,11 @@ import { getBatch } from '../../../src/operations/batches/read.ts'
 import { startBatch } from '../../../src/operations/batches/start.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { listViews } from '../../../src/operations/views/read.ts'
-import { accountOf, advanceToEnd, begin, define } from '../../support/batches.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { gatedGroup, makeGatedGroup, tellRows, twinSchemas } from '../../support/gated-group.ts'
-import { untilAtGate, withGateClosed } from '../../support/slow-view.ts'
-import { until } from '../../support/until.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { accountOf, advanceToEnd, begin, define } from '../../support/views/batches.ts'
+import { gatedGroup, makeGatedGroup, tellRows, twinSchemas } from '../../support/views/gated-group.ts'
+import { untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const { database, sql } = useDatabase()
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { Database } from '../../../src/db/server/connect.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { changedObjects, namedCatalog } from '../../support/named-catalog.ts'
-import { addRows, filledMembers, makeOddGroup, oddMembers } from '../../support/odd-group.ts'
+import { changedObjects, namedCatalog } from '../../support/catalog/named-catalog.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { addRows, filledMembers, makeOddGroup, oddMembers } from '../../support/views/odd-group.ts'
 
 describe.each(['superuser', 'member of the owners'])('an odd group of 20 views, exchanged by a %s', (who) => {
   const { database, sql, url, as } = useDatabase()

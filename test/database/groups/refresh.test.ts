@@ -4,10 +4,10 @@ import { getRun } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { doctor } from '../../../src/operations/views/doctor.ts'
 import { pauseView } from '../../../src/operations/views/pause.ts'
-import { describeInCatalog } from '../../support/catalog.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
-import { until } from '../../support/until.ts'
+import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url, as } = useDatabase()
 const suffix = url.slice(-8)

@@ -9,11 +9,12 @@ import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { createRole } from '../../../src/operations/schema/create-role.ts'
 import { type ProblemCode, statusOf } from '../../../src/problem.ts'
-import { advanceToEnd, begin } from '../../support/batches.ts'
-import { callOn, schemaFolder } from '../../support/database.ts'
-import { definition, migrateCall, useFolders } from '../../support/frozen.ts'
-import { login, useHostileDatabase } from '../../support/hostile.ts'
-import { until } from '../../support/until.ts'
+import { counts } from '../../support/counts.ts'
+import { callOn, schemaFolder } from '../../support/servers/database.ts'
+import { login, useHostileDatabase } from '../../support/servers/hostile.ts'
+import { advanceToEnd, begin } from '../../support/views/batches.ts'
+import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { until } from '../../support/waiting/until.ts'
 
 // Logins that may perform single operations, and users of the database, who can take any advisory lock.
 
@@ -51,7 +52,7 @@ describe('a login of your own that performs single operations', () => {
   })
 
   /**
-   * Writes the forged plan into every run that is pending, as fast as the server can, while `work` goes on.
+   * Writes the forged plan into every run that is pending, again and again, while `work` goes on.
    */
   async function whileForging(work: () => Promise<unknown>): Promise<void> {
     const single = place.session('single')
@@ -63,6 +64,7 @@ describe('a login of your own that performs single operations', () => {
           update viewkeeper.runs set plan = '${forgedPlan.replaceAll("'", "''")}'::jsonb
            where status = 'pending' and plan is not null and plan -> 'prepare' -> 0 ->> 'sql' not like '%forged%';
           commit;
+          perform pg_sleep(${counts.forgersPauseMs} / 1000.0);
         end loop;
       end $$`)
       .simple()

@@ -4,11 +4,11 @@ import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { describeViews } from '../../../src/operations/views/describe.ts'
 import { renderFrozen } from '../../../src/plan/migrations/frozen.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { definition } from '../../support/frozen.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
-import { untilWaitingAgain } from '../../support/waiting.ts'
-import { wholeCatalog } from '../../support/whole-catalog.ts'
+import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { definition } from '../../support/views/frozen.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { untilWaitingAgain } from '../../support/waiting/waiting.ts'
 
 const { database, sql, url } = useDatabase()
 const suffix = url.slice(-8)

@@ -5,10 +5,10 @@ import type { Database } from '../../../src/db/server/connect.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/operations/migrations/migrate.ts'
 import { getView } from '../../../src/operations/views/read.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
-import { type TestDatabase, useDatabase } from '../../support/database.ts'
-import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/frozen.ts'
-import { refusalOf } from '../../support/refusal.ts'
-import { wholeCatalog } from '../../support/whole-catalog.ts'
+import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { type TestDatabase, useDatabase } from '../../support/servers/database.ts'
+import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 
 const folder = useFolders()
 

@@ -3,9 +3,9 @@ import type { Database } from '../../../src/db/server/connect.ts'
 import { checkViews } from '../../../src/operations/migrations/check.ts'
 import { migrateDown, migrateUp } from '../../../src/operations/migrations/migrate.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
-import type { useDatabase } from '../../support/database.ts'
-import { type FrozenFolder, migrateCall, useFolders } from '../../support/frozen.ts'
-import { wholeCatalog } from '../../support/whole-catalog.ts'
+import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import type { useDatabase } from '../../support/servers/database.ts'
+import { type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
 
 /** What happens to frozen definitions on a database: freezing, applying and undoing them, and comparing views with them. */
 export function useFrozenLife({ database, sql }: ReturnType<typeof useDatabase>) {

@@ -3,9 +3,9 @@ import { checkViews } from '../../../src/operations/migrations/check.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/operations/migrations/migrate.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { describeViews } from '../../../src/operations/views/describe.ts'
-import { describeInCatalog } from '../../support/catalog.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { definition, migrateCall, useFolders } from '../../support/frozen.ts'
+import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
 
 const folder = useFolders()
 

@@ -9,11 +9,11 @@ import { migrateDown, migrationStatus } from '../../../src/operations/migrations
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { frozenState } from '../../../src/plan/migrations/frozen.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
-import { describeInCatalog } from '../../support/catalog.ts'
-import { schemaFolder, useDatabase } from '../../support/database.ts'
-import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/frozen.ts'
-import { refusalOf } from '../../support/refusal.ts'
-import { wholeCatalog } from '../../support/whole-catalog.ts'
+import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { schemaFolder, useDatabase } from '../../support/servers/database.ts'
+import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 
 // Somebody drops views by hand, often with `cascade`.
 

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { migrateDown, migrateUp } from '../../../src/operations/migrations/migrate.ts'
-import { useDatabase } from '../../support/database.ts'
-import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/frozen.ts'
-import { refusalOf } from '../../support/refusal.ts'
-import { wholeCatalog } from '../../support/whole-catalog.ts'
+import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 
 const folder = useFolders()
 const { database, sql, url } = useDatabase()

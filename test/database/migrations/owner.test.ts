@@ -12,10 +12,10 @@ import { migrate } from '../../../src/operations/schema/apply.ts'
 import { describeViews } from '../../../src/operations/views/describe.ts'
 import { authoredDifferences } from '../../../src/plan/migrations/freeze.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
-import { describeInCatalog } from '../../support/catalog.ts'
-import { callOn, schemaFolder, useDatabase } from '../../support/database.ts'
-import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/frozen.ts'
-import { refusalOf } from '../../support/refusal.ts'
+import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
+import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 
 // Roles as on RDS: a master that is no superuser makes the application's role, and those of Viewkeeper.
 

@@ -5,9 +5,9 @@ import { create } from '../../../src/operations/runs/create.ts'
 import { listRuns } from '../../../src/operations/runs/read.ts'
 import { getView } from '../../../src/operations/views/read.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
-import { describeInCatalog } from '../../support/catalog.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/frozen.ts'
+import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
 
 const folder = useFolders()
 const inPublic = (name: string) => ({ schema: 'public', name })

@@ -11,10 +11,10 @@ import { verifyFrozen } from '../../../src/operations/migrations/verify.ts'
 import { frozenState } from '../../../src/plan/migrations/frozen.ts'
 import { planSquash } from '../../../src/plan/migrations/squash.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
-import { schemaFolder, type TestDatabase, useDatabase } from '../../support/database.ts'
-import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/frozen.ts'
-import { refusalOf } from '../../support/refusal.ts'
-import { wholeCatalog } from '../../support/whole-catalog.ts'
+import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { schemaFolder, type TestDatabase, useDatabase } from '../../support/servers/database.ts'
+import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 
 const folder = useFolders()
 

@@ -3,12 +3,12 @@ import { migrateUp } from '../../../src/operations/migrations/migrate.ts'
 import { type Verified, verifyFrozen } from '../../../src/operations/migrations/verify.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/frozen.ts'
-import { refusalOf } from '../../support/refusal.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
-import { untilWaitingAgain } from '../../support/waiting.ts'
-import { wholeCatalog } from '../../support/whole-catalog.ts'
+import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
+import { untilWaitingAgain } from '../../support/waiting/waiting.ts'
 
 const folder = useFolders()
 const { database, sql, url } = useDatabase()

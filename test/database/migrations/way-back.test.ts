@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { describeInCatalog } from '../../support/catalog.ts'
-import { useDatabase } from '../../support/database.ts'
-import { definition } from '../../support/frozen.ts'
-import { refusalOf } from '../../support/refusal.ts'
+import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+import { definition } from '../../support/views/frozen.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 import { useFrozenLife } from './frozen-life.ts'
 
 // "valid, up and down": what freeze says is what migrate then does, whatever happened to the database in between.

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { serveMigrations } from '../../../src/edge/handlers/migrate.ts'
-import { schemaFolder, useDatabase } from '../../support/database.ts'
-import { definition, useFolders } from '../../support/frozen.ts'
-import { refusalOf } from '../../support/refusal.ts'
+import { schemaFolder, useDatabase } from '../../support/servers/database.ts'
+import { definition, useFolders } from '../../support/views/frozen.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 
 // A first deploy on a database in which the tables of the views are still missing.
 

@@ -2,9 +2,9 @@ import { expect, test } from 'vitest'
 import { getBatch } from '../../../src/operations/batches/read.ts'
 import { monitor } from '../../../src/operations/monitoring/monitor.ts'
 import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
-import { begin, makeGraph } from '../../support/batches.ts'
-import { useDatabase } from '../../support/database.ts'
-import { unheard } from '../../support/publisher.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+import { begin, makeGraph } from '../../support/views/batches.ts'
 
 const { database, sql } = useDatabase()
 

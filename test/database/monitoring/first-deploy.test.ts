@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import { handler as migrate } from '../../../functions/migrate.ts'
 import { handler as monitor } from '../../../functions/monitor.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { lambdaContext } from '../../support/lambda.ts'
+import { lambdaContext } from '../../support/aws/lambda.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { usePublished } from './past.ts'
 
 const { url, database, sql } = useDatabase()

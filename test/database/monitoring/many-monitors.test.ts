@@ -2,10 +2,10 @@ import { beforeEach, expect, test } from 'vitest'
 import type { Database } from '../../../src/db/server/connect.ts'
 import { monitor } from '../../../src/operations/monitoring/monitor.ts'
 import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
-import { between } from '../../support/between.ts'
-import { useDatabase } from '../../support/database.ts'
-import { unheard } from '../../support/publisher.ts'
-import { until } from '../../support/until.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+import { between } from '../../support/waiting/between.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const { database, sql } = useDatabase()
 

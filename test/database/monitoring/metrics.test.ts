@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { handler as query } from '../../../functions/query.ts'
 import { getMetrics } from '../../../src/operations/monitoring/metrics.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { useHistory, usePublished } from './past.ts'
 
 const { url, database, sql, clear, writePast } = useHistory()

@@ -2,7 +2,7 @@ import { beforeAll, beforeEach, expect, test } from 'vitest'
 import { handler as monitor } from '../../../functions/monitor.ts'
 import { handler as query } from '../../../functions/query.ts'
 import { pauseView } from '../../../src/operations/views/pause.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { useHistory, usePublished } from './past.ts'
 
 const { url, database, sql, writePast } = useHistory()

@@ -8,10 +8,10 @@ import { monitor as lookAround, type Publisher } from '../../../src/operations/m
 import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { pauseView } from '../../../src/operations/views/pause.ts'
-import { callOn } from '../../support/database.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
-import { unheard } from '../../support/publisher.ts'
-import { until } from '../../support/until.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { callOn } from '../../support/servers/database.ts'
+import { until } from '../../support/waiting/until.ts'
 import { useHistory, usePublished } from './past.ts'
 
 const { url, database, sql, clear, writePast, expectForLong } = useHistory()

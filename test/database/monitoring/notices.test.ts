@@ -5,9 +5,9 @@ import { monitor } from '../../../src/operations/monitoring/monitor.ts'
 import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import type { Notice } from '../../../src/plan/monitoring/notice.ts'
-import { callOn } from '../../support/database.ts'
-import { alarmText } from '../../support/notices.ts'
-import { unheard } from '../../support/publisher.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { callOn } from '../../support/servers/database.ts'
+import { alarmText } from '../../support/views/notices.ts'
 import { useHistory, usePublished } from './past.ts'
 
 const { url, database, sql, clear, writePast, expectForLong } = useHistory()

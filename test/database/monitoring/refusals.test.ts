@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from 'vitest'
 import { handler as monitor } from '../../../functions/monitor.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
-import { callOn } from '../../support/database.ts'
-import { lambdaContext } from '../../support/lambda.ts'
+import { lambdaContext } from '../../support/aws/lambda.ts'
+import { callOn } from '../../support/servers/database.ts'
 import { useHistory, usePublished } from './past.ts'
 
 const { url, database, clear } = useHistory()

@@ -2,8 +2,8 @@ import { beforeEach, expect, test } from 'vitest'
 import { handler as query } from '../../../functions/query.ts'
 import { monitor } from '../../../src/operations/monitoring/monitor.ts'
 import { type Schedules, unscheduled } from '../../../src/operations/monitoring/schedules.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
-import { unheard } from '../../support/publisher.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
+import { unheard } from '../../support/aws/publisher.ts'
 import { useHistory, usePublished } from './past.ts'
 
 const { url, database, sql, clear, writePast, expectForLong } = useHistory()

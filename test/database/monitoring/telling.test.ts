@@ -4,9 +4,9 @@ import type { Database } from '../../../src/db/server/connect.ts'
 import { monitor } from '../../../src/operations/monitoring/monitor.ts'
 import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { type Telling, usualTelling } from '../../../src/plan/monitoring/telling.ts'
-import { between } from '../../support/between.ts'
-import { lambdaContext } from '../../support/lambda.ts'
-import { unheard } from '../../support/publisher.ts'
+import { lambdaContext } from '../../support/aws/lambda.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { between } from '../../support/waiting/between.ts'
 import { useHistory, usePublished } from './past.ts'
 
 const { url, database, sql, clear, writePast, expectForLong } = useHistory()

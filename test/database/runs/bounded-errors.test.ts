@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import { handler as createView } from '../../../functions/create.ts'
 import { handler as query } from '../../../functions/query.ts'
 import type { RunError } from '../../../src/db/runs/runs.ts'
-import { useDatabase } from '../../support/database.ts'
-import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/lambda.ts'
+import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
+import { useDatabase } from '../../support/servers/database.ts'
 
 const { url, sql } = useDatabase()
 const context = lambdaContext()

@@ -1,9 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import postgres from 'postgres'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
 import { connectTo, type Database, type Sql } from '../../../src/db/server/connect.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
 import { advance } from '../../../src/operations/batches/advance.ts'
@@ -12,27 +8,25 @@ import { getRun } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { mayRetry } from '../../../src/problem.ts'
-import { accountOf } from '../../support/batches.ts'
-import { describeInCatalog } from '../../support/catalog.ts'
-import { administrator, callOn, schemaFolder } from '../../support/database.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
-import { until } from '../../support/until.ts'
+import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { administrator, callOn, schemaFolder } from '../../support/servers/database.ts'
+import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
+import { accountOf } from '../../support/views/batches.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { until } from '../../support/waiting/until.ts'
 
 // A server of its own: a killed server process takes every connection of its server down with it.
-let server: EmbeddedPostgres
-let folder: string
+let server: TestServer
 let database: Database
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'viewkeeper-crash-'))
-  server = await startEmbeddedPostgres({ folder, version: Number(process.env.POSTGRES ?? 18) as 18 })
+  server = await startTestServer()
   database = connectTo(fromUrl(server.url))
   await migrate(database, schemaFolder)
 })
 
 afterAll(async () => {
   await server?.stop()
-  await rm(folder, { recursive: true, force: true })
 })
 
 test.each([

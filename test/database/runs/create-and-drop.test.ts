@@ -3,8 +3,8 @@ import { create } from '../../../src/operations/runs/create.ts'
 import { drop } from '../../../src/operations/runs/drop.ts'
 import { listRuns } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { until } from '../../support/until.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const { database, sql } = useDatabase()
 const call = (changes = {}) => callOn(database, changes)

@@ -5,10 +5,11 @@ import { openRunConnection } from '../../../src/db/runs/run-connection.ts'
 import { readRun, startRun } from '../../../src/db/runs/runs.ts'
 import { reservedKeys, runLockClass } from '../../../src/db/server/lock-keys.ts'
 import type { Plan } from '../../../src/plan/plan.ts'
-import { useDatabase } from '../../support/database.ts'
-import { sendEnvelope } from '../../support/envelope.ts'
-import { whileLocked } from '../../support/holder.ts'
-import { until } from '../../support/until.ts'
+import { counts } from '../../support/counts.ts'
+import { sendEnvelope } from '../../support/processes/envelope.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+import { whileLocked } from '../../support/waiting/holder.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url, as } = useDatabase()
 
@@ -255,7 +256,7 @@ describe('a claim', () => {
   })
 
   test('is made once, however often the envelope is sent', async () => {
-    for (let round = 0; round < 10; round++) {
+    for (let round = 0; round < counts.storms; round++) {
       const id = await pendingRun(plan([`insert into done values ('storm ${round}')`]))
       await Promise.all(Array.from({ length: 12 }, () => send(id)))
       expect(await sql`select from done where run = ${`storm ${round}`}`).toHaveLength(1)

@@ -4,9 +4,9 @@ import { handler as migrate } from '../../../functions/migrate.ts'
 import { handler as monitor } from '../../../functions/monitor.ts'
 import { handler as query } from '../../../functions/query.ts'
 import { handler as refresh } from '../../../functions/refresh.ts'
-import { useDatabase } from '../../support/database.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 
 const { url, sql } = useDatabase()
 const context = lambdaContext()

@@ -1,10 +1,10 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { gatedGroup, makeGatedGroup, twinSchemas } from '../../support/gated-group.ts'
-import { holdLocks } from '../../support/holder.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
-import { until } from '../../support/until.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { gatedGroup, makeGatedGroup, twinSchemas } from '../../support/views/gated-group.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { holdLocks } from '../../support/waiting/holder.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url, as } = useDatabase()
 const suffix = url.slice(-8)

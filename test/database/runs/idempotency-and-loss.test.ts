@@ -3,9 +3,10 @@ import { closeLostRuns } from '../../../src/db/runs/lost-runs.ts'
 import { cancel } from '../../../src/operations/runs/cancel.ts'
 import { getRun } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
-import { until } from '../../support/until.ts'
+import { counts } from '../../support/counts.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, as } = useDatabase()
 const call = (changes = {}) => callOn(database, changes)
@@ -58,7 +59,7 @@ describe('an idempotency key', () => {
 describe('canceling', () => {
   test('many times at once ends the run, with its record, and leaves no lock', async () => {
     await makeGatedView(sql, 'hammered')
-    for (let round = 0; round < 10; round++) {
+    for (let round = 0; round < counts.storms; round++) {
       await withGateClosed(sql, 'hammered', async () => {
         const { runId } = await refresh({ view: 'hammered' }, call({ waitUntil: 0 }))
         await untilAtGate(sql, 'hammered')

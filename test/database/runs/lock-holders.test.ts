@@ -3,9 +3,9 @@ import { create } from '../../../src/operations/runs/create.ts'
 import { drop } from '../../../src/operations/runs/drop.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import type { Result } from '../../../src/operations/runs/result.ts'
-import { define } from '../../support/batches.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { type Holder, whileLocked } from '../../support/holder.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { define } from '../../support/views/batches.ts'
+import { type Holder, whileLocked } from '../../support/waiting/holder.ts'
 
 const { database, sql, url, as } = useDatabase()
 const suffix = url.slice(-8)

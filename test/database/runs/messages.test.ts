@@ -3,10 +3,10 @@ import { handler as createView } from '../../../functions/create.ts'
 import { handler as refreshView } from '../../../functions/refresh.ts'
 import type { RunError } from '../../../src/db/runs/runs.ts'
 import { migrateUp } from '../../../src/operations/migrations/migrate.ts'
-import { useDatabase } from '../../support/database.ts'
-import { definition, migrateCall, useFolders } from '../../support/frozen.ts'
-import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/lambda.ts'
-import { refusalOf } from '../../support/refusal.ts'
+import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 
 // What an error has to name, and what it may not: names of the catalog say what to do, row data are shown to nobody.
 

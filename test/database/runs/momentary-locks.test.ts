@@ -5,12 +5,12 @@ import { create } from '../../../src/operations/runs/create.ts'
 import { drop } from '../../../src/operations/runs/drop.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import type { Result } from '../../../src/operations/runs/result.ts'
-import { advanceToEnd, begin, define, makeGraph } from '../../support/batches.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { holdLocks, whileLocked } from '../../support/holder.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
-import { until } from '../../support/until.ts'
-import { untilWaitingAgain } from '../../support/waiting.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { advanceToEnd, begin, define, makeGraph } from '../../support/views/batches.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { holdLocks, whileLocked } from '../../support/waiting/holder.ts'
+import { until } from '../../support/waiting/until.ts'
+import { untilWaitingAgain } from '../../support/waiting/waiting.ts'
 
 const { database, sql, url } = useDatabase()
 

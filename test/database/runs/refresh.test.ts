@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest'
 import { cancel } from '../../../src/operations/runs/cancel.ts'
 import { getRun, listRuns } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { killClientWhen } from '../../support/killed-client.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
-import { until } from '../../support/until.ts'
+import { killClientWhen } from '../../support/processes/killed-client.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url, as } = useDatabase()
 const call = (changes = {}) => callOn(database, changes)

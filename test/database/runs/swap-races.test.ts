@@ -4,17 +4,16 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { Sql } from '../../../src/db/server/connect.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import type { ProblemCode } from '../../../src/problem.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
-import { until } from '../../support/until.ts'
+import { counts } from '../../support/counts.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { until } from '../../support/waiting/until.ts'
 
 // After a swap, what another session committed meanwhile is there, and what it rolled back is not.
 
 const { database, sql, url } = useDatabase()
 const suffix = url.slice(-8)
 const reader = `races_reader_${suffix}`
-/** Swaps raced against each kind of change. */
-const swapsOfEach = 30
 // Some changes are open from before a swap is planned until the swap waits for them; some swaps meet none.
 const [longestChangeMs, longestRestMs] = [250, 120]
 /** How a run in a race may end. */
@@ -144,23 +143,19 @@ describe('swaps, while another session changes', () => {
         }
       })
       const ends = new Map<ProblemCode | undefined, number>()
-      for (let at = 0; at < swapsOfEach; at++) {
+      for (let at = 0; at < counts.racedSwaps; at++) {
         const { error } = await swap(view, { timeoutSeconds: 10 })
         ends.set(error?.class, (ends.get(error?.class) ?? 0) + 1)
       }
       ended = true
       await racing
-      report(`${kind}: ${committed} commits`, { differences: differences.length, ends: [...ends] })
       const others = [...ends.keys()].filter((end) => !mayEnd.includes(end))
       expect({ differences, others }).toEqual({ differences: [], others: [] })
-      expect(committed).toBeGreaterThan(swapsOfEach / 3)
+      expect(committed).toBeGreaterThan(counts.racedSwaps / 3)
     },
-    400_000,
+    30_000 + counts.racedSwaps * 12_000,
   )
 })
-
-/** Prints a figure that is worth knowing but is not asserted. */
-const report = (what: string, figures: object) => console.log(`FIGURE ${what}: ${JSON.stringify(figures)}`)
 
 /** Reads a view again and again until `work` is done. Returns the milliseconds of the longest read. */
 async function longestRead(view: string, work: Promise<unknown>): Promise<number> {
@@ -195,7 +190,6 @@ describe('readers are not locked out while', () => {
         pause(2000).then(() => session`commit`),
       )
       const { error } = await swapped
-      report('longest read beside an open comment', { longest, error: error?.class })
       expect(longest).toBeLessThan(1500)
       expect(mayEnd).toContain(error?.class)
     })
@@ -217,7 +211,6 @@ describe('readers are not locked out while', () => {
           'held_row',
           pause(3000).then(() => session`rollback`),
         )
-        report('longest read beside a held row', { longest })
         const status = await until('the run ends', async () => {
           const [row] =
             await sql`select status from viewkeeper.runs where id = ${runId} and status <> 'running'`
@@ -267,7 +260,7 @@ describe('an index that is built concurrently', () => {
     'is not ended by a deadlock with a refresh that waits for a reader, and that refresh does not fail (%s, %s)',
     async (strategy, build) => {
       const ends: { index: string; refresh: string }[] = []
-      for (let tries = 1; tries <= 3; tries++) {
+      for (let tries = 1; tries <= counts.indexesBesideRefreshes; tries++) {
         const view = `built_beside_${strategy}_${build}_${tries}`
         await sql.unsafe(
           `create materialized view ${view} as select * from base; create index ${view}_id on ${view} (id)`,
@@ -288,7 +281,6 @@ describe('an index that is built concurrently', () => {
           ends.push({ index: await built, refresh: (await refreshed).error?.class ?? 'done' })
         })
       }
-      report(`${build} index concurrently beside ${strategy}`, ends)
       expect(ends.map(({ index }) => index)).toEqual(ends.map(() => 'built'))
       expect(ends.map((end) => end.refresh)).not.toContain('ViewSqlFailed')
     },

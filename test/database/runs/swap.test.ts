@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
-import { describeInCatalog } from '../../support/catalog.ts'
-import { administrator, callOn, useDatabase } from '../../support/database.ts'
-import { killClientWhen } from '../../support/killed-client.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
-import { until } from '../../support/until.ts'
+import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { counts } from '../../support/counts.ts'
+import { killClientWhen } from '../../support/processes/killed-client.ts'
+import { administrator, callOn, useDatabase } from '../../support/servers/database.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url, as } = useDatabase()
 const suffix = url.slice(-8)
@@ -317,7 +318,7 @@ describe('a swap', () => {
     expect(await swap(name)).toMatchObject({ status: 'updated' })
   })
 
-  test('fifty times under readers of every kind never gives them an error or an empty view', {
+  test('again and again under readers of every kind never gives them an error or an empty view', {
     timeout: 240_000,
   }, async () => {
     await sql.unsafe(`
@@ -357,15 +358,15 @@ describe('a swap', () => {
       }
       await own.end()
     }
-    for (let i = 0; i < 50; i++) {
+    for (let i = 0; i < counts.swapsUnderReaders; i++) {
       await sql`update pool set n = n + 1`
       expect(await swap('watched')).toMatchObject({ status: 'updated' })
     }
     stop = true
     await Promise.all(readers)
-    expect(seen.length).toBeGreaterThan(200)
+    expect(seen.length).toBeGreaterThan(counts.swapsUnderReaders * 4)
     expect(seen.filter((n) => n !== 300)).toEqual([])
-    expect(await sql`select min(n)::int as n from watched`).toEqual([{ n: 50 }])
+    expect(await sql`select min(n)::int as n from watched`).toEqual([{ n: counts.swapsUnderReaders }])
   })
 
   test('whose server process is terminated at any moment leaves the old view or the new view, and nothing else', {
@@ -379,7 +380,7 @@ describe('a swap', () => {
       create view above_shaken as select * from shaken`)
     const before = await describeInCatalog(sql, 'shaken')
     const ends: string[] = []
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < counts.terminatedSwaps; round++) {
       let answered = false
       const answer = swap('shaken').finally(() => {
         answered = true

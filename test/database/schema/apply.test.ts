@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readSchemaSteps } from '../../../src/files/schema-steps.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
-import { callOn, schemaFolder, useDatabase } from '../../support/database.ts'
+import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 
 let folder: string
 beforeAll(async () => {

@@ -3,9 +3,10 @@ import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { createRole, type RoleMade, type RoleRequest } from '../../../src/operations/schema/create-role.ts'
 import { doctor } from '../../../src/operations/views/doctor.ts'
-import { callOn, schemaFolder } from '../../support/database.ts'
-import { major, oneRoleDatabase, type RdsDatabase, useRds } from '../../support/rds.ts'
-import { until } from '../../support/until.ts'
+import { callOn, schemaFolder } from '../../support/servers/database.ts'
+import { oneRoleDatabase, type RdsDatabase, useRds } from '../../support/servers/rds.ts'
+import { major } from '../../support/servers/test-server.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const fresh = useRds()
 const options = major < 16 ? '' : ' with inherit true, set true'

@@ -14,9 +14,9 @@ import { migrate } from '../../../src/operations/schema/apply.ts'
 import { describeViews } from '../../../src/operations/views/describe.ts'
 import { getView, listViews } from '../../../src/operations/views/read.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
-import { callOn, schemaFolder, useDatabase } from '../../support/database.ts'
-import { definition, migrateCall, useFolders } from '../../support/frozen.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
+import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
+import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 
 // Whoever lacks a right and does what the message says, as the role that the message names, gets what they asked for.
 

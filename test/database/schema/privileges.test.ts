@@ -10,9 +10,9 @@ import { listRuns } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { getView, listViews } from '../../../src/operations/views/read.ts'
 import { getWhy } from '../../../src/operations/views/why.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { unheard } from '../../support/publisher.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 
 // What docs/privileges.md says, operation by operation: the rights on the page are enough, and each is needed.
 

@@ -10,7 +10,7 @@ import { drop } from '../../../src/operations/runs/drop.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { createRole } from '../../../src/operations/schema/create-role.ts'
-import { callOn, schemaFolder, useDatabase } from '../../support/database.ts'
+import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 
 // One file for all of it, in this order: role viewkeeper belongs to the whole server, and who made it matters.
 

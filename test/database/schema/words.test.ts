@@ -3,7 +3,7 @@ import { rememberedKinds } from '../../../src/plan/aside/items.ts'
 import { troubles } from '../../../src/plan/monitoring/telling.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../src/plan/run.ts'
 import { definitionDefaults, rowCountStrategies, strategies } from '../../../src/plan/views/definition.ts'
-import { useDatabase } from '../../support/database.ts'
+import { useDatabase } from '../../support/servers/database.ts'
 
 const { sql } = useDatabase()
 

@@ -1,8 +1,8 @@
 import postgres from 'postgres'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import { routeKey, routes } from '../../../src/edge/http/routes.ts'
-import { useDatabase } from '../../support/database.ts'
-import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/lambda.ts'
+import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
+import { useDatabase } from '../../support/servers/database.ts'
 
 const { sql, as } = useDatabase()
 const bounded = as('bounded').url

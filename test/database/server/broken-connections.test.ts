@@ -6,16 +6,17 @@ import { refresh } from '../../../src/operations/runs/refresh.ts'
 import type { Result } from '../../../src/operations/runs/result.ts'
 import { listViews } from '../../../src/operations/views/read.ts'
 import { mayRetry, Problem } from '../../../src/problem.ts'
-import { advanceToEnd, begin } from '../../support/batches.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { breakableWay } from '../../support/proxy.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
+import { counts } from '../../support/counts.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { breakableWay } from '../../support/servers/proxy.ts'
+import { advanceToEnd, begin } from '../../support/views/batches.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 
 const { url, database, sql } = useDatabase()
 
 /** Far below every deadline: whoever answers within it did not wait in vain. */
 const atOnceMs = 4000
-const twenty = Array.from({ length: 20 }, (_, at) => at)
+const moments = Array.from({ length: counts.brokenConnections }, (_, at) => at)
 
 /** The end of `work`, and how long it took. */
 async function timed<T>(work: Promise<T>): Promise<{ end: T | Problem; ms: number }> {
@@ -36,14 +37,14 @@ describe('a caller whose run the server works on', () => {
     ["the run's connection", /^viewkeeper (run|waiting)/],
   ])('gets its real answer when %s breaks, at any moment', async (what, which) => {
     const answers = await Promise.all(
-      twenty.map(async (at) => {
+      moments.map(async (at) => {
         const view = `broken_${what.replace(/\W/g, '_').toLowerCase()}_${at}`
         const way = await breakableWay(url)
         await makeGatedView(sql, view)
         return withGateClosed(sql, view, async (open) => {
           const answer = refresh({ view }, callOn(way.database)).catch((error) => error)
           await untilAtGate(sql, view)
-          await pause(at * 10 + Math.random() * 10) // each caller tries another moment
+          await pause(((at + Math.random()) * 200) / moments.length) // each caller tries another moment
           way.reset(which)
           await open()
           return timed(answer)

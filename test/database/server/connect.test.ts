@@ -1,16 +1,12 @@
-import { chmod, chown, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
 import { type ConnectionOptions, connectTo } from '../../../src/db/server/connect.ts'
 import { unlessLocked } from '../../../src/db/server/unless-locked.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
 import { listViews } from '../../../src/operations/views/read.ts'
-import { useDatabase } from '../../support/database.ts'
-import { breakableWay } from '../../support/proxy.ts'
-import { makeCertificate } from '../../support/tls.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+import { breakableWay } from '../../support/servers/proxy.ts'
+import { startTlsServer, type TlsServer } from '../../support/servers/tls-server.ts'
 
 const settings = await fromUrl(inject('postgresUrl'))({ fresh: false })
 const select1 = (changes: Partial<ConnectionOptions>) =>
@@ -241,33 +237,16 @@ describe('a database without schema viewkeeper', () => {
 })
 
 describe('TLS is verify-full', () => {
-  let folder: string
-  let server: EmbeddedPostgres
+  let server: TlsServer
   let roots: string[]
   let tls: ConnectionOptions
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'viewkeeper-tls-'))
-    const { certificate, key } = makeCertificate(folder, 'IP:127.0.0.1')
-    roots = [await readFile(certificate, 'utf8')]
-    const version = Number(process.env.POSTGRES ?? 18) as 18
-    // The first start makes the data folder. The server runs as the owner of that folder.
-    await (await startEmbeddedPostgres({ folder, version })).stop()
-    const { uid, gid } = await stat(join(folder, `postgres-${version}`))
-    await chmod(folder, 0o755)
-    await chown(key, uid, gid)
-    await chmod(key, 0o600)
-    server = await startEmbeddedPostgres({
-      folder,
-      version,
-      parameters: { ssl: 'on', ssl_cert_file: certificate, ssl_key_file: key },
-    })
+    server = await startTlsServer()
+    roots = [server.root]
     tls = { ...(await fromUrl(server.url)({ fresh: false })), tls: { verify: true, roots } }
   })
-  afterAll(async () => {
-    await server?.stop()
-    await rm(folder, { recursive: true, force: true })
-  })
+  afterAll(() => server?.stop())
 
   const connect = (changes: Partial<ConnectionOptions>) =>
     connectTo(async () => ({ ...tls, ...changes })).withConnection(

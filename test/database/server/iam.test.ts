@@ -9,9 +9,9 @@ import { type Administration, readConfiguration } from '../../../src/edge/lambda
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
 import { fromToken } from '../../../src/edge/lambda/token.ts'
 import { createRole, type RoleMade } from '../../../src/operations/schema/create-role.ts'
-import { major } from '../../support/rds.ts'
-import { makeCertificate } from '../../support/tls.ts'
-import { startTlsServer, type TlsServer } from '../../support/tls-server.ts'
+import { major } from '../../support/servers/test-server.ts'
+import { makeCertificate } from '../../support/servers/tls.ts'
+import { startTlsServer, type TlsServer } from '../../support/servers/tls-server.ts'
 
 /**
  * The first three lines are RDS's own, in its order. PAM, which asks AWS about the token, is not on this machine: the

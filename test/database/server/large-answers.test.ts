@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { handler as query } from '../../../functions/query.ts'
 import type { HttpAnswer } from '../../../src/edge/http/http.ts'
-import { useDatabase } from '../../support/database.ts'
-import { httpEvent, lambdaContext, quietFunctionsOn } from '../../support/lambda.ts'
+import { httpEvent, lambdaContext, quietFunctionsOn } from '../../support/aws/lambda.ts'
+import { useDatabase } from '../../support/servers/database.ts'
 
 const { url, sql } = useDatabase()
 

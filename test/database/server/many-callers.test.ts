@@ -1,9 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
 import { localBatches, localFunctions } from '../../../local/gateway/batches.ts'
 import { mostConnections } from '../../../local/gateway/connections.ts'
 import { startGateway } from '../../../local/gateway/gateway.ts'
@@ -12,23 +8,19 @@ import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
 import { advance } from '../../../src/operations/batches/advance.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
-import { accountOf, begin, makeGraph } from '../../support/batches.ts'
-import { administrator, callOn, schemaFolder } from '../../support/database.ts'
-import { until } from '../../support/until.ts'
+import { counts } from '../../support/counts.ts'
+import { administrator, callOn, schemaFolder } from '../../support/servers/database.ts'
+import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
+import { accountOf, begin, makeGraph } from '../../support/views/batches.ts'
+import { until } from '../../support/waiting/until.ts'
 
 // A server of its own, with the default number of connections.
-let server: EmbeddedPostgres
-let folder: string
+let server: TestServer
 let database: Database
 let sql: Sql
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'viewkeeper-callers-'))
-  server = await startEmbeddedPostgres({
-    folder,
-    version: Number(process.env.POSTGRES ?? 18) as 18,
-    parameters: { fsync: 'off', max_connections: '100' },
-  })
+  server = await startTestServer({ parameters: { max_connections: '100' } })
   database = connectTo(fromUrl(server.url))
   await migrate(database, schemaFolder)
   sql = administrator(server.url)
@@ -37,7 +29,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await sql?.end({ timeout: 1 })
   await server?.stop()
-  await rm(folder, { recursive: true, force: true })
 })
 
 /** Calls `work` again and again for `ms`. */
@@ -112,13 +103,6 @@ test('200 callers leave connections to everybody else, and each gets an answer o
     delete process.env.DATABASE_URL
   }
   const refused = answers.filter(({ code }) => code === 'TooManyConnections')
-  console.log({
-    answers: countsOf(answers.map(({ status, code }) => `${status} ${code ?? ''}`)),
-    refused: `${((100 * refused.length) / answers.length).toFixed(1)} %`,
-    reads: countsOf(reads),
-    bystander: countsOf(bystander),
-    most,
-  })
   expect(countsOf(bystander)).toEqual({ 'let in': expect.any(Number) })
   expect(countsOf(reads)).toEqual({ 200: expect.any(Number) })
   expect(most).toBeLessThanOrEqual(mostConnections)
@@ -149,7 +133,7 @@ test('a login with 4 connections that gets 10 calls at once refuses what it cann
     )
   }
   const ends: string[] = []
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < counts.narrowRounds; round++) {
     const results = await Promise.all(
       views.map((view) =>
         refresh({ view }, callOn(narrow)).then(
@@ -160,12 +144,11 @@ test('a login with 4 connections that gets 10 calls at once refuses what it cann
     )
     ends.push(...results)
   }
-  const counts = countsOf(ends)
-  console.log(counts)
-  expect(Object.keys(counts).filter((end) => end !== 'updated')).toEqual(['TooManyConnections'])
+  const ended = countsOf(ends)
+  expect(Object.keys(ended).filter((end) => end !== 'updated')).toEqual(['TooManyConnections'])
   const runs = await sql`
     select status, count(*)::int as count from viewkeeper.runs where view_name like 'narrow%' group by 1`
-  expect(runs).toEqual([{ status: 'success', count: counts.updated }])
+  expect(runs).toEqual([{ status: 'success', count: ended.updated }])
 })
 
 describe('advancing a batch', () => {

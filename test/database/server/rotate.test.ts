@@ -3,8 +3,8 @@ import { connectTo, type Sql } from '../../../src/db/server/connect.ts'
 import type { rotateSecret as RotateSecret } from '../../../src/edge/handlers/rotate.ts'
 import type { readConfiguration } from '../../../src/edge/lambda/configuration.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
-import { type FakeSecret, startSecretsManager } from '../../support/secrets-manager.ts'
-import { startTlsServer, type TlsServer } from '../../support/tls-server.ts'
+import { type FakeSecret, startSecretsManager } from '../../support/aws/secrets-manager.ts'
+import { startTlsServer, type TlsServer } from '../../support/servers/tls-server.ts'
 
 let server: TlsServer
 let admin: Sql

@@ -8,9 +8,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startBatch } from '../../../src/operations/batches/start.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
-import { callOn, schemaFolder, useDatabase } from '../../support/database.ts'
-import { refusalOf } from '../../support/refusal.ts'
-import { wholeCatalog } from '../../support/whole-catalog.ts'
+import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 
 // The command line in a new project, on a database whose views belong to the application's role.
 

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { doctor } from '../../../src/operations/views/doctor.ts'
 import { abilities, type ViewRights } from '../../../src/plan/views/rights.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
 
 const { url, sql, as } = useDatabase()
 const suffix = randomUUID().slice(0, 8)

@@ -7,8 +7,9 @@ import { resolveNames } from '../../../src/operations/runs/name.ts'
 import { listRuns } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { getView, listViews } from '../../../src/operations/views/read.ts'
-import { describeInCatalog } from '../../support/catalog.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
+import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { counts } from '../../support/counts.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
 
 const { database, sql, url, as } = useDatabase()
 const suffix = url.slice(-8)
@@ -136,7 +137,7 @@ describe('a view lives through every operation', () => {
           statistics: within63Bytes(`s${hung}`),
         })
       }),
-      { numRuns: 6 },
+      { numRuns: counts.madeUpNames },
     )
   }, 60_000)
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { handler as query } from '../../../functions/query.ts'
 import { pauseAll, pauseView } from '../../../src/operations/views/pause.ts'
-import { define } from '../../support/batches.ts'
-import { useDatabase } from '../../support/database.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+import { define } from '../../support/views/batches.ts'
 
 const { url, database, sql } = useDatabase()
 

@@ -2,11 +2,11 @@ import { beforeAll, expect, test } from 'vitest'
 import { getRun } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { listViews } from '../../../src/operations/views/read.ts'
-import { advanceToEnd, begin } from '../../support/batches.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { type Known, reads } from '../../support/reads.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
-import { wholeCatalog } from '../../support/whole-catalog.ts'
+import { type Known, reads } from '../../support/api/reads.ts'
+import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { advanceToEnd, begin } from '../../support/views/batches.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 
 const { database, sql, url, as } = useDatabase()
 const [reader, careful] = [`reads_${url.slice(-8)}`, `careful_${url.slice(-8)}`]

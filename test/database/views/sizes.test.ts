@@ -2,8 +2,8 @@ import { beforeEach, expect, test } from 'vitest'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { getView, listViews } from '../../../src/operations/views/read.ts'
 import type { Strategy } from '../../../src/plan/views/definition.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { whileLocked } from '../../support/holder.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { whileLocked } from '../../support/waiting/holder.ts'
 
 const { database, sql, url } = useDatabase()
 

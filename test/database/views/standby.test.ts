@@ -1,10 +1,6 @@
-import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
 import { connectTo, type Database, type Sql } from '../../../src/db/server/connect.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
 import { startBatch } from '../../../src/operations/batches/start.ts'
@@ -15,37 +11,35 @@ import { getRun } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { pauseAll, pauseView } from '../../../src/operations/views/pause.ts'
-import { advanceToEnd, begin } from '../../support/batches.ts'
-import { administrator, callOn, schemaFolder } from '../../support/database.ts'
-import { unheard } from '../../support/publisher.ts'
-import { type Known, reads } from '../../support/reads.ts'
-import { refusalOf } from '../../support/refusal.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
-import { until } from '../../support/until.ts'
+import { type Known, reads } from '../../support/api/reads.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { administrator, callOn, schemaFolder } from '../../support/servers/database.ts'
+import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
+import { advanceToEnd, begin } from '../../support/views/batches.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
+import { until } from '../../support/waiting/until.ts'
 
 // A primary and a standby that streams from it.
 
-const version = Number(process.env.POSTGRES ?? 18) as 18
-let folder: string
-let primary: EmbeddedPostgres | undefined
-let standby: EmbeddedPostgres | undefined
+let primary: TestServer | undefined
+let standby: TestServer | undefined
 let database: Database
 let replica: Database
 let sql: Sql
 let known: Known
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'viewkeeper-standby-'))
-  const [first, second] = [join(folder, 'primary'), join(folder, 'standby')]
-  await (await startEmbeddedPostgres({ folder: first, version })).stop()
-  await promisify(execFile)('cp', ['-a', first, second])
-  await writeFile(join(second, `postgres-${version}`, 'standby.signal'), '')
-  primary = await startEmbeddedPostgres({ folder: first, version, parameters: { fsync: 'off' } })
+  primary = await startTestServer()
   const { hostname, port, username, password } = new URL(primary.url)
-  standby = await startEmbeddedPostgres({
-    folder: second,
-    version,
+  // Both servers begin as copies of the same data, so one can follow the other.
+  standby = await startTestServer({
     parameters: { primary_conninfo: `host=${hostname} port=${port} user=${username} password=${password}` },
+    async prepare(data, user) {
+      const signal = join(data, 'standby.signal')
+      await writeFile(signal, '')
+      user.own(signal)
+    },
   })
   database = connectTo(fromUrl(primary.url))
   replica = connectTo(fromUrl(standby.url))
@@ -64,7 +58,6 @@ afterAll(async () => {
   await sql?.end({ timeout: 1 })
   await standby?.stop()
   await primary?.stop()
-  await rm(folder, { recursive: true, force: true })
 })
 
 /** Waits until the standby has what the primary has now. */

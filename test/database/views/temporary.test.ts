@@ -8,8 +8,8 @@ import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { describeViews } from '../../../src/operations/views/describe.ts'
 import { pauseView } from '../../../src/operations/views/pause.ts'
 import { getView, listViews } from '../../../src/operations/views/read.ts'
-import { advanceToEnd, begin } from '../../support/batches.ts'
-import { administrator, callOn, useDatabase } from '../../support/database.ts'
+import { administrator, callOn, useDatabase } from '../../support/servers/database.ts'
+import { advanceToEnd, begin } from '../../support/views/batches.ts'
 
 const { database, sql, url } = useDatabase()
 const call = () => callOn(database)

@@ -9,12 +9,12 @@ import { getRun } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { pauseAll, pauseView } from '../../../src/operations/views/pause.ts'
 import type { Why } from '../../../src/operations/views/why.ts'
-import { advanceToEnd, begin, define } from '../../support/batches.ts'
-import { callOn, useDatabase } from '../../support/database.ts'
-import { holdLocks, whileLocked } from '../../support/holder.ts'
-import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/lambda.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/slow-view.ts'
-import { until } from '../../support/until.ts'
+import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { holdLocks, whileLocked } from '../../support/waiting/holder.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url, as } = useDatabase()
 quietFunctionsOn(url)

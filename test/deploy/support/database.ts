@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import { startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
 import { findServerUser } from '../../../local/embedded/server-user.ts'
-import { makeCertificate } from '../../support/tls.ts'
+import { makeCertificate } from '../../support/servers/tls.ts'
 
 export type TestDatabase = Awaited<ReturnType<typeof startDatabase>>
 

@@ -1,27 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { afterAll, expect } from 'vitest'
+import { expect } from 'vitest'
 import { temporaryFolder } from './viewkeeper.ts'
 
 const repository = fileURLToPath(new URL('../../../', import.meta.url))
 const commandLine = join(repository, 'cli/viewkeeper.js')
-
-/** Compiling takes most of a command's time: what one has compiled, the next ones need not. */
-export const compiled = mkdtempSync(join(tmpdir(), 'viewkeeper-compiled-'))
-afterAll(() => rmSync(compiled, { recursive: true }))
 
 /** What a command printed, and its exit code. */
 export interface Ran {
@@ -85,7 +72,7 @@ export class Project {
         PATH: process.env.PATH,
         HOME: this.folder,
         NO_COLOR: '1',
-        NODE_COMPILE_CACHE: compiled,
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
         ...(url && { DATABASE_URL: url }),
         ...env,
       },

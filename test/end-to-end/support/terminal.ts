@@ -2,7 +2,6 @@ import { fileURLToPath } from 'node:url'
 import pty from '@lydell/node-pty'
 import xterm from '@xterm/headless'
 import { onTestFinished, vi } from 'vitest'
-import { compiled } from './project.ts'
 
 const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))
 const deadlineMs = 60_000
@@ -10,6 +9,8 @@ const deadlineMs = 60_000
 export interface Terminal {
   /** The lines of the screen with those that have scrolled away, without empty ones at the end. */
   lines(): string[]
+  /** The lines that are the rest of the line before, which was longer than the terminal is wide. */
+  wrapped(): string[]
   /** Resolves when the lines, joined, match. */
   sees(pattern: RegExp): Promise<void>
   /** Types keys: Ctrl-C is `\x03`. */
@@ -41,7 +42,7 @@ export function terminalWith(
       PATH: process.env.PATH ?? '',
       HOME: cwd,
       TERM: 'xterm-256color',
-      NODE_COMPILE_CACHE: compiled,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       ...env,
     },
   })
@@ -71,8 +72,13 @@ export function terminalWith(
     if (!ended) child.kill('SIGKILL')
     screen.dispose()
   })
+  const wrapped = () => {
+    const { active } = screen.buffer
+    return lines().filter((_, at) => active.getLine(at)?.isWrapped)
+  }
   return {
     lines,
+    wrapped,
     async sees(pattern) {
       const found = () => pattern.test(lines().join('\n'))
       await vi.waitUntil(found, { timeout: deadlineMs, interval: 20 }).catch(() => {

@@ -8,7 +8,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { chunksOf } from '../../../build/chunks.ts'
 import { buildFunction } from '../../../build/functions.ts'
 import { openapi } from '../../../src/edge/http/openapi.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-start-'))
 afterAll(() => rmSync(folder, { recursive: true }))

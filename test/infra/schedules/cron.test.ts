@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { eventBridgeCron } from '../../../infra/schedules/cron.ts'
 import { scheduleFault } from '../../../src/authoring/schedule.ts'
+import { counts } from '../../support/counts.ts'
 
 describe('a schedule becomes what EventBridge reads', () => {
   test.each([
@@ -49,7 +50,7 @@ describe('comes at the same times as before', () => {
         anySchedule.filter((schedule) => scheduleFault(schedule) === null),
         (schedule) => same(schedule, 3),
       ),
-      { numRuns: 300 },
+      { numRuns: counts.cronExpressions },
     )
   })
 })

@@ -1,6 +1,6 @@
 import { chatOf } from '../../../src/plan/monitoring/notice-chat.ts'
 import { mailOf } from '../../../src/plan/monitoring/notice-mail.ts'
-import { alarm, examples, failedRun, plan, salesFailed } from '../../support/notices.ts'
+import { alarm, examples, failedRun, plan, salesFailed } from '../../support/views/notices.ts'
 
 const block = (language: string, text: string): string => `\`\`\`${language}\n${text.trimEnd()}\n\`\`\`\n`
 

@@ -245,7 +245,7 @@ const wrongCalls: [call: string, at: string, view: string | null, field: string 
 ]
 
 describe.each(ways)('imported by %s,', (way) => {
-  describe('views are read', () => {
+  describe.concurrent('views are read', () => {
     test('from every file of a folder and its subfolders, sorted by path, however they are exported', async () => {
       const { definitions, problems } = await load(way, 'good', {
         'b.ts': `${importing}
@@ -287,7 +287,7 @@ describe.each(ways)('imported by %s,', (way) => {
     })
   })
 
-  describe('all problems are reported at once', () => {
+  describe.concurrent('all problems are reported at once', () => {
     const cases = [
       ...wrong.map(([input, at, field, message], number) => {
         const name = `v${number}`
@@ -329,7 +329,7 @@ describe.each(ways)('imported by %s,', (way) => {
     })
   })
 
-  describe('problems are reported across files', () => {
+  describe.concurrent('problems are reported across files', () => {
     test('all of one view, even if one problem could hide another', async () => {
       const loaded = await load(way, 'many', {
         'a.ts': `${importing}export default defineView({
@@ -431,7 +431,7 @@ describe.each(ways)('imported by %s,', (way) => {
   })
 })
 
-describe('imported by Node, problems are reported', () => {
+describe.concurrent('imported by Node, problems are reported', () => {
   test('those of several calls each by itself, even if calls share a line or their query is elsewhere', async () => {
     const loaded = await load('Node', 'calls', {
       'a.ts': `${importing}const query = \`

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { readTouched } from '../../../src/authoring/touched.ts'
-import { refusalOf } from '../../support/refusal.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 
 const read = (text: string) => readTouched('change.sql', text)
 const nothing = { columns: [], constraints: false, dropped: false, locked: true }

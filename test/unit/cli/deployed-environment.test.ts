@@ -1,12 +1,18 @@
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch'
 import { LambdaClient } from '@aws-sdk/client-lambda'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { testAlarm } from '../../../cli/commands/operate/test-alarm.ts'
-import { deployedTarget } from '../../../cli/target/deployed.ts'
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
-vi.mock('../../../cli/project/config.ts', () => ({
+// Files share a worker: what others have loaded is loaded anew with the mock, and is gone with it.
+vi.resetModules()
+vi.doMock('../../../cli/project/config.ts', () => ({
   readConfig: async () => ({ environments: { stated: { region: 'eu-west-3' }, unstated: {} } }),
 }))
+const { testAlarm } = await import('../../../cli/commands/operate/test-alarm.ts')
+const { deployedTarget } = await import('../../../cli/target/deployed.ts')
+afterAll(() => {
+  vi.doUnmock('../../../cli/project/config.ts')
+  vi.resetModules()
+})
 
 beforeEach(() => {
   vi.stubEnv('AWS_REGION', 'eu-north-1')

@@ -3,7 +3,7 @@ import { type AddressInfo, createConnection, createServer, type Socket } from 'n
 import { endianness, release } from 'node:os'
 import { expect, onTestFinished, test } from 'vitest'
 import { isOfOtherUser, rowOf } from '../../../cli/open/peer.ts'
-import { connectAsStranger, notMe, tellsUsers } from '../../support/stranger.ts'
+import { connectAsStranger, notMe, tellsUsers } from '../../support/api/stranger.ts'
 
 // As a kernel of a machine with little-endian numbers writes it.
 const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode

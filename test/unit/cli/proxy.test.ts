@@ -14,8 +14,8 @@ import {
   startApi,
   startParameters,
   withoutPerson,
-} from '../../support/fake-api.ts'
-import { connectAsStranger, notMe, tellsUsers } from '../../support/stranger.ts'
+} from '../../support/api/fake-api.ts'
+import { connectAsStranger, notMe, tellsUsers } from '../../support/api/stranger.ts'
 
 beforeEach(withoutPerson)
 

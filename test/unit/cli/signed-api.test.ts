@@ -12,7 +12,7 @@ import {
   startApi,
   startParameters,
   withoutPerson,
-} from '../../support/fake-api.ts'
+} from '../../support/api/fake-api.ts'
 
 let environments = 0
 

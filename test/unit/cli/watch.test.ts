@@ -6,7 +6,7 @@ import { batch } from '../../../cli/commands/operate/batches.ts'
 import { run } from '../../../cli/commands/operate/run.ts'
 import { watchBatch } from '../../../cli/watch/batch.ts'
 import { Problem } from '../../../src/problem.ts'
-import { startApi } from '../../support/fake-api.ts'
+import { startApi } from '../../support/api/fake-api.ts'
 
 let printed = ''
 beforeEach(() => {

@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { deployedTarget } from '../../../cli/target/deployed.ts'
 import { deployedMachinery } from '../../../src/edge/handlers/batch-machinery.ts'
 import { startBatchWith } from '../../../src/edge/handlers/start-batch.ts'
-import { hurried, type LambdaAnswer, startLambda, useFakeClock, warmUp } from '../../support/fake-aws.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
+import { hurried, type LambdaAnswer, startLambda, useFakeClock, warmUp } from '../../support/aws/fake-aws.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 
 beforeAll(() => warmUp([() => deployedTarget('nowhere').describe('all')]))
 useFakeClock()

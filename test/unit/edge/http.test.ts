@@ -13,7 +13,7 @@ import { validate } from '../../../src/edge/http/validate.ts'
 import { knownProblem, logger } from '../../../src/edge/lambda/function.ts'
 import { selectViews } from '../../../src/plan/batches/selection.ts'
 import { Problem, type ProblemCode, problemCodes, statusOf } from '../../../src/problem.ts'
-import { httpEvent, parsed } from '../../support/lambda.ts'
+import { httpEvent, parsed } from '../../support/aws/lambda.ts'
 
 const event = (headers: Record<string, string> = {}, body?: string) =>
   httpEvent('POST /x', { headers, ...(body !== undefined && { body }) })

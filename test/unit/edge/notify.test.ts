@@ -6,8 +6,8 @@ import { type Messenger, notifyPeople } from '../../../src/edge/handlers/notify.
 import { logger } from '../../../src/edge/lambda/function.ts'
 import type { Invoked } from '../../../src/edge/lambda/invoke.ts'
 import { testReason } from '../../../src/plan/monitoring/alarm-words.ts'
-import { lambdaContext } from '../../support/lambda.ts'
-import { alarmText } from '../../support/notices.ts'
+import { lambdaContext } from '../../support/aws/lambda.ts'
+import { alarmText } from '../../support/views/notices.ts'
 
 const context = lambdaContext({ awsRequestId: 'request-7', getRemainingTimeInMillis: () => 180_000 })
 const message: Message = { subject: '[production] public.sales failed', text: 'It failed.\n', chat: { a: 1 } }

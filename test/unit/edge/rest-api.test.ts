@@ -2,7 +2,7 @@ import type { APIGatewayProxyEvent } from 'aws-lambda'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { type HttpEvent, json } from '../../../src/edge/http/http.ts'
 import { eventFunction, httpFunction } from '../../../src/edge/lambda/function.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 
 beforeEach(() => {
   for (const stream of ['log', 'info', 'warn', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()

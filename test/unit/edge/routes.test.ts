@@ -5,7 +5,7 @@ import { openapi } from '../../../src/edge/http/openapi.ts'
 import { functionNames, type RouteName, routeKey, routes } from '../../../src/edge/http/routes.ts'
 import { readConfiguration } from '../../../src/edge/lambda/configuration.ts'
 import { type HttpHandler, httpFunction } from '../../../src/edge/lambda/function.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/lambda.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 
 // No server listens on this port: every handler that needs a database answers with 503.
 const nowhere = 'postgres://postgres@127.0.0.1:1/postgres'

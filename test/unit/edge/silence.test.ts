@@ -3,8 +3,8 @@ import { testAlarm } from '../../../cli/commands/operate/test-alarm.ts'
 import { deployedTarget } from '../../../cli/target/deployed.ts'
 import { deployedMachinery } from '../../../src/edge/handlers/batch-machinery.ts'
 import { startBatchWith } from '../../../src/edge/handlers/start-batch.ts'
-import { hurried, muteConsole, startSilence, useFakeClock, warmUp } from '../../support/fake-aws.ts'
-import { httpEvent, lambdaContext } from '../../support/lambda.ts'
+import { hurried, muteConsole, startSilence, useFakeClock, warmUp } from '../../support/aws/fake-aws.ts'
+import { httpEvent, lambdaContext } from '../../support/aws/lambda.ts'
 
 useFakeClock()
 

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { deployedMachinery } from '../../../src/edge/handlers/batch-machinery.ts'
 import { type BatchMachinery, startBatchWith } from '../../../src/edge/handlers/start-batch.ts'
 import { Problem } from '../../../src/problem.ts'
-import { httpEvent, lambdaContext } from '../../support/lambda.ts'
+import { httpEvent, lambdaContext } from '../../support/aws/lambda.ts'
 
 const context = lambdaContext({ awsRequestId: 'request-7' })
 const answer = { statusCode: 202, body: '{}' }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { lost } from '../../../../src/plan/aside/compare.ts'
 import type { AsideFunction, AsideView } from '../../../../src/plan/aside/items.ts'
-import { liveView } from '../../../support/facts.ts'
+import { liveView } from '../../../support/views/facts.ts'
 
 const view = (more: Parameters<typeof liveView>[0] = {}): AsideView => ({
   kind: 'view',

@@ -5,6 +5,7 @@ import { matchesGlob } from '../../../../src/plan/batches/glob.ts'
 import { type BatchableView, planBatch } from '../../../../src/plan/batches/plan.ts'
 import { estimateRest } from '../../../../src/plan/batches/rest.ts'
 import { canonicalSelection, selectViews } from '../../../../src/plan/batches/selection.ts'
+import { counts } from '../../../support/counts.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
 vi.setConfig({ testTimeout: 60_000 })
@@ -175,7 +176,7 @@ describe('a pattern', () => {
           expect(matchesGlob(pattern, text)).toBe(new RegExp(`^${expression}$`).test(text))
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: counts.plannedGraphs },
     )
   })
 

@@ -10,7 +10,7 @@ import {
 import type { FrozenChange } from '../../../../src/plan/migrations/frozen.ts'
 import type { NewMigration } from '../../../../src/plan/migrations/new-migration.ts'
 import type { Definition } from '../../../../src/plan/views/definition.ts'
-import { definition } from '../../../support/frozen.ts'
+import { definition } from '../../../support/views/frozen.ts'
 
 const inPublic = (name: string) => ({ schema: 'public', name })
 const [a, b, c] = ['a', 'b', 'c'].map((name) => definition(name, `select '${name}'`)) as [

@@ -10,7 +10,8 @@ import {
   viewBefore,
 } from '../../../../src/plan/migrations/frozen.ts'
 import type { Definition } from '../../../../src/plan/views/definition.ts'
-import { definition } from '../../../support/frozen.ts'
+import { counts } from '../../../support/counts.ts'
+import { definition } from '../../../support/views/frozen.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
 vi.setConfig({ testTimeout: 60_000 })
@@ -256,7 +257,7 @@ describe('whatever strings hold', () => {
       fc.property(anyFile, (file) => {
         expect(parseFrozen(renderFrozen(file))).toEqual(file)
       }),
-      { numRuns: 500 },
+      { numRuns: counts.frozenDefinitions },
     )
   })
 

@@ -8,7 +8,7 @@ import {
 import { insistOnOrder, numbered } from '../../../../src/plan/migrations/order.ts'
 import { planRenumber } from '../../../../src/plan/migrations/renumber.ts'
 import { planSquash } from '../../../../src/plan/migrations/squash.ts'
-import { definition } from '../../../support/frozen.ts'
+import { definition } from '../../../support/views/frozen.ts'
 
 const view = (name: string) => ({ schema: 'public', name })
 const define = (name: string): FrozenChange => ({

@@ -20,7 +20,7 @@ import {
   salesFailed,
   told,
   view,
-} from '../../../support/notices.ts'
+} from '../../../support/views/notices.ts'
 
 const mail = (...given: Parameters<typeof plan>) => mailOf(plan(...given).notice!)
 

@@ -15,7 +15,7 @@ import {
   told,
   upstream,
   view,
-} from '../../../support/notices.ts'
+} from '../../../support/views/notices.ts'
 
 const three = ['public.sales', 'public.sales_by_region', 'public.top_customers']
 

@@ -6,7 +6,7 @@ import { swapRefusals } from '../../../../src/plan/runs/swap-refusals.ts'
 import type { RowCountStrategy } from '../../../../src/plan/views/definition.ts'
 import { replayGrants } from '../../../../src/plan/views/grants.ts'
 import type { Grant } from '../../../../src/plan/views/live-view.ts'
-import { liveView, swapRights, viewFacts } from '../../../support/facts.ts'
+import { liveView, swapRights, viewFacts } from '../../../support/views/facts.ts'
 
 const options = {
   rowCountStrategy: 'none' as RowCountStrategy,

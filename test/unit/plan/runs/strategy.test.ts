@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { chooseStrategy, needsSnapshot } from '../../../../src/plan/runs/strategy.ts'
 import { readSettings } from '../../../../src/plan/settings.ts'
 import type { ViewFacts } from '../../../../src/plan/views/view-facts.ts'
-import { viewFacts } from '../../../support/facts.ts'
+import { viewFacts } from '../../../support/views/facts.ts'
 
 const usable = { uniqueIndexes: [{ name: 'sales_key', columns: 'id', unusableBecause: null }] }
 const partial = { uniqueIndexes: [{ name: 'sales_part', columns: 'id', unusableBecause: 'is partial' }] }

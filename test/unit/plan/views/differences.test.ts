@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { definitionOf } from '../../../../src/plan/views/describe.ts'
 import { type Difference, liveDifferences, needsRebuild } from '../../../../src/plan/views/differences.ts'
 import type { Grant, LiveView } from '../../../../src/plan/views/live-view.ts'
-import { liveView } from '../../../support/facts.ts'
+import { liveView } from '../../../support/views/facts.ts'
 
 type Changes = NonNullable<Parameters<typeof liveView>[0]>
 

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 import { literal, quoteIdentifier } from '../../../../src/plan/names.ts'
 import { withoutConstants } from '../../../../src/plan/views/without-constants.ts'
+import { counts } from '../../../support/counts.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
 vi.setConfig({ testTimeout: 60_000 })
@@ -74,7 +75,7 @@ test('no constant is told, whatever is in it', () => {
       expect(withoutConstants(whole)).not.toContain('S3cret')
       expect(withoutConstants(whole.slice(0, at % whole.length))).not.toContain('S3cret')
     }),
-    { numRuns: 500 },
+    { numRuns: counts.textsWithConstants },
   )
 })
 

@@ -1,0 +1,183 @@
+import { describe, expect, test } from 'vitest'
+import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { freeze, useProjects } from './projects.ts'
+
+const start = useProjects()
+
+describe('freezing', () => {
+  test('twice writes once, and not at all for white space, comments and the order of fields', async () => {
+    const { project } = await start()
+    project.author('sales', 'select id, total from public.orders', `retries: 2, comment: 'c'`)
+    await project.succeed(...freeze())
+    const before = project.files('migrations')
+    expect(await project.succeed(...freeze())).toBe('  nothing has changed; nothing was written\n')
+    project.author(
+      'sales',
+      'SELECT id,\n  total -- all of it\nFROM public.orders',
+      `comment: 'c', retries: 2`,
+    )
+    expect(await project.succeed(...freeze())).toBe('  nothing has changed; nothing was written\n')
+    expect(project.files('migrations')).toEqual(before)
+  })
+
+  test('writes views that read each other in the order in which they can be made', async () => {
+    const { project, sql } = await start()
+    project.author('a_last', 'select count(*) as n from public.b_middle, public.c_first')
+    project.author('b_middle', 'select id from public.c_first')
+    project.author('c_first', 'select id from public.orders')
+    await project.succeed(...freeze())
+    expect(project.files('migrations').filter((file) => file.endsWith('.up.sql'))).toEqual([
+      '001_c_first.up.sql',
+      '002_b_middle.up.sql',
+      '003_a_last.up.sql',
+    ])
+    await project.succeed('migrate', 'up')
+    expect(await sql`select n::int from a_last`).toEqual([{ n: 900 }])
+  })
+
+  test('takes the word of a view that says what it reads in functions', async () => {
+    const { project, sql } = await start()
+    await sql.unsafe(`create function counted() returns bigint language plpgsql as
+      'begin return (select count(*) from public."Base"); end'`)
+    project.author('Above', 'select counted() as n', `dependsOn: ['public."Base"']`)
+    project.author('Base', 'select id from public.orders')
+    await project.succeed(...freeze())
+    expect(project.files('migrations').filter((file) => file.endsWith('.up.sql'))).toEqual([
+      '001_Base.up.sql',
+      '002_Above.up.sql',
+    ])
+  })
+
+  test('removes views in the order in which they can go, whenever they were frozen and whatever they were called', async () => {
+    const { project, sql } = await start()
+    project.author('below', 'select id from public.orders')
+    project.author('above', 'select id from public.below')
+    await project.succeed(...freeze())
+    project.unauthor('below')
+    project.author('base', 'select id from public.orders')
+    project.author('above', 'select id from public.base')
+    await project.succeed(...freeze('--rename', 'below=base'))
+    await project.succeed('migrate', 'up')
+    for (const name of ['base', 'above']) project.unauthor(name)
+    await project.succeed(...freeze('--remove', 'base', 'above'))
+    await project.succeed('migrate', 'up')
+    expect(await sql`select from pg_matviews`).toEqual([])
+  })
+
+  test('writes nothing where one of several does not run, and says where in which view', async () => {
+    const { project, sql } = await start()
+    project.author('fine', 'select id from public.orders')
+    project.author('wrong', 'select id,\n       nothing\n  from public.fine')
+    const before = await wholeCatalog(sql)
+    expect(await project.refused(...freeze())).toBe(
+      'public.wrong, line 2 of its query: column "nothing" does not exist (42703). Nothing was written.',
+    )
+    expect(project.files('migrations')).toEqual([])
+    expect(await wholeCatalog(sql)).toEqual(before)
+  })
+
+  test('tells all that is wrong in all files at once', async () => {
+    const { project } = await start()
+    project.author('one', 'select id from public.orders;\nselect 2')
+    project.author(
+      'two',
+      'select id from public.orders',
+      `retires: 3, uniqueKey: [], grants: [{ privileges: ['look'], to: 'x' }]`,
+    )
+    project.author('three', 'delete from orders')
+    project.write('views/four.ts', 'export const nothing = 1\n')
+    project.write('views/five.ts', `import { defineView } from 'viewkeeper'\nthrow new Error('not today')\n`)
+    const problems = (await project.refused(...freeze())).split('\n')
+    expect(problems[0]).toBe('views/ is not valid:')
+    const places = problems.slice(1).map((line) => line.trim().split(/ {2}/)[0])
+    expect(places).toEqual([
+      'views/five.ts:2',
+      'views/four.ts:1',
+      'views/one.sql:2',
+      'views/three.sql:1',
+      ...Array(3).fill('views/two.ts:4'),
+    ])
+    expect(problems.join('\n')).toContain('did you mean retries?')
+    expect(project.files('migrations')).toEqual([])
+    expect(await project.refused('check')).toContain('views/ is not valid:')
+  })
+
+  test('takes only the views that are named', async () => {
+    const { project } = await start()
+    for (const name of ['one', 'two']) project.author(name, 'select id from public.orders')
+    await project.succeed(...freeze('two'))
+    expect(project.files('migrations')).toEqual(['001_two.down.sql', '001_two.up.sql'])
+  })
+
+  test('with words that fit nothing is refused in one line', async () => {
+    const { project } = await start()
+    project.author('sales', 'select id from public.orders')
+    await project.succeed(...freeze('--unverified'))
+    for (const [args, message] of [
+      [['--rename', 'sales'], '--rename: write old=new, not "sales".'],
+      [['--rename', 'a=b=c'], '--rename: write old=new, not "a=b=c".'],
+      [['--rename', 'nothing=sales'], '--rename: public.nothing was never frozen.'],
+      [
+        ['--rename', 'sales=other'],
+        '--rename: no file in views/ defines public.other: give the view that name there first.',
+      ],
+      [
+        ['--remove', 'nothing'],
+        '--remove: public.nothing was never frozen, so migrations/ has nothing to remove. If the view is in the database, ' +
+          'drop it there, or with own SQL (docs/views.md).',
+      ],
+      [
+        ['--remove', '"nothing'],
+        '--remove: "\\"nothing" has a quote that is not closed. Write it as in SQL: sales, app.sales or "Odd.Name".',
+      ],
+      [['--remove', 'sales'], '--remove: public.sales is still authored: delete its file in views/ first.'],
+      [['three'], 'view: no file in views/ defines public.three.'],
+      [
+        ['no name'],
+        'view: "no name" is not a view\'s name. Write it as in SQL: sales, app.sales or "Odd.Name".',
+      ],
+    ] as const) {
+      expect.soft(await project.refused(...freeze(...args))).toBe(message)
+    }
+    expect(project.files('migrations')).toHaveLength(2)
+  })
+
+  test('tells of names that a refresh will not find, and of keys with nulls', async () => {
+    const { project, sql } = await start()
+    await sql.unsafe(`
+      insert into orders values (null, 1, 1);
+      create function rate() returns bigint language plpgsql as 'begin return (select count(*) from orders); end'`)
+    project.author('sales', 'select id, rate() as rate from public.orders', `uniqueKey: ['id']`)
+    const printed = await project.succeed(...freeze())
+    expect(printed).toContain('! function public.rate() names orders without a schema')
+    expect(printed).toContain('! some rows have NULL in (id)')
+  })
+
+  test('is refused while a frozen file is edited, and where one lies in the way', async () => {
+    const { project } = await start()
+    project.author('sales', 'select id from public.orders', `comment: 'c'`)
+    await project.succeed(...freeze())
+    const text = project.read('migrations/001_sales.up.sql')
+    project.write('migrations/001_sales.up.sql', text.replace("is 'c'", "is 'd'"))
+    for (const command of [freeze(), ['check'], ['migrate', 'up'], ['migrate', 'status']]) {
+      expect(await project.refused(...command)).toContain('migrations/: 001_sales.up.sql was edited')
+    }
+    project.write('migrations/001_sales.up.sql', text)
+    await project.succeed('migrate', 'up')
+  })
+
+  test.each([
+    ['quotes and backslashes', `it's "odd" \\ \${x} %s`],
+    ['lines', 'one\ntwo\n-- }\n\nthree'],
+    ['lines as on Windows', 'one\r\ntwo'],
+    ['letters of the world', 'Ü 日本 😀 \u2028'],
+  ])('keeps a comment with %s', async (_, comment) => {
+    const { project, sql } = await start()
+    project.author('sales', 'select id from public.orders', `comment: ${JSON.stringify(comment)}`)
+    await project.succeed(...freeze())
+    await project.succeed('migrate', 'up')
+    expect(await sql`select obj_description('sales'::regclass) as comment`).toEqual([{ comment }])
+    await project.succeed('check')
+    expect(await project.succeed(...freeze())).toContain('nothing has changed')
+  })
+})

@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest'
+import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { freeze, useProjects } from './projects.ts'
+
+const start = useProjects()
+
+describe('checking', () => {
+  test('for machines is JSON and nothing else', async () => {
+    const { project, sql } = await start()
+    project.author('sales', 'select id from public.orders', `comment: 'c'`)
+    await project.succeed(...freeze())
+    const missing = await project.run(['check', '--json'])
+    expect(missing).toMatchObject({ code: 1, err: '' })
+    expect(JSON.parse(missing.out)).toEqual({
+      differences: [{ view: 'public.sales', kind: 'missing', message: 'it is not in this database' }],
+      pending: ['001_sales'],
+    })
+    await project.succeed('migrate', 'up')
+    expect(JSON.parse(await project.succeed('check', '--json'))).toEqual({ differences: [], pending: [] })
+    await sql`create materialized view nobodys as select 1 as id`
+    expect((await project.run(['check', '--json'])).code).toBe(1)
+    const ignoring = await project.succeed('check', '--json', '--ignore-unmanaged')
+    expect(JSON.parse(ignoring)).toEqual({ differences: [], pending: [] })
+    project.author('sales', 'select id from public.orders', `comment: 'd'`)
+    const offline = await project.run(['check', '--json', '--offline'])
+    expect(offline.code).toBe(1)
+    expect(JSON.parse(offline.out).differences).toMatchObject([{ view: 'public.sales', kind: 'unfrozen' }])
+  })
+
+  test('finds views that are frozen, but authored no more', async () => {
+    const { project } = await start()
+    project.author('sales', 'select id from public.orders')
+    await project.succeed(...freeze())
+    project.unauthor('sales')
+    const { code, out } = await project.run(['check', '--offline'])
+    expect(code).toBe(1)
+    expect(out).toMatch(/✗ public\.sales +unauthored +frozen in 001_sales, but no file of views\/ defines it/)
+  })
+})
+
+describe('migrating', () => {
+  test('leaves new views empty where it is told to, and check says so', async () => {
+    const { project, sql } = await start()
+    project.author('sales', 'select id from public.orders')
+    await project.succeed(...freeze())
+    await project.succeed('migrate', 'up', '--no-data')
+    expect(await sql`select ispopulated from pg_matviews`).toEqual([{ ispopulated: false }])
+    expect((await project.run(['check'])).out).toMatch(
+      /✗ public\.sales +unpopulated +it holds no data yet: refresh it/,
+    )
+  })
+
+  test('that fails says why, keeps what was done before, and goes on from there when it is put right', async () => {
+    const { project, sql } = await start()
+    await sql`insert into orders values (0, 0, 0)`
+    project.author('fine', 'select id from public.orders')
+    project.author('fraught', 'select 1 / id as part from public.orders')
+    await project.succeed(...freeze())
+    const { code, out, err } = await project.run(['migrate', 'up'])
+    expect(code).toBe(1)
+    expect(out).toMatch(/^ {2}✓ 001_fine {3}created/)
+    expect(err).toMatch(
+      /^viewkeeper: migrations\/002_fraught\.up\.sql: division by zero \(22012\), run \d+\. The database is as it was before this migration\.\n$/,
+    )
+    await sql`delete from orders where id = 0`
+    expect(await project.succeed('migrate', 'up')).toMatch(
+      /✓ 002_fraught {3}created.*\n {2}1 migration applied/,
+    )
+  })
+
+  test('of a database that is ahead fails, and changes nothing', async () => {
+    const { project, sql } = await start()
+    for (const name of ['one', 'two']) {
+      project.author(name, 'select id from public.orders')
+      await project.succeed(...freeze())
+    }
+    await project.succeed('migrate', 'up')
+    for (const way of ['up', 'down']) project.remove(`migrations/002_two.${way}.sql`)
+    const before = await wholeCatalog(sql)
+    for (const command of ['up', 'down', 'status']) {
+      expect(await project.refused('migrate', command)).toBe(
+        'migrations/: this database is ahead: it has 002_two, and the folder does not. ' +
+          'Merge the branch that has them, or check out that branch and run: npx viewkeeper migrate down 1',
+      )
+    }
+    expect(await wholeCatalog(sql)).toEqual(before)
+  })
+
+  test('without anything frozen makes schema viewkeeper, and has nothing to do', async () => {
+    const { project, sql } = await start()
+    expect(await project.succeed('migrate', 'status')).toBe('  no migration is frozen yet\n')
+    expect(await project.succeed('migrate', 'up')).toBe('  nothing to apply\n')
+    expect(await sql`select to_regclass('viewkeeper.runs')::text as there`).toEqual([
+      { there: 'viewkeeper.runs' },
+    ])
+  })
+
+  test('down on a database that never was migrated has nothing to undo', async () => {
+    const { project } = await start()
+    project.author('sales', 'select id from public.orders')
+    await project.succeed(...freeze())
+    expect(await project.succeed('migrate', 'down')).toBe('  nothing to undo\n')
+  })
+})

@@ -1,0 +1,45 @@
+import { join } from 'node:path'
+import { AxeBuilder } from '@axe-core/playwright'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { onTestFailed, type RunnerTask } from 'vitest'
+import { evidenceFolder, keepEvidence } from '../../support/evidence/evidence.ts'
+
+export interface Opened {
+  page: Page
+  /** What the browser complained about: errors of scripts, of the console, of the Content-Security-Policy. */
+  complaints: string[]
+}
+
+/** Opens a page in a context of its own. Answers with these statuses are expected, and are no complaint. */
+export async function openPage(
+  browser: Browser,
+  url: string,
+  { expected = [], ...options }: BrowserContextOptions & { expected?: number[] } = {},
+): Promise<Opened> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
+  const page = await context.newPage()
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(`${error.stack ?? error}`))
+  page.on('console', (message) => {
+    const isExpected = expected.some((status) => message.text().includes(`status of ${status}`))
+    if (['error', 'warning'].includes(message.type()) && !isExpected) complaints.push(message.text())
+  })
+  onTestFailed(({ task }) => keepPicture(page, task))
+  await page.goto(url)
+  await page.getByRole('heading', { level: 1 }).waitFor()
+  return { page, complaints }
+}
+
+/** A picture of the page as it was when its test failed. */
+async function keepPicture(page: Page, test: Readonly<RunnerTask>): Promise<void> {
+  const picture = join(evidenceFolder, `${test.id}.png`)
+  await page.screenshot({ path: picture, fullPage: true })
+  keepEvidence({ file: test.file.filepath, text: `The page looked like this: ${picture}` })
+}
+
+/** The rules of accessibility (all, or those about colours) that a page breaks, each with the elements that break it. */
+export async function brokenRules(page: Page, rules: 'all' | 'colours'): Promise<string[]> {
+  const axe = new AxeBuilder({ page })
+  const { violations } = await (rules === 'all' ? axe : axe.withRules('color-contrast')).analyze()
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`)
+}

@@ -1,0 +1,53 @@
+import type { Database } from '../../../src/db/server/connect.ts'
+import { getBatch, listBatches, listOpenBatches } from '../../../src/operations/batches/read.ts'
+import { getMetrics } from '../../../src/operations/monitoring/metrics.ts'
+import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
+import { getRun, listRuns } from '../../../src/operations/runs/read.ts'
+import { getView, listViews } from '../../../src/operations/views/read.ts'
+import { getWhy } from '../../../src/operations/views/why.ts'
+
+/** What the reads are about: a view with a run and a batch, and a view that Viewkeeper has not met yet. */
+export interface Known {
+  view: string
+  unmet: string
+  runId: number
+  batchId: string
+}
+
+const metricsOf = (database: Database, view?: string) => getMetrics(database, { view, windowSeconds: 3600 })
+
+const whyOf = (database: Database, view: string) =>
+  getWhy(database, view, { schedules: unscheduled, environment: null })
+
+/** Every GET route, and the part of its answer that does not depend on the time. */
+export const reads: Record<string, (database: Database, known: Known) => Promise<unknown>> = {
+  'GET /views': async (database, { view, unmet }) =>
+    (await listViews(database)).views
+      .filter((each) => [view, unmet].includes(each.view))
+      .map(({ view, lastRun }) => [view, lastRun?.status]),
+  'GET /views/{view}': async (database, { view }) => (await getView(database, view)).recentRuns.length,
+  'GET /views/{view} of a view without a definition': async (database, { unmet }) => {
+    const { id, source, recentRuns } = await getView(database, unmet)
+    return { id, source, recentRuns }
+  },
+  'GET /views/{view}/why': async (database, { view }) => {
+    const { state, causes, locks, recentRuns } = await whyOf(database, view)
+    return [state, causes.map(({ code }) => code), locks, recentRuns.length]
+  },
+  'GET /views/{view}/why of a view without a definition': async (database, { unmet }) => {
+    const { state, causes, recentRuns } = await whyOf(database, unmet)
+    return [state, causes, recentRuns]
+  },
+  'GET /runs': async (database) => (await listRuns(database, { limit: 10 })).runs.map(({ id }) => id),
+  'GET /runs?view= of a view without a definition': (database, { unmet }) =>
+    listRuns(database, { limit: 10, view: unmet }),
+  'GET /runs/{id}': async (database, { runId }) => (await getRun(database, runId)).status,
+  'GET /batches': async (database) =>
+    (await listBatches(database, { limit: 10 })).batches.map(({ status }) => status),
+  'GET /batches/{id}': async (database, { batchId }) =>
+    (await getBatch(database, batchId)).views.map(({ status }) => status),
+  'the open batches': async (database) => (await listOpenBatches(database)).length,
+  'GET /metrics': async (database, { view }) =>
+    (await metricsOf(database)).filter((each) => each.view === view).map(({ runs }) => runs),
+  'GET /metrics?view= of a view without a definition': (database, { unmet }) => metricsOf(database, unmet),
+}

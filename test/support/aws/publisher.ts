@@ -1,0 +1,10 @@
+import type { Publisher } from '../../../src/operations/monitoring/monitor.ts'
+
+/** A publisher that publishes nothing, for tests of what else the monitor does. */
+export const unheard: Publisher = {
+  runs: () => {},
+  batches: () => {},
+  stale: () => {},
+  missing: () => {},
+  aside: () => {},
+}

@@ -1,0 +1,12 @@
+import { once } from 'node:events'
+import { connectTo } from '../../../src/db/server/connect.ts'
+import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { advance } from '../../../src/operations/batches/advance.ts'
+
+/** A process to kill: prints `ready`, waits for a line, advances a batch. Arguments: database URL, batch. */
+const [url, batchId] = process.argv.slice(2) as [string, string]
+
+process.stdout.write('ready\n')
+await once(process.stdin, 'data')
+await advance(batchId, { database: connectTo(fromUrl(url)), until: Date.now() + 60_000 })
+process.exit(0)

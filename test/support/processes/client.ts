@@ -1,0 +1,31 @@
+import { connectTo } from '../../../src/db/server/connect.ts'
+import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
+import { migrateUp } from '../../../src/operations/migrations/migrate.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+
+/**
+ * A process to kill: refreshes a view and waits for the end, or applies the migrations of a folder.
+ * Arguments: database URL, and as JSON a refresh request or `{ "migrations": "file:///…/" }`.
+ */
+const [url, request] = process.argv.slice(2) as [string, string]
+
+const requested = JSON.parse(request)
+const database = connectTo(fromUrl(url))
+const waitUntil = Date.now() + 60_000
+
+if ('migrations' in requested) {
+  await migrateUp(
+    { database, trigger: 'cli', requestedBy: 'killed client', waitUntil, withData: true },
+    await readFrozenMigrations(new URL(requested.migrations)),
+  )
+} else {
+  await refresh(requested, {
+    database,
+    trigger: 'http',
+    requestedBy: 'killed client',
+    caller: 'killed client',
+    idempotencyKey: null,
+    waitUntil,
+  })
+}

@@ -1,0 +1,12 @@
+import { openForRun, type SentEnvelope } from '../../../src/db/runs/run-connection.ts'
+import type { Database } from '../../../src/db/server/connect.ts'
+
+/** Sends the envelope of a run over a new connection. */
+export async function sendEnvelope(
+  database: Database,
+  runId: number,
+  timeoutSeconds: number,
+): Promise<SentEnvelope> {
+  const connection = await openForRun(database)
+  return connection.send(runId, timeoutSeconds)
+}

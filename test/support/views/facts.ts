@@ -1,0 +1,59 @@
+import type { LiveView, SwapRights } from '../../../src/plan/views/live-view.ts'
+import type { ViewFacts } from '../../../src/plan/views/view-facts.ts'
+
+/** A view with nothing special, to plan on. */
+export const viewFacts = (changes: Partial<ViewFacts> = {}): ViewFacts => ({
+  oid: 4711,
+  schema: 'app',
+  name: 'Sales',
+  view: 'app."Sales"',
+  populated: true,
+  mayAlter: true,
+  uniqueIndexes: [],
+  keyCandidate: null,
+  tuplesAreCounted: true,
+  ...changes,
+})
+
+/** The same view as a live view that nothing hangs on. */
+export const liveView = ({
+  view,
+  ...changes
+}: Partial<Omit<LiveView, 'view'>> & { view?: Partial<LiveView['view']> } = {}): LiveView => ({
+  columns: [],
+  indexes: [],
+  statistics: [],
+  triggers: [],
+  rules: [],
+  grants: [],
+  untouchedGrants: true,
+  defaultGrants: [],
+  dependents: [],
+  ...changes,
+  view: {
+    kind: 'materialized view',
+    schema: 'app',
+    name: 'Sales',
+    owner: 'boss',
+    accessMethod: 'heap',
+    tablespace: null,
+    options: [],
+    toastOptions: [],
+    replicaIdentity: 'default',
+    definition: ' SELECT 1 AS id',
+    comment: null,
+    extensions: [],
+    memberOf: null,
+    hasSecurityLabel: false,
+    isTemporary: false,
+    ...view,
+  },
+})
+
+export const swapRights = (changes: Partial<SwapRights> = {}): SwapRights => ({
+  mayActAs: ['boss'],
+  lacks: [],
+  mayNotSeal: [],
+  inheritsOwner: true,
+  ...changes,
+})
