@@ -78,14 +78,37 @@ test('500 runs are there at once, and older ones on demand', async () => {
 })
 
 test('without an answer the page says so, keeps what it shows, and goes on by itself', async () => {
-  const { page } = await openPage(browser, api.url)
-  away = true
-  await page.getByRole('link', { name: 'Batches' }).click()
-  await page.getByRole('alert').getByText('No answer.').waitFor()
+  const { page } = await openWithoutAnswer()
   await page.getByRole('link', { name: 'Views', exact: true }).click()
   await page.getByRole('rowheader').first().waitFor()
+  away = false
+  await page.getByText('No answer.').waitFor({ state: 'detached' })
+  await page.context().close()
+})
+
+test('without an answer the page tries again at once when it is asked to', async () => {
+  const { page } = await openWithoutAnswer()
+  let unanswered = 0
+  page.on('request', () => unanswered++)
+  page.on('requestfailed', () => unanswered--)
+  page.on('response', () => unanswered--)
+  // With the page's clock stopped, no answer comes but the one that is asked for. On the way there the page may ask again.
+  await page.clock.pauseAt(Date.now() + 60_000)
+  await expect.poll(() => unanswered).toBe(0)
   away = false
   await page.getByRole('button', { name: 'Try again now' }).click()
   await page.getByText('No answer.').waitFor({ state: 'detached' })
   await page.context().close()
 })
+
+async function openWithoutAnswer() {
+  away = false
+  const opened = await openPage(browser, api.url)
+  await opened.page.clock.install()
+  await opened.page.reload()
+  await opened.page.getByRole('rowheader').first().waitFor()
+  away = true
+  await opened.page.getByRole('link', { name: 'Batches' }).click()
+  await opened.page.getByRole('alert').getByText('No answer.').waitFor()
+  return opened
+}
