@@ -1,5 +1,5 @@
 import type { Touched } from '../plan/aside/items.ts'
-import { quoteName } from '../plan/names.ts'
+import { quoteName, type ViewName } from '../plan/names.ts'
 import { Problem } from '../problem.ts'
 import { parse } from './parser.ts'
 
@@ -17,7 +17,7 @@ export async function readTouched(file: string, text: string): Promise<Touched[]
     insistOnTransaction(file, stmt)
     return touchedBy(stmt)
   })
-  return [...Map.groupBy(found, ({ relation }) => relation).values()].map((same) => ({
+  return [...Map.groupBy(found, ({ relation }) => quoteName(relation)).values()].map((same) => ({
     ...(same[0] as Touched),
     columns: same.some(({ columns }) => columns === null)
       ? null
@@ -57,7 +57,7 @@ function touchedBy({ AlterTableStmt: alter, DropStmt: drop, RenameStmt: rename }
     return (drop.objects as { List: { items: { String: { sval: string } }[] } }[]).map(({ List }) => {
       const [name = '', schema = null] = List.items.map(({ String: { sval } }) => sval).toReversed()
       return {
-        relation: quoteName({ schema, name }),
+        relation: { schema, name },
         columns: null,
         constraints: false,
         dropped: true,
@@ -73,8 +73,7 @@ function touchedBy({ AlterTableStmt: alter, DropStmt: drop, RenameStmt: rename }
 
 const droppable = new Set(['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_MATVIEW', 'OBJECT_FOREIGN_TABLE'])
 
-const nameOf = ({ schemaname, relname: name }: RangeVar): string =>
-  quoteName({ schema: schemaname ?? null, name })
+const nameOf = ({ schemaname, relname: name }: RangeVar): ViewName => ({ schema: schemaname ?? null, name })
 
 /** Refuses a statement that the server executes only outside a transaction, or that ends one. */
 function insistOnTransaction(file: string, stmt: Tree): void {

@@ -13,6 +13,7 @@ import {
   readerOf,
 } from './missing.ts'
 import { literal } from './names.ts'
+import { rolePathSetting } from './search-path.ts'
 
 interface Named {
   /** The role that lacks rights, as SQL writes it; default: the login. */
@@ -98,8 +99,8 @@ const folded = (part: string): string =>
 const namesIn = (text: string, role: string, only?: 'qualified'): string => `
 path as (
   select ${folded('part')} as schema
-    from pg_settings s, regexp_split_to_table(replace(s.reset_val, '$user', session_user), '[[:space:]]*,[[:space:]]*') part
-   where s.name = 'search_path' and ${only === undefined}),
+    from regexp_split_to_table(replace(current_setting('${rolePathSetting}'), '$user', session_user), '[[:space:]]*,[[:space:]]*') part
+   where ${only === undefined}),
 token as (
   select distinct lower(coalesce(m[1], m[2], 'select')) as verb, ${folded('m[3]')} as schema, ${folded('m[4]')} as name
     from regexp_matches(${literal(text)}, ${literal(String.raw`(?:${verb})?(?:(${identifier})\s*\.\s*)?(${identifier})`)}, 'gi') m),

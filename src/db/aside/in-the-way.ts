@@ -6,11 +6,11 @@ import type {
   InTheWay,
   Touched,
 } from '../../plan/aside/items.ts'
-import { displayName, literal } from '../../plan/names.ts'
+import { displayName, literal, quoteName } from '../../plan/names.ts'
 import { Problem } from '../../problem.ts'
 import { toSetRole } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
-import { safePath } from '../server/search-path.ts'
+import { qualify } from '../views/catalog.ts'
 import { readReaders } from '../views/readers.ts'
 
 /** A relation that is touched, found in the catalog. */
@@ -29,17 +29,16 @@ export interface TouchedRelation {
  */
 export async function findTouched(sql: Sql, all: Touched[]): Promise<TouchedRelation[]> {
   if (all.length === 0) return []
-  await sql`
-    select pg_catalog.set_config('search_path', s.reset_val, false)
-      from pg_catalog.pg_settings s where s.name = 'search_path'`
-  // Every name in this statement is qualified, because the search path is that of our login.
+  const names = await qualify(
+    sql,
+    all.map(({ relation }) => relation),
+  )
   const rows = await sql<{ oid: number; name: string; at: number; kind: string; mayLock: boolean }[]>`
-    select c.oid::pg_catalog.int8 as oid, pg_catalog.format('%I.%I', n.nspname, c.relname) as name, x.at::pg_catalog.int4 - 1 as at,
-           c.relkind as kind, pg_catalog.pg_has_role(c.relowner, 'USAGE') as "mayLock"
-      from pg_catalog.jsonb_array_elements_text(${sql.json(all.map(({ relation }) => relation))}) with ordinality as x(name, at)
-      join pg_catalog.pg_class c on c.oid operator(pg_catalog.=) pg_catalog.to_regclass(x.name)::pg_catalog.oid
-      join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace order by x.at`
-  await sql`select pg_catalog.set_config('search_path', ${safePath}, false)`
+    select c.oid::int8 as oid, format('%I.%I', n.nspname, c.relname) as name, x.at::int - 1 as at, c.relkind as kind,
+           pg_has_role(c.relowner, 'USAGE') as "mayLock"
+      from jsonb_array_elements_text(${sql.json(names.map(quoteName))}) with ordinality as x(name, at)
+      join pg_class c on c.oid = to_regclass(x.name)
+      join pg_namespace n on n.oid = c.relnamespace order by x.at`
   return rows.map(({ at, kind, ...row }) => ({
     ...row,
     touched: all[at] as Touched,

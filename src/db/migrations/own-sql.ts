@@ -1,21 +1,22 @@
 import type { FrozenText } from '../../plan/migrations/frozen.ts'
 import { executingQuery } from '../../plan/missing-names.ts'
-import { literal, quoteIdentifier } from '../../plan/names.ts'
+import { folded, literal, quoteIdentifier, quoteName, type ViewName } from '../../plan/names.ts'
+import { makeSafe } from '../../plan/search-path.ts'
 import { Problem } from '../../problem.ts'
 import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
 import { readMissingRights } from '../server/cure.ts'
 import { lackingCharacter } from '../server/encoding.ts'
 import { sqlstateOf } from '../server/failures.ts'
-import { readRolePath } from '../server/role-path.ts'
-import { safePath } from '../server/search-path.ts'
+import { readRolePath, takeRolePath, takeSafePath } from '../server/role-path.ts'
 import { type Part, sqlFailed } from '../server/sql-failed.ts'
+import { qualify } from '../views/catalog.ts'
 import { readOwner } from '../views/owner.ts'
 import { executeRecord } from './journal.ts'
 
 const identifier = '(?:"(?:[^"]|"")+"|[\\w$]+)'
 const createConcurrently = new RegExp(
   `^create\\s+(?:unique\\s+)?index\\s+concurrently\\s+(?:if\\s+not\\s+exists\\s+)?(${identifier})\\s+on\\s+(?:only\\s+)?` +
-    `(${identifier}(?:\\s*\\.\\s*${identifier})?)`,
+    `(?:(${identifier})\\s*\\.\\s*)?(${identifier})`,
   'i',
 )
 const dropConcurrently = /^drop\s+index\s+concurrently\s/i
@@ -105,7 +106,7 @@ async function executeText(
   // These reset the session, not only the transaction: the text's role and settings end here.
   await transaction`reset role`
   await transaction`reset all`
-  await transaction`select pg_catalog.set_config('search_path', ${safePath}, false)`
+  await transaction.unsafe(makeSafe)
 }
 
 /** Executes a file of SQL as the login, in the transaction of the caller. Its failure names the file and the line. */
@@ -236,22 +237,22 @@ async function runConcurrently(
   record: string[],
 ): Promise<void> {
   const [only = '', ...others] = statements
-  const [, index, table] = createConcurrently.exec(only) ?? []
+  const [, index, schema, table] = createConcurrently.exec(only) ?? []
   if (others.length > 0 || (index === undefined && !dropConcurrently.test(only))) {
     throw new Problem(
       'MigrationFailed',
       `migrations/${file}: create or drop index concurrently must be alone in its file, as "create index concurrently name on table (...);" or "drop index concurrently name;".`,
     )
   }
-  await sql`set search_path to default`
   try {
-    if (index === undefined || table === undefined) await sql.unsafe(text)
-    else await buildConcurrently(sql, file, text, { index, table })
+    if (index === undefined || table === undefined) await executeOnRolePath(sql, text)
+    else {
+      const named = { schema: schema === undefined ? null : folded(schema), name: folded(table) }
+      await buildConcurrently(sql, file, text, folded(index), named)
+    }
   } catch (error) {
     const end = 'Nothing is recorded. Remove the cause, and migrate again.'
     throw error instanceof Problem ? error : sqlFailed(`migrations/${file}`, text, error, end)
-  } finally {
-    await sql`select pg_catalog.set_config('search_path', ${safePath}, false)`
   }
   await withTransaction(sql, (transaction) => executeRecord(transaction, record))
 }
@@ -260,12 +261,13 @@ async function buildConcurrently(
   sql: Sql,
   file: string,
   statement: string,
-  { index, table }: { index: string; table: string },
+  index: string,
+  table: ViewName,
 ): Promise<void> {
-  if ((await isValid(sql, index, table)) === false)
-    await sql.unsafe(`drop index concurrently ${inSchemaOf(table, index)}`)
-  if ((await isValid(sql, index, table)) === undefined) await sql.unsafe(statement)
-  if (!(await isValid(sql, index, table))) {
+  const before = await readIndex(sql, index, table)
+  if (before?.valid === false) await sql.unsafe(`drop index concurrently ${before.name}`)
+  if (before?.valid !== true) await executeOnRolePath(sql, statement)
+  if (!(await readIndex(sql, index, table))?.valid) {
     throw new Problem(
       'MigrationFailed',
       `migrations/${file}: index ${index} is not valid. Nothing is recorded. Migrate again.`,
@@ -273,18 +275,28 @@ async function buildConcurrently(
   }
 }
 
-/** Whether an index is valid; undefined if the table has no such index. */
-async function isValid(sql: Sql, index: string, table: string): Promise<boolean | undefined> {
-  const [row] = await sql<{ valid: boolean }[]>`
-    select i.indisvalid as valid from pg_catalog.pg_index i
-     where i.indrelid = to_regclass(${table}) and i.indexrelid = to_regclass(${inSchemaOf(table, index)})`
-  return row?.valid
+/** An index of a table, which is in the schema of its table; undefined if the table has no such index. */
+async function readIndex(
+  sql: Sql,
+  index: string,
+  table: ViewName,
+): Promise<{ name: string; valid: boolean } | undefined> {
+  const [qualified] = await qualify(sql, [table])
+  const [row] = await sql<{ name: string; valid: boolean }[]>`
+    select format('%I.%I', n.nspname, x.relname) as name, i.indisvalid as valid
+      from pg_index i join pg_class x on x.oid = i.indexrelid join pg_namespace n on n.oid = x.relnamespace
+     where i.indrelid = to_regclass(${quoteName(qualified as ViewName)}) and x.relname = ${index}`
+  return row
 }
 
-/** The index is in the schema of its table, whatever the search path. */
-const inSchemaOf = (table: string, index: string): string => {
-  const schema = new RegExp(`^(${identifier})\\s*\\.`).exec(table)?.[1]
-  return schema === undefined ? index : `${schema}.${index}`
+/** Executes a statement that others wrote, outside a transaction. */
+async function executeOnRolePath(sql: Sql, statement: string): Promise<void> {
+  await takeRolePath(sql, { local: false })
+  try {
+    await sql.unsafe(statement)
+  } finally {
+    await takeSafePath(sql, { local: false })
+  }
 }
 
 /** A comment (which may hold comments), a quoted text or a quoted name: a semicolon in one of these ends no statement. */

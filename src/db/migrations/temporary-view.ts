@@ -4,7 +4,7 @@ import { queryOf } from '../../plan/runs/create.ts'
 import type { ReadQuery } from '../../plan/views/assumed-twin.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
 import type { Sql } from '../server/connect.ts'
-import { safePath } from '../server/search-path.ts'
+import { takeRolePath, takeSafePath } from '../server/role-path.ts'
 import { undone } from './trial.ts'
 
 /**
@@ -27,9 +27,9 @@ export async function onlyReads(sql: Sql): Promise<boolean> {
 export const readQuery = (sql: Sql, definition: ViewDefinition): Promise<ReadQuery> =>
   undone(sql, async (part) => {
     const name = `pg_temp.${quoteIdentifier(temporaryNames(definition).view)}`
-    await part`set local search_path to default`
+    await takeRolePath(part, { local: true })
     await part.unsafe(`create temporary view ${name} as\n${queryOf(definition.sql)}`)
-    await part`select pg_catalog.set_config('search_path', ${safePath}, true)`
+    await takeSafePath(part, { local: true })
     const [row] = await part<ReadQuery[]>`
       select rtrim(pg_get_viewdef(${name}::regclass), ';') as definition,
              (select jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod)) order by a.attnum)

@@ -1,6 +1,6 @@
+import { rolePathSetting, safePath } from '../../plan/search-path.ts'
 import { mayRetry, problemCodes } from '../../problem.ts'
 import { runChannel, runLockClass } from '../server/lock-keys.ts'
-import { safePath } from '../server/search-path.ts'
 import { problemOfSqlstate, standardText } from '../server/sqlstate.ts'
 import { sealBody } from './seal.ts'
 
@@ -126,7 +126,7 @@ const performStatement = `command := statement ->> 'sql';
 export const envelopeText = `do $viewkeeper$
 declare
   run constant integer := pg_catalog.current_setting('viewkeeper.run')::pg_catalog.int4;
-  role_path constant text := pg_catalog.current_setting('search_path');
+  role_path constant text := pg_catalog.current_setting('${rolePathSetting}');
   me_since timestamptz;
   batch text;
   slots integer;
@@ -168,9 +168,6 @@ declare
   rows_after bigint;
   why text; st text; msg text; det text; hnt text; ctx text; con text; quotes_rows boolean; raised boolean; violated text;
 begin
-  -- From here on every name means the catalog's object: nobody can add a function that fits our calls better and so
-  -- runs as us. Only statements marked userCode see the role's path.
-  perform pg_catalog.set_config('search_path', '${safePath}', false);
   me_since := (select backend_start from pg_stat_get_activity(pg_backend_pid()));
   statement_limit := current_setting('statement_timeout')::interval;
   -- The rest is for recording the failure: a time-out that meets the recording would lose the run's own error.

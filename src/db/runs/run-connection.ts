@@ -1,3 +1,4 @@
+import { makeSafe } from '../../plan/search-path.ts'
 import { Problem } from '../../problem.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { readCure } from '../server/cure.ts'
@@ -55,7 +56,7 @@ const noRun = `pg_catalog.set_config('viewkeeper.run', '${reservedKeys.warmUp}',
 export async function openRunConnection(database: Database): Promise<RunConnection> {
   const connection = await database.open(waiting)
   try {
-    for (const text of [`select ${noRun}`, envelopeText, 'reset all'])
+    for (const text of [`select ${noRun}`, envelopeText, 'reset all', makeSafe])
       await connection.sql.unsafe(text).simple()
   } catch (error) {
     await connection.leave()

@@ -1,7 +1,7 @@
 import { literal } from '../../plan/names.ts'
 import type { Seal } from '../../plan/plan.ts'
+import { safePath } from '../../plan/search-path.ts'
 import type { Sql } from '../server/connect.ts'
-import { safePath } from '../server/search-path.ts'
 
 /**
  * Executes somebody else's statement without letting their code run as us. Even parsing runs code: a constant

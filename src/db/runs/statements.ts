@@ -1,11 +1,11 @@
 import type { QualifiedName } from '../../plan/names.ts'
 import type { Statement } from '../../plan/plan.ts'
+import { safePath } from '../../plan/search-path.ts'
 import { Problem } from '../../problem.ts'
 import { inTransaction, type Sql } from '../server/connect.ts'
 import { readMissingRights } from '../server/cure.ts'
 import { sqlstateOf } from '../server/failures.ts'
-import { readRolePath } from '../server/role-path.ts'
-import { safePath } from '../server/search-path.ts'
+import { readRolePath, takeRolePath, takeSafePath } from '../server/role-path.ts'
 import { executeSealed } from './seal.ts'
 
 /** A statement that the server refuses. */
@@ -87,10 +87,10 @@ async function execute(
 ): Promise<void> {
   if (seal !== undefined)
     return executeSealed(sql, seal, text, userCode ? onPath(await readRolePath(sql)) : safePath)
-  if (userCode) await sql`set local search_path to default`
+  if (userCode) await takeRolePath(sql, { local: true })
   const rows = await sql.unsafe(text)
   if (executes) for (const row of rows) await sql.unsafe(Object.values(row)[0]).simple()
-  if (userCode) await sql`select pg_catalog.set_config('search_path', ${safePath}, true)`
+  if (userCode) await takeSafePath(sql, { local: true })
   if (check !== undefined && Object.values(rows[0] ?? {})[0] !== check.is)
     throw new Problem(check.else, check.message)
 }

@@ -4,7 +4,6 @@ import type { Connection, ConnectionOptions, NotificationListener, Sql } from '.
 import { readCure } from './cure.ts'
 import { withDeadline } from './deadline.ts'
 import { problemOf, sqlstateOf } from './failures.ts'
-import { safePath } from './search-path.ts'
 
 export type { ConnectionOptions, Sql } from './connection.ts'
 
@@ -21,12 +20,11 @@ interface WorkOptions {
 /** The database of one environment; each piece of work has a connection of its own. */
 export interface Database {
   /**
-   * Calls `work` with a connection of its own, and always closes the connection afterwards. Its search path is safePath:
-   * every name means the catalog's object, so nobody can add a function that would run as us. JIT is off: our own
-   * statements take milliseconds, and compiling one that looks expensive takes hundreds.
+   * Calls `work` with a connection of its own, and always closes the connection afterwards. JIT is off: our own statements
+   * take milliseconds, and compiling one that looks expensive takes hundreds.
    */
   withConnection<T>(work: (sql: Sql) => Promise<T>, options?: WorkOptions): Promise<T>
-  /** Opens a connection with the search path of its role. `onNotify` receives its notifications. */
+  /** Opens a connection. `onNotify` receives its notifications. */
   open(startUp: Record<string, string>, onNotify?: NotificationListener): Promise<Connection>
 }
 
@@ -75,13 +73,9 @@ export function connectTo(
   return {
     open,
     async withConnection(work, { startUp = {}, deadline = Date.now() + usualDeadlineMs } = {}) {
-      const { sql, leave } = await open(startUp)
+      const { sql, leave } = await open({ jit: 'off', ...startUp })
       try {
-        const done = (async () => {
-          await sql`select pg_catalog.set_config('search_path', ${safePath}, false), pg_catalog.set_config('jit', 'off', false)`
-          return work(sql)
-        })()
-        return await withDeadline(done, deadline, 'The database has stopped answering')
+        return await withDeadline(work(sql), deadline, 'The database has stopped answering')
       } catch (error) {
         throw problemOf(error, await readCure(sql, error))
       } finally {

@@ -1,5 +1,6 @@
 import { checkServerIdentity } from 'node:tls'
 import postgres from 'postgres'
+import { makeSafe } from '../../plan/search-path.ts'
 import { Problem } from '../../problem.ts'
 import { withDeadline } from './deadline.ts'
 import { ownSocket } from './socket.ts'
@@ -42,7 +43,10 @@ const defaultStartUp = {
   default_transaction_isolation: 'read committed',
 }
 
-/** Opens a connection whose session has these settings. The driver's errors are thrown as they are. */
+/**
+ * Opens a connection whose session has these settings, and whose search path is safePath: every name means the catalog's
+ * object, so nobody can add a function that would run as us. The driver's errors are thrown as they are.
+ */
 export async function connect(
   options: ConnectionOptions,
   startUp: Record<string, string>,
@@ -110,7 +114,7 @@ interface Line {
   terminate(): void
 }
 
-/** Reads the start-up settings back: a pooler that drops them would also end our runs when the client leaves. */
+/** Makes the search path safe, and reads the start-up settings back: a pooler that drops them would also end our runs when the client leaves. */
 async function insistOn(
   sql: Sql,
   wanted: Record<string, string>,
@@ -119,14 +123,16 @@ async function insistOn(
   // No parameters: with parameters, postgres.js does not pass its line to onexecute, and sends two messages. No pg_settings,
   // which takes a millisecond. The server picks the unit of a time: it returns 15000 as 15s.
   const options: object = { simple: true, onexecute }
-  const differing = await sql.unsafe<{ name: string }[]>(
-    `select a.name from pg_catalog.jsonb_each_text('${JSON.stringify(wanted).replaceAll("'", "''")}') as a(name, value)
+  // The second statement is parsed after the first one was executed.
+  const [, differing] = (await sql.unsafe(
+    `${makeSafe};
+     select a.name from jsonb_each_text('${JSON.stringify(wanted).replaceAll("'", "''")}') as a(name, value)
       where case when a.name like '%\\_timeout' or a.name like '%\\_interval'
-              then extract(epoch from pg_catalog.current_setting(a.name, true)::pg_catalog.interval) * 1000 <> a.value::pg_catalog.numeric
-              else pg_catalog.current_setting(a.name, true) is distinct from a.value end`,
+              then extract(epoch from current_setting(a.name, true)::interval) * 1000 <> a.value::numeric
+              else current_setting(a.name, true) is distinct from a.value end`,
     [],
     options,
-  )
+  )) as unknown as [unknown, { name: string }[]]
   const dropped = differing.map(({ name }) => name)
   if (dropped.includes('is_superuser')) {
     throw new Problem(

@@ -1,7 +1,6 @@
 import { Problem } from '../../problem.ts'
 import type { Database, Sql } from './connect.ts'
 import { runChannel } from './lock-keys.ts'
-import { safePath } from './search-path.ts'
 
 /** The connection that listens. */
 export interface Listening {
@@ -31,9 +30,7 @@ export async function whileListening<T>(
       )
   }
   try {
-    await sql
-      .unsafe(`select pg_catalog.set_config('search_path', '${safePath}', false); listen ${runChannel}`)
-      .simple()
+    await sql.unsafe(`listen ${runChannel}`).simple()
     return await work({ sql, insistOnHearing })
   } finally {
     await leave()

@@ -1,8 +1,25 @@
+import { rolePathSetting, safePath } from '../../plan/search-path.ts'
 import type { Sql } from './connect.ts'
 
 /** The search path that is set for our login. SQL written by others relies on it. */
 export async function readRolePath(sql: Sql): Promise<string> {
-  const [row] = await sql<{ path: string }[]>`
-    select s.reset_val as path from pg_catalog.pg_settings s where s.name = 'search_path'`
-  return row?.path ?? ''
+  const [row] = await sql<{ path: string }[]>`select current_setting(${rolePathSetting}) as path`
+  return row?.path as string
+}
+
+/** Lets the next statements, which others wrote, find names along the search path of our login. */
+export const takeRolePath = (sql: Sql, { local }: { local: boolean }): Promise<unknown> =>
+  sql`select set_config('search_path', current_setting(${rolePathSetting}), ${local})`
+
+/** Ends `takeRolePath`. */
+export const takeSafePath = (sql: Sql, { local }: { local: boolean }): Promise<unknown> =>
+  sql`select pg_catalog.set_config('search_path', ${safePath}, ${local})`
+
+/** The schemas on the search path of our login that exist, and the one in which a new relation would be made. */
+export async function readRoleSchemas(sql: Sql): Promise<{ schemas: string[]; creation: string | null }> {
+  // The server parses the statement under the safe path, and then computes the columns one after the other.
+  const [row] = await sql<{ schemas: string[]; creation: string | null }[]>`
+    select set_config('search_path', current_setting(${rolePathSetting}), false), to_json(current_schemas(true)) as schemas,
+           current_schema()::text as creation, set_config('search_path', ${safePath}, false) as safe`
+  return row as { schemas: string[]; creation: string | null }
 }

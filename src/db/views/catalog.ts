@@ -6,7 +6,7 @@ import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../server/connect.ts'
 import { lacking } from '../server/cure.ts'
-import { safePath } from '../server/search-path.ts'
+import { readRoleSchemas } from '../server/role-path.ts'
 import { sinceAside } from './aside.ts'
 
 const kinds: Record<string, string> = {
@@ -116,8 +116,7 @@ export async function readNamesOf(
 
 /**
  * Finds the schema of each name that has none, along the search path of our role: the schema of the relation
- * with that name, else of a definition, else the schema in which the name would be created. The search path
- * is in force for one statement only, and everything in that statement is qualified.
+ * with that name, else of a definition, else the schema in which the name would be created.
  */
 export async function qualify(sql: Sql, names: ViewName[]): Promise<QualifiedName[]> {
   const bare = new Set(names.flatMap(({ schema, name }) => (schema === null ? [name] : [])))
@@ -126,23 +125,18 @@ export async function qualify(sql: Sql, names: ViewName[]): Promise<QualifiedNam
 }
 
 async function findSchemas(sql: Sql, names: string[]): Promise<Map<string, string | null>> {
-  await sql`
-    select pg_catalog.set_config('search_path', s.reset_val, false)
-      from pg_catalog.pg_settings s where s.name = 'search_path'`
+  const { schemas, creation } = await readRoleSchemas(sql)
   const rows = await sql<{ name: string; schema: string | null }[]>`
+    with path as (select * from jsonb_array_elements_text(${sql.json(schemas)}) with ordinality as p(schema, at))
     select a.name, coalesce(
-      (select p.schema::pg_catalog.text
-         from pg_catalog.unnest(pg_catalog.current_schemas(true)) with ordinality as p(schema, at)
-         join pg_catalog.pg_namespace n on n.nspname = p.schema
+      (select p.schema
+         from path p join pg_catalog.pg_namespace n on n.nspname = p.schema
          join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = a.name
         order by p.at limit 1),
-      (select d.schema_name from viewkeeper.definitions d
-         join pg_catalog.unnest(pg_catalog.current_schemas(false)) with ordinality as p(schema, at)
-           on p.schema::pg_catalog.text = d.schema_name
+      (select d.schema_name from viewkeeper.definitions d join path p on p.schema = d.schema_name
         where d.name = a.name and d.removed_at is null order by p.at limit 1),
-      pg_catalog.current_schema()::pg_catalog.text) as schema
-      from pg_catalog.jsonb_to_recordset(${sql.json(names.map((name) => ({ name })))}) as a(name pg_catalog.text)`
-  await sql`select pg_catalog.set_config('search_path', ${safePath}, false)`
+      ${creation}::text) as schema
+      from jsonb_array_elements_text(${sql.json(names)}) as a(name)`
   return new Map(rows.map(({ name, schema }) => [name, schema]))
 }
 

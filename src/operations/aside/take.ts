@@ -25,13 +25,13 @@ export async function findRelations(
   touched: Touched[],
   reading: string[],
 ): Promise<TouchedRelation[]> {
-  const wanted = reading.map((name) => quoteName(parseName(name, 'reading')))
+  const wanted = reading.map((name) => parseName(name, 'reading'))
   const named = await findTouched(sql, wanted.map(readersOf))
   const unknown = wanted.find((name) => !named.some((found) => found.touched.relation === name))
   if (unknown !== undefined) {
     throw new Problem(
       'InvalidRequest',
-      `There is no table or view ${unknown} in this database. Correct the name.`,
+      `There is no table or view ${quoteName(unknown)} in this database. Correct the name.`,
       {
         field: 'reading',
       },

@@ -1,4 +1,4 @@
-import { displayName, type QualifiedName } from '../names.ts'
+import { displayName, type QualifiedName, type ViewName } from '../names.ts'
 import type { LiveView } from '../views/live-view.ts'
 
 /** A view that is taken away and made again, with all that the catalog says about it. */
@@ -73,8 +73,7 @@ export const isView = (item: AsideItem): item is AsideView => item.kind === 'vie
 
 /** A part of the catalog that a statement changes, so that what reads it stands in the way. */
 export interface Touched {
-  /** As SQL reads it. */
-  relation: string
+  relation: ViewName
   /** Only readers of these columns stand in the way; null: all readers do. */
   columns: string[] | null
   /** Whether what needs a constraint of the table, such as a query grouped by its primary key, stands in the way, too. */
@@ -86,7 +85,7 @@ export interface Touched {
 }
 
 /** All readers of a relation. */
-export const readersOf = (relation: string): Touched => ({
+export const readersOf = (relation: ViewName): Touched => ({
   relation,
   columns: null,
   constraints: false,

@@ -1,5 +1,0 @@
-/**
- * The search path of our own statements: every name in them means the catalog's object. An empty path is not enough: the
- * server would look in the temporary schema first, where a view's own function could make a type called `text`.
- */
-export const safePath = 'pg_catalog, pg_temp'
