@@ -27,8 +27,8 @@ export interface Statement {
   /** The statement returns one number: how many rows the view has before or after the work. */
   count?: 'before' | 'after'
   /**
-   * The view whose rows the statement counts; its name is written as in SQL. The envelope first locks the
-   * name, and fails the run if a relation of another kind has it.
+   * The statement is a query that counts the rows of this view, whose name is written as in SQL. It is sealed: see
+   * `countRows` in `runs/counting.ts`.
    */
   countsRowsOf?: string
   /** The statement returns one text. If the text is not `is`, the run fails with this class and message. */

@@ -56,10 +56,27 @@ const equalRows =
 /** A text of an error holds at most so many characters in the record: an answer lists many runs. */
 const mostCharacters = 2000
 
-/** Does on the server what executeSealed in `seal.ts` does from the client. */
-const performSealed = `acting := current_setting('role');
+/** Acts as the role of the statement's seal, and gives what is made a name. */
+const beginSeal = `acting := current_setting('role');
         execute format('set local role %s', statement #>> '{sealed,role}');
-        seal := (statement #>> '{sealed,schema}') || '.viewkeeper_seal_' || replace(gen_random_uuid()::text, '-', '');
+        seal := (statement #>> '{sealed,schema}') || '.viewkeeper_seal_' || replace(gen_random_uuid()::text, '-', '');`
+
+/** Counts the rows of a view: see `countRows` in `plan/runs/counting.ts`. */
+const performCount = `${beginSeal}
+        execute format('create materialized view %s as %s with no data', seal, command);
+        if exists (select from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
+                     join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid and c.oid <> w.ev_class
+                    where w.ev_class = seal::regclass and (c.relkind <> 'm' or c.relowner::regrole::text <> statement #>> '{sealed,role}')) then
+          failure := 'CatalogChanged';
+          raise exception '% is no longer the materialized view whose rows were to be counted. Try again.', statement ->> 'countsRowsOf';
+        end if;
+        execute format('refresh materialized view %s', seal);
+        execute format('select rows from %s', seal) into counted;
+        execute format('drop materialized view %s', seal);
+        perform set_config('role', acting, true);`
+
+/** Does on the server what executeSealed in `seal.ts` does from the client. */
+const performSealed = `${beginSeal}
         execute format('create function %s(text, text) returns integer language plpgsql as %L', seal, '${sealBody.replaceAll("'", "''")}');
         execute format('create materialized view %s as select %s(%L::text, %L::text)', seal, seal, command,
           case when statement ? 'userCode' then role_path else '${safePath}' end);
@@ -74,7 +91,9 @@ const performStatement = `command := statement ->> 'sql';
       -- Only so does a run that waits for a lock until its time is over end as one that waited for a lock.
       perform set_config('lock_timeout', ceil(1000 * extract(epoch from greatest('1ms', least(
         nullif(current_setting('lock_timeout')::interval, '0'), deadline - clock_timestamp()))))::text, true);
-      if statement ? 'sealed' then
+      if statement ? 'countsRowsOf' then
+        ${performCount}
+      elsif statement ? 'sealed' then
         ${performSealed}
       elsif statement ? 'notes' then
         execute command into obstacles;
@@ -83,17 +102,7 @@ const performStatement = `command := statement ->> 'sql';
           execute answer;
         end loop;
       elsif statement ? 'count' then
-        if statement ? 'countsRowsOf' then
-          -- Preparing a statement locks what it reads, and runs nothing.
-          execute format('prepare viewkeeper_count as select from %s', statement ->> 'countsRowsOf');
-          execute 'deallocate viewkeeper_count';
-          if not exists (select from pg_class where oid = to_regclass(statement ->> 'countsRowsOf') and relkind = 'm') then
-            failure := 'CatalogChanged';
-            raise exception '% is no longer the materialized view whose rows were to be counted. Try again.', statement ->> 'countsRowsOf';
-          end if;
-        end if;
         execute command into counted;
-        if statement ->> 'count' = 'before' then rows_before := counted; else rows_after := counted; end if;
       elsif statement ? 'check' then
         execute command into answer;
         if answer is distinct from statement #>> '{check,is}' then
@@ -105,7 +114,12 @@ const performStatement = `command := statement ->> 'sql';
           perform set_config('search_path', role_path, true);
         end if;
         execute command;
-        perform set_config('search_path', '${safePath}', true);
+        set local search_path to ${safePath};
+      end if;
+      if statement ->> 'count' = 'before' then
+        rows_before := counted;
+      elsif statement ? 'count' then
+        rows_after := counted;
       end if;
       if statement ? 'view' then
         spent := spent || jsonb_build_object(statement ->> 'view',

@@ -11,9 +11,9 @@ export async function readRolePath(sql: Sql): Promise<string> {
 export const takeRolePath = (sql: Sql, { local }: { local: boolean }): Promise<unknown> =>
   sql`select set_config('search_path', current_setting(${rolePathSetting}), ${local})`
 
-/** Ends `takeRolePath`. */
+/** Ends `takeRolePath`. The statement has nothing that is looked up on a path. */
 export const takeSafePath = (sql: Sql, { local }: { local: boolean }): Promise<unknown> =>
-  sql`select pg_catalog.set_config('search_path', ${safePath}, ${local})`
+  sql.unsafe(`set ${local ? 'local ' : ''}search_path to ${safePath}`)
 
 /** The schemas on the search path of our login that exist, and the one in which a new relation would be made. */
 export async function readRoleSchemas(sql: Sql): Promise<{ schemas: string[]; creation: string | null }> {

@@ -4,6 +4,7 @@ import type { QualifiedName, ViewName } from '../../plan/names.ts'
 import { didYouMean } from '../../plan/views/meant.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
+import { toSetRole } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
 import { lacking } from '../server/cure.ts'
 import { readRoleSchemas } from '../server/role-path.ts'
@@ -51,6 +52,9 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
     select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind as kind,
            format('%I.%I', n.nspname, c.relname) as view, c.relispopulated as populated,
            pg_has_role(c.relowner, 'USAGE') as may_alter,
+           case when pg_has_role(c.relowner, ${toSetRole(sql)}) and has_schema_privilege(c.relowner, n.oid, 'CREATE')
+                 and has_schema_privilege(c.relowner, n.oid, 'USAGE')
+                then jsonb_build_object('role', c.relowner::regrole::text, 'schema', quote_ident(n.nspname)) end as counting,
            has_schema_privilege(n.oid, 'USAGE') as may_look,
            current_setting('track_counts')::boolean as tuples_are_counted,
            ${uniqueIndexes(sql)} as unique_indexes
@@ -75,6 +79,7 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
     view: row.view,
     populated: row.populated,
     mayAlter: row.may_alter,
+    counting: row.counting,
     tuplesAreCounted: row.tuples_are_counted,
     uniqueIndexes: indexes.map(({ name, columns, unusableBecause }) => ({ name, columns, unusableBecause })),
     keyCandidate: indexes.find(({ hasExpressions }) => !hasExpressions)?.columns ?? null,

@@ -2,6 +2,7 @@ import { displayName, literal, quoteName } from '../names.ts'
 import type { Plan } from '../plan.ts'
 import { countBefore, countTwin } from '../runs/counting.ts'
 import { besideReaders } from '../runs/locks.ts'
+import { ownersSeal } from '../runs/rebuild.ts'
 import type { RunOptions } from '../runs/refresh.ts'
 import type { Reader } from '../views/readers.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
@@ -28,7 +29,7 @@ export function planBuild(
     prepare: [
       ...countBefore(view, rowCountStrategy),
       ...fillTwin(member, places),
-      ...countTwin(twin, member.live.view.owner, rowCountStrategy),
+      ...countTwin(twin, ownersSeal(member.live), rowCountStrategy),
     ],
     cutOver: besideReaders(view, [], timeoutSeconds),
     written: null,

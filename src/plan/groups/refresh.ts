@@ -1,6 +1,7 @@
 import { displayName, type QualifiedName } from '../names.ts'
 import type { Plan } from '../plan.ts'
 import { countBefore, countTwin } from '../runs/counting.ts'
+import { ownersSeal } from '../runs/rebuild.ts'
 import type { RunOptions } from '../runs/refresh.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { exchange, nothingHasChanged } from './exchange.ts'
@@ -44,7 +45,7 @@ export function planGroupRefresh(
       ...buildTwins(group, places),
       ...proveTwins(group, places),
       ...(withData ? filled : []).flatMap((member) => fillTwin(member, places)),
-      ...countTwin(twin, wantedOf(first).view.owner, rowCountStrategy),
+      ...countTwin(twin, ownersSeal(wantedOf(first)), rowCountStrategy),
       ...copyGrantsOf(group, places),
       // This check delays nobody, and finds a change made during the build. The same check under the locks decides.
       nothingHasChanged(group),

@@ -10,7 +10,7 @@ import type {
   ViewDefinition,
 } from '../views/definition.ts'
 import { type CreateNames, temporaryNames } from './aside-names.ts'
-import { analyze, countBefore, countRows, readEstimate } from './counting.ts'
+import { analyze, type CountedView, countBefore, countRows, readEstimate } from './counting.ts'
 import { besideReaders, exclusively } from './locks.ts'
 import { noteObstacles } from './obstacles.ts'
 import { uniqueIndexes } from './unique-indexes.ts'
@@ -25,7 +25,7 @@ export interface CreateOptions {
   /**
    * The existing view to replace. The creation is refused if anything depends on that view (`dependents`).
    */
-  replaces: (ViewName & { populated: boolean; dependents: string[] }) | null
+  replaces: (CountedView & { dependents: string[] }) | null
 }
 
 /**
@@ -58,7 +58,9 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
       ...inPlaceOf(owner, [
         ...sealed(owner, definition, createStatements(definition, names)),
         ...(withData ? fill(view, uniqueIndexes(definition.indexes, names.index)) : []),
-        ...(counts === 'exact' ? [countRows(view, 'after')] : []),
+        ...(counts === 'exact'
+          ? [countRows(view, { role: owner, schema: quoteIdentifier(definition.schema) }, 'after')]
+          : []),
       ]),
     ],
     cutOver:

@@ -50,17 +50,17 @@ export const ownershipQuery = (view: ViewName, how?: Membership): string => `
 with ${asked}, ${theView(view)}
 select ${bySqlstate({ '42501': missing([ownedView(how), lookInto('asked.oid', 'session_user')]) })}`
 
-/** A query for what keeps the login from counting the rows of a view. */
+/** A query for what keeps the rows of a view from being counted as its owner. */
 export const countingQuery = (view: ViewName): string => `
 with ${asked}, ${theView(view)}
 select ${bySqlstate({
   '42501': missing([
-    privilege('asked, v', {
+    privilege('v', {
       what: `'select'`,
       on: 'v.name',
-      to: 'asked.oid',
+      to: 'v.relowner',
       owner: 'v.relowner',
-      given: `has_table_privilege(v.oid, 'select')`,
+      given: `has_table_privilege(v.relowner, v.oid, 'select')`,
     }),
   ]),
 })}`

@@ -2,7 +2,7 @@ import { literal, quoteName, unquoted } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
-import { countBefore, countRows, estimateAside } from './counting.ts'
+import { countBefore, countExactly, estimateAside } from './counting.ts'
 import { besideReaders, exclusively, lockWhatIsRead, withoutAltering } from './locks.ts'
 import { fillingQuery } from './obstacles.ts'
 import { uniqueIndexes } from './unique-indexes.ts'
@@ -47,7 +47,7 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
         ? `select pg_catalog.pg_stat_get_xact_tuples_inserted(to_regclass(${literal(quoteName(view))}))`
         : null,
     aside:
-      exact && !view.tuplesAreCounted ? [countRows(view, 'after')] : estimateAside(view, rowCountStrategy),
+      exact && !view.tuplesAreCounted ? countExactly(view, 'after') : estimateAside(view, rowCountStrategy),
   }
 }
 
@@ -66,7 +66,7 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
       unique: uniqueOf(view),
     },
   ]
-  if (rowCountStrategy === 'exact') work.push(countRows(view, 'after'))
+  if (rowCountStrategy === 'exact') work.push(...countExactly(view, 'after'))
   return {
     ifRunning,
     basis: null,

@@ -13,7 +13,14 @@ import { type AsideNames, asideNames } from './aside-names.ts'
 import { analyze, countBefore, countTwin } from './counting.ts'
 import { fill } from './create.ts'
 import { exclusively, holdStill, type Locked, setting } from './locks.ts'
-import { buildIndexes, buildStatistics, buildTwin, giveStatistics, nameStatistics } from './rebuild.ts'
+import {
+  buildIndexes,
+  buildStatistics,
+  buildTwin,
+  giveStatistics,
+  nameStatistics,
+  ownersSeal,
+} from './rebuild.ts'
 import type { RunOptions } from './refresh.ts'
 import { uniqueIndexes } from './unique-indexes.ts'
 import { tablesOf, touchFunctions, writeObjectsAgain, writeViewAgain, writtenAgain } from './written-again.ts'
@@ -61,7 +68,7 @@ export function planSwap(
       ]),
       ...giveStatistics(wanted, aside),
       ...(withData ? inPlaceOf(owner, [...fill(aside.view, unique), analyze(aside.view)]) : []),
-      ...(withData ? countTwin(aside.view, owner, rowCountStrategy) : []),
+      ...(withData ? countTwin(aside.view, ownersSeal(wanted), rowCountStrategy) : []),
       ...replayGrants(wanted, aside.view),
       refersToItself(view, aside),
       // This check delays nobody, and finds a change made during the build. The same check under the lock

@@ -1,3 +1,5 @@
+import type { Seal } from '../plan.ts'
+
 /** What the catalog says about one view at one moment: all that planning an operation needs. */
 export interface ViewFacts {
   oid: number
@@ -10,6 +12,11 @@ export interface ViewFacts {
    * Whether we may act as the owner, and so `alter` the view. `maintain` (17 and later) only lets us refresh.
    */
   mayAlter: boolean
+  /**
+   * As whom and where the rows are counted one by one; null if we may not act as the owner, or the owner lacks usage or
+   * create on the view's schema.
+   */
+  counting: Seal | null
   uniqueIndexes: UniqueIndex[]
   /** Columns that probably identify a row, quoted and comma-separated: a guess, good for advice only. */
   keyCandidate: string | null

@@ -9,6 +9,7 @@ export const viewFacts = (changes: Partial<ViewFacts> = {}): ViewFacts => ({
   view: 'app."Sales"',
   populated: true,
   mayAlter: true,
+  counting: { role: 'boss', schema: 'app' },
   uniqueIndexes: [],
   keyCandidate: null,
   tuplesAreCounted: true,

@@ -44,13 +44,13 @@ describe('a regular refresh', () => {
   test('counts exactly by the tuples written, or without tuple counters after the commit', () => {
     const exact = { ...options, rowCountStrategy: 'exact' as const }
     expect(planRegularRefresh(viewFacts(), exact)).toMatchObject({
-      prepare: [{ sql: 'select count(*) from "app"."Sales"', count: 'before' }],
+      prepare: [{ sql: 'select count(*) as rows from "app"."Sales"', count: 'before' }],
       written: `select pg_catalog.pg_stat_get_xact_tuples_inserted(to_regclass('"app"."Sales"'))`,
       aside: [],
     })
     expect(planRegularRefresh(viewFacts({ tuplesAreCounted: false }), exact)).toMatchObject({
       written: null,
-      aside: [{ sql: 'select count(*) from "app"."Sales"', count: 'after' }],
+      aside: [{ sql: 'select count(*) as rows from "app"."Sales"', count: 'after' }],
     })
   })
 })
