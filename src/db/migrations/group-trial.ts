@@ -111,6 +111,7 @@ async function tryChanged(
 ): Promise<null> {
   const member = group.members[at] as Member
   const { before, after, given } = change
+  await insistOnOnlyTwins(sql, group, places)
   const twin = await naming(after, group, places, () => readOnTwins(sql, group, places, change))
   const isSame = await isSameQuery(sql, twin, given)
   const described = isSame ? { ...twin, view: { ...twin.view, definition: given.view.definition } } : twin
@@ -118,6 +119,26 @@ async function tryChanged(
   member.wanted = wantedView(given, { before, after, twin: described })
   await naming(null, group, places, () => build(sql, group, member, places))
   return null
+}
+
+/**
+ * Refuses (MigrationFailed) anything but twins in the schemas of the twins, which are on the path of the next query: the
+ * code of another view may have made there, as its owner, what the query would take for its own function or operator.
+ */
+async function insistOnOnlyTwins(sql: Sql, { members }: Group, places: Places): Promise<void> {
+  const names = members.map((member) => twinName(member, places))
+  const [odd] = await sql<{ object: string }[]>`
+    select pg_describe_object(d.classid, d.objid, 0) as object
+      from pg_depend d join pg_namespace n on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid
+      left join pg_class c on d.classid = 'pg_class'::regclass and c.oid = d.objid
+     where n.nspname in (select * from jsonb_array_elements_text(${sql.json(places.schemas)}))
+       and not coalesce(${sql.json(names)}::jsonb @> jsonb_build_array(jsonb_build_object('schema', n.nspname, 'name', c.relname)), false)`
+  if (odd === undefined) return
+  throw new Problem(
+    'MigrationFailed',
+    `The code of a view made ${odd.object} among the twins of the views, where the next query would find it. ` +
+      `Look for that code in the functions that ${members.map(({ live }) => displayName(live.view)).join(', ')} use.`,
+  )
 }
 
 /** The live view that a definition makes where its query finds twins. All SQL of the result names the views. */

@@ -5,6 +5,7 @@ import { checkViews } from '../../../src/operations/migrations/check.ts'
 import { migrateUp } from '../../../src/operations/migrations/migrate.ts'
 import { verifyFrozen } from '../../../src/operations/migrations/verify.ts'
 import { create } from '../../../src/operations/runs/create.ts'
+import { drop } from '../../../src/operations/runs/drop.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { describeViews } from '../../../src/operations/views/describe.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
@@ -562,6 +563,58 @@ describe('rows are never counted as a role that the owner could make run her cod
     refresh({ view, strategy, rowCountStrategy: 'exact' }, callOn(place.database))
   const counted = () => mallorysView('select id from m.base', (view) => `create unique index on ${view} (id)`)
 
+  test.each([
+    ['an index expression', (view: string) => `create index on ${view} ((id + m.constant()))`],
+    ['the predicate of an index', (view: string) => `create index on ${view} (id) where id > m.constant()`],
+    [
+      'a statistics object',
+      (view: string) => `create statistics m.${newName()} on id, (id + m.constant()) from ${view}`,
+    ],
+  ])('with a constant of her own in %s', async (_, more) => {
+    await run(
+      'mallory',
+      'create or replace function m.constant() returns integer immutable language plpgsql as $$ begin return m.evil(); end $$',
+    )
+    await arm(escapeAndForge)
+    const view = await mallorysView(
+      'select id from m.base',
+      (name) => `create unique index on ${name} (id); ${more(name)}`,
+    )
+    for (const strategy of ['regular', 'concurrent', 'swap'] as const)
+      expect(await exact(view, strategy)).toMatchObject({
+        status: 'updated',
+        response: { rowCountBefore: 3, rowCountAfter: 3 },
+      })
+    await drop({ view, rowCountStrategy: 'exact' }, callOn(place.database))
+    await expectOnly('mallory')
+  })
+
+  test('of a view whose schema another one takes the place of after the claim', async () => {
+    const [there, other] = [newName(), newName()]
+    await place.sql`grant create on database hostile to mallory`
+    await run(
+      'mallory',
+      `create schema ${there}; grant usage, create on schema ${there} to alice;
+       create schema ${other}; create materialized view ${other}.kept as select id from m.base;
+       create or replace function m.constant() returns integer immutable language plpgsql as $$ begin return m.evil(); end $$;
+       create index on ${other}.kept ((id + m.constant()));
+       grant usage, create on schema ${other} to alice; grant select on ${other}.kept to alice`,
+    )
+    await run('alice', `create materialized view ${there}.kept as select 1 as id`)
+    await arm(escapeAndForge)
+    const [refreshed] = await place.whileRunsStop('claimed', async (stopped) => {
+      const refreshed = exact(`${there}.kept`, 'regular')
+      await stopped()
+      await run(
+        'mallory',
+        `alter schema ${there} rename to ${there}_gone; alter schema ${other} rename to ${there}`,
+      )
+      return [refreshed]
+    })
+    expect(await refreshed).toMatchObject({ status: 'error', error: { class: 'CatalogChanged' } })
+    await expectOnly()
+  })
+
   describe.each(impostors)('if %s has taken the name', (_, impostor) => {
     /** Refreshes, and lets mallory's impostor take the name when the run has come to `at`. */
     async function refreshWhileTaken(at: 'claimed' | 'success', strategy: 'regular' | 'concurrent' | 'swap') {
@@ -663,4 +716,47 @@ describe('a policy on a table that a view of ours reads', () => {
       })
     },
   )
+})
+
+test('the code of one view puts nothing in the way of the next changed query of a migration', async () => {
+  const [base, mid, top] = [newName(), newName(), newName()]
+  await place.sql.unsafe(
+    'grant create on database hostile to viewkeeper_app; grant usage on schema a to mallory',
+  )
+  await run(
+    'alice',
+    `create or replace function a.known(integer) returns integer language sql as 'select $1';
+     create materialized view a.${base} as select 1 as id, 2 as old; grant select on a.${base} to public; grant create on schema a to mallory`,
+  )
+  await run(
+    'mallory',
+    `create materialized view a.${mid} as select id, '{7}'::m.dom[] as trap from a.${base}; grant select on a.${mid} to public`,
+  )
+  await run(
+    'alice',
+    `create materialized view a.${top} as select m.id, b.old as more from a.${mid} m, a.${base} b`,
+  )
+  await place.sql.unsafe(`alter role viewkeeper_app in database hostile set search_path = a`)
+  await arm(`
+    declare twins name;
+    begin
+      for twins in select nspname from pg_catalog.pg_namespace where nspname like 'viewkeeper%' and nspname <> 'viewkeeper' loop
+        execute pg_catalog.format('create function %I.known(integer) returns integer language plpgsql as $f$ begin perform m.late(); return 1; end $f$', twins);
+      end loop;
+    end;`)
+  const frozen = await folder(`twins ${top}`)
+  await frozen.freeze([
+    definition(base, 'select 1 as id, 2 as old', { schema: 'a' }),
+    definition(top, `select m.id, b.old as more from a.${mid} m, a.${base} b`, { schema: 'a' }),
+  ])
+  const changed = [
+    definition(base, 'select 1 as id, 2 as more', { schema: 'a' }),
+    definition(top, `select ${mid}.id, known(more) as more from ${mid}, ${base}`, { schema: 'a' }),
+  ]
+  const refusal = await refusalOf(frozen.freezeOn(place.database, changed, { only: changed }))
+  await place.sql.unsafe(`alter role viewkeeper_app in database hostile reset search_path`)
+  expect(refusal.message).toMatch(
+    /The code of a view made function viewkeeper.*known\(integer\) among the twins/,
+  )
+  await expectOnly('mallory')
 })

@@ -11,7 +11,7 @@ import { migrate } from '../../../src/operations/schema/apply.ts'
 import { counts } from '../../support/counts.ts'
 import { administrator, callOn, schemaFolder } from '../../support/servers/database.ts'
 import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
-import { accountOf, begin, makeGraph } from '../../support/views/batches.ts'
+import { accountOf, begin } from '../../support/views/batches.ts'
 import { until } from '../../support/waiting/until.ts'
 
 // A server of its own, with the default number of connections.
@@ -151,13 +151,28 @@ test('a login with 4 connections that gets 10 calls at once refuses what it cann
   expect(runs).toEqual([{ status: 'success', count: ended.updated }])
 })
 
+/** The key of an advisory lock. */
+const gate = '991, 1'
+
 describe('advancing a batch', () => {
   test("sends no more runs at once than `mostAtOnce`, even if the batch's concurrency is higher", async () => {
-    const names = Array.from({ length: 12 }, (_, at) => `v${at}`)
-    await makeGraph(sql, 'wide', Object.fromEntries(names.map((name) => [name, []])), { seconds: 0.1 })
+    const names = Array.from({ length: 12 }, (_, at) => `wide.v${at}`)
+    await sql.unsafe(`
+      create schema wide;
+      ${names.map((name) => `create materialized view ${name} as select pg_advisory_xact_lock_shared(${gate})::text as passed with no data`).join(';')}`)
+    const keeper = await sql.reserve()
+    await keeper.unsafe(`select pg_advisory_lock(${gate})`)
     const batchId = await begin(database, { pattern: 'wide.*', concurrency: 12 })
     const call = { database, until: Date.now() + 20_000, mostAtOnce: 3 }
-    expect(await advance(batchId, call)).toMatchObject({ done: true, status: 'success' })
+    const advanced = advance(batchId, call)
+    await until('three runs stand before the gate', async () => {
+      const waiting = await sql`
+        select from pg_locks where locktype = 'advisory' and (classid::int, objid::int) = (${sql.unsafe(gate)}) and not granted`
+      return waiting.length === 3
+    })
+    await keeper.unsafe(`select pg_advisory_unlock(${gate})`)
+    keeper.release()
+    expect(await advanced).toMatchObject({ done: true, status: 'success' })
     expect((await accountOf(sql, batchId)).mostAtOnce).toBe(3)
   })
 })

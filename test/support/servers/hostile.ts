@@ -12,7 +12,7 @@ import { startTestServer, type TestServer } from './test-server.ts'
 /** Viewkeeper's login. */
 export const login = 'viewkeeper_app'
 
-type Role = 'mallory' | 'alice' | 'master' | typeof login
+type Role = 'mallory' | 'alice' | 'master' | 'boss' | typeof login
 
 /** A database as on RDS, in which one of the owners of views means harm. */
 export interface HostileDatabase {
@@ -50,7 +50,7 @@ const stopKey = 77
  * may read. Schema `made` is for what Viewkeeper creates. `public.keep` writes down what code did and as
  * which role, even if the transaction is rolled back.
  */
-export function useHostileDatabase(): HostileDatabase {
+export function useHostileDatabase(parameters: Record<string, string> = {}): HostileDatabase {
   let server: TestServer | undefined
   let sql: Sql
   let sessions: Sql[] = []
@@ -67,6 +67,7 @@ export function useHostileDatabase(): HostileDatabase {
       max: 1,
       idle_timeout: 0,
       max_lifetime: null,
+      fetch_types: false,
       onnotice: () => {},
       types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
     }) as Sql
@@ -80,7 +81,9 @@ export function useHostileDatabase(): HostileDatabase {
   }
 
   beforeAll(async () => {
-    server = await startTestServer({ parameters: { max_connections: '100', deadlock_timeout: '200ms' } })
+    server = await startTestServer({
+      parameters: { max_connections: '100', deadlock_timeout: '200ms', ...parameters },
+    })
     const first = administrator(server.url)
     await first.unsafe(`create role master login createrole createdb password '${password}'`)
     await first.unsafe('create database hostile owner master')

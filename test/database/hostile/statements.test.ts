@@ -1,0 +1,263 @@
+import { expect, test } from 'vitest'
+import { changeOwnPassword } from '../../../src/db/schema/authentication.ts'
+import type { Database } from '../../../src/db/server/connect.ts'
+import { around } from '../../../src/operations/aside/around.ts'
+import { putBack } from '../../../src/operations/aside/put-back.ts'
+import { setAside } from '../../../src/operations/aside/set-aside.ts'
+import { advance } from '../../../src/operations/batches/advance.ts'
+import { cancelBatch } from '../../../src/operations/batches/cancel.ts'
+import { getBatch, listBatches, listOpenBatches } from '../../../src/operations/batches/read.ts'
+import { startBatch } from '../../../src/operations/batches/start.ts'
+import { bringUp } from '../../../src/operations/migrations/bring-up.ts'
+import { checkViews } from '../../../src/operations/migrations/check.ts'
+import { insistOnRights } from '../../../src/operations/migrations/insist-on-rights.ts'
+import { migrateDown, migrateUp, migrationStatus } from '../../../src/operations/migrations/migrate.ts'
+import { refuseOtherFolders } from '../../../src/operations/migrations/own-folder.ts'
+import { insistOnLacking, readLater } from '../../../src/operations/migrations/renumber.ts'
+import { repairViews } from '../../../src/operations/migrations/repair.ts'
+import { readSquashable } from '../../../src/operations/migrations/squash.ts'
+import { readReading, readUnknownDependencies } from '../../../src/operations/migrations/verify.ts'
+import { beginMonitoring } from '../../../src/operations/monitoring/begin.ts'
+import { getMetrics } from '../../../src/operations/monitoring/metrics.ts'
+import { monitor } from '../../../src/operations/monitoring/monitor.ts'
+import { confirm, prepareNotice } from '../../../src/operations/monitoring/notice.ts'
+import { prune } from '../../../src/operations/monitoring/prune.ts'
+import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
+import { cancel } from '../../../src/operations/runs/cancel.ts'
+import { create } from '../../../src/operations/runs/create.ts'
+import { drop } from '../../../src/operations/runs/drop.ts'
+import { getRun, listRuns } from '../../../src/operations/runs/read.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { migrate } from '../../../src/operations/schema/apply.ts'
+import { createRole, readSituation } from '../../../src/operations/schema/create-role.ts'
+import { describeViews } from '../../../src/operations/views/describe.ts'
+import { doctor } from '../../../src/operations/views/doctor.ts'
+import { pauseAll, pauseView } from '../../../src/operations/views/pause.ts'
+import { getView, listViews } from '../../../src/operations/views/read.ts'
+import { getWhy } from '../../../src/operations/views/why.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { callOn, schemaFolder } from '../../support/servers/database.ts'
+import { login, useHostileDatabase } from '../../support/servers/hostile.ts'
+import { makeHostileNames } from '../../support/servers/hostile-names.ts'
+import { advanceToEnd, begin } from '../../support/views/batches.ts'
+import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { alarm } from '../../support/views/notices.ts'
+import { whatIsExecuted, withoutExecution } from '../../support/waiting/executed.ts'
+
+// No statement of ours means anything but the catalog's objects by the catalog's names, whatever is on the search path.
+
+const place = useHostileDatabase()
+const folder = useFolders()
+
+/** Logins whose search path leads to hostile schemas first. */
+const logins = [login, 'master', 'boss'] as const
+
+/** What sends a statement only at a moment that no test can choose, or to AWS's own roles. */
+const neverSent = [
+  'src/db/views/look.ts lockTimeout',
+  'src/db/views/owner.ts readMembershipAdvice',
+  'src/db/views/owner.ts readReadersByOwner',
+  'src/db/views/readers.ts readReaderNames',
+  'src/db/server/cure.ts readMissingRights',
+  'src/db/server/lock-keys.ts lockIsHeld',
+  'src/db/schema/authentication.ts authenticateByIam',
+  'src/db/runs/runs.ts writePlan',
+  'src/db/runs/runs.ts closeUnclaimed',
+  'src/db/runs/runs.ts skipUnclaimed',
+  'src/db/monitoring/notice-facts.ts readSlowRuns',
+  'src/db/migrations/temporary-view.ts onlyReads',
+  'src/db/migrations/temporary-view.ts readQuery',
+  'src/db/batches/batch-groups.ts giveUpGroup',
+  'src/db/aside/in-the-way.ts readFunction',
+]
+
+async function makeHostile(): Promise<void> {
+  const { sql } = place
+  await sql.unsafe(`
+    create role boss superuser login password 'secret'; grant create on schema public to mallory;
+    ${logins.map((role) => `create schema ${role} authorization mallory; grant usage on schema ${role} to public; alter role ${role} in database hostile set search_path = "$user", public, m, made, pg_catalog;`).join('\n')}`)
+  for (const schema of ['public', login]) await makeHostileNames(place.session('mallory'), schema)
+}
+
+/** Does everything that can be done, each operation with what makes it send all its statements. */
+async function doEverything(database: Database): Promise<void> {
+  const call = () => callOn(database)
+  for (const role of ['master', 'boss'] as const)
+    await place
+      .databaseOf(role)
+      .withConnection((admin) =>
+        createRole(admin, { login, password: 'secret', owners: ['alice', 'mallory'], ownViews: 'maintain' }),
+      )
+  await migrate(database, schemaFolder)
+  await beginMonitoring(database)
+
+  const frozen = await folder('everything')
+  const views = [
+    definition('sales', 'select id from a.base', {
+      schema: 'made',
+      indexes: [{ name: 'sales_id', unique: true, on: '(id)' }],
+      comment: 'the base',
+      grants: [{ privileges: ['select'], to: 'alice' }],
+    }),
+    definition('child', 'select id from made.sales', { schema: 'made' }),
+  ]
+  await frozen.freezeOn(database, views)
+  await frozen.write(
+    '003_own.up.sql',
+    'savepoint one; create table made.own (id pg_catalog.int4); release savepoint one',
+  )
+  await frozen.write('004_index.up.sql', 'create index concurrently own_id on made.own (id)')
+  await insistOnRights(database, await frozen.read())
+  await refuseOtherFolders(database, await frozen.read())
+  await readLater(database, await frozen.read())
+  await bringUp(migrateCall(database), await frozen.read(), { repair: true })
+  await migrationStatus(database, await frozen.read())
+  await checkViews(database, views)
+  const changed = [{ ...views[0]!, sql: 'select id, id as twice from a.base' }, views[1]!]
+  await frozen.freezeOn(database, changed)
+  await migrateUp(migrateCall(database), await frozen.read())
+  await migrateDown(migrateCall(database), await frozen.read(), 1)
+  await migrateUp(migrateCall(database), await frozen.read())
+  await readSquashable(database, await frozen.read(), changed)
+  await readReading(database)
+  await readUnknownDependencies(database, views, [])
+  await insistOnLacking(database, [])
+
+  for (const strategy of ['auto', 'regular', 'concurrent', 'swap'] as const)
+    for (const rowCountStrategy of ['exact', 'estimated'] as const)
+      await refresh({ view: 'sales', strategy, rowCountStrategy }, call())
+  const { runId } = await refresh({ view: 'made.child' }, call())
+  await drop({ view: 'child', rowCountStrategy: 'exact' }, call())
+  await create({ view: 'child', rowCountStrategy: 'exact' }, call())
+  await create({ view: 'child', force: true }, call())
+  await drop({ view: 'child' }, call())
+  await repairViews(migrateCall(database), await frozen.read())
+  await cancel(runId!, call()).catch(() => {})
+  for (const exchange of ['together', 'each'] as const)
+    await advanceToEnd(database, await begin(database, { all: true, exchange }))
+  const batchId = await begin(database, { views: ['sales'], descendants: true })
+  await cancelBatch(batchId, call())
+  await getBatch(database, batchId)
+  await listBatches(database, { limit: 10 })
+  await listOpenBatches(database)
+
+  const waiting = { dryRun: false, huntMs: 5000 }
+  await setAside(database, { reading: ['a.base'], ...waiting })
+  await refresh({ view: 'made.sales' }, call()).catch(() => {})
+  await getWhy(database, 'sales', { schedules: unscheduled, environment: null })
+  await putBack(database, { given: [], forgotten: [], dryRun: false })
+  await around(
+    database,
+    {
+      file: 'widen.sql',
+      text: 'alter table a.base alter column id type pg_catalog.int8',
+      touched: [
+        {
+          relation: { schema: 'a', name: 'base' },
+          columns: ['id'],
+          constraints: false,
+          dropped: false,
+          locked: true,
+        },
+      ],
+      reading: [],
+      given: [],
+      trial: true,
+      ...waiting,
+    },
+    { onPlan() {}, onWait() {}, onTried() {}, onFill() {} },
+  )
+
+  await describeViews(database, 'all')
+  await doctor(database, { views: 'all', role: null })
+  await doctor(database, { views: ['sales'], role: 'alice' })
+  await pauseView(database, 'sales', true)
+  await pauseAll(database, true, 'test')
+  await getWhy(database, 'sales', { schedules: unscheduled, environment: null })
+  await pauseAll(database, false, 'test')
+  await pauseView(database, 'sales', false)
+  await listViews(database)
+  await getView(database, 'sales')
+  await getRun(database, runId!)
+  await listRuns(database, { view: 'sales', limit: 10 })
+  await getMetrics(database, { windowSeconds: 3600 })
+  await monitor(database, { schedules: unscheduled, publish: unheard })
+  const answer = await prepareNotice(database, 'test', { environment: 'test', alarms: [] })
+  if (!answer.busy && answer.notice !== null) await confirm(database, answer.token)
+  await prune(database, { successes: 1, days: 1 }, Date.now() + 60_000)
+}
+
+/** Does what is refused, what fails, and what is done twice. */
+async function doWhatFails(database: Database): Promise<void> {
+  const call = (more: Parameters<typeof callOn>[1] = {}) => callOn(database, more)
+  await place.run('master', 'create materialized view made.masters as select 1 as id')
+  await place.databaseOf('master').withConnection(async (admin) => {
+    await readSituation(admin, login)
+    await createRole(admin, { login, password: 'secret', owners: null, ownViews: 'give' })
+  })
+  await database.withConnection((sql) => changeOwnPassword(sql, 'secret'))
+
+  await place.run(
+    'alice',
+    `create function a.fails() returns pg_catalog.int4 language plpgsql set search_path = '' as 'begin raise exception $$no$$; end';
+     create function a.slow() returns pg_catalog.int4 language plpgsql set search_path = '' as 'begin perform pg_catalog.pg_sleep(1); return 1; end';
+     create function a.parsed() returns pg_catalog.int8 begin atomic select id from a.base; end;
+     create materialized view a.failing as select a.fails() as id with no data;
+     create materialized view a.above as select id from a.failing with no data;
+     create materialized view a.sleeping as select a.slow() as id with no data`,
+  )
+  const strange = definition('strange', 'select 1 as id', { schema: 'made', owner: 'boss' })
+  const refused = [
+    () => refresh({ view: 'a.kept', strategy: 'concurrent' }, call()),
+    () => refresh({ view: '"\u00e4"' }, call()),
+    () =>
+      checkViews(place.databaseOf('alice'), [
+        definition('kept', 'select id from a.base', { schema: 'a' }),
+        strange,
+      ]),
+    () => setAside(database, { reading: ['a.base'], dryRun: false, huntMs: 300 }),
+  ]
+  const holder = place.session('postgres')
+  await holder.unsafe('begin; select id from a.kept')
+  for (const work of refused) await work().catch(() => {})
+  await holder`rollback`
+
+  for (let at = 0; at < 2; at++) {
+    await refresh({ view: 'a.kept' }, call({ idempotencyKey: 'once' }))
+    await startBatch({ views: ['a.kept'] }, call({ idempotencyKey: 'once' }))
+  }
+  await pauseView(database, 'a.kept', true)
+  await refresh({ view: 'a.kept' }, call({ trigger: 'schedule' }))
+  await pauseView(database, 'a.kept', false)
+  const failing = { views: ['a.failing'], descendants: true }
+  await advanceToEnd(database, await begin(database, { ...failing, retries: 0 }))
+  const retried = await begin(database, { ...failing, retries: 1 })
+  await advance(retried, { database, until: Date.now() + 3000 })
+  await cancelBatch(retried, call())
+  const { runId } = await refresh({ view: 'a.sleeping' }, call({ waitUntil: 0 }))
+  await getRun(database, runId!)
+  await cancel(runId!, call())
+
+  await begin(database, { views: ['a.kept'] })
+  await place.sql`update viewkeeper.batches set advanced_at = pg_catalog.now() operator(pg_catalog.-) '1 day'::pg_catalog.interval`
+  await monitor(database, { schedules: unscheduled, publish: unheard })
+  await prepareNotice(database, 'test', { environment: 'test', alarms: [alarm('slow')] })
+}
+
+test("no name on the search path of a login is taken for the catalog's by any statement", {
+  timeout: 240_000,
+}, async () => {
+  await place.run(
+    'alice',
+    'create table a.base as select 1 as id; grant select on a.base to public; create materialized view a.kept as select id from a.base',
+  )
+  await makeHostile()
+  const executed = await whatIsExecuted(async () => {
+    await doEverything(place.database)
+    await doWhatFails(place.database)
+  })
+  const breaches = await place.sql`
+    select did, who, (count(*))::pg_catalog.int4 from public.loot where who operator(pg_catalog.<>) 'mallory' group by 1, 2 order by 1`
+  expect(await withoutExecution('src/db', executed)).toEqual(neverSent.toSorted())
+  expect(breaches).toEqual([])
+})

@@ -1,0 +1,42 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { type Profiler, Session } from 'node:inspector/promises'
+
+/** Notes which functions of the program are executed while `work` goes on. */
+export async function whatIsExecuted(work: () => Promise<void>): Promise<Profiler.ScriptCoverage[]> {
+  const session = new Session()
+  session.connect()
+  try {
+    await session.post('Profiler.enable')
+    await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: false })
+    await work()
+    return (await session.post('Profiler.takePreciseCoverage')).result
+  } finally {
+    session.disconnect()
+  }
+}
+
+/** The functions of a folder that send a statement and were not executed, each as `file function`. */
+export async function withoutExecution(
+  folder: string,
+  executed: Profiler.ScriptCoverage[],
+): Promise<string[]> {
+  const missed: string[] = []
+  for (const name of await readdir(folder, { recursive: true })) {
+    if (!name.endsWith('.ts')) continue
+    const file = `${folder}/${name}`
+    const executedHere = new Set(
+      executed
+        .filter(({ url }) => url.endsWith(`/${file}`))
+        .flatMap(({ functions }) => functions)
+        .flatMap(({ functionName, ranges }) => (ranges.some(({ count }) => count > 0) ? [functionName] : [])),
+    )
+    for (const [text, called] of (await readFile(file, 'utf8')).matchAll(declaration))
+      if (sends.test(text) && !executedHere.has(called!)) missed.push(`${file} ${called}`)
+  }
+  return missed.sort()
+}
+
+/** A function at the top level of a file, up to the next declaration there. */
+const declaration =
+  /^(?:export )?(?:async function|function|const) (\w+)[^]*?(?=^(?:export|async|function|const|\/\*\*|interface|type) |$(?![^]))/gm
+const sends = /\b(?:sql|part|transaction)(?:<[^`]*>)?`|\.unsafe[<(]/
