@@ -129,7 +129,7 @@ export function stateOf(view: BatchView, { batch, sinceMs, now }: At): string {
     case 'built':
       return `built, waits for the exchange${withOthers(view, batch)}`
     case 'success':
-      return `done${tookText(last)}${again}`
+      return `done${tookText(last)}${again}${view.along ? '; came along' : ''}`
     case 'failed':
       return `failed${last?.elapsedMs == null ? '' : ` after ${duration(last.elapsedMs)}`}: ${messageOf(view, last)}`
     case 'canceled':

@@ -1,14 +1,15 @@
 import type { BatchError } from '../../plan/batches/end.ts'
 import { passing, type TogetherGroup } from '../../plan/batches/next.ts'
-import type { PlannedGroup } from '../../plan/batches/together.ts'
+import type { PlannedGroup, TogetherView } from '../../plan/batches/together.ts'
 import type { Group } from '../../plan/groups/group.ts'
 import { batchPlaces } from '../../plan/groups/group.ts'
-import { quoteIdentifier } from '../../plan/names.ts'
-import type { Strategy } from '../../plan/views/definition.ts'
+import { type QualifiedName, quoteIdentifier } from '../../plan/names.ts'
+import { lastRefreshFailed } from '../runs/history.ts'
 import { openBatch } from '../runs/runs.ts'
 import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
 import { runLockClass } from '../server/lock-keys.ts'
-import type { RefreshedEach } from './batches.ts'
+import { type BatchView, insertBatchViews } from './batch-views.ts'
+import type { Batch, RefreshedEach } from './batches.ts'
 
 /** A group of a batch, as its answer shows it. */
 export interface BatchGroup extends TogetherGroup {
@@ -24,9 +25,8 @@ const groupingKeys = -1000
 /** What is known of a batch before its groups are decided. */
 export interface Grouping {
   groupedAt: Date | null
-  maxTwinBytes: number | null
-  /** The pause and the strategy of each view, by the id of its definition, and its OID if it is there. */
-  views: Map<number, { oid: number | null; paused: boolean; strategy: Strategy }>
+  /** The OIDs of its views, as far as they are there. */
+  oids: number[]
 }
 
 /**
@@ -40,27 +40,53 @@ export async function lockGrouping(
   const [lock] = await sql<[{ got: boolean }]>`
     select pg_try_advisory_xact_lock(${runLockClass}, ${groupingKeys - serial}::integer) as got`
   if (!lock.got) return 'busy'
-  const [batch] = await sql<Pick<Grouping, 'groupedAt' | 'maxTwinBytes'>[]>`
-    select grouped_at as "groupedAt", max_twin_bytes as "maxTwinBytes" from viewkeeper.batches
-     where id = ${id} and status in ('pending', 'running') and cancel_requested_at is null`
-  if (batch === undefined) return null
-  const rows = await sql<{ id: number; oid: number | null; paused: boolean; strategy: Strategy }[]>`
-    select d.id, c.oid::int8 as oid, d.paused_at is not null as paused, coalesce(b.strategy, d.refresh_strategy) as strategy
-      from viewkeeper.batch_views v
-      join viewkeeper.batches b on b.id = v.batch_id
-      join viewkeeper.definitions d on d.id = v.definition_id
-      left join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', v.schema_name, v.view_name)) and c.relkind = 'm'
-     where v.batch_id = ${id}`
-  return { ...batch, views: new Map(rows.map(({ id: view, ...row }) => [view, row])) }
+  const [batch] = await sql<Grouping[]>`
+    select b.grouped_at as "groupedAt",
+           (select coalesce(jsonb_agg(c.oid::int8), '[]')
+              from viewkeeper.batch_views v
+              join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', v.schema_name, v.view_name)) and c.relkind = 'm'
+             where v.batch_id = b.id) as oids
+      from viewkeeper.batches b
+     where b.id = ${id} and b.status in ('pending', 'running') and b.cancel_requested_at is null`
+  return batch ?? null
 }
 
-/** Records the groups of a batch, and the views that are refreshed by themselves, each with the reason. */
+/** A view that a batch may exchange together with others. */
+export type Candidate = BatchView & TogetherView
+
+/** The views of a batch, and of these views those that have a definition: they may come along. */
+export const readCandidates = (sql: Sql, batch: Batch, readers: QualifiedName[]): Promise<Candidate[]> => sql<
+  Candidate[]
+>`
+  select d.id, d.schema_name as schema, d.name, format('%I.%I', d.schema_name, d.name) as view,
+         v.batch_id is not null as asked, v.along, coalesce(to_jsonb(v.parents), '[]') as parents,
+         d.paused_at is not null as paused, coalesce(${batch.strategy}, d.refresh_strategy) as strategy,
+         exists (select from pg_catalog.pg_index i
+                  where i.indrelid = to_regclass(format('%I.%I', d.schema_name, d.name)) and i.indisunique and i.indisvalid
+                    and i.indimmediate and i.indpred is null and 0 <> all (i.indkey::int2[])) as "hasKey",
+         ${lastRefreshFailed(sql)} as failed,
+         coalesce(v.retries, ${(batch.request.retries as number | undefined) ?? null}, d.retries) as retries,
+         coalesce(v.retry_delay_seconds, d.retry_delay_seconds) as "retryDelaySeconds",
+         coalesce(v.estimate_ms, usual.ms, 1000)::int8 as "estimateMs", coalesce(v.remaining_ms, usual.ms, 1000)::int8 as "remainingMs"
+    from viewkeeper.definitions d
+    left join viewkeeper.batch_views v on v.definition_id = d.id and v.batch_id = ${batch.id}
+   cross join lateral viewkeeper.usual_duration(d.id) usual
+   where v.batch_id is not null or d.removed_at is null and (d.schema_name, d.name) in (
+     select r ->> 'schema', r ->> 'name' from jsonb_array_elements(${sql.json(readers as never)}::jsonb) r)
+   order by v.position nulls last, d.id`
+
+/**
+ * Records the groups of a batch, the views that come along, and the views that are refreshed by themselves, each with the
+ * reason.
+ */
 export async function recordGrouping(
   sql: Sql,
   batchId: string,
   groups: (PlannedGroup & { number: number })[],
   each: RefreshedEach[],
+  views: BatchView[] = [],
 ): Promise<void> {
+  await insertBatchViews(sql, batchId, views)
   for (const { number, members, twinBytes, group } of groups)
     await sql`
       insert into viewkeeper.batch_groups (batch_id, number, members, twin_bytes, facts)

@@ -23,6 +23,8 @@ export interface Batch {
   strategy: Strategy | null
   concurrency: number
   exchange: Exchange
+  /** The room on disk that the twins of the batch may take; null: no limit. */
+  maxTwinBytes: number | null
   /** The views that read each other but are not exchanged together, each with the reason. */
   refreshedEach: RefreshedEach[]
   cancelRequestedAt: Date | null
@@ -38,7 +40,7 @@ export interface Batch {
 /** The columns of a Batch, for a `select` from `viewkeeper.batches b`. */
 export const batchColumns = (sql: Sql) => sql`
   b.id, b.serial, b.status, b.trigger, b.requested_by as "requestedBy", b.request, b.selection, b.strategy, b.concurrency,
-  b.exchange, b.refreshed_each as "refreshedEach",
+  b.exchange, b.max_twin_bytes as "maxTwinBytes", b.refreshed_each as "refreshedEach",
   b.cancel_requested_at as "cancelRequestedAt", b.requested_at as "requestedAt", b.started_at as "startedAt",
   b.advanced_at as "advancedAt", b.finished_at as "finishedAt",
   (extract(epoch from coalesce(b.finished_at, clock_timestamp()) - b.started_at) * 1000)::int8 as "elapsedMs", b.error`

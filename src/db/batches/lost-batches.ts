@@ -45,7 +45,8 @@ export async function closeLostBatch(sql: Sql, id: string): Promise<boolean> {
     await transaction`
       update viewkeeper.runs set status = ${end.status}, plan = null, finished_at = clock_timestamp(),
              updated_at = clock_timestamp(), duration_ms = coalesce(duration_ms, 0), error = ${transaction.json(end.error as never)}
-       where batch_id = ${id} and status in ('pending', 'built')`
+       where (batch_id = ${id} or group_run_id in (select r.id from viewkeeper.runs r where r.batch_id = ${id}))
+         and status in ('pending', 'built')`
     await transaction`update viewkeeper.batches set idempotency_key = null where id = ${id}`
     return true
   })

@@ -1,3 +1,4 @@
+import type { QualifiedName } from '../../plan/names.ts'
 import type { Operation, RunStatus } from '../../plan/run.ts'
 import type { Sql } from '../server/connect.ts'
 import { newestPage, type Page, type Paged, pageOf } from '../server/pages.ts'
@@ -52,6 +53,21 @@ export async function readUsualDurations(sql: Sql, definitionId: number): Promis
              order by r.id desc limit 20) l`
   return row
 }
+
+/** The views among these of which the last refresh that ended as success or failed has failed. */
+export const findFailed = (sql: Sql, views: QualifiedName[]): Promise<QualifiedName[]> => sql<
+  QualifiedName[]
+>`
+  select d.schema_name as schema, d.name
+    from jsonb_array_elements(${sql.json(views as never)}::jsonb) v
+    join viewkeeper.definitions d on d.schema_name = v ->> 'schema' and d.name = v ->> 'name'
+   where ${lastRefreshFailed(sql)} order by 1, 2`
+
+/** Whether the last refresh of definition d failed, as an expression. */
+export const lastRefreshFailed = (sql: Sql) => sql`
+  coalesce((select r.status = 'failed' from viewkeeper.runs r
+             where r.definition_id = d.id and r.operation = 'refresh' and r.status in ('success', 'failed')
+             order by r.id desc limit 1), false)`
 
 /** How far a running run is, as the server knows. */
 export interface Progress {

@@ -254,5 +254,5 @@ export async function skipUnclaimed(sql: Sql, id: number, because: string): Prom
   await sql`
     update viewkeeper.runs set status = 'skipped', plan = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
            duration_ms = 0, meta = jsonb_set(meta, '{response}', ${sql.json({ because })})
-     where id = ${id} and status = 'pending'`
+     where (id = ${id} or group_run_id = ${id}) and status = 'pending'`
 }

@@ -6,7 +6,7 @@ import type { Database, Sql } from '../../db/server/connect.ts'
 import type { BatchError } from '../../plan/batches/end.ts'
 import type { BatchStatus } from '../../plan/run.ts'
 import { advanceUntil } from './advance-until.ts'
-import { formGroups } from './form-groups.ts'
+import { formGroups, mayPass } from './form-groups.ts'
 
 /** How far a call has advanced the batch. If the call is repeated often enough, `done` becomes true. */
 export type Advanced =
@@ -44,29 +44,42 @@ export function advance(
       ])
       if (batch === undefined) return unknown(batchId)
       if (batch.finishedAt !== null) return done(batch)
-      const formed = await formedGroups(sql, batch, views, until)
-      if (formed === null) return { batchId, done: false }
-      const ended = await advanceUntil({ sql, database, batch, views, groups: formed, until, mostAtOnce })
+      const groups = await formedGroups(sql, batch, views, until)
+      if (groups === null) return { batchId, done: false }
+      const together = groups.length === 0 ? views : await readBatchViews(sql, batchId)
+      const ended = await advanceUntil({ sql, database, batch, views: together, groups, until, mostAtOnce })
       return ended === null ? { batchId, done: false } : done(ended)
     },
     { deadline: Math.max(until, Date.now()) + leaveWithinMs },
   )
 }
 
-/** The groups of the batch, which this or another call decides. Null if the time is up first. */
+/**
+ * The groups of the batch, which this or another call decides. A failure that may pass is tried again; if it does not pass
+ * soon, the views are refreshed each by itself, and their runs meet its cause themselves. Null if the time is up first.
+ */
 async function formedGroups(
   sql: Sql,
   batch: Batch,
   views: BatchView[],
   until: number,
 ): Promise<BatchGroup[] | null> {
-  while (!(await formGroups(sql, batch, views))) {
+  const patientUntil = Date.now() + formingPatienceMs
+  for (;;) {
+    const isLastTry = Date.now() >= patientUntil
+    try {
+      if (await formGroups(sql, batch, views, isLastTry)) break
+    } catch (error) {
+      if (isLastTry || !mayPass(error)) throw error
+    }
     if (Date.now() >= until) return null
     await pause(formingPauseMs)
   }
   return (await readBatchGroups(sql, batch.id)).filter(({ givenUp }) => givenUp === null)
 }
 
+/** How long the groups of a batch may fail to be formed before its views are refreshed each by itself. */
+const formingPatienceMs = 30_000
 const formingPauseMs = 100
 
 const done = ({ id, status, error }: Batch): Advanced => ({ batchId: id, done: true, status, error })

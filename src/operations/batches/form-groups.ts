@@ -1,13 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { lockGrouping, recordGrouping } from '../../db/batches/batch-groups.ts'
+import { lockGrouping, readCandidates, recordGrouping } from '../../db/batches/batch-groups.ts'
 import type { BatchView } from '../../db/batches/batch-views.ts'
 import type { Batch, RefreshedEach } from '../../db/batches/batches.ts'
 import { executeStatements, StatementRefused } from '../../db/runs/statements.ts'
 import { type Sql, withTransaction } from '../../db/server/connect.ts'
+import { sqlstateOf } from '../../db/server/failures.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
 import { readGroup, readGroupRights } from '../../db/views/group.ts'
+import { areReadByViews } from '../../db/views/readers.ts'
+import { viewsTogether } from '../../plan/batches/along.ts'
 import { type PlannedGroup, planTogether } from '../../plan/batches/together.ts'
-import { type Group, placesOf } from '../../plan/groups/group.ts'
+import { type Group, materialized, placesOf } from '../../plan/groups/group.ts'
 import { nothingStandsBetween, proveTwins } from '../../plan/groups/proof.ts'
 import { type GroupRights, obstaclesOf } from '../../plan/groups/refusals.ts'
 import { buildTwins, makePlaces } from '../../plan/groups/twins.ts'
@@ -23,37 +26,44 @@ export const keyOf = ({ serial }: Batch, number: number): string => `b${serial}_
 
 /**
  * Decides once for a batch which of its views are exchanged together, and makes their twins, which are empty: all in one
- * transaction, so nothing stays of a call that dies. False if another call is at it; call again.
+ * transaction, so nothing stays of a call that dies. False if another call is at it; call again. A failure that may pass is
+ * thrown, but for the last try.
  */
-export async function formGroups(sql: Sql, batch: Batch, views: BatchView[]): Promise<boolean> {
-  const readsAnother = views.some(({ parents }) => parents.length > 0)
+export async function formGroups(
+  sql: Sql,
+  batch: Batch,
+  views: BatchView[],
+  isLastTry: boolean,
+): Promise<boolean> {
   const inPlace = batch.strategy === 'regular' || batch.strategy === 'concurrent'
-  if (batch.exchange === 'each' || !readsAnother || inPlace || batch.cancelRequestedAt !== null) return true
+  if (inPlace || batch.cancelRequestedAt !== null) return true
   return withTransaction(sql, async (transaction) => {
     const known = await lockGrouping(transaction, batch)
     if (known === 'busy') return false
     if (known === null || known.groupedAt !== null) return true
-    const oids = [...known.views.values()].flatMap(({ oid }) => oid ?? [])
-    const all = await readPatiently(transaction, oids)
+    const readsAnother = views.some(({ parents }) => parents.length > 0)
+    if (!readsAnother && !(await areReadByViews(transaction, known.oids))) {
+      await recordGrouping(transaction, batch.id, [], [])
+      return true
+    }
+    const all = await readPatiently(transaction, known.oids)
     if (all === 'locked') {
       const because = 'somebody holds an exclusive lock on a view of the batch'
       const each = views.filter(({ parents }) => parents.length > 0).map(({ view }) => ({ view, because }))
       await recordGrouping(transaction, batch.id, [], each)
       return true
     }
-    const { groups, each } = planTogether(
-      all,
-      views.flatMap((view) => {
-        const more = known.views.get(view.id)
-        return more === undefined ? [] : [{ ...view, ...more }]
-      }),
-      {
-        obstacles: obstaclesIn(all, await readGroupRights(transaction, all)),
-        maxTwinBytes: known.maxTwinBytes,
-      },
+    const candidates = await readCandidates(
+      transaction,
+      batch,
+      materialized(all).map(({ live: { view } }) => view),
     )
-    const made = await makeTwins(transaction, batch, groups)
-    await recordGrouping(transaction, batch.id, made.groups, [...each, ...made.each])
+    const { exchange, maxTwinBytes } = batch
+    const obstacles = obstaclesIn(all, await readGroupRights(transaction, all))
+    const planned = planTogether(all, candidates, { exchange, obstacles, maxTwinBytes })
+    const made = await makeTwins(transaction, batch, planned.groups, isLastTry)
+    const together = viewsTogether(candidates, planned, made.groups)
+    await recordGrouping(transaction, batch.id, made.groups, [...planned.each, ...made.each], together)
     return true
   })
 }
@@ -81,11 +91,19 @@ function obstaclesIn(all: Group, rights: GroupRights): Map<number, string> {
   )
 }
 
+/** Cancels, locks, time-outs, deadlocks, two changes of one catalog row, and a lack of resources. */
+const passing = /^(57014|55P03|40|53|XX000)/
+
+/** Whether what failed may succeed when it is tried again. */
+export const mayPass = (error: unknown): boolean =>
+  passing.test(sqlstateOf(error instanceof StatementRefused ? error.cause : error) ?? '')
+
 /** Makes the empty twins of each group. A group whose twins cannot be made is refreshed each by itself. */
 async function makeTwins(
   sql: Sql,
   batch: Batch,
   planned: PlannedGroup[],
+  isLastTry: boolean,
 ): Promise<{ groups: (PlannedGroup & { number: number })[]; each: RefreshedEach[] }> {
   const groups: (PlannedGroup & { number: number })[] = []
   const each: RefreshedEach[] = []
@@ -106,6 +124,7 @@ async function makeTwins(
       groups.push({ ...one, number })
     } catch (error) {
       if (!(error instanceof Problem || error instanceof StatementRefused)) throw error
+      if (!isLastTry && mayPass(error)) throw error
       const because = `the twins of its group could not be made: ${error.message}`
       for (const { live } of group.members)
         if (live.view.kind === 'materialized view') each.push({ view: displayName(live.view), because })

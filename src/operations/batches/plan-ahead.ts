@@ -56,13 +56,17 @@ export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
 }
 
 /**
- * Plans a refresh as part of a batch: if another run of the view is running, this one waits for it. Does not wait for a
- * lock: throws LockTimeout or AlreadyRunning at once.
+ * Plans a refresh as part of a batch, as a request for this view alone would: if another run of the view is running, this one
+ * waits for it. Does not wait for a lock: throws LockTimeout or AlreadyRunning at once.
  */
 export const planBatchRefresh = (
   sql: Sql,
-  { strategy }: Batch,
+  { strategy, maxTwinBytes }: Batch,
   view: BatchView,
   definition: Parameters<typeof planRefresh>[2],
 ): Promise<PlannedRefresh> =>
-  planRefresh(sql, view, definition, { strategy: strategy ?? undefined, ifRunning: 'wait', alone: true })
+  planRefresh(sql, view, definition, {
+    strategy: strategy ?? undefined,
+    ifRunning: 'wait',
+    inBatch: { maxTwinBytes },
+  })

@@ -34,7 +34,7 @@ export async function planBatchBuild(
   return {
     plan,
     timeoutSeconds,
-    response: { strategy: 'swap', because: becauseTogether(group, member) },
+    response: { strategy: 'swap', because: becauseTogether(group, member, name.along) },
     view,
   }
 }

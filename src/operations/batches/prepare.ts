@@ -1,3 +1,4 @@
+import type { BatchGroup } from '../../db/batches/batch-groups.ts'
 import type { BatchView } from '../../db/batches/batch-views.ts'
 import type { Batch } from '../../db/batches/batches.ts'
 import { basisHolds, type PlanBasis, readPlanBasis } from '../../db/batches/latest-runs.ts'
@@ -52,7 +53,7 @@ export async function prepareRun(
     readPlanBasis(sql, view),
     findView(sql, view).catch(() => undefined), // planning reports the error
   ])
-  const pause = basis === undefined ? null : pauseReason(basis, batch.trigger)
+  const pause = basis === undefined ? null : reasonToSkip(basis, batch, view, group)
   const isBusy = basis !== undefined && basis.runningRunId !== null
   if (pause === null && isBusy && (await closeLostRuns(sql, view)).length === 0) return 'in the way'
   const work = await planOrEnd(async () => {
@@ -86,6 +87,19 @@ async function startAsPlanned(
   const provided = basisHolds(sql, view, basis, planned.view)
   const runId = await recordPlan(sql, run, planned, { provided })
   return runId === null ? null : { runId, timeoutSeconds: planned.timeoutSeconds }
+}
+
+/** A view that comes along is rebuilt although it is paused, but only together with its group. */
+function reasonToSkip(
+  basis: PlanBasis,
+  { trigger }: Batch,
+  { along }: BatchView,
+  group: BatchGroup | undefined,
+): string | null {
+  if (along === null) return pauseReason(basis, trigger)
+  return group === undefined
+    ? `the group with which the batch was to rebuild the view was given up (${along})`
+    : pauseReason({ ...basis, paused: false }, trigger)
 }
 
 const compared = (basis: PlanBasis | undefined, facts: ViewFacts | undefined): string =>

@@ -16,6 +16,8 @@ interface BatchViewState {
   view: string
   /** The status of the latest run; `waiting` before the first, `pruned` if the history has it no longer. */
   status: RunStatus | 'waiting' | 'pruned'
+  /** Why the batch rebuilds the view although it was not to refresh it; null if the batch was to refresh it. */
+  along: string | null
   /** The views of this batch that come before this one. */
   dependsOn: string[]
   /** While the view waits: the views that are not done yet. Empty if only a slot is missing. */
@@ -73,8 +75,9 @@ export function getBatch(database: Database, batchId: string): Promise<DetailedB
         twinBytes,
         givenUp,
       })),
-      views: views.map(({ id, view, parents, estimateMs }) => ({
+      views: views.map(({ id, view, along, parents, estimateMs }) => ({
         view,
+        along,
         status: latest.get(id)?.status ?? (isOpen ? 'waiting' : 'pruned'),
         dependsOn: parents.map(nameOf),
         waitsFor: isOpen ? waitsFor({ id, parents }, latest, together).map(nameOf) : [],

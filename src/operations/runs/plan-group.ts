@@ -1,15 +1,18 @@
-import { readUsualDurations } from '../../db/runs/history.ts'
+import { findFailed, readUsualDurations } from '../../db/runs/history.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { type DefinitionDefaults, ensureDefinition } from '../../db/views/definitions.ts'
 import { lookAtGroup, readGroupRights } from '../../db/views/group.ts'
-import type { Patience } from '../../db/views/look.ts'
+import { alreadyRunning, type Patience } from '../../db/views/look.ts'
+import { findRunningRun } from '../../db/views/running-run.ts'
 import { batchPlaces, type Group, materialized } from '../../plan/groups/group.ts'
 import { planGroupRefresh } from '../../plan/groups/refresh.ts'
-import { groupObstacles } from '../../plan/groups/refusals.ts'
+import { groupObstacles, withoutMembers } from '../../plan/groups/refusals.ts'
 import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
 import type { RunOptions } from '../../plan/runs/refresh.ts'
 import type { GroupCost } from '../../plan/runs/strategy.ts'
+import type { Strategy } from '../../plan/views/definition.ts'
+import type { Reader } from '../../plan/views/readers.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 
@@ -21,43 +24,96 @@ interface GroupRefresh {
   plan(options: RunOptions): Plan
 }
 
+/** What a batch says about the rebuild of a view that it does not exchange together with others. */
+export interface InBatch {
+  /** The room that twins may take; null: no limit. */
+  maxTwinBytes: number | null
+}
+
+interface GroupOptions {
+  force?: boolean | undefined
+  patience: Patience | null
+  wanted: Strategy
+  inBatch?: InBatch | undefined
+}
+
 /**
  * Plans the refresh of a view with everything that reads it. A paused member stands in the way, unless the request has
  * `force`. If a lock keeps a reader from being read, throws what `lookAtGroup` throws; without `patience`, the lock stands
- * in the way.
+ * in the way. In a batch, throws AlreadyRunning if a run of a member is running; and unless a swap is requested, a member
+ * whose last refresh failed, and too little room for the twins, stand in the way, too: the view would fail with its readers.
  */
 export async function planGroup(
   sql: Sql,
   view: ViewFacts,
   definitionId: number,
-  { force = false, patience }: { force?: boolean | undefined; patience: Patience | null },
+  { force = false, patience, wanted, inBatch }: GroupOptions,
 ): Promise<GroupRefresh> {
-  const group = await lookAtGroup(sql, view, patience ?? {}).catch((error) => {
+  const seen = await lookAtGroup(sql, view, patience ?? {}).catch((error) => {
     if (patience === null && error instanceof Problem) return error
     throw error
   })
-  if (group instanceof Problem) return impossible(group)
-  const built = group.members.find(({ live }) => new RegExp(batchPlaces).test(live.view.schema))
-  if (built !== undefined)
-    return impossible(
-      new Problem('SwapImpossible', `a batch is building a twin of ${built.live.view.name}, which reads it`),
-    )
+  if (seen instanceof Problem) return impossible(seen)
+  const { group, built } = withoutTwins(seen)
   const others = materialized(group).filter(({ oid }) => oid !== view.oid)
   const definitions = new Map<string, DefinitionDefaults>()
   for (const { live } of others) definitions.set(quoteName(live.view), await ensureDefinition(sql, live.view))
   const paused = others.filter(({ live }) => !force && definitions.get(quoteName(live.view))?.paused)
   const obstacles = groupObstacles(group, await readGroupRights(sql, group))
+  const cost = { ...sizes(group, view), ...(await readUsualDurations(sql, definitionId)) }
+  const members = others.map(({ live }) => live.view)
   return {
     refusals: [
       ...obstacles.map(({ because }) => because),
       ...paused.map(({ live }) => `${displayName(live.view)}, which reads it, is paused`),
+      ...built.map((name) => `a batch is building a twin of ${displayName(name)}, which reads it`),
+      ...(inBatch === undefined ? [] : await inTheWayOfBatch(sql, members, cost, inBatch, wanted)),
     ],
-    cost: { ...sizes(group, view), ...(await readUsualDurations(sql, definitionId)) },
+    cost,
     plan: (options) =>
       planGroupRefresh(group, view, options, (member: QualifiedName) =>
         Number(definitions.get(quoteName(member))?.id),
       ),
   }
+}
+
+/** The group without the twins that a batch builds, and the names of their views. A refusal names no twin. */
+function withoutTwins(seen: Group): { group: Group; built: { schema: null; name: string }[] } {
+  const isTwin = ({ live }: Reader) => new RegExp(batchPlaces).test(live.view.schema)
+  const members = seen.members
+    .filter((member) => !isTwin(member))
+    .map((member) => ({ ...member, live: withoutMembers(seen, member.live) }))
+  return {
+    group: seen.members.some(isTwin)
+      ? { members, outside: seen.outside.filter((reader) => !isTwin(reader)) }
+      : seen,
+    built: materialized(seen)
+      .filter(isTwin)
+      .map(({ live }) => ({ schema: null, name: live.view.name })),
+  }
+}
+
+async function inTheWayOfBatch(
+  sql: Sql,
+  members: QualifiedName[],
+  { groupBytes }: GroupCost,
+  { maxTwinBytes }: InBatch,
+  wanted: Strategy,
+): Promise<string[]> {
+  for (const member of members) {
+    const running = await findRunningRun(sql, member)
+    if (running !== undefined) throw alreadyRunning(displayName(member), running)
+  }
+  if (wanted === 'swap') return []
+  const failed = await findFailed(sql, members)
+  return [
+    ...failed.map((name) => `the last refresh of ${displayName(name)}, which reads it, failed`),
+    ...(maxTwinBytes !== null && groupBytes > maxTwinBytes
+      ? [
+          `its group would take ${groupBytes} bytes on disk, and the twins of a batch may take ${maxTwinBytes} bytes`,
+        ]
+      : []),
+  ]
 }
 
 function sizes(group: Group, { oid }: ViewFacts): Pick<GroupCost, 'others' | 'groupBytes' | 'ownBytes'> {

@@ -4,14 +4,14 @@ import { lookAtView, type Patience } from '../../db/views/look.ts'
 import type { QualifiedName } from '../../plan/names.ts'
 import { type Plan, statementsOf } from '../../plan/plan.ts'
 import { planConcurrentRefresh, planRegularRefresh, type RunOptions } from '../../plan/runs/refresh.ts'
-import { chooseStrategy, needsSnapshot } from '../../plan/runs/strategy.ts'
+import { chooseStrategy, needsSnapshot, usableIndex } from '../../plan/runs/strategy.ts'
 import { planSwap } from '../../plan/runs/swap.ts'
 import { isReadByViews, swapRefusals } from '../../plan/runs/swap-refusals.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { RowCountStrategy, Strategy } from '../../plan/views/definition.ts'
 import type { ViewSnapshot } from '../../plan/views/live-view.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
-import { planGroup } from './plan-group.ts'
+import { type InBatch, planGroup } from './plan-group.ts'
 import type { Planned } from './record.ts'
 
 /** What a plan takes from the request. The definition supplies what the request leaves open. */
@@ -22,8 +22,8 @@ interface RefreshOptions extends Patience {
   ifRunning: Plan['ifRunning']
   /** Rebuilds views that read the view even if they are paused. */
   force?: boolean | undefined
-  /** Never rebuilds other views: they have runs of their own. */
-  alone?: boolean
+  /** Set in a batch, which rebuilds other views more carefully: see `planGroup`. */
+  inBatch?: InBatch
 }
 
 /** A planned refresh, and the view as it was when it was planned. */
@@ -50,12 +50,16 @@ export async function planRefresh(
     ifRunning: request.ifRunning,
     settings: readSettings(view.view, definition.settings),
   }
+  const isRead = snapshot !== null && isReadByViews(snapshot.live)
+  const hasOwnWay =
+    request.inBatch !== undefined && wanted === 'auto' && isRead && usableIndex(view) !== undefined
   const group =
-    snapshot !== null && !request.alone && isReadByViews(snapshot.live)
+    isRead && !hasOwnWay
       ? // Another strategy need not wait for a lock on a reader.
         await planGroup(sql, view, definition.id, {
           ...request,
           patience: wanted === 'swap' ? request : null,
+          wanted,
         })
       : null
   const plans = {
@@ -68,7 +72,9 @@ export async function planRefresh(
     return { plan: plans[choice.strategy](), response: { ...choice } }
   }
   const { plan, response } = choose(
-    group?.refusals ?? (snapshot ? swapRefusals(snapshot.live, snapshot.rights) : []),
+    hasOwnWay
+      ? ['the batch refreshes each of the views that read it by itself']
+      : (group?.refusals ?? (snapshot ? swapRefusals(snapshot.live, snapshot.rights) : [])),
   )
   if (wanted === 'auto' && response.strategy === 'swap') {
     const other = choose(['a swap was tried and failed'])

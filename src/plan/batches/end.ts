@@ -19,6 +19,8 @@ export type BatchEnd =
 interface Ended {
   id: number
   view: string
+  /** Set if the batch was not to refresh the view. */
+  along?: string | null
 }
 
 const mostNames = 20
@@ -27,13 +29,18 @@ const allPaused =
   'Every view of the batch is paused. POST /views/{view}/refresh with "force": true refreshes a paused view all the same, ' +
   'and POST /views/{view}/resume ends its pause.'
 
-/** Decides how a batch ended, once all its views have ended. Pure. */
+/**
+ * Decides how a batch ended, once all its views have ended. The failure of a view that came along counts only if it kept
+ * another view from being refreshed. Pure.
+ */
 export function planBatchEnd(views: Ended[], latest: Map<number, LatestRun>, canceled: boolean): BatchEnd {
   const of = ({ id }: Ended) => latest.get(id)
   const skipped = views.filter((view) => of(view)?.class === 'UpstreamFailed')
   const failed = views.filter(
     (view) =>
-      of(view)?.class !== 'UpstreamFailed' && ['failed', 'canceled'].includes(of(view)?.status ?? 'canceled'),
+      (!view.along || skipped.length > 0) &&
+      of(view)?.class !== 'UpstreamFailed' &&
+      ['failed', 'canceled'].includes(of(view)?.status ?? 'canceled'),
   )
   if (canceled && failed.length > 0) {
     const message = `The batch was canceled; ${failed.length + skipped.length} of ${views.length} views were not refreshed.`

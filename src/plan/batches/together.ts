@@ -1,9 +1,10 @@
 import type { Group } from '../groups/group.ts'
 import { displayName, quoteName } from '../names.ts'
+import type { Exchange } from '../run.ts'
 import type { Strategy } from '../views/definition.ts'
 import type { Reader } from '../views/readers.ts'
 
-/** A view of a batch, as far as it matters for what is exchanged together. */
+/** A view of a batch, or one that reads a view of the batch, as far as it matters for what is exchanged together. */
 export interface TogetherView {
   /** The id of the view's definition. */
   id: number
@@ -11,20 +12,43 @@ export interface TogetherView {
   name: string
   /** Ids of the views in the batch that the view reads, in whatever way. */
   parents: number[]
+  /** Whether the batch is to refresh the view. */
+  asked: boolean
   paused: boolean
   /** The strategy of the batch, or of the view's definition. */
   strategy: Strategy
+  /** Whether a concurrent refresh is possible: the view has a usable unique index. */
+  hasKey: boolean
+  /** Whether the view's last refresh failed. */
+  failed: boolean
 }
 
 /** Views of a batch that are built aside and exchanged at one moment. */
 export interface PlannedGroup {
-  /** The ids of the materialized views, parents first. */
+  /** The ids of the materialized views whose twins are filled, parents first. */
   members: number[]
   group: Group
   twinBytes: number
 }
 
+/** A view that the batch was not to refresh, but rebuilds because readers would be locked out otherwise. */
+export interface ComesAlong {
+  id: number
+  because: string
+}
+
+/** What a batch exchanges together. */
+export interface PlannedTogether {
+  groups: PlannedGroup[]
+  along: ComesAlong[]
+  /** The views that read each other but are refreshed each by itself, with the reason. */
+  each: { view: string; because: string }[]
+  /** For each view of a group the views of that group that it reads, by their ids. */
+  parents: Map<number, number[]>
+}
+
 interface Options {
+  exchange: Exchange
   /** What stands in the way of rebuilding a member, by its OID. */
   obstacles: Map<number, string>
   /** The room that all twins of the batch may take; null: no limit. */
@@ -32,26 +56,18 @@ interface Options {
 }
 
 /**
- * Decides which views of a batch are exchanged together. `all` holds all views of the batch with all that reads them. A view
- * can be built aside only if every view that reads it, directly or through plain views, is built aside, too: the exchange
- * drops the old view. The largest such set falls into groups that do not read each other. Every other view is refreshed by
+ * Decides which views of a batch are exchanged together. `all` holds all views of the batch with all that reads them;
+ * `views` says more of them. A view can be built aside only if every view that reads it, directly or through plain views, is
+ * built aside, too: the exchange drops the old view. So views that have to be built aside take along what reads them, even if
+ * it is paused or not in the batch. Such sets fall into groups that do not read each other. Every other view is refreshed by
  * itself; `each` gives the reason if the view belongs together with others. Pure.
  */
-export function planTogether(
-  all: Group,
-  views: TogetherView[],
-  { obstacles, maxTwinBytes }: Options,
-): { groups: PlannedGroup[]; each: { view: string; because: string }[] } {
+export function planTogether(all: Group, views: TogetherView[], options: Options): PlannedTogether {
+  const { maxTwinBytes } = options
   const byName = new Map(views.map((view) => [quoteName(view), view]))
   const viewOf = ({ live }: Reader) =>
     live.view.kind === 'materialized view' ? byName.get(quoteName(live.view)) : undefined
-  const against = new Map<number, string>()
-  for (const member of all.members) {
-    const why = reasonAgainst(member, viewOf(member), obstacles)
-    if (why !== null) against.set(member.oid, why)
-  }
-  holdBackParents(all, against)
-  holdBackHiddenReaders(all, viewOf, against)
+  const against = reasonsAgainst(all, viewOf, options)
   const groups: PlannedGroup[] = []
   let bytes = 0
   for (const readers of withoutCircles(components(all, against), views, viewOf, against)) {
@@ -64,7 +80,7 @@ export function planTogether(
     bytes += twinBytes
     const inside = new Set(readers.map(({ oid }) => oid))
     groups.push({
-      members: readers.flatMap((reader) => viewOf(reader)?.id ?? []),
+      members: readers.flatMap((reader) => (isFilled(reader, viewOf) ? (viewOf(reader)?.id ?? []) : [])),
       group: {
         members: readers,
         outside: all.outside.filter(({ reads }) => reads.some((read) => inside.has(read))),
@@ -75,30 +91,168 @@ export function planTogether(
   const related = new Set(relatives(all, viewOf))
   return {
     groups,
+    along: groups.flatMap(({ group }) => comeAlong(group, viewOf)),
     each: all.members.flatMap((member) => {
       const because = against.get(member.oid)
-      return because !== undefined && related.has(member.oid)
+      return because !== undefined &&
+        because !== eachByItself &&
+        viewOf(member)?.asked &&
+        related.has(member.oid)
         ? [{ view: displayName(member.live.view), because }]
         : []
     }),
+    parents: new Map(
+      groups.flatMap(({ group, members }) => {
+        const shown = shownParents(group, viewOf)
+        return group.members.flatMap((member) => {
+          const id = viewOf(member)?.id
+          return id === undefined
+            ? []
+            : [[id, [...(shown.get(member.oid) ?? [])].filter((parent) => members.includes(parent))] as const]
+        })
+      }),
+    ),
   }
 }
 
 type ViewOf = (reader: Reader) => TogetherView | undefined
 
-function reasonAgainst(
-  { oid, live, populated }: Reader,
-  view: TogetherView | undefined,
-  obstacles: Map<number, string>,
-): string | null {
-  if (live.view.kind === 'materialized view') {
-    if (view === undefined) return `${displayName(live.view)} is not in the batch`
-    if (view.paused) return `${displayName(live.view)} is paused`
-    if (!populated) return `${displayName(live.view)} is unpopulated`
-    if (view.strategy === 'regular' || view.strategy === 'concurrent')
-      return `${displayName(live.view)} is to be refreshed by strategy "${view.strategy}"`
+const isMaterialized = ({ live }: Reader): boolean => live.view.kind === 'materialized view'
+
+/** A view that the batch was not to refresh stays without data if it has none. */
+const isFilled = (reader: Reader, viewOf: ViewOf): boolean => {
+  const view = viewOf(reader)
+  return view !== undefined && (reader.populated || (view.asked && !view.paused))
+}
+
+const eachByItself = 'the batch shows each view when it is ready'
+
+/**
+ * What keeps each member from being built aside. A view that is paused, not in the batch or to be refreshed in another way is
+ * built aside only if it reads one that has to be.
+ */
+function reasonsAgainst(all: Group, viewOf: ViewOf, { obstacles, exchange }: Options): Map<number, string> {
+  const wanted = wantedTogether(all, viewOf, exchange)
+  const read = readByViews(all)
+  for (const member of all.members)
+    if (read.has(member.oid) && wouldLockOut(member, viewOf(member))) wanted.add(member.oid)
+  const refused = new Map<number, string>()
+  for (;;) {
+    const pulled = withReaders(
+      all,
+      [...wanted].filter((oid) => !refused.has(oid)),
+    )
+    const against = new Map(refused)
+    for (const member of all.members) {
+      const { oid } = member
+      const why =
+        obstacles.get(oid) ??
+        (pulled.has(oid) ? reasonToStay(all, member, viewOf) : reasonApart(member, viewOf(member), exchange))
+      if (why !== null && !against.has(oid)) against.set(oid, why)
+    }
+    holdBackParents(all, against)
+    holdBackHiddenReaders(all, viewOf, against)
+    const more = [...wanted].filter((oid) => against.has(oid) && !refused.has(oid))
+    if (more.length === 0) return against
+    for (const oid of more) refused.set(oid, against.get(oid) as string)
   }
-  return obstacles.get(oid) ?? null
+}
+
+/**
+ * The views of which readers may see no mixture: those of a batch that exchanges together. Who has paused a view, or gives it
+ * another strategy, has asked for a mixture with what it reads.
+ */
+function wantedTogether(all: Group, viewOf: ViewOf, exchange: Exchange): Set<number> {
+  const mixed = new Map<number, string>()
+  const apart = new Map<number, string>()
+  for (const member of all.members) {
+    const view = viewOf(member)
+    const why = reasonApart(member, view, exchange)
+    if (why === null) continue
+    if (view?.asked && (view.paused || hasOtherStrategy(view))) mixed.set(member.oid, why)
+    else apart.set(member.oid, why)
+  }
+  holdBackParents(all, mixed)
+  return new Set(components(all, new Map([...apart, ...mixed])).flatMap((all) => all.map(({ oid }) => oid)))
+}
+
+const hasOtherStrategy = ({ strategy }: TogetherView): boolean =>
+  strategy === 'regular' || strategy === 'concurrent'
+
+/** Why a view is refreshed by itself as long as no view needs it in its group; null if nothing speaks against a group. */
+function reasonApart(
+  { live, populated }: Reader,
+  view: TogetherView | undefined,
+  exchange: Exchange,
+): string | null {
+  if (live.view.kind !== 'materialized view') return null
+  const name = displayName(live.view)
+  if (!view?.asked) return `${name} is not in the batch`
+  if (view.paused) return `${name} is paused`
+  if (!populated) return `${name} is unpopulated`
+  if (hasOtherStrategy(view)) return `${name} is to be refreshed by strategy "${view.strategy}"`
+  return exchange === 'each' ? eachByItself : null
+}
+
+/** Whether only a rebuild together with all that reads the view spares its readers, or is what was asked for. */
+const wouldLockOut = ({ populated }: Reader, view: TogetherView | undefined): boolean =>
+  view?.asked &&
+  !view.paused &&
+  populated &&
+  (view.strategy === 'swap' || (view.strategy === 'auto' && !view.hasKey))
+
+/** Why a view cannot come along with what it reads; null if it can. */
+function reasonToStay({ members }: Group, member: Reader, viewOf: ViewOf): string | null {
+  if (!isMaterialized(member)) return null
+  const name = displayName(member.live.view)
+  const view = viewOf(member)
+  if (view === undefined) return `${name} is not in the batch`
+  if ((!view.asked || view.paused) && view.failed)
+    return `${name} is ${view.paused ? 'paused' : 'not in the batch'}, and its last refresh failed`
+  if (!isFilled(member, viewOf)) return null
+  const unfilled = members.find(
+    (parent) => isMaterialized(parent) && !isFilled(parent, viewOf) && isReadBy({ members }, parent, member),
+  )
+  return unfilled === undefined
+    ? null
+    : `${name} reads ${displayName(unfilled.live.view)}, which is unpopulated`
+}
+
+/** Whether a member reads another one, directly or through plain views. */
+function isReadBy({ members }: Pick<Group, 'members'>, parent: Reader, { reads }: Reader): boolean {
+  return members.some(
+    (read) =>
+      reads.includes(read.oid) &&
+      (read.oid === parent.oid || (!isMaterialized(read) && isReadBy({ members }, parent, read))),
+  )
+}
+
+/** The members that a materialized view reads, directly or not. */
+function readByViews({ members }: Group): Set<number> {
+  const read = new Set<number>()
+  for (const member of members.toReversed())
+    if (isMaterialized(member) || read.has(member.oid)) for (const oid of member.reads) read.add(oid)
+  return read
+}
+
+/** These members, with all that reads them. */
+function withReaders({ members }: Group, oids: number[]): Set<number> {
+  const found = new Set(oids)
+  for (const { oid, reads } of members) if (reads.some((read) => found.has(read))) found.add(oid)
+  return found
+}
+
+/** The members of a group that the batch was not to refresh, each with the reason why it is rebuilt. */
+function comeAlong(group: Group, viewOf: ViewOf): ComesAlong[] {
+  const shown = shownParents(group, viewOf)
+  const names = new Map(group.members.map((member) => [viewOf(member)?.id, displayName(member.live.view)]))
+  return group.members.flatMap((member) => {
+    const view = viewOf(member)
+    if (view === undefined || !isFilled(member, viewOf) || (view.asked && !view.paused)) return []
+    const read = [...(shown.get(member.oid) ?? [])].map((id) => names.get(id)).join(', ')
+    const why = view.asked ? 'it is paused' : 'it is not in the batch'
+    return [{ id: view.id, because: `${why}, but reads ${read}, which cannot be exchanged without it` }]
+  })
 }
 
 /** Parents come before children, so one look from the last member to the first one is enough. */

@@ -38,8 +38,9 @@ export function planBuild(
   }
 }
 
-/** Why the view of a member is built aside, for the run's answer. */
-export function becauseTogether(group: Group, { oid }: Reader): string {
+/** Why the view of a member is built aside, for the run's answer; `along`: why although the batch was not to refresh it. */
+export function becauseTogether(group: Group, { oid }: Reader, along: string | null): string {
   const others = materialized(group).filter((member) => member.oid !== oid)
-  return `the batch exchanges it at one moment with ${others.map(({ live }) => displayName(live.view)).join(', ')}`
+  const together = `the batch exchanges it at one moment with ${others.map(({ live }) => displayName(live.view)).join(', ')}`
+  return along === null ? together : `${together}: ${along}`
 }

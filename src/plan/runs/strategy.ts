@@ -24,6 +24,10 @@ export interface GroupCost {
   ownBytes: number
 }
 
+/** A unique index that a concurrent refresh can use. */
+export const usableIndex = (view: ViewFacts): ViewFacts['uniqueIndexes'][number] | undefined =>
+  view.uniqueIndexes.find((index) => index.unusableBecause === null)
+
 /**
  * Picks the strategy of a refresh. An unpopulated view is refreshed regularly; `auto` is the cheapest
  * strategy that spares readers. `swapRefusals` is what stands in the way of a swap; `group` is set if a swap rebuilds other
@@ -40,7 +44,7 @@ export function chooseStrategy(
     // The server refuses to fill an unpopulated view concurrently (0A000), and nobody can read such a view.
     return { strategy: 'regular', because: 'the view is unpopulated, so it has no readers to spare' }
   }
-  const usable = view.uniqueIndexes.find((index) => index.unusableBecause === null)
+  const usable = usableIndex(view)
   if (requested === 'concurrent') {
     if (usable === undefined) throw uniqueIndexRequired(view)
     return { strategy: 'concurrent', because: 'requested' }

@@ -191,6 +191,7 @@ function batchOf(views: SceneView[], id: string, done = views.length) {
     strategy: null,
     concurrency: 2,
     exchange: 'each',
+    maxTwinBytes: null,
     refreshedEach: [],
     cancelRequestedAt: null,
     requestedAt: before(97),
@@ -235,6 +236,7 @@ function batchOf(views: SceneView[], id: string, done = views.length) {
               : begun
                 ? 'success'
                 : 'waiting',
+        along: null,
         dependsOn: view.dependsOn.filter((parent) => views.some((each) => each.view === parent)),
         waitsFor: begun || skipped ? [] : view.dependsOn.slice(0, 2),
         estimatedMs: 12_000,

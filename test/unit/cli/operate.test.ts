@@ -189,6 +189,7 @@ describe('a batch', () => {
   ): BatchView => ({
     view: `public.${name}`,
     status,
+    along: null,
     dependsOn: [],
     waitsFor: [],
     estimatedMs: 9000,

@@ -249,6 +249,9 @@ const batchSummary = z
     strategy: z.enum(strategies).nullable(),
     concurrency: z.int(),
     exchange: z.enum(exchanges),
+    maxTwinBytes: z.int().nullable().meta({
+      description: 'The room on disk that the twins of the batch may take, in bytes; null: no limit.',
+    }),
     refreshedEach: z.array(z.object({ view: z.string(), because: z.string() })).meta({
       description: 'The views that read others of the batch but are not exchanged with them, and why.',
     }),
@@ -288,6 +291,10 @@ export const batchDetails = batchSummary
       z.object({
         view: z.string(),
         status: z.enum([...runStatuses, 'waiting', 'pruned']),
+        along: z.string().nullable().meta({
+          description:
+            'Why the batch rebuilds the view although it was not to refresh it; null if the batch was to refresh it.',
+        }),
         dependsOn: z.array(z.string()),
         waitsFor: z.array(z.string()).meta({
           description:

@@ -31,8 +31,11 @@ const view = (
   schema: 's',
   name,
   parents,
+  asked: true,
   paused: false,
   strategy: 'auto',
+  hasKey: false,
+  failed: false,
   ...more,
 })
 
@@ -42,6 +45,7 @@ const plan = (
   options: Partial<Parameters<typeof planTogether>[2]> = {},
 ) => {
   const { groups, each } = planTogether(groupOf(readersOf(graph)), views, {
+    exchange: 'together',
     obstacles: new Map(),
     maxTwinBytes: null,
     ...options,
