@@ -136,6 +136,7 @@ function reasonsAgainst(all: Group, viewOf: ViewOf, { obstacles, exchange }: Opt
   const read = readByViews(all)
   for (const member of all.members)
     if (read.has(member.oid) && wouldLockOut(member, viewOf(member))) wanted.add(member.oid)
+  const readsUnfilled = findUnfilled(all, viewOf)
   const refused = new Map<number, string>()
   for (;;) {
     const pulled = withReaders(
@@ -147,7 +148,9 @@ function reasonsAgainst(all: Group, viewOf: ViewOf, { obstacles, exchange }: Opt
       const { oid } = member
       const why =
         obstacles.get(oid) ??
-        (pulled.has(oid) ? reasonToStay(all, member, viewOf) : reasonApart(member, viewOf(member), exchange))
+        (pulled.has(oid)
+          ? reasonToStay(member, viewOf(member), readsUnfilled)
+          : reasonApart(member, viewOf(member), exchange))
       if (why !== null && !against.has(oid)) against.set(oid, why)
     }
     holdBackParents(all, against)
@@ -196,35 +199,39 @@ function reasonApart(
 
 /** Whether only a rebuild together with all that reads the view spares its readers, or is what was asked for. */
 const wouldLockOut = ({ populated }: Reader, view: TogetherView | undefined): boolean =>
-  view?.asked &&
+  view?.asked === true &&
   !view.paused &&
   populated &&
   (view.strategy === 'swap' || (view.strategy === 'auto' && !view.hasKey))
 
 /** Why a view cannot come along with what it reads; null if it can. */
-function reasonToStay({ members }: Group, member: Reader, viewOf: ViewOf): string | null {
+function reasonToStay(
+  member: Reader,
+  view: TogetherView | undefined,
+  readsUnfilled: Map<number, string>,
+): string | null {
   if (!isMaterialized(member)) return null
   const name = displayName(member.live.view)
-  const view = viewOf(member)
   if (view === undefined) return `${name} is not in the batch`
   if ((!view.asked || view.paused) && view.failed)
     return `${name} is ${view.paused ? 'paused' : 'not in the batch'}, and its last refresh failed`
-  if (!isFilled(member, viewOf)) return null
-  const unfilled = members.find(
-    (parent) => isMaterialized(parent) && !isFilled(parent, viewOf) && isReadBy({ members }, parent, member),
-  )
-  return unfilled === undefined
-    ? null
-    : `${name} reads ${displayName(unfilled.live.view)}, which is unpopulated`
+  const unfilled = readsUnfilled.get(member.oid)
+  return unfilled === undefined ? null : `${name} reads ${unfilled}, which is unpopulated`
 }
 
-/** Whether a member reads another one, directly or through plain views. */
-function isReadBy({ members }: Pick<Group, 'members'>, parent: Reader, { reads }: Reader): boolean {
-  return members.some(
-    (read) =>
-      reads.includes(read.oid) &&
-      (read.oid === parent.oid || (!isMaterialized(read) && isReadBy({ members }, parent, read))),
-  )
+/** The members to be filled that read one that stays without data, with its name. Parents come before children. */
+function findUnfilled({ members }: Group, viewOf: ViewOf): Map<number, string> {
+  const empty = new Map<number, string>()
+  const found = new Map<number, string>()
+  for (const member of members) {
+    const { oid, live, reads } = member
+    const read = reads.map((each) => empty.get(each)).find((name) => name !== undefined)
+    if (!isMaterialized(member)) {
+      if (read !== undefined) empty.set(oid, read)
+    } else if (!isFilled(member, viewOf)) empty.set(oid, displayName(live.view))
+    else if (read !== undefined) found.set(oid, read)
+  }
+  return found
 }
 
 /** The members that a materialized view reads, directly or not. */
@@ -303,7 +310,10 @@ function shownParents({ members }: Group, viewOf: ViewOf): Map<number, Set<numbe
   return parents
 }
 
-/** Members that are to be built, in pieces that do not read each other. Pieces with one materialized view are left out. */
+/**
+ * Members that are to be built, in pieces that do not read each other. Pieces with one materialized view are left out, and so
+ * are plain views that read no member of a piece: they stay, and join nothing.
+ */
 function components({ members }: Group, against: Map<number, string>): Reader[][] {
   const piece = new Map<number, Reader[]>()
   for (const member of members) {
@@ -311,6 +321,7 @@ function components({ members }: Group, against: Map<number, string>): Reader[][
     const joined = [
       ...new Set(member.reads.flatMap((read) => [piece.get(read)].filter((p) => p !== undefined))),
     ]
+    if (joined.length === 0 && !isMaterialized(member)) continue
     const own = [...joined.flat(), member]
     for (const { oid } of own) piece.set(oid, own)
   }

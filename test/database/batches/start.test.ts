@@ -224,6 +224,7 @@ describe('a batch that nobody advances', () => {
 describe('a paused view', () => {
   test('is skipped, with the reason; the views that read it are refreshed from its old data', async () => {
     await makeGraph(sql, 'paused', { a: [], b: ['a'], c: ['b'] })
+    await sql`create unique index on paused.a (id)` // else b would be rebuilt along to spare the readers of a
     await advanceToEnd(database, await begin(database, { pattern: 'paused.*' }))
     await pauseView(database, 'paused.b', true)
     const batchId = await begin(database, { pattern: 'paused.*' })

@@ -124,7 +124,7 @@ describe('a view that comes along', () => {
     expect(await sql`select v from layers.top`).toEqual([{ v: 2 }])
   })
 
-  test('is left as it is if its group is given up, or if a view without readers to spare needs it only', async () => {
+  test('is rebuilt by the refresh of what it reads if its group is given up, and no view is rebuilt twice', async () => {
     await makeChain('left')
     const batchId = await begin(database, { views: ['left_base', 'left_mid'] })
     await withGateClosed(sql, 'left_base', async (open) => {
@@ -233,29 +233,48 @@ describe('while groups are formed', () => {
   })
 })
 
-test('groups that do not meet are exchanged when each is ready, also if a plain view reads both', async () => {
-  await sql.unsafe(`
-    create schema apart; create table apart.t (v int); insert into apart.t values (1);
-    create materialized view apart.small as select v from apart.t;
-    create materialized view apart.above as select v from apart.small`)
-  await makeGatedView(sql, 'apart_slow', 'select v as id from apart.t')
-  await sql.unsafe(`
-    create materialized view apart.slow_above as select id from apart_slow;
-    create view apart.both as select v, id from apart.above, apart.slow_above;
-    update apart.t set v = 2`)
-  const batchId = await begin(database, {
-    views: ['apart.small', 'apart.above', 'apart_slow', 'apart.slow_above'],
+describe('groups that do not meet are exchanged when each is ready', () => {
+  async function makeTwo(schema: string, source: string): Promise<void> {
+    await sql.unsafe(`
+      create materialized view ${schema}.small as select v from ${source};
+      create materialized view ${schema}.above as select v from ${schema}.small`)
+    await makeGatedView(sql, `${schema}_slow`, `select v as id from ${source}`)
+    await sql.unsafe(`
+      create materialized view ${schema}.slow_above as select id from ${schema}_slow;
+      create view ${schema}.both as select v, id from ${schema}.above, ${schema}.slow_above;
+      update ${schema}.t set v = 2`)
+  }
+
+  const viewsOf = (schema: string, hasBase: boolean) => [
+    ...(hasBase ? [`${schema}.base`] : []),
+    ...['small', 'above', 'slow_above'].map((view) => `${schema}.${view}`),
+    `public.${schema}_slow`,
+  ]
+
+  test.each([
+    ['a plain view reads both', 'beside', ''],
+    [
+      'both read a plain view over a view that is refreshed by itself',
+      'over',
+      'create materialized view over.base as select v from over.t; create view over.plain as select v from over.base',
+    ],
+  ])('also if %s', async (_, schema, below) => {
+    await sql.unsafe(`
+      create schema ${schema}; create table ${schema}.t (v int); insert into ${schema}.t values (1); ${below}`)
+    await makeTwo(schema, below === '' ? `${schema}.t` : `${schema}.plain`)
+    if (below !== '') await define(sql, `${schema}.base`, { refresh_strategy: 'regular' })
+    const batchId = await begin(database, { views: viewsOf(schema, below !== '') })
+    await withGateClosed(sql, `${schema}_slow`, async (open) => {
+      const ended = advanceToEnd(database, batchId)
+      await untilAtGate(sql, `${schema}_slow`)
+      await until('the small group is exchanged', async () => {
+        const { views } = await getBatch(database, batchId)
+        return views.find(({ view }) => view === `${schema}.above`)?.status === 'success'
+      })
+      expect(await sql.unsafe(`select v, id from ${schema}.both`)).toEqual([{ v: 2, id: 1 }])
+      await open()
+      expect(await ended).toMatchObject({ status: 'success' })
+    })
+    expect(await sql.unsafe(`select v, id from ${schema}.both`)).toEqual([{ v: 2, id: 2 }])
   })
-  await withGateClosed(sql, 'apart_slow', async (open) => {
-    const ended = advanceToEnd(database, batchId)
-    await untilAtGate(sql, 'apart_slow')
-    await until(
-      'the small group is exchanged',
-      async () => (await sql`select from apart.both where v = 2`).length,
-    )
-    expect(await sql`select v, id from apart.both`).toEqual([{ v: 2, id: 1 }])
-    await open()
-    expect(await ended).toMatchObject({ status: 'success' })
-  })
-  expect(await sql`select v, id from apart.both`).toEqual([{ v: 2, id: 2 }])
 })

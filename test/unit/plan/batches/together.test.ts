@@ -102,6 +102,73 @@ describe('what a batch exchanges together', () => {
     expect(each['s.b']).toBe('a view that is refreshed by itself stands between views of its group')
   })
 
+  test('does not meet in a plain view over a view that is refreshed by itself', () => {
+    const graph = { base: [], p: ['base'], small: ['p'], above: ['small'], slow: ['p'], top: ['slow'] }
+    const views = [
+      view(1, 'base', [], { strategy: 'regular' }),
+      view(2, 'small', [1]),
+      view(3, 'above', [2]),
+      view(4, 'slow', [1]),
+      view(5, 'top', [4]),
+    ]
+    expect(plan(graph, views).groups.map(({ members }) => members)).toEqual([
+      [2, 3],
+      [4, 5],
+    ])
+  })
+
+  describe('includes a view that the batch was not to refresh', () => {
+    const graph = { a: [], p: ['a'], b: ['p'], c: ['b'] }
+    const views = (c: Partial<TogetherView>, below: Partial<TogetherView> = {}) => [
+      view(1, 'a', [], below),
+      view(2, 'b', [1], below),
+      view(3, 'c', c.asked === false ? [] : [2], c),
+    ]
+    const key = { hasKey: true }
+    const all = [[1, 2, 3]]
+    test.each<[string, Partial<TogetherView>, Partial<TogetherView>, 'together' | 'each', number[][]]>([
+      ['not in the batch', { asked: false }, {}, 'together', all],
+      ['not in the batch, and all have unique indexes', { asked: false }, key, 'together', all],
+      ['not in the batch, with unique indexes, each', { asked: false }, key, 'each', []],
+      ['not in the batch, and it failed', { asked: false, failed: true }, {}, 'together', []],
+      ['paused', { paused: true }, {}, 'together', all],
+      ['paused, and the others have unique indexes', { paused: true }, key, 'together', []],
+      [
+        'paused, with unique indexes, but a swap',
+        { paused: true },
+        { ...key, strategy: 'swap' },
+        'together',
+        all,
+      ],
+      ['paused, and it failed', { paused: true, failed: true }, {}, 'together', []],
+      ['with another strategy', { strategy: 'concurrent', ...key }, {}, 'together', all],
+      ['with another strategy, over unique indexes', { strategy: 'regular' }, key, 'together', []],
+      ['each by itself', {}, {}, 'each', all],
+      ['each by itself, with unique indexes', {}, key, 'each', []],
+    ])('%s', (_, c, below, exchange, groups) => {
+      expect(plan(graph, views(c, below), { exchange }).groups.map(({ members }) => members)).toEqual(groups)
+    })
+
+    test('and says why; a reader without data stays so', () => {
+      const readers = groupOf(readersOf({ ...graph, d: ['b'] })).members.map((reader) =>
+        reader.live.view.name === 'd' ? { ...reader, populated: false } : reader,
+      )
+      const planned = planTogether(
+        { members: readers, outside: [] },
+        [...views({ asked: false }), view(4, 'd', [], { asked: false })],
+        { exchange: 'together', obstacles: new Map(), maxTwinBytes: null },
+      )
+      expect(planned.groups.map(({ members, group }) => [members, group.members.length])).toEqual([
+        [[1, 2, 3], 5],
+      ])
+      expect(planned.along).toEqual([
+        { id: 3, because: 'it is not in the batch, but reads s.b, which cannot be exchanged without it' },
+      ])
+      expect(planned.parents.get(3)).toEqual([2])
+      expect(planned.each).toEqual([])
+    })
+  })
+
   test('takes no more room than it may', () => {
     const graph = { a: [], b: ['a'], c: [], d: ['c'] }
     const views = [view(1, 'a', []), view(2, 'b', [1]), view(3, 'c', []), view(4, 'd', [3])]
