@@ -124,6 +124,22 @@ describe('a view that comes along', () => {
     expect(await sql`select v from layers.top`).toEqual([{ v: 2 }])
   })
 
+  test('stays without data if it has none, and has no run', async () => {
+    await sql.unsafe(`
+      create schema hollow; create table hollow.t (v int); insert into hollow.t values (1);
+      create materialized view hollow.base as select v from hollow.t;
+      create materialized view hollow.mid as select v from hollow.base;
+      create materialized view hollow.top as select v from hollow.mid with no data;
+      update hollow.t set v = 2`)
+    const batchId = await begin(database, { views: ['hollow.base', 'hollow.mid'] })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+    expect((await accountOf(sql, batchId)).statuses).toEqual({ base: ['success'], mid: ['success'] })
+    expect(await sql`select v from hollow.mid`).toEqual([{ v: 2 }])
+    expect(
+      await sql`select relispopulated as populated from pg_class where oid = 'hollow.top'::regclass`,
+    ).toEqual([{ populated: false }])
+  })
+
   test('is rebuilt by the refresh of what it reads if its group is given up, and no view is rebuilt twice', async () => {
     await makeChain('left')
     const batchId = await begin(database, { views: ['left_base', 'left_mid'] })
