@@ -32,7 +32,7 @@ export interface PlannedGroup {
 }
 
 /** A view that the batch was not to refresh, but rebuilds because readers would be locked out otherwise. */
-export interface ComesAlong {
+interface ComesAlong {
   id: number
   because: string
 }
