@@ -68,7 +68,7 @@ function TimelineRow({ row: { view, bars, expected }, now }: { row: Row; now: nu
         ) : last?.status === 'running' ? (
           `${last.phase ? `${last.phase} · ` : ''}${elapsed(last.elapsedMs ?? 0)} of about ${duration(view.estimatedMs)}`
         ) : (
-          last?.elapsedMs != null && duration(last.elapsedMs)
+          last?.elapsedMs != null && `${duration(last.elapsedMs)}${view.along ? '; came along' : ''}`
         )}
       </span>
     </li>

@@ -272,6 +272,21 @@ describe('a batch', () => {
     ])
   })
 
+  test('tells which view came along', () => {
+    const views = [
+      member('base', 'success', { runs: [memberRun({ status: 'success', elapsedMs: 2000 })] }),
+      member('top', 'success', {
+        along: 'it is paused, but reads public.base, which cannot be exchanged without it',
+        runs: [memberRun({ status: 'success', elapsedMs: 2000 })],
+      }),
+    ]
+    const lines = viewLinesOf(views, { batch: batchOf(views), sinceMs: 0, now }, { ...narrow, height: 6 })
+    expect(lines.map((line) => line.replace(/^.*done/, 'done'))).toEqual([
+      'done in 2.0 s',
+      'done in 2.0 s; came along',
+    ])
+  })
+
   test('says how far it is, and how it ended', () => {
     const views = [
       member('a', 'success'),

@@ -206,6 +206,18 @@ describe('the end of a batch', () => {
     expect(end([...attempts], canceled).status).toBe(status)
   })
 
+  test.each([
+    ['success', ended('success')],
+    ['failed', ended('skipped', 'UpstreamFailed')],
+  ] as const)('is %s if a view that came along failed, and another one is %o', (status, other) => {
+    const views = [
+      { id: 0, view: 'along', along: 'it is paused' },
+      { id: 1, view: 'other', along: null },
+    ]
+    const latest = new Map([ended('failed', 'ViewSqlFailed'), other].map((run, id) => [id, run]))
+    expect(planBatchEnd(views, latest, false).status).toBe(status)
+  })
+
   test('names the views that failed, twenty in its message', () => {
     const { error } = end(Array.from({ length: 50 }, () => ended('failed', 'ViewSqlFailed')))
     expect(error?.views).toHaveLength(50)
