@@ -736,6 +736,7 @@ test('the code of one view puts nothing in the way of the next changed query of 
     'alice',
     `create materialized view a.${top} as select m.id, b.old as more from a.${mid} m, a.${base} b`,
   )
+  await place.sql`delete from viewkeeper.migrations`
   await place.sql.unsafe(`alter role viewkeeper_app in database hostile set search_path = a`)
   await arm(`
     declare twins name;

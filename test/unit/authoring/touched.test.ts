@@ -12,17 +12,23 @@ describe('what a file of SQL touches', () => {
         'alter table public.orders alter column amount type bigint, drop column "Odd One"; alter table only orders drop column x cascade',
       ),
     ).toEqual([
-      { ...nothing, relation: '"public"."orders"', columns: ['amount', 'Odd One'] },
-      { ...nothing, relation: '"orders"', columns: ['x'] },
+      { ...nothing, relation: { schema: 'public', name: 'orders' }, columns: ['amount', 'Odd One'] },
+      { ...nothing, relation: { schema: null, name: 'orders' }, columns: ['x'] },
     ])
   })
 
   test('the same table in several statements, once', async () => {
     expect(
       await read('alter table t alter a type text; alter table t alter b type text, drop constraint k'),
-    ).toEqual([{ ...nothing, relation: '"t"', columns: ['a', 'b'], constraints: true }])
+    ).toEqual([{ ...nothing, relation: { schema: null, name: 't' }, columns: ['a', 'b'], constraints: true }])
     expect(await read('alter table t alter a type text; drop table t')).toEqual([
-      { relation: '"t"', columns: null, constraints: false, dropped: true, locked: true },
+      {
+        relation: { schema: null, name: 't' },
+        columns: null,
+        constraints: false,
+        dropped: true,
+        locked: true,
+      },
     ])
   })
 
@@ -31,10 +37,10 @@ describe('what a file of SQL touches', () => {
     expect(
       await read('drop table if exists a.b, c; drop view v; drop materialized view m; drop function f(int)'),
     ).toEqual([
-      { ...dropped, relation: '"a"."b"' },
-      { ...dropped, relation: '"c"' },
-      { ...dropped, relation: '"v"' },
-      { ...dropped, relation: '"m"' },
+      { ...dropped, relation: { schema: 'a', name: 'b' } },
+      { ...dropped, relation: { schema: null, name: 'c' } },
+      { ...dropped, relation: { schema: null, name: 'v' } },
+      { ...dropped, relation: { schema: null, name: 'm' } },
     ])
   })
 
@@ -43,7 +49,7 @@ describe('what a file of SQL touches', () => {
       await read(
         'alter table t rename to u; alter table s rename column a to b; alter table r add column c integer',
       ),
-    ).toEqual(['"t"', '"s"', '"r"'].map((relation) => ({ ...nothing, relation })))
+    ).toEqual(['t', 's', 'r'].map((name) => ({ ...nothing, relation: { schema: null, name } })))
     expect(
       await read(
         'create or replace view v as select 1; update t set a = 1; do $$ begin drop table x; end $$',
