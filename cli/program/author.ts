@@ -192,6 +192,7 @@ The ways of --own-views, each with its price:
     .description('take views away, for another tool to change a table')
     .requiredOption(...reading)
     .option(...wait)
+    .option('--no-trial', 'do not try first that each view can be filled')
     .option('--dry-run', 'only show what would be done')
     .option('--json', 'print JSON, for programs')
     .action(async (options) => (await import('../commands/author/set-aside.ts')).setAside(options))

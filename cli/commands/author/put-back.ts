@@ -1,4 +1,4 @@
-import { putBack as performPutBack } from '../../../src/operations/aside/put-back.ts'
+import { putBack as performPutBack, putBackAdvice } from '../../../src/operations/aside/put-back.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { schemaFolder } from '../../../src/package-files.ts'
 import { planLines } from '../../output/aside.ts'
@@ -23,7 +23,7 @@ export async function putBack({
   const database = databaseFromUrl(null)
   await migrate(database, schemaFolder)
   const request = { given: await readGiven(given), forgotten: forget, dryRun }
-  const [{ back, forgotten }, ms] = await timed(() =>
+  const [{ back, forgotten, misfits, left }, ms] = await timed(() =>
     performPutBack(database, {
       ...request,
       onFill: (view) => {
@@ -31,17 +31,24 @@ export async function putBack({
       },
     }),
   )
+  if (misfits.length > 0) process.exitCode = 1
   if (json) {
     const listed = back.map(({ item, name, reading, by, at }) => ({ kind: item.kind, name, reading, by, at }))
-    process.stdout.write(`${JSON.stringify({ [dryRun ? 'aside' : 'back']: listed, forgotten }, null, 2)}\n`)
-    return
+    const answer = { [dryRun ? 'aside' : 'back']: listed, forgotten, misfits, left }
+    return void process.stdout.write(`${JSON.stringify(answer, null, 2)}\n`)
   }
-  if (back.length + forgotten.length === 0) return report.line('nothing is set aside')
+  if (back.length + forgotten.length + misfits.length === 0) return report.line('nothing is set aside')
   if (dryRun) {
     for (const line of planLines(back.map(({ item }) => item))) report.line(line)
     return report.line('nothing was changed')
   }
   for (const name of forgotten) report.success(`${name}   forgotten`)
   for (const { name } of back) report.success(`${name}   made again`)
+  for (const { because } of misfits) report.failure(because)
+  for (const name of left) report.line(`· ${name}   stays aside, because it reads one of them`)
   report.line(`${count(back.length, 'object')} back   ${seconds(ms)}`)
+  if (misfits.length === 0) return
+  report.line(
+    `${count(misfits.length + left.length, 'object stays', 'objects stay')} remembered. ${putBackAdvice}`,
+  )
 }

@@ -3,13 +3,14 @@ import { migrate } from '../../../src/operations/schema/apply.ts'
 import { schemaFolder } from '../../../src/package-files.ts'
 import { describeItem, nameOf } from '../../../src/plan/aside/items.ts'
 import { planLines } from '../../output/aside.ts'
-import { count, report } from '../../output/report.ts'
+import { count, report, seconds } from '../../output/report.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 
 interface SetAsideOptions {
   reading: string[]
   dryRun?: boolean
   json?: boolean
+  trial: boolean
   wait: number
 }
 
@@ -18,6 +19,7 @@ export async function setAside({
   reading,
   dryRun = false,
   json = false,
+  trial,
   wait,
 }: SetAsideOptions): Promise<void> {
   const database = databaseFromUrl(null)
@@ -25,7 +27,14 @@ export async function setAside({
   const { items, before } = await performSetAside(database, {
     reading,
     dryRun,
+    trial,
     huntMs: wait * 1000,
+    onTried(untried, ms) {
+      if (json) return
+      if (untried.length > 0)
+        report.warning(`whether these can be filled could not be tried: ${untried.join(', ')}`)
+      else report.success(`filled for a trial and undone   ${seconds(ms)}`)
+    },
     onWait: (holders) => {
       if (!json) report.warning(`waiting for locks: ${holders}`)
     },

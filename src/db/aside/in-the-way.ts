@@ -12,6 +12,7 @@ import { toSetRole } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
 import { qualify } from '../views/catalog.ts'
 import { readReaders } from '../views/readers.ts'
+import { readBelow } from './below.ts'
 
 /** A relation that is touched, found in the catalog. */
 export interface TouchedRelation {
@@ -82,18 +83,23 @@ export async function readInTheWay(sql: Sql, relations: TouchedRelation[]): Prom
   const policies = await documents<AsidePolicy>(sql, policyQuery, kept, 'pg_policy')
   const obstacles: string[] = []
   const items: AsideItem[] = []
+  const below = await readBelow(
+    sql,
+    kept.filter(({ why }) => why === null),
+  )
   for (const member of inOrder(kept)) {
-    const { reads, oid, description, why } = member
+    const { oid, description, why } = member
+    const reading = { reads: member.reads, below: below.get(keyOf(member)) ?? [] }
     if (why !== null) obstacles.push(`${description} ${why}`)
     else if (member.class === 'pg_class') {
       const reader = live.get(oid)
       if (reader === undefined) throw gone(description)
       const { populated, sizeBytes } = reader
-      items.push({ kind: 'view', live: reader.live, populated, sizeBytes, reads })
+      items.push({ kind: 'view', live: reader.live, populated, sizeBytes, ...reading })
     } else {
       const found = (member.class === 'pg_proc' ? functions : policies).get(oid)
       if (found === undefined) throw gone(description)
-      items.push({ ...found, reads } as AsideItem)
+      items.push({ ...found, ...reading } as AsideItem)
     }
   }
   obstacles.push(...items.flatMap((item) => (item.kind === 'view' ? obstaclesOf(item) : [])))

@@ -1,7 +1,9 @@
-import { makeAgain } from '../../db/aside/make.ts'
+import { makePossible } from '../../db/aside/make.ts'
 import { forget, lockMemory, readSetAside, type SetAside } from '../../db/aside/memory.ts'
+import { isThere } from '../../db/aside/perform.ts'
 import { findTaken } from '../../db/aside/taken.ts'
 import { type Database, withTransaction } from '../../db/server/connect.ts'
+import { nameOf } from '../../plan/aside/items.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
 import { Problem } from '../../problem.ts'
 import { analyzeAll } from './analyze.ts'
@@ -17,16 +19,24 @@ export interface PutBackRequest {
   onFill?: (view: string) => void
 }
 
-/** What was made again, or would be, and what was forgotten. */
+/** What was made again, or would be, what was forgotten, and what stays remembered. */
 export interface PutBack {
   back: SetAside[]
   forgotten: string[]
+  /** What cannot be made again or filled, and why; in the order of making. */
+  misfits: { name: string; because: string }[]
+  /** What reads a misfit, or something else that is left. */
+  left: string[]
 }
 
+/** What to do about misfits. */
+export const putBackAdvice =
+  'Change the table so that they fit again, give a new definition along with --with <migration>.up.sql, ' +
+  'or leave one out with --forget <view>; then run put-back again.'
+
 /**
- * Makes again all that is set aside, fills the views that had data, and forgets them; all or nothing. May be called at any
- * time, by anybody who may act as the owners. Throws ViewSqlFailed, which names the view and the column, and leaves
- * everything remembered.
+ * Makes again what is set aside, fills the views that had data, and forgets them, in one transaction. What cannot be made
+ * again or filled stays remembered, with all that reads it. May be called at any time, by anybody who may act as the owners.
  */
 export const putBack = (
   database: Database,
@@ -37,38 +47,32 @@ export const putBack = (
     const unknown = forgotten.find((name) => !plan.some((each) => each.name === name))
     if (unknown !== undefined)
       throw new Problem('InvalidRequest', `--forget: ${unknown} is not set aside.`, { field: '--forget' })
-    if (dryRun || plan.length === 0) return { back: without(plan, forgotten), forgotten }
-    const back = await withTransaction(sql, async (transaction) => {
+    if (dryRun || plan.length === 0)
+      return { back: without(plan, forgotten), forgotten, misfits: [], left: [] }
+    const done = await withTransaction(sql, async (transaction): Promise<PutBack> => {
       await lockMemory(transaction)
-      const all = await readSetAside(transaction)
-      const wanted = without(all, forgotten)
+      const wanted = without(await readSetAside(transaction), forgotten)
       const items = wanted.map(({ item }) => item)
       insistOnKnown(given, items)
-      const [taken] = await findTaken(transaction, items)
-      if (taken !== undefined) {
-        throw new Problem(
-          'DependentsExist',
-          `${taken} is there already: somebody has made it since it was set aside. To keep that one, run: npx viewkeeper put-back --forget '${taken}'. ` +
-            'To get the old one back, drop the new one first. Everything stays remembered.',
-        )
+      const taken = (await findTaken(transaction, items)).map((item) => ({ item, problem: isThere(item) }))
+      const how = { withData: true, given, advice: '', ...(onFill && { onFill }) }
+      const { misfits, left } = await makePossible(transaction, items, how, taken)
+      const stays = new Set([...misfits.map(({ item }) => item), ...left])
+      const back = wanted.filter(({ item }) => !stays.has(item))
+      await forget(transaction, [...back.map(({ name }) => name), ...forgotten])
+      return {
+        back,
+        forgotten,
+        misfits: misfits.map(({ item, problem }) => ({ name: nameOf(item), because: problem.message })),
+        left: left.map(nameOf),
       }
-      await makeAgain(transaction, items, { withData: true, given, advice, ...(onFill && { onFill }) })
-      await forget(
-        transaction,
-        all.map(({ name }) => name),
-      )
-      return wanted
     })
     await analyzeAll(
       sql,
-      back.map(({ item }) => item),
+      done.back.map(({ item }) => item),
     )
-    return { back, forgotten }
+    return done
   })
-
-const advice =
-  'Everything stays remembered. Change the table so that the view fits again, give a new definition along with ' +
-  '--with <migration>.up.sql, or leave the view out with --forget <view>; then run put-back again'
 
 const without = (all: SetAside[], forgotten: string[]): SetAside[] =>
   all.filter(({ name }) => !forgotten.includes(name))

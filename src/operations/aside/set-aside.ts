@@ -1,7 +1,9 @@
+import { tryToFill } from '../../db/aside/fillable.ts'
 import { lookInTheWay } from '../../db/aside/locks.ts'
 import { lockMemory, readSetAside, remember, type SetAside } from '../../db/aside/memory.ts'
-import { type Database, withTransaction } from '../../db/server/connect.ts'
-import type { AsideItem } from '../../plan/aside/items.ts'
+import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
+import { type AsideItem, nameOf } from '../../plan/aside/items.ts'
+import { Problem, sentences } from '../../problem.ts'
 import { longSession } from './session.ts'
 import { findRelations, insistOnNoObstacle, take } from './take.ts'
 
@@ -9,8 +11,12 @@ import { findRelations, insistOnNoObstacle, take } from './take.ts'
 export interface SetAsideRequest {
   reading: string[]
   dryRun: boolean
+  /** Whether it is tried first that each view can be filled. */
+  trial: boolean
   huntMs: number
   onWait?: (holders: string) => void
+  /** Called after the trial, with the views that could not be tried. */
+  onTried?: (untried: string[], ms: number) => void
 }
 
 /** What was set aside now, and what was aside before. */
@@ -21,11 +27,12 @@ export interface SetAsideDone {
 
 /**
  * Sets aside what reads some relations: remembers it and drops it, in one transaction, after it was proved that it can be
- * made again exactly as it was. Calling it again sets aside only what is there by now.
+ * filled, and made again exactly as it was. Refuses (ViewSqlFailed) views that cannot be filled, all by name. Calling it
+ * again sets aside only what is there by now.
  */
 export const setAside = (
   database: Database,
-  { reading, dryRun, huntMs, onWait }: SetAsideRequest,
+  { reading, dryRun, trial, huntMs, onWait, onTried }: SetAsideRequest,
 ): Promise<SetAsideDone> =>
   longSession(database, 'viewkeeper set-aside', async (sql) => {
     const relations = await findRelations(sql, [], reading)
@@ -34,6 +41,7 @@ export const setAside = (
     const plan = await lookInTheWay(sql, { relations, ...waiting })
     insistOnNoObstacle(plan)
     if (dryRun || plan.items.length === 0) return { items: plan.items, before }
+    if (trial) await insistOnFillable(sql, plan.items, onTried)
     return withTransaction(sql, async (transaction) => {
       const items = await take(transaction, relations, waiting, { proved: true })
       await lockMemory(transaction)
@@ -45,3 +53,23 @@ export const setAside = (
       return { items, before }
     })
   })
+
+async function insistOnFillable(
+  sql: Sql,
+  items: AsideItem[],
+  onTried: SetAsideRequest['onTried'],
+): Promise<void> {
+  const start = Date.now()
+  const { misfits, untried } = await tryToFill(sql, items)
+  if (misfits.length > 0) {
+    throw new Problem(
+      'ViewSqlFailed',
+      sentences(
+        ...misfits.map(({ problem }) => problem.message),
+        'Nothing was set aside. Mend these views first',
+        'Or write --no-trial: put-back then leaves out each view that cannot be filled, with all that reads it',
+      ),
+    )
+  }
+  onTried?.(untried.map(nameOf), Date.now() - start)
+}

@@ -17,7 +17,7 @@ export function lost(before: AsideItem, after: AsideItem | undefined, exactly: b
 
 function comparable(item: AsideItem, exactly: boolean): Record<string, unknown> {
   if (item.kind !== 'view') {
-    const { reads: _, ...facts } = item
+    const { reads: _, below: __, ...facts } = item
     return { facts: item.kind === 'function' ? { ...facts, definition: null } : { ...facts, rest: null } }
   }
   const { view, columns, grants, dependents, triggers, rules, indexes, statistics } = item.live

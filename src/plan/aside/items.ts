@@ -10,6 +10,18 @@ export interface AsideView {
   sizeBytes: number
   /** The relations and functions that stand below the view, as people write them. */
   reads: string[]
+  below?: Below[]
+  /** The query as it is frozen, if the view has that query. */
+  frozen?: string
+}
+
+/**
+ * A relation that an item reads, by its OID, and the names by which the item's text calls it and the columns that the item
+ * reads, by their numbers. What an older version has set aside lacks this.
+ */
+export interface Below extends QualifiedName {
+  oid: number
+  columns: { number: number; name: string }[]
 }
 
 /** A function with a parsed body (`begin atomic`) that reads a relation. Roles are written as SQL writes them. */
@@ -28,6 +40,7 @@ export interface AsideFunction {
   grants: { grantor: string; grantee: string; grantable: boolean }[] | null
   extensions: string[]
   reads: string[]
+  below?: Below[]
 }
 
 /** A policy that reads a relation. Roles are written as SQL writes them. */
@@ -41,6 +54,7 @@ export interface AsidePolicy {
   rest: string
   comment: string | null
   reads: string[]
+  below?: Below[]
 }
 
 /** Something that stands in the way of a change of a relation, and that can be made again. */

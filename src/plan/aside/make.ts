@@ -3,7 +3,7 @@ import { literal, quoteIdentifier, quoteName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 import type { AsideNames } from '../runs/aside-names.ts'
 import { buildRules, buildTriggers } from '../runs/attached.ts'
-import { createStatements } from '../runs/create.ts'
+import { createStatements, queryOf } from '../runs/create.ts'
 import { buildIndexes, buildStatistics, buildTwin, giveStatistics, withOptions } from '../runs/rebuild.ts'
 import type { ViewDefinition } from '../views/definition.ts'
 import { replayGrants } from '../views/grants.ts'
@@ -17,10 +17,20 @@ export interface Making {
   rest(columns: string[]): Statement[]
 }
 
-/** Makes a view again as it was, without its rows, triggers and rules. */
-export const makeView = ({ live }: AsideView): Making => {
+/** Makes a view again as it was, without its rows, triggers and rules. The query is the server's text. */
+export const makeView = ({ live }: AsideView): Making => making(live, buildTwin(live, ownNames(live)))
+
+/** The same with the query as it is frozen: what the server adds to its text, such as a cast, may be of another time. */
+export const makeFrozen = ({ live }: AsideView, frozen: string): Making => {
+  // The query may end with a `--` comment; the line break ends the comment.
+  const view = { ...live.view, definition: `(${queryOf(frozen)}\n)` }
+  const [create, ...attributes] = buildTwin({ ...live, view }, ownNames(live)) as [Statement, ...Statement[]]
+  return making(live, [{ ...create, userCode: true }, ...attributes])
+}
+
+function making(live: LiveView, statements: Statement[]): Making {
   const { owner } = live.view
-  const [create, ...attributes] = buildTwin(live, ownNames(live)) as [Statement, ...Statement[]]
+  const [create, ...attributes] = statements as [Statement, ...Statement[]]
   return {
     create: inPlaceOf(owner, [create]),
     rest: () => [

@@ -9,6 +9,7 @@ import { lambdaContext } from '../../support/aws/lambda.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { whileLocked } from '../../support/waiting/holder.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 import { usePublished } from '../monitoring/past.ts'
 import { describeAll, rowsOf, useScene } from './scene.ts'
@@ -23,7 +24,7 @@ const context = lambdaContext()
 beforeEach(() => sql`drop policy known on far.secrets`)
 
 const aside = (reading: string[], more: Partial<SetAsideRequest> = {}, from = database) =>
-  setAside(from, { reading, dryRun: false, huntMs: 5000, ...more })
+  setAside(from, { reading, dryRun: false, trial: true, huntMs: 5000, ...more })
 const back = (more: Partial<PutBackRequest> = {}, from = database) =>
   putBack(from, { given: [], forgotten: [], dryRun: false, ...more })
 const remembered = async () =>
@@ -57,7 +58,7 @@ test('what is remembered survives its session, and anybody who may act as the ow
   await back({}, as(login).database)
   expect(await rowsOf(sql)).toEqual(rows)
   expect(await describeAll(sql)).toEqual(before)
-  expect(await back()).toEqual({ back: [], forgotten: [] })
+  expect(await back()).toEqual({ back: [], forgotten: [], misfits: [], left: [] })
 })
 
 test('a login that may not act as the owner of the memory cannot write what others would execute, and can put back', async () => {
@@ -117,18 +118,26 @@ describe('a view that no longer fits', () => {
     await sql`alter table keep.orders drop column status`
   })
 
-  test('is named with the column; everything stays remembered, and the catalog as it is', async () => {
+  test('is named with the column, and so are all others at once; what reads them stays, and the catalog as it is', async () => {
     const before = await wholeCatalog(sql)
-    const refusal = await refusalOf(back())
-    expect(refusal.message).toMatch(
-      /^view keep\.lines no longer fits: column "?(orders\.)?status"? does not exist \(42703\), at "(orders\.)?status"\. Everything stays remembered\. Change the table .* --forget <view>; then run put-back again\.$/,
+    const { misfits, left, back: made } = await back()
+    expect(misfits.map(({ name }) => name)).toEqual([
+      'keep.lines',
+      'keep.totals',
+      '"Odd one"."By Day"',
+      'keep.big',
+    ])
+    expect(misfits[0]?.because).toMatch(
+      /^view keep\.lines no longer fits: column "?(orders\.)?status"? does not exist \(42703\), at "(orders\.)?status"\.$/,
     )
+    expect(left).toHaveLength(7)
+    expect(made).toEqual([])
     expect(await wholeCatalog(sql)).toEqual(before)
     expect(await remembered()).toHaveLength(11)
   })
 
   test('comes back when the table fits again', async () => {
-    await refusalOf(back())
+    await back()
     await sql`alter table keep.orders add column status text`
     expect((await back()).back).toHaveLength(11)
   })
@@ -165,12 +174,106 @@ describe('a view that no longer fits', () => {
   })
 })
 
-test('a view that somebody has made meanwhile is named, and kept if the old one is forgotten', async () => {
-  await aside(['far.counts'])
+describe('a view that cannot be filled', () => {
+  beforeEach(async () => {
+    await sql.unsafe(`
+      create materialized view keep.shares as select id, 1000 / amount as share from keep.orders;
+      create view keep.shared as select max(share) as share from keep.shares;
+      create materialized view far.best_share as select share from keep.shared;
+      create view keep.calm as select id from keep.orders;
+      create rule notes as on insert to keep.calm do instead select share from keep.shared`)
+    await aside(['keep.orders'])
+    await sql`update keep.orders set amount = 0 where id = 7`
+  })
+
+  test('stays aside with all that reads it; everything else comes back, filled, in order', async () => {
+    const filled: string[] = []
+    const done = await back({ onFill: (view) => filled.push(view) })
+    expect(done.misfits).toEqual([
+      {
+        name: 'keep.shares',
+        because:
+          'materialized view keep.shares cannot be filled: its data cannot be computed: division by zero (22012).',
+      },
+    ])
+    expect(done.left).toEqual(['keep.shared', 'far.best_share', 'keep.calm'])
+    expect(done.back).toHaveLength(11)
+    expect(await remembered()).toEqual(['keep.shares', 'keep.shared', 'far.best_share', 'keep.calm'])
+    expect(
+      await sql`select to_regclass('keep.shares') as shares, to_regclass('keep.shared') as shared`,
+    ).toEqual([{ shares: null, shared: null }])
+    expect(await sql`select total::int from keep.totals order by 1`).toEqual([
+      { total: 9993 },
+      { total: 10100 },
+    ])
+    expect(await sql`select labels::int from far.summit`).toEqual([{ labels: 100 }])
+  })
+
+  test('comes back with its readers when it can be filled again', async () => {
+    await back()
+    await sql`update keep.orders set amount = 7 where id = 7`
+    const done = await back()
+    expect(done.back.map(({ name }) => name)).toEqual([
+      'keep.shares',
+      'keep.shared',
+      'far.best_share',
+      'keep.calm',
+    ])
+    expect([done.misfits, done.left, await remembered()]).toEqual([[], [], []])
+    expect(await sql`select share from far.best_share`).toEqual([{ share: 1000 }])
+  })
+})
+
+describe('set-aside proves that each view can be filled:', () => {
+  beforeEach(async () => {
+    await sql.unsafe(`
+      create materialized view keep.shares as select id, 1000 / amount as share from keep.orders;
+      create materialized view keep.halves as select share / 2 as half from keep.shares;
+      create materialized view keep.twice as select id % 2 as id, 7 / (amount - 7) as x from keep.orders with no data;
+      create materialized view keep.quotients as select 1 / (max(double) - 1000) as q from keep.big;
+      create materialized view keep.keyed as select amount as key from keep.orders;
+      create unique index on keep.keyed (key)`)
+  })
+
+  test('all that cannot are named at once, also those that would fail with the data of today, and nothing is set aside', async () => {
+    await sql`update keep.orders set amount = 0 where id in (7, 8)`
+    const [before, rows] = [await wholeCatalog(sql), await rowsOf(sql)]
+    const refusal = await refusalOf(aside(['keep.orders']))
+    expect(refusal.code).toBe('ViewSqlFailed')
+    expect(refusal.message).toBe(
+      'materialized view keep.shares cannot be filled: its data cannot be computed: division by zero (22012). ' +
+        'materialized view keep.keyed cannot be filled: its data cannot be computed: unique violation (23505). ' +
+        'Nothing was set aside. Mend these views first. Or write --no-trial: put-back then leaves out each view that cannot be filled, with all that reads it.',
+    )
+    expect(await wholeCatalog(sql)).toEqual(before)
+    expect(await rowsOf(sql)).toEqual(rows)
+    expect((await aside(['keep.orders'], { trial: false })).items).toHaveLength(16)
+    expect((await back()).misfits.map(({ name }) => name)).toEqual(['keep.shares', 'keep.keyed'])
+  })
+
+  test('a view is tried with what the views below it will hold, beside the readers of all of them', async () => {
+    await sql`insert into keep.orders values (500, '2026-01-01', 500, 'open')`
+    const waits: string[] = []
+    const { refusal } = await whileLocked(url, 'select * from keep.big', async () => ({
+      refusal: await refusalOf(aside(['keep.orders'], { onWait: (holders) => waits.push(holders) })),
+    }))
+    expect(waits).toEqual([])
+    expect(refusal.message).toMatch(/^materialized view keep\.quotients cannot be filled: .*division by zero/)
+  })
+})
+
+test('a view that somebody has made meanwhile is named and stays; it is kept if the old one is forgotten', async () => {
+  await aside(['keep.big', 'far.counts'])
   await sql.unsafe('create view far.summit as select 1 as mine')
-  expect((await refusalOf(back())).message).toMatch(
-    /^far\.summit is there already: .* --forget 'far\.summit'/,
-  )
+  const first = await back()
+  expect(first.misfits).toEqual([
+    {
+      name: 'far.summit',
+      because: expect.stringMatching(/^far\.summit is there already: .* --forget 'far\.summit'/),
+    },
+  ])
+  expect(first.back.map(({ name }) => name)).toEqual(['keep.top', 'keep.empty_one'])
+  expect(await sql`select * from far.summit`).toEqual([{ mine: 1 }])
   expect((await back({ forgotten: ['far.summit'] })).back).toEqual([])
   expect(await sql`select * from far.summit`).toEqual([{ mine: 1 }])
 })

@@ -517,7 +517,7 @@ describe('a view that nobody refreshes', () => {
       state: 'missing',
       causes: [{ code: 'Missing', next: 'viewkeeper migrate up --repair --env production' }],
     })
-    await setAside(database, { reading: ['app.base'], dryRun: false, huntMs: 5000 })
+    await setAside(database, { reading: ['app.base'], dryRun: false, trial: true, huntMs: 5000 })
     await sql`delete from viewkeeper.definitions`
     expect(await why('app.middle')).toMatchObject({
       view: 'app.middle',

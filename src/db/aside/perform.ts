@@ -1,0 +1,166 @@
+import {
+  type AsideFunction,
+  type AsideItem,
+  type AsideView,
+  describeItem,
+  nameOf,
+} from '../../plan/aside/items.ts'
+import {
+  adorn,
+  type Making,
+  makeFrom,
+  makeFrozen,
+  makeFunction,
+  makePolicy,
+  makeView,
+} from '../../plan/aside/make.ts'
+import { literal, type QualifiedName, quoteName } from '../../plan/names.ts'
+import type { Statement } from '../../plan/plan.ts'
+import type { ViewDefinition } from '../../plan/views/definition.ts'
+import type { LiveView } from '../../plan/views/live-view.ts'
+import { liveViewQuery } from '../../plan/views/live-view-query.ts'
+import { Problem, sentences } from '../../problem.ts'
+import { executeStatements, StatementRefused } from '../runs/statements.ts'
+import { type Sql, withSavepoint } from '../server/connect.ts'
+import { sqlstateOf } from '../server/failures.ts'
+import { standardText } from '../server/sqlstate.ts'
+import { readBelow } from './below.ts'
+import { readFunction } from './in-the-way.ts'
+
+/** From what items are made, and what to do if that fails. */
+export interface Source {
+  /** Definitions that take the place of the old ones. */
+  given: ViewDefinition[]
+  /** What to do if a view cannot be made: the end of the message. */
+  advice: string
+  /** Whether an item that is there already is refused (DependentsExist). */
+  refuseThere?: boolean
+}
+
+/** How an item was made: as it was, only what hung on it, or not at all, because it is there. */
+export type Made = 'made' | 'adorned' | 'there'
+
+/**
+ * Makes an item again without its rows. A plain view that is there already only gets back what hung on it; a materialized
+ * view that is there stays as it is. Throws ViewSqlFailed, which names the item and the column.
+ */
+export async function makeItem(
+  sql: Sql,
+  item: AsideItem,
+  { given, advice, refuseThere = false }: Source,
+): Promise<Made> {
+  if (item.kind !== 'view') {
+    await perform(sql, item, item.kind === 'function' ? makeFunction(item) : makePolicy(item), advice)
+    return 'made'
+  }
+  const { view } = item.live
+  const there = await readKind(sql, view)
+  if (there !== null && refuseThere) throw isThere(item)
+  if (there !== null && view.kind === 'materialized view') return 'there'
+  const definition = given.find((each) => quoteName(each) === quoteName(view))
+  if (there !== null) await performMaking(sql, item, adorn(item), advice)
+  else if (definition !== undefined) await performMaking(sql, item, makeFrom(item, definition), advice)
+  else if (!(await makeAsFrozen(sql, item, advice))) await performMaking(sql, item, makeView(item), advice)
+  return there === null ? 'made' : 'adorned'
+}
+
+/**
+ * Makes a view from its frozen query, if the query still fits and reads what the view read: its names may mean something else
+ * on the search path of this login.
+ */
+async function makeAsFrozen(sql: Sql, item: AsideView, advice: string): Promise<boolean> {
+  const { frozen, below = [], live } = item
+  if (frozen === undefined) return false
+  const misfit = new Error('the frozen query does not fit')
+  try {
+    await withSavepoint(sql, async (part) => {
+      await performMaking(part, item, makeFrozen(item, frozen), advice)
+      const [row] = await part<
+        { oid: number }[]
+      >`select to_regclass(${quoteName(live.view)})::oid::int8 as oid`
+      const [found] = (await readBelow(part, [{ class: 'pg_class', oid: row?.oid as number }])).values()
+      const names = (some: QualifiedName[] = []) => some.map(quoteName).sort().join()
+      if (names(found) !== names(below)) throw misfit
+    })
+    return true
+  } catch (error) {
+    if (error === misfit || (error instanceof Problem && error.code === 'ViewSqlFailed')) return false
+    throw error
+  }
+}
+
+async function performMaking(sql: Sql, item: AsideView, making: Making, advice: string): Promise<void> {
+  await perform(sql, item, making.create, advice)
+  const columns = await sql<{ name: string }[]>`
+    select a.attname as name from pg_attribute a
+     where a.attrelid = to_regclass(${quoteName(item.live.view)})::oid and a.attnum > 0 and not a.attisdropped`
+  await perform(sql, item, making.rest(columns.map(({ name }) => name)), advice)
+}
+
+/** What has the name: the kind as in pg_class; null if nothing has it. */
+async function readKind(sql: Sql, { schema, name }: QualifiedName): Promise<string | null> {
+  const [row] = await sql<{ kind: string }[]>`
+    select c.relkind as kind from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = ${schema} and c.relname = ${name}`
+  return row?.kind ?? null
+}
+
+/** The refusal of an item that somebody has made meanwhile. */
+export const isThere = (item: AsideItem): Problem =>
+  new Problem(
+    'DependentsExist',
+    `${nameOf(item)} is there already: somebody has made it since it was set aside. To keep that one, run: npx viewkeeper put-back --forget '${nameOf(item)}'. ` +
+      'To get the old one back, drop the new one first.',
+  )
+
+/** Executes statements of an item. Throws ViewSqlFailed, which names the item. */
+export async function perform(
+  sql: Sql,
+  item: AsideItem,
+  statements: Statement[],
+  advice: string,
+): Promise<void> {
+  try {
+    await executeStatements(sql, statements, false)
+  } catch (error) {
+    throw error instanceof StatementRefused ? noLongerFits(item, error, advice) : error
+  }
+}
+
+/** The refusal that names the view, and the column as the server names it or as it stands in the query. */
+export function noLongerFits(item: AsideItem, refused: StatementRefused, advice: string): Problem {
+  const { statement, cause, line, missing } = refused
+  const sqlstate = sqlstateOf(cause)
+  const { position, internal_position: inner } = cause as Record<string, string | undefined>
+  // Rows may be in the message of a statement that computes rows.
+  const message = statement.computesRows
+    ? `its data cannot be computed: ${standardText[sqlstate ?? ''] ?? standardText[`${sqlstate?.slice(0, 2)}000`] ?? 'the query failed'}`
+    : refused.message
+  const at =
+    position === undefined && inner === undefined
+      ? ''
+      : `, at "${statement.sql.split('\n')[line - 1]?.trim()}"`
+  const part = statement.carries === undefined ? '' : `${statement.carries}: `
+  const what = statement.computesRows ? 'cannot be filled' : 'no longer fits'
+  return new Problem(
+    'ViewSqlFailed',
+    sentences(
+      `${describeItem(item)} ${what}: ${part}${message} (${sqlstate ?? 'no SQLSTATE'})${statement.computesRows ? '' : at}`,
+      missing ?? undefined,
+      advice,
+    ),
+    { cause, ...(sqlstate === undefined ? {} : { sqlstate }) },
+  )
+}
+
+/** Reads an item again, by its name. */
+export async function readAgain(
+  sql: Sql,
+  item: AsideView | AsideFunction,
+): Promise<AsideView | AsideFunction | undefined> {
+  if (item.kind === 'function') return readFunction(sql, item.signature)
+  const [row] = await sql.unsafe<{ live: LiveView }[]>(
+    `select f as live from (${liveViewQuery(`to_regclass(${literal(quoteName(item.live.view))})::oid`)}) as x(f)`,
+  )
+  return row && { ...item, live: row.live }
+}

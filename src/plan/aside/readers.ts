@@ -1,0 +1,32 @@
+import { viewsNamedIn } from '../groups/authored.ts'
+import { displayName, quoteName } from '../names.ts'
+import type { ViewDefinition } from '../views/definition.ts'
+import { type AsideItem, isView, nameOf } from './items.ts'
+
+/**
+ * An item and all items that read it, directly or through each other, in the order of `items`. What a view reads that gets
+ * a new definition is known only by the names in the definition.
+ */
+export function withReaders(item: AsideItem, items: AsideItem[], given: ViewDefinition[]): AsideItem[] {
+  const views = items.filter(isView).map(({ live: { view } }) => view)
+  const reads = new Map(
+    items.map((each) => {
+      const definition = isView(each)
+        ? given.find((one) => quoteName(one) === quoteName(each.live.view))
+        : undefined
+      return [
+        each,
+        definition === undefined
+          ? [...each.reads, ...(each.below ?? []).map(displayName)]
+          : viewsNamedIn(definition.sql, views).map(displayName),
+      ]
+    }),
+  )
+  const found = new Set([item])
+  for (let before = 0; found.size > before; ) {
+    before = found.size
+    const names = new Set([...found].map(nameOf))
+    for (const each of items) if (reads.get(each)?.some((name) => names.has(name))) found.add(each)
+  }
+  return items.filter((each) => found.has(each))
+}
