@@ -1,11 +1,13 @@
 import type { Touched } from '../plan/aside/items.ts'
-import { quoteName, type ViewName } from '../plan/names.ts'
+import { quoteName } from '../plan/names.ts'
 import { Problem } from '../problem.ts'
+import { FollowedNames, nameOf, type RangeVar, type Tree } from './followed-names.ts'
 import { parse } from './parser.ts'
 
 /**
  * Reads which relations a file of SQL changes in a way that views stand in: a column that gets another type or is dropped, a
- * constraint or a relation that is dropped. The server carries views over a rename, so a rename counts only as a lock.
+ * constraint or a relation that is dropped. The server carries views over a rename, so a rename counts only as a lock; what
+ * a later statement does under the new name counts under the old one.
  * Blocks (`do`) and functions are not looked into. Refuses (MigrationFailed) what is no SQL, and what cannot be part of a
  * transaction.
  */
@@ -13,9 +15,12 @@ export async function readTouched(file: string, text: string): Promise<Touched[]
   const { stmts = [] } = await parse(text).catch((error: Error) => {
     throw new Problem('MigrationFailed', `${file}: ${error.message}. Nothing was changed.`, { cause: error })
   })
+  const names = new FollowedNames()
   const found = (stmts as unknown as { stmt: Tree }[]).flatMap(({ stmt }) => {
     insistOnTransaction(file, stmt)
-    return touchedBy(stmt)
+    const touched = touchedBy(stmt).flatMap((each) => names.before(each))
+    names.follow(stmt)
+    return touched
   })
   return [...Map.groupBy(found, ({ relation }) => quoteName(relation)).values()].map((same) => ({
     ...(same[0] as Touched),
@@ -26,13 +31,6 @@ export async function readTouched(file: string, text: string): Promise<Touched[]
     dropped: same.some(({ dropped }) => dropped),
     locked: same.some(({ locked }) => locked),
   }))
-}
-
-type Tree = Record<string, Record<string, unknown> | undefined>
-
-interface RangeVar {
-  schemaname?: string
-  relname: string
 }
 
 function touchedBy({ AlterTableStmt: alter, DropStmt: drop, RenameStmt: rename }: Tree): Touched[] {
@@ -72,8 +70,6 @@ function touchedBy({ AlterTableStmt: alter, DropStmt: drop, RenameStmt: rename }
 }
 
 const droppable = new Set(['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_MATVIEW', 'OBJECT_FOREIGN_TABLE'])
-
-const nameOf = ({ schemaname, relname: name }: RangeVar): ViewName => ({ schema: schemaname ?? null, name })
 
 /** Refuses a statement that the server executes only outside a transaction, or that ends one. */
 function insistOnTransaction(file: string, stmt: Tree): void {

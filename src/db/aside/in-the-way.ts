@@ -155,6 +155,17 @@ export async function readFunction(sql: Sql, signature: string): Promise<AsideFu
   return row && { ...row.facts, reads: [] }
 }
 
+/** Reads a policy by its name and the OID of its table. */
+export async function readPolicy(sql: Sql, name: string, table: number): Promise<AsidePolicy | undefined> {
+  const [row] = await sql.unsafe<{ facts: AsidePolicy }[]>(
+    policyQuery.replace(
+      '$oids',
+      () => `select oid from pg_policy where polname = ${literal(name)} and polrelid = ${table}`,
+    ),
+  )
+  return row && { ...row.facts, reads: [] }
+}
+
 const gone = (description: string): Problem =>
   new Problem('CatalogChanged', `${description} was exchanged or dropped meanwhile. Try again.`)
 

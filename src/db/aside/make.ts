@@ -12,6 +12,7 @@ import { Problem, sentences } from '../../problem.ts'
 import { executeStatements } from '../runs/statements.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
 import { makeItem, perform, readAgain, type Source } from './perform.ts'
+import { followRenames } from './renames.ts'
 
 /** How views are made again. */
 export interface MakeAgain extends Source {
@@ -66,11 +67,11 @@ export async function proveReturn(sql: Sql, items: AsideItem[]): Promise<void> {
  * on it; a materialized view that is there stays as it is. Throws ViewSqlFailed, which names the view and the column, and
  * CatalogChanged if something was lost.
  */
-export const makeAgain = (sql: Sql, items: AsideItem[], how: MakeAgain): Promise<void> =>
-  makeAndFill(sql, items, how, allOrNothing(sql))
+export const makeAgain = async (sql: Sql, items: AsideItem[], how: MakeAgain): Promise<void> =>
+  makeAndFill(sql, await followRenames(sql, items, how), how, allOrNothing(sql))
 
 /**
- * The same for what can be made again and filled. Returns what cannot, and what reads that and so is left out; both are not
+ * The same for what can be made again and filled, with texts that follow renames already. Returns what cannot, and what reads that and so is left out; both are not
  * there afterwards. `misfits` are known before.
  */
 export async function makePossible(
@@ -91,7 +92,7 @@ export async function makePossible(
     for (const each of readers) gone.add(each)
   }
   for (const { item } of misfits) await lose(item)
-  await makeAndFill(sql, items, { ...how, refuseThere: true }, async (item, work) => {
+  await makeAndFill(sql, items, how, async (item, work) => {
     if (gone.has(item)) return
     try {
       await withSavepoint(sql, work)

@@ -71,8 +71,7 @@ export const around = (
   })
 
 const advice =
-  'Nothing was changed. Give a new definition along with --with <migration>.up.sql, or drop and create the view in the file. ' +
-  'Put a rename into a file of its own: the server carries views over a rename'
+  'Nothing was changed. Give a new definition along with --with <migration>.up.sql, or drop and create the view in the file'
 
 /** The longest time for one part of the file in the trial. */
 const longestTrialMs = 2000

@@ -1,6 +1,7 @@
 import { makePossible } from '../../db/aside/make.ts'
 import { forget, lockMemory, readSetAside, type SetAside } from '../../db/aside/memory.ts'
 import { isThere } from '../../db/aside/perform.ts'
+import { followRenames } from '../../db/aside/renames.ts'
 import { findTaken } from '../../db/aside/taken.ts'
 import { type Database, withTransaction } from '../../db/server/connect.ts'
 import { nameOf } from '../../plan/aside/items.ts'
@@ -52,13 +53,18 @@ export const putBack = (
     const done = await withTransaction(sql, async (transaction): Promise<PutBack> => {
       await lockMemory(transaction)
       const wanted = without(await readSetAside(transaction), forgotten)
-      const items = wanted.map(({ item }) => item)
+      const source = { given, advice: '', refuseThere: true }
+      const items = await followRenames(
+        transaction,
+        wanted.map(({ item }) => item),
+        source,
+      )
       insistOnKnown(given, items)
       const taken = (await findTaken(transaction, items)).map((item) => ({ item, problem: isThere(item) }))
-      const how = { withData: true, given, advice: '', ...(onFill && { onFill }) }
+      const how = { ...source, withData: true, ...(onFill && { onFill }) }
       const { misfits, left } = await makePossible(transaction, items, how, taken)
-      const stays = new Set([...misfits.map(({ item }) => item), ...left])
-      const back = wanted.filter(({ item }) => !stays.has(item))
+      const stays = new Set([...misfits.map(({ item }) => item), ...left].map(nameOf))
+      const back = wanted.filter(({ name }) => !stays.has(name))
       await forget(transaction, [...back.map(({ name }) => name), ...forgotten])
       return {
         back,

@@ -144,6 +144,52 @@ test('only the views that read the column stand in the way, with all that read t
   expect(await sql`select label from keep.labels limit 1`).toHaveLength(1)
 })
 
+describe('a rename in the same file is followed:', () => {
+  test.each([
+    [
+      'a column, after',
+      'alter table keep.orders alter column amount type bigint; alter table keep.orders rename amount to total',
+    ],
+    [
+      'a column, before',
+      'alter table keep.orders rename amount to total; alter table keep.orders alter column total type bigint',
+    ],
+    [
+      'a table, before',
+      'alter table keep.orders rename to bills; alter table keep.bills alter column amount type bigint',
+    ],
+    [
+      'a table without a schema in the second statement',
+      'alter table keep.orders rename to bills; set search_path to keep; alter table bills rename amount to total; alter table bills alter total type bigint',
+    ],
+    [
+      'a table to another schema',
+      'alter table keep.orders set schema far; alter table far.orders alter column amount type bigint; alter table far.orders rename to bills',
+    ],
+  ])('%s', async (_, text) => {
+    const rows = await rowsOf(sql)
+    const items = await callAround(database, text)
+    expect(items.map(nameOf)).toHaveLength(12)
+    expect(await rowsOf(sql)).toEqual(rows)
+    const [policy] =
+      await sql`select pg_get_expr(polqual, polrelid) as qual from pg_policy where polname = 'known'`
+    expect(policy?.qual).toContain('far.counts')
+    await sql`drop table if exists far.bills cascade`
+  })
+
+  test('a plain view on the table, and nothing else', async () => {
+    await sql.unsafe(
+      `create table keep.v (x integer); insert into keep.v values (1); create view keep.on_v as select x from keep.v`,
+    )
+    expect(
+      (
+        await callAround(database, 'alter table keep.v rename to w; alter table keep.w alter x type bigint')
+      ).map(nameOf),
+    ).toEqual(['keep.on_v'])
+    expect(await sql`select x::int from keep.on_v`).toEqual([{ x: 1 }])
+  })
+})
+
 test('a primary key goes under a view that is grouped by it, and a partition under the views of its parent', async () => {
   await sql.unsafe(`
     create materialized view keep.by_key as select id, amount, count(*) as n from keep.orders group by id;

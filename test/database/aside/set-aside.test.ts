@@ -11,6 +11,7 @@ import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
+import { untilWaitingAgain } from '../../support/waiting/waiting.ts'
 import { usePublished } from '../monitoring/past.ts'
 import { describeAll, rowsOf, useScene } from './scene.ts'
 
@@ -171,6 +172,103 @@ describe('a view that no longer fits', () => {
     )
     const given = [definition('typo', 'select 1 as x', { schema: 'keep' })]
     expect((await refusalOf(back({ given }))).message).toMatch(/^--with: keep\.typo is no materialized view/)
+  })
+})
+
+describe('what another tool renames, the views read under its new name', () => {
+  const names = async () =>
+    await sql`
+      select c.relname as view, array_agg(a.attname::text order by a.attnum)::text as columns from pg_class c
+        join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+       where c.relkind in ('m', 'v') and c.relnamespace in ('keep'::regnamespace, 'far'::regnamespace) group by 1 order by 1`
+
+  test.each([
+    [
+      'a column, which gets another type, too',
+      'alter table keep.orders alter column amount type numeric; alter table keep.orders rename amount to total',
+    ],
+    [
+      'two columns that change names',
+      'alter table keep.orders rename amount to x; alter table keep.orders rename id to amount; alter table keep.orders rename x to id',
+    ],
+    [
+      'a column whose name another one gets',
+      "alter table keep.orders rename status to old_status; alter table keep.orders add column status text default 'new'",
+    ],
+    ['a table', 'alter table keep.orders rename to bills'],
+    [
+      'a table and its schema and column',
+      'alter table keep.orders rename amount to total; alter table keep.orders set schema far; alter table far.orders rename to bills',
+    ],
+  ])('%s', async (_, change) => {
+    await sql.unsafe(`
+      create rule adds as on update to keep.lines do instead insert into keep.orders (id, amount, status) values (new.id, new.amount, new.status)`)
+    const [before, rows, columns] = [await describeAll(sql), await rowsOf(sql), await names()]
+    await aside(['keep.orders'])
+    await sql.unsafe(change)
+    const done = await back({}, as(login).database)
+    expect([done.misfits, done.left]).toEqual([[], []])
+    expect(await rowsOf(sql)).toEqual(rows)
+    expect(await names()).toEqual(columns)
+    // The server itself would have carried them: what it says of queries and rules names the new names only.
+    await sql.unsafe(`set role aside_anna; update keep.lines set amount = amount where id = -1; reset role`)
+    expect(Object.keys(await describeAll(sql))).toEqual(Object.keys(before))
+  })
+
+  test('a column of an inherited table and of a partition', async () => {
+    await sql.unsafe(`
+      set role aside_anna;
+      create table keep.parts (day date, x integer) partition by range (day);
+      create table keep.part_1 partition of keep.parts for values from ('2026-01-01') to ('2026-02-01');
+      insert into keep.parts values ('2026-01-05', 7);
+      create materialized view keep.of_part as select sum(x) as x from keep.part_1;
+      create materialized view keep.of_parts as select max(p.x) as x from keep.parts p join keep.part_1 using (x);
+      reset role`)
+    await aside(['keep.part_1'])
+    await sql.unsafe(
+      'alter table keep.parts rename x to amount; alter table keep.parts alter amount type bigint',
+    )
+    expect((await back()).misfits).toEqual([])
+    expect(await sql`select a.x::int as a, b.x::int as b from keep.of_part a, keep.of_parts b`).toEqual([
+      { a: 7, b: 7 },
+    ])
+  })
+
+  test('but a table in whose place another one is, they read no more', async () => {
+    await aside(['keep.orders'])
+    await sql.unsafe(`
+      set role aside_anna;
+      alter table keep.orders rename to former; create table keep.orders as select * from keep.former where id <= 2;
+      reset role`)
+    expect((await back()).misfits).toEqual([])
+    expect(await sql`select sum(n)::int as n from keep.totals`).toEqual([{ n: 2 }])
+  })
+
+  test('if the login may not rename for a moment, the refusal names the role, and all stays', async () => {
+    await aside(['keep.orders'])
+    await sql.unsafe(`
+      do $$ begin if to_regrole('aside_other') is null then create role aside_other; end if; end $$;
+      alter table keep.orders rename amount to total; alter table keep.orders owner to aside_other;
+      grant usage on schema keep to aside_other; grant select on keep.orders to aside_anna, aside_bert`)
+    expect((await refusalOf(back({}, as(login).database))).message).toMatch(
+      /^view keep\.lines reads a table that was renamed, .* belongs to aside_other, as which our login may not act\. .* Grant aside_other to the login/,
+    )
+    expect(await remembered()).toHaveLength(11)
+    expect((await back()).back).toHaveLength(11)
+  })
+
+  test('while a report reads the table, other readers of it do not wait behind', async () => {
+    const rows = await rowsOf(sql)
+    await aside(['keep.orders'])
+    await sql`alter table keep.orders rename amount to total`
+    const { going } = await whileLocked(url, 'select * from keep.orders', async () => {
+      const going = back()
+      await untilWaitingAgain(sql, 'viewkeeper put-back', going)
+      await sql`select count(*) from keep.orders`
+      return { going }
+    })
+    expect((await going).back).toHaveLength(11)
+    expect(await rowsOf(sql)).toEqual(rows)
   })
 })
 
