@@ -1,5 +1,5 @@
 import { batchPlaces } from '../../plan/groups/group.ts'
-import { literal, type QualifiedName } from '../../plan/names.ts'
+import { literal, type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Definition, RowCountStrategy, Strategy, ViewDefinition } from '../../plan/views/definition.ts'
 import type { Sql } from '../server/connect.ts'
 
@@ -127,6 +127,24 @@ export async function readDefinition(
            d.schema_name as schema, d.name
       from viewkeeper.definitions d where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null`
   return row
+}
+
+/**
+ * The queries of these views as authors wrote them, by `quoteName`; none if there is no schema `viewkeeper`, or if the login
+ * may not read it.
+ */
+export async function readAuthoredQueries(sql: Sql, views: QualifiedName[]): Promise<Map<string, string>> {
+  const [may] = await sql`
+    select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = 'viewkeeper' and c.relname = 'definitions'
+       and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')`
+  if (may === undefined) return new Map()
+  const asked = views.map(({ schema, name }) => ({ schema, name }))
+  const rows = await sql<{ schema: string; name: string; sql: string }[]>`
+    select d.schema_name as schema, d.name, d.sql from viewkeeper.definitions d
+      join jsonb_to_recordset(${sql.json(asked)}) as x(schema text, name text) on x.schema = d.schema_name and x.name = d.name
+     where d.source = 'authored' and d.sql is not null and d.removed_at is null`
+  return new Map(rows.map((row) => [quoteName(row), row.sql]))
 }
 
 /** The statement that writes an authored definition; for the transaction that changes the view. */

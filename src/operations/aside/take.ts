@@ -1,3 +1,4 @@
+import { readFrozen, withFrozen } from '../../db/aside/frozen.ts'
 import { findTouched, type TouchedRelation } from '../../db/aside/in-the-way.ts'
 import { lockInTheWay, lookInTheWay } from '../../db/aside/locks.ts'
 import { makeAgain, proveReturn, takeAway } from '../../db/aside/make.ts'
@@ -56,12 +57,15 @@ export async function take(
   waiting: Waiting,
   { proved }: { proved: boolean },
 ): Promise<AsideItem[]> {
-  insistOnNoObstacle(await lookInTheWay(sql, { relations, ...waiting }))
+  const seen = await lookInTheWay(sql, { relations, ...waiting })
+  insistOnNoObstacle(seen)
+  const frozen = await readFrozen(sql, seen.items)
   const found = await lockInTheWay(sql, { relations, ...waiting })
   insistOnNoObstacle(found)
-  await takeAway(sql, found.items)
-  if (proved) await proveReturn(sql, found.items)
-  return found.items
+  const items = withFrozen(found.items, frozen)
+  await takeAway(sql, items)
+  if (proved) await proveReturn(sql, items)
+  return items
 }
 
 /** Takes away what reads some relations before own SQL, and makes it again after, in the same transaction. */
