@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os'
 import { readTouched } from '../../../src/authoring/touched.ts'
 import { around as performAround } from '../../../src/operations/aside/around.ts'
 import { lockLines, planLines } from '../../output/aside.ts'
@@ -34,6 +35,7 @@ export async function around({
     given: await readGiven(given),
     dryRun,
     trial,
+    requestedBy: userInfo().username,
     huntMs: wait * 1000,
   }
   const items = await performAround(database, request, {

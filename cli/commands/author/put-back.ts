@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os'
 import { putBack as performPutBack, putBackAdvice } from '../../../src/operations/aside/put-back.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { schemaFolder } from '../../../src/package-files.ts'
@@ -22,7 +23,12 @@ export async function putBack({
 }: PutBackOptions): Promise<void> {
   const database = databaseFromUrl(null)
   await migrate(database, schemaFolder)
-  const request = { given: await readGiven(given), forgotten: forget, dryRun }
+  const request = {
+    given: await readGiven(given),
+    forgotten: forget,
+    dryRun,
+    requestedBy: userInfo().username,
+  }
   const [{ back, forgotten, misfits, left }, ms] = await timed(() =>
     performPutBack(database, {
       ...request,

@@ -5,6 +5,7 @@ import { type AsideItem, type AsideView, isView } from '../../plan/aside/items.t
 import { makeAttached } from '../../plan/aside/make.ts'
 import { withReaders } from '../../plan/aside/readers.ts'
 import { displayName, quoteName } from '../../plan/names.ts'
+import type { Statement } from '../../plan/plan.ts'
 import { fill } from '../../plan/runs/create.ts'
 import { setting } from '../../plan/runs/locks.ts'
 import { uniqueIndexes } from '../../plan/runs/unique-indexes.ts'
@@ -13,11 +14,14 @@ import { executeStatements } from '../runs/statements.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
 import { makeItem, perform, readAgain, type Source } from './perform.ts'
 import { followRenames } from './renames.ts'
+import { type MadeBy, mayRecordRuns, recordingRun, runOf } from './runs.ts'
 
 /** How views are made again. */
 export interface MakeAgain extends Source {
   /** Whether views that had data are filled. */
   withData: boolean
+  /** Each materialized view has a run that says so; undefined: a trial has no runs. */
+  madeBy?: MadeBy | undefined
   /** Called when a view is being filled. */
   onFill?: ((view: string) => void) | undefined
 }
@@ -115,7 +119,7 @@ const isMisfit = (error: unknown): error is Problem =>
     (error.code === 'ViewSqlFailed' && !/^(57|08|$)/.test(error.details.sqlstate ?? '')))
 
 /** Does a part of the work for one item. */
-type Step = (item: AsideItem, work: (sql: Sql) => Promise<void>) => Promise<void>
+type Step = (item: AsideItem, work: (sql: Sql) => Promise<unknown>) => Promise<unknown>
 
 const allOrNothing =
   (sql: Sql): Step =>
@@ -123,48 +127,62 @@ const allOrNothing =
     work(sql)
 
 async function makeAndFill(sql: Sql, items: AsideItem[], how: MakeAgain, step: Step): Promise<void> {
-  const { given, advice, withData, onFill } = how
   const made = await makeAll(sql, items, how, step)
-  const changed = new Set(given.map(quoteName))
-  for (const item of made) {
+  const changed = new Set(how.given.map(quoteName))
+  for (const { item } of made) {
     if (isView(item) && changed.has(quoteName(item.live.view))) continue
     await step(item, (part) => insistOnSame(part, [item], { exactly: false }))
   }
-  if (!withData) return
-  for (const item of made.filter(isView)) {
-    const { view, indexes } = item.live
-    if (view.kind === 'view' || !item.populated) continue
+  const records = how.madeBy !== undefined && (await mayRecordRuns(sql))
+  for (const { item, by } of made) {
+    if (!isView(item) || item.live.view.kind === 'view') continue
+    const fills = how.withData && item.populated
+    const filling = fills ? fillStatements(item) : []
     await step(item, async (part) => {
-      onFill?.(displayName(view))
-      const unique = uniqueIndexes(
-        indexes.map((index) => ({ ...index, on: index.rest })),
-        (at) => indexes[at]?.name as string,
-      )
-      await perform(part, item, inPlaceOf(view.owner, fill(view, unique)), advice)
+      const work = async () => {
+        if (fills) how.onFill?.(displayName(item.live.view))
+        await perform(part, item, filling, how.advice)
+      }
+      if (!records || how.madeBy === undefined) return work()
+      const { because } = how.madeBy
+      const response = {
+        because,
+        sql: [...by, ...filling.filter(({ hidden }) => !hidden).map((each) => each.sql)],
+      }
+      return recordingRun(part, await runOf(part, item, how.madeBy), { fills, response }, work)
     })
   }
 }
 
+function fillStatements({ live: { view, indexes } }: AsideView): Statement[] {
+  const unique = uniqueIndexes(
+    indexes.map((index) => ({ ...index, on: index.rest })),
+    (at) => indexes[at]?.name as string,
+  )
+  return inPlaceOf(view.owner, fill(view, unique))
+}
+
+/** An item that was really made here, and the statements that made it. */
+interface MadeHere {
+  item: AsideItem
+  by: string[]
+}
+
 /** Makes everything, and returns what was really made here. */
-async function makeAll(sql: Sql, items: AsideItem[], source: Source, step: Step): Promise<AsideItem[]> {
+async function makeAll(sql: Sql, items: AsideItem[], source: Source, step: Step): Promise<MadeHere[]> {
   await executeStatements(sql, [setting('default_tablespace', '')], false)
-  const made: AsideItem[] = []
+  const made: MadeHere[] = []
   const attached: AsideView[] = []
-  for (const item of items.filter(({ kind }) => kind !== 'policy')) {
-    await step(item, async (part) => {
-      const how = await makeItem(part, item, source)
-      if (how === 'made') made.push(item)
+  const make = (item: AsideItem) =>
+    step(item, async (part) => {
+      const { how, sql: by } = await makeItem(part, item, source)
+      if (how === 'made') made.push({ item, by })
       if (isView(item) && how !== 'there') attached.push(item)
     })
-  }
+  for (const item of items) if (item.kind !== 'policy') await make(item)
   for (const item of attached)
     await step(item, (part) => perform(part, item, makeAttached(item), source.advice))
-  for (const item of items.filter(({ kind }) => kind === 'policy')) {
-    await step(item, async (part) => {
-      await makeItem(part, item, source)
-      made.push(item)
-    })
-  }
+  for (const item of items) if (item.kind === 'policy') await make(item)
   return made
 }
 

@@ -37,8 +37,11 @@ export interface Source {
   refuseThere?: boolean
 }
 
-/** How an item was made: as it was, only what hung on it, or not at all, because it is there. */
-export type Made = 'made' | 'adorned' | 'there'
+/** How an item was made (as it was, only what hung on it, or not at all, because it is there), and by which statements. */
+export interface Made {
+  how: 'made' | 'adorned' | 'there'
+  sql: string[]
+}
 
 /**
  * Makes an item again without its rows. A plain view that is there already only gets back what hung on it; a materialized
@@ -50,51 +53,53 @@ export async function makeItem(
   { given, advice, refuseThere = false }: Source,
 ): Promise<Made> {
   if (item.kind !== 'view') {
-    await perform(sql, item, item.kind === 'function' ? makeFunction(item) : makePolicy(item), advice)
-    return 'made'
+    const statements = item.kind === 'function' ? makeFunction(item) : makePolicy(item)
+    return { how: 'made', sql: await perform(sql, item, statements, advice) }
   }
   const { view } = item.live
   const there = await readKind(sql, view)
   if (there !== null && refuseThere) throw isThere(item)
-  if (there !== null && view.kind === 'materialized view') return 'there'
+  if (there !== null && view.kind === 'materialized view') return { how: 'there', sql: [] }
+  if (there !== null) return { how: 'adorned', sql: await performMaking(sql, item, adorn(item), advice) }
   const definition = given.find((each) => quoteName(each) === quoteName(view))
-  if (there !== null) await performMaking(sql, item, adorn(item), advice)
-  else if (definition !== undefined) await performMaking(sql, item, makeFrom(item, definition), advice)
-  else if (!(await makeAsFrozen(sql, item, advice))) await performMaking(sql, item, makeView(item), advice)
-  return there === null ? 'made' : 'adorned'
+  if (definition !== undefined)
+    return { how: 'made', sql: await performMaking(sql, item, makeFrom(item, definition), advice) }
+  const frozen = await makeAsFrozen(sql, item, advice)
+  return { how: 'made', sql: frozen ?? (await performMaking(sql, item, makeView(item), advice)) }
 }
 
 /**
  * Makes a view from its frozen query, if the query still fits and reads what the view read: its names may mean something else
  * on the search path of this login.
  */
-async function makeAsFrozen(sql: Sql, item: AsideView, advice: string): Promise<boolean> {
+async function makeAsFrozen(sql: Sql, item: AsideView, advice: string): Promise<string[] | null> {
   const { frozen, below = [], live } = item
-  if (frozen === undefined) return false
+  if (frozen === undefined) return null
   const misfit = new Error('the frozen query does not fit')
   try {
-    await withSavepoint(sql, async (part) => {
-      await performMaking(part, item, makeFrozen(item, frozen), advice)
+    return await withSavepoint(sql, async (part) => {
+      const performed = await performMaking(part, item, makeFrozen(item, frozen), advice)
       const [row] = await part<
         { oid: number }[]
       >`select to_regclass(${quoteName(live.view)})::oid::int8 as oid`
       const [found] = (await readBelow(part, [{ class: 'pg_class', oid: row?.oid as number }])).values()
       const names = (some: QualifiedName[] = []) => some.map(quoteName).sort().join()
       if (names(found) !== names(below)) throw misfit
+      return performed
     })
-    return true
   } catch (error) {
-    if (error === misfit || (error instanceof Problem && error.code === 'ViewSqlFailed')) return false
+    if (error === misfit || (error instanceof Problem && error.code === 'ViewSqlFailed')) return null
     throw error
   }
 }
 
-async function performMaking(sql: Sql, item: AsideView, making: Making, advice: string): Promise<void> {
-  await perform(sql, item, making.create, advice)
+async function performMaking(sql: Sql, item: AsideView, making: Making, advice: string): Promise<string[]> {
+  const created = await perform(sql, item, making.create, advice)
   const columns = await sql<{ name: string }[]>`
     select a.attname as name from pg_attribute a
      where a.attrelid = to_regclass(${quoteName(item.live.view)})::oid and a.attnum > 0 and not a.attisdropped`
-  await perform(sql, item, making.rest(columns.map(({ name }) => name)), advice)
+  const rest = making.rest(columns.map(({ name }) => name))
+  return [...created, ...(await perform(sql, item, rest, advice))]
 }
 
 /** What has the name: the kind as in pg_class; null if nothing has it. */
@@ -113,15 +118,16 @@ export const isThere = (item: AsideItem): Problem =>
       'To get the old one back, drop the new one first.',
   )
 
-/** Executes statements of an item. Throws ViewSqlFailed, which names the item. */
+/** Executes statements of an item, and returns those that do the work. Throws ViewSqlFailed, which names the item. */
 export async function perform(
   sql: Sql,
   item: AsideItem,
   statements: Statement[],
   advice: string,
-): Promise<void> {
+): Promise<string[]> {
   try {
     await executeStatements(sql, statements, false)
+    return statements.filter(({ hidden }) => !hidden).map(({ sql: text }) => text)
   } catch (error) {
     throw error instanceof StatementRefused ? noLongerFits(item, error, advice) : error
   }

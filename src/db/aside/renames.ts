@@ -52,7 +52,7 @@ async function writeAgain(
 ): Promise<AsideItem[]> {
   await sql`select set_config('lock_timeout', ${String(shortLockMs)}, true)`
   const made = new Set<AsideItem>()
-  const under = async (item: AsideItem, work: (sql: Sql) => Promise<void>) => {
+  const under = async (item: AsideItem, work: (sql: Sql) => Promise<unknown>) => {
     try {
       await withSavepoint(sql, async (part) => {
         const { there, back } = renames.get(item) ?? { there: [], back: [] }
@@ -68,7 +68,7 @@ async function writeAgain(
   }
   for (const item of items)
     await under(item, async (part) => {
-      if ((await makeItem(part, item, source)) === 'made') made.add(item)
+      if ((await makeItem(part, item, source)).how === 'made') made.add(item)
     })
   for (const item of items.filter(isView).filter((each) => made.has(each)))
     await under(item, (part) => perform(part, item, makeAttached(item), ''))

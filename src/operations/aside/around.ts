@@ -24,6 +24,8 @@ export interface AroundRequest {
   dryRun: boolean
   /** Whether the file is tried first. */
   trial: boolean
+  /** The person who calls. */
+  requestedBy: string
   /** How long to hunt for the locks, in milliseconds. */
   huntMs: number
 }
@@ -62,6 +64,12 @@ export const around = (
         withData: true,
         given: request.given,
         advice,
+        madeBy: {
+          trigger: 'cli',
+          requestedBy: request.requestedBy,
+          request: { around: request.file },
+          because: `around ${request.file}`,
+        },
         onFill: events.onFill,
       })
       return taken

@@ -1,12 +1,15 @@
-import { makePossible } from '../../db/aside/make.ts'
+import { type Misfit, makePossible } from '../../db/aside/make.ts'
 import { forget, lockMemory, readSetAside, type SetAside } from '../../db/aside/memory.ts'
 import { isThere } from '../../db/aside/perform.ts'
 import { followRenames } from '../../db/aside/renames.ts'
+import { type MadeBy, mayRecordRuns, runOf } from '../../db/aside/runs.ts'
 import { findTaken } from '../../db/aside/taken.ts'
-import { type Database, withTransaction } from '../../db/server/connect.ts'
+import { recordEnded } from '../../db/runs/runs.ts'
+import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
 import { nameOf } from '../../plan/aside/items.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
 import { Problem } from '../../problem.ts'
+import { runErrorOf } from '../runs/record.ts'
 import { analyzeAll } from './analyze.ts'
 import { longSession } from './session.ts'
 import { insistOnKnown } from './take.ts'
@@ -17,6 +20,8 @@ export interface PutBackRequest {
   /** Names of what is not to be made again. */
   forgotten: string[]
   dryRun: boolean
+  /** The person who calls. */
+  requestedBy: string
   onFill?: (view: string) => void
 }
 
@@ -41,7 +46,7 @@ export const putBackAdvice =
  */
 export const putBack = (
   database: Database,
-  { given, forgotten, dryRun, onFill }: PutBackRequest,
+  { given, forgotten, dryRun, requestedBy, onFill }: PutBackRequest,
 ): Promise<PutBack> =>
   longSession(database, 'viewkeeper put-back', async (sql) => {
     const plan = await readSetAside(sql)
@@ -61,8 +66,10 @@ export const putBack = (
       )
       insistOnKnown(given, items)
       const taken = (await findTaken(transaction, items)).map((item) => ({ item, problem: isThere(item) }))
-      const how = { ...source, withData: true, ...(onFill && { onFill }) }
+      const madeBy: MadeBy = { trigger: 'cli', requestedBy, request: { putBack: true }, because: 'put-back' }
+      const how = { ...source, withData: true, madeBy, ...(onFill && { onFill }) }
       const { misfits, left } = await makePossible(transaction, items, how, taken)
+      await recordMisfits(transaction, misfits, madeBy)
       const stays = new Set([...misfits.map(({ item }) => item), ...left].map(nameOf))
       const back = wanted.filter(({ name }) => !stays.has(name))
       await forget(transaction, [...back.map(({ name }) => name), ...forgotten])
@@ -79,6 +86,15 @@ export const putBack = (
     )
     return done
   })
+
+/** A materialized view that cannot be made again has a run that failed. */
+async function recordMisfits(sql: Sql, misfits: Misfit[], madeBy: MadeBy): Promise<void> {
+  if (!(await mayRecordRuns(sql))) return
+  for (const { item, problem } of misfits) {
+    if (item.kind !== 'view' || item.live.view.kind === 'view' || problem.code === 'DependentsExist') continue
+    await recordEnded(sql, await runOf(sql, item, madeBy), { status: 'failed', error: runErrorOf(problem) })
+  }
+}
 
 const without = (all: SetAside[], forgotten: string[]): SetAside[] =>
   all.filter(({ name }) => !forgotten.includes(name))

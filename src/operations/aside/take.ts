@@ -1,7 +1,7 @@
 import { readFrozen, withFrozen } from '../../db/aside/frozen.ts'
 import { findTouched, type TouchedRelation } from '../../db/aside/in-the-way.ts'
 import { lockInTheWay, lookInTheWay } from '../../db/aside/locks.ts'
-import { makeAgain, proveReturn, takeAway } from '../../db/aside/make.ts'
+import { type MakeAgain, makeAgain, proveReturn, takeAway } from '../../db/aside/make.ts'
 import type { Around } from '../../db/migrations/own-sql.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { type AsideItem, type InTheWay, readersOf, type Touched } from '../../plan/aside/items.ts'
@@ -68,25 +68,27 @@ export async function take(
   return items
 }
 
+/** How own SQL has views made again. */
+type Making = Pick<MakeAgain, 'withData' | 'madeBy'>
+
 /** Takes away what reads some relations before own SQL, and makes it again after, in the same transaction. */
 const aroundReaders =
-  (reading: string[], { withData }: { withData: boolean }): Around =>
+  (reading: string[], { withData, madeBy }: Making): Around =>
   async (sql, work) => {
     const relations = await findRelations(sql, [], reading)
     const items = await take(sql, relations, { until: Date.now() + longestHuntMs }, { proved: true })
     await work()
     await makeAgain(sql, items, {
       withData,
+      madeBy,
       given: [],
       advice: 'The database is as it was before this migration',
     })
   }
 
 /** The same as own SQL asks for in its first line; undefined if it does not. */
-export const aroundOf = (
-  { around }: { around?: string[] },
-  options: { withData: boolean },
-): Around | undefined => (around === undefined ? undefined : aroundReaders(around, options))
+export const aroundOf = ({ around }: { around?: string[] }, options: Making): Around | undefined =>
+  around === undefined ? undefined : aroundReaders(around, options)
 
 /** Refuses (InvalidRequest) a definition of a view that is not among the items: it would be ignored. */
 export function insistOnKnown(given: ViewDefinition[], items: AsideItem[]): void {

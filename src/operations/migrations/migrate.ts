@@ -183,7 +183,9 @@ async function migrateOne(
   const record = recordStatements(migrations, migration, way)
   const { change } = to
   if (change.does === 'sql') {
-    await runPlainSql(sql, to, record, 'applied', aroundOf(change, { withData: call.withData }))
+    const { withData, trigger, requestedBy } = call
+    const madeBy = { trigger, requestedBy, request: { migration: name, way }, because: `${name}.${way}` }
+    await runPlainSql(sql, to, record, 'applied', aroundOf(change, { withData, madeBy }))
     return { name, way, does: 'sql', ...noRun }
   }
   if (change.does === 'squash') {

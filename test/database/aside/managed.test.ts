@@ -50,7 +50,7 @@ const ways: [string, (change: string) => Promise<unknown>][] = [
     async (change) => {
       await setAside(database, { reading: ['keep.orders'], dryRun: false, trial: true, huntMs: 5000 })
       await sql.unsafe(change)
-      await putBack(database, { given: [], forgotten: [], dryRun: false })
+      await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
     },
   ],
   [
@@ -118,7 +118,9 @@ test('names without a schema mean what they meant, also on the search path of an
   await sql`drop policy if exists known on far.secrets`
   await setAside(database, { reading: ['keep.orders'], dryRun: false, trial: true, huntMs: 5000 })
   await path('far, keep')
-  expect((await putBack(database, { given: [], forgotten: [], dryRun: false })).misfits).toEqual([])
+  expect(
+    (await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })).misfits,
+  ).toEqual([])
   expect(await sql`select count(*)::int as n from keep.shares`).toEqual([{ n: 200 }])
   await path('public')
 })

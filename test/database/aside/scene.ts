@@ -156,6 +156,7 @@ export async function callAround(
       given: [],
       dryRun: false,
       trial: true,
+      requestedBy: 'test',
       huntMs: 5000,
       ...request,
     },

@@ -27,7 +27,7 @@ beforeEach(() => sql`drop policy known on far.secrets`)
 const aside = (reading: string[], more: Partial<SetAsideRequest> = {}, from = database) =>
   setAside(from, { reading, dryRun: false, trial: true, huntMs: 5000, ...more })
 const back = (more: Partial<PutBackRequest> = {}, from = database) =>
-  putBack(from, { given: [], forgotten: [], dryRun: false, ...more })
+  putBack(from, { given: [], forgotten: [], dryRun: false, requestedBy: 'test', ...more })
 const remembered = async () =>
   (await sql<{ name: string }[]>`select name from viewkeeper.set_aside order by act desc, position`).map(
     ({ name }) => name,
