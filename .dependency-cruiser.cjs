@@ -9,7 +9,7 @@ const rooms = {
   'src/plan/groups': ['src/plan', 'src/plan/views', 'src/plan/runs'],
   'src/plan/batches': ['src/plan', 'src/plan/views', 'src/plan/groups'],
   'src/plan/migrations': ['src/plan', 'src/plan/views', 'src/plan/runs'],
-  'src/plan/aside': ['src/plan', 'src/plan/views', 'src/plan/runs'],
+  'src/plan/aside': ['src/plan', 'src/plan/views', 'src/plan/runs', 'src/plan/groups'],
   'src/plan/monitoring': ['src/plan', 'src/plan/views'],
 
   // What imports the files of users, and what their configuration says.
@@ -46,9 +46,11 @@ const rooms = {
     'src/db/server',
     'src/db/runs',
     'src/db/views',
+    'src/db/migrations',
     'src/plan',
     'src/plan/views',
     'src/plan/runs',
+    'src/plan/groups',
     'src/plan/aside',
   ],
   'src/db/monitoring': ['src/db/server', 'src/db/runs', 'src/db/batches', 'src/plan', 'src/plan/monitoring'],
@@ -77,6 +79,7 @@ const rooms = {
     'src/plan/batches',
   ],
   'src/operations/aside': [
+    'src/operations/runs',
     'src/db/server',
     'src/db/runs',
     'src/db/views',
