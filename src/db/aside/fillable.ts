@@ -31,7 +31,7 @@ export const tryToFill = (sql: Sql, items: AsideItem[]): Promise<Fillable> =>
     )
     const group = { members, outside: [] }
     const found: Fillable = { misfits: [], untried: [] }
-    const places = placesOf(`aside_${members[0]?.oid}`, group)
+    const places = placesOf(`aside_${crypto.randomUUID().slice(0, 8)}`, group)
     try {
       await withSavepoint(part, (inner) => executeStatements(inner, makePlaces(group, places), false))
     } catch (error) {

@@ -177,6 +177,16 @@ describe('a rename in the same file is followed:', () => {
     await sql`drop table if exists far.bills cascade`
   })
 
+  test('the table of a policy in the way, and its column', async () => {
+    await callAround(
+      database,
+      `${widen}; alter table far.secrets rename to hidden; alter table far.hidden rename status to state`,
+    )
+    const policies = await sql`
+      select polrelid::regclass::text as on, pg_get_expr(polqual, polrelid) as qual from pg_policy where polname = 'known'`
+    expect(policies).toEqual([{ on: 'far.hidden', qual: expect.stringContaining('state IN ( SELECT') }])
+  })
+
   test('a plain view on the table, and nothing else', async () => {
     await sql.unsafe(
       `create table keep.v (x integer); insert into keep.v values (1); create view keep.on_v as select x from keep.v`,

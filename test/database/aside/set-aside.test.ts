@@ -349,6 +349,20 @@ describe('set-aside proves that each view can be filled:', () => {
     expect((await back()).misfits.map(({ name }) => name)).toEqual(['keep.shares', 'keep.keyed'])
   })
 
+  test('a login that may not create schemas is told which views could not be tried', async () => {
+    let told: string[] = []
+    const onTried = (untried: string[]) => {
+      told = untried
+    }
+    expect((await aside(['far.counts'], { onTried }, as(login).database)).items.map(nameOf)).toEqual([
+      'far.summit',
+    ])
+    expect(told).toEqual(['far.summit'])
+    await back()
+    await aside(['far.counts'], { onTried })
+    expect(told).toEqual([])
+  })
+
   test('a view is tried with what the views below it will hold, beside the readers of all of them', async () => {
     await sql`insert into keep.orders values (500, '2026-01-01', 500, 'open')`
     const waits: string[] = []
