@@ -6,11 +6,11 @@ import type {
   InTheWay,
   Touched,
 } from '../../plan/aside/items.ts'
-import { displayName, literal, quoteName } from '../../plan/names.ts'
+import { displayName, literal } from '../../plan/names.ts'
 import { Problem } from '../../problem.ts'
 import { toSetRole } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
-import { qualify } from '../views/catalog.ts'
+import { readRoleSchemas } from '../server/role-path.ts'
 import { readReaders } from '../views/readers.ts'
 import { readBelow } from './below.ts'
 
@@ -30,16 +30,18 @@ export interface TouchedRelation {
  */
 export async function findTouched(sql: Sql, all: Touched[]): Promise<TouchedRelation[]> {
   if (all.length === 0) return []
-  const names = await qualify(
-    sql,
-    all.map(({ relation }) => relation),
-  )
+  const { schemas } = await readRoleSchemas(sql)
   const rows = await sql<{ oid: number; name: string; at: number; kind: string; mayLock: boolean }[]>`
-    select c.oid::int8 as oid, format('%I.%I', n.nspname, c.relname) as name, x.at::int - 1 as at, c.relkind as kind,
+    with path as (select * from jsonb_array_elements_text(${sql.json(schemas)}) with ordinality as p(schema, at))
+    select c.oid::int8 as oid, format('%I.%I', c.schema, c.relname) as name, x.at::int - 1 as at, c.relkind as kind,
            pg_has_role(c.relowner, 'USAGE') as "mayLock"
-      from jsonb_array_elements_text(${sql.json(names.map(quoteName))}) with ordinality as x(name, at)
-      join pg_class c on c.oid = to_regclass(x.name)
-      join pg_namespace n on n.oid = c.relnamespace order by x.at`
+      from jsonb_array_elements(${sql.json(all.map(({ relation }) => relation) as never)}) with ordinality as x(relation, at)
+     cross join lateral (
+       select c.*, n.nspname as schema
+         from pg_class c join pg_namespace n on n.oid = c.relnamespace left join path p on p.schema = n.nspname
+        where c.relname = x.relation ->> 'name' and coalesce(n.nspname = x.relation ->> 'schema', p.at is not null)
+        order by p.at limit 1) c
+     order by x.at`
   return rows.map(({ at, kind, ...row }) => ({
     ...row,
     touched: all[at] as Touched,

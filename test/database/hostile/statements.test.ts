@@ -143,11 +143,11 @@ async function doEverything(database: Database): Promise<void> {
   await listBatches(database, { limit: 10 })
   await listOpenBatches(database)
 
-  const waiting = { dryRun: false, huntMs: 5000 }
+  const waiting = { dryRun: false, huntMs: 5000, trial: true, requestedBy: 'test' }
   await setAside(database, { reading: ['a.base'], ...waiting })
   await refresh({ view: 'made.sales' }, call()).catch(() => {})
   await getWhy(database, 'sales', { schedules: unscheduled, environment: null })
-  await putBack(database, { given: [], forgotten: [], dryRun: false })
+  await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
   await around(
     database,
     {
@@ -217,7 +217,7 @@ async function doWhatFails(database: Database): Promise<void> {
         definition('kept', 'select id from a.base', { schema: 'a' }),
         strange,
       ]),
-    () => setAside(database, { reading: ['a.base'], dryRun: false, huntMs: 300 }),
+    () => setAside(database, { reading: ['a.base'], dryRun: false, huntMs: 300, trial: true }),
   ]
   const holder = place.session('postgres')
   await holder.unsafe('begin; select id from a.kept')
