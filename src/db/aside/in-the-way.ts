@@ -7,6 +7,7 @@ import type {
   Touched,
 } from '../../plan/aside/items.ts'
 import { displayName, literal } from '../../plan/names.ts'
+import { isUnreadable, unreadableClause } from '../../plan/views/server-sql.ts'
 import { Problem } from '../../problem.ts'
 import { toSetRole } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
@@ -124,6 +125,7 @@ function obstaclesOf({ live: { view } }: AsideView): string[] {
       ? [`${named} has a security label, which only the label's provider can give`]
       : []),
     ...(view.replicaIdentity === 'index' ? [`${named} has an index as its replica identity`] : []),
+    ...(isUnreadable(view.definition) ? [`${named} has ${unreadableClause}`] : []),
   ]
 }
 

@@ -19,6 +19,7 @@ import type { Statement } from '../../plan/plan.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import { liveViewQuery } from '../../plan/views/live-view-query.ts'
+import { readableView } from '../../plan/views/server-sql.ts'
 import { Problem, sentences } from '../../problem.ts'
 import { executeStatements, StatementRefused } from '../runs/statements.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
@@ -168,5 +169,5 @@ export async function readAgain(
   const [row] = await sql.unsafe<{ live: LiveView }[]>(
     `select f as live from (${liveViewQuery(`to_regclass(${literal(quoteName(item.live.view))})::oid`)}) as x(f)`,
   )
-  return row && { ...item, live: row.live }
+  return row && { ...item, live: readableView(row.live) }
 }

@@ -3,6 +3,7 @@ import { temporaryNames } from '../../plan/runs/aside-names.ts'
 import { queryOf } from '../../plan/runs/create.ts'
 import type { ReadQuery } from '../../plan/views/assumed-twin.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
+import { readable } from '../../plan/views/server-sql.ts'
 import type { Sql } from '../server/connect.ts'
 import { takeRolePath, takeSafePath } from '../server/role-path.ts'
 import { undone } from './trial.ts'
@@ -34,5 +35,6 @@ export const readQuery = (sql: Sql, definition: ViewDefinition): Promise<ReadQue
       select rtrim(pg_get_viewdef(${name}::regclass), ';') as definition,
              (select jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod)) order by a.attnum)
                 from pg_catalog.pg_attribute a where a.attrelid = ${name}::regclass and a.attnum > 0) as columns`
-    return row as ReadQuery
+    const { definition: query, columns } = row as ReadQuery
+    return { definition: readable(query), columns }
   })

@@ -7,6 +7,7 @@ import { setting } from '../../plan/runs/locks.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import { liveViewQuery } from '../../plan/views/live-view-query.ts'
+import { readableView } from '../../plan/views/server-sql.ts'
 import { executeStatements, StatementRefused } from '../runs/statements.ts'
 import { inTransaction, type Sql } from '../server/connect.ts'
 
@@ -84,7 +85,7 @@ export const describeTwin = (
     const [row] = await part.unsafe<{ live: LiveView }[]>(
       `select f as live from (${liveViewQuery(`${literal(twin)}::regclass`)}) as x(f)`,
     )
-    const { live } = row as { live: LiveView }
+    const live = readableView((row as { live: LiveView }).live)
     const named = new Map(definition.indexes.map(({ name }, at) => [names.index(at), name]))
     return {
       ...live,

@@ -2,6 +2,7 @@ import { batchPlaces } from '../../plan/groups/group.ts'
 import type { QualifiedName } from '../../plan/names.ts'
 import type { RunStatus } from '../../plan/run.ts'
 import { definitionDefaults } from '../../plan/views/definition.ts'
+import { readable } from '../../plan/views/server-sql.ts'
 import type { Sql } from '../server/connect.ts'
 import { lookAgain } from '../server/look-again.ts'
 import { unlessLocked } from '../server/unless-locked.ts'
@@ -127,7 +128,7 @@ export async function readViewDetails(sql: Sql, name: QualifiedName): Promise<Vi
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where ${isNamed(sql, name)}`
   const texts = await lookAgain(() => unlessLocked(sql, () => readTexts(sql, name)))
   return {
-    sql: texts?.sql?.trim() ?? null,
+    sql: texts?.sql == null ? null : readable(texts.sql.trim()),
     comment: base?.comment ?? null,
     owner: base?.owner ?? null,
     indexes: (base?.indexes ?? []).map((index) => ({

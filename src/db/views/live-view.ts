@@ -1,5 +1,6 @@
 import type { LiveView, SwapRights, ViewSnapshot } from '../../plan/views/live-view.ts'
 import { hashesOf, liveViewQuery } from '../../plan/views/live-view-query.ts'
+import { readableView } from '../../plan/views/server-sql.ts'
 import { toSetRole } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
@@ -25,7 +26,9 @@ export async function readSnapshot(
     const rows = await unlessLocked(sql, read)
     if (rows === null) return 'locked'
     const [row] = rows
-    return row === undefined ? 'gone' : { ...row, rights: await readRights(sql, row.live, role) }
+    return row === undefined
+      ? 'gone'
+      : { ...row, live: readableView(row.live), rights: await readRights(sql, row.live, role) }
   } catch (error) {
     // XX000: a statement sees the catalog as of its beginning, but deparses definitions as they are now.
     if (sqlstateOf(error) === 'XX000') return 'gone'

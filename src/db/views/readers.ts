@@ -1,6 +1,7 @@
 import type { QualifiedName } from '../../plan/names.ts'
 import { hashesOf, liveViewQuery } from '../../plan/views/live-view-query.ts'
 import { parentsFirst, type Reader } from '../../plan/views/readers.ts'
+import { readableView } from '../../plan/views/server-sql.ts'
 import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { unlessLocked } from '../server/unless-locked.ts'
@@ -15,7 +16,8 @@ export async function readReaders(sql: Sql, relations: number[]): Promise<Reader
   try {
     const readers = await unlessLocked(sql, () => sql.unsafe<Reader[]>(readersQuery(relations)))
     // OIDs alone do not tell: "create or replace view" may have made an older view read a newer one.
-    return readers === null ? 'locked' : parentsFirst(readers)
+    if (readers === null) return 'locked'
+    return parentsFirst(readers.map((reader) => ({ ...reader, live: readableView(reader.live) })))
   } catch (error) {
     // XX000: a statement sees the catalog as of its beginning, but deparses definitions as they are now.
     if (sqlstateOf(error) === 'XX000') return 'gone'

@@ -8,6 +8,7 @@ import { buildIndexes, buildStatistics, buildTwin, giveStatistics, withOptions }
 import type { ViewDefinition } from '../views/definition.ts'
 import { replayGrants } from '../views/grants.ts'
 import type { LiveView } from '../views/live-view.ts'
+import { readable } from '../views/server-sql.ts'
 import type { AsideFunction, AsidePolicy, AsideView } from './items.ts'
 
 /** The statements of a view that is made again in two parts, because the second may depend on the columns of the first. */
@@ -106,7 +107,7 @@ export function makeFunction(item: AsideFunction): Statement[] {
   })
   return [
     ...inPlaceOf(owner, [
-      { ...building(definition), sealed: { role: owner, schema: quoteIdentifier(schema) } },
+      { ...building(readable(definition)), sealed: { role: owner, schema: quoteIdentifier(schema) } },
       ...(comment === null ? [] : [building(`comment on ${routine} ${signature} is ${literal(comment)}`)]),
       ...extensions.map((name) =>
         building(`alter ${routine} ${signature} depends on extension ${quoteIdentifier(name)}`),
@@ -129,7 +130,7 @@ export function makePolicy({ name, table, owner, rest, comment }: AsidePolicy): 
   const building = (sql: string): Statement => ({ phase: 'building', sql, carries: `policy ${name}` })
   return inPlaceOf(owner, [
     {
-      ...building(`create policy ${policy} ${rest}`),
+      ...building(`create policy ${policy} ${readable(rest)}`),
       sealed: { role: owner, schema: quoteIdentifier(table.schema) },
     },
     ...(comment === null ? [] : [building(`comment on policy ${policy} is ${literal(comment)}`)]),

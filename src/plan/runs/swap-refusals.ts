@@ -1,6 +1,7 @@
 import { quoteName } from '../names.ts'
 import type { LiveView, SwapRights } from '../views/live-view.ts'
 import type { Refusal, Right } from '../views/rights.ts'
+import { isUnreadable, unreadableClause } from '../views/server-sql.ts'
 
 /** What stands in the way of a swap, each object by name; empty if nothing does. Pure. */
 export const swapRefusals = (live: LiveView, rights: SwapRights): string[] =>
@@ -22,6 +23,10 @@ export function swapObstacles(live: LiveView, rights: SwapRights, role = 'we'): 
       : []),
     ...(view.isTemporary ? [impossible('it is temporary')] : []),
     ...(view.replicaIdentity === 'index' ? [impossible('its replica identity is an index')] : []),
+    ...(isUnreadable(view.definition) ? [impossible(`its query has ${unreadableClause}`)] : []),
+    ...dependents
+      .filter((each) => isUnreadable(each.view?.definition ?? each.again?.sql ?? ''))
+      .map(({ description }) => impossible(`${description}, which reads it, has ${unreadableClause}`)),
     ...dependents
       .filter((each) => each.view === null && each.again === null)
       .map(({ description }) => impossible(`${description} depends on it`)),

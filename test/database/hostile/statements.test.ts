@@ -164,7 +164,6 @@ async function doEverything(database: Database): Promise<void> {
       ],
       reading: [],
       given: [],
-      trial: true,
       ...waiting,
     },
     { onPlan() {}, onWait() {}, onTried() {}, onFill() {} },
