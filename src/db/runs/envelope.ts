@@ -3,6 +3,7 @@ import { mayRetry, problemCodes } from '../../problem.ts'
 import { runChannel, runLockClass } from '../server/lock-keys.ts'
 import { problemOfSqlstate, standardText } from '../server/sqlstate.ts'
 import { sealBody } from './seal.ts'
+import { unfoundQuery } from './unfound.ts'
 
 /**
  * Whether run `r` may be claimed now: its `not_before` has passed. In a batch, the batch also has to be open, and every
@@ -164,6 +165,7 @@ declare
   setting_value text;
   answer text;
   obstacles jsonb;
+  unfound jsonb;
   failure text;
   in_the_way text;
   holders jsonb;
@@ -404,6 +406,8 @@ begin
           begin
             if st in ('42501', '55000', '0A000') and not raised and statement ? 'obstacles' then
               execute statement ->> 'obstacles' into obstacles;
+            elsif quotes_rows and not raised and st in ('42P01', '42883', '42704') then
+              execute '${unfoundQuery.replaceAll("'", "''")}' into unfound using st, msg, ctx;
             elsif why = 'LockTimeout' and failure is null then
               execute work #>> '{cutOver,holders}' into holders;
             end if;
@@ -430,10 +434,11 @@ begin
                       then concat_ws(': ', 'The run did not get a lock in time', holders ->> 'who')
                       when quotes_rows
                       then coalesce(standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2))
-                        || coalesce(' in index ' || violated, '')
+                        || coalesce(' in index ' || violated, ' ' || (unfound ->> 'what'), '')
                       else msg end,
                    'detail', case when not quotes_rows then nullif(det, '') end,
                    'hint', case when violated is not null then '${equalRows}'
+                                when unfound is not null then unfound ->> 'hint'
                                 when not raised and (st in ('42501', '55000') or obstacles ? st) then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st), '')
                                 when why = 'LockTimeout' and failure is null then coalesce(holders ->> 'advice', 'By now nobody holds a lock on the view, or on what it reads, that is in the way: try again.')
                                 when statement ? 'carries' then 'The failed statement carries over ' || (statement ->> 'carries') || '.'
