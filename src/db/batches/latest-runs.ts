@@ -1,6 +1,7 @@
 import type { LatestRun } from '../../plan/batches/next.ts'
 import { isEnded } from '../../plan/run.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
+import { Problem } from '../../problem.ts'
 import { cancelRun } from '../runs/cancel.ts'
 import { openBatch } from '../runs/runs.ts'
 import type { Sql } from '../server/connect.ts'
@@ -20,9 +21,13 @@ export interface LatestRuns {
 export function followLatestRuns(sql: Sql, batchId: string): LatestRuns {
   const latest = new Map<number, LatestRun>()
   let newest = 0
-  const note = (rows: (LatestRun & { definitionId: number })[]) => {
+  const note = (rows: ReadRun[]) => {
     for (const { definitionId, ...run } of rows) {
       newest = Math.max(newest, run.runId)
+      if (definitionId === null) {
+        if ([...latest.values()].some(({ runId }) => runId === run.runId)) throw definitionDeleted(run.runId)
+        continue
+      }
       if (run.attempt >= (latest.get(definitionId)?.attempt ?? 0)) latest.set(definitionId, run)
     }
   }
@@ -36,8 +41,18 @@ export function followLatestRuns(sql: Sql, batchId: string): LatestRuns {
   }
 }
 
+/** The views of the batch are others by now, so its advancer has to begin anew. */
+const definitionDeleted = (runId: number): Problem =>
+  new Problem(
+    'CatalogChanged',
+    `Somebody has deleted the definition of a view of the batch, whose run was ${runId}: try again.`,
+    { runId },
+  )
+
+type ReadRun = LatestRun & { definitionId: number | null }
+
 const readRuns = (sql: Sql, batchId: string, since: { newest: number; open: number[] } | null) => sql<
-  (LatestRun & { definitionId: number })[]
+  ReadRun[]
 >`
     select r.definition_id as "definitionId", r.id as "runId", r.status, r.attempt, r.error ->> 'class' as class,
            r.error ->> 'sqlstate' as sqlstate, r.not_before is null or r.not_before <= clock_timestamp() as due,

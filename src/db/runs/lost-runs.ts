@@ -7,7 +7,7 @@ const neverClaimed = 'The server never claimed this run.'
 
 /**
  * Closes lost runs as failed (RunLost) or, if their cancel was requested, as canceled, and returns their ids: running runs
- * whose server process does not hold the run's advisory lock, and pending runs past their `claim_by`. Looks at one run with
+ * whose server process does not hold the run's advisory lock, and runs that nobody can claim any more. Looks at one run with
  * those of its group, at the runs of one view or batch, or at all runs. The idempotency keys of lost runs are free again,
  * because none of their work remains.
  *
@@ -33,8 +33,9 @@ export async function closeLostRuns(
       select r.id, r.status from viewkeeper.runs r
        where ${chosen} and case r.status
          when 'running' then not exists (select from run_locks l where l.id = r.id and l.pid = r.backend_pid)
-         when 'pending' then r.claim_by < clock_timestamp() end
-         and r.status in ('pending', 'running'))
+         -- Nobody can claim a run of a batch any more whose definition was deleted.
+         else r.claim_by < clock_timestamp() or r.batch_id is not null and r.definition_id is null end
+         and r.status in ('pending', 'built', 'running'))
     update viewkeeper.runs r
        set status = case when r.cancel_requested_at is null then 'failed' else 'canceled' end, plan = null,
            idempotency_key = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),

@@ -59,6 +59,10 @@ const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
     code: 'InvalidRequest',
     advice: 'Leave out the characters that the encoding of the database lacks.',
   },
+  '23503': {
+    code: 'CatalogChanged',
+    advice: 'Somebody has deleted the definition of a view, or the batch, meanwhile: try again.',
+  },
   '25006': {
     code: 'DatabaseReadOnly',
     advice:

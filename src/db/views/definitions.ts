@@ -83,8 +83,9 @@ export async function ensureDefinition(
   await sql`
     insert into viewkeeper.definitions as d (schema_name, name, source) values (${schema}, ${name}, 'discovered')
     on conflict (schema_name, name) do update set ${sql.unsafe(meetAgain)} where d.removed_at is not null`
+  // Somebody may have deleted it at once.
   const [made] = await find()
-  return made as MetDefinition
+  return made ?? ensureDefinition(sql, { schema, name })
 }
 
 /** Gives a discovered definition to every view in the catalog that has no definition. */

@@ -1,0 +1,77 @@
+import { beforeAll, expect, test } from 'vitest'
+import type { Database } from '../../../src/db/server/connect.ts'
+import { problemOf } from '../../../src/db/server/failures.ts'
+import { startBatch } from '../../../src/operations/batches/start.ts'
+import { drop } from '../../../src/operations/runs/drop.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { advanceToEnd } from '../../support/views/batches.ts'
+import { between } from '../../support/waiting/between.ts'
+
+const { database, sql } = useDatabase()
+
+beforeAll(() =>
+  sql.unsafe(`
+    create table numbers as select 1 as n;
+    create materialized view base as select n from numbers;
+    create materialized view top as select n from base`),
+)
+
+/** Does work, and deletes all definitions before its statement `at`. Work that asks to be tried again is. */
+async function deletedBefore(at: number, work: (database: Database) => Promise<unknown>): Promise<string> {
+  let sent = 0
+  const interrupted = between(database, async () => {
+    if (++sent === at) await sql`delete from viewkeeper.definitions`
+  })
+  try {
+    await work(interrupted)
+    return 'done'
+  } catch (error) {
+    expect(problemOf(error)).toMatchObject({
+      code: 'CatalogChanged',
+      message: expect.stringMatching(/Somebody has deleted the definition of a view.*: try again\.$/),
+    })
+    await work(database)
+    return 'tried again'
+  } finally {
+    expect(sent).toBeGreaterThanOrEqual(at)
+  }
+}
+
+let batchId: string
+
+/** Work, and the statements before which all definitions are deleted: soon, while it is planned, and late. */
+test.each<[string, number[], (database: Database) => Promise<unknown>]>([
+  ['a regular refresh', [5, 6, 8], (on) => refresh({ view: 'base', strategy: 'regular' }, callOn(on))],
+  ['a refresh of a group', [6, 8, 20], (on) => refresh({ view: 'base', strategy: 'swap' }, callOn(on))],
+  [
+    'a drop',
+    [6, 8],
+    async (on) => {
+      await sql`create materialized view if not exists extra as select 1 as x`
+      return drop({ view: 'extra' }, callOn(on))
+    },
+  ],
+  [
+    'the start of a batch',
+    [3, 6],
+    async (on) => {
+      batchId = (await startBatch({ all: true }, callOn(on))).batchId
+      await advanceToEnd(database, batchId)
+    },
+  ],
+  [
+    'a batch',
+    [4, 20, 56],
+    async (on) => {
+      if (on !== database) batchId = (await startBatch({ all: true }, callOn(database))).batchId
+      await advanceToEnd(on, batchId)
+    },
+  ],
+])('%s comes to its end, if all definitions are deleted meanwhile', async (_, moments, work) => {
+  const ends: string[] = []
+  for (const at of moments) ends.push(await deletedBefore(at, work))
+  expect(ends).toContain('tried again')
+  expect(await sql`select from viewkeeper.batches where status in ('pending', 'running')`).toEqual([])
+  expect(await sql`select from viewkeeper.runs where status in ('pending', 'built', 'running')`).toEqual([])
+})
