@@ -8,6 +8,19 @@ export const command = (words: string[], environment: string | null): string =>
 /** Characters that no shell changes, wherever they stand in a word. */
 const plain = /^[A-Za-z0-9_.,:/@%+=-]+$/
 
-/** A word as a POSIX shell reads it: quoted only if it must be. */
+/**
+ * A word as a POSIX shell reads it, on one line: quoted only if it must be. A line break inside a quoted name is printed by
+ * the shell itself, because a line of a mail or of a terminal cannot hold it.
+ */
 export const quoted = (word: string): string =>
-  plain.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+  plain.test(word)
+    ? word
+    : control.test(word)
+      ? `"$(printf '${word.replaceAll('%', '%%').replace(/[\\'\p{Cc}]/gu, octal)}')"`
+      : `'${word.replaceAll("'", "'\\''")}'`
+
+const control = /\p{Cc}/u
+
+/** The bytes of a character, as `printf` reads them. */
+const octal = (character: string): string =>
+  [...new TextEncoder().encode(character)].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('')

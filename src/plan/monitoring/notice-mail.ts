@@ -26,7 +26,22 @@ const longestSubject = 99
 const longestMessage = 500
 
 /** A notice as a mail for people. */
-export const mailOf = (notice: Notice): Mail => ({ subject: subjectOf(notice), text: textOf(notice) })
+export function mailOf(notice: Notice): Mail {
+  // The words of an alarm may have lines of their own.
+  const { causes, over, lacking } = notice
+  const lined = { ...notice, causes: onOneLine(causes), over: onOneLine(over), lacking: onOneLine(lacking) }
+  return { subject: subjectOf(lined), text: textOf(lined) }
+}
+
+/** The same with each text on one line: the name of a view may hold line breaks, and must not look like lines of the mail. */
+function onOneLine<T>(value: T): T
+function onOneLine(value: unknown): unknown {
+  if (typeof value === 'string')
+    return value.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ')
+  if (Array.isArray(value)) return value.map(onOneLine)
+  if (value === null || typeof value !== 'object' || value instanceof Date) return value
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, onOneLine(each)]))
+}
 
 /** A text that SNS takes as a subject, whatever it says: ASCII, one line, not too long. */
 export function asSubject(text: string): string {

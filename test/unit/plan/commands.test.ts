@@ -13,8 +13,16 @@ test('a name that a shell reads otherwise is quoted', () => {
   expect(command(['why', `app."it's"`], null)).toBe(`viewkeeper why 'app."it'\\''s"'`)
 })
 
+test('a name with a line break stays on one line', () => {
+  expect(command(['why', 'app."a\nb"'], null)).toBe(`viewkeeper why "$(printf 'app."a\\012b"')"`)
+})
+
 test('a shell reads back every word', () => {
-  const word = fc.string({ minLength: 1, unit: 'grapheme-ascii' })
+  const name = fc.string({ unit: fc.constantFrom('a', '\n', '\r', '\t', '\u0085', "'", '\\', '%', 'ü') })
+  const word = fc.oneof(
+    fc.string({ minLength: 1, unit: 'grapheme-ascii' }),
+    name.map((each) => `"${each}"`),
+  )
   fc.assert(
     fc.property(fc.array(word, { minLength: 1, maxLength: 20 }), (words) => {
       const line = command(words, null).replace(/^viewkeeper /, `printf '%s\\0' `)

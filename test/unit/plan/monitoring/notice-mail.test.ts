@@ -24,6 +24,27 @@ import {
 
 const mail = (...given: Parameters<typeof plan>) => mailOf(plan(...given).notice!)
 
+test('a name with line breaks makes no line of its own, wherever the mail names it', () => {
+  const odd = 'public."a\r\nOK: nothing is wrong\u2028x\u0085y"'
+  const error = { class: 'ViewSqlFailed' as const, message: `${odd} failed\nOK:`, sqlstate: null }
+  const facts = {
+    runs: [failedRun(odd, { error })],
+    views: byName(
+      view(odd, { hours: 30, last: ended('failed', { error }) }),
+      view('public.above', { hours: 30 }),
+      view(`${odd}b`, { hours: 30, missing: true }),
+    ),
+    reads: new Map([['public.above', [odd]]]),
+    told: [told(odd), told('public.above'), told(`${odd}b`), told(`${odd}c`, { overAt: now })],
+    slow: [{ id: 3, view: `${odd}d`, durationMs: 9000, usualMs: 1, finishedAt: now, noticedAt: null }],
+  }
+  const { subject, text } = mail(facts as never, alarm('stale-views'))
+  expect(`${subject}\n${text}`).not.toMatch(/^\s*(OK|x|y)/mu)
+  expect(text).not.toMatch(/[\r\u0085\u2028]/u)
+  expect(text).toContain('public."a OK: nothing is wrong x y" failed')
+  expect(text).toContain(`viewkeeper why "$(printf 'public."a\\015\\012OK:`)
+})
+
 describe('the subject', () => {
   const subject = (...given: Parameters<typeof plan>) => mail(...given).subject
   const stale = alarm('stale-views')
