@@ -125,6 +125,13 @@ export function failureLines(
   return texts.flatMap((text) => wrap(text, output.width - 2)).map((line) => `  ${line}`)
 }
 
+/** Why a view was refreshed by another strategy than was requested. */
+export function insteadLines({ result: { request, response } }: Run, { width }: Output): string[] {
+  const { strategy, because } = response
+  if (because === undefined || [undefined, 'auto', strategy].includes(request.strategy as string)) return []
+  return wrap(harmless(because), width - 2).map((line) => `  ${line}`)
+}
+
 const lowerFirst = (text: string): string => `${text.charAt(0).toLowerCase()}${text.slice(1)}`
 
 function readersSee(

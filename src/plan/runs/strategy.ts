@@ -42,7 +42,11 @@ export function chooseStrategy(
   if (requested === 'regular') return { strategy: 'regular', because: 'requested' }
   if (!view.populated) {
     // The server refuses to fill an unpopulated view concurrently (0A000), and nobody can read such a view.
-    return { strategy: 'regular', because: 'the view is unpopulated, so it has no readers to spare' }
+    const why = 'the view is unpopulated, so it has no readers to spare'
+    return {
+      strategy: 'regular',
+      because: requested === 'auto' ? why : `not ${requested}, as requested: ${why}`,
+    }
   }
   const usable = usableIndex(view)
   if (requested === 'concurrent') {

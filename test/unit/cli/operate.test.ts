@@ -4,7 +4,7 @@ import { readersOf } from '../../../cli/commands/operate/drop.ts'
 import { sinceOf } from '../../../cli/commands/operate/runs.ts'
 import { endOfBatch, progressLine, selectionOf, stateOf, viewLinesOf } from '../../../cli/output/batches.ts'
 import { plain } from '../../../cli/output/paint.ts'
-import { endLine, failureLines, progressText, runsTable } from '../../../cli/output/runs.ts'
+import { endLine, failureLines, insteadLines, progressText, runsTable } from '../../../cli/output/runs.ts'
 import { sorted, standingOf, summaryOf, viewsTable } from '../../../cli/output/views.ts'
 import { whyLines } from '../../../cli/output/why.ts'
 import { parseSelect } from '../../../cli/project/select.ts'
@@ -131,6 +131,15 @@ describe('a run', () => {
       '✓ sales   swap   9.3 s   4,309 rows   run 812',
     )
     expect(endLine(runOf({ rowCountAfter: null }), { paint: plain })).toBe('✓ sales   swap   9.3 s   run 812')
+  })
+
+  test('whose strategy is not the requested one says why', () => {
+    const because = 'not concurrent, as requested: the view is unpopulated'
+    const result = (strategy: string | undefined, by: string) =>
+      runOf({ result: { request: { strategy }, response: { strategy: by, because } } } as never)
+    expect(insteadLines(result('concurrent', 'regular'), wide)).toEqual([`  ${because}`])
+    for (const asked of ['regular', 'auto', undefined])
+      expect(insteadLines(result(asked, 'regular'), wide)).toEqual([])
   })
 
   test('is told in columns beside others', () => {

@@ -14,13 +14,19 @@ describe('the strategy', () => {
     ['auto', usable, [], 'swap', /rebuilt aside/],
     ['auto', usable, blocked, 'concurrent', /sales_key.*app\.top/],
     ['auto', partial, blocked, 'regular', /no usable unique index.*app\.top/],
-    ['auto', { ...usable, populated: false }, [], 'regular', /unpopulated/],
+    ['auto', { ...usable, populated: false }, [], 'regular', /^the view is unpopulated/],
     ['regular', usable, [], 'regular', /^requested$/],
     ['concurrent', usable, [], 'concurrent', /^requested$/],
-    ['concurrent', { ...usable, populated: false }, [], 'regular', /unpopulated/],
-    ['concurrent', { populated: false }, [], 'regular', /unpopulated/],
+    [
+      'concurrent',
+      { ...usable, populated: false },
+      [],
+      'regular',
+      /^not concurrent, as requested: .* unpopulated/,
+    ],
+    ['concurrent', { populated: false }, [], 'regular', /^not concurrent, as requested: .* unpopulated/],
     ['swap', {}, [], 'swap', /^requested$/],
-    ['swap', { populated: false }, blocked, 'regular', /unpopulated/],
+    ['swap', { populated: false }, blocked, 'regular', /^not swap, as requested: .* unpopulated/],
   ] as const)(
     'for request %s, with %j and %j in the way of a swap: %s',
     (requested, changes, refusals, strategy, because) => {
