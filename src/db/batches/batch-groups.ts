@@ -97,6 +97,14 @@ export async function recordGrouping(
      where id = ${batchId}`
 }
 
+/** The numbers of groups whose places somebody else has taken, before the batch has any. */
+export async function readTakenNumbers(sql: Sql, serial: number): Promise<Set<string>> {
+  const rows = await sql<{ number: string }[]>`
+    select substring(nspname from ${`^viewkeeper_b${serial}_([0-9]+)_`}) as number from pg_catalog.pg_namespace
+     where nspname ~ ${`^viewkeeper_b${serial}_[0-9]+_`}`
+  return new Set(rows.map(({ number }) => number))
+}
+
 /** The groups of a batch, in their order. */
 export const readBatchGroups = (sql: Sql, batchId: string): Promise<BatchGroup[]> => sql<BatchGroup[]>`
   select number, to_jsonb(members) as members, twin_bytes as "twinBytes", given_up as "givenUp"

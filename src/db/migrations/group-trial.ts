@@ -13,6 +13,7 @@ import { Problem } from '../../problem.ts'
 import { executeStatements, StatementRefused } from '../runs/statements.ts'
 import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
+import { asideKey } from '../views/aside-key.ts'
 import { describeTwin, isSameQuery, undone } from './trial.ts'
 
 /** A view of a group that gets another definition. */
@@ -48,7 +49,7 @@ export const tryTogether = (sql: Sql, readers: Reader[], changes: Map<number, Re
     const members: Member[] = parentsFirst(readers, (reader) => readsAfter(reader, readers, changes))
     insistOnNoCircle(members, (member) => readsAfter(member, readers, changes))
     const group = { members, outside: [] }
-    const places = placesOf(`new_${members[0]?.oid}`, group)
+    const places = placesOf(`new_${asideKey(Number(members[0]?.oid))}`, group)
     const heirs = members.map((member) => ({
       ...member,
       wanted: changes.get(member.oid)?.given ?? member.live,

@@ -9,6 +9,7 @@ import type { Sql } from '../server/connect.ts'
 import { lacking } from '../server/cure.ts'
 import { readRoleSchemas } from '../server/role-path.ts'
 import { sinceAside } from './aside.ts'
+import { asideKey } from './aside-key.ts'
 
 const kinds: Record<string, string> = {
   r: 'a table',
@@ -74,6 +75,7 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
   const indexes: UniqueIndex[] = row.unique_indexes
   return {
     oid: row.oid,
+    aside: asideKey(row.oid),
     schema: row.schema,
     name: row.name,
     view: row.view,

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { lockGrouping, readCandidates, recordGrouping } from '../../db/batches/batch-groups.ts'
+import { lockGrouping, readCandidates, readTakenNumbers, recordGrouping } from '../../db/batches/batch-groups.ts'
 import type { BatchView } from '../../db/batches/batch-views.ts'
 import type { Batch, RefreshedEach } from '../../db/batches/batches.ts'
 import { executeStatements, StatementRefused } from '../../db/runs/statements.ts'
@@ -13,7 +13,7 @@ import { type PlannedGroup, planTogether } from '../../plan/batches/together.ts'
 import { type Group, materialized, placesOf } from '../../plan/groups/group.ts'
 import { nothingStandsBetween, proveTwins } from '../../plan/groups/proof.ts'
 import { type GroupRights, obstaclesOf } from '../../plan/groups/refusals.ts'
-import { buildTwins, makePlaces } from '../../plan/groups/twins.ts'
+import { buildTwins, closePlaces, makePlaces } from '../../plan/groups/twins.ts'
 import { displayName } from '../../plan/names.ts'
 import { Problem } from '../../problem.ts'
 
@@ -107,7 +107,11 @@ async function makeTwins(
 ): Promise<{ groups: (PlannedGroup & { number: number })[]; each: RefreshedEach[] }> {
   const groups: (PlannedGroup & { number: number })[] = []
   const each: RefreshedEach[] = []
-  for (const [number, one] of planned.entries()) {
+  const taken = await readTakenNumbers(sql, batch.serial)
+  let next = 0
+  for (const one of planned) {
+    while (taken.has(String(next))) next++
+    const number = next++
     const { group } = one
     const places = placesOf(keyOf(batch, number), group)
     try {
@@ -117,6 +121,7 @@ async function makeTwins(
           nothingStandsBetween(group),
           ...makePlaces(group, places),
           ...buildTwins(group, places),
+          ...closePlaces(group, places),
           ...proveTwins(group, places),
         ],
         false,

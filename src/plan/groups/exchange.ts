@@ -1,7 +1,6 @@
 import { inPlaceOf } from '../acting.ts'
 import { displayName, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
-import { asideNames } from '../runs/aside-names.ts'
 import { buildRules, buildTriggers, dropRules } from '../runs/attached.ts'
 import { exclusivelyTogether, holdStill } from '../runs/locks.ts'
 import { nameStatistics } from '../runs/rebuild.ts'
@@ -16,7 +15,7 @@ import type { LiveView } from '../views/live-view.ts'
 import { parentsFirst } from '../views/readers.ts'
 import { type Group, groupNames, type Member, materialized, type Places, wantedOf } from './group.ts'
 import { basisOfTwins } from './proof.ts'
-import { about, copiedGrants, copyGrantsOf, dropPlaces } from './twins.ts'
+import { about, closePlaces, copiedGrants, copyGrantsOf, dropPlaces, openPlaces } from './twins.ts'
 
 /**
  * The exchange of all twins of a group at one moment. All locks come first; then the old views leave, the twins take their
@@ -39,11 +38,13 @@ export function exchange(group: Group, places: Places, timeoutSeconds: number): 
     locked,
     [
       ...members.flatMap(({ live }) => inPlaceOf(live.view.owner, dropRules(live))),
+      ...openPlaces(group, places),
       ...childrenFirst.flatMap(({ live: { view } }) => move(view, view, places.old(view.schema))),
       ...members.flatMap((member) => {
         const { view } = wantedOf(member)
         return move(view, groupNames(member.oid, wantedOf(member), places).view, view.schema)
       }),
+      ...closePlaces(group, places),
       ...outside.flatMap(({ live }) => about(live, [writeViewAgain(live.view)])),
       ...members.flatMap(attach),
       ...writeObjectsAgain(again),
@@ -60,7 +61,7 @@ export function exchange(group: Group, places: Places, timeoutSeconds: number): 
     {
       timeoutSeconds,
       guard: [
-        ...materialized(group).flatMap(({ oid, live }) => holdStill(live, asideNames(oid, live.view.schema))),
+        ...materialized(group).flatMap(({ oid, live }) => holdStill(live, groupNames(oid, live, places))),
         ...copyGrantsOf(group, places),
         ...copiedGrants(group, places),
         ...touchFunctions(again),

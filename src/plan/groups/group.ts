@@ -74,9 +74,8 @@ export function placesOf(key: string, { members }: Group): Places {
  * keeps two twins of one view apart.
  */
 export const groupNames = (oid: number, { view, indexes }: LiveView, places: Places): AsideNames => ({
-  ...asideNames(oid, view.schema),
+  ...asideNames(`${places.key}_${oid}`, view.schema),
   view: { schema: places.twins(view.schema), name: view.name },
   old: { schema: places.old(view.schema), name: view.name },
   index: (at) => indexes[at]?.name ?? '',
-  statistics: (at) => `viewkeeper_${places.key}_${oid}_s${at}`,
 })

@@ -7,7 +7,7 @@ import type { ViewFacts } from '../views/view-facts.ts'
 import { exchange, nothingHasChanged } from './exchange.ts'
 import { type Group, groupNames, type Member, materialized, placesOf, wantedOf } from './group.ts'
 import { basisOf, proveTwins } from './proof.ts'
-import { buildTwins, copyGrantsOf, fillTwin, makePlaces } from './twins.ts'
+import { buildTwins, closePlaces, copyGrantsOf, fillTwin, makePlaces } from './twins.ts'
 
 /**
  * Plans the refresh of a view together with all views that read it: all are rebuilt aside, parents first, and exchanged at
@@ -21,7 +21,7 @@ export function planGroupRefresh(
   definitionOf: (view: QualifiedName) => number,
 ): Plan {
   const { rowCountStrategy, timeoutSeconds, ifRunning, settings, withData = true } = options
-  const places = placesOf(String(root.oid), group)
+  const places = placesOf(root.aside, group)
   const first = group.members.find(({ oid }) => oid === root.oid) as Member
   const twin = groupNames(root.oid, first.live, places).view
   const filled = materialized(group).filter(({ populated }) => populated)
@@ -43,6 +43,7 @@ export function planGroupRefresh(
       ...countBefore(root, rowCountStrategy),
       ...makePlaces(group, places),
       ...buildTwins(group, places),
+      ...closePlaces(group, places),
       ...proveTwins(group, places),
       ...(withData ? filled : []).flatMap((member) => fillTwin(member, places)),
       ...countTwin(twin, ownersSeal(wantedOf(first)), rowCountStrategy),

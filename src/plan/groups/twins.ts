@@ -26,6 +26,26 @@ export function makePlaces({ members }: Group, { schemas }: Places): Statement[]
   )
 }
 
+/**
+ * Takes from the owners of members what they needed to make and to move twins: else an owner, or the code of one, could
+ * leave something in the schemas, and they could not be dropped.
+ */
+export const closePlaces = (group: Group, { schemas }: Places): Statement[] =>
+  mayCreate('revoke', 'from', group, schemas)
+
+/** Lets the owners move the old views away. Until the commit, nobody else sees this. */
+export const openPlaces = (group: Group, { schemas }: Places): Statement[] =>
+  mayCreate('grant', 'to', group, schemas)
+
+const mayCreate = (verb: string, to: string, { members }: Group, schemas: string[]): Statement[] => {
+  const owners = unique(members.flatMap((member) => [member.live.view.owner, wantedOf(member).view.owner]))
+  return schemas.map((schema) => ({
+    phase: 'building',
+    sql: `${verb} create on schema ${quoteIdentifier(schema)} ${to} ${owners.join(', ')}`,
+    hidden: true,
+  }))
+}
+
 /** Drops the schemas, which proves that they are empty. */
 export const dropPlaces = ({ schemas }: Places): Statement[] =>
   schemas.map((schema) => ({

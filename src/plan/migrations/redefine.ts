@@ -45,7 +45,7 @@ export function planRedefinition(
       does: 'rebuild',
     }
   }
-  const { building, cutOver, grants } = alterations(given, wanted, view.oid)
+  const { building, cutOver, grants } = alterations(given, wanted, view.aside)
   const asOwner = (some: Statement[]) => inPlaceOf(live.view.owner, some)
   // A grant to the old or to the new owner can be made only when the view has its new owner.
   const [beside, later] = given === live ? [[...building, ...grants], []] : [building, grants]
@@ -146,11 +146,11 @@ const wasAuthored = (before: ViewDefinition | null, { grantee, privilege, column
 function alterations(
   live: LiveView,
   wanted: LiveView,
-  oid: number,
+  key: string,
 ): Record<'building' | 'cutOver' | 'grants', Statement[]> {
   const { schema } = live.view
   const target = quoteName(live.view)
-  const aside = asideNames(oid, schema)
+  const aside = asideNames(key, schema)
   const indexName = (name: string) => quoteName({ schema, name })
   const building = (sql: string): Statement => ({ phase: 'building', sql })
   const cutOver = (sql: string): Statement => ({ phase: 'cut-over', sql })

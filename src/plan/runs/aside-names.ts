@@ -1,6 +1,6 @@
 import type { ViewName } from '../names.ts'
 
-/** The names under which the twin of a live view is built. The OID makes the names unique; nobody else sees them. */
+/** The names under which the twin of a live view is built. The key makes the names unique; nobody else sees them. */
 export interface AsideNames {
   view: ViewName
   /** The name of the old view during the cut-over. */
@@ -11,12 +11,12 @@ export interface AsideNames {
   oldStatistics(at: number): string
 }
 
-export const asideNames = (oid: number, schema: string): AsideNames => ({
-  view: { schema, name: `viewkeeper_${oid}` },
-  old: { schema, name: `viewkeeper_${oid}_old` },
-  index: (at) => `viewkeeper_${oid}_i${at}`,
-  statistics: (at) => `viewkeeper_${oid}_s${at}`,
-  oldStatistics: (at) => `viewkeeper_${oid}_s${at}_old`,
+export const asideNames = (key: string, schema: string): AsideNames => ({
+  view: { schema, name: `viewkeeper_${key}` },
+  old: { schema, name: `viewkeeper_${key}_old` },
+  index: (at) => `viewkeeper_${key}_i${at}`,
+  statistics: (at) => `viewkeeper_${key}_s${at}`,
+  oldStatistics: (at) => `viewkeeper_${key}_s${at}_old`,
 })
 
 /** The names of a view and its indexes while they are created. */

@@ -40,7 +40,7 @@ export function planSwap(
   { wanted, withData }: { wanted: LiveView; withData: boolean } = { wanted: live, withData: true },
 ): Plan {
   const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
-  const aside = asideNames(view.oid, wanted.view.schema)
+  const aside = asideNames(view.aside, wanted.view.schema)
   const { owner } = wanted.view
   const unique = uniqueIndexes(
     wanted.indexes.map((index) => ({ ...index, on: index.rest })),

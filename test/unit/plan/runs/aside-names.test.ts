@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { asideNames, temporaryNames, withoutAsideNames } from '../../../../src/plan/runs/aside-names.ts'
 
-const aside = asideNames(4711, 'app')
+const aside = asideNames('4711', 'app')
 const temporary = temporaryNames({ schema: 'app', name: 'Sales' })
 
 describe('a name that a view has while it is built', () => {
