@@ -1,11 +1,11 @@
 import type { FrozenMigration } from '../../plan/migrations/frozen.ts'
 import { type LivingView, livingViews, madeByOwnSql, type OwnObject } from '../../plan/migrations/repair.ts'
+import { statementsIn } from '../../plan/migrations/statements.ts'
 import { quoteName } from '../../plan/names.ts'
 import type { Sql } from '../server/connect.ts'
 import { readAsideNames } from '../views/aside.ts'
 import { listViewNames } from '../views/catalog.ts'
 import { readViewJournal, standingOf } from './journal.ts'
-import { statementsIn } from './own-sql.ts'
 
 /** The views that are missing in a database, and the migrations of the folder that it has and lacks. */
 export interface Missing {
