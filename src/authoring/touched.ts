@@ -1,4 +1,5 @@
 import type { Touched } from '../plan/aside/items.ts'
+import { blanked, statementPlaces } from '../plan/migrations/statements.ts'
 import { quoteName } from '../plan/names.ts'
 import { Problem } from '../problem.ts'
 import { FollowedNames, nameOf, type RangeVar, type Tree } from './followed-names.ts'
@@ -12,15 +13,21 @@ import { parse } from './parser.ts'
  * transaction.
  */
 export async function readTouched(file: string, text: string): Promise<Touched[]> {
-  const { stmts = [] } = await parse(text).catch((error: Error) => {
+  const begin = () => {
+    const names = new FollowedNames()
+    return async (part: string): Promise<Touched[]> => {
+      const { stmts = [] } = await parse(part)
+      return (stmts as unknown as { stmt: Tree }[]).flatMap(({ stmt }) => {
+        insistOnTransaction(file, stmt)
+        const touched = touchedBy(stmt).flatMap((each) => names.before(each))
+        names.follow(stmt)
+        return touched
+      })
+    }
+  }
+  const found = await inParts(text, begin).catch((error: Error) => {
+    if (error instanceof Problem) throw error
     throw new Problem('MigrationFailed', `${file}: ${error.message}. Nothing was changed.`, { cause: error })
-  })
-  const names = new FollowedNames()
-  const found = (stmts as unknown as { stmt: Tree }[]).flatMap(({ stmt }) => {
-    insistOnTransaction(file, stmt)
-    const touched = touchedBy(stmt).flatMap((each) => names.before(each))
-    names.follow(stmt)
-    return touched
   })
   return [...Map.groupBy(found, ({ relation }) => quoteName(relation)).values()].map((same) => ({
     ...(same[0] as Touched),
@@ -31,6 +38,26 @@ export async function readTouched(file: string, text: string): Promise<Touched[]
     dropped: same.some(({ dropped }) => dropped),
     locked: same.some(({ locked }) => locked),
   }))
+}
+
+/** The tree of a statement takes some 12 KB. */
+const statementsPerPart = 1000
+
+/** Reads a file in parts, or at once if a part cannot be parsed: only the parser knows every way to quote. */
+async function inParts(text: string, begin: () => (part: string) => Promise<Touched[]>): Promise<Touched[]> {
+  const read = begin()
+  const places = statementPlaces(blanked(text))
+  const found: Touched[] = []
+  try {
+    for (let at = 0; at < places.length; at += statementsPerPart) {
+      const last = places[Math.min(at + statementsPerPart, places.length) - 1]
+      found.push(...(await read(text.slice(places[at]?.[0], last?.[1]))))
+    }
+    return found
+  } catch (error) {
+    if (error instanceof Problem) throw error
+    return begin()(text)
+  }
 }
 
 function touchedBy({ AlterTableStmt: alter, DropStmt: drop, RenameStmt: rename }: Tree): Touched[] {

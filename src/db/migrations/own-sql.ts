@@ -96,13 +96,16 @@ async function executeText(
   onPart: (part: Part) => void,
 ): Promise<void> {
   let place = await readPlace(transaction, role)
+  const savepoints = new Set<string>()
   for (const part of partsOf(text)) {
     onPart(part)
-    if (savepoint.test(blanked(part.text))) await executeAlone(transaction, part.text)
-    else {
-      await executePart(transaction, part.text, place)
-      place = ''
-    }
+    const isSavepoint = savepoint.test(blanked(part.text))
+    if (isSavepoint) insistOnOwn(savepoints, part.text)
+    // Before the first savepoint: `rollback to` takes back what was set after it.
+    if (isSavepoint && place !== '') await executePart(transaction, 'select', place)
+    if (isSavepoint) await executeAlone(transaction, part.text)
+    else await executePart(transaction, part.text, place)
+    place = ''
   }
   // These reset the session, not only the transaction: the text's role and settings end here.
   await transaction`reset role`
@@ -172,7 +175,7 @@ const longestTrial = '10min'
 const statementsPerPart = 1000
 
 /**
- * The file in parts of many statements, or in one part for each statement if the file names `statement_timeout` or sets a
+ * The file in parts of many statements, or in one part for each statement if the file names `statement_timeout` or has a
  * savepoint: the server applies a new timeout only from the next message on, and refuses savepoints in `execute`.
  */
 function partsOf(text: string): Part[] {
@@ -189,7 +192,22 @@ function partsOf(text: string): Part[] {
   )
 }
 
-const savepoint = /^\s*(savepoint|release)\s/i
+const savepoint = /^\s*(savepoint|release|rollback\s+((work|transaction)\s+)?to)\s/i
+const savepointName = new RegExp(`^(savepoint)?.*?(${identifier})$`, 'is')
+
+/** The server's code for the same. */
+const noSuchSavepoint = '3B001'
+
+/** Refuses to go back to a savepoint that the file has not set: those around the file are ours. */
+function insistOnOwn(savepoints: Set<string>, text: string): void {
+  const statement = statementsIn(text)[0] ?? ''
+  const [, sets, written = ''] = savepointName.exec(statement) ?? []
+  if (sets !== undefined) savepoints.add(folded(written))
+  else if (!savepoints.has(folded(written))) {
+    const message = `the file has set no savepoint ${written}: set it before, or leave "${statement}" out`
+    throw Object.assign(new Error(message), { code: noSuchSavepoint })
+  }
+}
 
 /**
  * Executes a part of a file inside a block: there the server itself refuses every statement that begins or ends a
@@ -202,7 +220,7 @@ async function executePart(sql: Sql, part: string, place: string): Promise<void>
   await sql.unsafe(`do ${literal(`begin ${place} execute ${literal(whole)}; end`)}`)
 }
 
-/** Executes a savepoint. Outside simple mode the server takes one statement only, so nothing can follow the savepoint. */
+/** Executes a statement about a savepoint. Outside simple mode the server takes one statement only, so nothing can follow the savepoint. */
 async function executeAlone(sql: Sql, statement: string): Promise<void> {
   await sql.unsafe(statement, [], { simple: false } as object)
 }

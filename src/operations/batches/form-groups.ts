@@ -1,5 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { lockGrouping, readCandidates, readTakenNumbers, recordGrouping } from '../../db/batches/batch-groups.ts'
+import {
+  lockGrouping,
+  readCandidates,
+  readTakenNumbers,
+  recordGrouping,
+} from '../../db/batches/batch-groups.ts'
 import type { BatchView } from '../../db/batches/batch-views.ts'
 import type { Batch, RefreshedEach } from '../../db/batches/batches.ts'
 import { executeStatements, StatementRefused } from '../../db/runs/statements.ts'

@@ -100,6 +100,13 @@ select nothing from keep.orders`,
     expect(tried).toEqual(['fits'])
   })
 
+  test('if the file goes back to a savepoint that it has not set', async () => {
+    await leavesEverything(
+      () => callAround(database, `${widen}; savepoint mine; rollback to s0`),
+      /^change\.sql: the file has set no savepoint s0: set it before, or leave "rollback to s0" out \(3B001\)\. Nothing was changed\./,
+    )
+  })
+
   test('if the file ends the transaction, or holds what cannot be part of one', async () => {
     await leavesEverything(
       () => callAround(database, `${widen}; commit`),
@@ -122,6 +129,13 @@ select nothing from keep.orders`,
       /^change\.sql: syntax error at or near "tabel"/,
     )
   })
+})
+
+test('a file may go back to its own savepoint', async () => {
+  await callAround(database, `savepoint mine; ${widen}; rollback to mine; ${widen}`)
+  expect(
+    await sql`select format_type(atttypid, -1) as type from pg_attribute where attrelid = 'keep.orders'::regclass and attname = 'amount'`,
+  ).toEqual([{ type: 'bigint' }])
 })
 
 test('only the views that read the column stand in the way, with all that read them', async () => {

@@ -162,6 +162,8 @@ describe("somebody's own SQL", () => {
     ['ends the transaction in other words', 'create table a (id integer); END WORK;'],
     ['prepares the transaction', "create table a (id integer); prepare transaction 'later';"],
     ['begins another one at once', 'create table a (id integer); commit and chain;'],
+    ['goes back to a savepoint that is not its own', 'create table a (id integer); rollback to s0;'],
+    ['ends a savepoint that is not its own', 'savepoint mine; create table a (id integer); release s0;'],
     [
       'ends the transaction behind quotes that only the server can read',
       "create table a (id integer); select $é$'$é$; commit; select $é$'$é$;",
@@ -216,6 +218,11 @@ describe("somebody's own SQL", () => {
     [
       'sets savepoints',
       'create table a (id integer); savepoint s; insert into a values (1); release savepoint s;',
+      'select id from a',
+    ],
+    [
+      'goes back to a savepoint',
+      'savepoint "S"; create table b (id integer); rollback to savepoint "S"; create table a as select 2 as id; rollback work to "S"; create table a as select 1 as id',
       'select id from a',
     ],
     [

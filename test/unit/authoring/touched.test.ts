@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { readTouched } from '../../../src/authoring/touched.ts'
 import { quoteName } from '../../../src/plan/names.ts'
@@ -74,4 +76,25 @@ test.each([
 
 test('savepoints and analyze are part of a transaction', async () => {
   expect(await read('savepoint a; rollback to a; release a; analyze t')).toEqual([])
+})
+
+test('a statement behind thousands of others is found, and what only the parser can quote is left to it', async () => {
+  const many = "insert into a values (1, 'it''s; x');\n".repeat(2500)
+  expect(await read(`${many}alter table t drop column a`)).toEqual([
+    { ...nothing, relation: '"t"', columns: ['a'] },
+  ])
+  expect((await refusalOf(read(`${many}commit`))).message).toMatch(/begins or ends a transaction/)
+  expect(await read(`select $é$'$é$;${many}select $é$'$é$; drop table t`)).toEqual([
+    { ...nothing, relation: '"t"', columns: null, dropped: true },
+  ])
+})
+
+test('60,000 statements take no more memory than a small function has', async () => {
+  const module = new URL('../../../src/authoring/touched.ts', import.meta.url)
+  const script = `
+    const { readTouched } = await import(${JSON.stringify(module.href)})
+    await readTouched('change.sql', "insert into a values (1, 'it''s; x');".repeat(60000))
+    console.log(process.resourceUsage().maxRSS)`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script])
+  expect(Number(stdout)).toBeLessThan(400_000)
 })
