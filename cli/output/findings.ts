@@ -3,8 +3,9 @@ import { abilities, cureLines, type Obstacle, type ViewRights } from '../../src/
 import { count } from './report.ts'
 
 /** What the doctor found, as lines for people: a table, what stands in the way, and the SQL that is missing. */
-export function findingsLines({ role, views, missing }: Findings): string[] {
+export function findingsLines({ role, views, missing, untried }: Findings): string[] {
   return [
+    ...(untried === undefined ? [] : [untried, '']),
     `What ${role} may do:`,
     '',
     ...tableOf([

@@ -1,5 +1,6 @@
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
+import { readUntried } from '../../db/server/untried.ts'
 import { unknownView } from '../../db/views/catalog.ts'
 import { readGroup, readGroupRights } from '../../db/views/group.ts'
 import { readSnapshot } from '../../db/views/live-view.ts'
@@ -22,6 +23,8 @@ export interface Findings {
   /** The role, as SQL writes it. */
   role: string
   views: ViewRights[]
+  /** One sentence, if the server is newer than any tried. */
+  untried?: string
   /** The cures of all obstacles, each once. */
   missing: Cure[]
 }
@@ -67,7 +70,8 @@ export async function examine(
     const view = await examineView(sql, facts, asked, givers)
     if (view !== null) views.push(view)
   }
-  return { role: givers.role, views, missing: curesOf(views) }
+  const untried = await readUntried(sql)
+  return { role: givers.role, views, missing: curesOf(views), ...(untried === null ? {} : { untried }) }
 }
 
 /** Null if the view is gone. A view that was exchanged meanwhile is looked at again. */
