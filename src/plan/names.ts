@@ -69,6 +69,9 @@ export const displayName = ({ schema, name }: ViewName): string =>
     .map((part) => (/^[a-z_][a-z0-9_$]*$/.test(part) ? part : quoteIdentifier(part)))
     .join('.')
 
+/** Writes one identifier for people, as `displayName` does. */
+export const displayPart = (name: string): string => displayName({ schema: null, name })
+
 /**
  * Writes a text as a SQL literal. The server reads the same text back whatever `standard_conforming_strings`
  * is, and whatever a file does to line ends: a text with `\` or `\r` is written with escapes.

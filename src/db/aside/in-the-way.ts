@@ -6,7 +6,7 @@ import type {
   InTheWay,
   Touched,
 } from '../../plan/aside/items.ts'
-import { displayName, literal } from '../../plan/names.ts'
+import { displayName, displayPart, literal } from '../../plan/names.ts'
 import { isUnreadable, unreadableClause } from '../../plan/views/server-sql.ts'
 import { Problem } from '../../problem.ts'
 import { toSetRole } from '../server/acting.ts'
@@ -138,7 +138,10 @@ async function missingRoles(sql: Sql, items: AsideItem[]): Promise<string[]> {
     const of = `${view.kind} ${displayName(view)}`
     return [
       { role: view.owner, of },
-      ...statistics.map(({ owner, name }) => ({ role: owner, of: `statistics ${name} of ${of}` })),
+      ...statistics.map(({ owner, name }) => ({
+        role: owner,
+        of: `statistics ${displayPart(name)} of ${of}`,
+      })),
       ...grants.map(({ grantor }) => ({ role: grantor, of: `grants on ${of}` })),
     ]
   })

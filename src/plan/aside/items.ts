@@ -1,4 +1,4 @@
-import { displayName, type QualifiedName, type ViewName } from '../names.ts'
+import { displayName, displayPart, type QualifiedName, type ViewName } from '../names.ts'
 import type { LiveView } from '../views/live-view.ts'
 
 /** A view that is taken away and made again, with all that the catalog says about it. */
@@ -81,7 +81,7 @@ export const nameOf = (item: AsideItem): string =>
     ? displayName(item.live.view)
     : item.kind === 'function'
       ? item.signature
-      : `policy ${item.name} on ${displayName(item.table)}`
+      : `policy ${displayPart(item.name)} on ${displayName(item.table)}`
 
 export const isView = (item: AsideItem): item is AsideView => item.kind === 'view'
 

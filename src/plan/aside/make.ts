@@ -1,5 +1,5 @@
 import { inPlaceOf, sealed } from '../acting.ts'
-import { literal, quoteIdentifier, quoteName } from '../names.ts'
+import { displayPart, literal, quoteIdentifier, quoteName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 import type { AsideNames } from '../runs/aside-names.ts'
 import { buildRules, buildTriggers } from '../runs/attached.ts'
@@ -127,7 +127,11 @@ export function makeFunction(item: AsideFunction): Statement[] {
 /** Makes a policy again. */
 export function makePolicy({ name, table, owner, rest, comment }: AsidePolicy): Statement[] {
   const policy = `${quoteIdentifier(name)} on ${quoteName(table)}`
-  const building = (sql: string): Statement => ({ phase: 'building', sql, carries: `policy ${name}` })
+  const building = (sql: string): Statement => ({
+    phase: 'building',
+    sql,
+    carries: `policy ${displayPart(name)}`,
+  })
   return inPlaceOf(owner, [
     {
       ...building(`create policy ${policy} ${readable(rest)}`),

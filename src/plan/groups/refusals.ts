@@ -1,4 +1,4 @@
-import { displayName } from '../names.ts'
+import { displayName, displayPart } from '../names.ts'
 import { swapObstacles } from '../runs/swap-refusals.ts'
 import type { LiveView, SwapRights } from '../views/live-view.ts'
 import type { Reader } from '../views/readers.ts'
@@ -61,9 +61,7 @@ export function obstaclesOf(
 
 /** What a reader says about columns of a view that go, in words that follow the reader's name. */
 export const lacks = (columns: string[], { view }: LiveView): string =>
-  `reads ${columns.length === 1 ? 'column' : 'columns'} ${columns.map(quoteIfNeeded).join(', ')} of ${displayName(view)}, which the new query does not have`
-
-const quoteIfNeeded = (name: string): string => displayName({ schema: null, name })
+  `reads ${columns.length === 1 ? 'column' : 'columns'} ${columns.map(displayPart).join(', ')} of ${displayName(view)}, which the new query does not have`
 
 /** A view with data whose parent has none would lose its data. It may read the parent through plain views. */
 function unfilled({ members }: Group): Refusal[] {

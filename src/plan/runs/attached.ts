@@ -1,4 +1,4 @@
-import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
+import { displayPart, literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 import type { Attached, LiveView } from '../views/live-view.ts'
 import { ownersSeal } from './rebuild.ts'
@@ -16,7 +16,7 @@ const building =
   (live: LiveView, kind: 'trigger' | 'rule') =>
   (each: Attached): Statement[] => {
     const view = quoteName(live.view)
-    const carries = `${kind} ${each.name}`
+    const carries = `${kind} ${displayPart(each.name)}`
     const statement = (sql: string): Statement => ({ phase: 'building', sql, carries })
     return [
       { ...statement(each.definition), sealed: ownersSeal(live) },

@@ -1,5 +1,5 @@
 import { inPlaceOf } from '../acting.ts'
-import { displayName, literal, quoteIdentifier, quoteName } from '../names.ts'
+import { displayName, displayPart, literal, quoteIdentifier, quoteName } from '../names.ts'
 import type { Seal, Statement } from '../plan.ts'
 import type { LiveView } from '../views/live-view.ts'
 import type { AsideNames } from './aside-names.ts'
@@ -69,7 +69,7 @@ export function buildIndexes(live: LiveView, aside: AsideNames): Statement[] {
     const create: Statement = {
       phase: 'indexes',
       sql: `create ${index.unique ? 'unique ' : ''}index ${temporary} on ${twin} ${index.rest}`,
-      carries: `index ${index.name}`,
+      carries: `index ${displayPart(index.name)}`,
       ...(index.hasExpressions ? { sealed: ownersSeal(live) } : {}),
     }
     const attributes = building(
@@ -86,7 +86,7 @@ export function buildIndexes(live: LiveView, aside: AsideNames): Statement[] {
         ),
       ],
       'indexes',
-      `index ${index.name}`,
+      `index ${displayPart(index.name)}`,
     )
     return [create, ...attributes]
   })

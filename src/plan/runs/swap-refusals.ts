@@ -1,4 +1,4 @@
-import { quoteName } from '../names.ts'
+import { displayName, displayPart, quoteName } from '../names.ts'
 import type { LiveView, SwapRights } from '../views/live-view.ts'
 import type { Refusal, Right } from '../views/rights.ts'
 import { isUnreadable, unreadableClause } from '../views/server-sql.ts'
@@ -42,7 +42,7 @@ export function swapObstacles(live: LiveView, rights: SwapRights, role = 'we'): 
       missing(
         `${maker === view.owner ? `its owner, ${maker},` : maker} may not ${
           privilege === 'create' ? 'create anything in' : 'look into'
-        } schema ${schema}`,
+        } schema ${displayPart(schema)}`,
         { privilege, schema, to: maker },
       ),
     ),
@@ -59,17 +59,17 @@ export function swapObstacles(live: LiveView, rights: SwapRights, role = 'we'): 
           .filter(({ owner }) => owner !== view.owner)
           .map(({ schema, name, owner }) =>
             missing(
-              `statistics ${schema}.${name} belong to ${owner}, and ${role} may not hand new ones over to ${owner}`,
+              `statistics ${displayName({ schema, name })} belong to ${owner}, and ${role} may not hand new ones over to ${owner}`,
               { membership: view.owner, owned: itself },
             ),
           )
       : []),
     ...unique(dependents.flatMap((each) => (each.view && !may.has(each.view.owner) ? [each.view] : []))).map(
       (plain) =>
-        missing(
-          `view ${plain.schema}.${plain.name} reads it, and ${role} may not act as its owner, ${plain.owner}`,
-          { membership: plain.owner, owned: `view ${quoteName(plain)}` },
-        ),
+        missing(`view ${displayName(plain)} reads it, and ${role} may not act as its owner, ${plain.owner}`, {
+          membership: plain.owner,
+          owned: `view ${quoteName(plain)}`,
+        }),
     ),
     ...dependents.flatMap(({ description, again }) =>
       again === null || may.has(again.owner)
@@ -85,7 +85,7 @@ export function swapObstacles(live: LiveView, rights: SwapRights, role = 'we'): 
       .filter(({ owner }) => !may.has(owner))
       .map((each) =>
         missing(
-          `statistics ${each.schema}.${each.name} belong to ${each.owner}, and ${role} may not act as ${each.owner}`,
+          `statistics ${displayName(each)} belong to ${each.owner}, and ${role} may not act as ${each.owner}`,
           {
             membership: each.owner,
             owned: `statistics ${quoteName(each)}`,

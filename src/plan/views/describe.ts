@@ -1,4 +1,4 @@
-import { unquoted } from '../names.ts'
+import { displayPart, unquoted } from '../names.ts'
 import { type Definition, definitionDefaults, type GrantDefinition } from './definition.ts'
 import { authoredGrants } from './differences.ts'
 import type { Grant, LiveView } from './live-view.ts'
@@ -31,19 +31,19 @@ export function definitionOf(
   const leftOut = [
     ...(view.options.length + view.toastOptions.length > 0 ? ['storage options'] : []),
     ...(view.tablespace === null ? [] : ['its tablespace']),
-    ...statistics.map(({ name }) => `statistics ${name}`),
+    ...statistics.map(({ name }) => `statistics ${displayPart(name)}`),
     ...columns.flatMap((column) => [
-      ...(column.comment === null ? [] : [`the comment on column ${column.name}`]),
+      ...(column.comment === null ? [] : [`the comment on column ${displayPart(column.name)}`]),
       ...(column.statistics !== null ||
       column.storage !== null ||
       column.compression !== null ||
       column.options.length > 0
-        ? [`settings of column ${column.name}`]
+        ? [`settings of column ${displayPart(column.name)}`]
         : []),
     ]),
     ...indexes.flatMap((index) =>
       index.comment !== null || index.tablespace !== null || index.clustered || index.statistics.length > 0
-        ? [`comment, tablespace, cluster mark or statistics of index ${index.name}`]
+        ? [`comment, tablespace, cluster mark or statistics of index ${displayPart(index.name)}`]
         : [],
     ),
   ]

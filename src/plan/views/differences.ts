@@ -1,4 +1,4 @@
-import { displayName, unquoted } from '../names.ts'
+import { displayName, displayPart, unquoted } from '../names.ts'
 import { describeGrant } from './grants.ts'
 import type { Grant, LiveView } from './live-view.ts'
 
@@ -74,12 +74,12 @@ function columnDifferences(live: LiveView, twin: LiveView): string[] {
   const differences = [
     ...[...was].flatMap(([name, type]) => {
       const found = is.get(name)
-      if (found === undefined) return [`it lacks column ${name}`]
-      return found === type ? [] : [`its column ${name} is ${found}, and frozen as ${type}`]
+      if (found === undefined) return [`it lacks column ${displayPart(name)}`]
+      return found === type ? [] : [`its column ${displayPart(name)} is ${found}, and frozen as ${type}`]
     }),
     ...[...is.keys()]
       .filter((name) => !was.has(name))
-      .map((name) => `it has column ${name}, which is not frozen`),
+      .map((name) => `it has column ${displayPart(name)}, which is not frozen`),
   ]
   const sameOrder = [...is.keys()].join() === [...was.keys()].join()
   return differences.length > 0 || sameOrder ? differences : ['its columns come in another order']
@@ -91,14 +91,14 @@ function indexDifferences(live: LiveView, twin: LiveView): string[] {
   return [
     ...twin.indexes.flatMap((index) => {
       const found = is.get(index.name)
-      if (found === undefined) return [`it lacks index ${index.name}`]
+      if (found === undefined) return [`it lacks index ${displayPart(index.name)}`]
       return sameIndex(found, index)
         ? []
-        : [`its index ${index.name} is ${describeIndex(found)}, and frozen as ${describeIndex(index)}`]
+        : [`its index ${displayPart(index.name)} is ${describeIndex(found)}, and frozen as ${describeIndex(index)}`]
     }),
     ...[...is.keys()]
       .filter((name) => !frozen.has(name))
-      .map((name) => `it has index ${name}, which is not frozen`),
+      .map((name) => `it has index ${displayPart(name)}, which is not frozen`),
   ]
 }
 

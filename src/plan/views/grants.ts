@@ -1,5 +1,5 @@
 import { inPlaceOf } from '../acting.ts'
-import { literal, quoteIdentifier, quoteName, regclass, type ViewName } from '../names.ts'
+import { displayPart, literal, quoteIdentifier, quoteName, regclass, type ViewName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 import type { Grant, LiveView } from './live-view.ts'
 
@@ -126,7 +126,7 @@ export function grantStatement(
 
 /** `select (day) to reporting` */
 export const describeGrant = ({ privilege, column, grantee }: Grant): string =>
-  `${privilege.toLowerCase()}${column === null ? '' : ` (${column})`} to ${grantee}`
+  `${privilege.toLowerCase()}${column === null ? '' : ` (${displayPart(column)})`} to ${grantee}`
 
 const statement = (sql: string): Statement => ({ phase: 'building', sql, hidden: true })
 
