@@ -94,7 +94,9 @@ function indexDifferences(live: LiveView, twin: LiveView): string[] {
       if (found === undefined) return [`it lacks index ${displayPart(index.name)}`]
       return sameIndex(found, index)
         ? []
-        : [`its index ${displayPart(index.name)} is ${describeIndex(found)}, and frozen as ${describeIndex(index)}`]
+        : [
+            `its index ${displayPart(index.name)} is ${describeIndex(found)}, and frozen as ${describeIndex(index)}`,
+          ]
     }),
     ...[...is.keys()]
       .filter((name) => !frozen.has(name))
