@@ -38,5 +38,5 @@ export async function withoutExecution(
 
 /** A function at the top level of a file, up to the next declaration there. */
 const declaration =
-  /^(?:export )?(?:async function|function|const) (\w+)[^]*?(?=^(?:export|async|function|const|\/\*\*|interface|type) |$(?![^]))/gm
+  /^(?:export )?(?:async function|function|const) (\w+)[\s\S]*?(?=^(?:export|async|function|const|\/\*\*|interface|type) |$(?![\s\S]))/gm
 const sends = /\b(?:sql|part|transaction)(?:<[^`]*>)?`|\.unsafe[<(]/

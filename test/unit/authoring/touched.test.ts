@@ -2,11 +2,9 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { readTouched } from '../../../src/authoring/touched.ts'
-import { quoteName } from '../../../src/plan/names.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 
-const read = async (text: string) =>
-  (await readTouched('change.sql', text)).map((each) => ({ ...each, relation: quoteName(each.relation) }))
+const read = (text: string) => readTouched('change.sql', text)
 const nothing = { columns: [], constraints: false, dropped: false, locked: true }
 
 describe('what a file of SQL touches', () => {
