@@ -79,11 +79,11 @@ test('savepoints and analyze are part of a transaction', async () => {
 test('a statement behind thousands of others is found, and what only the parser can quote is left to it', async () => {
   const many = "insert into a values (1, 'it''s; x');\n".repeat(2500)
   expect(await read(`${many}alter table t drop column a`)).toEqual([
-    { ...nothing, relation: '"t"', columns: ['a'] },
+    { ...nothing, relation: { schema: null, name: 't' }, columns: ['a'] },
   ])
   expect((await refusalOf(read(`${many}commit`))).message).toMatch(/begins or ends a transaction/)
   expect(await read(`select $é$'$é$;${many}select $é$'$é$; drop table t`)).toEqual([
-    { ...nothing, relation: '"t"', columns: null, dropped: true },
+    { ...nothing, relation: { schema: null, name: 't' }, columns: null, dropped: true },
   ])
 })
 
