@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
+import { safePath } from '../../src/plan/search-path.ts'
 import { readFlights } from './flights.ts'
 
 const datasets = fileURLToPath(new URL('../data', import.meta.resolve('vega-datasets')))
@@ -20,7 +21,7 @@ export interface DemoCounts {
  * row count of each table.
  */
 export async function loadDemo(url: string): Promise<DemoCounts & { loaded: boolean }> {
-  const sql = postgres(url, { max: 1, onnotice() {} })
+  const sql = postgres(url, { max: 1, onnotice() {}, connection: { search_path: safePath } })
   try {
     const [{ there } = {}] = await sql`select to_regclass('public.flights') is not null as there`
     // One transaction: if the start is killed here, no table remains, and the next start loads all of them.
