@@ -57,7 +57,8 @@ export class FollowedNames {
   }: Tree): void {
     const into = as?.into as { rel?: RangeVar } | undefined
     const made = (table?.relation ?? into?.rel ?? view?.view) as RangeVar | undefined
-    if (made !== undefined && view?.replace !== true)
+    const mayBeThere = table?.if_not_exists === true || as?.if_not_exists === true || view?.replace === true
+    if (made !== undefined && !mayBeThere)
       this.relations.unshift({ now: nameOf(made), before: null, columns: new Map() })
     if (move?.relation !== undefined && relations.has(move.objectType as string)) {
       const followed = this.take(nameOf(move.relation as RangeVar))

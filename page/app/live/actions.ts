@@ -24,7 +24,10 @@ export const refreshView = (view: Named, options: { strategy?: string; force?: t
 export const pauseView = (view: Named): Promise<void> =>
   act(async () => {
     await post(`${viewPath(view)}/pause`)
-    notify({ tone: 'good', text: `${view.view} is paused: schedules and batches skip it` })
+    notify({
+      tone: 'good',
+      text: `${view.view} is paused: schedules and batches skip it, unless readers of another view would have to wait`,
+    })
   })
 
 export const resumeView = (view: Named): Promise<void> =>

@@ -8,6 +8,7 @@ import { undone } from '../migrations/trial.ts'
 import { executeStatements, StatementRefused } from '../runs/statements.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
+import { mayPass } from '../server/sqlstate.ts'
 import { readReaders } from '../views/readers.ts'
 import type { Misfit } from './make.ts'
 import { noLongerFits } from './perform.ts'
@@ -89,7 +90,7 @@ async function tryMember(
     })
     return null
   } catch (error) {
-    if (!(error instanceof StatementRefused) || /^(57|08|$)/.test(sqlstateOf(error.cause) ?? '')) throw error
+    if (!(error instanceof StatementRefused) || mayPass(sqlstateOf(error.cause))) throw error
     return error
   }
 }

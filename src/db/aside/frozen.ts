@@ -4,6 +4,7 @@ import { describeTwin, isSameQuery } from '../migrations/trial.ts'
 import { StatementRefused } from '../runs/statements.ts'
 import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
+import { mayPass } from '../server/sqlstate.ts'
 import { readAuthoredQueries } from '../views/definitions.ts'
 
 /** The frozen queries of views, by `viewKey`. */
@@ -43,8 +44,7 @@ async function hasQuery(sql: Sql, { live }: AsideView, query: string): Promise<b
       JSON.stringify(of.columns.map((column) => [column.name, column.type]))
     return columns(twin) === columns(live) && (await isSameQuery(sql, twin, live))
   } catch (error) {
-    if (!(error instanceof StatementRefused) || /^(55P03|40P01|57|08|$)/.test(sqlstateOf(error.cause) ?? ''))
-      throw error
+    if (!(error instanceof StatementRefused) || mayPass(sqlstateOf(error.cause))) throw error
     return false
   }
 }

@@ -12,6 +12,7 @@ import { uniqueIndexes } from '../../plan/runs/unique-indexes.ts'
 import { Problem, sentences } from '../../problem.ts'
 import { executeStatements } from '../runs/statements.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
+import { mayPass } from '../server/sqlstate.ts'
 import { makeItem, perform, readAgain, type Source } from './perform.ts'
 import { followRenames } from './renames.ts'
 import { type MadeBy, mayRecordRuns, recordingRun, runOf } from './runs.ts'
@@ -112,11 +113,11 @@ export async function makePossible(
   return { misfits: found, left: items.filter((item) => gone.has(item) && !named.has(item)) }
 }
 
-/** Whether the item is at fault. A connection that breaks, or a person who cancels, ends all of it. */
+/** Whether the item is at fault. A failure that may pass, such as a lock or a full disk, ends all of it. */
 const isMisfit = (error: unknown): error is Problem =>
   error instanceof Problem &&
   (['CatalogChanged', 'DependentsExist'].includes(error.code) ||
-    (error.code === 'ViewSqlFailed' && !/^(57|08|$)/.test(error.details.sqlstate ?? '')))
+    (error.code === 'ViewSqlFailed' && !mayPass(error.details.sqlstate)))
 
 /** Does a part of the work for one item. */
 type Step = (item: AsideItem, work: (sql: Sql) => Promise<unknown>) => Promise<unknown>

@@ -24,7 +24,7 @@ import { Problem, sentences } from '../../problem.ts'
 import { executeStatements, StatementRefused } from '../runs/statements.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
-import { standardText } from '../server/sqlstate.ts'
+import { mayPass, standardText } from '../server/sqlstate.ts'
 import { readBelow } from './below.ts'
 import { readFunction } from './in-the-way.ts'
 
@@ -89,7 +89,11 @@ async function makeAsFrozen(sql: Sql, item: AsideView, advice: string): Promise<
       return performed
     })
   } catch (error) {
-    if (error === misfit || (error instanceof Problem && error.code === 'ViewSqlFailed')) return null
+    if (
+      error === misfit ||
+      (error instanceof Problem && error.code === 'ViewSqlFailed' && !mayPass(error.details.sqlstate))
+    )
+      return null
     throw error
   }
 }

@@ -65,13 +65,20 @@ const beginSeal = `acting := current_setting('role');
 /** Counts the rows of a view: see `countRows` in `plan/runs/counting.ts`. */
 const performCount = `${beginSeal}
         execute format('create materialized view %s as %s with no data', seal, command);
+        made := seal::regclass;
         if exists (select from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
                      join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid and c.oid <> w.ev_class
-                    where w.ev_class = seal::regclass and (c.relkind <> 'm' or c.relowner::regrole::text <> statement #>> '{sealed,role}')) then
+                    where w.ev_class = made and (c.relkind <> 'm' or c.relowner::regrole::text <> statement #>> '{sealed,role}')) then
           failure := 'CatalogChanged';
           raise exception '% is no longer the materialized view whose rows were to be counted. Try again.', statement ->> 'countsRowsOf';
         end if;
         execute format('refresh materialized view %s', seal);
+        -- The code that the refresh has executed may have put something else in the place of the result.
+        if to_regclass(seal) is distinct from made or exists (select from pg_index where indrelid = made)
+            or exists (select from pg_statistic_ext where stxrelid = made) then
+          failure := 'CatalogChanged';
+          raise exception 'The code of % has changed the object that holds the count of its rows. Remove that code.', statement ->> 'countsRowsOf';
+        end if;
         execute format('select rows from %s', seal) into counted;
         execute format('drop materialized view %s', seal);
         perform set_config('role', acting, true);`
@@ -160,6 +167,7 @@ declare
   statement jsonb := '{}';
   command text;
   seal text;
+  made regclass;
   acting text;
   setting_name text;
   setting_value text;

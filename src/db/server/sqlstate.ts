@@ -111,3 +111,13 @@ export const standardText: Record<string, string> = {
   P0004: 'assert failure',
   XX000: 'internal error',
 }
+
+/**
+ * SQLSTATEs of what may succeed when it is tried again: cancels, locks, time-outs, deadlocks, two changes of one catalog row, a
+ * lack of resources, a server that stops.
+ */
+const passing = /^(08|40|53|55P03|57|58|XX000)/
+
+/** Whether what failed with this SQLSTATE (undefined: the connection broke) says nothing about what was tried. */
+export const mayPass = (sqlstate: string | undefined): boolean =>
+  sqlstate === undefined || passing.test(sqlstate)

@@ -2,11 +2,14 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type BatchGroup, readBatchGroups } from '../../db/batches/batch-groups.ts'
 import { type BatchView, readBatchViews } from '../../db/batches/batch-views.ts'
 import { type Batch, readBatch, stampBatch } from '../../db/batches/batches.ts'
+import { StatementRefused } from '../../db/runs/statements.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
+import { sqlstateOf } from '../../db/server/failures.ts'
+import { mayPass } from '../../db/server/sqlstate.ts'
 import type { BatchError } from '../../plan/batches/end.ts'
 import type { BatchStatus } from '../../plan/run.ts'
 import { advanceUntil } from './advance-until.ts'
-import { formGroups, mayPass } from './form-groups.ts'
+import { formGroups } from './form-groups.ts'
 
 /** How far a call has advanced the batch. If the call is repeated often enough, `done` becomes true. */
 export type Advanced =
@@ -70,7 +73,8 @@ async function formedGroups(
     try {
       if (await formGroups(sql, batch, views, isLastTry)) break
     } catch (error) {
-      if (isLastTry || !mayPass(error)) throw error
+      const sqlstate = sqlstateOf(error instanceof StatementRefused ? error.cause : error)
+      if (isLastTry || sqlstate === undefined || !mayPass(sqlstate)) throw error
     }
     if (Date.now() >= until) return null
     await pause(formingPauseMs)

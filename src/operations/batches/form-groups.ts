@@ -11,6 +11,7 @@ import { executeStatements, StatementRefused } from '../../db/runs/statements.ts
 import { type Sql, withTransaction } from '../../db/server/connect.ts'
 import { sqlstateOf } from '../../db/server/failures.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
+import { mayPass } from '../../db/server/sqlstate.ts'
 import { readGroup, readGroupRights } from '../../db/views/group.ts'
 import { areReadByViews } from '../../db/views/readers.ts'
 import { viewsTogether } from '../../plan/batches/along.ts'
@@ -96,13 +97,6 @@ function obstaclesIn(all: Group, rights: GroupRights): Map<number, string> {
   )
 }
 
-/** Cancels, locks, time-outs, deadlocks, two changes of one catalog row, and a lack of resources. */
-const passing = /^(57014|55P03|40|53|XX000)/
-
-/** Whether what failed may succeed when it is tried again. */
-export const mayPass = (error: unknown): boolean =>
-  passing.test(sqlstateOf(error instanceof StatementRefused ? error.cause : error) ?? '')
-
 /** Makes the empty twins of each group. A group whose twins cannot be made is refreshed each by itself. */
 async function makeTwins(
   sql: Sql,
@@ -134,7 +128,7 @@ async function makeTwins(
       groups.push({ ...one, number })
     } catch (error) {
       if (!(error instanceof Problem || error instanceof StatementRefused)) throw error
-      if (!isLastTry && mayPass(error)) throw error
+      if (!isLastTry && error instanceof StatementRefused && mayPass(sqlstateOf(error.cause))) throw error
       const because = `the twins of its group could not be made: ${error.message}`
       for (const { live } of group.members)
         if (live.view.kind === 'materialized view') each.push({ view: displayName(live.view), because })

@@ -102,8 +102,9 @@ function reasonToSkip(
     : pauseReason({ ...basis, paused: false }, trigger)
 }
 
+/** The names of a twin are other ones at each look. */
 const compared = (basis: PlanBasis | undefined, facts: ViewFacts | undefined): string =>
-  JSON.stringify([basis, facts])
+  JSON.stringify([basis, { ...facts, aside: undefined }])
 
 const requestOf = (batch: Batch, { id, schema, name, view }: BatchView): RunRequest => ({
   definitionId: id,

@@ -73,7 +73,7 @@ export async function planRefresh(
   }
   const { plan, response } = choose(
     hasOwnWay
-      ? ['the batch refreshes each of the views that read it by itself']
+      ? ['a batch refreshes a view with a usable unique index without the views that read it']
       : (group?.refusals ?? (snapshot ? swapRefusals(snapshot.live, snapshot.rights) : [])),
   )
   if (wanted === 'auto' && response.strategy === 'swap') {

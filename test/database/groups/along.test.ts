@@ -175,7 +175,7 @@ test('a view with a unique index that is read by a paused one is refreshed concu
   expect(run).toEqual({
     strategy: 'concurrent',
     because:
-      'there is unique index base_v_idx, and the view cannot be swapped: the batch refreshes each of the views that read it by itself',
+      'there is unique index base_v_idx, and the view cannot be swapped: a batch refreshes a view with a usable unique index without the views that read it',
   })
 })
 

@@ -589,6 +589,30 @@ describe('rows are never counted as a role that the owner could make run her cod
     await expectOnly('mallory')
   })
 
+  test('by code that puts something else in the place of the result', async () => {
+    await run(
+      'mallory',
+      `create or replace function m.swap() returns integer language plpgsql as $$
+       declare seal text := (select oid::regclass::text from pg_class where relname like 'viewkeeper_seal_%' limit 1);
+       begin
+         if seal is null then return 1; end if;
+         execute format('alter materialized view %s rename to taken_%s', seal, (random() * 1e9)::integer);
+         execute format('create view %s as select m.late()::bigint as rows; grant select on %s to public', seal, seal);
+         return 1;
+       end $$;
+       create or replace function m.constant() returns integer immutable language plpgsql as $$ begin return m.swap(); end $$`,
+    )
+    const view = await mallorysView(
+      'select id from m.base',
+      (name) => `create index on ${name} (id) where id > m.constant()`,
+    )
+    expect(await exact(view, 'regular')).toMatchObject({
+      status: 'error',
+      error: { class: 'CatalogChanged' },
+    })
+    await expectOnly()
+  })
+
   test('of a view whose schema another one takes the place of after the claim', async () => {
     const [there, other] = [newName(), newName()]
     await place.sql`grant create on database hostile to mallory`

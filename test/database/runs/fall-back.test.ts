@@ -14,8 +14,8 @@ beforeAll(async () => {
     grant usage on schema viewkeeper to ${login};
     grant select, insert, update on all tables in schema viewkeeper to ${login};
     create function forbid() returns event_trigger language plpgsql as $$
-      begin raise exception 'nobody makes views here'; end $$;
-    create event trigger forbid on ddl_command_start when tag in ('CREATE MATERIALIZED VIEW') execute function forbid();
+      begin raise exception 'nobody seals here'; end $$;
+    create event trigger forbid on ddl_command_start when tag in ('CREATE FUNCTION') execute function forbid();
     alter event trigger forbid disable`)
 })
 
@@ -29,7 +29,7 @@ beforeEach(async () => {
 
 const rows = async () => (await sql`select count(*)::int from mv`)[0]?.count
 
-/** Nobody may make a view meanwhile, which only the server can know. */
+/** Nobody may make a function meanwhile, as a swap has to: only the server can know that. */
 async function whileForbidden<T>(work: () => Promise<T>): Promise<T> {
   await sql`alter event trigger forbid enable`
   try {
@@ -52,7 +52,7 @@ describe('if a swap turns out to be impossible on the way', () => {
       status: 'updated',
       response: {
         strategy,
-        because: `${reason}, and the view cannot be swapped: a swap was tried and failed (nobody makes views here)`,
+        because: `${reason}, and the view cannot be swapped: a swap was tried and failed (nobody seals here)`,
         sql: [expect.stringMatching(/^refresh materialized view/)],
         attempts: 1,
         rowCountBefore: 9,
@@ -67,10 +67,11 @@ describe('if a swap turns out to be impossible on the way', () => {
   test('auto falls back if the twin would differ, and says in what', async () => {
     await sql.unsafe(`
       create function comment_it() returns event_trigger language plpgsql as $$
+        declare twin text;
         begin
-          if to_regclass('public.viewkeeper_' || 'public.mv'::regclass::oid) is not null then
-            execute format('comment on materialized view public.viewkeeper_%s is %L', 'public.mv'::regclass::oid, 'another');
-          end if;
+          for twin in select object_identity from pg_event_trigger_ddl_commands() where object_identity ~ '^public.viewkeeper_[0-9]+$' loop
+            execute format('comment on materialized view %s is %L', twin, 'another');
+          end loop;
         end $$;
       create event trigger comment_it on ddl_command_end when tag in ('CREATE MATERIALIZED VIEW') execute function comment_it()`)
     try {
@@ -95,7 +96,7 @@ describe('if a swap turns out to be impossible on the way', () => {
 
   test('a swap that was asked for fails, and readers keep the old data', async () => {
     const result = await whileForbidden(() => refresh({ view: 'mv', strategy: 'swap' }, callOn(database)))
-    expect(result).toMatchObject({ status: 'error', error: { message: 'nobody makes views here' } })
+    expect(result).toMatchObject({ status: 'error', error: { message: 'nobody seals here' } })
     expect(await rows()).toBe(9)
   })
 
@@ -128,7 +129,7 @@ describe('if a swap turns out to be impossible on the way', () => {
     expect(result).toMatchObject({
       status: 'error',
       error: { class: 'ViewSqlFailed', sqlstate: '22012' },
-      response: { strategy: 'regular', because: expect.stringContaining('nobody makes views here') },
+      response: { strategy: 'regular', because: expect.stringContaining('nobody seals here') },
     })
   })
 })

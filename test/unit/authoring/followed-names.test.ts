@@ -33,6 +33,11 @@ test.each<[string, string, string[]]>([
     'alter table v rename to t; alter table w rename to v; alter table t rename to w; alter table w alter x type text',
     ['v: x', 'w: '],
   ],
+  [
+    'a table that the file makes if it is not there',
+    'create table if not exists v (x integer); alter table v drop column x cascade',
+    ['v: x'],
+  ],
 ])('a later statement that names %s touches what was there before', async (_, text, touched) => {
   expect(await read(text)).toEqual(touched)
 })
