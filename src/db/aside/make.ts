@@ -15,7 +15,7 @@ import { type Sql, withSavepoint } from '../server/connect.ts'
 import { mayPass } from '../server/sqlstate.ts'
 import { makeItem, perform, readAgain, type Source } from './perform.ts'
 import { followRenames } from './renames.ts'
-import { type MadeBy, mayRecordRuns, recordingRun, runOf } from './runs.ts'
+import { type Filled, type MadeBy, mayRecordRuns, readClock, recordFilled } from './runs.ts'
 
 /** How views are made again. */
 export interface MakeAgain extends Source {
@@ -134,25 +134,21 @@ async function makeAndFill(sql: Sql, items: AsideItem[], how: MakeAgain, step: S
     if (isView(item) && changed.has(quoteName(item.live.view))) continue
     await step(item, (part) => insistOnSame(part, [item], { exactly: false }))
   }
-  const records = how.madeBy !== undefined && (await mayRecordRuns(sql))
+  const filled: Filled[] = []
   for (const { item, by } of made) {
     if (!isView(item) || item.live.view.kind === 'view') continue
     const fills = how.withData && item.populated
     const filling = fills ? fillStatements(item) : []
     await step(item, async (part) => {
-      const work = async () => {
-        if (fills) how.onFill?.(displayName(item.live.view))
-        await perform(part, item, filling, how.advice)
-      }
-      if (!records || how.madeBy === undefined) return work()
-      const { because } = how.madeBy
-      const response = {
-        because,
-        sql: [...by, ...filling.filter(({ hidden }) => !hidden).map((each) => each.sql)],
-      }
-      return recordingRun(part, await runOf(part, item, how.madeBy), { fills, response }, work)
+      if (fills) how.onFill?.(displayName(item.live.view))
+      const began = await readClock(part)
+      await perform(part, item, filling, how.advice)
+      const shown = filling.filter(({ hidden }) => !hidden).map((each) => each.sql)
+      filled.push({ item, fills, sql: [...by, ...shown], began, ended: await readClock(part) })
     })
   }
+  // At the end: a definition that is written here stays locked until the commit, and filling may take hours.
+  if (how.madeBy !== undefined && (await mayRecordRuns(sql))) await recordFilled(sql, filled, how.madeBy)
 }
 
 function fillStatements({ live: { view, indexes } }: AsideView): Statement[] {

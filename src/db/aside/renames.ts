@@ -10,7 +10,7 @@ import { toSetRole } from '../server/acting.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { readPolicy } from './in-the-way.ts'
-import { makeItem, perform, readAgain, type Source } from './perform.ts'
+import { makeItem, noLongerFits, perform, readAgain, type Source } from './perform.ts'
 
 /** New readers wait while we queue for the lock of a table, so we queue briefly and often. */
 const shortLockMs = 100
@@ -53,17 +53,20 @@ async function writeAgain(
   await sql`select set_config('lock_timeout', ${String(shortLockMs)}, true)`
   const made = new Set<AsideItem>()
   const under = async (item: AsideItem, work: (sql: Sql) => Promise<unknown>) => {
+    const { there, back } = renames.get(item) ?? { there: [], back: [] }
     try {
-      await withSavepoint(sql, async (part) => {
-        const { there, back } = renames.get(item) ?? { there: [], back: [] }
-        await executeStatements(part, there, false)
-        await work(part)
-        await executeStatements(part, back, false)
-      })
-    } catch (error) {
+      await executeStatements(sql, there, false)
       // What does not fit is refused when it is really made.
-      const isRefused = error instanceof StatementRefused || error instanceof Problem
-      if (!isRefused || isLocked(error)) throw error
+      await withSavepoint(sql, work).catch((error) => {
+        const isRefused = error instanceof StatementRefused || error instanceof Problem
+        if (!isRefused || isLocked(error)) throw error
+      })
+      await executeStatements(sql, back, false)
+    } catch (error) {
+      // Under its new names, the old text could mean something else.
+      throw error instanceof StatementRefused && !isLocked(error)
+        ? noLongerFits(item, error, source.advice)
+        : error
     }
   }
   for (const item of items)

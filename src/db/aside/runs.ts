@@ -38,24 +38,32 @@ export const runOf = async (
   request,
 })
 
-/**
- * Does the work of a run in the transaction of the caller, and records the run there: so its record and the view come
- * together or not at all. Nobody sees the run before.
- */
-export async function recordingRun(
-  sql: Sql,
-  run: RunRequest,
-  { fills, response }: { fills: boolean; response: RunResponse },
-  work: () => Promise<void>,
-): Promise<void> {
-  const [row] = await sql<{ id: number }[]>`
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller, fills, started_at, meta)
-    values (${run.definitionId}, ${run.schema}, ${run.name}, ${run.operation}, ${run.trigger}, ${run.requestedBy}, ${run.caller},
-            ${fills}, clock_timestamp(), ${sql.json({ request: run.request, response } as never)})
-    returning id`
-  await work()
-  await sql`
-    update viewkeeper.runs r set status = 'success', result = 'created', finished_at = x.now, updated_at = x.now,
-           duration_ms = extract(epoch from x.now - r.started_at) * 1000
-      from (select clock_timestamp() as now) x where r.id = ${row?.id as number}`
+/** A view that was made again here, and when. */
+export interface Filled {
+  item: AsideView
+  fills: boolean
+  sql: string[]
+  /** As the server writes them. */
+  began: string
+  ended: string
+}
+
+export async function readClock(sql: Sql): Promise<string> {
+  const [row] = await sql<{ now: string }[]>`select clock_timestamp()::text as now`
+  return row?.now as string
+}
+
+/** Records the runs of views in the transaction that made them: a record and its view come together or not at all. */
+export async function recordFilled(sql: Sql, filled: Filled[], madeBy: MadeBy): Promise<void> {
+  for (const { item, fills, sql: statements, began, ended } of filled) {
+    const run = await runOf(sql, item, madeBy)
+    const response: RunResponse = { because: madeBy.because, sql: statements }
+    await sql`
+      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller, fills, meta,
+                                   status, result, requested_at, started_at, finished_at, updated_at, duration_ms)
+      select ${run.definitionId}, ${run.schema}, ${run.name}, ${run.operation}, ${run.trigger}, ${run.requestedBy}, ${run.caller},
+             ${fills}, ${sql.json({ request: run.request, response } as never)}, 'success', 'created', x.began, x.began, x.ended, x.ended,
+             extract(epoch from x.ended - x.began) * 1000
+        from (select ${began}::text::timestamptz as began, ${ended}::text::timestamptz as ended) x`
+  }
 }
