@@ -15,7 +15,12 @@ interface Batch {
   trigger: string
   requestedBy: string
   error: { class: string; message: string } | null
-  views: { view: string; status: string; runs: { startedAt: string; finishedAt: string }[] }[]
+  views: {
+    view: string
+    status: string
+    along: string | null
+    runs: { startedAt: string; finishedAt: string }[]
+  }[]
 }
 
 /** Waits for the batch of the latest deploy, and insists that no other deploy started one. */
@@ -121,7 +126,7 @@ export async function whilePaused(
 }
 
 export const findBatchOfSchedule = ({ api, aws, sql }: Deployed): Promise<unknown> =>
-  stage("the view's own schedule refreshes it", async () => {
+  stage("the view's own schedule refreshes it, and what reads it", async () => {
     const names = await aws.listSchedules('deploy-test')
     assert.deepEqual(names.toSorted(), [everyMinute, 'monitor', 'notices', 'prune'].toSorted())
     const id = await poll(150, 'a batch by the schedule', async () => {
@@ -130,9 +135,13 @@ export const findBatchOfSchedule = ({ api, aws, sql }: Deployed): Promise<unknow
       return found?.id as string | undefined
     })
     const batch = await ended(api, id)
+    // The view has no unique index, so the view that reads it comes along.
     assert.deepEqual(
-      batch.views.map(({ view, status }) => [view, status]),
-      [[views.read, 'success']],
+      batch.views.map(({ view, status, along }) => [view, status, along !== null]).toSorted(),
+      [
+        [views.reader, 'success', true],
+        [views.read, 'success', false],
+      ],
     )
   })
 
