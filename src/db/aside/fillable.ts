@@ -3,13 +3,12 @@ import { type Group, placesOf } from '../../plan/groups/group.ts'
 import { buildTwinOf, fillTwin, makePlaces } from '../../plan/groups/twins.ts'
 import { quoteName } from '../../plan/names.ts'
 import type { Reader } from '../../plan/views/readers.ts'
-import { Problem } from '../../problem.ts'
 import { undone } from '../migrations/trial.ts'
 import { executeStatements, StatementRefused } from '../runs/statements.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { mayPass } from '../server/sqlstate.ts'
-import { readReaders } from '../views/readers.ts'
+import { readUnlocked } from './in-the-way.ts'
 import type { Misfit } from './make.ts'
 import { noLongerFits } from './perform.ts'
 
@@ -63,14 +62,9 @@ const isFilled = ({ live, populated }: AsideView): boolean =>
 async function readMembers(sql: Sql, names: string[]): Promise<Reader[]> {
   const rows = await sql<{ oid: number }[]>`
     select to_regclass(value)::oid::int8 as oid from jsonb_array_elements_text(${sql.json(names)}) where to_regclass(value) is not null`
-  const readers = await readReaders(
+  return readUnlocked(
     sql,
     rows.map(({ oid }) => oid),
-  )
-  if (typeof readers !== 'string') return readers
-  throw new Problem(
-    'LockTimeout',
-    'Somebody holds an exclusive lock on one of the views in the way, or exchanges it. Try again.',
   )
 }
 

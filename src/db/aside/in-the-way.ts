@@ -7,6 +7,7 @@ import type {
   Touched,
 } from '../../plan/aside/items.ts'
 import { displayName, displayPart, literal } from '../../plan/names.ts'
+import type { Reader } from '../../plan/views/readers.ts'
 import { isUnreadable, unreadableClause } from '../../plan/views/server-sql.ts'
 import { Problem } from '../../problem.ts'
 import { toSetRole } from '../server/acting.ts'
@@ -71,16 +72,10 @@ export async function readInTheWay(sql: Sql, relations: TouchedRelation[]): Prom
     relations.filter(({ touched }) => touched.dropped).map(({ oid }) => `pg_class ${oid}`),
   )
   const kept = members.filter((member) => !dropped.has(keyOf(member)))
-  const readers = await readReaders(
+  const readers = await readUnlocked(
     sql,
     kept.flatMap((member) => (member.class === 'pg_class' ? [member.oid] : [])),
   )
-  if (readers === 'locked' || readers === 'gone') {
-    throw new Problem(
-      'LockTimeout',
-      'Somebody holds an exclusive lock on one of the views in the way, or exchanges it. Try again.',
-    )
-  }
   const live = new Map(readers.map((reader) => [reader.oid, reader]))
   const functions = await documents<AsideFunction>(sql, functionQuery, kept, 'pg_proc')
   const policies = await documents<AsidePolicy>(sql, policyQuery, kept, 'pg_policy')
@@ -114,6 +109,16 @@ export async function readInTheWay(sql: Sql, relations: TouchedRelation[]): Prom
     ],
     obstacles,
   }
+}
+
+/** Reads views with everything that reads them. Refuses (LockTimeout) if one of them cannot be read now. */
+export async function readUnlocked(sql: Sql, oids: number[]): Promise<Reader[]> {
+  const readers = await readReaders(sql, oids)
+  if (typeof readers !== 'string') return readers
+  throw new Problem(
+    'LockTimeout',
+    'Somebody holds an exclusive lock on one of the views in the way, or exchanges it. Try again.',
+  )
 }
 
 /** What cannot be carried, of a view itself. */

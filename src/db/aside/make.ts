@@ -76,8 +76,8 @@ export const makeAgain = async (sql: Sql, items: AsideItem[], how: MakeAgain): P
   makeAndFill(sql, await followRenames(sql, items, how), how, allOrNothing(sql))
 
 /**
- * The same for what can be made again and filled, with texts that follow renames already. Returns what cannot, and what reads that and so is left out; both are not
- * there afterwards. `misfits` are known before.
+ * The same for what can be made again and filled, with texts that follow renames already. Returns the misfits, which cannot be
+ * made or filled, and what is left out because it reads one. Neither is there afterwards. `misfits` are known before.
  */
 export async function makePossible(
   sql: Sql,

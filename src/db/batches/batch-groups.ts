@@ -8,6 +8,7 @@ import { lastRefreshFailed } from '../runs/history.ts'
 import { openBatch } from '../runs/runs.ts'
 import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
 import { runLockClass } from '../server/lock-keys.ts'
+import { unusableBecause } from '../views/catalog.ts'
 import { type BatchView, insertBatchViews } from './batch-views.ts'
 import type { Batch, RefreshedEach } from './batches.ts'
 
@@ -62,8 +63,8 @@ export const readCandidates = (sql: Sql, batch: Batch, readers: QualifiedName[])
          v.batch_id is not null as asked, v.along, coalesce(to_jsonb(v.parents), '[]') as parents,
          d.paused_at is not null as paused, coalesce(${batch.strategy}, d.refresh_strategy) as strategy,
          exists (select from pg_catalog.pg_index i
-                  where i.indrelid = to_regclass(format('%I.%I', d.schema_name, d.name)) and i.indisunique and i.indisvalid
-                    and i.indimmediate and i.indpred is null and 0 <> all (i.indkey::int2[])) as "hasKey",
+                  where i.indrelid = to_regclass(format('%I.%I', d.schema_name, d.name)) and i.indisunique
+                    and ${unusableBecause(sql)} is null) as "hasKey",
          ${lastRefreshFailed(sql)} as failed,
          coalesce(v.retries, ${(batch.request.retries as number | undefined) ?? null}, d.retries) as retries,
          coalesce(v.retry_delay_seconds, d.retry_delay_seconds) as "retryDelaySeconds",

@@ -220,7 +220,10 @@ async function executePart(sql: Sql, part: string, place: string): Promise<void>
   await sql.unsafe(`do ${literal(`begin ${place} execute ${literal(whole)}; end`)}`)
 }
 
-/** Executes a statement about a savepoint. Outside simple mode the server takes one statement only, so nothing can follow the savepoint. */
+/**
+ * Executes a statement about a savepoint. Outside simple mode the server takes one statement only, so nothing can follow the
+ * savepoint.
+ */
 async function executeAlone(sql: Sql, statement: string): Promise<void> {
   await sql.unsafe(statement, [], { simple: false } as object)
 }

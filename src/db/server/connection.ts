@@ -114,7 +114,10 @@ interface Line {
   terminate(): void
 }
 
-/** Makes the search path safe, and reads the start-up settings back: a pooler that drops them would also end our runs when the client leaves. */
+/**
+ * Makes the search path safe, and reads the start-up settings back: a pooler that drops them would also end our runs when the
+ * client leaves.
+ */
 async function insistOn(
   sql: Sql,
   wanted: Record<string, string>,

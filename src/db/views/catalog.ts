@@ -152,17 +152,21 @@ const written = ({ schema, name }: QualifiedName): string => `${schema}.${name}`
 type UniqueIndex = ViewFacts['uniqueIndexes'][number] & { hasExpressions: boolean }
 
 /**
- * The unique indexes of relation c, each with the reason why `refresh … concurrently` cannot use it. The
- * server requires an index that is valid, immediate, not partial, and on plain columns only.
+ * Why `refresh … concurrently` cannot use unique index i; null if it can. The server requires an index that is valid,
+ * immediate, not partial, and on plain columns only.
  */
+export const unusableBecause = (sql: Sql) => sql`
+  case when not i.indisvalid then 'is not valid'
+       when not i.indimmediate then 'is deferrable'
+       when i.indpred is not null then 'is partial'
+       when 0 = any (i.indkey::int2[]) then 'is on an expression'
+  end`
+
+/** The unique indexes of relation c, each with the reason why `refresh … concurrently` cannot use it. */
 export const uniqueIndexes = (sql: Sql) => sql`
   (select coalesce(jsonb_agg(jsonb_build_object(
      'name', format('%I', x.relname),
-     'unusableBecause', case when not i.indisvalid then 'is not valid'
-                             when not i.indimmediate then 'is deferrable'
-                             when i.indpred is not null then 'is partial'
-                             when 0 = any (i.indkey::int2[]) then 'is on an expression'
-                        end,
+     'unusableBecause', ${unusableBecause(sql)},
      'hasExpressions', 0 = any (i.indkey::int2[]),
      'columns', (select string_agg(case k.attnum when 0 then 'an expression' else format('%I', a.attname) end, ', ' order by k.at)
                    from unnest(i.indkey::int2[]) with ordinality as k(attnum, at)
