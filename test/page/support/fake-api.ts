@@ -13,8 +13,8 @@ interface Asked {
   body: unknown
 }
 
-/** The body of a 200; or a status with a body; undefined: 404; `close`: no answer. */
-export type Answers = (asked: Asked) => object | { status: number; body: object } | 'close' | undefined
+/** The body of a 200; or a status with a body; undefined: 404. */
+export type Answers = (asked: Asked) => object | { status: number; body: object } | undefined
 
 /** Serves the page with an API that says what a test wants. */
 export async function startFakeApi(answers: Answers, environment: string | null = 'production') {
@@ -29,7 +29,6 @@ export async function startFakeApi(answers: Answers, environment: string | null 
     const question = { method, path: decodeURIComponent(url.pathname), query: url.searchParams, body }
     asked.push(question)
     const answer = answers(question)
-    if (answer === 'close') return void request.socket.destroy()
     const problem = {
       code: 'UnknownRoute',
       title: 'No such route',
