@@ -66,12 +66,14 @@ test(
   async () => {
     let killed = 0
     let leftRunning = 0
-    for (let round = 0; killed < counts.killedAdvancers; round++) {
+    // Some of the kills have to come while a run is running.
+    const goesOn = () => killed < counts.killedAdvancers || leftRunning <= 2
+    for (let round = 0; goesOn(); round++) {
       const schema = `killed_${round}`
       await makeGraph(sql, schema, graph, { seconds: 0.15 })
       const batchId = await begin(database, { pattern: `${schema}.*`, concurrency: 2 })
       let next = readyAdvancer(url, batchId)
-      for (let alive = true; alive && killed < counts.killedAdvancers; ) {
+      for (let alive = true; alive && goesOn(); ) {
         const advancer = await next
         next = readyAdvancer(url, batchId) // meanwhile
         // On a slow machine a process needs longer until a run is running.
@@ -90,9 +92,8 @@ test(
       })
       for (const view of views) expect(await countExecutions(sql, `${schema}.${view}`)).toBe(1)
     }
-    expect(leftRunning).toBeGreaterThan(2) // otherwise every kill came when nothing was running
   },
-  30_000 + counts.killedAdvancers * 5_000,
+  60_000 + counts.killedAdvancers * 15_000,
 )
 
 test('a batch that three calls advance at once refreshes each view exactly once, in order, at most two at once', async () => {
