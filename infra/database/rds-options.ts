@@ -61,8 +61,7 @@ export interface RdsOptions {
   certificateAuthority?: string
   /**
    * Whether the construct adds an interface endpoint of Secrets Manager to `vpc` (about 7.30 USD a month for each zone),
-   * which lets in the functions and nobody else. A VPC has room for one: several environments in one VPC share an endpoint
-   * that you add, `vpc.addInterfaceEndpoint(…)`.
+   * which lets in the functions and nobody else. It has no private DNS, so the rest of the VPC does not notice it.
    * @default false
    */
   addSecretsManagerEndpoint?: boolean

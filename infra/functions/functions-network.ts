@@ -1,4 +1,4 @@
-import { Stack } from 'aws-cdk-lib'
+import { Fn, Stack } from 'aws-cdk-lib'
 import {
   InterfaceVpcEndpoint,
   InterfaceVpcEndpointAwsService,
@@ -33,9 +33,16 @@ export class FunctionsNetwork extends Construct {
     const secrets = [database.login, database.admin].flatMap((login) =>
       login && 'secret' in login ? [login.secret] : [],
     )
-    if (database.endpointSubnets.length > 0) this.addEndpoint(database, securityGroup, secrets)
-    else if (secrets.length > 0) securityGroup.addEgressRule(Peer.anyIpv4(), Port.HTTPS, 'Secrets Manager')
-    this.placement = { vpc: database.vpc, subnets: database.subnets, securityGroup }
+    const hasEndpoint = database.endpointSubnets.length > 0
+    const endpoint = hasEndpoint ? this.addEndpoint(database, securityGroup, secrets) : undefined
+    if (!hasEndpoint && secrets.length > 0)
+      securityGroup.addEgressRule(Peer.anyIpv4(), Port.HTTPS, 'Secrets Manager')
+    this.placement = {
+      vpc: database.vpc,
+      subnets: database.subnets,
+      securityGroup,
+      variables: endpoint ? { AWS_ENDPOINT_URL_SECRETS_MANAGER: addressOf(endpoint) } : {},
+    }
   }
 
   /** About 7.30 USD a month in each zone. */
@@ -52,6 +59,8 @@ export class FunctionsNetwork extends Construct {
       securityGroups: [securityGroup],
       // By default the endpoint lets the whole VPC in.
       open: false,
+      // Private DNS holds for the whole VPC: its other programs would be led to an endpoint that refuses them.
+      privateDnsEnabled: false,
     })
     // Whatever a role may do elsewhere: through this endpoint, this account reads these secrets and does nothing else.
     const allow = (actions: string[], allowed: ISecret[]) =>
@@ -66,5 +75,10 @@ export class FunctionsNetwork extends Construct {
     allow(['secretsmanager:GetSecretValue'], secrets)
     if (database.rotation) allow(rotatingActions, [database.rotation.secret])
     functions.connections.allowToDefaultPort(endpoint, 'Secrets Manager')
+    return endpoint
   }
 }
+
+/** The endpoint's own address in all its zones. CloudFormation gives it first, as `<hosted zone>:<name>`. */
+const addressOf = ({ vpcEndpointDnsEntries }: InterfaceVpcEndpoint): string =>
+  `https://${Fn.select(1, Fn.split(':', Fn.select(0, vpcEndpointDnsEntries)))}`

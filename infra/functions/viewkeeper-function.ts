@@ -16,11 +16,13 @@ import { Construct } from 'constructs'
 import type { FunctionName } from '../../src/edge/http/routes.ts'
 import { codeOf } from './code.ts'
 
-/** The network of a function, and the security group that all functions share. */
+/** The network of a function, the security group that all functions share, and what they have to know of the network. */
 export interface FunctionNetwork {
   vpc: IVpc
   subnets: ISubnet[]
   securityGroup: ISecurityGroup
+  /** Environment variables. */
+  variables: Record<string, string>
 }
 
 export interface ViewkeeperFunctionProps {
@@ -76,7 +78,7 @@ export class ViewkeeperFunction extends Construct {
         vpcSubnets: { subnets: network.subnets },
         securityGroups: [network.securityGroup],
       }),
-      environment: { ...props.variables, NODE_OPTIONS: '--enable-source-maps' },
+      environment: { ...props.variables, ...network?.variables, NODE_OPTIONS: '--enable-source-maps' },
       // Lambda itself sends the traces, so a network without a way out needs no endpoint of X-Ray.
       tracing: props.tracing ? Tracing.ACTIVE : undefined,
       onFailure: props.deadLetters && new SqsDestination(props.deadLetters),

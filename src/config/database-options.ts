@@ -141,8 +141,9 @@ export interface ImportedVpcOptions {
   availabilityZones: string[]
   /**
    * Whether the stack adds an interface endpoint for Secrets Manager (about 7.30 USD a month for each zone). True if the
-   * subnets have no NAT. False if they have one, or if the VPC has this endpoint already: the private DNS names of two
-   * endpoints would collide. Required, but left out with `authentication: 'iam'`.
+   * subnets have no NAT. False if they have one, or if the VPC has an endpoint with private DNS that lets the functions in.
+   * The added endpoint has no private DNS, so the rest of the VPC does not notice it. Required, but left out with
+   * `authentication: 'iam'`.
    * @default - none, with `iam`
    */
   addSecretsManagerEndpoint?: boolean

@@ -15,7 +15,7 @@ const withEndpoint = { created: 2, throwaway: 1, 'imported without NAT': 2 }
 test.each(Object.entries(withEndpoint))('%s: without NAT there is an endpoint in %i zones', (kind, zones) => {
   const [, { Properties }] = kinds[kind as keyof typeof kinds].one('AWS::EC2::VPCEndpoint')
   expect(JSON.stringify(Properties.ServiceName)).toMatch(/\.secretsmanager/)
-  expect(Properties).toMatchObject({ VpcEndpointType: 'Interface', PrivateDnsEnabled: true })
+  expect(Properties).toMatchObject({ VpcEndpointType: 'Interface' })
   expect(Properties.SubnetIds).toHaveLength(zones)
 })
 
@@ -46,6 +46,21 @@ const importedSecrets = (database: Synthesized) => [
   importOf(database, { Ref: database.one('AWS::SecretsManager::Secret')[0] }),
 ]
 
+// Private DNS would lead every program of the VPC to an endpoint that lets in nobody but the functions.
+test.each(Object.keys(withEndpoint) as (keyof typeof withEndpoint)[])(
+  '%s: only the functions know the endpoint, by its own address',
+  (kind) => {
+    const [endpoint, { Properties }] = kinds[kind].one('AWS::EC2::VPCEndpoint')
+    expect(Properties.PrivateDnsEnabled).toBe(false)
+    const first = { 'Fn::Select': [0, { 'Fn::GetAtt': [endpoint, 'DnsEntries'] }] }
+    const address = { 'Fn::Join': ['', ['https://', { 'Fn::Select': [1, { 'Fn::Split': [':', first] }] }]] }
+    for (const name of functionNames.filter((each) => !outside.includes(each)))
+      expect(kinds[kind].fn(name)[1].Properties.Environment.Variables).toMatchObject({
+        AWS_ENDPOINT_URL_SECRETS_MANAGER: address,
+      })
+  },
+)
+
 test('functions are in every subnet, and the endpoint in the first of each zone', () => {
   const subnetIds = ['subnet-0000000a', 'subnet-0000000b', 'subnet-0000000c', 'subnet-0000000d']
   const availabilityZones = ['eu-central-1b', 'eu-central-1a', 'eu-central-1b', 'eu-central-1a']
@@ -58,6 +73,9 @@ test('functions are in every subnet, and the endpoint in the first of each zone'
 
 test('with NAT there is no endpoint, and functions reach Secrets Manager by HTTPS', () => {
   expect(kinds.imported.resources('AWS::EC2::VPCEndpoint')).toEqual([])
+  expect(kinds.imported.fn('refresh')[1].Properties.Environment.Variables).not.toHaveProperty(
+    'AWS_ENDPOINT_URL_SECRETS_MANAGER',
+  )
   const [, { Properties }] = kinds.imported.one('AWS::EC2::SecurityGroup')
   expect(Properties.SecurityGroupEgress).toMatchObject([{ CidrIp: '0.0.0.0/0', FromPort: 443, ToPort: 443 }])
 })
