@@ -47,8 +47,13 @@ const schema = z
     ...rdsFields,
     environmentName,
     database: z.custom<ViewkeeperProps['database']>(
-      (value) => typeof value === 'object' && value !== null,
-      'is required',
+      (value) => typeof value === 'object' && value !== null && !('dbProxyName' in value),
+      {
+        error: ({ input }) =>
+          input
+            ? 'must be the instance or the cluster itself: a proxy ends a run when the caller leaves'
+            : 'is required',
+      },
     ),
     migrationsFolder: z
       .string()

@@ -114,6 +114,7 @@ export class Viewkeeper extends Construct {
       advance: functions.advance.lambda,
       startBatch: functions['start-batch'].lambda,
       logRetentionDays,
+      tracing: options.tracing,
     })
     const { machine } = batches
     this.stateMachine = machine

@@ -27,6 +27,8 @@ export interface BatchMachineProps {
   /** The function that starts the executions of batches that are on record already. */
   startBatch: LambdaFunction
   logRetentionDays: RetentionDays
+  /** Whether X-Ray traces the executions. */
+  tracing: boolean
 }
 
 /**
@@ -39,7 +41,7 @@ export class BatchMachine extends Construct {
 
   constructor(scope: Construct, id: string, props: BatchMachineProps) {
     super(scope, id)
-    const { environmentName, openBatch, advance, startBatch } = props
+    const { environmentName, openBatch, advance, startBatch, tracing } = props
     const logGroup = new LogGroup(this, 'Logs', {
       // With this prefix AWS needs no policy statement for each log group; the size of that policy is
       // limited.
@@ -53,11 +55,16 @@ export class BatchMachine extends Construct {
       definitionBody: DefinitionBody.fromChainable(opening(this, openBatch, loop(this, advance))),
       // With a call every 14 minutes the history of an execution is full after 34 days.
       timeout: Duration.days(7),
-      role: machineRole(this, [openBatch, advance]).withoutPolicyUpdates(),
+      role: machineRole(this, [openBatch, advance], tracing).withoutPolicyUpdates(),
       // The data are names of views and classes of errors, and no secrets.
       logs: { destination: logGroup, level: LogLevel.ALL, includeExecutionData: true },
-      tracingEnabled: true,
+      tracingEnabled: tracing,
     })
+    if (!tracing)
+      Validations.of(this.machine).acknowledge({
+        id: 'AwsSolutions-SF2',
+        reason: 'X-Ray traces the executions where the environment says tracing: true.',
+      })
     this.machine.grantStartExecution(startBatch)
     startBatch.addEnvironment('STATE_MACHINE_ARN', this.machine.stateMachineArn)
   }
@@ -132,7 +139,7 @@ function loop(scope: Construct, lambdaFunction: IFunction): LambdaInvoke {
 }
 
 /** CDK's own role could also invoke every version of the functions, by a wildcard. */
-function machineRole(scope: Construct, functions: IFunction[]): Role {
+function machineRole(scope: Construct, functions: IFunction[], tracing: boolean): Role {
   const role = new Role(scope, 'Role', {
     assumedBy: new ServicePrincipal('states.amazonaws.com', {
       conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(scope).account } },
@@ -144,7 +151,10 @@ function machineRole(scope: Construct, functions: IFunction[]): Role {
             actions: ['lambda:InvokeFunction'],
             resources: functions.map(({ functionArn }) => functionArn),
           }),
-          new PolicyStatement({ actions: [...logDelivery, ...tracing], resources: ['*'] }),
+          new PolicyStatement({
+            actions: tracing ? [...logDelivery, ...traces] : logDelivery,
+            resources: ['*'],
+          }),
         ],
       }),
     },
@@ -167,7 +177,7 @@ const logDelivery = [
   'logs:UpdateLogDelivery',
 ]
 
-const tracing = [
+const traces = [
   'xray:GetSamplingRules',
   'xray:GetSamplingTargets',
   'xray:PutTelemetryRecords',

@@ -32,6 +32,7 @@ function synthesize() {
     advance: lambda('advance'),
     startBatch: lambda('start'),
     logRetentionDays: RetentionDays.ONE_DAY,
+    tracing: false,
   })
   const [machine] = Object.values(Template.fromStack(stack).findResources('AWS::StepFunctions::StateMachine'))
   return readDefinition(machine?.Properties)

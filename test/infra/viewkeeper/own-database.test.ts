@@ -11,6 +11,7 @@ import {
   DatabaseInstance,
   type DatabaseInstanceAttributes,
   DatabaseInstanceEngine,
+  DatabaseProxy,
   type IDatabaseCluster,
   type IDatabaseInstance,
 } from 'aws-cdk-lib/aws-rds'
@@ -170,6 +171,19 @@ describe('on an imported server', () => {
     )
     expect(() => on(() => ({ authentication: 'iam' }))).toThrow(
       / {2}loginUser: is required with authentication: 'iam': .*create-role --iam/,
+    )
+  })
+
+  test('a proxy is refused, with what to give instead', () => {
+    const proxyOf = (stack: Stack) =>
+      DatabaseProxy.fromDatabaseProxyAttributes(stack, 'Proxy', {
+        dbProxyName: 'shop',
+        dbProxyArn: 'arn:aws:rds:eu-central-1:123456789012:db-proxy:prx-0123456789abcdef0',
+        endpoint: 'shop.proxy.example.com',
+        securityGroups: [],
+      }) as object as IDatabaseInstance
+    expect(() => on(() => ({}), proxyOf)).toThrow(
+      /^The props of Viewkeeper Own\/Views are not valid:\n {2}database: must be the instance or the cluster itself: a proxy ends a run/,
     )
   })
 
