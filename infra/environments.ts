@@ -1,8 +1,9 @@
 import type { EnvironmentOptions } from '../src/config/environment-options.ts'
 
 /**
- * Your environments. `npx cdk deploy -c env=<name> --all` deploys one of them. This file is yours: an upgrade does
- * not change it. docs/deploy.md lists all fields with their defaults. The values below are examples.
+ * The environments that this repository deploys: `viewkeeper.config.ts` takes them from here. A team writes its own into its
+ * own `viewkeeper.config.ts`. `npx cdk deploy -c env=<name> --all` deploys one. docs/deploy.md lists all fields with their
+ * defaults. The values below are examples.
  */
 export const environments: Record<string, EnvironmentOptions> = {
   // A database that the stack creates, in its own network without any way to the internet. You pay for the

@@ -28,8 +28,8 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
     })
 
   /**
-   * Tells only that no view has the trouble any more; its beginning is told by the other alarm. While the monitor is
-   * silent nothing is known to be over, so missing numbers change nothing.
+   * Tells only that no view has the trouble any more; the alarm of the news tells that the trouble has begun. While the
+   * monitor is silent, nobody knows whether the trouble is over, so missing numbers change nothing.
    */
   const addOver = (metricName: string, { name, ...texts }: Texts) =>
     addAlarm(scope, place, {

@@ -4,8 +4,8 @@ import type { Sql } from '../server/connect.ts'
 const settledAfterSeconds = 180
 
 /**
- * Notes that the monitor looks now. False in the first minutes after more than `absentSeconds` without a look: the database
- * was away, perhaps, and who works on it has not tried again yet.
+ * Notes that the monitor looks now. False in the first minutes after more than `absentSeconds` without a look: perhaps the
+ * database was away, and the advancers of batches have not tried again yet.
  */
 export async function noteLook(sql: Sql, absentSeconds: number): Promise<boolean> {
   const [row] = await sql<[{ settled: boolean }]>`

@@ -32,8 +32,8 @@ export const keyOf = ({ serial }: Batch, number: number): string => `b${serial}_
 
 /**
  * Decides once for a batch which of its views are exchanged together, and makes their twins, which are empty: all in one
- * transaction, so nothing stays of a call that dies. False if another call is at it; call again. A failure that may pass is
- * thrown, but for the last try.
+ * transaction, so nothing stays of a call that dies. False while another call decides for this batch; call again. A failure
+ * that may pass is thrown, except on the last try.
  */
 export async function formGroups(
   sql: Sql,

@@ -46,7 +46,7 @@ export function recordStatements(
         ]
       }
       case 'squash':
-        // Without its squash, a database that once had the old history no longer has the state of that.
+        // The rows of the replaced migrations go, too: without the squash, they no longer say what state the database has.
         return way === 'up' ? [] : [forgetStatement(migration.number - change.by.length)]
       case 'sql':
         return []

@@ -59,8 +59,8 @@ interface Options {
  * Decides which views of a batch are exchanged together. `all` holds all views of the batch with all that reads them;
  * `views` says more of them. A view can be built aside only if every view that reads it, directly or through plain views, is
  * built aside, too: the exchange drops the old view. So views that have to be built aside take along what reads them, even if
- * it is paused or not in the batch. Such sets fall into groups that do not read each other. Every other view is refreshed by
- * itself; `each` gives the reason if the view belongs together with others. Pure.
+ * it is paused or not in the batch. Views that read each other are one group; no group reads another. Every other view is
+ * refreshed by itself; `each` gives the reason if the view belongs together with others. Pure.
  */
 export function planTogether(all: Group, views: TogetherView[], options: Options): PlannedTogether {
   const { maxTwinBytes } = options

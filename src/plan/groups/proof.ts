@@ -45,8 +45,8 @@ export const nothingStandsBetween = (group: Group): Statement => ({
 })
 
 /**
- * Proves, before any twin is filled, that the twins are copies which read each other as the views do. Of a member that is to
- * change, it proves only that its twin reads no old view.
+ * Proves, before any twin is filled, that the twins are copies which read each other as the views do. If a member is to
+ * change, the proof is only that the member's twin reads no old view.
  */
 export const proveTwins = (group: Group, places: Places): Statement[] => [
   readsTheSame(group, places),

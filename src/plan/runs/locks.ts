@@ -73,8 +73,9 @@ interface TogetherOptions {
 
 /**
  * A cut-over that needs several views exclusively, in the order in which readers lock them: outer ones first. First come
- * locks that readers do not notice, then all exclusive locks. A reader holds one view and wants the next, so it may wait for
- * us as we wait for it: the time of all exclusive locks together is far below `deadlock_timeout`, so that we give up first.
+ * locks that readers do not notice, then all exclusive locks. A reader that holds one view and waits for the next may be
+ * in a deadlock with the exchange. The exchange gives up first: it waits for all exclusive locks together far less than
+ * `deadlock_timeout`.
  */
 export const exclusivelyTogether = (
   views: Locked[],

@@ -96,7 +96,7 @@ export class Project {
     return out
   }
 
-  /** The same for what has to be refused, as a wrong call or as a failure: what standard error says, without who says it. */
+  /** The same for what has to be refused, as a wrong call or as a failure: standard error without the prefix `viewkeeper: `. */
   async refused(...args: string[]): Promise<string> {
     const { code, out, err } = await this.run(args)
     expect([1, 2], out + err).toContain(code)
