@@ -1,9 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import { main } from '../../cli/program/program.ts'
+import packageJson from '../../package.json' with { type: 'json' }
 import { routeKey, routes } from '../../src/edge/http/routes.ts'
-import { problemCodes } from '../../src/problem.ts'
+import { problemCodes, statusOf } from '../../src/problem.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
@@ -21,6 +23,63 @@ const slug = (heading: string) =>
     .replaceAll(' ', '-')
 const anchors = (file: string) =>
   [...read(file).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => slug(heading as string))
+
+/** What `viewkeeper <words> --help` prints. */
+async function helpOf(words: string[]): Promise<string> {
+  let printed = ''
+  const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += text
+    return true
+  })
+  // Each call would leave a listener.
+  const on = vi.spyOn(process.stdout, 'on').mockReturnValue(process.stdout)
+  try {
+    await main([...words, '--help'])
+  } finally {
+    on.mockRestore()
+    write.mockRestore()
+    process.exitCode = undefined
+  }
+  return printed
+}
+const namesIn = (help: string) =>
+  [...help.matchAll(/^ {2}([a-z][a-z-]+)(?= |$)/gm)].map(([, name]) => name as string)
+const optionsIn = (text: string) => [...text.matchAll(/(?<![\w-])--[a-z][a-z-]*/g)].map(([option]) => option)
+
+/** The options of each command, by its words: `refresh`, `migrate up`. */
+const commands = new Map<string, string[]>()
+for (const name of namesIn(await helpOf([]))) {
+  const help = await helpOf([name])
+  commands.set(name, optionsIn(help))
+  for (const child of name === 'migrate' ? namesIn(help) : [])
+    commands.set(`${name} ${child}`, optionsIn(await helpOf([name, child])))
+}
+
+/** The options in a text that none of the commands has. */
+const unknownOptions = (named: string[], text: string) => {
+  const known = [...named.flatMap((name) => commands.get(name) ?? []), '--help', '--version']
+  return optionsIn(text)
+    .filter((option) => !known.includes(option))
+    .map((option) => `${named.join(', ')} ${option}`)
+}
+
+/** What the docs write in code, in a line or in a block. A command goes on in the next line after a backslash. */
+const codeIn = (text: string): string[] =>
+  text
+    .split(/^ *```.*$/m)
+    .flatMap((part, at) =>
+      at % 2 === 1
+        ? part.replaceAll(/\\\n/g, ' ').split('\n')
+        : [...part.matchAll(/`([^`]+)`/g)].map(([, code]) => (code as string).replaceAll(/\s+/g, ' ')),
+    )
+
+/** The calls of `viewkeeper` in a piece of code, each with its command and what follows it. */
+const callsIn = (code: string) =>
+  [...code.matchAll(/\bviewkeeper ([a-z][^|;)#"]*)/g)].flatMap(([, call = '']) => {
+    const [first = '', second = ''] = call.split(/\s+/)
+    const name = [`${first} ${second}`, first].find((words) => commands.has(words))
+    return name === undefined ? [] : [{ name, call }]
+  })
 
 describe('the docs', () => {
   test.each(pages)('%s links only to what is there', (page) => {
@@ -42,6 +101,13 @@ describe('the docs', () => {
     expect(read('docs/http.md')).toContain(`\`${code}\``)
   })
 
+  test.each(problemCodes)('the API page lists %s under its status', (code) => {
+    const row = read('docs/http.md')
+      .split('\n')
+      .find((line) => /^\| \d{3}/.test(line) && line.includes(`\`${code}\``))
+    expect(row).toMatch(new RegExp(`^\\| ${statusOf(code)}\\b`))
+  })
+
   test.each(Object.values(routes).map(routeKey))('the API page has %s', (route) => {
     expect(read('docs/http.md')).toContain(route)
   })
@@ -61,5 +127,49 @@ describe('the docs', () => {
     })
     expect(cited.length).toBeGreaterThan(atLeast)
     expect(missing).toEqual([])
+  })
+
+  test.each(pages)('%s names only files, scripts and alarms that exist', (page) => {
+    const text = read(page)
+    const files = [
+      ...text.matchAll(/`((?:bench|build|cli|docs|functions|infra|local|page|schema|src|test)\/[\w./-]+)`/g),
+    ]
+      .map(([, file]) => file as string)
+      .filter((file) => !existsSync(join(root, file)))
+    const scripts = [...text.matchAll(/npm run (?:-s )?([\w:-]+)/g)]
+      .map(([, script]) => script as string)
+      .filter((script) => !Object.hasOwn(packageJson.scripts, script))
+    // test/infra/monitoring/alarms.test.ts compares this table with the alarms.
+    const [, table = ''] = read('docs/monitoring.md').split('| alarm | tells |')
+    const alarmIn = /(?<![\w*])\*([a-z]+(?:-[a-z]+)+)\*(?![\w*])/g
+    const known = [...(table.split('\n\n')[0] ?? '').matchAll(alarmIn)].map(([, alarm]) => alarm)
+    const alarms = [...text.matchAll(alarmIn)]
+      .map(([, alarm]) => alarm)
+      .filter((alarm) => !known.includes(alarm))
+    expect(known.length).toBeGreaterThan(10)
+    expect({ files, scripts, alarms }).toEqual({ files: [], scripts: [], alarms: [] })
+  })
+
+  test.each(pages)('%s writes commands only with options that they have', (page) => {
+    const calls = codeIn(read(page)).flatMap(callsIn)
+    expect(calls.flatMap(({ name, call }) => unknownOptions([name], call))).toEqual([])
+  })
+
+  test('docs/cli.md has a row for each command, with options that the command has', () => {
+    const rows = [...read('docs/cli.md').matchAll(/^\| (`[^|]+(?:\\\|[^|]+)*) \| (.+) \|$/gm)].flatMap(
+      ([, head = '', text = '']) => {
+        const named = [...head.matchAll(/`([a-z-]+)/g)].map(([, name]) => name as string)
+        return named.some((name) => commands.has(name)) ? [{ named, text }] : []
+      },
+    )
+    const first = [...commands.keys()].filter((name) => !name.includes(' '))
+    expect(first.filter((name) => !rows.some(({ named }) => named.includes(name)))).toEqual([])
+    expect(first.length).toBeGreaterThan(25)
+    expect(rows.flatMap(({ named, text }) => unknownOptions(named, text))).toEqual([])
+  })
+
+  test.each(['docs/local.md', 'docs/start.md'])('%s shows as many schema steps as there are', (page) => {
+    const steps = readdirSync(join(root, 'schema')).length
+    expect(/^ +schema +(\d+) schema steps/m.exec(read(page))?.[1]).toBe(String(steps))
   })
 })
