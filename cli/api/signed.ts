@@ -46,7 +46,7 @@ const deliverWith =
 const regionIn = (address: string | undefined): string | undefined =>
   /\.execute-api\.([a-z]{2}(?:-[a-z]+)+-\d)\./.exec(address ?? '')?.[1]
 
-/** What is signed may be read along on the way, and a token of a session is sent with it. */
+/** Refuses an address without TLS: others on the way could read the request, its signature and the session's token. */
 function refuseOpenNetwork(url: string): void {
   const { protocol, hostname } = new URL(url)
   if (protocol === 'https:' || /^(127\.\d+\.\d+\.\d+|\[::1\]|(.*\.)?localhost)$/.test(hostname)) return

@@ -36,7 +36,7 @@ const helpOn = (program: Command, [name, ...more]: string[]): string[] =>
     ? [...(name === undefined ? [] : [name]), ...more, '--help']
     : [name]
 
-/** Which API a command works on; null if it works on DATABASE_URL, of which no API may know. */
+/** Which API a command works on; null if it works on DATABASE_URL, which perhaps no API serves. */
 function targetOf(command: Command): Target | null {
   const { env } = command.opts()
   const operates = command.options.some(({ long }) => long === '--url')

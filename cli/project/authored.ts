@@ -45,7 +45,7 @@ export async function inRemovalOrder(
   return removes.toSorted((a, b) => order.indexOf(quoteName(b)) - order.indexOf(quoteName(a)))
 }
 
-/** The names of those views to remove that no other frozen view reads, but for other views to remove. */
+/** The names of the views to remove that none of the remaining frozen views reads. */
 export async function unread(
   removes: QualifiedName[],
   frozen: Map<string, Definition>,

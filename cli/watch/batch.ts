@@ -22,7 +22,7 @@ import { endLines } from './run.ts'
 import { openScreen, type Screen } from './screen.ts'
 
 const heartbeatMs = 60_000
-/** Of more views that end at once, only the batch's own words are told: their runs are not read one by one. */
+/** If more views end at once, their lines have only what the batch says: their runs are not read one by one. */
 const mostRead = 10
 const mostFailures = 5
 const mostSkipped = 20

@@ -45,7 +45,7 @@ export class ImportedDatabase extends Construct implements Database {
   }
 }
 
-/** Which of the two groups of fields is there, the schema has seen to. */
+/** The schema has checked that the fields of the chosen way to log in are there. */
 const loginOf = (scope: Construct, options: ValidImportedDatabase): Login =>
   options.authentication === 'iam'
     ? iamLogin(scope, options.user as string, options.resourceId as string)

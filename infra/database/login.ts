@@ -32,7 +32,7 @@ export const rotatingActions = [
   'secretsmanager:UpdateSecretVersionStage',
 ]
 
-/** The ARN of a secret as a policy names it: of a secret that is imported by its name, the last six characters are unknown. */
+/** The ARN of a secret as a policy names it: if a secret is imported by its name, the last six characters are unknown. */
 export const arnInPolicies = ({ secretFullArn, secretArn }: ISecret): string =>
   secretFullArn ?? `${secretArn}-??????`
 

@@ -10,7 +10,7 @@ export interface MonitorTimes {
   tellApart: Duration
   /** Two such periods in a row without a look are an alarm. */
   silence: Duration
-  /** How often Lambda tries a look again that failed: after one minute, and after two more. */
+  /** How often Lambda repeats a look that failed: after one minute, and after two more. */
   retries: number
 }
 
@@ -32,7 +32,7 @@ export function monitorTimes(everyMinutes: number | false): MonitorTimes | null 
     newsPeriods: Math.ceil(3 / everyMinutes),
     tellApart: Duration.seconds(Math.max(5 * 60, 1.5 * everyMinutes * 60)),
     silence: Duration.minutes(Math.max(5, everyMinutes + lateMinutes)),
-    // The next look comes soon, or else is not waited for: a database that has paused takes longer to answer than a look waits.
+    // A look that failed is repeated if the next one is far: a database that has paused takes longer to answer than a look waits.
     retries: everyMinutes < 5 ? 0 : 2,
   }
 }

@@ -15,7 +15,7 @@ const falseOr = (from: number, to: number) => {
   return z.union([z.literal(false), z.int(message).min(from, message).max(to, message)], message)
 }
 
-/** A text of this form, or one that is known when it is deployed: what the app makes has its id then. */
+/** A text of this form, or a text that only the deploy knows, such as the id of something that the app makes. */
 export const textLike = (form: RegExp, message: string) =>
   z.string().refine((text) => Token.isUnresolved(text) || form.test(text), message)
 

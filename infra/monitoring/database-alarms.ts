@@ -19,7 +19,7 @@ export interface DatabaseAlarmsProps {
 const leastFree = 0.1
 
 /**
- * Of the connections that the memory of the class allows by its nominal size. RDS keeps a part of the memory for itself,
+ * The part of the connections that the class allows by its nominal memory. RDS keeps a part of the memory for itself,
  * up to a quarter on the smallest class, so this is from two thirds to nine tenths of the connections that there are.
  */
 const mostConnected = 0.65

@@ -103,7 +103,7 @@ async function keep(sql: Sql, { me }: Situation): Promise<number> {
   return findings.missing.length
 }
 
-/** Refuses to choose for an administrator who owns views, and a way that the server does not offer. */
+/** Refuses an administrator who owns views and names no way, and a way that the server or the other options rule out. */
 function insistOnWay(
   { me, ownViews: views, major }: Situation,
   { owners, ownViews: way, iam }: CreateRoleOptions,

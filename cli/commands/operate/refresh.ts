@@ -98,7 +98,7 @@ const strategyOf = ({ strategy, concurrently }: RefreshOptions): string | undefi
 async function selectionOf(api: Api, { views, all, select = [] }: RefreshOptions): Promise<object> {
   if (all) return { all: true }
   const selects = select.map(parseSelect)
-  // The API's own selection also fits views that are made before the batch begins, and is told in the record.
+  // With a selection, the API also takes views that are made before the batch begins, and the record has the selection.
   if (selects.length === 0) return { views }
   if (selects.length === 1 && views.length === 0) return selects[0] as object
   const known = (await readViews(api)).views

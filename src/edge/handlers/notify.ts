@@ -23,7 +23,7 @@ interface NotifyEvent {
 /** Publishing ends this long before Lambda ends the function. */
 const reserveMs = 30_000
 const pauseMs = 3000
-/** Of a message that is not CloudWatch's. */
+/** The most characters of a message that is not CloudWatch's. */
 const longestText = 4000
 
 /**
