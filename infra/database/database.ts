@@ -14,7 +14,7 @@ export interface Database extends IConnectable, IDependable {
   /** The role that Viewkeeper works with. */
   login: Login
   /**
-   * The administrator who makes that role on each deploy.
+   * The administrator as whom `migrate` makes that role.
    * @default - nobody: the role exists
    */
   admin?: Login
