@@ -22,7 +22,7 @@ const wakingMs = 2 * 60_000
 /**
  * A deployed environment, through its function `migrate`. The caller needs the right to invoke the function,
  * and no connection to the private database. The function applies and compares what was deployed, never the
- * files in the current folder.
+ * files in the current folder. The caller compares these with what the environment has applied.
  */
 export function deployedTarget(environment: string): Target {
   const send = async <Answer>(command: object) => {

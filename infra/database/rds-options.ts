@@ -26,9 +26,9 @@ export interface RdsOptions {
    */
   authentication?: 'secret' | 'iam'
   /**
-   * The `username` and `password` of an administrator, with which `migrate` makes Viewkeeper's role whenever a deploy calls it. With
-   * `iam` and PostgreSQL 16 or later, the administrator becomes a member of `rds_iam` by making the role, and RDS may then
-   * refuse the administrator's password.
+   * The `username` and `password` of an administrator, with which `migrate` makes Viewkeeper's role whenever a deploy calls
+   * it. With `iam` and PostgreSQL 16 or later, the administrator becomes a member of `rds_iam` by making the role, and RDS may
+   * then refuse the administrator's password.
    * @default - the server's own secret; none with `loginSecret` or `iam`
    */
   adminSecret?: ISecret
