@@ -1,4 +1,5 @@
 import { type QualifiedName, quoteIdentifier, quoteName } from '../../plan/names.ts'
+import type { ViewDefinition } from '../../plan/views/definition.ts'
 import { executeSealed } from '../runs/seal.ts'
 import type { Sql } from '../server/connect.ts'
 import { readRolePath } from '../server/role-path.ts'
@@ -34,18 +35,32 @@ export const readTextFunctions = (sql: Sql, view: QualifiedName): Promise<TextFu
 
 const limitMs = 3000
 
-/**
- * The columns of a view's unique key, as SQL writes them, if one is null in some row of the view's query.
- * Null if there is no such row, no key, or no answer within `limitMs`.
- */
-export async function readNullKey(sql: Sql, view: QualifiedName, query: string): Promise<string | null> {
-  const key = (await findView(sql, view))?.keyCandidate ?? null
-  if (key === null) return null
+/** The unique key of a view, and the query that may have rows in which it is null. */
+export interface Key {
+  /** As SQL writes them. */
+  columns: string
+  /** The owner of the view, as SQL writes the role. */
+  role: string
+  schema: string
+  query: string
+}
+
+/** The unique key of the view that a definition has made; null if the view has none. */
+export async function readKey(sql: Sql, definition: ViewDefinition): Promise<Key | null> {
+  const { schema, sql: query } = definition
+  const columns = (await findView(sql, definition))?.keyCandidate ?? null
   const [owner] = await sql<{ role: string }[]>`
-    select relowner::regrole::text as role from pg_catalog.pg_class where oid = to_regclass(${quoteName(view)})`
-  if (owner === undefined) return null
+    select relowner::regrole::text as role from pg_catalog.pg_class where oid = to_regclass(${quoteName(definition)})`
+  return columns === null || owner === undefined ? null : { columns, ...owner, schema, query }
+}
+
+/**
+ * Whether the key is null in some row of the query; false if there is no answer within `limitMs`. Execute it while we lock
+ * nobody out.
+ */
+export async function isNullSomewhere(sql: Sql, { columns, role, schema, query }: Key): Promise<boolean> {
   const marker = crypto.randomUUID()
-  const seal = { ...owner, schema: quoteIdentifier(view.schema) }
+  const seal = { role, schema: quoteIdentifier(schema) }
   const path = await readRolePath(sql)
   try {
     await undone(sql, async (part) => {
@@ -53,14 +68,14 @@ export async function readNullKey(sql: Sql, view: QualifiedName, query: string):
       await executeSealed(
         part,
         seal,
-        failsWhere(`(${query}\n) as q where not (row(${key}) is not null)`, marker),
+        failsWhere(`(${query}\n) as q where not (row(${columns}) is not null)`, marker),
         path,
       )
     })
-    return null
+    return false
   } catch (error) {
-    // Any other error: the query is slow, or reads a view without data. Then nobody is warned.
-    return (error as { constraint_name?: string }).constraint_name === marker ? key : null
+    // Any other error: the query is slow, or reads what is not there yet. Then nobody is warned.
+    return (error as { constraint_name?: string }).constraint_name === marker
   }
 }
 

@@ -123,7 +123,7 @@ async function planDefinition(
   }
   const change = planRedefinition(
     { view, snapshot, before, after, twin },
-    { ...runs, withData: view.populated },
+    { ...runs, withData: view.populated && !isTrial },
   )
   return change && { ...change, timeoutSeconds }
 }

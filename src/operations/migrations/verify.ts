@@ -1,8 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { readsViews } from '../../db/aside/stand-ins.ts'
 import { insistOnOwnFolder, readViewJournal, standingOf } from '../../db/migrations/journal.ts'
-import { readNullKey, readTextFunctions, type TextFunction } from '../../db/migrations/lint.ts'
+import {
+  isNullSomewhere,
+  type Key,
+  readKey,
+  readTextFunctions,
+  type TextFunction,
+} from '../../db/migrations/lint.ts'
 import { runPlainSql } from '../../db/migrations/own-sql.ts'
 import { applySettings, isSameQuery, performPlan, undone } from '../../db/migrations/trial.ts'
+import { executeStatements, StatementRefused } from '../../db/runs/statements.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { sqlstateOf } from '../../db/server/failures.ts'
 import { findView, listReadableNames } from '../../db/views/catalog.ts'
@@ -26,6 +34,7 @@ import { Problem } from '../../problem.ts'
 import { aroundOf } from '../aside/take.ts'
 import { failed, notFrozen, wayBackFailed } from './failures.ts'
 import { type Change, planChange } from './plan.ts'
+import { moveToStandIns } from './stand-ins.ts'
 import { findWayBack, type WayBack } from './way-back.ts'
 
 /** What a migration did when it was tried. */
@@ -49,7 +58,7 @@ const mostTries = 30
 
 /**
  * Tries migrations that are about to be frozen: up, down and up again, without data, and rolls everything
- * back. Frozen migrations that the database lacks are tried before them. If the view is in its new state already, the way
+ * back. As long as nothing is refused, the trial is on stand-ins of the views, and locks no reader out. Frozen migrations that the database lacks are tried before them. If the view is in its new state already, the way
  * back is tried from there. Throws if the database was migrated from another folder, if a statement does not run, if
  * something is in the way of the up migration, or if the down migration does not restore the view.
  */
@@ -62,7 +71,7 @@ export const verifyFrozen = (
     async (sql) => {
       for (let tries = 1; ; tries++) {
         try {
-          return await undone(sql, (part) => tryAll(part, frozen, fresh))
+          return await withNullKeys(sql, await tryOnce(sql, frozen, fresh))
         } catch (error) {
           // Somebody reads or refreshes one of the views. We do not make them wait: try again later.
           if (!isLocked(error) || tries === mostTries) throw error
@@ -100,12 +109,68 @@ const isLocked = (error: unknown): boolean =>
   (error instanceof Problem && ['LockTimeout', 'AlreadyRunning'].includes(error.code)) ||
   [error, (error as Error).cause].some((each) => sqlstateOf(each) === '55P03')
 
-async function tryAll(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigration[]): Promise<Verified[]> {
+/** What a trial tells by itself. Whether a key is null is found out afterwards, when no view is locked any more. */
+interface Tried extends Omit<Verified, 'nullKey'> {
+  keys: Key[]
+}
+
+async function withNullKeys(sql: Sql, tried: Tried[]): Promise<Verified[]> {
+  const verified: Verified[] = []
+  for (const { keys, ...each } of tried) {
+    let nullKey: string | null = null
+    for (const key of keys) if (nullKey === null && (await isNullSomewhere(sql, key))) nullKey = key.columns
+    verified.push({ ...each, nullKey })
+  }
+  return verified
+}
+
+async function tryOnce(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigration[]): Promise<Tried[]> {
   const journal = await readViewJournal(sql)
   insistOnOwnFolder(frozen, journal)
-  for (const { up, down } of standingOf(frozen, journal).pending)
-    await tryChange(sql, down?.change ?? null, up, failed)
-  const verified: Verified[] = []
+  const { pending } = standingOf(frozen, journal)
+  const tried = await tryOnStandIns(sql, pending, fresh)
+  return tried ?? (await undone(sql, (part) => tryAll(part, pending, fresh)))
+}
+
+/** Null if stand-ins do not tell: then the views themselves are tried, and a refusal is worded with their names. */
+async function tryOnStandIns(
+  sql: Sql,
+  pending: FrozenMigration[],
+  fresh: FrozenMigration[],
+): Promise<Tried[] | null> {
+  try {
+    const tried = await undone(sql, async (part) => {
+      const moved = await moveToStandIns(part, pending, fresh)
+      if (moved === null) return null
+      const all = await tryAll(part, moved.pending, moved.fresh)
+      const isWhole = all.every(({ wayBack: { instead, blocked } }) => instead === null && blocked === null)
+      return isWhole && !(await readsViews(part, moved)) ? moved.named(all) : null
+    })
+    if (tried === null) return null
+    for (const [at, { does }] of tried.entries())
+      if (does === 'alter') await undone(sql, (part) => tryBesideReaders(part, fresh[at] as FrozenMigration))
+    return tried.map((each, at) => {
+      const { change } = (fresh[at] as FrozenMigration).down as FrozenText
+      return { ...each, wayBack: { ...each.wayBack, change } }
+    })
+  } catch (error) {
+    if (isLocked(error) || !(error instanceof Problem || error instanceof StatementRefused)) throw error
+    return null
+  }
+}
+
+/** Builds the indexes of a change on the rows of the view, which a stand-in lacks. Readers notice nothing. */
+async function tryBesideReaders(sql: Sql, { up, down }: FrozenMigration): Promise<void> {
+  if (!isViewChange(up.change)) return
+  const planned = await planChange(sql, (down as FrozenText).change, up.change, trialOptions)
+  if (planned !== null) await executeStatements(sql, planned.plan.prepare, false)
+}
+
+const trialOptions = { withData: false, deadline: 0, isTrial: true }
+
+async function tryAll(sql: Sql, pending: FrozenMigration[], fresh: FrozenMigration[]): Promise<Tried[]> {
+  for (const { up, down } of pending) await tryChange(sql, down?.change ?? null, up, failed)
+  const verified: Tried[] = []
   for (const { name, up, down } of fresh) {
     try {
       verified.push(await tryBothWays(sql, name, up, down as FrozenText))
@@ -117,12 +182,7 @@ async function tryAll(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigratio
   return verified
 }
 
-async function tryBothWays(
-  sql: Sql,
-  name: string,
-  up: FrozenText,
-  frozenDown: FrozenText,
-): Promise<Verified> {
+async function tryBothWays(sql: Sql, name: string, up: FrozenText, frozenDown: FrozenText): Promise<Tried> {
   const parts: TriedPart[] = []
   for (const change of partsOf(frozenDown.change)) {
     const before = await readAfter(sql, change)
@@ -170,13 +230,14 @@ const joinedWays = (ways: WayBack[]): WayBack => ({
 })
 
 /** What the author should know about the definitions. */
-async function readWarnings(sql: Sql, up: FrozenChange): Promise<Pick<Verified, 'functions' | 'nullKey'>> {
-  const warnings: Pick<Verified, 'functions' | 'nullKey'> = { functions: [], nullKey: null }
+async function readWarnings(sql: Sql, up: FrozenChange): Promise<Pick<Tried, 'functions' | 'keys'>> {
+  const warnings: Pick<Tried, 'functions' | 'keys'> = { functions: [], keys: [] }
   for (const change of partsOf(up)) {
     if (change.does !== 'define') continue
     const { definition } = change
     warnings.functions.push(...(await readTextFunctions(sql, definition)))
-    warnings.nullKey ??= await readNullKey(sql, definition, definition.sql)
+    const key = await readKey(sql, definition)
+    if (key !== null) warnings.keys.push(key)
   }
   return warnings
 }
@@ -236,7 +297,7 @@ async function tryChange(
     return null
   }
   try {
-    const change = await planChange(sql, from, wanted, { withData: false, deadline: 0, isTrial: true })
+    const change = await planChange(sql, from, wanted, trialOptions)
     if (change !== null) await performPlan(sql, change.plan)
     // Settings are tried even if nothing else has changed: an invalid one would fail every refresh.
     else

@@ -9,17 +9,23 @@ interface Mention extends ViewName {
 
 /**
  * Rewrites a query that an author wrote: each relation that is written with its schema and that `moved` knows gets another
- * schema, and keeps its name. `moved` maps names, written by `quoteName`, to schemas. Names without a schema are found by
- * the search path (`pathOverTwins`). The caller proves by the catalog that nothing was missed.
+ * schema, and keeps its name. `moved` maps names, written by `quoteName`, to schemas. A name without a schema gets one if
+ * `bare` knows it; else it is found by the search path (`pathOverTwins`). The caller proves by the catalog that nothing was
+ * missed.
  */
-export function authoredOnTwins(sql: string, moved: Map<string, string>): string {
+export function authoredOnTwins(
+  sql: string,
+  moved: Map<string, string>,
+  bare: Map<string, string> = new Map(),
+): string {
   let written = ''
   let done = 0
   for (const mention of mentionsIn(sql)) {
-    const schema = mention.schema === null ? undefined : moved.get(quoteName(mention))
+    const schema = mention.schema === null ? bare.get(mention.name) : moved.get(quoteName(mention))
     if (schema === undefined) continue
-    written += sql.slice(done, mention.at) + quoteIdentifier(schema)
-    done = mention.end
+    const isBare = mention.schema === null
+    written += `${sql.slice(done, mention.at)}${quoteIdentifier(schema)}${isBare ? '.' : ''}`
+    done = isBare ? mention.at : mention.end
   }
   return written + sql.slice(done)
 }

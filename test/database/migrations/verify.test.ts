@@ -4,9 +4,10 @@ import { type Verified, verifyFrozen } from '../../../src/operations/migrations/
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
-import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { administrator, callOn, useDatabase } from '../../support/servers/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { whileLocked } from '../../support/waiting/holder.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 import { untilWaitingAgain } from '../../support/waiting/waiting.ts'
 
@@ -217,20 +218,92 @@ describe('trying what is about to be frozen says what it does, and leaves no tra
     })
   })
 
-  test('somebody is reading the view: they are not kept waiting, and it is tried again', async () => {
+  test('somebody is reading the view: neither waits for the other', async () => {
     const frozen = await frozenIn('read', [definition('being_read', 'select 1 as id')])
     const known = await make(frozen)
     await frozen.freeze([definition('being_read', 'select 2 as id')])
-    const session = await sql.reserve()
-    await session`begin`
-    await session`select * from being_read`
-    const trial = tryAfter(frozen, known)
-    await untilWaitingAgain(sql, 'viewkeeper freeze', trial)
-    // Whoever comes now is behind the trial for a tenth of a second at most.
-    expect(await sql`select id from being_read`).toEqual([{ id: 1 }])
-    await session`commit`
-    session.release()
-    expect(await trial).toMatchObject([{ does: 'rebuild' }])
+    await whileLocked(url, 'select from being_read', async () => {
+      expect(await tryAfter(frozen, known)).toMatchObject([{ does: 'rebuild' }])
+    })
+  })
+})
+
+describe('whoever reads the views while a change is tried is not locked out, where', () => {
+  /** Tries what is frozen after `known` while the gate is closed, and reads the views without any patience. */
+  async function readMeanwhile(gate: string, frozen: FrozenFolder, known: number, views: string[]) {
+    const migrations = (await frozen.read()).slice(known)
+    const readers = administrator(`${url}?lock_timeout=1`)
+    try {
+      await withGateClosed(sql, gate, async (open) => {
+        const trial = verifyFrozen(database, [], migrations)
+        await untilAtGate(sql, gate)
+        for (const view of views) expect(await readers.unsafe(`select count(*) from ${view}`)).toHaveLength(1)
+        await open()
+        expect(await trial).toMatchObject([{ wayBack: { instead: null, blocked: null } }])
+      })
+    } finally {
+      await readers.end()
+    }
+  }
+
+  test('the query is slow, and its key is looked at', async () => {
+    const rows = 'select id from public.base where id is not null'
+    await makeGatedView(sql, 'slow_one', rows)
+    const query = `select b.* from (${rows}) b, public.slow_one_gate()`
+    const first = definition('slow_one', query, { indexes: indexed('slow_one') })
+    const frozen = await frozenIn('slow_one', [first], [{ ...first, sql: `${query} where true` }])
+    await readMeanwhile('slow_one', frozen, 1, ['slow_one'])
+  })
+
+  test('an index is made on its rows, and other views read it', async () => {
+    const first = definition('reindexed', 'select id, code from public.base', {
+      indexes: indexed('reindexed'),
+    })
+    const frozen = await frozenIn('reindexed', [first])
+    const known = await make(frozen)
+    await sql.unsafe(`
+      create view above_reindexed as select * from reindexed;
+      create materialized view on_reindexed as select * from above_reindexed`)
+    await frozen.freeze([{ ...first, indexes: [{ name: 'reindexed_key', on: '(id, code)' }] }])
+    await whileLocked(url, 'select from above_reindexed; select from on_reindexed', async () => {
+      expect(await tryAfter(frozen, known)).toMatchObject([{ does: 'alter', indexes: 1 }])
+    })
+  })
+
+  test('views change together: no lock on any of them is more than that of a reader', async () => {
+    const first = definition('one_of_two', 'select id, n from public.base', {
+      indexes: indexed('one_of_two'),
+    })
+    const above = definition('two_of_two', 'select id, sum(n) as s from one_of_two group by id')
+    const frozen = await frozenIn('two_of_two', [first, above])
+    const known = await make(frozen)
+    await sql`create view over_both as select a.id, b.s from one_of_two a join two_of_two b using (id)`
+    await frozen.freeze(
+      [
+        { ...first, sql: 'select id, n as m from public.base' },
+        { ...above, sql: 'select id, sum(m) as s from one_of_two group by id' },
+      ],
+      { reads: new Map([['"public"."two_of_two"', ['"public"."one_of_two"']]]) },
+    )
+    await whileLocked(url, 'select from over_both', async () => {
+      expect(await tryAfter(frozen, known)).toMatchObject([
+        { does: 'rebuild', dependents: ['"public"."over_both"'] },
+      ])
+    })
+  })
+
+  test('names are odd, and the views are renamed', async () => {
+    await sql`create schema "Odd one"`
+    const first = definition('by_day', 'select id, n from public.base', { schema: 'Odd one' })
+    const frozen = await frozenIn('odd', [first])
+    const known = await make(frozen)
+    await sql`create view "Odd one"."Top" as select * from "Odd one".by_day`
+    await frozen.freeze([{ ...first, name: 'by_year', comment: 'of a year' }], {
+      renames: [{ from: first, to: { schema: 'Odd one', name: 'by_year' } }],
+    })
+    await whileLocked(url, 'select from "Odd one".by_day', async () => {
+      expect(await tryAfter(frozen, known)).toMatchObject([{ does: 'rename' }, { does: 'alter' }])
+    })
   })
 })
 
@@ -290,6 +363,25 @@ describe('trying what is about to be frozen is refused, and leaves no trace, whe
   ])('%s', async (what, change, message, sqlstate) => {
     const view = definition('refused', 'select id from public.base', change)
     await refused(verify(await frozenIn(what, [view])), message, sqlstate)
+  })
+
+  test('an index is to be unique, and the rows of the view are not', async () => {
+    const first = definition('doubled', 'select 1 as id from public.base')
+    const frozen = await frozenIn('doubled', [first])
+    const known = await make(frozen)
+    await frozen.freeze([{ ...first, indexes: indexed('doubled') }])
+    await refused(tryAfter(frozen, known), /doubled_key/, '23505')
+  })
+
+  test('an index is to have the name of another one', async () => {
+    const first = definition('second_name', 'select id from public.base')
+    const frozen = await frozenIn('second_name', [first])
+    const known = await make(frozen)
+    await sql`create index taken_name on base (id)`
+    await frozen.freeze([
+      { ...first, sql: 'select id, n from public.base', indexes: [{ name: 'taken_name', on: '(id)' }] },
+    ])
+    await refused(tryAfter(frozen, known), /taken_name/, '42P07')
   })
 
   test('only a setting is changed, to none', async () => {

@@ -1,0 +1,149 @@
+import { lost } from '../../plan/aside/compare.ts'
+import type { AsideView } from '../../plan/aside/items.ts'
+import { makeView } from '../../plan/aside/make.ts'
+import { type Member, placesOf } from '../../plan/groups/group.ts'
+import { onTwins } from '../../plan/groups/twins.ts'
+import { type QualifiedName, quoteIdentifier } from '../../plan/names.ts'
+import type { LiveView } from '../../plan/views/live-view.ts'
+import type { Reader } from '../../plan/views/readers.ts'
+import { executeStatements, StatementRefused } from '../runs/statements.ts'
+import { type Sql, withSavepoint } from '../server/connect.ts'
+import { readAgain } from './perform.ts'
+
+/** Empty copies of views in schemas of their own, which can be changed for a trial while others read the views. */
+export interface StandIns {
+  /** The schema of the stand-ins of the views in a schema. */
+  schemas: Map<string, string>
+  /** The OIDs of the views. */
+  views: number[]
+  /** Writes the names of the views for those of the stand-ins, in all texts of a value. */
+  named<T>(value: T): T
+}
+
+/**
+ * Makes stand-ins of views, parents first, which are with all that hangs on them as the views are, but hold no rows. No view
+ * is locked. Null if that is impossible: our login may not create schemas, something that is no view reads one of them, or
+ * SQL cannot copy one. `heirs` are roles that are to own some of the views. Execute in a transaction that is undone.
+ */
+export async function makeStandIns(sql: Sql, views: Reader[], heirs: string[]): Promise<StandIns | null> {
+  if (!views.every(({ live }) => isOnlyReadByViews(live)) || !(await mayAllCreate(sql, views, heirs)))
+    return null
+  const group = { members: views.map((view): Member => ({ ...view })), outside: [] }
+  const key = crypto.randomUUID().slice(0, 8)
+  const { schemas: _, ...places } = placesOf(`trial_${key}`, group)
+  const schemas = new Map(
+    views.map(({ live }) => [live.view.schema, standInSchema(live.view.schema, places.twins)]),
+  )
+  const twins = (schema: string) => schemas.get(schema) ?? schema
+  const named = <T>(value: T): T => JSON.parse(backIn(JSON.stringify(value), schemas)) as T
+  const items = views.map((view): AsideView => {
+    const live = onTwins(group, view.live, { ...places, twins, schemas: [] })
+    const schema = twins(view.live.view.schema)
+    const statistics = live.statistics.map((each) => ({ ...each, schema }))
+    return {
+      kind: 'view',
+      live: { ...live, view: { ...live.view, schema }, statistics },
+      populated: false,
+      sizeBytes: 0,
+      reads: [],
+    }
+  })
+  try {
+    await withSavepoint(sql, async (part) => {
+      await makeSchemas(part, [...schemas.values()], [...ownersOf(views), ...heirs], grantorsOf(views))
+      for (const item of items) await make(part, item)
+    })
+  } catch (error) {
+    if (error instanceof StatementRefused) return null
+    throw error
+  }
+  for (const [at, item] of items.entries()) {
+    const found = named(await readAgain(sql, item))
+    if (lost(asItem(views[at] as Reader), found, true).length > 0) return null
+  }
+  const made = { schemas, views: views.map(({ oid }) => oid), named }
+  return (await readsViews(sql, made)) ? null : made
+}
+
+/** Whether something other than the views and what was there before reads one of them: then a stand-in was missed. */
+export async function readsViews(sql: Sql, { views }: Pick<StandIns, 'views'>): Promise<boolean> {
+  const [row] = await sql<{ missed: boolean }[]>`
+    with originals as (select value::oid as oid from jsonb_array_elements_text(${sql.json(views)}))
+    select exists (
+      select from pg_depend d join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
+       where d.refclassid = 'pg_class'::regclass and d.refobjid in (select oid from originals)
+         and w.ev_class not in (select oid from originals)) as missed`
+  return row?.missed ?? true
+}
+
+/** Triggers and rules of plain views name their views, so they are not copied. */
+const isOnlyReadByViews = ({ dependents, triggers, rules }: LiveView): boolean =>
+  dependents.every(({ reader }) => reader !== null) && triggers.length + rules.length === 0
+
+/** Whether the owners may create in the schemas of the views: in those of the stand-ins, they may in any case. */
+async function mayAllCreate(sql: Sql, views: Reader[], heirs: string[]): Promise<boolean> {
+  const needs = views.flatMap(({ live: { view, grants } }) => [
+    ...[view.owner, ...heirs].map((role) => ({ role, schema: view.schema, privilege: 'create, usage' })),
+    ...grants.map(({ grantor }) => ({ role: grantor, schema: view.schema, privilege: 'usage' })),
+  ])
+  const rows = await sql`
+    select from jsonb_array_elements(${sql.json(needs)}) n, unnest(string_to_array(n ->> 'privilege', ', ')) p
+     where not has_schema_privilege((n ->> 'role')::regrole::oid, n ->> 'schema', p) limit 1`
+  return rows.length === 0
+}
+
+/** A name that SQL quotes if it quotes the name of the schema. */
+const standInSchema = (schema: string, twins: (schema: string) => string): string =>
+  /^[a-z_][a-z0-9_$]*$/.test(schema) ? twins(schema) : twins(schema).replace('viewkeeper', 'Viewkeeper')
+
+const backIn = (text: string, schemas: Map<string, string>): string =>
+  // The longest first: one of the names may begin as another one does.
+  [...schemas]
+    .toSorted(([, a], [, b]) => b.length - a.length)
+    .reduce(
+      (written, [schema, twin]) => written.replaceAll(twin, () => JSON.stringify(schema).slice(1, -1)),
+      text,
+    )
+
+const ownersOf = (views: Reader[]): string[] => views.map(({ live }) => live.view.owner)
+
+const grantorsOf = (views: Reader[]): string[] =>
+  views.flatMap(({ live }) => live.grants.map(({ grantor }) => grantor))
+
+async function makeSchemas(sql: Sql, schemas: string[], owners: string[], grantors: string[]): Promise<void> {
+  const unique = (roles: string[]) => [...new Set(roles)].join(', ')
+  const statements = schemas.flatMap((schema) => [
+    `create schema ${quoteIdentifier(schema)}`,
+    `grant create on schema ${quoteIdentifier(schema)} to ${unique(owners)}`,
+    `grant usage on schema ${quoteIdentifier(schema)} to ${unique([...owners, ...grantors])}`,
+  ])
+  await executeStatements(
+    sql,
+    statements.map((text) => ({ phase: 'building', sql: text, hidden: true })),
+    false,
+  )
+}
+
+async function make(sql: Sql, item: AsideView): Promise<void> {
+  const { create, rest } = makeView(item)
+  await executeStatements(sql, [...create, ...rest(item.live.columns.map(({ name }) => name))], false)
+}
+
+const asItem = ({ live, populated, sizeBytes }: Reader): AsideView => ({
+  kind: 'view',
+  live,
+  populated,
+  sizeBytes,
+  reads: [],
+})
+
+/** Whether names of views and indexes are free for stand-ins' originals: nothing else has them. */
+export async function areFree(sql: Sql, names: QualifiedName[], views: Reader[]): Promise<boolean> {
+  const rows = await sql`
+    with originals as (select value::oid as oid from jsonb_array_elements_text(${sql.json(views.map(({ oid }) => oid))}))
+    select from jsonb_to_recordset(${sql.json(names as never)}) as x(schema text, name text)
+      join pg_namespace n on n.nspname = x.schema join pg_class c on c.relnamespace = n.oid and c.relname = x.name
+     where c.oid not in (select oid from originals)
+       and c.oid not in (select indexrelid from pg_index where indrelid in (select oid from originals)) limit 1`
+  return rows.length === 0
+}
