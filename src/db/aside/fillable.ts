@@ -59,7 +59,8 @@ export const tryToFill = (sql: Sql, items: AsideItem[]): Promise<Fillable> =>
 const isFilled = ({ live, populated }: AsideView): boolean =>
   live.view.kind === 'materialized view' && populated
 
-async function readMembers(sql: Sql, names: string[]): Promise<Reader[]> {
+/** Views with everything that reads them, by names as SQL writes them. */
+export async function readMembers(sql: Sql, names: string[]): Promise<Reader[]> {
   const rows = await sql<{ oid: number }[]>`
     select to_regclass(value)::oid::int8 as oid from jsonb_array_elements_text(${sql.json(names)}) where to_regclass(value) is not null`
   return readUnlocked(

@@ -1,13 +1,16 @@
 import { lost } from '../../plan/aside/compare.ts'
-import type { AsideView } from '../../plan/aside/items.ts'
+import { type AsideItem, type AsideView, isView } from '../../plan/aside/items.ts'
 import { makeView } from '../../plan/aside/make.ts'
 import { type Member, placesOf } from '../../plan/groups/group.ts'
 import { onTwins } from '../../plan/groups/twins.ts'
-import { type QualifiedName, quoteIdentifier } from '../../plan/names.ts'
+import { type QualifiedName, quoteIdentifier, quoteName } from '../../plan/names.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import type { Reader } from '../../plan/views/readers.ts'
+import { Problem } from '../../problem.ts'
+import { undone } from '../migrations/trial.ts'
 import { executeStatements, StatementRefused } from '../runs/statements.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
+import { readMembers } from './fillable.ts'
 import { readAgain } from './perform.ts'
 
 /** Empty copies of views in schemas of their own, which can be changed for a trial while others read the views. */
@@ -64,6 +67,21 @@ export async function makeStandIns(sql: Sql, views: Reader[], heirs: string[]): 
   const made = { schemas, views: views.map(({ oid }) => oid), named }
   return (await readsViews(sql, made)) ? null : made
 }
+
+/**
+ * Whether stand-ins prove that views can be made again exactly as they are. If not, or if there is more than views, only
+ * taking the items away and making them again proves it (`proveReturn`).
+ */
+export const areProvedAside = (sql: Sql, items: AsideItem[]): Promise<boolean> =>
+  undone(sql, async (part) => {
+    if (!items.every(isView)) return false
+    const names = items.map(({ live }) => quoteName(live.view))
+    const views = await readMembers(part, names).catch((error) => {
+      if (error instanceof Problem && error.code === 'LockTimeout') return null
+      throw error
+    })
+    return views !== null && (await makeStandIns(part, views, [])) !== null
+  })
 
 /** Whether something other than the views and what was there before reads one of them: then a stand-in was missed. */
 export async function readsViews(sql: Sql, { views }: Pick<StandIns, 'views'>): Promise<boolean> {

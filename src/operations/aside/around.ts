@@ -2,6 +2,7 @@ import { emptyTables } from '../../db/aside/empty.ts'
 import type { TouchedRelation } from '../../db/aside/in-the-way.ts'
 import { lookInTheWay } from '../../db/aside/locks.ts'
 import { makeAgain } from '../../db/aside/make.ts'
+import { areProvedAside } from '../../db/aside/stand-ins.ts'
 import { executeFile } from '../../db/migrations/own-sql.ts'
 import { undone } from '../../db/migrations/trial.ts'
 import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
@@ -41,7 +42,8 @@ export interface AroundEvents {
 /**
  * Executes a file of SQL around views: in one transaction takes away the views that stand in the way, executes the file as
  * the login, makes the views again and fills those that had data; all or nothing. Before, the same is tried on empty tables
- * and without rows, and undone, so that no reader waits long for a file that cannot succeed.
+ * and without rows, and undone, so that no reader waits long for a file that cannot succeed. That the views can be made
+ * again as they are is proved on stand-ins before that, as far as it can be, so that no reader waits for the proof.
  */
 export const around = (
   database: Database,
@@ -56,7 +58,10 @@ export const around = (
     insistOnNoObstacle(plan)
     insistOnKnown(request.given, plan.items)
     if (request.dryRun) return plan.items
-    if (request.trial && plan.items.length > 0) await tryOut(sql, relations, request, waiting, events)
+    if (request.trial && plan.items.length > 0) {
+      const known = (await areProvedAside(sql, plan.items)) ? plan.items : undefined
+      await tryOut(sql, { relations, known }, request, waiting, events)
+    }
     const items = await withTransaction(sql, async (transaction) => {
       const taken = await take(transaction, relations, waiting, { proved: !request.trial })
       await executeFile(transaction, request)
@@ -81,19 +86,19 @@ export const around = (
 const advice =
   'Nothing was changed. Give a new definition along with --with <migration>.up.sql, or drop and create the view in the file'
 
-/** The longest time for one part of the file in the trial. */
-const longestTrialMs = 2000
+/** The longest time for one part of the file in the trial, while readers wait. */
+const longestTrialMs = 1000
 
 async function tryOut(
   sql: Sql,
-  relations: TouchedRelation[],
+  { relations, known }: { relations: TouchedRelation[]; known: AsideItem[] | undefined },
   request: AroundRequest,
   waiting: Waiting,
   { onTried }: AroundEvents,
 ): Promise<void> {
   const start = Date.now()
   const fits = await undone(sql, async (part) => {
-    const items = await take(part, relations, waiting, { proved: true })
+    const items = await take(part, relations, waiting, { proved: true, known })
     await emptyTables(part, relations)
     await part`select set_config('statement_timeout', ${String(longestTrialMs)}, true)`
     try {

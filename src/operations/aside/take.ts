@@ -4,7 +4,7 @@ import { lockInTheWay, lookInTheWay } from '../../db/aside/locks.ts'
 import { type MakeAgain, makeAgain, proveReturn, takeAway } from '../../db/aside/make.ts'
 import type { Around } from '../../db/migrations/own-sql.ts'
 import type { Sql } from '../../db/server/connect.ts'
-import { type AsideItem, type InTheWay, readersOf, type Touched } from '../../plan/aside/items.ts'
+import { type AsideItem, type InTheWay, isView, readersOf, type Touched } from '../../plan/aside/items.ts'
 import { parseName, quoteName } from '../../plan/names.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
 import { Problem } from '../../problem.ts'
@@ -50,12 +50,15 @@ export function insistOnNoObstacle({ obstacles }: InTheWay): void {
   )
 }
 
-/** Locks what stands in the way, takes it away, and returns it; all in the transaction of the caller. */
+/**
+ * Locks what stands in the way, takes it away, and returns it; all in the transaction of the caller. `proved`: it is proved
+ * that the items can be made again, unless they are still the `known` ones, for which that was proved before.
+ */
 export async function take(
   sql: Sql,
   relations: TouchedRelation[],
   waiting: Waiting,
-  { proved }: { proved: boolean },
+  { proved, known }: { proved: boolean; known?: AsideItem[] | undefined },
 ): Promise<AsideItem[]> {
   const seen = await lookInTheWay(sql, { relations, ...waiting })
   insistOnNoObstacle(seen)
@@ -64,8 +67,13 @@ export async function take(
   insistOnNoObstacle(found)
   const items = withFrozen(found.items, frozen)
   await takeAway(sql, items)
-  if (proved) await proveReturn(sql, items)
+  if (proved && (known === undefined || !areSame(known, found.items))) await proveReturn(sql, items)
   return items
+}
+
+const areSame = (before: AsideItem[], now: AsideItem[]): boolean => {
+  const facts = (items: AsideItem[]) => JSON.stringify(items.map((item) => (isView(item) ? item.live : item)))
+  return facts(before) === facts(now)
 }
 
 /** How own SQL has views made again. */

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { nameOf } from '../../../src/plan/aside/items.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
-import { readersOf, useDatabase } from '../../support/servers/database.ts'
+import { administrator, readersOf, useDatabase } from '../../support/servers/database.ts'
 import { definition } from '../../support/views/frozen.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 import { callAround, describeAll, rowsOf, useScene } from './scene.ts'
@@ -456,4 +457,27 @@ test('a table is emptied for the trial, and one that others refer to is tried wi
   expect(tried).toEqual(['fits', 'unknown'])
   expect(await sql`select count(*)::int as n from keep.orders`).toEqual([{ n: 200 }])
   await sql`drop table far.items`
+})
+
+test('whoever reads the views is not locked out while it is proved that they can be made again', async () => {
+  await makeGatedView(sql, 'proof')
+  // The server checks a constant of the domain's array whenever it reads the text of the query.
+  await sql.unsafe(`
+    create domain checked as integer check (value = public.proof_gate());
+    create table checked_base (id integer, amount integer);
+    create materialized view checked_one as select id, amount, ('{1}'::checked[])[1] as one from checked_base;
+    create view above_checked as select * from checked_one`)
+  const readers = administrator(`${url}?lock_timeout=1`)
+  const tried: string[] = []
+  await withGateClosed(sql, 'proof', async (open) => {
+    const changing = callAround(database, 'alter table checked_base alter column amount type bigint', {
+      events: { onTried: (result) => tried.push(result) },
+    })
+    await untilAtGate(sql, 'proof')
+    expect(await readers`select count(*)::int as n from above_checked`).toEqual([{ n: 0 }])
+    await open()
+    expect((await changing).map(nameOf)).toEqual(['public.checked_one', 'public.above_checked'])
+  })
+  await readers.end()
+  expect(tried).toEqual(['fits'])
 })
