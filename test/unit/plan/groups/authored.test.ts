@@ -45,6 +45,22 @@ describe('an author’s query is pointed to twins', () => {
   })
 })
 
+test.each([
+  [
+    'a view',
+    'select a.x from a join other.a b on a.x = b.x',
+    'select a.x from "twins".a join other.a b on a.x = b.x',
+  ],
+  [
+    'no expression',
+    'with a as (select 1 from s.a) select 1 from a',
+    'with a as (select 1 from "twins".a) select 1 from a',
+  ],
+  ['no function', 'select a from a(1), extract(year from a)', 'select a from a(1), extract(year from a)'],
+])('a name without a schema gets one if it means %s', (_, sql, onTwins) => {
+  expect(authoredOnTwins(sql, moved, new Map([['a', 'twins']]))).toBe(onTwins)
+})
+
 test('the views that a query names are found, with and without their schema', () => {
   const views = ['sales', 'days', 'extra', 'cte'].map((name) => ({ schema: 'app', name }))
   const sql =
