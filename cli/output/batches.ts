@@ -1,3 +1,4 @@
+import { batchViewOrder } from '../../src/plan/batches/view-order.ts'
 import { ago, bytes, count, duration, elapsed, moment, names, roughly } from '../../src/plan/words.ts'
 import type { Batch, BatchDetails, BatchView } from '../answers/shapes.ts'
 import { short, withoutView } from './names.ts'
@@ -84,21 +85,9 @@ interface At {
   now: Date
 }
 
-const order: BatchView['status'][] = [
-  'failed',
-  'running',
-  'built',
-  'canceled',
-  'pending',
-  'waiting',
-  'skipped',
-  'success',
-  'pruned',
-]
-
 /** The views of a batch as they stand, the most telling first, in at most `height` lines; what is left out is counted. */
 export function viewLinesOf(views: BatchView[], at: At, output: Output & { height: number }): string[] {
-  const sorted = views.toSorted((a, b) => order.indexOf(a.status) - order.indexOf(b.status))
+  const sorted = views.toSorted((a, b) => batchViewOrder.indexOf(a.status) - batchViewOrder.indexOf(b.status))
   const fit = sorted.length <= output.height ? sorted.length : Math.max(0, output.height - 1)
   const name = nameWidth(at.batch, output.width)
   const lines = sorted.slice(0, fit).map((view) => viewLine(view, at, { ...output, name }))

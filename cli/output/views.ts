@@ -1,32 +1,16 @@
 import { isEnded } from '../../src/plan/run.ts'
-import { stateOf } from '../../src/plan/views/cause.ts'
+import { type AnyState, byUrgency, states, worstOf } from '../../src/plan/views/state.ts'
 import { ago, ahead, bytes, count, duration, moment, whole } from '../../src/plan/words.ts'
 import type { View, ViewDetails } from '../answers/shapes.ts'
 import { short } from './names.ts'
-import type { Paint, Style } from './paint.ts'
+import type { Paint } from './paint.ts'
 import { runsTable } from './runs.ts'
 import { type Column, pairLines, tableLines } from './table.ts'
 import type { Output } from './terminal.ts'
-import { statusStyle } from './words.ts'
+import { statusStyle, styleOf } from './words.ts'
 
-/** How a view stands, in one word: what is worst about it. */
-export type Standing = ReturnType<typeof stateOf> | 'paused'
-
-export function standingOf(view: View): Standing {
-  const state = stateOf(view)
-  return view.paused && (state === 'unlimited' || state === 'fresh') ? 'paused' : state
-}
-
-const standingStyles: Record<Standing, Style> = {
-  missing: 'red',
-  unpopulated: 'yellow',
-  stale: 'red',
-  paused: 'yellow',
-  unlimited: 'dim',
-  fresh: 'green',
-}
-
-const byTrouble: Standing[] = ['missing', 'stale', 'unpopulated']
+/** How a view stands: what is worst about it. How its last run ended has a column of its own. */
+export const standingOf = (view: View): AnyState => worstOf({ ...view, lastRun: null })
 
 /** The orders of `ls --sort`. What is unknown comes last. */
 const orders = {
@@ -45,28 +29,24 @@ export function sorted(views: View[], order?: Order): View[] {
     return views.toSorted(
       (a, b) => (orders[order](b) ?? -Infinity) - (orders[order](a) ?? -Infinity) || byName(a, b),
     )
-  return views.toSorted((a, b) => urgency(a) - urgency(b) || overdue(b) - overdue(a) || byName(a, b))
+  return views.toSorted(byUrgency)
 }
 
 const byName = (a: View, b: View): number => (a.view < b.view ? -1 : 1)
-
-function urgency(view: View): number {
-  const at = byTrouble.indexOf(standingOf(view))
-  if (at >= 0) return at
-  return view.lastRun?.status === 'failed' ? byTrouble.length : byTrouble.length + 1
-}
-
-const overdue = (view: View): number => (view.stale ? (view.staleMs ?? 0) - (view.maxStaleMs ?? 0) : 0)
 
 /** Views as a table. `now` is the time of the answer. */
 export function viewsTable(views: View[], now: Date, output: Output): string[] {
   const columns: Column<View>[] = [
     { title: 'VIEW', cell: ({ view }) => short(view) },
-    { title: 'STATE', cell: standingOf, style: (view) => standingStyles[standingOf(view)] },
+    {
+      title: 'STATE',
+      cell: (view) => states[standingOf(view)].word,
+      style: (view) => styleOf(states[standingOf(view)].tone),
+    },
     {
       title: 'AGE',
       cell: ({ staleMs }) => (staleMs === null ? '' : duration(staleMs)),
-      style: ({ stale }) => (stale ? 'red' : undefined),
+      style: ({ stale }) => (stale ? styleOf(states.stale.tone) : undefined),
       right: true,
       leaveOut: 0,
     },
@@ -125,9 +105,9 @@ const scheduleOf = ({ schedule, timeZone, nextBy }: View): string =>
 /** How many views there are of each kind: `7 views: 1 stale, 6 fresh   last runs: 1 failed`. */
 export function summaryOf(views: View[]): string {
   const standings = Map.groupBy(views, standingOf)
-  const counts = (Object.keys(standingStyles) as Standing[]).flatMap((standing) => {
-    const n = standings.get(standing)?.length ?? 0
-    return n === 0 ? [] : [{ n, word: standingWords[standing] }]
+  const counts = Object.entries(states).flatMap(([standing, { word }]) => {
+    const n = standings.get(standing as AnyState)?.length ?? 0
+    return n === 0 ? [] : [{ n, word }]
   })
   const told =
     counts.length === 1
@@ -140,21 +120,12 @@ export function summaryOf(views: View[]): string {
   return last.length === 0 ? told : `${told}   last runs: ${last.join(', ')}`
 }
 
-const standingWords: Record<Standing, string> = {
-  missing: 'missing',
-  unpopulated: 'unpopulated',
-  stale: 'stale',
-  paused: 'paused',
-  unlimited: 'without a limit',
-  fresh: 'fresh',
-}
-
 /** One view in one line: `route_delays is stale: 26 h old, and may be 25 h old`. */
 function standingLine(view: View, paint: Paint): string {
-  const standing = standingOf(view)
+  const { word, tone } = states[standingOf(view)]
   const age = view.staleMs === null ? 'never refreshed' : `${duration(view.staleMs)} old`
   const limit = view.maxStaleMs === null ? 'no limit' : `limit ${duration(view.maxStaleMs)}`
-  return `${paint('bold', short(view.view))}   ${paint(standingStyles[standing], standing)}   ${age}, ${limit}`
+  return `${paint('bold', short(view.view))}   ${paint(styleOf(tone), word)}   ${age}, ${limit}`
 }
 
 /** One view with its indexes and last runs. */

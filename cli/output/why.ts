@@ -1,19 +1,11 @@
+import { states } from '../../src/plan/views/state.ts'
 import { ago, ahead, duration, moment } from '../../src/plan/words.ts'
 import type { Why } from '../answers/shapes.ts'
 import { short } from './names.ts'
-import type { Style } from './paint.ts'
 import { runsTable } from './runs.ts'
 import type { Output } from './terminal.ts'
 import { displayWidth, harmless, wrap } from './width.ts'
-
-const stateStyles: Record<Why['state'], Style> = {
-  fresh: 'green',
-  stale: 'red',
-  unlimited: 'dim',
-  missing: 'red',
-  aside: 'red',
-  unpopulated: 'yellow',
-}
+import { styleOf } from './words.ts'
 
 /** Why a view is as old as it is: how it stands, the causes with what to type, who is in the way, and the last runs. */
 export function whyLines(why: Why, now: Date, output: Output): string[] {
@@ -36,7 +28,7 @@ function standing(
       : `${duration(staleMs)} old (${moment(lastSuccessAt, now)})`
   const limit = maxStaleMs === null ? 'no limit' : `limit ${duration(maxStaleMs)}`
   const next = nextRun === null ? 'no next run' : `next run ${ahead(Date.parse(nextRun) - now.getTime())}`
-  const line = `${paint('bold', short(view))}   ${paint(stateStyles[state], state)}   ${age}, ${limit}`
+  const line = `${paint('bold', short(view))}   ${paint(styleOf(states[state].tone), states[state].word)}   ${age}, ${limit}`
   const whole = `${line}   ${paint('dim', next)}`
   return displayWidth(whole) <= width ? [whole] : [line, `  ${paint('dim', next)}`]
 }

@@ -1,3 +1,4 @@
+import type { Tone } from '../../src/plan/views/state.ts'
 import type { Style } from './paint.ts'
 
 const styles: Record<string, Style> = {
@@ -25,3 +26,15 @@ export const signs: Record<string, string> = {
   skipped: '–',
   pruned: ' ',
 }
+
+const toneStyles: Record<Tone, Style> = {
+  bad: 'red',
+  warn: 'yellow',
+  held: 'yellow',
+  busy: 'cyan',
+  idle: 'dim',
+  good: 'green',
+}
+
+/** The colour of a tone. */
+export const styleOf = (tone: Tone): Style => toneStyles[tone]

@@ -36,7 +36,7 @@ export async function operateFromAfar({ project, aws, policies, sql }: Deployed)
     lastLine,
   )
   await stage('viewkeeper ls, why, runs and batches --env', async () => {
-    assert.match(await viewkeeper(0, 'ls'), /^sales +unlimited .+ success /m)
+    assert.match(await viewkeeper(0, 'ls'), /^sales +no limit .+ success /m)
     assert.match(await viewkeeper(0, 'why', 'sales'), /^sales /)
     assert.match(await viewkeeper(0, 'runs', 'sales', '--limit', '1'), /success/)
     assert.match(await viewkeeper(0, 'batches', '--limit', '3'), /success/)

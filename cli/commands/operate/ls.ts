@@ -1,5 +1,6 @@
 import { matchesGlob } from '../../../src/plan/batches/glob.ts'
 import { command } from '../../../src/plan/commands.ts'
+import { type Filter, filterNames, filters } from '../../../src/plan/views/state.ts'
 import { moment } from '../../../src/plan/words.ts'
 import type { View } from '../../answers/shapes.ts'
 import { apiOf } from '../../api/api-of.ts'
@@ -11,17 +12,7 @@ import { type Order, sorted, summaryOf, viewsTable } from '../../output/views.ts
 import { harmless } from '../../output/width.ts'
 import type { ApiOptions } from './options.ts'
 
-const states = {
-  stale: ({ stale }) => stale,
-  failed: ({ lastRun }) => lastRun?.status === 'failed',
-  running: ({ lastRun }) => lastRun?.status === 'running',
-  paused: ({ paused }) => paused,
-  missing: ({ missing }) => missing,
-} satisfies Record<string, (view: View) => boolean>
-
-type State = keyof typeof states
-
-interface LsOptions extends ApiOptions, Partial<Record<State, boolean>> {
+interface LsOptions extends ApiOptions, Partial<Record<Filter, boolean>> {
   patterns: string[]
   sort?: Order
   json?: boolean
@@ -32,9 +23,9 @@ export async function ls({ patterns, sort, json, env, url, ...wanted }: LsOption
   const api = await apiOf({ env, url })
   const { views, paused } = await readViews(api)
   const named = patterns.length === 0 ? views : matching(views, patterns)
-  const chosen = (Object.keys(states) as State[]).filter((state) => wanted[state])
+  const chosen = filterNames.filter((state) => wanted[state])
   const shown =
-    chosen.length === 0 ? named : named.filter((view) => chosen.some((state) => states[state](view)))
+    chosen.length === 0 ? named : named.filter((view) => chosen.some((state) => filters[state](view)))
   const list = sorted(shown, sort)
   if (json) return printJson({ views: list, paused })
   const [now, out] = [new Date(), output()]
@@ -65,10 +56,10 @@ function matching(views: View[], patterns: string[]): View[] {
   return views.filter((view) => patterns.some((pattern) => fits(pattern)(view)))
 }
 
-const noneLine = (named: View[], chosen: State[]): string =>
+const noneLine = (named: View[], chosen: Filter[]): string =>
   named.length === 0
     ? 'There is no materialized view in this database.'
     : `no ${chosen.join(' or ')} view, of ${named.length}`
 
-const someLine = (list: View[], named: View[], chosen: State[]): string =>
+const someLine = (list: View[], named: View[], chosen: Filter[]): string =>
   `${list.length} ${chosen.join(' or ')} ${list.length === 1 ? 'view' : 'views'} of ${named.length}`

@@ -11,7 +11,6 @@ export type Cause = Why['causes'][number]
 export type HeldLock = Why['locks'][number]
 export type RunList = z.infer<typeof schemas.runList>
 export type Run = RunList['runs'][number]
-export type RunStatus = Run['status']
 export type RunResult = Run['result']
 export type BatchList = z.infer<typeof schemas.batchList>
 export type Batch = BatchList['batches'][number]

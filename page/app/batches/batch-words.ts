@@ -1,3 +1,4 @@
+import { batchViewOrder } from '../../../src/plan/batches/view-order.ts'
 import { count, names } from '../../../src/plan/words.ts'
 import type { Batch, BatchView } from '../api/types.ts'
 
@@ -23,18 +24,7 @@ export function askedFor({ request }: Pick<Batch, 'request'>): string {
 export function countStatuses(
   views: Pick<BatchView, 'status'>[],
 ): { status: BatchView['status']; count: number }[] {
-  const order = [
-    'failed',
-    'canceled',
-    'skipped',
-    'running',
-    'built',
-    'pending',
-    'waiting',
-    'success',
-    'pruned',
-  ] as const
-  return order
+  return batchViewOrder
     .map((status) => ({ status, count: views.filter((view) => view.status === status).length }))
     .filter(({ count: n }) => n > 0)
 }

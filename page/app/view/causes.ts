@@ -1,17 +1,5 @@
+import { causes } from '../../../src/plan/views/cause.ts'
 import type { Cause } from '../api/types.ts'
 
-/** Causes that only say that everything goes its way. */
-const calm: ReadonlySet<Cause['code']> = new Set([
-  'Fresh',
-  'NoLimit',
-  'NotYetDue',
-  'Running',
-  'Pending',
-  'WaitsInBatch',
-  'NotScheduled',
-  'Paused',
-  'AllPaused',
-])
-
 /** Whether somebody has to look at a cause. */
-export const isBad = ({ code }: Pick<Cause, 'code'>): boolean => !calm.has(code)
+export const isBad = ({ code }: Pick<Cause, 'code'>): boolean => ['bad', 'warn'].includes(causes[code])

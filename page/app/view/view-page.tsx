@@ -1,4 +1,4 @@
-import { stateOf } from '../../../src/plan/views/cause.ts'
+import { stateOf } from '../../../src/plan/views/state.ts'
 import type { Place } from '../address/address.ts'
 import { get } from '../api/client.ts'
 import { viewPath } from '../api/paths.ts'
@@ -9,7 +9,7 @@ import { Heading } from '../parts/heading.tsx'
 import { Loading } from '../parts/loading.tsx'
 import { Badge } from '../parts/mark.tsx'
 import { Name } from '../parts/name.tsx'
-import { isOpen, paused, standingOf, standingOfRun } from '../words/standing.ts'
+import { isOpen, standingOf, standingOfRun } from '../words/standing.ts'
 import { Definition } from './definition.tsx'
 import { Neighbours } from './neighbours.tsx'
 import { Plots } from './plots.tsx'
@@ -46,8 +46,8 @@ function OneView({ view, path, known }: { view: ViewDetails; path: string; known
           </Heading>
           <p class="badges">
             <Badge standing={standingOf(stateOf(view))} />
-            {view.paused && <Badge standing={paused} />}
-            {running && <Badge standing={standingOfRun('running')} />}
+            {view.paused && <Badge standing={standingOf('paused')} />}
+            {view.lastRun && running && <Badge standing={standingOfRun(view.lastRun.status)} />}
             {view.comment && <span class="pale">{view.comment}</span>}
           </p>
         </div>

@@ -1,9 +1,9 @@
+import { filterNames } from '../../../src/plan/views/state.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { replaceHash } from '../address/use-place.ts'
 import type { View } from '../api/types.ts'
-import { countStates, sorts, states } from './select.ts'
+import { countStates, sorts } from './select.ts'
 
-const stateWords: Partial<Record<string, string>> = { unpopulated: 'no data' }
 const sortWords: Record<(typeof sorts)[number], string> = {
   urgency: 'most urgent',
   name: 'name',
@@ -23,7 +23,7 @@ export function FilterBar({ views, query }: { views: View[]; query: Place['query
   return (
     <search class="filters">
       <ul class="chips">
-        {['', ...states].map((state) => {
+        {['', ...filterNames].map((state) => {
           const n = state === '' ? views.length : counts[state as keyof typeof counts]
           return (
             (n > 0 || state === (query.state ?? '')) && (
@@ -33,7 +33,7 @@ export function FilterBar({ views, query }: { views: View[]; query: Place['query
                   href={to({ state })}
                   aria-current={state === (query.state ?? '') ? 'true' : undefined}
                 >
-                  {stateWords[state] ?? (state || 'all')} <b>{n}</b>
+                  {state || 'all'} <b>{n}</b>
                 </a>
               </li>
             )

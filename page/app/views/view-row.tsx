@@ -1,4 +1,4 @@
-import { stateOf } from '../../../src/plan/views/cause.ts'
+import { stateOf } from '../../../src/plan/views/state.ts'
 import { bytes, duration } from '../../../src/plan/words.ts'
 import { hashOf } from '../address/address.ts'
 import type { View } from '../api/types.ts'
@@ -7,7 +7,7 @@ import { Badge } from '../parts/mark.tsx'
 import { RefreshButton } from '../parts/refresh-button.tsx'
 import { ViewLink } from '../parts/view-link.tsx'
 import { When } from '../parts/when.tsx'
-import { paused, standingOf, standingOfRun } from '../words/standing.ts'
+import { standingOf, standingOfRun } from '../words/standing.ts'
 
 interface Options {
   view: View
@@ -32,7 +32,7 @@ export function ViewRow({ view, chosen, choose }: Options) {
       </th>
       <td role="cell" class="of-state">
         <Badge standing={standingOf(stateOf(view))} />
-        {view.paused && <Badge standing={paused} />}
+        {view.paused && <Badge standing={standingOf('paused')} />}
       </td>
       <td role="cell" class="of-age">
         <Age of={view} />

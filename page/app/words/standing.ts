@@ -1,6 +1,7 @@
+import type { BatchViewStatus } from '../../../src/plan/batches/view-order.ts'
 import { isEnded } from '../../../src/plan/run.ts'
-import { stateOf, type ViewState } from '../../../src/plan/views/cause.ts'
-import type { RunStatus, View } from '../api/types.ts'
+import { type AnyState, states, type Tone as ViewTone, worstOf } from '../../../src/plan/views/state.ts'
+import type { View } from '../api/types.ts'
 
 /** How something stands: the word that people read, the colour, and the mark that says the same without colour. */
 export interface Standing {
@@ -9,27 +10,26 @@ export interface Standing {
   mark: Mark
 }
 
-type Tone = 'good' | 'warn' | 'bad' | 'busy' | 'idle' | 'held' | 'built'
+type Tone = ViewTone | 'built'
 export type Mark = 'check' | 'clock' | 'cross' | 'play' | 'dots' | 'pause' | 'ring' | 'gone' | 'dash' | 'box'
 
 const standing = (word: string, tone: Tone, mark: Mark): Standing => ({ word, tone, mark })
 
-const ofView: Record<ViewState, Standing> = {
-  fresh: standing('fresh', 'good', 'check'),
-  unlimited: standing('no limit', 'good', 'dash'),
-  stale: standing('stale', 'warn', 'clock'),
-  missing: standing('missing', 'bad', 'gone'),
-  aside: standing('aside', 'held', 'gone'),
-  unpopulated: standing('no data', 'warn', 'ring'),
+const marks: Record<AnyState, Mark> = {
+  missing: 'gone',
+  aside: 'gone',
+  unpopulated: 'ring',
+  failed: 'cross',
+  stale: 'clock',
+  paused: 'pause',
+  unlimited: 'dash',
+  fresh: 'check',
 }
 
 /** How a state of a view is shown. */
-export const standingOf = (state: ViewState): Standing => ofView[state]
+export const standingOf = (state: AnyState): Standing => ({ ...states[state], mark: marks[state] })
 
-/** How a pause is shown. */
-export const paused: Standing = standing('paused', 'held', 'pause')
-
-const ofRun: Record<RunStatus | 'waiting' | 'pruned', Standing> = {
+const ofRun: Record<BatchViewStatus, Standing> = {
   waiting: standing('waiting', 'idle', 'dots'),
   pending: standing('pending', 'idle', 'dots'),
   running: standing('running', 'busy', 'play'),
@@ -48,16 +48,8 @@ export const standingOfRun = (status: keyof typeof ofRun): Standing => ofRun[sta
 export const isOpen = (status: keyof typeof ofRun): boolean =>
   status === 'waiting' || (status !== 'pruned' && !isEnded(status))
 
-/**
- * The one standing of a view in a picture: what happens with it now, else what is wrong with it, else how its
- * data stand.
- */
+/** The one standing of a view in a picture: what happens with it now, else what is worst about it. */
 export function pictured(view: View): Standing {
-  const state = stateOf(view)
   const status = view.lastRun?.status
-  if (status && isOpen(status)) return ofRun[status]
-  if (state === 'missing' || state === 'unpopulated') return ofView[state]
-  if (status === 'failed') return ofRun.failed
-  if (state === 'stale') return ofView.stale
-  return view.paused ? paused : ofView[state]
+  return status && isOpen(status) ? ofRun[status] : standingOf(worstOf(view))
 }

@@ -1,9 +1,9 @@
-import type * as z from 'zod/mini'
 import { getBatch, listBatches } from '../../operations/batches/read.ts'
 import { getMetrics } from '../../operations/monitoring/metrics.ts'
 import { getRun, listRuns } from '../../operations/runs/read.ts'
-import { getView, type ListedView, listViews } from '../../operations/views/read.ts'
+import { getView, listViews } from '../../operations/views/read.ts'
 import { getWhy } from '../../operations/views/why.ts'
+import { filters } from '../../plan/views/state.ts'
 import { batchBody, runBody } from '../http/answers.ts'
 import { type HttpAnswer, type HttpEvent, json } from '../http/http.ts'
 import { pageByKey, pageByName, pageInOrder } from '../http/pages.ts'
@@ -24,26 +24,9 @@ export async function answerViews(
 ): Promise<HttpAnswer> {
   const { state, cursor } = validate(viewsQuery, event.queryStringParameters ?? {}, 'query')
   const { views, paused } = await listViews(database, schedules)
-  const wanted = state === undefined ? views : views.filter((view) => isInState(view, state))
+  const wanted = state === undefined ? views : views.filter(filters[state])
   const { page, next } = pageByName(wanted, cursor)
   return json(200, { views: page, paused, next })
-}
-
-const isInState = (view: ListedView, state: NonNullable<z.output<typeof viewsQuery>['state']>): boolean => {
-  switch (state) {
-    case 'stale':
-      return view.stale
-    case 'failed':
-      return view.lastRun?.status === 'failed'
-    case 'running':
-      return view.lastRun?.status === 'running'
-    case 'paused':
-      return view.paused
-    case 'unpopulated':
-      return !view.populated && !view.missing
-    case 'missing':
-      return view.missing
-  }
 }
 
 /** `GET /metrics` */

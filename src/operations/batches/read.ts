@@ -7,15 +7,16 @@ import { closeLostRuns, mayCloseRuns } from '../../db/runs/lost-runs.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { mayTryAgain } from '../../plan/batches/next.ts'
 import { estimateRest } from '../../plan/batches/rest.ts'
+import type { BatchViewStatus } from '../../plan/batches/view-order.ts'
 import { waitsFor } from '../../plan/batches/waits-for.ts'
-import type { BatchStatus, RunStatus } from '../../plan/run.ts'
+import type { BatchStatus } from '../../plan/run.ts'
 import { Problem } from '../../problem.ts'
 
 /** A view within a batch, with its attempts, oldest first. */
 interface BatchViewState {
   view: string
   /** The status of the latest run; `waiting` before the first, `pruned` if the history has it no longer. */
-  status: RunStatus | 'waiting' | 'pruned'
+  status: BatchViewStatus
   /** Why the batch rebuilds the view although it was not to refresh it; null if the batch was to refresh it. */
   along: string | null
   /** The views of this batch that come before this one. */

@@ -1,49 +1,30 @@
-/** How a view stands, in one word. A paused view that is older than its limit is `unlimited`: nobody expects more of it. */
-export const viewStates = ['fresh', 'stale', 'unlimited', 'missing', 'aside', 'unpopulated'] as const
-export type ViewState = (typeof viewStates)[number]
+import type { Tone } from './state.ts'
 
-/** How a view stands by what `GET /views` says of it. */
-export function stateOf({
-  missing,
-  populated,
-  stale,
-  maxStaleMs,
-}: {
-  missing: boolean
-  populated: boolean
-  stale: boolean
-  maxStaleMs: number | null
-}): Exclude<ViewState, 'aside'> {
-  if (missing) return 'missing'
-  if (!populated) return 'unpopulated'
-  if (stale) return 'stale'
-  return maxStaleMs === null ? 'unlimited' : 'fresh'
-}
-
-/** What makes the data of a view as old as they are. */
-export const causeCodes = [
-  'SetAside',
-  'Missing',
-  'Paused',
-  'AllPaused',
-  'Locked',
-  'Upstream',
-  'Failed',
-  'Lost',
-  'Canceled',
-  'Skipped',
-  'Unpopulated',
-  'NeverRefreshed',
-  'Running',
-  'Pending',
-  'WaitsInBatch',
-  'ScheduleMissed',
-  'NotScheduled',
-  'NotYetDue',
-  'NoLimit',
-  'Fresh',
-] as const
-export type CauseCode = (typeof causeCodes)[number]
+/** What makes the data of a view as old as they are, and how much that matters. */
+export const causes = {
+  SetAside: 'bad',
+  Missing: 'bad',
+  Paused: 'held',
+  AllPaused: 'held',
+  Locked: 'bad',
+  Upstream: 'bad',
+  Failed: 'bad',
+  Lost: 'bad',
+  Canceled: 'bad',
+  Skipped: 'bad',
+  Unpopulated: 'bad',
+  NeverRefreshed: 'warn',
+  Running: 'busy',
+  Pending: 'busy',
+  WaitsInBatch: 'busy',
+  ScheduleMissed: 'bad',
+  NotScheduled: 'idle',
+  NotYetDue: 'idle',
+  NoLimit: 'idle',
+  Fresh: 'good',
+} as const satisfies Record<string, Tone>
+export type CauseCode = keyof typeof causes
+export const causeCodes = Object.keys(causes) as CauseCode[]
 
 /** One cause, for people. */
 export interface Cause {

@@ -1,6 +1,7 @@
-import { type Cause, type CauseCode, stateOf as stateByData, type ViewState } from './cause.ts'
+import { type Cause, type CauseCode, causes } from './cause.ts'
 import { lastEnded, ownCauses } from './own-causes.ts'
 import type { Standing, Surroundings } from './standing.ts'
+import { stateOf as stateByData, type ViewState } from './state.ts'
 
 /** How a view stands, in one word, with what is set aside and what is paused. Pure. */
 export function stateOf(view: Standing): ViewState {
@@ -10,17 +11,8 @@ export function stateOf(view: Standing): ViewState {
   return state === 'fresh' && view.pausedSince !== null && isOld ? 'unlimited' : state
 }
 
-/** These say that nothing is wrong with a view, or what goes on with it. */
-const harmless = new Set<CauseCode>([
-  'Fresh',
-  'NoLimit',
-  'NotScheduled',
-  'NotYetDue',
-  'NeverRefreshed',
-  'Running',
-  'Pending',
-  'WaitsInBatch',
-])
+/** Whether a cause says that nothing is wrong with a view, or what goes on with it. */
+const isHarmless = ({ code }: Cause): boolean => causes[code] !== 'bad' && causes[code] !== 'held'
 
 /** A view with such a cause is not refreshed in a batch, and then the views that read it are skipped. A paused view is passed over. */
 const failing = new Set<CauseCode>(['Locked', 'Failed', 'Lost', 'Canceled', 'Skipped', 'Missing', 'SetAside'])
@@ -47,7 +39,7 @@ export function whyOf(
     .toSorted((one, other) => rank(one) - rank(other))
     .slice(0, mostUpstream)
   if (above.some((cause) => explains(cause, view))) return [...above, ...own]
-  const at = own.findIndex(({ code }) => harmless.has(code))
+  const at = own.findIndex(isHarmless)
   return at < 0 ? [...own, ...above] : own.toSpliced(at, 0, ...above)
 }
 
@@ -74,7 +66,7 @@ function upstreamCause(
   const waitsForIt = view.batch?.finishedAt === null && view.batch.waitsFor.includes(above.view)
   // Everything paused holds for all views alike: the view itself says it.
   const cause = ownCauses(above, { ...around, allPaused: null }).find(
-    ({ code }) => !harmless.has(code) || (waitsForIt && holdingUp.has(code)),
+    (each) => !isHarmless(each) || (waitsForIt && holdingUp.has(each.code)),
   )
   if (cause === undefined) return []
   const { code, text, ...more } = cause

@@ -78,7 +78,7 @@ describe('views', () => {
   const named = (views: View[]) => views.map(({ name }) => name)
 
   test('in trouble come first, the most overdue of them before the others', () => {
-    expect(named(sorted(all))).toEqual(['gone', 'later', 'late', 'broken', 'fine'])
+    expect(named(sorted(all))).toEqual(['gone', 'broken', 'later', 'late', 'fine'])
   })
 
   test('are sorted by what is asked for, and what is unknown comes last', () => {

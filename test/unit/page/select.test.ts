@@ -30,8 +30,8 @@ const views = [
 ] as never[]
 const names = (query: Record<string, string>) => select(views, query).map(({ view }) => view)
 
-test('the most urgent views come first: missing, failed, without data, then by the share of their limit', () => {
-  expect(names({})).toEqual(['b.missing', 'b.failed', 'a.empty', 'a.stale', 'a.busy', 'a.calm', 'b.never'])
+test('the most urgent views come first: missing, without data, failed, stale', () => {
+  expect(names({})).toEqual(['b.missing', 'a.empty', 'b.failed', 'a.stale', 'a.busy', 'b.never', 'a.calm'])
 })
 
 test.each([

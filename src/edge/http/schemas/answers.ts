@@ -1,7 +1,8 @@
 import * as z from 'zod'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../plan/run.ts'
-import { causeCodes, viewStates } from '../../../plan/views/cause.ts'
+import { causeCodes } from '../../../plan/views/cause.ts'
 import { strategies } from '../../../plan/views/definition.ts'
+import { viewStates } from '../../../plan/views/state.ts'
 import { problemCodes } from '../../../problem.ts'
 import { batchId } from './ids.ts'
 

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini'
 import { batchStatuses, operations, runStatuses } from '../../../plan/run.ts'
+import { filterNames } from '../../../plan/views/state.ts'
 import { described, mostInteger, view, whole } from './fields.ts'
 import { runId } from './ids.ts'
 
@@ -18,7 +19,7 @@ const nameCursor = described(z.optional(view), {
 export const batchQuery = z.strictObject({ cursor: nameCursor })
 
 export const viewsQuery = z.strictObject({
-  state: described(z.optional(z.enum(['stale', 'failed', 'running', 'paused', 'unpopulated', 'missing'])), {
+  state: described(z.optional(z.enum(filterNames)), {
     description: 'Only views that are in this state. `failed` and `running` are states of the last run.',
   }),
   cursor: nameCursor,
