@@ -159,6 +159,7 @@ export class Functions extends Construct {
         ...(options.maxTwinBytes === undefined ? {} : { MAX_TWIN_BYTES: String(options.maxTwinBytes) }),
       },
       query: scheduleVariables(options),
+      notice: scheduleVariables(options),
       monitor: {
         ...scheduleVariables(options),
         ...tellingVariables(options),

@@ -5,6 +5,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { main } from '../../cli/program/program.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { routeKey, routes } from '../../src/edge/http/routes.ts'
+import { causeCodes } from '../../src/plan/views/cause.ts'
 import { problemCodes, statusOf } from '../../src/problem.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -110,6 +111,10 @@ describe('the docs', () => {
 
   test.each(Object.values(routes).map(routeKey))('the API page has %s', (route) => {
     expect(read('docs/http.md')).toContain(route)
+  })
+
+  test.each(causeCodes)('the API page has the cause %s', (code) => {
+    expect(read('docs/http.md')).toMatch(new RegExp(`^\\|.*\`${code}\`.*\\| `, 'm'))
   })
 
   test.each([

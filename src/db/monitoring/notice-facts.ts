@@ -1,10 +1,4 @@
-import type {
-  EndedBatch,
-  FailedRun,
-  SlowRun,
-  ToldTrouble,
-  ViewFact,
-} from '../../plan/monitoring/notice-facts.ts'
+import type { EndedBatch, FailedRun, SlowRun, ToldTrouble } from '../../plan/monitoring/notice-facts.ts'
 import { isSlow } from '../../plan/monitoring/runs.ts'
 import type { Sql } from '../server/connect.ts'
 
@@ -68,84 +62,6 @@ export async function readSlowRuns(sql: Sql, since: Date): Promise<SlowRun[]> {
      order by r.id desc limit ${atOnce}`
   return runs.filter(({ durationMs, usualMs }) => isSlow(durationMs, usualMs))
 }
-
-/**
- * How every view stands. A run that was skipped because another run was in its way says nothing about the view, and
- * neither does a drop, or a create that had nothing to do: the run before counts.
- */
-export async function readViewFacts(sql: Sql): Promise<ViewFact[]> {
-  const rows = await sql<ViewRow[]>`
-  select format('%I.%I', d.schema_name, d.name) as view, latest.missing, latest.stale,
-         (extract(epoch from latest.staleness) * 1000)::int8 as "ageMs",
-         (extract(epoch from latest.max_staleness) * 1000)::int8 as "limitMs",
-         latest.last_success_at as "lastSuccessAt", ended.id as "lastId", ended.operation as "lastOperation",
-         ended.status as "lastStatus", ended.batch_id as "lastBatchId", ended.finished_at as "lastFinishedAt",
-         ended.error as "lastError",
-         ended.batch_canceled as "lastBatchCanceled",
-         open.status as "openStatus", open.not_before as "openNotBefore"
-    from viewkeeper.latest_runs latest
-    join viewkeeper.definitions d on d.id = latest.definition_id
-    left join lateral (
-      select r.status, r.not_before from viewkeeper.runs r
-       where r.definition_id = d.id and r.status in ('pending', 'running', 'built')
-       order by r.id desc limit 1) open on true
-    left join lateral (
-      select r.id, r.operation, r.status, r.batch_id, r.finished_at,
-             case when r.error is not null then ${errorOf(sql, 'r.error')} end as error,
-             exists (
-               select from viewkeeper.batches b
-                where b.id = r.batch_id and b.cancel_requested_at is not null) as batch_canceled
-        from viewkeeper.runs r
-       where r.definition_id = d.id and r.status not in ('pending', 'running', 'built')
-         and (r.operation = 'refresh' or (r.operation = 'create' and r.status <> 'skipped'))
-         and r.error ->> 'class' is distinct from 'AlreadyRunning'
-       order by r.id desc limit 1) ended on true`
-  return rows.map(factOf)
-}
-
-interface ViewRow extends Omit<ViewFact, 'last' | 'open'> {
-  lastId: number | null
-  lastOperation: NonNullable<ViewFact['last']>['operation']
-  lastStatus: NonNullable<ViewFact['last']>['status']
-  lastBatchId: string | null
-  lastFinishedAt: Date
-  lastError: NonNullable<ViewFact['last']>['error']
-  lastBatchCanceled: boolean
-  openStatus: NonNullable<ViewFact['open']>['status'] | null
-  openNotBefore: Date | null
-}
-
-const factOf = ({
-  lastId,
-  lastOperation,
-  lastStatus,
-  lastBatchId,
-  lastFinishedAt,
-  lastError,
-  lastBatchCanceled,
-  openStatus,
-  openNotBefore,
-  ...row
-}: ViewRow): ViewFact => ({
-  ...row,
-  last:
-    lastId === null
-      ? null
-      : {
-          id: lastId,
-          operation: lastOperation,
-          status: lastStatus,
-          batchId: lastBatchId,
-          finishedAt: lastFinishedAt,
-          error: lastError,
-          batchCanceled: lastBatchCanceled,
-        },
-  open: openStatus === null ? null : { status: openStatus, notBefore: openNotBefore },
-})
-
-/** The names of all views and functions that are set aside. */
-export const readAside = async (sql: Sql): Promise<Set<string>> =>
-  new Set((await sql<{ name: string }[]>`select name from viewkeeper.set_aside`).map(({ name }) => name))
 
 /** The server's time. */
 export async function readClock(sql: Sql): Promise<Date> {

@@ -14,7 +14,9 @@ export const readLastRuns = (
          r.requested_at as "requestedAt", r.not_before as "notBefore", r.finished_at as "finishedAt",
          r.meta #>> '{response,strategy}' as strategy, left(r.meta #>> '{response,because}', ${mostOfMessage}) as because,
          case when r.error is not null then jsonb_build_object(
-           'class', r.error ->> 'class', 'message', left(r.error ->> 'message', ${mostOfMessage}), 'sqlstate', r.error ->> 'sqlstate') end as error
+           'class', r.error ->> 'class', 'message', left(r.error ->> 'message', ${mostOfMessage}), 'sqlstate', r.error ->> 'sqlstate') end as error,
+         exists (
+           select from viewkeeper.batches b where b.id = r.batch_id and b.cancel_requested_at is not null) as "batchCanceled"
     from jsonb_array_elements_text(${sql.json(definitionIds)}) d(id)
    cross join lateral (
      select * from viewkeeper.runs r where r.definition_id = d.id::integer order by r.id desc limit ${most}) r

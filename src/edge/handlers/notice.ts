@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { confirm, prepareNotice } from '../../operations/monitoring/notice.ts'
+import { confirm, prepareNotice } from '../../operations/views/notice.ts'
 import { readAlarm } from '../../plan/monitoring/alarm-words.ts'
 import { chatOf } from '../../plan/monitoring/notice-chat.ts'
 import { type Mail, mailOf } from '../../plan/monitoring/notice-mail.ts'
@@ -38,12 +38,12 @@ export type NoticeReply =
 /** Says what people have to be told now, for the function `notify`, which cannot reach the database. */
 export async function answerNotice(
   event: unknown,
-  { environment, database }: Pick<Configuration, 'environment' | 'database'>,
+  { environment, database, schedules }: Pick<Configuration, 'environment' | 'database' | 'schedules'>,
 ): Promise<NoticeReply | { noted: boolean }> {
   const asked = validate(question, event, 'event')
   if ('confirmed' in asked) return { noted: await confirm(database, asked.confirmed) }
   const alarms = asked.messages.flatMap((text) => readAlarm(text, environment, new Date()) ?? [])
-  const answer = await prepareNotice(database, asked.holder, { environment, alarms })
+  const answer = await prepareNotice(database, asked.holder, { environment, alarms }, schedules)
   if (answer.busy) return answer
   if (answer.notice === null) return { busy: false, message: null }
   const { notice, token } = answer

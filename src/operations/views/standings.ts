@@ -18,7 +18,7 @@ import { nextScheduled, type Schedules } from '../monitoring/schedules.ts'
 /** Among so many runs of a view is the one that tells why it is as old as it is. */
 const tellingRuns = 10
 
-/** The most views whose locks are read, besides the first view. */
+/** The most views whose locks are read, besides the view that is asked about. */
 const mostLooks = 5
 
 /** A schedule is late after this time: its event is delivered again for a while. */
@@ -32,10 +32,15 @@ export interface Times {
 }
 
 /**
- * Reads how views stand, in the same order, in few queries however many there are. Locks are read of the first view, and of
- * those whose runs are running or gave up at a lock.
+ * Reads how views stand, in the same order, in few queries however many there are. Locks are read of the view that
+ * is asked about, and of the first ones whose runs are running or gave up at a lock.
  */
-export async function readStandings(sql: Sql, views: ViewSummary[], times: Times): Promise<Standing[]> {
+export async function readStandings(
+  sql: Sql,
+  views: ViewSummary[],
+  times: Times,
+  asked?: ViewSummary,
+): Promise<Standing[]> {
   const ids = views.flatMap(({ id }) => id ?? [])
   const runs = Map.groupBy(await readLastRuns(sql, ids, tellingRuns), ({ definitionId }) => definitionId)
   const expectations = new Map((await readExpectations(sql, ids)).map((each) => [each.id, each]))
@@ -52,8 +57,8 @@ export async function readStandings(sql: Sql, views: ViewSummary[], times: Times
       aside: asides.find(isNamed(view)),
     })
     const isBusy = runningRun(standing) !== undefined || failedAtLock(standing)
-    if (standings.length > 0 && (!isBusy || ++looks > mostLooks)) standings.push(standing)
-    else standings.push(await withLocks(sql, view, standing))
+    const isLookedAt = view === asked || (isBusy && ++looks <= mostLooks)
+    standings.push(isLookedAt ? await withLocks(sql, view, standing) : standing)
   }
   return standings
 }

@@ -15,6 +15,7 @@ import { viewsAbove } from '../../plan/views/graph.ts'
 import type { Standing } from '../../plan/views/standing.ts'
 import type { ViewState } from '../../plan/views/state.ts'
 import { stateOf, whyOf } from '../../plan/views/why.ts'
+import { moment } from '../../plan/words.ts'
 import type { Schedules } from '../monitoring/schedules.ts'
 import { resolveName } from '../runs/name.ts'
 import { isNamed, readStandings } from './standings.ts'
@@ -54,11 +55,11 @@ export function getWhy(database: Database, view: string, { schedules, environmen
     const above = viewsAbove(subject.view, dependencies).flatMap((each) => byName.get(each) ?? [])
     const allPaused = await readPause(sql)
     const now = new Date()
-    const [standing, ...upstream] = (await readStandings(sql, [subject, ...above], {
-      schedules,
-      now,
-      isAllPaused: allPaused !== null,
-    })) as [Standing, ...Standing[]]
+    const times = { schedules, now, isAllPaused: allPaused !== null }
+    const [standing, ...upstream] = (await readStandings(sql, [subject, ...above], times, subject)) as [
+      Standing,
+      ...Standing[],
+    ]
     const { staleMs, maxStaleMs, lastSuccessAt, nextRun } = standing
     return {
       view: standing.view,
@@ -69,6 +70,7 @@ export function getWhy(database: Database, view: string, { schedules, environmen
       nextRun,
       causes: whyOf(standing, upstream, (each) => dependencies.get(each) ?? [], {
         now,
+        clock: (at) => moment(at, now),
         environment,
         allPaused,
       }),

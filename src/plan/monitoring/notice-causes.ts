@@ -1,15 +1,18 @@
 import { command } from '../commands.ts'
-import type { Operation } from '../run.ts'
 import { runbookOf } from '../runbook.ts'
-import { dependents } from '../views/graph.ts'
+import { type Cause as Diagnosis, wordsOf } from '../views/cause.ts'
+import { dependents, viewsAbove } from '../views/graph.ts'
+import { ownCauses, runCause } from '../views/own-causes.ts'
+import type { Standing, Surroundings } from '../views/standing.ts'
+import { whyOf } from '../views/why.ts'
 import { duration } from '../words.ts'
-import { type Cause, type CauseCode, type NoticeError, utc } from './notice.ts'
-import type { EndedBatch, FailedRun, NoticeFacts, SlowRun, ViewFact } from './notice-facts.ts'
+import { type Cause, utc } from './notice.ts'
+import type { EndedBatch, FailedRun, NoticeFacts, SlowRun, ToldTrouble } from './notice-facts.ts'
 
-/** Finds what is at fault. */
+/** Finds the causes of news: those that `viewkeeper why` tells, each with what a notice groups and types. */
 export interface Causes {
-  /** Why a view is not fresh: the cause may be a view that it reads, directly or through others. */
-  ofView(view: string): Cause
+  /** Why a view is in trouble: the cause may be a view that it reads, directly or through others. */
+  ofTrouble(trouble: Pick<ToldTrouble, 'name' | 'trouble'>): Cause
   ofFailure(run: FailedRun): Cause
   ofBatch(batch: EndedBatch): Cause
   ofSlow(run: SlowRun): Cause
@@ -17,172 +20,98 @@ export interface Causes {
 
 export function findCauses(facts: NoticeFacts, environment: string): Causes {
   const { now, views, reads, pause } = facts
+  const around: Surroundings = { now, clock: utc, environment, allPaused: pause }
   const readers = dependents(reads)
   const type = (...words: string[]) => command(words, environment)
 
-  const cause = (code: CauseCode, key: string, text: string, more: Partial<Cause>): Cause => ({
-    code,
-    key: `${code} ${key}`.trim(),
-    view: null,
-    text,
-    error: null,
-    runId: null,
-    batchId: null,
-    at: null,
-    lastSuccessAt: null,
-    mendedAt: null,
-    nextTryAt: null,
-    views: [],
-    behind: [],
-    look: [],
-    mend: null,
-    runbook: runbookOf('stale-views'),
-    ...more,
-  })
+  /** The views that read a view, directly or through others, and have no success since `at`. */
+  const behind = (view: string, at: Date): string[] =>
+    viewsAbove(view, readers)
+      .filter((each) => !isFreshSince(views.get(each), at))
+      .sort()
 
-  /** Every view that reads `view`, directly or through others, and has no success since `at`. */
-  function behind(view: string, at: Date): string[] {
-    const found = new Set<string>()
-    const open = [view]
-    for (let each = open.pop(); each !== undefined; each = open.pop())
-      for (const reader of readers.get(each) ?? [])
-        if (!found.has(reader) && reader !== view) {
-          found.add(reader)
-          open.push(reader)
-        }
-    return [...found].filter((each) => !isFreshSince(views.get(each), at)).sort()
+  const known = new Map<Standing, Cause>()
+  function ofView(view: Standing): Cause {
+    const found = known.get(view) ?? findCause(view)
+    known.set(view, found)
+    return found
   }
 
-  const failure = (
-    view: string,
-    run: Pick<FailedRun, 'id' | 'operation' | 'batchId' | 'finishedAt'> & { error: NoticeError | null },
-  ): Cause => {
-    const { id, operation, batchId, finishedAt, error } = run
-    const lost = error?.class === 'RunLost'
-    const fact = views.get(view)
-    const mended = isFreshSince(fact, finishedAt)
-    return cause(
-      lost ? 'Lost' : 'Failed',
-      [view, error?.class, error?.sqlstate].filter(Boolean).join(' '),
-      lost
-        ? `${view} was lost with its server process at ${utc(finishedAt)}`
-        : `${view} ${failedAs[operation]} at ${utc(finishedAt)}`,
-      {
-        view,
-        error,
-        runId: id,
-        batchId,
-        at: finishedAt,
-        lastSuccessAt: mended ? null : (fact?.lastSuccessAt ?? null),
-        mendedAt: mended ? (fact?.lastSuccessAt ?? null) : null,
-        nextTryAt: mended ? null : (fact?.open?.notBefore ?? null),
-        behind: mended ? [] : behind(view, finishedAt),
-        look: [type('why', view), type('run', String(id))],
-        mend: mended
-          ? null
-          : operation === 'refresh'
-            ? type('refresh', '--select', `${view}+`)
-            : type(operation, view),
-        runbook: runbookOf(error?.class ?? 'failed-runs'),
-      },
-    )
+  function findCause(view: Standing): Cause {
+    const above = viewsAbove(view.view, reads).flatMap((each) => views.get(each) ?? [])
+    const [first] = whyOf(view, above, (each) => reads.get(each) ?? [], around) as [Diagnosis]
+    const fault = views.get(first.view ?? '')
+    const own = fault && ownCauses(fault, around).find(({ code }) => code === first.upstream)
+    return fault && own ? told(own, fault) : told(first, view)
   }
 
-  const canceled = (view: string, run: NonNullable<ViewFact['last']>): Cause => {
-    const { id, batchId, batchCanceled, finishedAt } = run
-    const at = utc(finishedAt)
-    const more = { batchId, runId: id, at: finishedAt, runbook: runbookOf('Canceled') }
-    return batchCanceled && batchId !== null
-      ? cause('Canceled', batchId, `Batch ${batchId} was canceled at ${at}`, {
-          ...more,
-          look: [type('batch', batchId)],
-        })
-      : cause('Canceled', view, `${view} was canceled at ${at}`, {
-          ...more,
-          view,
-          behind: behind(view, finishedAt),
-          look: [type('why', view), type('run', String(id))],
-          mend: type('refresh', '--select', `${view}+`),
-        })
-  }
-
-  /** The cause that lies in the view itself; undefined if it lies above the view, or nowhere. */
-  function own(view: string): Cause | undefined {
-    const fact = views.get(view)
-    if (facts.aside.has(view))
-      return cause(
-        'SetAside',
-        '',
-        'Views were set aside for a change of a table: whoever reads one gets an error',
-        {
-          look: ['viewkeeper put-back --dry-run'],
-          mend: 'viewkeeper put-back',
-          runbook: runbookOf('set-aside-views'),
-        },
-      )
-    if (fact?.missing)
-      return cause(
-        'Missing',
-        view,
-        `${view} is not in the database: somebody dropped it, and whoever reads it gets an error`,
-        {
-          view,
-          behind: behind(view, fact.lastSuccessAt ?? now),
-          look: [type('why', view)],
-          mend: type('migrate', 'up', '--repair'),
-          runbook: runbookOf('missing-views'),
-        },
-      )
-    const last = fact?.last
-    // A pause keeps a canceled view from its next refresh, so the pause is told.
-    if (last?.status === 'canceled' && pause === null) return canceled(view, last)
-    return last?.status === 'failed' && last.error?.class !== 'NotExchanged' ? failure(view, last) : undefined
-  }
-
-  /** The nearest view above that is at fault itself. */
-  function above(view: string): Cause | undefined {
-    const seen = new Set([view])
-    const queue = [view]
-    for (let each = queue.shift(); each !== undefined; each = queue.shift())
-      for (const read of (reads.get(each) ?? []).toSorted()) {
-        if (seen.has(read)) continue
-        seen.add(read)
-        const found = own(read)
-        if (found !== undefined) return found
-        queue.push(read)
-      }
-    return undefined
-  }
-
-  function ofView(view: string): Cause {
-    const itself = own(view)
-    if (itself !== undefined) return itself
-    const fact = views.get(view)
-    const last = fact?.last
-    const waitsForOthers = ['UpstreamFailed', 'NotExchanged'].includes(last?.error?.class ?? '')
-    const over = waitsForOthers || last?.status === undefined ? above(view) : undefined
-    if (over !== undefined) return over
-    if (last?.status === 'failed') return failure(view, last)
-    if (pause !== null)
-      return cause('AllPaused', '', `Everything has been paused since ${utc(pause.since)} by ${pause.by}`, {
-        at: pause.since,
-        mend: type('resume', '--all'),
-      })
-    if (fact?.open) return cause('Running', '', 'A refresh is going on, or waits for its turn', {})
-    return cause('NotRefreshed', '', 'Nothing has tried to refresh the views since their last success', {})
+  /** A cause of `viewkeeper why`, as a notice tells it. */
+  function told(
+    diagnosis: Diagnosis,
+    view: Pick<Standing, 'view'> & Partial<Standing>,
+    failed?: FailedRun,
+  ): Cause {
+    const { code, text, next, runId = null, batchId = null } = diagnosis
+    const run = failed ?? view.runs?.find(({ id }) => id === runId)
+    const isOfBatch = code === 'Canceled' && run !== undefined && 'batchCanceled' in run && run.batchCanceled
+    const fault = wordsOf(code).brief === undefined || isOfBatch ? null : view.view
+    const error = ['Failed', 'Lost', 'Locked'].includes(code) ? (run?.error ?? null) : null
+    const success = view.lastSuccessAt ?? null
+    const at = run?.finishedAt ?? (code === 'AllPaused' ? (pause?.since ?? null) : null)
+    const mendedAt = at !== null && success !== null && success > at ? success : null
+    const refresh = type('refresh', view.view)
+    const isRunAtFault = fault !== null && run !== undefined
+    const again =
+      run === undefined || run.operation === 'refresh'
+        ? type('refresh', '--select', `${view.view}+`)
+        : type(run.operation, view.view)
+    return cause(code, [fault ?? (isOfBatch ? batchId : null), error?.class, error?.sqlstate], text, {
+      view: fault,
+      error,
+      runId,
+      batchId,
+      at,
+      lastSuccessAt: mendedAt === null && error !== null ? success : null,
+      mendedAt,
+      nextTryAt:
+        mendedAt === null
+          ? (view.runs?.find(({ finishedAt }) => finishedAt === null)?.notBefore ?? null)
+          : null,
+      behind: fault === null || mendedAt !== null ? [] : behind(fault, at ?? success ?? now),
+      look: fault === null ? (isOfBatch ? [type('batch', batchId ?? '')] : []) : [type('why', fault)],
+      next: next === refresh || mendedAt !== null ? null : next,
+      mend: mendedAt === null && (isRunAtFault || (next === refresh && fault !== null)) ? again : null,
+      ...(error === null ? {} : { runbook: runbookOf(error.class) }),
+    })
   }
 
   return {
-    ofView,
+    ofTrouble({ name, trouble }) {
+      const view = views.get(name)
+      if (trouble === 'aside' || view === undefined)
+        return cause(trouble === 'aside' ? 'SetAside' : 'NotScheduled', [], '', {
+          look: trouble === 'aside' ? [command(['put-back', '--dry-run'], null)] : [],
+          next: trouble === 'aside' ? command(['put-back'], null) : null,
+        })
+      return ofView(view)
+    },
     ofFailure(run) {
-      const waits = run.error?.class === 'NotExchanged' && !isFreshSince(views.get(run.view), run.finishedAt)
-      return waits ? ofView(run.view) : failure(run.view, run)
+      const view = views.get(run.view)
+      if (view !== undefined && run.error?.class === 'NotExchanged' && !isFreshSince(view, run.finishedAt))
+        return ofView(view)
+      const own = view && ownCauses(view, around).find(({ runId }) => runId === run.id)
+      const bare = { view: run.view, lastSuccessAt: null, populated: false }
+      return told(
+        own ?? runCause(view ?? bare, { ...run, because: null, batchCanceled: false }, around),
+        view ?? bare,
+        run,
+      )
     },
     ofBatch: ({ id, status, error, finishedAt }) =>
       cause(
-        error.class === 'BatchLost' ? 'BatchLost' : status === 'canceled' ? 'Canceled' : 'BatchFailed',
-        id,
-        `Batch ${id} ${status === 'canceled' ? 'was canceled' : 'failed'} at ${utc(finishedAt)}`,
+        error.class === 'BatchLost' ? 'Lost' : status === 'canceled' ? 'Canceled' : 'Failed',
+        [id],
+        `Batch ${id} ${status === 'canceled' ? 'was canceled' : 'failed'} at ${utc(finishedAt)}: ${error.message.replace(/\.?$/, '.')}`,
         {
           error,
           batchId: id,
@@ -193,21 +122,41 @@ export function findCauses(facts: NoticeFacts, environment: string): Causes {
         },
       ),
     ofSlow: ({ id, view, durationMs, usualMs, finishedAt }) =>
-      cause('Slow', view, `${view} took ${duration(durationMs)}; it usually takes ${duration(usualMs)}`, {
+      cause('Slow', [view], `${view} took ${duration(durationMs)}; it usually takes ${duration(usualMs)}.`, {
         view,
         runId: id,
         at: finishedAt,
         look: [type('run', String(id)), type('metrics', view)],
-        runbook: runbookOf('slow-runs'),
       }),
   }
 }
 
-const failedAs: Record<Operation, string> = {
-  refresh: 'failed',
-  create: 'could not be created',
-  drop: 'could not be dropped',
-}
+/** A cause of which nothing is known but what is given. */
+const cause = (
+  code: Cause['code'],
+  key: (string | null | undefined)[],
+  text: string,
+  more: Partial<Cause>,
+): Cause => ({
+  code,
+  key: [code, ...key].filter(Boolean).join(' '),
+  view: null,
+  text: text === '' ? (wordsOf(code).several ?? '') : text,
+  error: null,
+  runId: null,
+  batchId: null,
+  at: null,
+  lastSuccessAt: null,
+  mendedAt: null,
+  nextTryAt: null,
+  views: [],
+  behind: [],
+  look: [],
+  next: null,
+  mend: null,
+  runbook: runbookOf(wordsOf(code).section),
+  ...more,
+})
 
-const isFreshSince = (fact: ViewFact | undefined, at: Date): boolean =>
-  fact?.lastSuccessAt != null && fact.lastSuccessAt > at
+const isFreshSince = (view: Standing | undefined, at: Date): boolean =>
+  view?.lastSuccessAt != null && view.lastSuccessAt > at

@@ -1,5 +1,6 @@
 import type { ProblemCode } from '../../problem.ts'
 import type { Operation, RunStatus, Trigger } from '../run.ts'
+import type { Standing } from '../views/standing.ts'
 import type { NoticeError } from './notice.ts'
 import type { Trouble } from './telling.ts'
 
@@ -54,29 +55,6 @@ export interface SlowRun {
   finishedAt: Date
 }
 
-/** How a view stands. */
-export interface ViewFact {
-  view: string
-  missing: boolean
-  stale: boolean
-  ageMs: number
-  limitMs: number | null
-  lastSuccessAt: Date | null
-  /** The last create or refresh that has ended, without those that had nothing to do. */
-  last: {
-    id: number
-    operation: Operation
-    status: RunStatus
-    batchId: string | null
-    finishedAt: Date
-    error: NoticeError | null
-    /** Whether somebody canceled the whole batch of the run. */
-    batchCanceled: boolean
-  } | null
-  /** The newest run that has not ended yet. */
-  open: { status: RunStatus; notBefore: Date | null } | null
-}
-
 export interface NoticeFacts {
   now: Date
   told: ToldTrouble[]
@@ -84,11 +62,9 @@ export interface NoticeFacts {
   batches: EndedBatch[]
   slow: SlowRun[]
   /** By name. */
-  views: Map<string, ViewFact>
+  views: Map<string, Standing>
   /** Which views each view reads. */
   reads: Map<string, string[]>
-  /** The names of what is set aside. */
-  aside: Set<string>
   /** Since when everything scheduled is paused, and by whom. */
   pause: { since: Date; by: string } | null
   /** Up to which moment notices have told of each kind of news. */

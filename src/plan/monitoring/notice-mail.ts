@@ -1,11 +1,11 @@
 import { command } from '../commands.ts'
+import { causes as causeWords, wordsOf } from '../views/cause.ts'
 import { count, duration, names } from '../words.ts'
 import {
   type AlarmWords,
   type Cause,
   type EndedTrouble,
   type Notice,
-  type NoticeError,
   type TroubledView,
   utc,
 } from './notice.ts'
@@ -23,7 +23,7 @@ const mostNames = 20
 /** The most causes that a mail describes. */
 const mostCauses = 10
 const longestSubject = 99
-const longestMessage = 500
+const longestMessage = 1000
 
 /** A notice as a mail for people. */
 export function mailOf(notice: Notice): Mail {
@@ -91,15 +91,11 @@ function troublesOf({ kind, causes }: Notice): string {
 /** Whether the cause says more than the trouble of its view. */
 const isNews = ({ code }: Cause): boolean => code !== 'Missing' && code !== 'SetAside'
 
-const brief = (cause: Cause): string => {
-  const { code, view, batchId, error, text } = cause
-  const state = error?.sqlstate ? ` (${error.class}, ${error.sqlstate})` : error ? ` (${error.class})` : ''
-  if (code === 'Slow') return `${view} was slow`
-  if (code === 'Lost') return `${view} was lost with its server process`
-  if (code === 'Canceled') return `${view ?? `batch ${batchId}`} was canceled`
-  if (code === 'Missing') return `${view} is missing`
-  if (view === null && batchId === null) return text
-  return `${view ?? `batch ${batchId}`} failed${state}`
+const brief = ({ code, view, batchId, error, text }: Cause): string => {
+  if (view === null && batchId === null) return text.replace(/\.$/, '')
+  const isNamed = error !== null && (code === 'Failed' || code === 'Locked')
+  const state = isNamed ? ` (${[error.class, error.sqlstate].filter(Boolean).join(', ')})` : ''
+  return `${view ?? `batch ${batchId}`} ${wordsOf(code).brief ?? causeWords.Failed.brief}${state}`
 }
 
 const words: Record<Trouble, string> = { stale: 'stale', missing: 'missing', aside: 'set aside' }
@@ -141,46 +137,21 @@ function opening(notice: Notice): string {
 }
 
 function causeText(cause: Cause, { at }: Notice): string {
-  const {
-    code,
-    text,
-    error,
-    runId,
-    batchId,
-    lastSuccessAt,
-    mendedAt,
-    nextTryAt,
-    views,
-    behind,
-    look,
-    mend,
-    runbook,
-  } = cause
-  const origin = [
-    runId === null ? '' : `run ${runId}`,
-    batchId === null || text.includes(batchId) ? '' : `batch ${batchId}`,
-  ]
-    .filter(Boolean)
-    .join(', ')
+  const { code, text, runId, batchId, nextTryAt, views, behind, look, next, mend, runbook } = cause
   return [
-    `${text}${origin === '' ? '' : ` (${origin})`}.`,
-    ...(error ? [`  ${errorText(error)}`] : []),
-    ...(lastSuccessAt ? [`  Readers still see the data of ${utc(lastSuccessAt)}.`] : []),
-    ...(mendedAt ? [`  It has succeeded since, at ${utc(mendedAt)}.`] : []),
+    cut(text),
     ...(nextTryAt && nextTryAt > at ? [`  The batch tries again at ${utc(nextTryAt)}.`] : []),
     ...viewLines(views, code === 'Missing'),
     ...(behind.length > 0 ? [`  Waiting for it, with old data: ${names(behind, mostNames)}.`] : []),
     '',
     ...look.map((line) => `  ${line}`),
+    ...(next === null ? [] : [`  Next: ${next}`]),
     ...(mend === null
       ? []
-      : [`  ${code === 'NotRefreshed' ? 'To refresh now' : 'When the cause is gone'}: ${mend}`]),
+      : [`  ${runId === null && batchId === null ? 'To refresh now' : 'When the cause is gone'}: ${mend}`]),
     `  ${runbook}`,
   ].join('\n')
 }
-
-const errorText = ({ class: name, sqlstate, message }: NoticeError): string =>
-  `${name}${sqlstate ? `, SQLSTATE ${sqlstate}` : ''}: ${oneLine(message)}`
 
 function viewLines(views: TroubledView[], isTitle: boolean): string[] {
   if (isTitle && views.length === 1) return []
@@ -245,6 +216,8 @@ function alarmText({ name, state, happened, first, runbook, reason, at }: AlarmW
 
 /** A text without line breaks and control characters, not too long. */
 function oneLine(text: string): string {
-  const line = text.replace(/\p{Cc}+/gu, ' ')
-  return line.length <= longestMessage ? line : `${line.slice(0, longestMessage).toWellFormed()}...`
+  return cut(text.replace(/\p{Cc}+/gu, ' '))
 }
+
+const cut = (text: string): string =>
+  text.length <= longestMessage ? text : `${text.slice(0, longestMessage).toWellFormed()}...`

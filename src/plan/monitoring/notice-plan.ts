@@ -1,4 +1,5 @@
 import { command } from '../commands.ts'
+import { wordsOf } from '../views/cause.ts'
 import type { Alarm } from './alarm-words.ts'
 import { type AlarmWords, type Cause, emptyNotice, type Notice, type TroubledView } from './notice.ts'
 import { type Causes, findCauses } from './notice-causes.ts'
@@ -60,19 +61,19 @@ export function planNotice(facts: NoticeFacts, { environment, alarms }: NoticeRe
     ({ error, hasFailedRun }) => !(error.class === 'ViewsFailed' && hasFailedRun),
   )
   const causes = merged([
-    ...loud.map(({ name }) => find.ofView(name)),
+    ...loud.map(find.ofTrouble),
     ...newFailures.map(find.ofFailure),
     ...newBatches.map(find.ofBatch),
     ...facts.slow.map(find.ofSlow),
   ])
   const lasting = facts.told.filter(({ overAt }) => overAt === null)
   for (const each of lasting) {
-    const cause = causes.get(find.ofView(each.name).key)
+    const cause = causes.get(find.ofTrouble(each).key)
     if (cause !== undefined && (each.isNews || isShared(cause))) cause.views.push(troubledView(each, facts))
   }
   for (const cause of causes.values()) {
     arrange(cause)
-    if (isOfSeveral(cause)) Object.assign(cause, typedFor(cause, environment))
+    if (cause.view === null && cause.views.length > 0) Object.assign(cause, forAll(cause, environment))
   }
 
   const told = causes.size > 0 || ended.length > 0
@@ -162,9 +163,10 @@ function newsOf(facts: NoticeFacts, alarms: Alarm[]) {
  * Whether a notice has named the view already, with the view above it that is at fault, or has said that everything is
  * paused. The next reminder names it again.
  */
-function isToldWithOthers({ name, trouble, known }: ToldTrouble, facts: NoticeFacts, find: Causes): boolean {
+function isToldWithOthers(told: ToldTrouble, facts: NoticeFacts, find: Causes): boolean {
+  const { name, trouble, known } = told
   if (known || trouble !== 'stale') return false
-  const { key, view, code } = find.ofView(name)
+  const { key, view, code } = find.ofTrouble(told)
   if (view === name || (view === null && code !== 'AllPaused')) return false
   return facts.told.some(
     (other) =>
@@ -173,7 +175,7 @@ function isToldWithOthers({ name, trouble, known }: ToldTrouble, facts: NoticeFa
       other.overAt === null &&
       other.known &&
       !other.isNews &&
-      find.ofView(other.name).key === key,
+      find.ofTrouble(other).key === key,
   )
 }
 
@@ -191,7 +193,8 @@ function isExplained({ words, kind, since }: Alarm, kinds: NewsKind[], { covered
 const isLoud = ({ test, state }: AlarmWords): boolean => !test && state === 'ALARM'
 
 /** Whether views have the cause in common. Views that nothing refreshes may have nothing to do with each other. */
-const isShared = ({ code }: Cause): boolean => code !== 'NotRefreshed' && code !== 'Running'
+const isShared = ({ code, view, batchId }: Cause): boolean =>
+  view !== null || batchId !== null || wordsOf(code).isOne === true
 
 const merged = (causes: Cause[]): Map<string, Cause> => {
   const byKey = new Map<string, Cause>()
@@ -205,9 +208,9 @@ const isOlder = ({ at }: Cause, other: Cause | undefined): boolean =>
 
 function troubledView({ name, trouble, beganAt }: ToldTrouble, { now, views }: NoticeFacts): TroubledView {
   const fact = views.get(name)
-  if (trouble !== 'stale' || fact?.limitMs == null)
+  if (trouble !== 'stale' || fact?.maxStaleMs == null || fact.staleMs === null)
     return { view: name, trouble, ageMs: null, limitMs: null, since: beganAt }
-  const { ageMs, limitMs } = fact
+  const { staleMs: ageMs, maxStaleMs: limitMs } = fact
   return {
     view: name,
     trouble,
@@ -225,20 +228,20 @@ function arrange(cause: Cause): void {
   cause.behind = cause.behind.filter((view) => !listed.has(view))
 }
 
-/** Whether no view is at fault, but all views below the cause need the same. */
-const isOfSeveral = ({ code, view, views }: Cause): boolean =>
-  ['NotRefreshed', 'Running', 'Canceled'].includes(code) && view === null && views.length > 0
-
-/** What to type for all views below a cause. */
-function typedFor({ code, views, look, mend }: Cause, environment: string): Pick<Cause, 'look' | 'mend'> {
+/** What is said and typed for all views below a cause, if no view is at fault. */
+function forAll(
+  { code, text, views, look, mend }: Cause,
+  environment: string,
+): Pick<Cause, 'text' | 'look' | 'mend'> {
+  const { tone, several, isOne } = wordsOf(code)
   const all = views.map(({ view }) => view)
   const [first] = all
+  const needsNone = isOne || tone === 'busy' || tone === 'good' || all.length > mostTyped
   return {
+    text: all.length > 1 ? (several ?? text) : text,
     look:
       look.length > 0 ? look : [command(all.length === 1 ? ['why', first!] : ['ls', '--stale'], environment)],
-    mend:
-      mend ??
-      (code === 'Running' || all.length > mostTyped ? null : command(['refresh', ...all], environment)),
+    mend: mend ?? (needsNone ? null : command(['refresh', ...all], environment)),
   }
 }
 

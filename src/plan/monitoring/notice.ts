@@ -1,18 +1,5 @@
+import type { CauseCode } from '../views/cause.ts'
 import type { Trouble } from './telling.ts'
-
-/** Why views are not fresh, as one word. */
-export type CauseCode =
-  | 'Failed'
-  | 'Lost'
-  | 'Missing'
-  | 'SetAside'
-  | 'AllPaused'
-  | 'Canceled'
-  | 'Running'
-  | 'NotRefreshed'
-  | 'Slow'
-  | 'BatchFailed'
-  | 'BatchLost'
 
 /** The error of a run or a batch. No row data. */
 export interface NoticeError {
@@ -39,7 +26,7 @@ export interface Cause {
   key: string
   /** The view at fault; null if the cause is no single view. */
   view: string | null
-  /** What happened, one sentence. */
+  /** What happened, one or two sentences: those of `viewkeeper why`. */
   text: string
   error: NoticeError | null
   runId: number | null
@@ -58,7 +45,9 @@ export interface Cause {
   behind: string[]
   /** What to type to see more. */
   look: string[]
-  /** What to type when the cause is gone, or to remove it; null if that depends. */
+  /** What to type first, as `viewkeeper why` says it: a command or SQL; null if nothing helps, or `mend` does. */
+  next: string | null
+  /** What to type when the cause is gone; null if nothing has to be refreshed then, or that depends. */
   mend: string | null
   /** The section of the runbook. */
   runbook: string

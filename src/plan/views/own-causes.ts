@@ -1,6 +1,6 @@
 import { mayRetry, type ProblemCode } from '../../problem.ts'
 import { command } from '../commands.ts'
-import { duration, moment, names } from '../words.ts'
+import { duration, names } from '../words.ts'
 import type { Cause, HeldLock } from './cause.ts'
 import type { RunFacts, Standing, Surroundings } from './standing.ts'
 
@@ -54,11 +54,11 @@ export function stoppedLast(view: Standing, { since }: HeldLock): boolean {
   return failedAtLock(view) && (since === null || end === null || since <= end)
 }
 
-function goneCause({ view, aside, missing }: Standing, { environment, now }: Surroundings): Cause | null {
+function goneCause({ view, aside, missing }: Standing, { environment, clock }: Surroundings): Cause | null {
   if (aside !== null) {
     return {
       code: 'SetAside',
-      text: `Role ${aside.by} has set ${view} aside since ${moment(aside.since, now)}, so it is not in the database. put-back works with DATABASE_URL.`,
+      text: `Role ${aside.by} has set ${view} aside since ${clock(aside.since)}, so it is not in the database. put-back works with DATABASE_URL.`,
       next: command(['put-back'], null),
     }
   }
@@ -72,13 +72,13 @@ function goneCause({ view, aside, missing }: Standing, { environment, now }: Sur
 
 function pausedCauses(
   { view, pausedSince, scheduled }: Standing,
-  { allPaused, environment, now }: Surroundings,
+  { allPaused, environment, clock }: Surroundings,
 ): Cause[] {
   const causes: Cause[] = []
   if (pausedSince !== null) {
     causes.push({
       code: 'Paused',
-      text: `${view} has been paused since ${moment(pausedSince, now)}: nothing refreshes it, except with --force.`,
+      text: `${view} has been paused since ${clock(pausedSince)}: nothing refreshes it, except with --force.`,
       next: command(['resume', view], environment),
     })
   }
@@ -86,14 +86,14 @@ function pausedCauses(
     const by = allPaused.by === '' ? 'Somebody' : allPaused.by
     causes.push({
       code: 'AllPaused',
-      text: `${by} has paused everything scheduled since ${moment(allPaused.since, now)}, so no schedule refreshes ${view}.`,
+      text: `${by} has paused everything scheduled since ${clock(allPaused.since)}, so no schedule refreshes ${view}.`,
       next: command(['resume', '--all'], environment),
     })
   }
   return causes
 }
 
-function lockedCause(view: Standing, { environment, now }: Surroundings): Cause {
+function lockedCause(view: Standing, { environment, clock }: Surroundings): Cause {
   const [first, ...others] = view.locks as [HeldLock, ...HeldLock[]]
   const run = openRun(view)
   const waiting =
@@ -109,19 +109,22 @@ function lockedCause(view: Standing, { environment, now }: Surroundings): Cause 
     run?.status === 'running' ? run.id : stoppedLast(view, first) ? lastEnded(view)?.id : undefined
   return {
     code: 'Locked',
-    text: `${holder(first, now)} holds ${first.mode} on ${first.relation}: ${waiting}.${more}`,
+    text: `${holder(first, clock)} holds ${first.mode} on ${first.relation}: ${waiting}.${more}`,
     next,
     ...(runId === undefined ? {} : { runId }),
   }
 }
 
-function holder({ pid, role, application, state, since, runId }: HeldLock, now: Date): string {
+function holder(
+  { pid, role, application, state, since, runId }: HeldLock,
+  clock: Surroundings['clock'],
+): string {
   if (runId !== undefined) return `Run ${runId} (process ${pid})`
   const what = [
     role === null ? null : `role ${role}`,
     application === null ? null : `application ${JSON.stringify(application)}`,
     state,
-    since === null ? null : `transaction began ${moment(since, now)}`,
+    since === null ? null : `transaction began ${clock(since)}`,
   ].filter((part) => part !== null)
   const who = pid === null ? 'A prepared transaction' : `Process ${pid}`
   return what.length === 0 ? who : `${who} (${what.join(', ')})`
@@ -145,7 +148,7 @@ function batchCauses({ view, batch, runs }: Standing, around: Surroundings, isPa
     return []
   if (runs.some((run) => run.batchId === batch.id || run.requestedAt >= batch.requestedAt)) return []
   const of = { next: command(['refresh', view], around.environment), batchId: batch.id }
-  const at = moment(batch.requestedAt, around.now)
+  const at = around.clock(batch.requestedAt)
   return why === 'Paused'
     ? [
         {
@@ -163,41 +166,55 @@ function batchCauses({ view, batch, runs }: Standing, around: Surroundings, isPa
       ]
 }
 
-function runCause({ view, lastSuccessAt, populated }: Standing, run: RunFacts, around: Surroundings): Cause {
-  const { environment, now } = around
-  const refresh = command(['refresh', view], environment)
-  const at = run.finishedAt === null ? '' : ` at ${moment(run.finishedAt, now)}`
+/** A run that has ended, as a cause tells it. */
+type EndedRun = Pick<
+  RunFacts,
+  'id' | 'operation' | 'status' | 'batchId' | 'finishedAt' | 'because' | 'error' | 'batchCanceled'
+>
+
+/** How a run of a view ended that did not succeed. */
+export function runCause(
+  { view, lastSuccessAt, populated }: Pick<Standing, 'view' | 'lastSuccessAt' | 'populated'>,
+  run: EndedRun,
+  { environment, clock }: Surroundings,
+): Cause {
+  const { id, operation, status, batchId, finishedAt, error } = run
+  const at = finishedAt === null ? '' : ` at ${clock(finishedAt)}`
+  const message = cut(error?.message ?? run.because ?? '')
   const of = {
-    runId: run.id,
-    ...(run.batchId === null ? {} : { batchId: run.batchId }),
+    next: command(['refresh', view], environment),
+    runId: id,
+    ...(batchId === null ? {} : { batchId }),
   }
-  const message = cut(run.error?.message ?? run.because ?? '')
-  if (run.status === 'skipped') {
-    return { code: 'Skipped', text: `Run ${run.id} skipped ${view}${at}: ${message}`, next: refresh, ...of }
+  if (status === 'skipped')
+    return { code: 'Skipped', text: `Run ${id} skipped ${view}${at}: ${message}`, ...of }
+  if (status === 'canceled') {
+    const what = run.batchCanceled ? `Batch ${batchId}` : `Run ${id} of ${view}`
+    return { code: 'Canceled', text: `${what} was canceled${at}.`, ...of }
   }
-  if (run.status === 'canceled') {
-    return { code: 'Canceled', text: `Run ${run.id} of ${view} was canceled${at}.`, next: refresh, ...of }
-  }
-  if (run.error?.class === 'RunLost' || run.error?.class === 'BatchLost') {
-    return { code: 'Lost', text: `Run ${run.id} of ${view} was lost${at}: ${message}`, next: refresh, ...of }
-  }
-  const sqlstate = run.error?.sqlstate ? ` (${run.error.sqlstate})` : ''
-  const readers =
+  if (error?.class === 'RunLost' || error?.class === 'BatchLost')
+    return { code: 'Lost', text: `Run ${id} of ${view} was lost${at}: ${message}`, ...of }
+  const isMended = lastSuccessAt !== null && finishedAt !== null && lastSuccessAt > finishedAt
+  const after =
     lastSuccessAt === null || !populated
       ? ''
-      : ` Readers still see the data of ${moment(lastSuccessAt, now)}.`
+      : isMended
+        ? ` It has succeeded since, at ${clock(lastSuccessAt)}.`
+        : ` Readers still see the data of ${clock(lastSuccessAt)}.`
+  const what = operation === 'refresh' ? `of ${view} failed` : `could not ${operation} ${view}`
+  const why = error === null ? '' : ` (${[error.class, error.sqlstate].filter(Boolean).join(', ')})`
   return {
     code: 'Failed',
-    text: `Run ${run.id} of ${view} failed${at}: ${ended(`${withoutEnd(message)}${sqlstate}`)}${readers}`,
-    next: nextAfter(run.error?.class, view, run, environment),
+    text: `Run ${id} ${what}${at}: ${ended(`${withoutEnd(message)}${why}`)}${after}`,
     ...of,
+    next: nextAfter(error?.class, view, run, environment),
   }
 }
 
 function nextAfter(
   why: ProblemCode | undefined,
   view: string,
-  { id }: RunFacts,
+  { id }: EndedRun,
   environment: string | null,
 ): string {
   if (why === 'InsufficientPrivilege' || why === 'SwapImpossible')
@@ -232,7 +249,7 @@ function emptyCauses(view: Standing, { environment }: Surroundings, isOpen: bool
 }
 
 /** What goes on now: a run, or a wait. */
-function openCauses(view: Standing, { environment, now }: Surroundings): Cause[] {
+function openCauses(view: Standing, { environment, now, clock }: Surroundings): Cause[] {
   const run = openRun(view)
   const { batch, progress } = view
   const isInBatch = batch !== null && batch.finishedAt === null
@@ -257,7 +274,7 @@ function openCauses(view: Standing, { environment, now }: Surroundings): Cause[]
     return [
       {
         code: 'Pending',
-        text: `Run ${run.id} tries ${view.view} again at ${moment(run.notBefore, now)}.`,
+        text: `Run ${run.id} tries ${view.view} again at ${clock(run.notBefore)}.`,
         next: null,
         runId: run.id,
       },
@@ -286,7 +303,7 @@ function openCauses(view: Standing, { environment, now }: Surroundings): Cause[]
     : [
         {
           code: 'Pending',
-          text: `Run ${run.id} of ${view.view} was requested at ${moment(run.requestedAt, now)}, and has not begun yet.`,
+          text: `Run ${run.id} of ${view.view} was requested at ${clock(run.requestedAt)}, and has not begun yet.`,
           next: command(['run', String(run.id)], environment),
           runId: run.id,
         },
@@ -294,7 +311,7 @@ function openCauses(view: Standing, { environment, now }: Surroundings): Cause[]
 }
 
 /** What schedules have to do with it, if nothing goes on now. */
-function scheduleCauses(view: Standing, { environment, now, allPaused }: Surroundings): Cause[] {
+function scheduleCauses(view: Standing, { environment, clock, allPaused }: Surroundings): Cause[] {
   if (view.pausedSince !== null || allPaused !== null) return []
   const isLate = view.stale || view.lastSuccessAt === null || view.maxStaleMs === null
   const next = command(['refresh', view.view], environment)
@@ -302,7 +319,7 @@ function scheduleCauses(view: Standing, { environment, now, allPaused }: Surroun
     return [
       {
         code: 'ScheduleMissed',
-        text: `A schedule was due to refresh ${view.view} at ${moment(view.missedAt, now)}, and no run began: look at the dead letters (docs/runbook.md#dead-letters).`,
+        text: `A schedule was due to refresh ${view.view} at ${clock(view.missedAt)}, and no run began: look at the dead letters (docs/runbook.md#dead-letters).`,
         next,
       },
     ]
@@ -312,14 +329,14 @@ function scheduleCauses(view: Standing, { environment, now, allPaused }: Surroun
     return isLate ? [{ code: 'NotScheduled', text, next }] : []
   }
   if (!view.stale || view.nextRun === null) return []
-  const at = moment(view.nextRun, now)
+  const at = clock(view.nextRun)
   return [
     { code: 'NotYetDue', text: `A schedule refreshes ${view.view} next at ${at}, and not sooner.`, next },
   ]
 }
 
 /** That the data are fresh, or that nobody says how old they may be. */
-function wellCauses(view: Standing, { now }: Surroundings): Cause[] {
+function wellCauses(view: Standing, { clock }: Surroundings): Cause[] {
   const { staleMs, maxStaleMs, nextRun, scheduled } = view
   if (view.pausedSince !== null || view.stale || !view.populated) return []
   const age = staleMs === null ? `${view.view} has` : `${view.view} is ${duration(staleMs)} old, and has`
@@ -332,7 +349,7 @@ function wellCauses(view: Standing, { now }: Surroundings): Cause[] {
       },
     ]
   }
-  const then = nextRun === null ? '' : ` A schedule refreshes it next at ${moment(nextRun, now)}.`
+  const then = nextRun === null ? '' : ` A schedule refreshes it next at ${clock(nextRun)}.`
   if (staleMs === null) return []
   const text =
     staleMs <= maxStaleMs
@@ -341,7 +358,7 @@ function wellCauses(view: Standing, { now }: Surroundings): Cause[] {
   return [{ code: 'Fresh', text, next: null }]
 }
 
-const withoutEnd = (text: string): string => text.replace(/\.$/, '')
+const withoutEnd = (text: string): string => text.replace(/(?<!\.)\.$/, '')
 const ended = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
 
 /** A text of a record as a part of a cause, with a full stop. */

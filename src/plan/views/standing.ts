@@ -16,6 +16,8 @@ export interface RunFacts {
   /** Why the run was skipped without an error. */
   because: string | null
   error: { class: ProblemCode; message: string; sqlstate: string | null } | null
+  /** Whether somebody canceled the whole batch of the run. */
+  batchCanceled: boolean
 }
 
 /** The open batch of a view, or else the newest, even if that was skipped because of a pause. */
@@ -66,6 +68,8 @@ export interface Standing {
 /** What all views of an environment have in common. */
 export interface Surroundings {
   now: Date
+  /** A moment as the reader of a cause reads it. */
+  clock: (at: Date) => string
   /** The name of the environment; null for the local gateway. */
   environment: string | null
   allPaused: { since: Date; by: string } | null

@@ -12,7 +12,7 @@ export function stateOf(view: Standing): ViewState {
 }
 
 /** Whether a cause says that nothing is wrong with a view, or what goes on with it. */
-const isHarmless = ({ code }: Cause): boolean => causes[code] !== 'bad' && causes[code] !== 'held'
+const isHarmless = ({ code }: Cause): boolean => !['bad', 'held'].includes(causes[code].tone)
 
 /** A view with such a cause is not refreshed in a batch, and then the views that read it are skipped. A paused view is passed over. */
 const failing = new Set<CauseCode>(['Locked', 'Failed', 'Lost', 'Canceled', 'Skipped', 'Missing', 'SetAside'])
@@ -43,6 +43,10 @@ export function whyOf(
   return at < 0 ? [...own, ...above] : own.toSpliced(at, 0, ...above)
 }
 
+/** Whether the last run ended as it did because of another view. */
+const suffersFromOthers = (view: Standing): boolean =>
+  ['UpstreamFailed', 'NotExchanged'].includes(lastEnded(view)?.error?.class ?? '')
+
 /** Whether what happened upstream is the reason of how the view's last run ended, or of its wait. */
 function explains({ upstream, batchId, view: name }: Cause, view: Standing): boolean {
   const { batch } = view
@@ -51,7 +55,7 @@ function explains({ upstream, batchId, view: name }: Cause, view: Standing): boo
     return batchId === batch.id || batch.waitsFor.includes(name ?? '')
   // 55000: a view that it reads is not populated.
   return (
-    (upstream !== undefined && failing.has(upstream) && ended?.error?.class === 'UpstreamFailed') ||
+    (upstream !== undefined && failing.has(upstream) && suffersFromOthers(view)) ||
     (upstream === 'Unpopulated' && ended?.error?.sqlstate === '55000')
   )
 }
@@ -70,7 +74,7 @@ function upstreamCause(
   )
   if (cause === undefined) return []
   const { code, text, ...more } = cause
-  if (code === 'Skipped' && lastEnded(above)?.error?.class === 'UpstreamFailed') return []
+  if (['Skipped', 'Failed'].includes(code) && suffersFromOthers(above)) return []
   const reads = `${view.view} reads ${above.view}${through(view.view, above.view, readsOf)}.`
   return [{ code: 'Upstream', text: `${text} ${reads}`, ...more, view: above.view, upstream: code }]
 }

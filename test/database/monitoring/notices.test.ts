@@ -4,10 +4,12 @@ import { answerNotice, type Message } from '../../../src/edge/handlers/notice.ts
 import { monitor } from '../../../src/operations/monitoring/monitor.ts'
 import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { getWhy } from '../../../src/operations/views/why.ts'
 import type { Notice } from '../../../src/plan/monitoring/notice.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { alarmText } from '../../support/views/notices.ts'
+import { whileLocked } from '../../support/waiting/holder.ts'
 import { useHistory, usePublished } from './past.ts'
 
 const { url, database, sql, clear, writePast, expectForLong } = useHistory()
@@ -19,11 +21,14 @@ type Prepared = { busy: boolean; message: Message | null; token: string }
 const prepare = (holder: string, ...alarms: string[]) =>
   answerNotice(
     { holder, messages: alarms.map((name) => alarmText(name, { at: new Date(), state: stateOf(name) })) },
-    { environment: 'production', database },
+    { environment: 'production', database, schedules: unscheduled },
   ) as Promise<Prepared>
 const stateOf = (alarm: string) => (alarm.endsWith('-over') ? 'OK' : 'ALARM')
 const confirm = (token: string) =>
-  answerNotice({ confirmed: token }, { environment: 'production', database }) as Promise<{ noted: boolean }>
+  answerNotice(
+    { confirmed: token },
+    { environment: 'production', database, schedules: unscheduled },
+  ) as Promise<{ noted: boolean }>
 
 let senders = 0
 
@@ -67,11 +72,46 @@ describe('a notice', () => {
     await fails('steady')
     const message = await tell('failed-runs')
     expect(message?.subject).toBe('[production] public.steady failed (ViewSqlFailed)')
-    expect(message?.text).toContain('  ViewSqlFailed: broken')
+    expect(message?.text).toMatch(
+      /^Run \d+ of public\.steady failed at .* UTC: broken \(ViewSqlFailed\)\. Readers still see/m,
+    )
     expect(message?.text).toContain('viewkeeper why public.steady --env production')
     // The alarm of the same minute, which comes second.
     expect(await tell('failed-runs')).toBeNull()
     expect(await tell()).toBeNull()
+  })
+
+  test('of a run that got no lock says what why says: who holds it, and the SQL that ends the session', async () => {
+    await whileLocked(url, 'select from steady', async ({ pid }) => {
+      const { runId, error } = await refresh(
+        { view: 'steady', strategy: 'regular', timeoutSeconds: 2 },
+        callOn(database),
+      )
+      expect(error?.class).toBe('LockTimeout')
+      const [cause] = noticeOf(await tell('failed-runs')).causes
+      const { causes } = await getWhy(database, 'steady', {
+        schedules: unscheduled,
+        environment: 'production',
+      })
+      expect(causes[0]).toMatchObject({ code: 'Locked', next: `select pg_terminate_backend(${pid});`, runId })
+      expect(cause).toMatchObject({ code: 'Locked', view: 'public.steady', next: causes[0]?.next, runId })
+    })
+  })
+
+  test('of a view whose schedule was due says that it was missed, as why does', async () => {
+    const schedules = { nightly: { schedule: '* * * * *', timeZone: 'Etc/UTC' }, views: false }
+    await becomesStale('steady')
+    await look()
+    const answer = await answerNotice(
+      { holder: 'sender', messages: [alarmText('stale-views', { at: new Date() })] },
+      { environment: 'production', database, schedules },
+    )
+    const { causes } = await getWhy(database, 'steady', { schedules, environment: 'production' })
+    expect(causes[0]?.code).toBe('ScheduleMissed')
+    expect(noticeOf((answer as Prepared).message).causes).toMatchObject([
+      { code: 'ScheduleMissed', views: [{ view: 'public.steady' }] },
+    ])
+    await confirm((answer as Prepared).token)
   })
 
   test('has no values of rows', async () => {
@@ -162,7 +202,7 @@ describe('a notice', () => {
        where status = 'skipped'`
     await becomesStale('steady')
     await look()
-    expect(noticeOf(await tell('stale-views')).causes).toMatchObject([{ code: 'Running' }])
+    expect(noticeOf(await tell('stale-views')).causes).toMatchObject([{ code: 'Pending' }])
   })
 
   test.each([

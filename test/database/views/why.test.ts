@@ -113,7 +113,7 @@ describe('a view whose run ended badly', () => {
           code: 'Failed',
           text: expect.stringMatching(
             new RegExp(
-              `^Run ${runId} of app\\.base failed at .*UTC: division by zero \\(22012\\)\\. Readers still see the data of .*UTC\\.$`,
+              `^Run ${runId} of app\\.base failed at .*UTC: division by zero \\(ViewSqlFailed, 22012\\)\\. Readers still see the data of .*UTC\\.$`,
             ),
           ),
           next: `viewkeeper run ${runId} --env production`,
@@ -145,7 +145,7 @@ describe('a view whose run ended badly', () => {
       runId: failed?.id,
       batchId,
       text: expect.stringMatching(
-        /^Run \d+ of app\.base failed at .*: division by zero \(22012\)\..* app\.top reads app\.base through app\.middle\.$/,
+        /^Run \d+ of app\.base failed at .*: division by zero \(ViewSqlFailed, 22012\)\..* app\.top reads app\.base through app\.middle\.$/,
       ),
       next: `viewkeeper run ${failed?.id} --env production`,
     })

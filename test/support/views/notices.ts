@@ -4,9 +4,9 @@ import type {
   FailedRun,
   NoticeFacts,
   ToldTrouble,
-  ViewFact,
 } from '../../../src/plan/monitoring/notice-facts.ts'
 import { type PlannedNotice, planNotice } from '../../../src/plan/monitoring/notice-plan.ts'
+import type { RunFacts, Standing } from '../../../src/plan/views/standing.ts'
 import type { ProblemCode } from '../../../src/problem.ts'
 
 /** Now, in these facts. */
@@ -23,24 +23,43 @@ const noFacts = (): NoticeFacts => ({
   slow: [],
   views: new Map(),
   reads: new Map(),
-  aside: new Set(),
   pause: null,
   covered: {},
 })
 
-/** A view that succeeded last so many hours ago, and may be 25 hours old. */
+interface ViewOptions extends Partial<Standing> {
+  hours?: number
+  last?: RunFacts | null
+  open?: { status: RunFacts['status']; notBefore: Date | null } | null
+}
+
+/** A view with a schedule that succeeded last so many hours ago, and may be 25 hours old. */
 export const view = (
   name: string,
-  { hours = 1, ...more }: Partial<ViewFact> & { hours?: number } = {},
-): ViewFact => ({
+  { hours = 1, last = null, open = null, ...more }: ViewOptions = {},
+): Standing => ({
   view: name,
   missing: false,
+  populated: true,
+  aside: null,
+  pausedSince: null,
   stale: hours > 25,
-  ageMs: hours * hourMs,
-  limitMs: 25 * hourMs,
+  staleMs: hours * hourMs,
+  maxStaleMs: 25 * hourMs,
   lastSuccessAt: hoursAgo(hours),
-  last: null,
-  open: null,
+  scheduled: true,
+  nextRun: hoursAgo(-1),
+  missedAt: null,
+  runs: [
+    ...(open === null
+      ? []
+      : [{ ...ended('success', { id: 900 }), ...open, batchId: null, finishedAt: null }]),
+    ...(last === null ? [] : [last]),
+  ],
+  batch: null,
+  progress: null,
+  waits: false,
+  locks: [],
   ...more,
 })
 
@@ -62,12 +81,16 @@ export const ended = (
     error = null as FailedRun['error'],
     batchCanceled = false,
   } = {},
-): NonNullable<ViewFact['last']> => ({
+): RunFacts => ({
   id,
   operation: 'refresh',
   status,
   batchId,
+  requestedAt: hoursAgo(hours),
+  notBefore: null,
   finishedAt: hoursAgo(hours),
+  strategy: null,
+  because: null,
   error,
   batchCanceled,
 })
@@ -113,7 +136,7 @@ export const failedBatch = (more: Partial<EndedBatch> = {}): EndedBatch => ({
   ...more,
 })
 
-export const byName = (...views: ViewFact[]) => new Map(views.map((each) => [each.view, each]))
+export const byName = (...views: Standing[]) => new Map(views.map((each) => [each.view, each]))
 
 /** What CloudWatch publishes when an alarm changes its state. */
 export const alarmText = (

@@ -67,7 +67,7 @@ describe('one cause is told once', () => {
     facts.views.set('public.flights', view('public.flights', { hours: 30 }))
     const planned = plan({ ...facts, told: [known, told('public.flights')] }, alarm('stale-views'))
     expect(causesOf(planned)).toEqual([
-      { code: 'NotRefreshed', view: null, views: ['public.flights'], behind: [] },
+      { code: 'NotYetDue', view: null, views: ['public.flights'], behind: [] },
     ])
     expect(planned.notice?.inAll.stale).toBe(2)
   })
@@ -76,7 +76,7 @@ describe('one cause is told once', () => {
     const views = byName(view('public.a', { hours: 30 }), view('public.b', { hours: 30 }))
     const known = told('public.a', { known: true, isNews: false, hours: 1 })
     const planned = plan({ views, told: [known, told('public.b')] }, alarm('stale-views'))
-    expect(causesOf(planned)).toMatchObject([{ code: 'NotRefreshed', views: ['public.b'] }])
+    expect(causesOf(planned)).toMatchObject([{ code: 'NotYetDue', views: ['public.b'] }])
     expect(planned.notice?.inAll.stale).toBe(2)
   })
 
@@ -154,8 +154,9 @@ describe('what the cause is', () => {
     ['Lost', ended('failed', { error: { class: 'RunLost', message: 'gone', sqlstate: null } }), null],
     ['Canceled', ended('canceled'), null],
     ['Running', ended('success', { hours: 30 }), { status: 'running' as const, notBefore: null }],
-    ['NotRefreshed', ended('success', { hours: 30 }), null],
-    ['NotRefreshed', null, null],
+    ['Pending', ended('success', { hours: 30 }), { status: 'pending' as const, notBefore: null }],
+    ['NotYetDue', ended('success', { hours: 30 }), null],
+    ['NotYetDue', null, null],
   ])('%s', (code, last, open) => {
     const views = byName(view('public.sales', { hours: 30, last, open }))
     expect(causeOf({ views })).toMatchObject({ code })
@@ -170,7 +171,7 @@ describe('what the cause is', () => {
     expect(causeOf({ views, reads }, 'public.top')).toMatchObject({
       code: 'Missing',
       view: 'public.sales',
-      mend: 'viewkeeper migrate up --repair --env production',
+      next: 'viewkeeper migrate up --repair --env production',
     })
   })
 
@@ -185,7 +186,7 @@ describe('what the cause is', () => {
     expect(causeOf({ views, reads: topReadsSales }, 'public.top')).toMatchObject({
       code: 'Canceled',
       view: 'public.sales',
-      text: 'public.sales was canceled at 2026-11-20 09:00 UTC',
+      text: 'Run 812 of public.sales was canceled at 2026-11-20 09:00 UTC.',
       mend: 'viewkeeper refresh --select public.sales+ --env production',
     })
     const pause = { since: hoursAgo(40), by: 'ann' }
@@ -204,7 +205,7 @@ describe('what the cause is', () => {
       {
         code: 'Canceled',
         view: null,
-        text: 'Batch night-2 was canceled at 2026-11-20 09:00 UTC',
+        text: 'Batch night-2 was canceled at 2026-11-20 09:00 UTC.',
         look: ['viewkeeper batch night-2 --env production'],
         mend: 'viewkeeper refresh public.sales public.top --env production',
       },
@@ -231,16 +232,54 @@ describe('what the cause is', () => {
     const { notice } = plan({ runs: [failedRun('public.a', { operation: 'drop' })] }, alarm('failed-runs'))
     expect(notice?.causes).toMatchObject([
       {
-        text: 'public.a could not be dropped at 2026-11-20 09:57 UTC',
+        text: 'Run 812 could not drop public.a at 2026-11-20 09:57 UTC: division by zero (ViewSqlFailed, 22012).',
         mend: 'viewkeeper drop public.a --env production',
       },
     ])
   })
 
+  test('who is in the way of a view that got no lock, and the SQL that ends the session, as why says it', () => {
+    const error = { class: 'LockTimeout' as const, message: 'no lock', sqlstate: '55P03' }
+    const lock = {
+      pid: 4711,
+      role: 'report',
+      application: null,
+      state: null,
+      since: hoursAgo(5),
+      mode: 'AccessShareLock',
+      relation: 'public.sales',
+      statement: null,
+      end: 'select pg_terminate_backend(4711);',
+    }
+    const views = byName(view('public.sales', { hours: 30, last: ended('failed', { error }), locks: [lock] }))
+    const locked = { code: 'Locked', view: 'public.sales', runId: 812, error, next: lock.end }
+    expect(causeOf({ views })).toMatchObject(locked)
+    const runs = [failedRun('public.sales', { error })]
+    expect(plan({ views, runs }, alarm('failed-runs')).notice?.causes).toMatchObject([locked])
+  })
+
+  test('a schedule that was due, or that there is none, for one view or for several', () => {
+    const cause = (more: object, ...names: string[]) => {
+      const views = byName(...names.map((name) => view(name, { hours: 30, ...more })))
+      const [first] =
+        plan({ views, told: names.map((name) => told(name)) }, alarm('stale-views')).notice?.causes ?? []
+      return [first?.code, first?.text]
+    }
+    const missed = { missedAt: hoursAgo(1) }
+    expect(cause(missed, 'public.a')).toEqual([
+      'ScheduleMissed',
+      expect.stringMatching(/^A schedule was due to refresh public\.a at 2026-11-20 09:00 UTC, and no run/),
+    ])
+    expect(cause(missed, 'public.a', 'public.b')).toEqual([
+      'ScheduleMissed',
+      'A schedule was due to refresh these views, and no run began: look at the dead letters.',
+    ])
+    expect(cause({ scheduled: false }, 'public.a')[0]).toBe('NotScheduled')
+  })
+
   test('views that were set aside', () => {
     const planned = plan(
       {
-        aside: new Set(['public.a', 'public.f(integer)']),
         told: ['public.a', 'public.f(integer)'].map((name) => told(name, { trouble: 'aside' })),
       },
       alarm('set-aside-views'),
@@ -264,7 +303,7 @@ describe('what the cause is', () => {
       error: { class: 'Canceled', message: 'somebody', sqlstate: null },
     })
     const planned = plan({ batches: [lost, canceled] }, alarm('failed-batches'))
-    expect(causesOf(planned).map(({ code }) => code)).toEqual(['BatchLost', 'Canceled'])
+    expect(causesOf(planned).map(({ code }) => code)).toEqual(['Canceled', 'Lost'])
   })
 
   test('views in a circle end the search', () => {
@@ -274,7 +313,7 @@ describe('what the cause is', () => {
       ['public.a', ['public.b']],
       ['public.b', ['public.a']],
     ])
-    expect(causeOf({ views, reads }, 'public.a')).toMatchObject({ code: 'NotRefreshed' })
+    expect(causeOf({ views, reads }, 'public.a')).toMatchObject({ code: 'Skipped' })
   })
 })
 
@@ -389,7 +428,7 @@ test('a slow refresh is told with its usual duration', () => {
   ]
   const { notice } = plan({ slow }, alarm('slow-runs'))
   expect(notice?.causes).toMatchObject([
-    { code: 'Slow', text: 'public.a took 40 min; it usually takes 12 min' },
+    { code: 'Slow', text: 'public.a took 40 min; it usually takes 12 min.' },
   ])
 })
 

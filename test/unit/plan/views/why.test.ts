@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { HeldLock } from '../../../../src/plan/views/cause.ts'
 import type { BatchFacts, RunFacts, Standing } from '../../../../src/plan/views/standing.ts'
 import { whyOf } from '../../../../src/plan/views/why.ts'
+import { moment } from '../../../../src/plan/words.ts'
 
 const now = new Date('2026-11-20T12:00:00Z')
 const at = (clock: string) => new Date(`2026-11-20T${clock}:00Z`)
@@ -37,6 +38,7 @@ const run = (more: Partial<RunFacts> = {}): RunFacts => ({
   strategy: 'swap',
   because: null,
   error: null,
+  batchCanceled: false,
   ...more,
 })
 const failed = (why: 'LockTimeout' | 'ViewSqlFailed' | 'UpstreamFailed', more: Partial<RunFacts> = {}) =>
@@ -63,6 +65,7 @@ const reader = (since: Date | null): HeldLock => ({
 const why = (view: Standing, upstream: Standing[] = [], allPaused: Date | null = null) =>
   whyOf(view, upstream, (of) => (of === 'app.top' ? ['app.base'] : []), {
     now,
+    clock: (at) => moment(at, now),
     environment: 'production',
     allPaused: allPaused === null ? null : { since: allPaused, by: 'anna' },
   })

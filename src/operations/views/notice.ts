@@ -1,19 +1,20 @@
 import {
-  readAside,
   readClock,
   readEndedBatches,
   readFailedRuns,
   readSlowRuns,
   readTold,
-  readViewFacts,
 } from '../../db/monitoring/notice-facts.ts'
 import { confirmNotice, noteCovered, readCovered, takeNotice } from '../../db/monitoring/notice-lease.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { readDependencies } from '../../db/views/graph.ts'
+import { readViews } from '../../db/views/list.ts'
 import { readPause } from '../../db/views/pause.ts'
 import type { Notice } from '../../plan/monitoring/notice.ts'
 import type { NoticeFacts } from '../../plan/monitoring/notice-facts.ts'
 import { type NoticeRequest, planNotice } from '../../plan/monitoring/notice-plan.ts'
+import { type Schedules, unscheduled } from '../monitoring/schedules.ts'
+import { readStandings } from './standings.ts'
 
 /**
  * What a sender of notices learns. `busy`: another sender is at it, so ask again. With a notice comes a token, to
@@ -36,11 +37,12 @@ export const prepareNotice = (
   database: Database,
   holder: string,
   request: NoticeRequest,
+  schedules: Schedules = unscheduled,
 ): Promise<NoticeAnswer> =>
   database.withConnection(async (sql) => {
     const token = await takeNotice(sql, holder, leaseSeconds)
     if (token === null) return { busy: true }
-    const { notice, covered } = planNotice(await readFacts(sql, request), request)
+    const { notice, covered } = planNotice(await readFacts(sql, request, schedules), request)
     if (!(await noteCovered(sql, token, covered))) return { busy: true }
     if (notice !== null) return { busy: false, notice, token }
     await confirmNotice(sql, token)
@@ -52,7 +54,7 @@ export const confirm = (database: Database, token: string): Promise<boolean> =>
   database.withConnection((sql) => confirmNotice(sql, token))
 
 /** Reads little if nothing is new. */
-async function readFacts(sql: Sql, { alarms }: NoticeRequest): Promise<NoticeFacts> {
+async function readFacts(sql: Sql, { alarms }: NoticeRequest, schedules: Schedules): Promise<NoticeFacts> {
   const covered = await readCovered(sql)
   const slowAlarm = alarms.find(({ kind }) => kind === 'slow')
   const slowSince = slowAlarm && new Date(Math.max(slowAlarm.since.getTime(), covered.slow?.getTime() ?? 0))
@@ -65,12 +67,18 @@ async function readFacts(sql: Sql, { alarms }: NoticeRequest): Promise<NoticeFac
     slow: slowSince === undefined ? [] : await readSlowRuns(sql, slowSince),
   }
   if (news.told.length + news.runs.length + news.batches.length + news.slow.length === 0)
-    return { ...news, views: new Map(), reads: new Map(), aside: new Set(), pause: null }
+    return { ...news, views: new Map(), reads: new Map(), pause: null }
+  const pause = await readPause(sql)
+  // The locks of a few views are read: of those that are news before all others.
+  const named = new Set([...news.runs.map(({ view }) => view), ...news.told.map(({ name }) => name)])
+  const views = (await readViews(sql)).toSorted(
+    (a, b) => Number(named.has(b.view)) - Number(named.has(a.view)),
+  )
+  const standings = await readStandings(sql, views, { schedules, now: news.now, isAllPaused: pause !== null })
   return {
     ...news,
-    views: new Map((await readViewFacts(sql)).map((fact) => [fact.view, fact])),
+    views: new Map(standings.map((each) => [each.view, each])),
     reads: await readDependencies(sql),
-    aside: await readAside(sql),
-    pause: await readPause(sql),
+    pause,
   }
 }
