@@ -118,6 +118,9 @@ const rooms = {
     'src/plan/monitoring',
   ],
   'src/operations/views': [
+    // A notice tells the causes that `why` tells.
+    'src/db/monitoring',
+    'src/plan/monitoring',
     'src/operations/runs',
     'src/operations/monitoring',
     'src/db/server',
