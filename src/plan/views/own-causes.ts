@@ -1,4 +1,4 @@
-import { mayRetry, type ProblemCode } from '../../problem.ts'
+import { mayRetry, type ProblemCode, problemCodes } from '../../problem.ts'
 import { command } from '../commands.ts'
 import { duration, names } from '../words.ts'
 import type { Cause, HeldLock } from './cause.ts'
@@ -220,7 +220,8 @@ function nextAfter(
   if (why === 'InsufficientPrivilege' || why === 'SwapImpossible')
     return command(['doctor', view], environment)
   if (why === 'UniqueIndexRequired') return command(['refresh', view, '--strategy', 'auto'], environment)
-  return why !== undefined && mayRetry(why)
+  // A newer version may have written a class that this one does not know.
+  return why !== undefined && problemCodes.includes(why) && mayRetry(why)
     ? command(['refresh', view], environment)
     : command(['run', String(id)], environment)
 }

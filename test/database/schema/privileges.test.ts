@@ -723,7 +723,7 @@ describe('reads', () => {
       ['select on viewkeeper.batches', /batches/],
       ['select on viewkeeper.latest_runs', /latest_runs/],
       ['select on viewkeeper.definitions', /definitions/],
-      ['select on viewkeeper.set_aside', /set_aside/],
+      ['select on viewkeeper.batch_views', /batch_views/],
       ['update on viewkeeper.runs', /runs/],
       ['update on viewkeeper.batches', /batches/],
       ['update on viewkeeper.told', /told/],
