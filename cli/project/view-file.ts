@@ -1,4 +1,5 @@
 import { mkdir, rm } from 'node:fs/promises'
+import { fileNameOf } from '../../src/plan/file-names.ts'
 import type { QualifiedName } from '../../src/plan/names.ts'
 import { type Definition, definitionDefaults } from '../../src/plan/views/definition.ts'
 import { readFolders } from './folders.ts'
@@ -47,7 +48,7 @@ select 1 as id
 
 /** The module of a new view: what most views need, and as comments what many need. */
 const newModule = ({ schema, name }: QualifiedName): string => `import { defineView } from 'viewkeeper'
-import query from './${name}.sql'
+import query from './${fileNameOf(name)}.sql'
 
 export default defineView({
 ${schema === definitionDefaults.schema ? '' : `  schema: ${literal(schema)},\n`}  name: ${literal(name)},
@@ -63,7 +64,7 @@ ${schema === definitionDefaults.schema ? '' : `  schema: ${literal(schema)},\n`}
 
 /** The files of schema `public` are in the folder of views, those of any other schema in a folder of its name. */
 const fileBase = ({ schema, name }: QualifiedName): string =>
-  schema === 'public' ? name : `${schema}/${name}`
+  [...(schema === 'public' ? [] : [schema]), name].map(fileNameOf).join('/')
 
 /** The module that defines a view. Fields with their default value are left out. */
 function viewModule(definition: Definition): string {
@@ -79,7 +80,7 @@ function viewModule(definition: Definition): string {
     ...changed.map(([field, value]) => `${field}: ${literal(value)}`),
   ]
   return `import { defineView } from 'viewkeeper'
-import query from './${name}.sql'
+import query from './${fileNameOf(name)}.sql'
 
 export default defineView({
 ${fields.map((field) => `  ${field},\n`).join('')}})

@@ -54,7 +54,7 @@ export interface GrantInput {
 export interface ViewInput {
   /** Schema of the view. It must exist. Default `public`. */
   schema?: string
-  /** Name, exactly as written: letters, digits and `_`, at most 63. */
+  /** Name, exactly as written: at most 63 bytes, without control characters. */
   name: string
   /** What the view holds: one `select`. */
   query: QueryInput

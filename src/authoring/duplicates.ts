@@ -1,3 +1,4 @@
+import { displayName } from '../plan/names.ts'
 import type { Definition } from '../plan/views/definition.ts'
 import type { SoundIndex } from './indexes.ts'
 import type { Place } from './places.ts'
@@ -29,7 +30,7 @@ export function reportDuplicates(views: readonly CheckedView[]): void {
   })
   for (const { definition, indexes, report } of single) {
     for (const { definition: index, path } of indexes) {
-      const what = `an index of ${definition.schema}.${definition.name}`
+      const what = `an index of ${displayName(definition)}`
       const first = take(definition.schema, index.name, what, report.places.field(path))
       if (first !== null) {
         report.add(path, `the index's name "${index.name}" is taken by ${first}: give it another name`)

@@ -1,4 +1,4 @@
-import { parseName } from '../plan/names.ts'
+import { displayName, parseName } from '../plan/names.ts'
 import { readSettings } from '../plan/settings.ts'
 import type { Definition, GrantDefinition } from '../plan/views/definition.ts'
 import { Problem } from '../problem.ts'
@@ -44,7 +44,7 @@ async function checkView(view: AuthoredView) {
     sql,
     indexes: indexes.map(({ definition }) => definition),
     grants: grantsOf(fields, report),
-    settings: settingsOf(`${schema}.${name}`, fields, report),
+    settings: settingsOf(displayName({ schema, name }), fields, report),
   }
   const named = !report.refuses('schema') && !report.refuses('name')
   return { report, named, indexes, definition: toDefinition({ ...fields, schema, name, query: '' }, parts) }

@@ -1,4 +1,5 @@
 import type * as z from 'zod'
+import { displayName } from '../plan/names.ts'
 import { nearest } from '../plan/nearest.ts'
 import type { AuthoredView } from './define-view.ts'
 import { type Place, type Places, placesOf } from './places.ts'
@@ -21,7 +22,10 @@ export class ViewReport {
 
   constructor({ input, ...view }: AuthoredView) {
     const { schema, name } = Object(input) as Record<string, unknown>
-    this.view = typeof name === 'string' ? `${typeof schema === 'string' ? schema : 'public'}.${name}` : null
+    this.view =
+      typeof name === 'string'
+        ? displayName({ schema: typeof schema === 'string' ? schema : 'public', name })
+        : null
     this.places = placesOf({ input, ...view })
   }
 

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { identifierFault } from '../plan/names.ts'
 import { nameFault, schemaFault } from '../plan/reserved-names.ts'
 import { rowCountStrategies, strategies } from '../plan/views/definition.ts'
 import type { QueryInput } from './define-view.ts'
@@ -16,11 +17,8 @@ const privileges = [
   'all',
 ] as const
 
-const plainName = matching(
-  /^[A-Za-z_][A-Za-z0-9_]{0,62}$/,
-  'must be letters, digits and "_", at most 63, and not start with a digit',
-)
-const name = plainName.check(refusing(nameFault))
+const authored = checked(identifierFault('') as string, identifierFault)
+const name = authored.check(refusing(nameFault))
 const columns = z
   .array(
     identifier('must be the name of a column, at most 63 bytes'),
@@ -34,7 +32,7 @@ const flag = z.boolean('must be true or false')
  */
 export const viewSchema = z.strictObject(
   {
-    schema: plainName.check(refusing(schemaFault)).optional(),
+    schema: authored.check(refusing(schemaFault)).optional(),
     name,
     query: z.custom<QueryInput>(isQuery, 'must be SQL as a text, or a query of Kysely or Drizzle'),
     uniqueKey: columns.optional(),

@@ -4,7 +4,7 @@ import { type FrozenMigration, type FrozenText, parseFrozen } from '../plan/migr
 import { insistOnOrder } from '../plan/migrations/order.ts'
 import { Problem } from '../problem.ts'
 
-const fileName = /^(\d{3,})_([A-Za-z0-9_]+)\.(up|down)\.sql$/
+const fileName = /^(\d{3,})_([A-Za-z0-9_+@]+)\.(up|down)\.sql$/
 
 /**
  * Reads the frozen migrations of a folder, in order; a folder that does not exist has none. Refuses (MigrationFailed), by

@@ -1,9 +1,20 @@
+import { displayName, type QualifiedName } from './names.ts'
+
 /**
  * A command line of `viewkeeper` for people to type, in a POSIX shell: `viewkeeper why app.sales --env production`. Words
  * that a shell would read otherwise are quoted. `environment` null: the local gateway, which needs no `--env`.
  */
 export const command = (words: string[], environment: string | null): string =>
   ['viewkeeper', ...words, ...(environment === null ? [] : ['--env', environment])].map(quoted).join(' ')
+
+/**
+ * A view's name as an argument in a shell of a command that takes `public` for the schema of a name without one; `old=new` if
+ * the view gets another name.
+ */
+export function viewArgument({ schema, name }: QualifiedName, newName?: string): string {
+  const shown = (each: string) => displayName({ schema: schema === 'public' ? null : schema, name: each })
+  return quoted(newName === undefined ? shown(name) : `${shown(name)}=${shown(newName)}`)
+}
 
 /** Characters that no shell changes, wherever they stand in a word. */
 const plain = /^[A-Za-z0-9_.,:/@%+=-]+$/

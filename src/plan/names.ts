@@ -48,6 +48,12 @@ export function parseName(text: string, field = 'view'): ViewName {
   return { schema: parts[0] ?? null, name }
 }
 
+/** Why nobody can author an identifier; null if somebody can. Files change line ends, and the server cuts long names. */
+export const identifierFault = (identifier: string): string | null =>
+  identifier !== '' && !/[\p{Cc}\p{Cs}]/u.test(identifier) && Buffer.byteLength(identifier) <= maxBytes
+    ? null
+    : `must be a name of at most ${maxBytes} bytes, without line breaks and other control characters`
+
 /** Writes an identifier for SQL. It is always quoted, so it may be a keyword and may hold upper case. */
 export const quoteIdentifier = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`
 

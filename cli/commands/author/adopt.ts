@@ -3,7 +3,7 @@ import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
 import { refuseOtherFolders } from '../../../src/operations/migrations/own-folder.ts'
 import type { DescribedView } from '../../../src/operations/views/describe.ts'
 import { planFreeze } from '../../../src/plan/migrations/freeze.ts'
-import { displayName, quoteName } from '../../../src/plan/names.ts'
+import { displayName, displayPart, identifierFault, quoteName } from '../../../src/plan/names.ts'
 import { nameFault, schemaFault } from '../../../src/plan/reserved-names.ts'
 import { cureLines, curesOf, type ViewRights } from '../../../src/plan/views/rights.ts'
 import { Problem } from '../../../src/problem.ts'
@@ -62,11 +62,11 @@ export async function adopt({ views, all, message, env }: AdoptOptions): Promise
 /** Why a view cannot be authored; null if it can. */
 function faultOf({ schema, name, indexes }: DescribedView['definition']): string | null {
   const names = [name, ...indexes.map((index) => index.name)]
-  if ([schema, ...names].some((part) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(part)))
-    return 'not adopted: authored names have only letters, digits and _. Rename the view or index first'
-  const reserved = names.find((part) => nameFault(part) !== null)
-  if (schemaFault(schema) !== null) return `not adopted: schema "${schema}" ${schemaFault(schema)}`
-  return reserved === undefined ? null : `not adopted: "${reserved}" ${nameFault(reserved)}`
+  for (const part of [schema, ...names]) {
+    const fault = identifierFault(part) ?? (part === schema ? schemaFault(part) : nameFault(part))
+    if (fault !== null) return `not adopted: ${displayPart(part)} ${fault}. Rename it first`
+  }
+  return null
 }
 
 /** The plain views that the views read, each with the names of its readers. */
@@ -103,8 +103,8 @@ async function freezeAdopted(
   for (const { definition, leftOut, rights } of fresh) {
     const left = leftOut.length === 0 ? '' : dim(`   stays in the database only: ${leftOut.join(', ')}`)
     const why = whyNot(rights)
-    if (why === null) report.success(`${definition.name}${left}`)
-    else report.warning(`${definition.name}   ${why}${left}`)
+    if (why === null) report.success(`${displayPart(definition.name)}${left}`)
+    else report.warning(`${displayPart(definition.name)}   ${why}${left}`)
   }
 }
 

@@ -8,6 +8,7 @@ import {
   type Verified,
   verifyFrozen,
 } from '../../../src/operations/migrations/verify.ts'
+import { viewArgument } from '../../../src/plan/commands.ts'
 import { planFreeze, unaccounted } from '../../../src/plan/migrations/freeze.ts'
 import { type FrozenMigration, frozenState } from '../../../src/plan/migrations/frozen.ts'
 import type { NewMigration } from '../../../src/plan/migrations/new-migration.ts'
@@ -25,7 +26,7 @@ import {
   unread,
 } from '../../project/authored.ts'
 import { type Folders, readFolders, shownPath } from '../../project/folders.ts'
-import { asArgument, qualified } from '../../project/names.ts'
+import { qualified } from '../../project/names.ts'
 import { toMigrations, writeMigrations } from '../../project/write-migrations.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 
@@ -86,7 +87,7 @@ const withWaysBack = (fresh: NewMigration[], verified: Verified[] | null): NewMi
   })
 
 function readRename(text: string): { from: QualifiedName; to: QualifiedName } {
-  const [from, to, ...more] = text.split('=')
+  const [from, to, ...more] = text.split(/=(?=(?:[^"]*"[^"]*")*[^"]*$)/) // not within quotes
   if (!from || !to || more.length > 0) throw refused('--rename', `write old=new, not ${JSON.stringify(text)}`)
   return { from: qualified(from, '--rename'), to: qualified(to, '--rename') }
 }
@@ -150,7 +151,7 @@ function insistOnViews({ folders, authored, frozen, renames, removes, only }: Na
     const [first] = gone as [Definition, ...Definition[]]
     throw refused(
       String(views),
-      `${gone.map(displayName).join(', ')}: frozen, but no longer authored. Add --remove ${asArgument(first)}, or --rename ${asArgument(first, 'new_name')}, for each`,
+      `${gone.map(displayName).join(', ')}: frozen, but no longer authored. Add --remove ${viewArgument(first)}, or --rename ${viewArgument(first, 'new_name')}, for each`,
     )
   }
 }

@@ -1,4 +1,5 @@
-import { displayName } from '../../../src/plan/names.ts'
+import { viewArgument } from '../../../src/plan/commands.ts'
+import { displayName, identifierFault } from '../../../src/plan/names.ts'
 import { nameFault, schemaFault } from '../../../src/plan/reserved-names.ts'
 import { Problem } from '../../../src/problem.ts'
 import { report } from '../../output/report.ts'
@@ -9,14 +10,13 @@ import { writeNewViewFiles } from '../../project/view-file.ts'
 /** Writes the files of a new view into the folder of views, to be filled in. Refuses names that cannot be authored, and to replace a file. */
 export async function newView({ view: text }: { view: string }): Promise<void> {
   const view = qualified(text, 'view')
-  const fault = [view.schema, view.name].every((part) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(part))
-    ? (schemaFault(view.schema) ?? nameFault(view.name))
-    : 'has other characters than letters, digits and "_"'
+  const fault =
+    [view.schema, view.name].map(identifierFault).find((each) => each !== null) ??
+    schemaFault(view.schema) ??
+    nameFault(view.name)
   if (fault !== null)
     throw new Problem('InvalidName', `view: ${displayName(view)} ${fault}.`, { field: 'view' })
   const files = (await writeNewViewFiles(view)).map(shownPath)
   report.success(`wrote ${files.join(' and ')}`)
-  report.line(
-    `next: write the query, then npx viewkeeper freeze ${view.schema === 'public' ? view.name : displayName(view)} -m "why"`,
-  )
+  report.line(`next: write the query, then npx viewkeeper freeze ${viewArgument(view)} -m "why"`)
 }

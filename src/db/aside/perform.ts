@@ -14,6 +14,7 @@ import {
   makePolicy,
   makeView,
 } from '../../plan/aside/make.ts'
+import { quoted } from '../../plan/commands.ts'
 import { literal, type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Statement } from '../../plan/plan.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
@@ -119,7 +120,7 @@ async function readKind(sql: Sql, { schema, name }: QualifiedName): Promise<stri
 export const isThere = (item: AsideItem): Problem =>
   new Problem(
     'DependentsExist',
-    `${nameOf(item)} is there already: somebody has made it since it was set aside. To keep that one, run: npx viewkeeper put-back --forget '${nameOf(item)}'. ` +
+    `${nameOf(item)} is there already: somebody has made it since it was set aside. To keep that one, run: npx viewkeeper put-back --forget ${quoted(nameOf(item))}. ` +
       'To get the old one back, drop the new one first.',
   )
 

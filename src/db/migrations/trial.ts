@@ -108,15 +108,14 @@ export const performPlan = (sql: Sql, { settings, prepare, cutOver }: Plan): Pro
 /** Revokes what default privileges have granted on the new view: only the author's grants are to remain. */
 const withoutDefaultGrants = (view: string): Statement => ({
   phase: 'building',
-  sql: `do $$
-declare grantee text;
+  sql: `do ${literal(`declare grantee text;
 begin
   for grantee in
     select distinct case e.grantee when 0 then 'public' else e.grantee::regrole::text end
       from pg_catalog.pg_class c, aclexplode(c.relacl) e where c.oid = ${literal(view)}::regclass and e.grantee <> c.relowner
   loop
-    execute format('revoke all on ${view.replaceAll('%', '%%')} from %s', grantee);
+    execute format('revoke all on %s from %s', ${literal(view)}, grantee);
   end loop;
-end $$`,
+end`)}`,
   hidden: true,
 })

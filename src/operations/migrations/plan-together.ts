@@ -5,6 +5,7 @@ import { lookAgain } from '../../db/server/look-again.ts'
 import { ensureDefinition } from '../../db/views/definitions.ts'
 import { readGroupRights } from '../../db/views/group.ts'
 import { readReaders } from '../../db/views/readers.ts'
+import { viewArgument } from '../../plan/commands.ts'
 import { type Group, groupOf, materialized } from '../../plan/groups/group.ts'
 import { planGroupRefresh } from '../../plan/groups/refresh.ts'
 import { groupObstacles, withoutMembers } from '../../plan/groups/refusals.ts'
@@ -125,9 +126,7 @@ export function unfit(changed: QualifiedName[], misfits: Misfit[]): Problem {
   const ofKind = (kind: ViewKind): QualifiedName[] =>
     misfits.flatMap(({ reader }) => (reader.kind === kind ? [reader] : []))
   const [views, plain] = [ofKind('materialized view'), ofKind('view')]
-  const all = [...changed, ...views].map(({ schema, name }) =>
-    displayName({ schema: schema === 'public' ? null : schema, name }),
-  )
+  const all = [...changed, ...views].map((view) => viewArgument(view))
   return new Problem(
     'SwapImpossible',
     [

@@ -16,6 +16,7 @@ import { sqlstateOf } from '../../db/server/failures.ts'
 import { findView, listReadableNames } from '../../db/views/catalog.ts'
 import { readAllDependencies } from '../../db/views/graph.ts'
 import { readLiveView } from '../../db/views/look.ts'
+import { viewArgument } from '../../plan/commands.ts'
 import {
   type FrozenChange,
   type FrozenMigration,
@@ -274,7 +275,7 @@ const neverFrozen = (view: QualifiedName): Problem =>
     'MigrationFailed',
     `${displayName(view)} is in this database already, differs from its definition, and was never frozen: the up file would ` +
       'change it, and the down file would drop it. Move its file out of views/, run ' +
-      `\`npx viewkeeper adopt ${displayName(view)}\`, write the change into the adopted file, and freeze again. Nothing was written.`,
+      `\`npx viewkeeper adopt ${viewArgument(view)}\`, write the change into the adopted file, and freeze again. Nothing was written.`,
   )
 
 const notRestored = ({ view }: LiveView): Problem =>

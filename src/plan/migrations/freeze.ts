@@ -1,3 +1,4 @@
+import { fileNameOf } from '../file-names.ts'
 import { displayName, type QualifiedName, quoteName } from '../names.ts'
 import { type Definition, definitionDefaults } from '../views/definition.ts'
 import type { Difference } from '../views/differences.ts'
@@ -42,7 +43,7 @@ export function planFreeze(request: FreezeRequest): NewMigration[] {
     state.delete(quoteName(from))
     if (definition) state.set(quoteName(to), { ...definition, ...to })
     return {
-      words: to.name,
+      words: fileNameOf(to.name),
       view: to,
       changed: ['name'],
       up: file({ does: 'rename', view: from, to }),
@@ -59,7 +60,13 @@ export function planFreeze(request: FreezeRequest): NewMigration[] {
       ? { does: 'define', definition: before }
       : { does: adopts ? 'release' : 'drop', view }
     return [
-      { words: definition.name, view, changed, up: file({ does: 'define', definition }), down: file(back) },
+      {
+        words: fileNameOf(definition.name),
+        view,
+        changed,
+        up: file({ does: 'define', definition }),
+        down: file(back),
+      },
     ]
   })
   const removed = removes.flatMap((view): NewMigration[] => {
@@ -67,7 +74,7 @@ export function planFreeze(request: FreezeRequest): NewMigration[] {
     return definition
       ? [
           {
-            words: `remove_${view.name}`,
+            words: `remove_${fileNameOf(view.name)}`,
             view,
             changed: [],
             up: file({ does: 'drop', view }),

@@ -1,3 +1,4 @@
+import { fileNameOf } from '../file-names.ts'
 import { type QualifiedName, quoteName } from '../names.ts'
 import { ofParts } from './frozen.ts'
 import type { NewMigration } from './new-migration.ts'
@@ -67,12 +68,16 @@ function asOne(migrations: NewMigration[]): NewMigration {
 }
 
 const mostNames = 3
+/** A file's name has at most 255 characters, with its number and ending. */
+const mostLetters = 210
 
-const wordsOf = (views: QualifiedName[]): string =>
-  [
-    ...views.slice(0, mostNames).map(({ name }) => name),
-    ...(views.length > mostNames ? [`and_${views.length - mostNames}_more`] : []),
-  ].join('_')
+function wordsOf(views: QualifiedName[]): string {
+  const names = views.slice(0, mostNames).map(({ name }) => fileNameOf(name))
+  while (names.join('_').length > mostLetters) names.pop()
+  return [...names, ...(views.length > names.length ? [`and_${views.length - names.length}_more`] : [])].join(
+    '_',
+  )
+}
 
 function reachedFrom(view: string, reads: ReadonlyMap<string, string[]>): Set<string> {
   const reached = new Set<string>()

@@ -1,4 +1,5 @@
 import { Problem } from '../../problem.ts'
+import { fileNameOf } from '../file-names.ts'
 import { quoteName } from '../names.ts'
 import type { Definition } from '../views/definition.ts'
 import { inDependencyOrder } from '../views/graph.ts'
@@ -89,7 +90,7 @@ function viewParts(migrations: FrozenMigration[], views: SquashedView[], why: st
       key: keyOf(at, quoteName(definition)),
       at,
       migration: {
-        words: name,
+        words: fileNameOf(name),
         up: { change: { does: 'define', definition }, why },
         down: { change: { does: back, view: { schema, name } }, why },
         was: null,

@@ -381,7 +381,7 @@ test('a view that somebody has made meanwhile is named and stays; it is kept if 
   expect(first.misfits).toEqual([
     {
       name: 'far.summit',
-      because: expect.stringMatching(/^far\.summit is there already: .* --forget 'far\.summit'/),
+      because: expect.stringMatching(/^far\.summit is there already: .* --forget far\.summit\. /),
     },
   ])
   expect(first.back.map(({ name }) => name)).toEqual(['keep.top', 'keep.empty_one'])

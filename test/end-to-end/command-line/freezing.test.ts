@@ -43,8 +43,8 @@ describe('freezing', () => {
     project.author('Base', 'select id from public.orders')
     await project.succeed(...freeze())
     expect(project.files('migrations').filter((file) => file.endsWith('.up.sql'))).toEqual([
-      '001_Base.up.sql',
-      '002_Above.up.sql',
+      '001_+base.up.sql',
+      '002_+above.up.sql',
     ])
   })
 

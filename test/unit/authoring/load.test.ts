@@ -81,7 +81,7 @@ const wrong: [input: string, at: string, field: string | null, message: RegExp][
   ['maxStaleness: 3', 'maxStaleness', 'maxStaleness', /did you mean maxStalenessSeconds\?/],
   ['dependson: []', 'dependson', 'dependson', /did you mean dependsOn\?/],
   ['frobnicate: 3', 'frobnicate', 'frobnicate', /is not a field: the fields are schema, name, query,/],
-  ["schema: '1a'", 'schema', 'schema', /letters, digits/],
+  ["schema: 'a\\nb'", 'schema', 'schema', /control characters/],
   [`schema: '${'s'.repeat(64)}'`, 'schema', 'schema', /at most 63/],
   ["schema: 'viewkeeper'", 'schema', 'schema', /is the schema of Viewkeeper itself: name another one/],
   ["schema: 'pg_temp'", 'schema', 'schema', /belongs to the server/],
@@ -159,7 +159,7 @@ const wrong: [input: string, at: string, field: string | null, message: RegExp][
   ["indexes: [{ columns: ['a'],\nwhere: 'a > 0 -- not yet' }]", 'where', 'indexes.0.where', /comment/],
   ["indexes: [{ name: 'y5',\non: '(a) -- x' }]", 'on:', 'indexes.0.on', /comment/],
   ["indexes: [{ columns: ['a'],\nusing: 'a b' }]", 'using', 'indexes.0.using', /access method/],
-  ["indexes: [{ columns: ['a'], name: 'a-b' }]", 'name', 'indexes.0.name', /letters, digits/],
+  ["indexes: [{ columns: ['a'], name: 'a\\r' }]", 'name', 'indexes.0.name', /control characters/],
   ["indexes: [{ colums: ['a'] }]", 'colums', 'indexes.0.colums', /did you mean columns\?/],
   ["grants: [{ privileges: ['read'], to: 'r' }]", 'grants', 'grants.0.privileges.0', /one of select,/],
   ["grants: [{ privileges: [], to: 'r' }]", 'grants', 'grants.0.privileges', /at least/],
@@ -182,8 +182,8 @@ const wrong: [input: string, at: string, field: string | null, message: RegExp][
 /** The same for the name and the query. Here the whole call is written out. */
 const wrongCalls: [call: string, at: string, view: string | null, field: string | null, message: RegExp][] = [
   ["defineView({ query: 'select 1' })", 'defineView({', null, 'name', /is missing/],
-  ["defineView({\nname: 'a-b',\nquery: 'select 1' })", 'a-b', 'public.a-b', 'name', /letters/],
-  ["defineView({\nname: 1,\nquery: 'select 1' })", '1,', null, 'name', /letters/],
+  ["defineView({\nname: 'a\\nb',\nquery: 'select 1' })", "'a", 'public."a\nb"', 'name', /control characters/],
+  ["defineView({\nname: 1,\nquery: 'select 1' })", '1,', null, 'name', /control characters/],
   ["defineView({\nname: 'c1' })", 'defineView(', 'public.c1', 'query', /is missing/],
   ["defineView({\nname: 'c2', query: 7 })", 'query', 'public.c2', 'query', /SQL as a text/],
   ["defineView({\nname: 'c3',\n'query': '' })", "''", 'public.c3', 'query', /is empty/],
@@ -439,8 +439,8 @@ describe.concurrent('imported by Node, problems are reported', () => {
           fro x y\`
         const rest = { retries: -1 }
         export const a = defineView({ name: 'a', query, ...rest }),
-          b = defineView({ name: 'b', query: 'select 1', indexes: [{ columns: ['c'], name: 'n!' }], inAll: 1 as never }), c = defineView({
-            name: 'c!', query: \`select \${1}\`, grants: [{
+          b = defineView({ name: 'b', query: 'select 1', indexes: [{ columns: ['c'], name: '\\r' }], inAll: 1 as never }), c = defineView({
+            name: 'c\\r', query: \`select \${1}\`, grants: [{
               privileges: ['select'], to: '' }], retries: 0 })
         export const d = defineView({ name: 'd',
           query: \`
@@ -452,8 +452,8 @@ describe.concurrent('imported by Node, problems are reported', () => {
       'calls/a.ts:6 public.a retries',
       'calls/a.ts:7 public.b inAll',
       'calls/a.ts:7 public.b indexes.0.name',
-      'calls/a.ts:8 public.c! name',
-      'calls/a.ts:9 public.c! grants.0.to',
+      'calls/a.ts:8 public."c\r" name',
+      'calls/a.ts:9 public."c\r" grants.0.to',
       'calls/a.ts:13 public.d query',
     ])
   })

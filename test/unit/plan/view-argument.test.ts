@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { asArgument } from '../../../cli/project/names.ts'
+import { viewArgument } from '../../../src/plan/commands.ts'
 
 test.each([
   [{ schema: 'public', name: 'sales' }, undefined, 'sales'],
@@ -7,5 +7,5 @@ test.each([
   [{ schema: 'app', name: 'Sales' }, undefined, `'app."Sales"'`],
   [{ schema: 'public', name: 'Sales' }, 'Sold', `'"Sales"="Sold"'`],
 ])('%j is an argument that a shell passes on as it is', (view, newName, expected) => {
-  expect(asArgument(view, newName)).toBe(expected)
+  expect(viewArgument(view, newName)).toBe(expected)
 })
