@@ -141,12 +141,12 @@ export async function perform(
 
 /** The refusal that names the view, and the column as the server names it or as it stands in the query. */
 export function noLongerFits(item: AsideItem, refused: StatementRefused, advice: string): Problem {
-  const { statement, cause, line, missing } = refused
+  const { statement, cause, line, missing, unfound } = refused
   const sqlstate = sqlstateOf(cause)
   const { position, internal_position: inner } = cause as Record<string, string | undefined>
   // Rows may be in the message of a statement that computes rows.
   const message = statement.computesRows
-    ? `its data cannot be computed: ${standardText[sqlstate ?? ''] ?? standardText[`${sqlstate?.slice(0, 2)}000`] ?? 'the query failed'}`
+    ? `its data cannot be computed: ${standardText[sqlstate ?? ''] ?? standardText[`${sqlstate?.slice(0, 2)}000`] ?? 'the query failed'}${unfound === null ? '' : ` ${unfound.what}`}`
     : refused.message
   const at =
     position === undefined && inner === undefined
@@ -158,7 +158,7 @@ export function noLongerFits(item: AsideItem, refused: StatementRefused, advice:
     'ViewSqlFailed',
     sentences(
       `${describeItem(item)} ${what}: ${part}${message} (${sqlstate ?? 'no SQLSTATE'})${statement.computesRows ? '' : at}`,
-      missing ?? undefined,
+      missing ?? unfound?.hint,
       advice,
     ),
     { cause, ...(sqlstate === undefined ? {} : { sqlstate }) },

@@ -7,6 +7,13 @@ import { readMissingRights } from '../server/cure.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { readRolePath, takeRolePath, takeSafePath } from '../server/role-path.ts'
 import { executeSealed } from './seal.ts'
+import { unfoundQuery } from './unfound.ts'
+
+interface Unfound {
+  /** In words after "undefined table". */
+  what: string
+  hint: string
+}
 
 /** A statement that the server refuses. */
 export class StatementRefused extends Error {
@@ -20,6 +27,8 @@ export class StatementRefused extends Error {
   readonly line: number
   /** The rights that were missing, in words with SQL; null if none was. */
   readonly missing: string | null
+  /** What a function did not find while rows were computed, and what to do about it; null if nothing is known. */
+  readonly unfound: Unfound | null
   /** The view whose definition the statement comes from, if several are tried together. */
   view: QualifiedName | null = null
 
@@ -29,12 +38,14 @@ export class StatementRefused extends Error {
     inDefinition: boolean,
     cause: unknown,
     missing: string | null = null,
+    unfound: Unfound | null = null,
   ) {
     super((cause as Error).message, { cause })
     this.statement = statement
     this.at = at
     this.inDefinition = inDefinition
     this.missing = missing
+    this.unfound = unfound
     // Positions count characters; a JavaScript string may hold two units for one. A sealed statement is an inner query.
     const { position: outer, internal_position, internal_query } = cause as Record<string, string | undefined>
     const position = Number(outer ?? (internal_query === statement.sql ? internal_position : undefined) ?? 1)
@@ -75,6 +86,7 @@ export async function executeStatements(
       inDefinition,
       error,
       isLacking ? await readMissingRights(sql, obstacles) : null,
+      current.computesRows ? await readUnfound(sql, error) : null,
     )
   }
 }
@@ -93,4 +105,15 @@ async function execute(
   if (userCode) await takeSafePath(sql, { local: true })
   if (check !== undefined && Object.values(rows[0] ?? {})[0] !== check.is)
     throw new Problem(check.else, check.message)
+}
+
+async function readUnfound(sql: Sql, error: unknown): Promise<Unfound | null> {
+  const sqlstate = sqlstateOf(error)
+  if (sqlstate === undefined || !['42P01', '42883', '42704'].includes(sqlstate)) return null
+  const { message, where = '' } = error as Error & { where?: string }
+  const [row] = await sql.unsafe<{ unfound: Unfound }[]>(
+    `select unfound from (${unfoundQuery}) as found(unfound)`,
+    [sqlstate, message, where],
+  )
+  return row?.unfound ?? null
 }

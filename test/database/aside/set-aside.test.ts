@@ -52,6 +52,25 @@ describe.each(['superuser', 'member of the owners'])('as %s', (who) => {
   })
 })
 
+test('a view over a function whose text names a table without its schema is left, with the name, the function and what to type', async () => {
+  await sql.unsafe(`
+    drop schema if exists called cascade; create schema called; create table called.rates as select 'secret' as r;
+    create function called.rate() returns text language sql set search_path = called as 'select max(r) from rates';
+    create table called.base as select 1 as id; create materialized view called.rated as select id, called.rate() as r from called.base`)
+  await aside(['called.base'])
+  await sql`alter function called.rate() reset search_path`
+  const { misfits } = await back()
+  expect(misfits).toEqual([
+    {
+      name: 'called.rated',
+      because: expect.stringMatching(
+        /cannot be filled: its data cannot be computed: undefined table rates in function called\.rate\(\) \(42P01\)\. A refresh looks .* alter function called\.rate\(\) set search_path = called; \(as postgres\)/,
+      ),
+    },
+  ])
+  expect(JSON.stringify(misfits)).not.toContain('secret')
+})
+
 test('what is remembered survives its session, and anybody who may act as the owners puts it back', async () => {
   const [before, rows] = [await describeAll(sql), await rowsOf(sql)]
   await aside(['keep.orders'])
