@@ -1,5 +1,3 @@
-import { quoteIdentifier } from '../../plan/names.ts'
-import { temporaryNames } from '../../plan/runs/aside-names.ts'
 import { queryOf } from '../../plan/runs/create.ts'
 import type { ReadQuery } from '../../plan/views/assumed-twin.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
@@ -27,7 +25,7 @@ export async function onlyReads(sql: Sql): Promise<boolean> {
  */
 export const readQuery = (sql: Sql, definition: ViewDefinition): Promise<ReadQuery> =>
   undone(sql, async (part) => {
-    const name = `pg_temp.${quoteIdentifier(temporaryNames(definition).view)}`
+    const name = 'pg_temp.viewkeeper_0'
     await takeRolePath(part, { local: true })
     await part.unsafe(`create temporary view ${name} as\n${queryOf(definition.sql)}`)
     await takeSafePath(part, { local: true })

@@ -1,8 +1,7 @@
 import { inPlaceOf, sealed } from '../../plan/acting.ts'
 import { literal, quoteName } from '../../plan/names.ts'
 import type { Plan, Statement } from '../../plan/plan.ts'
-import { temporaryNames } from '../../plan/runs/aside-names.ts'
-import { createStatements } from '../../plan/runs/create.ts'
+import { createNames, createStatements } from '../../plan/runs/create.ts'
 import { setting } from '../../plan/runs/locks.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
@@ -10,6 +9,7 @@ import { liveViewQuery } from '../../plan/views/live-view-query.ts'
 import { readableView } from '../../plan/views/server-sql.ts'
 import { executeStatements, StatementRefused } from '../runs/statements.ts'
 import { inTransaction, type Sql } from '../server/connect.ts'
+import { asideKey } from '../views/aside-key.ts'
 
 /** Does work in a transaction, or in a part of one, and always undoes it. Returns the result of the work. */
 export async function undone<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
@@ -72,7 +72,7 @@ export const describeTwin = (
   onPath?: (path: string) => string,
 ): Promise<LiveView> =>
   undone(sql, async (part) => {
-    const names = temporaryNames(definition)
+    const names = createNames(asideKey(0), definition)
     const twin = quoteName({ schema: definition.schema, name: names.view })
     const statements = sealed(owner, definition, createStatements(definition, names))
     const [create, ...others] = statements as [Statement, ...Statement[]]

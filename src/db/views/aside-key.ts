@@ -1,5 +1,5 @@
 /**
- * Digits for the names of a view's twin: the OID, and more that nobody can guess. Whoever may create in the schema or the
+ * Digits for the names of a view's twin: the OID (0 if there is no view yet), and more that nobody can guess. Whoever may create in the schema or the
  * database could else take the names first, and no swap would succeed.
  */
 export function asideKey(oid: number): string {

@@ -25,19 +25,6 @@ export interface CreateNames {
   index(at: number): string
 }
 
-/** Names for a view that has no OID yet: not its own name, and short enough that the server keeps all of it. */
-export const temporaryNames = ({ name }: ViewName): CreateNames => {
-  const base = `viewkeeper_new_${fnv1a(name)}`
-  return { view: base, index: (at) => `${base}_i${at}` }
-}
-
 /** A message of the server in which `view` stands for every name made here. */
 export const withoutAsideNames = (message: string, view: string): string =>
-  message.replace(/"?\bviewkeeper_(new_[0-9a-f]{8}|\d+)(_[is]\d+)?(_old)?\b"?/g, () => view)
-
-/** 32 bits of FNV-1a, in hex: only to tell apart views that are created at the same time. */
-function fnv1a(text: string): string {
-  let value = 0x811c9dc5
-  for (const byte of Buffer.from(text)) value = Math.imul(value ^ byte, 0x01000193) >>> 0
-  return value.toString(16).padStart(8, '0')
-}
+  message.replace(/"?\bviewkeeper_\d+(_[is]\d+)?(_old)?\b"?/g, () => view)

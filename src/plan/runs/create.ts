@@ -9,7 +9,8 @@ import type {
   RowCountStrategy,
   ViewDefinition,
 } from '../views/definition.ts'
-import { type CreateNames, temporaryNames } from './aside-names.ts'
+import type { ViewFacts } from '../views/view-facts.ts'
+import { asideNames, type CreateNames } from './aside-names.ts'
 import { analyze, type CountedView, countBefore, countRows, readEstimate } from './counting.ts'
 import { besideReaders, exclusively } from './locks.ts'
 import { noteObstacles } from './obstacles.ts'
@@ -25,7 +26,7 @@ export interface CreateOptions {
   /**
    * The existing view to replace. The creation is refused if anything depends on that view (`dependents`).
    */
-  replaces: (CountedView & { dependents: string[] }) | null
+  replaces: (CountedView & Pick<ViewFacts, 'aside'> & { dependents: string[] }) | null
 }
 
 /**
@@ -44,7 +45,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
     )
   }
   insistOnPrivileges(definition)
-  const names = replaces === null ? finalNames(definition) : temporaryNames(definition)
+  const names = replaces === null ? finalNames(definition) : createNames(replaces.aside, definition)
   const view = { schema: definition.schema, name: names.view }
   const counts = withData ? rowCountStrategy : 'none'
   return {
@@ -183,6 +184,12 @@ const grantStatement = (
   const what = privileges.map((privilege) => `${privilege}${on}`).join(', ')
   const grantee = to === 'public' ? to : quoteIdentifier(to)
   return `grant ${what} on ${target} to ${grantee}${grantOption ? ' with grant option' : ''}`
+}
+
+/** Names for a view and its indexes while they are made: see `asideKey`. */
+export function createNames(key: string, { schema }: ViewDefinition): CreateNames {
+  const { view, index } = asideNames(key, schema)
+  return { view: view.name, index }
 }
 
 const finalNames = ({ name, indexes }: ViewDefinition): CreateNames => ({

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { advance } from '../../../src/operations/batches/advance.ts'
 import { startBatch } from '../../../src/operations/batches/start.ts'
+import { create } from '../../../src/operations/runs/create.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd } from '../../support/views/batches.ts'
@@ -23,6 +24,16 @@ const oidOf = async (view: string): Promise<number> =>
 
 /** Does work as the squatter. */
 const squat = (text: string) => as(squatter).database.withConnection((other) => other.unsafe(text).simple())
+
+test('a view that is created anew beside the old one has a name meanwhile that nobody can take first', async () => {
+  await sql.unsafe(`
+    create materialized view shop.forced as select id from shop.sales;
+    insert into viewkeeper.definitions (schema_name, name, sql, source) values ('shop', 'forced', 'select id from shop.sales', 'authored')`)
+  await squat('create table shop.viewkeeper_new_65e278a0 ()')
+  expect(await create({ view: 'shop.forced', force: true }, callOn(database))).toMatchObject({
+    status: 'created',
+  })
+})
 
 describe('names that somebody takes in the places of twins keep no other owner from a swap', () => {
   test('of a view', async () => {
