@@ -101,6 +101,7 @@ export function addAuthoringCommands(program: Command): void {
     .description('author and freeze views that exist already')
     .option('--all', 'every view that is not authored')
     .option('-m, --message <why>', 'why; the text is written into the migration', 'adopted as it was')
+    .option('--trust <role...>', 'also take the plain views of this role')
     .option(...environment)
     .action(async (views, options) =>
       (await import('../commands/author/adopt.ts')).adopt({ views, ...options }),

@@ -8,7 +8,7 @@ import { readFolders, shownPath } from './folders.ts'
 import { writeNew } from './write-new.ts'
 
 /** A migration that is not written yet. Own SQL may lack a way back. */
-type Fresh = Pick<NewMigration, 'words' | 'up'> & { down: NewMigration['down'] | null }
+export type Fresh = Pick<NewMigration, 'words' | 'up'> & { down: NewMigration['down'] | null }
 
 /** The migrations that come after those of the folder, with their numbers and texts. */
 export const toMigrations = (fresh: Fresh[], frozen: FrozenMigration[]): FrozenMigration[] =>

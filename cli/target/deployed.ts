@@ -5,7 +5,7 @@ import { invokeFunction } from '../../src/edge/lambda/invoke.ts'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
 import type { BroughtUp } from '../../src/operations/migrations/bring-up.ts'
 import type { MigrationDone, MigrationStatus } from '../../src/operations/migrations/migrate.ts'
-import type { DescribedView } from '../../src/operations/views/describe.ts'
+import type { Described } from '../../src/operations/views/describe.ts'
 import type { Findings } from '../../src/operations/views/doctor.ts'
 import type { Difference } from '../../src/plan/views/differences.ts'
 import { Problem } from '../../src/problem.ts'
@@ -70,7 +70,7 @@ export function deployedTarget(environment: string): Target {
       const { pending, missing } = await status()
       return { differences, pending, missing }
     },
-    describe: async (views) => (await send<{ views: DescribedView[] }>({ command: 'describe', views })).views,
+    describe: async (views) => (await send<{ views: Described[] }>({ command: 'describe', views })).views,
     doctor: (request) => send<Findings>({ command: 'doctor', ...request }),
   }
 }

@@ -1,6 +1,6 @@
 import type { BroughtUp } from '../../src/operations/migrations/bring-up.ts'
 import type { MigrationDone, MigrationStatus } from '../../src/operations/migrations/migrate.ts'
-import type { DescribedView } from '../../src/operations/views/describe.ts'
+import type { Described } from '../../src/operations/views/describe.ts'
 import type { DoctorRequest, Findings } from '../../src/operations/views/doctor.ts'
 import type { Difference } from '../../src/plan/views/differences.ts'
 
@@ -21,6 +21,6 @@ export interface Target {
     pending: string[] | null
     missing: MigrationStatus['missing']
   }>
-  describe(views: string[] | 'all'): Promise<DescribedView[]>
+  describe(views: string[] | 'all'): Promise<Described[]>
   doctor(request: DoctorRequest): Promise<Findings>
 }

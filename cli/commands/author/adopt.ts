@@ -1,10 +1,14 @@
 import { rm } from 'node:fs/promises'
 import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
 import { refuseOtherFolders } from '../../../src/operations/migrations/own-folder.ts'
-import type { DescribedView } from '../../../src/operations/views/describe.ts'
+import { type Described, type DescribedView, isDefined } from '../../../src/operations/views/describe.ts'
+import { quoted } from '../../../src/plan/commands.ts'
+import { fileNameOf } from '../../../src/plan/file-names.ts'
 import { planFreeze } from '../../../src/plan/migrations/freeze.ts'
+import type { FrozenFile } from '../../../src/plan/migrations/frozen.ts'
 import { displayName, displayPart, identifierFault, quoteName } from '../../../src/plan/names.ts'
 import { nameFault, schemaFault } from '../../../src/plan/reserved-names.ts'
+import type { DescribedPlainView } from '../../../src/plan/views/plain-view.ts'
 import { cureLines, curesOf, type ViewRights } from '../../../src/plan/views/rights.ts'
 import { Problem } from '../../../src/problem.ts'
 import { count, dim, report } from '../../output/report.ts'
@@ -12,7 +16,7 @@ import { canonicalOf, readAuthored } from '../../project/authored.ts'
 import { readFolders } from '../../project/folders.ts'
 import { qualified } from '../../project/names.ts'
 import { writeViewFiles } from '../../project/view-file.ts'
-import { toMigrations, writeMigrations } from '../../project/write-migrations.ts'
+import { type Fresh, toMigrations, writeMigrations } from '../../project/write-migrations.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 import { targetOf } from '../../target/target-of.ts'
 
@@ -21,39 +25,40 @@ interface AdoptOptions {
   all?: boolean
   message: string
   env?: string
+  trust?: string[]
 }
 
 /** Authors and freezes views of the database. The database is only read. */
-export async function adopt({ views, all, message, env }: AdoptOptions): Promise<void> {
-  if (views.length > 0 === (all ?? false)) {
+export async function adopt(options: AdoptOptions): Promise<void> {
+  const { views: named, all, env } = options
+  if (named.length > 0 === (all ?? false)) {
     throw new Problem('InvalidRequest', 'Either name the views to adopt, or write --all.', { field: 'view' })
   }
   const known = new Set((await readAuthored()).map(quoteName))
   const frozen = await readFrozenMigrations((await readFolders()).migrations)
   if (env === undefined) await refuseOtherFolders(databaseFromUrl(), frozen)
   const described = await (await targetOf({ env })).describe(
-    all ? 'all' : [...new Set(views.map((view) => quoteName(qualified(view, 'view'))))],
+    all ? 'all' : [...new Set(named.map((view) => quoteName(qualified(view, 'view'))))],
   )
-  const fresh = described.filter(
-    ({ definition }) => !known.has(quoteName(definition)) && faultOf(definition) === null,
-  )
-  for (const { definition } of described) {
+  const isFresh = ({ definition }: DescribedView) =>
+    !known.has(quoteName(definition)) && faultOf(definition) === null
+  const views = described.filter(isDefined)
+  const fresh = views.filter(isFresh)
+  for (const { definition } of views) {
     const why = known.has(quoteName(definition)) ? 'is authored already' : faultOf(definition)
     if (why !== null) report.line(dim(`· ${displayName(definition)}   ${why}`))
   }
   if (fresh.length === 0) return report.line('there is nothing to adopt; nothing was written')
   const files = await writeViewFiles(fresh.map(({ definition }) => definition))
   try {
-    await freezeAdopted(fresh, frozen, message)
+    await freezeAdopted(
+      described.filter((each) => !isDefined(each) || isFresh(each)),
+      frozen,
+      options,
+    )
   } catch (error) {
     await Promise.all(files.map((file) => rm(file)))
     throw error
-  }
-  for (const [plain, readers] of plainViewsOf(fresh)) {
-    report.warning(
-      `plain view ${plain}, which ${readers.join(', ')} ${readers.length === 1 ? 'reads' : 'read'}, is not part of the migrations: ` +
-        'create the plain view yourself in a database without it',
-    )
   }
   sayMissing(fresh.map(({ rights }) => rights))
   report.line(`${count(fresh.length, 'view')} adopted; the database was not changed`)
@@ -62,29 +67,20 @@ export async function adopt({ views, all, message, env }: AdoptOptions): Promise
 /** Why a view cannot be authored; null if it can. */
 function faultOf({ schema, name, indexes }: DescribedView['definition']): string | null {
   const names = [name, ...indexes.map((index) => index.name)]
-  for (const part of [schema, ...names]) {
-    const fault = identifierFault(part) ?? (part === schema ? schemaFault(part) : nameFault(part))
+  for (const [at, part] of [schema, ...names].entries()) {
+    const fault = identifierFault(part) ?? (at === 0 ? schemaFault(part) : nameFault(part))
     if (fault !== null) return `not adopted: ${displayPart(part)} ${fault}. Rename it first`
   }
   return null
 }
 
-/** The plain views that the views read, each with the names of its readers. */
-function plainViewsOf(views: DescribedView[]): Map<string, string[]> {
-  const readers = new Map<string, string[]>()
-  for (const { definition, plainViews } of views) {
-    for (const plain of plainViews)
-      readers.set(plain, [...(readers.get(plain) ?? []), displayName(definition)])
-  }
-  return readers
-}
-
 /** Freezes in the order that the database gives: the SQL texts do not show every view that a view reads. */
 async function freezeAdopted(
-  fresh: DescribedView[],
+  described: Described[],
   frozen: Awaited<ReturnType<typeof readFrozenMigrations>>,
-  why: string,
+  { message: why, trust = [] }: AdoptOptions,
 ): Promise<void> {
+  const fresh = described.filter(isDefined)
   const known = new Map((await readAuthored()).map((definition) => [quoteName(definition), definition]))
   const authored = fresh.flatMap(({ definition }) => known.get(quoteName(definition)) ?? [])
   const only = fresh.map(({ definition: { schema, name } }) => ({ schema, name }))
@@ -99,12 +95,43 @@ async function freezeAdopted(
     adopts: true,
     canonical,
   })
-  await writeMigrations(toMigrations(planned, frozen))
+  const isTrusted = ({ owner }: DescribedPlainView) => owner === null || trust.includes(owner)
+  const isWritten = ({ ownSql }: DescribedPlainView) => frozen.some(({ up }) => up.text === ownSql)
+  const plain = described
+    .filter((each) => 'ownSql' in each)
+    .filter((each) => !isWritten(each) && isTrusted(each))
+  const migrations = described.flatMap((each): Fresh[] => {
+    if (isDefined(each)) return planned.filter(({ view }) => quoteName(view) === quoteName(each.definition))
+    return plain.some((one) => one === each) ? [ownSqlOf(each)] : []
+  })
+  await writeMigrations(toMigrations(migrations, frozen))
   for (const { definition, leftOut, rights } of fresh) {
-    const left = leftOut.length === 0 ? '' : dim(`   stays in the database only: ${leftOut.join(', ')}`)
+    const left = staysOnly(leftOut)
     const why = whyNot(rights)
     if (why === null) report.success(`${displayPart(definition.name)}${left}`)
     else report.warning(`${displayPart(definition.name)}   ${why}${left}`)
+  }
+  for (const { schema, name, leftOut } of plain)
+    report.success(`plain view ${displayName({ schema, name })}   as own SQL${staysOnly(leftOut)}`)
+  for (const each of described) {
+    if (isDefined(each) || isTrusted(each)) continue
+    report.warning(
+      `plain view ${displayName(each)} is not part of the migrations: it belongs to ${displayPart(each.owner as string)}, and own SQL is not sealed. ` +
+        `If you trust that role, adopt with --trust ${quoted(each.owner as string)}; else create the plain view yourself in a database without it`,
+    )
+  }
+}
+
+const staysOnly = (leftOut: string[]): string =>
+  leftOut.length === 0 ? '' : dim(`   stays in the database only: ${leftOut.join(', ')}`)
+
+/** The migration that makes a plain view in a database without it. The way back leaves it alone, as that of an adopted view does. */
+function ownSqlOf({ schema, name, ownSql }: DescribedPlainView): Fresh {
+  const own = (sql: string): FrozenFile => ({ change: { does: 'sql', sql }, why: null })
+  return {
+    words: fileNameOf(name),
+    up: own(ownSql),
+    down: own(`-- Plain view ${displayName({ schema, name })} stays.\n`),
   }
 }
 

@@ -4,8 +4,8 @@ import {
   type GraphEdge,
   type GraphNode,
   type NamedRelation,
-  plainViewsRead,
   viewDependencies,
+  withPlainViews,
 } from '../../plan/views/graph.ts'
 import type { Sql } from '../server/connect.ts'
 
@@ -19,18 +19,16 @@ export async function readDependencies(sql: Sql): Promise<Map<string, string[]>>
   return viewDependencies(relations, edges)
 }
 
-/** The same, with the plain views through which each view reads. The server's own plain views are left out. */
-export async function readAllDependencies(
-  sql: Sql,
-): Promise<{ views: Map<string, string[]>; plainViews: Map<string, string[]> }> {
+/** These views with the plain views that go along with them, in an order in which all can be made. The server's own are left out. */
+export async function readWithPlainViews(sql: Sql, views: ReadonlySet<string>): Promise<string[]> {
   const { relations, edges } = await readGraph(sql)
-  return { views: viewDependencies(relations, edges), plainViews: plainViewsRead(relations, edges) }
+  return withPlainViews(views, relations, edges)
 }
 
 type Relation = NamedRelation & GraphNode & { plain: string | null }
 
 /**
- * Every relation through which a view may read another. A plain view of the server's own (OID below 16384) has no `plain`.
+ * Every relation through which a view may read another. A plain view of the server's own (OID below 16384) or of an extension has no `plain`.
  * One statement reads relations and edges: if a view were exchanged between two statements, its edges would be missing.
  */
 async function readGraph(sql: Sql): Promise<{ relations: Relation[]; edges: GraphEdge[] }> {
@@ -38,7 +36,8 @@ async function readGraph(sql: Sql): Promise<{ relations: Relation[]; edges: Grap
     with relations as (
       select 'pg_class ' || c.oid as id, n.nspname as schema, c.relname as name,
              case c.relkind when 'm' then format('%I.%I', n.nspname, c.relname) end as view,
-             case when c.relkind = 'v' and c.oid >= 16384 then format('%I.%I', n.nspname, c.relname) end as plain
+             case when c.relkind = 'v' and c.oid >= 16384 and not exists (
+               select from pg_catalog.pg_depend e where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e') then format('%I.%I', n.nspname, c.relname) end as plain
         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
        where c.relkind in ('m', 'v') and c.relpersistence <> 't' and n.nspname !~ ${batchPlaces}),
     edges as (

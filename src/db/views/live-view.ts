@@ -1,3 +1,4 @@
+import { literal } from '../../plan/names.ts'
 import type { LiveView, SwapRights, ViewSnapshot } from '../../plan/views/live-view.ts'
 import { hashesOf, liveViewQuery } from '../../plan/views/live-view-query.ts'
 import { readableView } from '../../plan/views/server-sql.ts'
@@ -34,6 +35,14 @@ export async function readSnapshot(
     if (sqlstateOf(error) === 'XX000') return 'gone'
     throw error
   }
+}
+
+/** A plain view as the catalog has it, by its name as SQL writes it; undefined if it is gone. */
+export async function readLivePlainView(sql: Sql, view: string): Promise<LiveView | undefined> {
+  const [row] = await sql.unsafe<{ live: LiveView }[]>(
+    `select f as live from (${liveViewQuery(`to_regclass(${literal(view)})::oid`)}) as x(f)`,
+  )
+  return row && readableView(row.live)
 }
 
 /** What `role`, or by default the login, may do with a live view, or with a view like it. */

@@ -3,7 +3,7 @@ import { readTwin } from '../../db/migrations/trial.ts'
 import { StatementRefused } from '../../db/runs/statements.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { problemOf } from '../../db/server/failures.ts'
-import { readAllDependencies } from '../../db/views/graph.ts'
+import { readDependencies } from '../../db/views/graph.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import { type FrozenMigration, frozenState } from '../../plan/migrations/frozen.ts'
 import type { SquashedView } from '../../plan/migrations/squash.ts'
@@ -52,7 +52,7 @@ export const readSquashable = (
         else views.push(result)
       }
       if (refusals.length > 0) throw notAsFrozen(refusals)
-      const { views: reads } = await readAllDependencies(sql)
+      const reads = await readDependencies(sql)
       const names = new Map(views.map(({ written, definition }) => [written, quoteName(definition)]))
       return views.map(({ written, ...view }) => ({
         ...view,

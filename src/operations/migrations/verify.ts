@@ -14,7 +14,7 @@ import { executeStatements, StatementRefused } from '../../db/runs/statements.ts
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { sqlstateOf } from '../../db/server/failures.ts'
 import { findView, listReadableNames } from '../../db/views/catalog.ts'
-import { readAllDependencies } from '../../db/views/graph.ts'
+import { readDependencies } from '../../db/views/graph.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import { viewArgument } from '../../plan/commands.ts'
 import {
@@ -91,7 +91,7 @@ export const verifyFrozen = (
  */
 export const readReading = (database: Database): Promise<Map<string, string[]>> =>
   database.withConnection(async (sql) => {
-    const { views } = await readAllDependencies(sql)
+    const views = await readDependencies(sql)
     const quoted = (written: string) => quoteName(parseName(written))
     return new Map([...views].map(([view, reads]) => [quoted(view), reads.map(quoted)]))
   })

@@ -1,12 +1,13 @@
 import type { Database } from '../../db/server/connect.ts'
 import { listViewNames } from '../../db/views/catalog.ts'
-import { readAllDependencies } from '../../db/views/graph.ts'
+import { readWithPlainViews } from '../../db/views/graph.ts'
+import { readLivePlainView } from '../../db/views/live-view.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import { readSaidOwner } from '../../db/views/owner.ts'
 import { readWorker } from '../../db/views/rights.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { definitionOf } from '../../plan/views/describe.ts'
-import { inDependencyOrder } from '../../plan/views/graph.ts'
+import { type DescribedPlainView, plainViewOf } from '../../plan/views/plain-view.ts'
 import type { ViewRights } from '../../plan/views/rights.ts'
 import { resolveName } from '../runs/name.ts'
 import { examine } from './doctor.ts'
@@ -15,17 +16,21 @@ import { examine } from './doctor.ts'
 export interface DescribedView {
   definition: Definition
   leftOut: string[]
-  /** The plain views that the view reads through. */
-  plainViews: string[]
   /** What Viewkeeper may do with the view. */
   rights: ViewRights
 }
 
+/** A view as a definition, or a plain view as own SQL. */
+export type Described = DescribedView | DescribedPlainView
+
+/** Whether a view is a materialized one. */
+export const isDefined = (described: Described): described is DescribedView => 'definition' in described
+
 /**
- * Describes live views as definitions: the named ones, by names as in SQL, or all. Each view comes after the
- * views it reads. Changes nothing.
+ * Describes live views as definitions: the named ones, by names as in SQL, or all; and as own SQL the plain views that they
+ * read, or that read only them. Each comes after what it reads. Changes nothing.
  */
-export const describeViews = (database: Database, views: string[] | 'all'): Promise<DescribedView[]> =>
+export const describeViews = (database: Database, views: string[] | 'all'): Promise<Described[]> =>
   database.withConnection(
     async (sql) => {
       const described = new Map<string, ReturnType<typeof definitionOf>>()
@@ -37,14 +42,15 @@ export const describeViews = (database: Database, views: string[] | 'all'): Prom
       }
       const found = await examine(sql, await readWorker(sql), ({ view }) => described.has(view))
       const rights = new Map(found.views.map((each) => [each.view, each]))
-      const { views: reads, plainViews } = await readAllDependencies(sql)
-      // All views are ordered: one requested view may read another through a view that was not requested.
-      return inDependencyOrder(reads).flatMap((view): DescribedView[] => {
+      const all: Described[] = []
+      for (const view of await readWithPlainViews(sql, new Set(described.keys()))) {
         const definition = described.get(view)
         const may = rights.get(view)
-        if (definition === undefined || may === undefined) return []
-        return [{ ...definition, plainViews: plainViews.get(view) ?? [], rights: may }]
-      })
+        const live = definition === undefined ? await readLivePlainView(sql, view) : undefined
+        if (definition !== undefined && may !== undefined) all.push({ ...definition, rights: may })
+        if (live !== undefined) all.push(plainViewOf(live, await readSaidOwner(sql, live.view.owner)))
+      }
+      return all
     },
     { startUp: { application_name: 'viewkeeper adopt' }, deadline: Date.now() + 600_000 },
   )

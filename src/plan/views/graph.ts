@@ -30,14 +30,37 @@ export function viewDependencies(nodes: GraphNode[], edges: GraphEdge[]): Map<st
 }
 
 /**
- * The plain views through which each view reads, up to the next views. Nodes without `plain` are left out.
+ * Which views and plain views go along with these views, each after all that it reads: the views themselves, the plain views
+ * that they read through, and the plain views that read only them.
  */
-export function plainViewsRead(
+export function withPlainViews(
+  views: ReadonlySet<string>,
   nodes: (GraphNode & { plain: string | null })[],
   edges: GraphEdge[],
-): Map<string, string[]> {
-  const plainOf = new Map(nodes.map(({ id, plain }) => [id, plain]))
-  return namesRead(nodes, edges, (id) => plainOf.get(id))
+): string[] {
+  const isPlain = new Set(nodes.flatMap(({ plain }) => plain ?? []))
+  const reads = viewDependencies(
+    nodes.map(({ id, view, plain }) => ({ id, view: view ?? plain })),
+    edges,
+  )
+  const along = new Set<string>()
+  const take = (name: string) => {
+    if (along.has(name)) return
+    along.add(name)
+    for (const read of reads.get(name) ?? []) if (isPlain.has(read)) take(read)
+  }
+  for (const view of views) take(view)
+  const order = inDependencyOrder(reads)
+  // What a plain view reads comes first in the order, so it is known by then which views a plain view can be made upon.
+  const upon = new Map<string, Set<string>>()
+  for (const name of order.filter((each) => isPlain.has(each))) {
+    const found = new Set(
+      (reads.get(name) ?? []).flatMap((read) => (isPlain.has(read) ? [...(upon.get(read) ?? [])] : [read])),
+    )
+    upon.set(name, found)
+    if (found.size > 0 && [...found].every((view) => views.has(view))) take(name)
+  }
+  return order.filter((name) => along.has(name))
 }
 
 /** The names of all nodes that each view reaches without passing through another view. */

@@ -7,7 +7,7 @@ import { verifyFrozen } from '../../../src/operations/migrations/verify.ts'
 import { create } from '../../../src/operations/runs/create.ts'
 import { drop } from '../../../src/operations/runs/drop.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
-import { describeViews } from '../../../src/operations/views/describe.ts'
+import { describeViews, isDefined } from '../../../src/operations/views/describe.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { escapeAndForge, useHostileDatabase } from '../../support/servers/hostile.ts'
@@ -114,7 +114,7 @@ describe.each(logins)(
 
     test('the view is adopted', async () => {
       const view = await mallorysView()
-      const [described] = await describeViews(as(), [view])
+      const [described] = (await describeViews(as(), [view])).filter(isDefined)
       const frozen = await folder(`adopt ${view}`)
       await frozen.freeze([described!.definition])
       await place.sql`delete from viewkeeper.migrations`

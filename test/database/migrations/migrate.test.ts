@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { checkViews } from '../../../src/operations/migrations/check.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/operations/migrations/migrate.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
-import { describeViews } from '../../../src/operations/views/describe.ts'
+import { describeViews, isDefined } from '../../../src/operations/views/describe.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
@@ -212,7 +212,7 @@ describe('adopting', () => {
         )
     }
     const before = await Promise.all(names.map((name) => describeInCatalog(sql, name)))
-    const views = await describeViews(database, 'all')
+    const views = (await describeViews(database, 'all')).filter(isDefined)
     expect(views.map((view) => view.definition.name)).toEqual(names.toSorted())
     expect(views.flatMap(({ leftOut }) => leftOut)).toEqual([])
     const definitions = views.map((view) => view.definition)

@@ -9,7 +9,7 @@ import { verifyFrozen } from '../../../src/operations/migrations/verify.ts'
 import { create } from '../../../src/operations/runs/create.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
-import { describeViews } from '../../../src/operations/views/describe.ts'
+import { describeViews, isDefined } from '../../../src/operations/views/describe.ts'
 import { authoredDifferences } from '../../../src/plan/migrations/freeze.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
@@ -323,7 +323,9 @@ describe('adopt', () => {
             on,
             Object.keys(owners).map((name) => `shop.${name}`),
           )
-        ).map(({ definition: { name, owner } }) => [name, owner]),
+        )
+          .filter(isDefined)
+          .map(({ definition: { name, owner } }) => [name, owner]),
       )
     await sql.unsafe(`grant select on shop.admins to ${app}`)
     expect(await said(database)).toEqual({ theirs: owner, usual: null, admins: null })

@@ -3,7 +3,7 @@ import { checkViews } from '../../../src/operations/migrations/check.ts'
 import { migrateDown, migrateUp } from '../../../src/operations/migrations/migrate.ts'
 import { verifyFrozen } from '../../../src/operations/migrations/verify.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
-import { describeViews } from '../../../src/operations/views/describe.ts'
+import { describeViews, isDefined } from '../../../src/operations/views/describe.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
@@ -103,7 +103,7 @@ describe('a login that is no superuser', () => {
       create unique index theirs_key on shop.theirs (id); grant select on shop.theirs to ${reader};
       create view shop.reads_theirs as select id from shop.theirs; alter view shop.reads_theirs owner to ${boss}`)
     const frozen = await folder('theirs')
-    const [described] = await describeViews(database, ['shop.theirs'])
+    const [described] = (await describeViews(database, ['shop.theirs'])).filter(isDefined)
     const first = described!.definition
     expect(await apply(frozen, [first])).toEqual([null])
     const before = await describeInCatalog(sql, 'shop.theirs')
@@ -123,7 +123,7 @@ describe('a login that is no superuser', () => {
       create table alone.base as select 1 as id, 2 as n; grant select on alone.base to ${lone};
       create materialized view alone.theirs as select id from alone.base; alter materialized view alone.theirs owner to ${lone}`)
     const frozen = await folder('alone')
-    const [described] = await describeViews(database, ['alone.theirs'])
+    const [described] = (await describeViews(database, ['alone.theirs'])).filter(isDefined)
     const first = described!.definition
     expect(await apply(frozen, [first])).toEqual([null])
     const second = { ...first, sql: 'select id, n from alone.base' }
@@ -170,7 +170,7 @@ describe('a login that is no superuser', () => {
   test('renames and removes what another role owns', async () => {
     await sql.unsafe(`
       create materialized view shop.to_go as select id from shop.base; alter materialized view shop.to_go owner to ${boss}`)
-    const [described] = await describeViews(database, ['shop.to_go'])
+    const [described] = (await describeViews(database, ['shop.to_go'])).filter(isDefined)
     const frozen = await folder('to go')
     expect(await apply(frozen, [described!.definition])).toEqual([null])
     const names = { from: { schema: 'shop', name: 'to_go' }, to: { schema: 'shop', name: 'gone' } }

@@ -1,5 +1,7 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { Sql } from '../../../src/db/server/connect.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { administrator } from '../../support/servers/database.ts'
 import { freeze, useProjects } from './projects.ts'
 
 const start = useProjects()
@@ -128,26 +130,70 @@ export default defineView({
     expect.soft(await project.run(['check'])).toMatchObject({ code: 0 })
   })
 
-  test('takes views in an order in which they can be made, also through plain views, which it names', async () => {
-    const { project, sql } = await start()
+  test('takes views and plain views in an order in which they can be made, and they are made anew from migrations alone', async () => {
+    const { project, sql, url } = await start()
     await sql.unsafe(`
+      create role plain_owner; create role plain_reader; grant all on schema public to plain_owner;
       create materialized view zzz as select id from orders;
       create materialized view aaa as select id from zzz;
-      create view vv as select id from zzz;
-      create view "on it" as select id from vv;
+      create view vv as select id, '$view$' as tag from zzz;
+      create view "on it" with (security_barrier) as select id from vv;
+      comment on view "on it" is 'the "ids"; all of them'; comment on column "on it".id is 'key';
+      grant select on "on it" to plain_reader;
+      alter view "on it" owner to plain_owner; grant select on vv to plain_owner;
       create materialized view bbb as select id from "on it", pg_catalog.pg_tables;
-      create materialized view ccc as select id from vv`)
-    const printed = await project.succeed('adopt', '--all')
+      create materialized view ccc as select id from vv;
+      create view report as select count(*) as n from bbb, ccc;
+      create view unrelated as select id from orders`)
+    const printed = await project.succeed('adopt', '--all', '--trust', 'plain_owner')
     expect(project.files('migrations').filter((file) => file.endsWith('.up.sql'))).toEqual([
       '001_zzz.up.sql',
       '002_aaa.up.sql',
-      '003_bbb.up.sql',
-      '004_ccc.up.sql',
+      '003_vv.up.sql',
+      '004_on@20it.up.sql',
+      '005_bbb.up.sql',
+      '006_ccc.up.sql',
+      '007_report.up.sql',
     ])
-    expect(printed.split('\n').filter((line) => line.includes('plain view'))).toEqual([
-      '  ! plain view public."on it", which public.bbb reads, is not part of the migrations: create the plain view yourself in a database without it',
-      '  ! plain view public.vv, which public.bbb, public.ccc read, is not part of the migrations: create the plain view yourself in a database without it',
-    ])
+    expect(printed).toContain('  ✓ plain view public."on it"   as own SQL\n')
+    const views = (of: Sql) => of`
+      select c.relname, c.relkind, c.relowner::regrole::text as owner, c.reloptions, pg_get_viewdef(c.oid) as query,
+             obj_description(c.oid, 'pg_class') as comment, col_description(c.oid, 1) as key, c.relispopulated,
+             array(select unnest(c.relacl)::text order by 1) as acl
+        from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('m', 'v') and c.relname <> 'unrelated'
+       order by c.relname`
+    const before = await views(sql)
+    await project.succeed('migrate', 'up')
+    expect(await views(sql)).toEqual(before)
+    expect(await project.succeed('check')).toContain('4 views: authored, frozen and live are the same')
+
+    const fresh = new URL(url)
+    fresh.pathname += '_anew'
+    await sql.unsafe(`create database ${fresh.pathname.slice(1)}`)
+    const other = administrator(fresh.href)
+    onTestFinished(() => other.end({ timeout: 1 }))
+    await other.unsafe(`
+      create table orders as select 1 as id, 1 as shop, 1 as total; grant all on schema public to plain_owner`)
+    expect(await project.run(['migrate', 'up'], { url: fresh.href })).toMatchObject({ code: 0 })
+    const made = await views(other)
+    // A superuser owns no view that a migration makes.
+    const unowned = (rows: typeof made) =>
+      rows.map(({ owner, acl, ...row }) => (owner === 'plain_owner' ? { owner, acl, ...row } : row))
+    expect(unowned(made)).toEqual(unowned(before))
+    expect(await project.run(['migrate', 'down', '7'], { url: fresh.href })).toMatchObject({ code: 0 })
+    expect(await views(other)).toHaveLength(7)
+  })
+
+  test('leaves a plain view of a role that is not trusted, because own SQL is not sealed, and says so', async () => {
+    const { project, sql } = await start()
+    await sql.unsafe(`
+      create role "Other one"; create materialized view low as select id from orders;
+      create view theirs as select id from low; alter view theirs owner to "Other one"`)
+    expect(await project.succeed('adopt', '--all')).toContain(
+      '! plain view public.theirs is not part of the migrations: it belongs to "Other one", and own SQL is not sealed. ' +
+        "If you trust that role, adopt with --trust 'Other one'; else create the plain view yourself in a database without it\n",
+    )
+    expect(project.files('migrations')).toEqual(['001_low.down.sql', '001_low.up.sql'])
   })
 
   test('some takes them in the order that views between them make', async () => {

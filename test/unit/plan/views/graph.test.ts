@@ -3,8 +3,8 @@ import { declaredEdges, unknownDependencies } from '../../../../src/plan/views/d
 import {
   dependents,
   inDependencyOrder,
-  plainViewsRead,
   viewDependencies,
+  withPlainViews,
 } from '../../../../src/plan/views/graph.ts'
 
 const node = (id: string) => ({ id, view: id.startsWith('plain') ? null : id })
@@ -23,11 +23,13 @@ describe('dependencies between views', () => {
     expect(Object.fromEntries(dependents(found))).toEqual({ a: ['b'], b: ['c'], c: [] })
   })
 
-  test('lead through plain views, and each view names each plain view once', () => {
-    const nodes = ['a', 'b', 'c', 'plain1', 'plain2', 'plainServers'].map((id) => ({
-      ...node(id),
-      plain: /^plain\d/.test(id) ? id : null,
-    }))
+  test('lead through plain views, which go along with the views that they are read by, or that are all they read', () => {
+    const nodes = ['a', 'b', 'c', 'd', 'plain1', 'plain2', 'plain3', 'plain4', 'plain5', 'plainServers'].map(
+      (id) => ({
+        ...node(id),
+        plain: /^plain\d/.test(id) ? id : null,
+      }),
+    )
     const edges = [
       'c>plain1',
       'plain1>function',
@@ -36,12 +38,15 @@ describe('dependencies between views', () => {
       'c>plainServers',
       'plain2>b',
       'b>a',
+      'plain3>c',
+      'plain3>plain5',
+      'plain4>c',
+      'plain4>d',
     ]
-    expect(Object.fromEntries(plainViewsRead(nodes, edges.map(edge)))).toEqual({
-      a: [],
-      b: [],
-      c: ['plain1', 'plain2'],
-    })
+    const along = (...views: string[]) => withPlainViews(new Set(views), nodes, edges.map(edge))
+    expect(along('a', 'b', 'c')).toEqual(['a', 'b', 'plain2', 'plain1', 'c', 'plain5', 'plain3'])
+    expect(along('a')).toEqual(['a'])
+    expect(along('c', 'd')).toEqual(['d', 'plain2', 'plain1', 'c', 'plain4', 'plain5', 'plain3'])
   })
 
   test('a deep diamond takes no longer than its edges: 2^40 paths are not walked', () => {

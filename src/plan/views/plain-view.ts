@@ -1,0 +1,46 @@
+import { displayName, literal, quoteIdentifier, quoteName } from '../names.ts'
+import { buildTwin } from '../runs/rebuild.ts'
+import { authoredGrants } from './differences.ts'
+import { grantStatement } from './grants.ts'
+import type { LiveView } from './live-view.ts'
+
+/** A plain view of the database as own SQL. */
+export interface DescribedPlainView {
+  schema: string
+  name: string
+  /** The role that the text gives the view to; null: the one that owns what own SQL makes. */
+  owner: string | null
+  /** The text of an up file. It makes the view, with its comments, options and grants, in a database that lacks the view. */
+  ownSql: string
+  /** What the text leaves out, in words. */
+  leftOut: string[]
+}
+
+/** Describes a plain view as own SQL that gives it to `owner`. Pure. */
+export function plainViewOf(live: LiveView, owner: string | null): DescribedPlainView {
+  const { view, triggers, rules } = live
+  const statements = [
+    ...(owner === null ? [] : [`set local role ${quoteIdentifier(owner)}`]),
+    ...buildTwin(live, { view }).map(({ sql }) => sql),
+    ...authoredGrants(live).map((grant) => grantStatement(grant, quoteName(view), view.owner)),
+  ].map((sql) => `    ${sql};\n`)
+  const body = `begin
+  if pg_catalog.to_regclass(${literal(quoteName(view))}) is null then
+${statements.join('')}  end if;
+end`
+  const tag = freeTag(body)
+  return {
+    schema: view.schema,
+    name: view.name,
+    owner,
+    ownSql: `-- Plain view ${displayName(view)}: made only if it is missing.\ndo ${tag}\n${body}\n${tag};\n`,
+    leftOut: [...(triggers.length > 0 ? ['triggers'] : []), ...(rules.length > 0 ? ['rules'] : [])],
+  }
+}
+
+/** A dollar quote that the text does not hold. */
+function freeTag(text: string): string {
+  let at = 0
+  while (text.includes(`$view${at === 0 ? '' : at}$`)) at++
+  return `$view${at === 0 ? '' : at}$`
+}
