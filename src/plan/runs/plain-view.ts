@@ -1,8 +1,8 @@
 import { displayName, literal, quoteIdentifier, quoteName } from '../names.ts'
-import { buildTwin } from '../runs/rebuild.ts'
-import { authoredGrants } from './differences.ts'
-import { grantStatement } from './grants.ts'
-import type { LiveView } from './live-view.ts'
+import { authoredGrants } from '../views/differences.ts'
+import { grantStatement } from '../views/grants.ts'
+import type { LiveView } from '../views/live-view.ts'
+import { buildTwin } from './rebuild.ts'
 
 /** A plain view of the database as own SQL. */
 export interface DescribedPlainView {
