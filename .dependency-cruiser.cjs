@@ -146,7 +146,7 @@ const rooms = {
 
 /** Layers whose rooms are checked as one: `from` may know `allowed` besides itself. */
 const layers = {
-  'src/edge': ['src/operations', 'src/db', 'src/files', 'src/plan', 'src/problem.ts'],
+  'src/edge': ['src/operations', 'src/db', 'src/files', 'src/plan', 'src/config/', 'src/problem.ts'],
   'src/authoring': ['src/loading', 'src/plan', 'src/problem.ts'],
   functions: ['src/edge', 'src/operations'],
   // Infrastructure knows names and schedules, not code; and refuses broken migrations before a deploy does.

@@ -1,9 +1,10 @@
 import { setTimeout } from 'node:timers/promises'
+import { defaults } from '../src/config/options.ts'
 import { readViewMetrics, readViewStatus } from '../src/db/monitoring/metrics.ts'
 import { readRuns } from '../src/db/runs/history.ts'
 import type { Sql } from '../src/db/server/connect.ts'
 import { monitor } from '../src/operations/monitoring/monitor.ts'
-import { nightly } from '../src/plan/monitoring/nightly.ts'
+import { everyDay } from '../src/plan/views/scheduled.ts'
 import { measurePruning } from './pruning.ts'
 import { type BenchServer, withServer } from './support/server.ts'
 import { summarize } from './support/statistics.ts'
@@ -60,7 +61,7 @@ async function measureReads({ sql, database }: BenchServer): Promise<Row[]> {
   await sql`set plan_cache_mode = force_custom_plan`
   const idleMinute = () =>
     monitor(database, {
-      schedules: { nightly, views: true },
+      schedules: { nightly: everyDay(defaults.schedules.nightly), views: true },
       publish: { runs: () => {}, batches: () => {}, stale: () => {}, missing: () => {}, aside: () => {} },
     })
   return [

@@ -1,7 +1,7 @@
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { App } from 'aws-cdk-lib'
-import type { EnvironmentOptions } from '../src/config/environment-options.ts'
 import { loadConfig } from '../src/config/load-config.ts'
+import type { EnvironmentOptions } from '../src/config/options.ts'
 import { Problem } from '../src/problem.ts'
 import { readDeployContext } from './environment/deploy-context.ts'
 import { chooseEnvironment } from './environment/environment.ts'

@@ -1,4 +1,4 @@
-import type { EnvironmentOptions } from '../src/config/environment-options.ts'
+import type { EnvironmentOptions } from '../src/config/options.ts'
 
 /**
  * The environments that this repository deploys: `viewkeeper.config.ts` takes them from here. A team writes its own into its

@@ -2,16 +2,14 @@
 
 export type {
   CreatedDatabaseOptions,
+  EnvironmentOptions,
   ImportedDatabaseOptions,
   ImportedVpcOptions,
-} from '../src/config/database-options.ts'
-export type {
-  EnvironmentOptions,
   NightlyOptions,
   RetentionOptions,
   ScheduleOptions,
   ViewkeeperOptions,
-} from '../src/config/environment-options.ts'
+} from '../src/config/options.ts'
 export { type FunctionName, functionNames, type PolicyName, policyNames } from '../src/edge/http/routes.ts'
 export type { ScheduledView, ViewTimes } from '../src/plan/views/scheduled.ts'
 export type { Database } from './database/database.ts'

@@ -1,5 +1,5 @@
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
-import type { ViewkeeperOptions } from '../src/config/environment-options.ts'
+import type { ViewkeeperOptions } from '../src/config/options.ts'
 import type { ScheduledView } from '../src/plan/views/scheduled.ts'
 import type { Database } from './database/database.ts'
 import type { RdsOptions } from './database/rds-options.ts'

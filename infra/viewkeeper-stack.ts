@@ -1,6 +1,6 @@
 import { CfnOutput, Stack } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
-import type { EnvironmentOptions } from '../src/config/environment-options.ts'
+import type { EnvironmentOptions } from '../src/config/options.ts'
 import { insistOnConnections } from './database/connections.ts'
 import type { Database } from './database/database.ts'
 import { DatabaseStack, tagStack } from './database/database-stack.ts'

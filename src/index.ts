@@ -9,14 +9,12 @@ export {
 export { type Config, defineConfig } from './config/config.ts'
 export type {
   CreatedDatabaseOptions,
+  EnvironmentOptions,
   ImportedDatabaseOptions,
   ImportedVpcOptions,
-} from './config/database-options.ts'
-export type {
-  EnvironmentOptions,
   NightlyOptions,
   RetentionOptions,
   ScheduleOptions,
   ViewkeeperOptions,
-} from './config/environment-options.ts'
+} from './config/options.ts'
 export type { RowCountStrategy, Strategy } from './plan/views/definition.ts'

@@ -1,6 +1,7 @@
 import * as z from 'zod'
-import type { ImportedDatabaseOptions } from '../../src/config/database-options.ts'
+import type { ImportedDatabaseOptions } from '../../src/config/options.ts'
 import { privateCidr } from './ranges.ts'
+import { named, told } from './told.ts'
 import { inWords, OptionsError, problemsOf, textLike } from './valid-options.ts'
 import { backupWindow, maintenanceWindow, windowsOverlap } from './windows.ts'
 
@@ -14,15 +15,29 @@ export const authentication = z.enum(['secret', 'iam'])
 /** Name of a database inside its server. */
 export const databaseName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, 'must be a plain database name')
 
-export const connectionLimit = z.int().min(2).max(5_000).optional()
+export const connectionLimit = told(
+  z.int().min(2).max(5_000).optional(),
+  "The most connections that [Viewkeeper's role](#connections) may open; the rest stays for others. Each deploy that migrates " +
+    'sets the limit.',
+  "half of the server's `max_connections`",
+)
 
-export const rotateSecretDays = z.int().min(1).max(1000).optional()
+export const rotateSecretDays = told(
+  z.int().min(1).max(1000).optional(),
+  "Days after which the password of Viewkeeper's role is changed, 1 to 1000.",
+  'never',
+)
 
-export const certificateAuthority = z
-  .string()
-  .regex(/^-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----\s*$/, 'must be a PEM certificate')
-  .max(2_500)
-  .optional()
+export const certificateAuthority = told(
+  z
+    .string()
+    .regex(/^-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----\s*$/, 'must be a PEM certificate')
+    .max(2_500)
+    .optional(),
+  "PEM text of the authority that signed the server's certificate. At most 2,500 characters, because it is in an environment " +
+    'variable, and all variables of a function have 4 KB.',
+  'the roots of RDS',
+)
 
 /** Whether there is a secret, if one has to be rotated. */
 export const hasWhatItRotates = (options: { authentication: 'secret' | 'iam'; rotateSecretDays?: number }) =>
@@ -34,31 +49,83 @@ export const noSecretToRotate = {
 }
 
 /** A database that the stack creates, in its own network without any way to the internet. */
-export const createdDatabase = z
-  .strictObject({
+export const createdDatabase = named(
+  'CreatedDatabaseOptions',
+  'A database that the stack creates, in its own network without any way to the internet.',
+  z.strictObject({
     kind: z.literal('created'),
-    name: databaseName.regex(/^[A-Za-z]/, 'must begin with a letter'),
-    postgresVersion: z.enum(['15', '16', '17', '18']).default('18'),
-    instanceType: z.string().regex(/^[a-z0-9]+\.[a-z0-9]+$/, 'must look like "t4g.micro"'),
-    storageGiB: z.int().min(20).max(65_536).default(20),
-    maxStorageGiB: z.int().min(20).max(65_536).default(100),
-    multiAz: z.boolean().default(false),
-    backupDays: z.int().min(1).max(35).default(7),
-    backupWindow: backupWindow.optional(),
-    maintenanceWindow: maintenanceWindow.optional(),
-    databaseInsights: z.enum(['standard', 'advanced']).default('standard'),
-    cidr: privateCidr.default('10.0.0.0/16'),
-    availabilityZones: z
-      .array(zoneName)
-      .min(2)
-      .max(4)
-      .refine((names) => new Set(names).size === names.length, 'must name each zone once')
-      .optional(),
+    name: told(
+      databaseName.regex(/^[A-Za-z]/, 'must begin with a letter'),
+      'Name of the database inside the server. RDS wants a letter at its beginning.',
+    ),
+    postgresVersion: told(
+      z.enum(['15', '16', '17', '18']).default('18'),
+      'Major version of PostgreSQL; RDS keeps the minor version current. [A deploy with a newer ' +
+        'one](runbook.md#a-new-major-version-of-postgresql) upgrades the server only if the deploy says so, too: ' +
+        '`-c upgradeTo=18`.',
+    ),
+    instanceType: told(
+      z.string().regex(/^[a-z0-9]+\.[a-z0-9]+$/, 'must look like "t4g.micro"'),
+      'Size of the server, without the leading `db.`: `t4g.micro`, `m7g.large`.',
+    ),
+    storageGiB: told(z.int().min(20).max(65_536).default(20), 'Storage at the start, GiB.'),
+    maxStorageGiB: told(
+      z.int().min(20).max(65_536).default(100),
+      'Storage up to which RDS may grow it by itself, GiB.',
+    ),
+    multiAz: told(
+      z.boolean().default(false),
+      'Whether there is a standby in a second zone, at about twice the price.',
+    ),
+    backupDays: told(
+      z.int().min(1).max(35).default(7),
+      'Days for which automatic backups are kept, 1 to 35.',
+    ),
+    backupWindow: told(
+      backupWindow.optional(),
+      'Daily time of the backup, UTC, `01:00-02:00`, at least 30 minutes; keep it away from the schedules.',
+      'RDS chooses',
+    ),
+    maintenanceWindow: told(
+      maintenanceWindow.optional(),
+      'Weekly time at which RDS may restart the server for its maintenance, UTC, `Sun:03:00-Sun:04:00`; keep it away from the ' +
+        'schedules. May not overlap `backupWindow`.',
+      'RDS chooses',
+    ),
+    databaseInsights: told(
+      z.enum(['standard', 'advanced']).default('standard'),
+      "How much Database Insights shows of the server's load: `standard` keeps 7 days and costs nothing, `advanced` keeps 15 " +
+        'months, plans and locks, and costs [about 9 USD a month for each processor](cost.md#a-created-database).',
+    ),
+    cidr: told(
+      privateCidr.default('10.0.0.0/16'),
+      'The addresses of the network: private, `/16` to `/24`. AWS cannot peer two networks whose addresses overlap. A deploy ' +
+        '[cannot change them later](#reaching-the-created-database).',
+    ),
+    availabilityZones: told(
+      z
+        .array(zoneName)
+        .min(2)
+        .max(4)
+        .refine((names) => new Set(names).size === names.length, 'must name each zone once')
+        .optional(),
+      'The zones of the network, two to four names.',
+      'the first two zones that AWS lists, in an order that AWS does not guarantee',
+    ),
     connectionLimit,
-    protect: z.boolean(),
-    authentication: authentication.default('secret'),
+    protect: told(
+      z.boolean(),
+      'Whether RDS refuses to remove the database. If it is removed later on, a last snapshot is kept.',
+    ),
+    authentication: told(
+      authentication.default('secret'),
+      'How the functions and the master user log in. `secret`: with a password from Secrets Manager. `iam`: with [a ' +
+        'token](#without-a-secret-iam) that each function signs itself, so there is no secret, and no endpoint of Secrets ' +
+        'Manager to pay for. RDS needs 300 to 1,000 MiB of memory for `iam`.',
+    ),
     rotateSecretDays,
-  })
+  }),
+)
   .refine(hasWhatItRotates, noSecretToRotate)
   .refine(({ storageGiB, maxStorageGiB }) => maxStorageGiB >= 1.1 * storageGiB, {
     path: ['maxStorageGiB'],
@@ -70,13 +137,25 @@ export const createdDatabase = z
     { path: ['maintenanceWindow'], message: 'must not overlap backupWindow' },
   )
 
-/** The network of an imported database. */
-const importedVpc = z.strictObject({
-  id: textLike(/^vpc-[0-9a-f]{8,17}$/, 'must look like "vpc-0123456789abcdef0"'),
-  subnetIds: z.array(textLike(/^subnet-[0-9a-f]{8,17}$/, 'must look like "subnet-0123456789abcdef0"')).min(1),
-  availabilityZones: z.array(zoneName).min(1),
-  addSecretsManagerEndpoint: z.boolean().optional(),
-})
+const importedVpc = named(
+  'ImportedVpcOptions',
+  'The network of an imported database.',
+  z.strictObject({
+    id: told(textLike(/^vpc-[0-9a-f]{8,17}$/, 'must look like "vpc-0123456789abcdef0"'), '`vpc-…`'),
+    subnetIds: told(
+      z.array(textLike(/^subnet-[0-9a-f]{8,17}$/, 'must look like "subnet-0123456789abcdef0"')).min(1),
+      'Private subnets for the functions, `subnet-…`; they need a route to the database.',
+    ),
+    availabilityZones: told(z.array(zoneName).min(1), 'The zone of each subnet, in the same order.'),
+    addSecretsManagerEndpoint: told(
+      z.boolean().optional(),
+      'Whether the stack adds an interface endpoint for Secrets Manager (about 7.30 USD a month for each zone). True if the ' +
+        'subnets have no NAT. False if they have one, or if the VPC has an endpoint with private DNS that lets the functions in. ' +
+        "The added endpoint has no private DNS, so the rest of the VPC does not notice it. Required, but left out with `authentication: 'iam'`.",
+      'none, with `iam`',
+    ),
+  }),
+)
 
 /** The fields of an imported database that only one of the two ways to log in has. */
 const fieldsOfAuthentication: ['secret' | 'iam', string[], { required: boolean }][] = [
@@ -88,30 +167,57 @@ const fieldsOfAuthentication: ['secret' | 'iam', string[], { required: boolean }
 ]
 
 /** A database that exists already: RDS, Aurora, or any PostgreSQL that the VPC reaches. */
-export const importedDatabase = z
-  .strictObject({
+export const importedDatabase = named(
+  'ImportedDatabaseOptions',
+  'A database that exists already: RDS, Aurora, or any PostgreSQL that the VPC reaches.',
+  z.strictObject({
     kind: z.literal('imported'),
-    endpoint: textLike(/^[A-Za-z0-9.-]+$/, 'must be a host name without scheme and port'),
-    port: z.int().min(1).max(65_535).default(5432),
-    name: databaseName,
-    authentication: authentication.default('secret'),
-    secretArn: textLike(
-      secretArn,
-      'must be the whole ARN of a secret, with its last six characters',
-    ).optional(),
-    secretKeyArn: textLike(keyArn, 'must be the ARN of a KMS key').optional(),
-    user: z
-      .string()
-      .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,62}$/, 'must be the name of a role')
-      .optional(),
-    resourceId: textLike(
-      /^(db|cluster)-[A-Z0-9]+$/,
-      'must look like "db-ABCDEFGHIJKL01234" or "cluster-ABCDEFGHIJKL01234"',
-    ).optional(),
-    securityGroupId: textLike(/^sg-[0-9a-f]{8,17}$/, 'must look like "sg-0123456789abcdef0"'),
+    endpoint: told(
+      textLike(/^[A-Za-z0-9.-]+$/, 'must be a host name without scheme and port'),
+      "The host name in the server's certificate. Not a proxy: a proxy ends a run when the caller of the run leaves.",
+    ),
+    port: told(z.int().min(1).max(65_535).default(5432), 'Port of the server.'),
+    name: told(databaseName, 'Name of the database inside the server.'),
+    authentication: told(
+      authentication.default('secret'),
+      'How the functions log in. `secret`: with the password in `secretArn`. `iam`: as `user`, with [a ' +
+        'token](#without-a-secret-iam) that each function signs itself.',
+    ),
+    secretArn: told(
+      textLike(secretArn, 'must be the whole ARN of a secret, with its last six characters').optional(),
+      'With `secret`, where it is required: the whole ARN of a secret with at least `username` and `password` of the role that ' +
+        'Viewkeeper works with.',
+      'none, with `iam`',
+    ),
+    secretKeyArn: told(
+      textLike(keyArn, 'must be the ARN of a KMS key').optional(),
+      'The customer key that encrypts the secret.',
+      'the key that AWS manages',
+    ),
+    user: told(
+      z
+        .string()
+        .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,62}$/, 'must be the name of a role')
+        .optional(),
+      'With `iam`, where it is required: the role that Viewkeeper works with, a member of `rds_iam`.',
+      'none, with `secret`',
+    ),
+    resourceId: told(
+      textLike(
+        /^(db|cluster)-[A-Z0-9]+$/,
+        'must look like "db-ABCDEFGHIJKL01234" or "cluster-ABCDEFGHIJKL01234"',
+      ).optional(),
+      'With `iam`, where it is required: the resource id of the instance (`db-…`) or of the Aurora cluster (`cluster-…`).',
+      'none, with `secret`',
+    ),
+    securityGroupId: told(
+      textLike(/^sg-[0-9a-f]{8,17}$/, 'must look like "sg-0123456789abcdef0"'),
+      "The database's security group; the stack adds one rule that lets the functions in.",
+    ),
     certificateAuthority,
-    vpc: importedVpc,
-  })
+    vpc: told(importedVpc, 'The network of the database.'),
+  }),
+)
   .refine(({ vpc }) => vpc.subnetIds.length === vpc.availabilityZones.length, {
     path: ['vpc', 'availabilityZones'],
     message: 'must name one zone for each of subnetIds',

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { createdDatabase, importedDatabase } from './database.ts'
+import { told } from './told.ts'
 import {
   environmentName,
   hasUseForEndpoint,
@@ -10,25 +11,41 @@ import {
   problemsOf,
 } from './valid-options.ts'
 
-const environment = z.strictObject({
+/** One environment: where it is deployed, its database, and all other options. */
+export const environment = z.strictObject({
   ...optionFields,
-  account: z
-    .string()
-    .regex(/^\d{12}$/, 'must be twelve digits')
-    .optional(),
-  region: z
-    .string()
-    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must look like "eu-central-1"')
-    .optional(),
-  database: z.discriminatedUnion('kind', [createdDatabase, importedDatabase]),
-  alarmEmails: z.array(z.email()),
-  tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
+  account: told(
+    z
+      .string()
+      .regex(/^\d{12}$/, 'must be twelve digits')
+      .optional(),
+    'AWS account, twelve digits.',
+    'the account of the credentials that deploy',
+  ),
+  region: told(
+    z
+      .string()
+      .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must look like "eu-central-1"')
+      .optional(),
+    'AWS region.',
+    'the region of the credentials that deploy',
+  ),
+  database: told(
+    z.discriminatedUnion('kind', [createdDatabase, importedDatabase]),
+    'A database that a stack of its own creates, or one that exists already.',
+  ),
+  alarmEmails: told(
+    z.array(z.email()),
+    'Addresses that get the mails of alarms. Each confirms once, by the link in its first mail. May be empty.',
+  ),
+  tags: told(
+    z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
+    'Tags of every resource in addition to `viewkeeper:environment`.',
+    'none',
+  ),
 })
 
 const environments = z.record(environmentName, environment.refine(hasUseForEndpoint, noUseForEndpoint))
-
-/** An environment as zod reads it. Types alone compare it with `EnvironmentOptions`. */
-export type ReadEnvironment = z.input<typeof environment>
 
 /** An environment after validation, with every default filled in. */
 export type Environment = z.output<typeof environment>

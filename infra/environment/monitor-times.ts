@@ -6,8 +6,6 @@ export interface MonitorTimes {
   interval: Duration
   /** Periods of `interval` in which an alarm of something new looks for it. */
   newsPeriods: number
-  /** The least time between two tellings of the same trouble. */
-  tellApart: Duration
   /** Two such periods in a row without a look are an alarm. */
   silence: Duration
   /** How often Lambda repeats a look that failed: after one minute, and after two more. */
@@ -30,7 +28,6 @@ export function monitorTimes(everyMinutes: number | false): MonitorTimes | null 
   return {
     interval: Duration.minutes(everyMinutes),
     newsPeriods: Math.ceil(3 / everyMinutes),
-    tellApart: Duration.seconds(Math.max(5 * 60, 1.5 * everyMinutes * 60)),
     silence: Duration.minutes(Math.max(5, everyMinutes + lateMinutes)),
     // A look that failed is repeated if the next one is far: a database that has paused takes longer to answer than a look waits.
     retries: everyMinutes < 5 ? 0 : 2,

@@ -1,23 +1,45 @@
 import * as z from 'zod'
 import { timeZoneFault } from '../../src/authoring/schedule.ts'
+import { named, told } from './told.ts'
 
-const nightly = z.strictObject({
-  at: z
-    .string()
-    .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must look like "09:00"')
-    .default('09:00'),
-  timeZone: z
-    .string()
-    .refine((name) => timeZoneFault(name) === null, {
-      error: ({ input }) => timeZoneFault(String(input)) ?? '',
-    })
-    .default('Etc/UTC'),
-})
+const nightly = named(
+  'NightlyOptions',
+  'The daily batch of every view.',
+  z.strictObject({
+    at: told(
+      z
+        .string()
+        .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must look like "09:00"')
+        .default('09:00'),
+      'Time of day in `timeZone`, `hh:mm`.',
+    ),
+    timeZone: told(
+      z
+        .string()
+        .refine((name) => timeZoneFault(name) === null, {
+          error: ({ input }) => timeZoneFault(String(input)) ?? '',
+        })
+        .default('Etc/UTC'),
+      'IANA name: `Europe/Berlin`.',
+    ),
+  }),
+)
 
 /** The batches that schedules start. */
-export const schedules = z.strictObject({
-  nightly: z
-    .union([z.literal(false), nightly], 'must be false, or like { at: "09:00", timeZone: "Etc/UTC" }')
-    .prefault({}),
-  views: z.boolean().default(true),
-})
+export const schedules = named(
+  'ScheduleOptions',
+  'The batches that schedules start.',
+  z.strictObject({
+    nightly: told(
+      z
+        .union([nightly, z.literal(false)], 'must be false, or like { at: "09:00", timeZone: "Etc/UTC" }')
+        .prefault({}),
+      'The daily batch of every view; `false`: there is none.',
+      'at 09:00, Etc/UTC',
+    ),
+    views: told(
+      z.boolean().default(true),
+      'Whether views are refreshed by the schedules in their definitions, too.',
+    ),
+  }),
+)

@@ -2,6 +2,7 @@ import { Token } from 'aws-cdk-lib'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import * as z from 'zod'
 import { schedules } from './schedules.ts'
+import { named, told } from './told.ts'
 
 const retentionDays = Object.values(RetentionDays).filter(
   (days): days is RetentionDays => typeof days === 'number' && days < RetentionDays.INFINITE,
@@ -12,46 +13,117 @@ const retentionRule = `must be one of ${retentionDays.join(', ')}`
 /** `false`, or a whole number. */
 const falseOr = (from: number, to: number) => {
   const message = `must be false, or a number from ${from} to ${to}`
-  return z.union([z.literal(false), z.int(message).min(from, message).max(to, message)], message)
+  return z.union([z.int(message).min(from, message).max(to, message), z.literal(false)], message)
 }
 
 /** A text of this form, or a text that only the deploy knows, such as the id of something that the app makes. */
 export const textLike = (form: RegExp, message: string) =>
   z.string().refine((text) => Token.isUnresolved(text) || form.test(text), message)
 
-/** The fields of `ViewkeeperOptions`, with their defaults. */
-export const optionFields = {
-  viewOwner: z
-    .string()
-    .regex(/^[\x20-\x7e]{1,63}$/, 'must be the name of a role, at most 63 ASCII characters')
-    .optional(),
-  alarmEmails: z.array(z.email()).default([]),
-  logRetentionDays: z
-    .number(retentionRule)
-    .refine(isRetention, retentionRule)
-    .transform((days) => days as RetentionDays)
-    .default(RetentionDays.ONE_MONTH),
-  logLevel: z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR']).default('INFO'),
-  requestsPerSecond: z.int().min(1).max(10_000).default(20),
-  api: z.enum(['public', 'private']).default('public'),
-  apiEndpointId: textLike(/^vpce-[0-9a-f]{8,17}$/, 'must look like "vpce-0123456789abcdef0"').optional(),
-  schedules: schedules.optional(),
-  refreshOnDeploy: z.boolean().default(false),
-  batchConcurrency: z.int().min(1).max(64).default(2),
-  batchExchange: z.enum(['together', 'each']).default('together'),
-  maxTwinBytes: z.int().min(0).optional(),
-  retention: z
-    .strictObject({
-      successes: z
-        .union([z.literal(false), z.int().min(1).max(1_000_000)], 'must be false, or a number from 1 on')
+const retention = named(
+  'RetentionOptions',
+  'The history that is kept.',
+  z.strictObject({
+    successes: told(
+      z
+        .union([z.int().min(1).max(1_000_000), z.literal(false)], 'must be false, or a number from 1 on')
         .default(500),
-      days: z.int().min(1).max(3650).default(90),
-    })
-    .prefault({}),
-  monitorEveryMinutes: falseOr(1, 60).default(1),
-  remindEveryHours: falseOr(1, 720).default(24),
-  metricsPerView: z.boolean().default(false),
-  tracing: z.boolean().default(false),
+      'The last successes of each view that are kept; `false`: the successes of the last `days` days.',
+    ),
+    days: told(z.int().min(1).max(3650).default(90), 'Days for which everything else is kept.'),
+  }),
+)
+
+/** The fields of `ViewkeeperOptions`: of each its check, its default and its text. All else about an option comes from here. */
+export const optionFields = {
+  viewOwner: told(
+    z
+      .string()
+      .regex(/^[\x20-\x7e]{1,63}$/, 'must be the name of a role, at most 63 ASCII characters')
+      .optional(),
+    'The role that owns the views that Viewkeeper creates, unless their definitions name [another owner](views.md#the-owner).',
+    '`viewkeeper_views`',
+  ),
+  alarmEmails: told(
+    z.array(z.email()).default([]),
+    'Addresses that get the mails of alarms. Each confirms once, by the link in its first mail.',
+    'nobody is mailed',
+  ),
+  logRetentionDays: told(
+    z
+      .number(retentionRule)
+      .refine(isRetention, retentionRule)
+      .transform((days) => days as RetentionDays)
+      .default(RetentionDays.ONE_MONTH),
+    'Days for which logs are kept: a number that CloudWatch accepts.',
+  ),
+  logLevel: told(
+    z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR']).default('INFO'),
+    'The least severe level that functions log; the lines that the dashboard reads are always logged.',
+  ),
+  requestsPerSecond: told(
+    z.int().min(1).max(10_000).default(20),
+    'Requests a second that the HTTP API accepts from all callers together; a burst may be twice as many.',
+  ),
+  api: told(
+    z.enum(['public', 'private']).default('public'),
+    'Where the API can be called from: `public`, from everywhere, or `private`, [only through an endpoint of API Gateway in a ' +
+      'VPC](#a-private-api) (about 7.30 USD a month in each zone). Callers sign in both cases.',
+  ),
+  apiEndpointId: told(
+    textLike(/^vpce-[0-9a-f]{8,17}$/, 'must look like "vpce-0123456789abcdef0"').optional(),
+    'For a private API: the endpoint (service `execute-api`) that its callers use, `vpce-…`. Several environments may share ' +
+      'one.',
+    'a new endpoint in the network of the database, which only lets in what you allow in its security group',
+  ),
+  schedules: told(
+    schedules.optional(),
+    'The batches that schedules start. The defaults of its fields count from `schedules: {}` on.',
+    'nothing is refreshed by the clock',
+  ),
+  refreshOnDeploy: told(
+    z.boolean().default(false),
+    'Whether a deploy that changes code or migrations refreshes every view.',
+  ),
+  batchConcurrency: told(
+    z.int().min(1).max(64).default(2),
+    'Views that a batch of a schedule or a deploy refreshes at once, 1 to 64.',
+  ),
+  batchExchange: told(
+    z.enum(['together', 'each']).default('together'),
+    'Whether batches exchange views that read each other at one moment (`together`), or readers see each view when it is ready ' +
+      '(`each`).',
+  ),
+  maxTwinBytes: told(
+    z.int().min(0).optional(),
+    'The room on disk that the twins of one batch may take, in bytes; a group that needs more is refreshed view by view.',
+    'no limit',
+  ),
+  retention: told(
+    retention.prefault({}),
+    'The history that is kept.',
+    '500 successes of each view, and everything else for 90 days',
+  ),
+  monitorEveryMinutes: told(
+    falseOr(1, 60).default(1),
+    'Minutes between two calls of the monitor, 1 to 60. A lost run is closed, and an alarm is set off, up to that much later. ' +
+      '`false`: [nothing calls the monitor](monitoring.md#without-a-monitor), and there are no alarms about runs and views.',
+  ),
+  remindEveryHours: told(
+    falseOr(1, 720).default(24),
+    'Hours after which alarms tell again of views that are still stale, missing or set aside, 1 to 720. `false`: never.',
+  ),
+  metricsPerView: told(
+    z.boolean().default(false),
+    'Whether the outcome of each run is published with the name of its view, too, for [your own alarms and ' +
+      'graphs](monitoring.md). CloudWatch charges such a metric for each hour in which it gets a number: 0.30 USD for a whole ' +
+      'month.',
+  ),
+  tracing: told(
+    z.boolean().default(false),
+    'Whether X-Ray traces the calls of the functions and the executions of batches: 5 USD per million traces, and X-Ray traces one request a second and a ' +
+      'twentieth of the others. A network without a way out needs no endpoint for it, because Lambda itself sends the traces.',
+  ),
 }
 
 /** Whether the endpoint of a private API is named for a private API. */

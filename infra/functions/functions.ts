@@ -3,6 +3,7 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
+import { type FunctionOption, variablesOf } from '../../src/config/variables.ts'
 import { type FunctionName, functionNames } from '../../src/edge/http/routes.ts'
 import { metricNamespace } from '../../src/edge/metrics/names.ts'
 import { type Database, databaseVariables } from '../database/database.ts'
@@ -23,6 +24,8 @@ interface FunctionOptions {
   outsideNetwork?: boolean
   /** Whether an event that failed with all of Lambda's retries becomes a dead letter. */
   deadLetters?: boolean
+  /** The options that the function is told. */
+  obeys?: FunctionOption[]
   /** Retries of an asynchronous event. Default: Lambda's own, 2. */
   retryAttempts?: number
   /**
@@ -36,6 +39,7 @@ interface FunctionOptions {
 const functions: Record<FunctionName, FunctionOptions> = {
   create: {
     description: 'Creates one view from its definition, for a schedule or an HTTP request',
+    obeys: ['viewOwner'],
     timeout: Duration.minutes(15),
     deadLetters: true,
     maxEventAge: Duration.hours(1),
@@ -60,6 +64,7 @@ const functions: Record<FunctionName, FunctionOptions> = {
   },
   'open-batch': {
     description: 'Records a batch, for start-batch and for the state machine',
+    obeys: ['batchConcurrency', 'batchExchange', 'maxTwinBytes'],
     // start-batch waits for open-batch, and then has the batch advanced. open-batch gives up on the database
     // earlier, after 20 s.
     timeout: Duration.seconds(24),
@@ -70,14 +75,20 @@ const functions: Record<FunctionName, FunctionOptions> = {
     description: 'Pauses and resumes a view, or everything that is scheduled',
     timeout: Duration.seconds(29),
   },
-  query: { description: 'Answers every HTTP request that reads', timeout: Duration.seconds(29) },
+  query: {
+    description: 'Answers every HTTP request that reads',
+    obeys: ['schedules'],
+    timeout: Duration.seconds(29),
+  },
   monitor: {
     description: 'Closes lost runs, publishes ended runs as log lines and metrics, finds stale views',
+    obeys: ['schedules', 'monitorEveryMinutes', 'remindEveryHours', 'metricsPerView'],
     timeout: Duration.minutes(1),
     // The next call does what this one left: a dead letter for each minute of an outage would help nobody.
   },
   notice: {
     description: 'Says what people have to be told now, for notify',
+    obeys: ['schedules'],
     // notify waits for notice. notice gives up on the database earlier, after 20 s.
     timeout: Duration.seconds(29),
   },
@@ -91,6 +102,7 @@ const functions: Record<FunctionName, FunctionOptions> = {
   },
   prune: {
     description: 'Every day: removes old history',
+    obeys: ['retention'],
     timeout: Duration.minutes(15),
     retryAttempts: 0,
     deadLetters: true,
@@ -98,6 +110,7 @@ const functions: Record<FunctionName, FunctionOptions> = {
   },
   migrate: {
     description: 'On deploy: brings schema viewkeeper and the views up to date; also serves the command line',
+    obeys: ['viewOwner'],
     // CDK's trigger handler ends after 15 minutes. If migrate lived longer, CloudFormation would get no
     // answer and wait for an hour.
     timeout: Duration.minutes(14),
@@ -133,7 +146,7 @@ export class Functions extends Construct {
       POWERTOOLS_LOG_LEVEL: options.logLevel,
     }
     const create = (name: FunctionName) => {
-      const { outsideNetwork, deadLetters: keepsDeadLetters, ...ofFunction } = functions[name]
+      const { outsideNetwork, deadLetters: keepsDeadLetters, obeys = [], ...ofFunction } = functions[name]
       const created = new ViewkeeperFunction(this, name, {
         name,
         environmentName,
@@ -143,7 +156,12 @@ export class Functions extends Construct {
         tracing: options.tracing,
         network: outsideNetwork ? undefined : props.network,
         deadLetters: keepsDeadLetters ? deadLetters : undefined,
-        variables: { ...ofEach, ...(outsideNetwork ? {} : databaseVariables(database)), ...variables[name] },
+        variables: {
+          ...ofEach,
+          ...(outsideNetwork ? {} : databaseVariables(database)),
+          ...variablesOf(options, obeys),
+          ...variables[name],
+        },
         ...(name === 'migrate'
           ? { code: codeWithSql(name, { schema: props.schemaFolder, migrations: props.migrationsFolder }) }
           : {}),
@@ -152,26 +170,12 @@ export class Functions extends Construct {
       return created
     }
     const variables: Partial<Record<FunctionName, Record<string, string>>> = {
-      create: ownerVariables(options),
-      'open-batch': {
-        BATCH_CONCURRENCY: String(options.batchConcurrency),
-        BATCH_EXCHANGE: options.batchExchange,
-        ...(options.maxTwinBytes === undefined ? {} : { MAX_TWIN_BYTES: String(options.maxTwinBytes) }),
-      },
-      query: scheduleVariables(options),
-      notice: scheduleVariables(options),
-      monitor: {
-        ...scheduleVariables(options),
-        ...tellingVariables(options),
-        ...(options.metricsPerView ? { METRICS_PER_VIEW: 'true' } : {}),
-        ...atLeastInfo(options),
-      },
-      prune: { ...retentionVariables(options), ...atLeastInfo(options) },
+      monitor: atLeastInfo(options),
+      prune: atLeastInfo(options),
       migrate: {
         SCHEMA_FOLDER: './schema/',
         MIGRATIONS_FOLDER: './migrations/',
         ...(props.viewMigrations ? {} : { VIEW_MIGRATIONS: 'false' }),
-        ...ownerVariables(options),
         ...connectionVariables(database),
         ...(database.admin && loginVariables('DATABASE_ADMIN', database.admin)),
       },
@@ -199,35 +203,6 @@ function lookTimes({
   const times = monitorTimes(monitorEveryMinutes)
   return times === null ? {} : { retryAttempts: times.retries, maxEventAge: times.interval }
 }
-
-/** The schedules that refresh views. From them the functions know how old the data may be. */
-function scheduleVariables({ schedules }: ValidOptions): Record<string, string> {
-  const [hour, minute] = schedules?.nightly ? schedules.nightly.at.split(':').map(Number) : []
-  return {
-    ...(schedules?.views ? { VIEW_SCHEDULES: 'true' } : {}),
-    ...(schedules?.nightly
-      ? { NIGHTLY_SCHEDULE: `${minute} ${hour} * * *`, NIGHTLY_TIME_ZONE: schedules.nightly.timeZone }
-      : {}),
-  }
-}
-
-/** The default owner of the views, for the functions that create views. */
-const ownerVariables = ({ viewOwner }: ValidOptions): Record<string, string> =>
-  viewOwner === undefined ? {} : { VIEW_OWNER: viewOwner }
-
-/** How often alarms remind, and how far apart the monitor's tellings are. */
-function tellingVariables({ remindEveryHours, monitorEveryMinutes }: ValidOptions): Record<string, string> {
-  const times = monitorTimes(monitorEveryMinutes)
-  return {
-    REMIND_SECONDS: remindEveryHours === false ? '' : String(remindEveryHours * 3600),
-    ...(times ? { TELL_APART_SECONDS: String(times.tellApart.toSeconds()) } : {}),
-  }
-}
-
-const retentionVariables = ({ retention }: ValidOptions): Record<string, string> => ({
-  RETAIN_SUCCESSES: retention.successes === false ? '' : String(retention.successes),
-  RETAIN_DAYS: String(retention.days),
-})
 
 /** The dashboard reads the log lines about runs, so these are logged whatever the environment's level is. */
 const atLeastInfo = ({ logLevel }: ValidOptions): Record<string, string> => ({

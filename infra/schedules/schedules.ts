@@ -13,6 +13,7 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
 import type { ViewTimes } from '../../src/plan/views/scheduled.ts'
+import { everyDay } from '../../src/plan/views/scheduled.ts'
 import { eventBridgeCron } from './cron.ts'
 import { scheduleRole } from './schedule-role.ts'
 import { scheduleName } from './scheduled-views.ts'
@@ -67,8 +68,7 @@ export class Schedules extends Construct {
 
   /** Refreshes every view once a day. */
   addNightly({ at, timeZone }: { at: string; timeZone: string }): void {
-    const [hour, minute] = at.split(':').map(Number)
-    const schedule = eventBridgeCron(`${minute} ${hour} * * *`)
+    const schedule = eventBridgeCron(everyDay({ at, timeZone }).schedule)
     this.addBatch('nightly', ScheduleExpression.expression(schedule, TimeZone.of(timeZone)), {
       description: 'Refreshes every view',
       selection: { all: true },

@@ -1,6 +1,7 @@
 import { Cron } from 'croner'
-import { nightly } from '../../src/plan/monitoring/nightly.ts'
+import { defaults } from '../../src/config/options.ts'
 import type { ScheduledView } from '../../src/plan/views/scheduled.ts'
+import { everyDay } from '../../src/plan/views/scheduled.ts'
 
 /**
  * Starts batches by the clock, as EventBridge Scheduler does in a deployed environment: one of all views
@@ -11,7 +12,7 @@ export function startSchedules(
   views: ScheduledView[],
 ): () => void {
   const jobs = [
-    job('nightly', nightly, { all: true }),
+    job('nightly', everyDay(defaults.schedules.nightly), { all: true }),
     ...views.map(({ view, ...when }) => job(view, when, { views: [view] })),
   ]
   return () => {

@@ -1,7 +1,8 @@
 import { count, report, timed } from '../../cli/output/report.ts'
+import { defaults } from '../../src/config/options.ts'
+import { variablesOf } from '../../src/config/variables.ts'
 import { connectTo, type Database } from '../../src/db/server/connect.ts'
 import { fromUrl } from '../../src/edge/lambda/database-url.ts'
-import { nightly } from '../../src/plan/monitoring/nightly.ts'
 import type { ScheduledView } from '../../src/plan/views/scheduled.ts'
 import { Problem } from '../../src/problem.ts'
 import { startEmbeddedPostgres } from '../embedded/embedded.ts'
@@ -118,10 +119,8 @@ async function attend(batches: LocalBatches): Promise<void> {
  * that is published here would be missing from the metrics of the database's environment.
  */
 async function keepFresh(life: Life, batches: LocalBatches, scheduled: ScheduledView[]): Promise<void> {
-  // From these variables the monitor knows how old the data may be, and the reads when a view is refreshed next.
-  process.env.NIGHTLY_SCHEDULE = nightly.schedule
-  process.env.NIGHTLY_TIME_ZONE = nightly.timeZone
-  process.env.VIEW_SCHEDULES = 'true'
+  // From the schedules the monitor knows how old the data may be, and the reads when a view is refreshed next.
+  Object.assign(process.env, variablesOf(defaults, ['schedules']))
   const stopSchedules = startSchedules(batches.execute, scheduled)
   await life.onStop(async () => stopSchedules())
   await life.onStop(startMonitor(await loadFunction('monitor')))

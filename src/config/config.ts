@@ -1,4 +1,4 @@
-import type { EnvironmentOptions } from './environment-options.ts'
+import type { EnvironmentOptions } from './options.ts'
 
 /** What `viewkeeper.config.ts` says. The file is in the folder where the command is called. */
 export interface Config {

@@ -4,7 +4,7 @@ import { withImports } from '../loading/import-files.ts'
 import { importProblem } from '../loading/import-problem.ts'
 import { Problem } from '../problem.ts'
 import { checkConfig } from './check-config.ts'
-import type { EnvironmentOptions } from './environment-options.ts'
+import type { EnvironmentOptions } from './options.ts'
 
 /** The configuration of a folder, with every default filled in. */
 export interface LoadedConfig {

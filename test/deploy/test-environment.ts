@@ -1,4 +1,4 @@
-import type { EnvironmentOptions } from '../../src/config/environment-options.ts'
+import type { EnvironmentOptions } from '../../src/config/options.ts'
 import type { TestDatabase } from './support/database.ts'
 
 /** An environment of the test's own, on a database that exists already. */

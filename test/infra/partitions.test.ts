@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { EnvironmentOptions } from '../../src/config/environment-options.ts'
+import type { EnvironmentOptions } from '../../src/config/options.ts'
 import { created, imported } from './support/environments.ts'
 import { createStack, Synthesized } from './support/synth.ts'
 

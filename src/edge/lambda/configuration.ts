@@ -1,10 +1,12 @@
+import { defaults, type RetentionOptions, type ScheduleOptions } from '../../config/options.ts'
+import { type FunctionOptions, optionsOf } from '../../config/variables.ts'
 import type { Retention } from '../../db/monitoring/prune.ts'
 import type { Login } from '../../db/schema/role.ts'
 import { type ConnectionSource, connectTo, type Database } from '../../db/server/connect.ts'
 import type { BatchDefaults } from '../../operations/batches/start.ts'
 import type { Schedules } from '../../operations/monitoring/schedules.ts'
-import { type Telling, usualTelling } from '../../plan/monitoring/telling.ts'
-import { exchanges } from '../../plan/run.ts'
+import { type Telling, tellingOf } from '../../plan/monitoring/telling.ts'
+import { everyDay } from '../../plan/views/scheduled.ts'
 import { Problem } from '../../problem.ts'
 import { fromUrl } from './database-url.ts'
 import { fromSecret } from './secret.ts'
@@ -45,37 +47,41 @@ export interface Administration {
 }
 
 /** Reads the environment variables. A secret is fetched only when the first connection is opened. */
-export const readConfiguration = (env: NodeJS.ProcessEnv = process.env): Configuration => ({
-  environment: env.VIEWKEEPER_ENVIRONMENT ?? localEnvironment,
-  database: readDatabase(env),
-  administration: readAdministration(env),
-  viewMigrations: env.VIEW_MIGRATIONS !== 'false',
-  schedules: readSchedules(env),
-  retention: readRetention(env),
-  telling: readTelling(env),
-  metricsPerView: env.METRICS_PER_VIEW === 'true',
-  runsAtOnce: Number(env.BATCH_RUNS_AT_ONCE ?? Number.POSITIVE_INFINITY),
-  batchDefaults: {
-    exchange: exchanges.find((each) => each === env.BATCH_EXCHANGE),
-    maxTwinBytes: env.MAX_TWIN_BYTES === undefined ? undefined : Number(env.MAX_TWIN_BYTES),
-  },
-  deployConcurrency: env.BATCH_CONCURRENCY === undefined ? undefined : Number(env.BATCH_CONCURRENCY),
-})
+export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configuration {
+  const options = optionsOf(env)
+  const { remindEveryHours, monitorEveryMinutes } = { ...defaults, ...options }
+  return {
+    environment: env.VIEWKEEPER_ENVIRONMENT ?? localEnvironment,
+    database: readDatabase(env, options),
+    administration: readAdministration(env, options),
+    viewMigrations: env.VIEW_MIGRATIONS !== 'false',
+    schedules: schedulesOf(options.schedules ?? { nightly: false, views: false }),
+    retention: retentionOf({ ...defaults.retention, ...options.retention }),
+    telling: tellingOf(remindEveryHours, monitorEveryMinutes),
+    metricsPerView: options.metricsPerView ?? false,
+    runsAtOnce: Number(env.BATCH_RUNS_AT_ONCE ?? Number.POSITIVE_INFINITY),
+    batchDefaults: { exchange: options.batchExchange, maxTwinBytes: options.maxTwinBytes },
+    deployConcurrency: options.batchConcurrency,
+  }
+}
 
 /**
  * The database of `DATABASE_URL`, or the one that the other variables name, whose login must not be a superuser.
- * `VIEW_OWNER` owns the views that are created there, unless their definitions name another owner.
+ * `viewOwner` owns the views that are created there, unless their definitions name another owner.
  */
-const readDatabase = (env: NodeJS.ProcessEnv): Database =>
+const readDatabase = (env: NodeJS.ProcessEnv, { viewOwner }: FunctionOptions): Database =>
   env.DATABASE_URL === undefined
-    ? connectTo(asWorkingRole(env), { superuser: 'refused', viewOwner: env.VIEW_OWNER })
-    : connectTo(fromUrl(env.DATABASE_URL), { viewOwner: env.VIEW_OWNER })
+    ? connectTo(asWorkingRole(env), { superuser: 'refused', viewOwner })
+    : connectTo(fromUrl(env.DATABASE_URL), { viewOwner })
 
-const readAdministration = (env: NodeJS.ProcessEnv): Administration | undefined => {
+const readAdministration = (
+  env: NodeJS.ProcessEnv,
+  { viewOwner }: FunctionOptions,
+): Administration | undefined => {
   const source = sourceOf(env, env.DATABASE_ADMIN_IAM_USER, env.DATABASE_ADMIN_SECRET_ARN)
   if (source === undefined) return undefined
   return {
-    database: connectTo(source, { viewOwner: env.VIEW_OWNER }),
+    database: connectTo(source, { viewOwner }),
     async workingLogin() {
       if (env.DATABASE_IAM_USER !== undefined)
         return { login: env.DATABASE_IAM_USER, password: null, iam: true }
@@ -106,32 +112,13 @@ function sourceOf(
   return secretArn === undefined ? undefined : fromSecret(secretArn, env)
 }
 
-/**
- * The schedules that refresh views: `NIGHTLY_SCHEDULE` in `NIGHTLY_TIME_ZONE` refreshes all of them; with
- * `VIEW_SCHEDULES=true` each view is refreshed by the schedule of its definition, too.
- */
-const readSchedules = (env: NodeJS.ProcessEnv): Schedules => ({
-  nightly:
-    env.NIGHTLY_SCHEDULE === undefined || env.NIGHTLY_TIME_ZONE === undefined
-      ? null
-      : { schedule: env.NIGHTLY_SCHEDULE, timeZone: env.NIGHTLY_TIME_ZONE },
-  views: env.VIEW_SCHEDULES === 'true',
+/** The schedules that refresh views, `nightly` with a time and a time zone. */
+const schedulesOf = ({ nightly = defaults.schedules.nightly, views = true }: ScheduleOptions): Schedules => ({
+  nightly: nightly === false ? null : everyDay({ ...defaults.schedules.nightly, ...nightly }),
+  views,
 })
 
-/**
- * The last `RETAIN_SUCCESSES` successes of each view are kept, and everything else for `RETAIN_DAYS` days. If
- * `RETAIN_SUCCESSES` is empty, successes are kept for `RETAIN_DAYS` days, too.
- */
-const readRetention = (env: NodeJS.ProcessEnv): Retention => ({
-  successes: env.RETAIN_SUCCESSES === '' ? null : Number(env.RETAIN_SUCCESSES ?? 500),
-  days: Number(env.RETAIN_DAYS ?? 90),
-})
-
-/**
- * A trouble that is not over is told again after `REMIND_SECONDS`; if that is empty, never. Two tellings are at least
- * `TELL_APART_SECONDS` apart.
- */
-const readTelling = (env: NodeJS.ProcessEnv): Telling => ({
-  remindSeconds: env.REMIND_SECONDS === '' ? null : Number(env.REMIND_SECONDS ?? usualTelling.remindSeconds),
-  apartSeconds: Number(env.TELL_APART_SECONDS ?? usualTelling.apartSeconds),
+const retentionOf = ({ successes, days }: Required<RetentionOptions>): Retention => ({
+  successes: successes === false ? null : successes,
+  days,
 })

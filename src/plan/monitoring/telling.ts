@@ -13,5 +13,14 @@ export interface Telling {
   apartSeconds: number
 }
 
-/** Suits a monitor that looks every minute. */
-export const usualTelling: Telling = { remindSeconds: 24 * 3600, apartSeconds: 5 * 60 }
+/**
+ * The telling of a monitor that looks every so many minutes. Two tellings are at least one and a half intervals apart, and
+ * never less than five minutes.
+ */
+export const tellingOf = (remindEveryHours: number | false, everyMinutes: number | false): Telling => ({
+  remindSeconds: remindEveryHours === false ? null : remindEveryHours * 3600,
+  apartSeconds: Math.max(5 * 60, 1.5 * (everyMinutes || 0) * 60),
+})
+
+/** Suits a monitor that looks every minute, and reminds every day. */
+export const usualTelling = tellingOf(24, 1)

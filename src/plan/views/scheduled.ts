@@ -27,3 +27,12 @@ export const distinctTimes = (views: ScheduledView[]): ViewTimes[] => [
     views.map(({ schedule, timeZone }) => [`${schedule} ${timeZone}`, { schedule, timeZone }] as const),
   ).values(),
 ]
+
+/** The schedule of a batch at a time of each day, `hh:mm`. */
+export function everyDay({ at, timeZone }: { at: string; timeZone: string }): {
+  schedule: string
+  timeZone: string
+} {
+  const [hour, minute] = at.split(':').map(Number)
+  return { schedule: `${minute} ${hour} * * *`, timeZone }
+}

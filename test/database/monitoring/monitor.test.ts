@@ -17,7 +17,6 @@ import { useHistory, usePublished } from './past.ts'
 const { url, database, sql, clear, writePast, expectForLong } = useHistory()
 const { lines, published } = usePublished(url)
 const context = lambdaContext()
-const nightly = { schedule: '0 9 * * *', timeZone: 'Etc/UTC' }
 
 describe('the monitor', () => {
   beforeEach(clear)
@@ -60,13 +59,11 @@ describe('the monitor', () => {
   })
 
   test('tells of stale views by their definition, by their schedule, and says nothing of paused ones', async () => {
-    process.env.NIGHTLY_SCHEDULE = nightly.schedule
-    process.env.NIGHTLY_TIME_ZONE = nightly.timeZone
+    process.env.SCHEDULES = '{}'
     await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name = 'steady'`
     await sql`update viewkeeper.definitions set paused_at = now(), max_staleness_seconds = 60 where name = 'shaky'`
     await sql`update viewkeeper.definitions set schedule = '*/15 * * * *', time_zone = 'UTC' where name = 'fresh'`
     await expectForLong('steady', 'shaky', 'fresh')
-    process.env.VIEW_SCHEDULES = 'true'
     await writePast([
       { view: 'steady', ago: '2 hours' },
       { view: 'shaky', ago: '2 hours' },
@@ -95,8 +92,7 @@ describe('the monitor', () => {
   })
 
   test('a long refresh makes its view stale later', async () => {
-    process.env.NIGHTLY_SCHEDULE = nightly.schedule
-    process.env.NIGHTLY_TIME_ZONE = nightly.timeZone
+    process.env.SCHEDULES = '{"views":false}'
     const stale = async () =>
       ((await monitor({}, context)) as { stale: { view: string }[] }).stale.map(({ view }) => view)
     await expectForLong('steady', 'quiet')
@@ -108,7 +104,7 @@ describe('the monitor', () => {
   })
 
   test('publishes nothing less because what comes after fails, and nothing twice', async () => {
-    process.env.VIEW_SCHEDULES = 'true'
+    process.env.SCHEDULES = '{"nightly":false}'
     await sql`update viewkeeper.definitions set schedule = '0 6 * * *', time_zone = 'No/Where' where name = 'quiet'`
     await writePast([{ view: 'shaky', ago: '1 hours', status: 'failed' }])
     await expect(monitor({}, context)).rejects.toThrow()
@@ -206,7 +202,7 @@ describe('the monitor', () => {
   })
 
   test('expects nothing of a time when nobody did: before a schedule, while paused', async () => {
-    process.env.VIEW_SCHEDULES = 'true'
+    process.env.SCHEDULES = '{"nightly":false}'
     await expectForLong('steady')
     await writePast([{ view: 'steady', ago: '30 days' }])
     const stale = async () =>
@@ -236,7 +232,7 @@ describe('the monitor', () => {
     await expectForLong('steady')
     await writePast([{ view: 'steady', ago: '9 hours' }])
     expect(await monitor({}, context)).toMatchObject({ stale: [] })
-    process.env.VIEW_SCHEDULES = 'true'
+    process.env.SCHEDULES = '{"nightly":false}'
     expect(await monitor({}, context)).toMatchObject({ stale: [{ view: 'public.steady' }] })
     await sql`update viewkeeper.definitions set schedule = null, time_zone = null where name = 'steady'`
   })

@@ -68,10 +68,8 @@ export function usePublished(url: string) {
     return () => {
       vi.restoreAllMocks()
       delete process.env.DATABASE_URL
-      delete process.env.NIGHTLY_SCHEDULE
-      delete process.env.NIGHTLY_TIME_ZONE
+      delete process.env.SCHEDULES
       delete process.env.METRICS_PER_VIEW
-      delete process.env.VIEW_SCHEDULES
     }
   })
   return {

@@ -225,14 +225,14 @@ describe('the metrics and the log', () => {
       return published('ViewsStaleTold')[0] === 1
     }
     await lookAsFunction()
-    process.env.REMIND_SECONDS = '7200'
+    process.env.REMIND_EVERY_HOURS = '2'
     expect([await remindedAfter('110 minutes'), await remindedAfter('11 minutes')]).toEqual([false, true])
-    process.env.REMIND_SECONDS = ''
+    process.env.REMIND_EVERY_HOURS = 'false'
     expect(await remindedAfter('30 days')).toBe(false)
-    delete process.env.REMIND_SECONDS
-    process.env.TELL_APART_SECONDS = String(40 * 24 * 3600)
+    delete process.env.REMIND_EVERY_HOURS
+    process.env.MONITOR_EVERY_MINUTES = String(40 * 24 * 60)
     expect(await remindedAfter('1 days')).toBe(false)
-    delete process.env.TELL_APART_SECONDS
+    delete process.env.MONITOR_EVERY_MINUTES
     expect(await remindedAfter('1 minutes')).toBe(true)
   })
 

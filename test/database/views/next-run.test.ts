@@ -36,9 +36,7 @@ describe('the next run of a view', () => {
   })
 
   test("is the next time of the view's own schedule or of the nightly refresh, until a pause", async () => {
-    vi.stubEnv('VIEW_SCHEDULES', 'true')
-    vi.stubEnv('NIGHTLY_SCHEDULE', '30 2 * * *')
-    vi.stubEnv('NIGHTLY_TIME_ZONE', 'Etc/UTC')
+    vi.stubEnv('SCHEDULES', '{"nightly":{"at":"02:30"}}')
     const runs = await nextRuns()
     expect(runs).toEqual({
       hourly: expect.stringMatching(/:00:00\.000Z$/),

@@ -426,8 +426,7 @@ describe('a view in a batch', () => {
 
 describe('a view that nobody refreshes', () => {
   const nightly = () => {
-    vi.stubEnv('NIGHTLY_SCHEDULE', '0 9 * * *')
-    vi.stubEnv('NIGHTLY_TIME_ZONE', 'Etc/UTC')
+    vi.stubEnv('SCHEDULES', '{"views":false}')
   }
 
   test('is paused, and everything is paused', async () => {
@@ -492,7 +491,7 @@ describe('a view that nobody refreshes', () => {
   })
 
   test('has a limit that its schedule cannot keep', async () => {
-    vi.stubEnv('VIEW_SCHEDULES', 'true')
+    vi.stubEnv('SCHEDULES', '{"nightly":false}')
     const yesterday = new Date(Date.now() - 86_400_000)
     const yearly = `0 0 ${yesterday.getUTCDate()} ${yesterday.getUTCMonth() + 1} *`
     await define(sql, 'app.base', { schedule: yearly, time_zone: 'Etc/UTC', max_staleness_seconds: 60 })

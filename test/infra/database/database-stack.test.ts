@@ -2,7 +2,7 @@ import { App } from 'aws-cdk-lib'
 import { describe, expect, test } from 'vitest'
 import { DatabaseStack } from '../../../infra/database/database-stack.ts'
 import type { ValidCreatedDatabase } from '../../../infra/environment/database.ts'
-import type { EnvironmentOptions } from '../../../src/config/environment-options.ts'
+import type { EnvironmentOptions } from '../../../src/config/options.ts'
 import { created, imported, parse, throwaway } from '../support/environments.ts'
 import { createStack, databases, kinds, type Resource, Synthesized } from '../support/synth.ts'
 

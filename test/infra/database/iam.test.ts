@@ -1,6 +1,6 @@
 import { AwsSolutionsChecks } from 'cdk-nag'
 import { describe, expect, test } from 'vitest'
-import type { EnvironmentOptions } from '../../../src/config/environment-options.ts'
+import type { EnvironmentOptions } from '../../../src/config/options.ts'
 import { created, imported, importedWithIam } from '../support/environments.ts'
 import { createStack, databaseOf, functionNames, importOf, outside, Synthesized } from '../support/synth.ts'
 

@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, expectTypeOf, test } from 'vitest'
+import type * as z from 'zod'
 import {
   chooseEnvironment,
+  type environment,
   parseEnvironments,
-  type ReadEnvironment,
 } from '../../../infra/environment/environment.ts'
 import { environments } from '../../../infra/environments.ts'
-import type { EnvironmentOptions } from '../../../src/config/environment-options.ts'
+import type { EnvironmentOptions } from '../../../src/config/options.ts'
 import { mostConcurrent } from '../../../src/plan/batches/plan.ts'
 
 import { created, imported, parse } from '../support/environments.ts'
@@ -43,7 +44,7 @@ describe("the users' examples", () => {
 })
 
 test('a field that is left out gets its default, and the documented fields are those that are read', () => {
-  expectTypeOf<ReadEnvironment>().toEqualTypeOf<EnvironmentOptions>()
+  expectTypeOf<z.input<typeof environment>>().toEqualTypeOf<EnvironmentOptions>()
   expect(parse({ ...imported, account: undefined })).toMatchObject({
     logRetentionDays: 30,
     logLevel: 'INFO',

@@ -214,16 +214,13 @@ test('only a deploy without the migrations of views tells migrate to leave them 
 test('monitor, query and prune are told the options about schedules and history', () => {
   for (const name of ['monitor', 'query']) {
     expect(variables('created', name)).toMatchObject({
-      NIGHTLY_SCHEDULE: '30 2 * * *',
-      NIGHTLY_TIME_ZONE: 'Europe/Berlin',
-      VIEW_SCHEDULES: 'true',
+      SCHEDULES: JSON.stringify({ nightly: { at: '02:30', timeZone: 'Europe/Berlin' }, views: true }),
     })
-    for (const variable of ['NIGHTLY_SCHEDULE', 'VIEW_SCHEDULES'])
-      expect(variables('throwaway', name)).not.toHaveProperty(variable)
+    expect(variables('throwaway', name)).not.toHaveProperty('SCHEDULES')
   }
   expect(variables('created', 'monitor')).toMatchObject({ METRICS_PER_VIEW: 'true' })
-  expect(variables('imported', 'monitor')).not.toHaveProperty('METRICS_PER_VIEW')
-  expect(variables('created', 'prune')).toMatchObject({ RETAIN_SUCCESSES: '500', RETAIN_DAYS: '90' })
+  expect(variables('imported', 'monitor')).toMatchObject({ METRICS_PER_VIEW: 'false' })
+  expect(variables('created', 'prune')).toMatchObject({ RETENTION: '{"successes":500,"days":90}' })
 })
 
 test('the lines that the dashboard reads are logged at every level', () => {

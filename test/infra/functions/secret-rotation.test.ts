@@ -1,6 +1,6 @@
 import { AwsSolutionsChecks } from 'cdk-nag'
 import { expect, test } from 'vitest'
-import type { EnvironmentOptions } from '../../../src/config/environment-options.ts'
+import type { EnvironmentOptions } from '../../../src/config/options.ts'
 import { created } from '../support/environments.ts'
 import { createStack, databaseOf, importOf, kinds, Synthesized } from '../support/synth.ts'
 

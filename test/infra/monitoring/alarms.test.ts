@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import type { EnvironmentOptions } from '../../../src/config/environment-options.ts'
+import type { EnvironmentOptions } from '../../../src/config/options.ts'
 import { metricDimensions, metricNames, metricNamespace } from '../../../src/edge/metrics/names.ts'
+import { tellingOf } from '../../../src/plan/monitoring/telling.ts'
 import { created, imported } from '../support/environments.ts'
 import { createStack, functionNames, kinds, Synthesized } from '../support/synth.ts'
 
@@ -245,7 +246,8 @@ describe.each([
 
   test('tells again only when the alarm of the last telling is quiet', () => {
     const { Environment } = looking.fn('monitor')[1].Properties
-    expect(Environment.Variables.TELL_APART_SECONDS).toBe(String(apart))
+    const { MONITOR_EVERY_MINUTES } = Environment.Variables
+    expect(tellingOf(24, JSON.parse(MONITOR_EVERY_MINUTES)).apartSeconds).toBe(apart)
     // The first look that may tell again comes after the alarm's window, with at least one look in between.
     const nextTelling = Math.ceil(apart / period) * period
     expect(nextTelling).toBeGreaterThan(period * periods)
@@ -284,7 +286,7 @@ describe('without a monitor', () => {
   })
 
   test('the function is there, and may be called by hand', () => {
-    expect(alone.fn('monitor')[1].Properties.Environment.Variables).not.toHaveProperty('TELL_APART_SECONDS')
+    expect(alone.fn('monitor')[1].Properties.Environment.Variables.MONITOR_EVERY_MINUTES).toBe('false')
   })
 })
 
@@ -297,12 +299,8 @@ test('the silence of a new monitor is no alarm: the alarm is made after the sche
 test('reminders are a field: once a day, at another interval, or never', () => {
   const remind = (options: object) =>
     new Synthesized(createStack({ ...imported, ...options })).fn('monitor')[1].Properties.Environment
-      .Variables.REMIND_SECONDS
-  expect([{}, { remindEveryHours: 4 }, { remindEveryHours: false }].map(remind)).toEqual([
-    '86400',
-    '14400',
-    '',
-  ])
+      .Variables.REMIND_EVERY_HOURS
+  expect([{}, { remindEveryHours: 4 }, { remindEveryHours: false }].map(remind)).toEqual(['24', '4', 'false'])
 })
 
 test('a batch that fails is an alarm', () => {

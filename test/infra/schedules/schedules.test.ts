@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { scheduleName } from '../../../infra/schedules/scheduled-views.ts'
-import { nightly } from '../../../src/plan/monitoring/nightly.ts'
-import { distinctTimes, type ScheduledView } from '../../../src/plan/views/scheduled.ts'
+import { defaults } from '../../../src/config/options.ts'
+import { distinctTimes, everyDay, type ScheduledView } from '../../../src/plan/views/scheduled.ts'
 import { imported, scheduledViews } from '../support/environments.ts'
 import { createStack, kinds, Synthesized } from '../support/synth.ts'
 
@@ -126,7 +126,7 @@ test('without a time of its own, the nightly batch comes when the local one does
     ScheduleExpression: 'cron(0 9 * * ? *)',
     ScheduleExpressionTimezone: 'Etc/UTC',
   })
-  expect(nightly).toEqual({ schedule: '0 9 * * *', timeZone: 'Etc/UTC' })
+  expect(everyDay(defaults.schedules.nightly)).toEqual({ schedule: '0 9 * * *', timeZone: 'Etc/UTC' })
 })
 
 test('the nightly batch and the schedules of views are turned off each by itself', () => {

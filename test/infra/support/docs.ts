@@ -3,6 +3,7 @@ import { environments } from '../../../infra/environments.ts'
 import { costTable, exampleTable } from './cost.ts'
 import { dashboardPicture } from './dashboard-picture.ts'
 import { mails, notice } from './mails.ts'
+import { optionTable, optionTypes } from './options.ts'
 import { panelTable } from './panels.ts'
 import { createStack, kinds, Synthesized } from './synth.ts'
 import { tenants } from './tenants.ts'
@@ -31,6 +32,8 @@ export const madeParts: MadePart[] = [
   { page: page('cost.md'), name: 'examples', text: exampleTable(examples()) },
   { page: page('cost.md'), name: 'tenants', text: exampleTable(tenants()) },
   { page: page('cost.md'), name: 'costs', text: costTable(kinds.created) },
+  { page: page('deploy.md'), name: 'options', text: optionTable() },
+  { page: new URL('../../../src/config/options.ts', import.meta.url), name: null, text: optionTypes() },
 ]
 
 /** A part's page as it is, and as it would be with that part made anew. */

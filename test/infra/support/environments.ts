@@ -1,5 +1,5 @@
 import { type Environment, parseEnvironments } from '../../../infra/environment/environment.ts'
-import type { EnvironmentOptions } from '../../../src/config/environment-options.ts'
+import type { EnvironmentOptions } from '../../../src/config/options.ts'
 import type { ScheduledView } from '../../../src/plan/views/scheduled.ts'
 
 /**

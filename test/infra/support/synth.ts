@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { App, type Stack } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import { ViewkeeperStack, type ViewkeeperStackProps } from '../../../infra/viewkeeper-stack.ts'
-import type { EnvironmentOptions } from '../../../src/config/environment-options.ts'
+import type { EnvironmentOptions } from '../../../src/config/options.ts'
 import { created, imported, importedWithoutNat, parse, scheduledViews, throwaway } from './environments.ts'
 
 /** The names of all functions. */

@@ -7,10 +7,11 @@ import { startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
 import { localBatches, localFunctions } from '../../../local/gateway/batches.ts'
 import { startGateway } from '../../../local/gateway/gateway.ts'
 import { makeViews } from '../../../local/run/views.ts'
+import { defaults } from '../../../src/config/options.ts'
+import { variablesOf } from '../../../src/config/variables.ts'
 import { connectTo } from '../../../src/db/server/connect.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
-import { nightly } from '../../../src/plan/monitoring/nightly.ts'
 
 /** The demo of `npm start` with its gateway and its page, on a server and in a folder of its own. */
 export async function startDemo() {
@@ -23,9 +24,7 @@ export async function startDemo() {
   await makeViews(database, demo)
   Object.assign(process.env, {
     DATABASE_URL: server.url,
-    NIGHTLY_SCHEDULE: nightly.schedule,
-    NIGHTLY_TIME_ZONE: nightly.timeZone,
-    VIEW_SCHEDULES: 'true',
+    ...variablesOf(defaults, ['schedules']),
     POWERTOOLS_LOG_LEVEL: 'SILENT',
   })
   const gateway = await startGateway({ port: 0, functions: localFunctions(localBatches(database)) })

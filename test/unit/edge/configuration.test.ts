@@ -1,6 +1,8 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { variablesOf } from '../../../src/config/variables.ts'
 import { readConfiguration } from '../../../src/edge/lambda/configuration.ts'
+import { usualTelling } from '../../../src/plan/monitoring/telling.ts'
 
 afterEach(() => {
   vi.unstubAllEnvs()
@@ -14,6 +16,7 @@ describe('the configuration', () => {
       administration: undefined,
       schedules: { nightly: null, views: false },
       retention: { successes: 500, days: 90 },
+      telling: usualTelling,
       metricsPerView: false,
       runsAtOnce: Number.POSITIVE_INFINITY,
       deployConcurrency: undefined,
@@ -24,21 +27,38 @@ describe('the configuration', () => {
     expect(
       readConfiguration({
         VIEWKEEPER_ENVIRONMENT: 'production',
-        NIGHTLY_SCHEDULE: '30 2 * * *',
-        NIGHTLY_TIME_ZONE: 'Europe/Berlin',
-        VIEW_SCHEDULES: 'true',
-        RETAIN_SUCCESSES: '',
-        RETAIN_DAYS: '7',
-        METRICS_PER_VIEW: 'true',
         BATCH_RUNS_AT_ONCE: '4',
-        BATCH_CONCURRENCY: '3',
+        ...variablesOf(
+          {
+            schedules: { nightly: { at: '02:30', timeZone: 'Europe/Berlin' } },
+            retention: { successes: false, days: 7 },
+            monitorEveryMinutes: 60,
+            remindEveryHours: false,
+            metricsPerView: true,
+            batchConcurrency: 3,
+            batchExchange: 'each',
+            maxTwinBytes: 0,
+          },
+          [
+            'schedules',
+            'retention',
+            'monitorEveryMinutes',
+            'remindEveryHours',
+            'metricsPerView',
+            'batchConcurrency',
+            'batchExchange',
+            'maxTwinBytes',
+          ],
+        ),
       }),
     ).toMatchObject({
       environment: 'production',
       schedules: { nightly: { schedule: '30 2 * * *', timeZone: 'Europe/Berlin' }, views: true },
       retention: { successes: null, days: 7 },
       metricsPerView: true,
+      telling: { remindSeconds: null, apartSeconds: 5400 },
       runsAtOnce: 4,
+      batchDefaults: { exchange: 'each', maxTwinBytes: 0 },
       deployConcurrency: 3,
     })
   })

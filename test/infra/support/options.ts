@@ -1,0 +1,180 @@
+import * as z from 'zod'
+import { environment } from '../../../infra/environment/environment.ts'
+import { texts, types } from '../../../infra/environment/told.ts'
+import { optionFields } from '../../../infra/environment/valid-options.ts'
+
+type Schema = z.core.$ZodType
+type Fields = Record<string, Schema>
+
+/** What zod holds of each kind of schema, as far as options have it. */
+interface Held {
+  type: string
+  innerType: Schema
+  in: Schema
+  entries: Record<string, string>
+  values: unknown[]
+  options: Schema[]
+  element: Schema
+  valueType: Schema
+  shape: Fields
+  defaultValue: unknown
+}
+
+const heldBy = (schema: Schema): Held => schema._zod.def as unknown as Held
+
+const wrappers = ['optional', 'default', 'prefault']
+const isWrapped = (schema: Schema): boolean => wrappers.includes(heldBy(schema).type)
+
+/** A value as it stands in TypeScript. */
+const written = (value: unknown): string =>
+  typeof value === 'string' ? `'${value}'` : String(JSON.stringify(value))
+
+/** An object as it stands in TypeScript, a field to a line. */
+function literal(value: unknown, indent = ''): string {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return written(value)
+  const lines = Object.entries(value).map(
+    ([name, field]) => `${indent}  ${name}: ${literal(field, `${indent}  `)},\n`,
+  )
+  return `{\n${lines.join('')}${indent}}`
+}
+
+/** The type of what a user writes. */
+function typeOf(schema: Schema): string {
+  const held = heldBy(schema)
+  if (isWrapped(schema)) return typeOf(held.innerType)
+  switch (held.type) {
+    case 'pipe':
+      return typeOf(held.in)
+    case 'enum':
+      return Object.values(held.entries).map(written).join(' | ')
+    case 'literal':
+      return held.values.map(written).join(' | ')
+    case 'union':
+      return held.options.map(typeOf).join(' | ')
+    case 'array':
+      return `${typeOf(held.element)}[]`
+    case 'record':
+      return `Record<string, ${typeOf(held.valueType)}>`
+    case 'object':
+      return types.get(schema as z.ZodType)?.name ?? 'object'
+    default:
+      return held.type
+  }
+}
+
+/** The objects within a schema, from the outside in. */
+function objectsIn(schema: Schema): Schema[] {
+  const held = heldBy(schema)
+  if (isWrapped(schema)) return objectsIn(held.innerType)
+  if (held.type === 'union') return held.options.flatMap(objectsIn)
+  return held.type === 'object' ? [schema] : []
+}
+
+const told = (schema: Schema) => texts.get(schema as z.ZodType)
+
+/** What stands for an option that is left out; undefined if it is required. */
+function otherwiseOf(schema: Schema): { value: string } | { text: string } | undefined {
+  if (!isWrapped(schema)) return undefined
+  const text = told(schema)?.otherwise
+  return text === undefined ? { value: written(heldBy(schema).defaultValue) } : { text }
+}
+
+/** A text in lines that fit. */
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word)
+    else lines[lines.length - 1] = `${last} ${word}`
+  }
+  return lines
+}
+
+const withoutLinks = (text: string): string => text.replace(/\[([^\]]+)\]\([^)]*\)/g, '$1')
+
+function comment(text: string, otherwise: ReturnType<typeof otherwiseOf>, indent: string): string[] {
+  const lines = wrapped(withoutLinks(text), 116)
+  if (otherwise === undefined && lines.length === 1) return [`${indent}/** ${lines[0]} */`]
+  const standard =
+    otherwise === undefined
+      ? []
+      : [`@default ${'value' in otherwise ? otherwise.value : `- ${otherwise.text}`}`]
+  return [`${indent}/**`, ...[...lines, ...standard].map((line) => `${indent} * ${line}`), `${indent} */`]
+}
+
+function typeLines(name: string, text: string, fields: Fields, base = ''): string {
+  const lines = Object.entries(fields).flatMap(([field, schema]) => {
+    const said = told(schema)
+    return [
+      ...(said === undefined ? [] : comment(said.text, otherwiseOf(schema), '  ')),
+      `  ${field}${isWrapped(schema) ? '?' : ''}: ${typeOf(schema)}`,
+    ]
+  })
+  return [...comment(text, undefined, ''), `export interface ${name}${base} {`, ...lines, '}'].join('\n')
+}
+
+const ownFields = Object.fromEntries(
+  Object.entries(environment.shape).filter(
+    ([name, schema]) => optionFields[name as keyof typeof optionFields] !== schema,
+  ),
+)
+
+/** `src/config/options.ts`: the types of all options, in plain TypeScript, so that the package's types need no library. */
+export function optionTypes(): string {
+  const objects = new Map<string, string>()
+  const visit = (fields: Fields) => {
+    for (const object of Object.values(fields).flatMap(objectsIn)) {
+      const { name, text } = types.get(object as z.ZodType)!
+      objects.set(name, typeLines(name, text, heldBy(object).shape))
+      visit(heldBy(object).shape)
+    }
+  }
+  visit(environment.shape)
+  return [
+    '// Made by `npm run docs` from infra/environment: change an option there.',
+    typeLines(
+      'ViewkeeperOptions',
+      'What Viewkeeper may be told besides its database. Every field has a default.',
+      optionFields,
+    ),
+    typeLines(
+      'EnvironmentOptions',
+      'One environment: where it is deployed, its database, and all other options.',
+      ownFields,
+      ' extends ViewkeeperOptions',
+    ),
+    ...objects.values(),
+    `/** The options of which none is given; \`schedules\` as \`schedules: {}\` is understood. */\nexport const defaults = ${literal(
+      z.strictObject(optionFields).parse({ schedules: {} }),
+    )} satisfies ViewkeeperOptions`,
+  ]
+    .join('\n\n')
+    .concat('\n')
+}
+
+/** The options of an environment as a table. */
+export const optionTable = (): string =>
+  [
+    '| field | | default (empty: required) |',
+    '|---|---|---|',
+    ...Object.entries({ ...ownFields, ...optionFields, ...environment.shape })
+      .toSorted(([name], [other]) => Number(name === 'database') - Number(other === 'database'))
+      .flatMap(([name, schema]) => rows(name, schema)),
+    '',
+  ].join('\n')
+
+function rows(path: string, schema: Schema): string[] {
+  const row = (...cells: string[]) => `| ${cells.join(' | ')} |`.replaceAll(/ {2,}/g, ' ')
+  const otherwise = otherwiseOf(schema) ?? { text: '' }
+  const standard = 'value' in otherwise ? `\`${otherwise.value.replaceAll("'", '')}\`` : otherwise.text
+  return [
+    row(`\`${path}\``, told(schema)?.text ?? '', standard),
+    ...objectsIn(schema).flatMap((object) =>
+      Object.entries(heldBy(object).shape).flatMap(([name, field]) =>
+        name === 'kind'
+          ? row(`*\`${path}.kind: ${typeOf(field)}\`*`, types.get(object as z.ZodType)!.text, '')
+          : rows(`${path}.${name}`, field),
+      ),
+    ),
+  ]
+}
