@@ -3,14 +3,13 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { Problem } from '../../src/problem.ts'
 import { exitCodeOf, wrongCall } from '../output/exit-codes.ts'
 import { problemLines, type Target } from '../output/problem.ts'
-import { addAuthoringCommands } from './author.ts'
-import { addOperatingCommands } from './operate.ts'
+import { addCommands } from './commands.ts'
 
 /** Does what a command line says, and sets the exit code. */
 export async function main(args: string[]): Promise<void> {
   // The reader of a pipe may have left (`viewkeeper ls | head`). Without a listener this error would end the process.
   process.stdout.on('error', () => {})
-  const program = programOf()
+  const program = await programOf(args[0] === 'help' ? args[1] : args[0])
   if (args.length === 0) {
     process.exitCode = wrongCall
     return program.outputHelp({ error: true })
@@ -43,15 +42,14 @@ function targetOf(command: Command): Target | null {
   return operates || env !== undefined ? { environment: env ?? (process.env.VIEWKEEPER_ENV || null) } : null
 }
 
-function programOf(): Command {
+async function programOf(name: string | undefined): Promise<Command> {
   const program = new Command('viewkeeper')
     .description('Keeps PostgreSQL materialized views fresh, authors them, and finds what has drifted.')
     .addHelpText('after', '\nVIEWKEEPER_ENV names the environment if --env does not. More: docs/cli.md')
     .version(packageJson.version)
     .helpCommand(false)
     .configureHelp({ subcommandTerm: termOf })
-  addOperatingCommands(program)
-  addAuthoringCommands(program)
+  await addCommands(program, name)
   pointToHelp(program, 'npx viewkeeper')
   return program
 }

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises'
+import type { Command } from 'commander'
 import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
 import { refuseOtherFolders } from '../../../src/operations/migrations/own-folder.ts'
 import { type Described, type DescribedView, isDefined } from '../../../src/operations/views/describe.ts'
@@ -19,6 +20,7 @@ import { writeViewFiles } from '../../project/view-file.ts'
 import { type Fresh, toMigrations, writeMigrations } from '../../project/write-migrations.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 import { targetOf } from '../../target/target-of.ts'
+import { environment } from '../flags.ts'
 
 interface AdoptOptions {
   views: string[]
@@ -26,6 +28,19 @@ interface AdoptOptions {
   message: string
   env?: string
   trust?: string[]
+}
+
+/** Declares `adopt`. */
+export function addTo(program: Command): void {
+  program
+    .command('adopt')
+    .argument('[view...]', 'these views')
+    .description('author and freeze views that exist already')
+    .option('--all', 'every view that is not authored')
+    .option('-m, --message <why>', 'why; the text is written into the migration', 'adopted as it was')
+    .option('--trust <role...>', 'also take the plain views of this role')
+    .option(...environment)
+    .action((views, options) => adopt({ views, ...options }))
 }
 
 /** Authors and freezes views of the database. The database is only read. */

@@ -1,10 +1,12 @@
 import { userInfo } from 'node:os'
+import type { Command } from 'commander'
 import { readTouched } from '../../../src/authoring/touched.ts'
 import { around as performAround } from '../../../src/operations/aside/around.ts'
 import { lockLines, planLines } from '../../output/aside.ts'
 import { count, report, seconds } from '../../output/report.ts'
 import { readGiven, readText } from '../../project/given.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
+import { reading, wait, withDefinition } from '../flags.ts'
 
 interface AroundOptions {
   file: string
@@ -13,6 +15,21 @@ interface AroundOptions {
   dryRun?: boolean
   trial: boolean
   wait: number
+}
+
+/** Declares `around`. */
+export function addTo(program: Command): void {
+  program
+    .command('around')
+    .argument('<file>', 'a file of SQL that changes tables')
+    .description('change a table under its views, all or nothing')
+    .option(...reading)
+    .option(...withDefinition)
+    .option(...wait)
+    .option('--no-trial', 'do not try the file on empty tables first')
+    .option('--dry-run', 'only show what would be done')
+    .addHelpText('after', '\nMore, also for Alembic, Flyway, Prisma and Drizzle: docs/changing-tables.md')
+    .action((file, options) => around({ file, ...options }))
 }
 
 /** Executes a file of SQL around the views that stand in its way, after showing the plan. */

@@ -1,3 +1,4 @@
+import type { Command } from 'commander'
 import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
 import { unappliedDifferences } from '../../../src/plan/migrations/freeze.ts'
 import { frozenState } from '../../../src/plan/migrations/frozen.ts'
@@ -7,12 +8,25 @@ import { readAuthored } from '../../project/authored.ts'
 import { readFolders } from '../../project/folders.ts'
 import { unfrozenDifferences } from '../../project/unfrozen.ts'
 import { targetOf } from '../../target/target-of.ts'
+import { environment } from '../flags.ts'
 
 interface CheckOptions {
   env?: string
   offline?: boolean
   ignoreUnmanaged?: boolean
   json?: boolean
+}
+
+/** Declares `check`. */
+export function addTo(program: Command): void {
+  program
+    .command('check')
+    .description('list how authored, frozen and live views differ')
+    .option(...environment)
+    .option('--offline', 'compare only what is authored and frozen, without a database')
+    .option('--ignore-unmanaged', 'do not list views that are not authored')
+    .option('--json', 'print JSON, for programs')
+    .action((options) => check(options))
 }
 
 /**

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { type Command, Option } from 'commander'
 import { connectTo, type Sql } from '../../../src/db/server/connect.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
 import {
@@ -10,6 +11,7 @@ import {
 import { examine } from '../../../src/operations/views/doctor.ts'
 import { Problem } from '../../../src/problem.ts'
 import { findingsLines } from '../../output/findings.ts'
+import { commaSeparated, positive } from '../arguments.ts'
 
 interface CreateRoleOptions {
   login: string
@@ -22,6 +24,65 @@ interface CreateRoleOptions {
 
 /** Text for people goes to standard error, because standard output takes the secret. */
 const say = (line: string): boolean => process.stderr.write(line === '' ? '\n' : `  ${line}\n`)
+
+/** Declares `create-role`. */
+export function addTo(program: Command): void {
+  program
+    .command('create-role')
+    .description('make or update the role that Viewkeeper works with')
+    .option('--login <name>', 'the role to log in as', 'viewkeeper_app')
+    .option('--rotate', 'give a login that exists a new password')
+    .addOption(
+      new Option('--iam', 'let the login in with a token of IAM, and take its password away').conflicts(
+        'rotate',
+      ),
+    )
+    .option(
+      '--owners <a,b>',
+      'work only on the views of these owners (default: on all views)',
+      commaSeparated,
+    )
+    .option(
+      '--connection-limit <n>',
+      "how many connections the role may open (default: half of the server's, unless a limit is set)",
+      positive,
+    )
+    .addOption(
+      new Option('--own-views <way>', 'what to do with the views that belong to your own login').choices([
+        'keep',
+        'give',
+        'maintain',
+      ]),
+    )
+    .addHelpText(
+      'after',
+      `
+DATABASE_URL has to name an administrator, who needs createrole but need not be a superuser. For a server on
+RDS it ends in ?sslrootcert=global-bundle.pem, the file of root certificates that RDS offers for download.
+
+The command grants what is needed to work on the views, and says each thing that it changed. If it could not
+do everything, it prints the SQL that is missing and who has to run it, and exits with 1.
+
+The password of a new login is VIEWKEEPER_PASSWORD. If that is not set, a password is generated, and the
+secret for AWS Secrets Manager is written to standard output, which must not be a terminal:
+
+  DATABASE_URL=postgres://admin:…@host:5432/database npx viewkeeper create-role |
+    aws secretsmanager create-secret --name viewkeeper/production --secret-string file:///dev/stdin
+
+A login that exists keeps its password unless you write --rotate. With --iam the login has no password, and
+nothing is written to standard output: members of role rds_iam log in with a token of IAM (on RDS and Aurora).
+
+The ways of --own-views, each with its price:
+
+  keep       makes no role: Viewkeeper works with the secret of your own login.
+             Price: the deployed functions have all rights of your login.
+  give       gives the views to role viewkeeper_views, and makes your login a member of that role.
+             Price: who alters or refreshes these views needs that membership, too.
+  maintain   grants maintain on the views, from PostgreSQL 17 on.
+             Price: no swap, so readers may wait; and no migrations of these views.`,
+    )
+    .action((options) => createRole(options))
+}
 
 /**
  * Makes the login that Viewkeeper works with, or brings it up to date, and writes the secret of a new password to standard

@@ -1,3 +1,4 @@
+import type { Command } from 'commander'
 import { printDatabaseUrl } from '../../../local/run/database-url.ts'
 import { runProject } from '../../../local/run/run.ts'
 import type { Database } from '../../../src/db/server/connect.ts'
@@ -11,6 +12,15 @@ import { readFolders, shownPath } from '../../project/folders.ts'
 import { unfrozenDifferences } from '../../project/unfrozen.ts'
 
 const command = 'npx viewkeeper dev'
+
+/** Declares `dev`. */
+export function addTo(program: Command): void {
+  program
+    .command('dev')
+    .description('serve the views of this folder here: PostgreSQL, API and page')
+    .option('--database-url', 'only print the address of the PostgreSQL that dev runs')
+    .action((options) => dev(options))
+}
 
 /**
  * Serves the views of the current folder until Ctrl-C, on an embedded PostgreSQL or on the database of DATABASE_URL. With

@@ -1,14 +1,28 @@
+import type { Command } from 'commander'
 import { quoteName } from '../../../src/plan/names.ts'
 import { findingsLines } from '../../output/findings.ts'
 import { report } from '../../output/report.ts'
 import { qualified } from '../../project/names.ts'
 import { targetOf } from '../../target/target-of.ts'
+import { environment } from '../flags.ts'
 
 interface DoctorOptions {
   views: string[]
   role?: string
   env?: string
   json?: boolean
+}
+
+/** Declares `doctor`. */
+export function addTo(program: Command): void {
+  program
+    .command('doctor')
+    .argument('[view...]', 'only these views')
+    .description('list which rights are missing, and the SQL for them')
+    .option('--role <name>', 'the role to look at (default: the login)')
+    .option(...environment)
+    .option('--json', 'print JSON, for programs')
+    .action((views, options) => doctor({ views, ...options }))
 }
 
 /** Prints what a role may do with each view and the SQL that is missing. If a right is missing, the exit code is 1. */

@@ -1,3 +1,4 @@
+import type { Command } from 'commander'
 import { unqualifiedNames } from '../../../src/authoring/function-body.ts'
 import type { Located } from '../../../src/authoring/load.ts'
 import type { Database } from '../../../src/db/server/connect.ts'
@@ -36,6 +37,19 @@ interface FreezeOptions {
   rename?: string[]
   remove?: string[]
   unverified?: boolean
+}
+
+/** Declares `freeze`. */
+export function addTo(program: Command): void {
+  program
+    .command('freeze')
+    .argument('[view...]', 'only these views')
+    .description('write a migration for each new or changed view')
+    .requiredOption('-m, --message <why>', 'why; the text is written into the migration')
+    .option('--rename <old=new...>', 'rename a view')
+    .option('--remove <view...>', 'remove a view')
+    .option('--unverified', 'do not try the migrations on DATABASE_URL')
+    .action((views, options) => freeze({ views, ...options }))
 }
 
 /**

@@ -1,10 +1,19 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import type { Command } from 'commander'
 import { readFacts } from '../../init/facts.ts'
 import { nextSteps } from '../../init/next.ts'
 import { type PlannedFile, planInit } from '../../init/plan.ts'
 import { dim, report } from '../../output/report.ts'
 import { readFolders, shownPath } from '../../project/folders.ts'
+
+/** Declares `init`. */
+export function addTo(program: Command): void {
+  program
+    .command('init')
+    .description('make what this folder needs for views; replaces nothing')
+    .action(() => init())
+}
 
 /**
  * Makes in the current folder what a team needs to keep its views with Viewkeeper, and says what to type next. Replaces

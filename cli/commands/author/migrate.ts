@@ -1,11 +1,41 @@
+import type { Command } from 'commander'
 import { isAhead, type MigrationDone, type MissingView } from '../../../src/operations/migrations/migrate.ts'
 import { count as counted, dim, report, seconds } from '../../output/report.ts'
 import { targetOf } from '../../target/target-of.ts'
+import { positive } from '../arguments.ts'
+import { environment } from '../flags.ts'
+import { addRenumberTo } from './renumber.ts'
+import { addSquashTo } from './squash.ts'
 
 interface UpOptions {
   env?: string
   data: boolean
   repair?: boolean
+}
+
+/** Declares `migrate` and its subcommands. */
+export function addTo(program: Command): void {
+  const migrate = program.command('migrate').description('apply, undo or list frozen migrations')
+  migrate
+    .command('up')
+    .description('apply the migrations that the database lacks')
+    .option(...environment)
+    .option('--no-data', 'leave new views empty')
+    .option('--repair', 'make missing views again, as they were frozen')
+    .action((options) => up(options))
+  migrate
+    .command('down')
+    .argument('[count]', 'how many', positive, 1)
+    .description('undo the last migration, or the last few')
+    .option(...environment)
+    .action((count, options) => down({ count, ...options }))
+  migrate
+    .command('status')
+    .description('list which migrations are applied, pending and ahead')
+    .option(...environment)
+    .action((options) => status(options))
+  addRenumberTo(migrate)
+  addSquashTo(migrate)
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Command } from 'commander'
 import { viewArgument } from '../../../src/plan/commands.ts'
 import { displayName, identifierFault } from '../../../src/plan/names.ts'
 import { nameFault, schemaFault } from '../../../src/plan/reserved-names.ts'
@@ -6,6 +7,15 @@ import { report } from '../../output/report.ts'
 import { shownPath } from '../../project/folders.ts'
 import { qualified } from '../../project/names.ts'
 import { writeNewViewFiles } from '../../project/view-file.ts'
+
+/** Declares `new`. */
+export function addTo(program: Command): void {
+  program
+    .command('new')
+    .argument('<view>')
+    .description('write the files of a new view, to be filled in')
+    .action((view) => newView({ view }))
+}
 
 /** Writes the files of a new view into the folder of views, to be filled in. Refuses names that cannot be authored, and to replace a file. */
 export async function newView({ view: text }: { view: string }): Promise<void> {

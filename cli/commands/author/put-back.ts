@@ -1,4 +1,5 @@
 import { userInfo } from 'node:os'
+import type { Command } from 'commander'
 import { putBack as performPutBack, putBackAdvice } from '../../../src/operations/aside/put-back.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { schemaFolder } from '../../../src/package-files.ts'
@@ -6,12 +7,25 @@ import { planLines } from '../../output/aside.ts'
 import { count, report, seconds, timed } from '../../output/report.ts'
 import { readGiven } from '../../project/given.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
+import { withDefinition } from '../flags.ts'
 
 interface PutBackOptions {
   with?: string[]
   forget?: string[]
   dryRun?: boolean
   json?: boolean
+}
+
+/** Declares `put-back`. */
+export function addTo(program: Command): void {
+  program
+    .command('put-back')
+    .description('make all views again that are set aside')
+    .option(...withDefinition)
+    .option('--forget <view...>', 'do not make this view again')
+    .option('--dry-run', 'only show what is set aside')
+    .option('--json', 'print JSON, for programs')
+    .action((options) => putBack(options))
 }
 
 /** Makes again all that is set aside. */

@@ -1,4 +1,5 @@
 import { rename } from 'node:fs/promises'
+import type { Command } from 'commander'
 import { readPairs } from '../../../src/files/frozen-migrations.ts'
 import { insistOnLacking, readLater } from '../../../src/operations/migrations/renumber.ts'
 import type { FrozenMigration } from '../../../src/plan/migrations/frozen.ts'
@@ -7,6 +8,15 @@ import { Problem } from '../../../src/problem.ts'
 import { report } from '../../output/report.ts'
 import { readFolders, shownPath } from '../../project/folders.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
+
+/** Declares `migrate renumber`. */
+export function addRenumberTo(migrate: Command): void {
+  migrate
+    .command('renumber')
+    .argument('[migration...]', 'all that only your branch has; without names, those that DATABASE_URL lacks')
+    .description('give migrations the next numbers, after another branch froze the same numbers')
+    .action((migrations) => renumber(migrations))
+}
 
 /**
  * Gives migrations the next numbers, after those of another branch: the named ones, or those that DATABASE_URL lacks.

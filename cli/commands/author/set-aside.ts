@@ -1,3 +1,4 @@
+import type { Command } from 'commander'
 import { setAside as performSetAside } from '../../../src/operations/aside/set-aside.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { schemaFolder } from '../../../src/package-files.ts'
@@ -5,6 +6,7 @@ import { describeItem, nameOf } from '../../../src/plan/aside/items.ts'
 import { planLines } from '../../output/aside.ts'
 import { count, report, seconds } from '../../output/report.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
+import { reading, wait } from '../flags.ts'
 
 interface SetAsideOptions {
   reading: string[]
@@ -12,6 +14,19 @@ interface SetAsideOptions {
   json?: boolean
   trial: boolean
   wait: number
+}
+
+/** Declares `set-aside`. */
+export function addTo(program: Command): void {
+  program
+    .command('set-aside')
+    .description('take views away, for another tool to change a table')
+    .requiredOption(...reading)
+    .option(...wait)
+    .option('--no-trial', 'do not try first that each view can be filled')
+    .option('--dry-run', 'only show what would be done')
+    .option('--json', 'print JSON, for programs')
+    .action((options) => setAside(options))
 }
 
 /** Sets aside what reads some relations, and says what is aside. */

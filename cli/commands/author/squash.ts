@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises'
+import type { Command } from 'commander'
 import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
 import { readSquashable, type SquashableView } from '../../../src/operations/migrations/squash.ts'
 import { authoredDifferences } from '../../../src/plan/migrations/freeze.ts'
@@ -16,6 +17,16 @@ import { databaseFromUrl } from '../../target/direct.ts'
 interface SquashOptions {
   message: string
   without?: string[]
+}
+
+/** Declares `migrate squash`. */
+export function addSquashTo(migrate: Command): void {
+  migrate
+    .command('squash')
+    .description('replace the frozen migrations by the newest state of each view, for new databases')
+    .requiredOption('-m, --message <why>', 'why; the text is written into the migrations')
+    .option('--without <migration...>', 'leave out own SQL that a new database does not need')
+    .action((options) => squash(options))
 }
 
 /**

@@ -1,16 +1,37 @@
+import { type Command, Option } from 'commander'
 import { command } from '../../../src/plan/commands.ts'
+import { batchStatuses } from '../../../src/plan/run.ts'
 import type { BatchList } from '../../answers/shapes.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { readBatch } from '../../api/reads.ts'
 import { batchesTable, batchHead, endOfBatch, progressLine, viewLinesOf } from '../../output/batches.ts'
 import { output, print, printJson } from '../../output/terminal.ts'
 import { waitForBatch, watchBatch } from '../../watch/batch.ts'
+import { positive } from '../arguments.ts'
+import { json, operating, watch } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
 
 interface BatchesOptions extends ApiOptions {
   status?: string
   limit: number
   json?: boolean
+}
+
+/** Declares `batches` and `batch`. */
+export function addTo(program: Command): void {
+  operating(program, 'batches')
+    .description('list batches, newest first')
+    .addOption(new Option('--status <status>', 'only batches with this status').choices(batchStatuses))
+    .option('--limit <n>', 'how many, at most 200', positive, 20)
+    .option(...json)
+    .action((options) => batches(options))
+
+  operating(program, 'batch')
+    .argument('<id>')
+    .description('show one batch: what each view does or waits for')
+    .option(...watch)
+    .option(...json)
+    .action((id, options) => batch({ id, ...options }))
 }
 
 /** Lists batches, newest first. */

@@ -1,3 +1,4 @@
+import type { Command } from 'commander'
 import { Problem } from '../../../src/problem.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { readBatch, readRun } from '../../api/reads.ts'
@@ -5,10 +6,19 @@ import { failed } from '../../output/exit-codes.ts'
 import { short } from '../../output/names.ts'
 import { paint } from '../../output/paint.ts'
 import { print } from '../../output/terminal.ts'
+import { operating } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
 
 interface CancelOptions extends ApiOptions {
   id: string
+}
+
+/** Declares `cancel`. */
+export function addTo(program: Command): void {
+  operating(program, 'cancel')
+    .argument('<id>', 'of a run or a batch')
+    .description('cancel a run, or a batch with its runs')
+    .action((id, options) => cancel({ id, ...options }))
 }
 
 /** Cancels a run on the server, or a batch with its runs. An id of digits only is a run's. */

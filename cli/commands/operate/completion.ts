@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { Argument, type Command } from 'commander'
 import { print } from '../../output/terminal.ts'
 
 export const shells = ['bash', 'zsh', 'fish'] as const
@@ -123,4 +123,13 @@ ${commands
   .join('\n')}
 complete -c viewkeeper -n '__fish_seen_subcommand_from ${ofViews.join(' ')}' -f -a '(__viewkeeper_views)'
 complete -c viewkeeper -n '__fish_seen_subcommand_from completion' -f -a '${shells.join(' ')}'`,
+}
+
+/** Declares `completion`. */
+export function addTo(program: Command): void {
+  program
+    .command('completion')
+    .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
+    .description('print a script that completes commands and views')
+    .action((shell) => completion(program, shell))
 }

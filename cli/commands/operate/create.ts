@@ -1,6 +1,8 @@
+import type { Command } from 'commander'
 import { apiOf } from '../../api/api-of.ts'
 import { printJson } from '../../output/terminal.ts'
 import { startRun } from '../../watch/start.ts'
+import { json, noWait, operating } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
 
 interface CreateOptions extends ApiOptions {
@@ -9,6 +11,18 @@ interface CreateOptions extends ApiOptions {
   data: boolean
   wait: boolean
   json?: boolean
+}
+
+/** Declares `create`. */
+export function addTo(program: Command): void {
+  operating(program, 'create')
+    .argument('<view>')
+    .description('create a view from its definition')
+    .option('--force', 'replace the view if it exists and nothing depends on it')
+    .option('--no-data', 'leave the view empty')
+    .option(...noWait)
+    .option(...json)
+    .action((view, options) => create({ view, ...options }))
 }
 
 /** Creates a view from its definition. A view that exists is left as it is, unless `force` is true. */

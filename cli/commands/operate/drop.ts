@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises'
+import type { Command } from 'commander'
 import { Problem } from '../../../src/problem.ts'
 import type { View } from '../../answers/shapes.ts'
 import type { Api } from '../../api/api.ts'
@@ -9,6 +10,7 @@ import { short } from '../../output/names.ts'
 import { isTerminal, output, print, printJson } from '../../output/terminal.ts'
 import { wrap } from '../../output/width.ts'
 import { startRun } from '../../watch/start.ts'
+import { json, noWait, operating } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
 
 interface DropOptions extends ApiOptions {
@@ -17,6 +19,18 @@ interface DropOptions extends ApiOptions {
   yes?: boolean
   wait: boolean
   json?: boolean
+}
+
+/** Declares `drop`. */
+export function addTo(program: Command): void {
+  operating(program, 'drop')
+    .argument('<view>')
+    .description('drop a view, after a question')
+    .option('--cascade', 'also what depends on it')
+    .option('-y, --yes', 'do not ask')
+    .option(...noWait)
+    .option(...json)
+    .action((view, options) => drop({ view, ...options }))
 }
 
 /** Drops a view, after somebody at the terminal has said yes. Without a terminal, `yes` is needed. */

@@ -1,3 +1,4 @@
+import { type Command, Option } from 'commander'
 import { matchesGlob } from '../../../src/plan/batches/glob.ts'
 import { command } from '../../../src/plan/commands.ts'
 import { type Filter, filterNames, filters } from '../../../src/plan/views/state.ts'
@@ -10,12 +11,28 @@ import { short, typed } from '../../output/names.ts'
 import { output, print, printJson } from '../../output/terminal.ts'
 import { type Order, sorted, summaryOf, viewsTable } from '../../output/views.ts'
 import { harmless } from '../../output/width.ts'
+import { json, operating } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
 
 interface LsOptions extends ApiOptions, Partial<Record<Filter, boolean>> {
   patterns: string[]
   sort?: Order
   json?: boolean
+}
+
+/** Declares `ls`. */
+export function addTo(program: Command): void {
+  operating(program, 'ls')
+    .argument('[pattern...]', "globs on the views' names, such as 'sales.*'")
+    .description('list views: what is stale or failed comes first')
+    .option('--stale', 'only views that are older than their limit')
+    .option('--failed', 'only views whose last run failed')
+    .option('--running', 'only views that are being refreshed')
+    .option('--paused', 'only views that are paused')
+    .option('--missing', 'only views that somebody has dropped')
+    .addOption(new Option('--sort <by>', 'sort by').choices(['age', 'name', 'rows', 'duration', 'next']))
+    .option(...json)
+    .action((patterns, options) => ls({ patterns, ...options }))
 }
 
 /** Lists views: those in trouble first. With several states, views that are in any of them. */

@@ -1,9 +1,12 @@
+import type { Command } from 'commander'
 import { pageFor } from '../../../page/serve/page.ts'
 import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { openBrowser } from '../../open/browser.ts'
 import { startProxy } from '../../open/proxy.ts'
 import { dim, report } from '../../output/report.ts'
+import { positive } from '../arguments.ts'
+import { operating } from '../flags.ts'
 
 export interface OpenOptions {
   /** The page of this view. Default: the page of all views. */
@@ -14,6 +17,16 @@ export interface OpenOptions {
   port?: number
   /** False: only print the address. */
   browser?: boolean
+}
+
+/** Declares `open`. */
+export function addTo(program: Command): void {
+  operating(program, 'open')
+    .argument('[view]', 'the page of this view')
+    .description('open the page in the browser')
+    .option('--port <n>', 'the port of the proxy that signs (default: a free one)', positive)
+    .option('--no-browser', 'only print the address')
+    .action((view, options) => open({ view, ...options }))
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Command } from 'commander'
 import { command } from '../../../src/plan/commands.ts'
 import { Problem } from '../../../src/problem.ts'
 import type { PauseState } from '../../answers/shapes.ts'
@@ -6,11 +7,27 @@ import { readView, viewPath } from '../../api/reads.ts'
 import { short } from '../../output/names.ts'
 import { paint } from '../../output/paint.ts'
 import { print } from '../../output/terminal.ts'
+import { operating } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
 
 interface PauseOptions extends ApiOptions {
   views: string[]
   all?: boolean
+}
+
+/** Declares `pause` and `resume`. */
+export function addTo(program: Command): void {
+  operating(program, 'pause')
+    .argument('[view...]')
+    .description('keep views from being refreshed')
+    .option('--all', 'everything: schedules and deploys refresh nothing')
+    .action((views, options) => pause({ views, ...options }))
+
+  operating(program, 'resume')
+    .argument('[view...]')
+    .description('end a pause')
+    .option('--all', 'the pause of everything')
+    .action((views, options) => resume({ views, ...options }))
 }
 
 /** Pauses views, or all schedules and deploys. */

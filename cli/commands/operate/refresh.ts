@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import { type Command, Option } from 'commander'
 import { matchesGlob } from '../../../src/plan/batches/glob.ts'
 import { selectViews } from '../../../src/plan/batches/selection.ts'
+import { exchanges } from '../../../src/plan/run.ts'
+import { rowCountStrategies, strategies } from '../../../src/plan/views/definition.ts'
 import { Problem } from '../../../src/problem.ts'
 import type { StartedBatch } from '../../answers/shapes.ts'
 import type { Api } from '../../api/api.ts'
@@ -10,6 +13,8 @@ import { readViews } from '../../api/reads.ts'
 import { printJson } from '../../output/terminal.ts'
 import { parseSelect } from '../../project/select.ts'
 import { sayBatchStarted, startRun } from '../../watch/start.ts'
+import { natural, positive } from '../arguments.ts'
+import { json, noWait, operating } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
 
 interface RefreshOptions extends ApiOptions {
@@ -26,6 +31,50 @@ interface RefreshOptions extends ApiOptions {
   exchange?: string
   wait: boolean
   json?: boolean
+}
+
+/** Declares `refresh`. */
+export function addTo(program: Command): void {
+  operating(program, 'refresh')
+    .argument('[view...]')
+    .description('refresh views in dependency order, and watch')
+    .option('--all', 'every view, except those whose definition says inAll: false')
+    .option(
+      '--select <glob...>',
+      "views whose name fits: 'sales.*'; +glob: also what they read; glob+: also what reads them",
+    )
+    .addOption(
+      new Option('--strategy <name>', 'how to refresh (default: as each view is defined)').choices(
+        strategies,
+      ),
+    )
+    .option('--concurrently', 'the same as --strategy concurrent')
+    .option('--force', 'one view: also if it is paused or was refreshed a moment ago')
+    .addOption(new Option('--count <how>', 'one view: count its rows').choices(rowCountStrategies))
+    .option('--timeout <seconds>', 'one view: the longest time on the server', positive)
+    .option('--at-once <n>', 'several views: how many at once (default: 2)', positive)
+    .option(
+      '--retries <n>',
+      'several views: how often to try a view again (default: as each view is defined)',
+      natural,
+    )
+    .addOption(
+      new Option(
+        '--exchange <how>',
+        'several views: exchange those that read each other together or each',
+      ).choices(exchanges),
+    )
+    .option('--watch', 'show how it goes on, until its end (the default)')
+    .option(...noWait)
+    .option(...json)
+    .addHelpText(
+      'after',
+      `
+Ctrl-C ends only the watching: the refresh goes on, and the command that cancels
+it is printed.
+The exit code is 1 if a view was not refreshed.`,
+    )
+    .action((views, options) => refresh({ views, ...options }))
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Command } from 'commander'
 import { command } from '../../../src/plan/commands.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { readRun, readView } from '../../api/reads.ts'
@@ -5,6 +6,8 @@ import { typed } from '../../output/names.ts'
 import { failureLines, runLines, sqlLines } from '../../output/runs.ts'
 import { output, print, printJson } from '../../output/terminal.ts'
 import { hasEnded, waitForRun, watchRun } from '../../watch/run.ts'
+import { positive } from '../arguments.ts'
+import { json, operating, watch } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
 
 interface RunOptions extends ApiOptions {
@@ -12,6 +15,17 @@ interface RunOptions extends ApiOptions {
   watch?: boolean
   sql?: boolean
   json?: boolean
+}
+
+/** Declares `run`. */
+export function addTo(program: Command): void {
+  operating(program, 'run')
+    .argument('<id>', 'the number of the run', positive)
+    .description('show one run: how long it took, why it failed')
+    .option(...watch)
+    .option('--sql', 'print only the SQL that was executed')
+    .option(...json)
+    .action((id, options) => run({ id, ...options }))
 }
 
 /**

@@ -1,4 +1,6 @@
+import { type Command, Option } from 'commander'
 import { command } from '../../../src/plan/commands.ts'
+import { operations, runStatuses } from '../../../src/plan/run.ts'
 import { Problem } from '../../../src/problem.ts'
 import type { Run, RunList } from '../../answers/shapes.ts'
 import type { Api } from '../../api/api.ts'
@@ -10,6 +12,8 @@ import { displayWidth } from '../../output/width.ts'
 import { unlessInterrupted } from '../../watch/interrupt.ts'
 import { readUntil } from '../../watch/poll.ts'
 import { hasEnded } from '../../watch/run.ts'
+import { positive } from '../arguments.ts'
+import { json, operating } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
 
 interface RunsOptions extends ApiOptions {
@@ -20,6 +24,20 @@ interface RunsOptions extends ApiOptions {
   limit: number
   follow?: boolean
   json?: boolean
+}
+
+/** Declares `runs`. */
+export function addTo(program: Command): void {
+  operating(program, 'runs')
+    .argument('[view]')
+    .description('list runs, newest first')
+    .addOption(new Option('--status <status>', 'only runs with this status').choices(runStatuses))
+    .addOption(new Option('--operation <name>', 'only runs of this operation').choices(operations))
+    .option('--since <when>', 'only runs since then: 90m, 24h, 7d, or a time')
+    .option('--limit <n>', 'how many, at most 200', positive, 20)
+    .option('-f, --follow', 'print each further run when it has ended')
+    .option(...json)
+    .action((view, options) => runs({ view, ...options }))
 }
 
 /** Lists runs, newest first. With `follow`, oldest first, and each further run when it has ended. */

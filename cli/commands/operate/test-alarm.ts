@@ -1,4 +1,5 @@
-import { CloudWatchClient, SetAlarmStateCommand, type StateValue } from '@aws-sdk/client-cloudwatch'
+import type { StateValue } from '@aws-sdk/client-cloudwatch'
+import { type Command, Option } from 'commander'
 import { clientSettings } from '../../../src/edge/lambda/aws-client.ts'
 import { testReason } from '../../../src/plan/monitoring/alarm-words.ts'
 import { Problem } from '../../../src/problem.ts'
@@ -6,12 +7,25 @@ import { awsProblem } from '../../api/aws.ts'
 import { report } from '../../output/report.ts'
 import { regionOf } from '../../target/region.ts'
 
+/** Declares `test-alarm`. */
+export function addTo(program: Command): void {
+  program
+    .command('test-alarm')
+    .argument('[alarm]', 'the alarm, as docs/runbook.md names it', 'failed-runs')
+    .description('set an alarm off for a moment, to see its mail')
+    .addOption(
+      new Option('--env <name>', 'the deployed environment').env('VIEWKEEPER_ENV').makeOptionMandatory(),
+    )
+    .action((alarm, { env }) => testAlarm({ env, alarm }))
+}
+
 /**
  * Sets an alarm off for a moment, also if the alarm is on already, so that somebody can see its mail arrive.
  * CloudWatch sets the alarm to the state of its metric at the alarm's next evaluation. Nothing else is
  * changed.
  */
 export async function testAlarm({ env, alarm }: { env: string; alarm: string }): Promise<void> {
+  const { CloudWatchClient, SetAlarmStateCommand } = await import('@aws-sdk/client-cloudwatch')
   const name = `viewkeeper-${env}-${alarm}`
   const cloudWatch = new CloudWatchClient({
     region: await regionOf(env),

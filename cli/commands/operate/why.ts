@@ -1,13 +1,24 @@
+import type { Command } from 'commander'
 import type { Why } from '../../answers/shapes.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { viewPath } from '../../api/reads.ts'
 import { output, print, printJson } from '../../output/terminal.ts'
 import { whyLines } from '../../output/why.ts'
+import { json, operating } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
 
 interface WhyOptions extends ApiOptions {
   view: string
   json?: boolean
+}
+
+/** Declares `why`. */
+export function addTo(program: Command): void {
+  operating(program, 'why')
+    .argument('<view>')
+    .description('say why a view is so old, and what to do')
+    .option(...json)
+    .action((view, options) => why({ view, ...options }))
 }
 
 /** Prints why a view is as old as it is, who is in the way, and what to type. */

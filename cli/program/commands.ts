@@ -1,0 +1,63 @@
+import type { Command } from 'commander'
+
+interface CommandFile {
+  /** Adds the commands of the file, with their arguments and options. */
+  addTo(program: Command): void
+}
+
+type Group = Record<string, () => Promise<CommandFile>>
+
+const operating: Group = {
+  ls: () => import('../commands/operate/ls.ts'),
+  show: () => import('../commands/operate/show.ts'),
+  why: () => import('../commands/operate/why.ts'),
+  refresh: () => import('../commands/operate/refresh.ts'),
+  create: () => import('../commands/operate/create.ts'),
+  drop: () => import('../commands/operate/drop.ts'),
+  runs: () => import('../commands/operate/runs.ts'),
+  run: () => import('../commands/operate/run.ts'),
+  batches: () => import('../commands/operate/batches.ts'),
+  batch: () => import('../commands/operate/batches.ts'),
+  cancel: () => import('../commands/operate/cancel.ts'),
+  pause: () => import('../commands/operate/pause.ts'),
+  resume: () => import('../commands/operate/pause.ts'),
+  metrics: () => import('../commands/operate/metrics.ts'),
+  open: () => import('../commands/operate/open.ts'),
+  'test-alarm': () => import('../commands/operate/test-alarm.ts'),
+  completion: () => import('../commands/operate/completion.ts'),
+}
+
+const authoring: Group = {
+  init: () => import('../commands/author/init.ts'),
+  dev: () => import('../commands/author/dev.ts'),
+  new: () => import('../commands/author/new.ts'),
+  freeze: () => import('../commands/author/freeze.ts'),
+  check: () => import('../commands/author/check.ts'),
+  migrate: () => import('../commands/author/migrate.ts'),
+  adopt: () => import('../commands/author/adopt.ts'),
+  doctor: () => import('../commands/author/doctor.ts'),
+  'create-role': () => import('../commands/author/create-role.ts'),
+  around: () => import('../commands/author/around.ts'),
+  'set-aside': () => import('../commands/author/set-aside.ts'),
+  'put-back': () => import('../commands/author/put-back.ts'),
+}
+
+/** The groups of commands by their titles; of each command the file that declares it. */
+const groups: Record<string, Group> = {
+  'Operate (the local gateway, or a deployed environment with --env):': operating,
+  'Author (the views and migrations of the current folder, and DATABASE_URL):': authoring,
+}
+
+/**
+ * Adds the command of this name to the program. Adds all commands if there is none of the name, for their help, and for
+ * `completion`, which lists them. Importing all of them takes most of the start-up time.
+ */
+export async function addCommands(program: Command, name: string | undefined): Promise<void> {
+  const isOne =
+    name !== 'completion' && Object.values(groups).some((group) => Object.hasOwn(group, name ?? ''))
+  for (const [title, group] of Object.entries(groups)) {
+    program.commandsGroup(title)
+    const loads = Object.entries(group).flatMap(([each, load]) => (!isOne || each === name ? [load()] : []))
+    for (const file of new Set(await Promise.all(loads))) file.addTo(program)
+  }
+}
