@@ -21,7 +21,7 @@ export function addRenumberTo(migrate: Command): void {
 /**
  * Gives migrations the next numbers, after those of another branch: the named ones, or those that DATABASE_URL lacks.
  */
-export async function renumber(names: string[]): Promise<void> {
+async function renumber(names: string[]): Promise<void> {
   const { migrations: folder } = await readFolders()
   const migrations = await readPairs(folder)
   const unknown = names.find((name) => !migrations.some((each) => each.name === name))

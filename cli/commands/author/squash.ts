@@ -32,7 +32,7 @@ export function addSquashTo(migrate: Command): void {
 /**
  * Replaces the frozen migrations by one for each view, after comparing each with DATABASE_URL. The database is only read.
  */
-export async function squash({ message, without = [] }: SquashOptions): Promise<void> {
+async function squash({ message, without = [] }: SquashOptions): Promise<void> {
   const authored = await readAuthored()
   const folders = await readFolders()
   const frozen = await readFrozenMigrations(folders.migrations)
