@@ -49,12 +49,12 @@ async function swap(server: BenchServer, name: string, change: (plan: Plan) => P
 /** The same statements, executed as the owner without a seal. */
 const withoutSeal = ({ prepare, cutOver, ...plan }: Plan): Plan => {
   const open = (statements: Statement[]): Statement[] =>
-    statements.flatMap(({ sealed, ...statement }) =>
-      sealed === undefined
+    statements.flatMap((statement) =>
+      statement.kind !== 'sealed'
         ? [statement]
         : [
-            { phase: statement.phase, sql: `set local role ${sealed.role}`, hidden: true },
-            statement,
+            { phase: statement.phase, sql: `set local role ${statement.seal.role}`, hidden: true },
+            { ...statement, kind: undefined },
             // The statements around this one act as the same role, except around plain views that are
             // replaced in the cut-over.
             ...(statement.phase === 'cut-over'

@@ -21,10 +21,12 @@ export const sealed = (
   statements: Statement[],
 ): Statement[] =>
   statements.map((statement) =>
-    statement.userCode
+    statement.kind === 'userCode'
       ? {
           ...statement,
-          sealed: { role, schema: quoteIdentifier(schema) },
+          kind: 'sealed',
+          rolePath: true,
+          seal: { role, schema: quoteIdentifier(schema) },
           obstacles: executingQuery(statement.sql, { role, creates: schema }),
         }
       : statement,

@@ -1,17 +1,52 @@
-/** One statement, and the phase that the run shows while it executes the statement. */
-export interface Statement {
+/** One statement: what it is, and what the run shows and records of it. */
+export type Statement = Doing & About
+
+/**
+ * What a statement is. Its `kind` says how it is executed; both interpreters, `runs/envelope/perform.ts` and `runs/statements.ts`
+ * in `src/db`, know every kind. Except where a kind says otherwise, a statement sees only the names of the catalog (`safePath`).
+ */
+type Doing =
+  /** A command of ours. */
+  | { kind?: undefined }
+  /**
+   * The command executes code written by others (the view's query and its functions), which may rely on the search path of
+   * Viewkeeper's role.
+   */
+  | { kind: 'userCode' }
+  /**
+   * The command parses SQL written by others, so it is executed sealed: as this role, with a helper in a schema where the role
+   * may create. Both names are written as in SQL. See `src/db/runs/seal.ts`. `rolePath`: as in `userCode`.
+   */
+  | { kind: 'sealed'; seal: Seal; rolePath?: true }
+  /** A query for one number: how many rows the view has before or after the work. */
+  | { kind: 'count'; when: 'before' | 'after' }
+  /** The same as a query that counts the rows of view `of`, whose name is written as in SQL: see `countRows` in `runs/counting.ts`. */
+  | { kind: 'countRows'; when: 'before' | 'after'; seal: Seal; of: string }
+  /** A query for hints by SQLSTATE, in case a later statement fails. */
+  | { kind: 'notes' }
+  /** A query for statements, one a row, each perhaps of several commands: they are executed, too. */
+  | { kind: 'statements' }
+  /** A query for one text. If the text is not `is`, the run fails with this class and message. */
+  | { kind: 'check'; check: Check }
+
+/** The kinds of statements; `command` stands for a statement without a kind. */
+export type StatementKind = NonNullable<Statement['kind']> | 'command'
+
+interface Check {
+  is: string
+  else: 'CatalogChanged' | 'SwapImpossible'
+  message: string
+  /** Words for the detail of the failure, before the text that the statement returned. Default: no detail. */
+  tells?: string
+}
+
+interface About {
+  /** The phase that the run shows while it executes the statement. */
   phase: Phase
   sql: string
   /** In the run of a group: the member that the statement is about. Errors begin with its name. */
   view?: string
-  /**
-   * The statement parses SQL written by others, so it is executed sealed: as this role, with a helper in a
-   * schema where the role may create. Both names are written as in SQL. See `src/db/runs/seal.ts`.
-   */
-  sealed?: Seal
-  /**
-   * The statement computes rows. The server's error messages may quote rows, so they stay out of the record.
-   */
+  /** The statement computes rows. The server's error messages may quote rows, so they stay out of the record. */
   computesRows?: true
   /** A query for a hint by SQLSTATE, executed if the statement fails: see `obstacles.ts`. */
   obstacles?: string
@@ -20,34 +55,7 @@ export interface Statement {
    * of the statement says which one was violated.
    */
   unique?: Record<string, string>
-  /** The statement is itself a query for hints, in case a later statement fails. */
-  notes?: 'obstacles'
-  /** The statement returns statements, one a row, each perhaps of several commands: they are executed, too. */
-  executes?: true
-  /** The statement returns one number: how many rows the view has before or after the work. */
-  count?: 'before' | 'after'
-  /**
-   * The statement is a query that counts the rows of this view, whose name is written as in SQL. It is sealed: see
-   * `countRows` in `runs/counting.ts`.
-   */
-  countsRowsOf?: string
-  /** The statement returns one text. If the text is not `is`, the run fails with this class and message. */
-  check?: {
-    is: string
-    else: 'CatalogChanged' | 'SwapImpossible'
-    message: string
-    /** Words for the detail of the failure, before the text that the statement returned. Default: no detail. */
-    tells?: string
-  }
-  /**
-   * The statement executes code written by others (the view's query and its functions), which may rely on the
-   * search path of Viewkeeper's role. All other statements see only the names of the catalog (`safePath`).
-   */
-  userCode?: true
-  /**
-   * What the statement carries over from the old view to the new one, in words: the hint if the statement
-   * fails.
-   */
+  /** What the statement carries over from the old view to the new one, in words: the hint if the statement fails. */
   carries?: string
   /** Not shown among the run's statements: the statement is machinery around the work. */
   hidden?: true

@@ -14,11 +14,17 @@ export const runStatuses = [
 ] as const
 export type RunStatus = (typeof runStatuses)[number]
 
+/** The statuses of a run that has not ended. */
+export const openStatuses = ['pending', 'running', 'built'] as const satisfies RunStatus[]
+
 /** Whether nobody will work on a run, or on a batch, any more. */
-export const isEnded = (status: RunStatus): boolean => !['pending', 'running', 'built'].includes(status)
+export const isEnded = (status: RunStatus): boolean =>
+  !(openStatuses as readonly RunStatus[]).includes(status)
 
 export type BatchStatus = Exclude<RunStatus, 'built'>
-export const batchStatuses = runStatuses.filter((status) => status !== 'built') as BatchStatus[]
+const isBatchStatus = (status: RunStatus): status is BatchStatus => status !== 'built'
+export const batchStatuses = runStatuses.filter(isBatchStatus)
+export const openBatchStatuses = openStatuses.filter(isBatchStatus)
 
 /** Whether views that read each other are exchanged at one moment, or each view when it is ready. */
 export const exchanges = ['together', 'each'] as const

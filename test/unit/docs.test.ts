@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test, vi } from 'vitest'
 import { main } from '../../cli/program/program.ts'
 import packageJson from '../../package.json' with { type: 'json' }
+import { life } from '../../src/db/runs/life/life.ts'
 import { routeKey, routes } from '../../src/edge/http/routes.ts'
 import { causeCodes } from '../../src/plan/views/cause.ts'
 import { problemCodes, statusOf } from '../../src/problem.ts'
@@ -115,6 +116,14 @@ describe('the docs', () => {
 
   test.each(causeCodes)('the API page has the cause %s', (code) => {
     expect(read('docs/http.md')).toMatch(new RegExp(`^\\|.*\`${code}\`.*\\| `, 'm'))
+  })
+
+  test('list every way in which the status of a run changes', () => {
+    const words = (statuses: readonly string[]) => statuses.map((status) => `\`${status}\``).join(', ')
+    const rows = Object.entries(life).map(
+      ([name, { from, to, proof }]) => `| ${name} | ${words(from)} | ${words(to)} | ${proof} |`,
+    )
+    expect(read('docs/how-it-works.md')).toContain(`|---|---|---|---|\n${rows.join('\n')}\n\n`)
   })
 
   test.each([

@@ -5,6 +5,8 @@ import type { Group } from '../../plan/groups/group.ts'
 import { batchPlaces } from '../../plan/groups/group.ts'
 import { type QualifiedName, quoteIdentifier } from '../../plan/names.ts'
 import { lastRefreshFailed } from '../runs/history.ts'
+import { endBuilt } from '../runs/life/give-up.ts'
+import { isOpenBatch } from '../runs/life/transition.ts'
 import { openBatch } from '../runs/runs.ts'
 import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
 import { runLockClass } from '../server/lock-keys.ts'
@@ -48,7 +50,7 @@ export async function lockGrouping(
               join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', v.schema_name, v.view_name)) and c.relkind = 'm'
              where v.batch_id = b.id) as oids
       from viewkeeper.batches b
-     where b.id = ${id} and b.status in ('pending', 'running') and b.cancel_requested_at is null`
+     where b.id = ${id} and ${sql.unsafe(isOpenBatch)} and b.cancel_requested_at is null`
   return batch ?? null
 }
 
@@ -139,11 +141,7 @@ export function giveUpGroup(
     await transaction`
       with of_group as (
         select value::integer as id from jsonb_array_elements_text(${transaction.json(group.members)})),
-      gone as (
-        update viewkeeper.runs set status = 'skipped', plan = null, group_run_id = null, finished_at = clock_timestamp(),
-               updated_at = clock_timestamp(), error = ${transaction.json({ ...why, class: 'NotExchanged' })}
-         where batch_id = ${id} and status = 'built' and definition_id in (select g.id from of_group g)
-        returning *),
+      gone as (${endBuilt(transaction, id, group.members, { ...why, class: 'NotExchanged' })}),
       again as (
         select * from gone
         union all
@@ -168,7 +166,7 @@ export async function dropTwins(sql: Sql, serial: number | null = null): Promise
        and pg_has_role(n.nspowner, 'USAGE')
        and not exists (
          select from viewkeeper.batches b join viewkeeper.batch_groups g on g.batch_id = b.id
-          where b.status in ('pending', 'running') and g.given_up is null
+          where ${sql.unsafe(isOpenBatch)} and g.given_up is null
             and starts_with(n.nspname, format('viewkeeper_b%s_%s_', b.serial, g.number)))`
   const dropped: string[] = []
   for (const { name } of schemas) {

@@ -2,6 +2,7 @@ import type { BatchEnd, BatchError } from '../../plan/batches/end.ts'
 import type { Selection } from '../../plan/batches/selection.ts'
 import type { BatchStatus, Exchange, Trigger } from '../../plan/run.ts'
 import type { Strategy } from '../../plan/views/definition.ts'
+import { isOpenBatch } from '../runs/life/transition.ts'
 import type { Sql } from '../server/connect.ts'
 import { newestPage, type Page, type Paged, pageOf } from '../server/pages.ts'
 
@@ -133,16 +134,16 @@ export async function findBatchByKey(
 export async function findOpenBatch(sql: Sql, selection: Selection): Promise<Batch | undefined> {
   const [row] = await sql<Batch[]>`
     select ${batchColumns(sql)} from viewkeeper.batches b
-     where md5(b.selection::text) = md5((${sql.json(selection as never)}::jsonb)::text) and b.status in ('pending', 'running')`
+     where md5(b.selection::text) = md5((${sql.json(selection as never)}::jsonb)::text) and ${sql.unsafe(isOpenBatch)}`
   return row
 }
 
 /** Records that somebody advances the batch now; a pending batch becomes running. An ended batch stays as it is. */
 export async function stampBatch(sql: Sql, id: string): Promise<void> {
   await sql`
-    update viewkeeper.batches set status = 'running', started_at = coalesce(started_at, clock_timestamp()),
+    update viewkeeper.batches b set status = 'running', started_at = coalesce(started_at, clock_timestamp()),
            advanced_at = clock_timestamp(), updated_at = clock_timestamp()
-     where id = ${id} and status in ('pending', 'running')`
+     where b.id = ${id} and ${sql.unsafe(isOpenBatch)}`
 }
 
 /** Locks the row of a batch for this transaction: nobody else starts an attempt, cancels or ends the batch meanwhile. */
@@ -155,16 +156,16 @@ export async function lockBatch(sql: Sql, id: string): Promise<Batch | undefined
 /** Records how a batch ended. A batch that has ended already stays as it is. */
 export async function recordBatchEnd(sql: Sql, id: string, { status, error }: BatchEnd): Promise<void> {
   await sql`
-    update viewkeeper.batches set status = ${status}, error = ${error === null ? null : sql.json(error as never)},
+    update viewkeeper.batches b set status = ${status}, error = ${error === null ? null : sql.json(error as never)},
            finished_at = clock_timestamp(), updated_at = clock_timestamp()
-     where id = ${id} and status in ('pending', 'running')`
+     where b.id = ${id} and ${sql.unsafe(isOpenBatch)}`
 }
 
 /** Cancels an open batch: none of its attempts starts after the commit. Returns false if the batch had ended. */
 export async function requestBatchCancel(sql: Sql, id: string): Promise<boolean> {
   const { count } = await sql`
-    update viewkeeper.batches set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
+    update viewkeeper.batches b set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
            updated_at = clock_timestamp()
-     where id = ${id} and status in ('pending', 'running')`
+     where b.id = ${id} and ${sql.unsafe(isOpenBatch)}`
   return count > 0
 }

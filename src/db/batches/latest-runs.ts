@@ -2,7 +2,8 @@ import type { LatestRun } from '../../plan/batches/next.ts'
 import { isEnded } from '../../plan/run.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
-import { cancelRun } from '../runs/cancel.ts'
+import { cancelRun } from '../runs/life/cancel.ts'
+import { endPendingAttempt } from '../runs/life/miss-turn.ts'
 import { openBatch } from '../runs/runs.ts'
 import type { Sql } from '../server/connect.ts'
 import { type DefinitionDefaults, defaultsColumns } from '../views/definitions.ts'
@@ -154,10 +155,7 @@ export async function insertSkipped(
       from place, jsonb_array_elements(${sql.json(skipped)}::jsonb) s
       join viewkeeper.batch_views v on v.batch_id = ${batchId} and v.definition_id = (s ->> 'id')::integer
       join viewkeeper.batches b on b.id = v.batch_id
-    on conflict (batch_id, definition_id, attempt) where batch_id is not null do update
-       set status = 'skipped', plan = null, finished_at = excluded.finished_at, updated_at = excluded.finished_at,
-           duration_ms = 0, error = excluded.error
-     where runs.status = 'pending'`
+    on conflict (batch_id, definition_id, attempt) where batch_id is not null ${endPendingAttempt(sql)}`
 }
 
 /** Cancels what is left of a batch that is to be canceled: its open runs, and its views without a run. */

@@ -1,5 +1,7 @@
 import type { BatchEnd } from '../../plan/batches/end.ts'
-import { closeLostRuns } from '../runs/lost-runs.ts'
+import { endRunsOfBatch } from '../runs/life/end-with-batch.ts'
+import { closeLostRuns } from '../runs/life/lose.ts'
+import { isOpenBatch } from '../runs/life/transition.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
 import { runLocks } from '../server/lock-keys.ts'
 import { lockBatch, recordBatchEnd } from './batches.ts'
@@ -42,11 +44,7 @@ export async function closeLostBatch(sql: Sql, id: string): Promise<boolean> {
     if (running.length > 0) return false
     const end = batch.cancelRequestedAt === null ? lost : canceled
     await recordBatchEnd(transaction, id, end)
-    await transaction`
-      update viewkeeper.runs set status = ${end.status}, plan = null, finished_at = clock_timestamp(),
-             updated_at = clock_timestamp(), duration_ms = coalesce(duration_ms, 0), error = ${transaction.json(end.error as never)}
-       where (batch_id = ${id} or group_run_id in (select r.id from viewkeeper.runs r where r.batch_id = ${id}))
-         and status in ('pending', 'built')`
+    await endRunsOfBatch(transaction, id, end)
     await transaction`update viewkeeper.batches set idempotency_key = null where id = ${id}`
     return true
   })
@@ -55,7 +53,7 @@ export async function closeLostBatch(sql: Sql, id: string): Promise<boolean> {
 /** The ids of open batches that nobody has advanced for `batchLostAfterSeconds`. */
 export async function findUnadvancedBatches(sql: Sql): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
-    select b.id from viewkeeper.batches b where b.status in ('pending', 'running') and ${unadvanced(sql)} order by b.serial`
+    select b.id from viewkeeper.batches b where ${sql.unsafe(isOpenBatch)} and ${unadvanced(sql)} order by b.serial`
   return rows.map(({ id }) => id)
 }
 
@@ -77,7 +75,7 @@ export const readOpenBatches = (sql: Sql): Promise<OpenBatch[]> => sql<OpenBatch
          or exists (
            select from viewkeeper.runs r join run_locks l on l.id = r.id and l.pid = r.backend_pid
             where r.batch_id = b.id and r.status = 'running') as attended
-    from viewkeeper.batches b where b.status in ('pending', 'running') order by b.serial`
+    from viewkeeper.batches b where ${sql.unsafe(isOpenBatch)} order by b.serial`
 
 const isUnadvanced = async (sql: Sql, id: string): Promise<boolean> =>
   (await sql`select from viewkeeper.batches b where b.id = ${id} and ${unadvanced(sql)}`).length > 0

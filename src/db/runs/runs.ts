@@ -2,6 +2,8 @@ import type { Plan } from '../../plan/plan.ts'
 import type { Operation, RunStatus, Trigger } from '../../plan/run.ts'
 import { mayRetry, type ProblemCode } from '../../problem.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
+import { endFollowers } from './life/plan-again.ts'
+import { isOpenBatch } from './life/transition.ts'
 
 /** Why a run did not succeed; the same words on the run record, over HTTP and in logs. Holds no row data. */
 export interface RunError {
@@ -130,10 +132,7 @@ const withMembers = (
 /** Writes the plan of a pending run. The runs of other members belong to the plan before, and end. */
 async function writePlan(sql: Sql, id: number, plan: Plan, response: RunResponse): Promise<number | null> {
   const { count } = await sql`
-    with gone as (
-      update viewkeeper.runs set status = 'skipped', finished_at = clock_timestamp(), updated_at = clock_timestamp(), duration_ms = 0,
-             meta = jsonb_set(meta, '{response,because}', '"the refresh of the group was planned again"')
-       where group_run_id = ${id} and status = 'pending')
+    with gone as (${endFollowers(sql, id)})
     update viewkeeper.runs set plan = ${sql.json(plan as never)}, fills = ${plan.fills}, updated_at = clock_timestamp(),
            claim_by = case when claim_by is not null then clock_timestamp() + make_interval(secs => ${claimWithinSeconds}) end,
            meta = jsonb_set(meta, '{response}', ${sql.json(response as never)})
@@ -197,8 +196,8 @@ async function insertRun(
 
 /** Selects a batch if it goes on, and locks it: nobody ends or cancels it before this transaction is over. */
 export const openBatch = (sql: Sql, id: string) => sql`
-  select from viewkeeper.batches
-   where id = ${id} and status in ('pending', 'running') and cancel_requested_at is null for share`
+  select from viewkeeper.batches b
+   where b.id = ${id} and ${sql.unsafe(isOpenBatch)} and b.cancel_requested_at is null for share`
 
 /** The run that has this caller's key already; `sameRequest` tells whether its request was the same. */
 export async function findByKey(
@@ -234,25 +233,4 @@ export async function findRecentSuccess(
     select id, finished_at > clock_timestamp() - make_interval(secs => ${withinSeconds}) as recent from viewkeeper.runs
      where definition_id = ${definitionId} and status = 'success' and fills order by id desc limit 1`
   return row?.recent ? row.id : undefined
-}
-
-/** How a run ends whose plan was refused. A run that is not needed has not failed. */
-export const endOfRefused = ({ class: why }: RunError): 'failed' | 'skipped' =>
-  why === 'AlreadyRunning' ? 'skipped' : 'failed'
-
-/** Closes a pending run with the error. Does nothing if the server has claimed the run. */
-export async function closeUnclaimed(sql: Sql, id: number, error: RunError): Promise<void> {
-  await sql`
-    update viewkeeper.runs set status = ${endOfRefused(error)}, plan = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
-           duration_ms = 0, error = ${sql.json(error as never)},
-           idempotency_key = case when ${mayRetry(error.class)} then null else idempotency_key end
-     where (id = ${id} or group_run_id = ${id}) and status = 'pending'`
-}
-
-/** Closes a pending run as skipped, with the reason. Does nothing if the server has claimed the run. */
-export async function skipUnclaimed(sql: Sql, id: number, because: string): Promise<void> {
-  await sql`
-    update viewkeeper.runs set status = 'skipped', plan = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
-           duration_ms = 0, meta = jsonb_set(meta, '{response}', ${sql.json({ because })})
-     where (id = ${id} or group_run_id = ${id}) and status = 'pending'`
 }

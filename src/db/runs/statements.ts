@@ -92,19 +92,37 @@ export async function executeStatements(
 }
 
 /** Works as the envelope does: only SQL written by others sees our role's search path. */
-async function execute(
-  sql: Sql,
-  { sql: text, userCode, sealed: seal, executes, check }: Statement,
-  onPath: (path: string) => string,
-): Promise<void> {
-  if (seal !== undefined)
-    return executeSealed(sql, seal, text, userCode ? onPath(await readRolePath(sql)) : safePath)
-  if (userCode) await takeRolePath(sql, { local: true })
-  const rows = await sql.unsafe(text)
-  if (executes) for (const row of rows) await sql.unsafe(Object.values(row)[0]).simple()
-  if (userCode) await takeSafePath(sql, { local: true })
-  if (check !== undefined && Object.values(rows[0] ?? {})[0] !== check.is)
-    throw new Problem(check.else, check.message)
+async function execute(sql: Sql, statement: Statement, onPath: (path: string) => string): Promise<void> {
+  switch (statement.kind) {
+    case 'sealed': {
+      const path = statement.rolePath ? onPath(await readRolePath(sql)) : safePath
+      return executeSealed(sql, statement.seal, statement.sql, path)
+    }
+    case 'userCode':
+      await takeRolePath(sql, { local: true })
+      await sql.unsafe(statement.sql)
+      await takeSafePath(sql, { local: true })
+      return
+    case 'statements':
+      for (const row of await sql.unsafe(statement.sql)) await sql.unsafe(Object.values(row)[0]).simple()
+      return
+    case 'check': {
+      const { is, else: why, message } = statement.check
+      const [row] = await sql.unsafe(statement.sql)
+      if (Object.values(row ?? {})[0] !== is) throw new Problem(why, message)
+      return
+    }
+    // Nobody asks the client how many rows there are, nor what else was in the way.
+    case 'count':
+    case 'countRows':
+    case 'notes':
+      return
+    case undefined:
+      await sql.unsafe(statement.sql)
+      return
+    default:
+      statement satisfies never
+  }
 }
 
 async function readUnfound(sql: Sql, error: unknown): Promise<Unfound | null> {

@@ -10,7 +10,7 @@ import {
 import { writeIntervals } from '../../db/monitoring/intervals.ts'
 import { noteLook } from '../../db/monitoring/look.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../../db/monitoring/publish.ts'
-import { closeLostRuns } from '../../db/runs/lost-runs.ts'
+import { closeLostRuns } from '../../db/runs/life/lose.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { discoverDefinitions } from '../../db/views/definitions.ts'
 import { type Telling, usualTelling } from '../../plan/monitoring/telling.ts'

@@ -1,13 +1,12 @@
+import { closeUnclaimed, endOfRefused } from '../../db/runs/life/refuse.ts'
+import { skipUnclaimed } from '../../db/runs/life/skip.ts'
 import {
-  closeUnclaimed,
   type EndedAtOnce,
-  endOfRefused,
   type RunError,
   type RunRequest,
   type RunResponse,
   recordEnded,
   replan,
-  skipUnclaimed,
   startRun,
 } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { closeUnclaimed } from '../../db/runs/life/refuse.ts'
 import { openForRun, type RunConnection } from '../../db/runs/run-connection.ts'
-import { closeUnclaimed, type RunError, type RunRequest } from '../../db/runs/runs.ts'
+import type { RunError, RunRequest } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { problemOf } from '../../db/server/failures.ts'
 import { Problem } from '../../problem.ts'

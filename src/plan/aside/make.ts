@@ -4,7 +4,14 @@ import type { Statement } from '../plan.ts'
 import type { AsideNames } from '../runs/aside-names.ts'
 import { buildRules, buildTriggers } from '../runs/attached.ts'
 import { createStatements, queryOf } from '../runs/create.ts'
-import { buildIndexes, buildStatistics, buildTwin, giveStatistics, withOptions } from '../runs/rebuild.ts'
+import {
+  buildIndexes,
+  buildStatistics,
+  buildTwin,
+  giveStatistics,
+  ownersSealed,
+  withOptions,
+} from '../runs/rebuild.ts'
 import type { ViewDefinition } from '../views/definition.ts'
 import { replayGrants } from '../views/grants.ts'
 import type { LiveView } from '../views/live-view.ts'
@@ -26,7 +33,8 @@ export const makeFrozen = ({ live }: AsideView, frozen: string): Making => {
   // The query may end with a `--` comment; the line break ends the comment.
   const view = { ...live.view, definition: `(${queryOf(frozen)}\n)` }
   const [create, ...attributes] = buildTwin({ ...live, view }, ownNames(live)) as [Statement, ...Statement[]]
-  return making(live, [{ ...create, userCode: true }, ...attributes])
+  const rolePath = true as const
+  return making(live, [{ ...create, ...ownersSealed(live), rolePath }, ...attributes])
 }
 
 function making(live: LiveView, statements: Statement[]): Making {
@@ -107,7 +115,11 @@ export function makeFunction(item: AsideFunction): Statement[] {
   })
   return [
     ...inPlaceOf(owner, [
-      { ...building(readable(definition)), sealed: { role: owner, schema: quoteIdentifier(schema) } },
+      {
+        ...building(readable(definition)),
+        kind: 'sealed',
+        seal: { role: owner, schema: quoteIdentifier(schema) },
+      },
       ...(comment === null ? [] : [building(`comment on ${routine} ${signature} is ${literal(comment)}`)]),
       ...extensions.map((name) =>
         building(`alter ${routine} ${signature} depends on extension ${quoteIdentifier(name)}`),
@@ -135,7 +147,8 @@ export function makePolicy({ name, table, owner, rest, comment }: AsidePolicy): 
   return inPlaceOf(owner, [
     {
       ...building(`create policy ${policy} ${readable(rest)}`),
-      sealed: { role: owner, schema: quoteIdentifier(table.schema) },
+      kind: 'sealed',
+      seal: { role: owner, schema: quoteIdentifier(table.schema) },
     },
     ...(comment === null ? [] : [building(`comment on policy ${policy} is ${literal(comment)}`)]),
   ])

@@ -77,6 +77,7 @@ export const nothingHasChanged = (group: Group): Statement => {
   return {
     phase: 'locking',
     sql,
+    kind: 'check',
     check: {
       is,
       else: 'CatalogChanged',

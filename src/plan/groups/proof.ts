@@ -35,6 +35,7 @@ function hashes(group: Group, withGrants: (oid: number) => boolean): Basis {
 export const nothingStandsBetween = (group: Group): Statement => ({
   phase: 'building',
   sql: `select (${betweenQuery(everything(group).map(({ oid }) => oid))}) as between`,
+  kind: 'check',
   check: {
     is: '',
     else: 'SwapImpossible',
@@ -94,6 +95,7 @@ select coalesce(string_agg(distinct format('the twin of %s %s %s', member::regcl
         union all
         select n.member, n.class, n.object, 'reads' from needs n join moved m on m.class = n.class and m.old = n.object
          where n.changes and n.oid <> n.member) as differences`,
+  kind: 'check',
   check: {
     is: '',
     else: 'SwapImpossible',
@@ -124,6 +126,7 @@ select coalesce(string_agg(format('%s: %s', p.view, d.differences), '; '), '') a
     .join(', ')}) as p(oid, hash, twin, view),
        lateral (${differenceQuery('p.oid', 'p.hash', 'p.twin')}) as d(differences)
  where d.differences <> ''`,
+  kind: 'check',
   check: {
     is: '',
     else: 'SwapImpossible',

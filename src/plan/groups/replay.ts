@@ -1,7 +1,7 @@
 import { inPlaceOf } from '../acting.ts'
 import { literal, quoteIdentifier, quoteName } from '../names.ts'
 import type { Statement } from '../plan.ts'
-import { option, ownersSeal } from '../runs/rebuild.ts'
+import { option, ownersSealed } from '../runs/rebuild.ts'
 import type { LiveView } from '../views/live-view.ts'
 import type { Reader } from '../views/readers.ts'
 import { type Group, groupNames, type Places } from './group.ts'
@@ -64,7 +64,7 @@ export function replayCheap(group: Group, old: LiveView, { oid, live }: Reader, 
             {
               phase: 'building',
               sql: `${alter} alter column ${quoteIdentifier(name)} set default ${expression}`,
-              sealed: ownersSeal(live),
+              ...ownersSealed(live),
             },
           ],
   )

@@ -4,7 +4,7 @@ import type { Plan, Statement } from '../plan.ts'
 import { asideNames } from '../runs/aside-names.ts'
 import { commentStatement, indexStatement, ownerStatement } from '../runs/create.ts'
 import { besideReaders, exclusively } from '../runs/locks.ts'
-import { ownersSeal } from '../runs/rebuild.ts'
+import { sealedIf } from '../runs/rebuild.ts'
 import type { RunOptions } from '../runs/refresh.ts'
 import { planSwap } from '../runs/swap.ts'
 import { uniqueIndexes } from '../runs/unique-indexes.ts'
@@ -169,7 +169,7 @@ function alterations(
           unique: uniqueIndexes([{ name, unique, on: rest }], () =>
             takesOver(name) ? aside.index(at) : name,
           ),
-          ...(hasExpressions ? { sealed: ownersSeal(live) } : {}),
+          ...sealedIf(hasExpressions, live),
         }),
       ),
       ...(live.view.comment === wanted.view.comment

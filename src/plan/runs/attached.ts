@@ -1,7 +1,7 @@
 import { displayPart, literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 import type { Attached, LiveView } from '../views/live-view.ts'
-import { ownersSeal } from './rebuild.ts'
+import { ownersSealed } from './rebuild.ts'
 
 /**
  * The triggers of a plain view, on the view of the same name. Execute the statements as the view's owner. A trigger whose
@@ -19,7 +19,7 @@ const building =
     const carries = `${kind} ${displayPart(each.name)}`
     const statement = (sql: string): Statement => ({ phase: 'building', sql, carries })
     return [
-      { ...statement(each.definition), sealed: ownersSeal(live) },
+      { ...statement(each.definition), ...ownersSealed(live) },
       ...(each.enabled === 'O'
         ? []
         : [statement(`alter table ${view} ${states[each.enabled]} ${kind} ${quoteIdentifier(each.name)}`)]),

@@ -16,10 +16,11 @@ import { countingQuery } from './obstacles.ts'
 export const countRows = (view: ViewName, seal: Seal, when: 'before' | 'after'): Statement => ({
   phase: 'counting',
   sql: `select count(*) as rows from ${quoteName(view)}`,
-  sealed: seal,
+  kind: 'countRows',
+  when,
+  seal,
+  of: quoteName(view),
   obstacles: countingQuery(view),
-  count: when,
-  countsRowsOf: quoteName(view),
   hidden: true,
 })
 
@@ -33,7 +34,8 @@ export const countTwin = (twin: ViewName, seal: Seal, how: RowCountStrategy): St
 export const readEstimate = (view: ViewName, when: 'before' | 'after'): Statement => ({
   phase: 'counting',
   sql: `select nullif(reltuples, -1)::bigint from pg_catalog.pg_class where oid = ${literal(quoteName(view))}::regclass`,
-  count: when,
+  kind: 'count',
+  when,
   hidden: true,
 })
 
@@ -41,7 +43,7 @@ export const readEstimate = (view: ViewName, when: 'before' | 'after'): Statemen
 export const analyze = (view: ViewName): Statement => ({
   phase: 'analyzing',
   sql: `analyze ${quoteName(view)}`,
-  userCode: true,
+  kind: 'userCode',
   computesRows: true,
 })
 

@@ -104,13 +104,13 @@ export function createStatements(
     phase: 'building',
     // The query may end with a `--` comment; the line break ends the comment.
     sql: `create materialized view ${target} as\n${queryOf(definition.sql)}\nwith no data`,
-    userCode: true,
+    kind: 'userCode',
   }
   const indexes = definition.indexes.map(
     (index, at): Statement => ({
       phase: 'indexes',
       sql: indexStatement({ ...index, name: names.index(at) }, target),
-      userCode: true,
+      kind: 'userCode',
     }),
   )
   return [
@@ -129,7 +129,7 @@ export const fill = (view: ViewName, unique: Statement['unique'] = {}): Statemen
   {
     phase: 'building',
     sql: `refresh materialized view ${quoteName(view)}`,
-    userCode: true,
+    kind: 'userCode',
     computesRows: true,
     unique,
   },

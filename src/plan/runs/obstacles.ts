@@ -22,7 +22,7 @@ import type { Statement } from '../plan.ts'
 export const noteObstacles = (view: ViewName): Statement => ({
   phase: 'building',
   sql: fillingQuery(view),
-  notes: 'obstacles',
+  kind: 'notes',
   hidden: true,
 })
 

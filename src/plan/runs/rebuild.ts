@@ -12,7 +12,7 @@ export function buildTwin(live: LiveView, aside: Pick<AsideNames, 'view'>): Stat
   const options = [...view.options, ...view.toastOptions.map((each) => `toast.${each}`)]
   const create: Statement = {
     phase: 'building',
-    sealed: ownersSeal(live),
+    ...ownersSealed(live),
     sql:
       `create ${view.kind} ${twin}` +
       (view.accessMethod === null ? '' : ` using ${quoteIdentifier(view.accessMethod)}`) +
@@ -46,7 +46,7 @@ export function buildTwin(live: LiveView, aside: Pick<AsideNames, 'view'>): Stat
           {
             phase: 'building',
             sql: `${alter} alter column ${quoteIdentifier(name)} set default ${text}`,
-            sealed: ownersSeal(live),
+            ...ownersSealed(live),
           },
         ],
   )
@@ -59,6 +59,13 @@ export const ownersSeal = ({ view }: LiveView): Seal => ({
   schema: quoteIdentifier(view.schema),
 })
 
+/** A statement with this is executed sealed, as the owner of the view. */
+export const ownersSealed = (live: LiveView) => ({ kind: 'sealed', seal: ownersSeal(live) }) as const
+
+/** The same if the statement parses expressions of others. */
+export const sealedIf = (hasExpressions: boolean, live: LiveView) =>
+  hasExpressions ? ownersSealed(live) : ({ kind: undefined } as const)
+
 /** The indexes of the view, on its twin. */
 export function buildIndexes(live: LiveView, aside: AsideNames): Statement[] {
   const { indexes } = live
@@ -70,7 +77,7 @@ export function buildIndexes(live: LiveView, aside: AsideNames): Statement[] {
       phase: 'indexes',
       sql: `create ${index.unique ? 'unique ' : ''}index ${temporary} on ${twin} ${index.rest}`,
       carries: `index ${displayPart(index.name)}`,
-      ...(index.hasExpressions ? { sealed: ownersSeal(live) } : {}),
+      ...sealedIf(index.hasExpressions, live),
     }
     const attributes = building(
       [
@@ -101,7 +108,7 @@ export function buildStatistics(live: LiveView, aside: AsideNames): Statement[] 
       phase: 'indexes',
       sql: `create statistics ${name} ${middle} from ${quoteName(aside.view)}`,
       carries,
-      ...(hasExpressions ? { sealed: ownersSeal(live) } : {}),
+      ...sealedIf(hasExpressions, live),
     }
     const attributes = building(
       [

@@ -23,7 +23,7 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
     {
       phase: 'building',
       sql: `refresh materialized view ${quoteName(view)}`,
-      userCode: true,
+      kind: 'userCode',
       computesRows: true,
       obstacles: fillingQuery(view),
       unique: uniqueOf(view),
@@ -60,7 +60,7 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
     {
       phase: 'building',
       sql: `refresh materialized view concurrently ${quoteName(view)}`,
-      userCode: true,
+      kind: 'userCode',
       computesRows: true,
       obstacles: fillingQuery(view, 'concurrently'),
       unique: uniqueOf(view),

@@ -139,6 +139,7 @@ const cutOver = (sql: string): Statement => ({ phase: 'cut-over', sql })
 const nothingHasChanged = ({ view }: ViewFacts, sql: string, hash: string): Statement => ({
   phase: 'locking',
   sql,
+  kind: 'check',
   check: {
     is: hash,
     else: 'CatalogChanged',
@@ -151,6 +152,7 @@ const nothingHasChanged = ({ view }: ViewFacts, sql: string, hash: string): Stat
 const twinIsFaithful = ({ oid, view }: ViewFacts, hash: string, aside: AsideNames): Statement => ({
   phase: 'building',
   sql: differenceQuery(String(oid), literal(hash), regclass(aside.view)),
+  kind: 'check',
   check: {
     is: '',
     else: 'SwapImpossible',
@@ -171,6 +173,7 @@ const refersToItself = ({ oid, view }: ViewFacts, aside: AsideNames): Statement 
    and (d.objid in (select indexrelid from pg_catalog.pg_index where indrelid = ${regclass(aside.view)})
      or d.objid in (select oid from pg_catalog.pg_statistic_ext where stxrelid = ${regclass(aside.view)})
      or d.objid in (select oid from pg_catalog.pg_rewrite where ev_class = ${regclass(aside.view)}))`,
+  kind: 'check',
   check: {
     is: '0',
     else: 'SwapImpossible',

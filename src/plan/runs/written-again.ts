@@ -37,7 +37,8 @@ export const tablesOf = (again: WrittenAgain[]): Locked[] => [
 export const writeViewAgain = (view: PlainView): Statement => ({
   phase: 'cut-over',
   sql: `create or replace view ${quoteName(view)}${withOptions(view.options)} as ${view.definition.trim()}`,
-  sealed: { role: view.owner, schema: quoteIdentifier(view.schema) },
+  kind: 'sealed',
+  seal: { role: view.owner, schema: quoteIdentifier(view.schema) },
   carries: `view ${displayName(view)}`,
 })
 
@@ -48,6 +49,7 @@ export const writeObjectsAgain = (again: WrittenAgain[]): Statement[] =>
   again.map(({ sql, owner, schema, owned, kind }) => ({
     phase: 'cut-over',
     sql,
-    sealed: { role: owner, schema: quoteIdentifier(schema) },
+    kind: 'sealed',
+    seal: { role: owner, schema: quoteIdentifier(schema) },
     carries: kind === 'policy' ? `a policy on ${owned}` : owned,
   }))

@@ -50,7 +50,7 @@ const privileges = `
  */
 export const copyGrants = ({ oid, twin }: Pair, forTwins = false): Statement => ({
   phase: 'locking',
-  executes: true,
+  kind: 'statements',
   hidden: true,
   carries: 'the privileges on the view',
   sql: `
@@ -103,6 +103,7 @@ compared as (
 select coalesce(string_agg(distinct format('%s%s on %s', lower(privilege_type), ' to ' || nullif(grantee, 0)::regrole, old::regclass), ', '), '')
   from (select old, col, grantor, grantee, privilege_type, is_grantable from compared
          group by 1, 2, 3, 4, 5, 6 having count(*) <> 2) as differences`,
+  kind: 'check',
   check: {
     is: '',
     else: 'CatalogChanged',

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { envelopeText } from '../../../src/db/runs/envelope.ts'
-import { closeLostRuns } from '../../../src/db/runs/lost-runs.ts'
+import { closeLostRuns } from '../../../src/db/runs/life/lose.ts'
 import { openRunConnection } from '../../../src/db/runs/run-connection.ts'
 import { readRun, startRun } from '../../../src/db/runs/runs.ts'
 import { reservedKeys, runLockClass } from '../../../src/db/server/lock-keys.ts'
@@ -25,7 +25,7 @@ const plan = (texts: string[], changes: Partial<Plan> = {}): Plan => ({
     recordLockTimeoutMs: 0,
     giveUpAfterMs: 5000,
     holders: 'select null',
-    statements: texts.map((text) => ({ phase: 'building', sql: text, userCode: true })),
+    statements: texts.map((text) => ({ phase: 'building', sql: text, kind: 'userCode' })),
   },
   written: null,
   aside: [],
@@ -127,6 +127,15 @@ describe('an envelope', () => {
     const run = await outcome(plan(['select public.raising()']))
     expect(run?.error).toMatchObject({ sqlstate: 'P0001', message: 'm', detail: 'd', hint: 'h' })
     expect(run?.error?.context).toBe('public.raising() line 3')
+  })
+
+  test('fails at a statement of a kind that it does not know', async () => {
+    const work = plan([])
+    work.prepare = [
+      { phase: 'building', sql: "insert into done values ('unknown')", kind: 'other' as 'notes' },
+    ]
+    expect(await outcome(work)).toMatchObject({ status: 'failed', error: { sqlstate: '20000' } })
+    expect(await sql`select from done where run = 'unknown'`).toHaveLength(0)
   })
 
   test("records a failed assert, which 'others' does not catch", async () => {
@@ -402,13 +411,13 @@ describe('a statement', () => {
   test('may count, before the work, in it, and after it', async () => {
     const run = await outcome(
       plan([], {
-        prepare: [{ phase: 'counting', sql: 'select 7', count: 'before' }],
+        prepare: [{ phase: 'counting', sql: 'select 7', kind: 'count', when: 'before' }],
         cutOver: {
           lockTimeoutMs: 0,
           recordLockTimeoutMs: 0,
           giveUpAfterMs: 0,
           holders: 'select null',
-          statements: [{ phase: 'counting', sql: 'select 8', count: 'after' }],
+          statements: [{ phase: 'counting', sql: 'select 8', kind: 'count', when: 'after' }],
         },
       }),
     )
@@ -418,11 +427,11 @@ describe('a statement', () => {
   test('may check; a check that does not hold undoes everything and gives the class and message', async () => {
     const check = { is: 'yes', else: 'CatalogChanged', message: 'It is not as it was.' } as const
     const good = plan(["insert into done values ('checked')"], {
-      prepare: [{ phase: 'building', sql: "select 'yes'", check }],
+      prepare: [{ phase: 'building', sql: "select 'yes'", kind: 'check', check }],
     })
     expect(await outcome(good)).toMatchObject({ status: 'success' })
     const bad = plan(["insert into done values ('unchecked')"])
-    bad.cutOver.statements.push({ phase: 'cut-over', sql: 'select null::text', check })
+    bad.cutOver.statements.push({ phase: 'cut-over', sql: 'select null::text', kind: 'check', check })
     expect(await outcome(bad)).toMatchObject({
       status: 'failed',
       error: { class: 'CatalogChanged', message: 'It is not as it was.' },
@@ -445,8 +454,8 @@ describe('work aside', () => {
       plan(['select 1'], {
         aside: [
           { phase: 'analyzing', sql: 'select 1/0' },
-          { phase: 'analyzing', sql: "insert into done values ('aside')", userCode: true },
-          { phase: 'counting', sql: 'select 42', count: 'after' },
+          { phase: 'analyzing', sql: "insert into done values ('aside')", kind: 'userCode' },
+          { phase: 'counting', sql: 'select 42', kind: 'count', when: 'after' },
         ],
       }),
     )
@@ -457,7 +466,7 @@ describe('work aside', () => {
   test('does not happen after a failure', async () => {
     await outcome(
       plan(['select 1/0'], {
-        aside: [{ phase: 'analyzing', sql: "insert into done values ('never')", userCode: true }],
+        aside: [{ phase: 'analyzing', sql: "insert into done values ('never')", kind: 'userCode' }],
       }),
     )
     expect(await sql`select from done where run = 'never'`).toHaveLength(0)

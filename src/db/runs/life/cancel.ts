@@ -1,8 +1,16 @@
-import { signalingQuery } from '../../plan/missing.ts'
-import type { Sql } from '../server/connect.ts'
-import { readCure, readMissingRights } from '../server/cure.ts'
-import { problemOf, sqlstateOf } from '../server/failures.ts'
-import { runLocks } from '../server/lock-keys.ts'
+import { signalingQuery } from '../../../plan/missing.ts'
+import type { Sql } from '../../server/connect.ts'
+import { readCure, readMissingRights } from '../../server/cure.ts'
+import { problemOf, sqlstateOf } from '../../server/failures.ts'
+import { runLocks } from '../../server/lock-keys.ts'
+import { endsNow, hasStatus, type Transition } from './transition.ts'
+
+/** A run ends that nobody works on. The server process of a running run records its own end: see `fail.ts`. */
+export const cancellation: Transition = {
+  from: ['pending', 'built'],
+  to: ['canceled'],
+  proof: 'a caller has asked for it',
+}
 
 /** A second signal that comes sooner could interrupt the server process while it records the end of the run. */
 const signalAgainAfterSeconds = 5
@@ -13,10 +21,10 @@ const signalAgainAfterSeconds = 5
  */
 export async function cancelRun(sql: Sql, id: number): Promise<boolean> {
   const pending = await sql`
-    update viewkeeper.runs set status = 'canceled', plan = null, finished_at = clock_timestamp(),
-           updated_at = clock_timestamp(), duration_ms = coalesce(duration_ms, 0), group_run_id = null, cancel_requested_at = clock_timestamp(),
+    update viewkeeper.runs r set status = 'canceled', ${sql.unsafe(endsNow)}, duration_ms = coalesce(duration_ms, 0),
+           group_run_id = null, cancel_requested_at = clock_timestamp(),
            error = jsonb_build_object('class', 'Canceled', 'message', case status when 'built' then 'Canceled before its twin was exchanged.' else 'Canceled before it started.' end)
-     where id = ${id} and status in ('pending', 'built') or group_run_id = ${id} and status = 'pending'`
+     where r.id = ${id} and ${sql.unsafe(hasStatus(cancellation.from))} or r.group_run_id = ${id} and r.status = 'pending'`
   if (pending.count > 0) return true
   // One statement: if we may not signal, no request for a cancel is recorded either. The process has to hold the run's lock,
   // because the recorded pid alone may belong to another process by now.

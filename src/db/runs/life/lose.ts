@@ -1,5 +1,14 @@
-import type { Sql } from '../server/connect.ts'
-import { runLocks } from '../server/lock-keys.ts'
+import type { Sql } from '../../server/connect.ts'
+import { runLocks } from '../../server/lock-keys.ts'
+import { endsNow, hasStatus, type Transition } from './transition.ts'
+
+/** A run ends that nobody works on any more, or that nobody can claim any more. */
+export const loss: Transition = {
+  from: ['pending', 'built', 'running'],
+  to: ['failed', 'canceled'],
+  proof:
+    'running: the server process that the row names does not hold the lock of the run; pending or built: the time to claim the run is over, or the definition is gone',
+}
 
 const byServer =
   'The server process that worked on this run is gone (restart, failover or pg_terminate_backend); its work was rolled back.'
@@ -35,10 +44,10 @@ export async function closeLostRuns(
          when 'running' then not exists (select from run_locks l where l.id = r.id and l.pid = r.backend_pid)
          -- Nobody can claim a run of a batch any more whose definition was deleted.
          else r.claim_by < clock_timestamp() or r.batch_id is not null and r.definition_id is null end
-         and r.status in ('pending', 'built', 'running'))
+         and ${sql.unsafe(hasStatus(loss.from))})
     update viewkeeper.runs r
-       set status = case when r.cancel_requested_at is null then 'failed' else 'canceled' end, plan = null,
-           idempotency_key = null, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
+       set status = case when r.cancel_requested_at is null then 'failed' else 'canceled' end, ${sql.unsafe(endsNow)},
+           idempotency_key = null,
            duration_ms = null, -- nobody knows when the process ended
            error = jsonb_build_object('class', case when r.cancel_requested_at is null then 'RunLost' else 'Canceled' end,
              'message', case r.status when 'running' then ${byServer}::text else ${neverClaimed}::text end)

@@ -1,0 +1,86 @@
+import type { StatementKind } from '../../../plan/plan.ts'
+import { safePath } from '../../../plan/search-path.ts'
+import { sealBody } from '../seal.ts'
+
+/** Acts as the role of the statement's seal, and gives what is made a name. */
+const beginSeal = `acting := current_setting('role');
+        execute format('set local role %s', statement #>> '{seal,role}');
+        seal := (statement #>> '{seal,schema}') || '.viewkeeper_seal_' || replace(gen_random_uuid()::text, '-', '');`
+
+/** Counts the rows of a view: see `countRows` in `plan/runs/counting.ts`. */
+const performCountRows = `${beginSeal}
+        execute format('create materialized view %s as %s with no data', seal, command);
+        made := seal::regclass;
+        if exists (select from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
+                     join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid and c.oid <> w.ev_class
+                    where w.ev_class = made and (c.relkind <> 'm' or c.relowner::regrole::text <> statement #>> '{seal,role}')) then
+          failure := 'CatalogChanged';
+          raise exception '% is no longer the materialized view whose rows were to be counted. Try again.', statement ->> 'of';
+        end if;
+        execute format('refresh materialized view %s', seal);
+        -- The code that the refresh has executed may have put something else in the place of the result.
+        if to_regclass(seal) is distinct from made or exists (select from pg_index where indrelid = made)
+            or exists (select from pg_statistic_ext where stxrelid = made) then
+          failure := 'CatalogChanged';
+          raise exception 'The code of % has changed the object that holds the count of its rows. Remove that code.', statement ->> 'of';
+        end if;
+        execute format('select rows from %s', seal) into counted;
+        execute format('drop materialized view %s', seal);
+        perform set_config('role', acting, true);`
+
+/** Does on the server what executeSealed in `seal.ts` does from the client. */
+const performSealed = `${beginSeal}
+        execute format('create function %s(text, text) returns integer language plpgsql as %L', seal, '${sealBody.replaceAll("'", "''")}');
+        execute format('create materialized view %s as select %s(%L::text, %L::text)', seal, seal, command,
+          case when statement ? 'rolePath' then role_path else '${safePath}' end);
+        execute format('drop materialized view %s', seal);
+        execute format('drop function %s(text, text)', seal);
+        perform set_config('role', acting, true);`
+
+/** How the envelope executes each kind of statement, whose SQL is `command`. */
+const performKind = {
+  command: `execute command;`,
+  userCode: `perform set_config('search_path', role_path, true);
+        execute command;
+        set local search_path to ${safePath};`,
+  sealed: performSealed,
+  countRows: performCountRows,
+  count: `execute command into counted;`,
+  notes: `execute command into obstacles;`,
+  statements: `for answer in execute command loop
+          execute answer;
+        end loop;`,
+  check: `execute command into answer;
+        if answer is distinct from statement #>> '{check,is}' then
+          failure := statement #>> '{check,else}';
+          raise exception using message = statement #>> '{check,message}', detail = coalesce(statement #>> '{check,tells}' || answer, '');
+        end if;`,
+} satisfies Record<StatementKind, string>
+
+/**
+ * Executes one statement of a plan, in any part of the plan. A kind that is not known fails the run (20000). The wait for a
+ * lock ends at the deadline of the run at the latest; else the statement time-out would end it, and the record would not say
+ * that the run waited for a lock.
+ */
+export const performStatement = `command := statement ->> 'sql';
+      began := clock_timestamp();
+      perform set_config('application_name', format('viewkeeper run %s %s', run, statement ->> 'phase'), false);
+      perform set_config('lock_timeout', ceil(1000 * extract(epoch from greatest('1ms', least(
+        nullif(current_setting('lock_timeout')::interval, '0'), deadline - clock_timestamp()))))::text, true);
+      case coalesce(statement ->> 'kind', 'command')
+      ${Object.entries(performKind)
+        .map(
+          ([kind, text]) => `when '${kind}' then
+        ${text}`,
+        )
+        .join('\n      ')}
+      end case;
+      if statement ->> 'when' = 'before' then
+        rows_before := counted;
+      elsif statement ->> 'when' = 'after' then
+        rows_after := counted;
+      end if;
+      if statement ? 'view' then
+        spent := spent || jsonb_build_object(statement ->> 'view',
+          coalesce((spent ->> (statement ->> 'view'))::float8, 0) + extract(epoch from clock_timestamp() - began) * 1000);
+      end if;`

@@ -1,0 +1,40 @@
+import { hasStatus, isOpenBatch, type Transition } from './transition.ts'
+
+/** A server process begins to work on a run, and on the runs of the other members of its group. */
+export const claim: Transition = {
+  from: ['pending', 'built'],
+  to: ['running'],
+  proof:
+    'the server process holds the lock of the run, its role wrote the plan, no other run of the view is running, and it is the turn of the run',
+}
+
+/**
+ * Whether run `r` may be claimed now: its `not_before` has passed. In a batch, the batch also has to be open, and every
+ * parent of the view has to have succeeded, or been skipped without an error. A built twin is enough for views of its group.
+ */
+const itsTurn = `(r.not_before is null or r.not_before <= clock_timestamp())
+         and (r.batch_id is null or exists (
+           select from viewkeeper.batches b join viewkeeper.batch_views v on v.batch_id = b.id
+            where b.id = r.batch_id and v.definition_id = r.definition_id
+              and ${isOpenBatch} and b.cancel_requested_at is null
+              and not exists (
+                select from unnest(v.parents) p(id) where not exists (
+                  select from viewkeeper.runs s where s.batch_id = r.batch_id and s.definition_id = p.id
+                     and (s.status = 'success' or s.status = 'skipped' and s.error is null
+                          or s.status = 'built' and exists (
+                            select from viewkeeper.batch_groups g where g.batch_id = r.batch_id and g.given_up is null
+                               and array[r.definition_id, p.id] <@ g.members))))))`
+
+const claimed = (startedAt: string): string =>
+  `status = 'running', started_at = coalesce(r.started_at, ${startedAt}), updated_at = clock_timestamp(),
+             backend_pid = pg_backend_pid(), backend_start = me_since`
+
+/** For the envelope: claims run `run`. Claims only plans that this role wrote: they run with this role's rights. */
+export const claimRun = `update viewkeeper.runs r set ${claimed('clock_timestamp()')}
+       where r.id = run and ${hasStatus(claim.from)} and (r.claim_by is null or r.claim_by > clock_timestamp())
+         and r.plan is not null and r.planned_by = current_user and ${itsTurn}
+      returning r.plan, r.started_at, format('%I.%I', r.schema_name, r.view_name) into work, started, the_view`
+
+/** For the envelope: claims the runs of the other members, whose locks are held as well. */
+export const claimMembers = `update viewkeeper.runs r set ${claimed('started')}
+         where r.group_run_id = run and r.id = any (members) and ${hasStatus(claim.from)}`
