@@ -84,7 +84,8 @@ describe('every strategy', () => {
   })
 
   test('counts nothing before if the view cannot be read, and if no count is wanted only what costs nothing', () => {
-    for (const plan of Object.values(plans('exact', false))) expect(plan.prepare.filter((each) => 'when' in each && each.when === 'before')).toEqual([])
+    for (const plan of Object.values(plans('exact', false)))
+      expect(plan.prepare.filter((each) => 'when' in each && each.when === 'before')).toEqual([])
     for (const plan of Object.values(plans('none'))) {
       expect([...plan.prepare, ...plan.cutOver.statements, ...plan.aside].filter(isCount)).toEqual([])
     }
