@@ -22,9 +22,12 @@ const rooms = {
   // All SQL that the functions send.
   'src/db/server': ['src/plan'],
   'src/db/views': ['src/db/server', 'src/plan', 'src/plan/views', 'src/plan/groups'],
-  'src/db/runs': ['src/db/server', 'src/plan', 'src/plan/views'],
+  // Every change of a run's status.
+  'src/db/life': ['src/db/server', 'src/plan', 'src/plan/batches'],
+  'src/db/runs': ['src/db/server', 'src/db/life', 'src/plan', 'src/plan/views'],
   'src/db/batches': [
     'src/db/server',
+    'src/db/life',
     'src/db/runs',
     'src/db/views',
     'src/plan',
@@ -59,6 +62,7 @@ const rooms = {
   // Read facts, plan, act, record.
   'src/operations/runs': [
     'src/db/server',
+    'src/db/life',
     'src/db/runs',
     'src/db/views',
     'src/plan',
@@ -69,6 +73,7 @@ const rooms = {
   'src/operations/batches': [
     'src/operations/runs',
     'src/db/server',
+    'src/db/life',
     'src/db/runs',
     'src/db/views',
     'src/db/batches',
@@ -98,6 +103,7 @@ const rooms = {
     'src/operations/runs',
     'src/operations/views',
     'src/db/server',
+    'src/db/life',
     'src/db/runs',
     'src/db/views',
     'src/db/migrations',
@@ -110,6 +116,7 @@ const rooms = {
   'src/operations/monitoring': [
     'src/operations/runs',
     'src/db/server',
+    'src/db/life',
     'src/db/runs',
     'src/db/views',
     'src/db/batches',
@@ -124,6 +131,7 @@ const rooms = {
     'src/operations/runs',
     'src/operations/monitoring',
     'src/db/server',
+    'src/db/life',
     'src/db/runs',
     'src/db/views',
     'src/db/batches',

@@ -1,3 +1,5 @@
+import type { ProblemCode } from '../problem.ts'
+
 // The words of a run's record. The schema's checks have the same lists.
 
 export const operations = ['create', 'refresh', 'drop'] as const
@@ -32,3 +34,15 @@ export type Exchange = (typeof exchanges)[number]
 
 export const triggers = ['schedule', 'http', 'cli', 'deploy', 'batch'] as const
 export type Trigger = (typeof triggers)[number]
+
+/** Why a run did not succeed; the same words on the run record, over HTTP and in logs. Holds no row data. */
+export interface RunError {
+  class: ProblemCode
+  message: string
+  sqlstate?: string
+  detail?: string
+  hint?: string
+  context?: string
+  /** The run that was in the way (AlreadyRunning). */
+  runningRunId?: number
+}

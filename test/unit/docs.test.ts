@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test, vi } from 'vitest'
 import { main } from '../../cli/program/program.ts'
 import packageJson from '../../package.json' with { type: 'json' }
-import { life } from '../../src/db/runs/life/life.ts'
+import { life } from '../../src/db/life/life.ts'
 import { routeKey, routes } from '../../src/edge/http/routes.ts'
 import { causeCodes } from '../../src/plan/views/cause.ts'
 import { problemCodes, statusOf } from '../../src/problem.ts'

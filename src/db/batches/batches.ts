@@ -2,7 +2,7 @@ import type { BatchEnd, BatchError } from '../../plan/batches/end.ts'
 import type { Selection } from '../../plan/batches/selection.ts'
 import type { BatchStatus, Exchange, Trigger } from '../../plan/run.ts'
 import type { Strategy } from '../../plan/views/definition.ts'
-import { isOpenBatch } from '../runs/life/transition.ts'
+import { isOpenBatch } from '../life/transition.ts'
 import type { Sql } from '../server/connect.ts'
 import { newestPage, type Page, type Paged, pageOf } from '../server/pages.ts'
 

@@ -1,12 +1,12 @@
 import { rolePathSetting } from '../../plan/search-path.ts'
+import { endAlreadyRunning } from '../life/already-running.ts'
+import { claimMembers, claimRun } from '../life/claim.ts'
+import { json, mostCharacters, recordFailure } from '../life/fail.ts'
+import { leaveOthersOut } from '../life/leave-out.ts'
+import { recordSuccess } from '../life/succeed.ts'
 import { runChannel, runLockClass } from '../server/lock-keys.ts'
 import { problemOfSqlstate } from '../server/sqlstate.ts'
-import { performStatement } from './envelope/perform.ts'
-import { endAlreadyRunning } from './life/already-running.ts'
-import { claimMembers, claimRun } from './life/claim.ts'
-import { json, mostCharacters, recordFailure } from './life/fail.ts'
-import { leaveOthersOut } from './life/leave-out.ts'
-import { recordSuccess } from './life/succeed.ts'
+import { performStatement } from './perform.ts'
 import { unfoundQuery } from './unfound.ts'
 
 /** Ends the claim of a run whose basis does not hold any more. Caught in the same block that raises it. */

@@ -1,21 +1,9 @@
 import type { Plan } from '../../plan/plan.ts'
-import type { Operation, RunStatus, Trigger } from '../../plan/run.ts'
-import { mayRetry, type ProblemCode } from '../../problem.ts'
+import type { Operation, RunError, RunStatus, Trigger } from '../../plan/run.ts'
+import { mayRetry } from '../../problem.ts'
+import { endFollowers } from '../life/plan-again.ts'
+import { isOpenBatch } from '../life/transition.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
-import { endFollowers } from './life/plan-again.ts'
-import { isOpenBatch } from './life/transition.ts'
-
-/** Why a run did not succeed; the same words on the run record, over HTTP and in logs. Holds no row data. */
-export interface RunError {
-  class: ProblemCode
-  message: string
-  sqlstate?: string
-  detail?: string
-  hint?: string
-  context?: string
-  /** The run that was in the way (AlreadyRunning). */
-  runningRunId?: number
-}
 
 /** The part of the answer that `runs.meta` keeps; durations and row counts have their own columns. */
 export interface RunResponse {

@@ -1,4 +1,3 @@
-import type { RunError } from '../../db/runs/runs.ts'
 import { StatementRefused } from '../../db/runs/statements.ts'
 import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
 import {
@@ -13,6 +12,7 @@ import {
   viewChangesOf,
 } from '../../plan/migrations/frozen.ts'
 import { displayName, quoteName } from '../../plan/names.ts'
+import type { RunError } from '../../plan/run.ts'
 import { withoutAsideNames } from '../../plan/runs/aside-names.ts'
 import { Problem, sentences } from '../../problem.ts'
 

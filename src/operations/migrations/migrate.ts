@@ -1,3 +1,4 @@
+import { closeLostRuns } from '../../db/life/lose.ts'
 import {
   executeRecord,
   isJournaled,
@@ -9,7 +10,6 @@ import {
 } from '../../db/migrations/journal.ts'
 import { readMissing } from '../../db/migrations/missing.ts'
 import { runPlainSql } from '../../db/migrations/own-sql.ts'
-import { closeLostRuns } from '../../db/runs/life/lose.ts'
 import { readRunStatus } from '../../db/runs/runs.ts'
 import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
 import { findDefinitionId } from '../../db/views/definitions.ts'

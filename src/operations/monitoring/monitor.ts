@@ -1,6 +1,7 @@
 import { dropTwins } from '../../db/batches/batch-groups.ts'
 import type { Batch } from '../../db/batches/batches.ts'
 import { closeLostBatch, findUnadvancedBatches } from '../../db/batches/lost-batches.ts'
+import { closeLostRuns } from '../../db/life/lose.ts'
 import {
   type StaleView,
   tellForgottenAside,
@@ -10,7 +11,6 @@ import {
 import { writeIntervals } from '../../db/monitoring/intervals.ts'
 import { noteLook } from '../../db/monitoring/look.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../../db/monitoring/publish.ts'
-import { closeLostRuns } from '../../db/runs/life/lose.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { discoverDefinitions } from '../../db/views/definitions.ts'
 import { type Telling, usualTelling } from '../../plan/monitoring/telling.ts'

@@ -1,5 +1,5 @@
-import { cancelRun } from '../../db/runs/life/cancel.ts'
-import { closeLostRuns } from '../../db/runs/life/lose.ts'
+import { cancelRun } from '../../db/life/cancel.ts'
+import { closeLostRuns } from '../../db/life/lose.ts'
 import { readRun } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { Problem } from '../../problem.ts'

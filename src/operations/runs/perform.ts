@@ -1,4 +1,4 @@
-import { closeLostRuns } from '../../db/runs/life/lose.ts'
+import { closeLostRuns } from '../../db/life/lose.ts'
 import { openForRun } from '../../db/runs/run-connection.ts'
 import type { EndedAtOnce, RunRequest } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'

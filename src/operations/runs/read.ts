@@ -1,5 +1,5 @@
+import { closeLostRuns, mayCloseRuns } from '../../db/life/lose.ts'
 import { type Progress, type RunFilter, readProgress, readRuns } from '../../db/runs/history.ts'
-import { closeLostRuns, mayCloseRuns } from '../../db/runs/life/lose.ts'
 import { type Run, readRun } from '../../db/runs/runs.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { readView } from '../../db/views/catalog.ts'

@@ -1,8 +1,7 @@
-import { closeUnclaimed, endOfRefused } from '../../db/runs/life/refuse.ts'
-import { skipUnclaimed } from '../../db/runs/life/skip.ts'
+import { closeUnclaimed, endOfRefused } from '../../db/life/refuse.ts'
+import { skipUnclaimed } from '../../db/life/skip.ts'
 import {
   type EndedAtOnce,
-  type RunError,
   type RunRequest,
   type RunResponse,
   recordEnded,
@@ -12,6 +11,7 @@ import {
 import type { Sql } from '../../db/server/connect.ts'
 import { problemOf } from '../../db/server/failures.ts'
 import { type Plan, statementsOf } from '../../plan/plan.ts'
+import type { RunError } from '../../plan/run.ts'
 import { Problem, type ProblemCode } from '../../problem.ts'
 
 /** What was planned for a run: its statements, the rest of its response, and its time limit. */

@@ -1,5 +1,5 @@
-import type { Run, RunError, RunResponse } from '../../db/runs/runs.ts'
-import type { Operation } from '../../plan/run.ts'
+import type { Run, RunResponse } from '../../db/runs/runs.ts'
+import type { Operation, RunError } from '../../plan/run.ts'
 
 /** The answer of an operation, the same for every caller and however long the caller waited. */
 export interface Result {

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { closeLostRuns } from '../../db/runs/life/lose.ts'
+import { closeLostRuns } from '../../db/life/lose.ts'
 import type { SentEnvelope } from '../../db/runs/run-connection.ts'
 import { readRunStatus } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { closeLostRuns } from '../../../src/db/runs/life/lose.ts'
+import { closeLostRuns } from '../../../src/db/life/lose.ts'
 import type { Sql } from '../../../src/db/server/connect.ts'
 import { runLockClass } from '../../../src/db/server/lock-keys.ts'
 import { migrateUp } from '../../../src/operations/migrations/migrate.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { handler as createView } from '../../../functions/create.ts'
 import { handler as query } from '../../../functions/query.ts'
-import type { RunError } from '../../../src/db/runs/runs.ts'
+import type { RunError } from '../../../src/plan/run.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 

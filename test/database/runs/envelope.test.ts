@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { closeLostRuns } from '../../../src/db/life/lose.ts'
 import { envelopeText } from '../../../src/db/runs/envelope.ts'
-import { closeLostRuns } from '../../../src/db/runs/life/lose.ts'
 import { openRunConnection } from '../../../src/db/runs/run-connection.ts'
 import { readRun, startRun } from '../../../src/db/runs/runs.ts'
 import { reservedKeys, runLockClass } from '../../../src/db/server/lock-keys.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { closeLostRuns } from '../../../src/db/runs/life/lose.ts'
+import { closeLostRuns } from '../../../src/db/life/lose.ts'
 import { cancel } from '../../../src/operations/runs/cancel.ts'
 import { getRun } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'

@@ -1,4 +1,4 @@
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../server/connect.ts'
 import { endsNow, hasStatus, type Transition } from './transition.ts'
 
 /** The runs of the other members of a group end, because the pending run that they follow gets another plan. */

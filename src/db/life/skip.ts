@@ -1,4 +1,4 @@
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../server/connect.ts'
 import { endsNow, hasStatus, type Transition } from './transition.ts'
 
 /** A run ends that is not needed any more. */

@@ -1,5 +1,5 @@
-import type { BatchEnd } from '../../../plan/batches/end.ts'
-import type { Sql } from '../../server/connect.ts'
+import type { BatchEnd } from '../../plan/batches/end.ts'
+import type { Sql } from '../server/connect.ts'
 import { endsNow, hasStatus, type Transition } from './transition.ts'
 
 /** A run ends because nobody advances its batch any more. */

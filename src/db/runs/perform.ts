@@ -1,6 +1,6 @@
-import type { StatementKind } from '../../../plan/plan.ts'
-import { safePath } from '../../../plan/search-path.ts'
-import { sealBody } from '../seal.ts'
+import type { StatementKind } from '../../plan/plan.ts'
+import { safePath } from '../../plan/search-path.ts'
+import { sealBody } from './seal.ts'
 
 /** Acts as the role of the statement's seal, and gives what is made a name. */
 const beginSeal = `acting := current_setting('role');

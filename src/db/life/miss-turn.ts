@@ -1,4 +1,4 @@
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../server/connect.ts'
 import { hasStatus, type Transition } from './transition.ts'
 
 /** An attempt in a batch ends because a view that its view reads has failed for good. */

@@ -1,4 +1,4 @@
-import { openBatchStatuses, openStatuses, type RunStatus } from '../../../plan/run.ts'
+import { openBatchStatuses, type RunStatus } from '../../plan/run.ts'
 
 /** A way in which the status of a run changes. A run that has ended never changes its status again. */
 export interface Transition {
@@ -11,9 +11,6 @@ export interface Transition {
 /** Whether a run or a batch has one of these statuses, as SQL. `row` is what the statement calls its row. */
 export const hasStatus = (statuses: readonly RunStatus[], row = 'r'): string =>
   `${row}.status in (${statuses.map((status) => `'${status}'`).join(', ')})`
-
-/** Whether run `r` has not ended, as SQL. */
-export const isOpenRun = hasStatus(openStatuses)
 
 /** Whether batch `b` has not ended, as SQL. */
 export const isOpenBatch = hasStatus(openBatchStatuses, 'b')

@@ -1,5 +1,5 @@
-import type { Sql } from '../../server/connect.ts'
-import type { RunError } from '../runs.ts'
+import type { RunError } from '../../plan/run.ts'
+import type { Sql } from '../server/connect.ts'
 import { endsNow, hasStatus, type Transition } from './transition.ts'
 
 /** The twin of a run is dropped, because its group is not exchanged. */

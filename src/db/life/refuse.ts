@@ -1,6 +1,6 @@
-import { mayRetry } from '../../../problem.ts'
-import type { Sql } from '../../server/connect.ts'
-import type { RunError } from '../runs.ts'
+import type { RunError } from '../../plan/run.ts'
+import { mayRetry } from '../../problem.ts'
+import type { Sql } from '../server/connect.ts'
 import { endsNow, hasStatus, type Transition } from './transition.ts'
 
 /** A run ends whose plan was refused, or which nobody could send. */

@@ -1,8 +1,8 @@
-import { signalingQuery } from '../../../plan/missing.ts'
-import type { Sql } from '../../server/connect.ts'
-import { readCure, readMissingRights } from '../../server/cure.ts'
-import { problemOf, sqlstateOf } from '../../server/failures.ts'
-import { runLocks } from '../../server/lock-keys.ts'
+import { signalingQuery } from '../../plan/missing.ts'
+import type { Sql } from '../server/connect.ts'
+import { readCure, readMissingRights } from '../server/cure.ts'
+import { problemOf, sqlstateOf } from '../server/failures.ts'
+import { runLocks } from '../server/lock-keys.ts'
 import { endsNow, hasStatus, type Transition } from './transition.ts'
 
 /** A run ends that nobody works on. The server process of a running run records its own end: see `fail.ts`. */

@@ -1,5 +1,5 @@
-import { mayRetry, problemCodes } from '../../../problem.ts'
-import { standardText } from '../../server/sqlstate.ts'
+import { mayRetry, problemCodes } from '../../problem.ts'
+import { standardText } from '../server/sqlstate.ts'
 import { durationOf, isOurs } from './ours.ts'
 import { hasStatus, type Transition } from './transition.ts'
 

@@ -1,5 +1,5 @@
-import type { Sql } from '../../server/connect.ts'
-import { runLocks } from '../../server/lock-keys.ts'
+import type { Sql } from '../server/connect.ts'
+import { runLocks } from '../server/lock-keys.ts'
 import { endsNow, hasStatus, type Transition } from './transition.ts'
 
 /** A run ends that nobody works on any more, or that nobody can claim any more. */
