@@ -17,7 +17,7 @@ export const runStatuses = [
 export type RunStatus = (typeof runStatuses)[number]
 
 /** The statuses of a run that has not ended. */
-export const openStatuses = ['pending', 'running', 'built'] as const satisfies RunStatus[]
+const openStatuses = ['pending', 'running', 'built'] as const satisfies RunStatus[]
 
 /** Whether nobody will work on a run, or on a batch, any more. */
 export const isEnded = (status: RunStatus): boolean =>
