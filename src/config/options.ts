@@ -88,9 +88,9 @@ export interface ViewkeeperOptions {
    */
   metricsPerView?: boolean
   /**
-   * Whether X-Ray traces the calls of the functions: 5 USD per million traces, and X-Ray traces one request a second and
-   * a twentieth of the others. A network without a way out needs no endpoint for it, because Lambda itself sends the
-   * traces.
+   * Whether X-Ray traces the calls of the functions and the executions of batches: 5 USD per million traces, and X-Ray
+   * traces one request a second and a twentieth of the others. A network without a way out needs no endpoint for it,
+   * because Lambda itself sends the traces.
    * @default false
    */
   tracing?: boolean
@@ -305,8 +305,9 @@ export interface ImportedVpcOptions {
   availabilityZones: string[]
   /**
    * Whether the stack adds an interface endpoint for Secrets Manager (about 7.30 USD a month for each zone). True if the
-   * subnets have no NAT. False if they have one, or if the VPC has this endpoint already: the private DNS names of two
-   * endpoints would collide. Required, but left out with `authentication: 'iam'`.
+   * subnets have no NAT. False if they have one, or if the VPC has an endpoint with private DNS that lets the functions
+   * in. The added endpoint has no private DNS, so the rest of the VPC does not notice it. Required, but left out with
+   * `authentication: 'iam'`.
    * @default - none, with `iam`
    */
   addSecretsManagerEndpoint?: boolean
