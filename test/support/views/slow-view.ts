@@ -41,10 +41,13 @@ export async function withGateClosed<T>(
 
 /** Waits until the refresh of a gated view stands before its gate. */
 export const untilAtGate = (sql: Sql, name: string): Promise<number> =>
-  until(`the refresh of ${name} stands before its gate`, async () => {
-    const [row] = await sql`
-      select l.pid from pg_locks l
-       where l.locktype = 'advisory' and not l.granted and l.objid::int8 = hashtext(${name})::int8 & 4294967295
-         and l.database = (select oid from pg_database where datname = current_database())`
-    return row?.pid
-  })
+  until(`the refresh of ${name} stands before its gate`, () => findAtGate(sql, name))
+
+/** The process whose refresh stands before the gate of a view; undefined if none does. */
+export async function findAtGate(sql: Sql, name: string): Promise<number | undefined> {
+  const [row] = await sql`
+    select l.pid from pg_locks l
+     where l.locktype = 'advisory' and not l.granted and l.objid::int8 = hashtext(${name})::int8 & 4294967295
+       and l.database = (select oid from pg_database where datname = current_database())`
+  return row?.pid
+}
