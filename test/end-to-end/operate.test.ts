@@ -126,7 +126,7 @@ describe('a refresh', () => {
         /\nsales .* failed .*\n\n1 failed view of 6\nnext: viewkeeper why public\.sales\n$/,
       )
       expect(await succeed('why', 'sales_top')).toMatch(
-        /^sales_top .*\n\n▸ Run \d+ of public\.sales failed at .*division by zero \(22012\)/,
+        /^sales_top .*\n\n▸ Run \d+ of public\.sales failed at .*division by zero \(ViewSqlFailed, 22012\)/,
       )
     } finally {
       await sql`update orders set n = 1`
