@@ -177,7 +177,9 @@ async function doEverything(database: Database): Promise<void> {
     { onPlan() {}, onWait() {}, onTried() {}, onFill() {} },
   )
 
+  await place.run('alice', 'create view a.plain as select id from a.kept')
   await describeViews(database, 'all')
+  await place.run('alice', 'drop view a.plain')
   await doctor(database, { views: 'all', role: null })
   await doctor(database, { views: ['sales'], role: 'alice' })
   await pauseView(database, 'sales', true)
@@ -246,6 +248,18 @@ async function doWhatFails(database: Database): Promise<void> {
   const { runId } = await refresh({ view: 'a.sleeping' }, call({ waitUntil: 0 }))
   await getRun(database, runId!)
   await cancel(runId!, call())
+
+  // A view whose function lost its table cannot be put back.
+  await place.run(
+    'alice',
+    `create table a.lost (); create function a.reads_lost() returns pg_catalog.int8 language sql set search_path = a as 'select pg_catalog.count(*) from lost';
+     create materialized view a.losing as select a.reads_lost() as n from a.base`,
+  )
+  const aside = { dryRun: false, requestedBy: 'test' }
+  await setAside(database, { reading: ['a.base'], huntMs: 5000, trial: true, ...aside })
+  await place.run('alice', 'drop table a.lost')
+  await putBack(database, { given: [], forgotten: [], ...aside })
+  await putBack(database, { given: [], forgotten: ['a.losing'], ...aside })
 
   await begin(database, { views: ['a.kept'] })
   await place.sql`update viewkeeper.batches set advanced_at = pg_catalog.now() operator(pg_catalog.-) '1 day'::pg_catalog.interval`
