@@ -27,6 +27,7 @@ import {
   viewAfter,
 } from '../../plan/migrations/frozen.ts'
 import { displayName, parseName, type QualifiedName, quoteName } from '../../plan/names.ts'
+import { ownersSealed } from '../../plan/runs/rebuild.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { unknownDependencies } from '../../plan/views/depends-on.ts'
@@ -299,7 +300,10 @@ async function tryChange(
   }
   try {
     const change = await planChange(sql, from, wanted, trialOptions)
-    if (change !== null) await performPlan(sql, change.plan)
+    if (change !== null) {
+      await performPlan(sql, change.plan)
+      for (const part of partsOf(wanted)) await insistOnReadable(sql, part)
+    }
     // Settings are tried even if nothing else has changed: an invalid one would fail every refresh.
     else
       for (const part of partsOf(wanted))
@@ -309,6 +313,21 @@ async function tryChange(
   } catch (error) {
     if (isLocked(error)) throw error
     throw asProblem(to, error)
+  }
+}
+
+/**
+ * Refuses a query whose owner may not read all that it reads: a view is made without that right, and a trial fills none. Any
+ * other failure is the query's own, and told by a refresh.
+ */
+async function insistOnReadable(sql: Sql, change: FrozenChange): Promise<void> {
+  const live = await readAfter(sql, change)
+  if (live === null) return
+  const sealed = { phase: 'building', ...ownersSealed(live), hidden: true } as const
+  try {
+    await executeStatements(sql, [{ ...sealed, sql: `explain ${live.view.definition}` }], false)
+  } catch (error) {
+    if (sqlstateOf((error as Error).cause) === '42501') throw error
   }
 }
 

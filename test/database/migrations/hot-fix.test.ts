@@ -147,7 +147,7 @@ describe('a hot fix', () => {
     const { message } = await refusalOf(freezeOn(frozen, [sales]))
     expect(message).toBe(
       'public.sales is in this database already, differs from its definition, and was never frozen: the up file would change ' +
-        'it, and the down file would drop it. Move its file out of views/, run `npx viewkeeper adopt public.sales`, write the ' +
+        'it, and the down file would drop it. Move its file out of views/, run `npx viewkeeper adopt sales`, write the ' +
         'change into the adopted file, and freeze again. Nothing was written.',
     )
   })
