@@ -7,12 +7,13 @@ import { quoted } from '../../../src/plan/commands.ts'
 import { fileNameOf } from '../../../src/plan/file-names.ts'
 import { planFreeze } from '../../../src/plan/migrations/freeze.ts'
 import type { FrozenFile } from '../../../src/plan/migrations/frozen.ts'
-import { displayName, displayPart, identifierFault, quoteName } from '../../../src/plan/names.ts'
+import { displayName, displayPart, identifierFault, quoteName, unquoted } from '../../../src/plan/names.ts'
 import { nameFault, schemaFault } from '../../../src/plan/reserved-names.ts'
 import type { DescribedPlainView } from '../../../src/plan/runs/plain-view.ts'
 import { cureLines, curesOf, type ViewRights } from '../../../src/plan/views/rights.ts'
 import { Problem } from '../../../src/problem.ts'
 import { count, dim, report } from '../../output/report.ts'
+import { harmless } from '../../output/width.ts'
 import { canonicalOf, readAuthored } from '../../project/authored.ts'
 import { readFolders } from '../../project/folders.ts'
 import { qualified } from '../../project/names.ts'
@@ -89,6 +90,10 @@ function faultOf({ schema, name, indexes }: DescribedView['definition']): string
   return null
 }
 
+/** Why own SQL cannot name a plain view; null if it can. */
+const plainFaultOf = ({ schema, name }: DescribedPlainView): string | null =>
+  [schema, name].map(identifierFault).find((fault) => fault !== null) ?? null
+
 /** Freezes in the order that the database gives: the SQL texts do not show every view that a view reads. */
 async function freezeAdopted(
   described: Described[],
@@ -110,11 +115,11 @@ async function freezeAdopted(
     adopts: true,
     canonical,
   })
-  const isTrusted = ({ owner }: DescribedPlainView) => owner === null || trust.includes(owner)
+  const isTrusted = ({ role, trusted }: DescribedPlainView) => trusted || trust.includes(unquoted(role))
   const isWritten = ({ ownSql }: DescribedPlainView) => frozen.some(({ up }) => up.text === ownSql)
   const plain = described
     .filter((each) => 'ownSql' in each)
-    .filter((each) => !isWritten(each) && isTrusted(each))
+    .filter((each) => !isWritten(each) && isTrusted(each) && plainFaultOf(each) === null)
   const migrations = described.flatMap((each): Fresh[] => {
     if (isDefined(each)) return planned.filter(({ view }) => quoteName(view) === quoteName(each.definition))
     return plain.some((one) => one === each) ? [ownSqlOf(each)] : []
@@ -129,11 +134,15 @@ async function freezeAdopted(
   for (const { schema, name, leftOut } of plain)
     report.success(`plain view ${displayName({ schema, name })}   as own SQL${staysOnly(leftOut)}`)
   for (const each of described) {
-    if (isDefined(each) || isTrusted(each)) continue
-    report.warning(
-      `plain view ${displayName(each)} is not part of the migrations: it belongs to ${displayPart(each.owner as string)}, and own SQL is not sealed. ` +
-        `If you trust that role, adopt with --trust ${quoted(each.owner as string)}; else create the plain view yourself in a database without it`,
-    )
+    if (isDefined(each)) continue
+    const left = `plain view ${harmless(displayName(each))} is not part of the migrations:`
+    const fault = plainFaultOf(each)
+    if (fault !== null) report.warning(`${left} ${fault}`)
+    else if (!isTrusted(each))
+      report.warning(
+        `${left} it belongs to ${each.role}, and own SQL is not sealed. ` +
+          `If you trust that role, adopt with --trust ${quoted(unquoted(each.role))}; else create the plain view yourself in a database without it`,
+      )
   }
 }
 

@@ -4,7 +4,10 @@ import type { Sql } from '../server/connect.ts'
 /** Longer than what anybody is told of a message. */
 const mostOfMessage = 1000
 
-/** The last runs of these definitions, at most `most` of each, newest first. Plans and answers are left out. */
+/**
+ * The last runs of these definitions, at most `most` of each, newest first. Plans and answers are left out, and runs that another
+ * run was in the way of: they say nothing about the view, and there may be one a minute.
+ */
 export const readLastRuns = (
   sql: Sql,
   definitionIds: number[],
@@ -19,5 +22,6 @@ export const readLastRuns = (
            select from viewkeeper.batches b where b.id = r.batch_id and b.cancel_requested_at is not null) as "batchCanceled"
     from jsonb_array_elements_text(${sql.json(definitionIds)}) d(id)
    cross join lateral (
-     select * from viewkeeper.runs r where r.definition_id = d.id::integer order by r.id desc limit ${most}) r
+     select * from viewkeeper.runs r
+      where r.definition_id = d.id::integer and r.error ->> 'class' is distinct from 'AlreadyRunning' order by r.id desc limit ${most}) r
    order by r.id desc`

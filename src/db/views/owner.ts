@@ -61,6 +61,12 @@ export async function readSaidOwner(sql: Sql, live: string): Promise<string | nu
   return isDefault || candidate === undefined || dangerOf(candidate) !== null ? null : name
 }
 
+/** Whether code of a role may do at least what ours may: then running its code as us gives it nothing. */
+export async function isAsMighty(sql: Sql, live: string): Promise<boolean> {
+  const candidate = await readCandidate(sql, unquoted(live))
+  return candidate !== undefined && dangerOf(candidate) !== null
+}
+
 /** Who can let Viewkeeper act as a role, and how. */
 export async function readMembershipAdvice(sql: Sql, role: string): Promise<string> {
   const [row] = await sql<{ statement: string }[]>`

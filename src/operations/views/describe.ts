@@ -3,7 +3,7 @@ import { listViewNames } from '../../db/views/catalog.ts'
 import { readWithPlainViews } from '../../db/views/graph.ts'
 import { readLivePlainView } from '../../db/views/live-view.ts'
 import { readLiveView } from '../../db/views/look.ts'
-import { readSaidOwner } from '../../db/views/owner.ts'
+import { isAsMighty, readSaidOwner } from '../../db/views/owner.ts'
 import { readWorker } from '../../db/views/rights.ts'
 import { type DescribedPlainView, plainViewOf } from '../../plan/runs/plain-view.ts'
 import type { Definition } from '../../plan/views/definition.ts'
@@ -48,7 +48,10 @@ export const describeViews = (database: Database, views: string[] | 'all'): Prom
         const may = rights.get(view)
         const live = definition === undefined ? await readLivePlainView(sql, view) : undefined
         if (definition !== undefined && may !== undefined) all.push({ ...definition, rights: may })
-        if (live !== undefined) all.push(plainViewOf(live, await readSaidOwner(sql, live.view.owner)))
+        if (live !== undefined) {
+          const { owner } = live.view
+          all.push(plainViewOf(live, await readSaidOwner(sql, owner), await isAsMighty(sql, owner)))
+        }
       }
       return all
     },

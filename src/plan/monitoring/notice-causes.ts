@@ -39,9 +39,12 @@ export function findCauses(facts: NoticeFacts, environment: string): Causes {
 
   function findCause(view: Standing): Cause {
     const above = viewsAbove(view.view, reads).flatMap((each) => views.get(each) ?? [])
-    const [first] = whyOf(view, above, (each) => reads.get(each) ?? [], around) as [Diagnosis]
+    const [first] = whyOf(view, above, (each) => reads.get(each) ?? [], around)
+    if (first === undefined) return cause('NotScheduled', [], '', {})
     const fault = views.get(first.view ?? '')
-    const own = fault && ownCauses(fault, around).find(({ code }) => code === first.upstream)
+    // What is paused as a whole is no cause of a view above.
+    const own =
+      fault && ownCauses(fault, { ...around, allPaused: null }).find(({ code }) => code === first.upstream)
     return fault && own ? told(own, fault) : told(first, view)
   }
 
@@ -58,7 +61,8 @@ export function findCauses(facts: NoticeFacts, environment: string): Causes {
     const error = ['Failed', 'Lost', 'Locked'].includes(code) ? (run?.error ?? null) : null
     const success = view.lastSuccessAt ?? null
     const at = run?.finishedAt ?? (code === 'AllPaused' ? (pause?.since ?? null) : null)
-    const mendedAt = at !== null && success !== null && success > at ? success : null
+    const ended = run?.finishedAt ?? null
+    const mendedAt = ended !== null && success !== null && success > ended ? success : null
     const refresh = type('refresh', view.view)
     const isRunAtFault = fault !== null && run !== undefined
     const again =

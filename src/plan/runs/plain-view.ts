@@ -8,16 +8,18 @@ import { buildTwin } from './rebuild.ts'
 export interface DescribedPlainView {
   schema: string
   name: string
-  /** The role that the text gives the view to; null: the one that owns what own SQL makes. */
-  owner: string | null
+  /** The role that owns the view. */
+  role: string
+  /** Whether code of that role may run as the login: own SQL is not sealed. */
+  trusted: boolean
   /** The text of an up file. It makes the view, with its comments, options and grants, in a database that lacks the view. */
   ownSql: string
   /** What the text leaves out, in words. */
   leftOut: string[]
 }
 
-/** Describes a plain view as own SQL that gives it to `owner`. Pure. */
-export function plainViewOf(live: LiveView, owner: string | null): DescribedPlainView {
+/** Describes a plain view as own SQL that gives it to `owner`; null: to the role that owns what own SQL makes. Pure. */
+export function plainViewOf(live: LiveView, owner: string | null, trusted: boolean): DescribedPlainView {
   const { view, triggers, rules } = live
   const statements = [
     ...(owner === null ? [] : [`set local role ${quoteIdentifier(owner)}`]),
@@ -32,7 +34,8 @@ end`
   return {
     schema: view.schema,
     name: view.name,
-    owner,
+    role: view.owner,
+    trusted,
     ownSql: `-- Plain view ${displayName(view)}: made only if it is missing.\ndo ${tag}\n${body}\n${tag};\n`,
     leftOut: [...(triggers.length > 0 ? ['triggers'] : []), ...(rules.length > 0 ? ['rules'] : [])],
   }

@@ -313,7 +313,7 @@ function openCauses(view: Standing, { environment, now, clock }: Surroundings): 
 
 /** What schedules have to do with it, if nothing goes on now. */
 function scheduleCauses(view: Standing, { environment, clock, allPaused }: Surroundings): Cause[] {
-  if (view.pausedSince !== null || allPaused !== null) return []
+  if (view.pausedSince !== null || (allPaused !== null && view.scheduled)) return []
   const isLate = view.stale || view.lastSuccessAt === null || view.maxStaleMs === null
   const next = command(['refresh', view.view], environment)
   if (view.missedAt !== null) {

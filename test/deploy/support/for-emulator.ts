@@ -1,16 +1,25 @@
 import { type App, Stack } from 'aws-cdk-lib'
 import { CfnFlowLog, CfnSecurityGroupEgress, CfnSecurityGroupIngress } from 'aws-cdk-lib/aws-ec2'
+import { CfnFunction } from 'aws-cdk-lib/aws-lambda'
 import { CfnQueryDefinition } from 'aws-cdk-lib/aws-logs'
 import { CfnTopicPolicy } from 'aws-cdk-lib/aws-sns'
 
 /** What the emulator does not know: rules between security groups, flow logs and saved queries. */
 const unknown = [CfnSecurityGroupIngress, CfnSecurityGroupEgress, CfnFlowLog, CfnQueryDefinition]
 
+const addressOfEndpoint = 'AWS_ENDPOINT_URL_SECRETS_MANAGER'
+
+const readsAddressOfEndpoint = (lambda: CfnFunction): boolean =>
+  addressOfEndpoint in (Stack.of(lambda).resolve(lambda.environment)?.variables ?? {})
+
 /** Takes away what the emulator does not know, or refuses; test/infra asserts it. */
 export function fitForEmulator(app: App): void {
   for (const construct of app.node.findAll()) {
     if (unknown.some((kind) => construct instanceof kind))
       construct.node.scope?.node.tryRemoveChild(construct.node.id)
+    // The emulator gives an endpoint no addresses.
+    if (construct instanceof CfnFunction && readsAddressOfEndpoint(construct))
+      construct.addPropertyDeletionOverride(`Environment.Variables.${addressOfEndpoint}`)
     // The emulator speaks HTTP, which the topics refuse.
     if (construct instanceof CfnTopicPolicy) {
       const { Statement, ...rest } = Stack.of(construct).resolve(construct.policyDocument)

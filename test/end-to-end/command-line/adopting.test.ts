@@ -196,6 +196,17 @@ export default defineView({
     expect(project.files('migrations')).toEqual(['001_low.down.sql', '001_low.up.sql'])
   })
 
+  test('leaves a plain view whose name has a line break, and says so', async () => {
+    const { project, sql } = await start()
+    await sql.unsafe(`
+      create materialized view low as select id from orders;
+      create view "odd\n; drop table orders; --" as select id from low`)
+    expect(await project.succeed('adopt', '--all')).toMatch(
+      /! plain view .* is not part of the migrations: must be a name of at most 63 bytes, without line breaks/,
+    )
+    expect(project.files('migrations')).toEqual(['001_low.down.sql', '001_low.up.sql'])
+  })
+
   test('some takes them in the order that views between them make', async () => {
     const { project, sql } = await start()
     await sql.unsafe(`

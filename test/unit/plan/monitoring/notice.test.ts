@@ -96,6 +96,27 @@ describe('one cause is told once', () => {
     expect(causesOf(reminder)).toMatchObject([{ views: ['public.a', 'public.b'] }])
   })
 
+  test('everything is paused, and a view without a schedule is stale: the pause is not its cause', () => {
+    const views = byName(
+      view('public.a', { hours: 30 }),
+      view('public.alone', { hours: 30, scheduled: false }),
+    )
+    const pause = { since: hoursAgo(40), by: 'ann' }
+    const planned = plan(
+      { views, pause, told: [told('public.a'), told('public.alone')] },
+      alarm('stale-views'),
+    )
+    expect(causesOf(planned)).toMatchObject([
+      { code: 'AllPaused', views: ['public.a'] },
+      { code: 'NotScheduled', views: ['public.alone'] },
+    ])
+    // A success after the pause began does not end the pause.
+    expect(planned.notice?.causes[0]).toMatchObject({
+      next: 'viewkeeper resume --all --env production',
+      mendedAt: null,
+    })
+  })
+
   test('the same failure of a view is not told at each run', () => {
     const planned = plan({ runs: [failedRun('public.sales', { goesOn: true })] }, alarm('failed-runs'))
     expect(planned.notice).toBeNull()
