@@ -51,7 +51,7 @@ interface Options {
  */
 export async function startTestServer({ parameters, prepare }: Options = {}): Promise<TestServer> {
   const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-server-'))
-  await promisify(execFile)('cp', ['-a', `${await initialised()}/.`, folder])
+  await promisify(execFile)('cp', ['-a', ...(await initialised()), folder])
   const data = join(folder, `postgres-${major}`)
   await prepare?.(data, findServerUser([data]))
   const server = await startEmbeddedPostgres({
@@ -91,8 +91,11 @@ async function hashOnce(url: string): Promise<void> {
 /** What decides what `initdb` makes: the server's version and our own call of `initdb`. */
 const ingredients = ['../../../package-lock.json', '../../../local/embedded/data.ts']
 
-/** The folder of a server that has never run. The first test that needs one makes it, and later test runs use it, too. */
-async function initialised(): Promise<string> {
+/**
+ * The data and the password of a server that has never run. The first test that needs them makes them, and later test runs use
+ * them, too. Beside them may lie what another process is just making.
+ */
+async function initialised(): Promise<[data: string, password: string]> {
   const hash = createHash('sha256')
   for (const file of ingredients) hash.update(readFileSync(new URL(file, import.meta.url)))
   const cache = fileURLToPath(new URL('../../../node_modules/.cache/viewkeeper/', import.meta.url))
@@ -103,5 +106,5 @@ async function initialised(): Promise<string> {
   const user = findServerUser([data, postgres])
   const { file } = keepPassword(folder, user)
   await makeData({ data, password: file, initdb, version: major, user })
-  return folder
+  return [data, file]
 }
