@@ -1,3 +1,4 @@
+import { literal } from '../../plan/names.ts'
 import { rolePathSetting } from '../../plan/search-path.ts'
 import { endAlreadyRunning } from '../life/already-running.ts'
 import { claimMembers, claimRun } from '../life/claim.ts'
@@ -7,7 +8,7 @@ import { recordSuccess } from '../life/succeed.ts'
 import { runChannel, runLockClass } from '../server/lock-keys.ts'
 import { problemOfSqlstate } from '../server/sqlstate.ts'
 import { performStatement } from './perform.ts'
-import { unfoundQuery } from './unfound.ts'
+import { unfoundQuery, unfoundStates } from './unfound.ts'
 
 /** Ends the claim of a run whose basis does not hold any more. Caught in the same block that raises it. */
 const basisGone = 'VK001'
@@ -282,7 +283,7 @@ begin
           begin
             if st in ('42501', '55000', '0A000') and not raised and statement ? 'obstacles' then
               execute statement ->> 'obstacles' into obstacles;
-            elsif quotes_rows and not raised and st in ('42P01', '42883', '42704') then
+            elsif quotes_rows and not raised and st in (${unfoundStates.map(literal).join(', ')}) then
               execute '${unfoundQuery.replaceAll("'", "''")}' into unfound using st, msg, ctx;
             elsif why = 'LockTimeout' and failure is null then
               execute work #>> '{cutOver,holders}' into holders;

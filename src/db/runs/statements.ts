@@ -7,7 +7,7 @@ import { readMissingRights } from '../server/cure.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { readRolePath, takeRolePath, takeSafePath } from '../server/role-path.ts'
 import { executeSealed } from './seal.ts'
-import { unfoundQuery } from './unfound.ts'
+import { unfoundQuery, unfoundStates } from './unfound.ts'
 
 interface Unfound {
   /** In words after "undefined table". */
@@ -127,7 +127,7 @@ async function execute(sql: Sql, statement: Statement, onPath: (path: string) =>
 
 async function readUnfound(sql: Sql, error: unknown): Promise<Unfound | null> {
   const sqlstate = sqlstateOf(error)
-  if (sqlstate === undefined || !['42P01', '42883', '42704'].includes(sqlstate)) return null
+  if (sqlstate === undefined || !unfoundStates.includes(sqlstate)) return null
   const { message, where = '' } = error as Error & { where?: string }
   const [row] = await sql.unsafe<{ unfound: Unfound }[]>(
     `select unfound from (${unfoundQuery}) as found(unfound)`,

@@ -1,5 +1,8 @@
 import { rolePathSetting } from '../../plan/search-path.ts'
 
+/** The SQLSTATEs of a table, a function and a type that was not found. */
+export const unfoundStates = ['42P01', '42883', '42704']
+
 /** Whether a text holds a name as a word, but not after the characters `after`. All are expressions of SQL. */
 const holds = (text: string, name: string, after = '.'): string =>
   `(strpos(lower(${text}), lower(${name})) > 0 and ${text} ~*

@@ -8,29 +8,17 @@ import type { Plan } from '../../../src/plan/plan.ts'
 import { counts } from '../../support/counts.ts'
 import { sendEnvelope } from '../../support/processes/envelope.ts'
 import { useDatabase } from '../../support/servers/database.ts'
+import { planOf } from '../../support/views/plans.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url, as } = useDatabase()
 
-const plan = (texts: string[], changes: Partial<Plan> = {}): Plan => ({
-  ifRunning: 'skip',
-  result: 'updated',
-  fills: true,
-  basis: null,
-  settings: {},
-  prepare: [],
-  cutOver: {
-    lockTimeoutMs: 100,
-    recordLockTimeoutMs: 0,
-    giveUpAfterMs: 5000,
-    holders: 'select null',
-    statements: texts.map((text) => ({ phase: 'building', sql: text, kind: 'userCode' })),
-  },
-  written: null,
-  aside: [],
-  ...changes,
-})
+const plan = (texts: string[], changes?: Partial<Plan>): Plan =>
+  planOf(
+    texts.map((sql) => ({ phase: 'building', sql, kind: 'userCode' })),
+    changes,
+  )
 
 /** Other test files work on other databases of the same server. */
 const here = sql`database = (select oid from pg_database where datname = current_database())`

@@ -13,6 +13,7 @@ import type { Plan } from '../../../src/plan/plan.ts'
 import { type RunStatus, runStatuses } from '../../../src/plan/run.ts'
 import { sendEnvelope } from '../../support/processes/envelope.ts'
 import { useDatabase } from '../../support/servers/database.ts'
+import { planOf } from '../../support/views/plans.ts'
 import { until } from '../../support/waiting/until.ts'
 
 // The machine of a run's states, on the real database: every transition is tried from every status, with its proof and without.
@@ -27,24 +28,11 @@ interface Row {
   serial: number
 }
 
-const planOf = (texts: string[], changes: Partial<Plan> = {}): Plan => ({
-  ifRunning: 'skip',
-  result: 'updated',
-  fills: true,
-  basis: null,
-  settings: {},
-  prepare: [],
-  cutOver: {
-    lockTimeoutMs: 100,
-    recordLockTimeoutMs: 0,
-    giveUpAfterMs: 5000,
-    holders: 'select null',
-    statements: texts.map((text) => ({ phase: 'building', sql: text })),
-  },
-  written: null,
-  aside: [],
-  ...changes,
-})
+const planOfTexts = (texts: string[], changes?: Partial<Plan>): Plan =>
+  planOf(
+    texts.map((sql) => ({ phase: 'building', sql })),
+    changes,
+  )
 
 /** What the checks of the table demand of a status. */
 const columnsOf = (status: RunStatus) => sql`
@@ -118,7 +106,7 @@ type Try = (from: RunStatus, proven: boolean) => Promise<RunStatus | undefined>
 const on =
   (act: (row: Row, proven: boolean, from: RunStatus) => Promise<unknown>): Try =>
   async (from, proven) => {
-    const row = await rowIn(from, planOf(['select 1']))
+    const row = await rowIn(from, planOfTexts(['select 1']))
     await act(row, proven, from)
     return readRunStatus(sql, row.id)
   }
@@ -127,7 +115,7 @@ const on =
 const atTheEnd =
   (statement: string, cancel = false): Try =>
   async (from, proven) => {
-    const { id } = await rowIn('pending', planOf([atGate, statement]))
+    const { id } = await rowIn('pending', planOfTexts([atGate, statement]))
     await changeDuring(id, async () => {
       if (from !== 'running') await sql`update viewkeeper.runs set ${columnsOf(from)} where id = ${id}`
       if (!proven) await sql`update viewkeeper.runs set backend_start = clock_timestamp() where id = ${id}`
@@ -162,8 +150,8 @@ const loseBatch = (canceled: boolean) =>
 const tries: { [T in keyof typeof life]: Partial<Record<RunStatus, Try>> } = {
   claim: {
     running: async (from, proven) => {
-      const { id } = await rowIn(from, planOf([]))
-      const plan = planOf([
+      const { id } = await rowIn(from, planOfTexts([]))
+      const plan = planOfTexts([
         `create table public.seen_${id} as select status from viewkeeper.runs where id = ${id}`,
       ])
       await sql`update viewkeeper.runs set plan = ${sql.json(plan as never)} where id = ${id}`
@@ -178,7 +166,7 @@ const tries: { [T in keyof typeof life]: Partial<Record<RunStatus, Try>> } = {
   'already running': {
     skipped: async (from, proven) => {
       const view = `v${++views}`
-      const plan = planOf(['select 1'], { ifRunning: proven ? 'skip' : 'wait' })
+      const plan = planOfTexts(['select 1'], { ifRunning: proven ? 'skip' : 'wait' })
       const { id } = await rowIn(from, plan, view)
       if (from !== 'running') await rowIn('running', null, view)
       await send(id)
@@ -188,7 +176,7 @@ const tries: { [T in keyof typeof life]: Partial<Record<RunStatus, Try>> } = {
   success: {
     success: atTheEnd('select 1'),
     built: async (from, proven) => {
-      const { id } = await rowIn('pending', planOf([atGate], { builds: true }))
+      const { id } = await rowIn('pending', planOfTexts([atGate], { builds: true }))
       await changeDuring(id, async () => {
         if (from !== 'running') await sql`update viewkeeper.runs set ${columnsOf(from)} where id = ${id}`
         if (!proven) await sql`update viewkeeper.runs set backend_start = clock_timestamp() where id = ${id}`
@@ -200,13 +188,13 @@ const tries: { [T in keyof typeof life]: Partial<Record<RunStatus, Try>> } = {
   'left out': {
     skipped: async (from, proven) => {
       const otherwise = {
-        plan: planOf(['select 1']),
+        plan: planOfTexts(['select 1']),
         response: { strategy: 'regular', because: 'b', sql: [] },
       }
       const member = `v${++views}`
       const { id } = await rowIn(
         'pending',
-        planOf([atGate, 'select * from nowhere'], {
+        planOfTexts([atGate, 'select * from nowhere'], {
           otherwise,
           members: [{ definitionId: 1, schema: 'public', name: member, view: member }],
         }),
@@ -229,9 +217,9 @@ const tries: { [T in keyof typeof life]: Partial<Record<RunStatus, Try>> } = {
   },
   'planned again': {
     skipped: on(async ({ id }, proven) => {
-      const leader = await rowIn('pending', planOf([]))
+      const leader = await rowIn('pending', planOfTexts([]))
       if (proven) await sql`update viewkeeper.runs set group_run_id = ${leader.id} where id = ${id}`
-      await replan(sql, leader.id, planOf([]), {})
+      await replan(sql, leader.id, planOfTexts([]), {})
     }),
   },
   'missed turn': {

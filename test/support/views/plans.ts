@@ -1,0 +1,21 @@
+import type { Plan, Statement } from '../../../src/plan/plan.ts'
+
+/** A plan that fills a view by these statements under its lock. */
+export const planOf = (statements: Statement[], changes: Partial<Plan> = {}): Plan => ({
+  ifRunning: 'skip',
+  result: 'updated',
+  fills: true,
+  basis: null,
+  settings: {},
+  prepare: [],
+  cutOver: {
+    lockTimeoutMs: 100,
+    recordLockTimeoutMs: 0,
+    giveUpAfterMs: 5000,
+    holders: 'select null',
+    statements,
+  },
+  written: null,
+  aside: [],
+  ...changes,
+})
