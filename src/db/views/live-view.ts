@@ -5,6 +5,7 @@ import { readableView } from '../../plan/views/server-sql.ts'
 import { toSetRole } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
+import { lookAgain } from '../server/look-again.ts'
 import { unlessLocked } from '../server/unless-locked.ts'
 
 /** Why there is no snapshot: somebody holds an exclusive lock, or the view was exchanged or dropped. */
@@ -37,13 +38,18 @@ export async function readSnapshot(
   }
 }
 
-/** A plain view as the catalog has it, by its name as SQL writes it; undefined if it is gone. */
-export async function readLivePlainView(sql: Sql, view: string): Promise<LiveView | undefined> {
-  const [row] = await sql.unsafe<{ live: LiveView }[]>(
-    `select f as live from (${liveViewQuery(`to_regclass(${literal(view)})::oid`)}) as x(f)`,
-  )
-  return row && readableView(row.live)
-}
+/** A plain view as the catalog has it, by its name as SQL writes it; undefined if nothing has the name. */
+export const readLivePlainView = (sql: Sql, view: string): Promise<LiveView | undefined> =>
+  lookAgain(async () => {
+    const named = `to_regclass(${literal(view)})`
+    const [row] = await sql.unsafe<{ live: LiveView }[]>(
+      `select f as live from (${liveViewQuery(`${named}::oid`)}) as x(f)`,
+    )
+    if (row !== undefined) return readableView(row.live)
+    // to_regclass knows a relation that was made after the statement began, and the statement does not find it.
+    const [now] = await sql.unsafe<[{ exists: boolean }]>(`select ${named} is not null as exists`)
+    return now.exists ? 'gone' : undefined
+  })
 
 /** What `role`, or by default the login, may do with a live view, or with a view like it. */
 export async function readRights(sql: Sql, live: LiveView, role: string | null = null): Promise<SwapRights> {
