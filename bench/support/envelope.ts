@@ -1,4 +1,4 @@
-import { envelopeText } from '../../src/db/runs/envelope.ts'
+import { envelopes } from '../../src/db/runs/envelope/text.ts'
 import { startRun } from '../../src/db/runs/runs.ts'
 import { ensureDefinition } from '../../src/db/views/definitions.ts'
 import type { Plan } from '../../src/plan/plan.ts'
@@ -47,7 +47,7 @@ export async function sampleEnvelope(
   })
   const connection = await connect(id)
   await connection.sql`select pg_catalog.set_config('viewkeeper.run', ${String(id)}, false)`
-  const envelope = await measure(sql, () => connection.sql.unsafe(envelopeText).simple())
+  const envelope = await measure(sql, () => connection.sql.unsafe(envelopes.alone).simple())
   await connection.leave()
   const [ended] = await sql`select status, error from viewkeeper.runs where id = ${id}`
   if (ended?.status !== 'success')

@@ -32,6 +32,12 @@ type Doing =
 /** The kinds of statements; `command` stands for a statement without a kind. */
 export type StatementKind = NonNullable<Statement['kind']> | 'command'
 
+/** The kinds of statements that may come after the commit. */
+export const asideKinds = ['userCode', 'count', 'countRows'] as const satisfies StatementKind[]
+
+/** A statement that may come after the commit. */
+export type AsideStatement = Statement & { kind: (typeof asideKinds)[number] }
+
 interface Check {
   is: string
   else: 'CatalogChanged' | 'SwapImpossible'
@@ -130,7 +136,7 @@ export interface Plan {
   /** The run fills a twin and ends as `built`. A later plan exchanges the twin. */
   builds?: true
   /** Statements after the commit, each in a transaction of its own. Their failure does not fail the run. */
-  aside: Statement[]
+  aside: AsideStatement[]
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Company } from './company.ts'
 import { hasStatus, isOpenBatch, type Transition } from './transition.ts'
 
 /** A server process begins to work on a run, and on the runs of the other members of its group. */
@@ -12,8 +13,7 @@ export const claim: Transition = {
  * Whether run `r` may be claimed now: its `not_before` has passed. In a batch, the batch also has to be open, and every
  * parent of the view has to have succeeded, or been skipped without an error. A built twin is enough for views of its group.
  */
-const itsTurn = `(r.not_before is null or r.not_before <= clock_timestamp())
-         and (r.batch_id is null or exists (
+const itsTurnInBatch = `(r.batch_id is null or exists (
            select from viewkeeper.batches b join viewkeeper.batch_views v on v.batch_id = b.id
             where b.id = r.batch_id and v.definition_id = r.definition_id
               and ${isOpenBatch} and b.cancel_requested_at is null
@@ -29,10 +29,16 @@ const claimed = (startedAt: string): string =>
   `status = 'running', started_at = coalesce(r.started_at, ${startedAt}), updated_at = clock_timestamp(),
              backend_pid = pg_backend_pid(), backend_start = me_since`
 
+/** Whether a run has no company at all. */
+const isAlone = `r.batch_id is null and r.group_run_id is null and not r.plan ?| array['members', 'builds']`
+
 /** For the envelope: claims run `run`. Claims only plans that this role wrote: they run with this role's rights. */
-export const claimRun = `update viewkeeper.runs r set ${claimed('clock_timestamp()')}
+export const claimRun = (
+  company: Company,
+): string => `update viewkeeper.runs r set ${claimed('clock_timestamp()')}
        where r.id = run and ${hasStatus(claim.from)} and (r.claim_by is null or r.claim_by > clock_timestamp())
-         and r.plan is not null and r.planned_by = current_user and ${itsTurn}
+         and r.plan is not null and r.planned_by = current_user and (r.not_before is null or r.not_before <= clock_timestamp())
+         and ${company === 'alone' ? isAlone : itsTurnInBatch}
       returning r.plan, r.started_at, format('%I.%I', r.schema_name, r.view_name) into work, started, the_view`
 
 /** For the envelope: claims the runs of the other members, whose locks are held as well. */

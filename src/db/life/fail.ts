@@ -1,6 +1,7 @@
 import { mayRetry, problemCodes } from '../../problem.ts'
 import { standardText } from '../server/sqlstate.ts'
-import { durationOf, isOurs } from './ours.ts'
+import type { Company } from './company.ts'
+import { countOf, durationOf, isNamed, isOurs } from './ours.ts'
 import { hasStatus, type Transition } from './transition.ts'
 
 /** The work of a run has failed, or was canceled. */
@@ -20,12 +21,12 @@ const equalRows =
 export const mostCharacters = 2000
 
 /** For the envelope: records the failure of our runs, without row data. */
-export const recordFailure = `update viewkeeper.runs r
+export const recordFailure = (company: Company): string => `update viewkeeper.runs r
              set status = case when st = '57014' and not raised and exists (
-                     select from viewkeeper.runs c where (c.id = run or c.group_run_id = run) and c.cancel_requested_at is not null)
+                     select from viewkeeper.runs r where ${isNamed(company)} and r.cancel_requested_at is not null)
                    then 'canceled' else 'failed' end,
                  plan = null, finished_at = finished, updated_at = finished,
-                 duration_ms = ${durationOf}, row_count_before = case r.id when run then coalesce(rows_before, r.row_count_before) else r.row_count_before end,
+                 duration_ms = ${durationOf(company)}, row_count_before = ${countOf('row_count_before', 'rows_before', company)},
                  idempotency_key = case when ${json(problemCodes.filter(mayRetry))} ? why then null else r.idempotency_key end,
                  meta = jsonb_set(r.meta, '{response}', (r.meta -> 'response') || response || jsonb_build_object('attempts', tries)),
                  error = (select jsonb_object_agg(key, case when length(value) <= ${mostCharacters} then value
@@ -55,4 +56,4 @@ export const recordFailure = `update viewkeeper.runs r
                                from pg_proc p join pg_language l on l.oid = p.prolang where l.lanname = 'plpgsql') f
                          on c.place[1] in (f.name, f.bare)))) where value is not null)
             from (select ${json(standardText)} as texts) standard
-           where ${isOurs} and ${hasStatus(failure.from)}`
+           where ${isOurs(company)} and ${hasStatus(failure.from)}`

@@ -11,4 +11,4 @@ export const leavingOut: Transition = {
 /** For the envelope: ends our runs except run `run`. */
 export const leaveOthersOut = `update viewkeeper.runs r set status = 'skipped', finished_at = clock_timestamp(), updated_at = clock_timestamp(), duration_ms = 0,
                  meta = jsonb_set(r.meta, '{response,because}', to_jsonb(format('it was not refreshed together with %s, because that was impossible (run %s)', the_view, run)))
-           where r.id <> run and ${isOurs} and ${hasStatus(leavingOut.from)}`
+           where r.id <> run and ${isOurs('others')} and ${hasStatus(leavingOut.from)}`

@@ -1,10 +1,11 @@
 import { makeSafe } from '../../plan/search-path.ts'
 import { Problem } from '../../problem.ts'
+import type { Company } from '../life/company.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { readCure } from '../server/cure.ts'
 import { problemOf } from '../server/failures.ts'
 import { reservedKeys } from '../server/lock-keys.ts'
-import { envelopeText } from './envelope.ts'
+import { envelopes } from './envelope/text.ts'
 
 /** A sent envelope: the server works on it, whether or not the client stays. */
 export interface SentEnvelope {
@@ -35,12 +36,14 @@ const startUp = {
   // Under repeatable read the run's end could not be recorded after somebody else had changed the run's row.
   default_transaction_isolation: 'read committed',
   default_transaction_read_only: 'off',
+  // Else the server would parse every statement of the envelope, also those that it never executes. The envelope turns it on again.
+  check_function_bodies: 'off',
 }
 
 /** A connection that waits for its one run. */
 export interface RunConnection {
-  /** Sends the envelope of a run. A connection sends one envelope only. */
-  send(runId: number, timeoutSeconds: number): SentEnvelope
+  /** Sends the envelope of a run. A connection sends one envelope only. `company`: what the plan says, `companyOf`. */
+  send(runId: number, timeoutSeconds: number, company: Company): SentEnvelope
   leave(): Promise<void>
 }
 
@@ -56,7 +59,7 @@ const noRun = `pg_catalog.set_config('viewkeeper.run', '${reservedKeys.warmUp}',
 export async function openRunConnection(database: Database): Promise<RunConnection> {
   const connection = await database.open(waiting)
   try {
-    for (const text of [`select ${noRun}`, envelopeText, 'reset all', makeSafe])
+    for (const text of [`select ${noRun}`, envelopes.others, 'reset all', makeSafe])
       await connection.sql.unsafe(text).simple()
   } catch (error) {
     await connection.leave()
@@ -66,7 +69,7 @@ export async function openRunConnection(database: Database): Promise<RunConnecti
 }
 
 const forOneRun = ({ sql, leave }: Awaited<ReturnType<Database['open']>>): RunConnection => ({
-  send(runId, timeoutSeconds) {
+  send(runId, timeoutSeconds, company) {
     const settings = Object.entries(settingsOf(runId, timeoutSeconds))
     const set = settings.map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', false)`)
     // Two messages without waiting between: if the first one fails, the envelope has no run id and does nothing.
@@ -75,14 +78,14 @@ const forOneRun = ({ sql, leave }: Awaited<ReturnType<Database['open']>>): RunCo
       .simple()
       .execute()
     prepared.catch(() => {})
-    return { answered: execute(sql), leave }
+    return { answered: execute(sql, envelopes[company]), leave }
   },
   leave,
 })
 
-async function execute(sql: Sql): Promise<Problem | undefined> {
+async function execute(sql: Sql, envelope: string): Promise<Problem | undefined> {
   try {
-    await sql.unsafe(envelopeText).simple()
+    await sql.unsafe(envelope).simple()
     return undefined
   } catch (error) {
     // A broken connection or a stopped server: the run's row and lock tell how the run stands.

@@ -87,7 +87,7 @@ export async function withSenders<T>(
 
   const sendOne = async (runId: number, viewId: number, timeoutSeconds: number) => {
     const connection = await connections.take()
-    const envelope = connection.send(runId, timeoutSeconds)
+    const envelope = connection.send(runId, timeoutSeconds, 'others')
     sent.set(runId, envelope)
     void envelope.answered.then((refused) => {
       sent.delete(runId)

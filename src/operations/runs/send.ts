@@ -4,6 +4,7 @@ import { openForRun, type RunConnection } from '../../db/runs/run-connection.ts'
 import type { RunRequest } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { problemOf } from '../../db/server/failures.ts'
+import type { Plan } from '../../plan/plan.ts'
 import type { RunError } from '../../plan/run.ts'
 import { Problem } from '../../problem.ts'
 import { answer, deadlineOf } from './answer.ts'
@@ -20,6 +21,7 @@ const longestPauseMs = (sends: number): number => 20 * 2 ** sends
 /** A pending run, and the connection to send it over. */
 interface Sendable {
   runId: number
+  plan: Plan
   timeoutSeconds: number
   connection: RunConnection
 }
@@ -45,7 +47,7 @@ export async function sendUntilClaimed(
       const work = await planning()
       if ('status' in work) throw await neverClaimed(sql, runId)
       if ((await recordPlan(sql, run, work, { pending: runId })) === null) return
-      sendable = { ...first, connection: await openForRun(call.database) }
+      sendable = { ...first, plan: work.plan, connection: await openForRun(call.database) }
     }
   } catch (thrown) {
     const error = problemOf(thrown)
@@ -58,9 +60,9 @@ export async function sendUntilClaimed(
 async function sendAndWait(
   sql: Sql,
   call: Call,
-  { runId, timeoutSeconds, connection }: Sendable,
+  { runId, plan, timeoutSeconds, connection }: Sendable,
 ): Promise<boolean> {
-  const envelope = connection.send(runId, timeoutSeconds)
+  const envelope = connection.send(runId, timeoutSeconds, plan.members === undefined ? 'alone' : 'others')
   try {
     if (await waitForRun(sql, runId, call.waitUntil, envelope)) return true
     const refused = await envelope.answered

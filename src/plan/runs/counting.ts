@@ -1,5 +1,5 @@
 import { literal, quoteName, type ViewName } from '../names.ts'
-import type { Seal, Statement } from '../plan.ts'
+import type { AsideStatement, Seal, Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { countingQuery } from './obstacles.ts'
@@ -13,7 +13,7 @@ import { countingQuery } from './obstacles.ts'
  * reads a materialized view of the owner's is it executed, as a refresh of the throwaway view: then the server lets the
  * code do nothing but as the owner, and only until the end of the statement.
  */
-export const countRows = (view: ViewName, seal: Seal, when: 'before' | 'after'): Statement => ({
+export const countRows = (view: ViewName, seal: Seal, when: 'before' | 'after'): AsideStatement => ({
   phase: 'counting',
   sql: `select count(*) as rows from ${quoteName(view)}`,
   kind: 'countRows',
@@ -31,7 +31,7 @@ export const countTwin = (twin: ViewName, seal: Seal, how: RowCountStrategy): St
 }
 
 /** Reads the planner's estimate by name. -1 means that the view was never analyzed, and becomes null. */
-export const readEstimate = (view: ViewName, when: 'before' | 'after'): Statement => ({
+export const readEstimate = (view: ViewName, when: 'before' | 'after'): AsideStatement => ({
   phase: 'counting',
   sql: `select nullif(reltuples, -1)::bigint from pg_catalog.pg_class where oid = ${literal(quoteName(view))}::regclass`,
   kind: 'count',
@@ -40,7 +40,7 @@ export const readEstimate = (view: ViewName, when: 'before' | 'after'): Statemen
 })
 
 /** Brings the planner's estimate up to date. */
-export const analyze = (view: ViewName): Statement => ({
+export const analyze = (view: ViewName): AsideStatement => ({
   phase: 'analyzing',
   sql: `analyze ${quoteName(view)}`,
   kind: 'userCode',
@@ -59,9 +59,9 @@ export function countBefore(view: CountedView, how: RowCountStrategy): Statement
 }
 
 /** Counts the rows of an existing view; nothing if that cannot be done as its owner. */
-export const countExactly = (view: CountedView, when: 'before' | 'after'): Statement[] =>
+export const countExactly = (view: CountedView, when: 'before' | 'after'): AsideStatement[] =>
   view.counting === null ? [] : [countRows(view, view.counting, when)]
 
 /** Analyzes after the commit, so that the estimate after is up to date. */
-export const estimateAside = (view: ViewName, how: RowCountStrategy): Statement[] =>
+export const estimateAside = (view: ViewName, how: RowCountStrategy): AsideStatement[] =>
   how === 'estimated' ? [analyze(view), readEstimate(view, 'after')] : []

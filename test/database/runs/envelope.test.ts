@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { closeLostRuns } from '../../../src/db/life/lose.ts'
-import { envelopeText } from '../../../src/db/runs/envelope.ts'
+import { envelopes } from '../../../src/db/runs/envelope/text.ts'
 import { openRunConnection } from '../../../src/db/runs/run-connection.ts'
 import { readRun, startRun } from '../../../src/db/runs/runs.ts'
 import { reservedKeys, runLockClass } from '../../../src/db/server/lock-keys.ts'
@@ -44,7 +44,7 @@ async function pendingRun(work: Plan, view = `v${++views}`, by = database): Prom
 }
 
 async function send(runId: number, { timeoutSeconds = 60, as = database } = {}): Promise<void> {
-  const envelope = await sendEnvelope(as, runId, timeoutSeconds)
+  const envelope = await sendEnvelope(as, runId, timeoutSeconds, 'alone')
   await envelope.answered
   await envelope.leave()
 }
@@ -152,7 +152,7 @@ describe('an envelope', () => {
   test('succeeds even if its client leaves in the middle and it has notices to send after that', async () => {
     const noise = "do $$ begin for i in 1..1000 loop raise notice '%', repeat('x', 1000); end loop; end $$"
     const id = await pendingRun(plan(['select pg_sleep(0.5)', noise, "insert into done values ('left')"]))
-    const envelope = await sendEnvelope(database, id, 60)
+    const envelope = await sendEnvelope(database, id, 60, 'alone')
     await untilAsleep(id)
     await envelope.leave()
     await until('the run ends without us', async () => (await readRun(sql, id))?.status === 'success')
@@ -161,7 +161,7 @@ describe('an envelope', () => {
 
   test('records a failure even if its client has left', async () => {
     const id = await pendingRun(plan(['select pg_sleep(0.5)', 'select 1/0']))
-    const envelope = await sendEnvelope(database, id, 60)
+    const envelope = await sendEnvelope(database, id, 60, 'alone')
     await untilAsleep(id)
     await envelope.leave()
     await until('the run ends without us', async () => (await readRun(sql, id))?.status === 'failed')
@@ -174,9 +174,9 @@ describe('an envelope', () => {
     })
   })
 
-  test('is one constant text, whatever the run', () => {
-    expect(envelopeText).toMatch(/^do \$viewkeeper\$/)
-    expect(envelopeText.match(/\$viewkeeper\$/g)).toHaveLength(2)
+  test.each(Object.values(envelopes))('is one constant text, whatever the run', (text) => {
+    expect(text).toMatch(/^do \$viewkeeper\$/)
+    expect(text.match(/\$viewkeeper\$/g)).toHaveLength(2)
   })
 
   test('has the settings it needs from its first moment', async () => {
@@ -436,12 +436,37 @@ describe('a statement', () => {
   })
 })
 
+describe('the envelope of a run alone', () => {
+  test.each([
+    ['names members of a group', { members: [{ definitionId: 1, schema: 's', name: 'm', view: 's.m' }] }],
+    ['fills a twin for a later run', { builds: true as const }],
+  ])('claims no run whose plan %s', async (_, more) => {
+    expect(await outcome(plan(['select 1'], more))).toMatchObject({ status: 'pending' })
+  })
+
+  test('claims no member of a group', async () => {
+    const leader = await pendingRun(plan(['select 1']))
+    const member = await pendingRun(plan(['select 1']))
+    await sql`update viewkeeper.runs set group_run_id = ${leader} where id = ${member}`
+    await send(member)
+    expect(await readRun(sql, member)).toMatchObject({ status: 'pending' })
+  })
+
+  test('claims no run of a batch, whose turn and slot it does not know', async () => {
+    await sql`insert into viewkeeper.batches (id, trigger, selection) values ('alone', 'cli', '{}')`
+    const id = await pendingRun(plan(['select 1']))
+    await sql`update viewkeeper.runs set batch_id = 'alone' where id = ${id}`
+    await send(id)
+    expect(await readRun(sql, id)).toMatchObject({ status: 'pending' })
+  })
+})
+
 describe('work aside', () => {
   test('follows the commit, and its failure does not fail the run', async () => {
     const run = await outcome(
       plan(['select 1'], {
         aside: [
-          { phase: 'analyzing', sql: 'select 1/0' },
+          { phase: 'analyzing', sql: 'select 1/0', kind: 'userCode' },
           { phase: 'analyzing', sql: "insert into done values ('aside')", kind: 'userCode' },
           { phase: 'counting', sql: 'select 42', kind: 'count', when: 'after' },
         ],

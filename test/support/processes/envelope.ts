@@ -1,3 +1,4 @@
+import type { Company } from '../../../src/db/life/company.ts'
 import { openForRun, type SentEnvelope } from '../../../src/db/runs/run-connection.ts'
 import type { Database } from '../../../src/db/server/connect.ts'
 
@@ -6,7 +7,8 @@ export async function sendEnvelope(
   database: Database,
   runId: number,
   timeoutSeconds: number,
+  company: Company = 'others',
 ): Promise<SentEnvelope> {
   const connection = await openForRun(database)
-  return connection.send(runId, timeoutSeconds)
+  return connection.send(runId, timeoutSeconds, company)
 }

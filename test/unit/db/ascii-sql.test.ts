@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
-import { envelopeText } from '../../../src/db/runs/envelope.ts'
+import { envelopes } from '../../../src/db/runs/envelope/text.ts'
 
 // A database's encoding may lack every character beyond ASCII. A statement with one would fail, wherever the character is: in
 // a text, a name or a comment.
@@ -43,6 +43,6 @@ test.each(filesOf('schema', '.sql'))('the whole of %s is ASCII, comments include
   expect(readFileSync(join(root, file), 'utf8')).not.toMatch(beyondAscii)
 })
 
-test('the envelope is ASCII', () => {
-  expect(envelopeText).not.toMatch(beyondAscii)
+test.each(Object.values(envelopes))('the envelope is ASCII', (text) => {
+  expect(text).not.toMatch(beyondAscii)
 })

@@ -1,6 +1,7 @@
-import type { StatementKind } from '../../plan/plan.ts'
-import { safePath } from '../../plan/search-path.ts'
-import { sealBody } from './seal.ts'
+import { asideKinds, type StatementKind } from '../../../plan/plan.ts'
+import { safePath } from '../../../plan/search-path.ts'
+import type { Company } from '../../life/company.ts'
+import { sealBody } from '../seal.ts'
 
 /** Acts as the role of the statement's seal, and gives what is made a name. */
 const beginSeal = `acting := current_setting('role');
@@ -58,20 +59,20 @@ const performKind = {
 } satisfies Record<StatementKind, string>
 
 /**
- * Executes one statement of a plan, in any part of the plan. A kind that is not known fails the run (20000). The wait for a
- * lock ends at the deadline of the run at the latest; else the statement time-out would end it, and the record would not say
- * that the run waited for a lock.
+ * Executes one statement of one of these kinds. Any other kind fails the run (20000). The wait for a lock ends at the deadline
+ * of the run at the latest; else the statement time-out would end it, and the record would not say that the run waited for a
+ * lock.
  */
-export const performStatement = `command := statement ->> 'sql';
+const perform = (kinds: StatementKind[]) => `command := statement ->> 'sql';
       began := clock_timestamp();
       perform set_config('application_name', format('viewkeeper run %s %s', run, statement ->> 'phase'), false);
       perform set_config('lock_timeout', ceil(1000 * extract(epoch from greatest('1ms', least(
         nullif(current_setting('lock_timeout')::interval, '0'), deadline - clock_timestamp()))))::text, true);
       case coalesce(statement ->> 'kind', 'command')
-      ${Object.entries(performKind)
+      ${kinds
         .map(
-          ([kind, text]) => `when '${kind}' then
-        ${text}`,
+          (kind) => `when '${kind}' then
+        ${performKind[kind]}`,
         )
         .join('\n      ')}
       end case;
@@ -79,8 +80,18 @@ export const performStatement = `command := statement ->> 'sql';
         rows_before := counted;
       elsif statement ->> 'when' = 'after' then
         rows_after := counted;
-      end if;
-      if statement ? 'view' then
+      end if;`
+
+/** Adds the time of a statement to the time of the member that the statement is about. */
+const addTimeOfMember = `if statement ? 'view' then
         spent := spent || jsonb_build_object(statement ->> 'view',
           coalesce((spent ->> (statement ->> 'view'))::float8, 0) + extract(epoch from clock_timestamp() - began) * 1000);
       end if;`
+
+/** Executes one statement of a run's work. */
+export const performStatement = (company: Company) =>
+  `${perform(Object.keys(performKind) as StatementKind[])}
+      ${company === 'alone' ? '' : addTimeOfMember}`
+
+/** Executes one statement after the commit. */
+export const performAside = perform(asideKinds)
