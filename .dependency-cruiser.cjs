@@ -24,6 +24,8 @@ const rooms = {
   'src/db/views': ['src/db/server', 'src/plan', 'src/plan/views', 'src/plan/groups'],
   // Every change of a run's status.
   'src/db/life': ['src/db/server', 'src/plan', 'src/plan/batches'],
+  // How a run is executed on the server.
+  'src/db/envelope': ['src/db/server', 'src/db/life', 'src/db/runs', 'src/plan'],
   'src/db/runs': ['src/db/server', 'src/db/life', 'src/plan', 'src/plan/views'],
   'src/db/batches': [
     'src/db/server',
@@ -63,6 +65,7 @@ const rooms = {
   'src/operations/runs': [
     'src/db/server',
     'src/db/life',
+    'src/db/envelope',
     'src/db/runs',
     'src/db/views',
     'src/plan',
@@ -74,6 +77,7 @@ const rooms = {
     'src/operations/runs',
     'src/db/server',
     'src/db/life',
+    'src/db/envelope',
     'src/db/runs',
     'src/db/views',
     'src/db/batches',

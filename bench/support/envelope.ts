@@ -1,4 +1,4 @@
-import { envelopes } from '../../src/db/runs/envelope/text.ts'
+import { envelopes } from '../../src/db/envelope/text.ts'
 import { startRun } from '../../src/db/runs/runs.ts'
 import { ensureDefinition } from '../../src/db/views/definitions.ts'
 import type { Plan } from '../../src/plan/plan.ts'

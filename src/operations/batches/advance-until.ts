@@ -7,8 +7,8 @@ import {
   insertSkipped,
   type LatestRuns,
 } from '../../db/batches/latest-runs.ts'
+import { withOpenedAhead } from '../../db/envelope/open-ahead.ts'
 import { closeLostRuns } from '../../db/life/lose.ts'
-import { withOpenedAhead } from '../../db/runs/open-ahead.ts'
 import { whileListening } from '../../db/server/listen.ts'
 import { type BatchNext, planNext } from '../../plan/batches/next.ts'
 import { Problem } from '../../problem.ts'

@@ -1,5 +1,5 @@
+import { openForRun } from '../../db/envelope/run-connection.ts'
 import { closeLostRuns } from '../../db/life/lose.ts'
-import { openForRun } from '../../db/runs/run-connection.ts'
 import type { EndedAtOnce, RunRequest } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { answer, replay } from './answer.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { openForRun, type RunConnection } from '../../db/envelope/run-connection.ts'
 import { closeUnclaimed } from '../../db/life/refuse.ts'
-import { openForRun, type RunConnection } from '../../db/runs/run-connection.ts'
 import type { RunRequest } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { problemOf } from '../../db/server/failures.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { SentEnvelope } from '../../db/envelope/run-connection.ts'
 import { closeLostRuns } from '../../db/life/lose.ts'
-import type { SentEnvelope } from '../../db/runs/run-connection.ts'
 import { readRunStatus } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
 

@@ -1,7 +1,7 @@
-import { asideKinds, type StatementKind } from '../../../plan/plan.ts'
-import { safePath } from '../../../plan/search-path.ts'
-import type { Company } from '../../life/company.ts'
-import { sealBody } from '../seal.ts'
+import { asideKinds, type StatementKind } from '../../plan/plan.ts'
+import { safePath } from '../../plan/search-path.ts'
+import type { Company } from '../life/company.ts'
+import { sealBody } from '../runs/seal.ts'
 
 /** Acts as the role of the statement's seal, and gives what is made a name. */
 const beginSeal = `acting := current_setting('role');

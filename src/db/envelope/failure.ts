@@ -1,10 +1,10 @@
-import { literal } from '../../../plan/names.ts'
-import type { Company } from '../../life/company.ts'
-import { json, mostCharacters, recordFailure } from '../../life/fail.ts'
-import { leaveOthersOut } from '../../life/leave-out.ts'
-import { isNamed } from '../../life/ours.ts'
-import { problemOfSqlstate } from '../../server/sqlstate.ts'
-import { unfoundQuery, unfoundStates } from '../unfound.ts'
+import { literal } from '../../plan/names.ts'
+import type { Company } from '../life/company.ts'
+import { json, mostCharacters, recordFailure } from '../life/fail.ts'
+import { leaveOthersOut } from '../life/leave-out.ts'
+import { isNamed } from '../life/ours.ts'
+import { unfoundQuery, unfoundStates } from '../runs/unfound.ts'
+import { problemOfSqlstate } from '../server/sqlstate.ts'
 
 /**
  * Whether the error with context `ctx` was raised by a PL/pgSQL function, so that its SQLSTATE says only what the function

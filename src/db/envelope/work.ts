@@ -1,6 +1,6 @@
-import type { Company } from '../../life/company.ts'
-import { isNamed } from '../../life/ours.ts'
-import { recordSuccess } from '../../life/succeed.ts'
+import type { Company } from '../life/company.ts'
+import { isNamed } from '../life/ours.ts'
+import { recordSuccess } from '../life/succeed.ts'
 import { isRaised } from './failure.ts'
 import { performStatement } from './perform.ts'
 

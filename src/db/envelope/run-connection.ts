@@ -5,7 +5,7 @@ import type { Database, Sql } from '../server/connect.ts'
 import { readCure } from '../server/cure.ts'
 import { problemOf } from '../server/failures.ts'
 import { reservedKeys } from '../server/lock-keys.ts'
-import { envelopes } from './envelope/text.ts'
+import { envelopes } from './text.ts'
 
 /** A sent envelope: the server works on it, whether or not the client stays. */
 export interface SentEnvelope {
