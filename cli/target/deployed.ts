@@ -1,5 +1,4 @@
 import { LambdaClient } from '@aws-sdk/client-lambda'
-import { standingOf } from '../../src/db/migrations/journal.ts'
 import { clientSettings } from '../../src/edge/lambda/aws-client.ts'
 import { invokeFunction } from '../../src/edge/lambda/invoke.ts'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
@@ -7,6 +6,7 @@ import type { BroughtUp } from '../../src/operations/migrations/bring-up.ts'
 import type { MigrationDone, MigrationStatus } from '../../src/operations/migrations/migrate.ts'
 import type { Described } from '../../src/operations/views/describe.ts'
 import type { Findings } from '../../src/operations/views/doctor.ts'
+import { compareJournal } from '../../src/plan/migrations/journal.ts'
 import type { Difference } from '../../src/plan/views/differences.ts'
 import { Problem } from '../../src/problem.ts'
 import { readFolders } from '../project/folders.ts'
@@ -36,7 +36,7 @@ export function deployedTarget(environment: string): Target {
   const status = async (): Promise<MigrationStatus> => {
     const { applied, ahead, missing } = await send<MigrationStatus>({ command: 'status' })
     if (ahead.length > 0) throw isBehind(environment, ahead)
-    const standing = standingOf(await readFrozenMigrations((await readFolders()).migrations), applied)
+    const standing = compareJournal(await readFrozenMigrations((await readFolders()).migrations), applied)
     return {
       applied: standing.applied.map((entry) => ({ ...entry, appliedAt: new Date(entry.appliedAt) })),
       pending: [...standing.recorded, ...standing.pending].map(({ name }) => name),

@@ -1,19 +1,8 @@
 import type { FrozenMigration } from '../../plan/migrations/frozen.ts'
-import { squashedHistory } from '../../plan/migrations/order.ts'
+import type { JournalEntry } from '../../plan/migrations/journal.ts'
 import { literal, type QualifiedName } from '../../plan/names.ts'
-import { Problem } from '../../problem.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { namingHolder, reservedKeys, runLockClass } from '../server/lock-keys.ts'
-import { recordedBy } from './squashed.ts'
-
-/** One frozen migration that the database has. */
-export interface JournalEntry {
-  number: number
-  name: string
-  checksum: string
-  runId: number | null
-  appliedAt: Date
-}
 
 /** Whether the login may read which migrations the database has. Who only reads the database's views may not. */
 export async function mayReadJournal(sql: Sql): Promise<boolean> {
@@ -30,117 +19,6 @@ export async function readViewJournal(sql: Sql): Promise<JournalEntry[]> {
   if (!row?.there) return []
   return sql<JournalEntry[]>`
     select number, name, checksum, run_id as "runId", applied_at as "appliedAt" from viewkeeper.migrations order by number`
-}
-
-/** A folder of frozen migrations compared with the journal of a database. */
-export interface Standing {
-  applied: JournalEntry[]
-  /** A squashed history that the database only has to record: it has all that the squash replaces. */
-  recorded: FrozenMigration[]
-  pending: FrozenMigration[]
-  /** Migrations that the database has and the folder lacks. */
-  ahead: JournalEntry[]
-}
-
-/**
- * Refuses (MigrationFailed) a folder if the database has migrations but none of this folder's: the database
- * was migrated from another folder. If all names agree, files were edited; standingOf refuses those.
- */
-export function insistOnOwnFolder(migrations: FrozenMigration[], journal: JournalEntry[]): void {
-  const squashed = squashedHistory(migrations)
-  const byNumber = new Map(
-    [...(squashed?.replaces ?? []), ...migrations].map((migration) => [migration.number, migration]),
-  )
-  const isKnown = ({ number, name, checksum }: JournalEntry) =>
-    byNumber.get(number)?.name === name && byNumber.get(number)?.checksum === checksum
-  const hasName = ({ number, name }: JournalEntry) => byNumber.get(number)?.name === name
-  if (journal.some(isKnown) || journal.every(hasName)) return
-  const [begin] = journal
-  if (begin !== undefined && begin.number > (migrations[0]?.number ?? 1)) {
-    throw new Problem(
-      'MigrationFailed',
-      `migrations/: this database begins with ${begin.name}, after a squash that the folder lacks. ` +
-        `Merge or check out the branch that has ${begin.name}.`,
-    )
-  }
-  const names = journal.slice(0, mostNamed).map(({ name }) => name)
-  throw new Problem(
-    'MigrationFailed',
-    `migrations/: this database was migrated from another folder. The database has ${[...names, ...(journal.length > mostNamed ? ['...'] : [])].join(', ')}. ` +
-      'Work in that folder, or on a database of your own. (The database of `npm start` was migrated from local/demo.)',
-  )
-}
-
-const mostNamed = 3
-
-/**
- * Compares the folder with the journal. Refuses (MigrationFailed), by name: a migration that was edited or renamed after
- * it had been applied, a gap in the journal, and the journal of another folder. An empty folder is no error: an older
- * version of the folder may lack migrations that the database has.
- */
-export function standingOf(migrations: FrozenMigration[], journal: JournalEntry[]): Standing {
-  if (migrations.length > 0) insistOnOwnFolder(migrations, journal)
-  const journaled = new Map(journal.map((entry) => [entry.number, entry]))
-  for (const { number, name, checksum } of migrations) {
-    const entry = journaled.get(number)
-    if (entry === undefined) continue
-    if (entry.name !== name) {
-      throw otherName(entry, name, { migrations, journal })
-    }
-    if (entry.checksum !== checksum) {
-      throw new Problem(
-        'MigrationFailed',
-        `migrations/${name} was edited after it had been applied to this database. Restore the file, and freeze the change.`,
-      )
-    }
-  }
-  const squashed = squashedHistory(migrations)
-  const recorded = squashed === null ? [] : recordedBy(squashed, journal)
-  const pending = migrations.filter(
-    (migration) => !journaled.has(migration.number) && !recorded.includes(migration),
-  )
-  const first = pending[0]
-  const later = first && journal.find(({ number }) => number > first.number)
-  if (first && later) {
-    throw new Problem(
-      'MigrationFailed',
-      `migrations/: this database has ${later.name}, but lacks the earlier ${first.name}. If the database was changed as ${first.name} says, ` +
-        `write that down: insert into viewkeeper.migrations (number, name, checksum) values (${first.number}, '${first.name}', '${first.checksum}');`,
-    )
-  }
-  const folder = new Set(migrations.map(({ number }) => number))
-  return {
-    applied: journal.filter(({ number }) => folder.has(number)),
-    recorded,
-    pending,
-    ahead: journal.filter(({ number }) => !folder.has(number) && number >= (squashed?.first ?? 1)),
-  }
-}
-
-/** The refusal of a folder whose migration has the number of another one that the database has. */
-function otherName(
-  entry: JournalEntry,
-  name: string,
-  { migrations, journal }: { migrations: FrozenMigration[]; journal: JournalEntry[] },
-): Problem {
-  const down = `npx viewkeeper migrate down ${journal.filter(({ number }) => number >= entry.number).length}`
-  const renamed = migrations.find(({ checksum }) => checksum === entry.checksum)
-  const advice = () => {
-    if (renamed === undefined) {
-      return (
-        `but the folder has ${name}, because two branches froze number ${entry.number}. ` +
-        `Merge the branch that has ${entry.name}, and run: npx viewkeeper migrate renumber ${name}. ` +
-        `If the database is your own, you can also check out that branch and run: ${down}`
-      )
-    }
-    if (renamed.number === entry.number)
-      return `and the folder calls it ${renamed.name}. Give the files their name back.`
-    return (
-      `which is now ${renamed.name}. Check out your branch as it was before that, run "${down}" there, ` +
-      'then "npx viewkeeper migrate up" here.'
-    )
-  }
-  return new Problem('MigrationFailed', `migrations/: this database has ${entry.name}, ${advice()}`)
 }
 
 /**

@@ -1,11 +1,12 @@
 import type { FrozenMigration } from '../../plan/migrations/frozen.ts'
+import { compareJournal } from '../../plan/migrations/journal.ts'
 import { type LivingView, livingViews, madeByOwnSql, type OwnObject } from '../../plan/migrations/repair.ts'
 import { statementsIn } from '../../plan/migrations/statements.ts'
 import { quoteName } from '../../plan/names.ts'
 import type { Sql } from '../server/connect.ts'
 import { readAsideNames } from '../views/aside.ts'
 import { listViewNames } from '../views/catalog.ts'
-import { readViewJournal, standingOf } from './journal.ts'
+import { readViewJournal } from './journal.ts'
 
 /** The views that are missing in a database, and the migrations of the folder that it has and lacks. */
 export interface Missing {
@@ -20,7 +21,7 @@ export interface Missing {
  * may have removed a view.
  */
 export async function readMissing(sql: Sql, migrations: FrozenMigration[]): Promise<Missing> {
-  const { pending, ahead } = standingOf(migrations, await readViewJournal(sql))
+  const { pending, ahead } = compareJournal(migrations, await readViewJournal(sql))
   const applied = migrations.filter((each) => !pending.includes(each))
   const living = ahead.length > 0 ? [] : livingViews(applied)
   const there = new Set([...(await listViewNames(sql)), ...(await readAsideNames(sql))].map(quoteName))

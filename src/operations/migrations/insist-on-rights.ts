@@ -1,4 +1,4 @@
-import { readViewJournal, standingOf } from '../../db/migrations/journal.ts'
+import { readViewJournal } from '../../db/migrations/journal.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { readOwner } from '../../db/views/owner.ts'
 import { readGivers, readLacksInSchema } from '../../db/views/rights.ts'
@@ -11,6 +11,7 @@ import {
   viewBefore,
   viewChangesOf,
 } from '../../plan/migrations/frozen.ts'
+import { compareJournal } from '../../plan/migrations/journal.ts'
 import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
 import { cureLines, newViewObstacles, type Obstacle, type ViewRights } from '../../plan/views/rights.ts'
 import { Problem } from '../../problem.ts'
@@ -24,7 +25,7 @@ import { examine } from '../views/doctor.ts'
 export const insistOnRights = (database: Database, migrations: FrozenMigration[]): Promise<void> =>
   database.withConnection(
     async (sql) => {
-      const { pending } = standingOf(migrations, await readViewJournal(sql))
+      const { pending } = compareJournal(migrations, await readViewJournal(sql))
       const changes = viewChanges(pending)
       if (changes.length === 0) return
       const touched = new Set(changes.map(({ up }) => quoteName(viewBefore(up))))

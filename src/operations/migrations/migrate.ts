@@ -2,10 +2,8 @@ import { closeLostRuns } from '../../db/life/lose.ts'
 import {
   executeRecord,
   isJournaled,
-  type JournalEntry,
   mayReadJournal,
   readViewJournal,
-  standingOf,
   withMigrationLock,
 } from '../../db/migrations/journal.ts'
 import { readMissing } from '../../db/migrations/missing.ts'
@@ -23,6 +21,7 @@ import {
   viewBefore,
   viewChangesOf,
 } from '../../plan/migrations/frozen.ts'
+import { compareJournal, type JournalEntry } from '../../plan/migrations/journal.ts'
 import { displayName, type QualifiedName } from '../../plan/names.ts'
 import type { Trigger } from '../../plan/run.ts'
 import { Problem } from '../../problem.ts'
@@ -61,7 +60,7 @@ export interface MigrationDone {
 
 /**
  * Applies the migrations that the database lacks, in order. Each commits together with its journal row and
- * the view's definition, or leaves everything as it was. Refuses what standingOf refuses, before anything is
+ * the view's definition, or leaves everything as it was. Refuses what compareJournal refuses, before anything is
  * done: for example, a database that is ahead of a folder which has pending migrations.
  */
 export const migrateUp = (
@@ -69,7 +68,7 @@ export const migrateUp = (
   migrations: FrozenMigration[],
 ): Promise<{ applied: MigrationDone[]; ahead: string[] }> =>
   withMigrationLock(call, async (sql) => {
-    const { recorded, pending, ahead } = standingOf(migrations, await readViewJournal(sql))
+    const { recorded, pending, ahead } = compareJournal(migrations, await readViewJournal(sql))
     const applied = await recordAll(sql, migrations, recorded)
     for (const done of applied) call.onDone?.(done)
     for (const migration of pending) {
@@ -98,7 +97,7 @@ export const migrateDown = (
   count: number,
 ): Promise<{ undone: MigrationDone[] }> =>
   withMigrationLock(call, async (sql) => {
-    const { applied, ahead } = standingOf(migrations, await readViewJournal(sql))
+    const { applied, ahead } = compareJournal(migrations, await readViewJournal(sql))
     if (ahead.length > 0) throw isAhead(ahead.map(({ name }) => name))
     const undone: MigrationDone[] = []
     const byNumber = new Map(migrations.map((migration) => [migration.number, migration]))
@@ -129,14 +128,14 @@ export interface MissingView {
 }
 
 /**
- * The migrations that the database has, lacks, and has beyond the folder, and its missing views. Refuses as standingOf does.
+ * The migrations that the database has, lacks, and has beyond the folder, and its missing views. Refuses as compareJournal does.
  */
 export const migrationStatus = (
   database: Database,
   migrations: FrozenMigration[],
 ): Promise<MigrationStatus> =>
   database.withConnection(async (sql) => {
-    const { applied, recorded, pending, ahead } = standingOf(migrations, await readViewJournal(sql))
+    const { applied, recorded, pending, ahead } = compareJournal(migrations, await readViewJournal(sql))
     return {
       applied,
       pending: [...recorded, ...pending].map(({ name }) => name),

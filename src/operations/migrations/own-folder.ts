@@ -1,6 +1,7 @@
-import { insistOnOwnFolder, mayReadJournal, readViewJournal } from '../../db/migrations/journal.ts'
+import { mayReadJournal, readViewJournal } from '../../db/migrations/journal.ts'
 import type { Database } from '../../db/server/connect.ts'
 import type { FrozenMigration } from '../../plan/migrations/frozen.ts'
+import { insistOnOwnFolder } from '../../plan/migrations/journal.ts'
 
 /**
  * Refuses (MigrationFailed) a database that was migrated from another folder, before anything is written. A login

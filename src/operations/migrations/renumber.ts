@@ -1,6 +1,7 @@
-import { type JournalEntry, readViewJournal } from '../../db/migrations/journal.ts'
+import { readViewJournal } from '../../db/migrations/journal.ts'
 import type { Database } from '../../db/server/connect.ts'
 import type { FrozenMigration } from '../../plan/migrations/frozen.ts'
+import type { JournalEntry } from '../../plan/migrations/journal.ts'
 import { Problem } from '../../problem.ts'
 
 /**

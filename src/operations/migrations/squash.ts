@@ -1,4 +1,4 @@
-import { readViewJournal, standingOf } from '../../db/migrations/journal.ts'
+import { readViewJournal } from '../../db/migrations/journal.ts'
 import { readTwin } from '../../db/migrations/trial.ts'
 import { StatementRefused } from '../../db/runs/statements.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
@@ -6,6 +6,7 @@ import { problemOf } from '../../db/server/failures.ts'
 import { readDependencies } from '../../db/views/graph.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import { type FrozenMigration, frozenState } from '../../plan/migrations/frozen.ts'
+import { compareJournal } from '../../plan/migrations/journal.ts'
 import type { SquashedView } from '../../plan/migrations/squash.ts'
 import { displayName, quoteName } from '../../plan/names.ts'
 import type { Definition } from '../../plan/views/definition.ts'
@@ -63,7 +64,7 @@ export const readSquashable = (
   )
 
 async function insistOnWhole(sql: Sql, migrations: FrozenMigration[]): Promise<void> {
-  const { recorded, pending, ahead } = standingOf(migrations, await readViewJournal(sql))
+  const { recorded, pending, ahead } = compareJournal(migrations, await readViewJournal(sql))
   if (ahead.length > 0) throw isAhead(ahead.map(({ name }) => name))
   const lacking = [...recorded, ...pending].map(({ name }) => name)
   if (lacking.length === 0) return

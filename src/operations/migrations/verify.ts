@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { readsViews } from '../../db/aside/stand-ins.ts'
-import { insistOnOwnFolder, readViewJournal, standingOf } from '../../db/migrations/journal.ts'
+import { readViewJournal } from '../../db/migrations/journal.ts'
 import {
   isNullSomewhere,
   type Key,
@@ -26,6 +26,7 @@ import {
   partsOf,
   viewAfter,
 } from '../../plan/migrations/frozen.ts'
+import { compareJournal, insistOnOwnFolder } from '../../plan/migrations/journal.ts'
 import { displayName, parseName, type QualifiedName, quoteName } from '../../plan/names.ts'
 import { ownersSealed } from '../../plan/runs/rebuild.ts'
 import { readSettings } from '../../plan/settings.ts'
@@ -129,7 +130,7 @@ async function withNullKeys(sql: Sql, tried: Tried[]): Promise<Verified[]> {
 async function tryOnce(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigration[]): Promise<Tried[]> {
   const journal = await readViewJournal(sql)
   insistOnOwnFolder(frozen, journal)
-  const { pending } = standingOf(frozen, journal)
+  const { pending } = compareJournal(frozen, journal)
   const tried = await tryOnStandIns(sql, pending, fresh)
   return tried ?? (await undone(sql, (part) => tryAll(part, pending, fresh)))
 }
