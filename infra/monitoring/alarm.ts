@@ -1,7 +1,7 @@
 import { Alarm, ComparisonOperator, type IMetric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { Construct } from 'constructs'
-import { describeAlarm } from '../../src/plan/monitoring/alarm-words.ts'
+import { describeAlarm } from '../../src/mails/alarm-words.ts'
 import type { AlarmTopics } from './topics.ts'
 
 /** The environment that an alarm is about, and the topics that it is published to. */

@@ -1,7 +1,7 @@
 import type { StateValue } from '@aws-sdk/client-cloudwatch'
 import { type Command, Option } from 'commander'
 import { clientSettings } from '../../../src/edge/lambda/aws-client.ts'
-import { testReason } from '../../../src/plan/monitoring/alarm-words.ts'
+import { testReason } from '../../../src/mails/alarm-words.ts'
 import { Problem } from '../../../src/problem.ts'
 import { awsProblem } from '../../api/aws.ts'
 import { report } from '../../output/report.ts'

@@ -1,7 +1,7 @@
 import type { ProblemCode } from '../../problem.ts'
 import type { Operation, RunStatus, Trigger } from '../run.ts'
 import type { Standing } from '../views/standing.ts'
-import type { NoticeError } from './notice.ts'
+import type { AlarmWords, NoticeError } from './notice.ts'
 import type { Trouble } from './telling.ts'
 
 // What a notice is planned from.
@@ -74,6 +74,15 @@ export interface NoticeFacts {
 /** Kinds of news, by the alarms that go off for them. */
 export const newsKinds = ['runs', 'slow', 'batches', 'stale', 'missing', 'aside'] as const
 export type NewsKind = (typeof newsKinds)[number]
+
+/** An alarm that went off or ended. */
+export interface Alarm {
+  words: AlarmWords
+  /** Null: the alarm is not about views. */
+  kind: NewsKind | null
+  /** What set the alarm off happened after this moment. */
+  since: Date
+}
 
 /** The kind of news that an alarm is about, by the alarm's name; undefined if views have nothing to do with it. */
 export const newsKindOf = (alarm: string): NewsKind | undefined => kindsOfAlarms[alarm.replace(/-over$/, '')]

@@ -1,9 +1,8 @@
 import { command } from '../commands.ts'
 import { wordsOf } from '../views/cause.ts'
-import type { Alarm } from './alarm-words.ts'
 import { type AlarmWords, type Cause, emptyNotice, type Notice, type TroubledView } from './notice.ts'
 import { type Causes, findCauses } from './notice-causes.ts'
-import { type NewsKind, type NoticeFacts, newsKinds, type ToldTrouble } from './notice-facts.ts'
+import { type Alarm, type NewsKind, type NoticeFacts, newsKinds, type ToldTrouble } from './notice-facts.ts'
 import { isUnnoticedFailure } from './runs.ts'
 import { type Trouble, troubles } from './telling.ts'
 

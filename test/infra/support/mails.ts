@@ -1,5 +1,5 @@
-import { chatOf } from '../../../src/plan/monitoring/notice-chat.ts'
-import { mailOf } from '../../../src/plan/monitoring/notice-mail.ts'
+import { chatOf } from '../../../src/mails/chat.ts'
+import { mailOf } from '../../../src/mails/mail.ts'
 import { alarm, examples, failedRun, plan, salesFailed } from '../../support/views/notices.ts'
 
 const block = (language: string, text: string): string => `\`\`\`${language}\n${text.trimEnd()}\n\`\`\`\n`

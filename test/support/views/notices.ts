@@ -1,5 +1,6 @@
-import { type Alarm, describeAlarm, readAlarm } from '../../../src/plan/monitoring/alarm-words.ts'
+import { describeAlarm, readAlarm } from '../../../src/mails/alarm-words.ts'
 import type {
+  Alarm,
   EndedBatch,
   FailedRun,
   NoticeFacts,

@@ -1,6 +1,4 @@
-import { command } from '../commands.ts'
-import { causes as causeWords, wordsOf } from '../views/cause.ts'
-import { count, duration, names } from '../words.ts'
+import { command } from '../plan/commands.ts'
 import {
   type AlarmWords,
   type Cause,
@@ -8,8 +6,10 @@ import {
   type Notice,
   type TroubledView,
   utc,
-} from './notice.ts'
-import { type Trouble, troubles } from './telling.ts'
+} from '../plan/monitoring/notice.ts'
+import { type Trouble, troubles } from '../plan/monitoring/telling.ts'
+import { causes as causeWords, wordsOf } from '../plan/views/cause.ts'
+import { count, duration, names } from '../plan/words.ts'
 
 /** A mail: its subject, and its text with lines. */
 export interface Mail {

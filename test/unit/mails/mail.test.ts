@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { readAlarm } from '../../../../src/plan/monitoring/alarm-words.ts'
-import { emptyNotice } from '../../../../src/plan/monitoring/notice.ts'
-import { chatOf } from '../../../../src/plan/monitoring/notice-chat.ts'
-import type { FailedRun } from '../../../../src/plan/monitoring/notice-facts.ts'
-import { mailOf } from '../../../../src/plan/monitoring/notice-mail.ts'
-import { runbookOf } from '../../../../src/plan/runbook.ts'
-import { problemCodes } from '../../../../src/problem.ts'
+import { readAlarm } from '../../../src/mails/alarm-words.ts'
+import { chatOf } from '../../../src/mails/chat.ts'
+import { mailOf } from '../../../src/mails/mail.ts'
+import { emptyNotice } from '../../../src/plan/monitoring/notice.ts'
+import type { FailedRun } from '../../../src/plan/monitoring/notice-facts.ts'
+import { runbookOf } from '../../../src/plan/runbook.ts'
+import { problemCodes } from '../../../src/problem.ts'
 import {
   alarm,
   byName,
@@ -20,7 +20,7 @@ import {
   salesFailed,
   told,
   view,
-} from '../../../support/views/notices.ts'
+} from '../../support/views/notices.ts'
 
 const mail = (...given: Parameters<typeof plan>) => mailOf(plan(...given).notice!)
 
@@ -281,7 +281,7 @@ describe('what CloudWatch publishes', () => {
 })
 
 test('every class of an error has its place in the runbook', () => {
-  const runbook = readFileSync(new URL('../../../../docs/runbook.md', import.meta.url), 'utf8')
+  const runbook = readFileSync(new URL('../../../docs/runbook.md', import.meta.url), 'utf8')
   const anchors = [...runbook.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
     heading!
       .toLowerCase()

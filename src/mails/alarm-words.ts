@@ -1,15 +1,5 @@
-import { runbookOf } from '../runbook.ts'
-import type { AlarmWords } from './notice.ts'
-import { type NewsKind, newsKindOf } from './notice-facts.ts'
-
-/** An alarm that went off or ended. */
-export interface Alarm {
-  words: AlarmWords
-  /** Null: the alarm is not about views. */
-  kind: NewsKind | null
-  /** What set the alarm off happened after this moment. */
-  since: Date
-}
+import { type Alarm, newsKindOf } from '../plan/monitoring/notice-facts.ts'
+import { runbookOf } from '../plan/runbook.ts'
 
 /** The reason that `viewkeeper test-alarm` gives to CloudWatch. */
 export const testReason = 'A test of the mail, by viewkeeper test-alarm. Nothing new is wrong.'

@@ -1,5 +1,5 @@
-import type { Notice } from './notice.ts'
-import { mailOf } from './notice-mail.ts'
+import type { Notice } from '../plan/monitoring/notice.ts'
+import { mailOf } from './mail.ts'
 
 const longestDescription = 7_500
 const mostViews = 20
