@@ -19,6 +19,9 @@ const rooms = {
   'src/loading': ['src'],
   'src/config': ['src', 'src/loading', 'src/plan'],
 
+  // Lines for the person at the terminal, of the command line and of the local gateway.
+  'src/terminal': ['src/plan'],
+
   // What reads the disk.
   'src/files': ['src/plan', 'src/plan/migrations'],
 
@@ -196,7 +199,7 @@ const layers = {
   // Makes the files of the npm package.
   build: ['src/edge/http/openapi.ts', 'src/package-files.ts'],
   // The gateway stands where Lambda stands.
-  local: ['functions', 'src', 'cli/output', 'page/serve'],
+  local: ['functions', 'src', 'page/serve'],
 }
 
 const ours = '^(functions|src|infra|local|cli|page|build|bench|test)/'

@@ -1,4 +1,4 @@
-import type { Paint, Style } from './paint.ts'
+import type { Paint, Style } from '../../src/terminal/paint.ts'
 import { cut, displayWidth, fill, harmless, wrap } from './width.ts'
 
 export interface Column<Row> {

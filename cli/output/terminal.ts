@@ -1,4 +1,4 @@
-import { type Paint, paint } from './paint.ts'
+import { type Paint, paint } from '../../src/terminal/paint.ts'
 
 /** Where lines are written to. */
 export interface Output {

@@ -1,5 +1,5 @@
 import type { Tone } from '../../src/plan/views/state.ts'
-import type { Style } from './paint.ts'
+import type { Style } from '../../src/terminal/paint.ts'
 
 const styles: Record<string, Style> = {
   pending: 'cyan',

@@ -3,7 +3,7 @@ import { frozenText, pairUp } from '../../src/files/frozen-migrations.ts'
 import { type FrozenMigration, renderFrozen } from '../../src/plan/migrations/frozen.ts'
 import type { NewMigration } from '../../src/plan/migrations/new-migration.ts'
 import { numbered } from '../../src/plan/migrations/order.ts'
-import { report } from '../output/report.ts'
+import { report } from '../../src/terminal/report.ts'
 import { readFolders, shownPath } from './folders.ts'
 import { writeNew } from './write-new.ts'
 

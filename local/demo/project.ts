@@ -1,4 +1,4 @@
-import { count, report, timed } from '../../cli/output/report.ts'
+import { count, report, timed } from '../../src/terminal/report.ts'
 import type { LocalProject } from '../run/project.ts'
 import { loadDemo } from './load.ts'
 

@@ -1,7 +1,7 @@
-import { count, report, timed } from '../../cli/output/report.ts'
 import type { Database } from '../../src/db/server/connect.ts'
 import { migrate } from '../../src/operations/schema/apply.ts'
 import { schemaFolder } from '../../src/package-files.ts'
+import { count, report, timed } from '../../src/terminal/report.ts'
 import { LocalProblem } from '../process/problem.ts'
 
 /** Brings schema `viewkeeper` of the database up to date, and prints what was done. */

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { count, dim, report } from '../../cli/output/report.ts'
 import { displayName } from '../../src/plan/names.ts'
+import { count, dim, report } from '../../src/terminal/report.ts'
 import { type Batch, listViews, type Run, readBatch, readRun, startBatch, type View } from './api.ts'
 
 const pauseMs = 50

@@ -1,5 +1,5 @@
-import { dim, report } from '../../cli/output/report.ts'
 import { command } from '../../src/plan/commands.ts'
+import { dim, report } from '../../src/terminal/report.ts'
 import { listViews } from './api.ts'
 import type { LocalProject } from './project.ts'
 

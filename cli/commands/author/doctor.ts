@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { quoteName } from '../../../src/plan/names.ts'
+import { report } from '../../../src/terminal/report.ts'
 import { findingsLines } from '../../output/findings.ts'
-import { report } from '../../output/report.ts'
 import { qualified } from '../../project/names.ts'
 import { targetOf } from '../../target/target-of.ts'
 import { environment } from '../flags.ts'

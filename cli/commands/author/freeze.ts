@@ -17,7 +17,7 @@ import { displayName, type QualifiedName, quoteName } from '../../../src/plan/na
 import type { Definition } from '../../../src/plan/views/definition.ts'
 import { didYouMean } from '../../../src/plan/views/meant.ts'
 import { Problem } from '../../../src/problem.ts'
-import { count, dim, report } from '../../output/report.ts'
+import { count, dim, report } from '../../../src/terminal/report.ts'
 import {
   canonicalOf,
   inRemovalOrder,

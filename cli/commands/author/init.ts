@@ -1,10 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Command } from 'commander'
+import { dim, report } from '../../../src/terminal/report.ts'
 import { readFacts } from '../../init/facts.ts'
 import { nextSteps } from '../../init/next.ts'
 import { type PlannedFile, planInit } from '../../init/plan.ts'
-import { dim, report } from '../../output/report.ts'
 import { readFolders, shownPath } from '../../project/folders.ts'
 
 /** Declares `init`. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { isAhead, type MigrationDone, type MissingView } from '../../../src/operations/migrations/migrate.ts'
-import { count as counted, dim, report, seconds } from '../../output/report.ts'
+import { count as counted, dim, report, seconds } from '../../../src/terminal/report.ts'
 import { targetOf } from '../../target/target-of.ts'
 import { positive } from '../arguments.ts'
 import { environment } from '../flags.ts'

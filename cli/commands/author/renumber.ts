@@ -5,7 +5,7 @@ import { insistOnLacking, readLater } from '../../../src/operations/migrations/r
 import type { FrozenMigration } from '../../../src/plan/migrations/frozen.ts'
 import { planRenumber, type Renumbered } from '../../../src/plan/migrations/renumber.ts'
 import { Problem } from '../../../src/problem.ts'
-import { report } from '../../output/report.ts'
+import { report } from '../../../src/terminal/report.ts'
 import { readFolders, shownPath } from '../../project/folders.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 

@@ -3,8 +3,8 @@ import { setAside as performSetAside } from '../../../src/operations/aside/set-a
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { schemaFolder } from '../../../src/package-files.ts'
 import { describeItem, nameOf } from '../../../src/plan/aside/items.ts'
+import { count, report, seconds } from '../../../src/terminal/report.ts'
 import { planLines } from '../../output/aside.ts'
-import { count, report, seconds } from '../../output/report.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 import { reading, wait } from '../flags.ts'
 

@@ -8,7 +8,7 @@ import { planSquash, type SquashedMigration } from '../../../src/plan/migrations
 import { displayName } from '../../../src/plan/names.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
 import { Problem } from '../../../src/problem.ts'
-import { count, dim, report } from '../../output/report.ts'
+import { count, dim, report } from '../../../src/terminal/report.ts'
 import { readAuthored } from '../../project/authored.ts'
 import { type Folders, readFolders, shownPath } from '../../project/folders.ts'
 import { toMigrations, writeMigrations } from '../../project/write-migrations.ts'

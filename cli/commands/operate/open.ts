@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import { pageFor } from '../../../page/serve/page.ts'
+import { dim, report } from '../../../src/terminal/report.ts'
 import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { openBrowser } from '../../open/browser.ts'
 import { startProxy } from '../../open/proxy.ts'
-import { dim, report } from '../../output/report.ts'
 import { positive } from '../arguments.ts'
 import { operating } from '../flags.ts'
 

@@ -3,8 +3,8 @@ import { type Command, Option } from 'commander'
 import { clientSettings } from '../../../src/edge/lambda/aws-client.ts'
 import { testReason } from '../../../src/mails/alarm-words.ts'
 import { Problem } from '../../../src/problem.ts'
+import { report } from '../../../src/terminal/report.ts'
 import { awsProblem } from '../../api/aws.ts'
-import { report } from '../../output/report.ts'
 import { regionOf } from '../../target/region.ts'
 
 /** Declares `test-alarm`. */

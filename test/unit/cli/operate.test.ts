@@ -3,11 +3,11 @@ import type { BatchDetails, BatchView, Run, View, Why } from '../../../cli/answe
 import { readersOf } from '../../../cli/commands/operate/drop.ts'
 import { sinceOf } from '../../../cli/commands/operate/runs.ts'
 import { endOfBatch, progressLine, selectionOf, stateOf, viewLinesOf } from '../../../cli/output/batches.ts'
-import { plain } from '../../../cli/output/paint.ts'
 import { endLine, failureLines, insteadLines, progressText, runsTable } from '../../../cli/output/runs.ts'
 import { sorted, standingOf, summaryOf, viewsTable } from '../../../cli/output/views.ts'
 import { whyLines } from '../../../cli/output/why.ts'
 import { parseSelect } from '../../../cli/project/select.ts'
+import { plain } from '../../../src/terminal/paint.ts'
 
 const now = new Date('2026-11-21T12:00:00Z')
 const wide = { width: 200, paint: plain }

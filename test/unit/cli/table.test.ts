@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { plain } from '../../../cli/output/paint.ts'
 import { type Column, pairLines, tableLines } from '../../../cli/output/table.ts'
+import { plain } from '../../../src/terminal/paint.ts'
 
 type Row = { name: string; rows: string; why: string }
 

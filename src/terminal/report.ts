@@ -1,4 +1,4 @@
-import { styleText } from 'node:util'
+import { paint } from './paint.ts'
 
 const labelWidth = 16
 const detailWidth = 60
@@ -31,13 +31,10 @@ export const report = {
 /** Less important text: grey on a terminal. */
 export const dim = (text: string): string => paint('dim', text)
 
-export { count } from '../../src/plan/words.ts'
+export { count } from '../plan/words.ts'
 
 /** `0.3 s` */
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`
-
-const paint = (format: 'bold' | 'dim' | 'green' | 'red' | 'yellow', text: string) =>
-  styleText(format, text, { stream: process.stdout })
 
 // The reader of a pipe may have left (`npm start | head`). Without a listener this error would end the
 // process.
