@@ -123,6 +123,17 @@ const rooms = {
     'src/plan/groups',
     'src/plan/migrations',
   ],
+  // What people do with the views that they write. Only this room knows the parser, which no function has.
+  'src/operations/authoring': [
+    'src/operations/migrations',
+    'src/db/server',
+    'src/db/views',
+    'src/plan',
+    'src/plan/views',
+    'src/plan/migrations',
+    'src/files',
+    'src/authoring',
+  ],
   'src/operations/monitoring': [
     'src/operations/runs',
     'src/db/server',

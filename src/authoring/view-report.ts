@@ -1,6 +1,7 @@
 import type * as z from 'zod'
 import { displayName } from '../plan/names.ts'
 import { nearest } from '../plan/nearest.ts'
+import { Problem } from '../problem.ts'
 import type { AuthoredView } from './define-view.ts'
 import { type Place, type Places, placesOf } from './places.ts'
 
@@ -12,6 +13,14 @@ export interface ViewProblem extends Place {
   field: string | null
   /** What is wrong, and what to write. */
   message: string
+}
+
+/** The refusal of a folder of views that lists these problems. */
+export function notValid(folder: string, problems: Omit<ViewProblem, 'view'>[]): Problem {
+  const lines = problems.map(
+    ({ file, line, field, message }) => `  ${file}:${line}  ${field === null ? '' : `${field}: `}${message}`,
+  )
+  return new Problem('InvalidRequest', [`${folder} is not valid:`, ...lines].join('\n'))
 }
 
 /** Collects the problems of one view. */

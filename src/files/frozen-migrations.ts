@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { type FrozenMigration, type FrozenText, parseFrozen } from '../plan/migrations/frozen.ts'
-import { insistOnOrder } from '../plan/migrations/order.ts'
+import {
+  type FrozenMigration,
+  type FrozenText,
+  parseFrozen,
+  renderFrozen,
+} from '../plan/migrations/frozen.ts'
+import type { NewMigration } from '../plan/migrations/new-migration.ts'
+import { insistOnOrder, numbered } from '../plan/migrations/order.ts'
 import { Problem } from '../problem.ts'
 
 const fileName = /^(\d{3,})_([A-Za-z0-9_+@]+)\.(up|down)\.sql$/
@@ -41,13 +47,24 @@ function pairsOf(folder: URL): FrozenMigration[] {
   })
 }
 
+/** A migration that is not written yet. Own SQL may lack a way back. */
+export type Fresh = Pick<NewMigration, 'words' | 'up'> & { down: NewMigration['down'] | null }
+
+/** The migrations that come after those of the folder, with their numbers and texts. */
+export const toMigrations = (fresh: Fresh[], frozen: FrozenMigration[]): FrozenMigration[] =>
+  fresh.map(({ words, up, down }, at) => {
+    const number = (frozen.at(-1)?.number ?? 0) + at + 1
+    const name = `${numbered(number)}_${words}`
+    return pairUp(
+      number,
+      name,
+      frozenText(`${name}.up.sql`, renderFrozen(up)),
+      down && frozenText(`${name}.down.sql`, renderFrozen(down)),
+    )
+  })
+
 /** The migration that consists of these two files. */
-export const pairUp = (
-  number: number,
-  name: string,
-  up: FrozenText,
-  down: FrozenText | null,
-): FrozenMigration => ({
+const pairUp = (number: number, name: string, up: FrozenText, down: FrozenText | null): FrozenMigration => ({
   number,
   name,
   up: textOf(up),

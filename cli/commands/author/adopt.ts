@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
+import { canonicalOf } from '../../../src/authoring/unfrozen.ts'
+import { type Fresh, readFrozenMigrations, toMigrations } from '../../../src/files/frozen-migrations.ts'
 import { refuseOtherFolders } from '../../../src/operations/migrations/own-folder.ts'
 import { type Described, type DescribedView, isDefined } from '../../../src/operations/views/describe.ts'
 import { quoted } from '../../../src/plan/commands.ts'
@@ -14,11 +15,11 @@ import { cureLines, curesOf, type ViewRights } from '../../../src/plan/views/rig
 import { Problem } from '../../../src/problem.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
 import { harmless } from '../../output/width.ts'
-import { canonicalOf, readAuthored } from '../../project/authored.ts'
+import { readAuthored } from '../../project/authored.ts'
 import { readFolders } from '../../project/folders.ts'
 import { qualified } from '../../project/names.ts'
 import { writeViewFiles } from '../../project/view-file.ts'
-import { type Fresh, toMigrations, writeMigrations } from '../../project/write-migrations.ts'
+import { writeMigrations } from '../../project/write-migrations.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 import { targetOf } from '../../target/target-of.ts'
 import { environment } from '../flags.ts'
@@ -104,7 +105,7 @@ async function freezeAdopted(
   const known = new Map((await readAuthored()).map((definition) => [quoteName(definition), definition]))
   const authored = fresh.flatMap(({ definition }) => known.get(quoteName(definition)) ?? [])
   const only = fresh.map(({ definition: { schema, name } }) => ({ schema, name }))
-  const canonical = await canonicalOf(authored.map(({ sql }) => sql))
+  const canonical = await canonicalOf(authored, frozen)
   const planned = planFreeze({
     authored,
     migrations: frozen,

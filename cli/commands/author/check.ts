@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { unfrozenDifferences } from '../../../src/authoring/unfrozen.ts'
 import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
 import { unappliedDifferences } from '../../../src/plan/migrations/freeze.ts'
 import { frozenState } from '../../../src/plan/migrations/frozen.ts'
@@ -6,7 +7,6 @@ import type { Difference } from '../../../src/plan/views/differences.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
 import { readAuthored } from '../../project/authored.ts'
 import { readFolders } from '../../project/folders.ts'
-import { unfrozenDifferences } from '../../project/unfrozen.ts'
 import { targetOf } from '../../target/target-of.ts'
 import { environment } from '../flags.ts'
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { printDatabaseUrl } from '../../../local/run/database-url.ts'
 import { runProject } from '../../../local/run/run.ts'
+import { unfrozenDifferences } from '../../../src/authoring/unfrozen.ts'
 import type { Database } from '../../../src/db/server/connect.ts'
 import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
 import { readableStatus } from '../../../src/operations/migrations/migrate.ts'
@@ -9,7 +10,6 @@ import { Problem } from '../../../src/problem.ts'
 import { report } from '../../../src/terminal/report.ts'
 import { readAuthored } from '../../project/authored.ts'
 import { readFolders, shownPath } from '../../project/folders.ts'
-import { unfrozenDifferences } from '../../project/unfrozen.ts'
 
 const command = 'npx viewkeeper dev'
 

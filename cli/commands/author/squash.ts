@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
+import { readFrozenMigrations, toMigrations } from '../../../src/files/frozen-migrations.ts'
 import { readSquashable, type SquashableView } from '../../../src/operations/migrations/squash.ts'
 import { authoredDifferences } from '../../../src/plan/migrations/freeze.ts'
 import type { FrozenMigration } from '../../../src/plan/migrations/frozen.ts'
@@ -11,7 +11,7 @@ import { Problem } from '../../../src/problem.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
 import { readAuthored } from '../../project/authored.ts'
 import { type Folders, readFolders, shownPath } from '../../project/folders.ts'
-import { toMigrations, writeMigrations } from '../../project/write-migrations.ts'
+import { writeMigrations } from '../../project/write-migrations.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 
 interface SquashOptions {

@@ -13,8 +13,7 @@ import { applySettings, isSameQuery, performPlan, undone } from '../../db/migrat
 import { executeStatements, StatementRefused } from '../../db/runs/statements.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { sqlstateOf } from '../../db/server/failures.ts'
-import { findView, listReadableNames } from '../../db/views/catalog.ts'
-import { readDependencies } from '../../db/views/graph.ts'
+import { findView } from '../../db/views/catalog.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import { viewArgument } from '../../plan/commands.ts'
 import {
@@ -27,11 +26,9 @@ import {
   viewAfter,
 } from '../../plan/migrations/frozen.ts'
 import { compareJournal, insistOnOwnFolder } from '../../plan/migrations/journal.ts'
-import { displayName, parseName, type QualifiedName, quoteName } from '../../plan/names.ts'
+import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
 import { ownersSealed } from '../../plan/runs/rebuild.ts'
 import { readSettings } from '../../plan/settings.ts'
-import type { Definition } from '../../plan/views/definition.ts'
-import { unknownDependencies } from '../../plan/views/depends-on.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import { Problem } from '../../problem.ts'
 import { aroundOf } from '../aside/take.ts'
@@ -86,26 +83,6 @@ export const verifyFrozen = (
       startUp: { application_name: 'viewkeeper freeze', statement_timeout: '60000' },
       deadline: Date.now() + longestMs,
     },
-  )
-
-/**
- * Which views each view of the database reads, also through plain views; all names quoted.
- */
-export const readReading = (database: Database): Promise<Map<string, string[]>> =>
-  database.withConnection(async (sql) => {
-    const views = await readDependencies(sql)
-    const quoted = (written: string) => quoteName(parseName(written))
-    return new Map([...views].map(([view, reads]) => [quoted(view), reads.map(quoted)]))
-  })
-
-/** The names in `dependsOn` that neither these views nor the views of the database have, in words for the author. */
-export const readUnknownDependencies = <D extends Definition>(
-  database: Database,
-  definitions: D[],
-  known: QualifiedName[],
-): Promise<{ definition: D; message: string }[]> =>
-  database.withConnection(async (sql) =>
-    unknownDependencies(definitions, [...known, ...(await listReadableNames(sql))]),
   )
 
 const isLocked = (error: unknown): boolean =>
