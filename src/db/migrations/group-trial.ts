@@ -1,12 +1,21 @@
-import { authoredOnTwins, pathOverTwins, viewsNamedIn } from '../../plan/groups/authored.ts'
 import { type Group, type Member, type Places, placesOf, wantedOf } from '../../plan/groups/group.ts'
 import { lacks } from '../../plan/groups/refusals.ts'
-import { requalify } from '../../plan/groups/requalify.ts'
+import {
+  authoredTwin,
+  inPublic,
+  insistOnNoCircle,
+  type Misfit,
+  type Redefined,
+  readsAfter,
+  twinAsView,
+  twinName,
+  withColumnsOf,
+} from '../../plan/groups/trial.ts'
 import { buildTwinOf, makePlaces } from '../../plan/groups/twins.ts'
 import { wantedView } from '../../plan/migrations/redefine.ts'
-import { displayName, literal, type QualifiedName, quoteName, unquoted } from '../../plan/names.ts'
+import { displayName, literal, quoteName } from '../../plan/names.ts'
 import type { Definition } from '../../plan/views/definition.ts'
-import type { LiveView, ViewKind } from '../../plan/views/live-view.ts'
+import type { LiveView } from '../../plan/views/live-view.ts'
 import { liveViewQuery } from '../../plan/views/live-view-query.ts'
 import { parentsFirst, type Reader } from '../../plan/views/readers.ts'
 import { Problem } from '../../problem.ts'
@@ -16,14 +25,6 @@ import { sqlstateOf } from '../server/failures.ts'
 import { asideKey } from '../views/aside-key.ts'
 import { describeTwin, isSameQuery, undone } from './trial.ts'
 
-/** A view of a group that gets another definition. */
-export interface Redefined {
-  before: Definition | null
-  after: Definition
-  /** The view with its next owner. */
-  given: LiveView
-}
-
 /** A group as its changed definitions make it on this server. */
 export interface Tried {
   /** Each after those that it reads then. A view that changes because a column of another one changes is wanted so, too. */
@@ -31,13 +32,6 @@ export interface Tried {
   /** The new definitions as the server reads them, by OID. */
   twins: Map<number, LiveView>
   misfits: Misfit[]
-}
-
-/** A reader that does not fit the changed views. */
-export interface Misfit {
-  reader: QualifiedName & { kind: ViewKind }
-  /** In words that follow the reader's name. */
-  because: string
 }
 
 /**
@@ -73,30 +67,6 @@ export const tryTogether = (sql: Sql, readers: Reader[], changes: Map<number, Re
     }
     return tried
   })
-
-/** What a view reads after the change: a new query is known only by the names in it. */
-const readsAfter = (reader: Reader, readers: Reader[], changes: Map<number, Redefined>): number[] => {
-  const change = changes.get(reader.oid)
-  if (change === undefined) return reader.reads
-  const named = viewsNamedIn(
-    change.after.sql,
-    readers.map(({ oid, live }) => ({ ...live.view, oid })),
-  )
-  return named.map(({ oid }) => oid).filter((oid) => oid !== reader.oid)
-}
-
-/** Refuses (MigrationFailed) queries that would read each other. `members` come after those that they read, if they can. */
-function insistOnNoCircle(members: Member[], readsOf: (member: Member) => number[]): void {
-  for (const [at, member] of members.entries()) {
-    const later = members.slice(at + 1).find(({ oid }) => readsOf(member).includes(oid))
-    if (later === undefined) continue
-    const [one, other] = [member, later].map(({ live }) => displayName(live.view))
-    throw new Problem(
-      'MigrationFailed',
-      `${one} and ${other} would read each other, directly or through other views. Change one of the queries.`,
-    )
-  }
-}
 
 interface Changed {
   change: Redefined
@@ -142,38 +112,11 @@ async function insistOnOnlyTwins(sql: Sql, { members }: Group, places: Places): 
   )
 }
 
-/** The live view that a definition makes where its query finds twins. All SQL of the result names the views. */
-async function readOnTwins(
-  sql: Sql,
-  { members }: Group,
-  places: Places,
-  { after, given }: Redefined,
-): Promise<LiveView> {
-  const moved = new Map(members.map(({ live: { view } }) => [quoteName(view), places.twins(view.schema)]))
-  const back = new Map(
-    members.map(({ live: { view } }) => [
-      quoteName({ schema: places.twins(view.schema), name: view.name }),
-      view.schema,
-    ]),
-  )
-  const schemas = new Set(members.map(({ live }) => live.view.schema))
-  const { owner } = given.view
-  const twin = await describeTwin(
-    sql,
-    { ...after, schema: places.twins(after.schema), sql: authoredOnTwins(after.sql, moved) },
-    owner,
-    (path) =>
-      pathOverTwins(
-        path,
-        (schema) => (schemas.has(schema) ? places.twins(schema) : undefined),
-        unquoted(owner),
-      ),
-  )
-  return {
-    ...twin,
-    view: { ...given.view, definition: requalify(twin.view.definition, back) },
-    indexes: twin.indexes.map((index) => ({ ...index, rest: requalify(index.rest, back) })),
-  }
+/** The live view that a definition makes where its query finds twins. */
+async function readOnTwins(sql: Sql, group: Group, places: Places, change: Redefined): Promise<LiveView> {
+  const { definition, onPath } = authoredTwin(group, places, change)
+  const twin = await describeTwin(sql, definition, change.given.view.owner, onPath)
+  return twinAsView(group, places, change, twin)
 }
 
 /** Tries a view that keeps its query. Returns why it does not fit; null if it fits. */
@@ -192,21 +135,8 @@ async function tryReader(sql: Sql, group: Group, at: number, places: Places): Pr
   const [row] = await sql.unsafe<{ live: LiveView }[]>(
     `select f as live from (${liveViewQuery(`${literal(quoteName(twinName(member, places)))}::regclass`)}) as x(f)`,
   )
-  const { live } = member
-  const { columns } = (row as { live: LiveView }).live
-  if (columns.some(({ type }, column) => type !== live.columns[column]?.type)) {
-    const comments = new Map(live.columns.map(({ name, comment }) => [name, comment]))
-    member.wanted = {
-      ...live,
-      columns: columns.map(
-        (column, at) =>
-          live.columns.find(({ type }, before) => before === at && type === column.type) ?? {
-            ...column,
-            comment: comments.get(column.name) ?? null,
-          },
-      ),
-    }
-  }
+  const wanted = withColumnsOf(member.live, (row as { live: LiveView }).live)
+  if (wanted !== null) member.wanted = wanted
   return null
 }
 
@@ -246,11 +176,6 @@ const build = (sql: Sql, group: Group, member: Member, places: Places): Promise<
     false,
   )
 
-const twinName = ({ live: { view } }: Member, places: Places) => ({
-  schema: places.twins(view.schema),
-  name: view.name,
-})
-
 /** Does work, and words its refusal for the author: with the names of the views, and the definition at fault. */
 async function naming<T>(
   definition: Definition | null,
@@ -268,10 +193,3 @@ async function naming<T>(
     throw error
   }
 }
-
-/** A message of the server that names the views instead of their twins. */
-const inPublic = (message: string, { members }: Group, places: Places): string =>
-  members.reduce(
-    (text, { live: { view } }) => text.replaceAll(places.twins(view.schema), view.schema),
-    message,
-  )

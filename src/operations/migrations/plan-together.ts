@@ -1,20 +1,20 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Misfit, type Redefined, tryTogether } from '../../db/migrations/group-trial.ts'
+import { tryTogether } from '../../db/migrations/group-trial.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
 import { ensureDefinition } from '../../db/views/definitions.ts'
 import { readGroupRights } from '../../db/views/group.ts'
 import { readReaders } from '../../db/views/readers.ts'
-import { viewArgument } from '../../plan/commands.ts'
 import { type Group, groupOf, materialized } from '../../plan/groups/group.ts'
 import { planGroupRefresh } from '../../plan/groups/refresh.ts'
 import { groupObstacles, withoutMembers } from '../../plan/groups/refusals.ts'
+import { type Redefined, unfit } from '../../plan/groups/trial.ts'
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
-import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
+import { quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
 import type { RunOptions } from '../../plan/runs/refresh.ts'
 import { swapRefusals } from '../../plan/runs/swap-refusals.ts'
-import type { LiveView, SwapRights, ViewKind, ViewSnapshot } from '../../plan/views/live-view.ts'
+import type { LiveView, SwapRights, ViewSnapshot } from '../../plan/views/live-view.ts'
 import type { Reader } from '../../plan/views/readers.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
@@ -38,7 +38,7 @@ interface TogetherOptions extends RunOptions {
  * if nothing is to be changed. Refuses (SwapImpossible), by name, what stands in the way and readers that no longer fit.
  * Throws StatementRefused if the server refuses a definition.
  */
-export async function planTogether(
+export async function planWithReaders(
   sql: Sql,
   changes: LiveChange[],
   options: TogetherOptions,
@@ -114,35 +114,6 @@ async function insistOnRebuild(sql: Sql, group: Group, changes: LiveChange[]): P
     'SwapImpossible',
     `${namesOf(changes)} cannot be given another query together with the views that read ${changes.length === 1 ? 'it' : 'them'}: ` +
       `${[...new Set(obstacles)].join('; ')}. Remove what is in the way by own SQL in an earlier migration, and make it again in a later one.`,
-  )
-}
-
-/** The refusal of readers that do not fit the changed views, with what to do. */
-export function unfit(changed: QualifiedName[], misfits: Misfit[]): Problem {
-  const said = misfits.map(
-    ({ reader, because }) =>
-      `${reader.kind === 'view' ? 'plain view ' : ''}${displayName(reader)} ${because}`,
-  )
-  const ofKind = (kind: ViewKind): QualifiedName[] =>
-    misfits.flatMap(({ reader }) => (reader.kind === kind ? [reader] : []))
-  const [views, plain] = [ofKind('materialized view'), ofKind('view')]
-  const all = [...changed, ...views].map((view) => viewArgument(view))
-  return new Problem(
-    'SwapImpossible',
-    [
-      `${said.join('; ')}.`,
-      ...(views.length === 0
-        ? []
-        : [
-            `Change ${views.map(displayName).join(', ')} in the same migration: npx viewkeeper freeze ${all.join(' ')} -m "why"`,
-          ]),
-      ...(plain.length === 0
-        ? []
-        : [
-            `Drop plain ${plain.length === 1 ? 'view' : 'views'} ${plain.map(displayName).join(', ')} by own SQL in an earlier migration, ` +
-              `and make ${plain.length === 1 ? 'it' : 'them'} again in a later one.`,
-          ]),
-    ].join(' '),
   )
 }
 

@@ -1,4 +1,4 @@
-import { type Misfit, readColumnsUsed } from '../../db/migrations/group-trial.ts'
+import { readColumnsUsed } from '../../db/migrations/group-trial.ts'
 import { readTwin } from '../../db/migrations/trial.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { lacking } from '../../db/server/cure.ts'
@@ -7,6 +7,7 @@ import { readDependents, readLiveView } from '../../db/views/look.ts'
 import { readOwner } from '../../db/views/owner.ts'
 import { readReaders } from '../../db/views/readers.ts'
 import { lacks } from '../../plan/groups/refusals.ts'
+import { type Misfit, unfit } from '../../plan/groups/trial.ts'
 import {
   type FrozenChange,
   partsOf,
@@ -30,7 +31,7 @@ import type { LiveView } from '../../plan/views/live-view.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import { readNextOwner } from './next-owner.ts'
-import { type LiveChange, planTogether, unfit } from './plan-together.ts'
+import { type LiveChange, planWithReaders } from './plan-together.ts'
 
 /** What a migration does to a view, as reports name it. */
 export type Change = 'create' | 'rebuild' | 'alter' | 'drop' | 'rename'
@@ -108,7 +109,7 @@ async function planDefinition(
   const runs = { ...runOptions, timeoutSeconds, settings }
   if (needsRebuild(live, twin)) {
     if (givesReadersOtherTypes(live, twin) || (await isReadByMaterialized(sql, view, live))) {
-      const plan = await planTogether(sql, [found], { ...runs, deadline, isTrial })
+      const plan = await planWithReaders(sql, [found], { ...runs, deadline, isTrial })
       return plan && { does: 'rebuild', plan, timeoutSeconds }
     }
     await insistOnColumns(sql, view, live, twin)
@@ -176,7 +177,7 @@ async function planDefinitions(
     {},
     ...definitions.toReversed().map((each) => readSettings(quoteName(each), each.settings)),
   )
-  const plan = await planTogether(sql, changes, {
+  const plan = await planWithReaders(sql, changes, {
     ...runOptions,
     timeoutSeconds,
     settings,
