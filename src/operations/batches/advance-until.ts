@@ -1,12 +1,6 @@
 import type { BatchView } from '../../db/batches/batch-views.ts'
 import { type Batch, readBatch, stampBatch } from '../../db/batches/batches.ts'
-import {
-  cancelBatchRuns,
-  followLatestRuns,
-  insertRetry,
-  insertSkipped,
-  type LatestRuns,
-} from '../../db/batches/latest-runs.ts'
+import { cancelBatchRuns, insertRetry, insertSkipped } from '../../db/batches/latest-runs.ts'
 import { withOpenedAhead } from '../../db/envelope/open-ahead.ts'
 import { closeLostRuns } from '../../db/life/lose.ts'
 import { whileListening } from '../../db/server/listen.ts'
@@ -14,9 +8,9 @@ import { type BatchNext, planNext } from '../../plan/batches/next.ts'
 import { Problem } from '../../problem.ts'
 import type { AdvancingBatch } from './advancing.ts'
 import { endBatchIfOver } from './end.ts'
-import { giveUpUnbuilt, readGroupsAgain } from './exchange.ts'
+import { giveUpUnbuilt, readAllAgain, readGroupsAgain } from './exchange.ts'
 import { planAhead } from './plan-ahead.ts'
-import { mostAhead, type Senders, withSenders } from './send.ts'
+import { mostAhead, Senders } from './send.ts'
 import { makeWake, type Wake } from './wake.ts'
 
 /** The server notifies us of the end of a run. A look finds the rest: a lost run, a due retry, a cancel. */
@@ -25,17 +19,18 @@ const stampEveryMs = 10_000
 
 /** Advances a batch: sends what is ready, waits, looks again. Null if the time is up first. */
 export async function advanceUntil(advancing: AdvancingBatch): Promise<Batch | null> {
+  const { database, batch } = advancing
   const wake = makeWake()
-  return withOpenedAhead(
-    advancing.database,
-    Math.min(advancing.batch.concurrency, mostAhead),
-    (connections) =>
-      whileListening(advancing.database, wake.ring, ({ sql, insistOnHearing }) => {
-        const ahead = planAhead(sql, advancing.batch)
-        return withSenders(advancing, { connections, ahead }, wake.ring, (senders) =>
-          untilEnded(advancing, senders, wake, insistOnHearing),
-        )
-      }),
+  return withOpenedAhead(database, Math.min(batch.concurrency, mostAhead), (connections) =>
+    whileListening(database, wake.ring, async ({ sql, insistOnHearing }) => {
+      const ahead = planAhead(sql, batch)
+      const senders = new Senders(advancing, { connections, ahead, onAnswer: wake.ring })
+      try {
+        return await untilEnded(advancing, senders, wake, insistOnHearing)
+      } finally {
+        await senders.leave()
+      }
+    }),
   )
 }
 
@@ -45,25 +40,22 @@ async function untilEnded(
   wake: Wake,
   insistOnHearing: () => void,
 ): Promise<Batch | null> {
-  const { sql, batch, views, until } = advancing
-  const latestRuns = followLatestRuns(sql, batch.id)
-  const look = makeLook(advancing, latestRuns)
+  const { sql, batch, views, latestRuns, until } = advancing
+  const look = makeLook(advancing)
   for (;;) {
     insistOnHearing()
     const current = await look()
     if (current.finishedAt !== null) return current
-    await senders.settle(latestRuns)
+    await senders.settle()
     const canceled = current.cancelRequestedAt !== null
     if (canceled) await cancelBatchRuns(sql, batch.id)
     const next = planNext(views, latestRuns.latest, advancing.groups)
     if (canceled || next.ended) {
       const ended = await endBatchIfOver(sql, batch.id, views)
       if (ended !== null) return ended
-    } else if ((await giveUp(advancing, next, latestRuns)) || (await record(advancing, next, latestRuns)))
-      continue
+    } else if ((await giveUp(advancing, next)) || (await record(advancing, next))) continue
     if (Date.now() >= until) return null
-    if (!canceled && (await senders.exchange(next, latestRuns))) continue
-    if (!canceled && (await senders.send(next, latestRuns))) continue
+    if (!canceled && ((await senders.exchange(next)) || (await senders.send(next)))) continue
     await wake.wait(Math.max(0, Math.min(lookAgainMs, senders.pauseMs(), until - Date.now())))
   }
 }
@@ -72,8 +64,8 @@ async function untilEnded(
  * Makes the function that looks at the batch. At intervals, that function also looks at all runs and stamps
  * the batch.
  */
-function makeLook(advancing: AdvancingBatch, latestRuns: LatestRuns): () => Promise<Batch> {
-  const { sql, batch } = advancing
+function makeLook(advancing: AdvancingBatch): () => Promise<Batch> {
+  const { sql, batch, latestRuns } = advancing
   let nextFullLook = 0
   let nextStamp = Date.now() + stampEveryMs
   return async () => {
@@ -98,12 +90,8 @@ function makeLook(advancing: AdvancingBatch, latestRuns: LatestRuns): () => Prom
 }
 
 /** Gives up the groups of `next` that cannot be exchanged any more. True if there were any. */
-async function giveUp(
-  advancing: AdvancingBatch,
-  { giveUp: groups }: BatchNext<BatchView>,
-  latestRuns: LatestRuns,
-): Promise<boolean> {
-  const { sql, batch, views } = advancing
+async function giveUp(advancing: AdvancingBatch, { giveUp: groups }: BatchNext<BatchView>): Promise<boolean> {
+  const { sql, batch, views, latestRuns } = advancing
   for (const group of groups) {
     const unbuilt = group.members.filter((id) => {
       const run = latestRuns.latest.get(id)
@@ -112,15 +100,14 @@ async function giveUp(
     await giveUpUnbuilt(sql, batch, views, group, unbuilt)
   }
   if (groups.length === 0) return false
-  await Promise.all([readGroupsAgain(advancing), latestRuns.reload()])
+  await readAllAgain(advancing)
   return true
 }
 
 /** Records the retries and skips of `next`. True if there were any. */
 async function record(
-  { sql, batch }: AdvancingBatch,
+  { sql, batch, latestRuns }: AdvancingBatch,
   { retry, skip }: BatchNext<BatchView>,
-  latestRuns: LatestRuns,
 ): Promise<boolean> {
   for (const { node, ...next } of retry) await insertRetry(sql, batch.id, node, next)
   if (skip.length > 0) {

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type BatchGroup, readBatchGroups } from '../../db/batches/batch-groups.ts'
 import { type BatchView, readBatchViews } from '../../db/batches/batch-views.ts'
 import { type Batch, readBatch, stampBatch } from '../../db/batches/batches.ts'
+import { followLatestRuns } from '../../db/batches/latest-runs.ts'
 import { StatementRefused } from '../../db/runs/statements.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { sqlstateOf } from '../../db/server/failures.ts'
@@ -50,7 +51,9 @@ export function advance(
       const groups = await formedGroups(sql, batch, views, until)
       if (groups === null) return { batchId, done: false }
       const together = groups.length === 0 ? views : await readBatchViews(sql, batchId)
-      const ended = await advanceUntil({ sql, database, batch, views: together, groups, until, mostAtOnce })
+      const latestRuns = followLatestRuns(sql, batch.id)
+      const batchNow = { sql, database, batch, views: together, latestRuns, groups, until, mostAtOnce }
+      const ended = await advanceUntil(batchNow)
       return ended === null ? { batchId, done: false } : done(ended)
     },
     { deadline: Math.max(until, Date.now()) + leaveWithinMs },

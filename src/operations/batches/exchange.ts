@@ -74,6 +74,11 @@ export async function readGroupsAgain(advancing: AdvancingBatch): Promise<void> 
   advancing.groups = groups.filter(({ givenUp }) => givenUp === null)
 }
 
+/** The same, and all runs. */
+export async function readAllAgain(advancing: AdvancingBatch): Promise<void> {
+  await Promise.all([readGroupsAgain(advancing), advancing.latestRuns.reload()])
+}
+
 /** Gives up a group of which a view was not built, and says which one. */
 export const giveUpUnbuilt = (
   sql: Sql,

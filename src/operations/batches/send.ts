@@ -1,18 +1,17 @@
 import { giveUpGroup } from '../../db/batches/batch-groups.ts'
 import type { BatchView } from '../../db/batches/batch-views.ts'
-import type { LatestRuns } from '../../db/batches/latest-runs.ts'
 import type { OpenedAhead } from '../../db/envelope/open-ahead.ts'
 import type { SentEnvelope } from '../../db/envelope/run-connection.ts'
 import { closeLostRuns } from '../../db/life/lose.ts'
 import { closeUnclaimed } from '../../db/life/refuse.ts'
-import type { BatchNext } from '../../plan/batches/next.ts'
+import type { BatchNext, LatestRun } from '../../plan/batches/next.ts'
 import type { Problem } from '../../problem.ts'
 import { neverClaimed } from '../runs/never-claimed.ts'
 import { runErrorOf } from '../runs/record.ts'
 import type { AdvancingBatch } from './advancing.ts'
-import { prepareExchange, readGroupsAgain } from './exchange.ts'
+import { prepareExchange, readAllAgain } from './exchange.ts'
 import type { PlannedAhead } from './plan-ahead.ts'
-import { prepareRun } from './prepare.ts'
+import { type Prepared, prepareRun } from './prepare.ts'
 
 /** How long a view is left alone if its run came back unclaimed or another run of it is running. */
 const leaveAloneMs = 100
@@ -26,18 +25,6 @@ const longestUnclaimedMs = 10_000
 /** The most connections that are kept open for runs to come. */
 export const mostAhead = 2
 
-/** Sends the runs of a batch, no more at once than its concurrency. */
-export interface Senders {
-  /** Deals with the envelopes that the server has answered since the last call. */
-  settle(latestRuns: LatestRuns): Promise<void>
-  /** Sends what is ready, most urgent first, while there is room. True if another call was faster. */
-  send(next: BatchNext<BatchView>, latestRuns: LatestRuns): Promise<boolean>
-  /** Sends the exchanges of groups whose twins are all built. True if the runs have to be read again. */
-  exchange(next: BatchNext<BatchView>, latestRuns: LatestRuns): Promise<boolean>
-  /** Milliseconds until the first view that is left alone is due again. */
-  pauseMs(): number
-}
-
 /** An envelope that was answered, or whose connection broke. */
 interface Answered {
   runId: number
@@ -47,121 +34,153 @@ interface Answered {
   left: Promise<void>
 }
 
-/** Calls `work` with senders, then leaves the connection of each envelope: the server goes on by itself. */
-export async function withSenders<T>(
-  advancing: AdvancingBatch,
-  { connections, ahead }: { connections: OpenedAhead; ahead: PlannedAhead },
-  onAnswer: () => void,
-  work: (senders: Senders) => Promise<T>,
-): Promise<T> {
-  const { sql, batch, views, mostAtOnce } = advancing
-  const sent = new Map<number, SentEnvelope>()
-  const answered: Answered[] = []
-  const leftAlone = new Map<number, number>()
-  const unclaimedSince = new Map<number, number>()
-  const lockedSince = new Map<number, number>()
+/** Sends the runs of a batch, no more at once than its concurrency. */
+export class Senders {
+  private readonly advancing: AdvancingBatch
+  private readonly connections: OpenedAhead
+  private readonly ahead: PlannedAhead
+  private readonly onAnswer: () => void
+  private readonly sent = new Map<number, SentEnvelope>()
+  private readonly answered: Answered[] = []
+  /** Until when each view is left alone. */
+  private readonly leftAlone = new Map<number, number>()
+  private readonly unclaimedSince = new Map<number, number>()
+  private readonly lockedSince = new Map<number, number>()
 
-  /** The run was not claimed. If that does not change soon, the attempt ends. */
-  const leaveUnclaimed = async (runId: number, viewId: number) => {
-    const since = unclaimedSince.get(runId) ?? Date.now()
-    unclaimedSince.set(runId, since)
-    if (Date.now() - since > longestUnclaimedMs)
-      await closeUnclaimed(sql, runId, runErrorOf(await neverClaimed(sql, runId)))
-    else leftAlone.set(viewId, Date.now() + leaveAloneMs)
+  constructor(
+    advancing: AdvancingBatch,
+    { connections, ahead, onAnswer }: { connections: OpenedAhead; ahead: PlannedAhead; onAnswer: () => void },
+  ) {
+    this.advancing = advancing
+    this.connections = connections
+    this.ahead = ahead
+    this.onAnswer = onAnswer
   }
 
-  const settle = async (latestRuns: LatestRuns) => {
-    for (const { runId, viewId, refused, left } of answered.splice(0)) {
+  /** Deals with the envelopes that the server has answered since the last call. */
+  async settle(): Promise<void> {
+    const { sql, latestRuns } = this.advancing
+    for (const { runId, viewId, refused, left } of this.answered.splice(0)) {
       const last = latestRuns.latest.get(viewId)
-      if (refused !== undefined && last?.runId === runId && last.status === 'built')
-        await giveUpRefused(viewId, refused, latestRuns)
-      if (last?.runId !== runId || (last.status !== 'pending' && last.status !== 'running')) continue
+      if (last?.runId !== runId) continue
+      if (last.status === 'built' && refused !== undefined) await this.giveUpRefused(viewId, refused)
+      if (last.status !== 'pending' && last.status !== 'running') continue
       await left // until the connection is closed, the session may still hold the run's lock
-      if (last.status === 'pending' && refused !== undefined)
-        await closeUnclaimed(sql, runId, runErrorOf(refused))
-      else if (last.status === 'pending') await leaveUnclaimed(runId, viewId)
-      else await closeLostRuns(sql, { runId })
+      if (last.status === 'running') await closeLostRuns(sql, { runId })
+      else if (refused !== undefined) await closeUnclaimed(sql, runId, runErrorOf(refused))
+      else await this.leaveUnclaimed(runId, viewId)
       await latestRuns.refresh()
     }
   }
 
-  const sendOne = async (runId: number, viewId: number, timeoutSeconds: number) => {
-    const connection = await connections.take()
-    const envelope = connection.send(runId, timeoutSeconds, 'others')
-    sent.set(runId, envelope)
-    void envelope.answered.then((refused) => {
-      sent.delete(runId)
-      answered.push({ runId, viewId, refused, left: envelope.leave() })
-      onAnswer()
-    })
-  }
-
-  const send = async ({ ready, running }: BatchNext<BatchView>, latestRuns: LatestRuns) => {
-    const onTheirWay = ready.filter(({ pending }) => pending !== null && sent.has(pending.runId)).length
-    let room = Math.min(batch.concurrency - running - onTheirWay, mostAtOnce - sent.size)
-    const next = nextOf(advancing, latestRuns)
-    ahead.expect(room > 0 ? next.filter(({ id }) => id !== ready[0]?.node.id) : next)
+  /** Sends what is ready, most urgent first, while there is room. True if another call was faster. */
+  async send({ ready, running }: BatchNext<BatchView>): Promise<boolean> {
+    const { batch, views, latestRuns, mostAtOnce } = this.advancing
+    const onTheirWay = ready.filter(({ pending }) => this.isSent(pending)).length
+    let room = Math.min(batch.concurrency - running - onTheirWay, mostAtOnce - this.sent.size)
+    const next = nextOf(this.advancing)
+    this.ahead.expect(room > 0 ? next.filter(({ id }) => id !== ready[0]?.node.id) : next)
     for (const { node, pending } of ready) {
       if (room <= 0) break
-      if (Date.now() < (leftAlone.get(node.id) ?? 0) || (pending && sent.has(pending.runId))) continue
-      const since = lockedSince.get(node.id) ?? Date.now()
-      const prepared = await prepareRun(advancing, node, pending, ahead, Date.now() - since)
-      if (prepared === 'locked') lockedSince.set(node.id, since)
-      else lockedSince.delete(node.id)
-      if (prepared === 'locked' || prepared === 'in the way') {
-        leftAlone.set(node.id, Date.now() + (prepared === 'locked' ? leaveLockedAloneMs : leaveAloneMs))
-        if (pending !== null) unclaimedSince.delete(pending.runId)
-      } else if (prepared === 'made elsewhere') {
+      if (this.isLeftAlone(node.id) || this.isSent(pending)) continue
+      const prepared = await this.prepare(node, pending)
+      if (prepared === 'made elsewhere') {
         await latestRuns.reload()
         return true
-      } else if (prepared === 'ended') {
-        onAnswer()
-      } else {
-        await sendOne(prepared.runId, node.id, prepared.timeoutSeconds)
+      }
+      if (prepared === 'ended') this.onAnswer()
+      else if (prepared === 'locked' || prepared === 'in the way') this.leaveAlone(node.id, prepared)
+      else {
+        await this.sendOne(prepared.runId, node.id, prepared.timeoutSeconds)
         room--
       }
     }
-    connections.fill(Math.min(batch.concurrency, mostAhead, views.length - latestRuns.latest.size))
+    this.connections.fill(Math.min(batch.concurrency, mostAhead, views.length - latestRuns.latest.size))
     return false
   }
 
-  const exchange = async ({ exchange: groups }: BatchNext<BatchView>, latestRuns: LatestRuns) => {
+  /** Sends the exchanges of groups whose twins are all built. True if the runs have to be read again. */
+  async exchange({ exchange: groups }: BatchNext<BatchView>): Promise<boolean> {
+    const { sql, batch, views, latestRuns } = this.advancing
     let again = false
     for (const group of groups) {
-      const runIds = group.members.flatMap((id) => latestRuns.latest.get(id)?.runId ?? [])
       const [first = 0] = group.members
-      if (Date.now() < (leftAlone.get(first) ?? 0) || runIds.some((id) => sent.has(id))) continue
+      if (this.isLeftAlone(first) || group.members.some((id) => this.isSent(latestRuns.latest.get(id))))
+        continue
       const prepared = await prepareExchange(sql, batch, views, group)
-      if (prepared === 'locked' || prepared === 'in the way' || prepared === 'made elsewhere')
-        leftAlone.set(first, Date.now() + (prepared === 'locked' ? leaveLockedAloneMs : leaveAloneMs))
-      else if (prepared === 'given up') again = true
+      if (prepared === 'given up') again = true
+      else if (typeof prepared === 'string') this.leaveAlone(first, prepared)
       else {
-        leftAlone.set(first, Date.now() + leaveAloneMs) // until the claim is seen
-        await sendOne(prepared.runId, prepared.viewId, prepared.timeoutSeconds)
+        this.leaveAlone(first) // until the claim is seen
+        await this.sendOne(prepared.runId, prepared.viewId, prepared.timeoutSeconds)
       }
     }
-    if (again) await Promise.all([readGroupsAgain(advancing), latestRuns.reload()])
+    if (again) await readAllAgain(this.advancing)
     return again
   }
 
-  /** The exchange is not possible with our rights: the views are refreshed in place. */
-  const giveUpRefused = async (viewId: number, refused: Problem, latestRuns: LatestRuns) => {
-    const group = advancing.groups.find(({ members }) => members.includes(viewId))
-    if (group === undefined) return
-    await giveUpGroup(sql, batch, group, { class: refused.code, message: refused.message })
-    await Promise.all([readGroupsAgain(advancing), latestRuns.reload()])
-  }
-
-  const pauseMs = () => {
+  /** Milliseconds until the first view that is left alone is due again. */
+  pauseMs(): number {
     const now = Date.now()
-    for (const [viewId, until] of leftAlone) if (until <= now) leftAlone.delete(viewId)
-    return Math.min(Number.POSITIVE_INFINITY, ...[...leftAlone.values()].map((until) => until - now))
+    for (const [viewId, until] of this.leftAlone) if (until <= now) this.leftAlone.delete(viewId)
+    return Math.min(Number.POSITIVE_INFINITY, ...[...this.leftAlone.values()].map((until) => until - now))
   }
 
-  try {
-    return await work({ settle, send, exchange, pauseMs })
-  } finally {
-    await Promise.all([...sent.values()].map(({ leave }) => leave()))
+  /** Leaves the connection of each envelope: the server goes on by itself. */
+  async leave(): Promise<void> {
+    await Promise.all([...this.sent.values()].map((envelope) => envelope.leave()))
+  }
+
+  private isSent(run: LatestRun | null | undefined): boolean {
+    return run != null && this.sent.has(run.runId)
+  }
+
+  private isLeftAlone(viewId: number): boolean {
+    return Date.now() < (this.leftAlone.get(viewId) ?? 0)
+  }
+
+  private leaveAlone(viewId: number, because?: string): void {
+    this.leftAlone.set(viewId, Date.now() + (because === 'locked' ? leaveLockedAloneMs : leaveAloneMs))
+  }
+
+  private async prepare(node: BatchView, pending: LatestRun | null): Promise<Prepared> {
+    const since = this.lockedSince.get(node.id) ?? Date.now()
+    const prepared = await prepareRun(this.advancing, node, pending, this.ahead, Date.now() - since)
+    if (prepared === 'locked') this.lockedSince.set(node.id, since)
+    else this.lockedSince.delete(node.id)
+    if (pending !== null && (prepared === 'locked' || prepared === 'in the way'))
+      this.unclaimedSince.delete(pending.runId)
+    return prepared
+  }
+
+  private async sendOne(runId: number, viewId: number, timeoutSeconds: number): Promise<void> {
+    const connection = await this.connections.take()
+    const envelope = connection.send(runId, timeoutSeconds, 'others')
+    this.sent.set(runId, envelope)
+    void envelope.answered.then((refused) => {
+      this.sent.delete(runId)
+      this.answered.push({ runId, viewId, refused, left: envelope.leave() })
+      this.onAnswer()
+    })
+  }
+
+  /** The run was not claimed. If that does not change soon, the attempt ends. */
+  private async leaveUnclaimed(runId: number, viewId: number): Promise<void> {
+    const { sql } = this.advancing
+    const since = this.unclaimedSince.get(runId) ?? Date.now()
+    this.unclaimedSince.set(runId, since)
+    if (Date.now() - since > longestUnclaimedMs)
+      await closeUnclaimed(sql, runId, runErrorOf(await neverClaimed(sql, runId)))
+    else this.leaveAlone(viewId)
+  }
+
+  /** The exchange is not possible with our rights: the views are refreshed in place. */
+  private async giveUpRefused(viewId: number, { code, message }: Problem): Promise<void> {
+    const { sql, batch, groups } = this.advancing
+    const group = groups.find(({ members }) => members.includes(viewId))
+    if (group === undefined) return
+    await giveUpGroup(sql, batch, group, { class: code, message })
+    await readAllAgain(this.advancing)
   }
 }
 
@@ -169,7 +188,7 @@ export async function withSenders<T>(
  * The views that will probably have their turn next. Views that read a view which is being refreshed are left
  * out: a lock on that view may keep them from being read. So are views whose twins are built: that is planned quickly.
  */
-function nextOf({ views, groups, batch }: AdvancingBatch, { latest }: LatestRuns): BatchView[] {
+function nextOf({ views, groups, batch, latestRuns: { latest } }: AdvancingBatch): BatchView[] {
   const grouped = new Set(groups.flatMap(({ members }) => members))
   const isRunning = (id: number) => latest.get(id)?.status === 'running'
   const next: BatchView[] = []
