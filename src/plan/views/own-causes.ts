@@ -1,7 +1,7 @@
 import { mayRetry, type ProblemCode, problemCodes } from '../../problem.ts'
 import { command } from '../commands.ts'
 import { duration, names } from '../words.ts'
-import type { Cause, HeldLock } from './cause.ts'
+import type { Cause, CauseCode, HeldLock } from './cause.ts'
 import type { RunFacts, Standing, Surroundings } from './standing.ts'
 
 const longestMessage = 600
@@ -11,22 +11,53 @@ const mostNames = 5
  * What of a view itself makes its data as old as they are, the real cause first. Of a view that is well, that it is. Pure.
  */
 export function ownCauses(view: Standing, around: Surroundings): Cause[] {
-  const gone = goneCause(view, around)
-  const open = openCauses(view, around)
-  if (gone !== null) return [gone, ...failedCauses(view, around), ...open]
-  const isLocked = view.locks.length > 0
-  const holdsUp = isLocked && (view.waits || view.locks.some((lock) => stoppedLast(view, lock)))
-  return [
-    ...pausedCauses(view, around),
-    ...(holdsUp ? [lockedCause(view, around)] : []),
-    ...failedCauses(view, around),
-    ...emptyCauses(view, around, open.length > 0),
-    ...open,
-    ...(open.length > 0 ? [] : scheduleCauses(view, around)),
-    ...wellCauses(view, around),
-    ...(isLocked && !holdsUp ? [lockedCause(view, around)] : []),
-  ]
+  const facts = factsOf(view, around)
+  const isGone = view.aside !== null || view.missing
+  return (isGone ? rulesOfGone : rules).flatMap((rule) => rule(facts) ?? [])
 }
+
+/** What the rules know of a view. */
+interface Facts extends Surroundings {
+  view: Standing
+  /** The name of the view. */
+  name: string
+  /** The run that has not ended: the running one if there are several. */
+  run: RunFacts | undefined
+  /** The last run that ended. */
+  last: RunFacts | undefined
+  /** What goes on now. */
+  open: Cause | null
+  isPaused: boolean
+  /** Whether the first lock keeps a run from going on, or kept the last one. */
+  isHeldUp: boolean
+  /** A command line of the environment. */
+  type: (...words: string[]) => string
+}
+
+function factsOf(view: Standing, around: Surroundings): Facts {
+  const type = (...words: string[]) => command(words, around.environment)
+  const run = runningRun(view) ?? view.runs.find(({ finishedAt }) => finishedAt === null)
+  const isPaused = view.pausedSince !== null || (around.allPaused !== null && view.scheduled)
+  const isHeldUp = view.locks.length > 0 && (view.waits || view.locks.some((lock) => stoppedLast(view, lock)))
+  const known = { ...around, view, name: view.view, run, last: lastEnded(view), isPaused, isHeldUp, type }
+  return { ...known, open: openCause(known) }
+}
+
+/** Says that something makes a view's data as old as they are; null if it does not. */
+type Rule = (facts: Facts) => Cause | null
+
+const cause = (
+  code: CauseCode,
+  text: string,
+  next: string | null = null,
+  run?: Partial<Pick<RunFacts, 'id' | 'batchId'>>,
+): Cause => ({
+  code,
+  text,
+  next,
+  ...(run?.id === undefined ? {} : { runId: run.id }),
+  ...(run?.batchId == null ? {} : { batchId: run.batchId }),
+})
 
 /** The last run that ended, without drops and runs that had nothing to do. */
 export const lastEnded = ({ runs }: Standing): RunFacts | undefined =>
@@ -41,10 +72,6 @@ export const lastEnded = ({ runs }: Standing): RunFacts | undefined =>
 export const runningRun = ({ runs }: Standing): RunFacts | undefined =>
   runs.find(({ status }) => status === 'running')
 
-/** The run that has not ended: the running one if there are several. */
-const openRun = (view: Standing): RunFacts | undefined =>
-  runningRun(view) ?? view.runs.find(({ finishedAt }) => finishedAt === null)
-
 /** Whether the last run ended because of a lock. */
 export const failedAtLock = (view: Standing): boolean => lastEnded(view)?.error?.class === 'LockTimeout'
 
@@ -54,65 +81,172 @@ export function stoppedLast(view: Standing, { since }: HeldLock): boolean {
   return failedAtLock(view) && (since === null || end === null || since <= end)
 }
 
-function goneCause({ view, aside, missing }: Standing, { environment, clock }: Surroundings): Cause | null {
-  if (aside !== null) {
-    return {
-      code: 'SetAside',
-      text: `Role ${aside.by} has set ${view} aside since ${clock(aside.since)}, so it is not in the database. put-back works with DATABASE_URL.`,
-      next: command(['put-back'], null),
-    }
-  }
-  if (!missing) return null
-  return {
-    code: 'Missing',
-    text: `${view} was authored, but it is not in the database: somebody dropped it, or it was never created.`,
-    next: command(['migrate', 'up', '--repair'], environment),
-  }
+const setAside: Rule = ({ view: { aside }, name, clock }) =>
+  aside &&
+  cause(
+    'SetAside',
+    `Role ${aside.by} has set ${name} aside since ${clock(aside.since)}, so it is not in the database. put-back works with DATABASE_URL.`,
+    command(['put-back'], null),
+  )
+
+const missing: Rule = ({ view, name, type }) =>
+  view.aside === null
+    ? cause(
+        'Missing',
+        `${name} was authored, but it is not in the database: somebody dropped it, or it was never created.`,
+        type('migrate', 'up', '--repair'),
+      )
+    : null
+
+const paused: Rule = ({ view: { pausedSince }, name, clock, type }) =>
+  pausedSince &&
+  cause(
+    'Paused',
+    `${name} has been paused since ${clock(pausedSince)}: nothing refreshes it, except with --force.`,
+    type('resume', name),
+  )
+
+const allPaused: Rule = ({ allPaused: pause, view: { scheduled }, name, clock, type }) =>
+  pause && scheduled
+    ? cause(
+        'AllPaused',
+        `${pause.by || 'Somebody'} has paused everything scheduled since ${clock(pause.since)}, so no schedule refreshes ${name}.`,
+        type('resume', '--all'),
+      )
+    : null
+
+const heldUp: Rule = (facts) => (facts.isHeldUp ? locked(facts) : null)
+
+const inTheWay: Rule = (facts) => (facts.view.locks.length > 0 && !facts.isHeldUp ? locked(facts) : null)
+
+/** That the last batch ended before the view had a run, and no run came after it. */
+const endedBatch: Rule = ({ view: { batch, runs }, name, isPaused, clock, type }) => {
+  const why = batch?.finishedAt == null ? undefined : batch.error?.class
+  if (batch === null || why === undefined || why === 'ViewsFailed' || (why === 'Paused' && isPaused))
+    return null
+  if (runs.some((run) => run.batchId === batch.id || run.requestedAt >= batch.requestedAt)) return null
+  const [code, text]: [CauseCode, string] =
+    why === 'Paused'
+      ? [
+          'Skipped',
+          `did not refresh ${name} at ${clock(batch.requestedAt)}, because everything scheduled was paused then.`,
+        ]
+      : [
+          why === 'Canceled' ? 'Canceled' : 'Lost',
+          `ended before ${name} had its turn: ${cut(batch.error?.message ?? '')}`,
+        ]
+  return cause(code, `Batch ${batch.id} ${text}`, type('refresh', name), { batchId: batch.id })
 }
 
-function pausedCauses(
-  { view, pausedSince, scheduled }: Standing,
-  { allPaused, environment, clock }: Surroundings,
-): Cause[] {
-  const causes: Cause[] = []
-  if (pausedSince !== null) {
-    causes.push({
-      code: 'Paused',
-      text: `${view} has been paused since ${clock(pausedSince)}: nothing refreshes it, except with --force.`,
-      next: command(['resume', view], environment),
-    })
-  }
-  if (allPaused !== null && scheduled) {
-    const by = allPaused.by === '' ? 'Somebody' : allPaused.by
-    causes.push({
-      code: 'AllPaused',
-      text: `${by} has paused everything scheduled since ${clock(allPaused.since)}, so no schedule refreshes ${view}.`,
-      next: command(['resume', '--all'], environment),
-    })
-  }
-  return causes
+const endedRun: Rule = ({ last, isPaused, view, ...around }) => {
+  const isSaid = last?.status === 'skipped' && last.error === null && isPaused
+  return last === undefined || last.status === 'success' || isSaid ? null : runCause(view, last, around)
 }
 
-function lockedCause(view: Standing, { environment, clock }: Surroundings): Cause {
+const unpopulated: Rule = ({ view: { populated }, name, open, type }) =>
+  populated
+    ? null
+    : cause(
+        'Unpopulated',
+        `${name} is not populated, so readers get an error from it.`,
+        open === null ? type('refresh', name) : null,
+      )
+
+const neverRefreshed: Rule = ({ view: { populated, lastSuccessAt }, name, open, type }) =>
+  populated && lastSuccessAt === null
+    ? cause(
+        'NeverRefreshed',
+        `Viewkeeper has never refreshed ${name}, so nobody knows how old its data are.`,
+        open === null ? type('refresh', name) : null,
+      )
+    : null
+
+const goesOn: Rule = ({ open }) => open
+
+/** What schedules have to do with it, if nothing goes on now. */
+const schedule: Rule = ({ view, name, isPaused, open, clock, type }) => {
+  if (isPaused || open !== null) return null
+  const { stale, lastSuccessAt, maxStaleMs, missedAt, nextRun, scheduled } = view
+  if (missedAt !== null)
+    return cause(
+      'ScheduleMissed',
+      `A schedule was due to refresh ${name} at ${clock(missedAt)}, and no run began: look at the dead letters (docs/runbook.md#dead-letters).`,
+      type('refresh', name),
+    )
+  if (!scheduled)
+    return stale || lastSuccessAt === null || maxStaleMs === null
+      ? cause(
+          'NotScheduled',
+          `No schedule refreshes ${name}: it is refreshed only when somebody asks for it.`,
+          type('refresh', name),
+        )
+      : null
+  return stale && nextRun !== null
+    ? cause(
+        'NotYetDue',
+        `A schedule refreshes ${name} next at ${clock(nextRun)}, and not sooner.`,
+        type('refresh', name),
+      )
+    : null
+}
+
+/** That the data are fresh, or that nobody says how old they may be. */
+const well: Rule = ({ view, name, clock }) => {
+  const { staleMs, maxStaleMs, nextRun, scheduled } = view
+  if (view.pausedSince !== null || view.stale || !view.populated) return null
+  const age = staleMs === null ? name : `${name} is ${duration(staleMs)} old`
+  if (maxStaleMs === null) {
+    const why = scheduled ? 'the monitor knows no interval of its schedule yet' : 'no schedule refreshes it'
+    return cause(
+      'NoLimit',
+      `${age}${staleMs === null ? '' : ', and'} has no limit: its definition has no maxStalenessSeconds, and ${why}.`,
+    )
+  }
+  if (staleMs === null) return null
+  const then = nextRun === null ? '' : ` A schedule refreshes it next at ${clock(nextRun)}.`
+  const limit = duration(maxStaleMs)
+  return cause(
+    'Fresh',
+    staleMs <= maxStaleMs
+      ? `${age}, and may be ${limit} old.${then}`
+      : `${age}. Its limit of ${limit} counts from when it was resumed, or its definition last changed.${then}`,
+  )
+}
+
+/** In this order they are told. */
+const rules = [
+  paused,
+  allPaused,
+  heldUp,
+  endedBatch,
+  endedRun,
+  unpopulated,
+  neverRefreshed,
+  goesOn,
+  schedule,
+  well,
+  inTheWay,
+]
+const rulesOfGone = [setAside, missing, endedBatch, endedRun, goesOn]
+
+function locked({ view, name, run, last, clock, type }: Facts): Cause {
   const [first, ...others] = view.locks as [HeldLock, ...HeldLock[]]
-  const run = openRun(view)
+  const gaveUp = stoppedLast(view, first) ? last : undefined
+  const running = run?.status === 'running' ? run : undefined
   const waiting =
-    run?.status === 'running' && view.waits
-      ? `run ${run.id} waits for it`
-      : stoppedLast(view, first)
-        ? `run ${lastEnded(view)?.id} gave up waiting for it`
-        : `the next refresh of ${view.view} waits for it`
+    running !== undefined && view.waits
+      ? `run ${running.id} waits for it`
+      : gaveUp !== undefined
+        ? `run ${gaveUp.id} gave up waiting for it`
+        : `the next refresh of ${name} waits for it`
   const more =
     others.length === 0 ? '' : ` ${others.length} more ${others.length === 1 ? 'is' : 'are'} in the way.`
-  const next = first.runId === undefined ? first.end : command(['run', String(first.runId)], environment)
-  const runId =
-    run?.status === 'running' ? run.id : stoppedLast(view, first) ? lastEnded(view)?.id : undefined
-  return {
-    code: 'Locked',
-    text: `${holder(first, clock)} holds ${first.mode} on ${first.relation}: ${waiting}.${more}`,
-    next,
-    ...(runId === undefined ? {} : { runId }),
-  }
+  return cause(
+    'Locked',
+    `${holder(first, clock)} holds ${first.mode} on ${first.relation}: ${waiting}.${more}`,
+    first.runId === undefined ? first.end : type('run', String(first.runId)),
+    { id: (running ?? gaveUp)?.id },
+  )
 }
 
 function holder(
@@ -130,42 +264,6 @@ function holder(
   return what.length === 0 ? who : `${who} (${what.join(', ')})`
 }
 
-/** How the last run ended, if not well, and the last batch, if the view had no run in it. */
-function failedCauses(view: Standing, around: Surroundings): Cause[] {
-  const run = lastEnded(view)
-  const isPaused = view.pausedSince !== null || (around.allPaused !== null && view.scheduled)
-  const isSaid = run?.status === 'skipped' && run.error === null && isPaused
-  return [
-    ...batchCauses(view, around, isPaused),
-    ...(run === undefined || run.status === 'success' || isSaid ? [] : [runCause(view, run, around)]),
-  ]
-}
-
-/** That the last batch ended before the view had a run, and no run came after it. */
-function batchCauses({ view, batch, runs }: Standing, around: Surroundings, isPaused: boolean): Cause[] {
-  const why = batch?.finishedAt == null ? undefined : batch.error?.class
-  if (batch === null || why === undefined || why === 'ViewsFailed' || (why === 'Paused' && isPaused))
-    return []
-  if (runs.some((run) => run.batchId === batch.id || run.requestedAt >= batch.requestedAt)) return []
-  const of = { next: command(['refresh', view], around.environment), batchId: batch.id }
-  const at = around.clock(batch.requestedAt)
-  return why === 'Paused'
-    ? [
-        {
-          code: 'Skipped',
-          text: `Batch ${batch.id} did not refresh ${view} at ${at}, because everything scheduled was paused then.`,
-          ...of,
-        },
-      ]
-    : [
-        {
-          code: why === 'Canceled' ? 'Canceled' : 'Lost',
-          text: `Batch ${batch.id} ended before ${view} had its turn: ${cut(batch.error?.message ?? '')}`,
-          ...of,
-        },
-      ]
-}
-
 /** A run that has ended, as a cause tells it. */
 type EndedRun = Pick<
   RunFacts,
@@ -176,24 +274,21 @@ type EndedRun = Pick<
 export function runCause(
   { view, lastSuccessAt, populated }: Pick<Standing, 'view' | 'lastSuccessAt' | 'populated'>,
   run: EndedRun,
-  { environment, clock }: Surroundings,
+  { environment, clock }: Pick<Surroundings, 'environment' | 'clock'>,
 ): Cause {
   const { id, operation, status, batchId, finishedAt, error } = run
+  const type = (...words: string[]) => command(words, environment)
+  const ended = (code: CauseCode, text: string, next = type('refresh', view)) => cause(code, text, next, run)
   const at = finishedAt === null ? '' : ` at ${clock(finishedAt)}`
   const message = cut(error?.message ?? run.because ?? '')
-  const of = {
-    next: command(['refresh', view], environment),
-    runId: id,
-    ...(batchId === null ? {} : { batchId }),
-  }
-  if (status === 'skipped')
-    return { code: 'Skipped', text: `Run ${id} skipped ${view}${at}: ${message}`, ...of }
-  if (status === 'canceled') {
-    const what = run.batchCanceled ? `Batch ${batchId}` : `Run ${id} of ${view}`
-    return { code: 'Canceled', text: `${what} was canceled${at}.`, ...of }
-  }
+  if (status === 'skipped') return ended('Skipped', `Run ${id} skipped ${view}${at}: ${message}`)
+  if (status === 'canceled')
+    return ended(
+      'Canceled',
+      `${run.batchCanceled ? `Batch ${batchId}` : `Run ${id} of ${view}`} was canceled${at}.`,
+    )
   if (error?.class === 'RunLost' || error?.class === 'BatchLost')
-    return { code: 'Lost', text: `Run ${id} of ${view} was lost${at}: ${message}`, ...of }
+    return ended('Lost', `Run ${id} of ${view} was lost${at}: ${message}`)
   const isMended = lastSuccessAt !== null && finishedAt !== null && lastSuccessAt > finishedAt
   const after =
     lastSuccessAt === null || !populated
@@ -203,165 +298,59 @@ export function runCause(
         : ` Readers still see the data of ${clock(lastSuccessAt)}.`
   const what = operation === 'refresh' ? `of ${view} failed` : `could not ${operation} ${view}`
   const why = error === null ? '' : ` (${[error.class, error.sqlstate].filter(Boolean).join(', ')})`
-  return {
-    code: 'Failed',
-    text: `Run ${id} ${what}${at}: ${ended(`${withoutEnd(message)}${why}`)}${after}`,
-    ...of,
-    next: nextAfter(error?.class, view, run, environment),
-  }
+  return ended(
+    'Failed',
+    `Run ${id} ${what}${at}: ${sentence(`${withoutEnd(message)}${why}`)}${after}`,
+    type(...wordsAfter(error?.class, view, id)),
+  )
 }
 
-function nextAfter(
-  why: ProblemCode | undefined,
-  view: string,
-  { id }: EndedRun,
-  environment: string | null,
-): string {
-  if (why === 'InsufficientPrivilege' || why === 'SwapImpossible')
-    return command(['doctor', view], environment)
-  if (why === 'UniqueIndexRequired') return command(['refresh', view, '--strategy', 'auto'], environment)
+/** What to type after a failure of this class. */
+function wordsAfter(why: ProblemCode | undefined, view: string, id: number): string[] {
+  if (why === 'InsufficientPrivilege' || why === 'SwapImpossible') return ['doctor', view]
+  if (why === 'UniqueIndexRequired') return ['refresh', view, '--strategy', 'auto']
   // A newer version may have written a class that this one does not know.
   return why !== undefined && problemCodes.includes(why) && mayRetry(why)
-    ? command(['refresh', view], environment)
-    : command(['run', String(id)], environment)
-}
-
-/** That a view holds nothing, or data of which no run tells. An open run says more. */
-function emptyCauses(view: Standing, { environment }: Surroundings, isOpen: boolean): Cause[] {
-  const next = isOpen ? null : command(['refresh', view.view], environment)
-  if (!view.populated) {
-    return [
-      {
-        code: 'Unpopulated',
-        text: `${view.view} is not populated, so readers get an error from it.`,
-        next,
-      },
-    ]
-  }
-  return view.lastSuccessAt !== null
-    ? []
-    : [
-        {
-          code: 'NeverRefreshed',
-          text: `Viewkeeper has never refreshed ${view.view}, so nobody knows how old its data are.`,
-          next,
-        },
-      ]
+    ? ['refresh', view]
+    : ['run', String(id)]
 }
 
 /** What goes on now: a run, or a wait. */
-function openCauses(view: Standing, { environment, now, clock }: Surroundings): Cause[] {
-  const run = openRun(view)
+function openCause({ view, name, run, now, clock, type }: Omit<Facts, 'open'>): Cause | null {
   const { batch, progress } = view
-  const isInBatch = batch !== null && batch.finishedAt === null
   if (run?.status === 'running') {
     const { phase = null, elapsedMs = null, estimatedMs = null } = progress ?? {}
-    const time =
-      elapsedMs === null
-        ? ''
-        : ` for ${duration(elapsedMs)}${estimatedMs === null ? '' : ` of about ${duration(estimatedMs)}`}`
+    const of = estimatedMs === null ? '' : ` of about ${duration(estimatedMs)}`
+    const time = elapsedMs === null ? '' : ` for ${duration(elapsedMs)}${of}`
     const doing = phase === null ? '' : `: ${phase}`
-    return [
-      {
-        code: 'Running',
-        text: `Run ${run.id} has been working on ${view.view}${time}${doing}.`,
-        next: command(['run', String(run.id)], environment),
-        runId: run.id,
-        ...(run.batchId === null ? {} : { batchId: run.batchId }),
-      },
-    ]
+    const text = `Run ${run.id} has been working on ${name}${time}${doing}.`
+    return cause('Running', text, type('run', String(run.id)), run)
   }
-  if (run !== undefined && run.notBefore !== null && run.notBefore > now) {
-    return [
-      {
-        code: 'Pending',
-        text: `Run ${run.id} tries ${view.view} again at ${clock(run.notBefore)}.`,
-        next: null,
-        runId: run.id,
-      },
-    ]
-  }
-  const hasTurn = run !== undefined || (isInBatch && !view.runs.some(({ batchId }) => batchId === batch.id))
-  if (isInBatch && hasTurn) {
+  if (run !== undefined && run.notBefore !== null && run.notBefore > now)
+    return cause('Pending', `Run ${run.id} tries ${name} again at ${clock(run.notBefore)}.`, null, {
+      id: run.id,
+    })
+  const hasTurn = run !== undefined || !view.runs.some(({ batchId }) => batchId === batch?.id)
+  if (batch !== null && batch.finishedAt === null && hasTurn) {
     const what =
       batch.waitsFor.length > 0
         ? `for ${names(batch.waitsFor, mostNames)}`
         : run?.status === 'built'
           ? 'for its exchange: its twin is built'
           : 'for a free slot: other views of the batch are running'
-    return [
-      {
-        code: 'WaitsInBatch',
-        text: `${view.view} waits in batch ${batch.id} ${what}.`,
-        next: command(['batch', batch.id], environment),
-        ...(run === undefined ? {} : { runId: run.id }),
-        batchId: batch.id,
-      },
-    ]
+    return cause('WaitsInBatch', `${name} waits in batch ${batch.id} ${what}.`, type('batch', batch.id), {
+      id: run?.id,
+      batchId: batch.id,
+    })
   }
-  return run === undefined
-    ? []
-    : [
-        {
-          code: 'Pending',
-          text: `Run ${run.id} of ${view.view} was requested at ${clock(run.requestedAt)}, and has not begun yet.`,
-          next: command(['run', String(run.id)], environment),
-          runId: run.id,
-        },
-      ]
-}
-
-/** What schedules have to do with it, if nothing goes on now. */
-function scheduleCauses(view: Standing, { environment, clock, allPaused }: Surroundings): Cause[] {
-  if (view.pausedSince !== null || (allPaused !== null && view.scheduled)) return []
-  const isLate = view.stale || view.lastSuccessAt === null || view.maxStaleMs === null
-  const next = command(['refresh', view.view], environment)
-  if (view.missedAt !== null) {
-    return [
-      {
-        code: 'ScheduleMissed',
-        text: `A schedule was due to refresh ${view.view} at ${clock(view.missedAt)}, and no run began: look at the dead letters (docs/runbook.md#dead-letters).`,
-        next,
-      },
-    ]
-  }
-  if (!view.scheduled) {
-    const text = `No schedule refreshes ${view.view}: it is refreshed only when somebody asks for it.`
-    return isLate ? [{ code: 'NotScheduled', text, next }] : []
-  }
-  if (!view.stale || view.nextRun === null) return []
-  const at = clock(view.nextRun)
-  return [
-    { code: 'NotYetDue', text: `A schedule refreshes ${view.view} next at ${at}, and not sooner.`, next },
-  ]
-}
-
-/** That the data are fresh, or that nobody says how old they may be. */
-function wellCauses(view: Standing, { clock }: Surroundings): Cause[] {
-  const { staleMs, maxStaleMs, nextRun, scheduled } = view
-  if (view.pausedSince !== null || view.stale || !view.populated) return []
-  const age = staleMs === null ? `${view.view} has` : `${view.view} is ${duration(staleMs)} old, and has`
-  if (maxStaleMs === null) {
-    return [
-      {
-        code: 'NoLimit',
-        text: `${age} no limit: its definition has no maxStalenessSeconds, and ${scheduled ? 'the monitor knows no interval of its schedule yet' : 'no schedule refreshes it'}.`,
-        next: null,
-      },
-    ]
-  }
-  const then = nextRun === null ? '' : ` A schedule refreshes it next at ${clock(nextRun)}.`
-  if (staleMs === null) return []
-  const text =
-    staleMs <= maxStaleMs
-      ? `${view.view} is ${duration(staleMs)} old, and may be ${duration(maxStaleMs)} old.${then}`
-      : `${view.view} is ${duration(staleMs)} old. Its limit of ${duration(maxStaleMs)} counts from when it was resumed, or its definition last changed.${then}`
-  return [{ code: 'Fresh', text, next: null }]
+  if (run === undefined) return null
+  const text = `Run ${run.id} of ${name} was requested at ${clock(run.requestedAt)}, and has not begun yet.`
+  return cause('Pending', text, type('run', String(run.id)), { id: run.id })
 }
 
 const withoutEnd = (text: string): string => text.replace(/(?<!\.)\.$/, '')
-const ended = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
 
 /** A text of a record as a part of a cause, with a full stop. */
 const cut = (text: string): string =>
-  ended(text.length <= longestMessage ? text : `${text.slice(0, longestMessage).toWellFormed()}...`)
+  sentence(text.length <= longestMessage ? text : `${text.slice(0, longestMessage).toWellFormed()}...`)
