@@ -1,9 +1,9 @@
 import { command } from '../plan/commands.ts'
 import {
   type AlarmWords,
-  type Cause,
   type EndedTrouble,
   type Notice,
+  type ToldCause,
   type TroubledView,
   utc,
 } from '../plan/monitoring/notice.ts'
@@ -89,9 +89,9 @@ function troublesOf({ kind, causes }: Notice): string {
 }
 
 /** Whether the cause says more than the trouble of its view. */
-const isNews = ({ code }: Cause): boolean => code !== 'Missing' && code !== 'SetAside'
+const isNews = ({ code }: ToldCause): boolean => code !== 'Missing' && code !== 'SetAside'
 
-const brief = ({ code, view, batchId, error, text }: Cause): string => {
+const brief = ({ code, view, batchId, error, text }: ToldCause): string => {
   if (view === null && batchId === null) return text.replace(/\.$/, '')
   const isNamed = error !== null && (code === 'Failed' || code === 'Locked')
   const state = isNamed ? ` (${[error.class, error.sqlstate].filter(Boolean).join(', ')})` : ''
@@ -136,7 +136,7 @@ function opening(notice: Notice): string {
   return lines.join('\n')
 }
 
-function causeText(cause: Cause, { at }: Notice): string {
+function causeText(cause: ToldCause, { at }: Notice): string {
   const { code, text, runId, batchId, nextTryAt, views, behind, look, next, mend, runbook } = cause
   return [
     cut(text),

@@ -1,7 +1,7 @@
 import { command } from '../commands.ts'
 import { wordsOf } from '../views/cause.ts'
-import { type AlarmWords, type Cause, emptyNotice, type Notice, type TroubledView } from './notice.ts'
-import { type Causes, findCauses } from './notice-causes.ts'
+import { type AlarmWords, emptyNotice, type Notice, type ToldCause, type TroubledView } from './notice.ts'
+import { Causes } from './notice-causes.ts'
 import { type Alarm, type NewsKind, type NoticeFacts, newsKinds, type ToldTrouble } from './notice-facts.ts'
 import { isUnnoticedFailure } from './runs.ts'
 import { type Trouble, troubles } from './telling.ts'
@@ -52,7 +52,7 @@ export function planNotice(facts: NoticeFacts, { environment, alarms }: NoticeRe
   if (alarms.length === 0 && !news.hasWaited(waitMs))
     return { notice: null, covered: { ...nothing, at: facts.now } }
 
-  const find = findCauses(facts, environment)
+  const find = new Causes(facts, environment)
   const { begun, ended, failures, batches } = news
   const loud = begun.filter((each) => !isToldWithOthers(each, facts, find))
   const newFailures = failures.filter(({ goesOn }) => !goesOn)
@@ -60,10 +60,10 @@ export function planNotice(facts: NoticeFacts, { environment, alarms }: NoticeRe
     ({ error, hasFailedRun }) => !(error.class === 'ViewsFailed' && hasFailedRun),
   )
   const causes = merged([
-    ...loud.map(find.ofTrouble),
-    ...newFailures.map(find.ofFailure),
-    ...newBatches.map(find.ofBatch),
-    ...facts.slow.map(find.ofSlow),
+    ...loud.map((each) => find.ofTrouble(each)),
+    ...newFailures.map((each) => find.ofFailure(each)),
+    ...newBatches.map((each) => find.ofBatch(each)),
+    ...facts.slow.map((each) => find.ofSlow(each)),
   ])
   const lasting = facts.told.filter(({ overAt }) => overAt === null)
   for (const each of lasting) {
@@ -192,17 +192,17 @@ function isExplained({ words, kind, since }: Alarm, kinds: NewsKind[], { covered
 const isLoud = ({ test, state }: AlarmWords): boolean => !test && state === 'ALARM'
 
 /** Whether views have the cause in common. Views that nothing refreshes may have nothing to do with each other. */
-const isShared = ({ code, view, batchId }: Cause): boolean =>
+const isShared = ({ code, view, batchId }: ToldCause): boolean =>
   view !== null || batchId !== null || wordsOf(code).isOne === true
 
-const merged = (causes: Cause[]): Map<string, Cause> => {
-  const byKey = new Map<string, Cause>()
+const merged = (causes: ToldCause[]): Map<string, ToldCause> => {
+  const byKey = new Map<string, ToldCause>()
   for (const cause of causes)
     if (!isOlder(cause, byKey.get(cause.key))) byKey.set(cause.key, { ...cause, views: [] })
   return byKey
 }
 
-const isOlder = ({ at }: Cause, other: Cause | undefined): boolean =>
+const isOlder = ({ at }: ToldCause, other: ToldCause | undefined): boolean =>
   other !== undefined && (other.at?.getTime() ?? 0) >= (at?.getTime() ?? 0)
 
 function troubledView({ name, trouble, beganAt }: ToldTrouble, { now, views }: NoticeFacts): TroubledView {
@@ -220,7 +220,7 @@ function troubledView({ name, trouble, beganAt }: ToldTrouble, { now, views }: N
 }
 
 /** The view at fault comes first, and no view stands in both lists. */
-function arrange(cause: Cause): void {
+function arrange(cause: ToldCause): void {
   const rank = ({ view }: TroubledView) => (view === cause.view ? 0 : 1)
   cause.views.sort((a, b) => rank(a) - rank(b) || (a.view < b.view ? -1 : 1))
   const listed = new Set(cause.views.map(({ view }) => view))
@@ -229,9 +229,9 @@ function arrange(cause: Cause): void {
 
 /** What is said and typed for all views below a cause, if no view is at fault. */
 function forAll(
-  { code, text, views, look, mend }: Cause,
+  { code, text, views, look, mend }: ToldCause,
   environment: string,
-): Pick<Cause, 'text' | 'look' | 'mend'> {
+): Pick<ToldCause, 'text' | 'look' | 'mend'> {
   const { tone, several, isOne } = wordsOf(code)
   const all = views.map(({ view }) => view)
   const [first] = all
@@ -244,5 +244,5 @@ function forAll(
   }
 }
 
-const mostViewsFirst = (a: Cause, b: Cause): number =>
+const mostViewsFirst = (a: ToldCause, b: ToldCause): number =>
   b.views.length + b.behind.length - (a.views.length + a.behind.length) || (a.key < b.key ? -1 : 1)

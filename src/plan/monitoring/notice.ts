@@ -20,7 +20,7 @@ export interface TroubledView {
 }
 
 /** What has put views into trouble, and the views. */
-export interface Cause {
+export interface ToldCause {
   code: CauseCode
   /** Equal for the same cause in two notices. */
   key: string
@@ -87,7 +87,7 @@ export interface Notice {
   kind: 'news' | 'reminder' | 'over' | 'alarm' | 'test'
   environment: string
   at: Date
-  causes: Cause[]
+  causes: ToldCause[]
   over: EndedTrouble[]
   /** How many views have each trouble in all, those of earlier notices too. */
   inAll: Record<Trouble, number>
