@@ -1,7 +1,7 @@
+import type { View } from '../../src/edge/http/schemas/answers.ts'
 import { parseName } from '../../src/plan/names.ts'
 import { didYouMean } from '../../src/plan/views/meant.ts'
 import { Problem } from '../../src/problem.ts'
-import type { View } from '../answers/shapes.ts'
 
 /** No view has this name, or fits this glob: with the name that was probably meant. */
 export function noView(pattern: string, views: View[]): Problem {

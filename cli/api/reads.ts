@@ -1,4 +1,4 @@
-import type { BatchDetails, Run, View, ViewDetails, ViewList } from '../answers/shapes.ts'
+import type { BatchDetails, Run, View, ViewDetails, ViewList } from '../../src/edge/http/schemas/answers.ts'
 import type { Api } from './api.ts'
 
 /** Every view of the catalog, and what is paused. */

@@ -1,7 +1,7 @@
+import type { Batch, BatchDetails, BatchView } from '../../src/edge/http/schemas/answers.ts'
 import { batchViewOrder } from '../../src/plan/batches/view-order.ts'
 import { ago, bytes, count, duration, elapsed, moment, names, roughly } from '../../src/plan/words.ts'
 import type { Style } from '../../src/terminal/paint.ts'
-import type { Batch, BatchDetails, BatchView } from '../answers/shapes.ts'
 import { short, withoutView } from './names.ts'
 import { progressText } from './runs.ts'
 import { pairLines, tableLines } from './table.ts'

@@ -1,5 +1,5 @@
+import type { ViewMetrics } from '../../src/edge/http/schemas/answers.ts'
 import { ago, duration } from '../../src/plan/words.ts'
-import type { ViewMetrics } from '../answers/shapes.ts'
 import { short } from './names.ts'
 import { type Column, tableLines } from './table.ts'
 import type { Output } from './terminal.ts'

@@ -1,6 +1,6 @@
+import type { Why } from '../../src/edge/http/schemas/answers.ts'
 import { states } from '../../src/plan/views/state.ts'
 import { ago, ahead, duration, moment } from '../../src/plan/words.ts'
-import type { Why } from '../answers/shapes.ts'
 import { short } from './names.ts'
 import { runsTable } from './runs.ts'
 import type { Output } from './terminal.ts'

@@ -1,7 +1,7 @@
+import type { Run } from '../../src/edge/http/schemas/answers.ts'
 import { command } from '../../src/plan/commands.ts'
 import { isEnded } from '../../src/plan/run.ts'
 import { elapsed } from '../../src/plan/words.ts'
-import type { Run } from '../answers/shapes.ts'
 import type { Api } from '../api/api.ts'
 import { readRun, readView } from '../api/reads.ts'
 import { failed } from '../output/exit-codes.ts'

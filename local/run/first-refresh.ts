@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Run, View } from '../../src/edge/http/schemas/answers.ts'
 import { displayName } from '../../src/plan/names.ts'
 import { count, dim, report } from '../../src/terminal/report.ts'
-import { type Batch, listViews, type Run, readBatch, readRun, startBatch, type View } from './api.ts'
+import { listViews, readBatch, readRun, startBatch } from './api.ts'
 
 const pauseMs = 50
 
@@ -41,7 +42,7 @@ export async function refreshFirst(api: string, names: string[]): Promise<void> 
 async function* endsOf(api: string, batchId: string): AsyncGenerator<{ view: string; runId: number }> {
   const shown = new Set<string>()
   for (;;) {
-    const batch: Batch = await readBatch(api, batchId)
+    const batch = await readBatch(api, batchId)
     const ended = batch.views
       .flatMap(({ view, status, runs }) => ({ view, status, last: runs.at(-1) }))
       .filter(

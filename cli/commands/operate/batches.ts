@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
+import type { BatchList } from '../../../src/edge/http/schemas/answers.ts'
 import { command } from '../../../src/plan/commands.ts'
 import { batchStatuses } from '../../../src/plan/run.ts'
-import type { BatchList } from '../../answers/shapes.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { readBatch } from '../../api/reads.ts'
 import { batchesTable, batchHead, endOfBatch, progressLine, viewLinesOf } from '../../output/batches.ts'

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
+import type { View } from '../../../src/edge/http/schemas/answers.ts'
 import { Problem } from '../../../src/problem.ts'
-import type { View } from '../../answers/shapes.ts'
 import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { readView, readViews } from '../../api/reads.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { MetricsList, ViewMetrics } from '../../answers/shapes.ts'
+import type { MetricsList, ViewMetrics } from '../../../src/edge/http/schemas/answers.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { metricsTable } from '../../output/metrics.ts'
 import { output, print, printJson } from '../../output/terminal.ts'

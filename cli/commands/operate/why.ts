@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Why } from '../../answers/shapes.ts'
+import type { Why } from '../../../src/edge/http/schemas/answers.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { viewPath } from '../../api/reads.ts'
 import { output, print, printJson } from '../../output/terminal.ts'

@@ -1,6 +1,6 @@
+import type { BatchDetails } from '../../../src/edge/http/schemas/answers.ts'
 import { duration, elapsed } from '../../../src/plan/words.ts'
 import { hashOf, type Place } from '../address/address.ts'
-import type { BatchDetails } from '../api/types.ts'
 import { BatchGraph } from '../graph/batch-graph.tsx'
 import { cancelBatch } from '../live/actions.ts'
 import { useBatch } from '../live/batches.ts'

@@ -1,6 +1,6 @@
+import type { Batch, BatchView } from '../../../src/edge/http/schemas/answers.ts'
 import { batchViewOrder } from '../../../src/plan/batches/view-order.ts'
 import { count, names } from '../../../src/plan/words.ts'
-import type { Batch, BatchView } from '../api/types.ts'
 
 /** What a batch was asked for: `all views`, `public.sales and what reads them`, `views with schedule 0 3 * * * UTC`. */
 export function askedFor({ request }: Pick<Batch, 'request'>): string {

@@ -1,6 +1,6 @@
+import type { BatchDetails } from '../../../src/edge/http/schemas/answers.ts'
 import { duration, elapsed } from '../../../src/plan/words.ts'
 import { hashOf } from '../address/address.ts'
-import type { BatchDetails } from '../api/types.ts'
 import { useGrowing } from '../parts/growing.tsx'
 import { Badge } from '../parts/mark.tsx'
 import { ViewLink } from '../parts/view-link.tsx'

@@ -1,5 +1,4 @@
 import { hashOf, type Place } from '../address/address.ts'
-import type { Target } from '../api/types.ts'
 
 const links = [
   { pages: ['views', 'view'], href: hashOf('views'), text: 'Views' },
@@ -7,6 +6,13 @@ const links = [
   { pages: ['batches', 'batch'], href: hashOf('batches'), text: 'Batches' },
   { pages: ['runs', 'run'], href: hashOf('runs'), text: 'Runs' },
 ]
+
+/** `GET /page.json`: the environment that the page shows. */
+export interface Target {
+  name: string
+  environment: string | null
+  url: string
+}
 
 /** The head of every page: which environment this is, and where one can go. */
 export const Header = ({ place, target }: { place: Place; target: Target | undefined }) => (

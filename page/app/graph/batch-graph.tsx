@@ -1,5 +1,5 @@
+import type { BatchDetails, BatchView } from '../../../src/edge/http/schemas/answers.ts'
 import { duration } from '../../../src/plan/words.ts'
-import type { BatchDetails, BatchView } from '../api/types.ts'
 import { standingOfRun } from '../words/standing.ts'
 import { Legend } from './legend.tsx'
 import { Picture, type Pictured } from './picture.tsx'

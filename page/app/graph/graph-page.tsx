@@ -1,7 +1,7 @@
+import type { BatchDetails, View } from '../../../src/edge/http/schemas/answers.ts'
 import { duration } from '../../../src/plan/words.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { replaceHash } from '../address/use-place.ts'
-import type { BatchDetails, View } from '../api/types.ts'
 import { useBatch, useBatches } from '../live/batches.ts'
 import { useViews } from '../live/views.ts'
 import { Heading } from '../parts/heading.tsx'

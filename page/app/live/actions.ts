@@ -1,8 +1,8 @@
+import type { Result, Run, StartedBatch, View } from '../../../src/edge/http/schemas/answers.ts'
 import { duration, rows } from '../../../src/plan/words.ts'
 import { hashOf } from '../address/address.ts'
 import { asProblem, get, post } from '../api/client.ts'
 import { viewPath } from '../api/paths.ts'
-import type { Run, RunResult, StartedBatch, View } from '../api/types.ts'
 import { isOpen } from '../words/standing.ts'
 import { tab } from './browser.ts'
 import { notify } from './notices.ts'
@@ -15,7 +15,7 @@ type Named = Pick<View, 'view' | 'id'>
 
 export const refreshView = (view: Named, options: { strategy?: string; force?: true } = {}): Promise<void> =>
   act(async () => {
-    const { runId, status } = await post<RunResult>(`${viewPath(view)}/refresh`, options)
+    const { runId, status } = await post<Result>(`${viewPath(view)}/refresh`, options)
     if (status !== 'running') return tellEnd(await get<Run>(`/runs/${runId}`))
     notify({ tone: 'busy', text: `${view.view}: run ${runId} has started`, link: toRun(runId) })
     followRun(runId)
@@ -58,7 +58,7 @@ export const startBatch = (request: object): Promise<void> =>
 
 export const cancelRun = (runId: number): Promise<void> =>
   act(async () => {
-    const { status } = await post<RunResult>(`/runs/${runId}/cancel`)
+    const { status } = await post<Result>(`/runs/${runId}/cancel`)
     if (status === 'running') notify({ tone: 'busy', text: `Run ${runId} is asked to stop` })
     else tellEnd(await get<Run>(`/runs/${runId}`))
   })

@@ -1,5 +1,5 @@
+import type { BatchDetails, BatchList } from '../../../src/edge/http/schemas/answers.ts'
 import { get, getAll } from '../api/client.ts'
-import type { BatchDetails, BatchList } from '../api/types.ts'
 import { isOpen } from '../words/standing.ts'
 import { type Live, useLive } from './use-live.ts'
 

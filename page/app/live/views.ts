@@ -1,5 +1,5 @@
+import type { ViewList } from '../../../src/edge/http/schemas/answers.ts'
 import { getAll } from '../api/client.ts'
-import type { ViewList } from '../api/types.ts'
 import { isOpen } from '../words/standing.ts'
 import { type Live, useLive } from './use-live.ts'
 

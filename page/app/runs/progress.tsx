@@ -1,5 +1,5 @@
+import type { Run } from '../../../src/edge/http/schemas/answers.ts'
 import { duration, elapsed } from '../../../src/plan/words.ts'
-import type { Run } from '../api/types.ts'
 
 /** How far a run is: its phase, and the time against what such a run usually takes. */
 export function Progress({

@@ -1,5 +1,5 @@
+import type { Run } from '../../../src/edge/http/schemas/answers.ts'
 import { hashOf } from '../address/address.ts'
-import type { Run } from '../api/types.ts'
 
 /** Why a run did not succeed: the error as PostgreSQL tells it, without row data, and where to read on. */
 export const RunError = ({

@@ -1,7 +1,7 @@
+import type { Run } from '../../../src/edge/http/schemas/answers.ts'
 import { duration } from '../../../src/plan/words.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { get } from '../api/client.ts'
-import type { Run } from '../api/types.ts'
 import { cancelRun } from '../live/actions.ts'
 import { useLive } from '../live/use-live.ts'
 import { Button } from '../parts/button.tsx'

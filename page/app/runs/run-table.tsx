@@ -1,6 +1,6 @@
+import type { Run } from '../../../src/edge/http/schemas/answers.ts'
 import { duration } from '../../../src/plan/words.ts'
 import { hashOf } from '../address/address.ts'
-import type { Run } from '../api/types.ts'
 import { Column } from '../parts/column.tsx'
 import { Badge } from '../parts/mark.tsx'
 import { ViewLink } from '../parts/view-link.tsx'

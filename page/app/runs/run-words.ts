@@ -1,4 +1,4 @@
-import type { Run } from '../api/types.ts'
+import type { Run } from '../../../src/edge/http/schemas/answers.ts'
 
 /** The rows of a view before and after a run: `4,231 → 4,309`, or one number if they are equal. Empty if unknown. */
 export function rowsOf({

@@ -1,7 +1,7 @@
+import type { RunList } from '../../../src/edge/http/schemas/answers.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { get } from '../api/client.ts'
 import { withQuery } from '../api/paths.ts'
-import type { RunList } from '../api/types.ts'
 import { useLive } from '../live/use-live.ts'
 import { Heading } from '../parts/heading.tsx'
 import { Loading } from '../parts/loading.tsx'

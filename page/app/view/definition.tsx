@@ -1,4 +1,4 @@
-import type { ViewDetails } from '../api/types.ts'
+import type { ViewDetails } from '../../../src/edge/http/schemas/answers.ts'
 import { Sql } from '../parts/sql.tsx'
 
 /** The SQL of a view and its indexes. */

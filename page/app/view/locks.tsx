@@ -1,5 +1,5 @@
+import type { HeldLock } from '../../../src/edge/http/schemas/answers.ts'
 import { hashOf } from '../address/address.ts'
-import type { HeldLock } from '../api/types.ts'
 import { Command } from '../parts/command.tsx'
 import { When } from '../parts/when.tsx'
 

@@ -1,5 +1,5 @@
+import type { View, ViewDetails } from '../../../src/edge/http/schemas/answers.ts'
 import { hashOf } from '../address/address.ts'
-import type { View, ViewDetails } from '../api/types.ts'
 import { Mark } from '../parts/mark.tsx'
 import { ViewLink } from '../parts/view-link.tsx'
 import { pictured } from '../words/standing.ts'

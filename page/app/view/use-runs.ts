@@ -1,8 +1,8 @@
 import { useEffect, useState } from 'preact/hooks'
+import type { Run, RunList, View } from '../../../src/edge/http/schemas/answers.ts'
 import { asProblem, get } from '../api/client.ts'
 import { withQuery } from '../api/paths.ts'
 import type { ApiProblem } from '../api/problem.ts'
-import type { Run, RunList, View } from '../api/types.ts'
 import { useLive } from '../live/use-live.ts'
 import { joinRuns } from './runs.ts'
 

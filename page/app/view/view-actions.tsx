@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import type { ViewDetails } from '../api/types.ts'
+import type { ViewDetails } from '../../../src/edge/http/schemas/answers.ts'
 import { cancelRun, pauseView, resumeView } from '../live/actions.ts'
 import { Button } from '../parts/button.tsx'
 import { RefreshButton } from '../parts/refresh-button.tsx'

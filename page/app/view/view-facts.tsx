@@ -1,5 +1,5 @@
+import type { ViewDetails } from '../../../src/edge/http/schemas/answers.ts'
 import { bytes, duration } from '../../../src/plan/words.ts'
-import type { ViewDetails } from '../api/types.ts'
 import { Age } from '../parts/age.tsx'
 import { Facts } from '../parts/facts.tsx'
 import { When } from '../parts/when.tsx'

@@ -1,6 +1,6 @@
+import type { Cause, Why } from '../../../src/edge/http/schemas/answers.ts'
 import { hashOf } from '../address/address.ts'
 import { get } from '../api/client.ts'
-import type { Cause, Why } from '../api/types.ts'
 import { useLive } from '../live/use-live.ts'
 import { Command } from '../parts/command.tsx'
 import { Loading } from '../parts/loading.tsx'

@@ -1,4 +1,4 @@
-import type { ViewList } from '../api/types.ts'
+import type { ViewList } from '../../../src/edge/http/schemas/answers.ts'
 import { resumeAll } from '../live/actions.ts'
 import { Button } from '../parts/button.tsx'
 import { When } from '../parts/when.tsx'

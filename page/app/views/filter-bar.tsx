@@ -1,7 +1,7 @@
+import type { View } from '../../../src/edge/http/schemas/answers.ts'
 import { filterNames } from '../../../src/plan/views/state.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { replaceHash } from '../address/use-place.ts'
-import type { View } from '../api/types.ts'
 import { countStates, sorts } from './select.ts'
 
 const sortWords: Record<(typeof sorts)[number], string> = {

@@ -1,7 +1,7 @@
+import type { View } from '../../../src/edge/http/schemas/answers.ts'
 import { stateOf } from '../../../src/plan/views/state.ts'
 import { bytes, duration } from '../../../src/plan/words.ts'
 import { hashOf } from '../address/address.ts'
-import type { View } from '../api/types.ts'
 import { Age } from '../parts/age.tsx'
 import { Badge } from '../parts/mark.tsx'
 import { RefreshButton } from '../parts/refresh-button.tsx'

@@ -1,4 +1,4 @@
-import type { View } from '../api/types.ts'
+import type { View } from '../../../src/edge/http/schemas/answers.ts'
 import { Column } from '../parts/column.tsx'
 import { ViewRow } from './view-row.tsx'
 

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
+import type { View, ViewList } from '../../../src/edge/http/schemas/answers.ts'
 import { count } from '../../../src/plan/words.ts'
 import type { Place } from '../address/address.ts'
-import type { View, ViewList } from '../api/types.ts'
 import { useViews } from '../live/views.ts'
 import { useGrowing } from '../parts/growing.tsx'
 import { Heading } from '../parts/heading.tsx'

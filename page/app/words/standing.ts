@@ -1,7 +1,7 @@
+import type { View } from '../../../src/edge/http/schemas/answers.ts'
 import type { BatchViewStatus } from '../../../src/plan/batches/view-order.ts'
 import { isEnded } from '../../../src/plan/run.ts'
 import { type AnyState, states, type Tone as ViewTone, worstOf } from '../../../src/plan/views/state.ts'
-import type { View } from '../api/types.ts'
 
 /** How something stands: the word that people read, the colour, and the mark that says the same without colour. */
 export interface Standing {

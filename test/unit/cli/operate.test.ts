@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import type { BatchDetails, BatchView, Run, View, Why } from '../../../cli/answers/shapes.ts'
 import { readersOf } from '../../../cli/commands/operate/drop.ts'
 import { sinceOf } from '../../../cli/commands/operate/runs.ts'
 import { endOfBatch, progressLine, selectionOf, stateOf, viewLinesOf } from '../../../cli/output/batches.ts'
@@ -7,6 +6,7 @@ import { endLine, failureLines, insteadLines, progressText, runsTable } from '..
 import { sorted, standingOf, summaryOf, viewsTable } from '../../../cli/output/views.ts'
 import { whyLines } from '../../../cli/output/why.ts'
 import { parseSelect } from '../../../cli/project/select.ts'
+import type { BatchDetails, BatchView, Run, View, Why } from '../../../src/edge/http/schemas/answers.ts'
 import { plain } from '../../../src/terminal/paint.ts'
 
 const now = new Date('2026-11-21T12:00:00Z')

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { BatchDetails, BatchView } from '../../../cli/answers/shapes.ts'
 import type { Api } from '../../../cli/api/api.ts'
 import { ApiUnavailable } from '../../../cli/api/unavailable.ts'
 import { batch } from '../../../cli/commands/operate/batches.ts'
 import { run } from '../../../cli/commands/operate/run.ts'
 import { watchBatch } from '../../../cli/watch/batch.ts'
+import type { BatchDetails, BatchView } from '../../../src/edge/http/schemas/answers.ts'
 import { Problem } from '../../../src/problem.ts'
 import { startApi } from '../../support/api/fake-api.ts'
 

@@ -390,3 +390,25 @@ export const problem = z
     sqlstate: z.string().optional(),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details.' })
+
+// The types of the answers, for the command line and the page: they import nothing but types from here.
+
+export type ViewList = z.infer<typeof viewList>
+export type View = ViewList['views'][number]
+export type ViewDetails = z.infer<typeof viewDetails>
+export type Why = z.infer<typeof why>
+export type Cause = Why['causes'][number]
+export type HeldLock = Why['locks'][number]
+export type Run = z.infer<typeof run>
+export type RunList = z.infer<typeof runList>
+export type Result = z.infer<typeof result>
+export type BatchList = z.infer<typeof batchList>
+export type Batch = BatchList['batches'][number]
+export type BatchDetails = z.infer<typeof batchDetails>
+export type BatchView = BatchDetails['views'][number]
+export type BatchRun = BatchView['runs'][number]
+export type StartedBatch = z.infer<typeof startedBatch>
+export type MetricsList = z.infer<typeof metricsList>
+export type ViewMetrics = z.infer<typeof viewMetrics>
+export type PauseState = z.infer<typeof pauseState>
+export type ProblemBody = z.infer<typeof problem>
