@@ -17,6 +17,7 @@ import {
 import { quoted } from '../../plan/commands.ts'
 import { literal, type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Statement } from '../../plan/plan.ts'
+import { losesNull } from '../../plan/runs/apart.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import { liveViewQuery } from '../../plan/views/live-view-query.ts'
@@ -26,6 +27,7 @@ import { executeStatements, StatementRefused } from '../runs/statements.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { mayPass, standardText } from '../server/sqlstate.ts'
+import { asideKey } from '../views/aside-key.ts'
 import { readBelow } from './below.ts'
 import { readFunction } from './in-the-way.ts'
 
@@ -63,24 +65,30 @@ export async function makeItem(
   if (there !== null && refuseThere) throw isThere(item)
   if (there !== null && view.kind === 'materialized view') return { how: 'there', sql: [] }
   if (there !== null) return { how: 'adorned', sql: await performMaking(sql, item, adorn(item), advice) }
+  const apart = await nameApart(sql, item)
   const definition = given.find((each) => quoteName(each) === quoteName(view))
   if (definition !== undefined)
-    return { how: 'made', sql: await performMaking(sql, item, makeFrom(item, definition), advice) }
-  const frozen = await makeAsFrozen(sql, item, advice)
-  return { how: 'made', sql: frozen ?? (await performMaking(sql, item, makeView(item), advice)) }
+    return { how: 'made', sql: await performMaking(sql, item, makeFrom(item, apart, definition), advice) }
+  const frozen = await makeAsFrozen(sql, item, apart, advice)
+  return { how: 'made', sql: frozen ?? (await performMaking(sql, item, makeView(item, apart), advice)) }
 }
 
 /**
  * Makes a view from its frozen query, if the query still fits and reads what the view read: its names may mean something else
  * on the search path of this login.
  */
-async function makeAsFrozen(sql: Sql, item: AsideView, advice: string): Promise<string[] | null> {
+async function makeAsFrozen(
+  sql: Sql,
+  item: AsideView,
+  apart: string | null,
+  advice: string,
+): Promise<string[] | null> {
   const { frozen, below = [], live } = item
   if (frozen === undefined) return null
   const misfit = new Error('the frozen query does not fit')
   try {
     return await withSavepoint(sql, async (part) => {
-      const performed = await performMaking(part, item, makeFrozen(item, frozen), advice)
+      const performed = await performMaking(part, item, makeFrozen(item, apart, frozen), advice)
       const [row] = await part<
         { oid: number }[]
       >`select to_regclass(${quoteName(live.view)})::oid::int8 as oid`
@@ -97,6 +105,15 @@ async function makeAsFrozen(sql: Sql, item: AsideView, advice: string): Promise<
       return null
     throw error
   }
+}
+
+/** The schema that `createView` makes for the view, if it needs one and our login may make schemas. */
+async function nameApart(sql: Sql, { live }: AsideView): Promise<string | null> {
+  if (!losesNull(live)) return null
+  const [row] = await sql<
+    { may: boolean }[]
+  >`select has_database_privilege(current_database(), 'create') as may`
+  return row?.may === true ? `viewkeeper_${asideKey(0)}` : null
 }
 
 async function performMaking(sql: Sql, item: AsideView, making: Making, advice: string): Promise<string[]> {

@@ -143,7 +143,7 @@ async function makeSchemas(sql: Sql, schemas: string[], owners: string[], granto
 }
 
 async function make(sql: Sql, item: AsideView): Promise<void> {
-  const { create, rest } = makeView(item)
+  const { create, rest } = makeView(item, null)
   await executeStatements(sql, [...create, ...rest(item.live.columns.map(({ name }) => name))], false)
 }
 

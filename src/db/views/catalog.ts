@@ -57,6 +57,7 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
                  and has_schema_privilege(c.relowner, n.oid, 'USAGE')
                 then jsonb_build_object('role', c.relowner::regrole::text, 'schema', quote_ident(n.nspname)) end as counting,
            has_schema_privilege(n.oid, 'USAGE') as may_look,
+           has_database_privilege(current_database(), 'CREATE') as may_make_schemas,
            current_setting('track_counts')::boolean as tuples_are_counted,
            ${uniqueIndexes(sql)} as unique_indexes
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -82,6 +83,7 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
     populated: row.populated,
     mayAlter: row.may_alter,
     counting: row.counting,
+    mayMakeSchemas: row.may_make_schemas,
     tuplesAreCounted: row.tuples_are_counted,
     uniqueIndexes: indexes.map(({ name, columns, unusableBecause }) => ({ name, columns, unusableBecause })),
     keyCandidate: indexes.find(({ hasExpressions }) => !hasExpressions)?.columns ?? null,

@@ -1,6 +1,7 @@
 import { inPlaceOf, sealed } from '../acting.ts'
-import { displayPart, literal, quoteIdentifier, quoteName } from '../names.ts'
+import { displayPart, literal, type QualifiedName, quoteIdentifier, quoteName } from '../names.ts'
 import type { Statement } from '../plan.ts'
+import { createdIn, createView } from '../runs/apart.ts'
 import type { AsideNames } from '../runs/aside-names.ts'
 import { buildRules, buildTriggers } from '../runs/attached.ts'
 import { createStatements, queryOf } from '../runs/create.ts'
@@ -25,43 +26,49 @@ export interface Making {
   rest(columns: string[]): Statement[]
 }
 
-/** Makes a view again as it was, without its rows, triggers and rules. The query is the server's text. */
-export const makeView = ({ live }: AsideView): Making => making(live, buildTwin(live, ownNames(live)))
+/** Makes a view again as it was, without its rows, triggers and rules. The query is the server's text. `apart`: see `createView`. */
+export const makeView = ({ live }: AsideView, apart: string | null): Making =>
+  making(live, apart, (view) => buildTwin(live, { view })[0] as Statement)
 
 /** The same with the query as it is frozen: what the server adds to its text, such as a cast, may be of another time. */
-export const makeFrozen = ({ live }: AsideView, frozen: string): Making => {
-  // The query may end with a `--` comment; the line break ends the comment.
-  const view = { ...live.view, definition: `(${queryOf(frozen)}\n)` }
-  const [create, ...attributes] = buildTwin({ ...live, view }, ownNames(live)) as [Statement, ...Statement[]]
-  const rolePath = true as const
-  return making(live, [{ ...create, ...ownersSealed(live), rolePath }, ...attributes])
-}
+export const makeFrozen = ({ live }: AsideView, apart: string | null, frozen: string): Making =>
+  making(live, apart, (name) => {
+    // The query may end with a `--` comment; the line break ends the comment.
+    const view = { ...live.view, definition: `(${queryOf(frozen)}\n)` }
+    const [create] = buildTwin({ ...live, view }, { view: name })
+    return { ...(create as Statement), ...ownersSealed(live), rolePath: true } as Statement
+  })
 
-function making(live: LiveView, statements: Statement[]): Making {
-  const { owner } = live.view
-  const [create, ...attributes] = statements as [Statement, ...Statement[]]
-  return {
-    create: inPlaceOf(owner, [create]),
-    rest: () => [
-      ...inPlaceOf(owner, [
-        ...attributes,
-        ...buildIndexes(live, ownNames(live)),
-        ...buildStatistics(live, ownNames(live)),
-      ]),
-      ...giveStatistics(live, ownNames(live)),
-      ...replayGrants(live, live.view),
-    ],
-  }
-}
+const making = (
+  live: LiveView,
+  apart: string | null,
+  create: (view: QualifiedName) => Statement,
+): Making => ({
+  create: createView(live.view, live.view, apart, create),
+  rest: () => [
+    ...inPlaceOf(live.view.owner, [
+      ...buildTwin(live, ownNames(live)).slice(1),
+      ...buildIndexes(live, ownNames(live)),
+      ...buildStatistics(live, ownNames(live)),
+    ]),
+    ...giveStatistics(live, ownNames(live)),
+    ...replayGrants(createdIn(apart, live), live.view),
+  ],
+})
 
 /**
  * Makes a materialized view from another definition. The query, the indexes and the comment are those of the definition.
  * All else is carried over, as far as the view still has the column.
  */
-export const makeFrom = ({ live }: AsideView, definition: ViewDefinition): Making => {
+export const makeFrom = ({ live }: AsideView, apart: string | null, definition: ViewDefinition): Making => {
   const { view } = live
+  const statements = (schema: string) =>
+    sealed(view.owner, definition, createStatements({ ...definition, schema }))
   return {
-    create: inPlaceOf(view.owner, sealed(view.owner, definition, createStatements(definition))),
+    create: [
+      ...createView(view, definition, apart, ({ schema }) => statements(schema)[0] as Statement),
+      ...inPlaceOf(view.owner, statements(definition.schema).slice(1)),
+    ],
     rest: (columns) => {
       const kept = withColumns({ ...live, view: { ...view, comment: null } }, columns)
       const alter = `alter materialized view ${quoteName(view)}`
@@ -78,7 +85,7 @@ export const makeFrom = ({ live }: AsideView, definition: ViewDefinition): Makin
           ...buildStatistics(kept, ownNames(live)),
         ]),
         ...giveStatistics(kept, ownNames(live)),
-        ...replayGrants(kept, view),
+        ...replayGrants(createdIn(apart, kept), view),
       ]
     },
   }

@@ -113,7 +113,7 @@ export function wantedView(
         .filter((grant) => !live.grants.some(sameGrant(grant)))
         .map((grant) => ({ ...grant, grantor: live.view.owner })),
     ],
-    untouchedGrants: live.untouchedGrants && granted.length === 0,
+    untouchedGrants: live.untouchedGrants && granted.every(({ column }) => column !== null),
     defaultGrants: twin.defaultGrants,
   }
 }

@@ -9,6 +9,7 @@ import {
   liveViewHashQuery,
 } from '../views/live-view-query.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
+import { createdIn, createView, losesNull } from './apart.ts'
 import { type AsideNames, asideNames } from './aside-names.ts'
 import { analyze, countBefore, countTwin } from './counting.ts'
 import { fill } from './create.ts'
@@ -49,6 +50,7 @@ export function planSwap(
   // Authored privileges are not copied, so nobody may change the view's.
   const copies = wanted === live
   const pair = { oid: view.oid, twin: { ...aside.view, schema: live.view.schema } }
+  const apart = view.mayMakeSchemas && losesNull(wanted) ? aside.view.name : null
   const nothingElseHasChanged = copies
     ? nothingHasChanged(view, liveViewHashQuery(String(view.oid), hashWithoutGrantsOf), hashWithoutGrants)
     : nothingHasChanged(view, liveViewHashQuery(String(view.oid)), hash)
@@ -61,15 +63,21 @@ export function planSwap(
     prepare: [
       ...countBefore(view, rowCountStrategy),
       setting('default_tablespace', ''),
+      ...createView(
+        wanted.view,
+        pair.twin,
+        apart,
+        (twin) => buildTwin(wanted, { view: twin })[0] as Statement,
+      ),
       ...inPlaceOf(owner, [
-        ...buildTwin(wanted, aside),
+        ...buildTwin(wanted, aside).slice(1),
         ...buildIndexes(wanted, aside),
         ...buildStatistics(wanted, aside),
       ]),
       ...giveStatistics(wanted, aside),
       ...(withData ? inPlaceOf(owner, [...fill(aside.view, unique), analyze(aside.view)]) : []),
       ...(withData ? countTwin(aside.view, ownersSeal(wanted), rowCountStrategy) : []),
-      ...replayGrants(wanted, aside.view),
+      ...replayGrants(createdIn(apart, wanted), aside.view),
       refersToItself(view, aside),
       // This check delays nobody, and finds a change made during the build. The same check under the lock
       // decides.

@@ -5,20 +5,24 @@ import type { Grant, LiveView } from './live-view.ts'
 
 /**
  * Gives the twin exactly the view's privileges. A new relation starts with the default privileges, so they
- * are revoked first. Nothing is needed if nobody ever granted anything on the view and there are no default
- * privileges. Each grant is made as its old grantor, after the grant that gave the grantor the grant option.
+ * are revoked first. If nobody ever granted anything on the whole view and there are no default privileges, the twin gets
+ * only the grants on columns, so that the catalog has no more privileges than before. Each grant is made as its old grantor,
+ * after the grant that gave the grantor the grant option.
  */
 export function replayGrants(live: LiveView, twin: ViewName): Statement[] {
   const { view, grants, untouchedGrants, defaultGrants } = live
-  if (untouchedGrants && defaultGrants.length === 0) return []
+  const isUntouched = untouchedGrants && defaultGrants.length === 0
   const target = quoteName(twin)
-  const revoked = [...new Set(['public', view.owner, ...defaultGrants.map(({ grantee }) => grantee)])]
+  const revoked = isUntouched
+    ? []
+    : [...new Set(['public', view.owner, ...defaultGrants.map(({ grantee }) => grantee)])]
+  const granted = grants.filter(({ column }) => !isUntouched || column !== null)
   return [
     ...inPlaceOf(
       view.owner,
       revoked.map((grantee) => statement(`revoke all on ${target} from ${grantee} cascade`)),
     ),
-    ...inGrantOrder(grants, view.owner).flatMap((grant) =>
+    ...inGrantOrder(granted, view.owner).flatMap((grant) =>
       inPlaceOf(grant.grantor, [
         {
           ...statement(grantStatement(grant, target, view.owner)),

@@ -124,7 +124,7 @@ select jsonb_build_object(
      'grantee', case grantee when 0 then 'public' else grantee::regrole::text end,
      'privilege', privilege_type, 'grantable', is_grantable)
        order by col collate "C" nulls first, grantor::regrole::text collate "C", grantee, privilege_type), '[]') from grants),
-  'untouchedGrants', m.relacl is null and not exists (select from pg_attribute a where a.attrelid = m.oid and a.attacl is not null),
+  'untouchedGrants', m.relacl is null,
   'defaultGrants', (select coalesce(jsonb_agg(distinct jsonb_build_object(
      'column', null, 'grantor', d.defaclrole::regrole::text,
      'grantee', case e.grantee when 0 then 'public' else e.grantee::regrole::text end,

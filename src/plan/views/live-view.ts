@@ -73,9 +73,7 @@ export interface LiveView {
   rules: Attached[]
   /** The grants in effect: those in the catalog, or the default. */
   grants: Grant[]
-  /**
-   * True if `relacl` and the `attacl` of each column are null: nobody has ever granted or revoked anything.
-   */
+  /** True if `relacl` is null: nobody has ever granted or revoked anything on the whole view. */
   untouchedGrants: boolean
   /** The grants that a new relation of the owner in this schema gets by the owner's default privileges. */
   defaultGrants: DefaultGrant[]

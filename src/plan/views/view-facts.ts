@@ -19,6 +19,8 @@ export interface ViewFacts {
    * create on the view's schema.
    */
   counting: Seal | null
+  /** Whether we may make schemas in the database. */
+  mayMakeSchemas: boolean
   uniqueIndexes: UniqueIndex[]
   /** Columns that probably identify a row, quoted and comma-separated: a guess, good for advice only. */
   keyCandidate: string | null

@@ -9,7 +9,7 @@ import { refusalOf } from '../../support/waiting/refusal.ts'
 import { callAround, describeAll, rowsOf, useScene } from './scene.ts'
 
 const { sql, database, as, url } = useDatabase()
-const { login } = useScene(sql, 'around')
+const { login, anna, reader } = useScene(sql, 'around')
 
 const widen = 'alter table keep.orders alter column amount type bigint'
 const typeOf = async () =>
@@ -34,6 +34,31 @@ describe.each(['superuser', 'member of the owners'])('as %s', (who) => {
     await callAround(db(), 'alter table keep.orders alter column amount type integer using amount + 1 - 1')
     expect(await describeAll(sql)).toEqual(before)
     expect(await rowsOf(sql)).toEqual(rows)
+  })
+
+  test('views whose privileges nobody has touched stay so, though their schema has default privileges', async () => {
+    await sql.unsafe(`
+      set role ${anna};
+      alter default privileges in schema keep revoke select on tables from ${reader};
+      create materialized view keep.untouched as select id, amount from keep.orders;
+      create view keep.untouched_too as select id from keep.untouched;
+      grant select (id) on keep.untouched_too to ${reader};
+      alter default privileges in schema keep grant select on tables to ${reader};
+      reset role;
+      do $$ begin execute format('grant create on database %I to ${login}', current_database()); end $$`)
+    const views = () => sql`
+      select c.relname as view, c.relacl::text as acl, to_jsonb(array(select a.attacl::text from pg_attribute a where a.attrelid = c.oid order by a.attnum)) as columns
+        from pg_class c where c.oid in ('keep.untouched'::regclass, 'keep.untouched_too'::regclass) order by 1`
+    const before = await views()
+    expect(before).toMatchObject([{ acl: null }, { acl: null }])
+    await callAround(db(), 'alter table keep.orders alter column id type integer using id + 1 - 1')
+    expect(await views()).toEqual(before)
+    await callAround(db(), 'alter table keep.orders alter column id type integer using id + 1 - 1', {
+      given: [
+        definition('untouched', 'select id, amount + 1 as amount from keep.orders', { schema: 'keep' }),
+      ],
+    })
+    expect(await views()).toEqual(before)
   })
 
   test('a column gets another type under them, and nothing else of the views changes', async () => {

@@ -118,6 +118,78 @@ describe('a swap', () => {
     expect(await describeInCatalog(sql, 'defaults.one')).toEqual(before)
   })
 
+  describe('of a view whose privileges nobody has touched', () => {
+    const [owner, guest, app] = ['untouched_owner', 'untouched_guest', 'untouched_app'].map(role)
+    /** The privileges on the view and its columns, as the catalog keeps them. */
+    const kept = async () => {
+      const [row] = await sql`
+        select c.relacl::text as view, to_jsonb(array(select a.attacl::text from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 order by a.attnum)) as columns,
+               has_table_privilege(${guest as string}, c.oid, 'select') as "guestReads",
+               (select count(*)::int from pg_namespace where nspname like 'viewkeeper\\_%') as "schemasLeft"
+          from pg_class c where c.oid = 'untouched.one'::regclass`
+      return row
+    }
+    const nothing = { view: null, columns: [null, null], guestReads: false, schemasLeft: 0 }
+    const make = async (more = '') => {
+      await sql.unsafe(`
+        do $$ begin if to_regrole('${owner}') is null then
+          create role ${owner}; create role ${guest}; create role ${app} login password 'secret'; grant ${owner} to ${app};
+          grant usage on schema viewkeeper to ${app}; grant all on all tables in schema viewkeeper to ${app};
+        end if; end $$;
+        drop schema if exists untouched cascade; create schema untouched authorization ${owner};
+        set role ${owner};
+        create materialized view untouched.one as select i as id, i % 2 as odd from generate_series(1, 9) i;
+        create unique index one_key on untouched.one (id);
+        create view untouched.above as select id from untouched.one;
+        ${more};
+        reset role`)
+      return describeInCatalog(sql, 'untouched.one')
+    }
+    const ofSchema = `alter default privileges in schema untouched grant select, insert on tables to ${guest}`
+
+    test('leaves them untouched under default privileges of the schema, also on columns', async () => {
+      const before = await make(ofSchema)
+      for (const _ of [1, 2]) {
+        expect(await swap('untouched.one')).toMatchObject({ status: 'updated' })
+        expect(await kept()).toEqual(nothing)
+        expect(await describeInCatalog(sql, 'untouched.one')).toEqual(before)
+      }
+    })
+
+    test.each(['', ofSchema])('leaves them untouched if only columns have privileges; %s', async (more) => {
+      const before = await make(`grant select (odd) on untouched.one to ${guest}; ${more}`)
+      expect(await swap('untouched.one')).toMatchObject({ status: 'updated' })
+      expect(await kept()).toMatchObject({
+        view: null,
+        columns: [null, expect.stringContaining(guest as string)],
+      })
+      expect(await describeInCatalog(sql, 'untouched.one')).toEqual(before)
+    })
+
+    test('writes the same privileges down if the login may not make schemas', async () => {
+      await make(ofSchema)
+      const result = await refresh(
+        { view: 'untouched.one', strategy: 'swap' },
+        callOn(as(app as string).database),
+      )
+      expect(result).toMatchObject({ status: 'updated' })
+      expect(await kept()).toMatchObject({
+        view: expect.stringMatching(/^\{\w+=\w+\/\w+\}$/),
+        guestReads: false,
+      })
+    })
+
+    test('writes the same privileges down under default privileges of every schema, which nothing prevents', async () => {
+      await make(`alter default privileges grant select on tables to ${guest}`)
+      expect(await swap('untouched.one')).toMatchObject({ status: 'updated' })
+      await sql.unsafe(`alter default privileges for role ${owner} revoke select on tables from ${guest}`)
+      expect(await kept()).toMatchObject({
+        view: expect.stringMatching(/^\{\w+=\w+\/\w+\}$/),
+        guestReads: false,
+      })
+    })
+  })
+
   test('works for a role that is no superuser but a member of all the owners', async () => {
     const [boss, other, app] = ['boss', 'other', 'app'].map(role)
     await sql.unsafe(`

@@ -11,6 +11,7 @@ export const viewFacts = (changes: Partial<ViewFacts> = {}): ViewFacts => ({
   populated: true,
   mayAlter: true,
   counting: { role: 'boss', schema: 'app' },
+  mayMakeSchemas: true,
   uniqueIndexes: [],
   keyCandidate: null,
   tuplesAreCounted: true,
