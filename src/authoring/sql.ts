@@ -1,3 +1,4 @@
+import { tokensIn } from '../plan/sql-tokens.ts'
 import { entries, type Relation, relationsOf } from './parse-tree.ts'
 import { hasSqlDetails, parse, scan } from './parser.ts'
 
@@ -34,7 +35,7 @@ export async function readQuery(text: string): Promise<{ sql: string; faults: Qu
     return refused(fault(message, start + sql.slice(start).search(/\S/)))
   }
   const head = sql.slice(0, charOffset(sql, statement.stmt_location))
-  const start = head.replace(/--.*|\/\*[\s\S]*?\*\//g, '').includes(';') ? head.length : 0
+  const start = [...tokensIn(head)].some(({ text }) => text === ';') ? head.length : 0
   // The parser gives a length only if a semicolon ends the statement.
   const end =
     statement.stmt_len === undefined

@@ -1,6 +1,6 @@
 import type { Touched } from '../plan/aside/items.ts'
-import { blanked, statementPlaces } from '../plan/migrations/statements.ts'
 import { quoteName } from '../plan/names.ts'
+import { statementsIn } from '../plan/sql-tokens.ts'
 import { Problem } from '../problem.ts'
 import { FollowedNames, nameOf, type RangeVar, type Tree } from './followed-names.ts'
 import { parse } from './parser.ts'
@@ -46,12 +46,12 @@ const statementsPerPart = 1000
 /** Reads a file in parts, or at once if a part cannot be parsed: only the parser knows every way to quote. */
 async function inParts(text: string, begin: () => (part: string) => Promise<Touched[]>): Promise<Touched[]> {
   const read = begin()
-  const places = statementPlaces(blanked(text))
+  const statements = statementsIn(text)
   const found: Touched[] = []
   try {
-    for (let at = 0; at < places.length; at += statementsPerPart) {
-      const last = places[Math.min(at + statementsPerPart, places.length) - 1]
-      found.push(...(await read(text.slice(places[at]?.[0], last?.[1]))))
+    for (let at = 0; at < statements.length; at += statementsPerPart) {
+      const part = statements.slice(at, at + statementsPerPart)
+      found.push(...(await read(text.slice(part[0]?.from, part.at(-1)?.to))))
     }
     return found
   } catch (error) {

@@ -1,8 +1,8 @@
 import type { FrozenMigration } from '../../plan/migrations/frozen.ts'
 import { compareJournal } from '../../plan/migrations/journal.ts'
 import { type LivingView, livingViews, madeByOwnSql, type OwnObject } from '../../plan/migrations/repair.ts'
-import { statementsIn } from '../../plan/migrations/statements.ts'
 import { quoteName } from '../../plan/names.ts'
+import { statementsIn } from '../../plan/sql-tokens.ts'
 import type { Sql } from '../server/connect.ts'
 import { readAsideNames } from '../views/aside.ts'
 import { listViewNames } from '../views/catalog.ts'
@@ -31,7 +31,9 @@ export async function readMissing(sql: Sql, migrations: FrozenMigration[]): Prom
 /** What the own SQL of these migrations has made, and what is not in the catalog any more. */
 export async function readMissingOwn(sql: Sql, applied: FrozenMigration[]): Promise<OwnObject[]> {
   const files = applied.flatMap(({ up }) =>
-    up.change.does === 'sql' ? [{ file: up.file, statements: statementsIn(up.text) }] : [],
+    up.change.does === 'sql'
+      ? [{ file: up.file, statements: statementsIn(up.text).map(({ sql }) => sql) }]
+      : [],
   )
   const made = madeByOwnSql(files)
   const rows = await sql<{ at: number }[]>`

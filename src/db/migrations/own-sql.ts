@@ -1,8 +1,8 @@
 import type { FrozenText } from '../../plan/migrations/frozen.ts'
-import { blanked, statementPlaces, statementsIn } from '../../plan/migrations/statements.ts'
 import { executingQuery } from '../../plan/missing-names.ts'
-import { folded, literal, quoteIdentifier, quoteName, type ViewName } from '../../plan/names.ts'
+import { literal, quoteIdentifier, quoteName, type ViewName } from '../../plan/names.ts'
 import { makeSafe } from '../../plan/search-path.ts'
+import { SqlReader, type SqlStatement, statementsIn } from '../../plan/sql-tokens.ts'
 import { Problem } from '../../problem.ts'
 import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
 import { readMissingRights } from '../server/cure.ts'
@@ -13,14 +13,6 @@ import { type Part, sqlFailed } from '../server/sql-failed.ts'
 import { qualify } from '../views/catalog.ts'
 import { readOwner } from '../views/owner.ts'
 import { executeRecord } from './journal.ts'
-
-const identifier = '(?:"(?:[^"]|"")+"|[\\w$]+)'
-const createConcurrently = new RegExp(
-  `^create\\s+(?:unique\\s+)?index\\s+concurrently\\s+(?:if\\s+not\\s+exists\\s+)?(${identifier})\\s+on\\s+(?:only\\s+)?` +
-    `(?:(${identifier})\\s*\\.\\s*)?(${identifier})`,
-  'i',
-)
-const dropConcurrently = /^drop\s+index\s+concurrently\s/i
 
 /**
  * Executes own SQL, with the search path of our login, and the statements that record it: all of it or
@@ -39,7 +31,7 @@ export async function runPlainSql(
 ): Promise<void> {
   await insistOnCharacters(sql, file, text)
   const statements = statementsIn(text)
-  const isConcurrent = statements.some((each) => /\bindex\s+concurrently\b/i.test(blanked(each)))
+  const isConcurrent = statements.some(({ words }) => /\bindex\s+concurrently\b/i.test(words))
   if (isConcurrent && around !== undefined) {
     throw new Problem(
       'MigrationFailed',
@@ -64,7 +56,7 @@ export async function runPlainSql(
     })
   } catch (error) {
     if (error instanceof Problem) throw error
-    const isOurRole = owner !== null && !statements.some((each) => /^(re)?set\b.*\brole\b/i.test(each))
+    const isOurRole = owner !== null && !statements.some(({ sql }) => /^(re)?set\b.*\brole\b/i.test(sql))
     const missing =
       sqlstateOf(error) === '42501'
         ? await readMissingRights(
@@ -99,7 +91,7 @@ async function executeText(
   const savepoints = new Set<string>()
   for (const part of partsOf(text)) {
     onPart(part)
-    const isSavepoint = savepoint.test(blanked(part.text))
+    const isSavepoint = isAboutSavepoint(part.text)
     if (isSavepoint) insistOnOwn(savepoints, part.text)
     // Before the first savepoint: `rollback to` takes back what was set after it.
     if (isSavepoint && place !== '') await executePart(transaction, 'select', place)
@@ -179,32 +171,37 @@ const statementsPerPart = 1000
  * savepoint: the server applies a new timeout only from the next message on, and refuses savepoints in `execute`.
  */
 function partsOf(text: string): Part[] {
-  const places = statementPlaces(blanked(text))
-  const isSingle =
-    /\bstatement_timeout\b/i.test(text) ||
-    places.some(([from, to]) => savepoint.test(blanked(text.slice(from, to))))
+  const statements = statementsIn(text)
+  const isSingle = /\bstatement_timeout\b/i.test(text) || statements.some(({ sql }) => isAboutSavepoint(sql))
   const size = isSingle ? 1 : statementsPerPart
-  if (places.length <= size) return [{ text, from: 0 }]
-  return places.flatMap(([from], at) =>
-    at % size === 0
-      ? [{ text: text.slice(from, places.at(Math.min(at + size, places.length) - 1)?.[1]), from }]
-      : [],
+  if (statements.length <= size) return [{ text, from: 0 }]
+  return statements.flatMap(({ from }, at) =>
+    at % size === 0 ? [{ text: text.slice(from, statements.slice(0, at + size).at(-1)?.to), from }] : [],
   )
 }
 
-const savepoint = /^\s*(savepoint|release|rollback\s+((work|transaction)\s+)?to)\s/i
-const savepointName = new RegExp(`^(savepoint)?.*?(${identifier})$`, 'is')
+const savepointWords = [
+  'savepoint',
+  'release',
+  'rollback to',
+  'rollback work to',
+  'rollback transaction to',
+] as const
+
+const isAboutSavepoint = (sql: string): boolean => new SqlReader(sql).takes(...savepointWords) !== undefined
 
 /** The server's code for the same. */
 const noSuchSavepoint = '3B001'
 
 /** Refuses to go back to a savepoint that the file has not set: those around the file are ours. */
 function insistOnOwn(savepoints: Set<string>, text: string): void {
-  const statement = statementsIn(text)[0] ?? ''
-  const [, sets, written = ''] = savepointName.exec(statement) ?? []
-  if (sets !== undefined) savepoints.add(folded(written))
-  else if (!savepoints.has(folded(written))) {
-    const message = `the file has set no savepoint ${written}: set it before, or leave "${statement}" out`
+  const said = new SqlReader(text)
+  const sets = said.takes(...savepointWords) === 'savepoint'
+  if (!sets) said.takes('savepoint')
+  const { name = '' } = said.takesName() ?? {}
+  if (sets) savepoints.add(name)
+  else if (!savepoints.has(name)) {
+    const message = `the file has set no savepoint ${name}: set it before, or leave "${statementsIn(text)[0]?.sql}" out`
     throw Object.assign(new Error(message), { code: noSuchSavepoint })
   }
 }
@@ -216,7 +213,7 @@ function insistOnOwn(savepoints: Set<string>, text: string): void {
  */
 async function executePart(sql: Sql, part: string, place: string): Promise<void> {
   // `execute` refuses a `select into` at the end, but not before another statement.
-  const whole = /\binto\b/i.test(statementsIn(part).at(-1) ?? '') ? `${part}\n;select` : part
+  const whole = /\binto\b/i.test(statementsIn(part).at(-1)?.words ?? '') ? `${part}\n;select` : part
   await sql.unsafe(`do ${literal(`begin ${place} execute ${literal(whole)}; end`)}`)
 }
 
@@ -249,18 +246,22 @@ async function readPlace(sql: Sql, role: string | null): Promise<string> {
 }
 
 /** The statements without `concurrently`, which cannot be part of a transaction. */
-const inTransactionToo = (statements: string[]): string =>
-  statements.map((each) => each.replace(/\bindex\s+concurrently\b/i, 'index')).join(';\n')
+const inTransactionToo = (statements: SqlStatement[]): string =>
+  statements.map(({ sql }) => sql.replace(/\bindex\s+concurrently\b/i, 'index')).join(';\n')
 
 async function runConcurrently(
   sql: Sql,
   { file, text }: Pick<FrozenText, 'file' | 'text'>,
-  statements: string[],
+  statements: SqlStatement[],
   record: string[],
 ): Promise<void> {
-  const [only = '', ...others] = statements
-  const [, index, schema, table] = createConcurrently.exec(only) ?? []
-  if (others.length > 0 || (index === undefined && !dropConcurrently.test(only))) {
+  const said = new SqlReader(statements[0]?.sql ?? '')
+  const drops = said.takes('drop index concurrently') !== undefined
+  const creates = said.takes('create index concurrently', 'create unique index concurrently') !== undefined
+  said.takes('if not exists')
+  const index = creates ? said.takesName()?.name : undefined
+  const table = said.takes('on only', 'on') === undefined ? undefined : said.takesName()
+  if (statements.length > 1 || (table === undefined && !drops)) {
     throw new Problem(
       'MigrationFailed',
       `migrations/${file}: create or drop index concurrently must be alone in its file, as "create index concurrently name on table (...);" or "drop index concurrently name;".`,
@@ -268,10 +269,7 @@ async function runConcurrently(
   }
   try {
     if (index === undefined || table === undefined) await executeOnRolePath(sql, text)
-    else {
-      const named = { schema: schema === undefined ? null : folded(schema), name: folded(table) }
-      await buildConcurrently(sql, file, text, folded(index), named)
-    }
+    else await buildConcurrently(sql, file, text, index, table)
   } catch (error) {
     const end = 'Nothing is recorded. Remove the cause, and migrate again.'
     throw error instanceof Problem ? error : sqlFailed(`migrations/${file}`, text, error, end)

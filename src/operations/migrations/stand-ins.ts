@@ -4,7 +4,7 @@ import { lookAgain } from '../../db/server/look-again.ts'
 import { findView, qualify } from '../../db/views/catalog.ts'
 import { readOwner } from '../../db/views/owner.ts'
 import { readReaders } from '../../db/views/readers.ts'
-import { authoredOnTwins } from '../../plan/groups/authored.ts'
+import { requalify } from '../../plan/groups/requalify.ts'
 import {
   type FrozenChange,
   type FrozenMigration,
@@ -102,7 +102,7 @@ function movingTo(
   })
   const define = (definition: Definition): Definition => ({
     ...view(definition),
-    sql: authoredOnTwins(definition.sql, moved, bare),
+    sql: requalify(definition.sql, moved, bare),
   })
   const move = (change: FrozenChange): FrozenChange => {
     switch (change.does) {

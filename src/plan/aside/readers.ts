@@ -1,4 +1,4 @@
-import { viewsNamedIn } from '../groups/authored.ts'
+import { viewsNamedIn } from '../groups/requalify.ts'
 import { displayName, quoteName } from '../names.ts'
 import type { ViewDefinition } from '../views/definition.ts'
 import { type AsideItem, isView, nameOf } from './items.ts'

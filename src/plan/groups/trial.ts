@@ -4,9 +4,8 @@ import { displayName, type QualifiedName, quoteName, unquoted } from '../names.t
 import type { Definition } from '../views/definition.ts'
 import type { LiveView, ViewKind } from '../views/live-view.ts'
 import type { Reader } from '../views/readers.ts'
-import { authoredOnTwins, pathOverTwins, viewsNamedIn } from './authored.ts'
 import type { Group, Member, Places } from './group.ts'
-import { requalify } from './requalify.ts'
+import { pathOverTwins, requalify, viewsNamedIn } from './requalify.ts'
 
 /** A view of a group that gets another definition. */
 export interface Redefined {
@@ -103,7 +102,7 @@ export function authoredTwin(
   const twinsOf = (schema: string) => (schemas.has(schema) ? places.twins(schema) : undefined)
   const moved = new Map(members.map(({ live: { view } }) => [quoteName(view), places.twins(view.schema)]))
   return {
-    definition: { ...after, schema: places.twins(after.schema), sql: authoredOnTwins(after.sql, moved) },
+    definition: { ...after, schema: places.twins(after.schema), sql: requalify(after.sql, moved) },
     onPath: (path) => pathOverTwins(path, twinsOf, unquoted(given.view.owner)),
   }
 }

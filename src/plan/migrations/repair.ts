@@ -1,4 +1,5 @@
 import { displayName, parseName, type QualifiedName, quoteName, type ViewName } from '../names.ts'
+import { SqlReader } from '../sql-tokens.ts'
 import type { Definition } from '../views/definition.ts'
 import { type FrozenMigration, frozenState, viewAfter, viewChangesOf } from './frozen.ts'
 
@@ -37,45 +38,37 @@ export interface OwnObject extends ViewName {
   file: string
 }
 
-const identifier = '(?:"(?:[^"]|"")+"|[^\\s"(,;.]+)'
-const dotted = `${identifier}(?:\\s*\\.\\s*${identifier})?`
-const kinds = 'materialized\\s+view|view|foreign\\s+table|table|function'
-const creates = new RegExp(
-  `^create\\s+(?:or\\s+replace\\s+)?(?:recursive\\s+|unlogged\\s+)?(${kinds})\\s+(?:if\\s+not\\s+exists\\s+)?(${dotted})`,
-  'i',
-)
-const drops = new RegExp(`^drop\\s+(?:${kinds})\\s+(?:if\\s+exists\\s+)?(.*)$`, 'is')
-const moves = new RegExp(
-  `^alter\\s+(?:${kinds})\\s+(?:if\\s+exists\\s+)?(${dotted}).*\\s(?:rename\\s+to|set\\s+schema)\\s`,
-  'is',
-)
+const kinds = ['materialized view', 'view', 'foreign table', 'table', 'function'] as const
 
 /**
- * What the statements of own SQL make and no later one drops or renames. `statements` has those of each file, without
- * comments. Statements inside functions and `do` blocks are not seen.
+ * What the statements of own SQL make and no later one drops or renames. Statements inside functions and `do` blocks are
+ * not seen. Names without a schema are told apart by their last part only: the search path is not known here.
  */
 export function madeByOwnSql(files: { file: string; statements: string[] }[]): OwnObject[] {
   const made = new Map<string, OwnObject>()
   for (const { file, statements } of files) {
     for (const statement of statements) {
-      const [, kind = '', name] = creates.exec(statement) ?? []
-      const gone = moves.exec(statement)?.[1] ?? drops.exec(statement)?.[1] ?? ''
-      for (const [text] of gone.matchAll(new RegExp(dotted, 'g'))) made.delete(keyOf(text))
-      if (name !== undefined) made.set(keyOf(name), { ...read(name), kind: kind.toLowerCase(), file })
+      const said = new SqlReader(statement)
+      const does = said.takes('create or replace', 'create', 'drop', 'alter')
+      said.takes('recursive', 'unlogged')
+      const kind = said.takes(...kinds)
+      if (does === undefined || kind === undefined) continue
+      said.takes('if not exists', 'if exists')
+      const first = said.takesName()
+      if (first === undefined) continue
+      if (does.startsWith('create')) made.set(first.name, { ...first, kind, file })
+      if (does === 'alter' && !said.finds('rename to', 'set schema')) continue
+      if (does === 'alter') made.delete(first.name)
+      if (does !== 'drop') continue
+      for (
+        let name: ViewName | undefined = first;
+        name !== undefined;
+        name = said.finds(',') && said.takesName()
+      )
+        made.delete(name.name)
     }
   }
   return [...made.values()]
-}
-
-/** Names without a schema are told apart by their last part only: the search path is not known here. */
-const keyOf = (text: string): string => read(text).name
-
-function read(text: string): ViewName {
-  try {
-    return parseName(text.replace(/\s*\.\s*/, '.'))
-  } catch {
-    return { schema: null, name: text }
-  }
 }
 
 /** Whether a query may read something of this name: the name is a word of its text. */

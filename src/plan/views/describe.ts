@@ -1,4 +1,5 @@
 import { displayPart, unquoted } from '../names.ts'
+import { tokensIn } from '../sql-tokens.ts'
 import { type Definition, definitionDefaults, type GrantDefinition } from './definition.ts'
 import { authoredGrants } from './differences.ts'
 import type { Grant, LiveView } from './live-view.ts'
@@ -73,16 +74,15 @@ function grantDefinitions(grants: Grant[]): GrantDefinition[] {
  * Removes the space by which the server indents each line of a query, but not after line breaks in quotes.
  */
 const withoutIndent = (sql: string): string =>
-  sql
-    .trim()
-    .split(/('(?:[^']|'')*'|"(?:[^"]|"")*")/)
-    .map((part, at) => (at % 2 === 0 ? part.replaceAll('\n ', '\n') : withoutReturns(part)))
+  [...tokensIn(sql.trim())]
+    .map(({ kind, text }) => {
+      if (kind === 'space') return text.replaceAll('\n ', '\n')
+      return kind === 'text' ? withoutReturns(text) : text
+    })
     .join('')
 
-/**
- * Writes `\r` in a text as an escape: a file may change line ends. A text with a backslash has its E already.
- */
+/** Writes `\r` in a text as an escape: a file may change line ends. */
 function withoutReturns(quoted: string): string {
-  if (!quoted.startsWith("'") || !quoted.includes('\r')) return quoted
-  return `${quoted.includes('\\') ? '' : 'E'}${quoted.replaceAll('\r', '\\r')}`
+  if (!quoted.includes('\r')) return quoted
+  return `${quoted.startsWith("'") ? 'E' : ''}${quoted.replaceAll('\r', '\\r')}`
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { authoredOnTwins, pathOverTwins, viewsNamedIn } from '../../../../src/plan/groups/authored.ts'
+import { pathOverTwins, requalify, viewsNamedIn } from '../../../../src/plan/groups/requalify.ts'
 
 const moved = new Map([
   ['"s"."a"', 'twins'],
@@ -27,7 +27,7 @@ describe('an author’s query is pointed to twins', () => {
     ],
     ['with quoted names', 'select 1 from "S t"."B ""q" q', 'select 1 from "twins 2"."B ""q" q'],
   ])('%s', (_, sql, onTwins) => {
-    expect(authoredOnTwins(sql, moved)).toBe(onTwins)
+    expect(requalify(sql, moved)).toBe(onTwins)
   })
 
   test.each([
@@ -41,7 +41,7 @@ describe('an author’s query is pointed to twins', () => {
     ['a comment', 'select 1 -- from s.a\n /* from s.a /* from s.a */ from s.a */ from t'],
     ['another relation of the name', 'select 1 from other.a, a, s."A"'],
   ])('but not %s', (_, sql) => {
-    expect(authoredOnTwins(sql, moved)).toBe(sql)
+    expect(requalify(sql, moved)).toBe(sql)
   })
 })
 
@@ -58,7 +58,7 @@ test.each([
   ],
   ['no function', 'select a from a(1), extract(year from a)', 'select a from a(1), extract(year from a)'],
 ])('a name without a schema gets one if it means %s', (_, sql, onTwins) => {
-  expect(authoredOnTwins(sql, moved, new Map([['a', 'twins']]))).toBe(onTwins)
+  expect(requalify(sql, moved, new Map([['a', 'twins']]))).toBe(onTwins)
 })
 
 test('the views that a query names are found, with and without their schema', () => {
