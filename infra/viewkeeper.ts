@@ -158,7 +158,7 @@ export class Viewkeeper extends Construct {
       })
     new Migration(this, 'Migration', {
       environmentName,
-      logRetentionDays,
+      options,
       migrate,
       after: [database, network],
       // Secrets Manager tests a rotation when it is set up, which takes the role that migrate makes.

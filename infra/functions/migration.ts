@@ -1,10 +1,12 @@
-import { Duration } from 'aws-cdk-lib'
-import { InvocationType, Trigger } from 'aws-cdk-lib/triggers'
+import { CustomResource, Duration } from 'aws-cdk-lib'
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { Construct, type IDependable } from 'constructs'
-import { addTriggerLogs, type TriggerLogsProps } from './trigger-logs.ts'
-import type { ViewkeeperFunction } from './viewkeeper-function.ts'
+import type { ValidOptions } from '../environment/valid-options.ts'
+import { ViewkeeperFunction } from './viewkeeper-function.ts'
 
-export interface MigrationProps extends TriggerLogsProps {
+export interface MigrationProps {
+  environmentName: string
+  options: ValidOptions
   migrate: ViewkeeperFunction
   /** What the migration needs: the database, and the network rules and endpoints. */
   after: IDependable[]
@@ -14,23 +16,36 @@ export interface MigrationProps extends TriggerLogsProps {
 
 /**
  * Runs `migrate` on every deploy that changes its code, the schema steps or the views' migrations. If it
- * fails, the deploy fails.
+ * fails, the deploy fails. The function `deploy` calls it: CDK's own trigger does not know that a deploy is a rollback, which
+ * must not fail.
  */
 export class Migration extends Construct {
-  readonly trigger: Trigger
-
-  constructor(scope: Construct, id: string, { migrate, after, before, ...logs }: MigrationProps) {
+  constructor(scope: Construct, id: string, { migrate, after, before, ...props }: MigrationProps) {
     super(scope, id)
-    this.trigger = new Trigger(this, 'Trigger', {
-      handler: migrate.lambda,
-      // With any other type the deploy would succeed although the migration failed.
-      invocationType: InvocationType.REQUEST_RESPONSE,
-      // Longer than the function lives: its error says more than a time-out of the trigger.
-      timeout: Duration.seconds(14.5 * 60),
-      executeAfter: [migrate],
-      executeBefore: before,
+    const { environmentName, options } = props
+    const deploy = new ViewkeeperFunction(this, 'deploy', {
+      name: 'deploy',
+      environmentName,
+      description: 'On deploy: calls migrate for CloudFormation, and answers',
+      // The most that Lambda gives, a minute longer than migrate lives.
+      timeout: Duration.minutes(15),
+      logRetentionDays: options.logRetentionDays,
+      tracing: options.tracing,
+      variables: { POWERTOOLS_SERVICE_NAME: 'viewkeeper', POWERTOOLS_LOG_LEVEL: options.logLevel },
     })
-    this.trigger.node.addDependency(...after)
-    addTriggerLogs(this, logs)
+    // The version of a deploy that is rolled back is another than the one that the rollback calls.
+    const { functionArn } = migrate.lambda.currentVersion
+    deploy.lambda.addToRolePolicy(
+      new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [functionArn] }),
+    )
+    const call = new CustomResource(this, 'Call', {
+      resourceType: 'Custom::ViewkeeperMigration',
+      serviceToken: deploy.lambda.functionArn,
+      // Otherwise CloudFormation waits for an hour for an answer that got lost.
+      serviceTimeout: Duration.minutes(16),
+      properties: { Migrate: functionArn },
+    })
+    call.node.addDependency(deploy, migrate, ...after)
+    for (const each of before) each.node.addDependency(call)
   }
 }

@@ -26,7 +26,7 @@ export interface FunctionNetwork {
 }
 
 export interface ViewkeeperFunctionProps {
-  name: FunctionName | 'rotate'
+  name: FunctionName | 'deploy' | 'rotate'
   /** Part of the names of the function and of its log group. */
   environmentName: string
   description: string

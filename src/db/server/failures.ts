@@ -96,6 +96,19 @@ export function problemOf(error: unknown, cure: string | null = null): unknown {
     : new Problem(code, sentences(error.message, detail, cure ?? undefined), details)
 }
 
+/**
+ * Whether a failure to connect may pass by itself: the server sleeps, starts, stops, has no connection free, or cannot be reached
+ * at the moment.
+ */
+export function mayPass(error: unknown): boolean {
+  if (!(error instanceof Problem)) return false
+  const { code, cause } = error
+  if (code !== 'DatabaseUnavailable') return code === 'TooManyConnections'
+  return (
+    cause === undefined || unreachable.has(codeOf(cause) ?? '') || unavailable.test(sqlstateOf(cause) ?? '')
+  )
+}
+
 const tlsAdvice =
   ' The server needs a certificate for this host name, signed by a known root. Give other roots (PEM) in DATABASE_CA, or ' +
   'as sslrootcert in DATABASE_URL.'

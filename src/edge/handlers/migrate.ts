@@ -1,5 +1,6 @@
 import * as z from 'zod/mini'
 import { ownerRole } from '../../db/schema/role.ts'
+import { untilAwake } from '../../db/server/awake.ts'
 import { readFrozenMigrations } from '../../files/frozen-migrations.ts'
 import { bringUp } from '../../operations/migrations/bring-up.ts'
 import { checkViews } from '../../operations/migrations/check.ts'
@@ -52,6 +53,16 @@ const commands = z.discriminatedUnion(
 const longestMs = 13 * 60_000
 
 /**
+ * How long a call waits for a database that sleeps, starts or is away for a moment. A deploy waits longest, because its failure
+ * costs most: Aurora needs 15 s to wake, and 30 s and more after a day.
+ * https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2-auto-pause.html
+ * A rollback does not wait, since it goes on without the database.
+ */
+const patienceMs = { deploy: 180_000, rollback: 0, command: 60_000 }
+
+const isRollback = (event: unknown): boolean => (event as { rollback?: unknown } | null)?.rollback === true
+
+/**
  * Serves deploys, and the commands of everybody who may invoke the function. An event without a command is a
  * deploy's and means `up`. A migration that fails is thrown, which fails the deploy. Without `viewMigrations` a deploy
  * applies only the schema steps; the commands work all the same, so that a person can bring the views up later on.
@@ -76,6 +87,8 @@ export async function serveMigrations(
     withData: true,
     onDone: (done) => logger.info('migrated a view', { ...done }),
   }
+  const kind = isCommand ? 'command' : isRollback(event) ? 'rollback' : 'deploy'
+  await untilAwake(administration?.database ?? database, Date.now() + patienceMs[kind])
   switch (command.command) {
     case 'up':
       if (administration !== undefined) await makeRole(administration)

@@ -13,6 +13,8 @@ interface Until {
   tryUntil: number
   /** After this time (epoch milliseconds) nobody waits for the answer any more. */
   until: number
+  /** Whether the right to call is so new that IAM may refuse it for some seconds yet. Default false. */
+  justGranted?: boolean
 }
 
 /**
@@ -34,7 +36,7 @@ export async function invokeFunction(
   lambda: LambdaClient,
   name: string | undefined,
   payload: object,
-  { tryUntil, until }: Until,
+  { tryUntil, until, justGranted = false }: Until,
 ): Promise<Invoked> {
   const late = new AbortController()
   const timer = setTimeout(() => late.abort(), until - Date.now())
@@ -48,7 +50,7 @@ export async function invokeFunction(
           threw: FunctionError !== undefined,
         }
       } catch (error) {
-        const why = whyUnavailable(error as Error)
+        const why = whyUnavailable(error as Error, justGranted)
         if (why === undefined) throw error
         if (why === noAnswer || Date.now() + pauseMs > tryUntil)
           throw new Problem('FunctionUnavailable', `${name} ${why}`, { cause: error })
@@ -63,11 +65,12 @@ export async function invokeFunction(
 const noAnswer =
   'did not answer in time. The function may have done its work all the same: look before you send the request again.'
 
-function whyUnavailable({ name }: Error): string | undefined {
+function whyUnavailable({ name, message }: Error, justGranted: boolean): string | undefined {
   if (name === 'TimeoutError' || name === 'AbortError') return noAnswer
   if (asleep.includes(name))
     return `is not ready: Lambda takes about a minute to wake a function that nobody has called for weeks (${name}). Nothing was begun: try again in a minute.`
   if (throttled.includes(name))
     return `was not run: Lambda has no concurrency left in this account and region, or gets too many requests (${name}). Nothing was begun: try again in some seconds.`
+  if (justGranted && name === 'AccessDeniedException') return `may not be called: ${message}`
   return undefined
 }

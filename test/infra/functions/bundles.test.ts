@@ -82,7 +82,7 @@ function bundle() {
       const key = bundled.fn(name)[1].Properties.Code.S3Key as string
       return { key, folder: join(assembly.directory, `asset.${key.replace('.zip', '')}`) }
     },
-    triggered: bundled.one('Custom::Trigger')[1].Properties.HandlerArn.Ref as string,
+    triggered: bundled.one('Custom::ViewkeeperMigration')[1].Properties.Migrate.Ref as string,
     deployed: JSON.stringify(bundled.one('Custom::AWS')[1].Properties.Create),
   }
 }

@@ -3,6 +3,7 @@ import { imported } from '../support/environments.ts'
 import {
   createStack,
   databases,
+  everyFunction,
   functionNames,
   importOf,
   kinds,
@@ -36,7 +37,7 @@ test('every function of the list is deployed, and no other', () => {
         .resources('AWS::Lambda::Function')
         .flatMap(([, { Properties }]) => Properties.FunctionName ?? [])
         .sort(),
-    ).toEqual(functionNames.map((name) => `viewkeeper-test-${name}`))
+    ).toEqual(everyFunction.map((name) => `viewkeeper-test-${name}`))
 })
 
 describe.each(Object.entries(kinds))('%s', (kind, stack) => {

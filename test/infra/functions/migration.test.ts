@@ -1,42 +1,41 @@
 import { describe, expect, test } from 'vitest'
-import { functionNames, kinds, type Properties } from '../support/synth.ts'
+import { functionNames, kinds } from '../support/synth.ts'
 
 describe.each(Object.entries(kinds))('%s', (_, stack) => {
-  const [id, trigger] = stack.one('Custom::Trigger')
+  const [id, call] = stack.one('Custom::ViewkeeperMigration')
 
-  test('migrating waits for the answer, longer than the function lives, so that its failure fails the deploy', () => {
-    expect(trigger.Properties.InvocationType).toBe('RequestResponse')
-    const { Timeout } = stack.fn('migrate')[1].Properties
-    const [provider] = trigger.Properties.ServiceToken['Fn::GetAtt']
-    const [, caller] = stack.resources('AWS::Lambda::Function').find(([name]) => name === provider)!
-    expect(Number(trigger.Properties.Timeout) / 1000).toBeGreaterThan(Timeout)
-    expect(caller.Properties.Timeout).toBeGreaterThan(Number(trigger.Properties.Timeout) / 1000)
+  test('the function deploy calls the version of migrate that is deployed, and no other function', () => {
+    const [version, { Properties }] = stack.one('AWS::Lambda::Version')
+    expect(Properties.FunctionName).toEqual({ Ref: stack.fn('migrate')[0] })
+    expect(call.Properties).toEqual({
+      ServiceToken: { 'Fn::GetAtt': [stack.fn('deploy')[0], 'Arn'] },
+      ServiceTimeout: '960',
+      Migrate: { Ref: version },
+    })
+    const calls = stack.permissions('deploy').filter(({ action }) => !action.startsWith('logs:'))
+    expect(calls).toEqual([{ action: 'lambda:InvokeFunction', resource: { Ref: version } }])
   })
 
-  test("the log group of CDK's trigger expires and goes with the stack, and nothing can make it again", () => {
-    const [provider] = trigger.Properties.ServiceToken['Fn::GetAtt']
-    const [, caller] = stack.resources('AWS::Lambda::Function').find(([name]) => name === provider)!
+  test('it waits longer than migrate lives, and CloudFormation waits longer than it does', () => {
+    const { Timeout } = stack.fn('deploy')[1].Properties
+    expect(Timeout).toBeGreaterThan(stack.fn('migrate')[1].Properties.Timeout)
+    expect(Number(call.Properties.ServiceTimeout)).toBeGreaterThan(Timeout)
+  })
+
+  test('it is outside the network of the database, out of which no answer reaches CloudFormation', () => {
+    expect(stack.fn('deploy')[1].Properties).not.toHaveProperty('VpcConfig')
+  })
+
+  test('its log group expires and goes with the stack', () => {
     const [group, logs] = stack.one(
       'AWS::Logs::LogGroup',
-      ({ LogGroupName }) => LogGroupName === '/viewkeeper/test/migrate-on-deploy',
+      ({ LogGroupName }) => LogGroupName === '/viewkeeper/test/deploy',
     )
-    expect(caller.Properties.LoggingConfig).toEqual({ LogGroup: { Ref: group } })
+    expect(stack.fn('deploy')[1].Properties.LoggingConfig).toEqual({ LogGroup: { Ref: group } })
     expect(logs).toMatchObject({
       Properties: { RetentionInDays: expect.any(Number) },
       DeletionPolicy: 'Delete',
     })
-    const [, role] = stack
-      .resources('AWS::IAM::Role')
-      .find(([name]) => name === caller.Properties.Role['Fn::GetAtt'][0])!
-    expect(role.Properties).not.toHaveProperty('ManagedPolicyArns')
-    const statements = role.Properties.Policies.flatMap(
-      ({ PolicyDocument }: Properties) => PolicyDocument.Statement,
-    )
-    expect(statements.flatMap(({ Action }: Properties) => Action).toSorted()).toEqual([
-      'lambda:InvokeFunction',
-      'logs:CreateLogStream',
-      'logs:PutLogEvents',
-    ])
   })
 
   test.each(functionNames.filter((name) => name !== 'migrate'))(
@@ -57,6 +56,6 @@ describe.each(Object.entries(kinds))('%s', (_, stack) => {
     const types = ['EC2::VPCEndpoint', 'EC2::SecurityGroupIngress', 'EC2::SecurityGroupEgress']
     const needed = types.flatMap((type) => stack.resources(`AWS::${type}`)).map(([name]) => name)
     expect(needed.length).toBeGreaterThan(1)
-    expect(trigger.DependsOn).toEqual(expect.arrayContaining(needed))
+    expect(call.DependsOn).toEqual(expect.arrayContaining(needed))
   })
 })

@@ -23,7 +23,7 @@ test('the secret of the role is rotated by the function rotate, from the next ti
 })
 
 test('the rotation is set up when migrate has made the role, and may call the function', () => {
-  const [trigger] = stack.one('Custom::Trigger')
+  const [trigger] = stack.one('Custom::ViewkeeperMigration')
   const [, { DependsOn }] = stack.one('AWS::SecretsManager::RotationSchedule')
   const [permission, { Properties }] = stack.one(
     'AWS::Lambda::Permission',

@@ -23,6 +23,9 @@ export const functionNames = [
   'start-batch',
 ]
 
+/** These, and the one that CloudFormation calls. */
+export const everyFunction = [...functionNames, 'deploy'].sort()
+
 /** What cdk.json tells CDK. */
 const { context } = JSON.parse(readFileSync(new URL('../../../cdk.json', import.meta.url), 'utf8'))
 

@@ -5,7 +5,7 @@ import { FleetDashboard } from '../../../infra/monitoring/fleet-dashboard.ts'
 import { FleetTopics } from '../../../infra/monitoring/topics.ts'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
 import { instanceIn, ownApp, ownVpc } from '../support/own-app.ts'
-import { functionNames, Synthesized } from '../support/synth.ts'
+import { everyFunction, Synthesized } from '../support/synth.ts'
 
 const tenants = Array.from({ length: 20 }, (_, at) => `tenant-${at + 1}`)
 
@@ -40,7 +40,7 @@ test('every tenant has functions, a parameter and secrets of its own, and no das
     const names = stack
       .resources('AWS::Lambda::Function')
       .flatMap(([, { Properties }]) => Properties.FunctionName ?? [])
-    expect(names.sort()).toEqual(functionNames.map((name) => `viewkeeper-${tenants[at]}-${name}`))
+    expect(names.sort()).toEqual(everyFunction.map((name) => `viewkeeper-${tenants[at]}-${name}`))
     expect(stack.one('AWS::SSM::Parameter')[1].Properties.Name).toBe(`/viewkeeper/${tenants[at]}`)
     expect(stack.resources('AWS::SecretsManager::Secret')).toHaveLength(2)
     expect(stack.resources('AWS::CloudWatch::Dashboard')).toEqual([])

@@ -81,7 +81,7 @@ describe('on an instance of the app', () => {
   })
 
   test('migrate is called when the server, its rules and the way to Secrets Manager are there', () => {
-    const [, { DependsOn }] = stack.one('Custom::Trigger')
+    const [, { DependsOn }] = stack.one('Custom::ViewkeeperMigration')
     const types = ['RDS::DBInstance', 'EC2::SecurityGroupIngress', 'EC2::SecurityGroupEgress']
     const needed = types.flatMap((type) => stack.resources(`AWS::${type}`)).map(([id]) => id)
     const routes = stack.resources('AWS::EC2::Route').filter(([id]) => id.startsWith('VpcPrivate'))
@@ -96,7 +96,7 @@ describe('on an instance of the app', () => {
     vpc.addInterfaceEndpoint('Secrets', { service: InterfaceVpcEndpointAwsService.SECRETS_MANAGER })
     const stack = new Synthesized(own)
     const needed = ['VPCEndpoint', 'SecurityGroupIngress'].map((type) => stack.one(`AWS::EC2::${type}`)[0])
-    expect(stack.one('Custom::Trigger')[1].DependsOn).toEqual(expect.arrayContaining(needed))
+    expect(stack.one('Custom::ViewkeeperMigration')[1].DependsOn).toEqual(expect.arrayContaining(needed))
   })
 
   test('there is no endpoint of Secrets Manager unless the app asks for it', () => {
@@ -117,7 +117,9 @@ test('a cluster of the app is reached by its writer, with its secret', () => {
     DATABASE_PORT: { 'Fn::GetAtt': [cluster, 'Endpoint.Port'] },
   })
   expect(variablesOf(stack, 'migrate').DATABASE_ADMIN_SECRET_ARN.Ref).toMatch(/^ClusterSecretAttachment/)
-  expect(stack.one('Custom::Trigger')[1].DependsOn).toEqual(expect.arrayContaining([cluster, writer]))
+  expect(stack.one('Custom::ViewkeeperMigration')[1].DependsOn).toEqual(
+    expect.arrayContaining([cluster, writer]),
+  )
 })
 
 test('a server of another stack gets its rule from the stack of Viewkeeper', () => {

@@ -9,7 +9,7 @@ import { Viewkeeper } from '../../../infra/viewkeeper.ts'
 import type { ViewkeeperProps } from '../../../infra/viewkeeper-props.ts'
 import { imported } from '../support/environments.ts'
 import { ownApp, ownVpc } from '../support/own-app.ts'
-import { functionNames, type Permission, Synthesized } from '../support/synth.ts'
+import { everyFunction, functionNames, type Permission, Synthesized } from '../support/synth.ts'
 
 /** Viewkeeper on an imported database, in a stack of its own in somebody's app. */
 function create(more: Partial<ViewkeeperProps> = {}, stack = new Stack(ownApp(), 'Own'), id = 'Views') {
@@ -189,7 +189,7 @@ describe('several in one stack', () => {
       .resources('AWS::Lambda::Function')
       .flatMap(([, { Properties }]) => Properties.FunctionName ?? [])
     expect(functions.sort()).toEqual(
-      names.flatMap((name) => functionNames.map((each) => `viewkeeper-${name}-${each}`)).sort(),
+      names.flatMap((name) => everyFunction.map((each) => `viewkeeper-${name}-${each}`)).sort(),
     )
     const parameters = stack.resources('AWS::SSM::Parameter').map(([, { Properties }]) => Properties.Name)
     expect(parameters).toEqual(['/viewkeeper/one', '/viewkeeper/two'])
@@ -204,11 +204,11 @@ describe('several in one stack', () => {
     }
   })
 
-  test('share the functions of CDK, which may call both and keep one log each', () => {
+  test('share the function of CDK that starts batches, which may start both and keeps one log', () => {
     const callers = stack
       .resources('AWS::Lambda::Function')
       .filter(([, { Properties }]) => !Properties.FunctionName)
-    expect(callers).toHaveLength(2)
+    expect(callers).toHaveLength(1)
     for (const [, { Properties }] of callers) {
       const [role] = Properties.Role['Fn::GetAtt']
       const [, { Properties: of }] = stack.resources('AWS::IAM::Role').find(([id]) => id === role)!
@@ -227,13 +227,12 @@ describe('several in one stack', () => {
     }
     const logs = stack.resources('AWS::Logs::LogGroup').map(([, { Properties }]) => Properties.LogGroupName)
     expect(logs.filter((name: string) => name.endsWith('-on-deploy')).sort()).toEqual([
-      '/viewkeeper/one/migrate-on-deploy',
       '/viewkeeper/one/refresh-on-deploy',
     ])
   })
 
-  test('each is migrated by a trigger of its own', () => {
-    expect(stack.resources('Custom::Trigger')).toHaveLength(2)
+  test('each is migrated by a call of its own', () => {
+    expect(stack.resources('Custom::ViewkeeperMigration')).toHaveLength(2)
     expect(stack.resources('Custom::AWS')).toHaveLength(2)
   })
 })

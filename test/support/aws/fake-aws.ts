@@ -13,7 +13,9 @@ function pointSdkAt(url: string): void {
 }
 
 /** An answer of Lambda: what the function answered, or the refusal to call it, as the service writes it. */
-export type LambdaAnswer = { answer: unknown } | { status: number; type: string; message: string }
+export type LambdaAnswer =
+  | { answer: unknown; threw?: true }
+  | { status: number; type: string; message: string }
 
 /** A server that speaks as Lambda does, and gives these answers in turn, the last one for ever. Returns what was received. */
 export async function startLambda(answers: LambdaAnswer[]): Promise<{ received: unknown[] }> {
@@ -21,7 +23,10 @@ export async function startLambda(answers: LambdaAnswer[]): Promise<{ received: 
   await serve(async (request: IncomingMessage, response: ServerResponse) => {
     const turn = Math.min(received.push(JSON.parse(await text(request))), answers.length) - 1
     const given = answers[turn] as LambdaAnswer
-    if ('answer' in given) return void response.end(JSON.stringify(given.answer))
+    if ('answer' in given)
+      return void response
+        .writeHead(200, given.threw && { 'x-amz-function-error': 'Unhandled' })
+        .end(JSON.stringify(given.answer))
     response.writeHead(given.status, { 'content-type': 'application/json', 'x-amzn-errortype': given.type })
     response.end(JSON.stringify({ Type: 'User', Message: given.message }))
   })

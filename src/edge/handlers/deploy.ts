@@ -1,0 +1,87 @@
+import { LambdaClient } from '@aws-sdk/client-lambda'
+import type { Context } from 'aws-lambda'
+import * as z from 'zod/mini'
+import { validate } from '../http/validate.ts'
+import { clientSettings } from '../lambda/aws-client.ts'
+import { logger } from '../lambda/function.ts'
+import { invokeFunction } from '../lambda/invoke.ts'
+
+/** `Migrate` is the ARN of a version of the function `migrate`. */
+const properties = z.object({ Migrate: z.string() })
+
+/** What CloudFormation sends to a custom resource. */
+const request = z.object({
+  RequestType: z.enum(['Create', 'Update', 'Delete']),
+  ResponseURL: z.string(),
+  StackId: z.string(),
+  RequestId: z.string(),
+  LogicalResourceId: z.string(),
+  PhysicalResourceId: z.optional(z.string()),
+  ResourceProperties: properties,
+  OldResourceProperties: z.optional(properties),
+})
+
+type Request = z.output<typeof request>
+
+/** After `migrate` was called, this much is left to answer CloudFormation. */
+const reserveMs = 10_000
+
+/** CloudFormation's answers have at most 4 KB. */
+const longestReason = 2000
+
+/**
+ * Calls `migrate` for CloudFormation and answers with what came of it, from outside the network of the database, out of which
+ * nothing reaches CloudFormation. A rollback succeeds whatever `migrate` says: its version worked on this database before,
+ * and a failure would only leave the stack in UPDATE_ROLLBACK_FAILED.
+ */
+export async function migrateFor(
+  event: unknown,
+  context: Pick<Context, 'getRemainingTimeInMillis'>,
+): Promise<void> {
+  const asked = validate(request, event, 'the event of CloudFormation')
+  if (asked.RequestType === 'Delete') return answer(asked, null)
+  const rollback = isRollback(asked)
+  const until = Date.now() + context.getRemainingTimeInMillis() - reserveMs
+  const failure = await callMigrate(asked.ResourceProperties.Migrate, rollback, until)
+  if (rollback && failure !== null)
+    logger.warn('the rollback goes on, although migrate failed', { problem: failure })
+  return answer(asked, rollback ? null : failure)
+}
+
+/**
+ * Lambda counts the versions of a function up, also if a deploy brings earlier code back; so only a rollback goes to a lower one.
+ * https://docs.aws.amazon.com/lambda/latest/dg/configuration-versions.html
+ */
+function isRollback({ ResourceProperties: to, OldResourceProperties: from }: Request): boolean {
+  if (from === undefined) return false
+  const [before, after] = [from, to].map(({ Migrate }) => /^(.*):(\d+)$/.exec(Migrate))
+  return before?.[1] === after?.[1] && Number(before?.[2]) > Number(after?.[2])
+}
+
+/** Why `migrate` failed; null if it has not. */
+async function callMigrate(version: string, rollback: boolean, until: number): Promise<string | null> {
+  const lambda = new LambdaClient(clientSettings({ requestMs: until - Date.now(), attempts: 1 }))
+  const event = { trigger: 'deploy', rollback }
+  try {
+    const tryUntil = Date.now() + 120_000
+    const called = await invokeFunction(lambda, version, event, { tryUntil, until, justGranted: true })
+    if (!called.threw) return null
+    const { errorMessage } = (called.answer as { errorMessage?: string } | null) ?? {}
+    return errorMessage ?? 'The function migrate failed; its log says why.'
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+/** The address is signed without a type of the content, so the body is bytes: `fetch` would add one to a text. */
+async function answer(asked: Request, failure: string | null): Promise<void> {
+  const { StackId, RequestId, LogicalResourceId, PhysicalResourceId = LogicalResourceId } = asked
+  const outcome =
+    failure === null ? { Status: 'SUCCESS' } : { Status: 'FAILED', Reason: failure.slice(0, longestReason) }
+  const body = Buffer.from(
+    JSON.stringify({ ...outcome, StackId, RequestId, LogicalResourceId, PhysicalResourceId }),
+  )
+  const { ok, status } = await fetch(asked.ResponseURL, { method: 'PUT', body })
+  // Lambda calls again after an error; migrate then finds its work done.
+  if (!ok) throw new Error(`CloudFormation refused the answer with ${status}.`)
+}

@@ -1,0 +1,100 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { migrateFor } from '../../../src/edge/handlers/deploy.ts'
+import { type LambdaAnswer, muteConsole, startLambda } from '../../support/aws/fake-aws.ts'
+import { lambdaContext } from '../../support/aws/lambda.ts'
+
+const migrate = 'arn:aws:lambda:eu-central-1:123456789012:function:migrate'
+const failed: LambdaAnswer = {
+  answer: { errorType: 'DatabaseUnavailable', errorMessage: 'Nobody answers.' },
+  threw: true,
+}
+
+beforeEach(muteConsole)
+afterEach(() => {
+  vi.unstubAllEnvs()
+  vi.restoreAllMocks()
+})
+
+/** What CloudFormation is answered, and what `migrate` was sent, when the version of `migrate` goes from one to another. */
+async function change(from: string | null, to: string, answers: LambdaAnswer[], more: object = {}) {
+  const { received } = await startLambda(answers)
+  const address = await startCloudFormation()
+  const event = {
+    RequestType: from === null ? 'Create' : 'Update',
+    ResponseURL: address.url,
+    StackId: 'stack',
+    RequestId: 'request',
+    ResourceType: 'Custom::ViewkeeperMigration',
+    LogicalResourceId: 'Call',
+    ...(from !== null && { PhysicalResourceId: 'Call', OldResourceProperties: { Migrate: from } }),
+    ResourceProperties: { ServiceToken: 'arn', Migrate: to },
+    ...more,
+  }
+  await migrateFor(event, lambdaContext())
+  return { answer: address.answers[0], received }
+}
+
+async function startCloudFormation() {
+  const answers: unknown[] = []
+  const server = createServer(async (request, response) => {
+    // The address is signed for no type of the content.
+    const refused = request.method !== 'PUT' || request.headers['content-type'] !== undefined
+    answers.push(JSON.parse(await text(request)))
+    response.writeHead(refused ? 403 : 200).end()
+  })
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
+  onTestFinished(() => void server.close())
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/answer?Signature=x`, answers }
+}
+
+const same = { StackId: 'stack', RequestId: 'request', LogicalResourceId: 'Call', PhysicalResourceId: 'Call' }
+
+test.each([
+  ['the first deploy', null, `${migrate}:1`],
+  ['a later deploy', `${migrate}:9`, `${migrate}:10`],
+])('%s calls migrate, and ends as migrate does', async (_, from, to) => {
+  const succeeded = await change(from, to, [{ answer: {} }])
+  expect(succeeded.answer).toEqual({ Status: 'SUCCESS', ...same })
+  expect(succeeded.received).toEqual([{ trigger: 'deploy', rollback: false }])
+  expect((await change(from, to, [failed])).answer).toEqual({
+    Status: 'FAILED',
+    Reason: 'Nobody answers.',
+    ...same,
+  })
+})
+
+describe('a rollback', () => {
+  test('calls the version before, says that it is one, and succeeds whatever that says', async () => {
+    const { answer, received } = await change(`${migrate}:10`, `${migrate}:9`, [failed])
+    expect(answer).toEqual({ Status: 'SUCCESS', ...same })
+    expect(received).toEqual([{ trigger: 'deploy', rollback: true }])
+  })
+
+  test('succeeds also if migrate cannot be called', async () => {
+    const gone = { status: 404, type: 'ResourceNotFoundException', message: 'Function not found' }
+    expect((await change(`${migrate}:10`, `${migrate}:9`, [gone])).answer).toMatchObject({
+      Status: 'SUCCESS',
+    })
+  })
+})
+
+test('the version of another function says nothing of a rollback', async () => {
+  const { answer } = await change(`${migrate}-old:10`, `${migrate}:1`, [failed])
+  expect(answer).toMatchObject({ Status: 'FAILED' })
+})
+
+test('a stack that is removed calls nothing', async () => {
+  const { answer, received } = await change(null, `${migrate}:9`, [failed], { RequestType: 'Delete' })
+  expect(answer).toEqual({ Status: 'SUCCESS', ...same })
+  expect(received).toEqual([])
+})
+
+test('a right to call that is seconds old is waited for', async () => {
+  const tooNew = { status: 403, type: 'AccessDeniedException', message: 'not authorized' }
+  const { answer, received } = await change(null, `${migrate}:1`, [tooNew, { answer: {} }])
+  expect(answer).toMatchObject({ Status: 'SUCCESS' })
+  expect(received).toHaveLength(2)
+})
