@@ -40,8 +40,8 @@ export interface ViewkeeperCommonProps extends ViewkeeperOptions {
    */
   topics?: PeopleTopics
   /**
-   * A topic of yours to which CloudWatch publishes each alarm besides, as CloudWatch writes it: for programs that read this,
-   * such as PagerDuty or Amazon Q in chat. The topic lets CloudWatch publish, and so does the key of an encrypted topic.
+   * A topic of yours to which CloudWatch publishes each alarm besides, in state ALARM and in state OK, as CloudWatch writes it:
+   * for programs that open and resolve incidents by it, such as PagerDuty and Opsgenie. The topic lets CloudWatch publish, and so does the key of an encrypted topic.
    * @default - none
    */
   alarmTopic?: ITopic

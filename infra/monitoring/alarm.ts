@@ -31,8 +31,8 @@ export interface AlarmOptions {
   /** What missing numbers mean. Default: nothing is wrong. */
   missing?: TreatMissingData
   /**
-   * When the alarm is published: at its beginning, at its end, or at both. CloudWatch publishes only when the state
-   * of an alarm changes. Default `['begin']`.
+   * When people are told: at the alarm's beginning, at its end, or at both. CloudWatch publishes only when the state of an
+   * alarm changes. The topic for programs always gets both. Default `['begin']`.
    */
   mails?: ('begin' | 'end')[]
   /**
@@ -40,6 +40,8 @@ export interface AlarmOptions {
    * be about. Default false.
    */
   lastResort?: boolean
+  /** Whether the topic for programs gets the alarm. Default true. */
+  forPrograms?: boolean
 }
 
 /** Adds one alarm. An alarm costs about 0.10 USD a month. */
@@ -56,9 +58,11 @@ export function addAlarm(scope: Construct, place: AlarmPlace, options: AlarmOpti
     treatMissingData: options.missing ?? TreatMissingData.NOT_BREACHING,
   })
   const { alarms, mail, notices, besides } = place.topics
-  const topics = [...(options.lastResort ? [mail, notices] : [alarms]), ...(besides ? [besides] : [])]
-  const actions = topics.map((topic) => new SnsAction(topic))
-  if (mails.includes('begin')) alarm.addAlarmAction(...actions)
-  if (mails.includes('end')) alarm.addOkAction(...actions)
+  const people = options.lastResort ? [mail, notices] : [alarms]
+  const programs = besides && (options.forPrograms ?? true) ? [besides] : []
+  const actions = (at: 'begin' | 'end') =>
+    [...(mails.includes(at) ? people : []), ...programs].map((topic) => new SnsAction(topic))
+  for (const action of actions('begin')) alarm.addAlarmAction(action)
+  for (const action of actions('end')) alarm.addOkAction(action)
   return alarm
 }

@@ -66,8 +66,21 @@ export class Alarms extends Construct {
 }
 
 function addDeadLetters(scope: Construct, place: AlarmPlace, queue: IQueue): void {
+  const read = `Read what came: aws sqs receive-message --max-number-of-messages 10 --queue-url $(aws sqs get-queue-url --queue-name viewkeeper-${place.environmentName}-dead-letters --query QueueUrl --output text). Delete the messages when you are done.`
   addAlarm(scope, place, {
     name: 'dead-letters',
+    metric: queue.metricApproximateNumberOfMessagesVisible({ statistic: Stats.MAXIMUM, period }),
+    // A queue that nobody uses for six hours publishes nothing.
+    missing: TreatMissingData.IGNORE,
+    // The alarm below tells people of each new one.
+    mails: ['end'],
+    lastResort: true,
+    happened: 'Dead letters wait in the queue; if this says OK, the queue is empty again.',
+    first: read,
+  })
+  addAlarm(scope, place, {
+    name: 'new-dead-letters',
+    runbook: 'dead-letters',
     // Scheduler and Lambda send their dead letters; so each is counted when it comes.
     metric: queue.metricNumberOfMessagesSent({ period }),
     // The numbers of a queue that was idle for hours may come 15 minutes late.
@@ -75,20 +88,10 @@ function addDeadLetters(scope: Construct, place: AlarmPlace, queue: IQueue): voi
     periods: 4,
     datapoints: 1,
     lastResort: true,
+    forPrograms: false,
     happened:
       'An event became a dead letter: it could not be delivered, or its function failed with every retry.',
-    first: `Read what came: aws sqs receive-message --max-number-of-messages 10 --queue-url $(aws sqs get-queue-url --queue-name viewkeeper-${place.environmentName}-dead-letters --query QueueUrl --output text). Delete the messages when you are done.`,
-  })
-  addAlarm(scope, place, {
-    name: 'dead-letters-over',
-    runbook: 'dead-letters',
-    metric: queue.metricApproximateNumberOfMessagesVisible({ statistic: Stats.MAXIMUM, period }),
-    // A queue that nobody uses for six hours publishes nothing.
-    missing: TreatMissingData.IGNORE,
-    mails: ['end'],
-    lastResort: true,
-    happened: 'The queue of dead letters is empty again, if this says OK. State ALARM is not mailed.',
-    first: 'Nothing is left to do.',
+    first: read,
   })
 }
 

@@ -52,8 +52,7 @@ export class Dashboard extends Construct {
       }),
     )
     dashboard.addWidgets(this.runs(environmentName), this.batches(machine))
-    dashboard.addWidgets(this.views(environmentName), this.told(environmentName))
-    dashboard.addWidgets(this.functionErrors(functions))
+    dashboard.addWidgets(this.views(environmentName), this.functionErrors(functions))
     const panel = (insight: Insight, view?: LogQueryVisualizationType) => logPanel(logGroup, insight, view)
     // Bars are the only chart that AWS documents for a query that groups by time and by another field.
     dashboard.addWidgets(panel(insights.durations, LogQueryVisualizationType.BAR), panel(insights.rowCounts))
@@ -81,20 +80,12 @@ export class Dashboard extends Construct {
 
   private views(environmentName: string): IWidget {
     const metric = (name: string, color: string) => ownMetric(environmentName, name, Stats.MAXIMUM, { color })
-    return graph('Stale and missing views', [
+    return graph('Views in trouble', [
+      metric(metricNames.viewsFailed, Color.BROWN),
       metric(metricNames.viewsStale, Color.RED),
       metric(metricNames.viewsMissing, Color.ORANGE),
       metric(metricNames.viewsSetAside, Color.BLUE),
       metric(metricNames.batchesLost, Color.PURPLE),
-    ])
-  }
-
-  private told(environmentName: string): IWidget {
-    const metric = (name: string, color: string) => ownMetric(environmentName, name, Stats.SUM, { color })
-    return graph('Views that alarms told of, newly or again', [
-      metric(metricNames.viewsStaleTold, Color.RED),
-      metric(metricNames.viewsMissingTold, Color.ORANGE),
-      metric(metricNames.viewsSetAsideTold, Color.BLUE),
     ])
   }
 
@@ -114,13 +105,12 @@ export class Dashboard extends Construct {
         lambda.metricErrors({ label: name }),
         lambda.metricThrottles({ label: `${name}, throttled` }),
       ]),
-      wholeWidth,
     )
   }
 }
 
-const graph = (title: string, left: IMetric[], width = half): IWidget =>
-  new GraphWidget({ title, left, width, height })
+const graph = (title: string, left: IMetric[]): IWidget =>
+  new GraphWidget({ title, left, width: half, height })
 
 const logPanel = (
   logGroup: ILogGroup,

@@ -15,11 +15,8 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
   const metric = (name: string, statistic: string, period = times.interval) =>
     ownMetric(environmentName, name, statistic, { period })
 
-  /**
-   * Tells what is new. The number falls back to zero at the next look, so the alarm is over by itself, and its end is
-   * no news.
-   */
-  const addNews = (metricName: string, texts: Texts) =>
+  /** Something that happened at one moment. The number falls back to zero at the next look, so the alarm is over by itself. */
+  const addEvent = (metricName: string, texts: Texts) =>
     addAlarm(scope, place, {
       ...texts,
       metric: metric(metricName, Stats.SUM),
@@ -28,65 +25,51 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
     })
 
   /**
-   * Tells only that no view has the trouble any more; the alarm of the news tells that the trouble has begun. While the
-   * monitor is silent, nobody knows whether the trouble is over, so missing numbers change nothing.
+   * A trouble that lasts: the alarm lasts as long as one view has it. The function `notify`, called by the clock, tells
+   * people of the next views. While the monitor is silent, nobody knows whether the trouble is over, so missing numbers
+   * change nothing.
    */
-  const addOver = (metricName: string, { name, ...texts }: Texts) =>
+  const addTrouble = (metricName: string, { mails, ...texts }: Texts & Pick<AlarmOptions, 'mails'>) =>
     addAlarm(scope, place, {
       ...texts,
-      name: `${name}-over`,
-      runbook: name,
       metric: metric(metricName, Stats.MAXIMUM),
       missing: TreatMissingData.IGNORE,
-      mails: ['end'],
+      mails: mails ?? ['begin', 'end'],
     })
 
-  addNews(metricNames.runsFailed, {
+  addTrouble(metricNames.viewsFailed, {
     name: 'failed-runs',
-    happened: 'At least one run failed or was lost; readers still see the data of the last success.',
+    happened:
+      'The last run of at least one view failed or was lost; readers still see the data of the last success.',
     first: `${type('runs', '--status', 'failed')} names the view and its error.`,
+    // No mail says that a view has succeeded again.
+    mails: ['begin'],
   })
-  addNews(metricNames.runsSlow, {
+  addEvent(metricNames.runsSlow, {
     name: 'slow-runs',
     happened: 'A refresh took more than twice as long as its view usually does.',
     first: `${type('runs')} shows the durations; the dashboard's panel Slow refreshes has the usual ones.`,
   })
-  addNews(metricNames.batchesLost, {
+  addEvent(metricNames.batchesLost, {
     name: 'lost-batches',
     happened: 'Nobody advanced a batch for 20 minutes, and the monitor closed it (BatchLost).',
     first: `${type('batches')} names the batch. Start a new one: ${type('refresh', '--all')}.`,
   })
-  addNews(metricNames.viewsStaleTold, {
+  addTrouble(metricNames.viewsStale, {
     name: 'stale-views',
-    happened: 'The data of at least one more view are older than they may be, or still are.',
+    happened: 'The data of at least one view are older than they may be.',
     first: `${type('ls', '--stale')} names the views.`,
   })
-  addOver(metricNames.viewsStale, {
-    name: 'stale-views',
-    happened: 'No view is stale any more, if this says OK. State ALARM is not mailed.',
-    first: `Nothing is left to do: ${type('ls', '--stale')} names no view.`,
-  })
-  addNews(metricNames.viewsMissingTold, {
+  addTrouble(metricNames.viewsMissing, {
     name: 'missing-views',
-    happened: 'At least one more authored view is not in the database, or still is not: somebody dropped it.',
+    happened: 'At least one authored view is not in the database: somebody dropped it.',
     first: `${type('ls', '--missing')} names the views; ${type('migrate', 'up', '--repair')} makes them again.`,
   })
-  addOver(metricNames.viewsMissing, {
-    name: 'missing-views',
-    happened: 'No authored view is missing any more, if this says OK. State ALARM is not mailed.',
-    first: `Nothing is left to do: ${type('ls', '--missing')} names no view.`,
-  })
-  addNews(metricNames.viewsSetAsideTold, {
+  addTrouble(metricNames.viewsSetAside, {
     name: 'set-aside-views',
-    happened:
-      'Views have been set aside for more than an hour, or still are: whoever reads one of them gets an error.',
+    happened: 'Views have been set aside for more than an hour: whoever reads one of them gets an error.',
     first:
       'npx viewkeeper put-back --dry-run, on the DATABASE_URL of this environment, names the views; npx viewkeeper put-back makes them again.',
-  })
-  addOver(metricNames.viewsSetAside, {
-    name: 'set-aside-views',
-    happened: 'No view has been set aside for long any more, if this says OK. State ALARM is not mailed.',
-    first: 'Nothing is left to do: npx viewkeeper put-back --dry-run names no view.',
   })
   addAlarm(scope, place, {
     name: 'silent-monitor',

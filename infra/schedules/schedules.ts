@@ -19,7 +19,7 @@ import { scheduleRole } from './schedule-role.ts'
 import { scheduleName } from './scheduled-views.ts'
 
 /** Minutes between two looks for what no alarm has told. */
-const noticesEveryMinutes = 10
+const noticesEveryMinutes = 5
 
 export interface SchedulesProps {
   environmentName: string

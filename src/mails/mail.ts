@@ -57,7 +57,7 @@ function subjectOf(notice: Notice): string {
   if (kind === 'test') return asSubject(`[${environment}] test of ${alarm?.name}: nothing new is wrong`)
   if (alarm !== undefined && kind === 'alarm')
     return asSubject(
-      `[${environment}] ${alarm.name}${alarm.state === 'OK' ? ' is over' : ''}: ${alarm.happened}`,
+      `[${environment}] ${alarm.name}${alarm.state === 'OK' ? ' is over' : `: ${alarm.happened}`}`,
     )
   return asSubject(`[${environment}] OK: ${overLine(notice, over)}`)
 }
@@ -206,6 +206,7 @@ const testText = ([alarm]: AlarmWords[]): string =>
 
 function alarmText({ name, state, happened, first, runbook, reason, at }: AlarmWords): string {
   return [
+    ...(state === 'OK' ? ['The alarm is over. It had said:'] : []),
     happened,
     ...(first === null ? [] : [`First: ${first}`]),
     '',

@@ -4,14 +4,7 @@ import { type Monitored, monitor } from '../../operations/monitoring/monitor.ts'
 import { isSlow, isUnnoticedFailure } from '../../plan/monitoring/runs.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 import { logger } from '../lambda/function.ts'
-import {
-  publishAsideMetrics,
-  publishBatchMetrics,
-  publishMissingMetrics,
-  publishPerView,
-  publishRunMetrics,
-  publishStaleMetrics,
-} from '../metrics/publish.ts'
+import { publishBatchMetrics, publishPerView, publishRunMetrics, publishViews } from '../metrics/publish.ts'
 
 /** The most views that one log line names. */
 const mostNames = 20
@@ -23,7 +16,7 @@ type Environment = Pick<
 
 /**
  * Closes the runs and batches that are lost. Publishes every run and batch that has ended, and the views that
- * are stale, missing or set aside for long, as log lines and as metrics.
+ * fail, are stale, missing or set aside for long, as log lines and as metrics.
  */
 export function monitorEnvironment({
   environment,
@@ -47,23 +40,27 @@ export function monitorEnvironment({
         for (const batch of ended) logBatch(batch)
         publishBatchMetrics(environment, ended)
       },
+      failing: (views) => {
+        logTrouble('views fail', views, [])
+        publishViews(environment, 'viewsFailed', views.length)
+      },
       stale: (views, told) => {
         logTrouble('views are stale', views, told)
-        publishStaleMetrics(environment, { all: views.length, told: told.length })
+        publishViews(environment, 'viewsStale', views.length)
       },
       missing: (views, told) => {
         logTrouble('views are missing', views, told)
-        publishMissingMetrics(environment, { all: views.length, told: told.length })
+        publishViews(environment, 'viewsMissing', views.length)
       },
       aside: (views, told) => {
         logTrouble('views are set aside', views, told)
-        publishAsideMetrics(environment, { all: views.length, told: told.length })
+        publishViews(environment, 'viewsSetAside', views.length)
       },
     },
   })
 }
 
-/** `told` are the names that this look's mail is about, if there is one. */
+/** `told` are the names that the next notice is about. */
 function logTrouble(message: string, views: unknown[], told: string[]): void {
   if (views.length === 0) return
   logger.warn(message, {

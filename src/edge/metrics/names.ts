@@ -1,20 +1,18 @@
 export const metricNamespace = 'Viewkeeper'
 
 /**
- * The metrics that each call of the monitor publishes. Their number is fixed, so that the bill stays small. `Told` counts
- * what is new since the last look or due for a reminder.
+ * The metrics that each call of the monitor publishes. Their number is fixed, so that the bill stays small. `Runs…` and
+ * `Batches…` count what has ended since the last look, `Views…` what is so at this look.
  */
 export const metricNames = {
   runsSucceeded: 'RunsSucceeded',
   runsFailed: 'RunsFailed',
   runsSlow: 'RunsSlow',
   batchesLost: 'BatchesLost',
+  viewsFailed: 'ViewsFailed',
   viewsStale: 'ViewsStale',
-  viewsStaleTold: 'ViewsStaleTold',
   viewsMissing: 'ViewsMissing',
-  viewsMissingTold: 'ViewsMissingTold',
   viewsSetAside: 'ViewsSetAside',
-  viewsSetAsideTold: 'ViewsSetAsideTold',
 } as const
 
 /**

@@ -25,29 +25,12 @@ export const publishBatchMetrics = (environment: string, ended: Batch[]): void =
     [metricNames.batchesLost]: ended.filter(({ error }) => error?.class === 'BatchLost').length,
   })
 
-/** How many views have a trouble, and of how many an alarm has to tell. */
-interface TroubleCounts {
-  all: number
-  told: number
-}
+/** The metrics of how many views are in trouble. */
+type ViewsMetric = 'viewsFailed' | 'viewsStale' | 'viewsMissing' | 'viewsSetAside'
 
-export const publishStaleMetrics = (environment: string, { all, told }: TroubleCounts): void =>
-  publish(metricDimensions(environment), {
-    [metricNames.viewsStale]: all,
-    [metricNames.viewsStaleTold]: told,
-  })
-
-export const publishMissingMetrics = (environment: string, { all, told }: TroubleCounts): void =>
-  publish(metricDimensions(environment), {
-    [metricNames.viewsMissing]: all,
-    [metricNames.viewsMissingTold]: told,
-  })
-
-export const publishAsideMetrics = (environment: string, { all, told }: TroubleCounts): void =>
-  publish(metricDimensions(environment), {
-    [metricNames.viewsSetAside]: all,
-    [metricNames.viewsSetAsideTold]: told,
-  })
+/** Publishes how many views have a trouble now. */
+export const publishViews = (environment: string, metric: ViewsMetric, views: number): void =>
+  publish(metricDimensions(environment), { [metricNames[metric]]: views })
 
 /** Publishes the outcome of one run with the name of its view. Runs that neither succeeded nor failed are left out. */
 export function publishPerView(environment: string, run: EndedRun): void {

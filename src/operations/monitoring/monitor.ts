@@ -8,6 +8,7 @@ import {
   tellMissingViews,
   tellStaleViews,
 } from '../../db/monitoring/ages.ts'
+import { readFailingViews } from '../../db/monitoring/failing.ts'
 import { writeIntervals } from '../../db/monitoring/intervals.ts'
 import { noteLook } from '../../db/monitoring/look.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../../db/monitoring/publish.ts'
@@ -24,11 +25,12 @@ const atOnce = 1000
 
 /**
  * Publishes what the monitor found. Each function is called at every look, also with an empty list. `told` are the names
- * that an alarm has to tell of: what is new since the last look, or is due for a reminder.
+ * that people have to be told of: what is new since the last look, or is due for a reminder.
  */
 export interface Publisher {
   runs(ended: EndedRun[]): void
   batches(ended: Batch[]): void
+  failing(views: string[]): void
   stale(views: StaleView[], told: string[]): void
   missing(views: string[], told: string[]): void
   aside(views: string[], told: string[]): void
@@ -49,8 +51,8 @@ export interface Monitored {
 
 /**
  * Closes the runs whose server process is gone and the batches that nobody advances, drops the twins of batches that have
- * ended, publishes every run and batch that has ended since the last look, and finds the views that are stale, missing or
- * set aside for long. Views without a definition get one here, so that a view that is never refreshed is noticed too. After
+ * ended, publishes every run and batch that has ended since the last look, and finds the views that fail, are stale,
+ * missing or set aside for long. Views without a definition get one here, so that a view that is never refreshed is noticed too. After
  * an outage, batches have some minutes to be advanced again before they are closed.
  */
 export function monitor(
@@ -70,6 +72,7 @@ export function monitor(
     const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches)
     await discoverDefinitions(sql)
     await writeIntervals(sql, (definition) => scheduledInterval(definition, schedules))
+    publish.failing(await readFailingViews(sql))
     const stale = await tellStaleViews(sql, telling, publish.stale)
     const missing = await tellMissingViews(sql, telling, publish.missing)
     const aside = await tellForgottenAside(sql, telling, publish.aside)

@@ -85,7 +85,7 @@ export interface Alarm {
 }
 
 /** The kind of news that an alarm is about, by the alarm's name; undefined if views have nothing to do with it. */
-export const newsKindOf = (alarm: string): NewsKind | undefined => kindsOfAlarms[alarm.replace(/-over$/, '')]
+export const newsKindOf = (alarm: string): NewsKind | undefined => kindsOfAlarms[alarm]
 
 const kindsOfAlarms: Partial<Record<string, NewsKind>> = {
   'failed-runs': 'runs',

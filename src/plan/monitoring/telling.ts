@@ -7,8 +7,8 @@ export interface Telling {
   /** A trouble that is not over is told again after this time, in seconds. Null: never. */
   remindSeconds: number | null
   /**
-   * The least time between two tellings of the same trouble, of whichever views, in seconds. CloudWatch mails only if the
-   * alarm was quiet in between; what comes sooner is told when this time is over.
+   * The least time between two tellings of the same trouble, of whichever views, in seconds, so that a mail is about several
+   * of them; what comes sooner is told when this time is over.
    */
   apartSeconds: number
 }

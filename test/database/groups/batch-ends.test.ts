@@ -4,6 +4,7 @@ import { cancelBatch } from '../../../src/operations/batches/cancel.ts'
 import { getBatch } from '../../../src/operations/batches/read.ts'
 import { monitor } from '../../../src/operations/monitoring/monitor.ts'
 import { cancel } from '../../../src/operations/runs/cancel.ts'
+import { unheard } from '../../support/aws/publisher.ts'
 import { counts } from '../../support/counts.ts'
 import { readyAdvancer } from '../../support/processes/killed-advancer.ts'
 import { administrator, callOn, readersOf, useDatabase } from '../../support/servers/database.ts'
@@ -21,8 +22,7 @@ import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url } = useDatabase()
 
-const silent = { runs() {}, batches() {}, stale() {}, missing() {}, aside() {} }
-const look = () => monitor(database, { schedules: { nightly: null, views: false }, publish: silent })
+const look = () => monitor(database, { schedules: { nightly: null, views: false }, publish: unheard })
 
 test('canceling a batch while a twin is built, and another one waits, leaves the old views and no twins', async () => {
   await makeGatedGroup(sql, 'stopped')

@@ -39,6 +39,49 @@ describe('the monitor', () => {
     await sql`drop materialized view failing`
   })
 
+  test('counts a view as failed until a run makes its data fresh, it is paused, or it is dropped', async () => {
+    const failing = async () => {
+      lines.length = 0
+      await monitor({}, context)
+      return [published('ViewsFailed'), lines.find(({ message }) => message === 'views fail')?.views]
+    }
+    const ends = (view: string, status: string, more = {}) =>
+      writePast([{ view, status, ago: '1 seconds', ...more }])
+    await ends('steady', 'failed')
+    await ends('shaky', 'failed')
+    const both = [[2], ['public.shaky', 'public.steady']]
+    expect(await failing()).toEqual(both)
+    await ends('steady', 'skipped')
+    await ends('shaky', 'success', { operation: 'create', fills: false })
+    expect(await failing()).toEqual(both)
+    await ends('steady', 'success')
+    expect(await failing()).toEqual([[1], ['public.shaky']])
+    await sql`update viewkeeper.definitions set paused_at = now() where name = 'shaky'`
+    expect(await failing()).toEqual([[0], undefined])
+    await sql`update viewkeeper.definitions set paused_at = null where name = 'shaky'`
+
+    // A refusal that its caller got ends nothing and begins nothing; a lost run is a failure.
+    const refuse = (view: string, error: string) => sql`
+      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at, error)
+      select id, schema_name, name, 'refresh', 'failed', 'http', clock_timestamp(), jsonb_build_object('class', ${error}::text)
+        from viewkeeper.definitions where name = ${view}`
+    await refuse('quiet', 'UniqueIndexRequired')
+    await refuse('shaky', 'UniqueIndexRequired')
+    expect(await failing()).toEqual([[1], ['public.shaky']])
+    await refuse('quiet', 'LockTimeout')
+    expect(await failing()).toEqual([[2], ['public.quiet', 'public.shaky']])
+    await sql`drop materialized view shaky`
+    expect(await failing()).toEqual([[1], ['public.quiet']])
+    await sql`create materialized view shaky as select 1 as id`
+
+    // What failed before the first deploy is nothing new.
+    await sql`insert into viewkeeper.switches (key, value) values ('monitored', jsonb_build_object('since', clock_timestamp()))`
+    expect(await failing()).toEqual([[0], undefined])
+    await ends('steady', 'failed', { ago: '-1 seconds' })
+    expect(await failing()).toEqual([[1], ['public.steady']])
+    await sql`delete from viewkeeper.switches where key = 'monitored'`
+  })
+
   test('tells of a slow refresh, against what its view usually takes', async () => {
     await writePast([
       ...Array.from({ length: 3 }, (_, at) => ({

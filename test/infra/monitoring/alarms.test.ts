@@ -28,30 +28,27 @@ const toTopic = [{ Ref: topic('alarms') }]
 /** To people, past every function. */
 const toPeople = [{ Ref: topic('mail') }, { Ref: topic('notices') }]
 /** What tells of the functions between an alarm and people must not need them. */
-const lastResort = ['silent-monitor', 'dead-letters', 'dead-letters-over']
+const lastResort = ['silent-monitor', 'dead-letters', 'new-dead-letters']
 const every = (monitorEveryMinutes: number | false) =>
   new Synthesized(createStack({ ...imported, monitorEveryMinutes }))
 
-/** Mailed when it begins. Its end is no news: its number counts what is new, and falls back by itself. */
+/** Mailed when it begins; its end is no news. */
 const ofNews = [
   'api-errors',
   'database-connections',
   'database-credits',
   'database-storage',
-  'dead-letters',
   'failed-batches',
   'failed-runs',
   'lost-batches',
-  'missing-views',
+  'new-dead-letters',
   'rotate-errors',
-  'set-aside-views',
   'slow-runs',
-  'stale-views',
 ]
-/** Mailed when it ends. Its beginning is in the mail of an alarm above. */
-const ofEnds = ['dead-letters-over', 'missing-views-over', 'set-aside-views-over', 'stale-views-over']
+/** Mailed when it ends. Another alarm mails each of its beginnings. */
+const ofEnds = ['dead-letters']
 /** Mailed when it begins and when it ends. */
-const ofBoth = ['silent-monitor']
+const ofBoth = ['missing-views', 'set-aside-views', 'silent-monitor', 'stale-views']
 
 test('every alarm says when it mails: news at their beginning, a trouble that is over at its end', () => {
   const mailing = (begin: boolean, end: boolean) =>
@@ -97,7 +94,8 @@ test('each metric that the monitor publishes as bad news has its alarm', () => {
   const watched = all
     .filter(({ Namespace }) => Namespace === metricNamespace)
     .map(({ MetricName }) => MetricName)
-  const { runsSucceeded: _, ...bad } = metricNames
+  // Of a failed run tells the view that stays failed.
+  const { runsSucceeded: _, runsFailed: __, ...bad } = metricNames
   expect([...new Set(watched)].sort()).toEqual(Object.values(bad).sort())
 })
 
@@ -127,7 +125,7 @@ describe('every failure reaches somebody', () => {
   const noticed: Record<string, [how: string, holds: (name: string) => boolean, alarm: string][]> = {
     create: [
       ['the API answers 5xx', isCalledByApi, 'api-errors'],
-      ['its event becomes a dead letter', writesDeadLetters, 'dead-letters'],
+      ['its event becomes a dead letter', writesDeadLetters, 'new-dead-letters'],
     ],
     advance: [['the state machine gives up', isCalledByMachine, 'failed-batches']],
     cancel: [['the API answers 5xx', isCalledByApi, 'api-errors']],
@@ -137,10 +135,10 @@ describe('every failure reaches somebody', () => {
     ],
     monitor: [['nothing is published', () => true, 'silent-monitor']],
     notice: [
-      ['notify tells the alarm in its own words', (name) => isCalledBy('notify', name), 'dead-letters'],
+      ['notify tells the alarm in its own words', (name) => isCalledBy('notify', name), 'new-dead-letters'],
     ],
-    notify: [['its event becomes a dead letter', writesDeadLetters, 'dead-letters']],
-    prune: [['its event becomes a dead letter', writesDeadLetters, 'dead-letters']],
+    notify: [['its event becomes a dead letter', writesDeadLetters, 'new-dead-letters']],
+    prune: [['its event becomes a dead letter', writesDeadLetters, 'new-dead-letters']],
   }
   noticed.refresh = noticed.drop = noticed.create!
   noticed.query = noticed.pause = noticed['start-batch'] = noticed.cancel!
@@ -164,12 +162,11 @@ describe('every failure reaches somebody', () => {
 
   // Counted by the monitor: test/database/monitoring shows the counts.
   test.each([
-    ['a run fails', 'failed-runs', metricNames.runsFailed],
-    ['a run is lost with its server process', 'failed-runs', metricNames.runsFailed],
+    ['a run fails, or is lost with its server process', 'failed-runs', metricNames.viewsFailed],
     ['a run is slow', 'slow-runs', metricNames.runsSlow],
-    ['a view becomes stale, or stays so', 'stale-views', metricNames.viewsStaleTold],
-    ['a view is dropped, or stays away', 'missing-views', metricNames.viewsMissingTold],
-    ['views are set aside for long', 'set-aside-views', metricNames.viewsSetAsideTold],
+    ['a view becomes stale', 'stale-views', metricNames.viewsStale],
+    ['a view is dropped', 'missing-views', metricNames.viewsMissing],
+    ['views are set aside for long', 'set-aside-views', metricNames.viewsSetAside],
     [
       'nobody advances a batch: its execution was stopped or timed out',
       'lost-batches',
@@ -188,13 +185,9 @@ describe.each([
   [60, { period: 3600, periods: 1, apart: 5400, silence: 3660 }],
 ])('a monitor that looks every %i minutes', (minutes, { period, periods, apart, silence }) => {
   const looking = every(minutes)
-  const own = [
-    ['failed-runs', metricNames.runsFailed],
+  const events = [
     ['slow-runs', metricNames.runsSlow],
     ['lost-batches', metricNames.batchesLost],
-    ['stale-views', metricNames.viewsStaleTold],
-    ['missing-views', metricNames.viewsMissingTold],
-    ['set-aside-views', metricNames.viewsSetAsideTold],
   ]
 
   test('is called that often, and a call that is late by that much is given up', () => {
@@ -203,7 +196,7 @@ describe.each([
     expect(Properties.Target.RetryPolicy.MaximumEventAgeInSeconds).toBe(minutes * 60)
   })
 
-  test.each(own)('%s looks at the sum of what each look has counted as new', (name, metric) => {
+  test.each(events)('%s looks at the sum of what each look has counted as new', (name, metric) => {
     const { Dimensions, ...properties } = alarm(name, looking)
     expect(properties).toMatchObject({
       Namespace: metricNamespace,
@@ -221,10 +214,11 @@ describe.each([
   })
 
   test.each([
-    ['stale-views-over', metricNames.viewsStale],
-    ['missing-views-over', metricNames.viewsMissing],
-    ['set-aside-views-over', metricNames.viewsSetAside],
-  ])('%s looks at how many there are, and a silent monitor ends nothing', (name, metric) => {
+    ['failed-runs', metricNames.viewsFailed],
+    ['stale-views', metricNames.viewsStale],
+    ['missing-views', metricNames.viewsMissing],
+    ['set-aside-views', metricNames.viewsSetAside],
+  ])('%s lasts as long as there is one, and a silent monitor ends nothing', (name, metric) => {
     expect(alarm(name, looking)).toMatchObject({
       MetricName: metric,
       Statistic: 'Maximum',
@@ -244,13 +238,10 @@ describe.each([
     expect(config.Properties.MaximumRetryAttempts).toBe(minutes < 5 ? 0 : 2)
   })
 
-  test('tells again only when the alarm of the last telling is quiet', () => {
+  test('tells of several views at once', () => {
     const { Environment } = looking.fn('monitor')[1].Properties
     const { MONITOR_EVERY_MINUTES } = Environment.Variables
     expect(tellingOf(24, JSON.parse(MONITOR_EVERY_MINUTES)).apartSeconds).toBe(apart)
-    // The first look that may tell again comes after the alarm's window, with at least one look in between.
-    const nextTelling = Math.ceil(apart / period) * period
-    expect(nextTelling).toBeGreaterThan(period * periods)
   })
 
   test('is silent if it has published nothing in two periods, each longer than its interval', () => {
@@ -279,8 +270,8 @@ describe('without a monitor', () => {
     expect(namesOf(alone).sort()).toEqual([
       'api-errors',
       'dead-letters',
-      'dead-letters-over',
       'failed-batches',
+      'new-dead-letters',
     ])
     for (const { Namespace } of alarmsOf(alone)) expect(Namespace).toMatch(/^AWS\//)
   })
@@ -327,7 +318,7 @@ test('each new dead letter is an alarm, and the empty queue is a mail', () => {
     Threshold: 1,
     ComparisonOperator: 'GreaterThanOrEqualToThreshold',
   }
-  expect(alarm('dead-letters')).toMatchObject({
+  expect(alarm('new-dead-letters')).toMatchObject({
     ...ofQueue,
     MetricName: 'NumberOfMessagesSent',
     Statistic: 'Sum',
@@ -336,7 +327,7 @@ test('each new dead letter is an alarm, and the empty queue is a mail', () => {
     DatapointsToAlarm: 1,
     TreatMissingData: 'notBreaching',
   })
-  expect(alarm('dead-letters-over')).toMatchObject({
+  expect(alarm('dead-letters')).toMatchObject({
     ...ofQueue,
     MetricName: 'ApproximateNumberOfMessagesVisible',
     Statistic: 'Maximum',
@@ -440,7 +431,7 @@ describe('the way of an alarm to people', () => {
   })
 
   test.each([
-    [1, 'rate(10 minutes)', 600],
+    [1, 'rate(5 minutes)', 300],
     [30, 'rate(30 minutes)', 1800],
   ])(
     'with a monitor that looks every %i minutes, notify looks at %s for what no alarm has told',

@@ -11,7 +11,7 @@ const days: Record<string, number[]> = {
   [metricNames.runsFailed]: [0, 0, 0, 2, 2, 0, 0],
   [metricNames.runsSlow]: [0, 1, 0, 0, 0, 0, 0],
   [metricNames.viewsStale]: [0, 0, 0, 0, 3, 0, 0],
-  [metricNames.viewsStaleTold]: [0, 0, 0, 0, 3, 0, 0],
+  [metricNames.viewsFailed]: [0, 0, 0, 1, 1, 0, 0],
   ExecutionsSucceeded: [1, 1, 1, 0, 0, 1, 1],
   ExecutionsFailed: [0, 0, 0, 1, 1, 0, 0],
   'app.sales': [41_300, 95_120, 42_300, 0, 0, 43_900, 44_100],

@@ -1,4 +1,5 @@
 import { type App, Stack, Stage } from 'aws-cdk-lib'
+import { SlackChannelConfiguration } from 'aws-cdk-lib/aws-chatbot'
 import { InterfaceVpcEndpointAwsService } from 'aws-cdk-lib/aws-ec2'
 import { AnyPrincipal, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
@@ -112,10 +113,31 @@ describe('what a user reaches of it', () => {
     expect(named).toContain('viewkeeper-test-failed-runs')
   })
 
-  test("each alarm goes to the user's topic, too, as CloudWatch writes it", () => {
+  test("each trouble is one alarm at the user's topic, with its beginning and its end", () => {
     const pager = own.resolve(alarmTopic.topicArn)
-    for (const [, { Properties }] of stack.resources('AWS::CloudWatch::Alarm'))
-      expect([...(Properties.AlarmActions ?? []), ...(Properties.OKActions ?? [])]).toContainEqual(pager)
+    const reaching = (key: 'AlarmActions' | 'OKActions') =>
+      stack
+        .resources('AWS::CloudWatch::Alarm')
+        .map(([, { Properties }]) => Properties)
+        .filter((properties) => JSON.stringify(properties[key] ?? []).includes(JSON.stringify(pager)))
+        .map(({ AlarmName }) => AlarmName)
+    expect(reaching('AlarmActions')).toEqual(reaching('OKActions'))
+    // The alarm of the queue lasts as long as dead letters wait, so the news of each one would open a second incident.
+    const all = Object.keys(viewkeeper.alarms).filter((name) => name !== 'new-dead-letters')
+    expect(reaching('OKActions').toSorted()).toEqual(all.map((name) => `viewkeeper-test-${name}`).toSorted())
+  })
+
+  test('a channel of Slack may listen to the notices', () => {
+    const slack = new Stack(ownApp(), 'Slack')
+    const { topics } = create({}, slack).viewkeeper
+    new SlackChannelConfiguration(slack, 'Channel', {
+      slackChannelConfigurationName: 'views',
+      slackWorkspaceId: 'T0123456789',
+      slackChannelId: 'C0123456789',
+      notificationTopics: [topics.notices],
+    })
+    const [, { Properties }] = new Synthesized(slack).one('AWS::Chatbot::SlackChannelConfiguration')
+    expect(Properties.SnsTopicArns).toEqual([slack.resolve(topics.notices.topicArn)])
   })
 
   test("with topics of the user's, only the one of the alarms is made, and notify may publish to theirs", () => {

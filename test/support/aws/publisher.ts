@@ -4,6 +4,7 @@ import type { Publisher } from '../../../src/operations/monitoring/monitor.ts'
 export const unheard: Publisher = {
   runs: () => {},
   batches: () => {},
+  failing: () => {},
   stale: () => {},
   missing: () => {},
   aside: () => {},

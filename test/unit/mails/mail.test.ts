@@ -268,7 +268,6 @@ describe('what CloudWatch publishes', () => {
 
   test("is about views only if the alarm is one of this environment's", () => {
     expect(alarm('stale-views')).toMatchObject({ kind: 'stale', words: { name: 'stale-views' } })
-    expect(alarm('stale-views-over').kind).toBe('stale')
     expect(alarm('api-errors').kind).toBeNull()
     expect(
       readAlarm(
