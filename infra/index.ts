@@ -19,6 +19,7 @@ export type { RdsOptions } from './database/rds-options.ts'
 export { type DeployEnvironmentsProps, deployEnvironments } from './deploy-environments.ts'
 export type { DeployContext } from './environment/deploy-context.ts'
 export { OptionsError } from './environment/valid-options.ts'
+export { type AlarmChange, type AlarmChanges, type AlarmName, alarmNames } from './monitoring/alarm.ts'
 export { FleetDashboard, type FleetDashboardProps } from './monitoring/fleet-dashboard.ts'
 export {
   type AlarmTopics,
@@ -27,6 +28,7 @@ export {
   type PeopleTopics,
 } from './monitoring/topics.ts'
 export { Viewkeeper } from './viewkeeper.ts'
+export { type IViewkeeper, ViewkeeperBase } from './viewkeeper-base.ts'
 export type {
   ViewkeeperCommonProps,
   ViewkeeperDatabaseProps,

@@ -21,6 +21,7 @@ import {
   refuseProps,
   type ValidOptions,
 } from './environment/valid-options.ts'
+import { alarmNames } from './monitoring/alarm.ts'
 import type { ViewkeeperProps, ViewkeeperRdsProps } from './viewkeeper-props.ts'
 
 /** What is a construct is not looked into. */
@@ -40,6 +41,23 @@ const rdsFields = {
   certificateAuthority,
   addSecretsManagerEndpoint: z.boolean().optional(),
 }
+
+const positive = z.int().min(1).optional()
+
+const alarmChanges = z.partialRecord(
+  z.enum(alarmNames),
+  z.union(
+    [
+      z.literal(false),
+      z.strictObject({
+        threshold: z.number().optional(),
+        evaluationPeriods: positive,
+        datapointsToAlarm: positive,
+      }),
+    ],
+    'must be false, or have threshold, evaluationPeriods and datapointsToAlarm, each a number',
+  ),
+)
 
 const schema = z
   .strictObject({
@@ -66,6 +84,7 @@ const schema = z
     scheduledViews: z.array(z.any()).optional(),
     topics: construct,
     alarmTopic: construct,
+    alarms: alarmChanges.optional(),
     dashboard: z.boolean().optional(),
   })
   .refine(hasUseForEndpoint, noUseForEndpoint)

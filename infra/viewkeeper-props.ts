@@ -3,6 +3,7 @@ import type { ViewkeeperOptions } from '../src/config/options.ts'
 import type { ScheduledView } from '../src/plan/views/scheduled.ts'
 import type { Database } from './database/database.ts'
 import type { RdsOptions } from './database/rds-options.ts'
+import type { AlarmChanges } from './monitoring/alarm.ts'
 import type { PeopleTopics } from './monitoring/topics.ts'
 
 /** What Viewkeeper is told, on whatever database. */
@@ -45,6 +46,13 @@ export interface ViewkeeperCommonProps extends ViewkeeperOptions {
    * @default - none
    */
   alarmTopic?: ITopic
+  /**
+   * What is changed of the alarms, by their names without the environment: `{ 'slow-runs': false }` leaves an alarm out,
+   * `{ 'api-errors': { threshold: 5 } }` moves its threshold. Notices of views do not wait for an alarm: also without one they
+   * come by the clock, within a quarter of an hour.
+   * @default - all alarms, as docs/monitoring.md lists them
+   */
+  alarms?: AlarmChanges
   /**
    * Whether the environment has a dashboard of its own, about 3 USD a month beyond the account's first three.
    * @default true

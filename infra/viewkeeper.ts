@@ -3,12 +3,13 @@ import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Annotations, Tags } from 'aws-cdk-lib'
 import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch'
-import type { ISecurityGroup } from 'aws-cdk-lib/aws-ec2'
-import type { Grant, IGrantable, ManagedPolicy } from 'aws-cdk-lib/aws-iam'
+import { Connections, type IConnectable, type ISecurityGroup } from 'aws-cdk-lib/aws-ec2'
+import type { ManagedPolicy } from 'aws-cdk-lib/aws-iam'
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
+import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import type { Queue } from 'aws-cdk-lib/aws-sqs'
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions'
-import { Construct, DependencyGroup, type IDependable } from 'constructs'
+import { type Construct, DependencyGroup, type IDependable } from 'constructs'
 import type { FunctionName, PolicyName } from '../src/edge/http/routes.ts'
 import { schemaFolder } from '../src/package-files.ts'
 import { distinctTimes } from '../src/plan/views/scheduled.ts'
@@ -21,12 +22,15 @@ import { BatchMachine } from './functions/batch-machine.ts'
 import { DeadLetters } from './functions/dead-letters.ts'
 import { Functions } from './functions/functions.ts'
 import { FunctionsNetwork } from './functions/functions-network.ts'
+import { type Granted, grantedOf, stageArn } from './functions/granted.ts'
 import { Migration } from './functions/migration.ts'
 import { Parameter } from './functions/parameter.ts'
 import { Policies } from './functions/policies.ts'
 import { PrivateApi } from './functions/private-api.ts'
 import { RefreshOnDeploy } from './functions/refresh-on-deploy.ts'
 import { SecretRotation } from './functions/secret-rotation.ts'
+import { ImportedViewkeeper } from './imported-viewkeeper.ts'
+import type { AlarmName } from './monitoring/alarm.ts'
 import { Alarms } from './monitoring/alarms.ts'
 import { Dashboard } from './monitoring/dashboard.ts'
 import { Notices } from './monitoring/notices.ts'
@@ -34,6 +38,7 @@ import { type AlarmTopics, Topics } from './monitoring/topics.ts'
 import { readScheduledViews } from './schedules/scheduled-views.ts'
 import { Schedules } from './schedules/schedules.ts'
 import { isOnRds, validOptions } from './valid-props.ts'
+import { type IViewkeeper, ViewkeeperBase } from './viewkeeper-base.ts'
 import type { ViewkeeperProps } from './viewkeeper-props.ts'
 
 /**
@@ -41,7 +46,7 @@ import type { ViewkeeperProps } from './viewkeeper-props.ts'
  * database. Props that are not valid are refused, each by its name. Nothing here is protected, so that a failed first
  * deploy can be rolled back.
  */
-export class Viewkeeper extends Construct {
+export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   readonly environmentName: string
   /** The address of the HTTP API, with a slash at its end. */
   readonly apiUrl: string
@@ -51,14 +56,19 @@ export class Viewkeeper extends Construct {
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>>
   /** The security group of the functions in the network of the database. */
   readonly functionsSecurityGroup: ISecurityGroup
+  /** The network connections of the functions. */
+  readonly connections: Connections
+  /** The security groups of the functions. */
+  readonly securityGroups: ISecurityGroup[]
   /** The state machine of batches. */
   readonly stateMachine: StateMachine
   /** The queue of events that could not be delivered, or failed with every retry. */
   readonly deadLetters: Queue
   /** The alarms, by their names without the environment: `failed-runs`. docs/monitoring.md lists them. */
-  readonly alarms: Readonly<Record<string, Alarm>>
+  readonly alarms: Readonly<Partial<Record<AlarmName, Alarm>>>
   /** The topic of this environment's alarms, and the topics for people. */
   readonly topics: AlarmTopics
+  readonly notices: ITopic
   /** What tells people of an alarm. An alarm of yours on `topics.alarms` should wait for it, or its first news is lost. */
   readonly listeners: IDependable
   /** The name of the dashboard; undefined with `dashboard: false`. */
@@ -67,7 +77,16 @@ export class Viewkeeper extends Construct {
   readonly policies: Readonly<Record<PolicyName, ManagedPolicy>>
   /** The database that the functions work on. */
   readonly database: Database
-  private readonly granting: Policies
+  /** @internal */
+  protected readonly _granted: Granted
+
+  /**
+   * An environment that some app has deployed in this account and region, found by its name. It has the address, the notices,
+   * the grants and the metrics.
+   */
+  static fromEnvironmentName(scope: Construct, id: string, environmentName: string): IViewkeeper {
+    return new ImportedViewkeeper(scope, id, environmentName)
+  }
 
   constructor(scope: Construct, id: string, props: ViewkeeperProps) {
     super(scope, id)
@@ -91,6 +110,8 @@ export class Viewkeeper extends Construct {
     this.database = database
     const network = new FunctionsNetwork(this, 'Network', database)
     this.functionsSecurityGroup = network.placement.securityGroup
+    this.securityGroups = [this.functionsSecurityGroup]
+    this.connections = new Connections({ securityGroups: this.securityGroups })
     const deadLetters = new DeadLetters(this, 'DeadLetters', environmentName).queue
     this.deadLetters = deadLetters
 
@@ -125,14 +146,23 @@ export class Viewkeeper extends Construct {
         : new Api(this, 'Api', { ...apiProps, logRetentionDays })
     this.apiUrl = api.url
     this.apiSecurityGroup = api.securityGroup
-    this.granting = new Policies(this, 'Policies', {
+    const topics = new Topics(this, 'Topics', {
       environmentName,
-      apiId: api.apiId,
-      stageName: api.stageName,
-      migrate: migrate.lambda,
-      ...new Parameter(this, 'Parameter', { environmentName, apiUrl: api.url }),
+      emails: options.alarmEmails,
+      people: props.topics,
+      besides: props.alarmTopic,
     })
-    this.policies = this.granting.all
+    this.topics = topics
+    this.notices = topics.notices
+    const address = {
+      apiUrl: api.url,
+      apiArn: stageArn(this, api),
+      migrateArn: migrate.lambda.functionArn,
+      noticesTopicArn: topics.notices.topicArn,
+    }
+    new Parameter(this, 'Parameter', { environmentName, ...address })
+    this._granted = grantedOf(this, environmentName, address)
+    this.policies = new Policies(this, 'Policies', { environmentName, granted: this._granted }).all
 
     const schedules = new Schedules(this, 'Schedules', {
       environmentName,
@@ -172,13 +202,6 @@ export class Viewkeeper extends Construct {
         logRetentionDays,
         after: [batches, api, schedules],
       })
-    const topics = new Topics(this, 'Topics', {
-      environmentName,
-      emails: options.alarmEmails,
-      people: props.topics,
-      besides: props.alarmTopic,
-    })
-    this.topics = topics
     const notices = new Notices(this, 'Notices', {
       topics,
       notify: functions.notify.lambda,
@@ -188,6 +211,7 @@ export class Viewkeeper extends Construct {
     const alarms = new Alarms(this, 'Alarms', {
       environmentName,
       topics,
+      changes: props.alarms,
       api,
       machine,
       deadLetters,
@@ -203,21 +227,6 @@ export class Viewkeeper extends Construct {
     alarms.node.addDependency(this.listeners)
     if (props.dashboard ?? true)
       this.dashboardName = new Dashboard(this, 'Dashboard', { environmentName, functions, machine }).name
-  }
-
-  /** Allows a principal of the app to read views, runs, batches and metrics over HTTP. */
-  grantRead(grantee: IGrantable): Grant {
-    return this.granting.grant('read', grantee)
-  }
-
-  /** Allows a principal of the app to refresh views over HTTP, besides reading. */
-  grantRefresh(grantee: IGrantable): Grant {
-    return this.granting.grant('refresh', grantee)
-  }
-
-  /** Allows a principal of the app everything: also to create, drop, cancel and pause, and to use the command line. */
-  grantOperate(grantee: IGrantable): Grant {
-    return this.granting.grant('operate', grantee)
   }
 }
 

@@ -4,15 +4,58 @@ import type { Construct } from 'constructs'
 import { describeAlarm } from '../../src/mails/alarm-words.ts'
 import type { AlarmTopics } from './topics.ts'
 
+/** The names of all alarms, without the environment. */
+export const alarmNames = [
+  'api-errors',
+  'database-connections',
+  'database-credits',
+  'database-storage',
+  'dead-letters',
+  'failed-batches',
+  'failed-runs',
+  'lost-batches',
+  'missing-views',
+  'new-dead-letters',
+  'rotate-errors',
+  'set-aside-views',
+  'silent-monitor',
+  'slow-runs',
+  'stale-views',
+] as const
+export type AlarmName = (typeof alarmNames)[number]
+
+/** What an app changes of an alarm. */
+export interface AlarmChange {
+  /**
+   * The number from which something is wrong; for `silent-monitor`, below which.
+   * @default - one, unless the alarm is about a created database
+   */
+  readonly threshold?: number
+  /**
+   * Periods of the metric that the alarm looks at.
+   * @default - as few as it takes not to miss a number that comes late
+   */
+  readonly evaluationPeriods?: number
+  /**
+   * How many of these periods set the alarm off.
+   * @default - one, or all of them if the trouble is silence or a shortage
+   */
+  readonly datapointsToAlarm?: number
+}
+
+/** What an app changes of the alarms, by their names; `false`: there is no such alarm. */
+export type AlarmChanges = Readonly<Partial<Record<AlarmName, AlarmChange | false>>>
+
 /** The environment that an alarm is about, and the topics that it is published to. */
 export interface AlarmPlace {
   environmentName: string
   topics: AlarmTopics
+  changes?: AlarmChanges | undefined
 }
 
 export interface AlarmOptions {
   /** The alarm is named `viewkeeper-<environment>-<name>`. */
-  name: string
+  name: AlarmName
   metric: IMetric
   /** The number from which something is wrong. Default 1. */
   threshold?: number
@@ -44,9 +87,11 @@ export interface AlarmOptions {
   forPrograms?: boolean
 }
 
-/** Adds one alarm. An alarm costs about 0.10 USD a month. */
-export function addAlarm(scope: Construct, place: AlarmPlace, options: AlarmOptions): Alarm {
+/** Adds one alarm, unless the app wants it not. An alarm costs about 0.10 USD a month. */
+export function addAlarm(scope: Construct, place: AlarmPlace, options: AlarmOptions): void {
   const { name, mails = ['begin'] } = options
+  const change = place.changes?.[name] ?? {}
+  if (change === false) return
   const alarm = new Alarm(scope, name, {
     alarmName: `viewkeeper-${place.environmentName}-${name}`,
     alarmDescription: describeAlarm(options.happened, options.first, options.runbook ?? name),
@@ -56,6 +101,7 @@ export function addAlarm(scope: Construct, place: AlarmPlace, options: AlarmOpti
     evaluationPeriods: options.periods ?? 1,
     ...(options.datapoints === undefined ? {} : { datapointsToAlarm: options.datapoints }),
     treatMissingData: options.missing ?? TreatMissingData.NOT_BREACHING,
+    ...change,
   })
   const { alarms, mail, notices, besides } = place.topics
   const people = options.lastResort ? [mail, notices] : [alarms]
@@ -64,5 +110,4 @@ export function addAlarm(scope: Construct, place: AlarmPlace, options: AlarmOpti
     [...(mails.includes(at) ? people : []), ...programs].map((topic) => new SnsAction(topic))
   for (const action of actions('begin')) alarm.addAlarmAction(action)
   for (const action of actions('end')) alarm.addOkAction(action)
-  return alarm
 }

@@ -6,14 +6,11 @@ import { Construct } from 'constructs'
 import { command } from '../../src/plan/commands.ts'
 import type { MonitorTimes } from '../environment/monitor-times.ts'
 import type { ServedApi } from '../functions/api.ts'
-import { type AlarmPlace, addAlarm } from './alarm.ts'
+import { type AlarmName, type AlarmPlace, addAlarm } from './alarm.ts'
 import { addMonitorAlarms } from './monitor-alarms.ts'
 import { metricPeriod as period } from './own-metric.ts'
-import type { AlarmTopics } from './topics.ts'
 
-export interface AlarmsProps {
-  environmentName: string
-  topics: AlarmTopics
+export interface AlarmsProps extends AlarmPlace {
   api: ServedApi
   machine: IStateMachine
   deadLetters: IQueue
@@ -29,7 +26,7 @@ export interface AlarmsProps {
  */
 export class Alarms extends Construct {
   /** Each by its name, without the environment: `failed-runs`. */
-  readonly all: Record<string, Alarm>
+  readonly all: Partial<Record<AlarmName, Alarm>>
 
   constructor(
     scope: Construct,
@@ -61,7 +58,7 @@ export class Alarms extends Construct {
       first: `${routesOf(api)}The log of a route's function has the reason.`,
     })
     const added = this.node.children.filter((child) => child instanceof Alarm)
-    this.all = Object.fromEntries(added.map((alarm) => [alarm.node.id, alarm]))
+    this.all = Object.fromEntries(added.map((alarm) => [alarm.node.id, alarm])) as typeof this.all
   }
 }
 

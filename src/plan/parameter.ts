@@ -5,4 +5,9 @@ export const parameterName = (environment: string): string => `/viewkeeper/${env
 export interface Address {
   /** The address of the HTTP API, with a slash at its end. */
   apiUrl: string
+  /** What another CDK app needs to grant rights: the ARN of the API's stage, and of the function that serves the command line. */
+  apiArn: string
+  migrateArn: string
+  /** The topic of the notices. */
+  noticesTopicArn: string
 }

@@ -60,22 +60,31 @@ test('only operate may use the command line: call migrate, and set off an alarm 
 })
 
 test('every policy may read the parameter of this environment and no other', () => {
-  const [id, { Properties }] = kinds.imported.one('AWS::SSM::Parameter')
+  const [, { Properties }] = kinds.imported.one('AWS::SSM::Parameter')
   expect(Properties.Name).toBe('/viewkeeper/test')
   for (const name of ['read', 'refresh', 'operate'] as const)
     expect(resourcesOf(kinds.imported, name, 'ssm:GetParameter')).toEqual([
-      `arn:<AWS::Partition>:ssm:eu-central-1:123456789012:parameter<${id}>`,
+      `arn:<AWS::Partition>:ssm:eu-central-1:123456789012:parameter/viewkeeper/test`,
     ])
 })
 
-test('the parameter says where the API is, public or private', () => {
+test('the parameter says where the API is, public or private, and what other apps grant and listen to', () => {
   const [api] = kinds.created.one('AWS::ApiGatewayV2::Api')
   const valueIn = (stack: Synthesized) =>
     JSON.parse(written(stack.one('AWS::SSM::Parameter')[1].Properties.Value))
   expect(valueIn(kinds.created)).toEqual({
     apiUrl: `https://<${api}>.execute-api.<AWS::Region>.<AWS::URLSuffix>/`,
+    apiArn: `arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${api}>/$default`,
+    migrateArn: `<${kinds.created.fn('migrate')[0]}.Arn>`,
+    noticesTopicArn: written({
+      Ref: kinds.created.one(
+        'AWS::SNS::Topic',
+        ({ TopicName }) => TopicName === 'viewkeeper-test-notices',
+      )[0],
+    }),
   })
   const closed = new Synthesized(createStack({ ...created, api: 'private' }))
+  expect(valueIn(closed).apiArn).toMatch(/:<ApiRestApi\w+>\/v1$/)
   expect(valueIn(closed).apiUrl).toMatch(/^https:\/\/<ApiRestApi\w+>-.+\.execute-api\..+\/v1\/$/)
 })
 

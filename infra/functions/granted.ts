@@ -1,0 +1,73 @@
+import { Stack } from 'aws-cdk-lib'
+import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam'
+import type { Construct } from 'constructs'
+import { type PolicyName, policyNames, routes } from '../../src/edge/http/routes.ts'
+import { type Address, parameterName } from '../../src/plan/parameter.ts'
+
+/** The ARNs of what callers of an environment may be allowed. */
+export interface Granted {
+  /** Of the API's stage, without the routes: `arn:aws:execute-api:…:<api>/<stage>`. */
+  apiArn: string
+  /** Of the parameter by which the command line finds the environment. */
+  parameterArn: string
+  /** Of the function that serves the command line. */
+  migrateArn: string
+  /** Of the alarms of the environment. */
+  alarmsArn: string
+}
+
+/**
+ * Each action that a policy allows, with its resources: its routes and those of the policies before it, and reading the
+ * environment's parameter; `operate` also allows what `npx viewkeeper --env` needs.
+ */
+export function allowedBy(name: PolicyName, granted: Granted): [action: string, resources: string[]][] {
+  const { apiArn, parameterArn, migrateArn, alarmsArn } = granted
+  return [
+    ['execute-api:Invoke', routesOf(name).map((route) => `${apiArn}/${route}`)],
+    ['ssm:GetParameter', [parameterArn]],
+    ...(name === 'operate'
+      ? ([
+          ['lambda:InvokeFunction', [migrateArn]],
+          ['cloudwatch:SetAlarmState', [alarmsArn]],
+        ] as [string, string[]][])
+      : []),
+  ]
+}
+
+/** Allows a function, a role or a user of the app what the policy of this name allows. */
+export const grantPolicy = (name: PolicyName, granted: Granted, grantee: IGrantable): Grant =>
+  allowedBy(name, granted)
+    .map(([action, resourceArns]) => Grant.addToPrincipal({ grantee, actions: [action], resourceArns }))
+    .reduce((all, each) => all.combine(each))
+
+// The routes of a policy as execute-api names them, with * for what a caller fills in.
+function routesOf(name: PolicyName): string[] {
+  const included: readonly PolicyName[] = policyNames.slice(0, policyNames.indexOf(name) + 1)
+  return Object.values(routes)
+    .filter(({ policy }) => included.includes(policy))
+    .map(({ method, path }) => `${method}${path.replaceAll(/\{\w+\}/g, '*')}`)
+}
+
+/** The ARN of the stage of an API in this account and region. */
+export const stageArn = (
+  scope: Construct,
+  { apiId, stageName }: { apiId: string; stageName: string },
+): string => arnOf(scope, 'execute-api', `${apiId}/${stageName}`)
+
+/** What callers may be allowed of the environment that has this address. */
+export const grantedOf = (
+  scope: Construct,
+  environmentName: string,
+  { apiArn, migrateArn }: Pick<Address, 'apiArn' | 'migrateArn'>,
+): Granted => ({
+  apiArn,
+  migrateArn,
+  parameterArn: arnOf(scope, 'ssm', `parameter${parameterName(environmentName)}`),
+  alarmsArn: arnOf(scope, 'cloudwatch', `alarm:viewkeeper-${environmentName}-*`),
+})
+
+/** The ARN of something in this account and region, in the partition of the region. */
+function arnOf(scope: Construct, service: string, rest: string): string {
+  const { partition, region, account } = Stack.of(scope)
+  return `arn:${partition}:${service}:${region}:${account}:${rest}`
+}

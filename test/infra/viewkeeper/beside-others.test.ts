@@ -1,0 +1,166 @@
+import { App, Duration, Stack } from 'aws-cdk-lib'
+import { Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
+import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
+import { describe, expect, test } from 'vitest'
+import { Viewkeeper } from '../../../infra/viewkeeper.ts'
+import type { ViewkeeperRdsProps } from '../../../infra/viewkeeper-props.ts'
+import { policyNames } from '../../../src/edge/http/routes.ts'
+import { metricDimensions } from '../../../src/edge/metrics/names.ts'
+import { instanceIn, ownStack, viewkeeperOn } from '../support/own-app.ts'
+import { Synthesized } from '../support/synth.ts'
+
+// What a user of aws-cdk-lib expects of a construct.
+
+function onInstance(more: Partial<ViewkeeperRdsProps> = {}) {
+  const { stack, vpc } = ownStack()
+  const viewkeeper = viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, more)
+  return { stack, vpc, viewkeeper }
+}
+
+describe('connections', () => {
+  const { stack, vpc, viewkeeper } = onInstance()
+  const proxy = new SecurityGroup(stack, 'Proxy', { vpc })
+  proxy.connections.allowFrom(viewkeeper, Port.tcp(6432), 'The functions')
+  const synthesized = new Synthesized(stack)
+
+  test('are those of the functions', () => {
+    expect(viewkeeper.securityGroups).toEqual(viewkeeper.connections.securityGroups)
+    const groups = stack.resolve(viewkeeper.securityGroups.map(({ securityGroupId }) => securityGroupId))
+    expect(synthesized.fn('refresh')[1].Properties.VpcConfig.SecurityGroupIds).toEqual(groups)
+  })
+
+  test('let the functions go elsewhere, too', () => {
+    const toProxy = synthesized
+      .resources('AWS::EC2::SecurityGroupIngress')
+      .map(([, { Properties }]) => Properties)
+      .filter(({ FromPort }) => FromPort === 6432)
+    expect(toProxy).toMatchObject([
+      { SourceSecurityGroupId: stack.resolve(viewkeeper.securityGroups[0]!.securityGroupId) },
+    ])
+  })
+})
+
+describe('metrics', () => {
+  const { viewkeeper } = onInstance()
+
+  test.each([
+    ['Successes', 'RunsSucceeded', 'Sum'],
+    ['Failures', 'RunsFailed', 'Sum'],
+    ['SlowRuns', 'RunsSlow', 'Sum'],
+    ['LostBatches', 'BatchesLost', 'Sum'],
+    ['FailedViews', 'ViewsFailed', 'Maximum'],
+    ['StaleViews', 'ViewsStale', 'Maximum'],
+    ['MissingViews', 'ViewsMissing', 'Maximum'],
+    ['SetAsideViews', 'ViewsSetAside', 'Maximum'],
+  ] as const)('metric%s is %s', (name, metricName, statistic) => {
+    const metric = viewkeeper[`metric${name}`]({ period: Duration.hours(1), label: 'mine' })
+    expect(metric).toMatchObject({
+      metricName,
+      statistic,
+      label: 'mine',
+      period: Duration.hours(1),
+      dimensions: metricDimensions('test'),
+    })
+  })
+
+  test('of one view have its name', () => {
+    const ofView = { ...metricDimensions('test'), view: 'public.sales' }
+    expect(viewkeeper.metricFailures({}, 'public.sales')).toMatchObject({ dimensions: ofView })
+    expect(viewkeeper.metricRefreshDuration('public.sales')).toMatchObject({
+      metricName: 'RefreshDuration',
+      statistic: 'Average',
+      dimensions: ofView,
+    })
+  })
+})
+
+describe('alarms', () => {
+  test('are left out or changed by their names', () => {
+    const { stack, viewkeeper } = onInstance({
+      alarms: {
+        'slow-runs': false,
+        'api-errors': { threshold: 5, evaluationPeriods: 3, datapointsToAlarm: 2 },
+        'stale-views': { threshold: 2 },
+      },
+    })
+    expect(viewkeeper.alarms['slow-runs']).toBeUndefined()
+    const alarms = new Synthesized(stack).resources('AWS::CloudWatch::Alarm')
+    const properties = (name: string) =>
+      alarms.find(([, { Properties }]) => Properties.AlarmName === `viewkeeper-test-${name}`)?.[1].Properties
+    expect(properties('slow-runs')).toBeUndefined()
+    expect(properties('api-errors')).toMatchObject({
+      Threshold: 5,
+      EvaluationPeriods: 3,
+      DatapointsToAlarm: 2,
+    })
+    expect(properties('stale-views')).toMatchObject({ Threshold: 2, EvaluationPeriods: 1 })
+  })
+
+  test.each([
+    ['a name that no alarm has', { 'slow-run': false }, /alarms\.slow-run: /],
+    [
+      'a change that no alarm takes',
+      { 'slow-runs': { period: 5 } },
+      /alarms\.slow-runs\.period: unknown field/,
+    ],
+  ])('%s is refused', (_, alarms, message) => {
+    expect(() => onInstance({ alarms: alarms as never })).toThrow(message)
+  })
+})
+
+describe('an environment that another app has deployed', () => {
+  const deployed = onInstance()
+  const [, { Properties: parameter }] = new Synthesized(deployed.stack).one('AWS::SSM::Parameter')
+  const stack = new Stack(new App(), 'Reports')
+  const views = Viewkeeper.fromEnvironmentName(stack, 'Views', 'test')
+
+  /** What CloudFormation makes of a value of this stack, once the other app is deployed. */
+  function deploy(value: unknown): unknown {
+    if (Array.isArray(value)) return value.map(deploy)
+    if (typeof value !== 'object' || value === null) return value
+    const [[name, given]] = Object.entries(value) as [[string, unknown]]
+    const [first, second] = (Array.isArray(given) ? deploy(given) : []) as [string, unknown]
+    if (name === 'Fn::Join') return (second as string[]).join(first)
+    if (name === 'Fn::Split') return (second as string).split(first)
+    if (name === 'Fn::Select') return (second as string[])[Number(first)]
+    if (name === 'Fn::GetAtt') return `<${first}.${second}>`
+    if (name === 'Ref' && String(given).startsWith('SsmParameterValue')) return deploy(parameter.Value)
+    if (name === 'Ref') return `<${given}>`
+    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, deploy(each)]))
+  }
+  const here = (value: unknown) => deploy(stack.resolve(value))
+  const there = (value: unknown) => deploy(deployed.stack.resolve(value))
+
+  test('is found by its name: its address, and the notices, which the app may listen to', () => {
+    expect(stack.resolve(views.apiUrl)).not.toBe(deployed.stack.resolve(deployed.viewkeeper.apiUrl))
+    expect(here(views.apiUrl)).toBe(there(deployed.viewkeeper.apiUrl))
+    expect(here(views.notices.topicArn)).toBe(there(deployed.viewkeeper.notices.topicArn))
+    views.notices.addSubscription(new EmailSubscription('one@example.com'))
+    const [, { Properties }] = new Synthesized(stack).one('AWS::SNS::Subscription')
+    expect(deploy(Properties.TopicArn)).toBe(there(deployed.viewkeeper.notices.topicArn))
+  })
+
+  test.each(policyNames)('grants %s what the managed policy of the same name allows', (name) => {
+    const own = new Stack(new App(), 'Reports')
+    const role = new Role(own, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
+    const imported = Viewkeeper.fromEnvironmentName(own, 'Views', 'test')
+    const grants = {
+      read: () => imported.grantRead(role),
+      refresh: () => imported.grantRefresh(role),
+      operate: () => imported.grantOperate(role),
+    }
+    grants[name]().assertSuccess()
+    const policy = deployed.viewkeeper.policies[name]
+    const [, { Properties }] = new Synthesized(own).one('AWS::IAM::Policy')
+    const allowed = (document: unknown) => (deploy(document) as { Statement: unknown[] }).Statement
+    expect(policy).toBeInstanceOf(ManagedPolicy)
+    expect(allowed(Properties.PolicyDocument)).toEqual(
+      allowed(deployed.stack.resolve((policy as ManagedPolicy).document)),
+    )
+  })
+
+  test('has its metrics', () => {
+    expect(views.metricStaleViews()).toMatchObject({ dimensions: metricDimensions('test') })
+  })
+})
