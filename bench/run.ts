@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { measureAround } from './around.ts'
 import { measureBatches } from './batches.ts'
 import { measureGroups } from './groups.ts'
 import { measureHistory } from './history.ts'
@@ -11,6 +12,7 @@ const benchmarks: Record<string, () => Promise<Row[]>> = {
   operations: measureOperations,
   batches: measureBatches,
   groups: measureGroups,
+  around: measureAround,
   history: measureHistory,
   seal: measureSeal,
   start: measureStart,

@@ -10,10 +10,11 @@ import { fill } from '../../plan/runs/create.ts'
 import { setting } from '../../plan/runs/locks.ts'
 import { uniqueIndexes } from '../../plan/runs/unique-indexes.ts'
 import { Problem, sentences } from '../../problem.ts'
-import { executeStatements } from '../runs/statements.ts'
+import { executeStatements, executeTogether } from '../runs/statements.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
+import { sqlstateOf } from '../server/failures.ts'
 import { mayPass } from '../server/sqlstate.ts'
-import { makeItem, perform, readAgain, type Source } from './perform.ts'
+import { makeItem, perform, readAgain, readKind, readTheSame, type Source, statementsFor } from './perform.ts'
 import { followRenames } from './renames.ts'
 import { type Filled, type MadeBy, mayRecordRuns, readClock, recordFilled } from './runs.ts'
 
@@ -35,19 +36,15 @@ export interface Misfit {
 
 /** Drops what stands in the way, in the transaction of the caller. Refuses what the server refuses, by name. */
 export async function takeAway(sql: Sql, items: AsideItem[]): Promise<void> {
-  for (const statement of dropStatements(items)) {
-    try {
-      await sql.unsafe(statement.sql)
-    } catch (error) {
-      const { message, detail } = error as { message: string; detail?: string }
-      throw new Problem(
-        'DependentsExist',
-        sentences(message, detail?.replaceAll('\n', '; '), 'Nothing was changed'),
-        {
-          cause: error,
-        },
-      )
-    }
+  try {
+    await executeTogether(sql, dropStatements(items))
+  } catch (error) {
+    const { message, detail } = error as { message: string; detail?: string }
+    throw new Problem(
+      'DependentsExist',
+      sentences(message, detail?.replaceAll('\n', '; '), 'Nothing was changed'),
+      { cause: error },
+    )
   }
 }
 
@@ -58,7 +55,7 @@ export async function takeAway(sql: Sql, items: AsideItem[]): Promise<void> {
 export async function proveReturn(sql: Sql, items: AsideItem[]): Promise<void> {
   const undo = new Error('undo')
   await withSavepoint(sql, async (part) => {
-    await makeAll(part, items, { given: [], advice: 'Nothing was changed' }, allOrNothing(part))
+    await makeAll(part, items, { given: [], advice: 'Nothing was changed' })
     await insistOnSame(part, items, { exactly: true })
     throw undo
   }).catch((error) => {
@@ -73,7 +70,7 @@ export async function proveReturn(sql: Sql, items: AsideItem[]): Promise<void> {
  * CatalogChanged if something was lost.
  */
 export const makeAgain = async (sql: Sql, items: AsideItem[], how: MakeAgain): Promise<void> =>
-  makeAndFill(sql, await followRenames(sql, items, how), how, allOrNothing(sql))
+  makeAndFill(sql, await followRenames(sql, items, how), how)
 
 /**
  * The same for what can be made again and filled, with texts that follow renames already. Returns the misfits, which cannot be
@@ -122,18 +119,16 @@ const isMisfit = (error: unknown): error is Problem =>
 /** Does a part of the work for one item. */
 type Step = (item: AsideItem, work: (sql: Sql) => Promise<unknown>) => Promise<unknown>
 
-const allOrNothing =
-  (sql: Sql): Step =>
-  (_, work) =>
-    work(sql)
-
-async function makeAndFill(sql: Sql, items: AsideItem[], how: MakeAgain, step: Step): Promise<void> {
-  const made = await makeAll(sql, items, how, step)
+/** Without `one`: all or nothing, and as far as possible everything at once. */
+async function makeAndFill(sql: Sql, items: AsideItem[], how: MakeAgain, one?: Step): Promise<void> {
+  const step: Step = one ?? ((_, work) => work(sql))
+  const made = await makeAll(sql, items, how, one)
   const changed = new Set(how.given.map(quoteName))
-  for (const { item } of made) {
-    if (isView(item) && changed.has(quoteName(item.live.view))) continue
-    await step(item, (part) => insistOnSame(part, [item], { exactly: false }))
-  }
+  const same = made
+    .map(({ item }) => item)
+    .filter((item) => !isView(item) || !changed.has(quoteName(item.live.view)))
+  if (one === undefined) await insistOnSame(sql, same, { exactly: false })
+  else for (const item of same) await one(item, (part) => insistOnSame(part, [item], { exactly: false }))
   const filled: Filled[] = []
   for (const { item, by } of made) {
     if (!isView(item) || item.live.view.kind === 'view') continue
@@ -165,9 +160,14 @@ interface MadeHere {
   by: string[]
 }
 
-/** Makes everything, and returns what was really made here. */
-async function makeAll(sql: Sql, items: AsideItem[], source: Source, step: Step): Promise<MadeHere[]> {
+/** Makes everything, and returns what was really made here: at once, or one by one if that fails, so that the misfit is named. */
+async function makeAll(sql: Sql, items: AsideItem[], source: Source, one?: Step): Promise<MadeHere[]> {
   await executeStatements(sql, [setting('default_tablespace', '')], false)
+  if (one === undefined) {
+    const together = await makeTogether(sql, items, source)
+    if (together !== null) return together
+  }
+  const step: Step = one ?? ((_, work) => work(sql))
   const made: MadeHere[] = []
   const attached: AsideView[] = []
   const make = (item: AsideItem) =>
@@ -183,12 +183,51 @@ async function makeAll(sql: Sql, items: AsideItem[], source: Source, step: Step)
   return made
 }
 
+/**
+ * Makes everything as it was in one message, because readers wait meanwhile. Null if that is not possible: a view is there
+ * already, gets another definition, does not fit, or would read something else.
+ */
+async function makeTogether(sql: Sql, items: AsideItem[], { given }: Source): Promise<MadeHere[] | null> {
+  const views = items.filter(isView)
+  const names = views.map(({ live: { view } }) => ({ schema: view.schema, name: view.name }))
+  const isGiven = names.some((view) => given.some((each) => quoteName(each) === quoteName(view)))
+  if (isGiven || (await readKind(sql, ...names)) !== null) return null
+  const making: { item: AsideItem; statements: Statement[] }[] = []
+  for (const item of items) making.push({ item, statements: await statementsFor(sql, item) })
+  const [policies, others] = [true, false].map((isPolicy) =>
+    making
+      .filter(({ item }) => (item.kind === 'policy') === isPolicy)
+      .flatMap(({ statements }) => statements),
+  ) as [Statement[], Statement[]]
+  try {
+    return await withSavepoint(sql, async (part) => {
+      await executeTogether(part, [...others, ...views.flatMap(makeAttached), ...policies])
+      if (
+        !(await readTheSame(
+          part,
+          views.filter(({ frozen }) => frozen !== undefined),
+        ))
+      )
+        throw readsAnother
+      return making.map(({ item, statements }) => ({
+        item,
+        by: statements.filter(({ hidden }) => !hidden).map((each) => each.sql),
+      }))
+    })
+  } catch (error) {
+    if (error === readsAnother || sqlstateOf(error) !== undefined) return null
+    throw error
+  }
+}
+
+const readsAnother = new Error('a frozen query reads something else than the view did')
+
 /** Compares with the catalog as it is now. A policy is what its one statement says. */
 async function insistOnSame(sql: Sql, items: AsideItem[], { exactly }: { exactly: boolean }): Promise<void> {
   const missing: string[] = []
-  for (const item of items) {
-    if (item.kind !== 'policy') missing.push(...lost(item, await readAgain(sql, item), exactly))
-  }
+  const compared = items.filter((item) => item.kind !== 'policy')
+  const found = await readAgain(sql, compared)
+  for (const item of compared) missing.push(...lost(item, found.get(item), exactly))
   if (missing.length > 0)
     throw new Problem(
       'CatalogChanged',

@@ -3,6 +3,7 @@ import {
   type AsideItem,
   type AsideView,
   describeItem,
+  isView,
   nameOf,
 } from '../../plan/aside/items.ts'
 import {
@@ -83,18 +84,13 @@ async function makeAsFrozen(
   apart: string | null,
   advice: string,
 ): Promise<string[] | null> {
-  const { frozen, below = [], live } = item
+  const { frozen } = item
   if (frozen === undefined) return null
   const misfit = new Error('the frozen query does not fit')
   try {
     return await withSavepoint(sql, async (part) => {
       const performed = await performMaking(part, item, makeFrozen(item, apart, frozen), advice)
-      const [row] = await part<
-        { oid: number }[]
-      >`select to_regclass(${quoteName(live.view)})::oid::int8 as oid`
-      const [found] = (await readBelow(part, [{ class: 'pg_class', oid: row?.oid as number }])).values()
-      const names = (some: QualifiedName[] = []) => some.map(quoteName).sort().join()
-      if (names(found) !== names(below)) throw misfit
+      if (!(await readTheSame(part, [item]))) throw misfit
       return performed
     })
   } catch (error) {
@@ -105,6 +101,29 @@ async function makeAsFrozen(
       return null
     throw error
   }
+}
+
+/** The statements that make an item as it was, without its rows, triggers and rules. */
+export async function statementsFor(sql: Sql, item: AsideItem): Promise<Statement[]> {
+  if (item.kind === 'function') return makeFunction(item)
+  if (item.kind === 'policy') return makePolicy(item)
+  const apart = await nameApart(sql, item)
+  const { create, rest } =
+    item.frozen === undefined ? makeView(item, apart) : makeFrozen(item, apart, item.frozen)
+  return [...create, ...rest(item.live.columns.map(({ name }) => name))]
+}
+
+/** Whether views that were made read what they have read before. */
+export async function readTheSame(sql: Sql, items: AsideView[]): Promise<boolean> {
+  const rows = await sql<{ oid: number }[]>`
+    select to_regclass(x.name)::oid::int8 as oid
+      from jsonb_array_elements_text(${sql.json(items.map(({ live }) => quoteName(live.view)))}) with ordinality as x(name, at) order by at`
+  const found = await readBelow(
+    sql,
+    rows.map(({ oid }) => ({ class: 'pg_class', oid })),
+  )
+  const names = (some: QualifiedName[] = []) => some.map(quoteName).sort().join()
+  return items.every(({ below }, at) => names(found.get(`pg_class ${rows[at]?.oid}`)) === names(below))
 }
 
 /** The schema that `createView` makes for the view, if it needs one and our login may make schemas. */
@@ -125,11 +144,11 @@ async function performMaking(sql: Sql, item: AsideView, making: Making, advice: 
   return [...created, ...(await perform(sql, item, rest, advice))]
 }
 
-/** What has the name: the kind as in pg_class; null if nothing has it. */
-async function readKind(sql: Sql, { schema, name }: QualifiedName): Promise<string | null> {
+/** What has the first of the names that something has: the kind as in pg_class; null if nothing has any. */
+export async function readKind(sql: Sql, ...names: QualifiedName[]): Promise<string | null> {
   const [row] = await sql<{ kind: string }[]>`
-    select c.relkind as kind from pg_class c join pg_namespace n on n.oid = c.relnamespace
-     where n.nspname = ${schema} and c.relname = ${name}`
+    select c.relkind as kind from jsonb_to_recordset(${sql.json(names as never)}) as x(schema text, name text)
+      join pg_namespace n on n.nspname = x.schema join pg_class c on c.relnamespace = n.oid and c.relname = x.name limit 1`
   return row?.kind ?? null
 }
 
@@ -182,14 +201,23 @@ export function noLongerFits(item: AsideItem, refused: StatementRefused, advice:
   )
 }
 
-/** Reads an item again, by its name. */
-export async function readAgain(
+/** Reads items again, by their names: what is there of them. All views at once, because the query takes long to plan. */
+export async function readAgain<Item extends AsideView | AsideFunction>(
   sql: Sql,
-  item: AsideView | AsideFunction,
-): Promise<AsideView | AsideFunction | undefined> {
-  if (item.kind === 'function') return readFunction(sql, item.signature)
-  const [row] = await sql.unsafe<{ live: LiveView }[]>(
-    `select f as live from (${liveViewQuery(`to_regclass(${literal(quoteName(item.live.view))})::oid`)}) as x(f)`,
+  items: Item[],
+): Promise<Map<Item, AsideView | AsideFunction>> {
+  const found = new Map<Item, AsideView | AsideFunction>()
+  const names = items.map((item) => (isView(item) ? quoteName(item.live.view) : null))
+  const rows = await sql.unsafe<{ at: number; live: LiveView }[]>(
+    `select x.at::int - 1 as at, doc.live
+       from jsonb_array_elements_text(${literal(JSON.stringify(names))}) with ordinality as x(name, at),
+            lateral (${liveViewQuery('to_regclass(x.name)::oid')}) as doc(live)`,
   )
-  return row && { ...item, live: readableView(row.live) }
+  for (const { at, live } of rows)
+    found.set(items[at] as Item, { ...(items[at] as AsideView), live: readableView(live) })
+  for (const item of items) {
+    const again = item.kind === 'function' ? await readFunction(sql, item.signature) : undefined
+    if (again !== undefined) found.set(item, again)
+  }
+  return found
 }

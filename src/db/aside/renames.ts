@@ -88,7 +88,7 @@ async function readText(sql: Sql, item: AsideItem): Promise<AsideItem> {
     const found = table && (await readPolicy(sql, item.name, table.oid))
     return found === undefined ? item : { ...item, table: found.table, rest: found.rest }
   }
-  const found = await readAgain(sql, item)
+  const found = (await readAgain(sql, [item])).get(item)
   if (item.kind === 'function')
     return found?.kind === 'function' ? { ...item, definition: found.definition } : item
   if (found?.kind !== 'view') return item

@@ -4,12 +4,14 @@ import { makeView } from '../../plan/aside/make.ts'
 import { type Member, placesOf } from '../../plan/groups/group.ts'
 import { onTwins } from '../../plan/groups/twins.ts'
 import { type QualifiedName, quoteIdentifier, quoteName } from '../../plan/names.ts'
+import type { Statement } from '../../plan/plan.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import type { Reader } from '../../plan/views/readers.ts'
 import { Problem } from '../../problem.ts'
 import { undone } from '../migrations/trial.ts'
-import { executeStatements, StatementRefused } from '../runs/statements.ts'
+import { executeStatements, executeTogether, StatementRefused } from '../runs/statements.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
+import { sqlstateOf } from '../server/failures.ts'
 import { readMembers } from './fillable.ts'
 import { readAgain } from './perform.ts'
 
@@ -54,15 +56,16 @@ export async function makeStandIns(sql: Sql, views: Reader[], heirs: string[]): 
   try {
     await withSavepoint(sql, async (part) => {
       await makeSchemas(part, [...schemas.values()], [...ownersOf(views), ...heirs], grantorsOf(views))
-      for (const item of items) await make(part, item)
+      await executeTogether(part, items.flatMap(statementsFor))
     })
   } catch (error) {
-    if (error instanceof StatementRefused) return null
+    if (error instanceof StatementRefused || sqlstateOf(error) !== undefined) return null
     throw error
   }
+  const found = await readAgain(sql, items)
   for (const [at, item] of items.entries()) {
-    const found = named(await readAgain(sql, item))
-    if (lost(asItem(views[at] as Reader), found, true).length > 0) return null
+    const copy = named(found.get(item))
+    if (lost(asItem(views[at] as Reader), copy, true).length > 0) return null
   }
   const made = { schemas, views: views.map(({ oid }) => oid), named }
   return (await readsViews(sql, made)) ? null : made
@@ -142,9 +145,9 @@ async function makeSchemas(sql: Sql, schemas: string[], owners: string[], granto
   )
 }
 
-async function make(sql: Sql, item: AsideView): Promise<void> {
+function statementsFor(item: AsideView): Statement[] {
   const { create, rest } = makeView(item, null)
-  await executeStatements(sql, [...create, ...rest(item.live.columns.map(({ name }) => name))], false)
+  return [...create, ...rest(item.live.columns.map(({ name }) => name))]
 }
 
 const asItem = ({ live, populated, sizeBytes }: Reader): AsideView => ({

@@ -15,22 +15,24 @@ import type { Sql } from '../server/connect.ts'
 export const sealBody = `begin perform pg_catalog.set_config('search_path', $2, true); execute $1; return 1; end`
 
 /** Executes a sealed statement from the client, in the current transaction. */
-export async function executeSealed(
-  sql: Sql,
-  { role, schema }: Seal,
-  statement: string,
-  path: string,
-): Promise<void> {
-  const name = `${schema}.viewkeeper_seal_${crypto.randomUUID().replaceAll('-', '')}`
+export async function executeSealed(sql: Sql, seal: Seal, statement: string, path: string): Promise<void> {
   const [before] = await sql<{ role: string }[]>`select current_setting('role') as role`
-  await sql.unsafe(`set local role ${role}`)
+  const role = before?.role ?? 'none'
   await sql.unsafe(
+    sealedText(seal, statement, path, `select pg_catalog.set_config('role', ${literal(role)}, true)`),
+  )
+}
+
+/** The same as a text of several statements; the last but one, `back`, takes the role that the session had. */
+export function sealedText({ role, schema }: Seal, statement: string, path: string, back: string): string {
+  const name = `${schema}.viewkeeper_seal_${crypto.randomUUID().replaceAll('-', '')}`
+  return [
+    `set local role ${role}`,
     `create function ${name}(text, text) returns integer language plpgsql as ${literal(sealBody)}`,
-  )
-  await sql.unsafe(
     `create materialized view ${name} as select ${name}(${literal(statement)}::text, ${literal(path)}::text)`,
-  )
-  await sql.unsafe(`drop materialized view ${name}`)
-  await sql.unsafe(`drop function ${name}(text, text)`)
-  await sql`select set_config('role', ${before?.role ?? 'none'}, true), set_config('search_path', ${safePath}, false)`
+    `drop materialized view ${name}`,
+    `drop function ${name}(text, text)`,
+    back,
+    `set search_path to ${safePath}`,
+  ].join(';\n')
 }

@@ -6,7 +6,7 @@ import { inTransaction, type Sql } from '../server/connect.ts'
 import { readMissingRights } from '../server/cure.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { readRolePath, takeRolePath, takeSafePath } from '../server/role-path.ts'
-import { executeSealed } from './seal.ts'
+import { executeSealed, sealedText } from './seal.ts'
 import { unfoundQuery, unfoundStates } from './unfound.ts'
 
 interface Unfound {
@@ -89,6 +89,24 @@ export async function executeStatements(
       current.computesRows ? await readUnfound(sql, error) : null,
     )
   }
+}
+
+/**
+ * Executes commands and sealed SQL of others in one message, in the transaction of the caller: the server takes no time
+ * between them. A failure does not say which statement failed.
+ */
+export async function executeTogether(sql: Sql, statements: Statement[]): Promise<void> {
+  const rolePath = await readRolePath(sql)
+  // Plans take a role and reset it in statements of their own; a seal goes back to the role that the last of them has taken.
+  let role = 'reset role'
+  const texts = statements.map((statement) => {
+    if (statement.kind === 'sealed')
+      return sealedText(statement.seal, statement.sql, statement.rolePath ? rolePath : safePath, role)
+    if (statement.kind !== undefined) throw new Error(`${statement.kind} is no command`)
+    if (/^(set local|reset) role\b/.test(statement.sql)) role = statement.sql
+    return statement.sql
+  })
+  await sql.unsafe(texts.join(';\n'))
 }
 
 /** Works as the envelope does: only SQL written by others sees our role's search path. */
