@@ -130,16 +130,19 @@ async function makeAndFill(sql: Sql, items: AsideItem[], how: MakeAgain, one?: S
   if (one === undefined) await insistOnSame(sql, same, { exactly: false })
   else for (const item of same) await one(item, (part) => insistOnSame(part, [item], { exactly: false }))
   const filled: Filled[] = []
+  let began = await readClock(sql)
   for (const { item, by } of made) {
     if (!isView(item) || item.live.view.kind === 'view') continue
     const fills = how.withData && item.populated
+    if (!fills && how.madeBy === undefined) continue
     const filling = fills ? fillStatements(item) : []
     await step(item, async (part) => {
       if (fills) how.onFill?.(displayName(item.live.view))
-      const began = await readClock(part)
       await perform(part, item, filling, how.advice)
       const shown = filling.filter(({ hidden }) => !hidden).map((each) => each.sql)
-      filled.push({ item, fills, sql: [...by, ...shown], began, ended: await readClock(part) })
+      const ended = await readClock(part)
+      filled.push({ item, fills, sql: [...by, ...shown], began, ended })
+      began = ended
     })
   }
   // At the end: a definition that is written here stays locked until the commit, and filling may take hours.

@@ -1,5 +1,5 @@
-import type { QualifiedName } from '../../plan/names.ts'
-import type { Statement } from '../../plan/plan.ts'
+import { literal, type QualifiedName } from '../../plan/names.ts'
+import type { Seal, Statement } from '../../plan/plan.ts'
 import { safePath } from '../../plan/search-path.ts'
 import { Problem } from '../../problem.ts'
 import { inTransaction, type Sql } from '../server/connect.ts'
@@ -93,20 +93,53 @@ export async function executeStatements(
 
 /**
  * Executes commands and sealed SQL of others in one message, in the transaction of the caller: the server takes no time
- * between them. A failure does not say which statement failed.
+ * between them. What follows each other as one role has one seal, because a seal takes longer than what is in it. A failure
+ * does not say which statement failed.
  */
 export async function executeTogether(sql: Sql, statements: Statement[]): Promise<void> {
   const rolePath = await readRolePath(sql)
-  // Plans take a role and reset it in statements of their own; a seal goes back to the role that the last of them has taken.
-  let role = 'reset role'
-  const texts = statements.map((statement) => {
-    if (statement.kind === 'sealed')
-      return sealedText(statement.seal, statement.sql, statement.rolePath ? rolePath : safePath, role)
-    if (statement.kind !== undefined) throw new Error(`${statement.kind} is no command`)
-    if (/^(set local|reset) role\b/.test(statement.sql)) role = statement.sql
-    return statement.sql
+  const pathOf = (statement: Statement) =>
+    statement.kind === 'sealed' && statement.rolePath ? rolePath : safePath
+  const texts = byRole(statements).map(({ role, seal, statements }) => {
+    const plain = statements.map((each) => each.sql)
+    if (role === null) return plain.join(';\n')
+    if (seal === null) return [`set local role ${role}`, ...plain, 'reset role'].join(';\n')
+    // The code of others may have changed the path before the next statement.
+    const onPaths = statements.map(
+      (each) => `select pg_catalog.set_config('search_path', ${literal(pathOf(each))}, true);\n${each.sql}`,
+    )
+    return sealedText(seal, onPaths.join(';\n'), safePath, 'reset role')
   })
   await sql.unsafe(texts.join(';\n'))
+}
+
+/** Statements that one role executes one after the other; null: our login. `seal` if one of them is sealed. */
+interface ByRole {
+  role: string | null
+  seal: Seal | null
+  statements: Statement[]
+}
+
+/** The statements without those that take and reset a role. */
+function byRole(statements: Statement[]): ByRole[] {
+  const parts: ByRole[] = []
+  let acting: string | null = null
+  for (const statement of statements) {
+    const [, takes] = /^set local role (.*)$/s.exec(statement.sql) ?? []
+    if (takes !== undefined || statement.sql === 'reset role') {
+      acting = takes ?? null
+      continue
+    }
+    const seal = statement.kind === 'sealed' ? statement.seal : null
+    const role: string | null = seal?.role ?? acting
+    const last = parts.at(-1)
+    if (last === undefined || last.role !== role) parts.push({ role, seal, statements: [statement] })
+    else {
+      last.seal ??= seal
+      last.statements.push(statement)
+    }
+  }
+  return parts
 }
 
 /** Works as the envelope does: only SQL written by others sees our role's search path. */
