@@ -2,6 +2,7 @@ import { decode } from '../../src/edge/http/match.ts'
 import { parseName } from '../../src/plan/names.ts'
 import { Problem } from '../../src/problem.ts'
 import type { Api } from './api.ts'
+import { readViews } from './reads.ts'
 
 /** Characters that no program encodes. A name of dots only is left out, because URLs drop such a name. */
 const isPlain = (segment: string): boolean => /^(?!\.+$)[A-Za-z0-9_.~-]+$/.test(segment)
@@ -30,22 +31,10 @@ export function plainPaths(api: Pick<Api, 'send'>): (path: string) => Promise<st
   }
 }
 
-interface ListedViews {
-  views: { id: number | null; view: string; schema: string; name: string }[]
-  next: string | null
-}
-
 async function idOf(api: Pick<Api, 'send'>, written: string): Promise<string> {
   const { schema, name } = parseName(written)
-  const found: ListedViews['views'] = []
-  let cursor: string | undefined
-  do {
-    const { body } = await api.send<ListedViews>('GET', '/views', { query: { cursor } })
-    found.push(
-      ...body.views.filter((each) => each.name === name && (schema === null || each.schema === schema)),
-    )
-    cursor = body.next ?? undefined
-  } while (cursor !== undefined)
+  const { views } = await readViews(api)
+  const found = views.filter((each) => each.name === name && (schema === null || each.schema === schema))
   const [view, ...others] = found
   if (view === undefined) throw new Problem('UnknownView', `${written} is not a materialized view.`)
   if (others.length > 0)

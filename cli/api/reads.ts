@@ -1,16 +1,39 @@
-import type { BatchDetails, Run, View, ViewDetails, ViewList } from '../../src/edge/http/schemas/answers.ts'
-import type { Api } from './api.ts'
+import type {
+  BatchDetails,
+  MetricsList,
+  Run,
+  ViewDetails,
+  ViewList,
+} from '../../src/edge/http/schemas/answers.ts'
+import type { Api, SendOptions } from './api.ts'
 
-/** Every view of the catalog, and what is paused. */
-export async function readViews(api: Api): Promise<Omit<ViewList, 'next'>> {
-  const views: View[] = []
+/** The pages of a list, of which each names the next. */
+async function readPages<Page extends { next: string | null }>(
+  api: Pick<Api, 'send'>,
+  path: string,
+  query: SendOptions['query'] = {},
+): Promise<[Page, ...Page[]]> {
+  const pages: Page[] = []
   for (let cursor: string | undefined; ; ) {
-    const { body } = await api.send<ViewList>('GET', '/views', { query: { cursor } })
-    views.push(...body.views)
-    if (body.next === null) return { views, paused: body.paused }
+    const { body } = await api.send<Page>('GET', path, { query: { ...query, cursor } })
+    pages.push(body)
+    if (body.next === null) return pages as [Page, ...Page[]]
     cursor = body.next
   }
 }
+
+/** Every view of the catalog, and what is paused. */
+export async function readViews(api: Pick<Api, 'send'>): Promise<Omit<ViewList, 'next'>> {
+  const pages = await readPages<ViewList>(api, '/views')
+  return { views: pages.flatMap(({ views }) => views), paused: pages[0].paused }
+}
+
+/** The metrics of one view, or of all. */
+export const readMetrics = async (
+  api: Api,
+  query: { view?: string | undefined; window: string },
+): Promise<MetricsList['metrics']> =>
+  (await readPages<MetricsList>(api, '/metrics', query)).flatMap(({ metrics }) => metrics)
 
 export const readView = async (api: Api, view: string): Promise<ViewDetails> =>
   (await api.send<ViewDetails>('GET', viewPath(view))).body
@@ -20,14 +43,8 @@ export const readRun = async (api: Api, id: number): Promise<Run> =>
 
 /** A batch with all its views. */
 export async function readBatch(api: Api, id: string): Promise<BatchDetails> {
-  const path = `/batches/${encodeURIComponent(id)}`
-  const { body } = await api.send<BatchDetails>('GET', path)
-  for (let cursor = body.next; cursor !== null; ) {
-    const { body: page } = await api.send<BatchDetails>('GET', path, { query: { cursor } })
-    body.views.push(...page.views)
-    cursor = page.next
-  }
-  return body
+  const pages = await readPages<BatchDetails>(api, `/batches/${encodeURIComponent(id)}`)
+  return { ...pages[0], views: pages.flatMap(({ views }) => views) }
 }
 
 /** The path of a view, or of a route below it (`below`: `/refresh`). The client names the view by its id if it must. */

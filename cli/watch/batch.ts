@@ -48,39 +48,39 @@ export async function watchBatch(api: Api, id: string): Promise<BatchDetails> {
 
 /** Waits for the end of a batch without a word. If the batch does not succeed, the exit code is 1. */
 export async function waitForBatch(api: Api, id: string): Promise<BatchDetails> {
-  for await (const batch of readUntil(() => readBatch(api, id), hasEnded)) {
-    if (!hasEnded(batch)) continue
-    if (batch.status !== 'success') process.exitCode = failed
-    return batch
-  }
-  throw new Error('The loop ends with the batch.')
+  const batch = await readUntil(() => readBatch(api, id), hasEnded)
+  if (batch.status !== 'success') process.exitCode = failed
+  return batch
 }
 
-async function follow(api: Api, id: string, screen: Screen): Promise<BatchDetails> {
+function follow(api: Api, id: string, screen: Screen): Promise<BatchDetails> {
   const told = new Set<string>()
   let toldAt = Date.now()
   let titled = false
-  for await (const batch of readUntil(() => readBatch(api, id), hasEnded)) {
-    const receivedAt = Date.now()
-    const at = () => ({ batch, sinceMs: Date.now() - receivedAt, now: new Date() })
-    if (!titled) screen.keep(batchTitle(batch, output()))
-    titled = true
-    const kept = await newLines(api, batch, told)
-    screen.keep(...kept)
-    if (hasEnded(batch)) return batch
-    screen.show((room) => {
-      const open = batch.views.filter(({ view }) => !told.has(view))
-      return [
-        ...viewLinesOf(open, at(), { ...room, height: Math.max(1, room.height - 4) }),
-        '',
-        progressLine(at(), room),
-      ]
-    })
-    if (screen.live || (kept.length === 0 && Date.now() - toldAt < heartbeatMs)) continue
-    if (kept.length === 0) screen.keep(`  ${progressLine(at(), output())}${runningText(batch)}`)
-    toldAt = Date.now()
-  }
-  throw new Error('The loop ends with the batch.')
+  return readUntil(
+    () => readBatch(api, id),
+    hasEnded,
+    async (batch) => {
+      const receivedAt = Date.now()
+      const at = () => ({ batch, sinceMs: Date.now() - receivedAt, now: new Date() })
+      if (!titled) screen.keep(batchTitle(batch, output()))
+      titled = true
+      const kept = await newLines(api, batch, told)
+      screen.keep(...kept)
+      if (hasEnded(batch)) return
+      screen.show((room) => {
+        const open = batch.views.filter(({ view }) => !told.has(view))
+        return [
+          ...viewLinesOf(open, at(), { ...room, height: Math.max(1, room.height - 4) }),
+          '',
+          progressLine(at(), room),
+        ]
+      })
+      if (screen.live || (kept.length === 0 && Date.now() - toldAt < heartbeatMs)) return
+      if (kept.length === 0) screen.keep(`  ${progressLine(at(), output())}${runningText(batch)}`)
+      toldAt = Date.now()
+    },
+  )
 }
 
 const hasEnded = ({ finishedAt }: BatchDetails): boolean => finishedAt !== null

@@ -18,22 +18,22 @@ const heartbeatMs = 60_000
 /** Watches a run until it has ended, and tells how. If the run does not succeed, the exit code is 1. */
 export async function watchRun(api: Api, id: number): Promise<Run> {
   const screen = await openScreen()
-  const watching = async () => {
-    let told = Date.now()
-    for await (const run of readUntil(() => readRun(api, id), hasEnded)) {
-      if (hasEnded(run)) return run
+  let told = Date.now()
+  const watching = readUntil(
+    () => readRun(api, id),
+    hasEnded,
+    (run) => {
+      if (hasEnded(run)) return
       const at = Date.now()
       screen.show(({ paint }) => [
-        `${paint('cyan', signs.running as string)} ${stateOf(run, Date.now() - at)}`,
+        `${paint('cyan', signs.running as string)} ${runningLine(run, Date.now() - at)}`,
       ])
-      if (!screen.live && at - told > heartbeatMs) {
-        screen.keep(`  ${stateOf(run, 0)}`)
-        told = at
-      }
-    }
-    throw new Error('The loop ends with the run.')
-  }
-  const run = await unlessInterrupted(watching(), () => {
+      if (screen.live || at - told <= heartbeatMs) return
+      screen.keep(`  ${runningLine(run, 0)}`)
+      told = at
+    },
+  )
+  const run = await unlessInterrupted(watching, () => {
     screen.close()
     print(
       `run ${id} goes on without you`,
@@ -48,12 +48,9 @@ export async function watchRun(api: Api, id: number): Promise<Run> {
 
 /** Waits for the end of a run without a word. If the run does not succeed, the exit code is 1. */
 export async function waitForRun(api: Api, id: number): Promise<Run> {
-  for await (const run of readUntil(() => readRun(api, id), hasEnded)) {
-    if (!hasEnded(run)) continue
-    if (!isDone(run)) process.exitCode = failed
-    return run
-  }
-  throw new Error('The loop ends with the run.')
+  const run = await readUntil(() => readRun(api, id), hasEnded)
+  if (!isDone(run)) process.exitCode = failed
+  return run
 }
 
 export const hasEnded = ({ status }: Pick<Run, 'status'>): boolean => isEnded(status)
@@ -62,7 +59,7 @@ export const hasEnded = ({ status }: Pick<Run, 'status'>): boolean => isEnded(st
 export const isDone = ({ status, operation }: Run): boolean =>
   status === 'success' || (status === 'skipped' && operation !== 'refresh')
 
-function stateOf(run: Run, sinceMs: number): string {
+function runningLine(run: Run, sinceMs: number): string {
   const { progress, status, view } = run
   const state =
     progress === undefined
@@ -86,7 +83,7 @@ export async function endLines(api: Api, run: Run): Promise<string[]> {
 }
 
 /** The end of the view's last success; undefined if it cannot be read now, for example because the view is gone. */
-const freshSince = (api: Api, { view, operation }: Run): Promise<string | null | undefined> =>
+export const freshSince = (api: Api, { view, operation }: Run): Promise<string | null | undefined> =>
   operation !== 'refresh'
     ? Promise.resolve(undefined)
     : readView(api, view).then(

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import type { MetricsList, ViewMetrics } from '../../../src/edge/http/schemas/answers.ts'
 import { apiOf } from '../../api/api-of.ts'
+import { readMetrics } from '../../api/reads.ts'
 import { metricsTable } from '../../output/metrics.ts'
 import { output, print, printJson } from '../../output/terminal.ts'
 import { json, operating } from '../flags.ts'
@@ -25,13 +25,7 @@ export function addTo(program: Command): void {
 /** Prints how often views were refreshed, how long that took, and how often it failed; the slowest first. */
 export async function metrics({ view, window, json, ...options }: MetricsOptions): Promise<void> {
   const api = await apiOf(options)
-  const list: ViewMetrics[] = []
-  for (let cursor: string | undefined; ; ) {
-    const { body } = await api.send<MetricsList>('GET', '/metrics', { query: { view, window, cursor } })
-    list.push(...body.metrics)
-    if (body.next === null) break
-    cursor = body.next
-  }
+  const list = await readMetrics(api, { view, window })
   if (json) return printJson(list)
   if (list.length === 0) return print('no view has metrics yet')
   print(...metricsTable(list, new Date(), output()))

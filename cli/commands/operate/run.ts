@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import { command } from '../../../src/plan/commands.ts'
 import { apiOf } from '../../api/api-of.ts'
-import { readRun, readView } from '../../api/reads.ts'
+import { readRun } from '../../api/reads.ts'
 import { typed } from '../../output/names.ts'
 import { failureLines, runLines, sqlLines } from '../../output/runs.ts'
 import { output, print, printJson } from '../../output/terminal.ts'
-import { hasEnded, waitForRun, watchRun } from '../../watch/run.ts'
+import { freshSince, hasEnded, waitForRun, watchRun } from '../../watch/run.ts'
 import { positive } from '../arguments.ts'
 import { json, operating, watch } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
@@ -45,17 +45,10 @@ export async function run({ id, watch, sql, json, ...options }: RunOptions): Pro
   const [now, out] = [new Date(), output()]
   print(...runLines(found, now, out))
   if (found.error === null) return
-  const freshAt =
-    found.operation !== 'refresh'
-      ? undefined
-      : await readView(api, found.view).then(
-          ({ lastSuccessAt }) => lastSuccessAt,
-          () => undefined,
-        )
   print(
     '',
     ...failureLines(found, {
-      freshAt,
+      freshAt: await freshSince(api, found),
       next: command(['why', typed(found.view)], api.environment),
       now,
       output: out,

@@ -70,7 +70,7 @@ async function followRuns(api: Api, query: Query, json: boolean): Promise<void> 
   const told = new Set<number>()
   let most = query.limit
   const look = () => readRuns(api, { ...query, limit: mostAtOnce })
-  for await (const list of readUntil(look, () => false)) {
+  const tell = (list: Run[]) => {
     const ended = list.filter((run) => hasEnded(run) && !told.has(run.id))
     for (const { id } of ended) told.add(id)
     const name = Math.max(...list.map(({ view }) => displayWidth(short(view))))
@@ -78,6 +78,7 @@ async function followRuns(api: Api, query: Query, json: boolean): Promise<void> 
       print(json ? JSON.stringify(run) : endLine(run, { ...output(), name }))
     most = mostAtOnce
   }
+  await readUntil(look, () => false, tell)
 }
 
 const units = { m: 60_000, h: 3_600_000, d: 86_400_000 }

@@ -74,7 +74,7 @@ describe('a batch that has ended', () => {
     const away = apiThat(() => {
       throw new ApiUnavailable('NotReached', 'The connection is away for a moment.')
     })
-    expect(await watchBatch(away, 'b')).toBe(ended)
+    expect(await watchBatch(away, 'b')).toEqual(ended)
     expect(printed.split('\n')).toEqual([
       expect.stringMatching(/^batch b {3}2 views, 2 at once$/),
       '✓ fine    done in 0.80 s',
