@@ -9,7 +9,7 @@ import type { PeopleTopics } from './monitoring/topics.ts'
 /** What Viewkeeper is told, on whatever database. */
 export interface ViewkeeperCommonProps extends ViewkeeperOptions {
   /**
-   * The name of the environment: part of the name of every resource, and what `--env` takes. It is unique in an account, also
+   * The name of the environment: part of the names that are fixed, and what `--env` takes. It is unique in an account, also
    * across regions, because managed policies have no region. At most 20 lower-case letters, digits and hyphens.
    */
   environmentName: string

@@ -17,6 +17,7 @@ import type { Database } from './database/database.ts'
 import { RdsDatabase } from './database/rds-database.ts'
 import { monitorTimes } from './environment/monitor-times.ts'
 import { insistOnOne } from './environments-of-app.ts'
+import { pinNames } from './fixed-names.ts'
 import { Api, type ServedApi } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
 import { DeadLetters } from './functions/dead-letters.ts'
@@ -227,6 +228,8 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     alarms.node.addDependency(this.listeners)
     if (props.dashboard ?? true)
       this.dashboardName = new Dashboard(this, 'Dashboard', { environmentName, functions, machine }).name
+    // The stack of one environment never gives its construct another id.
+    if (id !== 'Default') pinNames(this)
   }
 }
 

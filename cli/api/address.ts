@@ -6,11 +6,21 @@ import { readConfig } from '../project/config.ts'
 import { awsProblem, parametersOf } from './aws.ts'
 import { ApiUnavailable } from './unavailable.ts'
 
+/** The address of an environment's API, without a slash at its end. */
+export const addressOfEnvironment = async (
+  environment: string,
+  region: string | undefined,
+): Promise<string> => (await findEnvironment(environment, region, 'apiUrl')).replace(/\/+$/, '')
+
 /**
- * The address of an environment's API, without a slash at its end. It stands in a parameter of SSM, in whatever stack the
- * environment is; the caller needs `ssm:GetParameter` on it.
+ * One thing of where an environment is. It stands in a parameter of SSM, in whatever stack the environment is; the caller needs
+ * `ssm:GetParameter` on it.
  */
-export async function addressOfEnvironment(environment: string, region: string | undefined): Promise<string> {
+export async function findEnvironment(
+  environment: string,
+  region: string | undefined,
+  what: Sought,
+): Promise<string> {
   await refuseOddName(environment)
   const parameters = parametersOf(region)
   const { Parameter } = await parameters
@@ -19,19 +29,25 @@ export async function addressOfEnvironment(environment: string, region: string |
       const where = await parameters.config.region().catch(() => 'its region')
       throw await whyNot(error, { environment, where })
     })
-  return readAddress(Parameter?.Value ?? '', environment).replace(/\/+$/, '')
+  return readAddress(Parameter?.Value ?? '', environment, what)
 }
 
-function readAddress(text: string, environment: string): string {
+const titles = { apiUrl: 'an API', migrateArn: 'the function migrate' } satisfies Partial<
+  Record<keyof Address, string>
+>
+
+type Sought = keyof typeof titles
+
+function readAddress(text: string, environment: string, what: Sought): string {
   try {
-    const { apiUrl } = JSON.parse(text) as Partial<Address>
-    if (apiUrl !== undefined && URL.canParse(apiUrl)) return apiUrl
+    const found = (JSON.parse(text) as Partial<Address>)[what]
+    if (found !== undefined && (what !== 'apiUrl' || URL.canParse(found))) return found
   } catch {
     // Told below.
   }
   throw new Problem(
     'InvalidRequest',
-    `The parameter ${parameterName(environment)} does not say where an API is: somebody has changed it. Deploy ${environment} again.`,
+    `The parameter ${parameterName(environment)} does not say where ${titles[what]} is: somebody has changed it. Deploy ${environment} again.`,
     { field: '--env' },
   )
 }

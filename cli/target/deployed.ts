@@ -9,6 +9,7 @@ import type { Findings } from '../../src/operations/views/doctor.ts'
 import { compareJournal } from '../../src/plan/migrations/journal.ts'
 import type { Difference } from '../../src/plan/views/differences.ts'
 import { Problem } from '../../src/problem.ts'
+import { findEnvironment } from '../api/address.ts'
 import { readFolders } from '../project/folders.ts'
 import { regionOf } from './region.ts'
 import type { Target } from './target.ts'
@@ -21,17 +22,19 @@ const wakingMs = 2 * 60_000
 
 /**
  * A deployed environment, through its function `migrate`. The caller needs the right to invoke the function,
- * and no connection to the private database. The function applies and compares what was deployed, never the
+ * which the environment's parameter names, and no connection to the private database. The function applies and compares what was deployed, never the
  * files in the current folder. The caller compares these with what the environment has applied.
  */
 export function deployedTarget(environment: string): Target {
   const send = async <Answer>(command: object) => {
+    const region = await regionOf(environment)
+    const migrate = await findEnvironment(environment, region, 'migrateArn')
     const lambda = new LambdaClient({
-      region: await regionOf(environment),
+      region,
       // One attempt: a request whose answer is lost may have undone a migration.
       ...clientSettings({ requestMs: longestMs, attempts: 1 }),
     })
-    return invoke<Answer>(lambda, `viewkeeper-${environment}-migrate`, command)
+    return invoke<Answer>(lambda, migrate, command)
   }
   const status = async (): Promise<MigrationStatus> => {
     const { applied, ahead, missing } = await send<MigrationStatus>({ command: 'status' })

@@ -50,7 +50,6 @@ export class BatchMachine extends Construct {
       removalPolicy: RemovalPolicy.DESTROY,
     })
     this.machine = new StateMachine(this, 'Machine', {
-      stateMachineName: `viewkeeper-${environmentName}-batches`,
       comment: 'Opens one batch, and advances it until it has ended',
       definitionBody: DefinitionBody.fromChainable(opening(this, openBatch, loop(this, advance))),
       // With a call every 14 minutes the history of an execution is full after 34 days.

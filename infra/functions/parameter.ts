@@ -15,7 +15,7 @@ export class Parameter extends Construct {
     super(scope, id)
     this.parameter = new StringParameter(this, 'Parameter', {
       parameterName: parameterName(environmentName),
-      description: `Viewkeeper ${environmentName}: where its API is, for the command line`,
+      description: `Viewkeeper ${environmentName}: where it is, for the command line`,
       stringValue: Stack.of(this).toJsonString(address),
     })
   }

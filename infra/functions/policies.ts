@@ -27,6 +27,7 @@ export class Policies extends Construct {
       const allowed = allowedBy(name, props.granted)
       const policy = new ManagedPolicy(this, name, {
         managedPolicyName: `viewkeeper-${props.environmentName}-${name}`,
+        // IAM cannot change it, and CloudFormation cannot replace a policy with a fixed name: it never changes.
         description: `Viewkeeper ${props.environmentName}. ${descriptions[name]}`,
         statements: allowed.map(([action, resources]) => allow(action, resources)),
       })

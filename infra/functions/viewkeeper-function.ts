@@ -27,7 +27,7 @@ export interface FunctionNetwork {
 
 export interface ViewkeeperFunctionProps {
   name: FunctionName | 'deploy' | 'rotate'
-  /** Part of the names of the function and of its log group. */
+  /** Part of the name of the function's log group. */
   environmentName: string
   description: string
   /** Default: none, for a function that does not use the database. */
@@ -63,7 +63,6 @@ export class ViewkeeperFunction extends Construct {
       removalPolicy: RemovalPolicy.DESTROY,
     })
     this.lambda = new LambdaFunction(this, 'Function', {
-      functionName: `viewkeeper-${environmentName}-${name}`,
       description: props.description,
       code: props.code ?? codeOf(name),
       handler: 'index.handler',

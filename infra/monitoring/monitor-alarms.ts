@@ -75,7 +75,7 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
     name: 'silent-monitor',
     happened:
       'The monitor has published nothing, twice: it failed, or it was not called. No other alarm about runs and views goes off.',
-    first: `aws lambda invoke --function-name viewkeeper-${environmentName}-monitor /dev/stdout calls it and shows its error.`,
+    first: `aws logs tail /viewkeeper/${environmentName}/monitor --since 1h shows its errors.`,
     // The number that a look publishes last. It is there or missing, and never below 1.
     metric: metric(metricNames.viewsSetAside, Stats.SAMPLE_COUNT, times.silence),
     comparison: ComparisonOperator.LESS_THAN_THRESHOLD,

@@ -51,7 +51,7 @@ export async function soundAlarms(deployed: Deployed): Promise<void> {
 
 /** Two views become stale one after the other, and are fresh again: three mails. */
 async function becomeStale(deployed: Deployed, inbox: Inbox, chat: Inbox): Promise<void> {
-  const { aws, sql } = deployed
+  const { aws, sql, functions } = deployed
   const publish = (metric: string, value: number, secondsAgo = 0) =>
     aws.putMetric(metricNamespace, metric, dimensions, value, secondsAgo)
   const isOk = async (alarm: string) =>
@@ -69,7 +69,7 @@ async function becomeStale(deployed: Deployed, inbox: Inbox, chat: Inbox): Promi
     poll(60, `the monitor tells of ${view}`, async () => {
       // As if the last telling were long ago.
       await sql`update viewkeeper.told set told_at = told_at - interval '10 minutes' where name <> ${view}`
-      await aws.invoke('viewkeeper-deploy-test-monitor')
+      await aws.invoke(functions.monitor)
       const rows = await sql`
         select from viewkeeper.told where trouble = 'stale' and name = ${view} and (over_at is null) = ${lasts}`
       return rows.length > 0 || undefined

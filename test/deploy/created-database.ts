@@ -63,7 +63,10 @@ export async function createDatabase(deployed: Deployed): Promise<void> {
         create schema reports;
         grant usage, create on schema reports to viewkeeper_views;
         grant select on public.sale to viewkeeper_views;`)
-      const somebody = await aws.createUser('beginner', commandPolicy(name))
+      const somebody = await aws.createUser(
+        'beginner',
+        commandPolicy(name, cdk.readOutputs(main).MigrateFunction!),
+      )
       const { code, output } = await project.command(somebody, 'migrate', 'up')
       assert.equal(code, 0, output)
       assert.equal((await shop`select from reports.yearly_sales`).length, 1)

@@ -3,7 +3,7 @@ import type { Deployed } from './support/deployed.ts'
 import { stage } from './support/transcript.ts'
 
 /** Dates the batch that was skipped in the pause, and a failed run, a year back, and lets `prune` remove them. */
-export async function pruneHistory({ aws, sql }: Deployed): Promise<void> {
+export async function pruneHistory({ aws, sql, functions }: Deployed): Promise<void> {
   const batches = await sql`
     update viewkeeper.batches set finished_at = finished_at - interval '1 year'
      where status = 'skipped' and error ->> 'class' = 'Paused' returning id`
@@ -13,7 +13,7 @@ export async function pruneHistory({ aws, sql }: Deployed): Promise<void> {
      where status = 'failed' and schema_name = 'public' and view_name = 'share' returning id`
   const prune = async () => {
     const before = await count()
-    const answer = await aws.invoke('viewkeeper-deploy-test-prune')
+    const answer = await aws.invoke(functions.prune)
     assert.deepEqual(answer, { runs: 1, batches: batches.length, done: true })
     const after = await count()
     assert.deepEqual(after, { runs: before.runs - 1, batches: before.batches - batches.length })

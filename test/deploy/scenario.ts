@@ -88,11 +88,16 @@ async function deployFirst({ cache, folder }: { cache: string; folder: string })
   const { migrationsFolder } = project
   const options = { name: 'deploy-test', environment, schemaFolder: schema.folder, migrationsFolder }
   await stage('cdk deploy', () => deploySucceeds(cdk, options))
-  const { ApiUrl, StateMachineArn, MailTopicArn, NoticesTopicArn, ReadPolicy, OperatePolicy } =
+  const { ApiUrl, StateMachineArn, MailTopicArn, NoticesTopicArn, ReadPolicy, OperatePolicy, ...outputs } =
     cdk.readOutputs('viewkeeper-deploy-test')
   const api = createApi(ApiUrl!, emulator)
   const arns = {
     machineArn: StateMachineArn!,
+    functions: {
+      migrate: outputs.MigrateFunction!,
+      monitor: outputs.MonitorFunction!,
+      prune: outputs.PruneFunction!,
+    },
     topics: { mail: MailTopicArn!, notices: NoticesTopicArn! },
     policies: { read: ReadPolicy!, operate: OperatePolicy! },
   }

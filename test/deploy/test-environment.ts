@@ -59,13 +59,18 @@ export const batchPolicy = (apiId: string): object => ({
 })
 
 /** The policy of docs/deploy.md for somebody who uses the command line on an environment. */
-export const commandPolicy = (environment: string): object => ({
+export const commandPolicy = (environment: string, migrateFunction: string): object => ({
   Version: '2012-10-17',
   Statement: [
     {
       Effect: 'Allow',
       Action: 'lambda:InvokeFunction',
-      Resource: `arn:aws:lambda:us-east-1:000000000000:function:viewkeeper-${environment}-migrate`,
+      Resource: `arn:aws:lambda:us-east-1:000000000000:function:${migrateFunction}`,
+    },
+    {
+      Effect: 'Allow',
+      Action: 'ssm:GetParameter',
+      Resource: `arn:aws:ssm:us-east-1:000000000000:parameter/viewkeeper/${environment}`,
     },
   ],
 })

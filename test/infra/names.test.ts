@@ -1,13 +1,15 @@
+import { Stack } from 'aws-cdk-lib'
 import { describe, expect, test } from 'vitest'
+import { ImportedDatabase } from '../../infra/database/imported-database.ts'
 import { parseEnvironments } from '../../infra/environment/environment.ts'
+import { Viewkeeper } from '../../infra/viewkeeper.ts'
 import { created, imported, parse } from './support/environments.ts'
-import { databases, kinds } from './support/synth.ts'
+import { ownApp } from './support/own-app.ts'
+import { databases, kinds, Synthesized } from './support/synth.ts'
 
 /** The names that the template gives, and what AWS accepts. The longest name of an environment has 20 characters. */
 const rules: [type: string, field: string, accepted: RegExp, most: number][] = [
   ['AWS::SSM::Parameter', 'Name', /^\/[a-zA-Z0-9_.-]+\/[a-zA-Z0-9_.-]+$/, 1011],
-  ['AWS::Lambda::Function', 'FunctionName', /^[a-zA-Z0-9-_]+$/, 64],
-  ['AWS::StepFunctions::StateMachine', 'StateMachineName', /^[a-zA-Z0-9-_]+$/, 80],
   ['AWS::Scheduler::ScheduleGroup', 'Name', /^[0-9a-zA-Z-_.]+$/, 64],
   ['AWS::Scheduler::Schedule', 'Name', /^[0-9a-zA-Z-_.]+$/, 64],
   ['AWS::Scheduler::Schedule', 'GroupName', /^[0-9a-zA-Z-_.]+$/, 64],
@@ -74,3 +76,50 @@ test('the name of a created database begins with a letter; the name of an import
   )
   expect(parse({ ...imported, database: named(imported.database) }).database.name).toBe('_app')
 })
+
+/** Why a name is the same in every deploy, by the type of what has it. CloudFormation makes up every other name. */
+const reasons: Record<string, string> = {
+  'AWS::SSM::Parameter': 'the command line finds the environment by it',
+  'AWS::CloudWatch::Alarm':
+    'mails, chat and test-alarm name alarms, and a policy names them by their beginning',
+  'AWS::CloudWatch::Dashboard': 'people look for it in a list',
+  'AWS::IAM::ManagedPolicy': 'permission sets of IAM Identity Center name policies',
+  'AWS::Logs::LogGroup': 'people type it, and AWS wants a beginning of the groups of API and state machine',
+  'AWS::Logs::QueryDefinition': 'people look for it in a list',
+  'AWS::SNS::Topic': 'another topic asks each address to confirm again',
+  'AWS::SQS::Queue': 'another queue has lost the dead letters',
+  'AWS::Scheduler::Schedule': 'people look for it in a list',
+  'AWS::Scheduler::ScheduleGroup': 'people look for it in a list',
+}
+
+describe('a construct that gets another id', () => {
+  const { kind: _, ...described } = imported.database
+  const [before, after] = ['Views', 'Renamed'].map((id) => {
+    const stack = new Stack(ownApp(), 'Own')
+    const database = new ImportedDatabase(stack, 'Db', described)
+    new Viewkeeper(stack, id, { environmentName: 'test', database, scheduledViews: [], schedules: {} })
+    return namesOf(new Synthesized(stack))
+  })
+
+  test('keeps every resource whose name another one could not have meanwhile', () => {
+    expect(before!.length).toBeGreaterThan(50)
+    expect(after).toEqual(before)
+  })
+
+  test('has fixed names only for a reason', () => {
+    expect([...new Set(before!.map(({ type }) => type))].sort()).toEqual(Object.keys(reasons).sort())
+  })
+})
+
+/** Each fixed name with its resource. An API's name may be taken. */
+function namesOf({ template }: Synthesized) {
+  return Object.entries(template.toJSON().Resources as Record<string, { Type: string; Properties: object }>)
+    .flatMap(([id, { Type, Properties }]) =>
+      Object.entries(Properties ?? {})
+        .filter(([field, value]) => /Name$/.test(field) && typeof value === 'string')
+        .filter(([field]) => field !== 'GroupName' && !Type.startsWith('AWS::ApiGateway'))
+        .filter(([, value]) => /test/.test(value))
+        .map(([, name]) => ({ type: Type, name: name as string, id })),
+    )
+    .sort((one, other) => (one.name + one.type < other.name + other.type ? -1 : 1))
+}

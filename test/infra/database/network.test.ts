@@ -95,8 +95,11 @@ describe.each(Object.entries(kinds))('%s', (_, stack) => {
   })
 
   test('every function but one is in the network, and they share one security group', () => {
-    expect(functions.map(([, { Properties }]) => Properties.FunctionName).sort()).toEqual(
-      functionNames.filter((name) => !outside.includes(name)).map((name) => `viewkeeper-test-${name}`),
+    expect(functions.map(([id]) => id).sort()).toEqual(
+      functionNames
+        .filter((name) => !outside.includes(name))
+        .map((name) => stack.fn(name)[0])
+        .sort(),
     )
     for (const [, { Properties }] of functions)
       expect(Properties.VpcConfig.SecurityGroupIds).toEqual([{ 'Fn::GetAtt': [group, 'GroupId'] }])

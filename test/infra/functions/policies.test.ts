@@ -36,6 +36,24 @@ const reads = [
 const refreshes = ['POST/batches', 'POST/views/*/refresh']
 
 test.each([
+  ['read', 'Viewkeeper test. Reads views, runs, batches and metrics'],
+  ['refresh', 'Viewkeeper test. Reads, and refreshes views'],
+  [
+    'operate',
+    'Viewkeeper test. Everything: reads, refreshes, creates, drops, cancels, pauses, and uses the command line',
+  ],
+])(
+  'the description of %s is what it has always been: with another one, no deploy succeeds',
+  (name, description) => {
+    const [, { Properties }] = kinds.imported.one(
+      'AWS::IAM::ManagedPolicy',
+      (p) => p.ManagedPolicyName === `viewkeeper-test-${name}`,
+    )
+    expect(Properties.Description).toBe(description)
+  },
+)
+
+test.each([
   ['read', reads],
   ['refresh', [...reads, ...refreshes]],
   ['operate', Object.values(routes).map(({ method, path }) => method + path.replace(/\{.*?\}/, '*'))],

@@ -83,8 +83,26 @@ export class Synthesized {
   }
 
   /** The function of one file in `functions/`. */
-  fn(name: string): [string, Resource] {
-    return this.one('AWS::Lambda::Function', ({ FunctionName }) => FunctionName === `viewkeeper-test-${name}`)
+  fn(name: string, environment = 'test'): [string, Resource] {
+    const group = this.one(
+      'AWS::Logs::LogGroup',
+      (p) => p.LogGroupName === `/viewkeeper/${environment}/${name}`,
+    )[0]
+    return this.one('AWS::Lambda::Function', ({ LoggingConfig }) => LoggingConfig?.LogGroup.Ref === group)
+  }
+
+  /** The functions of an environment, by the log groups that are theirs; without CDK's own. */
+  functions(environment = 'test'): string[] {
+    const own = this.resources('AWS::Lambda::Function').map(
+      ([, { Properties }]) => Properties.LoggingConfig.LogGroup.Ref,
+    )
+    return this.resources('AWS::Logs::LogGroup')
+      .filter(([id]) => own.includes(id))
+      .map(([, { Properties }]) => Properties.LogGroupName as string)
+      .filter((name) => name.startsWith(`/viewkeeper/${environment}/`))
+      .map((name) => name.slice(`/viewkeeper/${environment}/`.length))
+      .filter((name) => name !== 'refresh-on-deploy')
+      .sort()
   }
 
   /** The permissions of a function's role: one entry for each action and resource. */

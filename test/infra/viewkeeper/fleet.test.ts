@@ -37,10 +37,7 @@ const { app, shared, stacks } = createFleet()
 
 test('every tenant has functions, a parameter and secrets of its own, and no dashboard', () => {
   for (const [at, stack] of stacks.entries()) {
-    const names = stack
-      .resources('AWS::Lambda::Function')
-      .flatMap(([, { Properties }]) => Properties.FunctionName ?? [])
-    expect(names.sort()).toEqual(everyFunction.map((name) => `viewkeeper-${tenants[at]}-${name}`))
+    expect(stack.functions(tenants[at])).toEqual(everyFunction)
     expect(stack.one('AWS::SSM::Parameter')[1].Properties.Name).toBe(`/viewkeeper/${tenants[at]}`)
     expect(stack.resources('AWS::SecretsManager::Secret')).toHaveLength(2)
     expect(stack.resources('AWS::CloudWatch::Dashboard')).toEqual([])
@@ -52,10 +49,7 @@ test('people confirm once: every tenant publishes to the same two topics', () =>
   expect(shared.resources('AWS::SNS::Subscription')).toHaveLength(1)
   const published = stacks.map((stack) => {
     const name = stack.one('AWS::SSM::Parameter')[1].Properties.Name.split('/').at(-1)
-    const [, { Properties }] = stack.one(
-      'AWS::Lambda::Function',
-      ({ FunctionName }) => FunctionName === `viewkeeper-${name}-notify`,
-    )
+    const [, { Properties }] = stack.fn('notify', name)
     const { MAIL_TOPIC_ARN, NOTICES_TOPIC_ARN } = Properties.Environment.Variables
     return JSON.stringify([MAIL_TOPIC_ARN, NOTICES_TOPIC_ARN])
   })

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, onTestFinished, vi } from 'vitest'
+import type { Address } from '../../../src/plan/parameter.ts'
 
 /** Lets clients of the AWS SDK speak to this endpoint, with credentials that nobody checks. The test puts it back. */
 function pointSdkAt(url: string): void {
@@ -17,10 +18,18 @@ export type LambdaAnswer =
   | { answer: unknown; threw?: true }
   | { status: number; type: string; message: string }
 
-/** A server that speaks as Lambda does, and gives these answers in turn, the last one for ever. Returns what was received. */
+/** Where the environment is that the command line looks for. */
+const parameter: Partial<Address> = {
+  apiUrl: 'https://api.example.com/',
+  migrateArn: 'migrate-of-nowhere',
+}
+
+/** A server that speaks as Lambda and SSM do, and gives these answers in turn, the last one for ever. Returns what was received. */
 export async function startLambda(answers: LambdaAnswer[]): Promise<{ received: unknown[] }> {
   const received: unknown[] = []
   await serve(async (request: IncomingMessage, response: ServerResponse) => {
+    if (request.headers['x-amz-target'] === 'AmazonSSM.GetParameter')
+      return void response.end(JSON.stringify({ Parameter: { Value: JSON.stringify(parameter) } }))
     const turn = Math.min(received.push(JSON.parse(await text(request))), answers.length) - 1
     const given = answers[turn] as LambdaAnswer
     if ('answer' in given)

@@ -1,5 +1,6 @@
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch'
 import { LambdaClient } from '@aws-sdk/client-lambda'
+import { SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 // Files share a worker: what others have loaded is loaded anew with the mock, and is gone with it.
@@ -17,6 +18,8 @@ afterAll(() => {
 beforeEach(() => {
   vi.stubEnv('AWS_REGION', 'eu-north-1')
   vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+  const Parameter = { Value: '{"migrateArn":"made-up"}' }
+  vi.spyOn(SSMClient.prototype, 'send').mockResolvedValue({ Parameter } as never)
 })
 afterEach(() => {
   vi.unstubAllEnvs()
@@ -62,6 +65,7 @@ describe.each([
     const send = vi.spyOn(LambdaClient.prototype, 'send').mockResolvedValue(answer as never)
     expect(await deployedTarget(env).describe('all')).toEqual([])
     expect(await clientOf(send).config.region()).toBe(region)
+    expect(send.mock.calls[0]?.[0].input).toMatchObject({ FunctionName: 'made-up' })
   })
 })
 

@@ -82,7 +82,7 @@ describe.each(refusals)('a function that %s', (_, refusal) => {
     expect(await hurried(deployedTarget('nowhere').describe('all'))).toMatchObject({
       reason: {
         code: 'FunctionUnavailable',
-        message: expect.stringMatching(/^viewkeeper-nowhere-migrate .*: try again/),
+        message: expect.stringMatching(/^migrate-of-nowhere .*: try again/),
       },
     })
     const seconds = (Date.now() - before) / 1000

@@ -1,3 +1,4 @@
+import { SSMClient } from '@aws-sdk/client-ssm'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { testAlarm } from '../../../cli/commands/operate/test-alarm.ts'
 import { deployedTarget } from '../../../cli/target/deployed.ts'
@@ -51,8 +52,17 @@ const clients: [string, () => Promise<unknown>, { seconds: number; attempts: num
     { seconds: 9, attempts: 2, refusal: { code: 'DatabaseUnavailable' } },
   ],
   [
-    'the command line calls migrate',
+    'the command line looks for an environment',
     () => deployedTarget('nowhere').describe('all'),
+    { seconds: 21, attempts: 2, refusal: { code: 'FunctionUnavailable' } },
+  ],
+  [
+    'the command line calls migrate',
+    () => {
+      const Parameter = { Value: '{"migrateArn":"migrate"}' }
+      vi.spyOn(SSMClient.prototype, 'send').mockResolvedValue({ Parameter } as never)
+      return deployedTarget('nowhere').describe('all')
+    },
     { seconds: 15 * 60 + 1, attempts: 1, refusal: { code: 'FunctionUnavailable' } },
   ],
   [
