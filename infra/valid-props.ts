@@ -85,6 +85,7 @@ const schema = z
     topics: construct,
     alarmTopic: construct,
     alarms: alarmChanges.optional(),
+    encryptionKey: construct,
     dashboard: z.boolean().optional(),
   })
   .refine(hasUseForEndpoint, noUseForEndpoint)

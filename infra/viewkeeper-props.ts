@@ -1,3 +1,4 @@
+import type { IKey } from 'aws-cdk-lib/aws-kms'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import type { ViewkeeperOptions } from '../src/config/options.ts'
 import type { ScheduledView } from '../src/plan/views/scheduled.ts'
@@ -46,6 +47,12 @@ export interface ViewkeeperCommonProps extends ViewkeeperOptions {
    * @default - none
    */
   alarmTopic?: ITopic
+  /**
+   * A key of yours that encrypts the logs, the topics, the queue and the secret of the role. The construct adds to the policy
+   * of the key what the services need; an imported key must have it (docs/cdk.md).
+   * @default - keys of AWS; the topics have none
+   */
+  encryptionKey?: IKey
   /**
    * What is changed of the alarms, by their names without the environment: `{ 'slow-runs': false }` leaves an alarm out,
    * `{ 'api-errors': { threshold: 5 } }` moves its threshold. Notices of views do not wait for an alarm: also without one they

@@ -13,8 +13,10 @@ import { type Construct, DependencyGroup, type IDependable } from 'constructs'
 import type { FunctionName, PolicyName } from '../src/edge/http/routes.ts'
 import { schemaFolder } from '../src/package-files.ts'
 import { distinctTimes } from '../src/plan/views/scheduled.ts'
+import { acknowledgeFindings } from './acknowledged.ts'
 import type { Database } from './database/database.ts'
 import { RdsDatabase } from './database/rds-database.ts'
+import { encryptWith } from './encryption.ts'
 import { monitorTimes } from './environment/monitor-times.ts'
 import { insistOnOne } from './environments-of-app.ts'
 import { pinNames } from './fixed-names.ts'
@@ -97,6 +99,8 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     insistOnOne(this, environmentName)
     Tags.of(this).add('viewkeeper:environment', environmentName)
     this.environmentName = environmentName
+    acknowledgeFindings(this)
+    if (props.encryptionKey) encryptWith(this, props.encryptionKey)
     // Also without schedules of views: a folder that a deploy would refuse is refused now.
     const migrationsFolder = resolve(props.migrationsFolder ?? 'migrations')
     if (props.viewMigrations !== false && !existsSync(migrationsFolder))

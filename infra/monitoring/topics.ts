@@ -1,8 +1,10 @@
 import { Stack } from 'aws-cdk-lib'
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { type ITopic, Topic, type TopicProps } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { Construct } from 'constructs'
+import { encryptWith } from '../encryption.ts'
 
 /** The topics that people and their programs listen to. */
 export interface PeopleTopics {
@@ -20,6 +22,11 @@ export interface FleetTopicsProps {
    */
   alarmEmails?: string[]
   /**
+   * A key of yours that encrypts the topics.
+   * @default - they are not encrypted
+   */
+  encryptionKey?: IKey
+  /**
    * The sender that the mails show.
    * @default 'Viewkeeper'
    */
@@ -34,9 +41,10 @@ export class FleetTopics extends Construct implements PeopleTopics {
   constructor(
     scope: Construct,
     id: string,
-    { alarmEmails = [], displayName = 'Viewkeeper' }: FleetTopicsProps = {},
+    { alarmEmails = [], displayName = 'Viewkeeper', encryptionKey }: FleetTopicsProps = {},
   ) {
     super(scope, id)
+    if (encryptionKey) encryptWith(this, encryptionKey)
     this.mail = alarmTopic(this, 'mail', { displayName })
     this.notices = alarmTopic(this, 'notices', { displayName })
     for (const email of alarmEmails) this.mail.addSubscription(new EmailSubscription(email))
@@ -84,8 +92,8 @@ export class Topics extends Construct implements AlarmTopics {
 }
 
 /**
- * A topic to which CloudWatch may publish. It is not encrypted with a KMS key: with the key that AWS manages, SNS would
- * drop the alarms silently, and the texts hold no data that need our own key.
+ * A topic to which CloudWatch may publish. It is not encrypted unless the app has a key for it: with the key that AWS
+ * manages, SNS would drop the alarms silently, and the texts hold no data that need a key.
  */
 function alarmTopic(scope: Construct, id: string, props: TopicProps): Topic {
   const topic = new Topic(scope, id, { ...props, enforceSSL: true })

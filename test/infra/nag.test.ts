@@ -1,6 +1,11 @@
-import { AwsSolutionsChecks } from 'cdk-nag'
-import { expect, test } from 'vitest'
+import type { App } from 'aws-cdk-lib'
+import { Key } from 'aws-cdk-lib/aws-kms'
+import { AwsSolutionsChecks, HIPAASecurityChecks, NIST80053R5Checks } from 'cdk-nag'
+import type { IConstruct } from 'constructs'
+import { describe, expect, test } from 'vitest'
+import type { ViewkeeperRdsProps } from '../../infra/viewkeeper-props.ts'
 import { created } from './support/environments.ts'
+import { instanceIn, ownStack, viewkeeperOn } from './support/own-app.ts'
 import { createStack, databases, kinds } from './support/synth.ts'
 
 const stacks = [
@@ -10,11 +15,52 @@ const stacks = [
   ['private and traced', createStack({ ...created, api: 'private', tracing: true })] as const,
 ]
 
+type Checks = AwsSolutionsChecks | HIPAASecurityChecks | NIST80053R5Checks
+
+const findingsOf = (checks: Checks, scope: IConstruct) =>
+  checks
+    .validateScope(scope)
+    .violations.flatMap(({ ruleName, violatingResources }) =>
+      violatingResources.map(({ constructPath }) => ({ rule: ruleName, at: constructPath })),
+    )
+
 test.each(stacks)('%s: cdk-nag finds nothing that is not explained', (_, stack) => {
-  const checks = new AwsSolutionsChecks()
-  const report = checks.validateScope(stack)
-  const findings = report.violations.flatMap(({ ruleName, violatingResources }) =>
-    violatingResources.map(({ constructPath }) => `${ruleName} at ${constructPath}`),
-  )
-  expect(findings).toEqual([])
+  expect(findingsOf(new AwsSolutionsChecks(), stack)).toEqual([])
+})
+
+describe.each([
+  ['HIPAA', new HIPAASecurityChecks()],
+  ['NIST 800-53', new NIST80053R5Checks()],
+])('the pack for %s', (_, checks) => {
+  /** What is found in an environment with everything that a prop adds, on a server of the app. */
+  function findings(more: Partial<ViewkeeperRdsProps>, withKey: boolean) {
+    const { stack, vpc } = ownStack()
+    const viewkeeper = viewkeeperOn(
+      stack,
+      { database: instanceIn(stack, vpc), vpc },
+      {
+        refreshOnDeploy: true,
+        rotateSecretDays: 30,
+        schedules: {},
+        ...(withKey && { encryptionKey: new Key(stack, 'Key', { enableKeyRotation: true }) }),
+        ...more,
+      },
+    )
+    const app = stack.node.root as App
+    app.synth()
+    return findingsOf(checks, viewkeeper)
+  }
+
+  test.each(['public', 'private'] as const)('finds nothing with a key, with a %s API', (api) => {
+    expect(findings({ api }, true)).toEqual([])
+  })
+
+  test('finds the logs, the topics and the secret without a key', () => {
+    const rules = new Set(findings({}, false).map(({ rule }) => rule.replace(/^.*-/, '')))
+    expect([...rules].sort()).toEqual([
+      'CloudWatchLogGroupEncrypted',
+      'SNSEncryptedKMS',
+      'SecretsManagerUsingKMSKey',
+    ])
+  })
 })

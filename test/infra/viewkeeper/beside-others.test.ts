@@ -1,6 +1,7 @@
 import { App, Duration, Stack } from 'aws-cdk-lib'
 import { Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { Key } from 'aws-cdk-lib/aws-kms'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { describe, expect, test } from 'vitest'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
@@ -8,7 +9,7 @@ import type { ViewkeeperRdsProps } from '../../../infra/viewkeeper-props.ts'
 import { policyNames } from '../../../src/edge/http/routes.ts'
 import { metricDimensions } from '../../../src/edge/metrics/names.ts'
 import { instanceIn, ownStack, viewkeeperOn } from '../support/own-app.ts'
-import { Synthesized } from '../support/synth.ts'
+import { type Properties, Synthesized } from '../support/synth.ts'
 
 // What a user of aws-cdk-lib expects of a construct.
 
@@ -106,6 +107,66 @@ describe('alarms', () => {
     ],
   ])('%s is refused', (_, alarms, message) => {
     expect(() => onInstance({ alarms: alarms as never })).toThrow(message)
+  })
+})
+
+describe('a key', () => {
+  const { stack, vpc } = ownStack()
+  const key = new Key(stack, 'Key')
+  viewkeeperOn(
+    stack,
+    { database: instanceIn(stack, vpc), vpc },
+    { encryptionKey: key, refreshOnDeploy: true },
+  )
+  const synthesized = new Synthesized(stack)
+  const arn = stack.resolve(key.keyArn)
+
+  test.each([
+    ['AWS::Logs::LogGroup', 'KmsKeyId', 15],
+    ['AWS::SNS::Topic', 'KmsMasterKeyId', 3],
+    ['AWS::SQS::Queue', 'KmsMasterKeyId', 1],
+  ])('encrypts each %s', (type, field, least) => {
+    const all = synthesized
+      .resources(type)
+      .map(([, { Properties }]) => Properties)
+      // The stack's own function of triggers writes it, for all environments of the stack.
+      .filter(({ LogGroupName }) => !String(LogGroupName).endsWith('/migrate-on-deploy'))
+      .map((properties) => properties[field])
+    expect(all.length).toBeGreaterThanOrEqual(least)
+    expect(new Set(all.map((each) => JSON.stringify(each)))).toEqual(new Set([JSON.stringify(arn)]))
+    if (type === 'AWS::SQS::Queue')
+      expect(synthesized.one(type)[1].Properties).not.toHaveProperty('SqsManagedSseEnabled')
+  })
+
+  test("encrypts the secret of the role, and leaves the server's own alone", () => {
+    const ofRole = ({ Description }: Properties) => String(Description).startsWith('Login and password')
+    expect(synthesized.one('AWS::SecretsManager::Secret', ofRole)[1].Properties.KmsKeyId).toEqual(arn)
+    const [, { Properties: other }] = synthesized.one('AWS::SecretsManager::Secret', (each) => !ofRole(each))
+    expect(other).not.toHaveProperty('KmsKeyId')
+  })
+
+  test('lets in CloudWatch and SNS of this account, and through a service whoever may use what the key encrypts', () => {
+    const { Statement } = synthesized.one('AWS::KMS::Key')[1].Properties.KeyPolicy
+    const region = { Ref: 'AWS::Region' }
+    const host = (service: string) => ({ 'Fn::Join': ['', [`${service}.`, region, '.amazonaws.com']] })
+    const use = ['kms:Decrypt', 'kms:GenerateDataKey*']
+    expect(Statement.slice(1)).toMatchObject([
+      { Principal: { Service: host('logs') }, Condition: { ArnLike: {} } },
+      {
+        Principal: { Service: ['cloudwatch.amazonaws.com', 'sns.amazonaws.com'] },
+        Action: use,
+        Condition: { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } },
+      },
+      {
+        Principal: { AWS: '*' },
+        Condition: {
+          StringEquals: {
+            'kms:CallerAccount': { Ref: 'AWS::AccountId' },
+            'kms:ViaService': ['secretsmanager', 'sns', 'sqs'].map(host),
+          },
+        },
+      },
+    ])
   })
 })
 

@@ -1,0 +1,28 @@
+import { Validations } from 'aws-cdk-lib'
+import type { Construct } from 'constructs'
+
+/** What the packs of cdk-nag for HIPAA and NIST find in every environment, and why it stays. */
+const reasons: Record<string, string> = {
+  IAMNoInlinePolicy:
+    'Each role has one policy, which nobody else shares, and which is deleted with the role.',
+  LambdaConcurrency:
+    'The throttle of the API and the concurrency of batches bound how many functions run at once.',
+  LambdaDLQ:
+    'Events of schedules and alarms become dead letters; every other call has a caller who gets the error, and the next look does what a look left.',
+  LambdaInsideVPC:
+    'These two functions do not use the database. They call Lambda, Step Functions and SNS, which would cost an endpoint each.',
+  APIGWSSLEnabled:
+    'API Gateway calls functions of this account, by IAM, and no server that could check a certificate.',
+  APIGWCacheEnabledAndEncrypted: 'Answers are what the database says now, so nothing is cached.',
+  APIGWExecutionLoggingEnabled:
+    'REST APIs write logs with a role of the whole account, which a stack of one environment must not replace or remove.',
+  APIGWXrayEnabled: 'X-Ray traces the functions behind the API where the environment says tracing: true.',
+  APIGWAssociatedWithWAF: 'Only callers in the VPC reach the API, and each request is signed.',
+}
+
+/** Says to cdk-nag why the findings of the packs for HIPAA and NIST stay. */
+export function acknowledgeFindings(scope: Construct): void {
+  for (const pack of ['HIPAA.Security', 'NIST.800.53.R5'])
+    for (const [rule, reason] of Object.entries(reasons))
+      Validations.of(scope).acknowledge({ id: `${pack}-${rule}`, reason })
+}
