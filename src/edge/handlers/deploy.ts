@@ -1,3 +1,4 @@
+import https from 'node:https'
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import type { Context } from 'aws-lambda'
 import * as z from 'zod/mini'
@@ -73,15 +74,25 @@ async function callMigrate(version: string, rollback: boolean, until: number): P
   }
 }
 
-/** The address is signed without a type of the content, so the body is bytes: `fetch` would add one to a text. */
 async function answer(asked: Request, failure: string | null): Promise<void> {
   const { StackId, RequestId, LogicalResourceId, PhysicalResourceId = LogicalResourceId } = asked
   const outcome =
     failure === null ? { Status: 'SUCCESS' } : { Status: 'FAILED', Reason: failure.slice(0, longestReason) }
-  const body = Buffer.from(
-    JSON.stringify({ ...outcome, StackId, RequestId, LogicalResourceId, PhysicalResourceId }),
-  )
-  const { ok, status } = await fetch(asked.ResponseURL, { method: 'PUT', body })
+  const body = { ...outcome, StackId, RequestId, LogicalResourceId, PhysicalResourceId }
+  const status = await put(new URL(asked.ResponseURL), JSON.stringify(body))
   // Lambda calls again after an error; migrate then finds its work done.
-  if (!ok) throw new Error(`CloudFormation refused the answer with ${status}.`)
+  if (status >= 400) throw new Error(`CloudFormation refused the answer with ${status}.`)
 }
+
+/** CloudFormation's address is one of S3, signed for an empty type of the content, which `fetch` cannot send. */
+const put = (to: URL, body: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const { hostname, port, pathname, search } = to
+    const headers = { 'content-type': '', 'content-length': Buffer.byteLength(body) }
+    const options = { method: 'PUT', hostname, port, path: pathname + search, headers }
+    const request = https.request(options, (response) => {
+      response.resume()
+      resolve(response.statusCode ?? 500)
+    })
+    request.on('error', reject).end(body)
+  })

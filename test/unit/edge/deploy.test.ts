@@ -1,4 +1,5 @@
-import { createServer } from 'node:http'
+import http, { createServer } from 'node:http'
+import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -12,7 +13,10 @@ const failed: LambdaAnswer = {
   threw: true,
 }
 
-beforeEach(muteConsole)
+beforeEach(() => {
+  muteConsole()
+  vi.spyOn(https, 'request').mockImplementation(http.request as never)
+})
 afterEach(() => {
   vi.unstubAllEnvs()
   vi.restoreAllMocks()
@@ -41,7 +45,7 @@ async function startCloudFormation() {
   const answers: unknown[] = []
   const server = createServer(async (request, response) => {
     // The address is signed for no type of the content.
-    const refused = request.method !== 'PUT' || request.headers['content-type'] !== undefined
+    const refused = request.method !== 'PUT' || request.headers['content-type'] !== ''
     answers.push(JSON.parse(await text(request)))
     response.writeHead(refused ? 403 : 200).end()
   })
