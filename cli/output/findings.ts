@@ -1,5 +1,6 @@
 import type { Findings } from '../../src/operations/views/doctor.ts'
-import { abilities, cureLines, type Obstacle, type ViewRights } from '../../src/plan/views/rights.ts'
+import { cureLines, type Obstacle } from '../../src/plan/rights.ts'
+import { abilities, type ViewRights } from '../../src/plan/views/obstacles.ts'
 import { count } from '../../src/terminal/report.ts'
 
 /** What the doctor found, as lines for people: a table, what stands in the way, and the SQL that is missing. */

@@ -1,4 +1,4 @@
-import { executingQuery } from './missing-names.ts'
+import { executingQuery } from './named-rights.ts'
 import { quoteIdentifier, type ViewName } from './names.ts'
 import type { Statement } from './plan.ts'
 

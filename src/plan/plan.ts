@@ -54,7 +54,7 @@ interface About {
   view?: string
   /** The statement computes rows. The server's error messages may quote rows, so they stay out of the record. */
   computesRows?: true
-  /** A query for a hint by SQLSTATE, executed if the statement fails: see `obstacles.ts`. */
+  /** A query for a hint by SQLSTATE, executed if the statement fails: see `views/obstacles.ts`. */
   obstacles?: string
   /**
    * The unique indexes that rows may violate, with their columns, by the names that the indexes have meanwhile. The failure

@@ -90,12 +90,20 @@ export class SqlReader {
     return second === undefined ? { schema: null, name: first } : { schema: first, name: second }
   }
 
+  get isAtEnd(): boolean {
+    return this.at >= this.tokens.length
+  }
+
+  /** Passes one token, whatever it is. */
+  skip(): void {
+    this.at++
+  }
+
   /** Passes everything up to one of these phrases and the phrase, and returns it; undefined if there is none. */
   finds<T extends string>(...phrases: T[]): T | undefined {
-    while (this.at < this.tokens.length) {
+    for (; !this.isAtEnd; this.skip()) {
       const found = this.takes(...phrases)
       if (found !== undefined) return found
-      this.at++
     }
     return undefined
   }

@@ -94,7 +94,7 @@ describe('viewkeeper doctor and create-role', () => {
     grant create on schema archive to app_owner;
 
   a superuser has to run:
-    alter materialized view "shop"."days" owner to viewkeeper_views;
+    alter materialized view shop.days owner to viewkeeper_views;
 
   2 rights are missing. When the SQL above has run, look again: npx viewkeeper doctor
 `)
@@ -132,7 +132,7 @@ describe('viewkeeper doctor and create-role', () => {
     expect(given.code).toBe(1)
     expect(given.err).toContain('✓ alter materialized view shop.sales owner to viewkeeper_views\n')
     const cure =
-      major < 16 ? 'grant master to viewkeeper;' : 'alter view "shop"."best" owner to viewkeeper_views;'
+      major < 16 ? 'grant master to viewkeeper;' : 'alter view shop.best owner to viewkeeper_views;'
     expect(given.err).toContain(`\n  master or a superuser has to run:\n    ${cure}\n`)
   })
 

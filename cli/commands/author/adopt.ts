@@ -10,8 +10,9 @@ import { planFreeze } from '../../../src/plan/migrations/freeze.ts'
 import type { FrozenFile } from '../../../src/plan/migrations/frozen.ts'
 import { displayName, displayPart, identifierFault, quoteName, unquoted } from '../../../src/plan/names.ts'
 import { nameFault, schemaFault } from '../../../src/plan/reserved-names.ts'
+import { cureLines, curesOf } from '../../../src/plan/rights.ts'
 import type { DescribedPlainView } from '../../../src/plan/runs/plain-view.ts'
-import { cureLines, curesOf, type ViewRights } from '../../../src/plan/views/rights.ts'
+import { obstaclesIn, type ViewRights } from '../../../src/plan/views/obstacles.ts'
 import { Problem } from '../../../src/problem.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
 import { harmless } from '../../output/width.ts'
@@ -170,7 +171,7 @@ function whyNot({ refresh, migrate }: ViewRights): string | null {
 function sayMissing(rights: ViewRights[]): void {
   const hindered = rights.filter((view) => whyNot(view) !== null)
   if (hindered.length === 0) return
-  for (const line of cureLines(curesOf(hindered))) report.line(line)
+  for (const line of cureLines(curesOf(obstaclesIn(hindered)))) report.line(line)
   report.line()
   report.line(
     `before a deploy can work on ${hindered.length === 1 ? 'the marked view' : 'the marked views'}, the SQL above has to run`,

@@ -1,4 +1,4 @@
-import { signalingQuery } from '../../plan/missing.ts'
+import { signalingQuery } from '../../plan/rights.ts'
 import type { Sql } from '../server/connect.ts'
 import { readCure, readMissingRights } from '../server/cure.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'

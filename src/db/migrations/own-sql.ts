@@ -1,5 +1,5 @@
 import type { FrozenText } from '../../plan/migrations/frozen.ts'
-import { executingQuery } from '../../plan/missing-names.ts'
+import { executingQuery } from '../../plan/named-rights.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../../plan/names.ts'
 import { makeSafe } from '../../plan/search-path.ts'
 import { SqlReader, type SqlStatement, statementsIn } from '../../plan/sql-tokens.ts'

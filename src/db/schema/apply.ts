@@ -1,6 +1,6 @@
-import { settingUpQuery } from '../../plan/missing.ts'
-import { executingQuery } from '../../plan/missing-names.ts'
+import { executingQuery } from '../../plan/named-rights.ts'
 import { quoteIdentifier } from '../../plan/names.ts'
+import { settingUpQuery } from '../../plan/rights.ts'
 import type { SchemaStep } from '../../plan/schema-step.ts'
 import { Problem } from '../../problem.ts'
 import { toSetRole } from '../server/acting.ts'

@@ -1,5 +1,5 @@
 import { literal } from '../../plan/names.ts'
-import { type Cure, membershipGrant } from '../../plan/views/rights.ts'
+import { adminsOf, type Cure, roleOf } from '../../plan/rights.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 
@@ -9,8 +9,6 @@ interface Wanted {
   holds: string
   /** The roles that may execute the statement, if we may not. */
   by?: string[]
-  /** The role that the statement grants: its administrators may execute the statement. */
-  membership?: string
 }
 
 /** What an administrator does in a transaction: only what is needed, and only what the server allows. */
@@ -53,17 +51,21 @@ export class Work {
   }
 
   /** Executes a statement if it is needed. If the server does not allow it, the statement is refused. */
-  async ensure({ sql, holds, by = [], membership }: Wanted): Promise<void> {
+  async ensure({ sql, holds, by = [] }: Wanted): Promise<void> {
     if (await this.is(holds)) return
     // A grant by somebody who may not grant can be a mere warning.
     if ((await this.try([sql])) && (await this.is(holds))) this.done.push(sql)
-    else this.refused.push({ sql: `${sql};`, grants: true, by, ...(membership && { membership }) })
+    else this.refused.push({ sql: `${sql};`, grants: true, by })
   }
 
   /** Makes `to` a member of `role`, with all that a membership can allow. */
   async member(role: string, to: string): Promise<void> {
-    const sql = membershipGrant(await this.quoted(role), await this.quoted(to), this)
-    return this.ensure({ sql, holds: this.isMember(role, literal(to)), membership: role })
+    const quoted = await this.quoted(role)
+    const [row] = await this.sql.unsafe<{ by: string[] }[]>(
+      `select to_jsonb(${adminsOf(roleOf(quoted))}) as by`,
+    )
+    const sql = this.membershipGrant(quoted, await this.quoted(to))
+    return this.ensure({ sql, holds: this.isMember(role, literal(to)), ...row })
   }
 
   /** Writes a name as the server does: quoted only if it must be. */
@@ -76,7 +78,7 @@ export class Work {
   async actingAs(role: string, work: () => Promise<void>): Promise<void> {
     const isMember = await this.is(this.isMember(role, 'current_user'))
     const quoted = await this.quoted(role)
-    const becameMember = !isMember && (await this.try([membershipGrant(quoted, 'current_user', this)]))
+    const becameMember = !isMember && (await this.try([this.membershipGrant(quoted, 'current_user')]))
     await work()
     if (becameMember) await this.sql.unsafe(`revoke ${quoted} from current_user`)
   }
@@ -95,6 +97,10 @@ export class Work {
   private async is(condition: string): Promise<boolean> {
     const [row] = await this.sql.unsafe<{ holds: boolean }[]>(`select ${condition} as holds`)
     return row?.holds ?? false
+  }
+
+  private membershipGrant(role: string, grantee: string): string {
+    return `grant ${role} to ${grantee}${this.hasMembershipOptions ? ' with inherit true, set true' : ''}`
   }
 
   private isMember(role: string, who: string): string {

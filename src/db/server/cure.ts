@@ -1,5 +1,5 @@
 import type postgres from 'postgres'
-import { executingQuery } from '../../plan/missing-names.ts'
+import { executingQuery } from '../../plan/named-rights.ts'
 import { Problem } from '../../problem.ts'
 import { sqlstateOf } from './failures.ts'
 

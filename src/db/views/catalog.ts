@@ -1,7 +1,7 @@
 import { batchPlaces } from '../../plan/groups/group.ts'
-import { lookingQuery } from '../../plan/missing.ts'
 import type { QualifiedName, ViewName } from '../../plan/names.ts'
 import { didYouMean } from '../../plan/views/meant.ts'
+import { lookingQuery } from '../../plan/views/obstacles.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import { toSetRole } from '../server/acting.ts'
@@ -64,7 +64,7 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
      where n.nspname = ${name.schema} and c.relname = ${name.name} and c.relpersistence <> 't'`
   if (row === undefined) return undefined
   if (!row.may_look) {
-    throw await lacking(sql, `permission denied for schema ${name.schema}.`, lookingQuery(name.schema))
+    throw await lacking(sql, `permission denied for schema ${name.schema}.`, lookingQuery(row.oid))
   }
   if (row.kind !== 'm') {
     throw new Problem(

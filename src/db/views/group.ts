@@ -50,11 +50,12 @@ export async function readGroupRights(
   const members = new Map<number, SwapRights>()
   for (const { oid, live } of group.members)
     members.set(oid, await readRights(sql, withoutMembers(group, live), role))
-  const [database] = await sql<[GroupRights['database']]>`
-    select quote_ident(datname) as name, datdba::regrole::text as owner, has_database_privilege(${role === null ? sql`current_user` : sql`${role}::name`}, oid, 'create') as "mayCreate"
+  const us = role === null ? sql`current_user` : sql`${role}::name`
+  const [{ role: written, ...database }] = await sql<[GroupRights['database'] & { role: string }]>`
+    select quote_ident(${us}) as role, quote_ident(datname) as name, datdba::regrole::text as owner, has_database_privilege(${us}, oid, 'create') as "mayCreate"
       from pg_catalog.pg_database where datname = current_database()`
   const [row] = await sql.unsafe<[{ between: string }]>(
     `select (${betweenQuery(everything(group).map(({ oid }) => oid))}) as between`,
   )
-  return { members, database, ...row }
+  return { role: written, members, database, ...row }
 }

@@ -65,7 +65,7 @@ export async function readRights(sql: Sql, live: LiveView, role: string | null =
   const needs = schemaNeeds(live)
   const us = role === null ? sql`current_user` : sql`${role}::name`
   const [row] = await sql`
-    select pg_has_role(${us}, ${live.view.owner}::regrole::oid, 'USAGE') as "inheritsOwner",
+    select quote_ident(${us}) as role, pg_has_role(${us}, ${live.view.owner}::regrole::oid, 'USAGE') as "inheritsOwner",
            coalesce((select jsonb_agg(distinct n) from jsonb_array_elements(${sql.json(needs as never)}) n
               where not has_schema_privilege((n ->> 'role')::regrole::oid, n ->> 'schema', n ->> 'privilege')), '[]') as lacks,
            to_jsonb(array(select name from jsonb_array_elements_text(${sql.json([...sealers])}) as x(name)

@@ -2,6 +2,7 @@ import { unquoted } from '../../plan/names.ts'
 import { Problem } from '../../problem.ts'
 import { toSetRole, viewsSuffix } from '../server/acting.ts'
 import { defaultOwnerSetting, type Sql } from '../server/connect.ts'
+import { readReasons } from './rights.ts'
 
 /** A role that may come to own a view. */
 interface Candidate {
@@ -34,11 +35,9 @@ export async function readOwner(sql: Sql, owner: string | null): Promise<string>
   if (danger !== null && (role !== fallback || isSuperuser))
     throw refused(field, `${role} ${danger}. Name another role`)
   if (!mayActAs) {
-    throw new Problem(
-      'InsufficientPrivilege',
-      `${field}: Viewkeeper may not act as ${role}. ${await readMembershipAdvice(sql, role)}`,
-      { field },
-    )
+    throw new Problem('InsufficientPrivilege', `${field}: ${await readMembershipAdvice(sql, role)}`, {
+      field,
+    })
   }
   return role
 }
@@ -68,14 +67,9 @@ export async function isAsMighty(sql: Sql, live: string): Promise<boolean> {
 }
 
 /** Who can let Viewkeeper act as a role, and how. */
-export async function readMembershipAdvice(sql: Sql, role: string): Promise<string> {
-  const [row] = await sql<{ statement: string }[]>`
-    select format('grant %s to %s%s;', ${role}::text,
-             coalesce((select n.nspowner::regrole::text from pg_catalog.pg_namespace n
-                        where n.nspname = 'viewkeeper' and pg_has_role(n.nspowner, 'MEMBER')), quote_ident(current_user)),
-             case when current_setting('server_version_num')::integer >= 160000 then ' with inherit true, set true' else '' end)
-             as statement`
-  return `A superuser, or a role that may grant ${role}, runs: ${row?.statement}`
+export const readMembershipAdvice = async (sql: Sql, role: string): Promise<string> => {
+  const refusal = { because: `Viewkeeper may not act as ${role}`, right: { membership: role, owned: null } }
+  return (await readReasons(sql, [refusal])).join()
 }
 
 /** The plain and materialized views that read a view by the rights of `old`, and that `owner` does not let read it. */

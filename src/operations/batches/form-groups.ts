@@ -18,7 +18,7 @@ import { viewsTogether } from '../../plan/batches/along.ts'
 import { type PlannedGroup, planTogether } from '../../plan/batches/together.ts'
 import { type Group, materialized, placesOf } from '../../plan/groups/group.ts'
 import { nothingStandsBetween, proveTwins } from '../../plan/groups/proof.ts'
-import { type GroupRights, obstaclesOf } from '../../plan/groups/refusals.ts'
+import { type GroupRights, memberRefusals, placeRefusals } from '../../plan/groups/refusals.ts'
 import { buildTwins, closePlaces, makePlaces } from '../../plan/groups/twins.ts'
 import { displayName } from '../../plan/names.ts'
 import { Problem } from '../../problem.ts'
@@ -65,8 +65,8 @@ export async function formGroups(
       materialized(all).map(({ live: { view } }) => view),
     )
     const { exchange, maxTwinBytes } = batch
-    const obstacles = obstaclesIn(all, await readGroupRights(transaction, all))
-    const planned = planTogether(all, candidates, { exchange, obstacles, maxTwinBytes })
+    const refusals = refusalsIn(all, await readGroupRights(transaction, all))
+    const planned = planTogether(all, candidates, { exchange, refusals, maxTwinBytes })
     const made = await makeTwins(transaction, batch, planned.groups, isLastTry)
     const together = viewsTogether(candidates, planned, made.groups)
     await recordGrouping(transaction, batch.id, made.groups, [...planned.each, ...made.each], together)
@@ -84,14 +84,12 @@ async function readPatiently(sql: Sql, oids: number[]): Promise<Group | 'locked'
 }
 
 /** What stands in the way of each member, by its OID. */
-function obstaclesIn(all: Group, rights: GroupRights): Map<number, string> {
-  const { name, mayCreate } = rights.database
+function refusalsIn(all: Group, rights: GroupRights): Map<number, string> {
+  const [nowhere] = placeRefusals(rights)
   return new Map(
     all.members.flatMap((member) => {
-      const [obstacle] = obstaclesOf(all, member, rights)
-      const because = mayCreate
-        ? obstacle && `${displayName(member.live.view)}: ${obstacle.because}`
-        : `we may not make the schemas for the twins in database ${name}`
+      const [refusal] = memberRefusals(all, member, rights)
+      const because = nowhere?.because ?? (refusal && `${displayName(member.live.view)}: ${refusal.because}`)
       return because === undefined ? [] : [[member.oid, because] as const]
     }),
   )

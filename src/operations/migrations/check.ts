@@ -8,7 +8,6 @@ import { sinceAside } from '../../db/views/aside.ts'
 import { findView, listReadableNames, listViewNames } from '../../db/views/catalog.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import { displayName } from '../../plan/names.ts'
-import { ownershipQuery } from '../../plan/runs/obstacles.ts'
 import { assumedTwin } from '../../plan/views/assumed-twin.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { unknownDependencies } from '../../plan/views/depends-on.ts'
@@ -19,6 +18,7 @@ import {
   ownerDifferences,
 } from '../../plan/views/differences.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
+import { ownershipQuery } from '../../plan/views/obstacles.ts'
 import { Problem } from '../../problem.ts'
 
 const longestMs = 600_000
@@ -80,12 +80,8 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
   const ofOwner = ownerDifferences(live, definition.owner)
   const mayActAsOwner = rights.mayActAs.includes(live.view.owner)
   if (!mayActAsOwner && !(await onlyReads(sql))) {
-    const because = `it cannot be compared: we may not act as its owner, ${live.view.owner}`
     const missing = await readMissingRights(sql, ownershipQuery(view, 'acts'))
-    return [
-      ...ofOwner,
-      difference(name, 'unreadable', [because, ...(missing === null ? [] : [missing])].join('. ')),
-    ]
+    return [...ofOwner, difference(name, 'unreadable', `it cannot be compared. ${missing}`)]
   }
   return [
     ...ofOwner,

@@ -1,7 +1,7 @@
 import { readViewJournal } from '../../db/migrations/journal.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { readOwner } from '../../db/views/owner.ts'
-import { readGivers, readLacksInSchema } from '../../db/views/rights.ts'
+import { readObstacles } from '../../db/views/rights.ts'
 import {
   type FrozenChange,
   type FrozenMigration,
@@ -13,7 +13,8 @@ import {
 } from '../../plan/migrations/frozen.ts'
 import { compareJournal } from '../../plan/migrations/journal.ts'
 import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
-import { cureLines, newViewObstacles, type Obstacle, type ViewRights } from '../../plan/views/rights.ts'
+import { cureLines, curesOf, inSchema, type Obstacle, roleOf } from '../../plan/rights.ts'
+import type { ViewRights } from '../../plan/views/obstacles.ts'
 import { Problem } from '../../problem.ts'
 import { examine } from '../views/doctor.ts'
 
@@ -30,7 +31,7 @@ export const insistOnRights = (database: Database, migrations: FrozenMigration[]
       if (changes.length === 0) return
       const touched = new Set(changes.map(({ up }) => quoteName(viewBefore(up))))
       const { role, views } = await examine(sql, null, (view) => touched.has(quoteName(view)))
-      const obstacles = [...ofLiveViews(changes, views), ...(await ofNewViews(sql, changes, views, role))]
+      const obstacles = [...ofLiveViews(changes, views), ...(await ofNewViews(sql, changes, views))]
       if (obstacles.length > 0) throw refused(role, obstacles)
     },
     { startUp: { application_name: 'viewkeeper migrate' }, deadline: Date.now() + 600_000 },
@@ -74,15 +75,9 @@ function ofLiveViews(changes: Change[], views: ViewRights[]): Hindered[] {
 }
 
 /** Without schema `viewkeeper`, nobody knows yet who will own what is created. */
-async function ofNewViews(
-  sql: Sql,
-  changes: Change[],
-  live: ViewRights[],
-  role: string,
-): Promise<Hindered[]> {
-  const givers = await readGivers(sql, role)
+async function ofNewViews(sql: Sql, changes: Change[], live: ViewRights[]): Promise<Hindered[]> {
   const [ours] = await sql`select to_regnamespace('viewkeeper') is not null as there`
-  if (givers === undefined || !ours?.there) return []
+  if (!ours?.there) return []
   const known = new Set(live.map(quoteName))
   const hindered: Hindered[] = []
   for (const { up } of changes) {
@@ -91,22 +86,22 @@ async function ofNewViews(
     known.add(quoteName(viewAfter(up)))
     if (!isNew || up.does !== 'define') continue
     const owner = await readOwner(sql, up.definition.owner)
-    const lacks = await readLacksInSchema(sql, owner, view.schema)
-    hindered.push(
-      ...newViewObstacles(owner, view.schema, lacks, givers).map((obstacle) => ({ view, obstacle })),
-    )
+    const needs = (['usage', 'create'] as const).map((what) => ({
+      ...inSchema(what, view.schema, roleOf(owner)),
+      because: `format('%s, who will own it, lacks ${what} on schema %I', (${roleOf(owner)})::regrole, n.nspname)`,
+    }))
+    hindered.push(...(await readObstacles(sql, needs)).map((obstacle) => ({ view, obstacle })))
   }
   return hindered
 }
 
 function refused(role: string, hindered: Hindered[]): Problem {
-  const cures = new Map(hindered.flatMap(({ obstacle: { cure } }) => (cure ? [[cure.sql, cure]] : [])))
   return new Problem(
     'InsufficientPrivilege',
     [
       `migrations/: rights are missing for the pending migrations, so ${role} has changed nothing.`,
       ...hindered.map(({ view, obstacle }) => `  ${displayName(view)}: ${obstacle.because}`),
-      ...cureLines([...cures.values()]),
+      ...cureLines(curesOf(hindered.map(({ obstacle }) => obstacle))),
     ].join('\n'),
   )
 }

@@ -1,7 +1,9 @@
 import type { Sql } from '../../db/server/connect.ts'
 import { readRights } from '../../db/views/live-view.ts'
 import { readMembershipAdvice, readOwner, readReadersByOwner } from '../../db/views/owner.ts'
-import { quoteIdentifier, unquoted } from '../../plan/names.ts'
+import { readReasons } from '../../db/views/rights.ts'
+import { unquoted } from '../../plan/names.ts'
+import { placeRefusal } from '../../plan/runs/swap-refusals.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { type LiveView, ownedBy, type SwapRights, type ViewSnapshot } from '../../plan/views/live-view.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
@@ -30,7 +32,7 @@ export async function readNextOwner(
     })
   if (!rights.inheritsOwner) {
     const advice = await readMembershipAdvice(sql, old)
-    throw refusal(`Viewkeeper does not have the rights of its owner, ${old}. ${advice}`)
+    throw refusal(`it needs the rights of its owner, ${old}. ${advice}`)
   }
   const authored = new Set([before, after].flatMap((each) => each?.indexes.map(({ name }) => name) ?? []))
   const [stray] = [
@@ -42,14 +44,8 @@ export async function readNextOwner(
       `nobody has authored its ${stray.kind} ${stray.name}, whose expressions would run as ${owner}. Drop it first.`,
     )
   const later = await readRights(sql, given)
-  const [lacking] = later.lacks.filter(({ role }) => role === owner)
-  if (lacking !== undefined) {
-    const schema = quoteIdentifier(lacking.schema)
-    throw refusal(
-      `${owner} may not create in schema ${lacking.schema}. The schema's owner or a superuser runs: ` +
-        `grant usage, create on schema ${schema} to ${owner};`,
-    )
-  }
+  const lacks = later.lacks.filter(({ role }) => role === owner).map((lack) => placeRefusal(lack))
+  if (lacks.length > 0) throw refusal((await readReasons(sql, lacks)).join('; '))
   for (const { role, reader } of await readReadersByOwner(sql, view.oid, { old, owner })) {
     const mayRead =
       given.grants.some(

@@ -5,9 +5,10 @@ import { lookAgain } from '../../db/server/look-again.ts'
 import { ensureDefinition } from '../../db/views/definitions.ts'
 import { readGroupRights } from '../../db/views/group.ts'
 import { readReaders } from '../../db/views/readers.ts'
+import { readReasons } from '../../db/views/rights.ts'
 import { type Group, groupOf, materialized } from '../../plan/groups/group.ts'
 import { planGroupRefresh } from '../../plan/groups/refresh.ts'
-import { groupObstacles, withoutMembers } from '../../plan/groups/refusals.ts'
+import { groupRefusals, withoutMembers } from '../../plan/groups/refusals.ts'
 import { type Redefined, unfit } from '../../plan/groups/trial.ts'
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
 import { quoteName } from '../../plan/names.ts'
@@ -101,19 +102,22 @@ async function readAllReaders(sql: Sql, changes: LiveChange[], deadline: number)
 }
 
 async function insistOnRebuild(sql: Sql, group: Group, changes: LiveChange[]): Promise<void> {
-  const obstacles = [
-    ...groupObstacles(group, await readGroupRights(sql, group)).map(({ because }) => because),
+  const refusals = [
+    ...groupRefusals(group, await readGroupRights(sql, group)),
     ...changes.flatMap(({ view, snapshot, given, rights }) =>
       given === snapshot.live
         ? []
-        : swapRefusals(withoutMembers(group, given), rights).map((because) => `${view.view}: ${because}`),
+        : swapRefusals(withoutMembers(group, given), rights).map(({ because, right }) => ({
+            because: `${view.view}: ${because}`,
+            right,
+          })),
     ),
   ]
-  if (obstacles.length === 0) return
+  if (refusals.length === 0) return
   throw new Problem(
     'SwapImpossible',
     `${namesOf(changes)} cannot be given another query together with the views that read ${changes.length === 1 ? 'it' : 'them'}: ` +
-      `${[...new Set(obstacles)].join('; ')}. Remove what is in the way by own SQL in an earlier migration, and make it again in a later one.`,
+      `${(await readReasons(sql, refusals)).join('; ')}. Remove what is in the way by own SQL in an earlier migration, and make it again in a later one.`,
   )
 }
 

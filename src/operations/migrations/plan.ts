@@ -6,6 +6,7 @@ import { findView, readView } from '../../db/views/catalog.ts'
 import { readDependents, readLiveView } from '../../db/views/look.ts'
 import { readOwner } from '../../db/views/owner.ts'
 import { readReaders } from '../../db/views/readers.ts'
+import { readReasons } from '../../db/views/rights.ts'
 import { lacks } from '../../plan/groups/refusals.ts'
 import { type Misfit, unfit } from '../../plan/groups/trial.ts'
 import {
@@ -22,12 +23,12 @@ import { insistOnFreeName } from '../../plan/reserved-names.ts'
 import { creating, planCreate } from '../../plan/runs/create.ts'
 import { planDrop } from '../../plan/runs/drop.ts'
 import { exclusively } from '../../plan/runs/locks.ts'
-import { ownershipQuery } from '../../plan/runs/obstacles.ts'
 import { isReadByViews, swapRefusals } from '../../plan/runs/swap-refusals.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { needsRebuild } from '../../plan/views/differences.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
+import { ownershipQuery } from '../../plan/views/obstacles.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import { readNextOwner } from './next-owner.ts'
@@ -117,7 +118,7 @@ async function planDefinition(
     if (refusals.length > 0) {
       throw new Problem(
         'SwapImpossible',
-        `${view.view} cannot be given another query, because ${refusals.join('; ')}. If something ` +
+        `${view.view} cannot be given another query, because ${(await readReasons(sql, refusals)).join('; ')}. If something ` +
           'depends on the view, drop that by own SQL in an earlier migration, and make it again in a later one.',
       )
     }
@@ -199,7 +200,7 @@ async function readLiveChange(
   if (!snapshot.rights.mayActAs.includes(owner)) {
     throw await lacking(
       sql,
-      `${view.view} cannot be changed to match its definition, because we may not act as its owner, ${owner}.`,
+      `${view.view} cannot be changed to match its definition.`,
       ownershipQuery(view, 'acts'),
     )
   }

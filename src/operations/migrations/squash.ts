@@ -2,6 +2,7 @@ import { readViewJournal } from '../../db/migrations/journal.ts'
 import { readTwin } from '../../db/migrations/trial.ts'
 import { StatementRefused } from '../../db/runs/statements.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
+import { readMissingRights } from '../../db/server/cure.ts'
 import { problemOf } from '../../db/server/failures.ts'
 import { readDependencies } from '../../db/views/graph.ts'
 import { readLiveView } from '../../db/views/look.ts'
@@ -13,6 +14,7 @@ import type { Definition } from '../../plan/views/definition.ts'
 import { definitionOf } from '../../plan/views/describe.ts'
 import { type Difference, liveDifferences } from '../../plan/views/differences.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
+import { ownershipQuery } from '../../plan/views/obstacles.ts'
 import { Problem } from '../../problem.ts'
 import { isAhead } from './migrate.ts'
 
@@ -94,7 +96,7 @@ async function squashable(
   const { view, snapshot } = await readLiveView(sql, frozen, { until: Date.now() + longestWaitMs })
   const { live, rights } = snapshot
   if (!rights.mayActAs.includes(live.view.owner))
-    return [`it cannot be compared: we may not act as its owner, ${live.view.owner}`]
+    return [`it cannot be compared. ${await readMissingRights(sql, ownershipQuery(view, 'acts'))}`]
   const differencesWith = (query: string) => differencesOf(sql, { ...frozen, sql: query }, live)
   const as = (query: string, serversTextBecause: string | null = null) => ({
     definition: { ...frozen, sql: query },

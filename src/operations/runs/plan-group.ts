@@ -3,10 +3,11 @@ import type { Sql } from '../../db/server/connect.ts'
 import { type DefinitionDefaults, ensureDefinition } from '../../db/views/definitions.ts'
 import { lookAtGroup, readGroupRights } from '../../db/views/group.ts'
 import { alreadyRunning, type Patience } from '../../db/views/look.ts'
+import { readReasons } from '../../db/views/rights.ts'
 import { findRunningRun } from '../../db/views/running-run.ts'
 import { batchPlaces, type Group, materialized } from '../../plan/groups/group.ts'
 import { planGroupRefresh } from '../../plan/groups/refresh.ts'
-import { groupObstacles, withoutMembers } from '../../plan/groups/refusals.ts'
+import { groupRefusals, withoutMembers } from '../../plan/groups/refusals.ts'
 import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
 import type { RunOptions } from '../../plan/runs/refresh.ts'
@@ -59,12 +60,13 @@ export async function planGroup(
   const definitions = new Map<string, DefinitionDefaults>()
   for (const { live } of others) definitions.set(quoteName(live.view), await ensureDefinition(sql, live.view))
   const paused = others.filter(({ live }) => !force && definitions.get(quoteName(live.view))?.paused)
-  const obstacles = groupObstacles(group, await readGroupRights(sql, group))
+  const refusals = groupRefusals(group, await readGroupRights(sql, group))
+  const reasons = await readReasons(sql, refusals, wanted === 'swap')
   const cost = { ...sizes(group, view), ...(await readUsualDurations(sql, definitionId)) }
   const members = others.map(({ live }) => live.view)
   return {
     refusals: [
-      ...obstacles.map(({ because }) => because),
+      ...reasons,
       ...paused.map(({ live }) => `${displayName(live.view)}, which reads it, is paused`),
       ...built.map((name) => `a batch is building a twin of ${displayName(name)}, which reads it`),
       ...(inBatch === undefined ? [] : await inTheWayOfBatch(sql, members, cost, inBatch, wanted)),

@@ -1,6 +1,7 @@
 import type { Sql } from '../../db/server/connect.ts'
 import type { DefinitionDefaults } from '../../db/views/definitions.ts'
 import { lookAtView, type Patience } from '../../db/views/look.ts'
+import { readReasons } from '../../db/views/rights.ts'
 import type { QualifiedName } from '../../plan/names.ts'
 import { type Plan, statementsOf } from '../../plan/plan.ts'
 import { planConcurrentRefresh, planRegularRefresh, type RunOptions } from '../../plan/runs/refresh.ts'
@@ -74,7 +75,10 @@ export async function planRefresh(
   const { plan, response } = choose(
     hasOwnWay
       ? ['a batch refreshes a view with a usable unique index without the views that read it']
-      : (group?.refusals ?? (snapshot ? swapRefusals(snapshot.live, snapshot.rights) : [])),
+      : (group?.refusals ??
+          (snapshot
+            ? await readReasons(sql, swapRefusals(snapshot.live, snapshot.rights), wanted === 'swap')
+            : [])),
   )
   if (wanted === 'auto' && response.strategy === 'swap') {
     const other = choose(['a swap was tried and failed'])

@@ -4,9 +4,9 @@ import { joinOwners, type Login, makeRoles, ownerRole, roleExists } from '../../
 import { settingUp } from '../../db/schema/setting-up.ts'
 import { Work } from '../../db/schema/work.ts'
 import type { Sql } from '../../db/server/connect.ts'
-import { readGivers } from '../../db/views/rights.ts'
 import { unquoted } from '../../plan/names.ts'
-import { type Cure, curesOf, type ViewRights } from '../../plan/views/rights.ts'
+import { type Cure, curesOf } from '../../plan/rights.ts'
+import { obstaclesIn, type ViewRights } from '../../plan/views/obstacles.ts'
 import { examine, type Findings } from '../views/doctor.ts'
 
 /** What to do with the administrator's own views, of whose owner nobody can become a member. */
@@ -60,14 +60,10 @@ export async function createRole(sql: Sql, request: RoleRequest): Promise<RoleMa
     return work
   })
   const findings = await examine(sql, request.login, isOurs)
-  const givers = await readGivers(sql, ownerRole)
-  const refused = made.refused.map((cure) =>
-    cure.membership === undefined ? cure : { ...cure, by: givers?.roles[cure.membership]?.admins ?? [] },
-  )
   const waived = findings.views.map((view) =>
     request.ownViews === 'maintain' && unquoted(view.owner) === me ? onlyRefreshed(view) : view,
   )
-  const missing = [...refused, ...curesOf(waived)]
+  const missing = [...made.refused, ...curesOf(obstaclesIn(waived))]
   return {
     // A grant that the server took, but that changed nothing, is still missing.
     done: [...made.done, ...granted.done.filter((sql) => !missing.some((cure) => cure.sql === `${sql};`))],

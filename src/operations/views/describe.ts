@@ -8,7 +8,7 @@ import { readWorker } from '../../db/views/rights.ts'
 import { type DescribedPlainView, plainViewOf } from '../../plan/runs/plain-view.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { definitionOf } from '../../plan/views/describe.ts'
-import type { ViewRights } from '../../plan/views/rights.ts'
+import type { ViewRights } from '../../plan/views/obstacles.ts'
 import { resolveName } from '../runs/name.ts'
 import { examine } from './doctor.ts'
 

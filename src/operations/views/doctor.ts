@@ -4,17 +4,11 @@ import { readUntried } from '../../db/server/untried.ts'
 import { unknownView } from '../../db/views/catalog.ts'
 import { readGroup, readGroupRights } from '../../db/views/group.ts'
 import { readSnapshot } from '../../db/views/live-view.ts'
-import { readGivers, readRightsFacts } from '../../db/views/rights.ts'
-import { groupObstacles } from '../../plan/groups/refusals.ts'
-import { isReadByViews, swapObstacles } from '../../plan/runs/swap-refusals.ts'
-import {
-  type Cure,
-  curesOf,
-  type Givers,
-  judgeView,
-  type RightsFacts,
-  type ViewRights,
-} from '../../plan/views/rights.ts'
+import { type Examined, listExamined, readViewRights } from '../../db/views/rights.ts'
+import { groupRefusals } from '../../plan/groups/refusals.ts'
+import { type Cure, curesOf, type Refusal } from '../../plan/rights.ts'
+import { isReadByViews, swapRefusals } from '../../plan/runs/swap-refusals.ts'
+import { obstaclesIn, type ViewRights } from '../../plan/views/obstacles.ts'
 import { Problem } from '../../problem.ts'
 import { resolveNames } from '../runs/name.ts'
 
@@ -41,7 +35,7 @@ export const doctor = (database: Database, { views, role }: DoctorRequest): Prom
   database.withConnection(
     async (sql) => {
       const wanted = views === 'all' ? null : await resolveNames(sql, views)
-      const isWanted = ({ schema, name }: RightsFacts) =>
+      const isWanted = ({ schema, name }: Examined) =>
         wanted?.some((each) => each.schema === schema && each.name === name) ?? true
       const findings = await examine(sql, role, isWanted)
       const found = new Set(findings.views.map(({ schema, name }) => JSON.stringify([schema, name])))
@@ -56,49 +50,44 @@ export const doctor = (database: Database, { views, role }: DoctorRequest): Prom
 export async function examine(
   sql: Sql,
   role: string | null,
-  isWanted: (view: RightsFacts) => boolean = () => true,
+  isWanted: (view: Examined) => boolean = () => true,
 ): Promise<Findings> {
-  const asked = role ?? (await readLogin(sql))
-  const givers = await readGivers(sql, asked)
-  if (givers === undefined) {
-    throw new Problem('InvalidRequest', `This server has no role ${JSON.stringify(asked)}.`, {
-      field: 'role',
-    })
+  const [asking] = await sql<{ name: string; written: string }[]>`
+    select rolname as name, oid::regrole::text as written from pg_catalog.pg_roles
+     where rolname = ${role === null ? sql`current_user` : role}`
+  if (asking === undefined) {
+    throw new Problem('InvalidRequest', `This server has no role ${JSON.stringify(role)}.`, { field: 'role' })
   }
   const views: ViewRights[] = []
-  for (const facts of (await readRightsFacts(sql, asked)).filter(isWanted)) {
-    const view = await examineView(sql, facts, asked, givers)
+  for (const each of (await listExamined(sql)).filter(isWanted)) {
+    const view = await examineView(sql, each, asking.name)
     if (view !== null) views.push(view)
   }
   const untried = await readUntried(sql)
-  return { role: givers.role, views, missing: curesOf(views), ...(untried === null ? {} : { untried }) }
+  const missing = curesOf(obstaclesIn(views))
+  return { role: asking.written, views, missing, ...(untried === null ? {} : { untried }) }
 }
 
 /** Null if the view is gone. A view that was exchanged meanwhile is looked at again. */
-function examineView(sql: Sql, first: RightsFacts, role: string, givers: Givers): Promise<ViewRights | null> {
-  let facts: RightsFacts | undefined = first
+function examineView(sql: Sql, first: Examined, role: string): Promise<ViewRights | null> {
+  let view: Examined | undefined = first
   return lookAgain(async () => {
-    if (facts === undefined) return null
-    const swap = await readSwapRefusals(sql, facts, role, givers)
-    if (swap !== 'gone') return judgeView(facts, swap, givers)
-    facts = (await readRightsFacts(sql, role)).find(({ view }) => view === first.view)
+    if (view === undefined) return null
+    const swap = await readSwapRefusals(sql, view, role)
+    if (swap !== 'gone') return readViewRights(sql, view, role, swap)
+    view = (await listExamined(sql)).find((each) => each.view === first.view)
     return 'gone'
   })
 }
 
-async function readLogin(sql: Sql): Promise<string> {
-  const [row] = await sql<[{ login: string }]>`select current_user::text as login`
-  return row.login
-}
-
-async function readSwapRefusals(sql: Sql, { oid }: RightsFacts, role: string, { role: written }: Givers) {
+async function readSwapRefusals(sql: Sql, { oid }: Examined, role: string): Promise<Refusal[] | 'gone'> {
   const snapshot = await readSnapshot(sql, oid, role)
   if (snapshot === 'gone') return snapshot
   if (snapshot === 'locked') return locked
-  if (!isReadByViews(snapshot.live)) return swapObstacles(snapshot.live, snapshot.rights, written)
+  if (!isReadByViews(snapshot.live)) return swapRefusals(snapshot.live, snapshot.rights)
   const group = await readGroup(sql, [oid])
   if (typeof group === 'string') return group === 'gone' ? group : locked
-  return groupObstacles(group, await readGroupRights(sql, group, role), written)
+  return groupRefusals(group, await readGroupRights(sql, group, role))
 }
 
-const locked = [{ because: 'somebody holds an exclusive lock on it now: ask again', right: null }]
+const locked: Refusal[] = [{ because: 'somebody holds an exclusive lock on it now: ask again', right: null }]

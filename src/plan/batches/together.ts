@@ -50,7 +50,7 @@ export interface PlannedTogether {
 interface Options {
   exchange: Exchange
   /** What stands in the way of rebuilding a member, by its OID. */
-  obstacles: Map<number, string>
+  refusals: Map<number, string>
   /** The room that all twins of the batch may take; null: no limit. */
   maxTwinBytes: number | null
 }
@@ -131,7 +131,7 @@ const eachByItself = 'the batch shows each view when it is ready'
  * What keeps each member from being built aside. A view that is paused, not in the batch or to be refreshed in another way is
  * built aside only if it reads one that has to be.
  */
-function reasonsAgainst(all: Group, viewOf: ViewOf, { obstacles, exchange }: Options): Map<number, string> {
+function reasonsAgainst(all: Group, viewOf: ViewOf, { refusals, exchange }: Options): Map<number, string> {
   const wanted = wantedTogether(all, viewOf, exchange)
   const read = readByViews(all)
   for (const member of all.members)
@@ -147,7 +147,7 @@ function reasonsAgainst(all: Group, viewOf: ViewOf, { obstacles, exchange }: Opt
     for (const member of all.members) {
       const { oid } = member
       const why =
-        obstacles.get(oid) ??
+        refusals.get(oid) ??
         (pulled.has(oid)
           ? reasonToStay(member, viewOf(member), readsUnfilled)
           : reasonApart(member, viewOf(member), exchange))

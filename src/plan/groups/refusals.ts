@@ -1,35 +1,28 @@
 import { displayName, displayPart } from '../names.ts'
-import { swapObstacles } from '../runs/swap-refusals.ts'
+import type { Refusal } from '../rights.ts'
+import { swapRefusals } from '../runs/swap-refusals.ts'
 import type { LiveView, SwapRights } from '../views/live-view.ts'
 import type { Reader } from '../views/readers.ts'
-import type { Refusal } from '../views/rights.ts'
 import type { Group } from './group.ts'
 
-/** What we may do with the views of a group. */
+/** What a role may do with the views of a group. */
 export interface GroupRights {
+  role: string
   /** By the OIDs of the members. */
   members: Map<number, SwapRights>
-  /** The database and its owner, written as in SQL, and whether we may make schemas in it. */
+  /** The database and its owner, written as in SQL, and whether the role may make schemas in it. */
   database: { name: string; owner: string; mayCreate: boolean }
   /** What stands between members and is rebuilt with none: see `betweenQuery`. */
   between: string
 }
 
-/** What stands in the way of rebuilding a group for `role`, each object by name; empty if nothing does. Pure. */
-export function groupObstacles(group: Group, rights: GroupRights, role = 'we'): Refusal[] {
+/** What stands in the way of rebuilding a group, each object by name; empty if nothing does. Pure. */
+export function groupRefusals(group: Group, rights: GroupRights): Refusal[] {
   const { members } = group
-  const { name, owner, mayCreate } = rights.database
   return [
-    ...(mayCreate
-      ? []
-      : [
-          {
-            because: `materialized views read it, and ${role} may not make the schemas for their rebuild in database ${name}`,
-            right: { privilege: 'create', on: `database ${name}`, owner },
-          },
-        ]),
+    ...placeRefusals(rights),
     ...members.flatMap((member) =>
-      obstaclesOf(group, member, rights, role).map(({ because, right }) => ({
+      memberRefusals(group, member, rights).map(({ because, right }) => ({
         because: `${displayName(member.live.view)}: ${because}`,
         right,
       })),
@@ -38,6 +31,17 @@ export function groupObstacles(group: Group, rights: GroupRights, role = 'we'): 
     ...(rights.between === '' ? [] : [{ because: rights.between, right: null }]),
   ]
 }
+
+/** What stands in the way of making places for twins. */
+export const placeRefusals = ({ role, database: { name, owner, mayCreate } }: GroupRights): Refusal[] =>
+  mayCreate
+    ? []
+    : [
+        {
+          because: `materialized views read it, and ${role} may not make the schemas for their rebuild in database ${name}`,
+          right: { privilege: 'create', on: `database ${name}`, owner },
+        },
+      ]
 
 /** The member without the readers, and the rules on readers, that are rebuilt together with it. */
 export function withoutMembers({ members }: Group, live: LiveView): LiveView {
@@ -49,14 +53,9 @@ export function withoutMembers({ members }: Group, live: LiveView): LiveView {
 }
 
 /** What stands in the way of rebuilding one member. */
-export function obstaclesOf(
-  group: Group,
-  { oid, live }: Reader,
-  { members }: GroupRights,
-  role = 'we',
-): Refusal[] {
+export function memberRefusals(group: Group, { oid, live }: Reader, { members }: GroupRights): Refusal[] {
   const rights = members.get(oid)
-  return rights === undefined ? [] : swapObstacles(withoutMembers(group, live), rights, role)
+  return rights === undefined ? [] : swapRefusals(withoutMembers(group, live), rights)
 }
 
 /** What a reader says about columns of a view that go, in words that follow the reader's name. */

@@ -1,8 +1,8 @@
 import { literal, quoteName, type ViewName } from '../names.ts'
 import type { AsideStatement, Seal, Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
+import { countingQuery } from '../views/obstacles.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
-import { countingQuery } from './obstacles.ts'
 
 /**
  * Counts rows one by one, as the view's owner. Must never happen while readers are locked out.

@@ -1,6 +1,6 @@
 import { Problem } from '../../problem.ts'
 import { inPlaceOf, sealed } from '../acting.ts'
-import { executingQuery } from '../missing-names.ts'
+import { executingQuery } from '../named-rights.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import type {
@@ -9,11 +9,11 @@ import type {
   RowCountStrategy,
   ViewDefinition,
 } from '../views/definition.ts'
+import { noteObstacles } from '../views/obstacles.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { asideNames, type CreateNames } from './aside-names.ts'
 import { analyze, type CountedView, countBefore, countRows, readEstimate } from './counting.ts'
 import { besideReaders, exclusively } from './locks.ts'
-import { noteObstacles } from './obstacles.ts'
 import { uniqueIndexes } from './unique-indexes.ts'
 
 export interface CreateOptions {

@@ -2,10 +2,10 @@ import { Problem } from '../../problem.ts'
 import { quoteName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
+import { ownershipQuery } from '../views/obstacles.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { countBefore } from './counting.ts'
 import { exclusively } from './locks.ts'
-import { ownershipQuery } from './obstacles.ts'
 
 export interface DropOptions {
   /** Also drops what depends on the view. */

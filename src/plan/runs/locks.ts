@@ -3,8 +3,8 @@ import { literal, type QualifiedName, quoteIdentifier, quoteName, type ViewName 
 import type { Plan, Statement } from '../plan.ts'
 import { holdersQuery } from '../views/holders.ts'
 import type { LiveView, ViewKind } from '../views/live-view.ts'
+import { ownershipQuery } from '../views/obstacles.ts'
 import type { AsideNames } from './aside-names.ts'
-import { ownershipQuery } from './obstacles.ts'
 
 // New readers wait while we queue for the exclusive lock. So we queue briefly, and often.
 const shortLockMs = 100

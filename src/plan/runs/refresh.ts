@@ -1,10 +1,10 @@
 import { literal, quoteName, unquoted } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
+import { fillingQuery } from '../views/obstacles.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { countBefore, countExactly, estimateAside } from './counting.ts'
 import { besideReaders, exclusively, lockWhatIsRead, withoutAltering } from './locks.ts'
-import { fillingQuery } from './obstacles.ts'
 import { uniqueIndexes } from './unique-indexes.ts'
 
 export interface RunOptions {

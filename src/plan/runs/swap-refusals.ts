@@ -1,21 +1,18 @@
 import { displayName, displayPart, quoteName } from '../names.ts'
+import type { Refusal, Right } from '../rights.ts'
 import type { LiveView, SwapRights } from '../views/live-view.ts'
-import type { Refusal, Right } from '../views/rights.ts'
 import { isUnreadable, unreadableClause } from '../views/server-sql.ts'
-
-/** What stands in the way of a swap, each object by name; empty if nothing does. Pure. */
-export const swapRefusals = (live: LiveView, rights: SwapRights): string[] =>
-  swapObstacles(live, rights).map(({ because }) => because)
 
 /** Whether a materialized view reads this one, so that a swap has to rebuild both. */
 export const isReadByViews = ({ dependents }: LiveView): boolean =>
   dependents.some(({ reader, view }) => reader !== null && view === null)
 
-/** The same for `role`, with the right that is missing, if it is a right. */
-export function swapObstacles(live: LiveView, rights: SwapRights, role = 'we'): Refusal[] {
+/** What stands in the way of a swap, each object by name; empty if nothing does. Pure. */
+export function swapRefusals(live: LiveView, rights: SwapRights): Refusal[] {
   const { view, dependents, statistics, grants } = live
+  const { role } = rights
   const may = new Set(rights.mayActAs)
-  const itself = `materialized view ${quoteName(view)}`
+  const itself = { kind: 'materialized view', name: view }
   return [
     ...(view.memberOf === null ? [] : [impossible(`it belongs to extension ${view.memberOf}`)]),
     ...(view.hasSecurityLabel
@@ -38,14 +35,7 @@ export function swapObstacles(live: LiveView, rights: SwapRights, role = 'we'): 
             owned: itself,
           }),
         ]),
-    ...rights.lacks.map(({ role: maker, privilege, schema }) =>
-      missing(
-        `${maker === view.owner ? `its owner, ${maker},` : maker} may not ${
-          privilege === 'create' ? 'create anything in' : 'look into'
-        } schema ${displayPart(schema)}`,
-        { privilege, schema, to: maker },
-      ),
-    ),
+    ...rights.lacks.map((lack) => placeRefusal(lack, view.owner)),
     ...rights.mayNotSeal.map((sealer) =>
       missing(`${sealer} may not use language plpgsql`, {
         privilege: 'usage',
@@ -68,7 +58,7 @@ export function swapObstacles(live: LiveView, rights: SwapRights, role = 'we'): 
       (plain) =>
         missing(`view ${displayName(plain)} reads it, and ${role} may not act as its owner, ${plain.owner}`, {
           membership: plain.owner,
-          owned: `view ${quoteName(plain)}`,
+          owned: { kind: 'view', name: plain },
         }),
     ),
     ...dependents.flatMap(({ description, again }) =>
@@ -100,6 +90,18 @@ export function swapObstacles(live: LiveView, rights: SwapRights, role = 'we'): 
     ),
   ]
 }
+
+/** What stands in the way of making something in a schema. */
+export const placeRefusal = (
+  { role, privilege, schema }: SwapRights['lacks'][number],
+  owner?: string,
+): Refusal =>
+  missing(
+    `${role === owner ? `its owner, ${role},` : role} may not ${
+      privilege === 'create' ? 'create anything in' : 'look into'
+    } schema ${displayPart(schema)}`,
+    { privilege, schema, to: role },
+  )
 
 const impossible = (because: string): Refusal => ({ because, right: null })
 

@@ -140,9 +140,11 @@ export type WrittenAgain = {
   | { kind: 'policy'; table: string }
 )
 
-/** What we may do with a live view. The hash does not include it. Roles are written as in LiveView. */
+/** What a role may do with a live view. The hash does not include it. Roles are written as in LiveView. */
 export interface SwapRights {
-  /** The roles of the live view as which we may act (`set role`). */
+  /** The role whose rights these are: our own, or the one that was asked for. */
+  role: string
+  /** The roles of the live view as which it may act (`set role`). */
   mayActAs: string[]
   /** The privileges on schemas that a swap needs and that its roles lack. */
   lacks: { role: string; privilege: 'usage' | 'create'; schema: string }[]

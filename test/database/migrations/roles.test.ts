@@ -220,7 +220,7 @@ describe("somebody's own SQL, by a login that is no superuser,", () => {
     const before = await wholeCatalog(sql)
     expect((await refusalOf(up(frozen))).message).toBe(
       'migrations/001_change.up.sql: must be owner of table of_login (42501). The database is as it was before this migration. ' +
-        `Missing: alter table shop.of_login owner to ${views}; (as ${app} or a superuser) The file was executed as role ${views}; write "reset role;" to execute the rest as the login, a member of ${views}.`,
+        `Missing: ${views} may not act as the owner of shop.of_login, ${app}, who is a member of ${views}, so ${views} cannot become a member of ${app}: alter table shop.of_login owner to ${views}; (as ${app} or a superuser) The file was executed as role ${views}; write "reset role;" to execute the rest as the login, a member of ${views}.`,
     )
     expect(await wholeCatalog(sql)).toEqual(before)
     await frozen.write('001_change.up.sql', `reset role;\n${change}`)
@@ -275,7 +275,7 @@ describe('a login that may not', () => {
     const before = await wholeCatalog(sql)
     const refusal = await refusalOf(migrateUp(migrateCall(database), await frozen.read()))
     expect(refusal.message).toMatch(
-      /^migrations\/001_reads_hidden\.up\.sql: insufficient privilege \(42501\), run \d+\. Missing: grant select on shop\.hidden to \w+; \(as \w+ or a superuser\)\. The |shop\.hidden to \w+; \(as a superuser\)\. The /,
+      /^migrations\/001_reads_hidden\.up\.sql: insufficient privilege \(42501\), run \d+\. Missing: its owner, \w+, lacks select on shop\.hidden: grant select on shop\.hidden to \w+; \(as \w+ or a superuser\)\. The |shop\.hidden to \w+; \(as a superuser\)\. The /,
     )
     expect(await wholeCatalog(sql)).toEqual(before)
   })
@@ -308,9 +308,9 @@ describe('a login that may not', () => {
     ])('is told which role it is: %s', async (_, change) => {
       const view = inShop('strangers', 'select id from shop.base', change)
       const [applying, trying] = await refused(view)
-      expect.soft(applying).toContain(`we may not act as its owner, ${stranger}`)
+      expect.soft(applying).toContain(`${app} may not act as its owner, ${stranger}`)
       expect.soft(applying).toMatch(/^migrations\/001_strangers\.up\.sql: /)
-      expect.soft(trying).toContain(`we may not act as its owner, ${stranger}`)
+      expect.soft(trying).toContain(`${app} may not act as its owner, ${stranger}`)
     })
 
     test('is not told by a check that the SQL does not run', async () => {

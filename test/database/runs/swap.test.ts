@@ -351,7 +351,7 @@ describe('a swap', () => {
     const asApp = () => refresh({ view: 'lack.v', strategy: 'swap' }, callOn(as(app as string).database))
     expect((await asApp()).error?.message).toMatch(
       new RegExp(
-        `${other} may not create anything in schema theirs.*function theirs.f\\(\\) reads it, and we may not act as its owner, ${other}.*policy p on table theirs.t reads it`,
+        `${other} may not create anything in schema theirs.*function theirs.f\\(\\) reads it, and ${app} may not act as its owner, ${other}.*policy p on table theirs.t reads it`,
       ),
     )
     await sql.unsafe(`grant create on schema theirs to ${other}; grant ${other} to ${app}`)

@@ -132,7 +132,9 @@ const inheritsOwner: Right = {
       ? 'grant $owner to $app; alter role $app inherit'
       : 'grant $owner to $app with inherit true, set false'
   },
-  missing: privilege(/materialized view "?kept|Missing: grant "?owner_/),
+  missing: privilege(
+    /materialized view "?kept|Missing: app_\w+ (may not act as its owner|does not inherit the rights of its owner), owner_\w+: (grant "?owner_|alter role app_)/,
+  ),
 }
 const actsAs = (who: 'owner' | 'other'): Right => ({
   right: `membership in the ${who} that allows set role`,
@@ -490,7 +492,7 @@ describe('auto', () => {
       status: version < 16 ? 'error' : 'updated',
       response: {
         strategy: 'concurrent',
-        because: expect.stringMatching(/we may not act as its owner, "?owner_/),
+        because: expect.stringMatching(/app_\w+ may not act as its owner, "?owner_/),
       },
     })
   })

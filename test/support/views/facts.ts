@@ -54,6 +54,7 @@ export const liveView = ({
 })
 
 export const swapRights = (changes: Partial<SwapRights> = {}): SwapRights => ({
+  role: 'keeper',
   mayActAs: ['boss'],
   lacks: [],
   mayNotSeal: [],

@@ -46,7 +46,7 @@ const plan = (
 ) => {
   const { groups, each } = planTogether(groupOf(readersOf(graph)), views, {
     exchange: 'together',
-    obstacles: new Map(),
+    refusals: new Map(),
     maxTwinBytes: null,
     ...options,
   })
@@ -156,7 +156,7 @@ describe('what a batch exchanges together', () => {
       const planned = planTogether(
         { members: readers, outside: [] },
         [...views({ asked: false }), view(4, 'd', [], { asked: false })],
-        { exchange: 'together', obstacles: new Map(), maxTwinBytes: null },
+        { exchange: 'together', refusals: new Map(), maxTwinBytes: null },
       )
       expect(planned.groups.map(({ members, group }) => [members, group.members.length])).toEqual([
         [[1, 2, 3], 5],

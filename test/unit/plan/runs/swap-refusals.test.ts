@@ -11,7 +11,9 @@ test('a refusal writes odd names in quotes', () => {
     dependents: [{ description: 'view', reader: 1, ruleOf: null, view: plain, again: null }],
   })
   const lacks = [{ role: 'boss', privilege: 'create' as const, schema: 'Odd one' }]
-  const refusals = swapRefusals(live, swapRights({ lacks })).join('; ')
+  const refusals = swapRefusals(live, swapRights({ lacks }))
+    .map(({ because }) => because)
+    .join('; ')
   expect(refusals).toContain('in schema "Odd one"')
   expect(refusals).toContain('view "Odd one"."By ""Day""" reads it')
   expect(refusals).toContain('statistics "Odd one"."By ""Day""" belong to eve')

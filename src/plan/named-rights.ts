@@ -1,19 +1,21 @@
+import { literal, type ViewName } from './names.ts'
 import {
   asked,
-  bySqlstate,
   executes,
+  hintsQuery,
   inSchema,
+  isMember,
   missing,
   type Need,
   namedBy,
   onDatabase,
   onSequence,
-  ownership,
   privilege,
   readerOf,
-} from './missing.ts'
-import { literal } from './names.ts'
+  roleOf,
+} from './rights.ts'
 import { rolePathSetting } from './search-path.ts'
+import { SqlReader, tokensIn } from './sql-tokens.ts'
 
 interface Named {
   /** The role that lacks rights, as SQL writes it; default: the login. */
@@ -30,23 +32,22 @@ interface Named {
  * search path.
  */
 export function executingQuery(text: string, { role, creates, only }: Named = {}): string {
-  const to = role === undefined ? 'session_user::regrole::oid' : `${literal(role)}::regrole::oid`
-  return `
-with recursive ${asked}, ${namesIn(text, to, only)}
-select ${bySqlstate({
-    '42501': `coalesce(${missing([
-      ...rightsOnNames(to),
-      ...(creates === undefined ? [] : [inSchema('usage', creates, to), inSchema('create', creates, to)]),
-      ...(/\btemp(orary)?\s+table\b/i.test(text) ? [onDatabase('temporary', 'false')] : []),
-    ])}, ${only === undefined ? 'null' : missing([readRecord(to)])})`,
-  })}`
+  const to = role === undefined ? 'session_user::regrole::oid' : roleOf(role)
+  const rights = missing([
+    ...rightsOnNames(to),
+    ...(creates === undefined ? [] : [inSchema('usage', creates, to), inSchema('create', creates, to)]),
+    ...(/\btemp(orary)?\s+table\b/i.test(text) ? [onDatabase('temporary', 'false')] : []),
+  ])
+  return hintsQuery(`coalesce(${rights}, ${only === undefined ? 'null' : missing([readRecord(to)])})`, {
+    ctes: `${asked()}, ${namesIn(text, to, only)}`,
+  })
 }
 
 /** Our functions read our tables as the caller, and are not named in the text. */
 const readRecord = (to: string): Need =>
   privilege(`pg_class c join pg_namespace n on n.oid = c.relnamespace`, {
-    what: `'select'`,
-    on: 'c.oid::regclass',
+    privilege: `'select'`,
+    on: 'c.oid::regclass::text',
     to,
     owner: 'c.relowner',
     given: `n.nspname <> 'viewkeeper' or c.relkind not in ('r', 'v') or has_table_privilege(${to}, c.oid, 'select')`,
@@ -54,7 +55,7 @@ const readRecord = (to: string): Need =>
 
 const rightsOnNames = (role: string): Need[] => [
   privilege('uses u join pg_class c on c.oid = u.oid', {
-    what: `case when c.relkind = 'S' then 'usage' else u.verb end`,
+    privilege: `case when c.relkind = 'S' then 'usage' else u.verb end`,
     on: onSequence,
     to: 'u.role',
     owner: 'c.relowner',
@@ -62,20 +63,23 @@ const rightsOnNames = (role: string): Need[] => [
                  else has_table_privilege(u.role, c.oid, u.verb) end`,
   }),
   executes,
-  ownership('owned o', {
-    owner: 'o.relowner',
-    object: `format('%s %s', o.kind, o.oid::regclass)`,
+  {
+    from: 'owned o',
+    because: `format('%s may not act as the owner of %s, %s', (${role})::regrole, o.oid::regclass, o.relowner::regrole)`,
+    membership: 'o.relowner',
+    owned: `format('%s %s', o.kind, o.oid::regclass)`,
     to: role,
-  }),
+    given: isMember(role, 'o.relowner'),
+  },
   privilege('schemas s', {
-    what: `'usage'`,
+    privilege: `'usage'`,
     on: `format('schema %I', s.nspname)`,
     to: role,
     owner: 's.nspowner',
     given: `has_schema_privilege(${role}, s.oid, 'usage')`,
   }),
   privilege('pg_language l', {
-    what: `'usage'`,
+    privilege: `'usage'`,
     on: `'language plpgsql'`,
     to: role,
     owner: 'l.lanowner',
@@ -83,27 +87,45 @@ const rightsOnNames = (role: string): Need[] => [
   }),
 ]
 
-const identifier = '"(?:[^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*'
-
-/** What a statement does to the relation that it names next; without such a word, it reads the relation. */
-const verb = String.raw`\m(?:(insert|update|delete|alter|drop|comment|refresh)\s+(?:(?:into|from|only|on|table|view|materialized|foreign|index|sequence|concurrently|if|exists)\s+)*|(index)\s+(?:concurrently\s+)?(?:if\s+not\s+exists\s+)?(?:(?:${identifier})\s+)?on\s+(?:only\s+)?)`
-
-/** An identifier of SQL as the catalog has it. */
-const folded = (part: string): string =>
-  `case when ${part} like '"%' then replace(substr(${part}, 2, length(${part}) - 2), '""', '"') else lower(${part}) end`
+const verbs = ['insert', 'update', 'delete', 'alter', 'drop', 'comment', 'refresh'] as const
+const afterVerb =
+  'into from only on table view materialized foreign index sequence concurrently if exists'.split(' ')
 
 /**
- * For `with recursive`: the relations, functions and schemas that a text names, and what is done to them. A word
- * that is the name of a relation only by chance counts, too.
+ * Every name in a text, also in the texts in it, such as the body of a function, and what is done to what has the name;
+ * without a verb, it is read. A word that is the name of a relation only by chance counts, too.
  */
-const namesIn = (text: string, role: string, only?: 'qualified'): string => `
+function usesIn(text: string, found = new Map<string, ViewName & { verb: string }>()) {
+  const said = new SqlReader(text)
+  while (!said.isAtEnd) {
+    const verb = said.takes(...verbs) ?? (takesIndexOn(said) ? 'index' : 'select')
+    if (verb !== 'select') while (said.takes(...afterVerb));
+    const name = said.takesName()
+    if (name !== undefined) found.set(JSON.stringify([verb, name]), { verb, ...name })
+    else if (verb === 'select') said.skip()
+  }
+  for (const { kind, text: inner } of tokensIn(text))
+    if (kind === 'text') usesIn(inner.replace(/^(\$[^$]*\$|[^']*')/, '').replaceAll("''", "'"), found)
+  return found
+}
+
+/** Passes `index … on`, as in `create index`. */
+function takesIndexOn(said: SqlReader): boolean {
+  if (said.takes('index concurrently', 'index') === undefined) return false
+  said.takes('if not exists')
+  return said.takes('on') !== undefined || (said.takesName() !== undefined && said.takes('on') !== undefined)
+}
+
+/** For `with recursive`: the relations, functions and schemas that a text names, and what is done to them. */
+function namesIn(text: string, role: string, only?: 'qualified'): string {
+  const uses = [...usesIn(text).values()].filter(({ schema }) => only === undefined || schema !== null)
+  return `
 path as (
-  select ${folded('part')} as schema
+  select (parse_ident(part))[1] as schema
     from regexp_split_to_table(replace(current_setting('${rolePathSetting}'), '$user', session_user), '[[:space:]]*,[[:space:]]*') part
-   where ${only === undefined}),
+   where part <> '' and ${only === undefined}),
 token as (
-  select distinct lower(coalesce(m[1], m[2], 'select')) as verb, ${folded('m[3]')} as schema, ${folded('m[4]')} as name
-    from regexp_matches(${literal(text)}, ${literal(String.raw`(?:${verb})?(?:(${identifier})\s*\.\s*)?(${identifier})`)}, 'gi') m),
+  select * from jsonb_to_recordset(${literal(JSON.stringify(uses))}) as named(verb text, schema text, name text)),
 schemas as (
   select distinct n.oid, n.nspname, n.nspowner from token join pg_namespace n on n.nspname = token.schema),
 found as (
@@ -131,3 +153,4 @@ owned as (
 calls as (
   select distinct ${role} as role, p.oid, p.proowner
     from found join pg_proc p on p.pronamespace = found.schema and p.proname = found.name)`
+}
