@@ -10,8 +10,8 @@ import { compareJournal } from '../../src/plan/migrations/journal.ts'
 import type { Difference } from '../../src/plan/views/differences.ts'
 import { Problem } from '../../src/problem.ts'
 import { findEnvironment } from '../api/address.ts'
+import { regionOf } from '../api/region.ts'
 import { readFolders } from '../project/folders.ts'
-import { regionOf } from './region.ts'
 import type { Target } from './target.ts'
 
 /** Longer than the longest life of the function. */

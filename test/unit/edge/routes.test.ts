@@ -60,8 +60,8 @@ describe('every declared route', () => {
 
 test('every function of the table has its file, and every file is in the table', () => {
   const files = readdirSync(new URL('../../../functions/', import.meta.url))
-  // Only an environment that rotates its secret has rotate.
-  expect(files.sort()).toEqual([...functionNames, 'rotate'].map((name) => `${name}.ts`).sort())
+  // Only CloudFormation calls deploy, and only an environment that rotates its secret has rotate.
+  expect(files.sort()).toEqual([...functionNames, 'deploy', 'rotate'].map((name) => `${name}.ts`).sort())
 })
 
 test('a function with a handler too few or too many does not compile', () => {
