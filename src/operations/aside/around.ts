@@ -2,7 +2,6 @@ import { emptyTables } from '../../db/aside/empty.ts'
 import type { TouchedRelation } from '../../db/aside/in-the-way.ts'
 import { lookInTheWay } from '../../db/aside/locks.ts'
 import { makeAgain } from '../../db/aside/make.ts'
-import { areProvedAside } from '../../db/aside/stand-ins.ts'
 import { executeFile } from '../../db/migrations/own-sql.ts'
 import { undone } from '../../db/migrations/trial.ts'
 import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
@@ -59,8 +58,7 @@ export const around = (
     insistOnKnown(request.given, plan.items)
     if (request.dryRun) return plan.items
     if (request.trial && plan.items.length > 0) {
-      const known = (await areProvedAside(sql, plan.items)) ? plan.items : undefined
-      await tryOut(sql, { relations, known }, request, waiting, events)
+      await tryOut(sql, relations, request, waiting, events)
     }
     const items = await withTransaction(sql, async (transaction) => {
       const taken = await take(transaction, relations, waiting, { proved: !request.trial })
@@ -91,14 +89,14 @@ const longestTrialMs = 1000
 
 async function tryOut(
   sql: Sql,
-  { relations, known }: { relations: TouchedRelation[]; known: AsideItem[] | undefined },
+  relations: TouchedRelation[],
   request: AroundRequest,
   waiting: Waiting,
   { onTried }: AroundEvents,
 ): Promise<void> {
   const start = Date.now()
   const fits = await undone(sql, async (part) => {
-    const items = await take(part, relations, waiting, { proved: true, known })
+    const items = await take(part, relations, waiting, { proved: true })
     await emptyTables(part, relations)
     await part`select set_config('statement_timeout', ${String(longestTrialMs)}, true)`
     try {

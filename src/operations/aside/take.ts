@@ -2,6 +2,7 @@ import { readFrozen, withFrozen } from '../../db/aside/frozen.ts'
 import { findTouched, type TouchedRelation } from '../../db/aside/in-the-way.ts'
 import { lockInTheWay, lookInTheWay } from '../../db/aside/locks.ts'
 import { type MakeAgain, makeAgain, proveReturn, takeAway } from '../../db/aside/make.ts'
+import { areProvedAside } from '../../db/aside/stand-ins.ts'
 import type { Around } from '../../db/migrations/own-sql.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { type AsideItem, type InTheWay, isView, readersOf, type Touched } from '../../plan/aside/items.ts'
@@ -52,22 +53,23 @@ export function insistOnNoObstacle({ obstacles }: InTheWay): void {
 
 /**
  * Locks what stands in the way, takes it away, and returns it; all in the transaction of the caller. `proved`: it is proved
- * that the items can be made again, unless they are still the `known` ones, for which that was proved before.
+ * that the items can be made again, as far as possible on stand-ins, before any lock is taken.
  */
 export async function take(
   sql: Sql,
   relations: TouchedRelation[],
   waiting: Waiting,
-  { proved, known }: { proved: boolean; known?: AsideItem[] | undefined },
+  { proved }: { proved: boolean },
 ): Promise<AsideItem[]> {
   const seen = await lookInTheWay(sql, { relations, ...waiting })
   insistOnNoObstacle(seen)
+  const known = proved && (await areProvedAside(sql, seen.items)) ? seen.items : null
   const frozen = await readFrozen(sql, seen.items)
   const found = await lockInTheWay(sql, { relations, ...waiting })
   insistOnNoObstacle(found)
   const items = withFrozen(found.items, frozen)
   await takeAway(sql, items)
-  if (proved && (known === undefined || !areSame(known, found.items))) await proveReturn(sql, items)
+  if (proved && (known === null || !areSame(known, found.items))) await proveReturn(sql, items)
   return items
 }
 

@@ -61,6 +61,31 @@ describe.each(['superuser', 'member of the owners'])('as %s', (who) => {
     expect(await views()).toEqual(before)
   })
 
+  test('what one role makes again has one seal, so that readers wait for few of them', async () => {
+    await sql.unsafe(`
+      create table public.made_by (object text);
+      create function public.note_seal() returns event_trigger language plpgsql as $$ begin
+        insert into public.made_by select object_identity from pg_event_trigger_ddl_commands() where object_identity like '%viewkeeper_seal_%'; end $$;
+      grant insert on public.made_by to public; revoke execute on function public.note_seal from public;
+      create event trigger note_seals on ddl_command_end when tag in ('CREATE FUNCTION') execute function public.note_seal()`)
+    try {
+      for (let at = 0; at < 20; at++) {
+        await sql.unsafe(
+          `set role ${anna}; create view keep.more_${at} as select amount + ${at} as more from keep.lines; reset role`,
+        )
+      }
+      await callAround(db(), widen)
+      // Two owners, whose views read each other's.
+      const seals = (await sql`select from public.made_by`).length
+      expect(seals).toBeGreaterThan(0)
+      expect(seals).toBeLessThan(15)
+    } finally {
+      await sql.unsafe(
+        'drop event trigger note_seals; drop function public.note_seal; drop table public.made_by',
+      )
+    }
+  })
+
   test('a column gets another type under them, and nothing else of the views changes', async () => {
     const [before, rows] = [await describeAll(sql), await rowsOf(sql)]
     const tried: string[] = []
