@@ -105,11 +105,11 @@ function viewLine(view: BatchView, at: At, { width, paint, name }: Output & { na
   const style = statusStyle(view.status)
   const sign = signs[view.status] as string
   const room = width - name - 5
-  return `${style ? paint(style, sign) : sign} ${fill(cut(short(view.view), name), name)}   ${cut(harmless(stateOf(view, at)), room)}`
+  return `${style ? paint(style, sign) : sign} ${fill(cut(short(view.view), name), name)}   ${cut(harmless(stateText(view, at)), room)}`
 }
 
 /** What a view of a batch does or waits for. */
-export function stateOf(view: BatchView, { batch, sinceMs, now }: At): string {
+export function stateText(view: BatchView, { batch, sinceMs, now }: At): string {
   const last = view.runs.at(-1)
   const again = last !== undefined && last.attempt > 1 ? `   attempt ${last.attempt}` : ''
   switch (view.status) {

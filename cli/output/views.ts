@@ -10,7 +10,7 @@ import type { Output } from './terminal.ts'
 import { statusStyle, styleOf } from './words.ts'
 
 /** How a view stands: what is worst about it. How its last run ended has a column of its own. */
-export const standingOf = (view: View): AnyState => worstOf({ ...view, lastRun: null })
+export const stateInList = (view: View): AnyState => worstOf({ ...view, lastRun: null })
 
 /** The orders of `ls --sort`. What is unknown comes last. */
 const orders = {
@@ -40,8 +40,8 @@ export function viewsTable(views: View[], now: Date, output: Output): string[] {
     { title: 'VIEW', cell: ({ view }) => short(view) },
     {
       title: 'STATE',
-      cell: (view) => states[standingOf(view)].word,
-      style: (view) => styleOf(states[standingOf(view)].tone),
+      cell: (view) => states[stateInList(view)].word,
+      style: (view) => styleOf(states[stateInList(view)].tone),
     },
     {
       title: 'AGE',
@@ -104,9 +104,9 @@ const scheduleOf = ({ schedule, timeZone, nextBy }: View): string =>
 
 /** How many views there are of each kind: `7 views: 1 stale, 6 fresh   last runs: 1 failed`. */
 export function summaryOf(views: View[]): string {
-  const standings = Map.groupBy(views, standingOf)
+  const byState = Map.groupBy(views, stateInList)
   const counts = Object.entries(states).flatMap(([standing, { word }]) => {
-    const n = standings.get(standing as AnyState)?.length ?? 0
+    const n = byState.get(standing as AnyState)?.length ?? 0
     return n === 0 ? [] : [{ n, word }]
   })
   const told =
@@ -122,7 +122,7 @@ export function summaryOf(views: View[]): string {
 
 /** One view in one line: `route_delays is stale: 26 h old, and may be 25 h old`. */
 function standingLine(view: View, paint: Paint): string {
-  const { word, tone } = states[standingOf(view)]
+  const { word, tone } = states[stateInList(view)]
   const age = view.staleMs === null ? 'never refreshed' : `${duration(view.staleMs)} old`
   const limit = view.maxStaleMs === null ? 'no limit' : `limit ${duration(view.maxStaleMs)}`
   return `${paint('bold', short(view.view))}   ${paint(styleOf(tone), word)}   ${age}, ${limit}`

@@ -9,7 +9,7 @@ import {
   endOfBatch,
   nameWidth,
   progressLine,
-  stateOf,
+  stateText,
   viewLinesOf,
 } from '../output/batches.ts'
 import { exitCodeOf, failed, unavailable } from '../output/exit-codes.ts'
@@ -110,7 +110,7 @@ async function newLines(api: Api, batch: BatchDetails, told: Set<string>): Promi
     (view) => view.status === 'pending' && view.runs.length > 1 && !told.has(tryKey(view)),
   )
   for (const view of tries) told.add(tryKey(view))
-  return [...lines, ...tries.map((view) => `! ${short(view.view).padEnd(name)}   ${stateOf(view, at)}`)]
+  return [...lines, ...tries.map((view) => `! ${short(view.view).padEnd(name)}   ${stateText(view, at)}`)]
 }
 
 /** The last run of a view; null if the API cannot be had at this moment, which does not end the watching. */

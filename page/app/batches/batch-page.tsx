@@ -10,7 +10,7 @@ import { Heading } from '../parts/heading.tsx'
 import { Loading } from '../parts/loading.tsx'
 import { Badge } from '../parts/mark.tsx'
 import { Moment } from '../parts/when.tsx'
-import { isOpen, standingOfRun } from '../words/standing.ts'
+import { isOpen, signOfRun } from '../words/sign.ts'
 import { askedFor, countStatuses, sumUp } from './batch-words.ts'
 import { BatchTimeline } from './timeline.tsx'
 
@@ -36,7 +36,7 @@ function OneBatch({ batch, as }: { batch: BatchDetails; as: string | undefined }
             Batch <span class="schema">{batch.id}</span>
           </Heading>
           <p class="badges">
-            <Badge standing={standingOfRun(batch.status)} />
+            <Badge sign={signOfRun(batch.status)} />
             <span>
               {askedFor(batch)}, asked by {batch.requestedBy} ({batch.trigger})
             </span>
@@ -56,11 +56,7 @@ function OneBatch({ batch, as }: { batch: BatchDetails; as: string | undefined }
       )}
       <p class="sum">
         {countStatuses(batch.views).map(({ status, count }) => (
-          <Badge
-            key={status}
-            standing={standingOfRun(status)}
-            word={`${count} ${standingOfRun(status).word}`}
-          />
+          <Badge key={status} sign={signOfRun(status)} word={`${count} ${signOfRun(status).word}`} />
         ))}
         <span class="pale">
           <Moment at={batch.startedAt ?? batch.requestedAt} />

@@ -4,7 +4,7 @@ import { hashOf } from '../address/address.ts'
 import { Column } from '../parts/column.tsx'
 import { Badge } from '../parts/mark.tsx'
 import { When } from '../parts/when.tsx'
-import { standingOfRun } from '../words/standing.ts'
+import { signOfRun } from '../words/sign.ts'
 import { askedFor } from './batch-words.ts'
 
 /** Batches as a table. The bars compare their lengths. */
@@ -29,7 +29,7 @@ export function BatchTable({ batches }: { batches: Batch[] }) {
               <a href={hashOf('batch', batch.id)}>{batch.id}</a>
             </th>
             <td role="cell" class="of-status">
-              <Badge standing={standingOfRun(batch.status)} />
+              <Badge sign={signOfRun(batch.status)} />
             </td>
             <td role="cell" class="of-asked">
               {askedFor(batch)}
@@ -49,7 +49,7 @@ export function BatchTable({ batches }: { batches: Batch[] }) {
                   {duration(batch.elapsedMs)}
                   <span class="bar" aria-hidden="true">
                     <span
-                      class={`fill fill-${standingOfRun(batch.status).tone}`}
+                      class={`fill fill-${signOfRun(batch.status).tone}`}
                       style={{ width: `${(batch.elapsedMs / longest) * 100}%` }}
                     />
                   </span>

@@ -4,7 +4,7 @@ import { hashOf } from '../address/address.ts'
 import { useGrowing } from '../parts/growing.tsx'
 import { Badge } from '../parts/mark.tsx'
 import { ViewLink } from '../parts/view-link.tsx'
-import { standingOfRun } from '../words/standing.ts'
+import { signOfRun } from '../words/sign.ts'
 import { type Bar, type Row, timelineOf } from './timeline.ts'
 
 /** The views of a batch over time, one bar for each run. */
@@ -49,7 +49,7 @@ function TimelineRow({ row: { view, bars, expected }, now }: { row: Row; now: nu
         <ViewLink view={view.view} />
       </span>
       <span class="of-status">
-        <Badge standing={standingOfRun(view.status)} />
+        <Badge sign={signOfRun(view.status)} />
       </span>
       <span class="lane">
         {now !== null && <span class="now" style={at(now)} />}
@@ -76,7 +76,7 @@ function TimelineRow({ row: { view, bars, expected }, now }: { row: Row; now: nu
 }
 
 function RunBar({ bar: { run, from, width }, view }: { bar: Bar; view: string }) {
-  const { tone, word } = standingOfRun(run.status)
+  const { tone, word } = signOfRun(run.status)
   const time = duration(run.elapsedMs ?? 0)
   const attempt = run.attempt > 1 ? `, attempt ${run.attempt}` : ''
   return (

@@ -1,6 +1,6 @@
 import type { BatchDetails, BatchView } from '../../../src/edge/http/schemas/answers.ts'
 import { duration } from '../../../src/plan/words.ts'
-import { standingOfRun } from '../words/standing.ts'
+import { signOfRun } from '../words/sign.ts'
 import { Legend } from './legend.tsx'
 import { Picture, type Pictured } from './picture.tsx'
 
@@ -9,7 +9,7 @@ export function BatchGraph({ batch }: { batch: BatchDetails }) {
   const views = batch.views.map(inBatch)
   return (
     <>
-      <Legend standings={views.map(({ standing }) => standing)} />
+      <Legend signs={views.map(({ sign }) => sign)} />
       <Picture views={views} />
     </>
   )
@@ -21,7 +21,7 @@ export function inBatch({ view, dependsOn, status, runs }: BatchView): Pictured 
   return {
     view,
     dependsOn,
-    standing: standingOfRun(status),
+    sign: signOfRun(status),
     note: elapsedMs == null ? '' : duration(elapsedMs),
   }
 }

@@ -6,7 +6,7 @@ import { useBatch, useBatches } from '../live/batches.ts'
 import { useViews } from '../live/views.ts'
 import { Heading } from '../parts/heading.tsx'
 import { Loading } from '../parts/loading.tsx'
-import { isOpen, pictured } from '../words/standing.ts'
+import { isOpen, pictured } from '../words/sign.ts'
 import { inBatch } from './batch-graph.tsx'
 import { Legend } from './legend.tsx'
 import { around, connected } from './linked.ts'
@@ -56,7 +56,7 @@ function WholeGraph({ views, batch, query }: Options) {
             around <strong>{query.view}</strong> · <a href={hashOf('graph')}>the whole graph</a>
           </span>
         )}
-        <Legend standings={shown.map(({ standing }) => standing)} />
+        <Legend signs={shown.map(({ sign }) => sign)} />
       </search>
       {shown.length === 0 ? <p class="empty">{nothing(query)}</p> : <Picture views={shown} />}
       {alone > 0 && (
@@ -83,6 +83,6 @@ function withBatch(views: View[], batch: BatchDetails | undefined): Pictured[] {
     const { dependsOn } = view
     return part && batch && isOpen(batch.status)
       ? { ...inBatch(part), dependsOn }
-      : { view: view.view, dependsOn, standing: pictured(view), note }
+      : { view: view.view, dependsOn, sign: pictured(view), note }
   })
 }

@@ -1,14 +1,14 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { hashOf } from '../address/address.ts'
 import { strokesOf } from '../parts/mark.tsx'
-import type { Standing } from '../words/standing.ts'
+import type { Sign } from '../words/sign.ts'
 import type { Box, Drawing } from './layout.ts'
 import type { Linked } from './linked.ts'
 import { walk } from './walk.ts'
 
 /** A view of the picture: how it stands, and what to say about it besides. */
 export interface Pictured extends Linked {
-  standing: Standing
+  sign: Sign
   note: string
 }
 
@@ -103,24 +103,18 @@ function Drawn({ drawing, views }: { drawing: Drawing; views: Pictured[] }) {
   )
 }
 
-function Node({
-  box: { view, label, x, y, width, height },
-  of: { standing, note },
-}: {
-  box: Box
-  of: Pictured
-}) {
+function Node({ box: { view, label, x, y, width, height }, of: { sign, note } }: { box: Box; of: Pictured }) {
   return (
     <a
-      class={`node tone-${standing.tone} ${standing.mark === 'play' ? 'moving' : ''}`}
+      class={`node tone-${sign.tone} ${sign.mark === 'play' ? 'moving' : ''}`}
       href={hashOf('view', view)}
       data-view={view}
-      aria-label={`${view}, ${standing.word}${note && `, ${note}`}`}
+      aria-label={`${view}, ${sign.word}${note && `, ${note}`}`}
     >
-      <title>{`${view}: ${standing.word}${note && `, ${note}`}`}</title>
+      <title>{`${view}: ${sign.word}${note && `, ${note}`}`}</title>
       <rect x={x} y={y} width={width} height={height} rx="6" />
       <circle cx={x + 17} cy={y + height / 2} r="8" />
-      <path transform={`translate(${x + 9} ${y + height / 2 - 8})`} d={strokesOf(standing.mark)} />
+      <path transform={`translate(${x + 9} ${y + height / 2 - 8})`} d={strokesOf(sign.mark)} />
       <text x={x + 32} y={y + height / 2 + 4.5}>
         {label}
       </text>

@@ -1,6 +1,6 @@
 import type { BatchDetails, BatchList } from '../../../src/edge/http/schemas/answers.ts'
 import { get, getAll } from '../api/client.ts'
-import { isOpen } from '../words/standing.ts'
+import { isOpen } from '../words/sign.ts'
 import { type Live, useLive } from './use-live.ts'
 
 /** One batch with all its views; null loads nothing. */

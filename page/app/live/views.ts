@@ -1,6 +1,6 @@
 import type { ViewList } from '../../../src/edge/http/schemas/answers.ts'
 import { getAll } from '../api/client.ts'
-import { isOpen } from '../words/standing.ts'
+import { isOpen } from '../words/sign.ts'
 import { type Live, useLive } from './use-live.ts'
 
 const load = (signal: AbortSignal) =>

@@ -1,4 +1,4 @@
-import type { Mark as MarkName, Standing } from '../words/standing.ts'
+import type { Mark as MarkName, Sign } from '../words/sign.ts'
 
 const strokes: Record<MarkName, string> = {
   check: 'M4 8.5 7 11.5 12.5 5',
@@ -17,19 +17,19 @@ const strokes: Record<MarkName, string> = {
 export const strokesOf = (mark: MarkName): string => strokes[mark]
 
 /**
- * The mark of a standing. The word that it stands for is next to it, so the mark itself says nothing to a screen
+ * The mark of a sign. The word that it stands for is next to it, so the mark itself says nothing to a screen
  * reader.
  */
-export const Mark = ({ standing }: { standing: Standing }) => (
-  <svg class={`mark tone-${standing.tone}`} viewBox="0 0 16 16" aria-hidden="true">
-    <path d={strokes[standing.mark]} />
+export const Mark = ({ sign }: { sign: Sign }) => (
+  <svg class={`mark tone-${sign.tone}`} viewBox="0 0 16 16" aria-hidden="true">
+    <path d={strokes[sign.mark]} />
   </svg>
 )
 
-/** A standing in its colour: mark and word. */
-export const Badge = ({ standing, word = standing.word }: { standing: Standing; word?: string }) => (
-  <span class={`badge tone-${standing.tone}`}>
-    <Mark standing={standing} />
+/** A sign in its colour: mark and word. */
+export const Badge = ({ sign, word = sign.word }: { sign: Sign; word?: string }) => (
+  <span class={`badge tone-${sign.tone}`}>
+    <Mark sign={sign} />
     {word}
   </span>
 )

@@ -12,7 +12,7 @@ import { Badge } from '../parts/mark.tsx'
 import { Sql } from '../parts/sql.tsx'
 import { ViewLink } from '../parts/view-link.tsx'
 import { Moment } from '../parts/when.tsx'
-import { isOpen, standingOfRun } from '../words/standing.ts'
+import { isOpen, signOfRun } from '../words/sign.ts'
 import { Progress } from './progress.tsx'
 import { RunError } from './run-error.tsx'
 import { rowsOf } from './run-words.ts'
@@ -32,7 +32,7 @@ export function RunPage({ place: { subject } }: { place: Place }) {
           <Heading title={`Run ${subject}`} />
           {live.data && (
             <p class="badges">
-              <Badge standing={standingOfRun(live.data.status)} />
+              <Badge sign={signOfRun(live.data.status)} />
               <span>
                 {live.data.operation} of <ViewLink view={live.data.view} />
               </span>

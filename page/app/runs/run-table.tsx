@@ -5,7 +5,7 @@ import { Column } from '../parts/column.tsx'
 import { Badge } from '../parts/mark.tsx'
 import { ViewLink } from '../parts/view-link.tsx'
 import { When } from '../parts/when.tsx'
-import { standingOfRun } from '../words/standing.ts'
+import { signOfRun } from '../words/sign.ts'
 import { rowsOf } from './run-words.ts'
 
 /** Runs as a table; with their views, if they are runs of several. */
@@ -30,7 +30,7 @@ export const RunTable = ({ runs, withViews = false }: { runs: Run[]; withViews?:
             <a href={hashOf('run', run.id)}>{run.id}</a>
           </th>
           <td role="cell" class="of-status">
-            <Badge standing={standingOfRun(run.status)} />
+            <Badge sign={signOfRun(run.status)} />
           </td>
           {withViews && (
             <td role="cell" class="of-view">

@@ -5,7 +5,7 @@ import { withQuery } from '../api/paths.ts'
 import { useLive } from '../live/use-live.ts'
 import { Heading } from '../parts/heading.tsx'
 import { Loading } from '../parts/loading.tsx'
-import { isOpen } from '../words/standing.ts'
+import { isOpen } from '../words/sign.ts'
 import { RunTable } from './run-table.tsx'
 
 const statuses = ['', 'running', 'failed', 'success', 'skipped', 'canceled'] as const

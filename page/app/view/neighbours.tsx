@@ -2,9 +2,9 @@ import type { View, ViewDetails } from '../../../src/edge/http/schemas/answers.t
 import { hashOf } from '../address/address.ts'
 import { Mark } from '../parts/mark.tsx'
 import { ViewLink } from '../parts/view-link.tsx'
-import { pictured } from '../words/standing.ts'
+import { pictured } from '../words/sign.ts'
 
-/** What a view reads and what reads it, each with its standing. */
+/** What a view reads and what reads it, each with its sign. */
 export function Neighbours({ view, known }: { view: ViewDetails; known: View[] | undefined }) {
   const byName = new Map(known?.map((each) => [each.view, each]))
   const list = (title: string, views: string[], none: string) => (
@@ -15,12 +15,12 @@ export function Neighbours({ view, known }: { view: ViewDetails; known: View[] |
       {views.length === 0 && <p class="none">{none}</p>}
       <ul class="neighbours">
         {views.map((name) => {
-          const standing = byName.has(name) ? pictured(byName.get(name)!) : undefined
+          const sign = byName.has(name) ? pictured(byName.get(name)!) : undefined
           return (
             <li key={name}>
-              {standing && <Mark standing={standing} />}
+              {sign && <Mark sign={sign} />}
               <ViewLink view={name} />
-              {standing && <span class={`pale tone-${standing.tone}`}>{standing.word}</span>}
+              {sign && <span class={`pale tone-${sign.tone}`}>{sign.word}</span>}
             </li>
           )
         })}

@@ -9,7 +9,7 @@ import { Heading } from '../parts/heading.tsx'
 import { Loading } from '../parts/loading.tsx'
 import { Badge } from '../parts/mark.tsx'
 import { Name } from '../parts/name.tsx'
-import { isOpen, standingOf, standingOfRun } from '../words/standing.ts'
+import { isOpen, signOf, signOfRun } from '../words/sign.ts'
 import { Definition } from './definition.tsx'
 import { Neighbours } from './neighbours.tsx'
 import { Plots } from './plots.tsx'
@@ -45,9 +45,9 @@ function OneView({ view, path, known }: { view: ViewDetails; path: string; known
             <Name view={view.view} />
           </Heading>
           <p class="badges">
-            <Badge standing={standingOf(stateOf(view))} />
-            {view.paused && <Badge standing={standingOf('paused')} />}
-            {view.lastRun && running && <Badge standing={standingOfRun(view.lastRun.status)} />}
+            <Badge sign={signOf(stateOf(view))} />
+            {view.paused && <Badge sign={signOf('paused')} />}
+            {view.lastRun && running && <Badge sign={signOfRun(view.lastRun.status)} />}
             {view.comment && <span class="pale">{view.comment}</span>}
           </p>
         </div>

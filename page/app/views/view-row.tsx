@@ -7,7 +7,7 @@ import { Badge } from '../parts/mark.tsx'
 import { RefreshButton } from '../parts/refresh-button.tsx'
 import { ViewLink } from '../parts/view-link.tsx'
 import { When } from '../parts/when.tsx'
-import { standingOf, standingOfRun } from '../words/standing.ts'
+import { signOf, signOfRun } from '../words/sign.ts'
 
 interface Options {
   view: View
@@ -31,8 +31,8 @@ export function ViewRow({ view, chosen, choose }: Options) {
         <ViewLink view={view.view} />
       </th>
       <td role="cell" class="of-state">
-        <Badge standing={standingOf(stateOf(view))} />
-        {view.paused && <Badge standing={standingOf('paused')} />}
+        <Badge sign={signOf(stateOf(view))} />
+        {view.paused && <Badge sign={signOf('paused')} />}
       </td>
       <td role="cell" class="of-age">
         <Age of={view} />
@@ -61,7 +61,7 @@ function LastRun({ run }: { run: View['lastRun'] }) {
   return (
     <>
       <a class="plain" href={hashOf('run', run.id)} aria-label={`Run ${run.id}, ${run.status}`}>
-        <Badge standing={standingOfRun(run.status)} />
+        <Badge sign={signOfRun(run.status)} />
       </a>{' '}
       <span class="pale">
         <When at={run.requestedAt} />

@@ -47,12 +47,8 @@ const keyHeader = (what: string): Header => ({
   description: `Requests of one caller with the same key and body are one ${what}; another body is refused.`,
 })
 
-const operationHeaders = [waitForEnd, keyHeader('run')]
-
 const finished = { description: 'The run has ended.', schema: schemas.result }
 const running = { description: 'The run goes on; `Location` is its route.', schema: schemas.result }
-
-const paused = { description: 'The pause as it is now.', schema: schemas.pauseState }
 
 /** A `POST` has to say which headers it reads. */
 type Descriptions = {
@@ -61,29 +57,36 @@ type Descriptions = {
     : Description
 }
 
+/** An operation on a view. */
+const operates = (summary: string, body: z.core.$ZodType) => ({
+  summary,
+  path: viewPath,
+  body,
+  headers: [waitForEnd, keyHeader('run')],
+  answers: { 200: finished, 202: running },
+})
+
+/** A route that pauses or resumes something. */
+const pauses = (summary: string, path?: z.core.$ZodObject) => ({
+  summary,
+  ...(path && { path }),
+  headers: [],
+  answers: { 200: { description: 'The pause as it is now.', schema: schemas.pauseState } },
+})
+
+/** A route that only reads. */
+const reads = (
+  summary: string,
+  description: string,
+  schema: z.ZodType,
+  takes: Pick<Description, 'path' | 'query'>,
+): Description => ({ summary, ...takes, answers: { 200: { description, schema } } })
+
 /** What each route takes and answers. The same schemas validate the requests. */
 const descriptions: Descriptions = {
-  refreshView: {
-    summary: 'Refresh a view',
-    path: viewPath,
-    body: refreshOptions,
-    headers: operationHeaders,
-    answers: { 200: finished, 202: running },
-  },
-  createView: {
-    summary: 'Create a view from its definition',
-    path: viewPath,
-    body: createOptions,
-    headers: operationHeaders,
-    answers: { 200: finished, 202: running },
-  },
-  dropView: {
-    summary: 'Drop a view',
-    path: viewPath,
-    body: dropOptions,
-    headers: operationHeaders,
-    answers: { 200: finished, 202: running },
-  },
+  refreshView: operates('Refresh a view', refreshOptions),
+  createView: operates('Create a view from its definition', createOptions),
+  dropView: operates('Drop a view', dropOptions),
   cancelRun: {
     summary: 'Cancel a run',
     path: runPath,
@@ -108,56 +111,33 @@ const descriptions: Descriptions = {
       202: { description: 'The batch is ending; `Location` is its route.', schema: schemas.startedBatch },
     },
   },
-  pauseView: {
-    summary: 'Pause a view: its refreshes are skipped, except with `force`',
-    path: viewPath,
-    headers: [],
-    answers: { 200: paused },
-  },
-  resumeView: { summary: 'Resume a view', path: viewPath, headers: [], answers: { 200: paused } },
-  pauseAll: { summary: 'Pause everything that is scheduled', headers: [], answers: { 200: paused } },
-  resumeAll: { summary: 'Resume everything that is scheduled', headers: [], answers: { 200: paused } },
-  listBatches: {
-    summary: 'List batches, newest first',
+  pauseView: pauses('Pause a view: its refreshes are skipped, except with `force`', viewPath),
+  resumeView: pauses('Resume a view', viewPath),
+  pauseAll: pauses('Pause everything that is scheduled'),
+  resumeAll: pauses('Resume everything that is scheduled'),
+  listBatches: reads('List batches, newest first', 'A page of batches.', schemas.batchList, {
     query: batchesQuery,
-    answers: { 200: { description: 'A page of batches.', schema: schemas.batchList } },
-  },
-  getBatch: {
-    summary: 'Show one batch with its graph',
+  }),
+  getBatch: reads('Show one batch with its graph', 'The batch.', schemas.batchDetails, {
     path: batchPath,
     query: batchQuery,
-    answers: { 200: { description: 'The batch.', schema: schemas.batchDetails } },
-  },
-  getMetrics: {
-    summary: 'Show counts and durations of the runs of each view in a window, and how each view is now',
-    query: metricsQuery,
-    answers: { 200: { description: 'The metrics.', schema: schemas.metricsList } },
-  },
-  listViews: {
-    summary: 'List every view',
-    query: viewsQuery,
-    answers: { 200: { description: 'The views.', schema: schemas.viewList } },
-  },
-  getView: {
-    summary: 'Show one view',
-    path: viewPath,
-    answers: { 200: { description: 'The view.', schema: schemas.viewDetails } },
-  },
-  getWhy: {
-    summary: 'Say why the data of a view are as old as they are, and what to do',
-    path: viewPath,
-    answers: { 200: { description: 'The causes, the real one first.', schema: schemas.why } },
-  },
-  listRuns: {
-    summary: 'List runs, newest first',
-    query: runsQuery,
-    answers: { 200: { description: 'A page of runs.', schema: schemas.runList } },
-  },
-  getRun: {
-    summary: 'Show one run',
-    path: runPath,
-    answers: { 200: { description: 'The run.', schema: schemas.run } },
-  },
+  }),
+  getMetrics: reads(
+    'Show counts and durations of the runs of each view in a window, and how each view is now',
+    'The metrics.',
+    schemas.metricsList,
+    { query: metricsQuery },
+  ),
+  listViews: reads('List every view', 'The views.', schemas.viewList, { query: viewsQuery }),
+  getView: reads('Show one view', 'The view.', schemas.viewDetails, { path: viewPath }),
+  getWhy: reads(
+    'Say why the data of a view are as old as they are, and what to do',
+    'The causes, the real one first.',
+    schemas.why,
+    { path: viewPath },
+  ),
+  listRuns: reads('List runs, newest first', 'A page of runs.', schemas.runList, { query: runsQuery }),
+  getRun: reads('Show one run', 'The run.', schemas.run, { path: runPath }),
 }
 
 /** The OpenAPI 3.1 description of the API, from the schemas that validate its requests. */

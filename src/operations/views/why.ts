@@ -14,7 +14,7 @@ import { definitionDefaults } from '../../plan/views/definition.ts'
 import { viewsAbove } from '../../plan/views/graph.ts'
 import type { Standing } from '../../plan/views/standing.ts'
 import type { ViewState } from '../../plan/views/state.ts'
-import { stateOf, whyOf } from '../../plan/views/why.ts'
+import { stateOfStanding, whyOf } from '../../plan/views/why.ts'
 import { moment } from '../../plan/words.ts'
 import type { Schedules } from '../monitoring/schedules.ts'
 import { resolveName } from '../runs/name.ts'
@@ -63,7 +63,7 @@ export function getWhy(database: Database, view: string, { schedules, environmen
     const { staleMs, maxStaleMs, lastSuccessAt, nextRun } = standing
     return {
       view: standing.view,
-      state: stateOf(standing),
+      state: stateOfStanding(standing),
       staleMs,
       maxStaleMs,
       lastSuccessAt,

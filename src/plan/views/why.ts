@@ -1,12 +1,12 @@
 import { type Cause, type CauseCode, causes } from './cause.ts'
 import { lastEnded, ownCauses } from './own-causes.ts'
 import type { Standing, Surroundings } from './standing.ts'
-import { stateOf as stateByData, type ViewState } from './state.ts'
+import { stateOf, type ViewState } from './state.ts'
 
 /** How a view stands, in one word, with what is set aside and what is paused. Pure. */
-export function stateOf(view: Standing): ViewState {
+export function stateOfStanding(view: Standing): ViewState {
   if (view.aside !== null) return 'aside'
-  const state = stateByData(view)
+  const state = stateOf(view)
   const isOld = view.staleMs === null || view.staleMs > (view.maxStaleMs ?? 0)
   return state === 'fresh' && view.pausedSince !== null && isOld ? 'unlimited' : state
 }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { readersOf } from '../../../cli/commands/operate/drop.ts'
 import { sinceOf } from '../../../cli/commands/operate/runs.ts'
-import { endOfBatch, progressLine, selectionOf, stateOf, viewLinesOf } from '../../../cli/output/batches.ts'
+import { endOfBatch, progressLine, selectionOf, stateText, viewLinesOf } from '../../../cli/output/batches.ts'
 import { endLine, failureLines, insteadLines, progressText, runsTable } from '../../../cli/output/runs.ts'
-import { sorted, standingOf, summaryOf, viewsTable } from '../../../cli/output/views.ts'
+import { sorted, stateInList, summaryOf, viewsTable } from '../../../cli/output/views.ts'
 import { whyLines } from '../../../cli/output/why.ts'
 import { parseSelect } from '../../../cli/project/select.ts'
 import type { BatchDetails, BatchView, Run, View, Why } from '../../../src/edge/http/schemas/answers.ts'
@@ -97,7 +97,7 @@ describe('views', () => {
     [{ maxStaleMs: null }, 'unlimited'],
     [{}, 'fresh'],
   ])('with %j stand as %s', (changes, standing) => {
-    expect(standingOf(viewOf(changes))).toBe(standing)
+    expect(stateInList(viewOf(changes))).toBe(standing)
   })
 
   test('are told with age, limit, last run and the next one; on 80 columns the least important are left out', () => {
@@ -260,7 +260,7 @@ describe('a batch', () => {
       'skipped: the view is paused',
     ],
   ])('says what its views do or wait for: %j', (view, text) => {
-    expect(stateOf(view, { batch: batchOf([view]), sinceMs: 1000, now })).toBe(text)
+    expect(stateText(view, { batch: batchOf([view]), sinceMs: 1000, now })).toBe(text)
   })
 
   test('has lines for as many views as fit, the most telling first, and counts the others', () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { withMentions } from '../../../page/app/words/mentions.ts'
+import { pictured } from '../../../page/app/words/sign.ts'
 import { sqlPieces } from '../../../page/app/words/sql-pieces.ts'
-import { pictured } from '../../../page/app/words/standing.ts'
 import { stateOf } from '../../../src/plan/views/state.ts'
 
 const said = (text: string, addresses: Record<string, string>) =>

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { standingOf as inList, summaryOf } from '../../../../cli/output/views.ts'
-import { standingOf as onPage } from '../../../../page/app/words/standing.ts'
+import { stateInList as inList, summaryOf } from '../../../../cli/output/views.ts'
+import { signOf as onPage } from '../../../../page/app/words/sign.ts'
 import { filters, states, viewStates, worstOf } from '../../../../src/plan/views/state.ts'
 
 const view = {

@@ -4,7 +4,7 @@ import { isEnded } from '../../../src/plan/run.ts'
 import { type AnyState, states, type Tone as ViewTone, worstOf } from '../../../src/plan/views/state.ts'
 
 /** How something stands: the word that people read, the colour, and the mark that says the same without colour. */
-export interface Standing {
+export interface Sign {
   word: string
   tone: Tone
   mark: Mark
@@ -13,7 +13,7 @@ export interface Standing {
 type Tone = ViewTone | 'built'
 export type Mark = 'check' | 'clock' | 'cross' | 'play' | 'dots' | 'pause' | 'ring' | 'gone' | 'dash' | 'box'
 
-const standing = (word: string, tone: Tone, mark: Mark): Standing => ({ word, tone, mark })
+const sign = (word: string, tone: Tone, mark: Mark): Sign => ({ word, tone, mark })
 
 const marks: Record<AnyState, Mark> = {
   missing: 'gone',
@@ -27,29 +27,29 @@ const marks: Record<AnyState, Mark> = {
 }
 
 /** How a state of a view is shown. */
-export const standingOf = (state: AnyState): Standing => ({ ...states[state], mark: marks[state] })
+export const signOf = (state: AnyState): Sign => ({ ...states[state], mark: marks[state] })
 
-const ofRun: Record<BatchViewStatus, Standing> = {
-  waiting: standing('waiting', 'idle', 'dots'),
-  pending: standing('pending', 'idle', 'dots'),
-  running: standing('running', 'busy', 'play'),
-  built: standing('built', 'built', 'box'),
-  success: standing('success', 'good', 'check'),
-  failed: standing('failed', 'bad', 'cross'),
-  canceled: standing('canceled', 'idle', 'cross'),
-  skipped: standing('skipped', 'idle', 'dash'),
-  pruned: standing('pruned', 'idle', 'dash'),
+const ofRun: Record<BatchViewStatus, Sign> = {
+  waiting: sign('waiting', 'idle', 'dots'),
+  pending: sign('pending', 'idle', 'dots'),
+  running: sign('running', 'busy', 'play'),
+  built: sign('built', 'built', 'box'),
+  success: sign('success', 'good', 'check'),
+  failed: sign('failed', 'bad', 'cross'),
+  canceled: sign('canceled', 'idle', 'cross'),
+  skipped: sign('skipped', 'idle', 'dash'),
+  pruned: sign('pruned', 'idle', 'dash'),
 }
 
 /** How the status of a run, or of a view within a batch, is shown. */
-export const standingOfRun = (status: keyof typeof ofRun): Standing => ofRun[status]
+export const signOfRun = (status: keyof typeof ofRun): Sign => ofRun[status]
 
 /** Whether a run or a batch of this status goes on. */
 export const isOpen = (status: keyof typeof ofRun): boolean =>
   status === 'waiting' || (status !== 'pruned' && !isEnded(status))
 
-/** The one standing of a view in a picture: what happens with it now, else what is worst about it. */
-export function pictured(view: View): Standing {
+/** The one sign of a view in a picture: what happens with it now, else what is worst about it. */
+export function pictured(view: View): Sign {
   const status = view.lastRun?.status
-  return status && isOpen(status) ? ofRun[status] : standingOf(worstOf(view))
+  return status && isOpen(status) ? ofRun[status] : signOf(worstOf(view))
 }
