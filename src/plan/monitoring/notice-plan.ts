@@ -13,9 +13,9 @@ export interface Covered {
   quietRuns: number[]
   batches: string[]
   told: { trouble: Trouble; name: string; stamp: string }[]
-  /** Kinds of which an alarm that comes later needs no notice any more. */
+  /** This notice tells the news of these kinds: a later alarm of such a kind sends no second notice. */
   kinds: NewsKind[]
-  /** Kinds of which the next alarm needs news again. */
+  /** News of these kinds have explained an alarm already: the next alarm of such a kind has to be explained by other news. */
   spent: NewsKind[]
   /** When the facts were read. What happens later is not told. */
   at: Date

@@ -8,7 +8,7 @@ const longestMessage = 600
 const mostNames = 5
 
 /**
- * What of a view itself makes its data as old as they are, the real cause first. Of a view that is well, that it is. Pure.
+ * The causes in the view itself that make its data as old as they are, the real cause first. A view that is well has one cause, which says so. Pure.
  */
 export function ownCauses(view: Standing, around: Surroundings): Cause[] {
   const facts = factsOf(view, around)
