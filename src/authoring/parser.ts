@@ -1,9 +1,25 @@
 import { setFlagsFromString } from 'node:v8'
 
-// V8 would compile PostgreSQL's parser a second time, for speed, while most commands are over already: it costs half a second
-// of a processor and 600 MB of memory. Either flag alone only delays that. Set before the parser is loaded.
-setFlagsFromString('--no-wasm-dynamic-tiering')
-setFlagsFromString('--no-wasm-tier-up')
+/** PostgreSQL's own parser, as WebAssembly: loaded by the first text, because that takes most of a second. */
+let library: Promise<typeof import('libpg-query')> | undefined
 
-/** PostgreSQL's own parser, as WebAssembly. */
-export const { hasSqlDetails, parse, parsePlPgSQL, scan } = await import('libpg-query')
+function load(): Promise<typeof import('libpg-query')> {
+  // V8 would compile the parser a second time, for speed, while most commands are over already: it costs half a second of a
+  // processor and 600 MB of memory. Either flag alone only delays that. Set before the parser is loaded.
+  setFlagsFromString('--no-wasm-dynamic-tiering')
+  setFlagsFromString('--no-wasm-tier-up')
+  library ??= import('libpg-query')
+  return library
+}
+
+export const parse = async (text: string) => (await load()).parse(text)
+
+export const parsePlPgSQL = async (text: string) => (await load()).parsePlPgSQL(text)
+
+export const scan = async (text: string) => (await load()).scan(text)
+
+/** How many code points of a text come before the error that `parse` has thrown; 0 if it does not say. */
+export async function placeOf(error: unknown): Promise<number> {
+  const { hasSqlDetails } = await load()
+  return hasSqlDetails(error) ? (error.sqlDetails?.cursorPosition ?? 0) : 0
+}

@@ -1,6 +1,6 @@
 import { tokensIn } from '../plan/sql-tokens.ts'
 import { entries, type Relation, relationsOf } from './parse-tree.ts'
-import { hasSqlDetails, parse, scan } from './parser.ts'
+import { parse, placeOf, scan } from './parser.ts'
 
 /** Something wrong with a query. */
 export interface QueryFault {
@@ -25,7 +25,9 @@ export async function readQuery(text: string): Promise<{ sql: string; faults: Qu
   try {
     statements = await statementsOf(sql)
   } catch (error) {
-    return refused(fault(messageOf(error), errorOffset(sql, error)))
+    // Errors count code points; the tree counts bytes.
+    const before = [...sql].slice(0, await placeOf(error)).join('')
+    return refused(fault(messageOf(error), before.length))
   }
   const [statement, second] = statements
   if (statement === undefined) return refused(fault('is empty: write the select that the view holds'))
@@ -156,9 +158,5 @@ const isPosition = (key: string): boolean => /(^|_)(location|len|list_start|list
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 const charOffset = (text: string, bytes = 0): number => Buffer.from(text).subarray(0, bytes).toString().length
-
-/** Errors count code points; the tree counts bytes. */
-const errorOffset = (text: string, error: unknown): number =>
-  hasSqlDetails(error) ? [...text].slice(0, error.sqlDetails?.cursorPosition).join('').length : 0
 
 const lineAt = (text: string, at: number): number => text.slice(0, at).split('\n').length

@@ -3,6 +3,9 @@ import { literal, type QualifiedName } from './names.ts'
 // Who lacks which right, why that matters, and the SQL that gives it. The rules are texts of SQL, because a plan carries some
 // of them: the server executes them only if a statement fails, when the session that has planned may be gone.
 
+/** What a role owns: `function app.f()`, or a relation. Null if another owner would not help. */
+export type Owned = string | { kind: string; name: QualifiedName } | null
+
 /**
  * A right that somebody lacks. Roles and objects are written as in SQL, schemas as in the catalog. Without `to`,
  * the role that asks lacks the right.
@@ -11,8 +14,7 @@ export type Right = { to?: string } & (
   | {
       /** To act as this role. */
       membership: string
-      /** What the role owns: `function app.f()`, or a view. Null if another owner would not help. */
-      owned: string | { kind: string; name: QualifiedName } | null
+      owned: Owned
     }
   | { privilege: string; schema: string }
   | {

@@ -5,6 +5,7 @@ import { Project } from './support/project.ts'
 
 const fresh = useRds()
 const options = major < 16 ? '' : ' with inherit true, set true'
+const granter = major < 16 ? 'a role with createrole' : 'master'
 
 describe('viewkeeper doctor and create-role', () => {
   test('tell about a database in which one role owns everything, from nothing to the first clean bill', async () => {
@@ -23,7 +24,7 @@ describe('viewkeeper doctor and create-role', () => {
     refresh, concurrent, swap, migrate: pg_monitor may not act as its owner, app_owner
     concurrent: it has no unique index
 
-  master or a superuser has to run:
+  ${granter} or a superuser has to run:
     grant app_owner to pg_monitor${options};
 
   1 right is missing. When the SQL above has run, look again: npx viewkeeper doctor
@@ -133,7 +134,7 @@ describe('viewkeeper doctor and create-role', () => {
     expect(given.err).toContain('✓ alter materialized view shop.sales owner to viewkeeper_views\n')
     const cure =
       major < 16 ? 'grant master to viewkeeper;' : 'alter view shop.best owner to viewkeeper_views;'
-    expect(given.err).toContain(`\n  master or a superuser has to run:\n    ${cure}\n`)
+    expect(given.err).toContain(`\n  ${granter} or a superuser has to run:\n    ${cure}\n`)
   })
 
   test('name a role or a view that is not there', async () => {
@@ -169,7 +170,7 @@ describe('viewkeeper migrate up', () => {
     ).toBe(`migrations/: rights are missing for the pending migrations, so keeper_app has changed nothing.
   shop.days: keeper_app may not act as its owner, app_owner
 
-master or a superuser has to run:
+${granter} or a superuser has to run:
   grant app_owner to viewkeeper${options};`)
     expect(await rds.sql`select from pg_namespace where nspname = 'viewkeeper'`).toHaveLength(0)
 

@@ -1,8 +1,8 @@
+import { toSetRole as privilege } from '../../plan/rights.ts'
 import type { Sql } from './connect.ts'
 
 /** The privilege that allows `set role`, for pg_has_role: since 16 a member may lack it. */
-export const toSetRole = (sql: Sql) =>
-  sql`case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end`
+export const toSetRole = (sql: Sql) => sql.unsafe(privilege)
 
 /** The name of the views' owner is the name of the schema's owner with this suffix. */
 export const viewsSuffix = '_views'

@@ -45,8 +45,9 @@ export const pathOverTwins = (
   twinsOf: (schema: string) => string | undefined,
   owner: string,
 ): string =>
-  [...path.matchAll(/"(?:[^"]|"")*"|[^\s,"]+/g)]
-    .flatMap(([entry]) => {
+  [...tokensIn(path)]
+    .filter(({ kind }) => isName(kind))
+    .flatMap(({ text: entry }) => {
       const schema = folded(entry)
       const twins = twinsOf(schema === '$user' ? owner : schema)
       return twins === undefined ? [entry] : [quoteIdentifier(twins), entry]

@@ -1,5 +1,5 @@
 import { displayName, displayPart, quoteName } from '../names.ts'
-import type { Refusal, Right } from '../rights.ts'
+import type { Owned, Refusal } from '../rights.ts'
 import type { LiveView, SwapRights } from '../views/live-view.ts'
 import { isUnreadable, unreadableClause } from '../views/server-sql.ts'
 
@@ -13,6 +13,8 @@ export function swapRefusals(live: LiveView, rights: SwapRights): Refusal[] {
   const { role } = rights
   const may = new Set(rights.mayActAs)
   const itself = { kind: 'materialized view', name: view }
+  const actsAs = (membership: string, owned: Owned, because: string): Refusal[] =>
+    may.has(membership) ? [] : [{ because, right: { membership, owned } }]
   return [
     ...(view.memberOf === null ? [] : [impossible(`it belongs to extension ${view.memberOf}`)]),
     ...(view.hasSecurityLabel
@@ -27,66 +29,45 @@ export function swapRefusals(live: LiveView, rights: SwapRights): Refusal[] {
     ...dependents
       .filter((each) => each.view === null && each.again === null)
       .map(({ description }) => impossible(`${description} depends on it`)),
-    ...(may.has(view.owner)
-      ? []
-      : [
-          missing(`${role} may not act as its owner, ${view.owner}`, {
-            membership: view.owner,
-            owned: itself,
-          }),
-        ]),
+    ...actsAs(view.owner, itself, `${role} may not act as its owner, ${view.owner}`),
     ...rights.lacks.map((lack) => placeRefusal(lack, view.owner)),
-    ...rights.mayNotSeal.map((sealer) =>
-      missing(`${sealer} may not use language plpgsql`, {
-        privilege: 'usage',
-        on: 'language plpgsql',
-        to: sealer,
-        owner: null,
-      }),
-    ),
-    ...(!rights.inheritsOwner
-      ? statistics
-          .filter(({ owner }) => owner !== view.owner)
-          .map(({ schema, name, owner }) =>
-            missing(
-              `statistics ${displayName({ schema, name })} belong to ${owner}, and ${role} may not hand new ones over to ${owner}`,
-              { membership: view.owner, owned: itself },
-            ),
-          )
-      : []),
-    ...unique(dependents.flatMap((each) => (each.view && !may.has(each.view.owner) ? [each.view] : []))).map(
-      (plain) =>
-        missing(`view ${displayName(plain)} reads it, and ${role} may not act as its owner, ${plain.owner}`, {
-          membership: plain.owner,
-          owned: { kind: 'view', name: plain },
-        }),
-    ),
-    ...dependents.flatMap(({ description, again }) =>
-      again === null || may.has(again.owner)
-        ? []
-        : [
-            missing(`${description} reads it, and ${role} may not act as its owner, ${again.owner}`, {
-              membership: again.owner,
-              owned: again.owned,
-            }),
-          ],
-    ),
+    ...rights.mayNotSeal.map((sealer) => ({
+      because: `${sealer} may not use language plpgsql`,
+      right: { privilege: 'usage', on: 'language plpgsql', to: sealer, owner: null },
+    })),
     ...statistics
-      .filter(({ owner }) => !may.has(owner))
-      .map((each) =>
-        missing(
-          `statistics ${displayName(each)} belong to ${each.owner}, and ${role} may not act as ${each.owner}`,
-          {
-            membership: each.owner,
-            owned: `statistics ${quoteName(each)}`,
-          },
-        ),
+      .filter(({ owner }) => !rights.inheritsOwner && owner !== view.owner)
+      .map((each) => ({
+        because: `statistics ${displayName(each)} belong to ${each.owner}, and ${role} may not hand new ones over to ${each.owner}`,
+        right: { membership: view.owner, owned: itself },
+      })),
+    ...dependents.flatMap(({ view: plain }) => {
+      if (plain === null) return []
+      const owned = { kind: 'view', name: plain }
+      return actsAs(
+        plain.owner,
+        owned,
+        `view ${displayName(plain)} reads it, and ${role} may not act as its owner, ${plain.owner}`,
+      )
+    }),
+    ...dependents.flatMap(({ description, again }) =>
+      again === null
+        ? []
+        : actsAs(
+            again.owner,
+            again.owned,
+            `${description} reads it, and ${role} may not act as its owner, ${again.owner}`,
+          ),
+    ),
+    ...statistics.flatMap((each) =>
+      actsAs(
+        each.owner,
+        `statistics ${quoteName(each)}`,
+        `statistics ${displayName(each)} belong to ${each.owner}, and ${role} may not act as ${each.owner}`,
       ),
-    ...unique(grants.map(({ grantor }) => grantor).filter((grantor) => !may.has(grantor))).map((grantor) =>
-      missing(`${grantor} has granted privileges on it, and ${role} may not act as ${grantor}`, {
-        membership: grantor,
-        owned: null,
-      }),
+    ),
+    ...[...new Set(grants.map(({ grantor }) => grantor))].flatMap((grantor) =>
+      actsAs(grantor, null, `${grantor} has granted privileges on it, and ${role} may not act as ${grantor}`),
     ),
   ]
 }
@@ -95,16 +76,11 @@ export function swapRefusals(live: LiveView, rights: SwapRights): Refusal[] {
 export const placeRefusal = (
   { role, privilege, schema }: SwapRights['lacks'][number],
   owner?: string,
-): Refusal =>
-  missing(
-    `${role === owner ? `its owner, ${role},` : role} may not ${
-      privilege === 'create' ? 'create anything in' : 'look into'
-    } schema ${displayPart(schema)}`,
-    { privilege, schema, to: role },
-  )
+): Refusal => ({
+  because: `${role === owner ? `its owner, ${role},` : role} may not ${
+    privilege === 'create' ? 'create anything in' : 'look into'
+  } schema ${displayPart(schema)}`,
+  right: { privilege, schema, to: role },
+})
 
 const impossible = (because: string): Refusal => ({ because, right: null })
-
-const missing = (because: string, right: Right): Refusal => ({ because, right })
-
-const unique = <T>(items: T[]): T[] => [...new Set(items)]
