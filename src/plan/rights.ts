@@ -10,7 +10,7 @@ export type Owned = string | { kind: string; name: QualifiedName } | null
  * A right that somebody lacks. Roles and objects are written as in SQL, schemas as in the catalog. Without `to`,
  * the role that asks lacks the right.
  */
-export type Right = { to?: string } & (
+type Right = { to?: string } & (
   | {
       /** To act as this role. */
       membership: string
