@@ -7,7 +7,7 @@ import {
   type TroubledView,
   utc,
 } from '../plan/monitoring/notice.ts'
-import { type Trouble, troubles } from '../plan/monitoring/telling.ts'
+import { type Trouble, troubles, troubleWords as words } from '../plan/monitoring/telling.ts'
 import { causes as causeWords, wordsOf } from '../plan/views/cause.ts'
 import { count, duration, names } from '../plan/words.ts'
 
@@ -97,8 +97,6 @@ const brief = ({ code, view, batchId, error, text }: ToldCause): string => {
   const state = isNamed ? ` (${[error.class, error.sqlstate].filter(Boolean).join(', ')})` : ''
   return `${view ?? `batch ${batchId}`} ${wordsOf(code).brief ?? causeWords.Failed.brief}${state}`
 }
-
-const words: Record<Trouble, string> = { stale: 'stale', missing: 'missing', aside: 'set aside' }
 
 function overLine({ inAll }: Notice, over: EndedTrouble[]): string {
   const [first] = over

@@ -2,6 +2,7 @@ import type { Batch } from '../../db/batches/batches.ts'
 import type { EndedRun } from '../../db/monitoring/publish.ts'
 import { type Monitored, monitor } from '../../operations/monitoring/monitor.ts'
 import { isSlow, isUnnoticedFailure } from '../../plan/monitoring/runs.ts'
+import { troubleWords } from '../../plan/monitoring/telling.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 import { logger } from '../lambda/function.ts'
 import { publishBatchMetrics, publishPerView, publishRunMetrics, publishViews } from '../metrics/publish.ts'
@@ -42,19 +43,11 @@ export function monitorEnvironment({
       },
       failing: (views) => {
         logTrouble('views fail', views, [])
-        publishViews(environment, 'viewsFailed', views.length)
+        publishViews(environment, 'failed', views.length)
       },
-      stale: (views, told) => {
-        logTrouble('views are stale', views, told)
-        publishViews(environment, 'viewsStale', views.length)
-      },
-      missing: (views, told) => {
-        logTrouble('views are missing', views, told)
-        publishViews(environment, 'viewsMissing', views.length)
-      },
-      aside: (views, told) => {
-        logTrouble('views are set aside', views, told)
-        publishViews(environment, 'viewsSetAside', views.length)
+      trouble: (trouble, views, told) => {
+        logTrouble(`views are ${troubleWords[trouble]}`, views, told)
+        publishViews(environment, trouble, views.length)
       },
     },
   })

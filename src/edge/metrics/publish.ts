@@ -2,6 +2,7 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import type { Batch } from '../../db/batches/batches.ts'
 import type { EndedRun } from '../../db/monitoring/publish.ts'
 import { isSlow, isUnnoticedFailure } from '../../plan/monitoring/runs.ts'
+import type { Trouble } from '../../plan/monitoring/telling.ts'
 import {
   metricDimensions,
   metricNames,
@@ -25,12 +26,17 @@ export const publishBatchMetrics = (environment: string, ended: Batch[]): void =
     [metricNames.batchesLost]: ended.filter(({ error }) => error?.class === 'BatchLost').length,
   })
 
-/** The metrics of how many views are in trouble. */
-type ViewsMetric = 'viewsFailed' | 'viewsStale' | 'viewsMissing' | 'viewsSetAside'
+/** What is wrong with views, and the metric of how many. */
+const viewsMetrics = {
+  failed: metricNames.viewsFailed,
+  stale: metricNames.viewsStale,
+  missing: metricNames.viewsMissing,
+  aside: metricNames.viewsSetAside,
+} as const satisfies Record<Trouble | 'failed', string>
 
 /** Publishes how many views have a trouble now. */
-export const publishViews = (environment: string, metric: ViewsMetric, views: number): void =>
-  publish(metricDimensions(environment), { [metricNames[metric]]: views })
+export const publishViews = (environment: string, trouble: keyof typeof viewsMetrics, views: number): void =>
+  publish(metricDimensions(environment), { [viewsMetrics[trouble]]: views })
 
 /** Publishes the outcome of one run with the name of its view. Runs that neither succeeded nor failed are left out. */
 export function publishPerView(environment: string, run: EndedRun): void {

@@ -2,19 +2,14 @@ import { dropTwins } from '../../db/batches/batch-groups.ts'
 import type { Batch } from '../../db/batches/batches.ts'
 import { closeLostBatch, findUnadvancedBatches } from '../../db/batches/lost-batches.ts'
 import { closeLostRuns } from '../../db/life/lose.ts'
-import {
-  type StaleView,
-  tellForgottenAside,
-  tellMissingViews,
-  tellStaleViews,
-} from '../../db/monitoring/ages.ts'
+import { type StaleView, type Troubled, tellTroubles } from '../../db/monitoring/ages.ts'
 import { readFailingViews } from '../../db/monitoring/failing.ts'
 import { writeIntervals } from '../../db/monitoring/intervals.ts'
 import { noteLook } from '../../db/monitoring/look.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../../db/monitoring/publish.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { discoverDefinitions } from '../../db/views/definitions.ts'
-import { type Telling, usualTelling } from '../../plan/monitoring/telling.ts'
+import { type Telling, type Trouble, usualTelling } from '../../plan/monitoring/telling.ts'
 import { type Schedules, scheduledInterval } from './schedules.ts'
 
 /** The monitor was away if its last look is longer ago than this, and than its telling lets expect. */
@@ -31,22 +26,15 @@ export interface Publisher {
   runs(ended: EndedRun[]): void
   batches(ended: Batch[]): void
   failing(views: string[]): void
-  stale(views: StaleView[], told: string[]): void
-  missing(views: string[], told: string[]): void
-  aside(views: string[], told: string[]): void
+  trouble(trouble: Trouble, views: (StaleView | string)[], told: string[]): void
 }
 
 /** The result of one look. */
-export interface Monitored {
+export interface Monitored extends Troubled {
   /** Runs closed because their server process is gone. */
   lost: number
   publishedRuns: number
   publishedBatches: number
-  stale: StaleView[]
-  /** The authored views that are not in the database. */
-  missing: string[]
-  /** What has been set aside for longer than an hour. */
-  aside: string[]
 }
 
 /**
@@ -73,9 +61,7 @@ export function monitor(
     await discoverDefinitions(sql)
     await writeIntervals(sql, (definition) => scheduledInterval(definition, schedules))
     publish.failing(await readFailingViews(sql))
-    const stale = await tellStaleViews(sql, telling, publish.stale)
-    const missing = await tellMissingViews(sql, telling, publish.missing)
-    const aside = await tellForgottenAside(sql, telling, publish.aside)
-    return { lost: lost.length, publishedRuns, publishedBatches, stale, missing, aside }
+    const found = await tellTroubles(sql, telling, publish.trouble)
+    return { lost: lost.length, publishedRuns, publishedBatches, ...found }
   })
 }

@@ -2,6 +2,13 @@
 export const troubles = ['stale', 'missing', 'aside'] as const
 export type Trouble = (typeof troubles)[number]
 
+/** What is said of a view in trouble: `it is stale`. */
+export const troubleWords: Record<Trouble, string> = {
+  stale: 'stale',
+  missing: 'missing',
+  aside: 'set aside',
+}
+
 /** How often the monitor tells of a trouble. */
 export interface Telling {
   /** A trouble that is not over is told again after this time, in seconds. Null: never. */

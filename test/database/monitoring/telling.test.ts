@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { handler as monitorHandler } from '../../../functions/monitor.ts'
 import type { Database } from '../../../src/db/server/connect.ts'
-import { monitor } from '../../../src/operations/monitoring/monitor.ts'
+import { monitor, type Publisher } from '../../../src/operations/monitoring/monitor.ts'
 import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { type Telling, usualTelling } from '../../../src/plan/monitoring/telling.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
@@ -15,11 +15,12 @@ const { lines, published } = usePublished(url)
 /** What one look publishes: how many views are stale, and the names to tell of. */
 async function look(telling: Telling = usualTelling, from: Database = database) {
   const published = { stale: 0, told: [] as string[] }
-  const stale = (views: unknown[], told: string[]) => {
+  const trouble: Publisher['trouble'] = (which, views, told) => {
+    if (which !== 'stale') return
     published.stale = views.length
     published.told = told.map((name) => name.replace('public.', ''))
   }
-  await monitor(from, { schedules: unscheduled, publish: { ...unheard, stale }, telling })
+  await monitor(from, { schedules: unscheduled, publish: { ...unheard, trouble }, telling })
   return published
 }
 
@@ -190,11 +191,11 @@ describe('of two monitors at once', () => {
 test('what a monitor told that died before it could say so is told again', async () => {
   await becomesStale('steady')
   const told: string[] = []
-  const stale = (_: unknown, names: string[]) => {
+  const trouble: Publisher['trouble'] = (_, __, names) => {
     told.push(...names)
     throw new Error('it died')
   }
-  const publish = { ...unheard, stale }
+  const publish = { ...unheard, trouble }
   await expect(monitor(database, { schedules: unscheduled, publish })).rejects.toThrow('it died')
   expect(told).toEqual(['public.steady'])
   expect(await look()).toEqual({ stale: 1, told: ['steady'] })

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { publishBatchMetrics, publishRunMetrics, publishViews } from '../../../src/edge/metrics/publish.ts'
+import { troubles } from '../../../src/plan/monitoring/telling.ts'
 import { kinds } from '../support/synth.ts'
 
 /**
@@ -25,8 +26,7 @@ const metric = (namespace: string, name: string, dimensions: [string, unknown][]
 function emitted(): string[] {
   publishRunMetrics('test', [])
   publishBatchMetrics('test', [])
-  for (const metric of ['viewsFailed', 'viewsStale', 'viewsMissing', 'viewsSetAside'] as const)
-    publishViews('test', metric, 0)
+  for (const trouble of ['failed', ...troubles] as const) publishViews('test', trouble, 0)
   return lines
     .map((line) => JSON.parse(line))
     .flatMap((line) =>

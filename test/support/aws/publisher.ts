@@ -5,7 +5,5 @@ export const unheard: Publisher = {
   runs: () => {},
   batches: () => {},
   failing: () => {},
-  stale: () => {},
-  missing: () => {},
-  aside: () => {},
+  trouble: () => {},
 }
