@@ -37,7 +37,7 @@ export async function describeInCatalog(sql: Sql, view: string): Promise<Record<
            where c.relname = parts[array_upper(parts, 1)]
              and n.nspname = case when array_upper(parts, 1) > 1 then parts[1] else current_schema() end)
     select
-      (select jsonb_build_object('row', ${row('v')}, 'name', v.relname, 'untouched', v.relacl is null, 'acl', ${acl('v.relacl', 'v.relowner')},
+      (select jsonb_build_object('row', ${row('v')}, 'name', v.relname, 'acl', ${acl('v.relacl', 'v.relowner')},
          'definition', pg_get_viewdef(v.oid), 'comment', obj_description(v.oid, 'pg_class'),
          'types', (select jsonb_agg(t.typname order by t.typname) from pg_type r join pg_type t on t.oid in (r.oid, r.typarray) where r.typrelid = v.oid),
          'toast', (select t.reloptions from pg_class t where t.oid = v.reltoastrelid)) from v) as view,
