@@ -4,11 +4,13 @@ import { setFlagsFromString } from 'node:v8'
 let library: Promise<typeof import('libpg-query')> | undefined
 
 function load(): Promise<typeof import('libpg-query')> {
-  // V8 would compile the parser a second time, for speed, while most commands are over already: it costs half a second of a
-  // processor and 600 MB of memory. Either flag alone only delays that. Set before the parser is loaded.
-  setFlagsFromString('--no-wasm-dynamic-tiering')
-  setFlagsFromString('--no-wasm-tier-up')
-  library ??= import('libpg-query')
+  if (library === undefined) {
+    // V8 would compile the parser a second time, for speed, while most commands are over already: it costs half a second of a
+    // processor and 600 MB of memory. Either flag alone only delays that. Set before the parser is loaded.
+    setFlagsFromString('--no-wasm-dynamic-tiering')
+    setFlagsFromString('--no-wasm-tier-up')
+    library = import('libpg-query')
+  }
   return library
 }
 
