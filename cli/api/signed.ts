@@ -1,11 +1,11 @@
 import { Problem } from '../../src/problem.ts'
+import { regionOf } from '../project/config.ts'
 import { addressOfEnvironment } from './address.ts'
 import { isExpired, messageOf } from './answers.ts'
 import type { Api } from './api.ts'
 import { type Signer, signerOf } from './aws.ts'
 import { type AddressedRequest, clientOf, fetchOnce } from './client.ts'
 import { plainPaths } from './plain-path.ts'
-import { regionOf } from './region.ts'
 
 /**
  * An API whose requests are signed with the caller's AWS credentials. Without an address it is looked up in the

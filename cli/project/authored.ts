@@ -3,7 +3,7 @@ import { inOrder } from '../../src/authoring/reads.ts'
 import { notValid } from '../../src/authoring/view-report.ts'
 import { quoteName } from '../../src/plan/names.ts'
 import type { Definition } from '../../src/plan/views/definition.ts'
-import { readFolders, shownPath } from './folders.ts'
+import { readFolders, shownPath } from './config.ts'
 
 /**
  * The definitions in the folder of views, each after those that it reads. One refusal lists all problems of all files.

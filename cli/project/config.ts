@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url'
 import { type LoadedConfig, loadConfig } from '../../src/config/load-config.ts'
+import { relativePath } from '../../src/loading/relative-path.ts'
 
 let loaded: Promise<LoadedConfig> | undefined
 
@@ -8,3 +9,15 @@ export function readConfig(): Promise<LoadedConfig> {
   loaded ??= loadConfig(pathToFileURL(`${process.cwd()}/`))
   return loaded
 }
+
+export type Folders = LoadedConfig['folders']
+
+/** The folders that the command line reads and writes, as the configuration of the current folder names them. */
+export const readFolders = async (): Promise<Folders> => (await readConfig()).folders
+
+/** The region of an environment in the configuration. Undefined: the region of the AWS credentials. */
+export const regionOf = async (environment: string): Promise<string | undefined> =>
+  (await readConfig()).environments[environment]?.region
+
+/** A folder or file as people know it, from the current folder: `views/`. */
+export const shownPath = (url: URL): string => `${relativePath(url.href)}${url.href.endsWith('/') ? '/' : ''}`

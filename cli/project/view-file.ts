@@ -1,8 +1,7 @@
-import { mkdir, rm } from 'node:fs/promises'
 import { fileNameOf } from '../../src/plan/file-names.ts'
 import type { QualifiedName } from '../../src/plan/names.ts'
 import { type Definition, definitionDefaults } from '../../src/plan/views/definition.ts'
-import { readFolders } from './folders.ts'
+import { readFolders } from './config.ts'
 import { writeNew } from './write-new.ts'
 
 /**
@@ -11,36 +10,21 @@ import { writeNew } from './write-new.ts'
  */
 export const writeViewFiles = (definitions: Definition[]): Promise<URL[]> =>
   writeAll(
-    definitions.flatMap((definition): [string, string][] => [
-      [`${fileBase(definition)}.sql`, `${definition.sql}\n`],
-      [`${fileBase(definition)}.ts`, viewModule(definition)],
+    definitions.flatMap((definition) => [
+      { file: `${fileBase(definition)}.sql`, text: `${definition.sql}\n` },
+      { file: `${fileBase(definition)}.ts`, text: viewModule(definition) },
     ]),
   )
 
 /** Writes a `.ts` and a `.sql` file to fill in, for a view that nobody has written yet. Never replaces a file. */
 export const writeNewViewFiles = (view: QualifiedName): Promise<URL[]> =>
   writeAll([
-    [`${fileBase(view)}.sql`, newQuery],
-    [`${fileBase(view)}.ts`, newModule(view)],
+    { file: `${fileBase(view)}.sql`, text: newQuery },
+    { file: `${fileBase(view)}.ts`, text: newModule(view) },
   ])
 
-/** Writes files into the folder of views: all of them or none. */
-async function writeAll(files: [name: string, text: string][]): Promise<URL[]> {
-  const { views: folder } = await readFolders()
-  const written: URL[] = []
-  try {
-    for (const [name, text] of files) {
-      const file = new URL(name, folder)
-      await mkdir(new URL('./', file), { recursive: true })
-      await writeNew(file, text)
-      written.push(file)
-    }
-  } catch (error) {
-    await Promise.all(written.map((file) => rm(file)))
-    throw error
-  }
-  return written
-}
+const writeAll = async (files: { file: string; text: string }[]): Promise<URL[]> =>
+  writeNew((await readFolders()).views, files)
 
 const newQuery = `-- The query of the view, without a semicolon. Name every table with its schema.
 select 1 as id

@@ -1,16 +1,28 @@
-import { writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { Problem } from '../../src/problem.ts'
-import { shownPath } from './folders.ts'
+import { shownPath } from './config.ts'
 
-/** Writes a new file. Refuses to replace a file. */
-export async function writeNew(file: URL, text: string): Promise<void> {
+/** Writes new files into a folder: all of them or none. Refuses to replace a file. */
+export async function writeNew(folder: URL, files: { file: string; text: string }[]): Promise<URL[]> {
+  const written: URL[] = []
   try {
-    await writeFile(file, text, { flag: 'wx' })
+    for (const { file, text } of files) {
+      const at = new URL(file, folder)
+      await mkdir(new URL('./', at), { recursive: true })
+      await writeFile(at, text, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+        throw error.code === 'EEXIST' ? existing(at) : error
+      })
+      written.push(at)
+    }
+    return written
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    throw new Problem(
-      'InvalidRequest',
-      `${shownPath(file)} exists already, and was not changed. Nothing was written.`,
-    )
+    await Promise.all(written.map((file) => rm(file)))
+    throw error
   }
 }
+
+const existing = (file: URL): Problem =>
+  new Problem(
+    'InvalidRequest',
+    `${shownPath(file)} exists already, and was not changed. Nothing was written.`,
+  )

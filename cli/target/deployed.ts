@@ -10,8 +10,7 @@ import { compareJournal } from '../../src/plan/migrations/journal.ts'
 import type { Difference } from '../../src/plan/views/differences.ts'
 import { Problem } from '../../src/problem.ts'
 import { findEnvironment } from '../api/address.ts'
-import { regionOf } from '../api/region.ts'
-import { readFolders } from '../project/folders.ts'
+import { readFolders, regionOf } from '../project/config.ts'
 import type { Target } from './target.ts'
 
 /** Longer than the longest life of the function. */

@@ -19,7 +19,7 @@ import { doctor } from '../../src/operations/views/doctor.ts'
 import { schemaFolder } from '../../src/package-files.ts'
 import { frozenState } from '../../src/plan/migrations/frozen.ts'
 import { Problem } from '../../src/problem.ts'
-import { readFolders } from '../project/folders.ts'
+import { readFolders } from '../project/config.ts'
 import type { Target } from './target.ts'
 
 /**

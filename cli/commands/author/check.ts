@@ -6,7 +6,7 @@ import { frozenState } from '../../../src/plan/migrations/frozen.ts'
 import type { Difference } from '../../../src/plan/views/differences.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
 import { readAuthored } from '../../project/authored.ts'
-import { readFolders } from '../../project/folders.ts'
+import { readFolders } from '../../project/config.ts'
 import { targetOf } from '../../target/target-of.ts'
 import { environment } from '../flags.ts'
 

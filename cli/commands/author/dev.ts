@@ -9,7 +9,7 @@ import { quoted } from '../../../src/plan/commands.ts'
 import { Problem } from '../../../src/problem.ts'
 import { report } from '../../../src/terminal/report.ts'
 import { readAuthored } from '../../project/authored.ts'
-import { readFolders, shownPath } from '../../project/folders.ts'
+import { readFolders, shownPath } from '../../project/config.ts'
 
 const command = 'npx viewkeeper dev'
 

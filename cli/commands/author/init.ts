@@ -5,7 +5,7 @@ import { dim, report } from '../../../src/terminal/report.ts'
 import { readFacts } from '../../init/facts.ts'
 import { nextSteps } from '../../init/next.ts'
 import { type PlannedFile, planInit } from '../../init/plan.ts'
-import { readFolders, shownPath } from '../../project/folders.ts'
+import { readFolders, shownPath } from '../../project/config.ts'
 
 /** Declares `init`. */
 export function addTo(program: Command): void {

@@ -4,7 +4,7 @@ import { displayName, identifierFault } from '../../../src/plan/names.ts'
 import { nameFault, schemaFault } from '../../../src/plan/reserved-names.ts'
 import { Problem } from '../../../src/problem.ts'
 import { report } from '../../../src/terminal/report.ts'
-import { shownPath } from '../../project/folders.ts'
+import { shownPath } from '../../project/config.ts'
 import { qualified } from '../../project/names.ts'
 import { writeNewViewFiles } from '../../project/view-file.ts'
 

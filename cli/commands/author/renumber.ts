@@ -6,7 +6,7 @@ import type { FrozenMigration } from '../../../src/plan/migrations/frozen.ts'
 import { planRenumber, type Renumbered } from '../../../src/plan/migrations/renumber.ts'
 import { Problem } from '../../../src/problem.ts'
 import { report } from '../../../src/terminal/report.ts'
-import { readFolders, shownPath } from '../../project/folders.ts'
+import { readFolders, shownPath } from '../../project/config.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 
 /** Declares `migrate renumber`. */

@@ -10,7 +10,7 @@ import type { Definition } from '../../../src/plan/views/definition.ts'
 import { Problem } from '../../../src/problem.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
 import { readAuthored } from '../../project/authored.ts'
-import { type Folders, readFolders, shownPath } from '../../project/folders.ts'
+import { type Folders, readFolders, shownPath } from '../../project/config.ts'
 import { writeMigrations } from '../../project/write-migrations.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 

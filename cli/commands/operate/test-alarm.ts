@@ -5,7 +5,7 @@ import { testReason } from '../../../src/mails/alarm-words.ts'
 import { Problem } from '../../../src/problem.ts'
 import { report } from '../../../src/terminal/report.ts'
 import { awsProblem } from '../../api/aws.ts'
-import { regionOf } from '../../api/region.ts'
+import { regionOf } from '../../project/config.ts'
 
 /** Declares `test-alarm`. */
 export function addTo(program: Command): void {

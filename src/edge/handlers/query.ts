@@ -5,23 +5,18 @@ import { getView, listViews } from '../../operations/views/read.ts'
 import { getWhy } from '../../operations/views/why.ts'
 import { filters } from '../../plan/views/state.ts'
 import { batchBody, runBody } from '../http/answers.ts'
-import { type HttpAnswer, type HttpEvent, json } from '../http/http.ts'
+import { json } from '../http/http.ts'
 import { pageByKey, pageByName, pageInOrder } from '../http/pages.ts'
 import { viewPath } from '../http/schemas/fields.ts'
 import { batchPath, runPath } from '../http/schemas/ids.ts'
 import { batchesQuery, batchQuery, metricsQuery, runsQuery, viewsQuery } from '../http/schemas/queries.ts'
 import { fitting, mostBytes } from '../http/size.ts'
 import { validate } from '../http/validate.ts'
-import { type Configuration, localEnvironment } from '../lambda/configuration.ts'
-
-type WithDatabase = Pick<Configuration, 'database'>
-type WithSchedules = Pick<Configuration, 'database' | 'schedules'>
+import { localEnvironment } from '../lambda/configuration.ts'
+import type { HttpHandler } from '../lambda/function.ts'
 
 /** `GET /views` */
-export async function answerViews(
-  event: HttpEvent,
-  { database, schedules }: WithSchedules,
-): Promise<HttpAnswer> {
+export const answerViews: HttpHandler = async (event, { database, schedules }) => {
   const { state, cursor } = validate(viewsQuery, event.queryStringParameters ?? {}, 'query')
   const { views, paused } = await listViews(database, schedules)
   const wanted = state === undefined ? views : views.filter(filters[state])
@@ -30,7 +25,7 @@ export async function answerViews(
 }
 
 /** `GET /metrics` */
-export async function answerMetrics(event: HttpEvent, { database }: WithDatabase): Promise<HttpAnswer> {
+export const answerMetrics: HttpHandler = async (event, { database }) => {
   const { view, window, cursor } = validate(metricsQuery, event.queryStringParameters ?? {}, 'query')
   const metrics = await getMetrics(database, { view, windowSeconds: window })
   const { page, next } = pageByName(metrics, cursor)
@@ -38,20 +33,14 @@ export async function answerMetrics(event: HttpEvent, { database }: WithDatabase
 }
 
 /** `GET /views/{view}` */
-export async function answerView(
-  event: HttpEvent,
-  { database, schedules }: WithSchedules,
-): Promise<HttpAnswer> {
+export const answerView: HttpHandler = async (event, { database, schedules }) => {
   const { view } = validate(viewPath, event.pathParameters, 'path')
   const { recentRuns, ...details } = await getView(database, view, schedules)
   return json(200, { ...details, recentRuns: recentRuns.map(runBody) })
 }
 
 /** `GET /views/{view}/why` */
-export async function answerWhy(
-  event: HttpEvent,
-  { database, schedules, environment }: Pick<Configuration, 'database' | 'schedules' | 'environment'>,
-): Promise<HttpAnswer> {
+export const answerWhy: HttpHandler = async (event, { database, schedules, environment }) => {
   const { view } = validate(viewPath, event.pathParameters, 'path')
   const { recentRuns, ...why } = await getWhy(database, view, {
     schedules,
@@ -61,7 +50,7 @@ export async function answerWhy(
 }
 
 /** `GET /runs` */
-export async function answerRuns(event: HttpEvent, { database }: WithDatabase): Promise<HttpAnswer> {
+export const answerRuns: HttpHandler = async (event, { database }) => {
   const { since, cursor, ...filter } = validate(runsQuery, event.queryStringParameters ?? {}, 'query')
   const { runs, next: last } = await listRuns(database, {
     ...filter,
@@ -73,13 +62,13 @@ export async function answerRuns(event: HttpEvent, { database }: WithDatabase): 
 }
 
 /** `GET /runs/{id}` */
-export async function answerRun(event: HttpEvent, { database }: WithDatabase): Promise<HttpAnswer> {
+export const answerRun: HttpHandler = async (event, { database }) => {
   const { id } = validate(runPath, event.pathParameters, 'path')
   return json(200, runBody(await getRun(database, id)))
 }
 
 /** `GET /batches` */
-export async function answerBatches(event: HttpEvent, { database }: WithDatabase): Promise<HttpAnswer> {
+export const answerBatches: HttpHandler = async (event, { database }) => {
   const { cursor, ...filter } = validate(batchesQuery, event.queryStringParameters ?? {}, 'query')
   const { batches, next: last } = await listBatches(database, { ...filter, before: cursor })
   const { page, next } = pageByKey(batches, last, ({ serial }) => serial)
@@ -87,7 +76,7 @@ export async function answerBatches(event: HttpEvent, { database }: WithDatabase
 }
 
 /** `GET /batches/{id}` */
-export async function answerBatch(event: HttpEvent, { database }: WithDatabase): Promise<HttpAnswer> {
+export const answerBatch: HttpHandler = async (event, { database }) => {
   const { id } = validate(batchPath, event.pathParameters, 'path')
   const { cursor } = validate(batchQuery, event.queryStringParameters ?? {}, 'query')
   const { views, ...batch } = await getBatch(database, id)
