@@ -5,13 +5,13 @@ import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vit
 
 // Files share a worker: what others have loaded is loaded anew with the mock, and is gone with it.
 vi.resetModules()
-vi.doMock('../../../cli/project/config.ts', () => ({
-  readConfig: async () => ({ environments: { stated: { region: 'eu-west-3' }, unstated: {} } }),
+vi.doMock('../../../src/config/load-config.ts', () => ({
+  loadConfig: async () => ({ environments: { stated: { region: 'eu-west-3' }, unstated: {} } }),
 }))
 const { testAlarm } = await import('../../../cli/commands/operate/test-alarm.ts')
 const { deployedTarget } = await import('../../../cli/target/deployed.ts')
 afterAll(() => {
-  vi.doUnmock('../../../cli/project/config.ts')
+  vi.doUnmock('../../../src/config/load-config.ts')
   vi.resetModules()
 })
 
