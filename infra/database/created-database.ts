@@ -47,7 +47,9 @@ export class CreatedDatabase extends Construct implements Database {
     const { vpc, subnets } = network
     this.vpc = vpc
     this.subnets = subnets
-    // A single server is in one zone: if that zone fails, an endpoint in a second zone helps nobody.
+    // RDS puts a single server into a zone of its choice, which no template knows. A zone that the template said could not
+    // change: a server that had a standby would have to be replaced. So the endpoint may be in the other zone.
+    // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-rds-dbinstance.html
     const zones = options.multiAz ? subnets : subnets.slice(0, 1)
     this.endpointSubnets = options.authentication === 'iam' ? [] : zones
     this.databaseName = options.name

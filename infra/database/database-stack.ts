@@ -55,10 +55,10 @@ export class DatabaseStack extends Stack {
   private exportAll() {
     const { vpc, subnets, securityGroup, host, login, admin, resourceId } = this.database
     const subnetIds = subnets.map(({ subnetId }) => subnetId)
-    for (const value of [vpc.vpcId, ...subnetIds, securityGroup.securityGroupId, host])
+    for (const value of [vpc.vpcId, ...subnetIds, securityGroup.securityGroupId, host, resourceId])
       this.exportValue(value)
+    // Gone with IAM: such a change needs the other stack removed first (docs/deploy.md).
     for (const each of [login, admin]) if ('secret' in each) this.exportValue(each.secret.secretArn)
-    if ('user' in login) this.exportValue(resourceId)
   }
 
   private addOutputs() {

@@ -48,7 +48,7 @@ export class ImportedDatabase extends Construct implements Database {
 /** The schema has checked that the fields of the chosen way to log in are there. */
 const loginOf = (scope: Construct, options: ValidImportedDatabase): Login =>
   options.authentication === 'iam'
-    ? iamLogin(scope, options.user as string, options.resourceId as string)
+    ? iamLogin(scope, options.user as string, ...[options.resourceId ?? []].flat())
     : { secret: secretOf(scope, options) }
 
 const secretOf = (scope: Construct, { secretArn, secretKeyArn }: ValidImportedDatabase): ISecret =>

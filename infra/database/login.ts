@@ -39,15 +39,16 @@ export const arnInPolicies = ({ secretFullArn, secretArn }: ISecret): string =>
 /** How a function logs in. */
 export type Login = SecretLogin | IamLogin
 
-/** The login of a role with IAM. `resourceId` names the instance (`db-…`) or the cluster (`cluster-…`). */
-export function iamLogin(scope: Construct, user: string, resourceId: string): IamLogin {
-  const userArn = Stack.of(scope).formatArn({
-    service: 'rds-db',
-    resource: 'dbuser',
-    resourceName: `${resourceId}/${user}`,
-    arnFormat: ArnFormat.COLON_RESOURCE_NAME,
-  })
-  const connect = new PolicyStatement({ actions: ['rds-db:connect'], resources: [userArn] })
+/** The login of a role with IAM. A resource id names an instance (`db-…`) or a cluster (`cluster-…`). */
+export function iamLogin(scope: Construct, user: string, ...resourceIds: string[]): IamLogin {
+  const userArn = (resourceId: string) =>
+    Stack.of(scope).formatArn({
+      service: 'rds-db',
+      resource: 'dbuser',
+      resourceName: `${resourceId}/${user}`,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    })
+  const connect = new PolicyStatement({ actions: ['rds-db:connect'], resources: resourceIds.map(userArn) })
   return { user, grantConnect: ({ grantPrincipal }) => grantPrincipal.addToPrincipalPolicy(connect) }
 }
 

@@ -137,6 +137,9 @@ export const createdDatabase = named(
     { path: ['maintenanceWindow'], message: 'must not overlap backupWindow' },
   )
 
+const resourceIdRule = 'must look like "db-ABCDEFGHIJKL01234" or "cluster-ABCDEFGHIJKL01234"'
+const resourceId = textLike(/^(db|cluster)-[A-Z0-9]+$/, resourceIdRule)
+
 const importedVpc = named(
   'ImportedVpcOptions',
   'The network of an imported database.',
@@ -203,11 +206,9 @@ export const importedDatabase = named(
       'none, with `secret`',
     ),
     resourceId: told(
-      textLike(
-        /^(db|cluster)-[A-Z0-9]+$/,
-        'must look like "db-ABCDEFGHIJKL01234" or "cluster-ABCDEFGHIJKL01234"',
-      ).optional(),
-      'With `iam`, where it is required: the resource id of the instance (`db-…`) or of the Aurora cluster (`cluster-…`).',
+      z.union([resourceId, z.array(resourceId).min(1, resourceIdRule)], resourceIdRule).optional(),
+      'With `iam`, where it is required: the resource id of the instance (`db-…`) or of the Aurora cluster (`cluster-…`); for a ' +
+        '[blue/green deployment](#without-a-secret-iam), those of both servers.',
       'none, with `secret`',
     ),
     securityGroupId: told(

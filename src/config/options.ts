@@ -279,10 +279,11 @@ export interface ImportedDatabaseOptions {
    */
   user?: string
   /**
-   * With `iam`, where it is required: the resource id of the instance (`db-…`) or of the Aurora cluster (`cluster-…`).
+   * With `iam`, where it is required: the resource id of the instance (`db-…`) or of the Aurora cluster (`cluster-…`);
+   * for a blue/green deployment, those of both servers.
    * @default - none, with `secret`
    */
-  resourceId?: string
+  resourceId?: string | string[]
   /** The database's security group; the stack adds one rule that lets the functions in. */
   securityGroupId: string
   /**

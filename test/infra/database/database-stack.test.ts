@@ -4,7 +4,15 @@ import { DatabaseStack } from '../../../infra/database/database-stack.ts'
 import type { ValidCreatedDatabase } from '../../../infra/environment/database.ts'
 import type { EnvironmentOptions } from '../../../src/config/options.ts'
 import { created, imported, parse, throwaway } from '../support/environments.ts'
-import { createStack, databases, kinds, type Resource, Synthesized } from '../support/synth.ts'
+import {
+  createStack,
+  databaseOf,
+  databases,
+  kinds,
+  type Properties,
+  type Resource,
+  Synthesized,
+} from '../support/synth.ts'
 
 const both = ['created', 'throwaway'] as const
 
@@ -55,6 +63,18 @@ describe.each(both)('%s', (kind) => {
     follow(server)
     expect([...needed].sort()).toEqual(Object.keys(resources).sort())
   })
+})
+
+test('a database that changes from IAM to a secret keeps each export that the other stack still reads', () => {
+  const exportsOf = (authentication: 'iam' | 'secret') => {
+    const stack = databaseOf(createStack({ ...created, database: { ...created.database, authentication } }))
+    return Object.values(stack.template.findOutputs('*')).flatMap(
+      ({ Export }: Properties) => Export?.Name ?? [],
+    )
+  }
+  const before = exportsOf('iam')
+  expect(before.length).toBeGreaterThan(4)
+  expect(exportsOf('secret')).toEqual(expect.arrayContaining(before))
 })
 
 const databaseStack = (options: EnvironmentOptions, majorUpgrade = false) => {

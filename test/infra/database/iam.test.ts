@@ -105,6 +105,17 @@ test('the master user of a created server logs in with IAM, and has no password'
   expect(server).not.toHaveProperty('MasterUserPassword')
 })
 
+test('functions may connect to both servers of a blue/green deployment', () => {
+  const resourceId = ['db-BLUE', 'db-GREEN']
+  const stack = synth({ ...importedWithIam, database: { ...importedWithIam.database, resourceId } })
+  const [, { Properties }] = stack.one('AWS::IAM::Policy', (p) =>
+    p.Roles.some(({ Ref }: { Ref: string }) => Ref.startsWith('Functionsrefresh')),
+  )
+  expect(JSON.stringify(Properties)).toMatch(
+    /dbuser:db-BLUE\/viewkeeper_app.+dbuser:db-GREEN\/viewkeeper_app/,
+  )
+})
+
 test('with a secret, a created server knows no IAM', () => {
   const { Properties } = databaseOf(createStack(created)).one('AWS::RDS::DBInstance')[1]
   expect(Properties).not.toHaveProperty('EnableIAMDatabaseAuthentication')
@@ -131,6 +142,8 @@ test.each([
   [{ user: undefined }, "user: is required with authentication: 'iam'"],
   [{ resourceId: undefined }, "resourceId: is required with authentication: 'iam'"],
   [{ resourceId: 'app' }, 'resourceId: must look like'],
+  [{ resourceId: [] }, 'resourceId: must look like'],
+  [{ resourceId: ['db-BLUE', 'green'] }, 'resourceId.1: must look like'],
   [{ user: 'a*' }, 'user: must be the name of a role'],
   [
     { secretArn: imported.database.secretArn },

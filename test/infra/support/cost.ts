@@ -37,6 +37,9 @@ const refreshSeconds = 30
 const viewsAtOnce = 2
 const monitorSeconds = 0.2
 const callSeconds = 0.5
+const runKb = 1
+const lookKb = 2
+const dashboardDays = 7
 
 interface Part {
   name: string
@@ -69,7 +72,7 @@ function partsOf(stack: Synthesized): Part[] {
   const loops = (views: number) => Math.ceil(batchSeconds(views) / (14 * 60))
   const byHand = (views: number) => views * byHandOfEachView
   const runs = (views: number) => views * batches + byHand(views)
-  const loggedGb = (views: number) => (runs(views) + looks) / 1e6
+  const loggedGb = (views: number) => (runs(views) * runKb + looks * lookKb) / 1e6
   const zones = resources('AWS::EC2::VPCEndpoint').reduce(
     (sum, { Properties }) => sum + (Properties.SubnetIds?.length ?? 0),
     0,
@@ -102,8 +105,8 @@ function partsOf(stack: Synthesized): Part[] {
     },
     {
       name: 'Lambda: refreshes by hand',
-      by: `the caller does not wait, the function does`,
-      cost: (views) => lambda('refresh', byHand(views), refreshSeconds),
+      by: `the function waits as long as the caller, who does not wait here: ${callSeconds} s`,
+      cost: (views) => lambda('refresh', byHand(views), callSeconds),
     },
     {
       name: 'Lambda: monitor',
@@ -140,13 +143,13 @@ function partsOf(stack: Synthesized): Part[] {
     },
     {
       name: 'logs',
-      by: '0.50 per GB taken in; 1 kB for each run and for each call of the monitor',
+      by: `0.50 per GB taken in; ${runKb} kB for each run, and ${lookKb} kB for each call of the monitor`,
       cost: (views) => loggedGb(views) * prices.loggedGb,
     },
     {
       name: 'Logs Insights',
-      by: '0.005 per GB read, the dashboard once a day',
-      cost: (views) => days * logPanels * (loggedGb(views) / days) * prices.searchedGb,
+      by: `0.005 per GB read; the dashboard once a day, each panel ${dashboardDays} days`,
+      cost: (views) => days * logPanels * ((dashboardDays * loggedGb(views)) / days) * prices.searchedGb,
     },
     fixed(
       'dashboard',
