@@ -62,8 +62,15 @@ export const optionFields = {
     'The least severe level that functions log; the lines that the dashboard reads are always logged.',
   ),
   requestsPerSecond: told(
-    z.int().min(1).max(10_000).default(20),
-    'Requests a second that the HTTP API accepts from all callers together; a burst may be twice as many.',
+    z.int().min(1).max(10_000).default(8),
+    'Requests a second that the HTTP API accepts from all callers together, and at one moment. The default leaves some of the 10 ' +
+      'functions that a new account may run at once.',
+  ),
+  reservedConcurrency: told(
+    z.int().min(1).max(1_000).optional(),
+    'Calls at once that Lambda [keeps for each of the functions](#concurrency) `create`, `refresh` and `drop`, and lets through ' +
+      'at most. Callers then wait so long at most that waiting alone cannot use them up.',
+    'none; callers wait up to 25 s',
   ),
   api: told(
     z.enum(['public', 'private']).default('public'),

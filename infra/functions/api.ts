@@ -14,7 +14,7 @@ export interface ApiProps {
   environmentName: string
   /** The functions that answer routes. */
   functions: Record<HttpFunctionName, { lambda: IFunction }>
-  /** The steady rate of all callers together. A burst may be twice as much. */
+  /** The steady rate of all callers together, and the most at one moment. */
   requestsPerSecond: number
   logRetentionDays: RetentionDays
 }
@@ -73,7 +73,7 @@ export class Api extends Construct implements ServedApi {
       httpApi: this.api,
       stageName: this.stageName,
       autoDeploy: true,
-      throttle: { rateLimit: props.requestsPerSecond, burstLimit: 2 * props.requestsPerSecond },
+      throttle: { rateLimit: props.requestsPerSecond, burstLimit: props.requestsPerSecond },
       accessLogSettings: { destination: new LogGroupLogDestination(logGroup), format: accessLogFormat },
     })
     this.url = stage.url

@@ -24,6 +24,8 @@ interface FunctionOptions {
   outsideNetwork?: boolean
   /** Whether an event that failed with all of Lambda's retries becomes a dead letter. */
   deadLetters?: boolean
+  /** Whether a caller may wait in the function for a run. */
+  waits?: boolean
   /** The options that the function is told. */
   obeys?: FunctionOption[]
   /** Retries of an asynchronous event. Default: Lambda's own, 2. */
@@ -39,6 +41,7 @@ interface FunctionOptions {
 const functions: Record<FunctionName, FunctionOptions> = {
   create: {
     description: 'Creates one view from its definition, for a schedule or an HTTP request',
+    waits: true,
     obeys: ['viewOwner'],
     timeout: Duration.minutes(15),
     deadLetters: true,
@@ -46,12 +49,14 @@ const functions: Record<FunctionName, FunctionOptions> = {
   },
   refresh: {
     description: 'Refreshes one view, for a schedule or an HTTP request',
+    waits: true,
     timeout: Duration.minutes(15),
     deadLetters: true,
     maxEventAge: Duration.hours(1),
   },
   drop: {
     description: 'Drops one view, for a schedule or an HTTP request',
+    waits: true,
     timeout: Duration.minutes(15),
     deadLetters: true,
     maxEventAge: Duration.hours(1),
@@ -146,7 +151,13 @@ export class Functions extends Construct {
       POWERTOOLS_LOG_LEVEL: options.logLevel,
     }
     const create = (name: FunctionName) => {
-      const { outsideNetwork, deadLetters: keepsDeadLetters, obeys = [], ...ofFunction } = functions[name]
+      const {
+        outsideNetwork,
+        deadLetters: keepsDeadLetters,
+        obeys = [],
+        waits,
+        ...ofFunction
+      } = functions[name]
       const created = new ViewkeeperFunction(this, name, {
         name,
         environmentName,
@@ -156,10 +167,12 @@ export class Functions extends Construct {
         tracing: options.tracing,
         network: outsideNetwork ? undefined : props.network,
         deadLetters: keepsDeadLetters ? deadLetters : undefined,
+        reservedConcurrency: waits ? options.reservedConcurrency : undefined,
         variables: {
           ...ofEach,
           ...(outsideNetwork ? {} : databaseVariables(database)),
           ...variablesOf(options, obeys),
+          ...(waits ? longestWait(options) : {}),
           ...variables[name],
         },
         ...(name === 'migrate'
@@ -212,3 +225,12 @@ const atLeastInfo = ({ logLevel }: ValidOptions): Record<string, string> => ({
 /** How many connections Viewkeeper's role may open. */
 const connectionVariables = ({ connectionLimit }: Database): Record<string, string> =>
   connectionLimit === undefined ? {} : { CONNECTION_LIMIT: String(connectionLimit) }
+
+/**
+ * How long callers may wait if the concurrency is reserved: requests that arrive as fast as the API lets them in, and all wait,
+ * occupy as many functions as are reserved.
+ */
+const longestWait = ({ reservedConcurrency, requestsPerSecond }: ValidOptions): Record<string, string> =>
+  reservedConcurrency === undefined
+    ? {}
+    : { LONGEST_WAIT_SECONDS: String(Math.floor(reservedConcurrency / requestsPerSecond)) }

@@ -50,7 +50,7 @@ export class PrivateApi extends Construct implements ServedApi {
       deployOptions: {
         stageName: this.stageName,
         throttlingRateLimit: requestsPerSecond,
-        throttlingBurstLimit: 2 * requestsPerSecond,
+        throttlingBurstLimit: requestsPerSecond,
       },
       cloudWatchRole: false,
     })

@@ -44,6 +44,8 @@ export interface ViewkeeperFunctionProps {
   retryAttempts?: number
   /** The age at which Lambda drops an asynchronous event that waits, 1 minute to 6 hours. Default: Lambda's own, 6 hours. */
   maxEventAge?: Duration
+  /** Calls at once that Lambda keeps for the function, and lets through at most. Default: what the account has left. */
+  reservedConcurrency?: number | undefined
   /** Default: the function's bundle. */
   code?: Code
 }
@@ -83,6 +85,7 @@ export class ViewkeeperFunction extends Construct {
       onFailure: props.deadLetters && new SqsDestination(props.deadLetters),
       retryAttempts: props.retryAttempts,
       maxEventAge: props.maxEventAge,
+      reservedConcurrentExecutions: props.reservedConcurrency,
     })
     if (props.tracing)
       Validations.of(this).acknowledge({

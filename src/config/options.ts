@@ -23,10 +23,17 @@ export interface ViewkeeperOptions {
    */
   logLevel?: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR'
   /**
-   * Requests a second that the HTTP API accepts from all callers together; a burst may be twice as many.
-   * @default 20
+   * Requests a second that the HTTP API accepts from all callers together, and at one moment. The default leaves some of
+   * the 10 functions that a new account may run at once.
+   * @default 8
    */
   requestsPerSecond?: number
+  /**
+   * Calls at once that Lambda keeps for each of the functions `create`, `refresh` and `drop`, and lets through at most.
+   * Callers then wait so long at most that waiting alone cannot use them up.
+   * @default - none; callers wait up to 25 s
+   */
+  reservedConcurrency?: number
   /**
    * Where the API can be called from: `public`, from everywhere, or `private`, only through an endpoint of API Gateway
    * in a VPC (about 7.30 USD a month in each zone). Callers sign in both cases.
@@ -319,7 +326,7 @@ export const defaults = {
   alarmEmails: [],
   logRetentionDays: 30,
   logLevel: 'INFO',
-  requestsPerSecond: 20,
+  requestsPerSecond: 8,
   api: 'public',
   schedules: {
     nightly: {

@@ -46,7 +46,7 @@ export const operationFunction = <Options extends z.ZodMiniObject>(
 
 const overHttp =
   <Options extends z.ZodMiniObject>({ options, perform }: ServedOperation<Options>): HttpHandler =>
-  async (event, { database }) => {
+  async (event, { database, longestWaitSeconds }) => {
     const { view } = validate(viewPath, event.pathParameters, 'path')
     const body = validate(options, bodyOf(event), 'body')
     const result = await perform(
@@ -57,7 +57,7 @@ const overHttp =
         requestedBy: callerOf(event),
         caller: withoutSession(callerOf(event)),
         idempotencyKey: idempotencyKeyOf(event),
-        waitUntil: waitUntilOf(event),
+        waitUntil: waitUntilOf(event, longestWaitSeconds),
       },
     )
     return resultAnswer(logged(result, 'http'))

@@ -67,9 +67,9 @@ export const withoutSession = (arn: string): string =>
  * Until when the caller waits (epoch milliseconds), from `Prefer: wait=N` (RFC 7240). The wait is at most 25
  * s from the moment when the request reached the gateway, because the gateway gives up after 30 s.
  */
-export function waitUntilOf(event: HttpEvent): number {
+export function waitUntilOf(event: HttpEvent, most = longestWaitSeconds): number {
   const wait = /(?:^|[,;\s])wait\s*=\s*"?(\d+)"?/i.exec(event.headers.prefer ?? '')
-  const seconds = Math.min(Number(wait?.[1] ?? 0), longestWaitSeconds)
+  const seconds = Math.min(Number(wait?.[1] ?? 0), most, longestWaitSeconds)
   return event.requestContext.timeEpoch + seconds * 1000
 }
 

@@ -29,6 +29,8 @@ export interface Configuration {
   telling: Telling
   /** Whether each run that ended is published as metrics with the name of its view. */
   metricsPerView: boolean
+  /** How long a caller of an operation may wait at most; undefined if nothing but the API sets a limit. */
+  longestWaitSeconds: number | undefined
   /** The number of runs that one call of `advance` sends at once, whatever the batch allows. */
   runsAtOnce: number
   /** What a batch takes from the environment if its request does not say otherwise. */
@@ -59,6 +61,7 @@ export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configu
     retention: retentionOf({ ...defaults.retention, ...options.retention }),
     telling: tellingOf(remindEveryHours, monitorEveryMinutes),
     metricsPerView: options.metricsPerView ?? false,
+    longestWaitSeconds: env.LONGEST_WAIT_SECONDS === undefined ? undefined : Number(env.LONGEST_WAIT_SECONDS),
     runsAtOnce: Number(env.BATCH_RUNS_AT_ONCE ?? Number.POSITIVE_INFINITY),
     batchDefaults: { exchange: options.batchExchange, maxTwinBytes: options.maxTwinBytes },
     deployConcurrency: options.batchConcurrency,

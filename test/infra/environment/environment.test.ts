@@ -48,7 +48,7 @@ test('a field that is left out gets its default, and the documented fields are t
   expect(parse({ ...imported, account: undefined })).toMatchObject({
     logRetentionDays: 30,
     logLevel: 'INFO',
-    requestsPerSecond: 20,
+    requestsPerSecond: 8,
     refreshOnDeploy: false,
     batchConcurrency: 2,
     batchExchange: 'together',

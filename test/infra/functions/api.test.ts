@@ -39,7 +39,7 @@ test('the API may call its functions only for its own routes', () => {
 
 test('requests are throttled, and logged with their caller', () => {
   const [, { Properties }] = stack.one('AWS::ApiGatewayV2::Stage')
-  expect(Properties.DefaultRouteSettings).toEqual({ ThrottlingRateLimit: 20, ThrottlingBurstLimit: 40 })
+  expect(Properties.DefaultRouteSettings).toEqual({ ThrottlingRateLimit: 8, ThrottlingBurstLimit: 8 })
   expect(JSON.parse(Properties.AccessLogSettings.Format)).toMatchObject({
     requestId: '$context.requestId',
     caller: '$context.identity.userArn',

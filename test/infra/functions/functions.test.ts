@@ -229,3 +229,14 @@ test('the lines that the dashboard reads are logged at every level', () => {
   ])
   expect(levelOf('DEBUG', 'monitor')).toBe('DEBUG')
 })
+
+test('concurrency is reserved for the functions in which callers wait, and bounds their waits', () => {
+  const stack = new Synthesized(createStack({ ...imported, requestsPerSecond: 8, reservedConcurrency: 50 }))
+  for (const name of functionNames) {
+    const { ReservedConcurrentExecutions: reserved, Environment } = stack.fn(name)[1].Properties
+    const waits = ['create', 'refresh', 'drop'].includes(name)
+    expect([reserved, Environment.Variables.LONGEST_WAIT_SECONDS]).toEqual(
+      waits ? [50, '6'] : [undefined, undefined],
+    )
+  }
+})

@@ -110,7 +110,7 @@ test('requests are throttled, and an alarm and the policies know the API', () =>
   const [, { Properties: stage }] = made.one('AWS::ApiGateway::Stage')
   expect(stage).toMatchObject({
     StageName: 'v1',
-    MethodSettings: [{ HttpMethod: '*', ThrottlingRateLimit: 20, ThrottlingBurstLimit: 40 }],
+    MethodSettings: [{ HttpMethod: '*', ThrottlingRateLimit: 8, ThrottlingBurstLimit: 8 }],
   })
   const [, alarm] = made.one('AWS::CloudWatch::Alarm', (p) => p.AlarmName === 'viewkeeper-test-api-errors')
   expect(alarm.Properties).toMatchObject({

@@ -18,6 +18,7 @@ describe('the configuration', () => {
       retention: { successes: 500, days: 90 },
       telling: usualTelling,
       metricsPerView: false,
+      longestWaitSeconds: undefined,
       runsAtOnce: Number.POSITIVE_INFINITY,
       deployConcurrency: undefined,
     })

@@ -33,6 +33,8 @@ describe('Prefer', () => {
   ])('%s waits %i s from when the request came in, at most 25', (prefer, seconds) => {
     const request = event(prefer === undefined ? {} : { prefer })
     expect(waitUntilOf(request) - request.requestContext.timeEpoch).toBe(seconds * 1000)
+    // No wait is longer than the concurrency that is reserved bears.
+    expect(waitUntilOf(request, 6) - request.requestContext.timeEpoch).toBe(Math.min(seconds, 6) * 1000)
   })
 })
 
