@@ -12,6 +12,7 @@ export type {
 } from '../src/config/options.ts'
 export { type FunctionName, functionNames, type PolicyName, policyNames } from '../src/edge/http/routes.ts'
 export type { ScheduledView, ViewTimes } from '../src/plan/views/scheduled.ts'
+export type { CdkOptions, CdkScheduleOptions, InCdkTypes } from './cdk-types.ts'
 export type { Database } from './database/database.ts'
 export { ImportedDatabase } from './database/imported-database.ts'
 export type { IamLogin, Login, SecretLogin, SecretRotationOptions } from './database/login.ts'

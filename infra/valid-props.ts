@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import * as z from 'zod'
+import { optionOf, type PlainProps } from './cdk-types.ts'
 import { isRds } from './database/rds-database.ts'
 import {
   authentication,
@@ -104,20 +105,26 @@ const schema = z
   })
 
 /** Whether Viewkeeper works on a server of aws-rds. */
-export const isOnRds = (props: ViewkeeperProps): props is ViewkeeperRdsProps => isRds(props.database)
+export const isOnRds = (props: PlainProps): props is PlainProps<ViewkeeperRdsProps> => isRds(props.database)
 
 /**
  * The options in the props, with every default filled in. Refuses props that are not valid: the error lists all mistakes,
  * each with the name of its prop, under the path of the construct.
  */
-export function validOptions(path: string, props: ViewkeeperProps): ValidOptions {
+export function validOptions(path: string, props: PlainProps, said: ViewkeeperProps): ValidOptions {
   const result = schema.safeParse(props, inWords)
   const problems = result.success ? databaseProblems(props) : problemsOf(result.error)
-  if (!result.success || problems.length > 0) refuseProps(path, problems)
+  if (!result.success || problems.length > 0) refuseProps(path, inTheirNames(problems, said))
   return result.data
 }
 
-function databaseProblems(props: ViewkeeperProps): string[] {
+/** The problems under the names of the props that were given. */
+const inTheirNames = (problems: string[], said: ViewkeeperProps): string[] =>
+  Object.entries(optionOf)
+    .filter(([prop]) => prop in said)
+    .reduce((lines, [prop, option]) => lines.map((line) => line.replace(`${option}:`, `${prop}:`)), problems)
+
+function databaseProblems(props: PlainProps): string[] {
   const given = props as unknown as Record<string, unknown>
   if (isOnRds(props))
     return ['databaseName', 'vpc']

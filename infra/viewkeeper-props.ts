@@ -2,23 +2,25 @@ import type { IKey } from 'aws-cdk-lib/aws-kms'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import type { ViewkeeperOptions } from '../src/config/options.ts'
 import type { ScheduledView } from '../src/plan/views/scheduled.ts'
+import type { CdkOptions, InCdkTypes } from './cdk-types.ts'
 import type { Database } from './database/database.ts'
 import type { RdsOptions } from './database/rds-options.ts'
 import type { AlarmChanges } from './monitoring/alarm.ts'
 import type { PeopleTopics } from './monitoring/topics.ts'
 
 /** What Viewkeeper is told, on whatever database. */
-export interface ViewkeeperCommonProps extends ViewkeeperOptions {
+export interface ViewkeeperCommonProps extends Omit<ViewkeeperOptions, InCdkTypes>, CdkOptions {
   /**
    * The name of the environment: part of the names that are fixed, and what `--env` takes. It is unique in an account, also
    * across regions, because managed policies have no region. At most 20 lower-case letters, digits and hyphens.
    */
   environmentName: string
   /**
-   * The folder of the views' frozen migrations. Several environments may share one.
+   * The folder of the views' frozen migrations. Several environments may share one. A URL is relative to the file that says
+   * it: `new URL('../migrations/', import.meta.url)`.
    * @default - `migrations` in the current folder
    */
-  migrationsFolder?: string
+  migrationsFolder?: string | URL
   /**
    * The folder of the schema steps of schema `viewkeeper`.
    * @default - the folder in this package

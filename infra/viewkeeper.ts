@@ -14,6 +14,7 @@ import type { FunctionName, PolicyName } from '../src/edge/http/routes.ts'
 import { schemaFolder } from '../src/package-files.ts'
 import { distinctTimes } from '../src/plan/views/scheduled.ts'
 import { acknowledgeFindings } from './acknowledged.ts'
+import { plain } from './cdk-types.ts'
 import type { Database } from './database/database.ts'
 import { RdsDatabase } from './database/rds-database.ts'
 import { encryptWith } from './encryption.ts'
@@ -91,9 +92,10 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     return new ImportedViewkeeper(scope, id, environmentName)
   }
 
-  constructor(scope: Construct, id: string, props: ViewkeeperProps) {
+  constructor(scope: Construct, id: string, given: ViewkeeperProps) {
     super(scope, id)
-    const options = validOptions(this.node.path, props)
+    const props = plain(given)
+    const options = validOptions(this.node.path, props, given)
     const { environmentName } = props
     const { logRetentionDays, requestsPerSecond, monitorEveryMinutes } = options
     insistOnOne(this, environmentName)

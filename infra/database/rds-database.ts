@@ -10,7 +10,9 @@ import type { IamLogin, Login, SecretRotationOptions } from './login.ts'
 import type { RdsOptions } from './rds-options.ts'
 import { roleSecret } from './role-secret.ts'
 
-export interface RdsDatabaseProps extends RdsOptions {
+export interface RdsDatabaseProps extends Omit<RdsOptions, 'rotateSecretEvery'> {
+  /** Days after which the password of the role is changed. Default: never. */
+  rotateSecretDays?: number
   /** Part of the name of the role that Viewkeeper works with. */
   environmentName: string
 }

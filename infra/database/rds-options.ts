@@ -1,3 +1,4 @@
+import type { Duration } from 'aws-cdk-lib'
 import type { IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2'
 import type { IDatabaseCluster, IDatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
@@ -50,10 +51,10 @@ export interface RdsOptions {
    */
   connectionLimit?: number
   /**
-   * Days after which the password in the login's secret is changed, 1 to 1000.
+   * The time after which the password in the login's secret is changed, 1 to 1000 days.
    * @default - never
    */
-  rotateSecretDays?: number
+  rotateSecretEvery?: Duration
   /**
    * PEM text of the authority that signed the server's certificate, at most 2,500 characters.
    * @default - the roots of RDS

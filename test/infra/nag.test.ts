@@ -1,4 +1,4 @@
-import type { App } from 'aws-cdk-lib'
+import { type App, Duration } from 'aws-cdk-lib'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import { AwsSolutionsChecks, HIPAASecurityChecks, NIST80053R5Checks } from 'cdk-nag'
 import type { IConstruct } from 'constructs'
@@ -40,7 +40,7 @@ describe.each([
       { database: instanceIn(stack, vpc), vpc },
       {
         refreshOnDeploy: true,
-        rotateSecretDays: 30,
+        rotateSecretEvery: Duration.days(30),
         schedules: {},
         ...(withKey && { encryptionKey: new Key(stack, 'Key', { enableKeyRotation: true }) }),
         ...more,

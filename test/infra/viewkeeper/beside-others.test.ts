@@ -1,7 +1,10 @@
-import { App, Duration, Stack } from 'aws-cdk-lib'
+import { fileURLToPath } from 'node:url'
+import { App, Duration, Stack, TimeZone } from 'aws-cdk-lib'
 import { Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Key } from 'aws-cdk-lib/aws-kms'
+import { RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { ScheduleExpression } from 'aws-cdk-lib/aws-scheduler'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { describe, expect, test } from 'vitest'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
@@ -107,6 +110,74 @@ describe('alarms', () => {
     ],
   ])('%s is refused', (_, alarms, message) => {
     expect(() => onInstance({ alarms: alarms as never })).toThrow(message)
+  })
+})
+
+describe("CDK's types", () => {
+  const said = {
+    logRetention: RetentionDays.ONE_WEEK,
+    monitorEvery: Duration.minutes(5),
+    remindEvery: Duration.days(2),
+    rotateSecretEvery: Duration.days(30),
+    schedules: {
+      nightly: ScheduleExpression.cron({ hour: '2', minute: '30', timeZone: TimeZone.EUROPE_BERLIN }),
+    },
+  }
+  const { stack } = onInstance(said)
+  const synthesized = new Synthesized(stack)
+
+  test('say times and a daily schedule', () => {
+    const schedules = synthesized
+      .resources('AWS::Scheduler::Schedule')
+      .map(([, { Properties }]) => [
+        Properties.Name,
+        Properties.ScheduleExpression,
+        Properties.ScheduleExpressionTimezone,
+      ])
+    expect(schedules).toContainEqual(['test-nightly', 'cron(30 2 * * ? *)', 'Europe/Berlin'])
+    expect(schedules).toContainEqual(['test-monitor', 'rate(5 minutes)', 'Etc/UTC'])
+    expect(synthesized.fn('monitor')[1].Properties.Environment.Variables).toMatchObject({
+      MONITOR_EVERY_MINUTES: '5',
+      REMIND_EVERY_HOURS: '48',
+    })
+    const [, { Properties: rotation }] = synthesized.one('AWS::SecretsManager::RotationSchedule')
+    expect(rotation.RotationRules).toEqual({ AutomaticallyAfterDays: 30 })
+    const [, { Properties: log }] = synthesized.one(
+      'AWS::Logs::LogGroup',
+      ({ LogGroupName }) => LogGroupName === '/viewkeeper/test/monitor',
+    )
+    expect(log.RetentionInDays).toBe(7)
+  })
+
+  test('may be false, as the options', () => {
+    const { stack } = onInstance({ monitorEvery: false, remindEvery: false, schedules: { nightly: false } })
+    const { Variables } = new Synthesized(stack).fn('monitor')[1].Properties.Environment
+    expect(Variables).toMatchObject({ MONITOR_EVERY_MINUTES: 'false', REMIND_EVERY_HOURS: 'false' })
+  })
+
+  test('that are not valid are refused by the name of the prop', () => {
+    const wrong = {
+      monitorEvery: Duration.seconds(90),
+      remindEvery: Duration.days(31),
+      rotateSecretEvery: Duration.hours(12),
+      schedules: { nightly: ScheduleExpression.rate(Duration.hours(2)) },
+    }
+    for (const problem of [
+      'monitorEvery: must be false, or a number from 1 to 60',
+      'remindEvery: must be false, or a number from 1 to 720',
+      'schedules.nightly.at: must look like',
+    ])
+      expect(() => onInstance(wrong)).toThrow(problem)
+    expect(() => onInstance(wrong)).toThrow(/rotateSecretEvery: /)
+  })
+
+  test('a folder as a URL is relative to the file that says it', () => {
+    const folder = new URL('../../../migrations/', import.meta.url)
+    expect(() => onInstance({ migrationsFolder: folder })).not.toThrow()
+    const none = new URL('./no-such-folder/', import.meta.url)
+    expect(() => onInstance({ migrationsFolder: none })).toThrow(
+      `migrationsFolder: there is no folder ${fileURLToPath(none).slice(0, -1)}`,
+    )
   })
 })
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Fn, Stack } from 'aws-cdk-lib'
+import { Duration, Fn, Stack } from 'aws-cdk-lib'
 import { Annotations, Match } from 'aws-cdk-lib/assertions'
 import { InterfaceVpcEndpointAwsService, SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { Key } from 'aws-cdk-lib/aws-kms'
@@ -289,7 +289,7 @@ describe('a secret', () => {
     viewkeeperOn(
       own,
       { database: instanceIn(own, vpc), vpc },
-      { loginSecret, adminSecret: new Secret(own, 'Admin'), rotateSecretDays: 30 },
+      { loginSecret, adminSecret: new Secret(own, 'Admin'), rotateSecretEvery: Duration.days(30) },
     )
     const stack = new Synthesized(own)
     const onKey = (name: string) =>
@@ -327,7 +327,7 @@ describe('a secret', () => {
 })
 
 test('the password of the role is rotated, if the app says so', () => {
-  const { stack } = onInstance({ rotateSecretDays: 30 })
+  const { stack } = onInstance({ rotateSecretEvery: Duration.days(30) })
   const [, { Properties }] = stack.one('AWS::SecretsManager::RotationSchedule')
   expect(Properties.RotationRules).toEqual({ AutomaticallyAfterDays: 30 })
   expect(Properties.SecretId).toEqual(variablesOf(stack, 'refresh').DATABASE_SECRET_ARN)

@@ -1,4 +1,4 @@
-import { type App, Stack, Stage } from 'aws-cdk-lib'
+import { type App, Duration, Stack, Stage } from 'aws-cdk-lib'
 import { SlackChannelConfiguration } from 'aws-cdk-lib/aws-chatbot'
 import { InterfaceVpcEndpointAwsService } from 'aws-cdk-lib/aws-ec2'
 import { AnyPrincipal, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
@@ -25,7 +25,7 @@ describe('props that are not valid are refused, each by its name', () => {
     const wrong = {
       environmentName: 'Test',
       batchConcurrency: 0,
-      logRetentionDays: 31,
+      logRetention: 31 as number,
       alarmEmail: ['one@example.com'],
       schedules: { nightly: { at: '9' } },
       migrationsFolder: '/no/such/folder',
@@ -42,7 +42,7 @@ describe('props that are not valid are refused, each by its name', () => {
       'alarmEmail: unknown field',
       expect.stringMatching(/^batchConcurrency: /),
       expect.stringMatching(/^environmentName: must have at most 20 lower-case letters/),
-      expect.stringMatching(/^logRetentionDays: must be one of 1, 3, 5/),
+      expect.stringMatching(/^logRetention: must be one of 1, 3, 5/),
       'migrationsFolder: there is no folder /no/such/folder',
       'schedules.nightly.at: must look like "09:00"',
     ])
@@ -69,8 +69,8 @@ describe('props that are not valid are refused, each by its name', () => {
     ],
     [
       'a rotation without a secret',
-      { authentication: 'iam', rotateSecretDays: 9 },
-      'rotateSecretDays: must be left out',
+      { authentication: 'iam', rotateSecretEvery: Duration.days(9) },
+      'rotateSecretEvery: must be left out',
     ],
     [
       'a secret for IAM',
