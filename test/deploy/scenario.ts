@@ -11,6 +11,7 @@ import { createDatabase } from './created-database.ts'
 import { operateFromAfar } from './operate.ts'
 import { deployOwnApp } from './own-app.ts'
 import { pruneHistory } from './prune.ts'
+import { synthesizePythonApp } from './python-app.ts'
 import { breakMigration, countEncrypted, deployAgain } from './redeploys.ts'
 import { findMetrics, refreshByHttp } from './refreshes.ts'
 import { copySchema, ownSchema } from './schema-folders.ts'
@@ -66,6 +67,9 @@ async function deployFirst({ cache, folder }: { cache: string; folder: string })
   insistOn('openssl', 'version', 'to make a certificate for the database')
   const python = await stage('python with the emulator', () =>
     preparePython(cache, join(folder, 'python.log')),
+  )
+  await stage('an app in Python finds an environment by its parameter', () =>
+    synthesizePythonApp(python, folder),
   )
   const emulator = await stage('emulator of AWS, with IAM', () => startEmulator(python, folder))
   const startWithView = () => startDatabase(join(folder, 'database'))
