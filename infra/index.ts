@@ -20,6 +20,7 @@ export type { RdsOptions } from './database/rds-options.ts'
 export { type DeployEnvironmentsProps, deployEnvironments } from './deploy-environments.ts'
 export type { DeployContext } from './environment/deploy-context.ts'
 export { OptionsError } from './environment/valid-options.ts'
+export type { Granted } from './functions/granted.ts'
 export { type AlarmChange, type AlarmChanges, type AlarmName, alarmNames } from './monitoring/alarm.ts'
 export { FleetDashboard, type FleetDashboardProps } from './monitoring/fleet-dashboard.ts'
 export {
