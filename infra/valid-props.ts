@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import * as z from 'zod'
-import { optionOf, type PlainProps } from './cdk-types.ts'
 import { isRds } from './database/rds-database.ts'
 import {
   authentication,
@@ -23,6 +22,7 @@ import {
   type ValidOptions,
 } from './environment/valid-options.ts'
 import { alarmNames } from './monitoring/alarm.ts'
+import { optionOf, type PlainProps } from './plain-props.ts'
 import type { ViewkeeperProps, ViewkeeperRdsProps } from './viewkeeper-props.ts'
 
 /** What is a construct is not looked into. */
