@@ -12,7 +12,7 @@ import { uniqueIndexes } from '../../plan/runs/unique-indexes.ts'
 import { Problem, sentences } from '../../problem.ts'
 import { executeStatements, executeTogether } from '../runs/statements.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
-import { sqlstateOf } from '../server/failures.ts'
+import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { mayPass } from '../server/sqlstate.ts'
 import { makeItem, perform, readAgain, readKind, readTheSame, type Source, statementsFor } from './perform.ts'
 import { followRenames } from './renames.ts'
@@ -136,6 +136,7 @@ async function makeAndFill(sql: Sql, items: AsideItem[], how: MakeAgain, one?: S
     const fills = how.withData && item.populated
     if (!fills && how.madeBy === undefined) continue
     const filling = fills ? fillStatements(item) : []
+    const done = filled.length
     await step(item, async (part) => {
       if (fills) how.onFill?.(displayName(item.live.view))
       await perform(part, item, filling, how.advice)
@@ -144,6 +145,8 @@ async function makeAndFill(sql: Sql, items: AsideItem[], how: MakeAgain, one?: S
       filled.push({ item, fills, sql: [...by, ...shown], began, ended })
       began = ended
     })
+    // The next run begins after the failure.
+    if (filled.length === done) began = await readClock(sql)
   }
   // At the end: a definition that is written here stays locked until the commit, and filling may take hours.
   if (how.madeBy !== undefined && (await mayRecordRuns(sql))) await recordFilled(sql, filled, how.madeBy)
@@ -218,8 +221,10 @@ async function makeTogether(sql: Sql, items: AsideItem[], { given }: Source): Pr
       }))
     })
   } catch (error) {
-    if (error === readsAnother || sqlstateOf(error) !== undefined) return null
-    throw error
+    const sqlstate = sqlstateOf(error)
+    // A lock that is not there in time, or a cancel, would only come again: one by one, readers would wait twice.
+    if (error === readsAnother || (sqlstate !== undefined && !mayPass(sqlstate))) return null
+    throw problemOf(error)
   }
 }
 

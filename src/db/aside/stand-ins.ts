@@ -11,9 +11,12 @@ import { Problem } from '../../problem.ts'
 import { undone } from '../migrations/trial.ts'
 import { executeStatements, executeTogether, StatementRefused } from '../runs/statements.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
-import { sqlstateOf } from '../server/failures.ts'
+import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { readMembers } from './fillable.ts'
 import { readAgain } from './perform.ts'
+
+/** Whoever cancels a statement wants all of it to end. */
+const canceled = '57014'
 
 /** Empty copies of views in schemas of their own, which can be changed for a trial while others read the views. */
 export interface StandIns {
@@ -59,8 +62,9 @@ export async function makeStandIns(sql: Sql, views: Reader[], heirs: string[]): 
       await executeTogether(part, items.flatMap(statementsFor))
     })
   } catch (error) {
-    if (error instanceof StatementRefused || sqlstateOf(error) !== undefined) return null
-    throw error
+    const sqlstate = error instanceof StatementRefused ? sqlstateOf(error.cause) : sqlstateOf(error)
+    if (sqlstate === undefined || sqlstate === canceled) throw problemOf(error)
+    return null
   }
   const found = await readAgain(sql, items)
   for (const [at, item] of items.entries()) {

@@ -42,7 +42,7 @@ const startUp = {
 
 /** A connection that waits for its one run. */
 export interface RunConnection {
-  /** Sends the envelope of a run. A connection sends one envelope only. `company`: what the plan says, `companyOf`. */
+  /** Sends the envelope of a run. A connection sends one envelope only. `company`: `others` in a batch, else `companyOf` the plan. */
   send(runId: number, timeoutSeconds: number, company: Company): SentEnvelope
   leave(): Promise<void>
 }

@@ -3,7 +3,7 @@ import type { Sql } from '../server/connect.ts'
 
 /**
  * The names of the views whose data no run has made fresh since a run failed, without paused views, refusals that a caller
- * got as the answer, and failures from before the first deploy.
+ * got as the answer, drops, and failures from before the first deploy.
  */
 export async function readFailingViews(sql: Sql): Promise<string[]> {
   const rows = await sql<{ name: string }[]>`
@@ -11,7 +11,7 @@ export async function readFailingViews(sql: Sql): Promise<string[]> {
       from viewkeeper.definitions d
      cross join lateral (
        select r.id, r.finished_at from viewkeeper.runs r
-        where r.definition_id = d.id and r.status = 'failed'
+        where r.definition_id = d.id and r.status = 'failed' and r.operation <> 'drop'
           and not (r.started_at is null and r.trigger in ('http', 'cli')
                    and not ${sql.json(problemCodes.filter(mayRetry))}::jsonb ? (r.error ->> 'class'))
         order by r.id desc limit 1) failure

@@ -98,6 +98,7 @@ async function tryOut(
   const fits = await undone(sql, async (part) => {
     const items = await take(part, relations, waiting, { proved: true })
     await emptyTables(part, relations)
+    const [before] = await part<[{ limit: string }]>`select current_setting('statement_timeout') as limit`
     await part`select set_config('statement_timeout', ${String(longestTrialMs)}, true)`
     try {
       await executeFile(part, request)
@@ -105,6 +106,7 @@ async function tryOut(
       if (error instanceof Problem && error.details.sqlstate === '57014') return false
       throw error
     }
+    await part`select set_config('statement_timeout', ${before.limit}, true)`
     await makeAgain(part, items, { withData: false, given: request.given, advice })
     return true
   })

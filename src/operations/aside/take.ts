@@ -79,10 +79,10 @@ const areSame = (before: AsideItem[], now: AsideItem[]): boolean => {
 }
 
 /** How own SQL has views made again. */
-type Making = Pick<MakeAgain, 'withData' | 'madeBy'>
+export type Making = Pick<MakeAgain, 'withData' | 'madeBy'>
 
 /** Takes away what reads some relations before own SQL, and makes it again after, in the same transaction. */
-const aroundReaders =
+export const aroundReaders =
   (reading: string[], { withData, madeBy }: Making): Around =>
   async (sql, work) => {
     const relations = await findRelations(sql, [], reading)
@@ -95,10 +95,6 @@ const aroundReaders =
       advice: 'The database is as it was before this migration',
     })
   }
-
-/** The same as own SQL asks for in its first line; undefined if it does not. */
-export const aroundOf = ({ around }: { around?: string[] }, options: Making): Around | undefined =>
-  around === undefined ? undefined : aroundReaders(around, options)
 
 /** Refuses (InvalidRequest) a definition of a view that is not among the items: it would be ignored. */
 export function insistOnKnown(given: ViewDefinition[], items: AsideItem[]): void {

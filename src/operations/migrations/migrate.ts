@@ -25,7 +25,7 @@ import { compareJournal, type JournalEntry } from '../../plan/migrations/journal
 import { displayName, type QualifiedName } from '../../plan/names.ts'
 import type { Trigger } from '../../plan/run.ts'
 import { Problem } from '../../problem.ts'
-import { aroundOf } from '../aside/take.ts'
+import { aroundOf } from '../aside/around-file.ts'
 import { performRun } from '../runs/perform.ts'
 import { skipped } from '../runs/record.ts'
 import type { Result } from '../runs/result.ts'
@@ -184,7 +184,7 @@ async function migrateOne(
   if (change.does === 'sql') {
     const { withData, trigger, requestedBy } = call
     const madeBy = { trigger, requestedBy, request: { migration: name, way }, because: `${name}.${way}` }
-    await runPlainSql(sql, to, record, 'applied', aroundOf(change, { withData, madeBy }))
+    await runPlainSql(sql, to, record, 'applied', await aroundOf(change, { withData, madeBy }))
     return { name, way, does: 'sql', ...noRun }
   }
   if (change.does === 'squash') {

@@ -31,7 +31,7 @@ import { ownersSealed } from '../../plan/runs/rebuild.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import { Problem } from '../../problem.ts'
-import { aroundOf } from '../aside/take.ts'
+import { aroundOf } from '../aside/around-file.ts'
 import { failed, notFrozen, wayBackFailed } from './failures.ts'
 import { type Change, planChange } from './plan.ts'
 import { moveToStandIns } from './stand-ins.ts'
@@ -273,7 +273,7 @@ async function tryChange(
   const { change: wanted } = to
   if (wanted.does === 'squash') return null
   if (wanted.does === 'sql') {
-    await runPlainSql(sql, to, [], 'tried', aroundOf(wanted, { withData: false }))
+    await runPlainSql(sql, to, [], 'tried', await aroundOf(wanted, { withData: false }))
     return null
   }
   try {

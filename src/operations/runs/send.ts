@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { openForRun, type RunConnection } from '../../db/envelope/run-connection.ts'
+import { companyOf } from '../../db/life/company.ts'
 import { closeUnclaimed } from '../../db/life/refuse.ts'
 import type { RunRequest } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
@@ -62,7 +63,7 @@ async function sendAndWait(
   call: Call,
   { runId, plan, timeoutSeconds, connection }: Sendable,
 ): Promise<boolean> {
-  const envelope = connection.send(runId, timeoutSeconds, plan.members === undefined ? 'alone' : 'others')
+  const envelope = connection.send(runId, timeoutSeconds, companyOf(plan))
   try {
     if (await waitForRun(sql, runId, call.waitUntil, envelope)) return true
     const refused = await envelope.answered

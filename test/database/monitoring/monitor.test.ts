@@ -47,6 +47,8 @@ describe('the monitor', () => {
     }
     const ends = (view: string, status: string, more = {}) =>
       writePast([{ view, status, ago: '1 seconds', ...more }])
+    await ends('steady', 'failed', { operation: 'drop' })
+    expect(await failing()).toEqual([[0], undefined])
     await ends('steady', 'failed')
     await ends('shaky', 'failed')
     const both = [[2], ['public.shaky', 'public.steady']]

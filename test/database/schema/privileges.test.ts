@@ -110,9 +110,6 @@ const record = [
   usageOfRecord,
   ...onRecord('definitions', 'select', 'insert', 'update'),
   ...onRecord('runs', 'select', 'insert', 'update'),
-  ...onRecord('batches', 'select'),
-  ...onRecord('batch_views', 'select'),
-  ...onRecord('batch_groups', 'select'),
 ]
 const languageOf = (who: 'owner' | 'other'): Right => ({
   right: `usage on language plpgsql, for the ${who}`,
@@ -410,7 +407,12 @@ const operations: Operation[] = [
   },
   {
     operation: 'GET /views/{view}/why',
-    rights: [...onRecord('latest_runs', 'select'), ...onRecord('switches', 'select')],
+    rights: [
+      ...onRecord('latest_runs', 'select'),
+      ...onRecord('switches', 'select'),
+      ...onRecord('batches', 'select'),
+      ...onRecord('batch_views', 'select'),
+    ],
     perform: ({ schema, database }) =>
       getWhy(database, `${schema}.kept`, { schedules: unscheduled, environment: null }),
     done: { state: 'unlimited', locks: [] },
