@@ -101,3 +101,19 @@ test('put-back: what is made again has a run, what cannot has one that failed', 
     { view: 'keep.halves', status: 'success', fills: true },
   ])
 })
+
+test('put-back: the run of a view begins after the view before it could not be filled', async () => {
+  await sql.unsafe(`
+    create sequence keep.moment;
+    create table keep.divisors as select 1 as by;
+    create materialized view keep.a_misfit as
+      select setval('keep.moment', (extract(epoch from clock_timestamp()) * 1e6)::bigint) / by as quotient from keep.divisors;
+    create materialized view keep.b_fits as select by from keep.divisors`)
+  await setAside(database, { reading: ['keep.divisors'], dryRun: false, trial: true, huntMs: 5000 })
+  await sql`update keep.divisors set by = 0`
+  await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'wilma' })
+  const [fits] = await sql`
+    select status, started_at > to_timestamp((select last_value from keep.moment) / 1e6) as after
+      from viewkeeper.runs where view_name = 'b_fits'`
+  expect(fits).toEqual({ status: 'success', after: true })
+})
