@@ -9,6 +9,8 @@ interface Wanted {
   holds: string
   /** The roles that may execute the statement, if we may not. */
   by?: string[]
+  /** The role of which the statement makes somebody a member. */
+  membership?: string
 }
 
 /** What an administrator does in a transaction: only what is needed, and only what the server allows. */
@@ -51,11 +53,11 @@ export class Work {
   }
 
   /** Executes a statement if it is needed. If the server does not allow it, the statement is refused. */
-  async ensure({ sql, holds, by = [] }: Wanted): Promise<void> {
+  async ensure({ sql, holds, by = [], ...ofWhom }: Wanted): Promise<void> {
     if (await this.is(holds)) return
     // A grant by somebody who may not grant can be a mere warning.
     if ((await this.try([sql])) && (await this.is(holds))) this.done.push(sql)
-    else this.refused.push({ sql: `${sql};`, grants: true, by })
+    else this.refused.push({ sql: `${sql};`, grants: true, by, ...ofWhom })
   }
 
   /** Makes `to` a member of `role`, with all that a membership can allow. */
@@ -65,7 +67,7 @@ export class Work {
       `select to_jsonb(${adminsOf(roleOf(quoted))}) as by`,
     )
     const sql = this.membershipGrant(quoted, await this.quoted(to))
-    return this.ensure({ sql, holds: this.isMember(role, literal(to)), ...row })
+    return this.ensure({ sql, holds: this.isMember(role, literal(to)), membership: quoted, ...row })
   }
 
   /** Writes a name as the server does: quoted only if it must be. */

@@ -101,7 +101,7 @@ describe('what an administrator may not grant', () => {
     const { missing, done } = await make(rds)
     expect(done).toContain(`grant app_owner to viewkeeper${options}`)
     expect(missing).toEqual([
-      { sql: 'grant select on table archive.old to app_owner;', grants: true, by: ['archivist'] },
+      { sql: 'grant select on archive.old to app_owner;', grants: true, by: ['archivist'] },
       { sql: 'grant create on schema archive to app_owner;', grants: true, by: ['archivist'] },
     ])
     for (const { sql } of missing) await rds.run('archivist', sql)
@@ -138,7 +138,7 @@ describe('what an administrator may not grant', () => {
     const { missing, findings } = await make(rds)
     expect(findings.views[0]?.refresh[0]?.because).toMatch(/superuser, and nobody should become a member/)
     expect(missing).toEqual([
-      { sql: 'alter materialized view "shop"."days" owner to viewkeeper_views;', grants: false, by: [] },
+      { sql: 'alter materialized view shop.days owner to viewkeeper_views;', grants: false, by: [] },
     ])
   })
 })
@@ -168,7 +168,7 @@ describe('a database whose master owns the views', () => {
     expect(missing.map(({ sql, by }) => `${by}: ${sql}`)).toEqual([
       major < 16
         ? 'master: grant master to viewkeeper;'
-        : 'master: alter view "shop"."best" owner to viewkeeper_views;',
+        : 'master: alter view shop.best owner to viewkeeper_views;',
     ])
     await rds.run('master', missing[0]?.sql ?? '')
     expect(await make(rds, { ...again, ownViews: 'give' })).toMatchObject({ missing: [] })
@@ -260,7 +260,7 @@ describe('a database that somebody has worked on as the administrator first', ()
       'grant usage on schema shop to viewkeeper_views',
       'grant create on schema shop to viewkeeper_views',
       'alter materialized view shop.ours owner to viewkeeper_views',
-      'grant select on table shop.orders to viewkeeper_views',
+      'grant select on shop.orders to viewkeeper_views',
     ])
     expect(await owner()).toEqual([{ owner: 'viewkeeper_views' }])
     await migrate(rds.as('keeper_app').database, schemaFolder)
