@@ -143,7 +143,7 @@ export function statementsIn(text: string): SqlStatement[] {
     else if (word === ')') depth--
     // The body of a function in the server's own language: `begin atomic …; end`.
     if (last === 'begin' && word === 'atomic') body = true
-    else if (body && last === ';' && word === 'end') body = false
+    else if (body && [';', 'atomic'].includes(last) && word === 'end') body = false
     if (kind !== 'space' && kind !== 'comment') last = word
     if (word === ';' && depth <= 0 && !body) {
       end(at)

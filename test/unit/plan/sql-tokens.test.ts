@@ -48,6 +48,12 @@ test('a text goes on after a line break, as the server reads it: also over comme
   expect(statementsIn(`select E'a' -- ; '\n -- ; '\n 'b\\';'; select 2`)).toHaveLength(2)
 })
 
+test('the body of a function in SQL ends with its end, also if there is nothing in it', () => {
+  const create = 'create function f() returns void begin atomic'
+  for (const body of ['end', 'select 1; end', 'select case when true then 1 end; /* no */ end'])
+    expect(statementsIn(`${create} ${body}; select 2; select 3`)).toHaveLength(3)
+})
+
 test('a statement is known without its comments, and by its words', () => {
   const text = `-- one;\nselect 'a;', "b" /* ; */ from t; ; select 2`
   expect(statementsIn(text).map(({ sql, words }) => [sql, words])).toEqual([
