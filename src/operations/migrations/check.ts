@@ -15,6 +15,7 @@ import {
   type Difference,
   type DifferenceKind,
   liveDifferences,
+  notCompared,
   ownerDifferences,
 } from '../../plan/views/differences.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
@@ -81,7 +82,7 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
   const mayActAsOwner = rights.mayActAs.includes(live.view.owner)
   if (!mayActAsOwner && !(await onlyReads(sql))) {
     const missing = await readMissingRights(sql, ownershipQuery(view, 'acts'))
-    return [...ofOwner, difference(name, 'unreadable', `it cannot be compared. ${missing}`)]
+    return [...ofOwner, difference(name, 'unreadable', notCompared(live.view.owner, missing))]
   }
   return [
     ...ofOwner,

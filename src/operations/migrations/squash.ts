@@ -12,7 +12,7 @@ import type { SquashedView } from '../../plan/migrations/squash.ts'
 import { displayName, quoteName } from '../../plan/names.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { definitionOf } from '../../plan/views/describe.ts'
-import { type Difference, liveDifferences } from '../../plan/views/differences.ts'
+import { type Difference, liveDifferences, notCompared } from '../../plan/views/differences.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import { ownershipQuery } from '../../plan/views/obstacles.ts'
 import { Problem } from '../../problem.ts'
@@ -96,7 +96,7 @@ async function squashable(
   const { view, snapshot } = await readLiveView(sql, frozen, { until: Date.now() + longestWaitMs })
   const { live, rights } = snapshot
   if (!rights.mayActAs.includes(live.view.owner))
-    return [`it cannot be compared. ${await readMissingRights(sql, ownershipQuery(view, 'acts'))}`]
+    return [notCompared(live.view.owner, await readMissingRights(sql, ownershipQuery(view, 'acts')))]
   const differencesWith = (query: string) => differencesOf(sql, { ...frozen, sql: query }, live)
   const as = (query: string, serversTextBecause: string | null = null) => ({
     definition: { ...frozen, sql: query },

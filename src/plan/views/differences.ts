@@ -147,3 +147,9 @@ const describeWhole = (grant: Grant): string =>
   `${describeGrant(grant)}${grant.grantable ? ' with grant option' : ''}`
 
 const quoted = (text: string | null): string => (text === null ? 'none' : JSON.stringify(text))
+
+/** Why a view is not compared by who may not act as its owner, with what is missing if the catalog shows that. */
+export const notCompared = (owner: string, missing: string | null): string =>
+  missing === null
+    ? `it cannot be compared: we may not act as its owner, ${owner}`
+    : `it cannot be compared. ${missing}`

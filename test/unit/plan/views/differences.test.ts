@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { definitionOf } from '../../../../src/plan/views/describe.ts'
-import { type Difference, liveDifferences, needsRebuild } from '../../../../src/plan/views/differences.ts'
+import {
+  type Difference,
+  liveDifferences,
+  needsRebuild,
+  notCompared,
+} from '../../../../src/plan/views/differences.ts'
 import type { Grant, LiveView } from '../../../../src/plan/views/live-view.ts'
 import { liveView } from '../../../support/views/facts.ts'
 
@@ -328,4 +333,10 @@ describe('a live view as a definition', () => {
       'comment, tablespace, cluster mark or statistics of index i',
     ])
   })
+})
+
+test('a view that we may not compare is said with its owner, also if the catalog shows no missing right', () => {
+  expect(notCompared('boss', null)).toBe('it cannot be compared: we may not act as its owner, boss')
+  const missing = 'Missing: app may not act as its owner, boss: grant boss to app; (as a superuser)'
+  expect(notCompared('boss', missing)).toBe(`it cannot be compared. ${missing}`)
 })
