@@ -66,9 +66,11 @@ export async function isAsMighty(sql: Sql, live: string): Promise<boolean> {
   return candidate !== undefined && dangerOf(candidate) !== null
 }
 
-/** Who can let Viewkeeper act as a role, and how. */
+/** Who can let Viewkeeper act as a role, or inherit the role's rights, and how. */
 export const readMembershipAdvice = async (sql: Sql, role: string): Promise<string> => {
-  const refusal = { because: `Viewkeeper may not act as ${role}`, right: { membership: role, owned: null } }
+  const candidate = await readCandidate(sql, unquoted(role))
+  const lacks = candidate?.mayActAs ? 'does not inherit the rights of' : 'may not act as'
+  const refusal = { because: `Viewkeeper ${lacks} ${role}`, right: { membership: role, owned: null } }
   return (await readReasons(sql, [refusal])).join()
 }
 

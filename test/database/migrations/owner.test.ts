@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connectTo } from '../../../src/db/server/connect.ts'
+import { readMembershipAdvice } from '../../../src/db/views/owner.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
 import { checkViews } from '../../../src/operations/migrations/check.ts'
 import { migrateDown, migrateUp } from '../../../src/operations/migrations/migrate.ts'
@@ -255,6 +256,18 @@ describe('an owner in a migration', () => {
     for (const way of ['up', 'down']) await rm(join(frozen.path, `003_read.${way}.sql`))
     expect(await apply(frozen, [granted, above])).toEqual(['alter'])
     expect(await refresh({ view: 'shop.reads' }, callOn(database))).toMatchObject({ status: 'updated' })
+  })
+
+  test('is not given the view of a role whose rights the login does not inherit, and the reason is said', async () => {
+    const lone = `lone_${suffix}`
+    await sql.unsafe(`
+      create role ${lone} login noinherit password 'secret';
+      grant ${stranger} to ${lone}${withOptions && ' with inherit false, set true'}`)
+    const advice = () =>
+      as(lone).database.withConnection((connection) => readMembershipAdvice(connection, stranger))
+    expect(await advice()).toMatch(`Viewkeeper does not inherit the rights of ${stranger}: `)
+    await sql.unsafe(`revoke ${stranger} from ${lone}`)
+    expect(await advice()).toMatch(`Viewkeeper may not act as ${stranger}: grant ${stranger} to ${lone}`)
   })
 
   test('that cannot own the view is refused before anything is done, with the grant that helps', async () => {
