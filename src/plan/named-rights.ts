@@ -11,6 +11,7 @@ import {
   onDatabase,
   onSequence,
   privilege,
+  readable,
   readerOf,
   roleOf,
 } from './rights.ts'
@@ -54,7 +55,7 @@ const readRecord = (to: string): Need =>
   })
 
 const rightsOnNames = (role: string): Need[] => [
-  privilege('uses u join pg_class c on c.oid = u.oid', {
+  privilege(`uses u join pg_class c on c.oid = u.oid and c.relkind in ${readable}`, {
     privilege: `case when c.relkind = 'S' then 'usage' else u.verb end`,
     on: onSequence,
     to: 'u.role',
@@ -135,7 +136,7 @@ found as (
    where n.nspname not in ('pg_catalog', 'information_schema')),
 reads as (
   select ${role} as role, c.oid, found.verb
-    from found join pg_class c on c.relnamespace = found.schema and c.relname = found.name and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'i')
+    from found join pg_class c on c.relnamespace = found.schema and c.relname = found.name and (c.relkind in ${readable} or c.relkind = 'i')
   union
   select ${readerOf('c', 'r.role')}, d.refobjid, 'select'
     from reads r join pg_class c on c.oid = r.oid and c.relkind = 'v' and r.verb = 'select' join ${namedBy('c')}

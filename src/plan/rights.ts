@@ -299,8 +299,11 @@ export const executes = privilege('calls', {
 export const readerOf = (view: string, reader: string): string =>
   `case when 'security_invoker=true' = any (${view}.reloptions) then ${reader} else ${view}.relowner end`
 
-/** What rule `w` of plain view or view `of` names. */
-export const namedBy = (of: string): string => `pg_rewrite w on w.ev_class = ${of}.oid
+/** The kinds of relations on which privileges to read exist: no index, and no composite type. */
+export const readable = `('r', 'p', 'v', 'm', 'f', 'S')`
+
+/** What the query of plain view or view `of` names: rule `w`, and none that says how the view is written to. */
+export const namedBy = (of: string): string => `pg_rewrite w on w.ev_class = ${of}.oid and w.ev_type = '1'
     join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refobjid <> ${of}.oid`
 
 /** The SQL that is missing, sorted by who can execute it, as lines for people. */

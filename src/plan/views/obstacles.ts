@@ -17,6 +17,7 @@ import {
   onSequence,
   privilege,
   type Refusal,
+  readable,
   readerOf,
 } from '../rights.ts'
 
@@ -177,7 +178,7 @@ const ofView = (need: Need): Need => ({
 })
 
 const reading = [
-  privilege('reads r join pg_class c on c.oid = r.oid', {
+  privilege(`reads r join pg_class c on c.oid = r.oid and c.relkind in ${readable}`, {
     privilege: `case when c.relkind = 'S' then 'usage' else 'select' end`,
     on: onSequence,
     to: 'r.role',

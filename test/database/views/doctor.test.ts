@@ -150,6 +150,25 @@ describe('the doctor', () => {
     })
   })
 
+  test('takes what is no privilege to read for none: a type, an index, and what another rule of a plain view writes', async () => {
+    const { look, view, app } = await makePlace(`
+      grant $owner to $app$options; grant usage on schema $schema to $other;
+      create type $schema.pair as (a int, b int); alter type $schema.pair owner to $other;
+      create table $schema.log (id int primary key); alter table $schema.log owner to $other;
+      create view $schema.between as select id from $schema.base; alter view $schema.between owner to $owner;
+      create rule keeps as on insert to $schema.between do instead insert into $schema.log select new.id;
+      drop materialized view $schema.kept;
+      create materialized view $schema.kept as
+        select id, (row(id, 2)::$schema.pair).a, '$schema.log_pkey'::regclass as key from $schema.between;
+      create unique index on $schema.kept (id); alter materialized view $schema.kept owner to $owner`)
+    expect(await look()).toMatchObject({
+      missing: [],
+      kept: { refresh: [], concurrent: [], swap: [], migrate: [] },
+    })
+    for (const strategy of ['regular', 'swap'] as const)
+      expect(await refresh({ view, strategy }, callOn(as(app).database))).toMatchObject({ status: 'updated' })
+  })
+
   test.each(situations)(
     'names the SQL for a login that lacks $lacks, and the SQL cures it',
     async ({ setUp, hinders, sql: wanted, by }) => {
