@@ -122,9 +122,10 @@ function namesIn(text: string, role: string, only?: 'qualified'): string {
   const uses = [...usesIn(text).values()].filter(({ schema }) => only === undefined || schema !== null)
   return `
 path as (
-  select (parse_ident(part))[1] as schema
-    from regexp_split_to_table(replace(current_setting('${rolePathSetting}'), '$user', session_user), '[[:space:]]*,[[:space:]]*') part
-   where part <> '' and ${only === undefined}),
+  select case named.name when '$user' then session_user::text else named.name end as schema
+    from regexp_matches(current_setting('${rolePathSetting}'), '"(([^"]|"")*)"|([^",[:space:]][^,[:space:]]*)', 'g') part,
+         lateral (select coalesce(replace(part[1], '""', '"'), lower(part[3])) as name) named
+   where ${only === undefined}),
 token as (
   select * from jsonb_to_recordset(${literal(JSON.stringify(uses))}) as named(verb text, schema text, name text)),
 schemas as (

@@ -1,5 +1,6 @@
 import { beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Database } from '../../../src/db/server/connect.ts'
+import { readMissingRights } from '../../../src/db/server/cure.ts'
 import { startBatch } from '../../../src/operations/batches/start.ts'
 import { checkViews } from '../../../src/operations/migrations/check.ts'
 import { migrateUp } from '../../../src/operations/migrations/migrate.ts'
@@ -13,6 +14,7 @@ import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { describeViews } from '../../../src/operations/views/describe.ts'
 import { getView, listViews } from '../../../src/operations/views/read.ts'
+import { executingQuery } from '../../../src/plan/named-rights.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
 import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
@@ -195,6 +197,28 @@ test('a function that the owner of a view may not execute is named with its argu
     `Missing: its owner, ${boss}, lacks execute on function ${schema}.rate(integer): grant execute on function ${schema}.rate(integer) to ${boss}; (as a superuser)`,
   )
 })
+
+test.each(['my-schema, 2024_x, $user, %s', '"odd, ""one", "$user", %S ,  %s', '', '"", '])(
+  'names without a schema are looked for on any search path: %s',
+  async (written) => {
+    const login = `app-${place.login}`
+    await sql.unsafe(`create role "${login}" login password 'secret'; create schema "${login}";
+      create table "${login}".own (id integer)`)
+    const path = written.replaceAll('%s', place.schema).replaceAll('%S', place.schema.toUpperCase())
+    const missing = await as(login).database.withConnection(async (connection) => {
+      await connection`select set_config('viewkeeper.role_path', ${path}, false)`
+      return readMissingRights(connection, executingQuery('select from base, own, plain'))
+    })
+    for (const [name, entry] of [
+      [`${place.schema}.base`, place.schema],
+      [`"${login}".own`, '$user'],
+    ] as const)
+      expect([name, missing?.includes(`lacks select on ${name}: grant`) ?? false]).toEqual([
+        name,
+        path.includes(entry),
+      ])
+  },
+)
 
 test('what only the text of a function reads is not in the catalog; the hint says how to find it', async () => {
   const { boss, schema } = place
