@@ -91,7 +91,7 @@ export class Work {
       await withSavepoint(this.sql, (part) => part.unsafe(statements.join('; ')))
       return true
     } catch (error) {
-      if (!notAllowed.includes(sqlstateOf(error) ?? '')) throw error
+      if (!refusal.test(sqlstateOf(error) ?? '')) throw error
       return false
     }
   }
@@ -114,5 +114,8 @@ export class Work {
 /** SQLSTATEs of `create role` for a role that somebody has just created. */
 const existsByNow = ['42710', '23505']
 
-/** SQLSTATEs of a statement that this administrator may not execute, and of a grant in a circle. */
-const notAllowed = ['42501', '0LP01']
+/**
+ * SQLSTATEs of a statement that the server refuses for what it says: a right is missing (42501), a grant goes in a circle
+ * (0LP01), an object is gone or takes no such grant. A lock that is waited for, or a lost connection, is no refusal.
+ */
+const refusal = /^(0A|0L|42)/

@@ -49,10 +49,14 @@ export async function createRole(sql: Sql, request: RoleRequest): Promise<RoleMa
   const isOurs = ({ owner }: { owner: string }) => request.owners?.includes(unquoted(owner)) ?? true
   const granted = await settingUp(sql, async (transaction) => {
     const work = await Work.in(transaction)
-    const { missing } = await examine(transaction, request.login, isOurs)
+    const found = await examine(transaction, request.login, isOurs)
+    const grantees = [ownerRole, found.role, ...found.views.map(({ owner }) => owner)]
+    const cures = found.missing.filter((cure) =>
+      cure.membership === undefined ? isGrantTo(grantees, cure) : mayJoin(cure.membership, me, request),
+    )
     // Role viewkeeper has the rights of the owners by now, so it can also grant what belongs to them.
     await work.actingAs(ownerRole, async () => {
-      for (const cure of missing.filter((each) => mayRun(each, me, request))) {
+      for (const cure of cures) {
         const sql = cure.sql.replace(/;$/, '')
         if (await work.try([sql])) work.done.push(sql)
       }
@@ -73,9 +77,14 @@ export async function createRole(sql: Sql, request: RoleRequest): Promise<RoleMa
   }
 }
 
-/** Never makes anybody a member of ourselves unless asked, and gives no object to another owner. */
-const mayRun = ({ grants, membership }: Cure, me: string, { owners }: RoleRequest): boolean =>
-  grants && (membership === undefined || unquoted(membership) !== me || (owners?.includes(me) ?? false))
+/** Never makes anybody a member of ourselves unless asked. */
+const mayJoin = (role: string, me: string, { owners }: RoleRequest): boolean =>
+  unquoted(role) !== me || (owners?.includes(me) ?? false)
+
+/** Gives nobody else anything, lets nobody execute a function, and gives no object to another owner. */
+const isGrantTo = (grantees: string[], { sql }: Cure): boolean =>
+  /^grant (usage|create|select|insert|delete|temporary) on /.test(sql) &&
+  grantees.some((role) => sql.endsWith(` to ${role};`))
 
 const onlyRefreshed = (view: ViewRights): ViewRights => ({ ...view, swap: [], migrate: [] })
 

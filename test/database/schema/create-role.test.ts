@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { settingUp } from '../../../src/db/schema/setting-up.ts'
+import { Work } from '../../../src/db/schema/work.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { createRole, type RoleMade, type RoleRequest } from '../../../src/operations/schema/create-role.ts'
@@ -131,6 +133,48 @@ describe('what an administrator may not grant', () => {
     expect(await make(rds, again)).toMatchObject({ done: [], missing: [] })
   })
 
+  test('is never given to a role that owns none of the views, and no function is let be executed', async () => {
+    const rds = await fresh()
+    await oneRoleDatabase(rds)
+    await rds.run(
+      'master',
+      `create role analyst login password 'hunter2'; create role outsider; grant create on database app to analyst`,
+    )
+    await rds.sql.unsafe(`
+      grant usage, create on schema shop to analyst, outsider;
+      set role analyst;
+      create table shop.notes as select 1 as id;
+      create function shop.secret() returns int security definer return 7; revoke execute on function shop.secret from public;
+      create materialized view shop.noted as select id from shop.notes;
+      reset role;
+      create view shop.between as select id from shop.orders; alter view shop.between owner to outsider;
+      grant select on shop.between to app_owner;
+      create materialized view shop.past as select id, shop.secret() from shop.between join shop.notes using (id) with no data;
+      alter materialized view shop.past owner to app_owner`)
+    const { missing, done } = await make(rds)
+    expect(done).toContain('grant select on shop.notes to app_owner')
+    expect(missing).toEqual([
+      { sql: 'grant select on shop.orders to outsider;', grants: true, by: ['app_owner'] },
+      { sql: 'grant execute on function shop.secret() to app_owner;', grants: true, by: ['analyst'] },
+    ])
+    for (const { sql, by } of missing) await rds.run(by[0] ?? '', sql)
+    expect(await make(rds, again)).toMatchObject({ done: [], missing: [] })
+  })
+
+  test('is left as it is if the server refuses the statement, and the rest goes on', async () => {
+    const rds = await fresh()
+    await oneRoleDatabase(rds)
+    await rds.run('app_owner', 'create type shop.pair as (a int, b int)')
+    await rds.as('app_owner').database.withConnection((connection) =>
+      settingUp(connection, async (transaction) => {
+        const work = await Work.in(transaction)
+        for (const refused of ['grant select on shop.pair to master', 'grant select on shop.gone to master'])
+          expect(await work.try([refused])).toBe(false)
+        expect(await work.try(['grant select on shop.orders to master'])).toBe(true)
+      }),
+    )
+  })
+
   test('is membership of a superuser: it is not offered, and the view has to be given away', async () => {
     const rds = await fresh()
     await oneRoleDatabase(rds)
@@ -167,7 +211,7 @@ describe('a database whose master owns the views', () => {
     // A swap makes the plain view again, as its owner. Before 16, Viewkeeper can become a member of the master.
     expect(missing.map(({ sql, by }) => `${by}: ${sql}`)).toEqual([
       major < 16
-        ? 'master: grant master to viewkeeper;'
+        ? 'a role with createrole: grant master to viewkeeper;'
         : 'master: alter view shop.best owner to viewkeeper_views;',
     ])
     await rds.run('master', missing[0]?.sql ?? '')
