@@ -235,7 +235,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     if (props.dashboard ?? true)
       this.dashboardName = new Dashboard(this, 'Dashboard', { environmentName, functions, machine }).name
     // The stack of one environment never gives its construct another id.
-    if (id !== 'Default') pinNames(this)
+    if (id !== 'Default') pinNames(this, environmentName)
   }
 }
 

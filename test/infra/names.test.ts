@@ -1,10 +1,11 @@
-import { Stack } from 'aws-cdk-lib'
+import { Duration } from 'aws-cdk-lib'
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
+import { Construct } from 'constructs'
 import { describe, expect, test } from 'vitest'
-import { ImportedDatabase } from '../../infra/database/imported-database.ts'
 import { parseEnvironments } from '../../infra/environment/environment.ts'
 import { Viewkeeper } from '../../infra/viewkeeper.ts'
 import { created, imported, parse } from './support/environments.ts'
-import { ownApp } from './support/own-app.ts'
+import { instanceIn, ownStack, viewkeeperOn } from './support/own-app.ts'
 import { databases, kinds, Synthesized } from './support/synth.ts'
 
 /** The names that the template gives, and what AWS accepts. The longest name of an environment has 20 characters. */
@@ -92,24 +93,98 @@ const reasons: Record<string, string> = {
   'AWS::Scheduler::ScheduleGroup': 'people look for it in a list',
 }
 
+/** What is made anew under another id of the construct, and goes with what it belongs to; docs/cdk.md says what that means. */
+const replaced = [
+  'AWS::ApiGatewayV2::Api',
+  'AWS::ApiGatewayV2::Integration',
+  'AWS::ApiGatewayV2::Route',
+  'AWS::ApiGatewayV2::Stage',
+  'AWS::EC2::SecurityGroup',
+  'AWS::EC2::SecurityGroupEgress',
+  'AWS::EC2::SecurityGroupIngress',
+  'AWS::IAM::Policy',
+  'AWS::IAM::Role',
+  'AWS::Lambda::EventInvokeConfig',
+  'AWS::Lambda::Function',
+  'AWS::Lambda::Permission',
+  'AWS::Lambda::Version',
+  'AWS::StepFunctions::StateMachine',
+  'Custom::ViewkeeperMigration',
+]
+
 describe('a construct that gets another id', () => {
-  const { kind: _, ...described } = imported.database
   const [before, after] = ['Views', 'Renamed'].map((id) => {
-    const stack = new Stack(ownApp(), 'Own')
-    const database = new ImportedDatabase(stack, 'Db', described)
-    new Viewkeeper(stack, id, { environmentName: 'test', database, scheduledViews: [], schedules: {} })
-    return namesOf(new Synthesized(stack))
-  })
+    const { stack, vpc } = ownStack()
+    const views = new Viewkeeper(stack, id, {
+      environmentName: 'test',
+      database: instanceIn(stack, vpc),
+      databaseName: 'shop',
+      vpc,
+      rotateSecretEvery: Duration.days(30),
+      scheduledViews: [],
+      schedules: {},
+      alarmEmails: ['one@example.com'],
+    })
+    views.topics.mail.addSubscription(new EmailSubscription('later@example.com'))
+    return new Synthesized(stack)
+  }) as [Synthesized, Synthesized]
 
   test('keeps every resource whose name another one could not have meanwhile', () => {
-    expect(before!.length).toBeGreaterThan(50)
-    expect(after).toEqual(before)
+    expect(namesOf(before).length).toBeGreaterThan(50)
+    expect(namesOf(after)).toEqual(namesOf(before))
   })
 
   test('has fixed names only for a reason', () => {
-    expect([...new Set(before!.map(({ type }) => type))].sort()).toEqual(Object.keys(reasons).sort())
+    expect([...new Set(namesOf(before).map(({ type }) => type))].sort()).toEqual(Object.keys(reasons).sort())
+  })
+
+  test('keeps the secret of the role, and every setting of a resource that stays', () => {
+    const types = [
+      'AWS::SecretsManager::Secret',
+      'AWS::SecretsManager::RotationSchedule',
+      'AWS::SNS::TopicPolicy',
+      'AWS::SQS::QueuePolicy',
+    ]
+    for (const type of types) {
+      expect(idsOf(before, type).length, type).toBeGreaterThan(0)
+      expect(idsOf(after, type), type).toEqual(idsOf(before, type))
+    }
+  })
+
+  test('keeps who has confirmed mails, also an address that the app has added', () => {
+    const mailed = (stack: Synthesized) =>
+      stack
+        .resources('AWS::SNS::Subscription')
+        .filter(([, { Properties }]) => Properties.Protocol === 'email')
+        .map(([id, { Properties }]) => [Properties.Endpoint, id])
+        .sort()
+    expect(mailed(before).map(([address]) => address)).toEqual(['later@example.com', 'one@example.com'])
+    expect(mailed(after)).toEqual(mailed(before))
+  })
+
+  test('makes nothing else anew than what may be', () => {
+    const kept = new Set(Object.keys(after.template.toJSON().Resources))
+    const gone = Object.entries(before.template.toJSON().Resources as Record<string, { Type: string }>)
+      .filter(([id]) => !kept.has(id))
+      .filter(([, { Type }]) => Type !== 'AWS::SNS::Subscription')
+      .map(([, { Type }]) => Type)
+    expect([...new Set(gone)].sort()).toEqual(replaced)
   })
 })
+
+test('environments whose names differ in a hyphen stand in one stack', () => {
+  const { stack, vpc } = ownStack()
+  const database = instanceIn(stack, vpc)
+  for (const environmentName of ['a-1', 'a1'])
+    viewkeeperOn(new Construct(stack, environmentName), { database, vpc }, { environmentName })
+  expect(new Synthesized(stack).resources('AWS::SSM::Parameter')).toHaveLength(2)
+})
+
+const idsOf = (stack: Synthesized, type: string) =>
+  stack
+    .resources(type)
+    .map(([id]) => id)
+    .sort()
 
 /** Each fixed name with its resource. An API's name may be taken. */
 function namesOf({ template }: Synthesized) {
