@@ -197,6 +197,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       environmentName,
       options,
       migrate,
+      database,
       after: [database, network],
       // Secrets Manager tests a rotation when it is set up, which takes the role that migrate makes.
       before: [...Object.values(others), batches, api, schedules, ...(rotation ? [rotation] : [])],

@@ -7,8 +7,8 @@ import { clientSettings } from '../lambda/aws-client.ts'
 import { logger } from '../lambda/function.ts'
 import { invokeFunction } from '../lambda/invoke.ts'
 
-/** `Migrate` is the ARN of a version of the function `migrate`. */
-const properties = z.object({ Migrate: z.string() })
+/** `Migrate` is the ARN of a version of the function `migrate`. What else is there only makes CloudFormation call. */
+const properties = z.object({ Migrate: z.string().check(z.regex(/:\d+$/)) })
 
 /** What CloudFormation sends to a custom resource. */
 const request = z.object({
@@ -32,7 +32,7 @@ const longestReason = 2000
 
 /**
  * Calls `migrate` for CloudFormation and answers with what came of it, from outside the network of the database, out of which
- * nothing reaches CloudFormation. A rollback succeeds whatever `migrate` says: its version worked on this database before,
+ * nothing reaches CloudFormation. A rollback succeeds whatever `migrate` says: its code worked on this database before,
  * and a failure would only leave the stack in UPDATE_ROLLBACK_FAILED.
  */
 export async function migrateFor(
@@ -59,13 +59,20 @@ function isRollback({ ResourceProperties: to, OldResourceProperties: from }: Req
   return before?.[1] === after?.[1] && Number(before?.[2]) > Number(after?.[2])
 }
 
-/** Why `migrate` failed; null if it has not. */
+/**
+ * Why `migrate` failed; null if it has not. CloudFormation has brought the function to this version before. The version itself
+ * may know a server that was replaced meanwhile.
+ */
 async function callMigrate(version: string, rollback: boolean, until: number): Promise<string | null> {
   const lambda = new LambdaClient(clientSettings({ requestMs: until - Date.now(), attempts: 1 }))
   const event = { trigger: 'deploy', rollback }
   try {
     const tryUntil = Date.now() + 120_000
-    const called = await invokeFunction(lambda, version, event, { tryUntil, until, justGranted: true })
+    const called = await invokeFunction(lambda, version.replace(/:\d+$/, ''), event, {
+      tryUntil,
+      until,
+      justGranted: true,
+    })
     if (!called.threw) return null
     const { errorMessage } = (called.answer as { errorMessage?: string } | null) ?? {}
     return errorMessage ?? 'The function migrate failed; its log says why.'

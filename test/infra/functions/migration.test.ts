@@ -1,19 +1,30 @@
 import { describe, expect, test } from 'vitest'
-import { functionNames, kinds } from '../support/synth.ts'
+import { instanceIn, ownStack, viewkeeperOn } from '../support/own-app.ts'
+import { functionNames, kinds, Synthesized } from '../support/synth.ts'
 
 describe.each(Object.entries(kinds))('%s', (_, stack) => {
   const [id, call] = stack.one('Custom::ViewkeeperMigration')
 
-  test('the function deploy calls the version of migrate that is deployed, and no other function', () => {
+  test('the function deploy calls migrate, and no other function; CloudFormation calls it for another version or database', () => {
     const [version, { Properties }] = stack.one('AWS::Lambda::Version')
     expect(Properties.FunctionName).toEqual({ Ref: stack.fn('migrate')[0] })
     expect(call.Properties).toEqual({
       ServiceToken: { 'Fn::GetAtt': [stack.fn('deploy')[0], 'Arn'] },
       ServiceTimeout: '960',
       Migrate: { Ref: version },
+      Database: Object.fromEntries(
+        Object.entries(stack.fn('migrate')[1].Properties.Environment.Variables).filter(([name]) =>
+          name.startsWith('DATABASE_'),
+        ),
+      ),
     })
+    expect(Object.keys(call.Properties.Database)).toEqual(
+      expect.arrayContaining(['DATABASE_HOST', 'DATABASE_PORT', 'DATABASE_NAME', 'DATABASE_SECRET_ARN']),
+    )
     const calls = stack.permissions('deploy').filter(({ action }) => !action.startsWith('logs:'))
-    expect(calls).toEqual([{ action: 'lambda:InvokeFunction', resource: { Ref: version } }])
+    expect(calls).toEqual([
+      { action: 'lambda:InvokeFunction', resource: { 'Fn::GetAtt': [stack.fn('migrate')[0], 'Arn'] } },
+    ])
   })
 
   test('it waits longer than migrate lives, and CloudFormation waits longer than it does', () => {
@@ -57,5 +68,20 @@ describe.each(Object.entries(kinds))('%s', (_, stack) => {
     const needed = types.flatMap((type) => stack.resources(`AWS::${type}`)).map(([name]) => name)
     expect(needed.length).toBeGreaterThan(1)
     expect(call.DependsOn).toEqual(expect.arrayContaining(needed))
+  })
+})
+
+test('a server of the app that is replaced has migrate called: what changes then is a property of the call', () => {
+  const { stack, vpc } = ownStack()
+  viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc })
+  const synthesized = new Synthesized(stack)
+  const [server] = synthesized.one('AWS::RDS::DBInstance')
+  const { Database } = synthesized.one('Custom::ViewkeeperMigration')[1].Properties
+  expect(Database).toMatchObject({
+    DATABASE_HOST: { 'Fn::GetAtt': [server, 'Endpoint.Address'] },
+    DATABASE_PORT: { 'Fn::GetAtt': [server, 'Endpoint.Port'] },
+    DATABASE_NAME: 'shop',
+    DATABASE_SECRET_ARN: expect.anything(),
+    DATABASE_ADMIN_SECRET_ARN: expect.anything(),
   })
 })

@@ -24,12 +24,16 @@ const parameter: Partial<Address> = {
   migrateArn: 'migrate-of-nowhere',
 }
 
-/** A server that speaks as Lambda and SSM do, and gives these answers in turn, the last one for ever. Returns what was received. */
-export async function startLambda(answers: LambdaAnswer[]): Promise<{ received: unknown[] }> {
+/** A server that speaks as Lambda and SSM do, and gives these answers in turn, the last one for ever. Returns what was received, and the functions that were called. */
+export async function startLambda(
+  answers: LambdaAnswer[],
+): Promise<{ received: unknown[]; called: string[] }> {
   const received: unknown[] = []
+  const called: string[] = []
   await serve(async (request: IncomingMessage, response: ServerResponse) => {
     if (request.headers['x-amz-target'] === 'AmazonSSM.GetParameter')
       return void response.end(JSON.stringify({ Parameter: { Value: JSON.stringify(parameter) } }))
+    called.push(decodeURIComponent(request.url ?? '').split('/')[3] ?? '')
     const turn = Math.min(received.push(JSON.parse(await text(request))), answers.length) - 1
     const given = answers[turn] as LambdaAnswer
     if ('answer' in given)
@@ -39,7 +43,7 @@ export async function startLambda(answers: LambdaAnswer[]): Promise<{ received: 
     response.writeHead(given.status, { 'content-type': 'application/json', 'x-amzn-errortype': given.type })
     response.end(JSON.stringify({ Type: 'User', Message: given.message }))
   })
-  return { received }
+  return { received, called }
 }
 
 async function serve(listener: RequestListener): Promise<void> {

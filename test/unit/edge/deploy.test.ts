@@ -24,7 +24,7 @@ afterEach(() => {
 
 /** What CloudFormation is answered, and what `migrate` was sent, when the version of `migrate` goes from one to another. */
 async function change(from: string | null, to: string, answers: LambdaAnswer[], more: object = {}) {
-  const { received } = await startLambda(answers)
+  const { received, called } = await startLambda(answers)
   const address = await startCloudFormation()
   const event = {
     RequestType: from === null ? 'Create' : 'Update',
@@ -38,7 +38,7 @@ async function change(from: string | null, to: string, answers: LambdaAnswer[], 
     ...more,
   }
   await migrateFor(event, lambdaContext())
-  return { answer: address.answers[0], received }
+  return { answer: address.answers[0], received, called }
 }
 
 async function startCloudFormation() {
@@ -63,6 +63,8 @@ test.each([
   const succeeded = await change(from, to, [{ answer: {} }])
   expect(succeeded.answer).toEqual({ Status: 'SUCCESS', ...same })
   expect(succeeded.received).toEqual([{ trigger: 'deploy', rollback: false }])
+  // A version knows the server of its time; CloudFormation may have replaced that server since.
+  expect(succeeded.called).toEqual([migrate])
   expect((await change(from, to, [failed])).answer).toEqual({
     Status: 'FAILED',
     Reason: 'Nobody answers.',
@@ -71,7 +73,7 @@ test.each([
 })
 
 describe('a rollback', () => {
-  test('calls the version before, says that it is one, and succeeds whatever that says', async () => {
+  test('calls migrate, says that it is a rollback, and succeeds whatever that says', async () => {
     const { answer, received } = await change(`${migrate}:10`, `${migrate}:9`, [failed])
     expect(answer).toEqual({ Status: 'SUCCESS', ...same })
     expect(received).toEqual([{ trigger: 'deploy', rollback: true }])
