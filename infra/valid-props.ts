@@ -50,11 +50,19 @@ const alarmChanges = z.partialRecord(
   z.union(
     [
       z.literal(false),
-      z.strictObject({
-        threshold: z.number().optional(),
-        evaluationPeriods: positive,
-        datapointsToAlarm: positive,
-      }),
+      z
+        .strictObject({
+          threshold: z.number().optional(),
+          evaluationPeriods: positive,
+          datapointsToAlarm: positive,
+        })
+        .refine(
+          ({ evaluationPeriods = 1, datapointsToAlarm = 1 }) => datapointsToAlarm <= evaluationPeriods,
+          {
+            path: ['datapointsToAlarm'],
+            message: 'must be at most evaluationPeriods; give both',
+          },
+        ),
     ],
     'must be false, or have threshold, evaluationPeriods and datapointsToAlarm, each a number',
   ),

@@ -4,12 +4,9 @@ import type { Construct } from 'constructs'
 import { describeAlarm } from '../../src/mails/alarm-words.ts'
 import type { AlarmTopics } from './topics.ts'
 
-/** The names of all alarms, without the environment. */
+/** The names of the alarms of an environment, without the environment. */
 export const alarmNames = [
   'api-errors',
-  'database-connections',
-  'database-credits',
-  'database-storage',
   'dead-letters',
   'failed-batches',
   'failed-runs',
@@ -24,6 +21,9 @@ export const alarmNames = [
 ] as const
 export type AlarmName = (typeof alarmNames)[number]
 
+/** Those of a created database, which no prop changes. */
+export const databaseAlarmNames = ['database-connections', 'database-credits', 'database-storage'] as const
+
 /** What an app changes of an alarm. */
 export interface AlarmChange {
   /**
@@ -37,8 +37,8 @@ export interface AlarmChange {
    */
   readonly evaluationPeriods?: number
   /**
-   * How many of these periods set the alarm off.
-   * @default - one, or all of them if the trouble is silence or a shortage
+   * How many of these periods set the alarm off: at most `evaluationPeriods`, which has to be given for more than one.
+   * @default - one; for `silent-monitor` all of them
    */
   readonly datapointsToAlarm?: number
 }
@@ -55,7 +55,7 @@ export interface AlarmPlace {
 
 export interface AlarmOptions {
   /** The alarm is named `viewkeeper-<environment>-<name>`. */
-  name: AlarmName
+  name: AlarmName | (typeof databaseAlarmNames)[number]
   metric: IMetric
   /** The number from which something is wrong. Default 1. */
   threshold?: number
@@ -69,8 +69,8 @@ export interface AlarmOptions {
   runbook?: string
   /** Periods of the metric that the alarm looks at. Default 1. */
   periods?: number
-  /** How many of these periods set the alarm off. Default: all of them. */
-  datapoints?: number
+  /** Whether all of these periods set the alarm off, and not one of them: the trouble is silence or a shortage. Default false. */
+  lasting?: boolean
   /** What missing numbers mean. Default: nothing is wrong. */
   missing?: TreatMissingData
   /**
@@ -90,7 +90,7 @@ export interface AlarmOptions {
 /** Adds one alarm, unless the app wants it not. An alarm costs about 0.10 USD a month. */
 export function addAlarm(scope: Construct, place: AlarmPlace, options: AlarmOptions): void {
   const { name, mails = ['begin'] } = options
-  const change = place.changes?.[name] ?? {}
+  const change = place.changes?.[name as AlarmName] ?? {}
   if (change === false) return
   const alarm = new Alarm(scope, name, {
     alarmName: `viewkeeper-${place.environmentName}-${name}`,
@@ -99,7 +99,7 @@ export function addAlarm(scope: Construct, place: AlarmPlace, options: AlarmOpti
     comparisonOperator: options.comparison ?? ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
     threshold: options.threshold ?? 1,
     evaluationPeriods: options.periods ?? 1,
-    ...(options.datapoints === undefined ? {} : { datapointsToAlarm: options.datapoints }),
+    ...(options.lasting ? {} : { datapointsToAlarm: 1 }),
     treatMissingData: options.missing ?? TreatMissingData.NOT_BREACHING,
     ...change,
   })

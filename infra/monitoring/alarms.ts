@@ -83,7 +83,6 @@ function addDeadLetters(scope: Construct, place: AlarmPlace, queue: IQueue): voi
     // The numbers of a queue that was idle for hours may come 15 minutes late.
     // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html
     periods: 4,
-    datapoints: 1,
     lastResort: true,
     forPrograms: false,
     happened:

@@ -45,6 +45,7 @@ export class DatabaseAlarms extends Construct {
       threshold: Math.round(storageGiB * 2 ** 30 * leastFree),
       comparison: ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD,
       periods: 6,
+      lasting: true,
       happened: `Less than a tenth of ${storageGiB} GiB has been free for half an hour, and RDS has not grown the storage of the database enough: it waits six hours after each growth, and stops at ${maxStorageGiB} GiB.`,
       first: `aws rds describe-events --source-type db-instance --source-identifier ${this.server} --duration 1440 shows each growth of the last day.`,
     })

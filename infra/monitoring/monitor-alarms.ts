@@ -21,7 +21,6 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
       ...texts,
       metric: metric(metricName, Stats.SUM),
       periods: times.newsPeriods,
-      datapoints: 1,
     })
 
   /**
@@ -81,6 +80,7 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
     comparison: ComparisonOperator.LESS_THAN_THRESHOLD,
     missing: TreatMissingData.BREACHING,
     periods: 2,
+    lasting: true,
     mails: ['begin', 'end'],
     lastResort: true,
   })

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { App, Duration, Stack, TimeZone } from 'aws-cdk-lib'
+import type { CfnAlarm } from 'aws-cdk-lib/aws-cloudwatch'
 import { Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Key } from 'aws-cdk-lib/aws-kms'
@@ -101,8 +102,32 @@ describe('alarms', () => {
     expect(properties('stale-views')).toMatchObject({ Threshold: 2, EvaluationPeriods: 1 })
   })
 
+  test('with more periods, still one of them sets the alarm off, but all of them if the trouble is silence', () => {
+    const more = { evaluationPeriods: 3 }
+    const { viewkeeper } = onInstance({ alarms: { 'api-errors': more, 'silent-monitor': more } })
+    const datapoints = (name: 'api-errors' | 'silent-monitor') =>
+      (viewkeeper.alarms[name]!.node.defaultChild as CfnAlarm).datapointsToAlarm
+    expect(datapoints('api-errors')).toBe(1)
+    expect(datapoints('silent-monitor')).toBeUndefined()
+  })
+
   test.each([
     ['a name that no alarm has', { 'slow-run': false }, /alarms\.slow-run: /],
+    [
+      'an alarm of a created database, which a construct does not have',
+      { 'database-storage': false },
+      /alarms\.database-storage: /,
+    ],
+    [
+      'more datapoints than periods',
+      { 'slow-runs': { evaluationPeriods: 2, datapointsToAlarm: 3 } },
+      /alarms\.slow-runs\.datapointsToAlarm: must be at most evaluationPeriods/,
+    ],
+    [
+      'datapoints without periods',
+      { 'api-errors': { datapointsToAlarm: 2 } },
+      /alarms\.api-errors\.datapointsToAlarm: must be at most evaluationPeriods; give both/,
+    ],
     [
       'a change that no alarm takes',
       { 'slow-runs': { period: 5 } },
