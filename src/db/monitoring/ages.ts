@@ -24,25 +24,33 @@ export interface Troubled {
 /** The longest time that views are aside without an alarm. */
 const longestAside = '1 hour'
 
-const queries: Record<Trouble, (sql: Sql) => Parameters<typeof tell>[2]> = {
-  stale: (sql) => sql`
-    select v.name, jsonb_build_object(
-             'view', v.name, 'ageSeconds', round(extract(epoch from latest.staleness)),
-             'maxStalenessSeconds', round(extract(epoch from latest.max_staleness))) as found
-      from viewkeeper.latest_runs latest join viewkeeper.definitions d on d.id = latest.definition_id
-     cross join lateral (select format('%I.%I', d.schema_name, d.name) as name) v
-     where latest.stale order by latest.staleness desc`,
-  missing: (sql) => sql`
-    select v.name, to_jsonb(v.name) as found
-      from viewkeeper.latest_runs latest join viewkeeper.definitions d on d.id = latest.definition_id
-     cross join lateral (select format('%I.%I', d.schema_name, d.name) as name) v
-     where latest.missing and d.paused_at is null
-       and not exists (select from viewkeeper.set_aside a where a.kind = 'view'
-                          and a.item #>> '{live,view,schema}' = d.schema_name and a.item #>> '{live,view,name}' = d.name)
-     order by 1`,
-  aside: (sql) => sql`
-    select name, to_jsonb(name) as found from viewkeeper.set_aside
-     where set_aside_at < clock_timestamp() - ${longestAside}::interval order by set_aside_at, act, position`,
+type Found = Parameters<typeof tell>[2]
+
+const selectStale = (sql: Sql): Found => sql`
+  select v.name, jsonb_build_object(
+           'view', v.name, 'ageSeconds', round(extract(epoch from latest.staleness)),
+           'maxStalenessSeconds', round(extract(epoch from latest.max_staleness))) as found
+    from viewkeeper.latest_runs latest join viewkeeper.definitions d on d.id = latest.definition_id
+   cross join lateral (select format('%I.%I', d.schema_name, d.name) as name) v
+   where latest.stale order by latest.staleness desc`
+
+const selectMissing = (sql: Sql): Found => sql`
+  select v.name, to_jsonb(v.name) as found
+    from viewkeeper.latest_runs latest join viewkeeper.definitions d on d.id = latest.definition_id
+   cross join lateral (select format('%I.%I', d.schema_name, d.name) as name) v
+   where latest.missing and d.paused_at is null
+     and not exists (select from viewkeeper.set_aside a where a.kind = 'view'
+                        and a.item #>> '{live,view,schema}' = d.schema_name and a.item #>> '{live,view,name}' = d.name)
+   order by 1`
+
+const selectForgottenAside = (sql: Sql): Found => sql`
+  select name, to_jsonb(name) as found from viewkeeper.set_aside
+   where set_aside_at < clock_timestamp() - ${longestAside}::interval order by set_aside_at, act, position`
+
+const queries: Record<Trouble, (sql: Sql) => Found> = {
+  stale: selectStale,
+  missing: selectMissing,
+  aside: selectForgottenAside,
 }
 
 /** Publishes what has each trouble, and the names to tell of. */
