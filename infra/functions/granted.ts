@@ -3,6 +3,7 @@ import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { Construct } from 'constructs'
 import { type PolicyName, policyNames, routes } from '../../src/edge/http/routes.ts'
 import { type Address, parameterName } from '../../src/plan/parameter.ts'
+import { alarmNames, databaseAlarmNames } from '../monitoring/alarm.ts'
 
 /** The ARNs of what callers of an environment may be allowed. */
 export interface Granted {
@@ -12,8 +13,8 @@ export interface Granted {
   parameterArn: string
   /** Of the function that serves the command line. */
   migrateArn: string
-  /** Of the alarms of the environment. */
-  alarmsArn: string
+  /** Of the alarms of the environment, also those of a created database. */
+  alarmArns: string[]
 }
 
 /**
@@ -21,14 +22,14 @@ export interface Granted {
  * environment's parameter; `operate` also allows what `npx viewkeeper --env` needs.
  */
 export function allowedBy(name: PolicyName, granted: Granted): [action: string, resources: string[]][] {
-  const { apiArn, parameterArn, migrateArn, alarmsArn } = granted
+  const { apiArn, parameterArn, migrateArn, alarmArns } = granted
   return [
     ['execute-api:Invoke', routesOf(name).map((route) => `${apiArn}/${route}`)],
     ['ssm:GetParameter', [parameterArn]],
     ...(name === 'operate'
       ? ([
           ['lambda:InvokeFunction', [migrateArn]],
-          ['cloudwatch:SetAlarmState', [alarmsArn]],
+          ['cloudwatch:SetAlarmState', alarmArns],
         ] as [string, string[]][])
       : []),
   ]
@@ -63,7 +64,10 @@ export const grantedOf = (
   apiArn,
   migrateArn,
   parameterArn: arnOf(scope, 'ssm', `parameter${parameterName(environmentName)}`),
-  alarmsArn: arnOf(scope, 'cloudwatch', `alarm:viewkeeper-${environmentName}-*`),
+  // Each by its name: what `viewkeeper-shop-` begins may be of environment `shop-eu`.
+  alarmArns: [...alarmNames, ...databaseAlarmNames].map((name) =>
+    arnOf(scope, 'cloudwatch', `alarm:viewkeeper-${environmentName}-${name}`),
+  ),
 })
 
 /** The ARN of something in this account and region, in the partition of the region. */

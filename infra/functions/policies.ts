@@ -47,7 +47,7 @@ function acknowledgeWildcards(policy: ManagedPolicy, arns: string[]): void {
   for (const arn of arns.filter((each) => each.includes('*')))
     Validations.of(policy).acknowledge({
       id: `AwsSolutions-IAM5[Resource::${flat(Stack.of(policy).resolve(arn))}]`,
-      reason: 'A route has the name of any view in its path; the alarms are those of this environment.',
+      reason: 'A route has the name of any view in its path.',
     })
 }
 

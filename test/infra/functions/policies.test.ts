@@ -72,9 +72,12 @@ test('only operate may use the command line: call migrate, and set off an alarm 
     expect(actions(name)).toEqual(['execute-api:Invoke', 'ssm:GetParameter'])
   expect(actions('operate')).toHaveLength(4)
   expect(resourcesOf(kinds.created, 'operate', 'lambda:InvokeFunction')).toEqual([`<${migrate}.Arn>`])
-  expect(resourcesOf(kinds.imported, 'operate', 'cloudwatch:SetAlarmState')).toEqual([
-    'arn:<AWS::Partition>:cloudwatch:eu-central-1:123456789012:alarm:viewkeeper-test-*',
-  ])
+  const prefix = 'arn:<AWS::Partition>:cloudwatch:<AWS::Region>:<AWS::AccountId>:alarm:'
+  const allowed = resourcesOf(kinds.created, 'operate', 'cloudwatch:SetAlarmState')
+  const made = kinds.created.resources('AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties)
+  expect(allowed).toEqual(expect.arrayContaining(made.map(({ AlarmName }) => prefix + AlarmName)))
+  // A beginning would name the alarms of an environment whose name begins with that of this one, too.
+  expect(allowed.filter((arn) => arn.includes('*'))).toEqual([])
 })
 
 test('every policy may read the parameter of this environment and no other', () => {
