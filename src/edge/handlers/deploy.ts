@@ -25,10 +25,15 @@ const request = z.object({
 type Request = z.output<typeof request>
 
 /** After `migrate` was called, this much is left to answer CloudFormation. */
-const reserveMs = 10_000
+const reserveMs = 30_000
 
-/** CloudFormation's answers have at most 4 KB. */
-const longestReason = 2000
+/** How often CloudFormation is answered until it has taken the answer, how long it may take, and the pause between two. */
+const attempts = 3
+const attemptMs = 6000
+const pauseMs = 2000
+
+/** CloudFormation takes answers of at most 4,096 bytes. */
+const longestAnswer = 4096
 
 /**
  * Calls `migrate` for CloudFormation and answers with what came of it, from outside the network of the database, out of which
@@ -83,23 +88,44 @@ async function callMigrate(version: string, rollback: boolean, until: number): P
 
 async function answer(asked: Request, failure: string | null): Promise<void> {
   const { StackId, RequestId, LogicalResourceId, PhysicalResourceId = LogicalResourceId } = asked
-  const outcome =
-    failure === null ? { Status: 'SUCCESS' } : { Status: 'FAILED', Reason: failure.slice(0, longestReason) }
-  const body = { ...outcome, StackId, RequestId, LogicalResourceId, PhysicalResourceId }
-  const status = await put(new URL(asked.ResponseURL), JSON.stringify(body))
-  // Lambda calls again after an error; migrate then finds its work done.
-  if (status >= 400) throw new Error(`CloudFormation refused the answer with ${status}.`)
+  const same = { StackId, RequestId, LogicalResourceId, PhysicalResourceId }
+  const body = failure === null ? JSON.stringify({ Status: 'SUCCESS', ...same }) : shortened(failure, same)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await put(new URL(asked.ResponseURL), body)
+    } catch (error) {
+      // Lambda calls again after an error; migrate then finds its work done.
+      if (attempt === attempts) throw error
+      await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    }
+  }
 }
 
-/** CloudFormation's address is one of S3, signed for an empty type of the content, which `fetch` cannot send. */
-const put = (to: URL, body: string): Promise<number> =>
+/** The answer that `migrate` failed, with as much of the reason as CloudFormation takes. */
+function shortened(failure: string, same: object): string {
+  const reason = [...failure].slice(0, longestAnswer)
+  for (;;) {
+    const body = JSON.stringify({ Status: 'FAILED', Reason: reason.join(''), ...same })
+    if (Buffer.byteLength(body) < longestAnswer || reason.length === 0) return body
+    reason.splice(-50)
+  }
+}
+
+/**
+ * Throws if CloudFormation has not taken the answer. Its address is one of S3, signed for an empty type of the content, which
+ * `fetch` cannot send.
+ */
+const put = (to: URL, body: string): Promise<void> =>
   new Promise((resolve, reject) => {
     const { hostname, port, pathname, search } = to
     const headers = { 'content-type': '', 'content-length': Buffer.byteLength(body) }
-    const options = { method: 'PUT', hostname, port, path: pathname + search, headers }
+    const signal = AbortSignal.timeout(attemptMs)
+    const options = { method: 'PUT', hostname, port, path: pathname + search, headers, signal }
     const request = https.request(options, (response) => {
       response.resume()
-      resolve(response.statusCode ?? 500)
+      const { statusCode = 500 } = response
+      if (statusCode < 400) resolve()
+      else reject(new Error(`CloudFormation refused the answer with ${statusCode}.`))
     })
     request.on('error', reject).end(body)
   })

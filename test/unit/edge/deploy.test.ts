@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { migrateFor } from '../../../src/edge/handlers/deploy.ts'
-import { type LambdaAnswer, muteConsole, startLambda } from '../../support/aws/fake-aws.ts'
+import { hurried, type LambdaAnswer, muteConsole, startLambda } from '../../support/aws/fake-aws.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
 
 const migrate = 'arn:aws:lambda:eu-central-1:123456789012:function:migrate'
@@ -26,9 +26,14 @@ afterEach(() => {
 async function change(from: string | null, to: string, answers: LambdaAnswer[], more: object = {}) {
   const { received, called } = await startLambda(answers)
   const address = await startCloudFormation()
-  const event = {
+  await migrateFor(eventOf(address.url, from, to, more), lambdaContext())
+  return { answer: address.answers[0], bytes: address.bytes[0], received, called }
+}
+
+function eventOf(url: string, from: string | null, to: string, more: object = {}) {
+  return {
     RequestType: from === null ? 'Create' : 'Update',
-    ResponseURL: address.url,
+    ResponseURL: url,
     StackId: 'stack',
     RequestId: 'request',
     ResourceType: 'Custom::ViewkeeperMigration',
@@ -37,21 +42,27 @@ async function change(from: string | null, to: string, answers: LambdaAnswer[], 
     ResourceProperties: { ServiceToken: 'arn', Migrate: to },
     ...more,
   }
-  await migrateFor(event, lambdaContext())
-  return { answer: address.answers[0], received, called }
 }
 
-async function startCloudFormation() {
+/** Stands for CloudFormation, which fails with the first answers. */
+async function startCloudFormation(failures = 0) {
   const answers: unknown[] = []
+  const bytes: number[] = []
   const server = createServer(async (request, response) => {
     // The address is signed for no type of the content.
     const refused = request.method !== 'PUT' || request.headers['content-type'] !== ''
-    answers.push(JSON.parse(await text(request)))
-    response.writeHead(refused ? 403 : 200).end()
+    const body = await text(request)
+    answers.push(JSON.parse(body))
+    bytes.push(Buffer.byteLength(body))
+    response.writeHead(refused ? 403 : answers.length > failures ? 200 : 500).end()
   })
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
   onTestFinished(() => void server.close())
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/answer?Signature=x`, answers }
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/answer?Signature=x`,
+    answers,
+    bytes,
+  }
 }
 
 const same = { StackId: 'stack', RequestId: 'request', LogicalResourceId: 'Call', PhysicalResourceId: 'Call' }
@@ -103,4 +114,37 @@ test('a right to call that is seconds old is waited for', async () => {
   const { answer, received } = await change(null, `${migrate}:1`, [tooNew, { answer: {} }])
   expect(answer).toMatchObject({ Status: 'SUCCESS' })
   expect(received).toHaveLength(2)
+})
+
+test.each([
+  ['letters of two bytes', 'ä'.repeat(5000)],
+  ['pictures', '😀'.repeat(5000)],
+  ['quotation marks', '"'.repeat(5000)],
+  ['control characters', '\u0001'.repeat(5000)],
+])('a reason of %s is cut, so that CloudFormation takes the answer', async (_, errorMessage) => {
+  const { answer, bytes } = await change(null, `${migrate}:1`, [{ answer: { errorMessage }, threw: true }])
+  const { Reason } = answer as { Reason: string }
+  expect(errorMessage.startsWith(Reason)).toBe(true)
+  expect(bytes).toBeGreaterThan(3500)
+  expect(bytes).toBeLessThan(4096)
+})
+
+describe('CloudFormation that takes no answer', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] }))
+  afterEach(() => void vi.useRealTimers())
+
+  async function answered(failures: number) {
+    await startLambda([{ answer: {} }])
+    const { url, answers } = await startCloudFormation(failures)
+    const { status } = await hurried(migrateFor(eventOf(url, null, `${migrate}:1`), lambdaContext()))
+    return { status, answers: answers.length }
+  }
+
+  test('is answered again', async () => {
+    expect(await answered(2)).toEqual({ status: 'fulfilled', answers: 3 })
+  })
+
+  test('is answered three times at most; then Lambda calls again', async () => {
+    expect(await answered(9)).toEqual({ status: 'rejected', answers: 3 })
+  })
 })
