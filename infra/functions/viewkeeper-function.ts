@@ -1,4 +1,4 @@
-import { type Duration, RemovalPolicy, Validations } from 'aws-cdk-lib'
+import { type Duration, RemovalPolicy, Tags, Validations } from 'aws-cdk-lib'
 import type { ISecurityGroup, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import {
@@ -87,6 +87,8 @@ export class ViewkeeperFunction extends Construct {
       maxEventAge: props.maxEventAge,
       reservedConcurrentExecutions: props.reservedConcurrency,
     })
+    // CloudFormation makes up the function's name; people find the function by its tags.
+    Tags.of(this.lambda).add('viewkeeper:function', name)
     if (props.tracing)
       Validations.of(this).acknowledge({
         id: 'AwsSolutions-IAM5[Resource::*]',
