@@ -6,11 +6,11 @@ const reasons: Record<string, string> = {
   IAMNoInlinePolicy:
     'Each role has one policy, which nobody else shares, and which is deleted with the role.',
   LambdaConcurrency:
-    'The throttle of the API and the concurrency of batches bound how many functions run at once.',
+    'The throttle of the API and the concurrency of batches bound how many functions run at once; reservedConcurrency keeps calls for the functions in which callers wait.',
   LambdaDLQ:
     'Events of schedules and alarms become dead letters; every other call has a caller who gets the error, and the next look does what a look left.',
   LambdaInsideVPC:
-    'These two functions do not use the database. They call Lambda, Step Functions and SNS, which would cost an endpoint each.',
+    'The functions deploy, notify and start-batch do not use the database. They call Lambda, Step Functions and SNS, which would cost an endpoint each.',
   APIGWSSLEnabled:
     'API Gateway calls functions of this account, by IAM, and no server that could check a certificate.',
   APIGWCacheEnabledAndEncrypted: 'Answers are what the database says now, so nothing is cached.',

@@ -116,8 +116,8 @@ const functions: Record<FunctionName, FunctionOptions> = {
   migrate: {
     description: 'On deploy: brings schema viewkeeper and the views up to date; also serves the command line',
     obeys: ['viewOwner'],
-    // CDK's trigger handler ends after 15 minutes. If migrate lived longer, CloudFormation would get no
-    // answer and wait for an hour.
+    // The function deploy, which waits for migrate, lives 15 minutes. If migrate lived longer, CloudFormation would hear
+    // nothing of how it ended.
     timeout: Duration.minutes(14),
   },
 }

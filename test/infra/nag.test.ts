@@ -51,9 +51,12 @@ describe.each([
     return findingsOf(checks, viewkeeper)
   }
 
-  test.each(['public', 'private'] as const)('finds nothing with a key, with a %s API', (api) => {
-    expect(findings({ api }, true)).toEqual([])
-  })
+  test.each(['public', 'private'] as const)(
+    'finds nothing that is not explained with a key, with a %s API',
+    (api) => {
+      expect(findings({ api }, true)).toEqual([])
+    },
+  )
 
   test('finds the logs, the topics and the secret without a key', () => {
     const rules = new Set(findings({}, false).map(({ rule }) => rule.replace(/^.*-/, '')))
