@@ -6,6 +6,7 @@ import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { CfnTopic } from 'aws-cdk-lib/aws-sns'
 import { CfnQueue } from 'aws-cdk-lib/aws-sqs'
 import type { Construct, IConstruct } from 'constructs'
+import { hostsOf } from './database/login.ts'
 
 /**
  * Encrypts the logs, topics, queues and secrets below a construct with a key, and lets the services use the key. The policy
@@ -35,12 +36,13 @@ class Encrypted implements IAspect {
 
 /**
  * Who may use the key: CloudWatch for log groups and alarms, SNS for the dead letters of a topic, and whoever may use the
- * topic, the queue or the secret itself, as with the keys of AWS.
+ * topic or the queue itself, as with the keys of AWS. Who reads the secret of the role may use the key by a policy of IAM: a
+ * statement for everybody would open other secrets under the key, too.
  */
 function statementsOf(scope: Construct): PolicyStatement[] {
   const { account, region, partition } = Stack.of(scope)
   const use = ['kms:Decrypt', 'kms:GenerateDataKey*']
-  const through = ['secretsmanager', 'sns', 'sqs'].map((service) => `${service}.${region}.amazonaws.com`)
+  const through = ['sns', 'sqs'].flatMap((service) => hostsOf(service, region))
   return [
     new PolicyStatement({
       principals: [new ServicePrincipal(`logs.${region}.amazonaws.com`)],

@@ -88,16 +88,15 @@ export function allowSecret(
     new PolicyStatement({
       actions: keyActions,
       resources: [keyArn],
-      conditions: { StringEquals: { 'kms:ViaService': secretsManagerHosts(env.region) } },
+      conditions: { StringEquals: { 'kms:ViaService': hostsOf('secretsmanager', env.region) } },
     }),
   )
 }
 
 /**
- * The names by which KMS may know Secrets Manager in a region. Addresses in China end in `.cn`; the policy allows both
- * forms there.
+ * The names by which KMS may know a service in a region. Addresses in China end in `.cn`; a policy allows both forms there.
  */
-function secretsManagerHosts(region: string): string | string[] {
-  const host = `secretsmanager.${region}.amazonaws.com`
+export function hostsOf(service: string, region: string): string | string[] {
+  const host = `${service}.${region}.amazonaws.com`
   return region.startsWith('cn-') ? [host, `${host}.cn`] : host
 }

@@ -241,12 +241,27 @@ describe('a key', () => {
     expect(other).not.toHaveProperty('KmsKeyId')
   })
 
+  test('is used by the functions for the secret of the role, and for no other secret by anybody', () => {
+    expect(synthesized.permissions('refresh')).toContainEqual(
+      expect.objectContaining({ action: 'kms:Decrypt', resource: arn }),
+    )
+  })
+
   test('lets in CloudWatch and SNS of this account, and through a service whoever may use what the key encrypts', () => {
     const { Statement } = synthesized.one('AWS::KMS::Key')[1].Properties.KeyPolicy
     const region = { Ref: 'AWS::Region' }
     const host = (service: string) => ({ 'Fn::Join': ['', [`${service}.`, region, '.amazonaws.com']] })
     const use = ['kms:Decrypt', 'kms:GenerateDataKey*']
-    expect(Statement.slice(1)).toMatchObject([
+    // CDK's own statements about the secret are for what policies of IAM allow.
+    const root = {
+      AWS: {
+        'Fn::Join': ['', ['arn:', { Ref: 'AWS::Partition' }, ':iam::', { Ref: 'AWS::AccountId' }, ':root']],
+      },
+    }
+    const others = Statement.filter(
+      ({ Principal }: Properties) => JSON.stringify(Principal) !== JSON.stringify(root),
+    )
+    expect(others).toMatchObject([
       { Principal: { Service: host('logs') }, Condition: { ArnLike: {} } },
       {
         Principal: { Service: ['cloudwatch.amazonaws.com', 'sns.amazonaws.com'] },
@@ -258,12 +273,24 @@ describe('a key', () => {
         Condition: {
           StringEquals: {
             'kms:CallerAccount': { Ref: 'AWS::AccountId' },
-            'kms:ViaService': ['secretsmanager', 'sns', 'sqs'].map(host),
+            'kms:ViaService': ['sns', 'sqs'].map(host),
           },
         },
       },
     ])
   })
+})
+
+test('in China a key knows the services by both forms of their names', () => {
+  const { stack, vpc } = ownStack({ env: { region: 'cn-north-1', account: '123456789012' } })
+  viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, { encryptionKey: new Key(stack, 'Key') })
+  const { Statement } = new Synthesized(stack).one('AWS::KMS::Key')[1].Properties.KeyPolicy
+  const ofAll = Statement.find(({ Principal }: Properties) => Principal.AWS === '*')
+  expect(ofAll.Condition.StringEquals['kms:ViaService']).toEqual(
+    ['sns', 'sqs'].flatMap((service) =>
+      ['', '.cn'].map((end) => `${service}.cn-north-1.amazonaws.com${end}`),
+    ),
+  )
 })
 
 describe('an environment that another app has deployed', () => {
