@@ -191,6 +191,7 @@ const layers = {
     'src/edge/http/routes.ts',
     'src/edge/metrics/names.ts',
     'src/files/frozen-migrations.ts',
+    'src/plan/alarm-names.ts',
     'src/plan/commands.ts',
     'src/plan/migrations/frozen.ts',
     'src/mails/',

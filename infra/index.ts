@@ -11,6 +11,7 @@ export type {
   ViewkeeperOptions,
 } from '../src/config/options.ts'
 export { type FunctionName, functionNames, type PolicyName, policyNames } from '../src/edge/http/routes.ts'
+export { type AlarmName, alarmNames } from '../src/plan/alarm-names.ts'
 export type { ScheduledView, ViewTimes } from '../src/plan/views/scheduled.ts'
 export type { CdkOptions, CdkScheduleOptions, InCdkTypes } from './cdk-types.ts'
 export type { Database } from './database/database.ts'
@@ -21,7 +22,7 @@ export { type DeployEnvironmentsProps, deployEnvironments } from './deploy-envir
 export type { DeployContext } from './environment/deploy-context.ts'
 export { OptionsError } from './environment/valid-options.ts'
 export type { Granted } from './functions/granted.ts'
-export { type AlarmChange, type AlarmChanges, type AlarmName, alarmNames } from './monitoring/alarm.ts'
+export type { AlarmChange, AlarmChanges } from './monitoring/alarm.ts'
 export { FleetDashboard, type FleetDashboardProps } from './monitoring/fleet-dashboard.ts'
 export {
   type AlarmTopics,

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import * as z from 'zod'
+import { alarmNames } from '../src/plan/alarm-names.ts'
 import { isRds } from './database/rds-database.ts'
 import {
   authentication,
@@ -21,7 +22,6 @@ import {
   refuseProps,
   type ValidOptions,
 } from './environment/valid-options.ts'
-import { alarmNames } from './monitoring/alarm.ts'
 import { optionOf, type PlainProps } from './plain-props.ts'
 import type { ViewkeeperProps, ViewkeeperRdsProps } from './viewkeeper-props.ts'
 

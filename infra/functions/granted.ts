@@ -2,8 +2,8 @@ import { Stack } from 'aws-cdk-lib'
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { Construct } from 'constructs'
 import { type PolicyName, policyNames, routes } from '../../src/edge/http/routes.ts'
+import { alarmNames, databaseAlarmNames } from '../../src/plan/alarm-names.ts'
 import { type Address, parameterName } from '../../src/plan/parameter.ts'
-import { alarmNames, databaseAlarmNames } from '../monitoring/alarm.ts'
 
 /** The ARNs of what callers of an environment may be allowed. */
 export interface Granted {

@@ -2,27 +2,8 @@ import { Alarm, ComparisonOperator, type IMetric, TreatMissingData } from 'aws-c
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { Construct } from 'constructs'
 import { describeAlarm } from '../../src/mails/alarm-words.ts'
+import type { AlarmName, databaseAlarmNames } from '../../src/plan/alarm-names.ts'
 import type { AlarmTopics } from './topics.ts'
-
-/** The names of the alarms of an environment, without the environment. */
-export const alarmNames = [
-  'api-errors',
-  'dead-letters',
-  'failed-batches',
-  'failed-runs',
-  'lost-batches',
-  'missing-views',
-  'new-dead-letters',
-  'rotate-errors',
-  'set-aside-views',
-  'silent-monitor',
-  'slow-runs',
-  'stale-views',
-] as const
-export type AlarmName = (typeof alarmNames)[number]
-
-/** Those of a created database, which no prop changes. */
-export const databaseAlarmNames = ['database-connections', 'database-credits', 'database-storage'] as const
 
 /** What an app changes of an alarm. */
 export interface AlarmChange {

@@ -1,0 +1,19 @@
+/** The names of the alarms of an environment, without the environment. */
+export const alarmNames = [
+  'api-errors',
+  'dead-letters',
+  'failed-batches',
+  'failed-runs',
+  'lost-batches',
+  'missing-views',
+  'new-dead-letters',
+  'rotate-errors',
+  'set-aside-views',
+  'silent-monitor',
+  'slow-runs',
+  'stale-views',
+] as const
+export type AlarmName = (typeof alarmNames)[number]
+
+/** Those of a created database, which no prop changes. */
+export const databaseAlarmNames = ['database-connections', 'database-credits', 'database-storage'] as const
