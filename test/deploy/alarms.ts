@@ -104,7 +104,7 @@ async function becomeStale(deployed: Deployed, inbox: Inbox, chat: Inbox): Promi
       await limit('reports.yearly_sales', 1)
       await told('reports.yearly_sales', true)
       await sql`update viewkeeper.told set told_at = told_at - interval '10 minutes'`
-      await aws.invoke('viewkeeper-deploy-test-notify')
+      await aws.invoke(functions.notify)
       return inbox.find('the second stale view', isAbout('reports.yearly_sales'))
     },
     ({ subject }) => subject,

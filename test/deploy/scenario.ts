@@ -100,6 +100,7 @@ async function deployFirst({ cache, folder }: { cache: string; folder: string })
     functions: {
       migrate: outputs.MigrateFunction!,
       monitor: outputs.MonitorFunction!,
+      notify: outputs.NotifyFunction!,
       prune: outputs.PruneFunction!,
     },
     topics: { mail: MailTopicArn!, notices: NoticesTopicArn! },

@@ -18,7 +18,7 @@ export interface Deployed {
   api: Api
   machineArn: string
   /** The names of functions. */
-  functions: { migrate: string; monitor: string; prune: string }
+  functions: { migrate: string; monitor: string; notify: string; prune: string }
   /** The ARNs of the topics for people: mails, and the same as JSON. */
   topics: { mail: string; notices: string }
   /** The ARNs of the managed policies that the stack makes. */
