@@ -35,7 +35,8 @@ test.each(pages)('/%s breaks no rule of accessibility, dark and light, wide and 
   await page.getByText(/^(Loading|Drawing) …$/).waitFor({ state: 'detached' })
   for (const width of [1280, 390]) {
     await page.setViewportSize({ width, height: 800 })
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
+    // A chart takes the new width a frame later.
+    await expect.poll(() => page.evaluate('document.documentElement.scrollWidth')).toBe(width)
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme })
       // Only colours differ between the schemes.
