@@ -30,7 +30,11 @@ function freeBytes(folder: string): number {
 }
 
 /** Limits end a test that hangs, and nothing else: a busy machine is up to twenty times slower than a quiet one. A soak repeats more. */
-const limits = (seconds: number) => ({ testTimeout: seconds * (soaks ? 8 : 1) * 1000, hookTimeout: 300_000 })
+const limits = (seconds: number) => ({
+  testTimeout: seconds * (soaks ? 8 : 1) * 1000,
+  hookTimeout: 300_000,
+  expect: { poll: { timeout: 30_000 } },
+})
 
 /**
  * Tests of what no version of PostgreSQL changes: HTTP, the monitor's words, a batch's start, connections. For a change they run
