@@ -75,6 +75,9 @@ export const isAtLeast = (version: number): string =>
 /** The privilege that allows `set role`, for pg_has_role: since 16 a member may lack it. */
 export const toSetRole = `case when ${isAtLeast(16)} then 'SET' else 'MEMBER' end`
 
+/** The name of the views' owner is the name of the schema's owner with this suffix. */
+export const viewsSuffix = '_views'
+
 /**
  * For `with`: the role that asks (`role`), who gets what is missing (`oid`), and to whom a view is given of whose owner
  * nobody may become a member (`heir`). If the role is a member of role `viewkeeper`, which owns the schema, that role gets
@@ -89,7 +92,7 @@ export const asked = (name?: string): string => `asked as (
        where (n.oid is not null or k.rolname = 'viewkeeper') and not k.rolsuper and not login.rolsuper
          and pg_has_role(login.oid, k.oid, 'MEMBER')
        order by n.oid is null limit 1) keeper on true
-    left join pg_roles views on views.rolname = keeper.rolname || '_views'
+    left join pg_roles views on views.rolname = keeper.rolname || '${viewsSuffix}'
    where acting.rolname = ${name === undefined ? 'current_user' : literal(name)})`
 
 /** A privilege. The default of `because` says who lacks it. */

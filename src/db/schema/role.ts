@@ -1,5 +1,5 @@
 import { literal } from '../../plan/names.ts'
-import { viewsSuffix } from '../server/acting.ts'
+import { viewsSuffix } from '../../plan/rights.ts'
 import type { Sql } from '../server/connect.ts'
 import { authenticateByIam, authenticateByPassword } from './authentication.ts'
 import type { Work } from './work.ts'

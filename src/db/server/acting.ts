@@ -3,6 +3,3 @@ import type { Sql } from './connect.ts'
 
 /** The privilege that allows `set role`, for pg_has_role: since 16 a member may lack it. */
 export const toSetRole = (sql: Sql) => sql.unsafe(privilege)
-
-/** The name of the views' owner is the name of the schema's owner with this suffix. */
-export const viewsSuffix = '_views'

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Database } from './connect.ts'
-import { mayPass } from './failures.ts'
+import { mayConnectLater } from './failures.ts'
 
 const pauseMs = 1000
 
@@ -10,7 +10,7 @@ export async function untilAwake(database: Database, until: number): Promise<voi
     try {
       return await database.withConnection(async () => {})
     } catch (error) {
-      if (!mayPass(error) || Date.now() + pauseMs > until) throw error
+      if (!mayConnectLater(error) || Date.now() + pauseMs > until) throw error
     }
     await pause(pauseMs)
   }

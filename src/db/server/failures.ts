@@ -100,7 +100,7 @@ export function problemOf(error: unknown, cure: string | null = null): unknown {
  * Whether a failure to connect may pass by itself: the server sleeps, starts, stops, has no connection free, or cannot be reached
  * at the moment.
  */
-export function mayPass(error: unknown): boolean {
+export function mayConnectLater(error: unknown): boolean {
   if (!(error instanceof Problem)) return false
   const { code, cause } = error
   if (code !== 'DatabaseUnavailable') return code === 'TooManyConnections'

@@ -1,6 +1,7 @@
 import { unquoted } from '../../plan/names.ts'
+import { viewsSuffix } from '../../plan/rights.ts'
 import { Problem } from '../../problem.ts'
-import { toSetRole, viewsSuffix } from '../server/acting.ts'
+import { toSetRole } from '../server/acting.ts'
 import { defaultOwnerSetting, type Sql } from '../server/connect.ts'
 import { readReasons } from './rights.ts'
 

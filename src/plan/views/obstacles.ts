@@ -145,7 +145,7 @@ const maintenance: Need = {
       then format(' or, without swap: grant maintain on %s to %s; (as %s)', v.name, asked.oid::regrole, v.relowner::regrole) end`,
 }
 
-/** To look into the schema: the view's owner, or a role \`to\` that has not the rights of the owner. */
+/** To look into the schema: the view's owner, or a role `to` that has not the rights of the owner. */
 const lookInto = (to: string, given: string): Need =>
   privilege('v', {
     because: `format('%s may not look into schema %I', case ${to} when v.relowner then v.its_owner else asked.role::regrole::text end, v.nspname)`,
