@@ -5,15 +5,18 @@ const rooms = {
   // Pure planning: no I/O, no clock.
   'src/plan': [],
   'src/plan/views': ['src/plan'],
+  // Why a view is as it is, and how urgent that is.
+  'src/plan/diagnosis': ['src/plan', 'src/plan/views'],
   'src/plan/runs': ['src/plan', 'src/plan/views'],
   'src/plan/groups': ['src/plan', 'src/plan/views', 'src/plan/runs'],
-  'src/plan/batches': ['src/plan', 'src/plan/views', 'src/plan/groups'],
+  'src/plan/batches': ['src/plan', 'src/plan/views', 'src/plan/diagnosis', 'src/plan/groups'],
   'src/plan/migrations': ['src/plan', 'src/plan/views', 'src/plan/runs'],
   'src/plan/aside': ['src/plan', 'src/plan/views', 'src/plan/runs', 'src/plan/groups'],
-  'src/plan/monitoring': ['src/plan', 'src/plan/views'],
+  'src/plan/monitoring': ['src/plan', 'src/plan/views', 'src/plan/diagnosis'],
+  'src/plan/events': ['src/plan', 'src/plan/monitoring'],
 
   // What people read: notices as mails and chat messages, the words of alarms. Pure, too.
-  'src/mails': ['src/plan', 'src/plan/views', 'src/plan/monitoring'],
+  'src/mails': ['src/plan', 'src/plan/diagnosis', 'src/plan/monitoring'],
 
   // What imports the files of users, and what their configuration says.
   'src/loading': ['src'],
@@ -26,13 +29,27 @@ const rooms = {
   'src/files': ['src/plan', 'src/plan/migrations'],
 
   // All SQL that the functions send.
-  'src/db/server': ['src/plan'],
-  'src/db/views': ['src/db/server', 'src/plan', 'src/plan/views', 'src/plan/groups'],
+  'src/db/server': ['src/plan', 'src/plan/views'],
+  'src/db/views': [
+    'src/db/server',
+    'src/db/runs',
+    'src/plan',
+    'src/plan/views',
+    'src/plan/diagnosis',
+    'src/plan/groups',
+  ],
   // Every change of a run's status.
   'src/db/life': ['src/db/server', 'src/plan', 'src/plan/batches'],
   // How a run is executed on the server.
-  'src/db/envelope': ['src/db/server', 'src/db/life', 'src/db/runs', 'src/plan'],
-  'src/db/runs': ['src/db/server', 'src/db/life', 'src/plan', 'src/plan/views'],
+  'src/db/envelope': ['src/db/server', 'src/db/life', 'src/db/runs', 'src/plan', 'src/plan/views'],
+  'src/db/runs': [
+    'src/db/server',
+    'src/db/life',
+    'src/plan',
+    'src/plan/views',
+    'src/plan/runs',
+    'src/plan/diagnosis',
+  ],
   'src/db/batches': [
     'src/db/server',
     'src/db/life',
@@ -40,6 +57,7 @@ const rooms = {
     'src/db/views',
     'src/plan',
     'src/plan/views',
+    'src/plan/diagnosis',
     'src/plan/groups',
     'src/plan/batches',
   ],
@@ -64,8 +82,16 @@ const rooms = {
     'src/plan/groups',
     'src/plan/aside',
   ],
-  'src/db/monitoring': ['src/db/server', 'src/db/runs', 'src/db/batches', 'src/plan', 'src/plan/monitoring'],
+  'src/db/monitoring': [
+    'src/db/server',
+    'src/db/runs',
+    'src/db/batches',
+    'src/plan',
+    'src/plan/batches',
+    'src/plan/monitoring',
+  ],
   'src/db/schema': ['src/db/server', 'src/plan', 'src/plan/views'],
+  'src/db/events': ['src/db/server', 'src/db/runs', 'src/plan/events'],
 
   // Read facts, plan, act, record.
   'src/operations/runs': [
@@ -81,6 +107,8 @@ const rooms = {
   ],
   'src/operations/batches': [
     'src/operations/runs',
+    // What is due, by schedules and target lags.
+    'src/operations/monitoring',
     'src/db/server',
     'src/db/life',
     'src/db/envelope',
@@ -134,16 +162,22 @@ const rooms = {
     'src/files',
     'src/authoring',
   ],
+  'src/operations/events': ['src/db/server', 'src/db/events', 'src/plan/monitoring', 'src/plan/events'],
   'src/operations/monitoring': [
     'src/operations/runs',
+    'src/operations/events',
     'src/db/server',
     'src/db/life',
     'src/db/runs',
     'src/db/views',
     'src/db/batches',
     'src/db/monitoring',
+    'src/db/events',
     'src/plan',
+    'src/plan/views',
+    'src/plan/batches',
     'src/plan/monitoring',
+    'src/plan/events',
   ],
   'src/operations/views': [
     // A notice tells the causes that `why` tells.
@@ -158,6 +192,7 @@ const rooms = {
     'src/db/batches',
     'src/plan',
     'src/plan/views',
+    'src/plan/diagnosis',
     'src/plan/runs',
     'src/plan/groups',
     'src/plan/batches',
@@ -184,14 +219,16 @@ const layers = {
     'src/config/',
     'src/problem.ts',
   ],
-  'src/authoring': ['src/loading', 'src/plan', 'src/problem.ts'],
+  'src/authoring': ['src/config/told.ts', 'src/loading', 'src/plan', 'src/problem.ts'],
   functions: ['src/edge', 'src/operations'],
   // Infrastructure knows names and schedules, not code; and refuses broken migrations before a deploy does.
   infra: [
     'src/edge/http/routes.ts',
     'src/edge/metrics/names.ts',
+    'src/edge/lambda/bell.ts',
+    'src/plan/events/event.ts',
     'src/files/frozen-migrations.ts',
-    'src/plan/alarm-names.ts',
+    'src/plan/alarms.ts',
     'src/plan/commands.ts',
     'src/plan/migrations/frozen.ts',
     'src/mails/',
@@ -203,11 +240,12 @@ const layers = {
     'src/config/',
     'src/problem.ts',
   ],
-  cli: ['src', 'page/serve', 'local/run/'],
+  cli: ['src', 'page/serve', 'local/run/', 'local/process/problem'],
   // A page in a browser, and what serves it. In the repository, the page is made when it is asked for.
-  'page/serve': ['src/package-files.ts', 'build/page.ts'],
+  'page/serve': ['src/package-files.ts', 'src/plan/commands.ts', 'build/page.ts'],
   'page/app': ['src/plan', 'src/edge/http/schemas/answers.ts'],
-  bench: ['src', 'build', 'local/embedded/'],
+  // Tests and benchmarks measure on the same servers.
+  bench: ['src', 'build', 'local/embedded/', 'test/support/servers/'],
   // Makes the files of the npm package.
   build: ['src/edge/http/openapi.ts', 'src/package-files.ts'],
   // The gateway stands where Lambda stands.

@@ -29,7 +29,10 @@ function freeBytes(folder: string): number {
   }
 }
 
-/** Limits end a test that hangs, and nothing else: a busy machine is up to twenty times slower than a quiet one. A soak repeats more. */
+/**
+ * Limits end a test that hangs, and nothing else: a busy machine is up to twenty times slower than a quiet one. A soak repeats
+ * more.
+ */
 const limits = (seconds: number) => ({
   testTimeout: seconds * (soaks ? 8 : 1) * 1000,
   hookTimeout: 300_000,
@@ -110,6 +113,16 @@ export default defineConfig({
         test: {
           name: 'end-to-end',
           include: ['test/end-to-end/**/*.test.ts'],
+          ...limits(300),
+        },
+      },
+      {
+        resolve,
+        test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          globalSetup: 'test/faults/support/begin.ts',
+          isolate: false,
           ...limits(300),
         },
       },

@@ -1,4 +1,4 @@
-import { readTouched } from '../src/authoring/touched.ts'
+import { readTouched } from '../src/authoring/sql/touched.ts'
 import { around } from '../src/operations/aside/around.ts'
 import { measure } from './support/measure.ts'
 import { type Readers, startReaders } from './support/readers.ts'

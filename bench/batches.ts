@@ -1,11 +1,11 @@
-import type { Database, Sql } from '../src/db/server/connect.ts'
-import { advance } from '../src/operations/batches/advance.ts'
-import { startBatch } from '../src/operations/batches/start.ts'
+import type { Sql } from '../src/db/server/connect.ts'
 import { planBatch } from '../src/plan/batches/plan.ts'
 import { selectViews } from '../src/plan/batches/selection.ts'
+import { batchCall, readGaps, runBatch } from './support/batch.ts'
 import { calibrate, makeViews } from './support/batch-views.ts'
+import { ownCode } from './support/code.ts'
 import { plannableGraph, unevenGraph } from './support/graphs.ts'
-import { inRounds, type Sample } from './support/rounds.ts'
+import { inRounds, type Sample, sampleOf } from './support/rounds.ts'
 import { type BenchServer, withServer } from './support/server.ts'
 import { summarize } from './support/statistics.ts'
 import { compare, type Row } from './support/table.ts'
@@ -25,12 +25,12 @@ export const measureBatches = (): Promise<Row[]> =>
     ]
   })
 
-async function measureEqualViews({ sql, database }: BenchServer, unitsPerSecond: number): Promise<Row[]> {
+async function measureEqualViews(server: BenchServer, unitsPerSecond: number): Promise<Row[]> {
   console.error('bench: eight equal views, about 1 minute')
   const nodes = Array.from({ length: 8 }, (_, at) => ({ name: `v${at}`, reads: [], seconds: 1 }))
-  await makeViews(sql, 'equal', nodes, unitsPerSecond)
+  await makeViews(server.sql, 'equal', nodes, unitsPerSecond)
   const by = (concurrency: number) => async () =>
-    sampleOf((await runBatch(sql, database, 'equal.*', concurrency)).ms)
+    sampleOf((await runBatch(server, { pattern: 'equal.*', concurrency })).ms)
   const { one, two } = await inRounds({ one: by(1), two: by(2) }, { rounds: 5, warmUp: 1 })
   return [
     { title: '8 independent views of a second each' },
@@ -40,18 +40,18 @@ async function measureEqualViews({ sql, database }: BenchServer, unitsPerSecond:
   ]
 }
 
-async function measureUnevenGraphs({ sql, database }: BenchServer, unitsPerSecond: number): Promise<Row[]> {
+async function measureUnevenGraphs(server: BenchServer, unitsPerSecond: number): Promise<Row[]> {
   console.error('bench: graphs of 40 views, about 3 minutes')
   const batches: Sample[] = []
   const bounds: Sample[] = []
   const together: Sample[] = []
   for (const seed of [11, 12, 13, 14]) {
-    await makeViews(sql, 'uneven', unevenGraph(seed, 40), unitsPerSecond)
-    await runBatch(sql, database, 'uneven.*', 2) // leaves the history that decides which view goes first
-    const { id, ms } = await runBatch(sql, database, 'uneven.*', 2)
+    await makeViews(server.sql, 'uneven', unevenGraph(seed, 40), unitsPerSecond)
+    await runBatch(server, { pattern: 'uneven.*' }) // leaves the history that decides which view goes first
+    const { id, ms } = await runBatch(server, { pattern: 'uneven.*' })
     batches.push(sampleOf(ms))
-    bounds.push(sampleOf(await readLowerBound(sql, id, 2)))
-    together.push(sampleOf((await runBatch(sql, database, 'uneven.*', 2, 'together')).ms))
+    bounds.push(sampleOf(await readLowerBound(server.sql, id, 2)))
+    together.push(sampleOf((await runBatch(server, { pattern: 'uneven.*', exchange: 'together' })).ms))
   }
   return [
     { title: '40 views of 0.1 to 2 seconds, two at once, four graphs' },
@@ -61,18 +61,18 @@ async function measureUnevenGraphs({ sql, database }: BenchServer, unitsPerSecon
   ]
 }
 
-async function measureGaps({ sql, database }: BenchServer): Promise<Row[]> {
+async function measureGaps(server: BenchServer): Promise<Row[]> {
   console.error('bench: a chain of 60 views, a quarter of a minute')
   const nodes = Array.from({ length: 60 }, (_, at) => ({
     name: `v${at}`,
     reads: at === 0 ? [] : [`v${at - 1}`],
     seconds: 0.05,
   }))
-  await makeViews(sql, 'chain', nodes, 'asleep')
+  await makeViews(server.sql, 'chain', nodes, 'asleep')
   const gaps: number[] = []
   for (let round = 0; round < 3; round++) {
-    const { id } = await runBatch(sql, database, 'chain.*', 2)
-    gaps.push(...(await readGaps(sql, id)))
+    const { id } = await runBatch(server, { pattern: 'chain.*' })
+    gaps.push(...(await readGaps(server.sql, id)))
   }
   return [
     { title: 'A chain of 60 views' },
@@ -82,14 +82,18 @@ async function measureGaps({ sql, database }: BenchServer): Promise<Row[]> {
 
 async function measurePlanning({ sql, database }: BenchServer): Promise<Row[]> {
   console.error('bench: planning, a quarter of a minute')
-  const rows = [1000, 10_000].map((count): Row => {
+  const rows = [1000, 10_000, 100_000].map((count): Row => {
     const { views, dependencies } = plannableGraph(count)
     const times = Array.from({ length: 20 }, () => {
       const start = performance.now()
       planBatch(selectViews(views, dependencies, { all: true }), dependencies)
       return performance.now() - start
     })
-    return { name: `planning ${count.toLocaleString('en')} views`, ms: summarize(times), goalMs: count / 10 }
+    return {
+      name: `planning ${count.toLocaleString('en')} views`,
+      ms: summarize(times),
+      goalMs: Math.min(count / 10, 1000),
+    }
   })
   const nodes = plannableGraph(1000).views.map(({ name, id }) => ({
     name,
@@ -100,7 +104,7 @@ async function measurePlanning({ sql, database }: BenchServer): Promise<Row[]> {
   const times: number[] = []
   for (let round = 0; round < 5; round++) {
     const start = performance.now()
-    const { batchId } = await startBatch({ pattern: 'many.*' }, { database, ...caller })
+    const { batchId } = await ownCode.startBatch({ pattern: 'many.*' }, { database, ...batchCall })
     times.push(performance.now() - start)
     await sql`delete from viewkeeper.batches where id = ${batchId}`
   }
@@ -109,29 +113,6 @@ async function measurePlanning({ sql, database }: BenchServer): Promise<Row[]> {
     ...rows,
     { name: 'a whole request, 1,000 views of the catalog', ms: summarize(times) },
   ]
-}
-
-const caller = { trigger: 'cli', requestedBy: 'bench', caller: 'bench', idempotencyKey: null } as const
-
-/** Runs one batch from the request to its end. The time counts from the call that advances the batch. */
-async function runBatch(
-  sql: Sql,
-  database: Database,
-  pattern: string,
-  concurrency: number,
-  exchange: 'together' | 'each' = 'each',
-) {
-  const { batchId: id } = await startBatch(
-    { pattern, concurrency, exchange, retries: 0 },
-    { database, ...caller },
-  )
-  const start = performance.now()
-  const advanced = await advance(id, { database, until: Date.now() + 600_000 })
-  const ms = performance.now() - start
-  if (!advanced.done || advanced.status !== 'success')
-    throw new Error(`batch ${id}: ${JSON.stringify(advanced)}`)
-  await sql`checkpoint`
-  return { id, ms }
 }
 
 /** No order is faster than the longest way through the graph, or than all work divided by `concurrency`. */
@@ -148,15 +129,3 @@ async function readLowerBound(sql: Sql, batchId: string, concurrency: number): P
   const work = rows.reduce((sum, { ms }) => sum + ms, 0)
   return Math.max(...ways.values(), work / concurrency)
 }
-
-async function readGaps(sql: Sql, batchId: string): Promise<number[]> {
-  const rows = await sql<{ ms: number }[]>`
-    select (extract(epoch from r.started_at - p.finished_at) * 1000)::float8 as ms
-      from viewkeeper.batch_views v
-      join viewkeeper.runs r on r.batch_id = v.batch_id and r.definition_id = v.definition_id
-      join viewkeeper.runs p on p.batch_id = v.batch_id and p.definition_id = any (v.parents)
-     where v.batch_id = ${batchId}`
-  return rows.map(({ ms }) => ms)
-}
-
-const sampleOf = (ms: number): Sample => ({ ms, reads: [] })

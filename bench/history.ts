@@ -71,6 +71,12 @@ async function measureReads({ sql, database }: BenchServer): Promise<Row[]> {
     await executed(sql, `select * from viewkeeper.view_metrics('24 hours')`, 50),
     await timed('30 d metrics of all views', undefined, () => readViewMetrics(sql, 30 * 86_400), 3),
     await timed('last 50 runs of a view', 1, () => readRuns(sql, { definitionId: 17, limit: 50 })),
+    await timed('last 50 canceled runs of all views, of which there are none', 1, () =>
+      readRuns(sql, { status: ['canceled'], limit: 50 }),
+    ),
+    await timed('50 runs of an hour 60 days ago', 5, () =>
+      readRuns(sql, { since: daysAgo(60), until: new Date(daysAgo(60).getTime() + 3_600_000), limit: 50 }),
+    ),
     await timed("the monitor's idle minute, connecting included", undefined, idleMinute),
     {
       name: inDatabase,
@@ -79,6 +85,8 @@ async function measureReads({ sql, database }: BenchServer): Promise<Row[]> {
     },
   ]
 }
+
+const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000)
 
 async function timed(
   name: string,

@@ -1,6 +1,5 @@
 import type { Sql } from '../src/db/server/connect.ts'
-import { readView } from '../src/db/views/catalog.ts'
-import { planRegularRefresh } from '../src/plan/runs/refresh.ts'
+import { ownCode } from './support/code.ts'
 import { makeSecondLongView } from './support/data.ts'
 import { runOptions, runSettings, sampleEnvelope } from './support/envelope.ts'
 import { measure, refreshWhole } from './support/measure.ts'
@@ -47,7 +46,7 @@ export async function measureOverhead(server: BenchServer): Promise<Row[]> {
   ]
 }
 
-const bareRefresh = (sql: Sql, view: string): Promise<Sample> =>
+export const bareRefresh = (sql: Sql, view: string): Promise<Sample> =>
   measure(sql, () => sql.unsafe(`refresh materialized view bench.${view}`))
 
 /** What a cron job would do. The new server process has to fill its caches and memory, as with Viewkeeper. */
@@ -58,15 +57,16 @@ const connectAndRefresh = ({ sql, database }: BenchServer, view: string): Promis
     await connection.leave()
   })
 
-const wholeRefresh = (server: BenchServer, view: string): Promise<Sample> =>
+export const wholeRefresh = (server: BenchServer, view: string): Promise<Sample> =>
   measure(server.sql, () => refreshWhole(server, { view: `bench.${view}`, strategy: 'regular' }))
 
 /** The pending row and the envelope, without connecting and planning. */
-async function recordAndEnvelope(
+export async function recordAndEnvelope(
   server: BenchServer,
   connect: (id: number) => ReturnType<BenchServer['database']['open']>,
 ): Promise<Sample> {
-  const view = await readView(server.sql, { schema: 'bench', name: 'tiny' })
-  const plan = planRegularRefresh(view, runOptions)
+  const { code = ownCode } = server
+  const view = await code.readView(server.sql, { schema: 'bench', name: 'tiny' })
+  const plan = code.planRegularRefresh(view, runOptions)
   return sampleEnvelope(server, view, plan, connect)
 }

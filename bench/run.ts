@@ -1,42 +1,71 @@
 import { parseArgs } from 'node:util'
+import { measureAdded } from './added.ts'
 import { measureAround } from './around.ts'
 import { measureBatches } from './batches.ts'
+import { measureChecks } from './checks.ts'
+import { stampFigures } from './figures.ts'
 import { measureGroups } from './groups.ts'
 import { measureHistory } from './history.ts'
+import { measureLoad } from './load.ts'
 import { measureOperations } from './operations.ts'
+import { measurePeers } from './peers.ts'
+import { measureQuiet } from './quiet.ts'
+import { measureReplicas } from './replicas.ts'
 import { measureSeal } from './seal.ts'
 import { measureStart } from './start.ts'
 import { type Row, writeTable } from './support/table.ts'
+import { measureTargets } from './targets.ts'
 
-const benchmarks: Record<string, () => Promise<Row[]>> = {
+interface Options {
+  against?: string | undefined
+  write?: boolean | undefined
+}
+
+const benchmarks: Record<string, (options: Options) => Promise<Row[]>> = {
   operations: measureOperations,
+  overhead: measureAdded,
+  peers: measurePeers,
+  quiet: measureQuiet,
   batches: measureBatches,
+  checks: measureChecks,
   groups: measureGroups,
   around: measureAround,
   history: measureHistory,
+  load: measureLoad,
+  replicas: measureReplicas,
   seal: measureSeal,
   start: measureStart,
+  targets: measureTargets,
+  stamp: stampFigures,
 }
 
 /** Reads the command line. Ends the process with one line if it is wrong. */
-function readArguments(): { names: string[]; json: boolean } {
+function readArguments() {
   try {
     const { positionals: names, values } = parseArgs({
       allowPositionals: true,
-      options: { json: { type: 'boolean', default: false } },
+      options: {
+        json: { type: 'boolean', default: false },
+        against: { type: 'string' },
+        write: { type: 'boolean' },
+      },
     })
     const unknown = names.find((name) => !Object.hasOwn(benchmarks, name))
     if (unknown !== undefined) throw new Error(`there is no benchmark ${unknown}`)
     if (names.length === 0) throw new Error('name one or more benchmarks')
-    return { names, json: values.json }
+    if (values.against !== undefined && names.some((name) => name !== 'overhead'))
+      throw new Error('--against belongs to overhead')
+    if (values.write && names.some((name) => name !== 'peers' && name !== 'targets'))
+      throw new Error('--write belongs to peers and targets')
+    return { names, ...values }
   } catch (error) {
     console.error(`bench: ${(error as Error).message}; known are: ${Object.keys(benchmarks).join(', ')}`)
     process.exit(2)
   }
 }
 
-const { names, json } = readArguments()
+const { names, json, ...options } = readArguments()
 for (const name of names) {
-  const rows = await benchmarks[name]!()
+  const rows = await benchmarks[name]!(options)
   console.log(json ? JSON.stringify({ benchmark: name, rows }) : writeTable(rows))
 }

@@ -53,12 +53,17 @@ const withoutSeal = ({ prepare, cutOver, ...plan }: Plan): Plan => {
       statement.kind !== 'sealed'
         ? [statement]
         : [
-            { phase: statement.phase, sql: `set local role ${statement.seal.role}`, hidden: true },
-            { ...statement, kind: undefined },
+            {
+              kind: 'command',
+              phase: statement.phase,
+              sql: `set local role ${statement.seal.role}`,
+              hidden: true,
+            },
+            { ...statement, kind: 'command' },
             // The statements around this one act as the same role, except around plain views that are
             // replaced in the cut-over.
             ...(statement.phase === 'cut-over'
-              ? [{ phase: statement.phase, sql: 'reset role', hidden: true } as const]
+              ? [{ kind: 'command', phase: statement.phase, sql: 'reset role', hidden: true } as const]
               : []),
           ],
     )

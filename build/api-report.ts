@@ -18,6 +18,7 @@ function report(module: string, name: string, isCheck: boolean): boolean {
     configObjectFullPath: undefined,
     packageJsonFullPath: `${root}package.json`,
     configObject: {
+      newlineKind: 'lf',
       projectFolder: root,
       mainEntryPointFilePath: `${root}dist/${module}.d.ts`,
       compiler: { tsconfigFilePath: `${root}tsconfig.json` },

@@ -15,9 +15,9 @@ interface BundledPage {
 }
 
 /**
- * Makes the page from `page/app/` in memory: `index.html`, a script from `main.tsx`, the scripts that it loads only for
- * graphs and for plots, and one style sheet from `page.css`, each minified. Nothing is loaded from elsewhere. Throws
- * esbuild's error if the source is broken.
+ * Makes the page from `page/app/` in memory: `index.html`, a script from `main.tsx`, the scripts that it loads later for
+ * other pages and graphs, `chunk.js` with what they share, and one style sheet from `page.css`, each minified. Nothing is
+ * loaded from elsewhere. Throws esbuild's error if the source is broken.
  */
 export async function bundlePage(): Promise<BundledPage> {
   const settings = {

@@ -1,9 +1,6 @@
-import { answerBatchCancel, answerRunCancel } from '../src/edge/handlers/cancel.ts'
+import { canceling } from '../src/edge/handlers/cancel.ts'
 import { readConfiguration } from '../src/edge/lambda/configuration.ts'
 import { httpFunction } from '../src/edge/lambda/function.ts'
 
 /** Cancels a run or a batch on the server. */
-export const handler = httpFunction<'cancel'>(readConfiguration, {
-  cancelRun: answerRunCancel,
-  cancelBatch: answerBatchCancel,
-})
+export const handler = httpFunction(readConfiguration, canceling)

@@ -8,5 +8,6 @@ let messenger: Messenger | undefined
 export const handler = eventFunction(async (event: object, context) => {
   const { deployedMessenger, readMessenger } = await import('../src/edge/handlers/messenger.ts')
   messenger ??= deployedMessenger(readMessenger())
-  return notifyPeople(messenger, event, context, process.env.VIEWKEEPER_ENVIRONMENT ?? 'local')
+  const environment = process.env.VIEWKEEPER_ENVIRONMENT ?? 'local'
+  return notifyPeople(messenger, event, context, environment, { runbookUrl: process.env.RUNBOOK_URL })
 })

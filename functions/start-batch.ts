@@ -1,13 +1,25 @@
-import { type BatchMachinery, startBatchWith } from '../src/edge/handlers/start-batch.ts'
+import {
+  type BatchMachinery,
+  type RungEvent,
+  startBatchWith,
+  startDueWith,
+} from '../src/edge/handlers/start-batch.ts'
 import type { HttpAnswer, HttpEvent } from '../src/edge/http/http.ts'
 import { eventFunction } from '../src/edge/lambda/function.ts'
 
 /** Its clients of AWS are larger than all the rest. They are loaded at the first call, and kept. */
 let machinery: BatchMachinery | undefined
 
-/** Starts a batch, for the HTTP route. This is the only function outside the network of the database. */
-export const handler = eventFunction<HttpEvent, HttpAnswer>(async (event, context) => {
-  const { deployedMachinery, readMachinery } = await import('../src/edge/handlers/batch-machinery.ts')
-  machinery ??= deployedMachinery(readMachinery())
-  return startBatchWith(machinery, event, context)
-})
+/**
+ * Starts a batch, for the HTTP route and for the bell of the monitor. This is the only function outside the network of the
+ * database that does so.
+ */
+export const handler = eventFunction<HttpEvent | RungEvent, HttpAnswer | undefined>(
+  async (event, context) => {
+    const { deployedMachinery, readMachinery } = await import('../src/edge/handlers/batch-machinery.ts')
+    machinery ??= deployedMachinery(readMachinery())
+    if (!('awslogs' in event)) return startBatchWith(machinery, event, context)
+    await startDueWith(machinery, context)
+    return undefined
+  },
+)

@@ -55,7 +55,18 @@ function statementsOf(scope: Construct): PolicyStatement[] {
       },
     }),
     new PolicyStatement({
-      principals: ['cloudwatch', 'sns'].map((service) => new ServicePrincipal(`${service}.amazonaws.com`)),
+      principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+      actions: use,
+      resources: ['*'],
+      conditions: {
+        StringEquals: { 'aws:SourceAccount': account },
+        // https://docs.aws.amazon.com/gamelift/latest/flexmatchguide/queue-notification-sns-sse.html
+        ArnLike: { 'kms:EncryptionContext:aws:sns:topicArn': `arn:${partition}:sns:${region}:${account}:*` },
+      },
+    }),
+    // AWS documents no such context for queues.
+    new PolicyStatement({
+      principals: [new ServicePrincipal('sns.amazonaws.com')],
       actions: use,
       resources: ['*'],
       conditions: { StringEquals: { 'aws:SourceAccount': account } },

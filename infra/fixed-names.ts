@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
-import { Aspects, CfnResource, Stack } from 'aws-cdk-lib'
+import { Aspects, CfnResource, Reference, Stack, Tokenization } from 'aws-cdk-lib'
+import { CfnSubscriptionFilter } from 'aws-cdk-lib/aws-logs'
 import { CfnRotationSchedule, CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
-import { CfnSubscription, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns'
+import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns'
 import { CfnQueuePolicy } from 'aws-cdk-lib/aws-sqs'
-import type { Construct } from 'constructs'
+import type { Construct, IConstruct } from 'constructs'
+import { bellMessage } from '../src/edge/lambda/bell.ts'
 
 /** The resources that have the same name in every deploy, by their types, and the property of CDK that has the name. */
 const named: Record<string, string> = {
@@ -34,12 +36,36 @@ export function pinNames(construct: Construct, environmentName: string): void {
   for (const each of resources) {
     if (each instanceof CfnTopicPolicy) pin(each, each.topics)
     if (each instanceof CfnQueuePolicy) pin(each, each.queues)
+    if (each instanceof CfnSubscriptionFilter) pin(each, filterKey(each))
     if (each instanceof CfnRotationSchedule) pin(each, each.secretId)
   }
-  // Also those that the app adds to a topic later on.
-  Aspects.of(construct).add({
+  const topics = resources.filter((each) => each instanceof CfnTopic)
+  pinSubscriptions(construct.node.root, topics)
+}
+
+/**
+ * The filter for events has the key that it had when it was the only one of a log group. Under another id CloudFormation would make
+ * it before it removes the old one, and a log group may have two.
+ */
+const filterKey = ({ filterPattern, logGroupName }: CfnSubscriptionFilter): unknown =>
+  filterPattern.includes(bellMessage) ? logGroupName : [logGroupName, filterPattern]
+
+/** The topics of each app whose subscriptions are pinned. */
+const pinned = new WeakMap<IConstruct, Set<CfnTopic>>()
+
+/** Also those that the app adds later on, beside a function or a queue of its own: CDK names them by the path of the topic. */
+function pinSubscriptions(root: IConstruct, topics: CfnTopic[]): void {
+  const before = pinned.get(root)
+  const all = before ?? new Set()
+  for (const topic of topics) all.add(topic)
+  if (before) return
+  pinned.set(root, all)
+  Aspects.of(root).add({
     visit(each) {
-      if (each instanceof CfnSubscription) pin(each, [each.topicArn, each.protocol, each.endpoint])
+      if (!(each instanceof CfnSubscription)) return
+      const topic = Tokenization.reverseString(each.topicArn).firstToken
+      if (Reference.isReference(topic) && all.has(topic.target as CfnTopic))
+        pin(each, [each.topicArn, each.protocol, each.endpoint])
     },
   })
 }

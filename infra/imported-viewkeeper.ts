@@ -13,6 +13,8 @@ export class ImportedViewkeeper extends ViewkeeperBase {
   readonly notices: ITopic
   /** @internal */
   protected readonly _granted: Granted
+  /** @internal */
+  protected readonly _eventBus: string
 
   constructor(scope: Construct, id: string, environmentName: string) {
     super(scope, id)
@@ -23,6 +25,8 @@ export class ImportedViewkeeper extends ViewkeeperBase {
     this.environmentName = environmentName
     this.apiUrl = said('apiUrl')
     this.notices = Topic.fromTopicArn(this, 'Notices', said('noticesTopicArn'))
+    // Read only by who asks for events: an environment of an earlier version does not say it.
+    this._eventBus = said('eventBus')
     this._granted = grantedOf(this, environmentName, {
       apiArn: said('apiArn'),
       migrateArn: said('migrateArn'),

@@ -1,8 +1,11 @@
 import { type Metric, type MetricOptions, Stats } from 'aws-cdk-lib/aws-cloudwatch'
+import type { OnEventOptions, Rule } from 'aws-cdk-lib/aws-events'
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import { Construct, type IConstruct } from 'constructs'
 import { metricNames, perViewMetricNames } from '../src/edge/metrics/names.ts'
+import { type EventType, eventTypes } from '../src/plan/events/event.ts'
+import { addRule, type OnViewOptions } from './functions/event-rules.ts'
 import { type Granted, grantPolicy } from './functions/granted.ts'
 import { ownMetric } from './monitoring/own-metric.ts'
 
@@ -20,6 +23,18 @@ export interface IViewkeeper extends IConstruct {
   grantRefresh(grantee: IGrantable): Grant
   /** Allows a principal of the app everything: also to create, drop, cancel and pause, and to use the command line. */
   grantOperate(grantee: IGrantable): Grant
+  /** Calls the target when a run has made the data of a view fresh; of these views only, or of every view. */
+  onViewRefreshed(id: string, options?: OnViewOptions): Rule
+  /** Calls the target when a run of a view has failed. */
+  onViewFailed(id: string, options?: OnViewOptions): Rule
+  /** Calls the target when a batch has ended, well or not. */
+  onBatchEnded(id: string, options?: OnEventOptions): Rule
+  /** Calls the target when the monitor finds that a view is stale, missing or set aside for long. */
+  onTroubleBegan(id: string, options?: OnViewOptions): Rule
+  /** Calls the target when the monitor finds such a trouble no more. */
+  onTroubleEnded(id: string, options?: OnViewOptions): Rule
+  /** Calls the target for every event of the environment. */
+  onEvent(id: string, options?: OnViewOptions): Rule
   /** How many runs have succeeded; of one view (`public.sales`) with `metricsPerView`. */
   metricSuccesses(options?: MetricOptions, view?: string): Metric
   /** How many runs have failed or were lost; of one view (`public.sales`) with `metricsPerView`. */
@@ -30,7 +45,7 @@ export interface IViewkeeper extends IConstruct {
   metricSlowRuns(options?: MetricOptions): Metric
   /** How many batches nobody has advanced. */
   metricLostBatches(options?: MetricOptions): Metric
-  /** Of how many views the last run failed. */
+  /** How many views fail: a run has failed, and none since has made the data fresh. */
   metricFailedViews(options?: MetricOptions): Metric
   /** How many views have data older than they may be. */
   metricStaleViews(options?: MetricOptions): Metric
@@ -47,6 +62,8 @@ export abstract class ViewkeeperBase extends Construct implements IViewkeeper {
   abstract readonly notices: ITopic
   /** @internal */
   protected abstract readonly _granted: Granted
+  /** @internal */
+  protected abstract readonly _eventBus: string
 
   grantRead(grantee: IGrantable): Grant {
     return grantPolicy('read', this._granted, grantee)
@@ -58,6 +75,40 @@ export abstract class ViewkeeperBase extends Construct implements IViewkeeper {
 
   grantOperate(grantee: IGrantable): Grant {
     return grantPolicy('operate', this._granted, grantee)
+  }
+
+  onViewRefreshed(id: string, options?: OnViewOptions): Rule {
+    return this.onEvents(id, ['ViewRefreshed'], options)
+  }
+
+  onViewFailed(id: string, options?: OnViewOptions): Rule {
+    return this.onEvents(id, ['ViewFailed'], options)
+  }
+
+  onBatchEnded(id: string, options?: OnEventOptions): Rule {
+    return this.onEvents(id, ['BatchEnded'], options)
+  }
+
+  onTroubleBegan(id: string, options?: OnViewOptions): Rule {
+    return this.onEvents(id, ['TroubleBegan'], options)
+  }
+
+  onTroubleEnded(id: string, options?: OnViewOptions): Rule {
+    return this.onEvents(id, ['TroubleEnded'], options)
+  }
+
+  onEvent(id: string, options?: OnViewOptions): Rule {
+    return this.onEvents(id, eventTypes, options)
+  }
+
+  private onEvents(id: string, types: readonly EventType[], options?: OnViewOptions): Rule {
+    return addRule(
+      this,
+      id,
+      types,
+      { environmentName: this.environmentName, eventBus: this._eventBus },
+      options,
+    )
   }
 
   metricSuccesses(options?: MetricOptions, view?: string): Metric {

@@ -1,3 +1,5 @@
+import type { RemovalPolicy } from 'aws-cdk-lib'
+import type { DomainMappingOptions } from 'aws-cdk-lib/aws-apigatewayv2'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import type { ViewkeeperOptions } from '../src/config/options.ts'
@@ -5,6 +7,7 @@ import type { ScheduledView } from '../src/plan/views/scheduled.ts'
 import type { CdkOptions, InCdkTypes } from './cdk-types.ts'
 import type { Database } from './database/database.ts'
 import type { RdsOptions } from './database/rds-options.ts'
+import type { FleetNetwork } from './functions/fleet-network.ts'
 import type { AlarmChanges } from './monitoring/alarm.ts'
 import type { PeopleTopics } from './monitoring/topics.ts'
 
@@ -45,7 +48,8 @@ export interface ViewkeeperCommonProps extends Omit<ViewkeeperOptions, InCdkType
   topics?: PeopleTopics
   /**
    * A topic of yours to which CloudWatch publishes each alarm besides, in state ALARM and in state OK, as CloudWatch writes it:
-   * for programs that open and resolve incidents by it, such as PagerDuty and Opsgenie. The topic lets CloudWatch publish, and so does the key of an encrypted topic.
+   * for programs that open and resolve incidents by it, such as PagerDuty and Opsgenie. The topic lets CloudWatch publish, and
+   * so does the key of an encrypted topic.
    * @default - none
    */
   alarmTopic?: ITopic
@@ -55,6 +59,23 @@ export interface ViewkeeperCommonProps extends Omit<ViewkeeperOptions, InCdkType
    * @default - keys of AWS; the topics have none
    */
   encryptionKey?: IKey
+  /**
+   * A security group for the functions that several environments in one VPC share, and with it their network interfaces.
+   * @default - a security group of the environment's own
+   */
+  network?: FleetNetwork
+  /**
+   * A domain of yours that leads to the API, if the API is public: `apiUrl` and the command line use it. Callers sign with IAM
+   * all the same.
+   * @default - the address that API Gateway makes
+   */
+  apiDomain?: DomainMappingOptions
+  /**
+   * What becomes of the logs, the queue of dead letters and the secret of the role when they leave the stack. Logs and queue have
+   * fixed names: if they are retained, a new deploy of the environment needs them deleted, or imported into its stack.
+   * @default RemovalPolicy.DESTROY
+   */
+  removalPolicy?: RemovalPolicy
   /**
    * What is changed of the alarms, by their names without the environment: `{ 'slow-runs': false }` leaves an alarm out,
    * `{ 'api-errors': { threshold: 5 } }` moves its threshold. Notices of views do not wait for an alarm: also without one they

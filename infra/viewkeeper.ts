@@ -1,28 +1,34 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { Annotations, Tags } from 'aws-cdk-lib'
-import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch'
+import { Annotations, Lazy, RemovalPolicies, Tags } from 'aws-cdk-lib'
+import { type Alarm, type Metric, type MetricOptions, Stats } from 'aws-cdk-lib/aws-cloudwatch'
 import { Connections, type IConnectable, type ISecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import type { ManagedPolicy } from 'aws-cdk-lib/aws-iam'
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import type { Queue } from 'aws-cdk-lib/aws-sqs'
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions'
-import { type Construct, DependencyGroup, type IDependable } from 'constructs'
+import { Construct, DependencyGroup, type IDependable } from 'constructs'
 import type { FunctionName, PolicyName } from '../src/edge/http/routes.ts'
+import { dueMessage } from '../src/edge/lambda/bell.ts'
+import { ageMetric } from '../src/edge/metrics/names.ts'
 import { schemaFolder } from '../src/package-files.ts'
-import type { AlarmName } from '../src/plan/alarm-names.ts'
-import { distinctTimes } from '../src/plan/views/scheduled.ts'
+import type { AlarmName } from '../src/plan/alarms.ts'
+import { displayName, parseName } from '../src/plan/names.ts'
+import { distinctTimes, type ScheduledView } from '../src/plan/views/scheduled.ts'
 import { acknowledgeFindings } from './acknowledged.ts'
 import type { Database } from './database/database.ts'
 import { RdsDatabase } from './database/rds-database.ts'
 import { encryptWith } from './encryption.ts'
 import { monitorTimes } from './environment/monitor-times.ts'
+import type { ValidOptions } from './environment/valid-options.ts'
 import { insistOnOne } from './environments-of-app.ts'
 import { pinNames } from './fixed-names.ts'
+import { Announcements } from './functions/announcements.ts'
 import { Api, type ServedApi } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
+import { addBell } from './functions/bell.ts'
 import { DeadLetters } from './functions/dead-letters.ts'
 import { Functions } from './functions/functions.ts'
 import { FunctionsNetwork } from './functions/functions-network.ts'
@@ -33,12 +39,15 @@ import { Policies } from './functions/policies.ts'
 import { PrivateApi } from './functions/private-api.ts'
 import { RefreshOnDeploy } from './functions/refresh-on-deploy.ts'
 import { SecretRotation } from './functions/secret-rotation.ts'
+import type { ViewkeeperFunction } from './functions/viewkeeper-function.ts'
 import { ImportedViewkeeper } from './imported-viewkeeper.ts'
 import { Alarms } from './monitoring/alarms.ts'
 import { Dashboard } from './monitoring/dashboard.ts'
 import { Notices } from './monitoring/notices.ts'
+import { ownMetric } from './monitoring/own-metric.ts'
 import { type AlarmTopics, Topics } from './monitoring/topics.ts'
-import { plain } from './plain-props.ts'
+import { type PlainProps, plain } from './plain-props.ts'
+import { watchQuotas } from './quotas.ts'
 import { readScheduledViews } from './schedules/scheduled-views.ts'
 import { Schedules } from './schedules/schedules.ts'
 import { isOnRds, validOptions } from './valid-props.ts'
@@ -83,6 +92,10 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   readonly database: Database
   /** @internal */
   protected readonly _granted: Granted
+  /** The views whose ages are published. */
+  private readonly agesOf = new Set<string>()
+  /** @internal */
+  protected readonly _eventBus: string
 
   /**
    * An environment that some app has deployed in this account and region, found by its name. It has the address, the notices,
@@ -97,42 +110,30 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     const props = plain(given)
     const options = validOptions(this.node.path, props, given)
     const { environmentName } = props
-    const { logRetentionDays, requestsPerSecond, monitorEveryMinutes } = options
-    insistOnOne(this, environmentName)
-    Tags.of(this).add('viewkeeper:environment', environmentName)
+    const { logRetentionDays } = options
     this.environmentName = environmentName
-    acknowledgeFindings(this)
-    if (props.encryptionKey) encryptWith(this, props.encryptionKey)
-    // Also without schedules of views: a folder that a deploy would refuse is refused now.
-    const migrationsFolder = resolve(props.migrationsFolder ?? 'migrations')
-    if (props.viewMigrations !== false && !existsSync(migrationsFolder))
-      Annotations.of(this).addWarningV2(
-        'viewkeeper:no-migrations',
-        `There is no folder ${migrationsFolder}, so no view is deployed. Set migrationsFolder to the folder that ` +
-          '`npx viewkeeper freeze` writes into (folders.migrations of viewkeeper.config.ts).',
-      )
-    const scheduledViews = props.scheduledViews ?? readScheduledViews(folder(migrationsFolder))
+    this.prepare(props)
+    const migrations = this.findMigrations(props)
 
     const database = isOnRds(props) ? new RdsDatabase(this, 'Database', props) : props.database
     this.database = database
-    const network = new FunctionsNetwork(this, 'Network', database)
+    const network = new FunctionsNetwork(this, 'Network', { database, shared: props.network })
     this.functionsSecurityGroup = network.placement.securityGroup
     this.securityGroups = [this.functionsSecurityGroup]
     this.connections = new Connections({ securityGroups: this.securityGroups })
-    const deadLetters = new DeadLetters(this, 'DeadLetters', environmentName).queue
-    this.deadLetters = deadLetters
+    watchQuotas(this, database, this.functionsSecurityGroup)
+    this.deadLetters = new DeadLetters(this, 'DeadLetters', environmentName).queue
 
     const functions = new Functions(this, 'Functions', {
       environmentName,
       options,
       database,
       network: network.placement,
-      deadLetters,
+      deadLetters: this.deadLetters,
       schemaFolder: props.schemaFolder ?? fileURLToPath(schemaFolder),
-      migrationsFolder,
+      migrationsFolder: migrations.folder,
       viewMigrations: props.viewMigrations ?? true,
     }).all
-    const { migrate, ...others } = functions
     this.functions = Object.fromEntries(
       Object.entries(functions).map(([name, { lambda }]) => [name, lambda]),
     ) as typeof this.functions
@@ -144,13 +145,8 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       logRetentionDays,
       tracing: options.tracing,
     })
-    const { machine } = batches
-    this.stateMachine = machine
-    const apiProps = { environmentName, functions, requestsPerSecond }
-    const api: ServedApi =
-      options.api === 'private'
-        ? new PrivateApi(this, 'Api', { ...apiProps, database, endpointId: options.apiEndpointId })
-        : new Api(this, 'Api', { ...apiProps, logRetentionDays })
+    this.stateMachine = batches.machine
+    const api = this.addApi(props, options, functions)
     this.apiUrl = api.url
     this.apiSecurityGroup = api.securityGroup
     const topics = new Topics(this, 'Topics', {
@@ -161,29 +157,12 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     })
     this.topics = topics
     this.notices = topics.notices
-    const address = {
-      apiUrl: api.url,
-      apiArn: stageArn(this, api),
-      migrateArn: migrate.lambda.functionArn,
-      noticesTopicArn: topics.notices.topicArn,
-    }
-    new Parameter(this, 'Parameter', { environmentName, ...address })
-    this._granted = grantedOf(this, environmentName, address)
+    // An empty value would be no value for another app.
+    this._eventBus = options.eventBus === false ? 'none' : options.eventBus
+    this._granted = this.publish(api, functions, topics)
     this.policies = new Policies(this, 'Policies', { environmentName, granted: this._granted }).all
 
-    const schedules = new Schedules(this, 'Schedules', {
-      environmentName,
-      monitor: functions.monitor.lambda,
-      batches: machine,
-      prune: functions.prune.lambda,
-      notify: functions.notify.lambda,
-      monitorEveryMinutes,
-      concurrency: options.batchConcurrency,
-      deadLetters,
-    })
-    if (options.schedules?.nightly) schedules.addNightly(options.schedules.nightly)
-    if (options.schedules?.views) for (const times of distinctTimes(scheduledViews)) schedules.addViews(times)
-
+    const schedules = this.addSchedules(options, migrations.scheduledViews)
     const rotation =
       database.rotation &&
       new SecretRotation(this, 'SecretRotation', {
@@ -193,51 +172,171 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
         network: network.placement,
         ...database.rotation,
       })
-    new Migration(this, 'Migration', {
-      environmentName,
-      options,
-      migrate,
-      database,
-      after: [database, network],
-      // Secrets Manager tests a rotation when it is set up, which takes the role that migrate makes.
-      before: [...Object.values(others), batches, api, schedules, ...(rotation ? [rotation] : [])],
+    this.addMigration(options, functions, {
+      before: [database, network, ...(props.network ? [props.network] : [])],
+      after: [batches, api, schedules],
+      rotation,
     })
-    if (options.refreshOnDeploy)
-      new RefreshOnDeploy(this, 'RefreshOnDeploy', {
+    this.listeners = this.addListeners(topics, functions)
+    new Announcements(this, 'Announcements', { environmentName, functions, eventBus: options.eventBus })
+    if (schedules.monitor && options.schedules?.views)
+      addBell(new Construct(this, 'TargetLags'), {
         environmentName,
-        machine,
-        functions: Object.values(functions),
-        logRetentionDays,
-        after: [batches, api, schedules],
+        functions,
+        ringing: ['monitor'],
+        message: dueMessage,
+        calls: 'start-batch',
       })
-    const notices = new Notices(this, 'Notices', {
-      topics,
-      notify: functions.notify.lambda,
-      notice: functions.notice.lambda,
-      deadLetters,
-    })
     const alarms = new Alarms(this, 'Alarms', {
       environmentName,
       topics,
       changes: props.alarms,
       api,
-      machine,
-      deadLetters,
-      monitor: monitorTimes(monitorEveryMinutes),
+      machine: this.stateMachine,
+      deadLetters: this.deadLetters,
+      monitor: monitorTimes(options.monitorEveryMinutes),
+      announce: options.eventBus === false ? undefined : functions.announce.lambda,
       rotate: rotation?.function.lambda,
     })
     this.alarms = alarms.all
     // The alarms are made after the monitor's schedule. Otherwise missing numbers of the monitor would set an
     // alarm off while the database is created.
     if (schedules.monitor) alarms.node.addDependency(schedules.monitor)
-    // What an alarm says before anybody listens is lost.
-    this.listeners = new DependencyGroup(topics, notices, functions.notify)
     alarms.node.addDependency(this.listeners)
     if (props.dashboard ?? true)
-      this.dashboardName = new Dashboard(this, 'Dashboard', { environmentName, functions, machine }).name
+      this.dashboardName = new Dashboard(this, 'Dashboard', {
+        environmentName,
+        functions,
+        machine: this.stateMachine,
+      }).name
     // The stack of one environment never gives its construct another id.
     if (id !== 'Default') pinNames(this, environmentName)
   }
+
+  /**
+   * How old the data of a view (`public.sales`, or `sales`, as SQL reads it) are, in seconds. The monitor publishes the age of
+   * each view for which the app calls this, at each look: about 0.30 USD a month.
+   */
+  metricAge(view: string, options?: MetricOptions): Metric {
+    if (this.agesOf.size === 0)
+      this.functions.monitor.addEnvironment(
+        'AGES_OF',
+        Lazy.string({ produce: () => JSON.stringify([...this.agesOf]) }),
+      )
+    const { schema, name } = parseName(view)
+    const displayed = displayName({ schema: schema ?? 'public', name })
+    this.agesOf.add(displayed)
+    return ownMetric(this.environmentName, ageMetric, Stats.MAXIMUM, options, displayed)
+  }
+
+  /** What holds for all resources below. */
+  private prepare({ environmentName, encryptionKey, removalPolicy }: PlainProps): void {
+    insistOnOne(this, environmentName)
+    Tags.of(this).add('viewkeeper:environment', environmentName)
+    acknowledgeFindings(this)
+    if (encryptionKey) encryptWith(this, encryptionKey)
+    if (removalPolicy) RemovalPolicies.of(this).apply(removalPolicy, { applyToResourceTypes: removed })
+  }
+
+  /** Reads the folder of migrations. Also without schedules of views: a folder that a deploy would refuse is refused now. */
+  private findMigrations(props: PlainProps): { folder: string; scheduledViews: ScheduledView[] } {
+    const folder = resolve(props.migrationsFolder ?? 'migrations')
+    if (props.viewMigrations !== false && !existsSync(folder))
+      Annotations.of(this).addWarningV2(
+        'viewkeeper:no-migrations',
+        `There is no folder ${folder}, so no view is deployed. Set migrationsFolder to the folder that ` +
+          '`npx viewkeeper freeze` writes into (folders.migrations of viewkeeper.config.ts).',
+      )
+    const scheduledViews = props.scheduledViews ?? readScheduledViews(pathToFileURL(`${folder}/`))
+    return { folder, scheduledViews }
+  }
+
+  private addApi(
+    { environmentName, apiDomain }: PlainProps,
+    { api, apiEndpointId, requestsPerSecond, logRetentionDays }: ValidOptions,
+    functions: EachFunction,
+  ): ServedApi {
+    const props = { environmentName, functions, requestsPerSecond }
+    if (api === 'private')
+      return new PrivateApi(this, 'Api', { ...props, database: this.database, endpointId: apiEndpointId })
+    return new Api(this, 'Api', { ...props, logRetentionDays, domain: apiDomain })
+  }
+
+  /** Writes down where things are, for callers and other apps, and says what they may be granted. */
+  private publish(api: ServedApi, { migrate }: EachFunction, { notices }: Topics): Granted {
+    const { environmentName } = this
+    const address = {
+      apiUrl: api.url,
+      apiArn: stageArn(this, api),
+      migrateArn: migrate.lambda.functionArn,
+      noticesTopicArn: notices.topicArn,
+      eventBus: this._eventBus,
+    }
+    new Parameter(this, 'Parameter', { environmentName, ...address })
+    return grantedOf(this, environmentName, address)
+  }
+
+  /** Migrates the database on each deploy: after what the migration needs, and before what must not run on the old schema. */
+  private addMigration(
+    options: ValidOptions,
+    functions: EachFunction,
+    {
+      before,
+      after,
+      rotation,
+    }: { before: IDependable[]; after: Construct[]; rotation?: Construct | undefined },
+  ): void {
+    const { environmentName, database } = this
+    const { migrate, ...others } = functions
+    new Migration(this, 'Migration', {
+      environmentName,
+      options,
+      migrate,
+      database,
+      after: before,
+      // Secrets Manager tests a rotation when it is set up, which takes the role that migrate makes.
+      before: [...Object.values(others), ...after, ...(rotation ? [rotation] : [])],
+    })
+    if (options.refreshOnDeploy)
+      new RefreshOnDeploy(this, 'RefreshOnDeploy', {
+        environmentName,
+        machine: this.stateMachine,
+        functions: Object.values(functions),
+        logRetentionDays: options.logRetentionDays,
+        after,
+      })
+  }
+
+  private addSchedules(options: ValidOptions, scheduledViews: ScheduledView[]): Schedules {
+    const { monitor, prune, notify } = this.functions
+    const schedules = new Schedules(this, 'Schedules', {
+      environmentName: this.environmentName,
+      monitor,
+      batches: this.stateMachine,
+      prune,
+      notify,
+      monitorEveryMinutes: options.monitorEveryMinutes,
+      concurrency: options.batchConcurrency,
+      deadLetters: this.deadLetters,
+    })
+    if (options.schedules?.nightly) schedules.addNightly(options.schedules.nightly)
+    if (options.schedules?.views) for (const times of distinctTimes(scheduledViews)) schedules.addViews(times)
+    return schedules
+  }
+
+  /** What tells people of an alarm. What an alarm says before anybody listens is lost. */
+  private addListeners(topics: Topics, { notify, notice }: EachFunction): IDependable {
+    const notices = new Notices(this, 'Notices', {
+      topics,
+      notify: notify.lambda,
+      notice: notice.lambda,
+      deadLetters: this.deadLetters,
+    })
+    return new DependencyGroup(topics, notices, notify)
+  }
 }
 
-const folder = (path: string): URL => pathToFileURL(`${path}/`)
+type EachFunction = Record<FunctionName, ViewkeeperFunction>
+
+/** What an environment leaves behind if the app says so: what was written, and what opens the database. */
+const removed = ['AWS::Logs::LogGroup', 'AWS::SQS::Queue', 'AWS::SecretsManager::Secret']

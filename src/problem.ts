@@ -21,6 +21,7 @@ const codes = {
   UniqueIndexRequired: { status: 409, title: 'The view has no usable unique index' },
   IdempotencyKeyReused: { status: 422, title: 'The idempotency key was used for another request' },
   ViewSqlFailed: { status: 422, title: "The view's own SQL failed" },
+  CheckFailed: { status: 422, title: 'A check holds the new data back' },
   InsufficientPrivilege: { status: 422, title: 'A privilege is missing' },
   StatementTimeout: { status: 422, title: 'The run took longer than its time-out' },
   Canceled: { status: 422, title: 'The run or batch was canceled' },
@@ -65,9 +66,17 @@ export const mayRetry = (code: ProblemCode): boolean => statusOf(code) === 503
 /** Whether a request was refused for what it asks, so that no retry of the same request mends the failure. */
 export const isRefusal = (code: ProblemCode): boolean => statusOf(code) < 500
 
-/** Writes texts one after the other, each with a full stop at its end. Missing texts are left out. */
-export const sentences = (...texts: (string | undefined)[]): string =>
-  texts.flatMap((text) => (text ? [/[.!?;]$/.test(text) ? text : `${text}.`] : [])).join(' ')
+/**
+ * Writes texts one after the other, each with a full stop at its end. Missing texts are left out. After lines to type,
+ * which are indented, an empty line follows.
+ */
+export const sentences = (...texts: (string | null | undefined)[]): string =>
+  texts
+    .flatMap((text) => (text ? [/[.!?;]$/.test(text) ? text : `${text}.`] : []))
+    .reduce(
+      (before, text) => `${before}${before === '' ? '' : /\n {2}.*$/.test(before) ? '\n\n' : ' '}${text}`,
+      '',
+    )
 
 interface ProblemDetails {
   /** The request field at fault, as the caller wrote it. */

@@ -1,7 +1,5 @@
-import { envelopes } from '../../src/db/envelope/text.ts'
-import { startRun } from '../../src/db/runs/runs.ts'
-import { ensureDefinition } from '../../src/db/views/definitions.ts'
 import type { Plan } from '../../src/plan/plan.ts'
+import { ownCode } from './code.ts'
 import { measure } from './measure.ts'
 import type { Sample } from './rounds.ts'
 import type { BenchServer } from './server.ts'
@@ -23,13 +21,13 @@ export const runSettings = (id: number) => ({
 
 /** The pending row and the envelope of a plan, without connecting. */
 export async function sampleEnvelope(
-  { database, sql }: BenchServer,
+  { database, sql, code = ownCode }: BenchServer,
   view: { schema: string; name: string },
   plan: Plan,
   connect = (id: number): ReturnType<BenchServer['database']['open']> => database.open(runSettings(id)),
 ): Promise<Sample> {
   const { schema, name } = view
-  const { id: definitionId } = await ensureDefinition(sql, view)
+  const { id: definitionId } = await code.ensureDefinition(sql, view)
   const run = {
     schema,
     name,
@@ -43,11 +41,13 @@ export async function sampleEnvelope(
   }
   let id = 0
   const record = await measure(sql, async () => {
-    id = (await startRun(sql, run, plan, {}))!
+    id = (await code.startRun(sql, run, plan, {}))!
   })
   const connection = await connect(id)
-  await connection.sql`select pg_catalog.set_config('viewkeeper.run', ${String(id)}, false)`
-  const envelope = await measure(sql, () => connection.sql.unsafe(envelopes.alone).simple())
+  // As at the start of the run's connection, also on one that has worked before.
+  for (const [setting, value] of Object.entries({ 'viewkeeper.run': String(id), ...code.startUp }))
+    await connection.sql`select pg_catalog.set_config(${setting}, ${value}, false)`
+  const envelope = await measure(sql, () => connection.sql.unsafe(code.envelope).simple())
   await connection.leave()
   const [ended] = await sql`select status, error from viewkeeper.runs where id = ${id}`
   if (ended?.status !== 'success')

@@ -1,5 +1,6 @@
 import type { Sql } from '../../src/db/server/connect.ts'
-import { type RefreshRequest, refresh } from '../../src/operations/runs/refresh.ts'
+import type { RefreshRequest } from '../../src/operations/runs/refresh.ts'
+import { ownCode } from './code.ts'
 import type { Sample } from './rounds.ts'
 import type { BenchServer } from './server.ts'
 
@@ -18,8 +19,11 @@ async function readWalPosition(sql: Sql): Promise<number> {
 }
 
 /** One refresh as the functions do it, from connecting to the answer that the run has ended. */
-export async function refreshWhole({ database }: BenchServer, request: RefreshRequest): Promise<void> {
-  const result = await refresh(request, {
+export async function refreshWhole(
+  { database, code = ownCode }: BenchServer,
+  request: RefreshRequest,
+): Promise<void> {
+  const result = await code.refresh(request, {
     database,
     trigger: 'cli',
     requestedBy: 'bench',

@@ -2,12 +2,12 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 
 /** What the thread of readers is told: to read a view by key from now on, or to stop and report. */
-export type ReadersTask = { read: string } | 'stop'
+export type ReadersTask = { read: string; rows?: number | undefined } | 'stop'
 
 /** Clients that read a view by key all the time, in their own thread, so that only the server delays them. */
 export interface Readers {
   /** Reads the view while `work` runs. Returns the milliseconds of each read that was due meanwhile. */
-  during(view: string, work: () => Promise<void>): Promise<number[]>
+  during(view: string, work: () => Promise<void>, rows?: number): Promise<number[]>
   leave(): Promise<void>
 }
 
@@ -24,8 +24,8 @@ export async function startReaders(url: string): Promise<Readers> {
   }
   await once(worker, 'message')
   return {
-    async during(view, work) {
-      await ask({ read: view })
+    async during(view, work, rows) {
+      await ask({ read: view, rows })
       await work()
       return ask('stop')
     },

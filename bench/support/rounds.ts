@@ -28,3 +28,6 @@ export async function inRounds<Name extends string>(
   }
   return samples
 }
+
+/** A sample of which only the time was measured. */
+export const sampleOf = (ms: number): Sample => ({ ms, reads: [] })

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
-import { connectTo, type Database, type Sql } from '../../src/db/server/connect.ts'
-import { fromUrl } from '../../src/edge/lambda/database-url.ts'
-import { migrate } from '../../src/operations/schema/apply.ts'
+import { defaults } from '../../src/config/options.ts'
+import type { Database, Sql } from '../../src/db/server/connect.ts'
+import { type Code, ownCode } from './code.ts'
 
 /** A server to measure on. */
 export interface BenchServer {
@@ -13,6 +13,8 @@ export interface BenchServer {
   database: Database
   /** One connection, open all the time, without limits. */
   sql: Sql
+  /** Whose code is measured; undefined: this checkout's. */
+  code?: Code
 }
 
 /**
@@ -31,11 +33,18 @@ const parameters = {
 /**
  * Starts an embedded server in a temporary folder, migrated, while `work` runs. Even Ctrl-C leaves nothing.
  */
-export async function withServer<T>(work: (server: BenchServer) => Promise<T>): Promise<T> {
+export async function withServer<T>(
+  work: (server: BenchServer) => Promise<T>,
+  given: Pick<Parameters<typeof startEmbeddedPostgres>[0], 'version' | 'binaries' | 'parameters'> = {},
+): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-bench-'))
   const remove = () => rmSync(folder, { recursive: true, force: true })
   try {
-    const { url, version, stop } = await startEmbeddedPostgres({ folder, parameters })
+    const { url, version, stop } = await startEmbeddedPostgres({
+      folder,
+      ...given,
+      parameters: { ...parameters, ...given.parameters },
+    })
     const interrupted = () =>
       void stop().then(() => {
         remove()
@@ -43,14 +52,7 @@ export async function withServer<T>(work: (server: BenchServer) => Promise<T>): 
       })
     process.once('SIGINT', interrupted).once('SIGTERM', interrupted)
     try {
-      const database = connectTo(fromUrl(url))
-      await migrate(database, new URL('../../schema/', import.meta.url))
-      const { sql, leave } = await database.open({ statement_timeout: '0', lock_timeout: '0' })
-      try {
-        return await work({ url, version, database, sql })
-      } finally {
-        await leave()
-      }
+      return await withDatabase({ url, version }, ownCode, work)
     } finally {
       process.off('SIGINT', interrupted).off('SIGTERM', interrupted)
       await stop()
@@ -58,4 +60,30 @@ export async function withServer<T>(work: (server: BenchServer) => Promise<T>): 
   } finally {
     remove()
   }
+}
+
+/** Works on a database that has the schema of `code`. */
+async function withDatabase<T>(
+  at: { url: string; version: string },
+  code: Code,
+  work: (server: BenchServer) => Promise<T>,
+): Promise<T> {
+  const database = code.connectTo(code.fromUrl(at.url), { regularUpToMs: defaults.regularUpToMs })
+  await code.migrate(database, code.schema)
+  const { sql, leave } = await database.open({ statement_timeout: '0', lock_timeout: '0' })
+  try {
+    return await work({ ...at, database, sql, code })
+  } finally {
+    await leave()
+  }
+}
+
+/** Works on a database of its own on the same server, with the schema of `code`. */
+export async function withOtherDatabase<T>(
+  { url, version, sql }: BenchServer,
+  code: Code,
+  work: (server: BenchServer) => Promise<T>,
+): Promise<T> {
+  await sql`create database other`
+  return withDatabase({ url: Object.assign(new URL(url), { pathname: '/other' }).href, version }, code, work)
 }

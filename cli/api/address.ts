@@ -66,6 +66,8 @@ async function whyNot(
   error: Error,
   { environment, where }: { environment: string; where: string },
 ): Promise<Error> {
+  const slip = await slipOf(environment)
+  if (slip !== null) return new Problem('InvalidRequest', slip, { field: '--env', cause: error })
   if (error.name === 'ParameterNotFound') {
     const isConfigured = Object.hasOwn((await readConfig()).environments, environment)
     const deploys = isConfigured
@@ -86,6 +88,16 @@ async function whyNot(
       error,
     )
   return awsProblem(error)
+}
+
+/** That the configuration has no such environment, and which was meant; null if the name is no slip of a configured one. */
+async function slipOf(environment: string): Promise<string | null> {
+  const { file, environments } = await readConfig()
+  const names = Object.keys(environments)
+  const meant = names.includes(environment) ? undefined : nearest(environment, names)
+  return meant === undefined
+    ? null
+    : `${file} has no environment ${environment}. Did you mean --env ${meant}?`
 }
 
 /** Which environments the configuration has, and which of them was meant. Empty if it has none. */

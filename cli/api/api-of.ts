@@ -1,23 +1,79 @@
+import { localGateway } from '../../local/run/gateway-file.ts'
+import type { CommandTarget } from '../../src/plan/commands.ts'
 import { Problem } from '../../src/problem.ts'
-import type { Api } from './api.ts'
+import { chosenEnvironment } from '../project/chosen.ts'
+import type { Api, Client } from './api.ts'
 import { clientOf } from './client.ts'
 
 /** The APIs that were looked up, each with its signer: a lookup asks AWS. */
-const signed = new Map<string, Promise<Api>>()
+const signed = new Map<string, Promise<Client>>()
+
+/** What `--env` calls the local gateway. */
+export const local = 'local'
+
+interface Named {
+  env?: string
+  url?: string
+}
+
+/** The environment that a command works on: `--env`, VIEWKEEPER_ENV, or that of `viewkeeper env use`; undefined: the local one. */
+function environmentOf({ env, url }: Named): string | undefined {
+  const named = env ?? (url === undefined ? otherwise() : undefined)
+  return named === local ? undefined : named
+}
+
+/** The environment of a command that names none. */
+const otherwise = (): string | undefined => process.env.VIEWKEEPER_ENV || chosenEnvironment()
+
+/** What a suggested command has to name, so that it works on the same API as this one. */
+export function targetOf({ env, url }: Named): CommandTarget {
+  const environment =
+    environmentOf({ ...(env !== undefined && { env }), ...(url !== undefined && { url }) }) ?? null
+  return url !== undefined ? { environment, url } : (environment ?? localTarget())
+}
+
+/** The local gateway as a suggested command names it: not at all, unless commands work on another environment. */
+export const localTarget = (): CommandTarget => ((otherwise() ?? local) === local ? null : local)
+
+/** Who chose the environment of a command that does not name it; null if nobody did, or if it is the local one. */
+const choiceOf = ({ env, url }: Named): string | null =>
+  env !== undefined || url !== undefined || localTarget() === null
+    ? null
+    : `${otherwise()}, chosen by ${process.env.VIEWKEEPER_ENV ? 'VIEWKEEPER_ENV' : 'viewkeeper env use'}`
 
 /**
- * The API that a command works on: `--url`, `--env`, VIEWKEEPER_ENV, or else the local gateway. With both `--env` and
+ * The API that a command works on: `--url`, that of its environment, or else the local gateway. With both `--env` and
  * `--url`, requests go to that address and are signed for that environment.
  */
 export async function apiOf({ env, url }: { env?: string; url?: string }): Promise<Api> {
-  const environment = env ?? (url === undefined ? process.env.VIEWKEEPER_ENV || undefined : undefined)
+  const named = { ...(env !== undefined && { env }), ...(url !== undefined && { url }) }
+  const environment = environmentOf(named)
   const address = url === undefined ? undefined : addressOf(url)
-  if (environment !== undefined || (address && isExecuteApi(address))) return signedOnce(environment, address)
-  const local = address ?? `http://127.0.0.1:${process.env.PORT || 8787}`
-  return clientOf({ name: local, environment: null, url: local })
+  const typed = targetOf({
+    ...(env !== undefined && { env }),
+    ...(address !== undefined && { url: address }),
+  })
+  if (environment !== undefined || (address && isExecuteApi(address)))
+    return naming(choiceOf(named), { ...(await signedOnce(environment, address)), typed })
+  const gateway = address ?? localGateway()
+  return { ...clientOf({ name: gateway, environment: null, url: gateway }), typed }
 }
 
-function signedOnce(environment: string | undefined, address: string | undefined): Promise<Api> {
+/** Says on standard error which environment was chosen, before the first request that changes something there. */
+function naming(choice: string | null, api: Api): Api {
+  if (choice === null) return api
+  let isNamed = false
+  return {
+    ...api,
+    send(method, path, options) {
+      if (method !== 'GET' && !isNamed) process.stderr.write(`${choice}\n`)
+      isNamed ||= method !== 'GET'
+      return api.send(method, path, options)
+    },
+  }
+}
+
+function signedOnce(environment: string | undefined, address: string | undefined): Promise<Client> {
   const key = JSON.stringify([environment, address])
   // The AWS SDK is loaded only if something has to be signed: loading takes longer than most commands.
   const api =

@@ -1,11 +1,14 @@
+import type { CommandTarget } from '../../src/plan/commands.ts'
 import type { Problem } from '../../src/problem.ts'
 
 /** The HTTP API that a command works on: a deployed environment, or the local gateway. */
 export interface Api {
   /** `production`, or the address of the gateway. */
   readonly name: string
-  /** Null: no environment, so no `--env` in what people are told to type. */
+  /** Null: no environment, so no signature. */
   readonly environment: string | null
+  /** What people are told to type works on: this API again. */
+  readonly typed: CommandTarget
   /** Without a slash at its end. */
   readonly url: string
   /**
@@ -36,3 +39,6 @@ export interface ApiRequest {
   headers: Record<string, string>
   body?: Uint8Array
 }
+
+/** An API that does not know how people name it. */
+export type Client = Omit<Api, 'typed'>

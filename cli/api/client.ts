@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Problem } from '../../src/problem.ts'
 import { isOfGateway, problemOf } from './answers.ts'
-import type { Api, ApiRequest, SendOptions } from './api.ts'
+import type { Api, ApiRequest, Client, SendOptions } from './api.ts'
 import { ApiUnavailable } from './unavailable.ts'
 
 /** API Gateway gives up after 30 s; so does the local gateway. */
@@ -21,7 +21,7 @@ interface ClientOptions extends Pick<Api, 'name' | 'environment' | 'url'> {
 }
 
 /** The API at an address. */
-export function clientOf({ deliver = fetchOnce, ...target }: ClientOptions): Api {
+export function clientOf({ deliver = fetchOnce, ...target }: ClientOptions): Client {
   const forward = async ({ path, ...request }: ApiRequest) => {
     try {
       return await whole(await deliver({ ...request, url: addressOf(target.url, path) }))
@@ -130,7 +130,7 @@ const codeOf = (error: unknown): string => {
 const wasCutOff = ({ cause }: Error): boolean =>
   ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(codeOf(cause ?? {}))
 
-function whyUnavailable(error: Error, { name, environment, url }: Omit<Api, 'send' | 'forward'>): Error {
+function whyUnavailable(error: Error, { name, environment, url }: Omit<Client, 'send' | 'forward'>): Error {
   if (error.name !== 'TypeError' && error.name !== 'TimeoutError') return error
   const code = codeOf(error)
   const { host, hostname } = new URL(url)

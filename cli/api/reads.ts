@@ -1,7 +1,10 @@
 import type {
   BatchDetails,
   MetricsList,
+  Plan,
+  RecommendationList,
   Run,
+  RunList,
   ViewDetails,
   ViewList,
 } from '../../src/edge/http/schemas/answers.ts'
@@ -25,7 +28,7 @@ async function readPages<Page extends { next: string | null }>(
 /** Every view of the catalog, and what is paused. */
 export async function readViews(api: Pick<Api, 'send'>): Promise<Omit<ViewList, 'next'>> {
   const pages = await readPages<ViewList>(api, '/views')
-  return { views: pages.flatMap(({ views }) => views), paused: pages[0].paused }
+  return { views: pages.flatMap(({ views }) => views), paused: pages[0].paused, replicas: pages[0].replicas }
 }
 
 /** The metrics of one view, or of all. */
@@ -35,8 +38,28 @@ export const readMetrics = async (
 ): Promise<MetricsList['metrics']> =>
   (await readPages<MetricsList>(api, '/metrics', query)).flatMap(({ metrics }) => metrics)
 
+/** The plan of the coming day, with all its views. */
+export async function readPlan(api: Api): Promise<Omit<Plan, 'next'>> {
+  const pages = await readPages<Plan>(api, '/plan')
+  const { next: _next, ...first } = pages[0]
+  return { ...first, views: pages.flatMap(({ views }) => views) }
+}
+
+export const readRecommendations = async (api: Api): Promise<RecommendationList['recommendations']> =>
+  (await readPages<RecommendationList>(api, '/recommendations')).flatMap(
+    ({ recommendations }) => recommendations,
+  )
+
 export const readView = async (api: Api, view: string): Promise<ViewDetails> =>
   (await api.send<ViewDetails>('GET', viewPath(view))).body
+
+/** The last successful refreshes of a view, newest first. */
+export const readRefreshes = async (api: Api, view: string): Promise<Run[]> =>
+  (
+    await api.send<RunList>('GET', '/runs', {
+      query: { view, operation: 'refresh', status: 'success', limit: 60 },
+    })
+  ).body.runs
 
 export const readRun = async (api: Api, id: number): Promise<Run> =>
   (await api.send<Run>('GET', `/runs/${id}`)).body

@@ -2,7 +2,7 @@ import { Problem } from '../../src/problem.ts'
 import { regionOf } from '../project/config.ts'
 import { addressOfEnvironment } from './address.ts'
 import { isExpired, messageOf } from './answers.ts'
-import type { Api } from './api.ts'
+import type { Client } from './api.ts'
 import { type Signer, signerOf } from './aws.ts'
 import { type AddressedRequest, clientOf, fetchOnce } from './client.ts'
 import { plainPaths } from './plain-path.ts'
@@ -11,7 +11,10 @@ import { plainPaths } from './plain-path.ts'
  * An API whose requests are signed with the caller's AWS credentials. Without an address it is looked up in the
  * environment's parameter, for which the caller needs `ssm:GetParameter`.
  */
-export async function signedApi(environment: string | undefined, address: string | undefined): Promise<Api> {
+export async function signedApi(
+  environment: string | undefined,
+  address: string | undefined,
+): Promise<Client> {
   const region =
     environment === undefined
       ? regionIn(address as string)

@@ -1,14 +1,15 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { positive } from './arguments.ts'
 
 // Options that several commands have.
 
-export const json = ['--json', 'print JSON, for programs'] as const
-export const watch = ['--watch', 'show how it goes on, until its end'] as const
+const json = ['--json', 'print JSON, for programs'] as const
+export const watch = ['-w, --watch', 'show how it goes on, until its end'] as const
+export const watching = ['-w, --watch', 'show how it goes on, until its end (the default)'] as const
 export const noWait = ['--no-wait', 'end as soon as it has begun'] as const
 
 export const environment = [
-  '--env <name>',
+  '-e, --env <name>',
   'work on a deployed environment instead of DATABASE_URL, with your own AWS rights',
 ] as const
 
@@ -24,9 +25,33 @@ export const withDefinition = [
 ] as const
 export const wait = ['--wait <seconds>', 'how long to try to get the locks', positive, 600] as const
 
+/** How a command prints what it found. */
+export type Format = 'json' | 'name' | 'wide'
+
+const formats: Record<Format, string> = {
+  json: 'json, for programs',
+  name: 'name: only the names or ids',
+  wide: 'wide: every column, however long',
+}
+
+/** Adds `--json`, and `-o` with these formats. */
+export function formatted(command: Command, which: Format[] = ['json']): Command {
+  return command
+    .option(...json)
+    .addOption(
+      new Option('-o, --output <format>', which.map((each) => formats[each]).join('; ')).choices(which),
+    )
+    .on('option:output', (format: string) => {
+      if (format === 'json') command.setOptionValue('json', true)
+    })
+}
+
 /** A command that works on an environment. */
 export const operating = (program: Command, name: string): Command =>
   program
     .command(name)
-    .option('--env <name>', 'the deployed environment (default: VIEWKEEPER_ENV), with your own AWS rights')
+    .option(
+      '-e, --env <name>',
+      'the deployed environment (default: VIEWKEEPER_ENV, or that of viewkeeper env use), with your own AWS rights',
+    )
     .option('--url <address>', 'the address of the API, instead of the one of an environment')

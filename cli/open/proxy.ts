@@ -90,8 +90,9 @@ async function handle(request: IncomingMessage, response: ServerResponse, servin
   const refusal = refusalOf(request, serving.port) ?? whyNotIn(request, path, query, serving)
   if (refusal !== undefined) return answerProblem(response, forbidden(refusal))
   if (method !== 'GET' && method !== 'POST') {
-    response.setHeader('allow', 'GET, POST')
-    return answerProblem(response, notAllowed(method))
+    const taken = methodsOf(path)
+    response.setHeader('allow', taken.join(', '))
+    return answerProblem(response, notAllowed(method, path, taken))
   }
   if (asksForPage(request)) return void servePage(request, response, await serving.page())
   if (matchRoute(method, path) === undefined) return answerProblem(response, noRoute(method, path))
@@ -170,11 +171,15 @@ function ownProblemOf(error: unknown): OwnProblem {
   }
 }
 
-const notAllowed = (method: string): OwnProblem => ({
+/** What the proxy takes at a path. */
+const methodsOf = (path: string): string[] =>
+  ['GET', 'POST'].filter((method) => asksForPage({ method, url: path }) || matchRoute(method, path))
+
+const notAllowed = (method: string, path: string, taken: string[]): OwnProblem => ({
   status: 405,
   code: 'MethodNotAllowed',
   title: 'No such method',
-  detail: `The proxy takes GET and POST, not ${method}.`,
+  detail: `${path} takes ${taken.join(' and ') || 'nothing'}, not ${method}.`,
 })
 
 const noRoute = (method: string, path: string): OwnProblem => ({

@@ -147,9 +147,10 @@ const afterFailure = (view: BatchView): string => {
   return failed === undefined ? '' : ` after: ${messageOf(view, failed)}`
 }
 
-function waitText({ waitsFor }: BatchView, { concurrency, views }: BatchDetails): string {
+function waitText({ waitsFor }: BatchView, { concurrency, views, startedAt }: BatchDetails): string {
   if (waitsFor.length > 0) return `waits for ${names(waitsFor.map(short), 3)}`
   const begins = !views.some(({ status }) => status === 'running')
+  if (begins && startedAt === null) return 'waits until other batches leave it a place'
   return begins ? 'begins soon' : `waits for one of ${concurrency} places`
 }
 
@@ -160,7 +161,9 @@ function withOthers({ view }: BatchView, { groups }: BatchDetails): string {
 }
 
 /** How far a batch is: `3 of 8 done, 1 failed, 2 running   12 s, about 20 s left`. */
-export function progressLine({ batch, sinceMs }: At, { paint }: Output): string {
+export function progressLine({ batch, sinceMs, now }: At, { paint }: Output): string {
+  const elapsedMs =
+    batch.elapsedMs === null ? now.getTime() - Date.parse(batch.requestedAt) : batch.elapsedMs + sinceMs
   const done = countOf(batch, 'success')
   const others = (['failed', 'canceled', 'skipped', 'running', 'built'] as const)
     .map((status) => [status, countOf(batch, status)] as const)
@@ -168,7 +171,7 @@ export function progressLine({ batch, sinceMs }: At, { paint }: Output): string 
     .map(([status, n]) => `, ${colored(statusStyle(status), `${n} ${status}`, paint)}`)
   const rest = Math.max(0, (batch.estimatedRestMs ?? 0) - sinceMs)
   const left = batch.estimatedRestMs === null || rest < 1000 ? '' : `, about ${roughly(rest)} left`
-  return `${done} of ${batch.views.length} done${others.join('')}   ${paint('dim', `${elapsed((batch.elapsedMs ?? 0) + sinceMs)}${left}`)}`
+  return `${done} of ${batch.views.length} done${others.join('')}   ${paint('dim', `${elapsed(elapsedMs)}${left}`)}`
 }
 
 /** How a batch ended, in one line. */

@@ -1,10 +1,13 @@
 import type { Findings } from '../../src/operations/views/doctor.ts'
+import { unsaid } from '../../src/plan/replicas.ts'
 import { cureLines, type Obstacle } from '../../src/plan/rights.ts'
 import { abilities, type ViewRights } from '../../src/plan/views/obstacles.ts'
 import { count } from '../../src/terminal/report.ts'
 
 /** What the doctor found, as lines for people: a table, what stands in the way, and the SQL that is missing. */
-export function findingsLines({ role, views, missing, untried }: Findings): string[] {
+export function findingsLines(findings: Findings): string[] {
+  const { role, views, missing, untried, replicas, withoutKey, notSkipped = [] } = findings
+  const standbys = unsaid(replicas)
   return [
     ...(untried === undefined ? [] : [untried, '']),
     `What ${role} may do:`,
@@ -14,6 +17,9 @@ export function findingsLines({ role, views, missing, untried }: Findings): stri
       ...views.map((view) => [view.view, view.owner, ...abilities.map((ability) => mark(view[ability]))]),
     ]),
     ...obstacleLines(views),
+    ...withoutKey.flatMap(({ view, message }) => ['', `${view} ${message}`]),
+    ...notSkipped.flatMap(({ text, next }) => ['', text, ...(next === null ? [] : [`  next: ${next}`])]),
+    ...(standbys === null ? [] : ['', standbys]),
     ...cureLines(missing),
     '',
     missing.length === 0

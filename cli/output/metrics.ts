@@ -1,6 +1,7 @@
 import type { ViewMetrics } from '../../src/edge/http/schemas/answers.ts'
 import { ago, duration } from '../../src/plan/words.ts'
 import { short } from './names.ts'
+import { savedColumn } from './saved.ts'
 import { type Column, tableLines } from './table.ts'
 import type { Output } from './terminal.ts'
 
@@ -34,6 +35,8 @@ export function metricsTable(list: ViewMetrics[], now: Date, output: Output): st
       took('P95', ({ p95Ms }) => p95Ms, 2),
       took('LONGEST', ({ maxMs }) => maxMs, 3),
       took('USUAL', ({ usualMs }) => usualMs, 4),
+      savedColumn(5),
+      took('CHECKS', ({ checksMs }) => checksMs ?? null, 6),
       {
         title: 'LAST FAILURE',
         cell: ({ lastFailure }) =>

@@ -1,11 +1,11 @@
 import { styleText } from 'node:util'
-import { command } from '../../src/plan/commands.ts'
+import { type CommandTarget, command } from '../../src/plan/commands.ts'
 import type { Problem } from '../../src/problem.ts'
 import { displayWidth, wrap } from './width.ts'
 
-/** The API that can tell more: of an environment, or (null) of the local gateway. */
+/** The API that can tell more, as a command names it. */
 export interface Target {
-  environment: string | null
+  typed: CommandTarget
 }
 
 /** What went wrong and, if there is an API that knows more, what to type next: as lines for standard error. */
@@ -14,16 +14,18 @@ export function problemLines(error: Problem, target: Target | null): string[] {
   const message = `${styleText('red', 'viewkeeper:', { stream: process.stderr })} ${error.message}`
   const width = process.stderr.columns ?? Number.POSITIVE_INFINITY
   return [
-    // Lines that fit stay as they are: some have columns.
-    ...message.split('\n').flatMap((line) => (displayWidth(line) > width ? wrap(line, width) : line)),
+    // Lines that fit stay as they are: some have columns. Indented ones that end as SQL does are to be typed.
+    ...message
+      .split('\n')
+      .flatMap((line) => (displayWidth(line) > width && !/^ {2}.*;$/.test(line) ? wrap(line, width) : line)),
     ...(next === null ? [] : [`  next: ${next}`]),
   ]
 }
 
 /** What to type about a problem that the message alone does not say. */
-function nextOf({ code, details }: Problem, { environment }: Target): string | null {
+function nextOf({ code, details }: Problem, { typed }: Target): string | null {
   const { runningRunId, openBatchId, runId, batchId } = details
-  const type = (...words: string[]) => command(words, environment)
+  const type = (...words: string[]) => command(words, typed)
   if (runningRunId !== undefined) return type('run', String(runningRunId), '--watch')
   if (openBatchId !== undefined) return type('batch', openBatchId, '--watch')
   if (runId !== undefined) return type('run', String(runId))

@@ -1,12 +1,13 @@
 import type { Run } from '../../src/edge/http/schemas/answers.ts'
 import { runbookOf } from '../../src/plan/runbook.ts'
+import { toldChecks } from '../../src/plan/runs/made-checks.ts'
 import { ago, duration, elapsed, moment, rows, whole } from '../../src/plan/words.ts'
 import { titleOf } from '../../src/problem.ts'
 import type { Paint } from '../../src/terminal/paint.ts'
 import { short, withoutView } from './names.ts'
 import { type Column, pairLines, tableLines } from './table.ts'
 import type { Output } from './terminal.ts'
-import { fill, harmless, wrap } from './width.ts'
+import { fill, harmless, wrap, wrapLines } from './width.ts'
 import { signs, statusStyle } from './words.ts'
 
 /** Runs as a table; without the column of views if they are of one view. */
@@ -118,11 +119,11 @@ export function failureLines(
   const state = error.sqlstate === undefined ? '' : ` (${error.sqlstate})`
   const texts = [
     `${withoutView(harmless(error.message), run.view)}${state}`,
-    ...[error.detail, error.hint].flatMap((text) => (text ? [harmless(text)] : [])),
+    ...[error.detail, error.hint].flatMap((text) => text ?? []),
     `${error.class}: ${lowerFirst(titleOf(error.class))}${readersSee(run, freshAt, now)}`,
     `next: ${next}   ·   ${runbookOf(error.class)}`,
   ]
-  return texts.flatMap((text) => wrap(text, output.width - 2)).map((line) => `  ${line}`)
+  return texts.flatMap((text) => wrapLines(text, output.width - 2)).map((line) => `  ${line}`.trimEnd())
 }
 
 /** Why a view was refreshed by another strategy than was requested. */
@@ -144,6 +145,10 @@ function readersSee(
     ? `; the view was refreshed since, at ${moment(freshAt, now)}`
     : `; readers still see the data of ${moment(freshAt, now)}`
 }
+
+/** The checks of a run as pairs: what each found, and how long it took. */
+export const checkPairs = (run: Pick<Run, 'checks' | 'durationMs'>): [string, string][] =>
+  toldChecks(run).map(([name, text], at) => [at === 0 ? 'checks' : '', `${harmless(name)}: ${text}`])
 
 /** One run with all that its record says. */
 export function runLines(run: Run, now: Date, output: Output): string[] {
@@ -172,6 +177,7 @@ export function runLines(run: Run, now: Date, output: Output): string[] {
         ['strategy', response.strategy ?? null],
         ['because', response.because ?? null],
         ['rows', rowsText(run)],
+        ...checkPairs(run),
         [
           'lock tries',
           response.attempts === undefined || response.attempts < 2 ? null : String(response.attempts),

@@ -13,6 +13,10 @@ export const output = (): Output => ({
   paint,
 })
 
+/** The same without an end of the line, for `-o wide`. */
+export const outputAs = (format: string | undefined): Output =>
+  format === 'wide' ? { ...output(), width: Number.POSITIVE_INFINITY } : output()
+
 export const isTerminal = (): boolean => process.stdout.isTTY === true && process.stdout.columns > 0
 
 /** Whether lines may be written over: on a terminal that can do so, and not in the log of a build. */

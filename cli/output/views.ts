@@ -1,16 +1,25 @@
 import type { View, ViewDetails } from '../../src/edge/http/schemas/answers.ts'
+import { heldBack } from '../../src/plan/diagnosis/held-back.ts'
+import {
+  type AnyState,
+  byUrgency,
+  filters,
+  retryText,
+  stateBesideLastRun,
+  states,
+  tellsFailure,
+} from '../../src/plan/diagnosis/state.ts'
+import { savedText } from '../../src/plan/monitoring/saved.ts'
 import { isEnded } from '../../src/plan/run.ts'
-import { type AnyState, byUrgency, states, worstOf } from '../../src/plan/views/state.ts'
+import { lastChecked } from '../../src/plan/runs/made-checks.ts'
 import { ago, ahead, bytes, count, duration, moment, whole } from '../../src/plan/words.ts'
 import type { Paint } from '../../src/terminal/paint.ts'
 import { short } from './names.ts'
-import { runsTable } from './runs.ts'
+import { checkPairs, runsTable } from './runs.ts'
+import { savedColumn } from './saved.ts'
 import { type Column, pairLines, tableLines } from './table.ts'
 import type { Output } from './terminal.ts'
 import { statusStyle, styleOf } from './words.ts'
-
-/** How a view stands: what is worst about it. How its last run ended has a column of its own. */
-export const stateInList = (view: View): AnyState => worstOf({ ...view, lastRun: null })
 
 /** The orders of `ls --sort`. What is unknown comes last. */
 const orders = {
@@ -40,12 +49,12 @@ export function viewsTable(views: View[], now: Date, output: Output): string[] {
     { title: 'VIEW', cell: ({ view }) => short(view) },
     {
       title: 'STATE',
-      cell: (view) => states[stateInList(view)].word,
-      style: (view) => styleOf(states[stateInList(view)].tone),
+      cell: (view) => states[stateBesideLastRun(view)].word,
+      style: (view) => styleOf(states[stateBesideLastRun(view)].tone),
     },
     {
       title: 'AGE',
-      cell: ({ staleMs }) => (staleMs === null ? '' : duration(staleMs)),
+      cell: ageOf,
       style: ({ stale }) => (stale ? styleOf(states.stale.tone) : undefined),
       right: true,
       leaveOut: 0,
@@ -59,8 +68,14 @@ export function viewsTable(views: View[], now: Date, output: Output): string[] {
     {
       title: 'LAST RUN',
       cell: (view) => lastRunOf(view, now),
-      style: ({ lastRun }) => (lastRun?.status === 'success' ? undefined : statusStyle(lastRun?.status)),
+      style: ({ lastRun, retry }) =>
+        retry != null
+          ? statusStyle('failed')
+          : lastRun?.status === 'success'
+            ? undefined
+            : statusStyle(lastRun?.status),
       leaveOut: 1,
+      least: 20,
     },
     {
       title: 'TOOK',
@@ -81,30 +96,39 @@ export function viewsTable(views: View[], now: Date, output: Output): string[] {
     },
     { title: 'SIZE', cell: sizeOf, right: true, leaveOut: 6 },
     { title: 'SCHEDULE', cell: scheduleOf, leaveOut: 7 },
+    savedColumn(8),
   ]
   return tableLines(columns, views, output)
 }
 
-const lastRunOf = ({ lastRun }: View, now: Date): string => {
+/** An age that nobody knows is at least the time since the last success. */
+const ageOf = ({ staleMs, asOf }: View): string =>
+  staleMs === null ? '' : asOf === null ? `>${duration(staleMs)}` : duration(staleMs)
+
+const lastRunOf = ({ view, lastRun, retry, suspendedUntil }: View, now: Date): string => {
+  if (retry != null) return retryText(retry, view, now)
   if (lastRun === null) return ''
   const since = now.getTime() - Date.parse(lastRun.requestedAt)
   const { status } = lastRun
+  if (suspendedUntil != null) return `${status} ${ago(since)}, suspended until ${moment(suspendedUntil, now)}`
   return isEnded(status) ? `${status} ${ago(since)}` : `${status} for ${duration(since)}`
 }
 
 const sizeOf = ({ sizeBytes }: View): string => (sizeBytes === null ? '' : bytes(sizeBytes))
 
-/** When a schedule refreshes the view: its own, or that of every view. */
-const scheduleOf = ({ schedule, timeZone, nextBy }: View): string =>
-  schedule != null
-    ? `${schedule}${timeZone == null ? '' : ` ${timeZone}`}`
-    : nextBy === 'nightly'
-      ? 'nightly'
-      : ''
+/** When a schedule refreshes the view: its own target lag or schedule, or that of every view. */
+const scheduleOf = ({ schedule, timeZone, targetLagSeconds, lagWorksSeconds, nextBy }: View): string =>
+  targetLagSeconds != null
+    ? `within ${duration(targetLagSeconds * 1000)}${lagWorksSeconds == null ? '' : `: ${duration(lagWorksSeconds * 1000)} works`}`
+    : schedule != null
+      ? `${schedule}${timeZone == null ? '' : ` ${timeZone}`}`
+      : nextBy === 'nightly'
+        ? 'nightly'
+        : ''
 
-/** How many views there are of each kind: `7 views: 1 stale, 6 fresh   last runs: 1 failed`. */
+/** How many views there are of each kind: `7 views: 1 stale, 6 fresh   last runs: 1 failed   saved: 12 refreshes in 24 h (3 min)`. */
 export function summaryOf(views: View[]): string {
-  const byState = Map.groupBy(views, stateInList)
+  const byState = Map.groupBy(views, stateBesideLastRun)
   const counts = Object.entries(states).flatMap(([standing, { word }]) => {
     const n = byState.get(standing as AnyState)?.length ?? 0
     return n === 0 ? [] : [{ n, word }]
@@ -114,23 +138,40 @@ export function summaryOf(views: View[]): string {
       ? `${count(views.length, 'view')}, ${views.length === 1 ? '' : 'all '}${counts[0]?.word}`
       : `${count(views.length, 'view')}: ${counts.map(({ n, word }) => `${n} ${word}`).join(', ')}`
   const last = (['failed', 'running'] as const).flatMap((status) => {
-    const n = views.filter(({ lastRun }) => lastRun?.status === status).length
+    const n = views.filter(status === 'failed' ? tellsFailure : filters.running).length
     return n === 0 ? [] : [`${n} ${status}`]
   })
-  return last.length === 0 ? told : `${told}   last runs: ${last.join(', ')}`
+  const saved = savedText(views)
+  return [
+    told,
+    ...(last.length === 0 ? [] : [`last runs: ${last.join(', ')}`]),
+    ...(saved === null ? [] : [`saved: ${saved}`]),
+  ].join('   ')
 }
 
 /** One view in one line: `route_delays is stale: 26 h old, and may be 25 h old`. */
 function standingLine(view: View, paint: Paint): string {
-  const { word, tone } = states[stateInList(view)]
-  const age = view.staleMs === null ? 'never refreshed' : `${duration(view.staleMs)} old`
+  const { word, tone } = states[stateBesideLastRun(view)]
+  const age =
+    view.staleMs === null
+      ? 'never refreshed'
+      : view.asOf === null
+        ? `age unknown (at least ${duration(view.staleMs)})`
+        : `${duration(view.staleMs)} old`
   const limit = view.maxStaleMs === null ? 'no limit' : `limit ${duration(view.maxStaleMs)}`
   return `${paint('bold', short(view.view))}   ${paint(styleOf(tone), word)}   ${age}, ${limit}`
 }
 
 /** One view with its indexes and last runs. */
-export function viewLines(view: ViewDetails, now: Date, output: Output): string[] {
+export function viewLines(
+  view: ViewDetails,
+  now: Date,
+  output: Output,
+  plots: [label: string, line: string][] = [],
+): string[] {
   const list = (views: string[]) => (views.length === 0 ? null : views.map(short).join(', '))
+  const held = heldBack(view)
+  const checked = lastChecked(view.recentRuns)
   return [
     standingLine(view, output.paint),
     '',
@@ -142,8 +183,23 @@ export function viewLines(view: ViewDetails, now: Date, output: Output): string[
         ['strategy', view.strategy],
         ['rows', view.estimatedRows === null ? null : `about ${whole(view.estimatedRows)}`],
         ['size', sizeOf(view)],
-        ['fresh since', view.lastSuccessAt === null ? null : moment(view.lastSuccessAt, now)],
+        ['last run', view.retry == null ? null : retryText(view.retry, view.view, now)],
+        [
+          'as of',
+          view.asOf !== null
+            ? moment(view.asOf, now)
+            : view.lastSuccessAt === null
+              ? null
+              : 'nobody knows: filled outside the record',
+        ],
+        ['held back by', held === null ? null : short(held)],
+        [
+          'held back',
+          view.checkFailedSince ? `by a check since ${moment(view.checkFailedSince, now)}` : null,
+        ],
+        ['last success', view.lastSuccessAt === null ? null : moment(view.lastSuccessAt, now)],
         ['schedule', scheduleOf(view)],
+        ['saved', savedText([view])],
         [
           'next run',
           view.nextRun === null
@@ -152,6 +208,8 @@ export function viewLines(view: ViewDetails, now: Date, output: Output): string[
         ],
         ['reads', list(view.dependsOn)],
         ['read by', list(view.neededBy)],
+        ...plots,
+        ...(checked ? checkPairs(checked) : []),
         ...view.indexes.map(({ name, unique, definition }, at): [string, string] => [
           at === 0 ? 'indexes' : '',
           indexText(name, unique, definition),

@@ -1,5 +1,6 @@
 import type { Why } from '../../src/edge/http/schemas/answers.ts'
-import { states } from '../../src/plan/views/state.ts'
+import { heldBack } from '../../src/plan/diagnosis/held-back.ts'
+import { states } from '../../src/plan/diagnosis/state.ts'
 import { ago, ahead, duration, moment } from '../../src/plan/words.ts'
 import { short } from './names.ts'
 import { runsTable } from './runs.ts'
@@ -17,15 +18,16 @@ export function whyLines(why: Why, now: Date, output: Output): string[] {
   ]
 }
 
-function standing(
-  { view, state, staleMs, maxStaleMs, lastSuccessAt, nextRun }: Why,
-  now: Date,
-  { width, paint }: Output,
-): string[] {
+function standing(why: Why, now: Date, { width, paint }: Output): string[] {
+  const { view, state, staleMs, maxStaleMs, lastSuccessAt, asOf, nextRun } = why
+  const by = heldBack(why)
+  const held = by === null ? '' : `, held back by ${short(by)}`
   const age =
     staleMs === null || lastSuccessAt === null
       ? 'never refreshed'
-      : `${duration(staleMs)} old (${moment(lastSuccessAt, now)})`
+      : asOf === null
+        ? `age unknown (last success ${moment(lastSuccessAt, now)}${held})`
+        : `${duration(staleMs)} old (${moment(asOf, now)}${held})`
   const limit = maxStaleMs === null ? 'no limit' : `limit ${duration(maxStaleMs)}`
   const next = nextRun === null ? 'no next run' : `next run ${ahead(Date.parse(nextRun) - now.getTime())}`
   const line = `${paint('bold', short(view))}   ${paint(styleOf(states[state].tone), states[state].word)}   ${age}, ${limit}`

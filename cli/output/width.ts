@@ -50,3 +50,10 @@ export function wrap(text: string, width: number): string[] {
   }
   return [...lines, line]
 }
+
+/** A text of several lines, harmless, each broken at spaces. Indented lines are to be typed: they stay as they are. */
+export const wrapLines = (text: string, width: number): string[] =>
+  text
+    .split('\n')
+    .map(harmless)
+    .flatMap((line) => (line.startsWith('  ') ? line : wrap(line, width)))

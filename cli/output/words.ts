@@ -1,4 +1,4 @@
-import type { Tone } from '../../src/plan/views/state.ts'
+import type { Tone } from '../../src/plan/diagnosis/state.ts'
 import type { Style } from '../../src/terminal/paint.ts'
 
 const styles: Record<string, Style> = {

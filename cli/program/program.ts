@@ -1,6 +1,10 @@
+import { relative } from 'node:path'
+import { styleText } from 'node:util'
 import { Command, CommanderError } from 'commander'
+import { LocalProblem } from '../../local/process/problem.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { Problem } from '../../src/problem.ts'
+import { targetOf as typedTarget } from '../api/api-of.ts'
 import { exitCodeOf, wrongCall } from '../output/exit-codes.ts'
 import { problemLines, type Target } from '../output/problem.ts'
 import { addCommands } from './commands.ts'
@@ -9,6 +13,8 @@ import { addCommands } from './commands.ts'
 export async function main(args: string[]): Promise<void> {
   // The reader of a pipe may have left (`viewkeeper ls | head`). Without a listener this error would end the process.
   process.stdout.on('error', () => {})
+  // On Node 20 the AWS SDK warns in eight lines of what package.json says in one.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
   const program = await programOf(args[0] === 'help' ? args[1] : args[0])
   if (args.length === 0) {
     process.exitCode = wrongCall
@@ -25,8 +31,36 @@ export async function main(args: string[]): Promise<void> {
     else if (error instanceof Problem) {
       process.exitCode = exitCodeOf(error)
       process.stderr.write(`${problemLines(error, target).join('\n')}\n`)
-    } else throw error // a defect: its stack is needed
+    } else {
+      const told = toldBySystem(error)
+      if (told === null) throw error // a defect: its stack is needed
+      process.exitCode = wrongCall
+      process.stderr.write(`${styleText('red', 'viewkeeper:', { stream: process.stderr })} ${told}\n`)
+    }
   }
+}
+
+/** What this machine keeps a command from, in words; null if the error is a defect of ours. */
+function toldBySystem(error: unknown): string | null {
+  if (error instanceof LocalProblem) return error.message
+  const { code = '', path, syscall } = error as NodeJS.ErrnoException
+  const advice = adviceOf[code]
+  if (advice === undefined || syscall === undefined) return null
+  return `${path === undefined ? process.cwd() : relative(process.cwd(), path) || path}: ${advice} (${code}).`
+}
+
+const adviceOf: Record<string, string> = {
+  EACCES:
+    'this user may not read or write it. Change its rights with chmod or chown, or work in a folder of your own',
+  EPERM:
+    'this user may not change it. Change its rights with chmod or chown, or work in a folder of your own',
+  EROFS: 'its file system is read-only. Work in a folder that can be written',
+  ENOSPC: 'the disk is full. Make room, and try again',
+  EISDIR: 'a folder is there, and a file is wanted. Rename one of them',
+  ENOTDIR: 'a file is there, and a folder is wanted. Rename one of them',
+  EEXIST: 'something else has this name. Rename one of them',
+  ENOENT: 'it is not there. Look at the spelling, and at the folder in which you type',
+  EMFILE: 'too many files are open. Raise the limit with ulimit -n',
 }
 
 /** `help refresh` is `refresh --help`. A command that does not exist is refused. */
@@ -39,13 +73,16 @@ const helpOn = (program: Command, [name, ...more]: string[]): string[] =>
 function targetOf(command: Command): Target | null {
   const { env } = command.opts()
   const operates = command.options.some(({ long }) => long === '--url')
-  return operates || env !== undefined ? { environment: env ?? (process.env.VIEWKEEPER_ENV || null) } : null
+  return operates ? { typed: typedTarget(command.opts()) } : env !== undefined ? { typed: env } : null
 }
 
 async function programOf(name: string | undefined): Promise<Command> {
   const program = new Command('viewkeeper')
     .description('Keeps PostgreSQL materialized views fresh, authors them, and finds what has drifted.')
-    .addHelpText('after', '\nVIEWKEEPER_ENV names the environment if --env does not. More: docs/cli.md')
+    .addHelpText(
+      'after',
+      '\nVIEWKEEPER_ENV or `viewkeeper env use` names the environment if --env does not. More: docs/cli.md',
+    )
     .version(packageJson.version)
     .helpCommand(false)
     .configureHelp({ subcommandTerm: termOf })

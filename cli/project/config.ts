@@ -2,12 +2,14 @@ import { pathToFileURL } from 'node:url'
 import { type LoadedConfig, loadConfig } from '../../src/config/load-config.ts'
 import { relativePath } from '../../src/loading/relative-path.ts'
 
-let loaded: Promise<LoadedConfig> | undefined
+const loaded = new Map<string, Promise<LoadedConfig>>()
 
 /** The configuration of the current folder. Its file is read once. */
 export function readConfig(): Promise<LoadedConfig> {
-  loaded ??= loadConfig(pathToFileURL(`${process.cwd()}/`))
-  return loaded
+  const folder = process.cwd()
+  const config = loaded.get(folder) ?? loadConfig(pathToFileURL(`${folder}/`))
+  loaded.set(folder, config)
+  return config
 }
 
 export type Folders = LoadedConfig['folders']

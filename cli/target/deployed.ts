@@ -21,8 +21,8 @@ const wakingMs = 2 * 60_000
 
 /**
  * A deployed environment, through its function `migrate`. The caller needs the right to invoke the function,
- * which the environment's parameter names, and no connection to the private database. The function applies and compares what was deployed, never the
- * files in the current folder. The caller compares these with what the environment has applied.
+ * which the environment's parameter names, and no connection to the private database. The function applies and compares what
+ * was deployed, never the files in the current folder. The caller compares these with what the environment has applied.
  */
 export function deployedTarget(environment: string): Target {
   const send = async <Answer>(command: object) => {

@@ -1,4 +1,4 @@
-import { userInfo } from 'node:os'
+import { saidToDatabase } from '../../src/config/variables.ts'
 import { connectTo, type Database } from '../../src/db/server/connect.ts'
 import { fromUrl } from '../../src/edge/lambda/database-url.ts'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
@@ -19,18 +19,20 @@ import { doctor } from '../../src/operations/views/doctor.ts'
 import { schemaFolder } from '../../src/package-files.ts'
 import { frozenState } from '../../src/plan/migrations/frozen.ts'
 import { Problem } from '../../src/problem.ts'
+import { person } from '../../src/terminal/person.ts'
 import { readFolders } from '../project/config.ts'
 import type { Target } from './target.ts'
 
 /**
- * The database of DATABASE_URL; `VIEW_OWNER` owns the views that are created there. Without DATABASE_URL, the refusal names
+ * The database of DATABASE_URL; `VIEW_OWNER` owns the views that are created there, and `READ_ON_REPLICAS=true` says that
+ * programs read them on replicas. Without DATABASE_URL, the refusal names
  * `otherWay`, if there is one.
  */
 export function databaseFromUrl(
   otherWay: string | null = 'name a deployed environment with --env',
 ): Database {
   const url = process.env.DATABASE_URL
-  if (url) return connectTo(fromUrl(url), { viewOwner: process.env.VIEW_OWNER })
+  if (url) return connectTo(fromUrl(url), saidToDatabase(process.env))
   throw new Problem(
     'InvalidRequest',
     `DATABASE_URL is not set. Set it to postgres://user:password@host:5432/database${otherWay === null ? '' : `, or ${otherWay}`}.`,
@@ -46,7 +48,7 @@ export function directTarget(database: Database): Target {
   const call = (more: Partial<MigrateCall> = {}): MigrateCall => ({
     database,
     trigger: 'cli',
-    requestedBy: userInfo().username,
+    requestedBy: person(),
     waitUntil: Date.now() + longestMs,
     withData: true,
     ...more,

@@ -13,7 +13,7 @@ import {
   viewLinesOf,
 } from '../output/batches.ts'
 import { exitCodeOf, failed, unavailable } from '../output/exit-codes.ts'
-import { short, typed } from '../output/names.ts'
+import { short } from '../output/names.ts'
 import { endLine } from '../output/runs.ts'
 import { output, print } from '../output/terminal.ts'
 import { unlessInterrupted } from './interrupt.ts'
@@ -37,8 +37,8 @@ export async function watchBatch(api: Api, id: string): Promise<BatchDetails> {
     screen.close()
     print(
       `batch ${id} goes on without you`,
-      `  watch it again: ${command(['batch', id, '--watch'], api.environment)}`,
-      `  cancel it:      ${command(['cancel', id], api.environment)}`,
+      `  watch it again: ${command(['batch', id, '--watch'], api.typed)}`,
+      `  cancel it:      ${command(['cancel', id], api.typed)}`,
     )
   }).finally(() => screen.close())
   print(...(await restLines(api, batch)))
@@ -148,8 +148,6 @@ async function restLines(api: Api, batch: BatchDetails): Promise<string[]> {
       : [`  ${batch.error.message}`]),
     ...(failures.length === 0
       ? []
-      : [
-          `  when the cause is gone: ${command(['refresh', ...failures.slice(0, 3).flatMap(({ view }) => ['--select', `${typed(view)}+`])], api.environment)}`,
-        ]),
+      : [`  when the cause is gone: ${command(['retry', batch.id], api.typed)}`]),
   ]
 }

@@ -37,8 +37,8 @@ export async function watchRun(api: Api, id: number): Promise<Run> {
     screen.close()
     print(
       `run ${id} goes on without you`,
-      `  watch it again: ${command(['run', String(id), '--watch'], api.environment)}`,
-      `  cancel it:      ${command(['cancel', String(id)], api.environment)}`,
+      `  watch it again: ${command(['run', String(id), '--watch'], api.typed)}`,
+      `  cancel it:      ${command(['cancel', String(id)], api.typed)}`,
     )
   }).finally(() => screen.close())
   print(...(await endLines(api, run)))
@@ -73,11 +73,11 @@ export async function endLines(api: Api, run: Run): Promise<string[]> {
   const now = new Date()
   const end = endLine(run, output())
   if (run.status === 'skipped' && run.operation === 'refresh')
-    return [end, `  next: ${command(['why', typed(run.view)], api.environment)}`]
+    return [end, `  next: ${command(['why', typed(run.view)], api.typed)}`]
   if (run.error === null) return [end, ...insteadLines(run, output())]
   const next = command(
     [run.status === 'failed' ? 'run' : 'why', run.status === 'failed' ? String(run.id) : typed(run.view)],
-    api.environment,
+    api.typed,
   )
   return [end, ...failureLines(run, { freshAt: await freshSince(api, run), next, now, output: output() })]
 }

@@ -29,7 +29,7 @@ export async function startRun(
 ): Promise<Run> {
   const path = viewPath(view, `/${operation}`)
   const id = await unlessInterrupted(idOf(api, path, { body, wait: wait ? firstWaitSeconds : 0 }), () =>
-    print(`whether a run has begun: ${command(['runs', view], api.environment)}`),
+    print(`whether a run has begun: ${command(['runs', view], api.typed)}`),
   )
   const run = await readRun(api, id)
   if (!hasEnded(run) && wait) return json ? waitForRun(api, id) : watchRun(api, id)
@@ -57,13 +57,13 @@ async function idOf(api: Api, path: string, { body, wait }: { body: object; wait
 
 const begun = (api: Api, { id, view, operation }: Run): string[] => [
   `run ${id}: ${operation} of ${view} has begun`,
-  `  watch it: ${command(['run', String(id), '--watch'], api.environment)}`,
+  `  watch it: ${command(['run', String(id), '--watch'], api.typed)}`,
 ]
 
 /** Tells that a batch has begun, or watches it until its end. */
 export async function sayBatchStarted(api: Api, id: string, { wait, json = false }: Wait): Promise<void> {
   if (!wait) {
-    print(`batch ${id} has begun`, `  watch it: ${command(['batch', id, '--watch'], api.environment)}`)
+    print(`batch ${id} has begun`, `  watch it: ${command(['batch', id, '--watch'], api.typed)}`)
     return
   }
   if (json) return printJson(await waitForBatch(api, id))

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { ImportedDatabaseOptions } from '../../src/config/options.ts'
+import { named, told } from '../../src/config/told.ts'
 import { privateCidr } from './ranges.ts'
-import { named, told } from './told.ts'
 import { inWords, OptionsError, problemsOf, textLike } from './valid-options.ts'
 import { backupWindow, maintenanceWindow, windowsOverlap } from './windows.ts'
 

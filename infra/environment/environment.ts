@@ -1,6 +1,6 @@
 import * as z from 'zod'
+import { told } from '../../src/config/told.ts'
 import { createdDatabase, importedDatabase } from './database.ts'
-import { told } from './told.ts'
 import {
   environmentName,
   hasUseForEndpoint,

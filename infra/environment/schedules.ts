@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { timeZoneFault } from '../../src/authoring/schedule.ts'
-import { named, told } from './told.ts'
+import { named, told } from '../../src/config/told.ts'
 
 const nightly = named(
   'NightlyOptions',

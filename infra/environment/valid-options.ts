@@ -1,8 +1,8 @@
 import { Token } from 'aws-cdk-lib'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import * as z from 'zod'
+import { named, told } from '../../src/config/told.ts'
 import { schedules } from './schedules.ts'
-import { named, told } from './told.ts'
 
 const retentionDays = Object.values(RetentionDays).filter(
   (days): days is RetentionDays => typeof days === 'number' && days < RetentionDays.INFINITE,
@@ -19,6 +19,9 @@ const falseOr = (from: number, to: number) => {
 /** A text of this form, or a text that only the deploy knows, such as the id of something that the app makes. */
 export const textLike = (form: RegExp, message: string) =>
   z.string().refine((text) => Token.isUnresolved(text) || form.test(text), message)
+
+const webAddress = /^https?:\/\/[\x21-\x7e]+$/
+const busRule = 'must be false, or the name or the ARN of an event bus'
 
 const retention = named(
   'RetentionOptions',
@@ -44,10 +47,48 @@ export const optionFields = {
     'The role that owns the views that Viewkeeper creates, unless their definitions name [another owner](views.md#the-owner).',
     '`viewkeeper_views`',
   ),
+  readOnReplicas: told(
+    z.boolean().optional(),
+    'Whether programs read the views [on replicas](replicas.md): strategy `auto` is then `concurrent`, which alone locks no ' +
+      'reader out there. A definition may say otherwise.',
+    'nobody has said so: views are swapped, and the doctor names the standbys that it sees',
+  ),
+  withoutKey: told(
+    z.enum(['swap', 'fail']).default('swap'),
+    'What `auto` does with a view that is read on replicas and has no usable unique index: `swap`, while readers there wait, ' +
+      'or `fail`, with the index that is missing.',
+  ),
+  regularUpToMs: told(
+    z.int().min(0).max(1000).default(10),
+    'Milliseconds: `auto` refreshes a view `regular` if that usually takes no longer. Readers then wait no longer than for the ' +
+      'exchange of a swap, and the refresh costs a fraction. 0: never.',
+  ),
+  skipUnchanged: told(
+    z.boolean().default(false),
+    'Whether a scheduled refresh is [left out](freshness.md#counted) if the counters of the server prove that no table that the ' +
+      'query reads has changed. Needs `grant pg_read_all_stats`. A definition may say otherwise.',
+  ),
+  skipAtMostHours: told(
+    z.int().min(1).max(720).default(24),
+    'Hours after which a view is refreshed although the counters say that nothing has changed, 1 to 720.',
+  ),
   alarmEmails: told(
     z.array(z.email()).default([]),
     'Addresses that get the mails of alarms. Each confirms once, by the link in its first mail.',
     'nobody is mailed',
+  ),
+  pageUrl: told(
+    textLike(webAddress, 'must be an address such as "https://views.example.com"').optional(),
+    'Where your people open [the page](page.md), such as `http://127.0.0.1:9000` if all of them type `viewkeeper open --port 9000`. ' +
+      'Mails link the page of each view that they name.',
+    'mails have no such links',
+  ),
+  runbookUrl: told(
+    textLike(webAddress, 'must be an address such as "https://docs.example.com/docs/runbook.html"').default(
+      'https://unpkg.com/viewkeeper/docs/runbook.md',
+    ),
+    'Where [the runbook](runbook.md) stands on the web, for the links of mails. The default is the one of the newest release, as ' +
+      'plain text.',
   ),
   logRetentionDays: told(
     z
@@ -71,6 +112,11 @@ export const optionFields = {
     'Calls at once that Lambda [keeps for each of the functions](#concurrency) `create`, `refresh` and `drop`, and lets through ' +
       'at most. Callers then wait so long at most that waiting alone cannot use them up.',
     'none; callers wait up to 25 s',
+  ),
+  memorySize: told(
+    z.int().min(256).max(10_240).default(512),
+    'Memory of each function in MB, 256 to 10,240. Lambda gives processor time in proportion. The database does the work, so more helps ' +
+      'little.',
   ),
   api: told(
     z.enum(['public', 'private']).default('public'),
@@ -125,6 +171,19 @@ export const optionFields = {
     'Whether the outcome of each run is published with the name of its view, too, for [your own alarms and ' +
       'graphs](monitoring.md). CloudWatch charges such a metric for each hour in which it gets a number: 0.30 USD for a whole ' +
       'month.',
+  ),
+  eventBus: told(
+    z
+      .union(
+        [
+          textLike(/^(arn:[\w-]+:events:[\w-]+:\d{12}:event-bus\/)?[\w./-]{1,256}$/, busRule),
+          z.literal(false, busRule),
+        ],
+        busRule,
+      )
+      .default('default'),
+    'The bus of EventBridge that gets the [events for programs](events.md): its name, or its ARN; `default` is the bus of the ' +
+      'account. `false`: there are no events.',
   ),
   tracing: told(
     z.boolean().default(false),

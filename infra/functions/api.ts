@@ -1,6 +1,12 @@
 import { RemovalPolicy } from 'aws-cdk-lib'
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
-import { HttpApi, HttpMethod, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2'
+import {
+  type DomainMappingOptions,
+  HttpApi,
+  HttpMethod,
+  HttpStage,
+  LogGroupLogDestination,
+} from 'aws-cdk-lib/aws-apigatewayv2'
 import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers'
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
 import type { IMetric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch'
@@ -17,6 +23,8 @@ export interface ApiProps {
   /** The steady rate of all callers together, and the most at one moment. */
   requestsPerSecond: number
   logRetentionDays: RetentionDays
+  /** A domain of the app that leads to the API. */
+  domain: DomainMappingOptions | undefined
 }
 
 /** What the rest of a stack needs to know of its API, public or private. */
@@ -74,9 +82,10 @@ export class Api extends Construct implements ServedApi {
       stageName: this.stageName,
       autoDeploy: true,
       throttle: { rateLimit: props.requestsPerSecond, burstLimit: props.requestsPerSecond },
+      domainMapping: props.domain,
       accessLogSettings: { destination: new LogGroupLogDestination(logGroup), format: accessLogFormat },
     })
-    this.url = stage.url
+    this.url = props.domain ? `${stage.domainUrl.replace(/\/$/, '')}/` : stage.url
     this.apiId = this.api.apiId
   }
 

@@ -11,7 +11,14 @@ import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import type { Database } from '../database/database.ts'
 import { arnInPolicies, rotatingActions } from '../database/login.ts'
+import type { FleetNetwork } from './fleet-network.ts'
 import type { FunctionNetwork } from './viewkeeper-function.ts'
+
+export interface FunctionsNetworkProps {
+  database: Database
+  /** Has the security group of the functions. Default: the environment has one of its own. */
+  shared: FleetNetwork | undefined
+}
 
 /**
  * The network path from the functions to the database and, if a login has a secret, to Secrets Manager; the functions
@@ -21,8 +28,24 @@ import type { FunctionNetwork } from './viewkeeper-function.ts'
 export class FunctionsNetwork extends Construct {
   readonly placement: FunctionNetwork
 
-  constructor(scope: Construct, id: string, database: Database) {
+  constructor(scope: Construct, id: string, { database, shared }: FunctionsNetworkProps) {
     super(scope, id)
+    const secrets = [database.login, database.admin].flatMap((login) =>
+      login && 'secret' in login ? [login.secret] : [],
+    )
+    const securityGroup = shared?.securityGroup ?? this.addSecurityGroup(database, secrets)
+    shared?.letInto(database)
+    const endpoint =
+      database.endpointSubnets.length > 0 ? this.addEndpoint(database, securityGroup, secrets) : undefined
+    this.placement = {
+      vpc: database.vpc,
+      subnets: database.subnets,
+      securityGroup,
+      variables: endpoint ? { AWS_ENDPOINT_URL_SECRETS_MANAGER: addressOf(endpoint) } : {},
+    }
+  }
+
+  private addSecurityGroup(database: Database, secrets: ISecret[]): SecurityGroup {
     const securityGroup = new SecurityGroup(this, 'SecurityGroup', {
       // EC2 cannot change a description: a deploy with another one would replace the group.
       vpc: database.vpc,
@@ -30,19 +53,9 @@ export class FunctionsNetwork extends Construct {
       allowAllOutbound: false,
     })
     securityGroup.connections.allowToDefaultPort(database, 'The database')
-    const secrets = [database.login, database.admin].flatMap((login) =>
-      login && 'secret' in login ? [login.secret] : [],
-    )
-    const hasEndpoint = database.endpointSubnets.length > 0
-    const endpoint = hasEndpoint ? this.addEndpoint(database, securityGroup, secrets) : undefined
-    if (!hasEndpoint && secrets.length > 0)
+    if (database.endpointSubnets.length === 0 && secrets.length > 0)
       securityGroup.addEgressRule(Peer.anyIpv4(), Port.HTTPS, 'Secrets Manager')
-    this.placement = {
-      vpc: database.vpc,
-      subnets: database.subnets,
-      securityGroup,
-      variables: endpoint ? { AWS_ENDPOINT_URL_SECRETS_MANAGER: addressOf(endpoint) } : {},
-    }
+    return securityGroup
   }
 
   /** About 7.30 USD a month in each zone. */
@@ -74,7 +87,9 @@ export class FunctionsNetwork extends Construct {
       )
     allow(['secretsmanager:GetSecretValue'], secrets)
     if (database.rotation) allow(rotatingActions, [database.rotation.secret])
-    functions.connections.allowToDefaultPort(endpoint, 'Secrets Manager')
+    if (functions.node.scope === this) functions.connections.allowToDefaultPort(endpoint, 'Secrets Manager')
+    // What goes out of a group of many environments has a rule already.
+    else securityGroup.addIngressRule(functions, Port.HTTPS, 'Secrets Manager')
     return endpoint
   }
 }

@@ -18,8 +18,8 @@ interface FunctionOptions {
   /** The longest life of a call. */
   timeout: Duration
   /**
-   * Only for `start-batch` and `notify`: in the network they would need endpoints of Lambda, Step Functions and SNS,
-   * which cost money.
+   * Only for `start-batch`, `notify` and `announce`: in the network they would need endpoints of Lambda, Step Functions, SNS and
+   * EventBridge, which cost money.
    */
   outsideNetwork?: boolean
   /** Whether an event that failed with all of Lambda's retries becomes a dead letter. */
@@ -37,12 +37,21 @@ interface FunctionOptions {
   maxEventAge?: Duration
 }
 
+/** Functions that plan refreshes, or tell people about them, are told how readers are spared and what is left out. */
+const aboutReaders = [
+  'readOnReplicas',
+  'withoutKey',
+  'regularUpToMs',
+  'skipUnchanged',
+  'skipAtMostHours',
+] as const
+
 /** What each function of the table in `routes.ts` is deployed with. */
 const functions: Record<FunctionName, FunctionOptions> = {
   create: {
     description: 'Creates one view from its definition, for a schedule or an HTTP request',
     waits: true,
-    obeys: ['viewOwner'],
+    obeys: ['viewOwner', 'eventBus', ...aboutReaders],
     timeout: Duration.minutes(15),
     deadLetters: true,
     maxEventAge: Duration.hours(1),
@@ -50,6 +59,7 @@ const functions: Record<FunctionName, FunctionOptions> = {
   refresh: {
     description: 'Refreshes one view, for a schedule or an HTTP request',
     waits: true,
+    obeys: ['eventBus', ...aboutReaders],
     timeout: Duration.minutes(15),
     deadLetters: true,
     maxEventAge: Duration.hours(1),
@@ -57,57 +67,91 @@ const functions: Record<FunctionName, FunctionOptions> = {
   drop: {
     description: 'Drops one view, for a schedule or an HTTP request',
     waits: true,
+    obeys: ['eventBus'],
     timeout: Duration.minutes(15),
     deadLetters: true,
     maxEventAge: Duration.hours(1),
   },
   'start-batch': {
-    description: 'Starts a batch, for an HTTP request',
+    description: 'Starts a batch, for an HTTP request or for target lags',
     // HTTP APIs give up after 30 s.
     timeout: Duration.seconds(29),
     outsideNetwork: true,
   },
   'open-batch': {
     description: 'Records a batch, for start-batch and for the state machine',
-    obeys: ['batchConcurrency', 'batchExchange', 'maxTwinBytes'],
+    obeys: [
+      'batchConcurrency',
+      'batchExchange',
+      'maxTwinBytes',
+      'eventBus',
+      'schedules',
+      'monitorEveryMinutes',
+    ],
     // start-batch waits for open-batch, and then has the batch advanced. open-batch gives up on the database
     // earlier, after 20 s.
     timeout: Duration.seconds(24),
   },
-  advance: { description: 'Advances a batch, for the state machine', timeout: Duration.minutes(15) },
-  cancel: { description: 'Cancels a run or a batch', timeout: Duration.seconds(29) },
+  advance: {
+    description: 'Advances a batch, for the state machine',
+    obeys: ['eventBus', ...aboutReaders],
+    timeout: Duration.minutes(15),
+  },
+  cancel: { description: 'Cancels a run or a batch', obeys: ['eventBus'], timeout: Duration.seconds(29) },
   pause: {
     description: 'Pauses and resumes a view, or everything that is scheduled',
     timeout: Duration.seconds(29),
   },
   query: {
     description: 'Answers every HTTP request that reads',
-    obeys: ['schedules'],
+    obeys: ['schedules', ...aboutReaders],
     timeout: Duration.seconds(29),
   },
   monitor: {
     description: 'Closes lost runs, publishes ended runs as log lines and metrics, finds stale views',
-    obeys: ['schedules', 'monitorEveryMinutes', 'remindEveryHours', 'metricsPerView'],
+    obeys: [
+      'schedules',
+      'monitorEveryMinutes',
+      'batchConcurrency',
+      'remindEveryHours',
+      'metricsPerView',
+      'eventBus',
+    ],
     timeout: Duration.minutes(1),
     // The next call does what this one left: a dead letter for each minute of an outage would help nobody.
   },
   notice: {
     description: 'Says what people have to be told now, for notify',
-    obeys: ['schedules'],
+    obeys: ['schedules', 'pageUrl', 'runbookUrl'],
     // notify waits for notice. notice gives up on the database earlier, after 20 s.
     timeout: Duration.seconds(29),
   },
   notify: {
     description: 'Makes mails of alarms, for people',
+    obeys: ['runbookUrl'],
     // A function in the network that sleeps wakes within a minute or two.
     timeout: Duration.minutes(3),
     outsideNetwork: true,
     deadLetters: true,
     maxEventAge: Duration.hours(1),
   },
+  events: {
+    description: 'Hands out what programs have to be told, for announce',
+    // announce waits for events. events gives up on the database earlier, after 20 s.
+    timeout: Duration.seconds(29),
+  },
+  announce: {
+    description: 'Puts events for programs on the bus',
+    obeys: ['eventBus'],
+    timeout: Duration.minutes(3),
+    outsideNetwork: true,
+    // What the bus has refused waits in the database, and each look of the monitor rings again.
+    retryAttempts: 0,
+    maxEventAge: Duration.hours(1),
+  },
   prune: {
     description: 'Every day: removes old history',
-    obeys: ['retention'],
+    obeys: ['retention', 'eventBus'],
     timeout: Duration.minutes(15),
     retryAttempts: 0,
     deadLetters: true,
@@ -115,7 +159,7 @@ const functions: Record<FunctionName, FunctionOptions> = {
   },
   migrate: {
     description: 'On deploy: brings schema viewkeeper and the views up to date; also serves the command line',
-    obeys: ['viewOwner'],
+    obeys: ['viewOwner', 'eventBus', ...aboutReaders],
     // The function deploy, which waits for migrate, lives 15 minutes. If migrate lived longer, CloudFormation would hear
     // nothing of how it ended.
     timeout: Duration.minutes(14),
@@ -164,6 +208,7 @@ export class Functions extends Construct {
         ...ofFunction,
         ...(name === 'monitor' ? lookTimes(options) : {}),
         logRetentionDays: options.logRetentionDays,
+        memorySize: options.memorySize,
         tracing: options.tracing,
         network: outsideNetwork ? undefined : props.network,
         deadLetters: keepsDeadLetters ? deadLetters : undefined,

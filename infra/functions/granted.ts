@@ -1,8 +1,8 @@
-import { Stack } from 'aws-cdk-lib'
+import { ArnFormat, Stack } from 'aws-cdk-lib'
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { Construct } from 'constructs'
 import { type PolicyName, policyNames, routes } from '../../src/edge/http/routes.ts'
-import { alarmNames, databaseAlarmNames } from '../../src/plan/alarm-names.ts'
+import { alarmNames, databaseAlarmNames } from '../../src/plan/alarms.ts'
 import { type Address, parameterName } from '../../src/plan/parameter.ts'
 
 /** The ARNs of what callers of an environment may be allowed. */
@@ -53,7 +53,7 @@ function routesOf(name: PolicyName): string[] {
 export const stageArn = (
   scope: Construct,
   { apiId, stageName }: { apiId: string; stageName: string },
-): string => arnOf(scope, 'execute-api', `${apiId}/${stageName}`)
+): string => Stack.of(scope).formatArn({ service: 'execute-api', resource: apiId, resourceName: stageName })
 
 /** What callers may be allowed of the environment that has this address. */
 export const grantedOf = (
@@ -63,15 +63,17 @@ export const grantedOf = (
 ): Granted => ({
   apiArn,
   migrateArn,
-  parameterArn: arnOf(scope, 'ssm', `parameter${parameterName(environmentName)}`),
+  parameterArn: Stack.of(scope).formatArn({
+    service: 'ssm',
+    resource: `parameter${parameterName(environmentName)}`,
+  }),
   // Each by its name: what `viewkeeper-shop-` begins may be of environment `shop-eu`.
   alarmArns: [...alarmNames, ...databaseAlarmNames].map((name) =>
-    arnOf(scope, 'cloudwatch', `alarm:viewkeeper-${environmentName}-${name}`),
+    Stack.of(scope).formatArn({
+      service: 'cloudwatch',
+      resource: 'alarm',
+      resourceName: `viewkeeper-${environmentName}-${name}`,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    }),
   ),
 })
-
-/** The ARN of something in this account and region, in the partition of the region. */
-function arnOf(scope: Construct, service: string, rest: string): string {
-  const { partition, region, account } = Stack.of(scope)
-  return `arn:${partition}:${service}:${region}:${account}:${rest}`
-}

@@ -19,8 +19,8 @@ export interface MigrationProps {
 
 /**
  * Runs `migrate` on every deploy that changes its code, the schema steps, the views' migrations, or where the database or a
- * secret is. If it fails, the deploy fails. The function `deploy` calls it: CDK's own trigger does not know that a deploy is a rollback, which
- * must not fail.
+ * secret is. If it fails, the deploy fails. The function `deploy` calls it: CDK's own trigger does not know that a deploy is a
+ * rollback, which must not fail.
  */
 export class Migration extends Construct {
   constructor(scope: Construct, id: string, { migrate, database, after, before, ...props }: MigrationProps) {
@@ -33,6 +33,7 @@ export class Migration extends Construct {
       // The most that Lambda gives, a minute longer than migrate lives.
       timeout: Duration.minutes(15),
       logRetentionDays: options.logRetentionDays,
+      memorySize: options.memorySize,
       tracing: options.tracing,
       variables: { POWERTOOLS_SERVICE_NAME: 'viewkeeper', POWERTOOLS_LOG_LEVEL: options.logLevel },
     })

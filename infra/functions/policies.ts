@@ -16,7 +16,8 @@ const descriptions: Record<PolicyName, string> = {
 }
 
 /**
- * The managed policies of an environment, for the users and roles of callers. A policy's name belongs to the whole account, in all its regions.
+ * The managed policies of an environment, for the users and roles of callers. A policy's name belongs to the whole account, in
+ * all its regions.
  */
 export class Policies extends Construct {
   readonly all: Record<PolicyName, ManagedPolicy>

@@ -30,6 +30,7 @@ export class SecretRotation extends Construct {
       description: "Rotates the secret of Viewkeeper's role, for Secrets Manager",
       timeout: Duration.minutes(1),
       logRetentionDays: options.logRetentionDays,
+      memorySize: options.memorySize,
       tracing: options.tracing,
       network: props.network,
       variables: {

@@ -36,6 +36,8 @@ export interface ViewkeeperFunctionProps {
   variables: Record<string, string>
   timeout: Duration
   logRetentionDays: RetentionDays
+  /** In MB. */
+  memorySize: number
   /** Whether X-Ray traces the calls. */
   tracing: boolean
   /** The queue for asynchronous events that failed with all of Lambda's retries. Default: none. */
@@ -70,7 +72,7 @@ export class ViewkeeperFunction extends Construct {
       handler: 'index.handler',
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
-      memorySize: 512,
+      memorySize: props.memorySize,
       timeout: props.timeout,
       logGroup: this.logGroup,
       role: network ? networkRole(this, this.logGroup) : functionRole(this, this.logGroup),

@@ -2,7 +2,7 @@ import { Alarm, ComparisonOperator, type IMetric, TreatMissingData } from 'aws-c
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { Construct } from 'constructs'
 import { describeAlarm } from '../../src/mails/alarm-words.ts'
-import type { AlarmName, databaseAlarmNames } from '../../src/plan/alarm-names.ts'
+import type { AlarmName, databaseAlarmNames } from '../../src/plan/alarms.ts'
 import type { AlarmTopics } from './topics.ts'
 
 /** What an app changes of an alarm. */
@@ -19,7 +19,7 @@ export interface AlarmChange {
   readonly evaluationPeriods?: number
   /**
    * How many of these periods set the alarm off: at most `evaluationPeriods`, which has to be given for more than one.
-   * @default - one; for `silent-monitor` all of them
+   * @default - one; for `announce-errors` and `silent-monitor` all of them
    */
   readonly datapointsToAlarm?: number
 }

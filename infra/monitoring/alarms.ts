@@ -1,9 +1,10 @@
+import { Duration } from 'aws-cdk-lib'
 import { Alarm, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
-import type { AlarmName } from '../../src/plan/alarm-names.ts'
+import type { AlarmName } from '../../src/plan/alarms.ts'
 import { command } from '../../src/plan/commands.ts'
 import type { MonitorTimes } from '../environment/monitor-times.ts'
 import type { ServedApi } from '../functions/api.ts'
@@ -17,6 +18,8 @@ export interface AlarmsProps extends AlarmPlace {
   deadLetters: IQueue
   /** Null if nothing calls the monitor: then there are no alarms about what it publishes. */
   monitor: MonitorTimes | null
+  /** The function that puts events on the bus; undefined if there are no events. */
+  announce: IFunction | undefined
   /** The function that changes the password of Viewkeeper's role, if the environment has one. */
   rotate: IFunction | undefined
 }
@@ -32,7 +35,7 @@ export class Alarms extends Construct {
   constructor(
     scope: Construct,
     id: string,
-    { api, machine, deadLetters, monitor, rotate, ...place }: AlarmsProps,
+    { api, machine, deadLetters, monitor, announce, rotate, ...place }: AlarmsProps,
   ) {
     super(scope, id)
     if (monitor) addMonitorAlarms(this, place, monitor)
@@ -43,6 +46,7 @@ export class Alarms extends Construct {
       first: `${command(['batches'], place.environmentName)} names the batch.`,
     })
     addDeadLetters(this, place, deadLetters)
+    if (announce) addAnnounceErrors(this, place, announce, monitor)
     // Only Secrets Manager calls it, which tells nobody.
     if (rotate)
       addAlarm(this, place, {
@@ -89,6 +93,27 @@ function addDeadLetters(scope: Construct, place: AlarmPlace, queue: IQueue): voi
     happened:
       'An event became a dead letter: it could not be delivered, or its function failed with every retry.',
     first: read,
+  })
+}
+
+/** A bus that refuses for a moment is no news: the monitor rings again at its next look. */
+function addAnnounceErrors(
+  scope: Construct,
+  place: AlarmPlace,
+  announce: IFunction,
+  monitor: MonitorTimes | null,
+): void {
+  // At least one look is in each period, however late Scheduler calls the monitor: a bus that always refuses is a steady alarm.
+  const minutes = Math.max(period.toMinutes(), 2 * (monitor?.interval.toMinutes() ?? 0))
+  addAlarm(scope, place, {
+    name: 'announce-errors',
+    metric: announce.metricErrors({ period: Duration.minutes(minutes) }),
+    // Without a monitor nothing rings again but the end of a run.
+    periods: monitor ? 2 : 1,
+    lasting: true,
+    mails: ['begin', 'end'],
+    happened: 'Events for programs do not reach their bus; they wait in the database.',
+    first: `aws logs tail /viewkeeper/${place.environmentName}/announce --since 1h shows what the bus refused.`,
   })
 }
 

@@ -78,15 +78,16 @@ export class Dashboard extends Construct {
     ])
   }
 
+  /** Everything that the monitor publishes as bad news, but the runs. */
   private views(environmentName: string): IWidget {
-    const metric = (name: string, color: string) => ownMetric(environmentName, name, Stats.MAXIMUM, { color })
-    return graph('Views in trouble', [
-      metric(metricNames.viewsFailed, Color.BROWN),
-      metric(metricNames.viewsStale, Color.RED),
-      metric(metricNames.viewsMissing, Color.ORANGE),
-      metric(metricNames.viewsSetAside, Color.BLUE),
-      metric(metricNames.batchesLost, Color.PURPLE),
-    ])
+    const colors = [Color.BROWN, Color.RED, Color.ORANGE, Color.BLUE, Color.PURPLE, Color.PINK, Color.GREY]
+    const bad = Object.values(metricNames).filter((name) => !name.startsWith('Runs'))
+    return graph(
+      'Views in trouble',
+      bad.map((name, at) =>
+        ownMetric(environmentName, name, Stats.MAXIMUM, { color: colors[at % colors.length]! }),
+      ),
+    )
   }
 
   private batches(machine: IStateMachine): IWidget {

@@ -1,6 +1,7 @@
 import { ComparisonOperator, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Construct } from 'constructs'
 import { metricNames } from '../../src/edge/metrics/names.ts'
+import { silentMonitor } from '../../src/mails/silent-monitor.ts'
 import { command } from '../../src/plan/commands.ts'
 import type { MonitorTimes } from '../environment/monitor-times.ts'
 import { type AlarmOptions, type AlarmPlace, addAlarm } from './alarm.ts'
@@ -39,7 +40,7 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
   addTrouble(metricNames.viewsFailed, {
     name: 'failed-runs',
     happened:
-      'The last run of at least one view failed or was lost; readers still see the data of the last success.',
+      'At least one view fails: since a run failed or was lost, none has made its data fresh. Readers still see the data of the last success.',
     first: `${type('runs', '--status', 'failed')} names the view and its error.`,
     // No mail says that a view has succeeded again.
     mails: ['begin'],
@@ -64,6 +65,12 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
     happened: 'At least one authored view is not in the database: somebody dropped it.',
     first: `${type('ls', '--missing')} names the views; ${type('migrate', 'up', '--repair')} makes them again.`,
   })
+  addTrouble(metricNames.viewsLagMissed, {
+    name: 'lag-missed',
+    happened:
+      'The target lag of at least one view cannot be kept: its refreshes usually take longer, or all refreshes are more than fit into the time.',
+    first: `${type('ls')} names the views and the target lags that work; ${type('why', '<view>')} says why.`,
+  })
   addTrouble(metricNames.viewsSetAside, {
     name: 'set-aside-views',
     happened: 'Views have been set aside for more than an hour: whoever reads one of them gets an error.',
@@ -72,9 +79,7 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
   })
   addAlarm(scope, place, {
     name: 'silent-monitor',
-    happened:
-      'The monitor has published nothing, twice: it failed, or it was not called. No other alarm about runs and views goes off.',
-    first: `aws logs tail /viewkeeper/${environmentName}/monitor --since 1h shows its errors.`,
+    ...silentMonitor(environmentName),
     // The number that a look publishes last. It is there or missing, and never below 1.
     metric: metric(metricNames.viewsSetAside, Stats.SAMPLE_COUNT, times.silence),
     comparison: ComparisonOperator.LESS_THAN_THRESHOLD,

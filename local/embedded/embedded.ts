@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { LocalProblem } from '../process/problem.ts'
 import { type Binaries, findBinaries } from './binaries.ts'
@@ -42,7 +42,7 @@ export async function startEmbeddedPostgres(options: {
   if (options.port && !(await isPortFree(options.port))) {
     throw new LocalProblem(`port ${options.port} is taken: embedded PostgreSQL cannot listen there`)
   }
-  const port = options.port ?? (await findFreePort())
+  const port = options.port ?? (await keptPort(folder))
   const allParameters = {
     listen_addresses: '127.0.0.1',
     port: `${port}`,
@@ -54,6 +54,16 @@ export async function startEmbeddedPostgres(options: {
   const server = await runServer({ postgres, data, log: `${data}.log`, parameters: allParameters, user })
   const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`
   return { url, port, version: readVersion(postgres), ...server }
+}
+
+/** The port of the last start, so that DATABASE_URL stays the same; another one if that is taken by now. */
+async function keptPort(folder: string): Promise<number> {
+  const file = join(folder, 'port')
+  const last = Number(existsSync(file) ? readFileSync(file, 'utf8') : 0)
+  if (Number.isInteger(last) && last > 0 && last <= 65535 && (await isPortFree(last))) return last
+  const port = await findFreePort()
+  writeFileSync(file, String(port))
+  return port
 }
 
 function makeFolder(folder: string) {

@@ -6,6 +6,7 @@ import type { ForwardedEvent, OpenedBatch } from '../../src/edge/handlers/open-b
 import type { BatchMachinery } from '../../src/edge/handlers/start-batch.ts'
 import type { HttpEvent } from '../../src/edge/http/http.ts'
 import type { HttpFunctionName } from '../../src/edge/http/routes.ts'
+import type { Advanced } from '../../src/operations/batches/advance.ts'
 import { listOpenBatches } from '../../src/operations/batches/read.ts'
 import { isRefusal, Problem } from '../../src/problem.ts'
 import { type Handler, invoke, loadFunction } from './invoke.ts'
@@ -35,6 +36,9 @@ export interface LocalBatches {
 }
 
 const watchIntervalMs = 1000
+
+/** For so long a batch that only waits for retries is left alone: its cancel and its retries are seen then. */
+const idleMs = 2000
 
 /**
  * Starts and advances batches in this process: the same two functions as in AWS, and a loop instead of the
@@ -110,8 +114,13 @@ async function watch(
 async function advanceUntilDone(batchId: string): Promise<void> {
   const advance = await loadFunction('advance')
   const call = async () =>
-    (await invoke('advance', advance, { batchId }, advanceSeconds)) as { done: boolean }
-  while (!(await patiently(call)).done);
+    (await invoke('advance', advance, { batchId, leaveWhenIdle: true }, advanceSeconds)) as Advanced
+  for (;;) {
+    const advanced = await patiently(call)
+    if (advanced.done) return
+    // A batch that only waits for retries gives its connections to other batches.
+    if (advanced.idle) await pause(idleMs, undefined, { ref: false })
+  }
 }
 
 /** Repeats a call that fails, unless no retry mends the failure. */

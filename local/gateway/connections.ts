@@ -62,6 +62,8 @@ const shares: Record<FunctionName, Share | null> = {
   monitor: brief,
   notice: brief,
   notify: null,
+  events: brief,
+  announce: null,
   prune: brief,
   migrate: brief,
 }

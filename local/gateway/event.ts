@@ -1,8 +1,10 @@
+import { isUtf8 } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { APIGatewayProxyEventV2WithIAMAuthorizer } from 'aws-lambda'
 import { decode, type Match } from '../../src/edge/http/match.ts'
 import { routeKey } from '../../src/edge/http/routes.ts'
+import { person } from '../../src/terminal/person.ts'
 
 /**
  * The event for this request, as API Gateway's HTTP API makes it (payload 2.0, IAM authorizer, stage
@@ -19,7 +21,8 @@ export function toEvent(
     pairs(request.rawHeaders).map(([name, value]) => [name.toLowerCase(), value]),
   )
   const parametersOfQuery = joinDuplicates([...new URLSearchParams(query)])
-  const isText = /^(text\/|application\/(json|javascript|xml)\b)/.test(headers['content-type'] ?? '')
+  const isText =
+    /^(text\/|application\/(json|javascript|xml)\b)/.test(headers['content-type'] ?? '') && isUtf8(body)
   const now = new Date()
   return {
     version: '2.0',
@@ -49,7 +52,7 @@ export function toEvent(
       timeEpoch: now.getTime(),
     },
     ...(Object.keys(parameters).length === 0 ? {} : { pathParameters: parameters }),
-    // Any other body is base64, also the form that `curl -d` sends by default.
+    // Any other body is base64: the form that `curl -d` sends by default, and what is not UTF-8.
     ...(body.length === 0 ? {} : { body: body.toString(isText ? 'utf8' : 'base64') }),
     isBase64Encoded: body.length > 0 && !isText,
   }
@@ -67,7 +70,7 @@ const localCaller = {
   callerId: 'local',
   cognitoIdentity: null,
   principalOrgId: '',
-  userArn: 'local',
+  userArn: person(),
   userId: 'local',
 }
 

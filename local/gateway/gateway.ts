@@ -10,11 +10,13 @@ import { asksForPage, servePage } from '../../page/serve/serve.ts'
 import { problemAnswer } from '../../src/edge/http/http.ts'
 import { matchRoute } from '../../src/edge/http/match.ts'
 import type { HttpFunctionName } from '../../src/edge/http/routes.ts'
+import type { CommandTarget } from '../../src/plan/commands.ts'
 import { Problem } from '../../src/problem.ts'
 import { LocalProblem } from '../process/problem.ts'
 import { answer } from './answer.ts'
 import { mostRunsAtOnce } from './connections.ts'
 import { splitTarget, toEvent } from './event.ts'
+import type { LocalEvents } from './events.ts'
 import { type Handler, invoke } from './invoke.ts'
 
 /** The longest wait of API Gateway for a function. */
@@ -22,22 +24,31 @@ const timeoutSeconds = 30
 
 type LoadFunction = (name: HttpFunctionName) => Promise<Handler>
 
+interface GatewayOptions {
+  port: number
+  functions: LoadFunction
+  /** What `GET /events` streams. Default: nothing, there is no such route. */
+  events?: LocalEvents | undefined
+  /** How commands that people copy from the page name the gateway at this address. Default: not at all. */
+  typed?: (url: string) => CommandTarget
+}
+
 export interface Gateway {
   url: string
   close(): Promise<void>
 }
 
 /**
- * Serves the page at `/`, and the routes of `src/edge/http/routes.ts`, on 127.0.0.1. Calls the functions' handlers as
- * API Gateway's HTTP API and Lambda do. Requests need no signature: only this machine can connect, and `Host` and
+ * Serves the page at `/`, events at `/events`, and the routes of `src/edge/http/routes.ts`, on 127.0.0.1. Calls the functions'
+ * handlers as API Gateway's HTTP API and Lambda do. Requests need no signature: only this machine can connect, and `Host` and
  * `Origin` are checked.
  */
-export async function startGateway(options: { port: number; functions: LoadFunction }): Promise<Gateway> {
-  const { functions } = options
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { functions, events, typed } = options
   process.env.BATCH_RUNS_AT_ONCE = String(mostRunsAtOnce)
   const server = createServer((request, response) => {
     const { port } = server.address() as AddressInfo
-    handle(request, response, { port, functions, page: () => page() }).catch((error) => {
+    handle(request, response, { port, functions, events, page: () => page() }).catch((error) => {
       if (response.destroyed) return // the client has left, or npm start is stopping
       if (error instanceof Problem) return answer(response, problemAnswer(error))
       console.error(error)
@@ -59,7 +70,13 @@ export async function startGateway(options: { port: number; functions: LoadFunct
   }
   const { port } = server.address() as AddressInfo
   const url = `http://127.0.0.1:${port}`
-  const page = pageFor({ name: url, environment: null, url })
+  const page = pageFor(() => ({
+    name: url,
+    environment: null,
+    url,
+    typed: typed?.(url) ?? undefined,
+    events: events && true,
+  }))
   return {
     url,
     async close() {
@@ -70,22 +87,22 @@ export async function startGateway(options: { port: number; functions: LoadFunct
   }
 }
 
-interface Served {
+interface Served extends Pick<GatewayOptions, 'functions' | 'events'> {
   port: number
-  functions: LoadFunction
   page: () => Promise<PageFiles>
 }
 
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
-  { port, functions, page }: Served,
+  { port, functions, events, page }: Served,
 ): Promise<void> {
   const refusal = refusalOf(request, port)
   protect(response)
   if (refusal) return answerProblem(response, forbidden(refusal))
   if (asksForPage(request)) return void servePage(request, response, await page())
   const { path } = splitTarget(request.url!)
+  if (events && request.method === 'GET' && path === '/events') return events.add(request, response)
   const match = matchRoute(request.method!, path)
   if (!match) {
     const detail = `There is no ${request.method} ${path}. GET /openapi.json lists the routes.`
@@ -96,10 +113,24 @@ async function handle(
   const { function: name } = match.route
   const event = toEvent(request, body, match)
   const handler = await functions(name)
-  const result = await withDeadline(invoke(name, handler, event, timeoutSeconds))
+  const work = withDeadline(invoke(name, handler, event, timeoutSeconds))
+  const result = await (request.method === 'GET' || !events ? work : whileHinting(work, events.hint))
   if (result !== late) return answer(response, result)
   const detail = `Function ${name} took more than ${timeoutSeconds} s.`
   answerProblem(response, { status: 503, code: 'GatewayTimeout', title: 'No answer in time', detail })
+}
+
+/** What a request changes is there at the end, but a run that the request waits for begins soon. */
+const soonMs = 300
+
+async function whileHinting<T>(work: Promise<T>, hint: () => void): Promise<T> {
+  const timer = setTimeout(hint, soonMs)
+  try {
+    return await work
+  } finally {
+    clearTimeout(timer)
+    hint()
+  }
 }
 
 const late = Symbol()

@@ -1,7 +1,8 @@
 import { LocalProblem } from './problem.ts'
 
 export interface LocalOptions {
-  port: number
+  /** Where to listen; undefined: at the usual port, or at a free one near it. */
+  port: number | undefined
   /** The folder for the data, the log and the password of the embedded server. */
   folder: string
   /** Another PostgreSQL, used instead of the embedded one. */
@@ -10,9 +11,19 @@ export interface LocalOptions {
 
 /** Reads PORT, DATA_DIR and DATABASE_URL. An empty variable counts as not set. */
 export function readOptions(env: NodeJS.ProcessEnv): LocalOptions {
-  const port = Number(env.PORT || 8787)
-  if (!Number.isInteger(port) || port < 1 || port > 65535) {
-    throw new LocalProblem(`PORT is ${env.PORT}: it must be a number from 1 to 65535`)
+  return {
+    port: portOf(env),
+    folder: env.DATA_DIR || '.viewkeeper',
+    databaseUrl: env.DATABASE_URL || undefined,
   }
-  return { port, folder: env.DATA_DIR || '.viewkeeper', databaseUrl: env.DATABASE_URL || undefined }
+}
+
+/** The port that PORT names; undefined if it names none. Refuses what is no port. */
+export function portOf(env: NodeJS.ProcessEnv): number | undefined {
+  if (!env.PORT) return undefined
+  const port = Number(env.PORT)
+  if (Number.isInteger(port) && port >= 1 && port <= 65535) return port
+  throw new LocalProblem(
+    `PORT is ${env.PORT}: it must be a number from 1 to 65535. Change it, or: unset PORT`,
+  )
 }

@@ -1,6 +1,8 @@
 import type { Database } from '../../src/db/server/connect.ts'
+import { readReplicas } from '../../src/db/server/standbys.ts'
 import { migrate } from '../../src/operations/schema/apply.ts'
 import { schemaFolder } from '../../src/package-files.ts'
+import { unsaid } from '../../src/plan/replicas.ts'
 import { count, report, timed } from '../../src/terminal/report.ts'
 import { LocalProblem } from '../process/problem.ts'
 
@@ -35,6 +37,8 @@ export async function describeDatabase(database: Database, url: string, command:
   // Only the host: the URL holds the password.
   const { host } = new URL(url)
   report.done(`postgres ${row?.version.split(' ')[0]}`, `DATABASE_URL, ${row?.database} at ${host}`, ms)
+  const standbys = unsaid(await database.withConnection(readReplicas))
+  if (standbys !== null) report.line(`warning: ${standbys}`)
   if (row?.isSuperuser)
     report.line(
       'warning: this login is a superuser. Deployed functions refuse superusers; npx viewkeeper create-role makes another login',

@@ -1,21 +1,22 @@
-import { command } from '../../src/plan/commands.ts'
+import { type CommandTarget, command } from '../../src/plan/commands.ts'
 import { dim, report } from '../../src/terminal/report.ts'
 import { listViews } from './api.ts'
 import type { LocalProject } from './project.ts'
 
-/** The port at which the command line looks for the local gateway. */
-const usualPort = '8787'
-
 interface Hints extends Pick<LocalProject, 'example' | 'addressCommand'> {
   isEmbedded: boolean
+  /** What commands have to name. */
+  typed: CommandTarget
 }
 
 /** Prints the addresses, and commands to copy that name an existing view. */
-export async function printHints(api: string, { example, addressCommand, isEmbedded }: Hints): Promise<void> {
+export async function printHints(
+  api: string,
+  { example, addressCommand, isEmbedded, typed }: Hints,
+): Promise<void> {
   const views = await listViews(api)
   const view = views.find(({ name }) => name === example) ?? views[0]
-  const where = new URL(api).port === usualPort ? [] : ['--url', api]
-  const type = (...words: string[]) => `npx ${command([...words, ...where], null)}`
+  const type = (...words: string[]) => `npx ${command(words, typed)}`
   report.line()
   report.line(`page  ${api}/`)
   report.line(`api   ${api}`)

@@ -1,4 +1,5 @@
 import type { Database } from '../../src/db/server/connect.ts'
+import type { CommandTarget } from '../../src/plan/commands.ts'
 
 /** Whose views are served, and what is special about them. */
 export interface LocalProject {
@@ -10,6 +11,10 @@ export interface LocalProject {
   migrations: URL
   /** The view that commands to copy name, if it exists. Default: the first one. */
   example?: string
+  /** How commands to copy name the local gateway. Default: not at all. */
+  target?: () => CommandTarget
+  /** Whether nobody calls the monitor, as if it had stopped. Default: false. */
+  isMonitorStopped?: boolean | undefined
   /** Loads tables into the embedded database, and prints what was loaded. */
   loadTables?(url: string): Promise<void>
   /** Prints what the folder has and the database lacks, and what to do about it. */

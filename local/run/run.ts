@@ -1,13 +1,15 @@
 import { defaults } from '../../src/config/options.ts'
-import { variablesOf } from '../../src/config/variables.ts'
+import { saidToDatabase, variablesOf } from '../../src/config/variables.ts'
 import { connectTo, type Database } from '../../src/db/server/connect.ts'
 import { fromUrl } from '../../src/edge/lambda/database-url.ts'
-import type { ScheduledView } from '../../src/plan/views/scheduled.ts'
+import { listScheduled } from '../../src/operations/monitoring/schedules.ts'
+import type { CommandTarget } from '../../src/plan/commands.ts'
 import { Problem } from '../../src/problem.ts'
 import { count, report, timed } from '../../src/terminal/report.ts'
 import { startEmbeddedPostgres } from '../embedded/embedded.ts'
 import { isPortFree } from '../embedded/port.ts'
 import { type LocalBatches, localBatches, localFunctions } from '../gateway/batches.ts'
+import { startEvents } from '../gateway/events.ts'
 import { startGateway } from '../gateway/gateway.ts'
 import { loadFunction } from '../gateway/invoke.ts'
 import { startMonitor } from '../gateway/monitor.ts'
@@ -18,6 +20,7 @@ import { readOptions } from '../process/options.ts'
 import { LocalProblem } from '../process/problem.ts'
 import { applySchemaSteps, describeDatabase } from './database.ts'
 import { refreshFirst } from './first-refresh.ts'
+import { announceGateway, findGateway, usualPort } from './gateway-file.ts'
 import { printHints } from './hints.ts'
 import type { LocalProject } from './project.ts'
 import { type MadeViews, makeViews } from './views.ts'
@@ -38,13 +41,23 @@ export async function runProject(project: LocalProject): Promise<void> {
 }
 
 async function start(life: Life, project: LocalProject) {
-  const { port, folder, databaseUrl } = readOptions(process.env)
-  if (!(await isPortFree(port))) throw new LocalProblem(`port ${port} is taken: set PORT to another one`)
+  const { port: wanted, folder, databaseUrl } = readOptions(process.env)
+  const running = findGateway(folder)
+  // A killed process leaves its file, and another process may have its number by now.
+  if (
+    running !== undefined &&
+    databaseUrl === undefined &&
+    !(await isPortFree(Number(new URL(running.url).port)))
+  )
+    throw new LocalProblem(
+      `${project.command} runs on this folder already, at ${running.url} (process ${running.pid}): use it, or end it with Ctrl-C there`,
+    )
+  const port = await freePort(wanted)
   report.title('viewkeeper · local')
 
   const url = databaseUrl ?? (await startEmbedded(folder, life))
   process.env.DATABASE_URL = url // the functions read it at each call
-  const database = connectTo(fromUrl(url))
+  const database = connectTo(fromUrl(url), { ...saidToDatabase(process.env), viewOwner: undefined })
   if (databaseUrl) await describeDatabase(database, url, project.command)
   else await project.loadTables?.(url)
   await applySchemaSteps(database)
@@ -53,8 +66,18 @@ async function start(life: Life, project: LocalProject) {
 
   const mute = showLogs(process.env)
   const batches = localBatches(database)
-  const gateway = await startGateway({ port, functions: localFunctions(batches) })
+  const isEmbedded = databaseUrl === undefined
+  // Commands of the folder find the gateway by themselves, unless they are to work on another environment.
+  const isFound = isEmbedded && !process.env.DATA_DIR
+  const typed = (address: string): CommandTarget =>
+    isFound || new URL(address).port === String(usualPort)
+      ? (project.target?.() ?? null)
+      : { environment: null, url: address }
+  const events = isEmbedded ? startEvents(database) : undefined
+  const gateway = await startGateway({ port, functions: localFunctions(batches), events, typed })
   await life.onStop(gateway.close)
+  if (events) await life.onStop(events.close)
+  if (isEmbedded) await life.onStop(announceGateway(folder, gateway.url))
   // Stopping is in reverse order: the logs are hidden before the functions lose their database.
   await life.onStop(mute)
   if (made === null) await attend(batches)
@@ -64,10 +87,23 @@ async function start(life: Life, project: LocalProject) {
       report.line()
       report.line(`${count(open, 'batch', 'batches')} of the last start will go on`)
     } else await refreshFirst(gateway.url, made.views)
-    await keepFresh(life, batches, made.scheduled)
+    await keepFresh(life, batches, database, project.isMonitorStopped)
   }
-  await printHints(gateway.url, { ...project, isEmbedded: made !== null })
+  await printHints(gateway.url, { ...project, isEmbedded, typed: typed(gateway.url) })
 }
+
+/** The port that was asked for, or else the usual one, or one of those above it. */
+async function freePort(wanted: number | undefined): Promise<number> {
+  for (let port = wanted ?? usualPort; port < (wanted ?? usualPort + portsTried) + 1; port++)
+    if (await isPortFree(port)) return port
+  throw new LocalProblem(
+    wanted === undefined
+      ? `ports ${usualPort} to ${usualPort + portsTried} are taken: name a free one, such as PORT=9000`
+      : `port ${wanted} is taken by another program: set PORT to another one, or unset PORT for the first free one from ${usualPort} on`,
+  )
+}
+
+const portsTried = 20
 
 async function startEmbedded(folder: string, life: Life): Promise<string> {
   const [server, ms] = await timed(() => startEmbeddedPostgres({ folder }))
@@ -94,7 +130,7 @@ async function migrateViews(database: Database, project: LocalProject): Promise<
   } catch (error) {
     if (!(error instanceof Problem)) throw error
     report.failure(error.message)
-    return { views: [], scheduled: [], applied: 0 }
+    return { views: [], applied: 0 }
   }
 }
 
@@ -118,10 +154,20 @@ async function attend(batches: LocalBatches): Promise<void> {
  * Starts schedules and the monitor, as in a deployed environment. Only on the embedded database: on any other database a run
  * that is published here would be missing from the metrics of the database's environment.
  */
-async function keepFresh(life: Life, batches: LocalBatches, scheduled: ScheduledView[]): Promise<void> {
+async function keepFresh(
+  life: Life,
+  batches: LocalBatches,
+  database: Database,
+  isStopped?: boolean,
+): Promise<void> {
   // From the schedules the monitor knows how old the data may be, and the reads when a view is refreshed next.
-  Object.assign(process.env, variablesOf(defaults, ['schedules']))
-  const stopSchedules = startSchedules(batches.execute, scheduled)
-  await life.onStop(async () => stopSchedules())
-  await life.onStop(startMonitor(await loadFunction('monitor')))
+  // With a bus, what ends becomes an event: here the bus is whoever listens.
+  Object.assign(process.env, variablesOf(defaults, ['schedules', 'eventBus']))
+  // From the record, as `ls` reads them: a view that is frozen and migrated meanwhile has its schedule at once.
+  await life.onStop(startSchedules(batches.execute, () => listScheduled(database)))
+  const tell = ([first = '', ...more]: string[]) => {
+    report.warning(first)
+    for (const line of more) report.line(line)
+  }
+  await life.onStop(startMonitor(await loadFunction('monitor'), batches.execute, { isStopped, tell }))
 }

@@ -3,7 +3,6 @@ import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
 import { isAhead, migrateUp } from '../../src/operations/migrations/migrate.ts'
 import { frozenState } from '../../src/plan/migrations/frozen.ts'
 import { displayName } from '../../src/plan/names.ts'
-import { type ScheduledView, scheduledViews } from '../../src/plan/views/scheduled.ts'
 import type { LocalProject } from './project.ts'
 
 const longestMs = 60_000
@@ -11,7 +10,6 @@ const longestMs = 60_000
 export interface MadeViews {
   /** Their names with their schemas, as people write them. */
   views: string[]
-  scheduled: ScheduledView[]
   /** The number of migrations that were applied. */
   applied: number
 }
@@ -39,7 +37,6 @@ export async function makeViews(
   const definitions = [...frozenState(migrations).values()]
   return {
     views: definitions.map(displayName),
-    scheduled: scheduledViews(definitions),
     applied: applied.length,
   }
 }

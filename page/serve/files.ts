@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
+import { aimOf, type CommandTarget } from '../../src/plan/commands.ts'
 
 /** A file of the page, ready to be sent. */
 export interface PageFile {
@@ -10,7 +11,7 @@ export interface PageFile {
 }
 
 /** The code of the page. It is public: it shows and does nothing by itself. */
-const codePaths = ['/', '/page.js', '/page.css', '/layout.js', '/plotter.js'] as const
+const codePaths = ['/', '/page.js', '/chunk.js', '/page.css', '/other-pages.js', '/layout.js'] as const
 /** Where the page asks which API it talks to. */
 const targetPath = '/page.json'
 
@@ -27,6 +28,10 @@ export interface PageTarget {
   /** Null: no environment. */
   environment: string | null
   url: string
+  /** What a command that people copy from the page has to name, so that it works on the same API. */
+  typed?: CommandTarget | undefined
+  /** Whether `GET /events` streams events. Default: false. */
+  events?: true | undefined
 }
 
 export function fileOf(type: string, text: string): PageFile {
@@ -38,10 +43,13 @@ export function fileOf(type: string, text: string): PageFile {
 /** The files of the page, and which API it talks to. */
 export const withTarget = (
   files: Record<CodePath, PageFile>,
-  { name, environment, url }: PageTarget,
+  { name, environment, url, typed, events }: PageTarget,
 ): PageFiles => ({
   ...files,
-  [targetPath]: fileOf('application/json', JSON.stringify({ name, environment, url })),
+  [targetPath]: fileOf(
+    'application/json',
+    JSON.stringify({ name, environment, url, flags: typed && aimOf(typed), events }),
+  ),
 })
 
 /** Whether a path, without its query, is one of the page's files. */

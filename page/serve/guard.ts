@@ -6,13 +6,15 @@ import type { IncomingMessage } from 'node:http'
  * points at this machine (DNS rebinding). Another port of 127.0.0.1 is foreign, too.
  */
 export function refusalOf(
-  request: Pick<IncomingMessage, 'method' | 'url' | 'headers'>,
+  request: Pick<IncomingMessage, 'method' | 'url' | 'headers' | 'headersDistinct'>,
   port: number,
 ): string | undefined {
-  const { host, origin, 'sec-fetch-site': site } = request.headers
+  const { origin, 'sec-fetch-site': site } = request.headers
+  // Of several, `headers` has only the first.
+  const [host, ...more] = request.headersDistinct.host ?? []
   const hosts = ['127.0.0.1', 'localhost', '[::1]'].map((name) => new URL(`http://${name}:${port}`).host)
-  if (host === undefined || !hosts.includes(host)) {
-    return `This server answers only to 127.0.0.1:${port}, not to the host ${host}.`
+  if (host === undefined || more.length > 0 || !hosts.includes(host)) {
+    return `This server answers only to 127.0.0.1:${port}, not to the host ${[host, ...more].join(' and ')}.`
   }
   // A page of `localhost` is none of 127.0.0.1: another server may listen on [::1], which `localhost` names as well.
   if (origin !== undefined && origin !== `http://${host}`) {

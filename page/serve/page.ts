@@ -14,8 +14,9 @@ export async function readPage(): Promise<Omit<PageFiles, '/page.json'>> {
     '/': fileOf('text/html; charset=utf-8', await textOf('index.html')),
     '/page.js': await code('page.js'),
     '/page.css': fileOf('text/css; charset=utf-8', await textOf('page.css')),
+    '/chunk.js': await code('chunk.js'),
+    '/other-pages.js': await code('other-pages.js'),
     '/layout.js': await code('layout.js'),
-    '/plotter.js': await code('plotter.js'),
   }
 }
 
@@ -30,15 +31,15 @@ async function bundled(): Promise<TextOf> {
   return async (name) => files[name]!
 }
 
-/** The page for one API, made when it is first asked for. */
-export function pageFor(target: PageTarget): () => Promise<PageFiles> {
-  let made: Promise<PageFiles> | undefined
-  return () => {
-    made ??= readPage().then((files) => withTarget(files, target))
+/** The page for one API, made when it is first asked for. What it says of the API is read each time. */
+export function pageFor(target: () => PageTarget): () => Promise<PageFiles> {
+  let made: ReturnType<typeof readPage> | undefined
+  return async () => {
+    made ??= readPage()
     // A source that was broken may be mended by the next request.
     made.catch(() => {
       made = undefined
     })
-    return made
+    return withTarget(await made, target())
   }
 }

@@ -1,6 +1,6 @@
 import type { IndexDefinition } from '../plan/views/definition.ts'
 import { keyIndex, toIndex } from './normalize.ts'
-import { readIndex } from './sql.ts'
+import { readIndex } from './sql/read.ts'
 import type { ViewReport } from './view-report.ts'
 import { type IndexFields, indexSchema, type ViewFields } from './view-schema.ts'
 

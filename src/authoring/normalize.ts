@@ -4,16 +4,29 @@ import {
   definitionDefaults,
   type GrantDefinition,
   type IndexDefinition,
+  outsideClock,
 } from '../plan/views/definition.ts'
 import type { GrantFields, IndexFields, ViewFields } from './view-schema.ts'
 
 /** The whole definition, from fields that are sound. */
 export function toDefinition(
   fields: ViewFields,
-  parts: Pick<Definition, 'sql' | 'indexes' | 'grants' | 'settings'>,
+  parts: Pick<Definition, 'sql' | 'indexes' | 'grants' | 'settings' | 'checks'>,
 ): Definition {
-  const { query: _, uniqueKey: __, dependsOn, ...own } = fields
-  return { ...definitionDefaults, ...own, ...parts, dependsOn: [...new Set(dependsOn)] }
+  const { query: _, uniqueKey: __, dependsOn, onChange, ...own } = fields
+  const { maxStalenessSeconds = own.targetLagSeconds ?? null } = own
+  // Whoever else owns the clock says what a refresh of everything means, too.
+  const inAll = own.inAll ?? own.schedule !== outsideClock
+  const skipUnchanged = onChange === true ? true : (own.skipUnchanged ?? null)
+  return {
+    ...definitionDefaults,
+    ...own,
+    inAll,
+    skipUnchanged,
+    maxStalenessSeconds,
+    ...parts,
+    dependsOn: [...new Set(dependsOn)],
+  }
 }
 
 /** The unique index of a view's key. */

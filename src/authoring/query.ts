@@ -1,5 +1,5 @@
-import type { QueryInput } from './define-view.ts'
-import { readQuery } from './sql.ts'
+import type { QueryInput } from './inputs.ts'
+import { readQuery } from './sql/read.ts'
 import type { ViewReport } from './view-report.ts'
 
 /** The SQL of a view's query, in the form that definitions hold. Problems are reported. */

@@ -1,7 +1,7 @@
 import { parseName, type QualifiedName, quoteName } from '../plan/names.ts'
 import type { Definition } from '../plan/views/definition.ts'
 import { inDependencyOrder } from '../plan/views/graph.ts'
-import { readsOf } from './sql.ts'
+import { readsOf } from './sql/read.ts'
 
 /** The views to remove, sorted: a view that reads another one comes first. */
 export async function inRemovalOrder(

@@ -2,7 +2,7 @@ import { authoredDifferences } from '../plan/migrations/freeze.ts'
 import { type FrozenMigration, frozenState } from '../plan/migrations/frozen.ts'
 import type { Definition } from '../plan/views/definition.ts'
 import type { Difference } from '../plan/views/differences.ts'
-import { canonicalSql } from './sql.ts'
+import { canonicalSql } from './sql/read.ts'
 
 /** How the authored views differ from the frozen ones. Queries that differ only in their formatting are the same. */
 export async function unfrozenDifferences(

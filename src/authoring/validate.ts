@@ -1,7 +1,8 @@
 import { displayName, parseName } from '../plan/names.ts'
 import { readSettings } from '../plan/settings.ts'
-import type { Definition, GrantDefinition } from '../plan/views/definition.ts'
+import { type Definition, type GrantDefinition, outsideClock } from '../plan/views/definition.ts'
 import { Problem } from '../problem.ts'
+import { checksFrom } from './checks.ts'
 import type { AuthoredView } from './define-view.ts'
 import { reportDuplicates } from './duplicates.ts'
 import { indexesOf, type SoundIndex } from './indexes.ts'
@@ -14,6 +15,8 @@ import { grantSchema, type ViewFields, viewSchema } from './view-schema.ts'
 /** A sound definition, and where it is written. */
 export interface Located extends Place {
   definition: Definition
+  /** Whether the view gets a unique index that a concurrent refresh can use. */
+  hasKey: boolean
 }
 
 /** The definitions of the views without problems, and all problems of the others. */
@@ -23,8 +26,10 @@ export async function checkViews(
   const checked = await Promise.all(views.map(checkView))
   reportDuplicates(checked)
   return {
-    definitions: checked.flatMap(({ report, definition }) =>
-      report.problems.length > 0 ? [] : [{ definition, ...report.places.view }],
+    definitions: checked.flatMap(({ report, definition, indexes }) =>
+      report.problems.length > 0
+        ? []
+        : [{ definition, hasKey: indexes.some(({ usable }) => usable), ...report.places.view }],
     ),
     problems: checked.flatMap(({ report }) => report.problems),
   }
@@ -40,10 +45,12 @@ async function checkView(view: AuthoredView) {
   const sql = query === undefined ? '' : await sqlOf(query, report)
   const indexes = await indexesOf(name, fields, report)
   checkConcurrent(fields, indexes, report)
+  const checks = await checksFrom(fields, report)
   const parts = {
     sql,
     indexes: indexes.map(({ definition }) => definition),
     grants: grantsOf(fields, report),
+    checks,
     settings: settingsOf(displayName({ schema, name }), fields, report),
   }
   const named = !report.refuses('schema') && !report.refuses('name')
@@ -60,12 +67,43 @@ function soundFields(view: AuthoredView, report: ViewReport): Partial<ViewFields
 }
 
 function checkSchedule({ input }: AuthoredView, report: ViewReport): void {
-  const { schedule, timeZone } = Object(input) as AuthoredView['input']
-  if (schedule !== undefined && timeZone === undefined) {
+  const { schedule, timeZone, targetLagSeconds, maxStalenessSeconds, onChange, skipUnchanged } = Object(
+    input,
+  ) as AuthoredView['input']
+  const isOutside = schedule === outsideClock
+  if (isOutside && timeZone !== undefined) {
+    report.add(['timeZone'], 'cannot go with schedule "none", which has no times; leave timeZone out')
+  }
+  if (onChange === true && (targetLagSeconds === undefined || isOutside)) {
+    report.add(
+      ['onChange'],
+      'needs a targetLagSeconds beside it, and no schedule: how old the data may be when something has changed',
+    )
+  }
+  if (onChange === true && skipUnchanged === false) {
+    report.add(
+      ['skipUnchanged'],
+      'cannot be false with onChange, which leaves unchanged views out; leave it out',
+    )
+  }
+  if (schedule !== undefined && !isOutside && timeZone === undefined) {
     report.add(['schedule'], 'needs a timeZone beside it: "Europe/Berlin", "UTC"')
   }
   if (schedule === undefined && timeZone !== undefined) {
     report.add(['timeZone'], 'needs a schedule beside it: "0 6 * * *"; or leave timeZone out')
+  }
+  if (targetLagSeconds === undefined) return
+  if (schedule !== undefined && !isOutside) {
+    report.add(
+      ['targetLagSeconds'],
+      'cannot go with schedule: either a schedule or the target lag says when the view is refreshed; leave one of them out',
+    )
+  }
+  if (maxStalenessSeconds !== undefined && maxStalenessSeconds < targetLagSeconds) {
+    report.add(
+      ['maxStalenessSeconds'],
+      'must be at least targetLagSeconds: a view as old as that is as fresh as was asked for',
+    )
   }
 }
 

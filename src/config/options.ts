@@ -8,10 +8,51 @@ export interface ViewkeeperOptions {
    */
   viewOwner?: string
   /**
+   * Whether programs read the views on replicas: strategy `auto` is then `concurrent`, which alone locks no reader out
+   * there. A definition may say otherwise.
+   * @default - nobody has said so: views are swapped, and the doctor names the standbys that it sees
+   */
+  readOnReplicas?: boolean
+  /**
+   * What `auto` does with a view that is read on replicas and has no usable unique index: `swap`, while readers there
+   * wait, or `fail`, with the index that is missing.
+   * @default 'swap'
+   */
+  withoutKey?: 'swap' | 'fail'
+  /**
+   * Milliseconds: `auto` refreshes a view `regular` if that usually takes no longer. Readers then wait no longer than
+   * for the exchange of a swap, and the refresh costs a fraction. 0: never.
+   * @default 10
+   */
+  regularUpToMs?: number
+  /**
+   * Whether a scheduled refresh is left out if the counters of the server prove that no table that the query reads has
+   * changed. Needs `grant pg_read_all_stats`. A definition may say otherwise.
+   * @default false
+   */
+  skipUnchanged?: boolean
+  /**
+   * Hours after which a view is refreshed although the counters say that nothing has changed, 1 to 720.
+   * @default 24
+   */
+  skipAtMostHours?: number
+  /**
    * Addresses that get the mails of alarms. Each confirms once, by the link in its first mail.
    * @default - nobody is mailed
    */
   alarmEmails?: string[]
+  /**
+   * Where your people open the page, such as `http://127.0.0.1:9000` if all of them type `viewkeeper open --port 9000`.
+   * Mails link the page of each view that they name.
+   * @default - mails have no such links
+   */
+  pageUrl?: string
+  /**
+   * Where the runbook stands on the web, for the links of mails. The default is the one of the newest release, as plain
+   * text.
+   * @default 'https://unpkg.com/viewkeeper/docs/runbook.md'
+   */
+  runbookUrl?: string
   /**
    * Days for which logs are kept: a number that CloudWatch accepts.
    * @default 30
@@ -34,6 +75,12 @@ export interface ViewkeeperOptions {
    * @default - none; callers wait up to 25 s
    */
   reservedConcurrency?: number
+  /**
+   * Memory of each function in MB, 256 to 10,240. Lambda gives processor time in proportion. The database does the work,
+   * so more helps little.
+   * @default 512
+   */
+  memorySize?: number
   /**
    * Where the API can be called from: `public`, from everywhere, or `private`, only through an endpoint of API Gateway
    * in a VPC (about 7.30 USD a month in each zone). Callers sign in both cases.
@@ -94,6 +141,12 @@ export interface ViewkeeperOptions {
    * @default false
    */
   metricsPerView?: boolean
+  /**
+   * The bus of EventBridge that gets the events for programs: its name, or its ARN; `default` is the bus of the account.
+   * `false`: there are no events.
+   * @default 'default'
+   */
+  eventBus?: string | false
   /**
    * Whether X-Ray traces the calls of the functions and the executions of batches: 5 USD per million traces, and X-Ray
    * traces one request a second and a twentieth of the others. A network without a way out needs no endpoint for it,
@@ -323,10 +376,16 @@ export interface ImportedVpcOptions {
 
 /** The options of which none is given; `schedules` as `schedules: {}` is understood. */
 export const defaults = {
+  withoutKey: 'swap',
+  regularUpToMs: 10,
+  skipUnchanged: false,
+  skipAtMostHours: 24,
   alarmEmails: [],
+  runbookUrl: 'https://unpkg.com/viewkeeper/docs/runbook.md',
   logRetentionDays: 30,
   logLevel: 'INFO',
   requestsPerSecond: 8,
+  memorySize: 512,
   api: 'public',
   schedules: {
     nightly: {
@@ -345,5 +404,6 @@ export const defaults = {
   monitorEveryMinutes: 1,
   remindEveryHours: 24,
   metricsPerView: false,
+  eventBus: 'default',
   tracing: false,
 } satisfies ViewkeeperOptions

@@ -1,4 +1,23 @@
-import type { ViewkeeperOptions } from './options.ts'
+import { Problem } from '../problem.ts'
+import { defaults, type ViewkeeperOptions } from './options.ts'
+
+/** Reads a variable that people set, too: any other word is refused. */
+const oneOf =
+  <const Word extends string>(variable: string, words: readonly Word[]) =>
+  (text: string): Word => {
+    const word = words.find((each) => each === text)
+    if (word !== undefined) return word
+    throw new Problem(
+      'InvalidRequest',
+      `${variable} is ${JSON.stringify(text)}. Set it to ${words.join(' or ')}, or to nothing.`,
+      { field: variable },
+    )
+  }
+
+const isTrue = (variable: string) => {
+  const read = oneOf(variable, ['true', 'false'])
+  return (text: string): boolean => read(text) === 'true'
+}
 
 /**
  * The options that functions obey. Each function is told an option by a variable of the same name: `batchConcurrency` by
@@ -6,6 +25,11 @@ import type { ViewkeeperOptions } from './options.ts'
  */
 const options = {
   viewOwner: String,
+  readOnReplicas: isTrue('READ_ON_REPLICAS'),
+  withoutKey: oneOf('WITHOUT_KEY', ['swap', 'fail']),
+  regularUpToMs: JSON.parse,
+  skipUnchanged: isTrue('SKIP_UNCHANGED'),
+  skipAtMostHours: JSON.parse,
   schedules: JSON.parse,
   batchConcurrency: JSON.parse,
   batchExchange: String,
@@ -14,6 +38,9 @@ const options = {
   monitorEveryMinutes: JSON.parse,
   remindEveryHours: JSON.parse,
   metricsPerView: JSON.parse,
+  pageUrl: String,
+  runbookUrl: String,
+  eventBus: (text: string) => (text === 'false' ? false : text),
 } satisfies { [name in keyof ViewkeeperOptions]?: (text: string) => unknown }
 
 /** The name of an option that functions obey. */
@@ -44,5 +71,20 @@ export const optionsOf = (env: NodeJS.ProcessEnv): FunctionOptions =>
       return text === undefined ? [] : [[name, read(text)]]
     }),
   )
+
+/**
+ * What the variables say to every session of the database: who owns its views, how `auto` spares their readers, and what is
+ * left out.
+ */
+export function saidToDatabase(
+  env: NodeJS.ProcessEnv,
+): Pick<
+  FunctionOptions,
+  'viewOwner' | 'readOnReplicas' | 'withoutKey' | 'regularUpToMs' | 'skipUnchanged' | 'skipAtMostHours'
+> {
+  const { regularUpToMs = defaults.regularUpToMs, ...told } = optionsOf(env)
+  const { viewOwner, readOnReplicas, withoutKey, skipUnchanged, skipAtMostHours } = told
+  return { viewOwner, readOnReplicas, withoutKey, regularUpToMs, skipUnchanged, skipAtMostHours }
+}
 
 const variableOf = (option: string): string => option.replace(/[A-Z]/g, '_$&').toUpperCase()

@@ -1,4 +1,5 @@
-import { type Alarm, newsKindOf } from '../plan/monitoring/notice-facts.ts'
+import { newsKindOf } from '../plan/alarms.ts'
+import type { Alarm } from '../plan/monitoring/notice-facts.ts'
 import { runbookOf } from '../plan/runbook.ts'
 
 /** The reason that `viewkeeper test-alarm` gives to CloudWatch. */
@@ -46,7 +47,7 @@ export function readAlarm(text: string, environment: string, now: Date): Alarm |
       at: changed,
       test: reason === testReason,
     },
-    kind: AlarmName.startsWith(prefix) ? (newsKindOf(name) ?? null) : null,
+    kind: AlarmName.startsWith(prefix) ? newsKindOf(name) : null,
     since: new Date((changed ?? now).getTime() - windowMs - lateMs),
   }
 }

@@ -1,14 +1,15 @@
 import { command } from '../plan/commands.ts'
+import { causes as causeWords, wordsOf } from '../plan/diagnosis/cause.ts'
 import {
   type AlarmWords,
   type EndedTrouble,
+  type Links,
   type Notice,
   type ToldCause,
   type TroubledView,
   utc,
 } from '../plan/monitoring/notice.ts'
 import { type Trouble, troubles, troubleWords as words } from '../plan/monitoring/telling.ts'
-import { causes as causeWords, wordsOf } from '../plan/views/cause.ts'
 import { count, duration, names } from '../plan/words.ts'
 
 /** A mail: its subject, and its text with lines. */
@@ -30,7 +31,18 @@ export function mailOf(notice: Notice): Mail {
   // The words of an alarm may have lines of their own.
   const { causes, over, lacking } = notice
   const lined = { ...notice, causes: onOneLine(causes), over: onOneLine(over), lacking: onOneLine(lacking) }
-  return { subject: subjectOf(lined), text: textOf(lined) }
+  return { subject: subjectOf(lined), text: withRunbook(textOf(lined), notice.links) }
+}
+
+/** The text with the address of the runbook on the web, wherever the runbook is named. */
+const withRunbook = (text: string, { runbookUrl }: Links): string =>
+  runbookUrl === undefined ? text : text.replaceAll('docs/runbook.md', () => runbookUrl)
+
+/** The place of a view or a batch on the page. */
+function onPage({ view, batchId }: ToldCause, { pageUrl }: Links): string[] {
+  if (pageUrl === undefined || (view === null && batchId === null)) return []
+  const place = view === null ? `batches/${batchId}` : `views/${encodeURIComponent(view)}`
+  return [`  ${pageUrl.replace(/\/$/, '')}/#/${place}`]
 }
 
 /** The same with each text on one line: the name of a view may hold line breaks, and must not look like lines of the mail. */
@@ -101,6 +113,8 @@ const brief = ({ code, view, batchId, error, text }: ToldCause): string => {
 function overLine({ inAll }: Notice, over: EndedTrouble[]): string {
   const [first] = over
   if (first === undefined) return 'nothing is wrong'
+  if (first.trouble === 'failing')
+    return `${over.length === 1 ? `${first.view} does` : `${over.length} views do`} not fail any more`
   if (inAll[first.trouble] === 0) return `no view is ${words[first.trouble]} any more`
   return `${over.length === 1 ? `${first.view} is` : `${over.length} views are`} not ${words[first.trouble]} any more`
 }
@@ -134,7 +148,7 @@ function opening(notice: Notice): string {
   return lines.join('\n')
 }
 
-function causeText(cause: ToldCause, { at }: Notice): string {
+function causeText(cause: ToldCause, { at, links }: Notice): string {
   const { code, text, runId, batchId, nextTryAt, views, behind, look, next, mend, runbook } = cause
   return [
     cut(text),
@@ -147,6 +161,7 @@ function causeText(cause: ToldCause, { at }: Notice): string {
     ...(mend === null
       ? []
       : [`  ${runId === null && batchId === null ? 'To refresh now' : 'When the cause is gone'}: ${mend}`]),
+    ...onPage(cause, links),
     `  ${runbook}`,
   ].join('\n')
 }
@@ -178,15 +193,18 @@ function besides({ environment, causes, inAll }: Notice): string[] {
 }
 
 const allOf = (trouble: Trouble, environment: string): string =>
-  trouble === 'aside' ? 'viewkeeper put-back --dry-run' : command(['ls', `--${trouble}`], environment)
+  trouble === 'aside'
+    ? 'viewkeeper put-back --dry-run'
+    : command(trouble === 'stale' || trouble === 'missing' ? ['ls', `--${trouble}`] : ['ls'], environment)
 
 function overText(notice: Notice): string {
   const { over, environment } = notice
   const lines = over
     .slice(0, mostNames)
-    .map(
-      ({ view, trouble, since, over }) =>
-        `  ${view} was ${words[trouble]} for ${duration(over.getTime() - since.getTime())}, until ${utc(over)}`,
+    .map(({ view, trouble, since, over }) =>
+      trouble === 'failing'
+        ? `  ${view} failed at ${utc(since)}, and succeeded at ${utc(over)}`
+        : `  ${view} was ${words[trouble]} for ${duration(over.getTime() - since.getTime())}, until ${utc(over)}`,
     )
   const left = over.length - mostNames
   return [

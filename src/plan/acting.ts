@@ -7,9 +7,9 @@ export const inPlaceOf = (role: string, statements: Statement[]): Statement[] =>
   statements.length === 0
     ? statements
     : [
-        { phase: 'building', sql: `set local role ${role}`, hidden: true },
+        { kind: 'command', phase: 'building', sql: `set local role ${role}`, hidden: true },
         ...statements,
-        { phase: 'building', sql: 'reset role', hidden: true },
+        { kind: 'command', phase: 'building', sql: 'reset role', hidden: true },
       ]
 
 /**

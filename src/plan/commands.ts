@@ -1,11 +1,35 @@
 import { displayName, type QualifiedName } from './names.ts'
 
+/** What a command works on: an environment, an address, or (null) what it works on if nothing is said. */
+export type CommandTarget = string | { environment: string | null; url: string } | null
+
 /**
  * A command line of `viewkeeper` for people to type, in a POSIX shell: `viewkeeper why app.sales --env production`. Words
- * that a shell would read otherwise are quoted. `environment` null: the local gateway, which needs no `--env`.
+ * that a shell would read otherwise are quoted. Without a target: the local gateway, unless another environment is chosen.
  */
-export const command = (words: string[], environment: string | null): string =>
-  ['viewkeeper', ...words, ...(environment === null ? [] : ['--env', environment])].map(quoted).join(' ')
+export const command = (words: string[], target: CommandTarget): string =>
+  ['viewkeeper', ...words, ...flagsOf(target)].map(quoted).join(' ')
+
+/** A command that an API suggested, which may not know how it is reached: with the target, unless the command names one. */
+export const aimed = (suggested: string, target: CommandTarget): string =>
+  target === null ? suggested : withFlags(suggested, aimOf(target))
+
+/** What a command needs to work on the target, as a shell reads it: `--env production`. */
+export const aimOf = (target: CommandTarget): string => flagsOf(target).map(quoted).join(' ')
+
+/** A suggested command with these flags, unless it names an environment or asks no API. */
+export const withFlags = (suggested: string, flags: string): string =>
+  aimable.test(suggested) && !/ --(env|url) /.test(suggested) ? `${suggested} ${flags}` : suggested
+
+/** The commands that ask an API. Others, such as `put-back`, work on DATABASE_URL. */
+const aimable =
+  /^viewkeeper (batch|batches|cancel|create|drop|graph|ls|metrics|pause|plan|recommend|refresh|resume|retry|run|runs|show|why)( |$)/
+
+const flagsOf = (target: CommandTarget): string[] => {
+  if (target === null) return []
+  const { environment, url } = typeof target === 'string' ? { environment: target, url: null } : target
+  return [...(environment === null ? [] : ['--env', environment]), ...(url === null ? [] : ['--url', url])]
+}
 
 /**
  * A view's name as an argument in a shell of a command that takes `public` for the schema of a name without one; `old=new` if

@@ -14,6 +14,8 @@ export interface QualifiedName extends ViewName {
 // An unquoted and a quoted identifier, as the server's scanner reads them.
 const plainToken = /^[A-Za-z_\u0080-\u{10ffff}][A-Za-z0-9_$\u0080-\u{10ffff}]*/u
 const quotedToken = /^"(?:[^"\0]|"")+"/u
+/** What SQL takes for space. `trim` would also take a no-break space and U+FEFF, which may stand in a name. */
+const spacesAround = /^[ \t\n\r\f\v]+|[ \t\n\r\f\v]+$/g
 const maxBytes = 63
 
 /**
@@ -23,7 +25,7 @@ const maxBytes = 63
  */
 export function parseName(text: string, field = 'view'): ViewName {
   const parts: string[] = []
-  let rest = text.trim()
+  let rest = text.replace(spacesAround, '')
   for (;;) {
     const token = quotedToken.exec(rest)?.[0] ?? plainToken.exec(rest)?.[0]
     if (token === undefined) throw invalidName(text, field)

@@ -6,15 +6,25 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best !== undefined && best.distance <= Math.max(1, word.length / 3) ? best.each : undefined
 }
 
-/** How many letters to add, remove or change; 0 if one word is the beginning of the other. */
+/** How many letters to add, remove, change, or swap with the next one; 0 if one word is the beginning of the other. */
 function distance(a: string, b: string): number {
   if (Math.min(a.length, b.length) > 2 && (a.startsWith(b) || b.startsWith(a))) return 0
+  let before: number[] = []
   let row = Array.from({ length: b.length + 1 }, (_, at) => at)
   for (const [at, letter] of [...a].entries()) {
     const next = [at + 1]
     for (const [to, other] of [...b].entries()) {
-      next.push(Math.min(row[to + 1]! + 1, next[to]! + 1, row[to]! + (letter === other ? 0 : 1)))
+      const isSwap = to > 0 && letter === b[to - 1] && other === a[at - 1]
+      next.push(
+        Math.min(
+          row[to + 1]! + 1,
+          next[to]! + 1,
+          row[to]! + (letter === other ? 0 : 1),
+          isSwap ? before[to - 1]! + 1 : Number.POSITIVE_INFINITY,
+        ),
+      )
     }
+    before = row
     row = next
   }
   return row.at(-1)!

@@ -10,4 +10,6 @@ export interface Address {
   migrateArn: string
   /** The topic of the notices. */
   noticesTopicArn: string
+  /** The name or the ARN of the bus that gets the events; `none`: there are no events. */
+  eventBus: string
 }

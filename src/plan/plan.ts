@@ -1,3 +1,5 @@
+import type { QualifiedName } from './names.ts'
+
 /** One statement: what it is, and what the run shows and records of it. */
 export type Statement = Doing & About
 
@@ -7,7 +9,7 @@ export type Statement = Doing & About
  */
 type Doing =
   /** A command of ours. */
-  | { kind?: undefined }
+  | { kind: 'command' }
   /**
    * The command executes code written by others (the view's query and its functions), which may rely on the search path of
    * Viewkeeper's role.
@@ -20,29 +22,43 @@ type Doing =
   | { kind: 'sealed'; seal: Seal; rolePath?: true }
   /** A query for one number: how many rows the view has before or after the work. */
   | { kind: 'count'; when: 'before' | 'after' }
-  /** The same as a query that counts the rows of view `of`, whose name is written as in SQL: see `countRows` in `runs/counting.ts`. */
+  /**
+   * The same as a query that counts the rows of view `of`, whose name is written as in SQL: see `countRows` in
+   * `runs/counting.ts`.
+   */
   | { kind: 'countRows'; when: 'before' | 'after'; seal: Seal; of: string }
-  /** A query for hints by SQLSTATE, in case a later statement fails. */
-  | { kind: 'notes' }
+  /** Asks for the hints of `obstacles` by SQLSTATE, in case a later statement fails. */
+  | { kind: 'notes'; obstacles: ViewHints }
   /** A query for statements, one a row, each perhaps of several commands: they are executed, too. */
   | { kind: 'statements' }
   /** A query for one text. If the text is not `is`, the run fails with this class and message. */
   | { kind: 'check'; check: Check }
 
-/** The kinds of statements; `command` stands for a statement without a kind. */
-export type StatementKind = NonNullable<Statement['kind']> | 'command'
+export type StatementKind = Statement['kind']
 
 /** The kinds of statements that may come after the commit. */
-export const asideKinds = ['userCode', 'count', 'countRows'] as const satisfies StatementKind[]
+export const asideKinds = ['command', 'userCode', 'count', 'countRows'] as const satisfies StatementKind[]
 
 /** A statement that may come after the commit. */
 export type AsideStatement = Statement & { kind: (typeof asideKinds)[number] }
 
+/** What a role is about to do with a view. `own`: to alter or drop the view; `act`: to act as its owner. */
+export type Purpose = 'own' | 'act' | 'look' | 'count' | 'fill' | 'fillConcurrently'
+
+/** Hints on doing something with a view, as a plan says it: the long query stands in `views/obstacles.ts`. */
+export type ViewHints = QualifiedName & { to: Purpose }
+
+/** Hints by SQLSTATE on why something failed: a query for them, or what was done with a view. */
+export type Hints = string | ViewHints
+
 interface Check {
   is: string
-  else: 'CatalogChanged' | 'SwapImpossible'
+  else: 'CatalogChanged' | 'SwapImpossible' | 'CheckFailed'
   message: string
-  /** Words for the detail of the failure, before the text that the statement returned. Default: no detail. */
+  /**
+   * Words for the detail of the failure, before the text that the statement returned. What comes after a record separator
+   * (U+001E) in that text is the hint. Default: no detail.
+   */
   tells?: string
 }
 
@@ -54,8 +70,10 @@ interface About {
   view?: string
   /** The statement computes rows. The server's error messages may quote rows, so they stay out of the record. */
   computesRows?: true
-  /** A query for a hint by SQLSTATE, executed if the statement fails: see `views/obstacles.ts`. */
-  obstacles?: string
+  /** The statement fills `relation`, written as in SQL, with the data of a view: the view itself or its twin. */
+  fills?: { view: [schema: string, name: string]; relation: string }
+  /** What is asked for if the statement fails. */
+  obstacles?: Hints
   /**
    * The unique indexes that rows may violate, with their columns, by the names that the indexes have meanwhile. The failure
    * of the statement says which one was violated.
@@ -74,7 +92,7 @@ export interface Seal {
 }
 
 /** What a running run is doing, as shown in its `application_name` and by `GET /runs/{id}`. */
-type Phase = 'counting' | 'locking' | 'building' | 'indexes' | 'cut-over' | 'analyzing'
+type Phase = 'counting' | 'locking' | 'building' | 'indexes' | 'cut-over' | 'analyzing' | 'checking'
 
 /**
  * All that the envelope does in a run, as data in `viewkeeper.runs.plan`. The envelope executes the plan on
@@ -133,11 +151,21 @@ export interface Plan {
    * this one.
    */
   members?: { definitionId: number; schema: string; name: string; view: string }[]
+  /** Notes the counters of what is read, so that the next refresh may be left out: see docs/freshness.md. */
+  counted?: true
   /** The run fills a twin and ends as `built`. A later plan exchanges the twin. */
   builds?: true
   /** Statements after the commit, each in a transaction of its own. Their failure does not fail the run. */
   aside: AsideStatement[]
 }
+
+/** The roles of others as whom a plan's statements are parsed or executed, as SQL writes them. */
+export const actorsOf = ({ prepare, cutOver, aside, otherwise }: Plan): string[] => [
+  ...[...prepare, ...cutOver.statements, ...aside].flatMap((statement) =>
+    'seal' in statement ? [statement.seal.role] : [],
+  ),
+  ...(otherwise === undefined ? [] : actorsOf(otherwise.plan)),
+]
 
 /**
  * The statements that do the work, in order and without the machinery around them: what the run record shows.

@@ -1,36 +1,8 @@
-import { literal, type QualifiedName } from './names.ts'
+import { sentences } from '../problem.ts'
+import { literal } from './names.ts'
 
 // Who lacks which right, why that matters, and the SQL that gives it. The rules are texts of SQL, because a plan carries some
 // of them: the server executes them only if a statement fails, when the session that has planned may be gone.
-
-/** What a role owns: `function app.f()`, or a relation. Null if another owner would not help. */
-export type Owned = string | { kind: string; name: QualifiedName } | null
-
-/**
- * A right that somebody lacks. Roles and objects are written as in SQL, schemas as in the catalog. Without `to`,
- * the role that asks lacks the right.
- */
-type Right = { to?: string } & (
-  | {
-      /** To act as this role. */
-      membership: string
-      owned: Owned
-    }
-  | { privilege: string; schema: string }
-  | {
-      privilege: string
-      /** `app.orders`, `language plpgsql`. */
-      on: string
-      /** The role that owns the object; null for an object of the server's own. */
-      owner: string | null
-    }
-)
-
-/** What stands in the way of an operation. `right` is null if no right would help. */
-export interface Refusal {
-  because: string
-  right: Right | null
-}
 
 /** The SQL that cures a missing right. */
 export interface Cure {
@@ -41,7 +13,7 @@ export interface Cure {
   membership?: string
   /** Who may execute `sql`, besides every superuser. */
   by: string[]
-  /** Another right that also helps, in words with SQL. */
+  /** Another right that also helps: who gives it, and below that its SQL. */
   instead?: string
 }
 
@@ -50,6 +22,9 @@ export interface Obstacle {
   because: string
   cure: Cure | null
 }
+
+/** What no SQL cures. */
+export const obstacle = (because: string): Obstacle => ({ because, cure: null })
 
 /** The rule for one right, or for one thing that no right cures, in expressions of SQL. */
 export interface Need {
@@ -176,57 +151,30 @@ export const obstaclesOf = (needs: Need[], which: 'all' | 'first' = 'all'): stri
 
 const keys = { all: `l.because, c.cure ->> 'sql'`, first: `coalesce(c.cure ->> 'sql', l.because)` }
 
-/** An expression: the same as one text, or null. */
+/** An expression: the same as one text, or null: what `sayObstacles` says. */
 export const missing = (needs: Need[]): string => `(
-  select 'Missing: ' || string_agg(${said('o.value')}, ' ' order by o.at)
-    from jsonb_array_elements(${obstaclesOf(needs)}) with ordinality o(value, at))`
+  with o as (
+    select o.at, o.value ->> 'because' as because, o.value -> 'cure' as cure from jsonb_array_elements(${obstaclesOf(needs)}) with ordinality o(value, at)),
+  cures as (
+    select min(o.at) as at, o.cure ->> 'sql' as sql, o.cure ->> 'instead' as instead,
+           (select string_agg(b, ' or ') from jsonb_array_elements_text((o.cure -> 'by') || '["a superuser"]') b) as givers
+      from o where o.cure ->> 'sql' is not null group by 2, 3, 4)
+  select 'Missing: ' || string_agg(o.because, '; ' order by o.at) || '.' || coalesce(
+      (select string_agg(g.text, '' order by g.at)
+         from (select min(c.at) as at, concat(chr(10), chr(10), c.givers, ' has to run:', string_agg(concat(chr(10), '  ', c.sql), '' order by c.at),
+                        string_agg(distinct chr(10) || c.instead, '')) as text
+                 from cures c group by c.givers) g), '')
+    from o having count(*) > 0)`
 
-/** An obstacle in words, with its cure and who may execute that. */
-const said = (
-  obstacle: string,
-): string => `concat(${obstacle} ->> 'because', case when ${obstacle} #>> '{cure,sql}' is not null then
-    format(': %s (as %s)%s', ${obstacle} #>> '{cure,sql}',
-      (select string_agg(b, ' or ') from jsonb_array_elements_text((${obstacle} #> '{cure,by}') || '["a superuser"]') b),
-      ${obstacle} #>> '{cure,instead}') end)`
+/** What stands in the way, in words, with `then` after it; then who has to run which SQL, on lines of their own. */
+export const sayObstacles = (obstacles: Obstacle[], then?: string): string =>
+  [sentences(reasonsOf(obstacles), then), ...cureLines(curesOf(obstacles))].join('\n')
 
-/** Obstacles in the words that a failed run says, too: each cure once. */
-export function sayObstacles(obstacles: Obstacle[]): string[] {
-  const cured = new Set<string>()
-  return obstacles.map(({ because, cure }) => {
-    if (cure === null || cured.has(cure.sql)) return because
-    cured.add(cure.sql)
-    return `${because}: ${cure.sql} (as ${[...cure.by, 'a superuser'].join(' or ')})${cure.instead ?? ''}`
-  })
-}
+/** What stands in the way, in words, without what cures it. */
+export const reasonsOf = (obstacles: Obstacle[]): string => obstacles.map(({ because }) => because).join('; ')
 
-/** The rule that finds a refusal. */
-export function needOf({ because, right }: Refusal): Need {
-  const to = right?.to === undefined ? {} : { to: roleOf(right.to) }
-  const need = { because: literal(because), given: 'false', ...to }
-  if (right === null) return need
-  if ('membership' in right) {
-    const { membership, owned } = right
-    const object =
-      typeof owned === 'string' || owned === null
-        ? literal(owned ?? '')
-        : `'${owned.kind} ' || (select c.oid::regclass from pg_class c join pg_namespace n on n.oid = c.relnamespace
-            where n.nspname = ${literal(owned.name.schema)} and c.relname = ${literal(owned.name.name)})`
-    return { ...need, membership: roleOf(membership), ...(owned === null ? {} : { owned: object }) }
-  }
-  if ('schema' in right) {
-    const { from, on, owner } = inSchema('usage', right.schema)
-    return {
-      ...need,
-      from,
-      on,
-      owner,
-      privilege: literal(right.privilege),
-      given: `n.nspname <> ${literal(right.schema)}`,
-    } as Need
-  }
-  const owner = right.owner === null ? {} : { owner: roleOf(right.owner) }
-  return { ...need, privilege: literal(right.privilege), on: literal(right.on), ...owner }
-}
+/** What no right cures. */
+export const impossible = (because: string): Need => ({ because: literal(because), given: 'false' })
 
 /** The OID of a role that is written as in SQL. */
 export const roleOf = (written: string): string => `${literal(written)}::regrole::oid`
@@ -316,6 +264,7 @@ export function cureLines(cures: Cure[]): string[] {
     '',
     `${givers} has to run:`,
     ...same.map(({ sql }) => `  ${sql}`),
+    ...new Set(same.flatMap(({ instead }) => instead ?? [])),
   ])
 }
 

@@ -35,6 +35,9 @@ export type Exchange = (typeof exchanges)[number]
 export const triggers = ['schedule', 'http', 'cli', 'deploy', 'batch'] as const
 export type Trigger = (typeof triggers)[number]
 
+/** Whether no person asked. The global pause holds only this back. */
+export const isScheduled = (trigger: Trigger): boolean => trigger === 'schedule' || trigger === 'deploy'
+
 /** Why a run did not succeed; the same words on the run record, over HTTP and in logs. Holds no row data. */
 export interface RunError {
   class: ProblemCode
@@ -45,4 +48,27 @@ export interface RunError {
   context?: string
   /** The run that was in the way (AlreadyRunning). */
   runningRunId?: number
+}
+
+/** As of when the data of a view are by now, although nobody has refreshed it. */
+export interface Unchanged {
+  /** As the server writes it. */
+  asOf: string
+  heldBackBy: string | null
+  /** Whether the counters of tables prove it. */
+  counted?: boolean
+}
+
+/** How long the last refreshes of a view took, in milliseconds; null if there was none of that kind lately. */
+export interface UsualDurations {
+  /** The longest regular refresh, waits included. */
+  regularMs: number | null
+  /** The average of all that were not regular. */
+  otherMs: number | null
+  /** The average of those together with the views that read it. */
+  groupMs: number | null
+  /** The average of the concurrent ones. */
+  concurrentMs: number | null
+  /** `regularUpToMs` of the environment. */
+  upToMs: number
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { scheduleName } from '../../infra/schedules/scheduled-views.ts'
-import { root } from './support/aws.ts'
-import { views } from './support/batch-views.ts'
 import type { Deployed } from './support/deployed.ts'
+import { root } from './support/emulator/aws.ts'
+import { views } from './support/project/batch-views.ts'
 import { poll, stage } from './support/transcript.ts'
 import { batchPolicy } from './test-environment.ts'
 
@@ -144,6 +144,32 @@ export const findBatchOfSchedule = ({ api, aws, sql }: Deployed): Promise<unknow
       ],
     )
   })
+
+/** Lets the data of the view with a target lag become 59 minutes old, and the monitor look. */
+export const findRefreshInTime = ({ api, aws, sql, functions }: Deployed): Promise<unknown> =>
+  stage(
+    'a look of the monitor has the view with a target lag of an hour refreshed before the hour is over',
+    async () => {
+      await sql`insert into public.sale values ('2027-02-01', 1)`
+      await sql`
+      update viewkeeper.runs
+         set requested_at = requested_at - by, started_at = started_at - by, finished_at = finished_at - by, as_of = as_of - by
+        from (select last_success_id, interval '59 minutes' - latest.staleness as by
+                from viewkeeper.latest_runs latest join viewkeeper.definitions d on d.id = latest.definition_id
+               where d.name = 'daily_sales') aged
+       where id = last_success_id`
+      await aws.invoke(functions.monitor)
+      const id = await poll(60, 'a batch for the target lag', async () => {
+        const [found] = await sql`
+        select b.id from viewkeeper.batches b join viewkeeper.runs r on r.batch_id = b.id
+         where b.trigger = 'schedule' and r.view_name = 'daily_sales' and r.status = 'success'
+           and exists (select from reports.daily_sales where day = '2027-02-01')
+         order by b.serial desc limit 1`
+        return found?.id as string | undefined
+      })
+      return ended(api, id)
+    },
+  )
 
 /** The batch once it has ended. */
 const ended = (api: Deployed['api'], id: string, as = root): Promise<Batch> =>

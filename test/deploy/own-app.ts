@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import postgres, { type Sql } from 'postgres'
+import { metricDimensions, metricNames, metricNamespace } from '../../src/edge/metrics/names.ts'
 import type { Deployed } from './support/deployed.ts'
-import { createProject } from './support/project.ts'
-import { stage } from './support/transcript.ts'
-import { yearlySales } from './support/yearly-sales.ts'
+import { startGate } from './support/emulator/gate.ts'
+import { createProject } from './support/project/project.ts'
+import { yearlySales } from './support/project/yearly-sales.ts'
+import { poll, stage } from './support/transcript.ts'
 
 const tenants = ['tenant-a', 'tenant-b']
+/** How often migrate tries in vain. */
+const triesBefore = 3
 const policyOf = (tenant: string) => `arn:aws:iam::000000000000:policy/viewkeeper-${tenant}-refresh`
 
 /** An app of somebody else's deploys two servers of its own with Viewkeeper beside each, and one of its views is refreshed. */
@@ -22,15 +26,41 @@ export async function deployOwnApp(deployed: Deployed): Promise<void> {
   await project.freeze('-m', 'One definition for all tenants')
   const { username, password } = new URL(database.url)
   const adminSecret = await aws.createSecret('own-admin', JSON.stringify({ username, password }))
-  const { port, authority } = database
-  const server = { host: 'localhost', port, authority, adminSecret }
+  // Nobody can connect before migrate has tried for a while.
+  const front = await startGate(
+    'front of the database',
+    database.port,
+    ({ refused }) => refused >= triesBefore,
+  )
+  const endpoint = await startGate('endpoint of Secrets Manager', emulator.port)
+  const server = { host: 'localhost', port: front.port, authority: database.authority, adminSecret }
+  const neighbourSecret = await aws.createSecret('neighbour', 'of somebody else')
 
-  await stage('cdk deploy of an app with two servers of its own', async () => {
-    const { migrationsFolder } = project
-    const { code, output } = await cdk.deployOwn({ tenants, migrationsFolder, server })
-    assert.equal(code, 0, output.trimEnd().split('\n').slice(-40).join('\n'))
-    assert.equal((await aws.describeStack('shop'))?.status, 'CREATE_COMPLETE')
+  await stage(
+    'cdk deploy of an app with two servers of its own waits for a database that comes up late',
+    async () => {
+      const { code, output } = await cdk.deployOwn({
+        tenants,
+        migrationsFolder: project.migrationsFolder,
+        server,
+        endpoint: `http://127.0.0.1:${endpoint.port}`,
+        neighbourSecret,
+      })
+      assert.equal(code, 0, output.trimEnd().split('\n').slice(-40).join('\n'))
+      assert.equal((await aws.describeStack('shop'))?.status, 'CREATE_COMPLETE')
+      assert.equal(front.counted.refused, triesBefore)
+      return front.counted
+    },
+    ({ refused }) => `${refused} tries before it was up`,
+  )
+  const outputs = cdk.readOutputs('shop')
+  await stage('… whose functions read secrets by their endpoint, and a neighbour as before', async () => {
+    const { passed } = endpoint.counted
+    assert.ok(passed > 0)
+    assert.equal(await aws.invoke(outputs.NeighbourFunction!), 'of somebody else')
+    assert.equal(endpoint.counted.passed, passed)
   })
+  await resolveIncident(aws, outputs.Alarms!)
   const runsOf = (tenant: string) =>
     on(urlOf(tenant), async (own) => {
       const rows = await own`
@@ -57,6 +87,37 @@ export async function deployOwnApp(deployed: Deployed): Promise<void> {
     assert.equal(code, 3, output)
     assert.match(output, /may not read parameter \/viewkeeper\/tenant-b/)
     assert.deepEqual(await runsOf('tenant-b'), ['deploy'])
+  })
+}
+
+/** A trouble begins and ends: a program that opens and resolves incidents gets both states of one alarm. */
+async function resolveIncident(aws: Deployed['aws'], topicArn: string): Promise<void> {
+  const [tenant] = tenants as [string]
+  const alarm = `viewkeeper-${tenant}-stale-views`
+  const queue = await aws.subscribeQueue('incidents', topicArn)
+  const incidents: string[] = []
+  const publish = (value: number, secondsAgo = 0) =>
+    aws.putMetric(metricNamespace, metricNames.viewsStale, metricDimensions(tenant), value, secondsAgo)
+  const comes = (state: string, publishAgain: () => Promise<void>) =>
+    poll(90, `${alarm} says ${state}`, async () => {
+      await publishAgain()
+      for (const { text } of await aws.receive(queue)) {
+        const { AlarmName, NewStateValue } = JSON.parse(text)
+        if (AlarmName.startsWith(`viewkeeper-${tenant}-stale`))
+          incidents.push(`${AlarmName} ${NewStateValue}`)
+      }
+      return incidents.includes(`${alarm} ${state}`) || undefined
+    })
+  await stage('an incident opens and resolves by one alarm', async () => {
+    await publish(0, 110)
+    // The alarm looks at one minute, so it can be over some seconds later.
+    await publish(1, 50)
+    await comes('ALARM', async () => {})
+    await comes('OK', () => publish(0))
+    assert.deepEqual(
+      incidents.filter((each) => !each.endsWith('INSUFFICIENT_DATA')),
+      [`${alarm} ALARM`, `${alarm} OK`],
+    )
   })
 }
 

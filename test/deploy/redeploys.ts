@@ -2,15 +2,15 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { assertServed } from './refreshes.ts'
 import { copySchema } from './schema-folders.ts'
+import { deployFails, deploySucceeds } from './support/apps/outcomes.ts'
 import type { Deployed } from './support/deployed.ts'
-import { deployFails, deploySucceeds } from './support/outcomes.ts'
 import { stage } from './support/transcript.ts'
 
-/** Deploys with a further schema step, and with the migration that removed the schedule. */
+/** Deploys with a further schema step, and with the migration that put a target lag in the schedule's place. */
 export async function deployAgain({ folder, schema, cdk, options, sql, aws }: Deployed): Promise<void> {
   const expand = 'create table viewkeeper.expanded (id integer)'
   const { folder: schemaFolder } = copySchema(schema.folder, join(folder, 'schema-3'), ['expand', expand])
-  await stage('cdk deploy again, with a further step and without schedule', async () => {
+  await stage('cdk deploy again, with a further step, and a target lag instead of the schedule', async () => {
     await deploySucceeds(cdk, { ...options, schemaFolder })
     assert.equal((await sql`select from pg_tables where tablename = 'expanded'`).length, 1)
     assert.deepEqual(await aws.listSchedules('deploy-test'), ['monitor', 'notices', 'prune'])

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { metricNames } from '../../src/edge/metrics/names.ts'
 import { assertMetrics } from './metrics.ts'
-import { type Api, root } from './support/aws.ts'
 import type { Deployed } from './support/deployed.ts'
+import { type Api, root } from './support/emulator/aws.ts'
 import { poll, stage } from './support/transcript.ts'
 import { refreshPolicy } from './test-environment.ts'
 

@@ -4,10 +4,12 @@ import {
   failBatch,
   findBatchOfDeploy,
   findBatchOfSchedule,
+  findRefreshInTime,
   refreshAllByHttp,
   whilePaused,
 } from './batches.ts'
 import { createDatabase } from './created-database.ts'
+import { findEvents, killWhatWorks } from './events.ts'
 import { operateFromAfar } from './operate.ts'
 import { deployOwnApp } from './own-app.ts'
 import { pruneHistory } from './prune.ts'
@@ -15,16 +17,16 @@ import { synthesizePythonApp } from './python-app.ts'
 import { breakMigration, countEncrypted, deployAgain } from './redeploys.ts'
 import { findMetrics, refreshByHttp } from './refreshes.ts'
 import { copySchema, ownSchema } from './schema-folders.ts'
-import { createApi, createAws } from './support/aws.ts'
-import { dropSchedule, freezeBatchViews } from './support/batch-views.ts'
-import { createCdk } from './support/cdk.ts'
+import { createCdk } from './support/apps/cdk.ts'
+import { deploySucceeds } from './support/apps/outcomes.ts'
 import { mustStop } from './support/cleanup.ts'
-import { startDatabase } from './support/database.ts'
 import type { Deployed } from './support/deployed.ts'
-import { startEmulator } from './support/emulator.ts'
-import { deploySucceeds } from './support/outcomes.ts'
-import { createProject } from './support/project.ts'
-import { preparePython } from './support/python.ts'
+import { createApi, createAws } from './support/emulator/aws.ts'
+import { startEmulator } from './support/emulator/emulator.ts'
+import { preparePython } from './support/emulator/python.ts'
+import { freezeBatchViews, giveTargetLag } from './support/project/batch-views.ts'
+import { startDatabase } from './support/project/database.ts'
+import { createProject } from './support/project/project.ts'
 import { insistOn } from './support/tools.ts'
 import { stage } from './support/transcript.ts'
 import { environmentOf } from './test-environment.ts'
@@ -48,14 +50,17 @@ export async function deployScenario(folders: { cache: string; folder: string })
   await breakMigration(deployed, run)
   await findBatchOfSchedule(deployed)
   await findMetrics(deployed)
-  await dropSchedule(deployed)
+  await giveTargetLag(deployed)
   await changeView(deployed)
   await deployAgain(deployed)
   await findChangedView(deployed)
   await findBatchOfDeploy(deployed, 2)
+  await findRefreshInTime(deployed)
   await commandFromAfar(deployed)
   await operateFromAfar(deployed)
   await soundAlarms(deployed)
+  await killWhatWorks(deployed)
+  await findEvents(deployed)
   await pruneHistory(deployed)
   await countEncrypted(deployed)
   await createDatabase(deployed)
@@ -102,7 +107,9 @@ async function deployFirst({ cache, folder }: { cache: string; folder: string })
       monitor: outputs.MonitorFunction!,
       notify: outputs.NotifyFunction!,
       prune: outputs.PruneFunction!,
+      refresh: outputs.RefreshFunction!,
     },
+    queues: { every: outputs.EveryEventQueue!, sales: outputs.SalesRefreshedQueue! },
     topics: { mail: MailTopicArn!, notices: NoticesTopicArn! },
     policies: { read: ReadPolicy!, operate: OperatePolicy! },
   }

@@ -1,5 +1,5 @@
 import type { EnvironmentOptions } from '../../src/config/options.ts'
-import type { TestDatabase } from './support/database.ts'
+import type { TestDatabase } from './support/project/database.ts'
 
 /** An environment of the test's own, on a database that exists already. */
 export const environmentOf = (database: TestDatabase, secretArn: string): EnvironmentOptions => ({

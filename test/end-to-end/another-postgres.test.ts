@@ -36,6 +36,9 @@ test(
       headers: { prefer: 'wait=20' },
     })
     expect(await answer.json()).toMatchObject({ status: 'updated' })
+    // The events may be those of an environment, whose bus is to have them.
+    expect((await fetch(`http://127.0.0.1:${started.port}/events`)).status).toBe(404)
+    expect(await sql`select announced_at from viewkeeper.runs`).toEqual([{ announced_at: null }])
 
     started.interrupt()
     expect(await started.exitCode).toBe(0)

@@ -44,6 +44,11 @@ test(
     const page = await fetch(`http://127.0.0.1:${first.port}/`)
     expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
     await sql.end()
+    // Commands of the folder find the gateway whatever its port, and a second one is refused.
+    expect((await project.run(['ls', '-o', 'name'])).out).toBe('public.sales\n')
+    const again = await viewkeeperDev(project.folder)
+    expect(await again.exitCode).toBe(1)
+    expect(again.printed()).toContain(`runs on this folder already, at http://127.0.0.1:${first.port}`)
 
     const server = serverPid(first.folder)!
     first.interrupt()
@@ -52,6 +57,7 @@ test(
 
     const second = await viewkeeperDev(project.folder)
     await second.sees(ready)
+    expect((await project.run(['dev', '--database-url'])).out.trim()).toBe(url)
     expect(second.printed()).toContain('1 view (kept)')
     expect(second.printed()).not.toContain('never frozen')
     expect(second.printed()).toContain('1 view, not refreshed now')

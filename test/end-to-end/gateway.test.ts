@@ -1,17 +1,15 @@
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import type { APIGatewayProxyEventV2WithIAMAuthorizer, Context } from 'aws-lambda'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { localBatches, localFunctions } from '../../local/gateway/batches.ts'
 import { mostConnections } from '../../local/gateway/connections.ts'
-import { startGateway } from '../../local/gateway/gateway.ts'
 import type { Handler } from '../../local/gateway/invoke.ts'
 import { connectTo } from '../../src/db/server/connect.ts'
-import { type HttpFunctionName, routeKey, routes } from '../../src/edge/http/routes.ts'
+import { routeKey, routes } from '../../src/edge/http/routes.ts'
 import { fromUrl } from '../../src/edge/lambda/database-url.ts'
-
-type Event = APIGatewayProxyEventV2WithIAMAuthorizer
+import { person } from '../../src/terminal/person.ts'
+import { echo, raw, start } from './support/gateway.ts'
 
 test('the event is the one of API Gateway, payload 2.0', async () => {
   const { port, calls } = await echo()
@@ -40,7 +38,7 @@ test('the event is the one of API Gateway, payload 2.0', async () => {
     headers: { host: `127.0.0.1:${port}`, prefer: 'wait=20,respond-async', 'user-agent': 'test' },
     isBase64Encoded: false,
     requestContext: {
-      authorizer: { iam: { userArn: 'local' } },
+      authorizer: { iam: { userArn: person() } },
       http: {
         method: 'POST',
         path: '/views/"Odd/Name" %25/refresh',
@@ -246,22 +244,6 @@ test('an operation waits for free connections, is refused after some seconds, an
 
 const gateway = (handler: Handler) => start(async () => handler)
 
-/** A gateway whose functions only note how they were called. */
-async function echo() {
-  const calls: { name: string; event: Event; context: Context }[] = []
-  const started = await start(async (name) => async (event, context) => {
-    calls.push({ name, event: event as Event, context })
-    return { statusCode: 200, body: '{}' }
-  })
-  return { ...started, calls }
-}
-
-async function start(functions: (name: HttpFunctionName) => Promise<Handler>) {
-  const { url, close } = await startGateway({ port: 0, functions })
-  onTestFinished(close)
-  return { url, port: Number(new URL(url).port) }
-}
-
 function post(port: number, { host, origin, site }: { host: string; origin?: string; site?: string }) {
   const here = (text: string) => text.replace('PORT', `${port}`)
   const headers = [
@@ -277,11 +259,4 @@ function post(port: number, { host, origin, site }: { host: string; origin?: str
     '',
     '',
   ])
-}
-
-/** Sends a request as it stands, because clients put a path, a `Host` or an `Origin` of their own. */
-async function raw(port: number, lines: string[]): Promise<string> {
-  const socket = createConnection(port, '127.0.0.1').setEncoding('utf8')
-  socket.end(lines.join('\r\n'))
-  return (await socket.toArray()).join('')
 }

@@ -31,6 +31,7 @@ test('viewkeeper open signs what the page asks of an environment, until Ctrl-C',
     name: 'opened',
     environment: 'opened',
     url: apiUrl,
+    flags: '--env opened',
   })
   expect(await (await fetch(`${origin}/views`, { headers })).json()).toEqual({ views: [] })
   expect(received).toMatchObject([{ url: '/views', signature: { keyId: 'AKIATEST' } }])

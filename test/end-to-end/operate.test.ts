@@ -120,7 +120,7 @@ describe('a refresh', () => {
       expect(several.out).toMatch(/\n✗ sales {3}failed after/)
       expect(several.out).toMatch(/\n– sales_top +skipped: public\.sales was not refreshed/)
       expect(several.out).toMatch(
-        /\n✗ 0 of 2 views refreshed, 1 failed, 1 skipped in .*\n {2}when the cause is gone: viewkeeper refresh --select public\.sales\+\n$/,
+        /\n✗ 0 of 2 views refreshed, 1 failed, 1 skipped in .*\n {2}when the cause is gone: viewkeeper retry [0-9a-f-]+\n$/,
       )
       expect(await succeed('ls', '--failed')).toMatch(
         /\nsales .* failed .*\n\n1 failed view of 6\nnext: viewkeeper why public\.sales\n$/,
@@ -187,7 +187,8 @@ describe('on a terminal of 80 columns', () => {
     await sql`update viewkeeper.definitions set expected_since = now() - interval '9 d' where name = 'sales'`
     await sql`
       update viewkeeper.runs set requested_at = requested_at - interval '26 h',
-             started_at = started_at - interval '26 h', finished_at = finished_at - interval '26 h'
+             started_at = started_at - interval '26 h', finished_at = finished_at - interval '26 h',
+             as_of = as_of - interval '26 h'
        where view_name = 'sales'`
     const shown = terminal(['ls', '--stale'], { NO_COLOR: '1' })
     expect(await shown.exitCode).toBe(0)

@@ -9,6 +9,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { readLock } from '../../local/embedded/lock.ts'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
 import { frozenState } from '../../src/plan/migrations/frozen.ts'
+import { listenTo } from '../support/waiting/listener.ts'
 import { until } from '../support/waiting/until.ts'
 import { isAlive, npmStart, serverPid, temporaryFolder } from './support/viewkeeper.ts'
 
@@ -44,16 +45,51 @@ test('the first start refreshes every view, and the lines it prints work when co
     expect.objectContaining({ view: 'public.route_delays', status: 'success', trigger: 'http' }),
   )
 
+  // What docs/checks.md says of the demo's checks.
+  const [breaks, mends] = [...readFileSync('docs/checks.md', 'utf8').matchAll(/^update .*$/gm)].map(
+    ([line]) => line,
+  )
+  const heldBack = async () => {
+    const body = (await (await fetch(`${api}/views`)).json()) as {
+      views: { name: string; checkFailedSince: string | null }[]
+    }
+    return body.views.flatMap(({ name, checkFailedSince }) => (checkFailedSince ? [name] : [])).sort()
+  }
+  expect(readFileSync('local/demo/views/route_delays.ts', 'utf8')).toContain(breaks)
+  await inDatabase(started.folder, breaks!)
+  await expect(shell(refresh!)).rejects.toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining('check "references(origin)" holds the new data'),
+  })
+  expect(await heldBack()).toEqual(['route_delays', 'worst_routes'])
+  await inDatabase(started.folder, mends!)
+  expect(await shell(refresh!)).toContain('✓ route_delays')
+  expect(await heldBack()).toEqual([])
+
   const page = await fetch(/^ *page +(\S+)$/m.exec(started.printed())![1]!)
   expect({ url: page.url, type: page.headers.get('content-type') }).toEqual({
     url: `${api}/`,
     type: 'text/html; charset=utf-8',
   })
 
+  // What was told since the start, and a stream that Ctrl-C ends whole.
+  const listener = await listenTo(api, '0')
+  const told = listener.heard
+  await until('each refresh is told', async () => told.filter(({ data }) => data.view).length > views.length)
+  for (const view of views)
+    expect(told).toContainEqual(
+      expect.objectContaining({
+        event: 'ViewRefreshed',
+        data: expect.objectContaining({ view: `public.${view}` }),
+      }),
+    )
+  expect(started.printed()).not.toContain('events wait')
+
   const server = serverPid(started.folder)!
   expect(isAlive(server)).toBe(true)
   started.interrupt()
   expect(await started.exitCode).toBe(0)
+  await listener.ended
   expect(isAlive(server)).toBe(false)
   await expect(fetch(api)).rejects.toThrow()
 })
@@ -200,14 +236,18 @@ test('a taken port is one clear line', limit, async () => {
   const { port } = server.address() as { port: number }
   const started = await npmStart({ PORT: `${port}` })
   expect(await started.exitCode).toBe(1)
-  expect(started.printed()).toBe(`viewkeeper: port ${port} is taken: set PORT to another one\n`)
+  expect(started.printed()).toBe(
+    `viewkeeper: port ${port} is taken by another program: set PORT to another one, or unset PORT for the first free one from 8787 on\n`,
+  )
   expect(serverPid(started.folder)).toBeUndefined()
 })
 
 test('a PORT that is none is one clear line', limit, async () => {
   const started = await npmStart({ PORT: '87870' })
   expect(await started.exitCode).toBe(1)
-  expect(started.printed()).toBe('viewkeeper: PORT is 87870: it must be a number from 1 to 65535\n')
+  expect(started.printed()).toBe(
+    'viewkeeper: PORT is 87870: it must be a number from 1 to 65535. Change it, or: unset PORT\n',
+  )
 })
 
 test('a DATA_DIR that is a file is one clear line', limit, async () => {
@@ -226,7 +266,7 @@ test('a folder in use by another start is one clear line, and that one goes on',
   const second = await npmStart({ DATA_DIR: folder })
   expect(await second.exitCode).toBe(1)
   expect(second.printed()).toMatch(
-    /^viewkeeper: \S+ is in use by a PostgreSQL server \(pid \d+, port \d+\): .*\n$/m,
+    /^viewkeeper: npm start runs on this folder already, at http:\S+ \(process \d+\): use it, or end it with Ctrl-C there\n$/m,
   )
   expect(second.printed()).not.toMatch(/^ +at /m)
   expect((await fetch(`http://127.0.0.1:${first.port}/views`)).status).toBe(200)

@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto'
 import { Duration } from 'aws-cdk-lib'
-import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
+import { EmailSubscription, SqsSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
+import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import { describe, expect, test } from 'vitest'
 import { parseEnvironments } from '../../infra/environment/environment.ts'
 import { Viewkeeper } from '../../infra/viewkeeper.ts'
+import { bellMessage } from '../../src/edge/lambda/bell.ts'
 import { created, imported, parse } from './support/environments.ts'
 import { instanceIn, ownStack, viewkeeperOn } from './support/own-app.ts'
 import { databases, kinds, Synthesized } from './support/synth.ts'
@@ -125,6 +128,7 @@ describe('a construct that gets another id', () => {
       alarmEmails: ['one@example.com'],
     })
     views.topics.mail.addSubscription(new EmailSubscription('later@example.com'))
+    views.notices.addSubscription(new SqsSubscription(new Queue(stack, 'Own')))
     return new Synthesized(stack)
   }) as [Synthesized, Synthesized]
 
@@ -143,10 +147,21 @@ describe('a construct that gets another id', () => {
       'AWS::SecretsManager::RotationSchedule',
       'AWS::SNS::TopicPolicy',
       'AWS::SQS::QueuePolicy',
+      'AWS::Logs::SubscriptionFilter',
     ]
     for (const type of types) {
       expect(idsOf(before, type).length, type).toBeGreaterThan(0)
       expect(idsOf(after, type), type).toEqual(idsOf(before, type))
+    }
+  })
+
+  test('keeps the filters of events as they were before there was a second one for a log group', () => {
+    const filters = before.resources('AWS::Logs::SubscriptionFilter')
+    const events = filters.filter(([, { Properties }]) => Properties.FilterPattern.includes(bellMessage))
+    expect(events.length).toBeGreaterThan(1)
+    for (const [id, { Properties }] of events) {
+      const hash = createHash('sha256').update(JSON.stringify(Properties.LogGroupName)).digest('hex')
+      expect(id).toBe(`SubscriptionFilter${hash.slice(0, 8).toUpperCase()}`)
     }
   })
 
@@ -159,6 +174,12 @@ describe('a construct that gets another id', () => {
         .sort()
     expect(mailed(before).map(([address]) => address)).toEqual(['later@example.com', 'one@example.com'])
     expect(mailed(after)).toEqual(mailed(before))
+  })
+
+  test('keeps the subscription of a queue of the app', () => {
+    const ofQueue = (stack: Synthesized) =>
+      stack.one('AWS::SNS::Subscription', ({ Protocol }) => Protocol === 'sqs')
+    expect(ofQueue(after)).toEqual(ofQueue(before))
   })
 
   test('makes nothing else anew than what may be', () => {

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { createAws, root } from '../deploy/support/aws.ts'
-import { awsEnvironment, createCdk } from '../deploy/support/cdk.ts'
+import { awsEnvironment, createCdk } from '../deploy/support/apps/cdk.ts'
 import { mustStop } from '../deploy/support/cleanup.ts'
-import { startDatabase, type TestDatabase } from '../deploy/support/database.ts'
-import { type Emulator, startEmulator } from '../deploy/support/emulator.ts'
-import { preparePython } from '../deploy/support/python.ts'
+import { createAws, root } from '../deploy/support/emulator/aws.ts'
+import { type Emulator, startEmulator } from '../deploy/support/emulator/emulator.ts'
+import { preparePython } from '../deploy/support/emulator/python.ts'
+import { startDatabase, type TestDatabase } from '../deploy/support/project/database.ts'
 import { stage } from '../deploy/support/transcript.ts'
 
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url))
@@ -47,7 +47,7 @@ export async function startCloud({ cache, folder }: { cache: string; folder: str
       ...awsEnvironment(emulator, root),
       EMULATOR_URL: emulator.url,
       // The names of APIs and of the database's certificate are the only ones that AWS would resolve.
-      NODE_OPTIONS: `--import ${file('../deploy/support/api-name.mjs')}`,
+      NODE_OPTIONS: `--import ${file('../deploy/support/project/api-name.mjs')}`,
       TEST_SERVER: JSON.stringify({ host: 'localhost', port: database.port }),
     },
     deployOf: (app) =>

@@ -26,7 +26,12 @@ const pages = [
   '#/batches/20261120-090000-1f3c9a2b',
   '#/batches/20261120-090000-1f3c9a2b?as=graph',
   '#/runs',
+  '#/runs?view=ops.sessions_17&day=2026-11-20',
+  '#/runs?as=days',
   '#/runs/9993',
+  '#/actions',
+  '#/actions?view=ops.sessions_17',
+  '#/plan',
   '#/nowhere',
 ]
 
@@ -75,6 +80,56 @@ describe('with the keyboard alone', () => {
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { level: 1, name: there }).waitFor()
     await page.context().close()
+  })
+
+  test('single keys go to pages, to the search and to the help, refresh a view, and can be put off', async () => {
+    const { page } = await openPage(browser, api.url, { expected: [404] })
+    const types = async (...keys: string[]) => {
+      for (const key of keys) await page.keyboard.press(key)
+    }
+    const heading = (name: string) => page.getByRole('heading', { level: 1, name }).waitFor()
+    await types('g', 'r')
+    await heading('Runs')
+    await types('g', 'b')
+    await heading('Batches')
+    await types('g', 'v')
+    await heading('Views')
+    await types('/', 's', 't', 'o', 'c', 'k', '_', '3', 'g', 'r')
+    expect(await page.getByRole('searchbox').inputValue()).toBe('stock_3gr')
+    await page.getByRole('searchbox').fill('')
+
+    const posts = () => api.asked.filter(({ method }) => method === 'POST').map(({ path }) => path)
+    await page.getByRole('link', { name: 'sales.stock_3' }).focus()
+    await types('r')
+    await expect.poll(posts).toEqual(['/views/sales.stock_3/refresh'])
+    await page.getByRole('link', { name: 'ops.sessions_17' }).press('Enter')
+    await page.getByRole('button', { name: 'Refresh', exact: true }).waitFor()
+    await types('r')
+    await expect.poll(posts).toEqual(['/views/sales.stock_3/refresh', '/views/ops.sessions_17/refresh'])
+
+    // The second key of a pair comes late: it is no key by itself.
+    await page.clock.install()
+    await types('g')
+    await page.clock.fastForward(2000)
+    await types('r')
+    await types('?')
+    const help = page.getByRole('dialog', { name: 'Keys' })
+    await help.getByText('go to the graph').waitFor()
+    expect(await brokenRules(page, 'all')).toEqual([])
+    await types('r')
+    await help.getByRole('checkbox').uncheck()
+    await types('Escape')
+    await help.waitFor({ state: 'detached' })
+    await types('r', '?', 'g', 'v')
+    await page.reload()
+    await heading('ops.sessions_17')
+    await types('r', '?', 'g', 'v')
+    expect(posts()).toHaveLength(2)
+    expect(await help.isVisible()).toBe(false)
+    await page.getByRole('button', { name: 'Keys' }).click()
+    await help.getByRole('checkbox').check()
+    await page.context().close()
+    api.asked.length = 0
   })
 
   test('Escape answers a question with no, and the focus is where it was', async () => {

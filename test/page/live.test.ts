@@ -1,8 +1,10 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { localBatches, localFunctions } from '../../local/gateway/batches.ts'
+import { startEvents } from '../../local/gateway/events.ts'
 import { startGateway } from '../../local/gateway/gateway.ts'
-import { useDatabase } from '../support/servers/database.ts'
+import { refresh } from '../../src/operations/runs/refresh.ts'
+import { callOn, useDatabase } from '../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
 import { until } from '../support/waiting/until.ts'
 import { startBrowser } from './support/browser.ts'
@@ -201,4 +203,34 @@ test('a view and a run that are not there are said to be unknown', async () => {
   await page.getByText('No such materialized view').first().waitFor()
   await page.goto(`${gateway.url}/#/runs/999999`)
   await page.getByText('There is no run 999999').waitFor()
+})
+
+test('a refresh made elsewhere shows by its event, without a poll; without the stream the page polls again', async () => {
+  const events = startEvents(database)
+  const functions = localFunctions(localBatches(database))
+  const heard = await startGateway({ port: 0, functions, events })
+  opened = { page: await (await browser.newContext()).newPage(), complaints: [] }
+  page = opened.page
+  // The pauses between polls never end, until the test shortens them.
+  await page.addInitScript(`{
+    const real = setTimeout
+    const pause = (ms) => (ms >= 10_000 ? ('polls' in document.body.dataset ? 200 : 2 ** 30) : ms)
+    window.setTimeout = (work, ms) => real(work, pause(ms))
+  }`)
+  const stream = page.waitForResponse((response) => response.url().endsWith('/events'))
+  await page.goto(`${heard.url}/#/views/public.quick`)
+  await page.getByRole('button', { name: 'Refresh', exact: true }).waitFor()
+  expect((await stream).headers()['content-type']).toBe('text/event-stream')
+  const elsewhere = async () => {
+    const { runId } = await refresh({ view: 'quick' }, callOn(database))
+    await page.getByRole('link', { name: `${runId}`, exact: true }).waitFor()
+  }
+  await elsewhere()
+  await elsewhere()
+
+  await page.evaluate(`document.body.dataset.polls = ''`)
+  await events.close()
+  await elsewhere()
+  await elsewhere()
+  await heard.close()
 })

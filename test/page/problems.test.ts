@@ -63,6 +63,23 @@ test('a refresh that locks readers out asks first, also if that is the strategy 
   await api.close()
 })
 
+test('standbys about which nobody has said anything are named until a person has noted it; their lag stays', async () => {
+  const replicas = { readOnReplicas: null, standbys: [{ name: 'reports', lagMs: 1200 }], hidden: 0 }
+  const api = await startFakeApi((asked) =>
+    asked.path === '/views' ? { ...(scene(asked) as object), replicas } : scene(asked),
+  )
+  const { page } = await openPage(browser, api.url)
+  const named = page.getByText('This server has 1 standby (reports).')
+  await named.waitFor()
+  await page.getByRole('button', { name: 'Noted' }).click()
+  await named.waitFor({ state: 'detached' })
+  await page.reload()
+  await page.getByText('on replicas the data are older: reports by 1.2 s').waitFor()
+  expect(await named.count()).toBe(0)
+  await page.context().close()
+  await api.close()
+})
+
 test('only a failed refresh says that readers see the data of the last success', async () => {
   const error = { class: 'ViewSqlFailed', message: 'division by zero' }
   const failed = { status: 'failed', rowCountAfter: null, error }
@@ -78,6 +95,270 @@ test('only a failed refresh says that readers see the data of the last success',
   await page.getByRole('heading', { level: 1, name: 'Run 2' }).waitFor()
   await page.getByText('create of').waitFor()
   expect(await hint.textContent()).toBe('docs/runbook.md, section ViewSqlFailed')
+  await page.context().close()
+  await api.close()
+})
+
+test('data that a check holds back are told in the list and in the head of the view', async () => {
+  const { view } = views[1]!
+  const heldBack = { checkFailedSince: new Date().toISOString() }
+  const api = await startFakeApi((asked) => {
+    const answer = scene(asked) as { views?: { view: string }[] }
+    if (asked.path === `/views/${view}`) return { ...answer, ...heldBack }
+    const told = answer.views?.map((each) => (each.view === view ? { ...each, ...heldBack } : each))
+    return told === undefined ? answer : { ...answer, views: told }
+  })
+  const { page } = await openPage(browser, api.url)
+  await page.getByText('held back').waitFor()
+  await page.goto(`${api.url}#/views/${view}`)
+  await page.locator('.head').getByText('held back').waitFor()
+  await page.context().close()
+  await api.close()
+})
+
+test('what failed is retried in the same way, alone or with what reads it; what goes on is not', async () => {
+  const view = views[1]!
+  const error = { class: 'ViewSqlFailed', message: 'division by zero' }
+  const failed = runOf(1, view, { status: 'failed', error })
+  const asked = { view: view.view, strategy: 'concurrent' }
+  const run = { ...failed, result: { ...failed.result, request: asked } }
+  const batchId = '20261120-090000-1f3c9a2b'
+  const open = scene({ method: 'GET', path: `/batches/${batchId}`, query: new URLSearchParams(), body: {} })
+  let batch = open as object
+  const api = await startFakeApi((question) => {
+    if (question.method === 'POST' && question.path === '/batches') return { batchId, status: 'running' }
+    if (question.method === 'POST') return { runId: 2, status: 'updated' }
+    if (question.path === '/runs/1') return run
+    if (question.path === '/runs/2') return runOf(2, view)
+    return question.path === `/batches/${batchId}` ? batch : scene(question)
+  })
+  const posted = () =>
+    api.asked.flatMap(({ method, path, body }) => (method === 'POST' ? [[path, body]] : []))
+  const { page } = await openPage(browser, `${api.url}#/runs/1`)
+  await page.getByRole('button', { name: 'Retry', exact: true }).click()
+  await page.getByRole('heading', { level: 1, name: 'Run 2' }).waitFor()
+  await page.getByText(/: done after/).waitFor()
+  expect(await page.getByRole('button', { name: /^Retry/ }).count()).toBe(0)
+  await page.goto(`${api.url}#/runs/1`)
+  await page.getByRole('button', { name: 'Retry, and refresh what reads it' }).click()
+  await page.getByRole('heading', { level: 1, name: `Batch ${batchId}` }).waitFor()
+  await page.getByRole('button', { name: 'Cancel the batch' }).waitFor()
+  expect(await page.getByRole('button', { name: /^Retry/ }).count()).toBe(0)
+  batch = { ...open, status: 'failed', finishedAt: new Date().toISOString() }
+  await page.reload()
+  await page.getByRole('button', { name: 'Retry what failed and what reads it' }).click()
+  await page.getByRole('button', { name: 'Retry what failed', exact: true }).click()
+  await expect.poll(posted).toEqual([
+    [`/views/${view.view}/refresh`, { strategy: 'concurrent' }],
+    ['/batches', { views: [view.view], descendants: true }],
+    ['/batches', { retryOf: batchId, descendants: true }],
+    ['/batches', { retryOf: batchId }],
+  ])
+  await page.context().close()
+  await api.close()
+})
+
+test('what the API takes is retried, and nothing else: no create of a migration, and no batch of a view that is not there', async () => {
+  const view = views[1]!
+  const failed = (id: number, operation: string, request: object) => {
+    const run = runOf(id, view, {
+      status: 'failed',
+      operation,
+      error: { class: 'ViewSqlFailed', message: 'no' },
+    })
+    return { ...run, result: { ...run.result, request } }
+  }
+  const runs = [
+    failed(1, 'create', { view: view.view, withData: false }),
+    failed(2, 'create', { migration: '001_sales', way: 'up' }),
+    failed(3, 'drop', { view: view.view }),
+  ]
+  const api = await startFakeApi(
+    (asked) =>
+      runs.find(({ id }) => asked.path === `/runs/${id}`) ??
+      (asked.method === 'POST' ? { runId: 1, status: 'created' } : scene(asked)),
+  )
+  const { page } = await openPage(browser, `${api.url}#/runs/1`)
+  const retries = page.getByRole('button', { name: /^Retry/ })
+  const shown = async (id: number) => {
+    await page.goto(`${api.url}#/runs/${id}`)
+    await page.getByRole('heading', { level: 1, name: `Run ${id}` }).waitFor()
+    await page.getByRole('heading', { name: 'ViewSqlFailed' }).waitFor()
+    return retries.allTextContents()
+  }
+  expect(await shown(2)).toEqual([])
+  expect(await shown(3)).toEqual([])
+  expect(await shown(1)).toEqual(['Retry'])
+  await retries.click()
+  const posted = () =>
+    api.asked.filter(({ method }) => method === 'POST').map(({ path, body }) => [path, body])
+  await expect.poll(posted).toEqual([[`/views/${view.view}/create`, { withData: false }]])
+  await page.context().close()
+  await api.close()
+})
+
+test('a typed search of runs loses no letter: not while it is told, nor when a status is chosen meanwhile', async () => {
+  const api = await startFakeApi(scene)
+  const { page } = await openPage(browser, `${api.url}#/runs`)
+  const last = () => Object.fromEntries(api.asked.filter(({ path }) => path === '/runs').at(-1)!.query)
+  const field = page.getByRole('searchbox')
+  // A letter is typed at the moment when the address takes the letters before it.
+  await page.evaluate(`addEventListener('hashchange', () => {
+    const field = document.querySelector('input[type=search]')
+    field.value += 'k'
+    field.dispatchEvent(new InputEvent('input', { bubbles: true }))
+  }, { once: true })`)
+  await field.pressSequentially('stoc')
+  await expect.poll(last).toMatchObject({ pattern: '*stock*' })
+  expect(await field.inputValue()).toBe('stock')
+
+  // Both happen at one moment, before the letters are told.
+  await page.evaluate(`{
+    const field = document.querySelector('input[type=search]')
+    field.value = 'stock_3'
+    field.dispatchEvent(new InputEvent('input', { bubbles: true }))
+    document.querySelector('a.chip-failed').click()
+  }`)
+  await expect.poll(last).toMatchObject({ pattern: '*stock_3*', status: 'failed' })
+  expect(await field.inputValue()).toBe('stock_3')
+
+  await page.goto(`${api.url}#/runs?q=orders`)
+  await expect.poll(() => field.inputValue()).toBe('orders')
+  await field.fill('gone')
+  await page.getByRole('link', { name: 'Views', exact: true }).click()
+  await page.getByRole('heading', { level: 1, name: 'Views' }).waitFor()
+  expect(new URL(page.url()).hash).not.toContain('gone')
+  await page.context().close()
+  await api.close()
+})
+
+test('commands of the local page name the gateway, if others work elsewhere', async () => {
+  const view = views[1]!
+  const api = await startFakeApi(
+    (asked) =>
+      asked.path === `/views/${view.view}/why`
+        ? {
+            view: view.view,
+            locks: [],
+            causes: [
+              { code: 'Failed', text: 'Run 812 failed.', next: 'viewkeeper run 812' },
+              { code: 'SetAside', text: 'It was set aside.', next: 'viewkeeper put-back' },
+            ],
+          }
+        : scene(asked),
+    null,
+    { typed: 'local' },
+  )
+  const { page } = await openPage(browser, `${api.url}#/views/${view.view}`)
+  await page.getByRole('button', { name: 'Copy: viewkeeper run 812 --env local', exact: true }).waitFor()
+  await page.getByRole('button', { name: 'Copy: viewkeeper put-back', exact: true }).waitFor()
+  await page.context().close()
+  await api.close()
+})
+
+test('runs are searched by a part of names, status and time, and a day of a view leads to its runs', async () => {
+  const api = await startFakeApi(scene)
+  const { page } = await openPage(browser, `${api.url}#/runs`)
+  const last = () => Object.fromEntries(api.asked.filter(({ path }) => path === '/runs').at(-1)!.query)
+  await page.getByRole('searchbox').fill('stock')
+  await expect.poll(last).toEqual({ pattern: '*stock*', limit: '100' })
+  await page.getByRole('link', { name: 'failed', exact: true }).click()
+  await page.getByRole('combobox', { name: 'Time' }).selectOption('the last 7 days')
+  await expect.poll(() => last().since?.slice(0, 10)).toBe(dayBefore(7))
+  expect(last()).toMatchObject({ pattern: '*stock*', status: 'failed' })
+  expect(await page.getByRole('searchbox').inputValue()).toBe('stock')
+
+  await page.getByRole('link', { name: 'days', exact: true }).click()
+  const view = views[3]!.view
+  const cell = page.getByRole('link', { name: `${view}, ${dayBefore(2)}: 4 runs` })
+  await cell.click()
+  await page.getByRole('link', { name: 'Every day' }).waitFor()
+  await expect.poll(last).toEqual({
+    view,
+    limit: '100',
+    since: `${dayBefore(2)}T00:00:00.000Z`,
+    until: `${dayBefore(1)}T00:00:00.000Z`,
+  })
+  await page.getByRole('link', { name: 'Every view' }).click()
+  await expect.poll(() => last().view).toBe(undefined)
+  await page.context().close()
+  await api.close()
+})
+
+const dayBefore = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10)
+
+test('a chart of one refresh has an axis around its moment', async () => {
+  const view = views[1]!
+  const api = await startFakeApi(apiOf([view], (each) => [runOf(1, each)]))
+  const { page } = await openPage(browser, `${api.url}#/views/${view.view}`)
+  const chart = page.getByRole('img', { name: /^Duration of 1 refreshes/ })
+  const at = new Date(runOf(1, view).finishedAt).getUTCFullYear()
+  await expect
+    .poll(async () => [
+      ...new Set((await chart.locator('text').allTextContents()).join(' ').match(/\b20\d\d\b/g)),
+    ])
+    .toEqual([`${at}`])
+  await page.context().close()
+  await api.close()
+})
+
+test('a drag over a chart enlarges a part of it, a button shows all again, and a click opens the run', async () => {
+  const view = views[1]!
+  const hours = Array.from({ length: 12 }, (_, n) => ({
+    ...runOf(n + 1, view),
+    finishedAt: `2026-11-20T${String(n + 1).padStart(2, '0')}:00:00.000Z`,
+  }))
+  const api = await startFakeApi(apiOf([view], () => hours.toReversed()))
+  const { page } = await openPage(browser, `${api.url}#/views/${view.view}`)
+  const chart = page.getByRole('img', { name: /^Duration of 12 refreshes/ })
+  const points = () => chart.locator('polyline ~ circle').count()
+  await chart.scrollIntoViewIfNeeded()
+  const { x, y, width } = (await chart.boundingBox())!
+  const to = (part: number) => page.mouse.move(x + 60 + part * (width - 70), y + 60)
+  await to(0.3)
+  await page.mouse.down()
+  await to(0.6)
+  await page.mouse.up()
+  await to(1.2)
+  await expect.poll(points).toBe(3)
+  await page.getByRole('button', { name: 'Show all' }).click()
+  await to(1.2)
+  await expect.poll(points).toBe(12)
+  await to(0)
+  await page.mouse.click(x + 61, y + 60)
+  await page.getByRole('heading', { name: 'Run 1', exact: true }).waitFor()
+  await page.context().close()
+  await api.close()
+})
+
+test('one notice tells what came of a run, and the foot of the page covers no content', async () => {
+  const view = views[1]!
+  let run: object = { ...runOf(7, view, { status: 'running' }), finishedAt: null, durationMs: null }
+  const api = await startFakeApi((asked) => {
+    if (asked.path === '/runs/7/cancel') {
+      run = runOf(7, view, { status: 'canceled', error: { class: 'Canceled', message: 'canceled by you' } })
+      return { runId: 7, status: 'error' }
+    }
+    if (asked.method === 'POST') return { runId: 7, status: 'running' }
+    if (asked.path === '/runs/7') return run
+    return scene(asked)
+  })
+  const { page } = await openPage(browser, `${api.url}#/views/${view.view}`)
+  const foot = page.locator('.notices')
+  await page.getByRole('button', { name: 'Refresh', exact: true }).click()
+  await foot.getByRole('link', { name: 'run 7' }).click()
+  await page.getByRole('button', { name: 'Cancel the run' }).click()
+  await foot.getByText('canceled. canceled by you').waitFor()
+  // The page looks at the run by itself, too: what it finds is not said a second time.
+  const looks = () => api.asked.filter(({ path }) => path === '/runs/7').length
+  const before = looks()
+  await expect.poll(looks).toBeGreaterThan(before)
+  expect(await foot.locator('.notice').allInnerTexts()).toHaveLength(1)
+  await page.evaluate('scrollTo(0, document.documentElement.scrollHeight)')
+  const free = await page.evaluate<number>(
+    'document.querySelector(".notices").getBoundingClientRect().top - document.querySelector("main").lastElementChild.getBoundingClientRect().bottom',
+  )
+  expect(free).toBeGreaterThanOrEqual(0)
   await page.context().close()
   await api.close()
 })
@@ -111,8 +392,11 @@ test('a request to act has a key of its own and goes by id if the name needs quo
 test('what the first page loads is small, and nothing comes from elsewhere', async () => {
   const files = await readPage()
   const size = (path: keyof typeof files) => files[path].gzipped.length
-  expect(size('/') + size('/page.js') + size('/page.css')).toBeLessThan(35_000)
-  expect(size('/layout.js') + size('/plotter.js')).toBeLessThan(45_000)
+  // With what is fetched behind it, the first page and the page of a view load nothing else.
+  const first = size('/') + size('/page.js') + size('/chunk.js') + size('/page.css')
+  expect(first).toBeLessThan(33_000)
+  expect(first + size('/other-pages.js')).toBeLessThan(41_000)
+  expect(size('/layout.js')).toBeLessThan(18_000)
   for (const { bytes } of Object.values(files))
     expect(bytes.toString()).not.toMatch(/\b(src|href)="https?:|url\(["']?https?:|import\("https?:/)
 })

@@ -73,7 +73,7 @@ beforeAll(async () => {
           ...(body?.length ? { body: Buffer.from(body) } : {}),
         }),
     },
-    page: pageFor(target),
+    page: pageFor(() => target),
     port: 0,
   })
   token = new URL(proxy.address).searchParams.get('token')!

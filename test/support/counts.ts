@@ -40,6 +40,12 @@ const both = {
   oneSqlstateIn: [4, 1],
   /** Rounds of ten calls on a login with four connections. */
   narrowRounds: [4, 15],
+  /** Changes under views whose refreshes are left out, one after the other, in random order. */
+  adversarysSteps: [70, 2500],
+  /** Kills of processes that advance one batch at once, at random moments. */
+  killedDrivers: [20, 500],
+  /** Restarts of the server at random moments. */
+  restarts: [4, 50],
   /** Names that fast-check makes up for a whole life of a view. */
   madeUpNames: [3, 12],
 } as const satisfies Record<string, readonly [test: number, soak: number]>

@@ -2,11 +2,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test, vi } from 'vitest'
+import { areOutdated, fingerprint, readFigures } from '../../bench/figures.ts'
 import { main } from '../../cli/program/program.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { life } from '../../src/db/life/life.ts'
-import { routeKey, routes } from '../../src/edge/http/routes.ts'
-import { causeCodes } from '../../src/plan/views/cause.ts'
+import { causeCodes } from '../../src/plan/diagnosis/cause.ts'
 import { problemCodes, statusOf } from '../../src/problem.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -110,10 +110,6 @@ describe('the docs', () => {
     expect(row).toMatch(new RegExp(`^\\| ${statusOf(code)}\\b`))
   })
 
-  test.each(Object.values(routes).map(routeKey))('the API page has %s', (route) => {
-    expect(read('docs/http.md')).toContain(route)
-  })
-
   test.each(causeCodes)('the API page has the cause %s', (code) => {
     expect(read('docs/http.md')).toMatch(new RegExp(`^\\|.*\`${code}\`.*\\| `, 'm'))
   })
@@ -143,6 +139,16 @@ describe('the docs', () => {
     expect(missing).toEqual([])
   })
 
+  test.each([
+    ['A strategy', 6],
+    ['An alarm', 5],
+  ])('%s touches at most %i places', (what, most) => {
+    const [, section = ''] = read('docs/extending.md').split(`\n## ${what}\n`)
+    const places = [...(section.split('\n## ')[0] ?? '').matchAll(/^\d+\. /gm)]
+    expect(places.length).toBeGreaterThan(0)
+    expect(places.length).toBeLessThanOrEqual(most)
+  })
+
   test.each(pages)('%s names only files, scripts and alarms that exist', (page) => {
     const text = read(page)
     const files = [
@@ -153,7 +159,7 @@ describe('the docs', () => {
     const scripts = [...text.matchAll(/npm run (?:-s )?([\w:-]+)/g)]
       .map(([, script]) => script as string)
       .filter((script) => !Object.hasOwn(packageJson.scripts, script))
-    // test/infra/monitoring/alarms.test.ts compares this table with the alarms.
+    // `npm run docs` makes this table of the alarms.
     const [, table = ''] = read('docs/monitoring.md').split('| alarm | tells |')
     const alarmIn = /(?<![\w*])\*([a-z]+(?:-[a-z]+)+)\*(?![\w*])/g
     const known = [...(table.split('\n\n')[0] ?? '').matchAll(alarmIn)].map(([, alarm]) => alarm)
@@ -186,4 +192,31 @@ describe('the docs', () => {
     const steps = readdirSync(join(root, 'schema')).length
     expect(/^ +schema +(\d+) schema steps/m.exec(read(page))?.[1]).toBe(String(steps))
   })
+})
+
+describe('the figures of the benchmarks', () => {
+  const released = [...read('CHANGELOG.md').matchAll(/^## (\d+\.\d+\.\d+)/gm)].map(([, version]) => version!)
+  const releases = [...new Set([packageJson.version, ...released])]
+
+  test('are at most one release older than the benchmarks and the envelope: else measure all, then `npm run bench -- stamp`', () => {
+    expect(areOutdated(readFigures(), fingerprint(), releases)).toBe(false)
+  })
+
+  test.each([
+    ['of the version before', { version: '1.1.0', code: 'old' }, false],
+    ['of two versions before, while the code is the same', { version: '1.0.0', code: 'new' }, false],
+    ['of two versions before', { version: '1.0.0', code: 'old' }, true],
+  ])('%s', (_, figures, outdated) => {
+    expect(areOutdated(figures, 'new', ['1.2.0', '1.1.0', '1.0.0'])).toBe(outdated)
+  })
+})
+
+test('the daily tasks take as many keystrokes as docs/cli.md says, and the commonest at most 40 and 30', () => {
+  const tasks = [...read('docs/cli.md').matchAll(/^\| (.+) \| `(npx viewkeeper .+)` \| (\d+) \| (\d+) \|$/gm)]
+  expect(tasks).toHaveLength(10)
+  for (const [, , line = '', keys, named] of tasks)
+    expect([line, keys, named]).toEqual([line, `${line.length + 1}`, `${`${line} -e production`.length + 1}`])
+  const keysOf = (task: RegExp) => Number(tasks.find(([, each = '']) => task.test(each))?.[3])
+  expect(keysOf(/^refresh `sales`, and watch it/)).toBeLessThanOrEqual(40)
+  expect(keysOf(/^retry what failed last night/)).toBeLessThanOrEqual(30)
 })

@@ -151,7 +151,10 @@ async function freezeAdopted(
 const staysOnly = (leftOut: string[]): string =>
   leftOut.length === 0 ? '' : dim(`   stays in the database only: ${leftOut.join(', ')}`)
 
-/** The migration that makes a plain view in a database without it. The way back leaves it alone, as that of an adopted view does. */
+/**
+ * The migration that makes a plain view in a database without it. The way back leaves it alone, as that of an adopted view
+ * does.
+ */
 function ownSqlOf({ schema, name, ownSql }: DescribedPlainView): Fresh {
   const own = (sql: string): FrozenFile => ({ change: { does: 'sql', sql }, why: null })
   return {

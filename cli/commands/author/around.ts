@@ -1,7 +1,7 @@
-import { userInfo } from 'node:os'
 import type { Command } from 'commander'
-import { readTouched } from '../../../src/authoring/touched.ts'
+import { readTouched } from '../../../src/authoring/sql/touched.ts'
 import { around as performAround } from '../../../src/operations/aside/around.ts'
+import { person } from '../../../src/terminal/person.ts'
 import { count, report, seconds } from '../../../src/terminal/report.ts'
 import { lockLines, planLines } from '../../output/aside.ts'
 import { readGiven, readText } from '../../project/given.ts'
@@ -52,7 +52,7 @@ export async function around({
     given: await readGiven(given),
     dryRun,
     trial,
-    requestedBy: userInfo().username,
+    requestedBy: person(),
     huntMs: wait * 1000,
   }
   const items = await performAround(database, request, {

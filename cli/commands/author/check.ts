@@ -5,8 +5,9 @@ import { unappliedDifferences } from '../../../src/plan/migrations/freeze.ts'
 import { frozenState } from '../../../src/plan/migrations/frozen.ts'
 import type { Difference } from '../../../src/plan/views/differences.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
-import { readAuthored } from '../../project/authored.ts'
+import { readLocated } from '../../project/authored.ts'
 import { readFolders } from '../../project/config.ts'
+import { readWithoutKey } from '../../project/without-key.ts'
 import { targetOf } from '../../target/target-of.ts'
 import { environment } from '../flags.ts'
 
@@ -33,7 +34,8 @@ export function addTo(program: Command): void {
  * Compares authored, frozen and live views, and prints every difference. If there is one, the exit code is 1.
  */
 export async function check({ env, offline, ignoreUnmanaged, json }: CheckOptions): Promise<void> {
-  const authored = await readAuthored()
+  const located = await readLocated()
+  const authored = located.map(({ definition }) => definition)
   const migrations = await readFrozenMigrations((await readFolders()).migrations)
   const live = offline
     ? { differences: [], pending: [], missing: [] }
@@ -43,7 +45,9 @@ export async function check({ env, offline, ignoreUnmanaged, json }: CheckOption
     ...live.differences.filter(({ kind }) => !(ignoreUnmanaged && kind === 'unmanaged')),
     ...unappliedDifferences(migrations, live.pending ?? []),
   ]
-  if (json) process.stdout.write(`${JSON.stringify({ differences, pending: live.pending }, null, 2)}\n`)
+  const withoutKey = await readWithoutKey(located)
+  if (json)
+    process.stdout.write(`${JSON.stringify({ differences, pending: live.pending, withoutKey }, null, 2)}\n`)
   else
     print(
       differences,
@@ -51,6 +55,7 @@ export async function check({ env, offline, ignoreUnmanaged, json }: CheckOption
       `authored${offline ? ' and frozen are the same; no database was read' : ', frozen and live are the same'}`,
       frozenState(migrations).size,
     )
+  if (!json) for (const { view, message } of withoutKey) report.warning(`${view} ${message}`)
   if (!json && live.missing.length > 0)
     report.line(
       `somebody has dropped ${live.missing.map(({ view }) => view).join(', ')}: \`npx viewkeeper migrate up --repair\` makes ` +

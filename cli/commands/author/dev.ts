@@ -8,6 +8,7 @@ import { readableStatus } from '../../../src/operations/migrations/migrate.ts'
 import { quoted } from '../../../src/plan/commands.ts'
 import { Problem } from '../../../src/problem.ts'
 import { report } from '../../../src/terminal/report.ts'
+import { localTarget } from '../../api/api-of.ts'
 import { readAuthored } from '../../project/authored.ts'
 import { readFolders, shownPath } from '../../project/config.ts'
 
@@ -19,14 +20,21 @@ export function addTo(program: Command): void {
     .command('dev')
     .description('serve the views of this folder here: PostgreSQL, API and page')
     .option('--database-url', 'only print the address of the PostgreSQL that dev runs')
+    .option('--stop-monitor', 'never call the monitor, to see what alarm silent-monitor tells')
     .action((options) => dev(options))
 }
 
 /**
  * Serves the views of the current folder until Ctrl-C, on an embedded PostgreSQL or on the database of DATABASE_URL. With
- * `databaseUrl`, only prints the address of the embedded one.
+ * `databaseUrl`, only prints the address of the embedded one; with `stopMonitor`, nobody calls the monitor.
  */
-export async function dev({ databaseUrl }: { databaseUrl?: boolean }): Promise<void> {
+export async function dev({
+  databaseUrl,
+  stopMonitor,
+}: {
+  databaseUrl?: boolean
+  stopMonitor?: boolean
+}): Promise<void> {
   if (databaseUrl) return printDatabaseUrl(command)
   const { DATA_DIR } = process.env
   const addressCommand = `${DATA_DIR ? `DATA_DIR=${quoted(DATA_DIR)} ` : ''}${command} --database-url`
@@ -37,6 +45,8 @@ export async function dev({ databaseUrl }: { databaseUrl?: boolean }): Promise<v
     command,
     addressCommand,
     migrations,
+    target: localTarget,
+    isMonitorStopped: stopMonitor,
     compare: (database) => compare(database, `${inShell}npx viewkeeper`),
   })
 }

@@ -1,15 +1,16 @@
 import type { Command } from 'commander'
-import { unqualifiedNames } from '../../../src/authoring/function-body.ts'
+import { unqualifiedNames } from '../../../src/authoring/sql/function-body.ts'
 import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
 import { freeze as planAndTry } from '../../../src/operations/authoring/freeze.ts'
 import type { Verified } from '../../../src/operations/migrations/verify.ts'
 import type { NewMigration } from '../../../src/plan/migrations/new-migration.ts'
-import { displayName, type QualifiedName } from '../../../src/plan/names.ts'
+import { displayName, type QualifiedName, quoteName } from '../../../src/plan/names.ts'
 import { Problem } from '../../../src/problem.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
 import { readLocated } from '../../project/authored.ts'
 import { readFolders, shownPath } from '../../project/config.ts'
 import { qualified } from '../../project/names.ts'
+import { readWithoutKey } from '../../project/without-key.ts'
 import { writeMigrations } from '../../project/write-migrations.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 
@@ -31,6 +32,14 @@ export function addTo(program: Command): void {
     .option('--rename <old=new...>', 'rename a view')
     .option('--remove <view...>', 'remove a view')
     .option('--unverified', 'do not try the migrations on DATABASE_URL')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  viewkeeper freeze -m "sales by week"
+  viewkeeper freeze --rename sales=weekly_sales -m "a better name"
+  viewkeeper freeze --remove app.sales -m "nobody reads it"`,
+    )
     .action((views, options) => freeze({ views, ...options }))
 }
 
@@ -56,8 +65,22 @@ export async function freeze({
   const planned = await planAndTry(call, () => (unverified ? null : databaseFromUrl('write --unverified')))
   if (planned === null) return report.line('nothing has changed; nothing was written')
   await printVerified(planned.fresh, planned.verified)
+  const fresh = new Set(
+    planned.fresh.flatMap(({ view, others = [] }) => [view, ...others.map((o) => o.view)].map(quoteName)),
+  )
+  const lacking = await readWithoutKey(located.filter(({ definition }) => fresh.has(quoteName(definition))))
+  for (const { view, message } of lacking) report.warning(`${view} ${message}`)
+  for (const { definition, file } of located)
+    if (isUntouched(definition.sql) && fresh.has(quoteName(definition)))
+      report.warning(
+        `${displayName(definition)}: its query is still the example that \`new\` wrote (select 1 as id). Write the query next to ${file}, and freeze again`,
+      )
   await writeMigrations(planned.migrations)
 }
+
+/** Whether a query is the one that `new` writes. */
+const isUntouched = (sql: string): boolean =>
+  /^select 1 as id;?$/i.test(sql.replace(/^\s*--.*$/gm, '').trim())
 
 function readRename(text: string): { from: QualifiedName; to: QualifiedName } {
   const [from, to, ...more] = text.split(/=(?=(?:[^"]*"[^"]*")*[^"]*$)/) // not within quotes

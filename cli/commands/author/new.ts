@@ -17,7 +17,10 @@ export function addTo(program: Command): void {
     .action((view) => newView({ view }))
 }
 
-/** Writes the files of a new view into the folder of views, to be filled in. Refuses names that cannot be authored, and to replace a file. */
+/**
+ * Writes the files of a new view into the folder of views, to be filled in. Refuses names that cannot be authored, and to
+ * replace a file.
+ */
 export async function newView({ view: text }: { view: string }): Promise<void> {
   const view = qualified(text, 'view')
   const fault =

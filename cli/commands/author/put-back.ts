@@ -1,8 +1,8 @@
-import { userInfo } from 'node:os'
 import type { Command } from 'commander'
 import { putBack as performPutBack, putBackAdvice } from '../../../src/operations/aside/put-back.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { schemaFolder } from '../../../src/package-files.ts'
+import { person } from '../../../src/terminal/person.ts'
 import { count, report, seconds, timed } from '../../../src/terminal/report.ts'
 import { planLines } from '../../output/aside.ts'
 import { readGiven } from '../../project/given.ts'
@@ -41,7 +41,7 @@ export async function putBack({
     given: await readGiven(given),
     forgotten: forget,
     dryRun,
-    requestedBy: userInfo().username,
+    requestedBy: person(),
   }
   const [{ back, forgotten, misfits, left }, ms] = await timed(() =>
     performPutBack(database, {

@@ -3,6 +3,7 @@ import { setAside as performSetAside } from '../../../src/operations/aside/set-a
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { schemaFolder } from '../../../src/package-files.ts'
 import { describeItem, nameOf } from '../../../src/plan/aside/items.ts'
+import { person } from '../../../src/terminal/person.ts'
 import { count, report, seconds } from '../../../src/terminal/report.ts'
 import { planLines } from '../../output/aside.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
@@ -43,6 +44,7 @@ export async function setAside({
     reading,
     dryRun,
     trial,
+    requestedBy: person(),
     huntMs: wait * 1000,
     onTried(untried, ms) {
       if (json) return

@@ -5,42 +5,48 @@ import { batchStatuses } from '../../../src/plan/run.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { readBatch } from '../../api/reads.ts'
 import { batchesTable, batchHead, endOfBatch, progressLine, viewLinesOf } from '../../output/batches.ts'
-import { output, print, printJson } from '../../output/terminal.ts'
+import { output, outputAs, print, printJson } from '../../output/terminal.ts'
 import { waitForBatch, watchBatch } from '../../watch/batch.ts'
 import { positive } from '../arguments.ts'
-import { json, operating, watch } from '../flags.ts'
+import { type Format, formatted, operating, watch } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
 
 interface BatchesOptions extends ApiOptions {
   status?: string
   limit: number
   json?: boolean
+  output?: Format
 }
 
 /** Declares `batches` and `batch`. */
 export function addTo(program: Command): void {
-  operating(program, 'batches')
+  formatted(operating(program, 'batches'), ['json', 'name', 'wide'])
     .description('list batches, newest first')
     .addOption(new Option('--status <status>', 'only batches with this status').choices(batchStatuses))
     .option('--limit <n>', 'how many, at most 200', positive, 20)
-    .option(...json)
     .action((options) => batches(options))
 
-  operating(program, 'batch')
+  formatted(operating(program, 'batch'))
     .argument('<id>')
     .description('show one batch: what each view does or waits for')
     .option(...watch)
-    .option(...json)
     .action((id, options) => batch({ id, ...options }))
 }
 
 /** Lists batches, newest first. */
-export async function batches({ status, limit, json, ...options }: BatchesOptions): Promise<void> {
+export async function batches({
+  status,
+  limit,
+  json,
+  output: format,
+  ...options
+}: BatchesOptions): Promise<void> {
   const api = await apiOf(options)
   const { batches: list } = (await api.send<BatchList>('GET', '/batches', { query: { status, limit } })).body
   if (json) return printJson(list)
+  if (format === 'name') return print(...list.map(({ id }) => id))
   if (list.length === 0) return print('no batches')
-  print(...batchesTable(list, new Date(), output()))
+  print(...batchesTable(list, new Date(), outputAs(format)))
 }
 
 interface BatchOptions extends ApiOptions {
@@ -69,5 +75,5 @@ export async function batch({ id, watch, json, ...options }: BatchOptions): Prom
   )
   if (found.error !== null) print(`  ${found.error.message}`)
   const failure = found.views.find((view) => view.status === 'failed')?.runs.at(-1)
-  if (failure) print(`  next: ${command(['run', String(failure.runId)], api.environment)}`)
+  if (failure) print(`  next: ${command(['run', String(failure.runId)], api.typed)}`)
 }

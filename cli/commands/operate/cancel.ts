@@ -18,6 +18,13 @@ export function addTo(program: Command): void {
   operating(program, 'cancel')
     .argument('<id>', 'of a run or a batch')
     .description('cancel a run, or a batch with its runs')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  viewkeeper cancel 812
+  viewkeeper cancel 20261120-090000-1f3c9a2b`,
+    )
     .action((id, options) => cancel({ id, ...options }))
 }
 

@@ -11,14 +11,20 @@ const ofViews = [
   'create',
   'drop',
   'runs',
+  'actions',
   'pause',
   'resume',
   'metrics',
+  'graph',
   'why',
+  'test',
   'open',
   'freeze',
   'adopt',
 ]
+
+/** Prints the names of environments, for a shell: by the command itself, because the configuration is TypeScript. */
+const environments = '{ viewkeeper env list -o name || npx --no viewkeeper env list -o name; } 2>/dev/null'
 
 /**
  * Prints a script that completes commands, options, and the names of views by the files in `views/`. The shell completes by
@@ -60,9 +66,11 @@ _viewkeeper_views() {
   done
 }
 _viewkeeper() {
-  local word=\${COMP_WORDS[COMP_CWORD]} command=\${COMP_WORDS[1]} words=
+  local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} command=\${COMP_WORDS[1]} words=
   if [ "$COMP_CWORD" -eq 1 ]; then
     words='${commands.map(({ name }) => name).join(' ')}'
+  elif [[ $before == --env || $before == -e || $command:$before == env:use ]]; then
+    words=$(${environments})
   elif [[ $word == -* ]]; then
     case $command in
 ${commands.map((each) => `      ${each.name}) words='${optionsOf(each)}' ;;`).join('\n')}
@@ -71,6 +79,7 @@ ${commands.map((each) => `      ${each.name}) words='${optionsOf(each)}' ;;`).jo
     case $command in
       ${ofViews.join('|')}) words=$(_viewkeeper_views) ;;
       completion) words='${shells.join(' ')}' ;;
+      env) words='list use' ;;
     esac
   fi
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
@@ -88,6 +97,10 @@ ${commands.map(({ name, text }) => `      '${name}:${text}'`).join('\n')}
     _describe command commands
     return
   fi
+  if [[ $words[CURRENT-1] == (--env|-e) || $words[2]:$words[CURRENT-1] == env:use ]]; then
+    compadd \${(f)"$(${environments})"}
+    return
+  fi
   if [[ $words[CURRENT] == -* ]]; then
     case $words[2] in
 ${commands.map((each) => `      ${each.name}) options=(${each.options.map(({ name, text }) => `'${name}:${text}'`).join(' ')}) ;;`).join('\n')}
@@ -100,6 +113,7 @@ ${commands.map((each) => `      ${each.name}) options=(${each.options.map(({ nam
       views=(views/*.ts(N:t:r) \${\${\${(f)"$(print -l views/*/*.ts(N))"}#views/}:r:s:/:.:})
       compadd -a views ;;
     completion) compadd ${shells.join(' ')} ;;
+    env) compadd list use ;;
     *) _files ;;
   esac
 }
@@ -117,11 +131,13 @@ ${commands
   .flatMap((each) =>
     each.options.map(
       ({ name, text }) =>
-        `complete -c viewkeeper -n '__fish_seen_subcommand_from ${each.name}' -l ${name.slice(2)} -d '${text}'`,
+        `complete -c viewkeeper -n '__fish_seen_subcommand_from ${each.name}' -l ${name.slice(2)} -d '${text}'${name === '--env' ? ` -s e -x -a '(${environments})'` : ''}`,
     ),
   )
   .join('\n')}
 complete -c viewkeeper -n '__fish_seen_subcommand_from ${ofViews.join(' ')}' -f -a '(__viewkeeper_views)'
+complete -c viewkeeper -n '__fish_seen_subcommand_from use' -f -a '(${environments})'
+complete -c viewkeeper -n '__fish_seen_subcommand_from env' -f -a 'list use'
 complete -c viewkeeper -n '__fish_seen_subcommand_from completion' -f -a '${shells.join(' ')}'`,
 }
 

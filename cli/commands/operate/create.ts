@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { apiOf } from '../../api/api-of.ts'
 import { printJson } from '../../output/terminal.ts'
 import { startRun } from '../../watch/start.ts'
-import { json, noWait, operating } from '../flags.ts'
+import { formatted, noWait, operating } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
 
 interface CreateOptions extends ApiOptions {
@@ -15,13 +15,12 @@ interface CreateOptions extends ApiOptions {
 
 /** Declares `create`. */
 export function addTo(program: Command): void {
-  operating(program, 'create')
+  formatted(operating(program, 'create'))
     .argument('<view>')
     .description('create a view from its definition')
     .option('--force', 'replace the view if it exists and nothing depends on it')
     .option('--no-data', 'leave the view empty')
     .option(...noWait)
-    .option(...json)
     .action((view, options) => create({ view, ...options }))
 }
 

@@ -10,7 +10,7 @@ import { short } from '../../output/names.ts'
 import { isTerminal, output, print, printJson } from '../../output/terminal.ts'
 import { wrap } from '../../output/width.ts'
 import { startRun } from '../../watch/start.ts'
-import { json, noWait, operating } from '../flags.ts'
+import { formatted, noWait, operating } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
 
 interface DropOptions extends ApiOptions {
@@ -23,13 +23,12 @@ interface DropOptions extends ApiOptions {
 
 /** Declares `drop`. */
 export function addTo(program: Command): void {
-  operating(program, 'drop')
+  formatted(operating(program, 'drop'))
     .argument('<view>')
     .description('drop a view, after a question')
     .option('--cascade', 'also what depends on it')
     .option('-y, --yes', 'do not ask')
     .option(...noWait)
-    .option(...json)
     .action((view, options) => drop({ view, ...options }))
 }
 
@@ -43,9 +42,13 @@ export async function drop({ view, cascade, yes, wait, json, ...options }: DropO
 
 async function agrees(api: Api, name: string, cascade: boolean): Promise<boolean> {
   if (!isTerminal() || !process.stdin.isTTY)
-    throw new Problem('InvalidRequest', 'There is no terminal to ask on: write --yes to drop the view.', {
-      field: '--yes',
-    })
+    throw new Problem(
+      'InvalidRequest',
+      `There is no terminal to ask on, so ${name} was not dropped: write --yes to drop it.`,
+      {
+        field: '--yes',
+      },
+    )
   const { view } = await readView(api, name)
   if (cascade) print(...wrap(cascadeText(readersOf(view, (await readViews(api)).views)), output().width))
   const answer = await ask(`Drop ${short(view)} in ${api.name}? Type its name to drop it: `)

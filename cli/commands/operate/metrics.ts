@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
 import { apiOf } from '../../api/api-of.ts'
-import { readMetrics } from '../../api/reads.ts'
+import { readMetrics, readRefreshes } from '../../api/reads.ts'
 import { metricsTable } from '../../output/metrics.ts'
-import { output, print, printJson } from '../../output/terminal.ts'
-import { json, operating } from '../flags.ts'
+import { plotPairs } from '../../output/plots.ts'
+import { pairLines } from '../../output/table.ts'
+import { isTerminal, output, print, printJson } from '../../output/terminal.ts'
+import { formatted, operating } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
 
 interface MetricsOptions extends ApiOptions {
@@ -14,11 +16,17 @@ interface MetricsOptions extends ApiOptions {
 
 /** Declares `metrics`. */
 export function addTo(program: Command): void {
-  operating(program, 'metrics')
+  formatted(operating(program, 'metrics'))
     .argument('[view]')
     .description('show how long refreshes take, how often they fail')
     .option('--window <time>', 'how far back: 90m, 24h, 7d', '24h')
-    .option(...json)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  viewkeeper metrics                    every view, the slowest first
+  viewkeeper metrics sales --window 7d  one view, with its curve`,
+    )
     .action((view, options) => metrics({ view, ...options }))
 }
 
@@ -28,5 +36,10 @@ export async function metrics({ view, window, json, ...options }: MetricsOptions
   const list = await readMetrics(api, { view, window })
   if (json) return printJson(list)
   if (list.length === 0) return print('no view has metrics yet')
-  print(...metricsTable(list, new Date(), output()))
+  const [now, out] = [new Date(), output()]
+  print(...metricsTable(list, now, out))
+  if (view === undefined || list[0] === undefined) return
+  const runs = await readRefreshes(api, list[0].view)
+  const plots = plotPairs(runs, { now, width: out.width, drawn: isTerminal() })
+  if (plots.length > 0) print('', ...pairLines(plots, out))
 }

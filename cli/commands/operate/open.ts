@@ -40,7 +40,7 @@ export async function open({ view, env, url, port = 0, browser = true }: OpenOpt
     await api.send('GET', '/page.json')
     return show(`${api.url}/${place}`, browser)
   }
-  const proxy = await startProxy({ api, port, page: pageFor(api) })
+  const proxy = await startProxy({ api, port, page: pageFor(() => api) })
   const ended = new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, resolve)
   })

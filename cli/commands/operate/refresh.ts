@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { type Command, Option } from 'commander'
 import type { StartedBatch } from '../../../src/edge/http/schemas/answers.ts'
-import { matchesGlob } from '../../../src/plan/batches/glob.ts'
 import { selectViews } from '../../../src/plan/batches/selection.ts'
+import { matchesGlob } from '../../../src/plan/glob.ts'
 import { exchanges } from '../../../src/plan/run.ts'
 import { rowCountStrategies, strategies } from '../../../src/plan/views/definition.ts'
 import { Problem } from '../../../src/problem.ts'
@@ -14,7 +14,7 @@ import { printJson } from '../../output/terminal.ts'
 import { parseSelect } from '../../project/select.ts'
 import { sayBatchStarted, startRun } from '../../watch/start.ts'
 import { natural, positive } from '../arguments.ts'
-import { json, noWait, operating } from '../flags.ts'
+import { formatted, noWait, operating, watching } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
 
 interface RefreshOptions extends ApiOptions {
@@ -24,6 +24,7 @@ interface RefreshOptions extends ApiOptions {
   strategy?: string
   concurrently?: boolean
   force?: boolean
+  withoutChecks?: boolean
   count?: string
   timeout?: number
   atOnce?: number
@@ -35,8 +36,8 @@ interface RefreshOptions extends ApiOptions {
 
 /** Declares `refresh`. */
 export function addTo(program: Command): void {
-  operating(program, 'refresh')
-    .argument('[view...]')
+  formatted(operating(program, 'refresh'))
+    .argument('[view...]', 'sales, app.sales, or as --select has it: sales+, +sales')
     .description('refresh views in dependency order, and watch')
     .option('--all', 'every view, except those whose definition says inAll: false')
     .option(
@@ -50,6 +51,7 @@ export function addTo(program: Command): void {
     )
     .option('--concurrently', 'the same as --strategy concurrent')
     .option('--force', 'one view: also if it is paused or was refreshed a moment ago')
+    .option('--without-checks', 'show the new data without their checks; viewkeeper actions tells who did')
     .addOption(new Option('--count <how>', 'one view: count its rows').choices(rowCountStrategies))
     .option('--timeout <seconds>', 'one view: the longest time on the server', positive)
     .option('--at-once <n>', 'several views: how many at once (default: 2)', positive)
@@ -64,12 +66,17 @@ export function addTo(program: Command): void {
         'several views: exchange those that read each other together or each',
       ).choices(exchanges),
     )
-    .option('--watch', 'show how it goes on, until its end (the default)')
+    .option(...watching)
     .option(...noWait)
-    .option(...json)
     .addHelpText(
       'after',
       `
+Examples:
+  viewkeeper refresh sales -e production     one view, and watch
+  viewkeeper refresh sales+                  also what reads it
+  viewkeeper refresh 'app.*' --at-once 4     every view of a schema
+  viewkeeper refresh --all --no-wait
+
 Ctrl-C ends only the watching: the refresh goes on, and the command that cancels
 it is printed.
 The exit code is 1 if a view was not refreshed.`,
@@ -81,7 +88,8 @@ The exit code is 1 if a view was not refreshed.`,
  * Refreshes one view, or several in dependency order, and watches until they are done. With `wait` false, ends when
  * the refresh has begun.
  */
-export async function refresh(options: RefreshOptions): Promise<void> {
+export async function refresh(given: RefreshOptions): Promise<void> {
+  const options = withSelected(given)
   insist(options)
   const api = await apiOf(options)
   const { views, all, select = [], wait, json } = options
@@ -89,6 +97,7 @@ export async function refresh(options: RefreshOptions): Promise<void> {
     const body = {
       strategy: strategyOf(options),
       force: options.force,
+      withoutChecks: options.withoutChecks,
       rowCountStrategy: options.count,
       timeoutSeconds: options.timeout,
     }
@@ -105,6 +114,17 @@ export async function refresh(options: RefreshOptions): Promise<void> {
   await sayBatchStarted(api, body.batchId, { wait, json })
 }
 
+/** The same call with `sales+`, `+sales` and `sales*` as `--select` has them: no name without quotes is written so. */
+function withSelected({ views, select = [], ...more }: RefreshOptions): RefreshOptions {
+  const isSelect = (view: string) => /^\+|\+$|^[^"]*[*?]/.test(view)
+  const selected = [...select, ...views.filter(isSelect)]
+  return {
+    ...more,
+    views: views.filter((view) => !isSelect(view)),
+    ...(selected.length > 0 && { select: selected }),
+  }
+}
+
 async function startBatch(api: Api, options: RefreshOptions): Promise<StartedBatch> {
   const { body } = await api.send<StartedBatch>('POST', '/batches', {
     body: {
@@ -113,6 +133,7 @@ async function startBatch(api: Api, options: RefreshOptions): Promise<StartedBat
       concurrency: options.atOnce,
       retries: options.retries,
       exchange: options.exchange,
+      withoutChecks: options.withoutChecks,
     },
     idempotencyKey: randomUUID(),
   })

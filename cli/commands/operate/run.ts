@@ -7,7 +7,7 @@ import { failureLines, runLines, sqlLines } from '../../output/runs.ts'
 import { output, print, printJson } from '../../output/terminal.ts'
 import { freshSince, hasEnded, waitForRun, watchRun } from '../../watch/run.ts'
 import { positive } from '../arguments.ts'
-import { json, operating, watch } from '../flags.ts'
+import { formatted, operating, watch } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
 
 interface RunOptions extends ApiOptions {
@@ -19,12 +19,18 @@ interface RunOptions extends ApiOptions {
 
 /** Declares `run`. */
 export function addTo(program: Command): void {
-  operating(program, 'run')
+  formatted(operating(program, 'run'))
     .argument('<id>', 'the number of the run', positive)
     .description('show one run: how long it took, why it failed')
     .option(...watch)
     .option('--sql', 'print only the SQL that was executed')
-    .option(...json)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  viewkeeper run 812 -w       wait for its end
+  viewkeeper run 812 --sql    what the server executed`,
+    )
     .action((id, options) => run({ id, ...options }))
 }
 
@@ -49,7 +55,7 @@ export async function run({ id, watch, sql, json, ...options }: RunOptions): Pro
     '',
     ...failureLines(found, {
       freshAt: await freshSince(api, found),
-      next: command(['why', typed(found.view)], api.environment),
+      next: command(['why', typed(found.view)], api.typed),
       now,
       output: out,
     }),

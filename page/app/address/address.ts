@@ -1,13 +1,21 @@
 /** Where the page is, as its address says it. */
 export interface Place {
-  page: 'views' | 'view' | 'graph' | 'batches' | 'batch' | 'runs' | 'run' | 'unknown'
+  page: 'views' | 'view' | 'graph' | 'batches' | 'batch' | 'runs' | 'run' | 'actions' | 'plan' | 'unknown'
   /** The view, batch or run that the page is about. */
   subject: string
   /** Filters, order and the like. */
   query: Record<string, string>
 }
 
-const lists = { '': 'views', views: 'views', graph: 'graph', batches: 'batches', runs: 'runs' } as const
+const lists = {
+  '': 'views',
+  views: 'views',
+  graph: 'graph',
+  batches: 'batches',
+  runs: 'runs',
+  actions: 'actions',
+  plan: 'plan',
+} as const
 const items = { views: 'view', batches: 'batch', runs: 'run' } as const
 
 /** The place that a hash names: `#/views/public.sales`, `#/?state=stale`. */
@@ -28,6 +36,8 @@ const rooms = {
   batch: 'batches/',
   runs: 'runs',
   run: 'runs/',
+  actions: 'actions',
+  plan: 'plan',
 }
 
 /** The hash of a place. Empty parameters are left out. */

@@ -1,8 +1,8 @@
-import type { BatchDetails } from '../../../src/edge/http/schemas/answers.ts'
+import type { BatchDetails, BatchView } from '../../../src/edge/http/schemas/answers.ts'
 import { duration, elapsed } from '../../../src/plan/words.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { BatchGraph } from '../graph/batch-graph.tsx'
-import { cancelBatch } from '../live/actions.ts'
+import { cancelBatch, startBatch } from '../live/actions.ts'
 import { useBatch } from '../live/batches.ts'
 import { ask } from '../live/questions.ts'
 import { Button } from '../parts/button.tsx'
@@ -47,6 +47,7 @@ function OneBatch({ batch, as }: { batch: BatchDetails; as: string | undefined }
             Cancel the batch
           </Button>
         )}
+        {!isOpen(batch.status) && batch.views.some(isUnrefreshed) && <Retry batchId={batch.id} />}
       </div>
       {batch.error && (
         <div class="trouble">
@@ -88,3 +89,16 @@ function OneBatch({ batch, as }: { batch: BatchDetails; as: string | undefined }
     </>
   )
 }
+
+const isUnrefreshed = ({ status }: BatchView) => status === 'failed' || status === 'canceled'
+
+const Retry = ({ batchId }: { batchId: string }) => (
+  <div class="buttons">
+    <Button does={() => startBatch({ retryOf: batchId, descendants: true })}>
+      Retry what failed and what reads it
+    </Button>
+    <Button kind="main" shortcut="r" does={() => startBatch({ retryOf: batchId })}>
+      Retry what failed
+    </Button>
+  </div>
+)

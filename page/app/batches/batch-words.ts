@@ -4,18 +4,24 @@ import { count, names } from '../../../src/plan/words.ts'
 
 /** What a batch was asked for: `all views`, `public.sales and what reads them`, `views with schedule 0 3 * * * UTC`. */
 export function askedFor({ request }: Pick<Batch, 'request'>): string {
-  const { views, pattern, scheduled, ancestors, descendants } = request as {
+  const { views, pattern, scheduled, ancestors, descendants, retryOf, failed } = request as {
     views?: string[]
     pattern?: string
     scheduled?: { schedule: string; timeZone: string }
     ancestors?: boolean
     descendants?: boolean
+    retryOf?: string
+    failed?: boolean
   }
-  const what = views
-    ? names(views, 3)
-    : scheduled
-      ? `views with schedule ${scheduled.schedule} ${scheduled.timeZone}`
-      : (pattern ?? 'all views')
+  const what = retryOf
+    ? `what batch ${retryOf} did not refresh`
+    : failed
+      ? 'what failed'
+      : views
+        ? names(views, 3)
+        : scheduled
+          ? `views with schedule ${scheduled.schedule} ${scheduled.timeZone}`
+          : (pattern ?? 'all views')
   const around = [...(ancestors ? ['what they read'] : []), ...(descendants ? ['what reads them'] : [])]
   return [what, ...around].join(' and ')
 }

@@ -81,7 +81,7 @@ function RunBar({ bar: { run, from, width }, view }: { bar: Bar; view: string })
   const attempt = run.attempt > 1 ? `, attempt ${run.attempt}` : ''
   return (
     <a
-      class={`run-bar fill-${tone}`}
+      class={`run-bar tone-${tone}`}
       style={at(from, width)}
       href={hashOf('run', run.runId)}
       title={`run ${run.runId}: ${word}, ${time}${attempt}`}

@@ -1,36 +1,35 @@
+import { useEffect, useState } from 'preact/hooks'
 import { usePlace } from '../address/use-place.ts'
-import { get } from '../api/client.ts'
-import { BatchPage } from '../batches/batch-page.tsx'
-import { BatchesPage } from '../batches/batches-page.tsx'
-import { GraphPage } from '../graph/graph-page.tsx'
-import { useLive } from '../live/use-live.ts'
-import { RunPage } from '../runs/run-page.tsx'
-import { RunsPage } from '../runs/runs-page.tsx'
+import { target as shownTarget, type Target } from '../api/target.ts'
+import { tab } from '../live/browser.ts'
+import { listenToNews } from '../live/news.ts'
+import { lookSoon, useGet } from '../live/use-live.ts'
 import { ViewPage } from '../view/view-page.tsx'
 import { ViewsPage } from '../views/views-page.tsx'
 import { Ask } from './ask.tsx'
 import { Connection } from './connection.tsx'
-import { Header, type Target } from './header.tsx'
+import { Header } from './header.tsx'
+import { KeysHelp } from './keys-help.tsx'
 import { Notices } from './notices.tsx'
 import { UnknownPage } from './unknown-page.tsx'
 
-const pages = {
-  views: ViewsPage,
-  view: ViewPage,
-  graph: GraphPage,
-  batches: BatchesPage,
-  batch: BatchPage,
-  runs: RunsPage,
-  run: RunPage,
-  unknown: UnknownPage,
-}
+const firstPages = { views: ViewsPage, view: ViewPage, unknown: UnknownPage }
+
+type OtherPages = typeof import('./other-pages.ts')['otherPages']
 
 /** The whole page. */
 export function App() {
   const place = usePlace()
-  const target = useLive('/page.json', (signal) => get<Target>('/page.json', signal)).data
+  const target = useGet<Target>('/page.json').data
+  useEffect(() => shownTarget.set(target), [target])
+  useEffect(() => (target?.events ? listenToNews(lookSoon, tab) : undefined), [target?.events])
   if (target) document.documentElement.dataset.target = `${target.environment ?? 'local'} · Viewkeeper`
-  const Page = pages[place.page]
+  const [others, setOthers] = useState<OtherPages>()
+  useEffect(() => {
+    // Loaded behind the first pages, which are there sooner without them.
+    import('./other-pages.ts').then(({ otherPages }) => setOthers(otherPages))
+  }, [])
+  const Page = { ...firstPages, ...others }[place.page]
   return (
     <>
       <button type="button" class="skip" onClick={skip}>
@@ -39,10 +38,15 @@ export function App() {
       <Header place={place} target={target} />
       <Connection />
       <main id="main" tabIndex={-1}>
-        <Page key={`${place.page}/${place.subject}`} place={place} />
+        {Page ? (
+          <Page key={`${place.page}/${place.subject}`} place={place} />
+        ) : (
+          <p class="loading">Loading …</p>
+        )}
       </main>
       <Notices />
       <Ask />
+      <KeysHelp />
     </>
   )
 }

@@ -1,18 +1,15 @@
 import { hashOf, type Place } from '../address/address.ts'
+import type { Target } from '../api/target.ts'
+import { help } from './keys.ts'
 
 const links = [
   { pages: ['views', 'view'], href: hashOf('views'), text: 'Views' },
   { pages: ['graph'], href: hashOf('graph'), text: 'Graph' },
   { pages: ['batches', 'batch'], href: hashOf('batches'), text: 'Batches' },
   { pages: ['runs', 'run'], href: hashOf('runs'), text: 'Runs' },
+  { pages: ['actions'], href: hashOf('actions'), text: 'Actions' },
+  { pages: ['plan'], href: hashOf('plan'), text: 'Plan' },
 ]
-
-/** `GET /page.json`: the environment that the page shows. */
-export interface Target {
-  name: string
-  environment: string | null
-  url: string
-}
 
 /** The head of every page: which environment this is, and where one can go. */
 export const Header = ({ place, target }: { place: Place; target: Target | undefined }) => (
@@ -36,5 +33,14 @@ export const Header = ({ place, target }: { place: Place; target: Target | undef
         </a>
       ))}
     </nav>
+    <button
+      type="button"
+      class="quiet"
+      aria-label="Keys"
+      aria-keyshortcuts="?"
+      onClick={() => help.set(true)}
+    >
+      ?
+    </button>
   </header>
 )

@@ -6,6 +6,7 @@ import { useBatch, useBatches } from '../live/batches.ts'
 import { useViews } from '../live/views.ts'
 import { Heading } from '../parts/heading.tsx'
 import { Loading } from '../parts/loading.tsx'
+import { NameSearch } from '../parts/name-search.tsx'
 import { isOpen, pictured } from '../words/sign.ts'
 import { inBatch } from './batch-graph.tsx'
 import { Legend } from './legend.tsx'
@@ -44,13 +45,7 @@ function WholeGraph({ views, batch, query }: Options) {
   return (
     <>
       <search class="filters">
-        <input
-          type="search"
-          placeholder="Part of a name"
-          aria-label="Part of a name"
-          value={query.q ?? ''}
-          onInput={({ currentTarget }) => replaceHash(hashOf('graph', '', { q: currentTarget.value }))}
-        />
+        <NameSearch part={query.q} onPart={(q) => replaceHash(hashOf('graph', '', { q }))} />
         {query.view && (
           <span>
             around <strong>{query.view}</strong> · <a href={hashOf('graph')}>the whole graph</a>

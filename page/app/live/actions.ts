@@ -8,6 +8,7 @@ import { tab } from './browser.ts'
 import { notify } from './notices.ts'
 import { startPoll } from './poll.ts'
 import { lookNow } from './use-live.ts'
+import { loadViews } from './views.ts'
 
 // What the buttons do. Each tells by a notice what came of it, and everything on the screen is looked at again.
 
@@ -17,7 +18,8 @@ export const refreshView = (view: Named, options: { strategy?: string; force?: t
   act(async () => {
     const { runId, status } = await post<Result>(`${viewPath(view)}/refresh`, options)
     if (status !== 'running') return tellEnd(await get<Run>(`/runs/${runId}`))
-    notify({ tone: 'busy', text: `${view.view}: run ${runId} has started`, link: toRun(runId) })
+    const text = `${view.view}: run ${runId} has started`
+    notify({ tone: 'busy', about: aboutRun(runId), text, link: toRun(runId) })
     followRun(runId)
   })
 
@@ -52,21 +54,40 @@ export const resumeAll = (): Promise<void> =>
 export const startBatch = (request: object): Promise<void> =>
   act(async () => {
     const { batchId } = await post<StartedBatch>('/batches', request)
-    notify({ tone: 'busy', text: `Batch ${batchId} has started` })
+    notify({ tone: 'busy', about: aboutBatch(batchId), text: `Batch ${batchId} has started` })
     location.hash = hashOf('batch', batchId)
   })
+
+/** Does again what a run was to do, in the same way, and goes to the new run. */
+export const retryRun = ({ view, operation, result: { request } }: Run): Promise<void> =>
+  act(async () => {
+    const { view: _view, ...options } = request
+    const { runId, status } = await post<Result>(`${await pathOf(view)}/${operation}`, options)
+    location.hash = hashOf('run', runId)
+    if (status !== 'running') return tellEnd(await get<Run>(`/runs/${runId}`))
+    followRun(runId)
+  })
+
+/** A run knows the name of its view alone; some names go by id. */
+async function pathOf(view: string): Promise<string> {
+  const path = viewPath({ view })
+  if (!path.includes('%')) return path
+  const { views } = await loadViews()
+  return viewPath(views.find((each) => each.view === view) ?? { view })
+}
 
 export const cancelRun = (runId: number): Promise<void> =>
   act(async () => {
     const { status } = await post<Result>(`/runs/${runId}/cancel`)
-    if (status === 'running') notify({ tone: 'busy', text: `Run ${runId} is asked to stop` })
-    else tellEnd(await get<Run>(`/runs/${runId}`))
+    if (status !== 'running') return tellEnd(await get<Run>(`/runs/${runId}`))
+    notify({ tone: 'busy', about: aboutRun(runId), text: `Run ${runId} is asked to stop` })
+    followRun(runId)
   })
 
 export const cancelBatch = (batchId: string): Promise<void> =>
   act(async () => {
     await post(`/batches/${batchId}/cancel`)
-    notify({ tone: 'good', text: `Batch ${batchId} is canceled` })
+    notify({ tone: 'good', about: aboutBatch(batchId), text: `Batch ${batchId} is canceled` })
   })
 
 async function act(work: () => Promise<void>): Promise<void> {
@@ -91,16 +112,25 @@ async function act(work: () => Promise<void>): Promise<void> {
   }
 }
 
+const aboutRun = (runId: number) => `run ${runId}`
+const aboutBatch = (batchId: string) => `batch ${batchId}`
+
 const toRun = (runId: number) => ({ href: hashOf('run', runId), text: `run ${runId}` })
+
+/** The runs that are looked at until they end. */
+const followed = new Set<number>()
 
 /** Looks at a run until it has ended, and tells how. */
 function followRun(runId: number) {
+  if (followed.has(runId)) return
+  followed.add(runId)
   const poll = startPoll(async (signal) => {
     const run = await get<Run>(`/runs/${runId}`, signal)
     // A later look tells the end.
     if (signal.aborted) return 0
     if (isOpen(run.status)) return 1500
     poll.stop()
+    followed.delete(runId)
     tellEnd(run)
     lookNow()
     return 0
@@ -109,9 +139,11 @@ function followRun(runId: number) {
 
 function tellEnd({ id, view, status, durationMs, rowCountAfter, error, result }: Run) {
   const counted = rowCountAfter === null ? '' : `, ${rows(rowCountAfter)}`
+  const about = aboutRun(id)
   if (status === 'success')
     return notify({
       tone: 'good',
+      about,
       text: `${view}: done after ${duration(durationMs ?? 0)}${counted}`,
       link: toRun(id),
     })
@@ -119,6 +151,7 @@ function tellEnd({ id, view, status, durationMs, rowCountAfter, error, result }:
   const more = error ? `docs/runbook.md, section ${error.class}` : undefined
   notify({
     tone: status === 'failed' ? 'bad' : 'good',
+    about,
     text: `${view}: ${status}. ${why ?? ''}`,
     more,
     link: toRun(id),

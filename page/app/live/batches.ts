@@ -1,7 +1,7 @@
 import type { BatchDetails, BatchList } from '../../../src/edge/http/schemas/answers.ts'
-import { get, getAll } from '../api/client.ts'
+import { getAll } from '../api/client.ts'
 import { isOpen } from '../words/sign.ts'
-import { type Live, useLive } from './use-live.ts'
+import { type Live, useGet, useLive } from './use-live.ts'
 
 /** One batch with all its views; null loads nothing. */
 export function useBatch(id: string | null): Live<BatchDetails> {
@@ -16,8 +16,4 @@ export function useBatch(id: string | null): Live<BatchDetails> {
 
 /** A page of batches, newest first. */
 export const useBatches = (path: string): Live<BatchList> =>
-  useLive(
-    path,
-    (signal) => get<BatchList>(path, signal),
-    ({ batches }) => batches.some(({ status }) => isOpen(status)),
-  )
+  useGet(path, ({ batches }) => batches.some(({ status }) => isOpen(status)))

@@ -2,6 +2,8 @@
 export interface Poll {
   /** Looks at once, and goes on from there. */
   now(): void
+  /** Looks soon, or once more after the look that goes on: many calls in a row are one look. */
+  soon(): void
   stop(): void
 }
 
@@ -13,6 +15,7 @@ export interface Surroundings {
 }
 
 const mostPauseMs = 30_000
+const soonMs = 100
 
 /**
  * Calls `look` at once, and again as many milliseconds after its end as it returns. If `look` throws, the
@@ -23,11 +26,16 @@ export function startPoll(look: (signal: AbortSignal) => Promise<number>, around
   let current = new AbortController()
   let failures = 0
   let stopped = false
+  let looks = false
+  let again = false
 
   const now = async () => {
     clearTimeout(timer)
     current.abort()
+    looks = false
+    again = false
     if (stopped || around.isHidden()) return
+    looks = true
     current = new AbortController()
     const { signal } = current
     let pauseMs: number
@@ -37,12 +45,21 @@ export function startPoll(look: (signal: AbortSignal) => Promise<number>, around
     } catch {
       pauseMs = Math.min(mostPauseMs, 2000 * 2 ** failures++)
     }
-    if (!signal.aborted) timer = setTimeout(now, pauseMs)
+    if (signal.aborted) return
+    looks = false
+    timer = setTimeout(now, again ? soonMs : pauseMs)
   }
   const end = around.onChange(now)
   now()
   return {
     now,
+    soon() {
+      if (again || stopped) return
+      again = true
+      if (looks) return
+      clearTimeout(timer)
+      timer = setTimeout(now, soonMs)
+    },
     stop() {
       stopped = true
       clearTimeout(timer)

@@ -1,7 +1,8 @@
 import { useEffect, useState } from 'preact/hooks'
-import { asProblem } from '../api/client.ts'
+import { asProblem, get } from '../api/client.ts'
 import type { ApiProblem } from '../api/problem.ts'
 import { tab } from './browser.ts'
+import { hearsNews } from './news.ts'
 import { type Poll, startPoll } from './poll.ts'
 
 /** What the API said last, and why the last look failed, if it did. */
@@ -12,6 +13,8 @@ export interface Live<T> {
 
 const busyMs = 1500
 const quietMs = 15_000
+/** While events come by themselves, for what is no event, such as a schedule that begins a run. */
+const safetyMs = 60_000
 
 /** The polls of the components on the screen. */
 const polls = new Set<Poll>()
@@ -24,10 +27,16 @@ export function lookNow(): void {
   for (const poll of polls) poll.now()
 }
 
+/** Looks at everything on the screen soon: something has happened elsewhere. */
+export function lookSoon(): void {
+  for (const poll of polls) poll.soon()
+}
+
 /**
  * What `load` returns, kept up to date while the component is on the screen: every 1.5 s while busy, else every
- * 15 s. `key` names what is loaded; null loads nothing. `busy` reads from the data whether something goes on; if other
- * data say that, `busy` is what they say, and each change of it looks at once.
+ * 15 s; if events tell what happens, at each event, and every 60 s. `key` names what is loaded; null loads nothing.
+ * `busy` reads from the data whether something goes on; if other data say that, `busy` is what they say, and each
+ * change of it looks at once.
  */
 export function useLive<T>(
   key: string | null,
@@ -49,7 +58,8 @@ export function useLive<T>(
         if (signal.aborted) return quietMs
         remember(key, data)
         show(data)
-        return (typeof busy === 'function' ? busy(data) : busy) ? busyMs : quietMs
+        if (typeof busy === 'function' ? busy(data) : busy) return busyMs
+        return hearsNews.get() ? safetyMs : quietMs
       } catch (thrown) {
         if (!signal.aborted) show(answers.get(key) as T | undefined, asProblem(thrown))
         throw thrown
@@ -66,6 +76,10 @@ export function useLive<T>(
     ? live
     : { data: key === null ? undefined : (answers.get(key) as T | undefined), problem: undefined }
 }
+
+/** What `GET path` answers, kept up to date as `useLive` does. */
+export const useGet = <Body>(path: string, busy?: boolean | ((body: Body) => boolean)): Live<Body> =>
+  useLive(path, (signal) => get<Body>(path, signal), busy)
 
 function remember(key: string, data: unknown) {
   answers.delete(key)

@@ -3,11 +3,12 @@ import { getAll } from '../api/client.ts'
 import { isOpen } from '../words/sign.ts'
 import { type Live, useLive } from './use-live.ts'
 
-const load = (signal: AbortSignal) =>
+/** Every view, once. */
+export const loadViews = (signal?: AbortSignal): Promise<ViewList> =>
   getAll<ViewList>('/views', (all, page) => ({ ...page, views: [...all.views, ...page.views] }), signal)
 
 /** Every view. */
 export const useViews = (): Live<ViewList> =>
-  useLive('/views', load, ({ views }) =>
+  useLive('/views', loadViews, ({ views }) =>
     views.some(({ lastRun }) => lastRun !== null && isOpen(lastRun.status)),
   )

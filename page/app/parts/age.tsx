@@ -14,7 +14,7 @@ export function Age({ of }: { of: { staleMs: number | null; maxStaleMs: number |
       <span class="limit">{of.maxStaleMs === null ? 'no limit' : `of ${duration(of.maxStaleMs)}`}</span>
       {used !== null && (
         <span class="bar" aria-hidden="true">
-          <span class={`fill fill-${tone}`} style={{ width: `${Math.min(100, used * 100)}%` }} />
+          <span class={`fill tone-${tone}`} style={{ width: `${Math.min(100, used * 100)}%` }} />
         </span>
       )}
     </span>

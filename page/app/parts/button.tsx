@@ -7,10 +7,12 @@ interface Options {
   kind?: 'main' | 'quiet' | 'danger'
   label?: string
   disabled?: boolean
+  /** The single key that does the same. */
+  shortcut?: string
 }
 
 /** A button that does something. While it is doing it, further clicks do nothing. */
-export function Button({ does, children, kind, label, disabled }: Options) {
+export function Button({ does, children, kind, label, disabled, shortcut }: Options) {
   const [busy, setBusy] = useState(false)
   const click = async () => {
     if (busy) return
@@ -22,6 +24,7 @@ export function Button({ does, children, kind, label, disabled }: Options) {
       type="button"
       class={kind}
       aria-label={label}
+      aria-keyshortcuts={shortcut}
       aria-disabled={busy}
       disabled={disabled}
       onClick={click}

@@ -33,7 +33,13 @@ export function RefreshButton({ view, label, strategy, small }: Options) {
     if (yes) await refreshView(view, { ...(strategy && { strategy }), ...(view.paused && { force: true }) })
   }
   return (
-    <Button does={refresh} kind={small ? 'quiet' : 'main'} disabled={view.missing} {...(label && { label })}>
+    <Button
+      does={refresh}
+      kind={small ? 'quiet' : 'main'}
+      disabled={view.missing}
+      shortcut="r"
+      {...(label && { label })}
+    >
       {small ? (
         <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
           <path d="M13 8a5 5 0 1 1-1.6-3.7M13 2.5v3h-3" />

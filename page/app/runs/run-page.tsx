@@ -1,9 +1,8 @@
 import type { Run } from '../../../src/edge/http/schemas/answers.ts'
 import { duration } from '../../../src/plan/words.ts'
 import { hashOf, type Place } from '../address/address.ts'
-import { get } from '../api/client.ts'
-import { cancelRun } from '../live/actions.ts'
-import { useLive } from '../live/use-live.ts'
+import { cancelRun, retryRun, startBatch } from '../live/actions.ts'
+import { useGet } from '../live/use-live.ts'
 import { Button } from '../parts/button.tsx'
 import { Facts } from '../parts/facts.tsx'
 import { Heading } from '../parts/heading.tsx'
@@ -13,18 +12,14 @@ import { Sql } from '../parts/sql.tsx'
 import { ViewLink } from '../parts/view-link.tsx'
 import { Moment } from '../parts/when.tsx'
 import { isOpen, signOfRun } from '../words/sign.ts'
+import { Checks } from './checks.tsx'
 import { Progress } from './progress.tsx'
 import { RunError } from './run-error.tsx'
 import { rowsOf } from './run-words.ts'
 
 /** `#/runs/<id>`: one run, what it did, and why it failed. */
 export function RunPage({ place: { subject } }: { place: Place }) {
-  const path = `/runs/${encodeURIComponent(subject)}`
-  const live = useLive(
-    path,
-    (signal) => get<Run>(path, signal),
-    ({ status }) => isOpen(status),
-  )
+  const live = useGet<Run>(`/runs/${encodeURIComponent(subject)}`, ({ status }) => isOpen(status))
   return (
     <>
       <div class="head">
@@ -44,11 +39,29 @@ export function RunPage({ place: { subject } }: { place: Place }) {
             Cancel the run
           </Button>
         )}
+        {live.data && isRetryable(live.data) && <Retry run={live.data} />}
       </div>
       <Loading live={live}>{(run) => <OneRun run={run} />}</Loading>
     </>
   )
 }
+
+/** A drop is not for a button. A migration or `put-back` asks for what the API does not take: it is repeated itself. */
+const isRetryable = ({ status, operation, result }: Run) =>
+  (status === 'failed' || status === 'canceled') && operation !== 'drop' && 'view' in result.request
+
+const Retry = ({ run }: { run: Run }) => (
+  <div class="buttons">
+    {run.operation === 'refresh' && (
+      <Button does={() => startBatch({ views: [run.view], descendants: true })}>
+        Retry, and refresh what reads it
+      </Button>
+    )}
+    <Button kind="main" shortcut="r" does={() => retryRun(run)}>
+      Retry
+    </Button>
+  </div>
+)
 
 const OneRun = ({ run }: { run: Run }) => (
   <>
@@ -82,6 +95,7 @@ function RunFacts({ run }: { run: Run }) {
           Because: strategy ? undefined : because,
           Duration: run.durationMs === null ? undefined : duration(run.durationMs),
           Rows: rowsOf(run) || undefined,
+          Checks: run.checks ? <Checks of={run} /> : undefined,
           Asked: <Moment at={run.requestedAt} />,
           'Not before': run.notBefore ? <Moment at={run.notBefore} /> : undefined,
           Started: run.startedAt ? <Moment at={run.startedAt} /> : undefined,

@@ -1,62 +1,47 @@
 import type { Run } from '../../../src/edge/http/schemas/answers.ts'
 import { duration } from '../../../src/plan/words.ts'
 import { hashOf } from '../address/address.ts'
-import { Column } from '../parts/column.tsx'
 import { Badge } from '../parts/mark.tsx'
+import { type Column, orDash, Table } from '../parts/table.tsx'
 import { ViewLink } from '../parts/view-link.tsx'
 import { When } from '../parts/when.tsx'
 import { signOfRun } from '../words/sign.ts'
 import { rowsOf } from './run-words.ts'
 
+const columns: Column<Run>[] = [
+  { name: 'id', title: 'Run', names: true, cell: ({ id }) => <a href={hashOf('run', id)}>{id}</a> },
+  { name: 'status', title: 'Status', cell: ({ status }) => <Badge sign={signOfRun(status)} /> },
+  { name: 'view', title: 'View', cell: ({ view }) => <ViewLink view={view} /> },
+  { name: 'time', title: 'Asked', cell: ({ requestedAt }) => <When at={requestedAt} /> },
+  {
+    name: 'duration',
+    title: 'Duration',
+    number: true,
+    cell: ({ durationMs }) => orDash(durationMs !== null && duration(durationMs)),
+  },
+  { name: 'rows', title: 'Rows', number: true, cell: (run) => orDash(rowsOf(run)) },
+  {
+    name: 'by',
+    title: 'By',
+    class: 'pale',
+    cell: ({ batchId, trigger, attempt }) => (
+      <>
+        {batchId ? <a href={hashOf('batch', batchId)}>batch</a> : trigger}
+        {attempt > 1 && `, attempt ${attempt}`}
+      </>
+    ),
+  },
+  { name: 'result', title: 'What came of it', cell: (run) => <Outcome run={run} /> },
+]
+
 /** Runs as a table; with their views, if they are runs of several. */
 export const RunTable = ({ runs, withViews = false }: { runs: Run[]; withViews?: boolean }) => (
-  <table class={`runs ${withViews ? 'with-views' : ''}`} role="table">
-    <thead role="rowgroup">
-      <tr role="row">
-        <Column>Run</Column>
-        <Column>Status</Column>
-        {withViews && <Column>View</Column>}
-        <Column>Asked</Column>
-        <Column class="number">Duration</Column>
-        <Column class="number">Rows</Column>
-        <Column>By</Column>
-        <Column>What came of it</Column>
-      </tr>
-    </thead>
-    <tbody role="rowgroup">
-      {runs.map((run) => (
-        <tr role="row" key={run.id}>
-          <th role="rowheader" scope="row" class="of-id">
-            <a href={hashOf('run', run.id)}>{run.id}</a>
-          </th>
-          <td role="cell" class="of-status">
-            <Badge sign={signOfRun(run.status)} />
-          </td>
-          {withViews && (
-            <td role="cell" class="of-view">
-              <ViewLink view={run.view} />
-            </td>
-          )}
-          <td role="cell" class="of-time">
-            <When at={run.requestedAt} />
-          </td>
-          <td role="cell" class="number of-duration">
-            {run.durationMs === null ? <span class="none">–</span> : duration(run.durationMs)}
-          </td>
-          <td role="cell" class="number of-rows">
-            {rowsOf(run) || <span class="none">–</span>}
-          </td>
-          <td role="cell" class="of-by pale">
-            {run.batchId ? <a href={hashOf('batch', run.batchId)}>batch</a> : run.trigger}
-            {run.attempt > 1 && `, attempt ${run.attempt}`}
-          </td>
-          <td role="cell" class="of-result">
-            <Outcome run={run} />
-          </td>
-        </tr>
-      ))}
-    </tbody>
-  </table>
+  <Table
+    class={`runs ${withViews ? 'with-views' : ''}`}
+    columns={columns.filter(({ name }) => withViews || name !== 'view')}
+    rows={runs}
+    keyOf={({ id }) => id}
+  />
 )
 
 function Outcome({ run: { error, operation, result } }: { run: Run }) {

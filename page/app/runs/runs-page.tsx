@@ -1,60 +1,22 @@
-import type { RunList } from '../../../src/edge/http/schemas/answers.ts'
 import { hashOf, type Place } from '../address/address.ts'
-import { get } from '../api/client.ts'
-import { withQuery } from '../api/paths.ts'
-import { useLive } from '../live/use-live.ts'
 import { Heading } from '../parts/heading.tsx'
-import { Loading } from '../parts/loading.tsx'
-import { isOpen } from '../words/sign.ts'
-import { RunTable } from './run-table.tsx'
+import { DayGrid } from './day-grid.tsx'
+import { RunList } from './run-list.tsx'
 
-const statuses = ['', 'running', 'failed', 'success', 'skipped', 'canceled'] as const
-
-/** `#/runs`: the last runs of every view. The address may narrow them to a status, and go to older ones. */
-export function RunsPage({ place: { query } }: { place: Place }) {
-  const status = query.status ?? ''
-  const path = withQuery('/runs', { status, cursor: query.before, limit: 100 })
-  const live = useLive(
-    path,
-    (signal) => get<RunList>(path, signal),
-    ({ runs }) => runs.some((run) => isOpen(run.status)),
-  )
-  return (
-    <>
-      <div class="head">
-        <Heading title="Runs" />
-      </div>
-      <nav class="filters" aria-label="Runs by status">
-        <ul class="chips">
-          {statuses.map((each) => (
-            <li key={each}>
-              <a
-                class={`chip chip-${each}`}
-                href={hashOf('runs', '', { status: each })}
-                aria-current={each === status ? 'true' : undefined}
-              >
-                {each || 'all'}
-              </a>
-            </li>
-          ))}
-        </ul>
-      </nav>
-      <Loading live={live}>
-        {({ runs, next }) => (
-          <>
-            {runs.length === 0 ? (
-              <p class="empty">No run is like that.</p>
-            ) : (
-              <RunTable runs={runs} withViews />
-            )}
-            {next && (
-              <a class="more" href={hashOf('runs', '', { status, before: next })}>
-                Older runs
-              </a>
-            )}
-          </>
-        )}
-      </Loading>
-    </>
-  )
-}
+/** `#/runs`: the runs of every view, as a list that the address narrows, or as a grid of days. */
+export const RunsPage = ({ place: { query } }: { place: Place }) => (
+  <>
+    <div class="head">
+      <Heading title="Runs" />
+    </div>
+    <nav class="tabs" aria-label="The runs as">
+      <a href={hashOf('runs')} aria-current={query.as ? undefined : 'true'}>
+        list
+      </a>
+      <a href={hashOf('runs', '', { as: 'days' })} aria-current={query.as === 'days' ? 'true' : undefined}>
+        days
+      </a>
+    </nav>
+    {query.as === 'days' ? <DayGrid query={query} /> : <RunList query={query} />}
+  </>
+)

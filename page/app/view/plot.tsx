@@ -1,12 +1,18 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import type uPlot from 'uplot'
 import { hashOf } from '../address/address.ts'
-import { useDark } from '../parts/use-dark.ts'
 import { utc } from '../parts/when.tsx'
+import { roundTicks, timeTicks } from './axis.ts'
+
+interface Points {
+  ids: number[]
+  /** In seconds. */
+  at: number[]
+  values: number[]
+}
 
 interface Options {
   title: string
-  points: { ids: number[]; at: number[]; values: number[] }
+  points: Points
   write: (value: number) => string
   /** What is said if there are no points. */
   none: string
@@ -14,56 +20,26 @@ interface Options {
   fromZero?: boolean
 }
 
-const height = 150
-/** `4.2M` */
-const short = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 4 })
-
-const day = 24 * 3600
-/**
- * How uPlot writes times. Each line: the least seconds between ticks, a format, and what the first tick of a year and
- * of a day has below it.
- */
-const dates = [
-  [365 * day, '{YYYY}', null, null, null, null, null, null, 1],
-  [28 * day, '{MMM}', '\n{YYYY}', null, null, null, null, null, 1],
-  [day, '{D} {MMM}', '\n{YYYY}', null, null, null, null, null, 1],
-  [60, '{HH}:{mm}', '\n{D} {MMM} {YYYY}', null, '\n{D} {MMM}', null, null, null, 1],
-  [0.001, '{HH}:{mm}:{ss}', '\n{D} {MMM} {YYYY}', null, '\n{D} {MMM}', null, null, null, 1],
-] satisfies uPlot.Axis.Values
+type Range = [from: number, to: number]
 
 /** A number of each run over time. A click on a point opens its run; the table below has the same numbers. */
 export function Plot({ title, points, write, none, fromZero = false }: Options) {
-  const place = useRef<HTMLDivElement>(null)
   const [read, setRead] = useState<number | null>(null)
-  const dark = useDark()
-  const { ids, at, values } = points
-  useEffect(() => {
-    if (!place.current || at.length === 0) return
-    const element = place.current
-    let plot: uPlot | undefined
-    const observer = new ResizeObserver(() => plot?.setSize({ width: element.clientWidth, height }))
-    observer.observe(element)
-    let wanted = true
-    import('./plotter.ts').then(({ Plotter }) => {
-      if (!wanted) return
-      const options = optionsOf(element, { write, fromZero, read: setRead })
-      const tzDate = (seconds: number) => Plotter.tzDate(new Date(seconds * 1000), 'Etc/UTC')
-      plot = new Plotter({ ...options, tzDate }, [at, values], element)
-    })
-    return () => {
-      wanted = false
-      observer.disconnect()
-      plot?.destroy()
-    }
-  }, [dark, ids.join()])
-  const open = () => read !== null && ids[read] !== undefined && location.assign(hashOf('run', ids[read]))
+  /** The part that a drag has enlarged. */
+  const [part, setPart] = useState<Range | null>(null)
+  const { at, values } = points
   const latest = values.length - 1
   const shown = read ?? latest
   return (
     <figure class="plot">
       <figcaption>
         {title}{' '}
-        {latest >= 0 && values[shown] !== undefined && (
+        {part && (
+          <button type="button" class="quiet" onClick={() => setPart(null)}>
+            Show all
+          </button>
+        )}
+        {values[shown] !== undefined && (
           <span class="pale">
             {write(values[shown])} ·{' '}
             {read === null ? 'latest' : utc(new Date(at[shown]! * 1000).toISOString())}
@@ -73,62 +49,167 @@ export function Plot({ title, points, write, none, fromZero = false }: Options) 
       {latest < 0 ? (
         <p class="none">{none}</p>
       ) : (
-        // biome-ignore lint/a11y/useKeyWithClickEvents: the runs of the table are the same, and links
-        <div
-          ref={place}
-          class="canvas"
-          role="img"
-          aria-label={summary(title, values, write)}
-          onClick={open}
-        />
+        <Drawing {...{ title, points, write, fromZero, read, setRead, part, setPart }} />
       )}
     </figure>
   )
 }
 
+/** The room around the points, in pixels. */
+const room = { left: 60, right: 10, top: 8, bottom: 36 }
+const height = 150
+const floor = height - room.bottom
+
+/** `4.2M` */
+const short = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 4 })
+
+function Drawing({
+  title,
+  points: { ids, at, values },
+  write,
+  fromZero,
+  read,
+  setRead,
+  part,
+  setPart,
+}: Required<Omit<Options, 'none'>> & {
+  read: number | null
+  setRead: (at: number | null) => void
+  part: Range | null
+  setPart: (part: Range) => void
+}) {
+  const place = useRef<HTMLDivElement>(null)
+  const width = useWidth(place)
+  const [drag, setDrag] = useState<Range | null>(null)
+  const [from, to] = part ?? wholeOf(at)
+  const [least, most] = fromZero ? [0, Math.max(...values) * 1.1 || 1] : around(values)
+  const x = (seconds: number) =>
+    room.left + ((seconds - from) / (to - from)) * (width - room.left - room.right)
+  const y = (value: number) => floor - ((value - least) / (most - least)) * (floor - room.top)
+  const seconds = ({ offsetX }: PointerEvent) =>
+    from + ((offsetX - room.left) / (width - room.left - room.right)) * (to - from)
+  const seen = at.flatMap((each, n) => (each >= from && each <= to ? [n] : []))
+  const nearest = (wanted: number) =>
+    seen.reduce<number | null>(
+      (best, n) => (best === null || Math.abs(at[n]! - wanted) < Math.abs(at[best]! - wanted) ? n : best),
+      null,
+    )
+  const line = at.map((each, n) => `${x(each).toFixed(1)},${y(values[n]!).toFixed(1)}`).join(' ')
+  const clip = `${title}-clip`
+  const ends = drag && [x(Math.min(...drag)), x(Math.max(...drag))]
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the runs of the table are the same, and links
+    <div
+      ref={place}
+      class="drawing"
+      role="img"
+      aria-label={summary(title, values, write)}
+      onPointerMove={(event) => {
+        setRead(nearest(seconds(event)))
+        if (drag) setDrag([drag[0], seconds(event)])
+      }}
+      onPointerLeave={() => {
+        setRead(null)
+        setDrag(null)
+      }}
+      onPointerDown={(event) => setDrag([seconds(event), seconds(event)])}
+      onClick={() => {
+        setDrag(null)
+        if (ends && ends[1]! - ends[0]! > 4) setPart([Math.min(...drag), Math.max(...drag)])
+        else if (read !== null) location.assign(hashOf('run', ids[read]!))
+      }}
+    >
+      {width > 0 && (
+        <svg width={width} height={height} aria-hidden="true">
+          <clipPath id={clip}>
+            <rect x={room.left - 4} y="0" width={width - room.left - room.right + 8} height={floor + 4} />
+          </clipPath>
+          <Axes {...{ width, x, y, from, to, least, most }} write={fromZero ? write : short.format} />
+          <g clip-path={`url(#${clip})`}>
+            {fromZero && <polygon points={`${x(at[0]!)},${floor} ${line} ${x(at.at(-1)!)},${floor}`} />}
+            <polyline points={line} />
+            {seen.length < width / 12 &&
+              seen.map((n) => <circle key={ids[n]} cx={x(at[n]!)} cy={y(values[n]!)} r="2.5" />)}
+            {ends && (
+              <rect
+                class="part"
+                x={ends[0]}
+                y={room.top}
+                width={ends[1]! - ends[0]!}
+                height={floor - room.top}
+              />
+            )}
+            {read !== null && (
+              <>
+                <line class="read" x1={x(at[read]!)} x2={x(at[read]!)} y1={room.top} y2={floor} />
+                <circle cx={x(at[read]!)} cy={y(values[read]!)} r="4" />
+              </>
+            )}
+          </g>
+        </svg>
+      )}
+    </div>
+  )
+}
+
+interface Axis {
+  width: number
+  /** Where a moment and a value are. */
+  x: (seconds: number) => number
+  y: (value: number) => number
+  from: number
+  to: number
+  least: number
+  most: number
+  write: (value: number) => string
+}
+
+const Axes = ({ width, x, y, from, to, least, most, write }: Axis) => (
+  <>
+    {roundTicks(least, most, 5).map((value) => (
+      <g key={value}>
+        <line class="grid" x1={room.left} x2={width - room.right} y1={y(value)} y2={y(value)} />
+        <text x={room.left - 6} y={y(value) + 4} text-anchor="end">
+          {write(value)}
+        </text>
+      </g>
+    ))}
+    {timeTicks(from, to, width / 90).map(({ at, label, below }) => (
+      <g key={at}>
+        <line class="grid" x1={x(at)} x2={x(at)} y1={room.top} y2={floor} />
+        <text x={x(at)} y={floor + 14} text-anchor="middle">
+          {label}
+        </text>
+        <text x={x(at)} y={floor + 28} text-anchor="middle">
+          {below}
+        </text>
+      </g>
+    ))}
+  </>
+)
+
 const summary = (title: string, values: number[], write: (value: number) => string) =>
   `${title} of ${values.length} refreshes: from ${write(Math.min(...values))} to ${write(Math.max(...values))}, ` +
   `the last ${write(values.at(-1)!)}`
 
-interface Drawing {
-  write: (value: number) => string
-  fromZero: boolean
-  read: (at: number | null) => void
+/** From the first moment to the last; an hour around a single one. */
+const wholeOf = (at: number[]): Range =>
+  at[0] === at.at(-1) ? [at[0]! - 1800, at[0]! + 1800] : [at[0]!, at.at(-1)!]
+
+/** A range with a tenth of it around the values; around equal ones, room for ticks of whole numbers. */
+function around(values: number[]): Range {
+  const [least, most] = [Math.min(...values), Math.max(...values)]
+  const margin = Math.max((most - least) * 0.1, least === most ? 2 : 0)
+  return [least - margin, most + margin]
 }
 
-function optionsOf(element: HTMLElement, { write, fromZero, read }: Drawing): uPlot.Options {
-  const styles = getComputedStyle(element)
-  const colour = (name: string) => styles.getPropertyValue(name).trim()
-  const axis = {
-    stroke: styles.color,
-    font: '11px system-ui, sans-serif',
-    grid: { stroke: colour('--line'), width: 1 },
-    ticks: { stroke: colour('--line'), width: 1, size: 4 },
-  }
-  return {
-    width: element.clientWidth,
-    height,
-    legend: { show: false },
-    cursor: { y: false, drag: { x: true, y: false }, points: { size: 8 } },
-    ...(fromZero && { scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } } }),
-    series: [
-      {},
-      {
-        stroke: colour('--accent'),
-        ...(fromZero && { fill: colour('--accent-wash') }),
-        width: 1.5,
-        points: { size: 5, fill: colour('--accent') },
-      },
-    ],
-    axes: [
-      { ...axis, space: 70, values: dates },
-      {
-        ...axis,
-        size: 60,
-        space: 30,
-        values: (_, splits) => splits.map((split) => (fromZero ? write(split) : short.format(split))),
-      },
-    ],
-    hooks: { setCursor: [({ cursor }) => read(cursor.idx ?? null)] },
-  }
+/** How wide an element is, also when that changes. */
+function useWidth(place: { current: HTMLElement | null }): number {
+  const [width, setWidth] = useState(0)
+  useEffect(() => {
+    const observer = new ResizeObserver(() => setWidth(place.current?.clientWidth ?? 0))
+    observer.observe(place.current!)
+    return () => observer.disconnect()
+  }, [])
+  return width
 }

@@ -3,7 +3,7 @@ import type { Run, RunList, View } from '../../../src/edge/http/schemas/answers.
 import { asProblem, get } from '../api/client.ts'
 import { withQuery } from '../api/paths.ts'
 import type { ApiProblem } from '../api/problem.ts'
-import { useLive } from '../live/use-live.ts'
+import { useGet } from '../live/use-live.ts'
 import { joinRuns } from './runs.ts'
 
 const mostAtFirst = 500
@@ -40,7 +40,7 @@ export function useRuns({ view, id }: Pick<View, 'view' | 'id'>, running: boolea
     load(mostAtFirst, { runs: [], next: null }, whole.signal)
     return () => whole.abort()
   }, [view])
-  const live = useLive(path(newest), (signal) => get<RunList>(path(newest), signal), running)
+  const live = useGet<RunList>(path(newest), running)
 
   return {
     runs: joinRuns(live.data?.runs ?? [], loaded.runs),

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { ViewDetails } from '../../../src/edge/http/schemas/answers.ts'
+import { strategies } from '../../../src/plan/views/definition.ts'
 import { cancelRun, pauseView, resumeView } from '../live/actions.ts'
 import { Button } from '../parts/button.tsx'
 import { RefreshButton } from '../parts/refresh-button.tsx'
@@ -26,7 +27,7 @@ export function ViewActions({ view, running }: { view: ViewDetails; running: boo
             onChange={({ currentTarget }) => setStrategy(currentTarget.value)}
           >
             <option value="">strategy: {view.strategy}</option>
-            {['auto', 'swap', 'concurrent', 'regular']
+            {strategies
               .filter((each) => each !== view.strategy)
               .map((each) => (
                 <option key={each}>{each}</option>

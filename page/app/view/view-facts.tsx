@@ -1,34 +1,62 @@
 import type { ViewDetails } from '../../../src/edge/http/schemas/answers.ts'
+import { heldBack } from '../../../src/plan/diagnosis/held-back.ts'
+import { savedText } from '../../../src/plan/monitoring/saved.ts'
+import { lastChecked } from '../../../src/plan/runs/made-checks.ts'
 import { bytes, duration } from '../../../src/plan/words.ts'
 import { Age } from '../parts/age.tsx'
 import { Facts } from '../parts/facts.tsx'
+import { ViewLink } from '../parts/view-link.tsx'
 import { When } from '../parts/when.tsx'
+import { Checks } from '../runs/checks.tsx'
 
 /** The numbers of a view. */
-export const ViewFacts = ({ view }: { view: ViewDetails }) => (
-  <section aria-labelledby="facts">
-    <h2 id="facts">Facts</h2>
-    <Facts
-      facts={{
-        'Age and limit': <Age of={view} />,
-        'Last success': <When at={view.lastSuccessAt} none="none" />,
-        'Next run': <When at={view.nextRun} none="not scheduled" />,
-        Schedule: view.schedule ? (
-          <>
-            <code>{view.schedule}</code> {view.timeZone}
-          </>
-        ) : view.nextBy === 'nightly' ? (
-          'the nightly batch'
-        ) : (
-          'none of its own'
-        ),
-        'Last duration': view.lastRun?.durationMs != null ? duration(view.lastRun.durationMs) : '–',
-        Rows: view.estimatedRows?.toLocaleString('en') ?? '–',
-        Size: view.sizeBytes === null ? '–' : bytes(view.sizeBytes),
-        Strategy: view.strategy,
-        Source: view.source,
-        Owner: view.owner ?? '–',
-      }}
-    />
-  </section>
-)
+export function ViewFacts({ view }: { view: ViewDetails }) {
+  const checked = lastChecked(view.recentRuns)
+  const saved = savedText([view])
+  return (
+    <section aria-labelledby="facts">
+      <h2 id="facts">Facts</h2>
+      <Facts
+        facts={{
+          'Age and limit': <Age of={view} />,
+          'As of':
+            view.asOf === null && view.lastSuccessAt !== null ? (
+              'nobody knows: filled outside the record'
+            ) : (
+              <When at={view.asOf} none="none" />
+            ),
+          ...(heldBack(view) === null ? {} : { 'Held back by': <ViewLink view={heldBack(view) ?? ''} /> }),
+          ...(view.checkFailedSince && {
+            'Held back': (
+              <>
+                by a check <When at={view.checkFailedSince} none="" />
+              </>
+            ),
+          }),
+          'Last success': <When at={view.lastSuccessAt} none="none" />,
+          'Next run': <When at={view.nextRun} none="not scheduled" />,
+          Schedule:
+            view.targetLagSeconds != null ? (
+              `at most ${duration(view.targetLagSeconds * 1000)} behind${view.lagWorksSeconds == null ? '' : `, which cannot be kept: ${duration(view.lagWorksSeconds * 1000)} can`}`
+            ) : view.schedule ? (
+              <>
+                <code>{view.schedule}</code> {view.timeZone}
+              </>
+            ) : view.nextBy === 'nightly' ? (
+              'the nightly batch'
+            ) : (
+              'none of its own'
+            ),
+          ...(saved && { Saved: saved }),
+          'Last duration': view.lastRun?.durationMs != null ? duration(view.lastRun.durationMs) : '–',
+          Rows: view.estimatedRows?.toLocaleString('en') ?? '–',
+          ...(checked && { Checks: <Checks of={checked} /> }),
+          Size: view.sizeBytes === null ? '–' : bytes(view.sizeBytes),
+          Strategy: view.strategy,
+          Source: view.source,
+          Owner: view.owner ?? '–',
+        }}
+      />
+    </section>
+  )
+}

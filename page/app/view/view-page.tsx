@@ -1,9 +1,9 @@
 import type { View, ViewDetails } from '../../../src/edge/http/schemas/answers.ts'
-import { stateOf } from '../../../src/plan/views/state.ts'
+import { filters, stateOf } from '../../../src/plan/diagnosis/state.ts'
+import { ActionsOfView } from '../actions/actions-of-view.tsx'
 import type { Place } from '../address/address.ts'
-import { get } from '../api/client.ts'
 import { viewPath } from '../api/paths.ts'
-import { useLive } from '../live/use-live.ts'
+import { useGet } from '../live/use-live.ts'
 import { useViews } from '../live/views.ts'
 import { Heading } from '../parts/heading.tsx'
 import { Loading } from '../parts/loading.tsx'
@@ -23,7 +23,7 @@ import { WhyPanel } from './why-panel.tsx'
 export function ViewPage({ place: { subject } }: { place: Place }) {
   const known = useViews().data?.views
   const path = viewPath(known?.find(({ view }) => view === subject) ?? { view: subject })
-  const live = useLive(path, (signal) => get<ViewDetails>(path, signal), isRunning)
+  const live = useGet<ViewDetails>(path, isRunning)
   return (
     <>
       {live.data === undefined && <Heading title={subject} />}
@@ -46,6 +46,11 @@ function OneView({ view, path, known }: { view: ViewDetails; path: string; known
           </Heading>
           <p class="badges">
             <Badge sign={signOf(stateOf(view))} />
+            {view.checkFailedSince ? (
+              <Badge sign={signOf('heldBack')} />
+            ) : (
+              filters.failed(view) && <Badge sign={signOf('failed')} />
+            )}
             {view.paused && <Badge sign={signOf('paused')} />}
             {view.lastRun && running && <Badge sign={signOfRun(view.lastRun.status)} />}
             {view.comment && <span class="pale">{view.comment}</span>}
@@ -61,6 +66,7 @@ function OneView({ view, path, known }: { view: ViewDetails; path: string; known
       <Neighbours view={view} known={known} />
       <Definition view={view} />
       <Runs {...runs} />
+      <ActionsOfView view={view.view} />
     </>
   )
 }

@@ -1,16 +1,18 @@
 import type { Cause, Why } from '../../../src/edge/http/schemas/answers.ts'
+import { withFlags } from '../../../src/plan/commands.ts'
 import { hashOf } from '../address/address.ts'
-import { get } from '../api/client.ts'
-import { useLive } from '../live/use-live.ts'
+import { target } from '../api/target.ts'
+import { useGet } from '../live/use-live.ts'
 import { Command } from '../parts/command.tsx'
 import { Loading } from '../parts/loading.tsx'
+import { useStore } from '../store/use-store.ts'
 import { withMentions } from '../words/mentions.ts'
 import { isBad } from './causes.ts'
 import { Locks } from './locks.tsx'
 
 /** Why the view's data are as old as they are: the cause first, who is in the way, and what to type. */
 export function WhyPanel({ path, running }: { path: string; running: boolean }) {
-  const live = useLive(`${path}/why`, (signal) => get<Why>(`${path}/why`, signal), running)
+  const live = useGet<Why>(`${path}/why`, running)
   return (
     <Loading live={live}>
       {({ causes, locks, view }) => (
@@ -28,23 +30,26 @@ export function WhyPanel({ path, running }: { path: string; running: boolean }) 
   )
 }
 
-const OneCause = ({ cause, of }: { cause: Cause; of: string }) => (
-  <li class={isBad(cause) ? 'bad' : undefined}>
-    <p>
-      <b class="code">{cause.code}</b>{' '}
-      {withMentions(cause.text, addressesOf(cause, of)).map(({ text, href }) =>
-        href ? (
-          <a key={href} href={href}>
-            {text}
-          </a>
-        ) : (
-          text
-        ),
-      )}
-    </p>
-    {cause.next && <Command line={cause.next} />}
-  </li>
-)
+function OneCause({ cause, of }: { cause: Cause; of: string }) {
+  const flags = useStore(target)?.flags
+  return (
+    <li class={isBad(cause) ? 'bad' : undefined}>
+      <p>
+        <b class="code">{cause.code}</b>{' '}
+        {withMentions(cause.text, addressesOf(cause, of)).map(({ text, href }) =>
+          href ? (
+            <a key={href} href={href}>
+              {text}
+            </a>
+          ) : (
+            text
+          ),
+        )}
+      </p>
+      {cause.next && <Command line={flags ? withFlags(cause.next, flags) : cause.next} />}
+    </li>
+  )
+}
 
 /** What a cause is about, besides the view itself. */
 const addressesOf = ({ view, runId, batchId }: Cause, of: string): Record<string, string> => ({

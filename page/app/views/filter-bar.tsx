@@ -1,7 +1,8 @@
 import type { View } from '../../../src/edge/http/schemas/answers.ts'
-import { filterNames } from '../../../src/plan/views/state.ts'
+import { filterNames } from '../../../src/plan/diagnosis/state.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { replaceHash } from '../address/use-place.ts'
+import { NameSearch } from '../parts/name-search.tsx'
 import { countStates, sorts } from './select.ts'
 
 const sortWords: Record<(typeof sorts)[number], string> = {
@@ -18,8 +19,6 @@ const sortWords: Record<(typeof sorts)[number], string> = {
 export function FilterBar({ views, query }: { views: View[]; query: Place['query'] }) {
   const counts = countStates(views)
   const to = (change: Place['query']) => hashOf('views', '', { ...query, ...change })
-  const change = (name: string) => (event: { currentTarget: HTMLInputElement | HTMLSelectElement }) =>
-    replaceHash(to({ [name]: event.currentTarget.value }))
   return (
     <search class="filters">
       <ul class="chips">
@@ -40,16 +39,13 @@ export function FilterBar({ views, query }: { views: View[]; query: Place['query
           )
         })}
       </ul>
-      <input
-        type="search"
-        placeholder="Part of a name"
-        aria-label="Part of a name"
-        value={query.q ?? ''}
-        onInput={change('q')}
-      />
+      <NameSearch part={query.q} onPart={(q) => replaceHash(to({ q }))} />
       <label class="order">
         Order{' '}
-        <select value={query.sort ?? 'urgency'} onChange={change('sort')}>
+        <select
+          value={query.sort ?? 'urgency'}
+          onChange={({ currentTarget }) => replaceHash(to({ sort: currentTarget.value }))}
+        >
           {sorts.map((sort) => (
             <option key={sort} value={sort}>
               {sortWords[sort]}

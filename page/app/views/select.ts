@@ -1,5 +1,5 @@
 import type { View } from '../../../src/edge/http/schemas/answers.ts'
-import { byUrgency, type Filter, filterNames, filters } from '../../../src/plan/views/state.ts'
+import { byUrgency, type Filter, filterNames, filters } from '../../../src/plan/diagnosis/state.ts'
 
 /** How many views are in each state that the list can be narrowed to. */
 export const countStates = (views: View[]): Record<Filter, number> =>

@@ -1,6 +1,14 @@
 import type { View } from '../../../src/edge/http/schemas/answers.ts'
-import { Column } from '../parts/column.tsx'
-import { ViewRow } from './view-row.tsx'
+import { stateOf, tellsFailure } from '../../../src/plan/diagnosis/state.ts'
+import { bytes, duration } from '../../../src/plan/words.ts'
+import { hashOf } from '../address/address.ts'
+import { Age } from '../parts/age.tsx'
+import { Badge } from '../parts/mark.tsx'
+import { RefreshButton } from '../parts/refresh-button.tsx'
+import { type Column, orDash, Table } from '../parts/table.tsx'
+import { ViewLink } from '../parts/view-link.tsx'
+import { When } from '../parts/when.tsx'
+import { signOf, signOfRun } from '../words/sign.ts'
 
 interface Options {
   views: View[]
@@ -10,38 +18,85 @@ interface Options {
   choose: (views: View[], on: boolean) => void
 }
 
-/** The views as a table; on a narrow screen each row is a card. The roles keep it a table there. */
+const columns: Column<View>[] = [
+  { name: 'view', title: 'View', names: true, cell: ({ view }) => <ViewLink view={view} /> },
+  {
+    name: 'state',
+    title: 'State',
+    cell: (view) => (
+      <>
+        <Badge sign={signOf(stateOf(view))} />
+        {view.checkFailedSince ? (
+          <Badge sign={signOf('heldBack')} />
+        ) : (
+          view.failing && !tellsFailure(view) && <Badge sign={signOf('failed')} />
+        )}
+        {view.paused && <Badge sign={signOf('paused')} />}
+      </>
+    ),
+  },
+  { name: 'age', title: 'Age and limit', cell: (view) => <Age of={view} /> },
+  { name: 'run', title: 'Last run', cell: ({ lastRun }) => <LastRun run={lastRun} /> },
+  {
+    name: 'rows',
+    title: 'Rows',
+    number: true,
+    cell: ({ estimatedRows }) => orDash(estimatedRows?.toLocaleString('en')),
+  },
+  {
+    name: 'size',
+    title: 'Size',
+    number: true,
+    cell: ({ sizeBytes }) => orDash(sizeBytes !== null && bytes(sizeBytes)),
+  },
+  { name: 'next', title: 'Next run', cell: ({ nextRun }) => <When at={nextRun} none="not scheduled" /> },
+  {
+    name: 'refresh',
+    title: <span class="unseen">Refresh</span>,
+    cell: (view) => <RefreshButton view={view} label={`Refresh ${view.view}`} small />,
+  },
+]
+
+/** The views as a table. */
 export function ViewTable({ views, all, chosen, choose }: Options) {
-  const every = all.every(({ view }) => chosen.has(view))
+  const isChosen = ({ view }: View) => chosen.has(view)
+  const pick = (label: string, those: View[]) => (
+    <input
+      type="checkbox"
+      aria-label={label}
+      checked={those.every(isChosen)}
+      onChange={() => choose(those, !those.every(isChosen))}
+    />
+  )
   return (
-    <table class="views" role="table">
-      <thead role="rowgroup">
-        <tr role="row">
-          <Column class="pick">
-            <input
-              type="checkbox"
-              aria-label="Choose all of these views"
-              checked={every}
-              onChange={() => choose(all, !every)}
-            />
-          </Column>
-          <Column>View</Column>
-          <Column>State</Column>
-          <Column>Age and limit</Column>
-          <Column>Last run</Column>
-          <Column class="number">Rows</Column>
-          <Column class="number">Size</Column>
-          <Column>Next run</Column>
-          <Column>
-            <span class="unseen">Refresh</span>
-          </Column>
-        </tr>
-      </thead>
-      <tbody role="rowgroup">
-        {views.map((view) => (
-          <ViewRow key={view.view} view={view} chosen={chosen.has(view.view)} choose={choose} />
-        ))}
-      </tbody>
-    </table>
+    <Table
+      class="views"
+      columns={[
+        {
+          name: 'pick',
+          title: pick('Choose all of these views', all),
+          cell: (view) => pick(`Choose ${view.view}`, [view]),
+        },
+        ...columns,
+      ]}
+      rows={views}
+      keyOf={({ view }) => view}
+      isChosen={isChosen}
+    />
+  )
+}
+
+function LastRun({ run }: { run: View['lastRun'] }) {
+  if (run === null) return <span class="none">never run</span>
+  return (
+    <>
+      <a class="plain" href={hashOf('run', run.id)} aria-label={`Run ${run.id}, ${run.status}`}>
+        <Badge sign={signOfRun(run.status)} />
+      </a>{' '}
+      <span class="pale">
+        <When at={run.requestedAt} />
+        {run.durationMs !== null && <span class="took"> · {duration(run.durationMs)}</span>}
+      </span>
+    </>
   )
 }

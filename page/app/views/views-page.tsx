@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { View, ViewList } from '../../../src/edge/http/schemas/answers.ts'
+import { savedText } from '../../../src/plan/monitoring/saved.ts'
 import { count } from '../../../src/plan/words.ts'
 import type { Place } from '../address/address.ts'
 import { useViews } from '../live/views.ts'
@@ -11,6 +12,7 @@ import { EveryView } from './every-view.tsx'
 import { FilterBar } from './filter-bar.tsx'
 import { select } from './select.ts'
 import { SelectionBar } from './selection-bar.tsx'
+import { Standbys } from './standbys.tsx'
 import { ViewTable } from './view-table.tsx'
 
 /** `#/`: every view, with its age against its limit, its last run and its next. */
@@ -18,10 +20,11 @@ export function ViewsPage({ place }: { place: Place }) {
   return <Loading live={useViews()}>{(list) => <Views list={list} query={place.query} />}</Loading>
 }
 
-function Views({ list: { views, paused }, query }: { list: ViewList; query: Place['query'] }) {
+function Views({ list: { views, paused, replicas }, query }: { list: ViewList; query: Place['query'] }) {
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set())
   const selected = select(views, query)
   const { shown, more } = useGrowing(selected, 'views')
+  const saved = savedText(views)
   const choose = (of: View[], on: boolean) => {
     const next = new Set(chosen)
     for (const { view } of of) on ? next.add(view) : next.delete(view)
@@ -30,6 +33,7 @@ function Views({ list: { views, paused }, query }: { list: ViewList; query: Plac
   return (
     <>
       {paused && <AllPaused paused={paused} />}
+      {replicas && <Standbys replicas={replicas} />}
       <div class="head">
         <Heading title="Views">
           Views <span class="count">{views.length.toLocaleString('en')}</span>
@@ -48,6 +52,7 @@ function Views({ list: { views, paused }, query }: { list: ViewList; query: Plac
         <ViewTable views={shown} all={selected} chosen={chosen} choose={choose} />
       )}
       {more}
+      {saved && <p class="pale">Saved: {saved}</p>}
       <SelectionBar
         chosen={views.filter(({ view }) => chosen.has(view))}
         clear={() => setChosen(new Set())}

@@ -1,7 +1,7 @@
 import type { View } from '../../../src/edge/http/schemas/answers.ts'
 import type { BatchViewStatus } from '../../../src/plan/batches/view-order.ts'
+import { type AnyState, states, type Tone as ViewTone, worstOf } from '../../../src/plan/diagnosis/state.ts'
 import { isEnded } from '../../../src/plan/run.ts'
-import { type AnyState, states, type Tone as ViewTone, worstOf } from '../../../src/plan/views/state.ts'
 
 /** How something stands: the word that people read, the colour, and the mark that says the same without colour. */
 export interface Sign {
@@ -20,6 +20,7 @@ const marks: Record<AnyState, Mark> = {
   aside: 'gone',
   unpopulated: 'ring',
   failed: 'cross',
+  heldBack: 'cross',
   stale: 'clock',
   paused: 'pause',
   unlimited: 'dash',
@@ -51,5 +52,5 @@ export const isOpen = (status: keyof typeof ofRun): boolean =>
 /** The one sign of a view in a picture: what happens with it now, else what is worst about it. */
 export function pictured(view: View): Sign {
   const status = view.lastRun?.status
-  return status && isOpen(status) ? ofRun[status] : signOf(worstOf(view))
+  return status && isOpen(status) && !view.retry ? ofRun[status] : signOf(worstOf(view))
 }

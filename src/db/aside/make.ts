@@ -6,17 +6,21 @@ import { makeAttached } from '../../plan/aside/make.ts'
 import { withReaders } from '../../plan/aside/readers.ts'
 import { displayName, quoteName } from '../../plan/names.ts'
 import type { Statement } from '../../plan/plan.ts'
+import { checkData } from '../../plan/runs/check-data.ts'
 import { fill } from '../../plan/runs/create.ts'
 import { setting } from '../../plan/runs/locks.ts'
+import { ownersSeal } from '../../plan/runs/rebuild.ts'
 import { uniqueIndexes } from '../../plan/runs/unique-indexes.ts'
 import { Problem, sentences } from '../../problem.ts'
+import { readCheckingOf } from '../runs/checking.ts'
 import { executeStatements, executeTogether } from '../runs/statements.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { mayPass } from '../server/sqlstate.ts'
+import { asideKey } from '../views/aside-key.ts'
 import { makeItem, perform, readAgain, readKind, readTheSame, type Source, statementsFor } from './perform.ts'
 import { followRenames } from './renames.ts'
-import { type Filled, type MadeBy, mayRecordRuns, readClock, recordFilled } from './runs.ts'
+import { type Filled, type MadeBy, mayRecordRuns, readClock, readSeen, recordFilled } from './runs.ts'
 
 /** How views are made again. */
 export interface MakeAgain extends Source {
@@ -113,7 +117,7 @@ export async function makePossible(
 /** Whether the item is at fault. A failure that may pass, such as a lock or a full disk, ends all of it. */
 const isMisfit = (error: unknown): error is Problem =>
   error instanceof Problem &&
-  (['CatalogChanged', 'DependentsExist'].includes(error.code) ||
+  (['CatalogChanged', 'CheckFailed', 'DependentsExist'].includes(error.code) ||
     (error.code === 'ViewSqlFailed' && !mayPass(error.details.sqlstate)))
 
 /** Does a part of the work for one item. */
@@ -130,6 +134,7 @@ async function makeAndFill(sql: Sql, items: AsideItem[], how: MakeAgain, one?: S
   if (one === undefined) await insistOnSame(sql, same, { exactly: false })
   else for (const item of same) await one(item, (part) => insistOnSame(part, [item], { exactly: false }))
   const filled: Filled[] = []
+  const isRecorded = how.madeBy !== undefined && (await mayRecordRuns(sql))
   let began = await readClock(sql)
   for (const { item, by } of made) {
     if (!isView(item) || item.live.view.kind === 'view') continue
@@ -139,17 +144,19 @@ async function makeAndFill(sql: Sql, items: AsideItem[], how: MakeAgain, one?: S
     const done = filled.length
     await step(item, async (part) => {
       if (fills) how.onFill?.(displayName(item.live.view))
+      const seen = fills && isRecorded ? await readSeen(part, item.live.view, filled) : null
       await perform(part, item, filling, how.advice)
+      if (fills && isRecorded) await perform(part, item, await checkStatements(part, item, one), how.advice)
       const shown = filling.filter(({ hidden }) => !hidden).map((each) => each.sql)
       const ended = await readClock(part)
-      filled.push({ item, fills, sql: [...by, ...shown], began, ended })
+      filled.push({ item, fills, seen, sql: [...by, ...shown], began, ended })
       began = ended
     })
     // The next run begins after the failure.
     if (filled.length === done) began = await readClock(sql)
   }
   // At the end: a definition that is written here stays locked until the commit, and filling may take hours.
-  if (how.madeBy !== undefined && (await mayRecordRuns(sql))) await recordFilled(sql, filled, how.madeBy)
+  if (how.madeBy !== undefined && isRecorded) await recordFilled(sql, filled, how.madeBy)
 }
 
 function fillStatements({ live: { view, indexes } }: AsideView): Statement[] {
@@ -157,7 +164,21 @@ function fillStatements({ live: { view, indexes } }: AsideView): Statement[] {
     indexes.map((index) => ({ ...index, on: index.rest })),
     (at) => indexes[at]?.name as string,
   )
-  return inPlaceOf(view.owner, fill(view, unique))
+  return inPlaceOf(view.owner, fill(view, view, unique))
+}
+
+/** The statements that check the data of a view which was made again. With `one`, a view that fails stays aside. */
+async function checkStatements(sql: Sql, { live }: AsideView, one?: Step): Promise<Statement[]> {
+  return checkData(
+    {
+      view: live.view,
+      relation: live.view,
+      seal: ownersSeal(live),
+      key: asideKey(0),
+      ...(one && { otherwise: 'the view stays aside' }),
+    },
+    await readCheckingOf(sql, live.view),
+  )
 }
 
 /** An item that was really made here, and the statements that made it. */

@@ -27,7 +27,7 @@ import { Problem, sentences } from '../../problem.ts'
 import { executeStatements, StatementRefused } from '../runs/statements.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
-import { mayPass, standardText } from '../server/sqlstate.ts'
+import { conditionOf, mayPass } from '../server/sqlstate.ts'
 import { asideKey } from '../views/aside-key.ts'
 import { readBelow } from './below.ts'
 import { readFunction } from './in-the-way.ts'
@@ -182,7 +182,7 @@ export function noLongerFits(item: AsideItem, refused: StatementRefused, advice:
   const { position, internal_position: inner } = cause as Record<string, string | undefined>
   // Rows may be in the message of a statement that computes rows.
   const message = statement.computesRows
-    ? `its data cannot be computed: ${standardText[sqlstate ?? ''] ?? standardText[`${sqlstate?.slice(0, 2)}000`] ?? 'the query failed'}${unfound === null ? '' : ` ${unfound.what}`}`
+    ? `${statement.phase === 'checking' ? `${statement.view} cannot be made` : 'its data cannot be computed'}: ${conditionOf(sqlstate)}${unfound === null ? '' : ` ${unfound.what}`}`
     : refused.message
   const at =
     position === undefined && inner === undefined

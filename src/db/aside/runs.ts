@@ -1,5 +1,6 @@
 import type { AsideView } from '../../plan/aside/items.ts'
 import type { Trigger } from '../../plan/run.ts'
+import { madeChecks } from '../../plan/runs/check-data.ts'
 import type { RunRequest, RunResponse } from '../runs/runs.ts'
 import type { Sql } from '../server/connect.ts'
 import { ensureDefinition } from '../views/definitions.ts'
@@ -12,10 +13,10 @@ export interface MadeBy {
   because: string
 }
 
-/** Whether there is a schema `viewkeeper`, and our login may write runs. */
+/** Whether there is a schema `viewkeeper` of this version or a later one, and our login may write runs. */
 export async function mayRecordRuns(sql: Sql): Promise<boolean> {
   const [row] = await sql<{ may: boolean }[]>`
-    select count(*) = 2 as may from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    select count(*) = 2 and to_regproc('viewkeeper.seen') is not null as may from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where n.nspname = 'viewkeeper' and c.relname in ('runs', 'definitions') and has_schema_privilege(n.oid, 'usage')
        and has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert') and has_table_privilege(c.oid, 'update')`
   return row?.may ?? false
@@ -42,10 +43,32 @@ export const runOf = async (
 export interface Filled {
   item: AsideView
   fills: boolean
+  /** How old the data are that the view was filled with; null if it was not filled. */
+  seen: Seen | null
   sql: string[]
   /** As the server writes them. */
   began: string
   ended: string
+}
+
+/** How old data are, and the OID of the view that holds them. */
+interface Seen {
+  oid: number
+  asOf: string | null
+  heldBackBy: string | null
+}
+
+/** How old the data will be that a view is filled with next; `filled` was filled in the same transaction. */
+export async function readSeen(
+  sql: Sql,
+  { schema, name }: AsideView['live']['view'],
+  filled: Filled[],
+): Promise<Seen> {
+  const known = Object.fromEntries(filled.flatMap(({ seen }) => (seen === null ? [] : [[seen.oid, seen]])))
+  const [row] = await sql<[{ seen: Seen }]>`
+    select viewkeeper.seen(c.oid, ${schema}, ${name}, ${sql.json(known as never)}) || jsonb_build_object('oid', c.oid, 'view', jsonb_build_array(${schema}::text, ${name}::text)) as seen
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = ${schema} and c.relname = ${name}`
+  return row.seen
 }
 
 export async function readClock(sql: Sql): Promise<string> {
@@ -55,15 +78,19 @@ export async function readClock(sql: Sql): Promise<string> {
 
 /** Records the runs of views in the transaction that made them: a record and its view come together or not at all. */
 export async function recordFilled(sql: Sql, filled: Filled[], madeBy: MadeBy): Promise<void> {
-  for (const { item, fills, sql: statements, began, ended } of filled) {
+  for (const { item, fills, seen, sql: statements, began, ended } of filled) {
     const run = await runOf(sql, item, madeBy)
     const response: RunResponse = { because: madeBy.because, sql: statements }
     await sql`
       insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller, fills, meta,
-                                   status, result, requested_at, started_at, finished_at, updated_at, duration_ms)
+                                   status, result, requested_at, started_at, finished_at, updated_at, duration_ms,
+                                   as_of, held_back_by, filled, checks)
       select ${run.definitionId}, ${run.schema}, ${run.name}, ${run.operation}, ${run.trigger}, ${run.requestedBy}, ${run.caller},
              ${fills}, ${sql.json({ request: run.request, response } as never)}, 'success', 'created', x.began, x.began, x.ended, x.ended,
-             extract(epoch from x.ended - x.began) * 1000
+             extract(epoch from x.ended - x.began) * 1000, ${seen?.asOf ?? null}::text::timestamptz, ${seen?.heldBackBy ?? null},
+             viewkeeper.filling(${seen?.oid ?? null}::oid),
+             (select jsonb_agg(c - 'view') from jsonb_array_elements(nullif(current_setting(${madeChecks}, true), '')::jsonb) c
+               where c ->> 'view' = ${`${run.schema}.${run.name}`})
         from (select ${began}::text::timestamptz as began, ${ended}::text::timestamptz as ended) x`
   }
 }

@@ -8,10 +8,10 @@ import type { Statement } from '../../plan/plan.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import type { Reader } from '../../plan/views/readers.ts'
 import { Problem } from '../../problem.ts'
-import { undone } from '../migrations/trial.ts'
 import { executeStatements, executeTogether, StatementRefused } from '../runs/statements.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
+import { undone } from '../server/undone.ts'
 import { readMembers } from './fillable.ts'
 import { readAgain } from './perform.ts'
 
@@ -144,7 +144,7 @@ async function makeSchemas(sql: Sql, schemas: string[], owners: string[], granto
   ])
   await executeStatements(
     sql,
-    statements.map((text) => ({ phase: 'building', sql: text, hidden: true })),
+    statements.map((text) => ({ kind: 'command', phase: 'building', sql: text, hidden: true })),
     false,
   )
 }

@@ -6,10 +6,11 @@ import { batchPlaces } from '../../plan/groups/group.ts'
 import { type QualifiedName, quoteIdentifier } from '../../plan/names.ts'
 import { endBuilt } from '../life/give-up.ts'
 import { isOpenBatch } from '../life/transition.ts'
-import { lastRefreshFailed } from '../runs/history.ts'
+import { failureOf } from '../runs/failing.ts'
 import { openBatch } from '../runs/runs.ts'
 import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
 import { runLockClass } from '../server/lock-keys.ts'
+import { onReplicas } from '../server/on-replicas.ts'
 import { unusableBecause } from '../views/catalog.ts'
 import { type BatchView, insertBatchViews } from './batch-views.ts'
 import type { Batch, RefreshedEach } from './batches.ts'
@@ -28,8 +29,8 @@ const groupingKeys = -1000
 /** What is known of a batch before its groups are decided. */
 export interface Grouping {
   groupedAt: Date | null
-  /** The OIDs of its views, as far as they are there. */
-  oids: number[]
+  /** Its views, as far as they are there. */
+  views: { id: number; oid: number }[]
 }
 
 /**
@@ -45,10 +46,10 @@ export async function lockGrouping(
   if (!lock.got) return 'busy'
   const [batch] = await sql<Grouping[]>`
     select b.grouped_at as "groupedAt",
-           (select coalesce(jsonb_agg(c.oid::int8), '[]')
+           (select coalesce(jsonb_agg(jsonb_build_object('id', v.definition_id, 'oid', c.oid::int8)), '[]')
               from viewkeeper.batch_views v
               join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', v.schema_name, v.view_name)) and c.relkind = 'm'
-             where v.batch_id = b.id) as oids
+             where v.batch_id = b.id) as views
       from viewkeeper.batches b
      where b.id = ${id} and ${sql.unsafe(isOpenBatch)} and b.cancel_requested_at is null`
   return batch ?? null
@@ -67,7 +68,7 @@ export const readCandidates = (sql: Sql, batch: Batch, readers: QualifiedName[])
          exists (select from pg_catalog.pg_index i
                   where i.indrelid = to_regclass(format('%I.%I', d.schema_name, d.name)) and i.indisunique
                     and ${unusableBecause(sql)} is null) as "hasKey",
-         ${lastRefreshFailed(sql)} as failed,
+         exists (${failureOf(sql)}) as failed, ${sql.unsafe(onReplicas)} as "onReplicas",
          coalesce(v.retries, ${(batch.request.retries as number | undefined) ?? null}, d.retries) as retries,
          coalesce(v.retry_delay_seconds, d.retry_delay_seconds) as "retryDelaySeconds",
          coalesce(v.estimate_ms, usual.ms, 1000)::int8 as "estimateMs", coalesce(v.remaining_ms, usual.ms, 1000)::int8 as "remainingMs"
@@ -113,6 +114,10 @@ export const readBatchGroups = (sql: Sql, batchId: string): Promise<BatchGroup[]
   select number, to_jsonb(members) as members, twin_bytes as "twinBytes", given_up as "givenUp"
     from viewkeeper.batch_groups where batch_id = ${batchId} order by number`
 
+/** The same without those that were given up. */
+export const readOpenGroups = async (sql: Sql, batchId: string): Promise<BatchGroup[]> =>
+  (await readBatchGroups(sql, batchId)).filter(({ givenUp }) => givenUp === null)
+
 /** The facts from which the twins of a group were made. */
 export async function readGroupFacts(sql: Sql, batchId: string, number: number): Promise<Group | undefined> {
   const [row] = await sql<{ facts: Group }[]>`
@@ -122,8 +127,8 @@ export async function readGroupFacts(sql: Sql, batchId: string, number: number):
 
 /**
  * Drops the twins of a group. Its built runs end as skipped, with the reason, and their views get another attempt, which
- * refreshes them in place. So do the views whose exchange failed for another reason than a lock. Does nothing if the group
- * was given up already, or the batch does not go on.
+ * refreshes them in place, unless a check holds the group back: then none of it is shown. So do the views whose exchange failed
+ * for another reason than a lock. Does nothing if the group was given up already, or the batch does not go on.
  */
 export function giveUpGroup(
   sql: Sql,
@@ -152,7 +157,7 @@ export function giveUpGroup(
       insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
                                    batch_id, attempt, meta)
       select r.definition_id, r.schema_name, r.view_name, r.operation, r.trigger, r.requested_by, r.caller, r.batch_id,
-             r.attempt + 1, jsonb_set(r.meta, '{response}', '{}') from again r
+             r.attempt + 1, jsonb_set(r.meta, '{response}', '{}') from again r where ${why.class !== 'CheckFailed'}
       on conflict do nothing`
     await dropTwins(transaction, serial)
   })

@@ -24,7 +24,7 @@ export interface Batch {
   strategy: Strategy | null
   concurrency: number
   exchange: Exchange
-  /** The room on disk that the twins of the batch may take; null: no limit. */
+  /** The room on disk that the twins of the batch may take: a group that needs more is refreshed view by view. Null: no limit. */
   maxTwinBytes: number | null
   /** The views that read each other but are not exchanged together, each with the reason. */
   refreshedEach: RefreshedEach[]
@@ -47,19 +47,21 @@ export const batchColumns = (sql: Sql) => sql`
   (extract(epoch from coalesce(b.finished_at, clock_timestamp()) - b.started_at) * 1000)::int8 as "elapsedMs", b.error`
 
 /** A batch as its caller requests it. */
-export interface NewBatch {
-  trigger: Trigger
-  requestedBy: string
+export interface NewBatch
+  extends Pick<
+    Batch,
+    | 'trigger'
+    | 'requestedBy'
+    | 'request'
+    | 'selection'
+    | 'strategy'
+    | 'concurrency'
+    | 'exchange'
+    | 'maxTwinBytes'
+  > {
   /** Each caller has idempotency keys of its own. */
   caller: string
   idempotencyKey: string | null
-  request: Record<string, unknown>
-  selection: Selection
-  strategy: Strategy | null
-  concurrency: number
-  exchange: Exchange
-  /** Groups whose twins would take more room are refreshed each by itself; null: no limit. */
-  maxTwinBytes: number | null
 }
 
 /**
@@ -162,10 +164,15 @@ export async function recordBatchEnd(sql: Sql, id: string, { status, error }: Ba
 }
 
 /** Cancels an open batch: none of its attempts starts after the commit. Returns false if the batch had ended. */
-export async function requestBatchCancel(sql: Sql, id: string): Promise<boolean> {
-  const { count } = await sql`
-    update viewkeeper.batches b set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
-           updated_at = clock_timestamp()
-     where b.id = ${id} and ${sql.unsafe(isOpenBatch)}`
-  return count > 0
+export async function requestBatchCancel(sql: Sql, id: string, by: string): Promise<boolean> {
+  const first = await sql`
+    with canceled as (
+      update viewkeeper.batches b set cancel_requested_at = clock_timestamp(), updated_at = clock_timestamp()
+       where b.id = ${id} and ${sql.unsafe(isOpenBatch)} and b.cancel_requested_at is null returning id),
+    noted as (insert into viewkeeper.actions (action, requested_by, batch_id) select 'cancel', ${by}, id from canceled)
+    select from canceled`
+  if (first.length > 0) return true
+  return (
+    (await sql`select from viewkeeper.batches b where b.id = ${id} and ${sql.unsafe(isOpenBatch)}`).length > 0
+  )
 }

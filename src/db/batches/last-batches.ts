@@ -1,4 +1,4 @@
-import type { BatchFacts } from '../../plan/views/standing.ts'
+import type { BatchFacts } from '../../plan/diagnosis/standing.ts'
 import type { Sql } from '../server/connect.ts'
 
 /** How far back a batch of a view is searched for. */

@@ -4,8 +4,10 @@ import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import { cancelRun } from '../life/cancel.ts'
 import { endPendingAttempt } from '../life/miss-turn.ts'
+import { isUnneeded } from '../runs/failing.ts'
 import { openBatch } from '../runs/runs.ts'
 import type { Sql } from '../server/connect.ts'
+import { onReplicas } from '../server/on-replicas.ts'
 import { type DefinitionDefaults, defaultsColumns } from '../views/definitions.ts'
 import type { BatchView } from './batch-views.ts'
 
@@ -57,7 +59,8 @@ const readRuns = (sql: Sql, batchId: string, since: { newest: number; open: numb
 >`
     select r.definition_id as "definitionId", r.id as "runId", r.status, r.attempt, r.error ->> 'class' as class,
            r.error ->> 'sqlstate' as sqlstate, r.not_before is null or r.not_before <= clock_timestamp() as due,
-           r.group_run_id is not null as follows, r.built_at is not null as built
+           r.group_run_id is not null as follows, r.built_at is not null as built,
+           ${sql.unsafe(isUnneeded('r'))} as unneeded
       from viewkeeper.runs r
      where r.batch_id = ${batchId} and ${
        since === null
@@ -90,23 +93,24 @@ export async function readPlanBasis(
 
 /**
  * A condition in SQL: true if a plan made on this basis and view still holds. Then nothing is paused, the
- * definition says the same, the view was not exchanged, and no run of the view is running. The view's indexes
+ * definition says the same, the view was neither exchanged nor given away, and no run of the view is running. The view's indexes
  * are not compared.
  */
 export const basisHolds = (
   sql: Sql,
   { id, schema, name }: BatchView,
-  { strategy, rowCountStrategy, timeoutSeconds, settings }: PlanBasis,
-  { oid, populated }: ViewFacts,
+  { strategy, rowCountStrategy, timeoutSeconds, settings, checks, onReplicas: replicas }: PlanBasis,
+  { oid, owner, populated }: ViewFacts,
 ) => sql`
   exists (
     select from viewkeeper.definitions d, pg_catalog.pg_class c
      where d.id = ${id} and d.paused_at is null and d.refresh_strategy = ${strategy}
        and d.row_count_strategy = ${rowCountStrategy} and d.timeout_seconds = ${timeoutSeconds}
-       and d.settings = ${sql.json(settings as never)}::jsonb
+       and d.settings = ${sql.json(settings as never)}::jsonb and d.checks = ${sql.json(checks as never)}::jsonb
+       and ${sql.unsafe(onReplicas)} is not distinct from ${replicas}
        and not exists (select from viewkeeper.switches where key = 'paused')
        and c.oid = ${oid} and c.relname = ${name} and c.relnamespace = to_regnamespace(quote_ident(${schema}))
-       and c.relispopulated = ${populated}
+       and c.relispopulated = ${populated} and c.relowner::regrole::text = ${owner}
        and not exists (select from viewkeeper.runs r
                         where r.schema_name = ${schema} and r.view_name = ${name} and r.status = 'running'))`
 
@@ -123,12 +127,15 @@ export async function insertRetry(
   await sql`
     with place as (${openBatch(sql, batchId)})
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
-                                 batch_id, attempt, meta, not_before, status, built_at, duration_ms, row_count_before, row_count_after)
+                                 batch_id, attempt, meta, not_before, status, built_at, duration_ms, row_count_before, row_count_after,
+                                 as_of, held_back_by, filled, checks)
     select r.definition_id, r.schema_name, r.view_name, r.operation, r.trigger, r.requested_by, r.caller, r.batch_id,
            ${attempt}, jsonb_set(r.meta, '{response}', '{}'), r.finished_at + make_interval(secs => ${delaySeconds}),
            case when twin.is_whole then 'built' else 'pending' end,
            case when twin.is_whole then r.built_at end, case when twin.is_whole then r.duration_ms end,
-           case when twin.is_whole then r.row_count_before end, case when twin.is_whole then r.row_count_after end
+           case when twin.is_whole then r.row_count_before end, case when twin.is_whole then r.row_count_after end,
+           case when twin.is_whole then r.as_of end, case when twin.is_whole then r.held_back_by end,
+           case when twin.is_whole then r.filled end, case when twin.is_whole then r.checks end
       from place, viewkeeper.runs r
      cross join lateral (select r.built_at is not null and exists (
        select from viewkeeper.batch_groups g
@@ -163,7 +170,7 @@ export async function cancelBatchRuns(sql: Sql, batchId: string): Promise<void> 
   const open = await sql<{ id: number }[]>`
     select id from viewkeeper.runs where batch_id = ${batchId}
        and (status in ('pending', 'built') or status = 'running' and group_run_id is null)`
-  for (const { id } of open) await cancelRun(sql, id)
+  for (const { id } of open) await cancelRun(sql, id, null)
   await sql`
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, batch_id,
                                  status, finished_at, duration_ms, error)

@@ -5,6 +5,7 @@ import { leaveOthersOut } from '../life/leave-out.ts'
 import { isNamed } from '../life/ours.ts'
 import { unfoundQuery, unfoundStates } from '../runs/unfound.ts'
 import { problemOfSqlstate } from '../server/sqlstate.ts'
+import { readObstacles } from './perform.ts'
 
 /**
  * Whether the error with context `ctx` was raised by a PL/pgSQL function, so that its SQLSTATE says only what the function
@@ -58,7 +59,7 @@ const takeOtherPlan = (
 
 /** What else the catalog says about the failure: missing rights, what was not found, who holds the lock. */
 const lookForHints = `if st in ('42501', '55000', '0A000') and not raised and statement ? 'obstacles' then
-              execute statement ->> 'obstacles' into obstacles;
+              ${readObstacles}
             elsif quotes_rows and not raised and st in (${unfoundStates.map(literal).join(', ')}) then
               execute ${literal(unfoundQuery)} into unfound using st, msg, ctx;
             elsif why = 'LockTimeout' and failure is null then

@@ -38,6 +38,10 @@ const performSealed = `${beginSeal}
         execute format('drop function %s(text, text)', seal);
         perform set_config('role', acting, true);`
 
+/** Reads the hints of the statement: see `Hints` in `plan/views/obstacles.ts`. */
+export const readObstacles = `execute case jsonb_typeof(statement -> 'obstacles') when 'string' then statement ->> 'obstacles' else hints_query end
+                into obstacles using statement #>> '{obstacles,schema}', statement #>> '{obstacles,name}', statement #>> '{obstacles,to}';`
+
 /** How the envelope executes each kind of statement, whose SQL is `command`. */
 const performKind = {
   command: `execute command;`,
@@ -47,14 +51,15 @@ const performKind = {
   sealed: performSealed,
   countRows: performCountRows,
   count: `execute command into counted;`,
-  notes: `execute command into obstacles;`,
+  notes: readObstacles,
   statements: `for answer in execute command loop
           execute answer;
         end loop;`,
   check: `execute command into answer;
         if answer is distinct from statement #>> '{check,is}' then
           failure := statement #>> '{check,else}';
-          raise exception using message = statement #>> '{check,message}', detail = coalesce(statement #>> '{check,tells}' || answer, '');
+          raise exception using message = statement #>> '{check,message}', detail = coalesce((statement #>> '{check,tells}') || split_part(answer, E'\\x1e', 1), ''),
+            hint = coalesce(split_part(answer, E'\\x1e', 2), '');
         end if;`,
 } satisfies Record<StatementKind, string>
 
@@ -68,7 +73,7 @@ const perform = (kinds: StatementKind[]) => `command := statement ->> 'sql';
       perform set_config('application_name', format('viewkeeper run %s %s', run, statement ->> 'phase'), false);
       perform set_config('lock_timeout', ceil(1000 * extract(epoch from greatest('1ms', least(
         nullif(current_setting('lock_timeout')::interval, '0'), deadline - clock_timestamp()))))::text, true);
-      case coalesce(statement ->> 'kind', 'command')
+      case statement ->> 'kind'
       ${kinds
         .map(
           (kind) => `when '${kind}' then
@@ -82,6 +87,40 @@ const perform = (kinds: StatementKind[]) => `command := statement ->> 'sql';
         rows_after := counted;
       end if;`
 
+/**
+ * Whether the query of a relation reads anything but tables, or its definition names what it reads. Most views read tables
+ * only: then the functions of the record, which take longer to plan than a refresh of a small view, are neither called nor planned.
+ */
+const mayReadViews = `exists (
+            select from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
+              left join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid
+             where w.ev_class = made and d.refobjid <> made and (c.relkind in ('m', 'v') or d.refclassid = 'pg_proc'::regclass))
+          or exists (select from viewkeeper.definitions d
+                      where d.schema_name = statement #>> '{fills,view,0}' and d.name = statement #>> '{fills,view,1}' and d.depends_on <> '{}')`
+
+const seeInputs = (
+  inputs: string,
+) => `seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', statement #> '{fills,view}')
+            || viewkeeper.seen(made, statement #>> '{fills,view,0}', statement #>> '{fills,view,1}', seen, batch) || jsonb_build_object('inputs', ${inputs}));`
+
+/**
+ * Notes how old the data will be that a statement fills a view with, before the server takes the statement's snapshot. The
+ * owner of a view may not read the record, so our own role does.
+ */
+const seeFilling = `if statement ? 'fills' then
+        acting := current_setting('role');
+        perform set_config('role', home, true);
+        made := (statement #>> '{fills,relation}')::regclass;
+        if work ? 'counted' then
+          ${seeInputs("viewkeeper.inputs(made, statement #>> '{fills,view,0}', statement #>> '{fills,view,1}', seen, batch)")}
+        elsif ${mayReadViews} then
+          ${seeInputs('viewkeeper.inputs(made, null, null, seen, batch)')}
+        else
+          seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', statement #> '{fills,view}', 'asOf', clock_timestamp()));
+        end if;
+        perform set_config('role', acting, true);
+      end if;`
+
 /** Adds the time of a statement to the time of the member that the statement is about. */
 const addTimeOfMember = `if statement ? 'view' then
         spent := spent || jsonb_build_object(statement ->> 'view',
@@ -90,7 +129,8 @@ const addTimeOfMember = `if statement ? 'view' then
 
 /** Executes one statement of a run's work. */
 export const performStatement = (company: Company) =>
-  `${perform(Object.keys(performKind) as StatementKind[])}
+  `${seeFilling}
+      ${perform(Object.keys(performKind) as StatementKind[])}
       ${company === 'alone' ? '' : addTimeOfMember}`
 
 /** Executes one statement after the commit. */

@@ -1,4 +1,6 @@
+import { literal } from '../../plan/names.ts'
 import { rolePathSetting } from '../../plan/search-path.ts'
+import { hintsQueryInPlace } from '../../plan/views/obstacles.ts'
 import type { Company } from '../life/company.ts'
 import { runChannel, runLockClass } from '../server/lock-keys.ts'
 import { claimPhase, takeBearings } from './claim.ts'
@@ -8,6 +10,7 @@ import { workPhase } from './work.ts'
 
 const declarations = `run constant integer := pg_catalog.current_setting('viewkeeper.run')::pg_catalog.int4;
   role_path constant text := pg_catalog.current_setting('${rolePathSetting}');
+  home constant text := pg_catalog.current_setting('role');
   me_since timestamptz;
   batch text;
   slots integer;
@@ -31,6 +34,7 @@ const declarations = `run constant integer := pg_catalog.current_setting('viewke
   setting_name text;
   setting_value text;
   answer text;
+  hints_query constant text := ${literal(hintsQueryInPlace)};
   obstacles jsonb;
   unfound jsonb;
   failure text;
@@ -45,6 +49,7 @@ const declarations = `run constant integer := pg_catalog.current_setting('viewke
   members bigint[] := '{}';
   began timestamptz;
   spent jsonb := '{}';
+  seen jsonb := '{}';
   written_before bigint;
   written_after bigint;
   rows_before bigint;
@@ -70,7 +75,7 @@ const asidePhase = `if succeeded and jsonb_array_length(work -> 'aside') > 0 the
     commit;
   end if;`
 
-const envelopeFor = (company: Company) => `do $viewkeeper$
+const bodyFor = (company: Company) => `$viewkeeper$
 declare
   ${declarations}
 begin
@@ -110,6 +115,21 @@ $viewkeeper$`
  * There are two texts, because the server reads a text anew for each run.
  */
 export const envelopes: Record<Company, string> = {
-  alone: envelopeFor('alone'),
-  others: envelopeFor('others'),
+  alone: `do ${bodyFor('alone')}`,
+  others: `do ${bodyFor('others')}`,
+}
+
+/**
+ * The same as a procedure of one session, for a connection that sends the envelopes of several runs: the server reads and
+ * plans the text once, which is most of what an envelope costs. Code of a view may neither replace nor call the procedure,
+ * because both belong to our login. Names in its text mean the catalog's objects: a cached plan is made anew under another path.
+ */
+export const sessionEnvelope = {
+  make:
+    `create procedure pg_temp.viewkeeper_envelope() language plpgsql as ${bodyFor('others')}; ` +
+    'revoke all on procedure pg_temp.viewkeeper_envelope() from public',
+  call: 'call pg_temp.viewkeeper_envelope()',
+  /** Code of a view may make another one of the same name: then the call means neither. */
+  count: `select count(*)::integer as envelopes from pg_catalog.pg_proc
+           where proname = 'viewkeeper_envelope' and pronamespace = pg_catalog.pg_my_temp_schema()`,
 }

@@ -9,9 +9,8 @@ const isOthersLock = `l.locktype = 'relation' and l.relation = to_regclass(the_v
            and l.database = (select oid from pg_database where datname = current_database())`
 
 /** Does what needs no strong lock. */
-const prepare = (
-  company: Company,
-) => `for setting_name, setting_value in select * from jsonb_each_text(work -> 'settings') loop
+const prepare = (company: Company) => `seen := '{}';
+      for setting_name, setting_value in select * from jsonb_each_text(work -> 'settings') loop
         perform set_config(setting_name, setting_value, true);
       end loop;
       perform set_config('lock_timeout', work #>> '{cutOver,giveUpAfterMs}', true);

@@ -19,6 +19,13 @@ const mayBeTwin = `status = case when work ? 'builds' then 'built' else 'success
 export const recordSuccess = (
   company: Company,
 ): string => `update viewkeeper.runs r set ${company === 'alone' ? isWhole : mayBeTwin},
+                 (as_of, held_back_by, inputs, filled, touched) = (
+                   select case when s.key is null then r.as_of else (s.value ->> 'asOf')::timestamptz end,
+                          case when s.key is null then r.held_back_by else s.value ->> 'heldBackBy' end,
+                          case when s.key is null then r.inputs else nullif(s.value -> 'inputs', 'null') end,
+                          case when s.key is null then r.filled else viewkeeper.filling(s.key::oid) end,
+                          (select c.xmin::text from pg_class c where c.oid = coalesce(s.key, split_part(r.filled, ' ', 2))::oid)
+                     from (select) one left join jsonb_each(seen) s on s.value -> 'view' = jsonb_build_array(r.schema_name, r.view_name)),
                  plan = null, updated_at = finished, duration_ms = ${durationOf(company)},
                  row_count_before = ${countOf('row_count_before', 'rows_before', company)},
                  row_count_after = ${countOf('row_count_after', 'rows_after', company)},

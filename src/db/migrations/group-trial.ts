@@ -1,5 +1,5 @@
 import { type Group, type Member, type Places, placesOf, wantedOf } from '../../plan/groups/group.ts'
-import { lacks } from '../../plan/groups/refusals.ts'
+import { lacks } from '../../plan/groups/needs.ts'
 import {
   authoredTwin,
   inPublic,
@@ -22,8 +22,9 @@ import { Problem } from '../../problem.ts'
 import { executeStatements, StatementRefused } from '../runs/statements.ts'
 import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
+import { undone } from '../server/undone.ts'
 import { asideKey } from '../views/aside-key.ts'
-import { describeTwin, isSameQuery, undone } from './trial.ts'
+import { describeTwin, isSameQuery } from './trial.ts'
 
 /** A group as its changed definitions make it on this server. */
 export interface Tried {

@@ -3,8 +3,8 @@ import type { ViewDefinition } from '../../plan/views/definition.ts'
 import { executeSealed } from '../runs/seal.ts'
 import type { Sql } from '../server/connect.ts'
 import { readRolePath } from '../server/role-path.ts'
+import { undone } from '../server/undone.ts'
 import { findView } from '../views/catalog.ts'
-import { undone } from './trial.ts'
 
 /** A function that a view calls, whose body is a text that the server has not parsed. */
 export interface TextFunction {

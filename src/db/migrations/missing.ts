@@ -4,7 +4,7 @@ import { type LivingView, livingViews, madeByOwnSql, type OwnObject } from '../.
 import { quoteName } from '../../plan/names.ts'
 import { statementsIn } from '../../plan/sql-tokens.ts'
 import type { Sql } from '../server/connect.ts'
-import { readAsideNames } from '../views/aside.ts'
+import { listAside } from '../views/aside.ts'
 import { listViewNames } from '../views/catalog.ts'
 import { readViewJournal } from './journal.ts'
 
@@ -24,7 +24,7 @@ export async function readMissing(sql: Sql, migrations: FrozenMigration[]): Prom
   const { pending, ahead } = compareJournal(migrations, await readViewJournal(sql))
   const applied = migrations.filter((each) => !pending.includes(each))
   const living = ahead.length > 0 ? [] : livingViews(applied)
-  const there = new Set([...(await listViewNames(sql)), ...(await readAsideNames(sql))].map(quoteName))
+  const there = new Set([...(await listViewNames(sql)), ...(await listAside(sql))].map(quoteName))
   return { missing: living.filter(({ definition }) => !there.has(quoteName(definition))), applied, pending }
 }
 

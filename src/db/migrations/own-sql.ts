@@ -3,13 +3,14 @@ import { executingQuery } from '../../plan/named-rights.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../../plan/names.ts'
 import { makeSafe } from '../../plan/search-path.ts'
 import { SqlReader, type SqlStatement, statementsIn } from '../../plan/sql-tokens.ts'
-import { Problem } from '../../problem.ts'
+import { Problem, sentences } from '../../problem.ts'
 import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
 import { readMissingRights } from '../server/cure.ts'
 import { lackingCharacter } from '../server/encoding.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { readRolePath, takeRolePath, takeSafePath } from '../server/role-path.ts'
 import { type Part, sqlFailed } from '../server/sql-failed.ts'
+import { liftTransactionLimit } from '../server/transaction-limit.ts'
 import { qualify } from '../views/catalog.ts'
 import { readOwner } from '../views/owner.ts'
 import { executeRecord } from './journal.ts'
@@ -64,11 +65,7 @@ export async function runPlainSql(
             executingQuery(part?.text ?? text, owner === null ? {} : { role: owner }),
           )
         : null
-    const end = [
-      untouched,
-      ...(missing === null ? [] : [missing]),
-      ...adviceOn(error, isOurRole ? owner : null),
-    ].join(' ')
+    const end = sentences(untouched, ...adviceOn(error, isOurRole ? owner : null), missing)
     throw sqlFailed(`migrations/${file}`, text, error, end, part)
   }
 }
@@ -103,6 +100,7 @@ async function executeText(
   await transaction`reset role`
   await transaction`reset all`
   await transaction.unsafe(makeSafe)
+  await transaction.unsafe(liftTransactionLimit)
 }
 
 /** Executes a file of SQL as the login, in the transaction of the caller. Its failure names the file and the line. */

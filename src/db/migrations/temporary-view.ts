@@ -4,7 +4,7 @@ import type { ViewDefinition } from '../../plan/views/definition.ts'
 import { readable } from '../../plan/views/server-sql.ts'
 import type { Sql } from '../server/connect.ts'
 import { takeRolePath, takeSafePath } from '../server/role-path.ts'
-import { undone } from './trial.ts'
+import { undone } from '../server/undone.ts'
 
 /**
  * Whether the login may write nothing of Viewkeeper's. Only such a login may parse somebody's SQL as itself:

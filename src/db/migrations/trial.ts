@@ -8,23 +8,9 @@ import type { LiveView } from '../../plan/views/live-view.ts'
 import { liveViewQuery } from '../../plan/views/live-view-query.ts'
 import { readableView } from '../../plan/views/server-sql.ts'
 import { executeStatements, StatementRefused } from '../runs/statements.ts'
-import { inTransaction, type Sql } from '../server/connect.ts'
+import type { Sql } from '../server/connect.ts'
+import { undone } from '../server/undone.ts'
 import { asideKey } from '../views/aside-key.ts'
-
-/** Does work in a transaction, or in a part of one, and always undoes it. Returns the result of the work. */
-export async function undone<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
-  const undo = new Error('undo')
-  let result: { of: T } | undefined
-  try {
-    await inTransaction(sql, async (part) => {
-      result = { of: await work(part) }
-      throw undo
-    })
-  } catch (error) {
-    if (error !== undo) throw error
-  }
-  return (result as { of: T }).of
-}
 
 /**
  * The live view that this server makes of a definition: an empty twin is created beside the real view, described, and
@@ -107,6 +93,7 @@ export const performPlan = (sql: Sql, { settings, prepare, cutOver }: Plan): Pro
 
 /** Revokes what default privileges have granted on the new view: only the author's grants are to remain. */
 const withoutDefaultGrants = (view: string): Statement => ({
+  kind: 'command',
   phase: 'building',
   sql: `do ${literal(`declare grantee text;
 begin

@@ -2,7 +2,7 @@ import { type Sql, withTransaction } from '../server/connect.ts'
 
 /**
  * Notes that the ends of runs and batches are published from now on. What has ended before is marked as published,
- * and as nothing that people have to be told. False if it was noted before: then nothing changes.
+ * and as nothing that people or programs have to be told. False if it was noted before: then nothing changes.
  */
 export const beginPublishing = (sql: Sql): Promise<boolean> =>
   withTransaction(sql, async (transaction) => {
@@ -11,10 +11,14 @@ export const beginPublishing = (sql: Sql): Promise<boolean> =>
       on conflict do nothing`
     if (count === 0) return false
     await transaction`
-      update viewkeeper.runs set published_at = coalesce(published_at, clock_timestamp()), noticed_at = '-infinity'
-       where finished_at is not null and (published_at is null or (status = 'failed' and noticed_at is null))`
+      update viewkeeper.runs set published_at = coalesce(published_at, clock_timestamp()), noticed_at = '-infinity',
+             announced_at = coalesce(announced_at, '-infinity')
+       where finished_at is not null
+         and (published_at is null or announced_at is null or (status = 'failed' and noticed_at is null))`
     await transaction`
-      update viewkeeper.batches set published_at = coalesce(published_at, clock_timestamp()), noticed_at = '-infinity'
-       where finished_at is not null and (published_at is null or noticed_at is null)`
+      update viewkeeper.batches set published_at = coalesce(published_at, clock_timestamp()), noticed_at = '-infinity',
+             announced_at = coalesce(announced_at, '-infinity')
+       where finished_at is not null and (published_at is null or announced_at is null or noticed_at is null)`
+    await transaction`delete from viewkeeper.events`
     return true
   })

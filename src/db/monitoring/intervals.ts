@@ -1,3 +1,4 @@
+import type { QualifiedName } from '../../plan/names.ts'
 import type { Sql } from '../server/connect.ts'
 
 /** The fields of a definition that say which schedules refresh its view. */
@@ -32,3 +33,11 @@ export async function writeIntervals(
     update viewkeeper.definitions d set scheduled_interval_seconds = changed.seconds
       from changed where changed.id = d.id`
 }
+
+/** The views with a schedule of their own, by name. */
+export const readScheduled = (
+  sql: Sql,
+): Promise<(QualifiedName & Pick<ScheduledDefinition, 'schedule' | 'timeZone'>)[]> =>
+  sql<(QualifiedName & Pick<ScheduledDefinition, 'schedule' | 'timeZone'>)[]>`
+    select schema_name as schema, name, schedule, time_zone as "timeZone" from viewkeeper.definitions
+     where time_zone is not null and removed_at is null order by 1, 2`

@@ -1,5 +1,7 @@
+import type { Saved } from '../../plan/monitoring/saved.ts'
 import type { RunStatus } from '../../plan/run.ts'
 import type { Sql } from '../server/connect.ts'
+import { firstOfLast, leftOut } from './saved.ts'
 
 /** The state of a view, from its runs and its definition. Unknown numbers are null. */
 export interface ViewStatus {
@@ -9,7 +11,11 @@ export interface ViewStatus {
   lastStatus: RunStatus | null
   /** The end of the last run that made the view's data fresh. */
   lastSuccessAt: Date | null
-  /** The age of the view's data; if no run has made them fresh, since the definition was created. */
+  /** The moment whose data the view shows; null if nobody knows it. */
+  asOf: Date | null
+  /** The view that holds `asOf` back; null: none does. */
+  heldBackBy: string | null
+  /** The age of the view's data; if nobody knows it, since the last success; if there is none, since the definition was created. */
   staleMs: number
   /** The age from which the data are stale; null if nobody expects the view to be refreshed. */
   maxStaleMs: number | null
@@ -23,7 +29,7 @@ export interface ViewStatus {
 }
 
 /** The metrics of a view's runs in a time window. Durations: successful refreshes only. Unknown: null. */
-export interface ViewMetrics {
+export interface ViewMetrics extends Saved {
   id: number
   runs: number
   succeeded: number
@@ -34,6 +40,8 @@ export interface ViewMetrics {
   minMs: number | null
   maxMs: number | null
   p95Ms: number | null
+  /** How long the checks of a successful refresh took on average; null: none was made. */
+  checksMs: number | null
   /** The usual duration: of the last 20 successful refreshes, also those before the time window. */
   usualMs: number | null
 }
@@ -43,6 +51,7 @@ export const readViewStatus = (sql: Sql, definitionId: number | null = null): Pr
   ViewStatus[]
 >`
   select s.id, s.view, s.paused_at is not null as paused, s.last_status as "lastStatus", s.last_success_at as "lastSuccessAt",
+         s.as_of as "asOf", s.held_back_by as "heldBackBy",
          (extract(epoch from s.staleness) * 1000)::int8 as "staleMs",
          (extract(epoch from s.max_staleness) * 1000)::int8 as "maxStaleMs", s.stale, s.missing,
          s.row_count_before as "rowCountBefore", s.row_count_after as "rowCountAfter", s.failed_last_day as "failedLastDay",
@@ -59,6 +68,13 @@ export const readViewMetrics = (
   windowSeconds: number,
   definitionId: number | null = null,
 ): Promise<ViewMetrics[]> => sql<ViewMetrics[]>`
-  select id, runs, succeeded, failed, success_rate::float8 as "successRate", average_ms as "averageMs", min_ms as "minMs",
-         max_ms as "maxMs", p95_ms as "p95Ms", usual_ms as "usualMs"
-    from viewkeeper.view_metrics(make_interval(secs => ${windowSeconds}), ${definitionId})`
+  with ${firstOfLast(sql, windowSeconds)}
+  select m.id, m.runs, succeeded, failed, success_rate::float8 as "successRate", average_ms as "averageMs", min_ms as "minMs",
+         max_ms as "maxMs", p95_ms as "p95Ms", usual_ms as "usualMs", coalesce(left_out.runs, 0) as "leftOut",
+         coalesce(left_out.runs, 0) * usual_ms as "savedMs", checked.ms as "checksMs"
+    from viewkeeper.view_metrics(make_interval(secs => ${windowSeconds}), ${definitionId}) m
+    left join ${leftOut(sql, definitionId)} left_out on left_out.id = m.id
+   cross join lateral (
+     select round(avg((select sum((c ->> 'ms')::numeric) from jsonb_array_elements(r.checks) c)))::int8 as ms from viewkeeper.runs r
+      where r.definition_id = m.id and r.operation = 'refresh' and r.status = 'success' and r.checks is not null
+        and r.id >= (select id from first)) checked`

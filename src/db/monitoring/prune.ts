@@ -7,6 +7,8 @@ export interface Retention {
   successes: number | null
   /** Runs that are not successes are kept for this many days; if `successes` is null, successes too. */
   days: number
+  /** Whether programs are told of runs and batches: then those are kept that are no events yet. */
+  programs?: boolean
 }
 
 /** The result for a range of ids. */
@@ -52,12 +54,12 @@ export async function pruneRange(
   sql: Sql,
   from: number,
   width: number,
-  { days }: Retention,
+  { days, programs = false }: Retention,
 ): Promise<PrunedRange> {
   const { count } = await sql`
     delete from viewkeeper.runs r using pg_temp.viewkeeper_cutoffs c
      where r.id >= ${from} and r.id < ${from + width} and c.definition_id = coalesce(r.definition_id, 0)
-       and r.finished_at is not null
+       and r.finished_at is not null and (r.announced_at is not null or not ${programs})
        and (r.batch_id = any (array(select id from viewkeeper.batches where finished_at is null))) is not true
        and r.id is distinct from c.last_success and r.id is distinct from c.last_failure
        and case when r.status = 'success' and not c.by_age_only then r.id < c.first_kept
@@ -68,11 +70,16 @@ export async function pruneRange(
 }
 
 /** Removes at most `most` ended batches that are older than `days` and have no runs left, oldest first. Returns how many. */
-export async function pruneBatches(sql: Sql, most: number, { days }: Retention): Promise<number> {
+export async function pruneBatches(
+  sql: Sql,
+  most: number,
+  { days, programs = false }: Retention,
+): Promise<number> {
   const { count } = await sql`
     delete from viewkeeper.batches where id in (
       select b.id from viewkeeper.batches b
        where b.finished_at < clock_timestamp() - make_interval(days => ${days})
+         and (b.announced_at is not null or not ${programs})
          and not exists (select from viewkeeper.runs r where r.batch_id = b.id)
        order by b.serial limit ${most})`
   return count

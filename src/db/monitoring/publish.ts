@@ -13,12 +13,14 @@ export interface EndedRun extends Run {
 /**
  * Passes at most `limit` ended, unpublished runs to `publish`, oldest first, and marks them as published afterwards. So
  * each run is published at least once, and twice only if this process dies in between. Runs that somebody else is
- * publishing now are left out. A run whose server process still counts its rows is published the next time.
+ * publishing now are left out. A run whose server process still counts its rows is published the next time. Without
+ * `programs`, the runs never become events.
  */
 export const publishEndedRuns = (
   sql: Sql,
   limit: number,
   publish: (runs: EndedRun[]) => void,
+  programs = true,
 ): Promise<number> =>
   publishRows(
     sql,
@@ -32,7 +34,7 @@ export const publishEndedRuns = (
        order by r.id limit ${limit} for update of r skip locked`,
     publish,
     (transaction, ids) => transaction`
-      update viewkeeper.runs set published_at = clock_timestamp()
+      update viewkeeper.runs set published_at = clock_timestamp(), announced_at = ${told(transaction, programs)}
        where id in (select value::int8 from jsonb_array_elements_text(${transaction.json(ids)}))`,
   )
 
@@ -41,6 +43,7 @@ export const publishEndedBatches = (
   sql: Sql,
   limit: number,
   publish: (batches: Batch[]) => void,
+  programs = true,
 ): Promise<number> =>
   publishRows(
     sql,
@@ -50,9 +53,12 @@ export const publishEndedBatches = (
        order by b.serial limit ${limit} for update skip locked`,
     publish,
     (transaction, ids) => transaction`
-      update viewkeeper.batches set published_at = clock_timestamp()
+      update viewkeeper.batches set published_at = clock_timestamp(), announced_at = ${told(transaction, programs)}
        where id in (select value from jsonb_array_elements_text(${transaction.json(ids)}))`,
   )
+
+const told = (sql: Sql, programs: boolean) =>
+  programs ? sql`announced_at` : sql`coalesce(announced_at, '-infinity')`
 
 /** Publishing takes milliseconds. A process that takes longer hangs, and must not keep its rows from others. */
 export const longestPublishing = '5s'

@@ -1,15 +1,21 @@
 import type { QualifiedName } from '../../plan/names.ts'
-import type { Operation, RunStatus } from '../../plan/run.ts'
-import type { Sql } from '../server/connect.ts'
+import type { Operation, RunStatus, UsualDurations } from '../../plan/run.ts'
+import { regularUpToSetting, type Sql } from '../server/connect.ts'
 import { newestPage, type Page, type Paged, pageOf } from '../server/pages.ts'
+import { failureOf } from './failing.ts'
 import { type Run, runColumns } from './runs.ts'
 
 export interface RunFilter {
-  definitionId?: number
-  operation?: Operation
-  status?: RunStatus
+  definitionId?: number | undefined
+  /** Only runs of these definitions. */
+  definitionIds?: number[] | undefined
+  operation?: Operation | undefined
+  /** Only runs with one of these statuses. */
+  status?: RunStatus[] | undefined
   /** Only runs requested at or after this moment. */
   since?: Date
+  /** Only runs requested before this moment. */
+  until?: Date
   /** Only runs with a smaller id: the last id of the previous page. */
   before?: number
   limit: number
@@ -20,14 +26,17 @@ export interface RunFilter {
  * the next page, null on the last page.
  */
 export async function readRuns(sql: Sql, filter: RunFilter): Promise<Page<Run, number>> {
-  const { definitionId = null, operation = null, status = null, since = null, before = null } = filter
+  const { definitionId = null, operation = null, status = null, since = null, until = null } = filter
+  const { definitionIds = null, before = null } = filter
   const found = sql`
-    select r.id as key, octet_length(r.meta::text) + coalesce(octet_length(r.error::text), 0) as bytes
+    select r.id as key, octet_length(r.meta::text) + coalesce(octet_length(r.error::text), 0) + coalesce(octet_length(r.checks::text), 0) as bytes
       from viewkeeper.runs r
      where ${definitionId === null ? sql`true` : sql`r.definition_id = ${definitionId}`}
+       and ${definitionIds === null ? sql`true` : sql`r.definition_id = ${anyOf(sql, definitionIds, 'integer')}`}
        and ${operation === null ? sql`true` : sql`r.operation = ${operation}`}
-       and ${status === null ? sql`true` : sql`r.status = ${status}`}
+       and ${status === null ? sql`true` : withStatus(sql, status)}
        and ${since === null ? sql`true` : sql`r.requested_at >= ${since}`}
+       and ${until === null ? sql`true` : sql`r.requested_at < ${until}`}
        and ${before === null ? sql`true` : sql`r.id < ${before}`}`
   const rows = await sql<Paged<Run>[]>`
     with ${newestPage(sql, found, filter.limit)}
@@ -36,38 +45,41 @@ export async function readRuns(sql: Sql, filter: RunFilter): Promise<Page<Run, n
   return pageOf(rows, ({ id }) => id)
 }
 
-/** How long the last refreshes of a view took, by how they were done; null if there was none lately. */
-export interface UsualDurations {
-  /** Together with the views that read it. */
-  groupMs: number | null
-  concurrentMs: number | null
+/**
+ * Runs with one of these statuses; if they are bad ends only, the index of those finds them. A list would keep it from ordering
+ * them.
+ */
+const withStatus = (sql: Sql, status: RunStatus[]) => {
+  const unsuccessful = status.every((one) => one === 'failed' || one === 'canceled')
+  return sql`${unsuccessful ? sql`r.status in ('failed', 'canceled') and` : sql``}
+    ${status.length === 1 ? sql`r.status = ${status[0] as RunStatus}` : sql`r.status = ${anyOf(sql, status, 'text')}`}`
 }
 
-/** The averages of the last 20 successes. */
+const anyOf = (sql: Sql, values: (string | number)[], type: 'integer' | 'text') =>
+  sql`any (array(select value::${sql.unsafe(type)} from jsonb_array_elements_text(${sql.json(values)})))`
+
+/** How long the last 20 successes took. */
 export async function readUsualDurations(sql: Sql, definitionId: number): Promise<UsualDurations> {
   const [row] = await sql<[UsualDurations]>`
-    select avg(duration_ms) filter (where meta -> 'response' ? 'group')::float8 as "groupMs",
-           avg(duration_ms) filter (where meta #>> '{response,strategy}' = 'concurrent')::float8 as "concurrentMs"
-      from (select r.duration_ms, r.meta from viewkeeper.runs r
+    select max(duration_ms) filter (where response ->> 'strategy' = 'regular')::float8 as "regularMs",
+           avg(duration_ms) filter (where response ->> 'strategy' <> 'regular')::float8 as "otherMs",
+           avg(duration_ms) filter (where response ? 'group')::float8 as "groupMs",
+           avg(duration_ms) filter (where response ->> 'strategy' = 'concurrent')::float8 as "concurrentMs",
+           coalesce(nullif(current_setting(${regularUpToSetting}, true), ''), '0')::float8 as "upToMs"
+      from (select r.duration_ms, r.meta -> 'response' as response from viewkeeper.runs r
              where r.definition_id = ${definitionId} and r.operation = 'refresh' and r.status = 'success'
              order by r.id desc limit 20) l`
   return row
 }
 
-/** The views among these of which the last refresh that ended as success or failed has failed. */
+/** The views among these that fail. */
 export const findFailed = (sql: Sql, views: QualifiedName[]): Promise<QualifiedName[]> => sql<
   QualifiedName[]
 >`
   select d.schema_name as schema, d.name
     from jsonb_array_elements(${sql.json(views as never)}::jsonb) v
     join viewkeeper.definitions d on d.schema_name = v ->> 'schema' and d.name = v ->> 'name'
-   where ${lastRefreshFailed(sql)} order by 1, 2`
-
-/** Whether the last refresh of definition d failed, as an expression. */
-export const lastRefreshFailed = (sql: Sql) => sql`
-  coalesce((select r.status = 'failed' from viewkeeper.runs r
-             where r.definition_id = d.id and r.operation = 'refresh' and r.status in ('success', 'failed')
-             order by r.id desc limit 1), false)`
+   where exists (${failureOf(sql)}) order by 1, 2`
 
 /** How far a running run is, as the server knows. */
 export interface Progress {

@@ -1,5 +1,6 @@
-import type { RunFacts } from '../../plan/views/standing.ts'
+import type { RunFacts } from '../../plan/diagnosis/standing.ts'
 import type { Sql } from '../server/connect.ts'
+import { isUnneeded } from './failing.ts'
 
 /** Longer than what anybody is told of a message. */
 const mostOfMessage = 1000
@@ -17,11 +18,13 @@ export const readLastRuns = (
          r.requested_at as "requestedAt", r.not_before as "notBefore", r.finished_at as "finishedAt",
          r.meta #>> '{response,strategy}' as strategy, left(r.meta #>> '{response,because}', ${mostOfMessage}) as because,
          case when r.error is not null then jsonb_build_object(
-           'class', r.error ->> 'class', 'message', left(r.error ->> 'message', ${mostOfMessage}), 'sqlstate', r.error ->> 'sqlstate') end as error,
+           'class', r.error ->> 'class', 'message', left(r.error ->> 'message', ${mostOfMessage}), 'sqlstate', r.error ->> 'sqlstate',
+           'detail', left(r.error ->> 'detail', ${mostOfMessage}), 'hint', left(r.error ->> 'hint', ${mostOfMessage})) end as error,
          exists (
-           select from viewkeeper.batches b where b.id = r.batch_id and b.cancel_requested_at is not null) as "batchCanceled"
+           select from viewkeeper.batches b where b.id = r.batch_id and b.cancel_requested_at is not null) as "batchCanceled",
+         r.unneeded
     from jsonb_array_elements_text(${sql.json(definitionIds)}) d(id)
    cross join lateral (
-     select * from viewkeeper.runs r
+     select r.*, ${sql.unsafe(isUnneeded('r'))} as unneeded from viewkeeper.runs r
       where r.definition_id = d.id::integer and r.error ->> 'class' is distinct from 'AlreadyRunning' order by r.id desc limit ${most}) r
    order by r.id desc`

@@ -1,5 +1,6 @@
 import type { Plan } from '../../plan/plan.ts'
-import type { Operation, RunError, RunStatus, Trigger } from '../../plan/run.ts'
+import type { Operation, RunError, RunStatus, Trigger, Unchanged } from '../../plan/run.ts'
+import type { MadeCheck } from '../../plan/runs/made-checks.ts'
 import { mayRetry } from '../../problem.ts'
 import { endFollowers } from '../life/plan-again.ts'
 import { isOpenBatch } from '../life/transition.ts'
@@ -14,6 +15,8 @@ export interface RunResponse {
   attempts?: number
   /** The other views that were refreshed together with the view, and their runs. */
   group?: { view: string; runId: number }[]
+  /** A position in the WAL after the commit: a replica that has replayed so far has what the run did. */
+  walPosition?: string
 }
 
 /** One row of `viewkeeper.runs`, as code reads it. */
@@ -37,6 +40,8 @@ export interface Run {
   durationMs: number | null
   rowCountBefore: number | null
   rowCountAfter: number | null
+  /** Null: no check was made, or the run did not succeed. */
+  checks: MadeCheck[] | null
   result: string | null
   error: RunError | null
   meta: { request: Record<string, unknown>; response: RunResponse }
@@ -48,7 +53,7 @@ export const runColumns = (sql: Sql) => sql`
   format('%I.%I', r.schema_name, r.view_name) as view, r.batch_id as "batchId", r.operation, r.status, r.trigger,
   r.requested_by as "requestedBy", r.attempt, r.requested_at as "requestedAt", r.not_before as "notBefore", r.started_at as "startedAt",
   r.finished_at as "finishedAt", r.duration_ms as "durationMs", r.row_count_before as "rowCountBefore",
-  r.row_count_after as "rowCountAfter", r.result, r.error, r.meta`
+  r.row_count_after as "rowCountAfter", r.checks, r.result, r.error, r.meta`
 
 /** A run as it is requested: who requests which operation on which view. */
 export interface RunRequest {
@@ -107,7 +112,8 @@ const withMembers = (
         insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller, claim_by,
                                      group_run_id, meta)
         select (m ->> 'definitionId')::integer, m ->> 'schema', m ->> 'name', l.operation, l.trigger, l.requested_by, l.caller,
-               l.claim_by, l.id, jsonb_build_object('request', '{}'::jsonb, 'response', jsonb_build_object('strategy', 'swap',
+               l.claim_by, l.id, jsonb_build_object('request', jsonb_strip_nulls(jsonb_build_object(
+                 'withoutChecks', l.meta #> '{request,withoutChecks}')), 'response', jsonb_build_object('strategy', 'swap',
                  'because', format('it reads %s, and was refreshed together with it (run %s)', l.view, l.id)))
           from leader l, jsonb_array_elements(${transaction.json(members as never)}) m
         returning id, format('%I.%I', schema_name, view_name) as view)
@@ -131,12 +137,18 @@ async function writePlan(sql: Sql, id: number, plan: Plan, response: RunResponse
 /** How a run ended without being sent to the server: its plan was refused, or it had nothing to do. */
 export type EndedAtOnce =
   | { status: 'failed' | 'skipped'; error: RunError }
-  | { status: 'skipped'; because: string }
+  | { status: 'skipped'; because: string; unchanged?: Unchanged | undefined }
 
 /** Records a run that ended without touching the view, and returns its id, or null as startRun does. */
 export const recordEnded = (sql: Sql, run: RunRequest, end: EndedAtOnce): Promise<number | null> =>
   'because' in end
-    ? insertRun(sql, run, { status: 'skipped', plan: null, response: { because: end.because }, error: null })
+    ? insertRun(sql, run, {
+        status: 'skipped',
+        plan: null,
+        response: { because: end.because },
+        error: null,
+        unchanged: end.unchanged,
+      })
     : insertRun(sql, mayRetry(end.error.class) ? { ...run, idempotencyKey: null } : run, {
         status: end.status,
         plan: null,
@@ -152,13 +164,14 @@ interface NewRun {
   plan: Plan | null
   response: RunResponse
   error: RunError | null
+  unchanged?: Unchanged | undefined
 }
 
 /** The database's clock gives all times and decides what is too late. A lock keeps the batch from ending. */
 async function insertRun(
   sql: Sql,
   run: RunRequest,
-  { status, plan, response, error }: NewRun,
+  { status, plan, response, error, unchanged }: NewRun,
   provided: Condition = sql`true`,
 ): Promise<number | null> {
   const json = (value: unknown) => (value === null ? null : sql.json(value as never))
@@ -168,14 +181,15 @@ async function insertRun(
     with place as (${batch === undefined ? sql`select` : openBatch(sql, batch.id)})
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
                                  idempotency_key, status, plan, fills, meta, error, claim_by, finished_at, duration_ms,
-                                 batch_id, attempt)
+                                 batch_id, attempt, as_of, held_back_by)
     select ${run.definitionId}::integer, ${run.schema}, ${run.name}, ${run.operation}, ${run.trigger}, ${run.requestedBy},
            ${run.caller}, ${run.idempotencyKey}, ${status}, ${json(plan)}::jsonb, ${plan?.fills ?? false},
            ${json({ request: run.request, response })}::jsonb, ${json(error)}::jsonb,
            clock_timestamp() + make_interval(secs => ${claimBy}),
            case ${status} when 'pending' then null else clock_timestamp() end,
            case ${status} when 'pending' then null else 0 end,
-           ${batch?.id ?? null}, ${batch?.attempt ?? 1}::integer
+           ${batch?.id ?? null}, ${batch?.attempt ?? 1}::integer,
+           ${unchanged?.asOf ?? null}::text::timestamptz, ${unchanged?.heldBackBy ?? null}
       from place where ${provided}
     on conflict do nothing
     returning id`

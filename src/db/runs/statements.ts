@@ -1,3 +1,4 @@
+import { executingQuery } from '../../plan/named-rights.ts'
 import { literal, type QualifiedName } from '../../plan/names.ts'
 import type { Seal, Statement } from '../../plan/plan.ts'
 import { safePath } from '../../plan/search-path.ts'
@@ -78,7 +79,10 @@ export async function executeStatements(
     })
   } catch (error) {
     if (error instanceof Problem || current === undefined) throw error
-    const { obstacles } = current
+    // Without hints of its own, SQL of others lacks what its names need.
+    const obstacles =
+      current.obstacles ??
+      ('seal' in current ? executingQuery(current.sql, { role: current.seal.role }) : undefined)
     const isLacking = sqlstateOf(error) === '42501' && obstacles !== undefined
     throw new StatementRefused(
       current,
@@ -168,7 +172,7 @@ async function execute(sql: Sql, statement: Statement, onPath: (path: string) =>
     case 'countRows':
     case 'notes':
       return
-    case undefined:
+    case 'command':
       await sql.unsafe(statement.sql)
       return
     default:

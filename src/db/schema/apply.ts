@@ -2,7 +2,7 @@ import { executingQuery } from '../../plan/named-rights.ts'
 import { quoteIdentifier } from '../../plan/names.ts'
 import { settingUpQuery } from '../../plan/rights.ts'
 import type { SchemaStep } from '../../plan/schema-step.ts'
-import { Problem } from '../../problem.ts'
+import { Problem, sentences } from '../../problem.ts'
 import { toSetRole } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
 import { lacking, readMissingRights } from '../server/cure.ts'
@@ -29,10 +29,7 @@ export async function applySchema(sql: Sql, steps: SchemaStep[]): Promise<Migrat
   await insistOnPlpgsql(sql)
   await settingUp(sql, prepareJournal).catch(async (error) => {
     if (sqlstateOf(error) !== '42501') throw error
-    throw problemOf(
-      error,
-      [await readMissingRights(sql, settingUpQuery), byCommand].filter(Boolean).join(' '),
-    )
+    throw problemOf(error, sentences(await readMissingRights(sql, settingUpQuery), byCommand))
   })
   const applied: string[] = []
   for (const step of steps) {

@@ -1,9 +1,12 @@
 import type { TransactionSql } from 'postgres'
+import type { OnReplicas } from '../../plan/replicas.ts'
 import { problemOfConnecting } from './connect-failures.ts'
 import type { Connection, ConnectionOptions, NotificationListener, Sql } from './connection.ts'
 import { readCure } from './cure.ts'
 import { withDeadline } from './deadline.ts'
 import { problemOf, sqlstateOf } from './failures.ts'
+import { replicaSettings } from './on-replicas.ts'
+import { type SkipUnchanged, skipSettings } from './skip-unchanged.ts'
 
 export type { ConnectionOptions, Sql } from './connection.ts'
 
@@ -33,12 +36,17 @@ const usualDeadlineMs = 20_000
 /** The session's setting that names the environment's default owner of views. */
 export const defaultOwnerSetting = 'viewkeeper.view_owner'
 
-/** What the login may be, and who owns the views that it creates. */
-interface Terms {
+/** The session's setting for the environment's `regularUpToMs`. Default: 0. */
+export const regularUpToSetting = 'viewkeeper.regular_up_to_ms'
+
+/** What the login may be, who owns the views that it creates, how `auto` spares readers, and what is left out. */
+interface Terms extends OnReplicas, SkipUnchanged {
   /** Whether a login that is a superuser is refused (SuperuserRefused). */
   superuser?: 'allowed' | 'refused'
   /** The role that owns a view whose definition names no owner. Default: Viewkeeper's own role. */
   viewOwner?: string | undefined
+  /** Up to which usual duration, in milliseconds, `auto` locks readers out. Default: it never does so if it can spare them. */
+  regularUpToMs?: number | undefined
 }
 
 /** The setting that the server reports for a login that is no superuser. */
@@ -50,11 +58,16 @@ const notSuperuser = { is_superuser: 'off' }
  */
 export function connectTo(
   source: ConnectionSource,
-  { superuser = 'allowed', viewOwner }: Terms = {},
+  { superuser = 'allowed', viewOwner, regularUpToMs, ...rest }: Terms = {},
 ): Database {
-  const defaultOwner: Record<string, string> = viewOwner ? { [defaultOwnerSetting]: viewOwner } : {}
+  const said = {
+    ...(viewOwner ? { [defaultOwnerSetting]: viewOwner } : {}),
+    ...(regularUpToMs ? { [regularUpToSetting]: String(regularUpToMs) } : {}),
+    ...replicaSettings(rest),
+    ...skipSettings(rest),
+  }
   const open: Database['open'] = async (given, onNotify) => {
-    const startUp = { ...defaultOwner, ...given }
+    const startUp = { ...said, ...given }
     const insisted = superuser === 'refused' ? notSuperuser : {}
     // The driver and TLS take as long to load as the rest of a function: they are loaded while a secret is on its way.
     const [options, { connect }] = await Promise.all([source({ fresh: false }), import('./connection.ts')])

@@ -4,6 +4,7 @@ import { makeSafe } from '../../plan/search-path.ts'
 import { Problem } from '../../problem.ts'
 import { withDeadline } from './deadline.ts'
 import { ownSocket } from './socket.ts'
+import { liftTransactionLimit } from './transaction-limit.ts'
 
 /** A connection, one session of the server. */
 export type Sql = postgres.Sql<{ bigint: number }>
@@ -41,6 +42,9 @@ const defaultStartUp = {
   default_transaction_read_only: 'off',
   // Under another isolation level, a statement that has waited for a row does not see the row's change, or fails with 40001.
   default_transaction_isolation: 'read committed',
+  // A role may bring others along. We wait for runs in idle sessions; a client that has vanished must not keep its locks.
+  idle_session_timeout: '0',
+  idle_in_transaction_session_timeout: '60000',
 }
 
 /**
@@ -132,7 +136,8 @@ async function insistOn(
      select a.name from jsonb_each_text('${JSON.stringify(wanted).replaceAll("'", "''")}') as a(name, value)
       where case when a.name like '%\\_timeout' or a.name like '%\\_interval'
               then extract(epoch from current_setting(a.name, true)::interval) * 1000 <> a.value::numeric
-              else current_setting(a.name, true) is distinct from a.value end`,
+              else current_setting(a.name, true) is distinct from a.value end;
+     ${liftTransactionLimit}`,
     [],
     options,
   )) as unknown as [unknown, { name: string }[]]

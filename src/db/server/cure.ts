@@ -1,14 +1,16 @@
 import type postgres from 'postgres'
 import { executingQuery } from '../../plan/named-rights.ts'
-import { Problem } from '../../problem.ts'
+import type { Hints } from '../../plan/plan.ts'
+import { hintsQueryOf } from '../../plan/views/obstacles.ts'
+import { Problem, sentences } from '../../problem.ts'
 import { sqlstateOf } from './failures.ts'
 
 /** A session; not the type of `connect.ts`, which reads cures itself. */
 type Sql = postgres.Sql<{ bigint: number }>
 
-/** What a query for missing rights finds, as a sentence with the SQL that gives them; null if the catalog shows none. */
-export async function readMissingRights(sql: Sql, query: string): Promise<string | null> {
-  const [row] = await sql.unsafe<{ hints: Record<string, string> }[]>(query)
+/** The rights that are missing, with the SQL that gives them on lines of its own; null if the catalog shows none. */
+export async function readMissingRights(sql: Sql, hints: Hints): Promise<string | null> {
+  const [row] = await sql.unsafe<{ hints: Record<string, string> }[]>(hintsQueryOf(hints))
   return row?.hints['42501'] ?? null
 }
 
@@ -24,9 +26,7 @@ export async function readCure(sql: Sql, error: unknown): Promise<string | null>
 }
 
 /** The refusal of something that we may not do, with the right that is missing. */
-export const lacking = async (sql: Sql, message: string, query: string): Promise<Problem> =>
-  new Problem(
-    'InsufficientPrivilege',
-    [message, await readMissingRights(sql, query)].filter((text) => text !== null).join(' '),
-    { sqlstate: '42501' },
-  )
+export const lacking = async (sql: Sql, message: string, hints: Hints): Promise<Problem> =>
+  new Problem('InsufficientPrivilege', sentences(message, await readMissingRights(sql, hints)), {
+    sqlstate: '42501',
+  })

@@ -91,9 +91,7 @@ export function problemOf(error: unknown, cure: string | null = null): unknown {
   const code = problemOfSqlstate[sqlstate] ?? problemOfSqlstate[sqlstate.slice(0, 2)]
   // If a right is missing, the server's detail names the right. The detail quotes no data.
   const detail = sqlstate === '42501' ? (error as { detail?: string }).detail : undefined
-  return code === undefined
-    ? error
-    : new Problem(code, sentences(error.message, detail, cure ?? undefined), details)
+  return code === undefined ? error : new Problem(code, sentences(error.message, detail, cure), details)
 }
 
 /**

@@ -10,6 +10,8 @@ export const problemOfSqlstate: Record<string, ProblemCode> = {
   '53': 'InsufficientResources',
   '53100': 'DiskFull',
   '55P03': 'LockTimeout',
+  '58000': 'InsufficientResources',
+  '58030': 'InsufficientResources',
   '2BP01': 'DependentsExist',
 }
 
@@ -79,6 +81,7 @@ export const standardText: Record<string, string> = {
   '08000': 'connection exception',
   '0A000': 'feature not supported',
   '25000': 'invalid transaction state',
+  '25006': 'read only sql transaction',
   '2BP01': 'dependent objects still exist',
   '2F000': 'SQL routine exception',
   '38000': 'external routine exception',
@@ -111,6 +114,10 @@ export const standardText: Record<string, string> = {
   P0004: 'assert failure',
   XX000: 'internal error',
 }
+
+/** What happened, without the server's own words. */
+export const conditionOf = (sqlstate = ''): string =>
+  standardText[sqlstate] ?? standardText[`${sqlstate.slice(0, 2)}000`] ?? 'the query failed'
 
 /**
  * SQLSTATEs of what may succeed when it is tried again: cancels, locks, time-outs, deadlocks, two changes of one catalog row, a

@@ -1,29 +1,21 @@
 import type { QualifiedName } from '../../plan/names.ts'
 import type { Sql } from '../server/connect.ts'
 
-/**
- * The views that are set aside; none if the login may not read which, or if schema `viewkeeper` is older than the table.
- */
-export const readAsideNames = async (sql: Sql): Promise<QualifiedName[]> =>
-  (await mayRead(sql))
-    ? sql<QualifiedName[]>`
-        select item #>> '{live,view,schema}' as schema, item #>> '{live,view,name}' as name
-          from viewkeeper.set_aside where kind = 'view' order by 1, 2`
-    : []
-
 /** A view that is set aside: since when, and which role set it aside. */
 export interface AsideView extends QualifiedName {
   since: Date
   by: string
 }
 
-/** The same with since when and by whom. */
-export const readAside = async (sql: Sql): Promise<AsideView[]> =>
+/**
+ * The views that are set aside; none if the login may not read which, or if schema `viewkeeper` is older than the table.
+ */
+export const listAside = async (sql: Sql): Promise<AsideView[]> =>
   (await mayRead(sql))
     ? sql<AsideView[]>`
         select item #>> '{live,view,schema}' as schema, item #>> '{live,view,name}' as name, set_aside_at as since,
                set_aside_by::text as by
-          from viewkeeper.set_aside where kind = 'view'`
+          from viewkeeper.set_aside where kind = 'view' order by 1, 2`
     : []
 
 /** Since when a view is set aside, and what to do, as a sentence; empty if it is not. */

@@ -1,7 +1,7 @@
 import { batchPlaces } from '../../plan/groups/group.ts'
 import type { QualifiedName, ViewName } from '../../plan/names.ts'
 import { didYouMean } from '../../plan/views/meant.ts'
-import { lookingQuery } from '../../plan/views/obstacles.ts'
+import { hintsOn } from '../../plan/views/obstacles.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import { toSetRole } from '../server/acting.ts'
@@ -51,8 +51,9 @@ export async function unknownView(sql: Sql, name: QualifiedName): Promise<Proble
 export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts | undefined> {
   const [row] = await sql`
     select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind as kind,
-           format('%I.%I', n.nspname, c.relname) as view, c.relispopulated as populated,
+           format('%I.%I', n.nspname, c.relname) as view, c.relowner::regrole::text as owner, c.relispopulated as populated,
            pg_has_role(c.relowner, 'USAGE') as may_alter,
+           pg_has_role(c.relowner, ${toSetRole(sql)}) as may_act_as_owner,
            case when pg_has_role(c.relowner, ${toSetRole(sql)}) and has_schema_privilege(c.relowner, n.oid, 'CREATE')
                  and has_schema_privilege(c.relowner, n.oid, 'USAGE')
                 then jsonb_build_object('role', c.relowner::regrole::text, 'schema', quote_ident(n.nspname)) end as counting,
@@ -64,7 +65,7 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
      where n.nspname = ${name.schema} and c.relname = ${name.name} and c.relpersistence <> 't'`
   if (row === undefined) return undefined
   if (!row.may_look) {
-    throw await lacking(sql, `permission denied for schema ${name.schema}.`, lookingQuery(row.oid))
+    throw await lacking(sql, `permission denied for schema ${name.schema}.`, hintsOn(name, 'look'))
   }
   if (row.kind !== 'm') {
     throw new Problem(
@@ -80,8 +81,10 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
     schema: row.schema,
     name: row.name,
     view: row.view,
+    owner: row.owner,
     populated: row.populated,
     mayAlter: row.may_alter,
+    mayActAsOwner: row.may_act_as_owner,
     counting: row.counting,
     mayMakeSchemas: row.may_make_schemas,
     tuplesAreCounted: row.tuples_are_counted,
@@ -102,7 +105,7 @@ export const listViewNames = (sql: Sql): Promise<QualifiedName[]> => sql<Qualifi
 export const listReadableNames = (sql: Sql): Promise<QualifiedName[]> => sql<QualifiedName[]>`
   select n.nspname as schema, c.relname as name
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-   where c.relkind in ('m', 'v') and n.nspname not in ('pg_catalog', 'information_schema', 'viewkeeper') and n.nspname !~ ${batchPlaces}
+   where c.relkind in ('m', 'v', 'r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'viewkeeper') and n.nspname !~ ${batchPlaces}
    order by 1, 2`
 
 /** The names of these definitions, in the same order. Throws UnknownView for the first unknown id. */
@@ -114,7 +117,7 @@ export async function readNamesOf(
   if (definitionIds.length === 0) return []
   const rows = await sql<(QualifiedName & { id: number })[]>`
     select id, schema_name as schema, name from viewkeeper.definitions
-     where id in (select value::integer from jsonb_array_elements_text(${sql.json(definitionIds)}))`
+     where id in (select value::bigint from jsonb_array_elements_text(${sql.json(definitionIds)}))`
   const names = new Map(rows.map(({ id, schema, name }) => [id, { schema, name }]))
   return definitionIds.map((id) => {
     const name = names.get(id)

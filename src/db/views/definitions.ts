@@ -1,7 +1,17 @@
 import { batchPlaces } from '../../plan/groups/group.ts'
 import { literal, type QualifiedName, quoteName } from '../../plan/names.ts'
-import type { Definition, RowCountStrategy, Strategy, ViewDefinition } from '../../plan/views/definition.ts'
+import type { WithoutKey } from '../../plan/replicas.ts'
+import type { Checks } from '../../plan/views/checks.ts'
+import {
+  type Definition,
+  definitionDefaults,
+  type RowCountStrategy,
+  type Strategy,
+  type ViewDefinition,
+} from '../../plan/views/definition.ts'
 import type { Sql } from '../server/connect.ts'
+import { onReplicas } from '../server/on-replicas.ts'
+import { skipsUnchanged } from '../server/skip-unchanged.ts'
 
 /** The definition's values for fields that a request leaves open. */
 export interface DefinitionDefaults {
@@ -11,7 +21,12 @@ export interface DefinitionDefaults {
   timeoutSeconds: number
   /** Session settings for the view's operations. */
   settings: Record<string, unknown>
+  checks: Checks
   paused: boolean
+  /** Whether the counters of what the view reads are noted, to leave out the next refresh if they have not moved. */
+  skipsUnchanged: boolean
+  /** What `auto` does without a key, if programs read the view on replicas; null: nobody does, as far as is said. */
+  onReplicas: WithoutKey | null
 }
 
 /** The values that a direct refresh needs. */
@@ -19,49 +34,26 @@ interface MetDefinition extends DefinitionDefaults {
   minIntervalSeconds: number
 }
 
-/** The column of each field that an author writes, and its type unless that is text. */
-const columns: Record<Exclude<keyof Definition, keyof QualifiedName>, [name: string, type?: ColumnType]> = {
-  sql: ['sql'],
-  indexes: ['indexes', 'jsonb'],
-  comment: ['comment'],
-  grants: ['grants', 'jsonb'],
-  owner: ['owner'],
-  strategy: ['refresh_strategy'],
-  rowCountStrategy: ['row_count_strategy'],
-  schedule: ['schedule'],
-  timeZone: ['time_zone'],
-  settings: ['settings', 'jsonb'],
-  timeoutSeconds: ['timeout_seconds', 'integer'],
-  retries: ['retries', 'integer'],
-  retryDelaySeconds: ['retry_delay_seconds', 'integer'],
-  maxStalenessSeconds: ['max_staleness_seconds', 'integer'],
-  minIntervalSeconds: ['min_interval_seconds', 'integer'],
-  inAll: ['in_all', 'boolean'],
-  dependsOn: ['depends_on', 'text[]'],
-}
-type Field = keyof typeof columns
-type ColumnType = 'integer' | 'boolean' | 'jsonb' | 'text[]'
+type Field = Exclude<keyof Definition, keyof QualifiedName>
 
-const fields = Object.keys(columns) as Field[]
-const authoredColumns = [...fields.map((field) => columns[field][0]), 'source', 'checksum']
+/** The fields that an author writes. */
+const fields = ['sql', ...Object.keys(definitionDefaults)].filter((field) => field !== 'schema') as Field[]
+
+/** The column of a field: its name in snake case. */
+const columnOf = (field: Field): string =>
+  field === 'strategy'
+    ? 'refresh_strategy'
+    : field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 const selected = (...some: Field[]): string =>
-  some.map((field) => `d.${columns[field][0]} as "${field}"`).join(', ')
+  some.map((field) => `d.${columnOf(field)} as "${field}"`).join(', ')
 
 /** The columns of DefinitionDefaults, for a `select` from `viewkeeper.definitions d`. */
-export const defaultsColumns = `d.id, d.paused_at is not null as paused,
-           ${selected('strategy', 'rowCountStrategy', 'timeoutSeconds', 'settings')}`
-
-/** SQL for a field of `d`, a definition as JSON, in the type of the field's column. */
-function fromJson(field: Field): string {
-  const type = columns[field][1]
-  if (type === 'jsonb') return `d -> '${field}'`
-  if (type === 'text[]') return `array(select jsonb_array_elements_text(d -> '${field}'))`
-  return type === undefined ? `d ->> '${field}'` : `(d ->> '${field}')::${type}`
-}
+export const defaultsColumns = `d.id, d.paused_at is not null as paused, ${onReplicas} as "onReplicas", ${skipsUnchanged} as "skipsUnchanged",
+           ${selected('strategy', 'rowCountStrategy', 'timeoutSeconds', 'settings', 'checks')}`
 
 /** Resets what an author wrote: the definition becomes a discovered one. */
-const asDiscovered = `${fields.map((field) => `${columns[field][0]} = default`).join(', ')},
+const asDiscovered = `${fields.map((field) => `${columnOf(field)} = default`).join(', ')},
   source = 'discovered', checksum = null, updated_at = clock_timestamp()`
 
 /**
@@ -110,6 +102,10 @@ export async function findDefinitionId(
   return row?.id
 }
 
+/** The names of all definitions, also of removed ones. */
+export const readDefinitionNames = (sql: Sql): Promise<(QualifiedName & { id: number })[]> =>
+  sql<(QualifiedName & { id: number })[]>`select id, schema_name as schema, name from viewkeeper.definitions`
+
 /** A definition to create a view from; `sql` is null if nobody has authored the view. */
 export interface CreatableDefinition
   extends DefinitionDefaults,
@@ -149,13 +145,21 @@ export async function readAuthoredQueries(sql: Sql, views: QualifiedName[]): Pro
 }
 
 /** The statement that writes an authored definition; for the transaction that changes the view. */
-export const authorStatement = (definition: Definition, checksum: string): string => `
-insert into viewkeeper.definitions (schema_name, name, ${authoredColumns.join(', ')})
-select d ->> 'schema', d ->> 'name', ${fields.map(fromJson).join(', ')}, 'authored', ${literal(checksum)}
-  from (select ${literal(JSON.stringify(definition))}::jsonb) as x(d)
+export function authorStatement({ schema, name, ...authored }: Definition, checksum: string): string {
+  const own = {
+    ...Object.fromEntries(fields.map((field) => [columnOf(field), authored[field]])),
+    source: 'authored',
+    checksum,
+  }
+  const columns = Object.keys(own)
+  return `
+insert into viewkeeper.definitions (schema_name, name, ${columns.join(', ')})
+select schema_name, name, ${columns.join(', ')}
+  from jsonb_populate_record(null::viewkeeper.definitions, ${literal(JSON.stringify({ schema_name: schema, name, ...own }))})
 on conflict (schema_name, name) do update
-   set (${authoredColumns.join(', ')}, removed_at, updated_at)
-     = (${authoredColumns.map((column) => `excluded.${column}`).join(', ')}, null, clock_timestamp())`
+   set (${columns.join(', ')}, removed_at, updated_at)
+     = (${columns.map((column) => `excluded.${column}`).join(', ')}, null, clock_timestamp())`
+}
 
 /** The statement that marks a definition as removed; its runs stay readable. */
 export const removeStatement = ({ schema, name }: QualifiedName): string => `

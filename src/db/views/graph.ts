@@ -19,7 +19,10 @@ export async function readDependencies(sql: Sql): Promise<Map<string, string[]>>
   return viewDependencies(relations, edges)
 }
 
-/** These views with the plain views that go along with them, in an order in which all can be made. The server's own are left out. */
+/**
+ * These views with the plain views that go along with them, in an order in which all can be made. The server's own are left
+ * out.
+ */
 export async function readWithPlainViews(sql: Sql, views: ReadonlySet<string>): Promise<string[]> {
   const { relations, edges } = await readGraph(sql)
   return withPlainViews(views, relations, edges)
@@ -28,8 +31,9 @@ export async function readWithPlainViews(sql: Sql, views: ReadonlySet<string>): 
 type Relation = NamedRelation & GraphNode & { plain: string | null }
 
 /**
- * Every relation through which a view may read another. A plain view of the server's own (OID below 16384) or of an extension has no `plain`.
- * One statement reads relations and edges: if a view were exchanged between two statements, its edges would be missing.
+ * Every relation through which a view may read another. A plain view of the server's own (OID below 16384) or of an extension
+ * has no `plain`. One statement reads relations and edges: if a view were exchanged between two statements, its edges would be
+ * missing.
  */
 async function readGraph(sql: Sql): Promise<{ relations: Relation[]; edges: GraphEdge[] }> {
   const [graph] = await sql<[{ relations: Relation[]; edges: GraphEdge[] }]>`

@@ -1,5 +1,5 @@
+import type { HeldLock } from '../../plan/diagnosis/cause.ts'
 import { literal, type QualifiedName } from '../../plan/names.ts'
-import type { HeldLock } from '../../plan/views/cause.ts'
 import { locksInTheWay, type WantedLock } from '../../plan/views/holders.ts'
 import { withoutConstants } from '../../plan/views/without-constants.ts'
 import type { Sql } from '../server/connect.ts'

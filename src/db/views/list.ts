@@ -3,6 +3,7 @@ import type { QualifiedName } from '../../plan/names.ts'
 import type { RunStatus } from '../../plan/run.ts'
 import { definitionDefaults } from '../../plan/views/definition.ts'
 import { readable } from '../../plan/views/server-sql.ts'
+import { checkFailedSince, failureOf } from '../runs/failing.ts'
 import type { Sql } from '../server/connect.ts'
 import { lookAgain } from '../server/look-again.ts'
 import { unlessLocked } from '../server/unless-locked.ts'
@@ -32,7 +33,14 @@ export interface ViewSummary {
   lastRun: LastRun | null
   /** The end of the last run that made the view's data fresh; null if there is none. */
   lastSuccessAt: Date | null
-  /** The age of the view's data, stale or not; null if no run has made them fresh. */
+  /** The moment whose data the view shows; null if nobody knows it. */
+  asOf: Date | null
+  /** The view that holds `asOf` back: its data are the oldest in this view, or nobody knows their age. Null: none does. */
+  heldBackBy: string | null
+  /**
+   * The age of the view's data, stale or not; if nobody knows it, the time since the last success. Null if no run has made them
+   * fresh.
+   */
   staleMs: number | null
   /** The age from which the data are stale; null if nobody expects the view to be refreshed. */
   maxStaleMs: number | null
@@ -40,9 +48,16 @@ export interface ViewSummary {
   stale: boolean
   /** Whether the view, which somebody authored, is not in the database. */
   missing: boolean
+  /** Whether a refresh failed, and none has succeeded since. */
+  failing: boolean
+  /** Whether its definition has checks. */
+  checked: boolean
+  /** Since when checks hold the new data of the view back; null: none does. */
+  checkFailedSince: Date | null
   /** The fields of the definition that say which schedules refresh the view. */
   schedule: string | null
   timeZone: string | null
+  targetLagSeconds: number | null
   inAll: boolean
 }
 
@@ -65,13 +80,17 @@ export async function readViews(sql: Sql, only: QualifiedName | null = null): Pr
            k.last_run_id as "lastRun.id", k.last_status as "lastRun.status",
            k.last_requested_at as "lastRun.requestedAt", k.last_duration_ms as "lastRun.durationMs",
            k.last_success_at as "lastSuccessAt",
-           (extract(epoch from clock_timestamp() - k.last_success_at) * 1000)::int8 as "staleMs",
+           k.as_of as "asOf", k.held_back_by as "heldBackBy",
+           (extract(epoch from clock_timestamp() - coalesce(k.as_of, k.last_success_at)) * 1000)::int8 as "staleMs",
            (extract(epoch from k.max_staleness) * 1000)::int8 as "maxStaleMs",
-           coalesce(k.stale, false) as stale, coalesce(k.missing, false) as missing,
-           k.schedule, k.time_zone as "timeZone", coalesce(k.in_all, true) as "inAll"
+           coalesce(k.stale, false) as stale, coalesce(k.missing, false) as missing, coalesce(k.failing, false) as failing,
+           coalesce(k.checks <> '{}', false) as checked, k.check_failed_since as "checkFailedSince",
+           k.schedule, k.time_zone as "timeZone", k.target_lag_seconds as "targetLagSeconds", coalesce(k.in_all, true) as "inAll"
       from (
-        select d.*, latest.*, d.schema_name as schema
-          from viewkeeper.definitions d join viewkeeper.latest_runs latest on latest.definition_id = d.id) k
+        select d.*, latest.*, d.schema_name as schema, failure.finished_at is not null as failing,
+               case failure.class when 'CheckFailed' then ${checkFailedSince(sql)} end as check_failed_since
+          from viewkeeper.definitions d join viewkeeper.latest_runs latest on latest.definition_id = d.id
+          left join lateral (${failureOf(sql)}) failure on true) k
       full join (
         select c.*, n.nspname::text as schema, c.relname::text as name
           from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace

@@ -1,9 +1,9 @@
 import { unquoted } from '../../plan/names.ts'
-import { viewsSuffix } from '../../plan/rights.ts'
+import { impossible, roleOf, sayObstacles, viewsSuffix } from '../../plan/rights.ts'
 import { Problem } from '../../problem.ts'
 import { toSetRole } from '../server/acting.ts'
 import { defaultOwnerSetting, type Sql } from '../server/connect.ts'
-import { readReasons } from './rights.ts'
+import { readObstacles } from './rights.ts'
 
 /** A role that may come to own a view. */
 interface Candidate {
@@ -71,8 +71,8 @@ export async function isAsMighty(sql: Sql, live: string): Promise<boolean> {
 export const readMembershipAdvice = async (sql: Sql, role: string): Promise<string> => {
   const candidate = await readCandidate(sql, unquoted(role))
   const lacks = candidate?.mayActAs ? 'does not inherit the rights of' : 'may not act as'
-  const refusal = { because: `Viewkeeper ${lacks} ${role}`, right: { membership: role, owned: null } }
-  return (await readReasons(sql, [refusal])).join()
+  const need = { ...impossible(`Viewkeeper ${lacks} ${role}`), membership: roleOf(role) }
+  return sayObstacles(await readObstacles(sql, [need]))
 }
 
 /** The plain and materialized views that read a view by the rights of `old`, and that `owner` does not let read it. */

@@ -13,20 +13,39 @@ export async function readPause(sql: Sql): Promise<Pause | null> {
   return row ?? null
 }
 
+/** The ids of the definitions whose views are paused. */
+export async function readPausedIds(sql: Sql): Promise<Set<number>> {
+  const rows = await sql<{ id: number }[]>`select id from viewkeeper.definitions where paused_at is not null`
+  return new Set(rows.map(({ id }) => id))
+}
+
 /** Pauses or resumes everything scheduled, in force at once. */
 export async function setPause(sql: Sql, paused: boolean, by: string): Promise<void> {
   if (paused) {
     await sql`
-      insert into viewkeeper.switches (key, value)
-      values ('paused', jsonb_build_object('since', clock_timestamp(), 'by', ${by}::text))
-      on conflict (key) do nothing`
-  } else await sql`delete from viewkeeper.switches where key = 'paused'`
+      with done as (
+        insert into viewkeeper.switches (key, value)
+        values ('paused', jsonb_build_object('since', clock_timestamp(), 'by', ${by}::text))
+        on conflict (key) do nothing returning key)
+      insert into viewkeeper.actions (action, requested_by) select 'pause', ${by} from done`
+  } else
+    await sql`
+      with done as (delete from viewkeeper.switches where key = 'paused' returning key)
+      insert into viewkeeper.actions (action, requested_by) select 'resume', ${by} from done`
 }
 
 /** Pauses or resumes one view, in force at once. */
-export async function setViewPause(sql: Sql, definitionId: number, paused: boolean): Promise<void> {
+export async function setViewPause(
+  sql: Sql,
+  definitionId: number,
+  paused: boolean,
+  by: string,
+): Promise<void> {
   await sql`
-    update viewkeeper.definitions
-       set paused_at = case when ${paused} then coalesce(paused_at, clock_timestamp()) end, updated_at = clock_timestamp()
-     where id = ${definitionId} and (paused_at is not null) <> ${paused}`
+    with done as (
+      update viewkeeper.definitions
+         set paused_at = case when ${paused} then clock_timestamp() end, updated_at = clock_timestamp()
+       where id = ${definitionId} and (paused_at is not null) <> ${paused} returning schema_name, name)
+    insert into viewkeeper.actions (action, requested_by, views)
+    select ${paused ? 'pause' : 'resume'}, ${by}, jsonb_build_array(format('%I.%I', schema_name, name)) from done`
 }

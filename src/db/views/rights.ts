@@ -1,13 +1,5 @@
 import { batchPlaces } from '../../plan/groups/group.ts'
-import {
-  asked,
-  type Need,
-  needOf,
-  type Obstacle,
-  obstaclesOf,
-  type Refusal,
-  sayObstacles,
-} from '../../plan/rights.ts'
+import { asked, impossible, type Need, type Obstacle, obstaclesOf } from '../../plan/rights.ts'
 import { abilitiesQuery, type ViewRights } from '../../plan/views/obstacles.ts'
 import type { Sql } from '../server/connect.ts'
 import { uniqueIndexes } from './catalog.ts'
@@ -19,7 +11,7 @@ export interface Examined {
   schema: string
   name: string
   owner: string
-  concurrent: Refusal[]
+  concurrent: string[]
 }
 
 /** Each view, without those that belong to an extension. Needs no right on any of them, and waits for no lock. */
@@ -33,10 +25,7 @@ export async function listExamined(sql: Sql): Promise<Examined[]> {
      order by 3, 4`
   return rows.map(({ populated, indexes, ...view }) => ({
     ...(view as Omit<Examined, 'concurrent'>),
-    concurrent: [...(populated ? [] : ['it is not populated']), ...flawsOf(indexes)].map((because) => ({
-      because,
-      right: null,
-    })),
+    concurrent: [...(populated ? [] : ['it is not populated']), ...flawsOf(indexes)],
   }))
 }
 
@@ -48,30 +37,25 @@ const flawsOf = (indexes: { name: string; unusableBecause: string | null }[]): s
           'it has no unique index',
       ]
 
-/** What `role` may do with a view. `swap` is what stands in the way of a swap. */
+/** What `role` may do with a view. `swap` is what a swap needs. */
 export async function readViewRights(
   sql: Sql,
   { oid, concurrent, ...view }: Examined,
   role: string,
-  swap: Refusal[],
+  swap: Need[],
 ): Promise<ViewRights> {
-  const [row] = await sql.unsafe(abilitiesQuery(oid, role, { concurrent, swap }))
+  const [row] = await sql.unsafe(abilitiesQuery(oid, role, { concurrent: concurrent.map(impossible), swap }))
   return { ...view, ...(row as unknown as Omit<ViewRights, keyof typeof view>) }
 }
 
-/** What needs or refusals find, with the cures: for `role`, or by default for the login. */
-export async function readObstacles(sql: Sql, all: (Need | Refusal)[], role?: string): Promise<Obstacle[]> {
-  if (all.length === 0) return []
-  const needs = all.map((each) => ('right' in each ? needOf(each) : each))
+/** What needs find, with the cures, for the login. */
+export async function readObstacles(sql: Sql, needs: Need[]): Promise<Obstacle[]> {
+  if (needs.length === 0) return []
   const [row] = await sql.unsafe<{ obstacles: Obstacle[] }[]>(
-    `with ${asked(role)} select ${obstaclesOf(needs)} as obstacles`,
+    `with ${asked()} select ${obstaclesOf(needs)} as obstacles`,
   )
   return row?.obstacles ?? []
 }
-
-/** What stands in the way, in words; with the cures if the operation is refused. */
-export const readReasons = async (sql: Sql, refusals: Refusal[], isRefused = true): Promise<string[]> =>
-  isRefused ? sayObstacles(await readObstacles(sql, refusals)) : refusals.map(({ because }) => because)
 
 /**
  * The role, as the catalog has it, that Viewkeeper works as in this database: the owner of its schema, or role

@@ -9,20 +9,27 @@ import { logger } from '../lambda/function.ts'
 /** Advancing ends this long before Lambda ends the function, so that the function can still answer. */
 const reserveMs = 60_000
 
-const advanceEvent = z.strictObject({ batchId: id })
+const advanceEvent = z.strictObject({ batchId: id, leaveWhenIdle: z.optional(z.boolean()) })
 
 /** Advances a batch for as long as the function lives. It throws only errors that may pass by themselves. */
 export async function advanceBatch(
   event: unknown,
   context: Context,
-  { database, runsAtOnce }: Pick<Configuration, 'database' | 'runsAtOnce'>,
+  {
+    database,
+    runsAtOnce,
+    ring,
+  }: Pick<Configuration, 'database' | 'runsAtOnce'> & Partial<Pick<Configuration, 'ring'>>,
 ): Promise<Advanced> {
-  const { batchId } = validate(advanceEvent, event, 'event')
+  const { batchId, leaveWhenIdle } = validate(advanceEvent, event, 'event')
   const advanced = await advance(batchId, {
     database,
     until: Date.now() + context.getRemainingTimeInMillis() - reserveMs,
     mostAtOnce: runsAtOnce,
+    leaveWhenIdle,
+    onRunEnd: ring,
   })
+  if (advanced.done) ring?.()
   logger.info(advanced.done ? `batch ${advanced.status}` : 'batch goes on', { ...advanced })
   return advanced
 }

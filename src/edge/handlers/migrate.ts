@@ -1,6 +1,7 @@
 import * as z from 'zod/mini'
 import { ownerRole } from '../../db/schema/role.ts'
 import { untilAwake } from '../../db/server/awake.ts'
+import { readReplicas } from '../../db/server/standbys.ts'
 import { readFrozenMigrations } from '../../files/frozen-migrations.ts'
 import { bringUp } from '../../operations/migrations/bring-up.ts'
 import { checkViews } from '../../operations/migrations/check.ts'
@@ -17,6 +18,7 @@ import { createRole } from '../../operations/schema/create-role.ts'
 import { describeViews } from '../../operations/views/describe.ts'
 import { doctor } from '../../operations/views/doctor.ts'
 import { type FrozenMigration, frozenState } from '../../plan/migrations/frozen.ts'
+import { unsaid } from '../../plan/replicas.ts'
 import { integer, mostInteger, text } from '../http/schemas/fields.ts'
 import { validate } from '../http/validate.ts'
 import type { Administration, Configuration } from '../lambda/configuration.ts'
@@ -74,7 +76,9 @@ export async function serveMigrations(
     database,
     administration,
     viewMigrations,
-  }: Pick<Configuration, 'database' | 'administration' | 'viewMigrations'>,
+    ring,
+  }: Pick<Configuration, 'database' | 'administration' | 'viewMigrations'> &
+    Partial<Pick<Configuration, 'ring'>>,
 ): Promise<object> {
   const isCommand = typeof event === 'object' && event !== null && 'command' in event
   const command = isCommand ? validate(commands, event, 'event') : { command: 'up' as const, repair: false }
@@ -85,7 +89,10 @@ export async function serveMigrations(
     requestedBy: isCommand ? 'viewkeeper migrate' : 'deploy',
     waitUntil: Date.now() + longestMs,
     withData: true,
-    onDone: (done) => logger.info('migrated a view', { ...done }),
+    onDone: (done) => {
+      logger.info('migrated a view', { ...done })
+      ring?.()
+    },
   }
   const kind = isCommand ? 'command' : isRollback(event) ? 'rollback' : 'deploy'
   await untilAwake(administration?.database ?? database, Date.now() + patienceMs[kind])
@@ -128,6 +135,10 @@ async function upOfSchema(folders: MigrationFolders, call: MigrateCall): Promise
   logger.info('migrated', { ...schema })
   if (schema.untried !== undefined) logger.warn(schema.untried)
   if (call.trigger === 'deploy') await beginMonitoring(call.database)
+  // Said once: a deploy that brings no step has said so before.
+  const standbys =
+    schema.applied.length === 0 ? null : unsaid(await call.database.withConnection(readReplicas))
+  if (standbys !== null) logger.warn(standbys)
   return schema
 }
 

@@ -3,32 +3,48 @@ import type { EndedRun } from '../../db/monitoring/publish.ts'
 import { type Monitored, monitor } from '../../operations/monitoring/monitor.ts'
 import { isSlow, isUnnoticedFailure } from '../../plan/monitoring/runs.ts'
 import { troubleWords } from '../../plan/monitoring/telling.ts'
+import { ringDue } from '../lambda/bell.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 import { logger } from '../lambda/function.ts'
-import { publishBatchMetrics, publishPerView, publishRunMetrics, publishViews } from '../metrics/publish.ts'
+import {
+  publishAge,
+  publishBatchMetrics,
+  publishPerView,
+  publishRunMetrics,
+  publishViews,
+} from '../metrics/publish.ts'
 
 /** The most views that one log line names. */
 const mostNames = 20
 
 type Environment = Pick<
   Configuration,
-  'environment' | 'database' | 'schedules' | 'telling' | 'metricsPerView'
->
+  'environment' | 'database' | 'schedules' | 'telling' | 'metricsPerView' | 'agesOf'
+> &
+  Partial<Pick<Configuration, 'tellsPrograms' | 'ring' | 'looks'>>
 
 /**
  * Closes the runs and batches that are lost. Publishes every run and batch that has ended, and the views that
- * fail, are stale, missing or set aside for long, as log lines and as metrics.
+ * fail, are stale, missing or set aside for long, as log lines and as metrics. Rings if events wait for the bus, and if refreshes
+ * are due.
  */
-export function monitorEnvironment({
+export async function monitorEnvironment({
   environment,
   database,
   schedules,
   telling,
   metricsPerView,
+  agesOf,
+  tellsPrograms = true,
+  ring,
+  looks,
 }: Environment): Promise<Monitored> {
-  return monitor(database, {
+  const monitored = await monitor(database, {
+    programs: tellsPrograms ? { environment } : null,
+    looks,
     schedules,
     telling,
+    agesOf,
     publish: {
       runs: (ended) => {
         for (const run of ended) {
@@ -41,16 +57,20 @@ export function monitorEnvironment({
         for (const batch of ended) logBatch(batch)
         publishBatchMetrics(environment, ended)
       },
+      age: (view, seconds) => publishAge(environment, view, seconds),
       failing: (views) => {
         logTrouble('views fail', views, [])
         publishViews(environment, 'failed', views.length)
       },
       trouble: (trouble, views, told) => {
         logTrouble(`views are ${troubleWords[trouble]}`, views, told)
-        publishViews(environment, trouble, views.length)
+        if (trouble !== 'suspended') publishViews(environment, trouble, views.length)
       },
     },
   })
+  if (monitored.eventsWait) ring?.()
+  if (monitored.due > 0) ringDue()
+  return monitored
 }
 
 /** `told` are the names that the next notice is about. */

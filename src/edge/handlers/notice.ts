@@ -38,12 +38,17 @@ export type NoticeReply =
 /** Says what people have to be told now, for the function `notify`, which cannot reach the database. */
 export async function answerNotice(
   event: unknown,
-  { environment, database, schedules }: Pick<Configuration, 'environment' | 'database' | 'schedules'>,
+  {
+    environment,
+    database,
+    schedules,
+    links,
+  }: Pick<Configuration, 'environment' | 'database' | 'schedules'> & Partial<Pick<Configuration, 'links'>>,
 ): Promise<NoticeReply | { noted: boolean }> {
   const asked = validate(question, event, 'event')
   if ('confirmed' in asked) return { noted: await confirm(database, asked.confirmed) }
   const alarms = asked.messages.flatMap((text) => readAlarm(text, environment, new Date()) ?? [])
-  const answer = await prepareNotice(database, asked.holder, { environment, alarms }, schedules)
+  const answer = await prepareNotice(database, asked.holder, { environment, alarms, links }, schedules)
   if (answer.busy) return answer
   if (answer.notice === null) return { busy: false, message: null }
   const { notice, token } = answer

@@ -2,7 +2,7 @@ import type { Context } from 'aws-lambda'
 import { readAlarm } from '../../mails/alarm-words.ts'
 import { chatOf } from '../../mails/chat.ts'
 import { asSubject, mailOf } from '../../mails/mail.ts'
-import { type AlarmWords, emptyNotice } from '../../plan/monitoring/notice.ts'
+import { type AlarmWords, emptyNotice, type Links, type Notice } from '../../plan/monitoring/notice.ts'
 import { logger } from '../lambda/function.ts'
 import type { Invoked } from '../lambda/invoke.ts'
 import type { Message, NoticeQuestion, NoticeReply } from './notice.ts'
@@ -37,15 +37,18 @@ export async function notifyPeople(
   event: NotifyEvent,
   context: Context,
   environment: string,
+  links: Links = {},
 ): Promise<void> {
   const now = new Date()
+  const messageOf = (words: AlarmWords, lacking: string | null) =>
+    ownMessage(words, emptyNotice(environment, now, links), lacking)
   const messages = (event.Records ?? []).map(({ Sns }) => ({
     Sns,
     alarm: readAlarm(Sns.Message, environment, now),
   }))
   for (const { Sns, alarm } of messages)
-    if (alarm === null) await messenger.publish(messageOf(foreignWords(Sns), environment, now, null))
-    else if (alarm.kind === null) await messenger.publish(messageOf(alarm.words, environment, now, null))
+    if (alarm === null) await messenger.publish(messageOf(foreignWords(Sns), null))
+    else if (alarm.kind === null) await messenger.publish(messageOf(alarm.words, null))
 
   const asking = messages.flatMap(({ Sns, alarm }) => (alarm?.kind ? [{ text: Sns.Message, alarm }] : []))
   if (asking.length === 0 && messages.length > 0) return
@@ -54,8 +57,7 @@ export async function notifyPeople(
   const reply = await askPatiently(messenger, { holder, messages: asking.map(({ text }) => text) }, until)
   if ('lacking' in reply) {
     logger.error('no notice', { why: reply.lacking, alarms: asking.map(({ alarm }) => alarm.words.name) })
-    for (const { alarm } of asking)
-      await messenger.publish(messageOf(alarm.words, environment, now, reply.lacking))
+    for (const { alarm } of asking) await messenger.publish(messageOf(alarm.words, reply.lacking))
     return
   }
   if (reply.message === null) return
@@ -102,10 +104,10 @@ function problemIn(answer: unknown): string {
 }
 
 /** An alarm's own words. `lacking` says why there is no more. Whatever goes wrong here, people get the plain words. */
-function messageOf(words: AlarmWords, environment: string, now: Date, lacking: string | null): Message {
+function ownMessage(words: AlarmWords, empty: Notice, lacking: string | null): Message {
   try {
     const notice = {
-      ...emptyNotice(environment, now),
+      ...empty,
       kind: words.test ? ('test' as const) : ('alarm' as const),
       alarms: [words],
       lacking:
@@ -116,7 +118,11 @@ function messageOf(words: AlarmWords, environment: string, now: Date, lacking: s
     return { ...mailOf(notice), chat: chatOf(notice) }
   } catch (error) {
     logger.error('an alarm could not be put into words', { why: (error as Error).name })
-    return { subject: asSubject(`[${environment}] ${words.name}`), text: words.happened, chat: { ...words } }
+    return {
+      subject: asSubject(`[${empty.environment}] ${words.name}`),
+      text: words.happened,
+      chat: { ...words },
+    }
   }
 }
 

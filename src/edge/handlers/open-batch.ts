@@ -1,4 +1,5 @@
 import type { Database } from '../../db/server/connect.ts'
+import { startDueBatch } from '../../operations/batches/due.ts'
 import {
   type BatchDefaults,
   type BatchRequest,
@@ -17,7 +18,7 @@ import {
   problemAnswer,
   withoutSession,
 } from '../http/http.ts'
-import { batchOptions, deployedBatch, scheduledBatch } from '../http/schemas/batches.ts'
+import { batchOptions, deployedBatch, dueBatch, scheduledBatch } from '../http/schemas/batches.ts'
 import { validate } from '../http/validate.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 import { knownProblem, logger } from '../lambda/function.ts'
@@ -50,17 +51,30 @@ export async function openBatch(
     database,
     batchDefaults,
     deployConcurrency,
-  }: Pick<Configuration, 'database'> & Partial<Pick<Configuration, 'batchDefaults' | 'deployConcurrency'>>,
+    looks,
+    ring,
+  }: Pick<Configuration, 'database'> &
+    Partial<Pick<Configuration, 'batchDefaults' | 'deployConcurrency' | 'looks' | 'ring'>>,
 ): Promise<OpenedBatch> {
+  if ('due' in event) {
+    const { trigger } = validate(dueBatch, event, 'event')
+    const idempotencyKey = requestId
+    const call = { database, trigger, requestedBy: 'target lag', caller: 'target lag', idempotencyKey }
+    const batch = await startDueBatch(call, looks ?? { everySeconds: null }, batchDefaults)
+    if (batch !== null) logger.info(`batch ${batch.status}`, { ...batch, trigger })
+    return { answer: null, batchId: batch && toAdvance(batch) }
+  }
   if (!('routeKey' in event)) {
     const call = unattended(event, requestId)
     const defaults =
       call.trigger === 'deploy' ? { ...batchDefaults, concurrency: deployConcurrency } : batchDefaults
     const batch = await open(database, call, defaults)
+    if (!isOpen(batch)) ring?.()
     return { answer: null, batchId: toAdvance(batch) }
   }
   try {
     const batch = await open(database, overHttp(event as HttpEvent, requestId), batchDefaults)
+    if (!isOpen(batch)) ring?.()
     return { answer: answerOf(batch), batchId: toAdvance(batch) }
   } catch (thrown) {
     return { answer: problemAnswer(knownProblem(thrown)), batchId: null }

@@ -2,20 +2,26 @@ import { pauseAll, pauseView } from '../../operations/views/pause.ts'
 import { callerOf, json } from '../http/http.ts'
 import { viewPath } from '../http/schemas/fields.ts'
 import { validate } from '../http/validate.ts'
-import type { HttpHandler } from '../lambda/function.ts'
+import type { HandlersOf, HttpHandler } from '../lambda/function.ts'
 
-/** `POST /views/{view}/pause` and `/resume` */
-export const answerViewPause =
+const answerViewPause =
   (paused: boolean): HttpHandler =>
   async (event, { database }) => {
     const { view } = validate(viewPath, event.pathParameters, 'path')
-    return json(200, { view: await pauseView(database, view, paused), paused })
+    return json(200, { view: await pauseView(database, view, paused, callerOf(event)), paused })
   }
 
-/** `POST /pause` and `/resume` */
-export const answerPause =
+const answerPause =
   (paused: boolean): HttpHandler =>
   async (event, { database }) => {
     await pauseAll(database, paused, callerOf(event))
     return json(200, { paused })
   }
+
+/** Pauses and resumes one view, or everything that is scheduled, at once. */
+export const pausing: HandlersOf<'pause'> = {
+  pauseView: answerViewPause(true),
+  resumeView: answerViewPause(false),
+  pauseAll: answerPause(true),
+  resumeAll: answerPause(false),
+}

@@ -11,10 +11,14 @@ const reserveMs = 15_000
  */
 export async function pruneHistory(
   context: Context,
-  { database, retention }: Pick<Configuration, 'database' | 'retention'>,
+  {
+    database,
+    retention,
+    tellsPrograms: programs,
+  }: Pick<Configuration, 'database' | 'retention' | 'tellsPrograms'>,
 ): Promise<Pruned> {
   const until = Date.now() + context.getRemainingTimeInMillis() - reserveMs
-  const pruned = await prune(database, retention, until)
+  const pruned = await prune(database, { ...retention, programs }, until)
   if (pruned.done) logger.info('pruned', { ...pruned })
   else logger.warn('pruned a part: the time was up; the next call goes on', { ...pruned })
   return pruned

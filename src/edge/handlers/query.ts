@@ -1,85 +1,141 @@
 import { getBatch, listBatches } from '../../operations/batches/read.ts'
+import { listActions } from '../../operations/monitoring/actions.ts'
+import { getDays } from '../../operations/monitoring/days.ts'
 import { getMetrics } from '../../operations/monitoring/metrics.ts'
+import { getPlan } from '../../operations/monitoring/plan.ts'
+import { getRecommendations } from '../../operations/monitoring/recommend.ts'
 import { getRun, listRuns } from '../../operations/runs/read.ts'
 import { getView, listViews } from '../../operations/views/read.ts'
+import { testView } from '../../operations/views/test.ts'
 import { getWhy } from '../../operations/views/why.ts'
-import { filters } from '../../plan/views/state.ts'
+import { filters } from '../../plan/diagnosis/state.ts'
 import { batchBody, runBody } from '../http/answers.ts'
 import { json } from '../http/http.ts'
-import { pageByKey, pageByName, pageInOrder } from '../http/pages.ts'
+import { pageByKey, pageByName, pageByView, pageInOrder } from '../http/pages.ts'
 import { viewPath } from '../http/schemas/fields.ts'
 import { batchPath, runPath } from '../http/schemas/ids.ts'
-import { batchesQuery, batchQuery, metricsQuery, runsQuery, viewsQuery } from '../http/schemas/queries.ts'
+import {
+  actionsQuery,
+  batchesQuery,
+  batchQuery,
+  daysQuery,
+  metricsQuery,
+  planQuery,
+  runsQuery,
+  viewsQuery,
+} from '../http/schemas/queries.ts'
 import { fitting, mostBytes } from '../http/size.ts'
 import { validate } from '../http/validate.ts'
 import { localEnvironment } from '../lambda/configuration.ts'
-import type { HttpHandler } from '../lambda/function.ts'
+import type { HandlersOf } from '../lambda/function.ts'
 
-/** `GET /views` */
-export const answerViews: HttpHandler = async (event, { database, schedules }) => {
-  const { state, cursor } = validate(viewsQuery, event.queryStringParameters ?? {}, 'query')
-  const { views, paused } = await listViews(database, schedules)
-  const wanted = state === undefined ? views : views.filter(filters[state])
-  const { page, next } = pageByName(wanted, cursor)
-  return json(200, { views: page, paused, next })
-}
+/** What a query narrows a list to, from the page that it names. */
+const filterOf = <
+  Query extends { since?: string | undefined; until?: string | undefined; cursor?: number | undefined },
+>({
+  since,
+  until,
+  cursor,
+  ...filter
+}: Query) => ({
+  ...filter,
+  ...(since === undefined ? {} : { since: new Date(since) }),
+  ...(until === undefined ? {} : { until: new Date(until) }),
+  ...(cursor === undefined ? {} : { before: cursor }),
+})
 
-/** `GET /metrics` */
-export const answerMetrics: HttpHandler = async (event, { database }) => {
-  const { view, window, cursor } = validate(metricsQuery, event.queryStringParameters ?? {}, 'query')
-  const metrics = await getMetrics(database, { view, windowSeconds: window })
-  const { page, next } = pageByName(metrics, cursor)
-  return json(200, { windowSeconds: window, metrics: page, next })
-}
+/** Answers every route that reads, and the one that makes checks of what is shown. */
+export const reading: HandlersOf<'query'> = {
+  async listViews(event, { database, schedules }) {
+    const { state, cursor } = validate(viewsQuery, event.queryStringParameters ?? {}, 'query')
+    const { views, paused, replicas } = await listViews(database, schedules)
+    const wanted = state === undefined ? views : views.filter(filters[state])
+    const { page, next } = pageByName(wanted, cursor)
+    return json(200, { views: page, paused, replicas, next })
+  },
 
-/** `GET /views/{view}` */
-export const answerView: HttpHandler = async (event, { database, schedules }) => {
-  const { view } = validate(viewPath, event.pathParameters, 'path')
-  const { recentRuns, ...details } = await getView(database, view, schedules)
-  return json(200, { ...details, recentRuns: recentRuns.map(runBody) })
-}
+  async getMetrics(event, { database }) {
+    const { view, window, cursor } = validate(metricsQuery, event.queryStringParameters ?? {}, 'query')
+    const metrics = await getMetrics(database, { view, windowSeconds: window })
+    const { page, next } = pageByName(metrics, cursor)
+    return json(200, { windowSeconds: window, metrics: page, next })
+  },
 
-/** `GET /views/{view}/why` */
-export const answerWhy: HttpHandler = async (event, { database, schedules, environment }) => {
-  const { view } = validate(viewPath, event.pathParameters, 'path')
-  const { recentRuns, ...why } = await getWhy(database, view, {
-    schedules,
-    environment: environment === localEnvironment ? null : environment,
-  })
-  return json(200, { ...why, recentRuns: recentRuns.map(runBody) })
-}
+  async getPlan(event, { database, schedules }) {
+    const { cursor } = validate(planQuery, event.queryStringParameters ?? {}, 'query')
+    const { views, ...plan } = await getPlan(database, schedules)
+    const { page, next } = pageByName(views, cursor)
+    return json(200, { ...plan, views: page, next })
+  },
 
-/** `GET /runs` */
-export const answerRuns: HttpHandler = async (event, { database }) => {
-  const { since, cursor, ...filter } = validate(runsQuery, event.queryStringParameters ?? {}, 'query')
-  const { runs, next: last } = await listRuns(database, {
-    ...filter,
-    ...(since === undefined ? {} : { since: new Date(since) }),
-    ...(cursor === undefined ? {} : { before: cursor }),
-  })
-  const { page, next } = pageByKey(runs.map(runBody), last, ({ id }) => id)
-  return json(200, { runs: page, next })
-}
+  async listRecommendations(event, { database, schedules }) {
+    const { cursor } = validate(planQuery, event.queryStringParameters ?? {}, 'query')
+    const { page, next } = pageByView(await getRecommendations(database, schedules), cursor)
+    return json(200, { recommendations: page, next })
+  },
 
-/** `GET /runs/{id}` */
-export const answerRun: HttpHandler = async (event, { database }) => {
-  const { id } = validate(runPath, event.pathParameters, 'path')
-  return json(200, runBody(await getRun(database, id)))
-}
+  async listDays(event, { database }) {
+    const { days, cursor } = validate(daysQuery, event.queryStringParameters ?? {}, 'query')
+    const { page, next } = pageByName(await getDays(database, days), cursor)
+    return json(200, { views: page, next })
+  },
 
-/** `GET /batches` */
-export const answerBatches: HttpHandler = async (event, { database }) => {
-  const { cursor, ...filter } = validate(batchesQuery, event.queryStringParameters ?? {}, 'query')
-  const { batches, next: last } = await listBatches(database, { ...filter, before: cursor })
-  const { page, next } = pageByKey(batches, last, ({ serial }) => serial)
-  return json(200, { batches: page.map(batchBody), next })
-}
+  async getView(event, { database, schedules }) {
+    const { view } = validate(viewPath, event.pathParameters, 'path')
+    const { recentRuns, ...details } = await getView(database, view, schedules)
+    return json(200, { ...details, recentRuns: recentRuns.map(runBody) })
+  },
 
-/** `GET /batches/{id}` */
-export const answerBatch: HttpHandler = async (event, { database }) => {
-  const { id } = validate(batchPath, event.pathParameters, 'path')
-  const { cursor } = validate(batchQuery, event.queryStringParameters ?? {}, 'query')
-  const { views, ...batch } = await getBatch(database, id)
-  const { page, next } = pageInOrder(views, cursor, mostBytes / 2)
-  return json(200, { ...fitting(batchBody(batch), mostBytes / 2), views: page, next })
+  async getWhy(event, { database, schedules, environment }) {
+    const { view } = validate(viewPath, event.pathParameters, 'path')
+    const { recentRuns, ...why } = await getWhy(database, view, {
+      schedules,
+      environment: environment === localEnvironment ? null : environment,
+    })
+    return json(200, { ...why, recentRuns: recentRuns.map(runBody) })
+  },
+
+  async testView(event, { database }) {
+    const { view } = validate(viewPath, event.pathParameters, 'path')
+    return json(200, await testView(database, view))
+  },
+
+  async listRuns(event, { database }) {
+    const query = validate(runsQuery, event.queryStringParameters ?? {}, 'query')
+    const { runs, next: last } = await listRuns(database, filterOf(query))
+    const { page, next } = pageByKey(runs.map(runBody), last, ({ id }) => id)
+    return json(200, { runs: page, next })
+  },
+
+  async listActions(event, { database }) {
+    const query = validate(actionsQuery, event.queryStringParameters ?? {}, 'query')
+    const { actions, next: last } = await listActions(database, filterOf(query))
+    const { page, next } = pageByKey(actions, last, ({ id }) => id)
+    return json(200, { actions: page, next })
+  },
+
+  async getRun(event, { database }) {
+    const { id } = validate(runPath, event.pathParameters, 'path')
+    return json(200, runBody(await getRun(database, id)))
+  },
+
+  async listBatches(event, { database }) {
+    const { cursor, ...filter } = validate(batchesQuery, event.queryStringParameters ?? {}, 'query')
+    const { batches, next: last } = await listBatches(database, { ...filter, before: cursor })
+    const { page, next } = pageByKey(batches, last, ({ serial }) => serial)
+    return json(200, { batches: page.map(batchBody), next })
+  },
+
+  async getBatch(event, { database }) {
+    const { id } = validate(batchPath, event.pathParameters, 'path')
+    const { cursor } = validate(batchQuery, event.queryStringParameters ?? {}, 'query')
+    const { views, ...batch } = await getBatch(database, id)
+    const { page, next } = pageInOrder(views, cursor, mostBytes / 2)
+    return json(200, { ...fitting(batchBody(batch), mostBytes / 2), views: page, next })
+  },
+
+  async getOpenapi() {
+    const { openapi } = await import('../http/openapi.ts')
+    return json(200, openapi())
+  },
 }

@@ -15,6 +15,22 @@ export interface BatchMachinery {
 /** Opening ends this long before Lambda ends the function, so that the batch can still be advanced, or refused. */
 const reserveMs = 5000
 
+/** What CloudWatch Logs calls a function with. */
+export interface RungEvent {
+  awslogs: { data: string }
+}
+
+/**
+ * Has the batch of all that is due by target lags recorded and advanced, for the bell of the monitor. If that fails, Lambda
+ * tries again, and the next look of the monitor rings again.
+ */
+export async function startDueWith(machinery: BatchMachinery, context: Context): Promise<void> {
+  const until = Date.now() + context.getRemainingTimeInMillis() - reserveMs
+  const event = { trigger: 'schedule', due: true }
+  const { batchId } = await machinery.open({ event, requestId: context.awsRequestId }, until)
+  if (batchId !== null) await machinery.advance(batchId)
+}
+
 /**
  * Records the batch that an HTTP request asks for, and has it advanced. Both may happen twice: the SDK sends a request again
  * if the answer is lost. The same key or the same forwarded request gives the same batch, and a batch that is advanced twice

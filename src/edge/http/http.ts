@@ -37,22 +37,24 @@ export function problemAnswer({ code, message, details }: Problem): HttpAnswer {
 
 /** The JSON object in the body; an empty body is an empty object. */
 export function bodyOf(event: HttpEvent): unknown {
-  const text = event.isBase64Encoded
-    ? Buffer.from(event.body ?? '', 'base64').toString('utf8')
-    : (event.body ?? '')
-  if (text.trim() === '') return {}
   try {
-    return JSON.parse(text)
+    const text = event.isBase64Encoded
+      ? utf8.decode(Buffer.from(event.body ?? '', 'base64'))
+      : (event.body ?? '')
+    return text.trim() === '' ? {} : JSON.parse(text)
   } catch {
     throw new Problem(
       'InvalidRequest',
-      'body: it is not valid JSON. Send a JSON object, such as {}, or no body at all.',
+      'body: it is not valid JSON in UTF-8. Send a JSON object, such as {}, or no body at all.',
       { field: 'body' },
     )
   }
 }
 
-/** The caller, as IAM knows it; the local gateway gives `local`. */
+/** Refuses what is not UTF-8, instead of reading another name out of it. */
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** The caller, as IAM knows it; the local gateway gives the user of the operating system. */
 export const callerOf = (event: HttpEvent): string => event.requestContext.authorizer?.iam?.userArn ?? ''
 
 /**

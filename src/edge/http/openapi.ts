@@ -7,11 +7,22 @@ import { createOptions } from './schemas/create.ts'
 import { dropOptions } from './schemas/drop.ts'
 import { viewPath } from './schemas/fields.ts'
 import { batchPath, runPath } from './schemas/ids.ts'
-import { batchesQuery, batchQuery, metricsQuery, runsQuery, viewsQuery } from './schemas/queries.ts'
+import {
+  actionsQuery,
+  batchesQuery,
+  batchQuery,
+  daysQuery,
+  metricsQuery,
+  planQuery,
+  runsQuery,
+  viewsQuery,
+} from './schemas/queries.ts'
 import { refreshOptions } from './schemas/refresh.ts'
 
 interface Description {
   summary: string
+  /** What people read of the route in docs/http.md, with links relative to it; default: the summary. */
+  does?: string
   path?: z.core.$ZodObject
   query?: z.core.$ZodObject
   body?: z.core.$ZodType
@@ -79,22 +90,30 @@ const reads = (
   summary: string,
   description: string,
   schema: z.ZodType,
-  takes: Pick<Description, 'path' | 'query'>,
+  takes: Pick<Description, 'does' | 'path' | 'query'>,
 ): Description => ({ summary, ...takes, answers: { 200: { description, schema } } })
 
-/** What each route takes and answers. The same schemas validate the requests. */
-const descriptions: Descriptions = {
-  refreshView: operates('Refresh a view', refreshOptions),
-  createView: operates('Create a view from its definition', createOptions),
-  dropView: operates('Drop a view', dropOptions),
+/** What each route takes and answers. The same schemas validate the requests; `npm run docs` makes the table of docs/http.md. */
+export const descriptions: Descriptions = {
+  createView: operates('Creates a view from its definition', createOptions),
+  refreshView: operates('Refreshes a view', refreshOptions),
+  testView: {
+    summary: 'Makes the checks of a view on the data that readers see',
+    does: 'Makes the [checks](checks.md#test) of a view on the data that readers see, and changes nothing: `passes`, and of each check the rows that it found',
+    path: viewPath,
+    headers: [],
+    answers: { 200: { description: 'What each check has found.', schema: schemas.testedView } },
+  },
+  dropView: operates('Drops a view', dropOptions),
   cancelRun: {
-    summary: 'Cancel a run',
+    summary: 'Cancels a run on the server',
     path: runPath,
     headers: [waitForCancel],
     answers: { 200: finished, 202: running },
   },
   startBatch: {
-    summary: 'Refresh several views, in the order in which they read each other',
+    summary: 'Refreshes several views in dependency order',
+    does: 'Refreshes several views in dependency order: [batches.md](batches.md)',
     body: batchOptions,
     headers: [keyHeader('batch')],
     answers: {
@@ -103,7 +122,7 @@ const descriptions: Descriptions = {
     },
   },
   cancelBatch: {
-    summary: 'Cancel a batch',
+    summary: 'Cancels a batch with its runs',
     path: batchPath,
     headers: [waitForCancel],
     answers: {
@@ -111,33 +130,114 @@ const descriptions: Descriptions = {
       202: { description: 'The batch is ending; `Location` is its route.', schema: schemas.startedBatch },
     },
   },
-  pauseView: pauses('Pause a view: its refreshes are skipped, except with `force`', viewPath),
-  resumeView: pauses('Resume a view', viewPath),
-  pauseAll: pauses('Pause everything that is scheduled'),
-  resumeAll: pauses('Resume everything that is scheduled'),
-  listBatches: reads('List batches, newest first', 'A page of batches.', schemas.batchList, {
+  pauseView: pauses('Pauses a view: its refreshes are skipped, except with `force`', viewPath),
+  resumeView: pauses('Resumes a view: its refreshes run again', viewPath),
+  pauseAll: pauses('Pauses everything: schedules and deploys start no more refreshes'),
+  resumeAll: pauses('Resumes everything: schedules and deploys start refreshes again'),
+  listViews: reads('Lists every view', 'The views.', schemas.viewList, {
+    does:
+      'Every view in the catalog, and every authored view that is missing there: strategy, populated, last run, last success, the ' +
+      'moment whose data it shows (`asOf`; null if nobody knows it) and the view that holds it back (`heldBackBy`), age and its ' +
+      "limit, next run by a schedule (`nextRun`; `nextBy` says whether by the `view`'s own schedule or the `nightly` one), the " +
+      "view's own `schedule` and `timeZone`, the views that it reads and the views that read it; `aside`: since when the view is " +
+      'set aside, and by whom; `retry`: the run that failed (`runId`, `message`) and when the next attempt begins (`at`); ' +
+      '`leftOut`, `savedMs`: the refreshes that were [left out](freshness.md#never-in-vain) in the last 24 hours, and their time. ' +
+      '`?state=` selects `stale`, `failed` (`failing`: a refresh failed, and none has succeeded since; `checkFailedSince`: since when checks hold its new data back), `running`, `paused`, `unpopulated`, `missing` or `aside` ' +
+      'views. If everything is paused, `paused` says since when and by whom',
+    query: viewsQuery,
+  }),
+  getView: reads('Shows one view', 'The view.', schemas.viewDetails, {
+    does: 'One view: the same, and its SQL, indexes, owner and last runs',
+    path: viewPath,
+  }),
+  getWhy: reads(
+    'Says why the data of a view are as old as they are, and what to do',
+    'The causes, the real one first.',
+    schemas.why,
+    {
+      does: '[Why its data are as old as they are](http.md#why-a-view-is-old), who is in the way, and what to type',
+      path: viewPath,
+    },
+  ),
+  listActions: reads(
+    'Lists what people did by hand, newest first: who, what, when, to what',
+    'A page of actions.',
+    schemas.actionList,
+    {
+      does:
+        '[What people did by hand](monitoring.md#who-did-what), newest first. Parameters: `view` (also what was done to a batch ' +
+        'with it, or to everything), `action`, `since`, `until`, `limit` (50, at most 200), `cursor`',
+      query: actionsQuery,
+    },
+  ),
+  listDays: reads(
+    'Shows for each view and day how its runs ended',
+    'The views with runs on these days.',
+    schemas.dayList,
+    {
+      does:
+        'Per view and day (UTC): how many runs, how many failed, how the last one ended. Parameters: `days` (14, at most 31, today ' +
+        'among them), `cursor`',
+      query: daysQuery,
+    },
+  ),
+  getMetrics: reads(
+    'Shows counts and durations of the runs of each view in a window, and how each view is now',
+    'The metrics.',
+    schemas.metricsList,
+    {
+      does:
+        'Per view: runs, success rate, durations, failures, usual duration (`usualMs`), age (`staleMs`). Parameters: `view`, ' +
+        '`window` (`24h`), `cursor`; [monitoring.md](monitoring.md)',
+      query: metricsQuery,
+    },
+  ),
+  getPlan: reads(
+    'Foretells the refreshes of the coming 24 hours, the load, and which promises break',
+    'The plan.',
+    schemas.plan,
+    {
+      does:
+        '[The refreshes of the coming 24 hours](plan.md), if each takes as long as usual: per hour how long they take and how many ' +
+        'go on at once; per view how many, how old its data become, and the promises that it will not keep (`broken`). Parameter: `cursor`',
+      query: planQuery,
+    },
+  ),
+  listRecommendations: reads(
+    'Says what to change about views, with the evidence; changes nothing',
+    'The recommendations.',
+    schemas.recommendationList,
+    {
+      does:
+        '[What to change](plan.md#recommendations) about views, by their history and the plan: `text` is the evidence, `change` the ' +
+        'line to write (null: too early), `confidence` by how many `refreshes`. Parameter: `cursor`',
+      query: planQuery,
+    },
+  ),
+  listRuns: reads('Lists runs, newest first', 'A page of runs.', schemas.runList, {
+    does:
+      'History, newest first: `view` or `pattern` (a glob on `schema.name`), `operation`, `status` (one, or several with commas: ' +
+      '`failed,canceled`), `since`, `until`, `limit` (1 to 200, by default 50), `cursor`',
+    query: runsQuery,
+  }),
+  listBatches: reads('Lists batches, newest first', 'A page of batches.', schemas.batchList, {
+    does: 'Batches, newest first: `status`, `limit`, `cursor`',
     query: batchesQuery,
   }),
-  getBatch: reads('Show one batch with its graph', 'The batch.', schemas.batchDetails, {
+  getBatch: reads('Shows one batch with its graph', 'The batch.', schemas.batchDetails, {
+    does:
+      "One batch with its graph: each view's state and attempts, why the batch rebuilds it if nobody asked for that (`along`), the " +
+      'phase of running ones, the views that a waiting one `waitsFor` (none: it waits for a free slot), the time elapsed, an ' +
+      'estimate of the time left',
     path: batchPath,
     query: batchQuery,
   }),
-  getMetrics: reads(
-    'Show counts and durations of the runs of each view in a window, and how each view is now',
-    'The metrics.',
-    schemas.metricsList,
-    { query: metricsQuery },
-  ),
-  listViews: reads('List every view', 'The views.', schemas.viewList, { query: viewsQuery }),
-  getView: reads('Show one view', 'The view.', schemas.viewDetails, { path: viewPath }),
-  getWhy: reads(
-    'Say why the data of a view are as old as they are, and what to do',
-    'The causes, the real one first.',
-    schemas.why,
-    { path: viewPath },
-  ),
-  listRuns: reads('List runs, newest first', 'A page of runs.', schemas.runList, { query: runsQuery }),
-  getRun: reads('Show one run', 'The run.', schemas.run, { path: runPath }),
+  getRun: reads('Shows one run', 'The run.', schemas.run, {
+    does:
+      'One run; a retry that waits has `notBefore`; if the run is running, also its phase, the time elapsed, and an estimate from ' +
+      "the view's history",
+    path: runPath,
+  }),
 }
 
 /** The OpenAPI 3.1 description of the API, from the schemas that validate its requests. */
@@ -176,11 +276,12 @@ export function openapi(): object {
 
 function operation(
   name: RouteName,
-  { summary, path, query, body, headers, answers }: Description,
+  { summary, does, path, query, body, headers, answers }: Description,
 ): ZodOpenApiOperationObject {
   return {
     operationId: name,
     summary,
+    ...(does && { description: does.replace(/\[([^\]]+)\]\([^)]*\)/g, '$1') }),
     requestParams: { ...(path && { path }), ...(query && { query }) },
     ...(headers && { parameters: headers }),
     ...(body && { requestBody: { required: false, content: { 'application/json': { schema: body } } } }),

@@ -12,6 +12,8 @@ export const functionNames = [
   'monitor',
   'notice',
   'notify',
+  'events',
+  'announce',
   'prune',
   'migrate',
 ] as const
@@ -30,6 +32,7 @@ export type PolicyName = (typeof policyNames)[number]
 export const routes = {
   createView: { method: 'POST', path: '/views/{view}/create', function: 'create', policy: 'operate' },
   refreshView: { method: 'POST', path: '/views/{view}/refresh', function: 'refresh', policy: 'refresh' },
+  testView: { method: 'POST', path: '/views/{view}/test', function: 'query', policy: 'refresh' },
   dropView: { method: 'POST', path: '/views/{view}/drop', function: 'drop', policy: 'operate' },
   cancelRun: { method: 'POST', path: '/runs/{id}/cancel', function: 'cancel', policy: 'operate' },
   startBatch: { method: 'POST', path: '/batches', function: 'start-batch', policy: 'refresh' },
@@ -45,6 +48,10 @@ export const routes = {
   getWhy: { method: 'GET', path: '/views/{view}/why', function: 'query', policy: 'read' },
   listRuns: { method: 'GET', path: '/runs', function: 'query', policy: 'read' },
   getRun: { method: 'GET', path: '/runs/{id}', function: 'query', policy: 'read' },
+  listActions: { method: 'GET', path: '/actions', function: 'query', policy: 'read' },
+  listDays: { method: 'GET', path: '/days', function: 'query', policy: 'read' },
+  getPlan: { method: 'GET', path: '/plan', function: 'query', policy: 'read' },
+  listRecommendations: { method: 'GET', path: '/recommendations', function: 'query', policy: 'read' },
   getMetrics: { method: 'GET', path: '/metrics', function: 'query', policy: 'read' },
   getOpenapi: { method: 'GET', path: '/openapi.json', function: 'query', policy: 'read' },
 } as const satisfies Record<string, Route>

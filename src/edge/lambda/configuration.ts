@@ -1,13 +1,15 @@
 import { defaults, type RetentionOptions, type ScheduleOptions } from '../../config/options.ts'
-import { type FunctionOptions, optionsOf } from '../../config/variables.ts'
+import { type FunctionOptions, optionsOf, saidToDatabase } from '../../config/variables.ts'
 import type { Retention } from '../../db/monitoring/prune.ts'
 import type { Login } from '../../db/schema/role.ts'
 import { type ConnectionSource, connectTo, type Database } from '../../db/server/connect.ts'
 import type { BatchDefaults } from '../../operations/batches/start.ts'
-import type { Schedules } from '../../operations/monitoring/schedules.ts'
+import type { Looks, Schedules } from '../../operations/monitoring/schedules.ts'
+import type { Links } from '../../plan/monitoring/notice.ts'
 import { type Telling, tellingOf } from '../../plan/monitoring/telling.ts'
 import { everyDay } from '../../plan/views/scheduled.ts'
 import { Problem } from '../../problem.ts'
+import { ring } from './bell.ts'
 import { fromUrl } from './database-url.ts'
 import { fromSecret } from './secret.ts'
 import { fromToken } from './token.ts'
@@ -27,8 +29,16 @@ export interface Configuration {
   schedules: Schedules
   retention: Retention
   telling: Telling
+  /** Where mails lead to. */
+  links: Links
   /** Whether each run that ended is published as metrics with the name of its view. */
   metricsPerView: boolean
+  /** The views of which each look publishes the age as a metric, by their names in SQL. */
+  agesOf: string[]
+  /** Whether what ends becomes an event for programs. */
+  tellsPrograms: boolean
+  /** Says that events may wait for the bus; undefined if there is none. */
+  ring: (() => void) | undefined
   /** How long a caller of an operation may wait at most; undefined if nothing but the API sets a limit. */
   longestWaitSeconds: number | undefined
   /** The number of runs that one call of `advance` sends at once, whatever the batch allows. */
@@ -37,6 +47,8 @@ export interface Configuration {
   batchDefaults: BatchDefaults
   /** The number of views that the batch of a deploy refreshes at once. */
   deployConcurrency: number | undefined
+  /** When target lags are looked at. */
+  looks: Looks
 }
 
 /** The access of an administrator, and the role that the administrator makes. */
@@ -52,30 +64,46 @@ export interface Administration {
 export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configuration {
   const options = optionsOf(env)
   const { remindEveryHours, monitorEveryMinutes } = { ...defaults, ...options }
+  const schedules = schedulesOf(options.schedules ?? { nightly: false, views: false })
+  const looks: Looks = {
+    everySeconds: schedules.views && monitorEveryMinutes !== false ? monitorEveryMinutes * 60 : null,
+    concurrency: options.batchConcurrency,
+  }
   return {
     environment: env.VIEWKEEPER_ENVIRONMENT ?? localEnvironment,
-    database: readDatabase(env, options),
+    database: readDatabase(env),
     administration: readAdministration(env, options),
     viewMigrations: env.VIEW_MIGRATIONS !== 'false',
-    schedules: schedulesOf(options.schedules ?? { nightly: false, views: false }),
+    schedules: { ...schedules, looks },
     retention: retentionOf({ ...defaults.retention, ...options.retention }),
     telling: tellingOf(remindEveryHours, monitorEveryMinutes),
+    links: linksOf(env),
     metricsPerView: options.metricsPerView ?? false,
+    agesOf: JSON.parse(env.AGES_OF ?? '[]'),
+    tellsPrograms: Boolean(options.eventBus),
+    ring: options.eventBus ? ring : undefined,
     longestWaitSeconds: env.LONGEST_WAIT_SECONDS === undefined ? undefined : Number(env.LONGEST_WAIT_SECONDS),
     runsAtOnce: Number(env.BATCH_RUNS_AT_ONCE ?? Number.POSITIVE_INFINITY),
     batchDefaults: { exchange: options.batchExchange, maxTwinBytes: options.maxTwinBytes },
     deployConcurrency: options.batchConcurrency,
+    looks,
   }
+}
+
+/** Where mails lead to, as the variables tell it. */
+function linksOf(env: NodeJS.ProcessEnv): Links {
+  const { pageUrl, runbookUrl } = optionsOf(env)
+  return { pageUrl, runbookUrl }
 }
 
 /**
  * The database of `DATABASE_URL`, or the one that the other variables name, whose login must not be a superuser.
- * `viewOwner` owns the views that are created there, unless their definitions name another owner.
+ * The variables say who owns the views that are created there, and who reads them on replicas.
  */
-const readDatabase = (env: NodeJS.ProcessEnv, { viewOwner }: FunctionOptions): Database =>
+const readDatabase = (env: NodeJS.ProcessEnv): Database =>
   env.DATABASE_URL === undefined
-    ? connectTo(asWorkingRole(env), { superuser: 'refused', viewOwner })
-    : connectTo(fromUrl(env.DATABASE_URL), { viewOwner })
+    ? connectTo(asWorkingRole(env), { superuser: 'refused', ...saidToDatabase(env) })
+    : connectTo(fromUrl(env.DATABASE_URL), saidToDatabase(env))
 
 const readAdministration = (
   env: NodeJS.ProcessEnv,

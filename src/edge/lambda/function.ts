@@ -37,7 +37,7 @@ const originOf = (event: unknown): object => {
 export type HttpHandler = (event: HttpEvent, configuration: Configuration) => Promise<HttpAnswer>
 
 /** A handler for every route of a function: a missing or a superfluous one does not compile. */
-type HandlersOf<Name extends HttpFunctionName> = Record<RouteNameOf<Name>, HttpHandler>
+export type HandlersOf<Name extends HttpFunctionName> = Record<RouteNameOf<Name>, HttpHandler>
 
 /** A function that only HTTP invokes. The configuration is read at the start of each call. */
 export const httpFunction = <Name extends HttpFunctionName>(

@@ -1,3 +1,5 @@
+import type { Trouble } from '../../plan/monitoring/telling.ts'
+
 export const metricNamespace = 'Viewkeeper'
 
 /**
@@ -8,12 +10,22 @@ export const metricNames = {
   runsSucceeded: 'RunsSucceeded',
   runsFailed: 'RunsFailed',
   runsSlow: 'RunsSlow',
-  batchesLost: 'BatchesLost',
   viewsFailed: 'ViewsFailed',
   viewsStale: 'ViewsStale',
   viewsMissing: 'ViewsMissing',
+  viewsLagMissed: 'ViewsLagMissed',
   viewsSetAside: 'ViewsSetAside',
+  batchesLost: 'BatchesLost',
 } as const
+
+/** What is wrong with views, and the metric of how many. A suspended view counts among those that fail. */
+export const viewsMetrics = {
+  failed: metricNames.viewsFailed,
+  stale: metricNames.viewsStale,
+  missing: metricNames.viewsMissing,
+  lag: metricNames.viewsLagMissed,
+  aside: metricNames.viewsSetAside,
+} as const satisfies Record<Exclude<Trouble, 'suspended'> | 'failed', string>
 
 /**
  * With `metricsPerView`, each run that has ended is also published as these metrics, with its view as one
@@ -24,6 +36,9 @@ export const perViewMetricNames = {
   runsFailed: metricNames.runsFailed,
   refreshDuration: 'RefreshDuration',
 } as const
+
+/** The age of the data of a view in seconds, at each look, if the app asks for it. Its dimensions are those of a view. */
+export const ageMetric = 'Age'
 
 /** The dimensions of every metric. An alarm has to name exactly these dimensions. */
 export const metricDimensions = (environment: string): Record<string, string> => ({

@@ -2,13 +2,14 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import type { Batch } from '../../db/batches/batches.ts'
 import type { EndedRun } from '../../db/monitoring/publish.ts'
 import { isSlow, isUnnoticedFailure } from '../../plan/monitoring/runs.ts'
-import type { Trouble } from '../../plan/monitoring/telling.ts'
 import {
+  ageMetric,
   metricDimensions,
   metricNames,
   metricNamespace,
   perViewDimensions,
   perViewMetricNames,
+  viewsMetrics,
 } from './names.ts'
 
 // Zeros are published, too. Without them an alarm could not tell "nothing failed" from "the monitor did not
@@ -25,14 +26,6 @@ export const publishBatchMetrics = (environment: string, ended: Batch[]): void =
   publish(metricDimensions(environment), {
     [metricNames.batchesLost]: ended.filter(({ error }) => error?.class === 'BatchLost').length,
   })
-
-/** What is wrong with views, and the metric of how many. */
-const viewsMetrics = {
-  failed: metricNames.viewsFailed,
-  stale: metricNames.viewsStale,
-  missing: metricNames.viewsMissing,
-  aside: metricNames.viewsSetAside,
-} as const satisfies Record<Trouble | 'failed', string>
 
 /** Publishes how many views have a trouble now. */
 export const publishViews = (environment: string, trouble: keyof typeof viewsMetrics, views: number): void =>
@@ -52,19 +45,29 @@ export function publishPerView(environment: string, run: EndedRun): void {
   )
 }
 
+/** Publishes the age of a view's data. */
+export function publishAge(environment: string, view: string, seconds: number): void {
+  const metrics = metricsWith(perViewDimensions(environment, view))
+  metrics.addMetric(ageMetric, MetricUnit.Seconds, seconds)
+  metrics.publishStoredMetrics()
+}
+
 /** Writes one line of CloudWatch's embedded metric format. */
 function publish(
-  { service, ...dimensions }: Record<string, string>,
+  dimensions: Record<string, string>,
   counts: Record<string, number>,
   refreshMs: number | null = null,
 ): void {
-  const metrics = new Metrics({
-    namespace: metricNamespace,
-    serviceName: service as string,
-    defaultDimensions: dimensions,
-  })
+  const metrics = metricsWith(dimensions)
   for (const [name, count] of Object.entries(counts)) metrics.addMetric(name, MetricUnit.Count, count)
   if (refreshMs !== null)
     metrics.addMetric(perViewMetricNames.refreshDuration, MetricUnit.Milliseconds, refreshMs)
   metrics.publishStoredMetrics()
 }
+
+const metricsWith = ({ service, ...dimensions }: Record<string, string>): Metrics =>
+  new Metrics({
+    namespace: metricNamespace,
+    serviceName: service as string,
+    defaultDimensions: dimensions,
+  })

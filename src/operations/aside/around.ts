@@ -2,10 +2,11 @@ import { emptyTables } from '../../db/aside/empty.ts'
 import type { TouchedRelation } from '../../db/aside/in-the-way.ts'
 import { lookInTheWay } from '../../db/aside/locks.ts'
 import { makeAgain } from '../../db/aside/make.ts'
+import { noteAction } from '../../db/aside/note.ts'
 import { executeFile } from '../../db/migrations/own-sql.ts'
-import { undone } from '../../db/migrations/trial.ts'
 import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
-import type { AsideItem, Touched } from '../../plan/aside/items.ts'
+import { undone } from '../../db/server/undone.ts'
+import { type AsideItem, type Touched, viewsOf } from '../../plan/aside/items.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
 import { Problem } from '../../problem.ts'
 import { analyzeAll } from './analyze.ts'
@@ -74,6 +75,13 @@ export const around = (
           because: `around ${request.file}`,
         },
         onFill: events.onFill,
+      })
+      const { file, requestedBy } = request
+      await noteAction(transaction, {
+        action: 'around',
+        requestedBy,
+        views: viewsOf(taken),
+        request: { file },
       })
       return taken
     })

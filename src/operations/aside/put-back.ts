@@ -1,12 +1,13 @@
 import { type Misfit, makePossible } from '../../db/aside/make.ts'
 import { forget, lockMemory, readSetAside, type SetAside } from '../../db/aside/memory.ts'
+import { noteAction } from '../../db/aside/note.ts'
 import { isThere } from '../../db/aside/perform.ts'
 import { followRenames } from '../../db/aside/renames.ts'
 import { type MadeBy, mayRecordRuns, runOf } from '../../db/aside/runs.ts'
 import { findTaken } from '../../db/aside/taken.ts'
 import { recordEnded } from '../../db/runs/runs.ts'
 import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
-import { nameOf } from '../../plan/aside/items.ts'
+import { nameOf, viewsOf } from '../../plan/aside/items.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
 import { Problem } from '../../problem.ts'
 import { runErrorOf } from '../runs/record.ts'
@@ -73,6 +74,14 @@ export const putBack = (
       const stays = new Set([...misfits.map(({ item }) => item), ...left].map(nameOf))
       const back = wanted.filter(({ name }) => !stays.has(name))
       await forget(transaction, [...back.map(({ name }) => name), ...forgotten])
+      const gone = plan.filter(({ name }) => forgotten.includes(name))
+      if (back.length + gone.length > 0)
+        await noteAction(transaction, {
+          action: 'put-back',
+          requestedBy,
+          views: viewsOf([...back, ...gone].map(({ item }) => item)),
+          request: { forgotten },
+        })
       return {
         back,
         forgotten,

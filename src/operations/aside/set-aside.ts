@@ -1,8 +1,9 @@
 import { tryToFill } from '../../db/aside/fillable.ts'
 import { lookInTheWay } from '../../db/aside/locks.ts'
 import { lockMemory, readSetAside, remember, type SetAside } from '../../db/aside/memory.ts'
+import { noteAction } from '../../db/aside/note.ts'
 import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
-import { type AsideItem, nameOf } from '../../plan/aside/items.ts'
+import { type AsideItem, nameOf, viewsOf } from '../../plan/aside/items.ts'
 import { Problem, sentences } from '../../problem.ts'
 import { longSession } from './session.ts'
 import { findRelations, insistOnNoObstacle, take } from './take.ts'
@@ -13,6 +14,8 @@ export interface SetAsideRequest {
   dryRun: boolean
   /** Whether it is tried first that each view can be filled. */
   trial: boolean
+  /** The person who calls. */
+  requestedBy: string
   huntMs: number
   onWait?: (holders: string) => void
   /** Called after the trial, with the views that could not be tried. */
@@ -32,7 +35,7 @@ export interface SetAsideDone {
  */
 export const setAside = (
   database: Database,
-  { reading, dryRun, trial, huntMs, onWait, onTried }: SetAsideRequest,
+  { reading, dryRun, trial, requestedBy, huntMs, onWait, onTried }: SetAsideRequest,
 ): Promise<SetAsideDone> =>
   longSession(database, 'viewkeeper set-aside', async (sql) => {
     const relations = await findRelations(sql, [], reading)
@@ -50,6 +53,12 @@ export const setAside = (
         items,
         relations.map(({ name }) => name),
       )
+      await noteAction(transaction, {
+        action: 'set-aside',
+        requestedBy,
+        views: viewsOf(items),
+        request: { reading: relations.map(({ name }) => name) },
+      })
       return { items, before }
     })
   })

@@ -100,6 +100,7 @@ function insistOnViews({ located, frozen, folders, only, renames, removes }: Fre
       '--remove',
       `${displayName(view)} was never frozen, so ${migrations} has nothing to remove. If the view is in the database, drop it there, ` +
         'or with own SQL (docs/views.md)',
+      didYouMean(view, [...isFrozen.values()]),
     )
     insist(
       !isAuthored.has(quoteName(view)),
@@ -108,7 +109,12 @@ function insistOnViews({ located, frozen, folders, only, renames, removes }: Fre
     )
   }
   for (const { from, to } of renames) {
-    insist(isFrozen.has(quoteName(from)), '--rename', `${displayName(from)} was never frozen`)
+    insist(
+      isFrozen.has(quoteName(from)),
+      '--rename',
+      `${displayName(from)} was never frozen`,
+      didYouMean(from, [...isFrozen.values()]),
+    )
     insist(!isFrozen.has(quoteName(to)), '--rename', `${displayName(to)} is frozen already as another view`)
     insist(
       isAuthored.has(quoteName(to)),

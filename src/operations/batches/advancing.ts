@@ -1,8 +1,14 @@
-import type { BatchGroup } from '../../db/batches/batch-groups.ts'
+import { type BatchGroup, readOpenGroups } from '../../db/batches/batch-groups.ts'
 import type { BatchView } from '../../db/batches/batch-views.ts'
-import type { Batch } from '../../db/batches/batches.ts'
+import { type Batch, readBatch, stampBatch } from '../../db/batches/batches.ts'
 import type { LatestRuns } from '../../db/batches/latest-runs.ts'
+import { closeLostRuns } from '../../db/life/lose.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
+import { Problem } from '../../problem.ts'
+
+/** The server notifies us of the end of a run. A look finds the rest: a lost run, a due retry, a cancel. */
+export const lookAgainMs = 500
+const stampEveryMs = 10_000
 
 /** A batch that is being advanced. */
 export interface AdvancingBatch {
@@ -17,4 +23,45 @@ export interface AdvancingBatch {
   until: number
   /** The most runs to send at once, even if the batch's concurrency is higher. */
   mostAtOnce: number
+  /** Whether to return while only retries wait whose time has not come. */
+  leaveWhenIdle: boolean
+}
+
+/**
+ * Makes the function that looks at the batch. At intervals, that function also looks at all runs and stamps
+ * the batch.
+ */
+export function makeLook(advancing: AdvancingBatch): () => Promise<Batch> {
+  const { sql, batch, latestRuns } = advancing
+  let nextFullLook = 0
+  let nextStamp = Date.now() + stampEveryMs
+  return async () => {
+    const now = Date.now()
+    if (now >= nextStamp) {
+      nextStamp = now + stampEveryMs
+      await stampBatch(sql, batch.id)
+    }
+    const lookAtAll = now >= nextFullLook
+    if (lookAtAll) {
+      nextFullLook = now + lookAgainMs
+      await closeLostRuns(sql, { batchId: batch.id })
+    }
+    const [current] = await Promise.all([
+      readBatch(sql, batch.id),
+      lookAtAll ? latestRuns.reload() : latestRuns.refresh(),
+      lookAtAll && advancing.groups.length > 0 ? readGroupsAgain(advancing) : undefined,
+    ])
+    if (current === undefined) throw new Problem('UnknownBatch', `Batch ${batch.id} is gone.`)
+    return current
+  }
+}
+
+/** Reads the groups again: another call may have given up one of them. */
+async function readGroupsAgain(advancing: AdvancingBatch): Promise<void> {
+  advancing.groups = await readOpenGroups(advancing.sql, advancing.batch.id)
+}
+
+/** The same, and all runs. */
+export async function readAllAgain(advancing: AdvancingBatch): Promise<void> {
+  await Promise.all([readGroupsAgain(advancing), advancing.latestRuns.reload()])
 }

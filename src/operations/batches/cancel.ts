@@ -20,10 +20,10 @@ const pauseMs = 100
  */
 export function cancelBatch(
   batchId: string,
-  call: Pick<Call, 'database' | 'waitUntil'>,
+  call: Pick<Call, 'database' | 'waitUntil' | 'requestedBy'>,
 ): Promise<StartedBatch> {
   const work = async (sql: Sql) => {
-    const requested = await requestBatchCancel(sql, batchId)
+    const requested = await requestBatchCancel(sql, batchId, call.requestedBy)
     if (requested) return endCanceled(sql, batchId, call.waitUntil)
     const batch = await readBatch(sql, batchId)
     if (batch === undefined) throw unknownBatch(batchId)

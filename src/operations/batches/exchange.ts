@@ -1,20 +1,12 @@
-import {
-  giveUpGroup,
-  readBatchGroups,
-  readGroupFacts,
-  recordExchange,
-} from '../../db/batches/batch-groups.ts'
-import type { BatchView } from '../../db/batches/batch-views.ts'
-import type { Batch } from '../../db/batches/batches.ts'
+import { giveUpGroup, readGroupFacts, recordExchange } from '../../db/batches/batch-groups.ts'
 import { readPlanBasis } from '../../db/batches/latest-runs.ts'
-import type { Sql } from '../../db/server/connect.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
 import { readGroup } from '../../db/views/group.ts'
 import type { TogetherGroup } from '../../plan/batches/next.ts'
 import { planExchangeOfBuilt, whatChanged } from '../../plan/groups/exchange-built.ts'
-import { materialized, placesOf } from '../../plan/groups/group.ts'
+import { batchKey, materialized, placesOf } from '../../plan/groups/group.ts'
+import { recordPosition } from '../../plan/runs/position.ts'
 import type { AdvancingBatch } from './advancing.ts'
-import { keyOf } from './form-groups.ts'
 
 /** What became of the exchange of a group. */
 export type PreparedExchange =
@@ -34,9 +26,7 @@ export type PreparedExchange =
  * group is given up.
  */
 export async function prepareExchange(
-  sql: Sql,
-  batch: Batch,
-  views: BatchView[],
+  { sql, batch, views }: AdvancingBatch,
   group: TogetherGroup,
 ): Promise<PreparedExchange> {
   const built = await readGroupFacts(sql, batch.id, group.number)
@@ -58,41 +48,13 @@ export async function prepareExchange(
   }
   const timeoutSeconds = Math.max(...bases.map((basis) => basis?.timeoutSeconds ?? 0))
   const [first, ...others] = members
-  const plan = planExchangeOfBuilt(built, now, placesOf(keyOf(batch, group.number), built), {
+  const plan = planExchangeOfBuilt(built, now, placesOf(batchKey(batch, group.number), built), {
     timeoutSeconds,
     members: others.map(({ id, schema, name, view }) => ({ definitionId: id, schema, name, view })),
   })
+  if (bases.some((basis) => basis?.onReplicas)) plan.aside.push(recordPosition)
   const runId = await recordExchange(sql, batch.id, group.members, plan)
   return runId === null || first === undefined
     ? 'made elsewhere'
     : { runId, viewId: first.id, timeoutSeconds }
-}
-
-/** Reads the groups again: another call may have given up one of them. */
-export async function readGroupsAgain(advancing: AdvancingBatch): Promise<void> {
-  const groups = await readBatchGroups(advancing.sql, advancing.batch.id)
-  advancing.groups = groups.filter(({ givenUp }) => givenUp === null)
-}
-
-/** The same, and all runs. */
-export async function readAllAgain(advancing: AdvancingBatch): Promise<void> {
-  await Promise.all([readGroupsAgain(advancing), advancing.latestRuns.reload()])
-}
-
-/** Gives up a group of which a view was not built, and says which one. */
-export const giveUpUnbuilt = (
-  sql: Sql,
-  batch: Batch,
-  views: BatchView[],
-  group: TogetherGroup,
-  unbuilt: number[],
-): Promise<void> => {
-  const names = views.filter(({ id }) => unbuilt.includes(id)).map(({ view }) => view)
-  return giveUpGroup(sql, batch, group, {
-    class: 'NotExchanged',
-    message:
-      names.length === 0
-        ? 'The exchange failed; the runs of the group say why.'
-        : `The group was not exchanged, because ${names.join(', ')} ${names.length === 1 ? 'was' : 'were'} not built.`,
-  })
 }

@@ -1,7 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import {
+  type BatchGroup,
+  type Grouping,
   lockGrouping,
   readCandidates,
+  readOpenGroups,
   readTakenNumbers,
   recordGrouping,
 } from '../../db/batches/batch-groups.ts'
@@ -12,47 +15,70 @@ import { type Sql, withTransaction } from '../../db/server/connect.ts'
 import { sqlstateOf } from '../../db/server/failures.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
 import { mayPass } from '../../db/server/sqlstate.ts'
-import { readGroup, readGroupRights } from '../../db/views/group.ts'
+import { readGroup } from '../../db/views/group.ts'
 import { areReadByViews } from '../../db/views/readers.ts'
+import { readObstacles } from '../../db/views/rights.ts'
 import { viewsTogether } from '../../plan/batches/along.ts'
 import { type PlannedGroup, planTogether } from '../../plan/batches/together.ts'
-import { type Group, materialized, placesOf } from '../../plan/groups/group.ts'
+import { batchKey, type Group, materialized, placesOf } from '../../plan/groups/group.ts'
+import { memberNeeds, placesNeed } from '../../plan/groups/needs.ts'
 import { nothingStandsBetween, proveTwins } from '../../plan/groups/proof.ts'
-import { type GroupRights, memberRefusals, placeRefusals } from '../../plan/groups/refusals.ts'
 import { buildTwins, closePlaces, makePlaces } from '../../plan/groups/twins.ts'
 import { displayName } from '../../plan/names.ts'
+import { traitsOf } from '../../plan/views/definition.ts'
 import { Problem } from '../../problem.ts'
+import { leaveOutUnchanged } from './leave-out.ts'
 
 /** How long to look for a moment in which nobody locks a view exclusively. */
 const patienceMs = 5000
 const pauseMs = 200
 
-/** Tells apart the twins of groups that are built at the same time. */
-export const keyOf = ({ serial }: Batch, number: number): string => `b${serial}_${number}`
+/** How long the groups of a batch may fail to be formed before its views are refreshed each by itself. */
+const formingPatienceMs = 30_000
+const formingPauseMs = 100
+
+/**
+ * The groups of a batch, which this or another call decides, without those that were given up. A failure that may pass is
+ * tried again; if it does not pass soon, the views are refreshed each by itself, and their runs meet its cause themselves.
+ * Null if the time is up first.
+ */
+export async function settleGroups(
+  sql: Sql,
+  batch: Batch,
+  views: BatchView[],
+  until: number,
+): Promise<BatchGroup[] | null> {
+  const patientUntil = Date.now() + formingPatienceMs
+  for (;;) {
+    const isLastTry = Date.now() >= patientUntil
+    try {
+      if (await formGroups(sql, batch, views, isLastTry)) return await readOpenGroups(sql, batch.id)
+    } catch (error) {
+      const sqlstate = sqlstateOf(error instanceof StatementRefused ? error.cause : error)
+      if (isLastTry || sqlstate === undefined || !mayPass(sqlstate)) throw error
+    }
+    if (Date.now() >= until) return null
+    await pause(formingPauseMs)
+  }
+}
 
 /**
  * Decides once for a batch which of its views are exchanged together, and makes their twins, which are empty: all in one
  * transaction, so nothing stays of a call that dies. False while another call decides for this batch; call again. A failure
  * that may pass is thrown, except on the last try.
  */
-export async function formGroups(
-  sql: Sql,
-  batch: Batch,
-  views: BatchView[],
-  isLastTry: boolean,
-): Promise<boolean> {
-  const inPlace = batch.strategy === 'regular' || batch.strategy === 'concurrent'
-  if (inPlace || batch.cancelRequestedAt !== null) return true
+async function formGroups(sql: Sql, batch: Batch, views: BatchView[], isLastTry: boolean): Promise<boolean> {
+  if (traitsOf(batch.strategy).isInPlace || batch.cancelRequestedAt !== null) return true
   return withTransaction(sql, async (transaction) => {
     const known = await lockGrouping(transaction, batch)
     if (known === 'busy') return false
     if (known === null || known.groupedAt !== null) return true
-    const readsAnother = views.some(({ parents }) => parents.length > 0)
-    if (!readsAnother && !(await areReadByViews(transaction, known.oids))) {
+    const oids = await findMoving(transaction, batch, views, known)
+    if (oids.length === 0) {
       await recordGrouping(transaction, batch.id, [], [])
       return true
     }
-    const all = await readPatiently(transaction, known.oids)
+    const all = await readPatiently(transaction, oids)
     if (all === 'locked') {
       const because = 'somebody holds an exclusive lock on a view of the batch'
       const each = views.filter(({ parents }) => parents.length > 0).map(({ view }) => ({ view, because }))
@@ -65,13 +91,27 @@ export async function formGroups(
       materialized(all).map(({ live: { view } }) => view),
     )
     const { exchange, maxTwinBytes } = batch
-    const refusals = refusalsIn(all, await readGroupRights(transaction, all))
+    const refusals = await readRefusals(transaction, all)
     const planned = planTogether(all, candidates, { exchange, refusals, maxTwinBytes })
     const made = await makeTwins(transaction, batch, planned.groups, isLastTry)
     const together = viewsTogether(candidates, planned, made.groups)
     await recordGrouping(transaction, batch.id, made.groups, [...planned.each, ...made.each], together)
     return true
   })
+}
+
+/** The OIDs of the views that may be exchanged together; none if no view reads another one, or no view has changed. */
+async function findMoving(
+  sql: Sql,
+  batch: Batch,
+  views: BatchView[],
+  { views: there }: Grouping,
+): Promise<number[]> {
+  const readsAnother = views.some(({ parents }) => parents.length > 0)
+  const oids = there.map(({ oid }) => oid)
+  if (!readsAnother && !(await areReadByViews(sql, oids))) return []
+  const stays = await leaveOutUnchanged(sql, batch, views)
+  return there.flatMap(({ id, oid }) => (stays.has(id) ? [] : oid))
 }
 
 async function readPatiently(sql: Sql, oids: number[]): Promise<Group | 'locked'> {
@@ -83,16 +123,14 @@ async function readPatiently(sql: Sql, oids: number[]): Promise<Group | 'locked'
   }
 }
 
-/** What stands in the way of each member, by its OID. */
-function refusalsIn(all: Group, rights: GroupRights): Map<number, string> {
-  const [nowhere] = placeRefusals(rights)
-  return new Map(
-    all.members.flatMap((member) => {
-      const [refusal] = memberRefusals(all, member, rights)
-      const because = nowhere?.because ?? (refusal && `${displayName(member.live.view)}: ${refusal.because}`)
-      return because === undefined ? [] : [[member.oid, because] as const]
-    }),
-  )
+/** What stands in the way of each member first, by its OID. */
+async function readRefusals(sql: Sql, all: Group): Promise<Map<number, string>> {
+  const refusals = new Map<number, string>()
+  for (const member of all.members) {
+    const [first] = await readObstacles(sql, [placesNeed, ...memberNeeds(all, member)])
+    if (first !== undefined) refusals.set(member.oid, first.because)
+  }
+  return refusals
 }
 
 /** Makes the empty twins of each group. A group whose twins cannot be made is refreshed each by itself. */
@@ -110,7 +148,7 @@ async function makeTwins(
     while (taken.has(String(next))) next++
     const number = next++
     const { group } = one
-    const places = placesOf(keyOf(batch, number), group)
+    const places = placesOf(batchKey(batch, number), group)
     try {
       await executeStatements(
         sql,

@@ -2,7 +2,10 @@ import type { BatchView } from '../../db/batches/batch-views.ts'
 import type { Batch } from '../../db/batches/batches.ts'
 import { type PlanBasis, readPlanBasis } from '../../db/batches/latest-runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
-import { type PlannedRefresh, planRefresh } from '../runs/plan-refresh.ts'
+import { findUnchanged } from '../../db/views/unchanged.ts'
+import { mayLeaveOut } from '../../plan/batches/selection.ts'
+import type { PlannedRefresh } from '../runs/plan-refresh.ts'
+import { planAlone } from './plan-turn.ts'
 
 /** Plans that are made before their views have their turn, so that no time is lost then. */
 export interface PlannedAhead {
@@ -36,7 +39,9 @@ export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
         const madeAt = Date.now()
         const basis = await readPlanBasis(sql, view)
         if (basis === undefined || basis.paused || basis.allPaused || basis.runningRunId !== null) continue
-        plans.set(view.id, { planned: await planBatchRefresh(sql, batch, view, basis), basis, madeAt })
+        // Its turn may come with a proof that nothing is to be done.
+        if (mayLeaveOut(batch) && (await findUnchanged(sql, view.id)) !== undefined) continue
+        plans.set(view.id, { planned: await planAlone(sql, batch, view, basis), basis, madeAt })
       } catch {}
     }
     busy = false
@@ -54,19 +59,3 @@ export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
     },
   }
 }
-
-/**
- * Plans a refresh as part of a batch, as a request for this view alone would: if another run of the view is running, this one
- * waits for it. Does not wait for a lock: throws LockTimeout or AlreadyRunning at once.
- */
-export const planBatchRefresh = (
-  sql: Sql,
-  { strategy, maxTwinBytes }: Batch,
-  view: BatchView,
-  definition: Parameters<typeof planRefresh>[2],
-): Promise<PlannedRefresh> =>
-  planRefresh(sql, view, definition, {
-    strategy: strategy ?? undefined,
-    ifRunning: 'wait',
-    inBatch: { maxTwinBytes },
-  })

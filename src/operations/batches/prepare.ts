@@ -7,18 +7,28 @@ import type { RunRequest } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { findView } from '../../db/views/catalog.ts'
 import type { LatestRun } from '../../plan/batches/next.ts'
+import { mayLeaveOut } from '../../plan/batches/selection.ts'
+import { actorsOf } from '../../plan/plan.ts'
 import { giveUpAfterMs } from '../../plan/runs/locks.ts'
 import { pauseReason } from '../../plan/runs/pause.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
-import { planOrEnd, recordEnd, recordPlan, skipped } from '../runs/record.ts'
+import type { PlannedRefresh } from '../runs/plan-refresh.ts'
+import { planOrEnd, recordEnd, recordPlan, skipped, skippedUnchanged } from '../runs/record.ts'
 import type { AdvancingBatch } from './advancing.ts'
-import { type PlanAhead, type PlannedAhead, planBatchRefresh } from './plan-ahead.ts'
-import { planBatchBuild } from './plan-build.ts'
+import type { PlanAhead, PlannedAhead } from './plan-ahead.ts'
+import { planAlone, planTwin } from './plan-turn.ts'
+
+/** A run with a recorded plan. `owner`: whose code the run may execute, as SQL writes the role; null: the code of several. */
+export interface Sendable {
+  runId: number
+  timeoutSeconds: number
+  owner: string | null
+}
 
 /** What became of the next attempt at a view. */
 export type Prepared =
-  | { runId: number; timeoutSeconds: number }
+  | Sendable
   /** Another run of the view is running: prepare again when that run has ended. */
   | 'in the way'
   /** Somebody's exclusive lock keeps the view from being planned: prepare again soon. */
@@ -49,21 +59,24 @@ export async function prepareRun(
   const made = pending === null && group === undefined ? ahead.take(view) : undefined
   const quick = made === undefined ? null : await startAsPlanned(sql, run, view, made)
   if (quick !== null) return quick
-  const [basis, facts] = await Promise.all([
+  const [basis, facts, unneeded] = await Promise.all([
     readPlanBasis(sql, view),
     findView(sql, view).catch(() => undefined), // planning reports the error
+    // A twin is filled for the exchange of its group, whatever it reads.
+    group === undefined && mayLeaveOut(batch) ? skippedUnchanged(sql, view.id) : undefined,
   ])
   const pause = basis === undefined ? null : reasonToSkip(basis, batch, view, group)
   const isBusy = basis !== undefined && basis.runningRunId !== null
   if (pause === null && isBusy && (await closeLostRuns(sql, view)).length === 0) return 'in the way'
   const work = await planOrEnd(async () => {
     if (pause !== null) return skipped(pause)
+    if (unneeded !== undefined) return unneeded
     if (made !== undefined && compared(made.basis, made.planned.view) === compared(basis, facts))
       return made.planned
     if (basis === undefined) throw new Problem('UnknownView', `${view.view} has no definition any more.`)
     return group === undefined
-      ? planBatchRefresh(sql, batch, view, basis)
-      : planBatchBuild(sql, batch, view, basis, group.number)
+      ? planAlone(sql, batch, view, basis)
+      : planTwin(sql, batch, view, basis, group.number)
   })
   const refusal = 'error' in work ? work.error.class : null
   if (refusal === 'AlreadyRunning') return 'in the way'
@@ -73,7 +86,7 @@ export async function prepareRun(
   if ('status' in work)
     return (await recordEnd(sql, run, work, pendingId)) === null ? 'made elsewhere' : 'ended'
   const runId = await recordPlan(sql, run, work, { pending: pendingId })
-  return runId === null ? 'made elsewhere' : { runId, timeoutSeconds: work.timeoutSeconds }
+  return runId === null ? 'made elsewhere' : sendable(runId, work)
 }
 
 /** Records a run by a recent plan if its basis still holds, in one round trip. Null if it does not. */
@@ -86,7 +99,13 @@ async function startAsPlanned(
   if (Date.now() - madeAt > stillGoodMs) return null
   const provided = basisHolds(sql, view, basis, planned.view)
   const runId = await recordPlan(sql, run, planned, { provided })
-  return runId === null ? null : { runId, timeoutSeconds: planned.timeoutSeconds }
+  return runId === null ? null : sendable(runId, planned)
+}
+
+function sendable(runId: number, { plan, timeoutSeconds, view }: PlannedRefresh): Sendable {
+  const [owner = null, ...others] = new Set([view.owner, ...actorsOf(plan)])
+  // Who may not alter a view cannot keep it from being given away while the run waits for its lock.
+  return { runId, timeoutSeconds, owner: others.length === 0 && view.mayAlter ? owner : null }
 }
 
 /** A view that comes along is rebuilt although it is paused, but only together with its group. */
@@ -106,7 +125,8 @@ function reasonToSkip(
 const compared = (basis: PlanBasis | undefined, facts: ViewFacts | undefined): string =>
   JSON.stringify([basis, { ...facts, aside: undefined }])
 
-const requestOf = (batch: Batch, { id, schema, name, view }: BatchView): RunRequest => ({
+/** The request for the first attempt at a view of a batch. */
+export const requestOf = (batch: Batch, { id, schema, name, view }: BatchView): RunRequest => ({
   definitionId: id,
   schema,
   name,
@@ -115,6 +135,10 @@ const requestOf = (batch: Batch, { id, schema, name, view }: BatchView): RunRequ
   requestedBy: batch.requestedBy,
   caller: '',
   idempotencyKey: null,
-  request: { view, ...(batch.strategy === null ? {} : { strategy: batch.strategy }) },
+  request: {
+    view,
+    ...(batch.strategy === null ? {} : { strategy: batch.strategy }),
+    ...(batch.request.withoutChecks === true ? { withoutChecks: true } : {}),
+  },
   batch: { id: batch.id, attempt: 1 },
 })

@@ -101,5 +101,5 @@ const restOf = (views: BatchView[], runs: Map<number, BatchRun[]>) =>
     }
   })
 
-export const unknownBatch = (batchId: string): Problem =>
-  new Problem('UnknownBatch', `There is no batch ${batchId} in the history.`, { field: 'id' })
+export const unknownBatch = (batchId: string, field = 'id'): Problem =>
+  new Problem('UnknownBatch', `There is no batch ${batchId} in the history.`, { field })

@@ -5,13 +5,13 @@ import type { SentEnvelope } from '../../db/envelope/run-connection.ts'
 import { closeLostRuns } from '../../db/life/lose.ts'
 import { closeUnclaimed } from '../../db/life/refuse.ts'
 import type { BatchNext, LatestRun } from '../../plan/batches/next.ts'
-import type { Problem } from '../../problem.ts'
+import { mayRetry, type Problem } from '../../problem.ts'
 import { neverClaimed } from '../runs/never-claimed.ts'
 import { runErrorOf } from '../runs/record.ts'
-import type { AdvancingBatch } from './advancing.ts'
-import { prepareExchange, readAllAgain } from './exchange.ts'
+import { type AdvancingBatch, readAllAgain } from './advancing.ts'
+import { prepareExchange } from './exchange.ts'
 import type { PlannedAhead } from './plan-ahead.ts'
-import { type Prepared, prepareRun } from './prepare.ts'
+import { type Prepared, prepareRun, type Sendable } from './prepare.ts'
 
 /** How long a view is left alone if its run came back unclaimed or another run of it is running. */
 const leaveAloneMs = 100
@@ -30,7 +30,7 @@ interface Answered {
   runId: number
   viewId: number
   refused: Problem | undefined
-  /** Settles when the envelope's connection is closed. */
+  /** Settles when the session has let go of the run's lock. */
   left: Promise<void>
 }
 
@@ -63,12 +63,13 @@ export class Senders {
     for (const { runId, viewId, refused, left } of this.answered.splice(0)) {
       const last = latestRuns.latest.get(viewId)
       if (last?.runId !== runId) continue
-      if (last.status === 'built' && refused !== undefined) await this.giveUpRefused(viewId, refused)
+      const isFinal = refused !== undefined && !mayRetry(refused.code)
+      if (last.status === 'built' && isFinal) await this.giveUpRefused(viewId, refused)
       if (last.status !== 'pending' && last.status !== 'running') continue
-      await left // until the connection is closed, the session may still hold the run's lock
+      await left
       if (last.status === 'running') await closeLostRuns(sql, { runId })
-      else if (refused !== undefined) await closeUnclaimed(sql, runId, runErrorOf(refused))
-      else await this.leaveUnclaimed(runId, viewId)
+      else if (isFinal) await closeUnclaimed(sql, runId, runErrorOf(refused))
+      else await this.leaveUnclaimed(runId, viewId, refused)
       await latestRuns.refresh()
     }
   }
@@ -91,7 +92,7 @@ export class Senders {
       if (prepared === 'ended') this.onAnswer()
       else if (prepared === 'locked' || prepared === 'in the way') this.leaveAlone(node.id, prepared)
       else {
-        await this.sendOne(prepared.runId, node.id, prepared.timeoutSeconds)
+        await this.sendOne(node.id, prepared)
         room--
       }
     }
@@ -101,18 +102,18 @@ export class Senders {
 
   /** Sends the exchanges of groups whose twins are all built. True if the runs have to be read again. */
   async exchange({ exchange: groups }: BatchNext<BatchView>): Promise<boolean> {
-    const { sql, batch, views, latestRuns } = this.advancing
+    const { latestRuns } = this.advancing
     let again = false
     for (const group of groups) {
       const [first = 0] = group.members
       if (this.isLeftAlone(first) || group.members.some((id) => this.isSent(latestRuns.latest.get(id))))
         continue
-      const prepared = await prepareExchange(sql, batch, views, group)
+      const prepared = await prepareExchange(this.advancing, group)
       if (prepared === 'given up') again = true
       else if (typeof prepared === 'string') this.leaveAlone(first, prepared)
       else {
         this.leaveAlone(first) // until the claim is seen
-        await this.sendOne(prepared.runId, prepared.viewId, prepared.timeoutSeconds)
+        await this.sendOne(prepared.viewId, { ...prepared, owner: null })
       }
     }
     if (again) await readAllAgain(this.advancing)
@@ -153,24 +154,24 @@ export class Senders {
     return prepared
   }
 
-  private async sendOne(runId: number, viewId: number, timeoutSeconds: number): Promise<void> {
-    const connection = await this.connections.take()
-    const envelope = connection.send(runId, timeoutSeconds, 'others')
+  private async sendOne(viewId: number, { runId, timeoutSeconds, owner }: Sendable): Promise<void> {
+    const connection = await this.connections.take(owner)
+    const envelope = connection.send(runId, timeoutSeconds)
     this.sent.set(runId, envelope)
     void envelope.answered.then((refused) => {
       this.sent.delete(runId)
-      this.answered.push({ runId, viewId, refused, left: envelope.leave() })
+      this.answered.push({ runId, viewId, refused, left: this.connections.giveBack(connection, owner) })
       this.onAnswer()
     })
   }
 
-  /** The run was not claimed. If that does not change soon, the attempt ends. */
-  private async leaveUnclaimed(runId: number, viewId: number): Promise<void> {
+  /** The run was not claimed. If that does not change soon, the attempt ends. `shortage`: what the server is short of. */
+  private async leaveUnclaimed(runId: number, viewId: number, shortage: Problem | undefined): Promise<void> {
     const { sql } = this.advancing
     const since = this.unclaimedSince.get(runId) ?? Date.now()
     this.unclaimedSince.set(runId, since)
     if (Date.now() - since > longestUnclaimedMs)
-      await closeUnclaimed(sql, runId, runErrorOf(await neverClaimed(sql, runId)))
+      await closeUnclaimed(sql, runId, runErrorOf(shortage ?? (await neverClaimed(sql, runId))))
     else this.leaveAlone(viewId)
   }
 

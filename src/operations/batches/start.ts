@@ -1,16 +1,20 @@
 import { insertBatchViews, readBatchableViews } from '../../db/batches/batch-views.ts'
 import {
+  type Batch,
   findBatchByKey,
   findOpenBatch,
   insertBatch,
   type NewBatch,
   readBatch,
 } from '../../db/batches/batches.ts'
+import { readLagViews } from '../../db/batches/lag-views.ts'
 import { closeLostBatch } from '../../db/batches/lost-batches.ts'
+import { findFailing, findUnrefreshed } from '../../db/batches/to-retry.ts'
 import { type Sql, withTransaction } from '../../db/server/connect.ts'
 import { discoverDefinitions } from '../../db/views/definitions.ts'
 import { readDependencies } from '../../db/views/graph.ts'
 import { readPause } from '../../db/views/pause.ts'
+import { suspendedViews, tooOldViews } from '../../plan/batches/due.ts'
 import type { BatchError } from '../../plan/batches/end.ts'
 import { type BatchableView, type PlannedView, planBatch } from '../../plan/batches/plan.ts'
 import {
@@ -19,13 +23,16 @@ import {
   type SelectionRequest,
   selectViews,
 } from '../../plan/batches/selection.ts'
-import type { BatchStatus, Exchange } from '../../plan/run.ts'
-import { everythingPaused, isScheduled } from '../../plan/runs/pause.ts'
+import { type BatchStatus, type Exchange, isScheduled } from '../../plan/run.ts'
+import { everythingPaused } from '../../plan/runs/pause.ts'
 import type { Strategy } from '../../plan/views/definition.ts'
+import { Problem } from '../../problem.ts'
+import { usualConcurrency } from '../monitoring/lags.ts'
 import type { Call } from '../runs/call.ts'
 import { insistOnCharacters, insistOnNameCharacters } from '../runs/characters.ts'
 import { keyReused } from '../runs/key-reused.ts'
 import { resolveNames } from '../runs/name.ts'
+import { unknownBatch } from './read.ts'
 
 /** A request for a batch. The definitions of its views supply what the request leaves open. */
 export interface BatchRequest extends SelectionRequest {
@@ -34,6 +41,10 @@ export interface BatchRequest extends SelectionRequest {
   concurrency?: number | undefined
   /** How often a view that fails is tried again. */
   retries?: number | undefined
+  /** Shows the new data without the checks of the definitions. Default: false. */
+  withoutChecks?: boolean | undefined
+  /** Only those that are older than their target lag or limit, with what these read among the selected. */
+  onlyIfStale?: boolean | undefined
   /** Default: `together`, or the environment's. */
   exchange?: Exchange | undefined
 }
@@ -55,8 +66,6 @@ export interface StartedBatch {
   error: BatchError | null
 }
 
-const usualConcurrency = 2
-
 /**
  * Records a batch of the requested views, with their dependencies as of now; another call advances the batch
  * (see advance). The same key and request give the same batch again. If the same selection has an open
@@ -68,27 +77,72 @@ export async function startBatch(
   defaults: BatchDefaults = {},
 ): Promise<StartedBatch> {
   insistOnSelection(request)
-  return call.database.withConnection(async (sql) => {
-    const { trigger, requestedBy, caller, idempotencyKey } = call
-    const requested = { trigger, requestedBy, caller, idempotencyKey, request: withoutUndefined(request) }
-    await insistOnCharacters(sql, {
-      requestedBy,
-      'Idempotency-Key': idempotencyKey,
-      pattern: request.pattern,
-    })
-    await insistOnNameCharacters(sql, request.views ?? [], 'views')
-    const earlier = await replay(sql, requested)
-    if (earlier !== null) return earlier
-    await discoverDefinitions(sql)
-    const there = await readBatchableViews(sql)
-    const dependencies = await readDependencies(sql)
-    const selection = canonicalSelection(request, await writtenNames(sql, request.views ?? [], there))
-    const views = planBatch(selectViews(there, dependencies, selection), dependencies, request.retries)
-    const { strategy = null, concurrency = defaults.concurrency ?? usualConcurrency } = request
-    const exchange = request.exchange ?? defaults.exchange ?? 'together'
-    const maxTwinBytes = defaults.maxTwinBytes ?? null
-    return record(sql, { ...requested, selection, strategy, concurrency, exchange, maxTwinBytes }, views)
+  return call.database.withConnection((sql) => startBatchOn(sql, request, call, defaults))
+}
+
+/** The same, on this connection, and with a selection that is sound. */
+export async function startBatchOn(
+  sql: Sql,
+  request: BatchRequest,
+  { trigger, requestedBy, caller, idempotencyKey }: Omit<Call, 'waitUntil' | 'database'>,
+  defaults: BatchDefaults,
+): Promise<StartedBatch> {
+  const requested = { trigger, requestedBy, caller, idempotencyKey, request: withoutUndefined(request) }
+  await insistOnCharacters(sql, {
+    requestedBy,
+    'Idempotency-Key': idempotencyKey,
+    pattern: request.pattern,
   })
+  await insistOnNameCharacters(sql, request.views ?? [], 'views')
+  const earlier = await replay(sql, requested)
+  if (earlier !== null) return earlier
+  await discoverDefinitions(sql)
+  const there = await readBatchableViews(sql)
+  const dependencies = await readDependencies(sql)
+  const { again, ...before } = await readAgain(sql, request, there)
+  const named = again ?? (await writtenNames(sql, request.views ?? [], there))
+  const selection = canonicalSelection(again === null ? request : { ...request, views: again }, named)
+  const chosen = selectViews(there, dependencies, selection)
+  const wanted = request.onlyIfStale ? await onlyTooOld(sql, chosen, dependencies) : chosen
+  const selected =
+    trigger === 'schedule' && !('views' in selection)
+      ? await withoutSuspended(sql, wanted, dependencies)
+      : wanted
+  // Who asks for what has failed believes that the cause is gone, and waits: the next attempt begins at once.
+  const views = planBatch(
+    again === null ? selected : selected.map((view) => ({ ...view, retryDelaySeconds: 0 })),
+    dependencies,
+    request.retries,
+  )
+  const strategy = request.strategy ?? before.strategy ?? null
+  const concurrency = request.concurrency ?? before.concurrency ?? defaults.concurrency ?? usualConcurrency
+  const exchange = request.exchange ?? before.exchange ?? defaults.exchange ?? 'together'
+  const maxTwinBytes = defaults.maxTwinBytes ?? null
+  return record(sql, { ...requested, selection, strategy, concurrency, exchange, maxTwinBytes }, views)
+}
+
+/** Leaves out the views that are as fresh as they have to be. */
+async function onlyTooOld(
+  sql: Sql,
+  chosen: BatchableView[],
+  dependencies: Map<string, string[]>,
+): Promise<BatchableView[]> {
+  const { now, views } = await readLagViews(sql)
+  const tooOld = tooOldViews(views, dependencies, new Set(chosen.map(({ view }) => view)), now)
+  return chosen.filter(({ view }) => tooOld.has(view))
+}
+
+/** Leaves out the views that are suspended now. What reads them is refreshed without them, as if they were paused. */
+async function withoutSuspended(
+  sql: Sql,
+  chosen: BatchableView[],
+  dependencies: Map<string, string[]>,
+): Promise<BatchableView[]> {
+  const { now, views } = await readLagViews(sql)
+  const suspended = new Set(
+    suspendedViews(views, dependencies).flatMap(({ view, until }) => (now < until ? [view] : [])),
+  )
+  return chosen.filter(({ view }) => !suspended.has(view))
 }
 
 /**
@@ -137,6 +191,48 @@ async function replay(
   if (!earlier.sameRequest) throw keyReused(requested.idempotencyKey, 'batch', earlier.id)
   const batch = await readBatch(sql, earlier.id)
   return batch === undefined ? null : { batchId: batch.id, status: batch.status, error: batch.error }
+}
+
+interface Again extends Partial<Pick<Batch, 'strategy' | 'concurrency' | 'exchange'>> {
+  /** The views to try again, without those that are gone; null if the request is about other views. */
+  again: string[] | null
+}
+
+/** What the request tries again. Views of a batch are refreshed as they were there, unless the request says otherwise. */
+async function readAgain(
+  sql: Sql,
+  { retryOf, failed }: BatchRequest,
+  there: BatchableView[],
+): Promise<Again> {
+  const namesOf = (ids: number[], field: string, nothing: string) => {
+    const again = there.filter(({ id }) => ids.includes(id)).map(({ view }) => view)
+    if (again.length === 0) throw new Problem('InvalidRequest', `${field}: ${nothing}`, { field })
+    return again
+  }
+  if (failed)
+    return {
+      again: namesOf(await findFailing(sql), 'failed', 'no view fails: nothing to retry.'),
+    }
+  if (retryOf === undefined) return { again: null }
+  const batch = await readBatch(sql, retryOf)
+  if (batch === undefined) throw unknownBatch(retryOf, 'retryOf')
+  if (batch.finishedAt === null)
+    throw new Problem(
+      'BatchAlreadyOpen',
+      `Batch ${retryOf} has not ended yet, and retries its views itself. Wait for its end, or cancel it first.`,
+      { field: 'retryOf', openBatchId: retryOf },
+    )
+  const nothing =
+    batch.status === 'skipped'
+      ? `batch ${retryOf} was skipped, and refreshed nothing. ${batch.error?.message ?? ''} Start a new batch of its views instead.`
+      : `batch ${retryOf} left no view unrefreshed that is still there: nothing to retry.`
+  const { strategy, concurrency, exchange } = batch
+  return {
+    again: namesOf(await findUnrefreshed(sql, retryOf), 'retryOf', nothing),
+    strategy,
+    concurrency,
+    exchange,
+  }
 }
 
 /** The names as SQL writes them. Unknown names stay as requested, so that all are refused together. */

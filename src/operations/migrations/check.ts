@@ -19,7 +19,7 @@ import {
   ownerDifferences,
 } from '../../plan/views/differences.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
-import { ownershipQuery } from '../../plan/views/obstacles.ts'
+import { hintsOn } from '../../plan/views/obstacles.ts'
 import { Problem } from '../../problem.ts'
 
 const longestMs = 600_000
@@ -77,17 +77,16 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
     return [difference(name, 'missing', `it is not in this database${aside === '' ? '' : `. ${aside}`}`)]
   }
   const { view, snapshot } = await readLiveView(sql, definition, { until: Date.now() + longestWaitMs })
-  const { live, rights } = snapshot
+  const { live } = snapshot
   const ofOwner = ownerDifferences(live, definition.owner)
-  const mayActAsOwner = rights.mayActAs.includes(live.view.owner)
-  if (!mayActAsOwner && !(await onlyReads(sql))) {
-    const missing = await readMissingRights(sql, ownershipQuery(view, 'acts'))
+  if (!view.mayActAsOwner && !(await onlyReads(sql))) {
+    const missing = await readMissingRights(sql, hintsOn(view, 'act'))
     return [...ofOwner, difference(name, 'unreadable', notCompared(live.view.owner, missing))]
   }
   return [
     ...ofOwner,
     ...(view.populated ? [] : [difference(name, 'unpopulated', 'it holds no data yet: refresh it')]),
-    ...(await (mayActAsOwner ? compare : compareQuery)(sql, definition, live)),
+    ...(await (view.mayActAsOwner ? compare : compareQuery)(sql, definition, live)),
   ]
 }
 

@@ -34,7 +34,7 @@ export const notFrozen = ({ change }: FrozenText, thrown: unknown): unknown =>
     whole: displayView(change),
     at: (error) => `${displayView(partAt(change, error))}, ${placeOf(change, error)}`,
     end: 'Nothing was written.',
-    refusalEnd: ' Nothing was written.',
+    refusalEnd: 'Nothing was written.',
   })
 
 /** The same for the way back of a migration: the SQL at fault is what was frozen before. */
@@ -56,11 +56,14 @@ const placeOf = (change: FrozenChange, error: StatementRefused): string =>
 export const runFailed = ({ file, change }: FrozenText, runId: number, error: RunError): Problem =>
   new Problem(
     'MigrationFailed',
-    `migrations/${file}: ${inPublic(textOfRunError(error, runId), change)} The database is as it was before this migration.`,
+    sentences(
+      `migrations/${file}: ${inPublic(textOfRunError(error, runId), change)}`,
+      'The database is as it was before this migration.',
+    ),
     { runId, ...(error.sqlstate === undefined ? {} : { sqlstate: error.sqlstate }) },
   )
 
-/** The error of a run in one line, with the run's number. */
+/** The error of a run as one text, with the run's number. */
 export const textOfRunError = (
   { class: code, message, sqlstate, detail, hint }: RunError,
   runId: number,
@@ -80,10 +83,16 @@ function described(change: FrozenChange, thrown: unknown, { whole, at, end, refu
   if (error instanceof Problem) {
     return error.code === 'InternalError'
       ? error
-      : new Problem('MigrationFailed', `${whole}: ${error.message}${refusalEnd}`, {
-          ...error.details,
-          cause: error,
-        })
+      : new Problem(
+          'MigrationFailed',
+          refusalEnd === ''
+            ? `${whole}: ${error.message}`
+            : sentences(`${whole}: ${error.message}`, refusalEnd),
+          {
+            ...error.details,
+            cause: error,
+          },
+        )
   }
   if (!(error instanceof StatementRefused) || viewChangesOf(change).length === 0) return error
   const sqlstate = sqlstateOf(error.cause)
@@ -95,7 +104,11 @@ function described(change: FrozenChange, thrown: unknown, { whole, at, end, refu
       : `${whole}: ${carries} could not be carried over`
   return new Problem(
     'MigrationFailed',
-    `${where}: ${inPublic(error.message, change)} (${sqlstate ?? 'no SQLSTATE'}). ${error.missing === null ? '' : `${error.missing} `}${end}`,
+    sentences(
+      `${where}: ${inPublic(error.message, change)} (${sqlstate ?? 'no SQLSTATE'})`,
+      error.missing,
+      end,
+    ),
     { ...(sqlstate === undefined ? {} : { sqlstate }), cause: error },
   )
 }

@@ -1,36 +1,36 @@
 import type { Sql } from '../../db/server/connect.ts'
-import { readRights } from '../../db/views/live-view.ts'
 import { readMembershipAdvice, readOwner, readReadersByOwner } from '../../db/views/owner.ts'
-import { readReasons } from '../../db/views/rights.ts'
+import { readObstacles } from '../../db/views/rights.ts'
 import { unquoted } from '../../plan/names.ts'
-import { placeRefusal } from '../../plan/runs/swap-refusals.ts'
+import { sayObstacles } from '../../plan/rights.ts'
+import { nextOwnersNeeds } from '../../plan/runs/swap-needs.ts'
 import type { Definition } from '../../plan/views/definition.ts'
-import { type LiveView, ownedBy, type SwapRights, type ViewSnapshot } from '../../plan/views/live-view.ts'
+import { type LiveView, ownedBy, type ViewSnapshot } from '../../plan/views/live-view.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 
 /**
- * A live view with the owner that it has after the change of its definition, and our rights on it then. Refuses
+ * A live view with the owner that it has after the change of its definition. Refuses
  * (InsufficientPrivilege) a new owner to whom we cannot give the view, who would take it from its readers, or whom the old
  * owner's code would reach with it.
  */
 export async function readNextOwner(
   sql: Sql,
   view: ViewFacts,
-  { live, rights }: ViewSnapshot,
+  { live }: ViewSnapshot,
   { before, after }: { before: Definition | null; after: Definition },
-): Promise<{ given: LiveView; rights: SwapRights }> {
+): Promise<LiveView> {
   const old = live.view.owner
   // A definition without an owner gives back the view that the definition before took.
   const stays = after.owner === null && before?.owner !== unquoted(old)
   const owner = stays ? old : await readOwner(sql, after.owner)
-  if (owner === old) return { given: live, rights }
+  if (owner === old) return live
   const given = ownedBy(live, owner)
   const refusal = (message: string) =>
     new Problem('InsufficientPrivilege', `${view.view} cannot be given to ${owner}, because ${message}`, {
       field: 'owner',
     })
-  if (!rights.inheritsOwner) {
+  if (!view.mayAlter) {
     const advice = await readMembershipAdvice(sql, old)
     throw refusal(`it needs the rights of its owner, ${old}. ${advice}`)
   }
@@ -43,9 +43,8 @@ export async function readNextOwner(
     throw refusal(
       `nobody has authored its ${stray.kind} ${stray.name}, whose expressions would run as ${owner}. Drop it first.`,
     )
-  const later = await readRights(sql, given)
-  const lacks = later.lacks.filter(({ role }) => role === owner).map((lack) => placeRefusal(lack))
-  if (lacks.length > 0) throw refusal((await readReasons(sql, lacks)).join('; '))
+  const lacks = await readObstacles(sql, nextOwnersNeeds(given))
+  if (lacks.length > 0) throw refusal(sayObstacles(lacks))
   for (const { role, reader } of await readReadersByOwner(sql, view.oid, { old, owner })) {
     const mayRead =
       given.grants.some(
@@ -62,5 +61,5 @@ export async function readNextOwner(
         `grants: [{ privileges: ['select'], to: '${unquoted(role)}' }] into the definition.`,
     )
   }
-  return { given, rights: later }
+  return given
 }

@@ -2,20 +2,21 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { tryTogether } from '../../db/migrations/group-trial.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
-import { ensureDefinition } from '../../db/views/definitions.ts'
-import { readGroupRights } from '../../db/views/group.ts'
+import { type DefinitionDefaults, ensureDefinition } from '../../db/views/definitions.ts'
 import { readReaders } from '../../db/views/readers.ts'
-import { readReasons } from '../../db/views/rights.ts'
+import { readObstacles } from '../../db/views/rights.ts'
 import { type Group, groupOf, materialized } from '../../plan/groups/group.ts'
+import { groupNeeds, withoutMembers } from '../../plan/groups/needs.ts'
 import { planGroupRefresh } from '../../plan/groups/refresh.ts'
-import { groupRefusals, withoutMembers } from '../../plan/groups/refusals.ts'
 import { type Redefined, unfit } from '../../plan/groups/trial.ts'
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
 import { quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
+import { sayObstacles } from '../../plan/rights.ts'
+import { checkingOf } from '../../plan/runs/check-data.ts'
 import type { RunOptions } from '../../plan/runs/refresh.ts'
-import { swapRefusals } from '../../plan/runs/swap-refusals.ts'
-import type { LiveView, SwapRights, ViewSnapshot } from '../../plan/views/live-view.ts'
+import { namedNeed, swapNeeds } from '../../plan/runs/swap-needs.ts'
+import type { LiveView, ViewSnapshot } from '../../plan/views/live-view.ts'
 import type { Reader } from '../../plan/views/readers.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
@@ -24,7 +25,6 @@ import { Problem } from '../../problem.ts'
 export interface LiveChange extends Redefined {
   view: ViewFacts
   snapshot: ViewSnapshot
-  rights: SwapRights
 }
 
 interface TogetherOptions extends RunOptions {
@@ -66,12 +66,16 @@ export async function planWithReaders(
   const group = groupOf(members)
   await insistOnRebuild(sql, group, changes)
   const [{ view: lead }] = changes as [LiveChange]
-  const ids = options.isTrial ? new Map<string, number>() : await readDefinitionIds(sql, group)
+  const definitions = options.isTrial
+    ? new Map<string, DefinitionDefaults>()
+    : await readDefinitions(sql, group)
+  const changed = new Map(changes.map(({ after }) => [quoteName(after), after]))
   return planGroupRefresh(
     group,
     lead,
     { ...options, withData: !options.isTrial },
-    (view) => ids.get(quoteName(view)) ?? 0,
+    (view) => definitions.get(quoteName(view))?.id ?? 0,
+    (view) => checkingOf(changed.get(quoteName(view)) ?? definitions.get(quoteName(view))),
   )
 }
 
@@ -102,31 +106,30 @@ async function readAllReaders(sql: Sql, changes: LiveChange[], deadline: number)
 }
 
 async function insistOnRebuild(sql: Sql, group: Group, changes: LiveChange[]): Promise<void> {
-  const refusals = [
-    ...groupRefusals(group, await readGroupRights(sql, group)),
-    ...changes.flatMap(({ view, snapshot, given, rights }) =>
-      given === snapshot.live
-        ? []
-        : swapRefusals(withoutMembers(group, given), rights).map(({ because, right }) => ({
-            because: `${view.view}: ${because}`,
-            right,
-          })),
-    ),
-  ]
+  const refusals = await readObstacles(sql, [
+    ...groupNeeds(group),
+    ...changes
+      .filter(({ snapshot, given }) => given !== snapshot.live)
+      .flatMap(({ view, given }) =>
+        swapNeeds(withoutMembers(group, given)).map((need) => namedNeed(view.view, need)),
+      ),
+  ])
   if (refusals.length === 0) return
   throw new Problem(
     'SwapImpossible',
-    `${namesOf(changes)} cannot be given another query together with the views that read ${changes.length === 1 ? 'it' : 'them'}: ` +
-      `${(await readReasons(sql, refusals)).join('; ')}. Remove what is in the way by own SQL in an earlier migration, and make it again in a later one.`,
+    `${namesOf(changes)} cannot be given another query together with the views that read ${changes.length === 1 ? 'it' : 'them'}: ${sayObstacles(
+      refusals,
+      'Remove what is in the way by own SQL in an earlier migration, and make it again in a later one.',
+    )}`,
   )
 }
 
 const namesOf = (changes: LiveChange[]): string => changes.map(({ view }) => view.view).join(', ')
 
-/** The ids of the definitions of all members, for their runs. */
-async function readDefinitionIds(sql: Sql, group: Group): Promise<Map<string, number>> {
-  const ids = new Map<string, number>()
+/** The definitions of all members, for their runs. */
+async function readDefinitions(sql: Sql, group: Group): Promise<Map<string, DefinitionDefaults>> {
+  const definitions = new Map<string, DefinitionDefaults>()
   for (const { live } of materialized(group))
-    ids.set(quoteName(live.view), (await ensureDefinition(sql, live.view)).id)
-  return ids
+    definitions.set(quoteName(live.view), await ensureDefinition(sql, live.view))
+  return definitions
 }

@@ -6,8 +6,8 @@ import { findView, readView } from '../../db/views/catalog.ts'
 import { readDependents, readLiveView } from '../../db/views/look.ts'
 import { readOwner } from '../../db/views/owner.ts'
 import { readReaders } from '../../db/views/readers.ts'
-import { readReasons } from '../../db/views/rights.ts'
-import { lacks } from '../../plan/groups/refusals.ts'
+import { readObstacles } from '../../db/views/rights.ts'
+import { lacks } from '../../plan/groups/needs.ts'
 import { type Misfit, unfit } from '../../plan/groups/trial.ts'
 import {
   type FrozenChange,
@@ -20,15 +20,17 @@ import { planRedefinition } from '../../plan/migrations/redefine.ts'
 import { type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { insistOnFreeName } from '../../plan/reserved-names.ts'
+import { sayObstacles } from '../../plan/rights.ts'
+import { checkingOf } from '../../plan/runs/check-data.ts'
 import { creating, planCreate } from '../../plan/runs/create.ts'
 import { planDrop } from '../../plan/runs/drop.ts'
 import { exclusively } from '../../plan/runs/locks.ts'
-import { isReadByViews, swapRefusals } from '../../plan/runs/swap-refusals.ts'
+import { isReadByViews, swapNeeds } from '../../plan/runs/swap-needs.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { needsRebuild } from '../../plan/views/differences.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
-import { ownershipQuery } from '../../plan/views/obstacles.ts'
+import { hintsOn } from '../../plan/views/obstacles.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import { readNextOwner } from './next-owner.ts'
@@ -93,18 +95,20 @@ async function planDefinition(
     const owner = await readOwner(sql, after.owner)
     await readTwin(sql, after, owner) // reports an error and its line before anything is begun
     const { withData } = options
+    const checking = checkingOf(after)
     const plan = planCreate(after, {
       ...runOptions,
       withData,
       timeoutSeconds,
       settings,
+      checking,
       owner,
       replaces: null,
     })
     return { does: 'create', plan, timeoutSeconds }
   }
   const found = await readLiveChange(sql, before, after, deadline)
-  const { view, snapshot, given, rights } = found
+  const { view, snapshot, given } = found
   const { live } = snapshot
   const twin = await readTwin(sql, after, given.view.owner, live)
   const runs = { ...runOptions, timeoutSeconds, settings }
@@ -114,18 +118,20 @@ async function planDefinition(
       return plan && { does: 'rebuild', plan, timeoutSeconds }
     }
     await insistOnColumns(sql, view, live, twin)
-    const refusals = swapRefusals(given, rights)
+    const refusals = await readObstacles(sql, swapNeeds(given))
     if (refusals.length > 0) {
       throw new Problem(
         'SwapImpossible',
-        `${view.view} cannot be given another query, because ${(await readReasons(sql, refusals)).join('; ')}. If something ` +
-          'depends on the view, drop that by own SQL in an earlier migration, and make it again in a later one.',
+        `${view.view} cannot be given another query, because ${sayObstacles(
+          refusals,
+          'If something depends on the view, drop that by own SQL in an earlier migration, and make it again in a later one.',
+        )}`,
       )
     }
   }
   const change = planRedefinition(
     { view, snapshot, before, after, twin },
-    { ...runs, withData: view.populated && !isTrial },
+    { ...runs, checking: checkingOf(after), withData: view.populated && !isTrial },
   )
   return change && { ...change, timeoutSeconds }
 }
@@ -196,20 +202,15 @@ async function readLiveChange(
   deadline: number,
 ): Promise<LiveChange> {
   const { view, snapshot } = await readLiveView(sql, after, { until: deadline })
-  const { owner } = snapshot.live.view
-  if (!snapshot.rights.mayActAs.includes(owner)) {
-    throw await lacking(
-      sql,
-      `${view.view} cannot be changed to match its definition.`,
-      ownershipQuery(view, 'acts'),
-    )
+  if (!view.mayActAsOwner) {
+    throw await lacking(sql, `${view.view} cannot be changed to match its definition.`, hintsOn(view, 'act'))
   }
   return {
     view,
     snapshot,
     before,
     after,
-    ...(await readNextOwner(sql, view, snapshot, { before, after })),
+    given: await readNextOwner(sql, view, snapshot, { before, after }),
   }
 }
 

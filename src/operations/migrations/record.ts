@@ -61,7 +61,7 @@ export const withRecord = (plan: Plan, record: string[]): Plan => ({
     ...plan.cutOver,
     statements: [
       ...plan.cutOver.statements,
-      ...record.map((sql): Statement => ({ phase: 'cut-over', sql, hidden: true })),
+      ...record.map((sql): Statement => ({ kind: 'command', phase: 'cut-over', sql, hidden: true })),
     ],
   },
 })

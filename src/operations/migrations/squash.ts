@@ -14,7 +14,7 @@ import type { Definition } from '../../plan/views/definition.ts'
 import { definitionOf } from '../../plan/views/describe.ts'
 import { type Difference, liveDifferences, notCompared } from '../../plan/views/differences.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
-import { ownershipQuery } from '../../plan/views/obstacles.ts'
+import { hintsOn } from '../../plan/views/obstacles.ts'
 import { Problem } from '../../problem.ts'
 import { isAhead } from './migrate.ts'
 
@@ -82,7 +82,7 @@ const notAsFrozen = (refusals: string[]): Problem =>
     'MigrationFailed',
     [
       'migrations/ was not squashed, because views differ from what is frozen:',
-      ...refusals.map((refusal) => `  ${refusal}`),
+      ...refusals.map((refusal) => `  ${refusal.replaceAll('\n', '\n  ')}`),
       'Freeze what has changed for good and bring back the rest (docs/views.md says how), then squash again.',
     ].join('\n'),
   )
@@ -94,9 +94,9 @@ async function squashable(
   authored: Definition | undefined,
 ): Promise<(SquashableView & { written: string }) | string[]> {
   const { view, snapshot } = await readLiveView(sql, frozen, { until: Date.now() + longestWaitMs })
-  const { live, rights } = snapshot
-  if (!rights.mayActAs.includes(live.view.owner))
-    return [notCompared(live.view.owner, await readMissingRights(sql, ownershipQuery(view, 'acts')))]
+  const { live } = snapshot
+  if (!view.mayActAsOwner)
+    return [notCompared(live.view.owner, await readMissingRights(sql, hintsOn(view, 'act')))]
   const differencesWith = (query: string) => differencesOf(sql, { ...frozen, sql: query }, live)
   const as = (query: string, serversTextBecause: string | null = null) => ({
     definition: { ...frozen, sql: query },

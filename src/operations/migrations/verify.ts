@@ -9,10 +9,12 @@ import {
   type TextFunction,
 } from '../../db/migrations/lint.ts'
 import { runPlainSql } from '../../db/migrations/own-sql.ts'
-import { applySettings, isSameQuery, performPlan, undone } from '../../db/migrations/trial.ts'
+import { applySettings, isSameQuery, performPlan } from '../../db/migrations/trial.ts'
+import { findBadCheck } from '../../db/migrations/try-checks.ts'
 import { executeStatements, StatementRefused } from '../../db/runs/statements.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { sqlstateOf } from '../../db/server/failures.ts'
+import { undone } from '../../db/server/undone.ts'
 import { findView } from '../../db/views/catalog.ts'
 import { readLiveView } from '../../db/views/look.ts'
 import { viewArgument } from '../../plan/commands.ts'
@@ -27,6 +29,7 @@ import {
 } from '../../plan/migrations/frozen.ts'
 import { compareJournal, insistOnOwnFolder } from '../../plan/migrations/journal.ts'
 import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
+import { queryOf } from '../../plan/runs/create.ts'
 import { ownersSealed } from '../../plan/runs/rebuild.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
@@ -58,9 +61,10 @@ const mostTries = 30
 
 /**
  * Tries migrations that are about to be frozen: up, down and up again, without data, and rolls everything
- * back. As long as nothing is refused, the trial is on stand-ins of the views, and locks no reader out. Frozen migrations that the database lacks are tried before them. If the view is in its new state already, the way
- * back is tried from there. Throws if the database was migrated from another folder, if a statement does not run, if
- * something is in the way of the up migration, or if the down migration does not restore the view.
+ * back. As long as nothing is refused, the trial is on stand-ins of the views, and locks no reader out. Frozen migrations that
+ * the database lacks are tried before them. If the view is in its new state already, the way back is tried from there. Throws
+ * if the database was migrated from another folder, if a statement does not run, if something is in the way of the up
+ * migration, or if the down migration does not restore the view.
  */
 export const verifyFrozen = (
   database: Database,
@@ -127,8 +131,12 @@ async function tryOnStandIns(
       return isWhole && !(await readsViews(part, moved)) ? moved.named(all) : null
     })
     if (tried === null) return null
-    for (const [at, { does }] of tried.entries())
-      if (does === 'alter') await undone(sql, (part) => tryBesideReaders(part, fresh[at] as FrozenMigration))
+    for (const [at, { does }] of tried.entries()) {
+      const migration = fresh[at] as FrozenMigration
+      if (does === 'alter') await undone(sql, (part) => tryBesideReaders(part, migration))
+      // What else reads the view reads no stand-in.
+      if (does !== 'create') await insistOnChecks(sql, migration.up.change)
+    }
     return tried.map((each, at) => {
       const { change } = (fresh[at] as FrozenMigration).down as FrozenText
       return { ...each, wayBack: { ...each.wayBack, change } }
@@ -171,6 +179,7 @@ async function tryBothWays(sql: Sql, name: string, up: FrozenText, frozenDown: F
   const wayBack = joinedWays(parts.map((part) => part.wayBack))
   const down = { ...frozenDown, change: wayBack.change }
   const does = await tryChange(sql, down.change, up)
+  await insistOnChecks(sql, up.change)
   const isThere = parts.some(({ before }) => before !== null)
   if (isThere && does !== null && up.change.does === 'define' && down.change.does === 'drop')
     throw neverFrozen(up.change.definition)
@@ -306,6 +315,20 @@ async function insistOnReadable(sql: Sql, change: FrozenChange): Promise<void> {
     await executeStatements(sql, [{ ...sealed, sql: `explain ${live.view.definition}` }], false)
   } catch (error) {
     if (sqlstateOf((error as Error).cause) === '42501') throw error
+  }
+}
+
+/** Refuses a check that cannot be made, or that would see old data. */
+async function insistOnChecks(sql: Sql, change: FrozenChange): Promise<void> {
+  for (const part of partsOf(change)) {
+    if (part.does !== 'define') continue
+    const { definition } = part
+    const bad = await findBadCheck(sql, definition, queryOf(definition.sql), definition.checks)
+    if (bad !== null)
+      throw new Problem(
+        'MigrationFailed',
+        `${displayName(definition)}: ${bad}. Nothing was written. More: docs/checks.md.`,
+      )
   }
 }
 

@@ -1,16 +1,20 @@
 import { dropTwins } from '../../db/batches/batch-groups.ts'
 import type { Batch } from '../../db/batches/batches.ts'
 import { closeLostBatch, findUnadvancedBatches } from '../../db/batches/lost-batches.ts'
+import { eventsWait, forgetEvents } from '../../db/events/outbox.ts'
 import { closeLostRuns } from '../../db/life/lose.ts'
-import { type StaleView, type Troubled, tellTroubles } from '../../db/monitoring/ages.ts'
+import { readAges, type StaleView, type Troubled, tellTroubles } from '../../db/monitoring/ages.ts'
 import { readFailingViews } from '../../db/monitoring/failing.ts'
 import { writeIntervals } from '../../db/monitoring/intervals.ts'
 import { noteLook } from '../../db/monitoring/look.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../../db/monitoring/publish.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { discoverDefinitions } from '../../db/views/definitions.ts'
-import { type Telling, type Trouble, usualTelling } from '../../plan/monitoring/telling.ts'
-import { type Schedules, scheduledInterval } from './schedules.ts'
+import type { FoundTrouble } from '../../plan/events/news.ts'
+import { type Telling, type Trouble, troubles, usualTelling } from '../../plan/monitoring/telling.ts'
+import { tellProgramsOfTroubles } from '../events/tell-troubles.ts'
+import { readLags } from './lags.ts'
+import { type Looks, type Schedules, scheduledInterval } from './schedules.ts'
 
 /** The monitor was away if its last look is longer ago than this, and than its telling lets expect. */
 const absentSeconds = 10 * 60
@@ -26,6 +30,8 @@ export interface Publisher {
   runs(ended: EndedRun[]): void
   batches(ended: Batch[]): void
   failing(views: string[]): void
+  /** Is called for each view that was asked for and is there. */
+  age?(view: string, seconds: number): void
   trouble(trouble: Trouble, views: (StaleView | string)[], told: string[]): void
 }
 
@@ -35,13 +41,24 @@ export interface Monitored extends Troubled {
   lost: number
   publishedRuns: number
   publishedBatches: number
+  /** Whether events wait for the bus. */
+  eventsWait: boolean
+  /** How many views have to be refreshed now for the sake of a target lag. */
+  due: number
+}
+
+/** How programs are told. */
+interface Programs {
+  /** The name of the environment; null: it has none. */
+  environment: string | null
 }
 
 /**
  * Closes the runs whose server process is gone and the batches that nobody advances, drops the twins of batches that have
  * ended, publishes every run and batch that has ended since the last look, and finds the views that fail, are stale,
- * missing or set aside for long. Views without a definition get one here, so that a view that is never refreshed is noticed too. After
- * an outage, batches have some minutes to be advanced again before they are closed.
+ * missing or set aside for long, and those that are due, if `looks` says how often somebody looks. Views without a definition get one here, so that a
+ * view that is never refreshed is noticed too. After an outage, batches have some minutes to be advanced again before they are
+ * closed. `programs` null: nothing becomes an event.
  */
 export function monitor(
   database: Database,
@@ -49,19 +66,61 @@ export function monitor(
     schedules,
     publish,
     telling = usualTelling,
-  }: { schedules: Schedules; publish: Publisher; telling?: Telling },
+    agesOf = [],
+    programs = { environment: null },
+    looks = { everySeconds: null },
+  }: {
+    schedules: Schedules
+    publish: Publisher
+    telling?: Telling
+    agesOf?: string[]
+    programs?: Programs | null
+    looks?: Looks | undefined
+  },
 ): Promise<Monitored> {
   return database.withConnection(async (sql) => {
     const lost = await closeLostRuns(sql)
     if (await noteLook(sql, Math.max(absentSeconds, telling.apartSeconds)))
       for (const id of await findUnadvancedBatches(sql)) await closeLostBatch(sql, id)
     await dropTwins(sql)
-    const publishedRuns = await publishEndedRuns(sql, atOnce, publish.runs)
-    const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches)
+    const publishedRuns = await publishEndedRuns(sql, atOnce, publish.runs, programs !== null)
+    const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
     await discoverDefinitions(sql)
     await writeIntervals(sql, (definition) => scheduledInterval(definition, schedules))
-    publish.failing(await readFailingViews(sql))
-    const found = await tellTroubles(sql, telling, publish.trouble)
-    return { lost: lost.length, publishedRuns, publishedBatches, ...found }
+    if (agesOf.length > 0)
+      for (const { view, seconds } of await readAges(sql, agesOf)) publish.age?.(view, seconds)
+    const failing = await readFailingViews(sql)
+    publish.failing(failing)
+    const { due, short, suspended } = await readLags(sql, looks, { anyFails: failing.length > 0 })
+    const late = { lag: short.map(nameOf), suspended: suspended.map(nameOf) }
+    const found = await tellTroubles(sql, telling, late, publish.trouble)
+    if (programs === null) await forgetEvents(sql)
+    else await tellProgramsOfTroubles(sql, listOf(found), programs.environment)
+    const wait = programs !== null && (await eventsWait(sql))
+    return {
+      lost: lost.length,
+      publishedRuns,
+      publishedBatches,
+      eventsWait: wait,
+      due: due.length,
+      ...found,
+    }
   })
 }
+
+const nameOf = ({ view }: { view: string }): string => view
+
+/** Every trouble that there is. */
+const listOf = (found: Troubled): FoundTrouble[] =>
+  troubles.flatMap((trouble) =>
+    found[trouble].map((each) =>
+      typeof each === 'string'
+        ? { trouble, name: each, ageSeconds: null, maxStalenessSeconds: null }
+        : {
+            trouble,
+            name: each.view,
+            ageSeconds: each.ageSeconds,
+            maxStalenessSeconds: each.maxStalenessSeconds,
+          },
+    ),
+  )

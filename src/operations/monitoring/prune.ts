@@ -1,3 +1,4 @@
+import { pruneActions } from '../../db/monitoring/actions.ts'
 import {
   prepareCutoffs,
   pruneBatches,
@@ -44,7 +45,12 @@ export const prune = (database: Database, retention: Retention, until: number): 
         removed = await pruneBatches(sql, batchesAtOnce, retention)
         batches += removed
       }
-      await vacuumHistory(sql, Math.max(until - lastWordMs - Date.now(), 1))
+      // A login that may not remove actions is told so, after the vacuum.
+      try {
+        await pruneActions(sql, retention.days)
+      } finally {
+        await vacuumHistory(sql, Math.max(until - lastWordMs - Date.now(), 1))
+      }
       return { runs, batches, done: true }
     },
     { startUp: { application_name: 'viewkeeper prune', statement_timeout: '60000' }, deadline: until },

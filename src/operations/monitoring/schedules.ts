@@ -1,5 +1,17 @@
 import { Cron } from 'croner'
-import type { ScheduledDefinition } from '../../db/monitoring/intervals.ts'
+import { readScheduled, type ScheduledDefinition } from '../../db/monitoring/intervals.ts'
+import type { Database } from '../../db/server/connect.ts'
+import type { Turn } from '../../plan/batches/simulate.ts'
+import { outsideClock } from '../../plan/views/definition.ts'
+import { type ScheduledView, scheduledViews } from '../../plan/views/scheduled.ts'
+
+/** What an environment says of its target lags. */
+export interface Looks {
+  /** Seconds between two looks; null: nobody looks, or the environment refreshes no view by its definition. */
+  everySeconds: number | null
+  /** How many views a batch refreshes at once. Default: 2. */
+  concurrency?: number | undefined
+}
 
 /** The schedules of an environment. */
 export interface Schedules {
@@ -7,6 +19,8 @@ export interface Schedules {
   nightly: { schedule: string; timeZone: string } | null
   /** Whether views are refreshed by the schedules they were authored with. */
   views: boolean
+  /** When target lags are looked at. */
+  looks?: Looks
 }
 
 /** An environment without schedules. */
@@ -31,10 +45,10 @@ export interface NextScheduled {
 
 /**
  * When a schedule refreshes a view next, after `now`: by its own schedule or by the one for every view,
- * whichever comes first. Null if no schedule refreshes the view.
+ * whichever comes first; with a target lag, when that refresh ends at the latest. Null if no schedule refreshes the view.
  */
 export function nextScheduled(
-  definition: ScheduledDefinition,
+  definition: ScheduledDefinition & { targetLagSeconds?: number | null; asOf?: Date | null },
   schedules: Schedules,
   now: Date,
 ): NextScheduled | null {
@@ -42,10 +56,38 @@ export function nextScheduled(
     const at = new Cron(schedule, { timezone: timeZone, paused: true }).nextRun(now)
     return at === null ? [] : [{ at, by }]
   })
+  const { targetLagSeconds, asOf } = definition
+  if (schedules.views && targetLagSeconds != null && definition.schedule !== outsideClock) {
+    const end = (asOf?.getTime() ?? 0) + targetLagSeconds * 1000
+    times.push({ at: new Date(Math.max(end, now.getTime())), by: 'view' })
+  }
   return times.reduce<NextScheduled | null>(
     (first, each) => (first === null || each.at < first.at ? each : first),
     null,
   )
+}
+
+/** The moments between two others at which schedules begin batches, each with its views; views with equal times share a batch. */
+export function turnsBetween(
+  views: (ScheduledDefinition & { view: string })[],
+  schedules: Schedules,
+  from: Date,
+  until: Date,
+): Turn[] {
+  const batches = Map.groupBy(
+    views.flatMap(({ view, ...definition }) =>
+      schedulesOf(definition, schedules).map((times) => ({ view, times })),
+    ),
+    ({ times: { schedule, timeZone, by } }) => `${by} ${schedule} ${timeZone}`,
+  )
+  return [...batches].flatMap(([key, batch]) => {
+    const { schedule, timeZone } = batch[0]!.times
+    const cron = new Cron(schedule, { timezone: timeZone, paused: true })
+    const turns: Turn[] = []
+    for (let at = cron.nextRun(from); at !== null && at < until; at = cron.nextRun(at))
+      turns.push({ at: at.getTime(), key, views: batch.map(({ view }) => view) })
+    return turns
+  })
 }
 
 /** The schedules that refresh a view. */
@@ -105,3 +147,7 @@ const longestGap = (times: number[]): number =>
 
 const intervals = new Map<string, number>()
 const clockChanges = new Map<string, number>()
+
+/** The views with a schedule of their own, as the record has them now. */
+export const listScheduled = (database: Database): Promise<ScheduledView[]> =>
+  database.withConnection(async (sql) => scheduledViews(await readScheduled(sql)))

@@ -13,12 +13,15 @@ import { waitForRun } from './wait.ts'
  * Cancels a run on the server and waits, as long as the caller does, until the run's record says so.
  * Canceling a canceled run is no error. A run that ended in any other way is refused with RunEnded.
  */
-export function cancel(runId: number, call: Pick<Call, 'database' | 'waitUntil'>): Promise<Result> {
+export function cancel(
+  runId: number,
+  call: Pick<Call, 'database' | 'waitUntil' | 'requestedBy'>,
+): Promise<Result> {
   const work = async (sql: Sql) => {
     const run = await readRun(sql, runId)
     if (run === undefined) throw unknownRun(runId)
     await closeLostRuns(sql, { runId })
-    const requested = await cancelRun(sql, runId)
+    const requested = await cancelRun(sql, runId, call.requestedBy)
     if (requested) await waitForRun(sql, runId, call.waitUntil)
     const ended = (await readRun(sql, runId)) ?? run
     if (!requested && ended.status !== 'canceled') {

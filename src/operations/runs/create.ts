@@ -1,3 +1,4 @@
+import { readChecking } from '../../db/runs/checking.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { findView } from '../../db/views/catalog.ts'
 import { type CreatableDefinition, ensureDefinition, readDefinition } from '../../db/views/definitions.ts'
@@ -67,6 +68,7 @@ async function plan(
       rowCountStrategy: request.rowCountStrategy ?? authored.rowCountStrategy,
       timeoutSeconds,
       settings: readSettings(quoteName(name), authored.settings),
+      checking: await readChecking(sql, authored),
       owner: await (live === undefined
         ? readOwner(sql, authored.owner)
         : readReplacingOwner(sql, authored.owner, live.view.owner)),

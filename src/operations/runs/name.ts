@@ -11,7 +11,7 @@ export async function resolveName(sql: Sql, view: string, field = 'view'): Promi
 
 /** Resolves several views, in their order, in the same number of statements however many they are. */
 export async function resolveNames(sql: Sql, views: string[], field = 'view'): Promise<QualifiedName[]> {
-  const parsed = views.map((view) => (/^[0-9]{1,9}$/.test(view) ? Number(view) : parseName(view, field)))
+  const parsed = views.map((view) => (/^[0-9]{1,10}$/.test(view) ? Number(view) : parseName(view, field)))
   await insistOnNameCharacters(sql, views, field)
   const ids = parsed.filter((each) => typeof each === 'number')
   const names = parsed.filter((each) => typeof each !== 'number')

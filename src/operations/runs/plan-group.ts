@@ -1,15 +1,19 @@
-import { findFailed, readUsualDurations } from '../../db/runs/history.ts'
+import { readChecking } from '../../db/runs/checking.ts'
+import { findFailed } from '../../db/runs/history.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { type DefinitionDefaults, ensureDefinition } from '../../db/views/definitions.ts'
-import { lookAtGroup, readGroupRights } from '../../db/views/group.ts'
+import { lookAtGroup } from '../../db/views/group.ts'
 import { alreadyRunning, type Patience } from '../../db/views/look.ts'
-import { readReasons } from '../../db/views/rights.ts'
+import { readObstacles } from '../../db/views/rights.ts'
 import { findRunningRun } from '../../db/views/running-run.ts'
 import { batchPlaces, type Group, materialized } from '../../plan/groups/group.ts'
+import { groupNeeds, withoutMembers } from '../../plan/groups/needs.ts'
 import { planGroupRefresh } from '../../plan/groups/refresh.ts'
-import { groupRefusals, withoutMembers } from '../../plan/groups/refusals.ts'
 import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
+import { type Obstacle, obstacle } from '../../plan/rights.ts'
+import type { UsualDurations } from '../../plan/run.ts'
+import type { Checking } from '../../plan/runs/check-data.ts'
 import type { RunOptions } from '../../plan/runs/refresh.ts'
 import type { GroupCost } from '../../plan/runs/strategy.ts'
 import type { Strategy } from '../../plan/views/definition.ts'
@@ -20,7 +24,7 @@ import { Problem } from '../../problem.ts'
 /** The refresh of a view together with all views that read it. */
 interface GroupRefresh {
   /** What stands in the way; empty if nothing does. */
-  refusals: string[]
+  refusals: Obstacle[]
   cost: GroupCost
   plan(options: RunOptions): Plan
 }
@@ -32,7 +36,9 @@ export interface InBatch {
 }
 
 interface GroupOptions {
+  usual: UsualDurations | null
   force?: boolean | undefined
+  withoutChecks?: boolean | undefined
   patience: Patience | null
   wanted: Strategy
   inBatch?: InBatch | undefined
@@ -42,39 +48,61 @@ interface GroupOptions {
  * Plans the refresh of a view with everything that reads it. A paused member stands in the way, unless the request has
  * `force`. If a lock keeps a reader from being read, throws what `lookAtGroup` throws; without `patience`, the lock stands
  * in the way. In a batch, throws AlreadyRunning if a run of a member is running; and unless a swap is requested, a member
- * whose last refresh failed, and too little room for the twins, stand in the way, too: the view would fail with its readers.
+ * that fails, and too little room for the twins, stand in the way, too: the view would fail with its readers.
+ * `gone`: the view was exchanged or dropped meanwhile.
  */
 export async function planGroup(
   sql: Sql,
   view: ViewFacts,
-  definitionId: number,
-  { force = false, patience, wanted, inBatch }: GroupOptions,
-): Promise<GroupRefresh> {
+  { force = false, withoutChecks = false, patience, wanted, inBatch, usual }: GroupOptions,
+): Promise<GroupRefresh | 'gone'> {
   const seen = await lookAtGroup(sql, view, patience ?? {}).catch((error) => {
     if (patience === null && error instanceof Problem) return error
     throw error
   })
   if (seen instanceof Problem) return impossible(seen)
+  if (seen === 'gone') return seen
   const { group, built } = withoutTwins(seen)
   const others = materialized(group).filter(({ oid }) => oid !== view.oid)
   const definitions = new Map<string, DefinitionDefaults>()
-  for (const { live } of others) definitions.set(quoteName(live.view), await ensureDefinition(sql, live.view))
+  const checkings = new Map<string, Checking | null>()
+  for (const { live } of others) {
+    const definition = await ensureDefinition(sql, live.view)
+    definitions.set(quoteName(live.view), definition)
+    checkings.set(quoteName(live.view), withoutChecks ? null : await readChecking(sql, definition))
+  }
   const paused = others.filter(({ live }) => !force && definitions.get(quoteName(live.view))?.paused)
-  const refusals = groupRefusals(group, await readGroupRights(sql, group))
-  const reasons = await readReasons(sql, refusals, wanted === 'swap')
-  const cost = { ...sizes(group, view), ...(await readUsualDurations(sql, definitionId)) }
+  const reasons = await readObstacles(sql, groupNeeds(group))
+  const cost = {
+    ...sizes(group, view),
+    groupMs: usual?.groupMs ?? null,
+    concurrentMs: usual?.concurrentMs ?? null,
+    onReplicas: others
+      .map(({ live }) => live.view)
+      .filter((other) => definitions.get(quoteName(other))?.onReplicas)
+      .map(displayName),
+  }
   const members = others.map(({ live }) => live.view)
   return {
     refusals: [
       ...reasons,
-      ...paused.map(({ live }) => `${displayName(live.view)}, which reads it, is paused`),
-      ...built.map((name) => `a batch is building a twin of ${displayName(name)}, which reads it`),
-      ...(inBatch === undefined ? [] : await inTheWayOfBatch(sql, members, cost, inBatch, wanted)),
+      ...[
+        ...paused.map(({ live }) => `${displayName(live.view)}, which reads it, is paused`),
+        ...built.map((name) => `a batch is building a twin of ${displayName(name)}, which reads it`),
+        ...(inBatch === undefined ? [] : await inTheWayOfBatch(sql, members, cost, inBatch, wanted)),
+      ].map(obstacle),
     ],
     cost,
     plan: (options) =>
-      planGroupRefresh(group, view, options, (member: QualifiedName) =>
-        Number(definitions.get(quoteName(member))?.id),
+      planGroupRefresh(
+        group,
+        view,
+        options,
+        (member) => Number(definitions.get(quoteName(member))?.id),
+        (member) =>
+          quoteName(member) === quoteName(view)
+            ? options.checking
+            : (checkings.get(quoteName(member)) ?? null),
       ),
   }
 }
@@ -109,7 +137,7 @@ async function inTheWayOfBatch(
   if (wanted === 'swap') return []
   const failed = await findFailed(sql, members)
   return [
-    ...failed.map((name) => `the last refresh of ${displayName(name)}, which reads it, failed`),
+    ...failed.map((name) => `${displayName(name)}, which reads it, fails`),
     ...(maxTwinBytes !== null && groupBytes > maxTwinBytes
       ? [
           `its group would take ${groupBytes} bytes on disk, and the twins of a batch may take ${maxTwinBytes} bytes`,
@@ -128,8 +156,8 @@ function sizes(group: Group, { oid }: ViewFacts): Pick<GroupCost, 'others' | 'gr
 }
 
 const impossible = (problem: Problem): GroupRefresh => ({
-  refusals: [problem.message],
-  cost: { others: [], groupMs: null, concurrentMs: null, groupBytes: 0, ownBytes: 0 },
+  refusals: [obstacle(problem.message)],
+  cost: { others: [], onReplicas: [], groupMs: null, concurrentMs: null, groupBytes: 0, ownBytes: 0 },
   plan: () => {
     throw problem
   },

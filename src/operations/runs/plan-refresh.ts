@@ -1,13 +1,18 @@
+import { readChecking } from '../../db/runs/checking.ts'
+import { readUsualDurations } from '../../db/runs/history.ts'
 import type { Sql } from '../../db/server/connect.ts'
+import { lookAgain } from '../../db/server/look-again.ts'
 import type { DefinitionDefaults } from '../../db/views/definitions.ts'
 import { lookAtView, type Patience } from '../../db/views/look.ts'
-import { readReasons } from '../../db/views/rights.ts'
+import { readObstacles } from '../../db/views/rights.ts'
 import type { QualifiedName } from '../../plan/names.ts'
 import { type Plan, statementsOf } from '../../plan/plan.ts'
+import { type Obstacle, obstacle } from '../../plan/rights.ts'
+import { recordPosition } from '../../plan/runs/position.ts'
 import { planConcurrentRefresh, planRegularRefresh, type RunOptions } from '../../plan/runs/refresh.ts'
-import { chooseStrategy, needsSnapshot, usableIndex } from '../../plan/runs/strategy.ts'
+import { chooseStrategy, needsSnapshot, shortMs, usableIndex } from '../../plan/runs/strategy.ts'
 import { planSwap } from '../../plan/runs/swap.ts'
-import { isReadByViews, swapRefusals } from '../../plan/runs/swap-refusals.ts'
+import { isReadByViews, swapNeeds } from '../../plan/runs/swap-needs.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { RowCountStrategy, Strategy } from '../../plan/views/definition.ts'
 import type { ViewSnapshot } from '../../plan/views/live-view.ts'
@@ -23,6 +28,8 @@ interface RefreshOptions extends Patience {
   ifRunning: Plan['ifRunning']
   /** Rebuilds views that read the view even if they are paused. */
   force?: boolean | undefined
+  /** Shows the new data without checks. */
+  withoutChecks?: boolean | undefined
   /** Set in a batch, which rebuilds other views more carefully: see `planGroup`. */
   inBatch?: InBatch
 }
@@ -36,20 +43,38 @@ export interface PlannedRefresh extends Planned {
  * Plans a refresh of the view as the catalog has it now. Throws UnknownView if the view is gone, and what `lookAtView`
  * throws if a lock keeps it from being read.
  */
-export async function planRefresh(
+export const planRefresh = (
   sql: Sql,
   name: QualifiedName,
   definition: DefinitionDefaults,
   request: RefreshOptions,
-): Promise<PlannedRefresh> {
+): Promise<PlannedRefresh> => lookAgain(() => planAsSeen(sql, name, definition, request))
+
+/** `gone`: the view was exchanged between the look at it and the look at what reads it. */
+async function planAsSeen(
+  sql: Sql,
+  name: QualifiedName,
+  definition: DefinitionDefaults,
+  request: RefreshOptions,
+): Promise<PlannedRefresh | 'gone'> {
   const wanted = request.strategy ?? definition.strategy
-  const { view, snapshot } = await lookAtView(sql, name, (view) => needsSnapshot(wanted, view), request)
+  const { onReplicas } = definition
+  const usual = wanted === 'auto' ? await readUsualDurations(sql, definition.id) : null
+  const short = usual !== null && onReplicas === null ? shortMs(usual) : null
+  const { view, snapshot } = await lookAtView(
+    sql,
+    name,
+    (view) => short === null && needsSnapshot(wanted, view, onReplicas),
+    request,
+  )
   const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
   const options: RunOptions = {
     rowCountStrategy: request.rowCountStrategy ?? definition.rowCountStrategy,
     timeoutSeconds,
     ifRunning: request.ifRunning,
     settings: readSettings(view.view, definition.settings),
+    insistsOnOwner: request.inBatch !== undefined,
+    checking: request.withoutChecks ? null : await readChecking(sql, definition),
   }
   const isRead = snapshot !== null && isReadByViews(snapshot.live)
   const hasOwnWay =
@@ -57,31 +82,34 @@ export async function planRefresh(
   const group =
     isRead && !hasOwnWay
       ? // Another strategy need not wait for a lock on a reader.
-        await planGroup(sql, view, definition.id, {
+        await planGroup(sql, view, {
           ...request,
+          usual,
           patience: wanted === 'swap' ? request : null,
           wanted,
         })
       : null
+  if (group === 'gone') return group
+  const isReadThere = onReplicas !== null || (group?.cost.onReplicas.length ?? 0) > 0
   const plans = {
     regular: () => planRegularRefresh(view, options),
     concurrent: () => planConcurrentRefresh(view, options),
     swap: () => group?.plan(options) ?? planSwap(view, snapshot as ViewSnapshot, options),
   }
-  const choose = (refusals: string[]) => {
-    const choice = chooseStrategy(wanted, view, refusals, group?.cost)
-    return { plan: plans[choice.strategy](), response: { ...choice } }
+  const choose = (refusals: Obstacle[]) => {
+    const choice = chooseStrategy(wanted, view, refusals, group?.cost, onReplicas, short)
+    const plan = plans[choice.strategy]()
+    if (isReadThere) plan.aside.unshift(recordPosition)
+    if (definition.skipsUnchanged) plan.counted = true
+    return { plan, response: { ...choice } }
   }
   const { plan, response } = choose(
     hasOwnWay
-      ? ['a batch refreshes a view with a usable unique index without the views that read it']
-      : (group?.refusals ??
-          (snapshot
-            ? await readReasons(sql, swapRefusals(snapshot.live, snapshot.rights), wanted === 'swap')
-            : [])),
+      ? [obstacle('a batch refreshes a view with a usable unique index without the views that read it')]
+      : (group?.refusals ?? (snapshot ? await readObstacles(sql, swapNeeds(snapshot.live)) : [])),
   )
   if (wanted === 'auto' && response.strategy === 'swap') {
-    const other = choose(['a swap was tried and failed'])
+    const other = choose([obstacle('a swap was tried and failed')])
     plan.otherwise = { ...other, response: { ...other.response, sql: statementsOf(other.plan) } }
   }
   return { plan, timeoutSeconds, response, view }

@@ -3,8 +3,10 @@ import { type Progress, type RunFilter, readProgress, readRuns } from '../../db/
 import { type Run, readRun } from '../../db/runs/runs.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { readView } from '../../db/views/catalog.ts'
-import { findDefinitionId } from '../../db/views/definitions.ts'
+import { findDefinitionId, readDefinitionNames } from '../../db/views/definitions.ts'
+import { matchesGlob } from '../../plan/glob.ts'
 import { Problem } from '../../problem.ts'
+import { insistOnCharacters } from './characters.ts'
 import { resolveName } from './name.ts'
 
 /**
@@ -30,15 +32,32 @@ export function getRun(database: Database, runId: number): Promise<Run & { progr
 /** A page of runs, newest first. `next` is the `before` of the next page, null on the last page. */
 export function listRuns(
   database: Database,
-  { view, ...filter }: Omit<RunFilter, 'definitionId'> & { view?: string | undefined },
+  { view, pattern, ...filter }: Omit<RunFilter, 'definitionId' | 'definitionIds'> & OfViews,
 ): Promise<{ runs: Run[]; next: number | null }> {
   return database.withConnection(async (sql) => {
+    if (view !== undefined && pattern !== undefined)
+      throw new Problem('InvalidRequest', 'pattern: cannot be combined with view. Send one of them.', {
+        field: 'pattern',
+      })
+    await insistOnCharacters(sql, { pattern })
     const definitionId = view === undefined ? undefined : await findDefinitionIdOf(sql, view)
     if (definitionId === null) return { runs: [], next: null }
-    const { rows: runs, next } = await readRuns(sql, { ...filter, definitionId })
+    const definitionIds = pattern === undefined ? undefined : await findDefinitionIdsOf(sql, pattern)
+    const { rows: runs, next } = await readRuns(sql, { ...filter, definitionId, definitionIds })
     return { runs, next }
   })
 }
+
+/** Whose runs: of one view, by its name or id, or of all views whose `schema.name` matches a glob. */
+interface OfViews {
+  view?: string | undefined
+  pattern?: string | undefined
+}
+
+const findDefinitionIdsOf = async (sql: Sql, pattern: string): Promise<number[]> =>
+  (await readDefinitionNames(sql)).flatMap(({ id, schema, name }) =>
+    matchesGlob(pattern, `${schema}.${name}`) ? [id] : [],
+  )
 
 export const unknownRun = (runId: number): Problem =>
   new Problem('UnknownRun', `There is no run ${runId} in the history.`, { field: 'id' })

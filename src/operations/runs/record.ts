@@ -10,8 +10,9 @@ import {
 } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { problemOf } from '../../db/server/failures.ts'
+import { findUnchanged } from '../../db/views/unchanged.ts'
 import { type Plan, statementsOf } from '../../plan/plan.ts'
-import type { RunError } from '../../plan/run.ts'
+import type { RunError, Unchanged } from '../../plan/run.ts'
 import { Problem, type ProblemCode } from '../../problem.ts'
 
 /** What was planned for a run: its statements, the rest of its response, and its time limit. */
@@ -25,6 +26,15 @@ export interface Planned {
 export type Skipped = Extract<EndedAtOnce, { because: string }>
 
 export const skipped = (because: string): Skipped => ({ status: 'skipped', because })
+
+const becauseOf = ({ counted, asOf }: Unchanged) =>
+  `${counted ? `nothing was committed before ${asOf} in what the view reads since its last refresh` : 'nothing that the view reads has been refreshed since'}; "force" refreshes it all the same`
+
+/** A run that would change nothing, if that is proved; undefined if the view has to be refreshed. */
+export async function skippedUnchanged(sql: Sql, definitionId: number): Promise<Skipped | undefined> {
+  const unchanged = await findUnchanged(sql, definitionId)
+  return unchanged && { ...skipped(becauseOf(unchanged)), unchanged }
+}
 
 /** The database cannot be used now. The view is not at fault: no run fails, and the caller tries later. */
 const unreachable: ProblemCode[] = [
@@ -78,7 +88,7 @@ export async function recordEnd(
 ): Promise<number | null> {
   if (pending === null) return recordEnded(sql, run, end)
   if ('error' in end) await closeUnclaimed(sql, pending, end.error)
-  else await skipUnclaimed(sql, pending, end.because)
+  else await skipUnclaimed(sql, pending, end.because, end.unchanged)
   return pending
 }
 

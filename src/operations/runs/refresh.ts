@@ -3,15 +3,15 @@ import type { Sql } from '../../db/server/connect.ts'
 import { readView } from '../../db/views/catalog.ts'
 import { type DefinitionDefaults, ensureDefinition } from '../../db/views/definitions.ts'
 import { readPause } from '../../db/views/pause.ts'
-import type { Trigger } from '../../plan/run.ts'
-import { isScheduled, pauseReason } from '../../plan/runs/pause.ts'
+import { isScheduled, type Trigger } from '../../plan/run.ts'
+import { pauseReason } from '../../plan/runs/pause.ts'
 import type { RowCountStrategy, Strategy } from '../../plan/views/definition.ts'
 import type { Call } from './call.ts'
 import { execute, type Target } from './execute.ts'
 import { resolveName } from './name.ts'
 import { patienceOf } from './patience.ts'
 import { planRefresh } from './plan-refresh.ts'
-import { skipped } from './record.ts'
+import { skipped, skippedUnchanged } from './record.ts'
 import type { Result } from './result.ts'
 
 /** A request for a refresh. The view's definition supplies what the request leaves open. */
@@ -22,8 +22,10 @@ export interface RefreshRequest {
   rowCountStrategy?: RowCountStrategy | undefined
   /** The time limit of the refresh, including waits for locks. */
   timeoutSeconds?: number | undefined
-  /** Refreshes even if the view is paused or was refreshed within its minimum interval. Default: false. */
+  /** Refreshes even if the view is paused, was refreshed within its minimum interval, or cannot have changed. Default: false. */
   force?: boolean | undefined
+  /** Shows the new data without the checks of the definition. Default: false. */
+  withoutChecks?: boolean | undefined
 }
 
 /**
@@ -66,6 +68,10 @@ const plan = async (
   call: Call,
 ) => {
   if (pause !== null) return skipped(pause)
+  // Who asks for a view by its name wants a refresh.
+  const unneeded =
+    isScheduled(call.trigger) && !request.force ? await skippedUnchanged(sql, definition.id) : undefined
+  if (unneeded !== undefined) return unneeded
   const { until } = patienceOf(call, request.timeoutSeconds ?? definition.timeoutSeconds)
   return planRefresh(sql, name, definition, { ...request, ifRunning: 'skip', until })
 }

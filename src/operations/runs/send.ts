@@ -7,7 +7,7 @@ import type { Sql } from '../../db/server/connect.ts'
 import { problemOf } from '../../db/server/failures.ts'
 import type { Plan } from '../../plan/plan.ts'
 import type { RunError } from '../../plan/run.ts'
-import { Problem } from '../../problem.ts'
+import { mayRetry, Problem } from '../../problem.ts'
 import { answer, deadlineOf } from './answer.ts'
 import type { Call } from './call.ts'
 import { neverClaimed } from './never-claimed.ts'
@@ -29,8 +29,8 @@ interface Sendable {
 
 /**
  * Sends a pending run until the server claims it, and waits for its end as long as the caller does. A run
- * that comes back unclaimed, because its plan no longer holds or the connection broke, is planned and sent
- * again.
+ * that comes back unclaimed, because its plan no longer holds, the connection broke or the server is short of
+ * disk or memory, is planned and sent again.
  */
 export async function sendUntilClaimed(
   sql: Sql,
@@ -42,8 +42,9 @@ export async function sendUntilClaimed(
   const { runId } = first
   try {
     for (let sends = 1, sendable = first; ; sends++) {
-      if (await sendAndWait(sql, call, sendable)) return
-      if (sends === mostSends) throw await neverClaimed(sql, runId)
+      const back = await sendAndWait(sql, call, sendable)
+      if (back === 'claimed') return
+      if (sends === mostSends) throw back ?? (await neverClaimed(sql, runId))
       await pause(Math.random() * longestPauseMs(sends))
       const work = await planning()
       if ('status' in work) throw await neverClaimed(sql, runId)
@@ -57,18 +58,21 @@ export async function sendUntilClaimed(
   }
 }
 
-/** Sends the run once, and waits for it. True if the server has claimed the run. */
+/**
+ * Sends the run once, and waits for it. If the server has not claimed the run: what it is short of, if that is the reason.
+ * Throws the Problem if no further try can help.
+ */
 async function sendAndWait(
   sql: Sql,
   call: Call,
   { runId, plan, timeoutSeconds, connection }: Sendable,
-): Promise<boolean> {
+): Promise<'claimed' | Problem | undefined> {
   const envelope = connection.send(runId, timeoutSeconds, companyOf(plan))
   try {
-    if (await waitForRun(sql, runId, call.waitUntil, envelope)) return true
+    if (await waitForRun(sql, runId, call.waitUntil, envelope)) return 'claimed'
     const refused = await envelope.answered
-    if (refused !== undefined) throw refused
-    return false
+    if (refused !== undefined && !mayRetry(refused.code)) throw refused
+    return refused
   } finally {
     await envelope.leave()
   }

@@ -1,14 +1,20 @@
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
+import { readReplicas } from '../../db/server/standbys.ts'
 import { readUntried } from '../../db/server/untried.ts'
 import { unknownView } from '../../db/views/catalog.ts'
-import { readGroup, readGroupRights } from '../../db/views/group.ts'
+import { readGroup } from '../../db/views/group.ts'
 import { readSnapshot } from '../../db/views/live-view.ts'
 import { type Examined, listExamined, readViewRights } from '../../db/views/rights.ts'
-import { groupRefusals } from '../../plan/groups/refusals.ts'
-import { type Cure, curesOf, type Refusal } from '../../plan/rights.ts'
-import { isReadByViews, swapRefusals } from '../../plan/runs/swap-refusals.ts'
+import { readAllUncounted } from '../../db/views/uncounted.ts'
+import { readWithoutKey } from '../../db/views/without-key.ts'
+import { allUncountedWords } from '../../plan/diagnosis/uncounted.ts'
+import { groupNeeds } from '../../plan/groups/needs.ts'
+import type { Replicas } from '../../plan/replicas.ts'
+import { type Cure, curesOf, impossible, type Need } from '../../plan/rights.ts'
+import { isReadByViews, swapNeeds } from '../../plan/runs/swap-needs.ts'
 import { obstaclesIn, type ViewRights } from '../../plan/views/obstacles.ts'
+import { moment } from '../../plan/words.ts'
 import { Problem } from '../../problem.ts'
 import { resolveNames } from '../runs/name.ts'
 
@@ -19,6 +25,12 @@ export interface Findings {
   views: ViewRights[]
   /** One sentence, if the server is newer than any tried. */
   untried?: string
+  /** What the environment says about replicas, and the standbys that the server has. */
+  replicas: Replicas
+  /** The views that programs read on replicas, and that `auto` cannot refresh concurrently. */
+  withoutKey: { view: string; message: string }[]
+  /** What keeps refreshes from being left out although `skipUnchanged` asks for it; only said of our own login. */
+  notSkipped?: { text: string; next: string | null }[]
   /** The cures of all obstacles, each once. */
   missing: Cure[]
 }
@@ -41,7 +53,9 @@ export const doctor = (database: Database, { views, role }: DoctorRequest): Prom
       const found = new Set(findings.views.map(({ schema, name }) => JSON.stringify([schema, name])))
       const unknown = wanted?.find(({ schema, name }) => !found.has(JSON.stringify([schema, name])))
       if (unknown !== undefined) throw await unknownView(sql, unknown)
-      return findings
+      if (role !== null) return findings
+      const uncounted = await readAllUncounted(sql, new Set(findings.views.map(({ view }) => view)))
+      return { ...findings, notSkipped: allUncountedWords(uncounted, (at) => moment(at, new Date())) }
     },
     { startUp: { application_name: 'viewkeeper doctor' }, deadline: Date.now() + 600_000 },
   )
@@ -63,9 +77,17 @@ export async function examine(
     const view = await examineView(sql, each, asking.name)
     if (view !== null) views.push(view)
   }
+  const names = new Set(views.map(({ view }) => view))
   const untried = await readUntried(sql)
   const missing = curesOf(obstaclesIn(views))
-  return { role: asking.written, views, missing, ...(untried === null ? {} : { untried }) }
+  return {
+    role: asking.written,
+    views,
+    replicas: await readReplicas(sql),
+    withoutKey: (await readWithoutKey(sql)).filter(({ view }) => names.has(view)),
+    missing,
+    ...(untried === null ? {} : { untried }),
+  }
 }
 
 /** Null if the view is gone. A view that was exchanged meanwhile is looked at again. */
@@ -73,21 +95,21 @@ function examineView(sql: Sql, first: Examined, role: string): Promise<ViewRight
   let view: Examined | undefined = first
   return lookAgain(async () => {
     if (view === undefined) return null
-    const swap = await readSwapRefusals(sql, view, role)
+    const swap = await readSwapNeeds(sql, view)
     if (swap !== 'gone') return readViewRights(sql, view, role, swap)
     view = (await listExamined(sql)).find((each) => each.view === first.view)
     return 'gone'
   })
 }
 
-async function readSwapRefusals(sql: Sql, { oid }: Examined, role: string): Promise<Refusal[] | 'gone'> {
-  const snapshot = await readSnapshot(sql, oid, role)
+async function readSwapNeeds(sql: Sql, { oid }: Examined): Promise<Need[] | 'gone'> {
+  const snapshot = await readSnapshot(sql, oid)
   if (snapshot === 'gone') return snapshot
   if (snapshot === 'locked') return locked
-  if (!isReadByViews(snapshot.live)) return swapRefusals(snapshot.live, snapshot.rights)
+  if (!isReadByViews(snapshot.live)) return swapNeeds(snapshot.live)
   const group = await readGroup(sql, [oid])
   if (typeof group === 'string') return group === 'gone' ? group : locked
-  return groupRefusals(group, await readGroupRights(sql, group, role))
+  return groupNeeds(group)
 }
 
-const locked: Refusal[] = [{ because: 'somebody holds an exclusive lock on it now: ask again', right: null }]
+const locked = [impossible('somebody holds an exclusive lock on it now: ask again')]

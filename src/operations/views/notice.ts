@@ -2,6 +2,7 @@ import {
   readClock,
   readEndedBatches,
   readFailedRuns,
+  readMended,
   readSlowRuns,
   readTold,
 } from '../../db/monitoring/notice-facts.ts'
@@ -65,6 +66,7 @@ async function readFacts(sql: Sql, { alarms }: NoticeRequest, schedules: Schedul
     runs: await readFailedRuns(sql),
     batches: await readEndedBatches(sql),
     slow: slowSince === undefined ? [] : await readSlowRuns(sql, slowSince),
+    mended: await readMended(sql),
   }
   if (news.told.length + news.runs.length + news.batches.length + news.slow.length === 0)
     return { ...news, views: new Map(), reads: new Map(), pause: null }

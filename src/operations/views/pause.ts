@@ -6,14 +6,14 @@ import { displayName } from '../../plan/names.ts'
 import { resolveName } from '../runs/name.ts'
 
 /** Pauses or resumes a view, in force at once; returns its name. Only `force` refreshes a paused view. */
-export const pauseView = (database: Database, view: string, paused: boolean): Promise<string> =>
+export const pauseView = (database: Database, view: string, paused: boolean, by: string): Promise<string> =>
   database.withConnection(async (sql) => {
     const name = await resolveName(sql, view)
     const there = await findView(sql, name)
     const id =
       there === undefined ? await findDefinitionId(sql, name) : (await ensureDefinition(sql, name)).id
     if (id === undefined) throw await unknownView(sql, name)
-    await setViewPause(sql, id, paused)
+    await setViewPause(sql, id, paused, by)
     return displayName(name)
   })
 

@@ -1,18 +1,21 @@
-import { readBatchGroups } from '../../db/batches/batch-groups.ts'
+import { readOpenGroups } from '../../db/batches/batch-groups.ts'
 import { readBatchRuns } from '../../db/batches/batch-runs.ts'
 import { readBatchViews } from '../../db/batches/batch-views.ts'
 import { readLastBatches } from '../../db/batches/last-batches.ts'
 import { readProgress } from '../../db/runs/history.ts'
 import { readLastRuns } from '../../db/runs/last-runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
-import { type AsideView, readAside } from '../../db/views/aside.ts'
+import { type AsideView, listAside } from '../../db/views/aside.ts'
 import { type Expectation, readExpectations } from '../../db/views/expectations.ts'
 import { readHeldLocks } from '../../db/views/held-locks.ts'
 import type { ViewSummary } from '../../db/views/list.ts'
+import { readUncounted } from '../../db/views/uncounted.ts'
 import { waitsFor } from '../../plan/batches/waits-for.ts'
+import { failedAtLock, runningRun, stoppedLast } from '../../plan/diagnosis/own-causes.ts'
+import type { BatchFacts, RunFacts, Standing } from '../../plan/diagnosis/standing.ts'
 import type { QualifiedName } from '../../plan/names.ts'
-import { failedAtLock, runningRun, stoppedLast } from '../../plan/views/own-causes.ts'
-import type { BatchFacts, RunFacts, Standing } from '../../plan/views/standing.ts'
+import { traitsOf } from '../../plan/views/definition.ts'
+import { type Hindrances, readHindrances } from '../monitoring/lags.ts'
 import { nextScheduled, type Schedules } from '../monitoring/schedules.ts'
 
 /** Among so many runs of a view is the one that tells why it is as old as it is. */
@@ -45,7 +48,8 @@ export async function readStandings(
   const runs = Map.groupBy(await readLastRuns(sql, ids, tellingRuns), ({ definitionId }) => definitionId)
   const expectations = new Map((await readExpectations(sql, ids)).map((each) => [each.id, each]))
   const batches = await readBatches(sql, ids)
-  const asides = await readAside(sql)
+  const asides = await listAside(sql)
+  const hindrances = await readHindrances(sql, views, times.schedules.looks)
   const standings: Standing[] = []
   let looks = 0
   for (const view of views) {
@@ -55,10 +59,16 @@ export async function readStandings(
       batch: batches.get(id) ?? null,
       expectation: expectations.get(id),
       aside: asides.find(isNamed(view)),
+      hindrances,
     })
     const isBusy = runningRun(standing) !== undefined || failedAtLock(standing)
     const isLookedAt = view === asked || (isBusy && ++looks <= mostLooks)
-    standings.push(isLookedAt ? await withLocks(sql, view, standing) : standing)
+    const looked = isLookedAt ? await withLocks(sql, view, standing) : standing
+    standings.push(
+      view === asked && view.id !== null
+        ? { ...looked, uncounted: await readUncounted(sql, view.id) }
+        : looked,
+    )
   }
   return standings
 }
@@ -74,15 +84,17 @@ interface Read {
   batch: BatchFacts | null
   expectation: Expectation | undefined
   aside: AsideView | undefined
+  hindrances: Hindrances
 }
 
 function standingOf(
   view: ViewSummary,
   { schedules, now, isAllPaused }: Times,
-  { runs, batch, expectation, aside }: Read,
+  { runs, batch, expectation, aside, hindrances }: Read,
 ): Standing {
   const next = nextScheduled(view, schedules, now)
   const isPaused = isAllPaused || view.paused
+  const suspended = hindrances.suspended.get(view.view)
   const isOpen = batch?.finishedAt === null || runs.some(({ finishedAt }) => finishedAt === null)
   return {
     view: view.view,
@@ -94,12 +106,23 @@ function standingOf(
     staleMs: view.staleMs,
     maxStaleMs: view.maxStaleMs,
     lastSuccessAt: view.lastSuccessAt,
+    asOf: view.asOf,
+    heldBackBy: view.heldBackBy,
+    checkFailedSince: view.checkFailedSince,
     scheduled: next !== null,
     nextRun: isPaused ? null : (next?.at ?? null),
+    lagWorksMs: isPaused ? null : (hindrances.works.get(view.view) ?? null),
+    targetLagMs: view.targetLagSeconds === null ? null : view.targetLagSeconds * 1000,
+    suspended:
+      isPaused || suspended === undefined
+        ? null
+        : { failures: suspended.failures, until: new Date(suspended.until) },
     missedAt:
       isPaused || isOpen || expectation === undefined
         ? null
-        : missedAt(view, expectation, { runs, batch }, schedules, now),
+        : view.targetLagSeconds !== null
+          ? null // it is stale sooner than missed
+          : missedAt(view, expectation, { runs, batch }, schedules, now),
     runs,
     batch,
     progress: null,
@@ -147,7 +170,7 @@ async function readWaits(sql: Sql, batchId: string): Promise<(definitionId: numb
   const views = new Map((await readBatchViews(sql, batchId)).map((view) => [view.id, view]))
   // Attempts come in their order, so the latest one of each view stays.
   const latest = new Map((await readBatchRuns(sql, batchId)).map((run) => [run.definitionId, run]))
-  const groups = (await readBatchGroups(sql, batchId)).filter(({ givenUp }) => givenUp === null)
+  const groups = await readOpenGroups(sql, batchId)
   return (id) => {
     const view = views.get(id)
     return view === undefined
@@ -163,11 +186,7 @@ async function withLocks(sql: Sql, view: ViewSummary, standing: Standing): Promi
   const running = runningRun(standing)
   const progress = running === undefined ? null : ((await readProgress(sql, running)) ?? null)
   const strategy = running?.strategy ?? view.strategy
-  const found = await readHeldLocks(
-    sql,
-    view,
-    strategy === 'concurrent' ? 'ExclusiveLock' : 'AccessExclusiveLock',
-  )
+  const found = await readHeldLocks(sql, view, traitsOf(strategy).lock)
   const waits = found.waits || lockingPhases.includes(progress?.phase ?? '')
   // Readers of a view come and go. They matter only to a run that waits for them, or that gave up because of them.
   const locks = found.locks.filter(

@@ -1,5 +1,6 @@
 import { closeLostRuns, mayCloseRuns } from '../../db/life/lose.ts'
 import { readRuns } from '../../db/runs/history.ts'
+import { readWaitingRetries } from '../../db/runs/retries.ts'
 import type { Run } from '../../db/runs/runs.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { sinceAside } from '../../db/views/aside.ts'
@@ -8,21 +9,26 @@ import { findDefinitionId } from '../../db/views/definitions.ts'
 import { readDependencies } from '../../db/views/graph.ts'
 import { readViews, type ViewSummary } from '../../db/views/list.ts'
 import { readPause } from '../../db/views/pause.ts'
+import type { Cause, HeldLock } from '../../plan/diagnosis/cause.ts'
+import type { Standing } from '../../plan/diagnosis/standing.ts'
+import { type AnyState, stateBesideLastRun } from '../../plan/diagnosis/state.ts'
+import { whyOf } from '../../plan/diagnosis/why.ts'
 import { displayName, type QualifiedName } from '../../plan/names.ts'
-import type { Cause, HeldLock } from '../../plan/views/cause.ts'
 import { definitionDefaults } from '../../plan/views/definition.ts'
 import { viewsAbove } from '../../plan/views/graph.ts'
-import type { Standing } from '../../plan/views/standing.ts'
-import type { ViewState } from '../../plan/views/state.ts'
-import { stateOfStanding, whyOf } from '../../plan/views/why.ts'
 import { moment } from '../../plan/words.ts'
 import type { Schedules } from '../monitoring/schedules.ts'
 import { resolveName } from '../runs/name.ts'
 import { isNamed, readStandings } from './standings.ts'
 
 /** Why the data of a view are as old as they are, and what to do. */
-export interface Why extends Pick<Standing, 'view' | 'staleMs' | 'maxStaleMs' | 'lastSuccessAt' | 'nextRun'> {
-  state: ViewState
+export interface Why
+  extends Pick<
+    Standing,
+    'view' | 'staleMs' | 'maxStaleMs' | 'lastSuccessAt' | 'asOf' | 'heldBackBy' | 'nextRun'
+  > {
+  /** The same as in the list of views. */
+  state: AnyState
   /** The real cause first; always one. */
   causes: Cause[]
   /** Who is in the way of the refresh now, also of the refresh of a view that it reads. */
@@ -60,13 +66,17 @@ export function getWhy(database: Database, view: string, { schedules, environmen
       Standing,
       ...Standing[],
     ]
-    const { staleMs, maxStaleMs, lastSuccessAt, nextRun } = standing
+    const retry =
+      (await readWaitingRetries(sql)).find(({ definitionId }) => definitionId === subject.id) ?? null
+    const { staleMs, maxStaleMs, lastSuccessAt, asOf, heldBackBy, nextRun } = standing
     return {
       view: standing.view,
-      state: stateOfStanding(standing),
+      state: stateBesideLastRun({ ...subject, aside: standing.aside, retry }),
       staleMs,
       maxStaleMs,
       lastSuccessAt,
+      asOf,
+      heldBackBy,
       nextRun,
       causes: whyOf(standing, upstream, (each) => dependencies.get(each) ?? [], {
         now,
@@ -102,12 +112,18 @@ async function readAsideSummary(sql: Sql, name: QualifiedName): Promise<ViewSumm
     estimatedRows: null,
     lastRun: null,
     lastSuccessAt: null,
+    asOf: null,
+    heldBackBy: null,
     staleMs: null,
     maxStaleMs: null,
     stale: false,
     missing: false,
+    failing: false,
+    checked: false,
+    checkFailedSince: null,
     schedule: null,
     timeZone: null,
+    targetLagSeconds: null,
     inAll: false,
   }
 }

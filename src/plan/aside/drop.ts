@@ -30,7 +30,7 @@ function dropItem(item: AsideItem): Statement[] {
   }
 }
 
-const dropping = (sql: string): Statement => ({ phase: 'cut-over', sql })
+const dropping = (sql: string): Statement => ({ kind: 'command', phase: 'cut-over', sql })
 
 /** Locks all views exclusively, children first: readers lock them in this order, too. Then the tables of policies. */
 export const lockStatements = (items: AsideItem[]): Statement[] => [
@@ -46,6 +46,7 @@ export const lockStatements = (items: AsideItem[]): Statement[] => [
 
 /** Locks a table exclusively. The name is written as in SQL. */
 export const lockTable = (table: string): Statement => ({
+  kind: 'command',
   phase: 'locking',
   sql: `lock table ${table} in access exclusive mode`,
 })

@@ -85,6 +85,9 @@ export const nameOf = (item: AsideItem): string =>
 
 export const isView = (item: AsideItem): item is AsideView => item.kind === 'view'
 
+/** The names of the views among the items. */
+export const viewsOf = (items: AsideItem[]): string[] => items.filter(isView).map(nameOf)
+
 /** A part of the catalog that a statement changes, so that what reads it stands in the way. */
 export interface Touched {
   relation: ViewName

@@ -26,7 +26,10 @@ export interface Making {
   rest(columns: string[]): Statement[]
 }
 
-/** Makes a view again as it was, without its rows, triggers and rules. The query is the server's text. `apart`: see `createView`. */
+/**
+ * Makes a view again as it was, without its rows, triggers and rules. The query is the server's text. `apart`: see
+ * `createView`.
+ */
 export const makeView = ({ live }: AsideView, apart: string | null): Making =>
   making(live, apart, (view) => buildTwin(live, { view })[0] as Statement)
 
@@ -80,7 +83,7 @@ export const makeFrom = ({ live }: AsideView, apart: string | null, definition: 
             view.accessMethod !== null && `${alter} set access method ${quoteIdentifier(view.accessMethod)}`,
           ]
             .filter((sql) => sql !== false)
-            .map((sql): Statement => ({ phase: 'building', sql })),
+            .map((sql): Statement => ({ kind: 'command', phase: 'building', sql })),
           ...buildTwin(kept, ownNames(live)).slice(1),
           ...buildStatistics(kept, ownNames(live)),
         ]),
@@ -95,6 +98,7 @@ export const makeFrom = ({ live }: AsideView, apart: string | null, definition: 
 export const adorn = ({ live }: AsideView): Making => ({
   create: [
     {
+      kind: 'command',
       phase: 'building',
       sql: `alter ${live.view.kind} ${quoteName(live.view)} owner to ${live.view.owner}`,
     },
@@ -116,6 +120,7 @@ export const makeAttached = ({ live }: AsideView): Statement[] =>
 export function makeFunction(item: AsideFunction): Statement[] {
   const { routine, signature, owner, schema, definition, comment, grants, extensions } = item
   const building = (sql: string): Statement => ({
+    kind: 'command',
     phase: 'building',
     sql,
     carries: `${routine} ${signature}`,
@@ -147,6 +152,7 @@ export function makeFunction(item: AsideFunction): Statement[] {
 export function makePolicy({ name, table, owner, rest, comment }: AsidePolicy): Statement[] {
   const policy = `${quoteIdentifier(name)} on ${quoteName(table)}`
   const building = (sql: string): Statement => ({
+    kind: 'command',
     phase: 'building',
     sql,
     carries: `policy ${displayPart(name)}`,

@@ -97,4 +97,5 @@ function move(owner: string, from: QualifiedName, to: QualifiedName): Statement[
   ]
 }
 
-const as = (owner: string, sql: string): Statement[] => inPlaceOf(owner, [{ phase: 'building', sql }])
+const as = (owner: string, sql: string): Statement[] =>
+  inPlaceOf(owner, [{ kind: 'command', phase: 'building', sql }])

@@ -59,7 +59,7 @@ export function planBatchEnd(views: Ended[], latest: Map<number, LatestRun>, can
       error: { class: 'ViewsFailed', message, views: failed.map(({ view }) => view) },
     }
   }
-  if (views.length > 0 && views.every((view) => of(view)?.status === 'skipped')) {
+  if (views.length > 0 && views.every((view) => of(view)?.status === 'skipped' && !of(view)?.unneeded)) {
     return { status: 'skipped', error: { class: 'Paused', message: allPaused } }
   }
   return { status: 'success', error: null }

@@ -22,6 +22,8 @@ export interface LatestRun {
   due: boolean
   /** Whether the view's twin was whole when the run ended: only its exchange failed. */
   built?: boolean
+  /** Whether the run was skipped because it would have changed nothing. */
+  unneeded?: boolean
   /** Whether the run of another view does the work of this one, too. */
   follows?: boolean
 }

@@ -1,11 +1,13 @@
 import { Problem } from '../../problem.ts'
+import { matchesGlob } from '../glob.ts'
 import { parseName } from '../names.ts'
+import { isScheduled, type Trigger } from '../run.ts'
+import type { Strategy } from '../views/definition.ts'
 import { dependents } from '../views/graph.ts'
 import { didYouMean } from '../views/meant.ts'
 import type { ViewTimes } from '../views/scheduled.ts'
-import { matchesGlob } from './glob.ts'
 
-/** Which views a batch is to refresh: at most one of the first four fields. None of them means all views. */
+/** Which views a batch is to refresh: at most one of the first six fields. None of them means all views. */
 export interface SelectionRequest {
   all?: boolean | undefined
   /** Names as SQL reads them, or ids. */
@@ -14,6 +16,10 @@ export interface SelectionRequest {
   pattern?: string | undefined
   /** The views whose definitions have this schedule and time zone, written in the same way. */
   scheduled?: ViewTimes | undefined
+  /** The views that the batch with this id did not refresh: they failed, were canceled, or were skipped because of others. */
+  retryOf?: string | undefined
+  /** The views that fail, or were skipped because another view failed. */
+  failed?: boolean | undefined
   /** Also every view that the selected views read, directly or not. */
   ancestors?: boolean | undefined
   /** Also every view that reads the selected views, directly or not. */
@@ -48,19 +54,28 @@ export interface Selectable {
  * Refuses a selection of nothing, or by several fields at once; the problem names the field. Empty lists were
  * refused before.
  */
-export function insistOnSelection({ all, views, pattern, scheduled }: SelectionRequest): void {
-  const requested = Object.entries({ all: all || undefined, views, pattern, scheduled }).filter(
-    ([, value]) => value !== undefined,
-  )
+export function insistOnSelection(request: SelectionRequest): void {
+  const { all, views, pattern, scheduled, retryOf } = request
+  const failed = request.failed || undefined
+  const requested = Object.entries({
+    all: all || undefined,
+    views,
+    pattern,
+    scheduled,
+    retryOf,
+    failed,
+  }).filter(([, value]) => value !== undefined)
   if (requested.length > 1) {
     const names = requested.map(([name]) => name)
     throw invalid(
       names[1] as string,
-      `cannot be combined with ${names[0]}. Send only one of all, views, pattern.`,
+      `cannot be combined with ${names[0]}. Send only one of all, views, pattern, retryOf, failed.`,
     )
   }
   if (all === false && requested.length === 0)
     throw invalid('all', 'false selects nothing. Send views or pattern, or leave out the field "all".')
+  if (request.failed === false && requested.length === 0)
+    throw invalid('failed', 'false selects nothing. Send views or pattern, or leave out the field "failed".')
 }
 
 /** The canonical form of a selection. `named` holds the names in `views` as SQL writes them. */
@@ -151,3 +166,13 @@ function reach(from: string[], edges: Map<string, string[]>, found: Set<string>)
 
 const invalid = (field: string, why: string): Problem =>
   new Problem('InvalidRequest', `${field}: ${why}`, { field })
+
+/**
+ * Whether a batch leaves out what cannot have changed. A person who names views, or whoever names a strategy, wants a refresh of
+ * these views. Pure.
+ */
+export const mayLeaveOut = (batch: {
+  selection: Selection
+  strategy: Strategy | null
+  trigger: Trigger
+}): boolean => (isScheduled(batch.trigger) || !('views' in batch.selection)) && batch.strategy === null

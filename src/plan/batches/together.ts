@@ -1,7 +1,8 @@
 import type { Group } from '../groups/group.ts'
 import { displayName, quoteName } from '../names.ts'
+import type { WithoutKey } from '../replicas.ts'
 import type { Exchange } from '../run.ts'
-import type { Strategy } from '../views/definition.ts'
+import { type Strategy, traitsOf } from '../views/definition.ts'
 import type { Reader } from '../views/readers.ts'
 
 /** A view of a batch, or one that reads a view of the batch, as far as it matters for what is exchanged together. */
@@ -19,7 +20,9 @@ export interface TogetherView {
   strategy: Strategy
   /** Whether a concurrent refresh is possible: the view has a usable unique index. */
   hasKey: boolean
-  /** Whether the view's last refresh failed. */
+  /** What `auto` does without a key, if programs read the view on replicas; null: nobody does. */
+  onReplicas: WithoutKey | null
+  /** Whether the view fails. */
   failed: boolean
 }
 
@@ -179,8 +182,12 @@ function wantedTogether(all: Group, viewOf: ViewOf, exchange: Exchange): Set<num
   return new Set(components(all, new Map([...apart, ...mixed])).flatMap((all) => all.map(({ oid }) => oid)))
 }
 
-const hasOtherStrategy = ({ strategy }: TogetherView): boolean =>
-  strategy === 'regular' || strategy === 'concurrent'
+const hasOtherStrategy = (view: TogetherView): boolean =>
+  traitsOf(view.strategy).isInPlace || sparesReplicas(view)
+
+/** Whether `auto` exchanges the view in no way, because that would lock readers of replicas out. */
+const sparesReplicas = ({ strategy, onReplicas, hasKey }: TogetherView): boolean =>
+  strategy === 'auto' && onReplicas !== null && (hasKey || onReplicas === 'fail')
 
 /** Why a view is refreshed by itself as long as no view needs it in its group; null if nothing speaks against a group. */
 function reasonApart(
@@ -193,6 +200,7 @@ function reasonApart(
   if (!view?.asked) return `${name} is not in the batch`
   if (view.paused) return `${name} is paused`
   if (!populated) return `${name} is unpopulated`
+  if (sparesReplicas(view)) return `${name} is read on replicas, where an exchange locks readers out`
   if (hasOtherStrategy(view)) return `${name} is to be refreshed by strategy "${view.strategy}"`
   return exchange === 'each' ? eachByItself : null
 }
@@ -202,7 +210,7 @@ const wouldLockOut = ({ populated }: Reader, view: TogetherView | undefined): bo
   view?.asked === true &&
   !view.paused &&
   populated &&
-  (view.strategy === 'swap' || (view.strategy === 'auto' && !view.hasKey))
+  (view.strategy === 'swap' || (view.strategy === 'auto' && !view.hasKey && !sparesReplicas(view)))
 
 /** Why a view cannot come along with what it reads; null if it can. */
 function reasonToStay(
@@ -214,7 +222,7 @@ function reasonToStay(
   const name = displayName(member.live.view)
   if (view === undefined) return `${name} is not in the batch`
   if ((!view.asked || view.paused) && view.failed)
-    return `${name} is ${view.paused ? 'paused' : 'not in the batch'}, and its last refresh failed`
+    return `${name} is ${view.paused ? 'paused' : 'not in the batch'}, and fails`
   const unfilled = readsUnfilled.get(member.oid)
   return unfilled === undefined ? null : `${name} reads ${unfilled}, which is unpopulated`
 }

@@ -1,5 +1,6 @@
 import { displayName, literal, quoteName } from '../names.ts'
 import type { Plan } from '../plan.ts'
+import { recordChecks } from '../runs/check-data.ts'
 import { countBefore, countTwin } from '../runs/counting.ts'
 import { besideReaders } from '../runs/locks.ts'
 import { ownersSeal } from '../runs/rebuild.ts'
@@ -7,17 +8,18 @@ import type { RunOptions } from '../runs/refresh.ts'
 import type { Reader } from '../views/readers.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { type Group, groupNames, materialized, type Places } from './group.ts'
-import { fillTwin } from './twins.ts'
+import { checkTwin, fillTwin } from './twins.ts'
 
 /**
  * Plans the run of one member of a group: it fills the member's twin, which exists already, and ends as built. Nobody sees
  * the twin, and the view stays as it is. Pure.
  */
 export function planBuild(
+  group: Group,
   member: Reader,
   view: ViewFacts,
   places: Places,
-  { rowCountStrategy, timeoutSeconds, ifRunning, settings }: RunOptions,
+  { rowCountStrategy, timeoutSeconds, ifRunning, settings, checking }: RunOptions,
 ): Plan {
   const twin = groupNames(member.oid, member.live, places).view
   return {
@@ -29,9 +31,10 @@ export function planBuild(
     prepare: [
       ...countBefore(view, rowCountStrategy),
       ...fillTwin(member, places),
+      ...checkTwin(group, member, places, checking),
       ...countTwin(twin, ownersSeal(member.live), rowCountStrategy),
     ],
-    cutOver: besideReaders(view, [], timeoutSeconds),
+    cutOver: besideReaders(view, recordChecks([checking]), timeoutSeconds),
     written: null,
     builds: true,
     aside: [],

@@ -104,4 +104,4 @@ const attach = ({ live }: Member): Statement[] =>
     ),
   )
 
-const cutOver = (sql: string): Statement => ({ phase: 'cut-over', sql })
+const cutOver = (sql: string): Statement => ({ kind: 'command', phase: 'cut-over', sql })

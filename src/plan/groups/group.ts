@@ -55,7 +55,10 @@ export interface Places {
   schemas: string[]
 }
 
-/** Schemas of twins that a batch builds: the key of such a group is `b`, the batch's serial, `_` and the group's number. */
+/** Tells apart the twins of groups that batches build at the same time. */
+export const batchKey = ({ serial }: { serial: number }, number: number): string => `b${serial}_${number}`
+
+/** Schemas of twins that a batch builds, whose keys are as `batchKey` writes them. */
 export const batchPlaces = '^viewkeeper_b[0-9]+_[0-9]+_[0-9]+(_old)?$'
 
 /**

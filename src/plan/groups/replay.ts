@@ -9,7 +9,8 @@ import { about, onTwins } from './twins.ts'
 
 /**
  * Gives a filled twin what was changed cheaply on its view since the twin was made from `old`: comments, options, targets of
- * statistics, defaults of columns. (Grants are copied by `copyGrantsOf`.) Whatever else has changed stays different, and `areFaithful` finds it.
+ * statistics, defaults of columns. (Grants are copied by `copyGrantsOf`.) Whatever else has changed stays different, and
+ * `areFaithful` finds it.
  */
 export function replayCheap(group: Group, old: LiveView, { oid, live }: Reader, places: Places): Statement[] {
   const { view, columns, indexes, statistics } = live
@@ -87,4 +88,4 @@ const text = (comment: string | null): string => (comment === null ? 'null' : li
 const nameOf = (text: string): string => text.replace(/=.*/s, '')
 
 const statements = (all: (string | false)[]): Statement[] =>
-  all.filter((sql) => sql !== false).map((sql) => ({ phase: 'building', sql, hidden: true }))
+  all.filter((sql) => sql !== false).map((sql) => ({ kind: 'command', phase: 'building', sql, hidden: true }))

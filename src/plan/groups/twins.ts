@@ -2,10 +2,11 @@ import { inPlaceOf } from '../acting.ts'
 import { displayName, quoteIdentifier, quoteName } from '../names.ts'
 import type { Statement } from '../plan.ts'
 import type { AsideNames } from '../runs/aside-names.ts'
+import { type Checking, checkData } from '../runs/check-data.ts'
 import { analyze } from '../runs/counting.ts'
 import { fill } from '../runs/create.ts'
 import { setting } from '../runs/locks.ts'
-import { buildIndexes, buildStatistics, buildTwin, giveStatistics } from '../runs/rebuild.ts'
+import { buildIndexes, buildStatistics, buildTwin, giveStatistics, ownersSeal } from '../runs/rebuild.ts'
 import { uniqueIndexes } from '../runs/unique-indexes.ts'
 import { copyGrants, grantsAreTheSame, type Pair, replayGrants } from '../views/grants.ts'
 import type { LiveView } from '../views/live-view.ts'
@@ -22,7 +23,7 @@ export function makePlaces({ members }: Group, { schemas }: Places): Statement[]
       `create schema ${quoteIdentifier(schema)}`,
       `grant create on schema ${quoteIdentifier(schema)} to ${owners.join(', ')}`,
       `grant usage on schema ${quoteIdentifier(schema)} to ${unique([...owners, ...grantors]).join(', ')}`,
-    ].map((sql) => ({ phase: 'building', sql, hidden: true })),
+    ].map((sql) => ({ kind: 'command', phase: 'building', sql, hidden: true })),
   )
 }
 
@@ -40,6 +41,7 @@ export const openPlaces = (group: Group, { schemas }: Places): Statement[] =>
 const mayCreate = (verb: string, to: string, { members }: Group, schemas: string[]): Statement[] => {
   const owners = unique(members.flatMap((member) => [member.live.view.owner, wantedOf(member).view.owner]))
   return schemas.map((schema) => ({
+    kind: 'command',
     phase: 'building',
     sql: `${verb} create on schema ${quoteIdentifier(schema)} ${to} ${owners.join(', ')}`,
     hidden: true,
@@ -49,6 +51,7 @@ const mayCreate = (verb: string, to: string, { members }: Group, schemas: string
 /** Drops the schemas, which proves that they are empty. */
 export const dropPlaces = ({ schemas }: Places): Statement[] =>
   schemas.map((schema) => ({
+    kind: 'command',
     phase: 'cut-over',
     sql: `drop schema ${quoteIdentifier(schema)}`,
     hidden: true,
@@ -129,7 +132,7 @@ export const fillTwin = (member: Member, places: Places): Statement[] => {
     live.indexes.map((index) => ({ ...index, on: index.rest })),
     names.index,
   )
-  const filling = inPlaceOf(live.view.owner, [...fill(names.view, unique), analyze(names.view)])
+  const filling = inPlaceOf(live.view.owner, [...fill(names.view, live.view, unique), analyze(names.view)])
   return about(
     live,
     ownerMaintains(live)
@@ -138,10 +141,33 @@ export const fillTwin = (member: Member, places: Places): Statement[] => {
   )
 }
 
+/** Checks the data of a filled twin. Checks read the twins of other members, too. */
+export function checkTwin(
+  { members }: Group,
+  member: Member,
+  places: Places,
+  checking: Checking | null | undefined,
+): Statement[] {
+  const live = wantedOf(member)
+  const moved = new Map(members.map(({ live: { view } }) => [quoteName(view), places.twins(view.schema)]))
+  const relation = groupNames(member.oid, live, places).view
+  return checkData(
+    {
+      view: live.view,
+      relation,
+      seal: ownersSeal(live),
+      key: `${places.key}_${member.oid}`,
+      onTwins: (query) => requalify(query, moved),
+    },
+    checking,
+  )
+}
+
 const ownerMaintains = ({ view: { owner }, grants, untouchedGrants }: LiveView): boolean =>
   untouchedGrants || grants.some(({ grantee, privilege }) => grantee === owner && privilege === 'MAINTAIN')
 
 const giveAll = ({ view: { owner } }: LiveView, { view }: AsideNames): Statement => ({
+  kind: 'command',
   phase: 'building',
   sql: `grant all on ${quoteName(view)} to ${owner}`,
   hidden: true,

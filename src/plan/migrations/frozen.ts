@@ -169,7 +169,7 @@ export function statementsOf(change: ViewChange): string[] {
       return [
         ...createStatements(definition),
         ...(owner === null ? [] : [ownerStatement(definition, quoteIdentifier(owner))]),
-        ...fill(definition),
+        ...fill(definition, definition),
       ]
         .filter(({ hidden }) => !hidden)
         .map(({ sql }) => sql)

@@ -128,6 +128,7 @@ const handOver = (live: LiveView, wanted: LiveView): Statement[] => [
     .filter(({ owner }) => owner === live.view.owner)
     .map(
       (each): Statement => ({
+        kind: 'command',
         phase: 'cut-over',
         sql: `alter statistics ${quoteName(each)} owner to ${wanted.view.owner}`,
       }),
@@ -152,8 +153,8 @@ function alterations(
   const target = quoteName(live.view)
   const aside = asideNames(key, schema)
   const indexName = (name: string) => quoteName({ schema, name })
-  const building = (sql: string): Statement => ({ phase: 'building', sql })
-  const cutOver = (sql: string): Statement => ({ phase: 'cut-over', sql })
+  const building = (sql: string): Statement => ({ kind: 'command', phase: 'building', sql })
+  const cutOver = (sql: string): Statement => ({ kind: 'command', phase: 'cut-over', sql })
   const unchanged = new Set(live.indexes.filter((index) => wanted.indexes.includes(index)))
   const dropped = live.indexes.filter((index) => !unchanged.has(index))
   const made = wanted.indexes.filter((index) => !unchanged.has(index))

@@ -4,8 +4,8 @@ import { liveDifferences, ownerDifferences, sameGrant } from '../views/differenc
 import type { LiveView } from '../views/live-view.ts'
 
 /**
- * How a live view differs from its frozen definition, which may name an owner, in words. Indexes, grants and a comment that somebody added by hand
- * are no difference, because every migration keeps them. Pure.
+ * How a live view differs from its frozen definition, which may name an owner, in words. Indexes, grants and a comment that
+ * somebody added by hand are no difference, because every migration keeps them. Pure.
  */
 export function driftOf(live: LiveView, twin: LiveView, owner: string | null): string[] {
   const named = new Set(twin.indexes.map(({ name }) => name))

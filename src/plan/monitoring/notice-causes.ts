@@ -1,10 +1,10 @@
 import { command } from '../commands.ts'
+import { type Cause, wordsOf } from '../diagnosis/cause.ts'
+import { ownCauses, runCause } from '../diagnosis/own-causes.ts'
+import type { Standing, Surroundings } from '../diagnosis/standing.ts'
+import { whyOf } from '../diagnosis/why.ts'
 import { runbookOf } from '../runbook.ts'
-import { type Cause, wordsOf } from '../views/cause.ts'
 import { dependents, viewsAbove } from '../views/graph.ts'
-import { ownCauses, runCause } from '../views/own-causes.ts'
-import type { Standing, Surroundings } from '../views/standing.ts'
-import { whyOf } from '../views/why.ts'
 import { duration } from '../words.ts'
 import { type ToldCause, utc } from './notice.ts'
 import type { EndedBatch, FailedRun, NoticeFacts, SlowRun, ToldTrouble } from './notice-facts.ts'
@@ -30,6 +30,9 @@ export class Causes {
         look: [command(['put-back', '--dry-run'], null)],
         next: command(['put-back'], null),
       })
+    const code = trouble === 'lag' ? 'LagTooShort' : trouble === 'suspended' ? 'Suspended' : null
+    const own = view && ownCauses(view, this.around).find((each) => each.code === code)
+    if (view !== undefined && own !== undefined) return this.told(own, view)
     return view === undefined ? cause('NotScheduled', [], '', {}) : this.ofView(view)
   }
 
@@ -109,8 +112,8 @@ export class Causes {
     const run = failed ?? view.runs?.find(({ id }) => id === runId)
     const isOfBatch = code === 'Canceled' && run !== undefined && 'batchCanceled' in run && run.batchCanceled
     const fault = wordsOf(code).brief === undefined || isOfBatch ? null : view.view
-    const error = ['Failed', 'Lost', 'Locked'].includes(code) ? (run?.error ?? null) : null
-    const success = view.lastSuccessAt ?? null
+    const error = ['Failed', 'CheckFailed', 'Lost', 'Locked'].includes(code) ? (run?.error ?? null) : null
+    const success = lastFresh(view)
     const ended = run?.finishedAt ?? null
     const at = ended ?? (code === 'AllPaused' ? (pause?.since ?? null) : null)
     const isMended = ended !== null && success !== null && success > ended
@@ -173,5 +176,11 @@ const cause = (
   ...more,
 })
 
+/** When a run last made the data fresh, or proved that they are; null: never. */
+function lastFresh({ lastSuccessAt = null, runs = [] }: Partial<Standing>): Date | null {
+  const provedAt = runs.find(({ unneeded }) => unneeded)?.finishedAt ?? null
+  return provedAt !== null && provedAt > (lastSuccessAt ?? 0) ? provedAt : lastSuccessAt
+}
+
 const isFreshSince = (view: Standing | undefined, at: Date): boolean =>
-  view?.lastSuccessAt != null && view.lastSuccessAt > at
+  view !== undefined && (lastFresh(view) ?? 0) > at

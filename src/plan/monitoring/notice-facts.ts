@@ -1,6 +1,7 @@
 import type { ProblemCode } from '../../problem.ts'
+import type { NewsKind } from '../alarms.ts'
+import type { Standing } from '../diagnosis/standing.ts'
 import type { Operation, RunStatus, Trigger } from '../run.ts'
-import type { Standing } from '../views/standing.ts'
 import type { AlarmWords, NoticeError } from './notice.ts'
 import type { Trouble } from './telling.ts'
 
@@ -46,6 +47,15 @@ export interface EndedBatch {
   hasFailedRun: boolean
 }
 
+/** The first success of a view after a failure of which people were told; no notice has told of it yet. */
+export interface MendedView {
+  /** The run that succeeded. */
+  id: number
+  view: string
+  failedAt: Date
+  mendedAt: Date
+}
+
 /** A refresh that took much longer than its view's usually do. */
 export interface SlowRun {
   id: number
@@ -61,6 +71,7 @@ export interface NoticeFacts {
   runs: FailedRun[]
   batches: EndedBatch[]
   slow: SlowRun[]
+  mended: MendedView[]
   /** By name. */
   views: Map<string, Standing>
   /** Which views each view reads. */
@@ -71,10 +82,6 @@ export interface NoticeFacts {
   covered: Partial<Record<NewsKind, Date>>
 }
 
-/** Kinds of news, by the alarms that go off for them. */
-export const newsKinds = ['runs', 'slow', 'batches', 'stale', 'missing', 'aside'] as const
-export type NewsKind = (typeof newsKinds)[number]
-
 /** An alarm that went off or ended. */
 export interface Alarm {
   words: AlarmWords
@@ -82,17 +89,4 @@ export interface Alarm {
   kind: NewsKind | null
   /** What set the alarm off happened after this moment. */
   since: Date
-}
-
-/** The kind of news that an alarm is about, by the alarm's name; undefined if views have nothing to do with it. */
-export const newsKindOf = (alarm: string): NewsKind | undefined => kindsOfAlarms[alarm]
-
-const kindsOfAlarms: Partial<Record<string, NewsKind>> = {
-  'failed-runs': 'runs',
-  'slow-runs': 'slow',
-  'lost-batches': 'batches',
-  'failed-batches': 'batches',
-  'stale-views': 'stale',
-  'missing-views': 'missing',
-  'set-aside-views': 'aside',
 }

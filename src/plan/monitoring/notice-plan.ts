@@ -1,8 +1,16 @@
+import { type NewsKind, newsKinds } from '../alarms.ts'
 import { command } from '../commands.ts'
-import { wordsOf } from '../views/cause.ts'
-import { type AlarmWords, emptyNotice, type Notice, type ToldCause, type TroubledView } from './notice.ts'
+import { wordsOf } from '../diagnosis/cause.ts'
+import {
+  type AlarmWords,
+  emptyNotice,
+  type Links,
+  type Notice,
+  type ToldCause,
+  type TroubledView,
+} from './notice.ts'
 import { Causes } from './notice-causes.ts'
-import { type Alarm, type NewsKind, type NoticeFacts, newsKinds, type ToldTrouble } from './notice-facts.ts'
+import type { Alarm, NoticeFacts, ToldTrouble } from './notice-facts.ts'
 import { isUnnoticedFailure } from './runs.ts'
 import { type Trouble, troubles } from './telling.ts'
 
@@ -32,6 +40,7 @@ export interface PlannedNotice {
 export interface NoticeRequest {
   environment: string
   alarms: Alarm[]
+  links?: Links
 }
 
 /** A command names no more views. */
@@ -47,13 +56,13 @@ const nothing = { runs: [], quietRuns: [], batches: [], told: [], kinds: [], spe
  * another view failed stand below that view, and are told once. An alarm that neither these news nor a notice since its
  * beginning explain is told in its own words: silence has to be justified. Pure.
  */
-export function planNotice(facts: NoticeFacts, { environment, alarms }: NoticeRequest): PlannedNotice {
+export function planNotice(facts: NoticeFacts, { environment, alarms, links }: NoticeRequest): PlannedNotice {
   const news = newsOf(facts, alarms)
   if (alarms.length === 0 && !news.hasWaited(waitMs))
     return { notice: null, covered: { ...nothing, at: facts.now } }
 
   const find = new Causes(facts, environment)
-  const { begun, ended, failures, batches } = news
+  const { begun, ended, mended, failures, batches } = news
   const loud = begun.filter((each) => !isToldWithOthers(each, facts, find))
   const newFailures = failures.filter(({ goesOn }) => !goesOn)
   const newBatches = batches.filter(
@@ -75,7 +84,7 @@ export function planNotice(facts: NoticeFacts, { environment, alarms }: NoticeRe
     if (cause.view === null && cause.views.length > 0) Object.assign(cause, forAll(cause, environment))
   }
 
-  const told = causes.size > 0 || ended.length > 0
+  const told = causes.size > 0 || ended.length + mended.length > 0
   const unexplained = alarms
     .filter((alarm) => !isExplained(alarm, news.kinds, facts))
     .map(({ words }) => words)
@@ -87,7 +96,7 @@ export function planNotice(facts: NoticeFacts, { environment, alarms }: NoticeRe
   const isReminder =
     begun.every(({ known }) => known) && newFailures.length + newBatches.length + facts.slow.length === 0
   const notice: Notice = {
-    ...emptyNotice(environment, facts.now),
+    ...emptyNotice(environment, facts.now, links),
     kind:
       causes.size > 0
         ? isReminder && unexplained.length === 0
@@ -99,12 +108,20 @@ export function planNotice(facts: NoticeFacts, { environment, alarms }: NoticeRe
             ? 'over'
             : 'test',
     causes: [...causes.values()].sort(mostViewsFirst),
-    over: ended.map(({ name, trouble, beganAt, overAt }) => ({
-      view: name,
-      trouble,
-      since: beganAt,
-      over: overAt as Date,
-    })),
+    over: [
+      ...ended.map(({ name, trouble, beganAt, overAt }) => ({
+        view: name,
+        trouble,
+        since: beganAt,
+        over: overAt as Date,
+      })),
+      ...mended.map(({ view, failedAt, mendedAt }) => ({
+        view,
+        trouble: 'failing' as const,
+        since: failedAt,
+        over: mendedAt,
+      })),
+    ],
     inAll: Object.fromEntries(
       troubles.map((trouble) => [trouble, lasting.filter((each) => each.trouble === trouble).length]),
     ) as Notice['inAll'],
@@ -113,7 +130,7 @@ export function planNotice(facts: NoticeFacts, { environment, alarms }: NoticeRe
   return {
     notice: told || notice.alarms.length > 0 ? notice : null,
     covered: {
-      runs: newFailures.map(({ id }) => id),
+      runs: [...newFailures, ...facts.mended].map(({ id }) => id),
       quietRuns: facts.runs.filter((run) => !newFailures.includes(run)).map(({ id }) => id),
       batches: batches.map(({ id }) => id),
       told: [...begun, ...ended].map(({ trouble, name, stamp }) => ({ trouble, name, stamp })),
@@ -136,6 +153,8 @@ function newsOf(facts: NoticeFacts, alarms: Alarm[]) {
       overAt !== null &&
       (something || !facts.told.some((each) => each.trouble === trouble && each.overAt === null)),
   )
+  /** The end of a trouble of the view says more. */
+  const mended = facts.mended.filter(({ view }) => !facts.told.some(({ name }) => name === view))
   const kinds = newsKinds.filter((kind) => {
     if (kind === 'runs') return failures.length > 0
     if (kind === 'batches') return batches.length > 0
@@ -145,6 +164,7 @@ function newsOf(facts: NoticeFacts, alarms: Alarm[]) {
   return {
     begun,
     ended,
+    mended,
     failures,
     batches,
     kinds,
@@ -152,6 +172,7 @@ function newsOf(facts: NoticeFacts, alarms: Alarm[]) {
       [
         ...begun.map(({ toldAt }) => toldAt),
         ...ended.map(({ overAt }) => overAt as Date),
+        ...mended.map(({ mendedAt }) => mendedAt),
         ...failures.map(({ finishedAt }) => finishedAt),
         ...batches.map(({ finishedAt }) => finishedAt),
       ].some((at) => now.getTime() - at.getTime() > ms),

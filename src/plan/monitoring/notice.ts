@@ -1,4 +1,4 @@
-import type { CauseCode } from '../views/cause.ts'
+import type { CauseCode } from '../diagnosis/cause.ts'
 import type { Trouble } from './telling.ts'
 
 /** The error of a run or a batch. No row data. */
@@ -53,10 +53,10 @@ export interface ToldCause {
   runbook: string
 }
 
-/** A trouble that is over. */
+/** A trouble that is over; `failing`: a failure of which people were told, before the data were stale. */
 export interface EndedTrouble {
   view: string
-  trouble: Trouble
+  trouble: Trouble | 'failing'
   since: Date
   over: Date
 }
@@ -79,11 +79,18 @@ export interface AlarmWords {
   test: boolean
 }
 
+/** Where mails lead to: the runbook on the web, and the page of the environment. */
+export interface Links {
+  runbookUrl?: string | undefined
+  pageUrl?: string | undefined
+}
+
 /**
  * What people are told at one moment. `news`: something new is wrong. `reminder`: something is still wrong. `over`:
  * it is over. `alarm`: an alarm went off, and its own words are all that is known. `test`: somebody tries the mail.
  */
 export interface Notice {
+  links: Links
   kind: 'news' | 'reminder' | 'over' | 'alarm' | 'test'
   environment: string
   at: Date
@@ -101,13 +108,14 @@ export interface Notice {
 export const utc = (at: Date): string => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`
 
 /** A notice without content, to be filled. */
-export const emptyNotice = (environment: string, at: Date): Notice => ({
+export const emptyNotice = (environment: string, at: Date, links: Links = {}): Notice => ({
+  links,
   kind: 'alarm',
   environment,
   at,
   causes: [],
   over: [],
-  inAll: { stale: 0, missing: 0, aside: 0 },
+  inAll: { stale: 0, missing: 0, lag: 0, suspended: 0, aside: 0 },
   alarms: [],
   lacking: null,
 })

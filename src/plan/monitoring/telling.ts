@@ -1,11 +1,16 @@
-/** What the monitor tells of a view: its data are stale, it is missing, or it has been set aside for long. */
-export const troubles = ['stale', 'missing', 'aside'] as const
+/**
+ * What the monitor tells of a view: its data are stale, it is missing, its target lag cannot be kept, it is suspended after too many
+ * failures, or it has been set aside for long.
+ */
+export const troubles = ['stale', 'missing', 'lag', 'suspended', 'aside'] as const
 export type Trouble = (typeof troubles)[number]
 
 /** What is said of a view in trouble: `it is stale`. */
 export const troubleWords: Record<Trouble, string> = {
   stale: 'stale',
   missing: 'missing',
+  lag: 'unable to keep the target lag',
+  suspended: 'suspended',
   aside: 'set aside',
 }
 

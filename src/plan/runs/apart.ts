@@ -30,6 +30,7 @@ export function createView(
     ...inPlaceOf(owner, [
       create(born),
       {
+        kind: 'command',
         phase: 'building',
         sql: `alter ${kind} ${quoteName(born)} set schema ${quoteIdentifier(view.schema)}`,
       },
@@ -42,4 +43,4 @@ export function createView(
 export const createdIn = (apart: string | null, live: LiveView): LiveView =>
   apart === null ? live : { ...live, defaultGrants: [] }
 
-const machinery = (sql: string): Statement => ({ phase: 'building', sql, hidden: true })
+const machinery = (sql: string): Statement => ({ kind: 'command', phase: 'building', sql, hidden: true })

@@ -1,10 +1,10 @@
-import type { ViewName } from '../names.ts'
+import type { QualifiedName } from '../names.ts'
 
 /** The names under which the twin of a live view is built. The key makes the names unique; nobody else sees them. */
 export interface AsideNames {
-  view: ViewName
+  view: QualifiedName
   /** The name of the old view during the cut-over. */
-  old: ViewName
+  old: QualifiedName
   index(at: number): string
   statistics(at: number): string
   /** The name of an old statistics object for a moment. */

@@ -17,7 +17,7 @@ const building =
   (each: Attached): Statement[] => {
     const view = quoteName(live.view)
     const carries = `${kind} ${displayPart(each.name)}`
-    const statement = (sql: string): Statement => ({ phase: 'building', sql, carries })
+    const statement = (sql: string): Statement => ({ kind: 'command', phase: 'building', sql, carries })
     return [
       { ...statement(each.definition), ...ownersSealed(live) },
       ...(each.enabled === 'O'
@@ -31,7 +31,9 @@ const building =
 
 /** Drops the rules of a plain view: they may read what is dropped before the view. Execute as the view's owner. */
 export const dropRules = ({ rules, view }: LiveView): Statement[] =>
-  rules.map((rule): Statement => ({ phase: 'cut-over', sql: `drop rule ${onView(rule, view)}` }))
+  rules.map(
+    (rule): Statement => ({ kind: 'command', phase: 'cut-over', sql: `drop rule ${onView(rule, view)}` }),
+  )
 
 const onView = ({ name }: Attached, view: ViewName): string =>
   `${quoteIdentifier(name)} on ${quoteName(view)}`

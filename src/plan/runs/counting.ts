@@ -1,7 +1,7 @@
-import { literal, quoteName, type ViewName } from '../names.ts'
+import { literal, type QualifiedName, quoteName } from '../names.ts'
 import type { AsideStatement, Seal, Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
-import { countingQuery } from '../views/obstacles.ts'
+import { hintsOn } from '../views/obstacles.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 
 /**
@@ -13,25 +13,25 @@ import type { ViewFacts } from '../views/view-facts.ts'
  * reads a materialized view of the owner's is it executed, as a refresh of the throwaway view: then the server lets the
  * code do nothing but as the owner, and only until the end of the statement.
  */
-export const countRows = (view: ViewName, seal: Seal, when: 'before' | 'after'): AsideStatement => ({
+export const countRows = (view: QualifiedName, seal: Seal, when: 'before' | 'after'): AsideStatement => ({
   phase: 'counting',
   sql: `select count(*) as rows from ${quoteName(view)}`,
   kind: 'countRows',
   when,
   seal,
   of: quoteName(view),
-  obstacles: countingQuery(view),
+  obstacles: hintsOn(view, 'count'),
   hidden: true,
 })
 
 /** Counts the rows of a twin that is filled and analyzed. */
-export const countTwin = (twin: ViewName, seal: Seal, how: RowCountStrategy): Statement[] => {
+export const countTwin = (twin: QualifiedName, seal: Seal, how: RowCountStrategy): Statement[] => {
   if (how === 'exact') return [countRows(twin, seal, 'after')]
   return how === 'estimated' ? [readEstimate(twin, 'after')] : []
 }
 
 /** Reads the planner's estimate by name. -1 means that the view was never analyzed, and becomes null. */
-export const readEstimate = (view: ViewName, when: 'before' | 'after'): AsideStatement => ({
+export const readEstimate = (view: QualifiedName, when: 'before' | 'after'): AsideStatement => ({
   phase: 'counting',
   sql: `select nullif(reltuples, -1)::bigint from pg_catalog.pg_class where oid = ${literal(quoteName(view))}::regclass`,
   kind: 'count',
@@ -40,7 +40,7 @@ export const readEstimate = (view: ViewName, when: 'before' | 'after'): AsideSta
 })
 
 /** Brings the planner's estimate up to date. */
-export const analyze = (view: ViewName): AsideStatement => ({
+export const analyze = (view: QualifiedName): AsideStatement => ({
   phase: 'analyzing',
   sql: `analyze ${quoteName(view)}`,
   kind: 'userCode',
@@ -48,7 +48,7 @@ export const analyze = (view: ViewName): AsideStatement => ({
 })
 
 /** An existing view. */
-export type CountedView = ViewName & Pick<ViewFacts, 'populated' | 'counting'>
+export type CountedView = QualifiedName & Pick<ViewFacts, 'populated' | 'counting'>
 
 /**
  * Counts before an operation on an existing view. An unpopulated view cannot be read, so it is not counted.
@@ -63,5 +63,5 @@ export const countExactly = (view: CountedView, when: 'before' | 'after'): Aside
   view.counting === null ? [] : [countRows(view, view.counting, when)]
 
 /** Analyzes after the commit, so that the estimate after is up to date. */
-export const estimateAside = (view: ViewName, how: RowCountStrategy): AsideStatement[] =>
+export const estimateAside = (view: QualifiedName, how: RowCountStrategy): AsideStatement[] =>
   how === 'estimated' ? [analyze(view), readEstimate(view, 'after')] : []

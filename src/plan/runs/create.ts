@@ -1,7 +1,7 @@
 import { Problem } from '../../problem.ts'
 import { inPlaceOf, sealed } from '../acting.ts'
 import { executingQuery } from '../named-rights.ts'
-import { literal, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
+import { literal, type QualifiedName, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import type {
   GrantDefinition,
@@ -12,6 +12,7 @@ import type {
 import { noteObstacles } from '../views/obstacles.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { asideNames, type CreateNames } from './aside-names.ts'
+import { type Checking, checkData, recordChecks, recordsFirst } from './check-data.ts'
 import { analyze, type CountedView, countBefore, countRows, readEstimate } from './counting.ts'
 import { besideReaders, exclusively } from './locks.ts'
 import { uniqueIndexes } from './unique-indexes.ts'
@@ -21,6 +22,8 @@ export interface CreateOptions {
   rowCountStrategy: RowCountStrategy
   timeoutSeconds: number
   settings: Record<string, string>
+  /** The checks of the new data; null: none. */
+  checking?: Checking | null | undefined
   /** The future owner of the view, as SQL writes the role. */
   owner: string
   /**
@@ -36,11 +39,12 @@ export interface CreateOptions {
  */
 export function planCreate(definition: ViewDefinition, options: CreateOptions): Plan {
   const { replaces, withData, rowCountStrategy, timeoutSeconds, settings, owner } = options
+  const checking = withData ? options.checking : null
   if (replaces !== null && replaces.dependents.length > 0) {
     throw new Problem(
       'DependentsExist',
       `${quoteName(definition)} cannot be replaced, because these depend on it: ${replaces.dependents.join(', ')}. ` +
-        'Drop them first, because force never drops them. To renew only the data, refresh the view.',
+        'Drop them first, because --force never drops them. To renew only the data, refresh the view.',
       { field: 'force' },
     )
   }
@@ -58,16 +62,28 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
       ...(replaces === null ? [] : countBefore(replaces, rowCountStrategy)),
       ...inPlaceOf(owner, [
         ...sealed(owner, definition, createStatements(definition, names)),
-        ...(withData ? fill(view, uniqueIndexes(definition.indexes, names.index)) : []),
+        ...(withData ? fill(view, definition, uniqueIndexes(definition.indexes, names.index)) : []),
         ...(counts === 'exact'
           ? [countRows(view, { role: owner, schema: quoteIdentifier(definition.schema) }, 'after')]
           : []),
       ]),
+      ...checkData(
+        {
+          view: definition,
+          relation: view,
+          seal: { role: owner, schema: quoteIdentifier(definition.schema) },
+          key: view.name,
+          ...(replaces === null ? { otherwise: 'the view is not made' } : {}),
+        },
+        checking,
+      ),
     ],
     cutOver:
       replaces === null
-        ? besideReaders(definition, [], timeoutSeconds)
-        : exclusively(replaces, exchange(definition, view, names, owner), { timeoutSeconds }),
+        ? besideReaders(definition, recordChecks([checking]), timeoutSeconds)
+        : recordsFirst(exclusively(replaces, exchange(definition, view, names, owner), { timeoutSeconds }), [
+            checking,
+          ]),
     written: null,
     aside: withData
       ? [analyze(definition), ...(counts === 'estimated' ? [readEstimate(definition, 'after')] : [])]
@@ -119,21 +135,35 @@ export function createStatements(
     ...[
       ...(definition.comment === null ? [] : [commentStatement(definition.comment, target)]),
       ...definition.grants.map((grant) => grantStatement(grant, target)),
-    ].map((sql): Statement => ({ phase: 'building', sql })),
+    ].map((sql): Statement => ({ kind: 'command', phase: 'building', sql })),
   ]
 }
 
-/** Fills a view that was created with no data. The server then builds the existing indexes, in parallel. */
-export const fill = (view: ViewName, unique: Statement['unique'] = {}): Statement[] => [
-  noteObstacles(view),
+/**
+ * Fills `relation`, a view that was created with no data, with the data of `view`. The server then builds the existing
+ * indexes, in parallel.
+ */
+export const fill = (
+  relation: QualifiedName,
+  view: QualifiedName,
+  unique: Statement['unique'] = {},
+): Statement[] => [
+  noteObstacles(relation),
   {
     phase: 'building',
-    sql: `refresh materialized view ${quoteName(view)}`,
+    sql: `refresh materialized view ${quoteName(relation)}`,
     kind: 'userCode',
     computesRows: true,
+    fills: filling(view, relation),
     unique,
   },
 ]
+
+/** What a statement fills that puts the data of a view into `relation`. */
+export const filling = (
+  { schema, name }: QualifiedName,
+  relation: ViewName = { schema, name },
+): NonNullable<Statement['fills']> => ({ view: [schema, name], relation: quoteName(relation) })
 
 export const indexStatement = ({ name, unique, on }: IndexDefinition, target: string): string =>
   `create ${unique ? 'unique ' : ''}index ${quoteIdentifier(name)} on ${target} ${on}`
@@ -143,6 +173,7 @@ export const commentStatement = (comment: string | null, target: string): string
 
 /** Gives a view to a role, which is written as in SQL. */
 export const ownerStatement = (view: ViewName, role: string): Statement => ({
+  kind: 'command',
   phase: 'cut-over',
   sql: `alter materialized view ${quoteName(view)} owner to ${role}`,
 })
@@ -155,7 +186,7 @@ const exchange = (
 ): Statement[] => {
   const { schema } = definition
   return [
-    { phase: 'cut-over', sql: `drop materialized view ${quoteName(definition)}` },
+    { kind: 'command', phase: 'cut-over', sql: `drop materialized view ${quoteName(definition)}` },
     ...inPlaceOf(
       owner,
       [
@@ -171,6 +202,7 @@ const exchange = (
 
 /** A statement of a cut-over that needs `create` in a schema, as a change of a name does. */
 export const creating = (sql: string, schema: string): Statement => ({
+  kind: 'command',
   phase: 'cut-over',
   sql,
   obstacles: executingQuery(sql, { creates: schema, only: 'qualified' }),

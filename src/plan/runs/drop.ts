@@ -2,7 +2,7 @@ import { Problem } from '../../problem.ts'
 import { quoteName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
-import { ownershipQuery } from '../views/obstacles.ts'
+import { hintsOn } from '../views/obstacles.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { countBefore } from './counting.ts'
 import { exclusively } from './locks.ts'
@@ -24,15 +24,16 @@ export function planDrop(view: ViewFacts, dependents: string[], options: DropOpt
   if (dependents.length > 0 && !options.cascade) {
     throw new Problem(
       'DependentsExist',
-      `${view.view} cannot be dropped, because these depend on it: ${dependents.join(', ')}. Drop them first, or set cascade, ` +
+      `${view.view} cannot be dropped, because these depend on it: ${dependents.join(', ')}. Drop them first, or write --cascade (over HTTP "cascade": true), ` +
         'which drops them too.',
       { field: 'cascade' },
     )
   }
   const drop: Statement = {
+    kind: 'command',
     phase: 'cut-over',
     sql: `drop materialized view ${quoteName(view)}${options.cascade ? ' cascade' : ''}`,
-    obstacles: ownershipQuery(view),
+    obstacles: hintsOn(view, 'own'),
   }
   return {
     ifRunning: 'skip',
@@ -52,6 +53,7 @@ export function planDrop(view: ViewFacts, dependents: string[], options: DropOpt
 }
 
 const markRemoved = (definitionId: number): Statement => ({
+  kind: 'command',
   phase: 'cut-over',
   sql: `update viewkeeper.definitions set removed_at = clock_timestamp(), updated_at = clock_timestamp() where id = ${definitionId} and source = 'discovered'`,
   hidden: true,

@@ -1,9 +1,9 @@
 import { inPlaceOf } from '../acting.ts'
-import { literal, type QualifiedName, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
+import { literal, type QualifiedName, quoteIdentifier, quoteName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import { holdersQuery } from '../views/holders.ts'
 import type { LiveView, ViewKind } from '../views/live-view.ts'
-import { ownershipQuery } from '../views/obstacles.ts'
+import { hintsOn } from '../views/obstacles.ts'
 import type { AsideNames } from './aside-names.ts'
 
 // New readers wait while we queue for the exclusive lock. So we queue briefly, and often.
@@ -42,7 +42,7 @@ interface ExclusiveOptions {
  * time-out unless it is `brief`. If one of the locks is not granted in time, all are released.
  */
 export const exclusively = (
-  view: ViewName,
+  view: QualifiedName,
   work: Statement[],
   { timeoutSeconds, guard = [], lockBefore = [], as = (statements) => statements, lasts }: ExclusiveOptions,
 ): CutOver => ({
@@ -52,7 +52,7 @@ export const exclusively = (
   // The holders of locks on plain views above the view come along.
   holders: firstHolders([view, ...lockBefore.filter(({ kind }) => kind === 'table')]),
   statements: [
-    ...as([alter('materialized view', view, 'reset (viewkeeper)')]),
+    ...as([lockAgainstChanges(view)]),
     lockTimeout(shortLockMs),
     ...guard,
     ...lockBefore.flatMap((each) => inPlaceOf(each.owner, [exclusiveLock(each.kind, each)])),
@@ -97,16 +97,18 @@ export const exclusivelyTogether = (
   ],
 })
 
-const firstHolders = (locked: ViewName[]): string =>
+const firstHolders = (locked: QualifiedName[]): string =>
   `select coalesce(${locked.map((each) => `(${holdersQuery(each, 'AccessExclusiveLock')})`).join(', ')})`
 
 const startPatience: Statement = {
+  kind: 'command',
   phase: 'locking',
   sql: `select set_config('viewkeeper.patience_until', (extract(epoch from clock_timestamp()) * 1000 + ${shortLockMs})::text, true)`,
   hidden: true,
 }
 
 const restOfPatience: Statement = {
+  kind: 'command',
   phase: 'locking',
   sql: `select set_config('lock_timeout', greatest(1, ceil(current_setting('viewkeeper.patience_until')::numeric - extract(epoch from clock_timestamp()) * 1000))::text, true)`,
   hidden: true,
@@ -116,7 +118,7 @@ const restOfPatience: Statement = {
  * The same if we may only refresh the view, not `alter` it: the refresh itself waits for the lock, briefly.
  * While an autovacuum holds a lock, every tenth wait is longer.
  */
-export const withoutAltering = (view: ViewName, work: Statement[], timeoutSeconds: number): CutOver => ({
+export const withoutAltering = (view: QualifiedName, work: Statement[], timeoutSeconds: number): CutOver => ({
   lockTimeoutMs: shortLockMs,
   recordLockTimeoutMs: recordLockMs,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
@@ -124,8 +126,12 @@ export const withoutAltering = (view: ViewName, work: Statement[], timeoutSecond
   statements: work,
 })
 
+/** Takes a lock on the view that readers do not notice, and that nobody has who changes the view or its owner. */
+export const lockAgainstChanges = (view: QualifiedName): Statement =>
+  alter('materialized view', view, 'reset (viewkeeper)')
+
 /** A cut-over whose lock lets readers pass: waiting for the lock delays no reader. */
-export const besideReaders = (view: ViewName, work: Statement[], timeoutSeconds: number): CutOver => ({
+export const besideReaders = (view: QualifiedName, work: Statement[], timeoutSeconds: number): CutOver => ({
   lockTimeoutMs: null,
   recordLockTimeoutMs: 0,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
@@ -138,14 +144,15 @@ export const besideReaders = (view: ViewName, work: Statement[], timeoutSeconds:
  * Nobody sets the option, so nothing changes. The usual `comment on … is <the same>` could undo a comment
  * that somebody else has just written.
  */
-export const exclusiveLock = (kind: Locked['kind'], name: ViewName): Statement =>
+export const exclusiveLock = (kind: Locked['kind'], name: QualifiedName): Statement =>
   alter(kind, name, 'reset (user_catalog_table)')
 
 /**
  * Locks what the view's query reads, as the refresh will: the server does so to write the query down. Else the refresh would
  * wait for these locks while it locks readers out.
  */
-export const lockWhatIsRead = (view: ViewName): Statement => ({
+export const lockWhatIsRead = (view: QualifiedName): Statement => ({
+  kind: 'command',
   phase: 'locking',
   sql: `select pg_catalog.pg_get_viewdef(${literal(quoteName(view))}::regclass)`,
   hidden: true,
@@ -155,18 +162,18 @@ export const lockWhatIsRead = (view: ViewName): Statement => ({
  * Rewrites the catalog row of each column, unchanged. Before PostgreSQL 18 `grant select (column)` takes no
  * lock on the view. The rewriting waits for such a grant that is not committed, and later grants wait for us.
  */
-function touchColumns(view: ViewName, columns: string[]): Statement[] {
+function touchColumns(view: QualifiedName, columns: string[]): Statement[] {
   const touched = columns.map((column) => `alter column ${quoteIdentifier(column)} reset (viewkeeper)`)
   return touched.length === 0 ? [] : [alter('materialized view', view, touched.join(', '))]
 }
 
 /** Locks an index. Its comment, name and options change under its own lock, not the view's. */
-const lockIndex = (index: ViewName): Statement => alter('index', index, 'reset (viewkeeper)')
+const lockIndex = (index: QualifiedName): Statement => alter('index', index, 'reset (viewkeeper)')
 
 /**
  * Locks a statistics object, by rewriting its catalog row: the object gets another name, then its own again.
  */
-const touchStatistics = (statistics: ViewName, anotherName: string): Statement[] => [
+const touchStatistics = (statistics: QualifiedName, anotherName: string): Statement[] => [
   alter('statistics', statistics, `rename to ${quoteIdentifier(anotherName)}`),
   alter('statistics', { ...statistics, name: anotherName }, `rename to ${quoteIdentifier(statistics.name)}`),
 ]
@@ -189,10 +196,11 @@ export const holdStill = (
   ...statistics.flatMap((each, at) => inPlaceOf(each.owner, touchStatistics(each, aside.oldStatistics(at)))),
 ]
 
-const alter = (kind: string, name: ViewName, what: string): Statement => ({
+const alter = (kind: string, name: QualifiedName, what: string): Statement => ({
+  kind: 'command',
   phase: 'locking',
   sql: `alter ${kind} ${quoteName(name)} ${what}`,
-  obstacles: ownershipQuery(name),
+  obstacles: hintsOn(name, 'own'),
   hidden: true,
 })
 
@@ -200,6 +208,7 @@ const lockTimeout = (ms: number): Statement => setting('lock_timeout', String(ms
 
 /** Changes a setting for the rest of the transaction. */
 export const setting = (name: string, value: string): Statement => ({
+  kind: 'command',
   phase: 'locking',
   sql: `select set_config('${name}', ${literal(value)}, true)`,
   hidden: true,

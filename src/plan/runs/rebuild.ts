@@ -64,7 +64,7 @@ export const ownersSealed = (live: LiveView) => ({ kind: 'sealed', seal: ownersS
 
 /** The same if the statement parses expressions of others. */
 export const sealedIf = (hasExpressions: boolean, live: LiveView) =>
-  hasExpressions ? ownersSealed(live) : ({ kind: undefined } as const)
+  hasExpressions ? ownersSealed(live) : ({ kind: 'command' } as const)
 
 /** The indexes of the view, on its twin. */
 export function buildIndexes(live: LiveView, aside: AsideNames): Statement[] {
@@ -141,6 +141,7 @@ export const nameStatistics = (
   statistics.flatMap(({ schema, name, owner }, at) =>
     inPlaceOf(owner, [
       {
+        kind: 'command',
         phase: 'cut-over',
         sql: `alter statistics ${quoteName({ schema, name: aside.statistics(at) })} rename to ${quoteIdentifier(name)}`,
       },
@@ -154,7 +155,7 @@ const building = (
 ): Statement[] =>
   statements
     .filter((sql) => sql !== false)
-    .map((sql) => ({ phase, sql, ...(carries === undefined ? {} : { carries }) }))
+    .map((sql) => ({ kind: 'command', phase, sql, ...(carries === undefined ? {} : { carries }) }))
 
 /** An option as SQL needs it; the catalog writes `fillfactor=70`. */
 export const option = (text: string): string => {

@@ -1,10 +1,12 @@
 import { literal, quoteName, unquoted } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
-import { fillingQuery } from '../views/obstacles.ts'
+import { hintsOn } from '../views/obstacles.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
+import { type Checking, checkData, insistOnChecking, recordChecks, recordChecksSoon } from './check-data.ts'
 import { countBefore, countExactly, estimateAside } from './counting.ts'
-import { besideReaders, exclusively, lockWhatIsRead, withoutAltering } from './locks.ts'
+import { filling } from './create.ts'
+import { besideReaders, exclusively, lockAgainstChanges, lockWhatIsRead, withoutAltering } from './locks.ts'
 import { uniqueIndexes } from './unique-indexes.ts'
 
 export interface RunOptions {
@@ -14,34 +16,25 @@ export interface RunOptions {
   ifRunning: Plan['ifRunning']
   /** Session settings for this run only. */
   settings: Record<string, string>
+  /** Refuses the refresh if the view was given away: the session has executed code of the owner, and of nobody else. */
+  insistsOnOwner?: boolean
+  /** The checks of the new data; null: none. */
+  checking?: Checking | null | undefined
 }
 
 /** Plans `refresh materialized view`, which locks readers out while it works. Pure. */
 export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
-  const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
-  const work: Statement[] = [
-    {
-      phase: 'building',
-      sql: `refresh materialized view ${quoteName(view)}`,
-      kind: 'userCode',
-      computesRows: true,
-      obstacles: fillingQuery(view),
-      unique: uniqueOf(view),
-    },
-  ]
+  const { rowCountStrategy, timeoutSeconds, checking } = options
+  const work = [...refreshInPlace(view, options, 'fill'), ...recordChecksSoon(checking)]
   const exact = rowCountStrategy === 'exact'
   return {
-    ifRunning,
-    basis: null,
-    settings,
-    result: 'updated',
-    fills: true,
-    prepare: countBefore(view, rowCountStrategy),
+    ...inPlace(view, options),
     cutOver: view.mayAlter
       ? exclusively(view, work, { timeoutSeconds, guard: [lockWhatIsRead(view)], lasts: 'long' })
       : withoutAltering(view, work, timeoutSeconds),
     // A regular refresh writes every row, so the server's own tuple counter counts them at no cost, also if no
-    // count is wanted: then the number is at least known. The counter is read by the view's name, because a swap after the planning gives the view another OID.
+    // count is wanted: then the number is at least known. The counter is read by the view's name, because a swap after the
+    // planning gives the view another OID.
     written:
       rowCountStrategy !== 'estimated' && view.tuplesAreCounted
         ? `select pg_catalog.pg_stat_get_xact_tuples_inserted(to_regclass(${literal(quoteName(view))}))`
@@ -55,30 +48,66 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
  * Plans `refresh materialized view concurrently`, which changes only rows that differ, beside readers. Pure.
  */
 export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Plan {
-  const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
-  const work: Statement[] = [
-    {
-      phase: 'building',
-      sql: `refresh materialized view concurrently ${quoteName(view)}`,
-      kind: 'userCode',
-      computesRows: true,
-      obstacles: fillingQuery(view, 'concurrently'),
-      unique: uniqueOf(view),
-    },
+  const { rowCountStrategy, timeoutSeconds, checking } = options
+  const work = [
+    ...refreshInPlace(view, options, 'fillConcurrently'),
+    ...(rowCountStrategy === 'exact' ? countExactly(view, 'after') : []),
+    ...recordChecks([checking]),
   ]
-  if (rowCountStrategy === 'exact') work.push(...countExactly(view, 'after'))
   return {
+    ...inPlace(view, options),
+    cutOver: besideReaders(view, work, timeoutSeconds),
+    written: null,
+    aside: estimateAside(view, rowCountStrategy),
+  }
+}
+
+/** What both plans have in common. */
+const inPlace = (view: ViewFacts, { rowCountStrategy, ifRunning, settings }: RunOptions) =>
+  ({
     ifRunning,
     basis: null,
     settings,
     result: 'updated',
     fills: true,
     prepare: countBefore(view, rowCountStrategy),
-    cutOver: besideReaders(view, work, timeoutSeconds),
-    written: null,
-    aside: estimateAside(view, rowCountStrategy),
-  }
-}
+  }) as const
+
+/** Refreshes the view, and checks the new data where the refresh has put them. Nobody else sees them before the commit. */
+const refreshInPlace = (
+  view: ViewFacts,
+  { checking, insistsOnOwner = false }: RunOptions,
+  how: 'fill' | 'fillConcurrently',
+): Statement[] => [
+  // A regular refresh has locked the view before.
+  ...(insistsOnOwner && how === 'fillConcurrently' && view.mayAlter ? [lockAgainstChanges(view)] : []),
+  ...(insistsOnOwner ? [insistOnOwner(view)] : []),
+  {
+    phase: 'building',
+    sql: `refresh materialized view ${how === 'fill' ? '' : 'concurrently '}${quoteName(view)}`,
+    kind: 'userCode',
+    computesRows: true,
+    fills: filling(view),
+    obstacles: hintsOn(view, how),
+    unique: uniqueOf(view),
+  },
+  ...(checking
+    ? checkData({ view, relation: view, seal: insistOnChecking(view), key: view.aside }, checking)
+    : []),
+]
+
+/** Where the lock on the view is taken before, nobody can give the view away between this and the refresh. */
+const insistOnOwner = (view: ViewFacts): Statement => ({
+  kind: 'check',
+  phase: 'locking',
+  sql: `select c.relowner::regrole::text from pg_catalog.pg_class c where c.oid = to_regclass(${literal(quoteName(view))})`,
+  check: {
+    is: view.owner,
+    else: 'CatalogChanged',
+    message: `${view.view} does not belong to ${view.owner} any more. Refresh again.`,
+  },
+  hidden: true,
+})
 
 const uniqueOf = ({ uniqueIndexes: indexes }: ViewFacts): Statement['unique'] =>
   uniqueIndexes(

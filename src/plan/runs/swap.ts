@@ -11,6 +11,7 @@ import {
 import type { ViewFacts } from '../views/view-facts.ts'
 import { createdIn, createView, losesNull } from './apart.ts'
 import { type AsideNames, asideNames } from './aside-names.ts'
+import { checkData, recordsFirst } from './check-data.ts'
 import { analyze, countBefore, countTwin } from './counting.ts'
 import { fill } from './create.ts'
 import { exclusively, holdStill, type Locked, setting } from './locks.ts'
@@ -41,6 +42,7 @@ export function planSwap(
   { wanted, withData }: { wanted: LiveView; withData: boolean } = { wanted: live, withData: true },
 ): Plan {
   const { rowCountStrategy, timeoutSeconds, ifRunning, settings } = options
+  const checking = withData ? options.checking : null
   const aside = asideNames(view.aside, wanted.view.schema)
   const { owner } = wanted.view
   const unique = uniqueIndexes(
@@ -75,7 +77,11 @@ export function planSwap(
         ...buildStatistics(wanted, aside),
       ]),
       ...giveStatistics(wanted, aside),
-      ...(withData ? inPlaceOf(owner, [...fill(aside.view, unique), analyze(aside.view)]) : []),
+      ...(withData ? inPlaceOf(owner, [...fill(aside.view, wanted.view, unique), analyze(aside.view)]) : []),
+      ...checkData(
+        { view: wanted.view, relation: aside.view, seal: ownersSeal(wanted), key: view.aside },
+        checking,
+      ),
       ...(withData ? countTwin(aside.view, ownersSeal(wanted), rowCountStrategy) : []),
       ...replayGrants(createdIn(apart, wanted), aside.view),
       refersToItself(view, aside),
@@ -85,22 +91,25 @@ export function planSwap(
       nothingElseHasChanged,
       ...(copies ? [twinIsFaithful(view, hashWithoutGrants, aside)] : []),
     ],
-    cutOver: exclusively(live.view, [nothingElseHasChanged, ...exchange(live, wanted, aside)], {
-      timeoutSeconds,
-      guard: [
-        ...holdStill(live, aside),
-        ...(copies ? [copyGrants(pair), grantsAreTheSame([pair])] : []),
-        ...touchFunctions(writtenAgain([live])),
-      ],
-      // Outer views first, then tables with policies: readers lock them in this order.
-      lockBefore: [
-        ...plainViews(live)
-          .toReversed()
-          .map((view): Locked => ({ ...view, kind: 'view' })),
-        ...tablesOf(writtenAgain([live])),
-      ],
-      as: (statements) => inPlaceOf(live.view.owner, statements),
-    }),
+    cutOver: recordsFirst(
+      exclusively(live.view, [nothingElseHasChanged, ...exchange(live, wanted, aside)], {
+        timeoutSeconds,
+        guard: [
+          ...holdStill(live, aside),
+          ...(copies ? [copyGrants(pair), grantsAreTheSame([pair])] : []),
+          ...touchFunctions(writtenAgain([live])),
+        ],
+        // Outer views first, then tables with policies: readers lock them in this order.
+        lockBefore: [
+          ...plainViews(live)
+            .toReversed()
+            .map((view): Locked => ({ ...view, kind: 'view' })),
+          ...tablesOf(writtenAgain([live])),
+        ],
+        as: (statements) => inPlaceOf(live.view.owner, statements),
+      }),
+      [checking],
+    ),
     written: null,
     aside: [],
   }
@@ -142,7 +151,7 @@ function exchange({ view: old }: LiveView, wanted: LiveView, aside: AsideNames):
   ]
 }
 
-const cutOver = (sql: string): Statement => ({ phase: 'cut-over', sql })
+const cutOver = (sql: string): Statement => ({ kind: 'command', phase: 'cut-over', sql })
 
 const nothingHasChanged = ({ view }: ViewFacts, sql: string, hash: string): Statement => ({
   phase: 'locking',

@@ -18,7 +18,7 @@ export const writtenAgain = (views: Pick<LiveView, 'dependents'>[]): WrittenAgai
 export const touchFunctions = (again: WrittenAgain[]): Statement[] =>
   again.flatMap((each) =>
     each.kind === 'function'
-      ? inPlaceOf(each.owner, [{ phase: 'locking', sql: each.touch, hidden: true }])
+      ? inPlaceOf(each.owner, [{ kind: 'command', phase: 'locking', sql: each.touch, hidden: true }])
       : [],
   )
 

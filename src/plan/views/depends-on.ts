@@ -26,7 +26,7 @@ export function declaredEdges(relations: NamedRelation[], declared: Declared[]):
   })
 }
 
-/** The names in `dependsOn` that no view has, in words for the author of the definition. Pure. */
+/** The names in `dependsOn` that no view and no table has, in words for the author of the definition. Pure. */
 export function unknownDependencies<D extends Declared>(
   definitions: D[],
   known: QualifiedName[],
@@ -43,7 +43,7 @@ export function unknownDependencies<D extends Declared>(
         )
         const advice =
           meant === undefined ? 'correct it, or create that view first' : `did you mean ${meant}?`
-        return { definition, message: `names ${text}, but no view has that name: ${advice}` }
+        return { definition, message: `names ${text}, but no view or table has that name: ${advice}` }
       }),
   )
 }

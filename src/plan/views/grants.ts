@@ -133,7 +133,7 @@ export function grantStatement(
 export const describeGrant = ({ privilege, column, grantee }: Grant): string =>
   `${privilege.toLowerCase()}${column === null ? '' : ` (${displayPart(column)})`} to ${grantee}`
 
-const statement = (sql: string): Statement => ({ phase: 'building', sql, hidden: true })
+const statement = (sql: string): Statement => ({ kind: 'command', phase: 'building', sql, hidden: true })
 
 /** The owner's grants first, then always those whose grantor already has the grant option. */
 function inGrantOrder(grants: Grant[], owner: string): Grant[] {

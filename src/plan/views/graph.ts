@@ -108,7 +108,22 @@ export function viewsAbove(view: string, dependencies: Map<string, string[]>): s
  * a view that has no entry is ignored. Views that depend on each other in a circle are refused
  * (DependencyCycle), by name.
  */
-export function inDependencyOrder(dependencies: Map<string, string[]>): string[] {
+export const inDependencyOrder = (dependencies: Map<string, string[]>): string[] =>
+  insistOnAll(
+    ordered(dependencies, (ready) => ready.sort().reverse()),
+    dependencies,
+  )
+
+/** The same, but in any order if there is a choice: linear in views and edges. */
+export const inAnyDependencyOrder = (dependencies: Map<string, string[]>): string[] =>
+  insistOnAll(outsideCircles(dependencies), dependencies)
+
+/** The same, without the views that depend on each other in a circle and those that read them. */
+export const outsideCircles = (dependencies: Map<string, string[]>): string[] =>
+  ordered(dependencies, () => {})
+
+/** `arrange` puts the view that comes next to the end of those that are ready. */
+function ordered(dependencies: Map<string, string[]>, arrange: (ready: string[]) => void): string[] {
   const waiting = new Map(
     [...dependencies].map(([view, reads]) => [view, reads.filter((read) => dependencies.has(read)).length]),
   )
@@ -116,7 +131,7 @@ export function inDependencyOrder(dependencies: Map<string, string[]>): string[]
   const ready = [...waiting].filter(([, count]) => count === 0).map(([view]) => view)
   const order: string[] = []
   while (ready.length > 0) {
-    ready.sort().reverse()
+    arrange(ready)
     const view = ready.pop() as string
     order.push(view)
     for (const reader of readers.get(view) ?? []) {
@@ -125,28 +140,6 @@ export function inDependencyOrder(dependencies: Map<string, string[]>): string[]
       if (left === 0) ready.push(reader)
     }
   }
-  insistOnAll(order, dependencies)
-  return order
-}
-
-/** The same, but in any order if there is a choice: linear in views and edges. */
-export function inAnyDependencyOrder(dependencies: Map<string, string[]>): string[] {
-  const waiting = new Map<string, number>()
-  const order: string[] = []
-  for (const [view, reads] of dependencies) {
-    const count = reads.filter((read) => dependencies.has(read)).length
-    waiting.set(view, count)
-    if (count === 0) order.push(view)
-  }
-  const readers = dependents(dependencies)
-  for (const view of order) {
-    for (const reader of readers.get(view) ?? []) {
-      const left = (waiting.get(reader) as number) - 1
-      waiting.set(reader, left)
-      if (left === 0) order.push(reader)
-    }
-  }
-  insistOnAll(order, dependencies)
   return order
 }
 
@@ -154,8 +147,8 @@ export function inAnyDependencyOrder(dependencies: Map<string, string[]>): strin
  * Refuses a circle. A view that never became ready is in a circle or reads another one that never became
  * ready: so going from one to the next leads into the circle.
  */
-function insistOnAll(order: string[], dependencies: Map<string, string[]>): void {
-  if (order.length === dependencies.size) return
+function insistOnAll(order: string[], dependencies: Map<string, string[]>): string[] {
+  if (order.length === dependencies.size) return order
   const ready = new Set(order)
   const stuck = (view: string) => dependencies.has(view) && !ready.has(view)
   const path: string[] = []

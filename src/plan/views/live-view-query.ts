@@ -21,19 +21,8 @@ const policyAgain = `
     from pg_policy l join pg_class t on t.oid = l.polrelid join pg_namespace n on n.oid = t.relnamespace
    where l.oid = x.policy and t.relpersistence <> 't'`
 
-/**
- * A query for one jsonb value: the LiveView of a materialized or plain view. `relation` is the view's OID, or an expression
- * for it. There is no row if the view is gone. The query is a text, because it is executed twice: to plan, and again under
- * the exclusive lock (hashed), to prove that nothing has changed in between. Execute it with `safePath`: then the server
- * writes every name outside the catalog with its schema.
- */
-export const liveViewQuery = (relation: string): string => `
-with m as (
-  select c.*, n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-   where c.oid = ${relation} and c.relkind in ('m', 'v')),
-own_types as (select m.reltype as oid from m union all select t.typarray from m join pg_type t on t.oid = m.reltype),
--- Two joins, each by the index of pg_depend: one join with OR would read all of pg_depend, for every view, under its lock.
-needed_by as (
+/** What belongs to view `m`: what depends on it, with extensions and grants, as parts of a `with` clause. */
+const related = `needed_by as (
   select d.* from m join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = m.oid
   union all
   select d.* from own_types t join pg_depend d on d.refclassid = 'pg_type'::regclass and d.refobjid = t.oid),
@@ -60,9 +49,10 @@ dependents as (
      and not (d.classid = 'pg_statistic_ext'::regclass and d.objid in (select oid from pg_statistic_ext where stxrelid = m.oid))
      and not (d.classid = 'pg_type'::regclass and d.objid in (select oid from own_types))
      and not (d.classid = 'pg_attrdef'::regclass and d.objid in (select oid from pg_attrdef where adrelid = m.oid))
-     and not (d.classid = 'pg_trigger'::regclass and d.objid in (select oid from pg_trigger where tgrelid = m.oid)))
-select jsonb_build_object(
-  'view', (select jsonb_build_object(
+     and not (d.classid = 'pg_trigger'::regclass and d.objid in (select oid from pg_trigger where tgrelid = m.oid)))`
+
+/** View `m` itself. */
+const viewItself = `(select jsonb_build_object(
      'kind', case relkind when 'm' then 'materialized view' else 'view' end, 'schema', nspname, 'name', relname, 'owner', relowner::regrole::text,
      'accessMethod', (select amname from pg_am where oid = relam),
      'tablespace', (select spcname from pg_tablespace where oid = reltablespace),
@@ -75,8 +65,10 @@ select jsonb_build_object(
      'memberOf', (select e.extname from pg_depend d join pg_extension e on e.oid = d.refobjid
                    where d.classid = 'pg_class'::regclass and d.objid = m.oid and d.deptype = 'e'),
      'hasSecurityLabel', exists (select from pg_seclabel where classoid = 'pg_class'::regclass and objoid = m.oid),
-     'isTemporary', relpersistence = 't')),
-  'columns', (select coalesce(jsonb_agg(jsonb_build_object(
+     'isTemporary', relpersistence = 't'))`
+
+/** The columns of `m`. */
+const columns = `(select coalesce(jsonb_agg(jsonb_build_object(
      'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'statistics', case when a.attstattarget >= 0 then a.attstattarget end,
      -- DDL can set only these two. Minor releases since 15.20 and 17.12 keep an option of their own beside them, pg_attver, with
      -- another number for each relation, which nobody can set and no dump has.
@@ -88,8 +80,10 @@ select jsonb_build_object(
      'comment', col_description(a.attrelid, a.attnum)) order by a.attnum), '[]')
      from pg_attribute a join pg_type t on t.oid = a.atttypid
      left join pg_attrdef f on f.adrelid = a.attrelid and f.adnum = a.attnum
-    where a.attrelid = m.oid and a.attnum > 0 and not a.attisdropped),
-  'indexes', (select coalesce(jsonb_agg(jsonb_build_object(
+    where a.attrelid = m.oid and a.attnum > 0 and not a.attisdropped)`
+
+/** The indexes of `m`. */
+const indexes = `(select coalesce(jsonb_agg(jsonb_build_object(
      'name', c.relname, 'unique', i.indisunique,
      -- the server writes CREATE [UNIQUE] INDEX name ON schema.view USING ...
      'rest', substr(pg_get_indexdef(c.oid), length(format('CREATE %sINDEX %I ON %I.%I ',
@@ -101,8 +95,10 @@ select jsonb_build_object(
                       from pg_attribute a where a.attrelid = c.oid and a.attstattarget >= 0),
      'extensions', coalesce((select jsonb_agg(extname order by extname) from needs_extension where objid = c.oid), '[]'))
        order by c.relname collate "C"), '[]')
-     from pg_index i join pg_class c on c.oid = i.indexrelid where i.indrelid = m.oid),
-  'statistics', (select coalesce(jsonb_agg(jsonb_build_object(
+     from pg_index i join pg_class c on c.oid = i.indexrelid where i.indrelid = m.oid)`
+
+/** The extended statistics on `m`. */
+const statistics = `(select coalesce(jsonb_agg(jsonb_build_object(
      'schema', n.nspname, 'name', s.stxname, 'owner', s.stxowner::regrole::text,
      -- CREATE STATISTICS schema.name middle FROM schema.view
      'middle', substr(left(pg_get_statisticsobjdef(s.oid), -length(format(' FROM %I.%I', m.nspname, m.relname))),
@@ -110,7 +106,38 @@ select jsonb_build_object(
      'hasExpressions', s.stxexprs is not null,
      'target', case when s.stxstattarget >= 0 then s.stxstattarget end,
      'comment', obj_description(s.oid, 'pg_statistic_ext')) order by n.nspname collate "C", s.stxname collate "C"), '[]')
-     from pg_statistic_ext s join pg_namespace n on n.oid = s.stxnamespace where s.stxrelid = m.oid),
+     from pg_statistic_ext s join pg_namespace n on n.oid = s.stxnamespace where s.stxrelid = m.oid)`
+
+/** What depends on `m`, with what makes it again. */
+const dependents = `(select coalesce(jsonb_agg(jsonb_build_object(
+     'description', x.description, 'reader', x.reader::int8, 'ruleOf', x.rule_of::int8,
+     'again', coalesce(f.again, p.again),
+     'view', case when v.oid is not null then jsonb_build_object(
+        'oid', v.oid::int8, 'schema', vn.nspname, 'name', v.relname, 'owner', v.relowner::regrole::text,
+        'options', coalesce(to_jsonb(v.reloptions), '[]'), 'definition', rtrim(pg_get_viewdef(v.oid), ';')) end)
+       order by x.description collate "C", x.reader, v.oid), '[]')
+     from dependents x left join pg_class v on v.oid = x.view_oid left join pg_namespace vn on vn.oid = v.relnamespace
+     left join lateral (${functionAgain}) as f(again) on x.function is not null
+     left join lateral (${policyAgain}) as p(again) on x.policy is not null)`
+
+/**
+ * A query for one jsonb value: the LiveView of a materialized or plain view. `relation` is the view's OID, or an expression
+ * for it. There is no row if the view is gone. The query is a text, because it is executed twice: to plan, and again under
+ * the exclusive lock (hashed), to prove that nothing has changed in between. Execute it with `safePath`: then the server
+ * writes every name outside the catalog with its schema.
+ */
+export const liveViewQuery = (relation: string): string => `
+with m as (
+  select c.*, n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+   where c.oid = ${relation} and c.relkind in ('m', 'v')),
+own_types as (select m.reltype as oid from m union all select t.typarray from m join pg_type t on t.oid = m.reltype),
+-- Two joins, each by the index of pg_depend: one join with OR would read all of pg_depend, for every view, under its lock.
+${related}
+select jsonb_build_object(
+  'view', ${viewItself},
+  'columns', ${columns},
+  'indexes', ${indexes},
+  'statistics', ${statistics},
   'triggers', (select coalesce(jsonb_agg(jsonb_build_object(
      'name', tgname, 'definition', pg_get_triggerdef(oid), 'enabled', tgenabled, 'comment', obj_description(oid, 'pg_trigger'))
        order by tgname collate "C"), '[]')
@@ -132,16 +159,7 @@ select jsonb_build_object(
      from pg_default_acl d, aclexplode(d.defaclacl) e
     where d.defaclobjtype = 'r' and d.defaclnamespace in (0, m.relnamespace)
       and d.defaclrole = m.relowner),
-  'dependents', (select coalesce(jsonb_agg(jsonb_build_object(
-     'description', x.description, 'reader', x.reader::int8, 'ruleOf', x.rule_of::int8,
-     'again', coalesce(f.again, p.again),
-     'view', case when v.oid is not null then jsonb_build_object(
-        'oid', v.oid::int8, 'schema', vn.nspname, 'name', v.relname, 'owner', v.relowner::regrole::text,
-        'options', coalesce(to_jsonb(v.reloptions), '[]'), 'definition', rtrim(pg_get_viewdef(v.oid), ';')) end)
-       order by x.description collate "C", x.reader, v.oid), '[]')
-     from dependents x left join pg_class v on v.oid = x.view_oid left join pg_namespace vn on vn.oid = v.relnamespace
-     left join lateral (${functionAgain}) as f(again) on x.function is not null
-     left join lateral (${policyAgain}) as p(again) on x.policy is not null))
+  'dependents', ${dependents})
   from m`
 
 /** The hash of a live view without its privileges, as an expression: they are copied at the exchange. */

@@ -140,26 +140,9 @@ export type WrittenAgain = {
   | { kind: 'policy'; table: string }
 )
 
-/** What a role may do with a live view. The hash does not include it. Roles are written as in LiveView. */
-export interface SwapRights {
-  /** The role whose rights these are: our own, or the one that was asked for. */
-  role: string
-  /** The roles of the live view as which it may act (`set role`). */
-  mayActAs: string[]
-  /** The privileges on schemas that a swap needs and that its roles lack. */
-  lacks: { role: string; privilege: 'usage' | 'create'; schema: string }[]
-  /** The roles that a swap has to seal SQL as, but that may not use PL/pgSQL, which the seal needs. */
-  mayNotSeal: string[]
-  /**
-   * Whether we have the rights of the view's owner without `set role`: handing over statistics needs them.
-   */
-  inheritsOwner: boolean
-}
-
 /** A live view as it was read at one moment. */
 export interface ViewSnapshot {
   live: LiveView
-  rights: SwapRights
   /** The hash of the live view: `liveViewHashQuery` returns the same one as long as nothing has changed. */
   hash: string
   /** The same for everything but the privileges on the view. */

@@ -1,5 +1,5 @@
-import { literal, quoteName, type ViewName } from '../names.ts'
-import type { Statement } from '../plan.ts'
+import { literal, type QualifiedName } from '../names.ts'
+import type { Hints, Purpose, Statement, ViewHints } from '../plan.ts'
 import {
   asked,
   executes,
@@ -10,13 +10,11 @@ import {
   missing,
   type Need,
   namedBy,
-  needOf,
   type Obstacle,
   obstaclesOf,
   onDatabase,
   onSequence,
   privilege,
-  type Refusal,
   readable,
   readerOf,
 } from '../rights.ts'
@@ -39,81 +37,52 @@ export interface ViewRights extends Record<(typeof abilities)[number] | 'act', O
 export const obstaclesIn = (views: ViewRights[]): Obstacle[] =>
   views.flatMap((view) => abilities.flatMap((ability) => view[ability]))
 
-/** Why a view cannot be refreshed concurrently or swapped, apart from the rights that every refresh needs. */
-interface Refusals {
-  concurrent: Refusal[]
-  swap: Refusal[]
-}
-
-/** A query for what keeps a role from each of the operations. */
-export const abilitiesQuery = (oid: number, role: string, { concurrent, swap }: Refusals): string => {
+/**
+ * A query for what keeps a role from each of the operations. `concurrent` and `swap` is what these need apart from the rights
+ * that every refresh needs.
+ */
+export const abilitiesQuery = (
+  oid: number,
+  role: string,
+  { concurrent, swap }: { concurrent: Need[]; swap: Need[] },
+): string => {
   const refresh = [...looking, maintenance, ...reading]
   const obstacles: Record<(typeof abilities)[number] | 'act', Need[]> = {
     act: [owned()],
     refresh,
-    concurrent: [...refresh, ...changingRows, ...concurrent.map(needOf)],
-    swap: [...looking, ...swap.map(needOf), ...reading],
-    migrate: [...looking, owned(), ...swap.map(needOf), ...reading],
+    concurrent: [...refresh, ...changingRows, ...concurrent],
+    swap: [...looking, ...swap, ...reading],
+    migrate: [...looking, owned(), ...swap, ...reading],
   }
   return `
-with recursive ${asked(role)}, ${theView(String(oid))}, ${whatTheViewReads}
+with recursive ${asked(role)}, ${theView(`c.oid = ${oid}`)}, ${whatTheViewReads}
 select ${Object.entries(obstacles)
     .map(([ability, needs]) => `${obstaclesOf(needs, 'first')} as ${ability}`)
     .join(', ')}`
 }
 
+/** Hints on doing this with a view. */
+export const hintsOn = ({ schema, name }: QualifiedName, to: Purpose): ViewHints => ({ schema, name, to })
+
 /**
- * Notes what would keep a new view from being filled. The query comes before the filling, because a failure
- * undoes the new view. Execute it as the role that fills the view.
+ * Notes what would keep a new view from being filled. The statement comes before the filling, because a failure undoes the
+ * new view. Execute it as the role that fills the view.
  */
-export const noteObstacles = (view: ViewName): Statement => ({
+export const noteObstacles = (view: QualifiedName): Statement => ({
   phase: 'building',
-  sql: fillingQuery(view),
+  sql: '',
   kind: 'notes',
+  obstacles: hintsOn(view, 'fill'),
   hidden: true,
 })
 
-/**
- * A query for what keeps a view from being filled, by the SQLSTATE of the failure: rights that are missing,
- * and unpopulated views that the view reads. The server's message says so too, but is not kept: messages of
- * statements that compute rows may quote rows. Execute the query as the role that refreshes the view.
- */
-export const fillingQuery = (view: ViewName, how: 'regularly' | 'concurrently' = 'regularly'): string =>
-  hintsQuery(
-    `coalesce(${missing([maintenance, ...reading, ...(how === 'regularly' ? [] : changingRows)])}, (${unseen}))`,
-    {
-      ctes: `${asked()}, ${theView(oidOf(view))}, ${whatTheViewReads}`,
-      '55000': `(select string_agg(distinct format('%s is not populated: refresh it first.', c.oid::regclass), ' ')
-               from reads r join pg_class c on c.oid = r.oid where c.relkind = 'm' and not c.relispopulated)`,
-      ...(how === 'regularly' ? {} : { '0A000': unpopulated }),
-    },
-  )
-
-/** The server fills an unpopulated view only regularly. */
-const unpopulated = `(select format('%s is not populated: refresh it with strategy "regular" first.', v.name)
-                        from v join pg_class c on c.oid = v.oid where not c.relispopulated)`
-
-/** A query for what keeps the login from altering or dropping a view, or from acting as its owner. */
-export const ownershipQuery = (view: ViewName, how?: Membership): string =>
-  hintsQuery([owned(how), lookingAtAll], { ctes: `${asked()}, ${theView(oidOf(view))}` })
-
-/** A query for what keeps the login from looking at a relation. */
-export const lookingQuery = (oid: number): string =>
-  hintsQuery([lookingAtAll], { ctes: `${asked()}, ${theView(String(oid))}` })
-
-/** A query for what keeps the rows of a view from being counted as its owner. */
-export const countingQuery = (view: ViewName): string =>
-  hintsQuery([ofView(changing(`'select'`))], { ctes: `${asked()}, ${theView(oidOf(view))}` })
-
-const oidOf = (view: ViewName): string => `to_regclass(${literal(quoteName(view))})`
-
 /** For `with`: a view. */
-const theView = (oid: string): string => `v as (
+const theView = (found: string): string => `v as (
   select c.oid, c.relowner, c.oid::regclass as name, c.relkind, n.oid as schema, n.nspname, n.nspowner,
          format('its owner, %s,', c.relowner::regrole) as its_owner,
          ${isMember('asked.role', 'c.relowner')} as inherits,
          case when ${isAtLeast(17)} then has_table_privilege(asked.role, c.oid, 'MAINTAIN') else false end as maintains
-    from asked, pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = ${oid})`
+    from asked, pg_class c join pg_namespace n on n.oid = c.relnamespace where ${found})`
 
 /** What the view's query reads, column by column, and as which role: also through plain views. */
 const whatTheViewReads = `reads (role, oid, column_at) as (
@@ -142,7 +111,7 @@ const maintenance: Need = {
   ...owned(),
   given: 'v.inherits or v.maintains',
   instead: `case when ${isAtLeast(17)}
-      then format(' or, without swap: grant maintain on %s to %s; (as %s)', v.name, asked.oid::regrole, v.relowner::regrole) end`,
+      then format('or, without swap, %s has to run:%s  grant maintain on %s to %s;', v.relowner::regrole, chr(10), v.name, asked.oid::regrole) end`,
 }
 
 /** To look into the schema: the view's owner, or a role `to` that has not the rights of the owner. */
@@ -212,3 +181,40 @@ const changingRows = [
 /** What to do if the catalog shows nothing: it does not know what the texts of functions read. */
 const unseen = `
   select format('A function or a policy that the query uses needs a right that the catalog does not show. To find it out, execute the query of the view as its owner: set role %s;', v.relowner::regrole) from v`
+
+/**
+ * A query, in which all are expressions of SQL, for what keeps a role from doing something with a view, by the SQLSTATE of
+ * the failure: rights that are missing, and unpopulated views that the view reads. The server's message says so too, but is
+ * not kept: messages of statements that compute rows may quote rows. Execute the query as the role that does the work.
+ */
+const viewHints = (schema: string, name: string, to: string): string => {
+  const isTo = (purposes: Purpose[]) => `${to} in (${purposes.map(literal).join(', ')})`
+  const fills: Purpose[] = ['fill', 'fillConcurrently']
+  const needs: [Purpose[], Need[]][] = [
+    [['own'], [owned()]],
+    [['act'], [owned('acts')]],
+    [fills, [maintenance, ...reading]],
+    [['own', 'act', 'look'], [lookingAtAll]],
+    [['fillConcurrently'], changingRows],
+    [['count'], [ofView(changing(`'select'`))]],
+  ]
+  const asFarAs = needs.flatMap(([purposes, rules]) =>
+    rules.map((need) => ({ ...need, given: `not ${isTo(purposes)} or (${need.given})` })),
+  )
+  const found = `c.relname = ${name} and n.nspname = ${schema}`
+  return hintsQuery(`coalesce(${missing(asFarAs)}, (${unseen} where ${isTo(fills)}))`, {
+    ctes: `${asked()}, ${theView(found)}, ${whatTheViewReads}`,
+    '55000': `(select string_agg(distinct format('%s is not populated: refresh it first.', c.oid::regclass), ' ')
+               from reads r join pg_class c on c.oid = r.oid where c.relkind = 'm' and not c.relispopulated and ${isTo(fills)})`,
+    // The server fills an unpopulated view only regularly.
+    '0A000': `(select format('%s is not populated: refresh it with strategy "regular" first.', v.name)
+                        from v join pg_class c on c.oid = v.oid where not c.relispopulated and ${isTo(['fillConcurrently'])})`,
+  })
+}
+
+/** The query that stands for hints, as text. */
+export const hintsQueryOf = (hints: Hints): string =>
+  typeof hints === 'string' ? hints : viewHints(literal(hints.schema), literal(hints.name), literal(hints.to))
+
+/** The query for every view: parameters 1 to 3 are schema, name and purpose. The envelope has it, so that plans stay short. */
+export const hintsQueryInPlace = viewHints('$1', '$2', '$3')

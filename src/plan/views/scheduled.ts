@@ -16,7 +16,9 @@ export interface ScheduledView extends ViewTimes {
 }
 
 /** The views that have a schedule of their own. */
-export const scheduledViews = (definitions: Definition[]): ScheduledView[] =>
+export const scheduledViews = (
+  definitions: Pick<Definition, 'schema' | 'name' | 'schedule' | 'timeZone'>[],
+): ScheduledView[] =>
   definitions.flatMap(({ schedule, timeZone, ...name }) =>
     schedule === null || timeZone === null ? [] : [{ view: displayName(name), schedule, timeZone }],
   )

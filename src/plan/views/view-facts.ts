@@ -9,11 +9,13 @@ export interface ViewFacts {
   name: string
   /** The name as SQL writes it, quoted only if it must be: `public.sales`. */
   view: string
+  /** The owner, as SQL writes the role. */
+  owner: string
   populated: boolean
-  /**
-   * Whether we may act as the owner, and so `alter` the view. `maintain` (17 and later) only lets us refresh.
-   */
+  /** Whether we have the rights of the owner, and so may `alter` the view. `maintain` (17 and later) only lets us refresh. */
   mayAlter: boolean
+  /** Whether we may take the owner's role (`set role`). */
+  mayActAsOwner: boolean
   /**
    * As whom and where the rows are counted one by one; null if we may not act as the owner, or the owner lacks usage or
    * create on the view's schema.
@@ -36,3 +38,6 @@ interface UniqueIndex {
   /** Why `refresh … concurrently` cannot use the index (`is partial`, …); null if it can. */
   unusableBecause: string | null
 }
+
+/** The beginning of the reason of a regular refresh that a unique index would spare. */
+export const noUsableIndex = 'there is no usable unique index'

@@ -48,7 +48,13 @@ const ways: [string, (change: string) => Promise<unknown>][] = [
   [
     'set-aside and put-back',
     async (change) => {
-      await setAside(database, { reading: ['keep.orders'], dryRun: false, trial: true, huntMs: 5000 })
+      await setAside(database, {
+        reading: ['keep.orders'],
+        requestedBy: 'test',
+        dryRun: false,
+        trial: true,
+        huntMs: 5000,
+      })
       await sql.unsafe(change)
       await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
     },
@@ -116,7 +122,13 @@ test('names without a schema mean what they meant, also on the search path of an
   await sql.unsafe(`
     create table far.orders as select 0 as id, 0 as amount; grant usage on schema far to ${anna}; grant select on far.orders to ${anna}`)
   await sql`drop policy if exists known on far.secrets`
-  await setAside(database, { reading: ['keep.orders'], dryRun: false, trial: true, huntMs: 5000 })
+  await setAside(database, {
+    reading: ['keep.orders'],
+    requestedBy: 'test',
+    dryRun: false,
+    trial: true,
+    huntMs: 5000,
+  })
   await path('far, keep')
   expect(
     (await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })).misfits,

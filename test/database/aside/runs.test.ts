@@ -77,7 +77,13 @@ test('put-back: what is made again has a run, what cannot has one that failed', 
   await sql.unsafe(`
     create materialized view keep.shares as select id, 1000 / amount as share from keep.orders;
     create materialized view keep.halves as select share / 2 as half from keep.shares`)
-  await setAside(database, { reading: ['keep.orders'], dryRun: false, trial: true, huntMs: 5000 })
+  await setAside(database, {
+    reading: ['keep.orders'],
+    requestedBy: 'test',
+    dryRun: false,
+    trial: true,
+    huntMs: 5000,
+  })
   expect(await runs()).toEqual([])
   await sql`update keep.orders set amount = 0 where id = 7`
   const back = () => putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'wilma' })
@@ -109,7 +115,13 @@ test('put-back: the run of a view begins after the view before it could not be f
     create materialized view keep.a_misfit as
       select setval('keep.moment', (extract(epoch from clock_timestamp()) * 1e6)::bigint) / by as quotient from keep.divisors;
     create materialized view keep.b_fits as select by from keep.divisors`)
-  await setAside(database, { reading: ['keep.divisors'], dryRun: false, trial: true, huntMs: 5000 })
+  await setAside(database, {
+    reading: ['keep.divisors'],
+    requestedBy: 'test',
+    dryRun: false,
+    trial: true,
+    huntMs: 5000,
+  })
   await sql`update keep.divisors set by = 0`
   await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'wilma' })
   const [fits] = await sql`

@@ -1,5 +1,5 @@
 import { beforeEach } from 'vitest'
-import { readTouched } from '../../../src/authoring/touched.ts'
+import { readTouched } from '../../../src/authoring/sql/touched.ts'
 import type { Database, Sql } from '../../../src/db/server/connect.ts'
 import { type AroundEvents, type AroundRequest, around } from '../../../src/operations/aside/around.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'

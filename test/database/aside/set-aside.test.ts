@@ -25,7 +25,7 @@ const context = lambdaContext()
 beforeEach(() => sql`drop policy known on far.secrets`)
 
 const aside = (reading: string[], more: Partial<SetAsideRequest> = {}, from = database) =>
-  setAside(from, { reading, dryRun: false, trial: true, huntMs: 5000, ...more })
+  setAside(from, { reading, requestedBy: 'test', dryRun: false, trial: true, huntMs: 5000, ...more })
 const back = (more: Partial<PutBackRequest> = {}, from = database) =>
   putBack(from, { given: [], forgotten: [], dryRun: false, requestedBy: 'test', ...more })
 const remembered = async () =>

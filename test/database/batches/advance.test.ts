@@ -4,6 +4,8 @@ import { cancelBatch } from '../../../src/operations/batches/cancel.ts'
 import { getBatch } from '../../../src/operations/batches/read.ts'
 import { getRun } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { getView, listViews } from '../../../src/operations/views/read.ts'
+import { filters } from '../../../src/plan/diagnosis/state.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import {
   accountOf,
@@ -296,9 +298,20 @@ describe('a view that fails', () => {
     expect(estimatedRestMs).toBeLessThan(3602_000)
     const { notBefore } = await getRun(database, retry.runId)
     expect(notBefore).toEqual(retry.notBefore)
+    const listed = (await listViews(database)).views.find(({ view }) => view === 'patient.a')!
+    const said = { runId: retry.runId - 1, at: notBefore, message: 'division by zero' }
+    expect(listed).toMatchObject({ retry: said, lastRun: { status: 'pending' } })
+    expect(filters.failed(listed)).toBe(true)
+    expect((await getView(database, 'patient.a')).retry).toEqual(said)
+    // While nothing but retries waits, a call that is asked to leave does so, for other batches.
+    const idle = await advance(batchId, { database, until: Date.now() + 20_000, leaveWhenIdle: true })
+    expect(idle).toEqual({ batchId, done: false, idle: true })
     expect(Number(notBefore)).toBeGreaterThan(Date.now() + 3590_000)
-    await cancelBatch(batchId, { database, waitUntil: Date.now() + 10_000 })
+    await cancelBatch(batchId, { database, requestedBy: 'test', waitUntil: Date.now() + 10_000 })
     expect(await advanced).toMatchObject({ status: 'canceled' })
+    const canceled = await getView(database, 'patient.a')
+    expect(canceled).toMatchObject({ retry: null, failing: true, lastRun: { status: 'canceled' } })
+    expect(filters.failed(canceled)).toBe(true)
   })
 
   test('because its plan is refused leaves a run with the reason', async () => {
@@ -329,6 +342,29 @@ describe('another run of a view', () => {
       expect(await other).toMatchObject({ status: 'updated' })
       expect(await ended).toMatchObject({ status: 'success' })
       expect((await accountOf(sql, batchId)).statuses).toEqual({ busy: ['success'] })
+    })
+  })
+
+  test('keeps a call from leaving, although the batch has no run but a retry that waits', async () => {
+    await makeGatedView(sql, 'held')
+    await sql`create materialized view delayed as select 1 / (select count(*) from pg_class where oid = 0) with no data`
+    await define(sql, 'public.delayed', { retries: 1, retry_delay_seconds: 3600 })
+    await withGateClosed(sql, 'held', async (open) => {
+      const other = refresh({ view: 'held' }, callOn(database))
+      await untilAtGate(sql, 'held')
+      const batchId = await begin(database, { views: ['held', 'delayed'], concurrency: 2 })
+      const advanced = advance(batchId, { database, until: Date.now() + 60_000 })
+      await until(
+        'the retry is on record',
+        async () => (await accountOf(sql, batchId)).statuses.delayed?.length === 2,
+      )
+      const stayed = await advance(batchId, { database, until: Date.now() + 500, leaveWhenIdle: true })
+      expect(stayed).toEqual({ batchId, done: false })
+      expect((await accountOf(sql, batchId)).statuses).toEqual({ delayed: ['failed', 'pending'] })
+      await cancelBatch(batchId, { database, requestedBy: 'test', waitUntil: Date.now() + 10_000 })
+      await advanced
+      await open()
+      expect(await other).toMatchObject({ status: 'updated' })
     })
   })
 })

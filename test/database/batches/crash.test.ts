@@ -47,7 +47,7 @@ function writeAttempt(
     request: {},
     batch: { id: batchId, attempt: 1 },
   }
-  const statements = [{ phase: 'building' as const, sql: statement }]
+  const statements = [{ kind: 'command' as const, phase: 'building' as const, sql: statement }]
   const cutOver = {
     lockTimeoutMs: 0,
     recordLockTimeoutMs: 0,

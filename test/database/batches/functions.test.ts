@@ -237,7 +237,7 @@ describe('a paused view', () => {
     })
     expect((await refreshed('other_view')).body).toMatchObject({
       status: 'skipped',
-      response: { because: expect.stringMatching(/^the view is paused; "force" .* "resume" ends/) },
+      response: { because: expect.stringMatching(/^the view is paused; --force .* resume ends/) },
     })
     expect((await refreshed('other_view', { force: true })).body).toMatchObject({ status: 'updated' })
     const { batchId } = await post({ views: ['other_view', 'first_view'] })

@@ -17,6 +17,13 @@ const start = (request: BatchRequest, call = {}) => startBatch(request, callOn(d
 const viewsOf = async (batchId: string) =>
   (await getBatch(database, batchId)).views.map(({ view }) => view).toSorted()
 
+/** After how many seconds the views of a batch are tried again. */
+const delaysOf = async (batchId: string) => {
+  const rows = await sql<{ seconds: number }[]>`
+    select distinct retry_delay_seconds as seconds from viewkeeper.batch_views where batch_id = ${batchId}`
+  return rows.map(({ seconds }) => seconds)
+}
+
 describe('a selection', () => {
   test('of all takes the views that the catalog has at that moment, except those with `in_all` false', async () => {
     await makeGraph(sql, 'everything', { a: [], b: ['a'], out: [] })
@@ -64,7 +71,72 @@ describe('a selection', () => {
     ])
   })
 
+  test('of what a batch did not refresh is as that batch was, without its successes and without what is gone', async () => {
+    await makeGraph(sql, 'again', { fine: [], broken: [], reader: ['broken'], gone: [] })
+    await sql`drop materialized view again.reader`
+    await sql.unsafe(`
+      create table again.divisor as select 0 as by;
+      drop materialized view again.broken, again.gone;
+      create materialized view again.broken as select 1 / by as id from again.divisor with no data;
+      create materialized view again.gone as select 1 / by as id from again.divisor with no data;
+      create materialized view again.reader as select id from again.broken with no data`)
+    const request = {
+      pattern: 'again.*',
+      retries: 0,
+      concurrency: 7,
+      strategy: 'regular',
+      exchange: 'each',
+    } as const
+    const batchId = await begin(database, request)
+    expect(await start({ retryOf: batchId }).catch((problem) => problem)).toMatchObject({
+      code: 'BatchAlreadyOpen',
+      details: { field: 'retryOf', openBatchId: batchId },
+    })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'failed' })
+    await sql`drop materialized view again.gone`
+    await sql`update again.divisor set by = 1`
+    const retried = await begin(database, { retryOf: batchId })
+    expect(await viewsOf(retried)).toEqual(['again.broken', 'again.reader'])
+    // Who retries by hand does not wait five minutes for the next attempt.
+    expect(await delaysOf(batchId)).toEqual([300])
+    expect(await delaysOf(retried)).toEqual([0])
+    expect(await getBatch(database, retried)).toMatchObject({
+      request: { retryOf: batchId },
+      concurrency: 7,
+      strategy: 'regular',
+      exchange: 'each',
+    })
+    // The same views are one batch at a time, however they were asked for.
+    const refused = await start({ failed: true })
+    expect(refused).toMatchObject({ status: 'skipped', error: { openBatchId: retried } })
+    expect(await start({ retryOf: refused.batchId }).catch(({ message }) => message)).toMatch(
+      `${refused.batchId} was skipped, and refreshed nothing. Batch ${retried}`,
+    )
+    expect(await advanceToEnd(database, retried)).toMatchObject({ status: 'success' })
+    for (const nothing of [{ failed: true }, { retryOf: retried }] as const)
+      expect(await start(nothing).catch((problem) => problem)).toMatchObject({
+        code: 'InvalidRequest',
+        message: expect.stringContaining('nothing to retry'),
+      })
+  })
+
+  test('of what failed leaves out a view that was refreshed since, and one whose pause was the reason', async () => {
+    await makeGraph(sql, 'lately', { mended: [], paused: [] })
+    await sql`create materialized view lately.broken as select 1 / (select count(*) from pg_class where relname = 'cure') as id with no data`
+    await pauseView(database, 'lately.paused', true, 'test')
+    const all = ['lately.broken', 'lately.paused', 'lately.mended']
+    await advanceToEnd(database, await begin(database, { views: all, retries: 0 }))
+    const failing = await begin(database, { failed: true })
+    expect(await viewsOf(failing)).toEqual(['lately.broken'])
+    expect(await delaysOf(failing)).toEqual([0])
+    await sql`create table lately.cure ()`
+    await advanceToEnd(database, failing)
+    expect(await start({ failed: true }).catch(({ details }) => details.field)).toBe('failed')
+  })
+
   test.each([
+    ['a batch that nobody knows', { retryOf: 'nowhere' }, 'UnknownBatch', 'retryOf', 'nowhere'],
+    ['a batch and views at once', { views: ['a'], retryOf: 'b' }, 'InvalidRequest', 'retryOf', 'views'],
     ['an unknown name', { views: ['nobody', 'no.such'] }, 'UnknownView', 'views', 'no.such, nobody'],
     [
       'an unknown name among others',
@@ -78,6 +150,7 @@ describe('a selection', () => {
     ['a pattern that matches nothing', { pattern: 'nothing.*' }, 'InvalidRequest', 'pattern', 'nothing.*'],
     ['two things at once', { all: true, pattern: '*' }, 'InvalidRequest', 'pattern', 'all'],
     ['`all: false` and nothing else', { all: false }, 'InvalidRequest', 'all', 'false'],
+    ['`failed: false` and nothing else', { failed: false }, 'InvalidRequest', 'failed', 'false'],
   ])(
     'of %s is refused, naming the field, and leaves nothing behind',
     async (_, request, code, field, word) => {
@@ -226,7 +299,7 @@ describe('a paused view', () => {
     await makeGraph(sql, 'paused', { a: [], b: ['a'], c: ['b'] })
     await sql`create unique index on paused.a (id)` // else b would be rebuilt along to spare the readers of a
     await advanceToEnd(database, await begin(database, { pattern: 'paused.*' }))
-    await pauseView(database, 'paused.b', true)
+    await pauseView(database, 'paused.b', true, 'test')
     const batchId = await begin(database, { pattern: 'paused.*' })
     expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
     expect((await accountOf(sql, batchId)).statuses).toEqual({
@@ -236,9 +309,9 @@ describe('a paused view', () => {
     })
     const { views } = await getBatch(database, batchId)
     expect(views.find(({ view }) => view === 'paused.b')?.runs).toMatchObject([
-      { message: expect.stringMatching(/^the view is paused; "force" .* "resume" ends the pause$/) },
+      { message: expect.stringMatching(/^the view is paused; --force .* resume ends the pause$/) },
     ])
-    await pauseView(database, 'paused.b', false)
+    await pauseView(database, 'paused.b', false, 'test')
     const resumed = await begin(database, { pattern: 'paused.*' })
     await advanceToEnd(database, resumed)
     expect((await accountOf(sql, resumed)).statuses.b).toEqual(['success'])
@@ -246,7 +319,7 @@ describe('a paused view', () => {
 
   test('makes the batch skipped if it is the only view', async () => {
     await makeGraph(sql, 'still', { a: [] })
-    await pauseView(database, 'still.a', true)
+    await pauseView(database, 'still.a', true, 'test')
     const batchId = await begin(database, { pattern: 'still.*' })
     expect(await advanceToEnd(database, batchId)).toMatchObject({
       status: 'skipped',
@@ -255,7 +328,7 @@ describe('a paused view', () => {
   })
 
   test('that does not exist is refused', async () => {
-    await expect(pauseView(database, 'nobody', true)).rejects.toMatchObject({ code: 'UnknownView' })
+    await expect(pauseView(database, 'nobody', true, 'test')).rejects.toMatchObject({ code: 'UnknownView' })
   })
 })
 

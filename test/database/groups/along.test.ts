@@ -63,7 +63,7 @@ describe.each(['auto', 'swap'] as const)('with strategy %s, readers do not wait'
   ])('for a batch of a chain: %s', async (which, requestOf, because) => {
     const name = `${which}_${strategy}`
     await makeChain(name, which === 'empty' ? 'with no data' : 'with data')
-    if (which === 'paused') await pauseView(database, `${name}_top`, true)
+    if (which === 'paused') await pauseView(database, `${name}_top`, true, 'test')
     const batchId = await begin(database, { ...requestOf(name), strategy })
     await withGateClosed(sql, `${name}_base`, async (open) => {
       const ended = advanceToEnd(database, batchId)

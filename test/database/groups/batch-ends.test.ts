@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest'
+import type { BatchView } from '../../../src/db/batches/batch-views.ts'
+import { insertRetry } from '../../../src/db/batches/latest-runs.ts'
 import { advance } from '../../../src/operations/batches/advance.ts'
 import { cancelBatch } from '../../../src/operations/batches/cancel.ts'
 import { getBatch } from '../../../src/operations/batches/read.ts'
 import { monitor } from '../../../src/operations/monitoring/monitor.ts'
 import { cancel } from '../../../src/operations/runs/cancel.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { counts } from '../../support/counts.ts'
 import { readyAdvancer } from '../../support/processes/killed-advancer.ts'
@@ -17,7 +20,7 @@ import {
   makeGraph,
 } from '../../support/views/batches.ts'
 import { gatedGroup, makeGatedGroup, tellRows, twinSchemas } from '../../support/views/gated-group.ts'
-import { untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url } = useDatabase()
@@ -40,8 +43,16 @@ test('canceling a batch while a twin is built, and another one waits, leaves the
   expect(await twinSchemas(sql)).toEqual([])
 })
 
+/** What the record says of the ages of a gated group. */
+const agesOf = (name: string) => sql`
+  select name, as_of::text as "asOf", last_success_id as "lastSuccessId" from viewkeeper.view_status where name like ${`${name}_%`} order by 1`
+const unneeded = (batchId: string) =>
+  sql`select from viewkeeper.runs r where batch_id = ${batchId} and viewkeeper.is_unneeded(status, as_of, error, built_at)`
+
 test('canceling a built run gives up its group, and the views that read the canceled one are skipped', async () => {
   await makeGatedGroup(sql, 'one')
+  await advanceToEnd(database, await begin(database, { views: gatedGroup('one') }))
+  const ages = await agesOf('one')
   const batchId = await begin(database, { views: gatedGroup('one') })
   await withGateClosed(sql, 'one_mid', async (open) => {
     const ended = advanceToEnd(database, batchId)
@@ -56,8 +67,90 @@ test('canceling a built run gives up its group, and the views that read the canc
     one_mid: ['skipped', 'skipped'],
     one_top: ['skipped'],
   })
-  expect(await tellRows(sql, 'one')).toEqual([1, 1, 1, 1])
+  expect(await tellRows(sql, 'one')).toEqual([2, 2, 2, 2])
   expect(await twinSchemas(sql)).toEqual([])
+  // A twin that was dropped makes no view younger, and its run was not left out.
+  expect(await agesOf('one')).toEqual(ages)
+  expect(ages.every(({ asOf }) => asOf !== null)).toBe(true)
+  expect(await unneeded(batchId)).toHaveLength(0)
+  expect(
+    await sql`select from viewkeeper.runs where batch_id = ${batchId} and status = 'skipped' and num_nonnulls(as_of, filled, inputs) > 0`,
+  ).toHaveLength(0)
+})
+
+test('attempts in place after a spoiled exchange know nothing of the twins, and make no view younger if they fail', async () => {
+  await sql`create table forgets_t as select 1 as v`
+  await makeGatedView(sql, 'forgets_base', 'select 1 as id, count(*) as n from forgets_t')
+  await makeGatedView(sql, 'forgets_mid', 'select id, n from forgets_base')
+  const views = ['forgets_base', 'forgets_mid']
+  await advanceToEnd(database, await begin(database, { views }))
+  const ages = await agesOf('forgets')
+  const batchId = await begin(database, { views, retries: 0 })
+  await withGateClosed(sql, 'forgets_mid', async (open) => {
+    const ended = advanceToEnd(database, batchId)
+    await untilAtGate(sql, 'forgets_mid')
+    await sql.unsafe(`
+      do $$ declare twin text := (select nspname from pg_namespace where nspname like 'viewkeeper\\_b%\\_0');
+      begin execute format('comment on materialized view %I.forgets_base is %L', twin, 'not on the view'); end $$`)
+    await withGateClosed(sql, 'forgets_base', async () => {
+      await open()
+      const inPlace = await untilAtGate(sql, 'forgets_base')
+      // As if an advancer had written this attempt after another one had given the group up.
+      const [again] = await sql<{ id: number }[]>`
+        delete from viewkeeper.runs where batch_id = ${batchId} and attempt = 2 and view_name = 'forgets_mid' returning definition_id as id`
+      await insertRetry(sql, batchId, again as BatchView, { attempt: 2, delaySeconds: 0 })
+      expect(
+        await sql`select status, as_of, held_back_by, filled from viewkeeper.runs where batch_id = ${batchId} and attempt = 2 order by view_name`,
+      ).toEqual(
+        ['running', 'pending'].map((status) => ({ status, as_of: null, held_back_by: null, filled: null })),
+      )
+      await sql`select pg_terminate_backend(${inPlace})`
+      expect(await ended).toMatchObject({ status: 'failed' })
+    })
+  })
+  expect((await accountOf(sql, batchId)).statuses).toEqual({
+    forgets_base: ['failed', 'failed'],
+    forgets_mid: ['failed', 'skipped'],
+  })
+  expect(await agesOf('forgets')).toEqual(ages)
+  expect(await unneeded(batchId)).toHaveLength(0)
+})
+
+test('a member that somebody refreshes while twins wait is as old as its twin after the exchange, which comes last', async () => {
+  await makeGatedGroup(sql, 'last')
+  await advanceToEnd(database, await begin(database, { views: gatedGroup('last') }))
+  const batchId = await begin(database, { views: gatedGroup('last') })
+  await withGateClosed(sql, 'last_mid', async (open) => {
+    const ended = advanceToEnd(database, batchId)
+    await untilAtGate(sql, 'last_mid')
+    expect(await refresh({ view: 'last_base', strategy: 'concurrent' }, callOn(database))).toMatchObject({
+      status: 'updated',
+    })
+    await open()
+    expect(await ended).toMatchObject({ status: 'success' })
+  })
+  const [built] = await sql`
+    select r.id, r.as_of = s.as_of as same, r.finished_at = s.last_success_at as last, s.last_success_id as shown,
+           (select max(newer.id) from viewkeeper.runs newer where newer.definition_id = r.definition_id) > r.id as "isLower",
+           (viewkeeper.seen('last_mid'::regclass, 'public', 'last_mid') ->> 'asOf')::timestamptz = r.as_of as seen
+      from viewkeeper.runs r join viewkeeper.view_status s on s.name = r.view_name
+     where r.batch_id = ${batchId} and r.view_name = 'last_base'`
+  expect(built).toEqual({
+    id: built?.shown,
+    same: true,
+    last: true,
+    shown: built?.id,
+    isLower: true,
+    seen: true,
+  })
+  // The same if the runs are no longer among the newest of all views.
+  await sql`
+    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, status, finished_at)
+    select definition_id, schema_name, view_name, operation, trigger, 'skipped', clock_timestamp()
+      from viewkeeper.runs, generate_series(1, 2000) where id = ${built?.id}`
+  expect(
+    await sql`select last_success_id as id, as_of is not null as known from viewkeeper.view_status where name = 'last_base'`,
+  ).toEqual([{ id: built?.id, known: true }])
 })
 
 test('an exchange that does not get its locks is repeated without building the twins again', async () => {

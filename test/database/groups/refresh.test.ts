@@ -194,7 +194,7 @@ describe('all members succeed together, or none', () => {
       await untilAtGate(sql, 'canceled_below')
       const [run] = await sql`select id, status from viewkeeper.runs where view_name = 'canceled_above'`
       expect(run?.status).toBe('running')
-      await cancel(run?.id, { database, waitUntil: 0 })
+      await cancel(run?.id, { database, requestedBy: 'test', waitUntil: 0 })
       await open()
       return answer
     })
@@ -250,7 +250,7 @@ describe('all members succeed together, or none', () => {
 describe('refusals', () => {
   test('a paused member is left alone, unless the request has force', async () => {
     await makeGroup('paused')
-    await pauseView(database, 'paused.above', true)
+    await pauseView(database, 'paused.above', true, 'test')
     expect(await swap('paused.below')).toMatchObject({
       error: {
         class: 'SwapImpossible',
@@ -258,8 +258,35 @@ describe('refusals', () => {
       },
     })
     expect(await swap('paused.below', { force: true })).toMatchObject({ status: 'updated' })
-    await pauseView(database, 'paused.above', false)
+    await pauseView(database, 'paused.above', false, 'test')
     expect(await swap('paused.below')).toMatchObject({ status: 'updated' })
+  })
+
+  test('a login that acts as its owners, but may not look into the schema of one, is told nothing: the group is exchanged', async () => {
+    const [login, one, two] = ['acting', 'one', 'two'].map((name) => `${name}_${suffix}`) as [
+      string,
+      string,
+      string,
+    ]
+    await sql.unsafe(`
+      create role ${one}; create role ${two};
+      create role ${login} login noinherit password 'secret'; grant ${one}, ${two} to ${login};
+      create schema acts authorization ${one}; create schema acts_above authorization ${two};
+      grant usage on schema acts to ${login}, ${two}; grant create on database ${new URL(url).pathname.slice(1)} to ${login}, ${one}, ${two};
+      grant usage on schema viewkeeper to ${login}; grant all on all tables in schema viewkeeper to ${login};
+      create materialized view acts.v as select 1 as id; alter materialized view acts.v owner to ${one};
+      grant select on acts.v to ${two};
+      create materialized view acts_above.c as select id from acts.v; alter materialized view acts_above.c owner to ${two}`)
+    expect(await refresh({ view: 'acts.v', strategy: 'swap' }, callOn(as(login).database))).toMatchObject({
+      status: 'updated',
+    })
+    expect(
+      await sql`select r.view_name, r.touched = c.xmin::text as same from viewkeeper.runs r join pg_class c on c.relname = r.view_name
+                 where r.schema_name like 'acts%' and r.status = 'success' and c.relkind = 'm' order by 1`,
+    ).toEqual([
+      { view_name: 'c', same: true },
+      { view_name: 'v', same: true },
+    ])
   })
 
   test('a login that may not make schemas is told the grant, and auto finds another way', async () => {

@@ -36,7 +36,7 @@ describe('a login of your own that performs single operations', () => {
       "select public.keep('forged plan', current_user)",
       "insert into viewkeeper.switches (key, value) values ('paused', '{}')",
       'drop table if exists a.precious',
-    ].map((sql) => ({ phase: 'building', sql })),
+    ].map((sql) => ({ kind: 'command', phase: 'building', sql })),
     cutOver: { lockTimeoutMs: 0, recordLockTimeoutMs: 0, giveUpAfterMs: 1000, statements: [] },
     written: null,
     aside: [],
@@ -142,6 +142,29 @@ describe('a login of your own that performs single operations', () => {
       ).rejects.toMatchObject(refused)
     await single`update viewkeeper.definitions set paused_at = null, timeout_seconds = 60 where name = ${view}`
     await author(place.session('viewkeeper_app'), newName())
+  })
+})
+
+describe('a user of the database who may only use the schema', () => {
+  test('cannot forge what people did by hand, neither by a trigger nor by a function that somebody let them execute', async () => {
+    await place.sql.unsafe(`
+      create role curious login password 'secret'; grant usage on schema viewkeeper to curious`)
+    const curious = place.session('curious')
+    await curious.unsafe(
+      'create temporary table forged (id text, requested_at timestamptz, requested_by text, request jsonb)',
+    )
+    const forge = () =>
+      curious
+        .unsafe(`
+        drop trigger if exists t on forged;
+        create trigger t after insert on forged for each row execute function viewkeeper.note_action();
+        insert into forged values ('b', now(), 'alice', '{}')`)
+        .simple()
+    const refused = (message: RegExp) => ({ code: '42501', message: expect.stringMatching(message) })
+    await expect(forge()).rejects.toMatchObject(refused(/function .*note_action/))
+    await place.sql`grant execute on function viewkeeper.note_action() to curious`
+    await expect(forge()).rejects.toMatchObject(refused(/forged/))
+    expect(await place.sql`select from viewkeeper.actions where requested_by = 'alice'`).toEqual([])
   })
 })
 

@@ -1,6 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import type { BatchView } from '../../../src/db/batches/batch-views.ts'
+import { basisHolds, type PlanBasis, readPlanBasis } from '../../../src/db/batches/latest-runs.ts'
 import type { Database } from '../../../src/db/server/connect.ts'
 import { runLockClass } from '../../../src/db/server/lock-keys.ts'
+import { readView } from '../../../src/db/views/catalog.ts'
 import { checkViews } from '../../../src/operations/migrations/check.ts'
 import { migrateUp } from '../../../src/operations/migrations/migrate.ts'
 import { verifyFrozen } from '../../../src/operations/migrations/verify.ts'
@@ -11,6 +14,7 @@ import { describeViews, isDefined } from '../../../src/operations/views/describe
 import type { Definition } from '../../../src/plan/views/definition.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { escapeAndForge, useHostileDatabase } from '../../support/servers/hostile.ts'
+import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -740,6 +744,162 @@ describe('a policy on a table that a view of ours reads', () => {
       })
     },
   )
+})
+
+describe('the connections of a batch', () => {
+  /** Views that say what the session of their run has kept of an earlier run. Their code leaves more, and attacks the envelope. */
+  const leaving = `
+    with found as materialized (
+      select count(*)::integer as locks, pg_catalog.current_setting('m.left', true) as setting
+        from pg_catalog.pg_locks where pid = pg_catalog.pg_backend_pid() and locktype = 'advisory' and objid = 4711)
+    select found.*, m.evil() as n from found`
+
+  async function refreshAll(): Promise<{ owner: string; pid: number; view: string }[]> {
+    const names = [await mallorysView(leaving), await mallorysView(leaving), await mallorysView(leaving)]
+    for (const _ of [1, 2]) {
+      const name = `a.${newName()}`
+      await run('alice', `create materialized view ${name} as select 1 as id`)
+      names.push(name)
+    }
+    const batchId = await begin(place.database, {
+      views: names,
+      strategy: 'regular',
+      concurrency: 1,
+      retries: 0,
+    })
+    await advanceToEnd(place.database, batchId)
+    expect(
+      await place.sql`select view_name, error from viewkeeper.runs where batch_id = ${batchId} and status <> 'success'`,
+    ).toEqual([])
+    for (const name of names.slice(0, 3))
+      expect(await place.sql`select locks, nullif(setting, '') as setting from ${place.sql(name)}`).toEqual([
+        { locks: 0, setting: null },
+      ])
+    return place.sql`
+      select c.relowner::regrole::text as owner, r.backend_pid as pid, r.view_name as view
+        from viewkeeper.runs r join pg_class c on c.oid = to_regclass(format('%I.%I', r.schema_name, r.view_name))
+       where r.batch_id = ${batchId}`
+  }
+  const pidsOf = (owner: string, runs: { owner: string; pid: number }[]) =>
+    new Set(runs.filter((each) => each.owner === owner).map(({ pid }) => pid))
+
+  const leave = `
+    perform pg_catalog.pg_advisory_lock(4711);
+    perform pg_catalog.set_config('m.left', 'yes', false);`
+
+  test('serve several views, but of one owner only, which find nothing that a run has left', async () => {
+    await arm(leave)
+    const runs = await refreshAll()
+    const [hers, others] = [pidsOf('mallory', runs), pidsOf('alice', runs)]
+    expect([...hers].filter((pid) => others.has(pid))).toEqual([])
+    expect(hers.size + others.size).toBeLessThan(5)
+  })
+
+  test('serve no other view after code has attacked their envelope', async () => {
+    await arm(`
+      ${leave}
+      declare
+        attack text;
+      begin
+        foreach attack in array array[
+          'drop procedure pg_temp.viewkeeper_envelope()', 'call pg_temp.viewkeeper_envelope()',
+          'create or replace procedure pg_temp.viewkeeper_envelope() language sql as $_$ select 1 $_$',
+          'create procedure pg_temp.viewkeeper_envelope(i integer default 1) language sql as $_$ select 1 $_$'] loop
+          begin
+            execute attack;
+          exception when others then
+            null;
+          end;
+        end loop;
+      end;`)
+    expect(pidsOf('mallory', await refreshAll()).size).toBe(3)
+    expect(await breaches()).toEqual([])
+  })
+
+  test('execute no code of a role to whom a view is given while its run waits', async () => {
+    const { sql, database } = place
+    const [first, given] = [await mallorysView('select 1 as id'), await mallorysView('select 1 as id')]
+    for (const view of [first, given]) await define(sql, view, { retry_delay_seconds: 0 })
+    const reader = place.session('postgres')
+    await reader.unsafe(`begin; select from ${given}`)
+    const [holder] = await reader`select pg_backend_pid() as pid`
+    const batchId = await begin(database, {
+      views: [first, given],
+      strategy: 'regular',
+      concurrency: 1,
+      retries: 1,
+    })
+    const ended = advanceToEnd(database, batchId)
+    const runsOf = (view: string) => sql`
+      select backend_pid as pid, status, error ->> 'class' as class from viewkeeper.runs
+       where batch_id = ${batchId} and view_name = ${view.slice(2)} order by attempt`
+    await until('the run waits', async () => (await runsOf(given))[0]?.status === 'running')
+    const giving = sql.unsafe(`alter materialized view ${given} owner to alice`).execute()
+    await until('only the reader is in the way of the new owner', async () => {
+      const [waiting] = await sql`
+        select pg_blocking_pids(pid) as by from pg_stat_activity where query like ${`alter%${given} owner to alice`} and wait_event_type = 'Lock'`
+      return waiting?.by.length === 1 && waiting.by[0] === holder?.pid
+    })
+    await reader.unsafe('commit')
+    await giving
+    expect(await ended).toMatchObject({ status: 'success' })
+    const [[session], [refused, done]] = [await runsOf(first), await runsOf(given)]
+    expect(refused).toMatchObject({ status: 'failed', class: 'CatalogChanged' })
+    expect(done?.status).toBe('success')
+    expect([session?.pid, refused?.pid]).not.toContain(done?.pid)
+  })
+
+  test('execute no code of a role to whom a view is given while a concurrent refresh waits', async () => {
+    const { sql, database } = place
+    const view = await mallorysView('select 1 as id')
+    await sql.unsafe(`create unique index on ${view} (id)`)
+    await define(sql, view, { retry_delay_seconds: 0 })
+    const giver = place.session('postgres')
+    await giver.unsafe(`begin; alter materialized view ${view} owner to alice`)
+    const [holder] = await giver`select pg_backend_pid() as pid`
+    const batchId = await begin(database, {
+      views: [view],
+      strategy: 'concurrent',
+      concurrency: 1,
+      retries: 1,
+    })
+    const ended = advanceToEnd(database, batchId)
+    await until('the run waits for who gives the view away', async () => {
+      const [run] = await sql`
+        select from viewkeeper.runs where batch_id = ${batchId} and ${holder?.pid}::integer = any (pg_blocking_pids(backend_pid))`
+      return run !== undefined
+    })
+    await giver.unsafe('commit')
+    expect(await ended).toMatchObject({ status: 'success' })
+    const runs = await sql`
+      select status, error ->> 'class' as class from viewkeeper.runs where batch_id = ${batchId} order by attempt`
+    expect([...runs]).toEqual([
+      { status: 'failed', class: 'CatalogChanged' },
+      { status: 'success', class: null },
+    ])
+  })
+
+  test('are not chosen by a plan from before a view was given away', async () => {
+    const { sql } = place
+    const view = await mallorysView('select 1 as id')
+    await define(sql, view, { retries: 0 })
+    const [row] =
+      await sql`select id from viewkeeper.definitions where schema_name = 'm' and name = ${view.slice(2)}`
+    const named = { id: row?.id, schema: 'm', name: view.slice(2) } as BatchView
+    const basis = (await readPlanBasis(sql, named)) as PlanBasis
+    const facts = await readView(sql, named)
+    const holds = async () => (await sql`select ${basisHolds(sql, named, basis, facts)} as it`)[0]?.it
+    expect(await holds()).toBe(true)
+    await sql.unsafe(`alter materialized view ${view} owner to alice`)
+    expect(await holds()).toBe(false)
+  })
+
+  test('are opened by a login, too, that may make nothing temporary', async () => {
+    await arm('null;')
+    await place.sql.unsafe('revoke temporary on database hostile from public')
+    expect(await refreshAll()).toHaveLength(5)
+    await place.sql.unsafe('grant temporary on database hostile to public')
+  })
 })
 
 test('the code of one view puts nothing in the way of the next changed query of a migration', async () => {

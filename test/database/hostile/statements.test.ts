@@ -7,8 +7,10 @@ import { setAside } from '../../../src/operations/aside/set-aside.ts'
 import { readReading, readUnknownDependencies } from '../../../src/operations/authoring/freeze.ts'
 import { advance } from '../../../src/operations/batches/advance.ts'
 import { cancelBatch } from '../../../src/operations/batches/cancel.ts'
+import { startDueBatch } from '../../../src/operations/batches/due.ts'
 import { getBatch, listBatches, listOpenBatches } from '../../../src/operations/batches/read.ts'
 import { startBatch } from '../../../src/operations/batches/start.ts'
+import { handOut } from '../../../src/operations/events/hand-out.ts'
 import { bringUp } from '../../../src/operations/migrations/bring-up.ts'
 import { checkViews } from '../../../src/operations/migrations/check.ts'
 import { insistOnRights } from '../../../src/operations/migrations/insist-on-rights.ts'
@@ -17,11 +19,14 @@ import { refuseOtherFolders } from '../../../src/operations/migrations/own-folde
 import { insistOnLacking, readLater } from '../../../src/operations/migrations/renumber.ts'
 import { repairViews } from '../../../src/operations/migrations/repair.ts'
 import { readSquashable } from '../../../src/operations/migrations/squash.ts'
+import { listActions } from '../../../src/operations/monitoring/actions.ts'
 import { beginMonitoring } from '../../../src/operations/monitoring/begin.ts'
+import { getDays } from '../../../src/operations/monitoring/days.ts'
 import { getMetrics } from '../../../src/operations/monitoring/metrics.ts'
 import { monitor } from '../../../src/operations/monitoring/monitor.ts'
 import { prune } from '../../../src/operations/monitoring/prune.ts'
-import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
+import { getRecommendations } from '../../../src/operations/monitoring/recommend.ts'
+import { listScheduled, unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { cancel } from '../../../src/operations/runs/cancel.ts'
 import { create } from '../../../src/operations/runs/create.ts'
 import { drop } from '../../../src/operations/runs/drop.ts'
@@ -34,6 +39,7 @@ import { doctor } from '../../../src/operations/views/doctor.ts'
 import { confirm, prepareNotice } from '../../../src/operations/views/notice.ts'
 import { pauseAll, pauseView } from '../../../src/operations/views/pause.ts'
 import { getView, listViews } from '../../../src/operations/views/read.ts'
+import { testView } from '../../../src/operations/views/test.ts'
 import { getWhy } from '../../../src/operations/views/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { callOn, schemaFolder } from '../../support/servers/database.ts'
@@ -59,14 +65,17 @@ const mayStayUnsent = [
   'src/db/batches/latest-runs.ts insertRetry',
   'src/db/runs/history.ts readProgress',
   'src/db/views/look.ts lockTimeout',
+  'src/db/views/uncounted.ts readHidden',
   'src/db/views/owner.ts readMembershipAdvice',
   'src/db/views/owner.ts readReadersByOwner',
   'src/db/views/readers.ts areReadByViews',
   'src/db/views/readers.ts readReaderNames',
   'src/db/server/cure.ts readMissingRights',
+  'src/db/server/standbys.ts readAuroraReaders',
   'src/db/server/lock-keys.ts lockIsHeld',
   'src/db/schema/authentication.ts authenticateByIam',
   'src/db/runs/history.ts findFailed',
+  'src/db/runs/checking.ts readLastRows',
   'src/db/runs/runs.ts writePlan',
   'src/db/life/plan-again.ts endFollowers',
   'src/db/life/refuse.ts closeUnclaimed',
@@ -107,6 +116,7 @@ async function doEverything(database: Database): Promise<void> {
       schema: 'made',
       indexes: [{ name: 'sales_id', unique: true, on: '(id)' }],
       comment: 'the base',
+      checks: { notNull: ['id'] },
       grants: [{ privileges: ['select'], to: 'alice' }],
     }),
     definition('child', 'select id from made.sales', { schema: 'made' }),
@@ -123,6 +133,7 @@ async function doEverything(database: Database): Promise<void> {
   await bringUp(migrateCall(database), await frozen.read(), { repair: true })
   await migrationStatus(database, await frozen.read())
   await checkViews(database, views)
+  expect(await testView(database, 'made.sales')).toMatchObject({ passes: true, checks: [{ error: null }] })
   const changed = [{ ...views[0]!, sql: 'select id, id as twice from a.base' }, views[1]!]
   await frozen.freezeOn(database, changed)
   await migrateUp(migrateCall(database), await frozen.read())
@@ -147,9 +158,20 @@ async function doEverything(database: Database): Promise<void> {
     await advanceToEnd(database, await begin(database, { all: true, exchange }))
   const batchId = await begin(database, { views: ['sales'], descendants: true })
   await cancelBatch(batchId, call())
+  const again = await startBatch({ retryOf: batchId }, call())
+  await startBatch({ failed: true }, call()).catch(() => {})
+  await cancelBatch(again.batchId, call())
+  await listRuns(database, {
+    pattern: 'made.*',
+    status: ['canceled', 'failed'],
+    since: new Date(0),
+    until: new Date(),
+    limit: 10,
+  })
   await getBatch(database, batchId)
   await listBatches(database, { limit: 10 })
   await listOpenBatches(database)
+  await listScheduled(database)
 
   const waiting = { dryRun: false, huntMs: 5000, trial: true, requestedBy: 'test' }
   await setAside(database, { reading: ['a.base'], ...waiting })
@@ -182,17 +204,20 @@ async function doEverything(database: Database): Promise<void> {
   await place.run('alice', 'drop view a.plain')
   await doctor(database, { views: 'all', role: null })
   await doctor(database, { views: ['sales'], role: 'alice' })
-  await pauseView(database, 'sales', true)
+  await pauseView(database, 'sales', true, 'test')
   await pauseAll(database, true, 'test')
   await getWhy(database, 'sales', { schedules: unscheduled, environment: null })
   await pauseAll(database, false, 'test')
-  await pauseView(database, 'sales', false)
+  await listActions(database, { view: 'sales', limit: 5 })
+  await pauseView(database, 'sales', false, 'test')
   await listViews(database)
   await getView(database, 'sales')
   await getRun(database, runId!)
   await listRuns(database, { view: 'sales', limit: 10 })
+  await getDays(database, 14)
   await getMetrics(database, { windowSeconds: 3600 })
-  await monitor(database, { schedules: unscheduled, publish: unheard })
+  await getRecommendations(database, unscheduled)
+  await monitor(database, { schedules: unscheduled, publish: unheard, agesOf: ['public.sales'] })
   const answer = await prepareNotice(database, 'test', { environment: 'test', alarms: [] })
   if (!answer.busy && answer.notice !== null) await confirm(database, answer.token)
   await prune(database, { successes: 1, days: 1 }, Date.now() + 60_000)
@@ -226,7 +251,14 @@ async function doWhatFails(database: Database): Promise<void> {
         definition('kept', 'select id from a.base', { schema: 'a' }),
         strange,
       ]),
-    () => setAside(database, { reading: ['a.base'], dryRun: false, huntMs: 300, trial: true }),
+    () =>
+      setAside(database, {
+        reading: ['a.base'],
+        requestedBy: 'test',
+        dryRun: false,
+        huntMs: 300,
+        trial: true,
+      }),
   ]
   const holder = place.session('postgres')
   await holder.unsafe('begin; select id from a.kept')
@@ -237,9 +269,9 @@ async function doWhatFails(database: Database): Promise<void> {
     await refresh({ view: 'a.kept' }, call({ idempotencyKey: 'once' }))
     await startBatch({ views: ['a.kept'] }, call({ idempotencyKey: 'once' }))
   }
-  await pauseView(database, 'a.kept', true)
+  await pauseView(database, 'a.kept', true, 'test')
   await refresh({ view: 'a.kept' }, call({ trigger: 'schedule' }))
-  await pauseView(database, 'a.kept', false)
+  await pauseView(database, 'a.kept', false, 'test')
   const failing = { views: ['a.failing'], descendants: true }
   await advanceToEnd(database, await begin(database, { ...failing, retries: 0 }))
   const retried = await begin(database, { ...failing, retries: 1 })
@@ -265,6 +297,16 @@ async function doWhatFails(database: Database): Promise<void> {
   await place.sql`update viewkeeper.batches set advanced_at = pg_catalog.now() operator(pg_catalog.-) '1 day'::pg_catalog.interval`
   await monitor(database, { schedules: unscheduled, publish: unheard })
   await prepareNotice(database, 'test', { environment: 'test', alarms: [alarm('slow')] })
+  let handed = await handOut(database, { token: null, done: [], stop: false }, 'test')
+  while (!handed.busy && handed.events.length > 0)
+    handed = await handOut(
+      database,
+      { token: handed.token, done: handed.events.map(({ sequence }) => sequence), stop: false },
+      'test',
+    )
+  await monitor(database, { schedules: unscheduled, publish: unheard, programs: null })
+  await place.sql`update viewkeeper.definitions set target_lag_seconds = 60 where name operator(pg_catalog.=) 'kept'`
+  await startDueBatch(call({ trigger: 'schedule', idempotencyKey: 'due' }), { everySeconds: 60 })
 }
 
 test("no name on the search path of a login is taken for the catalog's by any statement", {

@@ -322,7 +322,7 @@ describe('what a definition depends on', () => {
     await make(second!)
     expect(await check(reading, second!)).toEqual([])
     expect(await check({ ...reading, dependsOn: ['public.plain_on'] })).toEqual([
-      `public.${first!.name}, dependsOn: its dependsOn names public.plain_on, but no view has that name: did you mean public.plain_one?`,
+      `public.${first!.name}, dependsOn: its dependsOn names public.plain_on, but no view or table has that name: did you mean public.plain_one?`,
     ])
   })
 })

@@ -188,7 +188,7 @@ describe('a reader that does not fit any more is named', () => {
     ).toEqual([
       'app.sales: app.above reads column total of app.sales, which the new query does not have; ' +
         'app.beside reads column total of app.sales, which the new query does not have. Change app.above, app.beside in the same ' +
-        'migration: npx viewkeeper freeze app.sales app.above app.beside -m "why" Nothing was written.',
+        'migration: npx viewkeeper freeze app.sales app.above app.beside -m "why". Nothing was written.',
       expect.stringContaining('migrations/004_sales.up.sql: app.above reads column total of app.sales'),
     ])
   })
@@ -202,7 +202,7 @@ describe('a reader that does not fit any more is named', () => {
     )
     expect(message).toBe(
       'app.sales: app.above does not fit any more: function sum(text) does not exist (42883). Change app.above in the same ' +
-        'migration: npx viewkeeper freeze app.sales app.above -m "why" Nothing was written.',
+        'migration: npx viewkeeper freeze app.sales app.above -m "why". Nothing was written.',
     )
   })
 

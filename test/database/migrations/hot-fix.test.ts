@@ -251,7 +251,9 @@ describe('a login that is no superuser', () => {
     expect(tried).toMatchObject({ does: 'rebuild', wayBack: { instead: null } })
     expect(tried?.wayBack.blocked).toBe(
       'public.reads_secrets: the way back does not work in this database as it is now: permission denied for table ' +
-        'secrets (42501). `migrate down` is refused until the cause is removed.',
+        `secrets (42501). Missing: ${boss} lacks select on public.secrets.\n\na superuser has to run:\n` +
+        `  grant select on public.secrets to ${boss};\n\n` +
+        '`migrate down` is refused until the cause is removed.',
     )
     expect(await up(frozen, login)).toEqual(['rebuild'])
     expect((await refusalOf(down(frozen, login))).message).toMatch(

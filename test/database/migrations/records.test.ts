@@ -7,7 +7,14 @@ import { getView } from '../../../src/operations/views/read.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import {
+  definition,
+  everyField,
+  type FrozenFolder,
+  inFields,
+  migrateCall,
+  useFolders,
+} from '../../support/views/frozen.ts'
 
 const folder = useFolders()
 const inPublic = (name: string) => ({ schema: 'public', name })
@@ -20,26 +27,15 @@ describe('what a migration writes down', () => {
     await sql.unsafe(`create role ${reader}`)
   })
 
-  const full = definition('full', 'select 1 as id, 2 as n', {
-    indexes: [
-      { name: 'full_key', unique: true, on: '(id)' },
-      { name: 'full_n', on: '(n) where n > 0' },
-    ],
-    comment: "it's \\ odd",
+  const full: Definition = {
+    ...everyField,
+    checks: { ...everyField.checks, "it's \\ odd": 'select from "full"' },
+    schema: 'public',
+    name: 'full',
+    owner: null,
     grants: [{ privileges: ['select'], columns: ['id'], to: reader, grantOption: true }],
-    strategy: 'concurrent',
-    rowCountStrategy: 'exact',
-    schedule: '0 6 * * *',
-    timeZone: 'Europe/Berlin',
-    settings: { work_mem: '64MB' },
-    timeoutSeconds: 77,
-    retries: 5,
-    retryDelaySeconds: 6,
-    maxStalenessSeconds: 700,
-    minIntervalSeconds: 8,
-    inAll: false,
     dependsOn: ['public.other'],
-  })
+  }
 
   const definitionOf = async (name: string) => {
     const [row] = await sql`select * from viewkeeper.definitions where name = ${name}`
@@ -59,30 +55,12 @@ describe('what a migration writes down', () => {
     await frozen.freeze([full])
     const [migration] = await frozen.read()
     await migrateUp(migrateCall(database), await frozen.read())
-    expect(await definitionOf('full')).toEqual({
-      owner: null,
-      schema_name: 'public',
-      name: 'full',
-      sql: 'select 1 as id, 2 as n',
-      indexes: full.indexes,
-      depends_on: ['public.other'],
-      comment: "it's \\ odd",
-      grants: full.grants,
-      refresh_strategy: 'concurrent',
-      row_count_strategy: 'exact',
-      schedule: '0 6 * * *',
-      time_zone: 'Europe/Berlin',
-      settings: { work_mem: '64MB' },
-      timeout_seconds: 77,
-      retries: 5,
-      retry_delay_seconds: 6,
-      max_staleness_seconds: 700,
-      min_interval_seconds: 8,
-      in_all: false,
-      paused_at: null,
+    expect(inFields(await definitionOf('full'))).toEqual({
+      ...full,
+      pausedAt: null,
       source: 'authored',
       checksum: migration?.checksum,
-      removed_at: null,
+      removedAt: null,
     })
   })
 

@@ -550,3 +550,46 @@ describe('a database without schema viewkeeper', () => {
     expect(await wholeCatalog(bare.sql)).toEqual(before)
   })
 })
+
+describe('a check of a definition', () => {
+  const query = 'select id, code from public.base'
+
+  test.each([
+    [
+      'a column that is gone',
+      'select gone from checked',
+      'check "own" cannot be made: column "gone" does not exist (42703)',
+    ],
+    [
+      'a write',
+      'select from checked union all select from (select public.check_write()) w',
+      'check "own" cannot be made: read only sql transaction (25006)',
+    ],
+    [
+      'old data through a plain view',
+      'select 1 from checked join public.over_checked o using (id)',
+      'check "own" reads public.checked through a plain view or a function',
+    ],
+  ])('is refused by name: %s', async (name, own, message) => {
+    await sql.unsafe(`
+      create or replace function public.check_write() returns int language sql as 'delete from public.base returning 1';
+      drop materialized view if exists public.checked cascade;
+      create materialized view public.checked as ${query};
+      create view public.over_checked as select * from public.checked`)
+    const frozen = await folder(`check ${name}`)
+    await frozen.freeze([definition('checked', query)])
+    const known = await make(frozen).catch(() => 1)
+    await frozen.freeze([definition('checked', query, { checks: { own } })])
+    await expect(verify(frozen, known)).rejects.toThrow(message)
+  })
+
+  test('is tried without the rows of the view, so what it would find does not matter', async () => {
+    const frozen = await folder('good check')
+    await frozen.freeze([
+      definition('good_check', query, {
+        checks: { notEmpty: true, unique: [['code', 'id']], none: 'select 1 / 0 from good_check' },
+      }),
+    ])
+    expect(await verify(frozen)).toMatchObject([{ does: 'create' }])
+  })
+})

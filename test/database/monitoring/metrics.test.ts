@@ -1,6 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { handler as query } from '../../../functions/query.ts'
+import { dayList } from '../../../src/edge/http/schemas/answers.ts'
+import { getDays } from '../../../src/operations/monitoring/days.ts'
 import { getMetrics } from '../../../src/operations/monitoring/metrics.ts'
+import { listRuns } from '../../../src/operations/runs/read.ts'
+import { getView, listViews } from '../../../src/operations/views/read.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { useHistory, usePublished } from './past.ts'
 
@@ -65,6 +69,32 @@ describe('metrics', () => {
       successRate: null,
       lastStatus: null,
     })
+  })
+
+  test('each view has its days with runs: how many, how many failed, how the last one ended; over HTTP too', async () => {
+    await sql`update viewkeeper.runs set requested_at = now() - interval '40 days' where view_name = 'fresh'`
+    const runs = await sql<{ view: string; day: string; status: string }[]>`
+      select 'public.' || view_name as view, (requested_at at time zone 'utc')::date::text as day, status
+        from viewkeeper.runs where view_name in ('shaky', 'steady') order by id`
+    const expected = Object.entries(Object.groupBy(runs, ({ view }) => view)).map(([view, ofView]) => ({
+      view,
+      days: Object.entries(Object.groupBy(ofView!, ({ day }) => day))
+        .map(([day, ofDay]) => ({
+          day,
+          last: ofDay!.at(-1)!.status,
+          runs: ofDay!.length,
+          failed: ofDay!.filter(({ status }) => status === 'failed').length,
+        }))
+        .sort((a, b) => (a.day < b.day ? -1 : 1)),
+    }))
+    expected.sort((a, b) => (a.view < b.view ? -1 : 1))
+    expect(await getDays(database, 14)).toEqual(expected)
+    expect(expected.flatMap(({ days }) => days).length).toBeGreaterThan(2)
+    const answer = await query(httpEvent('GET /days', { query: { days: '14' } }), context)
+    expect(dayList.parse(parsed(answer as never).body)).toEqual({ views: expected, next: null })
+    const today = new Date().toISOString().slice(0, 10)
+    for (const { days } of await getDays(database, 1))
+      for (const { day } of days) expect(day >= today).toBe(true)
   })
 
   test('a longer window counts more, and one view may be asked for, over HTTP too', async () => {
@@ -136,5 +166,45 @@ describe('metrics', () => {
     )
     await clear()
     expect(await first('1 day')).toBe(0)
+  })
+
+  test('runs are searched by their times, although a put-back writes runs of earlier times at its end', async () => {
+    await clear()
+    await writePast(
+      Array.from({ length: 12 }, (_, at) => ({ view: 'steady', ago: `${60 - 5 * at} minutes` })),
+    )
+    await writePast(Array.from({ length: 20 }, (_, at) => ({ view: 'fresh', ago: `${59 - at} minutes` })))
+    const then = new Date(Date.now() - 32 * 60_000)
+    const found = async (times: { since?: Date; until?: Date }) =>
+      (await listRuns(database, { ...times, limit: 50 })).runs.length
+    expect(await found({ since: then })).toBe(6)
+    expect(await found({ until: then })).toBe(26)
+  })
+
+  test('what leaving refreshes out has saved is the same in the metrics, in the list and of the view', async () => {
+    await clear()
+    const skipped = [30, 5, 4, 3, 2].map((hours) => ({
+      view: 'steady',
+      ago: `${hours} hours`,
+      status: 'skipped',
+    }))
+    await writePast([{ view: 'steady', ago: '40 hours', durationMs: 500 }, ...skipped])
+    // Two of these were skipped for other reasons: nobody proved that nothing had changed, or it was not exchanged.
+    await sql`
+      update viewkeeper.runs
+         set as_of = case when requested_at < now() - interval '210 minutes' or requested_at > now() - interval '150 minutes' then requested_at end,
+             error = case when requested_at > now() - interval '150 minutes' then '{"class": "NotExchanged", "message": "not this one"}'::jsonb end
+       where status = 'skipped'`
+    const saved = { leftOut: 2, savedMs: 1000 }
+    const [steady, fresh] = ['public.steady', 'public.fresh']
+    const { views } = await listViews(database)
+    expect(views.find(({ view }) => view === steady)).toMatchObject(saved)
+    expect(views.find(({ view }) => view === fresh)).toMatchObject({ leftOut: 0, savedMs: null })
+    expect(await getView(database, steady)).toMatchObject(saved)
+    const measured = await getMetrics(database, { windowSeconds: 86_400 })
+    expect(measured.find(({ view }) => view === steady)).toMatchObject(saved)
+    expect(measured.find(({ view }) => view === fresh)).toMatchObject({ leftOut: 0, savedMs: null })
+    const [longer] = await getMetrics(database, { view: steady, windowSeconds: 2 * 86_400 })
+    expect(longer).toMatchObject({ leftOut: 3, savedMs: 1500 })
   })
 })

@@ -18,7 +18,7 @@ beforeAll(async () => {
   await sql`drop materialized view steady`
   await sql`drop materialized view shaky`
 })
-beforeEach(() => pauseView(database, 'steady', false))
+beforeEach(() => pauseView(database, 'steady', false, 'test'))
 
 test('an authored view that somebody dropped is missing; a discovered one is gone', async () => {
   expect(await missing()).toEqual(['public.steady'])
@@ -57,10 +57,10 @@ test('a missing view can be read with its runs, and in SQL', async () => {
 })
 
 test('a missing view that is paused, or a view that is made again, is no alarm', async () => {
-  await pauseView(database, 'steady', true)
+  await pauseView(database, 'steady', true, 'test')
   expect(await missing()).toEqual([])
   expect((await ask('GET /views', { query: { state: 'missing' } })).body.views).toHaveLength(1)
-  await pauseView(database, 'steady', false)
+  await pauseView(database, 'steady', false, 'test')
   expect(await missing()).toEqual(['public.steady'])
   await sql`create materialized view steady as select 1 as id`
   lines.length = 0

@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { handler as monitor } from '../../../functions/monitor.ts'
 import { handler as query } from '../../../functions/query.ts'
+import { findFailing } from '../../../src/db/batches/to-retry.ts'
+import { findFailed } from '../../../src/db/runs/history.ts'
 import { runLockClass } from '../../../src/db/server/lock-keys.ts'
 import { metricNames } from '../../../src/edge/metrics/names.ts'
 import { getMetrics } from '../../../src/operations/monitoring/metrics.ts'
@@ -70,6 +72,16 @@ describe('the monitor', () => {
     await refuse('quiet', 'UniqueIndexRequired')
     await refuse('shaky', 'UniqueIndexRequired')
     expect(await failing()).toEqual([[1], ['public.shaky']])
+
+    // By the same rule, views are retried, and stay out of groups.
+    const retried = async () => {
+      const ids = await findFailing(sql)
+      const rows = await sql`select id, name from viewkeeper.definitions order by name`
+      return rows.filter(({ id }) => ids.includes(id)).map(({ name }) => name)
+    }
+    const all = ['quiet', 'shaky', 'steady'].map((name) => ({ schema: 'public', name }))
+    expect(await retried()).toEqual(['shaky'])
+    expect(await findFailed(sql, all)).toEqual([{ schema: 'public', name: 'shaky' }])
     await refuse('quiet', 'LockTimeout')
     expect(await failing()).toEqual([[2], ['public.quiet', 'public.shaky']])
     await sql`drop materialized view shaky`
@@ -81,7 +93,36 @@ describe('the monitor', () => {
     expect(await failing()).toEqual([[0], undefined])
     await ends('steady', 'failed', { ago: '-1 seconds' })
     expect(await failing()).toEqual([[1], ['public.steady']])
+    expect(await retried()).toEqual(['quiet', 'shaky', 'steady'])
+    await ends('steady', 'skipped', { ago: '-2 seconds' })
+    await sql`update viewkeeper.runs set as_of = clock_timestamp() where status = 'skipped' and view_name = 'steady'`
+    expect(await failing()).toEqual([[0], undefined])
+    expect(await retried()).toEqual(['quiet', 'shaky'])
     await sql`delete from viewkeeper.switches where key = 'monitored'`
+  })
+
+  test('counts a view as failed by the run that ended last, whichever was requested first', async () => {
+    const run = (status: string, endedAgo: string, more: { trigger?: string; error?: object } = {}) => sql`
+      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at, error)
+      select id, schema_name, name, 'refresh', ${status}, ${more.trigger ?? 'schedule'}, clock_timestamp() - ${endedAgo}::interval,
+             ${status === 'failed' ? sql.json((more.error ?? { class: 'LockTimeout' }) as never) : null}
+        from viewkeeper.definitions where name = 'quiet'`
+    const failing = async () => {
+      lines.length = 0
+      await monitor({}, context)
+      return [published('ViewsFailed')[0], (await findFailing(sql)).length]
+    }
+    await run('success', '1 minute')
+    await run('failed', '4 minutes')
+    expect(await failing()).toEqual([0, 0])
+    await clear()
+    await run('failed', '1 minute')
+    await run('failed', '5 minutes')
+    await run('success', '4 minutes')
+    expect(await failing()).toEqual([1, 1])
+    await clear()
+    await run('failed', '1 minute', { trigger: 'http', error: { message: 'nobody knows the class' } })
+    expect(await findFailing(sql)).toHaveLength(1)
   })
 
   test('tells of a slow refresh, against what its view usually takes', async () => {
@@ -257,9 +298,9 @@ describe('the monitor', () => {
     expect(await stale()).toEqual([])
     await sql`update viewkeeper.definitions set expected_since = now() - interval '26 hours' where name = 'steady'`
     expect(await stale()).toEqual(['public.steady'])
-    await pauseView(database, 'steady', true)
+    await pauseView(database, 'steady', true, 'test')
     expect(await stale()).toEqual([])
-    await pauseView(database, 'steady', false)
+    await pauseView(database, 'steady', false, 'test')
     expect(await stale()).toEqual([])
     const [measured] = await getMetrics(database, {
       view: 'steady',
@@ -313,6 +354,26 @@ describe('the monitor', () => {
     expect(published('RunsSucceeded')).toEqual([1])
     expect(named()).toEqual([])
     await sql`delete from viewkeeper.definitions where name = 'Über "A"'`
+  })
+
+  test('publishes the age of each view that is asked for, while the view is there', async () => {
+    process.env.AGES_OF = '["Steady", "public.nobody"]'
+    await writePast([{ view: 'steady', ago: '10 minutes', durationMs: 1 }])
+    await monitor({}, context)
+    delete process.env.AGES_OF
+    const ages = lines.filter((line) => 'Age' in line)
+    expect(ages).toMatchObject([
+      {
+        view: 'Steady',
+        _aws: {
+          CloudWatchMetrics: [{ Namespace: 'Viewkeeper', Metrics: [{ Name: 'Age', Unit: 'Seconds' }] }],
+        },
+      },
+    ])
+    expect(Number(ages[0]?.Age)).toBeGreaterThan(9 * 60)
+    lines.length = 0
+    await monitor({}, context)
+    expect(lines.filter((line) => 'Age' in line)).toEqual([])
   })
 
   test('publishes zeros and its own heart-beat when nothing has happened', async () => {

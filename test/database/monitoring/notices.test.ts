@@ -85,6 +85,46 @@ describe('a notice', () => {
     expect(await tell()).toBeNull()
   })
 
+  test('of a failure has its end, once, when the view has succeeded before it was stale', async () => {
+    await fails('steady', '30 minutes')
+    await fails('shaky', '30 minutes')
+    await tell('failed-runs')
+    const succeeds = async (view: string, ago: string) => {
+      await sql`update viewkeeper.runs set noticed_at = noticed_at - interval '1 hour' where noticed_at > '-infinity'`
+      await writePast([{ view, ago }])
+    }
+    await succeeds('steady', '10 minutes')
+    const message = await tell()
+    expect(message?.subject).toBe('[production] OK: public.steady does not fail any more')
+    expect(noticeOf(message)).toMatchObject({
+      kind: 'over',
+      over: [{ view: 'public.steady', trouble: 'failing' }],
+    })
+    await succeeds('steady', '9 minutes')
+    expect(await tell()).toBeNull()
+    // The mail of the failure that goes on has said already that nothing is mended; a new failure begins anew.
+    await fails('steady', '510 seconds')
+    expect((await tell('failed-runs'))?.subject).toContain('public.steady failed')
+    await succeeds('steady', '8 minutes')
+    expect((await tell())?.subject).toBe('[production] OK: public.steady does not fail any more')
+  })
+
+  test('of a failure has its end when a proof shows that a refresh would change nothing, also before it was told', async () => {
+    const proves = async (view: string, ago: string) => {
+      await writePast([{ view, ago, status: 'skipped' }])
+      await sql`update viewkeeper.runs set as_of = finished_at where view_name = ${view} and status = 'skipped'`
+    }
+    await fails('steady', '20 minutes')
+    await tell('failed-runs')
+    await sql`update viewkeeper.runs set noticed_at = noticed_at - interval '1 hour' where noticed_at > '-infinity'`
+    await proves('steady', '10 minutes')
+    expect((await tell())?.subject).toBe('[production] OK: public.steady does not fail any more')
+    expect(await tell()).toBeNull()
+    await fails('shaky')
+    await proves('shaky', '20 seconds')
+    expect(noticeOf(await tell('failed-runs')).causes).toMatchObject([{ view: 'public.shaky', mend: null }])
+  })
+
   test('of a run that got no lock says what why says: who holds it, and the SQL that ends the session', async () => {
     await whileLocked(url, 'select from steady', async ({ pid }) => {
       const { runId, error } = await refresh(
@@ -279,6 +319,7 @@ describe('a notice', () => {
 
 describe('the same failure of a view', () => {
   test('is told again half a day later, however often it came in between', async () => {
+    await clear()
     await fails('steady', '13 hours')
     await tell('failed-runs')
     await sql`update viewkeeper.runs set noticed_at = now() - interval '11 hours' where status = 'failed'`
@@ -293,6 +334,16 @@ describe('the same failure of a view', () => {
     await fails('steady', '10 minutes')
     await tell('failed-runs')
     await writePast([{ view: 'steady', ago: '5 minutes' }])
+    await fails('steady')
+    expect(await tell('failed-runs')).not.toBeNull()
+  })
+
+  test('is told again, and its end is told, if the run that succeeded in between was requested before the one that failed', async () => {
+    await writePast([{ view: 'steady', ago: '6 minutes' }])
+    await fails('steady', '10 minutes')
+    await tell('failed-runs')
+    await sql`update viewkeeper.runs set noticed_at = noticed_at - interval '9 minutes' where noticed_at > '-infinity'`
+    expect((await tell())?.subject).toBe('[production] OK: public.steady does not fail any more')
     await fails('steady')
     expect(await tell('failed-runs')).not.toBeNull()
   })

@@ -34,11 +34,12 @@ export function useHistory() {
     async writePast(runs: PastRun[]): Promise<void> {
       await sql`
       insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_at, started_at,
-                                   finished_at, duration_ms, error, batch_id, fills)
+                                   finished_at, duration_ms, error, batch_id, fills, as_of, filled)
       select d.id, d.schema_name, d.name, coalesce(p.operation, 'refresh'), coalesce(p.status, 'success'), 'schedule', t.at, t.at,
              t.at + make_interval(secs => coalesce(p."durationMs", 1000) / 1000.0), coalesce(p."durationMs", 1000),
              case when p.status in ('failed', 'canceled') then '{"class":"ViewSqlFailed","message":"broken"}'::jsonb end, p."batchId",
-             coalesce(p.fills, p.operation is distinct from 'drop')
+             coalesce(p.fills, p.operation is distinct from 'drop'),
+             case when p.status is null then t.at + make_interval(secs => coalesce(p."durationMs", 1000) / 1000.0) end, viewkeeper.filling(to_regclass(format('%I.%I', d.schema_name, d.name)))
         from jsonb_to_recordset(${sql.json(runs as never)})
                as p(view text, status text, ago interval, "durationMs" bigint, operation text, "batchId" text, fills boolean)
         join viewkeeper.definitions d on d.name = p.view

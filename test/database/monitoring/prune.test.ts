@@ -77,10 +77,37 @@ describe('pruning', () => {
     expect(left.map(({ id }) => id)).toEqual(expected)
   })
 
+  test('keeps what programs have not been told of yet', async () => {
+    const [first] = await sql`
+      with waits as (select id from viewkeeper.runs where view_name = 'steady' order by id limit 1)
+      update viewkeeper.runs set announced_at = '-infinity' where id not in (select id from waits) returning (select id from waits) as gone`
+    await sql`update viewkeeper.batches set announced_at = '-infinity' where id = 'old-batch'`
+    await sql`update viewkeeper.runs set batch_id = null`
+    const rule = { successes: 1, days: 1 }
+    await prune(database, { ...rule, programs: true }, later())
+    expect(await sql`select from viewkeeper.runs where id = ${first?.gone}`).toHaveLength(1)
+    const batches = () => sql`select id from viewkeeper.batches where finished_at is not null`
+    expect(await batches()).toEqual([{ id: 'kept-batch' }])
+    await prune(database, rule, later())
+    expect(await sql`select from viewkeeper.runs where id = ${first?.gone}`).toHaveLength(0)
+    expect(await batches()).toEqual([])
+  })
+
   test('leaves nothing behind that later reads have to pass', async () => {
     await prune(database, retention, later())
     const [runs] = await sql`
       select relpages > 0 and relallvisible = relpages as visible from pg_class where oid = 'viewkeeper.runs'::regclass`
+    expect(runs).toEqual({ visible: true })
+  })
+
+  test('vacuums also for a login that may not remove actions, and says so', async () => {
+    await sql.unsafe(`
+      create function no_actions() returns trigger language plpgsql as $$ begin raise insufficient_privilege; end $$;
+      create trigger no_actions before delete on viewkeeper.actions for each statement execute function no_actions()`)
+    await expect(prune(database, retention, later())).rejects.toMatchObject({ code: 'InsufficientPrivilege' })
+    await sql`drop function no_actions cascade`
+    const [runs] =
+      await sql`select relpages > 0 and relallvisible = relpages as visible from pg_class where oid = 'viewkeeper.runs'::regclass`
     expect(runs).toEqual({ visible: true })
   })
 

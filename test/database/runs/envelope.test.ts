@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { openRunConnection } from '../../../src/db/envelope/run-connection.ts'
+import { openForBatch } from '../../../src/db/envelope/run-connection.ts'
 import { envelopes } from '../../../src/db/envelope/text.ts'
 import { closeLostRuns } from '../../../src/db/life/lose.ts'
 import { readRun, startRun } from '../../../src/db/runs/runs.ts'
@@ -117,10 +117,10 @@ describe('an envelope', () => {
     expect(run?.error?.context).toBe('public.raising() line 3')
   })
 
-  test('fails at a statement of a kind that it does not know', async () => {
+  test.each(['other', undefined])('fails at a statement of kind %s, which it does not know', async (kind) => {
     const work = plan([])
     work.prepare = [
-      { phase: 'building', sql: "insert into done values ('unknown')", kind: 'other' as 'notes' },
+      { phase: 'building', sql: "insert into done values ('unknown')", kind: kind as 'userCode' },
     ]
     expect(await outcome(work)).toMatchObject({ status: 'failed', error: { sqlstate: '20000' } })
     expect(await sql`select from done where run = 'unknown'`).toHaveLength(0)
@@ -183,7 +183,11 @@ describe('an envelope', () => {
     await outcome(
       plan(['select 1'], {
         prepare: [
-          { phase: 'building', sql: 'create table public.seen as select name, setting from pg_settings' },
+          {
+            kind: 'command',
+            phase: 'building',
+            sql: 'create table public.seen as select name, setting from pg_settings',
+          },
         ],
       }),
       { timeoutSeconds: 77 },
@@ -372,7 +376,7 @@ describe('the cut-over', () => {
 test('a wait for a lock that ends just before the statement time-out is recorded whole', async () => {
   await sql`create table held ()`
   const work = plan([])
-  work.prepare = [{ phase: 'building', sql: 'lock table public.held' }]
+  work.prepare = [{ kind: 'command', phase: 'building', sql: 'lock table public.held' }]
   // The first look at the holders lasts beyond the time-out, which cancels once.
   work.cutOver.holders = `select jsonb_build_object('who', 'somebody')
     from pg_sleep(case when clock_timestamp() < statement_timestamp() + interval '1s' then 2 else 0 end)`
@@ -387,7 +391,7 @@ test('a wait for a lock that ends just before the statement time-out is recorded
 
 test('a statement time-out between two tries for a lock is one for want of the lock', async () => {
   const work = plan([])
-  work.cutOver.statements = [{ phase: 'locking', sql: 'select pg_sleep(60)' }]
+  work.cutOver.statements = [{ kind: 'command', phase: 'locking', sql: 'select pg_sleep(60)' }]
   work.cutOver.holders = `select jsonb_build_object('who', 'somebody')`
   expect(await outcome(work, { timeoutSeconds: 1 })).toMatchObject({
     status: 'failed',
@@ -496,10 +500,10 @@ test('the end of a run is notified', async () => {
 })
 
 test('a connection that is opened ahead of its run does not block a migration or a set-up', async () => {
-  let opening: ReturnType<typeof openRunConnection> | undefined
+  let opening: ReturnType<typeof openForBatch> | undefined
   await sql.begin(async (transaction) => {
     await transaction`lock table viewkeeper.runs in access exclusive mode`
-    opening = openRunConnection(database)
+    opening = openForBatch(database)
     await until('its envelope stands before the lock', async () => {
       const [row] = await sql`
         select from pg_stat_activity

@@ -316,6 +316,10 @@ describe('a schedule', () => {
     })
     expect(lines.at(-1)).toMatchObject({ level: 'ERROR', code: 'UnknownView', schedule: 'gone' })
     await expect(refresh({ ...event, options: 1 }, context)).rejects.toMatchObject({ code: 'InvalidRequest' })
+    await expect(refresh({ ...event, withoutChecks: true }, context)).rejects.toMatchObject({
+      code: 'InvalidRequest',
+      message: expect.stringContaining('withoutChecks'),
+    })
     expect(lines.at(-1)).toMatchObject({ level: 'ERROR', code: 'InvalidRequest', view: 'sales' })
     await expect(refresh({}, context)).rejects.toMatchObject({ code: 'InvalidRequest' })
   })

@@ -30,7 +30,7 @@ interface Row {
 
 const planOfTexts = (texts: string[], changes?: Partial<Plan>): Plan =>
   planOf(
-    texts.map((sql) => ({ phase: 'building', sql })),
+    texts.map((sql) => ({ kind: 'command', phase: 'building', sql })),
     changes,
   )
 
@@ -210,7 +210,7 @@ const tries: { [T in keyof typeof life]: Partial<Record<RunStatus, Try>> } = {
       return readRunStatus(sql, follower.id)
     },
   },
-  cancel: { canceled: on(({ id }, proven) => (proven ? cancelRun(sql, id) : Promise.resolve())) },
+  cancel: { canceled: on(({ id }, proven) => (proven ? cancelRun(sql, id, null) : Promise.resolve())) },
   refused: { failed: refuse('LockTimeout'), skipped: refuse('AlreadyRunning') },
   'not needed': {
     skipped: on(({ id }, proven) => (proven ? skipUnclaimed(sql, id, 'b') : Promise.resolve())),

@@ -4,6 +4,7 @@ import { handler as query } from '../../../functions/query.ts'
 import { handler as refreshView } from '../../../functions/refresh.ts'
 import { migrateUp } from '../../../src/operations/migrations/migrate.ts'
 import { httpEvent, lambdaContext } from '../../support/aws/lambda.ts'
+import { makeRaises, sqlstates } from '../../support/catalog/sqlstates.ts'
 import { counts } from '../../support/counts.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
@@ -64,14 +65,6 @@ const ofTheServer: Record<string, Failure> = {
   ],
 }
 
-/** One SQLSTATE of each class in PostgreSQL's appendix A, and all that Viewkeeper treats in its own way. */
-const sqlstates = `
-  01000 02000 03000 08006 09000 0A000 0B000 0F000 0L000 0P000 0Z000 10608 20000 21000 22000 23505 24000 25000 26000 27000
-  28000 2B000 2BP01 2D000 2F000 34000 38000 39000 3B000 3D000 3F000 40001 40P01 42501 42601 42P01 44000 53000 53100 53200
-  54000 55000 55P03 57000 57014 57P01 58000 58030 72000 F0000 HV000 P0000 P0001 P0002 P0003 P0004 XX000 XX001 XX002 VK001 VK002`
-  .trim()
-  .split(/\s+/)
-
 const failures: Record<string, Failure> = {
   ...ofTheServer,
   ...Object.fromEntries(
@@ -92,11 +85,7 @@ beforeAll(async () => {
   await sql.unsafe(`
     create schema fails; create schema made;
     create table public.rows (id integer generated always as identity, kind text, s text);
-    create function fails.raises(code text, s text) returns text language plpgsql immutable as $$
-    begin
-      raise exception using errcode = code, message = s, detail = s, hint = s, column = s, constraint = s, table = s,
-        schema = s, datatype = s;
-    end $$;
+    ${makeRaises('fails')};
     create function fails.asserts(s text) returns text language plpgsql as $$ begin assert false, s; return s; end $$;
     create function fails.performs(statement text) returns text language plpgsql as $$
     declare result text;

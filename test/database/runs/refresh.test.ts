@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { connectTo } from '../../../src/db/server/connect.ts'
+import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
 import { cancel } from '../../../src/operations/runs/cancel.ts'
 import { getRun, listRuns } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
@@ -37,6 +39,25 @@ describe('a refresh', () => {
     const [definition] =
       await sql`select source, refresh_strategy from viewkeeper.definitions where name = 'plain'`
     expect(definition).toEqual({ source: 'discovered', refresh_strategy: 'auto' })
+  })
+
+  test('by auto is regular while the last regular ones were short, and spares readers if one was not', async () => {
+    await sql`create materialized view brief as select 1 as id`
+    const quick = callOn(connectTo(fromUrl(url), { regularUpToMs: 10 }))
+    const refreshed = async (calling = quick) =>
+      (await refresh({ view: 'brief' }, calling)).response?.strategy
+    const took = (strategy: string, ms: number) => sql`
+      update viewkeeper.runs set duration_ms = ${ms}
+       where view_name = 'brief' and meta #>> '{response,strategy}' = ${strategy}`
+    expect(await refreshed()).toBe('swap')
+    await took('swap', 24)
+    expect(await refreshed(call())).toBe('swap')
+    await took('swap', 24)
+    expect(await refreshed()).toBe('regular')
+    await took('regular', 4)
+    expect(await refreshed()).toBe('regular')
+    await took('regular', 12)
+    expect(await refreshed()).toBe('swap')
   })
 
   test.each(['exact', 'estimated'] as const)(
@@ -407,9 +428,23 @@ test('the history is paged and filtered, and outlives its view', async () => {
   expect(second.runs).toHaveLength(2)
   expect(second.next).toBeNull()
   expect(
-    (await listRuns(database, { status: 'skipped', operation: 'refresh', limit: 200 })).runs.every(
+    (await listRuns(database, { status: ['skipped'], operation: 'refresh', limit: 200 })).runs.every(
       ({ status }) => status === 'skipped',
     ),
   ).toBe(true)
+  await refresh({ view: 'passing' }, call()).catch(() => {})
+  const of = async (filter: object) =>
+    (await listRuns(database, { pattern: '*.p?ssing', limit: 200, ...filter })).runs.map(({ id }) => id)
+  const ids = await of({})
+  expect(ids).toEqual([...first.runs, ...second.runs].map(({ id }) => id))
+  expect(await of({ status: ['success', 'failed'] })).toEqual(ids)
+  expect(await of({ status: ['failed', 'canceled'] })).toEqual([])
+  expect(await of({ pattern: 'passing' })).toEqual([])
+  const middle = first.runs[1]!
+  expect(await of({ since: middle.requestedAt })).toEqual(ids.slice(0, 2))
+  expect(await of({ until: middle.requestedAt })).toEqual(ids.slice(2))
+  expect(
+    await listRuns(database, { view: 'passing', pattern: '*', limit: 1 }).catch(({ code }) => code),
+  ).toBe('InvalidRequest')
   expect((await listRuns(database, { since: new Date(Date.now() + 60_000), limit: 10 })).runs).toEqual([])
 })

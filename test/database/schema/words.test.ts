@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest'
+import { actionNames } from '../../../src/plan/actions.ts'
 import { rememberedKinds } from '../../../src/plan/aside/items.ts'
+import { eventTypes } from '../../../src/plan/events/event.ts'
 import { troubles } from '../../../src/plan/monitoring/telling.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../src/plan/run.ts'
 import { definitionDefaults, rowCountStrategies, strategies } from '../../../src/plan/views/definition.ts'
 import { useDatabase } from '../../support/servers/database.ts'
+import { inFields } from '../../support/views/frozen.ts'
 
 const { sql } = useDatabase()
 
@@ -17,6 +20,7 @@ test('every list of words that a table accepts is the list of the code', async (
      where k.contype = 'c' and k.connamespace = 'viewkeeper'::regnamespace
        and pg_get_constraintdef(k.oid) like '%ARRAY[%'`
   expect(Object.fromEntries(checks.map(({ column, words }) => [column, words]))).toEqual({
+    'actions.action': actionNames,
     'batches.exchange': exchanges,
     'batches.status': batchStatuses,
     'batches.strategy': strategies,
@@ -24,21 +28,18 @@ test('every list of words that a table accepts is the list of the code', async (
     'definitions.refresh_strategy': strategies,
     'definitions.row_count_strategy': rowCountStrategies,
     'definitions.source': ['authored', 'discovered'],
+    'events.type': eventTypes,
     'runs.operation': operations,
     'runs.status': runStatuses,
     'runs.trigger': triggers,
     'set_aside.kind': rememberedKinds,
     'told.trouble': troubles,
+    'troubles.trouble': troubles,
   })
 })
 
 test('a definition that nobody has authored has the defaults of the code', async () => {
   const [row] = await sql`
-    insert into viewkeeper.definitions (schema_name, name, source) values ('public', 'found', 'discovered')
-    returning schema_name as schema, indexes, comment, grants, refresh_strategy as strategy,
-              row_count_strategy as "rowCountStrategy", schedule, time_zone as "timeZone", settings,
-              timeout_seconds as "timeoutSeconds", retries, retry_delay_seconds as "retryDelaySeconds",
-              max_staleness_seconds as "maxStalenessSeconds", min_interval_seconds as "minIntervalSeconds",
-              in_all as "inAll", depends_on as "dependsOn", owner`
-  expect(row).toEqual(definitionDefaults)
+    insert into viewkeeper.definitions (schema_name, name, source) values ('public', 'found', 'discovered') returning *`
+  expect(inFields(row!)).toMatchObject(definitionDefaults)
 })

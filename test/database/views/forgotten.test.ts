@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
 import type { Database } from '../../../src/db/server/connect.ts'
-import { problemOf } from '../../../src/db/server/failures.ts'
+import { problemOf, sqlstateOf } from '../../../src/db/server/failures.ts'
 import { startBatch } from '../../../src/operations/batches/start.ts'
 import { drop } from '../../../src/operations/runs/drop.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
@@ -17,11 +17,18 @@ beforeAll(() =>
     create materialized view top as select n from base`),
 )
 
+/** As a person does: again, if the deletion was ended because it was part of a deadlock. */
+const deleteDefinitions = (): Promise<unknown> =>
+  sql`delete from viewkeeper.definitions`.catch((error) => {
+    if (sqlstateOf(error) !== '40P01') throw error
+    return deleteDefinitions()
+  })
+
 /** Does work, and deletes all definitions before its statement `at`. Work that asks to be tried again is. */
 async function deletedBefore(at: number, work: (database: Database) => Promise<unknown>): Promise<string> {
   let sent = 0
   const interrupted = between(database, async () => {
-    if (++sent === at) await sql`delete from viewkeeper.definitions`
+    if (++sent === at) await deleteDefinitions()
   })
   try {
     await work(interrupted)

@@ -171,7 +171,8 @@ describe('a view lives through every operation', () => {
 describe('a name', () => {
   test('of digits alone is an id; in quotes it is a name', async () => {
     await sql.unsafe(`create materialized view "4711" as select 1 as id`)
-    await expect(refresh({ view: '4711' }, call())).rejects.toThrow('There is no view with id 4711.')
+    for (const view of ['4711', '2147483647', '9999999999'])
+      await expect(refresh({ view }, call())).rejects.toThrow(`There is no view with id ${view}.`)
     expect(await refresh({ view: '"4711"' }, call())).toMatchObject({
       view: 'public."4711"',
       status: 'updated',

@@ -50,7 +50,7 @@ describe('the next run of a view', () => {
     const one = await get('GET /views/{view}', { path: { view: 'by_night' } })
     expect(one.nextRun).toBe(runs.by_night)
 
-    await pauseView(database, 'by_night', true)
+    await pauseView(database, 'by_night', true, 'test')
     expect(await nextRuns()).toMatchObject({ by_night: null, hourly: expect.any(String) })
     await pauseAll(database, true, 'test')
     expect(await nextRuns()).toEqual(none)

@@ -7,6 +7,7 @@ import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url, as } = useDatabase()
 const [reader, careful] = [`reads_${url.slice(-8)}`, `careful_${url.slice(-8)}`]
@@ -21,6 +22,11 @@ beforeAll(async () => {
   const batchId = await begin(database, { views: ['met'] })
   await advanceToEnd(database, batchId)
   await sql`delete from viewkeeper.definitions where name = 'unmet'`
+  // The server drops what a session leaves when the session has ended.
+  await until('the sessions of the batch have left', async () => {
+    const [left] = await sql`select from pg_proc where proname = 'viewkeeper_envelope' limit 1`
+    return left === undefined
+  })
   known = { view: 'public.met', unmet: 'public.unmet', runId, batchId }
 })
 

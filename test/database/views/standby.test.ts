@@ -1,5 +1,3 @@
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connectTo, type Database, type Sql } from '../../../src/db/server/connect.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
@@ -14,16 +12,16 @@ import { pauseAll, pauseView } from '../../../src/operations/views/pause.ts'
 import { type Known, reads } from '../../support/api/reads.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { administrator, callOn, schemaFolder } from '../../support/servers/database.ts'
+import { type Standby, startStandby } from '../../support/servers/standby.ts'
 import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
-import { until } from '../../support/waiting/until.ts'
 
 // A primary and a standby that streams from it.
 
 let primary: TestServer | undefined
-let standby: TestServer | undefined
+let standby: Standby | undefined
 let database: Database
 let replica: Database
 let sql: Sql
@@ -31,16 +29,7 @@ let known: Known
 
 beforeAll(async () => {
   primary = await startTestServer()
-  const { hostname, port, username, password } = new URL(primary.url)
-  // Both servers begin as copies of the same data, so one can follow the other.
-  standby = await startTestServer({
-    parameters: { primary_conninfo: `host=${hostname} port=${port} user=${username} password=${password}` },
-    async prepare(data, user) {
-      const signal = join(data, 'standby.signal')
-      await writeFile(signal, '')
-      user.own(signal)
-    },
-  })
+  standby = await startStandby(primary)
   database = connectTo(fromUrl(primary.url))
   replica = connectTo(fromUrl(standby.url))
   sql = administrator(primary.url)
@@ -51,7 +40,7 @@ beforeAll(async () => {
   await advanceToEnd(database, batchId)
   await sql`create materialized view unmet as select 1 as id with no data`
   known = { view: 'public.met', unmet: 'public.unmet', runId, batchId }
-  await caughtUp()
+  await standby?.caughtUp()
 })
 
 afterAll(async () => {
@@ -59,17 +48,6 @@ afterAll(async () => {
   await standby?.stop()
   await primary?.stop()
 })
-
-/** Waits until the standby has what the primary has now. */
-async function caughtUp(): Promise<void> {
-  const [row] = await sql<{ at: string }[]>`select pg_current_wal_lsn()::text as at`
-  await until('the standby has caught up', () =>
-    replica.withConnection(async (there) => {
-      const [is] = await there`select pg_last_wal_replay_lsn() >= ${row?.at ?? ''}::pg_lsn as done`
-      return is?.done
-    }),
-  )
-}
 
 test.each(Object.keys(reads))('%s answers on a standby as on its primary', async (read) => {
   expect(await reads[read]!(replica, known)).toEqual(await reads[read]!(database, known))
@@ -80,7 +58,7 @@ test('a run that is running on the primary is running on its standby, too', asyn
   await withGateClosed(sql, 'gated', async (open) => {
     const { runId } = await refresh({ view: 'gated' }, callOn(database, { waitUntil: 0 }))
     await untilAtGate(sql, 'gated')
-    await caughtUp()
+    await standby?.caughtUp()
     expect(await getRun(replica, runId)).toMatchObject({ status: 'running' })
     await open()
   })
@@ -91,7 +69,7 @@ const writes: Record<string, () => Promise<unknown>> = {
   'a refresh of a view without a definition': () => refresh({ view: 'unmet' }, callOn(replica)),
   'a drop': () => drop({ view: 'met' }, callOn(replica)),
   'a batch': () => startBatch({ all: true }, callOn(replica)),
-  'a pause of a view': () => pauseView(replica, 'met', true),
+  'a pause of a view': () => pauseView(replica, 'met', true, 'test'),
   'a pause of everything': () => pauseAll(replica, true, 'test'),
   'the monitor': () => monitor(replica, { schedules: unscheduled, publish: unheard }),
 }

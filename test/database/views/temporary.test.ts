@@ -49,7 +49,7 @@ describe("a temporary view of somebody's session", () => {
     await expect(refresh({ view: temporary }, call())).rejects.toMatchObject(unknown)
     await expect(drop({ view: temporary, ifExists: false }, call())).rejects.toMatchObject(unknown)
     await expect(getView(database, temporary)).rejects.toMatchObject(unknown)
-    await expect(pauseView(database, temporary, true)).rejects.toMatchObject(unknown)
+    await expect(pauseView(database, temporary, true, 'test')).rejects.toMatchObject(unknown)
     await expect(begin(database, { views: [temporary] })).rejects.toMatchObject(unknown)
     await expect(getMetrics(database, { view: temporary, windowSeconds: 60 })).rejects.toMatchObject(unknown)
     await expect(create({ view: temporary, force: true }, call())).rejects.toMatchObject({

@@ -8,7 +8,9 @@ import { cancel } from '../../../src/operations/runs/cancel.ts'
 import { getRun } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { pauseAll, pauseView } from '../../../src/operations/views/pause.ts'
+import { listViews } from '../../../src/operations/views/read.ts'
 import type { Why } from '../../../src/operations/views/why.ts'
+import { stateOf } from '../../../src/plan/diagnosis/state.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
@@ -63,7 +65,7 @@ const isStale = (name: string) => sql`
 const age = (by: string) =>
   sql.unsafe(`
   update viewkeeper.runs set requested_at = requested_at - interval '${by}', started_at = started_at - interval '${by}',
-         finished_at = finished_at - interval '${by}'`)
+         finished_at = finished_at - interval '${by}', as_of = as_of - interval '${by}'`)
 
 describe('a view that is well', () => {
   test('is fresh, and no lock or cause is told', async () => {
@@ -238,7 +240,11 @@ describe('a view that waits for a lock', () => {
       })
       await sql.unsafe(end)
       await until('the run ended', async () => (await getRun(database, runId)).status === 'success')
-      expect(await why('app.top')).toMatchObject({ state: 'fresh', causes: [{ code: 'Fresh' }], locks: [] })
+      // What it reads is as old as before.
+      const heldBack = { code: 'HeldBack', next: 'viewkeeper refresh --select app.base+ --env production' }
+      const after = await why('app.top')
+      expect(after).toMatchObject({ state: 'stale', heldBackBy: 'app.base', locks: [] })
+      expect(after.causes[0]).toMatchObject(heldBack)
     })
   })
 
@@ -432,11 +438,11 @@ describe('a view that nobody refreshes', () => {
   test('is paused, and everything is paused', async () => {
     nightly()
     await refreshAll()
-    await pauseView(database, 'app.base', true)
+    await pauseView(database, 'app.base', true, 'test')
     await pauseAll(database, true, 'arn:aws:iam::1:user/anna')
     const { state, nextRun, causes } = await why('app.base')
     expect({ state, nextRun, causes }).toMatchObject({
-      state: 'fresh',
+      state: 'paused',
       nextRun: null,
       causes: [
         { code: 'Paused', next: 'viewkeeper resume app.base --env production' },
@@ -450,7 +456,7 @@ describe('a view that nobody refreshes', () => {
       ],
     })
     await age('2 days')
-    expect((await why('app.base')).state).toBe('unlimited')
+    expect((await why('app.base')).state).toBe('paused')
     // The pause of a view that it reads is told, too, and after its own causes.
     expect(
       (await why('app.middle')).causes.map(({ code, upstream = null }) => [code, upstream]),
@@ -516,7 +522,15 @@ describe('a view that nobody refreshes', () => {
       state: 'missing',
       causes: [{ code: 'Missing', next: 'viewkeeper migrate up --repair --env production' }],
     })
-    await setAside(database, { reading: ['app.base'], dryRun: false, trial: true, huntMs: 5000 })
+    await setAside(database, {
+      reading: ['app.base'],
+      requestedBy: 'test',
+      dryRun: false,
+      trial: true,
+      huntMs: 5000,
+    })
+    const listed = (await listViews(database)).views.find(({ view }) => view === 'app.middle')!
+    expect([listed.aside?.by, stateOf(listed)]).toEqual(['postgres', 'aside'])
     await sql`delete from viewkeeper.definitions`
     expect(await why('app.middle')).toMatchObject({
       view: 'app.middle',

@@ -1,10 +1,10 @@
 import type { Sql } from 'postgres'
 import type { SchemaFolder } from '../schema-folders.ts'
-import type { Api, createAws } from './aws.ts'
-import type { AppOptions, Cdk } from './cdk.ts'
-import type { TestDatabase } from './database.ts'
-import type { Emulator } from './emulator.ts'
-import type { Project } from './project.ts'
+import type { AppOptions, Cdk } from './apps/cdk.ts'
+import type { Api, createAws } from './emulator/aws.ts'
+import type { Emulator } from './emulator/emulator.ts'
+import type { TestDatabase } from './project/database.ts'
+import type { Project } from './project/project.ts'
 
 /** What the first deploy leaves to the rest of the test. */
 export interface Deployed {
@@ -18,9 +18,11 @@ export interface Deployed {
   api: Api
   machineArn: string
   /** The names of functions. */
-  functions: { migrate: string; monitor: string; notify: string; prune: string }
+  functions: { migrate: string; monitor: string; notify: string; prune: string; refresh: string }
   /** The ARNs of the topics for people: mails, and the same as JSON. */
   topics: { mail: string; notices: string }
+  /** The URLs of the queues with the events that the rules of the app took (programs.ts). */
+  queues: { every: string; sales: string }
   /** The ARNs of the managed policies that the stack makes. */
   policies: { read: string; operate: string }
   /** The options of the first deploy. */

@@ -11,7 +11,7 @@ describe('what is frozen', () => {
     await sql`create materialized view ledger as select 1 as id`
     project.author('sales', 'select 1 as id', `dependsOn: ['public.ledgr']`)
     expect(await project.refused(...freeze())).toMatch(
-      /^views\/ is not valid:\n {2}views\/sales\.ts:\d+ {2}dependsOn: names public\.ledgr, but no view has that name: did you mean public\.ledger\?$/,
+      /^views\/ is not valid:\n {2}views\/sales\.ts:\d+ {2}dependsOn: names public\.ledgr, but no view or table has that name: did you mean public\.ledger\?$/,
     )
     project.author('sales', 'select 1 as id', `dependsOn: ['public.ledger', 'public.other']`)
     project.author('other', 'select 1 as id')

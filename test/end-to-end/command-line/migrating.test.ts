@@ -14,13 +14,18 @@ describe('checking', () => {
     expect(JSON.parse(missing.out)).toEqual({
       differences: [{ view: 'public.sales', kind: 'missing', message: 'it is not in this database' }],
       pending: ['001_sales'],
+      withoutKey: [],
     })
     await project.succeed('migrate', 'up')
-    expect(JSON.parse(await project.succeed('check', '--json'))).toEqual({ differences: [], pending: [] })
+    expect(JSON.parse(await project.succeed('check', '--json'))).toEqual({
+      differences: [],
+      pending: [],
+      withoutKey: [],
+    })
     await sql`create materialized view nobodys as select 1 as id`
     expect((await project.run(['check', '--json'])).code).toBe(1)
     const ignoring = await project.succeed('check', '--json', '--ignore-unmanaged')
-    expect(JSON.parse(ignoring)).toEqual({ differences: [], pending: [] })
+    expect(JSON.parse(ignoring)).toEqual({ differences: [], pending: [], withoutKey: [] })
     project.author('sales', 'select id from public.orders', `comment: 'd'`)
     const offline = await project.run(['check', '--json', '--offline'])
     expect(offline.code).toBe(1)

@@ -24,6 +24,8 @@ const timeouts: Record<string, number> = {
   monitor: 60,
   notice: 29,
   notify: 180,
+  events: 29,
+  announce: 180,
   prune: 900,
   migrate: 840,
 }
@@ -84,6 +86,7 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
   test.each([
     ['monitor', 60],
     ['prune', 3600],
+    ['announce', 3600],
   ])('%s is never called again for the same event, and an event waits %i s at most', (name, seconds) => {
     const [, { Properties }] = stack.one(
       'AWS::Lambda::EventInvokeConfig',
@@ -100,7 +103,9 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
       .resources('AWS::Lambda::EventInvokeConfig')
       .map(([, { Properties }]) => Properties.FunctionName.Ref)
     expect(configured.sort()).toEqual(
-      ['create', 'drop', 'monitor', 'notify', 'prune', 'refresh'].map((name) => stack.fn(name)[0]).sort(),
+      ['announce', 'create', 'drop', 'monitor', 'notify', 'prune', 'refresh']
+        .map((name) => stack.fn(name)[0])
+        .sort(),
     )
   })
 
@@ -147,6 +152,13 @@ test('start-batch is told the function and the state machine that it calls, and 
     BATCH_EXCHANGE: 'together',
   })
   expect(Object.keys(read).filter((name) => name.startsWith('DATABASE'))).toEqual([])
+})
+
+test('whatever plans refreshes, or tells people of replicas, is told what happens to a view without a key there', () => {
+  for (const name of ['create', 'refresh', 'advance', 'query', 'migrate'] as const) {
+    expect(variables('imported', name).WITHOUT_KEY).toBe('swap')
+    expect(variables('imported', name)).not.toHaveProperty('READ_ON_REPLICAS')
+  }
 })
 
 test('notify is told the function that it asks and the topics of people, and nothing of the database', () => {

@@ -51,6 +51,14 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
     )
   })
 
+  test('announce may ask events, put events on its bus, and nothing else', () => {
+    const own = stack.permissions('announce').filter(({ action }) => !/^logs:/.test(action))
+    expect(own.map(({ action }) => action).sort()).toEqual(['events:PutEvents', 'lambda:InvokeFunction'])
+    for (const { action, resource } of own)
+      if (action === 'events:PutEvents') expect(JSON.stringify(resource)).toContain(':event-bus/default')
+      else expect(resource).toEqual({ 'Fn::GetAtt': [stack.fn('events')[0], 'Arn'] })
+  })
+
   test.each(functionNames)('%s writes into its own log group and no other', (name) => {
     const [group] = stack.one('AWS::Logs::LogGroup', (p) => p.LogGroupName === `/viewkeeper/test/${name}`)
     const written = stack.permissions(name).filter(({ action }) => action.startsWith('logs:'))

@@ -25,15 +25,19 @@ const written = (value: unknown): string => {
 const reads = [
   'GET/batches',
   'GET/batches/*',
+  'GET/actions',
+  'GET/days',
   'GET/metrics',
   'GET/openapi.json',
+  'GET/plan',
+  'GET/recommendations',
   'GET/runs',
   'GET/runs/*',
   'GET/views',
   'GET/views/*',
   'GET/views/*/why',
 ]
-const refreshes = ['POST/batches', 'POST/views/*/refresh']
+const refreshes = ['POST/batches', 'POST/views/*/refresh', 'POST/views/*/test']
 
 test.each([
   ['read', 'Viewkeeper test. Reads views, runs, batches and metrics'],
@@ -94,6 +98,7 @@ test('the parameter says where the API is, public or private, and what other app
   const valueIn = (stack: Synthesized) =>
     JSON.parse(written(stack.one('AWS::SSM::Parameter')[1].Properties.Value))
   expect(valueIn(kinds.created)).toEqual({
+    eventBus: 'default',
     apiUrl: `https://<${api}>.execute-api.<AWS::Region>.<AWS::URLSuffix>/`,
     apiArn: `arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${api}>/$default`,
     migrateArn: `<${kinds.created.fn('migrate')[0]}.Arn>`,

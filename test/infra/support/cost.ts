@@ -1,5 +1,6 @@
 import { Stack } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
+import { bellMessage } from '../../../src/edge/lambda/bell.ts'
 import { metricNames, perViewMetricNames } from '../../../src/edge/metrics/names.ts'
 import { panelsOf } from './panels.ts'
 import type { Resource, Synthesized } from './synth.ts'
@@ -18,6 +19,7 @@ const prices = {
   request: 1e-6,
   loggedGb: 0.5,
   searchedGb: 0.005,
+  event: 1e-6,
   storageGiB: 0.115,
 }
 
@@ -68,6 +70,10 @@ function partsOf(stack: Synthesized): Part[] {
   const minutesOfNotices = minutesOf(stack, 'notices')
   const notices = callsEvery(minutesOfNotices)
   const batches = batchesOf(stack)
+  const hasEvents = resources('AWS::Logs::SubscriptionFilter').some(({ Properties }) =>
+    Properties.FilterPattern.includes(bellMessage),
+  )
+  const events = (views: number) => (hasEvents ? runs(views) + batches : 0)
   const batchSeconds = (views: number) => (views * refreshSeconds) / viewsAtOnce
   const loops = (views: number) => Math.ceil(batchSeconds(views) / (14 * 60))
   const byHand = (views: number) => views * byHandOfEachView
@@ -117,6 +123,17 @@ function partsOf(stack: Synthesized): Part[] {
       name: 'Lambda: notices',
       by: `every ${minutesOfNotices} minutes two functions, ${callSeconds} s each`,
       cost: () => lambda('notify', notices, callSeconds) + lambda('notice', notices, callSeconds),
+    },
+    {
+      name: 'Lambda: events',
+      by: `for each run and each batch at most two functions, ${callSeconds} s each`,
+      cost: (views) =>
+        lambda('announce', events(views), callSeconds) + lambda('events', events(views), callSeconds),
+    },
+    {
+      name: 'EventBridge: events',
+      by: '1.00 per million, one for each run and each batch',
+      cost: (views) => events(views) * prices.event,
     },
     {
       name: 'Lambda: the rest',

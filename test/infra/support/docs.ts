@@ -1,9 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { environments } from '../../../infra/environments.ts'
+import { descriptions } from '../../../src/edge/http/openapi.ts'
+import { routeKey, routes } from '../../../src/edge/http/routes.ts'
+import { eventsAsJsonSchema } from '../../../src/edge/http/schemas/events.ts'
+import { alarmTable, happenedBySection } from './alarms.ts'
 import { costTable, exampleTable } from './cost.ts'
 import { dashboardPicture } from './dashboard-picture.ts'
 import { mails, notice } from './mails.ts'
-import { optionTable, optionTypes } from './options.ts'
+import { fieldTable, optionTable, optionTypes, viewInput } from './options.ts'
 import { panelTable } from './panels.ts'
 import { createStack, kinds, Synthesized } from './synth.ts'
 import { tenants } from './tenants.ts'
@@ -24,8 +28,35 @@ const examples = () =>
     Object.entries(environments).map(([name, options]) => [name, new Synthesized(createStack(options))]),
   )
 
+/** A file of docs/examples as a block of Markdown. */
+const example = (name: string) => `\`\`\`ts\n${readFileSync(page(`examples/${name}.ts`), 'utf8')}\`\`\`\n`
+
+/** The HTTP routes as a table. */
+const routeTable = () =>
+  [
+    '| route | does |',
+    '|---|---|',
+    ...Object.entries(descriptions).map(
+      ([name, { does, summary }]: [string, { does?: string; summary: string }]) =>
+        `| \`${routeKey(routes[name as keyof typeof routes])}\` | ${does ?? summary} |`,
+    ),
+    '',
+  ].join('\n')
+
 export const madeParts: MadePart[] = [
+  {
+    page: page('events.schema.json'),
+    name: null,
+    text: `${JSON.stringify(eventsAsJsonSchema(), null, 2)}\n`,
+  },
+  ...['invalidate-cache', 'export-to-s3', 'post-to-chat'].map((name) => ({
+    page: page('events.md'),
+    name,
+    text: example(name),
+  })),
   { page: page('dashboard.svg'), name: null, text: dashboardPicture(kinds.created.template) },
+  { page: page('monitoring.md'), name: 'alarms', text: alarmTable() },
+  ...happenedBySection().map(([name, text]) => ({ page: page('runbook.md'), name, text })),
   { page: page('monitoring.md'), name: 'panels', text: panelTable(kinds.created.template) },
   { page: page('monitoring.md'), name: 'mails', text: mails() },
   { page: page('monitoring.md'), name: 'notice', text: notice() },
@@ -34,6 +65,9 @@ export const madeParts: MadePart[] = [
   { page: page('cost.md'), name: 'costs', text: costTable(kinds.created) },
   { page: page('deploy.md'), name: 'options', text: optionTable() },
   { page: new URL('../../../src/config/options.ts', import.meta.url), name: null, text: optionTypes() },
+  { page: page('http.md'), name: 'routes', text: routeTable() },
+  { page: page('views.md'), name: 'fields', text: fieldTable() },
+  { page: new URL('../../../src/authoring/view-input.ts', import.meta.url), name: null, text: viewInput() },
 ]
 
 /** A part's page as it is, and as it would be with that part made anew. */

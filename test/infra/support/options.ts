@@ -1,7 +1,9 @@
 import * as z from 'zod'
 import { environment } from '../../../infra/environment/environment.ts'
-import { texts, types } from '../../../infra/environment/told.ts'
 import { optionFields } from '../../../infra/environment/valid-options.ts'
+import { viewFields } from '../../../src/authoring/view-schema.ts'
+import { texts, types } from '../../../src/config/told.ts'
+import { definitionDefaults } from '../../../src/plan/views/definition.ts'
 
 type Schema = z.core.$ZodType
 type Fields = Record<string, Schema>
@@ -42,6 +44,8 @@ function literal(value: unknown, indent = ''): string {
 function typeOf(schema: Schema): string {
   const held = heldBy(schema)
   if (isWrapped(schema)) return typeOf(held.innerType)
+  const own = types.get(schema as z.ZodType)
+  if (own !== undefined) return own.name
   switch (held.type) {
     case 'pipe':
       return typeOf(held.in)
@@ -55,8 +59,6 @@ function typeOf(schema: Schema): string {
       return `${typeOf(held.element)}[]`
     case 'record':
       return `Record<string, ${typeOf(held.valueType)}>`
-    case 'object':
-      return types.get(schema as z.ZodType)?.name ?? 'object'
     default:
       return held.type
   }
@@ -72,11 +74,14 @@ function objectsIn(schema: Schema): Schema[] {
 
 const told = (schema: Schema) => texts.get(schema as z.ZodType)
 
-/** What stands for an option that is left out; undefined if it is required. */
-function otherwiseOf(schema: Schema): { value: string } | { text: string } | undefined {
+/** What stands for a field that is left out, which may be this value; undefined if the field is required. */
+function otherwiseOf(
+  schema: Schema,
+  value: unknown = heldBy(schema).defaultValue,
+): { value: string } | { text: string } | undefined {
   if (!isWrapped(schema)) return undefined
   const text = told(schema)?.otherwise
-  return text === undefined ? { value: written(heldBy(schema).defaultValue) } : { text }
+  return text === undefined ? { value: written(value) } : { text }
 }
 
 /** A text in lines that fit. */
@@ -102,11 +107,16 @@ function comment(text: string, otherwise: ReturnType<typeof otherwiseOf>, indent
   return [`${indent}/**`, ...[...lines, ...standard].map((line) => `${indent} * ${line}`), `${indent} */`]
 }
 
-function typeLines(name: string, text: string, fields: Fields, base = ''): string {
+function typeLines(
+  name: string,
+  text: string,
+  fields: Fields,
+  { base = '', defaults = {} }: { base?: string; defaults?: Record<string, unknown> } = {},
+): string {
   const lines = Object.entries(fields).flatMap(([field, schema]) => {
     const said = told(schema)
     return [
-      ...(said === undefined ? [] : comment(said.text, otherwiseOf(schema), '  ')),
+      ...(said === undefined ? [] : comment(said.text, otherwiseOf(schema, defaults[field]), '  ')),
       `  ${field}${isWrapped(schema) ? '?' : ''}: ${typeOf(schema)}`,
     ]
   })
@@ -125,7 +135,7 @@ export function optionTypes(): string {
   const visit = (fields: Fields) => {
     for (const object of Object.values(fields).flatMap(objectsIn)) {
       const { name, text } = types.get(object as z.ZodType)!
-      objects.set(name, typeLines(name, text, heldBy(object).shape))
+      objects.set(name, typeLines(name, text!, heldBy(object).shape))
       visit(heldBy(object).shape)
     }
   }
@@ -141,7 +151,7 @@ export function optionTypes(): string {
       'EnvironmentOptions',
       'One environment: where it is deployed, its database, and all other options.',
       ownFields,
-      ' extends ViewkeeperOptions',
+      { base: ' extends ViewkeeperOptions' },
     ),
     ...objects.values(),
     `/** The options of which none is given; \`schedules\` as \`schedules: {}\` is understood. */\nexport const defaults = ${literal(
@@ -163,18 +173,49 @@ export const optionTable = (): string =>
     '',
   ].join('\n')
 
+const row = (...cells: string[]) => `| ${cells.join(' | ')} |`.replaceAll(/ {2,}/g, ' ')
+
+/** The default of a field as a cell of a table. */
+const standardOf = (otherwise: ReturnType<typeof otherwiseOf>): string =>
+  otherwise === undefined
+    ? ''
+    : 'value' in otherwise
+      ? `\`${otherwise.value.replaceAll("'", '')}\``
+      : otherwise.text
+
 function rows(path: string, schema: Schema): string[] {
-  const row = (...cells: string[]) => `| ${cells.join(' | ')} |`.replaceAll(/ {2,}/g, ' ')
-  const otherwise = otherwiseOf(schema) ?? { text: '' }
-  const standard = 'value' in otherwise ? `\`${otherwise.value.replaceAll("'", '')}\`` : otherwise.text
   return [
-    row(`\`${path}\``, told(schema)?.text ?? '', standard),
+    row(`\`${path}\``, told(schema)?.text ?? '', standardOf(otherwiseOf(schema))),
     ...objectsIn(schema).flatMap((object) =>
       Object.entries(heldBy(object).shape).flatMap(([name, field]) =>
         name === 'kind'
-          ? row(`*\`${path}.kind: ${typeOf(field)}\`*`, types.get(object as z.ZodType)!.text, '')
+          ? row(`*\`${path}.kind: ${typeOf(field)}\`*`, types.get(object as z.ZodType)!.text!, '')
           : rows(`${path}.${name}`, field),
       ),
     ),
   ]
 }
+
+const comesFrom = '// Made by `npm run docs` from view-schema.ts: change a field there.'
+
+/** `src/authoring/view-input.ts`: what `defineView` takes. */
+export const viewInput = (): string =>
+  [
+    comesFrom,
+    "import type { Checks } from '../plan/views/checks.ts'\nimport type { RowCountStrategy, Strategy } from '../plan/views/definition.ts'\nimport type { GrantInput, IndexInput, QueryInput } from './inputs.ts'",
+    typeLines('ViewInput', 'A view as its author writes it.', viewFields, { defaults: definitionDefaults }),
+  ]
+    .join('\n\n')
+    .concat('\n')
+
+/** The fields of a view as a table. */
+export const fieldTable = (): string =>
+  [
+    '| field | | default (empty: required) |',
+    '|---|---|---|',
+    ...Object.entries(viewFields).map(([field, schema]) => {
+      const value = (definitionDefaults as Record<string, unknown>)[field]
+      return row(`\`${field}\``, told(schema)!.text, standardOf(otherwiseOf(schema, value)))
+    }),
+    '',
+  ].join('\n')

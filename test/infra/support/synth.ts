@@ -8,9 +8,11 @@ import { created, imported, importedWithoutNat, parse, scheduledViews, throwaway
 /** The names of all functions. */
 export const functionNames = [
   'advance',
+  'announce',
   'cancel',
   'create',
   'drop',
+  'events',
   'migrate',
   'monitor',
   'notice',
@@ -30,7 +32,7 @@ export const everyFunction = [...functionNames, 'deploy'].sort()
 const { context } = JSON.parse(readFileSync(new URL('../../../cdk.json', import.meta.url), 'utf8'))
 
 /** The functions outside the network of the database. */
-export const outside = ['notify', 'start-batch']
+export const outside = ['announce', 'notify', 'start-batch']
 
 /**
  * A stack named `viewkeeper-test`. The files of its functions are put together and copied into the app only in stacks that

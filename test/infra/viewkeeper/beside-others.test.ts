@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
-import { App, Duration, Stack, TimeZone } from 'aws-cdk-lib'
+import { App, Duration, RemovalPolicy, Stack, TimeZone } from 'aws-cdk-lib'
+import { DomainName } from 'aws-cdk-lib/aws-apigatewayv2'
 import type { CfnAlarm } from 'aws-cdk-lib/aws-cloudwatch'
 import { Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
@@ -13,7 +14,7 @@ import type { ViewkeeperRdsProps } from '../../../infra/viewkeeper-props.ts'
 import { policyNames } from '../../../src/edge/http/routes.ts'
 import { metricDimensions } from '../../../src/edge/metrics/names.ts'
 import { instanceIn, ownStack, viewkeeperOn } from '../support/own-app.ts'
-import { type Properties, Synthesized } from '../support/synth.ts'
+import { everyFunction, type Properties, Synthesized } from '../support/synth.ts'
 
 // What a user of aws-cdk-lib expects of a construct.
 
@@ -43,6 +44,64 @@ describe('connections', () => {
     expect(toProxy).toMatchObject([
       { SourceSecurityGroupId: stack.resolve(viewkeeper.securityGroups[0]!.securityGroupId) },
     ])
+  })
+})
+
+test('memorySize is the memory of every function', () => {
+  const { stack } = onInstance({ memorySize: 1024, rotateSecretEvery: Duration.days(30) })
+  const sizes = new Synthesized(stack)
+    .resources('AWS::Lambda::Function')
+    .map(([, { Properties }]) => Properties.MemorySize)
+  expect(sizes).toHaveLength(everyFunction.length + 1)
+  expect(new Set(sizes)).toEqual(new Set([1024]))
+})
+
+describe('removalPolicy', () => {
+  const policies = (removalPolicy?: RemovalPolicy) => {
+    const { stack } = onInstance({ removalPolicy })
+    const synthesized = new Synthesized(stack)
+    return ['AWS::Logs::LogGroup', 'AWS::SQS::Queue', 'AWS::SecretsManager::Secret'].map((type) => {
+      const ours = synthesized
+        .resources(type)
+        .filter(([, { Properties }]) => /viewkeeper/.test(JSON.stringify(Properties)))
+      expect(ours.length).toBeGreaterThan(0)
+      return [...new Set(ours.map(([, { DeletionPolicy }]) => DeletionPolicy))]
+    })
+  }
+
+  test('says what becomes of logs, dead letters and the secret of the role', () => {
+    expect(policies()).toEqual([['Delete'], ['Delete'], ['Delete']])
+    expect(policies(RemovalPolicy.RETAIN)).toEqual([['Retain'], ['Retain'], ['Retain']])
+  })
+})
+
+describe('a domain of the app', () => {
+  const domainIn = (scope: Stack) =>
+    DomainName.fromDomainNameAttributes(scope, 'Domain', {
+      name: 'views.example.com',
+      regionalDomainName: 'd-1.execute-api.us-east-1.amazonaws.com',
+      regionalHostedZoneId: 'Z1',
+    })
+
+  test.each([
+    [undefined, '/'],
+    ['shop', '/shop/'],
+  ])('leads to the API, and is the address that people and programs find (key %s)', (mappingKey, path) => {
+    const { stack: own, vpc } = ownStack()
+    const apiDomain = { domainName: domainIn(own), ...(mappingKey === undefined ? {} : { mappingKey }) }
+    const views = viewkeeperOn(own, { database: instanceIn(own, vpc), vpc }, { apiDomain })
+    const url = `https://views.example.com${path}`
+    expect(own.resolve(views.apiUrl)).toBe(url)
+    const synthesized = new Synthesized(own)
+    const [, { Properties }] = synthesized.one('AWS::ApiGatewayV2::ApiMapping')
+    expect(Properties).toMatchObject({ DomainName: 'views.example.com', Stage: '$default' })
+    expect(JSON.stringify(synthesized.one('AWS::SSM::Parameter')[1].Properties.Value)).toContain(url)
+  })
+
+  test('is refused for a private API', () => {
+    expect(() => onInstance({ api: 'private', apiDomain: { domainName: domainIn(new Stack()) } })).toThrow(
+      "apiDomain: is only for api: 'public'",
+    )
   })
 })
 
@@ -78,6 +137,29 @@ describe('metrics', () => {
       dimensions: ofView,
     })
   })
+})
+
+test('the monitor publishes the age of each view for which the app asks, and of no other', () => {
+  const agesOf = (...views: string[]) => {
+    const { stack, viewkeeper } = onInstance()
+    for (const view of views)
+      expect(viewkeeper.metricAge(view)).toMatchObject({
+        metricName: 'Age',
+        statistic: 'Maximum',
+        dimensions: { ...metricDimensions('test'), view },
+      })
+    return new Synthesized(stack).fn('monitor')[1].Properties.Environment.Variables.AGES_OF
+  }
+  expect(agesOf('public.sales', 'public.stock', 'public.sales')).toBe('["public.sales","public.stock"]')
+  expect(agesOf()).toBeUndefined()
+  const { stack, viewkeeper } = onInstance()
+  for (const [view, meant] of [
+    ['Sales', 'public.sales'],
+    ['app."Odd"', 'app."Odd"'],
+  ] as const)
+    expect(viewkeeper.metricAge(view)).toMatchObject({ dimensions: { view: meant } })
+  const { AGES_OF } = new Synthesized(stack).fn('monitor')[1].Properties.Environment.Variables
+  expect(JSON.parse(AGES_OF)).toEqual(['public.sales', 'app."Odd"'])
 })
 
 describe('alarms', () => {
@@ -252,6 +334,12 @@ describe('a key', () => {
     const region = { Ref: 'AWS::Region' }
     const host = (service: string) => ({ 'Fn::Join': ['', [`${service}.`, region, '.amazonaws.com']] })
     const use = ['kms:Decrypt', 'kms:GenerateDataKey*']
+    const topicsOfAccount = {
+      'Fn::Join': [
+        '',
+        ['arn:', { Ref: 'AWS::Partition' }, ':sns:', region, ':', { Ref: 'AWS::AccountId' }, ':*'],
+      ],
+    }
     // CDK's own statements about the secret are for what policies of IAM allow.
     const root = {
       AWS: {
@@ -264,7 +352,15 @@ describe('a key', () => {
     expect(others).toMatchObject([
       { Principal: { Service: host('logs') }, Condition: { ArnLike: {} } },
       {
-        Principal: { Service: ['cloudwatch.amazonaws.com', 'sns.amazonaws.com'] },
+        Principal: { Service: 'cloudwatch.amazonaws.com' },
+        Action: use,
+        Condition: {
+          StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } },
+          ArnLike: { 'kms:EncryptionContext:aws:sns:topicArn': topicsOfAccount },
+        },
+      },
+      {
+        Principal: { Service: 'sns.amazonaws.com' },
         Action: use,
         Condition: { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } },
       },

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
+import type { PageTarget } from '../../../page/serve/files.ts'
 import { pageFor } from '../../../page/serve/page.ts'
 import { servePage } from '../../../page/serve/serve.ts'
 
@@ -17,9 +18,13 @@ interface Asked {
 export type Answers = (asked: Asked) => object | { status: number; body: object } | undefined
 
 /** Serves the page with an API that says what a test wants. */
-export async function startFakeApi(answers: Answers, environment: string | null = 'production') {
-  const target = { name: environment ?? 'local', environment, url: 'https://api.example' }
-  const files = await pageFor(target)()
+export async function startFakeApi(
+  answers: Answers,
+  environment: string | null = 'production',
+  more: Pick<PageTarget, 'typed'> = {},
+) {
+  const target = { name: environment ?? 'local', environment, url: 'https://api.example', ...more }
+  const files = await pageFor(() => target)()
   const asked: Asked[] = []
   const server = createServer(async (request, response) => {
     if (servePage(request, response, files)) return

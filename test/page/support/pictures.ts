@@ -27,7 +27,9 @@ const addresses = (night: Night): Record<string, string> => ({
   batches: '#/batches',
   batch: `#/batches/${night.batch}`,
   runs: '#/runs',
+  days: '#/runs?as=days',
   run: `#/runs/${night.failedRun}`,
+  actions: '#/actions',
 })
 
 const ofDocs: Picture[] = [
@@ -39,6 +41,7 @@ const ofDocs: Picture[] = [
   { page: 'graph', width: 'narrow', scheme: 'dark' },
   { page: 'batch', width: 'wide', scheme: 'dark' },
   { page: 'batch', width: 'narrow', scheme: 'light' },
+  { page: 'days', width: 'wide', scheme: 'light' },
   { page: 'run', width: 'wide', scheme: 'light' },
 ]
 

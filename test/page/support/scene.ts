@@ -57,6 +57,8 @@ function viewOf(name: string, options: Options = {}) {
       durationMs: status === 'running' ? null : took * 1000,
     },
     lastSuccessAt: before(age),
+    asOf: before(age),
+    heldBackBy: null,
     staleMs: age * 1000,
     dependsOn: reads.map((read) => (read.includes('.') ? read : `${schema}.${read}`)),
     neededBy: [] as string[],
@@ -67,6 +69,11 @@ function viewOf(name: string, options: Options = {}) {
     schedule: options.schedule ?? null,
     timeZone: options.schedule ? 'Europe/Berlin' : null,
     missing,
+    failing: status === 'failed',
+    checked: false,
+    checkFailedSince: null,
+    aside: null as { since: string; by: string } | null,
+    retry: null as { runId: number; at: string; message: string | null } | null,
   }
 }
 
@@ -277,7 +284,13 @@ export const apiOf =
     const [, room, subject, last] = path.split('/')
     const view = views.find((each) => each.view === subject || String(each.id) === subject)
     if (method !== 'GET') return undefined
-    if (path === '/views') return { views, paused: null, next: null }
+    if (path === '/views')
+      return {
+        views,
+        paused: null,
+        replicas: { readOnReplicas: null, standbys: [], hidden: 0 },
+        next: null,
+      }
     if (room === 'views' && view && last === 'why') return whyOf(view)
     if (room === 'views' && view)
       return {
@@ -308,10 +321,66 @@ export const apiOf =
         'runs',
       )
     if (room === 'runs') return views.flatMap(runs).find(({ id }) => String(id) === subject)
+    if (path === '/actions') return { actions: named ? actionsOn([named.view]) : actionsOn([]), next: null }
+    if (path === '/plan') return planOf(views)
+    if (path === '/days') return { views: views.map(daysOf), next: null }
     if (path === '/batches') return { batches, next: null }
     if (room === 'batches') return batches.find(({ id }) => id === subject)
     return undefined
   }
+
+/** What people did by hand: with a run, with a batch, and with neither. */
+const actionsOn = (views: string[]) =>
+  (['pause', 'retry', 'cancel'] as const).map((action, i) => ({
+    id: 30 - i,
+    at: '2026-11-20T09:00:00.000Z',
+    action,
+    requestedBy: 'arn:aws:sts::123456789012:assumed-role/deployer/somebody-with-a-long-name@example.com',
+    views,
+    runId: action === 'cancel' ? 9993 : null,
+    batchId: action === 'retry' ? '20261120-090000-1f3c9a2b' : null,
+    request: action === 'pause' ? {} : { force: true, strategy: 'swap' },
+  }))
+
+/** A day with a busy night, a quiet hour, and promises that break. */
+const planOf = (views: SceneView[]) => ({
+  from: '2026-11-20T10:00:00.000Z',
+  paused: true,
+  hours: Array.from({ length: 24 }, (_, i) => ({
+    at: new Date(Date.UTC(2026, 10, 20, 10 + i)).toISOString(),
+    refreshes: i === 5 ? 0 : 4 + (i % 7) * 3,
+    busyMs: i === 5 ? 0 : i === 16 ? 5_400_000 : 60_000 * (1 + (i % 7)),
+    atOnce: i === 5 ? 0 : 2,
+  })),
+  views: views.map(({ view, paused }, i) => ({
+    view,
+    paused,
+    refreshes: i * 4,
+    leftOut: i % 3,
+    busyMs: i * 40_000,
+    usualMs: i % 5 === 0 ? null : 10_000 * i,
+    succeeded: i * 3,
+    turns: i,
+    missedTurns: 0,
+    targetLagMs: i % 2 ? 900_000 : null,
+    maxStaleMs: 3_600_000,
+    worksMs: i === 3 ? 1_200_000 : null,
+    oldestMs: 960_000,
+    heldBackBy: null,
+    broken: i === 3 ? [{ promise: 'lag', text: 'the target lag of 15 min cannot be kept: 20 min can' }] : [],
+  })),
+  next: null,
+})
+
+/** Days of all kinds, and one without a run. */
+const daysOf = ({ view }: SceneView, i: number) => ({
+  view,
+  days: Array.from({ length: 14 }, (_, day) => {
+    const failed = (i * 5 + day * 3) % 11 === 0 ? 2 : 0
+    const last = failed === 0 || day % 2 === 0 ? 'success' : 'failed'
+    return { day: before((13 - day) * 24 * hour).slice(0, 10), last, runs: 4, failed }
+  }).filter((_, day) => (i + day) % 9 !== 0),
+})
 
 /** A view that waits for a lock if it is stale, else one that is fresh. */
 const whyOf = (view: SceneView) => ({
@@ -320,6 +389,8 @@ const whyOf = (view: SceneView) => ({
   staleMs: view.staleMs,
   maxStaleMs: view.maxStaleMs,
   lastSuccessAt: view.lastSuccessAt,
+  asOf: view.asOf,
+  heldBackBy: view.heldBackBy,
   nextRun: view.nextRun,
   causes: view.stale
     ? [

@@ -88,7 +88,10 @@ export async function startParameters(
   return { asked }
 }
 
-/** Takes away all AWS credentials and settings of the person who runs the test. */
+/**
+ * Takes away all AWS credentials and settings of the person who runs the test, and the local gateway that may run on the
+ * current folder.
+ */
 export function withoutPerson(): void {
   for (const name of Object.keys(process.env).filter((each) => each.startsWith('AWS_')))
     vi.stubEnv(name, undefined)
@@ -96,6 +99,7 @@ export function withoutPerson(): void {
   vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', '/dev/null')
   vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true')
   vi.stubEnv('VIEWKEEPER_ENV', undefined)
+  vi.stubEnv('DATA_DIR', '/dev/null')
   onTestFinished(() => void vi.unstubAllEnvs())
 }
 

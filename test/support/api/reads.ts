@@ -1,6 +1,11 @@
 import type { Database } from '../../../src/db/server/connect.ts'
+import type { RouteName, routes } from '../../../src/edge/http/routes.ts'
 import { getBatch, listBatches, listOpenBatches } from '../../../src/operations/batches/read.ts'
+import { listActions } from '../../../src/operations/monitoring/actions.ts'
+import { getDays } from '../../../src/operations/monitoring/days.ts'
 import { getMetrics } from '../../../src/operations/monitoring/metrics.ts'
+import { getPlan } from '../../../src/operations/monitoring/plan.ts'
+import { getRecommendations } from '../../../src/operations/monitoring/recommend.ts'
 import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { getRun, listRuns } from '../../../src/operations/runs/read.ts'
 import { getView, listViews } from '../../../src/operations/views/read.ts'
@@ -19,8 +24,17 @@ const metricsOf = (database: Database, view?: string) => getMetrics(database, { 
 const whyOf = (database: Database, view: string) =>
   getWhy(database, view, { schedules: unscheduled, environment: null })
 
+type Read = (database: Database, known: Known) => Promise<unknown>
+
+/** The routes of the table that read the database, as `GET /views`. */
+type GetRoute = {
+  [Name in Exclude<RouteName, 'getOpenapi'>]: (typeof routes)[Name]['method'] extends 'GET'
+    ? `GET ${(typeof routes)[Name]['path']}`
+    : never
+}[Exclude<RouteName, 'getOpenapi'>]
+
 /** Every GET route, and the part of its answer that does not depend on the time. */
-export const reads: Record<string, (database: Database, known: Known) => Promise<unknown>> = {
+export const reads: Record<GetRoute, Read> & Record<string, Read> = {
   'GET /views': async (database, { view, unmet }) =>
     (await listViews(database)).views
       .filter((each) => [view, unmet].includes(each.view))
@@ -47,6 +61,15 @@ export const reads: Record<string, (database: Database, known: Known) => Promise
   'GET /batches/{id}': async (database, { batchId }) =>
     (await getBatch(database, batchId)).views.map(({ status }) => status),
   'the open batches': async (database) => (await listOpenBatches(database)).length,
+  'GET /actions': async (database, { view }) =>
+    (await listActions(database, { limit: 10, view })).actions.map(({ action }) => action),
+  'GET /days': async (database, { view }) =>
+    (await getDays(database, 2)).filter((each) => each.view === view).map(({ days }) => days.length),
+  'GET /plan': async (database, { view }) =>
+    (await getPlan(database, unscheduled)).views
+      .filter((each) => each.view === view)
+      .map(({ refreshes, turns, broken }) => [refreshes, turns, broken]),
+  'GET /recommendations': (database) => getRecommendations(database, unscheduled),
   'GET /metrics': async (database, { view }) =>
     (await metricsOf(database)).filter((each) => each.view === view).map(({ runs }) => runs),
   'GET /metrics?view= of a view without a definition': (database, { unmet }) => metricsOf(database, unmet),

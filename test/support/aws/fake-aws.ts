@@ -24,7 +24,10 @@ const parameter: Partial<Address> = {
   migrateArn: 'migrate-of-nowhere',
 }
 
-/** A server that speaks as Lambda and SSM do, and gives these answers in turn, the last one for ever. Returns what was received, and the functions that were called. */
+/**
+ * A server that speaks as Lambda and SSM do, and gives these answers in turn, the last one for ever. Returns what was received,
+ * and the functions that were called.
+ */
 export async function startLambda(
   answers: LambdaAnswer[],
 ): Promise<{ received: unknown[]; called: string[] }> {

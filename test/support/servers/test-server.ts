@@ -18,7 +18,7 @@ const under = process.env.POSTGRES ?? '18'
  * A server that npm has not installed, if POSTGRES names the folder of its programs. Distributions ship minor releases that npm
  * does not have yet: `POSTGRES=/usr/lib/postgresql/15/bin` is Debian's.
  */
-const installed: Binaries | undefined = under.includes('/')
+export const installed: Binaries | undefined = under.includes('/')
   ? { initdb: join(under, 'initdb'), postgres: join(under, 'postgres') }
   : undefined
 
@@ -41,6 +41,8 @@ export interface TestServer extends EmbeddedPostgres {
 
 interface Options {
   parameters?: Record<string, string>
+  /** The folder in which the server gets its own. */
+  place?: string
   /** Called before the start with the data folder and the user that has to own every file of the server. */
   prepare?(data: string, user: ServerUser): Promise<void> | void
 }
@@ -49,8 +51,12 @@ interface Options {
  * Starts an empty server of the major version under test. Its data folder is a copy of one that `initdb` has made once. The
  * server does not wait for the disk: that loses data only if the machine crashes. `stop` removes the folder.
  */
-export async function startTestServer({ parameters, prepare }: Options = {}): Promise<TestServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-server-'))
+export async function startTestServer({
+  parameters,
+  place = tmpdir(),
+  prepare,
+}: Options = {}): Promise<TestServer> {
+  const folder = mkdtempSync(join(place, 'viewkeeper-server-'))
   await promisify(execFile)('cp', ['-a', ...(await initialised()), folder])
   const data = join(folder, `postgres-${major}`)
   await prepare?.(data, findServerUser([data]))

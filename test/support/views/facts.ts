@@ -1,4 +1,4 @@
-import type { LiveView, SwapRights } from '../../../src/plan/views/live-view.ts'
+import type { LiveView } from '../../../src/plan/views/live-view.ts'
 import type { ViewFacts } from '../../../src/plan/views/view-facts.ts'
 
 /** A view with nothing special, to plan on. */
@@ -8,8 +8,10 @@ export const viewFacts = (changes: Partial<ViewFacts> = {}): ViewFacts => ({
   schema: 'app',
   name: 'Sales',
   view: 'app."Sales"',
+  owner: 'boss',
   populated: true,
   mayAlter: true,
+  mayActAsOwner: true,
   counting: { role: 'boss', schema: 'app' },
   mayMakeSchemas: true,
   uniqueIndexes: [],
@@ -51,13 +53,4 @@ export const liveView = ({
     isTemporary: false,
     ...view,
   },
-})
-
-export const swapRights = (changes: Partial<SwapRights> = {}): SwapRights => ({
-  role: 'keeper',
-  mayActAs: ['boss'],
-  lacks: [],
-  mayNotSeal: [],
-  inheritsOwner: true,
-  ...changes,
 })

@@ -25,6 +25,56 @@ export const definition = (name: string, sql: string, more: Partial<Definition> 
   ...more,
 })
 
+/** A definition in which no field has its default, as an author may write it, but for the target lag beside a schedule. */
+export const everyField: Definition = {
+  schema: 'app',
+  name: 'Every_Field',
+  sql: 'select 1 as id, 2 as n',
+  indexes: [
+    { name: 'every_key', unique: true, on: '(id)' },
+    { name: 'every_n', unique: false, on: '(n) where n > 0' },
+  ],
+  comment: "it's \\ odd",
+  grants: [{ privileges: ['select'], columns: ['id'], to: 'reporting', grantOption: true }],
+  owner: 'App Owner',
+  strategy: 'concurrent',
+  rowCountStrategy: 'exact',
+  schedule: '*/5 6-18/2 * JAN,mar-Dec 1-5,7',
+  timeZone: 'Asia/Kolkata',
+  targetLagSeconds: 900,
+  suspendAfterFailures: 0,
+  settings: { work_mem: '64MB', jit: 'off' },
+  timeoutSeconds: 86_400,
+  retries: 0,
+  retryDelaySeconds: 0,
+  maxStalenessSeconds: 1,
+  minIntervalSeconds: 2_147_483_647,
+  inAll: false,
+  readOnReplicas: false,
+  skipUnchanged: true,
+  dependsOn: ['public.other', '"Odd".name'],
+  checks: {
+    notEmpty: true,
+    notNull: ['id'],
+    unique: [['id', 'n']],
+    accepted: { n: ['2', 1] },
+    references: { id: 'pg_catalog.pg_namespace (oid)' },
+    rows: { atLeast: 1, changeAtMost: '50%' },
+    "it's \\ odd": 'select from "Every_Field"',
+    severity: { "it's \\ odd": 'warn', 'references(id)': 'warn' },
+  },
+}
+
+/** A row of `viewkeeper.definitions` with each column under the name of its field. */
+export const inFields = (row: object): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(row).map(([column, value]) => [
+      { schema_name: 'schema', refresh_strategy: 'strategy' }[column] ??
+        column.replaceAll(/_(.)/g, (_, letter) => letter.toUpperCase()),
+      value,
+    ]),
+  )
+
 export const migrateCall = (database: Database, more: Partial<MigrateCall> = {}): MigrateCall => ({
   database,
   trigger: 'cli',

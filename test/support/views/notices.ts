@@ -1,4 +1,5 @@
 import { describeAlarm, readAlarm } from '../../../src/mails/alarm-words.ts'
+import type { RunFacts, Standing } from '../../../src/plan/diagnosis/standing.ts'
 import type {
   Alarm,
   EndedBatch,
@@ -7,7 +8,6 @@ import type {
   ToldTrouble,
 } from '../../../src/plan/monitoring/notice-facts.ts'
 import { type PlannedNotice, planNotice } from '../../../src/plan/monitoring/notice-plan.ts'
-import type { RunFacts, Standing } from '../../../src/plan/views/standing.ts'
 import type { ProblemCode } from '../../../src/problem.ts'
 
 /** Now, in these facts. */
@@ -22,6 +22,7 @@ const noFacts = (): NoticeFacts => ({
   runs: [],
   batches: [],
   slow: [],
+  mended: [],
   views: new Map(),
   reads: new Map(),
   pause: null,
@@ -48,6 +49,8 @@ export const view = (
   staleMs: hours * hourMs,
   maxStaleMs: 25 * hourMs,
   lastSuccessAt: hoursAgo(hours),
+  asOf: hoursAgo(hours),
+  heldBackBy: null,
   scheduled: true,
   nextRun: hoursAgo(-1),
   missedAt: null,

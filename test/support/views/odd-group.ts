@@ -167,7 +167,8 @@ export const filledMembers: string[] = members
 
 /**
  * Makes a group that is odd in every way that we know: 20 members in 4 schemas with 3 owners, what hangs on them, and what
- * reads them from outside. The root is `a.root`. Returns the owners and the roles that grant on, as SQL writes them; `suffix` makes the names of roles unique on the server.
+ * reads them from outside. The root is `a.root`. Returns the owners and the roles that grant on, as SQL writes them; `suffix`
+ * makes the names of roles unique on the server.
  */
 export async function makeOddGroup(sql: Sql, suffix: string): Promise<string[]> {
   const [one, two, three, granter, guest] = ['One', 'two"', 'três', 'granter', 'guest'].map(

@@ -1,5 +1,4 @@
-import postgres from 'postgres'
-import type { Sql } from '../../../src/db/server/connect.ts'
+import postgres, { type Sql } from 'postgres'
 import { until } from '../waiting/until.ts'
 
 /**

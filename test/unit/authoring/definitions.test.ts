@@ -13,6 +13,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { checkViews } from '../../../src/authoring/validate.ts'
 import { defineView, type ViewInput } from '../../../src/index.ts'
 import { type Definition, definitionDefaults } from '../../../src/plan/views/definition.ts'
+import { everyField } from '../../support/views/frozen.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
 vi.setConfig({ testTimeout: 60_000 })
@@ -34,35 +35,53 @@ describe('a definition', () => {
   })
 
   test('has what the author says', async () => {
-    const said = {
-      schema: 'app',
-      name: 'Route_Delays',
-      strategy: 'swap',
-      rowCountStrategy: 'exact',
-      schedule: '*/5 6-18/2 * JAN,mar-Dec 1-5,7',
-      timeZone: 'Asia/Kolkata',
-      timeoutSeconds: 86_400,
-      retries: 0,
-      retryDelaySeconds: 0,
-      maxStalenessSeconds: 1,
-      minIntervalSeconds: 2_147_483_647,
-      inAll: false,
-      comment: "it's",
-      owner: 'App Owner',
-    } as const
-    const input = {
-      ...said,
-      settings: { work_mem: '256MB', jit: false, random_page_cost: 1.1 },
-      dependsOn: ['public.other', '"Odd".name', 'public.other'],
-    }
-    expect(await define(input)).toEqual({
-      ...said,
-      sql: 'select 1',
-      indexes: [],
-      grants: [],
-      settings: { work_mem: '256MB', jit: 'false', random_page_cost: '1.1' },
-      dependsOn: ['public.other', '"Odd".name'],
+    const { sql, targetLagSeconds: _, ...said } = everyField
+    expect(await define({ ...said, query: sql } as ViewInput)).toEqual({
+      ...everyField,
+      targetLagSeconds: null,
     })
+    for (const [field, usual] of Object.entries(definitionDefaults))
+      expect({ [field]: everyField[field as keyof Definition] }).not.toEqual({ [field]: usual })
+    const { settings, dependsOn } = await define({
+      settings: { work_mem: '256MB', jit: false, random_page_cost: 1.1 },
+      dependsOn: ['public.other', 'public.other'],
+    })
+    expect(settings).toEqual({ work_mem: '256MB', jit: 'false', random_page_cost: '1.1' })
+    expect(dependsOn).toEqual(['public.other'])
+  })
+
+  test('has no check that reads the old data by the name with its schema', async () => {
+    const checks = { old: 'select from public.v' }
+    expect(await problemsOf({ name: 'v', query: 'select 1', checks })).toMatchObject([
+      { field: 'checks.old', message: expect.stringContaining('must name the view without its schema, "v"') },
+    ])
+  })
+
+  test('may be as old as its target lag, unless it says more', async () => {
+    expect(await define({ targetLagSeconds: 900 })).toMatchObject({
+      targetLagSeconds: 900,
+      maxStalenessSeconds: 900,
+    })
+    expect(await define({ targetLagSeconds: 60, maxStalenessSeconds: 90 })).toMatchObject({
+      maxStalenessSeconds: 90,
+    })
+  })
+
+  test('is left out of everything if something else owns its clock, and may have a target lag', async () => {
+    const outside = { schedule: 'none', timeZone: null, inAll: false }
+    expect(await define({ schedule: 'none' })).toMatchObject(outside)
+    expect(await define({ schedule: 'none', targetLagSeconds: 60, inAll: true })).toMatchObject({
+      ...outside,
+      targetLagSeconds: 60,
+      inAll: true,
+    })
+  })
+
+  test('that is refreshed on change is one whose unchanged refreshes are left out', async () => {
+    const changing = await define({ targetLagSeconds: 60, onChange: true })
+    expect(changing.skipUnchanged).toBe(true)
+    expect(changing).not.toHaveProperty('onChange')
+    expect((await define({ targetLagSeconds: 60, onChange: false })).skipUnchanged).toBeNull()
   })
 
   test.each(['UTC', 'Etc/UTC', 'US/Eastern', 'Europe/Berlin'])('has time zone %s', async (timeZone) => {

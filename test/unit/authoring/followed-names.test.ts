@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readTouched } from '../../../src/authoring/touched.ts'
+import { readTouched } from '../../../src/authoring/sql/touched.ts'
 import { displayName } from '../../../src/plan/names.ts'
 
 /** What a file touches, as `relation: column, column`. */

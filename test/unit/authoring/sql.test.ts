@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import { unqualifiedNames } from '../../../src/authoring/function-body.ts'
-import { canonicalSql, readIndex, readQuery, readsOf } from '../../../src/authoring/sql.ts'
+import { unqualifiedNames } from '../../../src/authoring/sql/function-body.ts'
+import { canonicalSql, readIndex, readQuery, readsOf } from '../../../src/authoring/sql/read.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
 vi.setConfig({ testTimeout: 60_000 })

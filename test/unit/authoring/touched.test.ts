@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { readTouched } from '../../../src/authoring/touched.ts'
+import { readTouched } from '../../../src/authoring/sql/touched.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 
 const read = (text: string) => readTouched('change.sql', text)
@@ -88,7 +88,7 @@ test('a statement behind thousands of others is found, and what only the parser 
 })
 
 test('60,000 statements take no more memory than a small function has', async () => {
-  const module = new URL('../../../src/authoring/touched.ts', import.meta.url)
+  const module = new URL('../../../src/authoring/sql/touched.ts', import.meta.url)
   const script = `
     const { readTouched } = await import(${JSON.stringify(module.href)})
     await readTouched('change.sql', "insert into a values (1, 'it''s; x');".repeat(60000))

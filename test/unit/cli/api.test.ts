@@ -5,7 +5,8 @@ import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { apiOf } from '../../../cli/api/api-of.ts'
 import { ApiUnavailable } from '../../../cli/api/unavailable.ts'
 import { findFreePort } from '../../../local/embedded/port.ts'
-import { problem, startApi, withoutPerson } from '../../support/api/fake-api.ts'
+import { aimed, command } from '../../../src/plan/commands.ts'
+import { problem, startApi, startParameters, withoutPerson } from '../../support/api/fake-api.ts'
 
 beforeEach(withoutPerson)
 
@@ -26,6 +27,40 @@ describe('which API', () => {
     expect(api).toMatchObject({ name: url, environment: null, url })
     await api.send('GET', '/views')
     expect(received).toMatchObject([{ method: 'GET', url: '/views', signature: null }])
+  })
+
+  test('what people are told to type reaches the same API again, whatever is chosen', async () => {
+    vi.stubEnv('PORT', '8999')
+    vi.stubEnv('VIEWKEEPER_ENV', 'production')
+    const { typed } = await apiOf({ env: 'local' })
+    expect(command(['cancel', '7'], typed)).toBe('viewkeeper cancel 7 --env local')
+    expect(aimed('viewkeeper refresh app.sales', typed)).toBe('viewkeeper refresh app.sales --env local')
+    expect(aimed('viewkeeper put-back', typed)).toBe('viewkeeper put-back')
+    const url = 'http://127.0.0.1:8999'
+    expect(command(['ls'], (await apiOf({ url: `${url}/` })).typed)).toBe(`viewkeeper ls --url ${url}`)
+    vi.stubEnv('VIEWKEEPER_ENV', 'local')
+    expect(command(['ls'], (await apiOf({})).typed)).toBe('viewkeeper ls')
+  })
+
+  test('a chosen environment is named on standard error, once, before something changes there', async () => {
+    // A name of its own: an API that was looked up is found again by every test of this process.
+    const { url, received } = await startApi()
+    await startParameters({ chosen: { apiUrl: url } })
+    vi.stubEnv('VIEWKEEPER_ENV', 'chosen')
+    let told = ''
+    vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      told += `${text}after ${received.filter(({ method }) => method === 'POST').length}`
+      return true
+    })
+    onTestFinished(() => void vi.restoreAllMocks())
+    const api = await apiOf({})
+    await api.send('GET', '/views')
+    expect(told).toBe('')
+    await api.send('POST', '/batches')
+    await api.send('POST', '/batches')
+    expect(told).toBe('chosen, chosen by VIEWKEEPER_ENV\nafter 0')
+    await (await apiOf({ env: 'chosen' })).send('POST', '/batches')
+    expect(told).toBe('chosen, chosen by VIEWKEEPER_ENV\nafter 0')
   })
 
   test.each(['gateway', 'ftp://host', 'file:///etc', 'https://me:word@host/'])(

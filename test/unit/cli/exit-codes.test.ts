@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { ApiUnavailable } from '../../../cli/api/unavailable.ts'
 import { exitCodeOf } from '../../../cli/output/exit-codes.ts'
 import { problemLines } from '../../../cli/output/problem.ts'
@@ -24,9 +24,24 @@ test.each([
   [{ batchId: 'b' }, 'viewkeeper batch b --env production'],
 ])('a problem with %j says what to type', (details, next) => {
   const problem = new Problem('AlreadyRunning', 'It runs.', details)
-  expect(problemLines(problem, { environment: 'production' })).toEqual([
-    'viewkeeper: It runs.',
-    `  next: ${next}`,
-  ])
+  expect(problemLines(problem, { typed: 'production' })).toEqual(['viewkeeper: It runs.', `  next: ${next}`])
   expect(problemLines(problem, null)).toEqual(['viewkeeper: It runs.'])
+})
+
+test('a line of SQL to type stays whole on a narrow terminal', () => {
+  const columns = Object.getOwnPropertyDescriptor(process.stderr, 'columns')
+  Object.defineProperty(process.stderr, 'columns', { value: 40, configurable: true })
+  onTestFinished(() => void Object.defineProperty(process.stderr, 'columns', columns ?? { value: undefined }))
+  const grant = '  grant select on shop.orders to a_role_with_a_long_name;'
+  const problem = new Problem(
+    'InsufficientPrivilege',
+    `A right on shop.orders is missing, as it says.\n\nboss has to run:\n${grant}`,
+  )
+  expect(problemLines(problem, null)).toEqual([
+    'viewkeeper: A right on shop.orders is',
+    'missing, as it says.',
+    '',
+    'boss has to run:',
+    grant,
+  ])
 })

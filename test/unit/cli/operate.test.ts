@@ -1,12 +1,27 @@
 import { describe, expect, test } from 'vitest'
 import { readersOf } from '../../../cli/commands/operate/drop.ts'
-import { sinceOf } from '../../../cli/commands/operate/runs.ts'
+import { momentOf } from '../../../cli/commands/operate/runs.ts'
 import { endOfBatch, progressLine, selectionOf, stateText, viewLinesOf } from '../../../cli/output/batches.ts'
-import { endLine, failureLines, insteadLines, progressText, runsTable } from '../../../cli/output/runs.ts'
-import { sorted, stateInList, summaryOf, viewsTable } from '../../../cli/output/views.ts'
+import {
+  endLine,
+  failureLines,
+  insteadLines,
+  progressText,
+  runLines,
+  runsTable,
+} from '../../../cli/output/runs.ts'
+import { sorted, summaryOf, viewLines, viewsTable } from '../../../cli/output/views.ts'
 import { whyLines } from '../../../cli/output/why.ts'
 import { parseSelect } from '../../../cli/project/select.ts'
-import type { BatchDetails, BatchView, Run, View, Why } from '../../../src/edge/http/schemas/answers.ts'
+import type {
+  BatchDetails,
+  BatchView,
+  Run,
+  View,
+  ViewDetails,
+  Why,
+} from '../../../src/edge/http/schemas/answers.ts'
+import { filters, stateBesideLastRun } from '../../../src/plan/diagnosis/state.ts'
 import { plain } from '../../../src/terminal/paint.ts'
 
 const now = new Date('2026-11-21T12:00:00Z')
@@ -28,6 +43,8 @@ const viewOf = (changes: Partial<View>): View => ({
   estimatedRows: 4309,
   lastRun: { id: 7, status: 'success', requestedAt: minutesAgo(3), durationMs: 9300 },
   lastSuccessAt: minutesAgo(3),
+  asOf: minutesAgo(3),
+  heldBackBy: null,
   staleMs: 180_000,
   dependsOn: [],
   neededBy: [],
@@ -37,7 +54,17 @@ const viewOf = (changes: Partial<View>): View => ({
   nextBy: 'nightly',
   schedule: null,
   timeZone: null,
+  targetLagSeconds: null,
+  lagWorksSeconds: null,
+  suspendedUntil: null,
+  leftOut: 0,
+  savedMs: null,
   missing: false,
+  failing: false,
+  checked: false,
+  checkFailedSince: null,
+  aside: null,
+  retry: null,
   ...changes,
 })
 
@@ -71,6 +98,7 @@ describe('views', () => {
   const failed = viewOf({
     name: 'broken',
     lastRun: { id: 8, status: 'failed', requestedAt: minutesAgo(5), durationMs: 450 },
+    failing: true,
   })
   const fresh = viewOf({ name: 'fine', nextRun: '2026-11-21T13:00:00Z', estimatedRows: null })
   const missing = viewOf({ name: 'gone', missing: true, lastRun: null, staleMs: null })
@@ -97,7 +125,7 @@ describe('views', () => {
     [{ maxStaleMs: null }, 'unlimited'],
     [{}, 'fresh'],
   ])('with %j stand as %s', (changes, standing) => {
-    expect(stateInList(viewOf(changes))).toBe(standing)
+    expect(stateBesideLastRun(viewOf(changes))).toBe(standing)
   })
 
   test('are told with age, limit, last run and the next one; on 80 columns the least important are left out', () => {
@@ -109,10 +137,60 @@ describe('views', () => {
     for (const line of viewsTable(all, now, narrow)) expect(line.length).toBeLessThanOrEqual(80)
   })
 
+  test('whose retry waits say when it begins and why, come first and count as failed; a view set aside is not missing', () => {
+    const retry = { runId: 8, at: '2026-11-21T12:04:00Z', message: 'public.half: division by zero' }
+    const half = viewOf({
+      name: 'half',
+      failing: true,
+      lastRun: { id: 9, status: 'pending', requestedAt: minutesAgo(1), durationMs: null },
+      retry,
+    })
+    const away = viewOf({ name: 'away', missing: true, aside: { since: minutesAgo(9), by: 'shop' } })
+    const list = sorted([fresh, stale, half])
+    expect(named(list)).toEqual(['half', 'late', 'fine'])
+    const lines = viewsTable(list, now, wide)
+    expect(lines[1]).toContain('retries at 12:04 UTC after: division by zero')
+    for (const line of viewsTable(list, now, narrow)) expect(line.length).toBeLessThanOrEqual(80)
+    expect(summaryOf(list)).toBe('3 views: 1 stale, 2 fresh   last runs: 1 failed')
+    expect(filters.failed(half)).toBe(true)
+    const last = { id: 10, requestedAt: minutesAgo(1), durationMs: 5 }
+    const given = viewOf({ name: 'given', failing: true, lastRun: { ...last, status: 'canceled' } })
+    expect([stateBesideLastRun(given), filters.failed(given)]).toEqual(['failed', true])
+    expect(summaryOf([given])).toBe('1 view, failed')
+    const refused = viewOf({ name: 'refused', failing: false, lastRun: { ...last, status: 'failed' } })
+    expect(filters.failed(refused)).toBe(false)
+    const held = {
+      failing: true,
+      checkFailedSince: minutesAgo(9),
+      lastRun: { ...last, status: 'failed' },
+    } as const
+    expect(summaryOf([viewOf(held)])).toBe('1 view, held back   last runs: 1 failed')
+    expect([stateBesideLastRun(away), filters.missing(away), filters.aside(away)]).toEqual([
+      'aside',
+      false,
+      true,
+    ])
+  })
+
   test('are summed up by how they stand', () => {
     expect(summaryOf(all)).toBe('5 views: 1 missing, 2 stale, 2 fresh   last runs: 1 failed')
     expect(summaryOf([fresh])).toBe('1 view, fresh')
     expect(summaryOf([fresh, viewOf({})])).toBe('2 views, all fresh')
+  })
+
+  test('tell what leaving refreshes out has saved: each of them, and all together', () => {
+    const list = [
+      viewOf({ leftOut: 1, savedMs: 9300 }),
+      viewOf({ name: 'other', leftOut: 20, savedMs: null }),
+      fresh,
+    ]
+    const column = viewsTable(list, now, wide).map((line) => line.slice(-9))
+    expect(column).toEqual(['    SAVED', '1 (9.3 s)', '       20', expect.stringMatching(/nightly$/)])
+    expect(summaryOf(list)).toBe('3 views, all fresh   saved: 21 refreshes in 24 h (9.3 s)')
+    // What an older version answers.
+    const { leftOut: _, savedMs: __, ...before } = fresh
+    expect(summaryOf([before as View])).toBe('1 view, fresh')
+    expect(viewsTable([before as View], now, wide)[0]).not.toContain('SAVED')
   })
 })
 
@@ -169,6 +247,23 @@ describe('a run', () => {
     ])
   })
 
+  test('that lacks a right shows each line to type by itself and whole, and nothing that moves a cursor', () => {
+    const grant = `grant select on shop.orders_of_all_the_years_before to shop_owner_of_everything;`
+    const hint = `Missing: its owner lacks select.\n\nshop_owner or a superuser has to run:\n  ${grant}\n\u001b[2J`
+    const lines = failureLines(
+      { ...broken, error: { class: 'InsufficientPrivilege', message: 'no', hint } },
+      { freshAt: null, next: 'x', now, output: { ...wide, width: 60 } },
+    )
+    expect(lines.slice(1, 6)).toEqual([
+      '  Missing: its owner lacks select.',
+      '',
+      '  shop_owner or a superuser has to run:',
+      `    ${grant}`,
+      '',
+    ])
+    expect(lines.join()).not.toContain('\u001b')
+  })
+
   test('before a refresh that succeeded says that this one came since', () => {
     const lines = failureLines(broken, { freshAt: minutesAgo(1), next: 'x', now, output: wide })
     expect(lines.join('\n')).toContain('failed; the view was refreshed since, at 11:59 UTC')
@@ -177,6 +272,29 @@ describe('a run', () => {
   test('of a view that nobody has refreshed promises no data to readers', () => {
     const lines = failureLines(broken, { freshAt: null, next: 'x', now, output: wide })
     expect(lines.join('\n')).not.toContain('readers')
+  })
+
+  test('tells each of its checks, and which took longer than the refresh itself', () => {
+    const checks = [
+      { name: 'notEmpty', rows: 0, ms: 12 },
+      { name: 'no future', severity: 'warn' as const, rows: 3, ms: 5000 },
+    ]
+    const told = (lines: string[]) => lines.join('\n').match(/checks .*\n.*/)?.[0]
+    const expected = expect.stringMatching(
+      /^checks +notEmpty: nothing, 0\.01 s\n +no future: 3 rows, warned, 5\.0 s: longer than the refresh itself$/,
+    )
+    const run = runOf({ checks })
+    expect(told(runLines(run, now, wide))).toEqual(expected)
+    const details: ViewDetails = {
+      ...viewOf({}),
+      owner: 'etl',
+      comment: null,
+      sql: null,
+      indexes: [],
+      recentRuns: [runOf({ checks: null }), run],
+    }
+    expect(told(viewLines(details, now, wide))).toEqual(expected)
+    expect(told(runLines(runOf({ checks: null }), now, wide))).toBeUndefined()
   })
 
   test('in a list keeps its error on 80 columns', () => {
@@ -328,6 +446,8 @@ test('why tells the causes in their order, who is in the way, and the last runs,
     staleMs: 26 * hour,
     maxStaleMs: 25 * hour,
     lastSuccessAt: '2026-11-20T10:00:00Z',
+    asOf: '2026-11-20T10:00:00Z',
+    heldBackBy: null,
     nextRun: null,
     causes: [
       {
@@ -389,11 +509,20 @@ test.each([
   ['7d', '2026-11-14T12:00:00.000Z'],
   ['2026-11-20T09:00:00Z', '2026-11-20T09:00:00.000Z'],
 ])('--since %s is %s', (text, at) => {
-  expect(sinceOf(text, now)).toBe(at)
+  expect(momentOf('--since', text, now)).toBe(at)
+})
+
+test('--since with a time without a zone is UTC, wherever it is typed', () => {
+  expect(momentOf('--since', '2026-11-20 09:00', now)).toBe('2026-11-20T09:00:00.000Z')
+  expect(momentOf('--since', '2026-11-20T09:00+01:00', now)).toBe('2026-11-20T08:00:00.000Z')
+})
+
+test.each(['7', 'sales 5', '2026-13-01', 'yesterday'])('--since %s is refused', (text) => {
+  expect(() => momentOf('--since', text, now)).toThrow('write 90m, 24h, 7d or a time')
 })
 
 test('--since with another text is refused', () => {
-  expect(() => sinceOf('yesterday', now)).toThrow('write 90m, 24h, 7d or a time')
+  expect(() => momentOf('--since', 'yesterday', now)).toThrow('write 90m, 24h, 7d or a time')
 })
 
 test('what reads a view is followed through all views, and told once', () => {

@@ -26,8 +26,9 @@ const pageOf = (api: Api) => async () =>
       '/': fileOf('text/html', '<html>'),
       '/page.js': fileOf('text/javascript', ''),
       '/page.css': fileOf('text/css', ''),
+      '/chunk.js': fileOf('text/javascript', ''),
+      '/other-pages.js': fileOf('text/javascript', ''),
       '/layout.js': fileOf('text/javascript', ''),
-      '/plotter.js': fileOf('text/javascript', ''),
     },
     api,
   )
@@ -76,6 +77,7 @@ describe('the page', () => {
       name: apiUrl,
       environment: null,
       url: apiUrl,
+      flags: `--url ${apiUrl}`,
     })
     const answer = await fromPage('/views?state=stale')
     expect(await answer.json()).toEqual({ views: [] })
@@ -343,11 +345,21 @@ describe('what reaches the API', () => {
 
   test.each(['PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'])('is no %s', async (method) => {
     const { fromPage, received } = await start()
-    const answer = await fromPage('/views', { method })
-    expect({ status: answer.status, allow: answer.headers.get('allow') }).toEqual({
-      status: 405,
-      allow: 'GET, POST',
-    })
+    const paths = {
+      '/views': 'GET',
+      '/pause': 'POST',
+      '/batches': 'GET, POST',
+      '/page.json': 'GET',
+      '/nothing': '',
+    }
+    for (const [path, allow] of Object.entries(paths)) {
+      const answer = await fromPage(path, { method })
+      expect({ path, status: answer.status, allow: answer.headers.get('allow') }).toEqual({
+        path,
+        status: 405,
+        allow,
+      })
+    }
     expect(received).toEqual([])
   })
 

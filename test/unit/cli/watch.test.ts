@@ -66,6 +66,7 @@ describe('a batch that has ended', () => {
     ({
       name: 'production',
       environment: 'production',
+      typed: 'production',
       send: async (_method: string, path: string) =>
         path.startsWith('/runs/') ? readRun() : { status: 200, body: ended },
     }) as unknown as Api
@@ -81,7 +82,7 @@ describe('a batch that has ended', () => {
       '✗ sales   failed after 0.80 s: no rows',
       '',
       '✗ 1 of 2 views refreshed, 1 failed in 12 s',
-      '  when the cause is gone: viewkeeper refresh --select public.sales+ --env production',
+      '  when the cause is gone: viewkeeper retry b --env production',
       '',
     ])
     expect(process.exitCode).toBe(1)

@@ -18,6 +18,9 @@ describe('the configuration', () => {
       retention: { successes: 500, days: 90 },
       telling: usualTelling,
       metricsPerView: false,
+      agesOf: [],
+      tellsPrograms: false,
+      ring: undefined,
       longestWaitSeconds: undefined,
       runsAtOnce: Number.POSITIVE_INFINITY,
       deployConcurrency: undefined,
@@ -29,6 +32,7 @@ describe('the configuration', () => {
       readConfiguration({
         VIEWKEEPER_ENVIRONMENT: 'production',
         BATCH_RUNS_AT_ONCE: '4',
+        AGES_OF: '["public.sales"]',
         ...variablesOf(
           {
             schedules: { nightly: { at: '02:30', timeZone: 'Europe/Berlin' } },
@@ -39,6 +43,8 @@ describe('the configuration', () => {
             batchConcurrency: 3,
             batchExchange: 'each',
             maxTwinBytes: 0,
+            pageUrl: 'https://views.example',
+            runbookUrl: 'https://docs.example',
           },
           [
             'schedules',
@@ -49,6 +55,8 @@ describe('the configuration', () => {
             'batchConcurrency',
             'batchExchange',
             'maxTwinBytes',
+            'pageUrl',
+            'runbookUrl',
           ],
         ),
       }),
@@ -57,10 +65,34 @@ describe('the configuration', () => {
       schedules: { nightly: { schedule: '30 2 * * *', timeZone: 'Europe/Berlin' }, views: true },
       retention: { successes: null, days: 7 },
       metricsPerView: true,
+      agesOf: ['public.sales'],
+      links: { pageUrl: 'https://views.example', runbookUrl: 'https://docs.example' },
       telling: { remindSeconds: null, apartSeconds: 5400 },
       runsAtOnce: 4,
       batchDefaults: { exchange: 'each', maxTwinBytes: 0 },
       deployConcurrency: 3,
+    })
+  })
+
+  test('says in every session of the database who owns views and who reads them on replicas', async () => {
+    const startUp = vi.spyOn(await import('../../../src/db/server/connection.ts'), 'connect')
+    startUp.mockRejectedValue(new Error('not today'))
+    const env = { DATABASE_URL: 'postgres://u:p@127.0.0.1:1/db', VIEW_OWNER: 'them' }
+    const told = {
+      readOnReplicas: true,
+      withoutKey: 'fail',
+      skipUnchanged: true,
+      skipAtMostHours: 6,
+    } as const
+    const said = variablesOf(told, ['readOnReplicas', 'withoutKey', 'skipUnchanged', 'skipAtMostHours'])
+    await expect(readConfiguration({ ...env, ...said }).database.open({})).rejects.toThrow('not today')
+    expect(startUp.mock.calls[0]?.[1]).toEqual({
+      'viewkeeper.view_owner': 'them',
+      'viewkeeper.read_on_replicas': 'true',
+      'viewkeeper.without_key': 'fail',
+      'viewkeeper.skip_unchanged': 'true',
+      'viewkeeper.skip_at_most_hours': '6',
+      'viewkeeper.regular_up_to_ms': '10',
     })
   })
 

@@ -47,6 +47,14 @@ describe('the body', () => {
     expect(bodyOf(encoded)).toEqual({ ä: 'ö' })
   })
 
+  test('that is no UTF-8 is refused, instead of read as another text', () => {
+    const body = Buffer.concat([Buffer.from('{"views":["a'), Buffer.from([0xff]), Buffer.from('"]}')])
+    const encoded = { ...event({}, body.toString('base64')), isBase64Encoded: true }
+    expect(() => bodyOf(encoded)).toThrow(
+      expect.objectContaining({ code: 'InvalidRequest', details: { field: 'body' } }),
+    )
+  })
+
   test('that is no JSON is refused without being shown', () => {
     expect(() => bodyOf(event({}, '{"password": "hunter2"'))).toThrow(
       expect.objectContaining({ code: 'InvalidRequest', message: expect.not.stringContaining('hunter2') }),
@@ -89,6 +97,12 @@ describe('a refusal says what is wrong, and what a field must be', () => {
       { limit: '201' },
       'limit: must be a whole number from 1 to 200',
     ],
+    [
+      'a status',
+      runsQuery,
+      { status: 'failed,done' },
+      'status: must be one or more of pending, running, built, success, failed, canceled, skipped, with commas between them',
+    ],
     ['an id', runPath, { id: '0' }, 'id: must be a whole number from 1 to 2147483647'],
     ["a batch's id", batchPath, { id: '?' }, "id: must be a batch's id, such as 20261120-090000-1f3c9a2b"],
     [
@@ -123,6 +137,10 @@ describe('a refusal says what is wrong, and what a field must be', () => {
     ],
   ])('%s', (_, schema, value, message) => {
     expect(refusal(schema, value)).toBe(message)
+  })
+
+  test.each(['1e2', '0x1f', ' 7', '+7', '7.0', ''])('%j is no number in a path', (id) => {
+    expect(refusal(runPath, { id })).toBe('id: must be a whole number from 1 to 2147483647')
   })
 
   const schemas = {

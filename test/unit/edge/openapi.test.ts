@@ -2,6 +2,7 @@ import { Validator } from '@seriousme/openapi-schema-validator'
 import { describe, expect, test } from 'vitest'
 import { openapi } from '../../../src/edge/http/openapi.ts'
 import { routes } from '../../../src/edge/http/routes.ts'
+import { parseName } from '../../../src/plan/names.ts'
 import { problemCodes } from '../../../src/problem.ts'
 
 const document = openapi() as {
@@ -11,7 +12,7 @@ const document = openapi() as {
 }
 interface Operation {
   operationId: string
-  parameters?: { name: string; in: string; required?: boolean }[]
+  parameters?: { name: string; in: string; required?: boolean; schema?: { pattern?: string } }[]
   requestBody?: { content: Record<string, unknown> }
   responses: Record<string, { content: Record<string, unknown> }>
 }
@@ -22,6 +23,14 @@ const operationOf = (id: string): Operation | undefined =>
     .find(({ operationId }) => operationId === id)
 const headersOf = (operation: Operation | undefined): string[] =>
   (operation?.parameters ?? []).filter((each) => each.in === 'header').map(({ name }) => name)
+
+const canBeRead = (name: string): boolean => {
+  try {
+    return parseName(name) !== undefined
+  } catch {
+    return false
+  }
+}
 
 describe('the OpenAPI file', () => {
   test('is valid', async () => {
@@ -70,6 +79,25 @@ describe('the OpenAPI file', () => {
     ['resumeAll', []],
   ])('%s reads the headers %j', (id, headers) => {
     expect(headersOf(operationOf(id))).toEqual(headers)
+  })
+
+  test.each([
+    ['2147483647', true],
+    ['sales', true],
+    ['app.sales', true],
+    ['"Odd.Name"."with ""quotes"""', true],
+    ['größe.\u{1f600}_\u{20000}', true],
+    ['\u{1f600}'.repeat(15), true],
+    ['9sales', false],
+    ['a-b', false],
+    ['a.b.c', false],
+    ['a b', false],
+    ['"open', false],
+  ])('says whether %s may be a view: %s', (text, isOne) => {
+    const { schema } = operationOf('getView')?.parameters?.find(({ name }) => name === 'view') ?? {}
+    // Clients read patterns as Unicode or not.
+    for (const flags of ['', 'u', 'v']) expect(new RegExp(schema!.pattern!, flags).test(text)).toBe(isOne)
+    expect(/^\d+$/.test(text) || canBeRead(text)).toBe(isOne)
   })
 
   test('no GET reads a header', () => {

@@ -5,7 +5,7 @@ import { LambdaClient } from '@aws-sdk/client-lambda'
 import { ExecutionAlreadyExists, SFNClient } from '@aws-sdk/client-sfn'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { deployedMachinery } from '../../../src/edge/handlers/batch-machinery.ts'
-import { type BatchMachinery, startBatchWith } from '../../../src/edge/handlers/start-batch.ts'
+import { type BatchMachinery, startBatchWith, startDueWith } from '../../../src/edge/handlers/start-batch.ts'
 import { Problem } from '../../../src/problem.ts'
 import { httpEvent, lambdaContext } from '../../support/aws/lambda.ts'
 
@@ -50,6 +50,13 @@ describe('starting a batch', () => {
     const event = httpEvent('POST /batches')
     expect(await startBatchWith(machinery, event, context)).toBe(answer)
     expect(machinery.opened).toEqual([{ event, requestId: 'request-7' }])
+    expect(machinery.advanced).toEqual(['b-1'])
+  })
+
+  test('has what is due by target lags recorded and advanced when the monitor rings', async () => {
+    const machinery = machineryOf({ answer: null, batchId: 'b-1' })
+    await startDueWith(machinery, context)
+    expect(machinery.opened).toEqual([{ event: { trigger: 'schedule', due: true }, requestId: 'request-7' }])
     expect(machinery.advanced).toEqual(['b-1'])
   })
 

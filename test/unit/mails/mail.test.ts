@@ -154,6 +154,43 @@ describe('the text', () => {
     expect(text).not.toContain('Readers still see')
   })
 
+  test('links the runbook on the web, wherever it names the runbook, and the page of the view or the batch', () => {
+    const odd = 'public."Odd Name"'
+    const runs = [failedRun(odd)]
+    const links = { runbookUrl: 'https://docs.example/runbook.html', pageUrl: 'https://views.example/' }
+    const linked = (notice: typeof given) => mailOf({ ...notice, links }).text
+    const given = plan({ runs, batches: [failedBatch({ hasFailedRun: false })] }, alarm('failed-runs'))
+      .notice!
+    expect(linked(given)).toContain('  https://docs.example/runbook.html#viewsqlfailed\n')
+    expect(linked(given)).toContain('  https://views.example/#/views/public.%22Odd%20Name%22\n')
+    expect(linked(given)).toContain('  https://views.example/#/batches/night-2\n')
+    const own = { ...emptyNotice('production', now), alarms: [alarm('api-errors').words] }
+    expect(linked(own)).toContain('  https://docs.example/runbook.html#api-errors\n')
+    expect(linked(own)).not.toContain('docs/runbook.md')
+    expect(mailOf(given).text).not.toContain('http')
+  })
+
+  test('says that a view of whose failure people know has succeeded, unless the end of its trouble says so', () => {
+    const mended = ['public.a', 'public.b'].map((view, id) => ({
+      id,
+      view,
+      failedAt: hoursAgo(3),
+      mendedAt: hoursAgo(0.5),
+    }))
+    const first = mail({ mended: mended.slice(0, 1) })
+    expect(first.subject).toBe('[production] OK: public.a does not fail any more')
+    expect(first.text).toContain(
+      '  public.a failed at 2026-11-20 07:00 UTC, and succeeded at 2026-11-20 09:30 UTC\n',
+    )
+    expect(mail({ mended }).subject).toBe('[production] OK: 2 views do not fail any more')
+    const over = told('public.a', { known: true, beganAt: hoursAgo(2), overAt: hoursAgo(0.5) })
+    const both = plan({ mended: mended.slice(0, 1), told: [over] })
+    expect(both.notice!.over.map(({ trouble }) => trouble)).toEqual(['stale'])
+    expect(both.covered.runs).toEqual([0])
+    // The clock waits, so that one mail tells of several.
+    expect(plan({ mended: [{ ...mended[0]!, mendedAt: hoursAgo(0.05) }] }).notice).toBeNull()
+  })
+
   test('has a long message cut, on one line', () => {
     const error = { class: 'LockTimeout', message: `held\nby\t${'x'.repeat(5000)}`, sqlstate: '55P03' }
     const runs = [failedRun('public.a', { error: error as FailedRun['error'] })]

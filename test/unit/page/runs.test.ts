@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { runsPath } from '../../../page/app/runs/run-query.ts'
 import { joinRuns, pointsOf } from '../../../page/app/view/runs.ts'
 
 const run = (id: number, more: object = {}) =>
@@ -30,4 +31,10 @@ test('only successful refreshes that have the number are points, oldest first', 
     at: [start + 1, start + 5],
     values: [1, 5],
   })
+})
+
+test('a day that the address names narrows the runs only if it is one', () => {
+  expect(runsPath({ day: '2026-11-20' }, 0)).toContain('since=2026-11-20T00%3A00%3A00.000Z')
+  for (const day of ['275760-09-13', '+275760-09-13', '2026-13-40', 'yesterday'])
+    expect(runsPath({ day }, 0)).toBe('/runs?limit=100')
 })

@@ -63,6 +63,7 @@ test('each state is counted', () => {
     running: 1,
     paused: 1,
     missing: 1,
+    aside: 0,
     unpopulated: 1,
   })
 })

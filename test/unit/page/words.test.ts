@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { withMentions } from '../../../page/app/words/mentions.ts'
 import { pictured } from '../../../page/app/words/sign.ts'
 import { sqlPieces } from '../../../page/app/words/sql-pieces.ts'
-import { stateOf } from '../../../src/plan/views/state.ts'
+import { stateOf } from '../../../src/plan/diagnosis/state.ts'
 
 const said = (text: string, addresses: Record<string, string>) =>
   withMentions(text, addresses)
@@ -44,7 +44,16 @@ test('SQL is cut into keywords, strings and comments, and stays whole', () => {
   ).toEqual(['keyword select', "string 'it''s'", 'comment -- where', 'keyword from'])
 })
 
-const view = { missing: false, populated: true, stale: false, maxStaleMs: 1, paused: false, lastRun: null }
+const view = {
+  missing: false,
+  populated: true,
+  stale: false,
+  maxStaleMs: 1,
+  paused: false,
+  lastRun: null,
+  aside: null,
+  retry: null,
+}
 const run = (status: string) => ({ lastRun: { id: 1, status, requestedAt: '', durationMs: null } })
 
 test.each([

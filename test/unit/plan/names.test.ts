@@ -14,6 +14,9 @@ describe('a name is read as SQL reads it', () => {
     ['"Odd.Name"', null, 'Odd.Name'],
     ['"a""b"."c d"', 'a"b', 'c d'],
     ['  sales  ', null, 'sales'],
+    ['\n\tsales\v\f\r', null, 'sales'],
+    ['\ufeffsales', null, '\ufeffsales'], // no space to the server, but a part of the name
+    ['sales\u00a0', null, 'sales\u00a0'],
     ['_x$1', null, '_x$1'],
     ['ÄRGER', null, 'Ärger'], // the server folds ASCII only
     ['"select"', null, 'select'],

@@ -17,7 +17,13 @@ test.each([
 })
 
 test('doctor begins with the sentence', () => {
-  const findings = { role: 'app', views: [], missing: [] }
+  const findings = {
+    role: 'app',
+    views: [],
+    missing: [],
+    withoutKey: [],
+    replicas: { readOnReplicas: null, standbys: [], hidden: 0 },
+  }
   expect(findingsLines({ ...findings, untried: said })[0]).toBe(said)
   expect(findingsLines(findings).join()).not.toContain('newer')
 })

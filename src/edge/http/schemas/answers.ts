@@ -1,8 +1,11 @@
 import * as z from 'zod'
+import { actionNames } from '../../../plan/actions.ts'
+import { promises } from '../../../plan/batches/promises.ts'
+import { subjects } from '../../../plan/batches/recommend.ts'
+import { causeCodes } from '../../../plan/diagnosis/cause.ts'
+import { anyStates } from '../../../plan/diagnosis/state.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../plan/run.ts'
-import { causeCodes } from '../../../plan/views/cause.ts'
 import { strategies } from '../../../plan/views/definition.ts'
-import { viewStates } from '../../../plan/views/state.ts'
 import { problemCodes } from '../../../problem.ts'
 import { batchId } from './ids.ts'
 
@@ -42,6 +45,15 @@ export const result = z
         .meta({
           description: 'The views that were refreshed together with this view, because they read it.',
         }),
+      walPosition: z
+        .string()
+        .optional()
+        .meta({
+          description:
+            'If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so ' +
+            'far has the new data.',
+          example: '0/3A5B2C8',
+        }),
       rowCountBefore: z.int().nullable(),
       rowCountAfter: z.int().nullable(),
       durationMs: milliseconds,
@@ -75,6 +87,23 @@ export const run = z
     durationMs: milliseconds,
     rowCountBefore: z.int().nullable(),
     rowCountAfter: z.int().nullable(),
+    checks: z
+      .array(
+        z.object({
+          name: z.string(),
+          severity: z.literal('warn').optional(),
+          rows: z.int().meta({ description: 'How many rows the check found.' }),
+          counted: z
+            .int()
+            .optional()
+            .meta({ description: 'How many rows the view had, if the check counts them.' }),
+          ms: z.number(),
+        }),
+      )
+      .nullable()
+      .meta({
+        description: 'The checks of the new data. Null: none was made, or the run did not succeed.',
+      }),
     error: error.nullable(),
     progress: z
       .object({ phase: z.string().nullable(), elapsedMs: milliseconds, estimatedMs: milliseconds })
@@ -90,6 +119,20 @@ export const run = z
 const next = z.string().nullable().meta({ description: 'The `cursor` of the next page; null on the last.' })
 
 export const runList = z.object({ runs: z.array(run), next }).meta({ id: 'RunList' })
+
+const asOf = time.nullable().meta({
+  description:
+    'The moment whose data the view shows: nothing that was committed before is missing. Null if nobody knows it.',
+})
+const heldBackBy = z.string().nullable().meta({
+  description:
+    'The view whose data are the oldest in this view, or whose age nobody knows. Null if no view that it reads holds `asOf` back.',
+})
+
+const leftOut = z.int().meta({
+  description: 'The refreshes that were left out because they would have changed nothing.',
+})
+const savedMs = milliseconds.meta({ description: 'Their time, by the usual duration.' })
 
 const viewSummary = z.object({
   id: z.int().nullable().meta({
@@ -114,8 +157,11 @@ const viewSummary = z.object({
     .object({ id: z.int(), status: z.enum(runStatuses), requestedAt: time, durationMs: milliseconds })
     .nullable(),
   lastSuccessAt: time.nullable(),
+  asOf,
+  heldBackBy,
   staleMs: milliseconds.meta({
-    description: 'The age of the data: time since they were made fresh. Null if no run has made them fresh.',
+    description:
+      'The age of the data: time since `asOf`, or since the last success if nobody knows it. Null if no run has made them fresh.',
   }),
   dependsOn: z.array(z.string()),
   neededBy: z.array(z.string()),
@@ -124,7 +170,8 @@ const viewSummary = z.object({
   }),
   stale: z.boolean().meta({ description: 'Whether the data are older than they may be.' }),
   nextRun: time.nullable().meta({
-    description: 'When a schedule refreshes the view next; null if none does, or a pause keeps it from that.',
+    description:
+      'When a schedule refreshes the view next, by a target lag: at the latest; null if none does, or a pause keeps it from that.',
   }),
   nextBy: z.enum(['view', 'nightly']).nullable().meta({
     description:
@@ -134,7 +181,39 @@ const viewSummary = z.object({
     description: "The view's own schedule, as five fields of cron; null if its definition has none.",
   }),
   timeZone: z.string().nullable().meta({ description: "The time zone of the view's own schedule." }),
+  targetLagSeconds: z.int().nullable().meta({
+    description:
+      'How old the data may become, instead of a schedule; null if its definition does not say so.',
+  }),
+  lagWorksSeconds: z.int().nullable().meta({
+    description:
+      'The shortest target lag that can be kept, if that of the definition cannot; otherwise null.',
+  }),
+  suspendedUntil: time.nullable().meta({
+    description:
+      'When schedules try the view next, of which too many scheduled refreshes have failed in a row; null if it is not suspended.',
+  }),
+  leftOut: leftOut.meta({
+    description: 'The refreshes of the last 24 h that were left out because they would have changed nothing.',
+  }),
+  savedMs,
   missing: z.boolean().meta({ description: 'Whether the view was authored, and is not in the database.' }),
+  checked: z.boolean().meta({ description: 'Whether its definition has checks.' }),
+  failing: z.boolean().meta({
+    description:
+      'Whether the view fails: a refresh failed, and none has succeeded since, whatever the last run did.',
+  }),
+  checkFailedSince: time.nullable().meta({
+    description: 'Since when checks hold the new data of the view back; null: none does.',
+  }),
+  aside: z.object({ since: time, by: z.string() }).nullable().meta({
+    description:
+      'Since when the view is set aside for a change of a table, and by which role; null if it is not.',
+  }),
+  retry: z.object({ runId: z.int(), at: time, message: z.string().nullable() }).nullable().meta({
+    description:
+      'That the last attempt failed (`runId`, `message`), and when the next one begins (`at`); null if none waits.',
+  }),
 })
 
 export const viewList = z
@@ -143,6 +222,26 @@ export const viewList = z
     paused: z.object({ since: time, by: z.string() }).nullable().meta({
       description: 'Since when everything scheduled is paused, and who paused it; null if it is not paused.',
     }),
+    replicas: z
+      .object({
+        readOnReplicas: z.boolean().nullable().meta({
+          description:
+            'Whether the environment says that programs read its views there; null: it says nothing.',
+        }),
+        standbys: z.array(
+          z.object({
+            name: z.string(),
+            lagMs: milliseconds.meta({
+              description: 'How far its data lag behind; null if the server does not know.',
+            }),
+          }),
+        ),
+        hidden: z.int().meta({
+          description: 'Sessions that may be those of standbys: the login may not see what they are.',
+        }),
+      })
+      .meta({ id: 'Replicas', description: 'The standbys of the server, as far as the login sees them.' })
+      .optional(),
     next,
   })
   .meta({ id: 'ViewList' })
@@ -203,15 +302,17 @@ const heldLock = z
 export const why = z
   .object({
     view: z.string(),
-    state: z.enum(viewStates).meta({
+    state: z.enum(anyStates).meta({
       description:
-        'How the view stands. `unlimited`: nothing says how old its data may be. `aside`: it is set aside.',
+        'How the view stands: what is worst about it, as the list of views says it. `unlimited`: nothing says how old its data may be. `aside`: it is set aside. `heldBack`: checks hold its new data back.',
     }),
     staleMs: milliseconds.meta({
       description: 'The age of the data; null if no run has made them fresh.',
     }),
     maxStaleMs: milliseconds.meta({ description: 'The age from which the data are stale.' }),
     lastSuccessAt: time.nullable(),
+    asOf,
+    heldBackBy,
     nextRun: time.nullable().meta({
       description:
         'When a schedule refreshes the view next; null if none does, or a pause keeps it from that.',
@@ -225,6 +326,35 @@ export const why = z
     recentRuns: z.array(run).meta({ description: 'The last five runs of the view, newest first.' }),
   })
   .meta({ id: 'Why', description: 'Why the data of a view are as old as they are, and what to do.' })
+
+export const testedView = z
+  .object({
+    view: z.string(),
+    passes: z
+      .boolean()
+      .meta({ description: 'Whether no check found anything, besides those that only warn.' }),
+    checks: z.array(
+      z.object({
+        name: z.string(),
+        severity: z.literal('warn').optional().meta({ description: 'The check only warns.' }),
+        rows: z
+          .int()
+          .nullable()
+          .meta({ description: 'How many rows it found; null if it could not be made.' }),
+        ms: z.number().nullable(),
+        error: z.object({ sqlstate: z.string().nullable(), message: z.string() }).nullable().meta({
+          description: 'Why the check could not be made, without row data.',
+        }),
+        query: z.string().meta({
+          description: 'The query that shows the rows. It knows the view by its name without a schema.',
+        }),
+      }),
+    ),
+  })
+  .meta({
+    id: 'TestedView',
+    description: 'What the checks of a view have found in the data that readers see.',
+  })
 
 const batchError = z
   .object({
@@ -342,15 +472,22 @@ const viewMetrics = z
     minMs: milliseconds,
     maxMs: milliseconds,
     p95Ms: milliseconds,
+    leftOut,
+    savedMs,
+    checksMs: milliseconds.meta({
+      description: 'The part of `averageMs` that the checks took; null if none was made.',
+    }),
     usualMs: milliseconds.meta({
       description: 'The average of the last 20 successful refreshes, also of those before the window.',
     }),
     paused: z.boolean(),
     lastStatus: z.enum(runStatuses).nullable(),
     lastSuccessAt: time.nullable(),
+    asOf,
+    heldBackBy,
     staleMs: z.int().meta({
       description:
-        'The age of the data: time since they were made fresh. If no run has made them fresh, time since the definition was created.',
+        'The age of the data: time since `asOf`, or since the last success if nobody knows it. If no run has made them fresh, time since the definition was created.',
     }),
     maxStaleMs: milliseconds.meta({
       description: 'The age from which the data are stale; null if nothing says how old they may be.',
@@ -367,6 +504,118 @@ const viewMetrics = z
 export const metricsList = z
   .object({ windowSeconds: z.int(), metrics: z.array(viewMetrics), next })
   .meta({ id: 'MetricsList' })
+
+const day = z.object({
+  day: z.iso.date().meta({ example: '2026-11-20', description: 'In UTC.' }),
+  last: z.enum(runStatuses).meta({ description: 'How the last run that was requested on this day ended.' }),
+  runs: z.int(),
+  failed: z.int(),
+})
+
+export const dayList = z
+  .object({
+    views: z.array(z.object({ view: z.string(), days: z.array(day) }).meta({ id: 'ViewDays' })),
+    next,
+  })
+  .meta({ id: 'DayList', description: 'Days without a run are left out, and so are views without one.' })
+
+export const plan = z
+  .object({
+    from: time.meta({ description: 'The next full hour.' }),
+    paused: z.boolean().meta({
+      description: 'Whether everything scheduled is paused now. The plan is as if it were not.',
+    }),
+    hours: z.array(
+      z.object({
+        at: time,
+        refreshes: z.int(),
+        busyMs: z.int().meta({ description: 'How long all its refreshes take together.' }),
+        atOnce: z.int().meta({ description: 'How many go on at the same moment, at most.' }),
+      }),
+    ),
+    views: z.array(
+      z
+        .object({
+          view: z.string(),
+          paused: z.boolean(),
+          refreshes: z.int(),
+          leftOut: z.int().meta({ description: 'Those among them that change nothing, by history.' }),
+          busyMs: z.int(),
+          usualMs: milliseconds,
+          succeeded: z
+            .int()
+            .meta({ description: 'The successful refreshes that this goes by, at most 100.' }),
+          turns: z.int().meta({ description: 'How often a schedule is to refresh it.' }),
+          missedTurns: z.int().meta({
+            description: 'Those that are skipped, because the batch of the turn before is still open.',
+          }),
+          targetLagMs: milliseconds,
+          maxStaleMs: milliseconds,
+          worksMs: milliseconds.meta({
+            description: 'The shortest target lag that can be kept, if that of the view cannot.',
+          }),
+          oldestMs: milliseconds.meta({ description: 'How old its data become; null if nobody knows.' }),
+          heldBackBy,
+          broken: z.array(z.object({ promise: z.enum(promises), text: z.string() })),
+        })
+        .meta({ id: 'PlannedView' }),
+    ),
+    next,
+  })
+  .meta({ id: 'Plan', description: 'The coming 24 hours, if each refresh takes as long as usual.' })
+
+export const recommendationList = z
+  .object({
+    recommendations: z.array(
+      z
+        .object({
+          view: z.string(),
+          subject: z.enum(subjects),
+          text: z.string().meta({ description: 'What the record says.' }),
+          change: z
+            .string()
+            .nullable()
+            .meta({ description: 'What to write; null if it is too early to say.' }),
+          refreshes: z.int().meta({ description: 'So many refreshes say so, at most 100.' }),
+          confidence: z.enum(['none', 'fair', 'high']).meta({
+            description: '`none`: less than 20 refreshes, so it is too early. `fair`: less than 100.',
+          }),
+        })
+        .meta({ id: 'Recommendation' }),
+    ),
+    next,
+  })
+  .meta({ id: 'RecommendationList', description: 'Nothing is changed by itself.' })
+
+export const actionList = z
+  .object({
+    actions: z.array(
+      z
+        .object({
+          id: z.int(),
+          at: time,
+          action: z.enum(actionNames),
+          requestedBy: z.string(),
+          views: z.array(z.string()).meta({
+            description:
+              'Empty: the views of the batch, everything that is scheduled (`pause`, `resume`), or none.',
+          }),
+          runId: z.int().nullable(),
+          batchId: z.string().nullable(),
+          status: z.enum(runStatuses).nullable().meta({
+            description:
+              'Of the run or the batch: how what was asked for ended. Null: it has neither, or that is pruned.',
+          }),
+          request: z.record(z.string(), z.unknown()).meta({ description: 'The options of the deed.' }),
+        })
+        .meta({ id: 'Action' }),
+    ),
+    next,
+  })
+  .meta({
+    id: 'ActionList',
+    description: 'What people did by hand. Refreshes without `force` are runs only.',
+  })
 
 export const pauseState = z
   .object({ paused: z.boolean(), view: z.string().optional() })
@@ -410,5 +659,12 @@ export type BatchRun = BatchView['runs'][number]
 export type StartedBatch = z.infer<typeof startedBatch>
 export type MetricsList = z.infer<typeof metricsList>
 export type ViewMetrics = z.infer<typeof viewMetrics>
+export type DayList = z.infer<typeof dayList>
+export type Plan = z.infer<typeof plan>
+export type PlannedView = Plan['views'][number]
+export type RecommendationList = z.infer<typeof recommendationList>
+export type ActionList = z.infer<typeof actionList>
+export type Action = ActionList['actions'][number]
+export type TestedView = z.infer<typeof testedView>
 export type PauseState = z.infer<typeof pauseState>
 export type ProblemBody = z.infer<typeof problem>

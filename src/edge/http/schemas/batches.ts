@@ -3,7 +3,8 @@ import { mostConcurrent } from '../../../plan/batches/plan.ts'
 import { exchanges } from '../../../plan/run.ts'
 import { strategies } from '../../../plan/views/definition.ts'
 import { described, integer, named, text, view } from './fields.ts'
-import { scheduleFields } from './operation.ts'
+import { batchId } from './ids.ts'
+import { scheduleFields, withoutChecks } from './operation.ts'
 
 const mostViews = 10_000
 const someViews = `must be a list of 1 to ${mostViews} views`
@@ -27,11 +28,23 @@ export const batchOptions = named(
       description: 'A glob on `schema.name`.',
       example: 'sales.*',
     }),
+    retryOf: described(z.optional(batchId), {
+      description:
+        'The views that this batch did not refresh: they failed, were canceled, or were skipped because of others.',
+      example: '20261120-090000-1f3c9a2b',
+    }),
+    failed: described(z.optional(z.boolean()), {
+      description: 'The views that fail, or were skipped because another view failed.',
+    }),
     ancestors: described(z.optional(z.boolean()), {
       description: 'Also everything that these views read.',
     }),
     descendants: described(z.optional(z.boolean()), {
       description: 'Also everything that reads these views.',
+    }),
+    onlyIfStale: described(z.optional(z.boolean()), {
+      description:
+        'Only the views that are older than their target lag, or than their limit if they have none, with what these read among the selected. A view without either is always refreshed.',
     }),
     strategy: described(z.optional(z.enum(strategies)), {
       description: 'The strategy for every view; by default each view has its own.',
@@ -46,18 +59,22 @@ export const batchOptions = named(
       description:
         '`together`: views that read each other are built aside and exchanged at one moment. `each`: readers see each view when it is ready. By default the environment decides.',
     }),
+    withoutChecks,
   }),
 )
 
 /** A schedule's event for a batch. `scheduled` selects the views whose definitions have this schedule. */
 export const scheduledBatch = z.extend(z.omit(scheduleFields, { view: true }), {
-  ...batchOptions.shape,
+  ...z.omit(batchOptions, { retryOf: true, failed: true, withoutChecks: true }).shape,
   scheduled: z.optional(z.strictObject({ schedule: text(1000), timeZone: text(100) })),
 })
+
+/** What the bell of the monitor becomes: a batch of all that is due by target lags. */
+export const dueBatch = z.strictObject({ trigger: z.literal('schedule'), due: z.literal(true) })
 
 /** A deploy's event. The key is a hash of what was deployed: the same deploy starts one batch. */
 export const deployedBatch = z.strictObject({
   trigger: z.literal('deploy'),
   key: text(1000),
-  ...batchOptions.shape,
+  ...z.omit(batchOptions, { retryOf: true, failed: true, withoutChecks: true }).shape,
 })

@@ -26,13 +26,17 @@ export const integer = (least: number, most: number) => {
 /** A whole number in a path or a query, where it stands as text. Ids and limits begin at 1. */
 export const whole = (most: number) => {
   const error = wholeNumber(1, most)
-  return z.coerce.number(error).check(z.int(error), z.minimum(1, error), z.maximum(most, error))
+  return z.pipe(z.transform(numberOf), z.int(error).check(z.minimum(1, error), z.maximum(most, error)))
 }
+
+/** Digits as a number. `Number` would also read `1e2`, `0x1f` and ` 7`. */
+const numberOf = (given: unknown): unknown =>
+  typeof given === 'string' && /^\d+$/.test(given) ? Number(given) : given
 
 /** The schema, with what the OpenAPI file says of the field. */
 export function described<Schema extends z.ZodMiniType>(
   schema: Schema,
-  description: { description: string; example?: string | number },
+  description: { description: string; example?: string | number; pattern?: string },
 ): Schema {
   z.globalRegistry.add(schema, description)
   return schema
@@ -44,9 +48,14 @@ export function named<Schema extends z.ZodMiniObject>(id: string, schema: Schema
   return schema
 }
 
+/** For the OpenAPI file only: of a text that is no name, `parseName` says what is wrong with it. */
+const identifier =
+  '(?:(?:[A-Za-z_]|[^\\u0000-\\u007f])(?:[A-Za-z0-9_$]|[^\\u0000-\\u007f]){0,62}|"(?:[^"]|""){1,63}")'
+
 export const view = described(text(1000), {
   description: 'A view: its name as SQL reads it (`sales`, `app.sales`, `"Odd.Name"`), or its id.',
   example: 'public.sales',
+  pattern: `^(?:[0-9]{1,10}|${identifier}(?:\\.${identifier})?)$`,
 })
 
 /** The largest `integer` of PostgreSQL. */

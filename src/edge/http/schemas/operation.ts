@@ -10,6 +10,11 @@ export const timeoutSeconds = described(z.optional(integer(1, 86_400)), {
   description: 'The longest time of the operation on the server, with the wait for locks.',
 })
 
+export const withoutChecks = described(z.optional(z.boolean()), {
+  description:
+    'Whether to show the new data without the checks of the definition; by default false. `GET /actions` tells who asked for it.',
+})
+
 /** The fields of EventBridge Scheduler's event besides the options of the operation. */
 export const scheduleFields = z.strictObject({
   trigger: z.literal('schedule'),

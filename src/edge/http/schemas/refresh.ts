@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
 import { strategies } from '../../../plan/views/definition.ts'
 import { described, named } from './fields.ts'
-import { rowCountStrategy, timeoutSeconds } from './operation.ts'
+import { rowCountStrategy, timeoutSeconds, withoutChecks } from './operation.ts'
 
 /** The options of refresh: the body of its route, and part of a schedule's event. */
 export const refreshOptions = named(
@@ -17,5 +17,6 @@ export const refreshOptions = named(
       description:
         'Whether to refresh a view that is paused or was refreshed within its minimum interval; by default false.',
     }),
+    withoutChecks,
   }),
 )

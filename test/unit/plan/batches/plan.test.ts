@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { planBatchEnd } from '../../../../src/plan/batches/end.ts'
-import { matchesGlob } from '../../../../src/plan/batches/glob.ts'
 import { type BatchableView, planBatch } from '../../../../src/plan/batches/plan.ts'
 import { estimateRest } from '../../../../src/plan/batches/rest.ts'
 import { canonicalSelection, selectViews } from '../../../../src/plan/batches/selection.ts'
+import { matchesGlob } from '../../../../src/plan/glob.ts'
 import { counts } from '../../../support/counts.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.

@@ -9,9 +9,9 @@ import {
   viewAfter,
   viewBefore,
 } from '../../../../src/plan/migrations/frozen.ts'
-import type { Definition } from '../../../../src/plan/views/definition.ts'
+import { type Definition, definitionDefaults } from '../../../../src/plan/views/definition.ts'
 import { counts } from '../../../support/counts.ts'
-import { definition } from '../../../support/views/frozen.ts'
+import { definition, everyField } from '../../../support/views/frozen.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
 vi.setConfig({ testTimeout: 60_000 })
@@ -64,6 +64,8 @@ describe('a frozen file', () => {
           rowCountStrategy: 'none',
           schedule: null,
           timeZone: null,
+          targetLagSeconds: null,
+          suspendAfterFailures: 5,
           settings: {},
           timeoutSeconds: 3600,
           retries: 3,
@@ -71,7 +73,10 @@ describe('a frozen file', () => {
           maxStalenessSeconds: null,
           minIntervalSeconds: 0,
           inAll: true,
+          readOnReplicas: null,
+          skipUnchanged: null,
           dependsOn: [],
+          checks: {},
         },
       },
     })
@@ -81,6 +86,8 @@ describe('a frozen file', () => {
     const { sql, ...rest } = definition('all', 'select 1', {
       schema: 'app',
       dependsOn: ['app.other'],
+      skipUnchanged: false,
+      readOnReplicas: true,
       inAll: false,
       minIntervalSeconds: 1,
       maxStalenessSeconds: 2,
@@ -95,7 +102,7 @@ describe('a frozen file', () => {
     })
     const backwards = Object.fromEntries(Object.entries(rest).reverse()) as typeof rest
     const written = renderFrozen({ why: '', change: { does: 'define', definition: { sql, ...backwards } } })
-    expect(written.split('\n').slice(0, 25)).toEqual([
+    expect(written.split('\n').slice(0, 27)).toEqual([
       '-- viewkeeper: {',
       '--   "why": "",',
       '--   "define": {',
@@ -115,6 +122,8 @@ describe('a frozen file', () => {
       '--     "maxStalenessSeconds": 2,',
       '--     "minIntervalSeconds": 1,',
       '--     "inAll": false,',
+      '--     "readOnReplicas": true,',
+      '--     "skipUnchanged": false,',
       '--     "dependsOn": [',
       '--       "app.other"',
       '--     ]',
@@ -122,7 +131,7 @@ describe('a frozen file', () => {
       '-- }',
       '',
     ])
-    expect(headerLines(written)).toBe(25)
+    expect(headerLines(written)).toBe(27)
   })
 
   test.each<[string, FrozenFile, string]>([
@@ -193,7 +202,14 @@ const awkward = fc
   )
   .map((parts) => parts.join(''))
 
-const anyDefinition: fc.Arbitrary<Definition> = fc.record({
+/** Either value of each field, but any text where a text is written. */
+const anyDefinition = fc.record({
+  ...Object.fromEntries(
+    Object.entries(definitionDefaults).map(([field, usual]) => [
+      field,
+      fc.constantFrom<unknown>(usual, everyField[field as keyof Definition]),
+    ]),
+  ),
   schema: awkward,
   name: awkward,
   // What is around a query, and a semicolon after it, is gone before it is one.
@@ -213,8 +229,6 @@ const anyDefinition: fc.Arbitrary<Definition> = fc.record({
     ),
     { maxLength: 2 },
   ),
-  strategy: fc.constantFrom('auto', 'swap'),
-  rowCountStrategy: fc.constantFrom('none', 'exact'),
   schedule: fc.option(awkward),
   timeZone: fc.option(awkward),
   settings: fc.dictionary(
@@ -222,14 +236,8 @@ const anyDefinition: fc.Arbitrary<Definition> = fc.record({
     awkward,
     { maxKeys: 2 },
   ),
-  timeoutSeconds: fc.constantFrom(3600, 1),
-  retries: fc.nat(2),
-  retryDelaySeconds: fc.constantFrom(300, 0),
-  maxStalenessSeconds: fc.option(fc.nat()),
-  minIntervalSeconds: fc.nat(1),
-  inAll: fc.boolean(),
   dependsOn: fc.array(awkward, { maxLength: 2 }),
-})
+}) as unknown as fc.Arbitrary<Definition>
 
 const anyFile: fc.Arbitrary<FrozenFile> = fc.record({
   why: awkward,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { chooseStrategy, needsSnapshot } from '../../../../src/plan/runs/strategy.ts'
+import { obstacle } from '../../../../src/plan/rights.ts'
+import { chooseStrategy, needsSnapshot, shortMs } from '../../../../src/plan/runs/strategy.ts'
 import { readSettings } from '../../../../src/plan/settings.ts'
 import type { ViewFacts } from '../../../../src/plan/views/view-facts.ts'
 import { viewFacts } from '../../../support/views/facts.ts'
@@ -30,12 +31,82 @@ describe('the strategy', () => {
   ] as const)(
     'for request %s, with %j and %j in the way of a swap: %s',
     (requested, changes, refusals, strategy, because) => {
-      expect(chooseStrategy(requested, viewFacts(changes as Partial<ViewFacts>), [...refusals])).toEqual({
+      expect(
+        chooseStrategy(requested, viewFacts(changes as Partial<ViewFacts>), refusals.map(obstacle)),
+      ).toEqual({
         strategy,
         because: expect.stringMatching(because),
       })
     },
   )
+
+  test.each([
+    [{ regularMs: 4, otherMs: 20 }, 4],
+    [{ regularMs: 11, otherMs: 12 }, null],
+    [{ regularMs: null, otherMs: 24 }, 8],
+    [{ regularMs: null, otherMs: 45 }, null],
+    [{ regularMs: null, otherMs: null }, null],
+  ])('knows after refreshes of %j that a regular one takes about %s ms', (durations, ms) => {
+    expect(shortMs({ ...durations, upToMs: 10 })).toBe(ms)
+    expect(shortMs({ ...durations, upToMs: 0 })).toBeNull()
+  })
+
+  test('is regular for a view whose regular refreshes are so short that a swap does not pay, unless replicas are read', () => {
+    const ofShort = (...rest: [withoutKey?: 'swap']) =>
+      chooseStrategy('auto', viewFacts(usable), [], null, rest[0] ?? null, 3.2)
+    expect(ofShort()).toEqual({ strategy: 'regular', because: expect.stringMatching(/usually takes 4 ms/) })
+    expect(ofShort('swap').strategy).toBe('concurrent')
+    expect(chooseStrategy('swap', viewFacts(), [], null, null, 3.2).strategy).toBe('swap')
+  })
+
+  describe('of a view that is read on replicas', () => {
+    const choose = (
+      requested: Parameters<typeof chooseStrategy>[0],
+      changes: Partial<ViewFacts>,
+      ...rest: [refusals?: string[], withoutKey?: 'swap' | 'fail']
+    ) => chooseStrategy(requested, viewFacts(changes), (rest[0] ?? []).map(obstacle), null, rest[1] ?? 'swap')
+
+    test.each([
+      ['auto', usable, 'concurrent', /^the view is read on replicas, .* there is unique index sales_key$/],
+      ['auto', {}, 'swap', /rebuilt aside.*read on replicas: there, .* usable unique index would let/],
+      ['auto', { ...usable, populated: false }, 'regular', /^the view is unpopulated/],
+      ['swap', usable, 'swap', /^requested; the view is read on replicas: there, new readers .* wait/],
+      ['regular', usable, 'regular', /^requested; the view is read on replicas: there, new readers .* wait/],
+      ['concurrent', usable, 'concurrent', /^requested$/],
+    ] as const)('for request %s, with %j: %s', (requested, changes, strategy, because) => {
+      expect(choose(requested, changes)).toEqual({ strategy, because: expect.stringMatching(because) })
+    })
+
+    test('without a key is refused if the environment says so, with the key that is missing', () => {
+      expect(() => choose('auto', partial, [], 'fail')).toThrow(
+        expect.objectContaining({
+          code: 'UniqueIndexRequired',
+          message: expect.stringMatching(
+            /is read on replicas, and withoutKey is "fail".*sales_part is partial.*create unique index/,
+          ),
+        }),
+      )
+      expect(choose('swap', partial, [], 'fail').strategy).toBe('swap')
+    })
+
+    test('is concurrent also if only a view that a swap would rebuild along is read there', () => {
+      const group = {
+        others: ['app.top'],
+        onReplicas: ['app.top'],
+        groupMs: null,
+        concurrentMs: null,
+        groupBytes: 1,
+        ownBytes: 1,
+      }
+      expect(chooseStrategy('auto', viewFacts(usable), [], group)).toEqual({
+        strategy: 'concurrent',
+        because: expect.stringMatching(/^app\.top, which a swap would rebuild, too, is read on replicas/),
+      })
+      expect(chooseStrategy('auto', viewFacts(usable), [], { ...group, onReplicas: [] }).strategy).toBe(
+        'swap',
+      )
+    })
+  })
 
   test('concurrent without a usable unique index is refused with the command that makes one', () => {
     expect(() => chooseStrategy('concurrent', viewFacts({ ...partial, keyCandidate: '"Id"' }), [])).toThrow(
@@ -49,7 +120,7 @@ describe('the strategy', () => {
   })
 
   test('swap is refused if a swap is impossible, naming all that is in the way', () => {
-    expect(() => chooseStrategy('swap', viewFacts(), ['one thing', 'another'])).toThrow(
+    expect(() => chooseStrategy('swap', viewFacts(), ['one thing', 'another'].map(obstacle))).toThrow(
       expect.objectContaining({
         code: 'SwapImpossible',
         message: expect.stringContaining('one thing; another'),
@@ -63,6 +134,9 @@ describe('the strategy', () => {
     )
     expect(needing).toEqual(['auto', 'swap'])
     expect(needsSnapshot('auto', viewFacts({ populated: false }))).toBe(false)
+    expect(needsSnapshot('auto', viewFacts(usable), 'swap')).toBe(false)
+    expect(needsSnapshot('auto', viewFacts(), 'swap')).toBe(true)
+    expect(needsSnapshot('auto', viewFacts(), 'fail')).toBe(false)
   })
 })
 

@@ -337,6 +337,7 @@ describe('a live view as a definition', () => {
 
 test('a view that we may not compare is said with its owner, also if the catalog shows no missing right', () => {
   expect(notCompared('boss', null)).toBe('it cannot be compared: we may not act as its owner, boss')
-  const missing = 'Missing: app may not act as its owner, boss: grant boss to app; (as a superuser)'
+  const missing =
+    'Missing: app may not act as its owner, boss.\n\na superuser has to run:\n  grant boss to app;'
   expect(notCompared('boss', missing)).toBe(`it cannot be compared. ${missing}`)
 })

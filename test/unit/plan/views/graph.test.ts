@@ -113,8 +113,8 @@ describe('a name in dependsOn that no view has', () => {
 
   test('is named, with the nearest name or with what to do', () => {
     expect(messages('app.salse', 'app.sales', 'elsewhere.weather')).toEqual([
-      'names app.salse, but no view has that name: did you mean app.sales?',
-      'names elsewhere.weather, but no view has that name: correct it, or create that view first',
+      'names app.salse, but no view or table has that name: did you mean app.sales?',
+      'names elsewhere.weather, but no view or table has that name: correct it, or create that view first',
     ])
   })
 })

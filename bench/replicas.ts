@@ -1,0 +1,137 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import postgres from 'postgres'
+import { connectTo, type Database } from '../src/db/server/connect.ts'
+import { fromUrl } from '../src/edge/lambda/database-url.ts'
+import type { RefreshRequest } from '../src/operations/runs/refresh.ts'
+import { migrate } from '../src/operations/schema/apply.ts'
+import { schemaFolder } from '../src/package-files.ts'
+import { administrator } from '../test/support/servers/database.ts'
+import { startStandby } from '../test/support/servers/standby.ts'
+import { startTestServer } from '../test/support/servers/test-server.ts'
+import { runBatch } from './support/batch.ts'
+import { measure, refreshWhole } from './support/measure.ts'
+import type { BenchServer } from './support/server.ts'
+import { compare, type Row } from './support/table.ts'
+
+const readEveryMs = 25
+const reportSeconds = 8
+const readerConnections = 8
+
+/**
+ * Measures how long readers on a standby wait for each strategy, with and without a report that reads the views there all the
+ * time, before and after somebody has said that the views are read on replicas.
+ */
+export async function measureReplicas(): Promise<Row[]> {
+  const primary = await startTestServer()
+  // Without feedback, replay may wait for the report's snapshot before it comes to any lock, and the readers would not wait.
+  const standby = await startStandby(primary, { parameters: { hot_standby_feedback: 'on' } })
+  const on = (readOnReplicas: boolean): Database => connectTo(fromUrl(primary.url), { readOnReplicas })
+  const sql = administrator(primary.url)
+  const readers = postgres(standby.url, { max: readerConnections, ...({ max_pipeline: 1 } as object) })
+  const reports = postgres(standby.url, { max: 1 })
+  try {
+    await migrate(on(false), schemaFolder)
+    await sql.unsafe(`
+      create table numbers as select id, 0 as version from generate_series(1, 200000) id;
+      create materialized view single as select * from numbers; create unique index on single (id);
+      create materialized view parent as select * from numbers; create unique index on parent (id);
+      create materialized view child as select * from parent where id % 2 = 0; create unique index on child (id);
+      analyze`)
+    const server = (said: boolean): BenchServer => ({
+      url: primary.url,
+      version: primary.version,
+      database: on(said),
+      sql,
+    })
+    /** Does the work while open-loop readers, and maybe a report, read the views on the standby. */
+    const beside = async (name: string, views: string, report: boolean, work: () => Promise<unknown>) => {
+      await sql`update numbers set version = version + 1 where id % 2 = 0`
+      await standby.caughtUp()
+      const reading = readUntilStopped(readers, views)
+      const reported = report ? readForLong(reports) : undefined
+      await pause(500)
+      const asked = new Date()
+      const sample = await measure(sql, work)
+      await standby.caughtUp()
+      const cut = await reported
+      const { reads, failed } = await reading.stop()
+      const [how] = await sql`
+        select string_agg(distinct meta #>> '{response,strategy}', ', ') as done from viewkeeper.runs where requested_at >= ${asked}`
+      const said = [
+        name.startsWith('a') ? `${name}: ${how?.done}` : name,
+        ...(failed.length > 0 ? [`${failed.length} of ${reads.length} reads failed (${failed[0]})`] : []),
+        ...(cut === null || cut === undefined ? [] : [`the report failed (${cut})`]),
+      ]
+      return compare(said.join(', '), [{ ...sample, reads }])
+    }
+    const rowsOf = async (said: boolean, report: boolean): Promise<Row[]> => {
+      const run = (request: RefreshRequest) => () => refreshWhole(server(said), request)
+      const one = (strategy: 'regular' | 'swap' | 'concurrent' | 'auto') =>
+        beside(strategy, oneView, report, run({ view: 'single', strategy }))
+      const rows = said
+        ? [await one('auto')]
+        : [await one('regular'), await one('swap'), await one('concurrent')]
+      const group = run({ view: 'parent' })
+      const batch = () => runBatch(server(said), { views: ['parent', 'child'], exchange: 'together' })
+      return [
+        ...rows,
+        await beside('a view with one that reads it, auto', bothViews, report, group),
+        await beside('a batch of both', bothViews, report, batch),
+      ]
+    }
+    console.error('bench: readers on a standby, about 2 minutes')
+    return [
+      {
+        title: `PostgreSQL ${primary.version}: 200,000 rows, half of them changed, a read on the standby every ${readEveryMs} ms`,
+      },
+      ...(await rowsOf(false, false)),
+      { title: `The same beside a report of ${reportSeconds} s on the standby` },
+      ...(await rowsOf(false, true)),
+      { title: 'The same with readOnReplicas: true' },
+      ...(await rowsOf(true, true)),
+    ]
+  } finally {
+    await Promise.all([sql.end({ timeout: 1 }), readers.end({ timeout: 1 }), reports.end({ timeout: 1 })])
+    await standby.stop()
+    await primary.stop()
+  }
+}
+
+const oneView = 'select version from single where id = 7'
+const bothViews = 'select count(*) from parent join child using (id) where id < 50'
+
+type Client = ReturnType<typeof postgres>
+
+/** Reads again and again, each read at its own time however long others take, until `stop`. */
+function readUntilStopped(sql: Client, query: string) {
+  const answers: Promise<number>[] = []
+  const failed: string[] = []
+  let stopped = false
+  const read = async () => {
+    const due = performance.now()
+    await sql.unsafe(query).catch((error) => failed.push(error.code))
+    return performance.now() - due
+  }
+  const loop = (async () => {
+    for (; !stopped; await pause(readEveryMs)) answers.push(read())
+  })()
+  return {
+    async stop() {
+      stopped = true
+      await loop
+      return { reads: await Promise.all(answers), failed }
+    },
+  }
+}
+
+/** A report that has read all views and goes on; the SQLSTATE that ended it, if it did not end by itself. */
+const readForLong = (sql: Client): Promise<string | null> =>
+  sql
+    .begin(async (report) => {
+      for (const view of ['single', 'parent', 'child']) await report`select count(*) from ${report(view)}`
+      await report`select pg_sleep(${reportSeconds})`
+    })
+    .then(
+      () => null,
+      (error) => error.code,
+    )

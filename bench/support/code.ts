@@ -1,0 +1,71 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { startUp } from '../../src/db/envelope/run-connection.ts'
+import { envelopes } from '../../src/db/envelope/text.ts'
+import { startRun } from '../../src/db/runs/runs.ts'
+import { connectTo } from '../../src/db/server/connect.ts'
+import { readView } from '../../src/db/views/catalog.ts'
+import { ensureDefinition } from '../../src/db/views/definitions.ts'
+import { fromUrl } from '../../src/edge/lambda/database-url.ts'
+import { advance } from '../../src/operations/batches/advance.ts'
+import { startBatch } from '../../src/operations/batches/start.ts'
+import { refresh } from '../../src/operations/runs/refresh.ts'
+import { migrate } from '../../src/operations/schema/apply.ts'
+import { planRegularRefresh } from '../../src/plan/runs/refresh.ts'
+
+const functions = {
+  advance,
+  connectTo,
+  ensureDefinition,
+  fromUrl,
+  migrate,
+  planRegularRefresh,
+  readView,
+  refresh,
+  startBatch,
+  startRun,
+}
+
+/** What a benchmark uses of one checkout of Viewkeeper. */
+export type Code = typeof functions & {
+  envelope: string
+  schema: URL
+  /** The settings of a run's connection. */
+  startUp: Record<string, string>
+}
+
+/** The checkout that this file belongs to. */
+export const ownCode: Code = {
+  ...functions,
+  envelope: envelopes.alone,
+  startUp,
+  schema: new URL('../../schema/', import.meta.url),
+}
+
+/** Another checkout, with its modules installed. Its files may have other names, so each function is found by its own. */
+export async function loadCode(folder: string): Promise<Code> {
+  const source = resolve(folder, 'src')
+  const files = globSync('**/*.ts', { cwd: source }).map((file) => join(source, file))
+  const texts = files.map((file) => ({ file, text: readFileSync(file, 'utf8') }))
+  const find = async (name: string): Promise<unknown> => {
+    const exported = new RegExp(`^export (async )?(function|const) ${name}\\b`, 'm')
+    const found = texts.find(({ text }) => exported.test(text))
+    return found && (await import(pathToFileURL(found.file).href))[name]
+  }
+  const entries = await Promise.all(
+    Object.keys(functions).map(async (name) => {
+      const found = await find(name)
+      if (found === undefined) throw new Error(`${folder} has no function ${name} in src/`)
+      return [name, found] as const
+    }),
+  )
+  const texted = ((await find('envelopes')) as typeof envelopes | undefined)?.alone
+  const envelope = texted ?? ((await find('envelopeText')) as string)
+  return {
+    ...(Object.fromEntries(entries) as typeof functions),
+    envelope,
+    startUp: ((await find('startUp')) as Record<string, string> | undefined) ?? {},
+    schema: pathToFileURL(`${resolve(folder, 'schema')}/`),
+  }
+}

@@ -1,0 +1,59 @@
+import { cpSync, readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitepress'
+
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+const text = (file: string) => readFileSync(`${root}/${file}`, 'utf8')
+
+/** The anchors that GitHub gives to headings: the docs link to them. */
+const slugify = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replace(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-')
+
+/** The pages in the order of the README, each by its first heading. */
+const listed = [...text('README.md').matchAll(/^\| \[(docs\/[\w-]+\.md)\]/gm)].map(
+  ([, file]) => file as string,
+)
+const others = readdirSync(`${root}/docs`)
+  .map((file) => `docs/${file}`)
+  .filter((file) => file.endsWith('.md') && !listed.includes(file))
+const item = (file: string) => ({
+  text: /^# (.+)$/m.exec(text(file))?.[1] ?? file,
+  link: `/${file.replace(/\.md$/, '')}`,
+})
+
+// npm run docs:site: the docs as pages with search, of the same files as in the repository.
+export default defineConfig({
+  title: 'Viewkeeper',
+  description: 'Keeps PostgreSQL materialized views fresh',
+  srcDir: root,
+  srcExclude: ['{build,views,migrations,test,local,bench,page,src,infra,cli}/**', '**/node_modules/**'],
+  outDir: `${root}/.viewkeeper/docs-site`,
+  cacheDir: `${root}/node_modules/.cache/vitepress`,
+  rewrites: { 'README.md': 'index.md' },
+  cleanUrls: false,
+  lastUpdated: false,
+  vite: { build: { target: 'es2022' } },
+  markdown: { anchor: { slugify } },
+  // Files that pages link, besides pages and pictures: schemas and examples.
+  buildEnd: ({ outDir }) =>
+    cpSync(`${root}/docs`, `${outDir}/docs`, {
+      recursive: true,
+      filter: (file) => !/\.(md|svg|png)$/.test(file),
+    }),
+  themeConfig: {
+    search: { provider: 'local' },
+    outline: [2, 3],
+    nav: [
+      { text: 'Start', link: '/docs/start' },
+      { text: 'Runbook', link: '/docs/runbook' },
+      { text: 'Changes', link: '/CHANGELOG' },
+    ],
+    sidebar: [
+      { text: 'Viewkeeper', items: [{ text: 'What it is', link: '/' }, ...listed.map(item)] },
+      { text: 'Working on it', items: [...others, 'CONTRIBUTING.md'].map(item) },
+    ],
+  },
+})

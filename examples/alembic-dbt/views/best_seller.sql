@@ -1,0 +1,4 @@
+select product, revenue
+  from public.revenue
+ order by revenue desc
+ limit 1

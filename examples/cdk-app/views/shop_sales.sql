@@ -1,0 +1,3 @@
+select shop, sum(amount) as amount
+  from public.orders
+ group by shop

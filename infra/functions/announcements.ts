@@ -1,0 +1,71 @@
+import { CfnParameter, Reference, Token, Tokenization } from 'aws-cdk-lib'
+import { EventBus, type IEventBus } from 'aws-cdk-lib/aws-events'
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import { Construct } from 'constructs'
+import type { FunctionName } from '../../src/edge/http/routes.ts'
+import { bellMessage } from '../../src/edge/lambda/bell.ts'
+import { refuseProps } from '../environment/valid-options.ts'
+import { addBell } from './bell.ts'
+import type { ViewkeeperFunction } from './viewkeeper-function.ts'
+
+/** The functions that see runs and batches end, and the monitor, which finds all other ends. */
+const ringing = [
+  'create',
+  'refresh',
+  'drop',
+  'open-batch',
+  'advance',
+  'cancel',
+  'monitor',
+  'migrate',
+] as const
+
+export interface AnnouncementsProps {
+  environmentName: string
+  functions: Record<FunctionName, ViewkeeperFunction>
+  /** The name or the ARN of the bus; false: there are no events. */
+  eventBus: string | false
+}
+
+/**
+ * The way of events to their bus. The network of the database has no way to EventBridge. So a function in it logs a line, for
+ * which CloudWatch Logs calls `announce`, outside; `announce` asks `events`, inside, and puts what it is handed on the bus.
+ */
+export class Announcements extends Construct {
+  constructor(scope: Construct, id: string, { environmentName, functions, eventBus }: AnnouncementsProps) {
+    super(scope, id)
+    if (eventBus === false) return
+    if (isArn(eventBus) === undefined)
+      refuseProps(scope.node.path, [
+        'eventBus: nobody knows before the deploy whether this is a name or an ARN, and the policy of the functions needs to know. Name ' +
+          'eventBusName or eventBusArn of an IEventBus, or write the text out',
+      ])
+    const { announce, events } = functions
+    announce.lambda.addEnvironment('EVENTS_FUNCTION', events.lambda.functionName)
+    announce.lambda.addToRolePolicy(
+      new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [events.lambda.functionArn] }),
+    )
+    busOf(this, 'Bus', eventBus).grantPutEventsTo(announce.lambda)
+    addBell(this, { environmentName, functions, ringing, message: bellMessage, calls: 'announce' })
+  }
+}
+
+/** Whether this is the ARN of a bus, and not its name; undefined if only the deploy knows. */
+function isArn(nameOrArn: string): boolean | undefined {
+  if (nameOrArn.startsWith('arn:')) return true
+  if (!Token.isUnresolved(nameOrArn)) return false
+  const parts = Tokenization.reverseString(nameOrArn)
+  const token = parts.firstToken
+  // A name may have a token at its begin, such as the name of the stack.
+  if (parts.length > 1)
+    return parts.join({ join: (left, right) => `${left}${right}` }).includes(':event-bus/')
+  if (!Reference.isReference(token) || token.target instanceof CfnParameter) return undefined
+  if (token.displayName === 'Arn') return true
+  return ['Ref', 'Name'].includes(token.displayName) ? false : undefined
+}
+
+/** The bus of this name or ARN. A rule takes both, so what nobody knows may be either. */
+export const busOf = (scope: Construct, id: string, nameOrArn: string): IEventBus =>
+  isArn(nameOrArn)
+    ? EventBus.fromEventBusArn(scope, id, nameOrArn)
+    : EventBus.fromEventBusName(scope, id, nameOrArn)

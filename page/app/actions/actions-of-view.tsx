@@ -1,0 +1,25 @@
+import type { ActionList } from '../../../src/edge/http/schemas/answers.ts'
+import { hashOf } from '../address/address.ts'
+import { withQuery } from '../api/paths.ts'
+import { useGet } from '../live/use-live.ts'
+import { ActionTable } from './action-table.tsx'
+
+const few = 5
+
+/** What people did by hand to a view; nothing if nobody did. */
+export function ActionsOfView({ view }: { view: string }) {
+  const path = withQuery('/actions', { view, limit: few })
+  const { data } = useGet<ActionList>(path)
+  if (!data || data.actions.length === 0) return null
+  return (
+    <section aria-labelledby="actions">
+      <h2 id="actions">Actions</h2>
+      <ActionTable actions={data.actions} />
+      {data.next && (
+        <a class="more" href={hashOf('actions', '', { view })}>
+          Every action
+        </a>
+      )}
+    </section>
+  )
+}

@@ -1,0 +1,28 @@
+import { useState } from 'preact/hooks'
+import type { ViewList } from '../../../src/edge/http/schemas/answers.ts'
+import { lagLine, unsaid } from '../../../src/plan/replicas.ts'
+import { Button } from '../parts/button.tsx'
+
+const noted = 'standbys-noted'
+
+/** How far replicas lag behind; and once, until a person has noted it, what the environment should say about them. */
+export function Standbys({ replicas }: { replicas: NonNullable<ViewList['replicas']> }) {
+  const [isNoted, setNoted] = useState(localStorage.getItem(noted) !== null)
+  const said = isNoted ? null : unsaid(replicas)
+  const lag = lagLine(replicas)
+  const note = async () => {
+    localStorage.setItem(noted, 'yes')
+    setNoted(true)
+  }
+  return (
+    <>
+      {said && (
+        <div class="strip strip-held">
+          <p>{said}</p>
+          <Button does={note}>Noted</Button>
+        </div>
+      )}
+      {lag && <p class="count">{lag}</p>}
+    </>
+  )
+}

@@ -1,0 +1,26 @@
+import * as z from 'zod'
+
+/** What people read of a field besides its check: `npm run docs` writes it into the types and into docs/. */
+interface Told {
+  text: string
+  /** What happens if the field is left out, and has no value for that. */
+  otherwise?: string
+}
+
+/** The texts of fields: of options, and of definitions. */
+export const texts = z.registry<Told>()
+
+/** A field with its text. Links are relative to docs/. */
+export function told<T extends z.ZodType>(field: T, text: string, otherwise?: string): T {
+  texts.add(field, { text, otherwise })
+  return field
+}
+
+/** The schemas whose type has a name of its own. Of an object of options, `npm run docs` makes the type with its text. */
+export const types = z.registry<{ name: string; text?: string }>()
+
+/** A schema with the name of its type. */
+export function named<T extends z.ZodType>(name: string, text: string | undefined, schema: T): T {
+  types.add(schema, { name, text })
+  return schema
+}

@@ -1,0 +1,105 @@
+import { type QualifiedName, quoteIdentifier, quoteName } from '../../plan/names.ts'
+import type { Seal, Statement } from '../../plan/plan.ts'
+import { measureCheck, queryOfCheck } from '../../plan/runs/check-data.ts'
+import { setting } from '../../plan/runs/locks.ts'
+import { type Checks, checksOf, type DataCheck } from '../../plan/views/checks.ts'
+import { executeStatements, StatementRefused } from '../runs/statements.ts'
+import type { Sql } from '../server/connect.ts'
+import { sqlstateOf } from '../server/failures.ts'
+import { conditionOf, mayPass } from '../server/sqlstate.ts'
+import { undone } from '../server/undone.ts'
+import { asideKey } from '../views/aside-key.ts'
+import { findView } from '../views/catalog.ts'
+import { readDependencies } from '../views/graph.ts'
+
+const limitMs = 3000
+
+/**
+ * What is wrong with the first bad check of a view that is there, filled or not; null if each can be parsed, made on the view
+ * without its rows, and reads the view under its own name only. All of it is undone.
+ */
+export async function findBadCheck(
+  sql: Sql,
+  name: QualifiedName,
+  query: string,
+  checks: Checks,
+): Promise<string | null> {
+  const all = checksOf(name.name, checks)
+  if (all.length === 0) return null
+  const [owner] = await sql<{ role: string }[]>`
+    select relowner::regrole::text as role from pg_catalog.pg_class where oid = to_regclass(${quoteName(name)})`
+  const view = await findView(sql, name)
+  if (owner === undefined || view === undefined) return null
+  const seal = { role: owner.role, schema: quoteIdentifier(name.schema) }
+  const key = asideKey(0)
+  const empty = { schema: name.schema, name: `viewkeeper_empty_${key}` }
+  return undone(sql, async (part) => {
+    await executeStatements(
+      part,
+      [
+        setting('statement_timeout', String(limitMs)),
+        make(seal, empty, `select * from (${query}\n) as rows limit 0`),
+      ],
+      false,
+    )
+    for (const check of all) {
+      const why = await undone(part, (tried) =>
+        tryOne(tried, { name, view: view.view, empty, seal, key }, check),
+      )
+      if (why !== null) return `check ${JSON.stringify(check.name)} ${why}`
+    }
+    return null
+  })
+}
+
+interface Trial {
+  name: QualifiedName
+  /** The name of the view as SQL writes it. */
+  view: string
+  empty: QualifiedName
+  seal: Seal
+  key: string
+}
+
+async function tryOne(
+  sql: Sql,
+  { name, view, empty, seal, key }: Trial,
+  check: DataCheck,
+): Promise<string | null> {
+  const parsed = { schema: name.schema, name: `viewkeeper_parsed_${key}` }
+  try {
+    await executeStatements(
+      sql,
+      [make(seal, parsed, `${queryOfCheck(name, empty, check)} with no data`)],
+      false,
+    )
+  } catch (error) {
+    // Nothing was executed, so the message quotes no rows.
+    return refusal(error, (refused) => refused.message)
+  }
+  const itself = (await findView(sql, parsed))?.view ?? ''
+  if ((await readDependencies(sql)).get(itself)?.includes(view))
+    return `reads ${view} through a plain view or a function, which show its old data to the check: name the view itself, without its schema`
+  try {
+    await executeStatements(sql, measureCheck({ view: name, relation: empty, seal, key }, check), false)
+  } catch (error) {
+    return refusal(error, ({ cause }) => conditionOf(sqlstateOf(cause)))
+  }
+  return null
+}
+
+const make = (seal: Seal, view: QualifiedName, query: string): Statement => ({
+  kind: 'sealed',
+  seal,
+  rolePath: true,
+  phase: 'checking',
+  sql: `create materialized view ${quoteName(view)} as ${query}`,
+  hidden: true,
+})
+
+/** In words why a check cannot be made; null if the failure may pass, and so tells nothing about the check. */
+function refusal(error: unknown, say: (refused: StatementRefused) => string): string | null {
+  if (!(error instanceof StatementRefused)) throw error
+  const sqlstate = sqlstateOf(error.cause)
+  return mayPass(sqlstate) ? null : `cannot be made: ${say(error)}${error.missing ?? ''} (${sqlstate})`
+}

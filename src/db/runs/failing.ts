@@ -1,0 +1,53 @@
+import { mayRetry, problemCodes } from '../../problem.ts'
+import type { Sql } from '../server/connect.ts'
+
+/** Whether a run has made the data of its view fresh, or has proved that they are. */
+export const isWell = (sql: Sql, run: string) =>
+  sql.unsafe(`(${run}.status = 'success' and ${run}.fills or ${isUnneeded(run)})`)
+
+/** Whether a run has proved that a refresh would change nothing. */
+export const isUnneeded = (run: string): string =>
+  `viewkeeper.is_unneeded(${run}.status, ${run}.as_of, ${run}.error, ${run}.built_at)`
+
+/**
+ * Whether run r failed. A drop makes no data, so its failure does not count. Nor does a refusal that a caller got as the answer,
+ * unless waiting may cure it.
+ */
+const hasFailed = (sql: Sql) => sql`
+  (r.status = 'failed' and r.operation <> 'drop'
+   and not (r.started_at is null and r.trigger in ('http', 'cli')
+            and not coalesce(${sql.json(problemCodes.filter(mayRetry))}::jsonb ? (r.error ->> 'class'), true)))`
+
+/** Whether run r was skipped, because another view failed. */
+export const wasLeftOut = (sql: Sql) => sql`
+  (r.status = 'skipped' and r.error ->> 'class' in ('UpstreamFailed', 'NotExchanged'))`
+
+/**
+ * The run of definition d that ended last among the latest 20 of which this is true, unless a run that ended later is well. A run
+ * may end after runs that were requested later. What ended later is first looked for in the index of the history alone.
+ */
+const unmended = (sql: Sql, isTrouble: ReturnType<typeof hasFailed>) => sql`
+  select trouble.finished_at, trouble.class from (
+    select few.id, few.finished_at, few.class from (
+      select r.id, r.finished_at, r.error ->> 'class' as class from viewkeeper.runs r where r.definition_id = d.id and ${isTrouble}
+       order by r.id desc limit 20) few
+     order by few.finished_at desc, few.id desc limit 1) trouble
+   where not exists (
+     select from (
+       select h.id from viewkeeper.runs h
+        where h.definition_id = d.id and h.status in ('success', 'skipped')
+          and (h.finished_at, h.id) > (trouble.finished_at, trouble.id) order by h.id desc) later
+      join viewkeeper.runs r on r.id = later.id where ${isWell(sql, 'r')})`
+
+/** The failure of definition d, for `lateral` and `exists`; no row if the view does not fail. */
+export const failureOf = (sql: Sql) => unmended(sql, hasFailed(sql))
+
+/** Since when checks hold the data of definition d back, if a check failed its last refresh. */
+export const checkFailedSince = (sql: Sql) => sql`
+  (select min(r.finished_at) from viewkeeper.runs r
+    where r.definition_id = d.id and r.status = 'failed' and r.error ->> 'class' = 'CheckFailed'
+      and r.id > coalesce((select max(h.id) from viewkeeper.runs h
+                            where h.definition_id = d.id and h.status = 'success' and h.fills), 0))`
+
+/** The same of a view that was skipped, because another view failed. */
+export const leftOutSince = (sql: Sql) => unmended(sql, wasLeftOut(sql))

@@ -1,0 +1,27 @@
+import { findBatchByKey, readBatch } from '../../db/batches/batches.ts'
+import { takeTurnToPlan } from '../../db/batches/lag-views.ts'
+import { discoverDefinitions } from '../../db/views/definitions.ts'
+import { readLags } from '../monitoring/lags.ts'
+import type { Looks } from '../monitoring/schedules.ts'
+import type { Call } from '../runs/call.ts'
+import { type BatchDefaults, type StartedBatch, startBatchOn } from './start.ts'
+
+/** Records one batch of all that is due; null if nothing is. */
+export const startDueBatch = (
+  call: Omit<Call, 'waitUntil'>,
+  looks: Looks,
+  defaults: BatchDefaults = {},
+): Promise<StartedBatch | null> =>
+  call.database.withConnection(async (sql) => {
+    const { trigger, caller, idempotencyKey } = call
+    // What a call that was cut off has recorded is advanced by the next one.
+    const known =
+      idempotencyKey && (await findBatchByKey(sql, { trigger, caller, idempotencyKey, request: {} }))
+    const earlier = known ? await readBatch(sql, known.id) : undefined
+    if (earlier !== undefined) return { batchId: earlier.id, status: earlier.status, error: earlier.error }
+    await takeTurnToPlan(sql)
+    await discoverDefinitions(sql)
+    const { due: views } = await readLags(sql, looks)
+    const { concurrency } = looks
+    return views.length === 0 ? null : startBatchOn(sql, { views, concurrency }, call, defaults)
+  })

@@ -1,0 +1,39 @@
+/** The names of the alarms of an environment, without the environment. */
+export const alarmNames = [
+  'announce-errors',
+  'api-errors',
+  'dead-letters',
+  'failed-batches',
+  'failed-runs',
+  'lag-missed',
+  'lost-batches',
+  'missing-views',
+  'new-dead-letters',
+  'rotate-errors',
+  'set-aside-views',
+  'silent-monitor',
+  'slow-runs',
+  'stale-views',
+] as const
+export type AlarmName = (typeof alarmNames)[number]
+
+/** Those of a created database, which no prop changes. */
+export const databaseAlarmNames = ['database-connections', 'database-credits', 'database-storage'] as const
+
+/** Kinds of news of views, by the alarms that go off for them. */
+export const newsKinds = ['runs', 'slow', 'batches', 'stale', 'missing', 'lag', 'aside'] as const
+export type NewsKind = (typeof newsKinds)[number]
+
+/** The kind of news that an alarm is about, by the alarm's name; null if views have nothing to do with it. */
+export const newsKindOf = (alarm: string): NewsKind | null => kindsOfAlarms[alarm] ?? null
+
+const kindsOfAlarms: Partial<Record<string, NewsKind>> = {
+  'failed-runs': 'runs',
+  'slow-runs': 'slow',
+  'lost-batches': 'batches',
+  'failed-batches': 'batches',
+  'stale-views': 'stale',
+  'missing-views': 'missing',
+  'lag-missed': 'lag',
+  'set-aside-views': 'aside',
+} satisfies Partial<Record<AlarmName, NewsKind>>

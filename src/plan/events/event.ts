@@ -1,0 +1,114 @@
+// What programs are told: the `detail` of an event of EventBridge, whose `detail-type` is the name of the type. Fields are
+// added in later versions, and none is taken away.
+
+/** What every event says. */
+export interface EventOf<Type extends EventType> {
+  type: Type
+  /** The same each time the event is delivered. */
+  id: string
+  /** Grows from event to event of an environment. Of two events about one view, the later one has the larger number. */
+  sequence: number
+  /** The name of the environment. */
+  environment: string
+  /** When it happened, in UTC: `2026-11-22T03:04:05.678Z`. */
+  at: string
+}
+
+/** What an event of a run says besides. */
+export interface EventOfRun {
+  /** As SQL writes it: `public.sales`. */
+  view: string
+  runId: number
+  /** Null: the run belongs to no batch. */
+  batchId: string | null
+  operation: 'create' | 'refresh' | 'drop'
+  trigger: 'schedule' | 'http' | 'cli' | 'deploy' | 'batch'
+  /** Null: the run came to no strategy, or was no refresh. */
+  strategy: string | null
+  /** From the start to the end of the run; null if nobody knows. */
+  durationMs: number | null
+}
+
+/** A run has made the data of a view fresh. */
+export interface ViewRefreshed extends EventOf<'ViewRefreshed'>, EventOfRun {
+  /** Rows of the view after the run; null if they were not counted. */
+  rows: number | null
+  /** How old the data were that the run has replaced; null if the view had none. */
+  ageSeconds: number | null
+}
+
+/** A run has failed, or was lost. The view has the data that it had. */
+export interface ViewFailed extends EventOf<'ViewFailed'>, EventOfRun {
+  /** Which attempt of its batch the run was; 1 outside a batch. */
+  attempt: number
+  error: { class: string; sqlstate: string | null; message: string }
+  /** How old the data of the view are; null if it has none, or they came from elsewhere. */
+  ageSeconds: number | null
+  /** What to type next. */
+  next: string
+}
+
+/** A batch has ended, well or not. */
+export interface BatchEnded extends EventOf<'BatchEnded'> {
+  batchId: string
+  status: 'success' | 'failed' | 'canceled' | 'skipped'
+  trigger: 'schedule' | 'http' | 'cli' | 'deploy' | 'batch'
+  /** How many views ended in each way, each by its last run. */
+  views: { success: number; failed: number; canceled: number; skipped: number }
+  /** From the start to the end of the batch; null if it never started. */
+  durationMs: number | null
+  /** Null: the batch succeeded. */
+  error: { class: string; message: string } | null
+  /** What to type next; null if there is nothing to do. */
+  next: string | null
+}
+
+/** What an event of a trouble says. */
+export interface EventOfTrouble {
+  /** As people write it: `public.sales`; what was set aside may also be a function, with its arguments. */
+  view: string
+  /** `stale`, `missing`, `lag` if its target lag cannot be kept, `suspended`, or `aside` if it has been set aside for long. */
+  trouble: 'stale' | 'missing' | 'lag' | 'suspended' | 'aside'
+  /** When the monitor first saw the trouble. */
+  beganAt: string
+}
+
+/** The monitor has found that the data of a view are older than they may be, or that a view is missing or set aside. */
+export interface TroubleBegan extends EventOf<'TroubleBegan'>, EventOfTrouble {
+  /** How old the data of a stale view are, otherwise null. */
+  ageSeconds: number | null
+  /** How old they may be, otherwise null. */
+  maxStalenessSeconds: number | null
+  /** What to type next. */
+  next: string
+}
+
+/** The monitor finds the trouble no more. */
+export interface TroubleEnded extends EventOf<'TroubleEnded'>, EventOfTrouble {}
+
+/** Each event by its type, which is the `detail-type` on EventBridge. */
+export interface ViewkeeperEvents {
+  ViewRefreshed: ViewRefreshed
+  ViewFailed: ViewFailed
+  BatchEnded: BatchEnded
+  TroubleBegan: TroubleBegan
+  TroubleEnded: TroubleEnded
+}
+
+/** The name of a type of events. */
+export type EventType = keyof ViewkeeperEvents
+
+/** All of them. */
+export const eventTypes = [
+  'ViewRefreshed',
+  'ViewFailed',
+  'BatchEnded',
+  'TroubleBegan',
+  'TroubleEnded',
+] as const satisfies EventType[]
+
+/** Any event. */
+export type ViewkeeperEvent = ViewkeeperEvents[EventType]
+
+/** The `source` of every event on EventBridge. */
+export const eventSource = 'viewkeeper'

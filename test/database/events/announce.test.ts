@@ -1,0 +1,326 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { runLockClass } from '../../../src/db/server/lock-keys.ts'
+import { answerEvents } from '../../../src/edge/handlers/events.ts'
+import { eventSchemas } from '../../../src/edge/http/schemas/events.ts'
+import { type Announcing, announce } from '../../../src/operations/events/announce.ts'
+import { handOut } from '../../../src/operations/events/hand-out.ts'
+import { beginMonitoring } from '../../../src/operations/monitoring/begin.ts'
+import { monitor } from '../../../src/operations/monitoring/monitor.ts'
+import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
+import { cancel } from '../../../src/operations/runs/cancel.ts'
+import { create } from '../../../src/operations/runs/create.ts'
+import { drop } from '../../../src/operations/runs/drop.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import type { WaitingEvent } from '../../../src/plan/events/in-order.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { until } from '../../support/waiting/until.ts'
+
+const { database, sql } = useDatabase()
+const environment = 'production'
+const whole = { token: null, done: [], stop: false }
+
+/** Puts what waits on a bus, which refuses what `refuses` says. */
+async function putOn(bus: WaitingEvent[], refuses: (event: WaitingEvent) => boolean = () => false) {
+  const put: Announcing['put'] = async (events) =>
+    events.map((event) => {
+      const { type, id, sequence, at, detail } = event
+      eventSchemas[type].parse({ type, id, sequence, at, environment, ...detail })
+      if (refuses(event)) return 'InternalFailure'
+      bus.push(event)
+      return null
+    })
+  const ask: Announcing['ask'] = (request) => answerEvents(request, { environment, database })
+  return announce({ ask, put, until: Date.now() + 60_000 })
+}
+const look = (programs: { environment: string } | null = { environment }) =>
+  monitor(database, { schedules: unscheduled, publish: unheard, programs })
+const call = () => callOn(database)
+const inShort = ({ type, subject }: WaitingEvent) => `${type} ${subject}`
+
+beforeEach(async () => {
+  await sql`truncate viewkeeper.runs, viewkeeper.batches, viewkeeper.events, viewkeeper.troubles cascade`
+  await sql`update viewkeeper.switches set value = '{}' where key = 'events'`
+  await sql`delete from viewkeeper.definitions`
+  await sql`drop schema if exists e cascade`
+  await sql.unsafe(`
+    create schema e;
+    create materialized view e.good as select 1 as id;
+    create function e.broken() returns integer language plpgsql as $$ begin return 1 / 0; end $$;
+    create materialized view e.bad as select e.broken() as id with no data;
+    create materialized view e.above as select id from e.bad with no data`)
+})
+
+describe('what programs are told', () => {
+  test('is the record: each run that made a view fresh or failed, and each batch that ended, once', async () => {
+    const first = await refresh({ view: 'e.good', rowCountStrategy: 'exact', strategy: 'regular' }, call())
+    const failed = await refresh({ view: 'e.bad', strategy: 'regular' }, call())
+    await refresh({ view: 'e.nowhere' }, call()).catch(() => {})
+    const again = await refresh({ view: 'e.good', strategy: 'swap' }, call())
+    const batchId = await begin(database, { views: ['e.good', 'e.above', 'e.bad'], retries: 0 })
+    await advanceToEnd(database, batchId)
+    await drop({ view: 'e.above' }, call())
+
+    const bus: WaitingEvent[] = []
+    expect(await putOn(bus)).toEqual({ announced: bus.length, refused: null })
+    const recorded = await sql`
+      select id from viewkeeper.runs
+       where (status = 'success' and fills) or status = 'failed' order by id`
+    const told = bus.flatMap(({ detail }) => (detail.runId as number | undefined) ?? [])
+    expect(told.sort((one, other) => one - other)).toEqual(recorded.map(({ id }) => id))
+    expect(bus.map(inShort)).toEqual([
+      'ViewRefreshed e.good',
+      'ViewFailed e.bad',
+      'ViewRefreshed e.good',
+      ...bus.slice(3, 5).map(inShort),
+      `BatchEnded ${batchId}`,
+    ])
+    expect(bus.slice(3, 5).map(inShort).sort()).toEqual(['ViewFailed e.bad', 'ViewRefreshed e.good'])
+    const numbers = bus.map(({ sequence }) => sequence)
+    expect(numbers).toEqual([...new Set(numbers)].sort((one, other) => one - other))
+
+    expect(bus[0]).toMatchObject({
+      at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      detail: {
+        view: 'e.good',
+        runId: first.runId,
+        batchId: null,
+        operation: 'refresh',
+        trigger: 'http',
+        strategy: 'regular',
+        rows: 1,
+        durationMs: expect.any(Number),
+        ageSeconds: null,
+      },
+    })
+    expect(bus[1]!.detail).toMatchObject({
+      runId: failed.runId,
+      attempt: 1,
+      error: { class: 'ViewSqlFailed', sqlstate: '22012', message: expect.any(String) },
+      ageSeconds: null,
+      next: 'viewkeeper why e.bad --env production',
+    })
+    expect(bus[2]!.detail).toMatchObject({
+      runId: again.runId,
+      strategy: 'swap',
+      ageSeconds: expect.any(Number),
+    })
+    expect(bus.at(-1)!.detail).toMatchObject({
+      batchId,
+      status: 'failed',
+      views: { success: 1, failed: 1, canceled: 0, skipped: 1 },
+      error: { class: 'ViewsFailed' },
+      next: `viewkeeper batches ${batchId} --env production`,
+    })
+    expect(await putOn(bus)).toEqual({ announced: 0, refused: null })
+    expect(await look()).toMatchObject({ eventsWait: false })
+  })
+
+  test('a run whose server process was ended is a failed view as soon as somebody looks; a canceled run is nothing', async () => {
+    await makeGatedView(sql, 'gated')
+    await withGateClosed(sql, 'gated', async () => {
+      const answer = refresh({ view: 'gated' }, call())
+      const pid = await untilAtGate(sql, 'gated')
+      await sql`select pg_terminate_backend(${pid})`
+      await answer
+    })
+    await withGateClosed(sql, 'gated', async () => {
+      const { runId } = await refresh({ view: 'gated' }, { ...call(), waitUntil: 0 })
+      await untilAtGate(sql, 'gated')
+      await until('it is canceled', async () => (await cancel(runId, call())).status === 'error')
+    })
+    const bus: WaitingEvent[] = []
+    await putOn(bus)
+    expect(bus.map(inShort)).toEqual(['ViewFailed public.gated'])
+    expect(bus[0]!.detail).toMatchObject({ error: { class: 'RunLost' } })
+  })
+
+  test('a trouble begins and ends once, whenever the monitor tells people of it', async () => {
+    await refresh({ view: 'e.good' }, call())
+    await define(sql, 'e.good', { max_staleness_seconds: 3600, source: 'discovered' })
+    await define(sql, 'e.gone', { sql: 'select 1 as id' })
+    const stale = (by: string) =>
+      sql`update viewkeeper.runs set finished_at = finished_at - ${by}::interval, as_of = as_of - ${by}::interval
+           where view_name = 'good'`
+    await sql`update viewkeeper.definitions set expected_since = now() - interval '1 year'`
+    await stale('2 hours')
+    await look()
+    await look()
+    await stale('-2 hours')
+    await create({ view: 'e.gone' }, call())
+    await look()
+    await stale('2 hours')
+    expect(await look()).toMatchObject({ eventsWait: true })
+
+    const bus: WaitingEvent[] = []
+    await putOn(bus)
+    const troubles = bus.filter(({ type }) => type.startsWith('Trouble'))
+    expect(troubles.map(({ type, detail }) => `${type} ${detail.trouble} ${detail.view}`)).toEqual([
+      'TroubleBegan missing e.gone',
+      'TroubleBegan stale e.good',
+      'TroubleEnded missing e.gone',
+      'TroubleEnded stale e.good',
+      'TroubleBegan stale e.good',
+    ])
+    const [missing, first, , ended] = troubles
+    expect(missing!.detail).toMatchObject({ ageSeconds: null, maxStalenessSeconds: null })
+    expect(first!.detail).toMatchObject({
+      maxStalenessSeconds: 3600,
+      next: 'viewkeeper why e.good --env production',
+    })
+    expect(first!.detail.ageSeconds).toBeGreaterThanOrEqual(7200)
+    expect(ended!.detail.beganAt).toBe(first!.at)
+  })
+
+  test('is nothing of what ended before the first deploy', async () => {
+    await sql`delete from viewkeeper.switches where key = 'monitored'`
+    await refresh({ view: 'e.good' }, call())
+    await handOut(database, whole, environment)
+    await refresh({ view: 'e.bad' }, call())
+    await beginMonitoring(database)
+    await sql`update viewkeeper.switches set value = '{}' where key = 'events'`
+    const bus: WaitingEvent[] = []
+    await putOn(bus)
+    expect(bus).toEqual([])
+  })
+
+  test('is nothing of what ended while events were switched off', async () => {
+    await refresh({ view: 'e.good' }, call())
+    await handOut(database, whole, environment)
+    await refresh({ view: 'e.bad' }, call())
+    await advanceToEnd(database, await begin(database, { views: ['e.good'] }))
+    await define(sql, 'e.gone', { sql: 'select 1 as id' })
+    expect(await look(null)).toMatchObject({ eventsWait: false, publishedRuns: 3, publishedBatches: 1 })
+    await sql`update viewkeeper.switches set value = '{}' where key = 'events'`
+    await refresh({ view: 'e.good' }, call())
+    const bus: WaitingEvent[] = []
+    await putOn(bus)
+    expect(bus.map(inShort)).toEqual(['ViewRefreshed e.good'])
+  })
+})
+
+test('events of a view wait for its run before them, whose server process still counts', async () => {
+  const first = await refresh({ view: 'e.good', rowCountStrategy: 'none' }, call())
+  await refresh({ view: 'e.good' }, call())
+  await refresh({ view: 'e.bad' }, call())
+  const bus: WaitingEvent[] = []
+  const counting = await sql.reserve()
+  try {
+    await counting`select pg_advisory_lock(${runLockClass}, ${first.runId})`
+    await counting`update viewkeeper.runs set backend_pid = pg_backend_pid() where id = ${first.runId}`
+    await putOn(bus)
+    expect(bus.map(inShort)).toEqual(['ViewFailed e.bad'])
+    await counting`select pg_advisory_unlock(${runLockClass}, ${first.runId})`
+  } finally {
+    counting.release()
+  }
+  await putOn(bus)
+  expect(bus.slice(1).map(({ subject, detail }) => [subject, detail.runId])).toEqual([
+    ['e.good', first.runId],
+    ['e.good', first.runId + 1],
+  ])
+})
+
+test('an event has the count that ends while the event is made', async () => {
+  const { runId } = await refresh({ view: 'e.good', rowCountStrategy: 'none' }, call())
+  await sql`update viewkeeper.runs set row_count_after = null where id = ${runId}`
+  const bus: WaitingEvent[] = []
+  const counting = await sql.reserve()
+  try {
+    await counting`begin`
+    await counting`update viewkeeper.runs set row_count_after = 7 where id = ${runId}`
+    const put = putOn(bus)
+    await until('the event waits for the count', async () => {
+      const [row] = await sql`
+        select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database() and query like '%untold%'`
+      return row
+    })
+    await counting`commit`
+    await put
+  } finally {
+    counting.release()
+  }
+  expect(bus.map(({ detail }) => detail.rows)).toEqual([7])
+})
+
+test('a proof that a refresh would change nothing makes the data young', async () => {
+  await define(sql, 'e.good', { source: 'discovered' })
+  await refresh({ view: 'e.good' }, call())
+  await sql`update viewkeeper.runs set finished_at = finished_at - interval '2 hours', as_of = as_of - interval '2 hours'`
+  await sql`
+    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at, as_of)
+    select definition_id, schema_name, view_name, operation, 'skipped', trigger, clock_timestamp(), clock_timestamp() - interval '10 minutes'
+      from viewkeeper.runs`
+  const { runId } = await refresh({ view: 'e.good' }, call())
+  const bus: WaitingEvent[] = []
+  await putOn(bus)
+  const age = bus.find(({ detail }) => detail.runId === runId)?.detail.ageSeconds
+  expect(age).toBeGreaterThanOrEqual(600)
+  expect(age).toBeLessThan(7200)
+})
+
+describe('a bus that refuses or is away', () => {
+  test('delays what it has not taken, in the order of each view, and loses nothing', async () => {
+    await sql`create materialized view e.other as select 1 as id`
+    for (const view of ['e.good', 'e.other', 'e.good', 'e.bad', 'e.good']) await refresh({ view }, call())
+    const bus: WaitingEvent[] = []
+    let turn = 0
+    const refused = await putOn(bus, ({ subject }) => subject === 'e.good' && ++turn > 1)
+    expect(refused).toEqual({ announced: 3, refused: 'InternalFailure' })
+    expect(bus.map(inShort)).toEqual(['ViewRefreshed e.good', 'ViewRefreshed e.other', 'ViewFailed e.bad'])
+    expect(await look()).toMatchObject({ eventsWait: true })
+    await refresh({ view: 'e.good' }, call())
+    expect(await putOn(bus)).toEqual({ announced: 3, refused: null })
+    const good = bus.filter(({ subject }) => subject === 'e.good').map(({ detail }) => detail.runId as number)
+    expect(good).toEqual([...good].sort((one, other) => one - other))
+    expect(good).toHaveLength(4)
+  })
+
+  test('gets an event again, with the same id and number, if whoever put it there died before saying so', async () => {
+    await refresh({ view: 'e.good' }, call())
+    const handed = await handOut(database, whole, environment)
+    expect(await handOut(database, whole, environment)).toEqual({ busy: true })
+    // The turn is over a minute later.
+    await sql`update viewkeeper.switches set value = value || '{"until": "2000-01-01"}' where key = 'events'`
+    const again = await handOut(database, whole, environment)
+    if (handed.busy || again.busy) throw new Error('somebody else has the turn')
+    expect(again.events).toEqual(handed.events)
+    expect(again.token).not.toBe(handed.token)
+    // The first one is alive after all: it may say what is on the bus, and gets nothing more.
+    const done = handed.events.map(({ sequence }) => sequence)
+    expect(await handOut(database, { token: handed.token, done, stop: false }, environment)).toEqual({
+      busy: true,
+    })
+    expect(await handOut(database, { token: again.token, done: [], stop: false }, environment)).toMatchObject(
+      {
+        busy: false,
+        events: [],
+      },
+    )
+  })
+})
+
+test('many who put events on the bus while runs end put each event there once, in the order of each view', async () => {
+  const bus: WaitingEvent[] = []
+  const turns = Array.from({ length: 6 }, async () => {
+    for (let at = 0; at < 4; at++) {
+      await refresh({ view: at % 2 === 0 ? 'e.good' : 'e.bad' }, call())
+      await putOn(bus)
+    }
+  })
+  await Promise.all(turns)
+  await putOn(bus)
+  const recorded = await sql`
+    select id from viewkeeper.runs where (status = 'success' and fills) or status = 'failed' order by id`
+  expect(bus.map(({ detail }) => detail.runId as number).sort((one, other) => one - other)).toEqual(
+    recorded.map(({ id }) => id),
+  )
+  const numbers = bus.map(({ sequence }) => sequence)
+  for (const subject of ['e.good', 'e.bad']) {
+    const own = bus.filter((event) => event.subject === subject).map(({ sequence }) => sequence)
+    expect(own).toEqual([...own].sort((one, other) => one - other))
+  }
+  expect(new Set(numbers).size).toBe(numbers.length)
+})

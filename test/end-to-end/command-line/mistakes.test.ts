@@ -1,0 +1,454 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { main } from '../../../cli/program/program.ts'
+import { localBatches, localFunctions } from '../../../local/gateway/batches.ts'
+import { type Gateway, startGateway } from '../../../local/gateway/gateway.ts'
+import { connectTo, type Sql } from '../../../src/db/server/connect.ts'
+import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { migrate } from '../../../src/operations/schema/apply.ts'
+import { startParameters } from '../../support/api/fake-api.ts'
+import { administrator, schemaFolder } from '../../support/servers/database.ts'
+import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
+import { Project } from '../support/project.ts'
+
+// A hundred mistakes. Each answer says what is wrong and where, and what to type.
+
+let server: TestServer
+let gateway: Gateway
+let sql: Sql
+let project: Project
+const home = process.cwd()
+
+beforeAll(async () => {
+  server = await startTestServer()
+  process.env.DATABASE_URL = server.url // the functions of the gateway read it at each call
+  sql = administrator(server.url)
+  const database = connectTo(fromUrl(server.url))
+  await migrate(database, schemaFolder)
+  await sql.unsafe(`
+    create schema app;
+    create materialized view sales as select 1 as id;
+    create materialized view app.sales as select 1 as id;
+    create materialized view late_share as select * from sales;
+    create table orders (id int);
+    insert into viewkeeper.definitions (schema_name, name, source, paused_at) values ('app', 'sales', 'authored', now())`)
+  gateway = await startGateway({ port: 0, functions: localFunctions(localBatches(database)) })
+})
+
+afterAll(async () => {
+  process.chdir(home)
+  await gateway.close()
+  delete process.env.DATABASE_URL
+  await sql.end({ timeout: 1 })
+  await server.stop()
+})
+
+beforeEach(() => {
+  for (const stream of ['log', 'info', 'warn', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
+  return () => {
+    vi.restoreAllMocks()
+    vi.unstubAllEnvs()
+    process.chdir(home)
+    process.exitCode = undefined
+  }
+})
+
+/** Types a line in a folder of its own. What the gateway or the database knows is the same for all. */
+async function type(line: string, { env = {}, files = {} }: Around): Promise<{ said: string; code: number }> {
+  project = new Project()
+  for (const [file, text] of Object.entries(files)) write(file, text)
+  process.chdir(project.folder)
+  for (const [name, value] of Object.entries({ PORT: new URL(gateway.url).port, ...env }))
+    vi.stubEnv(name, value)
+  let said = ''
+  for (const stream of [process.stdout, process.stderr])
+    vi.spyOn(stream, 'write').mockImplementation((text) => {
+      said += text
+      return true
+    })
+  await main(line.split(' ').filter(Boolean))
+  return { said, code: Number(process.exitCode ?? 0) }
+}
+
+function write(file: string, text: string): void {
+  mkdirSync(join(project.folder, dirname(file)), { recursive: true })
+  writeFileSync(join(project.folder, file), text)
+}
+
+interface Around {
+  env?: Record<string, string>
+  files?: Record<string, string>
+}
+
+const configured = {
+  'viewkeeper.config.ts': `import { defineConfig } from 'viewkeeper'
+export default defineConfig({ environments: { production: { region: 'eu-central-1',
+  database: { kind: 'imported', host: 'db.example', secretArn: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:x-AbCdEf',
+    vpcId: 'vpc-0123456789abcdef0', securityGroupId: 'sg-0123456789abcdef0' }, alarmEmails: [] } } })`,
+}
+const view = (fields: string) => ({
+  'views/mv_x.ts': `import { defineView } from 'viewkeeper'\nexport default defineView({ name: 'mv_x', ${fields} })\n`,
+})
+
+const mistakes: [mistake: string, line: string, around: Around, ...answers: (string | RegExp)[]][] = [
+  // Commands
+  ['no command', '', {}, 'Operate', 'Author'],
+  ['a misspelled command', 'refesh sales', {}, "unknown command 'refesh'", 'Did you mean refresh?', '--help'],
+  ['help of no command', 'help refesh', {}, "unknown command 'refesh'", 'Did you mean refresh?'],
+  ['kubectl get', 'get views', {}, "unknown command 'get'", '--help'],
+  ['a plural', 'views', {}, "unknown command 'views'", '--help'],
+  ['a misspelled option', 'refresh sales --strategi swap', {}, "unknown option '--strategi'", '--strategy'],
+  ['an option of another command', 'ls --force', {}, "unknown option '--force'", 'viewkeeper ls --help'],
+  ['an option without its value', 'refresh sales --strategy', {}, 'argument missing', '--strategy <name>'],
+  [
+    'a wrong strategy',
+    'refresh sales --strategy fast',
+    {},
+    "'fast' is invalid",
+    'auto, regular, concurrent, swap',
+  ],
+  ['a wrong format', 'ls -o yaml', {}, "'yaml' is invalid", 'json, name, wide'],
+  ['a format of lists', 'show sales -o name', {}, "'name' is invalid", 'json'],
+  ['a wrong order', 'ls --sort newest', {}, "'newest' is invalid", 'age, name, rows'],
+  ['a glob on runs that no view fits', 'runs nothere*', {}, 'No view fits nothere*'],
+  ['a limit of 0', 'runs --limit 0', {}, '--limit', 'Write a number from 1 on'],
+  ['a limit that is no number', 'runs --limit many', {}, '--limit', 'Write a number from 1 on'],
+  ['a limit above the most', 'runs --limit 1000', {}, 'limit', '1 to 200'],
+  ['a wrong status', 'runs --status broken', {}, '--status', 'pending,running,built,success,failed'],
+  ['one wrong status of two', 'runs --status failed,done', {}, '--status', 'Write one or more of'],
+  ['a wrong status of batches', 'batches --status done', {}, "'done' is invalid", 'success'],
+  ['a wrong operation', 'runs --operation update', {}, "'update' is invalid", 'create, refresh, drop'],
+  ['a time in words', 'runs --since yesterday', {}, '--since yesterday', '24h'],
+  ['a time that is none', 'runs --until 25:61', {}, '--until 25:61', '2026-11-20T09:00:00Z'],
+  ['a window in weeks', 'metrics --window 2w', {}, 'window', '7d'],
+  ['too many arguments', 'show sales orders', {}, 'too many arguments', 'viewkeeper show --help'],
+  ['a shell that is none', 'completion tcsh', {}, "'tcsh' is invalid", 'bash, zsh, fish'],
+  ['no argument', 'show', {}, "missing required argument 'view'", 'viewkeeper show --help'],
+  ['no run', 'run', {}, "missing required argument 'id'", 'viewkeeper run --help'],
+  // Views
+  ['an unknown view', 'show nothing_like_it', {}, 'nothing_like_it'],
+  ['a misspelled view', 'show salse', {}, 'salse', 'Did you mean', 'sales'],
+  ['a misspelled view to refresh', 'refresh salse', {}, 'salse', 'Did you mean', 'sales'],
+  ['a misspelled view among others', 'refresh sales salse', {}, 'salse', 'Did you mean', 'sales'],
+  [
+    'a misspelled view and what reads it',
+    'refresh salse+',
+    {},
+    'No view is called salse',
+    'Did you mean',
+    'sales',
+  ],
+  ['what a misspelled view reads', 'refresh +late_shore', {}, 'late_shore', 'late_share'],
+  ['a glob that fits nothing', 'refresh web.*', {}, 'No view fits web.*'],
+  ['a glob of ls that fits nothing', 'ls web.*', {}, 'No view fits web.*'],
+  ['a misspelled view of ls', 'ls salse', {}, 'No view is called salse', 'Did you mean'],
+  ['a view of another schema', 'show web.sales', {}, 'web', 'Did you mean', 'sales'],
+  ['a table', 'refresh orders', {}, 'orders'],
+  ['a name with a space', 'show odd,name', {}, 'is not a view', 'sales, app.sales or "Odd.Name"'],
+  ['a name in three parts', 'show a.b.c', {}, 'is not a view', 'app.sales'],
+  ['an open quote', 'show "Odd', {}, 'a quote that is not closed', '"Odd.Name"'],
+  ['why of an unknown view', 'why salse', {}, 'salse', 'Did you mean'],
+  ['pause of an unknown view', 'pause salse', {}, 'salse', 'Did you mean'],
+  ['pause of one unknown view of two', 'pause sales salse', {}, 'salse', 'Did you mean'],
+  ['pause of nothing', 'pause', {}, 'name the views to pause', '--all'],
+  ['resume of views and all', 'resume sales --all', {}, 'Either name the views', '--all'],
+  ['refresh of nothing', 'refresh', {}, 'Name the views', '--all', '--select'],
+  ['refresh of views and all', 'refresh sales --all', {}, '--all is every view', 'leave out'],
+  ['force of several', 'refresh sales late_share --force', {}, '--force works for one view', 'by itself'],
+  ['at once of one', 'refresh sales --at-once 3', {}, '--at-once works for several views', '--select'],
+  ['too many at once', 'refresh --all --at-once 100', {}, 'concurrency', '1 to 64'],
+  [
+    'two strategies',
+    'refresh sales --concurrently --strategy swap',
+    {},
+    '--concurrently means',
+    'one of them',
+  ],
+  [
+    'concurrently without a unique index',
+    'refresh sales --concurrently',
+    {},
+    'unique index',
+    'sales',
+    'next: ',
+  ],
+  ['a paused view', 'refresh app.sales', {}, 'the view is paused', '--force', 'resume'],
+  [
+    'create of a view that nobody authored',
+    'create reports',
+    {},
+    'reports',
+    /authored|definition|materialized view/,
+  ],
+  ['drop without a terminal', 'drop late_share', {}, 'late_share', '--yes'],
+  ['drop of what others read', 'drop sales --yes', {}, 'late_share', '--cascade'],
+  ['metrics of an unknown view', 'metrics salse', {}, 'salse', 'Did you mean'],
+  // Runs and batches
+  ['an unknown run', 'run 99999', {}, 'no run 99999', 'viewkeeper runs'],
+  ['a run by name', 'run sales', {}, "'sales' is invalid", 'Write a number'],
+  [
+    'an unknown batch',
+    'batch 20260101-000000-12345678',
+    {},
+    'no batch 20260101-000000-12345678',
+    'viewkeeper batches',
+  ],
+  ['a batch that is no id', 'batch a/b', {}, "must be a batch's id", '20261120-090000'],
+  ['cancel of an unknown run', 'cancel 99999', {}, 'no run 99999', 'viewkeeper runs'],
+  ['cancel of an unknown batch', 'cancel nowhere', {}, 'no batch nowhere', 'viewkeeper batches'],
+  ['retry of an unknown run', 'retry 99999', {}, 'no run 99999', 'viewkeeper runs'],
+  ['retry of an unknown batch', 'retry nowhere', {}, 'no batch nowhere', 'viewkeeper batches'],
+  ['retry of two batches', 'retry one two', {}, 'one batch at a time'],
+  // Where
+  ['PORT that is no number', 'ls', { env: { PORT: 'abc' } }, 'PORT is abc', '1 to 65535', 'unset PORT'],
+  [
+    'PORT of no gateway',
+    'ls',
+    { env: { PORT: '1' } },
+    'Nothing answers at http://127.0.0.1:1',
+    'npx viewkeeper dev',
+  ],
+  ['no address', 'ls --url production', {}, '--url production is not the address', 'https://'],
+  ['an address with a password', 'ls --url https://me:pw@host', {}, 'without a password'],
+  ['an open network', 'ls --env production --url http://host.example', {}, 'is not encrypted', 'https://'],
+  ['an address that is no API', 'ls --url http://127.0.0.1:1/x', {}, '127.0.0.1:1/x', 'npx viewkeeper dev'],
+  [
+    'a misspelled environment',
+    'ls --env prodution',
+    { files: configured },
+    'has no environment prodution',
+    'Did you mean --env production?',
+  ],
+  [
+    'a misspelled environment of a list',
+    'runs -e productoin',
+    { files: configured },
+    'has no environment productoin',
+    '--env production',
+  ],
+  [
+    'a misspelled VIEWKEEPER_ENV',
+    'ls',
+    { files: configured, env: { VIEWKEEPER_ENV: 'prodction' } },
+    'has no environment prodction',
+    '--env production',
+  ],
+  [
+    'an environment that is no name',
+    'ls --env Prod!',
+    { files: configured },
+    '"Prod!" is not the name of an environment',
+    'production',
+  ],
+  [
+    'use of a misspelled environment',
+    'env use prodution',
+    { files: configured },
+    'has no environment prodution',
+    'Did you mean production?',
+  ],
+  ['use of what is no name', 'env use Prod!', {}, 'is not the name of an environment', 'small letters'],
+  ['use of nothing', 'env use', {}, "missing required argument 'name'", 'env use --help'],
+  // Files
+  [
+    'a configuration with a mistake',
+    'ls --env production',
+    { files: { 'viewkeeper.config.ts': 'export default {' } },
+    'viewkeeper.config.ts:1',
+  ],
+  [
+    'a configuration with a wrong field',
+    'check --offline',
+    { files: { 'viewkeeper.config.ts': "export default { folder: { views: 'x' } }" } },
+    'viewkeeper.config.ts',
+    'folders',
+  ],
+  [
+    'two configurations',
+    'check --offline',
+    { files: { 'viewkeeper.config.ts': 'export default {}', 'viewkeeper.config.mjs': 'export default {}' } },
+    'viewkeeper.config.mjs',
+    'Remove all of them but one',
+  ],
+  ['a view without a query', 'check --offline', { files: view('') }, 'views/mv_x.ts:', 'query: is missing'],
+  [
+    'a view with a misspelled field',
+    'check --offline',
+    { files: view("query: 'select 1 as id', maxStaleSeconds: 5") },
+    'views/mv_x.ts',
+    'maxStalenessSeconds',
+  ],
+  [
+    'a view with a wrong strategy',
+    'check --offline',
+    { files: view("query: 'select 1 as id', strategy: 'fast'") },
+    'views/mv_x.ts',
+    'swap',
+  ],
+  [
+    'a view with a wrong schedule',
+    'check --offline',
+    { files: view("query: 'select 1 as id', schedule: 'daily', timeZone: 'UTC'") },
+    'views/mv_x.ts',
+    'schedule',
+  ],
+  [
+    'a query with a semicolon',
+    'check --offline',
+    { files: view("query: 'select 1 as id; select 2'") },
+    'views/mv_x.ts',
+    'query',
+  ],
+  [
+    'a query that is no SQL',
+    'check --offline',
+    { files: view("query: 'selct 1'") },
+    'views/mv_x.ts',
+    'syntax error',
+  ],
+  [
+    'a file without a view',
+    'check --offline',
+    { files: { 'views/mv_x.ts': 'export default 1' } },
+    'views/mv_x.ts:1',
+    'exports no view',
+  ],
+  ['migrate in no direction', 'migrate sideways', {}, "unknown command 'sideways'", 'migrate --help'],
+  ['new of a name that is none', 'new 1sales', {}, 'is not a view', 'app.sales'],
+  ['new of a reserved schema', 'new viewkeeper.sales', {}, 'viewkeeper', 'sales'],
+  [
+    'new of a view that exists',
+    'new mv_x',
+    { files: view("query: 'select 1 as id'") },
+    'views/mv_x.ts exists already',
+    'Nothing was written',
+  ],
+  [
+    'freeze without a reason',
+    'freeze',
+    {},
+    "'-m, --message <why>' not specified",
+    'viewkeeper freeze --help',
+  ],
+  [
+    'freeze of an unknown view',
+    'freeze mv_y -m why',
+    { files: view("query: 'select 1 as id'") },
+    'mv_y',
+    'Did you mean public.mv_x?',
+  ],
+  ['freeze of a wrong rename', 'freeze --rename a -m why', {}, '--rename: write old=new'],
+  [
+    'removal of a view that was never frozen',
+    'freeze --remove mv_z -m why',
+    {},
+    'mv_z was never frozen',
+    'drop it there',
+  ],
+  [
+    'freeze of a query that the database refuses',
+    'freeze -m why',
+    { files: view("query: 'select nothing from public.sales'") },
+    'mv_x',
+    'column "nothing" does not exist',
+  ],
+  [
+    'freeze without a database',
+    'freeze -m why',
+    { files: view("query: 'select 1 as id'"), env: { DATABASE_URL: '' } },
+    'DATABASE_URL',
+    '--unverified',
+  ],
+  [
+    'check of a database that is away',
+    'check',
+    { env: { DATABASE_URL: 'postgres://a:b@127.0.0.1:1/x' } },
+    '127.0.0.1:1',
+    'ECONNREFUSED',
+  ],
+  [
+    'DATABASE_URL that is no address',
+    'check',
+    { env: { DATABASE_URL: 'localhost' } },
+    'DATABASE_URL',
+    'postgres://',
+  ],
+  [
+    'a wrong password',
+    'check',
+    { env: { DATABASE_URL: 'postgres://nobody:x@127.0.0.1:1/x' } },
+    '127.0.0.1:1',
+  ],
+  ['migrate without a direction', 'migrate', {}, 'up', 'down', 'status'],
+  ['a file that is not there', 'around nowhere.sql', {}, 'nowhere.sql cannot be read'],
+]
+
+test('a hundred mistakes are on the list', () => {
+  expect(mistakes.length).toBeGreaterThanOrEqual(100)
+})
+
+test.each(mistakes)('%s: viewkeeper %s', async (_, line, around, ...answers) => {
+  await startParameters({})
+  const { said, code } = await type(line, around)
+  expect(code, said).toBeGreaterThan(0)
+  for (const answer of answers)
+    if (typeof answer === 'string') expect(said).toContain(answer)
+    else expect(said).toMatch(answer)
+  expect(said).not.toMatch(/^ {4}at |SyntaxError|Invalid URL/m)
+})
+
+test('a folder that cannot be written is named, with what to do', async () => {
+  const { said, code } = await type('new sales', { files: { views: 'a file' } })
+  expect(code, said).toBe(2)
+  expect(said).toMatch(
+    /^viewkeeper: views.*: a file is there, and a folder is wanted\. Rename one of them \(E/,
+  )
+  expect(said).not.toMatch(/^ {4}at /m)
+})
+
+test.each(['18.20.4', '20.18.3'])('Node %s is told which one is needed, and nothing is loaded', (version) => {
+  const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))
+  const older = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } })`
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--import', `data:text/javascript,${encodeURIComponent(older)}`, commandLine, 'ls'],
+    { encoding: 'utf8' },
+  )
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+  expect(stderr).toBe(
+    `viewkeeper: Node ${version} is too old: Viewkeeper needs Node 20.19 or later. Install one, for example with: nvm install 24\n`,
+  )
+})
+
+test('freeze warns of a query that is still the example, and suggests the schema of a view to remove', async () => {
+  const untouched = view("query: 'select 1 as id'")
+  expect((await type('freeze -m why', { files: untouched })).said).toContain(
+    'public.mv_x: its query is still the example that `new` wrote (select 1 as id)',
+  )
+  expect(project.files('migrations')).toHaveLength(2)
+  const up: Record<string, string> = { 'migrations/001_mv.up.sql': '', 'migrations/001_mv.down.sql': '' }
+  for (const file of project.files('migrations'))
+    up[`migrations/001_mv.${file.includes('.up.') ? 'up' : 'down'}.sql`] = project
+      .read(`migrations/${file}`)
+      .replaceAll('public', 'app')
+  expect((await type('freeze --remove mv_x -m why', { files: up })).said).toContain('Did you mean app.mv_x?')
+})
+
+test('a right that is missing is told as lines to type, each below who has to run it', async () => {
+  await sql.unsafe(`
+    create role shop_owner; create role newcomer login password 'secret'; alter table orders owner to shop_owner;
+    grant usage, create on schema public to newcomer; grant usage on schema viewkeeper to newcomer;
+    grant all on all tables in schema viewkeeper to newcomer; grant all on all sequences in schema viewkeeper to newcomer`)
+  const { said, code } = await type('freeze -m why', {
+    files: view("query: 'select id from public.orders'"),
+    env: { DATABASE_URL: server.url.replace(/\/\/[^@]+@/, '//newcomer:secret@') },
+  })
+  expect(code, said).toBeGreaterThan(0)
+  expect(said).toMatch(/Missing: newcomer lacks select on (public\.)?orders\.$/m)
+  expect(said).toMatch(
+    /^shop_owner or a superuser has to run:\n {2}grant select on (public\.)?orders to newcomer;\n\nNothing was written\.$/m,
+  )
+})

@@ -1,0 +1,3 @@
+import { testCells } from './support/test-cells.ts'
+
+testCells('a standby is promoted')

@@ -1,0 +1,199 @@
+import { CfnParameter, Stack } from 'aws-cdk-lib'
+import { EventBus } from 'aws-cdk-lib/aws-events'
+import { SqsQueue } from 'aws-cdk-lib/aws-events-targets'
+import { Queue } from 'aws-cdk-lib/aws-sqs'
+import { expect, test } from 'vitest'
+import { Viewkeeper } from '../../../infra/viewkeeper.ts'
+import { instanceIn, ownStack, viewkeeperOn } from '../support/own-app.ts'
+import { Synthesized } from '../support/synth.ts'
+
+const make = (more: Parameters<typeof viewkeeperOn>[2] = {}) => {
+  const { stack, vpc } = ownStack()
+  const views = viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, more)
+  return { stack, views }
+}
+const patternOf = (synthesized: Synthesized) => synthesized.one('AWS::Events::Rule')[1].Properties
+
+test('a rule takes the events of this environment, of this type and of these views, however the server quotes them', () => {
+  const { stack, views } = make()
+  const target = new SqsQueue(new Queue(stack, 'Queue'))
+  views.onViewRefreshed('Export', { views: ['Sales', 'app."Odd"'], target })
+  const { EventPattern, Targets, EventBusName } = patternOf(new Synthesized(stack))
+  expect(EventPattern).toEqual({
+    source: ['viewkeeper'],
+    'detail-type': ['ViewRefreshed'],
+    detail: {
+      environment: ['test'],
+      view: [
+        'public.sales',
+        'public."sales"',
+        '"public".sales',
+        '"public"."sales"',
+        'app."Odd"',
+        '"app"."Odd"',
+      ],
+    },
+  })
+  expect(Targets).toHaveLength(1)
+  expect(EventBusName).toBe('default')
+})
+
+test.each([
+  ['onViewFailed', ['ViewFailed']],
+  ['onBatchEnded', ['BatchEnded']],
+  ['onTroubleBegan', ['TroubleBegan']],
+  ['onTroubleEnded', ['TroubleEnded']],
+  ['onEvent', ['ViewRefreshed', 'ViewFailed', 'BatchEnded', 'TroubleBegan', 'TroubleEnded']],
+] as const)('%s takes %j of every view', (name, types) => {
+  const { stack, views } = make()
+  views[name]('Rule', { eventPattern: { detail: { trouble: ['stale'] } } })
+  expect(patternOf(new Synthesized(stack)).EventPattern).toEqual({
+    source: ['viewkeeper'],
+    'detail-type': types,
+    detail: { environment: ['test'], trouble: ['stale'] },
+  })
+})
+
+test('nothing rings before the rules of the construct are there, so a first deploy loses them no event', () => {
+  const { stack, views } = make()
+  const elsewhere = new Stack(stack.node.root, 'Elsewhere')
+  views.onEvent('Early', { target: new SqsQueue(new Queue(stack, 'Exports')) })
+  views.onEvent('Other', { crossStackScope: elsewhere })
+  const own = new Synthesized(stack)
+  const [rule] = own.one('AWS::Events::Rule')
+  const policy = own.resources('AWS::SQS::QueuePolicy').find(([id]) => id.startsWith('Exports'))![0]
+  for (const [, { DependsOn }] of own.resources('AWS::Logs::SubscriptionFilter'))
+    expect(DependsOn).toEqual(expect.arrayContaining([rule, policy]))
+  expect(new Synthesized(elsewhere).resources('AWS::Events::Rule')).toHaveLength(1)
+})
+
+test('a target in another stack, which needs the stack of the views, makes no circle', () => {
+  const account = '1'.repeat(12)
+  const { stack, vpc } = ownStack({ env: { account, region: 'eu-west-1' } })
+  const views = viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc })
+  const elsewhere = new Stack(stack.node.root, 'Elsewhere', { env: { account, region: 'eu-north-1' } })
+  elsewhere.addStackDependency(stack)
+  views.onEvent('All', {
+    ruleName: 'all',
+    target: new SqsQueue(new Queue(elsewhere, 'Exports', { queueName: 'exports' })),
+  })
+  const own = new Synthesized(stack)
+  const rule = own.one('AWS::Events::Rule')[0]
+  for (const [, { DependsOn }] of own.resources('AWS::Logs::SubscriptionFilter'))
+    expect(DependsOn).toEqual(expect.arrayContaining([rule]))
+  expect(new Synthesized(elsewhere).resources('AWS::SQS::QueuePolicy')).toHaveLength(1)
+})
+
+test('another bus gets the events; another app finds it by the parameter of the environment', () => {
+  const { stack, vpc } = ownStack()
+  const bus = new EventBus(stack, 'Bus')
+  const views = viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, { eventBus: bus.eventBusName })
+  views.onEvent('All')
+  const own = new Synthesized(stack)
+  const [busId] = own.one('AWS::Events::EventBus')
+  expect(patternOf(own).EventBusName).toEqual({ Ref: busId })
+  expect(own.fn('announce')[1].Properties.Environment.Variables.EVENT_BUS).toEqual({ Ref: busId })
+  expect(JSON.stringify(own.permissions('announce'))).toContain(busId)
+
+  const elsewhere = new Stack()
+  Viewkeeper.fromEnvironmentName(elsewhere, 'Views', 'test').onViewRefreshed('Export')
+  expect(JSON.stringify(patternOf(new Synthesized(elsewhere)).EventBusName)).toContain('eventBus')
+})
+
+test('a bus of the app may be named by its ARN; what may be a name or an ARN is refused', () => {
+  const { stack, vpc } = ownStack()
+  const bus = new EventBus(stack, 'Bus')
+  const database = { database: instanceIn(stack, vpc), vpc }
+  viewkeeperOn(stack, database, { eventBus: bus.eventBusArn }).onEvent('All')
+  const own = new Synthesized(stack)
+  const [busId] = own.one('AWS::Events::EventBus')
+  const put = own.permissions('announce').find(({ action }) => action === 'events:PutEvents')
+  expect(put).toMatchObject({ resource: { 'Fn::GetAtt': [busId, 'Arn'] } })
+
+  const other = ownStack()
+  const parameter = new CfnParameter(other.stack, 'Which')
+  const unknown = { eventBus: parameter.valueAsString }
+  expect(() =>
+    viewkeeperOn(other.stack, { database: instanceIn(other.stack, other.vpc), vpc: other.vpc }, unknown),
+  ).toThrow(/eventBus: nobody knows before the deploy whether this is a name or an ARN/)
+})
+
+test('a rule may have any id', () => {
+  const { stack, views } = make()
+  for (const id of ['Notices', 'Functions', 'Events']) views.onEvent(id)
+  expect(new Synthesized(stack).resources('AWS::Events::Rule')).toHaveLength(3)
+})
+
+/** The filters for whose lines CloudWatch Logs calls a function. */
+const filtersOf = (own: Synthesized, name: string) => {
+  const [id] = own.fn(name)
+  return own
+    .resources('AWS::Logs::SubscriptionFilter')
+    .filter(([, { Properties }]) => Properties.DestinationArn['Fn::GetAtt'][0] === id)
+}
+
+test('the monitor rings for start-batch if refreshes are due, unless no view is refreshed by its definition', () => {
+  const own = new Synthesized(make({ schedules: { views: true } }).stack)
+  const [startBatch] = own.fn('start-batch')
+  const [permission] = own.one(
+    'AWS::Lambda::Permission',
+    ({ Principal, FunctionName }) =>
+      Principal === 'logs.amazonaws.com' && FunctionName['Fn::GetAtt'][0] === startBatch,
+  )
+  const [[, filter] = []] = filtersOf(own, 'start-batch')
+  expect(filter?.Properties.FilterPattern).toBe('{ $.message = "refreshes are due" }')
+  expect(JSON.stringify(filter?.Properties.LogGroupName)).toContain('TestMonitor')
+  expect(filter?.DependsOn).toContain(permission)
+  for (const name of ['monitor', 'open-batch'])
+    expect(own.fn(name)[1].Properties.Environment.Variables).toMatchObject({
+      SCHEDULES: expect.stringContaining('"views":true'),
+      MONITOR_EVERY_MINUTES: '1',
+      BATCH_CONCURRENCY: '2',
+    })
+  for (const more of [{ schedules: { views: false } }, { monitorEvery: false }] as const)
+    expect(filtersOf(new Synthesized(make(more).stack), 'start-batch')).toEqual([])
+})
+
+test('a function that sees an end rings by a line of its log, for which CloudWatch Logs may call announce', () => {
+  const { stack } = make()
+  const own = new Synthesized(stack)
+  const filters = filtersOf(own, 'announce')
+  const groups = filters.map(
+    ([, { Properties }]) => own.template.findResources('AWS::Logs::LogGroup')[Properties.LogGroupName.Ref]!,
+  )
+  expect(groups.map(({ Properties }) => Properties.LogGroupName.split('/').at(-1)).sort()).toEqual([
+    'advance',
+    'cancel',
+    'create',
+    'drop',
+    'migrate',
+    'monitor',
+    'open-batch',
+    'refresh',
+  ])
+  const [announce] = own.fn('announce')
+  for (const [, { Properties }] of filters)
+    expect(Properties).toMatchObject({
+      FilterPattern: '{ $.message = "events wait" }',
+      DestinationArn: { 'Fn::GetAtt': [announce, 'Arn'] },
+    })
+  const [permission, { Properties }] = own.one(
+    'AWS::Lambda::Permission',
+    ({ Principal, FunctionName }) =>
+      Principal === 'logs.amazonaws.com' && FunctionName['Fn::GetAtt'][0] === announce,
+  )
+  expect(JSON.stringify(Properties.SourceArn)).toContain(':log-group:/viewkeeper/test/*')
+  for (const [, { DependsOn }] of filters) expect(DependsOn).toContain(permission)
+  for (const name of ['advance', 'refresh', 'monitor'])
+    expect(own.fn(name)[1].Properties.Environment.Variables.EVENT_BUS).toBe('default')
+})
+
+test('events that are switched off cost nothing, and a rule for them is refused', () => {
+  const { stack, views } = make({ eventBus: false })
+  expect(() => views.onViewFailed('Chat')).toThrow(
+    /eventBus: is false, so there are no events for the rule Chat/,
+  )
+  const own = new Synthesized(stack)
+  expect(filtersOf(own, 'announce')).toEqual([])
+  expect(own.fn('monitor')[1].Properties.Environment.Variables.EVENT_BUS).toBe('false')
+})

@@ -1,0 +1,57 @@
+import { clientOf } from '../../cli/api/client.ts'
+import { startProxy } from '../../cli/open/proxy.ts'
+import { startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
+import { localBatches, localFunctions } from '../../local/gateway/batches.ts'
+import { startEvents } from '../../local/gateway/events.ts'
+import { startGateway } from '../../local/gateway/gateway.ts'
+import { pageFor } from '../../page/serve/page.ts'
+import { connectTo, type Sql } from '../../src/db/server/connect.ts'
+import { fromUrl } from '../../src/edge/lambda/database-url.ts'
+import { migrate } from '../../src/operations/schema/apply.ts'
+import { schemaFolder } from '../../src/package-files.ts'
+import { mustStop } from '../deploy/support/cleanup.ts'
+import { administrator } from '../support/servers/database.ts'
+
+/** Everything of Viewkeeper that answers HTTP on one machine. */
+export interface LocalSystem {
+  gateway: string
+  /** The server of `viewkeeper open`, before the gateway. */
+  proxy: { url: string; token: string }
+  sql: Sql
+}
+
+/** Views of every kind, under the names and ids that the OpenAPI file has as examples. */
+const views = `
+  create schema app;
+  create table public.base as select i as id, i % 10 as day from generate_series(1, 100) i;
+  create materialized view public.sales as select day, count(*) as n from public.base group by 1;
+  create unique index on public.sales (day);
+  create materialized view app.totals as select sum(n) as n from public.sales;
+  create materialized view app."Odd.Name %2F <b>" as select id from public.base;
+  create materialized view public.broken as select 1 / (day - 5) as n from public.base with no data;
+  create materialized view public.slow as select id, pg_sleep(0.02)::text as slept from public.base;
+  insert into viewkeeper.definitions (schema_name, name, sql, source, checks) values
+    ('public', 'sales', 'select day, count(*) as n from public.base group by 1', 'authored', '{"notEmpty": true}'),
+    ('app', 'missing', 'select id from public.base', 'authored', '{}');
+  alter table viewkeeper.runs alter column id restart with 812`
+
+/** Starts the local system on a server of its own, as `npm start` does; all of it ends with the test. */
+export async function startSystem(folder: string): Promise<LocalSystem> {
+  const { url } = mustStop('PostgreSQL', await startEmbeddedPostgres({ folder }))
+  process.env.DATABASE_URL = url
+  const database = connectTo(fromUrl(url))
+  await migrate(database, schemaFolder)
+  const sql = administrator(url)
+  await sql.unsafe(views)
+  mustStop('sql', { stop: () => sql.end({ timeout: 1 }) })
+  const events = startEvents(database)
+  mustStop('events', { stop: events.close })
+  const functions = localFunctions(localBatches(database))
+  const gateway = await startGateway({ port: 0, functions, events })
+  mustStop('gateway', { stop: gateway.close })
+  const api = clientOf({ name: 'local', environment: null, url: gateway.url })
+  const proxy = await startProxy({ api, page: pageFor(() => api), port: 0 })
+  mustStop('proxy', { stop: proxy.close })
+  const token = new URL(proxy.address).searchParams.get('token')!
+  return { gateway: gateway.url, proxy: { url: proxy.url, token }, sql }
+}

@@ -1,0 +1,114 @@
+import { afterEach, expect, test, vi } from 'vitest'
+import { docs } from '../../../cli/commands/operate/docs.ts'
+import { graph } from '../../../cli/commands/operate/graph.ts'
+import { graphLines } from '../../../cli/output/graph.ts'
+import { curve, plotPairs } from '../../../cli/output/plots.ts'
+import type { View } from '../../../src/edge/http/schemas/answers.ts'
+import { plain } from '../../../src/terminal/paint.ts'
+import { startApi } from '../../support/api/fake-api.ts'
+
+afterEach(() => vi.restoreAllMocks())
+
+const now = new Date('2026-11-21T12:00:00Z')
+
+test('a curve has a block for each value, from 0 on or from the smallest if all are large', () => {
+  expect(curve([0, 1, 2, 7])).toBe('▁▂▃█')
+  expect(curve([100, 101, 107])).toBe('▁▂█')
+  expect(curve([5, 5])).toBe('▁▁')
+})
+
+test('durations and rows of refreshes are drawn oldest first on a terminal, and are figures without one', () => {
+  const runs = [7000, 2000, 0].map((durationMs, at) => ({
+    durationMs,
+    rowCountAfter: at === 0 ? null : 4000,
+    finishedAt: new Date(now.getTime() - (at + 1) * 3_600_000).toISOString(),
+  }))
+  const of = (drawn: boolean) => plotPairs(runs, { now, width: 80, drawn })
+  expect(of(true)).toEqual([
+    ['took', '▁▃█  0.00 s to 7.0 s, the last 3 refreshes, since 3 h ago'],
+    ['rows then', '▁▁  4,000'],
+  ])
+  expect(of(false)[0]).toEqual(['took', '0.00 s to 7.0 s, the last 3 refreshes, since 3 h ago'])
+  expect(plotPairs(runs.slice(0, 1), { now, width: 80, drawn: true })).toEqual([])
+})
+
+const viewOf = (name: string, dependsOn: string[], changes: Partial<View> = {}) =>
+  ({
+    view: `public.${name}`,
+    dependsOn: dependsOn.map((read) => `public.${read}`),
+    neededBy: [] as string[],
+    missing: false,
+    populated: true,
+    stale: false,
+    paused: false,
+    staleMs: 300_000,
+    maxStaleMs: 3_600_000,
+    lastRun: null,
+    aside: null,
+    retry: null,
+    ...changes,
+  }) as unknown as View
+
+test('the graph stands as trees with states; a view that reads several is expanded once', () => {
+  const views = [
+    viewOf('sales', []),
+    viewOf('by_region', ['sales'], { stale: true }),
+    viewOf('top', ['sales', 'by_region'], {
+      retry: { runId: 1, at: '2026-11-21T12:04:00Z', message: 'division by zero' },
+    }),
+    viewOf('report', ['top']),
+    viewOf('alone', []),
+  ]
+  for (const view of views)
+    view.neededBy = views.filter(({ dependsOn }) => dependsOn.includes(view.view)).map((each) => each.view)
+  const lines = (drawn: boolean, from?: string) =>
+    graphLines(views, { width: 100, paint: plain, now, drawn, from })
+  expect(lines(true)).toEqual([
+    'sales             fresh   5 min old',
+    '├─ by_region      stale   5 min old',
+    '│  └─ top         retries at 12:04 UTC after: division by zero   5 min old',
+    '│     └─ report   fresh   5 min old',
+    '└─ top            retries at 12:04 UTC after: division by zero   5 min old   (its readers: above)',
+    'alone             fresh   5 min old',
+  ])
+  expect(lines(false, 'public.top')).toEqual([
+    'top        retries at 12:04 UTC after: division by zero   5 min old',
+    '  report   fresh   5 min old',
+  ])
+})
+
+test('docs finds the place by its heading, then by its text, and asks about a slip', async () => {
+  let printed = ''
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += text
+    return true
+  })
+  await docs('LockTimeout')
+  expect(printed).toMatch(/^.*LockTimeout.*docs\/runbook\.md:\d+\n/)
+  printed = ''
+  await docs('strategy')
+  expect(printed).not.toContain('extending.md')
+  printed = ''
+  await docs('')
+  expect(printed).toMatch(/docs\/cli\.md {3}The command line\n/)
+  await expect(docs('LokTimeout')).rejects.toThrow('Did you mean LockTimeout?')
+})
+
+test('the graph of one view as JSON is of this view and what reads it', async () => {
+  const reads = { a: [], b: ['a'], c: ['b'], other: [] } as Record<string, string[]>
+  const views = Object.entries(reads).map(([view, dependsOn]) => ({
+    view,
+    dependsOn,
+    neededBy: Object.keys(reads).filter((each) => reads[each]?.includes(view)),
+  }))
+  const { url } = await startApi(({ url }) => ({
+    body: url.startsWith('/views/') ? views[1] : { views, next: null },
+  }))
+  let printed = ''
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += text
+    return true
+  })
+  await graph({ view: 'b', json: true, url })
+  expect(JSON.parse(printed).map(({ view }: { view: string }) => view)).toEqual(['b', 'c'])
+})

@@ -1,0 +1,42 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { startSchedules } from '../../../local/gateway/schedules.ts'
+import { portOf } from '../../../local/process/options.ts'
+import { announceGateway, findGateway, localGateway } from '../../../local/run/gateway-file.ts'
+import type { ScheduledView } from '../../../src/plan/views/scheduled.ts'
+import { until } from '../../support/waiting/until.ts'
+
+test('commands of a folder find the gateway that runs on it, whatever PORT says, and no dead one', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gateway-'))
+  const env = { DATA_DIR: folder, PORT: '3000' }
+  expect(localGateway(env)).toBe('http://127.0.0.1:3000')
+  const forget = announceGateway(folder, 'http://127.0.0.1:8791')
+  expect(localGateway(env)).toBe('http://127.0.0.1:8791')
+  await forget()
+  expect(findGateway(folder)).toBeUndefined()
+  writeFileSync(join(folder, 'gateway.json'), JSON.stringify({ pid: 2 ** 30, url: 'http://127.0.0.1:1' }))
+  expect(localGateway({ DATA_DIR: folder })).toBe('http://127.0.0.1:8787')
+})
+
+test('a PORT that is no port is refused in words', () => {
+  expect(() => portOf({ PORT: 'abc' })).toThrow('PORT is abc: it must be a number from 1 to 65535')
+  expect(portOf({ PORT: '' })).toBeUndefined()
+})
+
+test('the schedule of a view that is migrated while schedules run is at work, and ends with it', async () => {
+  let views: ScheduledView[] = []
+  const began: object[] = []
+  const stop = startSchedules(
+    async (event) => {
+      began.push(event)
+    },
+    async () => views,
+  )
+  onTestFinished(stop)
+  views = [{ view: 'sales', schedule: '* * * * * *', timeZone: 'UTC' }]
+  await until('the schedule is at work', async () => began.length > 0)
+  expect(began[0]).toMatchObject({ trigger: 'schedule', schedule: 'sales', views: ['sales'] })
+  await stop()
+})
