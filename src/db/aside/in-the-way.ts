@@ -1,19 +1,13 @@
-import type {
-  AsideFunction,
-  AsideItem,
-  AsidePolicy,
-  AsideView,
-  InTheWay,
-  Touched,
-} from '../../plan/aside/items.ts'
-import { displayName, displayPart, literal } from '../../plan/names.ts'
+import type { AsideFunction, AsideItem, AsidePolicy, InTheWay, Touched } from '../../plan/aside/items.ts'
+import { asideNeeds } from '../../plan/aside/needs.ts'
+import { literal } from '../../plan/names.ts'
+import { type Obstacle, obstacle } from '../../plan/rights.ts'
 import type { Reader } from '../../plan/views/readers.ts'
-import { isUnreadable, unreadableClause } from '../../plan/views/server-sql.ts'
 import { Problem } from '../../problem.ts'
-import { toSetRole } from '../server/acting.ts'
 import type { Sql } from '../server/connect.ts'
 import { readRoleSchemas } from '../server/role-path.ts'
 import { readReaders } from '../views/readers.ts'
+import { readObstacles } from '../views/rights.ts'
 import { readBelow } from './below.ts'
 
 /** A relation that is touched, found in the catalog. */
@@ -79,7 +73,7 @@ export async function readInTheWay(sql: Sql, relations: TouchedRelation[]): Prom
   const live = new Map(readers.map((reader) => [reader.oid, reader]))
   const functions = await documents<AsideFunction>(sql, functionQuery, kept, 'pg_proc')
   const policies = await documents<AsidePolicy>(sql, policyQuery, kept, 'pg_policy')
-  const obstacles: string[] = []
+  const obstacles: Obstacle[] = []
   const items: AsideItem[] = []
   const below = await readBelow(
     sql,
@@ -88,7 +82,7 @@ export async function readInTheWay(sql: Sql, relations: TouchedRelation[]): Prom
   for (const member of inOrder(kept)) {
     const { oid, description, why } = member
     const reading = { reads: member.reads, below: below.get(keyOf(member)) ?? [] }
-    if (why !== null) obstacles.push(`${description} ${why}`)
+    if (why !== null) obstacles.push(obstacle(`${description} ${why}`))
     else if (member.class === 'pg_class') {
       const reader = live.get(oid)
       if (reader === undefined) throw gone(description)
@@ -100,14 +94,12 @@ export async function readInTheWay(sql: Sql, relations: TouchedRelation[]): Prom
       items.push({ ...found, ...reading } as AsideItem)
     }
   }
-  obstacles.push(...items.flatMap((item) => (item.kind === 'view' ? obstaclesOf(item) : [])))
-  obstacles.push(...(await missingRoles(sql, items)))
   return {
     items: [
       ...items.filter(({ kind }) => kind !== 'policy'),
       ...items.filter(({ kind }) => kind === 'policy'),
     ],
-    obstacles,
+    obstacles: [...obstacles, ...(await readObstacles(sql, asideNeeds(items)))],
   }
 }
 
@@ -118,44 +110,6 @@ export async function readUnlocked(sql: Sql, oids: number[]): Promise<Reader[]> 
   throw new Problem(
     'LockTimeout',
     'Somebody holds an exclusive lock on one of the views in the way, or exchanges it. Try again.',
-  )
-}
-
-/** What cannot be carried, of a view itself. */
-function obstaclesOf({ live: { view } }: AsideView): string[] {
-  const named = `${view.kind} ${displayName(view)}`
-  return [
-    ...(view.memberOf === null ? [] : [`${named} belongs to extension ${view.memberOf}`]),
-    ...(view.hasSecurityLabel
-      ? [`${named} has a security label, which only the label's provider can give`]
-      : []),
-    ...(view.replicaIdentity === 'index' ? [`${named} has an index as its replica identity`] : []),
-    ...(isUnreadable(view.definition) ? [`${named} has ${unreadableClause}`] : []),
-  ]
-}
-
-/** The roles as which we have to act, and may not. */
-async function missingRoles(sql: Sql, items: AsideItem[]): Promise<string[]> {
-  const roles = items.flatMap((item) => {
-    if (item.kind === 'policy') return [{ role: item.owner, of: `table ${displayName(item.table)}` }]
-    if (item.kind === 'function') return [{ role: item.owner, of: `${item.routine} ${item.signature}` }]
-    const { view, statistics, grants } = item.live
-    const of = `${view.kind} ${displayName(view)}`
-    return [
-      { role: view.owner, of },
-      ...statistics.map(({ owner, name }) => ({
-        role: owner,
-        of: `statistics ${displayPart(name)} of ${of}`,
-      })),
-      ...grants.map(({ grantor }) => ({ role: grantor, of: `grants on ${of}` })),
-    ]
-  })
-  const rows = await sql<{ role: string; of: string }[]>`
-    select distinct on (x.role) x.role, x.of from jsonb_to_recordset(${sql.json(roles)}) as x(role text, of text)
-     where not pg_has_role(x.role::regrole::oid, ${toSetRole(sql)}) order by x.role, x.of`
-  return rows.map(
-    ({ role, of }) =>
-      `${of} need${of.startsWith('grants') ? '' : 's'} role ${role}, as which our login may not act: grant ${role} to the login`,
   )
 }
 

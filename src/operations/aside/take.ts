@@ -7,6 +7,7 @@ import type { Around } from '../../db/migrations/own-sql.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { type AsideItem, type InTheWay, isView, readersOf, type Touched } from '../../plan/aside/items.ts'
 import { parseName, quoteName } from '../../plan/names.ts'
+import { sayObstacles } from '../../plan/rights.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
 import { Problem } from '../../problem.ts'
 
@@ -45,9 +46,10 @@ export async function findRelations(
 /** Refuses (DependentsExist) what cannot be made again, by name. */
 export function insistOnNoObstacle({ obstacles }: InTheWay): void {
   if (obstacles.length === 0) return
+  const isCurable = obstacles.every(({ cure }) => cure !== null)
   throw new Problem(
     'DependentsExist',
-    `What stands in the way cannot be made again: ${obstacles.join('; ')}. Remove that by hand first. Nothing was changed.`,
+    `What stands in the way cannot be made again: ${sayObstacles(obstacles, `${isCurable ? '' : 'Remove that by hand first. '}Nothing was changed.`)}`,
   )
 }
 

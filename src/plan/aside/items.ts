@@ -1,4 +1,5 @@
 import { displayName, displayPart, type QualifiedName, type ViewName } from '../names.ts'
+import type { Obstacle } from '../rights.ts'
 import type { LiveView } from '../views/live-view.ts'
 
 /** A view that is taken away and made again, with all that the catalog says about it. */
@@ -63,8 +64,8 @@ export type AsideItem = AsideView | AsideFunction | AsidePolicy
 /** What stands in the way: parents before children, policies last. */
 export interface InTheWay {
   items: AsideItem[]
-  /** What cannot be taken away and made again, and why, as sentences. */
-  obstacles: string[]
+  /** What cannot be taken away and made again, and why. */
+  obstacles: Obstacle[]
 }
 
 /** As people name it: `view app.sales`, `policy own_rows on app.orders`. */

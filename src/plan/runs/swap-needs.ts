@@ -78,7 +78,7 @@ const relation = (kind: string, { schema, name }: QualifiedName): string =>
      where n.nspname = ${literal(schema)} and c.relname = ${literal(name)})`
 
 /** To be a member of a role. The words are those before and after the name of who asks. */
-const memberOf = (
+export const memberOf = (
   role: string,
   owned: string | null,
   [before, after]: [string, string],
