@@ -12,6 +12,7 @@ export const readEvidence = (sql: Sql): Promise<Evidence[]> => sql<Evidence[]>`
   select format('%I.%I', d.schema_name, d.name) as view, d.source = 'authored' as authored, d.refresh_strategy as strategy,
          latest.refreshes, latest.regular, latest."regularMs", latest.because, coalesce(latest."latestIs", false) as "latestIs",
          coalesce(well.share, 0) as "leftOutShare",
+         extract(epoch from clock_timestamp() - greatest(d.reads_noted_since, d.last_read_at))::float8 * 1000 as "unreadMs",
          exists (select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisunique and ${unusableBecause(sql)} is null) as "hasKey"
     from viewkeeper.definitions d
     join pg_catalog.pg_namespace n on n.nspname = d.schema_name

@@ -60,7 +60,7 @@ const asDiscovered = `${fields.map((field) => `${columnOf(field)} = default`).jo
  * Reuses a removed definition, which belonged to another view of that name: the definition becomes a
  * discovered one.
  */
-const meetAgain = `${asDiscovered}, removed_at = null, paused_at = null`
+const meetAgain = `${asDiscovered}, removed_at = null, paused_at = null, last_read_at = null, reads_noted_since = null`
 
 /** The definition of a view in the catalog. A view without a definition gets a discovered one. */
 export async function ensureDefinition(

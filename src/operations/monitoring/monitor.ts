@@ -8,6 +8,7 @@ import { readFailingViews } from '../../db/monitoring/failing.ts'
 import { writeIntervals } from '../../db/monitoring/intervals.ts'
 import { noteLook } from '../../db/monitoring/look.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../../db/monitoring/publish.ts'
+import { noteReads } from '../../db/monitoring/reads.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { discoverDefinitions } from '../../db/views/definitions.ts'
 import type { FoundTrouble } from '../../plan/events/news.ts'
@@ -86,6 +87,7 @@ export function monitor(
     const publishedRuns = await publishEndedRuns(sql, atOnce, publish.runs, programs !== null)
     const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
     await discoverDefinitions(sql)
+    await noteReads(sql)
     await writeIntervals(sql, (definition) => scheduledInterval(definition, schedules))
     if (agesOf.length > 0)
       for (const { view, seconds } of await readAges(sql, agesOf)) publish.age?.(view, seconds)

@@ -22,11 +22,13 @@ export interface Evidence {
   latestIs: boolean
   /** The part of the last 100 refreshes, successful or left out, that was left out, from 0 to 1. */
   leftOutShare: number
+  /** For how long the monitor has seen nobody read it; null: the monitor does not look, or the server does not tell. */
+  unreadMs: number | null
   /** Whether it has a unique index that a concurrent refresh can use. */
   hasKey: boolean
 }
 
-export const subjects = ['target', 'schedule', 'limit', 'strategy', 'key'] as const
+export const subjects = ['target', 'schedule', 'limit', 'strategy', 'key', 'unread'] as const
 
 /** What to change about a view, and why. Nothing is changed by itself. */
 export interface Recommendation {
@@ -168,4 +170,19 @@ const key: Rule = (evidence) => {
   return ['key', `${locking(evidence)}${because === null ? '' : `: ${because}`}`, keyOf(evidence)]
 }
 
-const rules = [target, schedule, limit, strategy, key]
+const dayMs = 24 * 3600_000
+/** A report of each quarter has read the view by then. */
+const longUnreadMs = 90 * dayMs
+
+const unread: Rule = ({ view, authored, unreadMs }, { usualMs }) =>
+  unreadMs !== null && unreadMs >= longUnreadMs
+    ? [
+        'unread',
+        `nobody has read it on this server for ${Math.floor(unreadMs / dayMs)} days${usualMs === null ? '' : `; a refresh usually takes ${duration(usualMs)}`}. Replicas do not tell who reads there`,
+        authored
+          ? `viewkeeper freeze --remove ${view} -m "nobody reads it", or a schedule with fewer turns`
+          : `viewkeeper drop ${view}`,
+      ]
+    : null
+
+const rules = [target, schedule, limit, strategy, key, unread]

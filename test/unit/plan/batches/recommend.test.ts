@@ -18,6 +18,7 @@ const evidence = (more: Partial<Evidence> = {}): Evidence => ({
   because: null,
   latestIs: true,
   leftOutShare: 0,
+  unreadMs: null,
   hasKey: true,
   ...more,
 })

@@ -1,0 +1,37 @@
+-- When somebody last read each view, as far as the monitor saw, so that views which nobody reads can be told.
+alter table viewkeeper.definitions
+  add column last_read_at timestamptz,
+  add column reads_noted_since timestamptz;
+comment on column viewkeeper.definitions.last_read_at is 'When the monitor last saw that somebody had read the view, to the day.';
+comment on column viewkeeper.definitions.reads_noted_since is 'Since when the monitor looks whether somebody reads the view. Null: it does not.';
+
+-- Notes which views were read since their last run. Since 16 the server keeps when a relation was last scanned; it counts the scans of
+-- refreshes and index builds, too, and reports them up to some seconds after the run. So only a scan well after the last run,
+-- and after its batch, whose sessions report late, is a reader's.
+create function viewkeeper.note_reads() returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+begin
+  if current_setting('server_version_num')::integer < 160000 or current_setting('track_counts') <> 'on' then
+    return;
+  end if;
+  update viewkeeper.definitions d
+     set last_read_at = coalesce(found.read_at, d.last_read_at), reads_noted_since = coalesce(d.reads_noted_since, clock_timestamp())
+    from (
+      select d.id, case when scanned.at > last.at + interval '10 s' then scanned.at end as read_at
+        from viewkeeper.definitions d
+        join pg_namespace n on n.nspname = d.schema_name
+        join pg_class c on c.relnamespace = n.oid and c.relname = d.name and c.relkind = 'm'
+       cross join lateral (
+         select greatest(pg_stat_get_lastscan(c.oid), max(pg_stat_get_lastscan(i.indexrelid))) as at from pg_index i where i.indrelid = c.oid) scanned
+       cross join lateral (
+         select coalesce(max(case when r.finished_at is null or r.batch_id is not null and b.finished_at is null then 'infinity'
+                                  else greatest(r.finished_at, b.finished_at) end), '-infinity') as at
+           from (select r.finished_at, r.batch_id from viewkeeper.runs r where r.definition_id = d.id order by r.id desc limit 5) r
+           left join viewkeeper.batches b on b.id = r.batch_id) last
+       where d.removed_at is null
+         and (d.reads_noted_since is null
+              or scanned.at > coalesce(d.last_read_at, '-infinity') + interval '1 day' and scanned.at > last.at + interval '10 s')
+       order by d.id for no key update of d skip locked) found
+   where d.id = found.id;
+end $$;
+comment on function viewkeeper.note_reads is 'Notes which views somebody has read since their last run.';

@@ -1,0 +1,128 @@
+import { afterEach, beforeAll, expect, test } from 'vitest'
+import { noteReads } from '../../../src/db/monitoring/reads.ts'
+import { getRecommendations } from '../../../src/operations/monitoring/recommend.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import type { Strategy } from '../../../src/plan/views/definition.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { until } from '../../support/waiting/until.ts'
+
+const { database, sql } = useDatabase()
+
+/** Whether the server keeps when a relation was scanned: since 16. */
+let tells: boolean
+
+beforeAll(async () => {
+  const [server] = await sql`select current_setting('server_version_num')::int >= 160000 as tells`
+  tells = server?.tells
+})
+/** The next view of that name is another one. */
+async function forget(): Promise<void> {
+  await sql`drop materialized view read_view`
+  await sql`update viewkeeper.definitions set removed_at = clock_timestamp() where name = 'read_view'`
+}
+afterEach(forget)
+
+async function make(): Promise<void> {
+  await sql.unsafe(
+    'create materialized view read_view as select 1 as n; create unique index on read_view (n)',
+  )
+}
+
+async function refreshed(strategy: Strategy, times = 1): Promise<void> {
+  for (let at = 0; at < times; at++)
+    await refresh({ view: 'read_view', strategy, force: true }, callOn(database))
+}
+
+/** What the monitor has noted. */
+const noted = async () => {
+  await noteReads(sql)
+  const [row] = await sql`
+    select last_read_at as "readAt", reads_noted_since as since from viewkeeper.definitions where name = 'read_view'`
+  return row as { readAt: Date | null; since: Date | null }
+}
+
+/** The last scan that the server tells, as text: of the view or of an index. */
+const lastScan = async (): Promise<string | null> => {
+  const [row] = await sql.unsafe(`
+    select greatest(pg_stat_get_lastscan(c.oid), (select max(pg_stat_get_lastscan(i.indexrelid)) from pg_index i where i.indrelid = c.oid))::text as at
+      from pg_class c where c.oid = 'read_view'::regclass`)
+  return row?.at ?? null
+}
+
+/** Reads the view, and waits until the server tells so. */
+async function read(): Promise<void> {
+  await sql`select * from read_view`
+  if (!tells) return
+  const before = await lastScan()
+  await until('the server tells of the scan', async () => {
+    await sql`select n from read_view`
+    await sql`select pg_stat_force_next_flush()`
+    return (await lastScan()) !== before
+  })
+}
+
+/** As if the runs, and their batch, had ended an hour ago. */
+const anHourPasses = () => sql`
+  update viewkeeper.runs set finished_at = finished_at - interval '1 hour' where view_name = 'read_view'`
+
+test.each<Strategy>(['regular', 'concurrent', 'swap'])(
+  'what a %s refresh scans is no reader, and what comes later is one',
+  async (strategy) => {
+    await make()
+    await refreshed(strategy)
+    if (tells) await until('the server tells of a scan', async () => (await lastScan()) !== null)
+    expect((await noted()).readAt).toBeNull()
+    await anHourPasses()
+    await read()
+    const { readAt, since } = await noted()
+    if (!tells) return expect([readAt, since]).toEqual([null, null])
+    expect(Math.abs(readAt!.getTime() - Date.now())).toBeLessThan(60_000)
+    expect(Math.abs(since!.getTime() - Date.now())).toBeLessThan(60_000)
+    // Another view of that name starts anew.
+    await forget()
+    await make()
+    await refreshed(strategy)
+    expect((await noted()).readAt).toBeNull()
+  },
+)
+
+test('while a run or its batch goes on, a scan may be its own', async () => {
+  await make()
+  await refreshed('regular')
+  await anHourPasses()
+  await read()
+  const [run] =
+    await sql`select id from viewkeeper.runs where view_name = 'read_view' order by id desc limit 1`
+  const batch = await sql`
+    insert into viewkeeper.batches (trigger, selection) values ('cli', '{"views": ["public.read_view"]}') returning id`
+  await sql`update viewkeeper.runs set batch_id = ${batch[0]!.id}, attempt = 1 where id = ${run!.id}`
+  expect((await noted()).readAt).toBeNull()
+  await sql`
+    update viewkeeper.batches set status = 'success', started_at = clock_timestamp(), finished_at = clock_timestamp() where id = ${batch[0]!.id}`
+  expect((await noted()).readAt).toBeNull()
+  await sql`update viewkeeper.batches set finished_at = finished_at - interval '1 hour' where id = ${batch[0]!.id}`
+  expect((await noted()).readAt !== null).toBe(tells)
+})
+
+test('a view that nobody has read for 90 days is told, with what to type', async () => {
+  await make()
+  await refreshed('regular', 20)
+  await sql`delete from viewkeeper.runs where id not in (select id from viewkeeper.runs order by id desc limit 20)`
+  const told = async () =>
+    (await getRecommendations(database, { nightly: null, views: true, looks: { everySeconds: 60 } })).filter(
+      ({ subject }) => subject === 'unread',
+    )
+  await noteReads(sql)
+  expect(await told()).toEqual([])
+  await sql`update viewkeeper.definitions set reads_noted_since = clock_timestamp() - interval '200 days' where name = 'read_view'`
+  expect(await told()).toMatchObject([
+    {
+      view: 'public.read_view',
+      text: expect.stringContaining('nobody has read it on this server for 200 days'),
+      change: 'viewkeeper drop public.read_view',
+      confidence: 'fair',
+    },
+  ])
+  await sql`update viewkeeper.definitions set last_read_at = clock_timestamp() - interval '89 days' where name = 'read_view'`
+  expect(await told()).toEqual([])
+})
