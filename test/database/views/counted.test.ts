@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connectTo, type Database, type Sql } from '../../../src/db/server/connect.ts'
 import { readUncounted } from '../../../src/db/views/uncounted.ts'
+import { openBatch } from '../../../src/edge/handlers/open-batch.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
 import { advance } from '../../../src/operations/batches/advance.ts'
 import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
@@ -194,6 +196,32 @@ describe('a scheduled refresh of a view that reads tables', () => {
     expect(await sql`select status from viewkeeper.runs where batch_id = ${batchId}`).toEqual([
       { status: 'skipped' },
     ])
+  })
+
+  test('is left out for a target lag, too, until a table has changed', async () => {
+    const bell = async () => {
+      const { batchId } = await openBatch(
+        { event: { trigger: 'schedule', due: true }, requestId: randomUUID() },
+        { database: saving, looks: { everySeconds: 60 } },
+      )
+      if (batchId === null) return 'nothing is due'
+      await advanceToEnd(saving, batchId)
+      const runs =
+        await sql`select view_name as name, status from viewkeeper.runs where batch_id = ${batchId}`
+      return Object.fromEntries(runs.map(({ name, status }) => [name, status]))
+    }
+    await filled('base')
+    await sql`update viewkeeper.definitions set target_lag_seconds = 600 where name = 'base'`
+    try {
+      expect(await bell()).toEqual({ base: 'skipped' })
+      expect(await bell()).toBe('nothing is due')
+      await longAgo('base')
+      await reported('insert into still.t values (10, 10)')
+      // Its reader comes along, because a rebuild takes it along.
+      expect(await bell()).toMatchObject({ base: 'success' })
+    } finally {
+      await sql`update viewkeeper.definitions set target_lag_seconds = null where name = 'base'`
+    }
   })
 })
 
