@@ -136,7 +136,8 @@ create or replace view viewkeeper.latest_runs as
     left join lateral (
       select r.id, r.finished_at, r.row_count_before, r.row_count_after, r.as_of, r.held_back_by, r.filled
         from viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id
-       where newest_success.id is null) older_success on true
+       -- limit: without it, the older success of each view is looked up, and then not needed.
+       where newest_success.id is null limit 1) older_success on true
     left join lateral (
       select r.finished_at, r.as_of, r.held_back_by from viewkeeper.runs r
        where newest_success.id is null and newest_proof.id is null and r.definition_id = d.id and r.id > older_success.id

@@ -1,7 +1,7 @@
 import { type Telling, type Trouble, troubles } from '../../plan/monitoring/telling.ts'
 import { parseName } from '../../plan/names.ts'
 import type { Sql } from '../server/connect.ts'
-import { type Tell, tell } from './tell.ts'
+import { tell } from './tell.ts'
 
 /** A view whose data are stale. */
 export interface StaleView {
@@ -29,29 +29,6 @@ export interface Troubled {
 /** The longest time that views are aside without an alarm. */
 const longestAside = '1 hour'
 
-type Found = Parameters<typeof tell>[2]
-
-const selectStale = (sql: Sql): Found => sql`
-  select v.name, jsonb_build_object(
-           'view', v.name, 'ageSeconds', round(extract(epoch from latest.staleness)),
-           'maxStalenessSeconds', round(extract(epoch from latest.max_staleness))) as found
-    from viewkeeper.latest_runs latest join viewkeeper.definitions d on d.id = latest.definition_id
-   cross join lateral (select format('%I.%I', d.schema_name, d.name) as name) v
-   where latest.stale order by latest.staleness desc`
-
-const selectMissing = (sql: Sql): Found => sql`
-  select v.name, to_jsonb(v.name) as found
-    from viewkeeper.latest_runs latest join viewkeeper.definitions d on d.id = latest.definition_id
-   cross join lateral (select format('%I.%I', d.schema_name, d.name) as name) v
-   where latest.missing and d.paused_at is null
-     and not exists (select from viewkeeper.set_aside a where a.kind = 'view'
-                        and a.item #>> '{live,view,schema}' = d.schema_name and a.item #>> '{live,view,name}' = d.name)
-   order by 1`
-
-const selectForgottenAside = (sql: Sql): Found => sql`
-  select name, to_jsonb(name) as found from viewkeeper.set_aside
-   where set_aside_at < clock_timestamp() - ${longestAside}::interval order by set_aside_at, act, position`
-
 /** What planning has found, by the names of the views. */
 export interface Planned {
   /** The target lags that cannot be kept. */
@@ -59,23 +36,35 @@ export interface Planned {
   suspended: string[]
 }
 
-const selectShortLags = (sql: Sql, { lag }: Planned): Found => sql`
-  select s.view as name, to_jsonb(s.view) as found from jsonb_array_elements_text(${sql.json(lag)}) as s(view) order by 1`
-
-/** Not those that are paused or missing: nothing else will be tried either. */
-const selectSuspended = (sql: Sql, { suspended }: Planned): Found => sql`
-  select v.name, to_jsonb(v.name) as found
-    from viewkeeper.latest_runs l join viewkeeper.definitions d on d.id = l.definition_id
-   cross join lateral (select format('%I.%I', d.schema_name, d.name) as name) v
-    join jsonb_array_elements_text(${sql.json(suspended)}) as s(view) on s.view = v.name
-   where d.paused_at is null and not l.missing order by 1`
-
-const queries: Record<Trouble, (sql: Sql, planned: Planned) => Found> = {
-  stale: selectStale,
-  missing: selectMissing,
-  lag: selectShortLags,
-  suspended: selectSuspended,
-  aside: selectForgottenAside,
+/** Everything that has a trouble: one read of all views, because the latest runs of many views are much to read. */
+async function readTroubled(sql: Sql, { lag, suspended }: Planned): Promise<Troubled> {
+  const views = await sql<(StaleView & { stale: boolean; missing: boolean; isTried: boolean })[]>`
+    with latest as materialized (select * from viewkeeper.latest_runs)
+    select v.name as view, round(extract(epoch from l.staleness))::float8 as "ageSeconds",
+           round(extract(epoch from l.max_staleness))::float8 as "maxStalenessSeconds", l.stale,
+           l.missing and d.paused_at is null
+             and not exists (select from viewkeeper.set_aside a where a.kind = 'view'
+                                and a.item #>> '{live,view,schema}' = d.schema_name and a.item #>> '{live,view,name}' = d.name) as missing,
+           d.paused_at is null and not l.missing as "isTried"
+      from latest l join viewkeeper.definitions d on d.id = l.definition_id
+     cross join lateral (select format('%I.%I', d.schema_name, d.name) as name) v
+     where l.stale or l.missing or ${sql.json(suspended)}::jsonb ? v.name
+     order by l.staleness desc`
+  const aside = await sql<{ name: string }[]>`
+    select name from viewkeeper.set_aside
+     where set_aside_at < clock_timestamp() - ${longestAside}::interval order by set_aside_at, act, position`
+  const left = new Set(suspended)
+  const namesOf = (some: StaleView[]): string[] => some.map(({ view }) => view).sort()
+  return {
+    stale: views.flatMap(({ stale, view, ageSeconds, maxStalenessSeconds }) =>
+      stale ? { view, ageSeconds, maxStalenessSeconds } : [],
+    ),
+    missing: namesOf(views.filter(({ missing }) => missing)),
+    lag: [...lag].sort(),
+    // Not those that are paused or missing: nothing else will be tried either.
+    suspended: namesOf(views.filter(({ isTried, view }) => isTried && left.has(view))),
+    aside: aside.map(({ name }) => name),
+  }
 }
 
 /** The ages of the data of these views, by their names as SQL reads them; those that nobody knows are left out. */
@@ -90,12 +79,13 @@ export async function tellTroubles(
   sql: Sql,
   telling: Telling,
   planned: Planned,
-  publish: (trouble: Trouble, ...found: Parameters<Tell<StaleView | string>>) => void,
+  publish: (trouble: Trouble, found: (StaleView | string)[], told: string[]) => void,
 ): Promise<Troubled> {
-  const found: Partial<Record<Trouble, (StaleView | string)[]>> = {}
-  for (const trouble of troubles)
-    found[trouble] = await tell(sql, trouble, queries[trouble](sql, planned), telling, (...all) =>
-      publish(trouble, ...all),
-    )
-  return found as Troubled
+  const troubled = await readTroubled(sql, planned)
+  for (const trouble of troubles) {
+    const found: (StaleView | string)[] = troubled[trouble]
+    const names = found.map((each) => (typeof each === 'string' ? each : each.view))
+    await tell(sql, trouble, names, telling, (told) => publish(trouble, found, told))
+  }
+  return troubled
 }

@@ -1,32 +1,28 @@
-import type postgres from 'postgres'
 import type { Telling, Trouble } from '../../plan/monitoring/telling.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
 import { longestPublishing } from './publish.ts'
 
-/** Publishes everything that has a trouble, and the names to tell of. */
-export type Tell<Found> = (found: Found[], told: string[]) => void
-
 /**
- * Finds everything that has a trouble, and passes it to `publish` together with the names to tell of. These are new: the
- * trouble was not there at the last look. If a reminder is due, all names are told again, so that one mail reminds of
- * everything. `query` gives rows with a `name` and, as JSON, what is `found`, in the order in which they are published.
+ * Passes to `publish`, of everything that has a trouble, the names to tell of. These are new: the trouble was not there at the last
+ * look. If a reminder is due, all names are told again, so that one mail reminds of everything.
  *
  * Publishes before the telling is on record: if this process dies in between, the same is told twice rather than never. Of
  * two monitors at once, the second waits for the rows of the first, and then does not tell of them.
  */
-export const tell = <Found>(
+export const tell = (
   sql: Sql,
   trouble: Trouble,
-  query: postgres.PendingQuery<postgres.Row[]>,
+  names: string[],
   { remindSeconds, apartSeconds }: Telling,
-  publish: Tell<Found>,
-): Promise<Found[]> =>
+  publish: (told: string[]) => void,
+): Promise<void> =>
   withTransaction(sql, async (transaction) => {
     await transaction`select set_config('idle_in_transaction_session_timeout', ${longestPublishing}, true)`
     const before = (seconds: number | null) =>
       transaction`(clock_timestamp() - make_interval(secs => ${seconds}))`
-    const rows = await transaction<{ name: string; found: Found; isTold: boolean }[]>`
-      with troubled as materialized (select row_number() over () as position, q.* from (${query}) q),
+    const told = await transaction<{ name: string }[]>`
+      with troubled as materialized (
+        select name, position from jsonb_array_elements_text(${transaction.json(names)}) with ordinality as t(name, position)),
       known as materialized (select * from viewkeeper.told where trouble = ${trouble}),
       ended as (
         select name from viewkeeper.told
@@ -47,11 +43,6 @@ export const tell = <Found>(
               began_at = case when t.over_at is null then t.began_at else excluded.began_at end
          where t.over_at is not null or t.told_at <= ${before(apartSeconds)}
         returning name)
-      select name, found, name in (select name from told) as "isTold" from troubled order by position`
-    const found = rows.map((row) => row.found)
-    publish(
-      found,
-      rows.filter(({ isTold }) => isTold).map(({ name }) => name),
-    )
-    return found
+      select name from troubled join told using (name) order by position`
+    publish(told.map(({ name }) => name))
   })

@@ -24,23 +24,33 @@ export const wasLeftOut = (sql: Sql) => sql`
 
 /**
  * The run of definition d that ended last among the latest 20 of which this is true, unless a run that ended later is well. A run
- * may end after runs that were requested later. What ended later is first looked for in the index of the history alone.
+ * may end after runs that were requested later. Both are first looked for in the indexes of the history alone: most views
+ * are well, and then no run is read. The status is written out: with a parameter the server may not use the index of failures.
  */
-const unmended = (sql: Sql, isTrouble: ReturnType<typeof hasFailed>) => sql`
+const unmended = (sql: Sql, status: 'failed' | 'skipped', isTrouble: ReturnType<typeof hasFailed>) => {
+  const isMended = (run: string) => sql`
+    exists (
+      select from (
+        select h.id from viewkeeper.runs h
+         where h.definition_id = d.id and h.status in ('success', 'skipped')
+           and (h.finished_at, h.id) > (${sql(run)}.finished_at, ${sql(run)}.id) order by h.id desc) later
+       join viewkeeper.runs r on r.id = later.id where ${isWell(sql, 'r')})`
+  return sql`
   select trouble.finished_at, trouble.class from (
+    select few.id, few.finished_at from (
+      select r.id, r.finished_at from viewkeeper.runs r where r.definition_id = d.id and r.status = ${sql.unsafe(`'${status}'`)}
+       order by r.id desc limit 20) few
+     order by few.finished_at desc, few.id desc limit 1) newest
+   cross join lateral (
     select few.id, few.finished_at, few.class from (
       select r.id, r.finished_at, r.error ->> 'class' as class from viewkeeper.runs r where r.definition_id = d.id and ${isTrouble}
        order by r.id desc limit 20) few
      order by few.finished_at desc, few.id desc limit 1) trouble
-   where not exists (
-     select from (
-       select h.id from viewkeeper.runs h
-        where h.definition_id = d.id and h.status in ('success', 'skipped')
-          and (h.finished_at, h.id) > (trouble.finished_at, trouble.id) order by h.id desc) later
-      join viewkeeper.runs r on r.id = later.id where ${isWell(sql, 'r')})`
+   where not ${isMended('newest')} and not ${isMended('trouble')}`
+}
 
 /** The failure of definition d, for `lateral` and `exists`; no row if the view does not fail. */
-export const failureOf = (sql: Sql) => unmended(sql, hasFailed(sql))
+export const failureOf = (sql: Sql) => unmended(sql, 'failed', hasFailed(sql))
 
 /** Since when checks hold the data of definition d back, if a check failed its last refresh. */
 export const checkFailedSince = (sql: Sql) => sql`
@@ -50,4 +60,4 @@ export const checkFailedSince = (sql: Sql) => sql`
                             where h.definition_id = d.id and h.status = 'success' and h.fills), 0))`
 
 /** The same of a view that was skipped, because another view failed. */
-export const leftOutSince = (sql: Sql) => unmended(sql, wasLeftOut(sql))
+export const leftOutSince = (sql: Sql) => unmended(sql, 'skipped', wasLeftOut(sql))

@@ -102,7 +102,8 @@ export async function readRecord(sql: Sql): Promise<PlanRecord> {
 }
 
 /** What is foretold of the coming day, by what has been read. Pure. */
-export function foretell({ now, views, dependencies }: PlanRecord, schedules: Schedules) {
+export function foretell({ views, dependencies, ...record }: PlanRecord, schedules: Schedules) {
+  const now = Math.round(record.now)
   const { everySeconds = null, concurrency = usualConcurrency } = schedules.looks ?? {}
   const look = everySeconds === null ? null : { everyMs: everySeconds * 1000, concurrency }
   const from = Math.ceil(now / hourMs) * hourMs

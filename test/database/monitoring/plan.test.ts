@@ -31,7 +31,12 @@ const past = (view: string, durationMs: number) =>
   Array.from({ length: 25 }, (_, at) => ({ view, durationMs, ago: `${at + 1} hours` }))
 
 test('the plan of a day goes by the usual durations, schedules and target lags of the record', async () => {
-  await writePast([...past('steady', 20_000), ...past('shaky', 60_000), ...past('quiet', 5000)])
+  await writePast([
+    ...past('steady', 20_000),
+    { view: 'steady', durationMs: 20_000, ago: '1 second' },
+    ...past('shaky', 60_000),
+    ...past('quiet', 5000),
+  ])
   const { from, hours, views } = await getPlan(database, schedules)
   const [{ now }] = await sql<[{ now: Date }]>`select clock_timestamp() as now`
   expect(from.getTime() % 3600_000).toBe(0)

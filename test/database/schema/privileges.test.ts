@@ -708,8 +708,8 @@ describe('reads', () => {
       ['select on viewkeeper.definitions', /definitions/],
       ['insert, update on viewkeeper.definitions', /definitions/],
       ['select on viewkeeper.latest_runs', /latest_runs/],
-      ['select, insert, update on viewkeeper.told', /told/],
       ['select on viewkeeper.set_aside', /set_aside/],
+      ['select, insert, update on viewkeeper.told', /told/],
       ['select, insert, delete on viewkeeper.troubles', /troubles/],
       ['select, insert on viewkeeper.events', /events/],
     ]
