@@ -14,24 +14,28 @@ begin
   if current_setting('server_version_num')::integer < 160000 or current_setting('track_counts') <> 'on' then
     return;
   end if;
+  -- Once a day is enough to know of a reader: so the views that are read cost nothing here.
+  with scanned as materialized (
+    select d.id, d.reads_noted_since, greatest(pg_stat_get_lastscan(c.oid), (
+             select max(pg_stat_get_lastscan(i.indexrelid)) from pg_index i where i.indrelid = c.oid)) as at
+      from viewkeeper.definitions d
+      join pg_namespace n on n.nspname = d.schema_name
+      join pg_class c on c.relnamespace = n.oid and c.relname = d.name and c.relkind = 'm'
+     where d.removed_at is null and (d.last_read_at > clock_timestamp() - interval '1 day') is not true),
+  found as materialized (
+    select s.id, case when s.at > last.at + interval '10 s' then s.at end as read_at
+      from scanned s
+     cross join lateral (
+       select coalesce(max(case when r.finished_at is null or r.batch_id is not null and b.finished_at is null then 'infinity'
+                                else greatest(r.finished_at, b.finished_at) end), '-infinity') as at
+         from (select r.finished_at, r.batch_id from viewkeeper.runs r where r.definition_id = s.id order by r.id desc limit 5) r
+         left join viewkeeper.batches b on b.id = r.batch_id) last
+     where s.reads_noted_since is null or s.at > last.at + interval '10 s'),
+  locked as (
+    select d.id from viewkeeper.definitions d where d.id in (select f.id from found f) order by d.id for no key update skip locked)
   update viewkeeper.definitions d
-     set last_read_at = coalesce(found.read_at, d.last_read_at), reads_noted_since = coalesce(d.reads_noted_since, clock_timestamp())
-    from (
-      select d.id, case when scanned.at > last.at + interval '10 s' then scanned.at end as read_at
-        from viewkeeper.definitions d
-        join pg_namespace n on n.nspname = d.schema_name
-        join pg_class c on c.relnamespace = n.oid and c.relname = d.name and c.relkind = 'm'
-       cross join lateral (
-         select greatest(pg_stat_get_lastscan(c.oid), max(pg_stat_get_lastscan(i.indexrelid))) as at from pg_index i where i.indrelid = c.oid) scanned
-       cross join lateral (
-         select coalesce(max(case when r.finished_at is null or r.batch_id is not null and b.finished_at is null then 'infinity'
-                                  else greatest(r.finished_at, b.finished_at) end), '-infinity') as at
-           from (select r.finished_at, r.batch_id from viewkeeper.runs r where r.definition_id = d.id order by r.id desc limit 5) r
-           left join viewkeeper.batches b on b.id = r.batch_id) last
-       where d.removed_at is null
-         and (d.reads_noted_since is null
-              or scanned.at > coalesce(d.last_read_at, '-infinity') + interval '1 day' and scanned.at > last.at + interval '10 s')
-       order by d.id for no key update of d skip locked) found
-   where d.id = found.id;
+     set last_read_at = greatest(f.read_at, d.last_read_at), reads_noted_since = coalesce(d.reads_noted_since, clock_timestamp())
+    from found f join locked using (id)
+   where d.id = f.id;
 end $$;
 comment on function viewkeeper.note_reads is 'Notes which views somebody has read since their last run.';
