@@ -125,7 +125,7 @@ create unique index runs_one_per_attempt on viewkeeper.runs (batch_id, definitio
 -- into the table. Without the second index, the last failure of a view would be searched for in all its runs.
 create index runs_history on viewkeeper.runs (definition_id, id desc)
   include (status, operation, fills, finished_at, duration_ms);
-create index runs_failed on viewkeeper.runs (definition_id, id desc) include (finished_at) where status = 'failed';
+create index runs_failed on viewkeeper.runs (definition_id, id desc) include (finished_at, operation) where status = 'failed';
 create index runs_open on viewkeeper.runs (id) where status in ('pending', 'running', 'built');
 create index runs_of_group on viewkeeper.runs (group_run_id) where group_run_id is not null;
 create index runs_unpublished on viewkeeper.runs (id) where finished_at is not null and published_at is null;

@@ -11,7 +11,11 @@ comment on column viewkeeper.definitions.reads_noted_since is 'Since when the mo
 create function viewkeeper.note_reads() returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
-  if current_setting('server_version_num')::integer < 160000 or current_setting('track_counts') <> 'on' then
+  if current_setting('server_version_num')::integer < 160000 then
+    return;
+  end if;
+  if current_setting('track_counts') <> 'on' then
+    update viewkeeper.definitions set reads_noted_since = null where reads_noted_since is not null;
     return;
   end if;
   -- Once a day is enough to know of a reader: so the views that are read cost nothing here.
@@ -28,7 +32,7 @@ begin
      cross join lateral (
        select coalesce(max(case when r.finished_at is null or r.batch_id is not null and b.finished_at is null then 'infinity'
                                 else greatest(r.finished_at, b.finished_at) end), '-infinity') as at
-         from (select r.finished_at, r.batch_id from viewkeeper.runs r where r.definition_id = s.id order by r.id desc limit 5) r
+         from (select r.finished_at, r.batch_id from viewkeeper.runs r where r.definition_id = s.id and r.status <> 'skipped' order by r.id desc limit 5) r
          left join viewkeeper.batches b on b.id = r.batch_id) last
      where s.reads_noted_since is null or s.at > last.at + interval '10 s'),
   locked as (

@@ -70,7 +70,7 @@ export const isRefusal = (code: ProblemCode): boolean => statusOf(code) < 500
  * Writes texts one after the other, each with a full stop at its end. Missing texts are left out. After lines to type,
  * which are indented, an empty line follows.
  */
-export const sentences = (...texts: (string | null | undefined)[]): string =>
+export const sentences = (...texts: (string | false | null | undefined)[]): string =>
   texts
     .flatMap((text) => (text ? [/[.!?;]$/.test(text) ? text : `${text}.`] : []))
     .reduce(

@@ -1,5 +1,5 @@
 import type { AsideFunction, AsideItem, AsidePolicy, InTheWay, Touched } from '../../plan/aside/items.ts'
-import { asideNeeds } from '../../plan/aside/needs.ts'
+import { actingNeeds, cannotCarry } from '../../plan/aside/needs.ts'
 import { literal } from '../../plan/names.ts'
 import { type Obstacle, obstacle } from '../../plan/rights.ts'
 import type { Reader } from '../../plan/views/readers.ts'
@@ -99,8 +99,14 @@ export async function readInTheWay(sql: Sql, relations: TouchedRelation[]): Prom
       ...items.filter(({ kind }) => kind !== 'policy'),
       ...items.filter(({ kind }) => kind === 'policy'),
     ],
-    obstacles: [...obstacles, ...(await readObstacles(sql, asideNeeds(items)))],
+    obstacles: [...obstacles, ...items.flatMap(cannotCarry), ...(await readMissingRoles(sql, items))],
   }
+}
+
+/** The roles as which we have to act and may not, with every object of them. */
+async function readMissingRoles(sql: Sql, items: AsideItem[]): Promise<Obstacle[]> {
+  const missing = await readObstacles(sql, actingNeeds(items, 'role'))
+  return missing.length === 0 ? [] : await readObstacles(sql, actingNeeds(items, 'object'))
 }
 
 /** Reads views with everything that reads them. Refuses (LockTimeout) if one of them cannot be read now. */

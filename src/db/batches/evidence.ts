@@ -12,12 +12,17 @@ export const readEvidence = (sql: Sql): Promise<Evidence[]> => sql<Evidence[]>`
   select format('%I.%I', d.schema_name, d.name) as view, d.source = 'authored' as authored, d.refresh_strategy as strategy,
          latest.refreshes, latest.regular, latest."regularMs", latest.because, coalesce(latest."latestIs", false) as "latestIs",
          coalesce(well.share, 0) as "leftOutShare",
-         extract(epoch from clock_timestamp() - greatest(d.reads_noted_since, d.last_read_at))::float8 * 1000 as "unreadMs",
+         case when looked.at > clock_timestamp() - interval '1 hour' then
+           extract(epoch from clock_timestamp() - greatest(d.reads_noted_since, d.last_read_at + interval '1 day', looked.resumed))::float8 * 1000
+         end as "unreadMs",
          exists (select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisunique and ${unusableBecause(sql)} is null) as "hasKey"
     from viewkeeper.definitions d
     join pg_catalog.pg_namespace n on n.nspname = d.schema_name
     join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = d.name and c.relkind = 'm'
-   cross join lateral (
+    left join (
+     select (value ->> 'at')::timestamptz as at, (value ->> 'resumed')::timestamptz as resumed from viewkeeper.switches where key = 'looked'
+   ) looked on d.reads_noted_since is not null
+  cross join lateral (
      select count(*) as refreshes, count(*) filter (where r.counts) as regular,
             avg(r.duration_ms) filter (where r.counts)::float8 as "regularMs",
             (array_agg(r.because order by r.id desc) filter (where r.counts))[1] as because,

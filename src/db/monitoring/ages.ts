@@ -81,11 +81,12 @@ export async function tellTroubles(
   planned: Planned,
   publish: (trouble: Trouble, found: (StaleView | string)[], told: string[]) => void,
 ): Promise<Troubled> {
+  const [{ readAt }] = await sql<[{ readAt: Date }]>`select clock_timestamp() as "readAt"`
   const troubled = await readTroubled(sql, planned)
   for (const trouble of troubles) {
     const found: (StaleView | string)[] = troubled[trouble]
     const names = found.map((each) => (typeof each === 'string' ? each : each.view))
-    await tell(sql, trouble, names, telling, (told) => publish(trouble, found, told))
+    await tell(sql, trouble, { names, readAt }, telling, (told) => publish(trouble, found, told))
   }
   return troubled
 }

@@ -3,16 +3,17 @@ import { type Sql, withTransaction } from '../server/connect.ts'
 import { longestPublishing } from './publish.ts'
 
 /**
- * Passes to `publish`, of everything that has a trouble, the names to tell of. These are new: the trouble was not there at the last
+ * Passes to `publish`, of everything that had a trouble at `readAt`, the names to tell of. These are new: the trouble was not there at the last
  * look. If a reminder is due, all names are told again, so that one mail reminds of everything.
  *
  * Publishes before the telling is on record: if this process dies in between, the same is told twice rather than never. Of
- * two monitors at once, the second waits for the rows of the first, and then does not tell of them.
+ * two monitors at once, the second waits for the rows of the first, and then does not tell of them; what one has noted since the other
+ * read is not noted back.
  */
 export const tell = (
   sql: Sql,
   trouble: Trouble,
-  names: string[],
+  { names, readAt }: { names: string[]; readAt: Date },
   { remindSeconds, apartSeconds }: Telling,
   publish: (told: string[]) => void,
 ): Promise<void> =>
@@ -26,13 +27,14 @@ export const tell = (
       known as materialized (select * from viewkeeper.told where trouble = ${trouble}),
       ended as (
         select name from viewkeeper.told
-         where trouble = ${trouble} and over_at is null and name not in (select name from troubled)
+         where trouble = ${trouble} and over_at is null and told_at < ${readAt} and name not in (select name from troubled)
          order by name for no key update),
       over as (
         update viewkeeper.told set over_at = clock_timestamp() where trouble = ${trouble} and name in (select name from ended)),
       due as (
         select name from troubled left join known using (name)
-         where not exists (select from known where told_at > ${before(apartSeconds)})
+         where (known.over_at >= ${readAt}) is not true
+           and not exists (select from known where told_at > ${before(apartSeconds)})
            and (known.name is null or known.over_at is not null
                 or exists (select from troubled join known using (name) where over_at is null and told_at <= ${before(remindSeconds)}))),
       told as (

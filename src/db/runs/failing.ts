@@ -39,6 +39,7 @@ const unmended = (sql: Sql, status: 'failed' | 'skipped', isTrouble: ReturnType<
   select trouble.finished_at, trouble.class from (
     select few.id, few.finished_at from (
       select r.id, r.finished_at from viewkeeper.runs r where r.definition_id = d.id and r.status = ${sql.unsafe(`'${status}'`)}
+         and r.operation <> 'drop'
        order by r.id desc limit 20) few
      order by few.finished_at desc, few.id desc limit 1) newest
    cross join lateral (

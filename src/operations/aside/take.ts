@@ -7,9 +7,9 @@ import type { Around } from '../../db/migrations/own-sql.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { type AsideItem, type InTheWay, isView, readersOf, type Touched } from '../../plan/aside/items.ts'
 import { parseName, quoteName } from '../../plan/names.ts'
-import { sayObstacles } from '../../plan/rights.ts'
+import { cureLines, curesOf, reasonsOf } from '../../plan/rights.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
-import { Problem } from '../../problem.ts'
+import { Problem, sentences } from '../../problem.ts'
 
 /** How long the hunt for the locks goes on by default. */
 const longestHuntMs = 600_000
@@ -43,14 +43,18 @@ export async function findRelations(
   return [...(await findTouched(sql, touched)), ...named]
 }
 
-/** Refuses (DependentsExist) what cannot be made again, by name. */
+/** Refuses (DependentsExist) what cannot be made again, by name, with the SQL that gives the rights that are missing. */
 export function insistOnNoObstacle({ obstacles }: InTheWay): void {
   if (obstacles.length === 0) return
-  const isCurable = obstacles.every(({ cure }) => cure !== null)
-  throw new Problem(
-    'DependentsExist',
-    `What stands in the way cannot be made again: ${sayObstacles(obstacles, `${isCurable ? '' : 'Remove that by hand first. '}Nothing was changed.`)}`,
+  const incurable = obstacles.filter(({ cure }) => cure === null)
+  const curable = obstacles.filter(({ cure }) => cure !== null)
+  const told = sentences(
+    incurable.length > 0 &&
+      `What stands in the way cannot be made again: ${reasonsOf(incurable)}. Remove that by hand first`,
+    curable.length > 0 && `Rights are missing to make again what stands in the way: ${reasonsOf(curable)}`,
+    'Nothing was changed',
   )
+  throw new Problem('DependentsExist', [told, ...cureLines(curesOf(curable))].join('\n'))
 }
 
 /**

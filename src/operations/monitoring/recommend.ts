@@ -3,6 +3,8 @@ import { lagsThatWork, type Recommendation, recommend } from '../../plan/batches
 import { foretell, readRecord } from './plan.ts'
 import type { Schedules } from './schedules.ts'
 
+const dayMs = 24 * 3600_000
+
 /** What to change about views, by their history and the plan of the coming day. Writes nothing. */
 export async function getRecommendations(
   database: Database,
@@ -15,9 +17,18 @@ export async function getRecommendations(
     look === null
       ? new Map<string, number>()
       : lagsThatWork(record.views, record.dependencies, look, new Set(long))
+  const parents = new Set([...record.dependencies.values()].flat())
+  // A refresh hides earlier readers, so looks have to be more frequent than refreshes. What other views read is needed.
+  const tellsReaders = ({ view, refreshes }: { view: string; refreshes: number }): boolean =>
+    look !== null && refreshes * look.everyMs * 2 <= dayMs && !parents.has(view)
   return views
     .flatMap(({ view, evidence, foretold, broken }) =>
-      recommend(evidence, { ...view, ...foretold, broken, worksMs: works.get(view.view) ?? null }),
+      recommend(tellsReaders(foretold) ? evidence : { ...evidence, unreadMs: null }, {
+        ...view,
+        ...foretold,
+        broken,
+        worksMs: works.get(view.view) ?? null,
+      }),
     )
     .sort((one, other) => (one.view < other.view ? -1 : one.view > other.view ? 1 : 0))
 }

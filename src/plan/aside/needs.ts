@@ -1,22 +1,20 @@
 import { displayName, displayPart, literal, quoteName } from '../names.ts'
-import { impossible, type Need } from '../rights.ts'
+import { type Need, type Obstacle, obstacle } from '../rights.ts'
 import { memberOf } from '../runs/swap-needs.ts'
 import { isUnreadable, unreadableClause } from '../views/server-sql.ts'
 import { type AsideItem, describeItem } from './items.ts'
 
-/** What the items need, so that they can be taken away and made again. Each role is named once, with one object. Pure. */
-export function asideNeeds(items: AsideItem[]): Need[] {
-  const roles = new Map(items.flatMap(rolesOf).map((each) => [each.role, each]))
-  return [
-    ...items.flatMap(cannotCarry),
-    ...[...roles.values()].map(({ role, why, owned }) =>
-      memberOf(role, owned, [`${why} ${role}, and `, `may not act as ${role}`]),
-    ),
-  ]
+/** To act as every role of the items: each role with one object, which is quick to look at, or with every object. Pure. */
+export function actingNeeds(items: AsideItem[], by: 'role' | 'object'): Need[] {
+  const roles = items.flatMap(rolesOf)
+  const some = by === 'object' ? roles : new Map(roles.map((each) => [each.role, each])).values()
+  return [...some].map(({ role, why, owned }) =>
+    memberOf(role, owned, [`${why} ${role}, and `, `may not act as ${role}`]),
+  )
 }
 
-/** Of a view: what no SQL can make again. */
-function cannotCarry(item: AsideItem): Need[] {
+/** What no SQL can make again. Pure. */
+export function cannotCarry(item: AsideItem): Obstacle[] {
   if (item.kind !== 'view') return []
   const { view } = item.live
   const reasons = [
@@ -25,7 +23,7 @@ function cannotCarry(item: AsideItem): Need[] {
     view.replicaIdentity === 'index' ? 'has an index as its replica identity' : [],
     isUnreadable(view.definition) ? `has ${unreadableClause}` : [],
   ].flat()
-  return reasons.map((reason) => impossible(`${describeItem(item)} ${reason}`))
+  return reasons.map((reason) => obstacle(`${describeItem(item)} ${reason}`))
 }
 
 /** A role as which an item is made again, and why. */
@@ -37,20 +35,19 @@ interface ActingRole {
 }
 
 function rolesOf(item: AsideItem): ActingRole[] {
-  if (item.kind === 'policy') {
-    const owned = literal(`table ${quoteName(item.table)}`)
-    return [{ role: item.owner, why: `table ${displayName(item.table)} belongs to`, owned }]
-  }
+  // Nobody is told to give a table away because of a policy.
+  if (item.kind === 'policy')
+    return [{ role: item.owner, why: `table ${displayName(item.table)} belongs to`, owned: null }]
   const named = describeItem(item)
   if (item.kind === 'function')
     return [{ role: item.owner, why: `${named} belongs to`, owned: literal(named) }]
   const { view, statistics, grants } = item.live
   return [
     ...grants.map(({ grantor }) => ({ role: grantor, why: `grants on ${named} are by`, owned: null })),
-    ...statistics.map(({ owner, name }) => ({
-      role: owner,
-      why: `statistics ${displayPart(name)} of ${named} belong to`,
-      owned: null,
+    ...statistics.map((each) => ({
+      role: each.owner,
+      why: `statistics ${displayPart(each.name)} of ${named} belong to`,
+      owned: literal(`statistics ${quoteName(each)}`),
     })),
     { role: view.owner, why: `${named} belongs to`, owned: literal(`${view.kind} ${quoteName(view)}`) },
   ]

@@ -22,7 +22,7 @@ export interface Evidence {
   latestIs: boolean
   /** The part of the last 100 refreshes, successful or left out, that was left out, from 0 to 1. */
   leftOutShare: number
-  /** For how long the monitor has seen nobody read it; null: the monitor does not look, or the server does not tell. */
+  /** For how long the monitor has looked and has seen nobody read it, less a day; null: nobody looks, or the server does not tell. */
   unreadMs: number | null
   /** Whether it has a unique index that a concurrent refresh can use. */
   hasKey: boolean
@@ -178,7 +178,7 @@ const unread: Rule = ({ view, authored, unreadMs }, { usualMs }) =>
   unreadMs !== null && unreadMs >= longUnreadMs
     ? [
         'unread',
-        `nobody has read it on this server for ${Math.floor(unreadMs / dayMs)} days${usualMs === null ? '' : `; a refresh usually takes ${duration(usualMs)}`}. Replicas do not tell who reads there`,
+        `the monitor has seen nobody read it for ${Math.floor(unreadMs / dayMs)} days${usualMs === null ? '' : `; a refresh usually takes ${duration(usualMs)}`}. Replicas do not tell who reads there`,
         authored
           ? `viewkeeper freeze --remove ${view} -m "nobody reads it", or a schedule with fewer turns`
           : `viewkeeper drop ${view}`,

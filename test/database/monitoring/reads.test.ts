@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, expect, test } from 'vitest'
+import { noteLook } from '../../../src/db/monitoring/look.ts'
 import { noteReads } from '../../../src/db/monitoring/reads.ts'
 import { getRecommendations } from '../../../src/operations/monitoring/recommend.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
@@ -51,12 +52,15 @@ const lastScan = async (): Promise<string | null> => {
 
 /** Reads the view, and waits until the server tells so. */
 async function read(): Promise<void> {
-  await sql`select * from read_view`
   if (!tells) return
   const before = await lastScan()
   await until('the server tells of the scan', async () => {
-    await sql`select n from read_view`
-    await sql`select pg_stat_force_next_flush()`
+    await sql.begin(async (session) => {
+      // The index alone is scanned.
+      await session`set local enable_seqscan = off`
+      await session`select n from read_view where n = 1`
+      await session`select pg_stat_force_next_flush()`
+    })
     return (await lastScan()) !== before
   })
 }
@@ -93,6 +97,9 @@ test('while a run or its batch goes on, a scan may be its own', async () => {
   await read()
   const [run] =
     await sql`select id from viewkeeper.runs where view_name = 'read_view' order by id desc limit 1`
+  await sql`update viewkeeper.runs set status = 'pending', finished_at = null where id = ${run!.id}`
+  expect((await noted()).readAt).toBeNull()
+  await sql`update viewkeeper.runs set status = 'success', finished_at = clock_timestamp() - interval '1 hour' where id = ${run!.id}`
   const batch = await sql`
     insert into viewkeeper.batches (trigger, selection) values ('cli', '{"views": ["public.read_view"]}') returning id`
   await sql`update viewkeeper.runs set batch_id = ${batch[0]!.id}, attempt = 1 where id = ${run!.id}`
@@ -113,16 +120,28 @@ test('a view that nobody has read for 90 days is told, with what to type', async
       ({ subject }) => subject === 'unread',
     )
   await noteReads(sql)
+  await noteLook(sql, 600)
   expect(await told()).toEqual([])
   await sql`update viewkeeper.definitions set reads_noted_since = clock_timestamp() - interval '200 days' where name = 'read_view'`
   expect(await told()).toMatchObject([
     {
       view: 'public.read_view',
-      text: expect.stringContaining('nobody has read it on this server for 200 days'),
+      text: expect.stringContaining('the monitor has seen nobody read it for 200 days'),
       change: 'viewkeeper drop public.read_view',
       confidence: 'fair',
     },
   ])
+  // What another view reads is needed, and while nobody looks nobody is seen.
+  await sql`create materialized view read_above as select n from read_view`
+  expect(await told()).toEqual([])
+  await sql`drop materialized view read_above`
+  expect(await told()).toHaveLength(1)
+  await sql`update viewkeeper.switches set value = jsonb_set(value, '{at}', to_jsonb(clock_timestamp() - interval '2 hours')) where key = 'looked'`
+  expect(await told()).toEqual([])
+  await noteLook(sql, 600)
+  expect(await told()).toEqual([]) // the monitor was away until now
+  await sql`update viewkeeper.switches set value = value - 'resumed' where key = 'looked'`
+  expect(await told()).toHaveLength(1)
   await sql`update viewkeeper.definitions set last_read_at = clock_timestamp() - interval '89 days' where name = 'read_view'`
   expect(await told()).toEqual([])
 })
