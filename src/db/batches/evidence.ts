@@ -20,9 +20,10 @@ export const readEvidence = (sql: Sql): Promise<Evidence[]> => sql<Evidence[]>`
     join pg_catalog.pg_namespace n on n.nspname = d.schema_name
     join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = d.name and c.relkind = 'm'
     left join (
-     select (value ->> 'at')::timestamptz as at, (value ->> 'resumed')::timestamptz as resumed from viewkeeper.switches where key = 'looked'
-   ) looked on d.reads_noted_since is not null
-  cross join lateral (
+      select (value ->> 'at')::timestamptz as at, (value ->> 'resumed')::timestamptz as resumed
+        from viewkeeper.switches where key = 'looked'
+    ) looked on d.reads_noted_since is not null
+   cross join lateral (
      select count(*) as refreshes, count(*) filter (where r.counts) as regular,
             avg(r.duration_ms) filter (where r.counts)::float8 as "regularMs",
             (array_agg(r.because order by r.id desc) filter (where r.counts))[1] as because,

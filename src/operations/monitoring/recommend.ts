@@ -3,8 +3,6 @@ import { lagsThatWork, type Recommendation, recommend } from '../../plan/batches
 import { foretell, readRecord } from './plan.ts'
 import type { Schedules } from './schedules.ts'
 
-const dayMs = 24 * 3600_000
-
 /** What to change about views, by their history and the plan of the coming day. Writes nothing. */
 export async function getRecommendations(
   database: Database,
@@ -18,15 +16,14 @@ export async function getRecommendations(
       ? new Map<string, number>()
       : lagsThatWork(record.views, record.dependencies, look, new Set(long))
   const parents = new Set([...record.dependencies.values()].flat())
-  // A refresh hides earlier readers, so looks have to be more frequent than refreshes. What other views read is needed.
-  const tellsReaders = ({ view, refreshes }: { view: string; refreshes: number }): boolean =>
-    look !== null && refreshes * look.everyMs * 2 <= dayMs && !parents.has(view)
   return views
     .flatMap(({ view, evidence, foretold, broken }) =>
-      recommend(tellsReaders(foretold) ? evidence : { ...evidence, unreadMs: null }, {
+      recommend(evidence, {
         ...view,
         ...foretold,
         broken,
+        looksEveryMs: look?.everyMs ?? null,
+        isParent: parents.has(view.view),
         worksMs: works.get(view.view) ?? null,
       }),
     )

@@ -44,11 +44,15 @@ export interface Recommendation {
   confidence: 'none' | 'fair' | 'high'
 }
 
-/** What is foretold of a view, and its promises. */
+/** What is foretold of a view for the coming day, and its promises. */
 export interface Expected
-  extends Pick<Foretold, 'turns' | 'missedBecause' | 'heldBackBy' | 'steadyMs'>,
+  extends Pick<Foretold, 'refreshes' | 'turns' | 'missedBecause' | 'heldBackBy' | 'steadyMs'>,
     Pick<ForetoldView, 'usualMs' | 'lagMs' | 'limitMs' | 'schedule' | 'inAll' | 'failures'> {
   broken: BrokenPromise[]
+  /** The time between two looks of the monitor; null: nobody looks. */
+  looksEveryMs: number | null
+  /** Whether other views read it. */
+  isParent: boolean
   /** The target lag that can be kept: instead of its own, or of its schedule; null: nothing is to be changed, or nothing works. */
   worksMs: number | null
 }
@@ -174,8 +178,13 @@ const dayMs = 24 * 3600_000
 /** A report of each quarter has read the view by then. */
 const longUnreadMs = 90 * dayMs
 
-const unread: Rule = ({ view, authored, unreadMs }, { usualMs }) =>
-  unreadMs !== null && unreadMs >= longUnreadMs
+/** A refresh hides the readers before it, so looks have to be more frequent than refreshes. */
+const showsReaders = ({ refreshes, looksEveryMs }: Expected): boolean =>
+  looksEveryMs !== null && refreshes * looksEveryMs * 2 <= dayMs
+
+const unread: Rule = ({ view, authored, unreadMs }, expected) => {
+  const { usualMs, isParent } = expected
+  return unreadMs !== null && unreadMs >= longUnreadMs && !isParent && showsReaders(expected)
     ? [
         'unread',
         `the monitor has seen nobody read it for ${Math.floor(unreadMs / dayMs)} days${usualMs === null ? '' : `; a refresh usually takes ${duration(usualMs)}`}. Replicas do not tell who reads there`,
@@ -184,5 +193,6 @@ const unread: Rule = ({ view, authored, unreadMs }, { usualMs }) =>
           : `viewkeeper drop ${view}`,
       ]
     : null
+}
 
 const rules = [target, schedule, limit, strategy, key, unread]

@@ -23,6 +23,7 @@ const evidence = (more: Partial<Evidence> = {}): Evidence => ({
   ...more,
 })
 const expected = (more: Partial<Expected> = {}): Expected => ({
+  refreshes: 24,
   turns: 24,
   missedBecause: null,
   heldBackBy: null,
@@ -34,6 +35,8 @@ const expected = (more: Partial<Expected> = {}): Expected => ({
   inAll: true,
   failures: 0,
   broken: [],
+  looksEveryMs: 60_000,
+  isParent: false,
   worksMs: null,
   ...more,
 })
@@ -110,6 +113,34 @@ describe('a recommendation', () => {
     )
     expect(one).toMatchObject({ refreshes, confidence, change })
     expect(one!.text.includes(`${refreshes} refreshes of 20`)).toBe(confidence === 'none')
+  })
+})
+
+describe('a view that nobody reads', () => {
+  const unreadMs = 90 * 24 * hour
+
+  test('is told after a quarter of a year, not a moment earlier', () => {
+    expect(found({ unreadMs })).toEqual([
+      [
+        'unread',
+        'viewkeeper freeze --remove public.sales -m "nobody reads it", or a schedule with fewer turns',
+      ],
+    ])
+    expect(found({ unreadMs, authored: false })).toEqual([['unread', 'viewkeeper drop public.sales']])
+    expect(found({ unreadMs: unreadMs - 1 })).toEqual([])
+    expect(found({ unreadMs: null })).toEqual([])
+  })
+
+  test.each([
+    ['another view reads it', { isParent: true }],
+    ['nobody looks', { looksEveryMs: null }],
+    ['its refreshes are more than half as frequent as looks', { refreshes: 721 }],
+  ])('is not told if %s', (_, more) => {
+    expect(found({ unreadMs }, more)).toEqual([])
+  })
+
+  test('is told if there are two looks for each of its refreshes', () => {
+    expect(found({ unreadMs }, { refreshes: 720 })).toHaveLength(1)
   })
 })
 
