@@ -82,7 +82,10 @@ async function becomeStale(deployed: Deployed, inbox: Inbox, chat: Inbox): Promi
       await limit('public.sales', 1)
       await told('public.sales', true)
       // The alarm looks at one minute, so it can be over some seconds later.
-      await publish(metricNames.viewsStale, 1, 50)
+      await poll(90, 'the alarm of stale views', async () => {
+        await publish(metricNames.viewsStale, 1, 50)
+        return (await aws.readAlarmState(`viewkeeper-${environment}-stale-views`)) === 'ALARM' || undefined
+      })
       return inbox.find('the stale view', isAbout('public.sales'))
     },
     ({ subject }) => subject,

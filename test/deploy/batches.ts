@@ -131,7 +131,10 @@ export const findBatchOfSchedule = ({ api, aws, sql }: Deployed): Promise<unknow
     assert.deepEqual(names.toSorted(), [everyMinute, 'monitor', 'notices', 'prune'].toSorted())
     const id = await poll(150, 'a batch by the schedule', async () => {
       const [found] = await sql`
-        select id from viewkeeper.batches where trigger = 'schedule' and status = 'success' limit 1`
+        select id from viewkeeper.batches
+         where trigger = 'schedule' and status = 'success'
+           and serial > (select max(serial) from viewkeeper.batches where status = 'skipped' and error ->> 'class' = 'Paused')
+         order by serial limit 1`
       return found?.id as string | undefined
     })
     const batch = await ended(api, id)

@@ -32,7 +32,10 @@ export async function deployOwnApp(deployed: Deployed): Promise<void> {
     database.port,
     ({ refused }) => refused >= triesBefore,
   )
-  const endpoint = await startGate('endpoint of Secrets Manager', emulator.port)
+  let asked = ''
+  const endpoint = await startGate('endpoint of Secrets Manager', emulator.port, undefined, (said) => {
+    asked += said.toString('latin1')
+  })
   const server = { host: 'localhost', port: front.port, authority: database.authority, adminSecret }
   const neighbourSecret = await aws.createSecret('neighbour', 'of somebody else')
 
@@ -55,10 +58,11 @@ export async function deployOwnApp(deployed: Deployed): Promise<void> {
   )
   const outputs = cdk.readOutputs('shop')
   await stage('… whose functions read secrets by their endpoint, and a neighbour as before', async () => {
-    const { passed } = endpoint.counted
-    assert.ok(passed > 0)
+    assert.ok(endpoint.counted.passed > 0)
     assert.equal(await aws.invoke(outputs.NeighbourFunction!), 'of somebody else')
-    assert.equal(endpoint.counted.passed, passed)
+    // Schedules call the functions at any moment, so it is not who came that tells, but what was asked for.
+    assert.ok(asked.includes(adminSecret))
+    assert.ok(!asked.includes(neighbourSecret))
   })
   await resolveIncident(aws, outputs.Alarms!)
   const runsOf = (tenant: string) =>
@@ -111,8 +115,7 @@ async function resolveIncident(aws: Deployed['aws'], topicArn: string): Promise<
   await stage('an incident opens and resolves by one alarm', async () => {
     await publish(0, 110)
     // The alarm looks at one minute, so it can be over some seconds later.
-    await publish(1, 50)
-    await comes('ALARM', async () => {})
+    await comes('ALARM', () => publish(1, 50))
     await comes('OK', () => publish(0))
     assert.deepEqual(
       incidents.filter((each) => !each.endsWith('INSUFFICIENT_DATA')),

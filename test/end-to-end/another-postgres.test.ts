@@ -8,45 +8,39 @@ import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slo
 import { until } from '../support/waiting/until.ts'
 import { npmStart, temporaryFolder } from './support/viewkeeper.ts'
 
-const limit = { timeout: 120_000 }
+test('on another Postgres only schema viewkeeper appears, and only requests refresh views', async () => {
+  const { url, sql } = await anotherPostgres()
+  await sql.unsafe('create materialized view sales as select 1 as id with no data')
+  const started = await npmStart({ DATABASE_URL: url, DATA_DIR: join(temporaryFolder(), 'none') })
+  await started.sees(/Ctrl-C stops everything/)
 
-test(
-  'on another Postgres only schema viewkeeper appears, and only requests refresh views',
-  limit,
-  async () => {
-    const { url, sql } = await anotherPostgres()
-    await sql.unsafe('create materialized view sales as select 1 as id with no data')
-    const started = await npmStart({ DATABASE_URL: url, DATA_DIR: join(temporaryFolder(), 'none') })
-    await started.sees(/Ctrl-C stops everything/)
+  expect(started.printed()).toContain(
+    'no view is refreshed and no schedule runs here: only your requests refresh views',
+  )
+  expect(started.printed()).toContain('warning: this login is a superuser')
+  expect(started.printed()).not.toContain(new URL(url).password)
+  const schemas = await sql`select nspname from pg_namespace where nspname !~ '^pg_' order by nspname`
+  expect(schemas.map(({ nspname }) => nspname)).toEqual(['information_schema', 'public', 'viewkeeper'])
+  expect(await relations(sql)).toEqual(['sales'])
+  expect(await sql`select ispopulated from pg_matviews`).toEqual([{ ispopulated: false }])
+  expect(await sql`select * from viewkeeper.runs`).toEqual([])
+  expect(existsSync(started.folder)).toBe(false)
 
-    expect(started.printed()).toContain(
-      'no view is refreshed and no schedule runs here: only your requests refresh views',
-    )
-    expect(started.printed()).toContain('warning: this login is a superuser')
-    expect(started.printed()).not.toContain(new URL(url).password)
-    const schemas = await sql`select nspname from pg_namespace where nspname !~ '^pg_' order by nspname`
-    expect(schemas.map(({ nspname }) => nspname)).toEqual(['information_schema', 'public', 'viewkeeper'])
-    expect(await relations(sql)).toEqual(['sales'])
-    expect(await sql`select ispopulated from pg_matviews`).toEqual([{ ispopulated: false }])
-    expect(await sql`select * from viewkeeper.runs`).toEqual([])
-    expect(existsSync(started.folder)).toBe(false)
+  const answer = await fetch(`http://127.0.0.1:${started.port}/views/sales/refresh`, {
+    method: 'POST',
+    headers: { prefer: 'wait=20' },
+  })
+  expect(await answer.json()).toMatchObject({ status: 'updated' })
+  // The events may be those of an environment, whose bus is to have them.
+  expect((await fetch(`http://127.0.0.1:${started.port}/events`)).status).toBe(404)
+  expect(await sql`select announced_at from viewkeeper.runs`).toEqual([{ announced_at: null }])
 
-    const answer = await fetch(`http://127.0.0.1:${started.port}/views/sales/refresh`, {
-      method: 'POST',
-      headers: { prefer: 'wait=20' },
-    })
-    expect(await answer.json()).toMatchObject({ status: 'updated' })
-    // The events may be those of an environment, whose bus is to have them.
-    expect((await fetch(`http://127.0.0.1:${started.port}/events`)).status).toBe(404)
-    expect(await sql`select announced_at from viewkeeper.runs`).toEqual([{ announced_at: null }])
+  started.interrupt()
+  expect(await started.exitCode).toBe(0)
+  expect(await sql`select ispopulated from pg_matviews`).toEqual([{ ispopulated: true }])
+})
 
-    started.interrupt()
-    expect(await started.exitCode).toBe(0)
-    expect(await sql`select ispopulated from pg_matviews`).toEqual([{ ispopulated: true }])
-  },
-)
-
-test('a batch whose gateway was killed goes on with the next start, on another Postgres', limit, async () => {
+test('a batch whose gateway was killed goes on with the next start, on another Postgres', async () => {
   const { url, sql } = await anotherPostgres()
   await makeGatedView(sql as never, 'low')
   await sql
@@ -80,7 +74,7 @@ test('a batch whose gateway was killed goes on with the next start, on another P
   expect(await post(second.port)).toMatchObject({ code: 202 })
 })
 
-test('a Postgres that does not answer is one clear line without the password', limit, async () => {
+test('a Postgres that does not answer is one clear line without the password', async () => {
   const started = await npmStart({
     DATABASE_URL: `postgres://me:hunter2@127.0.0.1:${await findFreePort()}/postgres`,
   })
@@ -89,7 +83,7 @@ test('a Postgres that does not answer is one clear line without the password', l
   expect(started.printed()).not.toMatch(/hunter2|^ +at /m)
 })
 
-test('a wrong password is one clear line', limit, async () => {
+test('a wrong password is one clear line', async () => {
   const { url } = await anotherPostgres()
   const started = await npmStart({ DATABASE_URL: url.replace(/:[^:@]+@/, ':hunter2@') })
   expect(await started.exitCode).toBe(1)

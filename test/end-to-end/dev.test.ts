@@ -4,7 +4,6 @@ import { Project } from './support/project.ts'
 import { isAlive, serverPid, viewkeeperDev } from './support/viewkeeper.ts'
 
 const ready = /Ctrl-C stops everything/
-const limit = { timeout: 120_000 }
 
 /** A folder whose own SQL makes a table, and whose view reads it. */
 function shop(): Project {
@@ -20,51 +19,47 @@ export default defineConfig({ folders: { views: 'db/views', migrations: 'db/froz
 const view = `import { defineView } from 'viewkeeper'
 export default defineView({ name: 'sales', query: 'select sum(total) as total from public.orders' })`
 
-test(
-  'dev serves an own folder: author, freeze, apply, refresh, and find all of it again',
-  limit,
-  async () => {
-    const project = shop()
-    const first = await viewkeeperDev(project.folder)
-    await first.sees(ready)
-    expect(first.printed()).toContain('! public.sales   it was never frozen')
-    const { out } = await project.run(['dev', '--database-url'])
-    const url = out.trim()
-    expect(url).toMatch(/^postgres:\/\/postgres:[^@]+@127\.0\.0\.1:\d+\/postgres$/)
-    const sql = postgres(url, { max: 1 })
-    onTestFinished(() => sql.end({ timeout: 0 }))
-    expect(await sql`select total from orders`).toEqual([{ total: 20 }])
+test('dev serves an own folder: author, freeze, apply, refresh, and find all of it again', async () => {
+  const project = shop()
+  const first = await viewkeeperDev(project.folder)
+  await first.sees(ready)
+  expect(first.printed()).toContain('! public.sales   it was never frozen')
+  const { out } = await project.run(['dev', '--database-url'])
+  const url = out.trim()
+  expect(url).toMatch(/^postgres:\/\/postgres:[^@]+@127\.0\.0\.1:\d+\/postgres$/)
+  const sql = postgres(url, { max: 1 })
+  onTestFinished(() => sql.end({ timeout: 0 }))
+  expect(await sql`select total from orders`).toEqual([{ total: 20 }])
 
-    expect((await project.run(['freeze', '-m', 'first'], { url })).out).toContain(
-      'wrote db/frozen/002_sales.up.sql and .down.sql',
-    )
-    expect((await project.run(['migrate', 'up'], { url })).code).toBe(0)
-    const refreshed = await project.run(['refresh', 'sales', '--url', `http://127.0.0.1:${first.port}`])
-    expect(refreshed).toMatchObject({ code: 0, out: expect.stringContaining('✓ sales') })
-    const page = await fetch(`http://127.0.0.1:${first.port}/`)
-    expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
-    await sql.end()
-    // Commands of the folder find the gateway whatever its port, and a second one is refused.
-    expect((await project.run(['ls', '-o', 'name'])).out).toBe('public.sales\n')
-    const again = await viewkeeperDev(project.folder)
-    expect(await again.exitCode).toBe(1)
-    expect(again.printed()).toContain(`runs on this folder already, at http://127.0.0.1:${first.port}`)
+  expect((await project.run(['freeze', '-m', 'first'], { url })).out).toContain(
+    'wrote db/frozen/002_sales.up.sql and .down.sql',
+  )
+  expect((await project.run(['migrate', 'up'], { url })).code).toBe(0)
+  const refreshed = await project.run(['refresh', 'sales', '--url', `http://127.0.0.1:${first.port}`])
+  expect(refreshed).toMatchObject({ code: 0, out: expect.stringContaining('✓ sales') })
+  const page = await fetch(`http://127.0.0.1:${first.port}/`)
+  expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
+  await sql.end()
+  // Commands of the folder find the gateway whatever its port, and a second one is refused.
+  expect((await project.run(['ls', '-o', 'name'])).out).toBe('public.sales\n')
+  const again = await viewkeeperDev(project.folder)
+  expect(await again.exitCode).toBe(1)
+  expect(again.printed()).toContain(`runs on this folder already, at http://127.0.0.1:${first.port}`)
 
-    const server = serverPid(first.folder)!
-    first.interrupt()
-    expect(await first.exitCode).toBe(0)
-    expect(isAlive(server)).toBe(false)
+  const server = serverPid(first.folder)!
+  first.interrupt()
+  expect(await first.exitCode).toBe(0)
+  expect(isAlive(server)).toBe(false)
 
-    const second = await viewkeeperDev(project.folder)
-    await second.sees(ready)
-    expect((await project.run(['dev', '--database-url'])).out.trim()).toBe(url)
-    expect(second.printed()).toContain('1 view (kept)')
-    expect(second.printed()).not.toContain('never frozen')
-    expect(second.printed()).toContain('1 view, not refreshed now')
-  },
-)
+  const second = await viewkeeperDev(project.folder)
+  await second.sees(ready)
+  expect((await project.run(['dev', '--database-url'])).out.trim()).toBe(url)
+  expect(second.printed()).toContain('1 view (kept)')
+  expect(second.printed()).not.toContain('never frozen')
+  expect(second.printed()).toContain('1 view, not refreshed now')
+})
 
-test('a view that is frozen elsewhere is made and filled by the next dev', limit, async () => {
+test('a view that is frozen elsewhere is made and filled by the next dev', async () => {
   const project = shop()
   const { out } = await project.run(['freeze', '-m', 'first', '--unverified'])
   expect(out).toContain('wrote db/frozen/002_sales')
@@ -73,26 +68,20 @@ test('a view that is frozen elsewhere is made and filled by the next dev', limit
   expect(started.printed()).toMatch(/✓ sales +\w+ +[\d.]+ s +1 row/)
 })
 
-test(
-  'a migration that fails and a view that is not valid are told, and the rest is served',
-  limit,
-  async () => {
-    const project = shop()
-    await project.run(['freeze', '-m', 'first', '--unverified'])
-    project.write('db/frozen/001_orders.up.sql', 'select 1;')
-    project.write('db/views/broken.ts', 'export default 1')
-    const started = await viewkeeperDev(project.folder)
-    await started.sees(ready)
-    expect(started.printed()).toMatch(/✗ migrations\/002_sales\.up\.sql, line \d+: .*orders.*42P01/)
-    expect(started.printed()).toMatch(
-      /✗ db\/views\/ is not valid:\n +db\/views\/broken\.ts:1 +exports no view/,
-    )
-    const answer = await fetch(`http://127.0.0.1:${started.port}/views`)
-    expect(await answer.json()).toMatchObject({ views: [] })
-  },
-)
+test('a migration that fails and a view that is not valid are told, and the rest is served', async () => {
+  const project = shop()
+  await project.run(['freeze', '-m', 'first', '--unverified'])
+  project.write('db/frozen/001_orders.up.sql', 'select 1;')
+  project.write('db/views/broken.ts', 'export default 1')
+  const started = await viewkeeperDev(project.folder)
+  await started.sees(ready)
+  expect(started.printed()).toMatch(/✗ migrations\/002_sales\.up\.sql, line \d+: .*orders.*42P01/)
+  expect(started.printed()).toMatch(/✗ db\/views\/ is not valid:\n +db\/views\/broken\.ts:1 +exports no view/)
+  const answer = await fetch(`http://127.0.0.1:${started.port}/views`)
+  expect(await answer.json()).toMatchObject({ views: [] })
+})
 
-test('on the database of DATABASE_URL nothing is migrated and nothing refreshed', limit, async () => {
+test('on the database of DATABASE_URL nothing is migrated and nothing refreshed', async () => {
   const project = shop()
   const embedded = await viewkeeperDev(project.folder)
   await embedded.sees(ready)
@@ -110,7 +99,7 @@ test('on the database of DATABASE_URL nothing is migrated and nothing refreshed'
   expect(await answer.json()).toMatchObject({ views: [] })
 })
 
-test('dev --database-url without a server is one clear line', limit, async () => {
+test('dev --database-url without a server is one clear line', async () => {
   expect(await shop().run(['dev', '--database-url'])).toEqual({
     code: 1,
     out: '',

@@ -7,9 +7,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
 import { isAlive, serverPid, temporaryFolder } from './support/viewkeeper.ts'
 
-const limit = { timeout: 60_000 }
-
-test.each([15, 18] as const)('PostgreSQL %i starts, keeps its data and stops', limit, async (version) => {
+test.each([15, 18] as const)('PostgreSQL %i starts, keeps its data and stops', async (version) => {
   const folder = temporaryFolder()
   const first = await start(folder, { version })
   expect(first.version).toMatch(new RegExp(`^${version}\\.\\d+$`))
@@ -25,7 +23,7 @@ test.each([15, 18] as const)('PostgreSQL %i starts, keeps its data and stops', l
   ])
 })
 
-test('it listens on loopback only, and asks for the password', limit, async () => {
+test('it listens on loopback only, and asks for the password', async () => {
   const folder = temporaryFolder()
   const { url } = await start(folder)
   expect(await query(url, 'show listen_addresses')).toEqual([{ listen_addresses: '127.0.0.1' }])
@@ -34,19 +32,19 @@ test('it listens on loopback only, and asks for the password', limit, async () =
   expect(statSync(join(folder, 'password')).mode & 0o777).toBe(0o600)
 })
 
-test('parameters reach the server', limit, async () => {
+test('parameters reach the server', async () => {
   const { url } = await start(temporaryFolder(), { parameters: { max_connections: '17' } })
   expect(await query(url, 'show max_connections')).toEqual([{ max_connections: '17' }])
 })
 
-test('a folder closed to others is no hindrance', limit, async () => {
+test('a folder closed to others is no hindrance', async () => {
   const closed = temporaryFolder()
   chmodSync(closed, 0o700)
   const { url } = await start(join(closed, 'inner'))
   expect(await query(url, 'select 1 as n')).toEqual([{ n: 1 }])
 })
 
-test('a folder in use is refused in one line, naming the server', limit, async () => {
+test('a folder in use is refused in one line, naming the server', async () => {
   const folder = temporaryFolder()
   await start(folder)
   await expect(startEmbeddedPostgres({ folder })).rejects.toThrow(
@@ -54,7 +52,7 @@ test('a folder in use is refused in one line, naming the server', limit, async (
   )
 })
 
-test('two starts on an empty folder at once: one has it, the other is refused', limit, async () => {
+test('two starts on an empty folder at once: one has it, the other is refused', async () => {
   const folder = temporaryFolder()
   const both = await Promise.allSettled([start(folder), start(folder)])
   expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
@@ -62,25 +60,20 @@ test('two starts on an empty folder at once: one has it, the other is refused', 
   expect(refused?.reason.message).toMatch(/is in use by a PostgreSQL server/)
 })
 
-test(
-  'the lock of a dead server is no hindrance, even when its pid is that of another process',
-  limit,
-  async () => {
-    const folder = temporaryFolder()
-    await (await start(folder)).stop()
-    const lock = (pid: number) => `${pid}\n${folder}/postgres-18\n1\n5432\n\n127.0.0.1\n1 2\nready\n`
-    for (const pid of [process.pid, 2 ** 22 + 1]) {
-      writeFileSync(join(folder, 'postgres-18', 'postmaster.pid'), lock(pid))
-      const { url, stop } = await start(folder)
-      expect(await query(url, 'select 1 as n')).toEqual([{ n: 1 }])
-      await stop()
-    }
-  },
-)
+test('the lock of a dead server is no hindrance, even when its pid is that of another process', async () => {
+  const folder = temporaryFolder()
+  await (await start(folder)).stop()
+  const lock = (pid: number) => `${pid}\n${folder}/postgres-18\n1\n5432\n\n127.0.0.1\n1 2\nready\n`
+  for (const pid of [process.pid, 2 ** 22 + 1]) {
+    writeFileSync(join(folder, 'postgres-18', 'postmaster.pid'), lock(pid))
+    const { url, stop } = await start(folder)
+    expect(await query(url, 'select 1 as n')).toEqual([{ n: 1 }])
+    await stop()
+  }
+})
 
 test.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
   'the server ends with a process ended by %s',
-  limit,
   async (signal) => {
     const folder = temporaryFolder()
     const process = spawn('node', ['--input-type=module', '-e', starter(folder)], {
@@ -91,11 +84,11 @@ test.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
     const server = serverPid(folder)!
     expect(isAlive(server)).toBe(true)
     process.kill(signal)
-    await vi.waitUntil(() => !isAlive(server), { timeout: 20_000 })
+    await vi.waitUntil(() => !isAlive(server), { timeout: 60_000 })
   },
 )
 
-test('a server that cannot start says why, and leaves nothing behind', limit, async () => {
+test('a server that cannot start says why, and leaves nothing behind', async () => {
   const folder = temporaryFolder()
   await expect(startEmbeddedPostgres({ folder, parameters: { max_connections: 'many' } })).rejects.toThrow(
     /^embedded PostgreSQL did not start: .*max_connections.*$/,
@@ -103,7 +96,7 @@ test('a server that cannot start says why, and leaves nothing behind', limit, as
   expect(serverPid(folder)).toBeUndefined()
 })
 
-test('a half-made data folder of a killed start is not taken for a whole one', limit, async () => {
+test('a half-made data folder of a killed start is not taken for a whole one', async () => {
   const folder = temporaryFolder()
   mkdirSync(join(folder, 'postgres-18.4711'))
   const { url } = await start(folder)

@@ -228,7 +228,7 @@ test('an operation waits for free connections, is refused after some seconds, an
   })
   const refresh = () => fetch(`${url}/views/sales/refresh`, { method: 'POST' })
   const first = Array.from({ length: mostConnections / 4 }, refresh)
-  await vi.waitUntil(() => begun === first.length)
+  await vi.waitUntil(() => begun === first.length, { timeout: 30_000 })
   const late = refresh()
   expect((await fetch(`${url}/runs`)).status).toBe(200)
   const refused = await late

@@ -1,46 +1,40 @@
 import { expect, test } from 'vitest'
 import { Project } from './support/project.ts'
 
-const limit = { timeout: 60_000 }
-
 /** All files of a project, with their texts. */
 const textsOf = (project: Project, files: string[]) => files.map((file) => [file, project.read(file)])
 
-test(
-  'init in an empty folder makes what check and new work with; a second init changes nothing',
-  limit,
-  async () => {
-    const project = new Project()
-    project.remove('package.json')
-    const out = await project.succeed('init')
-    const made = [...out.matchAll(/✓ (\S+) +made/g)].map(([, file]) => file as string)
-    expect(made).toEqual([
-      'package.json',
-      'viewkeeper.config.ts',
-      'views/README.md',
-      'migrations/README.md',
-      'bin/viewkeeper.mjs',
-      'cdk.json',
-      '.github/workflows/viewkeeper.yml',
-      '.gitignore',
-    ])
-    expect(out).toContain('npm install\n')
-    expect(out).toContain('npx cdk deploy -c env=production --all')
+test('init in an empty folder makes what check and new work with; a second init changes nothing', async () => {
+  const project = new Project()
+  project.remove('package.json')
+  const out = await project.succeed('init')
+  const made = [...out.matchAll(/✓ (\S+) +made/g)].map(([, file]) => file as string)
+  expect(made).toEqual([
+    'package.json',
+    'viewkeeper.config.ts',
+    'views/README.md',
+    'migrations/README.md',
+    'bin/viewkeeper.mjs',
+    'cdk.json',
+    '.github/workflows/viewkeeper.yml',
+    '.gitignore',
+  ])
+  expect(out).toContain('npm install\n')
+  expect(out).toContain('npx cdk deploy -c env=production --all')
 
-    const before = textsOf(project, made)
-    const again = await project.succeed('init')
-    expect(again).toContain('everything is there: nothing was changed')
-    expect(again).not.toContain('✓')
-    expect(textsOf(project, made)).toEqual(before)
+  const before = textsOf(project, made)
+  const again = await project.succeed('init')
+  expect(again).toContain('everything is there: nothing was changed')
+  expect(again).not.toContain('✓')
+  expect(textsOf(project, made)).toEqual(before)
 
-    expect(await project.succeed('check', '--offline')).toContain('0 views: authored and frozen are the same')
-    expect(await project.succeed('new', 'sales')).toContain('wrote views/sales.sql and views/sales.ts')
-    await project.succeed('freeze', '-m', 'first', '--unverified')
-    expect(await project.succeed('check', '--offline')).toContain('1 view: authored and frozen are the same')
-  },
-)
+  expect(await project.succeed('check', '--offline')).toContain('0 views: authored and frozen are the same')
+  expect(await project.succeed('new', 'sales')).toContain('wrote views/sales.sql and views/sales.ts')
+  await project.succeed('freeze', '-m', 'first', '--unverified')
+  expect(await project.succeed('check', '--offline')).toContain('1 view: authored and frozen are the same')
+})
 
-test('init in a CDK app keeps its files, adds what they lack, and shows the construct', limit, async () => {
+test('init in a CDK app keeps its files, adds what they lack, and shows the construct', async () => {
   const project = new Project()
   project.write('package.json', '{\n    "name": "shop",\n    "type": "commonjs"\n}\n')
   project.write('pnpm-lock.yaml', '')

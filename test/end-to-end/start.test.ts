@@ -16,9 +16,8 @@ import { isAlive, npmStart, serverPid, temporaryFolder } from './support/viewkee
 const demo = new URL('../../local/demo/migrations/', import.meta.url)
 const demoViews = [...frozenState(await readFrozenMigrations(demo)).values()].map(({ name }) => name)
 const ready = /Ctrl-C stops everything/
-const limit = { timeout: 120_000 }
 
-test('the first start refreshes every view, and the lines it prints work when copied', limit, async () => {
+test('the first start refreshes every view, and the lines it prints work when copied', async () => {
   const started = await npmStart()
   await started.sees(ready)
   const views = demoViews
@@ -94,33 +93,29 @@ test('the first start refreshes every view, and the lines it prints work when co
   await expect(fetch(api)).rejects.toThrow()
 })
 
-test(
-  'the next start keeps the data and refreshes nothing, after Ctrl-C as after kill -9',
-  limit,
-  async () => {
-    const first = await npmStart()
-    await first.sees(ready)
-    const before = await newestRun(first.port)
-    first.interrupt()
-    await first.exitCode
+test('the next start keeps the data and refreshes nothing, after Ctrl-C as after kill -9', async () => {
+  const first = await npmStart()
+  await first.sees(ready)
+  const before = await newestRun(first.port)
+  first.interrupt()
+  await first.exitCode
 
-    const second = await npmStart({ DATA_DIR: first.folder })
-    await second.sees(ready)
-    expect(second.printed()).toContain('(kept)')
-    expect(second.printed()).toContain('7 views, not refreshed now')
-    expect(await newestRun(second.port)).toEqual(before)
-    const server = serverPid(first.folder)!
-    second.kill()
-    await second.exitCode
+  const second = await npmStart({ DATA_DIR: first.folder })
+  await second.sees(ready)
+  expect(second.printed()).toContain('(kept)')
+  expect(second.printed()).toContain('7 views, not refreshed now')
+  expect(await newestRun(second.port)).toEqual(before)
+  const server = serverPid(first.folder)!
+  second.kill()
+  await second.exitCode
 
-    const third = await npmStart({ DATA_DIR: first.folder })
-    await third.sees(ready)
-    expect(third.printed()).toContain('7 views, not refreshed now')
-    expect(isAlive(server)).toBe(false)
-  },
-)
+  const third = await npmStart({ DATA_DIR: first.folder })
+  await third.sees(ready)
+  expect(third.printed()).toContain('7 views, not refreshed now')
+  expect(isAlive(server)).toBe(false)
+})
 
-test('a start that was killed while it loaded the data is made up for by the next one', limit, async () => {
+test('a start that was killed while it loaded the data is made up for by the next one', async () => {
   const first = await npmStart()
   await first.sees(/postgres 18/)
   first.kill()
@@ -130,51 +125,47 @@ test('a start that was killed while it loaded the data is made up for by the nex
   await second.sees(/7 of 7 fresh/)
 })
 
-test(
-  'a batch that was under way when all was killed goes on with the next start at once',
-  limit,
-  async () => {
-    const first = await npmStart()
-    await first.sees(ready)
-    await inDatabase(
-      first.folder,
-      'create materialized view slow as select count(*), pg_sleep(600)::text as slept from flights with no data',
-    )
-    const post = async (port: number) => {
-      const response = await fetch(`http://127.0.0.1:${port}/batches`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: '{ "views": ["slow", "late_airports"], "concurrency": 2 }',
-      })
-      return { code: response.status, ...((await response.json()) as { batchId: string }) }
+test('a batch that was under way when all was killed goes on with the next start at once', async () => {
+  const first = await npmStart()
+  await first.sees(ready)
+  await inDatabase(
+    first.folder,
+    'create materialized view slow as select count(*), pg_sleep(600)::text as slept from flights with no data',
+  )
+  const post = async (port: number) => {
+    const response = await fetch(`http://127.0.0.1:${port}/batches`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{ "views": ["slow", "late_airports"], "concurrency": 2 }',
+    })
+    return { code: response.status, ...((await response.json()) as { batchId: string }) }
+  }
+  const { batchId } = await post(first.port)
+  const batchOf = async (port: number) =>
+    (await (await fetch(`http://127.0.0.1:${port}/batches/${batchId}`)).json()) as {
+      finishedAt: string | null
+      views: { view: string; status: string; runs: unknown[] }[]
     }
-    const { batchId } = await post(first.port)
-    const batchOf = async (port: number) =>
-      (await (await fetch(`http://127.0.0.1:${port}/batches/${batchId}`)).json()) as {
-        finishedAt: string | null
-        views: { view: string; status: string; runs: unknown[] }[]
-      }
-    const isSlow = ({ view }: { view: string }) => view === 'public.slow'
-    await until(
-      'slow is running',
-      async () => (await batchOf(first.port)).views.find(isSlow)?.status === 'running',
-    )
-    first.kill()
-    await first.exitCode
+  const isSlow = ({ view }: { view: string }) => view === 'public.slow'
+  await until(
+    'slow is running',
+    async () => (await batchOf(first.port)).views.find(isSlow)?.status === 'running',
+  )
+  first.kill()
+  await first.exitCode
 
-    const second = await npmStart({ DATA_DIR: first.folder })
-    await second.sees(/1 batch of the last start will go on/)
-    await until(
-      'slow is tried again',
-      async () => (await batchOf(second.port)).views.find(isSlow)?.runs.length === 2,
-    )
-    await fetch(`http://127.0.0.1:${second.port}/batches/${batchId}/cancel`, { method: 'POST' })
-    await until('it has ended', async () => (await batchOf(second.port)).finishedAt)
-    expect((await post(second.port)).code).toBe(202)
-  },
-)
+  const second = await npmStart({ DATA_DIR: first.folder })
+  await second.sees(/1 batch of the last start will go on/)
+  await until(
+    'slow is tried again',
+    async () => (await batchOf(second.port)).views.find(isSlow)?.runs.length === 2,
+  )
+  await fetch(`http://127.0.0.1:${second.port}/batches/${batchId}/cancel`, { method: 'POST' })
+  await until('it has ended', async () => (await batchOf(second.port)).finishedAt)
+  expect((await post(second.port)).code).toBe(202)
+})
 
-test('a view that fails does not keep the others from being refreshed', limit, async () => {
+test('a view that fails does not keep the others from being refreshed', async () => {
   const first = await npmStart()
   await first.sees(ready)
   await inDatabase(
@@ -193,7 +184,7 @@ test('a view that fails does not keep the others from being refreshed', limit, a
   expect(second.printed()).toContain('1 of 2 fresh')
 })
 
-test('npm run database-url prints the address of its PostgreSQL, and only while it runs', limit, async () => {
+test('npm run database-url prints the address of its PostgreSQL, and only while it runs', async () => {
   const started = await npmStart()
   await started.sees(ready)
   const readUrl = () =>
@@ -211,7 +202,7 @@ test('npm run database-url prints the address of its PostgreSQL, and only while 
   })
 })
 
-test('a PostgreSQL that ends by itself ends everything, in one clear line', limit, async () => {
+test('a PostgreSQL that ends by itself ends everything, in one clear line', async () => {
   const started = await npmStart()
   await started.sees(ready)
   process.kill(serverPid(started.folder)!, 'SIGQUIT')
@@ -219,7 +210,7 @@ test('a PostgreSQL that ends by itself ends everything, in one clear line', limi
   expect(started.printed()).toMatch(/^viewkeeper: PostgreSQL has ended by itself; its log is in \S+$/m)
 })
 
-test('Ctrl-C in the middle of the start ends it cleanly', limit, async () => {
+test('Ctrl-C in the middle of the start ends it cleanly', async () => {
   const started = await npmStart()
   await started.sees(/postgres 18/)
   const server = serverPid(started.folder)!
@@ -229,7 +220,7 @@ test('Ctrl-C in the middle of the start ends it cleanly', limit, async () => {
   expect(started.printed()).not.toMatch(/error/i)
 })
 
-test('a taken port is one clear line', limit, async () => {
+test('a taken port is one clear line', async () => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(() => void server.close())
@@ -242,7 +233,7 @@ test('a taken port is one clear line', limit, async () => {
   expect(serverPid(started.folder)).toBeUndefined()
 })
 
-test('a PORT that is none is one clear line', limit, async () => {
+test('a PORT that is none is one clear line', async () => {
   const started = await npmStart({ PORT: '87870' })
   expect(await started.exitCode).toBe(1)
   expect(started.printed()).toBe(
@@ -250,7 +241,7 @@ test('a PORT that is none is one clear line', limit, async () => {
   )
 })
 
-test('a DATA_DIR that is a file is one clear line', limit, async () => {
+test('a DATA_DIR that is a file is one clear line', async () => {
   const file = join(temporaryFolder(), 'file')
   writeFileSync(file, '')
   const started = await npmStart({ DATA_DIR: file })
@@ -259,7 +250,7 @@ test('a DATA_DIR that is a file is one clear line', limit, async () => {
   expect(started.printed()).not.toMatch(/^ +at /m)
 })
 
-test('a folder in use by another start is one clear line, and that one goes on', limit, async () => {
+test('a folder in use by another start is one clear line, and that one goes on', async () => {
   const folder = temporaryFolder()
   const first = await npmStart({ DATA_DIR: folder })
   await first.sees(ready)

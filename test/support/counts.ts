@@ -21,7 +21,7 @@ const both = {
   swapsUnderOwnReaders: [6, 30],
   /** Kills of the process that advances a batch. */
   killedAdvancers: [12, 60],
-  /** Batches under readers, two kills of the advancer in each. */
+  /** Batches under readers, three kills of the advancer in each. */
   batchesUnderReaders: [3, 12],
   /** Envelopes of one run sent at once, and callers that cancel it at once. */
   storms: [4, 20],

@@ -64,9 +64,23 @@ describe('a batch', () => {
 
   test('has as many runs at once as its concurrency, never more', async () => {
     const names = Array.from({ length: 12 }, (_, at) => `v${at}`)
-    await makeGraph(sql, 'wide', Object.fromEntries(names.map((name) => [name, []])), { seconds: 0.2 })
+    await sql.unsafe(`
+      create schema wide;
+      create function wide.slow() returns integer language plpgsql as $$
+      begin perform pg_advisory_xact_lock_shared(hashtext('wide')); perform pg_sleep(0.2); return 1; end $$;
+      ${names.map((name) => `create materialized view wide.${name} as select wide.slow() as id with no data`).join('; ')}`)
     const batchId = await begin(database, { pattern: 'wide.*', concurrency: 3 })
-    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+    // The first runs wait for one another, however long a slow machine needs to send them.
+    await withGateClosed(sql, 'wide', async (open) => {
+      const ended = advanceToEnd(database, batchId)
+      await until('as many runs as may be are running', async () => {
+        const running =
+          await sql`select from viewkeeper.runs where batch_id = ${batchId} and status = 'running'`
+        return running.length >= 3
+      })
+      await open()
+      expect(await ended).toMatchObject({ status: 'success' })
+    })
     expect((await accountOf(sql, batchId)).mostAtOnce).toBe(3)
   })
 
@@ -249,15 +263,16 @@ describe('a view that fails', () => {
 
   test('because it did not exist for a moment is tried again, and refreshed', async () => {
     await makeGraph(sql, 'back', { a: [] })
-    await define(sql, 'back.a', { retry_delay_seconds: 2 })
+    await define(sql, 'back.a', { retry_delay_seconds: 3600 })
     const batchId = await begin(database, { pattern: 'back.*', retries: 1 })
     await sql`drop materialized view back.a`
     const ended = advanceToEnd(database, batchId)
-    await until('the first try has failed', async () => {
-      const runs = await sql`select from viewkeeper.runs where batch_id = ${batchId} and status = 'failed'`
+    await until('the first try has failed, and the second one waits', async () => {
+      const runs = await sql`select from viewkeeper.runs where batch_id = ${batchId} and attempt = 2`
       return runs.length
     })
     await sql`create materialized view back.a as select 1 as id with no data`
+    await sql`update viewkeeper.runs set not_before = null where batch_id = ${batchId} and attempt = 2`
     expect(await ended).toMatchObject({ status: 'success' })
     expect((await accountOf(sql, batchId)).statuses).toEqual({ a: ['failed', 'success'] })
   })

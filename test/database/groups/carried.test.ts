@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { changedObjects, namedCatalog } from '../../support/catalog/named-catalog.ts'
@@ -6,7 +7,7 @@ import { callOn, readersOf, useDatabase } from '../../support/servers/database.t
 
 const { database, sql, url, as } = useDatabase()
 const role = (name: string) => `${name}_${url.slice(-8)}`
-/** Readers that never pause may keep an exchange waiting for long. */
+/** Readers may keep an exchange waiting for long. */
 const swap = (view: string) =>
   refresh({ view, strategy: 'swap' }, callOn(database, { waitUntil: Date.now() + 240_000 }))
 
@@ -202,6 +203,8 @@ describe('the exchange of a group', () => {
       while (!stop) {
         const [row] = await session.unsafe(query, [], { prepare: true })
         seen.push(row?.ok)
+        // Readers in opposite orders that never pause would keep each exchange waiting for long.
+        await pause(Math.random() * 10)
       }
       session.release()
       await own.end()

@@ -100,8 +100,9 @@ test('a refresh that is killed at any moment leaves the old group or the new one
       await keeper`select pg_advisory_lock(${buildLock})`
       const answer = swap('killed').catch((error) => error)
       await until('the refresh is building', async () => {
-        const waiting =
-          await sql`select from pg_locks where locktype = 'advisory' and objid = ${buildLock} and not granted`
+        const waiting = await sql`
+            select from pg_locks where locktype = 'advisory' and objid = ${buildLock} and not granted
+               and database = (select oid from pg_database where datname = current_database())`
         return waiting.length > 0
       })
       await kill()

@@ -100,14 +100,15 @@ const values = [
 
 const valuesOf = (field: Field): unknown[] =>
   field.in === 'header'
-    ? texts
+    ? [...texts]
     : field.in === 'body'
       ? [...texts, ...controls, ...values]
       : [...texts, ...controls]
 
 /** The request with this value in the field, and what the route needs in the others. */
 function requestWith(field: Field, value: unknown): [path: string, init: RequestInit] {
-  const places: Record<string, string> = { view: 'sales', id: '1' }
+  // Beside a header there is no view: a request without any other fault would drop or refresh it.
+  const places: Record<string, string> = { view: field.in === 'header' ? 'nowhere' : 'sales', id: '1' }
   if (field.in === 'path') places[field.name] = String(value)
   const path = field.path.replace(/\{(\w+)\}/, (_, name) => encodeURIComponent(places[name]!))
   const query = field.in === 'query' ? `?${new URLSearchParams({ [field.name]: String(value) })}` : ''
@@ -138,7 +139,7 @@ async function expectData(field: Field, value: unknown): Promise<void> {
 /** The views and the tables. */
 const state = async () => {
   const [views] = await sql`
-    select array_agg(oid::regclass::text order by oid) as views from pg_class where relkind in ('m', 'r') and relnamespace = 'public'::regnamespace`
+    select array_agg(relname::text order by relname) as views from pg_class where relkind in ('m', 'r') and relnamespace = 'public'::regnamespace`
   const [tables] = await sql`
     select count(*)::int as tables from pg_class where relnamespace = 'viewkeeper'::regnamespace and relkind = 'r'`
   return { ...views, ...tables }
@@ -152,6 +153,7 @@ describe('whatever stands in it, the field is refused by its name, or its text i
     async (_, field) => {
       const before = await state()
       const left = valuesOf(field)
+      expect(left).not.toEqual([])
       // Reads and cancels share four connections.
       const ask = async () => {
         for (let value = left.pop(); value !== undefined; value = left.pop()) await expectData(field, value)

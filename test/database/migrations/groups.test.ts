@@ -380,6 +380,10 @@ describe('readers of a parent and two children', () => {
       await connection.end()
     }
     const readers = Promise.all([read(), read()])
+    let isBroken = false
+    readers.catch(() => {
+      isBroken = true
+    })
     try {
       for (let more = 1; more <= 2; more++)
         await frozen.freeze([
@@ -387,15 +391,18 @@ describe('readers of a parent and two children', () => {
           above,
           beside,
         ])
-      await migrateUp(migrateCall(database), await frozen.read())
-      await down(frozen, 2)
+      // A quick machine takes several rounds for so many reads.
+      do {
+        await migrateUp(migrateCall(database), await frozen.read())
+        await down(frozen, 2)
+      } while (reads <= 50 && !isBroken)
     } finally {
       isOver = true
     }
     await readers
     expect(reads).toBeGreaterThan(50)
     expect(disagreements).toEqual([])
-  }, 120_000)
+  })
 })
 
 describe('a change of a group', () => {

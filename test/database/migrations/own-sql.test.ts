@@ -114,11 +114,16 @@ describe("somebody's own SQL", () => {
   test('may take a role and settings for itself, and nothing after it has them', async () => {
     const role = `plain_role_${url.slice(-8)}`
     await sql.unsafe(`create role ${role}; grant usage, create on schema public to ${role}`)
+    // No short limits: the statements that give the session its own settings again run under them.
+    const settings = (when: string) =>
+      `create table settings_${when} as select current_setting('statement_timeout') as statement, current_setting('lock_timeout') as lock, current_setting('role') as role;`
     const frozen = await own(
-      `set role ${role}; create table of_role as select 1 as id; set statement_timeout = '1ms'; set lock_timeout = '1ms';`,
+      `${settings('before')} set role ${role}; create table of_role as select 1 as id; set statement_timeout = '7min'; set lock_timeout = '7min';`,
     )
+    await frozen.write('002_after.up.sql', settings('after'))
     await frozen.freeze([definition('after_role', 'select id from public.of_role')])
-    expect((await up(frozen)).applied.map(({ does }) => does)).toEqual(['sql', 'create'])
+    expect((await up(frozen)).applied.map(({ does }) => does)).toEqual(['sql', 'sql', 'create'])
+    expect(await sql`table settings_after`).toEqual(await sql`table settings_before`)
     const owners = await sql`
       select relname as name, relowner::regrole::text as owner from pg_class
        where relname in ('of_role', 'after_role') order by 1`

@@ -16,6 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => {
   vi.unstubAllEnvs()
+  vi.restoreAllMocks()
 })
 
 const about = async (view: string) =>

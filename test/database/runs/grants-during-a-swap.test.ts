@@ -98,8 +98,9 @@ describe.each([
     const holder = await holdLocks(url, 'select from granted')
     const swapped = swap('granted')
     await until('the exchange is tried again and again', async () => {
-      const [waiting] =
-        await sql`select from pg_stat_activity where application_name like 'viewkeeper run % locking' and wait_event = 'PgSleep'`
+      const [waiting] = await sql`
+          select from pg_stat_activity
+           where application_name like 'viewkeeper run % locking' and wait_event = 'PgSleep' and datname = current_database()`
       return waiting !== undefined
     })
     await sql.unsafe(change('granted'))

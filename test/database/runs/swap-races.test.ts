@@ -143,7 +143,9 @@ describe('swaps, while another session changes', () => {
         }
       })
       const ends = new Map<ProblemCode | undefined, number>()
-      for (let at = 0; at < counts.racedSwaps; at++) {
+      // On a quick machine several swaps fit between two changes: they go on until enough was committed.
+      const goesOn = (at: number) => at < counts.racedSwaps || committed <= counts.racedSwaps / 3
+      for (let at = 0; goesOn(at); at++) {
         const { error } = await swap(view, { timeoutSeconds: 10 })
         ends.set(error?.class, (ends.get(error?.class) ?? 0) + 1)
       }
@@ -157,23 +159,19 @@ describe('swaps, while another session changes', () => {
   )
 })
 
-/** Reads a view again and again until `work` is done. Returns the milliseconds of the longest read. */
-async function longestRead(view: string, work: Promise<unknown>): Promise<number> {
+/** Reads a view again and again until `work` is done. Returns the errors of reads that waited longer than 1.5 s for a lock. */
+async function lockedOut(view: string, work: Promise<unknown>): Promise<unknown[]> {
   let done = false
   const end = work.finally(() => {
     done = true
   })
-  const longest = await withSession(async (session) => {
-    let most = 0
-    while (!done) {
-      const since = performance.now()
-      await session.unsafe(`select count(*) from ${view}`)
-      most = Math.max(most, performance.now() - since)
-    }
-    return most
+  const errors: unknown[] = []
+  await withSession(async (session) => {
+    await session`set lock_timeout = '1500ms'`
+    while (!done) await session.unsafe(`select count(*) from ${view}`).catch((error) => errors.push(error))
   })
   await end
-  return longest
+  return errors
 }
 
 describe('readers are not locked out while', () => {
@@ -185,12 +183,12 @@ describe('readers are not locked out while', () => {
       await session`begin`
       await session`comment on index commented_n is 'not yet'`
       const swapped = swap('commented')
-      const longest = await longestRead(
+      const errors = await lockedOut(
         'commented',
         pause(2000).then(() => session`commit`),
       )
       const { error } = await swapped
-      expect(longest).toBeLessThan(1500)
+      expect(errors).toEqual([])
       expect(mayEnd).toContain(error?.class)
     })
   })
@@ -207,7 +205,7 @@ describe('readers are not locked out while', () => {
         await session`begin`
         await session`select from viewkeeper.runs where id = ${runId} for update`
         await open()
-        const longest = await longestRead(
+        const errors = await lockedOut(
           'held_row',
           pause(3000).then(() => session`rollback`),
         )
@@ -216,7 +214,7 @@ describe('readers are not locked out while', () => {
             await sql`select status from viewkeeper.runs where id = ${runId} and status <> 'running'`
           return row?.status
         })
-        expect(longest).toBeLessThan(1500)
+        expect(errors).toEqual([])
         expect(status).toBe('success')
       }),
     )

@@ -3,6 +3,7 @@ import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import { routeKey, routes } from '../../../src/edge/http/routes.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { useDatabase } from '../../support/servers/database.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const { sql, as } = useDatabase()
 const bounded = as('bounded').url
@@ -35,11 +36,25 @@ async function call(key: string, name: string) {
 
 /** Holds all connections that the role may open, until the test ends or `free` is called. */
 async function holdAll(): Promise<{ free(): Promise<void> }> {
-  const held = [1, 2].map(() => postgres(bounded, { max: 1, fetch_types: false }))
+  const held: postgres.Sql[] = []
   const free = async () => void (await Promise.all(held.map((each) => each.end({ timeout: 1 }))))
   onTestFinished(free)
-  await Promise.all(held.map((each) => each`select 1`))
+  // A session that was refused, or that its client has left, counts until its process has ended.
+  while (held.length < 2) await until('the role may open a connection', tryOne)
   return { free }
+
+  async function tryOne(): Promise<boolean> {
+    const one = postgres(bounded, { max: 1, fetch_types: false })
+    try {
+      await one`select 1`
+    } catch (error) {
+      await one.end({ timeout: 1 })
+      if ((error as { code?: string }).code === '53300') return false
+      throw error
+    }
+    held.push(one)
+    return true
+  }
 }
 
 test.each(served)(

@@ -157,15 +157,13 @@ describe('connecting', () => {
     ).resolves.toBeUndefined()
   })
 
-  test('to a port that accepts and hangs up again and again ends at the deadline', {
-    timeout: 20_000,
-  }, async () => {
+  test('to a port that accepts and hangs up again and again ends at the deadline', async () => {
     const { server, port } = await listenAnd((socket) => socket.destroy())
     await expect(select1({ port })).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
     server.close()
   })
 
-  test('to a port that accepts and says nothing ends at the deadline', { timeout: 20_000 }, async () => {
+  test('to a port that accepts and says nothing ends at the deadline', async () => {
     const { server, port } = await listenAnd(() => {})
     const started = Date.now()
     await expect(select1({ port })).rejects.toMatchObject({ code: 'DatabaseUnavailable' })

@@ -45,7 +45,7 @@ beforeAll(async () => {
     DATABASE_IAM_USER: 'viewkeeper_app',
     DATABASE_ADMIN_IAM_USER: 'master',
   }
-}, 120_000)
+})
 afterAll(async () => {
   await sql?.end({ timeout: 1 })
   await server?.stop()

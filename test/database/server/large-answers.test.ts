@@ -115,17 +115,13 @@ describe('an answer is never larger than Lambda allows', () => {
     expect(names).toEqual(names.toSorted().toReversed())
     const odd = httpEvent('GET /batches/{id}', { path: { id: batch!.id }, query: { cursor: 'nobody' } })
     expect(await query(odd, lambdaContext())).toMatchObject({ statusCode: 400 })
-  }, 60_000)
+  })
 
-  test.each(['views', 'metrics'])(
-    'thousands of %s come in pages, by name, each once',
-    async (list) => {
-      const { items, pages } = await readPages(`GET /${list}`, list)
-      const names = items.map(({ view }) => view as string).filter((view) => view.startsWith('many.'))
-      expect(names).toHaveLength(6000)
-      expect(names).toEqual(names.toSorted())
-      expect(pages.length).toBeGreaterThan(1)
-    },
-    60_000,
-  )
+  test.each(['views', 'metrics'])('thousands of %s come in pages, by name, each once', async (list) => {
+    const { items, pages } = await readPages(`GET /${list}`, list)
+    const names = items.map(({ view }) => view as string).filter((view) => view.startsWith('many.'))
+    expect(names).toHaveLength(6000)
+    expect(names).toEqual(names.toSorted())
+    expect(pages.length).toBeGreaterThan(1)
+  })
 })

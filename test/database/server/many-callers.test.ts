@@ -44,9 +44,7 @@ const countsOf = (all: (string | number)[]) =>
 const pendingRuns = async () =>
   (await sql`select count(*)::int as pending from viewkeeper.runs where status in ('pending', 'running')`)[0]
 
-test('200 callers leave connections to everybody else, and each gets an answer or a 503 with Retry-After', {
-  timeout: 90_000,
-}, async () => {
+test('200 callers leave connections to everybody else, and each gets an answer or a 503 with Retry-After', async () => {
   const views = Array.from({ length: 20 }, (_, at) => `called_${at}`)
   for (const view of views) await sql.unsafe(`create materialized view ${view} as select 1 as id`)
   await sql`create role bystander login password 'secret'`
@@ -133,7 +131,8 @@ test('a login with 4 connections that gets 10 calls at once refuses what it cann
     )
   }
   const ends: string[] = []
-  for (let round = 0; round < counts.narrowRounds; round++) {
+  // In step, all callers may hold one connection and miss the second.
+  for (let round = 0; round < counts.narrowRounds || !ends.includes('updated'); round++) {
     const results = await Promise.all(
       views.map((view) =>
         refresh({ view }, callOn(narrow)).then(
@@ -163,7 +162,7 @@ describe('advancing a batch', () => {
     const keeper = await sql.reserve()
     await keeper.unsafe(`select pg_advisory_lock(${gate})`)
     const batchId = await begin(database, { pattern: 'wide.*', concurrency: 12 })
-    const call = { database, until: Date.now() + 20_000, mostAtOnce: 3 }
+    const call = { database, until: Date.now() + 120_000, mostAtOnce: 3 }
     const advanced = advance(batchId, call)
     await until('three runs stand before the gate', async () => {
       const waiting = await sql`

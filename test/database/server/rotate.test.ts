@@ -16,7 +16,7 @@ let secrets = 0
 beforeAll(async () => {
   server = await startTlsServer()
   admin = (await connectTo(fromUrl(server.url)).open({ statement_timeout: '60000' })).sql
-}, 120_000)
+})
 afterAll(async () => {
   await admin?.end({ timeout: 1 })
   await server?.stop()

@@ -84,9 +84,7 @@ describe('a view that is exchanged between two statements of a read', () => {
   })
 })
 
-test('a view that is exchanged all the time is shown by every reader without an error', {
-  timeout: 60_000,
-}, async () => {
+test('a view that is exchanged all the time is shown by every reader without an error', async () => {
   const view = await makeView('all_the_time')
   await swap(view)
   const failures: unknown[] = []

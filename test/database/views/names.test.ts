@@ -139,7 +139,7 @@ describe('a view lives through every operation', () => {
       }),
       { numRuns: counts.madeUpNames },
     )
-  }, 60_000)
+  })
 
   test('owned and refreshed by roles whose names need quotes', async () => {
     const [owner, reader, app] = [`O'Brien "x" %I`, 'Read\\er $$', 'App User'].map(

@@ -4,7 +4,7 @@ import xterm from '@xterm/headless'
 import { onTestFinished, vi } from 'vitest'
 
 const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))
-const deadlineMs = 60_000
+const deadlineMs = 240_000
 
 export interface Terminal {
   /** The lines of the screen with those that have scrolled away, without empty ones at the end. */

@@ -9,7 +9,7 @@ import { readLock } from '../../../local/embedded/lock.ts'
 import { findFreePort } from '../../../local/embedded/port.ts'
 
 const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))
-const deadlineMs = 60_000
+const deadlineMs = 240_000
 const { DATABASE_URL: _, ...inherited } = process.env
 
 export interface Started {

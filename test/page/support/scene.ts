@@ -6,6 +6,8 @@ const now = Date.now()
 const before = (seconds: number): string => new Date(now - seconds * 1000).toISOString()
 const minute = 60
 const hour = 60 * minute
+/** A day as the scene counts them: its moments do not move while a test runs. */
+export const dayBefore = (days: number): string => before(days * 24 * hour).slice(0, 10)
 
 interface Options {
   schema?: string

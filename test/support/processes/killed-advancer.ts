@@ -7,8 +7,8 @@ const advancing = fileURLToPath(new URL('advancing.ts', import.meta.url))
 
 /** A process that is about to advance a batch. */
 export interface ReadyAdvancer {
-  /** Lets the process go on, and kills it (-9) after `afterMs`. True if it was still at work. */
-  advanceAndKill(afterMs: number): Promise<boolean>
+  /** Lets the process go on, and kills it (-9) after so many milliseconds, or after `when`. True if it was still at work. */
+  advanceAndKill(when: number | (() => Promise<unknown>)): Promise<boolean>
 }
 
 /** Starts a process that waits to advance a batch. */
@@ -19,10 +19,13 @@ export async function readyAdvancer(url: string, batchId: string): Promise<Ready
   const exit = once(child, 'exit')
   await once(child.stdout!, 'data')
   return {
-    async advanceAndKill(afterMs) {
+    async advanceAndKill(when) {
       child.stdin!.write('go\n')
-      await Promise.race([exit, pause(afterMs)])
-      child.kill('SIGKILL')
+      try {
+        await Promise.race([exit, typeof when === 'number' ? pause(when) : when()])
+      } finally {
+        child.kill('SIGKILL')
+      }
       const [, signal] = await exit
       return signal === 'SIGKILL'
     },

@@ -26,7 +26,7 @@ export function useRds(): () => Promise<RdsDatabase> {
   beforeAll(async () => {
     server = await startTestServer()
     root = administrator(server.url)
-  }, 120_000)
+  })
   afterAll(async () => {
     await current?.end({ timeout: 1 })
     await root?.end({ timeout: 1 })

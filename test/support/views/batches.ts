@@ -2,6 +2,8 @@ import type { Database, Sql } from '../../../src/db/server/connect.ts'
 import { type Advanced, advance } from '../../../src/operations/batches/advance.ts'
 import { type BatchRequest, startBatch } from '../../../src/operations/batches/start.ts'
 import { callOn } from '../servers/database.ts'
+import { until } from '../waiting/until.ts'
+import { findAtGate } from './slow-view.ts'
 
 interface GraphOptions {
   /** How long each refresh takes. */
@@ -65,6 +67,19 @@ export async function advanceToEnd(
     const advanced = await advance(batchId, { database, until: Date.now() + callMs })
     if (advanced.done) return advanced
   }
+}
+
+/**
+ * Advances a batch by calls that end, until one of them leaves a refresh before the gate of a view, and returns the process of
+ * that refresh. A slow machine needs more than one call, or a longer one.
+ */
+export function advanceToGate(database: Database, sql: Sql, batchId: string, name: string): Promise<number> {
+  let seconds = 0
+  return until(`the refresh of ${name} stands before its gate when a call ends`, async () => {
+    const { done } = await advance(batchId, { database, until: Date.now() + ++seconds * 1000 })
+    if (done) throw new Error(`batch ${batchId} has ended before ${name} was refreshed`)
+    return findAtGate(sql, name)
+  })
 }
 
 /** What the runs of a batch tell, whatever happened on the way. */

@@ -15,7 +15,7 @@ function watched(look: () => Promise<unknown>, isStopped: boolean) {
 
 test('a monitor that nobody calls is told as the mail of silent-monitor, once', async () => {
   const { told, looking } = watched(async () => ({ due: 0 }), true)
-  await vi.waitFor(() => expect(told).toHaveLength(1))
+  await vi.waitFor(() => expect(told).toHaveLength(1), { timeout: 30_000 })
   expect(told[0]).toMatch(
     /ALARM: "viewkeeper-local-silent-monitor"\n +The monitor has published nothing, twice: .* First: aws logs/,
   )
@@ -29,7 +29,7 @@ test('a monitor that fails twice is told, and when it works again; one failure i
     if (answers.shift() === false) throw new Error('no database')
     return { due: 0 }
   }, false)
-  await vi.waitFor(() => expect(told).toHaveLength(2))
+  await vi.waitFor(() => expect(told).toHaveLength(2), { timeout: 30_000 })
   expect(answers).toEqual([])
   expect(told.map((text) => /ALARM|OK/.exec(text)?.[0])).toEqual(['ALARM', 'OK'])
 })

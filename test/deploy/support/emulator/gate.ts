@@ -13,6 +13,8 @@ export async function startGate(
   name: string,
   port: number,
   isOpen: (counted: Counted) => boolean = () => true,
+  /** Told all that guests say. */
+  hear: (said: Buffer) => void = () => {},
 ) {
   const sockets = new Set<Socket>()
   const counted: Counted = { refused: 0, passed: 0 }
@@ -31,6 +33,7 @@ export async function startGate(
     }
     counted.passed++
     const host = keep(connect(port, '127.0.0.1'))
+    guest.on('data', hear)
     guest.pipe(host).pipe(guest)
     guest.on('close', () => host.destroy())
     host.on('close', () => guest.destroy())
