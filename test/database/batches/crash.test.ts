@@ -12,7 +12,7 @@ import {
   countExecutions,
   makeGraph,
 } from '../../support/views/batches.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { endProcess, makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url } = useDatabase()
@@ -180,10 +180,7 @@ test('a run that was lost while nobody advanced the batch is found by the next c
   const batchId = await begin(database, { views: ['orphaned'], retries: 1 })
   await withGateClosed(sql, 'orphaned', async () => {
     const pid = await advanceToGate(database, sql, batchId, 'orphaned')
-    await sql`select pg_terminate_backend(${pid})`
-    await until('the server process is gone', async () => {
-      return (await sql`select from pg_stat_activity where pid = ${pid}`).length === 0
-    })
+    await endProcess(sql, pid)
   })
   expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
   expect((await accountOf(sql, batchId)).statuses).toEqual({ orphaned: ['failed', 'success'] })

@@ -21,7 +21,7 @@ import {
   makeGraph,
 } from '../../support/views/batches.ts'
 import { gatedGroup, makeGatedGroup, tellRows, twinSchemas } from '../../support/views/gated-group.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { endProcess, makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url } = useDatabase()
@@ -233,10 +233,7 @@ test('the twins of a batch that nobody advances any more are dropped by the moni
   const batchId = await begin(database, { views: gatedGroup('orphan') })
   await withGateClosed(sql, 'orphan_mid', async () => {
     const pid = await advanceToGate(database, sql, batchId, 'orphan_mid')
-    await sql`select pg_terminate_backend(${pid})`
-    await until('the server process is gone', async () => {
-      return (await sql`select from pg_stat_activity where pid = ${pid}`).length === 0
-    })
+    await endProcess(sql, pid)
   })
   await look()
   expect(await twinSchemas(sql)).not.toEqual([])
@@ -250,17 +247,14 @@ test('the twins of a batch that nobody advances any more are dropped by the moni
   expect(await tellRows(sql, 'orphan')).toEqual([1, 1, 1, 1])
 })
 
-/** Whoever has this lock keeps the views of schema `seen` from being built. */
-const buildLock = 6_174_002
-
 test('readers of several views see no error and no mixture during batches whose advancer is killed (-9) again and again', {
   timeout: 240_000,
 }, async () => {
   await sql.unsafe(`
     create schema seen;
     create table seen.t (version int); insert into seen.t values (0);
-    create function seen.slow(int) returns int language plpgsql stable as $$ 
-    begin perform pg_advisory_xact_lock_shared(${buildLock}); perform pg_sleep(0.05); return $1; end $$;
+    create function seen.slow(int) returns int language plpgsql stable as $$
+    begin perform pg_advisory_xact_lock_shared(hashtext('seen')); perform pg_sleep(0.05); return $1; end $$;
     create materialized view seen.a as select seen.slow(version) as version from seen.t;
     create unique index on seen.a (version);
     create view seen.p as select version from seen.a;
@@ -291,24 +285,10 @@ test('readers of several views see no error and no mixture during batches whose 
     }
   })
   /** Kills an advancer while the server builds a view of the batch: so some kills come in time on any machine. */
-  const killWhileBuilding = async (batchId: string) => {
-    const keeper = await sql.reserve()
-    try {
-      await keeper`select pg_advisory_lock(${buildLock})`
-      const advancer = await readyAdvancer(url, batchId)
-      return await advancer.advanceAndKill(() =>
-        until('a view is being built', async () => {
-          const waiting = await sql`
-            select from pg_locks where locktype = 'advisory' and objid = ${buildLock} and not granted
-               and database = (select oid from pg_database where datname = current_database())`
-          return waiting.length > 0
-        }),
-      )
-    } finally {
-      await keeper`select pg_advisory_unlock(${buildLock})`
-      keeper.release()
-    }
-  }
+  const killWhileBuilding = (batchId: string) =>
+    withGateClosed(sql, 'seen', async () =>
+      (await readyAdvancer(url, batchId)).advanceAndKill(() => untilAtGate(sql, 'seen')),
+    )
   let killed = 0
   try {
     for (let version = 1; version <= counts.batchesUnderReaders; version++) {

@@ -3,19 +3,16 @@ import { expect, test } from 'vitest'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { counts } from '../../support/counts.ts'
 import { callOn, readersOf, useDatabase } from '../../support/servers/database.ts'
-import { until } from '../../support/waiting/until.ts'
+import { untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 
 const { database, sql, url } = useDatabase()
-
-/** Who has this lock keeps every view of a group from being built. */
-const buildLock = 6_174_001
 
 /** Three views and a plain one between them; each shows in `version` which state of the table it was made of. */
 async function makeGroup(schema: string): Promise<void> {
   await sql.unsafe(`
     create schema ${schema};
     create table ${schema}.t (version int); insert into ${schema}.t values (1);
-    create function ${schema}.slow(int) returns int language plpgsql stable as $$ begin perform pg_advisory_xact_lock_shared(${buildLock}); perform pg_sleep(0.005); return $1; end $$;
+    create function ${schema}.slow(int) returns int language plpgsql stable as $$ begin perform pg_advisory_xact_lock_shared(hashtext('${schema}')); perform pg_sleep(0.005); return $1; end $$;
     create materialized view ${schema}.a as select ${schema}.slow(version) as version from ${schema}.t;
     create unique index on ${schema}.a (version);
     create view ${schema}.p as select version from ${schema}.a;
@@ -94,24 +91,13 @@ test('a refresh that is killed at any moment leaves the old group or the new one
     sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'viewkeeper run %' and datname = current_database()`
   // The first kill comes while the refresh is building, the last one when the refresh is over: so both ends are seen
   // on any machine.
-  const killWhileBuilding = async () => {
-    const keeper = await sql.reserve()
-    try {
-      await keeper`select pg_advisory_lock(${buildLock})`
+  const killWhileBuilding = () =>
+    withGateClosed(sql, 'killed', async () => {
       const answer = swap('killed').catch((error) => error)
-      await until('the refresh is building', async () => {
-        const waiting = await sql`
-            select from pg_locks where locktype = 'advisory' and objid = ${buildLock} and not granted
-               and database = (select oid from pg_database where datname = current_database())`
-        return waiting.length > 0
-      })
+      await untilAtGate(sql, 'killed')
       await kill()
       await answer
-    } finally {
-      await keeper`select pg_advisory_unlock(${buildLock})`
-      keeper.release()
-    }
-  }
+    })
   const killAfter = (part: number) => async () => {
     const answer = swap('killed').catch((error) => error)
     await pause(wholeMs * part)

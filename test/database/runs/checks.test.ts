@@ -53,21 +53,11 @@ async function seenDuring(query: string, work: () => Promise<unknown>): Promise<
   return [...seen].map((text) => JSON.parse(text))
 }
 
-const ownNames = () => sql`
+/** What is there. A session of a batch has a procedure of its own, which goes with the session soon after the batch. */
+const leftovers = () => sql`
   select relname as name from pg_class where relname like 'viewkeeper\\_%'
   union all select proname from pg_proc where proname like 'viewkeeper\\_%'
   union all select nspname from pg_namespace where nspname like 'viewkeeper\\_%'`
-
-/** What stays. A session of a batch has a procedure of its own, which goes with the session soon after the batch. */
-async function leftovers(): Promise<unknown[]> {
-  let left: unknown[] = []
-  const isGone = async () => {
-    left = await ownNames()
-    return left.length === 0
-  }
-  await until('nothing is left', isGone, 10_000).catch(() => {}) // the caller shows what is left
-  return [...left]
-}
 
 describe('a check that finds rows', () => {
   test.each(['regular', 'concurrent', 'swap'])(
@@ -117,7 +107,7 @@ describe('a check that finds rows', () => {
       expect(recorded).toMatchObject({ status: 'success', checks })
       const [{ checksMs } = {}] = await getMetrics(database, { view: `${schema}.v`, windowSeconds: 3600 })
       expect(checksMs).toBe(Math.round(recorded.checks!.reduce((sum, { ms }) => sum + ms, 0)))
-      expect(await leftovers()).toEqual([])
+      await expect.poll(leftovers).toEqual([])
     },
   )
 
@@ -165,7 +155,7 @@ describe('a check that finds rows', () => {
       { view_name: 'above', checks: [{ name: 'adds' }] },
       { view_name: 'below', checks: [{ name: 'notEmpty' }] },
     ])
-    expect(await leftovers()).toEqual([])
+    await expect.poll(leftovers).toEqual([])
   })
 
   test('keeps a new view from being made, and only warns if it is to', async () => {
@@ -257,7 +247,7 @@ describe('a test of the data that readers see', () => {
       ],
     })
     expect(await sql`select count(*)::int as rows from tested.t`).toEqual([{ rows: 2 }])
-    expect(await leftovers()).toEqual([])
+    await expect.poll(leftovers).toEqual([])
     await define(sql, 'tested.v', { checks: { notEmpty: true } })
     expect(await testView(database, 'tested.v')).toMatchObject({ passes: true, checks: [{ rows: 0 }] })
     await sql`refresh materialized view tested.v with no data`
@@ -337,7 +327,7 @@ describe('a hostile check', () => {
         `select (select count(*) from public.precious)::int as precious, (select count(*) from ${schema}.v)::int as rows`,
       ),
     ).toEqual([{ precious: 1, rows: 1 }])
-    expect(await leftovers()).toEqual([])
+    await expect.poll(leftovers).toEqual([])
   })
 
   test('finds no operator on a path that others may write', async () => {
@@ -370,7 +360,7 @@ test.each(['regular', 'concurrent', 'swap'])(
       expect(await ended).toMatchObject({ status: 'error' })
     })
     expect(await sql.unsafe(query)).toEqual([{ rows: 1 }])
-    expect(await leftovers()).toEqual([])
+    await expect.poll(leftovers).toEqual([])
     expect(await run(`${schema}.v`, { strategy })).toMatchObject({ status: 'updated' })
     expect(await sql.unsafe(query)).toEqual([{ rows: 2 }])
   },
@@ -409,7 +399,7 @@ test.each(['group', 'batch'])(
     expect(await sql.unsafe(query)).toEqual([{ below: 2, above: 2 }])
     for (const answer of seen)
       expect([[{ below: 1, above: 1 }], [{ below: 2, above: 2 }]]).toContainEqual(answer)
-    expect(await leftovers()).toEqual([])
+    await expect.poll(leftovers).toEqual([])
   },
 )
 

@@ -14,7 +14,7 @@ import { stateOf } from '../../../src/plan/diagnosis/state.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { endProcess, makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { holdLocks, whileLocked } from '../../support/waiting/holder.ts'
 import { until } from '../../support/waiting/until.ts'
 
@@ -181,11 +181,7 @@ describe('a view whose run ended badly', () => {
 
       const lost = await refreshed('gated', {}, { waitUntil: 0 })
       const pid = await untilAtGate(sql, 'gated')
-      await sql`select pg_terminate_backend(${pid})`
-      await until(
-        'the process is gone',
-        async () => (await sql`select from pg_stat_activity where pid = ${pid}`).length === 0,
-      )
+      await endProcess(sql, pid)
       expect((await why('gated')).causes[0]).toMatchObject({
         code: 'Lost',
         runId: lost.runId,

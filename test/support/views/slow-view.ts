@@ -42,6 +42,14 @@ export async function withGateClosed<T>(
 export const untilAtGate = (sql: Sql, name: string): Promise<number> =>
   until(`the refresh of ${name} stands before its gate`, () => findAtGate(sql, name))
 
+/** Terminates a server process, and waits until it is gone. */
+export async function endProcess(sql: Sql, pid: number): Promise<void> {
+  await sql`select pg_terminate_backend(${pid})`
+  await until('the server process is gone', async () => {
+    return (await sql`select from pg_stat_activity where pid = ${pid}`).length === 0
+  })
+}
+
 /** The process whose refresh stands before the gate of a view; undefined if none does. */
 export async function findAtGate(sql: Sql, name: string): Promise<number | undefined> {
   const [row] = await sql`
