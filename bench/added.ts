@@ -1,5 +1,5 @@
 import { basename, resolve } from 'node:path'
-import { bareRefresh, recordAndEnvelope, wholeRefresh } from './overhead.ts'
+import { bareRefresh, openWarm, recordAndEnvelope, wholeRefresh } from './overhead.ts'
 import { readGaps, runBatch } from './support/batch.ts'
 import { makeViews } from './support/batch-views.ts'
 import { loadCode } from './support/code.ts'
@@ -56,11 +56,10 @@ const recordedWays = ['warm connection', 'new connection', 'whole call'] as cons
 
 async function measureOne(subjects: Subject[]): Promise<Row[]> {
   console.error('bench: one view, about 1 minute')
-  const opened = await Promise.all(subjects.map(({ server }) => server.database.open(runSettings(0))))
+  const opened = await Promise.all(subjects.map(({ server }) => openWarm(server)))
   const arms = subjects.map(({ server }, at) => ({
     bare: () => bareRefresh(server.sql, 'tiny'),
-    'warm connection': () =>
-      recordAndEnvelope(server, async () => ({ ...opened[at]!, leave: async () => {} })),
+    'warm connection': opened[at]!.sample,
     'new connection': () => recordAndEnvelope(server, (id) => server.database.open(runSettings(id))),
     'whole call': () => wholeRefresh(server, 'tiny'),
   }))

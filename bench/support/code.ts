@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { startUp } from '../../src/db/envelope/run-connection.ts'
-import { envelopes } from '../../src/db/envelope/text.ts'
+import { envelopes, sessionEnvelope } from '../../src/db/envelope/text.ts'
 import { startRun } from '../../src/db/runs/runs.ts'
 import { connectTo } from '../../src/db/server/connect.ts'
 import { readView } from '../../src/db/views/catalog.ts'
@@ -30,6 +30,8 @@ const functions = {
 /** What a benchmark uses of one checkout of Viewkeeper. */
 export type Code = typeof functions & {
   envelope: string
+  /** The envelope of a connection that a batch keeps; null: this commit's batches send the text each time. */
+  sessionEnvelope: Pick<typeof sessionEnvelope, 'make' | 'call'> | null
   schema: URL
   /** The settings of a run's connection. */
   startUp: Record<string, string>
@@ -39,6 +41,7 @@ export type Code = typeof functions & {
 export const ownCode: Code = {
   ...functions,
   envelope: envelopes.alone,
+  sessionEnvelope,
   startUp,
   schema: new URL('../../schema/', import.meta.url),
 }
@@ -65,6 +68,7 @@ export async function loadCode(folder: string): Promise<Code> {
   return {
     ...(Object.fromEntries(entries) as typeof functions),
     envelope,
+    sessionEnvelope: ((await find('sessionEnvelope')) as typeof sessionEnvelope | undefined) ?? null,
     startUp: ((await find('startUp')) as Record<string, string> | undefined) ?? {},
     schema: pathToFileURL(`${resolve(folder, 'schema')}/`),
   }

@@ -25,6 +25,7 @@ export async function sampleEnvelope(
   view: { schema: string; name: string },
   plan: Plan,
   connect = (id: number): ReturnType<BenchServer['database']['open']> => database.open(runSettings(id)),
+  envelope = code.envelope,
 ): Promise<Sample> {
   const { schema, name } = view
   const { id: definitionId } = await code.ensureDefinition(sql, view)
@@ -47,10 +48,10 @@ export async function sampleEnvelope(
   // As at the start of the run's connection, also on one that has worked before.
   for (const [setting, value] of Object.entries({ 'viewkeeper.run': String(id), ...code.startUp }))
     await connection.sql`select pg_catalog.set_config(${setting}, ${value}, false)`
-  const envelope = await measure(sql, () => connection.sql.unsafe(code.envelope).simple())
+  const work = await measure(sql, () => connection.sql.unsafe(envelope).simple())
   await connection.leave()
   const [ended] = await sql`select status, error from viewkeeper.runs where id = ${id}`
   if (ended?.status !== 'success')
     throw new Error(`run ${id} of ${name} is ${ended?.status}: ${ended?.error?.message}`)
-  return { ms: record.ms + envelope.ms, walBytes: record.walBytes! + envelope.walBytes!, reads: [] }
+  return { ms: record.ms + work.ms, walBytes: record.walBytes! + work.walBytes!, reads: [] }
 }

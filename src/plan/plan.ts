@@ -72,6 +72,8 @@ interface About {
   computesRows?: true
   /** The statement fills `relation`, written as in SQL, with the data of a view: the view itself or its twin. */
   fills?: { view: [schema: string, name: string]; relation: string }
+  /** From here on readers wait until the run commits. */
+  locksReaders?: true
   /** What is asked for if the statement fails. */
   obstacles?: Hints
   /**

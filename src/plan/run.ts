@@ -61,10 +61,12 @@ export interface Unchanged {
 
 /** How long the last refreshes of a view took, in milliseconds; null if there was none of that kind lately. */
 export interface UsualDurations {
-  /** The longest regular refresh, waits included. */
+  /** How long regular ones have locked readers out, on average. */
   regularMs: number | null
-  /** The average of all that were not regular. */
-  otherMs: number | null
+  /** How long swaps have, on average. */
+  exchangeMs: number | null
+  /** How long the others took to compute and write the rows, on average. */
+  fillMs: number | null
   /** The average of those together with the views that read it. */
   groupMs: number | null
   /** The average of the concurrent ones. */

@@ -81,7 +81,7 @@ const OneRun = ({ run }: { run: Run }) => (
 )
 
 function RunFacts({ run }: { run: Run }) {
-  const { strategy, because, attempts, group } = run.result.response
+  const { strategy, because, attempts, lockedMs, group } = run.result.response
   return (
     <section class="card" aria-labelledby="facts">
       <h2 id="facts">Facts</h2>
@@ -94,6 +94,7 @@ function RunFacts({ run }: { run: Run }) {
           ),
           Because: strategy ? undefined : because,
           Duration: run.durationMs === null ? undefined : duration(run.durationMs),
+          'Readers locked out': lockedMs === undefined ? undefined : `for ${duration(lockedMs)}`,
           Rows: rowsOf(run) || undefined,
           Checks: run.checks ? <Checks of={run} /> : undefined,
           Asked: <Moment at={run.requestedAt} />,

@@ -26,8 +26,14 @@ const failedInARow = (sql: Sql) => sql`
     join viewkeeper.batches b on b.id = r.batch_id and b.trigger = 'schedule'
    where not r.mended`
 
-/** Every view that there is, as planning by target lags needs it, and the time of the database. */
-export async function readLagViews(sql: Sql): Promise<{ now: number; views: LagView[] }> {
+/**
+ * Every view that there is, or those with these definitions, as planning by target lags needs it, and the time of the database. Written
+ * out, so that the server looks for the latest runs of these views only.
+ */
+export async function readLagViews(
+  sql: Sql,
+  definitions: number[] | null = null,
+): Promise<{ now: number; views: LagView[] }> {
   const [row] = await sql<[{ now: number; views: LagView[] }]>`
     with open_batches as materialized (
       select v.definition_id, v.batch_id from viewkeeper.batches b join viewkeeper.batch_views v on v.batch_id = b.id
@@ -51,7 +57,8 @@ export async function readLagViews(sql: Sql): Promise<{ now: number; views: LagV
                             where r.definition_id = d.id and r.id > success.id
                               and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at)) proof
        cross join lateral viewkeeper.usual_duration(d.id) usual
-       cross join lateral (${failedInARow(sql)}) failed)
+       cross join lateral (${failedInARow(sql)}) failed
+       where ${definitions === null ? sql`true` : sql`l.definition_id = any (${`{${definitions.join()}}`}::integer[])`})
     select (extract(epoch from clock_timestamp()) * 1000)::float8 as now,
            (select coalesce(jsonb_agg(lag_views), '[]') from lag_views) as views`
   return row

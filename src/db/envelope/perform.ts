@@ -127,10 +127,19 @@ const addTimeOfMember = `if statement ? 'view' then
           coalesce((spent ->> (statement ->> 'view'))::float8, 0) + extract(epoch from clock_timestamp() - began) * 1000);
       end if;`
 
+/** Notes since when readers wait, the wait for the lock included, because they wait behind it; and how long the filling took. */
+const noteTimes = `if statement ? 'locksReaders' then
+        locked_since := coalesce(locked_since, began);
+      end if;
+      if statement ? 'fills' then
+        fill_ms := coalesce(fill_ms, 0) + extract(epoch from clock_timestamp() - began) * 1000;
+      end if;`
+
 /** Executes one statement of a run's work. */
 export const performStatement = (company: Company) =>
   `${seeFilling}
       ${perform(Object.keys(performKind) as StatementKind[])}
+      ${noteTimes}
       ${company === 'alone' ? '' : addTimeOfMember}`
 
 /** Executes one statement after the commit. */

@@ -26,6 +26,8 @@ const declarations = `run constant integer := pg_catalog.current_setting('viewke
   started timestamptz;
   finished timestamptz;
   give_up_at timestamptz;
+  locked_since timestamptz;
+  fill_ms float8;
   statement jsonb := '{}';
   command text;
   seal text;

@@ -10,6 +10,7 @@ const isOthersLock = `l.locktype = 'relation' and l.relation = to_regclass(the_v
 
 /** Does what needs no strong lock. */
 const prepare = (company: Company) => `seen := '{}';
+      fill_ms := null;
       for setting_name, setting_value in select * from jsonb_each_text(work -> 'settings') loop
         perform set_config(setting_name, setting_value, true);
       end loop;
@@ -45,7 +46,8 @@ const limitWait = `perform set_config('lock_timeout',
                  else coalesce(work #>> '{cutOver,lockTimeoutMs}', shorter) end, true);`
 
 /** The statements of the cut-over and the record of success, all together or not at all. */
-const cutOver = (company: Company) => `${limitWait}
+const cutOver = (company: Company) => `locked_since := null;
+          ${limitWait}
           if work #>> '{cutOver,recordLockTimeoutMs}' is null then
             perform from viewkeeper.runs r where ${isNamed(company)} for no key update;
           end if;

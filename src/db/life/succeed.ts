@@ -29,5 +29,7 @@ export const recordSuccess = (
                  plan = null, updated_at = finished, duration_ms = ${durationOf(company)},
                  row_count_before = ${countOf('row_count_before', 'rows_before', company)},
                  row_count_after = ${countOf('row_count_after', 'rows_after', company)},
-                 meta = jsonb_set(r.meta, '{response}', (r.meta -> 'response') || response || jsonb_build_object('attempts', tries))
+                 meta = jsonb_set(r.meta, '{response}', (r.meta -> 'response') || response
+                   || jsonb_strip_nulls(jsonb_build_object('attempts', tries,
+                     'lockedMs', round(extract(epoch from finished - locked_since) * 1000), 'fillMs', round(fill_ms))))
            where ${isOurs(company)} and ${hasStatus(success.from)}`

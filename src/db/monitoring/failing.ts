@@ -1,10 +1,9 @@
 import { failureOf } from '../runs/failing.ts'
 import type { Sql } from '../server/connect.ts'
 
-/** The names of the views that fail, without paused views, and without failures from before the first deploy. */
-export async function readFailingViews(sql: Sql): Promise<string[]> {
-  const rows = await sql<{ name: string }[]>`
-    select format('%I.%I', d.schema_name, d.name) as name
+/** The views that fail, by name, without paused views, and without failures from before the first deploy. */
+export const readFailingViews = (sql: Sql) => sql<{ id: number; name: string }[]>`
+    select d.id, format('%I.%I', d.schema_name, d.name) as name
       from viewkeeper.definitions d cross join lateral (${failureOf(sql)}) failure
      where d.removed_at is null and d.paused_at is null
        and (d.source = 'authored' or exists (
@@ -12,6 +11,4 @@ export async function readFailingViews(sql: Sql): Promise<string[]> {
               where c.relkind = 'm' and n.nspname = d.schema_name and c.relname = d.name))
        and failure.finished_at > coalesce(
              (select (value ->> 'since')::timestamptz from viewkeeper.switches where key = 'monitored'), '-infinity')
-     order by 1`
-  return rows.map(({ name }) => name)
-}
+     order by name`

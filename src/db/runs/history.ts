@@ -61,8 +61,9 @@ const anyOf = (sql: Sql, values: (string | number)[], type: 'integer' | 'text') 
 /** How long the last 20 successes took. */
 export async function readUsualDurations(sql: Sql, definitionId: number): Promise<UsualDurations> {
   const [row] = await sql<[UsualDurations]>`
-    select max(duration_ms) filter (where response ->> 'strategy' = 'regular')::float8 as "regularMs",
-           avg(duration_ms) filter (where response ->> 'strategy' <> 'regular')::float8 as "otherMs",
+    select avg((response ->> 'lockedMs')::float8) filter (where response ->> 'strategy' = 'regular') as "regularMs",
+           avg((response ->> 'lockedMs')::float8) filter (where response ->> 'strategy' = 'swap') as "exchangeMs",
+           avg((response ->> 'fillMs')::float8) filter (where response ->> 'strategy' <> 'regular') as "fillMs",
            avg(duration_ms) filter (where response ? 'group')::float8 as "groupMs",
            avg(duration_ms) filter (where response ->> 'strategy' = 'concurrent')::float8 as "concurrentMs",
            coalesce(nullif(current_setting(${regularUpToSetting}, true), ''), '0')::float8 as "upToMs"

@@ -13,6 +13,10 @@ export interface RunResponse {
   sql?: string[]
   /** The tries of the run to get its locks. */
   attempts?: number
+  /** How long the run locked readers out, its wait for the lock included; absent: it locked none out. */
+  lockedMs?: number
+  /** How long it took to compute and write the rows. */
+  fillMs?: number
   /** The other views that were refreshed together with the view, and their runs. */
   group?: { view: string; runId: number }[]
   /** A position in the WAL after the commit: a replica that has replayed so far has what the run did. */

@@ -20,26 +20,28 @@ interface Lags {
 }
 
 /**
- * What has to begin now for the sake of target lags, which cannot be kept, and what is suspended: by one read of the views, and
- * by none if no view has a target lag and none fails.
+ * What has to begin now for the sake of target lags, which cannot be kept, and what is suspended. `failing` are the definitions of the views that
+ * fail: no other is suspended. If no view has a target lag, these are all that is read.
  */
-export async function readLags(
-  sql: Sql,
-  looks: Looks,
-  { anyFails = false }: { anyFails?: boolean } = {},
-): Promise<Lags> {
-  const hasLags = looks.everySeconds !== null && (await anyTargetLag(sql))
-  if (!hasLags && !anyFails) return { due: [], short: [], suspended: [] }
-  const { due, ...lags } = await readLook(sql, looks)
+export async function readLags(sql: Sql, looks: Looks, failing: number[] = []): Promise<Lags> {
+  const { hasLags, due, ...lags } = await readLook(sql, looks, failing)
   return { ...lags, due: hasLags && (await readPause(sql)) === null ? due() : [] }
 }
 
 /** One read of the views, and what follows from it. */
-async function readLook(sql: Sql, { everySeconds, concurrency = usualConcurrency }: Looks) {
-  const { now, views } = await readLagViews(sql)
-  const dependencies = await readDependencies(sql)
+async function readLook(
+  sql: Sql,
+  { everySeconds, concurrency = usualConcurrency }: Looks,
+  failing: number[],
+) {
+  const hasLags = await anyTargetLag(sql)
+  if (failing.length === 0 && (everySeconds === null || !hasLags))
+    return { hasLags, due: () => [], short: [], suspended: [] }
+  const { now, views } = await readLagViews(sql, hasLags ? null : failing)
+  const dependencies = hasLags ? await readDependencies(sql) : new Map<string, string[]>()
   const look = everySeconds === null ? null : { now, everyMs: everySeconds * 1000, concurrency }
   return {
+    hasLags,
     due: () => (look === null ? [] : dueViews(views, dependencies, look)),
     short: look === null ? [] : shortLags(views, dependencies, look),
     suspended: suspendedViews(views, dependencies),
@@ -58,13 +60,14 @@ export interface Hindrances {
  */
 export async function readHindrances(
   sql: Sql,
-  of: { targetLagSeconds: number | null; failing: boolean }[],
+  of: { id: number | null; targetLagSeconds: number | null; failing: boolean }[],
   looks: Looks = { everySeconds: null },
 ): Promise<Hindrances> {
   const none: Hindrances = { works: new Map(), suspended: new Map() }
   if (!of.some(({ targetLagSeconds, failing }) => targetLagSeconds !== null || failing)) return none
   try {
-    const { short, suspended } = await readLook(sql, looks)
+    const failing = of.flatMap(({ id, failing }) => (failing && id !== null ? [id] : []))
+    const { short, suspended } = await readLook(sql, looks, failing)
     return {
       works: new Map(short.map(({ view, worksMs }) => [view, worksMs])),
       suspended: new Map(suspended.map((each) => [each.view, each])),

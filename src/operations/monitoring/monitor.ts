@@ -92,8 +92,12 @@ export function monitor(
     if (agesOf.length > 0)
       for (const { view, seconds } of await readAges(sql, agesOf)) publish.age?.(view, seconds)
     const failing = await readFailingViews(sql)
-    publish.failing(failing)
-    const { due, short, suspended } = await readLags(sql, looks, { anyFails: failing.length > 0 })
+    publish.failing(failing.map(({ name }) => name))
+    const { due, short, suspended } = await readLags(
+      sql,
+      looks,
+      failing.map(({ id }) => id),
+    )
     const late = { lag: short.map(nameOf), suspended: suspended.map(nameOf) }
     const found = await tellTroubles(sql, telling, late, publish.trouble)
     if (programs === null) await forgetEvents(sql)

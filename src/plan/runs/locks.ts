@@ -144,8 +144,10 @@ export const besideReaders = (view: QualifiedName, work: Statement[], timeoutSec
  * Nobody sets the option, so nothing changes. The usual `comment on … is <the same>` could undo a comment
  * that somebody else has just written.
  */
-export const exclusiveLock = (kind: Locked['kind'], name: QualifiedName): Statement =>
-  alter(kind, name, 'reset (user_catalog_table)')
+export const exclusiveLock = (kind: Locked['kind'], name: QualifiedName): Statement => ({
+  ...alter(kind, name, 'reset (user_catalog_table)'),
+  locksReaders: true,
+})
 
 /**
  * Locks what the view's query reads, as the refresh will: the server does so to write the query down. Else the refresh would

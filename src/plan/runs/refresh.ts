@@ -87,6 +87,7 @@ const refreshInPlace = (
     sql: `refresh materialized view ${how === 'fill' ? '' : 'concurrently '}${quoteName(view)}`,
     kind: 'userCode',
     computesRows: true,
+    ...(how === 'fill' ? { locksReaders: true } : {}),
     fills: filling(view),
     obstacles: hintsOn(view, how),
     unique: uniqueOf(view),

@@ -33,21 +33,19 @@ export interface GroupCost extends Pick<UsualDurations, 'groupMs' | 'concurrentM
   ownBytes: number
 }
 
-/** How many times as long as a regular refresh of a tiny view a swap takes, at least. */
-const swapFactor = 3
-
 /**
- * How long readers wait for a regular refresh, in milliseconds, if that is too short for a swap to pay; else null. If no
- * regular refresh is known, one is tried if the others are so short that they may hide a short one. If one took longer, the
- * next 20 refreshes spare readers.
+ * How long a regular refresh is likely to lock readers out, in milliseconds, if that is no longer than a swap locks them out; else
+ * null. What regular refreshes did decides, averages against averages; without one, how long other refreshes took to fill the view, so
+ * that one is tried. After one that took longer, the next 20 refreshes spare readers. A limit of 0 means never.
  */
 export const shortMs = ({
   regularMs,
-  otherMs,
+  exchangeMs,
+  fillMs,
   upToMs,
-}: Pick<UsualDurations, 'regularMs' | 'otherMs' | 'upToMs'>): number | null => {
-  const ms = regularMs ?? (otherMs === null ? null : otherMs / swapFactor)
-  return ms === null || ms > upToMs ? null : ms
+}: Pick<UsualDurations, 'regularMs' | 'exchangeMs' | 'fillMs' | 'upToMs'>): number | null => {
+  const ms = regularMs ?? fillMs
+  return ms === null || upToMs === 0 || ms > Math.max(upToMs, exchangeMs ?? 0) ? null : ms
 }
 
 /** A unique index that a concurrent refresh can use. */
@@ -95,7 +93,7 @@ export function chooseStrategy(
   if (requested === 'auto' && onReplicas === null && short !== null) {
     return {
       strategy: 'regular',
-      because: `that usually takes ${Math.ceil(short)} ms: readers wait no longer than for the exchange of a swap, which costs more`,
+      because: `that locks readers out for about ${Math.ceil(short)} ms, no longer than the exchange of a swap, which costs more`,
     }
   }
   if (swapRefusals.length === 0) {

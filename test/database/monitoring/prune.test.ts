@@ -101,6 +101,15 @@ describe('pruning', () => {
     expect(await batches()).toEqual([])
   })
 
+  test('takes a run that has led a group, also if a run that it has led stays', async () => {
+    const [led] = await sql`
+      update viewkeeper.runs set group_run_id = (select min(id) from viewkeeper.runs where view_name = 'steady')
+       where id = (select max(id) from viewkeeper.runs where view_name = 'quiet') returning id, group_run_id as leader`
+    await prune(database, retention, later())
+    const left = await sql`select id from viewkeeper.runs where id in (${led?.id}, ${led?.leader})`
+    expect(left).toEqual([{ id: led?.id }])
+  })
+
   test('leaves nothing behind that later reads have to pass', async () => {
     await prune(database, retention, later())
     const [runs] = await sql`

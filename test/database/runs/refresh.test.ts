@@ -31,6 +31,8 @@ describe('a refresh', () => {
         because: 'requested',
         sql: ['refresh materialized view "public"."plain"'],
         attempts: 1,
+        lockedMs: expect.any(Number),
+        fillMs: expect.any(Number),
         rowCountBefore: 5,
         rowCountAfter: 6,
         durationMs: expect.any(Number),
@@ -46,18 +48,37 @@ describe('a refresh', () => {
     const quick = callOn(connectTo(fromUrl(url), { regularUpToMs: 10 }))
     const refreshed = async (calling = quick) =>
       (await refresh({ view: 'brief' }, calling)).response?.strategy
-    const took = (strategy: string, ms: number) => sql`
-      update viewkeeper.runs set duration_ms = ${ms}
+    const took = (strategy: string, times: Record<'lockedMs' | 'fillMs', number>) => sql`
+      update viewkeeper.runs r
+         set meta = jsonb_set(meta, '{response}', meta -> 'response' || ${sql.json(times)})
        where view_name = 'brief' and meta #>> '{response,strategy}' = ${strategy}`
     expect(await refreshed()).toBe('swap')
-    await took('swap', 24)
+    await took('swap', { lockedMs: 4, fillMs: 8 })
     expect(await refreshed(call())).toBe('swap')
-    await took('swap', 24)
+    await took('swap', { lockedMs: 4, fillMs: 8 })
     expect(await refreshed()).toBe('regular')
-    await took('regular', 4)
+    await took('regular', { lockedMs: 4, fillMs: 3 })
     expect(await refreshed()).toBe('regular')
-    await took('regular', 12)
+    await took('regular', { lockedMs: 12, fillMs: 11 })
     expect(await refreshed()).toBe('swap')
+    await took('swap', { lockedMs: 13, fillMs: 11 })
+    expect(await refreshed()).toBe('regular')
+  })
+
+  test('records how long it locked readers out: for all of a regular refresh, for the exchange of a swap, else not', async () => {
+    await sql`create materialized view waited as select 1 as id from pg_sleep(0.5)`
+    await sql`create unique index on waited (id)`
+    const times = async (strategy: 'regular' | 'swap' | 'concurrent') =>
+      (await refresh({ view: 'waited', strategy }, call())).response
+    const regular = await times('regular')
+    expect(regular.fillMs).toBeGreaterThanOrEqual(500)
+    expect(regular.lockedMs).toBeGreaterThanOrEqual(regular.fillMs as number)
+    const swap = await times('swap')
+    expect(swap.fillMs).toBeGreaterThanOrEqual(500)
+    expect(swap.lockedMs).toBeLessThan(500)
+    const concurrent = await times('concurrent')
+    expect(concurrent.fillMs).toBeGreaterThanOrEqual(500)
+    expect(concurrent.lockedMs).toBeUndefined()
   })
 
   test.each(['exact', 'estimated'] as const)(

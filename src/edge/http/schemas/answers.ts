@@ -39,6 +39,13 @@ export const result = z
       because: z.string().optional(),
       sql: z.array(z.string()).optional(),
       attempts: z.int().optional(),
+      lockedMs: z.int().optional().meta({
+        description:
+          'How long the run locked readers out, in milliseconds, its wait for the lock included. Absent: it locked none out.',
+      }),
+      fillMs: z.int().optional().meta({
+        description: 'How long it took to compute and write the rows, in milliseconds.',
+      }),
       group: z
         .array(z.object({ view: z.string(), runId: z.int() }))
         .optional()
