@@ -17,6 +17,7 @@ const whatCallsLoad = [
   'src/db/server/connection.ts',
   'src/edge/handlers/batch-machinery.ts',
   'src/edge/handlers/messenger.ts',
+  'src/edge/handlers/migrate.ts',
   'src/edge/handlers/rotate.ts',
 ]
 const moments = {

@@ -1,4 +1,3 @@
-import { serveMigrations } from '../src/edge/handlers/migrate.ts'
 import { readConfiguration } from '../src/edge/lambda/configuration.ts'
 import { eventFunction } from '../src/edge/lambda/function.ts'
 
@@ -12,4 +11,7 @@ const folders = {
  * Brings the database up to this version before a deploy changes any other function, and serves the command
  * line.
  */
-export const handler = eventFunction((event) => serveMigrations(event, folders, readConfiguration()))
+export const handler = eventFunction(async (event) => {
+  const { serveMigrations } = await import('../src/edge/handlers/migrate.ts')
+  return serveMigrations(event, folders, readConfiguration())
+})

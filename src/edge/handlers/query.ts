@@ -2,11 +2,8 @@ import { getBatch, listBatches } from '../../operations/batches/read.ts'
 import { listActions } from '../../operations/monitoring/actions.ts'
 import { getDays } from '../../operations/monitoring/days.ts'
 import { getMetrics } from '../../operations/monitoring/metrics.ts'
-import { getPlan } from '../../operations/monitoring/plan.ts'
-import { getRecommendations } from '../../operations/monitoring/recommend.ts'
 import { getRun, listRuns } from '../../operations/runs/read.ts'
 import { getView, listViews } from '../../operations/views/read.ts'
-import { testView } from '../../operations/views/test.ts'
 import { getWhy } from '../../operations/views/why.ts'
 import { filters } from '../../plan/diagnosis/state.ts'
 import { batchBody, runBody } from '../http/answers.ts'
@@ -44,7 +41,7 @@ const filterOf = <
   ...(cursor === undefined ? {} : { before: cursor }),
 })
 
-/** Answers every route that reads, and the one that makes checks of what is shown. */
+/** Answers every route that reads, and the one that makes checks of what is shown. What few calls need is loaded by these calls. */
 export const reading: HandlersOf<'query'> = {
   async listViews(event, { database, schedules }) {
     const { state, cursor } = validate(viewsQuery, event.queryStringParameters ?? {}, 'query')
@@ -63,6 +60,7 @@ export const reading: HandlersOf<'query'> = {
 
   async getPlan(event, { database, schedules }) {
     const { cursor } = validate(planQuery, event.queryStringParameters ?? {}, 'query')
+    const { getPlan } = await import('../../operations/monitoring/plan.ts')
     const { views, ...plan } = await getPlan(database, schedules)
     const { page, next } = pageByName(views, cursor)
     return json(200, { ...plan, views: page, next })
@@ -70,6 +68,7 @@ export const reading: HandlersOf<'query'> = {
 
   async listRecommendations(event, { database, schedules }) {
     const { cursor } = validate(planQuery, event.queryStringParameters ?? {}, 'query')
+    const { getRecommendations } = await import('../../operations/monitoring/recommend.ts')
     const { page, next } = pageByView(await getRecommendations(database, schedules), cursor)
     return json(200, { recommendations: page, next })
   },
@@ -97,6 +96,7 @@ export const reading: HandlersOf<'query'> = {
 
   async testView(event, { database }) {
     const { view } = validate(viewPath, event.pathParameters, 'path')
+    const { testView } = await import('../../operations/views/test.ts')
     return json(200, await testView(database, view))
   },
 
