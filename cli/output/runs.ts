@@ -176,10 +176,7 @@ export function runLines(run: Run, now: Date, output: Output): string[] {
         ],
         ['strategy', response.strategy ?? null],
         ['because', response.because ?? null],
-        [
-          'locked out',
-          response.lockedMs === undefined ? null : `readers, for ${duration(response.lockedMs)}`,
-        ],
+        ['readers', response.lockedMs === undefined ? null : `locked out for ${duration(response.lockedMs)}`],
         ['rows', rowsText(run)],
         ...checkPairs(run),
         [

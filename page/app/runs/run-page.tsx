@@ -94,7 +94,7 @@ function RunFacts({ run }: { run: Run }) {
           ),
           Because: strategy ? undefined : because,
           Duration: run.durationMs === null ? undefined : duration(run.durationMs),
-          'Readers locked out': lockedMs === undefined ? undefined : `for ${duration(lockedMs)}`,
+          Readers: lockedMs === undefined ? undefined : `locked out for ${duration(lockedMs)}`,
           Rows: rowsOf(run) || undefined,
           Checks: run.checks ? <Checks of={run} /> : undefined,
           Asked: <Moment at={run.requestedAt} />,

@@ -274,6 +274,17 @@ describe('a run', () => {
     expect(lines.join('\n')).not.toContain('readers')
   })
 
+  test('tells how long it locked readers out, if it did', () => {
+    const told = (response: object) =>
+      runLines(runOf({ result: { status: 'updated', request: {}, response } as never }), now, wide).filter(
+        (line) => line.startsWith('readers'),
+      )
+    expect(told({ strategy: 'swap', lockedMs: 14 })).toEqual([
+      expect.stringMatching(/^readers +locked out for 0\.01 s$/),
+    ])
+    expect(told({ strategy: 'concurrent' })).toEqual([])
+  })
+
   test('tells each of its checks, and which took longer than the refresh itself', () => {
     const checks = [
       { name: 'notEmpty', rows: 0, ms: 12 },
