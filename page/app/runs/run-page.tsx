@@ -92,23 +92,23 @@ function RunFacts({ run }: { run: Run }) {
               {strategy} <span class="pale">{because}</span>
             </>
           ),
-          Because: strategy ? undefined : because,
-          Duration: run.durationMs === null ? undefined : duration(run.durationMs),
-          Readers: lockedMs === undefined ? undefined : `locked out for ${duration(lockedMs)}`,
-          Rows: rowsOf(run) || undefined,
-          Checks: run.checks ? <Checks of={run} /> : undefined,
+          Because: !strategy && because,
+          Duration: run.durationMs !== null && duration(run.durationMs),
+          Readers: lockedMs !== undefined && `locked out for ${duration(lockedMs)}`,
+          Rows: rowsOf(run),
+          Checks: run.checks && <Checks of={run} />,
           Asked: <Moment at={run.requestedAt} />,
-          'Not before': run.notBefore ? <Moment at={run.notBefore} /> : undefined,
-          Started: run.startedAt ? <Moment at={run.startedAt} /> : undefined,
-          Ended: run.finishedAt ? <Moment at={run.finishedAt} /> : undefined,
+          'Not before': run.notBefore && <Moment at={run.notBefore} />,
+          Started: run.startedAt && <Moment at={run.startedAt} />,
+          Ended: run.finishedAt && <Moment at={run.finishedAt} />,
           'Asked by': `${run.requestedBy} (${run.trigger})`,
-          Batch: run.batchId ? (
+          Batch: run.batchId && (
             <>
               <a href={hashOf('batch', run.batchId)}>{run.batchId}</a>
               {run.attempt > 1 && `, attempt ${run.attempt}`}
             </>
-          ) : undefined,
-          'Tries to get the locks': attempts || undefined,
+          ),
+          'Tries to get the locks': attempts,
           'Together with': group && (
             <ul class="neighbours">
               {group.map(({ view, runId }) => (

@@ -12,7 +12,7 @@ import { Checks } from '../runs/checks.tsx'
 /** The numbers of a view. */
 export function ViewFacts({ view }: { view: ViewDetails }) {
   const checked = lastChecked(view.recentRuns)
-  const saved = savedText([view])
+  const above = heldBack(view)
   return (
     <section aria-labelledby="facts">
       <h2 id="facts">Facts</h2>
@@ -25,14 +25,12 @@ export function ViewFacts({ view }: { view: ViewDetails }) {
             ) : (
               <When at={view.asOf} none="none" />
             ),
-          ...(heldBack(view) === null ? {} : { 'Held back by': <ViewLink view={heldBack(view) ?? ''} /> }),
-          ...(view.checkFailedSince && {
-            'Held back': (
-              <>
-                by a check <When at={view.checkFailedSince} none="" />
-              </>
-            ),
-          }),
+          'Held back by': above && <ViewLink view={above} />,
+          'Held back': view.checkFailedSince && (
+            <>
+              by a check <When at={view.checkFailedSince} none="" />
+            </>
+          ),
           'Last success': <When at={view.lastSuccessAt} none="none" />,
           'Next run': <When at={view.nextRun} none="not scheduled" />,
           Schedule:
@@ -47,10 +45,10 @@ export function ViewFacts({ view }: { view: ViewDetails }) {
             ) : (
               'none of its own'
             ),
-          ...(saved && { Saved: saved }),
+          Saved: savedText([view]),
           'Last duration': view.lastRun?.durationMs != null ? duration(view.lastRun.durationMs) : '–',
           Rows: view.estimatedRows?.toLocaleString('en') ?? '–',
-          ...(checked && { Checks: <Checks of={checked} /> }),
+          Checks: checked && <Checks of={checked} />,
           Size: view.sizeBytes === null ? '–' : bytes(view.sizeBytes),
           Strategy: view.strategy,
           Source: view.source,
