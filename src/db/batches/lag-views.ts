@@ -27,8 +27,8 @@ const failedInARow = (sql: Sql) => sql`
    where not r.mended`
 
 /**
- * Every view that there is, or those with these definitions, as planning by target lags needs it, and the time of the database. Written
- * out, so that the server looks for the latest runs of these views only.
+ * Every view that there is, or those with these definitions, as planning by target lags needs it, and the time of the database. The
+ * ids are written out, so that the server looks for the latest runs of these views only.
  */
 export async function readLagViews(
   sql: Sql,

@@ -24,40 +24,34 @@ export const wasLeftOut = (sql: Sql) => sql`
 
 /**
  * The run of definition d that ended last among the latest 20 of which this is true, unless a run that ended later is well: one of
- * the latest 20 successes, or a proof that is newer than those 20. A run may end after runs that were requested later. Both are first
- * looked for in the indexes of the history alone: most views are well, and then no run is read. The status is written out: with a
- * parameter the server may not use the index of failures.
+ * the latest 20 successes, or a proof that was requested after the first of the 20. A run may end after runs that were requested
+ * later. Runs with the status are looked for first, and in the indexes of the history alone: most views are well, and then no run
+ * is read. The status is written out: with a parameter the server may not use the index of failures.
  */
 const unmended = (sql: Sql, status: 'failed' | 'skipped', isTrouble: ReturnType<typeof hasFailed>) => {
-  const latest = sql`
-      select r.id, r.finished_at from viewkeeper.runs r where r.definition_id = d.id and r.status = ${sql.unsafe(`'${status}'`)}
-         and r.operation <> 'drop'
-       order by r.id desc limit 20`
+  const latest = (isOne: typeof isTrouble, columns = 'r.id, r.finished_at') => sql`
+      select ${sql.unsafe(columns)} from viewkeeper.runs r where r.definition_id = d.id and ${isOne} order by r.id desc limit 20`
+  const mayBeTrouble = sql`r.status = ${sql.unsafe(`'${status}'`)} and r.operation <> 'drop'`
   const isLater = (run: string, than: string) =>
     sql.unsafe(`(${run}.finished_at, ${run}.id) > (${than}.finished_at, ${than}.id)`)
-  const isMended = (run: string) => sql`
+  const isMended = (run: string, isOne: typeof isTrouble) => sql`
     (exists (
-      select from (
-        select s.id, s.finished_at from viewkeeper.runs s
-         where s.definition_id = d.id and s.status = 'success' and s.fills order by s.id desc limit 20) success
-       where ${isLater('success', run)})
+      select from (${latest(sql`r.status = 'success' and r.fills`)}) success where ${isLater('success', run)})
      or exists (
       select from (
         select h.id from viewkeeper.runs h
-         where h.definition_id = d.id and h.status = 'skipped' and h.id > (select min(id) from (${latest}) oldest)
+         where h.definition_id = d.id and h.status = 'skipped' and h.id > (select min(id) from (${latest(isOne)}) few)
            and ${isLater('h', run)}
          order by h.id desc) later
        join viewkeeper.runs r on r.id = later.id where ${sql.unsafe(isUnneeded('r'))}))`
   return sql`
   select trouble.finished_at, trouble.class from (
-    select few.id, few.finished_at from (${latest}) few
+    select few.id, few.finished_at from (${latest(mayBeTrouble)}) few
      order by few.finished_at desc, few.id desc limit 1) newest
    cross join lateral (
-    select few.id, few.finished_at, few.class from (
-      select r.id, r.finished_at, r.error ->> 'class' as class from viewkeeper.runs r where r.definition_id = d.id and ${isTrouble}
-       order by r.id desc limit 20) few
+    select few.id, few.finished_at, few.class from (${latest(isTrouble, "r.id, r.finished_at, r.error ->> 'class' as class")}) few
      order by few.finished_at desc, few.id desc limit 1) trouble
-   where not ${isMended('newest')} and not ${isMended('trouble')}`
+   where not ${isMended('newest', mayBeTrouble)} and not ${isMended('trouble', isTrouble)}`
 }
 
 /** The failure of definition d, for `lateral` and `exists`; no row if the view does not fail. */

@@ -20,8 +20,8 @@ interface Lags {
 }
 
 /**
- * What has to begin now for the sake of target lags, which cannot be kept, and what is suspended. `failing` are the definitions of the views that
- * fail: no other is suspended. If no view has a target lag, these are all that is read.
+ * What has to begin now for the sake of target lags, which cannot be kept, and what is suspended. `failing` are the definitions of
+ * the views that fail: no other is suspended. If no view has a target lag, these are all that is read.
  */
 export async function readLags(sql: Sql, looks: Looks, failing: number[] = []): Promise<Lags> {
   const { hasLags, due, ...lags } = await readLook(sql, looks, failing)

@@ -98,6 +98,9 @@ describe('the monitor', () => {
     await sql`update viewkeeper.runs set as_of = clock_timestamp() where status = 'skipped' and view_name = 'steady'`
     expect(await failing()).toEqual([[0], undefined])
     expect(await retried()).toEqual(['quiet', 'shaky'])
+    // However many refusals come after that proof.
+    for (let times = 0; times < 20; times++) await refuse('steady', 'UniqueIndexRequired')
+    expect(await failing()).toEqual([[0], undefined])
     await sql`delete from viewkeeper.switches where key = 'monitored'`
   })
 

@@ -49,7 +49,7 @@ describe('a refresh', () => {
     const refreshed = async (calling = quick) =>
       (await refresh({ view: 'brief' }, calling)).response?.strategy
     const took = (strategy: string, times: Record<'lockedMs' | 'fillMs', number>) => sql`
-      update viewkeeper.runs r
+      update viewkeeper.runs
          set meta = jsonb_set(meta, '{response}', meta -> 'response' || ${sql.json(times)})
        where view_name = 'brief' and meta #>> '{response,strategy}' = ${strategy}`
     expect(await refreshed()).toBe('swap')
