@@ -11,19 +11,26 @@ create table viewkeeper.definitions (
   owner text,
   refresh_strategy text not null default 'auto'
     check (refresh_strategy in ('auto', 'regular', 'concurrent', 'swap')),
+  read_on_replicas boolean,
   row_count_strategy text not null default 'none'
     check (row_count_strategy in ('none', 'estimated', 'exact')),
+  checks jsonb not null default '{}',
   schedule text,
   time_zone text,
+  target_lag_seconds integer check (target_lag_seconds >= 60),
   settings jsonb not null default '{}',
   timeout_seconds integer not null default 3600 check (timeout_seconds between 1 and 86400),
   retries integer not null default 1 check (retries >= 0),
   retry_delay_seconds integer not null default 300 check (retry_delay_seconds >= 0),
+  suspend_after_failures integer not null default 5 check (suspend_after_failures >= 0),
   max_staleness_seconds integer check (max_staleness_seconds > 0),
   scheduled_interval_seconds integer check (scheduled_interval_seconds >= 0),
   min_interval_seconds integer not null default 0 check (min_interval_seconds >= 0),
+  skip_unchanged boolean,
   in_all boolean not null default true,
   paused_at timestamptz,
+  last_read_at timestamptz,
+  reads_noted_since timestamptz,
   source text not null check (source in ('authored', 'discovered')),
   checksum text,
   removed_at timestamptz,
@@ -31,7 +38,8 @@ create table viewkeeper.definitions (
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp(),
   unique (schema_name, name),
-  check ((schedule is null) = (time_zone is null))
+  -- Schedule none: something else, such as an orchestrator, owns the clock of the view. It has no time zone.
+  check ((schedule is null or schedule = 'none') = (time_zone is null))
 );
 
 -- If a view is adopted, resumed or scheduled now, the time before does not count towards its staleness.
@@ -47,14 +55,15 @@ create trigger expect_anew before update on viewkeeper.definitions for each row
   execute function viewkeeper.expect_anew();
 
 -- A view is created from these columns, with the rights of its owner. So only who may act as the owner of this table, and thus
--- as every owner of views, writes them: a login that performs single operations has no rights of others to lend.
+-- as every owner of views, writes them: a login that performs single operations has no rights of others to lend. Checks are executed
+-- with the rights of the view's owner, also those of a view that nobody has authored.
 create function viewkeeper.insist_on_author() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  if (new.sql is not null or new.owner is not null)
+  if (new.sql is not null or new.owner is not null or new.checks <> '{}')
      and not pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'MEMBER')
      and (tg_op = 'INSERT'
-          or (new.schema_name, new.name, new.sql, new.owner, new.indexes, new.comment, new.grants)
-             is distinct from (old.schema_name, old.name, old.sql, old.owner, old.indexes, old.comment, old.grants)) then
+          or (new.schema_name, new.name, new.sql, new.owner, new.indexes, new.comment, new.grants, new.checks)
+             is distinct from (old.schema_name, old.name, old.sql, old.owner, old.indexes, old.comment, old.grants, old.checks)) then
     raise insufficient_privilege using message = format('%I may not author views, only perform operations on them', current_user);
   end if;
   return new;
@@ -62,15 +71,14 @@ end $$;
 create trigger insist_on_author before insert or update on viewkeeper.definitions for each row
   execute function viewkeeper.insist_on_author();
 
--- Switches change without a deploy.
-create table viewkeeper.switches (
-  key text primary key,
-  value jsonb not null,
-  updated_at timestamptz not null default clock_timestamp()
-);
-
 comment on table viewkeeper.definitions is 'What Viewkeeper knows about a materialized view: one row for each view, authored or discovered.';
 comment on column viewkeeper.definitions.owner is 'The role that is to own the view. Null: any owner is right, and the default owns a new view.';
-comment on column viewkeeper.definitions.expected_since is 'The view has to be as fresh as its definition says from this moment on. A view is not late for the time before.';
+comment on column viewkeeper.definitions.read_on_replicas is 'Whether programs read the view on replicas. Null: as the environment says.';
+comment on column viewkeeper.definitions.checks is 'What has to hold for new data before readers see them: common checks by name, and queries that must return no row.';
+comment on column viewkeeper.definitions.target_lag_seconds is 'How old the data may become: refreshes begin in time for it. Null: no target lag says when the view is refreshed.';
+comment on column viewkeeper.definitions.suspend_after_failures is 'After so many scheduled failures in a row, scheduled refreshes are tried at growing distances. 0: at every turn.';
 comment on column viewkeeper.definitions.scheduled_interval_seconds is 'The longest time between two refreshes by schedule, as the monitor of this environment last saw it; null: no schedule refreshes the view.';
-comment on table viewkeeper.switches is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who paused it. Key monitored: since when the ends of runs and batches are published. Key looked: when the monitor last looked, and since when after an absence. Key notice: which notice is being sent to people, and when notices last told of each kind of news.';
+comment on column viewkeeper.definitions.skip_unchanged is 'Whether a scheduled refresh is left out if the counters of the tables that are read have not moved. Null: as the environment says.';
+comment on column viewkeeper.definitions.last_read_at is 'When the monitor last saw that somebody had read the view, to the day.';
+comment on column viewkeeper.definitions.reads_noted_since is 'Since when the monitor looks whether somebody reads the view. Null: it does not.';
+comment on column viewkeeper.definitions.expected_since is 'The view has to be as fresh as its definition says from this moment on. A view is not late for the time before.';

@@ -1,12 +1,5 @@
--- How old the data of a view are. `as_of` is the moment of the snapshot that the query saw, or the oldest `as_of` of the views
+-- How old the data of a view are: runs.as_of is the moment of the snapshot that the query saw, or the oldest as_of of the views
 -- that the query read, if that is older. Null: nobody knows.
-alter table viewkeeper.runs
-  add column as_of timestamptz,
-  add column held_back_by text,
-  add column filled text;
-comment on column viewkeeper.runs.as_of is 'The moment whose data the run has put into the view, or into its twin if it was built: that of its snapshot, or the oldest as_of of the views that it read. Skipped: as of when the data are although nothing was refreshed. Null: not known.';
-comment on column viewkeeper.runs.held_back_by is 'The view whose data are the oldest in this view, or whose age nobody knows. Null: no view that it read is older than the snapshot.';
-comment on column viewkeeper.runs.filled is 'What the run has filled: server, OID and file of the view. If the view is another one by now, somebody else has filled it.';
 
 -- What identifies the data that a regular refresh, a swap or a create has put into a view.
 create function viewkeeper.filling(relation oid) returns text
@@ -97,93 +90,6 @@ begin atomic
            'heldBackBy', case when o.as_of < own.as_of or o.as_of is null then o.view end)
     from own left join oldest o on true;
 end;
-
-create or replace view viewkeeper.latest_runs as
-  with server as materialized (select s.system_identifier::text as id from pg_catalog.pg_control_system() s),
-  newest as materialized (
-    select r.definition_id, r.id, r.status, r.requested_at, r.finished_at, r.duration_ms, r.fills,
-           r.row_count_before, r.row_count_after, r.as_of, r.held_back_by, r.filled, viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at) as unneeded
-      from viewkeeper.runs r order by r.id desc limit 2000),
-  newest_run as (
-    select distinct on (definition_id) * from newest order by definition_id, id desc),
-  newest_success as (
-    select distinct on (definition_id) * from newest where status = 'success' and fills order by definition_id, finished_at desc, id desc),
-  newest_proof as (
-    select distinct on (definition_id) * from newest where unneeded order by definition_id, finished_at desc, id desc)
-  select d.id as definition_id,
-         coalesce(newest_run.id, older_run.id) as last_run_id,
-         coalesce(newest_run.status, older_run.status) as last_status,
-         coalesce(newest_run.requested_at, older_run.requested_at) as last_requested_at,
-         case when newest_run.id is null then older_run.duration_ms else newest_run.duration_ms end as last_duration_ms,
-         coalesce(newest_success.id, older_success.id) as last_success_id,
-         success.at as last_success_at,
-         case when newest_success.id is null then older_success.row_count_before else newest_success.row_count_before end as row_count_before,
-         case when newest_success.id is null then older_success.row_count_after else newest_success.row_count_after end as row_count_after,
-         clock_timestamp() - coalesce(data.as_of, success.at, d.created_at) as staleness,
-         make_interval(secs => age_limit.seconds) as max_staleness,
-         d.paused_at is null and case
-           when d.max_staleness_seconds is null and coalesce(expected.seconds <= d.scheduled_interval_seconds + 3600, true) then false
-           else expected.seconds > age_limit.seconds end as stale,
-         present.oid is null as missing,
-         data.as_of, data.held_back_by
-    from viewkeeper.definitions d
-    left join newest_run on newest_run.definition_id = d.id
-    left join newest_success on newest_success.definition_id = d.id
-    left join newest_proof on newest_proof.definition_id = d.id
-    left join lateral (
-      select r.id, r.status, r.requested_at, r.duration_ms from viewkeeper.runs r
-       where newest_run.id is null and r.definition_id = d.id order by r.id desc limit 1) older_run on true
-    left join lateral (
-      select r.id, r.finished_at, r.row_count_before, r.row_count_after, r.as_of, r.held_back_by, r.filled
-        from viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id
-       -- limit: without it, the older success of each view is looked up, and then not needed.
-       where newest_success.id is null limit 1) older_success on true
-    left join lateral (
-      select r.finished_at, r.as_of, r.held_back_by from viewkeeper.runs r
-       where newest_success.id is null and newest_proof.id is null and r.definition_id = d.id and r.id > older_success.id
-         and r.finished_at > older_success.finished_at and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at)
-       order by r.id desc limit 1) older_proof on true
-    left join (
-      select c.oid, c.relfilenode, n.nspname::text as schema_name, c.relname::text as name
-        from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-       where c.relkind = 'm') present using (schema_name, name)
-   cross join server
-   cross join lateral (select
-     coalesce(newest_success.id, older_success.id) as id, coalesce(newest_success.finished_at, older_success.finished_at) as at,
-     coalesce(coalesce(newest_success.filled, older_success.filled) = format('%s %s %s', server.id, present.oid, present.relfilenode), false) as is_there) success
-   cross join lateral (select
-     case when not success.is_there then null
-          when coalesce(newest_proof.finished_at, older_proof.finished_at) > success.at then coalesce(newest_proof.as_of, older_proof.as_of)
-          else coalesce(newest_success.as_of, older_success.as_of) end as as_of,
-     case when not success.is_there then null
-          when coalesce(newest_proof.finished_at, older_proof.finished_at) > success.at then coalesce(newest_proof.held_back_by, older_proof.held_back_by)
-          else coalesce(newest_success.held_back_by, older_success.held_back_by) end as held_back_by) data
-   cross join lateral (
-     select extract(epoch from clock_timestamp() - greatest(coalesce(data.as_of, success.at), d.expected_since)) as seconds) expected
-   cross join lateral (
-     select coalesce(d.max_staleness_seconds, d.scheduled_interval_seconds + greatest(3600,
-              2 * (select usual.ms from viewkeeper.usual_duration(d.id) usual) / 1000)) as seconds) age_limit
-   where d.removed_at is null and (d.source = 'authored' or present.oid is not null);
-comment on view viewkeeper.latest_runs is 'For each view the last run, the last success that made the view fresh, as of when its data are and which view holds them back, the age from which they are stale, and whether an authored view is missing in the database.';
-
-create or replace view viewkeeper.view_status as
-  with yesterday as materialized (select viewkeeper.first_run_since(clock_timestamp() - interval '24 hours') as id)
-  select d.id, d.schema_name, d.name, format('%I.%I', d.schema_name, d.name) as view, d.source, d.paused_at,
-         d.schedule, d.time_zone, latest.missing, latest.stale, latest.staleness, latest.max_staleness,
-         latest.last_run_id, latest.last_status, latest.last_success_id, latest.last_success_at,
-         latest.row_count_before, latest.row_count_after,
-         last_failure.id as last_failure_id, last_failure.finished_at as last_failure_at,
-         last_failure.error ->> 'class' as last_failure_class,
-         case when last_failure.id < yesterday.id then 0 else (
-           select count(*) from viewkeeper.runs r
-            where r.definition_id = d.id and r.status = 'failed' and r.id >= yesterday.id) end as failed_last_day,
-         latest.as_of, latest.held_back_by
-    from viewkeeper.definitions d
-    join viewkeeper.latest_runs latest on latest.definition_id = d.id
-   cross join yesterday
-    left join lateral (
-      select r.id, r.finished_at, r.error from viewkeeper.runs r
-       where r.definition_id = d.id and r.status = 'failed' order by r.id desc limit 1) last_failure on true;
 
 comment on function viewkeeper.is_unneeded is 'Whether a run was left out because it would have changed nothing.';
 comment on function viewkeeper.last_success is 'The run that has filled a view last.';

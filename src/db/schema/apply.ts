@@ -22,12 +22,13 @@ export interface MigrateReport {
 
 /**
  * Applies the schema steps that are missing, each in a transaction of its own together with its journal row. If the file
- * of an applied step was edited, that step is refused (MigrationFailed). Steps only expand the schema, so this version
- * also works on the schema of a newer version: a stack that rolls back runs the old functions on it.
+ * of an applied step was edited, that step is refused (MigrationFailed), and so is a schema that other steps have made.
+ * Steps only expand the schema, so this version also works on the schema of a newer version: a stack that rolls back runs
+ * the old functions on it.
  */
 export async function applySchema(sql: Sql, steps: SchemaStep[]): Promise<MigrateReport> {
   await insistOnPlpgsql(sql)
-  await settingUp(sql, prepareJournal).catch(async (error) => {
+  await settingUp(sql, (transaction) => prepareJournal(transaction, steps)).catch(async (error) => {
     if (sqlstateOf(error) !== '42501') throw error
     throw problemOf(error, sentences(await readMissingRights(sql, settingUpQuery), byCommand))
   })
@@ -57,11 +58,11 @@ async function becomeOwner(sql: Sql): Promise<void> {
   if (row !== undefined) await sql.unsafe(`set local role ${quoteIdentifier(row.owner)}`)
 }
 
-async function prepareJournal(sql: Sql): Promise<void> {
+async function prepareJournal(sql: Sql, steps: SchemaStep[]): Promise<void> {
   await becomeOwner(sql)
   // Not "if not exists": that needs the right to create schemas even if the schema exists.
   const [row] = await sql`select to_regclass('viewkeeper.schema_steps') is not null as there`
-  if (row?.there) return
+  if (row?.there) return insistOnTheseSteps(sql, steps)
   const [schema] = await sql`select to_regnamespace('viewkeeper') is not null as there`
   if (!schema?.there) await sql`create schema viewkeeper`
   await sql`
@@ -70,6 +71,22 @@ async function prepareJournal(sql: Sql): Promise<void> {
       name text not null,
       checksum text not null,
       applied_at timestamptz not null default clock_timestamp())`
+}
+
+/** The steps of versions before the first release were folded into fewer, which do not upgrade what those have made. */
+async function insistOnTheseSteps(sql: Sql, steps: SchemaStep[]): Promise<void> {
+  const journal = await sql<Pick<SchemaStep, 'number' | 'name'>[]>`
+    select number, name from viewkeeper.schema_steps order by number`
+  for (const { number, name } of journal) {
+    const step = steps[number - 1]
+    if (step === undefined || step.name === name) continue
+    throw new Problem(
+      'MigrationFailed',
+      `Schema viewkeeper of this database was made by the schema steps of a version before the first release: number ${number} ` +
+        `is ${name} there, and ${step.name} in this version. Nothing was changed. Rename that schema, and carry over what ` +
+        'docs/deploy.md says under "Upgrading".',
+    )
+  }
 }
 
 /** Returns true if the step was applied now, false if the database had it already. */

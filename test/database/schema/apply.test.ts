@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -23,7 +23,7 @@ async function stepsWith(name: string, extra: Record<string, string>): Promise<U
 }
 
 const ours = await readSchemaSteps(schemaFolder)
-const next = String(ours.length + 1).padStart(3, '0')
+const [next, after] = [1, 2].map((more) => String(ours.length + more).padStart(3, '0'))
 
 describe('migrating', () => {
   const { database, sql } = useDatabase({ migrated: false })
@@ -69,8 +69,37 @@ describe('migrating', () => {
     expect(await sql`select to_regclass('viewkeeper.other') as other`).toEqual([{ other: null }])
   })
 
+  test('refuses a schema that other steps have made before it applies one, and the docs say how to go on', async () => {
+    const steps = await stepsWith('other', {
+      [`${next}_counted.sql`]: 'select 1',
+      [`${after}_later.sql`]: 'select 1',
+    })
+    await rename(new URL('002_batches.sql', steps), new URL('002_batches_and_runs.sql', steps))
+    await expect(migrate(database, steps)).rejects.toMatchObject({
+      code: 'MigrationFailed',
+      message: expect.stringMatching(
+        /number 2 is 002_batches there, and 002_batches_and_runs in this version\. Nothing was changed\. /,
+      ),
+    })
+    expect(await sql`select number from viewkeeper.schema_steps`).toHaveLength(ours.length + 1)
+    await sql`insert into viewkeeper.migrations (number, name, checksum, run_id) values (1, '001_a', 'x', 1)`
+    await sql`alter schema viewkeeper rename to viewkeeper_before`
+    expect((await migrate(database, steps)).applied).toHaveLength(ours.length + 2)
+    const page = await readFile(new URL('../../../docs/deploy.md', import.meta.url), 'utf8')
+    await sql.unsafe(/^insert into viewkeeper\.migrations[^`]+/m.exec(page)![0])
+    expect(await sql`select name, run_id from viewkeeper.migrations`).toEqual([
+      { name: '001_a', run_id: null },
+    ])
+    expect(await sql`select name, source from viewkeeper.definitions`).toEqual([
+      { name: 'served', source: 'discovered' },
+    ])
+    expect(await refresh({ view: 'served' }, callOn(database))).toMatchObject({ status: 'updated' })
+    expect(await sql`select status from viewkeeper_before.runs`).toEqual([{ status: 'success' }])
+    await sql`drop schema viewkeeper cascade`
+    await sql`alter schema viewkeeper_before rename to viewkeeper`
+  })
+
   test('that fails half-way leaves the state before the step, and says file, line and SQLSTATE', async () => {
-    const after = String(ours.length + 2).padStart(3, '0')
     const steps = await stepsWith('broken', {
       [`${next}_counted.sql`]: 'create table viewkeeper.counted (id integer)',
       [`${after}_broken.sql`]:
@@ -106,33 +135,5 @@ describe('migrating', () => {
       await stepsWith('windows', { [`${next}_a.sql`]: 'select 1;\r\nselect 2;\r\n' }),
     )
     expect(windows.at(-1)?.checksum).toBe(unix.at(-1)?.checksum)
-  })
-})
-
-describe('an upgrade to the version that tells programs', () => {
-  const { database, sql } = useDatabase({ migrated: false })
-
-  test('leaves the history untold, and tells what is in flight when it ends', async () => {
-    const before = await stepsWith('before', {})
-    for (const file of await readdir(before)) if (file >= '010') await rm(new URL(file, before))
-    await migrate(database, before)
-    for (const [name, status, end] of [
-      ['ended', 'success', new Date()],
-      ['flying', 'pending', null],
-    ] as const) {
-      await sql`
-        insert into viewkeeper.batches (id, trigger, selection, status, finished_at)
-        values (${name}, 'http', '{"all":true}', ${status}, ${end})`
-      await sql`
-        insert into viewkeeper.runs (schema_name, view_name, operation, status, trigger, started_at, finished_at, as_of, filled)
-        values ('public', ${name}, 'refresh', ${status}, 'http', 'now', ${end}, ${end}, 'x')`
-    }
-    await migrate(database, schemaFolder)
-    expect(await sql`select view_name as name from viewkeeper.runs where announced_at is null`).toEqual([
-      { name: 'flying' },
-    ])
-    expect(await sql`select id as name from viewkeeper.batches where announced_at is null`).toEqual([
-      { name: 'flying' },
-    ])
   })
 })

@@ -19,7 +19,7 @@ export interface Functions {
 }
 
 /**
- * The operations of an older version, from before schema step 007. They were built of commit 40abd8ec by
+ * The operations of an older version, from before runs had `as_of`. They were built of commit 40abd8ec by
  * `esbuild --bundle --platform=node --format=esm --minify`, from a file that exports these five from `src`.
  */
 export async function loadOlder(): Promise<Functions> {

@@ -1,9 +1,17 @@
+-- Switches change without a deploy.
+create table viewkeeper.switches (
+  key text primary key,
+  value jsonb not null,
+  updated_at timestamptz not null default clock_timestamp()
+);
+comment on table viewkeeper.switches is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who paused it. Key monitored: since when the ends of runs and batches are published. Key looked: when the monitor last looked, and since when after an absence. Key notice: which notice is being sent to people, and when notices last told of each kind of news. Key events: who is putting events on the bus, and until when.';
+
 -- What people asked for by hand: who, what, when, to what, and with which options. Refreshes without `force` are runs, and nothing more.
 create table viewkeeper.actions (
   id bigint primary key generated always as identity,
   at timestamptz not null default clock_timestamp(),
   action text not null
-    check (action in ('pause', 'resume', 'cancel', 'force', 'create', 'drop', 'retry', 'set-aside', 'put-back', 'around')),
+    check (action in ('pause', 'resume', 'cancel', 'force', 'create', 'drop', 'retry', 'set-aside', 'put-back', 'around', 'without-checks')),
   requested_by text not null default '',
   views jsonb not null default '[]',
   run_id bigint,
@@ -11,17 +19,20 @@ create table viewkeeper.actions (
   request jsonb not null default '{}'
 );
 
--- What a person asks for over HTTP is a run or a batch already, so its row makes the action. The function has its owner's rights:
+-- What a person asks for over HTTP is a run or a batch already, so its row makes the action. To show new data without their
+-- checks is a deed, too. If a request does several deeds, its options tell of the others. The function has its owner's rights:
 -- a login that may write runs needs no further right.
 create function viewkeeper.note_action() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if tg_relid = 'viewkeeper.runs'::regclass then
     insert into viewkeeper.actions (at, action, requested_by, views, run_id, request)
-    values (new.requested_at, case new.operation when 'refresh' then 'force' else new.operation end, new.requested_by,
+    values (new.requested_at, case when new.meta #>> '{request,withoutChecks}' = 'true' then 'without-checks'
+                                   when new.operation = 'refresh' then 'force' else new.operation end, new.requested_by,
             jsonb_build_array(format('%I.%I', new.schema_name, new.view_name)), new.id, new.meta -> 'request');
   elsif tg_relid = 'viewkeeper.batches'::regclass then
     insert into viewkeeper.actions (at, action, requested_by, batch_id, request)
-    values (new.requested_at, 'retry', new.requested_by, new.id, new.request);
+    values (new.requested_at, case when new.request ->> 'withoutChecks' = 'true' then 'without-checks' else 'retry' end,
+            new.requested_by, new.id, new.request);
   else
     raise insufficient_privilege using message = format('%s has no actions', tg_relid::regclass);
   end if;
@@ -31,10 +42,10 @@ end $$;
 revoke execute on function viewkeeper.note_action() from public;
 create trigger note_action after insert on viewkeeper.runs for each row
   when (new.trigger = 'http' and new.batch_id is null and new.group_run_id is null
-        and (new.operation <> 'refresh' or new.meta #>> '{request,force}' = 'true'))
+        and (new.operation <> 'refresh' or new.meta #>> '{request,force}' = 'true' or new.meta #>> '{request,withoutChecks}' = 'true'))
   execute function viewkeeper.note_action();
 create trigger note_action after insert on viewkeeper.batches for each row
-  when (new.trigger = 'http' and (new.request ? 'retryOf' or new.request ? 'failed'))
+  when (new.trigger = 'http' and (new.request ? 'retryOf' or new.request ? 'failed' or new.request ->> 'withoutChecks' = 'true'))
   execute function viewkeeper.note_action();
 
 comment on table viewkeeper.actions is 'What people asked for by hand, each in the transaction of the request. The run or the batch tells how it ended.';

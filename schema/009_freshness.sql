@@ -37,22 +37,27 @@ begin atomic
      order by r.id desc limit 20) l;
 end;
 
--- The last run and the last success of every authored view, and of every other view in the catalog. The newest runs of all
--- views are read first, in one piece: most views have both runs there. Only the other views are looked up in
--- their own history, because each lookup walks through a large index.
+-- The last run, the last success and the last proof that a refresh would change nothing, of every authored view and of every other
+-- view in the catalog. The newest runs of all views are read first, in one piece: most views have all these runs there. Only the
+-- other views are looked up in their own history, because each lookup walks through a large index.
+--
+-- Nobody knows how old the data are if the view is not what its last success has filled.
 --
 -- The age of a view's data is compared with its limit. Without a limit in the definition, the limit is the longest time
 -- between two refreshes by schedule, plus an hour or twice the usual duration, whichever is longer. A paused view is never
 -- stale. The usual duration, which takes a look into the runs, is read only if the answer depends on it.
 create view viewkeeper.latest_runs as
-  with newest as materialized (
+  with server as materialized (select s.system_identifier::text as id from pg_catalog.pg_control_system() s),
+  newest as materialized (
     select r.definition_id, r.id, r.status, r.requested_at, r.finished_at, r.duration_ms, r.fills,
-           r.row_count_before, r.row_count_after
+           r.row_count_before, r.row_count_after, r.as_of, r.held_back_by, r.filled, viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at) as unneeded
       from viewkeeper.runs r order by r.id desc limit 2000),
   newest_run as (
     select distinct on (definition_id) * from newest order by definition_id, id desc),
   newest_success as (
-    select distinct on (definition_id) * from newest where status = 'success' and fills order by definition_id, id desc)
+    select distinct on (definition_id) * from newest where status = 'success' and fills order by definition_id, finished_at desc, id desc),
+  newest_proof as (
+    select distinct on (definition_id) * from newest where unneeded order by definition_id, finished_at desc, id desc)
   select d.id as definition_id,
          coalesce(newest_run.id, older_run.id) as last_run_id,
          coalesce(newest_run.status, older_run.status) as last_status,
@@ -62,34 +67,52 @@ create view viewkeeper.latest_runs as
          success.at as last_success_at,
          case when newest_success.id is null then older_success.row_count_before else newest_success.row_count_before end as row_count_before,
          case when newest_success.id is null then older_success.row_count_after else newest_success.row_count_after end as row_count_after,
-         clock_timestamp() - coalesce(success.at, d.created_at) as staleness,
+         clock_timestamp() - coalesce(data.as_of, success.at, d.created_at) as staleness,
          make_interval(secs => age_limit.seconds) as max_staleness,
          d.paused_at is null and case
            when d.max_staleness_seconds is null and coalesce(expected.seconds <= d.scheduled_interval_seconds + 3600, true) then false
            else expected.seconds > age_limit.seconds end as stale,
-         present.oid is null as missing
+         present.oid is null as missing,
+         data.as_of, data.held_back_by
     from viewkeeper.definitions d
     left join newest_run on newest_run.definition_id = d.id
     left join newest_success on newest_success.definition_id = d.id
+    left join newest_proof on newest_proof.definition_id = d.id
     left join lateral (
       select r.id, r.status, r.requested_at, r.duration_ms from viewkeeper.runs r
        where newest_run.id is null and r.definition_id = d.id order by r.id desc limit 1) older_run on true
     left join lateral (
-      select r.id, r.finished_at, r.row_count_before, r.row_count_after from viewkeeper.runs r
-       where newest_success.id is null and r.definition_id = d.id and r.status = 'success' and r.fills
-       order by r.id desc limit 1) older_success on true
+      select r.id, r.finished_at, r.row_count_before, r.row_count_after, r.as_of, r.held_back_by, r.filled
+        from viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id
+       -- limit: without it, the older success of each view is looked up, and then not needed.
+       where newest_success.id is null limit 1) older_success on true
+    left join lateral (
+      select r.finished_at, r.as_of, r.held_back_by from viewkeeper.runs r
+       where newest_success.id is null and newest_proof.id is null and r.definition_id = d.id and r.id > older_success.id
+         and r.finished_at > older_success.finished_at and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at)
+       order by r.id desc limit 1) older_proof on true
     left join (
-      select c.oid, n.nspname::text as schema_name, c.relname::text as name
+      select c.oid, c.relfilenode, n.nspname::text as schema_name, c.relname::text as name
         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
        where c.relkind = 'm') present using (schema_name, name)
-   cross join lateral (select coalesce(newest_success.finished_at, older_success.finished_at) as at) success
+   cross join server
+   cross join lateral (select
+     coalesce(newest_success.id, older_success.id) as id, coalesce(newest_success.finished_at, older_success.finished_at) as at,
+     coalesce(coalesce(newest_success.filled, older_success.filled) = format('%s %s %s', server.id, present.oid, present.relfilenode), false) as is_there) success
+   cross join lateral (select
+     case when not success.is_there then null
+          when coalesce(newest_proof.finished_at, older_proof.finished_at) > success.at then coalesce(newest_proof.as_of, older_proof.as_of)
+          else coalesce(newest_success.as_of, older_success.as_of) end as as_of,
+     case when not success.is_there then null
+          when coalesce(newest_proof.finished_at, older_proof.finished_at) > success.at then coalesce(newest_proof.held_back_by, older_proof.held_back_by)
+          else coalesce(newest_success.held_back_by, older_success.held_back_by) end as held_back_by) data
    cross join lateral (
-     select extract(epoch from clock_timestamp() - greatest(success.at, d.expected_since)) as seconds) expected
+     select extract(epoch from clock_timestamp() - greatest(coalesce(data.as_of, success.at), d.expected_since)) as seconds) expected
    cross join lateral (
      select coalesce(d.max_staleness_seconds, d.scheduled_interval_seconds + greatest(3600,
               2 * (select usual.ms from viewkeeper.usual_duration(d.id) usual) / 1000)) as seconds) age_limit
    where d.removed_at is null and (d.source = 'authored' or present.oid is not null);
-comment on view viewkeeper.latest_runs is 'For each view the last run, the last success that made the view fresh, the age of its data, the age from which they are stale, and whether an authored view is missing in the database.';
+comment on view viewkeeper.latest_runs is 'For each view the last run, the last success that made the view fresh, as of when its data are and which view holds them back, the age from which they are stale, and whether an authored view is missing in the database.';
 
 create view viewkeeper.view_status as
   with yesterday as materialized (select viewkeeper.first_run_since(clock_timestamp() - interval '24 hours') as id)
@@ -101,7 +124,8 @@ create view viewkeeper.view_status as
          last_failure.error ->> 'class' as last_failure_class,
          case when last_failure.id < yesterday.id then 0 else (
            select count(*) from viewkeeper.runs r
-            where r.definition_id = d.id and r.status = 'failed' and r.id >= yesterday.id) end as failed_last_day
+            where r.definition_id = d.id and r.status = 'failed' and r.id >= yesterday.id) end as failed_last_day,
+         latest.as_of, latest.held_back_by
     from viewkeeper.definitions d
     join viewkeeper.latest_runs latest on latest.definition_id = d.id
    cross join yesterday
@@ -142,21 +166,3 @@ end;
 comment on function viewkeeper.usual_duration is 'The usual duration of a view: the average of its last 20 successful refreshes.';
 comment on function viewkeeper.view_metrics is 'The runs of each view within a time: how many, how they ended, how long the refreshes took.';
 comment on function viewkeeper.first_run_since is 'The id of the first run that was requested at or after a moment; if there is none, the next id.';
-
--- What the monitor has told. CloudWatch mails only when the state of an alarm changes, so the monitor has to know what is new.
--- A row is never deleted: when a trouble is over, its row still says when the last telling was.
-create table viewkeeper.told (
-  trouble text not null check (trouble in ('stale', 'missing', 'aside')),
-  name text not null,
-  told_at timestamptz not null,
-  began_at timestamptz not null,
-  over_at timestamptz,
-  noticed_at timestamptz,
-  primary key (trouble, name)
-);
-comment on table viewkeeper.told is 'The views that an alarm has told of: stale, missing, or set aside for long.';
-comment on column viewkeeper.told.name is 'As people write it: app.sales; for a function that was set aside with its arguments.';
-comment on column viewkeeper.told.told_at is 'When the monitor last told of this trouble of this view, newly or as a reminder.';
-comment on column viewkeeper.told.began_at is 'When the monitor first told of this trouble, since the view was last well.';
-comment on column viewkeeper.told.over_at is 'When the monitor found the view well again. If the trouble comes back, it is new. Null: the trouble lasts.';
-comment on column viewkeeper.told.noticed_at is 'Up to which moment a notice has told people: what told_at or over_at says after this moment is news.';

@@ -1,7 +1,5 @@
--- A refresh is also left out if the server's counters prove that no table that the query reads has changed.
-alter table viewkeeper.definitions add column skip_unchanged boolean;
-comment on column viewkeeper.definitions.skip_unchanged is 'Whether a scheduled refresh is left out if the counters of the tables that are read have not moved. Null: as the environment says.';
-comment on column viewkeeper.runs.inputs is 'What the query read: the runs that had filled the materialized views, the state of what lies between, and since "began" what the counters of tables said. Null: it cannot be proved that a refresh would change nothing.';
+-- A refresh is left out if it is proved that it would change nothing: by what the views that it reads were filled with, and by the
+-- server's counters of the tables.
 
 -- The sessions and prepared transactions that may hide what was committed in them since then. A session reports to the counters
 -- before it shows itself as idle outside of a transaction, and nowhere else: "commit and chain", "commit; begin" in one message,

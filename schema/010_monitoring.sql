@@ -1,9 +1,20 @@
--- When somebody last read each view, as far as the monitor saw, so that views which nobody reads can be told.
-alter table viewkeeper.definitions
-  add column last_read_at timestamptz,
-  add column reads_noted_since timestamptz;
-comment on column viewkeeper.definitions.last_read_at is 'When the monitor last saw that somebody had read the view, to the day.';
-comment on column viewkeeper.definitions.reads_noted_since is 'Since when the monitor looks whether somebody reads the view. Null: it does not.';
+-- What the monitor has told. CloudWatch mails only when the state of an alarm changes, so the monitor has to know what is new.
+-- A row is never deleted: when a trouble is over, its row still says when the last telling was.
+create table viewkeeper.told (
+  trouble text not null check (trouble in ('stale', 'missing', 'lag', 'suspended', 'aside')),
+  name text not null,
+  told_at timestamptz not null,
+  began_at timestamptz not null,
+  over_at timestamptz,
+  noticed_at timestamptz,
+  primary key (trouble, name)
+);
+comment on table viewkeeper.told is 'The troubles of views that the monitor has told of.';
+comment on column viewkeeper.told.name is 'As people write it: app.sales; for a function that was set aside with its arguments.';
+comment on column viewkeeper.told.told_at is 'When the monitor last told of this trouble of this view, newly or as a reminder.';
+comment on column viewkeeper.told.began_at is 'When the monitor first told of this trouble, since the view was last well.';
+comment on column viewkeeper.told.over_at is 'When the monitor found the view well again. If the trouble comes back, it is new. Null: the trouble lasts.';
+comment on column viewkeeper.told.noticed_at is 'Up to which moment a notice has told people: what told_at or over_at says after this moment is news.';
 
 -- Notes which views were read since their last run. Since 16 the server keeps when a relation was last scanned; it counts the scans of
 -- refreshes and index builds, too, and reports them up to some seconds after the run. So only a scan well after the last run,

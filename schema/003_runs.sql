@@ -1,0 +1,115 @@
+-- One execution of one operation on one view. Every attempt is a new row; a row is never used twice.
+-- Run ids are keys of advisory locks, which are four bytes long: hence the check on id.
+-- A run may outlive the run that has led its group, so group_run_id is no foreign key: as one, it made each removal of a run look
+-- for runs that it has led: 50 microseconds each, and pruning 30 times as slow.
+create table viewkeeper.runs (
+  id bigint generated always as identity primary key check (id < 2147483648),
+  definition_id integer references viewkeeper.definitions on delete set null,
+  schema_name text not null,
+  view_name text not null,
+  batch_id text references viewkeeper.batches on delete set null,
+  group_run_id bigint,
+  operation text not null check (operation in ('create', 'refresh', 'drop')),
+  status text not null default 'pending'
+    check (status in ('pending', 'running', 'built', 'success', 'failed', 'canceled', 'skipped')),
+  trigger text not null check (trigger in ('schedule', 'http', 'cli', 'deploy', 'batch')),
+  requested_by text not null default '',
+  caller text not null default '',
+  attempt integer not null default 1 check (attempt > 0),
+  idempotency_key text,
+  plan jsonb,
+  planned_by name,
+  fills boolean not null default true,
+  not_before timestamptz,
+  claim_by timestamptz,
+  backend_pid integer,
+  backend_start timestamptz,
+  requested_at timestamptz not null default clock_timestamp(),
+  started_at timestamptz,
+  built_at timestamptz,
+  finished_at timestamptz,
+  duration_ms bigint,
+  cancel_requested_at timestamptz,
+  row_count_before bigint,
+  row_count_after bigint,
+  as_of timestamptz,
+  held_back_by text,
+  filled text,
+  touched text,
+  inputs jsonb,
+  checks jsonb,
+  result text,
+  error jsonb,
+  meta jsonb not null default '{"request": {}, "response": {}}',
+  published_at timestamptz,
+  noticed_at timestamptz,
+  announced_at timestamptz,
+  updated_at timestamptz not null default clock_timestamp(),
+  check ((status in ('pending', 'running', 'built')) = (finished_at is null)),
+  check ((status = 'built') <= (built_at is not null)),
+  check ((status = 'running') <= (started_at is not null and backend_pid is not null and backend_start is not null)),
+  check ((status in ('failed', 'canceled')) <= (error is not null))
+);
+
+-- At most one running run per view, whoever requested it: the database decides, not the code.
+create unique index runs_one_running_per_view on viewkeeper.runs (schema_name, view_name) where status = 'running';
+
+-- The same key from the same caller for the same operation is the same request. A failed run that may succeed when it is
+-- tried again gives its key back.
+create unique index runs_idempotency_key on viewkeeper.runs (trigger, caller, operation, idempotency_key)
+  where idempotency_key is not null;
+
+-- A view has one run for each attempt, whoever advances the batch.
+create unique index runs_one_per_attempt on viewkeeper.runs (batch_id, definition_id, attempt) where batch_id is not null;
+
+-- The history of a view, newest first, with all columns that are read of every view at once: those reads need no look
+-- into the table. Without the second index, the last failure of a view would be searched for in all its runs.
+create index runs_history on viewkeeper.runs (definition_id, id desc)
+  include (status, operation, fills, finished_at, duration_ms);
+create index runs_failed on viewkeeper.runs (definition_id, id desc) include (finished_at, operation) where status = 'failed';
+-- The last successes of a view that is left out nearly always, without a look at what was left out between them.
+create index runs_successful on viewkeeper.runs (definition_id, id desc) include (operation, fills, finished_at, duration_ms)
+  where status = 'success';
+
+-- The newest runs that did not succeed, of all views, without a look at the others.
+create index runs_unsuccessful on viewkeeper.runs (id, status) where status in ('failed', 'canceled');
+-- The refreshes of a time that were left out, of all views, without a look at the other runs.
+create index runs_left_out on viewkeeper.runs (id) include (definition_id)
+  where status = 'skipped' and as_of is not null and error is null and built_at is null;
+-- The runs of a time. Later runs mostly have larger ids, but what a put-back has filled is written at its end, with the times of
+-- its fills; so the id alone does not find them. The table grows with the time: ranges of pages are enough.
+create index runs_requested on viewkeeper.runs using brin (requested_at);
+
+create index runs_open on viewkeeper.runs (id) where status in ('pending', 'running', 'built');
+create index runs_of_group on viewkeeper.runs (group_run_id) where group_run_id is not null;
+create index runs_unpublished on viewkeeper.runs (id) where finished_at is not null and published_at is null;
+create index runs_unnoticed on viewkeeper.runs (id) where status = 'failed' and noticed_at is null;
+create index runs_unannounced on viewkeeper.runs (id) where finished_at is not null and announced_at is null;
+
+-- A plan is SQL, executed with the rights of the role that claims the run. So each run says which role wrote its plan, and
+-- only that role claims the run. A role that may write this table cannot pass its plan off as another role's.
+create function viewkeeper.note_planner() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  new.planned_by := current_user;
+  return new;
+end $$;
+create trigger note_planner before insert or update of plan, planned_by on viewkeeper.runs for each row
+  execute function viewkeeper.note_planner();
+
+comment on table viewkeeper.runs is 'One execution of one operation on one materialized view.';
+comment on column viewkeeper.runs.group_run_id is 'The run that does the work of this one, too, because both views belong to one group. They begin and end together. It may have been pruned before this one.';
+comment on column viewkeeper.runs.caller is 'Each caller has idempotency keys of its own. The same as requested_by, without what differs between sessions of one role.';
+comment on column viewkeeper.runs.plan is 'What the server is to do. Null once the run has ended; meta.response.sql keeps the statements.';
+comment on column viewkeeper.runs.planned_by is 'The role that wrote the plan. Only this role executes the plan.';
+comment on column viewkeeper.runs.fills is 'Whether success makes the data of the view fresh: not for a drop, nor for a create without data.';
+comment on column viewkeeper.runs.backend_start is 'With backend_pid, the server process that works on the run. The server uses a pid again.';
+comment on column viewkeeper.runs.built_at is 'When the twin of the view was whole. The run is `built` until the twins of its group are exchanged.';
+comment on column viewkeeper.runs.as_of is 'The moment whose data the run has put into the view, or into its twin if it was built: that of its snapshot, or the oldest as_of of the views that it read. Skipped: as of when the data are although nothing was refreshed. Null: not known.';
+comment on column viewkeeper.runs.held_back_by is 'The view whose data are the oldest in this view, or whose age nobody knows. Null: no view that it read is older than the snapshot.';
+comment on column viewkeeper.runs.filled is 'What the run has filled: server, OID and file of the view. If the view is another one by now, somebody else has filled it.';
+comment on column viewkeeper.runs.touched is 'The transaction that wrote the catalog''s row of the view last: every refresh does, whoever asks for it.';
+comment on column viewkeeper.runs.inputs is 'What the query read: the runs that had filled the materialized views, the state of what lies between, and since "began" what the counters of tables said. Null: it cannot be proved that a refresh would change nothing.';
+comment on column viewkeeper.runs.checks is 'The checks that the new data passed: name, how many rows each found, how long each took. Null: none was made, or the run did not succeed.';
+comment on column viewkeeper.runs.error is '{class, message, sqlstate, detail, hint, context}, without row data.';
+comment on column viewkeeper.runs.noticed_at is 'When a notice has told people of this run, if the run failed; -infinity: nobody had to be told, or people knew of the same failure.';
+comment on column viewkeeper.runs.announced_at is 'When the run became an event for programs; -infinity: programs are not told of it.';
