@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest'
+import { readSchemaSteps } from '../../../src/files/schema-steps.ts'
+
+/** The SHA-256 of each schema step, as databases have it in viewkeeper.schema_steps. A line is added, never changed. */
+const digests: Record<string, string> = {
+  '001_definitions': '32980cd51d02e6b0ed53258f32379eb6158acca19820325b998df7f47dd7fa55',
+  '002_batches': 'ffcb5752cb24db26f49c6ba9962a0875f99818e407149d25e689a45e24430697',
+  '003_runs': '1eb64f30e32bd3d4981655596bce6f7aae7836b71d83e5a5875fcfddf5afe8dc',
+  '004_switches_and_actions': '02ac71c6b647dfee0a7d7795990d01c212a1ba4d3afaeb5e4f9dd163e4a5e2f2',
+  '005_migrations': '0d47bcb1bfa6ddbcc5bcad9680e16c65455df241d5b38781c41cdfe2b24a1a5c',
+  '006_set_aside': '3f5adfb1be94ea0be67a09530e61dabf8dce7e7fd04bde42fa0a362a20467785',
+  '007_as_of': '4a076d295eb3c586ded30c24dd3ff9efd956998aa7e068c1990e578cb129bf20',
+  '008_unchanged': '549dc46a6894e16278292c161f59dd9bace1d5e3efa209b279dcf8dca6183444',
+  '009_freshness': '94dec8923fee17efe0322e926ecfdf9a03cd4fae18343c93bc7cd3d1c6a33e2f',
+  '010_monitoring': '92b4eb9925154015f207348c58bd683cba3cb80a15d2588bb776bfaf0787c0e2',
+  '011_events': '2da956fc3541e6c8aa166fd453bf15da620766c940362fe3aa5bb228cc3eb722',
+}
+
+const steps = await readSchemaSteps(new URL('../../../schema/', import.meta.url))
+const next = String(steps.length + 1).padStart(3, '0')
+
+test.each(steps)('schema step $name is as it was when it was added', ({ name, checksum }) => {
+  expect(
+    checksum,
+    digests[name] === undefined
+      ? `schema/${name}.sql is new. Add its digest to the end of the list in test/unit/files/schema-steps.test.ts:\n  '${name}': '${checksum}',`
+      : `schema/${name}.sql was edited, and databases that have it refuse the edited file. Restore it (git checkout main -- schema/${name}.sql) ` +
+          `and write a new one: schema/${next}_<words>.sql, which only adds.`,
+  ).toBe(digests[name])
+})
+
+test('no schema step is renamed or removed, because databases have it by its number and name', () => {
+  expect(Object.keys(digests).filter((name) => !steps.some((step) => step.name === name))).toEqual([])
+})
