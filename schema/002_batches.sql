@@ -85,7 +85,7 @@ comment on table viewkeeper.batch_views is 'The views of a batch: what each view
 comment on column viewkeeper.batch_views.position is 'Parents come before their children; then the view with the longest remaining time comes first.';
 comment on column viewkeeper.batch_views.parents is 'Definitions of the views that have to succeed, or be left out as paused, before this view starts.';
 comment on column viewkeeper.batch_views.remaining_ms is 'The longest time from the start of this view to the end of the batch, by history.';
-comment on column viewkeeper.batch_views.along is 'Why the batch rebuilds the view although it was not to refresh it: the view is paused, or was not selected. Null: the batch was to refresh it.';
+comment on column viewkeeper.batch_views.along is 'Why the batch rebuilds the view although it was not to refresh it. Null: the batch was to refresh it.';
 
 comment on table viewkeeper.batch_groups is 'Views of a batch whose twins are exchanged at one moment.';
 comment on column viewkeeper.batch_groups.members is 'The definitions of the materialized views.';

@@ -131,11 +131,7 @@ export async function readDefinition(
  * may not read it.
  */
 export async function readAuthoredQueries(sql: Sql, views: QualifiedName[]): Promise<Map<string, string>> {
-  const [may] = await sql`
-    select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-     where n.nspname = 'viewkeeper' and c.relname = 'definitions'
-       and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')`
-  if (may === undefined) return new Map()
+  if (!(await mayReadDefinitions(sql))) return new Map()
   const asked = views.map(({ schema, name }) => ({ schema, name }))
   const rows = await sql<{ schema: string; name: string; sql: string }[]>`
     select d.schema_name as schema, d.name, d.sql from viewkeeper.definitions d
@@ -143,6 +139,24 @@ export async function readAuthoredQueries(sql: Sql, views: QualifiedName[]): Pro
      where d.source = 'authored' and d.sql is not null and d.removed_at is null`
   return new Map(rows.map((row) => [quoteName(row), row.sql]))
 }
+
+/** The paused views among these; none if there is no schema `viewkeeper`, or if the login may not read it. */
+export async function findPaused(sql: Sql, views: QualifiedName[]): Promise<QualifiedName[]> {
+  if (views.length === 0 || !(await mayReadDefinitions(sql))) return []
+  const asked = views.map(({ schema, name }) => ({ schema, name }))
+  return sql<QualifiedName[]>`
+    select d.schema_name as schema, d.name from viewkeeper.definitions d
+      join jsonb_to_recordset(${sql.json(asked)}) as x(schema text, name text) on x.schema = d.schema_name and x.name = d.name
+     where d.paused_at is not null order by 1, 2`
+}
+
+const mayReadDefinitions = async (sql: Sql): Promise<boolean> =>
+  (
+    await sql`
+      select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+       where n.nspname = 'viewkeeper' and c.relname = 'definitions'
+         and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')`
+  ).length > 0
 
 /** The statement that writes an authored definition; for the transaction that changes the view. */
 export function authorStatement({ schema, name, ...authored }: Definition, checksum: string): string {

@@ -1,4 +1,7 @@
+import { displayName, type QualifiedName } from '../../plan/names.ts'
+import { Problem } from '../../problem.ts'
 import type { Sql } from '../server/connect.ts'
+import { findPaused } from './definitions.ts'
 
 /** Since when everything scheduled is paused, and by whom. */
 export interface Pause {
@@ -48,4 +51,19 @@ export async function setViewPause(
        where id = ${definitionId} and (paused_at is not null) <> ${paused} returning schema_name, name)
     insert into viewkeeper.actions (action, requested_by, views)
     select ${paused ? 'pause' : 'resume'}, ${by}, jsonb_build_array(format('%I.%I', schema_name, name)) from done`
+}
+
+/**
+ * Refuses (Paused) a change that would fill these views anew if one of them is paused: the data of a paused view stand still,
+ * whatever another view needs. `change` is what would give them other data.
+ */
+export async function insistOnNoPause(sql: Sql, views: QualifiedName[], change: string): Promise<void> {
+  const paused = (await findPaused(sql, views)).map(displayName)
+  if (paused.length === 0) return
+  const [are, them] = paused.length === 1 ? ['is', 'it'] : ['are', 'them']
+  throw new Problem(
+    'Paused',
+    `${paused.join(', ')} ${are} paused, and ${change} would give ${them} other data. Nothing was changed. End the pause first: ` +
+      `viewkeeper resume ${paused.map((name) => `'${name}'`).join(' ')}`,
+  )
 }

@@ -11,7 +11,14 @@ import type { ViewDefinition } from '../../plan/views/definition.ts'
 import { Problem } from '../../problem.ts'
 import { analyzeAll } from './analyze.ts'
 import { longSession } from './session.ts'
-import { findRelations, insistOnKnown, insistOnNoObstacle, take, type Waiting } from './take.ts'
+import {
+  findRelations,
+  insistOnKeptData,
+  insistOnKnown,
+  insistOnNoObstacle,
+  take,
+  type Waiting,
+} from './take.ts'
 
 /** A file of SQL, and what it changes. */
 export interface AroundRequest {
@@ -56,6 +63,7 @@ export const around = (
     const plan = await lookInTheWay(sql, { relations, ...waiting })
     events.onPlan({ items: plan.items, relations: relations.map(({ name }) => name) })
     insistOnNoObstacle(plan)
+    await insistOnKeptData(sql, plan)
     insistOnKnown(request.given, plan.items)
     if (request.dryRun) return plan.items
     if (request.trial && plan.items.length > 0) {

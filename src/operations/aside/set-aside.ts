@@ -6,7 +6,7 @@ import { type Database, type Sql, withTransaction } from '../../db/server/connec
 import { type AsideItem, nameOf, viewsOf } from '../../plan/aside/items.ts'
 import { Problem, sentences } from '../../problem.ts'
 import { longSession } from './session.ts'
-import { findRelations, insistOnNoObstacle, take } from './take.ts'
+import { findRelations, insistOnKeptData, insistOnNoObstacle, take } from './take.ts'
 
 /** The relations that another tool will change, as in SQL. */
 export interface SetAsideRequest {
@@ -43,6 +43,7 @@ export const setAside = (
     const waiting = { until: Date.now() + huntMs, onWait }
     const plan = await lookInTheWay(sql, { relations, ...waiting })
     insistOnNoObstacle(plan)
+    await insistOnKeptData(sql, plan)
     if (dryRun || plan.items.length === 0) return { items: plan.items, before }
     if (trial) await insistOnFillable(sql, plan.items, onTried)
     return withTransaction(sql, async (transaction) => {

@@ -5,6 +5,7 @@ import { type MakeAgain, makeAgain, proveReturn, takeAway } from '../../db/aside
 import { areProvedAside } from '../../db/aside/stand-ins.ts'
 import type { Around } from '../../db/migrations/own-sql.ts'
 import type { Sql } from '../../db/server/connect.ts'
+import { insistOnNoPause } from '../../db/views/pause.ts'
 import { type AsideItem, type InTheWay, isView, readersOf, type Touched } from '../../plan/aside/items.ts'
 import { parseName, quoteName } from '../../plan/names.ts'
 import { cureLines, curesOf, reasonsOf } from '../../plan/rights.ts'
@@ -57,6 +58,18 @@ export function insistOnNoObstacle({ obstacles }: InTheWay): void {
   throw new Problem('DependentsExist', [told, ...cureLines(curesOf(curable))].join('\n'))
 }
 
+/** Refuses (Paused) to take away a paused view that has data: made again, it would show other ones. */
+export const insistOnKeptData = (sql: Sql, { items }: Pick<InTheWay, 'items'>): Promise<void> =>
+  insistOnNoPause(
+    sql,
+    items
+      .filter(isView)
+      .flatMap(({ live: { view }, populated }) =>
+        populated && view.kind === 'materialized view' ? [view] : [],
+      ),
+    'to be made again',
+  )
+
 /**
  * Locks what stands in the way, takes it away, and returns it; all in the transaction of the caller. `proved`: it is proved
  * that the items can be made again, as far as possible on stand-ins, before any lock is taken.
@@ -69,6 +82,7 @@ export async function take(
 ): Promise<AsideItem[]> {
   const seen = await lookInTheWay(sql, { relations, ...waiting })
   insistOnNoObstacle(seen)
+  await insistOnKeptData(sql, seen)
   const known = proved && (await areProvedAside(sql, seen.items)) ? seen.items : null
   const frozen = await readFrozen(sql, seen.items)
   const found = await lockInTheWay(sql, { relations, ...waiting })

@@ -41,9 +41,13 @@ export async function prepareExchange(
     ),
   )
   if (now === 'locked') return 'locked'
-  const change = whatChanged(built, now)
+  const paused = members.find((_, at) => bases[at]?.paused)
+  const change = paused === undefined ? whatChanged(built, now) : `${paused.view} was paused during the batch`
   if (change !== null) {
-    await giveUpGroup(sql, batch, group, { class: 'CatalogChanged', message: `${change}.` })
+    await giveUpGroup(sql, batch, group, {
+      class: paused === undefined ? 'CatalogChanged' : 'Paused',
+      message: `${change}.`,
+    })
     return 'given up'
   }
   const timeoutSeconds = Math.max(...bases.map((basis) => basis?.timeoutSeconds ?? 0))

@@ -108,18 +108,16 @@ function sendable(runId: number, { plan, timeoutSeconds, view }: PlannedRefresh)
   return { runId, timeoutSeconds, owner: others.length === 0 && view.mayAlter ? owner : null }
 }
 
-/** A view that comes along is rebuilt although it is paused, but only together with its group. */
-function reasonToSkip(
+/** A view that comes along is rebuilt only together with its group. */
+const reasonToSkip = (
   basis: PlanBasis,
   { trigger }: Batch,
   { along }: BatchView,
   group: BatchGroup | undefined,
-): string | null {
-  if (along === null) return pauseReason(basis, trigger)
-  return group === undefined
+): string | null =>
+  along !== null && group === undefined
     ? `the group with which the batch was to rebuild the view was given up (${along})`
-    : pauseReason({ ...basis, paused: false }, trigger)
-}
+    : pauseReason(basis, trigger)
 
 /** The names of a twin are other ones at each look. */
 const compared = (basis: PlanBasis | undefined, facts: ViewFacts | undefined): string =>

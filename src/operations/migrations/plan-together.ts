@@ -3,6 +3,7 @@ import { tryTogether } from '../../db/migrations/group-trial.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
 import { type DefinitionDefaults, ensureDefinition } from '../../db/views/definitions.ts'
+import { insistOnNoPause } from '../../db/views/pause.ts'
 import { readReaders } from '../../db/views/readers.ts'
 import { readObstacles } from '../../db/views/rights.ts'
 import { type Group, groupOf, materialized } from '../../plan/groups/group.ts'
@@ -10,7 +11,7 @@ import { groupNeeds, withoutMembers } from '../../plan/groups/needs.ts'
 import { planGroupRefresh } from '../../plan/groups/refresh.ts'
 import { type Redefined, unfit } from '../../plan/groups/trial.ts'
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
-import { quoteName } from '../../plan/names.ts'
+import { type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { sayObstacles } from '../../plan/rights.ts'
 import { checkingOf } from '../../plan/runs/check-data.ts'
@@ -65,6 +66,7 @@ export async function planWithReaders(
   if (isDone) return null
   const group = groupOf(members)
   await insistOnRebuild(sql, group, changes)
+  if (!options.isTrial) await insistOnNoPause(sql, viewsWithData(group), 'a new query')
   const [{ view: lead }] = changes as [LiveChange]
   const definitions = options.isTrial
     ? new Map<string, DefinitionDefaults>()
@@ -123,6 +125,9 @@ async function insistOnRebuild(sql: Sql, group: Group, changes: LiveChange[]): P
     )}`,
   )
 }
+
+const viewsWithData = (group: Group): QualifiedName[] =>
+  materialized(group).flatMap(({ live, populated }) => (populated ? [live.view] : []))
 
 const namesOf = (changes: LiveChange[]): string => changes.map(({ view }) => view.view).join(', ')
 

@@ -5,6 +5,7 @@ import { lacking } from '../../db/server/cure.ts'
 import { findView, readView } from '../../db/views/catalog.ts'
 import { readDependents, readLiveView } from '../../db/views/look.ts'
 import { readOwner } from '../../db/views/owner.ts'
+import { insistOnNoPause } from '../../db/views/pause.ts'
 import { readReaders } from '../../db/views/readers.ts'
 import { readObstacles } from '../../db/views/rights.ts'
 import { lacks } from '../../plan/groups/needs.ts'
@@ -117,6 +118,7 @@ async function planDefinition(
       const plan = await planWithReaders(sql, [found], { ...runs, deadline, isTrial })
       return plan && { does: 'rebuild', plan, timeoutSeconds }
     }
+    if (view.populated && !isTrial) await insistOnNoPause(sql, [live.view], 'a new query')
     await insistOnColumns(sql, view, live, twin)
     const refusals = await readObstacles(sql, swapNeeds(given))
     if (refusals.length > 0) {

@@ -37,7 +37,6 @@ export interface InBatch {
 
 interface GroupOptions {
   usual: UsualDurations | null
-  force?: boolean | undefined
   withoutChecks?: boolean | undefined
   patience: Patience | null
   wanted: Strategy
@@ -45,8 +44,8 @@ interface GroupOptions {
 }
 
 /**
- * Plans the refresh of a view with everything that reads it. A paused member stands in the way, unless the request has
- * `force`. If a lock keeps a reader from being read, throws what `lookAtGroup` throws; without `patience`, the lock stands
+ * Plans the refresh of a view with everything that reads it. A paused member stands in the way, because its
+ * data have to stand still. If a lock keeps a reader from being read, throws what `lookAtGroup` throws; without `patience`, the lock stands
  * in the way. In a batch, throws AlreadyRunning if a run of a member is running; and unless a swap is requested, a member
  * that fails, and too little room for the twins, stand in the way, too: the view would fail with its readers.
  * `gone`: the view was exchanged or dropped meanwhile.
@@ -54,7 +53,7 @@ interface GroupOptions {
 export async function planGroup(
   sql: Sql,
   view: ViewFacts,
-  { force = false, withoutChecks = false, patience, wanted, inBatch, usual }: GroupOptions,
+  { withoutChecks = false, patience, wanted, inBatch, usual }: GroupOptions,
 ): Promise<GroupRefresh | 'gone'> {
   const seen = await lookAtGroup(sql, view, patience ?? {}).catch((error) => {
     if (patience === null && error instanceof Problem) return error
@@ -71,7 +70,7 @@ export async function planGroup(
     definitions.set(quoteName(live.view), definition)
     checkings.set(quoteName(live.view), withoutChecks ? null : await readChecking(sql, definition))
   }
-  const paused = others.filter(({ live }) => !force && definitions.get(quoteName(live.view))?.paused)
+  const paused = others.filter(({ live }) => definitions.get(quoteName(live.view))?.paused)
   const reasons = await readObstacles(sql, groupNeeds(group))
   const cost = {
     ...sizes(group, view),

@@ -26,8 +26,6 @@ interface RefreshOptions extends Patience {
   rowCountStrategy?: RowCountStrategy | undefined
   timeoutSeconds?: number | undefined
   ifRunning: Plan['ifRunning']
-  /** Rebuilds views that read the view even if they are paused. */
-  force?: boolean | undefined
   /** Shows the new data without checks. */
   withoutChecks?: boolean | undefined
   /** Set in a batch, which rebuilds other views more carefully: see `planGroup`. */

@@ -15,6 +15,7 @@ export interface TogetherView {
   parents: number[]
   /** Whether the batch is to refresh the view. */
   asked: boolean
+  /** Its data must stand still, whatever another view needs. */
   paused: boolean
   /** The strategy of the batch, or of the view's definition. */
   strategy: Strategy
@@ -62,8 +63,9 @@ interface Options {
  * Decides which views of a batch are exchanged together. `all` holds all views of the batch with all that reads them;
  * `views` says more of them. A view can be built aside only if every view that reads it, directly or through plain views, is
  * built aside, too: the exchange drops the old view. So views that have to be built aside take along what reads them, even if
- * it is paused or not in the batch. Views that read each other are one group; no group reads another. Every other view is
- * refreshed by itself; `each` gives the reason if the view belongs together with others. Pure.
+ * it is not in the batch. A paused view keeps its data, so it comes along with nothing, and what it reads is refreshed by itself.
+ * Views that read each other are one group; no group reads another. Every other view is refreshed by itself; `each` gives the
+ * reason if the view belongs together with others. Pure.
  */
 export function planTogether(all: Group, views: TogetherView[], options: Options): PlannedTogether {
   const { maxTwinBytes } = options
@@ -125,14 +127,14 @@ const isMaterialized = ({ live }: Reader): boolean => live.view.kind === 'materi
 /** A view that the batch was not to refresh stays without data if it has none. */
 const isFilled = (reader: Reader, viewOf: ViewOf): boolean => {
   const view = viewOf(reader)
-  return view !== undefined && (reader.populated || (view.asked && !view.paused))
+  return view !== undefined && (reader.populated || view.asked)
 }
 
 const eachByItself = 'the batch shows each view when it is ready'
 
 /**
- * What keeps each member from being built aside. A view that is paused, not in the batch or to be refreshed in another way is
- * built aside only if it reads one that has to be.
+ * What keeps each member from being built aside. A view that is not in the batch, or is to be refreshed in another way, is built
+ * aside only if it reads one that has to be.
  */
 function reasonsAgainst(all: Group, viewOf: ViewOf, { refusals, exchange }: Options): Map<number, string> {
   const wanted = wantedTogether(all, viewOf, exchange)
@@ -165,8 +167,8 @@ function reasonsAgainst(all: Group, viewOf: ViewOf, { refusals, exchange }: Opti
 }
 
 /**
- * The views of which readers may see no mixture: those of a batch that exchanges together. Who has paused a view, or gives it
- * another strategy, has asked for a mixture with what it reads.
+ * The views of which readers may see no mixture: those of a batch that exchanges together. A view that is paused, or has another
+ * strategy, may be a mixture with what it reads.
  */
 function wantedTogether(all: Group, viewOf: ViewOf, exchange: Exchange): Set<number> {
   const mixed = new Map<number, string>()
@@ -221,8 +223,8 @@ function reasonToStay(
   if (!isMaterialized(member)) return null
   const name = displayName(member.live.view)
   if (view === undefined) return `${name} is not in the batch`
-  if ((!view.asked || view.paused) && view.failed)
-    return `${name} is ${view.paused ? 'paused' : 'not in the batch'}, and fails`
+  if (view.paused) return `${name} is paused`
+  if (!view.asked && view.failed) return `${name} is not in the batch, and fails`
   const unfilled = readsUnfilled.get(member.oid)
   return unfilled === undefined ? null : `${name} reads ${unfilled}, which is unpopulated`
 }
@@ -263,10 +265,10 @@ function comeAlong(group: Group, viewOf: ViewOf): ComesAlong[] {
   const names = new Map(group.members.map((member) => [viewOf(member)?.id, displayName(member.live.view)]))
   return group.members.flatMap((member) => {
     const view = viewOf(member)
-    if (view === undefined || !isFilled(member, viewOf) || (view.asked && !view.paused)) return []
+    if (view === undefined || !isFilled(member, viewOf) || view.asked) return []
     const read = [...(shown.get(member.oid) ?? [])].map((id) => names.get(id)).join(', ')
-    const why = view.asked ? 'it is paused' : 'it is not in the batch'
-    return [{ id: view.id, because: `${why}, but reads ${read}, which cannot be exchanged without it` }]
+    const because = `it is not in the batch, but reads ${read}, which cannot be exchanged without it`
+    return [{ id: view.id, because }]
   })
 }
 

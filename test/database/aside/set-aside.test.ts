@@ -13,7 +13,7 @@ import { whileLocked } from '../../support/waiting/holder.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 import { untilWaitingAgain } from '../../support/waiting/waiting.ts'
 import { usePublished } from '../monitoring/past.ts'
-import { describeAll, rowsOf, useScene } from './scene.ts'
+import { callAround, describeAll, rowsOf, useScene } from './scene.ts'
 
 const { sql, database, as, url } = useDatabase()
 const { login } = useScene(sql, 'aside')
@@ -130,6 +130,24 @@ test('a second call sets aside what is still there, says what is aside, and all 
   expect((await remembered()).at(-1)).toBe('far.summit')
   await back()
   expect(await rowsOf(sql)).toEqual(rows)
+})
+
+test('a paused view that has data is not taken away: it would come back with other data', async () => {
+  await sql`
+    insert into viewkeeper.definitions (schema_name, name, source, paused_at) values ('keep', 'totals', 'discovered', clock_timestamp())
+    on conflict (schema_name, name) do update set paused_at = excluded.paused_at`
+  const rows = await rowsOf(sql)
+  for (const call of [
+    () => aside(['keep.orders']),
+    () => callAround(database, 'alter table keep.orders alter column amount type bigint'),
+  ])
+    expect((await refusalOf(call())).message).toBe(
+      "keep.totals is paused, and to be made again would give it other data. Nothing was changed. End the pause first: viewkeeper resume 'keep.totals'",
+    )
+  expect(await rowsOf(sql)).toEqual(rows)
+  await sql`update viewkeeper.definitions set paused_at = null`
+  await aside(['keep.orders'])
+  await back()
 })
 
 describe('a view that no longer fits', () => {

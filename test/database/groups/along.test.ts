@@ -53,17 +53,11 @@ describe.each(['auto', 'swap'] as const)('with strategy %s, readers do not wait'
       (name) => ({ views: [`${name}_base`] }),
       'it is not in the batch, but reads public.one_mid, which cannot be exchanged without it',
     ],
-    [
-      'paused',
-      (name) => ({ views: chain(name) }),
-      'it is paused, but reads public.paused_mid, which cannot be exchanged without it',
-    ],
     ['each', (name) => ({ views: chain(name), exchange: 'each' }), null],
     ['empty', (name) => ({ views: chain(name) }), null],
   ])('for a batch of a chain: %s', async (which, requestOf, because) => {
     const name = `${which}_${strategy}`
     await makeChain(name, which === 'empty' ? 'with no data' : 'with data')
-    if (which === 'paused') await pauseView(database, `${name}_top`, true, 'test')
     const batchId = await begin(database, { ...requestOf(name), strategy })
     await withGateClosed(sql, `${name}_base`, async (open) => {
       const ended = advanceToEnd(database, batchId)
@@ -176,6 +170,56 @@ test('a view with a unique index that is read by a paused one is refreshed concu
     strategy: 'concurrent',
     because:
       'there is unique index base_v_idx, and the view cannot be swapped: a batch refreshes a view with a usable unique index without the views that read it',
+  })
+})
+
+describe('a paused view keeps its data, whatever the view that it reads needs', () => {
+  test('without a unique index, that view is refreshed in place, and its run says why', async () => {
+    await makeChain('still')
+    await pauseView(database, 'still_top', true, 'test')
+    const batchId = await begin(database, { views: chain('still') })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+    expect(await rowsOf('still')).toEqual([2, 2, 1])
+    const { views, refreshedEach } = await getBatch(database, batchId)
+    expect(views.find(({ view }) => view === 'public.still_top')).toMatchObject({
+      along: null,
+      runs: [{ status: 'skipped', message: expect.stringMatching(/^the view is paused/) }],
+    })
+    expect(refreshedEach.map(({ because }) => because)).toEqual(Array(3).fill('public.still_top is paused'))
+    const because = await sql`
+      select meta #>> '{response,because}' as because from viewkeeper.runs
+       where batch_id = ${batchId} and view_name in ('still_base', 'still_mid') and status = 'success'`
+    expect(because).toHaveLength(2)
+    for (const run of because) expect(run.because).toMatch(/still_top, which reads it, is paused$/)
+  })
+
+  test('by strategy "swap", that view is refused with the name of the paused one', async () => {
+    await makeChain('refused')
+    await pauseView(database, 'refused_top', true, 'test')
+    const batchId = await begin(database, { views: chain('refused'), strategy: 'swap', retries: 0 })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'failed' })
+    expect(await rowsOf('refused')).toEqual([1, 1, 1])
+    const [run] = await sql`
+      select error ->> 'class' as class, error ->> 'message' as message from viewkeeper.runs
+       where batch_id = ${batchId} and view_name = 'refused_base'`
+    expect(run).toEqual({
+      class: 'SwapImpossible',
+      message: expect.stringContaining('public.refused_top, which reads it, is paused'),
+    })
+  })
+
+  test('paused while its group is built, it is not exchanged, and the others are refreshed without it', async () => {
+    await makeChain('late')
+    const batchId = await begin(database, { views: chain('late') })
+    await withGateClosed(sql, 'late_base', async (open) => {
+      const ended = advanceToEnd(database, batchId)
+      await untilAtGate(sql, 'late_base')
+      await pauseView(database, 'late_top', true, 'test')
+      await open()
+      expect(await ended).toMatchObject({ status: 'success' })
+    })
+    expect(await rowsOf('late')).toEqual([2, 2, 1])
+    expect(await twinSchemas(sql)).toEqual([])
   })
 })
 

@@ -248,16 +248,16 @@ describe('all members succeed together, or none', () => {
 })
 
 describe('refusals', () => {
-  test('a paused member is left alone, unless the request has force', async () => {
+  test('a paused member is left alone, also by a request with force', async () => {
     await makeGroup('paused')
     await pauseView(database, 'paused.above', true, 'test')
-    expect(await swap('paused.below')).toMatchObject({
-      error: {
-        class: 'SwapImpossible',
-        message: expect.stringMatching(/paused\.above, which reads it, is paused/),
-      },
-    })
-    expect(await swap('paused.below', { force: true })).toMatchObject({ status: 'updated' })
+    for (const request of [{}, { force: true }])
+      expect(await swap('paused.below', request)).toMatchObject({
+        error: {
+          class: 'SwapImpossible',
+          message: expect.stringMatching(/paused\.above, which reads it, is paused/),
+        },
+      })
     await pauseView(database, 'paused.above', false, 'test')
     expect(await swap('paused.below')).toMatchObject({ status: 'updated' })
   })

@@ -111,6 +111,28 @@ describe('a view that materialized views read gets another query', () => {
     expect(await sql`select total from app.above`).toEqual([{ total: 465 }])
   })
 
+  test('unless one of them is paused: the change is refused by its name, and its data stand still', async () => {
+    const frozen = await started(sales, above, beside)
+    const other = { ...sales, sql: salesQuery.replace('total)', 'total + 1)') }
+    await frozen.freezeOn(database, [other, above, beside])
+    for (const [name, alone] of [
+      ['above', false],
+      ['sales', true],
+    ] as const) {
+      if (alone) await sql`drop materialized view app.above, app.beside`
+      await sql`update viewkeeper.definitions set paused_at = case when name = ${name} then clock_timestamp() end`
+      const before = await wholeCatalog(sql)
+      const refusal = await refusalOf(migrateUp(migrateCall(database), await frozen.read()))
+      expect(refusal.message).toContain(
+        `app.${name} is paused, and a new query would give it other data. Nothing was changed. ` +
+          `End the pause first: viewkeeper resume 'app.${name}'`,
+      )
+      expect(await wholeCatalog(sql)).toEqual(before)
+    }
+    await sql`update viewkeeper.definitions set paused_at = null`
+    expect((await migrateUp(migrateCall(database), await frozen.read())).applied).toHaveLength(1)
+  })
+
   test('and a column more', async () => {
     const frozen = await started(sales, above, beside)
     await change(

@@ -414,7 +414,7 @@ describe('a batch', () => {
     const views = [
       member('base', 'success', { runs: [memberRun({ status: 'success', elapsedMs: 2000 })] }),
       member('top', 'success', {
-        along: 'it is paused, but reads public.base, which cannot be exchanged without it',
+        along: 'it is not in the batch, but reads public.base, which cannot be exchanged without it',
         runs: [memberRun({ status: 'success', elapsedMs: 2000 })],
       }),
     ]
