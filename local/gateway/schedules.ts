@@ -1,6 +1,11 @@
 import { Cron } from 'croner'
 import { defaults } from '../../src/config/options.ts'
-import { batchesOf, nightlyBatch, type ScheduledBatch, type ScheduledView } from '../../src/plan/views/scheduled.ts'
+import {
+  batchesOf,
+  nightlyBatch,
+  type ScheduledBatch,
+  type ScheduledView,
+} from '../../src/plan/views/scheduled.ts'
 
 /** A view whose migration is applied gets its schedule within this time. */
 const lookEveryMs = 2000

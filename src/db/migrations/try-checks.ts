@@ -41,7 +41,11 @@ export async function findBadCheck(
       [
         setting('statement_timeout', String(limitMs)),
         make(seal, empty, `select * from (${query}\n) as rows limit 0`),
-        make(seal, nulls, `select rows.* from (values (1)) as one left join ${quoteName(empty)} as rows on true`),
+        make(
+          seal,
+          nulls,
+          `select rows.* from (values (1)) as one left join ${quoteName(empty)} as rows on true`,
+        ),
       ],
       false,
     )

@@ -234,7 +234,9 @@ describe('a reader that does not fit any more is named', () => {
         ...sales,
         sql: salesQuery.replace('integer as total', 'text as total'),
       })
-      expect(message).toContain('app.picked does not fit any more: COALESCE could not convert type app_10.v to app_10.v')
+      expect(message).toContain(
+        'app.picked does not fit any more: COALESCE could not convert type app_10.v to app_10.v',
+      )
     } finally {
       await sql.unsafe(`drop schema ${schemas.join(', ')} cascade`)
     }

@@ -568,12 +568,12 @@ describe('a check of a definition', () => {
     [
       'a write in a condition that holds for no row',
       'select 1 from checked where id < 0 and public.note(id)',
-      'check "own" calls note(integer), which writes: a check may only read (25006)',
+      'check "own" calls public.note(integer), which writes: a check may only read (25006)',
     ],
     [
       'a write behind an operator',
       'select 1 from checked where id operator(public.~~>) 1',
-      'check "own" calls note(integer,integer), which writes: a check may only read (25006)',
+      'check "own" calls public.note(integer,integer), which writes: a check may only read (25006)',
     ],
     [
       'a write for each row',
@@ -609,7 +609,11 @@ describe('a check of a definition', () => {
     const frozen = await folder('good check')
     await frozen.freeze([
       definition('good_check', query, {
-        checks: { notEmpty: true, unique: [['code', 'id']], none: 'select 1 / 0 from good_check where public.insist(id)' },
+        checks: {
+          notEmpty: true,
+          unique: [['code', 'id']],
+          none: 'select 1 / 0 from good_check where public.insist(id)',
+        },
       }),
     ])
     expect(await verify(frozen)).toMatchObject([{ does: 'create' }])

@@ -449,7 +449,9 @@ describe('put-back and around', () => {
       },
     ])
     expect(await sql`select to_regclass('put_held.v') as view`).toEqual([{ view: null }])
-    expect(await sql`select error from viewkeeper.runs where schema_name = 'put_held' and status = 'failed'`).toEqual([
+    expect(
+      await sql`select error from viewkeeper.runs where schema_name = 'put_held' and status = 'failed'`,
+    ).toEqual([
       {
         error: {
           class: 'CheckFailed',
