@@ -53,6 +53,8 @@ export interface IViewkeeper extends IConstruct {
   metricMissingViews(options?: MetricOptions): Metric
   /** How many views have been set aside for more than an hour. */
   metricSetAsideViews(options?: MetricOptions): Metric
+  /** How many views are suspended: too many of their scheduled refreshes have failed in a row. */
+  metricSuspendedViews(options?: MetricOptions): Metric
 }
 
 /** What an environment can do in any app that knows it. */
@@ -141,6 +143,10 @@ export abstract class ViewkeeperBase extends Construct implements IViewkeeper {
 
   metricMissingViews(options?: MetricOptions): Metric {
     return ownMetric(this.environmentName, metricNames.viewsMissing, Stats.MAXIMUM, options)
+  }
+
+  metricSuspendedViews(options?: MetricOptions): Metric {
+    return ownMetric(this.environmentName, metricNames.viewsSuspended, Stats.MAXIMUM, options)
   }
 
   metricSetAsideViews(options?: MetricOptions): Metric {

@@ -16,7 +16,7 @@ import { ageMetric } from '../src/edge/metrics/names.ts'
 import { schemaFolder } from '../src/package-files.ts'
 import type { AlarmName } from '../src/plan/alarms.ts'
 import { displayName, parseName } from '../src/plan/names.ts'
-import { distinctTimes, type ScheduledView } from '../src/plan/views/scheduled.ts'
+import { batchesOf, nightlyBatch, type ScheduledView } from '../src/plan/views/scheduled.ts'
 import { acknowledgeFindings } from './acknowledged.ts'
 import type { Database } from './database/database.ts'
 import { RdsDatabase } from './database/rds-database.ts'
@@ -319,8 +319,9 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       concurrency: options.batchConcurrency,
       deadLetters: this.deadLetters,
     })
-    if (options.schedules?.nightly) schedules.addNightly(options.schedules.nightly)
-    if (options.schedules?.views) for (const times of distinctTimes(scheduledViews)) schedules.addViews(times)
+    const { nightly, views } = options.schedules ?? {}
+    if (nightly) schedules.addBatch(nightlyBatch(nightly))
+    if (views) for (const batch of batchesOf(scheduledViews)) schedules.addBatch(batch)
     return schedules
   }
 

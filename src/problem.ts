@@ -90,6 +90,9 @@ interface ProblemDetails {
   /** The batch that is in the way (BatchAlreadyOpen). */
   openBatchId?: string | undefined
   sqlstate?: string
+  /** What was found, and what to do about it, where a record keeps them apart from the message. */
+  detail?: string | undefined
+  hint?: string | undefined
   cause?: unknown
 }
 
@@ -99,12 +102,15 @@ interface ProblemDetails {
  */
 export class Problem extends Error {
   readonly code: ProblemCode
-  readonly details: Omit<ProblemDetails, 'cause'>
+  readonly details: Omit<ProblemDetails, 'cause' | 'detail' | 'hint'>
+  /** What the message consists of. */
+  readonly parts: { message: string; detail?: string; hint?: string }
 
-  constructor(code: ProblemCode, message: string, { cause, ...details }: ProblemDetails = {}) {
-    super(message, { cause })
+  constructor(code: ProblemCode, message: string, { cause, detail, hint, ...details }: ProblemDetails = {}) {
+    super([message, detail, hint].filter(Boolean).join('\n'), { cause })
     this.name = code
     this.code = code
     this.details = details
+    this.parts = { message, ...(detail && { detail }), ...(hint && { hint }) }
   }
 }

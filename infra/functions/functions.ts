@@ -46,6 +46,9 @@ const aboutReaders = [
   'skipAtMostHours',
 ] as const
 
+/** Functions that say when a view is refreshed next, or what is due, are told when schedules and the monitor do something. */
+const aboutTimes = ['schedules', 'monitorEveryMinutes', 'batchConcurrency'] as const
+
 /** What each function of the table in `routes.ts` is deployed with. */
 const functions: Record<FunctionName, FunctionOptions> = {
   create: {
@@ -80,14 +83,7 @@ const functions: Record<FunctionName, FunctionOptions> = {
   },
   'open-batch': {
     description: 'Records a batch, for start-batch and for the state machine',
-    obeys: [
-      'batchConcurrency',
-      'batchExchange',
-      'maxTwinBytes',
-      'eventBus',
-      'schedules',
-      'monitorEveryMinutes',
-    ],
+    obeys: ['batchExchange', 'maxTwinBytes', 'eventBus', ...aboutTimes],
     // start-batch waits for open-batch, and then has the batch advanced. open-batch gives up on the database
     // earlier, after 20 s.
     timeout: Duration.seconds(24),
@@ -104,25 +100,18 @@ const functions: Record<FunctionName, FunctionOptions> = {
   },
   query: {
     description: 'Answers every HTTP request that reads',
-    obeys: ['schedules', ...aboutReaders],
+    obeys: [...aboutTimes, ...aboutReaders],
     timeout: Duration.seconds(29),
   },
   monitor: {
     description: 'Closes lost runs, publishes ended runs as log lines and metrics, finds stale views',
-    obeys: [
-      'schedules',
-      'monitorEveryMinutes',
-      'batchConcurrency',
-      'remindEveryHours',
-      'metricsPerView',
-      'eventBus',
-    ],
+    obeys: [...aboutTimes, 'remindEveryHours', 'metricsPerView', 'eventBus'],
     timeout: Duration.minutes(1),
     // The next call does what this one left: a dead letter for each minute of an outage would help nobody.
   },
   notice: {
     description: 'Says what people have to be told now, for notify',
-    obeys: ['schedules', 'pageUrl', 'runbookUrl'],
+    obeys: [...aboutTimes, 'pageUrl', 'runbookUrl'],
     // notify waits for notice. notice gives up on the database earlier, after 20 s.
     timeout: Duration.seconds(29),
   },

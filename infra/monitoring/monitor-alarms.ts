@@ -71,6 +71,12 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
       'The target lag of at least one view cannot be kept: its refreshes usually take longer, or all refreshes are more than fit into the time.',
     first: `${type('ls')} names the views and the target lags that work; ${type('why', '<view>')} says why.`,
   })
+  addTrouble(metricNames.viewsSuspended, {
+    name: 'suspended-views',
+    happened:
+      'At least one view is suspended: so many of its scheduled refreshes failed in a row that it is tried at growing distances.',
+    first: `${type('ls')} names the views and when they are tried next; ${type('why', '<view>')} has the error.`,
+  })
   addTrouble(metricNames.viewsSetAside, {
     name: 'set-aside-views',
     happened: 'Views have been set aside for more than an hour: whoever reads one of them gets an error.',

@@ -12,11 +12,9 @@ import { LambdaInvoke, StepFunctionsStartExecution } from 'aws-cdk-lib/aws-sched
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
-import type { ViewTimes } from '../../src/plan/views/scheduled.ts'
-import { everyDay } from '../../src/plan/views/scheduled.ts'
+import type { ScheduledBatch } from '../../src/plan/views/scheduled.ts'
 import { eventBridgeCron } from './cron.ts'
 import { scheduleRole } from './schedule-role.ts'
-import { scheduleName } from './scheduled-views.ts'
 
 /** Minutes between two looks for what no alarm has told. */
 const noticesEveryMinutes = 5
@@ -66,21 +64,25 @@ export class Schedules extends Construct {
     this.addPrune()
   }
 
-  /** Refreshes every view once a day. */
-  addNightly({ at, timeZone }: { at: string; timeZone: string }): void {
-    const schedule = eventBridgeCron(everyDay({ at, timeZone }).schedule)
-    this.addBatch('nightly', ScheduleExpression.expression(schedule, TimeZone.of(timeZone)), {
-      description: 'Refreshes every view',
-      selection: { all: true },
-    })
-  }
-
-  /** Refreshes, in one batch, all views that have this schedule and time zone in their definitions. */
-  addViews({ schedule, timeZone }: ViewTimes): void {
-    const expression = ScheduleExpression.expression(eventBridgeCron(schedule), TimeZone.of(timeZone))
-    this.addBatch(scheduleName({ schedule, timeZone }), expression, {
-      description: 'Refreshes the views that have this schedule in their definitions',
-      selection: { scheduled: { schedule, timeZone } },
+  /**
+   * Begins a batch by the clock. Scheduler may deliver an event twice. Executions with the same name of a schedule and the same
+   * scheduled time open one batch.
+   */
+  addBatch({ name, schedule, timeZone, selection }: ScheduledBatch): void {
+    this.add(name, ScheduleExpression.expression(eventBridgeCron(schedule), TimeZone.of(timeZone)), {
+      description:
+        'all' in selection
+          ? 'Refreshes every view'
+          : 'Refreshes the views that have this schedule in their definitions',
+      target: this.props.batches,
+      input: {
+        scheduledTime: ContextAttribute.scheduledTime,
+        ...selection,
+        concurrency: this.props.concurrency,
+      },
+      // After an hour the event becomes a dead letter: the next scheduled batch refreshes the views.
+      retryAttempts: 10,
+      maxEventAge: Duration.hours(1),
     })
   }
 
@@ -117,29 +119,6 @@ export class Schedules extends Construct {
       target: this.props.prune,
       input: {},
       retryAttempts: 3,
-      maxEventAge: Duration.hours(1),
-    })
-  }
-
-  /**
-   * Scheduler may deliver an event twice. Executions with the same name of a schedule and the same scheduled time
-   * open one batch.
-   */
-  private addBatch(
-    name: string,
-    expression: ScheduleExpression,
-    { description, selection }: { description: string; selection: object },
-  ) {
-    this.add(name, expression, {
-      description,
-      target: this.props.batches,
-      input: {
-        scheduledTime: ContextAttribute.scheduledTime,
-        ...selection,
-        concurrency: this.props.concurrency,
-      },
-      // After an hour the event becomes a dead letter: the next scheduled batch refreshes the views.
-      retryAttempts: 10,
       maxEventAge: Duration.hours(1),
     })
   }

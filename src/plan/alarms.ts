@@ -14,6 +14,7 @@ export const alarmNames = [
   'silent-monitor',
   'slow-runs',
   'stale-views',
+  'suspended-views',
 ] as const
 export type AlarmName = (typeof alarmNames)[number]
 
@@ -21,7 +22,7 @@ export type AlarmName = (typeof alarmNames)[number]
 export const databaseAlarmNames = ['database-connections', 'database-credits', 'database-storage'] as const
 
 /** Kinds of news of views, by the alarms that go off for them. */
-export const newsKinds = ['runs', 'slow', 'batches', 'stale', 'missing', 'lag', 'aside'] as const
+export const newsKinds = ['runs', 'slow', 'batches', 'stale', 'missing', 'lag', 'suspended', 'aside'] as const
 export type NewsKind = (typeof newsKinds)[number]
 
 /** The kind of news that an alarm is about, by the alarm's name; null if views have nothing to do with it. */
@@ -35,5 +36,6 @@ const kindsOfAlarms: Partial<Record<string, NewsKind>> = {
   'stale-views': 'stale',
   'missing-views': 'missing',
   'lag-missed': 'lag',
+  'suspended-views': 'suspended',
   'set-aside-views': 'aside',
 } satisfies Partial<Record<AlarmName, NewsKind>>

@@ -122,13 +122,10 @@ const standInSchema = (schema: string, twins: (schema: string) => string): strin
   /^[a-z_][a-z0-9_$]*$/.test(schema) ? twins(schema) : twins(schema).replace('viewkeeper', 'Viewkeeper')
 
 const backIn = (text: string, schemas: Map<string, string>): string =>
-  // The longest first: one of the names may begin as another one does.
-  [...schemas]
-    .toSorted(([, a], [, b]) => b.length - a.length)
-    .reduce(
-      (written, [schema, twin]) => written.replaceAll(twin, () => JSON.stringify(schema).slice(1, -1)),
-      text,
-    )
+  [...schemas].reduce(
+    (written, [schema, twin]) => written.replaceAll(twin, () => JSON.stringify(schema).slice(1, -1)),
+    text,
+  )
 
 const ownersOf = (views: Reader[]): string[] => views.map(({ live }) => live.view.owner)
 

@@ -116,7 +116,8 @@ export const basisHolds = (
 
 /**
  * Writes the next attempt, due `delaySeconds` after the failed one, unless that attempt exists already or the
- * batch does not go on. If only the exchange failed, the twin is still whole: the attempt begins as built.
+ * batch does not go on. If only the exchange failed, the twin is still whole: the attempt begins as built, and has read the next
+ * attempts of its parents, which were written before it, because their twins are the same.
  */
 export async function insertRetry(
   sql: Sql,
@@ -128,13 +129,19 @@ export async function insertRetry(
     with place as (${openBatch(sql, batchId)})
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
                                  batch_id, attempt, meta, not_before, status, built_at, duration_ms, row_count_before, row_count_after,
-                                 as_of, held_back_by, filled, checks)
+                                 as_of, held_back_by, inputs, filled, checks)
     select r.definition_id, r.schema_name, r.view_name, r.operation, r.trigger, r.requested_by, r.caller, r.batch_id,
            ${attempt}, jsonb_set(r.meta, '{response}', '{}'), r.finished_at + make_interval(secs => ${delaySeconds}),
            case when twin.is_whole then 'built' else 'pending' end,
            case when twin.is_whole then r.built_at end, case when twin.is_whole then r.duration_ms end,
            case when twin.is_whole then r.row_count_before end, case when twin.is_whole then r.row_count_after end,
            case when twin.is_whole then r.as_of end, case when twin.is_whole then r.held_back_by end,
+           case when twin.is_whole then jsonb_set(r.inputs, '{runs}', (
+             select coalesce(jsonb_object_agg(read.key, coalesce(to_jsonb(next.id), read.value)), '{}')
+               from jsonb_each(r.inputs -> 'runs') read
+               left join viewkeeper.runs parent on parent.id = read.value::bigint and parent.batch_id = r.batch_id
+               left join viewkeeper.runs next on next.batch_id = r.batch_id and next.definition_id = parent.definition_id
+                     and next.attempt = parent.attempt + 1 and next.status = 'built' and next.filled = parent.filled), false) end,
            case when twin.is_whole then r.filled end, case when twin.is_whole then r.checks end
       from place, viewkeeper.runs r
      cross join lateral (select r.built_at is not null and exists (

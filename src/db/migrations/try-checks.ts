@@ -1,6 +1,6 @@
 import { type QualifiedName, quoteIdentifier, quoteName } from '../../plan/names.ts'
 import type { Seal, Statement } from '../../plan/plan.ts'
-import { measureCheck, queryOfCheck } from '../../plan/runs/check-data.ts'
+import { type Checked, measureCheck, queryOfCheck } from '../../plan/runs/check-data.ts'
 import { setting } from '../../plan/runs/locks.ts'
 import { type Checks, checksOf, type DataCheck } from '../../plan/views/checks.ts'
 import { executeStatements, StatementRefused } from '../runs/statements.ts'
@@ -11,12 +11,13 @@ import { undone } from '../server/undone.ts'
 import { asideKey } from '../views/aside-key.ts'
 import { findView } from '../views/catalog.ts'
 import { readDependencies } from '../views/graph.ts'
+import { callsOf } from './calls-of.ts'
 
 const limitMs = 3000
 
 /**
  * What is wrong with the first bad check of a view that is there, filled or not; null if each can be parsed, made on the view
- * without its rows, and reads the view under its own name only. All of it is undone.
+ * without its rows, reads the view under its own name only, and calls nothing that writes. All of it is undone.
  */
 export async function findBadCheck(
   sql: Sql,
@@ -33,18 +34,24 @@ export async function findBadCheck(
   const seal = { role: owner.role, schema: quoteIdentifier(name.schema) }
   const key = asideKey(0)
   const empty = { schema: name.schema, name: `viewkeeper_empty_${key}` }
+  const nulls = { schema: name.schema, name: `viewkeeper_nulls_${key}` }
   return undone(sql, async (part) => {
     await executeStatements(
       part,
       [
         setting('statement_timeout', String(limitMs)),
         make(seal, empty, `select * from (${query}\n) as rows limit 0`),
+        make(
+          seal,
+          nulls,
+          `select rows.* from (values (1)) as one left join ${quoteName(empty)} as rows on true`,
+        ),
       ],
       false,
     )
     for (const check of all) {
       const why = await undone(part, (tried) =>
-        tryOne(tried, { name, view: view.view, empty, seal, key }, check),
+        tryOne(tried, { name, view: view.view, empty, nulls, seal, key }, check),
       )
       if (why !== null) return `check ${JSON.stringify(check.name)} ${why}`
     }
@@ -57,13 +64,15 @@ interface Trial {
   /** The name of the view as SQL writes it. */
   view: string
   empty: QualifiedName
+  /** The view with one row, of nulls. */
+  nulls: QualifiedName
   seal: Seal
   key: string
 }
 
 async function tryOne(
   sql: Sql,
-  { name, view, empty, seal, key }: Trial,
+  { name, view, empty, nulls, seal, key }: Trial,
   check: DataCheck,
 ): Promise<string | null> {
   const parsed = { schema: name.schema, name: `viewkeeper_parsed_${key}` }
@@ -85,8 +94,27 @@ async function tryOne(
   } catch (error) {
     return refusal(error, ({ cause }) => conditionOf(sqlstateOf(cause)))
   }
-  return null
+  // Without rows, a condition calls nothing; with other rows than those of a row of nulls, it may call any of its functions.
+  for (const { of, query } of await callsOf(sql, parsed))
+    if (await writes(sql, { view: name, relation: empty, seal, key }, { ...check, query, rows: undefined }))
+      return `calls ${of}, which writes: a check may only read (${readOnly})`
+  return (await writes(sql, { view: name, relation: nulls, seal, key }, check))
+    ? `writes: a check may only read (${readOnly})`
+    : null
 }
+
+/** The SQLSTATE of a write where the server only reads. */
+const readOnly = '25006'
+
+/** Whether the server refuses to make a check because it writes. Nothing else that goes wrong tells anything. */
+const writes = (sql: Sql, checked: Checked, check: DataCheck): Promise<boolean> =>
+  undone(sql, async (part) => {
+    await executeStatements(part, measureCheck(checked, check), false)
+    return false
+  }).catch((error) => {
+    if (error instanceof StatementRefused) return sqlstateOf(error.cause) === readOnly
+    throw error
+  })
 
 const make = (seal: Seal, view: QualifiedName, query: string): Statement => ({
   kind: 'sealed',

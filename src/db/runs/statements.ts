@@ -162,10 +162,12 @@ async function execute(sql: Sql, statement: Statement, onPath: (path: string) =>
       for (const row of await sql.unsafe(statement.sql)) await sql.unsafe(Object.values(row)[0]).simple()
       return
     case 'check': {
-      const { is, else: why, message } = statement.check
+      const { is, else: why, message, tells } = statement.check
       const [row] = await sql.unsafe(statement.sql)
-      if (Object.values(row ?? {})[0] !== is) throw new Problem(why, message)
-      return
+      const answer: string | null | undefined = Object.values(row ?? {})[0]
+      if (answer === is) return
+      const [found = '', hint] = (answer ?? '').split('\x1e')
+      throw new Problem(why, message, { detail: tells && `${tells}${found}`, hint })
     }
     // Nobody asks the client how many rows there are, nor what else was in the way.
     case 'count':

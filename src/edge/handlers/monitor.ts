@@ -64,7 +64,7 @@ export async function monitorEnvironment({
       },
       trouble: (trouble, views, told) => {
         logTrouble(`views are ${troubleWords[trouble]}`, views, told)
-        if (trouble !== 'suspended') publishViews(environment, trouble, views.length)
+        publishViews(environment, trouble, views.length)
       },
     },
   })

@@ -14,18 +14,20 @@ export const metricNames = {
   viewsStale: 'ViewsStale',
   viewsMissing: 'ViewsMissing',
   viewsLagMissed: 'ViewsLagMissed',
+  viewsSuspended: 'ViewsSuspended',
   viewsSetAside: 'ViewsSetAside',
   batchesLost: 'BatchesLost',
 } as const
 
-/** What is wrong with views, and the metric of how many. A suspended view counts among those that fail. */
+/** What is wrong with views, and the metric of how many. */
 export const viewsMetrics = {
   failed: metricNames.viewsFailed,
   stale: metricNames.viewsStale,
   missing: metricNames.viewsMissing,
   lag: metricNames.viewsLagMissed,
+  suspended: metricNames.viewsSuspended,
   aside: metricNames.viewsSetAside,
-} as const satisfies Record<Exclude<Trouble, 'suspended'> | 'failed', string>
+} as const satisfies Record<Trouble | 'failed', string>
 
 /**
  * With `metricsPerView`, each run that has ended is also published as these metrics, with its view as one

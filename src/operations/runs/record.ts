@@ -93,9 +93,9 @@ export async function recordEnd(
 }
 
 /** A Problem as it is written into a run's record. */
-export const runErrorOf = ({ code, message, details }: Problem): RunError => ({
+export const runErrorOf = ({ code, parts, details }: Problem): RunError => ({
   class: code,
-  message,
+  ...parts,
   ...(details.sqlstate === undefined ? {} : { sqlstate: details.sqlstate }),
   ...(details.runningRunId === undefined ? {} : { runningRunId: details.runningRunId }),
 })

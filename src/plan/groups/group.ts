@@ -63,11 +63,13 @@ export const batchPlaces = '^viewkeeper_b[0-9]+_[0-9]+_[0-9]+(_old)?$'
 
 /**
  * Places for one group. Each schema has one of its own for twins,
- * because views of two schemas may have one name.
+ * because views of two schemas may have one name. No schema of twins begins as another one does: their numbers are equally long.
  */
 export function placesOf(key: string, { members }: Group): Places {
   const schemas = [...new Set(members.map(({ live }) => live.view.schema))].sort()
-  const twins = (schema: string) => `viewkeeper_${key}_${schemas.indexOf(schema)}`
+  const digits = String(schemas.length - 1).length
+  const twins = (schema: string) =>
+    `viewkeeper_${key}_${String(schemas.indexOf(schema)).padStart(digits, '0')}`
   const old = (schema: string) => `${twins(schema)}_old`
   return { key, twins, old, schemas: schemas.flatMap((schema) => [twins(schema), old(schema)]) }
 }

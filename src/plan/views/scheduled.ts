@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { displayName } from '../names.ts'
 import type { Definition } from './definition.ts'
 
@@ -23,13 +24,6 @@ export const scheduledViews = (
     schedule === null || timeZone === null ? [] : [{ view: displayName(name), schedule, timeZone }],
   )
 
-/** Each schedule with its time zone once, in the order of the views. */
-export const distinctTimes = (views: ScheduledView[]): ViewTimes[] => [
-  ...new Map(
-    views.map(({ schedule, timeZone }) => [`${schedule} ${timeZone}`, { schedule, timeZone }] as const),
-  ).values(),
-]
-
 /** The schedule of a batch at a time of each day, `hh:mm`. */
 export function everyDay({ at, timeZone }: { at: string; timeZone: string }): {
   schedule: string
@@ -37,4 +31,44 @@ export function everyDay({ at, timeZone }: { at: string; timeZone: string }): {
 } {
   const [hour, minute] = at.split(':').map(Number)
   return { schedule: `${minute} ${hour} * * *`, timeZone }
+}
+
+/** What a schedule begins: a batch. */
+export interface ScheduledBatch extends ViewTimes {
+  /** The name of the schedule. */
+  name: string
+  selection: { all: true } | { scheduled: ViewTimes }
+}
+
+/** The batch of every view. */
+export const nightlyBatch = (at: { at: string; timeZone: string }): ScheduledBatch => ({
+  name: 'nightly',
+  ...everyDay(at),
+  selection: { all: true },
+})
+
+/** The batches of views by their own schedules, in the order of the views: one for all views with the same times. */
+export const batchesOf = (views: ScheduledView[]): ScheduledBatch[] => [
+  ...new Map(
+    views.map(({ schedule, timeZone }) => {
+      const times = { schedule, timeZone }
+      const name = scheduleName(times)
+      return [name, { name, ...times, selection: { scheduled: times } }] as const
+    }),
+  ).values(),
+]
+
+/** A name of EventBridge Scheduler has at most 64 characters, of which an environment takes 20 and a hyphen. */
+const maxLength = 64 - 21
+const hashLength = 10
+
+/**
+ * The name of the schedule of all views with these times: legible text, and a hash of the times, so that two
+ * of them never share a name. `0 6 * * 1-5` in Europe/Berlin has `0_6_x_x_1-5_Europe_Berlin-` and its hash.
+ */
+export function scheduleName({ schedule, timeZone }: ViewTimes): string {
+  const times = `${schedule} ${timeZone}`
+  const hash = createHash('sha256').update(times).digest('hex').slice(0, hashLength)
+  const legible = times.replaceAll('*', 'x').replaceAll(/[^A-Za-z0-9.-]/g, '_')
+  return `${legible.slice(0, maxLength - hashLength - 1)}-${hash}`
 }

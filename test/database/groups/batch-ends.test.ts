@@ -154,10 +154,11 @@ test('a member that somebody refreshes while twins wait is as old as its twin af
   ).toEqual([{ id: built?.id, known: true }])
 })
 
-test('an exchange that does not get its locks is repeated without building the twins again', async () => {
+test('an exchange that does not get its locks is repeated without building the twins again, and still proves what they read', async () => {
   await makeGraph(sql, 'locked', { a: [], b: ['a'] })
+  await sql`create materialized view locked.c as select id from locked.a with no data`
   await advanceToEnd(database, await begin(database, { pattern: 'locked.*' }))
-  for (const view of ['locked.a', 'locked.b'])
+  for (const view of ['locked.a', 'locked.b', 'locked.c'])
     await define(sql, view, { retry_delay_seconds: 3600, timeout_seconds: 2 })
   const batchId = await begin(database, { pattern: 'locked.*', retries: 1 })
   const reader = administrator(url)
@@ -168,7 +169,7 @@ test('an exchange that does not get its locks is repeated without building the t
   await until('the first exchange has failed, and the second attempts wait', async () => {
     const again = await sql`
       select from viewkeeper.runs where batch_id = ${batchId} and attempt = 2 and status = 'built'`
-    return again.length === 2
+    return again.length === 3
   })
   await held`commit`
   held.release()
@@ -178,12 +179,18 @@ test('an exchange that does not get its locks is repeated without building the t
   expect((await accountOf(sql, batchId)).statuses).toEqual({
     a: ['failed', 'success'],
     b: ['failed', 'success'],
+    c: ['failed', 'success'],
   })
   expect(
     await sql`select distinct error ->> 'class' as class from viewkeeper.runs where batch_id = ${batchId} and status = 'failed'`,
   ).toEqual([{ class: 'LockTimeout' }])
   for (const view of ['locked.a', 'locked.b']) expect(await countExecutions(sql, view)).toBe(2)
   expect(await twinSchemas(sql)).toEqual([])
+  const bySchedule = callOn(database, { trigger: 'schedule', requestedBy: 'schedule' })
+  expect(await refresh({ view: 'locked.c' }, bySchedule)).toMatchObject({
+    status: 'skipped',
+    response: { because: expect.stringContaining('nothing that the view reads has been refreshed since') },
+  })
 })
 
 test('an exchange that fails for another reason gives up its group, and all views are refreshed in place', async () => {

@@ -241,6 +241,29 @@ describe('a reader that does not fit any more is named', () => {
     )
   })
 
+  test('with the names of the views, in however many schemas they are', async () => {
+    const frozen = await started(sales)
+    const schemas = Array.from({ length: 11 }, (_, at) => `app_${String(at).padStart(2, '0')}`)
+    for (const [at, schema] of schemas.entries())
+      await sql.unsafe(`
+        drop schema if exists ${schema} cascade; create schema ${schema};
+        create materialized view ${schema}.v as select * from ${at === 0 ? 'app.sales' : `${schemas[at - 1]}.v`}`)
+    await sql`
+      create materialized view app.picked as
+      select coalesce(x.r, v)::text as n from app_10.v cross join json_to_record('{}') as x(r app_10.v)`
+    try {
+      const [message] = await refused(frozen, {
+        ...sales,
+        sql: salesQuery.replace('integer as total', 'text as total'),
+      })
+      expect(message).toContain(
+        'app.picked does not fit any more: COALESCE could not convert type app_10.v to app_10.v',
+      )
+    } finally {
+      await sql.unsafe(`drop schema ${schemas.join(', ')} cascade`)
+    }
+  })
+
   test('with what to do, if it is a plain view', async () => {
     const frozen = await started(sales, above)
     await sql`create view app.plain as select orders from app.sales`

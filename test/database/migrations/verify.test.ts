@@ -566,6 +566,21 @@ describe('a check of a definition', () => {
       'check "own" cannot be made: read only sql transaction (25006)',
     ],
     [
+      'a write in a condition that holds for no row',
+      'select 1 from checked where id < 0 and public.note(id)',
+      'check "own" calls public.note(integer), which writes: a check may only read (25006)',
+    ],
+    [
+      'a write behind an operator',
+      'select 1 from checked where id operator(public.~~>) 1',
+      'check "own" calls public.note(integer,integer), which writes: a check may only read (25006)',
+    ],
+    [
+      'a write for each row',
+      'select public.note_row(c) from checked c',
+      'check "own" writes: a check may only read (25006)',
+    ],
+    [
       'old data through a plain view',
       'select 1 from checked join public.over_checked o using (id)',
       'check "own" reads public.checked through a plain view or a function',
@@ -573,6 +588,11 @@ describe('a check of a definition', () => {
   ])('is refused by name: %s', async (name, own, message) => {
     await sql.unsafe(`
       create or replace function public.check_write() returns int language sql as 'delete from public.base returning 1';
+      create or replace function public.note(int) returns boolean strict language sql as 'delete from public.base returning true';
+      create or replace function public.note(int, int) returns boolean language sql as 'select public.note($1)';
+      create or replace function public.note_row(anyelement) returns boolean language plpgsql as 'begin delete from public.base; return true; end';
+      drop operator if exists public.~~> (int, int);
+      create operator public.~~> (function = public.note, leftarg = int, rightarg = int);
       drop materialized view if exists public.checked cascade;
       create materialized view public.checked as ${query};
       create view public.over_checked as select * from public.checked`)
@@ -583,11 +603,17 @@ describe('a check of a definition', () => {
     await expect(verify(frozen, known)).rejects.toThrow(message)
   })
 
-  test('is tried without the rows of the view, so what it would find does not matter', async () => {
+  test('is tried without the rows of the view, so what it would find does not matter, nor what its functions say to a value', async () => {
+    await sql`create function public.insist(value int) returns boolean stable language plpgsql as $$
+      begin if value is distinct from 7 then raise 'no'; end if; return true; end $$`
     const frozen = await folder('good check')
     await frozen.freeze([
       definition('good_check', query, {
-        checks: { notEmpty: true, unique: [['code', 'id']], none: 'select 1 / 0 from good_check' },
+        checks: {
+          notEmpty: true,
+          unique: [['code', 'id']],
+          none: 'select 1 / 0 from good_check where public.insist(id)',
+        },
       }),
     ])
     expect(await verify(frozen)).toMatchObject([{ does: 'create' }])

@@ -413,7 +413,9 @@ describe('put-back and around', () => {
     const widen = await checked('around_held')
     expect(await refusalOf(callAround(database, widen))).toMatchObject({
       code: 'CheckFailed',
-      message: expect.stringContaining('check "notNull(day)" holds the new data of around_held.v back'),
+      message: expect.stringMatching(
+        /^check "notNull\(day\)" holds the new data of around_held\.v back: .*\nFound: 1 row\.\nTo see them: with "v" as \(.*around_held\.t/s,
+      ),
     })
     expect(
       await sql`select count(*)::int as rows, pg_typeof(max(id))::text as type from around_held.v`,
@@ -447,6 +449,18 @@ describe('put-back and around', () => {
       },
     ])
     expect(await sql`select to_regclass('put_held.v') as view`).toEqual([{ view: null }])
+    expect(
+      await sql`select error from viewkeeper.runs where schema_name = 'put_held' and status = 'failed'`,
+    ).toEqual([
+      {
+        error: {
+          class: 'CheckFailed',
+          message: 'check "notNull(day)" holds the new data of put_held.v back: the view stays aside.',
+          detail: 'Found: 1 row.',
+          hint: expect.stringMatching(/^To see them: with "v" as \(.*put_held\.t/s),
+        },
+      },
+    ])
     await sql`delete from put_held.t where day is null`
     expect((await back()).misfits).toEqual([])
     expect(await sql`select count(*)::int as rows from put_held.v`).toEqual([{ rows: 1 }])

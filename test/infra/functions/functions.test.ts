@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { readConfiguration } from '../../../src/edge/lambda/configuration.ts'
 import { imported } from '../support/environments.ts'
 import {
   createStack,
@@ -159,6 +160,26 @@ test('whatever plans refreshes, or tells people of replicas, is told what happen
     expect(variables('imported', name).WITHOUT_KEY).toBe('swap')
     expect(variables('imported', name)).not.toHaveProperty('READ_ON_REPLICAS')
   }
+})
+
+test('whatever says when a view is refreshed next, or what is due, is told how often somebody looks and how wide batches are', () => {
+  const looksOf = (options: object) => {
+    const stack = new Synthesized(createStack({ ...imported, schedules: {}, ...options }))
+    const told = functionNames.flatMap((name) => {
+      const { Variables } = stack.fn(name)[1].Properties.Environment
+      return 'SCHEDULES' in Variables ? [[name, readConfiguration(Variables).schedules.looks]] : []
+    })
+    return Object.fromEntries(told)
+  }
+  const seldom = { everySeconds: 300, concurrency: 4 }
+  expect(looksOf({ monitorEveryMinutes: 5, batchConcurrency: 4 })).toEqual({
+    monitor: seldom,
+    notice: seldom,
+    'open-batch': seldom,
+    query: seldom,
+  })
+  for (const looks of Object.values(looksOf({ monitorEveryMinutes: false })))
+    expect(looks).toEqual({ everySeconds: null, concurrency: 2 })
 })
 
 test('notify is told the function that it asks and the topics of people, and nothing of the database', () => {

@@ -126,6 +126,7 @@ describe('every failure reaches somebody', () => {
     ['a run is slow', 'slow-runs', metricNames.runsSlow],
     ['a view becomes stale', 'stale-views', metricNames.viewsStale],
     ['a view is dropped', 'missing-views', metricNames.viewsMissing],
+    ['a view is suspended', 'suspended-views', metricNames.viewsSuspended],
     ['views are set aside for long', 'set-aside-views', metricNames.viewsSetAside],
     [
       'nobody advances a batch: its execution was stopped or timed out',
@@ -177,6 +178,7 @@ describe.each([
     ['failed-runs', metricNames.viewsFailed],
     ['stale-views', metricNames.viewsStale],
     ['missing-views', metricNames.viewsMissing],
+    ['suspended-views', metricNames.viewsSuspended],
     ['set-aside-views', metricNames.viewsSetAside],
   ])('%s lasts as long as there is one, and a silent monitor ends nothing', (name, metric) => {
     expect(alarm(name, looking)).toMatchObject({

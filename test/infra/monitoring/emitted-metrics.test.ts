@@ -57,7 +57,7 @@ test('each metric that an alarm looks at is written by the monitor, under that n
       ),
     )
   const written = emitted()
-  expect(new Set(watched)).toHaveProperty('size', 7)
+  expect(new Set(watched)).toHaveProperty('size', 8)
   expect(watched.filter((each) => !written.includes(each))).toEqual([])
   // What is written and not watched is for graphs.
   expect(written.filter((each) => !watched.includes(each))).toEqual([

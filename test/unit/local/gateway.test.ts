@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { startSchedules } from '../../../local/gateway/schedules.ts'
 import { portOf } from '../../../local/process/options.ts'
 import { announceGateway, findGateway, localGateway } from '../../../local/run/gateway-file.ts'
-import type { ScheduledView } from '../../../src/plan/views/scheduled.ts'
+import { type ScheduledView, scheduleName } from '../../../src/plan/views/scheduled.ts'
 import { until } from '../../support/waiting/until.ts'
 
 test('commands of a folder find the gateway that runs on it, whatever PORT says, and no dead one', async () => {
@@ -25,18 +25,30 @@ test('a PORT that is no port is refused in words', () => {
   expect(portOf({ PORT: '' })).toBeUndefined()
 })
 
-test('the schedule of a view that is migrated while schedules run is at work, and ends with it', async () => {
+test('the schedule of views that are migrated while schedules run is at work, as one batch, and ends with them', async () => {
   let views: ScheduledView[] = []
-  const began: object[] = []
+  const began: { scheduledTime: string }[] = []
   const stop = startSchedules(
     async (event) => {
-      began.push(event)
+      began.push(event as { scheduledTime: string })
     },
     async () => views,
   )
   onTestFinished(stop)
-  views = [{ view: 'sales', schedule: '* * * * * *', timeZone: 'UTC' }]
-  await until('the schedule is at work', async () => began.length > 0)
-  expect(began[0]).toMatchObject({ trigger: 'schedule', schedule: 'sales', views: ['sales'] })
+  const times = { schedule: '* * * * * *', timeZone: 'UTC' }
+  views = [
+    { view: 'sales', ...times },
+    { view: 'orders', ...times },
+  ]
+  const turns = () => new Set(began.map(({ scheduledTime }) => scheduledTime)).size
+  await until('the schedule is at work', async () => turns() > 1)
+  const [first] = began
+  expect(first).toEqual({
+    trigger: 'schedule',
+    schedule: scheduleName(times),
+    scheduledTime: expect.any(String),
+    scheduled: times,
+  })
+  expect(began.filter(({ scheduledTime }) => scheduledTime === first?.scheduledTime)).toHaveLength(1)
   await stop()
 })

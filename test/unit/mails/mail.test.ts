@@ -305,6 +305,7 @@ describe('what CloudWatch publishes', () => {
 
   test("is about views only if the alarm is one of this environment's", () => {
     expect(alarm('stale-views')).toMatchObject({ kind: 'stale', words: { name: 'stale-views' } })
+    expect(alarm('suspended-views').kind).toBe('suspended')
     expect(alarm('api-errors').kind).toBeNull()
     expect(
       readAlarm(

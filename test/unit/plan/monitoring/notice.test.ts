@@ -346,6 +346,8 @@ describe('silence has to be justified', () => {
     'failed-batches',
     'stale-views',
     'missing-views',
+    'lag-missed',
+    'suspended-views',
     'set-aside-views',
   ])('alarm %s without anything new is told in its own words', (name) => {
     const { notice } = plan({}, alarm(name))
@@ -356,6 +358,17 @@ describe('silence has to be justified', () => {
     expect(plan({ covered: { runs: hoursAgo(0.1) } }, alarm('failed-runs')).notice).toBeNull()
     expect(plan({ covered: { runs: hoursAgo(1) } }, alarm('failed-runs')).notice).not.toBeNull()
     expect(plan({ covered: { stale: hoursAgo(0.1) } }, alarm('failed-runs')).notice).not.toBeNull()
+  })
+
+  test('a suspended view explains the alarm of suspended views', () => {
+    const suspended = { failures: 5, until: hoursAgo(-1) }
+    const views = byName(view('public.a', { suspended }))
+    const { notice, covered } = plan(
+      { views, told: [told('public.a', { trouble: 'suspended' })] },
+      alarm('suspended-views'),
+    )
+    expect(notice).toMatchObject({ kind: 'news', causes: [{ code: 'Suspended' }], alarms: [] })
+    expect(covered.kinds).toEqual(['suspended'])
   })
 
   test('one batch explains one alarm: an execution can fail without a batch on record', () => {
