@@ -58,7 +58,8 @@ const performKind = {
   check: `execute command into answer;
         if answer is distinct from statement #>> '{check,is}' then
           failure := statement #>> '{check,else}';
-          raise exception using message = statement #>> '{check,message}', detail = coalesce((statement #>> '{check,tells}') || split_part(answer, E'\\x1e', 1), ''),
+          raise exception using errcode = case failure when 'LockTimeout' then 'lock_not_available' else 'raise_exception' end,
+            message = coalesce(statement #>> '{check,message}', split_part(answer, E'\\x1e', 1)), detail = coalesce((statement #>> '{check,tells}') || split_part(answer, E'\\x1e', 1), ''),
             hint = coalesce(split_part(answer, E'\\x1e', 2), '');
         end if;`,
 } satisfies Record<StatementKind, string>

@@ -92,9 +92,10 @@ export const workPhase = (company: Company) => `${prepare(company)}
             conflicts := conflicts + 1;
           end if;
           nap := least(2.0, 0.05 * 2 ^ least(tries, 6)) * (0.5 + random());
-          if clock_timestamp() + make_interval(secs => nap) > give_up_at or conflicts > 3 and statement ? 'computesRows' or ${isRaised} then
+          if clock_timestamp() + make_interval(secs => nap) > give_up_at or conflicts > 3 and statement ? 'computesRows' or failure is null and ${isRaised} then
             raise;
           end if;
+          failure := null; -- a check found what may pass
         end;
         perform set_config('application_name', format('viewkeeper run %s locking', run), false);
         perform pg_sleep(nap);

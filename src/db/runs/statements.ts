@@ -164,7 +164,8 @@ async function execute(sql: Sql, statement: Statement, onPath: (path: string) =>
     case 'check': {
       const { is, else: why, message } = statement.check
       const [row] = await sql.unsafe(statement.sql)
-      if (Object.values(row ?? {})[0] !== is) throw new Problem(why, message)
+      const answer = Object.values(row ?? {})[0]
+      if (answer !== is) throw new Problem(why, message ?? String(answer))
       return
     }
     // Nobody asks the client how many rows there are, nor what else was in the way.

@@ -5,6 +5,7 @@ import { holdersQuery } from '../views/holders.ts'
 import type { LiveView, ViewKind } from '../views/live-view.ts'
 import { hintsOn } from '../views/obstacles.ts'
 import type { AsideNames } from './aside-names.ts'
+import { waitForBackup } from './backups.ts'
 
 // New readers wait while we queue for the exclusive lock. So we queue briefly, and often.
 const shortLockMs = 100
@@ -34,6 +35,8 @@ interface ExclusiveOptions {
    * run's row is not locked during the work, because a cancel has to write that row. Default: neither.
    */
   lasts?: 'brief' | 'long'
+  /** Whether the run has another plan, which no backup notices. */
+  otherwise?: boolean | undefined
 }
 
 /**
@@ -44,7 +47,7 @@ interface ExclusiveOptions {
 export const exclusively = (
   view: QualifiedName,
   work: Statement[],
-  { timeoutSeconds, guard = [], lockBefore = [], as = (statements) => statements, lasts }: ExclusiveOptions,
+  { timeoutSeconds, guard = [], lockBefore = [], as = (statements) => statements, lasts, otherwise }: ExclusiveOptions,
 ): CutOver => ({
   lockTimeoutMs: null,
   recordLockTimeoutMs: lasts === 'long' ? recordLockMs : null,
@@ -52,6 +55,7 @@ export const exclusively = (
   // The holders of locks on plain views above the view come along.
   holders: firstHolders([view, ...lockBefore.filter(({ kind }) => kind === 'table')]),
   statements: [
+    ...(lasts === 'long' ? [] : [waitForBackup(otherwise)]),
     ...as([lockAgainstChanges(view)]),
     lockTimeout(shortLockMs),
     ...guard,
@@ -59,6 +63,7 @@ export const exclusively = (
     ...as([exclusiveLock('materialized view', view)]),
     ...(lasts === 'brief' ? [] : [lockTimeout(0)]),
     ...work,
+    ...(lasts === 'long' ? [] : [waitForBackup(otherwise)]),
   ],
 })
 
@@ -69,6 +74,8 @@ interface TogetherOptions {
   timeoutSeconds: number
   /** Locks on what can change without a lock on a view, and checks. Readers notice none of these locks. */
   guard: Statement[]
+  /** Whether the run has another plan, which no backup notices. */
+  otherwise?: boolean | undefined
 }
 
 /**
@@ -80,13 +87,14 @@ interface TogetherOptions {
 export const exclusivelyTogether = (
   views: Locked[],
   work: Statement[],
-  { timeoutSeconds, guard }: TogetherOptions,
+  { timeoutSeconds, guard, otherwise }: TogetherOptions,
 ): CutOver => ({
   lockTimeoutMs: null,
   recordLockTimeoutMs: null,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
   holders: firstHolders(views),
   statements: [
+    waitForBackup(otherwise),
     ...views.flatMap((view) => inPlaceOf(view.owner, [alter(view.kind, view, 'reset (viewkeeper)')])),
     lockTimeout(shortLockMs),
     ...guard,
@@ -94,6 +102,7 @@ export const exclusivelyTogether = (
     ...views.flatMap((view) => [restOfPatience, ...inPlaceOf(view.owner, [exclusiveLock(view.kind, view)])]),
     lockTimeout(0),
     ...work,
+    waitForBackup(otherwise),
   ],
 })
 

@@ -20,6 +20,8 @@ export interface RunOptions {
   insistsOnOwner?: boolean
   /** The checks of the new data; null: none. */
   checking?: Checking | null | undefined
+  /** Whether the run goes on with another plan if a backup keeps the view from being exchanged. */
+  otherwise?: boolean
 }
 
 /** Plans `refresh materialized view`, which locks readers out while it works. Pure. */

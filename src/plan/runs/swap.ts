@@ -94,6 +94,7 @@ export function planSwap(
     cutOver: recordsFirst(
       exclusively(live.view, [nothingElseHasChanged, ...exchange(live, wanted, aside)], {
         timeoutSeconds,
+        otherwise: options.otherwise,
         guard: [
           ...holdStill(live, aside),
           ...(copies ? [copyGrants(pair), grantsAreTheSame([pair])] : []),
