@@ -116,7 +116,8 @@ async function planAsSeen(
         ],
   )
   // Other views of the batch go on meanwhile.
-  if (backup !== null && request.inBatch !== undefined && response.strategy === 'swap') throw brokenBackup(backup)
+  if (backup !== null && request.inBatch !== undefined && response.strategy === 'swap')
+    throw brokenBackup(backup)
   if (wanted === 'auto' && response.strategy === 'swap') {
     const other = choose([obstacle('a swap was tried and failed')])
     plan.otherwise = { ...other, response: { ...other.response, sql: statementsOf(other.plan) } }

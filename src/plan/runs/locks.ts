@@ -47,7 +47,14 @@ interface ExclusiveOptions {
 export const exclusively = (
   view: QualifiedName,
   work: Statement[],
-  { timeoutSeconds, guard = [], lockBefore = [], as = (statements) => statements, lasts, otherwise }: ExclusiveOptions,
+  {
+    timeoutSeconds,
+    guard = [],
+    lockBefore = [],
+    as = (statements) => statements,
+    lasts,
+    otherwise,
+  }: ExclusiveOptions,
 ): CutOver => ({
   lockTimeoutMs: null,
   recordLockTimeoutMs: lasts === 'long' ? recordLockMs : null,

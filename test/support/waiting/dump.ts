@@ -1,4 +1,5 @@
 import postgres from 'postgres'
+import { onTestFinished } from 'vitest'
 import type { Sql } from '../../../src/db/server/connect.ts'
 
 /** A session that does what pg_dump does, as far as exchanges concern it, at moments that a test chooses. */
@@ -16,13 +17,14 @@ interface Found {
   on: string | null
 }
 
-/** Begins a dump: lists the catalog in its snapshot. */
+/** Begins a dump: lists the catalog in its snapshot. The dump ends with the test at the latest. */
 export async function beginDump(url: string, application = 'pg_dump'): Promise<Dump> {
   const session = postgres(url, {
     max: 1,
     onnotice: () => {},
     connection: { application_name: application, search_path: '' },
   }) as Sql
+  onTestFinished(() => session.end({ timeout: 0 }))
   const [self] = await session<[{ pid: number }]>`select pg_backend_pid() as pid`
   await session.unsafe(`
     begin transaction isolation level repeatable read, read only;
@@ -37,16 +39,15 @@ export async function beginDump(url: string, application = 'pg_dump'): Promise<D
     pid: self.pid,
     async finish() {
       const lost: string[] = []
-      try {
-        for (const { oid, name, kind, on } of found) {
-          const about = kind === 'i' ? 'indexdef' : kind === 's' ? 'statisticsobjdef' : 'viewdef'
-          const [row] = await session.unsafe<{ sql: string | null }[]>(`select pg_get_${about}(${oid}) as sql`)
-          const isWhole = row?.sql != null && [name, on].every((each) => kind === 'm' || kind === 'v' || row.sql?.includes(each ?? ''))
-          if (!isWhole || row.sql?.includes('viewkeeper_')) lost.push(`${name}: ${row?.sql}`)
-        }
-      } finally {
-        await session.end({ timeout: 0 })
+      for (const { oid, name, kind, on } of found) {
+        const about = kind === 'i' ? 'indexdef' : kind === 's' ? 'statisticsobjdef' : 'viewdef'
+        const [row] = await session.unsafe<{ sql: string | null }[]>(`select pg_get_${about}(${oid}) as sql`)
+        const isWhole =
+          row?.sql != null &&
+          [name, on].every((each) => kind === 'm' || kind === 'v' || row.sql?.includes(each ?? ''))
+        if (!isWhole || row.sql?.includes('viewkeeper_')) lost.push(`${name}: ${row?.sql}`)
       }
+      await session.end({ timeout: 0 })
       return lost
     },
   }
