@@ -1,3 +1,4 @@
+import { shortLockMs } from '../../plan/runs/locks.ts'
 import type { Company } from '../life/company.ts'
 import { isNamed } from '../life/ours.ts'
 import { recordSuccess } from '../life/succeed.ts'
@@ -91,6 +92,9 @@ export const workPhase = (company: Company) => `${prepare(company)}
           if left(st, 2) = 'XX' then
             conflicts := conflicts + 1;
           end if;
+          -- For readers that come and go, a longer try gets through; for one that stays, it does not.
+          patience := least(most_patience, coalesce(began - locked_since + '${shortLockMs} ms', patience));
+          execute work #>> '{cutOver,holders}' into holders;
           nap := least(2.0, 0.05 * 2 ^ least(tries, 6)) * (0.5 + random());
           if clock_timestamp() + make_interval(secs => nap) > give_up_at or conflicts > 3 and statement ? 'computesRows' or ${isRaised} then
             raise;
