@@ -1,4 +1,4 @@
-import { longestLockMs, shortLockMs } from '../../plan/runs/locks.ts'
+import { longestLockMs } from '../../plan/runs/locks.ts'
 import { endAlreadyRunning } from '../life/already-running.ts'
 import { claimMembers, claimRun } from '../life/claim.ts'
 import type { Company } from '../life/company.ts'
@@ -16,7 +16,6 @@ export const takeBearings = `me_since := (select backend_start from pg_stat_get_
   shorter := round(extract(epoch from current_setting('deadlock_timeout')::interval) * 800)::text;
   -- The server looks for a deadlock once a reader has waited for deadlock_timeout: long before that, a try is over.
   most_patience := least(current_setting('deadlock_timeout')::interval / 2, '${longestLockMs} ms');
-  patience := least('${shortLockMs} ms', most_patience);
   -- Off until here, so that the server does not parse all of this text: see run-connection.ts.
   perform set_config('check_function_bodies', 'on', false);
   -- Since 17 this could end the session halfway. Older servers refuse it as a start-up setting.

@@ -48,6 +48,7 @@ const limitWait = `perform set_config('lock_timeout',
 
 /** The statements of the cut-over and the record of success, all together or not at all. */
 const cutOver = (company: Company) => `locked_since := null;
+          patience := least(tries * interval '${shortLockMs} ms', most_patience);
           ${limitWait}
           if work #>> '{cutOver,recordLockTimeoutMs}' is null then
             perform from viewkeeper.runs r where ${isNamed(company)} for no key update;
@@ -92,8 +93,6 @@ export const workPhase = (company: Company) => `${prepare(company)}
           if left(st, 2) = 'XX' then
             conflicts := conflicts + 1;
           end if;
-          -- For readers that come and go, a longer try gets through; for one that stays, it does not.
-          patience := least(most_patience, coalesce(began - locked_since + '${shortLockMs} ms', patience));
           execute work #>> '{cutOver,holders}' into holders;
           nap := least(2.0, 0.05 * 2 ^ least(tries, 6)) * (0.5 + random());
           if clock_timestamp() + make_interval(secs => nap) > give_up_at or conflicts > 3 and statement ? 'computesRows' or ${isRaised} then

@@ -7,11 +7,11 @@ import { hintsOn } from '../views/obstacles.ts'
 import type { AsideNames } from './aside-names.ts'
 
 /**
- * New readers wait while we queue for an exclusive lock. So we queue briefly, and often. All exclusive locks of the first try
- * together have this time. Each later try has this time beyond what the locks took that the try before it was granted.
+ * New readers wait while we queue for an exclusive lock. So we queue for each lock briefly, and often. The patience of the
+ * first try, for all exclusive locks together, is so long, too; and each later try has so much more.
  */
 export const shortLockMs = 100
-/** No try takes longer for its exclusive locks than this, nor than half of `deadlock_timeout`. */
+/** The longest patience, if half of `deadlock_timeout` is not less. */
 export const longestLockMs = 500
 // The wait for the run's row while readers are locked out. If somebody holds the row for longer, the work
 // begins again.
