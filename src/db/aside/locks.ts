@@ -101,11 +101,14 @@ do ${literal(`begin ${statements.map(({ sql }) => `${sql};`).join(' ')} end`)}`
 async function readHolders(sql: Sql, found: InTheWay | undefined): Promise<Holders> {
   const backup = await readBackup(sql)
   if (backup !== null) return { who: besideBackup(backup), advice: 'Try again when the backup has ended.' }
-  for (const { live } of (found?.items ?? []).filter(isView)) {
-    const [row] = await sql.unsafe<{ holders: Holders | null }[]>(
-      `select h as holders from (${holdersQuery(live.view, 'AccessExclusiveLock')}) as x(h)`,
-    )
-    if (row?.holders) return row.holders
+  const views = (found?.items ?? []).filter(isView).map(({ live }) => live.view)
+  const nobody = {
+    who: 'another session holds a lock on one of them, as a refresh does',
+    advice: 'Try again.',
   }
-  return { who: 'another session holds a lock on one of them, as a refresh does', advice: 'Try again.' }
+  if (views.length === 0) return nobody
+  const [row] = await sql.unsafe<{ holders: Holders | null }[]>(
+    `select h as holders from (${holdersQuery(views, 'AccessExclusiveLock')}) as x(h)`,
+  )
+  return row?.holders ?? nobody
 }

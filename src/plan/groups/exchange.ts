@@ -2,7 +2,7 @@ import { inPlaceOf } from '../acting.ts'
 import { displayName, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import { buildRules, buildTriggers, dropRules } from '../runs/attached.ts'
-import { exclusivelyTogether, holdStill } from '../runs/locks.ts'
+import { exclusively, holdStill } from '../runs/locks.ts'
 import { nameStatistics } from '../runs/rebuild.ts'
 import type { RunOptions } from '../runs/refresh.ts'
 import {
@@ -39,7 +39,7 @@ export function exchange(
     ...tablesOf(again),
     ...childrenFirst.map(({ live: { view } }) => view),
   ]
-  return exclusivelyTogether(
+  return exclusively(
     locked,
     [
       ...members.flatMap(({ live }) => inPlaceOf(live.view.owner, dropRules(live))),

@@ -5,6 +5,7 @@ import { around } from '../../../src/operations/aside/around.ts'
 import { setAside } from '../../../src/operations/aside/set-aside.ts'
 import { cancelBatch } from '../../../src/operations/batches/cancel.ts'
 import { migrateUp } from '../../../src/operations/migrations/migrate.ts'
+import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { create } from '../../../src/operations/runs/create.ts'
 import { drop } from '../../../src/operations/runs/drop.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
@@ -153,10 +154,7 @@ test('a dump is known under any name by what it asks first; a session that has o
   const dump = await beginDump(url, 'nightly')
   const run = swap()
   await untilWaiting()
-  const why = await getWhy(database, 'mv', {
-    schedules: { views: [], batches: [], looks: null } as never,
-    environment: null,
-  })
+  const why = await getWhy(database, 'mv', { schedules: unscheduled, environment: null })
   expect(why.locks).toMatchObject([
     { pid: dump.pid, application: 'nightly', mode: 'the snapshot of a backup' },
   ])
@@ -277,7 +275,7 @@ describe('around', () => {
       expect(await dump.finish()).toEqual([])
     })
     expect(
-      await sql`select from pg_attribute where attrelid = 'base'::regclass and attname = 'more'`,
+      await sql`select from pg_attribute where attrelid = 'base'::regclass and atttypid = 'numeric'::regtype`,
     ).toEqual([])
   })
 
