@@ -53,11 +53,13 @@ export type Hints = string | ViewHints
 
 interface Check {
   is: string
-  else: 'CatalogChanged' | 'SwapImpossible' | 'CheckFailed'
-  message: string
+  /** `LockTimeout`: all locks are let go, and the cut-over is tried again, as long as it may wait for its locks. */
+  else: 'CatalogChanged' | 'SwapImpossible' | 'CheckFailed' | 'LockTimeout'
+  /** Default: the text that the statement returned. */
+  message?: string
   /**
-   * Words for the detail of the failure, before the text that the statement returned. What comes after a record separator
-   * (U+001E) in that text is the hint. Default: no detail.
+   * Words for the detail of the failure, before the text that the statement returned. Default: no detail. What comes after a
+   * record separator (U+001E) in that text is the hint.
    */
   tells?: string
 }

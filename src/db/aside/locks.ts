@@ -4,8 +4,10 @@ import type { InTheWay } from '../../plan/aside/items.ts'
 import { isView } from '../../plan/aside/items.ts'
 import { literal } from '../../plan/names.ts'
 import type { Statement } from '../../plan/plan.ts'
+import { besideBackup } from '../../plan/runs/backups.ts'
 import { type Holders, holdersQuery } from '../../plan/views/holders.ts'
 import { Problem } from '../../problem.ts'
+import { insistOnNoBackup, readBackup } from '../server/backup.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { readInTheWay, type TouchedRelation } from './in-the-way.ts'
@@ -35,6 +37,7 @@ export interface LockHunt {
 export const lockInTheWay = (sql: Sql, hunt: LockHunt): Promise<InTheWay> =>
   patiently(sql, hunt, async (before) =>
     withSavepoint(sql, async (part) => {
+      if (before.items.length > 0) await insistOnNoBackup(part)
       await part.unsafe(oneBlock(locksOf(before, hunt.relations)))
       const now = await readInTheWay(part, hunt.relations)
       if (namesIn(now) !== namesIn(before)) throw changed
@@ -96,11 +99,16 @@ set local lock_timeout = ${shortLockMs}; set local statement_timeout = ${shortTr
 do ${literal(`begin ${statements.map(({ sql }) => `${sql};`).join(' ')} end`)}`
 
 async function readHolders(sql: Sql, found: InTheWay | undefined): Promise<Holders> {
-  for (const { live } of (found?.items ?? []).filter(isView)) {
-    const [row] = await sql.unsafe<{ holders: Holders | null }[]>(
-      `select h as holders from (${holdersQuery(live.view, 'AccessExclusiveLock')}) as x(h)`,
-    )
-    if (row?.holders) return row.holders
+  const backup = await readBackup(sql)
+  if (backup !== null) return { who: besideBackup(backup), advice: 'Try again when the backup has ended.' }
+  const views = (found?.items ?? []).filter(isView).map(({ live }) => live.view)
+  const nobody = {
+    who: 'another session holds a lock on one of them, as a refresh does',
+    advice: 'Try again.',
   }
-  return { who: 'another session holds a lock on one of them, as a refresh does', advice: 'Try again.' }
+  if (views.length === 0) return nobody
+  const [row] = await sql.unsafe<{ holders: Holders | null }[]>(
+    `select h as holders from (${holdersQuery(views, 'AccessExclusiveLock')}) as x(h)`,
+  )
+  return row?.holders ?? nobody
 }

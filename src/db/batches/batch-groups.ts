@@ -8,6 +8,7 @@ import { endBuilt } from '../life/give-up.ts'
 import { isOpenBatch } from '../life/transition.ts'
 import { failureOf } from '../runs/failing.ts'
 import { openBatch } from '../runs/runs.ts'
+import { readBackup } from '../server/backup.ts'
 import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
 import { runLockClass } from '../server/lock-keys.ts'
 import { onReplicas } from '../server/on-replicas.ts'
@@ -163,7 +164,10 @@ export function giveUpGroup(
   })
 }
 
-/** Drops the twins that no open batch needs any more: those of one batch, or of all. Returns the schemas that are gone. */
+/**
+ * Drops the twins that no open batch needs any more: those of one batch, or of all. Returns the schemas that are gone. A backup
+ * that has begun beside them keeps them: the monitor looks again.
+ */
 export async function dropTwins(sql: Sql, serial: number | null = null): Promise<string[]> {
   const schemas = await sql<{ name: string }[]>`
     select n.nspname as name from pg_catalog.pg_namespace n
@@ -174,6 +178,7 @@ export async function dropTwins(sql: Sql, serial: number | null = null): Promise
           where ${sql.unsafe(isOpenBatch)} and g.given_up is null
             and starts_with(n.nspname, format('viewkeeper_b%s_%s_', b.serial, g.number)))`
   const dropped: string[] = []
+  if (schemas.length === 0 || (await readBackup(sql)) !== null) return dropped
   for (const { name } of schemas) {
     const done = await inTransaction(sql, async (part) => {
       await part.unsafe(`drop schema if exists ${quoteIdentifier(name)} cascade`)

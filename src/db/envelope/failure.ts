@@ -29,6 +29,8 @@ const classify = `get stacked diagnostics st = returned_sqlstate, msg = message_
       why := case
         when failure is not null then failure
         when raised or st = '2BP01' and (statement ->> 'kind' = 'userCode' or statement ? 'rolePath') then 'ViewSqlFailed'
+        -- Whatever depended on the view at planning follows the exchange. What does not was made in the last moment.
+        when st = '2BP01' and statement ->> 'phase' = 'cut-over' and work ->> 'basis' is not null then 'CatalogChanged'
         when statement ->> 'phase' in ('locking', 'cut-over') and (st in ('42P01', '42703', '42704') or left(st, 2) = 'XX') then 'CatalogChanged'
         when st = '57014' and statement_limit > '0' and finished - statement_timestamp() >= statement_limit
           then case when statement ->> 'phase' = 'locking' then 'LockTimeout' else 'StatementTimeout' end
@@ -63,7 +65,7 @@ const lookForHints = `if st in ('42501', '55000', '0A000') and not raised and st
             elsif quotes_rows and not raised and st in (${unfoundStates.map(literal).join(', ')}) then
               execute ${literal(unfoundQuery)} into unfound using st, msg, ctx;
             elsif why = 'LockTimeout' and failure is null then
-              execute work #>> '{cutOver,holders}' into holders;
+              execute format('select coalesce((%s), $1)', work #>> '{cutOver,holders}') into holders using holders;
             end if;`
 
 /** Goes on with the other plan, or records the failure. By then the failed block has undone all that the run did. */

@@ -58,21 +58,27 @@ const performKind = {
   check: `execute command into answer;
         if answer is distinct from statement #>> '{check,is}' then
           failure := statement #>> '{check,else}';
-          raise exception using message = statement #>> '{check,message}', detail = coalesce((statement #>> '{check,tells}') || split_part(answer, E'\\x1e', 1), ''),
+          raise exception using errcode = case failure when 'LockTimeout' then 'lock_not_available' else 'raise_exception' end,
+            message = coalesce(statement #>> '{check,message}', split_part(answer, E'\\x1e', 1)), detail = coalesce((statement #>> '{check,tells}') || split_part(answer, E'\\x1e', 1), ''),
             hint = coalesce(split_part(answer, E'\\x1e', 2), '');
         end if;`,
 } satisfies Record<StatementKind, string>
 
 /**
- * Executes one statement of one of these kinds. Any other kind fails the run (20000). The wait for a lock ends at the deadline
- * of the run at the latest; else the statement time-out would end it, and the record would not say that the run waited for a
- * lock.
+ * Executes one statement of one of these kinds. Any other kind fails the run (20000). Notes since when readers wait, the wait
+ * for the lock included, because they wait behind it: the waits for all exclusive locks together end with the patience of the
+ * try. Any wait for a lock ends at the deadline of the run at the latest; else the statement time-out would end it, and the
+ * record would not say that the run waited for a lock.
  */
 const perform = (kinds: StatementKind[]) => `command := statement ->> 'sql';
       began := clock_timestamp();
+      if statement ? 'locksReaders' then
+        locked_since := coalesce(locked_since, began);
+      end if;
       perform set_config('application_name', format('viewkeeper run %s %s', run, statement ->> 'phase'), false);
       perform set_config('lock_timeout', ceil(1000 * extract(epoch from greatest('1ms', least(
-        nullif(current_setting('lock_timeout')::interval, '0'), deadline - clock_timestamp()))))::text, true);
+        nullif(current_setting('lock_timeout')::interval, '0'), deadline - began,
+        case when statement ? 'locksReaders' and statement ->> 'phase' = 'locking' then locked_since + patience - began end))))::text, true);
       case statement ->> 'kind'
       ${kinds
         .map(
@@ -127,11 +133,8 @@ const addTimeOfMember = `if statement ? 'view' then
           coalesce((spent ->> (statement ->> 'view'))::float8, 0) + extract(epoch from clock_timestamp() - began) * 1000);
       end if;`
 
-/** Notes since when readers wait, the wait for the lock included, because they wait behind it; and how long the filling took. */
-const noteTimes = `if statement ? 'locksReaders' then
-        locked_since := coalesce(locked_since, began);
-      end if;
-      if statement ? 'fills' then
+/** Notes how long the filling took. */
+const noteFilling = `if statement ? 'fills' then
         fill_ms := coalesce(fill_ms, 0) + extract(epoch from clock_timestamp() - began) * 1000;
       end if;`
 
@@ -139,7 +142,7 @@ const noteTimes = `if statement ? 'locksReaders' then
 export const performStatement = (company: Company) =>
   `${seeFilling}
       ${perform(Object.keys(performKind) as StatementKind[])}
-      ${noteTimes}
+      ${noteFilling}
       ${company === 'alone' ? '' : addTimeOfMember}`
 
 /** Executes one statement after the commit. */

@@ -27,6 +27,8 @@ const declarations = `run constant integer := pg_catalog.current_setting('viewke
   finished timestamptz;
   give_up_at timestamptz;
   locked_since timestamptz;
+  patience interval;
+  most_patience interval;
   fill_ms float8;
   statement jsonb := '{}';
   command text;

@@ -1,3 +1,4 @@
+import { shortLockMs } from '../../plan/runs/locks.ts'
 import type { Company } from '../life/company.ts'
 import { isNamed } from '../life/ours.ts'
 import { recordSuccess } from '../life/succeed.ts'
@@ -47,6 +48,7 @@ const limitWait = `perform set_config('lock_timeout',
 
 /** The statements of the cut-over and the record of success, all together or not at all. */
 const cutOver = (company: Company) => `locked_since := null;
+          patience := least(tries * interval '${shortLockMs} ms', most_patience);
           ${limitWait}
           if work #>> '{cutOver,recordLockTimeoutMs}' is null then
             perform from viewkeeper.runs r where ${isNamed(company)} for no key update;
@@ -91,10 +93,12 @@ export const workPhase = (company: Company) => `${prepare(company)}
           if left(st, 2) = 'XX' then
             conflicts := conflicts + 1;
           end if;
+          execute work #>> '{cutOver,holders}' into holders;
           nap := least(2.0, 0.05 * 2 ^ least(tries, 6)) * (0.5 + random());
-          if clock_timestamp() + make_interval(secs => nap) > give_up_at or conflicts > 3 and statement ? 'computesRows' or ${isRaised} then
+          if clock_timestamp() + make_interval(secs => nap) > give_up_at or conflicts > 3 and statement ? 'computesRows' or failure is null and ${isRaised} then
             raise;
           end if;
+          failure := null; -- a check found what may pass
         end;
         perform set_config('application_name', format('viewkeeper run %s locking', run), false);
         perform pg_sleep(nap);

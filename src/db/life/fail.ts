@@ -45,6 +45,7 @@ export const recordFailure = (company: Company): string => `update viewkeeper.ru
                    'hint', case when violated is not null then '${equalRows}'
                                 when unfound is not null then unfound ->> 'hint'
                                 when not raised and (st in ('42501', '55000') or obstacles ? st) then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st), '')
+                                when why = 'CatalogChanged' and st = '2BP01' then 'It was made in the last moment. Nothing was exchanged: refresh again.'
                                 when why = 'LockTimeout' and failure is null then coalesce(holders ->> 'advice', 'By now nobody holds a lock on the view, or on what it reads, that is in the way: try again.')
                                 when statement ? 'carries' then 'The failed statement carries over ' || (statement ->> 'carries') || '.'
                                 when not quotes_rows then nullif(hnt, '') end,

@@ -1,6 +1,7 @@
 import { inPlaceOf, sealed } from '../../plan/acting.ts'
 import { literal, quoteName } from '../../plan/names.ts'
 import type { Plan, Statement } from '../../plan/plan.ts'
+import { withoutLooks } from '../../plan/runs/backups.ts'
 import { createNames, createStatements } from '../../plan/runs/create.ts'
 import { setting } from '../../plan/runs/locks.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
@@ -89,7 +90,9 @@ export const applySettings = (sql: Sql, settings: Record<string, string>): Promi
 
 /** Performs a plan that fills no view, statement by statement, in the current transaction. Throws StatementRefused. */
 export const performPlan = (sql: Sql, { settings, prepare, cutOver }: Plan): Promise<void> =>
-  applySettings(sql, settings).then(() => executeStatements(sql, [...prepare, ...cutOver.statements], false))
+  applySettings(sql, settings).then(() =>
+    executeStatements(sql, [...prepare, ...withoutLooks(cutOver.statements)], false),
+  )
 
 /** Revokes what default privileges have granted on the new view: only the author's grants are to remain. */
 const withoutDefaultGrants = (view: string): Statement => ({

@@ -167,7 +167,7 @@ async function execute(sql: Sql, statement: Statement, onPath: (path: string) =>
       const answer: string | null | undefined = Object.values(row ?? {})[0]
       if (answer === is) return
       const [found = '', hint] = (answer ?? '').split('\x1e')
-      throw new Problem(why, message, { detail: tells && `${tells}${found}`, hint })
+      throw new Problem(why, message ?? found, { detail: tells && `${tells}${found}`, hint })
     }
     // Nobody asks the client how many rows there are, nor what else was in the way.
     case 'count':

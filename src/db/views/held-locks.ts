@@ -1,5 +1,6 @@
 import type { HeldLock } from '../../plan/diagnosis/cause.ts'
 import { literal, type QualifiedName } from '../../plan/names.ts'
+import { backupsQuery } from '../../plan/runs/backups.ts'
 import { locksInTheWay, type WantedLock } from '../../plan/views/holders.ts'
 import { withoutConstants } from '../../plan/views/without-constants.ts'
 import type { Sql } from '../server/connect.ts'
@@ -20,21 +21,22 @@ const mostLocks = 20
 const longestStatement = 10_000
 
 /**
- * Reads who holds locks in the way of a view's refresh, and who else its running run waits for, one after the other. The
- * session of that run is left out. On a standby nobody is found, because it does not know the locks of the primary. A
+ * Reads who holds locks in the way of a view's refresh, and who else its running run waits for, one after the other; backups,
+ * too, if the run `exchanges` the view. The session of that run is left out. On a standby nobody is found, because it does not know the locks of the primary. A
  * statement that cannot be told in UTF-8 is null.
  */
 export async function readHeldLocks(
   sql: Sql,
   name: QualifiedName,
   wanted: WantedLock,
+  exchanges: boolean,
 ): Promise<LocksInTheWay> {
   try {
-    return await read(sql, name, wanted, true)
+    return await read(sql, name, wanted, exchanges, true)
   } catch (error) {
     // 22P05, 22021: a statement of another session has a character without an equivalent in UTF-8.
     if (!['22P05', '22021'].includes(sqlstateOf(error) ?? '')) throw error
-    return read(sql, name, wanted, false)
+    return read(sql, name, wanted, exchanges, false)
   }
 }
 
@@ -47,6 +49,7 @@ async function read(
   sql: Sql,
   name: QualifiedName,
   wanted: WantedLock,
+  exchanges: boolean,
   withStatements: boolean,
 ): Promise<LocksInTheWay> {
   const [row] = await sql<[{ waits: boolean; locks: (HeldLock & { since: string | null })[] }]>`
@@ -74,7 +77,9 @@ async function read(
     found as (
       select pid, holder, mode, relation::text as relation from locks where not exists (select from own where own.pid = locks.pid)
       union all
-      select * from blocking b where not exists (select from locks l where l.pid = b.pid)),
+      select * from blocking b where not exists (select from locks l where l.pid = b.pid)
+      union all
+      select b.pid, null, 'the snapshot of a backup', 'the catalog' from (${sql.unsafe(backupsQuery)}) b where ${exchanges}),
     shown as (
       select f.pid, f.mode, f.relation, a.usesysid::regrole::text as role,
              coalesce(nullif(a.application_name, ''), case when a.usesysid is null then a.backend_type end) as application,

@@ -69,7 +69,7 @@ export const alreadyRunning = (view: string, runningRunId: number): Problem =>
 
 async function lockTimeout(sql: Sql, view: ViewFacts): Promise<Problem> {
   const [row] = await sql.unsafe<{ holders: Holders | null }[]>(
-    `select h as holders from (${holdersQuery(view, 'AccessShareLock')}) as x(h)`,
+    `select h as holders from (${holdersQuery([view], 'AccessShareLock')}) as x(h)`,
   )
   const { who, advice } = row?.holders ?? { who: 'a lock kept it from being read', advice: 'Try again.' }
   return new Problem('LockTimeout', `${view.view} is locked: ${who}. ${advice}`)

@@ -4,6 +4,7 @@ import { lookInTheWay } from '../../db/aside/locks.ts'
 import { makeAgain } from '../../db/aside/make.ts'
 import { noteAction } from '../../db/aside/note.ts'
 import { executeFile } from '../../db/migrations/own-sql.ts'
+import { insistOnNoBackup } from '../../db/server/backup.ts'
 import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
 import { undone } from '../../db/server/undone.ts'
 import { type AsideItem, type Touched, viewsOf } from '../../plan/aside/items.ts'
@@ -91,6 +92,7 @@ export const around = (
         views: viewsOf(taken),
         request: { file },
       })
+      if (taken.length > 0) await insistOnNoBackup(transaction)
       return taken
     })
     await analyzeAll(sql, items)

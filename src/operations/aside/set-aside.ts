@@ -2,6 +2,7 @@ import { tryToFill } from '../../db/aside/fillable.ts'
 import { lookInTheWay } from '../../db/aside/locks.ts'
 import { lockMemory, readSetAside, remember, type SetAside } from '../../db/aside/memory.ts'
 import { noteAction } from '../../db/aside/note.ts'
+import { insistOnNoBackup } from '../../db/server/backup.ts'
 import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
 import { type AsideItem, nameOf, viewsOf } from '../../plan/aside/items.ts'
 import { Problem, sentences } from '../../problem.ts'
@@ -60,6 +61,7 @@ export const setAside = (
         views: viewsOf(items),
         request: { reading: relations.map(({ name }) => name) },
       })
+      await insistOnNoBackup(transaction)
       return { items, before }
     })
   })

@@ -4,6 +4,7 @@ import { lockInTheWay, lookInTheWay } from '../../db/aside/locks.ts'
 import { type MakeAgain, makeAgain, proveReturn, takeAway } from '../../db/aside/make.ts'
 import { areProvedAside } from '../../db/aside/stand-ins.ts'
 import type { Around } from '../../db/migrations/own-sql.ts'
+import { insistOnNoBackup } from '../../db/server/backup.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { insistOnNoPause } from '../../db/views/pause.ts'
 import { type AsideItem, type InTheWay, isView, readersOf, type Touched } from '../../plan/aside/items.ts'
@@ -114,6 +115,7 @@ export const aroundReaders =
       given: [],
       advice: 'The database is as it was before this migration',
     })
+    if (items.length > 0) await insistOnNoBackup(sql)
   }
 
 /** Refuses (InvalidRequest) a definition of a view that is not among the items: it would be ignored. */

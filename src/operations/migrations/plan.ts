@@ -25,7 +25,7 @@ import { sayObstacles } from '../../plan/rights.ts'
 import { checkingOf } from '../../plan/runs/check-data.ts'
 import { creating, planCreate } from '../../plan/runs/create.ts'
 import { planDrop } from '../../plan/runs/drop.ts'
-import { exclusively } from '../../plan/runs/locks.ts'
+import { exclusively, ourselves } from '../../plan/runs/locks.ts'
 import { isReadByViews, swapNeeds } from '../../plan/runs/swap-needs.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { Definition } from '../../plan/views/definition.ts'
@@ -255,7 +255,7 @@ async function planRename(sql: Sql, from: QualifiedName, to: QualifiedName): Pro
     settings: {},
     prepare: [],
     cutOver: exclusively(
-      view,
+      ourselves(view),
       renameStatements(from, to).map((text) => creating(text, to.schema)),
       { timeoutSeconds },
     ),

@@ -1,5 +1,6 @@
 import { readChecking } from '../../db/runs/checking.ts'
 import { readUsualDurations } from '../../db/runs/history.ts'
+import { brokenBackup, readBackup } from '../../db/server/backup.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
 import type { DefinitionDefaults } from '../../db/views/definitions.ts'
@@ -8,6 +9,7 @@ import { readObstacles } from '../../db/views/rights.ts'
 import type { QualifiedName } from '../../plan/names.ts'
 import { type Plan, statementsOf } from '../../plan/plan.ts'
 import { type Obstacle, obstacle } from '../../plan/rights.ts'
+import { besideBackup } from '../../plan/runs/backups.ts'
 import { recordPosition } from '../../plan/runs/position.ts'
 import { planConcurrentRefresh, planRegularRefresh, type RunOptions } from '../../plan/runs/refresh.ts'
 import { chooseStrategy, needsSnapshot, shortMs, usableIndex } from '../../plan/runs/strategy.ts'
@@ -73,6 +75,7 @@ async function planAsSeen(
     settings: readSettings(view.view, definition.settings),
     insistsOnOwner: request.inBatch !== undefined,
     checking: request.withoutChecks ? null : await readChecking(sql, definition),
+    otherwise: wanted === 'auto' && usableIndex(view) !== undefined,
   }
   const isRead = snapshot !== null && isReadByViews(snapshot.live)
   const hasOwnWay =
@@ -88,6 +91,7 @@ async function planAsSeen(
         })
       : null
   if (group === 'gone') return group
+  const backup = snapshot === null ? null : await readBackup(sql)
   const isReadThere = onReplicas !== null || (group?.cost.onReplicas.length ?? 0) > 0
   const plans = {
     regular: () => planRegularRefresh(view, options),
@@ -104,8 +108,14 @@ async function planAsSeen(
   const { plan, response } = choose(
     hasOwnWay
       ? [obstacle('a batch refreshes a view with a usable unique index without the views that read it')]
-      : (group?.refusals ?? (snapshot ? await readObstacles(sql, swapNeeds(snapshot.live)) : [])),
+      : [
+          ...(backup !== null && options.otherwise ? [obstacle(besideBackup(backup))] : []),
+          ...(group?.refusals ?? (snapshot ? await readObstacles(sql, swapNeeds(snapshot.live)) : [])),
+        ],
   )
+  // Other views of the batch go on meanwhile.
+  if (backup !== null && request.inBatch !== undefined && response.strategy === 'swap')
+    throw brokenBackup(backup)
   if (wanted === 'auto' && response.strategy === 'swap') {
     const other = choose([obstacle('a swap was tried and failed')])
     plan.otherwise = { ...other, response: { ...other.response, sql: statementsOf(other.plan) } }

@@ -186,7 +186,8 @@ async function withLocks(sql: Sql, view: ViewSummary, standing: Standing): Promi
   const running = runningRun(standing)
   const progress = running === undefined ? null : ((await readProgress(sql, running)) ?? null)
   const strategy = running?.strategy ?? view.strategy
-  const found = await readHeldLocks(sql, view, traitsOf(strategy).lock)
+  const exchanges = running !== undefined && !traitsOf(strategy).isInPlace
+  const found = await readHeldLocks(sql, view, traitsOf(strategy).lock, exchanges)
   const waits = found.waits || lockingPhases.includes(progress?.phase ?? '')
   // Readers of a view come and go. They matter only to a run that waits for them, or that gave up because of them.
   const locks = found.locks.filter(

@@ -45,7 +45,7 @@ export function planExchangeOfBuilt(
     result: 'updated',
     fills: true,
     prepare: [...now.members.flatMap(cheap), ...copyGrantsOf(now, places), ...areFaithful(now, places)],
-    cutOver: exchange(now, places, timeoutSeconds),
+    cutOver: exchange(now, places, { timeoutSeconds }),
     written: null,
     members,
     aside: [],

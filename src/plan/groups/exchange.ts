@@ -2,8 +2,9 @@ import { inPlaceOf } from '../acting.ts'
 import { displayName, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
 import { buildRules, buildTriggers, dropRules } from '../runs/attached.ts'
-import { exclusivelyTogether, holdStill } from '../runs/locks.ts'
+import { exclusively, holdStill } from '../runs/locks.ts'
 import { nameStatistics } from '../runs/rebuild.ts'
+import type { RunOptions } from '../runs/refresh.ts'
 import {
   tablesOf,
   touchFunctions,
@@ -23,7 +24,11 @@ import { about, closePlaces, copiedGrants, copyGrantsOf, dropPlaces, openPlaces 
  * views are dropped without `cascade`, which proves that nothing depends on them any more. The catalog is compared with the
  * facts once nobody can change it any more.
  */
-export function exchange(group: Group, places: Places, timeoutSeconds: number): Plan['cutOver'] {
+export function exchange(
+  group: Group,
+  places: Places,
+  { timeoutSeconds, otherwise }: Pick<RunOptions, 'timeoutSeconds' | 'otherwise'>,
+): Plan['cutOver'] {
   const { members, outside } = group
   // Members that are to change may read others afterwards.
   const childrenFirst = parentsFirst(members).toReversed()
@@ -34,7 +39,7 @@ export function exchange(group: Group, places: Places, timeoutSeconds: number): 
     ...tablesOf(again),
     ...childrenFirst.map(({ live: { view } }) => view),
   ]
-  return exclusivelyTogether(
+  return exclusively(
     locked,
     [
       ...members.flatMap(({ live }) => inPlaceOf(live.view.owner, dropRules(live))),
@@ -60,6 +65,7 @@ export function exchange(group: Group, places: Places, timeoutSeconds: number): 
     ],
     {
       timeoutSeconds,
+      otherwise,
       guard: [
         ...materialized(group).flatMap(({ oid, live }) => holdStill(live, groupNames(oid, live, places))),
         ...copyGrantsOf(group, places),

@@ -55,7 +55,7 @@ export const proveTwins = (group: Group, places: Places): Statement[] => [
 ]
 
 /**
- * Compares what the query of each twin needs with what the view's query needs: for each member its twin, and everything else
+ * Compares what each twin needs, its query, indexes and statistics objects, with what the view needs: for each member its twin, and everything else
  * itself. So no twin reads an old view, and no name has found another function, operator or table than in the view.
  */
 const readsTheSame = ({ members }: Group, places: Places): Statement => ({
@@ -83,7 +83,12 @@ needs as (
   select p.old, p.changes, i.indrelid, d.refclassid, d.refobjid
     from pairs p join pg_index i on i.indrelid in (p.old, p.new)
     join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = i.indexrelid and d.deptype = 'n'
-   where d.refobjid <> i.indrelid),
+   where d.refobjid <> i.indrelid
+  union
+  select p.old, p.changes, s.stxrelid, d.refclassid, d.refobjid
+    from pairs p join pg_statistic_ext s on s.stxrelid in (p.old, p.new)
+    join pg_depend d on d.classid = 'pg_statistic_ext'::regclass and d.objid = s.oid and d.deptype = 'n'
+   where d.refobjid <> s.stxrelid),
 wanted as (
   select n.member, n.class, coalesce(m.new, n.object) as object
     from needs n left join moved m on m.class = n.class and m.old = n.object where n.oid = n.member and not n.changes),

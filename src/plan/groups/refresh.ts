@@ -22,7 +22,7 @@ export function planGroupRefresh(
   definitionOf: (view: QualifiedName) => number,
   checkingOf: (view: QualifiedName) => Checking | null | undefined,
 ): Plan {
-  const { rowCountStrategy, timeoutSeconds, ifRunning, settings, withData = true } = options
+  const { rowCountStrategy, ifRunning, settings, withData = true } = options
   const places = placesOf(root.aside, group)
   const first = group.members.find(({ oid }) => oid === root.oid) as Member
   const twin = groupNames(root.oid, first.live, places).view
@@ -57,7 +57,7 @@ export function planGroupRefresh(
       nothingHasChanged(group),
     ],
     cutOver: recordsFirst(
-      exchange(group, places, timeoutSeconds),
+      exchange(group, places, options),
       (withData ? filled : []).map(({ live }) => checkingOf(live.view)),
     ),
     written: null,

@@ -65,10 +65,7 @@ export function planRedefinition(
     cutOver:
       exclusive.length === 0
         ? besideReaders(live.view, [], options.timeoutSeconds)
-        : exclusively(live.view, exclusive, {
-            timeoutSeconds: options.timeoutSeconds,
-            as: asOwner,
-          }),
+        : exclusively([live.view], exclusive, { timeoutSeconds: options.timeoutSeconds }),
     written: null,
     aside: [],
   }

@@ -14,7 +14,7 @@ import type { ViewFacts } from '../views/view-facts.ts'
 import { asideNames, type CreateNames } from './aside-names.ts'
 import { type Checking, checkData, recordChecks, recordsFirst } from './check-data.ts'
 import { analyze, type CountedView, countBefore, countRows, readEstimate } from './counting.ts'
-import { besideReaders, exclusively } from './locks.ts'
+import { besideReaders, exclusively, ourselves } from './locks.ts'
 import { uniqueIndexes } from './unique-indexes.ts'
 
 export interface CreateOptions {
@@ -81,9 +81,10 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
     cutOver:
       replaces === null
         ? besideReaders(definition, recordChecks([checking]), timeoutSeconds)
-        : recordsFirst(exclusively(replaces, exchange(definition, view, names, owner), { timeoutSeconds }), [
-            checking,
-          ]),
+        : recordsFirst(
+            exclusively(ourselves(replaces), exchange(definition, view, names, owner), { timeoutSeconds }),
+            [checking],
+          ),
     written: null,
     aside: withData
       ? [analyze(definition), ...(counts === 'estimated' ? [readEstimate(definition, 'after')] : [])]

@@ -5,7 +5,7 @@ import type { RowCountStrategy } from '../views/definition.ts'
 import { hintsOn } from '../views/obstacles.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { countBefore } from './counting.ts'
-import { exclusively } from './locks.ts'
+import { exclusively, ourselves } from './locks.ts'
 
 export interface DropOptions {
   /** Also drops what depends on the view. */
@@ -43,7 +43,7 @@ export function planDrop(view: ViewFacts, dependents: string[], options: DropOpt
     fills: false,
     prepare: countBefore(view, options.rowCountStrategy),
     cutOver: exclusively(
-      view,
+      ourselves(view),
       [drop, ...(options.definitionId === null ? [] : [markRemoved(options.definitionId)])],
       { timeoutSeconds: options.timeoutSeconds, lasts: 'brief' },
     ),

@@ -5,9 +5,15 @@ import { holdersQuery } from '../views/holders.ts'
 import type { LiveView, ViewKind } from '../views/live-view.ts'
 import { hintsOn } from '../views/obstacles.ts'
 import type { AsideNames } from './aside-names.ts'
+import { waitForBackup } from './backups.ts'
 
-// New readers wait while we queue for the exclusive lock. So we queue briefly, and often.
-const shortLockMs = 100
+/**
+ * New readers wait while we queue for an exclusive lock. So we queue for each lock briefly, and often. The patience of the
+ * first try, for all exclusive locks together, is so long, too; and each later try has so much more.
+ */
+export const shortLockMs = 100
+/** The longest patience, if half of `deadlock_timeout` is not less. */
+export const longestLockMs = 500
 // The wait for the run's row while readers are locked out. If somebody holds the row for longer, the work
 // begins again.
 const recordLockMs = 1000
@@ -21,98 +27,56 @@ type CutOver = Plan['cutOver']
 export const giveUpAfterMs = (timeoutSeconds: number): number =>
   Math.min(longestLockHuntMs, timeoutSeconds * 800)
 
+/** A relation that a cut-over locks exclusively, and the role to do so as; null: as ourselves. */
+export type Locked = QualifiedName & { kind: ViewKind | 'table'; owner: string | null }
+
+/** A materialized view that we may alter as ourselves. */
+export const ourselves = ({ schema, name }: QualifiedName): Locked[] => [
+  { kind: 'materialized view', schema, name, owner: null },
+]
+
 interface ExclusiveOptions {
   timeoutSeconds: number
-  /** Locks on what can change without a lock on the view. Readers notice none of these locks. */
+  /** Locks on what can change without a lock on a view, and checks. Readers notice none of these locks. */
   guard?: Statement[]
-  /** What is locked exclusively before the view, as readers do: plain views that read it, tables with policies that do. */
-  lockBefore?: Locked[]
-  /** Takes the locks on the view itself as another role. Default: as ourselves. */
-  as?: (statements: Statement[]) => Statement[]
   /**
    * `brief`: the work can begin again at no cost, so its own locks have a short time-out, too. `long`: the
    * run's row is not locked during the work, because a cancel has to write that row. Default: neither.
    */
   lasts?: 'brief' | 'long'
+  /** Whether the run has another plan, which no backup notices. */
+  otherwise?: boolean | undefined
 }
 
 /**
- * A cut-over that needs the view exclusively. First comes a lock that readers do not notice and that an
- * autovacuum gives way to. Then come the other locks, under a short time-out. Then comes the work, without a
- * time-out unless it is `brief`. If one of the locks is not granted in time, all are released.
+ * A cut-over that needs relations exclusively, in the order in which readers lock them: outer ones first. First come locks
+ * that readers do not notice and that an autovacuum gives way to, and the guard. Then come all exclusive locks, within the
+ * patience of the try, which the envelope counts for all of them together. Then comes the work, without a time-out unless it
+ * is `brief`. If one of the locks is not granted in time, all are released.
  */
 export const exclusively = (
-  view: QualifiedName,
+  locked: Locked[],
   work: Statement[],
-  { timeoutSeconds, guard = [], lockBefore = [], as = (statements) => statements, lasts }: ExclusiveOptions,
+  { timeoutSeconds, guard = [], lasts, otherwise }: ExclusiveOptions,
 ): CutOver => ({
   lockTimeoutMs: null,
   recordLockTimeoutMs: lasts === 'long' ? recordLockMs : null,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
-  // The holders of locks on plain views above the view come along.
-  holders: firstHolders([view, ...lockBefore.filter(({ kind }) => kind === 'table')]),
+  holders: holdersQuery(locked, 'AccessExclusiveLock'),
   statements: [
-    ...as([lockAgainstChanges(view)]),
+    ...(lasts === 'long' ? [] : [waitForBackup(otherwise)]),
+    ...locked.flatMap((each) => asOwner(each, alter(each.kind, each, 'reset (viewkeeper)'))),
     lockTimeout(shortLockMs),
     ...guard,
-    ...lockBefore.flatMap((each) => inPlaceOf(each.owner, [exclusiveLock(each.kind, each)])),
-    ...as([exclusiveLock('materialized view', view)]),
+    ...locked.flatMap((each) => asOwner(each, exclusiveLock(each.kind, each))),
     ...(lasts === 'brief' ? [] : [lockTimeout(0)]),
     ...work,
+    ...(lasts === 'long' ? [] : [waitForBackup(otherwise)]),
   ],
 })
 
-/** A relation that an exchange locks exclusively, and the role to do so as. */
-export type Locked = QualifiedName & { kind: ViewKind | 'table'; owner: string }
-
-interface TogetherOptions {
-  timeoutSeconds: number
-  /** Locks on what can change without a lock on a view, and checks. Readers notice none of these locks. */
-  guard: Statement[]
-}
-
-/**
- * A cut-over that needs several views exclusively, in the order in which readers lock them: outer ones first. First come
- * locks that readers do not notice, then all exclusive locks. A reader that holds one view and waits for the next may be
- * in a deadlock with the exchange. The exchange gives up first: it waits for all exclusive locks together far less than
- * `deadlock_timeout`.
- */
-export const exclusivelyTogether = (
-  views: Locked[],
-  work: Statement[],
-  { timeoutSeconds, guard }: TogetherOptions,
-): CutOver => ({
-  lockTimeoutMs: null,
-  recordLockTimeoutMs: null,
-  giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
-  holders: firstHolders(views),
-  statements: [
-    ...views.flatMap((view) => inPlaceOf(view.owner, [alter(view.kind, view, 'reset (viewkeeper)')])),
-    lockTimeout(shortLockMs),
-    ...guard,
-    startPatience,
-    ...views.flatMap((view) => [restOfPatience, ...inPlaceOf(view.owner, [exclusiveLock(view.kind, view)])]),
-    lockTimeout(0),
-    ...work,
-  ],
-})
-
-const firstHolders = (locked: QualifiedName[]): string =>
-  `select coalesce(${locked.map((each) => `(${holdersQuery(each, 'AccessExclusiveLock')})`).join(', ')})`
-
-const startPatience: Statement = {
-  kind: 'command',
-  phase: 'locking',
-  sql: `select set_config('viewkeeper.patience_until', (extract(epoch from clock_timestamp()) * 1000 + ${shortLockMs})::text, true)`,
-  hidden: true,
-}
-
-const restOfPatience: Statement = {
-  kind: 'command',
-  phase: 'locking',
-  sql: `select set_config('lock_timeout', greatest(1, ceil(current_setting('viewkeeper.patience_until')::numeric - extract(epoch from clock_timestamp()) * 1000))::text, true)`,
-  hidden: true,
-}
+const asOwner = ({ owner }: Locked, statement: Statement): Statement[] =>
+  owner === null ? [statement] : inPlaceOf(owner, [statement])
 
 /**
  * The same if we may only refresh the view, not `alter` it: the refresh itself waits for the lock, briefly.
@@ -122,7 +86,7 @@ export const withoutAltering = (view: QualifiedName, work: Statement[], timeoutS
   lockTimeoutMs: shortLockMs,
   recordLockTimeoutMs: recordLockMs,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
-  holders: holdersQuery(view, 'AccessExclusiveLock'),
+  holders: holdersQuery([view], 'AccessExclusiveLock'),
   statements: work,
 })
 
@@ -135,7 +99,7 @@ export const besideReaders = (view: QualifiedName, work: Statement[], timeoutSec
   lockTimeoutMs: null,
   recordLockTimeoutMs: 0,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
-  holders: holdersQuery(view, 'ExclusiveLock'),
+  holders: holdersQuery([view], 'ExclusiveLock'),
   statements: work,
 })
 

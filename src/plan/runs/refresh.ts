@@ -6,7 +6,14 @@ import type { ViewFacts } from '../views/view-facts.ts'
 import { type Checking, checkData, insistOnChecking, recordChecks, recordChecksSoon } from './check-data.ts'
 import { countBefore, countExactly, estimateAside } from './counting.ts'
 import { filling } from './create.ts'
-import { besideReaders, exclusively, lockAgainstChanges, lockWhatIsRead, withoutAltering } from './locks.ts'
+import {
+  besideReaders,
+  exclusively,
+  lockAgainstChanges,
+  lockWhatIsRead,
+  ourselves,
+  withoutAltering,
+} from './locks.ts'
 import { uniqueIndexes } from './unique-indexes.ts'
 
 export interface RunOptions {
@@ -20,6 +27,8 @@ export interface RunOptions {
   insistsOnOwner?: boolean
   /** The checks of the new data; null: none. */
   checking?: Checking | null | undefined
+  /** Whether the run goes on with another plan if a backup keeps the view from being exchanged. */
+  otherwise?: boolean
 }
 
 /** Plans `refresh materialized view`, which locks readers out while it works. Pure. */
@@ -30,7 +39,7 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
   return {
     ...inPlace(view, options),
     cutOver: view.mayAlter
-      ? exclusively(view, work, { timeoutSeconds, guard: [lockWhatIsRead(view)], lasts: 'long' })
+      ? exclusively(ourselves(view), work, { timeoutSeconds, guard: [lockWhatIsRead(view)], lasts: 'long' })
       : withoutAltering(view, work, timeoutSeconds),
     // A regular refresh writes every row, so the server's own tuple counter counts them at no cost, also if no
     // count is wanted: then the number is at least known. The counter is read by the view's name, because a swap after the

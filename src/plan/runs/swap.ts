@@ -14,7 +14,7 @@ import { type AsideNames, asideNames } from './aside-names.ts'
 import { checkData, recordsFirst } from './check-data.ts'
 import { analyze, countBefore, countTwin } from './counting.ts'
 import { fill } from './create.ts'
-import { exclusively, holdStill, type Locked, setting } from './locks.ts'
+import { exclusively, holdStill, setting } from './locks.ts'
 import {
   buildIndexes,
   buildStatistics,
@@ -31,9 +31,9 @@ import { tablesOf, touchFunctions, writeObjectsAgain, writeViewAgain, writtenAga
  * Plans a rebuild aside and the exchange of the two views in one short cut-over. Pure. The twin is built with
  * no data and then refreshed: before 18, a view created with its data shows no rows to readers whose MVCC
  * snapshot is older. The twin is built and filled as the view's owner, because row security may show the
- * owner less than us. SQL written by others is parsed sealed. Under the exclusive lock the catalog is
- * compared with the snapshot. Dropping the old view without `cascade` proves that nothing depends on it any
- * more. The new view is like `wanted`; by default, like the old view.
+ * owner less than us. SQL written by others is parsed sealed. The empty twin is
+ * compared with the view. Once nobody can change the view any more, the catalog is compared with the snapshot. Dropping the
+ * old view without `cascade` proves that nothing depends on it any more. The new view is like `wanted`; by default, like the old view.
  */
 export function planSwap(
   view: ViewFacts,
@@ -52,6 +52,7 @@ export function planSwap(
   // Authored privileges are not copied, so nobody may change the view's.
   const copies = wanted === live
   const pair = { oid: view.oid, twin: { ...aside.view, schema: live.view.schema } }
+  const again = writtenAgain([live])
   const apart = view.mayMakeSchemas && losesNull(wanted) ? aside.view.name : null
   const nothingElseHasChanged = copies
     ? nothingHasChanged(view, liveViewHashQuery(String(view.oid), hashWithoutGrantsOf), hashWithoutGrants)
@@ -77,6 +78,8 @@ export function planSwap(
         ...buildStatistics(wanted, aside),
       ]),
       ...giveStatistics(wanted, aside),
+      refersToItself(view, aside),
+      ...(copies ? [twinIsFaithful(view, hashWithoutGrants, aside)] : []),
       ...(withData ? inPlaceOf(owner, [...fill(aside.view, wanted.view, unique), analyze(aside.view)]) : []),
       ...checkData(
         { view: wanted.view, relation: aside.view, seal: ownersSeal(wanted), key: view.aside },
@@ -84,30 +87,32 @@ export function planSwap(
       ),
       ...(withData ? countTwin(aside.view, ownersSeal(wanted), rowCountStrategy) : []),
       ...replayGrants(createdIn(apart, wanted), aside.view),
-      refersToItself(view, aside),
-      // This check delays nobody, and finds a change made during the build. The same check under the lock
+      // This check delays nobody, and finds a change made during the build. The same check under the locks
       // decides.
       ...(copies ? [copyGrants(pair)] : []),
       nothingElseHasChanged,
-      ...(copies ? [twinIsFaithful(view, hashWithoutGrants, aside)] : []),
     ],
     cutOver: recordsFirst(
-      exclusively(live.view, [nothingElseHasChanged, ...exchange(live, wanted, aside)], {
-        timeoutSeconds,
-        guard: [
-          ...holdStill(live, aside),
-          ...(copies ? [copyGrants(pair), grantsAreTheSame([pair])] : []),
-          ...touchFunctions(writtenAgain([live])),
-        ],
-        // Outer views first, then tables with policies: readers lock them in this order.
-        lockBefore: [
+      exclusively(
+        [
           ...plainViews(live)
             .toReversed()
-            .map((view): Locked => ({ ...view, kind: 'view' })),
-          ...tablesOf(writtenAgain([live])),
+            .map((view) => ({ ...view, kind: 'view' as const })),
+          ...tablesOf(again),
+          live.view,
         ],
-        as: (statements) => inPlaceOf(live.view.owner, statements),
-      }),
+        exchange(live, wanted, aside),
+        {
+          timeoutSeconds,
+          otherwise: options.otherwise,
+          guard: [
+            ...holdStill(live, aside),
+            ...(copies ? [copyGrants(pair), grantsAreTheSame([pair])] : []),
+            ...touchFunctions(again),
+            nothingElseHasChanged,
+          ],
+        },
+      ),
       [checking],
     ),
     written: null,

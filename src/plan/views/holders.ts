@@ -11,12 +11,12 @@ export interface Holders {
 
 /**
  * Common table expressions for a `with recursive`: `locks(pid, holder, mode, relation)`, one row for each holder of locks in
- * the way of a session that works on a view. In the way are locks on the view, its indexes, the plain views that read it,
- * and everything that it reads. `view` is SQL for the view's OID. If that is null, the view does not exist yet, and nobody
- * knows what it reads: then every exclusive lock counts. The holder is a virtual transaction; a prepared one has no pid.
+ * the way of a session that works on views. In the way are locks on a view, its indexes, the plain views that read it, and
+ * everything that it reads. `views` is SQL for OIDs. If one is null, the view does not exist yet, and nobody knows what it
+ * reads: then every exclusive lock counts. The holder is a virtual transaction; a prepared one has no pid.
  */
-export const locksInTheWay = (view: string, wanted: WantedLock): string => `
-v as (select (${view})::oid as oid),
+export const locksInTheWay = (views: string, wanted: WantedLock): string => `
+v as (select (${views})::oid as oid),
 read(oid) as (
   select v.oid from v where v.oid is not null
   union
@@ -46,11 +46,11 @@ locks as (
    order by l.virtualtransaction, l.relation = v.oid desc, l.mode = 'AccessExclusiveLock' desc)`
 
 /**
- * A query for one jsonb value: the Holders of the locks in the way of a session that works on a view; null if there are
+ * A query for one jsonb value: the Holders of the locks in the way of a session that works on these views; null if there are
  * none. Activity that our role may not see is left out.
  */
-export const holdersQuery = (view: ViewName, wanted: WantedLock): string => `
-with recursive ${locksInTheWay(`to_regclass(${literal(quoteName(view))})`, wanted)},
+export const holdersQuery = (views: ViewName[], wanted: WantedLock): string => `
+with recursive ${locksInTheWay(`unnest(array[${views.map((view) => `to_regclass(${literal(quoteName(view))})`).join(', ')}])`, wanted)},
 holders as (
   select l.pid, format('%s holds %s on %s', case
            when l.pid is null then 'a prepared transaction (see pg_prepared_xacts)'

@@ -114,13 +114,16 @@ describe('a swap', () => {
     ])
   })
 
-  test('compares the catalog under the exclusive lock, before it changes anything', () => {
+  test('compares the catalog once nobody can change it any more, before it locks readers out and changes anything', () => {
     const statements = plan().cutOver.statements
     const locked = statements.findIndex(({ sql }) => sql.includes('reset (user_catalog_table)'))
     const compared = statements.findIndex((each) => each.kind === 'check' && each.check.is === 'def')
     const changed = statements.findIndex(({ sql }) => sql.startsWith('drop'))
-    expect([locked, compared, changed]).toEqual([locked, compared, changed].toSorted((a, b) => a - b))
-    expect(locked).toBeGreaterThan(0)
+    const held = statements.findIndex(({ sql }) => sql.includes('reset (viewkeeper)'))
+    expect(held).toBeGreaterThan(0)
+    expect([held, compared, locked, changed]).toEqual(
+      [held, compared, locked, changed].toSorted((a, b) => a - b),
+    )
   })
 
   test('works as the owner, and resets the role', () => {
@@ -169,8 +172,12 @@ describe('a swap', () => {
       'create or replace view "app"."outer" with (security_barrier = \'true\') as SELECT 2',
       'drop materialized view "app"."viewkeeper_4711_old"',
     ])
-    const locks = statements.filter((sql) => sql.startsWith('alter view')).map((sql) => sql.split('"')[3])
-    expect(locks).toEqual(['outer', 'inner'])
+    for (const lock of ['viewkeeper', 'user_catalog_table']) {
+      const locks = statements
+        .filter((sql) => sql.endsWith(`reset (${lock})`))
+        .map((sql) => sql.split('"')[3])
+      expect(locks).toEqual(['outer', 'inner', 'Sales'])
+    }
   })
 })
 
