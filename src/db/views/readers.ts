@@ -14,7 +14,7 @@ import { unlessLocked } from '../server/unless-locked.ts'
  */
 export async function readReaders(sql: Sql, relations: number[]): Promise<Reader[] | 'locked' | 'gone'> {
   try {
-    const readers = await unlessLocked(sql, () => sql.unsafe<Reader[]>(readersQuery(relations)))
+    const readers = await unlessLocked(sql, (sql) => sql.unsafe<Reader[]>(readersQuery(relations)))
     // OIDs alone do not tell: "create or replace view" may have made an older view read a newer one.
     if (readers === null) return 'locked'
     return parentsFirst(readers.map((reader) => ({ ...reader, live: readableView(reader.live) })))
