@@ -18,6 +18,7 @@ create table viewkeeper.batches (
   max_twin_bytes bigint,
   grouped_at timestamptz,
   refreshed_each jsonb not null default '[]',
+  locked jsonb not null default '[]',
   cancel_requested_at timestamptz,
   requested_at timestamptz not null default clock_timestamp(),
   started_at timestamptz,
@@ -159,6 +160,7 @@ comment on column viewkeeper.batch_groups.given_up is 'Why the twins were droppe
 comment on column viewkeeper.batches.exchange is 'together: views that read each other are exchanged at one moment. each: each view when it is ready.';
 comment on column viewkeeper.batches.max_twin_bytes is 'Groups whose twins would take more room are refreshed each by itself.';
 comment on column viewkeeper.batches.grouped_at is 'When the groups of the batch were decided.';
+comment on column viewkeeper.batches.locked is 'The views that wait because somebody has locked one that they are to be exchanged with: {view, because, since}.';
 comment on column viewkeeper.batches.refreshed_each is 'The views that read each other but are not exchanged together, each with the reason.';
 
 comment on table viewkeeper.runs is 'One execution of one operation on one materialized view.';

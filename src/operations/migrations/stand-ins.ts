@@ -3,6 +3,7 @@ import type { Sql } from '../../db/server/connect.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
 import { findView, qualify } from '../../db/views/catalog.ts'
 import { readOwner } from '../../db/views/owner.ts'
+import { lockedProblem } from '../../db/views/locked.ts'
 import { readReaders } from '../../db/views/readers.ts'
 import { requalify } from '../../plan/groups/requalify.ts'
 import {
@@ -46,8 +47,7 @@ export async function moveToStandIns(
   }
   if (oids.length === 0) return null
   const readers = await lookAgain(() => readReaders(sql, oids))
-  if (readers === 'locked')
-    throw new Problem('LockTimeout', 'Somebody holds an exclusive lock on one of the views. Try again.')
+  if (readers === 'locked') throw await lockedProblem(sql, oids)
   const definitions = changes.flatMap((change) => (change.does === 'define' ? [change.definition] : []))
   const heirs: string[] = []
   for (const { owner } of definitions) if (owner !== null) heirs.push(await readOwner(sql, owner))
