@@ -125,11 +125,16 @@ export async function recordGrouping(
      where id = ${batchId}`
 }
 
-/** The numbers of groups whose places somebody else has taken, before the batch has any. */
-export async function readTakenNumbers(sql: Sql, serial: number): Promise<Set<string>> {
+/** The numbers of the groups that the batch has, and of those whose places somebody else has taken. */
+export async function readTakenNumbers(
+  sql: Sql,
+  { id, serial }: { id: string; serial: number },
+): Promise<Set<string>> {
   const rows = await sql<{ number: string }[]>`
     select substring(nspname from ${`^viewkeeper_b${serial}_([0-9]+)_`}) as number from pg_catalog.pg_namespace
-     where nspname ~ ${`^viewkeeper_b${serial}_[0-9]+_`}`
+     where nspname ~ ${`^viewkeeper_b${serial}_[0-9]+_`}
+    union
+    select number::text from viewkeeper.batch_groups where batch_id = ${id}`
   return new Set(rows.map(({ number }) => number))
 }
 

@@ -201,7 +201,7 @@ async function makeTwins(
 ): Promise<{ groups: (PlannedGroup & { number: number })[]; each: RefreshedEach[] }> {
   const groups: (PlannedGroup & { number: number })[] = []
   const each: RefreshedEach[] = []
-  const taken = await readTakenNumbers(sql, batch.serial)
+  const taken = await readTakenNumbers(sql, batch)
   let next = 0
   for (const one of planned) {
     while (taken.has(String(next))) next++
